@@ -1,0 +1,1 @@
+//! Pythons marshal format.

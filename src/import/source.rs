@@ -1,0 +1,271 @@
+//! The bytes of a file, unwrapped (gzip, zstd) as they are read.
+//!
+//! Nothing is taken into memory because a file claims a length: readers grow with what really came.
+//! Damage in the compressed stream ends the data early and is kept as a warning, so that what came
+//! before it can still be shown.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::error::ImportError;
+use crate::jobs::Job;
+
+/// Bytes that importers see when they decide whether a file is theirs.
+pub const HEAD_LEN: usize = 64 * 1024;
+
+/// Largest decompressed file that is read into memory whole. Formats that can be larger are streamed.
+pub const MAX_WHOLE: u64 = 4 << 30;
+
+/// Something that can be opened, again and again.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A file.
+    Path(PathBuf),
+    /// Bytes in memory, under a name.
+    Bytes(String, Arc<[u8]>),
+}
+
+impl Input {
+    /// The name that messages use.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Bytes(name, _) => name.clone(),
+        }
+    }
+
+    /// The file name without folders.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        match self {
+            Self::Path(path) => {
+                path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+            }
+            Self::Bytes(name, _) => name.clone(),
+        }
+    }
+
+    /// The file on disk, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Bytes(..) => None,
+        }
+    }
+}
+
+/// Counts the bytes taken from the file itself, for progress.
+struct Counted<R> {
+    inner: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// An opened input: decompressed bytes, read once from start to end.
+pub struct Source {
+    /// The input.
+    pub input: Input,
+    /// Length of the file on disk (compressed), bytes.
+    pub file_len: u64,
+    head: Vec<u8>,
+    head_taken: usize,
+    inner: Box<dyn Read + Send>,
+    taken: Arc<AtomicU64>,
+    packed: Option<&'static str>,
+    damage: Option<String>,
+}
+
+impl Source {
+    /// Opens an input and reads its head.
+    ///
+    /// # Errors
+    /// When the system cannot read it, or its first compressed block is broken.
+    pub fn open(input: &Input) -> Result<Self, ImportError> {
+        let taken = Arc::new(AtomicU64::new(0));
+        let (raw, file_len): (Box<dyn Read + Send>, u64) = match input {
+            Input::Path(path) => {
+                let file = File::open(path)?;
+                let meta = file.metadata()?;
+                if meta.is_dir() {
+                    return Err(ImportError::malformed("is a folder").remedy("open a file in it"));
+                }
+                (Box::new(file), meta.len())
+            }
+            Input::Bytes(_, bytes) => (Box::new(Cursor::new(bytes.clone())), bytes.len() as u64),
+        };
+        let mut raw = Counted { inner: raw, count: taken.clone() };
+        let mut magic = Vec::with_capacity(4);
+        raw.by_ref().take(4).read_to_end(&mut magic)?;
+        let packed = match magic[..] {
+            [0x1f, 0x8b, ..] => Some("gzip"),
+            [0x28, 0xb5, 0x2f, 0xfd] => Some("zstd"),
+            _ => None,
+        };
+        let raw = Cursor::new(magic).chain(raw);
+        let inner: Box<dyn Read + Send> = match packed {
+            Some("gzip") => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 16, raw))),
+            Some(_) => Box::new(zstd::Decoder::new(raw)?),
+            None => Box::new(raw),
+        };
+        let mut source = Self {
+            input: input.clone(),
+            file_len,
+            head: Vec::new(),
+            head_taken: 0,
+            inner,
+            taken,
+            packed,
+            damage: None,
+        };
+        let mut head = vec![0; HEAD_LEN];
+        let mut len = 0;
+        while len < HEAD_LEN {
+            match source.read_inner(&mut head[len..])? {
+                0 => break,
+                n => len += n,
+            }
+        }
+        head.truncate(len);
+        if let (true, Some(damage)) = (head.is_empty(), source.damage.take()) {
+            return Err(ImportError::malformed(format!("is a broken {} file ({damage})", source.packed.unwrap_or("")))
+                .remedy("copy or download it again"));
+        }
+        source.head = head;
+        Ok(source)
+    }
+
+    /// The first bytes (at most [`HEAD_LEN`]), decompressed. Reading starts at the same place.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Bytes of the file (not decompressed) that were read so far.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// What is wrong with the compressed stream, once reading came to it.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    /// The file name without folders.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        self.input.file_name()
+    }
+
+    fn read_inner(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.damage.is_some() {
+            return Ok(0);
+        }
+        match self.inner.read(buf) {
+            Err(e) if self.packed.is_some() && e.kind() != io::ErrorKind::Interrupted => {
+                self.damage = Some(e.to_string());
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+
+    /// Reads everything that is left, at most [`MAX_WHOLE`] bytes.
+    ///
+    /// # Errors
+    /// On a read error, when cancelled, and when the content is larger.
+    pub fn read_all(&mut self, job: &Job) -> Result<Vec<u8>, ImportError> {
+        let mut all = Vec::new();
+        let mut chunk = vec![0; 1 << 20];
+        loop {
+            let n = self.read(&mut chunk)?;
+            if n == 0 {
+                return Ok(all);
+            }
+            all.extend_from_slice(&chunk[..n]);
+            job.checkpoint(self.progress(), self.file_len)?;
+            if all.len() as u64 > MAX_WHOLE {
+                return Err(ImportError::malformed("is larger than 4 GiB")
+                    .remedy("this format is read into memory whole; split it or convert it to a Chrome trace"));
+            }
+        }
+    }
+
+    /// Files beside this one, for formats that spread over several. Empty for bytes in memory.
+    #[must_use]
+    pub fn siblings(&self) -> Vec<PathBuf> {
+        let Some(path) = self.input.path() else { return Vec::new() };
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let mut files: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p != path).collect();
+        files.sort();
+        files
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let head = &self.head[self.head_taken..];
+        if !head.is_empty() {
+            let n = head.len().min(buf.len());
+            buf[..n].copy_from_slice(&head[..n]);
+            self.head_taken += n;
+            return Ok(n);
+        }
+        self.read_inner(buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        e.write_all(bytes).unwrap();
+        e.finish().unwrap()
+    }
+
+    fn read(bytes: Vec<u8>) -> Result<(Vec<u8>, bool), ImportError> {
+        let mut source = Source::open(&Input::Bytes("x".into(), bytes.into()))?;
+        let all = source.read_all(&Job::new())?;
+        Ok((all, source.damage().is_some()))
+    }
+
+    #[test]
+    fn plain_gzip_and_zstd_give_the_same_bytes() {
+        let text: Vec<u8> = (0..200_000u32).flat_map(|i| i.to_le_bytes()).collect();
+        assert_eq!(read(text.clone()).unwrap(), (text.clone(), false));
+        assert_eq!(read(gzip(&text)).unwrap(), (text.clone(), false));
+        assert_eq!(read(zstd::encode_all(&text[..], 1).unwrap()).unwrap(), (text, false));
+    }
+
+    #[test]
+    fn a_cut_gzip_gives_what_came_before_the_cut() {
+        let text: Vec<u8> = (0..200_000u32).flat_map(|i| i.to_le_bytes()).collect();
+        let mut packed = gzip(&text);
+        packed.truncate(packed.len() / 2);
+        let (got, damaged) = read(packed).unwrap();
+        assert!(damaged && !got.is_empty() && text.starts_with(&got));
+    }
+
+    #[test]
+    fn a_gzip_of_which_nothing_can_be_read_is_an_error() {
+        let e = read(gzip(b"hello")[..10].to_vec()).unwrap_err();
+        assert_eq!(e.kind, super::super::ErrorKind::Malformed);
+    }
+}

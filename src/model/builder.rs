@@ -1,0 +1,536 @@
+//! The only way to make a [`Profile`]: importers and the recorder push rows, `finish` freezes them.
+//!
+//! A builder never fails on odd input: sums saturate, an end before its start is set to the start and
+//! counted, unclosed spans end with the profile. Importers report what they skip with
+//! [`ProfileBuilder::warn`].
+
+use rustc_hash::FxHashMap;
+
+use super::*;
+
+/// Parts of a function, as texts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FunctionSpec<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Module, library or object; empty when unknown.
+    pub module: &'a str,
+    /// Source file; empty when unknown.
+    pub file: &'a str,
+    /// First line, 1-based; 0 when unknown.
+    pub line: u32,
+    /// The format's category; empty when it has none.
+    pub category: &'a str,
+}
+
+impl<'a> FunctionSpec<'a> {
+    /// A function of which only the name is known.
+    #[must_use]
+    pub fn named(name: &'a str) -> Self {
+        Self { name, ..Self::default() }
+    }
+}
+
+/// A new track.
+#[derive(Clone, Copy, Debug)]
+pub struct TrackSpec<'a> {
+    /// Name within the process.
+    pub name: &'a str,
+    /// The process, device or group; empty when there is only one.
+    pub process: &'a str,
+    /// What it stands for.
+    pub kind: TrackKind,
+    /// Place among the tracks, ascending.
+    pub sort: i64,
+}
+
+/// Self and total cost of a call-graph node or edge for one metric.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeCosts {
+    /// Own cost.
+    pub own: i64,
+    /// Own cost and that of all it called.
+    pub total: i64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct GraphBuilder {
+    graph: CallGraph,
+    node_of: FxHashMap<FunctionId, NodeId>,
+    edge_of: FxHashMap<(NodeId, NodeId), EdgeId>,
+}
+
+/// Collects the rows of a profile.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileBuilder {
+    /// Who, when, where. Filled in by the importer.
+    pub meta: Meta,
+    /// True to shift all times so that the earliest is 0 (a trace with an arbitrary clock).
+    pub rebase: bool,
+    profile: Profile,
+    graph: Option<GraphBuilder>,
+}
+
+fn grown(column: &mut Vec<i64>, index: usize) -> &mut i64 {
+    if column.len() <= index {
+        column.resize(index + 1, 0);
+    }
+    &mut column[index]
+}
+
+impl ProfileBuilder {
+    /// An empty builder for a file that the importer `format` reads.
+    #[must_use]
+    pub fn new(format: &str) -> Self {
+        Self { meta: Meta { format: format.into(), ..Meta::default() }, ..Self::default() }
+    }
+
+    /// Interns a text.
+    pub fn string(&mut self, text: &str) -> StringId {
+        self.profile.strings.intern(text)
+    }
+
+    /// The text of an id.
+    #[must_use]
+    pub fn text(&self, id: StringId) -> &str {
+        self.profile.strings.get(id)
+    }
+
+    /// Declares a metric, or finds the one with the same key.
+    pub fn metric(&mut self, metric: Metric) -> MetricId {
+        self.profile.metric_by_key(&metric.key).unwrap_or_else(|| {
+            self.profile.metrics.push(metric);
+            MetricId::from_index(self.profile.metrics.len() - 1)
+        })
+    }
+
+    /// Interns a function.
+    pub fn function(&mut self, spec: FunctionSpec<'_>) -> FunctionId {
+        let strings = &mut self.profile.strings;
+        let row = Function {
+            name: strings.intern(spec.name),
+            module: strings.intern(spec.module),
+            file: strings.intern(spec.file),
+            line: spec.line,
+            category: strings.intern(spec.category),
+        };
+        self.profile.functions.intern(row)
+    }
+
+    /// Interns a function whose texts are interned already.
+    pub fn function_row(&mut self, row: Function) -> FunctionId {
+        self.profile.functions.intern(row)
+    }
+
+    /// Interns a frame; `line` 0 when unknown.
+    pub fn frame(&mut self, function: FunctionId, line: u32) -> FrameId {
+        self.profile.frames.intern(Frame { function, line })
+    }
+
+    /// Interns a stack.
+    pub fn stack(&mut self, parent: Option<StackId>, frame: FrameId) -> StackId {
+        self.profile.stacks.intern(Stack { parent, frame })
+    }
+
+    /// Adds a track.
+    pub fn track(&mut self, spec: TrackSpec<'_>) -> TrackId {
+        let track = Track {
+            name: self.string(spec.name),
+            process: self.string(spec.process),
+            kind: spec.kind,
+            sort: spec.sort,
+            spans: SpanTable::default(),
+            samples: SampleTable::default(),
+        };
+        self.profile.tracks.push(track);
+        TrackId::from_index(self.profile.tracks.len() - 1)
+    }
+
+    /// Renames a track or moves it among the tracks, as trace metadata does after the fact.
+    pub fn set_track(&mut self, id: TrackId, spec: TrackSpec<'_>) {
+        let (name, process) = (self.string(spec.name), self.string(spec.process));
+        let track = &mut self.profile.tracks[id.index()];
+        (track.name, track.process, track.kind, track.sort) = (name, process, spec.kind, spec.sort);
+    }
+
+    /// Adds a whole span and returns its handle on the track. Declares the time metric.
+    pub fn span(&mut self, track: TrackId, start: i64, end: i64, function: FunctionId, args: ArgsRef) -> u32 {
+        let handle = self.open_span(track, start, function, args);
+        self.close_span(track, handle, end, SpanStatus::Ok);
+        handle
+    }
+
+    /// Adds a span whose end is not known yet. Spans opened at the same time nest in the order of
+    /// opening.
+    pub fn open_span(&mut self, track: TrackId, start: i64, function: FunctionId, args: ArgsRef) -> u32 {
+        if self.profile.metrics.is_empty() {
+            self.metric(Metric::time());
+        }
+        let rows = &mut self.profile.tracks[track.index()].spans.rows;
+        let handle = rows.len() as u32;
+        // Until the profile is frozen `parent` holds the order of arrival.
+        rows.push(Span {
+            start,
+            end: i64::MAX,
+            args,
+            function,
+            parent: handle,
+            depth: 0,
+            status: SpanStatus::Unfinished,
+        });
+        handle
+    }
+
+    /// Ends an open span.
+    pub fn close_span(&mut self, track: TrackId, handle: u32, end: i64, status: SpanStatus) {
+        let span = &mut self.profile.tracks[track.index()].spans.rows[handle as usize];
+        let reversed = end < span.start;
+        span.end = end.max(span.start);
+        span.status = status;
+        if reversed {
+            self.warn("span that ends before it starts (shown with length 0)", "");
+        }
+    }
+
+    /// Changes the details of a span.
+    pub fn set_span_args(&mut self, track: TrackId, handle: u32, args: ArgsRef) {
+        self.profile.tracks[track.index()].spans.rows[handle as usize].args = args;
+    }
+
+    /// Number of spans added so far to a track.
+    #[must_use]
+    pub fn span_count(&self, track: TrackId) -> usize {
+        self.profile.tracks[track.index()].spans.rows.len()
+    }
+
+    /// Sets a further inclusive cost of a span.
+    pub fn span_cost(&mut self, track: TrackId, handle: u32, metric: MetricId, value: i64) {
+        let spans = &mut self.profile.tracks[track.index()].spans;
+        let column = match spans.costs.iter().position(|(m, _)| *m == metric) {
+            Some(i) => i,
+            None => {
+                spans.costs.push((metric, Vec::new()));
+                spans.costs.len() - 1
+            }
+        };
+        *grown(&mut spans.costs[column].1, handle as usize) = value;
+    }
+
+    /// Adds a sample without a place in time.
+    pub fn sample(&mut self, track: TrackId, stack: Option<StackId>, weights: &[(MetricId, i64)]) {
+        let samples = &mut self.profile.tracks[track.index()].samples;
+        let row = samples.stacks.len();
+        samples.stacks.push(stack);
+        for &(metric, weight) in weights {
+            let column = match samples.weights.iter().position(|(m, _)| *m == metric) {
+                Some(i) => i,
+                None => {
+                    samples.weights.push((metric, Vec::new()));
+                    samples.weights.len() - 1
+                }
+            };
+            *grown(&mut samples.weights[column].1, row) = weight;
+        }
+    }
+
+    /// Adds a sample that starts at `start` and lasts until the next one of the track, or until `end`.
+    /// All samples of a track are timed, or none.
+    pub fn timed_sample(
+        &mut self,
+        track: TrackId,
+        (start, end): (i64, i64),
+        stack: Option<StackId>,
+        weights: &[(MetricId, i64)],
+    ) {
+        self.sample(track, stack, weights);
+        let samples = &mut self.profile.tracks[track.index()].samples;
+        let start = samples.times.last().map_or(start, |&last| start.max(last));
+        samples.times.push(start);
+        samples.end = samples.end.max(end).max(start);
+    }
+
+    /// Adds a counter.
+    pub fn counter(&mut self, name: &str, process: &str, unit: Unit) -> CounterId {
+        let counter = Counter {
+            name: self.string(name),
+            process: self.string(process),
+            unit,
+            times: Vec::new(),
+            values: Vec::new(),
+        };
+        self.profile.counters.push(counter);
+        CounterId::from_index(self.profile.counters.len() - 1)
+    }
+
+    /// Adds a point of a counter. A value that is not finite is skipped and counted.
+    pub fn point(&mut self, counter: CounterId, time: i64, value: f64) {
+        if !value.is_finite() {
+            self.warn("counter value that is not a number (skipped)", "");
+            return;
+        }
+        let counter = &mut self.profile.counters[counter.index()];
+        counter.times.push(time);
+        counter.values.push(value);
+    }
+
+    /// Adds an instant.
+    pub fn instant(&mut self, instant: Instant) {
+        self.profile.instants.push(instant);
+    }
+
+    /// Adds a link from a cause to its effect.
+    pub fn link(&mut self, link: Link) {
+        self.profile.links.push(link);
+    }
+
+    /// Stores details inline.
+    pub fn args(&mut self, pairs: impl IntoIterator<Item = (StringId, Value)>) -> ArgsRef {
+        self.profile.attributes.add(pairs)
+    }
+
+    /// Adds a request; changes to it go through [`Self::request_mut`].
+    pub fn request(&mut self, request: Request) -> RequestId {
+        self.profile.requests.rows.push(request);
+        RequestId::from_index(self.profile.requests.rows.len() - 1)
+    }
+
+    /// A request added before.
+    pub fn request_mut(&mut self, id: RequestId) -> &mut Request {
+        &mut self.profile.requests.rows[id.index()]
+    }
+
+    /// The call-graph node of a function.
+    pub fn node(&mut self, function: FunctionId) -> NodeId {
+        let graph = self.graph.get_or_insert_default();
+        *graph.node_of.entry(function).or_insert_with(|| {
+            graph.graph.nodes.push(CallNode { function, calls: None });
+            NodeId::from_index(graph.graph.nodes.len() - 1)
+        })
+    }
+
+    /// Adds calls to a node.
+    pub fn node_calls(&mut self, node: NodeId, calls: Calls) {
+        let graph = self.graph.get_or_insert_default();
+        add_calls(&mut graph.graph.nodes[node.index()].calls, calls);
+    }
+
+    /// Adds costs to a node.
+    pub fn node_cost(&mut self, node: NodeId, metric: MetricId, cost: NodeCosts) {
+        let costs = self.graph_costs(metric);
+        let own = grown(&mut costs.node_self, node.index());
+        *own = own.saturating_add(cost.own);
+        let total = grown(&mut costs.node_total, node.index());
+        *total = total.saturating_add(cost.total);
+    }
+
+    /// The edge from `caller` to `callee`.
+    pub fn edge(&mut self, caller: NodeId, callee: NodeId) -> EdgeId {
+        let graph = self.graph.get_or_insert_default();
+        *graph.edge_of.entry((caller, callee)).or_insert_with(|| {
+            graph.graph.edges.push(CallEdge { caller, callee, calls: None });
+            EdgeId::from_index(graph.graph.edges.len() - 1)
+        })
+    }
+
+    /// Adds calls to an edge.
+    pub fn edge_calls(&mut self, edge: EdgeId, calls: Calls) {
+        let graph = self.graph.get_or_insert_default();
+        add_calls(&mut graph.graph.edges[edge.index()].calls, calls);
+    }
+
+    /// Adds the total cost of calls along an edge.
+    pub fn edge_cost(&mut self, edge: EdgeId, metric: MetricId, total: i64) {
+        let cost = grown(&mut self.graph_costs(metric).edge_total, edge.index());
+        *cost = cost.saturating_add(total);
+    }
+
+    /// Adds the self cost of a source line. Equal lines are not merged.
+    pub fn line_cost(&mut self, cost: LineCost) {
+        self.graph.get_or_insert_default().graph.lines.push(cost);
+    }
+
+    /// The graph built so far, for importers that derive totals from it.
+    #[must_use]
+    pub fn call_graph(&self) -> Option<&CallGraph> {
+        self.graph.as_ref().map(|g| &g.graph)
+    }
+
+    fn graph_costs(&mut self, metric: MetricId) -> &mut GraphCosts {
+        let costs = &mut self.graph.get_or_insert_default().graph.costs;
+        let i = costs.iter().position(|c| c.metric == metric).unwrap_or_else(|| {
+            costs.push(GraphCosts { metric, node_self: vec![], node_total: vec![], edge_total: vec![] });
+            costs.len() - 1
+        });
+        &mut costs[i]
+    }
+
+    /// Counts an oddity. `place` is kept for the first of each kind.
+    pub fn warn(&mut self, kind: &str, place: &str) {
+        self.warn_many(kind, place, 1);
+    }
+
+    /// Counts `count` oddities of one kind.
+    pub fn warn_many(&mut self, kind: &str, place: &str, count: u64) {
+        if count == 0 {
+            return;
+        }
+        match self.profile.warnings.iter_mut().find(|w| w.kind == kind) {
+            Some(warning) => warning.count += count,
+            None => self.profile.warnings.push(Warning { kind: kind.into(), count, first: place.into() }),
+        }
+    }
+
+    /// True when nothing that a view could show was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let p = &self.profile;
+        p.span_count() == 0
+            && p.sample_count() == 0
+            && self.graph.is_none()
+            && p.instants.is_empty()
+            && p.counters.iter().all(|c| c.times.is_empty())
+            && p.requests.rows.is_empty()
+    }
+
+    /// Freezes the profile.
+    #[must_use]
+    pub fn finish(self) -> Profile {
+        let Self { meta, rebase, mut profile, graph } = self;
+        profile.meta = meta;
+        let end = last_time(&profile);
+        for track in &mut profile.tracks {
+            for span in &mut track.spans.rows {
+                if span.end == i64::MAX {
+                    span.end = end.max(span.start);
+                }
+            }
+            let spans = std::mem::take(&mut track.spans);
+            track.spans = lanes::freeze(spans.rows, spans.costs);
+            let rows = track.samples.len();
+            for (_, column) in &mut track.samples.weights {
+                column.resize(rows, 0);
+            }
+        }
+        for counter in &mut profile.counters {
+            sort_points(counter);
+        }
+        profile.instants.sort_by_key(|i| i.time);
+        profile.links.sort_by_key(|l| l.from.1);
+        profile.requests.rows.sort_by_key(|r| r.arrived);
+        profile.call_graph = graph.map(|g| finish_graph(g.graph));
+        if rebase {
+            shift_to_zero(&mut profile);
+        }
+        if profile.meta.duration.is_none() {
+            profile.meta.duration = profile.time_bounds().map(|(a, b)| b - a);
+        }
+        sort_tracks(&mut profile);
+        profile
+    }
+}
+
+fn add_calls(to: &mut Option<Calls>, calls: Calls) {
+    let old = to.unwrap_or_default();
+    *to = Some(Calls {
+        all: old.all.saturating_add(calls.all),
+        primitive: old.primitive.saturating_add(calls.primitive),
+    });
+}
+
+/// The latest time mentioned anywhere, for spans that never ended.
+fn last_time(profile: &Profile) -> i64 {
+    let spans = profile
+        .tracks
+        .iter()
+        .flat_map(|t| &t.spans.rows)
+        .map(|s| if s.end == i64::MAX { s.start } else { s.end });
+    let counters = profile.counters.iter().flat_map(|c| c.times.iter().copied());
+    spans
+        .chain(counters)
+        .chain(profile.instants.iter().map(|i| i.time))
+        .chain(profile.tracks.iter().filter(|t| t.samples.is_timed()).map(|t| t.samples.end))
+        .max()
+        .unwrap_or(0)
+}
+
+fn sort_points(counter: &mut Counter) {
+    if counter.times.is_sorted() {
+        return;
+    }
+    let mut points: Vec<_> = counter.times.iter().copied().zip(counter.values.iter().copied()).collect();
+    points.sort_by_key(|p| p.0);
+    (counter.times, counter.values) = points.into_iter().unzip();
+}
+
+fn finish_graph(mut graph: CallGraph) -> CallGraph {
+    let (nodes, edges) = (graph.nodes.len(), graph.edges.len());
+    for costs in &mut graph.costs {
+        costs.node_self.resize(nodes, 0);
+        costs.node_total.resize(nodes, 0);
+        costs.edge_total.resize(edges, 0);
+    }
+    graph.costs.sort_by_key(|c| c.metric);
+    graph
+}
+
+fn shift_to_zero(profile: &mut Profile) {
+    let Some((first, _)) = profile.time_bounds().filter(|&(first, _)| first != 0) else { return };
+    let shift = |t: &mut i64| *t = t.saturating_sub(first);
+    for track in &mut profile.tracks {
+        for span in &mut track.spans.rows {
+            shift(&mut span.start);
+            shift(&mut span.end);
+        }
+        if track.samples.is_timed() {
+            track.samples.times.iter_mut().for_each(shift);
+            shift(&mut track.samples.end);
+        }
+    }
+    profile.counters.iter_mut().flat_map(|c| &mut c.times).for_each(shift);
+    profile.instants.iter_mut().for_each(|i| shift(&mut i.time));
+    for link in &mut profile.links {
+        shift(&mut link.from.1);
+        shift(&mut link.to.1);
+    }
+    for request in &mut profile.requests.rows {
+        shift(&mut request.arrived);
+        request.scheduled.iter_mut().for_each(shift);
+        request.first_token.iter_mut().for_each(shift);
+        request.finished.iter_mut().for_each(shift);
+        request.token_times.iter_mut().for_each(shift);
+    }
+    if let Some(origin) = &mut profile.meta.origin_unix_ns {
+        *origin = origin.saturating_add(first);
+    }
+}
+
+/// Puts tracks in display order and drops empty ones that nothing refers to.
+fn sort_tracks(profile: &mut Profile) {
+    let tracks = std::mem::take(&mut profile.tracks);
+    let mut used = vec![false; tracks.len()];
+    for (i, track) in tracks.iter().enumerate() {
+        used[i] = !track.spans.rows.is_empty() || !track.samples.is_empty();
+    }
+    let mut mark = |id: TrackId| used[id.index()] = true;
+    profile.instants.iter().filter_map(|i| i.track).for_each(&mut mark);
+    profile.links.iter().flat_map(|l| [l.from.0, l.to.0]).for_each(&mut mark);
+    profile.requests.rows.iter().filter_map(|r| r.track).for_each(&mut mark);
+    let mut order: Vec<usize> = (0..tracks.len()).filter(|&i| used[i]).collect();
+    order.sort_by_key(|&i| tracks[i].sort);
+    let mut new_id = vec![TrackId(0); tracks.len()];
+    for (new, &old) in order.iter().enumerate() {
+        new_id[old] = TrackId::from_index(new);
+    }
+    let mut tracks: Vec<Option<Track>> = tracks.into_iter().map(Some).collect();
+    profile.tracks = order.iter().filter_map(|&i| tracks[i].take()).collect();
+    for instant in &mut profile.instants {
+        instant.track = instant.track.map(|t| new_id[t.index()]);
+    }
+    for link in &mut profile.links {
+        link.from.0 = new_id[link.from.0.index()];
+        link.to.0 = new_id[link.to.0.index()];
+    }
+    for request in &mut profile.requests.rows {
+        request.track = request.track.map(|t| new_id[t.index()]);
+    }
+}

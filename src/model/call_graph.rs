@@ -1,0 +1,75 @@
+//! The call graph that cProfile and callgrind record: functions, and calls between them, without time
+//! or paths.
+//!
+//! Totals (inclusive costs) are stored as the tool measured them, because they cannot be derived: a
+//! recursive function's total counts only its outermost activations.
+
+use super::ids::{FunctionId, MetricId, NodeId, StringId};
+
+/// Calls of a function or along an edge, when the tool counted them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+pub struct Calls {
+    /// All calls.
+    pub all: u64,
+    /// Calls that were not made by a recursion of the same function.
+    pub primitive: u64,
+}
+
+/// A function in the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallNode {
+    /// The function.
+    pub function: FunctionId,
+    /// How often it was called; `None` when the tool did not say.
+    pub calls: Option<Calls>,
+}
+
+/// Calls from one function to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallEdge {
+    /// Who calls.
+    pub caller: NodeId,
+    /// Who is called.
+    pub callee: NodeId,
+    /// How often; `None` when the tool did not say.
+    pub calls: Option<Calls>,
+}
+
+/// Costs of one metric over nodes and edges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphCosts {
+    /// The metric.
+    pub metric: MetricId,
+    /// Self cost per node.
+    pub node_self: Vec<i64>,
+    /// Total (inclusive) cost per node, as the tool measured it.
+    pub node_total: Vec<i64>,
+    /// Total cost of the calls along each edge.
+    pub edge_total: Vec<i64>,
+}
+
+/// Self cost of one source line of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineCost {
+    /// The function.
+    pub node: NodeId,
+    /// The file of the line (differs from the function's for inlined code).
+    pub file: StringId,
+    /// 1-based line; 0 when unknown.
+    pub line: u32,
+    /// Self cost per metric, in the order of [`CallGraph::costs`].
+    pub costs: Vec<i64>,
+}
+
+/// Functions and recorded calls.
+#[derive(Clone, Debug, Default)]
+pub struct CallGraph {
+    /// The functions.
+    pub nodes: Vec<CallNode>,
+    /// The calls; at most one edge for each caller and callee.
+    pub edges: Vec<CallEdge>,
+    /// Costs per metric.
+    pub costs: Vec<GraphCosts>,
+    /// Costs per line, where the format has them.
+    pub lines: Vec<LineCost>,
+}

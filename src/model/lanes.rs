@@ -1,0 +1,197 @@
+//! Sorting spans into preorder and splitting those that overlap into lanes.
+//!
+//! Input: spans of one track in any order. Output: lanes in which spans only nest, each in preorder.
+//! A span goes into the first lane where it fits inside the innermost open span, or where nothing is
+//! open. The usual case (everything nests) is sorted in place, without a second copy of a table that
+//! may hold millions of rows.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::tracks::{Lane, NO_ROW, Span, SpanTable};
+
+/// How many lanes are searched for a nesting place before only a lane with nothing open is taken.
+/// Bounds the work for hostile input in which everything overlaps.
+const SEARCHED_LANES: usize = 64;
+
+/// Open spans of a lane: (end, row in the sorted order).
+type Open = Vec<(i64, u32)>;
+
+/// Freezes `rows` (whose `parent` holds the order of arrival) and the costs that go with them.
+pub(super) fn freeze(mut rows: Vec<Span>, mut costs: Vec<(super::MetricId, Vec<i64>)>) -> SpanTable {
+    let key = |s: &Span| (s.start, Reverse(s.end), s.parent);
+    if !rows.is_sorted_by_key(key) {
+        rows.sort_unstable_by_key(key);
+    }
+    permute_costs(&rows, &mut costs);
+    let lane_of = assign(&mut rows);
+    let lanes = match lane_of {
+        None => vec![0],
+        Some(lane_of) => {
+            let (sorted, order) = gather(&rows, &lane_of);
+            rows = sorted;
+            for (_, column) in &mut costs {
+                *column = order.iter().map(|&i| column[i as usize]).collect();
+            }
+            lane_starts(&rows, &order, &lane_of)
+        }
+    };
+    let lanes = lanes
+        .iter()
+        .enumerate()
+        .map(|(i, &start)| {
+            let end = lanes.get(i + 1).copied().unwrap_or(rows.len() as u32);
+            let depth = rows[start as usize..end as usize].iter().map(|s| s.depth + 1).max().unwrap_or(0);
+            Lane { rows: start..end, depth }
+        })
+        .filter(|lane| !lane.rows.is_empty())
+        .collect();
+    SpanTable { rows, lanes, costs }
+}
+
+fn permute_costs(rows: &[Span], costs: &mut [(super::MetricId, Vec<i64>)]) {
+    for (_, column) in costs {
+        *column = rows.iter().map(|s| column.get(s.parent as usize).copied().unwrap_or(0)).collect();
+    }
+}
+
+/// Sets parent (as row in the sorted order) and depth of each span, and returns the lane of each row,
+/// or `None` when one lane holds all.
+fn assign(rows: &mut [Span]) -> Option<Vec<u32>> {
+    let mut lanes: Vec<Open> = vec![Vec::new()];
+    let mut lane_of: Option<Vec<u32>> = None;
+    // Lanes past the searched ones, by the end of their outermost span.
+    let mut idle: BinaryHeap<Reverse<(i64, u32)>> = BinaryHeap::new();
+    for row in 0..rows.len() {
+        let span = rows[row];
+        let fits = |open: &mut Open| {
+            while open.last().is_some_and(|&(end, _)| end <= span.start) {
+                open.pop();
+            }
+            open.last().is_none_or(|&(end, _)| span.end <= end)
+        };
+        let lane = lanes.iter_mut().take(SEARCHED_LANES).position(fits).unwrap_or_else(|| {
+            if lanes.len() < SEARCHED_LANES {
+                lanes.push(Vec::new());
+                return lanes.len() - 1;
+            }
+            let lane = match idle.peek() {
+                Some(&Reverse((end, lane))) if end <= span.start => {
+                    idle.pop();
+                    lanes[lane as usize].clear();
+                    lane as usize
+                }
+                _ => {
+                    lanes.push(Vec::new());
+                    lanes.len() - 1
+                }
+            };
+            idle.push(Reverse((span.end, lane as u32)));
+            lane
+        });
+        let open = &mut lanes[lane];
+        rows[row].parent = open.last().map_or(NO_ROW, |&(_, parent)| parent);
+        rows[row].depth = (open.len() as u32).min((1 << 24) - 1);
+        open.push((span.end, row as u32));
+        if lane > 0 || lane_of.is_some() {
+            let lane_of = lane_of.get_or_insert_with(|| vec![0; row]);
+            lane_of.push(lane as u32);
+        }
+    }
+    lane_of
+}
+
+/// Rows reordered lane by lane, with parents renumbered, and the old row of each new one.
+fn gather(rows: &[Span], lane_of: &[u32]) -> (Vec<Span>, Vec<u32>) {
+    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+    order.sort_by_key(|&row| lane_of[row as usize]);
+    let mut new_row = vec![0u32; rows.len()];
+    for (new, &old) in order.iter().enumerate() {
+        new_row[old as usize] = new as u32;
+    }
+    let sorted = order
+        .iter()
+        .map(|&old| {
+            let mut span = rows[old as usize];
+            if span.parent != NO_ROW {
+                span.parent = new_row[span.parent as usize];
+            }
+            span
+        })
+        .collect();
+    (sorted, order)
+}
+
+fn lane_starts(rows: &[Span], order: &[u32], lane_of: &[u32]) -> Vec<u32> {
+    (0..rows.len())
+        .filter(|&i| i == 0 || lane_of[order[i] as usize] != lane_of[order[i - 1] as usize])
+        .map(|i| i as u32)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ArgsRef, FunctionId, SpanStatus};
+    use super::*;
+
+    fn table(spans: &[(i64, i64)]) -> SpanTable {
+        let rows = spans
+            .iter()
+            .enumerate()
+            .map(|(i, &(start, end))| Span {
+                start,
+                end,
+                args: ArgsRef::NONE,
+                function: FunctionId(i as u32),
+                parent: i as u32,
+                depth: 0,
+                status: SpanStatus::Ok,
+            })
+            .collect();
+        freeze(rows, vec![(super::super::MetricId(0), (0..spans.len() as i64).collect())])
+    }
+
+    #[test]
+    fn nested_spans_stay_in_one_lane_in_preorder() {
+        let t = table(&[(5, 6), (0, 10), (1, 4), (2, 3), (7, 10), (10, 10)]);
+        assert_eq!(t.lanes.len(), 1);
+        let shape: Vec<_> = t.rows.iter().map(|s| (s.function.0, s.depth, s.parent)).collect();
+        assert_eq!(
+            shape,
+            [(1, 0, NO_ROW), (2, 1, 0), (3, 2, 1), (0, 1, 0), (4, 1, 0), (5, 0, NO_ROW)]
+        );
+        assert_eq!(t.subtree_end(0), 5);
+        assert_eq!(t.subtree_end(1), 3);
+        assert_eq!(t.costs[0].1, [1, 2, 3, 0, 4, 5]);
+        assert_eq!(t.innermost_at(2), Some(2));
+        assert_eq!(t.innermost_at(4), Some(0));
+        assert_eq!(t.innermost_at(11), None);
+    }
+
+    #[test]
+    fn overlap_goes_to_another_lane_and_nothing_is_lost() {
+        let t = table(&[(0, 10), (5, 15), (6, 8), (12, 14), (16, 20)]);
+        assert_eq!(t.rows.len(), 5);
+        assert_eq!(t.lanes.len(), 2);
+        for lane in &t.lanes {
+            let rows = &t.rows[lane.rows.start as usize..lane.rows.end as usize];
+            for s in rows {
+                if s.parent != NO_ROW {
+                    let p = &t.rows[s.parent as usize];
+                    assert!(p.start <= s.start && s.end <= p.end);
+                }
+            }
+        }
+        let mut costs = t.costs[0].1.clone();
+        costs.sort_unstable();
+        assert_eq!(costs, [0, 1, 2, 3, 4]);
+        assert!(t.rows.iter().zip(&t.costs[0].1).all(|(s, &c)| i64::from(s.function.0) == c));
+    }
+
+    #[test]
+    fn a_hundred_thousand_overlapping_spans_end_in_time() {
+        let spans: Vec<_> = (0..100_000).map(|i| (i, i + 100_000)).collect();
+        let t = table(&spans);
+        assert_eq!(t.rows.len(), 100_000);
+    }
+}

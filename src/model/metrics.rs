@@ -1,0 +1,83 @@
+//! What a profile counts: declared cost dimensions with unit and meaning.
+
+use super::ids::MetricId;
+
+/// Unit of an integer cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Time, 1e-9 s.
+    Nanoseconds,
+    /// Memory or transfer size.
+    Bytes,
+    /// Events, calls, instructions, samples.
+    Count,
+    /// Tokens of a language model.
+    Tokens,
+    /// Money, 1e-9 US dollar.
+    NanoDollars,
+    /// Share in 1/1000 of a percent.
+    MilliPercent,
+    /// A number without a known unit.
+    None,
+}
+
+impl Unit {
+    /// The name used in reports and session files.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "nanoseconds",
+            Self::Bytes => "bytes",
+            Self::Count => "count",
+            Self::Tokens => "tokens",
+            Self::NanoDollars => "nano_dollars",
+            Self::MilliPercent => "milli_percent",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Which direction is an improvement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// Less is better: time, memory, cost.
+    Lower,
+    /// More is better: throughput, hits.
+    Higher,
+    /// Neither.
+    Neutral,
+}
+
+/// One cost dimension. Costs of it are `i64` in `unit`, and additive: a parent's total is the sum of
+/// its own cost and its children's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Metric {
+    /// Stable name, as in the file («time», «Ir», «alloc_space»).
+    pub key: String,
+    /// What a person reads.
+    pub label: String,
+    /// Unit of every cost.
+    pub unit: Unit,
+    /// Which way is better.
+    pub better: Better,
+    /// Linear formula over other metrics, as callgrind's derived events: the cost is
+    /// `sum(factor * cost)`. Empty for a measured metric.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formula: Vec<(i64, MetricId)>,
+}
+
+impl Metric {
+    /// A measured metric where less is better.
+    #[must_use]
+    pub fn new(key: &str, label: &str, unit: Unit) -> Self {
+        Self { key: key.into(), label: label.into(), unit, better: Better::Lower, formula: Vec::new() }
+    }
+
+    /// Wall-clock time.
+    #[must_use]
+    pub fn time() -> Self {
+        Self::new("time", "Time", Unit::Nanoseconds)
+    }
+}

@@ -1,0 +1,30 @@
+//! What a profile is. No I/O and no user interface.
+//!
+//! Everything that a tool can measure is one of: spans (start and end), samples (a stack and a
+//! weight), a call graph (functions and calls without time), counters, instants, links and requests.
+//! A [`Profile`] holds columns of them, frozen; a [`ProfileBuilder`] makes one.
+
+mod attributes;
+mod builder;
+mod call_graph;
+mod ids;
+mod lanes;
+mod metrics;
+mod profile;
+mod requests;
+mod strings;
+mod symbols;
+mod tracks;
+
+pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
+pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
+pub use call_graph::{CallEdge, CallGraph, CallNode, Calls, GraphCosts, LineCost};
+pub use ids::{CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId};
+pub use metrics::{Better, Metric, Unit};
+pub use profile::{Basis, Meta, Profile, Warning};
+pub use requests::{Outcome, Request, Requests, TokenCounts};
+pub use strings::Strings;
+pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
+pub use tracks::{
+    Counter, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus, SpanTable, Track, TrackKind,
+};

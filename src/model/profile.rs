@@ -1,0 +1,259 @@
+//! A whole profile: frozen, shared between threads as `Arc<Profile>`.
+
+use super::{
+    ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Frames, FunctionId, Functions, Instant, Link, Metric,
+    MetricId, Requests, Stacks, StackId, StringId, Strings, Track, TrackId, Unit, Value,
+};
+
+/// What the numbers of a profile rest on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "why")]
+pub enum Basis {
+    /// Measured start and end of each span.
+    #[default]
+    Timed,
+    /// Samples: a count times an interval.
+    Sampled,
+    /// Sums per function or path that the tool made itself.
+    Aggregated,
+    /// Derived by an assumption, which the text states.
+    Estimated(String),
+}
+
+impl Basis {
+    /// One word for reports.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Timed => "timed",
+            Self::Sampled => "sampled",
+            Self::Aggregated => "aggregated",
+            Self::Estimated(_) => "estimated",
+        }
+    }
+}
+
+/// Who made the profile, when and on what.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// Id of the importer («pstats»), or «inferscope» for own sessions.
+    pub format: String,
+    /// The tool that measured, with its version where the file says; empty when unknown.
+    pub tool: String,
+    /// What was profiled: a command, a script, a trace name; empty when unknown.
+    pub title: String,
+    /// Unix time of the profile's time 0, ns.
+    pub origin_unix_ns: Option<i64>,
+    /// Length of the whole measurement, ns, where the file says or the times tell.
+    pub duration: Option<i64>,
+    /// What the numbers rest on.
+    pub basis: Basis,
+    /// Facts about the run, in order («CPU time», «Samples», «Command»).
+    pub facts: Vec<(String, String)>,
+    /// The machine, in order («CPU», «RAM», «GPU»).
+    pub machine: Vec<(String, String)>,
+}
+
+/// A repaired or skipped oddity of the input, counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What kind, in a few words that a person understands.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+    /// The first place it was seen, such as «byte 120» or «line 7»; empty when there is none.
+    pub first: String,
+}
+
+/// A frozen profile. Build one with [`super::ProfileBuilder`].
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// Who, when, where.
+    pub meta: Meta,
+    /// All texts.
+    pub strings: Strings,
+    /// All functions.
+    pub functions: Functions,
+    /// All frames.
+    pub frames: Frames,
+    /// All stacks.
+    pub stacks: Stacks,
+    /// Declared metrics. The first one is the default.
+    pub metrics: Vec<Metric>,
+    /// Tracks in display order.
+    pub tracks: Vec<Track>,
+    /// Counters in file order.
+    pub counters: Vec<Counter>,
+    /// Instants by time.
+    pub instants: Vec<Instant>,
+    /// Links by time of their cause.
+    pub links: Vec<Link>,
+    /// Recorded calls.
+    pub call_graph: Option<CallGraph>,
+    /// Calls of a language model, by arrival.
+    pub requests: Requests,
+    /// Inline details of spans and instants.
+    pub attributes: Attributes,
+    /// What was odd about the input.
+    pub warnings: Vec<Warning>,
+}
+
+impl std::fmt::Debug for Strings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Strings({})", self.len())
+    }
+}
+
+impl Profile {
+    /// The text of a string id.
+    #[must_use]
+    pub fn text(&self, id: StringId) -> &str {
+        self.strings.get(id)
+    }
+
+    /// Name of a function.
+    #[must_use]
+    pub fn function_name(&self, id: FunctionId) -> &str {
+        self.text(self.functions.get(id).name)
+    }
+
+    /// The track with id `id`.
+    #[must_use]
+    pub fn track(&self, id: TrackId) -> &Track {
+        &self.tracks[id.index()]
+    }
+
+    /// All track ids in display order.
+    pub fn track_ids(&self) -> impl Iterator<Item = TrackId> + use<> {
+        (0..self.tracks.len() as u32).map(TrackId)
+    }
+
+    /// «process › name», or just the name.
+    #[must_use]
+    pub fn track_label(&self, id: TrackId) -> String {
+        let track = self.track(id);
+        let (process, name) = (self.text(track.process), self.text(track.name));
+        match (process, name) {
+            ("", name) => name.to_owned(),
+            (process, "") => process.to_owned(),
+            (process, name) => format!("{process} › {name}"),
+        }
+    }
+
+    /// The metric with id `id`.
+    #[must_use]
+    pub fn metric(&self, id: MetricId) -> &Metric {
+        &self.metrics[id.index()]
+    }
+
+    /// The id of the metric with key `key`.
+    #[must_use]
+    pub fn metric_by_key(&self, key: &str) -> Option<MetricId> {
+        self.metrics.iter().position(|m| m.key == key).map(MetricId::from_index)
+    }
+
+    /// All metric ids.
+    pub fn metric_ids(&self) -> impl Iterator<Item = MetricId> + use<> {
+        (0..self.metrics.len() as u32).map(MetricId)
+    }
+
+    /// The metric that span durations are costs of, if this profile has spans.
+    #[must_use]
+    pub fn time_metric(&self) -> Option<MetricId> {
+        self.metrics
+            .iter()
+            .position(|m| m.unit == Unit::Nanoseconds && m.formula.is_empty())
+            .map(MetricId::from_index)
+    }
+
+    /// Functions of a stack, root first.
+    #[must_use]
+    pub fn stack_functions(&self, id: StackId) -> Vec<FunctionId> {
+        let mut path: Vec<_> = self
+            .stacks
+            .walk(id)
+            .map(|s| self.frames.get(self.stacks.get(s).frame).function)
+            .collect();
+        path.reverse();
+        path
+    }
+
+    /// Earliest and latest time of anything timed; `None` when nothing has a time.
+    #[must_use]
+    pub fn time_bounds(&self) -> Option<(i64, i64)> {
+        let mut bounds: Option<(i64, i64)> = None;
+        let mut grow = |a: i64, b: i64| {
+            bounds = Some(bounds.map_or((a, b), |(lo, hi)| (lo.min(a), hi.max(b))));
+        };
+        for track in &self.tracks {
+            for lane in &track.spans.lanes {
+                let rows = &track.spans.rows[lane.rows.start as usize..lane.rows.end as usize];
+                let end = rows.iter().filter(|s| s.depth == 0).map(|s| s.end).max();
+                if let (Some(first), Some(end)) = (rows.first(), end) {
+                    grow(first.start, end);
+                }
+            }
+            if let Some(&first) = track.samples.times.first() {
+                grow(first, track.samples.end);
+            }
+        }
+        for counter in &self.counters {
+            if let (Some(&a), Some(&b)) = (counter.times.first(), counter.times.last()) {
+                grow(a, b);
+            }
+        }
+        for instant in &self.instants {
+            grow(instant.time, instant.time);
+        }
+        for request in &self.requests.rows {
+            grow(request.arrived, request.finished.unwrap_or(request.arrived));
+        }
+        bounds
+    }
+
+    /// Number of spans on all tracks.
+    #[must_use]
+    pub fn span_count(&self) -> usize {
+        self.tracks.iter().map(|t| t.spans.rows.len()).sum()
+    }
+
+    /// Number of samples on all tracks.
+    #[must_use]
+    pub fn sample_count(&self) -> usize {
+        self.tracks.iter().map(|t| t.samples.len()).sum()
+    }
+
+    /// True when something has a place in time.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.tracks.iter().any(|t| !t.spans.rows.is_empty() || t.samples.is_timed())
+    }
+
+    /// Inline details of a span or instant as texts; empty when they stand in the file.
+    #[must_use]
+    pub fn inline_args(&self, args: ArgsRef) -> Vec<(String, String)> {
+        let ArgsPlace::Inline(set) = args.place() else { return Vec::new() };
+        self.attributes
+            .get(set)
+            .iter()
+            .map(|&(key, value)| {
+                let value = match value {
+                    Value::Text(id) => self.text(id).to_owned(),
+                    Value::Int(v) => v.to_string(),
+                    Value::Float(v) => v.to_string(),
+                    Value::Bool(v) => v.to_string(),
+                };
+                (self.text(key).to_owned(), value)
+            })
+            .collect()
+    }
+
+    /// Bytes held on the heap, roughly: for the cache's budget and the status bar.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.strings.heap_bytes()
+            + self.stacks.len() * 24
+            + self.tracks.iter().map(|t| t.spans.heap_bytes() + t.samples.len() * 24).sum::<usize>()
+            + self.counters.iter().map(|c| c.times.len() * 16).sum::<usize>()
+    }
+}

@@ -1,0 +1,145 @@
+//! Functions, frames and stacks: who did the work.
+//!
+//! function ≠ frame ≠ stack. A function is what people compare between runs; a frame adds the line; a
+//! stack is a frame on top of a parent stack. A parent always precedes its child in [`Stacks`], so
+//! whole-table passes need no recursion, however deep the stack.
+
+use rustc_hash::FxHashMap;
+
+use super::ids::{FrameId, FunctionId, StackId, StringId};
+
+/// What makes a function the same function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Function {
+    /// Name as the tool wrote it.
+    pub name: StringId,
+    /// Module, library, object or package; empty when unknown.
+    pub module: StringId,
+    /// Source file; empty when unknown.
+    pub file: StringId,
+    /// First line of the function, 1-based; 0 when unknown.
+    pub line: u32,
+    /// The format's own category («cpu_op», «kernel», «builtin»); empty when it has none.
+    pub category: StringId,
+}
+
+/// A function at a source line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// The function.
+    pub function: FunctionId,
+    /// The line being run, 1-based; 0 when unknown.
+    pub line: u32,
+}
+
+/// A frame and its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stack {
+    /// The caller's stack; `None` for a root.
+    pub parent: Option<StackId>,
+    /// The frame on top.
+    pub frame: FrameId,
+}
+
+/// An append-only table whose rows are unique.
+#[derive(Clone, Debug)]
+pub struct Unique<T> {
+    rows: Vec<T>,
+    index: FxHashMap<T, u32>,
+}
+
+impl<T> Default for Unique<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), index: FxHashMap::default() }
+    }
+}
+
+impl<T: Copy + Eq + std::hash::Hash> Unique<T> {
+    fn add(&mut self, row: T) -> u32 {
+        *self.index.entry(row).or_insert_with(|| {
+            self.rows.push(row);
+            (self.rows.len() - 1) as u32
+        })
+    }
+
+    /// All rows in id order.
+    #[must_use]
+    pub fn rows(&self) -> &[T] {
+        &self.rows
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True when nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn find(&self, row: &T) -> Option<u32> {
+        self.index.get(row).copied()
+    }
+}
+
+/// All functions.
+pub type Functions = Unique<Function>;
+/// All frames.
+pub type Frames = Unique<Frame>;
+/// All stacks; a parent precedes its children.
+pub type Stacks = Unique<Stack>;
+
+impl Functions {
+    pub(crate) fn intern(&mut self, row: Function) -> FunctionId {
+        FunctionId(self.add(row))
+    }
+
+    /// The function with id `id`.
+    #[must_use]
+    pub fn get(&self, id: FunctionId) -> Function {
+        self.rows[id.index()]
+    }
+
+    /// The id of a function with exactly these parts.
+    #[must_use]
+    pub fn id_of(&self, row: &Function) -> Option<FunctionId> {
+        self.find(row).map(FunctionId)
+    }
+
+    /// All ids.
+    pub fn ids(&self) -> impl Iterator<Item = FunctionId> + use<> {
+        (0..self.rows.len() as u32).map(FunctionId)
+    }
+}
+
+impl Frames {
+    pub(crate) fn intern(&mut self, row: Frame) -> FrameId {
+        FrameId(self.add(row))
+    }
+
+    /// The frame with id `id`.
+    #[must_use]
+    pub fn get(&self, id: FrameId) -> Frame {
+        self.rows[id.index()]
+    }
+}
+
+impl Stacks {
+    pub(crate) fn intern(&mut self, row: Stack) -> StackId {
+        StackId(self.add(row))
+    }
+
+    /// The stack with id `id`.
+    #[must_use]
+    pub fn get(&self, id: StackId) -> Stack {
+        self.rows[id.index()]
+    }
+
+    /// The stacks from `id` down to its root, leaf first.
+    pub fn walk(&self, id: StackId) -> impl Iterator<Item = StackId> + '_ {
+        std::iter::successors(Some(id), |&id| self.get(id).parent)
+    }
+}
