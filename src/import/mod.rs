@@ -133,7 +133,8 @@ pub fn open(input: &Input, job: &Job, publish: &mut dyn FnMut(Profile)) -> Resul
     }
     let name = source.file_name().to_lowercase();
     let head = Head { bytes: source.head(), whole: source.head().len() < source::HEAD_LEN, name: &name };
-    let mut candidates: Vec<_> = IMPORTERS.iter().map(|i| (i.sniff(&head), *i)).filter(|c| c.0 > Confidence::No).collect();
+    let mut candidates: Vec<_> =
+        IMPORTERS.iter().map(|i| (i.sniff(&head), *i)).filter(|c| c.0 > Confidence::No).collect();
     candidates.sort_by_key(|c| std::cmp::Reverse(c.0));
     let mut first_error = None;
     let mut source = Some(source);
@@ -152,7 +153,10 @@ pub fn open(input: &Input, job: &Job, publish: &mut dyn FnMut(Profile)) -> Resul
         match importer.import(&mut source, &mut cx) {
             Ok(()) => {
                 if let Some(damage) = source.damage() {
-                    cx.builder.warn(&format!("compressed data is damaged ({damage}); what came before is shown"), "");
+                    cx.builder.warn(
+                        &format!("compressed data is damaged ({damage}); what came before is shown"),
+                        "",
+                    );
                 }
                 return Ok(cx.builder.finish());
             }

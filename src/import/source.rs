@@ -42,9 +42,9 @@ impl Input {
     #[must_use]
     pub fn file_name(&self) -> String {
         match self {
-            Self::Path(path) => {
-                path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
-            }
+            Self::Path(path) => path
+                .file_name()
+                .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned()),
             Self::Bytes(name, _) => name.clone(),
         }
     }
@@ -115,7 +115,9 @@ impl Source {
         };
         let raw = Cursor::new(magic).chain(raw);
         let inner: Box<dyn Read + Send> = match packed {
-            Some("gzip") => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 16, raw))),
+            Some("gzip") => {
+                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 16, raw)))
+            }
             Some(_) => Box::new(zstd::Decoder::new(raw)?),
             None => Box::new(raw),
         };
@@ -139,8 +141,11 @@ impl Source {
         }
         head.truncate(len);
         if let (true, Some(damage)) = (head.is_empty(), source.damage.take()) {
-            return Err(ImportError::malformed(format!("is a broken {} file ({damage})", source.packed.unwrap_or("")))
-                .remedy("copy or download it again"));
+            return Err(ImportError::malformed(format!(
+                "is a broken {} file ({damage})",
+                source.packed.unwrap_or("")
+            ))
+            .remedy("copy or download it again"));
         }
         source.head = head;
         Ok(source)
@@ -198,8 +203,9 @@ impl Source {
             all.extend_from_slice(&chunk[..n]);
             job.checkpoint(self.progress(), self.file_len)?;
             if all.len() as u64 > MAX_WHOLE {
-                return Err(ImportError::malformed("is larger than 4 GiB")
-                    .remedy("this format is read into memory whole; split it or convert it to a Chrome trace"));
+                return Err(ImportError::malformed("is larger than 4 GiB").remedy(
+                    "this format is read into memory whole; split it or convert it to a Chrome trace",
+                ));
             }
         }
     }

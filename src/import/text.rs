@@ -39,8 +39,10 @@ mod tests {
 
     #[test]
     fn all_encodings_give_the_same_text() {
-        let le: Vec<u8> = [0xff, 0xfe].into_iter().chain("héllo".encode_utf16().flat_map(u16::to_le_bytes)).collect();
-        let be: Vec<u8> = [0xfe, 0xff].into_iter().chain("héllo".encode_utf16().flat_map(u16::to_be_bytes)).collect();
+        let le: Vec<u8> =
+            [0xff, 0xfe].into_iter().chain("héllo".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let be: Vec<u8> =
+            [0xfe, 0xff].into_iter().chain("héllo".encode_utf16().flat_map(u16::to_be_bytes)).collect();
         for bytes in [&le, &be, &"héllo".as_bytes().to_vec(), &"\u{feff}héllo".as_bytes().to_vec()] {
             assert_eq!(decode(bytes), ("héllo".into(), 0));
         }

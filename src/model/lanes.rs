@@ -156,10 +156,7 @@ mod tests {
         let t = table(&[(5, 6), (0, 10), (1, 4), (2, 3), (7, 10), (10, 10)]);
         assert_eq!(t.lanes.len(), 1);
         let shape: Vec<_> = t.rows.iter().map(|s| (s.function.0, s.depth, s.parent)).collect();
-        assert_eq!(
-            shape,
-            [(1, 0, NO_ROW), (2, 1, 0), (3, 2, 1), (0, 1, 0), (4, 1, 0), (5, 0, NO_ROW)]
-        );
+        assert_eq!(shape, [(1, 0, NO_ROW), (2, 1, 0), (3, 2, 1), (0, 1, 0), (4, 1, 0), (5, 0, NO_ROW)]);
         assert_eq!(t.subtree_end(0), 5);
         assert_eq!(t.subtree_end(1), 3);
         assert_eq!(t.costs[0].1, [1, 2, 3, 0, 4, 5]);

@@ -19,12 +19,15 @@ mod tracks;
 pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
 pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
 pub use call_graph::{CallEdge, CallGraph, CallNode, Calls, GraphCosts, LineCost};
-pub use ids::{CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId};
+pub use ids::{
+    CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
+};
 pub use metrics::{Better, Metric, Unit};
 pub use profile::{Basis, Meta, Profile, Warning};
 pub use requests::{Outcome, Request, Requests, TokenCounts};
 pub use strings::Strings;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
 pub use tracks::{
-    Counter, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus, SpanTable, Track, TrackKind,
+    Counter, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus, SpanTable, Track,
+    TrackKind,
 };

@@ -2,7 +2,7 @@
 
 use super::{
     ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Frames, FunctionId, Functions, Instant, Link, Metric,
-    MetricId, Requests, Stacks, StackId, StringId, Strings, Track, TrackId, Unit, Value,
+    MetricId, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit, Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -169,11 +169,8 @@ impl Profile {
     /// Functions of a stack, root first.
     #[must_use]
     pub fn stack_functions(&self, id: StackId) -> Vec<FunctionId> {
-        let mut path: Vec<_> = self
-            .stacks
-            .walk(id)
-            .map(|s| self.frames.get(self.stacks.get(s).frame).function)
-            .collect();
+        let mut path: Vec<_> =
+            self.stacks.walk(id).map(|s| self.frames.get(self.stacks.get(s).frame).function).collect();
         path.reverse();
         path
     }

@@ -110,9 +110,7 @@ impl SpanTable {
     #[must_use]
     pub fn subtree_end(&self, row: usize) -> usize {
         let depth = self.rows[row].depth;
-        let lane_end = self
-            .lanes
-            .partition_point(|lane| lane.rows.end as usize <= row);
+        let lane_end = self.lanes.partition_point(|lane| lane.rows.end as usize <= row);
         let end = self.lanes.get(lane_end).map_or(self.rows.len(), |lane| lane.rows.end as usize);
         (row + 1..end).find(|&r| self.rows[r].depth <= depth).unwrap_or(end)
     }
@@ -212,7 +210,9 @@ pub struct Track {
 }
 
 /// How serious an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Detail.
