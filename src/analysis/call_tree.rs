@@ -1,0 +1,246 @@
+//! The call tree of a profile: paths merged by function, without costs.
+//!
+//! Nodes stand in preorder, so a subtree is a run of nodes and sums need no recursion. The shape does
+//! not depend on the time range or the metric, so rows, expansion and scroll survive when those change;
+//! costs are a query of their own ([`super::TreeCosts`]).
+//!
+//! Spans and samples make a measured tree. A profile that has only a call graph makes an estimated one
+//! (see [`super::estimate`]).
+
+use rustc_hash::FxHashMap;
+
+use super::estimate;
+use super::path::{PathMapper, PathState, Symbol};
+use super::scope::Scope;
+use crate::jobs::{Cancelled, Job};
+use crate::model::{Basis, NO_ROW, Profile, SpanTable, TrackId};
+use crate::query::{Context, Query};
+
+/// No node: the frame was removed by a transform.
+pub const NO_NODE: u32 = u32::MAX;
+
+/// A call path that ends in `symbol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What runs.
+    pub symbol: Symbol,
+    /// The caller's node, or [`NO_NODE`] for a root.
+    pub parent: u32,
+    /// 0 for a root.
+    pub depth: u32,
+    /// First node after the subtree.
+    pub end: u32,
+}
+
+/// Where the rows of one track went.
+#[derive(Clone, Debug)]
+pub struct TrackNodes {
+    /// The track.
+    pub track: TrackId,
+    /// Node of each span row; [`NO_NODE`] for a removed one.
+    pub spans: Vec<u32>,
+}
+
+/// The tree.
+#[derive(Clone, Debug)]
+pub struct CallTree {
+    /// Nodes in preorder.
+    pub nodes: Vec<Node>,
+    /// Nodes of span rows, for the tracks of the scope that have spans.
+    pub tracks: Vec<TrackNodes>,
+    /// Node of each stack; empty when no track of the scope has samples.
+    pub stacks: Vec<u32>,
+    /// What the tree rests on.
+    pub basis: Basis,
+    /// Costs that came with an estimated tree.
+    pub estimate: Option<estimate::Estimate>,
+}
+
+impl CallTree {
+    /// Nodes from `node` up to its root, itself included.
+    pub fn ancestors(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
+        std::iter::successors(Some(node), |&n| {
+            let parent = self.nodes[n as usize].parent;
+            (parent != NO_NODE).then_some(parent)
+        })
+    }
+
+    /// Functions of a node's path, root first.
+    #[must_use]
+    pub fn path(&self, node: u32) -> Vec<crate::model::FunctionId> {
+        let mut path: Vec<_> =
+            self.ancestors(node).map(|n| self.nodes[n as usize].symbol.function()).collect();
+        path.reverse();
+        path
+    }
+
+    /// Direct children of a node, or the roots for `None`, in preorder.
+    pub fn children(&self, node: Option<u32>) -> impl Iterator<Item = u32> + '_ {
+        let (start, end) = node.map_or((0, self.nodes.len() as u32), |n| (n + 1, self.nodes[n as usize].end));
+        let first = (start < end).then_some(start);
+        std::iter::successors(first, move |&n| Some(self.nodes[n as usize].end).filter(|&next| next < end))
+    }
+
+    /// The node with exactly this path of functions.
+    #[must_use]
+    pub fn find(&self, path: &[crate::model::FunctionId]) -> Option<u32> {
+        let mut at = None;
+        for function in path {
+            at = Some(self.children(at).find(|&n| self.nodes[n as usize].symbol.function() == *function)?);
+        }
+        at
+    }
+}
+
+/// Builds the call tree of a scope.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Shape(pub Scope);
+
+impl Query for Shape {
+    type Output = CallTree;
+
+    fn run(&self, cx: &Context<'_>) -> Result<CallTree, Cancelled> {
+        build(cx.profile(), &self.0, cx.job())
+    }
+
+    fn weight(tree: &CallTree) -> usize {
+        tree.nodes.len() * size_of::<Node>()
+            + tree.stacks.len() * 4
+            + tree.tracks.iter().map(|t| t.spans.len() * 4).sum::<usize>()
+    }
+}
+
+/// Nodes in order of first appearance; a parent precedes its children.
+#[derive(Default)]
+struct Growing {
+    nodes: Vec<(Symbol, u32)>,
+    index: FxHashMap<(u32, (bool, u32)), u32>,
+}
+
+impl Growing {
+    fn child(&mut self, parent: u32, symbol: Symbol) -> u32 {
+        *self.index.entry((parent, symbol.key())).or_insert_with(|| {
+            self.nodes.push((symbol, parent));
+            (self.nodes.len() - 1) as u32
+        })
+    }
+}
+
+fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancelled> {
+    let mapper = PathMapper::new(&scope.transforms, &profile.functions);
+    let mut growing = Growing::default();
+    let mut tracks = Vec::new();
+    let mut has_samples = false;
+    for id in profile.track_ids().filter(|&id| scope.has_track(id)) {
+        let track = profile.track(id);
+        has_samples |= !track.samples.is_empty();
+        if !track.spans.rows.is_empty() {
+            tracks
+                .push(TrackNodes { track: id, spans: map_spans(&track.spans, &mapper, &mut growing, job)? });
+        }
+    }
+    let mut stacks = if has_samples { map_stacks(profile, &mapper, &mut growing, job)? } else { Vec::new() };
+    if growing.nodes.is_empty()
+        && let Some(graph) = &profile.call_graph
+    {
+        return estimate::tree(profile, graph, &mapper, job);
+    }
+    let (nodes, new_of) = preorder(&growing.nodes);
+    let renumber = |node: &mut u32| {
+        if *node != NO_NODE {
+            *node = new_of[*node as usize];
+        }
+    };
+    tracks.iter_mut().flat_map(|t| &mut t.spans).for_each(renumber);
+    stacks.iter_mut().for_each(renumber);
+    Ok(CallTree { nodes, tracks, stacks, basis: profile.meta.basis.clone(), estimate: None })
+}
+
+fn map_spans(
+    spans: &SpanTable,
+    mapper: &PathMapper<'_>,
+    growing: &mut Growing,
+    job: &Job,
+) -> Result<Vec<u32>, Cancelled> {
+    let mut node_of = vec![NO_NODE; spans.rows.len()];
+    let root = mapper.root();
+    // Open frames: (depth, state, nearest node at or above).
+    let mut open: Vec<(u32, PathState, u32)> = Vec::new();
+    for (row, span) in spans.rows.iter().enumerate() {
+        if row % 65_536 == 0 {
+            job.checkpoint(row as u64, spans.rows.len() as u64)?;
+        }
+        if span.parent == NO_ROW {
+            open.clear();
+        }
+        while open.last().is_some_and(|o| o.0 >= span.depth) {
+            open.pop();
+        }
+        let (state, above) = open.last().map_or((&root, NO_NODE), |o| (&o.1, o.2));
+        let (state, symbol) = mapper.step(state, span.function);
+        let node = symbol.map_or(above, |symbol| growing.child(above, symbol));
+        if state.alive {
+            node_of[row] = node;
+        }
+        open.push((span.depth, state, node));
+    }
+    Ok(node_of)
+}
+
+fn map_stacks(
+    profile: &Profile,
+    mapper: &PathMapper<'_>,
+    growing: &mut Growing,
+    job: &Job,
+) -> Result<Vec<u32>, Cancelled> {
+    let rows = profile.stacks.rows();
+    let mut node_of = Vec::with_capacity(rows.len());
+    let mut states: Vec<(PathState, u32)> = Vec::with_capacity(rows.len());
+    let root = mapper.root();
+    for (i, stack) in rows.iter().enumerate() {
+        if i % 65_536 == 0 {
+            job.checkpoint(i as u64, rows.len() as u64)?;
+        }
+        let (state, above) =
+            stack.parent.map_or((&root, NO_NODE), |p| (&states[p.index()].0, states[p.index()].1));
+        let (state, symbol) = mapper.step(state, profile.frames.get(stack.frame).function);
+        let node = symbol.map_or(above, |symbol| growing.child(above, symbol));
+        node_of.push(if state.alive { node } else { NO_NODE });
+        states.push((state, node));
+    }
+    Ok(node_of)
+}
+
+/// Renumbers nodes so that each subtree is a run; children keep their order of appearance.
+pub(super) fn preorder(grown: &[(Symbol, u32)]) -> (Vec<Node>, Vec<u32>) {
+    let n = grown.len();
+    let mut size = vec![1u32; n];
+    for i in (0..n).rev() {
+        if grown[i].1 != NO_NODE {
+            size[grown[i].1 as usize] += size[i];
+        }
+    }
+    // Next free place within each parent's run.
+    let mut next = vec![0u32; n];
+    let mut next_root = 0;
+    let mut new_of = vec![0u32; n];
+    for i in 0..n {
+        let place = if grown[i].1 == NO_NODE { &mut next_root } else { &mut next[grown[i].1 as usize] };
+        new_of[i] = *place;
+        *place += size[i];
+        next[i] = new_of[i] + 1;
+    }
+    let blank =
+        Node { symbol: Symbol::Function(crate::model::FunctionId(0)), parent: NO_NODE, depth: 0, end: 0 };
+    let mut nodes = vec![blank; n];
+    for (i, &(symbol, parent)) in grown.iter().enumerate() {
+        let new = new_of[i];
+        let (parent, depth) = if parent == NO_NODE {
+            (NO_NODE, 0)
+        } else {
+            (new_of[parent as usize], nodes[new_of[parent as usize] as usize].depth + 1)
+        };
+        nodes[new as usize] = Node { symbol, parent, depth, end: new + size[i] };
+    }
+    (nodes, new_of)
+}

@@ -1,0 +1,18 @@
+//! One question about a profile per file, each a [`crate::query::Query`] or a pure function over
+//! answers of others.
+
+pub mod call_tree;
+pub mod estimate;
+pub mod functions;
+pub mod inverted;
+pub mod overview;
+pub mod path;
+pub mod scope;
+pub mod search;
+pub mod tree_costs;
+pub mod tree_rows;
+
+pub use call_tree::{CallTree, Node, Shape};
+pub use functions::{FunctionRow, FunctionTable, Functions};
+pub use scope::{Scope, TimeRange, Transform};
+pub use tree_costs::{Costs, TreeCosts};

@@ -1,0 +1,259 @@
+//! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
+
+use super::scope::{Scope, TimeRange};
+use super::tree_costs::Costs;
+use crate::jobs::Cancelled;
+use crate::model::{CounterId, MetricId, Outcome, Profile, TrackKind, Unit};
+use crate::query::{Context, Query};
+
+/// Order statistics of one figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Distribution {
+    /// Number of values.
+    pub n: usize,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+impl Distribution {
+    /// Statistics of `values` (any order); `None` when there are none. Percentiles interpolate
+    /// linearly between the closest ranks, as numpy does.
+    #[must_use]
+    pub fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.retain(|v| v.is_finite());
+        values.sort_by(f64::total_cmp);
+        let (&min, &max) = (values.first()?, values.last()?);
+        let at = |q: f64| {
+            let place = q * (values.len() - 1) as f64;
+            let (low, share) = (place.floor() as usize, place.fract());
+            let high = (low + 1).min(values.len() - 1);
+            values[low] + (values[high] - values[low]) * share
+        };
+        Some(Self {
+            n: values.len(),
+            mean: values.iter().sum::<f64>() / values.len() as f64,
+            min,
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            max,
+        })
+    }
+}
+
+/// Figures over all requests of a profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestFigures {
+    /// All requests.
+    pub count: usize,
+    /// Requests that failed or were cancelled; left out of the latency figures.
+    pub failed: usize,
+    /// Input tokens, where known.
+    pub prompt_tokens: Option<u64>,
+    /// Output tokens, where known.
+    pub output_tokens: Option<u64>,
+    /// Money in 1e-9 US dollar over the priced requests; `None` when none is priced.
+    pub cost_nano_dollars: Option<i64>,
+    /// Requests without a price.
+    pub unpriced: usize,
+    /// Time to first token, ns.
+    pub ttft: Option<Distribution>,
+    /// Mean time per output token after the first, ns, one value per request.
+    pub tpot: Option<Distribution>,
+    /// Arrival to end, ns.
+    pub latency: Option<Distribution>,
+    /// Arrival to start of work, ns.
+    pub queued: Option<Distribution>,
+    /// Output tokens of finished requests over the time from first arrival to last end, tokens/s.
+    pub system_tokens_per_second: Option<f64>,
+    /// Most requests in flight at one time.
+    pub peak_concurrency: usize,
+}
+
+/// One phase and its share of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Name.
+    pub name: String,
+    /// Start of its first span, ns.
+    pub start: i64,
+    /// Summed length, ns: repeats accumulate.
+    pub total: i64,
+    /// How often.
+    pub count: u64,
+}
+
+/// The highest point of a memory counter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peak {
+    /// Which counter.
+    pub counter: CounterId,
+    /// Its name.
+    pub name: String,
+    /// When, ns.
+    pub time: i64,
+    /// How much, bytes.
+    pub bytes: f64,
+}
+
+/// Everything above.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// Sum of own costs per metric; what the sum means is in [`Overview::sum_of`].
+    pub totals: Vec<(MetricId, i64)>,
+    /// What totals of time are a sum of.
+    pub sum_of: &'static str,
+    /// Elapsed time from the first to the last thing, ns.
+    pub elapsed: Option<i64>,
+    /// Phases in order, and the rest of the elapsed time as «unaccounted».
+    pub phases: Vec<Phase>,
+    /// Peaks of memory counters.
+    pub peaks: Vec<Peak>,
+    /// Figures over LLM requests; `None` when there are none.
+    pub requests: Option<RequestFigures>,
+}
+
+/// Computes the [`Overview`] of a scope.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Summary {
+    /// Which part.
+    pub scope: Scope,
+    /// Which time.
+    pub range: TimeRange,
+}
+
+impl Query for Summary {
+    type Output = Overview;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Overview, Cancelled> {
+        let profile = cx.profile();
+        let mut totals = Vec::new();
+        for metric in profile.metric_ids() {
+            let costs = Costs { scope: self.scope.clone(), metric, range: self.range };
+            totals.push((metric, cx.get(&costs)?.sum));
+        }
+        Ok(Overview {
+            totals,
+            sum_of: if profile.span_count() > 0 {
+                "all outermost spans of all tracks"
+            } else if profile.sample_count() > 0 {
+                "all samples"
+            } else {
+                "the self costs of all functions"
+            },
+            elapsed: profile.meta.duration.or_else(|| profile.time_bounds().map(|(a, b)| b - a)),
+            phases: phases(profile, self.range),
+            peaks: peaks(profile, self.range),
+            requests: request_figures(profile, self.range),
+        })
+    }
+}
+
+/// Phases of tracks of kind [`TrackKind::Phase`], outermost spans only, by first start.
+#[must_use]
+pub fn phases(profile: &Profile, range: TimeRange) -> Vec<Phase> {
+    let mut phases: Vec<Phase> = Vec::new();
+    for track in profile.tracks.iter().filter(|t| t.kind == TrackKind::Phase) {
+        for span in track.spans.rows.iter().filter(|s| s.depth == 0) {
+            let (from, to) = range.unwrap_or((i64::MIN, i64::MAX));
+            if span.end < from || span.start >= to {
+                continue;
+            }
+            let length = span.end.min(to) - span.start.max(from);
+            let name = profile.function_name(span.function);
+            match phases.iter_mut().find(|p| p.name == name) {
+                Some(phase) => {
+                    phase.total += length;
+                    phase.count += 1;
+                    phase.start = phase.start.min(span.start);
+                }
+                None => phases.push(Phase { name: name.into(), start: span.start, total: length, count: 1 }),
+            }
+        }
+    }
+    phases.sort_by_key(|p| p.start);
+    phases
+}
+
+fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {
+    let inside = |t: i64| range.is_none_or(|(from, to)| (from..to).contains(&t));
+    profile
+        .counters
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.unit == Unit::Bytes)
+        .filter_map(|(i, c)| {
+            let (time, bytes) = c
+                .times
+                .iter()
+                .zip(&c.values)
+                .filter(|(t, _)| inside(**t))
+                .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)))
+                .map(|(&t, &v)| (t, v))?;
+            let process = profile.text(c.process);
+            let name = profile.text(c.name);
+            let name = if process.is_empty() { name.to_owned() } else { format!("{process} › {name}") };
+            Some(Peak { counter: CounterId::from_index(i), name, time, bytes })
+        })
+        .collect()
+}
+
+/// Figures over the requests that arrived in the range.
+#[must_use]
+pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFigures> {
+    let rows: Vec<_> = profile
+        .requests
+        .rows
+        .iter()
+        .filter(|r| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived)))
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let done: Vec<_> = rows.iter().filter(|r| r.outcome == Outcome::Ok).collect();
+    let distribution = |value: &dyn Fn(&crate::model::Request) -> Option<f64>| {
+        Distribution::of(done.iter().filter_map(|r| value(r)).collect())
+    };
+    let span = {
+        let first = done.iter().map(|r| r.arrived).min();
+        let last = done.iter().filter_map(|r| r.finished).max();
+        first.zip(last).map(|(a, b)| b - a).filter(|&d| d > 0)
+    };
+    let done_output: Option<u64> = done.iter().filter_map(|r| r.tokens.output).reduce(|a, b| a + b);
+    // Departures come before arrivals at the same time.
+    let mut edges: Vec<(i64, i32)> =
+        rows.iter().flat_map(|r| [(r.arrived, 1), (r.finished.unwrap_or(i64::MAX), -1)]).collect();
+    edges.sort_unstable();
+    let (mut now, mut peak) = (0i32, 0i32);
+    for (_, step) in edges {
+        now += step;
+        peak = peak.max(now);
+    }
+    Some(RequestFigures {
+        count: rows.len(),
+        failed: rows.iter().filter(|r| matches!(r.outcome, Outcome::Error | Outcome::Cancelled)).count(),
+        prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(|a, b| a + b),
+        output_tokens: rows.iter().filter_map(|r| r.tokens.output).reduce(|a, b| a + b),
+        cost_nano_dollars: rows.iter().filter_map(|r| r.cost_nano_dollars).reduce(i64::saturating_add),
+        unpriced: rows.iter().filter(|r| r.cost_nano_dollars.is_none()).count(),
+        ttft: distribution(&|r| r.ttft().map(|v| v as f64)),
+        tpot: distribution(&|r| r.tpot()),
+        latency: distribution(&|r| r.latency().map(|v| v as f64)),
+        queued: distribution(&|r| r.queued().map(|v| v as f64)),
+        system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
+        peak_concurrency: peak.max(0) as usize,
+    })
+}

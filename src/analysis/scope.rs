@@ -1,0 +1,43 @@
+//! Which part of a profile a question is about.
+//!
+//! Order of application, as in the Firefox Profiler: tracks → time range → transforms. The time range
+//! is kept apart from the rest, because it changes costs but not the shape of a tree.
+
+use crate::model::{FunctionId, StringId, TrackId};
+
+/// Half-open time range in ns; `None` for all time.
+pub type TimeRange = Option<(i64, i64)>;
+
+/// A change of call paths, applied before they are merged into a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Transform {
+    /// Keep only what runs under the function; it becomes the root.
+    FocusFunction(FunctionId),
+    /// Keep only what runs under exactly this path (root first); its last function becomes the root.
+    FocusSubtree(Vec<FunctionId>),
+    /// Remove the function from all paths; its self cost goes to its caller.
+    MergeFunction(FunctionId),
+    /// Remove all paths that contain the function.
+    DropFunction(FunctionId),
+    /// Show each run of functions of the module as one node.
+    CollapseModule(StringId),
+    /// Show direct recursion of any function as one call.
+    CollapseRecursion,
+}
+
+/// Tracks and transforms.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Scope {
+    /// The tracks; empty for all.
+    pub tracks: Vec<TrackId>,
+    /// Changes of call paths, first to last.
+    pub transforms: Vec<Transform>,
+}
+
+impl Scope {
+    /// True when `track` belongs to the scope.
+    #[must_use]
+    pub fn has_track(&self, track: TrackId) -> bool {
+        self.tracks.is_empty() || self.tracks.contains(&track)
+    }
+}
