@@ -6,3 +6,5 @@ pub mod import;
 pub mod jobs;
 pub mod model;
 pub mod query;
+pub mod state;
+pub mod views;

@@ -1,0 +1,45 @@
+//! Every change that a view can ask for.
+
+use super::{Interaction, Item};
+use crate::analysis::{TimeRange, Transform};
+use crate::model::{MetricId, TrackId};
+
+/// A change of the shared view state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Select something, or nothing.
+    Select(Option<Item>),
+    /// Show costs in another metric.
+    SetMetric(MetricId),
+    /// Look at a part of the time, or at all of it.
+    SetRange(TimeRange),
+    /// Look at some tracks only; empty for all.
+    SetTracks(Vec<TrackId>),
+    /// Apply one more transform.
+    Push(Transform),
+    /// Keep the first `n` transforms (a click on a breadcrumb).
+    KeepTransforms(usize),
+    /// Search in every view.
+    Search(String),
+}
+
+impl Command {
+    /// Applies the change.
+    pub fn apply(self, to: &mut Interaction) {
+        match self {
+            Self::Select(item) => to.selection = item,
+            Self::SetMetric(metric) => to.metric = metric,
+            Self::SetRange(range) => to.range = range.filter(|(from, to)| from < to),
+            Self::SetTracks(tracks) => to.scope.tracks = tracks,
+            Self::Push(transform) => to.scope.transforms.push(transform),
+            Self::KeepTransforms(n) => to.scope.transforms.truncate(n),
+            Self::Search(text) => to.search = text,
+        }
+    }
+
+    /// True when several in a row are one step of undo (typing, dragging).
+    #[must_use]
+    pub fn merges_with(&self, before: &Self) -> bool {
+        matches!((self, before), (Self::Search(_), Self::Search(_)) | (Self::Select(_), Self::Select(_)))
+    }
+}

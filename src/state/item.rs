@@ -1,0 +1,139 @@
+//! A thing in a profile that can be pointed at, selected, shown in every view.
+
+use crate::model::{FunctionId, Profile, RequestId, TrackId};
+
+/// Something selectable. Ids belong to one revision of one profile; [`Item::rekey`] carries an item
+/// over to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Item {
+    /// A function, wherever it runs.
+    Function(FunctionId),
+    /// A call path, root first.
+    Path(Vec<FunctionId>),
+    /// One span.
+    Span {
+        /// Its track.
+        track: TrackId,
+        /// Its row on the track.
+        row: u32,
+    },
+    /// Calls from one function to another.
+    Edge(FunctionId, FunctionId),
+    /// Row of [`Profile::instants`].
+    Instant(u32),
+    /// Row of [`Profile::requests`].
+    Request(RequestId),
+    /// A whole track.
+    Track(TrackId),
+    /// A moment, ns.
+    Time(i64),
+}
+
+impl Item {
+    /// The function that the item is about, if it is about one.
+    #[must_use]
+    pub fn function(&self, profile: &Profile) -> Option<FunctionId> {
+        match self {
+            Self::Function(f) | Self::Edge(_, f) => Some(*f),
+            Self::Path(path) => path.last().copied(),
+            Self::Span { track, row } => {
+                profile.tracks.get(track.index())?.spans.rows.get(*row as usize).map(|s| s.function)
+            }
+            Self::Instant(_) | Self::Request(_) | Self::Track(_) | Self::Time(_) => None,
+        }
+    }
+
+    /// The time that the item covers, ns.
+    #[must_use]
+    pub fn interval(&self, profile: &Profile) -> Option<(i64, i64)> {
+        match self {
+            Self::Span { track, row } => {
+                let span = profile.tracks.get(track.index())?.spans.rows.get(*row as usize)?;
+                Some((span.start, span.end))
+            }
+            Self::Instant(i) => profile.instants.get(*i as usize).map(|x| (x.time, x.time)),
+            Self::Request(id) => {
+                profile.requests.get(*id).map(|r| (r.arrived, r.finished.unwrap_or(r.arrived)))
+            }
+            Self::Time(t) => Some((*t, *t)),
+            Self::Function(_) | Self::Path(_) | Self::Edge(..) | Self::Track(_) => None,
+        }
+    }
+
+    /// The same thing in another revision (or another run) of the profile, found by its names and
+    /// times; `None` when it is not there.
+    #[must_use]
+    pub fn rekey(&self, from: &Profile, to: &Profile) -> Option<Self> {
+        let function = |f: FunctionId| rekey_function(f, from, to);
+        let track = |t: TrackId| {
+            let old = from.tracks.get(t.index())?;
+            let key = (from.text(old.process), from.text(old.name), old.kind);
+            to.track_ids().find(|&id| {
+                let new = to.track(id);
+                (to.text(new.process), to.text(new.name), new.kind) == key
+            })
+        };
+        Some(match self {
+            Self::Function(f) => Self::Function(function(*f)?),
+            Self::Edge(a, b) => Self::Edge(function(*a)?, function(*b)?),
+            Self::Path(path) => Self::Path(path.iter().map(|&f| function(f)).collect::<Option<_>>()?),
+            Self::Span { track: t, row } => {
+                let old = from.tracks.get(t.index())?.spans.rows.get(*row as usize)?;
+                let (t, f) = (track(*t)?, function(old.function)?);
+                let rows = &to.track(t).spans.rows;
+                let row = rows
+                    .iter()
+                    .position(|s| s.start == old.start && s.function == f && s.depth == old.depth)?;
+                Self::Span { track: t, row: row as u32 }
+            }
+            Self::Instant(i) => {
+                let old = from.instants.get(*i as usize)?;
+                let name = from.text(old.name);
+                let found = to.instants.iter().position(|x| x.time == old.time && to.text(x.name) == name)?;
+                Self::Instant(found as u32)
+            }
+            Self::Request(id) => {
+                let old = from.requests.get(*id)?;
+                let name = from.text(old.name);
+                let found = to
+                    .requests
+                    .rows
+                    .iter()
+                    .position(|r| r.arrived == old.arrived && to.text(r.name) == name)?;
+                Self::Request(RequestId::from_index(found))
+            }
+            Self::Track(t) => Self::Track(track(*t)?),
+            Self::Time(t) => Self::Time(*t),
+        })
+    }
+}
+
+/// The same function in another profile, by name, module, file and line.
+#[must_use]
+pub fn rekey_function(f: FunctionId, from: &Profile, to: &Profile) -> Option<FunctionId> {
+    let row = from.functions.rows().get(f.index())?;
+    let find = |id| to.strings.find(from.text(id));
+    to.functions.id_of(&crate::model::Function {
+        name: find(row.name)?,
+        module: find(row.module)?,
+        file: find(row.file)?,
+        line: row.line,
+        category: find(row.category)?,
+    })
+}
+
+/// True when `other` should light up while `item` is pointed at: the same thing, or a place where the
+/// same function runs.
+#[must_use]
+pub fn related(item: &Item, other: &Item, profile: &Profile) -> bool {
+    if item == other {
+        return true;
+    }
+    match (item.function(profile), other.function(profile)) {
+        (Some(a), Some(b)) => {
+            // A path or a span is one place; two different ones are not the same thing.
+            a == b && (matches!(item, Item::Function(_)) || matches!(other, Item::Function(_)))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,16 @@
+//! Ground state as plain data: which runs are open, what is selected, which part is looked at.
+//!
+//! Everything else is derived from it by queries. Views change it only through [`Command`]s, which
+//! gives undo, scripted tests and the command palette.
+
+mod command;
+mod history;
+mod interaction;
+mod item;
+mod session;
+
+pub use command::Command;
+pub use history::History;
+pub use interaction::Interaction;
+pub use item::{Item, related};
+pub use session::{Origin, Run, RunState, Session};

@@ -1,0 +1,128 @@
+//! The panes. One line in [`VIEWS`] per view feeds menus, layouts, the command palette, headless
+//! pictures and tests.
+//!
+//! A view is layout (pure: answers and viewport → quads, rows, labels) → paint → input (hits from
+//! layout's own table). It reads the shared [`Interaction`] and changes it only by sending
+//! [`Command`]s; aggregates come only from queries ([`ViewCx::ask`]), never from work on this thread.
+
+use egui::{Response, Ui};
+
+use crate::import::Input;
+use crate::model::Profile;
+use crate::query::{Answer, Engine, Query, Subject};
+use crate::state::{Command, Interaction, Item};
+
+/// What views ask for in one frame.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// Changes, in order.
+    pub commands: Vec<Command>,
+    /// What the pointer is on; lights up in all views in the next frame.
+    pub hover: Option<Item>,
+    /// Time under the pointer, ns; drawn as a cursor line in all time views in the next frame.
+    pub cursor: Option<i64>,
+    /// A time range that is being dragged and not yet committed.
+    pub preview: Option<(i64, i64)>,
+}
+
+/// What a view works with during one frame.
+pub struct ViewCx<'a> {
+    /// Answers queries.
+    pub engine: &'a Engine,
+    /// The run that is shown.
+    pub subject: &'a Subject,
+    /// The file that the run was read from, for details that stay there.
+    pub input: Option<&'a Input>,
+    /// The shared view state.
+    pub interaction: &'a Interaction,
+    /// What the pointer was on in the last frame, in any view.
+    pub hover: Option<&'a Item>,
+    /// Time under the pointer in the last frame, in any view.
+    pub cursor: Option<i64>,
+    /// The range being dragged in the last frame, in any view.
+    pub preview: Option<(i64, i64)>,
+    /// True while the run is being recorded: time views follow the end.
+    pub live: bool,
+    /// Number of the pane, unique among open panes.
+    pub pane: u64,
+    /// What this view asks for.
+    pub out: &'a mut Out,
+}
+
+impl ViewCx<'_> {
+    /// The profile.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.subject.profile
+    }
+
+    /// Asks a query on behalf of this pane. `place` tells apart several questions of the same type in
+    /// one pane.
+    pub fn ask<Q: Query>(&self, query: &Q, place: u64) -> Answer<Q::Output> {
+        self.engine.ask(self.subject, query, self.pane << 8 | place)
+    }
+
+    /// Sends a command.
+    pub fn send(&mut self, command: Command) {
+        self.out.commands.push(command);
+    }
+
+    /// Hover and click of a widget that stands for `item`: lights up everywhere, a click selects.
+    pub fn interact(&mut self, response: &Response, item: &Item) {
+        if response.hovered() {
+            self.out.hover = Some(item.clone());
+        }
+        if response.clicked() {
+            self.send(Command::Select(Some(item.clone())));
+        }
+    }
+
+    /// True when `item` is selected, or is where the selected function runs.
+    #[must_use]
+    pub fn is_selected(&self, item: &Item) -> bool {
+        self.interaction.selection.as_ref().is_some_and(|s| crate::state::related(s, item, self.profile()))
+    }
+
+    /// True when the pointer is on `item` or a relative of it, in any view.
+    #[must_use]
+    pub fn is_hovered(&self, item: &Item) -> bool {
+        self.hover.is_some_and(|h| crate::state::related(h, item, self.profile()))
+    }
+}
+
+/// A pane's content.
+pub trait View {
+    /// Draws the view and reads its input.
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui);
+
+    /// Options that belong to the saved workspace (sort order, mode).
+    fn save(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Restores what [`View::save`] gave; unknown content is ignored.
+    fn load(&mut self, _saved: &serde_json::Value) {}
+}
+
+/// A kind of view.
+pub struct ViewKind {
+    /// Short stable name, for layouts and the command line («flame»).
+    pub id: &'static str,
+    /// Title of its tab.
+    pub title: &'static str,
+    /// One sentence for menus.
+    pub about: &'static str,
+    /// Whether a profile has what the view shows; otherwise what is missing and what would fill it.
+    pub needs: fn(&Profile) -> Result<(), &'static str>,
+    /// Makes one.
+    pub make: fn() -> Box<dyn View>,
+}
+
+/// Every view, in menu order.
+pub static VIEWS: &[ViewKind] = &[];
+
+/// The kind with id `id`.
+#[must_use]
+pub fn view(id: &str) -> Option<&'static ViewKind> {
+    VIEWS.iter().find(|v| v.id == id)
+}
