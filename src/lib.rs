@@ -1,7 +1,8 @@
 //! inferscope: a desktop profile viewer for people who build LLM applications.
-#![warn(missing_docs)]
 
 pub mod analysis;
+pub mod cli;
+pub mod format;
 pub mod import;
 pub mod jobs;
 pub mod model;
