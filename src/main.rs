@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: see [`inferscope::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    inferscope::cli::run()
+}

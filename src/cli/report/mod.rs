@@ -1,0 +1,188 @@
+//! `inferscope report`: what is in a profile, for people and for programs.
+
+mod json;
+mod text;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, open, print};
+use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::{FunctionTable, Functions, Scope};
+use crate::jobs::{Cancelled, Job};
+use crate::model::{Calls, FunctionId, MetricId, Profile};
+use crate::query::{Engine, Subject};
+
+/// How functions are sorted. The names are pstats'; each sorts as pstats does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SortKey {
+    /// Own cost, largest first.
+    #[value(name = "self", aliases = ["time", "tottime"])]
+    Own,
+    /// Own cost and that of all called, largest first.
+    #[value(aliases = ["cumulative", "cumtime"])]
+    Total,
+    /// Calls, most first.
+    #[value(alias = "ncalls")]
+    Calls,
+    /// Calls without recursive ones, most first.
+    Pcalls,
+    /// Function name.
+    Name,
+    /// File name.
+    #[value(aliases = ["filename", "module"])]
+    File,
+    /// Line number.
+    Line,
+    /// Name, file, line.
+    Nfl,
+    /// File, line, name as one text.
+    Stdname,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The profile.
+    file: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Sort functions by KEY; pstats' names work too (cumulative, tottime, ncalls …).
+    #[arg(long, value_name = "KEY", default_value = "self")]
+    sort: SortKey,
+    /// Print at most N functions [default: 20 in text, all in JSON].
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// Show costs in this metric [default: the first one of the profile].
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
+}
+
+/// One function with the costs of all metrics.
+pub(super) struct Row {
+    function: FunctionId,
+    calls: Option<Calls>,
+    samples: Option<u64>,
+    /// Self and total, in the order of the profile's metrics.
+    costs: Vec<(i64, i64)>,
+}
+
+/// Everything that a report shows.
+pub(super) struct Report {
+    profile: Arc<Profile>,
+    engine: Engine,
+    subject: Subject,
+    overview: Arc<Overview>,
+    metric: MetricId,
+    rows: Vec<Row>,
+    /// Number of functions before `--top` cut them.
+    functions: usize,
+}
+
+pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
+    let profile = Arc::new(open(&args.file)?);
+    let metric = match &args.metric {
+        None => MetricId::default(),
+        Some(key) => profile.metric_by_key(key).ok_or_else(|| {
+            let known: Vec<_> = profile.metrics.iter().map(|m| m.key.as_str()).collect();
+            Failure::new(format!(
+                "{}: has no metric «{key}»: it has {}",
+                args.file.display(),
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            ))
+        })?,
+    };
+    let text = render(profile, metric, args.sort, args.top, args.json)
+        .map_err(|Cancelled| Failure::new("cancelled"))?;
+    print(&text)
+}
+
+/// The text report of a profile, as `report` prints it.
+pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
+    render(profile, MetricId::default(), SortKey::Own, None, false)
+}
+
+fn render(
+    profile: Arc<Profile>,
+    metric: MetricId,
+    sort: SortKey,
+    top: Option<usize>,
+    json: bool,
+) -> Result<String, Cancelled> {
+    let engine = Engine::inline();
+    let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+    let job = Job::new();
+    let overview = engine.now(&subject, &Summary::default(), &job)?;
+    let mut rows = rows(&profile, &engine, &subject, &job)?;
+    sort_rows(&mut rows, &profile, metric, sort);
+    let functions = rows.len();
+    if let Some(top) = top.or((!json).then_some(20)) {
+        rows.truncate(top);
+    }
+    let report = Report { profile, engine, subject, overview, metric, rows, functions };
+    Ok(if json { json::render(&report) } else { text::render(&report)? })
+}
+
+fn rows(profile: &Profile, engine: &Engine, subject: &Subject, job: &Job) -> Result<Vec<Row>, Cancelled> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut place = vec![usize::MAX; profile.functions.len()];
+    let metrics = profile.metrics.len();
+    for metric in profile.metric_ids() {
+        let table: Arc<FunctionTable> =
+            engine.now(subject, &Functions { scope: Scope::default(), metric, range: None }, job)?;
+        for r in &table.rows {
+            let at = &mut place[r.function.index()];
+            if *at == usize::MAX {
+                *at = rows.len();
+                rows.push(Row {
+                    function: r.function,
+                    calls: None,
+                    samples: None,
+                    costs: vec![(0, 0); metrics],
+                });
+            }
+            let row = &mut rows[*at];
+            row.costs[metric.index()] = (r.own, r.total);
+            // A metric that some spans lack counts fewer of them: the fullest count is the truth.
+            row.calls = row.calls.max_by_all(r.calls);
+            row.samples = row.samples.max(r.samples);
+        }
+    }
+    Ok(rows)
+}
+
+trait MaxByAll {
+    fn max_by_all(self, other: Self) -> Self;
+}
+
+impl MaxByAll for Option<Calls> {
+    fn max_by_all(self, other: Self) -> Self {
+        match (self, other) {
+            (Some(a), Some(b)) => Some(if b.all > a.all { b } else { a }),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+fn sort_rows(rows: &mut [Row], profile: &Profile, metric: MetricId, sort: SortKey) {
+    use std::cmp::Reverse;
+    let cost = |r: &Row| r.costs.get(metric.index()).copied().unwrap_or_default();
+    let f = |r: &Row| profile.functions.get(r.function);
+    let name = |r: &Row| profile.text(f(r).name).to_owned();
+    let file = |r: &Row| profile.text(f(r).file).to_owned();
+    let calls = |r: &Row| r.calls.unwrap_or_default();
+    match sort {
+        SortKey::Own => rows.sort_by_key(|r| (Reverse(cost(r).0), Reverse(cost(r).1))),
+        SortKey::Total => rows.sort_by_key(|r| (Reverse(cost(r).1), Reverse(cost(r).0))),
+        SortKey::Calls => rows.sort_by_key(|r| Reverse(calls(r).all)),
+        SortKey::Pcalls => rows.sort_by_key(|r| Reverse(calls(r).primitive)),
+        SortKey::Name => rows.sort_by_cached_key(name),
+        SortKey::File => rows.sort_by_cached_key(file),
+        SortKey::Line => rows.sort_by_key(|r| f(r).line),
+        SortKey::Nfl => rows.sort_by_cached_key(|r| (name(r), file(r), f(r).line)),
+        SortKey::Stdname => rows.sort_by_cached_key(|r| format!("{}:{}({})", file(r), f(r).line, name(r))),
+    }
+}

@@ -1,0 +1,262 @@
+//! The report as text: header, totals, phases, requests, memory, functions, tree, warnings.
+
+use std::fmt::Write;
+
+use super::Report;
+use crate::analysis::overview::{Distribution, RequestFigures};
+use crate::analysis::tree_rows::heaviest_path;
+use crate::analysis::{Costs, Scope, TreeCosts};
+use crate::format::{self, Column};
+use crate::jobs::{Cancelled, Job};
+use crate::model::{Basis, FunctionId, Profile};
+
+/// Children below this share of the whole are not printed in the tree.
+const MIN_SHARE: f64 = 0.005;
+/// Most lines of the tree.
+const TREE_LINES: usize = 40;
+
+pub(super) fn render(report: &Report) -> Result<String, Cancelled> {
+    let mut out = String::new();
+    header(&mut out, report);
+    phases(&mut out, report);
+    if let Some(figures) = &report.overview.requests {
+        requests(&mut out, figures);
+    }
+    memory(&mut out, report);
+    functions(&mut out, report);
+    tree(&mut out, report)?;
+    warnings(&mut out, &report.profile);
+    Ok(out)
+}
+
+/// «label   value» lines. Writing to a String cannot fail.
+fn line(out: &mut String, label: &str, value: &str) {
+    if !value.is_empty() {
+        let _ = writeln!(out, "{label:<14} {value}");
+    }
+}
+
+fn section(out: &mut String, title: &str) {
+    let _ = writeln!(out, "\n{title}");
+}
+
+fn header(out: &mut String, report: &Report) {
+    let p = &*report.profile;
+    line(out, "Profile", &p.meta.title);
+    let format = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title());
+    line(out, "Format", format);
+    line(out, "Tool", &p.meta.tool);
+    let basis = match &p.meta.basis {
+        Basis::Timed => "timed: start and end of each span were measured".to_owned(),
+        Basis::Sampled => "sampled: counts times an interval".to_owned(),
+        Basis::Aggregated => "aggregated: sums that the tool made itself".to_owned(),
+        Basis::Estimated(why) => format!("estimated: {why}"),
+    };
+    line(out, "Basis", &basis);
+    line(out, "Elapsed", &report.overview.elapsed.map_or_else(|| format::UNKNOWN.into(), format::duration));
+    for (id, value) in &report.overview.totals {
+        let m = p.metric(*id);
+        line(out, &m.label, &format!("{} in {}", format::cost(m.unit, *value), report.overview.sum_of));
+    }
+    for (key, value) in p.meta.facts.iter().chain(&p.meta.machine) {
+        line(out, key, value);
+    }
+    let counts = [
+        (report.functions, "function", "functions"),
+        (p.tracks.len(), "track", "tracks"),
+        (p.span_count(), "span", "spans"),
+        (p.sample_count(), "sample", "samples"),
+        (p.counters.len(), "counter", "counters"),
+        (p.instants.len(), "event", "events"),
+        (p.requests.rows.len(), "request", "requests"),
+    ];
+    let counts: Vec<_> =
+        counts.iter().filter(|c| c.0 > 0).map(|c| format::counted(c.0 as i64, c.1, c.2)).collect();
+    line(out, "Contents", &counts.join(", "));
+}
+
+fn phases(out: &mut String, report: &Report) {
+    let phases = &report.overview.phases;
+    if phases.is_empty() {
+        return;
+    }
+    section(out, "Phases");
+    let whole: i64 = report.overview.elapsed.unwrap_or_default().max(1);
+    let sum: i64 = phases.iter().map(|p| p.total).sum();
+    for p in phases {
+        let share = format::percent(p.total as f64 / whole as f64);
+        let _ = writeln!(out, "  {:<24} {:>10} {share:>8} of elapsed", p.name, format::duration(p.total));
+    }
+    if sum < whole {
+        let rest = whole - sum;
+        let share = format::percent(rest as f64 / whole as f64);
+        let _ = writeln!(out, "  {:<24} {:>10} {share:>8} of elapsed", "unaccounted", format::duration(rest));
+    }
+}
+
+fn requests(out: &mut String, f: &RequestFigures) {
+    section(out, "Requests to language models");
+    let unknown = || format::UNKNOWN.to_owned();
+    let tokens = |n: Option<u64>| n.map_or_else(unknown, |n| format::count(n as i64));
+    let _ = writeln!(
+        out,
+        "  {} ({} failed), {} input and {} output tokens, at most {} at once",
+        format::counted(f.count as i64, "request", "requests"),
+        f.failed,
+        tokens(f.prompt_tokens),
+        tokens(f.output_tokens),
+        f.peak_concurrency
+    );
+    let cost = f.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars);
+    let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
+    let _ = writeln!(out, "  throughput {rate} (output tokens over the time of all requests), cost {cost}");
+    let _ = writeln!(out, "  {:<10} {:>10} {:>10} {:>10} {:>10} {:>6}", "", "p50", "p90", "p99", "max", "n");
+    let figures: [(&str, &Option<Distribution>); 4] =
+        [("TTFT", &f.ttft), ("TPOT", &f.tpot), ("latency", &f.latency), ("queued", &f.queued)];
+    for (name, d) in figures {
+        let Some(d) = d else { continue };
+        let t = |v: f64| format::duration(v.round() as i64);
+        let _ = writeln!(
+            out,
+            "  {name:<10} {:>10} {:>10} {:>10} {:>10} {:>6}",
+            t(d.p50),
+            t(d.p90),
+            t(d.p99),
+            t(d.max),
+            d.n
+        );
+    }
+}
+
+fn memory(out: &mut String, report: &Report) {
+    if report.overview.peaks.is_empty() {
+        return;
+    }
+    section(out, "Memory peaks");
+    for peak in &report.overview.peaks {
+        let _ = writeln!(
+            out,
+            "  {:<24} {:>10} at {}",
+            peak.name,
+            format::bytes(peak.bytes as i64),
+            format::duration(peak.time)
+        );
+    }
+}
+
+/// «file:line(function)» as pstats prints it.
+fn place(p: &Profile, f: FunctionId) -> String {
+    let f = p.functions.get(f);
+    let (name, file) = (p.text(f.name), p.text(f.file));
+    match (file, f.line) {
+        ("", _) => name.to_owned(),
+        (file, 0) => format!("{file}({name})"),
+        (file, line) => format!("{file}:{line}({name})"),
+    }
+}
+
+fn functions(out: &mut String, report: &Report) {
+    let p = &*report.profile;
+    let Some(metric) = p.metrics.get(report.metric.index()) else { return };
+    let i = report.metric.index();
+    section(out, &format!("Functions ({} of {})", report.rows.len(), report.functions));
+    let own = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].0).max().unwrap_or(0));
+    let total = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].1).max().unwrap_or(0));
+    let whole = report.overview.totals.get(i).map_or(0, |t| t.1);
+    let sampled = report.rows.iter().any(|r| r.samples.is_some());
+    let _ = writeln!(
+        out,
+        "  {:>16} {:>12} {:>8} {:>12}  function",
+        if sampled { "samples" } else { "calls" },
+        format!("self {}", own.suffix()).trim_end(),
+        "self %",
+        format!("total {}", total.suffix()).trim_end(),
+    );
+    for row in &report.rows {
+        let calls = match (row.calls, row.samples) {
+            (_, Some(n)) => n.to_string(),
+            (Some(c), None) if c.all != c.primitive => format!("{}/{}", c.all, c.primitive),
+            (Some(c), None) => c.all.to_string(),
+            (None, None) => format::UNKNOWN.to_owned(),
+        };
+        let (o, t) = row.costs[i];
+        let share = if whole > 0 { format::percent(o as f64 / whole as f64) } else { format::UNKNOWN.into() };
+        let _ = writeln!(
+            out,
+            "  {calls:>16} {:>12} {share:>8} {:>12}  {}",
+            own.number(Some(o)),
+            total.number(Some(t)),
+            place(p, row.function)
+        );
+    }
+}
+
+fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
+    let p = &*report.profile;
+    let Some(metric) = p.metrics.get(report.metric.index()) else { return Ok(()) };
+    let query = Costs { scope: Scope::default(), metric: report.metric, range: None };
+    let costs = report.engine.now(&report.subject, &query, &Job::new())?;
+    if costs.tree.nodes.is_empty() {
+        return Ok(());
+    }
+    let title = match &costs.tree.basis {
+        Basis::Estimated(why) => format!("Call tree, estimated: {why}"),
+        _ => "Call tree".to_owned(),
+    };
+    section(out, &title);
+    let whole = costs.sum.max(1) as f64;
+    let nodes = &costs.tree.nodes;
+    let mut shown = pick_nodes(&costs, whole);
+    let hidden = nodes.len() - shown.len();
+    shown.sort_unstable();
+    for &n in &shown {
+        let i = n as usize;
+        let indent = "  ".repeat((nodes[i].depth as usize).min(30));
+        let _ = writeln!(
+            out,
+            "  {:>10} {:>7}  {indent}{}",
+            format::cost(metric.unit, costs.total[i]),
+            format::percent(costs.total[i] as f64 / whole),
+            p.function_name(nodes[i].symbol.function())
+        );
+    }
+    if hidden > 0 {
+        let _ = writeln!(out, "  … {} smaller or deeper", format::counted(hidden as i64, "path", "paths"));
+    }
+    Ok(())
+}
+
+/// The heaviest path and then the largest nodes, each with all its callers.
+fn pick_nodes(costs: &TreeCosts, whole: f64) -> Vec<u32> {
+    let tree = &costs.tree;
+    let mut by_total: Vec<u32> = (0..tree.nodes.len() as u32).collect();
+    by_total.sort_by_key(|&n| (std::cmp::Reverse(costs.total[n as usize]), n));
+    let mut shown = std::collections::BTreeSet::new();
+    let first = heaviest_path(costs);
+    for n in first.into_iter().chain(by_total) {
+        let small = (costs.total[n as usize] as f64) < whole * MIN_SHARE;
+        let missing = tree.ancestors(n).filter(|a| !shown.contains(a)).count();
+        if small || shown.len() + missing > TREE_LINES {
+            continue;
+        }
+        shown.extend(tree.ancestors(n));
+    }
+    shown.into_iter().collect()
+}
+
+fn warnings(out: &mut String, p: &Profile) {
+    if p.warnings.is_empty() {
+        return;
+    }
+    section(
+        out,
+        &format!(
+            "Opened with {}",
+            format::counted(p.warnings.len() as i64, "kind of warning", "kinds of warnings")
+        ),
+    );
+    for w in &p.warnings {
+        let first = if w.first.is_empty() { String::new() } else { format!(" (first at {})", w.first) };
+        let _ = writeln!(out, "  {} × {}{first}", w.count, w.kind);
+    }
+}
