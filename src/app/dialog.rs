@@ -1,0 +1,34 @@
+//! File dialogs of the system, on a thread of their own: the window never waits for them.
+
+use std::path::PathBuf;
+
+use super::event::{Event, Events, Purpose};
+use crate::jobs;
+
+/// Asks for profiles to open.
+pub fn open(events: Events) {
+    jobs::spawn("dialog", move || {
+        let mut dialog = rfd::FileDialog::new().set_title("Open profiles");
+        let endings: Vec<&str> = crate::import::IMPORTERS
+            .iter()
+            .flat_map(|i| i.extensions())
+            .map(|e| e.rsplit('.').next().unwrap_or(e))
+            .chain(["gz", "zst"])
+            .collect();
+        dialog = dialog.add_filter("Profiles", &endings).add_filter("All files", &["*"]);
+        let paths = dialog.pick_files().unwrap_or_default();
+        events.send(Event::Picked { purpose: Purpose::Open, paths });
+    });
+}
+
+/// Asks where to write; starts with `name` in `folder`.
+pub fn save(purpose: Purpose, name: String, folder: Option<PathBuf>, events: Events) {
+    jobs::spawn("dialog", move || {
+        let mut dialog = rfd::FileDialog::new().set_title("Save").set_file_name(name);
+        if let Some(folder) = folder {
+            dialog = dialog.set_directory(folder);
+        }
+        let paths = dialog.save_file().into_iter().collect();
+        events.send(Event::Picked { purpose, paths });
+    });
+}

@@ -1,0 +1,90 @@
+//! What happens in the background, told to the application's thread.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use crate::import::ImportError;
+use crate::model::Profile;
+
+/// A message from a background job.
+#[derive(Debug)]
+pub enum Event {
+    /// A part of run `run` can be looked at while the rest is read or recorded.
+    Revision {
+        /// The run.
+        run: u32,
+        /// The profile so far.
+        profile: Arc<Profile>,
+    },
+    /// Reading run `run` ended.
+    Opened {
+        /// The run.
+        run: u32,
+        /// The whole profile, or why there is none.
+        result: Result<Arc<Profile>, ImportError>,
+    },
+    /// Recording run `run` ended.
+    Recorded {
+        /// The run.
+        run: u32,
+        /// The whole profile, or why there is none; `None` when it was cancelled.
+        result: Result<Option<Arc<Profile>>, String>,
+    },
+    /// A file dialog was closed.
+    Picked {
+        /// What the dialog was for.
+        purpose: Purpose,
+        /// The chosen files; empty when cancelled.
+        paths: Vec<PathBuf>,
+    },
+    /// A file was written, or not.
+    Wrote {
+        /// The run that was written, when it was a whole session.
+        run: Option<u32>,
+        /// The file, or one line why not.
+        result: Result<PathBuf, String>,
+    },
+}
+
+/// What a file dialog is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Open profiles.
+    Open,
+    /// Write the run in the export format with this place in the list.
+    Export {
+        /// The run.
+        run: u32,
+        /// Place in [`crate::export::FORMATS`].
+        format: usize,
+    },
+}
+
+/// Sends events and wakes the window.
+#[derive(Clone)]
+pub struct Events {
+    sender: Sender<Event>,
+    ctx: Option<egui::Context>,
+}
+
+impl Events {
+    /// Events into `sender`; `ctx` is asked to repaint after each.
+    #[must_use]
+    pub fn new(sender: Sender<Event>, ctx: Option<egui::Context>) -> Self {
+        Self { sender, ctx }
+    }
+
+    /// Sends an event. When the application is gone there is nobody left to tell.
+    pub fn send(&self, event: Event) {
+        let _ = self.sender.send(event);
+        self.wake();
+    }
+
+    /// Asks for a repaint.
+    pub fn wake(&self) {
+        if let Some(ctx) = &self.ctx {
+            ctx.request_repaint();
+        }
+    }
+}

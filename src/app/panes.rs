@@ -1,0 +1,284 @@
+//! The docked panes: which views are open, where, and their state per run.
+
+use std::collections::HashMap;
+
+use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
+
+use crate::import::Input;
+use crate::model::Profile;
+use crate::query::{Engine, Subject};
+use crate::state::Interaction;
+use crate::ui::theme::Palette;
+use crate::ui::widgets;
+use crate::views::{self, Out, VIEWS, View, ViewCx, ViewKind};
+
+/// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Pane {
+    view: String,
+    number: u64,
+}
+
+/// A layout and the views in it.
+pub struct Panes {
+    tree: Tree<Pane>,
+    next: u64,
+    /// One view per run and pane, so that each run keeps its own zoom and scroll.
+    views: HashMap<(u32, u64), Box<dyn View>>,
+}
+
+/// What panes share during one frame.
+pub struct Frame<'a> {
+    /// Answers queries.
+    pub engine: &'a Engine,
+    /// The run.
+    pub subject: &'a Subject,
+    /// The run's file.
+    pub input: Option<&'a Input>,
+    /// The shared view state.
+    pub interaction: &'a Interaction,
+    /// What views asked for in the last frame.
+    pub before: &'a Out,
+    /// True while the run is being recorded.
+    pub live: bool,
+}
+
+impl Default for Panes {
+    fn default() -> Self {
+        Self::standard(true)
+    }
+}
+
+struct LayoutMaker {
+    tiles: Tiles<Pane>,
+    next: u64,
+}
+
+impl LayoutMaker {
+    fn pane(&mut self, kind: &ViewKind) -> TileId {
+        self.next += 1;
+        self.tiles.insert_pane(Pane { view: kind.id.into(), number: self.next })
+    }
+
+    /// Tabs of the views that exist among `ids`, the first one in front.
+    fn tabs(&mut self, ids: &[&str]) -> Option<TileId> {
+        let panes: Vec<_> = ids.iter().filter_map(|id| views::view(id)).map(|kind| self.pane(kind)).collect();
+        let first = *panes.first()?;
+        let mut tabs = egui_tiles::Tabs::new(panes);
+        tabs.set_active(first);
+        Some(self.tiles.insert_container(tabs))
+    }
+
+    fn linear(&mut self, dir: LinearDir, parts: &[(Option<TileId>, f32)]) -> Option<TileId> {
+        let parts: Vec<_> = parts.iter().filter_map(|&(tile, share)| Some((tile?, share))).collect();
+        let mut linear = Linear::new(dir, parts.iter().map(|p| p.0).collect());
+        for &(tile, share) in &parts {
+            linear.shares.set_share(tile, share);
+        }
+        (!parts.is_empty()).then(|| self.tiles.insert_container(Container::Linear(linear)))
+    }
+
+    fn finish(self, root: Option<TileId>) -> Panes {
+        let id = egui::Id::unique("panes");
+        let tree = match root {
+            Some(root) => Tree::new(id, root, self.tiles),
+            None => Tree::empty(id),
+        };
+        Panes { tree, next: self.next, views: HashMap::new() }
+    }
+}
+
+impl Panes {
+    /// The layout for a profile with a time axis, or for one without.
+    #[must_use]
+    pub fn standard(timed: bool) -> Self {
+        let mut make = LayoutMaker { tiles: Tiles::default(), next: 0 };
+        let summary = make.tabs(&["summary"]);
+        let details = make.tabs(&["details"]);
+        let side = make.linear(LinearDir::Vertical, &[(summary, 0.62), (details, 0.38)]);
+        let main = if timed {
+            let top = make.tabs(&["flame", "timeline", "graph", "stages"]);
+            let tables = make.tabs(&["calltree", "functions", "callers", "treemap", "source"]);
+            let right = make.tabs(&["memory", "requests"]);
+            let below = make.linear(LinearDir::Horizontal, &[(tables, 0.58), (right, 0.42)]);
+            make.linear(LinearDir::Vertical, &[(top, 0.5), (below, 0.5)])
+        } else {
+            let top = make.tabs(&["functions", "treemap", "source"]);
+            let graph = make.tabs(&["graph", "flame"]);
+            let tree = make.tabs(&["callers", "calltree"]);
+            let below = make.linear(LinearDir::Horizontal, &[(graph, 0.55), (tree, 0.45)]);
+            make.linear(LinearDir::Vertical, &[(top, 0.42), (below, 0.58)])
+        };
+        let root = make.linear(LinearDir::Horizontal, &[(side, 0.22), (main, 0.78)]);
+        make.finish(root)
+    }
+
+    /// The given views side by side, for a picture of just them.
+    #[must_use]
+    pub fn of(kinds: &[&ViewKind]) -> Self {
+        let mut make = LayoutMaker { tiles: Tiles::default(), next: 0 };
+        let parts: Vec<_> = kinds.iter().map(|kind| (make.tabs(&[kind.id]), 1.0)).collect();
+        let dir = if kinds.len() > 2 { LinearDir::Vertical } else { LinearDir::Horizontal };
+        let root = make.linear(dir, &parts);
+        make.finish(root)
+    }
+
+    /// The layout as saved text.
+    #[must_use]
+    pub fn save(&self) -> Option<serde_json::Value> {
+        serde_json::to_value((&self.tree, self.next)).ok()
+    }
+
+    /// A saved layout; `None` when it cannot be read or shows no view that exists.
+    #[must_use]
+    pub fn load(saved: &serde_json::Value) -> Option<Self> {
+        let (mut tree, next): (Tree<Pane>, u64) = serde_json::from_value(saved.clone()).ok()?;
+        let gone: Vec<TileId> = tree
+            .tiles
+            .iter()
+            .filter(|(_, tile)| matches!(tile, egui_tiles::Tile::Pane(p) if views::view(&p.view).is_none()))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            tree.tiles.remove(id);
+        }
+        let any = tree.tiles.iter().any(|(_, tile)| tile.is_pane());
+        any.then_some(Self { tree, next, views: HashMap::new() })
+    }
+
+    /// True when the view is open and in front of its tabs.
+    #[must_use]
+    pub fn is_open(&self, kind: &ViewKind) -> bool {
+        self.tree.tiles.iter().any(|(_, tile)| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id))
+    }
+
+    /// Brings the view to the front, opening it when it is not there.
+    pub fn show(&mut self, kind: &ViewKind) {
+        if !self.is_open(kind) {
+            self.next += 1;
+            let pane = self.tree.tiles.insert_pane(Pane { view: kind.id.into(), number: self.next });
+            match self.largest_tabs() {
+                Some(tabs) => {
+                    if let Some(egui_tiles::Tile::Container(Container::Tabs(tabs))) = self.tree.tiles.get_mut(tabs) {
+                        tabs.add_child(pane);
+                        tabs.set_active(pane);
+                    }
+                }
+                None => {
+                    let tabs = self.tree.tiles.insert_tab_tile(vec![pane]);
+                    self.tree.root = Some(tabs);
+                }
+            }
+        }
+        self.tree.make_active(|_, tile| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id));
+    }
+
+    /// The tabs with most panes: where a new view is expected.
+    fn largest_tabs(&self) -> Option<TileId> {
+        let size = |tile: &egui_tiles::Tile<Pane>| match tile {
+            egui_tiles::Tile::Container(Container::Tabs(tabs)) => tabs.children.len(),
+            _ => 0,
+        };
+        let best = self.tree.tiles.iter().max_by_key(|(id, tile)| (size(tile), std::cmp::Reverse(id.0)))?;
+        (size(best.1) > 0).then_some(*best.0)
+    }
+
+    /// Forgets the views of a closed run.
+    pub fn forget(&mut self, run: u32) {
+        self.views.retain(|key, _| key.0 != run);
+    }
+
+    /// Draws all panes and returns what they asked for.
+    pub fn ui(&mut self, frame: &Frame<'_>, ui: &mut egui::Ui) -> Out {
+        let mut behavior = Behavior { frame, views: &mut self.views, out: Out::default() };
+        self.tree.ui(&mut behavior, ui);
+        behavior.out
+    }
+}
+
+struct Behavior<'a> {
+    frame: &'a Frame<'a>,
+    views: &'a mut HashMap<(u32, u64), Box<dyn View>>,
+    out: Out,
+}
+
+fn explain(kind: &ViewKind, profile: &Profile, ui: &mut egui::Ui) -> bool {
+    match (kind.needs)(profile) {
+        Ok(()) => false,
+        Err(why) => {
+            widgets::empty_state(ui, kind.title, why, None);
+            true
+        }
+    }
+}
+
+impl egui_tiles::Behavior<Pane> for Behavior<'_> {
+    fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, pane: &mut Pane) -> UiResponse {
+        let Some(kind) = views::view(&pane.view) else { return UiResponse::None };
+        let frame = self.frame;
+        let fill = Palette::of(ui).panel;
+        egui::Frame::new().fill(fill).inner_margin(egui::Margin::same(6)).show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            if explain(kind, &frame.subject.profile, ui) {
+                return;
+            }
+            let key = (frame.subject.run, pane.number);
+            let view = self.views.entry(key).or_insert_with(kind.make);
+            let mut cx = ViewCx {
+                engine: frame.engine,
+                subject: frame.subject,
+                input: frame.input,
+                interaction: frame.interaction,
+                hover: frame.before.hover.as_ref(),
+                cursor: frame.before.cursor,
+                preview: frame.before.preview,
+                live: frame.live,
+                pane: pane.number,
+                out: &mut self.out,
+            };
+            ui.push_id(key, |ui| view.ui(&mut cx, ui));
+        });
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, pane: &Pane) -> egui::WidgetText {
+        views::view(&pane.view).map_or(pane.view.as_str(), |kind| kind.title).into()
+    }
+
+    fn is_tab_closable(&self, _tiles: &Tiles<Pane>, _tile: TileId) -> bool {
+        false
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+
+    fn gap_width(&self, _style: &egui::Style) -> f32 {
+        4.0
+    }
+
+    fn min_size(&self) -> f32 {
+        120.0
+    }
+
+    fn on_tab_button(
+        &mut self,
+        tiles: &Tiles<Pane>,
+        tile: TileId,
+        response: egui::Response,
+    ) -> egui::Response {
+        let about = match tiles.get(tile) {
+            Some(egui_tiles::Tile::Pane(pane)) => views::view(&pane.view).map(|kind| kind.about),
+            _ => None,
+        };
+        match about {
+            Some(about) => response.on_hover_text(about),
+            None => response,
+        }
+    }
+}
+
+/// The views that a picture of the whole workspace or a menu lists.
+pub fn kinds() -> impl Iterator<Item = &'static ViewKind> {
+    VIEWS.iter()
+}

@@ -1,0 +1,91 @@
+//! What is remembered between starts: recent files, theme, layout. One JSON file in the user's
+//! configuration folder. A broken or foreign file is ignored; nothing in it names prompts or secrets.
+
+use std::path::{Path, PathBuf};
+
+/// Most recent files that are kept.
+const RECENT: usize = 12;
+
+/// Which theme the window uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThemeChoice {
+    /// As the system says.
+    #[default]
+    System,
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
+}
+
+/// Remembered settings.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Recently opened files, newest first.
+    pub recent: Vec<PathBuf>,
+    /// Theme.
+    pub theme: ThemeChoice,
+    /// The saved layout of panes.
+    pub layout: Option<serde_json::Value>,
+    /// The workload that was recorded last, with its parameters.
+    pub workload: Option<(String, Vec<(String, String)>)>,
+}
+
+impl Settings {
+    /// Where settings live; `None` when the system has no place for them.
+    #[must_use]
+    pub fn path() -> Option<PathBuf> {
+        Some(dirs::config_dir()?.join("inferscope").join("settings.json"))
+    }
+
+    /// Reads settings; defaults when there are none.
+    #[must_use]
+    pub fn load(path: &Path) -> Self {
+        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Writes settings, whole or not at all.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let draft = path.with_extension("json.new");
+        std::fs::write(&draft, serde_json::to_vec_pretty(self)?)?;
+        std::fs::rename(&draft, path)
+    }
+
+    /// Puts a file first among the recent ones.
+    pub fn remember(&mut self, file: &Path) {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        self.recent.retain(|f| *f != file);
+        self.recent.insert(0, file);
+        self.recent.truncate(RECENT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_a_restart_and_a_broken_file_is_ignored() {
+        let folder = std::env::temp_dir().join(format!("inferscope-settings-{}", std::process::id()));
+        let path = folder.join("a").join("settings.json");
+        let mut settings = Settings::default();
+        for i in 0..20 {
+            settings.remember(Path::new(&format!("/p/{}", i % 15)));
+        }
+        assert_eq!(settings.recent.len(), RECENT);
+        assert_eq!(settings.recent[0], Path::new("/p/4"));
+        settings.save(&path).unwrap();
+        assert_eq!(Settings::load(&path), settings);
+        std::fs::write(&path, b"{\"recent\": 7").unwrap();
+        assert_eq!(Settings::load(&path), Settings::default());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
