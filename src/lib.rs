@@ -8,4 +8,5 @@ pub mod jobs;
 pub mod model;
 pub mod query;
 pub mod state;
+pub mod ui;
 pub mod views;

@@ -1,0 +1,8 @@
+//! The look and the building blocks of the window, and a renderer that needs no GPU. Knows the model, but
+//! neither files nor windows.
+
+pub mod icons;
+pub mod software;
+pub mod text;
+pub mod theme;
+pub mod timeaxis;
