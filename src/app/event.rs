@@ -81,8 +81,14 @@ impl Events {
         self.wake();
     }
 
-    /// Asks for a repaint.
-    pub fn wake(&self) {
+    /// Asks for a repaint soon, to look at something that does not tell by itself.
+    pub fn wake_later(&self) {
+        if let Some(ctx) = &self.ctx {
+            ctx.request_repaint_after(std::time::Duration::from_millis(100));
+        }
+    }
+
+    fn wake(&self) {
         if let Some(ctx) = &self.ctx {
             ctx.request_repaint();
         }

@@ -1,0 +1,146 @@
+//! Everything that a menu, a key or the command palette can do, in one list.
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use crate::views::{VIEWS, ViewKind};
+
+/// Something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask for profiles to open.
+    Open,
+    /// Open a file by its path, for systems without file dialogs.
+    OpenPath,
+    /// Choose what to record.
+    Record,
+    /// End the recording and keep it.
+    StopRecording,
+    /// End the recording and throw it away.
+    CancelRecording,
+    /// Write the run in the export format with this place in [`crate::export::FORMATS`].
+    Export(usize),
+    /// Close the shown run.
+    CloseRun,
+    /// Show the start page.
+    Start,
+    /// One step back.
+    Undo,
+    /// One step forth.
+    Redo,
+    /// Look at all of the time again.
+    ClearRange,
+    /// Put the cursor into the search field.
+    Search,
+    /// Bring a view to the front.
+    Show(usize),
+    /// Put the panes back as they were at first.
+    ResetLayout,
+    /// Dark, light, as the system.
+    Theme(super::settings::ThemeChoice),
+    /// Find any action by typing.
+    Palette,
+    /// List keys and gestures.
+    Keys,
+    /// Name, version, licences.
+    About,
+    /// Close the window.
+    Quit,
+}
+
+/// Which menu lists an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Menu {
+    /// Files and recordings.
+    File,
+    /// Undo, search.
+    Edit,
+    /// Panes and looks.
+    View,
+    /// Keys, about.
+    Help,
+}
+
+/// An action with its place and key.
+pub struct Entry {
+    /// What it does.
+    pub action: Action,
+    /// What a person reads.
+    pub title: String,
+    /// Its key.
+    pub key: Option<KeyboardShortcut>,
+    /// Its menu.
+    pub menu: Menu,
+}
+
+const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::COMMAND, key))
+}
+
+const fn ctrl_shift(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key))
+}
+
+const fn plain(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::NONE, key))
+}
+
+/// Every action, in menu order.
+#[must_use]
+pub fn all() -> Vec<Entry> {
+    use super::settings::ThemeChoice as T;
+    let entry = |action, title: &str, key, menu| Entry { action, title: title.to_owned(), key, menu };
+    let mut list = vec![
+        entry(Action::Open, "Open…", ctrl(Key::O), Menu::File),
+        entry(Action::OpenPath, "Open by path…", ctrl_shift(Key::O), Menu::File),
+        entry(Action::Record, "Record…", ctrl(Key::R), Menu::File),
+        entry(Action::StopRecording, "Stop recording", ctrl(Key::E), Menu::File),
+        entry(Action::CancelRecording, "Cancel recording", None, Menu::File),
+    ];
+    for (i, format) in crate::export::FORMATS.iter().enumerate() {
+        let key = if i == 0 { ctrl(Key::S) } else { None };
+        let title = if i == 0 { "Save session…".to_owned() } else { format!("Export as {}…", format.title) };
+        list.push(Entry { action: Action::Export(i), title, key, menu: Menu::File });
+    }
+    list.extend([
+        entry(Action::Start, "Start page", ctrl(Key::Home), Menu::File),
+        entry(Action::CloseRun, "Close run", ctrl(Key::W), Menu::File),
+        entry(Action::Quit, "Quit", ctrl(Key::Q), Menu::File),
+        entry(Action::Undo, "Undo", ctrl(Key::Z), Menu::Edit),
+        entry(Action::Redo, "Redo", ctrl_shift(Key::Z), Menu::Edit),
+        entry(Action::Search, "Search", ctrl(Key::F), Menu::Edit),
+        entry(Action::ClearRange, "Look at all of the time", None, Menu::Edit),
+        entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
+    ]);
+    for (i, view) in VIEWS.iter().enumerate() {
+        list.push(entry(Action::Show(i), view.title, None, Menu::View));
+    }
+    list.extend([
+        entry(Action::ResetLayout, "Reset layout", None, Menu::View),
+        entry(Action::Theme(T::System), "Theme: as the system", None, Menu::View),
+        entry(Action::Theme(T::Dark), "Theme: dark", None, Menu::View),
+        entry(Action::Theme(T::Light), "Theme: light", None, Menu::View),
+        entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),
+        entry(Action::About, "About inferscope", None, Menu::Help),
+    ]);
+    list
+}
+
+/// The kind of view that [`Action::Show`] names.
+#[must_use]
+pub fn view(place: usize) -> Option<&'static ViewKind> {
+    VIEWS.get(place)
+}
+
+/// The action whose key was pressed. Keys without Ctrl are left alone while a text field has the focus.
+#[must_use]
+pub fn pressed(ctx: &egui::Context) -> Option<Action> {
+    let typing = ctx.text_edit_focused();
+    // More modifiers first: Ctrl-Shift-O must not count as Ctrl-O.
+    let mut keyed: Vec<_> = all().into_iter().filter_map(|e| Some((e.key?, e.action))).collect();
+    keyed.sort_by_key(|(key, _)| !key.modifiers.shift);
+    keyed
+        .into_iter()
+        .filter(|(key, _)| key.modifiers.any() || !typing)
+        .find(|(key, _)| ctx.input_mut(|i| i.consume_shortcut(key)))
+        .map(|(_, action)| action)
+}

@@ -1,0 +1,207 @@
+//! The bar at the top: menus, open runs, what is looked at, search, recording.
+
+use egui::{MenuBar, Ui};
+
+use super::action::{self, Action, Entry, Menu};
+use super::{App, recorder};
+use crate::analysis::Transform;
+use crate::format;
+use crate::model::Profile;
+use crate::state::{Command, RunState};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, Tone};
+use crate::ui::widgets::{self, SearchBox};
+
+/// Draws the bar.
+pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.add_space(2.0);
+    MenuBar::new().ui(ui, |ui| {
+        menus(app, ui, actions);
+        ui.separator();
+        runs(app, ui);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            record_button(app, ui, actions);
+        });
+    });
+    if app.active().is_some_and(|r| r.profile.is_some()) {
+        ui.add_space(2.0);
+        looked_at(app, ui, actions);
+    }
+    ui.add_space(3.0);
+}
+
+fn menus(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let entries = action::all();
+    for (menu, title) in [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::View, "View"), (Menu::Help, "Help")] {
+        ui.menu_button(title, |ui| {
+            for entry in entries.iter().filter(|e| e.menu == menu) {
+                item(app, entry, ui, actions);
+            }
+        });
+    }
+}
+
+fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let mut button = egui::Button::new(entry.title.as_str());
+    if let Some(key) = &entry.key {
+        button = button.shortcut_text(ui.format_shortcut(key));
+    }
+    let response = ui.add_enabled(app.can(entry.action), button);
+    let response = match entry.action {
+        Action::Show(place) => response.on_hover_text(action::view(place).map_or("", |v| v.about)),
+        Action::Export(place) => response.on_hover_text(crate::export::FORMATS[place].about),
+        _ => response,
+    };
+    if response.clicked() {
+        actions.push(entry.action);
+        ui.close();
+    }
+}
+
+/// One tab per open run.
+fn runs(app: &mut App, ui: &mut Ui) {
+    let mut shown = None;
+    for run in &app.session.runs {
+        let state = match &run.state {
+            RunState::Loading => " …",
+            RunState::Live => " ●",
+            RunState::Failed(_) => " ✖",
+            RunState::Ready => "",
+        };
+        let label = shorten(&run.label, 28);
+        let tab = ui.selectable_label(app.session.active == Some(run.id), format!("{label}{state}"));
+        let tip = match &run.state {
+            RunState::Failed(why) => format!("{}: {why}", run.label),
+            _ => run.label.clone(),
+        };
+        if tab.on_hover_text(tip).clicked() {
+            shown = Some(run.id);
+        }
+    }
+    if shown.is_some() {
+        app.session.active = shown;
+    }
+}
+
+/// The text with its middle left out, so that it has at most `max` characters.
+fn shorten(text: &str, max: usize) -> String {
+    let n = text.chars().count();
+    if n <= max {
+        return text.to_owned();
+    }
+    let half = (max - 1) / 2;
+    let head: String = text.chars().take(half).collect();
+    let tail: String = text.chars().skip(n - half).collect();
+    format!("{head}…{tail}")
+}
+
+fn record_button(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    match app.recording.as_ref().and_then(recorder::Live::status) {
+        Some(status) => {
+            if widgets::icon_button(ui, Icon::Close, "Cancel recording (throw it away)").clicked() {
+                actions.push(Action::CancelRecording);
+            }
+            if widgets::icon_button(ui, Icon::Stop, "Stop recording (keep it)").clicked() {
+                actions.push(Action::StopRecording);
+            }
+            let time = format::duration(status.elapsed.as_nanos().min(i64::MAX as u128) as i64);
+            widgets::pill(ui, Tone::Bad, &format!("recording {time}")).on_hover_text(format!(
+                "{}\n{}, {} dropped",
+                status.stage,
+                format::counted(status.spans as i64, "span", "spans"),
+                status.dropped
+            ));
+        }
+        None => {
+            let button = widgets::primary_button(ui, "Record");
+            if button.on_hover_text("Record a run of an LLM pipeline (Ctrl-R)").clicked() {
+                actions.push(Action::Record);
+            }
+        }
+    }
+}
+
+/// Metric, time range, tracks, transforms and search of the shown run.
+fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let Some(run) = app.session.active() else { return };
+    let Some(profile) = run.profile.clone() else { return };
+    let now = run.history.now().clone();
+    let mut commands = Vec::new();
+    ui.horizontal(|ui| {
+        let can_undo = run.history.can_undo();
+        let can_redo = run.history.can_redo();
+        for (title, enabled, action) in [("↶", can_undo, Action::Undo), ("↷", can_redo, Action::Redo)] {
+            let button = ui.add_enabled(enabled, egui::Button::new(title).frame(false));
+            let name = if action == Action::Undo { "Undo (Ctrl-Z)" } else { "Redo (Ctrl-Shift-Z)" };
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
+            if button.on_hover_text(name).clicked() {
+                actions.push(action);
+            }
+        }
+        if !profile.metrics.is_empty() {
+            let mut metric = now.metric;
+            if widgets::metric_picker(ui, "metric", &profile.metrics, &mut metric) {
+                commands.push(Command::SetMetric(metric));
+            }
+        }
+        crumbs(&profile, &now, ui, &mut commands);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let mut text = now.search.clone();
+            let width = ui.available_width().clamp(80.0, 260.0);
+            let out = SearchBox::new("Search functions  (Ctrl-F)", &mut text).width(width).show(ui);
+            if std::mem::take(&mut app.focus_search) {
+                out.response.request_focus();
+            }
+            if out.changed {
+                commands.push(Command::Search(text));
+            }
+        });
+    });
+    for command in commands {
+        app.command(command);
+    }
+}
+
+/// What is left out: range, tracks and transforms, each removable.
+fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, commands: &mut Vec<Command>) {
+    let palette = Palette::of(ui);
+    if let Some((from, to)) = now.range {
+        let text = format!("{} – {} ✖", format::duration(from), format::duration(to));
+        if ui.button(text).on_hover_text("All views show this part of the time. Click for all of it.").clicked() {
+            commands.push(Command::SetRange(None));
+        }
+    }
+    if !now.scope.tracks.is_empty() {
+        let names: Vec<_> = now.scope.tracks.iter().map(|&t| profile.track_label(t)).collect();
+        let text = format!("{} ✖", shorten(&names.join(", "), 40));
+        if ui.button(text).on_hover_text("Only these tracks. Click for all of them.").clicked() {
+            commands.push(Command::SetTracks(Vec::new()));
+        }
+    }
+    if !now.scope.transforms.is_empty() {
+        if ui.button("all").on_hover_text("Click to undo all of these").clicked() {
+            commands.push(Command::KeepTransforms(0));
+        }
+        for (i, transform) in now.scope.transforms.iter().enumerate() {
+            ui.colored_label(palette.text_weak, "▶");
+            let text = shorten(&describe(profile, transform), 40);
+            if ui.button(text).on_hover_text("Click to go back to here").clicked() {
+                commands.push(Command::KeepTransforms(i + 1));
+            }
+        }
+    }
+}
+
+/// A transform in words.
+fn describe(profile: &Profile, transform: &Transform) -> String {
+    match transform {
+        Transform::FocusFunction(f) => format!("focus {}", profile.function_name(*f)),
+        Transform::FocusSubtree(path) => {
+            format!("subtree {}", path.last().map_or("", |&f| profile.function_name(f)))
+        }
+        Transform::MergeFunction(f) => format!("merge {}", profile.function_name(*f)),
+        Transform::DropFunction(f) => format!("drop {}", profile.function_name(*f)),
+        Transform::CollapseModule(m) => format!("collapse {}", profile.text(*m)),
+        Transform::CollapseRecursion => "collapse recursion".to_owned(),
+    }
+}

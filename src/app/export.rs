@@ -1,0 +1,77 @@
+//! Writing runs to files, on a thread: whole, or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::event::{Event, Purpose};
+use super::{App, dialog, open};
+use crate::export::{ExportError, FORMATS, Format, Options};
+use crate::jobs;
+use crate::model::Profile;
+use crate::state::Origin;
+use crate::ui::theme::Tone;
+
+/// Writes `profile` to `path`: first beside it, then in its place, so that a full disk never leaves half
+/// a file under the name.
+///
+/// # Errors
+/// When the system refuses or the format cannot hold the profile; no file is left.
+pub fn write_file(format: &Format, profile: &Profile, path: &Path) -> Result<(), ExportError> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    let written = (|| {
+        let mut out = BufWriter::new(File::create(&draft)?);
+        (format.write)(profile, &Options::default(), &mut out)?;
+        out.flush()?;
+        drop(out);
+        Ok(std::fs::rename(&draft, path)?)
+    })();
+    if written.is_err() {
+        // The draft may never have been there.
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
+}
+
+impl App {
+    /// Asks where to write the shown run.
+    pub(super) fn ask_export(&mut self, format: usize) {
+        let (Some(run), Some(kind)) = (self.active(), FORMATS.get(format)) else { return };
+        let stem = run.label.split('.').next().unwrap_or("run").replace(['/', '\\', ' '], "-");
+        let name = format!("{stem}.{}", kind.extension);
+        let folder = open::folder_of(run.input()).map(Path::to_owned);
+        dialog::save(Purpose::Export { run: run.id, format }, name, folder, self.events.clone());
+    }
+
+    pub(super) fn export_to(&mut self, id: u32, format: usize, path: PathBuf) {
+        let Some(profile) = self.session.get(id).and_then(|r| r.profile.clone()) else { return };
+        let Some(kind) = FORMATS.get(format) else { return };
+        let events = self.events.clone();
+        let whole = format == 0;
+        jobs::spawn("export", move || {
+            let result = write_file(kind, &profile, &path)
+                .map(|()| path.clone())
+                .map_err(|e| format!("{}: {e}", path.display()));
+            events.send(Event::Wrote { run: whole.then_some(id), result });
+        });
+    }
+
+    pub(super) fn wrote(&mut self, run: Option<u32>, result: Result<PathBuf, String>) {
+        match result {
+            Ok(path) => {
+                if let Some(run) = run.and_then(|id| self.session.get_mut(id))
+                    && let Origin::Recording { saved, .. } = &mut run.origin
+                {
+                    *saved = Some(path.clone());
+                }
+                if run.is_some() {
+                    self.settings.remember(&path);
+                }
+                self.say(Tone::Good, format!("Saved {}.", path.display()));
+            }
+            Err(why) => self.say(Tone::Bad, why),
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! The application: state, background work, and the frame around the views.
+//!
+//! [`App`] knows egui, but no window: the same code draws the window ([`window`]), headless pictures
+//! (`inferscope render`) and the flows of the tests. Per frame: [`App::logic`] takes events from the
+//! background and applies them, [`App::ui`] draws and collects commands and actions, which are applied
+//! at its end.
+
+mod about;
+mod action;
+mod bar;
+mod dialog;
+mod event;
+mod export;
+mod open;
+mod palette;
+mod panes;
+mod recorder;
+mod settings;
+mod start;
+mod status;
+pub mod window;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+
+use egui::{CentralPanel, Panel, Ui};
+
+use crate::import::Input;
+use crate::jobs::Job;
+use crate::model::Profile;
+use crate::query::{Engine, Mode};
+use crate::state::{Command, Origin, Run, RunState, Session};
+use crate::ui::theme::Tone;
+use crate::views::{Out, ViewKind};
+
+pub use action::Action;
+use event::{Event, Events, Purpose};
+use panes::Panes;
+pub use settings::{Settings, ThemeChoice};
+
+/// A line at the bottom of the window.
+#[derive(Clone, Debug)]
+struct Note {
+    tone: Tone,
+    text: String,
+}
+
+/// What is open on top of everything.
+#[derive(Default)]
+enum Overlay {
+    #[default]
+    None,
+    /// The command palette with its text and the marked line.
+    Palette(palette::Palette),
+    /// Choosing what to record.
+    Record(recorder::Chooser),
+    /// A path to open.
+    Path(String),
+    /// Keys and gestures.
+    Keys,
+    /// Name, version, licences.
+    About,
+}
+
+/// The application.
+pub struct App {
+    session: Session,
+    engine: Engine,
+    /// Layouts for profiles with a time axis and without.
+    timed: Panes,
+    untimed: Panes,
+    settings: Settings,
+    settings_path: Option<PathBuf>,
+    events: Events,
+    inbox: Receiver<Event>,
+    opening: HashMap<u32, Job>,
+    recording: Option<recorder::Live>,
+    before: Out,
+    note: Option<Note>,
+    overlay: Overlay,
+    focus_search: bool,
+    quit: bool,
+}
+
+impl App {
+    /// An application whose work is done in the background; `ctx` is repainted when something is ready.
+    #[must_use]
+    pub fn new(ctx: &egui::Context, settings: Settings, settings_path: Option<PathBuf>) -> Self {
+        let repaint = ctx.clone();
+        let engine = Engine::new(Mode::Background, move || repaint.request_repaint());
+        Self::with(engine, Some(ctx.clone()), settings, settings_path)
+    }
+
+    /// An application that answers every query at once, for pictures and tests.
+    #[must_use]
+    pub fn headless() -> Self {
+        Self::with(Engine::inline(), None, Settings::default(), None)
+    }
+
+    fn with(
+        engine: Engine,
+        ctx: Option<egui::Context>,
+        settings: Settings,
+        settings_path: Option<PathBuf>,
+    ) -> Self {
+        let (sender, inbox) = mpsc::channel();
+        let layouts: Option<(Panes, Panes)> = settings.layout.as_ref().and_then(|saved| {
+            Some((Panes::load(saved.get("timed")?)?, Panes::load(saved.get("untimed")?)?))
+        });
+        let (timed, untimed) = layouts.unwrap_or_else(|| (Panes::standard(true), Panes::standard(false)));
+        Self {
+            session: Session::default(),
+            engine,
+            timed,
+            untimed,
+            settings,
+            settings_path,
+            events: Events::new(sender, ctx),
+            inbox,
+            opening: HashMap::new(),
+            recording: None,
+            before: Out::default(),
+            note: None,
+            overlay: Overlay::None,
+            focus_search: false,
+            quit: false,
+        }
+    }
+
+    /// Shows a profile that is there already.
+    pub fn add_profile(&mut self, label: &str, input: Option<Input>, profile: Arc<Profile>) -> u32 {
+        let origin = match input {
+            Some(input) => Origin::File(input),
+            None => Origin::Recording { workload: String::new(), saved: None },
+        };
+        let run = self.session.add(label, origin, RunState::Ready);
+        if let Some(run) = self.session.get_mut(run) {
+            run.replace(profile);
+        }
+        run
+    }
+
+    /// Starts opening a file in the background.
+    pub fn open_path(&mut self, path: &Path) {
+        self.settings.remember(path);
+        self.open_input(Input::Path(path.to_owned()));
+    }
+
+    fn open_input(&mut self, input: Input) {
+        let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
+        self.opening.insert(run, open::start(run, input, self.events.clone()));
+    }
+
+    /// Shows only these views of the active run.
+    pub fn show_only(&mut self, kinds: &[&ViewKind]) {
+        self.timed = Panes::of(kinds);
+        self.untimed = Panes::of(kinds);
+    }
+
+    /// Applies a command to the shown run, as a view would.
+    pub fn command(&mut self, command: Command) {
+        if let Some(run) = self.session.active_mut() {
+            run.history.apply(command);
+        }
+    }
+
+    /// The shown run.
+    #[must_use]
+    pub fn active(&self) -> Option<&Run> {
+        self.session.active()
+    }
+
+    /// True once the person asked to quit.
+    #[must_use]
+    pub fn wants_quit(&self) -> bool {
+        self.quit
+    }
+
+    fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.note = Some(Note { tone, text: text.into() });
+    }
+
+    /// Takes what happened in the background. Call it before [`App::ui`] of each frame.
+    pub fn logic(&mut self, ctx: &egui::Context) {
+        while let Ok(event) = self.inbox.try_recv() {
+            self.on_event(event);
+        }
+        self.poll_recording();
+        let dropped = ctx.input(|i| i.raw.dropped_files.clone());
+        for file in dropped {
+            self.open_path(file.path());
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Revision { run, profile } => {
+                if let Some(run) = self.session.get_mut(run)
+                    && matches!(run.state, RunState::Loading | RunState::Live)
+                {
+                    run.replace(profile);
+                    let (id, revision) = (run.id, run.revision);
+                    self.engine.forget_before(id, revision);
+                }
+            }
+            Event::Opened { run, result } => self.opened(run, result),
+            Event::Recorded { run, result } => self.recorded(run, result),
+            Event::Picked { purpose: Purpose::Open, paths } => {
+                if paths.is_empty() {
+                    self.say(
+                        Tone::Info,
+                        "No file was chosen. Without a file dialog on this system, use Open by path (Ctrl-Shift-O), \
+                         drag a file here, or `inferscope FILE`.",
+                    );
+                }
+                for path in paths {
+                    self.open_path(&path);
+                }
+            }
+            Event::Picked { purpose: Purpose::Export { run, format }, paths } => {
+                if let Some(path) = paths.into_iter().next() {
+                    self.export_to(run, format, path);
+                }
+            }
+            Event::Wrote { run, result } => self.wrote(run, result),
+        }
+    }
+
+    fn opened(&mut self, id: u32, result: Result<Arc<Profile>, crate::import::ImportError>) {
+        self.opening.remove(&id);
+        let Some(run) = self.session.get_mut(id) else { return };
+        match result {
+            Ok(profile) => {
+                let warnings: u64 = profile.warnings.iter().map(|w| w.count).sum();
+                let label = run.label.clone();
+                run.replace(profile);
+                run.state = RunState::Ready;
+                let revision = run.revision;
+                self.engine.forget_before(id, revision);
+                if warnings > 0 {
+                    self.say(Tone::Warning, format!("{label} was opened with {warnings} warnings, see the summary."));
+                } else {
+                    self.say(Tone::Good, format!("Opened {label}."));
+                }
+            }
+            Err(e) if e.kind == crate::import::ErrorKind::Cancelled => {
+                let label = run.label.clone();
+                self.session.close(id);
+                self.say(Tone::Info, format!("Opening {label} was cancelled."));
+            }
+            Err(e) => {
+                run.state = RunState::Failed(e.to_string());
+                let text = format!("{}: {e}", run.label);
+                self.say(Tone::Bad, text);
+            }
+        }
+    }
+
+    /// Does an action, as a menu, a key or the palette asks for it.
+    pub fn act(&mut self, action: Action, ctx: &egui::Context) {
+        match action {
+            Action::Open => dialog::open(self.events.clone()),
+            Action::OpenPath => self.overlay = Overlay::Path(String::new()),
+            Action::Record => self.overlay = Overlay::Record(recorder::Chooser::new(&self.settings)),
+            Action::StopRecording => self.stop_recording(),
+            Action::CancelRecording => self.cancel_recording(),
+            Action::Export(format) => self.ask_export(format),
+            Action::CloseRun => self.close_run(),
+            Action::Start => self.session.active = None,
+            Action::Undo => self.step(crate::state::History::undo),
+            Action::Redo => self.step(crate::state::History::redo),
+            Action::ClearRange => self.command(Command::SetRange(None)),
+            Action::Search => self.focus_search = true,
+            Action::Show(place) => {
+                if let Some(kind) = action::view(place) {
+                    self.panes_mut().show(kind);
+                }
+            }
+            Action::ResetLayout => {
+                self.timed = Panes::standard(true);
+                self.untimed = Panes::standard(false);
+            }
+            Action::Theme(theme) => {
+                self.settings.theme = theme;
+                ctx.set_theme(window::theme_preference(theme));
+            }
+            Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
+            Action::Keys => self.overlay = Overlay::Keys,
+            Action::About => self.overlay = Overlay::About,
+            Action::Quit => self.quit = true,
+        }
+    }
+
+    /// True when the action makes sense now; menus grey out the others.
+    fn can(&self, action: Action) -> bool {
+        let run = self.active();
+        let has_profile = run.is_some_and(|r| r.profile.is_some());
+        match action {
+            Action::StopRecording | Action::CancelRecording => self.recording.is_some(),
+            Action::Record => self.recording.is_none(),
+            Action::Export(_) => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
+            Action::CloseRun => run.is_some(),
+            Action::Show(_) | Action::Search | Action::ResetLayout => has_profile,
+            Action::Undo => run.is_some_and(|r| r.history.can_undo()),
+            Action::Redo => run.is_some_and(|r| r.history.can_redo()),
+            Action::ClearRange => run.is_some_and(|r| r.history.now().range.is_some()),
+            _ => true,
+        }
+    }
+
+    fn step(&mut self, step: fn(&mut crate::state::History) -> bool) {
+        if let Some(run) = self.session.active_mut() {
+            step(&mut run.history);
+        }
+    }
+
+    fn close_run(&mut self) {
+        let Some(id) = self.session.active else { return };
+        if let Some(job) = self.opening.remove(&id) {
+            job.cancel();
+        }
+        if self.recording.as_ref().is_some_and(|live| live.run == id) {
+            self.cancel_recording();
+        }
+        self.session.close(id);
+        self.timed.forget(id);
+        self.untimed.forget(id);
+        self.engine.forget_before(id, u64::MAX);
+    }
+
+    fn panes_mut(&mut self) -> &mut Panes {
+        let timed = self.active().and_then(|r| r.profile.as_ref()).is_none_or(|p| p.is_timed());
+        if timed { &mut self.timed } else { &mut self.untimed }
+    }
+
+    /// Draws one frame.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        if let Some(action) = action::pressed(&ctx)
+            && self.can(action)
+        {
+            self.act(action, &ctx);
+        }
+        let mut actions = Vec::new();
+        Panel::top("bar").show(ui, |ui| bar::ui(self, ui, &mut actions));
+        Panel::bottom("status").show(ui, |ui| status::ui(self, ui, &mut actions));
+        CentralPanel::no_frame().show(ui, |ui| self.central(ui, &mut actions));
+        self.overlays(ui, &mut actions);
+        drop_hint(ui);
+        for action in actions {
+            if self.can(action) {
+                self.act(action, &ctx);
+            }
+        }
+    }
+
+    fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
+        let Some(subject) = run.subject() else { return start::waiting(self, ui, actions) };
+        let (interaction, live, input) =
+            (run.history.now().clone(), run.state == RunState::Live, run.input().cloned());
+        let before = std::mem::take(&mut self.before);
+        let panes = if subject.profile.is_timed() { &mut self.timed } else { &mut self.untimed };
+        let frame = panes::Frame {
+            engine: &self.engine,
+            subject: &subject,
+            input: input.as_ref(),
+            interaction: &interaction,
+            before: &before,
+            live,
+        };
+        let mut out = panes.ui(&frame, ui);
+        for command in std::mem::take(&mut out.commands) {
+            self.command(command);
+        }
+        let pointed = |o: &Out| (o.hover.clone(), o.cursor, o.preview);
+        if pointed(&out) != pointed(&before) {
+            ui.ctx().request_repaint();
+        }
+        self.before = out;
+    }
+
+    fn overlays(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let overlay = match std::mem::take(&mut self.overlay) {
+            Overlay::None => return,
+            Overlay::Palette(palette) => palette.ui(self, ui, actions).map(Overlay::Palette),
+            Overlay::Record(chooser) => chooser.ui(self, ui).map(Overlay::Record),
+            Overlay::Path(text) => start::path_dialog(self, text, ui).map(Overlay::Path),
+            Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),
+            Overlay::About => about::about(ui).then_some(Overlay::About),
+        };
+        // What the overlay opened itself stays; otherwise it stays while it is not closed.
+        if let (Overlay::None, Some(overlay)) = (&self.overlay, overlay) {
+            self.overlay = overlay;
+        }
+    }
+
+    /// Writes the settings; a failure is told once in the status line.
+    pub fn save_settings(&mut self) {
+        let Some(path) = self.settings_path.clone() else { return };
+        self.settings.layout = match (self.timed.save(), self.untimed.save()) {
+            (Some(timed), Some(untimed)) => Some(serde_json::json!({ "timed": timed, "untimed": untimed })),
+            _ => None,
+        };
+        if let Err(e) = self.settings.save(&path) {
+            self.say(Tone::Warning, format!("Settings could not be saved to {}: {e}", path.display()));
+        }
+    }
+}
+
+fn drop_hint(ui: &Ui) {
+    if ui.input(|i| i.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop"));
+    let painter = ui.ctx().layer_painter(layer);
+    let palette = crate::ui::theme::Palette::of(ui);
+    let area = ui.ctx().content_rect();
+    painter.rect_filled(area, 0.0, palette.canvas.gamma_multiply(0.85));
+    painter.text(
+        area.center(),
+        egui::Align2::CENTER_CENTER,
+        "Drop profiles to open them",
+        egui::TextStyle::Heading.resolve(ui.style()),
+        palette.text_strong,
+    );
+}

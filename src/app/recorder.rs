@@ -1,0 +1,203 @@
+//! The Record button: choosing a workload, the run while it records, its end.
+
+use egui::Ui;
+
+use super::event::Event;
+use super::{App, Settings};
+use crate::jobs;
+use crate::record::{self, Options, ParamKind, RecordError, Recording, WORKLOADS, Workload};
+use crate::state::{Origin, RunState};
+use crate::ui::theme::Tone;
+
+/// A recording that runs.
+pub(super) struct Live {
+    /// The run that shows it.
+    pub run: u32,
+    recording: Option<Recording>,
+}
+
+impl Live {
+    /// How it gets on.
+    pub fn status(&self) -> Option<record::Status> {
+        self.recording.as_ref().map(Recording::status)
+    }
+}
+
+/// The small window that asks what to record.
+pub(super) struct Chooser {
+    workload: usize,
+    /// Values of the chosen workload's parameters, in their order.
+    values: Vec<String>,
+}
+
+impl Chooser {
+    /// Preselects what was recorded last.
+    pub fn new(settings: &Settings) -> Self {
+        let last = settings.workload.as_ref();
+        let workload = last.and_then(|(id, _)| WORKLOADS.iter().position(|w| w.id() == id)).unwrap_or(0);
+        let mut chooser = Self { workload, values: defaults(WORKLOADS[workload]) };
+        for (key, value) in last.map_or(&[][..], |(_, params)| params) {
+            if let Some(i) = WORKLOADS[workload].params().iter().position(|p| p.key == key) {
+                chooser.values[i].clone_from(value);
+            }
+        }
+        chooser
+    }
+
+    /// Draws it; `None` once it is closed.
+    pub fn ui(mut self, app: &mut App, ui: &mut Ui) -> Option<Self> {
+        let mut start = false;
+        let modal = egui::Modal::new(egui::Id::unique("record")).show(ui.ctx(), |ui| {
+            ui.set_width(460.0);
+            ui.heading("Record a run");
+            ui.add_space(6.0);
+            for (i, workload) in WORKLOADS.iter().enumerate() {
+                if ui.radio(self.workload == i, workload.title()).on_hover_text(workload.about()).clicked()
+                    && self.workload != i
+                {
+                    self.workload = i;
+                    self.values = defaults(*workload);
+                }
+            }
+            let workload = WORKLOADS[self.workload];
+            ui.add_space(6.0);
+            ui.label(egui::RichText::new(workload.about()).weak());
+            ui.add_space(6.0);
+            let valid = self.fields(workload, ui);
+            ui.add_space(10.0);
+            ui.horizontal(|ui| {
+                start = ui.add_enabled(valid, egui::Button::new("Start recording")).clicked();
+                start |= valid && ui.input(|i| i.key_pressed(egui::Key::Enter));
+                if ui.button("Cancel").clicked() {
+                    ui.close();
+                }
+            });
+        });
+        if start {
+            let workload = WORKLOADS[self.workload];
+            app.start_recording(workload.id(), self.pairs(workload));
+            return None;
+        }
+        (!modal.should_close()).then_some(self)
+    }
+
+    /// The parameters that differ from their defaults.
+    fn pairs(&self, workload: &dyn Workload) -> Vec<(String, String)> {
+        let params = workload.params().iter().zip(&self.values);
+        params.filter(|(p, v)| p.default != v.as_str()).map(|(p, v)| (p.key.to_owned(), v.clone())).collect()
+    }
+
+    /// One field per parameter; true when all values are valid.
+    fn fields(&mut self, workload: &dyn Workload, ui: &mut Ui) -> bool {
+        let mut valid = true;
+        egui::Grid::new("params").num_columns(2).spacing([12.0, 6.0]).show(ui, |ui| {
+            for (param, value) in workload.params().iter().zip(&mut self.values) {
+                let label = ui.label(param.label).on_hover_text(param.help);
+                if param.kind == ParamKind::Bool {
+                    let mut on = value == "true";
+                    ui.checkbox(&mut on, "").labelled_by(label.id).on_hover_text(param.help);
+                    *value = on.to_string();
+                } else {
+                    let problem = param.problem(value);
+                    let mut edit = egui::TextEdit::singleline(value).desired_width(280.0);
+                    if problem.is_some() {
+                        edit = edit.text_color(crate::ui::theme::Palette::of(ui).tone(Tone::Bad));
+                    }
+                    let field = ui.add(edit).labelled_by(label.id);
+                    field.on_hover_text(problem.clone().unwrap_or_else(|| param.help.to_owned()));
+                    valid &= problem.is_none();
+                }
+                ui.end_row();
+            }
+        });
+        valid
+    }
+}
+
+fn defaults(workload: &dyn Workload) -> Vec<String> {
+    workload.params().iter().map(|p| p.default.to_owned()).collect()
+}
+
+impl App {
+    /// Starts recording; the run is shown at once and grows while it records.
+    pub fn start_recording(&mut self, workload: &str, params: Vec<(String, String)>) {
+        if self.recording.is_some() {
+            self.say(Tone::Warning, "A recording is running already; stop it first.");
+            return;
+        }
+        let origin = Origin::Recording { workload: workload.into(), saved: None };
+        let title = WORKLOADS.iter().find(|w| w.id() == workload).map_or(workload, |w| w.title());
+        let run = self.session.add(title, origin, RunState::Live);
+        let events = self.events.clone();
+        let on_revision = Box::new(move |profile| events.send(Event::Revision { run, profile }));
+        let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        match record::start(workload, &texts, Options::default(), on_revision) {
+            Ok(recording) => {
+                self.settings.workload = Some((workload.into(), params));
+                self.recording = Some(Live { run, recording: Some(recording) });
+                self.note = None;
+            }
+            Err(e) => {
+                self.session.close(run);
+                self.say(Tone::Bad, format!("Recording could not start: {e}"));
+            }
+        }
+    }
+
+    pub(super) fn stop_recording(&mut self) {
+        if let Some(recording) = self.recording.as_ref().and_then(|live| live.recording.as_ref()) {
+            recording.stop();
+        }
+    }
+
+    pub(super) fn cancel_recording(&mut self) {
+        if let Some(recording) = self.recording.as_ref().and_then(|live| live.recording.as_ref()) {
+            recording.cancel();
+        }
+    }
+
+    /// Fetches the profile of a recording that ended, on a thread: joining may take a moment.
+    pub(super) fn poll_recording(&mut self) {
+        let Some(live) = &mut self.recording else { return };
+        if !live.recording.as_ref().is_some_and(Recording::is_finished) {
+            self.events.wake_later();
+            return;
+        }
+        let Some(recording) = live.recording.take() else { return };
+        let (run, events) = (live.run, self.events.clone());
+        jobs::spawn("end recording", move || {
+            let result = match recording.join() {
+                Ok(profile) => Ok(Some(profile)),
+                Err(RecordError::Cancelled) => Ok(None),
+                Err(e) => Err(e.to_string()),
+            };
+            events.send(Event::Recorded { run, result });
+        });
+    }
+
+    pub(super) fn recorded(
+        &mut self,
+        id: u32,
+        result: Result<Option<std::sync::Arc<crate::model::Profile>>, String>,
+    ) {
+        self.recording = None;
+        let Some(run) = self.session.get_mut(id) else { return };
+        match result {
+            Ok(Some(profile)) => {
+                run.replace(profile);
+                run.state = RunState::Ready;
+                let revision = run.revision;
+                self.engine.forget_before(id, revision);
+                self.say(Tone::Good, "Recorded. Ctrl-S saves the session.");
+            }
+            Ok(None) => {
+                self.session.close(id);
+                self.say(Tone::Info, "The recording was cancelled.");
+            }
+            Err(why) => {
+                run.state = RunState::Failed(why.clone());
+                self.say(Tone::Bad, format!("The recording failed: {why}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What is shown while no profile is: the start page, and a run that is being read or failed.
+
+use std::path::Path;
+
+use egui::Ui;
+
+use super::action::Action;
+use super::recorder;
+use super::{App, Tone};
+use crate::import::Input;
+use crate::state::RunState;
+use crate::ui::icons::Icon;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::{self, EmptyState};
+
+/// A profile that comes with the program.
+struct Sample {
+    name: &'static str,
+    about: &'static str,
+    bytes: &'static [u8],
+}
+
+macro_rules! sample {
+    ($path:literal, $name:literal, $about:literal) => {
+        Sample {
+            name: $name,
+            about: $about,
+            bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/sample_profiles/", $path)),
+        }
+    };
+}
+
+static SAMPLES: &[Sample] = &[];
+
+/// Draws the start page.
+pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        let width = ui.available_width().min(760.0);
+        let margin = ((ui.available_width() - width) / 2.0).max(0.0);
+        ui.add_space((ui.available_height() * 0.10).max(16.0));
+        ui.horizontal(|ui| {
+            ui.add_space(margin);
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                page(app, ui, actions);
+            });
+        });
+    });
+}
+
+fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let palette = Palette::of(ui);
+    ui.label(egui::RichText::new("inferscope").font(crate::ui::theme::strong(30.0)).color(palette.text_strong));
+    ui.label(egui::RichText::new("See where an LLM application spends its time, memory and tokens.").color(palette.text_weak));
+    ui.add_space(18.0);
+    ui.horizontal(|ui| {
+        if widgets::primary_button(ui, "Open profiles…").clicked() {
+            actions.push(Action::Open);
+        }
+        if ui.button("Record a run…").on_hover_text("Runs a real pipeline and text generation here, and records it").clicked() {
+            actions.push(Action::Record);
+        }
+        ui.label(egui::RichText::new("or drop files here").color(palette.text_weak));
+    });
+    ui.add_space(22.0);
+    let recent = app.settings.recent.clone();
+    let mut open = None;
+    ui.columns(2, |columns| {
+        let ui = &mut columns[0];
+        widgets::section_heading(ui, "Recent files");
+        ui.add_space(4.0);
+        if recent.is_empty() {
+            ui.label(egui::RichText::new("none yet").color(palette.text_weak));
+        }
+        for path in &recent {
+            if file_row(ui, path) {
+                open = Some(path.clone());
+            }
+        }
+        let ui = &mut columns[1];
+        widgets::section_heading(ui, "Samples");
+        ui.add_space(4.0);
+        for sample in SAMPLES {
+            let clicked = widgets::link_button(ui, sample.name).clicked();
+            ui.label(egui::RichText::new(sample.about).small().color(palette.text_weak));
+            ui.add_space(4.0);
+            if clicked {
+                app.open_input(Input::Bytes(sample.name.into(), sample.bytes.into()));
+            }
+        }
+    });
+    if let Some(path) = open {
+        app.open_path(&path);
+    }
+    ui.add_space(18.0);
+    let formats: Vec<_> = crate::import::IMPORTERS.iter().map(|i| i.title()).collect();
+    ui.label(
+        egui::RichText::new(format!("Opens {}; packed with gzip or zstd too.", formats.join(", ")))
+            .small()
+            .color(palette.text_weak),
+    );
+}
+
+/// A recent file: its name, and its folder below.
+fn file_row(ui: &mut Ui, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let clicked = widgets::link_button(ui, &name).on_hover_text(path.display().to_string()).clicked();
+    let folder = path.parent().map(|p| p.display().to_string()).unwrap_or_default();
+    let text = egui::RichText::new(folder).small().color(Palette::of(ui).text_weak);
+    ui.add(egui::Label::new(text).truncate());
+    ui.add_space(4.0);
+    clicked
+}
+
+/// A run without a profile yet: progress, or why there will be none.
+pub(super) fn waiting(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let Some(run) = app.session.active() else { return };
+    let (id, label) = (run.id, run.label.clone());
+    match run.state.clone() {
+        RunState::Failed(why) => {
+            let text = format!("{label}: {why}");
+            if EmptyState::new(Icon::Error, "This could not be opened", &text).action("Close").show(ui) {
+                actions.push(Action::CloseRun);
+            }
+        }
+        RunState::Live => {
+            let stage = app.recording.as_ref().and_then(recorder::Live::status).map(|s| s.stage).unwrap_or_default();
+            EmptyState::new(Icon::Record, "Recording has started", &stage).show(ui);
+        }
+        RunState::Loading | RunState::Ready => {
+            let progress = app.opening.get(&id).and_then(crate::jobs::Job::progress);
+            ui.add_space(ui.available_height() * 0.4);
+            ui.vertical_centered(|ui| {
+                ui.set_max_width(460.0);
+                if widgets::progress_row(ui, &format!("Opening {label}"), progress)
+                    && let Some(job) = app.opening.get(&id)
+                {
+                    job.cancel();
+                }
+            });
+            ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+        }
+    }
+}
+
+/// Asks for a path, where the system has no file dialog; `None` once it is closed.
+pub(super) fn path_dialog(app: &mut App, mut text: String, ui: &mut Ui) -> Option<String> {
+    let mut open = false;
+    let modal = egui::Modal::new(egui::Id::unique("path")).show(ui.ctx(), |ui| {
+        ui.set_width(520.0);
+        ui.heading("Open by path");
+        ui.add_space(6.0);
+        let label = ui.label("Path of a profile");
+        let field = ui.add(egui::TextEdit::singleline(&mut text).desired_width(f32::INFINITY));
+        let field = field.labelled_by(label.id);
+        if !field.has_focus() && text.is_empty() {
+            field.request_focus();
+        }
+        open = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        ui.add_space(8.0);
+        ui.horizontal(|ui| {
+            open |= widgets::primary_button(ui, "Open").clicked();
+            if ui.button("Cancel").clicked() {
+                ui.close();
+            }
+        });
+    });
+    if open {
+        let path = Path::new(text.trim());
+        if path.is_file() {
+            app.open_path(path);
+            return None;
+        }
+        app.say(Tone::Bad, format!("{}: is no file", path.display()));
+    }
+    (!modal.should_close()).then_some(text)
+}

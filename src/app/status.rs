@@ -1,0 +1,56 @@
+//! The line at the bottom: the last message, running work with progress and cancel, memory.
+
+use egui::Ui;
+
+use super::App;
+use super::action::Action;
+use super::recorder;
+use crate::format;
+use crate::ui::theme::Palette;
+use crate::ui::widgets;
+
+/// Draws the line.
+pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        let palette = Palette::of(ui);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if let Some(profile) = app.active().and_then(|r| r.profile.as_ref()) {
+                let size = format::bytes(profile.heap_bytes() as i64);
+                let text = egui::RichText::new(size).small().color(palette.text_weak);
+                ui.label(text).on_hover_text("Memory that this profile takes");
+            }
+            let busy = app.engine.busy();
+            if busy > 0 {
+                ui.spinner();
+                ui.label(egui::RichText::new("computing").small().color(palette.text_weak));
+            }
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| work(app, ui, actions));
+        });
+    });
+}
+
+fn work(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let palette = Palette::of(ui);
+    for run in &app.session.runs {
+        if let Some(job) = app.opening.get(&run.id)
+            && widgets::progress_row(ui, &format!("Opening {}", run.label), job.progress())
+        {
+            job.cancel();
+        }
+    }
+    if let Some(status) = app.recording.as_ref().and_then(recorder::Live::status)
+        && widgets::progress_row(ui, &status.stage, status.progress)
+    {
+        actions.push(Action::CancelRecording);
+    }
+    match &app.note {
+        Some(note) => {
+            let text = egui::RichText::new(&note.text).small().color(palette.tone(note.tone));
+            ui.add(egui::Label::new(text).truncate());
+        }
+        None => {
+            let hint = "Ctrl-Shift-P finds every command, ? lists the keys";
+            ui.label(egui::RichText::new(hint).small().color(palette.text_weak));
+        }
+    }
+}
