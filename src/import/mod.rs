@@ -14,6 +14,7 @@ mod marshal;
 mod native;
 mod pstats;
 mod pyinstrument;
+mod python;
 mod source;
 mod speedscope;
 mod text;
@@ -128,13 +129,14 @@ pub fn importer(id: &str) -> Option<&'static dyn Importer> {
 /// One error that says what is wrong, where and what to do; without the file's name.
 pub fn open(input: &Input, job: &Job, publish: &mut dyn FnMut(Profile)) -> Result<Profile, ImportError> {
     let source = Source::open(input)?;
-    if source.head().iter().all(u8::is_ascii_whitespace) {
-        return Err(ImportError { kind: ErrorKind::Unrecognised, ..ImportError::malformed("is empty") });
-    }
     let name = source.file_name().to_lowercase();
     let head = Head { bytes: source.head(), whole: source.head().len() < source::HEAD_LEN, name: &name };
     let mut candidates: Vec<_> =
         IMPORTERS.iter().map(|i| (i.sniff(&head), *i)).filter(|c| c.0 > Confidence::No).collect();
+    // An empty file may still stand for others beside it, when its name says so.
+    if candidates.is_empty() && head.bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ImportError { kind: ErrorKind::Unrecognised, ..ImportError::malformed("is empty") });
+    }
     candidates.sort_by_key(|c| std::cmp::Reverse(c.0));
     let mut first_error = None;
     let mut source = Some(source);

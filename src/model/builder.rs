@@ -104,6 +104,12 @@ impl ProfileBuilder {
         })
     }
 
+    /// A declared metric.
+    #[must_use]
+    pub fn metric_of(&self, id: MetricId) -> &Metric {
+        self.profile.metric(id)
+    }
+
     /// Interns a function.
     pub fn function(&mut self, spec: FunctionSpec<'_>) -> FunctionId {
         let strings = &mut self.profile.strings;
@@ -340,8 +346,16 @@ impl ProfileBuilder {
 
     /// Adds the total cost of calls along an edge.
     pub fn edge_cost(&mut self, edge: EdgeId, metric: MetricId, total: i64) {
-        let cost = grown(&mut self.graph_costs(metric).edge_total, edge.index());
+        let costs = self.graph_costs(metric);
+        costs.edges_measured = true;
+        let cost = grown(&mut costs.edge_total, edge.index());
         *cost = cost.saturating_add(total);
+    }
+
+    /// Adds the self cost that the callee had in the calls along an edge.
+    pub fn edge_self_cost(&mut self, edge: EdgeId, metric: MetricId, own: i64) {
+        let cost = grown(&mut self.graph_costs(metric).edge_self, edge.index());
+        *cost = cost.saturating_add(own);
     }
 
     /// Adds the self cost of a source line. Equal lines are not merged.
@@ -358,7 +372,14 @@ impl ProfileBuilder {
     fn graph_costs(&mut self, metric: MetricId) -> &mut GraphCosts {
         let costs = &mut self.graph.get_or_insert_default().graph.costs;
         let i = costs.iter().position(|c| c.metric == metric).unwrap_or_else(|| {
-            costs.push(GraphCosts { metric, node_self: vec![], node_total: vec![], edge_total: vec![] });
+            costs.push(GraphCosts {
+                metric,
+                node_self: vec![],
+                node_total: vec![],
+                edges_measured: false,
+                edge_total: vec![],
+                edge_self: vec![],
+            });
             costs.len() - 1
         });
         &mut costs[i]
@@ -468,6 +489,9 @@ fn finish_graph(mut graph: CallGraph) -> CallGraph {
         costs.node_self.resize(nodes, 0);
         costs.node_total.resize(nodes, 0);
         costs.edge_total.resize(edges, 0);
+        if !costs.edge_self.is_empty() {
+            costs.edge_self.resize(edges, 0);
+        }
     }
     graph.costs.sort_by_key(|c| c.metric);
     graph

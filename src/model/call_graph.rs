@@ -44,8 +44,13 @@ pub struct GraphCosts {
     pub node_self: Vec<i64>,
     /// Total (inclusive) cost per node, as the tool measured it.
     pub node_total: Vec<i64>,
+    /// True when the tool measured costs per edge. When false (Python's pure `profile` counts calls
+    /// only) the edge columns hold nothing but zeros, and those zeros are unknowns.
+    pub edges_measured: bool,
     /// Total cost of the calls along each edge.
     pub edge_total: Vec<i64>,
+    /// Self cost of the callee in the calls along each edge; empty when the tool does not say.
+    pub edge_self: Vec<i64>,
 }
 
 /// Self cost of one source line of a function.

@@ -1,0 +1,481 @@
+//! The state machine over the lines of a callgrind file (or of several files of one run).
+//!
+//! Lines have meaning only through what stood before them: the current function, the numbers that
+//! names were given, the position that distances count from, and whether the next line of costs is
+//! the function's own, that of a call, or the place of a jump.
+
+use rustc_hash::FxHashMap;
+
+use super::super::ImportError;
+use super::events::{Events, MAX_EVENTS};
+use super::graph::{Graph, Key};
+use super::lines::{Cursor, Number};
+use crate::model::{ProfileBuilder, StringId, Strings};
+
+/// Names by the numbers that a part of the file gives them.
+#[derive(Default)]
+struct Names {
+    by_id: FxHashMap<u64, (u32, StringId)>,
+}
+
+/// What the next line of numbers is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    SelfCost,
+    CallCost {
+        calls: u64,
+    },
+    /// The place of a jump, without costs.
+    Jump,
+}
+
+/// What the headers say about a run.
+#[derive(Default)]
+pub(super) struct Headers {
+    pub(super) version: Option<String>,
+    pub(super) creator: String,
+    pub(super) cmd: String,
+    pub(super) pid: String,
+    pub(super) parts: Vec<String>,
+    pub(super) threads: Vec<String>,
+    pub(super) desc: Vec<(String, String)>,
+    /// Costs in all by the `summary:` lines, per metric; empty without one.
+    pub(super) summary: Vec<i64>,
+    /// True when a summary cannot be right: valgrind writes differences of counters that went back.
+    pub(super) summary_is_bad: bool,
+    /// The same by the `totals:` lines.
+    pub(super) totals: Vec<i64>,
+    /// True once an `events:` line was read.
+    pub(super) has_events: bool,
+}
+
+pub(super) struct Parser<'a> {
+    pub(super) builder: &'a mut ProfileBuilder,
+    pub(super) graph: Graph,
+    pub(super) events: Events,
+    pub(super) headers: Headers,
+    /// 1-based.
+    pub(super) line_no: u64,
+    /// Counts parts, so that names of an earlier part can be told.
+    part: u32,
+    in_body: bool,
+    objects: Names,
+    files: Names,
+    functions: Names,
+    object: StringId,
+    /// The file of the function.
+    file: StringId,
+    /// The file of the code, which differs where a function of another file is inlined.
+    inline_file: StringId,
+    function: Option<u32>,
+    called_object: Option<StringId>,
+    called_file: Option<StringId>,
+    called: Option<u32>,
+    next: Next,
+    /// Positions on a line, and which of them is the source line.
+    positions: usize,
+    line_position: Option<usize>,
+    /// The last source line; distances count from it.
+    line: i64,
+    costs: [i64; MAX_EVENTS],
+    /// The last numbers of each column, for writers that shorten costs as well.
+    last_costs: [i64; MAX_EVENTS],
+    relative_costs: bool,
+    row: Vec<i64>,
+    /// «???».
+    unknown: StringId,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(builder: &'a mut ProfileBuilder) -> Self {
+        let unknown = builder.string("???");
+        Self {
+            unknown,
+            builder,
+            graph: Graph::default(),
+            events: Events::default(),
+            headers: Headers::default(),
+            line_no: 0,
+            part: 0,
+            in_body: false,
+            objects: Names::default(),
+            files: Names::default(),
+            functions: Names::default(),
+            object: Strings::EMPTY,
+            file: Strings::EMPTY,
+            inline_file: Strings::EMPTY,
+            function: None,
+            called_object: None,
+            called_file: None,
+            called: None,
+            next: Next::SelfCost,
+            positions: 1,
+            line_position: Some(0),
+            line: 0,
+            costs: [0; MAX_EVENTS],
+            last_costs: [0; MAX_EVENTS],
+            relative_costs: false,
+            row: Vec::new(),
+        }
+    }
+
+    /// Another file, or another part of this one: names, numbers and positions start anew.
+    pub(super) fn start_part(&mut self) {
+        self.end_call();
+        self.part += 1;
+        self.in_body = false;
+        (self.object, self.file, self.inline_file) = (Strings::EMPTY, Strings::EMPTY, Strings::EMPTY);
+        self.function = None;
+        (self.positions, self.line_position, self.line) = (1, Some(0), 0);
+        self.last_costs = [0; MAX_EVENTS];
+    }
+
+    fn warn(&mut self, kind: &str) {
+        self.builder.warn(kind, &format!("line {}", self.line_no));
+    }
+
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// When the format is not understood at all.
+    pub(super) fn line(&mut self, line: &[u8]) -> Result<(), ImportError> {
+        self.line_no += 1;
+        match line.first() {
+            None | Some(b'#') => Ok(()),
+            Some(b'0'..=b'9' | b'+' | b'-' | b'*') => {
+                self.numbers(line);
+                Ok(())
+            }
+            Some(b' ' | b'\t') => match line.trim_ascii_start() {
+                [] => Ok(()),
+                trimmed => {
+                    self.line_no -= 1;
+                    self.line(trimmed)
+                }
+            },
+            Some(_) => self.keyed(line),
+        }
+    }
+
+    fn keyed(&mut self, line: &[u8]) -> Result<(), ImportError> {
+        match line.iter().position(|b| matches!(b, b'=' | b':')) {
+            Some(at) if line[at] == b'=' => self.record(&line[..at], line[at + 1..].trim_ascii()),
+            Some(at) => return self.header(&line[..at], line[at + 1..].trim_ascii()),
+            None => self.warn("line that is not understood (skipped)"),
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, key: &[u8], value: &[u8]) -> Result<(), ImportError> {
+        let starts_part =
+            matches!(key, b"version" | b"creator" | b"pid" | b"thread" | b"part" | b"events" | b"positions");
+        if starts_part && self.in_body {
+            self.start_part();
+        }
+        let text = String::from_utf8_lossy(value);
+        let headers = &mut self.headers;
+        let set = |field: &mut String| {
+            if field.is_empty() {
+                *field = text.to_string();
+            }
+        };
+        let list = |field: &mut Vec<String>| {
+            if field.len() < 1000 && !field.iter().any(|f| *f == text) {
+                field.push(text.to_string());
+            }
+        };
+        match key {
+            b"version" => self.version(&text)?,
+            b"creator" => set(&mut headers.creator),
+            b"cmd" => set(&mut headers.cmd),
+            b"pid" => set(&mut headers.pid),
+            b"part" => list(&mut headers.parts),
+            b"thread" => list(&mut headers.threads),
+            b"desc" => {
+                let Some((name, value)) = text.split_once(':') else { return Ok(()) };
+                let (name, value) = (name.trim(), value.trim());
+                match headers.desc.iter().position(|d| d.0 == name) {
+                    // What differs between parts describes none of them.
+                    Some(old) if headers.desc[old].1 != value => headers.desc[old].1.clear(),
+                    None if headers.desc.len() < 32 => headers.desc.push((name.into(), value.into())),
+                    _ => {}
+                }
+            }
+            b"positions" => {
+                let names: Vec<&str> = text.split_whitespace().collect();
+                self.positions = names.len().clamp(1, 4);
+                self.line_position = names.iter().take(4).position(|n| *n == "line");
+            }
+            b"event" => self.events.declare(&text),
+            b"events" => {
+                self.events
+                    .columns(&text, &headers.creator, self.builder)
+                    .map_err(|e| ImportError { place: ImportError::at_line("", self.line_no).place, ..e })?;
+                headers.has_events |= !self.events.columns.is_empty();
+                self.graph.set_stride(self.events.metrics.len());
+                self.row = vec![0; self.events.metrics.len()];
+            }
+            b"summary" | b"totals" => self.stated(key == b"summary", value),
+            _ => self.warn("line that is not understood (skipped)"),
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, text: &str) -> Result<(), ImportError> {
+        let major = text.split('.').next().and_then(|v| v.trim().parse::<u64>().ok());
+        match major {
+            Some(0 | 1) => {}
+            None => self.warn("version that is not a number"),
+            Some(v) => {
+                let what = format!("is version {v} of the callgrind format; only version 1 is known");
+                return Err(ImportError::at_line(what, self.line_no));
+            }
+        }
+        self.headers.version = Some(text.into());
+        Ok(())
+    }
+
+    /// A `summary:` or `totals:` line.
+    fn stated(&mut self, summary: bool, text: &[u8]) {
+        let mut cursor = Cursor::new(text);
+        self.read_costs(&mut cursor);
+        self.headers.summary_is_bad |= summary && self.row.contains(&i64::MAX);
+        let stated = if summary { &mut self.headers.summary } else { &mut self.headers.totals };
+        stated.resize(self.row.len(), 0);
+        for (to, &cost) in stated.iter_mut().zip(&self.row) {
+            *to = to.saturating_add(cost);
+        }
+    }
+
+    fn record(&mut self, key: &[u8], value: &[u8]) {
+        self.in_body = true;
+        match key {
+            b"fn" => {
+                self.end_call();
+                let name = self.name(value, |s| &mut s.functions);
+                self.inline_file = self.file;
+                let key = Key { name, file: self.file, object: self.object };
+                self.function = Some(self.graph.node(key, false));
+            }
+            b"fl" => {
+                self.file = self.place_name(value, |s| &mut s.files);
+                self.inline_file = self.file;
+            }
+            b"fi" | b"fe" => self.inline_file = self.place_name(value, |s| &mut s.files),
+            b"ob" => self.object = self.place_name(value, |s| &mut s.objects),
+            b"cfn" => {
+                let name = self.name(value, |s| &mut s.functions);
+                let key = Key {
+                    name,
+                    file: self.called_file.unwrap_or(self.inline_file),
+                    object: self.called_object.unwrap_or(self.object),
+                };
+                self.called = Some(self.graph.node(key, self.called_file.is_some()));
+            }
+            b"cfi" | b"cfl" => self.called_file = Some(self.place_name(value, |s| &mut s.files)),
+            b"cob" => self.called_object = Some(self.place_name(value, |s| &mut s.objects)),
+            b"calls" | b"rcalls" => {
+                self.end_call();
+                let mut overflow = false;
+                let calls = Cursor::new(value).digits(&mut overflow);
+                if calls.is_none() {
+                    self.warn("number of calls that cannot be read (taken as 0)");
+                }
+                self.next = Next::CallCost { calls: calls.unwrap_or(0).unsigned_abs() };
+            }
+            b"jump" | b"jcnd" => self.next = Next::Jump,
+            // Targets of jumps are not kept, but they may give names their numbers.
+            b"jfi" | b"jfl" => drop(self.name(value, |s| &mut s.files)),
+            b"jfn" => drop(self.name(value, |s| &mut s.functions)),
+            b"job" => drop(self.name(value, |s| &mut s.objects)),
+            b"frfn" => {}
+            _ => self.warn("line that is not understood (skipped)"),
+        }
+    }
+
+    /// A call whose line of costs did not come.
+    fn end_call(&mut self) {
+        if let Next::CallCost { calls } = self.next {
+            self.warn("call without the line of its cost (counted without cost)");
+            self.row.fill(0);
+            self.add_call(calls);
+        }
+        self.next = Next::SelfCost;
+    }
+
+    fn current_function(&mut self) -> u32 {
+        if let Some(function) = self.function {
+            self.graph.mark(function);
+            return function;
+        }
+        self.warn("costs before any function (shown as «???»)");
+        let key = Key { name: self.unknown, file: self.file, object: self.object };
+        let node = self.graph.node(key, true);
+        self.function = Some(node);
+        node
+    }
+
+    fn add_call(&mut self, calls: u64) {
+        let caller = self.current_function();
+        match self.called.take() {
+            Some(callee) => self.graph.call(caller, callee, calls, &self.row),
+            None => self.warn("call of no function (skipped)"),
+        }
+        (self.called_file, self.called_object) = (None, None);
+    }
+
+    /// Names: «(id) text» gives a number and «(id)» uses it; anything else is the name itself.
+    fn name(&mut self, value: &[u8], names: fn(&mut Self) -> &mut Names) -> StringId {
+        let Some((id, text)) = numbered(value) else {
+            if value.first() == Some(&b'(') && value.get(1).is_some_and(|b| b.is_ascii_digit() || *b == b'-')
+            {
+                self.warn("number of a name that cannot be read (taken as part of the name)");
+            }
+            return self.plain_name(value);
+        };
+        let (part, known) = (self.part, names(self).by_id.get(&id).copied());
+        if text.is_empty() {
+            if let Some((_, name)) = known {
+                return name;
+            }
+            self.warn("name number that was never given (shown as «???»)");
+            let unknown = self.builder.string(&format!("??? ({id})"));
+            names(self).by_id.insert(id, (part, unknown));
+            return unknown;
+        }
+        let name = self.plain_name(text);
+        if known.is_some_and(|(of, old)| of == part && old != name) {
+            self.warn("number given to two names (each holds from where it stands)");
+        }
+        names(self).by_id.insert(id, (part, name));
+        name
+    }
+
+    /// The name of a file or object, empty when it is the unknown «???».
+    fn place_name(&mut self, value: &[u8], names: fn(&mut Self) -> &mut Names) -> StringId {
+        let name = self.name(value, names);
+        if name == self.unknown { Strings::EMPTY } else { name }
+    }
+
+    /// A name as it stands.
+    fn plain_name(&mut self, text: &[u8]) -> StringId {
+        match std::str::from_utf8(text) {
+            Ok(text) => self.builder.string(text),
+            Err(_) => {
+                self.warn("name that is not UTF-8 (shown with �)");
+                self.builder.string(&String::from_utf8_lossy(text))
+            }
+        }
+    }
+
+    /// A line of numbers: positions, then costs.
+    fn numbers(&mut self, line: &[u8]) {
+        self.in_body = true;
+        let mut cursor = Cursor::new(line);
+        if !self.read_positions(&mut cursor) {
+            self.warn("position that cannot be read (line skipped)");
+            return;
+        }
+        match std::mem::replace(&mut self.next, Next::SelfCost) {
+            Next::Jump => {}
+            Next::SelfCost => {
+                let any = self.read_costs(&mut cursor);
+                let function = self.current_function();
+                if !any {
+                    return;
+                }
+                let line = self.line_number();
+                self.graph.self_cost(function, self.inline_file, line, &self.row);
+            }
+            Next::CallCost { calls } => {
+                self.read_costs(&mut cursor);
+                self.add_call(calls);
+            }
+        }
+    }
+
+    fn line_number(&mut self) -> u32 {
+        match u32::try_from(self.line) {
+            Ok(line) if self.line_position.is_some() => line,
+            Ok(_) => 0,
+            Err(_) => {
+                self.warn("line number out of range (shown as unknown)");
+                0
+            }
+        }
+    }
+
+    fn read_positions(&mut self, cursor: &mut Cursor<'_>) -> bool {
+        for i in 0..self.positions {
+            cursor.skip_blanks();
+            if Some(i) != self.line_position {
+                cursor.word();
+                continue;
+            }
+            self.line = match cursor.number(&mut false) {
+                Some(Number::Plain(line)) => line,
+                Some(Number::Ahead(by)) => self.line.saturating_add(by),
+                Some(Number::Back(by)) => self.line.saturating_sub(by),
+                Some(Number::Same) => self.line,
+                // «0x1000» alone: the rest is left out, as trailing costs may be.
+                None => return cursor.peek().is_none() && i > 0,
+            };
+        }
+        true
+    }
+
+    /// Reads costs into `row`, in the metrics' own units; missing ones are 0. False when all are 0.
+    fn read_costs(&mut self, cursor: &mut Cursor<'_>) -> bool {
+        let (mut overflow, mut any) = (false, false);
+        self.row.fill(0);
+        for column in 0..self.events.columns.len() {
+            cursor.skip_blanks();
+            let last = self.last_costs[column];
+            let cost = match cursor.number(&mut overflow) {
+                Some(Number::Plain(cost)) => cost,
+                // Costs are never shortened by the letter of the format, but some writers do it.
+                Some(Number::Ahead(by)) => {
+                    self.relative_costs = true;
+                    last.saturating_add(by)
+                }
+                Some(Number::Same) => {
+                    self.relative_costs = true;
+                    last
+                }
+                Some(Number::Back(by)) if self.relative_costs => last.saturating_sub(by),
+                Some(Number::Back(by)) => -by,
+                None => break,
+            };
+            self.last_costs[column] = cost;
+            self.costs[column] = cost;
+            any |= cost != 0;
+            if let Some(place) = self.events.columns[column] {
+                let scaled = cost.checked_mul(self.events.metrics[place].1);
+                overflow |= scaled.is_none();
+                self.row[place] = scaled.unwrap_or(if cost < 0 { i64::MIN } else { i64::MAX });
+            }
+        }
+        if overflow {
+            self.warn("cost too large to count (the largest number is taken)");
+        }
+        cursor.skip_blanks();
+        match cursor.peek() {
+            None => {}
+            Some(b'.') => self.warn("cost that is not a whole number (its fraction is dropped)"),
+            Some(b) if b.is_ascii_digit() => self.warn("more costs than events (the rest is skipped)"),
+            Some(_) => self.warn("cost that cannot be read (taken as 0)"),
+        }
+        any
+    }
+}
+
+/// «(id) text» or «(id)».
+fn numbered(value: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = value.strip_prefix(b"(")?;
+    let digits = rest.iter().position(|b| !b.is_ascii_digit())?;
+    if !(1..=18).contains(&digits) || rest[digits] != b')' {
+        return None;
+    }
+    let id = rest[..digits].iter().fold(0, |id, b| id * 10 + u64::from(b - b'0'));
+    Some((id, rest[digits + 1..].trim_ascii_start()))
+}
