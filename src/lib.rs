@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod cli;
+pub mod export;
 pub mod format;
 pub mod import;
 pub mod jobs;

@@ -10,6 +10,7 @@
 mod callgrind;
 mod chrome;
 mod error;
+mod json;
 mod marshal;
 mod native;
 mod pstats;
@@ -25,7 +26,7 @@ pub use source::{Input, Source};
 use std::time::{Duration, Instant};
 
 use crate::jobs::Job;
-use crate::model::{Profile, ProfileBuilder};
+use crate::model::{ArgsPlace, Meta, Profile, ProfileBuilder, SourceFile};
 
 /// How sure an importer is that a file is its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,7 +161,9 @@ pub fn open(input: &Input, job: &Job, publish: &mut dyn FnMut(Profile)) -> Resul
                         "",
                     );
                 }
-                return Ok(cx.builder.finish());
+                let mut profile = cx.builder.finish();
+                remember_source(&mut profile, &source);
+                return Ok(profile);
             }
             Err(e) if e.kind != ErrorKind::Malformed => return Err(e),
             Err(e) => {
@@ -179,13 +182,33 @@ pub fn open(input: &Input, job: &Job, publish: &mut dyn FnMut(Profile)) -> Resul
     }))
 }
 
-/// Details of the event at `offset` of an opened input.
+/// Notes the file that was opened in a profile that leaves details in it, so that they are still found
+/// when the profile is saved as a session.
+fn remember_source(profile: &mut Profile, source: &Source) {
+    let spans = profile.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| s.args);
+    let in_file = |args: crate::model::ArgsRef| matches!(args.place(), ArgsPlace::Offset(_));
+    let needed = profile.meta.source.is_none()
+        && (profile.instants.iter().map(|i| i.args).any(in_file) || spans.into_iter().any(in_file));
+    if let (true, Some(path)) = (needed, source.input.path()) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+        profile.meta.source =
+            Some(SourceFile { path, format: profile.meta.format.clone(), bytes: source.file_len });
+    }
+}
+
+/// Details of the event at `offset` of an opened input whose profile has the meta data `meta`. The
+/// input may be a session that was saved from another file: then that file is read.
 ///
 /// # Errors
-/// When the file changed or cannot be read any more.
-pub fn details(input: &Input, format: &str, offset: u64) -> Result<Vec<(String, String)>, ImportError> {
-    match importer(format) {
-        Some(importer) => importer.details(&mut Source::open(input)?, offset),
-        None => Ok(Vec::new()),
+/// When the file is gone, changed or cannot be read any more.
+pub fn details(input: &Input, meta: &Meta, offset: u64) -> Result<Vec<(String, String)>, ImportError> {
+    let original = meta.source.as_ref().map(|s| (Input::Path(s.path.clone().into()), s));
+    let (input, format) = original.as_ref().map_or((input, &meta.format), |(input, s)| (input, &s.format));
+    let Some(importer) = importer(format) else { return Ok(Vec::new()) };
+    let mut source = Source::open(input)?;
+    if original.as_ref().is_some_and(|(_, s)| s.bytes != source.file_len) {
+        return Err(ImportError::malformed(format!("{} has changed since it was opened", input.label()))
+            .remedy("open it again"));
     }
+    importer.details(&mut source, offset)
 }

@@ -1,6 +1,23 @@
-//! inferscope session.
+//! The native session («.inferscope»), written by [`crate::export::native`]; the layout is described in
+//! `model/wire.rs`.
+//!
+//! Nothing is trusted: checksums, lengths and every id are checked, and rows go through the builder like
+//! those of any other format, so parents, depths and lanes are always consistent. Damage in a track or
+//! another independent part leaves out that part, and a file that was cut shows what came before the cut;
+//! both are counted warnings.
+
+use std::io::Read;
 
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use crate::model::wire::{
+    BLOCK_HEADER, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, OUTCOMES, Reader,
+    SEVERITIES, STATUSES, UNITS, checksum, tag,
+};
+use crate::model::{
+    ArgsRef, Calls, FrameId, Function, FunctionId, Instant, LineCost, Link, Metric, MetricId, NodeCosts,
+    ProfileBuilder, Request, SpanStatus, StackId, StringId, Strings, TokenCounts, TrackId, TrackKind,
+    TrackSpec, Value, Warning,
+};
 
 /// inferscope session.
 pub struct Native;
@@ -18,10 +35,466 @@ impl Importer for Native {
     fn extensions(&self) -> &'static [&'static str] {
         &["inferscope"]
     }
-    fn sniff(&self, _head: &Head<'_>) -> Confidence {
-        Confidence::No
+
+    fn sniff(&self, head: &Head<'_>) -> Confidence {
+        if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
     }
-    fn import(&self, _source: &mut Source, _cx: &mut Context<'_>) -> Result<(), ImportError> {
-        Err(ImportError::malformed("not implemented"))
+
+    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+        let mut start = [0; MAGIC.len() + 4];
+        source.read_exact(&mut start).map_err(|_| ImportError::malformed("is cut short"))?;
+        match u16::from_le_bytes([start[12], start[13]]) {
+            1 => read_v1(source, cx),
+            0 => Err(ImportError::malformed("names session format 0, which does not exist")),
+            newer => Err(ImportError::malformed(format!(
+                "is written in session format {newer}, and this version reads up to {MAJOR}"
+            ))
+            .remedy("open it with a newer inferscope")),
+        }
+    }
+}
+
+struct Block {
+    tag: tag::Tag,
+    raw: Vec<u8>,
+}
+
+/// The next block; `None` when the file ends or the bytes are not a block that can be trusted.
+fn next_block(source: &mut Source) -> Result<Option<Block>, ImportError> {
+    let mut header = Vec::with_capacity(BLOCK_HEADER);
+    source.by_ref().take(BLOCK_HEADER as u64).read_to_end(&mut header)?;
+    let Ok([t0, t1, t2, t3, flags, lengths @ ..]) = <[u8; BLOCK_HEADER]>::try_from(header) else {
+        return Ok(None);
+    };
+    let tag = [t0, t1, t2, t3];
+    let long = |at: usize| lengths[at..at + 8].iter().rev().fold(0u64, |n, &b| n << 8 | u64::from(b));
+    let (raw_len, stored_len) = (long(0), long(8));
+    let sum = lengths[16..].iter().rev().fold(0u32, |n, &b| n << 8 | u32::from(b));
+    let mut stored = Vec::new();
+    source.by_ref().take(stored_len).read_to_end(&mut stored)?;
+    let mut summed = [t0, t1, t2, t3, flags].to_vec();
+    summed.extend_from_slice(&lengths[..16]);
+    if stored.len() as u64 != stored_len || checksum(&summed, &stored) != sum {
+        return Ok(None);
+    }
+    let raw = if flags & COMPRESSED == 0 {
+        stored
+    } else if raw_len > FREE_RAW && raw_len > stored_len.saturating_mul(MAX_RATIO) {
+        return Ok(None);
+    } else {
+        let mut raw = Vec::new();
+        let read = zstd::Decoder::new(&stored[..]).and_then(|d| d.take(raw_len + 1).read_to_end(&mut raw));
+        if read.is_err() {
+            return Ok(None);
+        }
+        raw
+    };
+    Ok((raw.len() as u64 == raw_len).then_some(Block { tag, raw }))
+}
+
+fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut tables = Tables::default();
+    loop {
+        cx.checkpoint(source)?;
+        let Some(Block { tag, raw }) = next_block(source)? else {
+            if cx.builder.is_empty() {
+                return Err(ImportError::malformed(
+                    "is a damaged or cut inferscope session of which nothing can be shown",
+                )
+                .remedy("copy it again"));
+            }
+            cx.builder.warn("session is cut or damaged; what came before is shown", "");
+            return Ok(());
+        };
+        let mut r = Reader(&raw);
+        let b = &mut cx.builder;
+        let done = match tag {
+            tag::END => return Ok(()),
+            tag::HEAD => read_header(&raw, b),
+            tag::METRICS => tables.metrics(&raw, b),
+            tag::STRINGS => tables.strings(&mut r, b),
+            tag::FUNCTIONS => tables.functions(&mut r, b),
+            tag::FRAMES => tables.frames(&mut r, b),
+            tag::STACKS => tables.stacks(&mut r, b),
+            tag::ATTRIBUTES => tables.attributes(&mut r, b),
+            tag::TRACK => tables.track(&mut r, b),
+            tag::COUNTER => tables.counter(&mut r, b),
+            tag::INSTANTS => tables.instants(&mut r, b),
+            tag::LINKS => tables.links(&mut r, b),
+            tag::GRAPH => tables.graph(&mut r, b),
+            tag::REQUESTS => tables.requests(&mut r, b),
+            tag::WARNINGS => serde_json::from_slice::<Vec<Warning>>(&raw)
+                .map(|rows| rows.iter().for_each(|w| b.warn_many(&w.kind, &w.first, w.count)))
+                .map_err(|_| Damaged),
+            _ => {
+                b.warn("part that this version of inferscope does not know (skipped)", &name(tag));
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            let needed =
+                [tag::METRICS, tag::STRINGS, tag::FUNCTIONS, tag::FRAMES, tag::STACKS, tag::ATTRIBUTES];
+            if needed.contains(&tag) {
+                return Err(ImportError::malformed(format!(
+                    "is a damaged inferscope session (part {})",
+                    name(tag)
+                ))
+                .remedy("copy it again"));
+            }
+            b.warn("damaged part of the session (left out)", &name(tag));
+            if tag == tag::TRACK {
+                let (kind, sort) = (TrackKind::Thread, 0);
+                tables.tracks.push(b.track(TrackSpec { name: "", process: "", kind, sort }));
+            }
+        }
+    }
+}
+
+fn name(tag: tag::Tag) -> String {
+    String::from_utf8_lossy(&tag).trim().to_owned()
+}
+
+fn read_header(raw: &[u8], b: &mut ProfileBuilder) -> Result<(), Damaged> {
+    b.meta = serde_json::from_slice::<Header>(raw).map_err(|_| Damaged)?.meta;
+    Ok(())
+}
+
+/// Ids in the profile of each row of the file's tables.
+#[derive(Default)]
+struct Tables {
+    strings: Vec<StringId>,
+    functions: Vec<FunctionId>,
+    frames: Vec<FrameId>,
+    stacks: Vec<StackId>,
+    metrics: Vec<MetricId>,
+    attributes: Vec<ArgsRef>,
+    tracks: Vec<TrackId>,
+}
+
+fn row<T: Copy>(table: &[T], number: u64) -> Result<T, Damaged> {
+    usize::try_from(number).ok().and_then(|n| table.get(n)).copied().ok_or(Damaged)
+}
+
+impl Tables {
+    fn string(&self, r: &mut Reader<'_>) -> Result<StringId, Damaged> {
+        row(&self.strings, r.unsigned()?)
+    }
+
+    fn optional_track(&self, r: &mut Reader<'_>) -> Result<Option<TrackId>, Damaged> {
+        match r.unsigned()? {
+            0 => Ok(None),
+            n => row(&self.tracks, n - 1).map(Some),
+        }
+    }
+
+    fn metrics(&mut self, raw: &[u8], b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let metrics: Vec<Metric> = serde_json::from_slice(raw).map_err(|_| Damaged)?;
+        let count = metrics.len();
+        for (i, metric) in metrics.into_iter().enumerate() {
+            let in_range = metric.formula.iter().all(|(_, id)| id.index() < count);
+            let id = b.metric(metric);
+            if !in_range || id.index() != i {
+                return Err(Damaged);
+            }
+            self.metrics.push(id);
+        }
+        Ok(())
+    }
+
+    fn strings(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let rows = r.rows()?;
+        let lengths = r.column(rows, Reader::unsigned)?;
+        self.strings.push(Strings::EMPTY);
+        for length in lengths {
+            let text = r.bytes(usize::try_from(length).map_err(|_| Damaged)?)?;
+            self.strings.push(b.string(std::str::from_utf8(text).map_err(|_| Damaged)?));
+        }
+        Ok(())
+    }
+
+    fn functions(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let rows = r.rows()?;
+        let names = r.column(rows, |r| self.string(r))?;
+        let modules = r.column(rows, |r| self.string(r))?;
+        let files = r.column(rows, |r| self.string(r))?;
+        let lines = r.column(rows, Reader::narrow)?;
+        let categories = r.column(rows, |r| self.string(r))?;
+        self.functions = (0..rows)
+            .map(|i| {
+                let (name, module, file) = (names[i], modules[i], files[i]);
+                b.function_row(Function { name, module, file, line: lines[i], category: categories[i] })
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn frames(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let rows = r.rows()?;
+        let functions = r.column(rows, |r| row(&self.functions, r.unsigned()?))?;
+        let lines = r.column(rows, Reader::narrow)?;
+        self.frames = functions.into_iter().zip(lines).map(|(f, line)| b.frame(f, line)).collect();
+        Ok(())
+    }
+
+    fn stacks(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let rows = r.rows()?;
+        let parents = r.column(rows, Reader::unsigned)?;
+        let frames = r.column(rows, |r| row(&self.frames, r.unsigned()?))?;
+        for (i, (back, frame)) in parents.into_iter().zip(frames).enumerate() {
+            let parent = match back {
+                0 => None,
+                back => Some(row(&self.stacks, (i as u64).checked_sub(back).ok_or(Damaged)?)?),
+            };
+            self.stacks.push(b.stack(parent, frame));
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        for _ in 0..r.rows()? {
+            let pairs = r.rows()?;
+            let pairs = r.column(pairs, |r| {
+                let key = self.string(r)?;
+                let value = match r.byte()? {
+                    0 => Value::Text(self.string(r)?),
+                    1 => Value::Int(r.signed()?),
+                    2 => Value::Float(r.bits()?),
+                    3 => Value::Bool(false),
+                    4 => Value::Bool(true),
+                    _ => return Err(Damaged),
+                };
+                Ok((key, value))
+            })?;
+            self.attributes.push(b.args(pairs));
+        }
+        Ok(())
+    }
+
+    fn args(&self, r: &mut Reader<'_>, rows: usize) -> Result<Vec<ArgsRef>, Damaged> {
+        let kinds = r.bytes(rows)?.to_vec();
+        let places = r.differences(kinds.iter().filter(|&&k| k != 0).count())?;
+        let mut places = places.into_iter();
+        let mut place = || places.next().ok_or(Damaged);
+        kinds
+            .into_iter()
+            .map(|kind| match kind {
+                0 => Ok(ArgsRef::NONE),
+                1 => row(&self.attributes, place()? as u64),
+                2 => Ok(ArgsRef::offset(u64::try_from(place()?).map_err(|_| Damaged)?)),
+                _ => Err(Damaged),
+            })
+            .collect()
+    }
+
+    fn costs(&self, r: &mut Reader<'_>, rows: usize) -> Result<Vec<(MetricId, Vec<i64>)>, Damaged> {
+        let columns = r.rows()?;
+        r.column(columns, |r| Ok((row(&self.metrics, r.unsigned()?)?, r.column(rows, Reader::signed)?)))
+    }
+
+    fn track(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let (name, process) = (self.string(r)?, self.string(r)?);
+        let (name, process) = (b.text(name).to_owned(), b.text(process).to_owned());
+        let (kind, sort) = (r.choice(&KINDS)?, r.signed()?);
+        let spans = self.read_spans(r)?;
+        let samples = self.read_samples(r)?;
+        let track = b.track(TrackSpec { name: &name, process: &process, kind, sort });
+        self.tracks.push(track);
+        spans.push(track, b);
+        samples.push(track, b);
+        Ok(())
+    }
+
+    fn read_spans(&self, r: &mut Reader<'_>) -> Result<SpanColumns, Damaged> {
+        let rows = r.rows()?;
+        Ok(SpanColumns {
+            starts: r.differences(rows)?,
+            lengths: r.column(rows, Reader::unsigned)?,
+            functions: r.column(rows, |r| row(&self.functions, r.unsigned()?))?,
+            statuses: r.column(rows, |r| r.choice(&STATUSES))?,
+            args: self.args(r, rows)?,
+            costs: self.costs(r, rows)?,
+        })
+    }
+
+    fn read_samples(&self, r: &mut Reader<'_>) -> Result<SampleColumns, Damaged> {
+        let rows = r.rows()?;
+        let stacks = r.differences(rows)?;
+        let stack = |n: i64| match n {
+            0 => Ok(None),
+            n => row(&self.stacks, (n as u64).wrapping_sub(1)).map(Some),
+        };
+        let stacks = stacks.into_iter().map(stack).collect::<Result<_, _>>()?;
+        let times = if r.byte()? == 0 { Vec::new() } else { r.differences(rows)? };
+        Ok(SampleColumns { stacks, times, end: r.signed()?, weights: self.costs(r, rows)? })
+    }
+
+    fn counter(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let (name, process) = (self.string(r)?, self.string(r)?);
+        let unit = r.choice(&UNITS)?;
+        let rows = r.rows()?;
+        let times = r.differences(rows)?;
+        let values = r.column(rows, Reader::bits)?;
+        let (name, process) = (b.text(name).to_owned(), b.text(process).to_owned());
+        let counter = b.counter(&name, &process, unit);
+        times.into_iter().zip(values).for_each(|(time, value)| b.point(counter, time, value));
+        Ok(())
+    }
+
+    fn instants(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let rows = r.rows()?;
+        let times = r.differences(rows)?;
+        let tracks = r.column(rows, |r| self.optional_track(r))?;
+        let names = r.column(rows, |r| self.string(r))?;
+        let severities = r.column(rows, |r| r.choice(&SEVERITIES))?;
+        let args = self.args(r, rows)?;
+        for i in 0..rows {
+            let (time, track, name) = (times[i], tracks[i], names[i]);
+            b.instant(Instant { time, track, name, args: args[i], severity: severities[i] });
+        }
+        Ok(())
+    }
+
+    fn links(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let rows = r.rows()?;
+        let from = r.differences(rows)?;
+        let after = r.column(rows, Reader::signed)?;
+        let from_track = r.column(rows, |r| row(&self.tracks, r.unsigned()?))?;
+        let to_track = r.column(rows, |r| row(&self.tracks, r.unsigned()?))?;
+        let names = r.column(rows, |r| self.string(r))?;
+        for i in 0..rows {
+            let to = (to_track[i], from[i].wrapping_add(after[i]));
+            b.link(Link { from: (from_track[i], from[i]), to, name: names[i] });
+        }
+        Ok(())
+    }
+
+    fn graph(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let calls = |r: &mut Reader<'_>| {
+            Ok(match r.byte()? {
+                0 => None,
+                _ => Some(Calls { all: r.unsigned()?, primitive: r.unsigned()? }),
+            })
+        };
+        let node_rows = r.rows()?;
+        let nodes = r.column(node_rows, |r| Ok((row(&self.functions, r.unsigned()?)?, calls(r)?)))?;
+        let edge_rows = r.rows()?;
+        let edges = r.column(edge_rows, |r| Ok((r.unsigned()?, r.unsigned()?, calls(r)?)))?;
+        let metrics = r.rows()?;
+        let costs = r.column(metrics, |r| {
+            let metric = row(&self.metrics, r.unsigned()?)?;
+            let own = r.column(node_rows, Reader::signed)?;
+            let total = r.column(node_rows, Reader::signed)?;
+            Ok((metric, own, total, r.column(edge_rows, Reader::signed)?))
+        })?;
+        let lines = r.rows()?;
+        let lines = r.column(lines, |r| {
+            let (node, file, line) = (r.unsigned()?, self.string(r)?, r.narrow()?);
+            let costs = r.rows()?;
+            Ok((node, file, line, r.column(costs, Reader::signed)?))
+        })?;
+        let mut node_ids = Vec::with_capacity(node_rows);
+        for (function, calls) in nodes {
+            let node = b.node(function);
+            calls.into_iter().for_each(|c| b.node_calls(node, c));
+            node_ids.push(node);
+        }
+        let mut edge_ids = Vec::with_capacity(edge_rows);
+        for (caller, callee, calls) in edges {
+            let edge = b.edge(row(&node_ids, caller)?, row(&node_ids, callee)?);
+            calls.into_iter().for_each(|c| b.edge_calls(edge, c));
+            edge_ids.push(edge);
+        }
+        for (metric, own, total, along) in costs {
+            for (i, &node) in node_ids.iter().enumerate() {
+                b.node_cost(node, metric, NodeCosts { own: own[i], total: total[i] });
+            }
+            edge_ids.iter().zip(along).for_each(|(&edge, cost)| b.edge_cost(edge, metric, cost));
+        }
+        for (node, file, line, costs) in lines {
+            b.line_cost(LineCost { node: row(&node_ids, node)?, file, line, costs });
+        }
+        Ok(())
+    }
+
+    fn requests(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        for _ in 0..r.rows()? {
+            let request = self.request(r)?;
+            b.request(request);
+        }
+        Ok(())
+    }
+
+    fn request(&self, r: &mut Reader<'_>) -> Result<Request, Damaged> {
+        let [name, model, prompt, completion] =
+            [self.string(r)?, self.string(r)?, self.string(r)?, self.string(r)?];
+        let track = self.optional_track(r)?;
+        let arrived = r.signed()?;
+        let [scheduled, first_token, finished, cost_nano_dollars] =
+            [r.optional()?, r.optional()?, r.optional()?, r.optional()?];
+        let mut count = || Ok(r.optional()?.map(|c| c as u64));
+        let [input, cache_read, cache_write, output, reasoning, kv_cache_bytes] =
+            [count()?, count()?, count()?, count()?, count()?, count()?];
+        let outcome = r.choice(&OUTCOMES)?;
+        let times = r.rows()?;
+        Ok(Request {
+            name,
+            model,
+            track,
+            arrived,
+            scheduled,
+            first_token,
+            finished,
+            tokens: TokenCounts { input, cache_read, cache_write, output, reasoning },
+            token_times: r.differences(times)?,
+            cost_nano_dollars,
+            kv_cache_bytes,
+            outcome,
+            prompt,
+            completion,
+        })
+    }
+}
+
+struct SpanColumns {
+    starts: Vec<i64>,
+    lengths: Vec<u64>,
+    functions: Vec<FunctionId>,
+    statuses: Vec<SpanStatus>,
+    args: Vec<ArgsRef>,
+    costs: Vec<(MetricId, Vec<i64>)>,
+}
+
+impl SpanColumns {
+    fn push(self, track: TrackId, b: &mut ProfileBuilder) {
+        for (i, &start) in self.starts.iter().enumerate() {
+            let span = b.open_span(track, start, self.functions[i], self.args[i]);
+            b.close_span(track, span, start.wrapping_add(self.lengths[i] as i64), self.statuses[i]);
+        }
+        for (metric, column) in self.costs {
+            for (i, value) in column.into_iter().enumerate() {
+                b.span_cost(track, i as u32, metric, value);
+            }
+        }
+    }
+}
+
+struct SampleColumns {
+    stacks: Vec<Option<StackId>>,
+    times: Vec<i64>,
+    end: i64,
+    weights: Vec<(MetricId, Vec<i64>)>,
+}
+
+impl SampleColumns {
+    fn push(self, track: TrackId, b: &mut ProfileBuilder) {
+        let mut weights: Vec<(MetricId, i64)> = Vec::with_capacity(self.weights.len());
+        for (i, &stack) in self.stacks.iter().enumerate() {
+            weights.clear();
+            weights.extend(self.weights.iter().map(|(metric, column)| (*metric, column[i])));
+            match self.times.get(i) {
+                Some(&time) => b.timed_sample(track, (time, self.end), stack, &weights),
+                None => b.sample(track, stack, &weights),
+            }
+        }
     }
 }

@@ -1,8 +1,28 @@
-//! pyinstrument session.
+//! pyinstrument: saved sessions (`.pyisession`), the JSON renderer (`-r json`), and the data of its HTML
+//! page.
+//!
+//! Written by pyinstrument 3 to 5 (`session.py`, `frame_info.py`, `renderers/jsonrenderer.py`).
+//!
+//! A session holds every sample: they are placed in time by the running sum of their seconds. The other
+//! two hold a tree of sums: each node becomes one untimed sample of its own time (its time less its
+//! children's).
+//!
+//! Kept: class names, first and running lines, `[await]`, `[self]` and `[out-of-context]` leaves as
+//! functions with a category, the thread as the track, the text header as facts. Lost: grouping of library
+//! frames, which is pyinstrument's display. Frames marked with `__tracebackhide__` are left out and their
+//! time goes to their callers, as in pyinstrument. Guessed: modules, from `sys.path` or the usual places.
+//!
+//! A method that is called on several classes is one function, named after the class on which it spent
+//! most time: pyinstrument identifies functions by name, file and line only.
 
-use super::{Confidence, Context, Head, ImportError, Importer, Source};
+mod session;
+mod tree;
 
-/// pyinstrument session.
+use super::json::{Decimal, Json, Oddities, top_keys};
+use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
+use crate::model::{FunctionId, FunctionSpec, ProfileBuilder, TrackId, TrackKind, TrackSpec};
+
+/// pyinstrument.
 pub struct Pyinstrument;
 
 impl Importer for Pyinstrument {
@@ -10,18 +30,277 @@ impl Importer for Pyinstrument {
         "pyinstrument"
     }
     fn title(&self) -> &'static str {
-        "pyinstrument session"
+        "pyinstrument"
     }
     fn written_by(&self) -> &'static str {
-        "pyinstrument"
+        "pyinstrument (saved sessions and -r json)"
     }
     fn extensions(&self) -> &'static [&'static str] {
         &["pyisession", "json"]
     }
-    fn sniff(&self, _head: &Head<'_>) -> Confidence {
-        Confidence::No
+
+    fn sniff(&self, head: &Head<'_>) -> Confidence {
+        let keys = top_keys(head.bytes);
+        let has = |key: &str| keys.iter().any(|k| k == key);
+        let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+        if has("frame_records") || (has("start_call_stack") && has("sample_count")) {
+            Confidence::Certain
+        } else if has("root_frame") && (says("\"file_path_short\"") || has("sample_count")) {
+            Confidence::Certain
+        } else if (has("session") || has("frame_tree")) && says("\"sample_count\"") {
+            Confidence::Certain
+        } else {
+            Confidence::No
+        }
     }
-    fn import(&self, _source: &mut Source, _cx: &mut Context<'_>) -> Result<(), ImportError> {
-        Err(ImportError::malformed("not implemented"))
+
+    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+        let mut file = File::default();
+        let mut json = Json::new(source, cx.job)?;
+        if let Err(e) = file.read(&mut json, &mut cx.builder) {
+            if e.kind != ErrorKind::Malformed || !file.is_readable() {
+                return Err(e);
+            }
+            let place = e.place.map_or(String::new(), |p| p.to_string());
+            cx.builder.warn("broken JSON; what came before is shown", &place);
+        }
+        cx.builder.warn_many("characters that are not valid (shown as �)", "", json.bad_text());
+        file.emit(&mut cx.builder)?;
+        cx.checkpoint(source)
     }
 }
+
+/// What the file says about the whole session.
+#[derive(Default)]
+struct About {
+    start: Option<i64>,
+    duration: Option<i64>,
+    cpu: Option<i64>,
+    samples: Option<Decimal>,
+    title: String,
+    thread: String,
+    sys_path: Vec<String>,
+}
+
+#[derive(Default)]
+struct File {
+    about: About,
+    records: session::Records,
+    tree: tree::Tree,
+    odd: Oddities,
+}
+
+impl File {
+    fn is_readable(&self) -> bool {
+        !self.records.is_empty() || !self.tree.is_empty()
+    }
+
+    fn read(&mut self, json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), ImportError> {
+        if !json.enter_object()? {
+            return Err(ImportError::malformed("is not a pyinstrument file: no object at the top"));
+        }
+        while json.next_key()? {
+            match json.text() {
+                "frame_records" => self.records.read(json, &mut self.odd)?,
+                "root_frame" | "frame_tree" => self.tree.read(json, builder, &mut self.odd)?,
+                "session" => {
+                    if json.enter_object()? {
+                        while json.next_key()? {
+                            match json.text() {
+                                "frame_records" => self.records.read(json, &mut self.odd)?,
+                                _ => self.about.read(json)?,
+                            }
+                        }
+                    }
+                }
+                _ => self.about.read(json)?,
+            }
+        }
+        if !json.at_end()? {
+            let place = json.offset();
+            self.odd.add("text after the end of the session (ignored)", || format!("byte {place}"));
+        }
+        Ok(())
+    }
+
+    fn emit(mut self, builder: &mut ProfileBuilder) -> Result<(), ImportError> {
+        if !self.is_readable() {
+            let why = self.odd.first().unwrap_or_else(|| "no time was recorded".into());
+            return Err(ImportError::malformed(format!("holds no samples ({why})"))
+                .remedy("record for longer than pyinstrument's interval of 1 ms"));
+        }
+        self.about.report(builder);
+        if self.records.is_empty() {
+            self.tree.emit(&self.about, builder, &mut self.odd);
+        } else {
+            self.records.emit(&self.about, builder, &mut self.odd);
+        }
+        self.odd.report(builder);
+        Ok(())
+    }
+}
+
+impl About {
+    /// Reads the value of the key that was just read.
+    fn read(&mut self, json: &mut Json<'_>) -> Result<(), ImportError> {
+        let nanos = |d: Option<Decimal>| d.and_then(|d| d.scaled(9));
+        match json.text() {
+            "start_time" => self.start = nanos(json.number()?),
+            "duration" => self.duration = nanos(json.number()?).filter(|&d| d >= 0),
+            "cpu_time" => self.cpu = nanos(json.number()?).filter(|&c| c >= 0),
+            "sample_count" => self.samples = json.number()?,
+            "target_description" | "program" => {
+                if json.string()? && self.title.is_empty() {
+                    json.text().clone_into(&mut self.title);
+                }
+            }
+            "start_call_stack" => {
+                if json.enter_array()? {
+                    while json.next_item()? {
+                        if json.string()? && self.thread.is_empty() {
+                            json.text().clone_into(&mut self.thread);
+                        }
+                    }
+                }
+            }
+            "sys_path" => {
+                if json.enter_array()? {
+                    while json.next_item()? {
+                        if json.string()? {
+                            self.sys_path.push(json.text().to_owned());
+                        }
+                    }
+                }
+            }
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+
+    fn report(&self, builder: &mut ProfileBuilder) {
+        let meta = &mut builder.meta;
+        meta.tool = "pyinstrument".into();
+        meta.title.clone_from(&self.title);
+        meta.origin_unix_ns = self.start;
+        meta.duration = self.duration;
+        let seconds = |ns: i64| format!("{:.3} s", ns as f64 / 1e9);
+        let mut fact = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                meta.facts.push((name.into(), value));
+            }
+        };
+        fact("Recorded", self.start.map(utc));
+        fact("Samples", self.samples.and_then(|d| d.scaled(0)).map(|n| n.to_string()));
+        fact("Duration", self.duration.map(seconds));
+        fact("CPU time", self.cpu.map(seconds));
+        let ratio = self.cpu.zip(self.duration).filter(|&(_, wall)| wall > 0);
+        fact("CPU/wall", ratio.map(|(cpu, wall)| format!("{:.1} %", cpu as f64 * 100.0 / wall as f64)));
+    }
+}
+
+/// Parts of a frame's identifier: name, file, first line, and the attributes that follow.
+struct Parts<'a> {
+    name: &'a str,
+    file: &'a str,
+    line: u32,
+    attributes: std::str::Split<'a, char>,
+}
+
+fn parts(text: &str) -> Parts<'_> {
+    let mut attributes = text.split('\u{1}');
+    let mut fields = attributes.next().unwrap_or("").split('\0');
+    let mut field = || fields.next().unwrap_or("");
+    let (name, file, line) = (field(), field(), field().parse().unwrap_or(0));
+    Parts { name, file, line, attributes }
+}
+
+/// True for the frame that stands for the thread.
+fn is_thread(file: &str) -> bool {
+    file == "<thread>"
+}
+
+/// The track of the thread whose root frame is `root` (empty when unknown).
+fn thread_track(root: &str, sort: i64, builder: &mut ProfileBuilder) -> TrackId {
+    let root = parts(root);
+    if is_thread(root.file) {
+        builder.track(TrackSpec { name: root.name, process: "", kind: TrackKind::Thread, sort })
+    } else {
+        builder.track(TrackSpec { name: "Session", process: "", kind: TrackKind::Profile, sort })
+    }
+}
+
+/// Interns a function under its class and module.
+fn function(
+    builder: &mut ProfileBuilder,
+    class: &str,
+    (name, file, line): (&str, &str, u32),
+    module: &str,
+) -> FunctionId {
+    if file.is_empty() && name.starts_with(['[', '<']) {
+        let category = if matches!(name, "[await]" | "<await>") { "await" } else { "synthetic" };
+        return builder.function(FunctionSpec { name, category, ..FunctionSpec::default() });
+    }
+    let method;
+    let name = if class.is_empty() {
+        name
+    } else {
+        method = format!("{class}.{name}");
+        &method
+    };
+    if file == "<built-in>" {
+        return builder.function(FunctionSpec {
+            name,
+            module: file,
+            category: "builtin",
+            ..FunctionSpec::default()
+        });
+    }
+    builder.function(FunctionSpec { name, module, file, line, category: "" })
+}
+
+/// The name under which Python imports what stands at `path` below an entry of `sys.path`.
+fn dotted(path: &str) -> String {
+    let stem = path.strip_suffix(".py").unwrap_or(path);
+    stem.strip_suffix("/__init__").unwrap_or(stem).replace('/', ".")
+}
+
+/// The name under which Python imports `file`: its path below the nearest entry of `sys.path`, or below
+/// the usual library folders; empty when neither is known.
+fn module(file: &str, sys_path: &[String]) -> String {
+    let file = file.replace('\\', "/");
+    let Some(stem) = file.strip_suffix(".py") else { return String::new() };
+    let below = |folder: &str| {
+        let rest = stem.strip_prefix(folder.replace('\\', "/").trim_end_matches('/'))?.strip_prefix('/')?;
+        (!folder.is_empty()).then_some(rest)
+    };
+    let usual = || {
+        let library = |marker: &str| stem.rfind(marker).map(|at| &stem[at + marker.len()..]);
+        library("/site-packages/").or_else(|| library("/dist-packages/")).or_else(|| {
+            let (version, rest) = library("/lib/python")?.split_once('/')?;
+            version.bytes().all(|b| b.is_ascii_digit() || b == b'.').then_some(rest)
+        })
+    };
+    let nearest = sys_path.iter().filter_map(|p| below(p)).min_by_key(|rest| rest.len());
+    let Some(path) = nearest.or_else(usual) else { return String::new() };
+    dotted(path)
+}
+
+/// Unix nanoseconds as «2026-11-22 00:49:37 UTC».
+fn utc(ns: i64) -> String {
+    let seconds = ns.div_euclid(1_000_000_000);
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Civil date of a day count, in years that begin with March (Howard Hinnant's days_from_civil).
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+#[cfg(test)]
+mod tests;

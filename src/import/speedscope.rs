@@ -1,9 +1,31 @@
-//! speedscope.
+//! speedscope files (`*.speedscope.json`), all versions since 2018.
+//!
+//! Written by speedscope itself, py-spy, pyinstrument, rbspy, austin and many converters. Format:
+//! `src/lib/file-format-spec.ts` of jlfwong/speedscope.
+//!
+//! Kept: every profile as a track; evented profiles in a time unit as spans, sampled ones as samples
+//! placed in time by their running weight; the exporter, the title, files and lines. Evented profiles in
+//! bytes or counts have no time: they become untimed samples, one for each stretch between two events.
+//! Lost: columns, `activeProfileIndex`. Guessed: py-spy, austin and rbspy write the line that runs, all
+//! others the line where the function starts.
+//!
+//! Everything that decides what an event means (`unit`, `type`, the frames, the exporter) may stand
+//! after the events. So profiles are kept in a compact form, 16 bytes an event, until the file's end.
 
-use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use rustc_hash::FxHashMap;
+
+use super::json::{Decimal, Json, Oddities, top_keys};
+use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
+use crate::model::{
+    ArgsRef, Basis, FrameId, FunctionId, FunctionSpec, Metric, NO_ROW, ProfileBuilder, SpanStatus, StackId,
+    StringId, TrackId, TrackKind, TrackSpec, Unit,
+};
 
 /// speedscope.
 pub struct Speedscope;
+
+/// Exporters whose `line` is the line that runs, not the first line of the function.
+const RUNNING_LINES: [&str; 3] = ["py-spy", "austin", "rbspy"];
 
 impl Importer for Speedscope {
     fn id(&self) -> &'static str {
@@ -13,15 +35,546 @@ impl Importer for Speedscope {
         "speedscope"
     }
     fn written_by(&self) -> &'static str {
-        "speedscope, py-spy, pyinstrument, memray, …"
+        "speedscope, py-spy, pyinstrument, rbspy, austin, …"
     }
     fn extensions(&self) -> &'static [&'static str] {
         &["speedscope.json", "json"]
     }
-    fn sniff(&self, _head: &Head<'_>) -> Confidence {
-        Confidence::No
+
+    fn sniff(&self, head: &Head<'_>) -> Confidence {
+        let keys = top_keys(head.bytes);
+        let has = |key: &str| keys.iter().any(|k| k == key);
+        let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+        let types = says("\"sampled\"") || says("\"evented\"");
+        match (has("profiles"), has("shared")) {
+            (false, false) => Confidence::No,
+            _ if has("$schema") && says("speedscope.app/file-format-schema") => Confidence::Certain,
+            (true, true) => Confidence::Likely,
+            (true, false) if types => Confidence::Likely,
+            (false, true) if keys.len() == 1 && says("\"frames\"") => Confidence::Possible,
+            _ => Confidence::No,
+        }
     }
-    fn import(&self, _source: &mut Source, _cx: &mut Context<'_>) -> Result<(), ImportError> {
-        Err(ImportError::malformed("not implemented"))
+
+    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+        let mut file = File::default();
+        let mut json = Json::new(source, cx.job)?;
+        if let Err(e) = file.read(&mut json, &mut cx.builder) {
+            if e.kind != ErrorKind::Malformed || !file.is_readable() {
+                return Err(e);
+            }
+            let place = e.place.map_or(String::new(), |p| p.to_string());
+            cx.builder.warn("broken JSON; what came before is shown", &place);
+        }
+        cx.builder.warn_many("characters that are not valid (shown as �)", "", json.bad_text());
+        file.emit(&mut cx.builder)?;
+        cx.checkpoint(source)
+    }
+}
+
+/// An event of an evented profile.
+#[derive(Clone, Copy)]
+struct Event {
+    at: Decimal,
+    /// The frame, and in the lowest bit whether it opens.
+    frame: u32,
+}
+
+#[derive(Default)]
+struct RawFrame {
+    name: StringId,
+    file: StringId,
+    line: u32,
+}
+
+/// One profile of the file, before units and frames are known.
+#[derive(Default)]
+struct RawProfile {
+    name: String,
+    evented: bool,
+    unit: String,
+    start: Option<Decimal>,
+    end: Option<Decimal>,
+    events: Vec<Event>,
+    samples: Vec<u32>,
+    weights: Vec<Option<Decimal>>,
+}
+
+/// No frame at all.
+const EMPTY: u32 = u32::MAX;
+
+#[derive(Default)]
+struct File {
+    frames: Vec<RawFrame>,
+    profiles: Vec<RawProfile>,
+    exporter: String,
+    title: String,
+    /// Stacks of sampled profiles as (caller, frame number).
+    stacks: Vec<(u32, u32)>,
+    stack_ids: FxHashMap<(u32, u32), u32>,
+    odd: Oddities,
+}
+
+impl File {
+    fn is_readable(&self) -> bool {
+        !self.frames.is_empty() && self.profiles.iter().any(|p| !p.events.is_empty() || !p.samples.is_empty())
+    }
+
+    fn read(&mut self, json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), ImportError> {
+        if !json.enter_object()? {
+            return Err(ImportError::malformed("is not a speedscope file: no object at the top"));
+        }
+        while json.next_key()? {
+            match json.text() {
+                "shared" => {
+                    if json.enter_object()? {
+                        while json.next_key()? {
+                            if json.text() == "frames" {
+                                self.read_frames(json, builder)?
+                            } else {
+                                json.skip()?
+                            }
+                        }
+                    }
+                }
+                "profiles" => {
+                    if json.enter_array()? {
+                        while json.next_item()? {
+                            self.profiles.push(RawProfile::default());
+                            self.read_profile(json)?;
+                        }
+                    }
+                }
+                "name" => drop(json.string()?.then(|| self.title = json.text().to_owned())),
+                "exporter" => drop(json.string()?.then(|| self.exporter = json.text().to_owned())),
+                _ => json.skip()?,
+            }
+        }
+        if !json.at_end()? {
+            let place = json.offset();
+            self.odd.add("text after the end of the profile (ignored)", || format!("byte {place}"));
+        }
+        Ok(())
+    }
+
+    fn read_frames(&mut self, json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), ImportError> {
+        if !json.enter_array()? {
+            return Ok(());
+        }
+        while json.next_item()? {
+            let mut frame = RawFrame::default();
+            if json.enter_object()? {
+                while json.next_key()? {
+                    match json.text() {
+                        "name" => drop(json.string()?.then(|| frame.name = builder.string(json.text()))),
+                        "file" => drop(json.string()?.then(|| frame.file = builder.string(json.text()))),
+                        "line" => frame.line = json.index()?.unwrap_or(0),
+                        _ => json.skip()?,
+                    }
+                }
+            }
+            self.frames.push(frame);
+        }
+        Ok(())
+    }
+
+    fn read_profile(&mut self, json: &mut Json<'_>) -> Result<(), ImportError> {
+        let Some(profile) = self.profiles.last_mut() else { return Ok(()) };
+        if !json.enter_object()? {
+            return Ok(());
+        }
+        while json.next_key()? {
+            match json.text() {
+                "name" => drop(json.string()?.then(|| profile.name = json.text().to_owned())),
+                "unit" => drop(json.string()?.then(|| profile.unit = json.text().to_owned())),
+                "type" => drop(json.string()?.then(|| profile.evented = json.text() == "evented")),
+                "startValue" => profile.start = json.number()?,
+                "endValue" => profile.end = json.number()?,
+                "events" => read_events(json, &mut profile.events, &mut self.odd)?,
+                "samples" => read_samples(json, &mut profile.samples, &mut self.stacks, &mut self.stack_ids)?,
+                "weights" => {
+                    if json.enter_array()? {
+                        while json.next_item()? {
+                            profile.weights.push(json.number()?);
+                        }
+                    }
+                }
+                _ => json.skip()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands everything to the builder.
+    fn emit(mut self, builder: &mut ProfileBuilder) -> Result<(), ImportError> {
+        if self.profiles.is_empty() {
+            return Err(ImportError::malformed("holds no profiles"));
+        }
+        builder.meta.tool = self.exporter.replace('@', " ");
+        builder.meta.title = std::mem::take(&mut self.title);
+        builder.meta.basis = Basis::Sampled;
+        let running = RUNNING_LINES.iter().any(|tool| self.exporter.to_lowercase().starts_with(tool));
+        let mut emitter = Emitter { running, ..Emitter::default() };
+        for frame in &self.frames {
+            emitter.add_frame(frame, builder);
+        }
+        let profiles = std::mem::take(&mut self.profiles);
+        let nanos =
+            |p: &RawProfile| p.start.zip(power_of(&p.unit)).and_then(|(start, power)| start.scaled(power));
+        builder.rebase = profiles.iter().filter_map(nanos).min().is_some_and(|first| first != 0);
+        for (sort, profile) in profiles.iter().enumerate() {
+            let (process, name) = split_name(&profile.name);
+            let kind = if name.starts_with("Thread") { TrackKind::Thread } else { TrackKind::Profile };
+            let track = builder.track(TrackSpec { name, process, kind, sort: sort as i64 });
+            match (profile.evented, power_of(&profile.unit)) {
+                (true, Some(power)) => emitter.spans(profile, track, power, &mut self.odd, builder),
+                (true, None) => emitter.stretches(profile, track, &mut self.odd, builder),
+                (false, power) => {
+                    emitter.resolve_stacks(&self.stacks, &mut self.odd, builder);
+                    emitter.samples(profile, track, power, &mut self.odd, builder);
+                }
+            }
+        }
+        let nothing = builder.is_empty() || emitter.kept == 0;
+        if nothing && let Some(first) = self.odd.first() {
+            return Err(ImportError::malformed(format!("holds nothing readable ({first})")));
+        }
+        if nothing && profiles.iter().all(|p| p.events.is_empty() && p.samples.is_empty()) {
+            return Err(ImportError::malformed("holds only empty profiles"));
+        }
+        self.odd.report(builder);
+        Ok(())
+    }
+}
+
+fn read_events(json: &mut Json<'_>, events: &mut Vec<Event>, odd: &mut Oddities) -> Result<(), ImportError> {
+    if !json.enter_array()? {
+        return Ok(());
+    }
+    while json.next_item()? {
+        let place = json.offset();
+        let (mut at, mut frame, mut opens) = (None, None, None);
+        if json.enter_object()? {
+            while json.next_key()? {
+                match json.text() {
+                    "type" => {
+                        opens = match json.string()?.then(|| json.text()) {
+                            Some("O") => Some(1),
+                            Some("C") => Some(0),
+                            _ => None,
+                        }
+                    }
+                    "frame" => frame = json.index()?.filter(|&f| f < u32::MAX / 2),
+                    "at" => at = json.number()?,
+                    _ => json.skip()?,
+                }
+            }
+        }
+        match (at, frame, opens) {
+            (Some(at), Some(frame), Some(opens)) => events.push(Event { at, frame: frame << 1 | opens }),
+            (None, Some(_), Some(_)) => {
+                odd.add("event without a usable time (skipped)", || format!("byte {place}"))
+            }
+            _ => odd.add("event without a frame or a type (skipped)", || format!("byte {place}")),
+        }
+    }
+    Ok(())
+}
+
+/// Reads stacks, outermost frame first. Consecutive samples share most of their frames, so each frame is
+/// first compared with the sample before, and only what differs is looked up.
+fn read_samples(
+    json: &mut Json<'_>,
+    samples: &mut Vec<u32>,
+    stacks: &mut Vec<(u32, u32)>,
+    ids: &mut FxHashMap<(u32, u32), u32>,
+) -> Result<(), ImportError> {
+    if !json.enter_array()? {
+        return Ok(());
+    }
+    let mut before: Vec<(u32, u32)> = Vec::new();
+    while json.next_item()? {
+        let (mut stack, mut depth) = (EMPTY, 0);
+        if json.enter_array()? {
+            while json.next_item()? {
+                let frame = json.index()?.unwrap_or(EMPTY);
+                stack = match before.get(depth) {
+                    Some(&(same, id)) if same == frame => id,
+                    _ => {
+                        let id = *ids.entry((stack, frame)).or_insert_with(|| {
+                            stacks.push((stack, frame));
+                            stacks.len() as u32 - 1
+                        });
+                        before.truncate(depth);
+                        before.push((frame, id));
+                        id
+                    }
+                };
+                depth += 1;
+            }
+        }
+        samples.push(stack);
+    }
+    Ok(())
+}
+
+/// Power of ten from a time unit to nanoseconds; `None` for what is not a time.
+fn power_of(unit: &str) -> Option<i16> {
+    Some(match unit {
+        "seconds" => 9,
+        "milliseconds" => 6,
+        "microseconds" => 3,
+        "nanoseconds" => 0,
+        _ => return None,
+    })
+}
+
+/// py-spy's «Process 12 Thread 34 "name"» as process and thread.
+fn split_name(name: &str) -> (&str, &str) {
+    match name.split_once(" Thread ") {
+        Some((process, rest)) if process.starts_with("Process ") => {
+            (process, &name[name.len() - rest.len() - 7..])
+        }
+        _ => ("", name),
+    }
+}
+
+fn plain_metric(unit: &str) -> Metric {
+    match unit {
+        "bytes" => Metric::new("bytes", "Bytes", Unit::Bytes),
+        _ => Metric::new("count", "Count", Unit::Count),
+    }
+}
+
+/// Turns raw profiles into rows, once the frames are known.
+#[derive(Default)]
+struct Emitter {
+    running: bool,
+    frames: Vec<(FunctionId, FrameId)>,
+    stacks: Vec<Option<StackId>>,
+    /// Spans and samples with a known frame, to tell a file of which nothing could be read.
+    kept: usize,
+}
+
+impl Emitter {
+    fn add_frame(&mut self, frame: &RawFrame, builder: &mut ProfileBuilder) {
+        let (first, line) = if self.running { (0, frame.line) } else { (frame.line, 0) };
+        let (name, file) = (builder.text(frame.name).to_owned(), builder.text(frame.file).to_owned());
+        let name = if name.is_empty() { "(unnamed)" } else { &name };
+        let function =
+            builder.function(FunctionSpec { name, file: &file, line: first, ..FunctionSpec::default() });
+        self.frames.push((function, builder.frame(function, line)));
+    }
+
+    fn known(&self, frame: u32, odd: &mut Oddities) -> bool {
+        let known = (frame as usize) < self.frames.len();
+        if !known {
+            odd.add("frame number out of range (left out)", || {
+                let shown = if frame == EMPTY { "not a number".into() } else { format!("frame {frame}") };
+                format!("{shown}, the file has {} frames", self.frames.len())
+            });
+        }
+        known
+    }
+
+    /// An evented profile in time: each opening and its closing are a span. A closing belongs to the
+    /// innermost open span of the same frame; where closings cross, each span keeps its own times.
+    fn spans(
+        &mut self,
+        profile: &RawProfile,
+        track: TrackId,
+        power: i16,
+        odd: &mut Oddities,
+        b: &mut ProfileBuilder,
+    ) {
+        b.meta.basis = Basis::Timed;
+        // Innermost open span per frame; the one before it per span.
+        let mut innermost = vec![NO_ROW; self.frames.len()];
+        let mut outer: Vec<(u32, bool)> = Vec::new();
+        let mut open: Vec<u32> = Vec::new();
+        let mut last = profile.start.and_then(|d| d.scaled(power)).unwrap_or(i64::MIN);
+        for (n, event) in profile.events.iter().enumerate() {
+            let (frame, opens) = (event.frame >> 1, event.frame & 1 == 1);
+            let place = || format!("event {n}");
+            let Some(time) = event.at.scaled(power) else {
+                odd.add("event without a usable time (skipped)", place);
+                continue;
+            };
+            if time < last {
+                odd.add("event earlier than the one before it", place);
+            }
+            last = last.max(time);
+            if !self.known(frame, odd) {
+                continue;
+            }
+            let innermost = &mut innermost[frame as usize];
+            if opens {
+                let handle = b.open_span(track, time, self.frames[frame as usize].0, ArgsRef::NONE);
+                outer.push((*innermost, false));
+                *innermost = handle;
+                open.push(handle);
+                continue;
+            }
+            let handle = *innermost;
+            if handle == NO_ROW {
+                odd.add("closing of a frame that is not open (skipped)", place);
+                continue;
+            }
+            while open.last().is_some_and(|&h| outer[h as usize].1) {
+                open.pop();
+            }
+            if open.last() != Some(&handle) {
+                odd.add("frames closed out of order (each keeps its own times)", place);
+            }
+            *innermost = outer[handle as usize].0;
+            outer[handle as usize].1 = true;
+            b.close_span(track, handle, time, SpanStatus::Ok);
+        }
+        let end = profile.end.and_then(|d| d.scaled(power)).unwrap_or(last).max(last);
+        for (handle, _) in outer.iter().enumerate().filter(|(_, span)| !span.1) {
+            odd.add("frame that is never closed (drawn to the end)", || format!("span {handle}"));
+            b.close_span(track, handle as u32, end, SpanStatus::Unfinished);
+        }
+        self.kept += outer.len();
+    }
+
+    /// An evented profile in bytes or counts: what lies between two events weighs on the open stack.
+    fn stretches(
+        &mut self,
+        profile: &RawProfile,
+        track: TrackId,
+        odd: &mut Oddities,
+        b: &mut ProfileBuilder,
+    ) {
+        let metric = b.metric(plain_metric(&profile.unit));
+        let mut open: Vec<(u32, StackId)> = Vec::new();
+        let mut opened = vec![0u32; self.frames.len()];
+        let mut last = profile.start.and_then(|d| d.scaled(0));
+        let mut weigh = |b: &mut ProfileBuilder, open: &[(u32, StackId)], value: i64| {
+            let before = last.replace(last.map_or(value, |l| l.max(value)));
+            if let (Some(before), Some(&(_, stack))) = (before, open.last())
+                && value > before
+            {
+                b.sample(track, Some(stack), &[(metric, value.saturating_sub(before))]);
+            }
+            before.is_some_and(|before| value < before)
+        };
+        for (n, event) in profile.events.iter().enumerate() {
+            let (frame, opens) = (event.frame >> 1, event.frame & 1 == 1);
+            let place = || format!("event {n}");
+            let Some(value) = event.at.scaled(0) else {
+                odd.add("event without a usable value (skipped)", place);
+                continue;
+            };
+            if weigh(b, &open, value) {
+                odd.add("event earlier than the one before it", place);
+            }
+            if !self.known(frame, odd) {
+                continue;
+            }
+            if opens {
+                let stack = b.stack(open.last().map(|o| o.1), self.frames[frame as usize].1);
+                open.push((frame, stack));
+                opened[frame as usize] += 1;
+                self.kept += 1;
+            } else if opened[frame as usize] == 0 {
+                odd.add("closing of a frame that is not open (skipped)", place);
+            } else {
+                while let Some((closed, _)) = open.pop() {
+                    opened[closed as usize] -= 1;
+                    if closed == frame {
+                        break;
+                    }
+                    odd.add("frames closed out of order (the inner ones end with the outer)", place);
+                }
+            }
+        }
+        if !open.is_empty() {
+            odd.add("frame that is never closed (runs to the end)", || {
+                format!("{} open at the end", open.len())
+            });
+            if let Some(end) = profile.end.and_then(|d| d.scaled(0)) {
+                weigh(b, &open, end);
+            }
+        }
+    }
+
+    /// Makes the file's stacks known to the builder; frames out of range are left out.
+    fn resolve_stacks(&mut self, stacks: &[(u32, u32)], odd: &mut Oddities, b: &mut ProfileBuilder) {
+        for &(parent, frame) in &stacks[self.stacks.len()..] {
+            let parent = self.stacks.get(parent as usize).copied().flatten();
+            let stack = if self.known(frame, odd) {
+                Some(b.stack(parent, self.frames[frame as usize].1))
+            } else {
+                parent
+            };
+            self.stacks.push(stack);
+        }
+    }
+
+    fn samples(
+        &mut self,
+        profile: &RawProfile,
+        track: TrackId,
+        power: Option<i16>,
+        odd: &mut Oddities,
+        b: &mut ProfileBuilder,
+    ) {
+        let metric = b.metric(if power.is_some() { Metric::time() } else { plain_metric(&profile.unit) });
+        let extra = profile.weights.len().saturating_sub(profile.samples.len());
+        if extra > 0 {
+            odd.add("weights without samples (ignored)", || format!("{extra} weights"));
+        }
+        let mut time = profile.start.and_then(|d| d.scaled(power?)).unwrap_or(0);
+        let mut rounding = Rounding::default();
+        for (n, &stack) in profile.samples.iter().enumerate() {
+            let place = || format!("sample {n}");
+            let Some(written) = profile.weights.get(n) else {
+                odd.add("sample without a weight (skipped)", place);
+                continue;
+            };
+            let weight = match power {
+                Some(power) => written.and_then(|d| d.scaled(power)),
+                None => written.and_then(|d| rounding.next(d)),
+            };
+            let Some(weight) = weight else {
+                odd.add("weight that is not a usable number (sample skipped)", place);
+                continue;
+            };
+            if weight < 0 {
+                odd.add("negative weight (sample skipped)", place);
+                continue;
+            }
+            let stack = self.stacks.get(stack as usize).copied().flatten();
+            self.kept += usize::from(stack.is_some());
+            if power.is_some() {
+                let end = time.saturating_add(weight);
+                b.timed_sample(track, (time, end), stack, &[(metric, weight)]);
+                time = end;
+            } else {
+                b.sample(track, stack, &[(metric, weight)]);
+            }
+        }
+    }
+}
+
+/// Rounds fractional weights so that their sum stays right.
+#[derive(Default)]
+struct Rounding {
+    /// Part of the sum that was not given out yet, in millionths.
+    rest: i64,
+}
+
+impl Rounding {
+    fn next(&mut self, weight: Decimal) -> Option<i64> {
+        const MILLION: i64 = 1_000_000;
+        if weight.mantissa < 0 {
+            return Some(-1);
+        }
+        let Some(fine) = weight.scaled(6) else { return weight.scaled(0) };
+        self.rest = self.rest.checked_add(fine)?;
+        let whole = (self.rest + MILLION / 2).div_euclid(MILLION);
+        self.rest -= whole * MILLION;
+        Some(whole)
     }
 }

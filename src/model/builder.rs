@@ -396,7 +396,7 @@ impl ProfileBuilder {
             return;
         }
         match self.profile.warnings.iter_mut().find(|w| w.kind == kind) {
-            Some(warning) => warning.count += count,
+            Some(warning) => warning.count = warning.count.saturating_add(count),
             None => self.profile.warnings.push(Warning { kind: kind.into(), count, first: place.into() }),
         }
     }
@@ -443,7 +443,7 @@ impl ProfileBuilder {
             shift_to_zero(&mut profile);
         }
         if profile.meta.duration.is_none() {
-            profile.meta.duration = profile.time_bounds().map(|(a, b)| b - a);
+            profile.meta.duration = profile.time_bounds().map(|(a, b)| b.saturating_sub(a));
         }
         sort_tracks(&mut profile);
         profile

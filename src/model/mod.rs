@@ -7,6 +7,7 @@
 mod attributes;
 mod builder;
 mod call_graph;
+mod dump;
 mod ids;
 mod lanes;
 mod metrics;
@@ -15,15 +16,17 @@ mod requests;
 mod strings;
 mod symbols;
 mod tracks;
+pub(crate) mod wire;
 
 pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
 pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
 pub use call_graph::{CallEdge, CallGraph, CallNode, Calls, GraphCosts, LineCost};
+pub use dump::dump;
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use metrics::{Better, Metric, Unit};
-pub use profile::{Basis, Meta, Profile, Warning};
+pub use profile::{Basis, Meta, Profile, SourceFile, Warning};
 pub use requests::{Outcome, Request, Requests, TokenCounts};
 pub use strings::Strings;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};

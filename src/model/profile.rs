@@ -34,7 +34,8 @@ impl Basis {
 }
 
 /// Who made the profile, when and on what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Meta {
     /// Id of the importer («pstats»), or «inferscope» for own sessions.
     pub format: String,
@@ -52,10 +53,23 @@ pub struct Meta {
     pub facts: Vec<(String, String)>,
     /// The machine, in order («CPU», «RAM», «GPU»).
     pub machine: Vec<(String, String)>,
+    /// The file that holds the details of spans whose [`ArgsPlace`] is an offset, when there are any.
+    pub source: Option<SourceFile>,
+}
+
+/// The file that a profile was read from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SourceFile {
+    /// Where it was.
+    pub path: String,
+    /// Id of the importer that read it.
+    pub format: String,
+    /// Its length then, bytes: another length means another file.
+    pub bytes: u64,
 }
 
 /// A repaired or skipped oddity of the input, counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Warning {
     /// What kind, in a few words that a person understands.
     pub kind: String,

@@ -81,7 +81,7 @@ impl Span {
     /// Length in ns.
     #[must_use]
     pub fn duration(&self) -> i64 {
-        self.end - self.start
+        self.end.saturating_sub(self.start)
     }
 }
 

@@ -1,0 +1,124 @@
+//! Writing profiles: the native session, and the formats of other viewers.
+//!
+//! One list, [`FORMATS`], feeds menus and the command line. A format that cannot hold a profile says why
+//! instead of writing something made up.
+
+pub mod chrome;
+pub mod folded;
+pub mod native;
+pub mod speedscope;
+
+use std::io::Write;
+
+use crate::model::{MetricId, Profile};
+
+/// Choices that some formats offer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The metric to write where a format holds only one; the profile's first that has values when `None`.
+    pub metric: Option<MetricId>,
+}
+
+/// Why a profile was not written.
+#[derive(Debug)]
+pub enum ExportError {
+    /// The system could not write.
+    Io(std::io::Error),
+    /// The format cannot hold this profile; the text says why and what to use instead.
+    Unsupported(String),
+}
+
+impl std::fmt::Display for ExportError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(e) => write!(f, "cannot be written ({e})"),
+            Self::Unsupported(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for ExportError {}
+
+impl From<std::io::Error> for ExportError {
+    fn from(e: std::io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+impl From<serde_json::Error> for ExportError {
+    fn from(e: serde_json::Error) -> Self {
+        Self::Io(e.into())
+    }
+}
+
+/// A format to write.
+pub struct Format {
+    /// Short stable name, for the command line.
+    pub id: &'static str,
+    /// What a person calls it.
+    pub title: &'static str,
+    /// Usual file name ending, without the dot.
+    pub extension: &'static str,
+    /// What it keeps, in a few words.
+    pub about: &'static str,
+    /// Writes a profile. The writer should be buffered.
+    pub write: fn(&Profile, &Options, &mut dyn Write) -> Result<(), ExportError>,
+}
+
+/// Every format that can be written.
+pub static FORMATS: &[Format] = &[
+    Format {
+        id: "native",
+        title: "inferscope session",
+        extension: "inferscope",
+        about: "everything, compressed",
+        write: |profile, _, out| native::write(profile, out),
+    },
+    Format {
+        id: "speedscope",
+        title: "speedscope",
+        extension: "speedscope.json",
+        about: "spans and samples of each track, for speedscope.app",
+        write: |profile, _, out| speedscope::write(profile, out),
+    },
+    Format {
+        id: "chrome",
+        title: "Chrome trace",
+        extension: "trace.json",
+        about: "spans, counters, instants and arrows, for Perfetto and chrome://tracing",
+        write: |profile, _, out| chrome::write(profile, out),
+    },
+    Format {
+        id: "folded",
+        title: "Folded stacks",
+        extension: "folded",
+        about: "one line a stack with the self cost of one metric, for flamegraph.pl and inferno",
+        write: folded::write,
+    },
+];
+
+/// The format with id `id`.
+#[must_use]
+pub fn format(id: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|f| f.id == id)
+}
+
+/// Program and version, as written into files.
+pub(crate) const WRITER: &str = concat!("inferscope ", env!("CARGO_PKG_VERSION"));
+
+/// The refusal of formats that need paths, for a profile that only has a call graph or nothing.
+fn no_stacks(profile: &Profile, format: &str) -> ExportError {
+    ExportError::Unsupported(if profile.call_graph.is_some() {
+        format!(
+            "this profile is a call graph: it knows who calls whom, not whole stacks, and {format} needs stacks; \
+             save it as an inferscope session instead"
+        )
+    } else {
+        format!(
+            "this profile has no spans or samples, which {format} needs; save it as an inferscope session instead"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,557 @@
+//! A pull scanner for JSON files of any size: no document tree, no recursion, one small buffer.
+//!
+//! The caller walks objects and arrays with [`Json::next_key`] and [`Json::next_item`] and takes or
+//! skips each value, so a file of gigabytes costs what the caller keeps of it. Nesting is counted, not
+//! recursed into. Real files break the standard in small ways; accepted are `NaN`, `Infinity`, control
+//! characters in strings, trailing commas, a byte order mark and UTF-16.
+//!
+//! Numbers stay decimal ([`Decimal`]) until their unit is known: nanoseconds since 1970 do not fit into
+//! an `f64`, and `0.1` s is exactly 100,000,000 ns.
+
+use std::io::Read;
+use std::ops::Range;
+
+use super::{ImportError, Source, text};
+use crate::jobs::Job;
+use crate::model::ProfileBuilder;
+
+/// Bytes read at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// A decimal number: `mantissa * 10^exponent`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Decimal {
+    /// Digits with sign, as many as fit.
+    pub mantissa: i64,
+    /// Power of ten.
+    pub exponent: i16,
+}
+
+const POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut i = 1;
+    while i < 19 {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+impl Decimal {
+    /// Reads a JSON number; `None` for anything else, and for what is too large to be a measurement.
+    pub fn parse(token: &[u8]) -> Option<Self> {
+        let (negative, mut rest) = match token {
+            [b'-', rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let (mut mantissa, mut exponent) = (0i64, 0i32);
+        let mut point = false;
+        let (mut any, mut full) = (false, false);
+        while let [byte, tail @ ..] = rest {
+            match byte {
+                b'0'..=b'9' => {
+                    any = true;
+                    let digit = i64::from(byte - b'0');
+                    match mantissa.checked_mul(10).and_then(|m| m.checked_add(digit)) {
+                        Some(longer) if !full => {
+                            mantissa = longer;
+                            exponent -= i32::from(point);
+                        }
+                        _ => {
+                            full = true;
+                            exponent += i32::from(!point);
+                        }
+                    }
+                }
+                b'.' if !point => point = true,
+                b'e' | b'E' => {
+                    let written: i32 = std::str::from_utf8(tail).ok()?.parse().ok()?;
+                    exponent = exponent.checked_add(written)?;
+                    rest = &[];
+                    break;
+                }
+                _ => return None,
+            }
+            rest = tail;
+        }
+        if !any || !rest.is_empty() {
+            return None;
+        }
+        if mantissa == 0 || exponent < -400 {
+            return Some(Self::default());
+        }
+        let exponent = i16::try_from(exponent).ok().filter(|&e| e < 400)?;
+        Some(Self { mantissa: if negative { -mantissa } else { mantissa }, exponent })
+    }
+
+    /// `self * 10^power` as an integer, rounded half away from 0; `None` when it does not fit.
+    pub fn scaled(self, power: i16) -> Option<i64> {
+        let power = self.exponent + power;
+        if self.mantissa == 0 {
+            return Some(0);
+        }
+        if power >= 0 {
+            return self.mantissa.checked_mul(*POWERS.get(power as usize)?);
+        }
+        let Some(&divisor) = POWERS.get(-power as usize) else { return Some(0) };
+        let (whole, rest) = (self.mantissa / divisor, self.mantissa % divisor);
+        Some(whole + if rest.abs() * 2 >= divisor { self.mantissa.signum() } else { 0 })
+    }
+}
+
+/// Reads tokens from a source or from bytes.
+pub(super) struct Json<'a> {
+    source: Option<(&'a mut Source, &'a Job)>,
+    buffer: Vec<u8>,
+    len: usize,
+    pos: usize,
+    base: u64,
+    text: String,
+    bad_text: u64,
+}
+
+impl<'a> Json<'a> {
+    /// Reads `source` from its start.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn new(source: &'a mut Source, job: &'a Job) -> Result<Self, ImportError> {
+        if matches!(source.head(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            let bytes = source.read_all(job)?;
+            return Ok(Self::of_bytes(&bytes));
+        }
+        let mut json = Self {
+            source: Some((source, job)),
+            buffer: vec![0; CHUNK],
+            len: 0,
+            pos: 0,
+            base: 0,
+            text: String::new(),
+            bad_text: 0,
+        };
+        json.refill()?;
+        if json.buffer[..json.len].starts_with(&[0xef, 0xbb, 0xbf]) {
+            json.pos = 3;
+        }
+        Ok(json)
+    }
+
+    /// Reads bytes in memory.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let (buffer, bad_text) = match bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                let (decoded, bad) = text::decode(bytes);
+                (decoded.into_owned().into_bytes(), bad)
+            }
+            [0xef, 0xbb, 0xbf, rest @ ..] | rest => (rest.to_vec(), 0),
+        };
+        let len = buffer.len();
+        Self { source: None, buffer, len, pos: 0, base: 0, text: String::new(), bad_text }
+    }
+
+    /// Offset of the next byte in the decompressed file.
+    pub fn offset(&self) -> u64 {
+        self.base + self.pos as u64
+    }
+
+    /// Places in texts that were not valid and are shown as «�».
+    pub fn bad_text(&self) -> u64 {
+        self.bad_text
+    }
+
+    /// The last key or string that was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn ended(&self) -> ImportError {
+        ImportError::at_byte("is cut short", self.base + self.len as u64)
+    }
+
+    fn invalid(&self) -> ImportError {
+        ImportError::at_byte("is not valid JSON", self.offset())
+    }
+
+    /// Drops what was taken and reads more; false at the end.
+    #[cold]
+    fn refill(&mut self) -> Result<bool, ImportError> {
+        let Some((source, job)) = &mut self.source else { return Ok(false) };
+        job.checkpoint(source.progress(), source.file_len)?;
+        self.buffer.copy_within(self.pos..self.len, 0);
+        self.base += self.pos as u64;
+        self.len -= self.pos;
+        self.pos = 0;
+        if self.buffer.len() - self.len < CHUNK / 2 {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        let n = source.read(&mut self.buffer[self.len..])?;
+        self.len += n;
+        Ok(n > 0)
+    }
+
+    /// The next byte that is not blank, without taking it.
+    pub fn peek(&mut self) -> Result<u8, ImportError> {
+        loop {
+            while let Some(&byte) = self.buffer[..self.len].get(self.pos) {
+                if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                    return Ok(byte);
+                }
+                self.pos += 1;
+            }
+            if !self.refill()? {
+                return Err(self.ended());
+            }
+        }
+    }
+
+    /// True when only blanks are left.
+    pub fn at_end(&mut self) -> Result<bool, ImportError> {
+        match self.peek() {
+            Ok(_) => Ok(false),
+            Err(e) if e.kind == super::ErrorKind::Malformed => Ok(true),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn enter(&mut self, bracket: u8) -> Result<bool, ImportError> {
+        if self.peek()? == bracket {
+            self.pos += 1;
+            return Ok(true);
+        }
+        self.skip()?;
+        Ok(false)
+    }
+
+    /// Enters an object; skips the value and returns false when it is something else.
+    pub fn enter_object(&mut self) -> Result<bool, ImportError> {
+        self.enter(b'{')
+    }
+
+    /// Enters an array; skips the value and returns false when it is something else.
+    pub fn enter_array(&mut self) -> Result<bool, ImportError> {
+        self.enter(b'[')
+    }
+
+    /// Reads the next key of the entered object into [`Self::text`]; false, and leaves it, at its end.
+    pub fn next_key(&mut self) -> Result<bool, ImportError> {
+        let mut byte = self.peek()?;
+        if byte == b',' {
+            self.pos += 1;
+            byte = self.peek()?;
+        }
+        match byte {
+            b'}' => {
+                self.pos += 1;
+                Ok(false)
+            }
+            b'"' => {
+                self.read_text()?;
+                if self.peek()? != b':' {
+                    return Err(self.invalid());
+                }
+                self.pos += 1;
+                Ok(true)
+            }
+            _ => Err(self.invalid()),
+        }
+    }
+
+    /// True when the entered array has another item; leaves the array otherwise.
+    pub fn next_item(&mut self) -> Result<bool, ImportError> {
+        let mut byte = self.peek()?;
+        if byte == b',' {
+            self.pos += 1;
+            byte = self.peek()?;
+        }
+        if byte == b']' {
+            self.pos += 1;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The raw bytes between the quotes of the string that stands here, still escaped.
+    pub fn raw_string(&mut self) -> Result<Range<usize>, ImportError> {
+        let mut at = 1;
+        loop {
+            match memchr::memchr2(b'"', b'\\', &self.buffer[self.pos + at..self.len]) {
+                Some(n) if self.buffer[self.pos + at + n] == b'"' => {
+                    let range = self.pos + 1..self.pos + at + n;
+                    self.pos = range.end + 1;
+                    return Ok(range);
+                }
+                Some(n) if self.pos + at + n + 1 < self.len => at += n + 2,
+                found => {
+                    at = found.map_or(self.len - self.pos, |n| at + n);
+                    if !self.refill()? {
+                        return Err(self.ended());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Bytes of a range that was just returned.
+    pub fn bytes(&self, range: Range<usize>) -> &[u8] {
+        &self.buffer[range]
+    }
+
+    /// Decodes a range that was just returned into [`Self::text`].
+    pub fn decode(&mut self, range: Range<usize>) {
+        self.text.clear();
+        self.bad_text += unescape(&self.buffer[range], &mut self.text);
+    }
+
+    fn read_text(&mut self) -> Result<(), ImportError> {
+        let range = self.raw_string()?;
+        self.decode(range);
+        Ok(())
+    }
+
+    /// Reads a string into [`Self::text`]; skips the value and returns false when it is something else.
+    pub fn string(&mut self) -> Result<bool, ImportError> {
+        if self.peek()? == b'"' {
+            self.read_text()?;
+            return Ok(true);
+        }
+        self.skip()?;
+        Ok(false)
+    }
+
+    /// A number, a literal or whatever else stands bare up to the next delimiter.
+    fn bare(&mut self) -> Result<Range<usize>, ImportError> {
+        self.peek()?;
+        let mut at = 0;
+        let delimiter =
+            |b: &u8| matches!(b, b',' | b']' | b'}' | b':' | b'"' | b'[' | b'{') || b.is_ascii_whitespace();
+        loop {
+            if let Some(n) = self.buffer[self.pos + at..self.len].iter().position(delimiter) {
+                if at + n == 0 {
+                    return Err(self.invalid());
+                }
+                let range = self.pos..self.pos + at + n;
+                self.pos = range.end;
+                return Ok(range);
+            }
+            at = self.len - self.pos;
+            if !self.refill()? {
+                return Err(self.ended());
+            }
+        }
+    }
+
+    /// A number; `None` (and the value is skipped) when it is something else.
+    pub fn number(&mut self) -> Result<Option<Decimal>, ImportError> {
+        match self.peek()? {
+            b'"' | b'{' | b'[' => {
+                self.skip()?;
+                Ok(None)
+            }
+            _ => {
+                let range = self.bare()?;
+                Ok(Decimal::parse(&self.buffer[range]))
+            }
+        }
+    }
+
+    /// A row number; `None` (and the value is skipped) when it is something else.
+    pub fn index(&mut self) -> Result<Option<u32>, ImportError> {
+        self.peek()?;
+        let digits = &self.buffer[self.pos..self.len.min(self.pos + 10)];
+        let mut value = 0u32;
+        for (n, &byte) in digits.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' if n < 9 => value = value * 10 + u32::from(byte - b'0'),
+                b',' | b']' | b'}' if n > 0 => {
+                    self.pos += n;
+                    return Ok(Some(value));
+                }
+                _ => break,
+            }
+        }
+        let whole = |d: Decimal| {
+            (d.exponent >= 0 || d.scaled(0).map(|v| (v, 0)) == Some((d.mantissa, 0))).then_some(d)
+        };
+        Ok(self.number()?.and_then(whole).and_then(|d| u32::try_from(d.scaled(0)?).ok()))
+    }
+
+    /// Skips one value, whatever it is.
+    pub fn skip(&mut self) -> Result<(), ImportError> {
+        let mut depth = 0u64;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.raw_string()?;
+                }
+                b'{' | b'[' => {
+                    self.pos += 1;
+                    depth += 1;
+                }
+                b'}' | b']' if depth > 0 => {
+                    self.pos += 1;
+                    depth -= 1;
+                }
+                b',' | b':' if depth > 0 => {
+                    self.pos += 1;
+                    continue;
+                }
+                _ => {
+                    self.bare()?;
+                }
+            }
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The keys of the outermost object, as far as the head of a file shows them.
+pub(super) fn top_keys(head: &[u8]) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut json = Json::of_bytes(head);
+    if !matches!(json.peek(), Ok(b'{')) || !matches!(json.enter_object(), Ok(true)) {
+        return keys;
+    }
+    while let Ok(true) = json.next_key() {
+        keys.push(json.text().to_owned());
+        if json.skip().is_err() {
+            break;
+        }
+    }
+    keys
+}
+
+/// Appends the text of an escaped string; the number counts what was not valid.
+fn unescape(raw: &[u8], out: &mut String) -> u64 {
+    let mut bad = 0;
+    let mut rest = raw;
+    loop {
+        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        match std::str::from_utf8(&rest[..plain]) {
+            Ok(text) => out.push_str(text),
+            Err(_) => {
+                bad += 1;
+                out.push_str(&String::from_utf8_lossy(&rest[..plain]));
+            }
+        }
+        rest = &rest[plain..];
+        let [_, escape, tail @ ..] = rest else { return bad };
+        rest = tail;
+        match escape {
+            b'n' => out.push('\n'),
+            b't' => out.push('\t'),
+            b'r' => out.push('\r'),
+            b'b' => out.push('\u{8}'),
+            b'f' => out.push('\u{c}'),
+            b'u' => {
+                let (char, tail) = unicode(rest);
+                bad += u64::from(char.is_none());
+                out.push(char.unwrap_or(char::REPLACEMENT_CHARACTER));
+                rest = tail;
+            }
+            other if other.is_ascii() => out.push(char::from(*other)),
+            _ => {
+                bad += 1;
+                out.push(char::REPLACEMENT_CHARACTER);
+                while let [0x80..=0xbf, tail @ ..] = rest {
+                    rest = tail;
+                }
+            }
+        }
+    }
+}
+
+/// The character of the digits after `\u`, joining surrogates, and what follows.
+fn unicode(raw: &[u8]) -> (Option<char>, &[u8]) {
+    let unit = |raw: &[u8]| u32::from_str_radix(std::str::from_utf8(raw.get(..4)?).ok()?, 16).ok();
+    let Some(first) = unit(raw) else { return (None, raw) };
+    let rest = &raw[4..];
+    if let (0xd800..0xdc00, [b'\\', b'u', low @ ..]) = (first, rest)
+        && let Some(second @ 0xdc00..0xe000) = unit(low)
+    {
+        return (char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)), &low[4..]);
+    }
+    (char::from_u32(first), rest)
+}
+
+/// Counts oddities of an import; texts are made only for the first of a kind.
+#[derive(Default)]
+pub(super) struct Oddities(Vec<(&'static str, u64, String)>);
+
+impl Oddities {
+    /// Counts one of `kind`, first seen at `place`.
+    pub fn add(&mut self, kind: &'static str, place: impl FnOnce() -> String) {
+        match self.0.iter_mut().find(|o| o.0 == kind) {
+            Some(known) => known.1 += 1,
+            None => self.0.push((kind, 1, place())),
+        }
+    }
+
+    /// The first oddity as one line, for a file of which nothing else is left.
+    pub fn first(&self) -> Option<String> {
+        self.0.first().map(|(kind, _, place)| format!("{kind}: {place}"))
+    }
+
+    /// Hands the counts to the profile.
+    pub fn report(self, builder: &mut ProfileBuilder) {
+        for (kind, count, place) in self.0 {
+            builder.warn_many(kind, &place, count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Option<Decimal> {
+        Decimal::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn numbers_are_exact_in_any_unit() {
+        assert_eq!(number("0.1").unwrap().scaled(9), Some(100_000_000));
+        assert_eq!(number("1795308577.3289325").unwrap().scaled(9), Some(1_795_308_577_328_932_500));
+        assert_eq!(number("1700000000123456789").unwrap().scaled(0), Some(1_700_000_000_123_456_789));
+        assert_eq!(number("0.33333333333333333333333333").unwrap().scaled(3), Some(333));
+        assert_eq!(number("-2.5e-3").unwrap().scaled(3), Some(-3));
+        assert_eq!(number("2.4999").unwrap().scaled(0), Some(2));
+        assert_eq!(number("1e-400").unwrap().scaled(9), Some(0));
+        assert_eq!(number("9e18").unwrap().scaled(9), None);
+        for bad in ["", "-", "+5", "0x10", "NaN", "Infinity", "1e400", "1e99999999999", "1.2.3", "true", "."]
+        {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+        assert!(number(&"1".repeat(400)).is_none_or(|d| d.scaled(0).is_none()));
+    }
+
+    #[test]
+    fn strings_decode_escapes_surrogates_and_damage() {
+        let mut out = String::new();
+        assert_eq!(unescape(br#"a\n\"\u00e9\ud83d\ude80\/"#, &mut out), 0);
+        assert_eq!(out, "a\n\"é🚀/");
+        out.clear();
+        assert_eq!(unescape(b"\\ud800 x\xff \\u12", &mut out), 3);
+        assert_eq!(out, "\u{fffd} x\u{fffd} \u{fffd}12");
+    }
+
+    #[test]
+    fn a_million_nested_arrays_are_skipped_without_recursion() {
+        let mut deep = "[".repeat(1_000_000);
+        deep += &"]".repeat(1_000_000);
+        deep += " 7 ";
+        let mut json = Json::of_bytes(deep.as_bytes());
+        json.skip().unwrap();
+        assert_eq!(json.number().unwrap(), number("7"));
+    }
+
+    #[test]
+    fn top_keys_come_from_a_cut_head() {
+        assert_eq!(top_keys(b" {\"a\": [1, {\"b\": 2}], \"c\": \"x\", \"d\": [[1,"), ["a", "c", "d"]);
+        assert!(top_keys(b"[{\"a\": 1}]").is_empty());
+        let wide: Vec<u8> =
+            [0xff, 0xfe].into_iter().chain("{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        assert_eq!(top_keys(&wide), ["a"]);
+    }
+}

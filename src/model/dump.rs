@@ -1,0 +1,267 @@
+//! A profile as text: complete, stable, one fact a line. For snapshot tests and for comparing two
+//! profiles; not a format to read back.
+//!
+//! Names stand in place of ids, so two profiles with equal dumps show the same in every view. Stacks are
+//! the exception: they are numbered, because a path per sample would be as long as the stack is deep.
+
+use std::fmt::Write;
+
+use super::{
+    ArgsPlace, ArgsRef, CallGraph, Calls, FunctionId, MetricId, NO_ROW, Profile, Request, SampleTable,
+    SpanStatus, SpanTable, TrackId, Value,
+};
+
+/// Everything that `profile` holds, as text.
+#[must_use]
+pub fn dump(profile: &Profile) -> String {
+    let mut d = Dump { p: profile, out: String::new() };
+    d.meta();
+    d.stacks();
+    for track in profile.track_ids() {
+        d.track(track);
+    }
+    d.events();
+    if let Some(graph) = &profile.call_graph {
+        d.graph(graph);
+    }
+    for request in &profile.requests.rows {
+        d.request(request);
+    }
+    for warning in &profile.warnings {
+        d.line(format_args!("warning {}× {} ({})", warning.count, warning.kind, warning.first));
+    }
+    d.out
+}
+
+struct Dump<'a> {
+    p: &'a Profile,
+    out: String,
+}
+
+fn or_dash<T: std::fmt::Display>(value: Option<T>) -> String {
+    value.map_or_else(|| "–".to_owned(), |v| v.to_string())
+}
+
+impl Dump<'_> {
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    fn meta(&mut self) {
+        let p = self.p;
+        let meta = &p.meta;
+        self.line(format_args!("format {} tool {:?} title {:?}", meta.format, meta.tool, meta.title));
+        self.line(format_args!(
+            "origin {} duration {} basis {:?}",
+            or_dash(meta.origin_unix_ns),
+            or_dash(meta.duration),
+            meta.basis
+        ));
+        for (name, value) in &meta.facts {
+            self.line(format_args!("fact {name:?} {value:?}"));
+        }
+        for (name, value) in &meta.machine {
+            self.line(format_args!("machine {name:?} {value:?}"));
+        }
+        if let Some(source) = &meta.source {
+            self.line(format_args!("source {:?} {} {} bytes", source.path, source.format, source.bytes));
+        }
+        for metric in &p.metrics {
+            let (unit, better) = (metric.unit.key(), metric.better);
+            self.line(format_args!("metric {:?} {:?} {unit} {better:?}", metric.key, metric.label));
+            for &(factor, of) in &metric.formula {
+                self.line(format_args!("  + {factor} × {}", self.metric(of)));
+            }
+        }
+    }
+
+    fn metric(&self, id: MetricId) -> String {
+        self.p.metrics.get(id.index()).map_or_else(|| format!("metric #{}", id.0), |m| format!("{:?}", m.key))
+    }
+
+    fn function(&self, id: FunctionId) -> String {
+        let f = self.p.functions.get(id);
+        let mut text = format!("{:?}", self.p.text(f.name));
+        for (sign, part) in [("in", f.module), ("of", f.category)] {
+            if part != super::Strings::EMPTY {
+                let _ = write!(text, " {sign} {:?}", self.p.text(part));
+            }
+        }
+        if f.file != super::Strings::EMPTY || f.line != 0 {
+            let _ = write!(text, " at {:?}:{}", self.p.text(f.file), f.line);
+        }
+        text
+    }
+
+    fn stacks(&mut self) {
+        let p = self.p;
+        for (i, stack) in p.stacks.rows().iter().enumerate() {
+            let frame = p.frames.get(stack.frame);
+            let (parent, function) = (or_dash(stack.parent.map(|s| s.0)), self.function(frame.function));
+            self.line(format_args!("stack #{i} on {parent}: {function} line {}", frame.line));
+        }
+    }
+
+    fn args(&self, args: ArgsRef) -> String {
+        let set = match args.place() {
+            ArgsPlace::None => return String::new(),
+            ArgsPlace::Offset(offset) => return format!(" details at byte {offset}"),
+            ArgsPlace::Inline(set) => set,
+        };
+        let mut text = String::from(" {");
+        for (i, &(key, value)) in self.p.attributes.get(set).iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            let _ = write!(text, "{comma}{:?}: ", self.p.text(key));
+            let _ = match value {
+                Value::Text(id) => write!(text, "{:?}", self.p.text(id)),
+                Value::Int(v) => write!(text, "{v}"),
+                Value::Float(v) => write!(text, "{v:?}"),
+                Value::Bool(v) => write!(text, "{v}"),
+            };
+        }
+        text + "}"
+    }
+
+    fn track_name(&self, id: Option<TrackId>) -> String {
+        id.map_or_else(|| "–".to_owned(), |id| format!("#{} {:?}", id.0, self.p.track_label(id)))
+    }
+
+    fn track(&mut self, id: TrackId) {
+        let track = self.p.track(id);
+        let (process, name) = (self.p.text(track.process), self.p.text(track.name));
+        self.line(format_args!(
+            "track #{} {name:?} of {process:?} {} sort {}",
+            id.0,
+            track.kind.key(),
+            track.sort
+        ));
+        self.spans(&track.spans);
+        self.samples(&track.samples);
+    }
+
+    fn spans(&mut self, spans: &SpanTable) {
+        for lane in &spans.lanes {
+            self.line(format_args!("  lane {}..{} depth {}", lane.rows.start, lane.rows.end, lane.depth));
+        }
+        for (i, span) in spans.rows.iter().enumerate() {
+            let parent = or_dash((span.parent != NO_ROW).then_some(span.parent));
+            let status = match span.status {
+                SpanStatus::Ok => "",
+                SpanStatus::Error => " error",
+                SpanStatus::Unfinished => " unfinished",
+            };
+            let mut costs = String::new();
+            for (metric, column) in &spans.costs {
+                let _ = write!(costs, " {}={}", self.metric(*metric), column[i]);
+            }
+            self.line(format_args!(
+                "  span {i} on {parent} depth {} {}..{} {}{status}{costs}{}",
+                span.depth,
+                span.start,
+                span.end,
+                self.function(span.function),
+                self.args(span.args)
+            ));
+        }
+    }
+
+    fn samples(&mut self, samples: &SampleTable) {
+        for (i, stack) in samples.stacks.iter().enumerate() {
+            let mut weights = String::new();
+            for (metric, column) in &samples.weights {
+                let _ = write!(weights, " {}={}", self.metric(*metric), column[i]);
+            }
+            let stack = or_dash(stack.map(|s| s.0));
+            let at = samples.interval(i).map_or(String::new(), |(a, b)| format!(" {a}..{b}"));
+            self.line(format_args!("  sample {i}{at} stack {stack}{weights}"));
+        }
+    }
+
+    fn events(&mut self) {
+        let p = self.p;
+        for counter in &p.counters {
+            let (name, process) = (p.text(counter.name), p.text(counter.process));
+            self.line(format_args!("counter {name:?} of {process:?} {}", counter.unit.key()));
+            for (time, value) in counter.times.iter().zip(&counter.values) {
+                self.line(format_args!("  {time} {value:?}"));
+            }
+        }
+        for i in &p.instants {
+            let (track, args) = (self.track_name(i.track), self.args(i.args));
+            self.line(format_args!(
+                "instant {} {:?} {:?} on {track}{args}",
+                i.time,
+                p.text(i.name),
+                i.severity
+            ));
+        }
+        for l in &p.links {
+            let (from, to) = (self.track_name(Some(l.from.0)), self.track_name(Some(l.to.0)));
+            self.line(format_args!("link {:?} {from} {} → {to} {}", p.text(l.name), l.from.1, l.to.1));
+        }
+    }
+
+    fn graph(&mut self, graph: &CallGraph) {
+        let calls = |calls: Option<Calls>| {
+            calls.map_or_else(|| "–".to_owned(), |c| format!("{} ({} primitive)", c.all, c.primitive))
+        };
+        let name = |d: &Self, node: super::NodeId| {
+            graph.nodes.get(node.index()).map_or_else(String::new, |n| d.function(n.function))
+        };
+        for (i, node) in graph.nodes.iter().enumerate() {
+            let mut costs = String::new();
+            for c in &graph.costs {
+                let _ = write!(
+                    costs,
+                    " {} self {} total {}",
+                    self.metric(c.metric),
+                    c.node_self[i],
+                    c.node_total[i]
+                );
+            }
+            self.line(format_args!(
+                "node {} calls {}{costs}",
+                self.function(node.function),
+                calls(node.calls)
+            ));
+        }
+        for (i, edge) in graph.edges.iter().enumerate() {
+            let mut costs = String::new();
+            for c in &graph.costs {
+                let _ = write!(costs, " {} {}", self.metric(c.metric), c.edge_total[i]);
+            }
+            let (from, to) = (name(self, edge.caller), name(self, edge.callee));
+            self.line(format_args!("edge {from} → {to} calls {}{costs}", calls(edge.calls)));
+        }
+        for line in &graph.lines {
+            let (node, file) = (name(self, line.node), self.p.text(line.file));
+            self.line(format_args!("cost line {node} {file:?}:{} {:?}", line.line, line.costs));
+        }
+    }
+
+    fn request(&mut self, r: &Request) {
+        let p = self.p;
+        let track = self.track_name(r.track);
+        self.line(format_args!(
+            "request {:?} model {:?} on {track} {:?} arrived {} scheduled {} first token {} finished {}",
+            p.text(r.name),
+            p.text(r.model),
+            r.outcome,
+            r.arrived,
+            or_dash(r.scheduled),
+            or_dash(r.first_token),
+            or_dash(r.finished)
+        ));
+        let t = &r.tokens;
+        let counts = [t.input, t.cache_read, t.cache_write, t.output, t.reasoning].map(or_dash);
+        self.line(format_args!(
+            "  tokens {} cost {} kv {} times {:?}",
+            counts.join("/"),
+            or_dash(r.cost_nano_dollars),
+            or_dash(r.kv_cache_bytes),
+            r.token_times
+        ));
+        self.line(format_args!("  prompt {:?} completion {:?}", p.text(r.prompt), p.text(r.completion)));
+    }
+}

@@ -1,0 +1,267 @@
+//! Layout of the native session format («.inferscope»): what its writer and its reader share.
+//!
+//! ```text
+//! magic (12 bytes) · major u16 · minor u16 · block …
+//! block = tag (4 letters) · flags u8 · raw length u64 · stored length u64 · crc32 u32 · stored bytes
+//! ```
+//! All numbers are little-endian. The checksum covers the block's header and its stored bytes. Flag 1:
+//! the bytes are zstd-compressed. Blocks hold columns: counts and ids as varints (LEB128), signed numbers
+//! zigzag, ascending ones as differences. Tables come before what refers to them; an `END ` block closes
+//! the file, so a cut file is noticed.
+//!
+//! Only what cannot be derived is stored. Parents, depths and lanes of spans are rebuilt by the builder,
+//! so no file can hold inconsistent ones.
+//!
+//! Versions: a new block or a new column at a block's end is a new minor version, and older readers skip
+//! it. Everything else is a new major version with a reader of its own.
+
+use super::{Outcome, Severity, SpanStatus, TrackKind, Unit};
+
+/// First bytes of a session. The first one is not ASCII and the last one is a line feed, so transfers
+/// that change text are noticed at once.
+pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
+/// Version of the layout that is written.
+pub(crate) const MAJOR: u16 = 1;
+/// Additions to it that older readers may skip.
+pub(crate) const MINOR: u16 = 0;
+
+/// The block is zstd-compressed.
+pub(crate) const COMPRESSED: u8 = 1;
+/// Length of a block's header.
+pub(crate) const BLOCK_HEADER: usize = 25;
+/// A compressed block never expands by more than this, so a small file cannot fill the memory. The
+/// writer stores blocks raw that would.
+pub(crate) const MAX_RATIO: u64 = 1000;
+/// Blocks up to this raw length may expand by any ratio.
+pub(crate) const FREE_RAW: u64 = 16 << 20;
+
+/// Kinds of blocks.
+pub(crate) mod tag {
+    pub(crate) type Tag = [u8; 4];
+    /// `Meta` and the writer's version, JSON.
+    pub(crate) const HEAD: Tag = *b"HEAD";
+    pub(crate) const METRICS: Tag = *b"METR";
+    pub(crate) const STRINGS: Tag = *b"STRS";
+    pub(crate) const FUNCTIONS: Tag = *b"FUNC";
+    pub(crate) const FRAMES: Tag = *b"FRAM";
+    pub(crate) const STACKS: Tag = *b"STAK";
+    pub(crate) const ATTRIBUTES: Tag = *b"ATTR";
+    /// One track with its spans and samples.
+    pub(crate) const TRACK: Tag = *b"TRAK";
+    /// One counter.
+    pub(crate) const COUNTER: Tag = *b"CNTR";
+    pub(crate) const INSTANTS: Tag = *b"INST";
+    pub(crate) const LINKS: Tag = *b"LINK";
+    pub(crate) const GRAPH: Tag = *b"GRAF";
+    pub(crate) const REQUESTS: Tag = *b"REQS";
+    /// Warnings, JSON.
+    pub(crate) const WARNINGS: Tag = *b"WARN";
+    pub(crate) const END: Tag = *b"END ";
+}
+
+/// Numbers of enum values; only ever appended to.
+pub(crate) const KINDS: [TrackKind; 6] = [
+    TrackKind::Thread,
+    TrackKind::Task,
+    TrackKind::GpuStream,
+    TrackKind::Async,
+    TrackKind::Phase,
+    TrackKind::Profile,
+];
+pub(crate) const STATUSES: [SpanStatus; 3] = [SpanStatus::Ok, SpanStatus::Error, SpanStatus::Unfinished];
+pub(crate) const SEVERITIES: [Severity; 4] =
+    [Severity::Debug, Severity::Info, Severity::Warning, Severity::Error];
+pub(crate) const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Cancelled, Outcome::Running];
+pub(crate) const UNITS: [Unit; 7] = [
+    Unit::Nanoseconds,
+    Unit::Bytes,
+    Unit::Count,
+    Unit::Tokens,
+    Unit::NanoDollars,
+    Unit::MilliPercent,
+    Unit::None,
+];
+
+/// The JSON of the `HEAD` block.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct Header {
+    /// Program and version that wrote the file.
+    pub(crate) writer: String,
+    pub(crate) meta: super::Meta,
+}
+
+/// The checksum of a block.
+pub(crate) fn checksum(header: &[u8], stored: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(header);
+    crc.update(stored);
+    crc.sum()
+}
+
+/// Writes the bytes of one block.
+#[derive(Default)]
+pub(crate) struct Writer(pub(crate) Vec<u8>);
+
+impl Writer {
+    pub(crate) fn byte(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    pub(crate) fn unsigned(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
+    pub(crate) fn size(&mut self, value: usize) {
+        self.unsigned(value as u64);
+    }
+
+    pub(crate) fn signed(&mut self, value: i64) {
+        self.unsigned(((value << 1) ^ (value >> 63)) as u64);
+    }
+
+    pub(crate) fn bits(&mut self, value: f64) {
+        self.0.extend_from_slice(&value.to_bits().to_le_bytes());
+    }
+
+    /// `None` as 0, anything else as 1 and the number.
+    pub(crate) fn optional(&mut self, value: Option<i64>) {
+        self.byte(u8::from(value.is_some()));
+        if let Some(value) = value {
+            self.signed(value);
+        }
+    }
+
+    /// A column as differences, for numbers that mostly ascend.
+    pub(crate) fn differences(&mut self, values: impl IntoIterator<Item = i64>) {
+        let mut last = 0i64;
+        for value in values {
+            self.signed(value.wrapping_sub(last));
+            last = value;
+        }
+    }
+
+    /// The place of `value` in the list of its enum's values.
+    pub(crate) fn choice<T: PartialEq>(&mut self, all: &[T], value: &T) {
+        self.byte(all.iter().position(|v| v == value).unwrap_or(0) as u8);
+    }
+}
+
+/// The bytes of a block do not hold what they should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged;
+
+/// Reads the bytes of one block. Every read is checked against what is really there.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl Reader<'_> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Damaged> {
+        let (&first, rest) = self.0.split_first().ok_or(Damaged)?;
+        self.0 = rest;
+        Ok(first)
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Result<&[u8], Damaged> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(Damaged)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    #[inline]
+    pub(crate) fn unsigned(&mut self) -> Result<u64, Damaged> {
+        let mut value = 0;
+        for (i, &byte) in self.0.iter().enumerate().take(10) {
+            value |= u64::from(byte & 0x7f) << (7 * i);
+            if byte < 0x80 {
+                self.0 = &self.0[i + 1..];
+                return Ok(value);
+            }
+        }
+        Err(Damaged)
+    }
+
+    pub(crate) fn narrow(&mut self) -> Result<u32, Damaged> {
+        u32::try_from(self.unsigned()?).map_err(|_| Damaged)
+    }
+
+    #[inline]
+    pub(crate) fn signed(&mut self) -> Result<i64, Damaged> {
+        let value = self.unsigned()?;
+        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    pub(crate) fn bits(&mut self) -> Result<f64, Damaged> {
+        let bytes = self.bytes(8)?.try_into().map_err(|_| Damaged)?;
+        Ok(f64::from_bits(u64::from_le_bytes(bytes)))
+    }
+
+    pub(crate) fn optional(&mut self) -> Result<Option<i64>, Damaged> {
+        match self.byte()? {
+            0 => Ok(None),
+            1 => self.signed().map(Some),
+            _ => Err(Damaged),
+        }
+    }
+
+    /// A number of rows of which each takes at least one byte, so it cannot exceed the bytes left.
+    pub(crate) fn rows(&mut self) -> Result<usize, Damaged> {
+        let rows = self.unsigned()?;
+        if rows > self.0.len() as u64 { Err(Damaged) } else { Ok(rows as usize) }
+    }
+
+    pub(crate) fn differences(&mut self, rows: usize) -> Result<Vec<i64>, Damaged> {
+        let mut last = 0i64;
+        (0..rows)
+            .map(|_| {
+                last = last.wrapping_add(self.signed()?);
+                Ok(last)
+            })
+            .collect()
+    }
+
+    pub(crate) fn column<T>(
+        &mut self,
+        rows: usize,
+        mut read: impl FnMut(&mut Self) -> Result<T, Damaged>,
+    ) -> Result<Vec<T>, Damaged> {
+        (0..rows).map(|_| read(self)).collect()
+    }
+
+    pub(crate) fn choice<T: Copy>(&mut self, all: &[T]) -> Result<T, Damaged> {
+        let number = self.byte()?;
+        all.get(usize::from(number)).copied().ok_or(Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back() {
+        let values = [0, 1, -1, 63, -64, 127, 128, 1 << 40, i64::MAX, i64::MIN];
+        let mut w = Writer::default();
+        w.differences(values);
+        values.iter().for_each(|&v| w.optional(Some(v)));
+        w.unsigned(u64::MAX);
+        w.bits(-0.1);
+        let mut r = Reader(&w.0);
+        assert_eq!(r.differences(values.len()).unwrap(), values);
+        assert!(values.iter().all(|&v| r.optional() == Ok(Some(v))));
+        assert_eq!(r.unsigned(), Ok(u64::MAX));
+        assert_eq!(r.bits(), Ok(-0.1));
+        assert_eq!(r.byte(), Err(Damaged));
+    }
+
+    #[test]
+    fn a_claimed_number_of_rows_is_bounded_by_the_bytes_there() {
+        let mut w = Writer::default();
+        w.unsigned(1 << 50);
+        w.byte(0);
+        assert_eq!(Reader(&w.0).rows(), Err(Damaged));
+        assert_eq!(Reader(&[0x80; 20]).unsigned(), Err(Damaged));
+    }
+}
