@@ -1,39 +1,13 @@
-//! Writing runs to files, on a thread: whole, or not at all.
+//! Writing runs to files, on a thread.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::event::{Event, Purpose};
 use super::{App, dialog, open};
-use crate::export::{ExportError, FORMATS, Format, Options};
+use crate::export::{FORMATS, write_file};
 use crate::jobs;
-use crate::model::Profile;
 use crate::state::Origin;
 use crate::ui::theme::Tone;
-
-/// Writes `profile` to `path`: first beside it, then in its place, so that a full disk never leaves half
-/// a file under the name.
-///
-/// # Errors
-/// When the system refuses or the format cannot hold the profile; no file is left.
-pub fn write_file(format: &Format, profile: &Profile, path: &Path) -> Result<(), ExportError> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".part");
-    let draft = PathBuf::from(draft);
-    let written = (|| {
-        let mut out = BufWriter::new(File::create(&draft)?);
-        (format.write)(profile, &Options::default(), &mut out)?;
-        out.flush()?;
-        drop(out);
-        Ok(std::fs::rename(&draft, path)?)
-    })();
-    if written.is_err() {
-        // The draft may never have been there.
-        let _ = std::fs::remove_file(&draft);
-    }
-    written
-}
 
 impl App {
     /// Asks where to write the shown run.

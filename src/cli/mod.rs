@@ -3,6 +3,9 @@
 //! Exit codes: 0 done; 1 a recording that failed; 2 a file that cannot be read or is broken, or a
 //! wrong command line; 3 a file that nothing understands.
 
+mod export;
+mod record;
+mod render;
 mod report;
 
 use std::io::Write;
@@ -11,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
 use crate::model::Profile;
@@ -36,7 +40,13 @@ Examples:
   inferscope run.prof trace.json.gz           open two profiles
   inferscope report run.prof --sort cumulative --top 20
   inferscope report trace.json --json         the same numbers for programs
-  inferscope formats                          what can be opened";
+  inferscope render run.prof -o run.png       a picture, without a display
+  inferscope record -o run.inferscope         record the default run
+  inferscope record asyncio --set scale=0.1   another one, ten times as fast
+  inferscope export run.pyisession -o run.speedscope.json
+  inferscope formats                          what can be opened
+
+Without a display `inferscope` records the default run and prints its report.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -44,6 +54,15 @@ enum Command {
     ///
     /// Example: inferscope report run.prof --sort cumulative --top 20
     Report(report::ReportArgs),
+    /// Draw a profile as a PNG picture, without a display.
+    #[command(after_help = render::view_list())]
+    Render(render::RenderArgs),
+    /// Record a run of a workload.
+    #[command(after_help = record::workload_list())]
+    Record(record::RecordArgs),
+    /// Write a profile in another format.
+    #[command(after_help = export::format_list())]
+    Export(export::ExportArgs),
     /// List the formats that can be opened.
     ///
     /// Example: inferscope formats
@@ -68,8 +87,11 @@ impl Failure {
 pub fn run() -> ExitCode {
     let args = Args::parse();
     let result = match args.command {
-        None => Ok(()),
+        None => window(args.files),
         Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Render(args)) => render::run(&args),
+        Some(Command::Record(args)) => record::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
         Some(Command::Formats) => formats(),
     };
     match result {
@@ -79,6 +101,22 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Opens the window. Without a display it says so and, unless files were named, records the default run.
+fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
+    let Some(why) = app::window::no_display() else {
+        return app::window::run(app::window::Start { files }).map_err(Failure::new);
+    };
+    let Some(first) = files.first() else {
+        eprintln!("inferscope: there is no display ({why}), so the default run is recorded here instead.");
+        return record::without_display();
+    };
+    Err(Failure::new(format!(
+        "there is no display ({why}) to show {file}: use `inferscope report {file}` or \
+         `inferscope render {file} -o picture.png`",
+        file = first.display()
+    )))
 }
 
 /// Opens a file, or says in one line why not.

@@ -8,7 +8,9 @@ pub mod folded;
 pub mod native;
 pub mod speedscope;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use crate::model::{MetricId, Profile};
 
@@ -101,6 +103,29 @@ pub static FORMATS: &[Format] = &[
 #[must_use]
 pub fn format(id: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|f| f.id == id)
+}
+
+/// Writes `profile` to `path`: first beside it, then in its place, so that a full disk never leaves half
+/// a file under the name.
+///
+/// # Errors
+/// When the system refuses or the format cannot hold the profile; no file is left.
+pub fn write_file(format: &Format, profile: &Profile, path: &Path) -> Result<(), ExportError> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    let written = (|| {
+        let mut out = BufWriter::new(File::create(&draft)?);
+        (format.write)(profile, &Options::default(), &mut out)?;
+        out.flush()?;
+        drop(out);
+        Ok(std::fs::rename(&draft, path)?)
+    })();
+    if written.is_err() {
+        // The draft may never have been there.
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
 }
 
 /// Program and version, as written into files.

@@ -1,0 +1,159 @@
+//! `inferscope record`: record a workload without a window.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Failure, print, render, report};
+use crate::export::{self, FORMATS};
+use crate::format;
+use crate::model::Profile;
+use crate::record::{self, Options, RecordError, Recording, WORKLOADS};
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub(super) struct RecordArgs {
+    /// What to record; see the list below.
+    #[arg(default_value = "default")]
+    workload: String,
+    /// The session file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Sets a parameter of the workload; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Samples of memory, CPU and GPU per second; 0 for none.
+    #[arg(long, value_name = "HZ", default_value_t = 25)]
+    sample_hz: u32,
+    /// Do not print the report at the end.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Workloads with their parameters, for help texts.
+pub(super) fn workload_list() -> String {
+    let mut text = "Workloads:\n".to_owned();
+    for workload in WORKLOADS {
+        text += &format!("  {}: {}\n", workload.id(), workload.about());
+        for p in workload.params() {
+            text += &format!("      {:<18} {} [default: {}]\n", p.key, p.help, if p.default.is_empty() { "–" } else { p.default });
+        }
+    }
+    text + "\nExample: inferscope record asyncio --set scale=0.1 -o run.inferscope"
+}
+
+pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
+    let options = Options { sample_hz: args.sample_hz, ..Options::default() };
+    let profile = record(&args.workload, &args.set, options)?;
+    if let Some(path) = &args.output {
+        save(&profile, path)?;
+        eprintln!("Saved {}", path.display());
+    }
+    if args.quiet { Ok(()) } else { finish(profile) }
+}
+
+fn finish(profile: Arc<Profile>) -> Result<(), Failure> {
+    let text = report::text_of(profile).map_err(|e| Failure::new(e.to_string()))?;
+    print(&text)
+}
+
+/// What the program does without a display: records the default workload and leaves a session and a
+/// picture in the current folder.
+pub(super) fn without_display() -> Result<(), Failure> {
+    let profile = record("default", &[], Options::default())?;
+    let session = free_name("inferscope-run", "inferscope");
+    let picture = session.with_extension("png");
+    save(&profile, &session)?;
+    render::workspace(&session.to_string_lossy(), profile.clone(), &picture)?;
+    finish(profile)?;
+    print(&format!(
+        "\nSession  {}  (open it with `inferscope {}` on a machine with a display)\nPicture  {}\n",
+        session.display(),
+        session.display(),
+        picture.display()
+    ))
+}
+
+/// The first of `stem.ext`, `stem-2.ext` … that is not there yet.
+fn free_name(stem: &str, extension: &str) -> PathBuf {
+    let name = |i: u32| match i {
+        1 => PathBuf::from(format!("{stem}.{extension}")),
+        i => PathBuf::from(format!("{stem}-{i}.{extension}")),
+    };
+    (1..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(1))
+}
+
+fn save(profile: &Profile, path: &Path) -> Result<(), Failure> {
+    export::write_file(&FORMATS[0], profile, path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))
+}
+
+/// Records with a progress line. The first Ctrl-C stops and keeps, the second one throws away.
+fn record(workload: &str, params: &[String], options: Options) -> Result<Arc<Profile>, Failure> {
+    static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+    // A handler may be there already when this runs twice in one process; it counts for both.
+    let _ = ctrlc::set_handler(|| {
+        INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+    });
+    let code = |e: &RecordError| match e {
+        RecordError::UnknownWorkload(_) | RecordError::Parameter(_) => 2,
+        _ => 1,
+    };
+    let failed = |e: RecordError| Failure { code: code(&e), message: e.to_string() };
+    let recording = record::start(workload, params, options, Box::new(|_| ())).map_err(failed)?;
+    let mut line = ProgressLine::default();
+    while !recording.is_finished() {
+        match INTERRUPTS.load(Ordering::Relaxed) {
+            0 => {}
+            1 => recording.stop(),
+            _ => recording.cancel(),
+        }
+        line.show(&recording);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    line.end(&recording);
+    recording.join().map_err(failed)
+}
+
+/// One line that is written over on a terminal, or a line per stage elsewhere.
+#[derive(Default)]
+struct ProgressLine {
+    stage: String,
+    width: usize,
+}
+
+impl ProgressLine {
+    fn text(recording: &Recording) -> String {
+        let s = recording.status();
+        let share = s.progress.map(|p| format!("{:>3.0} % ", p * 100.0)).unwrap_or_default();
+        let time = format::duration(s.elapsed.as_nanos().min(i64::MAX as u128) as i64);
+        format!("Recording {share}{time:>8}  {}, {}", format::counted(s.spans as i64, "span", "spans"), s.stage)
+    }
+
+    fn show(&mut self, recording: &Recording) {
+        let stage = recording.status().stage;
+        let mut err = std::io::stderr().lock();
+        // A progress line that cannot be written is no reason to stop.
+        if err.is_terminal() {
+            let text = Self::text(recording);
+            let width = text.chars().count();
+            let _ = write!(err, "\r{text}{}", " ".repeat(self.width.saturating_sub(width)));
+            self.width = width;
+        } else if stage != self.stage {
+            let _ = writeln!(err, "{}", Self::text(recording));
+            self.stage = stage;
+        }
+        let _ = err.flush();
+    }
+
+    fn end(&self, recording: &Recording) {
+        let mut err = std::io::stderr().lock();
+        let start = if err.is_terminal() { "\r" } else { "" };
+        let text = Self::text(recording);
+        let pad = " ".repeat(self.width.saturating_sub(text.chars().count()));
+        let _ = writeln!(err, "{start}{text}{pad}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Modules use only what stands left of them, as ARCHITECTURE.md says.
+
+use std::path::{Path, PathBuf};
+
+/// For each module of the library the modules that it may name.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("jobs", &[]),
+    ("model", &[]),
+    ("format", &["model"]),
+    ("import", &["model", "jobs", "format", "export"]),
+    ("export", &["model", "jobs", "format", "import"]),
+    ("record", &["model", "jobs", "format"]),
+    ("query", &["model", "jobs"]),
+    ("analysis", &["model", "jobs", "query", "format", "import"]),
+    ("state", &["model", "jobs", "query", "analysis", "import"]),
+    ("ui", &["model", "format"]),
+    ("views", &["model", "jobs", "format", "query", "analysis", "state", "ui", "import"]),
+    (
+        "app",
+        &["model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export", "record"],
+    ),
+    (
+        "cli",
+        &["model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export", "record", "app"],
+    ),
+];
+
+/// Crates that only some modules may name.
+const CRATES: &[(&str, &[&str])] = &[
+    ("egui", &["ui", "views", "app", "cli"]),
+    ("eframe", &["app"]),
+    ("rfd", &["app"]),
+    ("tokio", &["record"]),
+    ("candle_core", &["record"]),
+    ("candle_nn", &["record"]),
+    ("clap", &["cli"]),
+];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Code lines of a file, without comments and without its test module.
+fn code(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+    code.lines().map(|l| l.split("//").next().unwrap().to_owned()).collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().unwrap().to_string_lossy();
+    name == "tests" || name == "testing" || path.components().any(|c| c.as_os_str() == "tests")
+}
+
+/// Words before `::` at each place where `crate::WORD` stands.
+fn names(line: &str, prefix: &str) -> Vec<String> {
+    line.match_indices(prefix)
+        .map(|(at, _)| {
+            line[at + prefix.len()..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        })
+        .collect()
+}
+
+#[test]
+fn layers_point_one_way() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for (module, allowed) in LAYERS {
+        let mut found = Vec::new();
+        let folder = src.join(module);
+        if folder.is_dir() {
+            files(&folder, &mut found);
+        } else {
+            found.push(src.join(format!("{module}.rs")));
+        }
+        for path in found.iter().filter(|p| !is_test(p)) {
+            for (i, line) in code(path).iter().enumerate() {
+                let place = format!("{}:{}", path.strip_prefix(&src).unwrap().display(), i + 1);
+                for name in names(line, "crate::") {
+                    let known = LAYERS.iter().any(|(m, _)| *m == name);
+                    if known && name != *module && !allowed.contains(&name.as_str()) {
+                        wrong.push(format!("{place}: {module} must not use {name}"));
+                    }
+                }
+                for (krate, users) in CRATES {
+                    let used = line.contains(&format!("{krate}::")) || line.contains(&format!("use {krate};"));
+                    let word = line.match_indices(krate).any(|(at, _)| {
+                        !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                    });
+                    if used && word && !users.contains(module) {
+                        wrong.push(format!("{place}: {module} must not name the crate {krate}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

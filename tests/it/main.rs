@@ -1,0 +1,3 @@
+//! Integration tests, in one binary: what a user cares about, through the public interface.
+
+mod layers;
