@@ -8,6 +8,7 @@ pub mod import;
 pub mod jobs;
 pub mod model;
 pub mod query;
+pub mod record;
 pub mod state;
 pub mod ui;
 pub mod views;

@@ -69,6 +69,7 @@ pub struct ProfileBuilder {
     pub rebase: bool,
     profile: Profile,
     graph: Option<GraphBuilder>,
+    nesting: FxHashMap<TrackId, Vec<lanes::Nesting>>,
 }
 
 fn grown(column: &mut Vec<i64>, index: usize) -> &mut i64 {
@@ -201,6 +202,17 @@ impl ProfileBuilder {
     /// Changes the details of a span.
     pub fn set_span_args(&mut self, track: TrackId, handle: u32, args: ArgsRef) {
         self.profile.tracks[track.index()].spans.rows[handle as usize].args = args;
+    }
+
+    /// Says which span encloses this one, where time alone cannot tell (concurrent branches of one
+    /// task): both are named by numbers of the caller's choice, unique on the track. A span that was
+    /// told its parent is never put under another one.
+    pub fn nest_span(&mut self, track: TrackId, handle: u32, own: u32, parent: Option<u32>) {
+        let table = self.nesting.entry(track).or_default();
+        if table.len() <= handle as usize {
+            table.resize(handle as usize + 1, lanes::Nesting::default());
+        }
+        table[handle as usize] = lanes::Nesting { own: Some(own), parent };
     }
 
     /// Number of spans added so far to a track.
@@ -416,17 +428,18 @@ impl ProfileBuilder {
     /// Freezes the profile.
     #[must_use]
     pub fn finish(self) -> Profile {
-        let Self { meta, rebase, mut profile, graph } = self;
+        let Self { meta, rebase, mut profile, graph, mut nesting } = self;
         profile.meta = meta;
         let end = last_time(&profile);
-        for track in &mut profile.tracks {
+        for (i, track) in profile.tracks.iter_mut().enumerate() {
             for span in &mut track.spans.rows {
                 if span.end == i64::MAX {
                     span.end = end.max(span.start);
                 }
             }
             let spans = std::mem::take(&mut track.spans);
-            track.spans = lanes::freeze(spans.rows, spans.costs);
+            let nesting = nesting.remove(&TrackId::from_index(i)).unwrap_or_default();
+            track.spans = lanes::freeze(spans.rows, spans.costs, &nesting);
             let rows = track.samples.len();
             for (_, column) in &mut track.samples.weights {
                 column.resize(rows, 0);

@@ -8,23 +8,56 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use rustc_hash::FxHashSet;
+
 use super::tracks::{Lane, NO_ROW, Span, SpanTable};
 
 /// How many lanes are searched for a nesting place before only a lane with nothing open is taken.
 /// Bounds the work for hostile input in which everything overlaps.
 const SEARCHED_LANES: usize = 64;
 
-/// Open spans of a lane: (end, row in the sorted order).
-type Open = Vec<(i64, u32)>;
+/// Open spans of a lane: (end, row in the sorted order, place in the order of arrival).
+type Open = Vec<(i64, u32, u32)>;
+
+/// What the maker of a span knows about its place, by order of arrival.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Nesting {
+    /// The span's own number.
+    pub own: Option<u32>,
+    /// The number of the span that encloses it.
+    pub parent: Option<u32>,
+}
+
+/// Which spans may lie in which: any, unless a span names a parent that is on the track.
+struct Parents<'a> {
+    table: &'a [Nesting],
+    known: FxHashSet<u32>,
+}
+
+impl<'a> Parents<'a> {
+    fn new(table: &'a [Nesting]) -> Self {
+        Self { table, known: table.iter().filter_map(|n| n.own).collect() }
+    }
+
+    fn allow(&self, outer: u32, inner: u32) -> bool {
+        let Some(parent) = self.table.get(inner as usize).and_then(|n| n.parent) else { return true };
+        let outer = self.table.get(outer as usize).and_then(|n| n.own);
+        outer == Some(parent) || !self.known.contains(&parent)
+    }
+}
 
 /// Freezes `rows` (whose `parent` holds the order of arrival) and the costs that go with them.
-pub(super) fn freeze(mut rows: Vec<Span>, mut costs: Vec<(super::MetricId, Vec<i64>)>) -> SpanTable {
+pub(super) fn freeze(
+    mut rows: Vec<Span>,
+    mut costs: Vec<(super::MetricId, Vec<i64>)>,
+    nesting: &[Nesting],
+) -> SpanTable {
     let key = |s: &Span| (s.start, Reverse(s.end), s.parent);
     if !rows.is_sorted_by_key(key) {
         rows.sort_unstable_by_key(key);
     }
     permute_costs(&rows, &mut costs);
-    let lane_of = assign(&mut rows);
+    let lane_of = assign(&mut rows, &Parents::new(nesting));
     let lanes = match lane_of {
         None => vec![0],
         Some(lane_of) => {
@@ -57,18 +90,19 @@ fn permute_costs(rows: &[Span], costs: &mut [(super::MetricId, Vec<i64>)]) {
 
 /// Sets parent (as row in the sorted order) and depth of each span, and returns the lane of each row,
 /// or `None` when one lane holds all.
-fn assign(rows: &mut [Span]) -> Option<Vec<u32>> {
+fn assign(rows: &mut [Span], parents: &Parents<'_>) -> Option<Vec<u32>> {
     let mut lanes: Vec<Open> = vec![Vec::new()];
     let mut lane_of: Option<Vec<u32>> = None;
     // Lanes past the searched ones, by the end of their outermost span.
     let mut idle: BinaryHeap<Reverse<(i64, u32)>> = BinaryHeap::new();
     for row in 0..rows.len() {
         let span = rows[row];
+        let arrival = span.parent;
         let fits = |open: &mut Open| {
-            while open.last().is_some_and(|&(end, _)| end <= span.start) {
+            while open.last().is_some_and(|&(end, ..)| end <= span.start) {
                 open.pop();
             }
-            open.last().is_none_or(|&(end, _)| span.end <= end)
+            open.last().is_none_or(|&(end, _, outer)| span.end <= end && parents.allow(outer, arrival))
         };
         let lane = lanes.iter_mut().take(SEARCHED_LANES).position(fits).unwrap_or_else(|| {
             if lanes.len() < SEARCHED_LANES {
@@ -90,9 +124,9 @@ fn assign(rows: &mut [Span]) -> Option<Vec<u32>> {
             lane
         });
         let open = &mut lanes[lane];
-        rows[row].parent = open.last().map_or(NO_ROW, |&(_, parent)| parent);
+        rows[row].parent = open.last().map_or(NO_ROW, |&(_, parent, _)| parent);
         rows[row].depth = (open.len() as u32).min((1 << 24) - 1);
-        open.push((span.end, row as u32));
+        open.push((span.end, row as u32, arrival));
         if lane > 0 || lane_of.is_some() {
             let lane_of = lane_of.get_or_insert_with(|| vec![0; row]);
             lane_of.push(lane as u32);
@@ -148,7 +182,7 @@ mod tests {
                 status: SpanStatus::Ok,
             })
             .collect();
-        freeze(rows, vec![(super::super::MetricId(0), (0..spans.len() as i64).collect())])
+        freeze(rows, vec![(super::super::MetricId(0), (0..spans.len() as i64).collect())], &[])
     }
 
     #[test]
@@ -183,6 +217,28 @@ mod tests {
         costs.sort_unstable();
         assert_eq!(costs, [0, 1, 2, 3, 4]);
         assert!(t.rows.iter().zip(&t.costs[0].1).all(|(s, &c)| i64::from(s.function.0) == c));
+    }
+
+    #[test]
+    fn a_named_parent_beats_a_better_fit() {
+        // Two branches at the same time; the last span fits into both and belongs to the second.
+        let span = |start, end, arrival| Span {
+            start,
+            end,
+            args: ArgsRef::NONE,
+            function: FunctionId(arrival),
+            parent: arrival,
+            depth: 0,
+            status: SpanStatus::Ok,
+        };
+        let names = |own, parent| Nesting { own: Some(own), parent: Some(parent) };
+        let rows = vec![span(0, 100, 0), span(0, 90, 1), span(5, 95, 2), span(20, 30, 3)];
+        let t = freeze(rows, vec![], &[names(7, 99), names(8, 7), names(9, 7), names(10, 9)]);
+        let last = t.rows.iter().find(|s| s.function.0 == 3).unwrap();
+        assert_eq!(t.rows[last.parent as usize].function.0, 2);
+        let first = t.rows.iter().find(|s| s.function.0 == 1).unwrap();
+        assert_eq!(t.rows[first.parent as usize].function.0, 0);
+        assert_eq!(t.rows[t.lanes[0].rows.start as usize].parent, NO_ROW, "an unknown parent is no parent");
     }
 
     #[test]

@@ -1,0 +1,319 @@
+//! Turns events into a profile while they are still being written.
+//!
+//! [`Assembler::feed`] reads what is new, once. [`Assembler::snapshot`] freezes a copy in which spans
+//! that still run are drawn to the present. [`Assembler::finish`] ends the recording.
+//!
+//! `tracing` does not say whether a span is a function call, an async task or an operation that is
+//! entered a thousand times; what happens to it does:
+//! - A span without parent that is first entered inside another one is a *call site of its own*: each
+//!   enter–exit is a span on the thread's track. A model's operations are made so.
+//! - A span that is entered once is a *call*: a span on the thread's track.
+//! - A span that is entered several times is *asynchronous*: one span from its creation to its last
+//!   exit on the track of its task, with the time between enters and exits as «busy». The difference
+//!   is waiting.
+//! - A span with the target [`super::PHASE`] goes to the phase track.
+//!
+//! A task begins where a span is entered while none of its ancestors is on the thread's stack: it was
+//! spawned. Its parent is then linked to it.
+//!
+//! A span's end is its last exit, not its close: `tracing` keeps a parent open as long as any child.
+
+mod places;
+mod spans;
+
+use rustc_hash::FxHashMap;
+use tracing_core::Metadata;
+
+use super::clock::Scale;
+use super::request::RequestRow;
+use super::sink::{self, Cold, Field, Fields};
+use crate::model::{
+    ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, TrackId,
+    TrackKind, TrackSpec, Unit, Value,
+};
+use places::{Pending, Place};
+use spans::Live;
+
+/// Target of spans that are phases of the run.
+pub(super) const PHASE: &str = "inferscope::phase";
+
+/// More tasks than this share one track: nobody scrolls through thousands.
+const MOST_TASK_TRACKS: usize = 1000;
+
+/// A thread as its events tell.
+struct Thread {
+    track: TrackId,
+    /// What is entered, outermost first.
+    stack: Vec<Entered>,
+    /// Time of the last event. Events of a thread get strictly increasing times, so that nesting
+    /// survives a coarse clock.
+    last: i64,
+}
+
+struct Entered {
+    id: u64,
+    uid: u32,
+    at: i64,
+    /// For a call site of its own: what to draw at the exit.
+    call: Option<(FunctionId, ArgsRef)>,
+}
+
+/// A piece of work between spawn boundaries.
+struct Task {
+    name: &'static str,
+    track: Option<TrackId>,
+}
+
+/// Registry ids are reused: the instances that had one, the latest apart.
+struct Instances {
+    latest: u32,
+    older: Vec<u32>,
+}
+
+pub(super) struct Assembler {
+    builder: ProfileBuilder,
+    scale: Scale,
+    busy: MetricId,
+    threads: FxHashMap<u32, Thread>,
+    spans: FxHashMap<u32, Live>,
+    ids: FxHashMap<u64, Instances>,
+    functions: FxHashMap<tracing_core::callsite::Identifier, FunctionId>,
+    tasks: Vec<Task>,
+    task_names: FxHashMap<&'static str, u32>,
+    task_tracks: usize,
+    /// Where tasks go when there are too many.
+    shared_track: Option<TrackId>,
+    phase_track: Option<TrackId>,
+    counters: FxHashMap<String, CounterId>,
+    places: FxHashMap<u32, Place>,
+    pending: Vec<Pending>,
+    closing: Vec<u32>,
+    requests: Vec<RequestRow>,
+    next_uid: u32,
+    /// Enter–exit pairs so far, for the recorder's own cost.
+    entered: u64,
+    strangers: u64,
+}
+
+impl Assembler {
+    pub(super) fn new(scale: Scale) -> Self {
+        let mut builder = ProfileBuilder::new("inferscope");
+        builder.metric(Metric::time());
+        let busy = builder.metric(Metric::new("busy", "Busy (polled)", Unit::Nanoseconds));
+        Self {
+            builder,
+            scale,
+            busy,
+            threads: FxHashMap::default(),
+            spans: FxHashMap::default(),
+            ids: FxHashMap::default(),
+            functions: FxHashMap::default(),
+            tasks: Vec::new(),
+            task_names: FxHashMap::default(),
+            task_tracks: 0,
+            shared_track: None,
+            phase_track: None,
+            counters: FxHashMap::default(),
+            places: FxHashMap::default(),
+            pending: Vec::new(),
+            closing: Vec::new(),
+            requests: Vec::new(),
+            next_uid: 0,
+            entered: 0,
+            strangers: 0,
+        }
+    }
+
+    /// Spans entered so far.
+    pub(super) fn entered(&self) -> u64 {
+        self.entered
+    }
+
+    pub(super) fn warn(&mut self, kind: &str, place: &str) {
+        self.builder.warn(kind, place);
+    }
+
+    /// Reads everything new. Two passes: a close that the first one saw is only acted upon when all
+    /// that happened before it on other threads has been read too, which the second makes sure of.
+    pub(super) fn feed(&mut self) {
+        self.pass();
+        let closing = std::mem::take(&mut self.closing);
+        self.pass();
+        for uid in closing {
+            self.retire(uid);
+        }
+        let (done, running) = super::request::take();
+        let mut builder = std::mem::take(&mut self.builder);
+        for row in done {
+            let row = self.request_row(&mut builder, &row);
+            builder.request(row);
+        }
+        self.builder = builder;
+        self.requests = running;
+        self.settle();
+    }
+
+    fn pass(&mut self) {
+        let mut batch = sink::take();
+        for cold in std::mem::take(&mut batch.cold) {
+            self.describe(cold);
+        }
+        batch.for_each(|thread, ticks, id, kind| self.event(thread, ticks, id, kind));
+    }
+
+    fn describe(&mut self, cold: Cold) {
+        match cold {
+            Cold::New { id, parent, ticks, metadata, fields } => {
+                self.open(id, parent, self.scale.ns(ticks), metadata, fields);
+            }
+            Cold::Record { id, fields } => self.record(id, fields),
+            Cold::Follows { id, cause, ticks } => self.follows(id, cause, self.scale.ns(ticks)),
+            Cold::Log { span, thread, ticks, metadata, message, fields } => {
+                self.log((span, thread), self.scale.ns(ticks), metadata, &message, fields);
+            }
+            Cold::Count { name, unit, ticks, value } => self.count(name, unit, self.scale.ns(ticks), value),
+        }
+    }
+
+    fn count(&mut self, name: String, unit: Unit, time: i64, value: f64) {
+        let builder = &mut self.builder;
+        let counter = match self.counters.get(&name) {
+            Some(&counter) => counter,
+            None => {
+                let counter = builder.counter(&name, "", unit);
+                self.counters.insert(name, counter);
+                counter
+            }
+        };
+        builder.point(counter, time, value);
+    }
+
+    /// A frozen copy of everything so far.
+    pub(super) fn snapshot(&mut self, mut meta: Meta) -> Profile {
+        let now = self.scale.now();
+        let running = self.running(false);
+        meta.duration = Some(now);
+        let mut builder = self.builder.clone();
+        builder.meta = meta;
+        for span in &running {
+            spans::draw(&mut builder, self.busy, span, now);
+        }
+        let placed = running.iter().map(|r| (r.uid, r.place));
+        let placed: FxHashMap<u32, Place> = placed.collect();
+        for pending in &self.pending {
+            self.point(&mut builder, pending, &placed);
+        }
+        for row in &self.requests {
+            let row = self.request_row(&mut builder, row);
+            builder.request(row);
+        }
+        builder.finish()
+    }
+
+    /// The finished profile. Nothing writes any more.
+    pub(super) fn finish(mut self, mut meta: Meta, duration: i64) -> Profile {
+        self.feed();
+        let running = self.running(true);
+        for span in &running {
+            spans::draw(&mut self.builder, self.busy, span, duration);
+        }
+        let placed: FxHashMap<u32, Place> = running.iter().map(|r| (r.uid, r.place)).collect();
+        let mut builder = std::mem::take(&mut self.builder);
+        for pending in &self.pending {
+            self.point(&mut builder, pending, &placed);
+        }
+        for row in &self.requests {
+            let row = self.request_row(&mut builder, row);
+            builder.request(row);
+        }
+        self.builder = builder;
+        let lost = sink::lost();
+        self.builder.warn_many("events lost because the recording reached its size limit", "", lost);
+        let strangers = self.strangers;
+        self.builder.warn_many("events of spans created before the recording (not shown)", "", strangers);
+        meta.duration = Some(duration);
+        self.builder.meta = meta;
+        self.builder.finish()
+    }
+
+    fn request_row(&self, builder: &mut ProfileBuilder, row: &RequestRow) -> crate::model::Request {
+        let track = row.thread.and_then(|t| self.threads.get(&t)).map(|t| t.track);
+        row.to_model(builder, &self.scale, track)
+    }
+
+    fn thread(&mut self, thread: u32) -> &mut Thread {
+        self.threads.entry(thread).or_insert_with(|| {
+            let name = sink::thread_name(thread);
+            let sort = 1_000_000 + i64::from(thread);
+            let spec = TrackSpec { name: &name, process: "", kind: TrackKind::Thread, sort };
+            Thread { track: self.builder.track(spec), stack: Vec::new(), last: i64::MIN }
+        })
+    }
+
+    /// The track of a task, made when its first span is drawn.
+    fn task_track(&mut self, task: u32) -> TrackId {
+        let Task { name, track } = &self.tasks[task as usize];
+        if let Some(track) = *track {
+            return track;
+        }
+        let name = *name;
+        let track = match self.shared_track {
+            Some(track) => track,
+            None => self.new_task_track(name),
+        };
+        self.tasks[task as usize].track = Some(track);
+        track
+    }
+
+    fn new_task_track(&mut self, name: &'static str) -> TrackId {
+        self.task_tracks += 1;
+        let full = self.task_tracks > MOST_TASK_TRACKS;
+        let nth = self.task_names.entry(name).or_insert(0);
+        *nth += 1;
+        let (label, kind) = match *nth {
+            _ if full => ("further tasks".to_owned(), TrackKind::Async),
+            1 => (name.to_owned(), TrackKind::Task),
+            nth => (format!("{name} #{nth}"), TrackKind::Task),
+        };
+        let sort = 1000 + self.task_tracks as i64;
+        let track = self.builder.track(TrackSpec { name: &label, process: "", kind, sort });
+        self.shared_track = full.then_some(track);
+        track
+    }
+
+    fn phase_track(&mut self) -> TrackId {
+        *self.phase_track.get_or_insert_with(|| {
+            let spec = TrackSpec { name: "Phases", process: "", kind: TrackKind::Phase, sort: 0 };
+            self.builder.track(spec)
+        })
+    }
+
+    fn function(&mut self, metadata: &'static Metadata<'static>) -> FunctionId {
+        *self.functions.entry(metadata.callsite()).or_insert_with(|| {
+            self.builder.function(FunctionSpec {
+                name: metadata.name(),
+                module: metadata.target(),
+                file: metadata.file().unwrap_or_default(),
+                line: metadata.line().unwrap_or(0),
+                category: "",
+            })
+        })
+    }
+}
+
+/// Stores fields as details.
+fn args(builder: &mut ProfileBuilder, fields: &Fields) -> ArgsRef {
+    let pairs: Vec<_> = fields
+        .iter()
+        .map(|(key, value)| {
+            let value = match value {
+                Field::Int(v) => Value::Int(*v),
+                Field::Float(v) => Value::Float(*v),
+                Field::Bool(v) => Value::Bool(*v),
+                Field::Text(v) => Value::Text(builder.string(v)),
+            };
+            (builder.string(key), value)
+        })
+        .collect();
+    builder.args(pairs)
+}

@@ -1,0 +1,119 @@
+//! Links and log lines. They name spans, and a span's track is known only when its nature is.
+
+use rustc_hash::FxHashMap;
+use tracing_core::{Level, Metadata};
+
+use super::{Assembler, args};
+use crate::model::{ArgsRef, Instant, Link, ProfileBuilder, Severity, StringId, TrackId};
+use crate::record::sink::{Field, Fields};
+
+/// The track of a span.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(pub(super) TrackId);
+
+/// Waits for the tracks of the spans that it names.
+pub(super) enum Pending {
+    Link { from: (u32, i64), to: (u32, i64), name: StringId },
+    Log { span: u32, fallback: TrackId, time: i64, name: StringId, args: ArgsRef, severity: Severity },
+}
+
+impl Pending {
+    pub(super) fn link(from: u32, to: u32, time: i64, name: &str, builder: &mut ProfileBuilder) -> Self {
+        Self::Link { from: (from, time), to: (to, time), name: builder.string(name) }
+    }
+}
+
+impl Assembler {
+    pub(super) fn follows(&mut self, id: u64, cause: u64, time: i64) {
+        let (Some(&to), Some(&from)) =
+            (self.ids.get(&id).map(|i| &i.latest), self.ids.get(&cause).map(|i| &i.latest))
+        else {
+            return;
+        };
+        self.mark_pointed_at(from);
+        self.mark_pointed_at(to);
+        let link = Pending::link(from, to, time, "follows from", &mut self.builder);
+        self.pending.push(link);
+    }
+
+    pub(super) fn log(
+        &mut self,
+        (span, thread): (Option<u64>, u32),
+        time: i64,
+        metadata: &'static Metadata<'static>,
+        message: &str,
+        mut fields: Fields,
+    ) {
+        let severity = match *metadata.level() {
+            Level::ERROR => Severity::Error,
+            Level::WARN => Severity::Warning,
+            Level::INFO => Severity::Info,
+            _ => Severity::Debug,
+        };
+        let uid = span.and_then(|id| self.latest(id)).map(|(uid, _)| uid);
+        let error = fields.iter().find(|(k, _)| *k == "error").map(|(_, v)| v.clone());
+        // What `#[instrument(err)]` writes when a function returns an error.
+        if let (Some(uid), Severity::Error, Some(error)) = (uid, severity, &error) {
+            self.fail(uid, error);
+        }
+        let shown = match (&error, message) {
+            (Some(Field::Text(error)), "") => error.clone(),
+            (_, "") => metadata.name().to_owned(),
+            (_, message) => message.to_owned(),
+        };
+        fields.push(("target", Field::Text(metadata.target().to_owned())));
+        let name = self.builder.string(&shown);
+        let args = args(&mut self.builder, &fields);
+        let fallback = self.thread(thread).track;
+        match uid {
+            Some(span) => {
+                self.mark_pointed_at(span);
+                self.pending.push(Pending::Log { span, fallback, time, name, args, severity });
+            }
+            None => self.builder.instant(Instant { time, track: Some(fallback), name, args, severity }),
+        }
+    }
+
+    /// Adds an instant of the whole recording.
+    pub(in crate::record) fn mark(&mut self, time: i64, text: &str, severity: Severity) {
+        let name = self.builder.string(text);
+        self.builder.instant(Instant { time, track: None, name, args: ArgsRef::NONE, severity });
+    }
+
+    /// Moves links and log lines whose spans have all ended to the builder.
+    pub(super) fn settle(&mut self) {
+        let ended = |uid: &u32| self.places.contains_key(uid);
+        let (settled, open): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|p| match p {
+                Pending::Link { from, to, .. } => ended(&from.0) && ended(&to.0),
+                Pending::Log { span, .. } => ended(span),
+            });
+        self.pending = open;
+        let mut builder = std::mem::take(&mut self.builder);
+        for pending in &settled {
+            self.point(&mut builder, pending, &FxHashMap::default());
+        }
+        self.builder = builder;
+    }
+
+    /// Adds a link or log line to `builder`. `running` holds the places of spans that still run.
+    pub(super) fn point(
+        &self,
+        builder: &mut ProfileBuilder,
+        pending: &Pending,
+        running: &FxHashMap<u32, Place>,
+    ) {
+        let place = |uid: u32| self.places.get(&uid).or_else(|| running.get(&uid)).map(|p| p.0);
+        match *pending {
+            Pending::Link { from, to, name } => {
+                if let (Some(a), Some(b)) = (place(from.0), place(to.0)) {
+                    builder.link(Link { from: (a, from.1), to: (b, to.1), name });
+                }
+            }
+            Pending::Log { span, fallback, time, name, args, severity } => {
+                let track = Some(place(span).unwrap_or(fallback));
+                builder.instant(Instant { time, track, name, args, severity });
+            }
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! What is known about each span, and what becomes of it.
+
+use tracing_core::Metadata;
+
+use super::places::{Pending, Place};
+use super::{Assembler, Entered, Instances, PHASE, Task, args};
+use crate::model::{ArgsRef, FunctionId, MetricId, ProfileBuilder, SpanStatus, TrackId};
+use crate::record::sink::{Field, Fields, Kind};
+
+/// How far up a chain of parents a task is looked for. Bounds the work of a chain without end.
+const MOST_ANCESTORS: usize = 64;
+
+/// A span between its creation and its close.
+pub(super) struct Live {
+    id: u64,
+    name: &'static str,
+    function: FunctionId,
+    parent: Option<u32>,
+    opened: i64,
+    /// First enter: when and on which thread.
+    first: (i64, u32),
+    /// Last exit.
+    last: i64,
+    busy: i64,
+    enters: u32,
+    /// Enters without exit.
+    inside: u32,
+    /// A call site of its own.
+    call: bool,
+    phase: bool,
+    task: Option<u32>,
+    fields: Fields,
+    /// Details of a call site, which all its spans share.
+    args: Option<ArgsRef>,
+    failed: bool,
+    closed: Option<i64>,
+    /// Something points at it, so its place must outlive it.
+    pointed_at: bool,
+    /// Kept open by call sites that were made inside it.
+    holds_calls: bool,
+}
+
+/// A span as it will be drawn.
+pub(super) struct Drawn {
+    pub(super) uid: u32,
+    pub(super) place: Place,
+    start: i64,
+    /// `None` while it runs.
+    end: Option<i64>,
+    function: FunctionId,
+    fields: Fields,
+    failed: bool,
+    /// `None`: as long as the span.
+    busy: Option<i64>,
+    /// The span's number and its parent's, on task tracks.
+    nest: Option<(u32, Option<u32>)>,
+}
+
+/// Adds a span to the builder; `now` is the end of one that still runs.
+pub(super) fn draw(builder: &mut ProfileBuilder, busy: MetricId, span: &Drawn, now: i64) {
+    let args = args(builder, &span.fields);
+    let Place(track) = span.place;
+    let handle = builder.open_span(track, span.start, span.function, args);
+    let status = match (span.failed, span.end) {
+        (true, _) => SpanStatus::Error,
+        (false, Some(_)) => SpanStatus::Ok,
+        (false, None) => SpanStatus::Unfinished,
+    };
+    let end = span.end.unwrap_or(now).max(span.start);
+    builder.close_span(track, handle, end, status);
+    builder.span_cost(track, handle, busy, span.busy.unwrap_or(end - span.start));
+    if let Some((own, parent)) = span.nest {
+        builder.nest_span(track, handle, own, parent);
+    }
+}
+
+/// Where a span belongs.
+enum Class {
+    Thread,
+    Task,
+    Phase,
+}
+
+impl Live {
+    /// `None` while nothing is known; `ended`: no more events will come.
+    fn class(&self, ended: bool) -> Option<Class> {
+        if self.phase {
+            return Some(Class::Phase);
+        }
+        if self.call {
+            return None;
+        }
+        match self.enters {
+            0 => ended.then_some(Class::Task),
+            1 if self.inside > 0 || self.closed.is_some() || self.holds_calls => Some(Class::Thread),
+            _ => Some(Class::Task),
+        }
+    }
+}
+
+impl Assembler {
+    pub(super) fn open(
+        &mut self,
+        id: u64,
+        parent: Option<u64>,
+        opened: i64,
+        metadata: &'static Metadata<'static>,
+        fields: Fields,
+    ) {
+        let uid = self.next_uid;
+        self.next_uid += 1;
+        let parent = parent.and_then(|p| self.ids.get(&p)).map(|i| i.latest);
+        let live = Live {
+            id,
+            name: metadata.name(),
+            function: self.function(metadata),
+            parent,
+            opened,
+            first: (opened, 0),
+            last: opened,
+            busy: 0,
+            enters: 0,
+            inside: 0,
+            call: false,
+            phase: metadata.target() == PHASE,
+            task: None,
+            failed: fails(&fields),
+            fields,
+            args: None,
+            closed: None,
+            pointed_at: false,
+            holds_calls: false,
+        };
+        self.spans.insert(uid, live);
+        match self.ids.get_mut(&id) {
+            Some(instances) => {
+                let older = std::mem::replace(&mut instances.latest, uid);
+                instances.older.push(older);
+            }
+            None => {
+                self.ids.insert(id, Instances { latest: uid, older: Vec::new() });
+            }
+        }
+    }
+
+    /// The instance that had this registry id at that time.
+    fn resolve(&self, id: u64, time: i64) -> Option<u32> {
+        let instances = self.ids.get(&id)?;
+        let fits = |uid: &u32| self.spans.get(uid).is_some_and(|s| s.opened <= time);
+        std::iter::once(&instances.latest).chain(instances.older.iter().rev()).find(|uid| fits(uid)).copied()
+    }
+
+    /// The instance that has this registry id in the queue, which is in order.
+    pub(super) fn latest(&mut self, id: u64) -> Option<(u32, &mut Live)> {
+        let uid = self.ids.get(&id)?.latest;
+        Some((uid, self.spans.get_mut(&uid)?))
+    }
+
+    pub(super) fn record(&mut self, id: u64, fields: Fields) {
+        let Some((_, span)) = self.latest(id) else { return };
+        span.failed |= fails(&fields);
+        for (key, value) in fields {
+            match span.fields.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, old)) => *old = value,
+                None => span.fields.push((key, value)),
+            }
+        }
+        span.args = None;
+    }
+
+    /// Marks a span as failed, with the reason.
+    pub(super) fn fail(&mut self, uid: u32, reason: &Field) {
+        let Some(span) = self.spans.get_mut(&uid) else { return };
+        span.failed = true;
+        if !span.fields.iter().any(|(k, _)| *k == "error") {
+            span.fields.push(("error", reason.clone()));
+        }
+    }
+
+    pub(super) fn mark_pointed_at(&mut self, uid: u32) {
+        if let Some(span) = self.spans.get_mut(&uid) {
+            span.pointed_at = true;
+        }
+    }
+
+    pub(super) fn event(&mut self, thread: u32, ticks: u64, id: u64, kind: Kind) {
+        let time = self.scale.ns(ticks);
+        match kind {
+            Kind::Enter => self.enter(thread, time, id),
+            Kind::Exit | Kind::ExitPanic => self.exit(thread, time, id, kind == Kind::ExitPanic),
+            Kind::Close => {
+                if let Some(uid) = self.resolve(id, time)
+                    && let Some(span) = self.spans.get_mut(&uid)
+                {
+                    span.closed = Some(time);
+                    self.closing.push(uid);
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, thread: u32, time: i64, id: u64) {
+        let Some(uid) = self.resolve(id, time) else {
+            self.strangers += 1;
+            return;
+        };
+        self.entered += 1;
+        let first = self.spans.get(&uid).is_some_and(|s| s.enters == 0);
+        if first {
+            self.first_enter(thread, uid);
+        }
+        let at = self.tick(thread, time);
+        let Some(span) = self.spans.get_mut(&uid) else { return };
+        if first {
+            span.first = (at, thread);
+        }
+        span.enters += 1;
+        span.inside += 1;
+        let call = span.call.then(|| {
+            let args = *span.args.get_or_insert_with(|| args(&mut self.builder, &span.fields));
+            (span.function, args)
+        });
+        self.thread(thread).stack.push(Entered { id, uid, at, call });
+    }
+
+    /// Gives events of a thread strictly increasing times.
+    fn tick(&mut self, thread: u32, time: i64) -> i64 {
+        let thread = self.thread(thread);
+        thread.last = time.max(thread.last.saturating_add(1));
+        thread.last
+    }
+
+    /// Decides whether a span is a call site of its own, and which task it belongs to.
+    fn first_enter(&mut self, thread: u32, uid: u32) {
+        let stack: Vec<u32> = self.thread(thread).stack.iter().map(|e| e.uid).collect();
+        let Some(span) = self.spans.get(&uid) else { return };
+        let (parent, opened, name) = (span.parent, span.opened, span.name);
+        if parent.is_none() && !stack.is_empty() && !span.phase {
+            if let Some(span) = self.spans.get_mut(&uid) {
+                span.call = true;
+            }
+            return;
+        }
+        let mut ancestor = parent;
+        let mut task = None;
+        for _ in 0..MOST_ANCESTORS {
+            let Some(a) = ancestor else { break };
+            if stack.contains(&a) {
+                task = self.spans.get(&a).and_then(|s| s.task);
+                break;
+            }
+            ancestor = self.spans.get(&a).and_then(|s| s.parent);
+        }
+        let task = task.unwrap_or_else(|| {
+            self.tasks.push(Task { name, track: None });
+            if let Some(parent) = parent {
+                self.mark_pointed_at(parent);
+                self.mark_pointed_at(uid);
+                self.pending.push(Pending::link(parent, uid, opened, "spawn", &mut self.builder));
+            }
+            (self.tasks.len() - 1) as u32
+        });
+        if let Some(span) = self.spans.get_mut(&uid) {
+            span.task = Some(task);
+        }
+    }
+
+    fn exit(&mut self, thread: u32, time: i64, id: u64, panicking: bool) {
+        let time = self.tick(thread, time);
+        let entry = self.thread(thread);
+        let Some(i) = entry.stack.iter().rposition(|e| e.id == id) else { return };
+        let track = entry.track;
+        let Entered { uid, at, call, .. } = entry.stack.remove(i);
+        if let Some((function, args)) = call {
+            let status = if panicking { SpanStatus::Error } else { SpanStatus::Ok };
+            let handle = self.builder.open_span(track, at, function, args);
+            self.builder.close_span(track, handle, time, status);
+            self.builder.span_cost(track, handle, self.busy, time - at);
+        }
+        let Some(span) = self.spans.get_mut(&uid) else { return };
+        span.inside = span.inside.saturating_sub(1);
+        span.last = span.last.max(time);
+        if span.inside == 0 {
+            span.busy += time - at;
+        }
+        if panicking {
+            self.fail(uid, &Field::Text("panicked".into()));
+        }
+    }
+
+    /// A closed span becomes a row and is forgotten.
+    pub(super) fn retire(&mut self, uid: u32) {
+        let Some(class) = self.spans.get(&uid).and_then(|s| s.class(true)) else {
+            self.forget(uid);
+            return;
+        };
+        let place = self.place(uid, &class);
+        if let Some(drawn) = self.drawn(uid, place, &class, false) {
+            draw(&mut self.builder, self.busy, &drawn, 0);
+        }
+        if let Some(span) = self.forget(uid)
+            && span.pointed_at
+        {
+            self.places.insert(uid, place);
+        }
+    }
+
+    fn forget(&mut self, uid: u32) -> Option<Live> {
+        let span = self.spans.remove(&uid)?;
+        if let Some(instances) = self.ids.get_mut(&span.id) {
+            if instances.latest == uid {
+                match instances.older.pop() {
+                    Some(older) => instances.latest = older,
+                    None => {
+                        self.ids.remove(&span.id);
+                    }
+                }
+            } else {
+                instances.older.retain(|&u| u != uid);
+            }
+        }
+        Some(span)
+    }
+
+    fn place(&mut self, uid: u32, class: &Class) -> Place {
+        let (thread, task) = self.spans.get(&uid).map_or((0, None), |s| (s.first.1, s.task));
+        let track: TrackId = match class {
+            Class::Phase => self.phase_track(),
+            Class::Thread => self.thread(thread).track,
+            Class::Task => {
+                let task = task.unwrap_or_else(|| self.task_of_parent(uid));
+                self.task_track(task)
+            }
+        };
+        Place(track)
+    }
+
+    /// The task of a span that was never entered: its parent's, or one of its own.
+    fn task_of_parent(&mut self, uid: u32) -> u32 {
+        let span = self.spans.get(&uid);
+        let parent = span.and_then(|s| s.parent).and_then(|p| self.spans.get(&p));
+        let task = parent.and_then(|p| p.task).unwrap_or_else(|| {
+            self.tasks.push(Task { name: span.map_or("", |s| s.name), track: None });
+            (self.tasks.len() - 1) as u32
+        });
+        if let Some(span) = self.spans.get_mut(&uid) {
+            span.task = Some(task);
+        }
+        task
+    }
+
+    /// `running`: an asynchronous span that is not closed goes on.
+    fn drawn(&self, uid: u32, place: Place, class: &Class, running: bool) -> Option<Drawn> {
+        let s = self.spans.get(&uid)?;
+        let last_exit = (s.enters > 0).then_some(s.last);
+        let open = s.inside > 0 || (running && s.closed.is_none());
+        let (start, end, busy) = match class {
+            Class::Phase => (s.opened, s.closed, None),
+            Class::Thread => (s.first.0, (s.inside == 0).then_some(s.last), None),
+            Class::Task => (s.opened, if open { None } else { last_exit.or(s.closed) }, Some(s.busy)),
+        };
+        let nest = matches!(class, Class::Task).then(|| (uid, self.parent_in_task(s)));
+        let (function, fields, failed) = (s.function, s.fields.clone(), s.failed);
+        Some(Drawn { uid, place, start, end, function, fields, failed, busy, nest })
+    }
+
+    fn parent_in_task(&self, span: &Live) -> Option<u32> {
+        let parent = self.spans.get(&span.parent?)?;
+        (parent.task.is_some() && parent.task == span.task).then_some(span.parent).flatten()
+    }
+
+    /// Rows for everything that is not closed. `ended`: and never will be.
+    pub(super) fn running(&mut self, ended: bool) -> Vec<Drawn> {
+        self.find_held_open();
+        let mut uids: Vec<u32> = self.spans.keys().copied().collect();
+        uids.sort_unstable();
+        let mut drawn = Vec::new();
+        for uid in uids {
+            let Some(class) = self.spans.get(&uid).and_then(|s| s.class(ended)) else { continue };
+            let place = self.place(uid, &class);
+            drawn.extend(self.drawn(uid, place, &class, true));
+        }
+        self.running_calls(&mut drawn);
+        drawn
+    }
+
+    /// A span that call sites keep open has ended with its last exit.
+    fn find_held_open(&mut self) {
+        let calls = self.spans.values().filter(|s| s.call || s.enters == 0).filter_map(|s| s.parent);
+        let parents: Vec<u32> = calls.collect();
+        for parent in parents {
+            if let Some(span) = self.spans.get_mut(&parent) {
+                span.holds_calls = true;
+            }
+        }
+    }
+
+    /// Enters of call sites that have no exit yet.
+    fn running_calls(&self, drawn: &mut Vec<Drawn>) {
+        for thread in self.threads.values() {
+            for entry in &thread.stack {
+                let (Some((function, _)), Some(span)) = (entry.call, self.spans.get(&entry.uid)) else {
+                    continue;
+                };
+                drawn.push(Drawn {
+                    uid: entry.uid,
+                    place: Place(thread.track),
+                    start: entry.at,
+                    end: None,
+                    function,
+                    fields: span.fields.clone(),
+                    failed: false,
+                    busy: None,
+                    nest: None,
+                });
+            }
+        }
+    }
+}
+
+/// Conventions for a failed span: a field `error`, or OpenTelemetry's status.
+fn fails(fields: &Fields) -> bool {
+    fields.iter().any(|(key, value)| match (*key, value) {
+        ("error", Field::Bool(failed)) => *failed,
+        ("error", Field::Text(text)) => !text.is_empty(),
+        ("otel.status_code", Field::Text(code)) => code.eq_ignore_ascii_case("error"),
+        _ => false,
+    })
+}

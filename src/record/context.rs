@@ -1,0 +1,102 @@
+//! What the recorded work may say and ask while it runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::jobs::{Cancelled, Job};
+
+/// Why work ended before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkloadError {
+    /// Somebody stopped or cancelled it.
+    Stopped,
+    /// It failed; one line for the user.
+    Failed(String),
+}
+
+impl std::fmt::Display for WorkloadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("stopped"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for WorkloadError {}
+
+impl From<Cancelled> for WorkloadError {
+    fn from(_: Cancelled) -> Self {
+        Self::Stopped
+    }
+}
+
+/// The line between a recording and its work: stage, progress and facts one way, «stop» the other.
+#[derive(Debug, Default)]
+pub struct Context {
+    job: Job,
+    stage: Mutex<String>,
+    facts: Mutex<Vec<(String, String)>>,
+    discard: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    /// Says what the work does now.
+    pub fn stage(&self, text: &str) {
+        text.clone_into(&mut lock(&self.stage));
+    }
+
+    /// Says that `done` of `total` steps are done.
+    ///
+    /// # Errors
+    /// [`WorkloadError::Stopped`] when the work must end.
+    pub fn advance(&self, done: u64, total: u64) -> Result<(), WorkloadError> {
+        Ok(self.job.checkpoint(done, total)?)
+    }
+
+    /// Asks whether to go on.
+    ///
+    /// # Errors
+    /// [`WorkloadError::Stopped`] when the work must end.
+    pub fn check(&self) -> Result<(), WorkloadError> {
+        if self.job.is_cancelled() { Err(WorkloadError::Stopped) } else { Ok(()) }
+    }
+
+    /// Adds a fact to the profile's header, or changes it.
+    pub fn fact(&self, key: &str, value: impl Into<String>) {
+        let mut facts = lock(&self.facts);
+        match facts.iter_mut().find(|(k, _)| k == key) {
+            Some((_, old)) => *old = value.into(),
+            None => facts.push((key.into(), value.into())),
+        }
+    }
+
+    pub(super) fn take_facts(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut *lock(&self.facts))
+    }
+
+    pub(super) fn stage_text(&self) -> String {
+        lock(&self.stage).clone()
+    }
+
+    pub(super) fn progress(&self) -> Option<f32> {
+        self.job.progress()
+    }
+
+    pub(super) fn stop(&self) {
+        self.job.cancel();
+    }
+
+    pub(super) fn cancel(&self) {
+        self.discard.store(true, Ordering::Relaxed);
+        self.job.cancel();
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.discard.load(Ordering::Relaxed)
+    }
+}

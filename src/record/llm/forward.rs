@@ -1,0 +1,352 @@
+//! The forward pass of a Llama, with a span for every operation.
+//!
+//! Weights are shared by all generations; each has its own KV cache, allocated once. The spans of the
+//! operations are made once, when the model is loaded: entering one then costs 30 ns, creating one
+//! would cost seven times as much. They have no parent, which tells the recorder that each enter is a
+//! call (see `record::assemble`).
+
+use std::sync::Arc;
+
+use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::{D, DType, Device, Module, Result, Tensor};
+use tracing::Span;
+
+use super::LlmError;
+use super::gguf::{Gguf, Shape, improve};
+
+macro_rules! op {
+    ($name:literal) => {
+        tracing::trace_span!(target: "inferscope::llm", parent: None, $name)
+    };
+    ($name:literal, $layer:expr) => {
+        tracing::trace_span!(target: "inferscope::llm", parent: None, $name, layer = $layer)
+    };
+}
+
+/// A matrix product.
+struct Linear {
+    weight: QMatMul,
+    /// Columns, padding included.
+    columns: usize,
+    span: Span,
+}
+
+impl Linear {
+    fn new(weight: Arc<QTensor>, span: Span) -> Result<Self> {
+        let (_, columns) = weight.shape().dims2()?;
+        Ok(Self { weight: QMatMul::from_arc(weight)?, columns, span })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _span = self.span.enter();
+        match self.columns - x.dim(D::Minus1)? {
+            0 => self.weight.forward(x),
+            padding => self.weight.forward(&x.pad_with_zeros(D::Minus1, 0, padding)?),
+        }
+    }
+}
+
+struct Norm {
+    weight: Tensor,
+    epsilon: f32,
+    span: Span,
+}
+
+impl Norm {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _span = self.span.enter();
+        candle_nn::ops::rms_norm(x, &self.weight, self.epsilon)
+    }
+}
+
+/// Spans of a layer's parts that have no weights.
+struct LayerSpans {
+    layer: Span,
+    attention: Span,
+    rope: Span,
+    append: Span,
+    scores: Span,
+    mask: Span,
+    softmax: Span,
+    values: Span,
+    residual: Span,
+    mlp: Span,
+    silu: Span,
+}
+
+struct Layer {
+    norm1: Norm,
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    norm2: Norm,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+    spans: LayerSpans,
+}
+
+/// The weights.
+pub(super) struct Llama {
+    pub(super) shape: Shape,
+    /// Bytes of all matrices, as they are in memory.
+    pub(super) weight_bytes: usize,
+    embedding: Arc<QTensor>,
+    layers: Vec<Layer>,
+    norm: Norm,
+    head: Linear,
+    cos: Tensor,
+    sin: Tensor,
+    forward: Span,
+    embed: Span,
+}
+
+/// Keys and values of the tokens so far: for each layer two tensors (1, kv heads, positions, width).
+pub(super) struct KvCache {
+    layers: Vec<(Tensor, Tensor)>,
+    len: usize,
+}
+
+impl KvCache {
+    pub(super) fn new(shape: &Shape, positions: usize) -> Result<Self> {
+        let dims = (1, shape.kv_heads, positions, shape.head_width);
+        let zeros = || Tensor::zeros(dims, DType::F32, &Device::Cpu);
+        let layers = (0..shape.layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_>>()?;
+        Ok(Self { layers, len: 0 })
+    }
+
+    /// Forgets all tokens; keeps the memory.
+    pub(super) fn reset(&mut self) {
+        self.len = 0;
+    }
+
+    /// Tokens held.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends at the present length (which [`Llama::forward`] moves on) and gives all of it.
+    fn append(&self, layer: usize, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (keys, values) = &self.layers[layer];
+        let len = self.len + k.dim(2)?;
+        keys.slice_set(k, 2, self.len)?;
+        values.slice_set(v, 2, self.len)?;
+        Ok((keys.narrow(2, 0, len)?, values.narrow(2, 0, len)?))
+    }
+}
+
+impl Shape {
+    /// Bytes that one token holds in the KV cache.
+    pub(super) fn kv_bytes_per_token(&self) -> usize {
+        2 * self.layers * self.kv_heads * self.head_width * DType::F32.size_in_bytes()
+    }
+}
+
+struct Loader<'a, 'b> {
+    gguf: &'a mut Gguf<'b>,
+    bytes: usize,
+}
+
+impl Loader<'_, '_> {
+    fn matrix(&mut self, name: &str, dims: [usize; 2]) -> std::result::Result<Arc<QTensor>, LlmError> {
+        let weight = improve(self.gguf.tensor(name, &dims)?)?;
+        self.bytes += weight.storage_size_in_bytes();
+        Ok(Arc::new(weight))
+    }
+
+    fn linear(&mut self, name: &str, dims: [usize; 2], span: Span) -> std::result::Result<Linear, LlmError> {
+        Ok(Linear::new(self.matrix(name, dims)?, span)?)
+    }
+
+    fn norm(&mut self, name: &str, shape: &Shape, span: Span) -> std::result::Result<Norm, LlmError> {
+        Ok(Norm { weight: self.gguf.vector(name, shape.width)?, epsilon: shape.norm_epsilon, span })
+    }
+
+    fn layer(&mut self, i: usize, shape: &Shape, ffn: usize) -> std::result::Result<Layer, LlmError> {
+        let name = |part: &str| format!("blk.{i}.{part}.weight");
+        let (d, q, kv) = (shape.width, shape.heads * shape.head_width, shape.kv_heads * shape.head_width);
+        Ok(Layer {
+            norm1: self.norm(&name("attn_norm"), shape, op!("rms_norm", i))?,
+            q: self.linear(&name("attn_q"), [q, d], op!("q_proj", i))?,
+            k: self.linear(&name("attn_k"), [kv, d], op!("k_proj", i))?,
+            v: self.linear(&name("attn_v"), [kv, d], op!("v_proj", i))?,
+            o: self.linear(&name("attn_output"), [d, q], op!("o_proj", i))?,
+            norm2: self.norm(&name("ffn_norm"), shape, op!("rms_norm", i))?,
+            gate: self.linear(&name("ffn_gate"), [ffn, d], op!("gate_proj", i))?,
+            up: self.linear(&name("ffn_up"), [ffn, d], op!("up_proj", i))?,
+            down: self.linear(&name("ffn_down"), [d, ffn], op!("down_proj", i))?,
+            spans: LayerSpans {
+                layer: op!("layer", i),
+                attention: op!("attn", i),
+                rope: op!("rope", i),
+                append: op!("kv_append", i),
+                scores: op!("matmul_qk", i),
+                mask: op!("mask", i),
+                softmax: op!("softmax", i),
+                values: op!("matmul_av", i),
+                residual: op!("residual", i),
+                mlp: op!("mlp", i),
+                silu: op!("silu_mul", i),
+            },
+        })
+    }
+}
+
+impl Llama {
+    /// Loads the weights; positions up to `positions` can be computed. `go_on` is asked between layers.
+    pub(super) fn load(
+        gguf: &mut Gguf<'_>,
+        positions: usize,
+        go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
+    ) -> std::result::Result<Self, LlmError> {
+        let shape = gguf.shape()?;
+        let (vocabulary, _) = gguf.matrix_dims("token_embd.weight")?;
+        let (ffn, _) = gguf.matrix_dims("blk.0.ffn_up.weight")?;
+        let mut loader = Loader { gguf, bytes: 0 };
+        let dims = [vocabulary, shape.width];
+        let embedding = loader.matrix("token_embd.weight", dims)?;
+        let mut layers = Vec::new();
+        for i in 0..shape.layers {
+            go_on()?;
+            layers.push(loader.layer(i, &shape, ffn)?);
+        }
+        let norm = loader.norm("output_norm.weight", &shape, op!("rms_norm"))?;
+        // One quantised copy serves the lookup and the last product where the file has only one.
+        let head = if loader.gguf.has("output.weight") {
+            loader.linear("output.weight", dims, op!("lm_head"))?
+        } else {
+            Linear::new(embedding.clone(), op!("lm_head"))?
+        };
+        let (cos, sin) = rotations(&shape, positions)?;
+        Ok(Self {
+            shape,
+            weight_bytes: loader.bytes,
+            embedding,
+            layers,
+            norm,
+            head,
+            cos,
+            sin,
+            forward: op!("forward"),
+            embed: op!("embed"),
+        })
+    }
+
+    /// Scores of the token after the last of `ids`, which follow on what `cache` holds.
+    pub(super) fn forward(&self, ids: &[u32], cache: &mut KvCache) -> Result<Vec<f32>> {
+        let _forward = self.forward.enter();
+        let (count, done) = (ids.len(), cache.len);
+        let mut x = {
+            let _span = self.embed.enter();
+            let rows = self.embedding.embedding(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?)?;
+            rows.narrow(D::Minus1, 0, self.shape.width)?.contiguous()?
+        };
+        let cos = self.cos.narrow(0, done, count)?;
+        let sin = self.sin.narrow(0, done, count)?;
+        let mask = if count > 1 { Some(causal_mask(done, count)?) } else { None };
+        for (i, layer) in self.layers.iter().enumerate() {
+            let _layer = layer.spans.layer.enter();
+            let h = layer.norm1.forward(&x)?;
+            let attended = self.attend(i, &h, (&cos, &sin), mask.as_ref(), cache)?;
+            x = add(&layer.spans.residual, &x, &attended)?;
+            let h = layer.norm2.forward(&x)?;
+            let changed = layer.mlp(&h)?;
+            x = add(&layer.spans.residual, &x, &changed)?;
+        }
+        cache.len += count;
+        let last = self.norm.forward(&x.narrow(1, count - 1, 1)?.contiguous()?)?;
+        self.head.forward(&last.squeeze(1)?)?.squeeze(0)?.to_vec1()
+    }
+
+    /// Grouped attention: the heads that share keys are rows of one product, so keys are not copied.
+    fn attend(
+        &self,
+        index: usize,
+        h: &Tensor,
+        (cos, sin): (&Tensor, &Tensor),
+        mask: Option<&Tensor>,
+        cache: &KvCache,
+    ) -> Result<Tensor> {
+        let layer = &self.layers[index];
+        let spans = &layer.spans;
+        let _attention = spans.attention.enter();
+        let (batch, count, _) = h.dims3()?;
+        let Shape { heads, kv_heads, head_width, .. } = self.shape;
+        let group = heads / kv_heads;
+        let (q, k, v) = (layer.q.forward(h)?, layer.k.forward(h)?, layer.v.forward(h)?);
+        let (q, k, v) = {
+            let _span = spans.rope.enter();
+            let split = |x: &Tensor, heads: usize| {
+                x.reshape((batch, count, heads, head_width))?.transpose(1, 2)?.contiguous()
+            };
+            let (q, k, v) = (split(&q, heads)?, split(&k, kv_heads)?, split(&v, kv_heads)?);
+            let rope = candle_nn::rotary_emb::rope_i;
+            (rope(&q, cos, sin)?, rope(&k, cos, sin)?, v)
+        };
+        let (k, v) = {
+            let _span = spans.append.enter();
+            cache.append(index, &k, &v)?
+        };
+        let scores = {
+            let _span = spans.scores.enter();
+            let q = q.reshape((batch, kv_heads, group * count, head_width))?;
+            (q.matmul(&k.transpose(2, 3)?)? * (head_width as f64).sqrt().recip())?
+        };
+        let scores = match mask {
+            None => scores,
+            Some(mask) => {
+                let _span = spans.mask.enter();
+                let len = scores.dim(D::Minus1)?;
+                let wide = scores.reshape((batch, kv_heads, group, count, len))?.broadcast_add(mask)?;
+                wide.reshape((batch, kv_heads, group * count, len))?
+            }
+        };
+        let weights = {
+            let _span = spans.softmax.enter();
+            candle_nn::ops::softmax_last_dim(&scores)?
+        };
+        let mixed = {
+            let _span = spans.values.enter();
+            let y = weights.matmul(&v)?.reshape((batch, heads, count, head_width))?;
+            y.transpose(1, 2)?.reshape((batch, count, heads * head_width))?
+        };
+        layer.o.forward(&mixed)
+    }
+}
+
+impl Layer {
+    fn mlp(&self, h: &Tensor) -> Result<Tensor> {
+        let _mlp = self.spans.mlp.enter();
+        let (gate, up) = (self.gate.forward(h)?, self.up.forward(h)?);
+        let gated = {
+            let _span = self.spans.silu.enter();
+            (candle_nn::ops::silu(&gate)? * up)?
+        };
+        self.down.forward(&gated)
+    }
+}
+
+fn add(span: &Span, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let _span = span.enter();
+    a + b
+}
+
+/// A token sees itself and those before it.
+fn causal_mask(done: usize, count: usize) -> Result<Tensor> {
+    let len = done + count;
+    let see = |i: usize, j: usize| if j > done + i { f32::NEG_INFINITY } else { 0.0 };
+    let mask: Vec<f32> = (0..count).flat_map(|i| (0..len).map(move |j| see(i, j))).collect();
+    Tensor::from_vec(mask, (1, 1, 1, count, len), &Device::Cpu)
+}
+
+/// Cosines and sines of the rotary positions.
+fn rotations(shape: &Shape, positions: usize) -> Result<(Tensor, Tensor)> {
+    let width = shape.head_width;
+    let turns: Vec<f32> =
+        (0..width).step_by(2).map(|i| shape.rope_base.powf(i as f32 / width as f32).recip()).collect();
+    let turns = Tensor::from_vec(turns, (1, width / 2), &Device::Cpu)?;
+    let steps = Tensor::arange(0f32, positions as f32, &Device::Cpu)?.reshape((positions, 1))?;
+    let angles = steps.matmul(&turns)?;
+    Ok((angles.cos()?, angles.sin()?))
+}

@@ -1,0 +1,97 @@
+//! Text generation by a model of the Llama family, in this process, with a span for every operation.
+//!
+//! The forward pass is our own (on candle's tensors), because a library's has no spans for the
+//! operations, no layer numbers and no say over the KV cache. The bundled model has 2.6 million
+//! parameters, answers questions about profiling and nothing else, and needs no download.
+//!
+//! Model files are hostile until proven otherwise: sizes and offsets are checked against the file
+//! before anything is read or allocated by them.
+
+mod engine;
+mod forward;
+mod gguf;
+mod sampling;
+mod tokens;
+
+pub use engine::{Answer, Generator, Model, Sampling};
+pub use sampling::Pcg32;
+
+use super::WorkloadError;
+
+/// The bundled model.
+pub static BUNDLED: &[u8] = include_bytes!("../../../assets/model/tiny.q8_0.gguf");
+
+/// Why a model cannot be loaded or run.
+#[derive(Debug)]
+pub enum LlmError {
+    /// The file cannot be read or is not what it should be; one line with what and what to do.
+    File(String),
+    /// candle refused an operation.
+    Compute(String),
+    /// The recording was stopped.
+    Stopped,
+}
+
+impl std::fmt::Display for LlmError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(why) => f.write_str(why),
+            Self::Compute(why) => write!(f, "the model cannot be computed: {why}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+impl std::error::Error for LlmError {}
+
+impl From<candle_core::Error> for LlmError {
+    fn from(error: candle_core::Error) -> Self {
+        // Only the first line: the rest is candle's backtrace.
+        Self::Compute(error.to_string().lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+impl From<LlmError> for WorkloadError {
+    fn from(error: LlmError) -> Self {
+        match error {
+            LlmError::Stopped => Self::Stopped,
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<WorkloadError> for LlmError {
+    fn from(error: WorkloadError) -> Self {
+        match error {
+            WorkloadError::Stopped => Self::Stopped,
+            WorkloadError::Failed(why) => Self::Compute(why),
+        }
+    }
+}
+
+/// Leaves one core to the window: candle splits a matrix product over this many threads, which wait
+/// for each other, so one that shares its core with another program slows all down.
+///
+/// candle takes the number from the environment at the first product. Setting the environment is only
+/// sound while nothing else reads it, so a process that has more than one thread keeps candle's choice.
+pub(super) fn set_matmul_threads() {
+    const NAME: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(NAME).is_some() || !is_single_threaded() {
+        return;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    #[expect(unsafe_code, reason = "the only way to tell candle; checked above that no other thread runs")]
+    // SAFETY: there is one thread, so nothing reads the environment at the same time.
+    unsafe {
+        std::env::set_var(NAME, cores.saturating_sub(1).max(1).to_string());
+    }
+}
+
+fn is_single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}
+
+/// Threads that share a matrix product.
+pub(super) fn matmul_threads() -> String {
+    std::env::var("CANDLE_NUM_THREADS").unwrap_or_else(|_| candle_core::utils::get_num_threads().to_string())
+}

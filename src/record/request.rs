@@ -1,0 +1,160 @@
+//! Requests to a language model, as the code that serves them reports.
+//!
+//! Stamps are taken when they happen, in ticks of the recorder's clock, so that they fit the spans.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::clock::{self, Scale};
+use super::sink;
+use crate::model::{Outcome, ProfileBuilder, Request, TokenCounts, TrackId};
+
+/// What is known about a request so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestRow {
+    name: String,
+    model: String,
+    prompt: String,
+    completion: String,
+    arrived: u64,
+    scheduled: Option<u64>,
+    finished: Option<u64>,
+    token_times: Vec<u64>,
+    prompt_tokens: Option<u64>,
+    kv_cache_bytes: Option<u64>,
+    outcome: Outcome,
+    /// The thread that serves it.
+    pub(super) thread: Option<u32>,
+}
+
+static OPEN: Mutex<Vec<Arc<Mutex<RequestRow>>>> = Mutex::new(Vec::new());
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request that is being served. Dropped before it finished, it counts as cancelled.
+#[derive(Debug)]
+pub struct RequestHandle {
+    row: Arc<Mutex<RequestRow>>,
+}
+
+/// Reports a request that arrives now.
+#[must_use]
+pub fn request(name: &str, model: &str, prompt: &str) -> RequestHandle {
+    let row = RequestRow {
+        name: name.into(),
+        model: model.into(),
+        prompt: prompt.into(),
+        arrived: clock::ticks(),
+        outcome: Outcome::Running,
+        ..RequestRow::default()
+    };
+    let row = Arc::new(Mutex::new(row));
+    if sink::is_on() {
+        lock(&OPEN).push(row.clone());
+    }
+    RequestHandle { row }
+}
+
+impl RequestHandle {
+    /// It left the queue: the calling thread works on it from now on.
+    pub fn scheduled(&self) {
+        let (now, thread) = (clock::ticks(), sink::this_thread());
+        let mut row = lock(&self.row);
+        (row.scheduled, row.thread) = (Some(now), Some(thread));
+    }
+
+    /// The prompt has so many tokens.
+    pub fn prompt_tokens(&self, count: usize) {
+        lock(&self.row).prompt_tokens = Some(count as u64);
+    }
+
+    /// An output token is there.
+    pub fn token(&self) {
+        let now = clock::ticks();
+        lock(&self.row).token_times.push(now);
+    }
+
+    /// The answer is complete; `kv_cache_bytes` is what the KV cache held in the end.
+    pub fn finish(self, completion: &str, kv_cache_bytes: u64) {
+        self.end(Outcome::Ok, |row| {
+            row.completion = completion.into();
+            row.kv_cache_bytes = Some(kv_cache_bytes);
+        });
+    }
+
+    /// It failed.
+    pub fn fail(self, reason: &str) {
+        self.end(Outcome::Error, |row| row.completion = reason.into());
+    }
+
+    fn end(&self, outcome: Outcome, change: impl FnOnce(&mut RequestRow)) {
+        let now = clock::ticks();
+        let mut row = lock(&self.row);
+        if row.outcome == Outcome::Running {
+            row.outcome = outcome;
+            row.finished = Some(now);
+            change(&mut row);
+        }
+    }
+}
+
+impl Drop for RequestHandle {
+    fn drop(&mut self) {
+        self.end(Outcome::Cancelled, |_| ());
+    }
+}
+
+/// Forgets the requests of earlier recordings.
+pub(super) fn reset() {
+    lock(&OPEN).clear();
+}
+
+/// Requests that ended since the last call, and those that run.
+pub(super) fn take() -> (Vec<RequestRow>, Vec<RequestRow>) {
+    let mut done = Vec::new();
+    let mut running = Vec::new();
+    lock(&OPEN).retain(|row| {
+        let row = lock(row);
+        let runs = row.outcome == Outcome::Running;
+        if runs {
+            running.push(row.clone())
+        } else {
+            done.push(row.clone())
+        }
+        runs
+    });
+    (done, running)
+}
+
+impl RequestRow {
+    /// The row of the profile.
+    pub(super) fn to_model(
+        &self,
+        builder: &mut ProfileBuilder,
+        scale: &Scale,
+        track: Option<TrackId>,
+    ) -> Request {
+        let times: Vec<i64> = self.token_times.iter().map(|&t| scale.ns(t)).collect();
+        Request {
+            name: builder.string(&self.name),
+            model: builder.string(&self.model),
+            track,
+            arrived: scale.ns(self.arrived),
+            scheduled: self.scheduled.map(|t| scale.ns(t)),
+            first_token: times.first().copied(),
+            finished: self.finished.map(|t| scale.ns(t)),
+            tokens: TokenCounts {
+                input: self.prompt_tokens,
+                output: Some(times.len() as u64),
+                ..TokenCounts::default()
+            },
+            token_times: times,
+            cost_nano_dollars: None,
+            kv_cache_bytes: self.kv_cache_bytes,
+            outcome: self.outcome,
+            prompt: builder.string(&self.prompt),
+            completion: builder.string(&self.completion),
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! A recording from start to end.
+//!
+//! Three threads beside the work itself: the work's own, the sampler's, and one that reads events,
+//! freezes revisions and in the end assembles the profile. The recorder is one per process, so
+//! recordings never run at the same time: a second one waits for the first.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tracing_core::callsite::rebuild_interest_cache;
+
+use super::assemble::Assembler;
+use super::clock::{self, Scale};
+use super::context::{Context, WorkloadError};
+use super::sampler::Sampler;
+use super::{machine, request, sink};
+use crate::model::{Meta, Profile, Severity, Unit};
+
+/// How to record.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Samples of memory, CPU and GPU per second; 0 takes none.
+    pub sample_hz: u32,
+    /// Shortest time between two revisions. They also never take more than a twentieth of the time.
+    pub revision_every: Duration,
+    /// Events that a recording holds before it begins to lose some: 16 bytes each while they wait to
+    /// be read, and about as much per event in the profile.
+    pub max_events: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { sample_hz: 25, revision_every: Duration::from_millis(250), max_events: 30_000_000 }
+    }
+}
+
+/// Why a recording gave no profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordError {
+    /// No workload has this id.
+    UnknownWorkload(String),
+    /// A parameter is unknown or has a value that it cannot have; the text says which and why.
+    Parameter(String),
+    /// The program installed a `tracing` subscriber without [`super::layer`].
+    ForeignSubscriber,
+    /// It was cancelled, and what it had recorded was thrown away.
+    Cancelled,
+    /// The recorder itself failed.
+    Internal(String),
+}
+
+impl std::fmt::Display for RecordError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownWorkload(id) => {
+                let known: Vec<_> = super::WORKLOADS.iter().map(|w| w.id()).collect();
+                write!(f, "there is no workload «{id}»; known: {}", known.join(", "))
+            }
+            Self::Parameter(why) => f.write_str(why),
+            Self::ForeignSubscriber => f.write_str(
+                "another tracing subscriber is installed; add inferscope::record::layer() to it at program start",
+            ),
+            Self::Cancelled => f.write_str("the recording was cancelled"),
+            Self::Internal(why) => write!(f, "the recorder failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// How a recording gets on.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Time since the start, until the end.
+    pub elapsed: Duration,
+    /// What it is doing, in words.
+    pub stage: String,
+    /// Finished share from 0 to 1; `None` while nobody knows.
+    pub progress: Option<f32>,
+    /// Spans entered so far.
+    pub spans: u64,
+    /// Events that did not fit.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    started: Option<Instant>,
+    ended: Option<Instant>,
+    spans: u64,
+    dropped: u64,
+}
+
+/// A recording that runs. Dropping it stops the work and keeps nothing.
+#[derive(Debug)]
+pub struct Recording {
+    context: Arc<Context>,
+    shared: Arc<Mutex<Shared>>,
+    thread: Option<std::thread::JoinHandle<Result<Arc<Profile>, RecordError>>>,
+}
+
+/// What a revision is given to.
+pub type OnRevision = Box<dyn Fn(Arc<Profile>) + Send>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Recording {
+    /// Ends the work now and keeps what was recorded.
+    pub fn stop(&self) {
+        self.context.stop();
+    }
+
+    /// Ends the work now and throws away what was recorded.
+    pub fn cancel(&self) {
+        self.context.cancel();
+    }
+
+    /// How it gets on. Cheap enough for every frame.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = lock(&self.shared);
+        let end = shared.ended.unwrap_or_else(Instant::now);
+        Status {
+            elapsed: shared.started.map_or(Duration::ZERO, |s| end.duration_since(s)),
+            stage: self.context.stage_text(),
+            progress: self.context.progress(),
+            spans: shared.spans,
+            dropped: shared.dropped,
+        }
+    }
+
+    /// True once [`Self::join`] will not wait.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished)
+    }
+
+    /// Waits for the end and gives the profile.
+    ///
+    /// # Errors
+    /// [`RecordError::Cancelled`] after [`Self::cancel`], and what else kept the recording from
+    /// starting. Work that fails still gives a profile: of what it did before.
+    pub fn join(mut self) -> Result<Arc<Profile>, RecordError> {
+        let Some(thread) = self.thread.take() else { return Err(RecordError::Cancelled) };
+        thread.join().unwrap_or_else(|panic| Err(RecordError::Internal(panic_text(&*panic))))
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.context.cancel();
+        }
+    }
+}
+
+/// What a panic said.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+        .unwrap_or_else(|| "panicked".to_owned())
+}
+
+/// What is recorded: a title, facts for the header, and the work itself.
+pub struct Work {
+    /// Title of the profile.
+    pub title: String,
+    /// Facts that are known before it runs.
+    pub facts: Vec<(String, String)>,
+    /// The work. It should call [`Context::check`] often enough to be stopped within 100 ms.
+    #[expect(clippy::type_complexity, reason = "one closure, used once")]
+    pub run: Box<dyn FnOnce(&Context) -> Result<(), WorkloadError> + Send>,
+}
+
+impl Work {
+    /// Work called `title`.
+    pub fn new(
+        title: &str,
+        run: impl FnOnce(&Context) -> Result<(), WorkloadError> + Send + 'static,
+    ) -> Self {
+        Self { title: title.into(), facts: Vec::new(), run: Box::new(run) }
+    }
+}
+
+/// Records `work`: any Rust code that emits `tracing` spans.
+///
+/// # Errors
+/// [`RecordError::ForeignSubscriber`] when the program has a subscriber without [`super::layer`].
+pub fn record(work: Work, options: Options, on_revision: OnRevision) -> Result<Recording, RecordError> {
+    if !super::ensure_subscriber() {
+        return Err(RecordError::ForeignSubscriber);
+    }
+    let context = Arc::new(Context::default());
+    let shared = Arc::new(Mutex::new(Shared::default()));
+    let session = Session { context: context.clone(), shared: shared.clone(), options, on_revision };
+    let thread = crate::jobs::spawn("recorder", move || session.run(work));
+    Ok(Recording { context, shared, thread: Some(thread) })
+}
+
+/// One recording at a time.
+static EXCLUSIVE: Mutex<()> = Mutex::new(());
+
+struct Session {
+    context: Arc<Context>,
+    shared: Arc<Mutex<Shared>>,
+    options: Options,
+    on_revision: OnRevision,
+}
+
+impl Session {
+    fn run(self, work: Work) -> Result<Arc<Profile>, RecordError> {
+        let exclusive = self.wait_for_turn()?;
+        let mut scale = Scale::measure();
+        let machine = machine::card();
+        switch(true);
+        sink::reset(self.options.max_events);
+        let cost = measure_cost();
+        sink::reset(self.options.max_events);
+        request::reset();
+        scale.restart();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let meta = Meta {
+            format: "inferscope".into(),
+            tool: concat!("inferscope ", env!("CARGO_PKG_VERSION")).into(),
+            title: work.title,
+            origin_unix_ns: i64::try_from(unix).ok(),
+            facts: work.facts,
+            machine,
+            ..Meta::default()
+        };
+        lock(&self.shared).started = Some(Instant::now());
+        let mut assembler = Assembler::new(scale);
+        let outcome = self.watch(work.run, &mut assembler, &meta);
+        let duration = scale.now();
+        switch(false);
+        lock(&self.shared).ended = Some(Instant::now());
+        if self.context.is_cancelled() {
+            return Err(RecordError::Cancelled);
+        }
+        self.context.stage("Assembling the profile");
+        let profile = self.conclude(assembler, meta, &outcome, duration, cost);
+        self.context.stage(if outcome.is_ok() { "Done" } else { "Ended early" });
+        drop(exclusive);
+        Ok(Arc::new(profile))
+    }
+
+    fn wait_for_turn(&self) -> Result<MutexGuard<'static, ()>, RecordError> {
+        self.context.stage("Starting");
+        loop {
+            match EXCLUSIVE.try_lock() {
+                Ok(guard) => return Ok(guard),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => self.context.stage("Waiting for another recording to end"),
+            }
+            if self.context.check().is_err() {
+                return Err(RecordError::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Lets the work run, and meanwhile reads its events and freezes revisions.
+    fn watch(
+        &self,
+        run: impl FnOnce(&Context) -> Result<(), WorkloadError> + Send + 'static,
+        assembler: &mut Assembler,
+        meta: &Meta,
+    ) -> Result<(), WorkloadError> {
+        let sampler = Sampler::start(self.options.sample_hz);
+        let (done, finished) = mpsc::channel::<()>();
+        let context = self.context.clone();
+        let worker = crate::jobs::spawn("workload", move || {
+            // Dropped at the end, also by a panic: that wakes the recorder.
+            let _done = done;
+            run(&context)
+        });
+        let read_every = self.options.revision_every.min(Duration::from_millis(250));
+        let mut next_revision = Instant::now() + self.options.revision_every;
+        while finished.recv_timeout(read_every) == Err(RecvTimeoutError::Timeout) {
+            assembler.feed();
+            let mut shared = lock(&self.shared);
+            (shared.spans, shared.dropped) = (assembler.entered(), sink::lost());
+            drop(shared);
+            let begin = Instant::now();
+            if begin >= next_revision && !self.context.is_cancelled() {
+                (self.on_revision)(Arc::new(assembler.snapshot(meta.clone())));
+                let cost = begin.elapsed();
+                next_revision = Instant::now() + self.options.revision_every.max(cost * 20);
+            }
+        }
+        let outcome = worker.join();
+        drop(sampler);
+        outcome.unwrap_or_else(|panic| Err(WorkloadError::Failed(panic_text(&*panic))))
+    }
+
+    fn conclude(
+        &self,
+        mut assembler: Assembler,
+        mut meta: Meta,
+        outcome: &Result<(), WorkloadError>,
+        duration: i64,
+        cost: Option<f64>,
+    ) -> Profile {
+        assembler.feed();
+        meta.facts.extend(self.context.take_facts());
+        let end = match outcome {
+            Ok(()) => None,
+            Err(WorkloadError::Stopped) => Some(("stopped by the user".to_owned(), Severity::Warning)),
+            Err(WorkloadError::Failed(why)) => {
+                assembler.warn("the recorded work failed (what it did before is kept)", why);
+                Some((format!("failed: {why}"), Severity::Error))
+            }
+        };
+        if let Some((text, severity)) = end {
+            assembler.mark(duration, &format!("Recording {text}"), severity);
+            meta.facts.push(("Ended".into(), text));
+        }
+        if let Some(ns) = cost {
+            let share = assembler.entered() as f64 * ns / (duration.max(1) as f64) * 100.0;
+            let share = if share < 0.05 { "under 0.1 %".to_owned() } else { format!("about {share:.1} %") };
+            meta.facts.push(("Recorder cost".into(), format!("{ns:.0} ns per span, {share} of the run")));
+        }
+        let lost = sink::lost();
+        meta.facts.push(("Lost events".into(), lost.to_string()));
+        let mut shared = lock(&self.shared);
+        (shared.spans, shared.dropped) = (assembler.entered(), lost);
+        drop(shared);
+        assembler.finish(meta, duration)
+    }
+}
+
+fn switch(on: bool) {
+    sink::set_on(on);
+    rebuild_interest_cache();
+}
+
+/// CPU time of one enter and exit in ns: the best of a few rounds. `None` when a filter of the program
+/// keeps the recorder's own spans away.
+fn measure_cost() -> Option<f64> {
+    const ROUNDS: u32 = 10;
+    const SPANS: u32 = 500;
+    let span = tracing::trace_span!(target: "inferscope::record", parent: None, "calibration");
+    if span.is_disabled() {
+        return None;
+    }
+    let round = || {
+        let start = Instant::now();
+        for _ in 0..SPANS {
+            let _inside = span.enter();
+        }
+        start.elapsed().as_nanos() as f64 / f64::from(SPANS)
+    };
+    (0..ROUNDS).map(|_| round()).min_by(f64::total_cmp)
+}
+
+/// Reports the level of something over time, such as bytes in a cache, as a counter of the recording.
+pub fn count(name: &str, unit: Unit, value: f64) {
+    if sink::is_on() {
+        sink::queue(sink::Cold::Count { name: name.into(), unit, ticks: clock::ticks(), value });
+    }
+}

@@ -1,0 +1,46 @@
+//! The default recording: the asynchronous pipeline, then the text generation, in one session.
+
+use super::asyncio::{Asyncio, SCALE};
+use super::generate::{Generate, PARAMS};
+use super::{Context, Param, Params, Workload, WorkloadError};
+use crate::phase;
+
+/// Both, one after the other.
+pub(super) struct Demo;
+
+static ALL: [Param; PARAMS.len() + 1] = {
+    // A pipeline of 2.4 seconds: long enough to watch, short enough to wait for.
+    let mut all = [Param { default: "0.2", ..SCALE }; PARAMS.len() + 1];
+    let mut i = 0;
+    while i < PARAMS.len() {
+        all[i + 1] = PARAMS[i];
+        i += 1;
+    }
+    all
+};
+
+impl Workload for Demo {
+    fn id(&self) -> &'static str {
+        "default"
+    }
+
+    fn title(&self) -> &'static str {
+        "Async pipeline and text generation"
+    }
+
+    fn about(&self) -> &'static str {
+        "A few seconds of both: an asynchronous pipeline that mostly waits, then a language model that \
+         works. A good first recording."
+    }
+
+    fn params(&self) -> &'static [Param] {
+        &ALL
+    }
+
+    fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
+        let pipeline = phase!("async pipeline");
+        Asyncio.run(params, cx)?;
+        drop(pipeline);
+        Generate.run(params, cx)
+    }
+}

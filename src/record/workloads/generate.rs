@@ -1,0 +1,332 @@
+//! Real text generation: several users ask a small model about profiling.
+//!
+//! First each question waits for the answer to the one before, then many arrive at once and queue for
+//! a few workers. The same work, so the difference between the two halves is queueing.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::phase;
+use crate::record::llm::{Generator, LlmError, Model, Sampling, matmul_threads};
+use crate::record::{RequestHandle, request};
+
+/// The generation.
+pub(super) struct Generate;
+
+pub(super) const PARAMS: [Param; 9] = [
+    Param {
+        key: "questions",
+        label: "Questions",
+        help: "Questions that are asked one after another.",
+        default: "24",
+        kind: ParamKind::Int { min: 0, max: 10_000 },
+    },
+    Param {
+        key: "concurrency",
+        label: "Questions at once",
+        help: "Questions that then arrive at the same moment and queue for the workers.",
+        default: "24",
+        kind: ParamKind::Int { min: 0, max: 10_000 },
+    },
+    Param {
+        key: "workers",
+        label: "Workers",
+        help: "Answers that are generated at the same time.",
+        default: "2",
+        kind: ParamKind::Int { min: 1, max: 64 },
+    },
+    Param {
+        key: "threads",
+        label: "Threads per worker",
+        help: "Threads for the elementwise operations of one answer. Matrix products follow CANDLE_NUM_THREADS.",
+        default: "1",
+        kind: ParamKind::Int { min: 1, max: 256 },
+    },
+    Param {
+        key: "max_new_tokens",
+        label: "Most new tokens",
+        help: "Longest answer, in tokens.",
+        default: "80",
+        kind: ParamKind::Int { min: 1, max: 4096 },
+    },
+    Param {
+        key: "temperature",
+        label: "Temperature",
+        help: "0 always takes the most probable token.",
+        default: "0.7",
+        kind: ParamKind::Float { min: 0.0, max: 10.0 },
+    },
+    Param {
+        key: "top_p",
+        label: "Top p",
+        help: "Only the most probable tokens that have this probability together.",
+        default: "0.95",
+        kind: ParamKind::Float { min: 0.01, max: 1.0 },
+    },
+    Param {
+        key: "seed",
+        label: "Seed",
+        help: "The same seed gives the same answers on the same machine.",
+        default: "42",
+        kind: ParamKind::Int { min: 0, max: i64::MAX },
+    },
+    Param {
+        key: "model",
+        label: "Model file",
+        help: "A GGUF file of the Llama family; empty for the bundled model.",
+        default: "",
+        kind: ParamKind::Path,
+    },
+];
+
+/// Considered at each token; more would not change the text, only the time to sort.
+const TOP_K: usize = 40;
+
+/// What the bundled model answers well.
+const QUESTIONS: &[&str] = &[
+    "Why is my app slow?",
+    "What is a span?",
+    "How does a language model work?",
+    "What is the KV cache?",
+    "How do I measure the time to first token?",
+    "What should I optimise first?",
+    "How can I make my chatbot answer faster?",
+    "Why does the prefill matter?",
+    "What is the difference between waiting and working?",
+    "Tell me everything about batching.",
+    "How do I compare two runs?",
+    "Why is quantization important?",
+    "What does self time mean?",
+    "How do I speed up the decode?",
+    "What happens inside a layer?",
+    "Give me three tips for the cache.",
+    "Should I use the CPU or the GPU?",
+    "Explain a flame graph.",
+    "My app is slow. Is it the queue?",
+    "How can I remove unnecessary I/O?",
+    "Why should I care about latency?",
+    "How many tokens per second is good?",
+    "Describe a retry and how to limit it.",
+    "What is a baseline?",
+];
+
+impl Workload for Generate {
+    fn id(&self) -> &'static str {
+        "generate"
+    }
+
+    fn title(&self) -> &'static str {
+        "Text generation"
+    }
+
+    fn about(&self) -> &'static str {
+        "A language model answers questions in this process: one after another, then many at once through \
+         a queue. Shows prefill and decode, every operation of every layer, tokens, time to first token, \
+         queueing and the KV cache."
+    }
+
+    fn params(&self) -> &'static [Param] {
+        &PARAMS
+    }
+
+    fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
+        cx.stage("Loading the model");
+        let loading = phase!("load");
+        let path = params.text("model");
+        let path = (!path.is_empty()).then(|| Path::new(path));
+        let model = Arc::new(Model::load(path, &|| Ok(cx.check()?))?);
+        drop(loading);
+        cx.fact("Model", model.name());
+        cx.fact("Weights", format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6));
+        cx.fact("Seed", params.text("seed"));
+        cx.fact("Threads per matrix product", matmul_threads());
+        let workers = params.size("workers").max(1);
+        let queue = Queue::default();
+        std::thread::scope(|scope| {
+            let (ready, started) = channel::<Result<(), WorkloadError>>();
+            for worker in 1..=workers {
+                let (model, queue, ready) = (model.clone(), &queue, ready.clone());
+                let threads = params.size("threads").max(1);
+                scope.spawn(move || serve(worker, threads, model, queue, cx, &ready));
+            }
+            drop(ready);
+            // Ends the workers whichever way this is left.
+            let _closing = Closing(&queue);
+            for problem in started.iter().take(workers) {
+                problem?;
+            }
+            ask_all(params, model.name(), &queue, cx)
+        })
+    }
+}
+
+/// Asks everything and waits for the answers.
+fn ask_all(params: &Params, model: &str, queue: &Queue, cx: &Context) -> Result<(), WorkloadError> {
+    let (sequential, concurrent) = (params.size("questions"), params.size("concurrency"));
+    let total = (sequential + concurrent) as u64;
+    let (done, answers) = channel();
+    let job = |i: usize| {
+        let question = QUESTIONS[i % QUESTIONS.len()];
+        let sampling = Sampling {
+            temperature: params.float("temperature"),
+            top_k: TOP_K,
+            top_p: params.float("top_p"),
+            seed: params.text("seed").parse().unwrap_or(0),
+            stream: i as u64,
+            max_new_tokens: params.size("max_new_tokens"),
+        };
+        let request = request(&format!("#{} {question}", i + 1), model, question);
+        Job { question, sampling, request, reply: Reply(Some(done.clone())) }
+    };
+    if sequential > 0 {
+        let _phase = phase!("one after another", questions = sequential);
+        for i in 0..sequential {
+            cx.advance(i as u64, total)?;
+            cx.stage(&format!("Question {} of {total}, one after another", i + 1));
+            queue.push(job(i));
+            wait(&answers)?;
+        }
+    }
+    if concurrent > 0 {
+        let _phase = phase!("all at once", questions = concurrent);
+        for i in sequential..sequential + concurrent {
+            queue.push(job(i));
+        }
+        for i in sequential..sequential + concurrent {
+            cx.advance(i as u64, total)?;
+            cx.stage(&format!("{concurrent} questions at once, {} answered", i - sequential));
+            wait(&answers)?;
+        }
+    }
+    cx.advance(total, total)
+}
+
+/// The next answer, or why there is none.
+fn wait(answers: &Receiver<Result<(), WorkloadError>>) -> Result<(), WorkloadError> {
+    answers.recv().unwrap_or(Err(WorkloadError::Stopped))
+}
+
+/// A question on its way to a worker.
+struct Job {
+    question: &'static str,
+    sampling: Sampling,
+    request: RequestHandle,
+    reply: Reply,
+}
+
+/// Tells the asker how it went, also when the worker panics.
+struct Reply(Option<Sender<Result<(), WorkloadError>>>);
+
+impl Reply {
+    fn send(mut self, result: Result<(), WorkloadError>) {
+        if let Some(asker) = self.0.take() {
+            // An asker that was stopped no longer listens.
+            let _ = asker.send(result);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(asker) = self.0.take() {
+            let _ = asker.send(Err(WorkloadError::Failed("a worker ended unexpectedly".into())));
+        }
+    }
+}
+
+/// Requests in order of arrival.
+#[derive(Default)]
+struct Queue {
+    jobs: Mutex<(VecDeque<Job>, bool)>,
+    changed: Condvar,
+}
+
+impl Queue {
+    fn push(&self, job: Job) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).0.push_back(job);
+        self.changed.notify_one();
+    }
+
+    /// Waits for a job; `None` once the queue is closed.
+    fn pop(&self) -> Option<Job> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if jobs.1 {
+                return None;
+            }
+            match jobs.0.pop_front() {
+                Some(job) => return Some(job),
+                None => jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Throws away what waits, and ends the workers.
+    fn close(&self) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.1 = true;
+        let waiting = std::mem::take(&mut jobs.0);
+        drop(jobs);
+        drop(waiting);
+        self.changed.notify_all();
+    }
+}
+
+struct Closing<'a>(&'a Queue);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Serves the queue until it is closed. The whole worker runs inside a pool of its own: an operation
+/// that candle splits would otherwise travel to another thread and back, which costs more than it does.
+fn serve(
+    worker: usize,
+    threads: usize,
+    model: Arc<Model>,
+    queue: &Queue,
+    cx: &Context,
+    ready: &Sender<Result<(), WorkloadError>>,
+) {
+    let name = move |i: usize| match i {
+        0 => format!("worker {worker}"),
+        i => format!("worker {worker}, thread {}", i + 1),
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
+    let start = || -> Result<_, WorkloadError> {
+        let pool = pool.map_err(|e| WorkloadError::Failed(format!("no threads for worker {worker}: {e}")))?;
+        Ok((pool, Generator::new(model)?))
+    };
+    let (pool, mut generator) = match start() {
+        Ok(started) => started,
+        Err(error) => {
+            // Nobody listens only when another worker has failed already.
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    let _ = ready.send(Ok(()));
+    pool.install(|| {
+        while let Some(Job { question, sampling, request, reply }) = queue.pop() {
+            request.scheduled();
+            let go_on = || -> Result<(), LlmError> { Ok(cx.check()?) };
+            let result = match generator.answer(question, sampling, &request, &go_on) {
+                Ok(answer) => {
+                    request.finish(&answer.text, answer.kv_cache_bytes);
+                    Ok(())
+                }
+                Err(LlmError::Stopped) => Err(WorkloadError::Stopped),
+                Err(error) => {
+                    request.fail(&error.to_string());
+                    Err(error.into())
+                }
+            };
+            reply.send(result);
+        }
+    });
+}

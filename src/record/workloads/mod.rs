@@ -1,0 +1,192 @@
+//! What inferscope can record by itself.
+//!
+//! A workload is a title, parameters, and code that emits spans. One line in [`WORKLOADS`] feeds the
+//! dialog, the command line and the tests.
+
+mod asyncio;
+mod demo;
+mod generate;
+
+use std::collections::BTreeMap;
+
+use super::context::{Context, WorkloadError};
+
+/// All workloads.
+pub static WORKLOADS: &[&dyn Workload] = &[&demo::Demo, &asyncio::Asyncio, &generate::Generate];
+
+/// Something to record.
+pub trait Workload: Sync {
+    /// Short stable name.
+    fn id(&self) -> &'static str;
+    /// What a person reads.
+    fn title(&self) -> &'static str;
+    /// One or two sentences: what it does and what can be seen in it.
+    fn about(&self) -> &'static str;
+    /// Its parameters.
+    fn params(&self) -> &'static [Param];
+    /// Does it. Ends within 100 ms once `cx` says so.
+    ///
+    /// # Errors
+    /// [`WorkloadError::Stopped`] when `cx` asked for it, else why it failed.
+    fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError>;
+}
+
+/// A parameter of a workload.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Param {
+    /// Its name on the command line.
+    pub key: &'static str,
+    /// What a person reads.
+    pub label: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// The value when none is given.
+    pub default: &'static str,
+    /// What values it takes.
+    pub kind: ParamKind,
+}
+
+/// Values that a parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ParamKind {
+    /// A whole number.
+    Int {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// A decimal number.
+    Float {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+    },
+    /// `true` or `false`.
+    Bool,
+    /// A path to a file; empty for none.
+    Path,
+}
+
+impl Param {
+    /// Why `text` is no value of this parameter; `None` when it is one.
+    #[must_use]
+    pub fn problem(&self, text: &str) -> Option<String> {
+        let wants = match self.kind {
+            ParamKind::Int { min, max } => match text.parse::<i64>() {
+                Ok(v) if (min..=max).contains(&v) => return None,
+                _ => format!("a whole number from {min} to {max}"),
+            },
+            ParamKind::Float { min, max } => match text.parse::<f64>() {
+                Ok(v) if (min..=max).contains(&v) => return None,
+                _ => format!("a number from {min} to {max}"),
+            },
+            ParamKind::Bool if matches!(text, "true" | "false") => return None,
+            ParamKind::Bool => "true or false".to_owned(),
+            ParamKind::Path => return None,
+        };
+        Some(format!("{}={text}: {} is {wants}", self.key, self.label))
+    }
+}
+
+/// Checked values of all parameters of a workload.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    values: BTreeMap<&'static str, String>,
+    declared: &'static [Param],
+}
+
+impl Params {
+    /// Reads `key=value` texts.
+    ///
+    /// # Errors
+    /// One line that names the text and says what would be right.
+    pub fn parse(declared: &'static [Param], texts: &[String]) -> Result<Self, String> {
+        let mut values: BTreeMap<_, _> = declared.iter().map(|p| (p.key, p.default.to_owned())).collect();
+        for text in texts {
+            let Some((key, value)) = text.split_once('=') else {
+                return Err(format!("«{text}» is not of the form key=value"));
+            };
+            let (key, value) = (key.trim(), value.trim());
+            let Some(param) = declared.iter().find(|p| p.key == key) else {
+                let known: Vec<_> = declared.iter().map(|p| p.key).collect();
+                return Err(format!("there is no parameter «{key}»; known: {}", known.join(", ")));
+            };
+            if let Some(problem) = param.problem(value) {
+                return Err(problem);
+            }
+            values.insert(param.key, value.to_owned());
+        }
+        Ok(Self { values, declared })
+    }
+
+    /// Parameters whose value is not the default.
+    pub fn changed(&self) -> impl Iterator<Item = (&Param, &str)> {
+        self.declared.iter().map(|p| (p, self.text(p.key))).filter(|(p, value)| *value != p.default)
+    }
+
+    /// The value as it was written; empty for an unknown key.
+    #[must_use]
+    pub fn text(&self, key: &str) -> &str {
+        self.values.get(key).map_or("", String::as_str)
+    }
+
+    /// A whole number; 0 when it is none.
+    #[must_use]
+    pub fn int(&self, key: &str) -> i64 {
+        self.text(key).parse().unwrap_or(0)
+    }
+
+    /// A number of things; 0 when it is none.
+    #[must_use]
+    pub fn size(&self, key: &str) -> usize {
+        self.text(key).parse().unwrap_or(0)
+    }
+
+    /// A decimal number; 0 when it is none.
+    #[must_use]
+    pub fn float(&self, key: &str) -> f64 {
+        self.text(key).parse().unwrap_or(0.0)
+    }
+
+    /// A truth value.
+    #[must_use]
+    pub fn flag(&self, key: &str) -> bool {
+        self.text(key) == "true"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(texts: &[&str]) -> Result<Params, String> {
+        let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+        Params::parse(asyncio::Asyncio.params(), &texts)
+    }
+
+    #[test]
+    fn parameters_are_checked_and_errors_say_what_would_be_right() {
+        let params = parse(&["scale=0.5", " users = 3"]).unwrap();
+        assert_eq!((params.float("scale"), params.int("users"), params.flag("fault")), (0.5, 3, false));
+        let changed: Vec<_> = params.changed().map(|(p, v)| (p.key, v)).collect();
+        assert_eq!(changed, [("scale", "0.5"), ("users", "3")]);
+        assert_eq!(parse(&["users=0"]).unwrap_err(), "users=0: Users is a whole number from 1 to 1000");
+        assert_eq!(parse(&["fault=yes"]).unwrap_err(), "fault=yes: Fault is true or false");
+        assert!(parse(&["scale=NaN"]).is_err());
+        assert!(parse(&["speed=1"]).unwrap_err().starts_with("there is no parameter «speed»; known: scale,"));
+        assert!(parse(&["scale"]).unwrap_err().contains("key=value"));
+    }
+
+    #[test]
+    fn every_workload_has_a_name_of_its_own_and_defaults_that_are_values() {
+        for (i, workload) in WORKLOADS.iter().enumerate() {
+            assert!(WORKLOADS[..i].iter().all(|w| w.id() != workload.id()));
+            assert!(!workload.title().is_empty() && !workload.about().is_empty());
+            for param in workload.params() {
+                assert_eq!(param.problem(param.default), None, "{}", workload.id());
+            }
+        }
+    }
+}
