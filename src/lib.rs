@@ -1,6 +1,7 @@
 //! inferscope: a desktop profile viewer for people who build LLM applications.
 
 pub mod analysis;
+pub mod app;
 pub mod cli;
 pub mod export;
 pub mod format;

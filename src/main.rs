@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    inferscope::record::install();
     inferscope::cli::run()
 }

@@ -8,9 +8,10 @@ use crate::import::Input;
 use crate::model::Profile;
 use crate::query::{Engine, Subject};
 use crate::state::Interaction;
+use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
-use crate::ui::widgets;
-use crate::views::{self, Out, VIEWS, View, ViewCx, ViewKind};
+use crate::ui::widgets::EmptyState;
+use crate::views::{self, Out, View, ViewCx, ViewKind};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -206,7 +207,7 @@ fn explain(kind: &ViewKind, profile: &Profile, ui: &mut egui::Ui) -> bool {
     match (kind.needs)(profile) {
         Ok(()) => false,
         Err(why) => {
-            widgets::empty_state(ui, kind.title, why, None);
+            EmptyState::new(Icon::Info, kind.title, why).show(ui);
             true
         }
     }
@@ -263,7 +264,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
 
     fn on_tab_button(
         &mut self,
-        tiles: &Tiles<Pane>,
+        tiles: &mut Tiles<Pane>,
         tile: TileId,
         response: egui::Response,
     ) -> egui::Response {
@@ -276,9 +277,4 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             None => response,
         }
     }
-}
-
-/// The views that a picture of the whole workspace or a menu lists.
-pub fn kinds() -> impl Iterator<Item = &'static ViewKind> {
-    VIEWS.iter()
 }
