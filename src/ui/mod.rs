@@ -6,3 +6,5 @@ pub mod software;
 pub mod text;
 pub mod theme;
 pub mod timeaxis;
+pub mod widgets;
+

@@ -1,3 +1,5 @@
 //! Integration tests, in one binary: what a user cares about, through the public interface.
 
+mod cli;
 mod layers;
+mod support;

@@ -1,0 +1,200 @@
+//! The command line: what it prints, for whom, with which exit code.
+
+use serde_json::Value;
+
+use crate::support::{file, folder, report, run, samples, stdout};
+
+#[test]
+fn help_names_every_command_with_an_example() {
+    let help = stdout(&["--help"]);
+    for command in ["report", "render", "record", "export", "formats"] {
+        assert!(help.contains(&format!("inferscope {command}")), "{command} in\n{help}");
+        let own = stdout(&[command, "--help"]);
+        assert!(own.contains("Example"), "{command} has no example:\n{own}");
+    }
+}
+
+#[test]
+fn formats_lists_every_importer() {
+    let text = stdout(&["formats"]);
+    for importer in inferscope::import::IMPORTERS {
+        assert!(text.contains(importer.id()) && text.contains(importer.title()));
+    }
+}
+
+#[test]
+fn every_sample_has_a_complete_json_report() {
+    let files = samples(&file("sample_profiles"));
+    assert!(files.len() > 10, "samples are there");
+    for path in files {
+        let json = report(&path);
+        for key in [
+            "format",
+            "tool",
+            "basis",
+            "totals",
+            "functions",
+            "tracks",
+            "spans",
+            "samples",
+            "counters",
+            "events",
+            "requests",
+            "warnings",
+        ] {
+            assert!(!json[key].is_null() || json.get(key).is_some(), "{}: {key}", path.display());
+        }
+        for total in json["totals"].as_object().unwrap().values() {
+            assert!(total["value"].is_i64() && total["unit"].is_string(), "{}: {total}", path.display());
+        }
+        let own: Vec<i64> = json["functions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| f["self"].as_object().unwrap().values().next().map_or(0, |v| v.as_i64().unwrap()))
+            .collect();
+        assert!(own.is_sorted_by(|a, b| a >= b), "{}: sorted by self", path.display());
+        // The content decides, not the name.
+        let text = stdout(&["report", &path.to_string_lossy(), "--top", "3"]);
+        assert!(text.contains("Format"), "{}", path.display());
+    }
+}
+
+fn function<'a>(json: &'a Value, name: &str) -> &'a Value {
+    let all = json["functions"].as_array().unwrap();
+    all.iter().find(|f| f["name"] == name).unwrap_or_else(|| panic!("no function {name}"))
+}
+
+/// Numbers as `python -m pstats` prints them.
+#[test]
+fn a_prof_file_has_the_numbers_of_pstats() {
+    let json = report(&file("sample_profiles/pstats/gen-workload-py311.prof"));
+    assert_eq!(json["format"], "pstats");
+    assert_eq!(json["basis"], "aggregated");
+    assert_eq!(json["function_count"], 44);
+    let sum = |key: &str| -> i64 {
+        json["functions"].as_array().unwrap().iter().map(|f| f[key].as_i64().unwrap()).sum()
+    };
+    assert_eq!((sum("calls"), sum("primitive_calls")), (55986, 47080));
+    let list = function(&json, "_iterencode_list");
+    assert_eq!((&list["calls"], &list["primitive_calls"]), (&11673.into(), &7938.into()));
+    let micros = |v: &Value| (v.as_i64().unwrap() as f64 / 1000.0).round() as i64;
+    let main = function(&json, "main");
+    assert_eq!(micros(&main["total"]["time"]), 22_803);
+    assert_eq!(micros(&json["totals"]["time"]["value"]), 22_803);
+}
+
+#[test]
+fn sort_and_top_choose_the_rows() {
+    let path = file("sample_profiles/pstats/gen-workload-py311.prof");
+    let path = path.to_string_lossy();
+    let names = |sort: &str| -> Vec<String> {
+        let text = stdout(&["report", "--json", "--sort", sort, "--top", "3", &path]);
+        let json: Value = serde_json::from_str(&text).unwrap();
+        json["functions"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("cumulative")[0], "main");
+    assert_eq!(names("tottime")[0], "_iterencode_dict");
+    assert_eq!(names("ncalls")[0], "_iterencode_list");
+    assert_eq!(names("name").len(), 3);
+    let wrong = run(&["report", "--sort", "colour", &path]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&wrong.stderr).contains("cumulative")
+            || String::from_utf8_lossy(&wrong.stderr).contains("total")
+    );
+}
+
+#[test]
+fn errors_are_one_line_with_an_exit_code() {
+    let folder = folder("errors");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let cases: [(String, i32, &str); 6] = [
+        (folder.join("missing.prof").to_string_lossy().into_owned(), 2, "cannot be read"),
+        (folder.to_string_lossy().into_owned(), 2, "folder"),
+        (write("empty.prof", b""), 3, "empty"),
+        (write("notes.txt", b"Dear diary, nothing was profiled today.\n"), 3, "inferscope formats"),
+        (write("cut.json.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), 2, "gzip"),
+        (write("claim.prof", b"{\x73\xff\xff\xff\x7f"), 2, ""),
+    ];
+    for (path, code, part) in cases {
+        let out = run(&["report", &path]);
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.stdout.is_empty());
+        assert_eq!(out.status.code(), Some(code), "{path}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(&path) && text.contains(part), "{text}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_window_without_a_display_says_what_works_instead() {
+    let path = file("sample_profiles/pstats/gen-workload-py311.prof");
+    let out = run(&[&path.to_string_lossy()]);
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text.contains("no display") && text.contains("inferscope render"), "{text}");
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[test]
+fn render_draws_each_view_and_the_whole_workspace() {
+    let folder = folder("render");
+    let path = file("sample_profiles/pstats/gen-workload-py311.prof");
+    let path = path.to_string_lossy();
+    let picture = folder.join("a.png").to_string_lossy().into_owned();
+    let size = |name: &str| image::image_dimensions(name).unwrap();
+    stdout(&["render", &path, "-o", &picture]);
+    assert_eq!(size(&picture), (1600, 1000));
+    for view in inferscope::views::VIEWS {
+        stdout(&[
+            "render", &path, "-o", &picture, "--view", view.id, "--size", "640x400", "--theme", "light",
+            "--scale", "2",
+        ]);
+        assert_eq!(size(&picture), (1280, 800));
+    }
+    let out = run(&["render", &path, "-o", &picture, "--view", "sunburst"]);
+    assert_eq!(out.status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn export_gives_a_file_that_opens_with_the_same_totals() {
+    let folder = folder("export");
+    let path = file("sample_profiles/pyinstrument");
+    let path = samples(&path).into_iter().find(|p| p.to_string_lossy().contains("asyncio")).unwrap();
+    let before = report(&path);
+    for name in ["a.inferscope", "a.speedscope.json"] {
+        let to = folder.join(name);
+        stdout(&["export", &path.to_string_lossy(), "-o", &to.to_string_lossy()]);
+        assert_eq!(report(&to)["totals"]["time"]["value"], before["totals"]["time"]["value"], "{name}");
+    }
+    let out = run(&["export", &path.to_string_lossy(), "-o", &folder.join("a.xyz").to_string_lossy()]);
+    assert_eq!(out.status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_recording_is_saved_and_opens_again() {
+    let folder = folder("record");
+    let session = folder.join("run.inferscope").to_string_lossy().into_owned();
+    let text = stdout(&["record", "asyncio", "--set", "scale=0.02", "-o", &session]);
+    assert!(text.contains("fetch_user_data"), "{text}");
+    let json = report(std::path::Path::new(&session));
+    let stage = |name: &str| function(&json, name)["total"]["time"].as_i64().unwrap() as f64 / 1e9;
+    // Sleeps are never shorter than asked for; how much longer depends on the machine.
+    for (name, seconds) in
+        [("fetch_user_data", 0.04), ("process_request_with_llm", 0.06), ("unnecesary_io_operation", 0.02)]
+    {
+        assert!(stage(name) >= seconds * 0.98, "{name}: {}", stage(name));
+    }
+    let wrong = run(&["record", "asyncio", "--set", "scale=fast"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert_eq!(run(&["record", "nonsense"]).status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}
