@@ -8,3 +8,5 @@ pub mod theme;
 pub mod timeaxis;
 pub mod widgets;
 
+#[cfg(test)]
+mod gallery;
