@@ -6,3 +6,7 @@ pub mod software;
 pub mod text;
 pub mod theme;
 pub mod timeaxis;
+pub mod widgets;
+
+#[cfg(test)]
+mod gallery;

@@ -5,10 +5,12 @@
 
 use super::theme::{Palette, small, space};
 use crate::format::{duration_exact, time_ticks};
-use egui::{Align2, Painter, Rangef, Rect, Stroke, pos2, vec2};
+use egui::{Color32, Galley, Painter, Rangef, Rect, Stroke, Vec2, pos2, vec2};
+use std::sync::Arc;
 
 /// Room that a label and the gap to the next one need.
 const LABEL_ROOM: f32 = 86.0;
+const BADGE_PADDING: Vec2 = vec2(5.0, 1.0);
 /// Marks without labels keep at least this distance.
 const MINOR_ROOM: f32 = 6.0;
 
@@ -91,55 +93,77 @@ impl TimeAxis {
         }
     }
 
-    /// Paints the ruler: labels right of their ticks, and the anchor at the left.
-    pub fn paint_ruler(&self, painter: &Painter, ruler: Rect, palette: &Palette) {
+    /// Paints the ruler: labels right of their ticks, the anchor at the left, and the exact time of the
+    /// cursor, if there is one. Labels that these two would cover are left out.
+    pub fn paint_ruler(&self, painter: &Painter, ruler: Rect, cursor: Option<f64>, palette: &Palette) {
         let painter = painter.with_clip_rect(ruler.intersect(painter.clip_rect()));
         painter.rect_filled(ruler, 0.0, palette.panel);
-        let bottom = ruler.bottom() - 0.5 / painter.pixels_per_point();
+        let bottom = painter.round_to_pixel_center(ruler.bottom() - 1.0 / painter.pixels_per_point());
         painter.hline(ruler.x_range(), bottom, Stroke::new(1.0, palette.line));
+        let anchor =
+            self.anchor.as_ref().map(|text| self.badge(&painter, ruler, ruler.left(), text, palette.text));
+        let cursor = cursor.filter(|t| self.x.contains(self.x_of(*t)));
+        let flag =
+            cursor.map(|t| self.badge(&painter, ruler, self.x_of(t), &self.exact(t), palette.on_accent));
         for x in &self.minor {
             self.vline(&painter, *x, Rangef::new(ruler.bottom() - 4.0, ruler.bottom()), palette.line);
         }
-        let middle = ruler.center().y;
         for tick in &self.ticks {
+            let galley = painter.layout_no_wrap(tick.label.clone(), small(), palette.text_weak);
+            let at = pos2(tick.x + space::SMALL, ruler.center().y - 1.0 - galley.size().y / 2.0);
+            let area = Rect::from_min_size(at, galley.size());
             self.vline(
                 &painter,
                 tick.x,
                 Rangef::new(ruler.bottom() - 9.0, ruler.bottom()),
                 palette.line_strong,
             );
-            let at = pos2(tick.x + space::SMALL, middle - 1.0);
-            painter.text(at, Align2::LEFT_CENTER, &tick.label, small(), palette.text_weak);
+            let covered =
+                [&anchor, &flag].into_iter().flatten().any(|(badge, _)| badge.expand(2.0).intersects(area));
+            if !covered {
+                painter.galley(at, galley, palette.text_weak);
+            }
         }
-        if let Some(anchor) = &self.anchor {
-            let galley = painter.layout_no_wrap(anchor.clone(), small(), palette.text);
-            let at = pos2(ruler.left() + space::MEDIUM, middle - 1.0 - galley.size().y / 2.0);
-            let behind = Rect::from_min_size(at, galley.size()).expand2(vec2(space::SMALL, 2.0));
-            painter.rect_filled(behind, space::RADIUS_SMALL, palette.raised);
-            painter.galley(at, galley, palette.text);
+        for (badge, fill) in [(anchor, palette.pressed), (flag, palette.accent_fill)] {
+            let Some((rect, galley)) = badge else { continue };
+            painter.rect_filled(rect, space::RADIUS_SMALL, fill);
+            painter.galley(rect.min + BADGE_PADDING, galley, palette.text);
         }
     }
 
-    /// Paints the current time: a line through `chart` and the exact time on `ruler`.
-    pub fn paint_cursor(&self, painter: &Painter, ruler: Rect, chart: Rect, time: f64, palette: &Palette) {
+    /// Paints the line of the cursor through a chart.
+    pub fn paint_cursor(&self, painter: &Painter, chart: Rect, time: f64, palette: &Palette) {
         let x = self.x_of(time);
-        if !self.x.contains(x) {
-            return;
+        if self.x.contains(x) {
+            self.vline(painter, x, chart.y_range(), palette.accent);
         }
-        self.vline(painter, x, Rangef::new(ruler.bottom(), chart.bottom()), palette.accent);
-        // As many digits as one pixel is worth.
-        let pixel = (self.t1 - self.t0) / f64::from(self.x.span().max(1.0));
-        let unit = 10f64.powf(pixel.max(1.0).log10().floor());
-        let text = duration_exact(((time / unit).round() * unit) as i64);
-        let galley = painter.layout_no_wrap(text, small(), palette.on_accent);
-        let size = galley.size() + vec2(2.0 * space::SMALL, 2.0);
-        let left = (x - size.x / 2.0).clamp(ruler.left(), (ruler.right() - size.x).max(ruler.left()));
-        let flag = Rect::from_min_size(pos2(left, ruler.center().y - 1.0 - size.y / 2.0), size);
-        painter.rect_filled(flag, space::RADIUS_SMALL, palette.accent_fill);
-        painter.galley(flag.min + vec2(space::SMALL, 1.0), galley, palette.on_accent);
     }
 
-    fn vline(&self, painter: &Painter, x: f32, y: Rangef, color: egui::Color32) {
+    /// A time with as many digits as one point is worth.
+    #[must_use]
+    pub fn exact(&self, time: f64) -> String {
+        let point = (self.t1 - self.t0) / f64::from(self.x.span().max(1.0));
+        let unit = 10f64.powf(point.max(1.0).log10().floor());
+        duration_exact(((time / unit).round() * unit) as i64)
+    }
+
+    /// Where a badge with `text` stands on the ruler: around `x`, kept inside.
+    fn badge(
+        &self,
+        painter: &Painter,
+        ruler: Rect,
+        x: f32,
+        text: &str,
+        color: Color32,
+    ) -> (Rect, Arc<Galley>) {
+        let galley = painter.layout_no_wrap(text.to_owned(), small(), color);
+        let size = galley.size() + 2.0 * BADGE_PADDING;
+        let (first, last) = (ruler.left() + 2.0, ruler.right() - size.x - 2.0);
+        let left = (x - size.x / 2.0).min(last).max(first);
+        (Rect::from_min_size(pos2(left, ruler.center().y - 1.0 - size.y / 2.0), size), galley)
+    }
+
+    fn vline(&self, painter: &Painter, x: f32, y: Rangef, color: Color32) {
         let width = 1.0 / painter.pixels_per_point();
         painter.vline(painter.round_to_pixel_center(x), y, Stroke::new(width.max(1.0), color));
     }
@@ -153,9 +177,9 @@ mod tests {
     fn ticks_stand_where_their_time_is_and_leave_room() {
         let axis = TimeAxis::layout(2e6, 12e6, Rangef::new(100.0, 1100.0));
         assert_eq!(axis.ticks[0], Tick { x: 100.0, time: 2_000_000, label: "2 ms".into() });
-        assert_eq!(axis.ticks.len(), 6);
+        assert_eq!(axis.ticks.len(), 11);
         assert!(axis.ticks.windows(2).all(|w| w[1].x - w[0].x >= LABEL_ROOM));
-        assert_eq!(axis.minor.len(), 5);
+        assert_eq!(axis.minor.len(), 40);
         assert!((axis.time_at(600.0) - 7e6).abs() < 1.0);
         assert!((axis.x_of(7e6) - 600.0).abs() < 1e-3);
     }

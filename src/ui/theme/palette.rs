@@ -20,6 +20,18 @@ pub enum Tone {
     Bad,
 }
 
+impl Tone {
+    fn hue(self) -> Option<f32> {
+        match self {
+            Self::Neutral => None,
+            Self::Info => Some(253.0),
+            Self::Good => Some(172.0),
+            Self::Warning => Some(82.0),
+            Self::Bad => Some(31.0),
+        }
+    }
+}
+
 /// The colours of one theme. All are opaque.
 #[derive(Debug)]
 pub struct Palette {
@@ -101,7 +113,7 @@ impl Palette {
                 accent,
                 accent_fill: oklch(0.53, 0.145, 255.0),
                 on_accent: Color32::WHITE,
-                selection: mix(canvas, accent, 0.26),
+                selection: mix(canvas, accent, 0.24),
                 highlight: mix(canvas, warning, 0.38),
                 good: oklch(0.79, 0.115, 172.0),
                 warning,
@@ -116,7 +128,7 @@ impl Palette {
     pub fn light() -> &'static Self {
         static LIGHT: OnceLock<Palette> = OnceLock::new();
         LIGHT.get_or_init(|| {
-            let grey = |l| oklch(l, 0.006, 262.0);
+            let grey = |l| oklch(l, 0.0035, 262.0);
             let canvas = Color32::WHITE;
             let accent = oklch(0.50, 0.16, 256.0);
             let warning = oklch(0.52, 0.11, 75.0);
@@ -127,7 +139,7 @@ impl Palette {
                 panel: grey(0.972),
                 raised: grey(0.95),
                 popup: Color32::WHITE,
-                hover: grey(0.925),
+                hover: grey(0.932),
                 pressed: grey(0.895),
                 line_faint: grey(0.935),
                 line: grey(0.875),
@@ -138,7 +150,7 @@ impl Palette {
                 accent,
                 accent_fill: oklch(0.53, 0.155, 256.0),
                 on_accent: Color32::WHITE,
-                selection: mix(canvas, accent, 0.16),
+                selection: mix(canvas, accent, 0.14),
                 highlight: oklch(0.93, 0.085, 95.0),
                 good: oklch(0.50, 0.10, 172.0),
                 warning,
@@ -163,18 +175,20 @@ impl Palette {
     /// A quiet background for a notice or pill of `tone`.
     #[must_use]
     pub fn tone_fill(&self, tone: Tone) -> Color32 {
-        match tone {
-            Tone::Neutral => self.raised,
-            _ => mix(self.panel, self.tone(tone), if self.dark { 0.17 } else { 0.09 }),
+        match tone.hue() {
+            None => self.raised,
+            Some(hue) if self.dark => oklch(0.275, 0.035, hue),
+            Some(hue) => oklch(0.957, 0.028, hue),
         }
     }
 
     /// The border that goes with [`Self::tone_fill`].
     #[must_use]
     pub fn tone_line(&self, tone: Tone) -> Color32 {
-        match tone {
-            Tone::Neutral => self.line,
-            _ => mix(self.panel, self.tone(tone), if self.dark { 0.38 } else { 0.32 }),
+        match tone.hue() {
+            None => self.line,
+            Some(hue) if self.dark => oklch(0.41, 0.06, hue),
+            Some(hue) => oklch(0.85, 0.07, hue),
         }
     }
 

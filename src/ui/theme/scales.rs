@@ -8,9 +8,9 @@ use super::palette::Palette;
 use crate::model::Better;
 use egui::Color32;
 
-/// Hues of spans: amber and sand, then cyan over blue to mauve.
+/// Hues of spans: clay and amber, then teal over blue to mauve.
 const SPAN_HUES: [f32; 12] =
-    [62.0, 82.0, 100.0, 192.0, 212.0, 230.0, 247.0, 264.0, 282.0, 300.0, 318.0, 336.0];
+    [52.0, 78.0, 186.0, 204.0, 221.0, 238.0, 254.0, 270.0, 287.0, 304.0, 322.0, 340.0];
 
 /// A fill and the text that reads on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Scales {
         Self {
             spans: spans([(0.47, 0.078), (0.55, 0.082)], Color32::WHITE),
             idle: SpanColor { fill: oklch(0.31, 0.008, 262.0), text: oklch(0.80, 0.008, 262.0) },
-            series: SERIES_HUES.map(|(l, c, h)| oklch(l + 0.10, c, h)),
+            series: SERIES_DARK.map(|(l, c, h)| oklch(l, c, h)),
             heat: [
                 mix(canvas, oklch(0.5, 0.09, 75.0), 0.28),
                 oklch(0.58, 0.105, 66.0),
@@ -59,7 +59,7 @@ impl Scales {
         Self {
             spans: spans([(0.80, 0.085), (0.88, 0.062)], Color32::from_rgb(13, 16, 21)),
             idle: SpanColor { fill: oklch(0.93, 0.006, 262.0), text: oklch(0.42, 0.008, 262.0) },
-            series: SERIES_HUES.map(|(l, c, h)| oklch(l - 0.06, c, h)),
+            series: SERIES_LIGHT.map(|(l, c, h)| oklch(l, c, h)),
             heat: [
                 mix(canvas, oklch(0.9, 0.07, 85.0), 0.35),
                 oklch(0.85, 0.115, 76.0),
@@ -73,19 +73,31 @@ impl Scales {
     }
 }
 
-/// Lightness, chroma and hue of series, in the order in which charts take them. Chosen by a search
-/// for the largest distance of any two, as everybody and as colour-blind people see them.
-const SERIES_HUES: [(f32, f32, f32); 10] = [
-    (0.58, 0.168, 253.0),
-    (0.60, 0.165, 74.0),
-    (0.626, 0.101, 168.0),
-    (0.572, 0.17, 333.0),
-    (0.78, 0.074, 220.0),
-    (0.44, 0.17, 303.0),
-    (0.758, 0.157, 104.0),
-    (0.474, 0.151, 23.0),
-    (0.711, 0.123, 309.0),
-    (0.461, 0.05, 236.0),
+/// Lightness, chroma and hue of series, in the order in which charts take them. Chosen by a search for the
+/// largest distance of any two, as everybody and as colour-blind people see them.
+const SERIES_DARK: [(f32, f32, f32); 10] = [
+    (0.705, 0.155, 252.0),
+    (0.719, 0.129, 72.0),
+    (0.704, 0.135, 166.0),
+    (0.695, 0.153, 325.0),
+    (0.87, 0.075, 228.0),
+    (0.60, 0.155, 295.0),
+    (0.87, 0.076, 108.0),
+    (0.60, 0.14, 32.0),
+    (0.781, 0.072, 302.0),
+    (0.60, 0.05, 239.0),
+];
+const SERIES_LIGHT: [(f32, f32, f32); 10] = [
+    (0.613, 0.165, 265.0),
+    (0.619, 0.144, 67.0),
+    (0.616, 0.127, 164.0),
+    (0.593, 0.12, 324.0),
+    (0.735, 0.142, 232.0),
+    (0.47, 0.165, 299.0),
+    (0.735, 0.155, 106.0),
+    (0.47, 0.137, 46.0),
+    (0.721, 0.05, 326.0),
+    (0.47, 0.05, 241.0),
 ];
 
 fn spans(variants: [(f32, f32); 2], text: Color32) -> Vec<SpanColor> {
@@ -136,13 +148,13 @@ impl Palette {
     pub fn phase(&self, name: &str) -> SpanColor {
         const KNOWN: [(&[&str], usize); 8] = [
             (&["idle", "unaccounted", "other"], usize::MAX),
-            (&["queue", "wait"], 0),
-            (&["download", "load", "to_device", "to-device", "warm"], 10),
-            (&["detoken", "postproc", "sampl"], 16),
+            (&["queue", "wait"], 12),
+            (&["download", "load", "to_device", "to-device", "warm"], 1),
+            (&["detoken", "postproc", "sampl"], 23),
             (&["token_gen", "decode", "generat"], 6),
-            (&["prefill", "first_token", "prompt"], 20),
-            (&["token", "preproc"], 14),
-            (&["embed", "retriev", "rerank", "search"], 3),
+            (&["prefill", "first_token", "prompt"], 9),
+            (&["token", "preproc"], 16),
+            (&["embed", "retriev", "rerank", "search"], 2),
         ];
         let lower = name.to_ascii_lowercase();
         let known = KNOWN.iter().find(|(parts, _)| parts.iter().any(|part| lower.contains(part)));

@@ -46,6 +46,7 @@ fn all_text_reads_on_every_surface() {
             assert_reads(p.text_strong, on, "strong on selection");
             assert_reads(p.text, on, "text on selection");
         }
+        assert_reads(p.text_weak, p.selection, "weak on selection");
         assert!(contrast(p.line_strong, p.canvas) > contrast(p.line, p.canvas));
         assert!(
             contrast(p.text_strong, p.panel) > contrast(p.text, p.panel)
@@ -104,10 +105,10 @@ fn series_differ_for_everybody_and_from_the_canvas() {
             assert!(contrast(p.series(i), p.canvas) >= 2.2, "series {i} on the canvas");
             for j in 0..i {
                 let (a, b) = (p.series(i), p.series(j));
-                assert!(distance(a, b) > 0.07, "series {j} and {i}: {}", distance(a, b));
+                assert!(distance(a, b) > 0.1, "series {j} and {i}: {}", distance(a, b));
                 for (a, b) in colour_blind(a).into_iter().zip(colour_blind(b)) {
                     assert!(
-                        distance(a, b) > 0.035,
+                        distance(a, b) > 0.06,
                         "series {j} and {i} for the colour-blind: {}",
                         distance(a, b)
                     );
@@ -155,11 +156,7 @@ fn heat_grows_with_the_share() {
 #[test]
 fn a_name_has_the_same_colour_in_every_version() {
     let p = Palette::dark();
-    let indices: Vec<usize> = ["torch.nn", "main", "decode", ""].iter().map(|n| p.span_index(n)).collect();
-    assert_eq!(
-        indices,
-        [p.span_index("torch.nn"), p.span_index("main"), p.span_index("decode"), p.span_index("")]
-    );
+    assert_eq!(["torch.nn", "main", "decode", ""].map(|name| p.span_index(name)), [21, 10, 11, 9]);
     assert_eq!(p.phase("PREFILL layer"), p.phase("prefill"));
     assert_ne!(p.phase("prefill"), p.phase("decode"));
     assert_ne!(p.phase("tokenize"), p.phase("token_generation"));

@@ -1,0 +1,91 @@
+//! Choosing one of a few.
+
+use super::focus_ring;
+use crate::model::{Metric, MetricId, Unit};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, regular, space};
+use egui::style::WidgetVisuals;
+use egui::{
+    ComboBox, Id, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
+
+/// One of few alternatives, all in view, such as the forms of a chart. True in [`Response::changed`] when the
+/// user chose another. Arrow keys move between the alternatives, Enter or space chooses.
+pub fn segmented<T: PartialEq + Copy>(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut T,
+    choices: &[(T, &str)],
+) -> Response {
+    let palette = Palette::of(ui);
+    let font = regular(13.0);
+    let galleys: Vec<_> = choices
+        .iter()
+        .map(|(_, label)| ui.painter().layout_no_wrap((*label).to_owned(), font.clone(), palette.text))
+        .collect();
+    let pad = 11.0;
+    let width = galleys.iter().map(|g| (g.size().x + 2.0 * pad).ceil()).sum::<f32>() + 4.0;
+    let (rect, mut response) = ui.allocate_exact_size(vec2(width, space::CONTROL), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::RadioGroup, ui.is_enabled(), name));
+    let border = Stroke::new(1.0, palette.line);
+    ui.painter().rect(rect, space::RADIUS, palette.raised, border, StrokeKind::Inside);
+    let mut x = rect.left() + 2.0;
+    for ((choice, label), galley) in choices.iter().zip(galleys) {
+        let right = x + (galley.size().x + 2.0 * pad).ceil();
+        let segment = Rect::from_min_max(pos2(x, rect.top() + 2.0), pos2(right, rect.bottom() - 2.0));
+        x = right;
+        let part = ui.interact(segment, response.id.with(*label), Sense::click());
+        if part.clicked() && *value != *choice {
+            *value = *choice;
+            response.mark_changed();
+        }
+        let chosen = *value == *choice;
+        part.widget_info(|| WidgetInfo::selected(Role::RadioButton, ui.is_enabled(), chosen, *label));
+        let color = if chosen || part.hovered() { palette.text_strong } else { palette.text_weak };
+        if chosen {
+            let fill = if palette.dark { palette.line } else { palette.canvas };
+            let border = Stroke::new(1.0, palette.line);
+            ui.painter().rect(segment, space::RADIUS_SMALL, fill, border, StrokeKind::Inside);
+        }
+        focus_ring(ui, &part, segment);
+        ui.painter().galley_with_override_text_color(segment.center() - galley.size() / 2.0, galley, color);
+    }
+    response
+}
+
+/// The metric that a view counts. True when the user chose another.
+pub fn metric_picker(ui: &mut Ui, salt: &str, metrics: &[Metric], current: &mut MetricId) -> bool {
+    let label = |metric: &Metric| -> String {
+        let unit = match metric.unit {
+            Unit::Nanoseconds | Unit::Count | Unit::None => return metric.label.clone(),
+            Unit::Bytes => "bytes",
+            Unit::Tokens => "tokens",
+            Unit::NanoDollars => "US$",
+            Unit::MilliPercent => "%",
+        };
+        if metric.label.to_lowercase().contains(unit) {
+            metric.label.clone()
+        } else {
+            format!("{} ({unit})", metric.label)
+        }
+    };
+    let shown = metrics.get(current.index()).map_or_else(|| "–".to_owned(), label);
+    let before = *current;
+    let combo =
+        ComboBox::from_id_salt(Id::unique(salt)).selected_text(shown).icon(chevron).show_ui(ui, |ui| {
+            for (i, metric) in metrics.iter().enumerate() {
+                let id = MetricId::from_index(i);
+                let text = RichText::new(label(metric));
+                if ui.selectable_label(id == *current, text).clicked() {
+                    *current = id;
+                }
+            }
+        });
+    combo.response.accessible_name("Metric");
+    *current != before
+}
+
+fn chevron(ui: &Ui, rect: Rect, visuals: &WidgetVisuals, _open: bool) {
+    let square = Rect::from_center_size(rect.center(), vec2(11.0, 11.0));
+    Icon::ChevronDown.paint(ui.painter(), square, visuals.fg_stroke.color);
+}
