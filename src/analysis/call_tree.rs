@@ -10,10 +10,11 @@
 use rustc_hash::FxHashMap;
 
 use super::estimate;
+use super::expansion::{Names, PathKey};
 use super::path::{PathMapper, PathState, Symbol};
 use super::scope::Scope;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, NO_ROW, Profile, SpanTable, TrackId};
+use crate::model::{Basis, FunctionId, Functions, Profile, SpanTable, TrackId};
 use crate::query::{Context, Query};
 
 /// No node: the frame was removed by a transform.
@@ -46,9 +47,11 @@ pub struct TrackNodes {
 pub struct CallTree {
     /// Nodes in preorder.
     pub nodes: Vec<Node>,
+    /// Names of the nodes' paths.
+    pub keys: Vec<PathKey>,
     /// Nodes of span rows, for the tracks of the scope that have spans.
     pub tracks: Vec<TrackNodes>,
-    /// Node of each stack; empty when no track of the scope has samples.
+    /// Node of each stack that samples of the scope have; empty when no track of the scope has samples.
     pub stacks: Vec<u32>,
     /// What the tree rests on.
     pub basis: Basis,
@@ -67,7 +70,7 @@ impl CallTree {
 
     /// Functions of a node's path, root first.
     #[must_use]
-    pub fn path(&self, node: u32) -> Vec<crate::model::FunctionId> {
+    pub fn path(&self, node: u32) -> Vec<FunctionId> {
         let mut path: Vec<_> =
             self.ancestors(node).map(|n| self.nodes[n as usize].symbol.function()).collect();
         path.reverse();
@@ -83,12 +86,20 @@ impl CallTree {
 
     /// The node with exactly this path of functions.
     #[must_use]
-    pub fn find(&self, path: &[crate::model::FunctionId]) -> Option<u32> {
+    pub fn find(&self, path: &[FunctionId], functions: &Functions) -> Option<u32> {
         let mut at = None;
-        for function in path {
-            at = Some(self.children(at).find(|&n| self.nodes[n as usize].symbol.function() == *function)?);
+        for &function in path {
+            let is = |&n: &u32| self.nodes[n as usize].symbol.stands_for(function, functions);
+            at = Some(self.children(at).find(is)?);
         }
         at
+    }
+
+    /// Node of a span row; `None` when the row is not in the tree.
+    #[must_use]
+    pub fn node_of_span(&self, track: TrackId, row: u32) -> Option<u32> {
+        let nodes = self.tracks.iter().find(|t| t.track == track)?;
+        nodes.spans.get(row as usize).copied().filter(|&n| n != NO_NODE)
     }
 }
 
@@ -104,7 +115,7 @@ impl Query for Shape {
     }
 
     fn weight(tree: &CallTree) -> usize {
-        tree.nodes.len() * size_of::<Node>()
+        tree.nodes.len() * (size_of::<Node>() + 8)
             + tree.stacks.len() * 4
             + tree.tracks.iter().map(|t| t.spans.len() * 4).sum::<usize>()
     }
@@ -139,12 +150,13 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
                 .push(TrackNodes { track: id, spans: map_spans(&track.spans, &mapper, &mut growing, job)? });
         }
     }
-    let mut stacks = if has_samples { map_stacks(profile, &mapper, &mut growing, job)? } else { Vec::new() };
-    if growing.nodes.is_empty()
-        && let Some(graph) = &profile.call_graph
+    if let Some(graph) = &profile.call_graph
+        && profile.span_count() + profile.sample_count() == 0
     {
         return estimate::tree(profile, graph, &mapper, job);
     }
+    let mut stacks =
+        if has_samples { map_stacks(profile, scope, &mapper, &mut growing, job)? } else { Vec::new() };
     let (nodes, new_of) = preorder(&growing.nodes);
     let renumber = |node: &mut u32| {
         if *node != NO_NODE {
@@ -153,7 +165,19 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     };
     tracks.iter_mut().flat_map(|t| &mut t.spans).for_each(renumber);
     stacks.iter_mut().for_each(renumber);
-    Ok(CallTree { nodes, tracks, stacks, basis: profile.meta.basis.clone(), estimate: None })
+    let keys = keys(&nodes, profile);
+    Ok(CallTree { nodes, keys, tracks, stacks, basis: profile.meta.basis.clone(), estimate: None })
+}
+
+/// Names of the paths of all nodes.
+pub(super) fn keys(nodes: &[Node], profile: &Profile) -> Vec<PathKey> {
+    let names = Names::of(profile);
+    let mut keys: Vec<PathKey> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let above = if node.parent == NO_NODE { PathKey::ROOT } else { keys[node.parent as usize] };
+        keys.push(above.child(names.symbol(node.symbol, profile)));
+    }
+    keys
 }
 
 fn map_spans(
@@ -164,16 +188,13 @@ fn map_spans(
 ) -> Result<Vec<u32>, Cancelled> {
     let mut node_of = vec![NO_NODE; spans.rows.len()];
     let root = mapper.root();
-    // Open frames: (depth, state, nearest node at or above).
+    // Open frames: (row, state, nearest node at or above).
     let mut open: Vec<(u32, PathState, u32)> = Vec::new();
     for (row, span) in spans.rows.iter().enumerate() {
         if row % 65_536 == 0 {
             job.checkpoint(row as u64, spans.rows.len() as u64)?;
         }
-        if span.parent == NO_ROW {
-            open.clear();
-        }
-        while open.last().is_some_and(|o| o.0 >= span.depth) {
+        while open.last().is_some_and(|o| o.0 != span.parent) {
             open.pop();
         }
         let (state, above) = open.last().map_or((&root, NO_NODE), |o| (&o.1, o.2));
@@ -182,24 +203,48 @@ fn map_spans(
         if state.alive {
             node_of[row] = node;
         }
-        open.push((span.depth, state, node));
+        open.push((row as u32, state, node));
     }
     Ok(node_of)
 }
 
+/// Which stacks samples of the scope have, with all stacks below them.
+fn used_stacks(profile: &Profile, scope: &Scope) -> Vec<bool> {
+    let rows = profile.stacks.rows();
+    let mut used = vec![false; rows.len()];
+    for id in profile.track_ids().filter(|&id| scope.has_track(id)) {
+        for stack in profile.track(id).samples.stacks.iter().flatten() {
+            used[stack.index()] = true;
+        }
+    }
+    for i in (0..rows.len()).rev() {
+        if let (true, Some(parent)) = (used[i], rows[i].parent) {
+            used[parent.index()] = true;
+        }
+    }
+    used
+}
+
 fn map_stacks(
     profile: &Profile,
+    scope: &Scope,
     mapper: &PathMapper<'_>,
     growing: &mut Growing,
     job: &Job,
 ) -> Result<Vec<u32>, Cancelled> {
     let rows = profile.stacks.rows();
+    let used = used_stacks(profile, scope);
     let mut node_of = Vec::with_capacity(rows.len());
     let mut states: Vec<(PathState, u32)> = Vec::with_capacity(rows.len());
     let root = mapper.root();
     for (i, stack) in rows.iter().enumerate() {
         if i % 65_536 == 0 {
             job.checkpoint(i as u64, rows.len() as u64)?;
+        }
+        if !used[i] {
+            node_of.push(NO_NODE);
+            states.push((PathState::default(), NO_NODE));
+            continue;
         }
         let (state, above) =
             stack.parent.map_or((&root, NO_NODE), |p| (&states[p.index()].0, states[p.index()].1));
@@ -230,8 +275,7 @@ pub(super) fn preorder(grown: &[(Symbol, u32)]) -> (Vec<Node>, Vec<u32>) {
         *place += size[i];
         next[i] = new_of[i] + 1;
     }
-    let blank =
-        Node { symbol: Symbol::Function(crate::model::FunctionId(0)), parent: NO_NODE, depth: 0, end: 0 };
+    let blank = Node { symbol: Symbol::Function(FunctionId(0)), parent: NO_NODE, depth: 0, end: 0 };
     let mut nodes = vec![blank; n];
     for (i, &(symbol, parent)) in grown.iter().enumerate() {
         let new = new_of[i];

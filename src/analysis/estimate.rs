@@ -1,19 +1,23 @@
 //! A call tree made from a call graph, which knows callers and callees but no paths.
 //!
 //! Assumption: a function behaves the same whoever calls it. The cost of a path is the cost of its
-//! parent path times the share of the parent's total that goes along the edge. Recursive edges are
+//! parent path times the share of the function's total that goes along the edge. Recursive calls are
 //! skipped, and paths below 1/10 000 of the whole are not followed. This is the rule of speedscope's
-//! callgrind importer and, without its squared pruning, of snakeviz. Widths never exceed the parent's.
+//! callgrind importer and, without its squared pruning, of snakeviz.
+//!
+//! Invariant: a node's own cost and its children's totals never exceed its total. Recursion makes them do
+//! so in the recorded numbers (a call of `b` by `a` holds the `a` that `b` calls); then the children are
+//! scaled down together with all below them.
 
-use super::call_tree::{CallTree, NO_NODE, preorder};
+use super::call_tree::{CallTree, NO_NODE, Node, keys, preorder};
 use super::path::{PathMapper, PathState, Symbol};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, CallGraph, MetricId, NodeId, Profile};
+use crate::model::{Basis, CallGraph, GraphCosts, MetricId, NodeId, Profile};
 
 /// Paths below this share of the whole are not followed.
 const MIN_SHARE: f64 = 1e-4;
-/// Most nodes that an estimated tree may have.
-const MAX_NODES: usize = 200_000;
+/// Most paths that are followed, visible or not.
+const MAX_PATHS: usize = 200_000;
 /// Deepest path that is followed.
 const MAX_DEPTH: usize = 512;
 
@@ -24,15 +28,100 @@ pub const WHY: &str = "this file records who called whom, but not whole call pat
 /// Costs of an estimated tree.
 #[derive(Clone, Debug)]
 pub struct Estimate {
-    /// Self and total per node, for each metric.
+    /// Self and total per node, for each measured metric.
     pub costs: Vec<(MetricId, Vec<i64>, Vec<i64>)>,
-    /// Calls per node, shared out like the costs and rounded.
+    /// Calls per node, shared out like the costs and rounded; empty when the tool counted no calls.
     pub calls: Vec<u64>,
-    /// Number of paths that were not followed because they are too small.
+    /// Number of paths that were not followed because they are too small, too deep or too many.
     pub pruned: u64,
 }
 
+/// Where paths begin: functions that nobody calls, and of those that cannot be reached from there (they
+/// call each other in a circle) the most expensive one, as often as needed. Most expensive first.
+#[must_use]
+pub fn roots(graph: &CallGraph) -> Vec<NodeId> {
+    let n = graph.nodes.len();
+    let out = callees(graph);
+    let total = |i: usize| graph.costs.first().map_or(0, |c| c.node_total[i]);
+    let mut called = vec![false; n];
+    for edge in graph.edges.iter().filter(|e| e.caller != e.callee) {
+        called[edge.callee.index()] = true;
+    }
+    let mut by_total: Vec<usize> = (0..n).collect();
+    by_total.sort_by_key(|&i| (called[i], std::cmp::Reverse(total(i))));
+    let mut reached = vec![false; n];
+    let mut roots = Vec::new();
+    for start in by_total {
+        if reached[start] {
+            continue;
+        }
+        roots.push(NodeId::from_index(start));
+        reached[start] = true;
+        let mut open = vec![start];
+        while let Some(node) = open.pop() {
+            for &edge in &out[node] {
+                let callee = graph.edges[edge as usize].callee.index();
+                if !std::mem::replace(&mut reached[callee], true) {
+                    open.push(callee);
+                }
+            }
+        }
+    }
+    roots.sort_by_key(|r| std::cmp::Reverse(total(r.index())));
+    roots
+}
+
+/// Edges that leave each node, recursion aside.
+fn callees(graph: &CallGraph) -> Vec<Vec<u32>> {
+    let mut out = vec![Vec::new(); graph.nodes.len()];
+    for (i, edge) in graph.edges.iter().enumerate().filter(|(_, e)| e.caller != e.callee) {
+        out[edge.caller.index()].push(i as u32);
+    }
+    out
+}
+
+/// The total that goes along each edge. A tool that measured none is helped out by shares of calls.
+fn edge_totals(graph: &CallGraph, costs: &GraphCosts) -> Vec<i64> {
+    if costs.edges_measured || costs.edge_total.iter().any(|&c| c != 0) {
+        return costs.edge_total.clone();
+    }
+    let calls = |e: &crate::model::CallEdge| e.calls.map_or(0, |c| c.all) as f64;
+    let mut incoming = vec![0.0; graph.nodes.len()];
+    for edge in graph.edges.iter().filter(|e| e.caller != e.callee) {
+        incoming[edge.callee.index()] += calls(edge);
+    }
+    let share = |e: &crate::model::CallEdge| calls(e) / f64::max(incoming[e.callee.index()], 1.0);
+    graph.edges.iter().map(|e| (costs.node_total[e.callee.index()] as f64 * share(e)) as i64).collect()
+}
+
+/// A followed path. Parents come first.
+struct Part {
+    /// The function at its end.
+    node: NodeId,
+    /// The edge to it and the path before; `None` for a root.
+    from: Option<(u32, u32)>,
+    /// The tree's node (in order of growth) that its own cost goes to, or [`NO_NODE`].
+    tree: u32,
+    /// False when a transform merged the function into its caller.
+    entered: bool,
+}
+
+struct Walk<'a> {
+    graph: &'a CallGraph,
+    mapper: &'a PathMapper<'a>,
+    out: Vec<Vec<u32>>,
+    edge_total: Vec<i64>,
+    /// Cost of a path that is followed at least.
+    least: f64,
+    grown: Vec<(Symbol, u32)>,
+    index: rustc_hash::FxHashMap<(u32, (bool, u32)), u32>,
+    parts: Vec<Part>,
+    pruned: u64,
+}
+
+/// The end of the path that is being followed.
 struct Open {
+    part: u32,
     node: NodeId,
     /// Share of the function's whole cost that this path has.
     factor: f64,
@@ -41,25 +130,55 @@ struct Open {
     next_edge: usize,
 }
 
-/// Functions that nobody calls, or the most expensive one when everybody is called.
-#[must_use]
-pub fn roots(graph: &CallGraph) -> Vec<NodeId> {
-    let mut called = vec![false; graph.nodes.len()];
-    for edge in &graph.edges {
-        if edge.caller != edge.callee {
-            called[edge.callee.index()] = true;
-        }
+impl Walk<'_> {
+    fn enter(&mut self, node: NodeId, factor: f64, from: Option<u32>, above: Option<&Open>) -> Open {
+        let root = self.mapper.root();
+        let (state, tree) = above.map_or((&root, NO_NODE), |o| (&o.state, o.tree));
+        let (state, symbol) = self.mapper.step(state, self.graph.nodes[node.index()].function);
+        let tree = symbol.map_or(tree, |symbol| {
+            *self.index.entry((tree, symbol.key())).or_insert_with(|| {
+                self.grown.push((symbol, tree));
+                (self.grown.len() - 1) as u32
+            })
+        });
+        let part = self.parts.len() as u32;
+        self.parts.push(Part {
+            node,
+            from: from.zip(above.map(|o| o.part)),
+            tree: if state.alive { tree } else { NO_NODE },
+            entered: symbol.is_some(),
+        });
+        Open { part, node, factor, state, tree, next_edge: 0 }
     }
-    let mut roots: Vec<_> = (0..graph.nodes.len()).filter(|&i| !called[i]).map(NodeId::from_index).collect();
-    if let Some(costs) = graph.costs.first() {
-        let covered: i64 = roots.iter().fold(0, |sum, r| sum.saturating_add(costs.node_total[r.index()]));
-        let largest = (0..graph.nodes.len()).max_by_key(|&i| costs.node_total[i]).map(NodeId::from_index);
-        if let Some(largest) = largest.filter(|l| costs.node_total[l.index()] > covered) {
-            roots.push(largest);
+
+    fn follow(&mut self, root: NodeId, totals: &[i64], job: &Job) -> Result<(), Cancelled> {
+        let mut on_path = vec![false; self.graph.nodes.len()];
+        on_path[root.index()] = true;
+        let mut open = vec![self.enter(root, 1.0, None, None)];
+        while let Some(top) = open.last_mut() {
+            let Some(&edge) = self.out[top.node.index()].get(top.next_edge) else {
+                on_path[top.node.index()] = false;
+                open.pop();
+                continue;
+            };
+            top.next_edge += 1;
+            let callee = self.graph.edges[edge as usize].callee;
+            if on_path[callee.index()] {
+                continue;
+            }
+            let cost = self.edge_total[edge as usize] as f64 * top.factor;
+            if cost < self.least || self.parts.len() >= MAX_PATHS || open.len() >= MAX_DEPTH {
+                self.pruned += 1;
+                continue;
+            }
+            let factor = (cost / totals[callee.index()].max(1) as f64).min(1.0);
+            let next = self.enter(callee, factor, Some(edge), open.last());
+            on_path[callee.index()] = true;
+            open.push(next);
+            job.checkpoint(self.parts.len() as u64, 0)?;
         }
-        roots.sort_by_key(|r| std::cmp::Reverse(costs.node_total[r.index()]));
+        Ok(())
     }
-    roots
 }
 
 pub(super) fn tree(
@@ -68,118 +187,218 @@ pub(super) fn tree(
     mapper: &PathMapper<'_>,
     job: &Job,
 ) -> Result<CallTree, Cancelled> {
-    let basis = Basis::Estimated(WHY.into());
-    let mut grown: Vec<(Symbol, u32)> = Vec::new();
-    let mut weight: Vec<Vec<(NodeId, f64)>> = Vec::new();
-    let mut pruned = 0;
+    let mut out = callees(graph);
+    let (mut edge_total, mut totals, mut whole) = (vec![0; graph.edges.len()], Vec::new(), 0i64);
     if let Some(main) = graph.costs.first() {
-        let mut out: Vec<Vec<usize>> = vec![Vec::new(); graph.nodes.len()];
-        for (i, edge) in graph.edges.iter().enumerate() {
-            if edge.caller != edge.callee {
-                out[edge.caller.index()].push(i);
-            }
-        }
-        for edges in &mut out {
-            edges.sort_by_key(|&i| std::cmp::Reverse(main.edge_total[i]));
-        }
-        let whole = main.node_self.iter().fold(0i64, |a, &b| a.saturating_add(b)).max(1) as f64;
-        let mut index = rustc_hash::FxHashMap::default();
-        let mut enter = |grown: &mut Vec<(Symbol, u32)>,
-                         weight: &mut Vec<Vec<(NodeId, f64)>>,
-                         above: u32,
-                         symbol: Symbol| {
-            *index.entry((above, symbol.key())).or_insert_with(|| {
-                grown.push((symbol, above));
-                weight.push(Vec::new());
-                (grown.len() - 1) as u32
-            })
-        };
-        let root_state = mapper.root();
-        let mut on_path = vec![false; graph.nodes.len()];
-        for root in roots(graph) {
-            let mut open: Vec<Open> = Vec::new();
-            let mut next = Some((root, 1.0));
-            loop {
-                if let Some((node, factor)) = next.take() {
-                    let (above_state, above) =
-                        open.last().map_or((&root_state, NO_NODE), |o| (&o.state, o.tree));
-                    let (state, symbol) = mapper.step(above_state, graph.nodes[node.index()].function);
-                    let tree = symbol.map_or(above, |s| enter(&mut grown, &mut weight, above, s));
-                    if state.alive && tree != NO_NODE {
-                        weight[tree as usize].push((node, factor));
-                    }
-                    on_path[node.index()] = true;
-                    open.push(Open { node, factor, state, tree, next_edge: 0 });
-                    job.checkpoint(grown.len() as u64, 0)?;
-                }
-                let depth = open.len();
-                let Some(top) = open.last_mut() else { break };
-                let Some(&i) = out[top.node.index()].get(top.next_edge) else {
-                    on_path[top.node.index()] = false;
-                    open.pop();
-                    continue;
-                };
-                top.next_edge += 1;
-                let callee = graph.edges[i].callee;
-                let callee_total = main.node_total[callee.index()] as f64;
-                let cost = main.edge_total[i] as f64 * top.factor;
-                if on_path[callee.index()] {
-                    continue;
-                }
-                if cost < whole * MIN_SHARE || grown.len() >= MAX_NODES || depth >= MAX_DEPTH {
-                    pruned += 1;
-                    continue;
-                }
-                next = Some((callee, if callee_total > 0.0 { (cost / callee_total).min(1.0) } else { 0.0 }));
-            }
-        }
+        edge_total = edge_totals(graph, main);
+        totals.clone_from(&main.node_total);
+        whole = main.node_self.iter().fold(0, |a, &b| a.saturating_add(b));
     }
-    let (nodes, new_of) = preorder(&grown);
-    let estimate = share_out(graph, &nodes, &new_of, &weight, pruned);
-    let _ = profile;
-    Ok(CallTree { nodes, tracks: Vec::new(), stacks: Vec::new(), basis, estimate: Some(estimate) })
+    totals.resize(graph.nodes.len(), 0);
+    for edges in &mut out {
+        edges.sort_by_key(|&i| std::cmp::Reverse(edge_total[i as usize]));
+    }
+    let mut walk = Walk {
+        graph,
+        mapper,
+        out,
+        edge_total,
+        least: whole as f64 * MIN_SHARE,
+        grown: Vec::new(),
+        index: rustc_hash::FxHashMap::default(),
+        parts: Vec::new(),
+        pruned: 0,
+    };
+    for root in roots(graph) {
+        walk.follow(root, &totals, job)?;
+    }
+    let (nodes, new_of) = preorder(&walk.grown);
+    for part in walk.parts.iter_mut().filter(|p| p.tree != NO_NODE) {
+        part.tree = new_of[part.tree as usize];
+    }
+    let costs = graph.costs.iter().map(|c| share_out(graph, c, &nodes, &walk.parts)).collect();
+    let estimate = Estimate { costs, calls: calls(graph, nodes.len(), &walk.parts), pruned: walk.pruned };
+    Ok(CallTree {
+        keys: keys(&nodes, profile),
+        nodes,
+        tracks: Vec::new(),
+        stacks: Vec::new(),
+        basis: Basis::Estimated(WHY.into()),
+        estimate: Some(estimate),
+    })
+}
+
+/// For each path the share of its function's whole cost.
+fn factors(graph: &CallGraph, costs: &GraphCosts, parts: &[Part]) -> Vec<f64> {
+    let edge_total = edge_totals(graph, costs);
+    let mut factors: Vec<f64> = Vec::with_capacity(parts.len());
+    for part in parts {
+        factors.push(part.from.map_or(1.0, |(edge, above)| {
+            let total = costs.node_total[part.node.index()].max(1) as f64;
+            (factors[above as usize] * edge_total[edge as usize] as f64 / total).clamp(0.0, 1.0)
+        }));
+    }
+    factors
 }
 
 fn share_out(
     graph: &CallGraph,
-    nodes: &[super::call_tree::Node],
-    new_of: &[u32],
-    weight: &[Vec<(NodeId, f64)>],
-    pruned: u64,
-) -> Estimate {
-    let scaled = |value: i64, factor: f64| (value as f64 * factor).round() as i64;
-    let costs = graph
-        .costs
-        .iter()
-        .map(|c| {
-            let (mut own, mut total) = (vec![0i64; nodes.len()], vec![0i64; nodes.len()]);
-            for (old, parts) in weight.iter().enumerate() {
-                let new = new_of[old] as usize;
-                for &(node, factor) in parts {
-                    own[new] = own[new].saturating_add(scaled(c.node_self[node.index()], factor));
-                }
-                // Several functions in one node (a collapsed module) call each other: the first one counts.
-                if let Some(&(node, factor)) = parts.first() {
-                    total[new] = scaled(c.node_total[node.index()], factor);
-                }
-            }
-            // A child is never wider than its parent, and a parent holds at least its own cost.
-            for i in 0..nodes.len() {
-                if nodes[i].parent != NO_NODE {
-                    total[i] = total[i].min(total[nodes[i].parent as usize]);
-                }
-                own[i] = own[i].min(total[i].max(0));
-            }
-            (c.metric, own, total)
-        })
-        .collect();
-    let mut calls = vec![0u64; nodes.len()];
-    for (old, parts) in weight.iter().enumerate() {
-        let sum: f64 = parts
-            .iter()
-            .filter_map(|&(node, factor)| Some(graph.nodes[node.index()].calls?.all as f64 * factor))
-            .sum();
-        calls[new_of[old] as usize] = sum.round() as u64;
+    costs: &GraphCosts,
+    nodes: &[Node],
+    parts: &[Part],
+) -> (MetricId, Vec<i64>, Vec<i64>) {
+    let factors = factors(graph, costs, parts);
+    let cost = |column: &[i64], i: usize| column[parts[i].node.index()].max(0) as f64 * factors[i];
+    // What dropped functions cost is no part of their callers' totals.
+    let mut dropped = vec![0.0; parts.len()];
+    for i in (0..parts.len()).rev() {
+        let Some((_, above)) = parts[i].from else { continue };
+        let above = above as usize;
+        if parts[above].tree != NO_NODE {
+            dropped[above] += if parts[i].tree == NO_NODE { cost(&costs.node_total, i) } else { dropped[i] };
+        }
     }
-    Estimate { costs, calls, pruned }
+    let (mut own, mut total) = (vec![0.0; nodes.len()], vec![0.0; nodes.len()]);
+    for (i, part) in parts.iter().enumerate().filter(|(_, p)| p.tree != NO_NODE) {
+        own[part.tree as usize] += cost(&costs.node_self, i);
+        if part.entered {
+            total[part.tree as usize] += (cost(&costs.node_total, i) - dropped[i]).max(0.0);
+        }
+    }
+    let (own, total) = fitted(nodes, &own, &total);
+    (costs.metric, own, total)
+}
+
+/// Whole numbers, scaled down where children would not fit into their parent.
+fn fitted(nodes: &[Node], own: &[f64], total: &[f64]) -> (Vec<i64>, Vec<i64>) {
+    let mut below = vec![0.0; nodes.len()];
+    for (i, node) in nodes.iter().enumerate().filter(|(_, n)| n.parent != NO_NODE) {
+        below[node.parent as usize] += total[i];
+    }
+    let (mut out_own, mut out_total) = (vec![0i64; nodes.len()], vec![0i64; nodes.len()]);
+    // Scale of a node's children, and what is left for those that come later.
+    let mut scale = vec![1.0; nodes.len()];
+    let mut left = vec![i64::MAX; nodes.len()];
+    for (i, node) in nodes.iter().enumerate() {
+        let (outer, room) = match node.parent {
+            NO_NODE => (1.0, i64::MAX),
+            parent => (scale[parent as usize], left[parent as usize]),
+        };
+        out_total[i] = ((total[i] * outer).round() as i64).min(room);
+        out_own[i] = ((own[i] * outer).round() as i64).min(out_total[i]);
+        left[i] = out_total[i] - out_own[i];
+        let wanted = below[i] * outer;
+        scale[i] = if wanted > left[i] as f64 { outer * left[i] as f64 / wanted } else { outer };
+        if node.parent != NO_NODE {
+            left[node.parent as usize] -= out_total[i];
+        }
+    }
+    (out_own, out_total)
+}
+
+/// Calls along each path: those along its last edge times the share of the path before.
+fn calls(graph: &CallGraph, nodes: usize, parts: &[Part]) -> Vec<u64> {
+    let Some(costs) = graph.costs.first().filter(|_| graph.nodes.iter().any(|n| n.calls.is_some())) else {
+        return Vec::new();
+    };
+    let factors = factors(graph, costs, parts);
+    let mut calls = vec![0.0; nodes];
+    for part in parts.iter().filter(|p| p.tree != NO_NODE && p.entered) {
+        let counted = |calls: Option<crate::model::Calls>| calls.map_or(0.0, |c| c.all as f64);
+        calls[part.tree as usize] += match part.from {
+            Some((edge, above)) => counted(graph.edges[edge as usize].calls) * factors[above as usize],
+            None => counted(graph.nodes[part.node.index()].calls),
+        };
+    }
+    calls.into_iter().map(|c: f64| c.round() as u64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, dump, path, subject};
+    use crate::analysis::{Costs, Scope, Transform, TreeCosts};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    fn costs(subject: &crate::query::Subject, transforms: Vec<Transform>) -> Arc<TreeCosts> {
+        let scope = Scope { tracks: Vec::new(), transforms };
+        ask(subject, &Costs { scope, metric: MetricId(0), range: None })
+    }
+
+    /// `leaf` is called by two functions, three times as long by `b`.
+    const SHARED: &str = "fn main 1 10 100; fn a 4 20 40; fn b 1 20 50; fn leaf 6 50 50
+        main -> a 4 20 40; main -> b 1 20 50; a -> leaf 2 20 20; b -> leaf 4 30 30";
+
+    #[test]
+    fn costs_follow_the_edges() {
+        let s = subject(SHARED);
+        let c = costs(&s, vec![]);
+        assert_eq!(dump(&s.profile, &c), "main 100/10 >a 40/20 >>leaf 20/20 >b 50/20 >>leaf 30/30");
+        let leaf = c.tree.find(&path(&s.profile, "main>b>leaf"), &s.profile.functions).unwrap();
+        assert_eq!((c.calls[leaf as usize], c.sum), (4, 100));
+        assert!(matches!(c.tree.basis, Basis::Estimated(_)));
+    }
+
+    #[test]
+    fn transforms_act_on_estimated_trees_as_on_measured_ones() {
+        let s = subject(SHARED);
+        let f = |name| crate::analysis::testing::function(&s.profile, name);
+        let after = |t| dump(&s.profile, &costs(&s, vec![t]));
+        assert_eq!(after(Transform::FocusFunction(f("leaf"))), "leaf 50/50");
+        assert_eq!(after(Transform::MergeFunction(f("a"))), "main 100/30 >b 50/20 >>leaf 30/30 >leaf 20/20");
+        assert_eq!(after(Transform::DropFunction(f("b"))), "main 50/10 >a 40/20 >>leaf 20/20");
+        assert_eq!(after(Transform::DropFunction(f("leaf"))), "main 50/10 >a 20/20 >b 20/20");
+    }
+
+    #[test]
+    fn recursion_is_not_followed_and_never_widens() {
+        // The golden sample of pstats: a calls b, b calls a.
+        let s = subject(
+            "fn main 1 1 20; fn a 3/1 6 16; fn b 2/1 4 14; fn leaf 6 6 6; main -> a 1 2 16; a -> b 2/1 4 14
+             b -> a 2/1 4 10; a -> leaf 3 3 3; b -> leaf 2 2 2; main -> leaf 1 1 1; leaf -> leaf 9 0 6",
+        );
+        let c = costs(&s, vec![]);
+        assert_eq!(dump(&s.profile, &c), "main 20/1 >a 16/6 >>b 8/2 >>>leaf 1/1 >>leaf 2/2 >leaf 1/1");
+    }
+
+    #[test]
+    fn circles_without_an_entry_are_entered_at_the_most_expensive_function() {
+        let s = subject(
+            "fn a 1 2 9; fn b 1 7 7; a -> b 1 7 7; b -> a 1 0 0; fn main 1 3 3; fn x 1 1 2; x -> x 1 0 1",
+        );
+        assert_eq!(dump(&s.profile, &costs(&s, vec![])), "a 9/2 >b 7/7 main 3/3 x 2/1");
+    }
+
+    #[test]
+    fn without_costs_of_edges_calls_share_out() {
+        let mut p =
+            (*subject("fn m 1 0 30; fn n 1 0 10; fn f 4 40 40; m -> f 3 0 0; n -> f 1 0 0").profile).clone();
+        p.call_graph.as_mut().unwrap().costs[0].edges_measured = false;
+        let s = crate::query::Subject { run: 1, revision: 0, profile: Arc::new(p) };
+        assert_eq!(dump(&s.profile, &costs(&s, vec![])), "m 30/0 >f 30/30 n 10/0 >f 10/10");
+    }
+
+    proptest! {
+        /// Any graph, however contradictory its numbers.
+        #[test]
+        fn nothing_is_wider_than_its_parent(
+            nodes in proptest::collection::vec((0u64..9, -5i64..100, -5i64..1000), 1..9),
+            edges in proptest::collection::vec((0usize..9, 0usize..9, 0u64..9, -5i64..1000), 0..30),
+        ) {
+            let n = nodes.len();
+            let mut text: Vec<String> =
+                nodes.iter().enumerate().map(|(i, (c, own, total))| format!("fn f{i} {c} {own} {total}")).collect();
+            text.extend(edges.iter().map(|(a, b, c, t)| format!("f{} -> f{} {c} 0 {t}", a % n, b % n)));
+            let s = subject(&text.join(";"));
+            let drop = Transform::DropFunction(crate::model::FunctionId(0));
+            for transforms in [vec![], vec![drop]] {
+                let c = costs(&s, transforms);
+                for i in 0..c.tree.nodes.len() {
+                    let below: i64 = c.tree.children(Some(i as u32)).map(|k| c.total[k as usize]).sum();
+                    prop_assert!(c.own[i] >= 0 && c.own[i] + below <= c.total[i]);
+                }
+            }
+        }
+    }
 }

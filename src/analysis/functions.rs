@@ -5,25 +5,38 @@
 //! counts twice.
 
 use super::call_tree::NO_NODE;
+use super::path::Symbol;
 use super::scope::{Scope, TimeRange};
-use super::tree_costs::{Costs, formula};
+use super::tree_costs::{Costs, is_measured};
 use crate::jobs::Cancelled;
-use crate::model::{CallGraph, Calls, FunctionId, MetricId, Profile};
+use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, Profile, StringId};
 use crate::query::{Context, Query};
 
 /// One function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionRow {
-    /// The function.
+    /// The function; for a collapsed module one of its functions.
     pub function: FunctionId,
+    /// The module, when a transform shows its functions as one.
+    pub module: Option<StringId>,
     /// Calls, where calls were counted or recorded as spans.
     pub calls: Option<Calls>,
     /// Samples in which it was the innermost frame; `None` when there are no samples.
     pub samples: Option<u64>,
+    /// Samples in which it was any frame; `None` when there are no samples.
+    pub samples_total: Option<u64>,
     /// Own cost.
     pub own: i64,
     /// Own cost and that of all it called.
     pub total: i64,
+}
+
+impl FunctionRow {
+    /// What the row stands for.
+    #[must_use]
+    pub fn symbol(&self) -> Symbol {
+        self.module.map_or(Symbol::Function(self.function), |m| Symbol::Module(m, self.function))
+    }
 }
 
 /// All functions, by own cost, largest first; ties by id.
@@ -35,6 +48,10 @@ pub struct FunctionTable {
     pub sum: i64,
     /// All calls, where counted.
     pub calls: Option<Calls>,
+    /// All samples, where there are any.
+    pub samples: Option<u64>,
+    /// What the numbers rest on.
+    pub basis: Basis,
 }
 
 /// Computes the [`FunctionTable`].
@@ -53,12 +70,8 @@ impl Query for Functions {
 
     fn run(&self, cx: &Context<'_>) -> Result<FunctionTable, Cancelled> {
         let profile = cx.profile();
-        let mut table = match &profile.call_graph {
-            Some(graph)
-                if self.scope.transforms.is_empty() && profile.span_count() + profile.sample_count() == 0 =>
-            {
-                from_graph(profile, graph, self.metric)
-            }
+        let mut table = match graph_of(profile) {
+            Some(graph) if self.scope.transforms.is_empty() => from_graph(profile, graph, self.metric),
             _ => from_tree(self, cx)?,
         };
         table.rows.sort_by_key(|r| (std::cmp::Reverse(r.own), std::cmp::Reverse(r.total), r.function));
@@ -66,6 +79,7 @@ impl Query for Functions {
             all: a.all.saturating_add(b.all),
             primitive: a.primitive.saturating_add(b.primitive),
         });
+        table.samples = table.rows.iter().filter_map(|r| r.samples).reduce(u64::saturating_add);
         Ok(table)
     }
 
@@ -74,86 +88,191 @@ impl Query for Functions {
     }
 }
 
+/// The call graph, when it is all that the profile has of calls.
+#[must_use]
+pub fn graph_of(profile: &Profile) -> Option<&CallGraph> {
+    profile.call_graph.as_ref().filter(|_| profile.span_count() + profile.sample_count() == 0)
+}
+
 /// Sum of self costs of a graph.
 pub(super) fn graph_sum(profile: &Profile, graph: &CallGraph, metric: MetricId) -> i64 {
-    let (own, _) = graph_columns(profile, graph, metric);
+    let own = graph_column(profile, graph, metric, |c| &c.node_self, graph.nodes.len());
     own.iter().fold(0i64, |a, &b| a.saturating_add(b))
 }
 
-/// Self and total per node for a measured or derived metric.
+/// A column of a graph for a measured or derived metric, `len` values.
 #[must_use]
-pub fn graph_columns(profile: &Profile, graph: &CallGraph, metric: MetricId) -> (Vec<i64>, Vec<i64>) {
-    let find = |m: MetricId| graph.costs.iter().find(|c| c.metric == m);
-    match find(metric) {
-        Some(costs) => (costs.node_self.clone(), costs.node_total.clone()),
-        None => (
-            formula(profile, metric, graph.nodes.len(), |m| find(m).map(|c| &c.node_self)),
-            formula(profile, metric, graph.nodes.len(), |m| find(m).map(|c| &c.node_total)),
-        ),
+pub fn graph_column(
+    profile: &Profile,
+    graph: &CallGraph,
+    metric: MetricId,
+    column: impl Fn(&crate::model::GraphCosts) -> &Vec<i64>,
+    len: usize,
+) -> Vec<i64> {
+    let find = |m: MetricId| graph.costs.iter().find(|c| c.metric == m).map(&column);
+    let measured = [(1, metric)];
+    let formula = match profile.metrics.get(metric.index()) {
+        Some(m) if !m.formula.is_empty() => &m.formula[..],
+        _ => &measured,
+    };
+    let mut sum = vec![0i64; len];
+    for &(factor, m) in formula.iter().filter(|(_, m)| is_measured(profile, *m)) {
+        if let Some(values) = find(m) {
+            sum.iter_mut().zip(values).for_each(|(s, v)| *s = s.saturating_add(v.saturating_mul(factor)));
+        }
     }
+    sum
 }
 
 fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> FunctionTable {
-    let (own, total) = graph_columns(profile, graph, metric);
+    let own = graph_column(profile, graph, metric, |c| &c.node_self, graph.nodes.len());
+    let total = graph_column(profile, graph, metric, |c| &c.node_total, graph.nodes.len());
     let rows = graph
         .nodes
         .iter()
         .enumerate()
         .map(|(i, node)| FunctionRow {
             function: node.function,
+            module: None,
             calls: node.calls,
             samples: None,
+            samples_total: None,
             own: own[i],
             total: total[i],
         })
         .collect();
-    FunctionTable { rows, sum: own.iter().fold(0, |a, &b| a.saturating_add(b)), calls: None }
+    let sum = own.iter().fold(0, |a: i64, &b| a.saturating_add(b));
+    FunctionTable { rows, sum, calls: None, samples: None, basis: profile.meta.basis.clone() }
 }
 
 fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cancelled> {
     let costs = cx.get(&Costs { scope: query.scope.clone(), metric: query.metric, range: query.range })?;
-    let profile = cx.profile();
     let tree = &costs.tree;
-    let has_samples = !tree.stacks.is_empty();
-    let counted = !tree.tracks.is_empty() || tree.estimate.is_some();
-    let n = profile.functions.len();
-    let mut rows = vec![(0i64, 0i64, Calls::default(), 0u64, false); n];
-    // How often each function is open on the path, and the open nodes.
-    let mut on_path = vec![0u32; n];
-    let mut open: Vec<u32> = Vec::new();
+    let mut rows: Vec<FunctionRow> = Vec::new();
+    let mut row_of = rustc_hash::FxHashMap::default();
+    // How often each row is open on the path, and the open nodes with their rows.
+    let mut on_path: Vec<u32> = Vec::new();
+    let mut open: Vec<(u32, u32)> = Vec::new();
+    let (has_calls, has_samples) = (!costs.calls.is_empty(), !costs.samples.is_empty());
     for (i, node) in tree.nodes.iter().enumerate() {
         if i % 65_536 == 0 {
             cx.job().checkpoint(i as u64, tree.nodes.len() as u64)?;
         }
-        while open.last().copied().unwrap_or(NO_NODE) != node.parent {
-            let Some(left) = open.pop() else { break };
-            on_path[tree.nodes[left as usize].symbol.function().index()] -= 1;
+        while open.last().map_or(NO_NODE, |o| o.0) != node.parent {
+            let Some((_, row)) = open.pop() else { break };
+            on_path[row as usize] -= 1;
         }
-        let f = node.symbol.function().index();
-        let row = &mut rows[f];
-        row.0 = row.0.saturating_add(costs.own[i]);
-        let own_count = costs.own_count[i];
-        if on_path[f] == 0 {
-            row.1 = row.1.saturating_add(costs.total[i]);
-            row.2.primitive += own_count;
+        let at: u32 = *row_of.entry(node.symbol.key()).or_insert_with(|| {
+            rows.push(FunctionRow {
+                function: node.symbol.function(),
+                module: match node.symbol {
+                    Symbol::Function(_) => None,
+                    Symbol::Module(m, _) => Some(m),
+                },
+                calls: has_calls.then(Calls::default),
+                samples: has_samples.then_some(0),
+                samples_total: has_samples.then_some(0),
+                own: 0,
+                total: 0,
+            });
+            on_path.push(0);
+            (rows.len() - 1) as u32
+        });
+        let row = &mut rows[at as usize];
+        let outermost = on_path[at as usize] == 0;
+        row.own = row.own.saturating_add(costs.own[i]);
+        if outermost {
+            row.total = row.total.saturating_add(costs.total[i]);
         }
-        row.2.all += own_count;
-        row.3 += own_count;
-        row.4 = true;
-        on_path[f] += 1;
-        open.push(i as u32);
+        if let Some(calls) = &mut row.calls {
+            calls.all += costs.calls[i];
+            calls.primitive += if outermost { costs.calls[i] } else { 0 };
+        }
+        if let (Some(own), Some(total)) = (&mut row.samples, &mut row.samples_total) {
+            *own += costs.samples[i];
+            *total += if outermost { costs.samples_total[i] } else { 0 };
+        }
+        on_path[at as usize] += 1;
+        open.push((i as u32, at));
     }
-    let rows = rows
-        .into_iter()
-        .enumerate()
-        .filter(|(_, r)| r.4 && (r.0 != 0 || r.1 != 0 || r.3 != 0))
-        .map(|(i, (own, total, calls, samples, _))| FunctionRow {
-            function: FunctionId::from_index(i),
-            calls: (counted && !has_samples).then_some(calls),
-            samples: has_samples.then_some(samples),
-            own,
-            total,
-        })
-        .collect();
-    Ok(FunctionTable { rows, sum: costs.sum, calls: None })
+    let counts = |r: &FunctionRow| r.calls.map_or(0, |c| c.all) + r.samples_total.unwrap_or(0);
+    rows.retain(|r| r.own != 0 || r.total != 0 || counts(r) != 0);
+    Ok(FunctionTable { rows, sum: costs.sum, calls: None, samples: None, basis: tree.basis.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Transform;
+    use crate::analysis::testing::{ask, function, subject};
+    use crate::query::Subject;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    fn table(subject: &Subject, transforms: Vec<Transform>) -> Arc<FunctionTable> {
+        let scope = Scope { tracks: Vec::new(), transforms };
+        ask(subject, &Functions { scope, metric: MetricId(0), range: None })
+    }
+
+    /// `name own/total calls/primitive samples/samples_total`, in the table's order.
+    fn text(subject: &Subject, table: &FunctionTable) -> Vec<String> {
+        let line = |r: &FunctionRow| {
+            let mut line = format!("{} {}/{}", r.symbol().label(&subject.profile), r.own, r.total);
+            if let Some(c) = r.calls {
+                line += &format!(" {}/{}", c.all, c.primitive);
+            }
+            if let (Some(own), Some(total)) = (r.samples, r.samples_total) {
+                line += &format!(" {own}/{total}");
+            }
+            line
+        };
+        table.rows.iter().map(line).collect()
+    }
+
+    #[test]
+    fn recursion_counts_once() {
+        let s = subject("main 0 100 / fib 10 90 / fib 20 60 / fib 30 40 / g 50 55; main 100 101");
+        let t = table(&s, vec![]);
+        assert_eq!(text(&s, &t), ["fib 75/80 3/1", "main 21/101 2/2", "g 5/5 1/1"]);
+        assert_eq!((t.sum, t.calls), (101, Some(Calls { all: 6, primitive: 4 })));
+        let s = subject("a>b>a>b 4; a>b 2; b 1");
+        assert_eq!(text(&s, &table(&s, vec![])), ["b 7/7 3/3", "a 0/6 0/2"]);
+    }
+
+    #[test]
+    fn a_call_graph_shows_the_tools_own_numbers() {
+        let s = subject("fn fib 177/1 3 10; fn main - 1 20; fn idle 1 0 0");
+        assert_eq!(text(&s, &table(&s, vec![])), ["fib 3/10 177/1", "main 1/20", "idle 0/0 1/1"]);
+    }
+
+    #[test]
+    fn a_collapsed_module_is_one_row() {
+        let s = subject("main>f@lib>g@lib>cb>g@lib 5; main>g@lib>f@lib 2; main 1");
+        let lib = s.profile.functions.get(function(&s.profile, "f@lib")).module;
+        assert_eq!(
+            text(&s, &table(&s, vec![Transform::CollapseModule(lib)])),
+            ["lib 7/7 2/2", "main 1/8 1/3", "cb 0/5 0/1"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn self_adds_up_and_no_total_is_more_than_all(
+            stacks in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..7), 0i64..50), 1..20),
+        ) {
+            let line = |(stack, w): &(Vec<u8>, i64)| {
+                let names: Vec<String> = stack.iter().map(|f| format!("f{f}")).collect();
+                format!("{} {w}", names.join(">"))
+            };
+            let s = subject(&stacks.iter().map(line).collect::<Vec<_>>().join(";"));
+            let t = table(&s, vec![]);
+            prop_assert_eq!(t.rows.iter().map(|r| r.own).sum::<i64>(), t.sum);
+            for row in &t.rows {
+                let name: u8 = s.profile.function_name(row.function)[1..].parse().unwrap();
+                let total: i64 = stacks.iter().filter(|(s, _)| s.contains(&name)).map(|(_, w)| w).sum();
+                let own: i64 = stacks.iter().filter(|(s, _)| s.last() == Some(&name)).map(|(_, w)| w).sum();
+                prop_assert_eq!((row.total, row.own), (total, own));
+            }
+        }
+    }
 }

@@ -1,33 +1,42 @@
 //! The bottom-up tree: roots are functions with own cost, children are their callers.
 //!
 //! It can be much larger than the call tree, so only expanded rows are computed. The cost of a row is
-//! the own cost of the root function over all paths that the row stands for.
-
-use std::collections::BTreeSet;
+//! the own cost of the root function over all paths that the row stands for, so the costs of the roots
+//! add up to the whole, and the callers of a row to the row (less what had no caller).
 
 use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
+use super::expansion::{Expansion, Names, PathKey};
+use super::path::Symbol;
 use super::search::Pattern;
-use super::tree_costs::Costs;
-use super::tree_rows::Path;
+use super::tree_costs::{Costs, TreeCosts};
+use super::tree_rows::{MAX_ROWS, Order, Path, Sort};
 use crate::jobs::Cancelled;
-use crate::model::FunctionId;
+use crate::model::{Basis, Profile};
 use crate::query::{Context, Query};
 
 /// One visible row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvertedRow {
-    /// Functions from the root (who spent it) to this caller.
-    pub path: Path,
+    /// The caller, or for a root who spent the cost.
+    pub symbol: Symbol,
+    /// Row of the called function, or [`NO_NODE`] for a root.
+    pub parent: u32,
+    /// 0 for a root.
+    pub depth: u32,
+    /// Names the row.
+    pub key: PathKey,
     /// Own cost of the root function on all paths of this row.
     pub cost: i64,
-    /// Spans or samples behind it.
-    pub count: u64,
+    /// Samples behind it, or calls; `None` when neither was counted.
+    pub count: Option<u64>,
     /// True when it has callers.
     pub has_children: bool,
     /// True when they are shown.
     pub expanded: bool,
+    /// True when the row itself matches the search.
+    pub matches: bool,
 }
 
 /// The visible rows, top to bottom.
@@ -37,6 +46,21 @@ pub struct InvertedRows {
     pub rows: Vec<InvertedRow>,
     /// Sum of all own costs.
     pub sum: i64,
+    /// Number of matching roots and the sum of their costs; `None` without a search.
+    pub matched: Option<(usize, i64)>,
+    /// What the numbers rest on.
+    pub basis: Basis,
+    /// True when there are more than [`MAX_ROWS`].
+    pub cut: bool,
+}
+
+impl InvertedRows {
+    /// Functions of a row's path, outermost caller first, as in the call tree.
+    #[must_use]
+    pub fn path(&self, row: u32) -> Path {
+        let above = |&r: &u32| Some(self.rows[r as usize].parent).filter(|&p| p != NO_NODE);
+        std::iter::successors(Some(row), above).map(|r| self.rows[r as usize].symbol.function()).collect()
+    }
 }
 
 /// Computes the [`InvertedRows`].
@@ -44,81 +68,178 @@ pub struct InvertedRows {
 pub struct Inverted {
     /// Which tree and costs.
     pub costs: Costs,
-    /// Expanded paths, root first.
-    pub expanded: BTreeSet<Path>,
-    /// Search text over the roots.
+    /// Order of siblings.
+    pub sort: Sort,
+    /// Expanded rows.
+    pub expanded: Expansion,
+    /// Search text: roots that do not match are left out.
     pub search: String,
 }
 
-/// Paths behind a row: (leaf node, node of the row's function).
-type Behind = Vec<(u32, u32)>;
+/// Rows to come that share a parent row.
+struct Group {
+    symbol: Symbol,
+    cost: i64,
+    count: Option<u64>,
+    /// Paths behind it: (leaf node, node of the row's function).
+    behind: Vec<(u32, u32)>,
+}
+
+/// Groups nodes by symbol; the last one is listed first.
+fn grouped(
+    nodes: impl Iterator<Item = (u32, u32)>,
+    costs: &TreeCosts,
+    sort: Sort,
+    profile: &Profile,
+) -> Vec<Group> {
+    let tree = &costs.tree;
+    let counts = if costs.samples.is_empty() { &costs.calls } else { &costs.samples };
+    let mut groups: Vec<Group> = Vec::new();
+    let mut index: FxHashMap<(bool, u32), usize> = FxHashMap::default();
+    for (leaf, at) in nodes {
+        let symbol = tree.nodes[at as usize].symbol;
+        let group = *index.entry(symbol.key()).or_insert_with(|| {
+            let count = (!counts.is_empty()).then_some(0);
+            groups.push(Group { symbol, cost: 0, count, behind: Vec::new() });
+            groups.len() - 1
+        });
+        let group = &mut groups[group];
+        group.cost = group.cost.saturating_add(costs.own[leaf as usize]);
+        group.count = group.count.map(|c| c + counts[leaf as usize]);
+        group.behind.push((leaf, at));
+    }
+    match sort.by {
+        Order::Total | Order::Own => groups.sort_by_key(|g| g.cost),
+        Order::Count => groups.sort_by_key(|g| g.count),
+        Order::Name => groups.sort_by(|a, b| b.symbol.label(profile).cmp(a.symbol.label(profile))),
+        Order::Appearance => groups.reverse(),
+    }
+    if sort.reverse {
+        groups.reverse();
+    }
+    groups
+}
 
 impl Query for Inverted {
     type Output = InvertedRows;
 
     fn run(&self, cx: &Context<'_>) -> Result<InvertedRows, Cancelled> {
         let costs = cx.get(&self.costs)?;
-        let tree = &costs.tree;
-        let function = |node: u32| tree.nodes[node as usize].symbol.function();
-        let pattern = Pattern::new(&self.search).map(|p| p.functions(cx.profile()));
-        let mut roots: FxHashMap<FunctionId, Behind> = FxHashMap::default();
-        for node in 0..tree.nodes.len() as u32 {
-            let f = function(node);
-            let wanted = pattern.as_ref().is_none_or(|p| p[f.index()]);
-            if wanted && (costs.own[node as usize] != 0 || costs.own_count[node as usize] != 0) {
-                roots.entry(f).or_default().push((node, node));
-            }
-        }
-        let mut rows = Vec::new();
-        let mut stack: Vec<(Path, Behind)> = sorted(roots, &costs.own, &[]);
-        while let Some((path, behind)) = stack.pop() {
+        let (tree, profile) = (&costs.tree, cx.profile());
+        let names = Names::of(profile);
+        let pattern = Pattern::new(&self.search).map(|p| p.functions(profile));
+        let matches = |s: Symbol| pattern.as_ref().is_some_and(|p| p[s.function().index()]);
+        let spent = |i: usize| {
+            let counted = |column: &[u64]| column.get(i).is_some_and(|&c| c != 0);
+            costs.own[i] != 0 || counted(&costs.calls) || counted(&costs.samples)
+        };
+        let roots = (0..tree.nodes.len())
+            .filter(|&i| spent(i) && (pattern.is_none() || matches(tree.nodes[i].symbol)))
+            .map(|i| (i as u32, i as u32));
+        let roots = grouped(roots, &costs, self.sort, profile);
+        let matched = pattern
+            .as_ref()
+            .map(|_| (roots.len(), roots.iter().fold(0i64, |sum, g| sum.saturating_add(g.cost))));
+        let mut rows: Vec<InvertedRow> = Vec::new();
+        let mut open: Vec<(u32, Group)> = roots.into_iter().map(|g| (NO_NODE, g)).collect();
+        while let Some((parent, group)) = open.pop() {
             cx.job().checkpoint(rows.len() as u64, 0)?;
-            let sum = |column: &[i64]| {
-                behind.iter().fold(0i64, |s, &(leaf, _)| s.saturating_add(column[leaf as usize]))
-            };
-            let mut callers: FxHashMap<FunctionId, Behind> = FxHashMap::default();
-            for &(leaf, at) in &behind {
+            let above = rows.get(parent as usize).map_or(PathKey::ROOT, |r| r.key);
+            let depth = rows.get(parent as usize).map_or(0, |r| r.depth + 1);
+            let caller = |&(leaf, at): &(u32, u32)| {
                 let parent = tree.nodes[at as usize].parent;
-                if parent != NO_NODE {
-                    callers.entry(function(parent)).or_default().push((leaf, parent));
-                }
-            }
-            let expanded = self.expanded.contains(&path);
+                (parent != NO_NODE).then_some((leaf, parent))
+            };
+            let key = above.child(names.symbol(group.symbol, profile));
+            let has_children = group.behind.iter().any(|b| caller(b).is_some());
+            let expanded = has_children && self.expanded.contains(key);
             rows.push(InvertedRow {
-                cost: sum(&costs.own),
-                count: behind.iter().map(|&(leaf, _)| costs.own_count[leaf as usize]).sum(),
-                has_children: !callers.is_empty(),
-                expanded: expanded && !callers.is_empty(),
-                path: path.clone(),
+                symbol: group.symbol,
+                parent,
+                depth,
+                key,
+                cost: group.cost,
+                count: group.count,
+                has_children,
+                expanded,
+                matches: matches(group.symbol),
             });
-            if expanded {
-                stack.extend(sorted(callers, &costs.own, &path));
+            if expanded && rows.len() + open.len() < MAX_ROWS {
+                let row = rows.len() as u32 - 1;
+                let callers = grouped(group.behind.iter().filter_map(caller), &costs, self.sort, profile);
+                open.extend(callers.into_iter().map(|g| (row, g)));
             }
         }
-        Ok(InvertedRows { rows, sum: costs.sum })
+        let cut = rows.len() >= MAX_ROWS;
+        Ok(InvertedRows { rows, sum: costs.sum, matched, basis: tree.basis.clone(), cut })
     }
 
     fn weight(rows: &InvertedRows) -> usize {
-        rows.rows.iter().map(|r| 64 + r.path.len() * 4).sum()
+        rows.rows.len() * size_of::<InvertedRow>()
     }
 }
 
-/// Groups as rows to push on the stack: the largest last.
-fn sorted(groups: FxHashMap<FunctionId, Behind>, own: &[i64], above: &[FunctionId]) -> Vec<(Path, Behind)> {
-    let mut groups: Vec<_> = groups
-        .into_iter()
-        .map(|(f, behind)| {
-            let cost = behind.iter().fold(0i64, |s, &(leaf, _)| s.saturating_add(own[leaf as usize]));
-            (cost, f, behind)
-        })
-        .collect();
-    groups.sort_by_key(|(cost, f, _)| (*cost, std::cmp::Reverse(*f)));
-    groups
-        .into_iter()
-        .map(|(_, f, behind)| {
-            let mut path = above.to_vec();
-            path.push(f);
-            (path, behind)
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Scope;
+    use crate::analysis::testing::{ask, path, subject};
+    use crate::model::MetricId;
+    use crate::query::Subject;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    fn inverted(subject: &Subject, open: &[&str], search: &str) -> Arc<InvertedRows> {
+        let names = Names::of(&subject.profile);
+        let mut expanded = Expansion::default();
+        for text in open {
+            let functions = path(&subject.profile, text);
+            let key = functions.iter().fold(PathKey::ROOT, |key, &f| key.child(names.function(f)));
+            expanded.set(key, true);
+        }
+        let costs = Costs { scope: Scope::default(), metric: MetricId(0), range: None };
+        ask(subject, &Inverted { costs, sort: Sort::default(), expanded, search: search.into() })
+    }
+
+    fn text(subject: &Subject, rows: &InvertedRows) -> String {
+        let line = |r: &InvertedRow| {
+            format!("{}{} {}", ">".repeat(r.depth as usize), r.symbol.label(&subject.profile), r.cost)
+        };
+        rows.rows.iter().map(line).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn callers_share_the_own_cost_of_the_root() {
+        let s = subject("main>a>x 10; main>b>x 5; main>b 2; x 1");
+        assert_eq!(text(&s, &inverted(&s, &[], "")), "x 16 b 2");
+        let rows = inverted(&s, &["x", "x>b"], "");
+        assert_eq!(text(&s, &rows), "x 16 >a 10 >b 5 >>main 5 b 2");
+        assert_eq!(rows.path(3), path(&s.profile, "main>b>x"));
+        assert_eq!(rows.rows.iter().map(|r| r.count).collect::<Vec<_>>(), [3, 1, 1, 1, 1].map(Some));
+        let found = inverted(&s, &[], "b");
+        assert_eq!((text(&s, &found).as_str(), found.matched), ("b 2", Some((1, 2))));
+    }
+
+    #[test]
+    fn recursion_counts_each_own_cost_once() {
+        let s = subject("f>f>f 3; f>f 2; f 1");
+        assert_eq!(text(&s, &inverted(&s, &["f", "f>f"], "")), "f 6 >f 5 >>f 3");
+    }
+
+    proptest! {
+        #[test]
+        fn roots_add_up_to_the_whole(
+            stacks in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..7), 0i64..50), 1..20),
+        ) {
+            let line = |(stack, w): &(Vec<u8>, i64)| {
+                let names: Vec<String> = stack.iter().map(|f| format!("f{f}")).collect();
+                format!("{} {w}", names.join(">"))
+            };
+            let s = subject(&stacks.iter().map(line).collect::<Vec<_>>().join(";"));
+            let whole: i64 = stacks.iter().map(|(_, w)| w).sum();
+            let rows = inverted(&s, &[], "");
+            prop_assert_eq!(rows.rows.iter().map(|r| r.cost).sum::<i64>(), whole);
+            prop_assert_eq!(rows.sum, whole);
+        }
+    }
 }

@@ -2,13 +2,18 @@
 //! answers of others.
 
 pub mod call_tree;
+pub mod callers;
 pub mod estimate;
+pub mod expansion;
+pub mod function_list;
 pub mod functions;
 pub mod inverted;
 pub mod overview;
 pub mod path;
 pub mod scope;
 pub mod search;
+#[cfg(test)]
+pub mod testing;
 pub mod tree_costs;
 pub mod tree_rows;
 

@@ -169,10 +169,10 @@ pub fn phases(profile: &Profile, range: TimeRange) -> Vec<Phase> {
     for track in profile.tracks.iter().filter(|t| t.kind == TrackKind::Phase) {
         for span in track.spans.rows.iter().filter(|s| s.depth == 0) {
             let (from, to) = range.unwrap_or((i64::MIN, i64::MAX));
-            if span.end < from || span.start >= to {
+            if span.start >= to || (span.end <= from && span.start < from) {
                 continue;
             }
-            let length = span.end.min(to) - span.start.max(from);
+            let length = span.end.min(to).saturating_sub(span.start.max(from));
             let name = profile.function_name(span.function);
             match phases.iter_mut().find(|p| p.name == name) {
                 Some(phase) => {
@@ -256,4 +256,86 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
         system_tokens_per_second: done_output.zip(span).map(|(n, d)| n as f64 * 1e9 / d as f64),
         peak_concurrency: peak.max(0) as usize,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, subject};
+    use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, Request, TokenCounts, TrackSpec};
+    use proptest::prelude::*;
+
+    #[test]
+    fn percentiles_are_those_of_numpy() {
+        // numpy.percentile(v, [50, 90, 95, 99]) of these values.
+        let d = Distribution::of(vec![15.0, 20.0, 35.0, 40.0, 50.0, f64::NAN]).unwrap();
+        assert_eq!((d.n, d.mean, d.min, d.max, d.p50), (5, 32.0, 15.0, 50.0, 35.0));
+        for (found, known) in [(d.p90, 46.0), (d.p95, 48.0), (d.p99, 49.6)] {
+            assert!((found - known).abs() < 1e-9, "{found} {known}");
+        }
+        assert_eq!(Distribution::of(vec![f64::INFINITY]), None);
+        let one = Distribution::of(vec![7.0]).unwrap();
+        assert_eq!((one.p50, one.p99), (7.0, 7.0));
+    }
+
+    #[test]
+    fn totals_are_those_of_the_tree() {
+        let s = subject("main 0 100 alloc=7 / a 10 20; [t2]; b 0 50");
+        let o = ask(&s, &Summary::default());
+        assert_eq!(o.totals, [(MetricId(0), 150), (MetricId(1), 7)]);
+        assert_eq!(o.elapsed, Some(100));
+        let cut = ask(&s, &Summary { range: Some((0, 10)), ..Summary::default() });
+        assert_eq!(cut.totals[0].1, 20);
+    }
+
+    #[test]
+    fn phases_repeat_and_keep_to_the_range() {
+        let mut b = ProfileBuilder::new("test");
+        let track = b.track(TrackSpec { name: "phases", process: "", kind: TrackKind::Phase, sort: 0 });
+        for (name, start, end) in [("load", 0, 10), ("decode", 10, 30), ("sub", 12, 15), ("decode", 40, 50)] {
+            let f = b.function(FunctionSpec::named(name));
+            b.span(track, start, end, f, ArgsRef::NONE);
+        }
+        let p = b.finish();
+        let found = |range| {
+            let phases = phases(&p, range);
+            phases.into_iter().map(|p| (p.name, p.total, p.count)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(None), [("load".into(), 10, 1), ("decode".into(), 30, 2)]);
+        assert_eq!(found(Some((10, 45))), [("decode".into(), 25, 2)]);
+    }
+
+    #[test]
+    fn figures_tell_failed_and_unpriced_requests_apart() {
+        let mut b = ProfileBuilder::new("test");
+        let name = b.string("chat");
+        let request = |arrived, finished, outcome, cost| Request {
+            name,
+            arrived,
+            finished,
+            outcome,
+            cost_nano_dollars: cost,
+            tokens: TokenCounts { output: Some(10), ..TokenCounts::default() },
+            ..Request::default()
+        };
+        b.request(request(0, Some(1_000_000_000), Outcome::Ok, Some(5)));
+        b.request(request(500_000_000, Some(2_000_000_000), Outcome::Ok, None));
+        b.request(request(600_000_000, None, Outcome::Error, None));
+        let p = b.finish();
+        let f = request_figures(&p, None).unwrap();
+        assert_eq!((f.count, f.failed, f.unpriced, f.cost_nano_dollars), (3, 1, 2, Some(5)));
+        assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(30)));
+        assert_eq!(f.system_tokens_per_second, Some(10.0));
+        assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));
+        assert_eq!(request_figures(&p, Some((5, 6))), None);
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_rise(values in proptest::collection::vec(-1e12f64..1e12, 1..50)) {
+            let d = Distribution::of(values).unwrap();
+            prop_assert!([d.min, d.p50, d.p90, d.p95, d.p99, d.max].is_sorted());
+            prop_assert!(d.mean >= d.min - 1.0 && d.mean <= d.max + 1.0);
+        }
+    }
 }

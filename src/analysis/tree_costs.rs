@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::call_tree::{CallTree, NO_NODE, Shape, TrackNodes};
+use super::estimate::Estimate;
 use super::scope::{Scope, TimeRange};
 use crate::jobs::Cancelled;
 use crate::model::{MetricId, NO_ROW, Profile, SampleTable, SpanTable};
@@ -21,12 +22,24 @@ pub struct TreeCosts {
     pub own: Vec<i64>,
     /// Own cost and that of all below.
     pub total: Vec<i64>,
-    /// Spans or samples that ended in exactly this node.
-    pub own_count: Vec<u64>,
-    /// Spans or samples at or below the node (samples), or spans of the node (spans).
-    pub count: Vec<u64>,
-    /// Sum of all own costs: the denominator of shares.
+    /// Calls per node: spans that touch the range. Empty when the scope has no counted calls.
+    pub calls: Vec<u64>,
+    /// Samples that ended in exactly this node. Empty when the scope has no samples.
+    pub samples: Vec<u64>,
+    /// Samples at or below the node. Empty when the scope has no samples.
+    pub samples_total: Vec<u64>,
+    /// Sum of all own costs: the denominator of shares. For an estimated tree the sum over all recorded
+    /// functions, of which the tree may miss small parts.
     pub sum: i64,
+}
+
+impl TreeCosts {
+    /// Calls of a node, or samples at or below it; `None` when neither was counted.
+    #[must_use]
+    pub fn count(&self, node: u32) -> Option<u64> {
+        let column = if self.samples.is_empty() { &self.calls } else { &self.samples_total };
+        column.get(node as usize).copied()
+    }
 }
 
 /// Computes [`TreeCosts`].
@@ -44,102 +57,118 @@ impl Query for Costs {
     type Output = TreeCosts;
 
     fn run(&self, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
+        if let Some(metric) = cx.profile().metrics.get(self.metric.index())
+            && !metric.formula.is_empty()
+        {
+            return self.derived(&metric.formula.clone(), cx);
+        }
         let tree = cx.get(&Shape(self.scope.clone()))?;
-        let profile = cx.profile();
-        if let Some(estimate) = &tree.estimate {
-            return Ok(estimated(&tree, estimate, self.metric, profile));
+        match &tree.estimate {
+            Some(estimate) => Ok(estimated(&tree, estimate, self.metric, cx.profile())),
+            None => self.measured(tree, cx),
         }
-        let n = tree.nodes.len();
-        let mut own = vec![0i64; n];
-        let mut own_count = vec![0u64; n];
-        for nodes in &tree.tracks {
-            let spans = &profile.track(nodes.track).spans;
-            add_spans(spans, nodes, self, profile, (&mut own, &mut own_count));
-            cx.job().checkpoint(0, 0)?;
-        }
-        let mut sample_count = vec![0u64; n];
-        for id in profile.track_ids().filter(|&id| self.scope.has_track(id)) {
-            add_samples(&profile.track(id).samples, &tree.stacks, self, (&mut own, &mut sample_count));
-            cx.job().checkpoint(0, 0)?;
-        }
-        let mut total = own.clone();
-        let mut below = sample_count.clone();
-        for i in (0..n).rev() {
-            let parent = tree.nodes[i].parent;
-            if parent != NO_NODE {
-                total[parent as usize] = total[parent as usize].saturating_add(total[i]);
-                below[parent as usize] += below[i];
-            }
-        }
-        let count = own_count.iter().zip(&below).map(|(a, b)| a + b).collect();
-        own_count.iter_mut().zip(&sample_count).for_each(|(a, b)| *a += b);
-        let sum = own.iter().fold(0i64, |a, &b| a.saturating_add(b));
-        Ok(TreeCosts { tree, own, total, own_count, count, sum })
     }
 
     fn weight(costs: &TreeCosts) -> usize {
-        costs.own.len() * 32
+        costs.own.len() * 40
     }
 }
 
-fn estimated(
-    tree: &Arc<CallTree>,
-    estimate: &super::estimate::Estimate,
-    metric: MetricId,
-    profile: &Profile,
-) -> TreeCosts {
-    let column = |pick: fn(&(MetricId, Vec<i64>, Vec<i64>)) -> &Vec<i64>| match estimate
+impl Costs {
+    fn measured(&self, tree: Arc<CallTree>, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
+        let profile = cx.profile();
+        let n = tree.nodes.len();
+        let mut own = vec![0i64; n];
+        let mut calls = vec![0u64; if tree.tracks.is_empty() { 0 } else { n }];
+        for nodes in &tree.tracks {
+            let spans = &profile.track(nodes.track).spans;
+            add_spans(spans, nodes, self, profile, (&mut own, &mut calls));
+            cx.job().checkpoint(0, 0)?;
+        }
+        let mut samples = vec![0u64; if tree.stacks.is_empty() { 0 } else { n }];
+        if !tree.stacks.is_empty() {
+            for id in profile.track_ids().filter(|&id| self.scope.has_track(id)) {
+                add_samples(&profile.track(id).samples, &tree.stacks, self, (&mut own, &mut samples));
+                cx.job().checkpoint(0, 0)?;
+            }
+        }
+        let total = summed_up(&tree, &own, i64::saturating_add);
+        let samples_total =
+            if samples.is_empty() { Vec::new() } else { summed_up(&tree, &samples, u64::saturating_add) };
+        let sum = own.iter().fold(0i64, |a, &b| a.saturating_add(b));
+        Ok(TreeCosts { tree, own, total, calls, samples, samples_total, sum })
+    }
+
+    /// A derived metric: the linear formula over the columns of measured ones.
+    fn derived(&self, formula: &[(i64, MetricId)], cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
+        let mut result: Option<TreeCosts> = None;
+        for &(factor, metric) in formula.iter().filter(|(_, m)| is_measured(cx.profile(), *m)) {
+            let part = cx.get(&Self { metric, scope: self.scope.clone(), range: self.range })?;
+            let to = result.get_or_insert_with(|| {
+                let zero = vec![0; part.own.len()];
+                TreeCosts { own: zero.clone(), total: zero, sum: 0, ..(*part).clone() }
+            });
+            let add = |to: &mut i64, v: i64| *to = to.saturating_add(v.saturating_mul(factor));
+            to.own.iter_mut().zip(&part.own).for_each(|(t, &v)| add(t, v));
+            to.total.iter_mut().zip(&part.total).for_each(|(t, &v)| add(t, v));
+            add(&mut to.sum, part.sum);
+        }
+        match result {
+            Some(costs) => Ok(costs),
+            None => self.measured(cx.get(&Shape(self.scope.clone()))?, cx),
+        }
+    }
+}
+
+/// True when the metric exists and has costs of its own. Formulas use only such ones, so that no
+/// formula can lead back to itself.
+pub(super) fn is_measured(profile: &Profile, metric: MetricId) -> bool {
+    profile.metrics.get(metric.index()).is_some_and(|m| m.formula.is_empty())
+}
+
+/// Adds each node's value to all nodes above it.
+pub(super) fn summed_up<T: Copy>(tree: &CallTree, own: &[T], add: impl Fn(T, T) -> T) -> Vec<T> {
+    let mut total = own.to_vec();
+    for (i, node) in tree.nodes.iter().enumerate().rev() {
+        if node.parent != NO_NODE {
+            total[node.parent as usize] = add(total[node.parent as usize], total[i]);
+        }
+    }
+    total
+}
+
+fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profile: &Profile) -> TreeCosts {
+    let zero = || (vec![0; tree.nodes.len()], vec![0; tree.nodes.len()]);
+    let (own, total) = estimate
         .costs
         .iter()
         .find(|c| c.0 == metric)
-    {
-        Some(costs) => pick(costs).clone(),
-        None => {
-            formula(profile, metric, tree.nodes.len(), |m| estimate.costs.iter().find(|c| c.0 == m).map(pick))
-        }
-    };
+        .map_or_else(zero, |(_, own, total)| (own.clone(), total.clone()));
     let graph = profile.call_graph.as_ref();
-    let sum = graph.map_or(0, |g| super::functions::graph_sum(profile, g, metric));
     TreeCosts {
         tree: tree.clone(),
-        own: column(|c| &c.1),
-        total: column(|c| &c.2),
-        own_count: estimate.calls.clone(),
-        count: estimate.calls.clone(),
-        sum,
+        own,
+        total,
+        calls: estimate.calls.clone(),
+        samples: Vec::new(),
+        samples_total: Vec::new(),
+        sum: graph.map_or(0, |g| super::functions::graph_sum(profile, g, metric)),
     }
-}
-
-/// A derived column: the linear formula over measured columns.
-pub(super) fn formula<'a>(
-    profile: &Profile,
-    metric: MetricId,
-    len: usize,
-    column: impl Fn(MetricId) -> Option<&'a Vec<i64>>,
-) -> Vec<i64> {
-    let mut sum = vec![0i64; len];
-    for &(factor, m) in &profile.metric(metric).formula {
-        if let Some(values) = column(m) {
-            sum.iter_mut().zip(values).for_each(|(s, v)| *s = s.saturating_add(v.saturating_mul(factor)));
-        }
-    }
-    sum
 }
 
 /// The part of `value` that falls on the overlap of `[start, end]` with the range.
 fn cut(value: i64, start: i64, end: i64, range: TimeRange) -> i64 {
     let Some((from, to)) = range else { return value };
-    let overlap = (end.min(to) - start.max(from)).max(0);
-    match end - start {
-        0 => {
-            if (from..to).contains(&start) {
-                value
-            } else {
-                0
-            }
-        }
+    let overlap = end.min(to).saturating_sub(start.max(from)).max(0);
+    match end.saturating_sub(start) {
+        0 => value,
         length => (i128::from(value) * i128::from(overlap) / i128::from(length)) as i64,
     }
+}
+
+/// True when `[start, end)`, or the moment `start` when that is empty, has a part in the range.
+fn touches(start: i64, end: i64, range: TimeRange) -> bool {
+    range.is_none_or(|(from, to)| start < to && (end > from || start >= from))
 }
 
 fn add_spans(
@@ -147,56 +176,179 @@ fn add_spans(
     nodes: &TrackNodes,
     query: &Costs,
     profile: &Profile,
-    (own, count): (&mut [i64], &mut [u64]),
+    (own, calls): (&mut [i64], &mut [u64]),
 ) {
     let is_time = profile.time_metric() == Some(query.metric);
     let column = spans.costs.iter().find(|(m, _)| *m == query.metric).map(|(_, c)| c);
-    if !is_time && column.is_none() {
-        return;
-    }
     for (row, span) in spans.rows.iter().enumerate() {
-        if let Some((from, to)) = query.range
-            && (span.end < from || span.start >= to)
-        {
+        if !touches(span.start, span.end, query.range) {
             continue;
         }
-        let value = column.map_or(span.duration(), |c| c[row]);
-        let value = cut(value, span.start, span.end, query.range);
         let node = nodes.spans[row];
+        let above = if span.parent == NO_ROW { NO_NODE } else { nodes.spans[span.parent as usize] };
+        // A span that a transform merged into its caller is no call of the caller.
+        if node != NO_NODE && node != above {
+            calls[node as usize] += 1;
+        }
+        let value = match column {
+            Some(column) => column[row],
+            None if is_time => span.end.saturating_sub(span.start),
+            None => continue,
+        };
+        let value = cut(value, span.start, span.end, query.range);
         if node != NO_NODE {
             own[node as usize] = own[node as usize].saturating_add(value);
-            count[node as usize] += 1;
         }
-        if span.parent != NO_ROW {
-            let parent = nodes.spans[span.parent as usize];
-            if parent != NO_NODE {
-                own[parent as usize] = own[parent as usize].saturating_sub(value);
-            }
+        if above != NO_NODE {
+            own[above as usize] = own[above as usize].saturating_sub(value);
         }
     }
 }
 
 fn add_samples(samples: &SampleTable, stacks: &[u32], query: &Costs, (own, count): (&mut [i64], &mut [u64])) {
-    let Some((_, weights)) = samples.weights.iter().find(|(m, _)| *m == query.metric) else { return };
+    let weights = samples.weights.iter().find(|(m, _)| *m == query.metric).map(|(_, w)| w);
     for (i, stack) in samples.stacks.iter().enumerate() {
-        let Some(stack) = stack else { continue };
-        let node = stacks[stack.index()];
+        let node = stack.map_or(NO_NODE, |stack| stacks[stack.index()]);
         if node == NO_NODE {
             continue;
         }
-        let weight = match samples.interval(i) {
-            Some((start, end)) => {
-                let inside = query
-                    .range
-                    .is_none_or(|(from, to)| end > from && start < to || (from..to).contains(&start));
-                if !inside {
-                    continue;
-                }
-                cut(weights[i], start, end, query.range)
-            }
-            None => weights[i],
-        };
-        own[node as usize] = own[node as usize].saturating_add(weight);
+        let (start, end) = samples.interval(i).unwrap_or_default();
+        let range = if samples.is_timed() { query.range } else { None };
+        if !touches(start, end, range) {
+            continue;
+        }
         count[node as usize] += 1;
+        if let Some(weights) = weights {
+            let weight = cut(weights[i], start, end, range);
+            own[node as usize] = own[node as usize].saturating_add(weight);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, dump, profile, subject};
+    use crate::query::Subject;
+    use proptest::prelude::*;
+
+    fn costs(subject: &Subject, range: TimeRange) -> Arc<TreeCosts> {
+        ask(subject, &Costs { scope: Scope::default(), metric: MetricId(0), range })
+    }
+
+    fn tree(text: &str, range: TimeRange) -> String {
+        let subject = subject(text);
+        dump(&subject.profile, &costs(&subject, range))
+    }
+
+    #[test]
+    fn self_is_what_children_leave() {
+        assert_eq!(
+            tree("main 0 100 / a 10 40 / b 20 30 / a 50 60; main 100 130", None),
+            "main 130/90 >a 40/30 >>b 10/10"
+        );
+        assert_eq!(tree("main>a>b 10; main>a 5; x 1; x -2", None), "main 15/0 >a 15/5 >>b 10/10 x -1/-1");
+    }
+
+    #[test]
+    fn a_range_cuts_what_it_crosses() {
+        let text = "main 0 100 / a 10 40 / b 20 30; x 100 100";
+        assert_eq!(tree(text, Some((25, 50))), "main 25/10 >a 15/10 >>b 5/5 x 0/0");
+        assert_eq!(
+            tree("f>g @0..10; f @10..20; [t2]; g>f @7..7", Some((5, 12))),
+            "f 7/2 >g 5/5 g 0/0 >f 0/0"
+        );
+        let subject = subject("main 0 10; main 10 20; main 20 20; main 30 40");
+        let calls = |range| costs(&subject, range).calls[0];
+        assert_eq!(calls(None), 4);
+        assert_eq!((calls(Some((10, 20))), calls(Some((20, 25))), calls(Some((0, 10)))), (1, 1, 1));
+    }
+
+    #[test]
+    fn other_costs_are_inclusive_too_and_shared_out_by_the_range() {
+        let subject = subject("main 0 100 alloc=1000 / a 0 50 alloc=400");
+        let ask = |range| {
+            let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(1), range });
+            dump(&subject.profile, &costs)
+        };
+        assert_eq!(ask(None), "main 1000/600 >a 400/400");
+        assert_eq!(ask(Some((25, 75))), "main 500/300 >a 200/200");
+    }
+
+    #[test]
+    fn a_derived_metric_follows_its_formula() {
+        let mut p = (*profile("main 0 100 alloc=7 / a 0 40 alloc=2")).clone();
+        let mut cost = crate::model::Metric::time();
+        cost.formula = vec![(2, MetricId(0)), (10, MetricId(1)), (5, MetricId(2)), (1, MetricId(9))];
+        p.metrics.push(cost);
+        let subject = Subject { run: 1, revision: 0, profile: Arc::new(p) };
+        let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(2), range: None });
+        assert_eq!(dump(&subject.profile, &costs), "main 270/170 >a 100/100");
+        assert_eq!(costs.sum, 270);
+    }
+
+    #[test]
+    fn tracks_that_are_left_out_leave_no_trace() {
+        let subject = subject("main>a 3; [t2]; main>b 5");
+        let only = |t| Scope { tracks: vec![crate::model::TrackId(t)], ..Scope::default() };
+        let costs = |t| ask(&subject, &Costs { scope: only(t), metric: MetricId(0), range: None });
+        assert_eq!(dump(&subject.profile, &costs(0)), "main 3/0 >a 3/3");
+        assert_eq!(dump(&subject.profile, &costs(1)), "main 5/0 >b 5/5");
+    }
+
+    #[test]
+    fn extreme_times_do_not_overflow() {
+        let text = format!("main {} {} / a {} 5", i64::MIN / 2, i64::MAX / 2 - 1, i64::MIN / 2);
+        assert!(!tree(&text, Some((i64::MIN, i64::MAX))).is_empty());
+    }
+
+    #[test]
+    fn a_stack_of_a_hundred_thousand_frames_is_a_tree() {
+        let deep = vec!["f"; 100_000].join(">");
+        let subject = subject(&format!("{deep} 1"));
+        let costs = costs(&subject, None);
+        assert_eq!(costs.tree.nodes.len(), 100_000);
+        assert_eq!((costs.total[0], costs.own[99_999], costs.sum), (1, 1, 1));
+    }
+
+    /// Spans as (track, start, length, function), and cuts of the time line.
+    fn some_spans() -> impl Strategy<Value = String> {
+        proptest::collection::vec((0u8..2, 0i64..60, 0i64..30, 0u8..4), 1..25).prop_map(|spans| {
+            let line = |(track, start, length, f)| format!("[t{track}]; f{f} {start} {}", start + length);
+            spans.into_iter().map(line).collect::<Vec<_>>().join(";")
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn totals_are_own_plus_children_and_own_adds_up(text in some_spans(), from in 0i64..90, length in 0i64..50) {
+            let subject = subject(&text);
+            for range in [None, Some((from, from + length))] {
+                let costs = costs(&subject, range);
+                prop_assert_eq!(costs.own.iter().sum::<i64>(), costs.sum);
+                for (i, _) in costs.tree.nodes.iter().enumerate() {
+                    let below: i64 = costs.tree.children(Some(i as u32)).map(|c| costs.total[c as usize]).sum();
+                    prop_assert_eq!(costs.total[i], costs.own[i] + below);
+                    prop_assert!(costs.own[i] >= 0);
+                }
+                let outermost: i64 = subject.profile.tracks.iter().flat_map(|t| &t.spans.rows)
+                    .filter(|s| s.parent == NO_ROW)
+                    .map(|s| range.map_or(s.duration(), |(a, b)| (s.end.min(b) - s.start.max(a)).max(0)))
+                    .sum();
+                prop_assert_eq!(costs.sum, outermost);
+            }
+        }
+
+        #[test]
+        fn ranges_side_by_side_add_up(text in some_spans(), cut in -5i64..100) {
+            let subject = subject(&text);
+            let whole = costs(&subject, Some((-10, 200)));
+            let (left, right) = (costs(&subject, Some((-10, cut))), costs(&subject, Some((cut, 200))));
+            prop_assert_eq!(&whole.own, &costs(&subject, None).own);
+            for i in 0..whole.own.len() {
+                prop_assert_eq!(whole.own[i], left.own[i] + right.own[i]);
+                prop_assert_eq!(whole.total[i], left.total[i] + right.total[i]);
+            }
+        }
     }
 }

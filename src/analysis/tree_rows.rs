@@ -1,18 +1,23 @@
 //! The visible rows of a call tree: what is expanded, sorted, filtered.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::call_tree::{CallTree, NO_NODE};
+use super::expansion::Expansion;
 use super::scope::{Scope, TimeRange};
 use super::search::Pattern;
 use super::tree_costs::{Costs, TreeCosts};
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, MetricId};
+use crate::model::{FunctionId, MetricId, Profile};
 use crate::query::{Context, Query};
 
-/// How siblings are ordered.
+/// Most rows that are listed. Whoever opens more than that is looking for a search.
+pub const MAX_ROWS: usize = 500_000;
+
+/// What siblings are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Largest total first.
     #[default]
@@ -27,7 +32,16 @@ pub enum Order {
     Appearance,
 }
 
-/// A path of functions, root first: names a row across revisions of its tree.
+/// An order or its reverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct Sort {
+    /// What siblings are ordered by.
+    pub by: Order,
+    /// True for the reverse.
+    pub reverse: bool,
+}
+
+/// A path of functions, root first.
 pub type Path = Vec<FunctionId>;
 
 /// One visible row.
@@ -35,9 +49,7 @@ pub type Path = Vec<FunctionId>;
 pub struct TreeRow {
     /// The node.
     pub node: u32,
-    /// Indentation.
-    pub depth: u32,
-    /// True when it has children.
+    /// True when it has children to show.
     pub has_children: bool,
     /// True when they are shown.
     pub expanded: bool,
@@ -52,8 +64,11 @@ pub struct TreeRows {
     pub costs: Arc<TreeCosts>,
     /// The rows.
     pub rows: Vec<TreeRow>,
-    /// Sum of costs of outermost matching nodes; `None` without a search.
-    pub matched: Option<i64>,
+    /// Number of matching nodes, visible or not, and the sum of totals of the outermost ones; `None`
+    /// without a search.
+    pub matched: Option<(usize, i64)>,
+    /// True when there are more than [`MAX_ROWS`].
+    pub cut: bool,
 }
 
 /// Computes the [`TreeRows`].
@@ -62,35 +77,28 @@ pub struct Rows {
     /// Which tree and costs.
     pub costs: Costs,
     /// Order of siblings.
-    pub order: Order,
-    /// Expanded paths.
-    pub expanded: BTreeSet<Path>,
-    /// Search text; rows without a match below or above are left out.
+    pub sort: Sort,
+    /// Expanded rows.
+    pub expanded: Expansion,
+    /// Rows that the person closed while a search holds them open.
+    pub closed: Expansion,
+    /// Search text. Rows that neither match nor have a match above or below are left out; rows above
+    /// a match are open.
     pub search: String,
 }
 
 impl Rows {
-    /// The rows with the heaviest path opened, as a first look.
+    /// The roots, largest first.
     #[must_use]
     pub fn new(scope: Scope, metric: MetricId, range: TimeRange) -> Self {
         Self {
             costs: Costs { scope, metric, range },
-            order: Order::default(),
-            expanded: BTreeSet::new(),
+            sort: Sort::default(),
+            expanded: Expansion::default(),
+            closed: Expansion::default(),
             search: String::new(),
         }
     }
-}
-
-/// Nodes that have expanded children, found by walking the expanded paths.
-fn expanded_nodes(tree: &CallTree, paths: &BTreeSet<Path>) -> Vec<bool> {
-    let mut expanded = vec![false; tree.nodes.len()];
-    for path in paths {
-        if let Some(node) = tree.find(path) {
-            expanded[node as usize] = true;
-        }
-    }
-    expanded
 }
 
 /// The path from the heaviest root down, always into the heaviest child, while the child holds at
@@ -101,7 +109,7 @@ pub fn heaviest_path(costs: &TreeCosts) -> Vec<u32> {
     let mut path = Vec::new();
     let mut at = None;
     loop {
-        let heaviest = tree.children(at).max_by_key(|&n| (costs.total[n as usize], std::cmp::Reverse(n)));
+        let heaviest = tree.children(at).max_by_key(|&n| (costs.total[n as usize], Reverse(n)));
         let Some(next) = heaviest else { break };
         let floor = at.map_or(0, |a: u32| costs.total[a as usize] / 2);
         if at.is_some() && costs.total[next as usize] < floor.max(1) {
@@ -113,69 +121,109 @@ pub fn heaviest_path(costs: &TreeCosts) -> Vec<u32> {
     path
 }
 
+/// What a search found in a tree.
+struct Found {
+    matches: Vec<bool>,
+    /// A match is further down.
+    leads: Vec<bool>,
+    /// The node, or one above or below it, matches.
+    shown: Vec<bool>,
+}
+
+impl Found {
+    fn new(pattern: &Pattern, tree: &CallTree, profile: &Profile) -> Self {
+        let by_function = pattern.functions(profile);
+        let n = tree.nodes.len();
+        let matches: Vec<bool> =
+            tree.nodes.iter().map(|node| by_function[node.symbol.function().index()]).collect();
+        let mut leads = vec![false; n];
+        for i in (0..n).rev() {
+            let parent = tree.nodes[i].parent;
+            if (matches[i] || leads[i]) && parent != NO_NODE {
+                leads[parent as usize] = true;
+            }
+        }
+        let mut below = matches.clone();
+        for i in 0..n {
+            let parent = tree.nodes[i].parent;
+            below[i] |= parent != NO_NODE && below[parent as usize];
+        }
+        let shown = leads.iter().zip(&below).map(|(a, b)| *a || *b).collect();
+        Self { matches, leads, shown }
+    }
+}
+
+struct Listing<'a> {
+    query: &'a Rows,
+    costs: &'a TreeCosts,
+    profile: &'a Profile,
+    found: Option<Found>,
+}
+
+impl Listing<'_> {
+    fn sorted_children(&self, node: Option<u32>) -> Vec<u32> {
+        let (tree, costs) = (&self.costs.tree, self.costs);
+        let shown = |&c: &u32| self.found.as_ref().is_none_or(|f| f.shown[c as usize]);
+        let mut children: Vec<u32> = tree.children(node).filter(shown).collect();
+        let name = |c: u32| tree.nodes[c as usize].symbol.label(self.profile);
+        match self.query.sort.by {
+            Order::Total => children.sort_by_key(|&c| Reverse(costs.total[c as usize])),
+            Order::Own => children.sort_by_key(|&c| Reverse(costs.own[c as usize])),
+            Order::Count => children.sort_by_key(|&c| Reverse(costs.count(c))),
+            Order::Name => children.sort_by(|&a, &b| name(a).cmp(name(b))),
+            Order::Appearance => {}
+        }
+        if self.query.sort.reverse {
+            children.reverse();
+        }
+        children
+    }
+
+    fn row(&self, node: u32) -> TreeRow {
+        let i = node as usize;
+        let tree = &self.costs.tree;
+        let has_children = tree.nodes[i].end > node + 1;
+        let key = tree.keys[i];
+        let held_open = self.found.as_ref().is_some_and(|f| f.leads[i]);
+        let open =
+            if held_open { !self.query.closed.contains(key) } else { self.query.expanded.contains(key) };
+        TreeRow {
+            node,
+            has_children,
+            expanded: open && has_children,
+            matches: self.found.as_ref().is_some_and(|f| f.matches[i]),
+        }
+    }
+}
+
 impl Query for Rows {
     type Output = TreeRows;
 
     fn run(&self, cx: &Context<'_>) -> Result<TreeRows, Cancelled> {
         let costs = cx.get(&self.costs)?;
-        let tree = costs.tree.clone();
-        let profile = cx.profile().clone();
-        let pattern = Pattern::new(&self.search);
-        let expanded = expanded_nodes(&tree, &self.expanded);
-        let n = tree.nodes.len();
-        let mut matches = Vec::new();
-        let mut shown = Vec::new();
-        let mut matched = None;
-        if let Some(pattern) = &pattern {
-            let by_function = pattern.functions(&profile);
-            matches =
-                (0..n).map(|i| by_function[tree.nodes[i].symbol.function().index()]).collect::<Vec<_>>();
-            shown = matches.clone();
-            for i in (0..n).rev() {
-                let parent = tree.nodes[i].parent;
-                if shown[i] && parent != NO_NODE {
-                    shown[parent as usize] = true;
-                }
-            }
-            matched = Some(outermost_sum(&costs, &matches));
-        }
+        let profile = cx.profile();
+        let found = Pattern::new(&self.search).map(|p| Found::new(&p, &costs.tree, profile));
+        let matched = found
+            .as_ref()
+            .map(|f| (f.matches.iter().filter(|m| **m).count(), outermost_sum(&costs, &f.matches)));
+        let listing = Listing { query: self, costs: &costs, profile, found };
         let mut rows = Vec::new();
-        let mut stack: Vec<u32> = Vec::new();
-        let push_children = |node: Option<u32>, stack: &mut Vec<u32>| {
-            let mut children: Vec<u32> =
-                tree.children(node).filter(|&c| shown.is_empty() || shown[c as usize]).collect();
-            let name = |c: u32| profile.function_name(tree.nodes[c as usize].symbol.function());
-            match self.order {
-                Order::Total => children.sort_by_key(|&c| std::cmp::Reverse(costs.total[c as usize])),
-                Order::Own => children.sort_by_key(|&c| std::cmp::Reverse(costs.own[c as usize])),
-                Order::Count => children.sort_by_key(|&c| std::cmp::Reverse(costs.count[c as usize])),
-                Order::Name => children.sort_by(|&a, &b| name(a).cmp(name(b))),
-                Order::Appearance => {}
-            }
-            stack.extend(children.into_iter().rev());
-        };
-        push_children(None, &mut stack);
-        while let Some(node) = stack.pop() {
+        let mut open = listing.sorted_children(None);
+        open.reverse();
+        while let Some(node) = open.pop() {
             if rows.len() % 4096 == 0 {
                 cx.job().checkpoint(rows.len() as u64, 0)?;
             }
-            let i = node as usize;
-            // A search opens the way to each match.
-            let open =
-                expanded[i] || (!shown.is_empty() && tree.children(Some(node)).any(|c| shown[c as usize]));
-            let has_children = tree.nodes[i].end > node + 1;
-            rows.push(TreeRow {
-                node,
-                depth: tree.nodes[i].depth,
-                has_children,
-                expanded: open && has_children,
-                matches: matches.get(i).copied().unwrap_or(false),
-            });
-            if open {
-                push_children(Some(node), &mut stack);
+            if rows.len() == MAX_ROWS {
+                return Ok(TreeRows { costs, rows, matched, cut: true });
+            }
+            let row = listing.row(node);
+            rows.push(row);
+            if row.expanded {
+                open.extend(listing.sorted_children(Some(node)).into_iter().rev());
             }
         }
-        Ok(TreeRows { costs, rows, matched })
+        Ok(TreeRows { costs, rows, matched, cut: false })
     }
 
     fn weight(rows: &TreeRows) -> usize {
@@ -197,4 +245,97 @@ pub fn outermost_sum(costs: &TreeCosts, marked: &[bool]) -> i64 {
         }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, path, subject};
+    use crate::query::Subject;
+
+    const TEXT: &str = "main>a>x 10; main>b 30; main>b>x 5; main>c>d 20; other 1";
+
+    fn rows(subject: &Subject, change: impl FnOnce(&mut Rows)) -> (Arc<TreeRows>, String) {
+        let mut query = Rows::new(Scope::default(), MetricId(0), None);
+        change(&mut query);
+        let rows = ask(subject, &query);
+        let line = |r: &TreeRow| {
+            let node = rows.costs.tree.nodes[r.node as usize];
+            let mark = if !r.has_children {
+                ""
+            } else if r.expanded {
+                "-"
+            } else {
+                "+"
+            };
+            let hit = if r.matches { "!" } else { "" };
+            format!("{}{}{mark}{hit}", ">".repeat(node.depth as usize), node.symbol.label(&subject.profile))
+        };
+        let text = rows.rows.iter().map(line).collect::<Vec<_>>().join(" ");
+        (rows, text)
+    }
+
+    fn key(subject: &Subject, text: &str) -> crate::analysis::expansion::PathKey {
+        let tree = ask(subject, &crate::analysis::Shape::default());
+        let node = tree.find(&path(&subject.profile, text), &subject.profile.functions).unwrap();
+        tree.keys[node as usize]
+    }
+
+    #[test]
+    fn rows_open_and_sort() {
+        let s = subject(TEXT);
+        assert_eq!(rows(&s, |_| ()).1, "main+ other");
+        let open = |q: &mut Rows| q.expanded.set(key(&s, "main"), true);
+        assert_eq!(rows(&s, open).1, "main- >b+ >c+ >a+ other");
+        let by = |by, reverse| {
+            rows(&s, |q| {
+                open(q);
+                q.sort = Sort { by, reverse };
+            })
+            .1
+        };
+        assert_eq!(by(Order::Name, false), "main- >a+ >b+ >c+ other");
+        assert_eq!(by(Order::Name, true), "other main- >c+ >b+ >a+");
+        assert_eq!(by(Order::Own, false), "other main- >b+ >a+ >c+");
+        assert_eq!(by(Order::Count, false), "main- >b+ >a+ >c+ other");
+        assert_eq!(by(Order::Appearance, false), "main- >a+ >b+ >c+ other");
+    }
+
+    #[test]
+    fn a_search_opens_the_way_to_matches_and_shows_what_is_below() {
+        let s = subject(TEXT);
+        let (found, text) = rows(&s, |q| q.search = "x, c".into());
+        assert_eq!(text, "main- >b- >>x! >c+! >a- >>x!");
+        assert_eq!(found.matched, Some((3, 35)));
+        let closed = rows(&s, |q| {
+            q.search = "x,c".into();
+            q.closed.set(key(&s, "main>b"), true);
+            q.expanded.set(key(&s, "main>c"), true);
+        });
+        assert_eq!(closed.1, "main- >b+ >c-! >>d >a- >>x!");
+        assert_eq!(rows(&s, |q| q.search = "nothing".into()).1, "");
+    }
+
+    #[test]
+    fn the_heaviest_path_ends_where_the_cost_is_split() {
+        let s = subject(TEXT);
+        let (found, _) = rows(&s, |_| ());
+        let names: Vec<_> = heaviest_path(&found.costs)
+            .iter()
+            .map(|&n| found.costs.tree.nodes[n as usize].symbol.label(&s.profile))
+            .collect();
+        assert_eq!(names, ["main", "b"]);
+    }
+
+    #[test]
+    fn a_deep_recursion_opens_in_a_moment() {
+        let s = subject(&format!("{} 1", vec!["f"; 100_000].join(">")));
+        let tree = ask(&s, &crate::analysis::Shape::default());
+        let start = std::time::Instant::now();
+        let mut query = Rows::new(Scope::default(), MetricId(0), None);
+        tree.keys.iter().for_each(|&k| query.expanded.set(k, true));
+        let found = ask(&s, &query);
+        assert_eq!(found.rows.len(), 100_000);
+        assert!(start.elapsed().as_secs() < 5);
+    }
 }

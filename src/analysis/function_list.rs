@@ -1,0 +1,258 @@
+//! The flat profile as a list: sorted by several keys, filtered by a search.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::functions::{FunctionRow, FunctionTable, Functions};
+use super::search::Pattern;
+use crate::jobs::Cancelled;
+use crate::model::{Profile, Strings};
+use crate::query::{Context, Query};
+
+/// What functions can be sorted by: the sort keys of pstats, and what else the table shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionKey {
+    /// Calls («ncalls»).
+    Calls,
+    /// Primitive calls («pcalls»).
+    Primitive,
+    /// Samples with the function in any frame.
+    Samples,
+    /// Own cost («tottime»).
+    Own,
+    /// Own cost per call.
+    OwnPerCall,
+    /// Total cost («cumtime»).
+    Total,
+    /// Total cost per primitive call.
+    TotalPerCall,
+    /// Name.
+    Name,
+    /// File, then line.
+    Place,
+    /// Module.
+    Module,
+    /// Category.
+    Category,
+}
+
+impl FunctionKey {
+    /// True for texts, which ascend; numbers start with the largest.
+    #[must_use]
+    pub fn ascends(self) -> bool {
+        matches!(self, Self::Name | Self::Place | Self::Module | Self::Category)
+    }
+}
+
+/// A key, and whether its natural direction is reversed.
+pub type SortKey = (FunctionKey, bool);
+
+/// Computes the [`FunctionOrder`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FunctionList {
+    /// Which functions.
+    pub functions: Functions,
+    /// Keys, the most important one first. Ties keep the order by own cost.
+    pub sort: Vec<SortKey>,
+    /// Search text over name, file and module.
+    pub search: String,
+}
+
+/// Which rows of a table are listed, in which order.
+#[derive(Clone, Debug)]
+pub struct FunctionOrder {
+    /// The table.
+    pub table: Arc<FunctionTable>,
+    /// Its listed rows.
+    pub order: Vec<u32>,
+    /// Sum of own costs of the listed rows; `None` without a search.
+    pub matched: Option<i64>,
+    /// Largest magnitudes in the columns of the whole table.
+    pub max: Largest,
+}
+
+/// Largest magnitudes in the columns of a table; they set the unit of each column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Largest {
+    /// Own cost.
+    pub own: i64,
+    /// Own cost per call.
+    pub own_per_call: i64,
+    /// Total cost.
+    pub total: i64,
+    /// Total cost per primitive call.
+    pub total_per_call: i64,
+}
+
+impl FunctionRow {
+    /// Own cost per call, rounded; `None` when calls were not counted or there were none.
+    #[must_use]
+    pub fn own_per_call(&self) -> Option<i64> {
+        per(self.own, self.calls?.all)
+    }
+
+    /// Total cost per primitive call, rounded; `None` when calls were not counted or there were none.
+    #[must_use]
+    pub fn total_per_call(&self) -> Option<i64> {
+        per(self.total, self.calls?.primitive)
+    }
+}
+
+fn per(cost: i64, calls: u64) -> Option<i64> {
+    let calls = i128::from(calls);
+    let half = if cost < 0 { -calls / 2 } else { calls / 2 };
+    (calls > 0).then(|| ((i128::from(cost) + half) / calls) as i64)
+}
+
+/// `cost / calls` exactly, for sorting.
+fn ratio(cost: i64, calls: Option<u64>) -> Option<f64> {
+    calls.filter(|&c| c > 0).map(|c| cost as f64 / c as f64)
+}
+
+fn compare(key: FunctionKey, a: &FunctionRow, b: &FunctionRow, profile: &Profile) -> Ordering {
+    let function = |r: &FunctionRow| profile.functions.get(r.function);
+    let place = |r: &FunctionRow| {
+        let f = function(r);
+        (f.file == Strings::EMPTY, profile.text(f.file), f.line)
+    };
+    let text = |id| (id == Strings::EMPTY, profile.text(id));
+    let ratios = |a: Option<f64>, b: Option<f64>| b.partial_cmp(&a).unwrap_or(Ordering::Equal);
+    let all = |r: &FunctionRow| r.calls.map(|c| c.all);
+    let primitive = |r: &FunctionRow| r.calls.map(|c| c.primitive);
+    match key {
+        FunctionKey::Calls => all(b).cmp(&all(a)),
+        FunctionKey::Primitive => primitive(b).cmp(&primitive(a)),
+        FunctionKey::Samples => b.samples_total.cmp(&a.samples_total),
+        FunctionKey::Own => b.own.cmp(&a.own),
+        FunctionKey::OwnPerCall => ratios(ratio(a.own, all(a)), ratio(b.own, all(b))),
+        FunctionKey::Total => b.total.cmp(&a.total),
+        FunctionKey::TotalPerCall => ratios(ratio(a.total, primitive(a)), ratio(b.total, primitive(b))),
+        FunctionKey::Name => a.symbol().label(profile).cmp(b.symbol().label(profile)),
+        FunctionKey::Place => place(a).cmp(&place(b)),
+        FunctionKey::Module => text(function(a).module).cmp(&text(function(b).module)),
+        FunctionKey::Category => text(function(a).category).cmp(&text(function(b).category)),
+    }
+}
+
+fn largest(table: &FunctionTable) -> Largest {
+    let most = |value: &dyn Fn(&FunctionRow) -> Option<i64>| {
+        table.rows.iter().filter_map(value).map(i64::saturating_abs).max().unwrap_or(0)
+    };
+    Largest {
+        own: most(&|r| Some(r.own)),
+        own_per_call: most(&FunctionRow::own_per_call),
+        total: most(&|r| Some(r.total)),
+        total_per_call: most(&FunctionRow::total_per_call),
+    }
+}
+
+impl Query for FunctionList {
+    type Output = FunctionOrder;
+
+    fn run(&self, cx: &Context<'_>) -> Result<FunctionOrder, Cancelled> {
+        let table = cx.get(&self.functions)?;
+        let profile = cx.profile();
+        let found = Pattern::new(&self.search).map(|p| p.functions(profile));
+        let rows = &table.rows;
+        let listed = |i: &u32| found.as_ref().is_none_or(|f| f[rows[*i as usize].function.index()]);
+        let mut order: Vec<u32> = (0..rows.len() as u32).filter(listed).collect();
+        cx.job().checkpoint(0, 0)?;
+        order.sort_by(|&a, &b| {
+            let (a, b) = (&rows[a as usize], &rows[b as usize]);
+            let decide = |&(key, reverse): &SortKey| {
+                let order = compare(key, a, b, profile);
+                if reverse { order.reverse() } else { order }
+            };
+            self.sort.iter().map(decide).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        });
+        let matched = found
+            .as_ref()
+            .map(|_| order.iter().fold(0i64, |sum, &i| sum.saturating_add(rows[i as usize].own)));
+        let max = largest(&table);
+        Ok(FunctionOrder { table, order, matched, max })
+    }
+
+    fn weight(list: &FunctionOrder) -> usize {
+        list.order.len() * 4
+    }
+}
+
+/// The keys after a click on a header: alone, or with `more` (Shift) as the last key. A key that is
+/// there changes its direction.
+pub fn click(sort: &mut Vec<SortKey>, key: FunctionKey, more: bool) {
+    let place = sort.iter().position(|(k, _)| *k == key);
+    match place {
+        Some(i) if more => sort[i].1 = !sort[i].1,
+        None if more => sort.push((key, false)),
+        Some(0) if sort.len() == 1 => sort[0].1 = !sort[0].1,
+        _ => *sort = vec![(key, false)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Scope;
+    use crate::analysis::testing::{ask, subject};
+    use crate::model::MetricId;
+    use crate::query::Subject;
+
+    fn list(subject: &Subject, sort: &[SortKey], search: &str) -> (Arc<FunctionOrder>, String) {
+        let functions = Functions { scope: Scope::default(), metric: MetricId(0), range: None };
+        let list = ask(subject, &FunctionList { functions, sort: sort.to_vec(), search: search.into() });
+        let name = |&i: &u32| subject.profile.function_name(list.table.rows[i as usize].function);
+        let names = list.order.iter().map(name).collect::<Vec<_>>().join(" ");
+        (list, names)
+    }
+
+    const GRAPH: &str = "fn main@app 1 5 100; fn read@io 200/10 30 40; fn b@app 10 30 30; fn c@lib - 0 3";
+
+    #[test]
+    fn sorts_by_each_key_and_by_several() {
+        use FunctionKey as K;
+        let s = subject(GRAPH);
+        let by = |sort: &[SortKey]| list(&s, sort, "").1;
+        assert_eq!(by(&[]), "read b main c");
+        assert_eq!(by(&[(K::Total, false)]), "main read b c");
+        assert_eq!(by(&[(K::Total, true)]), "c b read main");
+        assert_eq!(by(&[(K::Calls, false)]), "read b main c");
+        assert_eq!(by(&[(K::Primitive, false)]), "read b main c");
+        assert_eq!(by(&[(K::OwnPerCall, false)]), "main b read c");
+        assert_eq!(by(&[(K::TotalPerCall, false)]), "main read b c");
+        assert_eq!(by(&[(K::Name, false)]), "b c main read");
+        assert_eq!(by(&[(K::Module, false), (K::Name, true)]), "main b read c");
+        assert_eq!(by(&[(K::Own, false), (K::Total, true)]), "b read main c");
+    }
+
+    #[test]
+    fn a_search_says_what_share_it_holds() {
+        let s = subject(GRAPH);
+        let (found, names) = list(&s, &[], "app");
+        assert_eq!((names.as_str(), found.matched, found.table.sum), ("b main", Some(35), 65));
+        assert_eq!(found.max, Largest { own: 30, own_per_call: 5, total: 100, total_per_call: 100 });
+    }
+
+    #[test]
+    fn clicks_on_headers_choose_the_keys() {
+        use FunctionKey as K;
+        let mut sort = vec![(K::Own, false)];
+        let mut clicked = |key, more| {
+            click(&mut sort, key, more);
+            sort.clone()
+        };
+        assert_eq!(clicked(K::Own, false), [(K::Own, true)]);
+        assert_eq!(clicked(K::Total, false), [(K::Total, false)]);
+        assert_eq!(clicked(K::Name, true), [(K::Total, false), (K::Name, false)]);
+        assert_eq!(clicked(K::Total, true), [(K::Total, true), (K::Name, false)]);
+        assert_eq!(clicked(K::Total, false), [(K::Total, false)]);
+    }
+
+    #[test]
+    fn costs_per_call_are_rounded_and_need_calls() {
+        assert_eq!(
+            (per(10, 4), per(-10, 4), per(1, 0), per(i64::MAX, 1)),
+            (Some(3), Some(-3), None, Some(i64::MAX))
+        );
+    }
+}
