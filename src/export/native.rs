@@ -243,13 +243,13 @@ fn call_graph(graph: &CallGraph, w: &mut Writer) {
         costs.node_total.iter().for_each(|&v| w.signed(v));
         costs.edge_total.iter().for_each(|&v| w.signed(v));
     }
-    w.size(graph.lines.len());
-    for line in &graph.lines {
+    w.size(graph.lines.rows.len());
+    for (row, line) in graph.lines.rows.iter().enumerate() {
         w.unsigned(line.node.0.into());
         w.unsigned(line.file.0.into());
         w.unsigned(line.line.into());
-        w.size(line.costs.len());
-        line.costs.iter().for_each(|&v| w.signed(v));
+        w.size(graph.lines.metrics);
+        graph.lines.costs_of(row).iter().for_each(|&v| w.signed(v));
     }
 }
 

@@ -45,6 +45,9 @@ pub(super) enum Value {
     Text(Span),
     /// A tuple, list or set.
     Seq(Span),
+    /// One of three objects, with its number among those. They are the keys of profiles: a table by
+    /// this number is small, one by place in the file is not.
+    Triple { start: u32, number: u32 },
     /// A dict: key, value, key, value …
     Dict(Span),
     /// A code object, by number.
@@ -71,6 +74,7 @@ pub(super) struct Dump<'a> {
     bytes: &'a [u8],
     items: Vec<Value>,
     codes: Vec<Code>,
+    triples: u32,
     /// The root's entries, in file order.
     pub(super) pairs: Vec<(Value, Value)>,
     /// Why reading stopped before the end.
@@ -81,6 +85,7 @@ impl Dump<'_> {
     /// The children of a container; none for other values.
     pub(super) fn children(&self, value: Value) -> &[Value] {
         match value {
+            Value::Triple { start, .. } => &self.items[start as usize..start as usize + 3],
             Value::Seq(s) | Value::Dict(s) => &self.items[s.start as usize..(s.start + s.len) as usize],
             _ => &[],
         }
@@ -90,6 +95,11 @@ impl Dump<'_> {
     /// decode itself (surrogate escapes) are shown as `\xff`.
     pub(super) fn text(&self, span: Span) -> (Cow<'_, str>, bool) {
         decode(&self.bytes[span.start as usize..][..span.len as usize])
+    }
+
+    /// How many [`Value::Triple`] there are.
+    pub(super) fn triples(&self) -> usize {
+        self.triples as usize
     }
 
     /// A code object.
@@ -157,7 +167,7 @@ pub(super) fn read_dict<'a>(bytes: &'a [u8], job: &Job) -> Result<Dump<'a>, Impo
     if u32::try_from(bytes.len()).is_err() {
         return Err(ImportError::malformed("is larger than 4 GiB"));
     }
-    let mut reader = Reader { bytes, ..Reader::default() };
+    let mut reader = Reader { bytes, items: Vec::with_capacity(bytes.len() / 8), ..Reader::default() };
     let broken = reader.run(job).err();
     if let Some(e) = broken.as_ref().filter(|e| e.kind != super::ErrorKind::Malformed) {
         return Err(e.clone());
@@ -167,7 +177,14 @@ pub(super) fn read_dict<'a>(bytes: &'a [u8], job: &Job) -> Result<Dump<'a>, Impo
     let pairs: Vec<_> = reader.stack[..end].chunks_exact(2).map(|p| (p[0], p[1])).collect();
     match broken {
         Some(e) if pairs.is_empty() => Err(e.remedy("record the profile again")),
-        broken => Ok(Dump { bytes, items: reader.items, codes: reader.codes, pairs, broken }),
+        broken => Ok(Dump {
+            bytes,
+            items: reader.items,
+            codes: reader.codes,
+            triples: reader.triples,
+            pairs,
+            broken,
+        }),
     }
 }
 
@@ -203,6 +220,7 @@ struct Reader<'a> {
     interned: Vec<Value>,
     items: Vec<Value>,
     codes: Vec<Code>,
+    triples: u32,
     stack: Vec<Value>,
     frames: Vec<Frame>,
 }
@@ -436,7 +454,14 @@ impl<'a> Reader<'a> {
             kind => {
                 let span = Span { start: self.items.len() as u32, len: children.len() as u32 };
                 self.items.extend_from_slice(children);
-                if matches!(kind, Kind::Dict) { Value::Dict(span) } else { Value::Seq(span) }
+                match kind {
+                    Kind::Dict => Value::Dict(span),
+                    _ if span.len == 3 => {
+                        self.triples += 1;
+                        Value::Triple { start: span.start, number: self.triples - 1 }
+                    }
+                    _ => Value::Seq(span),
+                }
             }
         };
         self.stack.truncate(frame.base);

@@ -14,9 +14,9 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::{
-    ArgsRef, Calls, FrameId, Function, FunctionId, Instant, LineCost, Link, Metric, MetricId, NodeCosts,
-    ProfileBuilder, Request, SpanStatus, StackId, StringId, Strings, TokenCounts, TrackId, TrackKind,
-    TrackSpec, Value, Warning,
+    ArgsRef, Calls, FrameId, Function, FunctionId, Instant, Link, Metric, MetricId, NodeCosts,
+    ProfileBuilder, Request, SourceLine, SpanStatus, StackId, StringId, Strings, TokenCounts, TrackId,
+    TrackKind, TrackSpec, Value, Warning,
 };
 
 /// inferscope session.
@@ -411,7 +411,7 @@ impl Tables {
             edge_ids.iter().zip(along).for_each(|(&edge, cost)| b.edge_cost(edge, metric, cost));
         }
         for (node, file, line, costs) in lines {
-            b.line_cost(LineCost { node: row(&node_ids, node)?, file, line, costs });
+            b.line_cost(SourceLine { node: row(&node_ids, node)?, file, line }, &costs);
         }
         Ok(())
     }

@@ -72,13 +72,15 @@ impl Importer for Pstats {
             builder.warn(&format!("file {}; what came before is shown", broken.what), &place_of(broken));
         }
         let order = CallOrder::of(&rows);
+        let edges = rows.iter().map(|r| dump.children(r.callers).len() / 2).sum();
+        builder.reserve_graph(rows.len(), edges);
         let time = builder.metric(Metric::time());
         let mut filler = Filler {
             dump: &dump,
             builder,
             time,
             order,
-            nodes: FxHashMap::default(),
+            nodes: vec![None; dump.triples()],
             files: FxHashMap::default(),
         };
         let mut sums = Sums::default();
@@ -137,7 +139,7 @@ fn read_rows(dump: &Dump<'_>) -> (Vec<Row>, u64) {
     let mut rows = Vec::with_capacity(dump.pairs.len());
     for &(key, value) in &dump.pairs {
         let parts = dump.children(value);
-        if let (3, Some((counts, own, total))) = (dump.children(key).len(), four(parts)) {
+        if let (Value::Triple { .. }, Some((counts, own, total))) = (key, four(parts)) {
             rows.push(Row { key, counts, own, total, callers: parts.get(4).copied().unwrap_or(Value::None) });
         }
     }
@@ -175,8 +177,8 @@ struct Filler<'a, 'b> {
     builder: &'a mut ProfileBuilder,
     time: MetricId,
     order: CallOrder,
-    /// Keys that were met before, by their place in the file: callers refer to the same objects.
-    nodes: FxHashMap<u32, NodeId>,
+    /// Keys that were met before, by their number: callers refer to the same objects.
+    nodes: Vec<Option<NodeId>>,
     files: FxHashMap<u32, File>,
 }
 
@@ -267,11 +269,8 @@ impl<'a> Filler<'a, '_> {
 
     /// The node of a key (file, line, name).
     fn node(&mut self, key: Value) -> Option<NodeId> {
-        let Value::Seq(span) = key else { return None };
-        if span.len != 3 {
-            return None;
-        }
-        if let Some(&node) = self.nodes.get(&span.start) {
+        let Value::Triple { number, .. } = key else { return None };
+        if let Some(node) = self.nodes[number as usize] {
             return Some(node);
         }
         let &[file, line, name] = self.dump.children(key) else { return None };
@@ -292,7 +291,7 @@ impl<'a> Filler<'a, '_> {
         let function = Function { name, module: file.module, file: file.name, line, category };
         let function = self.builder.function_row(function);
         let node = self.builder.node(function);
-        self.nodes.insert(span.start, node);
+        self.nodes[number as usize] = Some(node);
         Some(node)
     }
 

@@ -317,6 +317,15 @@ impl ProfileBuilder {
         &mut self.profile.requests.rows[id.index()]
     }
 
+    /// Makes room in the call graph for what the caller has counted.
+    pub fn reserve_graph(&mut self, nodes: usize, edges: usize) {
+        let graph = self.graph.get_or_insert_default();
+        graph.graph.nodes.reserve(nodes);
+        graph.node_of.reserve(nodes);
+        graph.graph.edges.reserve(edges);
+        graph.edge_of.reserve(edges);
+    }
+
     /// The call-graph node of a function.
     pub fn node(&mut self, function: FunctionId) -> NodeId {
         let graph = self.graph.get_or_insert_default();
@@ -370,9 +379,19 @@ impl ProfileBuilder {
         *cost = cost.saturating_add(own);
     }
 
-    /// Adds the self cost of a source line. Equal lines are not merged.
-    pub fn line_cost(&mut self, cost: LineCost) {
-        self.graph.get_or_insert_default().graph.lines.push(cost);
+    /// Adds the self cost of a source line, per metric in their order.
+    pub fn line_cost(&mut self, line: SourceLine, costs: &[i64]) {
+        let lines = &mut self.graph.get_or_insert_default().graph.lines;
+        if lines.rows.is_empty() {
+            lines.metrics = costs.len();
+        }
+        lines.rows.push(line);
+        lines.costs.extend(costs.iter().copied().chain(std::iter::repeat(0)).take(lines.metrics));
+    }
+
+    /// Sets the self costs of all source lines.
+    pub fn line_costs(&mut self, lines: LineCosts) {
+        self.graph.get_or_insert_default().graph.lines = lines;
     }
 
     /// The graph built so far, for importers that derive totals from it.
@@ -507,6 +526,7 @@ fn finish_graph(mut graph: CallGraph) -> CallGraph {
         }
     }
     graph.costs.sort_by_key(|c| c.metric);
+    graph.lines = std::mem::take(&mut graph.lines).in_order();
     graph
 }
 

@@ -53,17 +53,64 @@ pub struct GraphCosts {
     pub edge_self: Vec<i64>,
 }
 
-/// Self cost of one source line of a function.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineCost {
+/// A source line of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceLine {
     /// The function.
     pub node: NodeId,
     /// The file of the line (differs from the function's for inlined code).
     pub file: StringId,
     /// 1-based line; 0 when unknown.
     pub line: u32,
-    /// Self cost per metric, in the order of [`CallGraph::costs`].
+}
+
+/// Self costs of source lines, stored end to end: a large program has millions of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineCosts {
+    /// The lines, ascending and each once, so that those of a function are a range.
+    pub rows: Vec<SourceLine>,
+    /// Costs per row, [`Self::metrics`] of them for each.
     pub costs: Vec<i64>,
+    /// Number of metrics, in the order of [`CallGraph::costs`].
+    pub metrics: usize,
+}
+
+impl LineCosts {
+    /// The rows of a function.
+    #[must_use]
+    pub fn of(&self, node: NodeId) -> std::ops::Range<usize> {
+        let start = self.rows.partition_point(|r| r.node < node);
+        start..start + self.rows[start..].partition_point(|r| r.node == node)
+    }
+
+    /// The same costs with ascending rows, each line once.
+    #[must_use]
+    pub(super) fn in_order(self) -> Self {
+        if self.rows.is_sorted_by(|a, b| a < b) {
+            return self;
+        }
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        order.sort_by_key(|i| self.rows[*i]);
+        let mut sorted = Self { metrics: self.metrics, ..Self::default() };
+        for i in order {
+            if sorted.rows.last() == Some(&self.rows[i]) {
+                let last = sorted.costs.len() - self.metrics;
+                for (sum, cost) in sorted.costs[last..].iter_mut().zip(self.costs_of(i)) {
+                    *sum = sum.saturating_add(*cost);
+                }
+            } else {
+                sorted.rows.push(self.rows[i]);
+                sorted.costs.extend_from_slice(self.costs_of(i));
+            }
+        }
+        sorted
+    }
+
+    /// Costs of a row, per metric.
+    #[must_use]
+    pub fn costs_of(&self, row: usize) -> &[i64] {
+        &self.costs[row * self.metrics..][..self.metrics]
+    }
 }
 
 /// Functions and recorded calls.
@@ -76,5 +123,26 @@ pub struct CallGraph {
     /// Costs per metric.
     pub costs: Vec<GraphCosts>,
     /// Costs per line, where the format has them.
-    pub lines: Vec<LineCost>,
+    pub lines: LineCosts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_in_order_and_once() {
+        let line = |node, line| SourceLine { node: NodeId(node), file: StringId(0), line };
+        let lines = LineCosts {
+            rows: vec![line(1, 5), line(0, 9), line(1, 5), line(1, 2)],
+            costs: vec![1, 10, 2, 20, 3, 30, 4, 40],
+            metrics: 2,
+        };
+        let lines = lines.in_order();
+        assert_eq!(lines.rows, [line(0, 9), line(1, 2), line(1, 5)]);
+        assert_eq!(lines.costs, [2, 20, 4, 40, 4, 40]);
+        assert_eq!(lines.of(NodeId(1)), 1..3);
+        assert_eq!(lines.of(NodeId(7)), 3..3);
+        assert_eq!(lines.costs_of(1), [4, 40]);
+    }
 }

@@ -234,9 +234,13 @@ impl Dump<'_> {
             let (from, to) = (name(self, edge.caller), name(self, edge.callee));
             self.line(format_args!("edge {from} → {to} calls {}{costs}", calls(edge.calls)));
         }
-        for line in &graph.lines {
+        for (row, line) in graph.lines.rows.iter().enumerate() {
             let (node, file) = (name(self, line.node), self.p.text(line.file));
-            self.line(format_args!("cost line {node} {file:?}:{} {:?}", line.line, line.costs));
+            self.line(format_args!(
+                "cost line {node} {file:?}:{} {:?}",
+                line.line,
+                graph.lines.costs_of(row)
+            ));
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) mod wire;
 
 pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
 pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
-pub use call_graph::{CallEdge, CallGraph, CallNode, Calls, GraphCosts, LineCost};
+pub use call_graph::{CallEdge, CallGraph, CallNode, Calls, GraphCosts, LineCosts, SourceLine};
 pub use dump::dump;
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,

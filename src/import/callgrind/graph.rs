@@ -6,12 +6,10 @@
 use rustc_hash::FxHashMap;
 
 use super::super::python::module_of;
+use super::rows::{self, Rows, add, widen};
 use crate::model::{
-    Calls, Function, LineCost, MetricId, NodeCosts, NodeId, ProfileBuilder, StringId, Strings,
+    Calls, Function, LineCosts, MetricId, NodeCosts, NodeId, ProfileBuilder, SourceLine, StringId, Strings,
 };
-
-/// Most costs of lines that are kept; what comes after counts for its function only.
-const MAX_LINE_COSTS: usize = 100_000_000;
 
 /// What makes a function the same function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,13 +19,6 @@ pub(super) struct Key {
     pub(super) object: StringId,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Line {
-    node: u32,
-    file: StringId,
-    line: u32,
-}
-
 #[derive(Default)]
 pub(super) struct Graph {
     stride: usize,
@@ -35,21 +26,13 @@ pub(super) struct Graph {
     node_of: FxHashMap<Key, u32>,
     /// Whether a function has costs or calls of its own, or was called with its file named.
     known: Vec<bool>,
-    lines: Vec<Line>,
-    line_of: FxHashMap<Line, u32>,
-    last_line: usize,
-    line_costs: Vec<i64>,
-    edges: Vec<(u32, u32)>,
-    edge_of: FxHashMap<(u32, u32), u32>,
-    edge_calls: Vec<u64>,
-    edge_costs: Vec<i64>,
-    lines_full: bool,
-}
-
-fn add(to: &mut [i64], costs: &[i64]) {
-    for (to, &cost) in to.iter_mut().zip(costs) {
-        *to = to.saturating_add(cost);
-    }
+    /// Per function, file and line.
+    lines: Rows,
+    /// Self costs of lines that were too many to keep, per function; empty when there were none.
+    unplaced_own: Vec<i64>,
+    /// Per caller and callee, the number of calls before the costs.
+    calls: Rows,
+    call_row: Vec<i64>,
 }
 
 impl Graph {
@@ -58,17 +41,10 @@ impl Graph {
         if stride == self.stride || stride == 0 {
             return;
         }
-        for (costs, rows) in
-            [(&mut self.line_costs, self.lines.len()), (&mut self.edge_costs, self.edges.len())]
-        {
-            let mut wider = vec![0; rows * stride];
-            if self.stride > 0 {
-                for (wide, old) in wider.chunks_exact_mut(stride).zip(costs.chunks_exact(self.stride)) {
-                    wide[..self.stride].copy_from_slice(old);
-                }
-            }
-            *costs = wider;
-        }
+        self.lines.set_stride(stride);
+        self.unplaced_own = widen(&self.unplaced_own, self.stride, stride);
+        self.calls.set_stride(stride + 1);
+        self.call_row = vec![0; stride + 1];
         self.stride = stride;
     }
 
@@ -89,38 +65,32 @@ impl Graph {
         self.known[node as usize] = true;
     }
 
+    /// A record of a function starts.
+    pub(super) fn start(&mut self, node: u32) {
+        self.lines.start(node);
+        self.calls.start(node);
+    }
+
     /// Adds the self cost of a line.
     pub(super) fn self_cost(&mut self, node: u32, file: StringId, line: u32, costs: &[i64]) {
-        let mut key = Line { node, file, line };
-        if self.line_costs.len() >= MAX_LINE_COSTS {
-            self.lines_full = true;
-            key = Line { node, file: Strings::EMPTY, line: 0 };
+        if !self.lines.add(rows::Key { node, part: (file.0, line) }, costs) {
+            self.unplaced_own.resize((self.nodes.len() * self.stride).max(self.unplaced_own.len()), 0);
+            add(&mut self.unplaced_own[node as usize * self.stride..][..self.stride], costs);
         }
-        // Lines come in runs, and a function that is listed again comes in the same order.
-        let row =
-            match [self.last_line, self.last_line + 1].into_iter().find(|&i| self.lines.get(i) == Some(&key))
-            {
-                Some(row) => row,
-                None => *self.line_of.entry(key).or_insert_with(|| {
-                    self.lines.push(key);
-                    self.line_costs.resize(self.lines.len() * self.stride, 0);
-                    self.lines.len() as u32 - 1
-                }) as usize,
-            };
-        self.last_line = row;
-        add(&mut self.line_costs[row * self.stride..][..self.stride], costs);
     }
 
     /// Adds calls and their inclusive cost.
     pub(super) fn call(&mut self, caller: u32, callee: u32, calls: u64, costs: &[i64]) {
-        let edge = *self.edge_of.entry((caller, callee)).or_insert_with(|| {
-            self.edges.push((caller, callee));
-            self.edge_calls.push(0);
-            self.edge_costs.resize(self.edges.len() * self.stride, 0);
-            self.edges.len() as u32 - 1
-        }) as usize;
-        self.edge_calls[edge] = self.edge_calls[edge].saturating_add(calls);
-        add(&mut self.edge_costs[edge * self.stride..][..self.stride], costs);
+        let Some((count, row)) = self.call_row.split_first_mut() else { return };
+        *count = i64::try_from(calls).unwrap_or(i64::MAX);
+        row.copy_from_slice(costs);
+        self.calls.add(rows::Key { node: caller, part: (callee, 0) }, &self.call_row);
+    }
+
+    /// Caller, callee, number of calls and their costs.
+    fn edges(&self) -> impl Iterator<Item = (u32, u32, i64, &[i64])> {
+        let rows = self.calls.costs.chunks_exact(self.stride + 1);
+        self.calls.keys.iter().zip(rows).map(|(key, row)| (key.node, key.part.0, row[0], &row[1..]))
     }
 
     /// Number of functions.
@@ -137,8 +107,13 @@ impl Graph {
         python: bool,
         builder: &mut ProfileBuilder,
     ) -> Vec<i64> {
+        self.lines.merge();
+        self.calls.merge();
         self.merge_unplaced();
-        if self.lines_full {
+        if self.calls.is_full() {
+            builder.warn("more calls than are kept (the rest is left out)", "");
+        }
+        if self.lines.is_full() {
             builder.warn("more source lines than are kept (the rest counts for its function only)", "");
         }
         let (own, totals) = self.totals();
@@ -150,6 +125,7 @@ impl Graph {
             "",
             above.count() as u64,
         );
+        builder.reserve_graph(self.nodes.len(), self.calls.keys.len());
         let (nodes, kept) = self.fill_nodes(python, builder);
         let stride = self.stride;
         for (i, &node) in nodes.iter().enumerate().filter(|(i, _)| kept[*i]) {
@@ -161,14 +137,7 @@ impl Graph {
         self.fill_edges(&nodes, metrics, builder);
         let mut sums = vec![0; stride];
         own.chunks_exact(stride.max(1)).for_each(|row| add(&mut sums, row));
-        for (line, costs) in self.lines.iter().zip(self.line_costs.chunks_exact(stride.max(1))) {
-            builder.line_cost(LineCost {
-                node: nodes[line.node as usize],
-                file: line.file,
-                line: line.line,
-                costs: costs.to_vec(),
-            });
-        }
+        self.fill_lines(&nodes, builder);
         sums
     }
 
@@ -177,8 +146,8 @@ impl Graph {
     /// It shows in that such a function has no record, while one of its name elsewhere has.
     fn merge_unplaced(&mut self) {
         let mut unplaced = vec![false; self.nodes.len()];
-        for &(_, callee) in &self.edges {
-            unplaced[callee as usize] = !self.known[callee as usize];
+        for key in &self.calls.keys {
+            unplaced[key.part.0 as usize] = !self.known[key.part.0 as usize];
         }
         if !unplaced.contains(&true) {
             return;
@@ -194,19 +163,8 @@ impl Graph {
                 other.filter(|_| unplaced[i as usize]).unwrap_or(i)
             })
             .collect();
-        if new_id.iter().enumerate().all(|(i, new)| *new == i as u32) {
-            return;
-        }
-        let (edges, calls, costs) = (
-            std::mem::take(&mut self.edges),
-            std::mem::take(&mut self.edge_calls),
-            std::mem::take(&mut self.edge_costs),
-        );
-        self.edge_of.clear();
-        for (i, (caller, callee)) in edges.into_iter().enumerate() {
-            let (caller, callee) = (new_id[caller as usize], new_id[callee as usize]);
-            self.call(caller, callee, calls[i], &costs[i * self.stride..][..self.stride]);
-        }
+        // Who calls has calls of its own, so only callees change.
+        self.calls.change_parts(|(callee, rest)| (new_id[callee as usize], rest));
     }
 
     /// Self and total costs per function. The total is that of the calls on it, as recorded; a
@@ -214,14 +172,15 @@ impl Graph {
     /// itself is in the outer call already.
     fn totals(&self) -> (Vec<i64>, Vec<i64>) {
         let (n, stride) = (self.nodes.len(), self.stride);
-        let mut own = vec![0; n * stride];
-        for (line, costs) in self.lines.iter().zip(self.line_costs.chunks_exact(stride.max(1))) {
-            add(&mut own[line.node as usize * stride..][..stride], costs);
+        let mut own = self.unplaced_own.clone();
+        own.resize(n * stride, 0);
+        for (key, costs) in self.lines.keys.iter().zip(self.lines.costs.chunks_exact(stride.max(1))) {
+            add(&mut own[key.node as usize * stride..][..stride], costs);
         }
         let mut total = own.clone();
         let mut incoming = vec![0; n * stride];
         let mut called = vec![false; n];
-        for (&(caller, callee), costs) in self.edges.iter().zip(self.edge_costs.chunks_exact(stride.max(1))) {
+        for (caller, callee, _, costs) in self.edges() {
             if caller != callee {
                 add(&mut total[caller as usize * stride..][..stride], costs);
                 add(&mut incoming[callee as usize * stride..][..stride], costs);
@@ -239,9 +198,9 @@ impl Graph {
     fn fill_nodes(&self, python: bool, builder: &mut ProfileBuilder) -> (Vec<NodeId>, Vec<bool>) {
         // Functions that were merged into another, or only listed, have no calls and no costs.
         let mut kept = self.known.clone();
-        for &(caller, callee) in &self.edges {
-            kept[caller as usize] = true;
-            kept[callee as usize] = true;
+        for key in &self.calls.keys {
+            kept[key.node as usize] = true;
+            kept[key.part.0 as usize] = true;
         }
         let nodes = self.nodes.iter().enumerate().map(|(i, key)| {
             if !kept[i] {
@@ -262,20 +221,30 @@ impl Graph {
         (nodes, kept)
     }
 
+    fn fill_lines(self, nodes: &[NodeId], builder: &mut ProfileBuilder) {
+        let line = |key: &rows::Key| SourceLine {
+            node: nodes[key.node as usize],
+            file: StringId(key.part.0),
+            line: key.part.1,
+        };
+        let rows = self.lines.keys.iter().map(line).collect();
+        builder.line_costs(LineCosts { rows, costs: self.lines.costs, metrics: self.stride });
+    }
+
     fn fill_edges(&self, nodes: &[NodeId], metrics: &[MetricId], builder: &mut ProfileBuilder) {
         // Writers that know no call counts write 0 everywhere.
-        let counted = self.edge_calls.iter().any(|c| *c > 0);
-        for (i, &(caller, callee)) in self.edges.iter().enumerate() {
+        let counted = self.edges().any(|(_, _, calls, _)| calls > 0);
+        for (caller, callee, calls, costs) in self.edges() {
             let (caller, callee) = (nodes[caller as usize], nodes[callee as usize]);
             let edge = builder.edge(caller, callee);
             if counted {
-                let all = self.edge_calls[i];
+                let all = calls.unsigned_abs();
                 let calls = Calls { all, primitive: if caller == callee { 0 } else { all } };
                 builder.edge_calls(edge, calls);
                 builder.node_calls(callee, calls);
             }
-            for (m, &metric) in metrics.iter().enumerate() {
-                builder.edge_cost(edge, metric, self.edge_costs[i * self.stride + m]);
+            for (&metric, &cost) in metrics.iter().zip(costs) {
+                builder.edge_cost(edge, metric, cost);
             }
         }
     }

@@ -19,6 +19,7 @@ mod events;
 mod graph;
 mod lines;
 mod parse;
+mod rows;
 mod siblings;
 #[cfg(test)]
 mod tests;

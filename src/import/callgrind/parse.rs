@@ -15,7 +15,44 @@ use crate::model::{ProfileBuilder, StringId, Strings};
 /// Names by the numbers that a part of the file gives them.
 #[derive(Default)]
 struct Names {
-    by_id: FxHashMap<u64, (u32, StringId)>,
+    /// Small numbers; writers count from 0 or 1, so there are about as many as names.
+    small: Vec<Option<Name>>,
+    others: FxHashMap<u64, Name>,
+    count: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Name {
+    /// The part that gave the number.
+    part: u32,
+    text: StringId,
+    /// The function that the name last stood for, so that it need not be looked up again.
+    function: Option<(Key, u32)>,
+}
+
+impl Names {
+    fn get(&mut self, id: u64) -> Option<&mut Name> {
+        match self.small.get_mut(id as usize) {
+            Some(name) if name.is_some() => name.as_mut(),
+            _ if self.others.is_empty() => None,
+            _ => self.others.get_mut(&id),
+        }
+    }
+
+    fn set(&mut self, id: u64, part: u32, text: StringId) {
+        let name = Name { part, text, function: None };
+        self.count += 1;
+        // A number far above the count of names would cost memory that the file has not paid for.
+        if id < (self.count as u64) * 8 + 1024 {
+            if self.small.len() <= id as usize {
+                self.small.resize(id as usize + 1, None);
+            }
+            self.small[id as usize] = Some(name);
+            self.others.remove(&id);
+        } else {
+            self.others.insert(id, name);
+        }
+    }
 }
 
 /// What the next line of numbers is.
@@ -252,10 +289,10 @@ impl<'a> Parser<'a> {
         match key {
             b"fn" => {
                 self.end_call();
-                let name = self.name(value, |s| &mut s.functions);
                 self.inline_file = self.file;
-                let key = Key { name, file: self.file, object: self.object };
-                self.function = Some(self.graph.node(key, false));
+                let node = self.function(value, self.file, self.object, false);
+                self.graph.start(node);
+                self.function = Some(node);
             }
             b"fl" => {
                 self.file = self.place_name(value, |s| &mut s.files);
@@ -264,13 +301,9 @@ impl<'a> Parser<'a> {
             b"fi" | b"fe" => self.inline_file = self.place_name(value, |s| &mut s.files),
             b"ob" => self.object = self.place_name(value, |s| &mut s.objects),
             b"cfn" => {
-                let name = self.name(value, |s| &mut s.functions);
-                let key = Key {
-                    name,
-                    file: self.called_file.unwrap_or(self.inline_file),
-                    object: self.called_object.unwrap_or(self.object),
-                };
-                self.called = Some(self.graph.node(key, self.called_file.is_some()));
+                let file = self.called_file.unwrap_or(self.inline_file);
+                let object = self.called_object.unwrap_or(self.object);
+                self.called = Some(self.function(value, file, object, self.called_file.is_some()));
             }
             b"cfi" | b"cfl" => self.called_file = Some(self.place_name(value, |s| &mut s.files)),
             b"cob" => self.called_object = Some(self.place_name(value, |s| &mut s.objects)),
@@ -285,9 +318,9 @@ impl<'a> Parser<'a> {
             }
             b"jump" | b"jcnd" => self.next = Next::Jump,
             // Targets of jumps are not kept, but they may give names their numbers.
-            b"jfi" | b"jfl" => drop(self.name(value, |s| &mut s.files)),
-            b"jfn" => drop(self.name(value, |s| &mut s.functions)),
-            b"job" => drop(self.name(value, |s| &mut s.objects)),
+            b"jfi" | b"jfl" => _ = self.name(value, |s| &mut s.files),
+            b"jfn" => _ = self.name(value, |s| &mut s.functions),
+            b"job" => _ = self.name(value, |s| &mut s.objects),
             b"frfn" => {}
             _ => self.warn("line that is not understood (skipped)"),
         }
@@ -324,36 +357,62 @@ impl<'a> Parser<'a> {
         (self.called_file, self.called_object) = (None, None);
     }
 
-    /// Names: «(id) text» gives a number and «(id)» uses it; anything else is the name itself.
-    fn name(&mut self, value: &[u8], names: fn(&mut Self) -> &mut Names) -> StringId {
+    /// Names: «(id) text» gives a number and «(id)» uses it; anything else is the name itself. Returns
+    /// the number, too.
+    fn name(&mut self, value: &[u8], names: fn(&mut Self) -> &mut Names) -> (StringId, Option<u64>) {
         let Some((id, text)) = numbered(value) else {
             if value.first() == Some(&b'(') && value.get(1).is_some_and(|b| b.is_ascii_digit() || *b == b'-')
             {
                 self.warn("number of a name that cannot be read (taken as part of the name)");
             }
-            return self.plain_name(value);
+            return (self.plain_name(value), None);
         };
-        let (part, known) = (self.part, names(self).by_id.get(&id).copied());
+        let part = self.part;
+        let known = names(self).get(id).map(|n| (n.part, n.text));
         if text.is_empty() {
             if let Some((_, name)) = known {
-                return name;
+                return (name, Some(id));
             }
             self.warn("name number that was never given (shown as «???»)");
             let unknown = self.builder.string(&format!("??? ({id})"));
-            names(self).by_id.insert(id, (part, unknown));
-            return unknown;
+            names(self).set(id, part, unknown);
+            return (unknown, Some(id));
         }
         let name = self.plain_name(text);
         if known.is_some_and(|(of, old)| of == part && old != name) {
             self.warn("number given to two names (each holds from where it stands)");
         }
-        names(self).by_id.insert(id, (part, name));
-        name
+        if known != Some((part, name)) {
+            names(self).set(id, part, name);
+        }
+        (name, Some(id))
+    }
+
+    /// The function of a name in a file and object.
+    fn function(&mut self, value: &[u8], file: StringId, object: StringId, known: bool) -> u32 {
+        let (name, id) = self.name(value, |s| &mut s.functions);
+        let key = Key { name, file, object };
+        let Some(cached) = id.and_then(|id| self.functions.get(id)) else {
+            return self.graph.node(key, known);
+        };
+        match cached.function {
+            Some((of, node)) if of == key => {
+                if known {
+                    self.graph.mark(node);
+                }
+                node
+            }
+            _ => {
+                let node = self.graph.node(key, known);
+                cached.function = Some((key, node));
+                node
+            }
+        }
     }
 
     /// The name of a file or object, empty when it is the unknown «???».
     fn place_name(&mut self, value: &[u8], names: fn(&mut Self) -> &mut Names) -> StringId {
-        let name = self.name(value, names);
+        let (name, _) = self.name(value, names);
         if name == self.unknown { Strings::EMPTY } else { name }
     }
 
