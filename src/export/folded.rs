@@ -154,7 +154,8 @@ impl Paths {
                 Some(self.rows[p as usize].0).filter(|&parent| parent != NO_ROW)
             }));
             for (n, &step) in path.iter().rev().enumerate() {
-                write!(out, "{}{}", if n == 0 { "" } else { ";" }, self.rows[step as usize].1)?;
+                out.write_all(if n == 0 { b"" } else { b";" })?;
+                out.write_all(self.rows[step as usize].1.as_bytes())?;
             }
             writeln!(out, " {cost}")?;
         }

@@ -146,4 +146,4 @@ fn no_stacks(profile: &Profile, format: &str) -> ExportError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

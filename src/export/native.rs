@@ -62,7 +62,7 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
     block(out, tag::END, &[])
 }
 
-fn block(out: &mut dyn Write, tag: tag::Tag, raw: &[u8]) -> Result<(), ExportError> {
+pub(super) fn block(out: &mut dyn Write, tag: tag::Tag, raw: &[u8]) -> Result<(), ExportError> {
     let packed = zstd::bulk::compress(raw, LEVEL)?;
     let (raw_len, packed_len) = (raw.len() as u64, packed.len() as u64);
     let packs = packed_len < raw_len && (raw_len <= FREE_RAW || raw_len <= packed_len * MAX_RATIO);

@@ -106,6 +106,7 @@ pub(super) struct Json<'a> {
     len: usize,
     pos: usize,
     base: u64,
+    key: Vec<u8>,
     text: String,
     bad_text: u64,
 }
@@ -126,6 +127,7 @@ impl<'a> Json<'a> {
             len: 0,
             pos: 0,
             base: 0,
+            key: Vec::new(),
             text: String::new(),
             bad_text: 0,
         };
@@ -146,7 +148,7 @@ impl<'a> Json<'a> {
             [0xef, 0xbb, 0xbf, rest @ ..] | rest => (rest.to_vec(), 0),
         };
         let len = buffer.len();
-        Self { source: None, buffer, len, pos: 0, base: 0, text: String::new(), bad_text }
+        Self { source: None, buffer, len, pos: 0, base: 0, key: Vec::new(), text: String::new(), bad_text }
     }
 
     /// Offset of the next byte in the decompressed file.
@@ -159,7 +161,12 @@ impl<'a> Json<'a> {
         self.bad_text
     }
 
-    /// The last key or string that was read.
+    /// The last key that was read. Keys with escapes are decoded, others are as they stand.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The last string that was read.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -190,7 +197,15 @@ impl<'a> Json<'a> {
     }
 
     /// The next byte that is not blank, without taking it.
+    #[inline]
     pub fn peek(&mut self) -> Result<u8, ImportError> {
+        match self.buffer[..self.len].get(self.pos) {
+            Some(&byte) if byte > b' ' => Ok(byte),
+            _ => self.peek_far(),
+        }
+    }
+
+    fn peek_far(&mut self) -> Result<u8, ImportError> {
         loop {
             while let Some(&byte) = self.buffer[..self.len].get(self.pos) {
                 if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -232,8 +247,11 @@ impl<'a> Json<'a> {
         self.enter(b'[')
     }
 
-    /// Reads the next key of the entered object into [`Self::text`]; false, and leaves it, at its end.
+    /// Reads the next key of the entered object; false, and leaves it, at its end.
     pub fn next_key(&mut self) -> Result<bool, ImportError> {
+        if self.short_key() {
+            return Ok(true);
+        }
         let mut byte = self.peek()?;
         if byte == b',' {
             self.pos += 1;
@@ -245,7 +263,15 @@ impl<'a> Json<'a> {
                 Ok(false)
             }
             b'"' => {
-                self.read_text()?;
+                let range = self.raw_string()?;
+                self.key.clear();
+                self.key.extend_from_slice(&self.buffer[range]);
+                if self.key.contains(&b'\\') {
+                    let raw = std::mem::take(&mut self.key);
+                    let mut key = String::new();
+                    self.bad_text += unescape(&raw, &mut key);
+                    self.key = key.into_bytes();
+                }
                 if self.peek()? != b':' {
                     return Err(self.invalid());
                 }
@@ -254,6 +280,26 @@ impl<'a> Json<'a> {
             }
             _ => Err(self.invalid()),
         }
+    }
+
+    /// Takes the key that stands here if it is of the usual kind: short, no blanks or escapes, all of it in
+    /// the buffer.
+    #[inline]
+    fn short_key(&mut self) -> bool {
+        let bytes = &self.buffer[self.pos..self.len.min(self.pos + 24)];
+        let comma = usize::from(bytes.first() == Some(&b','));
+        if bytes.get(comma) != Some(&b'"') {
+            return false;
+        }
+        let key = &bytes[comma + 1..];
+        let Some(end) = key.iter().position(|&b| matches!(b, b'"' | b'\\')) else { return false };
+        if key[end] != b'"' || key.get(end + 1) != Some(&b':') {
+            return false;
+        }
+        self.key.clear();
+        self.key.extend_from_slice(&key[..end]);
+        self.pos += comma + end + 3;
+        true
     }
 
     /// True when the entered array has another item; leaves the array otherwise.
@@ -273,6 +319,18 @@ impl<'a> Json<'a> {
     /// The raw bytes between the quotes of the string that stands here, still escaped.
     pub fn raw_string(&mut self) -> Result<Range<usize>, ImportError> {
         let mut at = 1;
+        // Most strings are short; a plain loop finds their end sooner.
+        for &byte in self.buffer[self.pos + 1..self.len].iter().take(24) {
+            match byte {
+                b'"' => {
+                    let range = self.pos + 1..self.pos + at;
+                    self.pos = range.end + 1;
+                    return Ok(range);
+                }
+                b'\\' => break,
+                _ => at += 1,
+            }
+        }
         loop {
             match memchr::memchr2(b'"', b'\\', &self.buffer[self.pos + at..self.len]) {
                 Some(n) if self.buffer[self.pos + at + n] == b'"' => {
@@ -318,6 +376,16 @@ impl<'a> Json<'a> {
         Ok(false)
     }
 
+    /// The only byte of a string of one letter; `None` (and the value is skipped) for anything else.
+    pub fn letter(&mut self) -> Result<Option<u8>, ImportError> {
+        if self.peek()? != b'"' {
+            self.skip()?;
+            return Ok(None);
+        }
+        let range = self.raw_string()?;
+        Ok(if let [letter] = self.buffer[range] { Some(letter) } else { None })
+    }
+
     /// A number, a literal or whatever else stands bare up to the next delimiter.
     fn bare(&mut self) -> Result<Range<usize>, ImportError> {
         self.peek()?;
@@ -342,7 +410,11 @@ impl<'a> Json<'a> {
 
     /// A number; `None` (and the value is skipped) when it is something else.
     pub fn number(&mut self) -> Result<Option<Decimal>, ImportError> {
-        match self.peek()? {
+        let first = self.peek()?;
+        if let Some(number) = self.short_number() {
+            return Ok(Some(number));
+        }
+        match first {
             b'"' | b'{' | b'[' => {
                 self.skip()?;
                 Ok(None)
@@ -352,6 +424,35 @@ impl<'a> Json<'a> {
                 Ok(Decimal::parse(&self.buffer[range]))
             }
         }
+    }
+
+    /// Takes the number that stands here if it is of the usual kind: few digits, no exponent, all of it in
+    /// the buffer.
+    #[inline]
+    fn short_number(&mut self) -> Option<Decimal> {
+        let bytes = &self.buffer[self.pos..self.len.min(self.pos + 20)];
+        let negative = bytes.first() == Some(&b'-');
+        let (mut mantissa, mut digits, mut point) = (0i64, 0, None);
+        for (i, &byte) in bytes.iter().enumerate().skip(usize::from(negative)) {
+            match byte {
+                b'0'..=b'9' => {
+                    mantissa = mantissa * 10 + i64::from(byte - b'0');
+                    digits += 1;
+                    if digits > 17 {
+                        return None;
+                    }
+                }
+                b'.' if point.is_none() => point = Some(digits),
+                b',' | b']' | b'}' | b'\n' if digits > 0 => {
+                    self.pos += i;
+                    let exponent = -(point.map_or(0, |p| digits - p) as i16);
+                    let mantissa = if negative { -mantissa } else { mantissa };
+                    return Some(Decimal { mantissa, exponent });
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// A row number; `None` (and the value is skipped) when it is something else.
@@ -414,7 +515,7 @@ pub(super) fn top_keys(head: &[u8]) -> Vec<String> {
         return keys;
     }
     while let Ok(true) = json.next_key() {
-        keys.push(json.text().to_owned());
+        keys.push(String::from_utf8_lossy(json.key()).into_owned());
         if json.skip().is_err() {
             break;
         }
@@ -427,7 +528,7 @@ fn unescape(raw: &[u8], out: &mut String) -> u64 {
     let mut bad = 0;
     let mut rest = raw;
     loop {
-        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        let plain = rest.iter().position(|&b| b == b'\\').unwrap_or(rest.len());
         match std::str::from_utf8(&rest[..plain]) {
             Ok(text) => out.push_str(text),
             Err(_) => {
@@ -524,6 +625,29 @@ mod tests {
             assert_eq!(number(bad), None, "{bad}");
         }
         assert!(number(&"1".repeat(400)).is_none_or(|d| d.scaled(0).is_none()));
+    }
+
+    #[test]
+    fn usual_numbers_are_read_as_any_other() {
+        for text in [
+            "0",
+            "-0",
+            "7",
+            "-12.5",
+            "0.000001",
+            "12345678901234567",
+            "123456789012345678.5",
+            "1e3",
+            "1.",
+            "-",
+        ] {
+            let mut json = Json::of_bytes(format!("[{text}, 5]").as_bytes());
+            assert!(json.enter_array().unwrap() && json.next_item().unwrap());
+            let read = json.number().unwrap();
+            assert_eq!(read.and_then(|d| d.scaled(6)), number(text).and_then(|d| d.scaled(6)), "{text}");
+            assert!(json.next_item().unwrap());
+            assert_eq!(json.number().unwrap(), number("5"));
+        }
     }
 
     #[test]

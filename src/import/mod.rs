@@ -18,6 +18,8 @@ mod pyinstrument;
 mod python;
 mod source;
 mod speedscope;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 
 pub use error::{ErrorKind, ImportError, Place};

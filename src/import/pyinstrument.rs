@@ -100,14 +100,14 @@ impl File {
             return Err(ImportError::malformed("is not a pyinstrument file: no object at the top"));
         }
         while json.next_key()? {
-            match json.text() {
-                "frame_records" => self.records.read(json, &mut self.odd)?,
-                "root_frame" | "frame_tree" => self.tree.read(json, builder, &mut self.odd)?,
-                "session" => {
+            match json.key() {
+                b"frame_records" => self.records.read(json, &mut self.odd)?,
+                b"root_frame" | b"frame_tree" => self.tree.read(json, builder, &mut self.odd)?,
+                b"session" => {
                     if json.enter_object()? {
                         while json.next_key()? {
-                            match json.text() {
-                                "frame_records" => self.records.read(json, &mut self.odd)?,
+                            match json.key() {
+                                b"frame_records" => self.records.read(json, &mut self.odd)?,
                                 _ => self.about.read(json)?,
                             }
                         }
@@ -144,17 +144,17 @@ impl About {
     /// Reads the value of the key that was just read.
     fn read(&mut self, json: &mut Json<'_>) -> Result<(), ImportError> {
         let nanos = |d: Option<Decimal>| d.and_then(|d| d.scaled(9));
-        match json.text() {
-            "start_time" => self.start = nanos(json.number()?),
-            "duration" => self.duration = nanos(json.number()?).filter(|&d| d >= 0),
-            "cpu_time" => self.cpu = nanos(json.number()?).filter(|&c| c >= 0),
-            "sample_count" => self.samples = json.number()?,
-            "target_description" | "program" => {
+        match json.key() {
+            b"start_time" => self.start = nanos(json.number()?),
+            b"duration" => self.duration = nanos(json.number()?).filter(|&d| d >= 0),
+            b"cpu_time" => self.cpu = nanos(json.number()?).filter(|&c| c >= 0),
+            b"sample_count" => self.samples = json.number()?,
+            b"target_description" | b"program" => {
                 if json.string()? && self.title.is_empty() {
                     json.text().clone_into(&mut self.title);
                 }
             }
-            "start_call_stack" => {
+            b"start_call_stack" => {
                 if json.enter_array()? {
                     while json.next_item()? {
                         if json.string()? && self.thread.is_empty() {
@@ -163,7 +163,7 @@ impl About {
                     }
                 }
             }
-            "sys_path" => {
+            b"sys_path" => {
                 if json.enter_array()? {
                     while json.next_item()? {
                         if json.string()? {

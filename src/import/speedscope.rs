@@ -125,11 +125,11 @@ impl File {
             return Err(ImportError::malformed("is not a speedscope file: no object at the top"));
         }
         while json.next_key()? {
-            match json.text() {
-                "shared" => {
+            match json.key() {
+                b"shared" => {
                     if json.enter_object()? {
                         while json.next_key()? {
-                            if json.text() == "frames" {
+                            if json.key() == b"frames" {
                                 self.read_frames(json, builder)?
                             } else {
                                 json.skip()?
@@ -137,7 +137,7 @@ impl File {
                         }
                     }
                 }
-                "profiles" => {
+                b"profiles" => {
                     if json.enter_array()? {
                         while json.next_item()? {
                             self.profiles.push(RawProfile::default());
@@ -145,8 +145,8 @@ impl File {
                         }
                     }
                 }
-                "name" => drop(json.string()?.then(|| self.title = json.text().to_owned())),
-                "exporter" => drop(json.string()?.then(|| self.exporter = json.text().to_owned())),
+                b"name" => drop(json.string()?.then(|| self.title = json.text().to_owned())),
+                b"exporter" => drop(json.string()?.then(|| self.exporter = json.text().to_owned())),
                 _ => json.skip()?,
             }
         }
@@ -165,10 +165,10 @@ impl File {
             let mut frame = RawFrame::default();
             if json.enter_object()? {
                 while json.next_key()? {
-                    match json.text() {
-                        "name" => drop(json.string()?.then(|| frame.name = builder.string(json.text()))),
-                        "file" => drop(json.string()?.then(|| frame.file = builder.string(json.text()))),
-                        "line" => frame.line = json.index()?.unwrap_or(0),
+                    match json.key() {
+                        b"name" => drop(json.string()?.then(|| frame.name = builder.string(json.text()))),
+                        b"file" => drop(json.string()?.then(|| frame.file = builder.string(json.text()))),
+                        b"line" => frame.line = json.index()?.unwrap_or(0),
                         _ => json.skip()?,
                     }
                 }
@@ -184,15 +184,17 @@ impl File {
             return Ok(());
         }
         while json.next_key()? {
-            match json.text() {
-                "name" => drop(json.string()?.then(|| profile.name = json.text().to_owned())),
-                "unit" => drop(json.string()?.then(|| profile.unit = json.text().to_owned())),
-                "type" => drop(json.string()?.then(|| profile.evented = json.text() == "evented")),
-                "startValue" => profile.start = json.number()?,
-                "endValue" => profile.end = json.number()?,
-                "events" => read_events(json, &mut profile.events, &mut self.odd)?,
-                "samples" => read_samples(json, &mut profile.samples, &mut self.stacks, &mut self.stack_ids)?,
-                "weights" => {
+            match json.key() {
+                b"name" => drop(json.string()?.then(|| profile.name = json.text().to_owned())),
+                b"unit" => drop(json.string()?.then(|| profile.unit = json.text().to_owned())),
+                b"type" => drop(json.string()?.then(|| profile.evented = json.text() == "evented")),
+                b"startValue" => profile.start = json.number()?,
+                b"endValue" => profile.end = json.number()?,
+                b"events" => read_events(json, &mut profile.events, &mut self.odd)?,
+                b"samples" => {
+                    read_samples(json, &mut profile.samples, &mut self.stacks, &mut self.stack_ids)?
+                }
+                b"weights" => {
                     if json.enter_array()? {
                         while json.next_item()? {
                             profile.weights.push(json.number()?);
@@ -212,6 +214,9 @@ impl File {
         }
         builder.meta.tool = self.exporter.replace('@', " ");
         builder.meta.title = std::mem::take(&mut self.title);
+        if let ([only], true) = (&self.profiles[..], builder.meta.title.is_empty()) {
+            builder.meta.title.clone_from(&only.name);
+        }
         builder.meta.basis = Basis::Sampled;
         let running = RUNNING_LINES.iter().any(|tool| self.exporter.to_lowercase().starts_with(tool));
         let mut emitter = Emitter { running, ..Emitter::default() };
@@ -256,16 +261,16 @@ fn read_events(json: &mut Json<'_>, events: &mut Vec<Event>, odd: &mut Oddities)
         let (mut at, mut frame, mut opens) = (None, None, None);
         if json.enter_object()? {
             while json.next_key()? {
-                match json.text() {
-                    "type" => {
-                        opens = match json.string()?.then(|| json.text()) {
-                            Some("O") => Some(1),
-                            Some("C") => Some(0),
+                match json.key() {
+                    b"type" => {
+                        opens = match json.letter()? {
+                            Some(b'O') => Some(1),
+                            Some(b'C') => Some(0),
                             _ => None,
                         }
                     }
-                    "frame" => frame = json.index()?.filter(|&f| f < u32::MAX / 2),
-                    "at" => at = json.number()?,
+                    b"frame" => frame = json.index()?.filter(|&f| f < u32::MAX / 2),
+                    b"at" => at = json.number()?,
                     _ => json.skip()?,
                 }
             }
@@ -446,6 +451,9 @@ impl Emitter {
         odd: &mut Oddities,
         b: &mut ProfileBuilder,
     ) {
+        if b.meta.basis == Basis::Sampled {
+            b.meta.basis = Basis::Aggregated;
+        }
         let metric = b.metric(plain_metric(&profile.unit));
         let mut open: Vec<(u32, StackId)> = Vec::new();
         let mut opened = vec![0u32; self.frames.len()];
@@ -578,3 +586,6 @@ impl Rounding {
         Some(whole)
     }
 }
+
+#[cfg(test)]
+mod tests;
