@@ -354,7 +354,7 @@ fn a_full_recording_says_what_it_lost() {
 #[test]
 fn revisions_grow_show_what_runs_and_the_last_has_all() {
     let options = Options { revision_every: Duration::from_millis(20), ..quiet() };
-    let revisions: Arc<std::sync::Mutex<Vec<Arc<Profile>>>> = Arc::default();
+    let revisions: Arc<Mutex<Vec<Arc<Profile>>>> = Arc::default();
     let work = Work::new("live", |_| {
         let _outer = sp!("outer").entered();
         for _ in 0..40 {

@@ -187,7 +187,7 @@ impl Generator {
         Ok(Self { model, cache })
     }
 
-    /// Answers `question` and reports each token to `request`. `go_on` is asked before each token.
+    /// Answers `question` and reports each token to `request`. `go_on` is asked before each layer.
     ///
     /// # Errors
     /// [`LlmError::Compute`] for a prompt that is too long, or the error of `go_on`.
@@ -248,7 +248,7 @@ impl Generator {
             let span = debug_span!(target: "inferscope::llm", "prefill", tokens = ids.len(), text = Empty,
                 probability = Empty);
             let _prefill = span.enter();
-            let scores = model.llama.forward(ids, &mut self.cache)?;
+            let scores = model.llama.forward(ids, &mut self.cache, go_on)?;
             hold(ids.len());
             model.pick(&scores, sampling, &mut rng, &span)?
         };
@@ -256,14 +256,13 @@ impl Generator {
         while tokens.len() < most && !model.tokens.is_stop(next) {
             request.token();
             tokens.push(next);
-            go_on()?;
             if tokens.len() == most {
                 break;
             }
             let span = debug_span!(target: "inferscope::llm", "token", index = tokens.len(),
                 kv_tokens = self.cache.len() + 1, text = Empty, probability = Empty);
             let _token = span.enter();
-            let scores = model.llama.forward(&[next], &mut self.cache)?;
+            let scores = model.llama.forward(&[next], &mut self.cache, go_on)?;
             hold(1);
             next = model.pick(&scores, sampling, &mut rng, &span)?;
         }

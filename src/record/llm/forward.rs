@@ -233,8 +233,14 @@ impl Llama {
         })
     }
 
-    /// Scores of the token after the last of `ids`, which follow on what `cache` holds.
-    pub(super) fn forward(&self, ids: &[u32], cache: &mut KvCache) -> Result<Vec<f32>> {
+    /// Scores of the token after the last of `ids`, which follow on what `cache` holds. `go_on` is
+    /// asked before each layer.
+    pub(super) fn forward(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
+    ) -> std::result::Result<Vec<f32>, LlmError> {
         let _forward = self.forward.enter();
         let (count, done) = (ids.len(), cache.len);
         let mut x = {
@@ -246,6 +252,7 @@ impl Llama {
         let sin = self.sin.narrow(0, done, count)?;
         let mask = if count > 1 { Some(causal_mask(done, count)?) } else { None };
         for (i, layer) in self.layers.iter().enumerate() {
+            go_on()?;
             let _layer = layer.spans.layer.enter();
             let h = layer.norm1.forward(&x)?;
             let attended = self.attend(i, &h, (&cos, &sin), mask.as_ref(), cache)?;
@@ -256,7 +263,7 @@ impl Llama {
         }
         cache.len += count;
         let last = self.norm.forward(&x.narrow(1, count - 1, 1)?.contiguous()?)?;
-        self.head.forward(&last.squeeze(1)?)?.squeeze(0)?.to_vec1()
+        Ok(self.head.forward(&last.squeeze(1)?)?.squeeze(0)?.to_vec1()?)
     }
 
     /// Grouped attention: the heads that share keys are rows of one product, so keys are not copied.
