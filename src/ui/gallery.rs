@@ -185,7 +185,7 @@ fn controls(ui: &mut Ui, s: &mut State) {
     });
     ui.horizontal(|ui| {
         SearchBox::new("Find function", &mut s.search).matches(Some(2), 1234).width(230.0).show(ui);
-        SearchBox::new("Find request", &mut s.lost).matches(None, 0).width(150.0).show(ui);
+        SearchBox::new("Find request", &mut s.lost).matches(None, 0).width(165.0).show(ui);
         SearchBox::new("Filter", &mut s.empty).width(90.0).show(ui);
     });
     ui.horizontal(|ui| {
@@ -365,7 +365,7 @@ fn gallery_looks_as_before() {
     let mut results = egui_kittest::SnapshotResults::new();
     for (theme, name) in [(Theme::Dark, "gallery_dark"), (Theme::Light, "gallery_light")] {
         let options = egui_kittest::SnapshotOptions::new().output_path("tests/snapshots/ui");
-        let image = picture(theme, vec2(1500.0, 860.0), 1.0);
+        let image = picture(theme, vec2(1600.0, 720.0), 1.0);
         results.add(egui_kittest::try_image_snapshot_options(&image, name, &options));
     }
 }
@@ -378,4 +378,39 @@ fn gallery_pictures() {
         let image = picture(theme, vec2(1600.0, 1000.0), 2.0);
         std::fs::write(format!("target/gallery-{name}.png"), encode_png(&image).unwrap()).unwrap();
     }
+}
+
+/// Milliseconds of a dense frame: `cargo test --lib gallery_speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn gallery_speed() {
+    for scale in [1.0, 2.0] {
+        let mut state = State::default();
+        let mut headless = Headless::new(vec2(1600.0, 1000.0), scale, Theme::Dark).unwrap();
+        let mut clock = std::time::Instant::now();
+        let mut lap =
+            || std::mem::replace(&mut clock, std::time::Instant::now()).elapsed().as_secs_f64() * 1e3;
+        for frame in 0..3 {
+            headless.pass(Vec::new(), |ui| {
+                gallery(ui, &mut state);
+                dense(ui);
+            });
+            let pass = lap();
+            headless.image().unwrap();
+            println!("scale {scale}, frame {frame}: pass {pass:.1} ms, tessellate and draw {:.1} ms", lap());
+        }
+    }
+}
+
+/// 20 000 spans and a line of 4000 points.
+fn dense(ui: &Ui) {
+    let p = Palette::of(ui);
+    let mut mesh = egui::Mesh::default();
+    for i in 0..20_000_usize {
+        let (x, y) = ((i % 400) as f32 * 4.0, 600.0 + (i / 400) as f32 * 8.0);
+        mesh.add_colored_rect(Rect::from_min_size(pos2(x, y), vec2(3.5, 7.0)), p.span(i * 7 % 24).fill);
+    }
+    ui.painter().add(egui::Shape::mesh(mesh));
+    let wave = |i: usize| pos2(i as f32 * 0.4, 800.0 + (i as f32 * 0.01).sin() * 150.0);
+    ui.painter().line((0..4000).map(wave).collect(), Stroke::new(1.5, p.series(0)));
 }

@@ -20,6 +20,8 @@ const LIMIT: usize = 16_384;
 const LONGEST: usize = 400;
 /// Widths are rounded down to multiples of this.
 const BUCKET: f32 = 8.0;
+/// Fewer characters, ellipsis included, say nothing.
+const FEWEST: usize = 3;
 /// Below this width a label would be an ellipsis and little else.
 const NARROWEST: f32 = 20.0;
 /// Left and right of a label in a box.
@@ -176,7 +178,9 @@ impl Texts<'_> {
         }
         let bucket = ((width / BUCKET) as u16).min(WHOLE - 1);
         let width = f32::from(bucket) * BUCKET;
-        Some(self.kept(Key { bucket, ..key }, || elided(self.painter, style, &text(), width)))
+        let galley = self.kept(Key { bucket, ..key }, || elided(self.painter, style, &text(), width));
+        let seen = galley.rows.first().map_or(0, |row| row.glyphs.len());
+        (seen >= FEWEST).then_some(galley)
     }
 
     /// A label in `area`: at its left, centred in height, in `color`.

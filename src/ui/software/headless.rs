@@ -104,9 +104,9 @@ fn pixels(size: Vec2, scale: f32) -> [usize; 2] {
     [size.x, size.y].map(|side| (side * scale).round().max(0.0) as usize)
 }
 
-/// Premultiplied pixels to those of a PNG.
+/// The pixels of a picture drawn on an opaque ground, which are all opaque.
 pub(super) fn to_rgba(picture: &egui::ColorImage) -> Result<image::RgbaImage, RenderError> {
-    let bytes = picture.pixels.iter().flat_map(|pixel| pixel.to_srgba_unmultiplied()).collect();
+    let bytes = picture.as_raw().to_vec();
     image::RgbaImage::from_raw(picture.width() as u32, picture.height() as u32, bytes)
         .ok_or(RenderError::Size(picture.size))
 }

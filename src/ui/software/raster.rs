@@ -41,6 +41,7 @@ impl Clip {
 
 impl Target<'_> {
     /// Pixels `x0..x1` of row `y`, which lie within the clip.
+    #[inline(always)]
     fn row(&mut self, y: i32, x0: i32, x1: i32) -> &mut [Color32] {
         let start = y as usize * self.width;
         &mut self.pixels[start + x0 as usize..start + x1 as usize]
@@ -48,6 +49,7 @@ impl Target<'_> {
 }
 
 impl Texture {
+    #[inline(always)]
     fn texel(&self, x: i32, y: i32) -> Color32 {
         let [w, h] = self.size;
         let x = x.clamp(0, w as i32 - 1) as usize;
@@ -55,6 +57,7 @@ impl Texture {
         self.pixels.get(y * w + x).copied().unwrap_or(Color32::TRANSPARENT)
     }
 
+    #[inline(always)]
     fn nearest(&self, u: f32, v: f32) -> Color32 {
         self.texel((u * self.size[0] as f32).floor() as i32, (v * self.size[1] as f32).floor() as i32)
     }
@@ -112,6 +115,7 @@ fn blend(pixel: &mut Color32, source: Color32) {
     }
 }
 
+#[inline(always)]
 fn fill(row: &mut [Color32], color: Color32) {
     if color.is_opaque() {
         row.fill(color);
@@ -123,6 +127,7 @@ fn fill(row: &mut [Color32], color: Color32) {
 }
 
 /// The first pixel whose centre is at or after `edge`.
+#[inline(always)]
 fn first(edge: f32) -> i32 {
     (edge - 0.5).ceil() as i32
 }

@@ -1,7 +1,7 @@
 //! The renderer as `egui_kittest` wants it: `Harness::builder().renderer(Software::default())`.
 
 use super::{Software, headless::to_rgba};
-use egui::{Color32, Context, FullOutput, TexturesDelta};
+use egui::{Context, FullOutput, TexturesDelta};
 
 impl egui_kittest::TestRenderer for Software {
     fn handle_delta(&mut self, delta: &mut TexturesDelta) {
@@ -14,8 +14,9 @@ impl egui_kittest::TestRenderer for Software {
         let size = ctx.content_rect().size() * scale;
         let primitives = ctx.tessellate(output.shapes.clone(), scale);
         let size = [size.x.round() as usize, size.y.round() as usize];
-        let picture =
-            self.paint(size, scale, Color32::TRANSPARENT, &primitives).map_err(|e| e.to_string())?;
+        let picture = self
+            .paint(size, scale, ctx.global_style().visuals.panel_fill, &primitives)
+            .map_err(|e| e.to_string())?;
         to_rgba(&picture).map_err(|e| e.to_string())
     }
 }

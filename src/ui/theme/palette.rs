@@ -91,7 +91,7 @@ impl Palette {
     pub fn dark() -> &'static Self {
         static DARK: OnceLock<Palette> = OnceLock::new();
         DARK.get_or_init(|| {
-            let grey = |l| oklch(l, 0.008, 262.0);
+            let grey = |l| oklch(l, 0.009, 275.0);
             let canvas = grey(0.185);
             let accent = oklch(0.76, 0.115, 250.0);
             let warning = oklch(0.82, 0.125, 82.0);
@@ -113,7 +113,7 @@ impl Palette {
                 accent,
                 accent_fill: oklch(0.53, 0.145, 255.0),
                 on_accent: Color32::WHITE,
-                selection: mix(canvas, accent, 0.24),
+                selection: mix(canvas, accent, 0.225),
                 highlight: mix(canvas, warning, 0.38),
                 good: oklch(0.79, 0.115, 172.0),
                 warning,
@@ -128,7 +128,7 @@ impl Palette {
     pub fn light() -> &'static Self {
         static LIGHT: OnceLock<Palette> = OnceLock::new();
         LIGHT.get_or_init(|| {
-            let grey = |l| oklch(l, 0.0035, 262.0);
+            let grey = |l| oklch(l, 0.004, 272.0);
             let canvas = Color32::WHITE;
             let accent = oklch(0.50, 0.16, 256.0);
             let warning = oklch(0.52, 0.11, 75.0);
