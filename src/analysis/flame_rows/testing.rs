@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::{FlameRows, TimeOrder};
 use crate::analysis::scope::Scope;
 use crate::jobs::Job;
-use crate::model::{
-    FunctionSpec, Metric, Profile, ProfileBuilder, SpanStatus, TrackKind, TrackSpec, Unit,
-};
+use crate::model::{FunctionSpec, Metric, Profile, ProfileBuilder, SpanStatus, TrackKind, TrackSpec, Unit};
 use crate::query::{Engine, Query, Subject};
 
 pub(crate) fn track<'a>(name: &'a str) -> TrackSpec<'a> {
@@ -71,4 +69,3 @@ pub(crate) fn ask<Q: Query<Output = FlameRows>>(profile: &Arc<Profile>, query: &
 pub(crate) fn time(profile: &Arc<Profile>) -> Arc<FlameRows> {
     ask(profile, &TimeOrder(Scope::default()))
 }
-

@@ -186,7 +186,7 @@ mod tests {
         assert!(camera.is_zoomed());
         camera.fit(Limits { extent: 4000.0, ..LIMITS }, false);
         assert_eq!(camera.now(), place);
-        camera.jump(Place { t0: 0.0, t1: 4000.0, scroll: 0.0 }, Limits { extent: 4000.0, ..LIMITS }, false);
+        camera.jump(Place { t0: 0.0, t1: 4000.0, scroll: 0.0 }, Limits { extent: 4000.0, ..LIMITS });
         assert!(!camera.is_zoomed());
     }
 

@@ -59,11 +59,8 @@ impl FlameView {
             };
             let unit = metric_unit(profile, cx.interaction.metric);
             for row in table.rows.iter().take(OFFERED) {
-                let text = format!(
-                    "{}   {}",
-                    profile.function_name(row.function),
-                    format::cost(unit, row.own)
-                );
+                let text =
+                    format!("{}   {}", profile.function_name(row.function), format::cost(unit, row.own));
                 let chosen = self.sandwich == Some(row.function);
                 if ui.selectable_label(chosen, text).clicked() {
                     self.sandwich = Some(row.function);
@@ -108,11 +105,7 @@ pub(super) fn metric_unit(profile: &Profile, metric: MetricId) -> Unit {
 
 /// Costs of what is looked at.
 pub(super) fn costs_query(cx: &ViewCx<'_>) -> Costs {
-    Costs {
-        scope: cx.interaction.scope.clone(),
-        metric: cx.interaction.metric,
-        range: cx.interaction.range,
-    }
+    Costs { scope: cx.interaction.scope.clone(), metric: cx.interaction.metric, range: cx.interaction.range }
 }
 
 fn matched_text(share: MatchedShare, unit: Unit) -> (Tone, String) {
@@ -122,11 +115,9 @@ fn matched_text(share: MatchedShare, unit: Unit) -> (Tone, String) {
     let functions = format::counted(share.functions as i64, "function", "functions");
     let part = match share.sum {
         0 => format::cost(unit, share.matched),
-        sum => format!(
-            "{} of {}",
-            format::percent(share.matched as f64 / sum as f64),
-            format::cost(unit, sum)
-        ),
+        sum => {
+            format!("{} of {}", format::percent(share.matched as f64 / sum as f64), format::cost(unit, sum))
+        }
     };
     (Tone::Info, format!("{functions} match · {part}"))
 }

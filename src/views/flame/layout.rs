@@ -10,6 +10,8 @@ use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Who};
 
 /// Boxes narrower than this many pixels are texels.
 const NARROW: i64 = 3;
+/// Boxes within one pixel column that are looked at one by one; the rest is skipped.
+const CROWD: u32 = 16;
 /// A label needs this much room, in points.
 pub const LABEL: f32 = 24.0;
 
@@ -197,7 +199,8 @@ pub struct Hit {
 /// Lays out what is seen.
 #[must_use]
 pub fn layout(rows: &FlameRows, stacking: &Stacking, port: &Port) -> Layout {
-    let mut out = Layout { strips: stacking.visible(port.scroll, port.height).collect(), ..Layout::default() };
+    let mut out =
+        Layout { strips: stacking.visible(port.scroll, port.height).collect(), ..Layout::default() };
     out.texels.columns = (port.width * port.ppp).ceil().max(1.0) as usize;
     let mut painter = RowLayout::new(rows, port, out.texels.columns);
     for &(strip, y) in &out.strips {
@@ -228,11 +231,13 @@ impl<'a> RowLayout<'a> {
         let scale = port.scale();
         let from = rows.start.saturating_add(port.t0.floor() as i64);
         let to = rows.start.saturating_add(port.t1.ceil() as i64);
+        // Rounding may bring in what ends less than a pixel outside.
+        let pixel = (1.0 / scale).ceil() as i64 + 1;
         Self {
             rows,
             scale,
             left: (port.t0 * scale).round(),
-            seen: (from.saturating_sub(1), to.saturating_add(1)),
+            seen: (from.saturating_sub(pixel), to.saturating_add(pixel)),
             columns: columns as i64,
             ppp: port.ppp,
             longest: vec![-1; columns],
@@ -250,26 +255,34 @@ impl<'a> RowLayout<'a> {
         self.rows.start.saturating_add(units.ceil() as i64)
     }
 
+    /// The next box worth a look when `column` holds many: the last one that starts in it, which may be
+    /// long, or the first of the next column.
+    fn skip(&self, level: &crate::analysis::flame_rows::Level<'_>, from: usize, column: i64) -> usize {
+        if from >= level.len() || level.start(from) >= self.after(column) {
+            return from;
+        }
+        let next = gallop(level, from, self.after(column));
+        if self.column(level.get(next - 1).end) > column { next - 1 } else { next }
+    }
+
     fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) {
         let level = self.rows.level(row, 1.0 / self.scale);
         let (from, to) = self.seen;
         let cells_at = texels.cells.len();
         let mut i = level.partition(0, |b| b.end < from);
+        // The last column and how many boxes lay within it alone.
+        let mut crowd = (i64::MIN, 0);
         while i < level.len() {
             let b = level.get(i);
             if b.start > to {
                 break;
             }
             let (x0, mut x1) = (self.column(b.start), self.column(b.end));
-            let mut next = i + 1;
-            if x1 == x0 && next < level.len() && level.start(next) < self.after(x0) {
-                next = gallop(&level, next, self.after(x0));
-                // A long box that starts in the same column stays.
-                if self.column(level.get(next - 1).end) > x0 + 1 {
-                    next = (next - 1).max(i + 1);
-                }
+            i += 1;
+            crowd = if x1 == x0 && crowd.0 == x0 { (x0, crowd.1 + 1) } else { (x0, 0) };
+            if crowd.1 == CROWD {
+                i = self.skip(&level, i, x0);
             }
-            i = next;
             if x1 - x0 >= NARROW {
                 let (x0, x1) = (x0.max(-NARROW), x1.min(self.columns + NARROW));
                 let at = BoxAt { row, index: b.first };

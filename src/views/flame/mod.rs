@@ -14,7 +14,7 @@ pub mod paint;
 mod tests;
 mod tooltip;
 
-pub use colors::{Colors, Coloring};
+pub use colors::{Coloring, Colors};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,14 +28,16 @@ use self::layout::{Layout, Metrics, Port, Stacking, Strip, layout};
 use self::paint::Painted;
 use self::tooltip::{Choice, Facts};
 use crate::analysis::Functions;
-use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf, Merged, MergedOrder, Sandwich, TimeOrder};
+use crate::analysis::flame_rows::{
+    Axis, BoxAt, FlameRows, GroupOf, Merged, MergedOrder, Sandwich, TimeOrder,
+};
 use crate::format;
 use crate::model::{FunctionId, Profile};
 use crate::query::Answer;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
-use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::theme::{Palette, space};
 use crate::ui::timeaxis::TimeAxis;
 use crate::ui::widgets::EmptyState;
 use crate::views::{View, ViewCx, ViewKind};
@@ -56,7 +58,11 @@ pub const KIND: ViewKind = ViewKind {
 
 fn needs(profile: &Profile) -> Result<(), &'static str> {
     let any = profile.span_count() > 0 || profile.sample_count() > 0 || profile.call_graph.is_some();
-    if any { Ok(()) } else { Err("This file holds no calls: no spans, samples or call graph. Open a profile or record one.") }
+    if any {
+        Ok(())
+    } else {
+        Err("This file holds no calls: no spans, samples or call graph. Open a profile or record one.")
+    }
 }
 
 /// How boxes are ordered.
@@ -154,7 +160,8 @@ impl View for FlameView {
             return;
         }
         let Some(answer) = self.ask(mode, cx) else {
-            EmptyState::new(Icon::Flame, "No function", "There is no function to put in the middle.").show(ui);
+            EmptyState::new(Icon::Flame, "No function", "There is no function to put in the middle.")
+                .show(ui);
             return;
         };
         match answer {
@@ -222,7 +229,9 @@ impl FlameView {
     /// Carries ids over to a new revision of the profile.
     fn rekey(&mut self, cx: &ViewCx<'_>) {
         let now = &cx.subject.profile;
-        let Some(old) = self.profile.replace(now.clone()).filter(|old| !Arc::ptr_eq(old, now)) else { return };
+        let Some(old) = self.profile.replace(now.clone()).filter(|old| !Arc::ptr_eq(old, now)) else {
+            return;
+        };
         self.sandwich = self.sandwich.and_then(|f| Item::Function(f).rekey(&old, now)?.function(now));
         let folded = std::mem::take(&mut self.folded).into_iter().filter_map(|of| match of {
             GroupOf::Track(id) => match Item::Track(id).rekey(&old, now)? {
@@ -274,7 +283,12 @@ impl FlameView {
     ) {
         Self::notices(rows, ui);
         if rows.is_empty() {
-            EmptyState::new(Icon::Flame, "Nothing to draw", "The tracks, range and focus chosen leave no calls.").show(ui);
+            EmptyState::new(
+                Icon::Flame,
+                "Nothing to draw",
+                "The tracks, range and focus chosen leave no calls.",
+            )
+            .show(ui);
             return;
         }
         let palette = Palette::of(ui);
@@ -284,7 +298,7 @@ impl FlameView {
         if chart.height() < METRICS.row || chart.width() < 20.0 {
             return;
         }
-        let id = ui.id().with("flame chart");
+        let id = ui.scope_id().with("flame chart");
         let response = ui.interact(chart, id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flame chart"));
         self.restack(rows, mode);
@@ -331,13 +345,7 @@ impl FlameView {
 
     /// Looks up the selected box when the selection or the rows are others, and goes there when somebody
     /// else selected it.
-    fn find_selected(
-        &mut self,
-        cx: &ViewCx<'_>,
-        rows: &Arc<FlameRows>,
-        camera: &mut Camera,
-        limits: Limits,
-    ) {
+    fn find_selected(&mut self, cx: &ViewCx<'_>, rows: &Arc<FlameRows>, camera: &mut Camera, limits: Limits) {
         let item = &cx.interaction.selection;
         let same_rows = self.known.as_ref().is_some_and(|k| Arc::ptr_eq(&k.rows, rows));
         let same_item = self.known.as_ref().is_some_and(|k| k.item == *item);
@@ -429,7 +437,7 @@ impl FlameView {
             return None;
         }
         let strip = chart.with_min_x(chart.right() - 10.0);
-        let response = ui.interact(strip, ui.id().with("flame scroll"), Sense::drag());
+        let response = ui.interact(strip, ui.scope_id().with("flame scroll"), Sense::drag());
         if response.dragged() {
             let by = f64::from(response.drag_delta().y) * limits.content / limits.window;
             let now = camera.now();
@@ -491,14 +499,7 @@ impl FlameView {
     }
 
     /// What the pointer is on: hover, clicks, the menu.
-    fn pointed(
-        &mut self,
-        cx: &mut ViewCx<'_>,
-        ui: &Ui,
-        scene: &Chart<'_>,
-        port: Port,
-        camera: &mut Camera,
-    ) {
+    fn pointed(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, scene: &Chart<'_>, port: Port, camera: &mut Camera) {
         let (chart, response) = (scene.rect, scene.response);
         let rows = match &self.stacking.0 {
             Some(rows) => rows.clone(),
@@ -509,9 +510,12 @@ impl FlameView {
         if response.secondary_clicked() {
             self.menu_at = hit.map(|h| h.at);
         }
-        if response.clicked() && response.interact_pointer_pos().is_some() {
+        let pressed = response.clicked() && response.interact_pointer_pos().is_some();
+        if pressed || response.drag_started() {
             response.request_focus();
             self.clicked = true;
+        }
+        if pressed {
             match at.and_then(|p| self.layout.strip_at(p.y)) {
                 Some((Strip::Header(group), top)) if at.is_some_and(|p| p.y < top + METRICS.header) => {
                     self.toggle(&rows, group);
@@ -581,14 +585,12 @@ impl FlameView {
         let painter = ui.painter().with_clip_rect(chart);
         let Some((_, colors)) = &self.colors else { return };
         painter.rect_filled(chart, 0.0, palette.canvas);
-        let axis = TimeAxis::layout(
-            rows.start as f64 + port.t0,
-            rows.start as f64 + port.t1,
-            chart.x_range(),
-        );
+        let axis =
+            TimeAxis::layout(rows.start as f64 + port.t0, rows.start as f64 + port.t1, chart.x_range());
         let timed = rows.axis == Axis::Time;
         if timed {
-            axis.paint_ruler(ui.painter(), ruler, palette);
+            let cursor = cx.cursor.filter(|_| self.drag.is_none() && cx.preview.is_none());
+            axis.paint_ruler(ui.painter(), ruler, cursor.map(|t| t as f64), palette);
             axis.paint_grid(&painter, chart, palette);
         } else {
             let ticks = paint::paint_share_ruler(ui.painter(), ruler, &port, rows.sum as f64, palette);
@@ -639,7 +641,8 @@ impl FlameView {
         let pointer = ui.input(|i| i.pointer.hover_pos());
         for (strip, y) in &self.layout.strips {
             let Strip::Header(group) = *strip else { continue };
-            let rect = Rect::from_min_size(pos2(chart.left(), chart.top() + y), vec2(chart.width(), METRICS.header));
+            let rect =
+                Rect::from_min_size(pos2(chart.left(), chart.top() + y), vec2(chart.width(), METRICS.header));
             let open = !self.folded.contains(&rows.groups[group as usize].of);
             let hovered = pointer.is_some_and(|p| rect.contains(p) && chart.contains(p));
             paint::paint_header(painter, (rect, palette), rows, group, (open, hovered));
@@ -690,12 +693,19 @@ impl FlameView {
             painter.galley(behind.center() - galley.size() / 2.0, galley, palette.on_accent);
         }
         if let Some(cursor) = cx.cursor.filter(|_| dragged.is_none()) {
-            axis.paint_cursor(&ui.painter().with_clip_rect(ruler.union(chart)), ruler, chart, cursor as f64, palette);
+            axis.paint_cursor(&painter, chart, cursor as f64, palette);
         }
     }
 
     /// A thin bar on the ruler: which part of the whole is seen.
-    fn paint_position(&self, painter: &egui::Painter, ruler: Rect, rows: &FlameRows, port: &Port, palette: &Palette) {
+    fn paint_position(
+        &self,
+        painter: &egui::Painter,
+        ruler: Rect,
+        rows: &FlameRows,
+        port: &Port,
+        palette: &Palette,
+    ) {
         let extent = rows.extent() as f64;
         if port.t1 - port.t0 >= extent * 0.9999 {
             return;
@@ -725,7 +735,7 @@ impl FlameView {
             let node = ui.interact(rect, id.with(quad.at), Sense::hover());
             let selected = self.selected == Some(quad.at);
             let name = format!("{} {}", b.who.label(rows.profile()), format::cost(unit, b.length()));
-            node.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, name));
+            node.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, name.as_str()));
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use egui::epaint::Mesh;
 use egui::{
-    Color32, ColorImage, Painter, Rangef, Rect, Shape, Stroke, StrokeKind, TextureHandle, TextureOptions, pos2,
-    vec2,
+    Color32, ColorImage, Painter, Rangef, Rect, Shape, Stroke, StrokeKind, TextureHandle, TextureOptions,
+    pos2, vec2,
 };
 
 use super::METRICS;
@@ -43,7 +43,8 @@ impl Painted {
         profile: &Profile,
         palette: &Palette,
     ) {
-        self.boxes = Some(Arc::new(box_mesh(layout, (colors, profile, palette), chart, painter.pixels_per_point())));
+        self.boxes =
+            Some(Arc::new(box_mesh(layout, (colors, profile, palette), chart, painter.pixels_per_point())));
         self.narrow = self.texel_mesh(painter, chart, &layout.texels, colors, profile).map(Arc::new);
     }
 
@@ -95,9 +96,7 @@ impl Painted {
                 texture.set(image, TextureOptions::NEAREST);
                 texture
             }
-            none => {
-                none.insert(painter.ctx().load_texture("flame chart", image, TextureOptions::NEAREST))
-            }
+            none => none.insert(painter.ctx().load_texture("flame chart", image, TextureOptions::NEAREST)),
         };
         let mut mesh = Mesh::with_texture(texture.id());
         for (rect, line, right) in places {
@@ -206,10 +205,7 @@ pub fn paint_labels(
                 && name_width.is_some_and(|n| n.size().x + galley.size().x + 24.0 < area.width())
             {
                 let fill = colors.of(quad.who, profile).fill;
-                let at = pos2(
-                    area.right() - galley.size().x - 6.0,
-                    area.center().y - galley.size().y / 2.0,
-                );
+                let at = pos2(area.right() - galley.size().x - 6.0, area.center().y - galley.size().y / 2.0);
                 shapes.push(Shape::galley(at, galley, mix(color, fill, 0.3)));
             }
         }
@@ -232,7 +228,8 @@ pub fn paint_header(
     let icon = Rect::from_center_size(pos2(rect.left() + 12.0, rect.center().y), vec2(12.0, 12.0));
     let chevron = if open { Icon::ChevronDown } else { Icon::ChevronRight };
     chevron.paint(painter, icon, palette.text_weak);
-    let text = painter.layout_no_wrap(group_label(rows, group.of), crate::ui::theme::strong(11.5), palette.text);
+    let text =
+        painter.layout_no_wrap(group_label(rows, group.of), crate::ui::theme::strong(11.5), palette.text);
     let at = pos2(rect.left() + 24.0, rect.center().y - text.size().y / 2.0);
     let right = at.x + text.size().x;
     let painter = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
@@ -328,7 +325,13 @@ pub fn paint_range(
 }
 
 /// A ruler of shares, for charts whose axis is a cost.
-pub fn paint_share_ruler(painter: &Painter, ruler: Rect, port: &Port, sum: f64, palette: &Palette) -> Vec<f32> {
+pub fn paint_share_ruler(
+    painter: &Painter,
+    ruler: Rect,
+    port: &Port,
+    sum: f64,
+    palette: &Palette,
+) -> Vec<f32> {
     painter.rect_filled(ruler, 0.0, palette.panel);
     let bottom = ruler.bottom() - 0.5 / painter.pixels_per_point();
     painter.hline(ruler.x_range(), bottom, Stroke::new(1.0, palette.line));
@@ -351,7 +354,13 @@ pub fn paint_share_ruler(painter: &Painter, ruler: Rect, port: &Port, sum: f64, 
         let tick = Rangef::new(ruler.bottom() - 9.0, ruler.bottom());
         painter.vline(painter.round_to_pixel_center(x), tick, Stroke::new(1.0, palette.line_strong));
         let at = pos2(x + space::SMALL, ruler.center().y - 1.0);
-        painter.text(at, egui::Align2::LEFT_CENTER, format!("{value:.places$} %"), small(), palette.text_weak);
+        painter.text(
+            at,
+            egui::Align2::LEFT_CENTER,
+            format!("{value:.places$} %"),
+            small(),
+            palette.text_weak,
+        );
         ticks.push(x);
     }
     ticks

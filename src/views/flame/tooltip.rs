@@ -79,7 +79,9 @@ impl Facts {
                 self.status = match span.status {
                     SpanStatus::Ok => None,
                     SpanStatus::Error => Some((Tone::Bad, "ended with an error")),
-                    SpanStatus::Unfinished => Some((Tone::Warning, "never ended; shown to the end of the trace")),
+                    SpanStatus::Unfinished => {
+                        Some((Tone::Warning, "never ended; shown to the end of the trace"))
+                    }
                 };
                 self.args = profile.inline_args(span.args);
                 self.more_args = self.args.len().saturating_sub(MOST_ARGS);
@@ -112,13 +114,16 @@ impl Facts {
         if caller.length() > 0 {
             let name = caller.who.label(rows.profile());
             let share = format::percent(length as f64 / caller.length() as f64);
-            self.row(if upwards { "Part of" } else { "Of caller" }, format!("{share} of {}", shortened(name, 48)));
+            self.row(
+                if upwards { "Part of" } else { "Of caller" },
+                format!("{share} of {}", shortened(name, 48)),
+            );
         }
     }
 
     /// Shows the tooltip next to `anchor`, which it never covers.
     pub fn show(&self, ui: &Ui, anchor: Rect) {
-        let id = ui.id().with("flame tooltip");
+        let id = ui.scope_id().with("flame tooltip");
         Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), id, anchor).gap(6.0).width(420.0).show(|ui| {
             self.contents(ui);
         });
@@ -127,7 +132,12 @@ impl Facts {
     fn contents(&self, ui: &mut Ui) {
         let palette = Palette::of(ui);
         ui.spacing_mut().item_spacing = vec2(space::MEDIUM, 2.0);
-        ui.add(Label::new(RichText::new(shortened(&self.title, 300)).font(strong(13.0)).color(palette.text_strong)).wrap());
+        ui.add(
+            Label::new(
+                RichText::new(shortened(&self.title, 300)).font(strong(13.0)).color(palette.text_strong),
+            )
+            .wrap(),
+        );
         if !self.place.is_empty() {
             ui.add(Label::new(RichText::new(&self.place).font(small()).color(palette.text_weak)).wrap());
         }
