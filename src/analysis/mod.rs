@@ -5,6 +5,7 @@ pub mod call_tree;
 pub mod callers;
 pub mod estimate;
 pub mod expansion;
+pub mod flame_rows;
 pub mod function_list;
 pub mod functions;
 pub mod inverted;

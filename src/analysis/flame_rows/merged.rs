@@ -1,0 +1,153 @@
+//! The call tree as boxes: width is cost, children stand left to right by cost or by name.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::{Axis, FlameRows, GroupOf, Kind, Leaf, Numbers, Who};
+use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::path::Symbol;
+use crate::analysis::tree_costs::{Costs, TreeCosts};
+use crate::jobs::{Cancelled, Job};
+use crate::model::Profile;
+use crate::query::{Context, Query};
+
+/// How siblings stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MergedOrder {
+    /// The most expensive one first.
+    Heaviest,
+    /// By name: the same place in every range and every run.
+    Name,
+}
+
+/// Rows of the call tree.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Merged {
+    /// Which tree and costs.
+    pub costs: Costs,
+    /// How siblings stand.
+    pub order: MergedOrder,
+}
+
+impl Query for Merged {
+    type Output = FlameRows;
+
+    fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
+        let costs = cx.get(&self.costs)?;
+        let profile = cx.profile();
+        let tree = &costs.tree;
+        let mut out = FlameRows::new(profile, Axis::Cost(self.costs.metric), tree.basis.clone());
+        let parents: Vec<u32> = tree.nodes.iter().map(|n| n.parent).collect();
+        let symbols: Vec<Symbol> = tree.nodes.iter().map(|n| n.symbol).collect();
+        let rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;
+        finish(&mut out, GroupOf::Tree, rows);
+        out.sum = costs.sum;
+        if let Some(pruned) = tree.estimate.as_ref().map(|e| e.pruned).filter(|&p| p > 0) {
+            let paths = if pruned == 1 { "path" } else { "paths" };
+            out.notices.push(format!("{pruned} {paths} below 0.01 % of the whole not drawn"));
+        }
+        out.notices.extend(below_zero(&costs));
+        out.numbers = Numbers::Tree(costs);
+        out.fold(cx.job())?;
+        Ok(out)
+    }
+
+    fn weight(rows: &FlameRows) -> usize {
+        rows.heap_bytes()
+    }
+}
+
+/// Nodes without a positive total have no width.
+fn below_zero(costs: &TreeCosts) -> Option<String> {
+    let negative = costs.total.iter().filter(|&&t| t < 0).count();
+    let paths = if negative == 1 { "path" } else { "paths" };
+    (negative > 0).then(|| format!("{negative} {paths} with a total below 0 not drawn"))
+}
+
+/// Adds the rows as a group, and makes the chart as wide as its outermost boxes.
+pub(super) fn finish(out: &mut FlameRows, of: GroupOf, rows: Vec<Vec<Leaf>>) {
+    let ends = rows.iter().filter_map(|row| row.last()).map(|leaf| leaf.end);
+    out.end = out.end.max(ends.max().unwrap_or(0));
+    out.push_leaves(of, Kind::Nodes, rows);
+}
+
+/// Places the nodes of a forest (parents before children) by level. A child stands within its parent;
+/// where totals of children exceed the parent's, the last ones are cut.
+pub(super) fn place(
+    parents: &[u32],
+    symbols: &[Symbol],
+    total: &[i64],
+    order: MergedOrder,
+    profile: &Arc<Profile>,
+    job: &Job,
+) -> Result<Vec<Vec<Leaf>>, Cancelled> {
+    let n = parents.len();
+    // Children of each node as runs of one list; roots are the children of `n`.
+    let mut first = vec![0u32; n + 2];
+    let slot = |p: u32| if p == NO_NODE { n } else { p as usize };
+    for &p in parents {
+        first[slot(p) + 1] += 1;
+    }
+    for i in 0..=n {
+        first[i + 1] += first[i];
+    }
+    let mut next = first.clone();
+    let mut children = vec![0u32; n];
+    for (node, &p) in (0u32..).zip(parents) {
+        children[next[slot(p)] as usize] = node;
+        next[slot(p)] += 1;
+    }
+    drop(next);
+    let rank = match order {
+        MergedOrder::Heaviest => Vec::new(),
+        MergedOrder::Name => ranks(symbols, profile),
+    };
+    let mut rows: Vec<Vec<Leaf>> = Vec::new();
+    // The level being filled: (node, start, end) of the parents.
+    let mut above: Vec<(usize, i64, i64)> = vec![(n, 0, i64::MAX)];
+    loop {
+        job.checkpoint(rows.len() as u64, 0)?;
+        let mut row = Vec::new();
+        for &(parent, start, end) in &above {
+            let range = first[parent] as usize..first[parent + 1] as usize;
+            let children = &mut children[range];
+            match order {
+                MergedOrder::Heaviest => {
+                    children.sort_by_key(|&c| (std::cmp::Reverse(total[c as usize]), c));
+                }
+                MergedOrder::Name => children.sort_by_key(|&c| (rank[c as usize], c)),
+            }
+            let mut at = start;
+            for &child in children.iter() {
+                let stop = at.saturating_add(total[child as usize].max(0)).min(end);
+                if stop > at {
+                    row.push(Leaf {
+                        start: at,
+                        end: stop,
+                        who: Who::symbol(symbols[child as usize]),
+                        id: child,
+                    });
+                }
+                at = stop;
+            }
+        }
+        if row.is_empty() {
+            return Ok(rows);
+        }
+        above = row.iter().map(|leaf| (leaf.id as usize, leaf.start, leaf.end)).collect();
+        rows.push(row);
+    }
+}
+
+/// For each node the place of its label in alphabetical order.
+fn ranks(symbols: &[Symbol], profile: &Profile) -> Vec<u32> {
+    let mut labels: FxHashMap<(bool, u32), &str> = FxHashMap::default();
+    for &symbol in symbols {
+        labels.entry(symbol.key()).or_insert_with(|| Who::symbol(symbol).label(profile));
+    }
+    let mut sorted: Vec<_> = labels.into_iter().collect();
+    sorted.sort_by_cached_key(|&(key, label)| (label.to_lowercase(), label, key));
+    let rank: FxHashMap<(bool, u32), u32> = sorted.iter().map(|(key, _)| *key).zip(0u32..).collect();
+    symbols.iter().map(|s| rank.get(&s.key()).copied().unwrap_or(0)).collect()
+}

@@ -1,0 +1,171 @@
+//! One function in the middle: who calls it above, what it calls below, all its places merged.
+//!
+//! As in speedscope: only the outermost occurrence on each path counts, so that recursion is not counted
+//! twice. Callers are the paths from there to the root, turned round; callees are the subtrees of these
+//! occurrences, merged. Both halves are as wide as the function's total.
+
+use rustc_hash::FxHashMap;
+
+use super::merged::{MergedOrder, finish, place};
+use super::{Axis, FlameRows, GroupOf, NodeNumbers, Numbers};
+use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::path::Symbol;
+use crate::analysis::tree_costs::{Costs, TreeCosts};
+use crate::jobs::{Cancelled, Job};
+use crate::model::FunctionId;
+use crate::query::{Context, Query};
+
+/// Most boxes of one half. What would need more is hostile, and unreadable anyway.
+const MAX_NODES: usize = 2_000_000;
+
+/// Rows of a sandwich.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sandwich {
+    /// Which tree and costs.
+    pub costs: Costs,
+    /// The function in the middle.
+    pub function: FunctionId,
+}
+
+impl Query for Sandwich {
+    type Output = FlameRows;
+
+    fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
+        let costs = cx.get(&self.costs)?;
+        let profile = cx.profile();
+        let outermost = outermost(&costs, self.function);
+        let mut out = FlameRows::new(profile, Axis::Cost(self.costs.metric), costs.tree.basis.clone());
+        let mut halves = Trie::default();
+        callers(&costs, &outermost, &mut halves, cx.job())?;
+        let split = halves.parents.len();
+        let upper = halves.place(0..split, profile, cx.job())?;
+        callees(&costs, &outermost, &mut halves, cx.job())?;
+        let end = halves.parents.len();
+        let lower = halves.place(split..end, profile, cx.job())?;
+        finish(&mut out, GroupOf::Callers, upper.into_iter().rev().collect());
+        finish(&mut out, GroupOf::Callees, lower);
+        out.sum = costs.sum;
+        if halves.full {
+            out.notices.push("too many different paths: the smallest are not drawn".into());
+        }
+        out.numbers = Numbers::Own(halves.numbers);
+        out.fold(cx.job())?;
+        Ok(out)
+    }
+
+    fn weight(rows: &FlameRows) -> usize {
+        rows.heap_bytes()
+    }
+}
+
+/// Nodes of the function that have no node of it above them, largest first.
+fn outermost(costs: &TreeCosts, function: FunctionId) -> Vec<u32> {
+    let nodes = &costs.tree.nodes;
+    let mut found = Vec::new();
+    let mut i = 0;
+    while i < nodes.len() {
+        if nodes[i].symbol.function() == function {
+            found.push(i as u32);
+            i = nodes[i].end as usize;
+        } else {
+            i += 1;
+        }
+    }
+    found.sort_by_key(|&n| (std::cmp::Reverse(costs.total[n as usize]), n));
+    found
+}
+
+/// Merged paths; a parent precedes its children. Both halves lie in one, so that ids differ.
+#[derive(Default)]
+struct Trie {
+    parents: Vec<u32>,
+    symbols: Vec<Symbol>,
+    numbers: NodeNumbers,
+    index: FxHashMap<(u32, (bool, u32)), u32>,
+    full: bool,
+}
+
+impl Trie {
+    fn child(&mut self, parent: u32, symbol: Symbol) -> Option<u32> {
+        if let Some(&found) = self.index.get(&(parent, symbol.key())) {
+            return Some(found);
+        }
+        if self.parents.len() >= 2 * MAX_NODES {
+            self.full = true;
+            return None;
+        }
+        let new = self.parents.len() as u32;
+        self.parents.push(parent);
+        self.symbols.push(symbol);
+        self.numbers.own.push(0);
+        self.numbers.total.push(0);
+        self.numbers.count.push(0);
+        self.index.insert((parent, symbol.key()), new);
+        Some(new)
+    }
+
+    fn add(&mut self, node: u32, own: i64, total: i64, count: u64) {
+        let (i, numbers) = (node as usize, &mut self.numbers);
+        numbers.own[i] = numbers.own[i].saturating_add(own);
+        numbers.total[i] = numbers.total[i].saturating_add(total);
+        numbers.count[i] = numbers.count[i].saturating_add(count);
+    }
+
+    fn place(
+        &self,
+        half: std::ops::Range<usize>,
+        profile: &std::sync::Arc<crate::model::Profile>,
+        job: &Job,
+    ) -> Result<Vec<Vec<super::Leaf>>, Cancelled> {
+        let base = half.start as u32;
+        let parents: Vec<u32> =
+            self.parents[half.clone()].iter().map(|&p| if p == NO_NODE { p } else { p - base }).collect();
+        let (symbols, total) = (&self.symbols[half.clone()], &self.numbers.total[half]);
+        let mut rows = place(&parents, symbols, total, MergedOrder::Heaviest, profile, job)?;
+        rows.iter_mut().flatten().for_each(|leaf| leaf.id += base);
+        Ok(rows)
+    }
+}
+
+fn callers(costs: &TreeCosts, outermost: &[u32], trie: &mut Trie, job: &Job) -> Result<(), Cancelled> {
+    for (i, &node) in outermost.iter().enumerate() {
+        job.checkpoint(i as u64, outermost.len() as u64)?;
+        let (total, count) = (costs.total[node as usize], costs.count[node as usize]);
+        let mut at = NO_NODE;
+        for step in costs.tree.ancestors(node) {
+            let symbol = costs.tree.nodes[step as usize].symbol;
+            let Some(next) = trie.child(at, symbol).filter(|_| trie.parents.len() <= MAX_NODES) else {
+                trie.full = true;
+                break;
+            };
+            // The own cost of the function itself; its callers' own cost is not part of this chart.
+            let own = if at == NO_NODE { costs.own[node as usize] } else { 0 };
+            trie.add(next, own, total, count);
+            at = next;
+        }
+    }
+    Ok(())
+}
+
+fn callees(costs: &TreeCosts, outermost: &[u32], trie: &mut Trie, job: &Job) -> Result<(), Cancelled> {
+    // The upper half's root has the same key.
+    trie.index.clear();
+    for (i, &root) in outermost.iter().enumerate() {
+        job.checkpoint(i as u64, outermost.len() as u64)?;
+        let end = costs.tree.nodes[root as usize].end;
+        let mut at: Vec<u32> = Vec::with_capacity((end - root) as usize);
+        for node in root..end {
+            let (symbol, parent) =
+                (costs.tree.nodes[node as usize].symbol, costs.tree.nodes[node as usize].parent);
+            let above = if node == root { NO_NODE } else { at[(parent - root) as usize] };
+            let lost = node != root && above == NO_NODE;
+            let merged = if lost { None } else { trie.child(above, symbol) };
+            if let Some(merged) = merged {
+                let n = node as usize;
+                trie.add(merged, costs.own[n], costs.total[n], costs.count[n]);
+            }
+            at.push(merged.unwrap_or(NO_NODE));
+        }
+    }
+    Ok(())
+}

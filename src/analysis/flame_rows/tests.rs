@@ -1,0 +1,270 @@
+//! Known answers and laws of flame rows.
+
+use super::testing::{ask, samples, spans, time, track};
+use super::*;
+use crate::analysis::scope::{Scope, Transform};
+use crate::analysis::tree_costs::Costs;
+use crate::model::{FunctionSpec, Metric, ProfileBuilder, Unit};
+use proptest::prelude::*;
+
+fn costs(scope: Scope) -> Costs {
+    Costs { scope, metric: MetricId(0), range: None }
+}
+
+fn merged(profile: &Arc<Profile>, order: MergedOrder) -> Arc<FlameRows> {
+    ask(profile, &Merged { costs: costs(Scope::default()), order })
+}
+
+fn sandwich(profile: &Arc<Profile>, name: &str) -> Arc<FlameRows> {
+    let function = function(profile, name);
+    ask(profile, &Sandwich { costs: costs(Scope::default()), function })
+}
+
+fn function(profile: &Profile, name: &str) -> FunctionId {
+    profile.functions.ids().find(|&f| profile.function_name(f) == name).unwrap()
+}
+
+/// Rows as `name start-end | …`.
+fn show(rows: &FlameRows) -> Vec<String> {
+    (0..rows.len() as u32)
+        .map(|row| {
+            let level = rows.finest(row);
+            let boxes = (0..level.len()).map(|i| {
+                let b = level.get(i);
+                let marks = [(b.who.is_error(), "!"), (b.who.is_unfinished(), "~")];
+                let marks: String = marks.iter().filter(|m| m.0).map(|m| m.1).collect();
+                format!("{}{marks} {}-{}", b.who.label(rows.profile()), b.start, b.end)
+            });
+            boxes.collect::<Vec<_>>().join(" | ")
+        })
+        .collect()
+}
+
+#[test]
+fn time_order_keeps_lanes_depths_and_marks() {
+    let p = spans("a 0 10\n b 1 4\n c! 5 9\n a 12 20\n b~ 13\n -- gpu\n k 2 6\n k 4 8");
+    let rows = time(&p);
+    assert_eq!(
+        show(&rows),
+        ["a 0-10 | a 12-20", "b 1-4 | c! 5-9 | b~ 13-20", "k 2-6", "k 4-8"],
+        "overlapping spans take a lane of their own"
+    );
+    assert_eq!(rows.groups.iter().map(|g| g.rows.clone()).collect::<Vec<_>>(), [0..2, 2..4]);
+    assert_eq!((rows.start, rows.end, rows.sum), (0, 20, 20));
+    assert_eq!(rows.box_count(), 7);
+    let at = BoxAt { row: 1, index: 1 };
+    assert_eq!(rows.origin(at), Some(Origin::Span(TrackId(0), 2)));
+    assert_eq!(rows.find_span(TrackId(0), 2), Some(at));
+    assert_eq!(rows.find_span(TrackId(1), 1), Some(BoxAt { row: 3, index: 0 }));
+    assert_eq!(rows.path(at).unwrap(), [function(&p, "a"), function(&p, "c")]);
+}
+
+#[test]
+fn transforms_change_time_order_too() {
+    let p = spans("a 0 10\n a 1 9\n b 2 5\n c 3 4");
+    let order = |t| show(&ask(&p, &TimeOrder(Scope { tracks: vec![], transforms: vec![t] })));
+    assert_eq!(order(Transform::CollapseRecursion), ["a 0-10", "b 2-5", "c 3-4"]);
+    assert_eq!(order(Transform::MergeFunction(function(&p, "b"))), ["a 0-10", "a 1-9", "c 3-4"]);
+    assert_eq!(order(Transform::FocusFunction(function(&p, "b"))), ["b 2-5", "c 3-4"]);
+    assert_eq!(order(Transform::DropFunction(function(&p, "b"))), ["a 0-10", "a 1-9"]);
+    let focused = Scope { tracks: vec![], transforms: vec![Transform::FocusFunction(function(&p, "b"))] };
+    let rows = ask(&p, &TimeOrder(focused));
+    assert_eq!(rows.find_span(TrackId(0), 3), Some(BoxAt { row: 1, index: 0 }));
+    assert_eq!((rows.start, rows.end), (0, 10), "the axis stays");
+}
+
+#[test]
+fn samples_merge_over_equal_beginnings() {
+    let p = samples("2 a;b\n 1 a;b;c\n 3 a;d\n 1 -\n 1 a;b", true);
+    assert_eq!(show(&time(&p)), ["a 0-6 | a 7-8", "b 0-3 | d 3-6 | b 7-8", "c 2-3"]);
+    let lines = samples("2 a:1;b:5\n 2 a:2;b:6\n 2 a:2;c:1", true);
+    assert_eq!(show(&time(&lines)), ["a 0-6", "b 0-4 | c 4-6"], "lines do not part a function");
+    assert!(time(&samples("1 a", false)).is_empty(), "samples without time have no order");
+}
+
+#[test]
+fn left_heavy_and_alphabetical() {
+    let p = samples("1 m;a;x\n 5 m;b\n 2 m;a;y\n 4 k", false);
+    let left = merged(&p, MergedOrder::Heaviest);
+    assert_eq!(show(&left), ["m 0-8 | k 8-12", "b 0-5 | a 5-8", "y 5-7 | x 7-8"]);
+    assert_eq!(show(&merged(&p, MergedOrder::Name)), ["k 0-4 | m 4-12", "a 4-7 | b 7-12", "x 4-5 | y 5-7"]);
+    let a = BoxAt { row: 1, index: 1 };
+    assert_eq!(left.costs(a), Some(BoxCosts { own: 0, total: 3, count: 2 }));
+    assert_eq!(left.find_path(&[function(&p, "m"), function(&p, "a")]), Some(a));
+    assert_eq!(left.find_function(function(&p, "y")), Some(BoxAt { row: 2, index: 0 }));
+    assert_eq!(left.sum, 12);
+}
+
+#[test]
+fn sandwich_counts_the_outermost_occurrence() {
+    let p = samples("1 m;f;x\n 2 m;g;f\n 3 m;f;f;y\n 4 m;z", false);
+    let rows = sandwich(&p, "f");
+    let groups: Vec<_> = rows
+        .groups
+        .iter()
+        .map(|g| (g.of, show(&rows)[g.rows.start as usize..g.rows.end as usize].to_vec()))
+        .collect();
+    assert_eq!(groups[0].0, GroupOf::Callers);
+    assert_eq!(groups[0].1, ["m 4-6", "m 0-4 | g 4-6", "f 0-6"]);
+    assert_eq!(groups[1].1, ["f 0-6", "f 0-3 | x 3-4", "y 0-3"]);
+    let top = rows.groups[1].rows.start;
+    assert_eq!(rows.costs(BoxAt { row: top, index: 0 }), Some(BoxCosts { own: 2, total: 6, count: 3 }));
+    assert_eq!(rows.sum, 10, "shares are of everything");
+}
+
+#[test]
+fn hits_and_neighbours() {
+    let p = spans("a 0 10\n b 1 4\n c 5 9\n d 5 6");
+    let rows = time(&p);
+    assert_eq!(rows.at(1, 4.5), None);
+    assert_eq!(rows.at(1, 5.0), Some(1));
+    assert_eq!(rows.at(1, 9.0), None, "ends are open");
+    assert_eq!(rows.touching(1, 3.0, 5.5), 0..2);
+    let a = BoxAt { row: 0, index: 0 };
+    let c = rows.neighbour_row(a, true).unwrap();
+    assert_eq!(c, BoxAt { row: 1, index: 1 }, "the longest child");
+    assert_eq!(rows.neighbour(c, false), Some(BoxAt { row: 1, index: 0 }));
+    assert_eq!(rows.neighbour(c, true), None);
+    assert_eq!(rows.neighbour_row(c, false), Some(a));
+    assert_eq!(rows.neighbour_row(a, false), None);
+}
+
+#[test]
+fn folded_levels_add_up_and_keep_the_longest_and_errors() {
+    let mut text = String::from("root 0 100000\n");
+    for i in 0..2000 {
+        let name = if i == 777 {
+            "bad!"
+        } else if i % 10 == 0 {
+            "long"
+        } else {
+            "short"
+        };
+        let length = if i % 10 == 0 { 30 } else { 5 };
+        text += &format!("{name} {} {}\n", i * 50, i * 50 + length);
+    }
+    let rows = time(&spans(&text));
+    let level = rows.level(1, 400.0);
+    let finest = rows.finest(1);
+    assert!(matches!(level, Level::Folded(b) if b.len() <= 1000), "{}", level.len());
+    let folded: Vec<_> = (0..level.len()).map(|i| level.get(i)).collect();
+    assert_eq!(folded[0].first, 0);
+    for (i, run) in folded.iter().enumerate() {
+        let next = folded.get(i + 1).map_or(finest.len(), |b| b.first as usize);
+        let parts: Vec<_> = (run.first as usize..next).map(|j| finest.get(j)).collect();
+        assert_eq!(run.start, parts[0].start);
+        assert_eq!(run.end, parts[parts.len() - 1].end);
+        let longest = parts.iter().map(FlameBox::length).max().unwrap();
+        assert!(parts.iter().any(|p| p.length() == longest && p.who.function() == run.who.function()));
+        assert_eq!(run.who.is_error(), parts.iter().any(|p| p.who.is_error()));
+        assert!(parts.len() == 1 || run.length() < 800);
+    }
+    assert!(matches!(rows.level(1, 0.5), Level::Spans(..)), "less than a unit is never folded");
+}
+
+#[test]
+fn a_million_deep_stack_and_one_that_alternates_are_no_problem() {
+    let mut b = ProfileBuilder::new("test");
+    let metric = b.metric(Metric::new("samples", "Samples", Unit::Count));
+    let id = b.track(track("main"));
+    let f = b.function(FunctionSpec::named("f"));
+    let mut stack = None;
+    for line in 0..300_000 {
+        let frame = b.frame(f, line);
+        stack = Some(b.stack(stack, frame));
+    }
+    for i in 0..3 {
+        b.timed_sample(id, (i, i + 1), stack, &[(metric, 1)]);
+    }
+    let p = Arc::new(b.finish());
+    assert_eq!(time(&p).len(), 300_000);
+    assert_eq!(merged(&p, MergedOrder::Heaviest).len(), 300_000);
+    let rows = sandwich(&p, "f");
+    assert_eq!(rows.groups[0].rows.len(), 1, "the outermost f has no caller");
+}
+
+fn any_samples() -> impl Strategy<Value = String> {
+    let path = proptest::collection::vec(0..5u8, 1..7);
+    proptest::collection::vec((1..50u32, path), 1..40).prop_map(|rows| {
+        let line = |(w, path): (u32, Vec<u8>)| {
+            let names: Vec<_> = path.iter().map(|n| format!("f{n}")).collect();
+            format!("{w} {}", names.join(";"))
+        };
+        rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
+    })
+}
+
+proptest! {
+    #[test]
+    fn roots_add_up_and_children_stand_within_parents(text in any_samples()) {
+        let p = samples(&text, false);
+        let whole: i64 = text.lines().map(|l| l.split(' ').next().unwrap().parse::<i64>().unwrap()).sum();
+        for order in [MergedOrder::Heaviest, MergedOrder::Name] {
+            let rows = merged(&p, order);
+            prop_assert_eq!(rows.sum, whole);
+            let level = rows.finest(0);
+            let roots: i64 = (0..level.len()).map(|i| level.get(i).length()).sum();
+            prop_assert_eq!(roots, whole);
+            check_nesting(&rows, 0..rows.len() as u32, false)?;
+            for row in 0..rows.len() as u32 {
+                for index in 0..rows.finest(row).len() as u32 {
+                    let at = BoxAt { row, index };
+                    prop_assert_eq!(rows.costs(at).unwrap().total, rows.get(at).unwrap().length());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_halves_of_a_sandwich_are_the_functions_total(text in any_samples(), f in 0..5u8) {
+        let p = samples(&text, false);
+        let name = format!("f{f}");
+        let total: i64 = text.lines().filter(|l| l.contains(&name))
+            .map(|l| l.split(' ').next().unwrap().parse::<i64>().unwrap()).sum();
+        prop_assume!(total > 0);
+        let rows = sandwich(&p, &name);
+        let [callers, callees] = [rows.groups[0].rows.clone(), rows.groups[1].rows.clone()];
+        for row in [callers.end - 1, callees.start] {
+            prop_assert_eq!(rows.finest(row).len(), 1);
+            prop_assert_eq!(rows.finest(row).get(0).length(), total);
+        }
+        check_nesting(&rows, callees, false)?;
+        check_nesting(&rows, callers, true)?;
+    }
+
+    #[test]
+    fn time_order_of_samples_covers_each_sample_exactly(text in any_samples()) {
+        let p = samples(&text, true);
+        let rows = time(&p);
+        let mut now = 0;
+        for line in text.lines() {
+            let (weight, path) = line.split_once(' ').unwrap();
+            let weight: i64 = weight.parse().unwrap();
+            for t in [now, now + weight - 1] {
+                let names: Vec<_> = (0..rows.len() as u32)
+                    .map_while(|row| rows.at(row, t as f64 + 0.5).map(|i| rows.finest(row).get(i as usize)))
+                    .map(|b| b.who.label(&p).to_owned())
+                    .collect();
+                prop_assert_eq!(names.join(";"), path);
+            }
+            now += weight;
+        }
+        check_nesting(&rows, 0..rows.len() as u32, false)?;
+    }
+}
+
+fn check_nesting(rows: &FlameRows, range: Range<u32>, upwards: bool) -> Result<(), TestCaseError> {
+    for row in range.clone() {
+        let level = rows.finest(row);
+        for i in 0..level.len() {
+            let b = level.get(i);
+            prop_assert!(b.length() > 0 && (i == 0 || level.get(i - 1).end <= b.start));
+            let above = if upwards { row + 1 } else { row.wrapping_sub(1) };
+            if range.contains(&above) {
+                let parent = rows.at(above, b.start as f64).map(|p| rows.finest(above).get(p as usize));
+                prop_assert!(parent.is_some_and(|p| p.start <= b.start && p.end >= b.end));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! The colour of each function, worked out once: by name, module, category or own share.
+
+use rustc_hash::FxHashMap;
+
+use crate::analysis::FunctionTable;
+use crate::analysis::flame_rows::Who;
+use crate::analysis::search::Pattern;
+use crate::model::{Function, Profile, StringId};
+use crate::ui::theme::{Palette, SpanColor, Tone};
+
+/// What the colour of a box says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coloring {
+    /// Which function.
+    #[default]
+    Name,
+    /// Which module, or file where the tool knows no modules.
+    Module,
+    /// The format's category.
+    Category,
+    /// How much of its total the function spends itself.
+    SelfShare,
+}
+
+impl Coloring {
+    /// All of them, with their names.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Name, "Name"),
+        (Self::Module, "Module"),
+        (Self::Category, "Category"),
+        (Self::SelfShare, "Self share"),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        Self::ALL.iter().find(|(c, _)| *c == self).map_or("", |(_, label)| label)
+    }
+}
+
+/// Colours by function.
+#[derive(Debug)]
+pub struct Colors {
+    functions: Vec<SpanColor>,
+    modules: FxHashMap<StringId, SpanColor>,
+    /// For each function whether the search finds it; empty without a search.
+    found: Vec<bool>,
+    error: SpanColor,
+    idle: SpanColor,
+}
+
+impl Colors {
+    /// Works out the colours of all functions. `shares` is needed for [`Coloring::SelfShare`].
+    #[must_use]
+    pub fn new(
+        profile: &Profile,
+        palette: &Palette,
+        coloring: Coloring,
+        shares: Option<&FunctionTable>,
+        search: &str,
+    ) -> Self {
+        let found = Pattern::new(search).map(|p| p.functions(profile)).unwrap_or_default();
+        let mut dim = Dimmer { palette, known: FxHashMap::default() };
+        let mut functions: Vec<SpanColor> = match coloring {
+            Coloring::SelfShare => by_share(profile, palette, shares),
+            _ => {
+                let mut known: FxHashMap<StringId, SpanColor> = FxHashMap::default();
+                let color = |f: &Function| {
+                    let text = key(f, coloring, profile);
+                    *known.entry(text).or_insert_with(|| match profile.text(text) {
+                        "" => palette.idle(),
+                        text => palette.span_named(text),
+                    })
+                };
+                profile.functions.rows().iter().map(color).collect()
+            }
+        };
+        let mut modules: FxHashMap<StringId, SpanColor> = FxHashMap::default();
+        for function in profile.functions.rows() {
+            let module = function.module;
+            modules.entry(module).or_insert_with(|| palette.span_named(profile.text(module)));
+        }
+        // A module that holds a match is bright as a whole.
+        let mut lost: FxHashMap<StringId, bool> = FxHashMap::default();
+        for (i, found) in found.iter().enumerate() {
+            let module = profile.functions.rows()[i].module;
+            let lost = lost.entry(module).or_insert(true);
+            *lost &= !found;
+            if !found {
+                functions[i] = dim.of(functions[i]);
+            }
+        }
+        for (module, _) in lost.into_iter().filter(|(_, lost)| *lost) {
+            modules.entry(module).and_modify(|color| *color = dim.of(*color));
+        }
+        let bad = palette.tone(Tone::Bad);
+        let error = SpanColor { fill: bad, text: palette.text_on(bad) };
+        Self { functions, modules, found, error, idle: palette.idle() }
+    }
+
+    /// The colour of a box.
+    #[must_use]
+    pub fn of(&self, who: Who, profile: &Profile) -> SpanColor {
+        let function = who.function();
+        if who.is_module() {
+            let module = profile.functions.get(function).module;
+            if let Some(color) = self.modules.get(&module) {
+                return *color;
+            }
+        }
+        self.functions.get(function.index()).copied().unwrap_or(self.idle)
+    }
+
+    /// The colour of a texel: an error shows in any fold.
+    #[must_use]
+    pub fn of_texel(&self, who: Who, profile: &Profile) -> SpanColor {
+        if who.is_error() { self.error } else { self.of(who, profile) }
+    }
+
+    /// True when a search is on and does not find the box.
+    #[must_use]
+    pub fn is_dimmed(&self, who: Who) -> bool {
+        self.found.get(who.function().index()).is_some_and(|found| !found)
+    }
+}
+
+fn key(function: &Function, coloring: Coloring, profile: &Profile) -> StringId {
+    match coloring {
+        Coloring::Name | Coloring::SelfShare => function.name,
+        Coloring::Module if profile.text(function.module).is_empty() => function.file,
+        Coloring::Module => function.module,
+        Coloring::Category => function.category,
+    }
+}
+
+fn by_share(profile: &Profile, palette: &Palette, shares: Option<&FunctionTable>) -> Vec<SpanColor> {
+    const STEPS: usize = 64;
+    let steps: Vec<SpanColor> = (0..=STEPS)
+        .map(|i| {
+            let fill = palette.heat(i as f32 / STEPS as f32);
+            SpanColor { fill, text: palette.text_on(fill) }
+        })
+        .collect();
+    let mut colors = vec![palette.idle(); profile.functions.len()];
+    for row in shares.map_or(&[][..], |table| &table.rows) {
+        if row.total > 0
+            && let Some(color) = colors.get_mut(row.function.index())
+        {
+            let share = (row.own as f64 / row.total as f64).clamp(0.0, 1.0);
+            *color = steps[(share * STEPS as f64).round() as usize];
+        }
+    }
+    colors
+}
+
+/// Dims each colour once: mixing is slow and colours are few.
+struct Dimmer<'a> {
+    palette: &'a Palette,
+    known: FxHashMap<egui::Color32, SpanColor>,
+}
+
+impl Dimmer<'_> {
+    fn of(&mut self, color: SpanColor) -> SpanColor {
+        let palette = self.palette;
+        *self.known.entry(color.fill).or_insert_with(|| {
+            let fill = palette.dimmed(color.fill);
+            SpanColor { fill, text: palette.text_weak }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FunctionSpec, ProfileBuilder};
+
+    #[test]
+    fn the_search_dims_what_it_does_not_find() {
+        let mut b = ProfileBuilder::new("test");
+        let spec = |name, module| FunctionSpec { name, module, ..FunctionSpec::default() };
+        let soft = b.function(spec("softmax", "torch"));
+        let rope = b.function(spec("rope", "torch"));
+        let _ = b.function(spec("main", ""));
+        let p = b.finish();
+        let palette = Palette::dark();
+        let plain = Colors::new(&p, palette, Coloring::Name, None, "");
+        let searched = Colors::new(&p, palette, Coloring::Name, None, "SOFT");
+        assert_eq!(plain.of(Who::new(soft), &p), palette.span_named("softmax"));
+        assert_eq!(searched.of(Who::new(soft), &p), palette.span_named("softmax"));
+        assert_ne!(searched.of(Who::new(rope), &p), plain.of(Who::new(rope), &p));
+        assert!(searched.is_dimmed(Who::new(rope)) && !plain.is_dimmed(Who::new(rope)));
+        let module = Colors::new(&p, palette, Coloring::Module, None, "");
+        assert_eq!(module.of(Who::new(soft), &p), module.of(Who::new(rope), &p));
+    }
+}

@@ -1,0 +1,177 @@
+//! The controls above the chart.
+
+use egui::{ComboBox, RichText, Ui};
+
+use super::colors::Coloring;
+use super::{FlameView, Mode};
+use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
+use crate::analysis::{Costs, Transform};
+use crate::format;
+use crate::model::{Basis, MetricId, Profile, TrackId, Unit};
+use crate::query::Answer;
+use crate::state::Command;
+use crate::ui::theme::Tone;
+use crate::ui::widgets::{Notice, pill, segmented};
+use crate::views::ViewCx;
+
+/// Functions offered for the middle of a sandwich.
+const OFFERED: usize = 60;
+
+impl FlameView {
+    /// One line of controls; wraps in a narrow pane.
+    pub(super) fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        ui.horizontal_wrapped(|ui| {
+            let mut mode = self.mode_of(cx.profile());
+            if segmented(ui, "Order of the chart", &mut mode, &Mode::ALL).changed() {
+                self.set_mode(mode, cx);
+            }
+            match mode {
+                Mode::Time => tracks(cx, ui),
+                Mode::Sandwich => self.function_picker(cx, ui),
+                Mode::LeftHeavy | Mode::Alphabetical => {}
+            }
+            self.coloring_picker(ui);
+            recursion(cx, ui);
+            self.matched(cx, ui);
+        });
+    }
+
+    fn coloring_picker(&mut self, ui: &mut Ui) {
+        let combo = ComboBox::from_id_salt("flame colours")
+            .selected_text(format!("Colour: {}", self.coloring.label().to_lowercase()))
+            .show_ui(ui, |ui| {
+                for (coloring, label) in Coloring::ALL {
+                    ui.selectable_value(&mut self.coloring, coloring, label);
+                }
+            });
+        combo.response.accessible_name("Colour by");
+    }
+
+    fn function_picker(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) {
+        let profile = cx.profile();
+        let shown = self.sandwich.map_or("Choose a function", |f| profile.function_name(f));
+        let shown: String = shown.chars().take(48).collect();
+        let combo = ComboBox::from_id_salt("flame function").width(200.0).truncate().selected_text(shown);
+        let combo = combo.show_ui(ui, |ui| {
+            let Answer::Ready(table) = cx.ask(&self.shares_query(cx), 1) else {
+                ui.spinner();
+                return;
+            };
+            let unit = metric_unit(profile, cx.interaction.metric);
+            for row in table.rows.iter().take(OFFERED) {
+                let text =
+                    format!("{}   {}", profile.function_name(row.function), format::cost(unit, row.own));
+                let chosen = self.sandwich == Some(row.function);
+                if ui.selectable_label(chosen, text).clicked() {
+                    self.sandwich = Some(row.function);
+                }
+            }
+        });
+        combo.response.accessible_name("Function in the middle");
+    }
+
+    /// How much the search finds, with the denominator.
+    fn matched(&self, cx: &ViewCx<'_>, ui: &mut Ui) {
+        let search = cx.interaction.search.trim();
+        if search.is_empty() {
+            return;
+        }
+        let query = Matched { costs: costs_query(cx), search: cx.interaction.search.clone() };
+        let answer = cx.ask(&query, 0);
+        let Some(Some(share)) = answer.value().map(|v| **v) else { return };
+        let unit = metric_unit(cx.profile(), cx.interaction.metric);
+        let (tone, text) = matched_text(share, unit);
+        pill(ui, tone, &text).on_hover_text(format!(
+            "Everything at and below functions that match «{search}», each call path counted once"
+        ));
+    }
+
+    /// What the reader must know about the numbers.
+    pub(super) fn notices(rows: &FlameRows, ui: &mut Ui) {
+        if let Basis::Estimated(why) = &rows.basis {
+            Notice::new(Tone::Warning, &format!("Estimated: {why}.")).show(ui);
+        }
+        if !rows.notices.is_empty() {
+            let text = rows.notices.join(" · ");
+            Notice::new(Tone::Neutral, &text).show(ui);
+        }
+    }
+}
+
+/// The unit of a metric.
+pub(super) fn metric_unit(profile: &Profile, metric: MetricId) -> Unit {
+    profile.metrics.get(metric.index()).map_or(Unit::None, |m| m.unit)
+}
+
+/// Costs of what is looked at.
+pub(super) fn costs_query(cx: &ViewCx<'_>) -> Costs {
+    Costs { scope: cx.interaction.scope.clone(), metric: cx.interaction.metric, range: cx.interaction.range }
+}
+
+fn matched_text(share: MatchedShare, unit: Unit) -> (Tone, String) {
+    if share.functions == 0 {
+        return (Tone::Bad, "no function matches".into());
+    }
+    let functions = format::counted(share.functions as i64, "function", "functions");
+    let part = match share.sum {
+        0 => format::cost(unit, share.matched),
+        sum => {
+            format!("{} of {}", format::percent(share.matched as f64 / sum as f64), format::cost(unit, sum))
+        }
+    };
+    (Tone::Info, format!("{functions} match · {part}"))
+}
+
+/// Which tracks the chart shows, for all views.
+fn tracks(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let profile = cx.profile();
+    if profile.tracks.len() < 2 {
+        return;
+    }
+    let chosen = &cx.interaction.scope.tracks;
+    let all = format!("All {} tracks", profile.tracks.len());
+    let shown = match chosen.as_slice() {
+        [] => all.clone(),
+        [one] if one.index() < profile.tracks.len() => profile.track_label(*one).chars().take(40).collect(),
+        many => format::counted(many.len() as i64, "track", "tracks"),
+    };
+    let mut picked: Option<Vec<TrackId>> = None;
+    let combo = ComboBox::from_id_salt("flame tracks").width(150.0).truncate().selected_text(shown);
+    let combo = combo.show_ui(ui, |ui| {
+        if ui.selectable_label(chosen.is_empty(), all).clicked() {
+            picked = Some(Vec::new());
+        }
+        for id in profile.track_ids() {
+            let track = profile.track(id);
+            if track.spans.rows.is_empty() && track.samples.is_empty() {
+                continue;
+            }
+            if ui.selectable_label(chosen == &[id], profile.track_label(id)).clicked() {
+                picked = Some(vec![id]);
+            }
+        }
+    });
+    combo.response.accessible_name("Tracks");
+    if let Some(tracks) = picked {
+        cx.send(Command::SetTracks(tracks));
+    }
+}
+
+/// Shows direct recursion as one call, in all views.
+fn recursion(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let transforms = &cx.interaction.scope.transforms;
+    let at = transforms.iter().position(|t| *t == Transform::CollapseRecursion);
+    let mut on = at.is_some();
+    let response = ui.checkbox(&mut on, RichText::new("Collapse recursion"));
+    if !response.on_hover_text("Show a function that calls itself as one call").changed() {
+        return;
+    }
+    match at {
+        None => cx.send(Command::Push(Transform::CollapseRecursion)),
+        Some(at) => {
+            let later = transforms[at + 1..].to_vec();
+            cx.send(Command::KeepTransforms(at));
+            later.into_iter().for_each(|t| cx.send(Command::Push(t)));
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Flows of the flame chart, and pictures of it.
+
+mod demo;
+
+use std::sync::Arc;
+
+use egui::{Key, Modifiers, Vec2, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+
+use super::*;
+use crate::analysis::flame_rows::testing::{samples, spans};
+use crate::analysis::{Scope, Transform};
+use crate::query::{Engine, Subject};
+use crate::state::Interaction;
+use crate::views::Out;
+
+/// A view with the state around it, as the window has it.
+pub(super) struct Stage {
+    view: FlameView,
+    engine: Engine,
+    subject: Subject,
+    pub interaction: Interaction,
+    hover: Option<Item>,
+    cursor: Option<i64>,
+    preview: Option<(i64, i64)>,
+    /// All commands sent.
+    pub sent: Vec<Command>,
+}
+
+impl Stage {
+    pub fn new(profile: Arc<Profile>) -> Self {
+        Self {
+            view: FlameView::default(),
+            engine: Engine::inline(),
+            subject: Subject { run: 1, revision: 0, profile },
+            interaction: Interaction::default(),
+            hover: None,
+            cursor: None,
+            preview: None,
+            sent: Vec::new(),
+        }
+    }
+
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let mut out = Out::default();
+        let mut cx = ViewCx {
+            engine: &self.engine,
+            subject: &self.subject,
+            input: None,
+            interaction: &self.interaction,
+            hover: self.hover.as_ref(),
+            cursor: self.cursor,
+            preview: self.preview,
+            live: false,
+            pane: 1,
+            out: &mut out,
+        };
+        self.view.ui(&mut cx, ui);
+        (self.hover, self.cursor, self.preview) = (out.hover, out.cursor, out.preview);
+        for command in out.commands {
+            self.sent.push(command.clone());
+            command.apply(&mut self.interaction);
+        }
+    }
+
+    fn seen(&self, mode: Mode) -> (f64, f64) {
+        let place = self.view.cameras[mode as usize].now();
+        (place.t0, place.t1)
+    }
+}
+
+fn harness(profile: Arc<Profile>) -> Harness<'static, Stage> {
+    let mut themed = false;
+    let mut harness = Harness::builder().with_size(vec2(1000.0, 400.0)).build_ui_state(
+        move |ui, stage: &mut Stage| {
+            if !std::mem::replace(&mut themed, true) {
+                crate::ui::theme::install(ui.ctx());
+            }
+            egui::CentralPanel::no_frame().show(ui, |ui| stage.ui(ui));
+        },
+        Stage::new(profile),
+    );
+    harness.run();
+    harness
+}
+
+fn two_levels() -> Arc<Profile> {
+    spans("main 0 1000\n load 0 400\n run 400 900\n step 400 600\n step 600 800")
+}
+
+fn function(profile: &Profile, name: &str) -> FunctionId {
+    profile.functions.ids().find(|&f| profile.function_name(f) == name).unwrap()
+}
+
+#[test]
+fn a_click_selects_and_arrows_walk() {
+    let profile = two_levels();
+    let track = crate::model::TrackId(0);
+    let mut h = harness(profile.clone());
+    h.get_by_label("run 500 ns").click();
+    h.run();
+    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 2 }));
+    h.key_press(Key::ArrowDown);
+    h.run();
+    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 3 }));
+    h.key_press(Key::ArrowRight);
+    h.run();
+    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 4 }));
+    h.key_press(Key::ArrowUp);
+    h.run();
+    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 2 }));
+    h.key_press(Key::Escape);
+    h.run();
+    assert_eq!(h.state().interaction.selection, None);
+}
+
+#[test]
+fn keys_zoom_and_move() {
+    let mut h = harness(two_levels());
+    h.get_by_label("run 500 ns").click();
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    let (t0, t1) = h.state().seen(Mode::Time);
+    assert!((395.0..400.0).contains(&t0) && (900.0..910.0).contains(&t1), "{t0} {t1}");
+    h.key_press(Key::D);
+    h.run();
+    assert!(h.state().seen(Mode::Time).0 > t0 + 50.0);
+    h.key_press(Key::Num0);
+    h.run();
+    assert_eq!(h.state().seen(Mode::Time), (0.0, 1000.0));
+    h.key_press(Key::W);
+    h.run();
+    let (t0, t1) = h.state().seen(Mode::Time);
+    assert!(t1 - t0 < 700.0);
+    h.key_press(Key::S);
+    h.run();
+    assert_eq!(h.state().seen(Mode::Time), (0.0, 1000.0));
+}
+
+#[test]
+fn dragging_with_shift_commits_a_range_and_without_pans() {
+    let mut h = harness(two_levels());
+    let canvas = h.get_by_label("Flame chart").rect();
+    let at = |share: f32| canvas.left_top() + vec2(canvas.width() * share, canvas.height() - 20.0);
+    h.event(egui::Event::ModifiersChanged(Modifiers::SHIFT));
+    h.hover_at(at(0.2));
+    h.step();
+    h.drag_at(at(0.2));
+    h.step();
+    h.hover_at(at(0.6));
+    h.step();
+    let preview = h.state().preview.expect("a range is previewed while it is dragged");
+    assert!((preview.0 - 200).abs() <= 2 && (preview.1 - 600).abs() <= 2, "{preview:?}");
+    h.drop_at(at(0.6));
+    h.run();
+    let (from, to) = h.state().interaction.range.expect("the range is committed");
+    assert!((from - 200).abs() <= 2 && (to - 600).abs() <= 2, "{from} {to}");
+    h.event(egui::Event::ModifiersChanged(Modifiers::NONE));
+    h.key_press(Key::W);
+    h.run();
+    let before = h.state().seen(Mode::Time);
+    h.drag_at(at(0.5));
+    h.step();
+    h.hover_at(at(0.4));
+    h.step();
+    h.drop_at(at(0.4));
+    h.run();
+    let after = h.state().seen(Mode::Time);
+    assert!(after.0 > before.0 && (after.1 - after.0 - (before.1 - before.0)).abs() < 1e-6);
+    h.key_press(Key::Escape);
+    h.run();
+    assert_eq!(h.state().interaction.range, None, "Escape clears the range when nothing is selected");
+}
+
+#[test]
+fn a_selection_made_elsewhere_is_brought_into_view() {
+    let mut text = String::from("main 0 1000000\n");
+    for i in 0..1000 {
+        text += &format!("f{i} {} {}\n", i * 1000, i * 1000 + 900);
+    }
+    let mut h = harness(spans(&text));
+    let span = Item::Span { track: crate::model::TrackId(0), row: 900 };
+    h.state_mut().interaction.selection = Some(span);
+    h.run();
+    let (t0, t1) = h.state().seen(Mode::Time);
+    assert!(t0 < 899_000.0 && t1 > 899_900.0 && t1 - t0 < 20_000.0, "{t0} {t1}");
+    assert!(h.query_by_label("f899 900 ns").is_some());
+}
+
+#[test]
+fn modes_change_and_the_sandwich_takes_the_selection() {
+    let profile = two_levels();
+    let mut h = harness(profile.clone());
+    h.get_by_label("Left heavy").click();
+    h.run();
+    h.get_by_label("step 400 ns").click();
+    h.run();
+    let path: Vec<_> = ["main", "run", "step"].map(|n| function(&profile, n)).to_vec();
+    assert_eq!(h.state().interaction.selection, Some(Item::Path(path)));
+    h.get_by_label("Sandwich").click();
+    h.run();
+    assert_eq!(h.get_all_by_label("step 400 ns").count(), 2, "once in each half");
+    h.get_by_label("Collapse recursion").click();
+    h.run();
+    assert_eq!(h.state().interaction.scope.transforms, [Transform::CollapseRecursion]);
+    h.get_by_label("Collapse recursion").click();
+    h.run();
+    assert_eq!(h.state().interaction.scope, Scope::default());
+}
+
+#[test]
+fn without_times_the_view_says_why_and_offers_another_order() {
+    let mut h = harness(samples("3 a;b\n 1 a;c", false));
+    assert!(h.query_by_label("a 4").is_some(), "left heavy is shown from the start");
+    h.get_by_label("Time order").click();
+    h.run();
+    assert!(h.query_by_label("No time order").is_some());
+    h.get_by_label("Show left heavy").click();
+    h.run();
+    assert!(h.query_by_label("b 3").is_some());
+}
+
+#[test]
+fn tracks_fold_and_open_again_for_a_selection() {
+    let mut h = harness(spans("-- one\na 0 100\n-- two\nb 0 100"));
+    assert!(h.query_by_label("a 100 ns").is_some());
+    let canvas = h.get_by_label("Flame chart").rect();
+    let header = canvas.left_top() + vec2(100.0, 10.0);
+    h.hover_at(header);
+    h.step();
+    h.drag_at(header);
+    h.step();
+    h.drop_at(header);
+    h.run();
+    assert!(h.query_by_label("a 100 ns").is_none() && h.query_by_label("b 100 ns").is_some());
+    h.state_mut().interaction.selection = Some(Item::Span { track: crate::model::TrackId(0), row: 0 });
+    h.run();
+    assert!(h.query_by_label("a 100 ns").is_some());
+}
+
+#[test]
+fn the_view_works_in_the_smallest_pane_and_on_odd_profiles() {
+    for profile in [
+        two_levels(),
+        spans("a 5 5"),
+        spans("a 0 1\nb 9000000000000000000 9100000000000000000"),
+        spans("a -9000000000000000000 9000000000000000000\nb 0 10"),
+        samples("1 -", true),
+        samples("0 a;b", true),
+    ] {
+        for size in [vec2(1.0, 1.0), vec2(90.0, 60.0), vec2(700.0, 300.0)] {
+            for mode in Mode::ALL {
+                picture(&mut staged(profile.clone(), mode.0), size, egui::Theme::Dark);
+            }
+        }
+    }
+}
+
+fn staged(profile: Arc<Profile>, mode: Mode) -> Stage {
+    let mut stage = Stage::new(profile);
+    stage.view.mode = Some(mode);
+    stage
+}
+
+fn picture(stage: &mut Stage, size: Vec2, theme: egui::Theme) -> image::RgbaImage {
+    let ui = |ui: &mut Ui| {
+        egui::CentralPanel::no_frame().show(ui, |ui| stage.ui(ui));
+    };
+    crate::ui::software::render_to_image(size, 1.0, theme, 4, ui).unwrap()
+}
+
+/// Pictures of the view, to look at: `FLAME_PICTURES=folder cargo test --lib flame_pictures -- --ignored`.
+/// `FLAME_FILES` names further profiles to draw.
+#[test]
+#[ignore = "makes pictures for people"]
+fn flame_pictures() {
+    let folder = std::path::PathBuf::from(
+        std::env::var("FLAME_PICTURES").unwrap_or_else(|_| "target/pictures".into()),
+    );
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut profiles = vec![("made".to_owned(), demo::profile())];
+    for file in std::env::var("FLAME_FILES").unwrap_or_default().split(':').filter(|f| !f.is_empty()) {
+        let input = crate::import::Input::Path(file.into());
+        let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
+        let name = std::path::Path::new(file).file_name().unwrap().to_string_lossy().into_owned();
+        profiles.push((name, Arc::new(profile)));
+    }
+    for (name, profile) in profiles {
+        for (size, theme) in [
+            (vec2(1600.0, 1000.0), egui::Theme::Dark),
+            (vec2(1600.0, 1000.0), egui::Theme::Light),
+            (vec2(1024.0, 640.0), egui::Theme::Dark),
+            (vec2(1024.0, 640.0), egui::Theme::Light),
+        ] {
+            for mode in Mode::ALL {
+                let image = picture(&mut staged(profile.clone(), mode.0), size, theme);
+                let file = format!("{name}-{}-{}-{theme:?}.png", mode.1.replace(' ', "_"), size.x);
+                image.save(folder.join(file)).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What the chart says about one box: the tooltip beside the pointer, and the menu on a box.
+
+use egui::{Grid, Label, Rect, RichText, Tooltip, Ui, vec2};
+
+use super::layout::Hit;
+use crate::analysis::Transform;
+use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, Origin};
+use crate::format;
+use crate::model::{FunctionId, Profile, SpanStatus, SpanTable, TrackId, Unit};
+use crate::state::{Command, Item};
+use crate::ui::theme::{Palette, Tone, small, space, strong};
+
+/// Details shown of a span at most.
+const MOST_ARGS: usize = 8;
+
+/// Facts about a box, in words. Made once while the pointer stays on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Which box.
+    pub hit: Hit,
+    title: String,
+    place: String,
+    rows: Vec<(String, String)>,
+    args: Vec<(String, String)>,
+    more_args: usize,
+    status: Option<(Tone, &'static str)>,
+    folded: Option<String>,
+}
+
+impl Facts {
+    /// Collects the facts.
+    #[must_use]
+    pub fn new(rows: &FlameRows, hit: Hit) -> Option<Self> {
+        let b = rows.get(hit.at)?;
+        let profile = rows.profile();
+        let mut facts = Self {
+            hit,
+            title: b.who.label(profile).to_owned(),
+            place: if b.who.is_module() { "module".into() } else { place(profile, b.who.function()) },
+            rows: Vec::new(),
+            args: Vec::new(),
+            more_args: 0,
+            status: None,
+            folded: (hit.folded > 1).then(|| {
+                let n = format::count(i64::from(hit.folded));
+                format!("the longest of {n} that share this pixel; zoom in to tell them apart")
+            }),
+        };
+        match rows.axis {
+            Axis::Time => facts.add_timed(rows, hit.at, (b.start, b.end)),
+            Axis::Cost(metric) => {
+                let unit = profile.metrics.get(metric.index()).map_or(Unit::None, |m| m.unit);
+                facts.add_costs(rows, hit.at, unit);
+            }
+        }
+        Some(facts)
+    }
+
+    fn row(&mut self, name: &str, value: String) {
+        self.rows.push((name.to_owned(), value));
+    }
+
+    fn add_timed(&mut self, rows: &FlameRows, at: BoxAt, (start, end): (i64, i64)) {
+        let profile = rows.profile();
+        let length = end.saturating_sub(start);
+        self.row("Duration", with_share(format::duration(length), length, rows.sum, &whole_time(rows)));
+        match rows.origin(at) {
+            Some(Origin::Span(track, row)) => {
+                let spans = &profile.track(track).spans;
+                let own = length.saturating_sub(children(spans, row));
+                self.row("Self", with_share(format::duration(own), own, length, "it"));
+                self.add_caller(rows, at, length);
+                self.row("Start", format::duration(start));
+                for (metric, column) in &spans.costs {
+                    let metric = profile.metric(*metric);
+                    self.row(&metric.label, format::cost(metric.unit, column[row as usize]));
+                }
+                let span = &spans.rows[row as usize];
+                self.status = match span.status {
+                    SpanStatus::Ok => None,
+                    SpanStatus::Error => Some((Tone::Bad, "ended with an error")),
+                    SpanStatus::Unfinished => {
+                        Some((Tone::Warning, "never ended; shown to the end of the trace"))
+                    }
+                };
+                self.args = profile.inline_args(span.args);
+                self.more_args = self.args.len().saturating_sub(MOST_ARGS);
+                self.args.truncate(MOST_ARGS);
+            }
+            Some(Origin::Stack(_)) => {
+                self.add_caller(rows, at, length);
+                self.row("Start", format::duration(start));
+            }
+            _ => {}
+        }
+    }
+
+    fn add_costs(&mut self, rows: &FlameRows, at: BoxAt, unit: Unit) {
+        let Some(costs) = rows.costs(at) else { return };
+        let whole = format!("{} in total", format::cost(unit, rows.sum));
+        self.row("Total", with_share(format::cost(unit, costs.total), costs.total, rows.sum, &whole));
+        self.row("Self", with_share(format::cost(unit, costs.own), costs.own, rows.sum, &whole));
+        self.add_caller(rows, at, costs.total);
+        let track_samples = rows.profile().sample_count() > 0;
+        let name = if track_samples && rows.profile().span_count() == 0 { "Samples" } else { "Calls" };
+        if costs.count > 0 {
+            self.row(name, format::count(i64::try_from(costs.count).unwrap_or(i64::MAX)));
+        }
+    }
+
+    fn add_caller(&mut self, rows: &FlameRows, at: BoxAt, length: i64) {
+        let upwards = rows.group_of(at.row).of == crate::analysis::flame_rows::GroupOf::Callers;
+        let Some(caller) = rows.neighbour_row(at, upwards).and_then(|at| rows.get(at)) else { return };
+        if caller.length() > 0 {
+            let name = caller.who.label(rows.profile());
+            let share = format::percent(length as f64 / caller.length() as f64);
+            self.row(
+                if upwards { "Part of" } else { "Of caller" },
+                format!("{share} of {}", shortened(name, 48)),
+            );
+        }
+    }
+
+    /// Shows the tooltip next to `anchor`, which it never covers.
+    pub fn show(&self, ui: &Ui, anchor: Rect) {
+        let id = ui.scope_id().with("flame tooltip");
+        Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), id, anchor).gap(6.0).width(420.0).show(|ui| {
+            self.contents(ui);
+        });
+    }
+
+    fn contents(&self, ui: &mut Ui) {
+        let palette = Palette::of(ui);
+        ui.spacing_mut().item_spacing = vec2(space::MEDIUM, 2.0);
+        ui.add(
+            Label::new(
+                RichText::new(shortened(&self.title, 300)).font(strong(13.0)).color(palette.text_strong),
+            )
+            .wrap(),
+        );
+        if !self.place.is_empty() {
+            ui.add(Label::new(RichText::new(&self.place).font(small()).color(palette.text_weak)).wrap());
+        }
+        if let Some((tone, text)) = self.status {
+            ui.label(RichText::new(text).color(palette.tone(tone)));
+        }
+        ui.add_space(space::SMALL);
+        Grid::new("facts").num_columns(2).spacing(vec2(space::LARGE, 3.0)).show(ui, |ui| {
+            for (name, value) in self.rows.iter().chain(&self.args) {
+                ui.label(RichText::new(shortened(name, 40)).color(palette.text_weak));
+                ui.label(RichText::new(shortened(value, 160)).color(palette.text));
+                ui.end_row();
+            }
+        });
+        if self.more_args > 0 {
+            let text = format!("and {} more", format::count(self.more_args as i64));
+            ui.label(RichText::new(text).font(small()).color(palette.text_weak));
+        }
+        if let Some(text) = &self.folded {
+            ui.add_space(space::SMALL);
+            ui.add(Label::new(RichText::new(text).font(small()).color(palette.text_weak)).wrap());
+        }
+    }
+}
+
+/// «1.20 ms · 12.3 % of 9.80 ms».
+fn with_share(text: String, value: i64, of: i64, what: &str) -> String {
+    if of <= 0 {
+        return text;
+    }
+    format!("{text} · {} of {what}", format::percent(value as f64 / of as f64))
+}
+
+fn whole_time(rows: &FlameRows) -> String {
+    format!("the whole {}", format::duration(rows.sum))
+}
+
+/// Module, file and line, as far as they are known.
+fn place(profile: &Profile, function: FunctionId) -> String {
+    let f = profile.functions.get(function);
+    let (module, file) = (profile.text(f.module), profile.text(f.file));
+    let file = match (file, f.line) {
+        ("", _) => String::new(),
+        (file, 0) => file.to_owned(),
+        (file, line) => format!("{file}:{line}"),
+    };
+    let category = profile.text(f.category);
+    let parts = [module, &file, category];
+    parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("  ·  ")
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Sum of the durations of a span's direct children.
+fn children(spans: &SpanTable, row: u32) -> i64 {
+    let depth = spans.rows[row as usize].depth;
+    spans.rows[row as usize + 1..]
+        .iter()
+        .take_while(|s| s.depth > depth)
+        .filter(|s| s.depth == depth + 1)
+        .fold(0i64, |sum, s| sum.saturating_add(s.duration()))
+}
+
+/// What a box is in the shared view state.
+#[must_use]
+pub fn item(rows: &FlameRows, at: BoxAt) -> Option<Item> {
+    Some(match rows.origin(at)? {
+        Origin::Span(track, row) => Item::Span { track, row },
+        Origin::Stack(_) | Origin::Node(_) => Item::Path(rows.path(at)?),
+        Origin::Merged(_) => Item::Function(rows.get(at)?.who.function()),
+    })
+}
+
+/// Where an item is in the chart.
+#[must_use]
+pub fn locate(rows: &FlameRows, item: &Item) -> Option<BoxAt> {
+    let of = |track: TrackId, row: u32| {
+        let span = rows.profile().tracks.get(track.index())?.spans.rows.get(row as usize)?;
+        rows.find_span(track, row).or_else(|| rows.find_function(span.function))
+    };
+    match item {
+        Item::Span { track, row } => of(*track, *row),
+        Item::Path(path) => rows.find_path(path).or_else(|| rows.find_function(*path.last()?)),
+        Item::Function(function) => rows.find_function(*function),
+        Item::Edge(_, callee) => rows.find_function(*callee),
+        Item::Instant(_) | Item::Request(_) | Item::Track(_) | Item::Time(_) => None,
+    }
+}
+
+/// What the user chose from the menu of a box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Make the box as wide as the chart.
+    Zoom,
+    /// Show the function as a sandwich.
+    Sandwich(FunctionId),
+    /// Change what is shown.
+    Send(Command),
+    /// Copy a text.
+    Copy(String),
+}
+
+/// The menu of a box.
+pub fn menu(ui: &mut Ui, rows: &FlameRows, at: BoxAt) -> Option<Choice> {
+    let b = rows.get(at)?;
+    let profile = rows.profile();
+    let function = b.who.function();
+    let (name, row) = (b.who.label(profile), profile.functions.get(function));
+    let mut choice = None;
+    let mut entry = |ui: &mut Ui, text: &str, make: &dyn Fn() -> Choice| {
+        if ui.button(text).clicked() {
+            choice = Some(make());
+            ui.close();
+        }
+    };
+    let push = |transform: Transform| Choice::Send(Command::Push(transform));
+    entry(ui, "Zoom to this box", &|| Choice::Zoom);
+    entry(ui, "Show callers and callees", &|| Choice::Sandwich(function));
+    ui.separator();
+    entry(ui, "Focus on the function", &|| push(Transform::FocusFunction(function)));
+    if let Some(path) = rows.path(at) {
+        entry(ui, "Focus on this call path", &|| push(Transform::FocusSubtree(path.clone())));
+    }
+    entry(ui, "Merge the function into its callers", &|| push(Transform::MergeFunction(function)));
+    entry(ui, "Leave out everything under the function", &|| push(Transform::DropFunction(function)));
+    let module = profile.text(row.module);
+    if !module.is_empty() {
+        let text = format!("Collapse module {}", shortened(module, 32));
+        entry(ui, &text, &|| push(Transform::CollapseModule(row.module)));
+    }
+    ui.separator();
+    entry(ui, "Copy the name", &|| Choice::Copy(name.to_owned()));
+    entry(ui, "Search this name", &|| Choice::Send(Command::Search(name.to_owned())));
+    choice
+}
