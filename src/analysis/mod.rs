@@ -3,18 +3,24 @@
 
 pub mod call_tree;
 pub mod callers;
+pub mod counters;
+pub mod durations;
 pub mod estimate;
 pub mod expansion;
 pub mod flame_rows;
 pub mod function_list;
 pub mod functions;
 pub mod inverted;
+pub mod moment;
 pub mod overview;
 pub mod path;
+pub mod phases;
+pub mod requests;
 pub mod scope;
 pub mod search;
 #[cfg(test)]
 pub mod testing;
+pub mod span_facts;
 pub mod tree_costs;
 pub mod tree_rows;
 

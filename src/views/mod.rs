@@ -5,7 +5,16 @@
 //! layout's own table). It reads the shared [`Interaction`] and changes it only by sending
 //! [`Command`]s; aggregates come only from queries ([`ViewCx::ask`]), never from work on this thread.
 
+pub mod date;
+mod definitions;
+#[cfg(test)]
+pub mod fixture;
 pub mod flame;
+mod memory;
+mod moment;
+mod parts;
+mod summary;
+mod time;
 
 use egui::{Response, Ui};
 
@@ -121,7 +130,7 @@ pub struct ViewKind {
 }
 
 /// Every view, in menu order.
-pub static VIEWS: &[ViewKind] = &[flame::KIND];
+pub static VIEWS: &[ViewKind] = &[summary::KIND, flame::KIND, memory::KIND];
 
 /// The kind with id `id`.
 #[must_use]

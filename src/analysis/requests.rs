@@ -1,0 +1,278 @@
+//! LLM requests as a table and over time: derived figures per request, order, concurrency, gaps
+//! between tokens.
+
+use super::overview::{Distribution, RequestFigures, request_figures};
+use super::scope::TimeRange;
+use super::search::Pattern;
+use crate::jobs::Cancelled;
+use crate::model::{Outcome, Profile, Request, RequestId};
+use crate::query::{Context, Query};
+use std::cmp::Ordering;
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestColumn {
+    /// Name or id.
+    Name,
+    /// The model.
+    Model,
+    /// When it was issued.
+    #[default]
+    Arrived,
+    /// Arrival to start of work.
+    Queued,
+    /// Arrival to first token.
+    Ttft,
+    /// Mean time per output token after the first.
+    Tpot,
+    /// Decode rate.
+    Rate,
+    /// Arrival to end.
+    Latency,
+    /// All input tokens.
+    Prompt,
+    /// Output tokens.
+    Output,
+    /// Input tokens read from a cache.
+    CacheRead,
+    /// Price.
+    Cost,
+    /// How it ended.
+    Outcome,
+}
+
+impl RequestColumn {
+    /// All columns, left to right.
+    pub const ALL: [Self; 13] = [
+        Self::Name,
+        Self::Model,
+        Self::Arrived,
+        Self::Queued,
+        Self::Ttft,
+        Self::Tpot,
+        Self::Rate,
+        Self::Latency,
+        Self::Prompt,
+        Self::Output,
+        Self::CacheRead,
+        Self::Cost,
+        Self::Outcome,
+    ];
+
+    /// The number that the column sorts by; `None` when unknown or a text.
+    #[must_use]
+    pub fn number(self, r: &Request) -> Option<f64> {
+        match self {
+            Self::Name | Self::Model => None,
+            Self::Arrived => Some(r.arrived as f64),
+            Self::Queued => r.queued().map(|v| v as f64),
+            Self::Ttft => r.ttft().map(|v| v as f64),
+            Self::Tpot => r.tpot(),
+            Self::Rate => r.tokens_per_second(),
+            Self::Latency => r.latency().map(|v| v as f64),
+            Self::Prompt => r.tokens.prompt().map(|v| v as f64),
+            Self::Output => r.tokens.output.map(|v| v as f64),
+            Self::CacheRead => r.tokens.cache_read.map(|v| v as f64),
+            Self::Cost => r.cost_nano_dollars.map(|v| v as f64),
+            Self::Outcome => Some(f64::from(match r.outcome {
+                Outcome::Ok => 0,
+                Outcome::Running => 1,
+                Outcome::Cancelled => 2,
+                Outcome::Error => 3,
+            })),
+        }
+    }
+}
+
+/// Requests of the shown part, in the asked order.
+#[derive(Clone, Debug, Default)]
+pub struct RequestList {
+    /// The rows, in order.
+    pub rows: Vec<RequestId>,
+    /// Requests of the profile before search and range.
+    pub all: usize,
+    /// Number of requests in flight from each time on, until the next; ascending.
+    pub concurrency: Vec<(i64, u32)>,
+    /// Figures over the requests that arrived in the range.
+    pub figures: Option<RequestFigures>,
+    /// Gaps between tokens (or chunks) of all finished requests pooled, ns.
+    pub gaps: Option<Distribution>,
+    /// True when each gap is between two single tokens; false when a chunk may hold several.
+    pub single_tokens: bool,
+}
+
+/// Computes the [`RequestList`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestTable {
+    /// Only those that arrived in it.
+    pub range: TimeRange,
+    /// Only those with it in name, model, prompt or answer.
+    pub search: String,
+    /// Order.
+    pub sort: RequestColumn,
+    /// Largest first. Unknown ones come last either way.
+    pub descending: bool,
+}
+
+impl Query for RequestTable {
+    type Output = RequestList;
+
+    fn run(&self, cx: &Context<'_>) -> Result<RequestList, Cancelled> {
+        let profile = cx.profile();
+        let requests = &profile.requests.rows;
+        let pattern = Pattern::new(&self.search);
+        let mut rows = Vec::new();
+        for (i, r) in requests.iter().enumerate() {
+            if i % 1024 == 0 {
+                cx.job().checkpoint(i as u64, requests.len() as u64)?;
+            }
+            let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
+            let found = pattern.as_ref().is_none_or(|p| {
+                [r.name, r.model, r.prompt, r.completion].iter().any(|&t| p.matches(profile.text(t)))
+            });
+            if inside && found {
+                rows.push(RequestId::from_index(i));
+            }
+        }
+        sort(profile, &mut rows, self.sort, self.descending);
+        cx.job().checkpoint(0, 0)?;
+        let done = requests.iter().filter(|r| {
+            r.outcome == Outcome::Ok && self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
+        });
+        let (mut gap, mut single_tokens) = (Vec::new(), true);
+        for request in done {
+            gap.extend(gaps(request).map(|(_, g)| g as f64));
+            single_tokens &= request.token_times.is_empty()
+                || request.tokens.output == Some(request.token_times.len() as u64);
+        }
+        Ok(RequestList {
+            rows,
+            all: requests.len(),
+            concurrency: concurrency(profile),
+            figures: request_figures(profile, self.range),
+            gaps: Distribution::of(gap),
+            single_tokens,
+        })
+    }
+
+    fn weight(list: &RequestList) -> usize {
+        list.rows.len() * 4 + list.concurrency.len() * 16
+    }
+}
+
+fn sort(profile: &Profile, rows: &mut [RequestId], column: RequestColumn, descending: bool) {
+    let request = |id: &RequestId| &profile.requests.rows[id.index()];
+    let turned = |o: Ordering| if descending { o.reverse() } else { o };
+    let text = |r: &Request| match column {
+        RequestColumn::Name => Some(profile.text(r.name)),
+        RequestColumn::Model => Some(profile.text(r.model)),
+        _ => None,
+    };
+    rows.sort_by(|a, b| {
+        let (a, b) = (request(a), request(b));
+        match (text(a), text(b)) {
+            (Some(a), Some(b)) => turned(a.cmp(b)),
+            _ => match (column.number(a), column.number(b)) {
+                (Some(a), Some(b)) => turned(a.total_cmp(&b)),
+                (a, b) => b.is_some().cmp(&a.is_some()),
+            },
+        }
+    });
+}
+
+/// Requests in flight over time. At the same time, departures come before arrivals.
+#[must_use]
+pub fn concurrency(profile: &Profile) -> Vec<(i64, u32)> {
+    let mut edges: Vec<(i64, i32)> = Vec::with_capacity(profile.requests.rows.len() * 2);
+    for request in &profile.requests.rows {
+        edges.push((request.arrived, 1));
+        edges.extend(request.finished.map(|end| (end.max(request.arrived), -1)));
+    }
+    edges.sort_unstable();
+    let mut steps: Vec<(i64, u32)> = Vec::new();
+    let mut now = 0i32;
+    for (time, step) in edges {
+        now += step;
+        // A request without length leaves before it arrives; it never counts.
+        let level = now.max(0) as u32;
+        match steps.last_mut() {
+            Some(last) if last.0 == time => last.1 = level,
+            _ => steps.push((time, level)),
+        }
+    }
+    steps
+}
+
+/// Time and length of each gap between two output tokens of a request, ns. The wait for the first
+/// token is not a gap.
+pub fn gaps(request: &Request) -> impl Iterator<Item = (i64, i64)> + '_ {
+    request.token_times.windows(2).map(|w| (w[1], w[1].saturating_sub(w[0])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ProfileBuilder, TokenCounts};
+    use crate::query::{Engine, Subject};
+    use std::sync::Arc;
+
+    fn subject() -> Subject {
+        let mut b = ProfileBuilder::new("test");
+        for (name, arrived, first, finished, output) in [
+            ("a", 0, Some(40), Some(100), Some(4)),
+            ("b", 10, Some(20), Some(50), Some(1)),
+            ("c", 50, None, None, None),
+            ("d", 60, Some(90), Some(200), Some(12)),
+        ] {
+            let name = b.string(name);
+            b.request(Request {
+                name,
+                arrived,
+                first_token: first,
+                finished,
+                tokens: TokenCounts { output, ..TokenCounts::default() },
+                token_times: first.into_iter().chain(finished).collect(),
+                outcome: if finished.is_some() { Outcome::Ok } else { Outcome::Running },
+                ..Request::default()
+            });
+        }
+        Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) }
+    }
+
+    fn ask(sort: RequestColumn, descending: bool, search: &str, range: TimeRange) -> (String, RequestList) {
+        let subject = subject();
+        let query = RequestTable { range, search: search.into(), sort, descending };
+        let list = Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap();
+        let p = &subject.profile;
+        let names = list.rows.iter().map(|id| p.text(p.requests.get(*id).unwrap().name)).collect();
+        (names, (*list).clone())
+    }
+
+    #[test]
+    fn unknown_values_come_last_in_either_direction() {
+        use RequestColumn::{Arrived, Name, Tpot, Ttft};
+        assert_eq!(ask(Arrived, false, "", None).0, "abcd");
+        assert_eq!(ask(Ttft, false, "", None).0, "bdac");
+        assert_eq!(ask(Ttft, true, "", None).0, "adbc");
+        assert_eq!(ask(Tpot, true, "", None).0, "adbc", "one token has no time per further token");
+        assert_eq!(ask(Name, true, "", None).0, "dcba");
+    }
+
+    #[test]
+    fn search_and_range_narrow_the_rows_but_not_the_concurrency() {
+        let (names, list) = ask(RequestColumn::Arrived, false, "b,d", Some((0, 60)));
+        assert_eq!(names, "b");
+        assert_eq!(list.all, 4);
+        assert_eq!(list.figures.unwrap().count, 3);
+        assert_eq!(list.concurrency, [(0, 1), (10, 2), (50, 2), (60, 3), (100, 2), (200, 1)]);
+    }
+
+    #[test]
+    fn gaps_are_between_tokens_only() {
+        let (_, list) = ask(RequestColumn::Arrived, false, "", None);
+        let gaps = list.gaps.unwrap();
+        assert_eq!((gaps.n, gaps.min, gaps.max), (3, 30.0, 110.0));
+        assert!(!list.single_tokens, "two stamps for four tokens are chunks");
+    }
+}

@@ -1,0 +1,182 @@
+//! Small pieces that several panes draw in the same way: cards, rows, texts cut to their place.
+
+use crate::query::Answer;
+use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
+use crate::ui::widgets::section_heading;
+use egui::text::{LayoutJob, TextWrapping};
+use egui::{
+    Align, Color32, FontId, Frame, Label, Margin, Painter, Rect, Response, RichText, Sense, Stroke, Ui, pos2,
+    vec2,
+};
+
+/// A group of related things on a surface of its own.
+pub fn card<R>(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let palette = Palette::of(ui);
+    Frame::new()
+        .fill(palette.canvas)
+        .stroke(Stroke::new(1.0, palette.line_faint))
+        .corner_radius(space::RADIUS + 2)
+        .inner_margin(Margin::same(space::LARGE as i8))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 2.0;
+            if !title.is_empty() {
+                section_heading(ui, title);
+                ui.add_space(space::SMALL);
+            }
+            add(ui)
+        })
+        .inner
+}
+
+/// A row of the full width, `height` points high.
+pub fn row(ui: &mut Ui, height: f32, sense: Sense) -> (Rect, Response) {
+    ui.allocate_exact_size(vec2(ui.available_width(), height), sense)
+}
+
+/// A text inside `area`, cut with an ellipsis. Returns its width and whether it is whole.
+pub fn text_in(
+    painter: &Painter,
+    area: Rect,
+    text: &str,
+    font: FontId,
+    color: Color32,
+    align: Align,
+) -> (f32, bool) {
+    if area.width() < 6.0 {
+        return (0.0, text.is_empty());
+    }
+    let line: String = text.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut job = LayoutJob::simple_singleline(line, font, color);
+    job.wrap = TextWrapping::truncate_at_width(area.width());
+    let galley = painter.layout_job(job);
+    let x = match align {
+        Align::Min => area.left(),
+        Align::Center => area.center().x - galley.size().x / 2.0,
+        Align::Max => area.right() - galley.size().x,
+    };
+    let (width, whole) = (galley.size().x, !galley.elided);
+    painter.galley(pos2(x, area.center().y - galley.size().y / 2.0), galley, color);
+    (width, whole)
+}
+
+/// Name at the left, value at the right, with an optional bar of `share` behind. `strong` marks what is
+/// selected.
+pub struct BarRow<'a> {
+    /// At the left.
+    pub name: &'a str,
+    /// At the right.
+    pub value: &'a str,
+    /// Weak, before the value.
+    pub note: &'a str,
+    /// Length of the bar behind, 0 to 1.
+    pub share: Option<f64>,
+    /// Colour of a swatch before the name.
+    pub swatch: Option<Color32>,
+    /// Drawn as selected.
+    pub selected: bool,
+    /// Drawn as under the pointer in another view.
+    pub lit: bool,
+}
+
+impl<'a> BarRow<'a> {
+    /// A plain row.
+    #[must_use]
+    pub fn new(name: &'a str, value: &'a str) -> Self {
+        Self { name, value, note: "", share: None, swatch: None, selected: false, lit: false }
+    }
+
+    /// Shows it as something that can be clicked.
+    pub fn show(self, ui: &mut Ui) -> Response {
+        let palette = Palette::of(ui);
+        let (rect, response) = row(ui, space::ROW, Sense::click());
+        let label = format!("{} {}", self.name, self.value);
+        response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, self.selected, &label));
+        let painter = ui.painter();
+        let fill = match (self.selected, response.hovered() || self.lit) {
+            (true, _) => Some(palette.selection),
+            (_, true) => Some(palette.hover),
+            _ => None,
+        };
+        if let Some(fill) = fill {
+            painter.rect_filled(rect, space::RADIUS_SMALL, fill);
+        }
+        if let Some(share) = self.share.filter(|s| s.is_finite() && *s > 0.0) {
+            let bar = Rect::from_min_size(
+                rect.min,
+                vec2((rect.width() * share.min(1.0) as f32).max(2.0), rect.height()),
+            );
+            let tint =
+                crate::ui::theme::mix(palette.canvas, palette.accent, if palette.dark { 0.28 } else { 0.18 });
+            painter.rect_filled(bar.shrink2(vec2(0.0, 2.0)), space::RADIUS_SMALL, tint);
+        }
+        if response.has_focus() {
+            painter.rect_stroke(
+                rect,
+                space::RADIUS_SMALL,
+                Stroke::new(1.5, palette.accent),
+                egui::StrokeKind::Inside,
+            );
+        }
+        let mut inner = rect.shrink2(vec2(6.0, 0.0));
+        let (value_width, _) =
+            text_in(painter, inner, self.value, regular(13.0), palette.text_strong, Align::Max);
+        inner.max.x -= value_width.max(58.0) + space::MEDIUM;
+        if !self.note.is_empty() && inner.width() > 140.0 {
+            let (width, _) = text_in(painter, inner, self.note, small(), palette.text_weak, Align::Max);
+            inner.max.x -= width + space::MEDIUM;
+        }
+        if let Some(color) = self.swatch {
+            let square = Rect::from_center_size(pos2(inner.left() + 5.0, inner.center().y), vec2(10.0, 10.0));
+            painter.rect_filled(square, space::RADIUS_SMALL, color);
+            inner.min.x += 16.0;
+        }
+        let (_, whole) = text_in(painter, inner, self.name, regular(13.0), palette.text, Align::Min);
+        if whole { response } else { response.on_hover_text(self.name) }
+    }
+}
+
+/// A weak sentence.
+pub fn weak(ui: &mut Ui, text: &str) -> Response {
+    let color = Palette::of(ui).text_weak;
+    ui.add(Label::new(RichText::new(text).color(color)).wrap())
+}
+
+/// A small remark below something.
+pub fn remark(ui: &mut Ui, text: &str) {
+    let color = Palette::of(ui).text_weak;
+    ui.add_space(space::SMALL);
+    ui.add(Label::new(RichText::new(text).font(small()).color(color)).wrap());
+}
+
+/// Says why there is no answer: it is being computed, or it failed. True when there is one to show (the
+/// stale one included).
+pub fn answered<T>(ui: &mut Ui, answer: &Answer<T>) -> bool {
+    match answer {
+        Answer::Ready(_) | Answer::Working { stale: Some(_), .. } => return true,
+        Answer::Working { progress, .. } => {
+            let text = progress.map_or_else(
+                || "Computing …".to_owned(),
+                |p| format!("Computing … {}", crate::format::percent(f64::from(p))),
+            );
+            weak(ui, &text);
+        }
+        Answer::Failed(why) => {
+            let color = Palette::of(ui).tone(Tone::Bad);
+            ui.add(Label::new(RichText::new(why).color(color)).wrap());
+        }
+    }
+    false
+}
+
+/// A number with its name above it.
+pub fn figure(ui: &mut Ui, width: f32, name: &str, value: &str, tone: Option<Tone>) -> Response {
+    let palette = Palette::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 42.0), Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, format!("{name}: {value}")));
+    let (top, bottom) = rect.split_top_bottom_at_y(rect.top() + 16.0);
+    text_in(ui.painter(), top, name, small(), palette.text_weak, Align::Min);
+    let color = tone.map_or(palette.text_strong, |t| palette.tone(t));
+    text_in(ui.painter(), bottom, value, strong(18.0), color, Align::Min);
+    response
+}

@@ -1,0 +1,363 @@
+//! The cards of the summary. Each says one thing; those that have nothing to say are left out.
+
+use crate::analysis::functions::{FunctionRow, Functions};
+use crate::analysis::overview::{Distribution, Peak, RequestFigures, Summary};
+use crate::format;
+use crate::model::{Profile, Unit};
+use crate::query::Answer;
+use crate::state::{Command, Item};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
+use crate::ui::widgets::KeyValues;
+use crate::views::parts::{BarRow, answered, card, remark, row, text_in, weak};
+use crate::views::{ViewCx, date, definitions};
+use egui::{Align, Rect, Sense, Ui, pos2, vec2};
+
+/// A card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Card {
+    Own,
+    Total,
+    Requests,
+    Memory,
+    Run,
+    Totals,
+    Contents,
+    Machine,
+    Warnings,
+}
+
+/// The cards that this profile fills, in order of interest.
+pub(super) fn wanted(profile: &Profile) -> Vec<Card> {
+    let functions = !profile.metrics.is_empty() && !profile.functions.is_empty();
+    let memory = profile.counters.iter().any(|c| c.unit == Unit::Bytes && !c.times.is_empty());
+    [
+        (Card::Own, functions),
+        (Card::Total, functions),
+        (Card::Requests, !profile.requests.rows.is_empty()),
+        (Card::Memory, memory),
+        (Card::Run, true),
+        (Card::Contents, true),
+        (Card::Warnings, !profile.warnings.is_empty()),
+        (Card::Totals, profile.metrics.len() > 1 || profile.requests.rows.is_empty() && functions),
+        (Card::Machine, !profile.meta.machine.is_empty()),
+    ]
+    .into_iter()
+    .filter_map(|(card, filled)| filled.then_some(card))
+    .collect()
+}
+
+impl Card {
+    pub(super) fn show(self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let metric = cx.profile().metrics.get(cx.interaction.metric.index()).map_or("", |m| m.label.as_str());
+        let title = match self {
+            Self::Own => format!("Top functions by self {}", metric.to_lowercase()),
+            Self::Total => format!("Top functions by total {}", metric.to_lowercase()),
+            Self::Requests => "LLM requests".into(),
+            Self::Memory => "Memory peaks".into(),
+            Self::Run => "Run".into(),
+            Self::Totals => "Totals".into(),
+            Self::Contents => "Contents".into(),
+            Self::Machine => "Machine".into(),
+            Self::Warnings => "Warnings".into(),
+        };
+        card(ui, &title, |ui| match self {
+            Self::Own => top_functions(cx, ui, false),
+            Self::Total => top_functions(cx, ui, true),
+            Self::Requests => requests(cx, ui),
+            Self::Memory => memory(cx, ui),
+            Self::Run => run(cx, ui),
+            Self::Totals => totals(cx, ui),
+            Self::Contents => contents(cx.profile(), ui),
+            Self::Machine => pairs(ui, &cx.profile().meta.machine),
+            Self::Warnings => warnings(cx.profile(), ui),
+        });
+    }
+}
+
+fn summary(cx: &ViewCx<'_>) -> Answer<crate::analysis::overview::Overview> {
+    cx.ask(&Summary { scope: cx.interaction.scope.clone(), range: cx.interaction.range }, 0)
+}
+
+/// How many functions a card lists.
+const TOP: usize = 5;
+
+/// The first functions by self or total.
+pub(super) fn top(rows: &[FunctionRow], by_total: bool) -> Vec<FunctionRow> {
+    let mut rows: Vec<_> = rows.to_vec();
+    let key = |r: &FunctionRow| if by_total { (r.total, r.own) } else { (r.own, r.total) };
+    if rows.len() > TOP {
+        rows.select_nth_unstable_by_key(TOP, |r| std::cmp::Reverse(key(r)));
+        rows.truncate(TOP);
+    }
+    rows.sort_by_key(|r| (std::cmp::Reverse(key(r)), r.function));
+    rows
+}
+
+fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
+    let query = Functions {
+        scope: cx.interaction.scope.clone(),
+        metric: cx.interaction.metric,
+        range: cx.interaction.range,
+    };
+    let answer = cx.ask(&query, 0);
+    if !answered(ui, &answer) {
+        return;
+    }
+    let Some(table) = answer.value().cloned() else { return };
+    let profile = cx.subject.profile.clone();
+    let Some(metric) = profile.metrics.get(query.metric.index()) else { return };
+    for function in top(&table.rows, by_total) {
+        let value = if by_total { function.total } else { function.own };
+        let share = value as f64 / table.sum.max(1) as f64;
+        let item = Item::Function(function.function);
+        let mut line = BarRow::new(profile.function_name(function.function), "");
+        let (text, note) = (format::cost(metric.unit, value), format::percent(share));
+        (line.value, line.note, line.share) = (&text, &note, Some(share));
+        (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));
+        let response = line.show(ui);
+        cx.interact(&response, &item);
+    }
+    if table.rows.is_empty() {
+        weak(ui, "Nothing ran in the part that is shown.");
+    }
+}
+
+fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let answer = summary(cx);
+    if !answered(ui, &answer) {
+        return;
+    }
+    let Some(overview) = answer.value().cloned() else { return };
+    let top = overview.peaks.iter().map(|p| p.bytes).fold(0.0, f64::max);
+    for Peak { name, time, bytes, .. } in &overview.peaks {
+        let item = Item::Time(*time);
+        let (value, note) = (format::bytes(*bytes as i64), format!("at {}", format::duration(*time)));
+        let mut line = BarRow::new(name, &value);
+        (line.note, line.share) = (&note, Some(bytes / top.max(1.0)));
+        (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));
+        let response = line.show(ui);
+        cx.interact(&response, &item);
+        if response.hovered() {
+            cx.out.cursor = Some(*time);
+        }
+    }
+    if overview.peaks.is_empty() {
+        weak(ui, "No memory counter has a value in the chosen range.");
+    } else {
+        remark(ui, "Counters are samples: the true peak may be higher.");
+    }
+}
+
+fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let answer = summary(cx);
+    if !answered(ui, &answer) {
+        return;
+    }
+    match answer.value().and_then(|o| o.requests.as_ref()) {
+        Some(figures) => request_figures(ui, figures),
+        None => {
+            weak(ui, "No request arrived in the chosen range.");
+        }
+    }
+}
+
+fn request_figures(ui: &mut Ui, f: &RequestFigures) {
+    let heads = ["p50", "p95", "p99", "n"];
+    percentile_row(ui, "", &heads.map(str::to_owned), None);
+    for (name, distribution, definition) in [
+        ("TTFT", f.ttft, definitions::TTFT),
+        ("TPOT", f.tpot, definitions::TPOT),
+        ("Latency", f.latency, definitions::LATENCY),
+        ("Queued", f.queued, definitions::QUEUED),
+    ] {
+        let text = |v: f64| format::duration(v.round() as i64);
+        let cells = match distribution {
+            Some(Distribution { n, p50, p95, p99, .. }) => {
+                [text(p50), text(p95), text(p99), format::count(n as i64)]
+            }
+            None => std::array::from_fn(|_| format::UNKNOWN.to_owned()),
+        };
+        percentile_row(ui, name, &cells, Some(definition));
+    }
+    ui.add_space(space::SMALL);
+    let known = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.into(), |v| format::count(v as i64));
+    let per_user = f.tpot.filter(|t| t.p50 > 0.0).map(|t| format::rate(1e9 / t.p50, "tok"));
+    let cost = match f.cost_nano_dollars {
+        Some(cost) if f.unpriced > 0 => {
+            format!("{} and {} unpriced", format::dollars(cost), format::count(f.unpriced as i64))
+        }
+        Some(cost) => format::dollars(cost),
+        None => "unpriced".to_owned(),
+    };
+    let outcome = if f.failed == 0 {
+        "none".to_owned()
+    } else {
+        format!("{} of {}", format::count(f.failed as i64), format::count(f.count as i64))
+    };
+    let unknown = || format::UNKNOWN.to_owned();
+    for (name, value, hint) in [
+        ("Prompt tokens", known(f.prompt_tokens), definitions::PROMPT),
+        ("Output tokens", known(f.output_tokens), "Tokens that the model wrote, reasoning included."),
+        ("Rate per user", per_user.unwrap_or_else(unknown), definitions::RATE),
+        (
+            "System rate",
+            f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tok")),
+            definitions::SYSTEM_RATE,
+        ),
+        ("Peak concurrency", format::count(f.peak_concurrency as i64), definitions::CONCURRENCY),
+        ("Failed or cancelled", outcome, definitions::FINISHED),
+        ("Cost", cost, definitions::COST),
+    ] {
+        line(ui, name, &value, hint);
+    }
+}
+
+/// Name at the left, figures in columns at the right.
+fn percentile_row(ui: &mut Ui, name: &str, cells: &[String; 4], definition: Option<&str>) {
+    let palette = Palette::of(ui);
+    let head = definition.is_none();
+    let (rect, response) = row(ui, if head { 18.0 } else { space::ROW }, Sense::hover());
+    if response.hovered() && !head {
+        ui.painter().rect_filled(rect, space::RADIUS_SMALL, palette.hover);
+    }
+    let label = format!("{name} {}", cells.join(" "));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &label));
+    let rect = rect.shrink2(vec2(4.0, 0.0));
+    // On a narrow card the number of requests gives way.
+    let last = if rect.width() < 270.0 { 0.0 } else { 34.0 };
+    let each = ((rect.width() - 56.0 - last) / 3.0).clamp(40.0, 90.0);
+    let mut right = rect.right();
+    for (i, cell) in cells.iter().enumerate().rev() {
+        let width = if i == 3 { last } else { each };
+        let area = Rect::from_x_y_ranges(right - width..=right, rect.y_range());
+        let (font, color) = match (head, i) {
+            (true, _) => (small(), palette.text_weak),
+            (_, 3) => (regular(12.0), palette.text_weak),
+            (_, 0) => (strong(13.0), palette.text_strong),
+            _ => (regular(13.0), palette.text),
+        };
+        text_in(ui.painter(), area, cell, font, color, Align::Max);
+        right -= width;
+    }
+    let area = Rect::from_min_max(rect.min, pos2(right, rect.bottom()));
+    text_in(ui.painter(), area, name, regular(13.0), palette.text_weak, Align::Min);
+    if let Some(definition) = definition {
+        response.on_hover_text(definition);
+    }
+}
+
+/// Name and value with an explanation on hover.
+fn line(ui: &mut Ui, name: &str, value: &str, hint: &str) {
+    let palette = Palette::of(ui);
+    let (rect, response) = row(ui, 20.0, Sense::hover());
+    let label = format!("{name}: {value}");
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &label));
+    if response.hovered() {
+        ui.painter().rect_filled(rect, space::RADIUS_SMALL, palette.hover);
+    }
+    let mut inner = rect.shrink2(vec2(4.0, 0.0));
+    let (width, _) = text_in(ui.painter(), inner, value, regular(13.0), palette.text, Align::Max);
+    inner.max.x -= width + space::MEDIUM;
+    text_in(ui.painter(), inner, name, regular(13.0), palette.text_weak, Align::Min);
+    response.on_hover_text(hint);
+}
+
+fn pairs(ui: &mut Ui, pairs: &[(String, String)]) {
+    let names = (ui.available_width() * 0.34).clamp(70.0, 120.0);
+    ui.set_max_width(ui.available_width() - space::SMALL);
+    let mut grid = KeyValues::new(ui, names);
+    for (name, value) in pairs {
+        grid.row(name, value);
+    }
+}
+
+fn run(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let profile = cx.profile();
+    let meta = &profile.meta;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, value: String| {
+        if !value.is_empty() {
+            rows.push((name.to_owned(), value));
+        }
+    };
+    add("File", cx.input.map_or_else(String::new, crate::import::Input::label));
+    add("Format", super::header::format_title(profile).to_owned());
+    add("Tool", meta.tool.clone());
+    add("Title", meta.title.clone());
+    add("Started", meta.origin_unix_ns.map_or_else(String::new, date::utc));
+    add("Duration", meta.duration.map_or_else(|| format::UNKNOWN.into(), format::duration_exact));
+    add("Basis", super::header::basis_text(&meta.basis).0.to_owned());
+    rows.extend(meta.facts.iter().cloned());
+    pairs(ui, &rows);
+}
+
+fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let answer = summary(cx);
+    if !answered(ui, &answer) {
+        return;
+    }
+    let Some(overview) = answer.value().cloned() else { return };
+    let profile = cx.subject.profile.clone();
+    for &(id, sum) in &overview.totals {
+        let metric = profile.metric(id);
+        let value = format::cost(metric.unit, sum);
+        let mut line = BarRow::new(&metric.label, &value);
+        line.selected = id == cx.interaction.metric && profile.metrics.len() > 1;
+        let response = line.show(ui).on_hover_text("Click to show costs in this metric");
+        if response.clicked() {
+            cx.send(Command::SetMetric(id));
+        }
+    }
+    remark(ui, &format!("Each is the sum over {}.", overview.sum_of));
+}
+
+fn contents(profile: &Profile, ui: &mut Ui) {
+    let edges = profile.call_graph.as_ref().map_or(0, |g| g.edges.len());
+    for (name, count) in [
+        ("Functions", profile.functions.len()),
+        ("Tracks", profile.tracks.len()),
+        ("Spans", profile.span_count()),
+        ("Samples", profile.sample_count()),
+        ("Call edges", edges),
+        ("Requests", profile.requests.rows.len()),
+        ("Counters", profile.counters.len()),
+        ("Counter values", profile.counters.iter().map(|c| c.times.len()).sum()),
+        ("Events", profile.instants.len()),
+        ("Links", profile.links.len()),
+    ] {
+        if count > 0 {
+            line(ui, name, &format::count(count as i64), "In the whole profile");
+        }
+    }
+}
+
+fn warnings(profile: &Profile, ui: &mut Ui) {
+    let palette = Palette::of(ui);
+    for warning in &profile.warnings {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = space::MEDIUM;
+            ui.vertical(|ui| {
+                ui.add_space(2.0);
+                Icon::Warning.show(ui, 14.0, Tone::Warning);
+            });
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                let label =
+                    |text: String, color| egui::Label::new(egui::RichText::new(text).color(color)).wrap();
+                ui.add(label(warning.kind.clone(), palette.text));
+                let times = format::counted(warning.count as i64, "time", "times");
+                let place = if warning.first.is_empty() {
+                    times
+                } else if warning.count > 1 {
+                    format!("{times}, first at {}", warning.first)
+                } else {
+                    format!("{times}, at {}", warning.first)
+                };
+                ui.add(label(place, palette.text_weak));
+            });
+        });
+        ui.add_space(space::SMALL);
+    }
+    remark(ui, "What could be repaired was; the rest of the file is shown as it is.");
+}

@@ -1,0 +1,147 @@
+//! The head of the summary: title, format, basis, and the figures that matter most.
+
+use crate::analysis::overview::{Overview, Summary};
+use crate::format;
+use crate::model::{Basis, Profile};
+use crate::query::Answer;
+use crate::ui::theme::{Palette, Tone, space, strong};
+use crate::ui::widgets::pill;
+use crate::views::parts::figure;
+use crate::views::{ViewCx, date};
+use egui::{Label, RichText, Ui};
+
+/// What a basis means, in a sentence.
+pub fn basis_text(basis: &Basis) -> (&'static str, String) {
+    match basis {
+        Basis::Timed => ("measured times", "The start and end of each span were measured.".into()),
+        Basis::Sampled => (
+            "sampled",
+            "The program was looked at in regular intervals; a number is samples × interval. What is \
+             shorter than an interval may be missing."
+                .into(),
+        ),
+        Basis::Aggregated => (
+            "summed by the tool",
+            "The tool added up costs per function while the program ran. There is no order in time, and \
+             there are no single calls."
+                .into(),
+        ),
+        Basis::Estimated(why) => ("estimated", format!("These numbers rest on an assumption: {why}.")),
+    }
+}
+
+/// What a person calls the format.
+pub fn format_title(profile: &Profile) -> &str {
+    match crate::import::importer(&profile.meta.format) {
+        Some(importer) => importer.title(),
+        None => &profile.meta.format,
+    }
+}
+
+pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let palette = Palette::of(ui);
+    let answer = cx.ask(&Summary { scope: cx.interaction.scope.clone(), range: cx.interaction.range }, 0);
+    let profile = cx.profile();
+    let meta = &profile.meta;
+    let file = cx.input.map(crate::import::Input::file_name);
+    let title = if meta.title.is_empty() {
+        file.clone().unwrap_or_else(|| format_title(profile).to_owned())
+    } else {
+        meta.title.clone()
+    };
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 6.0;
+        let text = RichText::new(&title).font(strong(19.0)).color(palette.text_strong);
+        ui.add(Label::new(text).truncate()).on_hover_text(&title);
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            pill(ui, Tone::Neutral, format_title(profile)).on_hover_text("Format of the file");
+            if !meta.tool.is_empty() && meta.tool != format_title(profile) {
+                pill(ui, Tone::Neutral, &meta.tool).on_hover_text("The tool that measured");
+            }
+            let (name, why) = basis_text(&meta.basis);
+            let tone = if matches!(meta.basis, Basis::Estimated(_)) { Tone::Warning } else { Tone::Info };
+            pill(ui, tone, name).on_hover_text(why);
+            if let Some((from, to)) = cx.interaction.range {
+                let text = format!("range of {}", format::duration(to.saturating_sub(from)));
+                pill(ui, Tone::Info, &text).on_hover_text("The numbers below are of the chosen range only");
+            }
+            if let Some(origin) = meta.origin_unix_ns {
+                ui.label(RichText::new(date::utc(origin)).color(palette.text_weak));
+            }
+        });
+    });
+    figures(cx, ui, &answer);
+}
+
+fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
+    let profile = cx.profile();
+    let overview = answer.value();
+    let mut shown: Vec<(&str, String, Option<Tone>, &str)> = Vec::new();
+    let elapsed = match cx.interaction.range {
+        Some((from, to)) => Some(to.saturating_sub(from)),
+        None => overview.map_or(profile.meta.duration, |o| o.elapsed),
+    };
+    if let Some(elapsed) = elapsed {
+        shown.push((
+            "Elapsed",
+            format::duration(elapsed),
+            None,
+            "From the first to the last thing in the profile",
+        ));
+    }
+    if let Some(requests) = overview.and_then(|o| o.requests.as_ref()) {
+        use crate::views::definitions as say;
+        shown.push(("Requests", format::count(requests.count as i64), None, "Calls of a language model"));
+        if requests.failed > 0 {
+            shown.push((
+                "Failed",
+                format::count(requests.failed as i64),
+                Some(Tone::Bad),
+                "Failed or cancelled; left out of the latency figures",
+            ));
+        }
+        if let Some(ttft) = requests.ttft {
+            shown.push(("TTFT p50", format::duration(ttft.p50 as i64), None, say::TTFT));
+        }
+        if let Some(rate) = requests.system_tokens_per_second {
+            shown.push(("System rate", format::rate(rate, "tok"), None, say::SYSTEM_RATE));
+        }
+        if let Some(cost) = requests.cost_nano_dollars {
+            shown.push(("Cost", format::dollars(cost), None, say::COST));
+        }
+    } else if let Some(&(metric, sum)) = overview.and_then(|o| o.totals.first()) {
+        let metric = profile.metric(metric);
+        shown.push(("Total", format::cost(metric.unit, sum), None, overview.map_or("", |o| o.sum_of)));
+    }
+    let peak = overview.and_then(|o| o.peaks.iter().max_by(|a, b| a.bytes.total_cmp(&b.bytes)));
+    if let Some(peak) = peak {
+        shown.push((
+            "Peak memory",
+            format::bytes(peak.bytes as i64),
+            None,
+            "The highest of all memory counters",
+        ));
+    }
+    if !profile.warnings.is_empty() {
+        let count: u64 = profile.warnings.iter().map(|w| w.count).sum();
+        shown.push((
+            "Warnings",
+            format::count(count as i64),
+            Some(Tone::Warning),
+            "Oddities of the file; see below",
+        ));
+    }
+    if shown.is_empty() {
+        return;
+    }
+    let room = ui.available_width();
+    let fit = ((room / 120.0).floor() as usize).clamp(1, shown.len());
+    let each = ((room + space::MEDIUM) / fit as f32 - space::MEDIUM).min(170.0);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = egui::vec2(space::MEDIUM, space::SMALL);
+        for (name, value, tone, hint) in shown {
+            figure(ui, each, name, &value, tone).on_hover_text(hint);
+        }
+    });
+}

@@ -1,0 +1,83 @@
+use super::*;
+use crate::analysis::functions::FunctionRow;
+use crate::model::{FunctionId, ProfileBuilder};
+use crate::state::{Command, Item};
+use crate::ui::software::Software;
+use crate::views::fixture::{Stage, session};
+use egui_kittest::{Harness, kittest::Queryable};
+
+fn harness(stage: Stage, size: egui::Vec2) -> Harness<'static, Stage> {
+    Harness::builder().with_size(size).with_max_steps(12).renderer(Software::default()).build_ui_state(
+        |ui, stage: &mut Stage| {
+            crate::ui::theme::install(ui.ctx());
+            stage.ui(ui);
+        },
+        stage,
+    )
+}
+
+#[test]
+fn clicks_select_functions_phases_and_peaks() {
+    let mut h = harness(Stage::new("summary", session()), vec2(1200.0, 900.0));
+    h.run();
+    let label = "attention";
+    let node =
+        h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with(label))).next().expect("a top function");
+    node.click();
+    h.run();
+    let selected = h.state().interaction.selection.clone();
+    let p = &h.state().subject.profile;
+    let Some(Item::Function(f)) = selected else { panic!("{selected:?}") };
+    assert_eq!(p.function_name(f), label);
+    h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("phase load model"))).next().unwrap().click();
+    h.run();
+    assert!(matches!(h.state().interaction.selection, Some(Item::Span { .. })));
+    h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("RSS "))).next().unwrap().click();
+    h.run();
+    let Some(Item::Time(t)) = h.state().interaction.selection else { panic!("a moment") };
+    let (peak, _) = h.state().subject.profile.counters[0].peak().unwrap();
+    assert_eq!(t, peak);
+}
+
+#[test]
+fn numbers_follow_the_range() {
+    let mut h = harness(Stage::new("summary", session()), vec2(1200.0, 900.0));
+    h.run();
+    assert_eq!(h.query_all_by_label("Requests: 20").count(), 2, "as a figure and among the contents");
+    h.state_mut().send(Command::SetRange(Some((0, 1_600_000_000))));
+    h.run();
+    assert!(h.query_by_label("Elapsed: 1.60 s").is_some());
+    assert_eq!(
+        h.query_all_by_label("Requests: 20").count(),
+        1,
+        "the contents are those of the whole profile"
+    );
+    assert!(h.query_by_label_contains("No request arrived").is_some());
+}
+
+#[test]
+fn an_empty_profile_still_says_what_it_is() {
+    let mut b = ProfileBuilder::new("pstats");
+    b.warn("odd line (skipped)", "line 3");
+    let mut h = harness(Stage::new("summary", b.finish()), vec2(300.0, 600.0));
+    h.run();
+    assert!(h.query_by_label_contains("odd line").is_some());
+}
+
+#[test]
+fn the_top_five_are_right_and_ties_are_stable() {
+    let row =
+        |i: u32, own, total| FunctionRow { function: FunctionId(i), calls: None, samples: None, own, total };
+    let rows: Vec<_> = (0..9).map(|i| row(i, i64::from(i % 3), i64::from(i))).collect();
+    let ids = |by_total| cards::top(&rows, by_total).iter().map(|r| r.function.0).collect::<Vec<_>>();
+    assert_eq!(ids(true), [8, 7, 6, 5, 4]);
+    assert_eq!(ids(false), [8, 5, 2, 7, 4]);
+}
+
+#[test]
+fn pictures() {
+    Stage::new("summary", session()).pictures("summary");
+    for width in [300.0, 520.0] {
+        Stage::new("summary", session()).picture("summary", vec2(width, 1000.0), egui::Theme::Dark);
+    }
+}

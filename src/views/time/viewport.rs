@@ -1,0 +1,269 @@
+//! Which part of the time a view shows, and the keys and gestures that move it.
+//!
+//! The same everywhere: Ctrl+wheel zooms at the pointer, dragging or Shift+wheel moves, W S A D zoom and
+//! move, Shift+drag chooses a range, a double click shows everything. [`Viewport`] is plain
+//! arithmetic in `f64` ns; [`Viewport::gesture`] is the only part that reads input.
+
+use crate::model::Profile;
+use crate::state::Command;
+use crate::ui::timeaxis::TimeAxis;
+use crate::views::ViewCx;
+use egui::{Key, Modifiers, PointerButton, Response, Ui};
+
+/// The gestures in one sentence, for tooltips.
+pub const HELP: &str = "Ctrl+wheel or W/S zooms, drag or A/D moves, Shift+drag chooses a range, \
+     double click shows everything";
+
+/// Shortest time that fills a view, ns.
+const SHORTEST: f64 = 20.0;
+/// What is shown before the first and after the last thing, as a share of the whole.
+const MARGIN: f64 = 0.01;
+
+/// The time shown by a view.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Viewport {
+    /// Time at the left edge, ns.
+    pub t0: f64,
+    /// Time at the right edge, ns.
+    pub t1: f64,
+    bounds: (f64, f64),
+    /// True once the person moved it: growth of the profile no longer refits it.
+    moved: bool,
+    /// Where a range drag began, ns.
+    range_from: Option<f64>,
+}
+
+/// What the pointer did on a time view.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gesture {
+    /// Time under the pointer, ns.
+    pub pointer: Option<f64>,
+    /// A plain click at that time.
+    pub click: Option<f64>,
+    /// A range that is being dragged.
+    pub preview: Option<(i64, i64)>,
+    /// A range that was dragged to its end.
+    pub range: Option<(i64, i64)>,
+}
+
+impl Viewport {
+    /// Follows the profile: all of it at first, the end of a live one unless the person looks elsewhere.
+    pub fn follow(&mut self, profile: &Profile, live: bool) {
+        let (a, b) = profile.time_bounds().unwrap_or((0, 1));
+        let (a, b) = (a as f64, (b as f64).max(a as f64 + SHORTEST));
+        if (a, b) == self.bounds {
+            return;
+        }
+        let at_end = live && self.moved && self.t1 >= self.bounds.1;
+        let grown = b - self.bounds.1;
+        self.bounds = (a, b);
+        if !self.moved {
+            self.fit();
+        } else if at_end {
+            (self.t0, self.t1) = (self.t0 + grown, self.t1 + grown);
+        }
+        self.clamp();
+    }
+
+    /// Shows everything.
+    pub fn fit(&mut self) {
+        let margin = (self.bounds.1 - self.bounds.0) * MARGIN;
+        (self.t0, self.t1) = (self.bounds.0 - margin, self.bounds.1 + margin);
+        self.moved = false;
+    }
+
+    /// Shows `from..to` with a little around it.
+    pub fn show(&mut self, from: f64, to: f64) {
+        let margin = ((to - from) * 0.08).max(SHORTEST / 2.0);
+        (self.t0, self.t1) = (from - margin, to + margin);
+        self.moved = true;
+        self.clamp();
+    }
+
+    /// Shows `factor` times as much time, with time `at` staying where it is.
+    pub fn zoom(&mut self, factor: f64, at: f64) {
+        if !(factor.is_finite() && factor > 0.0) {
+            return;
+        }
+        let length = self.length();
+        let factor = factor.max(SHORTEST / length);
+        (self.t0, self.t1) = (at - (at - self.t0) * factor, at + (self.t1 - at) * factor);
+        self.moved = true;
+        self.clamp();
+    }
+
+    /// Moves by `by` ns.
+    pub fn pan(&mut self, by: f64) {
+        (self.t0, self.t1) = (self.t0 + by, self.t1 + by);
+        self.moved = true;
+        self.clamp();
+    }
+
+    /// Length shown, ns.
+    #[must_use]
+    pub fn length(&self) -> f64 {
+        self.t1 - self.t0
+    }
+
+    /// First and last time of the profile, ns.
+    #[must_use]
+    pub fn bounds(&self) -> (f64, f64) {
+        self.bounds
+    }
+
+    fn clamp(&mut self) {
+        let margin = (self.bounds.1 - self.bounds.0) * MARGIN;
+        let (low, high) = (self.bounds.0 - margin, self.bounds.1 + margin);
+        let length = self.length();
+        if !length.is_finite() || length >= high - low {
+            (self.t0, self.t1) = (low, high);
+            self.moved = false;
+        } else if self.t0 < low {
+            (self.t0, self.t1) = (low, low + length);
+        } else if self.t1 > high {
+            (self.t0, self.t1) = (high - length, high);
+        }
+    }
+
+    /// Reads keys, wheel and drags over `response`, and moves. `axis` is that of the last layout.
+    pub fn gesture(&mut self, ui: &Ui, response: &Response, axis: &TimeAxis) -> Gesture {
+        let mut gesture = Gesture::default();
+        let over = response.contains_pointer();
+        let position = response.interact_pointer_pos().or_else(|| ui.input(|i| i.pointer.hover_pos()));
+        let per_point = self.length() / f64::from(axis.x.span().max(1.0));
+        let at = position.map(|p| axis.time_at(p.x));
+        if over {
+            gesture.pointer = at;
+            self.wheel_and_keys(ui, at.unwrap_or(f64::midpoint(self.t0, self.t1)), per_point);
+        }
+        let shift = ui.input(|i| i.modifiers.shift);
+        if response.drag_started_by(PointerButton::Primary) && shift {
+            self.range_from = ui.input(|i| i.pointer.press_origin()).map(|p| axis.time_at(p.x));
+        }
+        match (self.range_from, at) {
+            (Some(from), Some(to)) if response.dragged() || response.drag_stopped() => {
+                let clip = |t: f64| t.clamp(self.bounds.0, self.bounds.1);
+                let (a, b) = (clip(from.min(to)), clip(from.max(to)));
+                let range = (a.round() as i64, b.round() as i64);
+                if response.drag_stopped() {
+                    self.range_from = None;
+                    gesture.range = (b - a >= 2.0 * per_point).then_some(range);
+                } else {
+                    gesture.preview = Some(range);
+                }
+            }
+            (Some(_), _) => self.range_from = None,
+            _ if response.dragged() => self.pan(-f64::from(response.drag_delta().x) * per_point),
+            _ => {}
+        }
+        if self.range_from.is_some() && ui.input(|i| i.key_pressed(Key::Escape)) {
+            self.range_from = None;
+            gesture.preview = None;
+        }
+        if response.double_clicked() {
+            self.fit();
+        } else if response.clicked() {
+            gesture.click = at;
+        }
+        gesture
+    }
+
+    fn wheel_and_keys(&mut self, ui: &Ui, at: f64, per_point: f64) {
+        let (zoom, scroll, dt, shift) = ui.input(|i| {
+            (i.zoom_delta(), i.smooth_scroll_delta(), i.stable_dt.min(0.1), i.modifiers.shift_only())
+        });
+        if (zoom - 1.0).abs() > f32::EPSILON {
+            self.zoom(1.0 / f64::from(zoom), at);
+        }
+        let sideways = if shift && scroll.x == 0.0 { scroll.y } else { scroll.x };
+        if sideways != 0.0 {
+            self.pan(-f64::from(sideways) * per_point);
+        }
+        if ui.egui_wants_keyboard_input() {
+            return;
+        }
+        let down = |key| ui.input(|i| i.key_down(key) && i.modifiers.is_none());
+        let (step, speed) = (f64::from(dt), self.length() * 1.2);
+        for (key, zoom, pan) in
+            [(Key::W, -1.0, 0.0), (Key::S, 1.0, 0.0), (Key::A, 0.0, -1.0), (Key::D, 0.0, 1.0)]
+        {
+            if down(key) {
+                self.zoom((zoom * step * 2.5f64).exp(), at);
+                self.pan(pan * speed * step);
+                ui.request_repaint();
+            }
+        }
+        if ui.input_mut(|i| {
+            i.consume_key(Modifiers::NONE, Key::Num0) || i.consume_key(Modifiers::NONE, Key::Home)
+        }) {
+            self.fit();
+        }
+    }
+
+    /// Passes a gesture on to the other views: cursor, range being dragged, chosen range.
+    pub fn publish(&self, gesture: &Gesture, cx: &mut ViewCx<'_>) {
+        if let Some(t) = gesture.pointer {
+            cx.out.cursor = Some(t.round() as i64);
+        }
+        if gesture.preview.is_some() {
+            cx.out.preview = gesture.preview;
+        }
+        if gesture.range.is_some() {
+            cx.send(Command::SetRange(gesture.range));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackKind, TrackSpec};
+
+    fn profile(end: i64) -> Profile {
+        let mut b = ProfileBuilder::new("test");
+        let track = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+        let f = b.function(FunctionSpec::named("f"));
+        b.span(track, 0, end, f, ArgsRef::NONE);
+        b.finish()
+    }
+
+    #[test]
+    fn zooming_keeps_the_time_under_the_pointer_and_never_leaves_the_profile() {
+        let mut v = Viewport::default();
+        v.follow(&profile(1_000_000), false);
+        assert_eq!((v.t0, v.t1), (-10_000.0, 1_010_000.0));
+        let at = 250_000.0;
+        let share = |v: &Viewport| (at - v.t0) / v.length();
+        let before = share(&v);
+        v.zoom(0.1, at);
+        assert!((share(&v) - before).abs() < 1e-9);
+        for _ in 0..100 {
+            v.zoom(0.5, at);
+        }
+        assert!(v.length() >= SHORTEST * 0.999 && (v.t0..v.t1).contains(&at));
+        for _ in 0..100 {
+            v.zoom(2.0, at);
+            v.pan(1e9);
+        }
+        assert_eq!((v.t0, v.t1), (-10_000.0, 1_010_000.0));
+        v.zoom(f64::NAN, at);
+        v.pan(f64::NAN);
+        assert!(v.length().is_finite());
+    }
+
+    #[test]
+    fn a_live_view_follows_the_end_until_somebody_looks_elsewhere() {
+        let mut v = Viewport::default();
+        v.follow(&profile(1_000), true);
+        v.follow(&profile(2_000), true);
+        assert_eq!(v.t1, 2_020.0, "untouched: everything");
+        v.zoom(0.25, v.t1);
+        let length = v.length();
+        v.follow(&profile(3_000), true);
+        assert!(v.t1 >= 3_000.0 && (v.length() - length).abs() < 1e-6, "at the end: follows it");
+        v.pan(-800.0);
+        let shown = (v.t0, v.t1);
+        v.follow(&profile(4_000), true);
+        assert_eq!((v.t0, v.t1), shown, "looking back: stays");
+    }
+}
