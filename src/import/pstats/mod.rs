@@ -17,6 +17,9 @@
 //! Lost: nothing. Guessed: the tool (by the keys that only one of them writes) and the modules (from
 //! file names). Time order and call paths are not in the file at all.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
