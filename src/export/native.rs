@@ -8,8 +8,8 @@ use crate::model::wire::{
     STATUSES, UNITS, Writer, checksum, tag,
 };
 use crate::model::{
-    ArgsPlace, ArgsRef, CallGraph, Calls, MetricId, Profile, Request, SampleTable, SpanTable, Track, TrackId,
-    Value,
+    ArgsPlace, ArgsRef, CallGraph, Calls, MetricId, NO_ROW, Profile, Request, SampleTable, SpanTable, Track,
+    TrackId, Value,
 };
 
 /// Fast, and within a few percent of the smallest.
@@ -151,6 +151,12 @@ fn track(track: &Track, w: &mut Writer) {
 fn spans(spans: &SpanTable, w: &mut Writer) {
     let rows = &spans.rows;
     w.size(rows.len());
+    w.size(spans.lanes.len());
+    spans.lanes.iter().for_each(|l| w.size(l.rows.len()));
+    // A parent as distance back, 0 for none.
+    for (row, span) in rows.iter().enumerate() {
+        w.size(if span.parent == NO_ROW { 0 } else { row - span.parent as usize });
+    }
     w.differences(rows.iter().map(|s| s.start));
     rows.iter().for_each(|s| w.unsigned(s.end.wrapping_sub(s.start) as u64));
     rows.iter().for_each(|s| w.unsigned(s.function.0.into()));
@@ -241,7 +247,12 @@ fn call_graph(graph: &CallGraph, w: &mut Writer) {
         w.unsigned(costs.metric.0.into());
         costs.node_self.iter().for_each(|&v| w.signed(v));
         costs.node_total.iter().for_each(|&v| w.signed(v));
-        costs.edge_total.iter().for_each(|&v| w.signed(v));
+        w.byte(u8::from(costs.edges_measured));
+        if costs.edges_measured {
+            costs.edge_total.iter().for_each(|&v| w.signed(v));
+        }
+        w.byte(u8::from(!costs.edge_self.is_empty()));
+        costs.edge_self.iter().for_each(|&v| w.signed(v));
     }
     w.size(graph.lines.rows.len());
     for (row, line) in graph.lines.rows.iter().enumerate() {

@@ -50,6 +50,14 @@ pub(crate) fn everything() -> Profile {
         let kernel = b.open_span(gpu, i * 1000, work, ArgsRef::NONE);
         b.close_span(gpu, kernel, i * 1000 + 2500, SpanStatus::Error);
     }
+    // Two concurrent branches: by its times alone the last span would lie in the wrong one.
+    let tasks = b.track(spec("tasks", "", TrackKind::Task, 5));
+    for (start, end, own, parent) in
+        [(0, 100, 7, 99), (0, 90, 8, 7), (5, 95, 9, 7), (20, 30, 10, 7), (40, 50, 11, 9)]
+    {
+        let branch = b.span(tasks, start, end, work, ArgsRef::NONE);
+        b.nest_span(tasks, branch, own, Some(parent));
+    }
     let frames = [b.frame(main, 1), b.frame(work, 22), b.frame(idle, 0)];
     let root = b.stack(None, frames[0]);
     let leaf = b.stack(Some(root), frames[1]);
@@ -69,7 +77,9 @@ pub(crate) fn everything() -> Profile {
     let edge = b.edge(nodes[0], nodes[1]);
     b.edge_calls(edge, Calls { all: 2, primitive: 2 });
     b.edge_cost(edge, time, 9);
+    b.edge_self_cost(edge, time, 4);
     b.edge(nodes[1], nodes[1]);
+    b.node_cost(nodes[0], bytes, NodeCosts { own: 1, total: 1 });
     b.line_cost(LineCost { node: nodes[1], file: text, line: 3, costs: vec![5] });
     b.request(Request {
         name: text,
@@ -189,10 +199,16 @@ fn ids_out_of_range_and_claimed_lengths_leave_out_the_part() {
     huge.unsigned(1 << 60);
     let mut track = Writer::default();
     [9_999_999, 0, 0, 0].into_iter().for_each(|n| track.unsigned(n));
+    // Two spans of which the second ends after its parent.
+    let mut spans = Writer::default();
+    [0, 0, 0, 0, 2, 1, 2, 0, 1, 0, 0, 5, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        .into_iter()
+        .for_each(|n| spans.byte(n));
     let mut link = Writer::default();
     [1, 0, 0, 99, 99, 0].into_iter().for_each(|n| link.unsigned(n));
     let stack_cycle = [1, 5, 0];
-    let cases: [(tag::Tag, &[u8]); 8] = [
+    let cases: [(tag::Tag, &[u8]); 9] = [
+        (tag::TRACK, &spans.0),
         (tag::TRACK, &track.0),
         (tag::TRACK, &[]),
         (tag::LINKS, &link.0),

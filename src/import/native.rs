@@ -1,12 +1,13 @@
 //! The native session («.inferscope»), written by [`crate::export::native`]; the layout is described in
 //! `model/wire.rs`.
 //!
-//! Nothing is trusted: checksums, lengths and every id are checked, and rows go through the builder like
-//! those of any other format, so parents, depths and lanes are always consistent. Damage in a track or
+//! Nothing is trusted: checksums, lengths, every id and the nesting of spans are checked, and rows go through
+//! the builder like those of any other format. Damage in a track or
 //! another independent part leaves out that part, and a file that was cut shows what came before the cut;
 //! both are counted warnings.
 
 use std::io::Read;
+use std::ops::Range;
 
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
 use crate::model::wire::{
@@ -14,8 +15,8 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::{
-    ArgsRef, Calls, FrameId, Function, FunctionId, Instant, Link, Metric, MetricId, NodeCosts,
-    ProfileBuilder, Request, SourceLine, SpanStatus, StackId, StringId, Strings, TokenCounts, TrackId,
+    ArgsRef, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW, NodeCosts,
+    ProfileBuilder, Request, SourceLine, Span, SpanTable, StackId, StringId, Strings, TokenCounts, TrackId,
     TrackKind, TrackSpec, Value, Warning,
 };
 
@@ -299,21 +300,43 @@ impl Tables {
         let samples = self.read_samples(r)?;
         let track = b.track(TrackSpec { name: &name, process: &process, kind, sort });
         self.tracks.push(track);
-        spans.push(track, b);
+        if !spans.rows.is_empty() {
+            b.frozen_spans(track, spans);
+        }
         samples.push(track, b);
         Ok(())
     }
 
-    fn read_spans(&self, r: &mut Reader<'_>) -> Result<SpanColumns, Damaged> {
+    fn read_spans(&self, r: &mut Reader<'_>) -> Result<SpanTable, Damaged> {
         let rows = r.rows()?;
-        Ok(SpanColumns {
-            starts: r.differences(rows)?,
-            lengths: r.column(rows, Reader::unsigned)?,
-            functions: r.column(rows, |r| row(&self.functions, r.unsigned()?))?,
-            statuses: r.column(rows, |r| r.choice(&STATUSES))?,
-            args: self.args(r, rows)?,
-            costs: self.costs(r, rows)?,
-        })
+        let lanes = r.rows()?;
+        let lanes = r.column(lanes, Reader::unsigned)?;
+        let parents = r.column(rows, Reader::unsigned)?;
+        let starts = r.differences(rows)?;
+        let lengths = r.column(rows, Reader::unsigned)?;
+        let functions = r.column(rows, |r| row(&self.functions, r.unsigned()?))?;
+        let statuses = r.column(rows, |r| r.choice(&STATUSES))?;
+        let args = self.args(r, rows)?;
+        let spans = (0..rows).map(|i| Span {
+            start: starts[i],
+            end: starts[i].wrapping_add(lengths[i] as i64),
+            args: args[i],
+            function: functions[i],
+            parent: NO_ROW,
+            depth: 0,
+            status: statuses[i],
+        });
+        let mut table = SpanTable { rows: spans.collect(), lanes: Vec::new(), costs: self.costs(r, rows)? };
+        let mut start = 0u32;
+        for len in lanes {
+            let end = u32::try_from(len).ok().and_then(|len| start.checked_add(len)).ok_or(Damaged)?;
+            if end as usize > rows || end == start {
+                return Err(Damaged);
+            }
+            nest(&mut table, start..end, &parents)?;
+            start = end;
+        }
+        if start as usize == rows { Ok(table) } else { Err(Damaged) }
     }
 
     fn read_samples(&self, r: &mut Reader<'_>) -> Result<SampleColumns, Damaged> {
@@ -384,7 +407,9 @@ impl Tables {
             let metric = row(&self.metrics, r.unsigned()?)?;
             let own = r.column(node_rows, Reader::signed)?;
             let total = r.column(node_rows, Reader::signed)?;
-            Ok((metric, own, total, r.column(edge_rows, Reader::signed)?))
+            let along = if r.byte()? == 0 { Vec::new() } else { r.column(edge_rows, Reader::signed)? };
+            let callee = if r.byte()? == 0 { Vec::new() } else { r.column(edge_rows, Reader::signed)? };
+            Ok((metric, own, total, along, callee))
         })?;
         let lines = r.rows()?;
         let lines = r.column(lines, |r| {
@@ -404,11 +429,12 @@ impl Tables {
             calls.into_iter().for_each(|c| b.edge_calls(edge, c));
             edge_ids.push(edge);
         }
-        for (metric, own, total, along) in costs {
+        for (metric, own, total, along, callee) in costs {
             for (i, &node) in node_ids.iter().enumerate() {
                 b.node_cost(node, metric, NodeCosts { own: own[i], total: total[i] });
             }
             edge_ids.iter().zip(along).for_each(|(&edge, cost)| b.edge_cost(edge, metric, cost));
+            edge_ids.iter().zip(callee).for_each(|(&edge, cost)| b.edge_self_cost(edge, metric, cost));
         }
         for (node, file, line, costs) in lines {
             b.line_cost(SourceLine { node: row(&node_ids, node)?, file, line }, &costs);
@@ -455,27 +481,37 @@ impl Tables {
     }
 }
 
-struct SpanColumns {
-    starts: Vec<i64>,
-    lengths: Vec<u64>,
-    functions: Vec<FunctionId>,
-    statuses: Vec<SpanStatus>,
-    args: Vec<ArgsRef>,
-    costs: Vec<(MetricId, Vec<i64>)>,
-}
-
-impl SpanColumns {
-    fn push(self, track: TrackId, b: &mut ProfileBuilder) {
-        for (i, &start) in self.starts.iter().enumerate() {
-            let span = b.open_span(track, start, self.functions[i], self.args[i]);
-            b.close_span(track, span, start.wrapping_add(self.lengths[i] as i64), self.statuses[i]);
-        }
-        for (metric, column) in self.costs {
-            for (i, value) in column.into_iter().enumerate() {
-                b.span_cost(track, i as u32, metric, value);
+/// Sets parents and depths of a lane and adds it, after checking that its spans are in preorder, lie within
+/// their parents and do not overlap otherwise: what every view relies on.
+fn nest(table: &mut SpanTable, lane: Range<u32>, back: &[u64]) -> Result<(), Damaged> {
+    let mut open: Vec<u32> = Vec::new();
+    let (mut last, mut deepest) = (i64::MIN, 0);
+    for i in lane.clone() {
+        let parent = match back[i as usize] {
+            0 => NO_ROW,
+            back => u32::try_from(back).ok().and_then(|b| i.checked_sub(b)).ok_or(Damaged)?,
+        };
+        let span = table.rows[i as usize];
+        while let Some(ended) = open.pop_if(|top| *top != parent) {
+            if table.rows[ended as usize].end > span.start {
+                return Err(Damaged);
             }
         }
+        let outside = match open.last() {
+            Some(&outer) => table.rows[outer as usize].end < span.end,
+            None => parent != NO_ROW,
+        };
+        if outside || span.end < span.start || span.start < last {
+            return Err(Damaged);
+        }
+        last = span.start;
+        let depth = (open.len() as u32).min((1 << 24) - 1);
+        deepest = deepest.max(depth);
+        (table.rows[i as usize].parent, table.rows[i as usize].depth) = (parent, depth);
+        open.push(i);
     }
+    table.lanes.push(Lane { rows: lane, depth: deepest + 1 });
+    Ok(())
 }
 
 struct SampleColumns {

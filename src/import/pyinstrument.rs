@@ -10,7 +10,7 @@
 //! Kept: class names, first and running lines, `[await]`, `[self]` and `[out-of-context]` leaves as
 //! functions with a category, the thread as the track, the text header as facts. Lost: grouping of library
 //! frames, which is pyinstrument's display. Frames marked with `__tracebackhide__` are left out and their
-//! time goes to their callers, as in pyinstrument. Guessed: modules, from `sys.path` or the usual places.
+//! time goes to their callers, as in pyinstrument. Guessed: modules, from the paths of files.
 //!
 //! A method that is called on several classes is one function, named after the class on which it spent
 //! most time: pyinstrument identifies functions by name, file and line only.
@@ -19,6 +19,7 @@ mod session;
 mod tree;
 
 use super::json::{Decimal, Json, Oddities, top_keys};
+use super::python::module_of;
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
 use crate::model::{FunctionId, FunctionSpec, ProfileBuilder, TrackId, TrackKind, TrackSpec};
 
@@ -79,7 +80,6 @@ struct About {
     samples: Option<Decimal>,
     title: String,
     thread: String,
-    sys_path: Vec<String>,
 }
 
 #[derive(Default)]
@@ -163,15 +163,6 @@ impl About {
                     }
                 }
             }
-            b"sys_path" => {
-                if json.enter_array()? {
-                    while json.next_item()? {
-                        if json.string()? {
-                            self.sys_path.push(json.text().to_owned());
-                        }
-                    }
-                }
-            }
             _ => json.skip()?,
         }
         Ok(())
@@ -230,12 +221,7 @@ fn thread_track(root: &str, sort: i64, builder: &mut ProfileBuilder) -> TrackId 
 }
 
 /// Interns a function under its class and module.
-fn function(
-    builder: &mut ProfileBuilder,
-    class: &str,
-    (name, file, line): (&str, &str, u32),
-    module: &str,
-) -> FunctionId {
+fn function(builder: &mut ProfileBuilder, class: &str, (name, file, line): (&str, &str, u32)) -> FunctionId {
     if file.is_empty() && name.starts_with(['[', '<']) {
         let category = if matches!(name, "[await]" | "<await>") { "await" } else { "synthetic" };
         return builder.function(FunctionSpec { name, category, ..FunctionSpec::default() });
@@ -255,34 +241,7 @@ fn function(
             ..FunctionSpec::default()
         });
     }
-    builder.function(FunctionSpec { name, module, file, line, category: "" })
-}
-
-/// The name under which Python imports what stands at `path` below an entry of `sys.path`.
-fn dotted(path: &str) -> String {
-    let stem = path.strip_suffix(".py").unwrap_or(path);
-    stem.strip_suffix("/__init__").unwrap_or(stem).replace('/', ".")
-}
-
-/// The name under which Python imports `file`: its path below the nearest entry of `sys.path`, or below
-/// the usual library folders; empty when neither is known.
-fn module(file: &str, sys_path: &[String]) -> String {
-    let file = file.replace('\\', "/");
-    let Some(stem) = file.strip_suffix(".py") else { return String::new() };
-    let below = |folder: &str| {
-        let rest = stem.strip_prefix(folder.replace('\\', "/").trim_end_matches('/'))?.strip_prefix('/')?;
-        (!folder.is_empty()).then_some(rest)
-    };
-    let usual = || {
-        let library = |marker: &str| stem.rfind(marker).map(|at| &stem[at + marker.len()..]);
-        library("/site-packages/").or_else(|| library("/dist-packages/")).or_else(|| {
-            let (version, rest) = library("/lib/python")?.split_once('/')?;
-            version.bytes().all(|b| b.is_ascii_digit() || b == b'.').then_some(rest)
-        })
-    };
-    let nearest = sys_path.iter().filter_map(|p| below(p)).min_by_key(|rest| rest.len());
-    let Some(path) = nearest.or_else(usual) else { return String::new() };
-    dotted(path)
+    builder.function(FunctionSpec { name, module: &module_of(file), file, line, category: "" })
 }
 
 /// Unix nanoseconds as «2026-11-22 00:49:37 UTC».

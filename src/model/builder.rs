@@ -199,6 +199,16 @@ impl ProfileBuilder {
         }
     }
 
+    /// Sets the spans of a track as they were frozen before (a saved session), lanes and parents included,
+    /// because both may rest on more than times. The caller has checked that they are in order; nothing
+    /// else may be added to the spans of this track.
+    pub fn frozen_spans(&mut self, track: TrackId, spans: SpanTable) {
+        if self.profile.metrics.is_empty() {
+            self.metric(Metric::time());
+        }
+        self.profile.tracks[track.index()].spans = spans;
+    }
+
     /// Changes the details of a span.
     pub fn set_span_args(&mut self, track: TrackId, handle: u32, args: ArgsRef) {
         self.profile.tracks[track.index()].spans.rows[handle as usize].args = args;
@@ -456,9 +466,12 @@ impl ProfileBuilder {
                     span.end = end.max(span.start);
                 }
             }
-            let spans = std::mem::take(&mut track.spans);
-            let nesting = nesting.remove(&TrackId::from_index(i)).unwrap_or_default();
-            track.spans = lanes::freeze(spans.rows, spans.costs, &nesting);
+            // Lanes come only from freezing.
+            if track.spans.lanes.is_empty() {
+                let spans = std::mem::take(&mut track.spans);
+                let nesting = nesting.remove(&TrackId::from_index(i)).unwrap_or_default();
+                track.spans = lanes::freeze(spans.rows, spans.costs, &nesting);
+            }
             let rows = track.samples.len();
             for (_, column) in &mut track.samples.weights {
                 column.resize(rows, 0);

@@ -229,7 +229,11 @@ impl Dump<'_> {
         for (i, edge) in graph.edges.iter().enumerate() {
             let mut costs = String::new();
             for c in &graph.costs {
-                let _ = write!(costs, " {} {}", self.metric(c.metric), c.edge_total[i]);
+                let total = or_dash(c.edges_measured.then_some(c.edge_total[i]));
+                let _ = write!(costs, " {} {total}", self.metric(c.metric));
+                if let Some(own) = c.edge_self.get(i) {
+                    let _ = write!(costs, " self {own}");
+                }
             }
             let (from, to) = (name(self, edge.caller), name(self, edge.callee));
             self.line(format_args!("edge {from} → {to} calls {}{costs}", calls(edge.calls)));

@@ -9,8 +9,8 @@
 //! zigzag, ascending ones as differences. Tables come before what refers to them; an `END ` block closes
 //! the file, so a cut file is noticed.
 //!
-//! Only what cannot be derived is stored. Parents, depths and lanes of spans are rebuilt by the builder,
-//! so no file can hold inconsistent ones.
+//! Only what cannot be derived is stored: parents of spans, but not their depths. Everything is checked on
+//! reading, so no file can hold spans that lie outside of their parents.
 //!
 //! Versions: a new block or a new column at a block's end is a new minor version, and older readers skip
 //! it. Everything else is a new major version with a reader of its own.

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{About, function, is_thread, module, parts, thread_track};
+use super::{About, function, is_thread, parts, thread_track};
 use crate::import::ImportError;
 use crate::import::json::{Json, Oddities};
 use crate::model::{Basis, Metric, ProfileBuilder, StackId, TrackId};
@@ -184,8 +184,7 @@ impl Records {
                 let id = *functions.entry(raw.function).or_insert_with(|| {
                     let class = classes.get(&raw.function).map_or("", |&c| &*self.texts[c as usize]);
                     let parts = parts(&self.texts[raw.function as usize]);
-                    let module = module(parts.file, &about.sys_path);
-                    function(builder, class, (parts.name, parts.file, parts.line), &module)
+                    function(builder, class, (parts.name, parts.file, parts.line))
                 });
                 let frame = builder.frame(id, raw.line);
                 (Some(builder.stack(caller, frame)), thread)

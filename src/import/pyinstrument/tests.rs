@@ -1,4 +1,4 @@
-use super::{module, utc};
+use super::utc;
 use crate::import::testing::{damage, open_bytes, totals};
 use crate::model::{Basis, Profile, TrackKind};
 
@@ -175,18 +175,6 @@ fn a_tree_of_any_depth_opens() {
     text.push('}');
     let p = open(text.as_bytes());
     assert_eq!((p.stacks.len(), p.sample_count()), (depth, 1));
-}
-
-#[test]
-fn modules_are_the_names_that_python_imports() {
-    let path = ["/app".into(), "/usr/lib/python3.11".into(), "/app/vendor".into()];
-    assert_eq!(module("/usr/lib/python3.11/asyncio/events.py", &path), "asyncio.events");
-    assert_eq!(module("/app/vendor/x/__init__.py", &path), "x");
-    assert_eq!(module("/venv/lib/python3.11/site-packages/httpx/_client.py", &[]), "httpx._client");
-    assert_eq!(module("/opt/lib/python3.9/json/encoder.py", &[]), "json.encoder");
-    assert_eq!(module(r"C:\py\lib\site-packages\a\b.py", &[]), "a.b");
-    assert_eq!(module("/elsewhere/x.py", &path), "");
-    assert_eq!(module("<string>", &path), "");
 }
 
 #[test]

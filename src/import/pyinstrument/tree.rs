@@ -3,7 +3,7 @@
 //! Nodes are read with a stack of our own: a tree is as deep as the program's stack was, which is deeper
 //! than general JSON readers allow.
 
-use super::{About, dotted, function, is_thread, module, parts, thread_track};
+use super::{About, function, is_thread, parts, thread_track};
 use crate::import::ImportError;
 use crate::import::json::{Decimal, Json, Oddities};
 use crate::model::{Basis, Metric, ProfileBuilder, StackId, StringId, Strings};
@@ -16,8 +16,6 @@ struct Node {
     name: StringId,
     class: StringId,
     file: StringId,
-    /// The path below `sys.path`, as the JSON renderer writes it.
-    short: StringId,
     line: u32,
     /// The running line on which most time was spent; 0 when unknown.
     running: u32,
@@ -43,7 +41,6 @@ impl Tree {
             name: empty,
             class: empty,
             file: empty,
-            short: empty,
             line: 0,
             running: 0,
             hidden: false,
@@ -112,11 +109,7 @@ impl Tree {
             stacks.push(if node.hidden || (is_thread(&file) && node.parent == ROOT) {
                 caller
             } else {
-                let module = match b.text(node.short).replace('\\', "/") {
-                    short if short.ends_with(".py") && !short.starts_with("..") => dotted(&short),
-                    _ => module(&file, &about.sys_path),
-                };
-                let id = function(b, &class, (&name, &file, node.line), &module);
+                let id = function(b, &class, (&name, &file, node.line));
                 let frame = b.frame(id, node.running);
                 Some(b.stack(caller, frame))
             });
@@ -148,11 +141,6 @@ fn read_field(json: &mut Json<'_>, node: &mut Node, b: &mut ProfileBuilder) -> R
         b"file_path" => {
             if json.string()? {
                 node.file = b.string(json.text());
-            }
-        }
-        b"file_path_short" => {
-            if json.string()? {
-                node.short = b.string(json.text());
             }
         }
         b"class_name" => {
