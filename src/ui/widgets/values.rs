@@ -72,5 +72,4 @@ fn copied_on_click(ui: &mut Ui, name: &str, value: &str, color: egui::Color32) {
     if copied {
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(400));
     }
-    response.on_hover_text("Click to copy");
 }
