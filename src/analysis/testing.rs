@@ -6,8 +6,10 @@
 //! [worker]                following spans and samples belong to this track («main» at first)
 //! load 0 100              a span, ns; spans of a track nest by their times
 //! load 0 100 alloc=64     … with a further inclusive cost
+//! load! 0 100             … that ended with an error; `load~ 0 100` never ended
 //! main>load 10            samples without time: a stack, root first, and their weight
-//! main>load @0..10        a sample that covers a time; its weight is the length
+//! main>load @0..10        a sample that covers a time; its weight is the length; `>` alone has no stack
+//! main:7>load 10          the same at line 7 of main
 //! fn load 5/2 10 30       a call-graph node: calls/primitive calls, self, total (`-` for unknown calls)
 //! main -> load 5/2 10 30  an edge: calls/primitive calls, self of the callee, total
 //! ```
@@ -19,8 +21,8 @@ use std::sync::Arc;
 use super::{CallTree, TreeCosts};
 use crate::jobs::Job;
 use crate::model::{
-    ArgsRef, Calls, FunctionId, FunctionSpec, Metric, MetricId, NodeCosts, Profile, ProfileBuilder, StackId,
-    TrackId, TrackKind, TrackSpec, Unit,
+    ArgsRef, Calls, FunctionId, FunctionSpec, Metric, MetricId, NodeCosts, Profile, ProfileBuilder,
+    SpanStatus, StackId, TrackId, TrackKind, TrackSpec, Unit,
 };
 use crate::query::{Engine, Query, Subject};
 
@@ -106,8 +108,9 @@ impl Dsl {
 
     fn stack(&mut self, path: &str) -> Option<StackId> {
         path.split('>').filter(|name| !name.is_empty()).fold(None, |parent, name| {
+            let (name, line) = name.split_once(':').unwrap_or((name, "0"));
             let function = self.function(name);
-            let frame = self.builder.frame(function, 0);
+            let frame = self.builder.frame(function, int(line) as u32);
             Some(self.builder.stack(parent, frame))
         })
     }
@@ -148,8 +151,12 @@ impl Dsl {
                 self.builder.sample(self.track, stack, &[(self.time, int(weight))]);
             }
             [name, start, end, ref costs @ ..] => {
-                let function = self.function(name);
-                let span = self.builder.span(self.track, int(start), int(end), function, ArgsRef::NONE);
+                let function = self.function(name.trim_end_matches(['!', '~']));
+                let span = self.builder.open_span(self.track, int(start), function, ArgsRef::NONE);
+                let status = if name.ends_with('!') { SpanStatus::Error } else { SpanStatus::Ok };
+                if !name.ends_with('~') {
+                    self.builder.close_span(self.track, span, int(end), status);
+                }
                 for cost in costs {
                     let (key, value) = cost.split_once('=').expect("key=cost");
                     let metric = self.builder.metric(Metric::new(key, key, Unit::Bytes));

@@ -11,9 +11,7 @@ mod merged;
 pub mod mips;
 mod sandwich;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod time;
 
 pub use matched::{Matched, MatchedShare};
@@ -194,7 +192,9 @@ pub enum Axis {
 struct NodeNumbers {
     own: Vec<i64>,
     total: Vec<i64>,
-    count: Vec<u64>,
+    /// Empty when not known, as in [`TreeCosts`].
+    calls: Vec<u64>,
+    samples: Vec<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -236,8 +236,10 @@ pub struct BoxCosts {
     pub own: i64,
     /// Own cost and that of all below.
     pub total: i64,
-    /// Spans or samples behind it; for an estimated tree its calls.
-    pub count: u64,
+    /// Calls, where they were counted or recorded as spans.
+    pub calls: Option<u64>,
+    /// Samples at or below it, where there are samples.
+    pub samples: Option<u64>,
 }
 
 /// All rows of a flame chart.
@@ -450,11 +452,15 @@ impl FlameRows {
         match (self.origin(at)?, &self.numbers) {
             (Origin::Node(node), Numbers::Tree(costs)) => {
                 let i = node as usize;
-                Some(BoxCosts { own: costs.own[i], total: costs.total[i], count: costs.count[i] })
+                let known = |column: &[u64]| column.get(i).copied();
+                let (calls, samples) = (known(&costs.calls), known(&costs.samples_total));
+                Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples })
             }
             (Origin::Merged(node), Numbers::Own(costs)) => {
                 let i = node as usize;
-                Some(BoxCosts { own: costs.own[i], total: costs.total[i], count: costs.count[i] })
+                let known = |column: &[u64]| column.get(i).copied();
+                let (calls, samples) = (known(&costs.calls), known(&costs.samples));
+                Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples })
             }
             _ => None,
         }
@@ -519,7 +525,7 @@ impl FlameRows {
     #[must_use]
     pub fn find_path(&self, path: &[FunctionId]) -> Option<BoxAt> {
         let Numbers::Tree(costs) = &self.numbers else { return None };
-        self.find_node(costs.tree.find(path)?)
+        self.find_node(costs.tree.find(path, &self.profile.functions)?)
     }
 
     fn find_node(&self, node: u32) -> Option<BoxAt> {
@@ -578,7 +584,7 @@ impl FlameRows {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let numbers = match &self.numbers {
-            Numbers::Own(own) => own.own.len() * 24,
+            Numbers::Own(own) => own.own.len() * 32,
             Numbers::None | Numbers::Tree(_) => 0,
         };
         self.rows.len() * size_of::<Row>()

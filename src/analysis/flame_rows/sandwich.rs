@@ -35,7 +35,8 @@ impl Query for Sandwich {
         let profile = cx.profile();
         let outermost = outermost(&costs, self.function);
         let mut out = FlameRows::new(profile, Axis::Cost(self.costs.metric), costs.tree.basis.clone());
-        let mut halves = Trie::default();
+        let mut halves =
+            Trie { counted: (!costs.calls.is_empty(), !costs.samples_total.is_empty()), ..Trie::default() };
         callers(&costs, &outermost, &mut halves, cx.job())?;
         let split = halves.parents.len();
         let upper = halves.place(0..split, profile, cx.job())?;
@@ -83,6 +84,8 @@ struct Trie {
     numbers: NodeNumbers,
     index: FxHashMap<(u32, (bool, u32)), u32>,
     full: bool,
+    /// Whether calls and samples are known.
+    counted: (bool, bool),
 }
 
 impl Trie {
@@ -99,16 +102,26 @@ impl Trie {
         self.symbols.push(symbol);
         self.numbers.own.push(0);
         self.numbers.total.push(0);
-        self.numbers.count.push(0);
+        self.numbers.calls.extend(self.counted.0.then_some(0));
+        self.numbers.samples.extend(self.counted.1.then_some(0));
         self.index.insert((parent, symbol.key()), new);
         Some(new)
     }
 
-    fn add(&mut self, node: u32, own: i64, total: i64, count: u64) {
-        let (i, numbers) = (node as usize, &mut self.numbers);
-        numbers.own[i] = numbers.own[i].saturating_add(own);
-        numbers.total[i] = numbers.total[i].saturating_add(total);
-        numbers.count[i] = numbers.count[i].saturating_add(count);
+    /// Adds the costs of the tree's `node` to `to`; its own cost only when `own`.
+    fn add(&mut self, to: u32, costs: &TreeCosts, node: u32, own: bool) {
+        let (to, node, numbers) = (to as usize, node as usize, &mut self.numbers);
+        if own {
+            numbers.own[to] = numbers.own[to].saturating_add(costs.own[node]);
+        }
+        numbers.total[to] = numbers.total[to].saturating_add(costs.total[node]);
+        for (column, more) in
+            [(&mut numbers.calls, &costs.calls), (&mut numbers.samples, &costs.samples_total)]
+        {
+            if let (Some(sum), Some(more)) = (column.get_mut(to), more.get(node)) {
+                *sum = sum.saturating_add(*more);
+            }
+        }
     }
 
     fn place(
@@ -130,7 +143,6 @@ impl Trie {
 fn callers(costs: &TreeCosts, outermost: &[u32], trie: &mut Trie, job: &Job) -> Result<(), Cancelled> {
     for (i, &node) in outermost.iter().enumerate() {
         job.checkpoint(i as u64, outermost.len() as u64)?;
-        let (total, count) = (costs.total[node as usize], costs.count[node as usize]);
         let mut at = NO_NODE;
         for step in costs.tree.ancestors(node) {
             let symbol = costs.tree.nodes[step as usize].symbol;
@@ -139,8 +151,7 @@ fn callers(costs: &TreeCosts, outermost: &[u32], trie: &mut Trie, job: &Job) -> 
                 break;
             };
             // The own cost of the function itself; its callers' own cost is not part of this chart.
-            let own = if at == NO_NODE { costs.own[node as usize] } else { 0 };
-            trie.add(next, own, total, count);
+            trie.add(next, costs, node, at == NO_NODE);
             at = next;
         }
     }
@@ -161,8 +172,7 @@ fn callees(costs: &TreeCosts, outermost: &[u32], trie: &mut Trie, job: &Job) -> 
             let lost = node != root && above == NO_NODE;
             let merged = if lost { None } else { trie.child(above, symbol) };
             if let Some(merged) = merged {
-                let n = node as usize;
-                trie.add(merged, costs.own[n], costs.total[n], costs.count[n]);
+                trie.add(merged, costs, node, true);
             }
             at.push(merged.unwrap_or(NO_NODE));
         }

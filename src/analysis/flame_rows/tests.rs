@@ -1,11 +1,37 @@
 //! Known answers and laws of flame rows.
 
-use super::testing::{ask, samples, spans, time, track};
 use super::*;
 use crate::analysis::scope::{Scope, Transform};
+use crate::analysis::testing::{function, profile};
 use crate::analysis::tree_costs::Costs;
-use crate::model::{FunctionSpec, Metric, ProfileBuilder, Unit};
+use crate::model::{FunctionSpec, Metric, ProfileBuilder, TrackKind, TrackSpec};
+use crate::query::{Engine, Query, Subject};
 use proptest::prelude::*;
+
+/// Samples as `weight path`, parted by `;`, one after the other when they are timed.
+fn samples(text: &str, timed: bool) -> Arc<Profile> {
+    let mut now = 0;
+    let line = |line: &str| {
+        let (weight, path) = line.trim().split_once(' ').unwrap();
+        if !timed {
+            return format!("{path} {weight}");
+        }
+        let start = now;
+        now += weight.parse::<i64>().unwrap();
+        format!("{path} @{start}..{now}")
+    };
+    profile(&text.split(';').map(line).collect::<Vec<_>>().join(";"))
+}
+
+fn ask<Q: Query<Output = FlameRows>>(profile: &Arc<Profile>, query: &Q) -> Arc<FlameRows> {
+    let subject = Subject { run: 1, revision: 0, profile: profile.clone() };
+    Engine::inline().now(&subject, query, &crate::jobs::Job::new()).unwrap()
+}
+
+/// The rows of all tracks in time order.
+pub(crate) fn time(profile: &Arc<Profile>) -> Arc<FlameRows> {
+    ask(profile, &TimeOrder(Scope::default()))
+}
 
 fn costs(scope: Scope) -> Costs {
     Costs { scope, metric: MetricId(0), range: None }
@@ -18,10 +44,6 @@ fn merged(profile: &Arc<Profile>, order: MergedOrder) -> Arc<FlameRows> {
 fn sandwich(profile: &Arc<Profile>, name: &str) -> Arc<FlameRows> {
     let function = function(profile, name);
     ask(profile, &Sandwich { costs: costs(Scope::default()), function })
-}
-
-fn function(profile: &Profile, name: &str) -> FunctionId {
-    profile.functions.ids().find(|&f| profile.function_name(f) == name).unwrap()
 }
 
 /// Rows as `name start-end | …`.
@@ -42,7 +64,7 @@ fn show(rows: &FlameRows) -> Vec<String> {
 
 #[test]
 fn time_order_keeps_lanes_depths_and_marks() {
-    let p = spans("a 0 10\n b 1 4\n c! 5 9\n a 12 20\n b~ 13\n -- gpu\n k 2 6\n k 4 8");
+    let p = profile("a 0 10; b 1 4; c! 5 9; a 12 20; b~ 13 13; [gpu]; k 2 6; k 4 8");
     let rows = time(&p);
     assert_eq!(
         show(&rows),
@@ -61,7 +83,7 @@ fn time_order_keeps_lanes_depths_and_marks() {
 
 #[test]
 fn transforms_change_time_order_too() {
-    let p = spans("a 0 10\n a 1 9\n b 2 5\n c 3 4");
+    let p = profile("a 0 10; a 1 9; b 2 5; c 3 4");
     let order = |t| show(&ask(&p, &TimeOrder(Scope { tracks: vec![], transforms: vec![t] })));
     assert_eq!(order(Transform::CollapseRecursion), ["a 0-10", "b 2-5", "c 3-4"]);
     assert_eq!(order(Transform::MergeFunction(function(&p, "b"))), ["a 0-10", "a 1-9", "c 3-4"]);
@@ -75,21 +97,21 @@ fn transforms_change_time_order_too() {
 
 #[test]
 fn samples_merge_over_equal_beginnings() {
-    let p = samples("2 a;b\n 1 a;b;c\n 3 a;d\n 1 -\n 1 a;b", true);
+    let p = samples("2 a>b; 1 a>b>c; 3 a>d; 1 >; 1 a>b", true);
     assert_eq!(show(&time(&p)), ["a 0-6 | a 7-8", "b 0-3 | d 3-6 | b 7-8", "c 2-3"]);
-    let lines = samples("2 a:1;b:5\n 2 a:2;b:6\n 2 a:2;c:1", true);
+    let lines = samples("2 a:1>b:5; 2 a:2>b:6; 2 a:2>c:1", true);
     assert_eq!(show(&time(&lines)), ["a 0-6", "b 0-4 | c 4-6"], "lines do not part a function");
     assert!(time(&samples("1 a", false)).is_empty(), "samples without time have no order");
 }
 
 #[test]
 fn left_heavy_and_alphabetical() {
-    let p = samples("1 m;a;x\n 5 m;b\n 2 m;a;y\n 4 k", false);
+    let p = samples("1 m>a>x; 5 m>b; 2 m>a>y; 4 k", false);
     let left = merged(&p, MergedOrder::Heaviest);
     assert_eq!(show(&left), ["m 0-8 | k 8-12", "b 0-5 | a 5-8", "y 5-7 | x 7-8"]);
     assert_eq!(show(&merged(&p, MergedOrder::Name)), ["k 0-4 | m 4-12", "a 4-7 | b 7-12", "x 4-5 | y 5-7"]);
     let a = BoxAt { row: 1, index: 1 };
-    assert_eq!(left.costs(a), Some(BoxCosts { own: 0, total: 3, count: 2 }));
+    assert_eq!(left.costs(a), Some(BoxCosts { own: 0, total: 3, calls: None, samples: Some(2) }));
     assert_eq!(left.find_path(&[function(&p, "m"), function(&p, "a")]), Some(a));
     assert_eq!(left.find_function(function(&p, "y")), Some(BoxAt { row: 2, index: 0 }));
     assert_eq!(left.sum, 12);
@@ -97,7 +119,7 @@ fn left_heavy_and_alphabetical() {
 
 #[test]
 fn sandwich_counts_the_outermost_occurrence() {
-    let p = samples("1 m;f;x\n 2 m;g;f\n 3 m;f;f;y\n 4 m;z", false);
+    let p = samples("1 m>f>x; 2 m>g>f; 3 m>f>f>y; 4 m>z", false);
     let rows = sandwich(&p, "f");
     let groups: Vec<_> = rows
         .groups
@@ -108,13 +130,16 @@ fn sandwich_counts_the_outermost_occurrence() {
     assert_eq!(groups[0].1, ["m 4-6", "m 0-4 | g 4-6", "f 0-6"]);
     assert_eq!(groups[1].1, ["f 0-6", "f 0-3 | x 3-4", "y 0-3"]);
     let top = rows.groups[1].rows.start;
-    assert_eq!(rows.costs(BoxAt { row: top, index: 0 }), Some(BoxCosts { own: 2, total: 6, count: 3 }));
+    assert_eq!(
+        rows.costs(BoxAt { row: top, index: 0 }),
+        Some(BoxCosts { own: 2, total: 6, calls: None, samples: Some(3) })
+    );
     assert_eq!(rows.sum, 10, "shares are of everything");
 }
 
 #[test]
 fn hits_and_neighbours() {
-    let p = spans("a 0 10\n b 1 4\n c 5 9\n d 5 6");
+    let p = profile("a 0 10; b 1 4; c 5 9; d 5 6");
     let rows = time(&p);
     assert_eq!(rows.at(1, 4.5), None);
     assert_eq!(rows.at(1, 5.0), Some(1));
@@ -143,7 +168,7 @@ fn folded_levels_add_up_and_keep_the_longest_and_errors() {
         let length = if i % 10 == 0 { 30 } else { 5 };
         text += &format!("{name} {} {}\n", i * 50, i * 50 + length);
     }
-    let rows = time(&spans(&text));
+    let rows = time(&profile(&text));
     let level = rows.level(1, 400.0);
     let finest = rows.finest(1);
     assert!(matches!(level, Level::Folded(b) if b.len() <= 1000), "{}", level.len());
@@ -165,8 +190,8 @@ fn folded_levels_add_up_and_keep_the_longest_and_errors() {
 #[test]
 fn a_million_deep_stack_and_one_that_alternates_are_no_problem() {
     let mut b = ProfileBuilder::new("test");
-    let metric = b.metric(Metric::new("samples", "Samples", Unit::Count));
-    let id = b.track(track("main"));
+    let metric = b.metric(Metric::time());
+    let id = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
     let f = b.function(FunctionSpec::named("f"));
     let mut stack = None;
     for line in 0..300_000 {
@@ -188,9 +213,9 @@ fn any_samples() -> impl Strategy<Value = String> {
     proptest::collection::vec((1..50u32, path), 1..40).prop_map(|rows| {
         let line = |(w, path): (u32, Vec<u8>)| {
             let names: Vec<_> = path.iter().map(|n| format!("f{n}")).collect();
-            format!("{w} {}", names.join(";"))
+            format!("{w} {}", names.join(">"))
         };
-        rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
+        rows.into_iter().map(line).collect::<Vec<_>>().join(";")
     })
 }
 
@@ -198,7 +223,7 @@ proptest! {
     #[test]
     fn roots_add_up_and_children_stand_within_parents(text in any_samples()) {
         let p = samples(&text, false);
-        let whole: i64 = text.lines().map(|l| l.split(' ').next().unwrap().parse::<i64>().unwrap()).sum();
+        let whole: i64 = text.split(';').map(|l| l.split(' ').next().unwrap().parse::<i64>().unwrap()).sum();
         for order in [MergedOrder::Heaviest, MergedOrder::Name] {
             let rows = merged(&p, order);
             prop_assert_eq!(rows.sum, whole);
@@ -219,7 +244,7 @@ proptest! {
     fn both_halves_of_a_sandwich_are_the_functions_total(text in any_samples(), f in 0..5u8) {
         let p = samples(&text, false);
         let name = format!("f{f}");
-        let total: i64 = text.lines().filter(|l| l.contains(&name))
+        let total: i64 = text.split(';').filter(|l| l.contains(&name))
             .map(|l| l.split(' ').next().unwrap().parse::<i64>().unwrap()).sum();
         prop_assume!(total > 0);
         let rows = sandwich(&p, &name);
@@ -237,7 +262,7 @@ proptest! {
         let p = samples(&text, true);
         let rows = time(&p);
         let mut now = 0;
-        for line in text.lines() {
+        for line in text.split(';') {
             let (weight, path) = line.split_once(' ').unwrap();
             let weight: i64 = weight.parse().unwrap();
             for t in [now, now + weight - 1] {
@@ -245,7 +270,7 @@ proptest! {
                     .map_while(|row| rows.at(row, t as f64 + 0.5).map(|i| rows.finest(row).get(i as usize)))
                     .map(|b| b.who.label(&p).to_owned())
                     .collect();
-                prop_assert_eq!(names.join(";"), path);
+                prop_assert_eq!(names.join(">"), path);
             }
             now += weight;
         }

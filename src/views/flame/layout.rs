@@ -388,7 +388,8 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::flame_rows::testing::{spans, time};
+    use crate::analysis::flame_rows::tests::time;
+    use crate::analysis::testing::profile;
     use crate::views::flame::METRICS;
 
     fn port(t0: f64, t1: f64, width: f32) -> Port {
@@ -414,7 +415,7 @@ mod tests {
 
     #[test]
     fn boxes_stand_where_their_times_are() {
-        let rows = time(&spans("a 0 100\n b 10 40\n c 50 51\n d 60 62"));
+        let rows = time(&profile("a 0 100; b 10 40; c 50 51; d 60 62"));
         let layout = layout(&rows, &stack(&rows, false), &port(0.0, 100.0, 50.0));
         let texels = format!("{}c....d{} @18", ".".repeat(25), ".".repeat(19));
         assert_eq!(show(&rows, &layout), ["a 0..50 @0", "b 5..20 @18", &texels]);
@@ -422,14 +423,14 @@ mod tests {
 
     #[test]
     fn a_zoomed_chart_is_cut_at_its_edges() {
-        let rows = time(&spans("a 0 1000000\n b 10 400000\n c 400000 999999"));
+        let rows = time(&profile("a 0 1000000; b 10 400000; c 400000 999999"));
         let layout = layout(&rows, &stack(&rows, false), &port(399_990.0, 400_010.0, 40.0));
         assert_eq!(show(&rows, &layout), ["a -3..43 @0", "b -3..20 @18", "c 20..43 @18"]);
     }
 
     #[test]
     fn the_longest_box_of_a_pixel_shows_and_errors_stay_visible() {
-        let rows = time(&spans("a 0 10\nb 10 40\nc! 40 41\nd 1000 2000"));
+        let rows = time(&profile("a 0 10;b 10 40;c! 40 41;d 1000 2000"));
         let layout = layout(&rows, &stack(&rows, false), &port(0.0, 2000.0, 20.0));
         assert_eq!(show(&rows, &layout), ["d 10..20 @0", "b................... @0"]);
         assert!(layout.texels.cells[0].unwrap().is_error());
@@ -444,7 +445,7 @@ mod tests {
 
     #[test]
     fn groups_fold_and_scroll() {
-        let rows = time(&spans("-- x\na 0 10\n b 1 4\n-- y\nc 2 6\nd 4 8"));
+        let rows = time(&profile("[x];a 0 10; b 1 4;[y];c 2 6;d 4 8"));
         let open = stack(&rows, true);
         let (h, r, g) = (METRICS.header, METRICS.row, METRICS.gap);
         let strips: Vec<_> = open.visible(0.0, 500.0).collect();
@@ -475,7 +476,7 @@ mod tests {
         for i in 0..20_000 {
             text += &format!("f{} {} {}\n", i % 7, i * 10, i * 10 + 3 + i % 5);
         }
-        let rows = time(&spans(&text));
+        let rows = time(&profile(&text));
         let stacking = stack(&rows, false);
         let (a, b) = (port(50_000.0, 150_000.0, 400.0), port(50_000.0 + 250.0 * 3.0, 150_750.0, 400.0));
         let [a, b] = [layout(&rows, &stacking, &a), layout(&rows, &stacking, &b)];

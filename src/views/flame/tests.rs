@@ -9,7 +9,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use super::*;
-use crate::analysis::flame_rows::testing::{samples, spans};
+use crate::analysis::testing::{function, profile};
 use crate::analysis::{Scope, Transform};
 use crate::query::{Engine, Subject};
 use crate::state::Interaction;
@@ -86,11 +86,7 @@ fn harness(profile: Arc<Profile>) -> Harness<'static, Stage> {
 }
 
 fn two_levels() -> Arc<Profile> {
-    spans("main 0 1000\n load 0 400\n run 400 900\n step 400 600\n step 600 800")
-}
-
-fn function(profile: &Profile, name: &str) -> FunctionId {
-    profile.functions.ids().find(|&f| profile.function_name(f) == name).unwrap()
+    profile("main 0 1000; load 0 400; run 400 900; step 400 600; step 600 800")
 }
 
 #[test]
@@ -180,7 +176,7 @@ fn a_selection_made_elsewhere_is_brought_into_view() {
     for i in 0..1000 {
         text += &format!("f{i} {} {}\n", i * 1000, i * 1000 + 900);
     }
-    let mut h = harness(spans(&text));
+    let mut h = harness(profile(&text));
     let span = Item::Span { track: crate::model::TrackId(0), row: 900 };
     h.state_mut().interaction.selection = Some(span);
     h.run();
@@ -212,19 +208,19 @@ fn modes_change_and_the_sandwich_takes_the_selection() {
 
 #[test]
 fn without_times_the_view_says_why_and_offers_another_order() {
-    let mut h = harness(samples("3 a;b\n 1 a;c", false));
-    assert!(h.query_by_label("a 4").is_some(), "left heavy is shown from the start");
+    let mut h = harness(profile("a>b 3; a>c 1"));
+    assert!(h.query_by_label("a 4 ns").is_some(), "left heavy is shown from the start");
     h.get_by_label("Time order").click();
     h.run();
     assert!(h.query_by_label("No time order").is_some());
     h.get_by_label("Show left heavy").click();
     h.run();
-    assert!(h.query_by_label("b 3").is_some());
+    assert!(h.query_by_label("b 3 ns").is_some());
 }
 
 #[test]
 fn tracks_fold_and_open_again_for_a_selection() {
-    let mut h = harness(spans("-- one\na 0 100\n-- two\nb 0 100"));
+    let mut h = harness(profile("[one];a 0 100;[two];b 0 100"));
     assert!(h.query_by_label("a 100 ns").is_some());
     let canvas = h.get_by_label("Flame chart").rect();
     let header = canvas.left_top() + vec2(100.0, 10.0);
@@ -244,11 +240,11 @@ fn tracks_fold_and_open_again_for_a_selection() {
 fn the_view_works_in_the_smallest_pane_and_on_odd_profiles() {
     for profile in [
         two_levels(),
-        spans("a 5 5"),
-        spans("a 0 1\nb 9000000000000000000 9100000000000000000"),
-        spans("a -9000000000000000000 9000000000000000000\nb 0 10"),
-        samples("1 -", true),
-        samples("0 a;b", true),
+        profile("a 5 5"),
+        profile("a 0 1;b 9000000000000000000 9100000000000000000"),
+        profile("a -9000000000000000000 9000000000000000000;b 0 10"),
+        profile("> @0..1"),
+        profile("a>b @0..0"),
     ] {
         for size in [vec2(1.0, 1.0), vec2(90.0, 60.0), vec2(700.0, 300.0)] {
             for mode in Mode::ALL {

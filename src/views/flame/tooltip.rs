@@ -101,10 +101,10 @@ impl Facts {
         self.row("Total", with_share(format::cost(unit, costs.total), costs.total, rows.sum, &whole));
         self.row("Self", with_share(format::cost(unit, costs.own), costs.own, rows.sum, &whole));
         self.add_caller(rows, at, costs.total);
-        let track_samples = rows.profile().sample_count() > 0;
-        let name = if track_samples && rows.profile().span_count() == 0 { "Samples" } else { "Calls" };
-        if costs.count > 0 {
-            self.row(name, format::count(i64::try_from(costs.count).unwrap_or(i64::MAX)));
+        for (name, number) in [("Calls", costs.calls), ("Samples", costs.samples)] {
+            if let Some(number) = number {
+                self.row(name, format::count(i64::try_from(number).unwrap_or(i64::MAX)));
+            }
         }
     }
 
