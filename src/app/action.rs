@@ -98,7 +98,8 @@ pub fn all() -> Vec<Entry> {
     ];
     for (i, format) in crate::export::FORMATS.iter().enumerate() {
         let key = if i == 0 { ctrl(Key::S) } else { None };
-        let title = if i == 0 { "Save session…".to_owned() } else { format!("Export as {}…", format.title) };
+        let title =
+            if i == 0 { "Save session…".to_owned() } else { format!("Export as {}…", format.title) };
         list.push(Entry { action: Action::Export(i), title, key, menu: Menu::File });
     }
     list.extend([

@@ -32,7 +32,9 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
 
 fn menus(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
     let entries = action::all();
-    for (menu, title) in [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::View, "View"), (Menu::Help, "Help")] {
+    for (menu, title) in
+        [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::View, "View"), (Menu::Help, "Help")]
+    {
         ui.menu_button(title, |ui| {
             for entry in entries.iter().filter(|e| e.menu == menu) {
                 item(app, entry, ui, actions);
@@ -167,7 +169,11 @@ fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, comma
     let palette = Palette::of(ui);
     if let Some((from, to)) = now.range {
         let text = format!("{} – {} ✖", format::duration(from), format::duration(to));
-        if ui.button(text).on_hover_text("All views show this part of the time. Click for all of it.").clicked() {
+        if ui
+            .button(text)
+            .on_hover_text("All views show this part of the time. Click for all of it.")
+            .clicked()
+        {
             commands.push(Command::SetRange(None));
         }
     }

@@ -106,9 +106,10 @@ impl App {
         settings_path: Option<PathBuf>,
     ) -> Self {
         let (sender, inbox) = mpsc::channel();
-        let layouts: Option<(Panes, Panes)> = settings.layout.as_ref().and_then(|saved| {
-            Some((Panes::load(saved.get("timed")?)?, Panes::load(saved.get("untimed")?)?))
-        });
+        let layouts: Option<(Panes, Panes)> = settings
+            .layout
+            .as_ref()
+            .and_then(|saved| Some((Panes::load(saved.get("timed")?)?, Panes::load(saved.get("untimed")?)?)));
         let (timed, untimed) = layouts.unwrap_or_else(|| (Panes::standard(true), Panes::standard(false)));
         Self {
             session: Session::default(),
@@ -240,7 +241,10 @@ impl App {
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
                 if warnings > 0 {
-                    self.say(Tone::Warning, format!("{label} was opened with {warnings} warnings, see the summary."));
+                    self.say(
+                        Tone::Warning,
+                        format!("{label} was opened with {warnings} warnings, see the summary."),
+                    );
                 } else {
                     self.say(Tone::Good, format!("Opened {label}."));
                 }

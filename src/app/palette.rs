@@ -2,8 +2,8 @@
 
 use egui::{Key, Ui};
 
-use super::action::{self, Action};
 use super::App;
+use super::action::{self, Action};
 use crate::ui::theme::Palette as Colors;
 
 /// Most lines shown.
@@ -51,7 +51,8 @@ impl Palette {
                 let row = ui.horizontal(|ui| {
                     let name = ui.selectable_label(i == self.marked, &entry.title);
                     if let Some(key) = &entry.key {
-                        let text = egui::RichText::new(ui.format_shortcut(key)).color(Colors::of(ui).text_weak);
+                        let text =
+                            egui::RichText::new(ui.format_shortcut(key)).color(Colors::of(ui).text_weak);
                         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.label(text));
                     }
                     name

@@ -160,7 +160,9 @@ impl Panes {
             let pane = self.tree.tiles.insert_pane(Pane { view: kind.id.into(), number: self.next });
             match self.largest_tabs() {
                 Some(tabs) => {
-                    if let Some(egui_tiles::Tile::Container(Container::Tabs(tabs))) = self.tree.tiles.get_mut(tabs) {
+                    if let Some(egui_tiles::Tile::Container(Container::Tabs(tabs))) =
+                        self.tree.tiles.get_mut(tabs)
+                    {
                         tabs.add_child(pane);
                         tabs.set_active(pane);
                     }

@@ -50,14 +50,23 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
 
 fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui);
-    ui.label(egui::RichText::new("inferscope").font(crate::ui::theme::strong(30.0)).color(palette.text_strong));
-    ui.label(egui::RichText::new("See where an LLM application spends its time, memory and tokens.").color(palette.text_weak));
+    ui.label(
+        egui::RichText::new("inferscope").font(crate::ui::theme::strong(30.0)).color(palette.text_strong),
+    );
+    ui.label(
+        egui::RichText::new("See where an LLM application spends its time, memory and tokens.")
+            .color(palette.text_weak),
+    );
     ui.add_space(18.0);
     ui.horizontal(|ui| {
         if widgets::primary_button(ui, "Open profiles…").clicked() {
             actions.push(Action::Open);
         }
-        if ui.button("Record a run…").on_hover_text("Runs a real pipeline and text generation here, and records it").clicked() {
+        if ui
+            .button("Record a run…")
+            .on_hover_text("Runs a real pipeline and text generation here, and records it")
+            .clicked()
+        {
             actions.push(Action::Record);
         }
         ui.label(egui::RichText::new("or drop files here").color(palette.text_weak));
@@ -124,7 +133,8 @@ pub(super) fn waiting(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             }
         }
         RunState::Live => {
-            let stage = app.recording.as_ref().and_then(recorder::Live::status).map(|s| s.stage).unwrap_or_default();
+            let stage =
+                app.recording.as_ref().and_then(recorder::Live::status).map(|s| s.stage).unwrap_or_default();
             EmptyState::new(Icon::Record, "Recording has started", &stage).show(ui);
         }
         RunState::Loading | RunState::Ready => {

@@ -40,7 +40,12 @@ pub(super) fn workload_list() -> String {
     for workload in WORKLOADS {
         text += &format!("  {}: {}\n", workload.id(), workload.about());
         for p in workload.params() {
-            text += &format!("      {:<18} {} [default: {}]\n", p.key, p.help, if p.default.is_empty() { "–" } else { p.default });
+            text += &format!(
+                "      {:<18} {} [default: {}]\n",
+                p.key,
+                p.help,
+                if p.default.is_empty() { "–" } else { p.default }
+            );
         }
     }
     text + "\nExample: inferscope record asyncio --set scale=0.1 -o run.inferscope"
@@ -88,7 +93,8 @@ fn free_name(stem: &str, extension: &str) -> PathBuf {
 }
 
 fn save(profile: &Profile, path: &Path) -> Result<(), Failure> {
-    export::write_file(&FORMATS[0], profile, path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))
+    export::write_file(&FORMATS[0], profile, path)
+        .map_err(|e| Failure::new(format!("{}: {e}", path.display())))
 }
 
 /// Records with a progress line. The first Ctrl-C stops and keeps, the second one throws away.
@@ -130,7 +136,11 @@ impl ProgressLine {
         let s = recording.status();
         let share = s.progress.map(|p| format!("{:>3.0} % ", p * 100.0)).unwrap_or_default();
         let time = format::duration(s.elapsed.as_nanos().min(i64::MAX as u128) as i64);
-        format!("Recording {share}{time:>8}  {}, {}", format::counted(s.spans as i64, "span", "spans"), s.stage)
+        format!(
+            "Recording {share}{time:>8}  {}, {}",
+            format::counted(s.spans as i64, "span", "spans"),
+            s.stage
+        )
     }
 
     fn show(&mut self, recording: &Recording) {

@@ -90,9 +90,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     }
     if let Some(name) = &args.select {
         let function = profile.functions.ids().find(|&f| profile.function_name(f) == name);
-        let function = function.ok_or_else(|| {
-            Failure::new(format!("{}: has no function «{name}»", args.file.display()))
-        })?;
+        let function = function
+            .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
         app.command(crate::state::Command::Select(Some(crate::state::Item::Function(function))));
     }
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
@@ -118,5 +117,6 @@ fn draw(app: &mut App, size: (f32, f32), scale: f32, theme: ThemeArg, path: &Pat
     })
     .map_err(failed)?;
     let bytes = software::encode_png(&image).map_err(failed)?;
-    std::fs::write(path, bytes).map_err(|e| Failure::new(format!("{}: cannot be written ({e})", path.display())))
+    std::fs::write(path, bytes)
+        .map_err(|e| Failure::new(format!("{}: cannot be written ({e})", path.display())))
 }

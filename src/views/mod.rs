@@ -5,6 +5,9 @@
 //! layout's own table). It reads the shared [`Interaction`] and changes it only by sending
 //! [`Command`]s; aggregates come only from queries ([`ViewCx::ask`]), never from work on this thread.
 
+pub mod functions;
+pub mod shared;
+
 use egui::{Response, Ui};
 
 use crate::import::Input;
@@ -119,7 +122,7 @@ pub struct ViewKind {
 }
 
 /// Every view, in menu order.
-pub static VIEWS: &[ViewKind] = &[];
+pub static VIEWS: &[ViewKind] = &[functions::KIND];
 
 /// The kind with id `id`.
 #[must_use]

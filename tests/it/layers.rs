@@ -17,11 +17,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("views", &["model", "jobs", "format", "query", "analysis", "state", "ui", "import"]),
     (
         "app",
-        &["model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export", "record"],
+        &[
+            "model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export",
+            "record",
+        ],
     ),
     (
         "cli",
-        &["model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export", "record", "app"],
+        &[
+            "model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export",
+            "record", "app",
+        ],
     ),
 ];
 
@@ -90,10 +96,11 @@ fn layers_point_one_way() {
                     }
                 }
                 for (krate, users) in CRATES {
-                    let used = line.contains(&format!("{krate}::")) || line.contains(&format!("use {krate};"));
-                    let word = line.match_indices(krate).any(|(at, _)| {
-                        !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-                    });
+                    let used =
+                        line.contains(&format!("{krate}::")) || line.contains(&format!("use {krate};"));
+                    let word = line
+                        .match_indices(krate)
+                        .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
                     if used && word && !users.contains(module) {
                         wrong.push(format!("{place}: {module} must not name the crate {krate}"));
                     }
