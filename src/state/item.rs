@@ -43,6 +43,24 @@ impl Item {
         }
     }
 
+    /// The call path of the item, root first, if it has one: that of a span is made of the spans around
+    /// it.
+    #[must_use]
+    pub fn path(&self, profile: &Profile) -> Option<Vec<FunctionId>> {
+        match self {
+            Self::Path(path) => Some(path.clone()),
+            Self::Span { track, row } => {
+                let spans = &profile.tracks.get(track.index())?.spans;
+                spans.rows.get(*row as usize)?;
+                let mut path: Vec<_> =
+                    spans.ancestors(*row).map(|r| spans.rows[r as usize].function).collect();
+                path.reverse();
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+
     /// The time that the item covers, ns.
     #[must_use]
     pub fn interval(&self, profile: &Profile) -> Option<(i64, i64)> {
@@ -130,10 +148,35 @@ pub fn related(item: &Item, other: &Item, profile: &Profile) -> bool {
         return true;
     }
     match (item.function(profile), other.function(profile)) {
-        (Some(a), Some(b)) => {
+        (Some(a), Some(b)) if a == b => match (item, other) {
+            (Item::Function(_), _) | (_, Item::Function(_)) => true,
+            (Item::Path(path), Item::Span { track, row }) | (Item::Span { track, row }, Item::Path(path)) => {
+                let spans = &profile.track(*track).spans;
+                let above = spans.ancestors(*row).map(|r| spans.rows[r as usize].function);
+                above.eq(path.iter().rev().copied())
+            }
             // A path or a span is one place; two different ones are not the same thing.
-            a == b && (matches!(item, Item::Function(_)) || matches!(other, Item::Function(_)))
-        }
+            _ => false,
+        },
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{function, path, profile};
+
+    #[test]
+    fn a_span_lies_on_its_path() {
+        let p = profile("main 0 100 / f 10 40 / g 20 30; g 60 70");
+        let span = |row| Item::Span { track: TrackId(0), row };
+        assert_eq!(span(2).path(&p), Some(path(&p, "main>f>g")));
+        assert_eq!((span(9).path(&p), Item::Time(3).path(&p)), (None, None));
+        let on = Item::Path(path(&p, "main>f>g"));
+        let g = Item::Function(function(&p, "g"));
+        assert!(related(&on, &span(2), &p) && related(&span(2), &on, &p) && related(&g, &span(3), &p));
+        assert!(!related(&on, &span(3), &p) && !related(&on, &Item::Path(path(&p, "main>g")), &p));
+        assert!(!related(&span(2), &span(3), &p) && related(&g, &on, &p));
     }
 }

@@ -10,9 +10,11 @@ mod definitions;
 #[cfg(test)]
 pub mod fixture;
 pub mod flame;
+pub mod functions;
 mod memory;
 mod moment;
 mod parts;
+pub mod shared;
 mod summary;
 mod time;
 
@@ -130,7 +132,12 @@ pub struct ViewKind {
 }
 
 /// Every view, in menu order.
-pub static VIEWS: &[ViewKind] = &[summary::KIND, flame::KIND, memory::KIND];
+pub static VIEWS: &[ViewKind] = &[
+    summary::KIND,
+    functions::KIND,
+    flame::KIND,
+    memory::KIND,
+];
 
 /// The kind with id `id`.
 #[must_use]

@@ -1,0 +1,271 @@
+//! What the columns are, how their numbers read, and what each means.
+
+use egui::Ui;
+
+use super::super::shared::copy::{Heading, Value};
+use super::super::shared::grid::Column;
+use super::super::shared::{self, path_cell, weak_cell};
+use crate::analysis::FunctionRow;
+use crate::analysis::function_list::{FunctionKey, FunctionOrder, SortKey};
+use crate::format::{self, UNKNOWN};
+use crate::model::{Calls, Profile, Strings, Unit};
+use crate::ui::theme::Palette;
+use crate::ui::widgets::{Cell, SortOrder, cell_text, share_bar};
+use crate::views::ViewCx;
+
+/// Number formats of the columns and what shares are a share of.
+pub struct Formats {
+    /// Self cost.
+    pub own: format::Column,
+    own_per_call: format::Column,
+    /// Total cost.
+    pub total: format::Column,
+    total_per_call: format::Column,
+    sum: i64,
+    unit: Unit,
+    /// Columns that have anything to show.
+    modules: bool,
+    places: bool,
+    categories: bool,
+}
+
+impl Formats {
+    /// Formats that fit the largest numbers of a list.
+    pub fn new(cx: &ViewCx<'_>, list: &FunctionOrder) -> Self {
+        let unit = shared::unit(cx.profile(), cx.interaction);
+        let column = |max| format::Column::for_max(unit, max);
+        let functions = cx.profile().functions.rows();
+        Self {
+            own: column(list.max.own),
+            own_per_call: column(list.max.own_per_call),
+            total: column(list.max.total),
+            total_per_call: column(list.max.total_per_call),
+            sum: list.table.sum,
+            unit,
+            modules: functions.iter().any(|f| f.module != Strings::EMPTY),
+            places: functions.iter().any(|f| f.file != Strings::EMPTY),
+            categories: functions.iter().any(|f| f.category != Strings::EMPTY),
+        }
+    }
+
+    fn share(&self, cost: i64) -> Option<f64> {
+        (self.sum != 0).then(|| cost as f64 / self.sum as f64)
+    }
+
+    /// A cell as text.
+    pub fn value(&self, profile: &Profile, row: &FunctionRow, column: &str) -> Value {
+        let cost = |format: &format::Column, cost: Option<i64>| Value::number(format.text(cost), cost);
+        let share = |cost| {
+            let share = self.share(cost);
+            Value::number(share.map_or_else(|| UNKNOWN.into(), format::percent), share.map(|s| s * 100.0))
+        };
+        let count =
+            |n: Option<u64>| Value::number(n.map_or_else(|| UNKNOWN.into(), |n| format::count(n as i64)), n);
+        let function = profile.functions.get(row.function);
+        match column {
+            "calls" => {
+                let exact = row.calls.map(|c| {
+                    if c.all == c.primitive {
+                        c.all.to_string()
+                    } else {
+                        format!("{}/{}", c.all, c.primitive)
+                    }
+                });
+                Value::number(calls(row.calls), exact)
+            }
+            "samples" => count(row.samples_total),
+            "self" => cost(&self.own, Some(row.own)),
+            "self share" => share(row.own),
+            "self per call" => cost(&self.own_per_call, row.own_per_call()),
+            "total" => cost(&self.total, Some(row.total)),
+            "total share" => share(row.total),
+            "total per call" => cost(&self.total_per_call, row.total_per_call()),
+            "function" => Value::text(row.symbol().label(profile)),
+            "module" => Value::text(profile.text(function.module)),
+            "place" => Value::text(if row.module.is_some() {
+                String::new()
+            } else {
+                shared::place(profile, row.function)
+            }),
+            _ => Value::text(profile.text(function.category)),
+        }
+    }
+
+    /// Paints a cell.
+    pub fn paint(&self, ui: &mut Ui, profile: &Profile, row: &FunctionRow, column: &str, palette: &Palette) {
+        let number = Cell::number(palette);
+        let cost = |ui: &mut Ui, format: &format::Column, cost: Option<i64>| {
+            let color = if cost.unwrap_or(0) == 0 { palette.text_weak } else { palette.text };
+            cell_text(ui, &format.number(cost), &Cell { color, ..number.clone() });
+        };
+        match column {
+            "self" => cost(ui, &self.own, Some(row.own)),
+            "self per call" => cost(ui, &self.own_per_call, row.own_per_call()),
+            "total" => cost(ui, &self.total, Some(row.total)),
+            "total per call" => cost(ui, &self.total_per_call, row.total_per_call()),
+            "self share" | "total share" => {
+                let share = self.share(if column == "self share" { row.own } else { row.total });
+                let text = share.map_or_else(|| UNKNOWN.to_owned(), format::percent);
+                share_bar(ui, share, &text, &number);
+            }
+            "calls" | "samples" => {
+                cell_text(ui, &self.value(profile, row, column).text, &number);
+            }
+            "function" => {
+                let cell = Cell { color: palette.text_strong, ..Cell::text(palette) };
+                cell_text(ui, row.symbol().label(profile), &cell);
+            }
+            "place" => {
+                path_cell(ui, &self.value(profile, row, column).text, &weak_cell(palette));
+            }
+            _ => {
+                cell_text(ui, &self.value(profile, row, column).text, &weak_cell(palette));
+            }
+        }
+    }
+}
+
+/// `calls`, or `calls/primitive` where recursion makes them differ, as pstats prints them.
+#[must_use]
+pub fn calls(calls: Option<Calls>) -> String {
+    match calls {
+        None => UNKNOWN.to_owned(),
+        Some(c) if c.all == c.primitive => format::count(c.all as i64),
+        Some(c) => format!("{}/{}", format::count(c.all as i64), format::count(c.primitive as i64)),
+    }
+}
+
+const KEYS: [(&str, FunctionKey); 12] = [
+    ("calls", FunctionKey::Calls),
+    ("samples", FunctionKey::Samples),
+    ("self", FunctionKey::Own),
+    ("self share", FunctionKey::Own),
+    ("self per call", FunctionKey::OwnPerCall),
+    ("total", FunctionKey::Total),
+    ("total share", FunctionKey::Total),
+    ("total per call", FunctionKey::TotalPerCall),
+    ("function", FunctionKey::Name),
+    ("module", FunctionKey::Module),
+    ("place", FunctionKey::Place),
+    ("category", FunctionKey::Category),
+];
+
+/// What a click on a column's header sorts by.
+#[must_use]
+pub fn sort_key(column: &str) -> Option<FunctionKey> {
+    KEYS.iter().find(|(key, _)| *key == column).map(|(_, sort)| *sort)
+}
+
+fn named(title: &str, format: &format::Column) -> String {
+    if format.suffix().is_empty() { title.to_owned() } else { format!("{title} ({})", format.suffix()) }
+}
+
+/// The columns for a list, in order.
+#[must_use]
+pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &[SortKey]) -> Vec<Column> {
+    let what = shared::metric_name(cx.profile(), cx.interaction);
+    let whole = format!("the sum of all self {what}, {}", format::cost(formats.unit, formats.sum));
+    let mut columns = Vec::new();
+    if list.table.calls.is_some() {
+        columns.push(Column::number("calls", "Calls", 92.0).rank(1).tip(
+            "Number of calls. Of a recursive function: all calls / primitive calls, \
+             which are those that were not made by a recursion.",
+        ));
+    }
+    if list.table.samples.is_some() {
+        columns.push(
+            Column::number("samples", "Samples", 72.0)
+                .rank(1)
+                .tip("Samples with the function anywhere on the stack"),
+        );
+    }
+    columns.push(
+        Column::number("self", named("Self", &formats.own), 78.0)
+            .tip(format!("Self {what}: spent in the function itself, not in what it called")),
+    );
+    columns.push(
+        Column::number("self share", "Self %", 78.0)
+            .rank(2)
+            .tip(format!("Self {what} as a share of {whole}")),
+    );
+    if list.table.calls.is_some() {
+        columns.push(
+            Column::number("self per call", named("Self/call", &formats.own_per_call), 100.0)
+                .rank(5)
+                .tip(format!("Self {what} divided by the number of calls")),
+        );
+    }
+    columns.push(
+        Column::number("total", named("Total", &formats.total), 80.0)
+            .tip(format!("Total {what}: of the function and all that it called. Recursion counts once.")),
+    );
+    columns.push(
+        Column::number("total share", "Total %", 80.0)
+            .rank(3)
+            .tip(format!("Total {what} as a share of {whole}")),
+    );
+    if list.table.calls.is_some() {
+        columns.push(
+            Column::number("total per call", named("Total/call", &formats.total_per_call), 104.0)
+                .rank(6)
+                .tip(format!("Total {what} divided by the number of primitive calls")),
+        );
+    }
+    columns.push(Column::text("function", "Function", 260.0));
+    if formats.places {
+        columns.push(
+            Column::text("place", "File:line", 240.0)
+                .rank(4)
+                .tip("Where the function is defined, as the file says"),
+        );
+    }
+    if formats.modules {
+        columns.push(Column::text("module", "Module", 130.0).rank(7).tip("Module, package or library"));
+    }
+    if formats.categories {
+        columns.push(Column::text("category", "Category", 96.0).rank(8).tip("The format's own category"));
+    }
+    for column in &mut columns {
+        mark_sort(column, sort);
+    }
+    columns
+}
+
+/// Arrows on the columns that rows are sorted by, numbered when there are several.
+fn mark_sort(column: &mut Column, sort: &[SortKey]) {
+    const NUMBERS: [&str; 5] = [" ¹", " ²", " ³", " ⁴", " ⁵"];
+    let key = sort_key(column.key);
+    // A share sorts as its number does; the arrow stands at the number.
+    if column.key.ends_with("share") {
+        column.tip += ". Click to sort.";
+        return;
+    }
+    if let Some(place) = sort.iter().position(|(k, _)| Some(*k) == key) {
+        let (key, reverse) = sort[place];
+        let up = key.ascends() != reverse;
+        column.sort = Some(if up { SortOrder::Ascending } else { SortOrder::Descending });
+        if sort.len() > 1 {
+            column.title += NUMBERS.get(place).copied().unwrap_or_default();
+        }
+    }
+    let more = "Click to sort, Shift-click to sort by several columns.";
+    column.tip = if column.tip.is_empty() { more.to_owned() } else { format!("{}\n{more}", column.tip) };
+}
+
+/// Headings of a copied table.
+#[must_use]
+pub fn headings(columns: &[Column], formats: &Formats) -> Vec<Heading> {
+    let exact = |c: &Column| match c.key {
+        "self" | "self per call" | "total" | "total per call" => {
+            let title = c.title.split(" (").next().unwrap_or_default();
+            format!("{title} ({})", formats.unit.key())
+        }
+        _ => c.title.clone(),
+    };
+    let heading = |c: &Column| Heading {
+        title: c.title.clone(),
+        exact: exact(c),
+        number: c.align == egui::Align::RIGHT,
+    };
+    columns.iter().map(heading).collect()
+}

@@ -1,0 +1,294 @@
+//! The flat profile: every function with what it cost, as `pstats` prints it.
+//!
+//! Sorting and filtering is a query ([`FunctionList`]); this thread paints the visible rows.
+
+mod columns;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use egui::{RichText, Ui};
+
+use self::columns::{Formats, columns};
+use super::shared::copy::{self, Form};
+use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
+use super::shared::{self, Stale, menu};
+use crate::analysis::function_list::{self, FunctionKey, FunctionList, FunctionOrder, SortKey};
+use crate::analysis::{FunctionRow, Functions};
+use crate::format;
+use crate::model::{FunctionId, Unit};
+use crate::state::{Command, Item};
+use crate::ui::theme::Palette;
+use crate::ui::widgets::SearchBox;
+use crate::views::{View, ViewCx, ViewKind};
+
+/// The line in [`crate::views::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "functions",
+    title: "Functions",
+    about: "Every function with its calls, self and total cost; sorted and searched as in pstats.",
+    needs: shared::needs_calls,
+    make: || Box::new(FunctionsView::default()),
+};
+
+/// The view.
+pub struct FunctionsView {
+    sort: Vec<SortKey>,
+    grid: GridState,
+    stale: Stale,
+    /// The list that was shown last, and for each function its row there.
+    listed: Option<(Arc<FunctionOrder>, Vec<u32>)>,
+    /// The selection that was seen last: a new one, made elsewhere, is brought into view.
+    seen: Option<Item>,
+}
+
+impl Default for FunctionsView {
+    fn default() -> Self {
+        Self {
+            sort: vec![(FunctionKey::Own, false)],
+            grid: GridState::default(),
+            stale: Stale::default(),
+            listed: None,
+            seen: None,
+        }
+    }
+}
+
+/// What is kept of the view in a workspace.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Saved {
+    sort: Vec<SortKey>,
+    columns: std::collections::BTreeMap<String, bool>,
+}
+
+impl View for FunctionsView {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let now = cx.interaction;
+        let functions = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
+        let query = FunctionList { functions, sort: self.sort.clone(), search: now.search.clone() };
+        let answer = cx.ask(&query, 0);
+        let Some(list) = shared::value(ui, &answer, "Adding up functions") else { return };
+        self.remember(&list, cx);
+        toolbar(cx, ui, &list);
+        shared::crumbs::show(cx, ui);
+        shared::basis_notice(ui, &list.table.basis, "");
+        let summary = summary(cx, &list);
+        shared::with_footer(
+            ui,
+            |ui| {
+                self.stale.dim(&answer, ui);
+                self.table(cx, ui, &list);
+            },
+            |ui| {
+                ui.add(egui::Label::new(RichText::new(summary).color(Palette::of(ui).text_weak)).truncate());
+            },
+        );
+    }
+
+    fn save(&self) -> serde_json::Value {
+        let saved = Saved { sort: self.sort.clone(), columns: self.grid.shown.clone() };
+        serde_json::to_value(saved).unwrap_or_default()
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
+            (self.sort, self.grid.shown) = (saved.sort, saved.columns);
+        }
+    }
+}
+
+impl FunctionsView {
+    /// Indexes a new list, and brings a function into view that was selected elsewhere.
+    fn remember(&mut self, list: &Arc<FunctionOrder>, cx: &ViewCx<'_>) {
+        let known = self.listed.as_ref().is_some_and(|(old, _)| Arc::ptr_eq(old, list));
+        if !known {
+            let mut row_of = vec![u32::MAX; cx.profile().functions.len()];
+            for (row, &i) in list.order.iter().enumerate() {
+                row_of[list.table.rows[i as usize].function.index()] = row as u32;
+            }
+            self.listed = Some((list.clone(), row_of));
+        }
+        if self.seen != cx.interaction.selection {
+            self.seen.clone_from(&cx.interaction.selection);
+            self.grid.scroll_to = self.selected_row(cx);
+        }
+    }
+
+    fn selected_row(&self, cx: &ViewCx<'_>) -> Option<usize> {
+        let function = cx.interaction.selection.as_ref()?.function(cx.profile())?;
+        let (_, row_of) = self.listed.as_ref()?;
+        row_of.get(function.index()).filter(|&&row| row != u32::MAX).map(|&row| row as usize)
+    }
+
+    fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &FunctionOrder) {
+        let formats = Formats::new(cx, list);
+        let columns = columns(cx, list, &formats, &self.sort);
+        let grid = Grid {
+            salt: "functions",
+            name: "Functions",
+            columns: &columns,
+            flexible: "function",
+            rows: list.order.len(),
+        };
+        let mut grid_state = std::mem::take(&mut self.grid);
+        let mut rows = Table { cx, list, formats: &formats, palette: Palette::of(ui), columns: &columns };
+        let happened = grid.show(ui, &mut grid_state, &mut rows);
+        self.grid = grid_state;
+        self.events(cx, ui, list, &happened);
+    }
+
+    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, list: &FunctionOrder, happened: &Happened) {
+        let function = |row: usize| list.table.rows[list.order[row] as usize].function;
+        if let Some((key, more)) = happened.header
+            && let Some(key) = columns::sort_key(key)
+        {
+            function_list::click(&mut self.sort, key, more);
+        }
+        if let Some(row) = happened.hovered {
+            cx.out.hover = Some(Item::Function(function(row)));
+        }
+        if let Some(row) = happened.clicked {
+            self.select(cx, function(row));
+        }
+        if let Some(row) = happened.double_clicked {
+            cx.send(Command::Push(crate::analysis::Transform::FocusFunction(function(row))));
+        }
+        if happened.focused {
+            let current = self.selected_row(cx);
+            if let Some(row) = walk(ui, current, list.order.len(), happened.page) {
+                self.select(cx, function(row));
+                self.grid.scroll_to = Some(row);
+            }
+            if let Some(row) = current {
+                menu::keys(cx, menu::About { function: function(row), path: None }, ui);
+            }
+        }
+    }
+
+    fn select(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
+        let item = Item::Function(function);
+        self.seen = Some(item.clone());
+        cx.send(Command::Select(Some(item)));
+    }
+}
+
+/// The search field and what it leaves.
+fn toolbar(cx: &mut ViewCx<'_>, ui: &mut Ui, list: &FunctionOrder) {
+    ui.horizontal(|ui| {
+        let mut text = cx.interaction.search.clone();
+        let width = ui.available_width().min(260.0);
+        let found = list.order.len();
+        if SearchBox::new("Filter functions", &mut text).matches(None, found).width(width).show(ui).changed {
+            cx.send(Command::Search(text));
+        }
+        if let Some(text) = reduced(list) {
+            let text = RichText::new(text).color(Palette::of(ui).text_weak);
+            ui.add(egui::Label::new(text).truncate());
+        }
+    });
+}
+
+/// «reduced from 44 to 3 functions with 63.0 % of the self time», as pstats says after a restriction.
+fn reduced(list: &FunctionOrder) -> Option<String> {
+    let matched = list.matched?;
+    let (all, found) = (list.table.rows.len() as i64, list.order.len() as i64);
+    let mut text =
+        format!("reduced from {} to {}", format::count(all), format::counted(found, "function", "functions"));
+    if list.table.sum != 0 {
+        let share = format::percent(matched as f64 / list.table.sum as f64);
+        text += &format!(" with {share} of all self cost");
+    }
+    Some(text)
+}
+
+/// The line that pstats prints first: «55 986 function calls (47 080 primitive) in 0.023 seconds».
+fn summary(cx: &ViewCx<'_>, list: &FunctionOrder) -> String {
+    let table = &list.table;
+    let unit = shared::unit(cx.profile(), cx.interaction);
+    let mut text = match (table.calls, table.samples) {
+        (Some(calls), _) => {
+            let primitive = if calls.primitive == calls.all {
+                String::new()
+            } else {
+                format!(" ({} primitive)", format::count(calls.primitive as i64))
+            };
+            let all = format::counted(calls.all as i64, "function call", "function calls");
+            format!("{all}{primitive} in ")
+        }
+        (None, Some(samples)) => format!("{} with ", format::counted(samples as i64, "sample", "samples")),
+        (None, None) => {
+            format!("{} with ", format::counted(table.rows.len() as i64, "function", "functions"))
+        }
+    };
+    text += &match unit {
+        Unit::Nanoseconds => format!("{:.3} seconds", table.sum as f64 / 1e9),
+        _ => {
+            let name = shared::metric_name(cx.profile(), cx.interaction);
+            format!("{} ({name})", format::cost(unit, table.sum))
+        }
+    };
+    if cx.interaction.range.is_some() {
+        text += ", in the selected time range";
+    }
+    text
+}
+
+struct Table<'a, 'b> {
+    cx: &'a mut ViewCx<'b>,
+    list: &'a FunctionOrder,
+    formats: &'a Formats,
+    palette: &'static Palette,
+    columns: &'a [shared::grid::Column],
+}
+
+impl Table<'_, '_> {
+    fn row(&self, row: usize) -> &FunctionRow {
+        &self.list.table.rows[self.list.order[row] as usize]
+    }
+
+    fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
+        let headings = columns::headings(self.columns, self.formats);
+        let values = rows.map(|row| {
+            let row = self.row(row);
+            self.columns.iter().map(|c| self.formats.value(self.cx.profile(), row, c.key)).collect()
+        });
+        copy::table(form, &headings, &values.collect::<Vec<_>>())
+    }
+}
+
+impl Rows for Table<'_, '_> {
+    fn mark(&self, row: usize) -> Mark {
+        let item = Item::Function(self.row(row).function);
+        Mark { selected: self.cx.is_selected(&item), lit: self.cx.is_hovered(&item) }
+    }
+
+    fn label(&self, row: usize) -> String {
+        let row = self.row(row);
+        let name = row.symbol().label(self.cx.profile());
+        format!(
+            "{name}, self {}, total {}",
+            self.formats.own.text(Some(row.own)),
+            self.formats.total.text(Some(row.total))
+        )
+    }
+
+    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
+        self.formats.paint(ui, self.cx.profile(), self.row(row), column, self.palette);
+    }
+
+    fn menu(&mut self, ui: &mut Ui, row: usize) {
+        let function = self.row(row).function;
+        menu::show(self.cx, menu::About { function, path: None }, ui);
+        if ui.button("Copy row").clicked() {
+            ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row)));
+            ui.close();
+        }
+        for (form, title) in Form::ALL {
+            if ui.button(title).clicked() {
+                ui.ctx().copy_text(self.copied(form, &mut (0..self.list.order.len())));
+                ui.close();
+            }
+        }
+    }
+}

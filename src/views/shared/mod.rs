@@ -1,0 +1,116 @@
+//! What several views are made of: tables, breadcrumbs, the menu of a function, copying.
+
+pub mod copy;
+pub mod crumbs;
+pub mod grid;
+pub mod menu;
+mod stale;
+#[cfg(test)]
+pub mod testing;
+
+pub use stale::Stale;
+
+use std::sync::Arc;
+
+use crate::model::{Basis, FunctionId, Profile, Unit};
+use crate::query::Answer;
+use crate::state::Interaction;
+use crate::ui::text::elide_middle;
+use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::widgets::{Cell, Notice, progress_row};
+use egui::{Align, Layout, Rect, Response, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo, pos2};
+
+/// The answer or an older one; otherwise shows how far it is, or why there is none.
+pub fn value<T>(ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> {
+    match answer {
+        Answer::Ready(value) | Answer::Working { stale: Some(value), .. } => return Some(value.clone()),
+        Answer::Working { progress, .. } => {
+            progress_row(ui, doing, *progress);
+        }
+        Answer::Failed(why) => {
+            Notice::new(Tone::Bad, why).show(ui);
+        }
+    }
+    None
+}
+
+/// Says that numbers are estimated, and why.
+pub fn basis_notice(ui: &mut Ui, basis: &Basis, more: &str) {
+    if let Basis::Estimated(why) = basis {
+        Notice::new(Tone::Warning, &format!("Estimated: {why}.{more}")).show(ui);
+    }
+}
+
+/// A body that takes what a footer of one line leaves.
+pub fn with_footer(ui: &mut Ui, body: impl FnOnce(&mut Ui), footer: impl FnOnce(&mut Ui)) {
+    let area = ui.available_rect_before_wrap();
+    let split = (area.bottom() - space::CONTROL).max(area.top());
+    let above = Rect::from_min_max(area.min, pos2(area.right(), split - space::SMALL));
+    let below = Rect::from_min_max(pos2(area.left(), split), area.max);
+    ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("body"), body);
+    let layout = Layout::left_to_right(Align::Center);
+    ui.scope_builder(UiBuilder::new().max_rect(below).layout(layout).id_salt("footer"), footer);
+}
+
+/// Unit of the metric that is shown.
+#[must_use]
+pub fn unit(profile: &Profile, interaction: &Interaction) -> Unit {
+    profile.metrics.get(interaction.metric.index()).map_or(Unit::None, |m| m.unit)
+}
+
+/// What a sum of the shown metric is called: «time», «Instructions».
+#[must_use]
+pub fn metric_name(profile: &Profile, interaction: &Interaction) -> String {
+    let metric = profile.metrics.get(interaction.metric.index());
+    metric.map_or_else(|| "cost".into(), |m| if m.key == "time" { "time".into() } else { m.label.clone() })
+}
+
+/// True when a profile has calls of any kind; otherwise what would show some.
+///
+/// # Errors
+/// What is missing, and what would fill it.
+pub fn needs_calls(profile: &Profile) -> Result<(), &'static str> {
+    if profile.span_count() > 0 || profile.sample_count() > 0 || profile.call_graph.is_some() {
+        Ok(())
+    } else {
+        Err(
+            "This file holds no calls: no spans, no samples and no call graph. Open a profile or a trace, or record one.",
+        )
+    }
+}
+
+/// «file:line», «file», or nothing when the file is unknown. Python writes `~` for built-in functions.
+#[must_use]
+pub fn place(profile: &Profile, function: FunctionId) -> String {
+    let f = profile.functions.get(function);
+    match (profile.text(f.file), f.line) {
+        ("" | "~", _) => String::new(),
+        (file, 0) => file.to_owned(),
+        (file, line) => format!("{file}:{line}"),
+    }
+}
+
+/// A path in a cell: what does not fit is left out in the middle, and a tooltip shows it whole.
+pub fn path_cell(ui: &mut Ui, text: &str, cell: &Cell) -> Response {
+    let rect = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(rect, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    let inner = rect.shrink2(Vec2::new(8.0, 0.0));
+    if text.is_empty() || inner.width() < 12.0 {
+        return response;
+    }
+    let shown = ui.painter().fonts_mut(|fonts| {
+        elide_middle(text, inner.width(), |c| fonts.glyph_width(&cell.font, c)).into_owned()
+    });
+    let whole = shown == text;
+    let galley = ui.painter().layout_no_wrap(shown, cell.font.clone(), cell.color);
+    let at = pos2(inner.left(), rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, cell.color);
+    if whole { response } else { response.on_hover_text(text) }
+}
+
+/// A text of second rank in a cell.
+#[must_use]
+pub fn weak_cell(palette: &Palette) -> Cell {
+    Cell { color: palette.text_weak, ..Cell::text(palette) }
+}
