@@ -24,6 +24,8 @@ pub struct MatchedShare {
     pub sum: i64,
     /// Functions that match.
     pub functions: usize,
+    /// Number of tracks that the sum is over.
+    pub tracks: usize,
 }
 
 impl Query for Matched {
@@ -44,6 +46,7 @@ impl Query for Matched {
             matched: outermost_sum(&costs, &marked),
             sum: costs.sum,
             functions: functions.len(),
+            tracks: super::track_count(cx.profile(), &self.costs.scope),
         }))
     }
 }

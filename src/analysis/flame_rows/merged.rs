@@ -37,7 +37,8 @@ impl Query for Merged {
         let costs = cx.get(&self.costs)?;
         let profile = cx.profile();
         let tree = &costs.tree;
-        let mut out = FlameRows::new(profile, Axis::Cost(self.costs.metric), tree.basis.clone());
+        let mut out =
+            FlameRows::new(profile, &self.costs.scope, Axis::Cost(self.costs.metric), tree.basis.clone());
         let parents: Vec<u32> = tree.nodes.iter().map(|n| n.parent).collect();
         let symbols: Vec<Symbol> = tree.nodes.iter().map(|n| n.symbol).collect();
         let rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;

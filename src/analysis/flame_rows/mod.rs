@@ -261,10 +261,21 @@ pub struct FlameRows {
     pub axis: Axis,
     /// The denominator of shares: the whole time, or the sum of all own costs.
     pub sum: i64,
+    /// Number of tracks that the sum is over; they may have run at the same time.
+    pub tracks: usize,
     /// What the boxes rest on.
     pub basis: Basis,
     /// What is left out, in words; empty when nothing is.
     pub notices: Vec<String>,
+}
+
+/// Number of tracks of the scope that hold spans or samples.
+fn track_count(profile: &Profile, scope: &super::Scope) -> usize {
+    let holds = |id: &TrackId| {
+        let track = profile.track(*id);
+        !(track.spans.rows.is_empty() && track.samples.is_empty())
+    };
+    profile.track_ids().filter(|&id| scope.has_track(id)).filter(holds).count()
 }
 
 /// One level of a row, finest or folded.
@@ -343,7 +354,7 @@ impl Level<'_> {
 }
 
 impl FlameRows {
-    fn new(profile: &Arc<Profile>, axis: Axis, basis: Basis) -> Self {
+    fn new(profile: &Arc<Profile>, scope: &super::Scope, axis: Axis, basis: Basis) -> Self {
         Self {
             profile: profile.clone(),
             rows: Vec::new(),
@@ -356,6 +367,7 @@ impl FlameRows {
             end: 0,
             axis,
             sum: 0,
+            tracks: track_count(profile, scope),
             basis,
             notices: Vec::new(),
         }

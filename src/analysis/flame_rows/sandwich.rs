@@ -34,7 +34,12 @@ impl Query for Sandwich {
         let costs = cx.get(&self.costs)?;
         let profile = cx.profile();
         let outermost = outermost(&costs, self.function);
-        let mut out = FlameRows::new(profile, Axis::Cost(self.costs.metric), costs.tree.basis.clone());
+        let mut out = FlameRows::new(
+            profile,
+            &self.costs.scope,
+            Axis::Cost(self.costs.metric),
+            costs.tree.basis.clone(),
+        );
         let mut halves =
             Trie { counted: (!costs.calls.is_empty(), !costs.samples_total.is_empty()), ..Trie::default() };
         callers(&costs, &outermost, &mut halves, cx.job())?;

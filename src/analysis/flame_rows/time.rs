@@ -24,7 +24,7 @@ impl Query for TimeOrder {
 
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
         let profile = cx.profile();
-        let mut out = FlameRows::new(profile, Axis::Time, profile.meta.basis.clone());
+        let mut out = FlameRows::new(profile, &self.0, Axis::Time, profile.meta.basis.clone());
         let stacks = StackMap::new(profile, &self.0, cx.job())?;
         for id in profile.track_ids().filter(|&id| self.0.has_track(id)) {
             let track = profile.track(id);

@@ -3,6 +3,7 @@
 use egui::{ComboBox, RichText, Ui};
 
 use super::colors::Coloring;
+use super::tooltip::over_tracks;
 use super::{FlameView, Mode};
 use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
 use crate::analysis::{Costs, Transform};
@@ -10,7 +11,7 @@ use crate::format;
 use crate::model::{Basis, MetricId, Profile, TrackId, Unit};
 use crate::query::Answer;
 use crate::state::Command;
-use crate::ui::theme::Tone;
+use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Notice, pill, segmented};
 use crate::views::ViewCx;
 
@@ -88,13 +89,22 @@ impl FlameView {
 
     /// What the reader must know about the numbers.
     pub(super) fn notices(rows: &FlameRows, ui: &mut Ui) {
-        if let Basis::Estimated(why) = &rows.basis {
-            Notice::new(Tone::Warning, &format!("Estimated: {why}.")).show(ui);
+        let estimated = match &rows.basis {
+            Basis::Estimated(why) => Some(format!("Estimated: {why}.")),
+            _ => None,
+        };
+        if estimated.is_none() && rows.notices.is_empty() {
+            return;
         }
-        if !rows.notices.is_empty() {
-            let text = rows.notices.join(" · ");
-            Notice::new(Tone::Neutral, &text).show(ui);
-        }
+        let frame = egui::Frame::new().fill(Palette::of(ui).panel);
+        frame.inner_margin(egui::Margin { left: 8, right: 8, top: 0, bottom: 6 }).show(ui, |ui| {
+            if let Some(text) = estimated {
+                Notice::new(Tone::Warning, &text).show(ui);
+            }
+            if !rows.notices.is_empty() {
+                Notice::new(Tone::Neutral, &rows.notices.join(" · ")).show(ui);
+            }
+        });
     }
 }
 

@@ -144,10 +144,11 @@ struct ColorsFor {
 impl View for FlameView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.rekey(cx);
-        ui.spacing_mut().item_spacing = vec2(space::MEDIUM, space::SMALL);
+        ui.spacing_mut().item_spacing = vec2(space::MEDIUM, 0.0);
         let palette = Palette::of(ui);
         egui::Frame::new().fill(palette.panel).inner_margin(egui::Margin::symmetric(8, 6)).show(ui, |ui| {
             ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = space::SMALL;
             self.header(cx, ui);
         });
         let mode = self.mode_of(cx.profile());
@@ -608,10 +609,11 @@ impl FlameView {
         let amount = |length| format::cost(unit, length);
         paint::paint_labels(&painter, &mut texts, chart, &self.layout, (rows, colors), amount);
         drop(texts);
-        self.paint_marks(cx, ui, frame, &painter);
+        self.paint_marks(cx, frame, &painter);
         if timed {
             self.paint_times(cx, ui, frame, &axis);
         }
+        self.paint_headers(ui, frame, &painter);
         self.paint_position(ui.painter(), ruler, rows, &port, palette);
         if let Some((bar, color)) = bar {
             painter.rect_filled(bar, 4.0, color);
@@ -635,8 +637,7 @@ impl FlameView {
         }
     }
 
-    /// Headers, the selection, and the box under the pointer.
-    fn paint_marks(&self, cx: &ViewCx<'_>, ui: &Ui, frame: &Frame<'_>, painter: &egui::Painter) {
+    fn paint_headers(&self, ui: &Ui, frame: &Frame<'_>, painter: &egui::Painter) {
         let Frame { rows, chart, palette, .. } = *frame;
         let pointer = ui.input(|i| i.pointer.hover_pos());
         for (strip, y) in &self.layout.strips {
@@ -647,6 +648,11 @@ impl FlameView {
             let hovered = pointer.is_some_and(|p| rect.contains(p) && chart.contains(p));
             paint::paint_header(painter, (rect, palette), rows, group, (open, hovered));
         }
+    }
+
+    /// The selection, and the box under the pointer.
+    fn paint_marks(&self, cx: &ViewCx<'_>, frame: &Frame<'_>, painter: &egui::Painter) {
+        let Frame { chart, palette, .. } = *frame;
         let profile = cx.profile();
         let hovered = match (&self.facts, cx.hover) {
             (Some(facts), _) => self.layout.quad(facts.hit.at),

@@ -245,9 +245,16 @@ pub fn group_label(rows: &FlameRows, of: GroupOf) -> String {
     match of {
         GroupOf::Track(id) => rows.profile().track_label(id),
         GroupOf::Tree => "All".into(),
-        GroupOf::Callers => "Callers".into(),
-        GroupOf::Callees => "Callees".into(),
+        GroupOf::Callers => format!("Callers of {}", middle(rows)),
+        GroupOf::Callees => format!("Callees of {}", middle(rows)),
     }
+}
+
+/// Name of the function in the middle of a sandwich.
+fn middle(rows: &FlameRows) -> &str {
+    let row = rows.groups.iter().find(|g| g.of == GroupOf::Callees).map_or(0, |g| g.rows.start);
+    let middle = rows.get(crate::analysis::flame_rows::BoxAt { row, index: 0 });
+    middle.map_or("", |b| b.who.label(rows.profile()))
 }
 
 fn group_note(rows: &FlameRows, group: &crate::analysis::flame_rows::Group) -> String {
@@ -272,8 +279,9 @@ fn group_note(rows: &FlameRows, group: &crate::analysis::flame_rows::Group) -> S
             }
             parts.join(" · ")
         }
-        GroupOf::Callers => "outermost at the top".into(),
-        GroupOf::Tree | GroupOf::Callees => String::new(),
+        GroupOf::Callers => "who called whom, outermost at the top".into(),
+        GroupOf::Callees => "what it called, from top to bottom".into(),
+        GroupOf::Tree => String::new(),
     }
 }
 

@@ -298,3 +298,52 @@ fn flame_pictures() {
         }
     }
 }
+
+/// Pictures of states: search, range, selection, tooltip, deep zoom.
+#[test]
+#[ignore = "makes pictures for people"]
+fn flame_states() {
+    let folder = std::path::PathBuf::from(
+        std::env::var("FLAME_PICTURES").unwrap_or_else(|_| "target/pictures".into()),
+    );
+    std::fs::create_dir_all(&folder).unwrap();
+    for theme in [egui::Theme::Dark, egui::Theme::Light] {
+        let size = vec2(1024.0, 640.0);
+        let draw = |name: &str, stage: &mut Stage, events: Vec<Vec<egui::Event>>| {
+            let mut headless = crate::ui::software::Headless::new(size, 1.0, theme).unwrap();
+            let mut pass = |events| {
+                headless.pass(events, |ui| {
+                    egui::CentralPanel::no_frame().show(ui, |ui| stage.ui(ui));
+                });
+            };
+            pass(vec![]);
+            events.into_iter().for_each(&mut pass);
+            (0..3).for_each(|_| pass(vec![]));
+            headless.image().unwrap().save(folder.join(format!("state-{name}-{theme:?}.png"))).unwrap();
+        };
+        let at = |x: f32, y: f32| vec![egui::Event::PointerMoved(pos2(x, y))];
+        let profile = demo::profile();
+        let mut stage = staged(profile.clone(), Mode::Time);
+        stage.interaction.search = "attention".into();
+        draw("search", &mut stage, vec![at(300.0, 400.0)]);
+        let mut stage = staged(profile.clone(), Mode::Time);
+        stage.interaction.range = Some((5_000_000, 11_000_000));
+        draw("range", &mut stage, vec![at(420.0, 116.0)]);
+        let mut stage = staged(profile.clone(), Mode::Time);
+        let track = profile.track_ids().find(|&t| profile.track(t).spans.rows.len() > 7000).unwrap();
+        stage.interaction.selection = Some(Item::Span { track, row: 2200 });
+        stage.view.coloring = Coloring::Module;
+        draw("selection", &mut stage, vec![at(512.0, 190.0)]);
+        let mut stage = staged(profile.clone(), Mode::LeftHeavy);
+        stage.view.coloring = Coloring::SelfShare;
+        draw("self-share", &mut stage, vec![at(200.0, 90.0)]);
+        let mut stage = staged(profile.clone(), Mode::Time);
+        let click = |pressed| egui::Event::PointerButton {
+            pos: pos2(430.0, 90.0),
+            button: egui::PointerButton::Secondary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        };
+        draw("menu", &mut stage, vec![at(430.0, 80.0), vec![click(true)], vec![click(false)]]);
+    }
+}

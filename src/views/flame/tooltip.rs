@@ -97,7 +97,7 @@ impl Facts {
 
     fn add_costs(&mut self, rows: &FlameRows, at: BoxAt, unit: Unit) {
         let Some(costs) = rows.costs(at) else { return };
-        let whole = format!("{} in total", format::cost(unit, rows.sum));
+        let whole = format!("{}{}", format::cost(unit, rows.sum), over_tracks(rows.tracks));
         self.row("Total", with_share(format::cost(unit, costs.total), costs.total, rows.sum, &whole));
         self.row("Self", with_share(format::cost(unit, costs.own), costs.own, rows.sum, &whole));
         self.add_caller(rows, at, costs.total);
@@ -145,13 +145,16 @@ impl Facts {
             ui.label(RichText::new(text).color(palette.tone(tone)));
         }
         ui.add_space(space::SMALL);
-        Grid::new("facts").num_columns(2).spacing(vec2(space::LARGE, 3.0)).show(ui, |ui| {
-            for (name, value) in self.rows.iter().chain(&self.args) {
-                ui.label(RichText::new(shortened(name, 40)).color(palette.text_weak));
-                ui.label(RichText::new(shortened(value, 160)).color(palette.text));
-                ui.end_row();
-            }
-        });
+        Grid::new("facts").num_columns(2).min_row_height(16.0).spacing(vec2(space::LARGE, 3.0)).show(
+            ui,
+            |ui| {
+                for (name, value) in self.rows.iter().chain(&self.args) {
+                    ui.label(RichText::new(shortened(name, 40)).color(palette.text_weak));
+                    ui.label(RichText::new(shortened(value, 160)).color(palette.text));
+                    ui.end_row();
+                }
+            },
+        );
         if self.more_args > 0 {
             let text = format!("and {} more", format::count(self.more_args as i64));
             ui.label(RichText::new(text).font(small()).color(palette.text_weak));
@@ -171,6 +174,12 @@ fn with_share(text: String, value: i64, of: i64, what: &str) -> String {
     format!("{text} · {} of {what}", format::percent(value as f64 / of as f64))
 }
 
+/// Says that a sum is over several tracks, which may run at the same time.
+#[must_use]
+pub fn over_tracks(tracks: usize) -> String {
+    if tracks > 1 { format!(" over {tracks} tracks") } else { " in total".into() }
+}
+
 fn whole_time(rows: &FlameRows) -> String {
     format!("the whole {}", format::duration(rows.sum))
 }
@@ -185,6 +194,7 @@ fn place(profile: &Profile, function: FunctionId) -> String {
         (file, line) => format!("{file}:{line}"),
     };
     let category = profile.text(f.category);
+    let category = if category == module { "" } else { category };
     let parts = [module, &file, category];
     parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("  ·  ")
 }
