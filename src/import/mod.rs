@@ -95,6 +95,13 @@ pub struct Context<'a> {
 const FIRST_PICTURE: Duration = Duration::from_millis(200);
 
 impl Context<'_> {
+    /// True when the next [`Self::checkpoint`] shows a partial picture, for importers that have something to
+    /// put in order before.
+    #[must_use]
+    pub fn picture_due(&self) -> bool {
+        !self.published && self.started.elapsed() > FIRST_PICTURE && !self.builder.is_empty()
+    }
+
     /// Reports progress by the bytes read from the file and stops a cancelled import. Call it every
     /// megabyte or so. Shows a partial picture once, early on a long import.
     ///
@@ -102,7 +109,7 @@ impl Context<'_> {
     /// When cancelled.
     pub fn checkpoint(&mut self, source: &Source) -> Result<(), ImportError> {
         self.job.checkpoint(source.progress(), source.file_len)?;
-        if !self.published && self.started.elapsed() > FIRST_PICTURE && !self.builder.is_empty() {
+        if self.picture_due() {
             self.published = true;
             (self.publish)(self.builder.clone().finish());
         }

@@ -16,6 +16,9 @@ use crate::jobs::Job;
 /// Bytes that importers see when they decide whether a file is theirs.
 pub const HEAD_LEN: usize = 64 * 1024;
 
+/// Most blanks that are skipped before the content.
+const MAX_BLANK: usize = 64 << 20;
+
 /// Largest decompressed file that is read into memory whole. Formats that can be larger are streamed.
 pub const MAX_WHOLE: u64 = 4 << 30;
 
@@ -131,16 +134,17 @@ impl Source {
             packed,
             damage: None,
         };
-        let mut head = vec![0; HEAD_LEN];
-        let mut len = 0;
-        while len < HEAD_LEN {
-            match source.read_inner(&mut head[len..])? {
-                0 => break,
-                n => len += n,
+        let mut head = source.read_head()?;
+        // Blanks before the content (some tools pad files) would hide it from the importers.
+        for _ in 0..MAX_BLANK / HEAD_LEN {
+            if head.len() < HEAD_LEN || !head.iter().all(u8::is_ascii_whitespace) {
+                break;
             }
+            head = source.read_head()?;
         }
-        head.truncate(len);
-        if let (true, Some(damage)) = (head.is_empty(), source.damage.take()) {
+        if head.is_empty()
+            && let Some(damage) = source.damage.take()
+        {
             return Err(ImportError::malformed(format!(
                 "is a broken {} file ({damage})",
                 source.packed.unwrap_or("")
@@ -149,6 +153,19 @@ impl Source {
         }
         source.head = head;
         Ok(source)
+    }
+
+    fn read_head(&mut self) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; HEAD_LEN];
+        let mut len = 0;
+        while len < HEAD_LEN {
+            match self.read_inner(&mut head[len..])? {
+                0 => break,
+                n => len += n,
+            }
+        }
+        head.truncate(len);
+        Ok(head)
     }
 
     /// The first bytes (at most [`HEAD_LEN`]), decompressed. Reading starts at the same place.
@@ -267,6 +284,22 @@ mod tests {
         packed.truncate(packed.len() / 2);
         let (got, damaged) = read(packed).unwrap();
         assert!(damaged && !got.is_empty() && text.starts_with(&got));
+    }
+
+    #[test]
+    fn many_blanks_before_the_content_are_no_content() {
+        let mut text = vec![b' '; 3 * HEAD_LEN];
+        text.extend_from_slice(b"{}");
+        let source = Source::open(&Input::Bytes("x".into(), text.into())).unwrap();
+        assert_eq!(source.head(), b"{}");
+    }
+
+    #[test]
+    fn a_wrong_checksum_of_a_small_file_is_known() {
+        let mut packed = gzip(b"hello");
+        let at = packed.len() - 6;
+        packed[at] ^= 1;
+        assert_eq!(read(packed).unwrap(), (b"hello".to_vec(), true));
     }
 
     #[test]

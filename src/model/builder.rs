@@ -209,6 +209,19 @@ impl ProfileBuilder {
         self.profile.tracks[track.index()].spans = spans;
     }
 
+    /// Puts a span into a chain: an async operation whose spans nest in one another, but not in those of
+    /// other operations on the same track that happen to last longer. Chain 0 is the ordinary one.
+    pub fn chain_span(&mut self, track: TrackId, handle: u32, chain: u32) {
+        // Until the profile is frozen `depth` holds the chain.
+        self.profile.tracks[track.index()].spans.rows[handle as usize].depth = chain;
+    }
+
+    /// The spans added so far to a track, in order of arrival; `parent` and `depth` mean nothing yet.
+    #[must_use]
+    pub fn spans(&self, track: TrackId) -> &[Span] {
+        &self.profile.tracks[track.index()].spans.rows
+    }
+
     /// Changes the details of a span.
     pub fn set_span_args(&mut self, track: TrackId, handle: u32, args: ArgsRef) {
         self.profile.tracks[track.index()].spans.rows[handle as usize].args = args;
@@ -288,6 +301,13 @@ impl ProfileBuilder {
         };
         self.profile.counters.push(counter);
         CounterId::from_index(self.profile.counters.len() - 1)
+    }
+
+    /// Renames a counter, as trace metadata does after the fact.
+    pub fn set_counter(&mut self, id: CounterId, name: &str, process: &str, unit: Unit) {
+        let (name, process) = (self.string(name), self.string(process));
+        let counter = &mut self.profile.counters[id.index()];
+        (counter.name, counter.process, counter.unit) = (name, process, unit);
     }
 
     /// Adds a point of a counter. A value that is not finite is skipped and counted.

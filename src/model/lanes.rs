@@ -2,7 +2,8 @@
 //!
 //! Input: spans of one track in any order. Output: lanes in which spans only nest, each in preorder.
 //! A span goes into the first lane where it fits inside the innermost open span, or where nothing is
-//! open. The usual case (everything nests) is sorted in place, without a second copy of a table that
+//! open. Spans of one chain (an async operation) nest only in spans of that chain, however well they would
+//! fit elsewhere. The usual case (everything nests) is sorted in place, without a second copy of a table that
 //! may hold millions of rows.
 
 use std::cmp::Reverse;
@@ -16,8 +17,18 @@ use super::tracks::{Lane, NO_ROW, Span, SpanTable};
 /// Bounds the work for hostile input in which everything overlaps.
 const SEARCHED_LANES: usize = 64;
 
-/// Open spans of a lane: (end, row in the sorted order, place in the order of arrival).
-type Open = Vec<(i64, u32, u32)>;
+/// An open span of a lane.
+#[derive(Clone, Copy)]
+struct Outer {
+    end: i64,
+    /// Row in the sorted order.
+    row: u32,
+    /// Place in the order of arrival.
+    arrival: u32,
+    chain: u32,
+}
+
+type Open = Vec<Outer>;
 
 /// What the maker of a span knows about its place, by order of arrival.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +57,8 @@ impl<'a> Parents<'a> {
     }
 }
 
-/// Freezes `rows` (whose `parent` holds the order of arrival) and the costs that go with them.
+/// Freezes `rows` (whose `parent` holds the order of arrival and whose `depth` holds the chain) and the
+/// costs that go with them.
 pub(super) fn freeze(
     mut rows: Vec<Span>,
     mut costs: Vec<(super::MetricId, Vec<i64>)>,
@@ -98,13 +110,22 @@ fn assign(rows: &mut [Span], parents: &Parents<'_>) -> Option<Vec<u32>> {
     for row in 0..rows.len() {
         let span = rows[row];
         let arrival = span.parent;
-        let fits = |open: &mut Open| {
-            while open.last().is_some_and(|&(end, ..)| end <= span.start) {
+        let chain = span.depth;
+        let innermost = |open: &mut Open| {
+            while open.last().is_some_and(|o| o.end <= span.start) {
                 open.pop();
             }
-            open.last().is_none_or(|&(end, _, outer)| span.end <= end && parents.allow(outer, arrival))
+            open.last().copied()
         };
-        let lane = lanes.iter_mut().take(SEARCHED_LANES).position(fits).unwrap_or_else(|| {
+        let encloses = |o: Outer| span.end <= o.end && chain == o.chain && parents.allow(o.arrival, arrival);
+        // A lane with nothing open would do for a span of a chain too, but inside of its chain is better.
+        let mut searched = lanes.iter_mut().take(SEARCHED_LANES);
+        let nested =
+            if chain == 0 { None } else { searched.position(|l| innermost(l).is_some_and(encloses)) };
+        let fitting = nested.or_else(|| {
+            lanes.iter_mut().take(SEARCHED_LANES).position(|l| innermost(l).is_none_or(encloses))
+        });
+        let lane = fitting.unwrap_or_else(|| {
             if lanes.len() < SEARCHED_LANES {
                 lanes.push(Vec::new());
                 return lanes.len() - 1;
@@ -124,9 +145,9 @@ fn assign(rows: &mut [Span], parents: &Parents<'_>) -> Option<Vec<u32>> {
             lane
         });
         let open = &mut lanes[lane];
-        rows[row].parent = open.last().map_or(NO_ROW, |&(_, parent, _)| parent);
+        rows[row].parent = open.last().map_or(NO_ROW, |o| o.row);
         rows[row].depth = (open.len() as u32).min((1 << 24) - 1);
-        open.push((span.end, row as u32, arrival));
+        open.push(Outer { end: span.end, row: row as u32, arrival, chain });
         if lane > 0 || lane_of.is_some() {
             let lane_of = lane_of.get_or_insert_with(|| vec![0; row]);
             lane_of.push(lane as u32);
@@ -239,6 +260,26 @@ mod tests {
         let first = t.rows.iter().find(|s| s.function.0 == 1).unwrap();
         assert_eq!(t.rows[first.parent as usize].function.0, 0);
         assert_eq!(t.rows[t.lanes[0].rows.start as usize].parent, NO_ROW, "an unknown parent is no parent");
+    }
+
+    #[test]
+    fn spans_of_other_chains_are_no_parents() {
+        let spans =
+            [(0, 100, 1), (10, 50, 2), (20, 30, 2), (20, 40, 1), (60, 70, 2), (200, 300, 3), (210, 220, 2)];
+        let rows = spans.iter().zip(0..).map(|(&(start, end, chain), i)| Span {
+            start,
+            end,
+            args: ArgsRef::NONE,
+            function: FunctionId(chain),
+            parent: i,
+            depth: chain,
+            status: SpanStatus::Ok,
+        });
+        let t = freeze(rows.collect(), Vec::new(), &[]);
+        let parents = t.rows.iter().filter(|s| s.parent != NO_ROW).map(|s| (s, &t.rows[s.parent as usize]));
+        let nested: Vec<_> =
+            parents.map(|(s, p)| (s.start, s.end, p.start, s.function == p.function)).collect();
+        assert_eq!(nested, [(20, 40, 0, true), (20, 30, 10, true)]);
     }
 
     #[test]

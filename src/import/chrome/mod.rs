@@ -1,0 +1,93 @@
+//! Chrome trace events: the format of chrome://tracing, DevTools, the PyTorch profiler (Kineto), viztracer,
+//! tracing-chrome, py-spy and many more.
+//!
+//! Specification: «Trace Event Format» (Google), Kineto's `output_json.cpp`. The file is read as a stream:
+//! a small part of it is in memory at a time, never a tree of JSON.
+//!
+//! Kept: spans (B/E, X), async operations (b/e, S/F), instants, counters, flows, samples, names and order of
+//! processes and threads, memory events and launch links of PyTorch. Left in the file: all arguments, which
+//! [`Importer::details`] reads when an event is clicked (of a pair of begin and end event, those of the
+//! begin). Not shown: object events, memory dumps, stacks of single events. Guessed: that spans of one thread
+//! which fit into one another are calls.
+//!
+//! `scan` finds values, `window` feeds it, `reader` walks the container, `event` picks the fields of one
+//! event, and `build` decides what they add; the other modules each keep one kind of thing.
+
+mod build;
+mod counters;
+mod decode;
+mod details;
+mod event;
+mod facts;
+mod flows;
+mod matching;
+mod names;
+mod number;
+mod oddities;
+mod reader;
+mod samples;
+mod scan;
+mod sniff;
+#[cfg(test)]
+mod tests;
+mod tracks;
+mod window;
+
+use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use crate::model::ProfileBuilder;
+
+/// Chrome trace events.
+pub struct Chrome;
+
+impl Importer for Chrome {
+    fn id(&self) -> &'static str {
+        "chrome"
+    }
+    fn title(&self) -> &'static str {
+        "Chrome trace"
+    }
+    fn written_by(&self) -> &'static str {
+        "Chrome, PyTorch, viztracer, Perfetto exports, tracing-chrome, …"
+    }
+    fn extensions(&self) -> &'static [&'static str] {
+        &["json", "json.gz", "trace"]
+    }
+    fn sniff(&self, head: &Head<'_>) -> Confidence {
+        sniff::sniff(head)
+    }
+    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+        import(source, cx, window::CHUNK)
+    }
+    fn details(&self, source: &mut Source, offset: u64) -> Result<Vec<(String, String)>, ImportError> {
+        details::details(source, offset)
+    }
+}
+
+/// Reads the file `chunk` bytes at a time.
+fn import(source: &mut Source, cx: &mut Context<'_>, chunk: usize) -> Result<(), ImportError> {
+    let mut build = read(source, cx, chunk, false)?;
+    if build.is_disordered() {
+        cx.builder = ProfileBuilder::new(&cx.builder.meta.format);
+        *source = Source::open(&source.input.clone())?;
+        build = read(source, cx, chunk, true)?;
+    }
+    let events = build.events;
+    build.finish(&mut cx.builder);
+    if cx.builder.is_empty() {
+        let what = if events == 0 { "has no trace events" } else { "has no trace events that can be shown" };
+        return Err(ImportError::malformed(what));
+    }
+    Ok(())
+}
+
+fn read(
+    source: &mut Source,
+    cx: &mut Context<'_>,
+    chunk: usize,
+    collect: bool,
+) -> Result<build::Build, ImportError> {
+    let window = window::Window::new(source, chunk, Some(cx))?;
+    let mut reader = reader::Reader { window, cx, build: build::Build::new(collect) };
+    reader.document()?;
+    Ok(reader.build)
+}

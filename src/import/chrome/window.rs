@@ -1,0 +1,148 @@
+//! A sliding view of the decompressed file: at least one whole event at a time.
+
+use std::io::{self, Cursor, Read};
+
+use super::super::text;
+use super::super::{Context, ImportError, Source};
+
+/// Bytes read at once.
+pub(super) const CHUNK: usize = 64 << 10;
+
+/// Largest event. Real ones stay under a few megabytes (screenshots, chunks of samples).
+const MAX_EVENT: usize = 64 << 20;
+
+/// Bytes of the file from a certain offset on, as many as the scanner asks for.
+pub(super) struct Window<'s> {
+    source: &'s mut Source,
+    /// The whole content, when it is not UTF-8.
+    decoded: Option<Cursor<Vec<u8>>>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Offset of the buffer's first byte.
+    base: u64,
+    ended: bool,
+}
+
+/// Outcome of [`Window::fill`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// There are more bytes now.
+    More,
+    /// The file ends here.
+    End,
+    /// The item is larger than any event may be.
+    TooLarge,
+}
+
+impl<'s> Window<'s> {
+    /// A window that first reads `capacity` bytes. UTF-16 is decoded whole; offsets then count bytes of the
+    /// decoded text.
+    pub fn new(
+        source: &'s mut Source,
+        capacity: usize,
+        cx: Option<&Context<'_>>,
+    ) -> Result<Self, ImportError> {
+        let wide = matches!(source.head(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+        let decoded = if wide {
+            let all = match cx {
+                Some(cx) => source.read_all(cx.job)?,
+                None => source.read_all(&crate::jobs::Job::new())?,
+            };
+            Some(Cursor::new(text::decode(&all).0.into_owned().into_bytes()))
+        } else {
+            None
+        };
+        let buffer = vec![0; capacity.max(1)];
+        Ok(Self { source, decoded, buffer, start: 0, end: 0, base: 0, ended: false })
+    }
+
+    /// The bytes in view.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Offset of the first byte in view.
+    pub fn offset(&self) -> u64 {
+        self.base + self.start as u64
+    }
+
+    /// The file behind the window.
+    pub fn source(&self) -> &Source {
+        self.source
+    }
+
+    /// Moves past `n` bytes in view.
+    pub fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+    }
+
+    /// Brings more bytes into view.
+    pub fn fill(&mut self) -> io::Result<Fill> {
+        if self.ended {
+            return Ok(Fill::End);
+        }
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.base += self.start as u64;
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            if self.buffer.len() >= MAX_EVENT {
+                return Ok(Fill::TooLarge);
+            }
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        loop {
+            let target = &mut self.buffer[self.end..];
+            let read = match &mut self.decoded {
+                Some(text) => text.read(target),
+                None => self.source.read(target),
+            };
+            match read {
+                Ok(0) => {
+                    self.ended = true;
+                    return Ok(Fill::End);
+                }
+                Ok(n) => {
+                    self.end += n;
+                    return Ok(Fill::More);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// The first byte that is neither blank nor a byte order mark; `None` at the end of the file.
+    pub fn peek(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let at = self.bytes().iter().position(|&b| b > b' ' && !matches!(b, 0xef | 0xbb | 0xbf));
+            match at {
+                Some(at) => {
+                    self.consume(at);
+                    return Ok(self.bytes().first().copied());
+                }
+                None => {
+                    self.consume(self.end - self.start);
+                    if self.fill()? != Fill::More {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves `distance` bytes on, without looking at them. False when the file ends before.
+    pub fn seek(&mut self, offset: u64) -> io::Result<bool> {
+        while self.offset() < offset {
+            let left = usize::try_from(offset - self.offset()).unwrap_or(usize::MAX);
+            if self.bytes().is_empty() && self.fill()? != Fill::More {
+                return Ok(false);
+            }
+            self.consume(left);
+        }
+        Ok(true)
+    }
+}
