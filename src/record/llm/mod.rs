@@ -69,21 +69,28 @@ impl From<WorkloadError> for LlmError {
     }
 }
 
-/// Leaves one core to the window: candle splits a matrix product over this many threads, which wait
-/// for each other, so one that shares its core with another program slows all down.
+/// One thread for each matrix product, unless the environment says otherwise. candle's threads meet at
+/// a barrier after each product and all generations share them, so two generations on two threads each
+/// run several times slower than on one; workers are the better way to use more cores. An operation's
+/// time is then also its own.
 ///
-/// candle takes the number from the environment at the first product. Setting the environment is only
-/// sound while nothing else reads it, so a process that has more than one thread keeps candle's choice.
+/// candle takes the numbers from the environment. Without RAYON_NUM_THREADS it reads /proc/cpuinfo
+/// before every product of attention, which takes ten times as long as the product. Setting the
+/// environment is only sound while nothing else reads it, so a process that has more than one thread
+/// keeps candle's choice.
 pub(super) fn set_matmul_threads() {
-    const NAME: &str = "CANDLE_NUM_THREADS";
-    if std::env::var_os(NAME).is_some() || !is_single_threaded() {
-        return;
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    #[expect(unsafe_code, reason = "the only way to tell candle; checked above that no other thread runs")]
-    // SAFETY: there is one thread, so nothing reads the environment at the same time.
-    unsafe {
-        std::env::set_var(NAME, cores.saturating_sub(1).max(1).to_string());
+    for name in ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"] {
+        if std::env::var_os(name).is_some() || !is_single_threaded() {
+            continue;
+        }
+        #[expect(
+            unsafe_code,
+            reason = "the only way to tell candle; checked above that no other thread runs"
+        )]
+        // SAFETY: there is one thread, so nothing reads the environment at the same time.
+        unsafe {
+            std::env::set_var(name, "1");
+        }
     }
 }
 

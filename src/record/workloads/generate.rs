@@ -41,7 +41,7 @@ pub(super) const PARAMS: [Param; 9] = [
     Param {
         key: "threads",
         label: "Threads per worker",
-        help: "Threads for the elementwise operations of one answer. Matrix products follow CANDLE_NUM_THREADS.",
+        help: "Threads for the elementwise operations of one answer. Matrix products take CANDLE_NUM_THREADS, 1 unless set.",
         default: "1",
         kind: ParamKind::Int { min: 1, max: 256 },
     },
