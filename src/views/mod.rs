@@ -5,6 +5,8 @@
 //! layout's own table). It reads the shared [`Interaction`] and changes it only by sending
 //! [`Command`]s; aggregates come only from queries ([`ViewCx::ask`]), never from work on this thread.
 
+pub mod call_tree;
+pub mod callers;
 pub mod functions;
 pub mod shared;
 
@@ -122,7 +124,7 @@ pub struct ViewKind {
 }
 
 /// Every view, in menu order.
-pub static VIEWS: &[ViewKind] = &[functions::KIND];
+pub static VIEWS: &[ViewKind] = &[call_tree::KIND, functions::KIND, callers::KIND];
 
 /// The kind with id `id`.
 #[must_use]
