@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::functions::{FunctionRow, FunctionTable, Functions};
 use super::search::Pattern;
 use crate::jobs::Cancelled;
-use crate::model::{Profile, Strings};
+use crate::model::{Calls, Profile, Strings};
 use crate::query::{Context, Query};
 
 /// What functions can be sorted by: the sort keys of pstats, and what else the table shows.
@@ -83,6 +83,8 @@ pub struct Largest {
     pub total: i64,
     /// Total cost per primitive call.
     pub total_per_call: i64,
+    /// The calls with most digits.
+    pub calls: Option<Calls>,
 }
 
 impl FunctionRow {
@@ -135,6 +137,12 @@ fn compare(key: FunctionKey, a: &FunctionRow, b: &FunctionRow, profile: &Profile
     }
 }
 
+/// Digits of calls, and of primitive calls where these differ.
+fn digits(calls: &Calls) -> u32 {
+    let digits = |n: u64| n.max(1).ilog10() + 1;
+    digits(calls.all) + if calls.all == calls.primitive { 0 } else { 1 + digits(calls.primitive) }
+}
+
 fn largest(table: &FunctionTable) -> Largest {
     let most = |value: &dyn Fn(&FunctionRow) -> Option<i64>| {
         table.rows.iter().filter_map(value).map(i64::saturating_abs).max().unwrap_or(0)
@@ -144,6 +152,7 @@ fn largest(table: &FunctionTable) -> Largest {
         own_per_call: most(&FunctionRow::own_per_call),
         total: most(&|r| Some(r.total)),
         total_per_call: most(&FunctionRow::total_per_call),
+        calls: table.rows.iter().filter_map(|r| r.calls).max_by_key(digits),
     }
 }
 
@@ -230,7 +239,8 @@ mod tests {
         let s = subject(GRAPH);
         let (found, names) = list(&s, &[], "app");
         assert_eq!((names.as_str(), found.matched, found.table.sum), ("b main", Some(35), 65));
-        assert_eq!(found.max, Largest { own: 30, own_per_call: 5, total: 100, total_per_call: 100 });
+        let calls = Some(Calls { all: 200, primitive: 10 });
+        assert_eq!(found.max, Largest { own: 30, own_per_call: 5, total: 100, total_per_call: 100, calls });
     }
 
     #[test]

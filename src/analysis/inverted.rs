@@ -120,6 +120,49 @@ fn grouped(
     groups
 }
 
+/// The heaviest root and its callers, always the heaviest one, while it holds at least half of the cost.
+#[must_use]
+pub fn heaviest_callers(costs: &TreeCosts, profile: &Profile) -> Vec<Symbol> {
+    let tree = &costs.tree;
+    let roots = (0..tree.nodes.len() as u32).map(|i| (i, i));
+    let mut groups = grouped(roots, costs, Sort::default(), profile);
+    let mut path = Vec::new();
+    let mut least = i64::MIN;
+    while let Some(group) = groups.pop().filter(|g| g.cost >= least) {
+        path.push(group.symbol);
+        least = (group.cost / 2).max(1);
+        let callers = group.behind.iter().map(|&(leaf, at)| (leaf, tree.nodes[at as usize].parent));
+        groups = grouped(callers.filter(|&(_, at)| at != NO_NODE), costs, Sort::default(), profile);
+    }
+    path
+}
+
+/// Names of the rows at and below the row whose path from its root is `path`, at most `limit`.
+#[must_use]
+pub fn keys_below(costs: &TreeCosts, path: &[Symbol], profile: &Profile, limit: usize) -> Vec<PathKey> {
+    let (tree, names) = (&costs.tree, Names::of(profile));
+    let mut keys = rustc_hash::FxHashSet::default();
+    let leaves = (0..tree.nodes.len() as u32).filter(|&n| path.first().is_some_and(|s| is(tree, n, *s)));
+    for leaf in leaves {
+        let begins = tree.ancestors(leaf).zip(path).filter(|&(n, s)| is(tree, n, *s)).count() == path.len();
+        let mut key = PathKey::ROOT;
+        for (i, node) in tree.ancestors(leaf).enumerate().take_while(|_| begins) {
+            key = key.child(names.symbol(tree.nodes[node as usize].symbol, profile));
+            if keys.len() >= limit {
+                return keys.into_iter().collect();
+            }
+            if i + 1 >= path.len() {
+                keys.insert(key);
+            }
+        }
+    }
+    keys.into_iter().collect()
+}
+
+fn is(tree: &super::CallTree, node: u32, symbol: Symbol) -> bool {
+    tree.nodes[node as usize].symbol.key() == symbol.key()
+}
+
 impl Query for Inverted {
     type Output = InvertedRows;
 
@@ -218,6 +261,19 @@ mod tests {
         assert_eq!(rows.rows.iter().map(|r| r.count).collect::<Vec<_>>(), [3, 1, 1, 1, 1].map(Some));
         let found = inverted(&s, &[], "b");
         assert_eq!((text(&s, &found).as_str(), found.matched), ("b 2", Some((1, 2))));
+    }
+
+    #[test]
+    fn all_callers_of_a_row_can_be_opened_and_the_heaviest_be_found() {
+        let s = subject("main>a>x 10; main>b>x 5; q>b>x 1; main>b 2; y 3");
+        let costs = ask(&s, &Costs { scope: Scope::default(), metric: MetricId(0), range: None });
+        let label = |s_: &Symbol| s_.label(&s.profile).to_owned();
+        let heaviest: Vec<_> = heaviest_callers(&costs, &s.profile).iter().map(label).collect();
+        assert_eq!(heaviest, ["x", "a", "main"]);
+        let symbol = |name| Symbol::Function(crate::analysis::testing::function(&s.profile, name));
+        let keys = |path: &[Symbol], limit| keys_below(&costs, path, &s.profile, limit).len();
+        assert_eq!(keys(&[symbol("x")], 99), 6, "x, x<a, x<a<main, x<b, x<b<main, x<b<q");
+        assert_eq!((keys(&[symbol("x"), symbol("b")], 99), keys(&[symbol("x")], 2)), (3, 2));
     }
 
     #[test]

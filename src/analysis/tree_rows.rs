@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::call_tree::{CallTree, NO_NODE};
-use super::expansion::Expansion;
+use super::expansion::{Expansion, PathKey};
 use super::scope::{Scope, TimeRange};
 use super::search::Pattern;
 use super::tree_costs::{Costs, TreeCosts};
@@ -119,6 +119,11 @@ pub fn heaviest_path(costs: &TreeCosts) -> Vec<u32> {
         at = Some(next);
     }
     path
+}
+
+/// Names of the rows at and below `node`, at most `limit`: to open them all.
+pub fn keys_below(tree: &CallTree, node: u32, limit: usize) -> impl Iterator<Item = PathKey> {
+    tree.keys[node as usize..tree.nodes[node as usize].end as usize].iter().copied().take(limit)
 }
 
 /// What a search found in a tree.
@@ -275,7 +280,7 @@ mod tests {
         (rows, text)
     }
 
-    fn key(subject: &Subject, text: &str) -> crate::analysis::expansion::PathKey {
+    fn key(subject: &Subject, text: &str) -> PathKey {
         let tree = ask(subject, &crate::analysis::Shape::default());
         let node = tree.find(&path(&subject.profile, text), &subject.profile.functions).unwrap();
         tree.keys[node as usize]

@@ -5,6 +5,8 @@
 //! layout's own table). It reads the shared [`Interaction`] and changes it only by sending
 //! [`Command`]s; aggregates come only from queries ([`ViewCx::ask`]), never from work on this thread.
 
+pub mod call_tree;
+pub mod callers;
 pub mod date;
 mod definitions;
 #[cfg(test)]
@@ -135,6 +137,8 @@ pub struct ViewKind {
 pub static VIEWS: &[ViewKind] = &[
     summary::KIND,
     functions::KIND,
+    call_tree::KIND,
+    callers::KIND,
     flame::KIND,
     memory::KIND,
 ];

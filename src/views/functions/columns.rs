@@ -17,10 +17,8 @@ use crate::views::ViewCx;
 pub struct Formats {
     /// Self cost.
     pub own: format::Column,
-    own_per_call: format::Column,
     /// Total cost.
     pub total: format::Column,
-    total_per_call: format::Column,
     sum: i64,
     unit: Unit,
     /// Columns that have anything to show.
@@ -37,9 +35,7 @@ impl Formats {
         let functions = cx.profile().functions.rows();
         Self {
             own: column(list.max.own),
-            own_per_call: column(list.max.own_per_call),
             total: column(list.max.total),
-            total_per_call: column(list.max.total_per_call),
             sum: list.table.sum,
             unit,
             modules: functions.iter().any(|f| f.module != Strings::EMPTY),
@@ -55,6 +51,8 @@ impl Formats {
     /// A cell as text.
     pub fn value(&self, profile: &Profile, row: &FunctionRow, column: &str) -> Value {
         let cost = |format: &format::Column, cost: Option<i64>| Value::number(format.text(cost), cost);
+        // These differ by so much that one unit would turn most of them into <0.001.
+        let per_call = |cost| Value::number(format::cost_or_unknown(self.unit, cost), cost);
         let share = |cost| {
             let share = self.share(cost);
             Value::number(share.map_or_else(|| UNKNOWN.into(), format::percent), share.map(|s| s * 100.0))
@@ -76,10 +74,10 @@ impl Formats {
             "samples" => count(row.samples_total),
             "self" => cost(&self.own, Some(row.own)),
             "self share" => share(row.own),
-            "self per call" => cost(&self.own_per_call, row.own_per_call()),
+            "self per call" => per_call(row.own_per_call()),
             "total" => cost(&self.total, Some(row.total)),
             "total share" => share(row.total),
-            "total per call" => cost(&self.total_per_call, row.total_per_call()),
+            "total per call" => per_call(row.total_per_call()),
             "function" => Value::text(row.symbol().label(profile)),
             "module" => Value::text(profile.text(function.module)),
             "place" => Value::text(if row.module.is_some() {
@@ -100,15 +98,13 @@ impl Formats {
         };
         match column {
             "self" => cost(ui, &self.own, Some(row.own)),
-            "self per call" => cost(ui, &self.own_per_call, row.own_per_call()),
             "total" => cost(ui, &self.total, Some(row.total)),
-            "total per call" => cost(ui, &self.total_per_call, row.total_per_call()),
             "self share" | "total share" => {
                 let share = self.share(if column == "self share" { row.own } else { row.total });
                 let text = share.map_or_else(|| UNKNOWN.to_owned(), format::percent);
                 share_bar(ui, share, &text, &number);
             }
-            "calls" | "samples" => {
+            "calls" | "samples" | "self per call" | "total per call" => {
                 cell_text(ui, &self.value(profile, row, column).text, &number);
             }
             "function" => {
@@ -167,7 +163,9 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
     let whole = format!("the sum of all self {what}, {}", format::cost(formats.unit, formats.sum));
     let mut columns = Vec::new();
     if list.table.calls.is_some() {
-        columns.push(Column::number("calls", "Calls", 92.0).rank(1).tip(
+        // Digits are equally wide; their groups are parted by a little.
+        let widest = calls(list.max.calls).chars().count() as f32 * 7.7 + 18.0;
+        columns.push(Column::number("calls", "Calls", widest.max(64.0)).rank(1).tip(
             "Number of calls. Of a recursive function: all calls / primitive calls, \
              which are those that were not made by a recursion.",
         ));
@@ -190,7 +188,7 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
     );
     if list.table.calls.is_some() {
         columns.push(
-            Column::number("self per call", named("Self/call", &formats.own_per_call), 100.0)
+            Column::number("self per call", "Self/call", 84.0)
                 .rank(5)
                 .tip(format!("Self {what} divided by the number of calls")),
         );
@@ -206,12 +204,12 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
     );
     if list.table.calls.is_some() {
         columns.push(
-            Column::number("total per call", named("Total/call", &formats.total_per_call), 104.0)
+            Column::number("total per call", "Total/call", 88.0)
                 .rank(6)
                 .tip(format!("Total {what} divided by the number of primitive calls")),
         );
     }
-    columns.push(Column::text("function", "Function", 260.0));
+    columns.push(Column::text("function", "Function", 150.0).grow(1.0));
     if formats.places {
         columns.push(
             Column::text("place", "File:line", 240.0)

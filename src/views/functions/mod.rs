@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use egui::{RichText, Ui};
 
+pub use self::columns::calls;
 use self::columns::{Formats, columns};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
@@ -20,7 +21,6 @@ use crate::format;
 use crate::model::{FunctionId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::Palette;
-use crate::ui::widgets::SearchBox;
 use crate::views::{View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
@@ -70,8 +70,10 @@ impl View for FunctionsView {
         let answer = cx.ask(&query, 0);
         let Some(list) = shared::value(ui, &answer, "Adding up functions") else { return };
         self.remember(&list, cx);
-        toolbar(cx, ui, &list);
         shared::crumbs::show(cx, ui);
+        if let Some(text) = reduced(&list) {
+            ui.add(egui::Label::new(RichText::new(text).color(Palette::of(ui).text_weak)).truncate());
+        }
         shared::basis_notice(ui, &list.table.basis, "");
         let summary = summary(cx, &list);
         shared::with_footer(
@@ -124,13 +126,7 @@ impl FunctionsView {
     fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &FunctionOrder) {
         let formats = Formats::new(cx, list);
         let columns = columns(cx, list, &formats, &self.sort);
-        let grid = Grid {
-            salt: "functions",
-            name: "Functions",
-            columns: &columns,
-            flexible: "function",
-            rows: list.order.len(),
-        };
+        let grid = Grid { salt: "functions", name: "Functions", columns: &columns, rows: list.order.len() };
         let mut grid_state = std::mem::take(&mut self.grid);
         let mut rows = Table { cx, list, formats: &formats, palette: Palette::of(ui), columns: &columns };
         let happened = grid.show(ui, &mut grid_state, &mut rows);
@@ -171,22 +167,6 @@ impl FunctionsView {
         self.seen = Some(item.clone());
         cx.send(Command::Select(Some(item)));
     }
-}
-
-/// The search field and what it leaves.
-fn toolbar(cx: &mut ViewCx<'_>, ui: &mut Ui, list: &FunctionOrder) {
-    ui.horizontal(|ui| {
-        let mut text = cx.interaction.search.clone();
-        let width = ui.available_width().min(260.0);
-        let found = list.order.len();
-        if SearchBox::new("Filter functions", &mut text).matches(None, found).width(width).show(ui).changed {
-            cx.send(Command::Search(text));
-        }
-        if let Some(text) = reduced(list) {
-            let text = RichText::new(text).color(Palette::of(ui).text_weak);
-            ui.add(egui::Label::new(text).truncate());
-        }
-    });
 }
 
 /// «reduced from 44 to 3 functions with 63.0 % of the self time», as pstats says after a restriction.

@@ -1,8 +1,8 @@
 //! A table of any number of rows that looks and works the same in every view: columns that give way when
 //! the pane is narrow, sorting by headers, whole rows that are pointed at, clicked and walked by keys.
 //!
-//! Only visible rows are painted; what they show comes from [`Rows`]. The last word on widths is here: one
-//! column takes what the others leave, and the less important ones are hidden before it gets too narrow,
+//! Only visible rows are painted; what they show comes from [`Rows`]. The last word on widths is here: some
+//! columns share what the others leave, and the less important ones are hidden when there is no room for all,
 //! unless the person asked for them in the header's menu.
 
 use std::collections::BTreeMap;
@@ -25,8 +25,10 @@ pub struct Column {
     pub title: String,
     /// What the numbers mean, with the denominator of shares.
     pub tip: String,
-    /// Width at first, points.
+    /// Width at first, points; of a growing column the least one.
     pub width: f32,
+    /// Its part of what is left; 0 for a column whose width the person sets.
+    pub grow: f32,
     /// Left, or right for numbers.
     pub align: Align,
     /// How the rows are sorted by it.
@@ -39,7 +41,16 @@ impl Column {
     /// A column of numbers.
     #[must_use]
     pub fn number(key: &'static str, title: impl Into<String>, width: f32) -> Self {
-        Self { key, title: title.into(), tip: String::new(), width, align: Align::RIGHT, sort: None, rank: 0 }
+        Self {
+            key,
+            title: title.into(),
+            tip: String::new(),
+            width,
+            grow: 0.0,
+            align: Align::RIGHT,
+            sort: None,
+            rank: 0,
+        }
     }
 
     /// A column of texts.
@@ -52,6 +63,12 @@ impl Column {
     #[must_use]
     pub fn tip(self, tip: impl Into<String>) -> Self {
         Self { tip: tip.into(), ..self }
+    }
+
+    /// Its part of what is left.
+    #[must_use]
+    pub fn grow(self, grow: f32) -> Self {
+        Self { grow, ..self }
     }
 
     /// How soon it is hidden.
@@ -105,8 +122,6 @@ pub struct Grid<'a> {
     pub name: &'a str,
     /// All columns, the hidden ones too.
     pub columns: &'a [Column],
-    /// Key of the column that takes what the others leave.
-    pub flexible: &'static str,
     /// Number of rows.
     pub rows: usize,
 }
@@ -128,8 +143,6 @@ pub struct Happened {
     pub page: usize,
 }
 
-/// Narrowest width of the flexible column before others give way.
-const FLEXIBLE_MIN: f32 = 150.0;
 /// Room for the scroll bar that floats over the last column.
 const SCROLL_BAR: f32 = 10.0;
 /// Columns never get narrower than this by dragging.
@@ -137,20 +150,10 @@ const NARROWEST: f32 = 28.0;
 
 /// Which columns are shown in `width` points: those that were asked for, and the others while they fit.
 #[must_use]
-pub fn fitting(
-    columns: &[Column],
-    widths: &[f32],
-    shown: &BTreeMap<String, bool>,
-    flexible: &str,
-    width: f32,
-) -> Vec<usize> {
+pub fn fitting(columns: &[Column], widths: &[f32], shown: &BTreeMap<String, bool>, width: f32) -> Vec<usize> {
     let wish = |i: &usize| shown.get(columns[*i].key).copied();
     let mut fit: Vec<usize> = (0..columns.len()).filter(|i| wish(i) != Some(false)).collect();
-    let sum = |fit: &[usize]| {
-        let width = |&i: &usize| if columns[i].key == flexible { FLEXIBLE_MIN } else { widths[i] };
-        fit.iter().map(width).sum::<f32>()
-    };
-    while sum(&fit) > width {
+    while fit.iter().map(|&i| widths[i]).sum::<f32>() > width {
         let rank = |i: &usize| if wish(i) == Some(true) { 0 } else { columns[*i].rank };
         let Some(place) = (0..fit.len()).filter(|&p| rank(&fit[p]) > 0).max_by_key(|&p| rank(&fit[p])) else {
             break;
@@ -209,25 +212,25 @@ impl Grid<'_> {
         egui_table::Column::new(column.width)
             .range(range)
             .id(column_id(column.key))
-            .resizable(column.key != self.flexible)
+            .resizable(column.grow == 0.0)
     }
 
     /// Decides which columns are shown and how wide; the second answer lists columns whose edge was
     /// double-clicked, which takes them back to their first width.
     fn set_widths(&self, ui: &Ui, id: Id, state: &GridState, area: Rect) -> (Vec<usize>, Vec<usize>) {
         let mut table = TableState::load(ui, id).unwrap_or_default();
-        let widths: Vec<f32> = self
-            .columns
-            .iter()
-            .map(|c| table.col_widths.get(&column_id(c.key)).copied().unwrap_or(c.width))
-            .collect();
+        let kept = |c: &Column| table.col_widths.get(&column_id(c.key)).copied().unwrap_or(c.width);
+        let mut widths: Vec<f32> =
+            self.columns.iter().map(|c| if c.grow > 0.0 { c.width } else { kept(c) }).collect();
         let over = self.rows as f32 * space::ROW + space::HEADER > area.height();
         let room = area.width() - if over { SCROLL_BAR } else { 0.0 };
-        let fit = fitting(self.columns, &widths, &state.shown, self.flexible, room);
-        let others = fit.iter().filter(|&&i| self.columns[i].key != self.flexible);
-        let rest = room - others.map(|&i| widths[i]).sum::<f32>();
-        for (i, column) in self.columns.iter().enumerate() {
-            let width = if column.key == self.flexible { rest.max(FLEXIBLE_MIN) } else { widths[i] };
+        let fit = fitting(self.columns, &widths, &state.shown, room);
+        let rest = (room - fit.iter().map(|&i| widths[i]).sum::<f32>()).max(0.0);
+        let growth: f32 = fit.iter().map(|&i| self.columns[i].grow).sum();
+        for &i in fit.iter().filter(|&&i| self.columns[i].grow > 0.0) {
+            widths[i] += rest * self.columns[i].grow / growth;
+        }
+        for (column, width) in self.columns.iter().zip(&widths) {
             table.col_widths.insert(column_id(column.key), (width * 4.0).floor() / 4.0);
         }
         table.store(ui, id);
@@ -292,7 +295,7 @@ impl Painter<'_> {
     /// Columns to show and hide.
     fn column_menu(&mut self, ui: &mut Ui) {
         ui.set_min_width(150.0);
-        for (i, column) in self.grid.columns.iter().enumerate().filter(|(_, c)| c.key != self.grid.flexible) {
+        for (i, column) in self.grid.columns.iter().enumerate().filter(|(_, c)| c.rank > 0) {
             let mut shown = self.fit.contains(&i);
             if ui.checkbox(&mut shown, &column.title).changed() {
                 self.state.shown.insert(column.key.to_owned(), shown);
@@ -374,13 +377,13 @@ mod tests {
         let columns = [
             Column::number("calls", "Calls", 60.0),
             Column::number("per", "Per call", 70.0).rank(2),
-            Column::text("name", "Function", 200.0),
+            Column::text("name", "Function", 150.0).grow(1.0),
             Column::text("place", "Location", 180.0).rank(3),
         ];
         let widths: Vec<f32> = columns.iter().map(|c| c.width).collect();
         let fit = |width, shown: &[(&str, bool)]| {
             let shown = shown.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
-            fitting(&columns, &widths, &shown, "name", width)
+            fitting(&columns, &widths, &shown, width)
         };
         assert_eq!(fit(460.0, &[]), [0, 1, 2, 3]);
         assert_eq!(fit(459.0, &[]), [0, 1, 2]);

@@ -8,21 +8,28 @@ use egui_kittest::Harness;
 use crate::model::Profile;
 use crate::query::{Engine, Mode, Subject};
 use crate::state::{Command, History, Item};
-use crate::ui::software::Software;
+use crate::ui::software::{Headless, Software, encode_png};
 use crate::ui::theme::{self, Palette};
 use crate::views::{Out, View, ViewCx, ViewKind};
 
 /// A view, its profile and the shared state, which commands change as in the application.
 pub struct Stage {
+    /// The view.
     pub view: Box<dyn View>,
+    /// Answers at once.
     pub engine: Engine,
+    /// What is shown.
     pub subject: Subject,
+    /// The shared state.
     pub history: History,
+    /// What the pointer was on in the last frame.
     pub hover: Option<Item>,
+    /// All commands so far.
     pub sent: Vec<Command>,
 }
 
 impl Stage {
+    /// A fresh view of a kind.
     pub fn new(kind: &ViewKind, profile: Arc<Profile>) -> Self {
         Self {
             view: (kind.make)(),
@@ -83,4 +90,41 @@ pub fn harness<'a>(stage: Stage) -> Harness<'a, Stage> {
         );
     harness.run();
     harness
+}
+
+/// Pictures to look at: `PROFILE=run.prof OUT=folder cargo test --lib table_pictures -- --ignored`.
+#[test]
+#[ignore = "writes pictures to look at"]
+fn table_pictures() {
+    let set = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
+    let input = crate::import::Input::Path(set("PROFILE").into());
+    let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
+    let profile = Arc::new(profile);
+    let sizes: Vec<(f32, f32)> = std::env::var("SIZES").map_or_else(
+        |_| vec![(1600.0, 1000.0), (1024.0, 640.0), (520.0, 300.0)],
+        |text| {
+            let side = |t: &str| t.parse().unwrap();
+            text.split(' ').filter_map(|s| s.split_once('x')).map(|(w, h)| (side(w), side(h))).collect()
+        },
+    );
+    for kind in [&super::super::call_tree::KIND, &super::super::functions::KIND, &super::super::callers::KIND]
+    {
+        for theme in [egui::Theme::Dark, egui::Theme::Light] {
+            for &(w, h) in &sizes {
+                let mut stage = Stage::new(kind, profile.clone());
+                if let Ok(search) = std::env::var("SEARCH") {
+                    stage.history.apply(Command::Search(search));
+                }
+                if let Ok(saved) = std::env::var("SAVED") {
+                    stage.view.load(&serde_json::from_str(&saved).unwrap());
+                }
+                let mut headless = Headless::new(egui::vec2(w, h), 1.0, theme).unwrap();
+                for _ in 0..4 {
+                    headless.pass(Vec::new(), |ui| stage.ui(ui));
+                }
+                let file = format!("{}/{}-{theme:?}-{w}.png", set("OUT"), kind.id);
+                std::fs::write(file, encode_png(&headless.image().unwrap()).unwrap()).unwrap();
+            }
+        }
+    }
 }

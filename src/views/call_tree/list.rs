@@ -1,0 +1,177 @@
+//! The rows of the tree, top-down or bottom-up, as the table needs them.
+
+use std::sync::Arc;
+
+use crate::analysis::TreeCosts;
+use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::expansion::PathKey;
+use crate::analysis::inverted::InvertedRows;
+use crate::analysis::path::Symbol;
+use crate::analysis::tree_rows::TreeRows;
+use crate::model::{Basis, FunctionId};
+use crate::state::Item;
+
+/// Rows of one of both trees.
+#[derive(Clone)]
+pub enum List {
+    /// Callees under their callers.
+    Down(Arc<TreeRows>),
+    /// Callers under who spent the cost.
+    Up(Arc<InvertedRows>, Arc<TreeCosts>),
+}
+
+/// A row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What runs.
+    pub symbol: Symbol,
+    /// 0 for a root.
+    pub depth: u32,
+    /// Names the row.
+    pub key: PathKey,
+    /// Node of the call tree; `None` bottom-up, where a row stands for many.
+    pub node: Option<u32>,
+    /// Total cost; bottom-up the own cost of the root on the paths of the row.
+    pub total: i64,
+    /// Own cost; `None` for callers bottom-up.
+    pub own: Option<i64>,
+    /// Calls or samples.
+    pub count: Option<u64>,
+    /// True when it can be opened.
+    pub has_children: bool,
+    /// True when it is open.
+    pub expanded: bool,
+    /// True when the search finds it.
+    pub matches: bool,
+}
+
+impl List {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Down(list) => list.rows.len(),
+            Self::Up(list, _) => list.rows.len(),
+        }
+    }
+
+    /// True when both are one answer.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Down(a), Self::Down(b)) => Arc::ptr_eq(a, b),
+            (Self::Up(a, _), Self::Up(b, _)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// The costs of the call tree behind it.
+    pub fn costs(&self) -> &Arc<TreeCosts> {
+        match self {
+            Self::Down(list) => &list.costs,
+            Self::Up(_, costs) => costs,
+        }
+    }
+
+    /// What the numbers rest on.
+    pub fn basis(&self) -> &Basis {
+        &self.costs().tree.basis
+    }
+
+    /// How many matches there are, and what they cost.
+    pub fn matched(&self) -> Option<(usize, i64)> {
+        match self {
+            Self::Down(list) => list.matched,
+            Self::Up(list, _) => list.matched,
+        }
+    }
+
+    /// True when there are more rows than are listed.
+    pub fn is_cut(&self) -> bool {
+        match self {
+            Self::Down(list) => list.cut,
+            Self::Up(list, _) => list.cut,
+        }
+    }
+
+    /// Row number `row`.
+    pub fn line(&self, row: usize) -> Line {
+        match self {
+            Self::Down(list) => {
+                let (r, costs) = (list.rows[row], &list.costs);
+                let i = r.node as usize;
+                let node = costs.tree.nodes[i];
+                Line {
+                    symbol: node.symbol,
+                    depth: node.depth,
+                    key: costs.tree.keys[i],
+                    node: Some(r.node),
+                    total: costs.total[i],
+                    own: Some(costs.own[i]),
+                    count: costs.count(r.node),
+                    has_children: r.has_children,
+                    expanded: r.expanded,
+                    matches: r.matches,
+                }
+            }
+            Self::Up(list, _) => {
+                let r = list.rows[row];
+                Line {
+                    symbol: r.symbol,
+                    depth: r.depth,
+                    key: r.key,
+                    node: None,
+                    total: r.cost,
+                    own: (r.depth == 0).then_some(r.cost),
+                    count: r.count,
+                    has_children: r.has_children,
+                    expanded: r.expanded,
+                    matches: r.matches,
+                }
+            }
+        }
+    }
+
+    /// Functions of a row's path, outermost caller first.
+    pub fn path(&self, row: usize) -> Vec<FunctionId> {
+        match self {
+            Self::Down(list) => list.costs.tree.path(list.rows[row].node),
+            Self::Up(list, _) => list.path(row as u32),
+        }
+    }
+
+    /// What a click on a row selects: its path, or bottom-up, where a row stands for many, its function.
+    pub fn item(&self, row: usize) -> Item {
+        match self {
+            Self::Down(_) => Item::Path(self.path(row)),
+            Self::Up(list, _) => Item::Function(list.rows[row].symbol.function()),
+        }
+    }
+
+    /// The row above in the tree.
+    pub fn parent(&self, row: usize) -> Option<usize> {
+        match self {
+            Self::Up(list, _) => Some(list.rows[row].parent).filter(|&p| p != NO_NODE).map(|p| p as usize),
+            Self::Down(list) => {
+                let depth = |r: usize| list.costs.tree.nodes[list.rows[r].node as usize].depth;
+                (0..row).rev().find(|&r| depth(r) < depth(row))
+            }
+        }
+    }
+
+    /// The row with a name.
+    pub fn find(&self, key: PathKey) -> Option<usize> {
+        (0..self.len()).find(|&row| match self {
+            Self::Down(list) => list.costs.tree.keys[list.rows[row].node as usize] == key,
+            Self::Up(list, _) => list.rows[row].key == key,
+        })
+    }
+
+    /// Symbols of a bottom-up row from its root to it.
+    pub fn symbols_up(&self, row: usize) -> Vec<Symbol> {
+        let Self::Up(list, _) = self else { return Vec::new() };
+        let above = |&r: &usize| Some(list.rows[r].parent as usize).filter(|&p| p != NO_NODE as usize);
+        let mut symbols: Vec<_> =
+            std::iter::successors(Some(row), above).map(|r| list.rows[r].symbol).collect();
+        symbols.reverse();
+        symbols
+    }
+}

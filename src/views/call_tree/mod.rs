@@ -1,0 +1,448 @@
+//! The call tree: callees under their callers, or callers under who spent the cost.
+//!
+//! Rows come from queries ([`tree_rows`], [`inverted`]); what is open is a set of names, so it survives
+//! another metric, another time range and the next revision of a live recording.
+
+mod actions;
+mod columns;
+mod list;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use egui::{RichText, Ui};
+
+use self::actions::Act;
+use self::columns::{Formats, Triangle, columns, function_cell};
+use self::list::{Line, List};
+use super::shared::copy::{self, Form};
+use super::shared::grid::{self, Grid, GridState, Happened, Mark};
+use super::shared::{self, Stale, menu};
+use crate::analysis::expansion::{Expansion, PathKey};
+use crate::analysis::inverted::Inverted;
+use crate::analysis::tree_rows::{MAX_ROWS, Rows, Sort};
+use crate::analysis::{CallTree, Costs, Scope};
+use crate::format;
+use crate::query::Answer;
+use crate::state::Item;
+use crate::ui::icons::Icon;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::{icon_button, segmented};
+use crate::views::{View, ViewCx, ViewKind};
+
+/// The line in [`crate::views::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "calltree",
+    title: "Call tree",
+    about: "What called what and for how long: top-down from the roots, or bottom-up from who spent the time.",
+    needs: shared::needs_calls,
+    make: || Box::new(CallTreeView::default()),
+};
+
+/// Direction of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Callees under their callers.
+    #[default]
+    TopDown,
+    /// Callers under who spent the cost.
+    BottomUp,
+}
+
+/// The view.
+#[derive(Default)]
+pub struct CallTreeView {
+    mode: Mode,
+    sort: Sort,
+    /// Open rows, top-down and bottom-up.
+    down: Expansion,
+    up: Expansion,
+    /// Rows closed during a search, and the search they were closed in.
+    closed: Expansion,
+    search: String,
+    grid: GridState,
+    stale: Stale,
+    /// The scope whose heaviest path was opened.
+    opened: Option<Scope>,
+    /// The list shown last with its selected row and the sum of own costs in it.
+    shown: Option<Shown>,
+    /// The selection that was seen last: a new one, made elsewhere, is brought into view.
+    seen: Option<Item>,
+    /// The selected row.
+    at: Option<PathKey>,
+    /// A row to bring into view once it is listed.
+    reveal: Option<PathKey>,
+}
+
+struct Shown {
+    list: List,
+    at: Option<PathKey>,
+    row: Option<usize>,
+    own: i64,
+}
+
+/// What is kept of the view in a workspace.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Saved {
+    mode: Mode,
+    sort: Sort,
+    columns: std::collections::BTreeMap<String, bool>,
+}
+
+impl View for CallTreeView {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let (answer, ready) = self.ask(cx);
+        let Some(list) = shared::value(ui, &answer, "Building the call tree") else { return };
+        let list = List::clone(&list);
+        self.open_first(cx, &list);
+        self.follow_selection(cx, &list);
+        self.remember(&list);
+        self.toolbar(cx, ui, &list);
+        shared::crumbs::show(cx, ui);
+        shared::basis_notice(ui, list.basis(), &pruned(&list));
+        let footer = self.footer(cx, &list);
+        shared::with_footer(
+            ui,
+            |ui| {
+                self.stale.dim(&ready, ui);
+                self.table(cx, ui, &list);
+            },
+            |ui| {
+                ui.add(egui::Label::new(RichText::new(footer).color(Palette::of(ui).text_weak)).truncate());
+            },
+        );
+    }
+
+    fn save(&self) -> serde_json::Value {
+        let saved = Saved { mode: self.mode, sort: self.sort, columns: self.grid.shown.clone() };
+        serde_json::to_value(saved).unwrap_or_default()
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
+            (self.mode, self.sort, self.grid.shown) = (saved.mode, saved.sort, saved.columns);
+        }
+    }
+}
+
+impl CallTreeView {
+    /// Asks for the rows. The second answer says only whether they are up to date.
+    fn ask(&mut self, cx: &ViewCx<'_>) -> (Answer<List>, Answer<()>) {
+        let now = cx.interaction;
+        if self.search != now.search {
+            self.search.clone_from(&now.search);
+            self.closed.clear();
+        }
+        let costs = Costs { scope: now.scope.clone(), metric: now.metric, range: now.range };
+        let search = now.search.clone();
+        match self.mode {
+            Mode::TopDown => {
+                let (expanded, closed) = (self.down.clone(), self.closed.clone());
+                let query = Rows { costs, sort: self.sort, expanded, closed, search };
+                listed(cx.ask(&query, 0), |rows| Some(List::Down(rows)))
+            }
+            Mode::BottomUp => {
+                let query =
+                    Inverted { costs: costs.clone(), sort: self.sort, expanded: self.up.clone(), search };
+                let rows = cx.ask(&query, 0);
+                let costs = cx.ask(&costs, 1).value().cloned();
+                listed(rows, |rows| Some(List::Up(rows, costs.clone()?)))
+            }
+        }
+    }
+
+    /// Opens or closes a row, also while a search holds it open.
+    fn set_open(&mut self, key: PathKey, open: bool) {
+        match self.mode {
+            Mode::TopDown => {
+                self.down.set(key, open);
+                self.closed.set(key, !open);
+            }
+            Mode::BottomUp => self.up.set(key, open),
+        }
+    }
+
+    /// Opens the heaviest path of a tree that was not seen before.
+    fn open_first(&mut self, cx: &ViewCx<'_>, list: &List) {
+        let List::Down(_) = list else { return };
+        if self.opened.as_ref() != Some(&cx.interaction.scope) && !list.costs().tree.nodes.is_empty() {
+            self.opened = Some(cx.interaction.scope.clone());
+            self.open_heaviest(cx, list, 40);
+        }
+    }
+
+    /// Brings a path into view that was selected elsewhere.
+    fn follow_selection(&mut self, cx: &ViewCx<'_>, list: &List) {
+        if self.seen == cx.interaction.selection {
+            return;
+        }
+        self.seen.clone_from(&cx.interaction.selection);
+        self.at = None;
+        let tree = &list.costs().tree;
+        if self.mode == Mode::TopDown
+            && let Some(node) = self.seen.as_ref().and_then(|item| node_of(item, tree, cx))
+        {
+            self.at = Some(tree.keys[node as usize]);
+            self.reveal_node(tree, node);
+        }
+    }
+
+    fn reveal_node(&mut self, tree: &CallTree, node: u32) {
+        let above: Vec<PathKey> = tree.ancestors(node).skip(1).map(|n| tree.keys[n as usize]).collect();
+        for key in above {
+            self.set_open(key, true);
+        }
+        self.reveal = Some(tree.keys[node as usize]);
+    }
+
+    /// Finds the selected row in a new list, and scrolls to what is to be seen.
+    fn remember(&mut self, list: &List) {
+        if let Some(key) = self.reveal
+            && let Some(row) = list.find(key)
+        {
+            self.grid.scroll_to = Some(row);
+            self.reveal = None;
+        }
+        let known = self.shown.as_ref().is_some_and(|s| s.list.same(list) && s.at == self.at);
+        if !known {
+            let row = self.at.and_then(|key| list.find(key));
+            let own = list.costs().own.iter().fold(0i64, |a, &b| a.saturating_add(b));
+            self.shown = Some(Shown { list: list.clone(), at: self.at, row, own });
+        }
+    }
+
+    fn toolbar(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &List) {
+        ui.horizontal_wrapped(|ui| {
+            let modes = [(Mode::TopDown, "Top-down"), (Mode::BottomUp, "Bottom-up")];
+            if segmented(ui, "Direction of the tree", &mut self.mode, &modes).changed() {
+                (self.at, self.seen, self.grid.scroll_to) = (None, None, Some(0));
+            }
+            let about = "Open the path that the largest part of the cost takes (h)";
+            if ui.button("Heaviest path").on_hover_text(about).clicked() {
+                self.heaviest(cx, list);
+            }
+            if let Some((count, cost)) = list.matched() {
+                let at = self.shown.as_ref().and_then(|s| s.row).filter(|&row| list.line(row).matches);
+                let mut text = matched(count, self.mode);
+                let sum = list.costs().sum;
+                if count > 0 && sum != 0 {
+                    let share = format::percent(cost as f64 / sum as f64);
+                    text += &format!(
+                        " with {share} of the {}",
+                        shared::metric_name(cx.profile(), cx.interaction)
+                    );
+                }
+                let weak = Palette::of(ui).text_weak;
+                ui.label(RichText::new(text).color(weak));
+                if count > 0 {
+                    ui.spacing_mut().item_spacing.x = 0.0;
+                    let from = at.or(self.shown.as_ref().and_then(|s| s.row));
+                    if icon_button(ui, Icon::SortUp, "Previous match (p)").clicked() {
+                        self.next_match(cx, list, from, false);
+                    }
+                    if icon_button(ui, Icon::SortDown, "Next match (n)").clicked() {
+                        self.next_match(cx, list, from, true);
+                    }
+                }
+            }
+        });
+    }
+
+    /// What the rows add up to.
+    fn footer(&self, cx: &ViewCx<'_>, list: &List) -> String {
+        let unit = shared::unit(cx.profile(), cx.interaction);
+        let costs = list.costs();
+        let paths = format::counted(costs.tree.nodes.len() as i64, "call path", "call paths");
+        let own = self.shown.as_ref().map_or(0, |s| s.own);
+        let sum = if own == costs.sum {
+            format!("self costs add up to {}", format::cost(unit, own))
+        } else {
+            format!("self costs add up to {} of {}", format::cost(unit, own), format::cost(unit, costs.sum))
+        };
+        let cut = if list.is_cut() {
+            format!(" · only the first {} rows are listed", format::count(MAX_ROWS as i64))
+        } else {
+            String::new()
+        };
+        let range = if cx.interaction.range.is_some() { " in the selected time range" } else { "" };
+        format!("{paths} · {sum}{range}{cut}")
+    }
+
+    fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &List) {
+        let formats = Formats::new(cx, list);
+        let columns = columns(cx, self.mode, &formats, self.sort);
+        let rows = list.len();
+        let grid = Grid { salt: "call tree", name: "Call tree", columns: &columns, rows };
+        let mut state = std::mem::take(&mut self.grid);
+        let tree = &list.costs().tree;
+        let mut source = Table {
+            hovered: cx.hover.and_then(|item| node_of(item, tree, cx)),
+            row: self.shown.as_ref().and_then(|s| s.row),
+            palette: Palette::of(ui),
+            cx,
+            list,
+            formats: &formats,
+            columns: &columns,
+            acts: Vec::new(),
+        };
+        let happened = grid.show(ui, &mut state, &mut source);
+        let acts = source.acts;
+        self.grid = state;
+        for act in acts {
+            self.act(cx, list, act);
+        }
+        self.events(cx, ui, list, &happened);
+    }
+
+    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, list: &List, happened: &Happened) {
+        if let Some(by) = happened.header.and_then(|(key, _)| columns::order_of(key)) {
+            let reverse = by == self.sort.by && !self.sort.reverse;
+            self.sort = Sort { by, reverse };
+        }
+        if let Some(row) = happened.hovered {
+            cx.out.hover = Some(list.item(row));
+        }
+        if let Some(row) = happened.clicked {
+            self.select(cx, list, row);
+        }
+        if let Some(row) = happened.double_clicked {
+            self.act(cx, list, Act::Toggle(row));
+        }
+        if happened.focused {
+            self.keys(cx, ui, list, happened.page);
+        }
+    }
+}
+
+/// The rows as a list, and whether they are up to date.
+fn listed<T>(answer: Answer<T>, list: impl Fn(Arc<T>) -> Option<List>) -> (Answer<List>, Answer<()>) {
+    let working = |progress, stale| Answer::Working { progress, stale };
+    match answer {
+        Answer::Ready(rows) => match list(rows) {
+            Some(list) => (Answer::Ready(Arc::new(list)), Answer::Ready(Arc::new(()))),
+            None => (working(None, None), Answer::Working { progress: None, stale: None }),
+        },
+        Answer::Working { progress, stale } => {
+            let stale = stale.and_then(list).map(Arc::new);
+            (working(progress, stale), Answer::Working { progress, stale: None })
+        }
+        Answer::Failed(why) => (Answer::Failed(why.clone()), Answer::Failed(why)),
+    }
+}
+
+/// The node that an item stands for.
+fn node_of(item: &Item, tree: &CallTree, cx: &ViewCx<'_>) -> Option<u32> {
+    match item {
+        Item::Span { track, row } => tree.node_of_span(*track, *row),
+        Item::Path(path) => tree.find(path, &cx.profile().functions),
+        _ => None,
+    }
+}
+
+/// What an estimated tree leaves out.
+fn pruned(list: &List) -> String {
+    match list.costs().tree.estimate.as_ref().map_or(0, |e| e.pruned) {
+        0 => String::new(),
+        n => {
+            let paths = format::counted(n as i64, "path", "paths");
+            format!(" {paths} below 0.01 % of the whole are left out.")
+        }
+    }
+}
+
+fn matched(count: usize, mode: Mode) -> String {
+    let n = count as i64;
+    match (mode, count) {
+        (_, 0) => "nothing matches".to_owned(),
+        (Mode::TopDown, _) => format::counted(n, "path matches", "paths match"),
+        (Mode::BottomUp, _) => format::counted(n, "function matches", "functions match"),
+    }
+}
+
+struct Table<'a, 'b> {
+    cx: &'a mut ViewCx<'b>,
+    list: &'a List,
+    formats: &'a Formats,
+    columns: &'a [grid::Column],
+    palette: &'static Palette,
+    /// The selected row.
+    row: Option<usize>,
+    /// The node that the pointer is on, in any view.
+    hovered: Option<u32>,
+    acts: Vec<Act>,
+}
+
+impl Table<'_, '_> {
+    fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
+        let headings = columns::headings(self.columns, self.formats);
+        let value = |line: &Line, key| self.formats.value(self.cx.profile(), line, key);
+        let values = rows.map(|row| {
+            let line = self.list.line(row);
+            self.columns.iter().map(|c| value(&line, c.key)).collect()
+        });
+        copy::table(form, &headings, &values.collect::<Vec<_>>())
+    }
+}
+
+impl grid::Rows for Table<'_, '_> {
+    fn mark(&self, row: usize) -> Mark {
+        let line = self.list.line(row);
+        let is = |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if *f == line.symbol.function());
+        let lit = is(self.cx.hover)
+            || is(self.cx.interaction.selection.as_ref())
+            || line.node.is_some() && line.node == self.hovered;
+        Mark { selected: self.row == Some(row), lit }
+    }
+
+    fn label(&self, row: usize) -> String {
+        let line = self.list.line(row);
+        let name = line.symbol.label(self.cx.profile());
+        let cost = self.formats.cost.text(Some(line.total));
+        format!("{name}, {cost}, level {}", line.depth)
+    }
+
+    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
+        let line = self.list.line(row);
+        let profile = self.cx.profile();
+        if column != "function" {
+            self.formats.paint(ui, profile, &line, column, self.palette);
+            return;
+        }
+        match function_cell(ui, profile, &line, self.palette) {
+            Some(Triangle::Toggled) => self.acts.push(Act::Toggle(row)),
+            Some(Triangle::ToggledAll) => self.acts.push(Act::ToggleAll(row)),
+            None => {}
+        }
+    }
+
+    fn menu(&mut self, ui: &mut Ui, row: usize) {
+        let path = self.list.path(row);
+        let function = self.list.line(row).symbol.function();
+        // Bottom-up, a row's path is only the lower part of whole paths.
+        let whole = matches!(self.list, List::Down(_)).then_some(path.as_slice());
+        menu::show(self.cx, menu::About { function, path: whole }, ui);
+        if ui.button("Copy call path").clicked() {
+            let names: Vec<_> = path.iter().map(|&f| self.cx.profile().function_name(f)).collect();
+            ui.ctx().copy_text(names.join(";"));
+            ui.close();
+        }
+        ui.separator();
+        if ui.add(egui::Button::new("Open all below").shortcut_text("*")).clicked() {
+            self.acts.push(Act::OpenAll(row));
+            ui.close();
+        }
+        if ui.button("Close all").clicked() {
+            self.acts.push(Act::CloseAll);
+            ui.close();
+        }
+        ui.separator();
+        for (form, title) in Form::ALL {
+            if ui.button(title).clicked() {
+                ui.ctx().copy_text(self.copied(form, &mut (0..self.list.len())));
+                ui.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Callers and callees of one function: what pstats prints as `print_callers` and `print_callees`.
+//!
+//! The function is the one that was selected last in another view. A click on a neighbour selects it
+//! everywhere but here, so that the list stays; a double-click walks to it.
+
+mod columns;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use egui::{Rect, RichText, Ui, UiBuilder, pos2};
+
+use self::columns::{Formats, Key, columns};
+use super::shared::copy::{self, Form};
+use super::shared::grid::{Column, Grid, GridState, Happened, Mark, Rows, walk};
+use super::shared::{self, Stale, menu};
+use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
+use crate::analysis::{FunctionRow, Functions};
+use crate::format;
+use crate::model::FunctionId;
+use crate::state::{Command, Item};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, space, strong};
+use crate::ui::widgets::{EmptyState, segmented};
+use crate::views::{View, ViewCx, ViewKind};
+
+/// The line in [`crate::views::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "callers",
+    title: "Callers & callees",
+    about: "Who calls the selected function and whom it calls, with the calls and costs between them.",
+    needs: shared::needs_calls,
+    make: || Box::new(CallersView::default()),
+};
+
+/// From this width on the two lists stand side by side.
+const WIDE: f32 = 820.0;
+
+/// The view.
+#[derive(Default)]
+pub struct CallersView {
+    reach: Reach,
+    sort: (Key, bool),
+    /// Whose neighbours are shown; `None` before anything was selected.
+    active: Option<FunctionId>,
+    /// The selection that was seen last.
+    seen: Option<Item>,
+    grids: [GridState; 2],
+    /// Names of the columns that were shown or hidden by hand live in the grids; what follows is derived.
+    stale: Stale,
+    sorted: Option<Sorted>,
+}
+
+/// A sorted copy of the last answer.
+struct Sorted {
+    of: Arc<Neighbours>,
+    by: (Key, bool),
+    /// Callers, then callees.
+    sides: [Vec<Neighbour>; 2],
+}
+
+/// Which list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Callers,
+    Callees,
+}
+
+/// What is kept of the view in a workspace.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Saved {
+    reach: Reach,
+    sort: (Key, bool),
+}
+
+impl View for CallersView {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        self.follow_selection(cx);
+        let Some(function) = self.active.or_else(|| most_expensive(cx, ui)) else { return };
+        let now = cx.interaction;
+        let query = Callers {
+            scope: now.scope.clone(),
+            metric: now.metric,
+            range: now.range,
+            function,
+            reach: self.reach,
+        };
+        let answer = cx.ask(&query, 0);
+        let Some(answered) = shared::value(ui, &answer, "Looking up callers") else { return };
+        self.sort(cx, &answered);
+        self.header(cx, ui, function, &answered);
+        shared::crumbs::show(cx, ui);
+        let unknown = if self.reach == Reach::All {
+            " Distances are exact; functions that only small paths reach have no costs here."
+        } else {
+            ""
+        };
+        shared::basis_notice(ui, &answered.basis, unknown);
+        let Some(row) = answered.row else {
+            let text =
+                "It does not run in the part that is looked at. Take back a transform or the time range.";
+            EmptyState::new(Icon::Graph, cx.profile().function_name(function), text).show(ui);
+            return;
+        };
+        self.stale.dim(&answer, ui);
+        self.lists(cx, ui, function, &row, &answered);
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::to_value(Saved { reach: self.reach, sort: self.sort }).unwrap_or_default()
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
+            (self.reach, self.sort) = (saved.reach, saved.sort);
+        }
+    }
+}
+
+/// What is shown before anything is selected.
+fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
+    let now = cx.interaction;
+    let query = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
+    let table = shared::value(ui, &cx.ask(&query, 0), "Adding up functions")?;
+    let first = table.rows.first().map(|row| row.function);
+    if first.is_none() {
+        EmptyState::new(Icon::Graph, "No calls", "Nothing ran in the part that is looked at.").show(ui);
+    }
+    first
+}
+
+impl CallersView {
+    fn follow_selection(&mut self, cx: &ViewCx<'_>) {
+        if self.seen == cx.interaction.selection {
+            return;
+        }
+        self.seen.clone_from(&cx.interaction.selection);
+        if let Some(function) = self.seen.as_ref().and_then(|item| item.function(cx.profile())) {
+            self.active = Some(function);
+        }
+    }
+
+    fn sort(&mut self, cx: &ViewCx<'_>, answer: &Arc<Neighbours>) {
+        let known = self.sorted.as_ref().is_some_and(|s| Arc::ptr_eq(&s.of, answer) && s.by == self.sort);
+        if !known {
+            let sides = [&answer.callers, &answer.callees].map(|side| {
+                let mut side = side.clone();
+                columns::sort(&mut side, self.sort, cx.profile());
+                side
+            });
+            self.sorted = Some(Sorted { of: answer.clone(), by: self.sort, sides });
+        }
+    }
+
+    fn header(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, function: FunctionId, answer: &Neighbours) {
+        let palette = Palette::of(ui);
+        let profile = cx.profile();
+        ui.horizontal(|ui| {
+            let choices = [(Reach::Direct, "Direct"), (Reach::All, "All")];
+            segmented(ui, "How far to look", &mut self.reach, &choices);
+            let name =
+                RichText::new(profile.function_name(function)).font(strong(14.0)).color(palette.text_strong);
+            let place = shared::place(profile, function);
+            let response = ui.add(egui::Label::new(name).truncate());
+            if !place.is_empty() {
+                response.on_hover_text(place);
+            }
+        });
+        let text = answer.row.map_or_else(String::new, |row| figures(cx, &row, answer));
+        let hint = if self.active.is_none() {
+            "Select a function in any view. Shown is the one with most self cost. "
+        } else {
+            ""
+        };
+        if !(text.is_empty() && hint.is_empty()) {
+            let text = RichText::new(format!("{hint}{text}")).color(palette.text_weak);
+            ui.add(egui::Label::new(text).truncate());
+        }
+    }
+
+    fn lists(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        function: FunctionId,
+        row: &FunctionRow,
+        answer: &Neighbours,
+    ) {
+        let area = ui.available_rect_before_wrap();
+        let gap = space::MEDIUM;
+        let parts = if area.width() >= WIDE {
+            let half = (area.width() - gap) / 2.0;
+            [
+                Rect::from_min_max(area.min, pos2(area.left() + half, area.bottom())),
+                Rect::from_min_max(pos2(area.right() - half, area.top()), area.max),
+            ]
+        } else {
+            let half = (area.height() - gap) / 2.0;
+            [
+                Rect::from_min_max(area.min, pos2(area.right(), area.top() + half)),
+                Rect::from_min_max(pos2(area.left(), area.bottom() - half), area.max),
+            ]
+        };
+        let formats = Formats::new(cx, row, answer);
+        for (part, side) in parts.into_iter().zip([Side::Callers, Side::Callees]) {
+            let builder = UiBuilder::new().max_rect(part).id_salt(side as u8);
+            ui.scope_builder(builder, |ui| self.list(cx, ui, side, function, &formats));
+        }
+    }
+
+    fn list(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        side: Side,
+        function: FunctionId,
+        formats: &Formats,
+    ) {
+        let Some(sorted) = &self.sorted else { return };
+        let rows = &sorted.sides[side as usize];
+        let title = title(side, self.reach, rows.len());
+        ui.label(RichText::new(&title).font(strong(12.0)).color(Palette::of(ui).text));
+        if rows.is_empty() {
+            let text = match side {
+                Side::Callers => "No caller was recorded.",
+                Side::Callees => "It called nothing that was recorded.",
+            };
+            ui.label(RichText::new(text).color(Palette::of(ui).text_weak));
+            return;
+        }
+        let name = cx.profile().function_name(function).to_owned();
+        let columns = columns(cx, side, &name, rows, formats, self.sort, self.reach);
+        let grid = Grid { salt: "neighbours", name: &title, columns: &columns, rows: rows.len() };
+        let mut state = std::mem::take(&mut self.grids[side as usize]);
+        let mut walked = None;
+        let mut source =
+            Table { cx, rows, formats, columns: &columns, palette: Palette::of(ui), walked: &mut walked };
+        let happened = grid.show(ui, &mut state, &mut source);
+        self.grids[side as usize] = state;
+        if let Some(function) = walked {
+            self.walk_to(cx, function);
+        }
+        self.events(cx, ui, side, &happened);
+    }
+
+    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, side: Side, happened: &Happened) {
+        let Some(sorted) = &self.sorted else { return };
+        let rows = &sorted.sides[side as usize];
+        let function = |row: usize| rows[row].symbol.map(|s| s.function());
+        if let Some(key) = happened.header.and_then(|(key, _)| columns::sort_key(key)) {
+            self.sort = (key, key == self.sort.0 && !self.sort.1);
+            return;
+        }
+        let current = rows
+            .iter()
+            .position(|n| n.symbol.is_some_and(|s| self.seen == Some(Item::Function(s.function()))));
+        let next = if happened.focused { walk(ui, current, rows.len(), happened.page) } else { None };
+        let enter = happened.focused && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        let walked = happened.double_clicked.or(current.filter(|_| enter)).and_then(function);
+        let clicked = happened.clicked.or(next).and_then(function);
+        if let Some(f) = happened.hovered.and_then(function) {
+            cx.out.hover = Some(Item::Function(f));
+        }
+        if let Some(row) = next {
+            self.grids[side as usize].scroll_to = Some(row);
+        }
+        if let Some(f) = current.filter(|_| happened.focused).and_then(function) {
+            menu::keys(cx, menu::About { function: f, path: None }, ui);
+        }
+        if let Some(f) = clicked {
+            self.seen = Some(Item::Function(f));
+            cx.send(Command::Select(self.seen.clone()));
+        }
+        if let Some(f) = walked {
+            self.walk_to(cx, f);
+        }
+    }
+
+    fn walk_to(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
+        self.active = Some(function);
+        self.seen = Some(Item::Function(function));
+        cx.send(Command::Select(self.seen.clone()));
+        for grid in &mut self.grids {
+            grid.scroll_to = Some(0);
+        }
+    }
+}
+
+/// «3 001 calls (1 primitive) · self 1.25 ms (5.5 %) · total 1.25 ms (5.5 % of 22.8 ms)».
+fn figures(cx: &ViewCx<'_>, row: &FunctionRow, answer: &Neighbours) -> String {
+    let unit = shared::unit(cx.profile(), cx.interaction);
+    let mut parts = Vec::new();
+    if let Some(calls) = row.calls {
+        let mut text = format::counted(calls.all as i64, "call", "calls");
+        if calls.primitive != calls.all {
+            text += &format!(" ({} primitive)", format::count(calls.primitive as i64));
+        }
+        parts.push(text);
+    }
+    if let Some(samples) = row.samples_total {
+        parts.push(format::counted(samples as i64, "sample", "samples"));
+    }
+    let share = |cost: i64| match answer.sum {
+        0 => String::new(),
+        sum => format!(" ({})", format::percent(cost as f64 / sum as f64)),
+    };
+    parts.push(format!("self {}{}", format::cost(unit, row.own), share(row.own)));
+    let whole = format::cost(unit, answer.sum);
+    parts.push(format!("total {}{} of {whole}", format::cost(unit, row.total), share(row.total)));
+    parts.join(" · ")
+}
+
+fn title(side: Side, reach: Reach, n: usize) -> String {
+    let n = n as i64;
+    match (side, reach) {
+        (Side::Callers, Reach::Direct) => {
+            format!("Called by {}", format::counted(n, "function", "functions"))
+        }
+        (Side::Callees, Reach::Direct) => format!("Calls {}", format::counted(n, "function", "functions")),
+        (Side::Callers, Reach::All) => {
+            format!("{} above it on some stack", format::counted(n, "function", "functions"))
+        }
+        (Side::Callees, Reach::All) => {
+            format!("{} below it on some stack", format::counted(n, "function", "functions"))
+        }
+    }
+}
+
+struct Table<'a, 'b> {
+    cx: &'a mut ViewCx<'b>,
+    rows: &'a [Neighbour],
+    formats: &'a Formats,
+    columns: &'a [Column],
+    palette: &'static Palette,
+    walked: &'a mut Option<FunctionId>,
+}
+
+impl Table<'_, '_> {
+    fn item(&self, row: usize) -> Option<Item> {
+        self.rows[row].symbol.map(|s| Item::Function(s.function()))
+    }
+}
+
+impl Rows for Table<'_, '_> {
+    fn mark(&self, row: usize) -> Mark {
+        let Some(item) = self.item(row) else { return Mark::default() };
+        Mark {
+            selected: self.cx.interaction.selection.as_ref() == Some(&item),
+            lit: self.cx.is_hovered(&item),
+        }
+    }
+
+    fn label(&self, row: usize) -> String {
+        self.formats.label(self.cx.profile(), &self.rows[row])
+    }
+
+    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
+        let search = &self.cx.interaction.search;
+        self.formats.paint(ui, self.cx.profile(), &self.rows[row], column, search, self.palette);
+    }
+
+    fn menu(&mut self, ui: &mut Ui, row: usize) {
+        if let Some(symbol) = self.rows[row].symbol {
+            let function = symbol.function();
+            if ui.add(egui::Button::new("Show its callers and callees").shortcut_text("Enter")).clicked() {
+                *self.walked = Some(function);
+                ui.close();
+            }
+            menu::show(self.cx, menu::About { function, path: None }, ui);
+            ui.separator();
+        }
+        for (form, title) in Form::ALL {
+            if ui.button(title).clicked() {
+                let profile = self.cx.profile();
+                let line = |n: &Neighbour| {
+                    self.columns.iter().map(|c| self.formats.value(profile, n, c.key)).collect()
+                };
+                let values: Vec<_> = self.rows.iter().map(line).collect();
+                let headings = self.formats.headings(self.columns);
+                ui.ctx().copy_text(copy::table(form, &headings, &values));
+                ui.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Flows through callers and callees.
+
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use super::*;
+use crate::analysis::testing::{function, profile};
+use crate::views::shared::testing::{Stage, harness};
+
+/// The golden sample of pstats, in ms: `a` and `b` call each other.
+const PSTATS: &str = "fn main 1 1000000 40000000; fn a 3/1 6000000 16000000; fn b 2/1 4000000 14000000
+    fn leaf 6 6000000 6000000; main -> a 1 2000000 16000000; a -> b 2/1 4000000 14000000
+    b -> a 2/1 4000000 10000000; a -> leaf 3 3000000 3000000; b -> leaf 2 2000000 2000000; main -> leaf 1 1000000 1000000";
+
+fn view(select: &str) -> Harness<'static, Stage> {
+    let mut h = harness(Stage::new(&KIND, profile(PSTATS)));
+    select_function(&mut h, select);
+    h
+}
+
+fn select_function(h: &mut Harness<'_, Stage>, name: &str) {
+    let f = function(&h.state().subject.profile, name);
+    h.state_mut().history.apply(Command::Select(Some(Item::Function(f))));
+    h.run();
+}
+
+fn has(h: &Harness<'_, Stage>, label: &str) -> bool {
+    h.query_by_label(label).is_some()
+}
+
+#[test]
+fn neighbours_of_the_selection_are_shown_and_walked_to() {
+    let mut h = view("a");
+    assert!(has(&h, "3 calls (1 primitive) · self 6.00 ms (35.3 %) · total 16.0 ms (94.1 %) of 17.0 ms"));
+    assert!(has(&h, "Called by 2 functions") && has(&h, "Calls 2 functions"));
+    assert!(has(&h, "main, 16.00 ms") && has(&h, "b, 10.00 ms") && has(&h, "b, 14.00 ms"));
+    // A click selects and stays; a double-click walks.
+    h.get_by_label("leaf, 3.00 ms").click();
+    h.run();
+    let leaf = function(&h.state().subject.profile, "leaf");
+    assert_eq!(h.state().history.now().selection, Some(Item::Function(leaf)));
+    assert!(has(&h, "Calls 2 functions"));
+    h.key_press(egui::Key::Enter);
+    h.run();
+    assert!(has(&h, "Called by 3 functions") && has(&h, "It called nothing that was recorded."));
+}
+
+#[test]
+fn all_lists_what_is_further_away() {
+    let mut h = view("leaf");
+    h.get_by_label("All").click();
+    h.run();
+    assert!(has(&h, "3 functions above it on some stack"));
+    assert!(h.query_by_label_contains("Estimated").is_some());
+    select_function(&mut h, "main");
+    assert!(has(&h, "3 functions below it on some stack"));
+}
+
+#[test]
+fn before_anything_is_selected_the_most_expensive_function_is_shown() {
+    let h = harness(Stage::new(&KIND, profile(PSTATS)));
+    assert!(h.query_by_label_contains("Select a function in any view").is_some());
+    let names: Vec<_> =
+        h.query_all_by_role(egui::Role::Row).filter_map(|n| n.accesskit_node().label()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
