@@ -7,6 +7,7 @@
 
 pub mod date;
 mod definitions;
+mod details;
 #[cfg(test)]
 pub mod fixture;
 pub mod flame;
@@ -14,6 +15,8 @@ pub mod functions;
 mod memory;
 mod moment;
 mod parts;
+mod percentiles;
+mod requests;
 pub mod shared;
 mod summary;
 mod time;
@@ -137,6 +140,8 @@ pub static VIEWS: &[ViewKind] = &[
     functions::KIND,
     flame::KIND,
     memory::KIND,
+    requests::KIND,
+    details::KIND,
 ];
 
 /// The kind with id `id`.

@@ -43,9 +43,10 @@ pub(super) fn paint(cx: &ViewCx<'_>, ui: &Ui, frame: &Frame, texts: &mut TextCac
     let all = Rect::from_min_max(places.band.min, places.charts.last().map_or(places.band.max, |c| c.max));
     selection(cx, painter, all, frame, palette);
     time::range_marks(painter, all, &frame.axis, cx.interaction.range, cx.preview, palette);
-    frame.axis.paint_ruler(painter, places.ruler, palette);
-    if let Some(t) = cx.cursor {
-        frame.axis.paint_cursor(painter, places.ruler, all, t as f64, palette);
+    let cursor = cx.cursor.map(|t| t as f64);
+    frame.axis.paint_ruler(painter, places.ruler, cursor, palette);
+    if let Some(t) = cursor {
+        frame.axis.paint_cursor(painter, all, t, palette);
     }
 }
 
