@@ -18,9 +18,9 @@ pub mod phases;
 pub mod requests;
 pub mod scope;
 pub mod search;
+pub mod span_facts;
 #[cfg(test)]
 pub mod testing;
-pub mod span_facts;
 pub mod tree_costs;
 pub mod tree_rows;
 

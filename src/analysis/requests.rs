@@ -85,11 +85,68 @@ impl RequestColumn {
     }
 }
 
+/// What a request was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestPart {
+    /// Waiting for its turn.
+    Queued,
+    /// Reading the prompt.
+    Prefill,
+    /// Writing the answer.
+    Decode,
+    /// Something; no stamp tells what.
+    Unknown,
+}
+
+impl RequestPart {
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+            Self::Unknown => "running",
+        }
+    }
+}
+
+/// The parts of a request (from, to, which; ns) up to its end, or up to `end` while it runs. They cover
+/// it without gaps, whatever stamps are known and however odd they are.
+#[must_use]
+pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
+    let end = r.finished.unwrap_or(end).max(r.arrived);
+    let clip = |t: i64| t.clamp(r.arrived, end);
+    let mut parts = Vec::with_capacity(3);
+    let mut at = r.arrived;
+    let mut add = |to: i64, part| {
+        if to > at {
+            parts.push((at, to, part));
+        }
+        at = at.max(to);
+    };
+    if let Some(t) = r.scheduled {
+        add(clip(t), RequestPart::Queued);
+    }
+    match r.first_token {
+        Some(t) => {
+            add(clip(t), RequestPart::Prefill);
+            add(end, RequestPart::Decode);
+        }
+        None => add(end, if r.scheduled.is_some() { RequestPart::Prefill } else { RequestPart::Unknown }),
+    }
+    parts
+}
+
 /// Requests of the shown part, in the asked order.
 #[derive(Clone, Debug, Default)]
 pub struct RequestList {
     /// The rows, in order.
     pub rows: Vec<RequestId>,
+    /// The same by arrival.
+    pub by_arrival: Vec<RequestId>,
+    /// Largest value of each column of [`RequestColumn::ALL`] among the rows; 0 where none is known.
+    pub largest: Vec<f64>,
     /// Requests of the profile before search and range.
     pub all: usize,
     /// Number of requests in flight from each time on, until the next; ascending.
@@ -135,7 +192,12 @@ impl Query for RequestTable {
                 rows.push(RequestId::from_index(i));
             }
         }
+        let by_arrival = rows.clone();
         sort(profile, &mut rows, self.sort, self.descending);
+        let largest = |column: &RequestColumn| {
+            rows.iter().filter_map(|id| column.number(&requests[id.index()])).fold(0.0, f64::max)
+        };
+        let largest = RequestColumn::ALL.iter().map(largest).collect();
         cx.job().checkpoint(0, 0)?;
         let done = requests.iter().filter(|r| {
             r.outcome == Outcome::Ok && self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
@@ -148,6 +210,8 @@ impl Query for RequestTable {
         }
         Ok(RequestList {
             rows,
+            by_arrival,
+            largest,
             all: requests.len(),
             concurrency: concurrency(profile),
             figures: request_figures(profile, self.range),
@@ -157,7 +221,7 @@ impl Query for RequestTable {
     }
 
     fn weight(list: &RequestList) -> usize {
-        list.rows.len() * 4 + list.concurrency.len() * 16
+        list.rows.len() * 8 + list.concurrency.len() * 16
     }
 }
 
@@ -274,5 +338,25 @@ mod tests {
         let gaps = list.gaps.unwrap();
         assert_eq!((gaps.n, gaps.min, gaps.max), (3, 30.0, 110.0));
         assert!(!list.single_tokens, "two stamps for four tokens are chunks");
+    }
+
+    #[test]
+    fn parts_cover_the_request_whatever_is_known() {
+        use RequestPart::{Decode, Prefill, Queued, Unknown};
+        let r = |scheduled, first_token, finished| Request {
+            arrived: 10,
+            scheduled,
+            first_token,
+            finished,
+            ..Request::default()
+        };
+        assert_eq!(
+            parts(&r(Some(20), Some(30), Some(90)), 500),
+            [(10, 20, Queued), (20, 30, Prefill), (30, 90, Decode)]
+        );
+        assert_eq!(parts(&r(None, None, Some(90)), 500), [(10, 90, Unknown)]);
+        assert_eq!(parts(&r(None, Some(40), None), 500), [(10, 40, Prefill), (40, 500, Decode)]);
+        assert_eq!(parts(&r(Some(5), Some(700), Some(90)), 500), [(10, 90, Prefill)], "stamps in odd order");
+        assert_eq!(parts(&r(None, None, None), 0), []);
     }
 }

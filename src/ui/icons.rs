@@ -102,7 +102,9 @@ impl Icon {
         response
     }
 
-    fn shapes(self, area: Rect, color: Color32) -> Vec<Shape> {
+    /// The lines of the icon, to be painted with others.
+    #[must_use]
+    pub fn shapes(self, area: Rect, color: Color32) -> Vec<Shape> {
         let pen = Pen::new(area, color);
         match self {
             Self::Search => vec![pen.ring(6.8, 6.8, 4.4), pen.line(&[(10.1, 10.1), (14.2, 14.2)])],

@@ -366,7 +366,14 @@ impl Stage {
     /// something was drawn.
     pub fn picture(&mut self, name: &str, size: egui::Vec2, theme: egui::Theme) {
         let image = crate::ui::software::render_to_image(size, 1.0, theme, 4, |ui| {
-            egui::CentralPanel::no_frame().show(ui, |ui| self.ui(ui));
+            egui::CentralPanel::no_frame().show(ui, |ui| {
+                // As a pane of the window.
+                let fill = crate::ui::theme::Palette::of(ui).panel;
+                egui::Frame::new().fill(fill).inner_margin(6).show(ui, |ui| {
+                    ui.set_min_size(ui.available_size());
+                    self.ui(ui);
+                });
+            });
         })
         .expect("a picture");
         let first = *image.get_pixel(0, 0);
@@ -379,8 +386,11 @@ impl Stage {
         }
     }
 
-    /// Pictures in both themes and two sizes.
+    /// Pictures in both themes and two sizes; one small one where nobody looks at them.
     pub fn pictures(&mut self, name: &str) {
+        if std::env::var_os("INFERSCOPE_PICTURES").is_none() {
+            return self.picture(name, egui::vec2(640.0, 400.0), egui::Theme::Dark);
+        }
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
             for size in [egui::vec2(1600.0, 1000.0), egui::vec2(1024.0, 640.0)] {
                 self.picture(name, size, theme);

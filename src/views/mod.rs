@@ -9,6 +9,7 @@ pub mod call_tree;
 pub mod callers;
 pub mod date;
 mod definitions;
+mod details;
 #[cfg(test)]
 pub mod fixture;
 pub mod flame;
@@ -16,6 +17,8 @@ pub mod functions;
 mod memory;
 mod moment;
 mod parts;
+mod percentiles;
+mod requests;
 pub mod shared;
 mod summary;
 mod time;
@@ -141,6 +144,8 @@ pub static VIEWS: &[ViewKind] = &[
     callers::KIND,
     flame::KIND,
     memory::KIND,
+    requests::KIND,
+    details::KIND,
 ];
 
 /// The kind with id `id`.

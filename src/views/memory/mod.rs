@@ -7,6 +7,8 @@ mod charts;
 mod layout;
 mod table;
 
+pub(super) use layout::counter_name;
+
 use super::time::{Gesture, HELP, Viewport};
 use super::{View, ViewCx, ViewKind};
 use crate::analysis::counters::{CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS};
@@ -63,7 +65,7 @@ impl View for Memory {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.viewport.follow(cx.profile(), cx.live);
         let area = ui.available_rect_before_wrap();
-        ui.scope_builder(UiBuilder::new().max_rect(area.shrink(space::MEDIUM)), |ui| {
+        ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
             let mut lit = None;
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing = vec2(space::LARGE, 2.0);

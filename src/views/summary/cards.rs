@@ -1,17 +1,18 @@
 //! The cards of the summary. Each says one thing; those that have nothing to say are left out.
 
 use crate::analysis::functions::{FunctionRow, Functions};
-use crate::analysis::overview::{Distribution, Peak, RequestFigures, Summary};
+use crate::analysis::overview::{Peak, RequestFigures, Summary};
 use crate::format;
 use crate::model::{Profile, Unit};
 use crate::query::Answer;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
+use crate::ui::theme::{Palette, Tone, regular, space};
 use crate::ui::widgets::KeyValues;
 use crate::views::parts::{BarRow, answered, card, remark, row, text_in, weak};
+use crate::views::percentiles::{self, Statistic};
 use crate::views::{ViewCx, date, definitions};
-use egui::{Align, Rect, Sense, Ui, pos2, vec2};
+use egui::{Align, Sense, Ui, vec2};
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
         let value = if by_total { function.total } else { function.own };
         let share = value as f64 / table.sum.max(1) as f64;
         let item = Item::Function(function.function);
-        let mut line = BarRow::new(profile.function_name(function.function), "");
+        let mut line = BarRow::new(function.symbol().label(&profile), "");
         let (text, note) = (format::cost(metric.unit, value), format::percent(share));
         (line.value, line.note, line.share) = (&text, &note, Some(share));
         (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));
@@ -163,23 +164,16 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn request_figures(ui: &mut Ui, f: &RequestFigures) {
-    let heads = ["p50", "p95", "p99", "n"];
-    percentile_row(ui, "", &heads.map(str::to_owned), None);
-    for (name, distribution, definition) in [
-        ("TTFT", f.ttft, definitions::TTFT),
-        ("TPOT", f.tpot, definitions::TPOT),
-        ("Latency", f.latency, definitions::LATENCY),
-        ("Queued", f.queued, definitions::QUEUED),
-    ] {
-        let text = |v: f64| format::duration(v.round() as i64);
-        let cells = match distribution {
-            Some(Distribution { n, p50, p95, p99, .. }) => {
-                [text(p50), text(p95), text(p99), format::count(n as i64)]
-            }
-            None => std::array::from_fn(|_| format::UNKNOWN.to_owned()),
-        };
-        percentile_row(ui, name, &cells, Some(definition));
-    }
+    percentiles::table(
+        ui,
+        &[
+            ("TTFT", f.ttft, definitions::TTFT),
+            ("TPOT", f.tpot, definitions::TPOT),
+            ("Latency", f.latency, definitions::LATENCY),
+            ("Queued", f.queued, definitions::QUEUED),
+        ],
+        &[Statistic::P50, Statistic::P95, Statistic::P99, Statistic::N],
+    );
     ui.add_space(space::SMALL);
     let known = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.into(), |v| format::count(v as i64));
     let per_user = f.tpot.filter(|t| t.p50 > 0.0).map(|t| format::rate(1e9 / t.p50, "tok"));
@@ -210,40 +204,6 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
         ("Cost", cost, definitions::COST),
     ] {
         line(ui, name, &value, hint);
-    }
-}
-
-/// Name at the left, figures in columns at the right.
-fn percentile_row(ui: &mut Ui, name: &str, cells: &[String; 4], definition: Option<&str>) {
-    let palette = Palette::of(ui);
-    let head = definition.is_none();
-    let (rect, response) = row(ui, if head { 18.0 } else { space::ROW }, Sense::hover());
-    if response.hovered() && !head {
-        ui.painter().rect_filled(rect, space::RADIUS_SMALL, palette.hover);
-    }
-    let label = format!("{name} {}", cells.join(" "));
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &label));
-    let rect = rect.shrink2(vec2(4.0, 0.0));
-    // On a narrow card the number of requests gives way.
-    let last = if rect.width() < 270.0 { 0.0 } else { 34.0 };
-    let each = ((rect.width() - 56.0 - last) / 3.0).clamp(40.0, 90.0);
-    let mut right = rect.right();
-    for (i, cell) in cells.iter().enumerate().rev() {
-        let width = if i == 3 { last } else { each };
-        let area = Rect::from_x_y_ranges(right - width..=right, rect.y_range());
-        let (font, color) = match (head, i) {
-            (true, _) => (small(), palette.text_weak),
-            (_, 3) => (regular(12.0), palette.text_weak),
-            (_, 0) => (strong(13.0), palette.text_strong),
-            _ => (regular(13.0), palette.text),
-        };
-        text_in(ui.painter(), area, cell, font, color, Align::Max);
-        right -= width;
-    }
-    let area = Rect::from_min_max(rect.min, pos2(right, rect.bottom()));
-    text_in(ui.painter(), area, name, regular(13.0), palette.text_weak, Align::Min);
-    if let Some(definition) = definition {
-        response.on_hover_text(definition);
     }
 }
 

@@ -34,7 +34,7 @@ impl View for Summary {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             let width = ui.available_width();
-            let inner = Rect::from_min_size(ui.cursor().min, vec2(width, f32::INFINITY)).shrink(space::LARGE);
+            let inner = Rect::from_min_size(ui.cursor().min, vec2(width, f32::INFINITY)).shrink(space::SMALL);
             let used = ui
                 .scope_builder(UiBuilder::new().max_rect(inner), |ui| {
                     ui.spacing_mut().item_spacing.y = GAP;
@@ -44,7 +44,7 @@ impl View for Summary {
                 })
                 .response
                 .rect;
-            ui.allocate_rect(used.expand(space::LARGE), egui::Sense::hover());
+            ui.allocate_rect(used.expand(space::SMALL), egui::Sense::hover());
         });
     }
 }

@@ -66,8 +66,15 @@ fn an_empty_profile_still_says_what_it_is() {
 
 #[test]
 fn the_top_five_are_right_and_ties_are_stable() {
-    let row =
-        |i: u32, own, total| FunctionRow { function: FunctionId(i), calls: None, samples: None, own, total };
+    let row = |i: u32, own, total| FunctionRow {
+        function: FunctionId(i),
+        module: None,
+        calls: None,
+        samples: None,
+        samples_total: None,
+        own,
+        total,
+    };
     let rows: Vec<_> = (0..9).map(|i| row(i, i64::from(i % 3), i64::from(i))).collect();
     let ids = |by_total| cards::top(&rows, by_total).iter().map(|r| r.function.0).collect::<Vec<_>>();
     assert_eq!(ids(true), [8, 7, 6, 5, 4]);

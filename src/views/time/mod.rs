@@ -6,5 +6,5 @@ mod overlay;
 mod viewport;
 
 pub use chart::{Chart, Scale, area, line};
-pub use overlay::{PHASE_BAND, cursor, phase_names, phase_shades, range_marks};
+pub use overlay::{PHASE_BAND, phase_names, phase_shades, range_marks};
 pub use viewport::{Gesture, HELP, Viewport};

@@ -112,15 +112,6 @@ pub fn range_marks(
     }
 }
 
-/// Paints the cursor line through a chart that has no ruler of its own.
-pub fn cursor(painter: &Painter, chart: Rect, axis: &TimeAxis, time: f64, palette: &Palette) {
-    let x = axis.x_of(time);
-    if axis.x.contains(x) {
-        let color = palette.accent.gamma_multiply(0.8);
-        painter.vline(painter.round_to_pixel_center(x), chart.y_range(), Stroke::new(1.0, color));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

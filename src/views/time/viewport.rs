@@ -1,7 +1,8 @@
 //! Which part of the time a view shows, and the keys and gestures that move it.
 //!
-//! The same everywhere: Ctrl+wheel zooms at the pointer, dragging or Shift+wheel moves, W S A D zoom and
-//! move, Shift+drag chooses a range, a double click shows everything. [`Viewport`] is plain
+//! The same everywhere, and as in the flame chart: Ctrl+wheel zooms at the pointer, dragging or Shift+wheel
+//! moves, W S A D zoom and move, 0 or a double click shows everything, Enter shows the selected thing,
+//! Shift+drag chooses a range, Escape takes it back. [`Viewport`] is plain
 //! arithmetic in `f64` ns; [`Viewport::gesture`] is the only part that reads input.
 
 use crate::model::Profile;
@@ -18,6 +19,14 @@ pub const HELP: &str = "Ctrl+wheel or W/S zooms, drag or A/D moves, Shift+drag c
 const SHORTEST: f64 = 20.0;
 /// What is shown before the first and after the last thing, as a share of the whole.
 const MARGIN: f64 = 0.01;
+/// Share of the width that a key moves by.
+const KEY_PAN: f64 = 0.2;
+/// How much closer a key goes.
+const KEY_ZOOM: f64 = 1.5;
+/// How fast a glide is, per second.
+const SPEED: f64 = 18.0;
+/// A time step from which on nothing glides, so that pictures and tests never see one half way.
+const JUMP: f64 = 0.1;
 
 /// The time shown by a view.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +40,8 @@ pub struct Viewport {
     moved: bool,
     /// Where a range drag began, ns.
     range_from: Option<f64>,
+    /// Where keys sent it.
+    goal: Option<(f64, f64)>,
 }
 
 /// What the pointer did on a time view.
@@ -44,6 +55,10 @@ pub struct Gesture {
     pub preview: Option<(i64, i64)>,
     /// A range that was dragged to its end.
     pub range: Option<(i64, i64)>,
+    /// Enter: show the selected thing as wide as the view.
+    pub zoom_to_selection: bool,
+    /// Escape: select nothing, or end the range.
+    pub clear: bool,
 }
 
 impl Viewport {
@@ -67,9 +82,8 @@ impl Viewport {
 
     /// Shows everything.
     pub fn fit(&mut self) {
-        let margin = (self.bounds.1 - self.bounds.0) * MARGIN;
-        (self.t0, self.t1) = (self.bounds.0 - margin, self.bounds.1 + margin);
-        self.moved = false;
+        (self.t0, self.t1) = (self.bounds.0 - self.margin(), self.bounds.1 + self.margin());
+        (self.moved, self.goal) = (false, None);
     }
 
     /// Shows `from..to` with a little around it.
@@ -105,23 +119,31 @@ impl Viewport {
         self.t1 - self.t0
     }
 
-    /// First and last time of the profile, ns.
-    #[must_use]
-    pub fn bounds(&self) -> (f64, f64) {
-        self.bounds
+    fn clamp(&mut self) {
+        let whole = (self.bounds.0 - self.margin(), self.bounds.1 + self.margin());
+        (self.t0, self.t1) = self.clamped((self.t0, self.t1));
+        self.moved &= (self.t0, self.t1) != whole;
+        self.goal = None;
     }
 
-    fn clamp(&mut self) {
-        let margin = (self.bounds.1 - self.bounds.0) * MARGIN;
-        let (low, high) = (self.bounds.0 - margin, self.bounds.1 + margin);
-        let length = self.length();
+    fn margin(&self) -> f64 {
+        (self.bounds.1 - self.bounds.0) * MARGIN
+    }
+
+    fn clamped(&self, (t0, t1): (f64, f64)) -> (f64, f64) {
+        let (low, high) = (self.bounds.0 - self.margin(), self.bounds.1 + self.margin());
+        let length = t1 - t0;
         if !length.is_finite() || length >= high - low {
-            (self.t0, self.t1) = (low, high);
-            self.moved = false;
-        } else if self.t0 < low {
-            (self.t0, self.t1) = (low, low + length);
-        } else if self.t1 > high {
-            (self.t0, self.t1) = (high - length, high);
+            (low, high)
+        } else if length < SHORTEST {
+            let middle = f64::midpoint(t0, t1).clamp(low, high);
+            (middle - SHORTEST / 2.0, middle + SHORTEST / 2.0)
+        } else if t0 < low {
+            (low, low + length)
+        } else if t1 > high {
+            (high - length, high)
+        } else {
+            (t0, t1)
         }
     }
 
@@ -134,7 +156,12 @@ impl Viewport {
         let at = position.map(|p| axis.time_at(p.x));
         if over {
             gesture.pointer = at;
-            self.wheel_and_keys(ui, at.unwrap_or(f64::midpoint(self.t0, self.t1)), per_point);
+            let at = at.unwrap_or(f64::midpoint(self.t0, self.t1));
+            self.wheel(ui, at, per_point);
+            self.keys(ui, at, &mut gesture);
+        }
+        if self.glide(f64::from(ui.input(|i| i.stable_dt))) {
+            ui.request_repaint();
         }
         let shift = ui.input(|i| i.modifiers.shift);
         if response.drag_started_by(PointerButton::Primary) && shift {
@@ -156,9 +183,8 @@ impl Viewport {
             _ if response.dragged() => self.pan(-f64::from(response.drag_delta().x) * per_point),
             _ => {}
         }
-        if self.range_from.is_some() && ui.input(|i| i.key_pressed(Key::Escape)) {
-            self.range_from = None;
-            gesture.preview = None;
+        if gesture.clear && self.range_from.take().is_some() {
+            (gesture.preview, gesture.clear) = (None, false);
         }
         if response.double_clicked() {
             self.fit();
@@ -168,10 +194,9 @@ impl Viewport {
         gesture
     }
 
-    fn wheel_and_keys(&mut self, ui: &Ui, at: f64, per_point: f64) {
-        let (zoom, scroll, dt, shift) = ui.input(|i| {
-            (i.zoom_delta(), i.smooth_scroll_delta(), i.stable_dt.min(0.1), i.modifiers.shift_only())
-        });
+    fn wheel(&mut self, ui: &Ui, at: f64, per_point: f64) {
+        let (zoom, scroll, shift) =
+            ui.input(|i| (i.zoom_delta(), i.smooth_scroll_delta(), i.modifiers.shift_only()));
         if (zoom - 1.0).abs() > f32::EPSILON {
             self.zoom(1.0 / f64::from(zoom), at);
         }
@@ -179,29 +204,52 @@ impl Viewport {
         if sideways != 0.0 {
             self.pan(-f64::from(sideways) * per_point);
         }
-        if ui.egui_wants_keyboard_input() {
+    }
+
+    /// Keys, when the pointer is on the view and nothing has the keyboard.
+    fn keys(&mut self, ui: &Ui, at: f64, gesture: &mut Gesture) {
+        if ui.memory(|m| m.focused().is_some()) {
             return;
         }
-        let down = |key| ui.input(|i| i.key_down(key) && i.modifiers.is_none());
-        let (step, speed) = (f64::from(dt), self.length() * 1.2);
-        for (key, zoom, pan) in
-            [(Key::W, -1.0, 0.0), (Key::S, 1.0, 0.0), (Key::A, 0.0, -1.0), (Key::D, 0.0, 1.0)]
-        {
-            if down(key) {
-                self.zoom((zoom * step * 2.5f64).exp(), at);
-                self.pan(pan * speed * step);
-                ui.request_repaint();
+        let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+        let (t0, t1) = self.goal.unwrap_or((self.t0, self.t1));
+        let zoomed = |factor: f64| (at - (at - t0) * factor, at + (t1 - at) * factor);
+        let panned = |share: f64| (t0 + (t1 - t0) * share, t1 + (t1 - t0) * share);
+        for (key, goal) in [
+            (Key::W, zoomed(1.0 / KEY_ZOOM)),
+            (Key::S, zoomed(KEY_ZOOM)),
+            (Key::A, panned(-KEY_PAN)),
+            (Key::D, panned(KEY_PAN)),
+        ] {
+            if pressed(key) {
+                self.goal = Some(self.clamped(goal));
             }
         }
-        if ui.input_mut(|i| {
-            i.consume_key(Modifiers::NONE, Key::Num0) || i.consume_key(Modifiers::NONE, Key::Home)
-        }) {
+        if pressed(Key::Num0) || pressed(Key::Home) {
             self.fit();
         }
+        gesture.zoom_to_selection = pressed(Key::Enter);
+        gesture.clear = pressed(Key::Escape);
+    }
+
+    /// Moves on towards where keys sent it; true while it glides.
+    fn glide(&mut self, dt: f64) -> bool {
+        let Some((t0, t1)) = self.goal else { return false };
+        let share = if dt >= JUMP { 1.0 } else { 1.0 - (-dt * SPEED).exp() };
+        self.t0 += (t0 - self.t0) * share;
+        self.t1 += (t1 - self.t1) * share;
+        self.moved = true;
+        let near = (t1 - t0) / 4000.0;
+        if (t0 - self.t0).abs() < near && (t1 - self.t1).abs() < near {
+            (self.t0, self.t1) = (t0, t1);
+            self.goal = None;
+            self.clamp();
+        }
+        self.goal.is_some()
     }
 
     /// Passes a gesture on to the other views: cursor, range being dragged, chosen range.
-    pub fn publish(&self, gesture: &Gesture, cx: &mut ViewCx<'_>) {
+    pub fn publish(&mut self, gesture: &Gesture, cx: &mut ViewCx<'_>) {
         if let Some(t) = gesture.pointer {
             cx.out.cursor = Some(t.round() as i64);
         }
@@ -210,6 +258,15 @@ impl Viewport {
         }
         if gesture.range.is_some() {
             cx.send(Command::SetRange(gesture.range));
+        }
+        if gesture.clear && cx.interaction.selection.is_some() {
+            cx.send(Command::Select(None));
+        } else if gesture.clear {
+            cx.send(Command::SetRange(None));
+        }
+        let selected = cx.interaction.selection.as_ref().and_then(|s| s.interval(cx.profile()));
+        if let Some((from, to)) = selected.filter(|_| gesture.zoom_to_selection) {
+            self.show(from as f64, to as f64);
         }
     }
 }

@@ -1,0 +1,499 @@
+//! What is known about each kind of thing, as a [`Sheet`].
+//!
+//! Reads rows of the profile directly where that costs nothing; sums and searches come from queries, and
+//! while one is being computed its facts are left out.
+
+use super::args::EventArgs;
+use super::sheet::{Block, Fact, Sheet};
+use crate::analysis::functions::Functions;
+use crate::analysis::span_facts::{self, SpanFacts};
+use crate::analysis::tree_costs::Costs;
+use crate::format;
+use crate::model::{
+    ArgsPlace, ArgsRef, FunctionId, Metric, Outcome, Profile, RequestId, Severity, SpanStatus, TrackId,
+};
+use crate::query::Answer;
+use crate::state::Item;
+use crate::ui::theme::Tone;
+use crate::views::{ViewCx, date, definitions as say};
+
+/// Most enclosing spans that a path lists.
+const LONGEST_PATH: usize = 40;
+
+/// The sheet of an item; `None` when the profile does not have it.
+pub(super) fn sheet(cx: &ViewCx<'_>, item: &Item) -> Option<Sheet> {
+    match item {
+        Item::Span { track, row } => span(cx, *track, *row),
+        Item::Function(f) => function(cx, *f),
+        Item::Path(path) => call_path(cx, path),
+        Item::Edge(a, b) => edge(cx, *a, *b),
+        Item::Instant(i) => instant(cx, *i),
+        Item::Request(id) => request(cx, *id),
+        Item::Track(id) => track(cx, *id),
+        Item::Time(t) => Some(moment(cx, *t)),
+    }
+}
+
+fn of(share: i64, whole: i64) -> String {
+    format::percent(share as f64 / whole.max(1) as f64)
+}
+
+fn run_length(cx: &ViewCx<'_>) -> i64 {
+    let profile = cx.profile();
+    profile.time_bounds().map(|(a, b)| b.saturating_sub(a)).or(profile.meta.duration).unwrap_or(0)
+}
+
+fn time(name: &str, t: i64) -> Fact {
+    let hint = "Since the start of the profile. Click to see what ran then.";
+    Fact::new(name, format::duration_exact(t)).go(Item::Time(t)).hint(hint)
+}
+
+/// The calendar time of a moment, where the profile knows its own.
+fn clock(cx: &ViewCx<'_>, t: i64) -> Option<Fact> {
+    let origin = cx.profile().meta.origin_unix_ns?;
+    Some(Fact::new("Clock", date::utc(origin.saturating_add(t))))
+}
+
+/// Where a function comes from.
+fn origin(profile: &Profile, f: FunctionId) -> Vec<Fact> {
+    let row = profile.functions.get(f);
+    let mut facts = Vec::new();
+    let module = profile.text(row.module);
+    if !module.is_empty() {
+        facts.push(Fact::new("Module", module));
+    }
+    let file = profile.text(row.file);
+    if !file.is_empty() {
+        let place = if row.line > 0 { format!("{file}:{}", row.line) } else { file.to_owned() };
+        facts.push(Fact::new("Source", place));
+    }
+    let category = profile.text(row.category);
+    if !category.is_empty() {
+        facts.push(Fact::new("Category", category));
+    }
+    facts
+}
+
+fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
+    let profile = cx.profile();
+    let spans = &profile.tracks.get(track.index())?.spans;
+    let span = *spans.rows.get(row as usize)?;
+    let name = profile.function_name(span.function);
+    let mut sheet = Sheet::new("Span", name);
+    name.clone_into(&mut sheet.color_of);
+    sheet.badge = match span.status {
+        SpanStatus::Ok => None,
+        SpanStatus::Error => Some((Tone::Bad, "error".into())),
+        SpanStatus::Unfinished => Some((Tone::Warning, "never ended".into())),
+    };
+    let facts = cx.ask(&SpanFacts { track, row }, 0);
+    let facts = facts.value();
+    let duration = span.duration();
+    let mut rows = vec![Fact::new("Duration", format::duration_exact(duration))];
+    if let Some(f) = facts {
+        rows.push(
+            Fact::new("Self", format!("{}  ({})", format::duration_exact(f.own), of(f.own, duration)))
+                .hint("Duration without that of the spans directly below"),
+        );
+    }
+    if let Some(parent) = spans.ancestors(row).nth(1) {
+        let parent_row = &spans.rows[parent as usize];
+        let value = format!(
+            "{} of {}",
+            of(duration, parent_row.duration()),
+            profile.function_name(parent_row.function)
+        );
+        rows.push(Fact::new("Of parent", value).go(Item::Span { track, row: parent }));
+    }
+    rows.push(
+        Fact::new("Of run", of(duration, run_length(cx)))
+            .hint("Duration ÷ time from the first to the last thing in the profile"),
+    );
+    rows.push(time("Start", span.start));
+    rows.push(time("End", span.end));
+    for (metric, values) in &spans.costs {
+        let metric = profile.metric(*metric);
+        rows.push(Fact::new(&metric.label, format::cost(metric.unit, values[row as usize])));
+    }
+    if let Some(f) = facts.filter(|f| f.below > 0) {
+        let below = format::counted(f.below as i64, "span", "spans");
+        rows.push(Fact::new("Below it", format!("{below}, {} directly", format::count(f.children as i64))));
+    }
+    sheet.facts("", rows);
+    let mut place = vec![Fact::new("Track", profile.track_label(track)).go(Item::Track(track))];
+    place.push(
+        Fact::new("Function", name).go(Item::Function(span.function)).hint("All calls of the function"),
+    );
+    place.extend(origin(profile, span.function));
+    sheet.facts("Where", place);
+    args(cx, &mut sheet, span.args);
+    let path = span_facts::path(profile, track, row, LONGEST_PATH);
+    if path.len() > 1 {
+        let step = |&r: &u32| {
+            let name = profile.function_name(spans.rows[r as usize].function).to_owned();
+            (name, Item::Span { track, row: r })
+        };
+        sheet.blocks.push(Block::Path(path.iter().map(step).collect()));
+    }
+    if let Some(f) = facts {
+        links(profile, &mut sheet, f);
+    }
+    sheet.blocks.push(Block::Durations(span.function, Some(duration)));
+    Some(sheet)
+}
+
+fn links(profile: &Profile, sheet: &mut Sheet, facts: &span_facts::Facts) {
+    let mut rows = Vec::new();
+    for link in &facts.links {
+        let name = match link.row {
+            Some(row) => {
+                let function = profile.track(link.track).spans.rows[row as usize].function;
+                format!("{} on {}", profile.function_name(function), profile.track_label(link.track))
+            }
+            None => format!("{} on {}", format::duration_exact(link.time), profile.track_label(link.track)),
+        };
+        let gap = if link.outgoing { link.time - link.here } else { link.here - link.time };
+        let kind = profile.text(link.name);
+        let direction = if link.outgoing { "to" } else { "from" };
+        let label = if kind.is_empty() { direction.to_owned() } else { format!("{kind} {direction}") };
+        let item = match link.row {
+            Some(row) => Item::Span { track: link.track, row },
+            None => Item::Time(link.time),
+        };
+        let value = format!("{name}, {}", format::duration(gap));
+        rows.push(Fact::new(&label, value).go(item).hint("Cause and effect, with the time between them"));
+    }
+    let more = facts.link_count - facts.links.len();
+    let note = if more > 0 { format!("and {} more", format::count(more as i64)) } else { String::new() };
+    sheet.noted("Links", rows, &note);
+}
+
+/// Details: inline at once, from the file when they have been read.
+fn args(cx: &ViewCx<'_>, sheet: &mut Sheet, args: ArgsRef) {
+    let pairs = match args.place() {
+        ArgsPlace::None => return,
+        ArgsPlace::Inline(_) => cx.profile().inline_args(args),
+        ArgsPlace::Offset(offset) => {
+            let Some(input) = cx.input else {
+                return sheet.noted("Arguments", Vec::new(), "They stand in the file, which is not open.");
+            };
+            let query = EventArgs { input: input.clone(), offset };
+            match cx.ask(&query, 0) {
+                Answer::Ready(read) => match &*read {
+                    Ok(pairs) => pairs.clone(),
+                    Err(why) => {
+                        let note = format!("They cannot be read from the file: {why}");
+                        return sheet.noted("Arguments", Vec::new(), &note);
+                    }
+                },
+                Answer::Working { .. } => {
+                    return sheet.noted("Arguments", Vec::new(), "Reading the file …");
+                }
+                Answer::Failed(why) => return sheet.noted("Arguments", Vec::new(), &why),
+            }
+        }
+    };
+    let rows = pairs.iter().map(|(name, value)| Fact::new(name, value.as_str())).collect();
+    sheet.facts("Arguments", rows);
+}
+
+/// Self and total of a function in every metric.
+fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
+    let profile = cx.profile();
+    let (mut rows, mut calls) = (Vec::new(), None);
+    for (i, metric) in profile.metric_ids().take(100).enumerate() {
+        let query = Functions { scope: cx.interaction.scope.clone(), metric, range: cx.interaction.range };
+        let answer = cx.ask(&query, 16 + i as u64);
+        let Some(table) = answer.value() else { continue };
+        let Some(row) = table.rows.iter().find(|r| r.function == f && r.module.is_none()) else { continue };
+        let Metric { label, unit, .. } = profile.metric(metric);
+        let cost = |v: i64| format!("{}  ({})", format::cost(*unit, v), of(v, table.sum));
+        rows.push(
+            Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.own))
+                .hint("Its own cost, without what it called"),
+        );
+        rows.push(
+            Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.total))
+                .hint("Its own cost and that of all it called; recursion counts once"),
+        );
+        calls = match (row.calls, row.samples) {
+            (Some(c), _) if c.all != c.primitive => {
+                let text = format!(
+                    "{}, {} without recursion",
+                    format::count(c.all as i64),
+                    format::count(c.primitive as i64)
+                );
+                Some(Fact::new("Calls", text))
+            }
+            (Some(c), _) => Some(Fact::new("Calls", format::count(c.all as i64))),
+            (None, Some(own)) => {
+                let total = row.samples_total.unwrap_or(own);
+                let text = format!(
+                    "{} innermost, {} anywhere",
+                    format::count(own as i64),
+                    format::count(total as i64)
+                );
+                Some(
+                    Fact::new("Samples", text)
+                        .hint("Samples in which it was the innermost function, and in which it was any"),
+                )
+            }
+            (None, None) => calls,
+        };
+    }
+    (rows, calls)
+}
+
+fn function(cx: &ViewCx<'_>, f: FunctionId) -> Option<Sheet> {
+    let profile = cx.profile();
+    profile.functions.rows().get(f.index())?;
+    let name = profile.function_name(f);
+    let mut sheet = Sheet::new("Function", name);
+    name.clone_into(&mut sheet.color_of);
+    let (mut rows, calls) = metrics(cx, f);
+    rows.extend(calls);
+    let note = if rows.is_empty() { "It did not run in the part that is shown." } else { "" };
+    sheet.noted("", rows, note);
+    sheet.facts("Where", origin(profile, f));
+    sheet.blocks.push(Block::Durations(f, None));
+    Some(sheet)
+}
+
+fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
+    let profile = cx.profile();
+    let &last = path.last()?;
+    if path.iter().any(|f| f.index() >= profile.functions.len()) {
+        return None;
+    }
+    let name = profile.function_name(last);
+    let mut sheet = Sheet::new("Call path", name);
+    name.clone_into(&mut sheet.color_of);
+    let costs = Costs {
+        scope: cx.interaction.scope.clone(),
+        metric: cx.interaction.metric,
+        range: cx.interaction.range,
+    };
+    if let Some(metric) = profile.metrics.get(costs.metric.index())
+        && let Some(costs) = cx.ask(&costs, 0).value()
+        && let Some(node) = costs.tree.find(path, &profile.functions)
+    {
+        let (node, count) = (node as usize, costs.count(node));
+        let cost = |v: i64| format!("{}  ({})", format::cost(metric.unit, v), of(v, costs.sum));
+        let label = metric.label.to_lowercase();
+        let counted = if costs.tree.stacks.is_empty() { "Calls" } else { "Samples" };
+        let mut rows = vec![
+            Fact::new(&format!("Self {label}"), cost(costs.own[node]))
+                .hint("On exactly this path, without what it called"),
+            Fact::new(&format!("Total {label}"), cost(costs.total[node])).hint("On this path and below"),
+            Fact::new(counted, count.map_or_else(|| format::UNKNOWN.to_owned(), |n| format::count(n as i64))),
+        ];
+        if let Some(parent) =
+            path.len().checked_sub(2).and_then(|n| costs.tree.find(&path[..=n], &profile.functions))
+        {
+            rows.push(Fact::new("Of parent", of(costs.total[node], costs.total[parent as usize])));
+        }
+        let note = match &costs.tree.basis {
+            crate::model::Basis::Estimated(why) => format!("Estimated: {why}."),
+            _ => String::new(),
+        };
+        sheet.noted("", rows, &note);
+    }
+    if path.len() > 1 {
+        let start = path.len().saturating_sub(LONGEST_PATH);
+        let step = |n: usize| (profile.function_name(path[n]).to_owned(), Item::Path(path[..=n].to_vec()));
+        sheet.blocks.push(Block::Path((start..path.len()).map(step).collect()));
+    }
+    let (mut rows, calls) = metrics(cx, last);
+    rows.extend(calls);
+    rows.push(Fact::new("Function", name).go(Item::Function(last)));
+    sheet.facts("On all paths", rows);
+    sheet.facts("Where", origin(profile, last));
+    sheet.blocks.push(Block::Durations(last, None));
+    Some(sheet)
+}
+
+fn edge(cx: &ViewCx<'_>, caller: FunctionId, callee: FunctionId) -> Option<Sheet> {
+    let profile = cx.profile();
+    if caller.index().max(callee.index()) >= profile.functions.len() {
+        return None;
+    }
+    let (from, to) = (profile.function_name(caller), profile.function_name(callee));
+    let mut sheet = Sheet::new("Calls", format!("{from} → {to}"));
+    let mut rows = vec![
+        Fact::new("Caller", from).go(Item::Function(caller)),
+        Fact::new("Callee", to).go(Item::Function(callee)),
+    ];
+    if let Some(graph) = &profile.call_graph {
+        let node = |f| graph.nodes.iter().position(|n| n.function == f).map(crate::model::NodeId::from_index);
+        let ends = (node(caller), node(callee));
+        let find = |e: &crate::model::CallEdge| (Some(e.caller), Some(e.callee)) == ends;
+        if let Some(i) = graph.edges.iter().position(find) {
+            if let Some(calls) = graph.edges[i].calls {
+                rows.push(Fact::new("Calls", format::count(calls.all as i64)));
+            }
+            for costs in &graph.costs {
+                let Metric { label, unit, .. } = profile.metric(costs.metric);
+                let name = format!("Total {}", label.to_lowercase());
+                rows.push(
+                    Fact::new(&name, format::cost(*unit, costs.edge_total[i]))
+                        .hint("Of the callee and all below it, for these calls"),
+                );
+            }
+        }
+    }
+    sheet.facts("", rows);
+    sheet.facts("Where the callee is", origin(profile, callee));
+    Some(sheet)
+}
+
+fn instant(cx: &ViewCx<'_>, i: u32) -> Option<Sheet> {
+    let profile = cx.profile();
+    let instant = *profile.instants.get(i as usize)?;
+    let text = profile.text(instant.name);
+    let first = text.lines().next().unwrap_or("").chars().take(160).collect::<String>();
+    let mut sheet = Sheet::new("Event", first.clone());
+    let (tone, severity) = match instant.severity {
+        Severity::Debug => (Tone::Neutral, "debug"),
+        Severity::Info => (Tone::Info, "info"),
+        Severity::Warning => (Tone::Warning, "warning"),
+        Severity::Error => (Tone::Bad, "error"),
+    };
+    sheet.badge = Some((tone, severity.into()));
+    let mut rows = vec![time("Time", instant.time)];
+    rows.extend(clock(cx, instant.time));
+    rows.push(match instant.track {
+        Some(track) => Fact::new("Track", profile.track_label(track)).go(Item::Track(track)),
+        None => Fact::new("Track", "the whole profile"),
+    });
+    sheet.facts("", rows);
+    if first != text {
+        sheet.text("Text", text);
+    }
+    args(cx, &mut sheet, instant.args);
+    sheet.blocks.push(Block::Moment(instant.time));
+    Some(sheet)
+}
+
+fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
+    let profile = cx.profile();
+    let r = profile.requests.get(id)?;
+    let name = profile.text(r.name);
+    let mut sheet =
+        Sheet::new("Request", if name.is_empty() { format!("request {}", id.0) } else { name.into() });
+    let (tone, outcome) = match r.outcome {
+        Outcome::Ok => (Tone::Good, "finished"),
+        Outcome::Error => (Tone::Bad, "failed"),
+        Outcome::Cancelled => (Tone::Warning, "cancelled"),
+        Outcome::Running => (Tone::Info, "still running"),
+    };
+    sheet.badge = Some((tone, outcome.into()));
+    let ns = |v: Option<i64>| v.map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
+    let count = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.to_owned(), |v| format::count(v as i64));
+    let per_token = r.tpot().map(|t| t.round() as i64);
+    let rate = r.tokens_per_second().map_or_else(|| format::UNKNOWN.to_owned(), |v| format::rate(v, "tok"));
+    sheet.facts(
+        "",
+        vec![
+            Fact::new("TTFT", ns(r.ttft())).hint(say::TTFT),
+            Fact::new("TPOT", ns(per_token)).hint(say::TPOT),
+            Fact::new("Latency", ns(r.latency())).hint(say::LATENCY),
+            Fact::new("Queued", ns(r.queued())).hint(say::QUEUED),
+            Fact::new("Rate", rate).hint(say::RATE),
+        ],
+    );
+    sheet.blocks.push(Block::Tokens(id));
+    let mut tokens = vec![
+        Fact::new("Prompt", count(r.tokens.prompt())).hint(say::PROMPT),
+        Fact::new("Cache read", count(r.tokens.cache_read)).hint(say::CACHE_READ),
+        Fact::new("Cache write", count(r.tokens.cache_write)).hint("Input tokens written to a prompt cache"),
+        Fact::new("Output", count(r.tokens.output)).hint("Output tokens, reasoning included"),
+        Fact::new("Reasoning", count(r.tokens.reasoning)).hint("Output tokens spent on reasoning"),
+    ];
+    tokens.push(
+        Fact::new("Cost", r.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars))
+            .hint(say::COST),
+    );
+    if let Some(bytes) = r.kv_cache_bytes {
+        let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+        tokens.push(Fact::new("KV cache", bytes).hint("Size of the KV cache when the request ended"));
+    }
+    sheet.facts("Tokens", tokens);
+    let mut stamps = vec![time("Arrived", r.arrived)];
+    for (name, stamp) in
+        [("Scheduled", r.scheduled), ("First token", r.first_token), ("Finished", r.finished)]
+    {
+        stamps.push(match stamp {
+            Some(t) => time(name, t),
+            None => Fact::new(name, format::UNKNOWN),
+        });
+    }
+    stamps.extend(clock(cx, r.arrived).map(|f| Fact { name: "Arrived on".into(), ..f }));
+    sheet.facts("Times", stamps);
+    let mut place = Vec::new();
+    let model = profile.text(r.model);
+    if !model.is_empty() {
+        place.push(Fact::new("Model", model));
+    }
+    if let Some(track) = r.track {
+        place.push(Fact::new("Track", profile.track_label(track)).go(Item::Track(track)));
+    }
+    sheet.facts("Where", place);
+    sheet.text("Prompt", profile.text(r.prompt));
+    sheet.text("Answer", profile.text(r.completion));
+    Some(sheet)
+}
+
+fn track(cx: &ViewCx<'_>, id: TrackId) -> Option<Sheet> {
+    let profile = cx.profile();
+    let track = profile.tracks.get(id.index())?;
+    let mut sheet = Sheet::new("Track", profile.track_label(id));
+    let kind = match track.kind {
+        crate::model::TrackKind::Thread => "thread",
+        crate::model::TrackKind::Task => "async task",
+        crate::model::TrackKind::GpuStream => "GPU stream",
+        crate::model::TrackKind::Async => "async operations",
+        crate::model::TrackKind::Phase => "phases of the run",
+        crate::model::TrackKind::Profile => "profile without threads",
+    };
+    let mut rows = vec![Fact::new("Kind", kind)];
+    let process = profile.text(track.process);
+    if !process.is_empty() {
+        rows.push(Fact::new("Process", process));
+    }
+    if !track.spans.rows.is_empty() {
+        rows.push(Fact::new("Spans", format::count(track.spans.rows.len() as i64)));
+        let depth = track.spans.lanes.iter().map(|l| l.depth).max().unwrap_or(0);
+        rows.push(Fact::new("Depth", format::counted(i64::from(depth), "level", "levels")));
+        if track.spans.lanes.len() > 1 {
+            rows.push(
+                Fact::new("Lanes", format::count(track.spans.lanes.len() as i64))
+                    .hint("Spans that overlap without nesting are drawn in lanes"),
+            );
+        }
+    }
+    if !track.samples.is_empty() {
+        rows.push(Fact::new("Samples", format::count(track.samples.len() as i64)));
+    }
+    let events = profile.instants.iter().filter(|i| i.track == Some(id)).count();
+    if events > 0 {
+        rows.push(Fact::new("Events", format::count(events as i64)));
+    }
+    sheet.facts("", rows);
+    Some(sheet)
+}
+
+fn moment(cx: &ViewCx<'_>, t: i64) -> Sheet {
+    let profile = cx.profile();
+    let mut sheet = Sheet::new("Moment", format::duration_exact(t));
+    sheet.facts("", clock(cx, t).into_iter().collect());
+    let mut rows = Vec::new();
+    for (i, counter) in profile.counters.iter().enumerate().take(200) {
+        let name = crate::views::memory::counter_name(profile, crate::model::CounterId::from_index(i));
+        let value =
+            counter.at(t).map_or_else(|| format::UNKNOWN.to_owned(), |v| format::value(counter.unit, v));
+        rows.push(Fact::new(&name, value));
+    }
+    sheet.blocks.push(Block::Moment(t));
+    sheet.facts("Counters", rows);
+    sheet
+}

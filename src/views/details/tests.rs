@@ -1,0 +1,168 @@
+use super::*;
+use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, RequestId, TrackId, TrackKind, TrackSpec};
+use crate::ui::software::Software;
+use crate::views::fixture::{Stage, session};
+use egui_kittest::{Harness, kittest::Queryable};
+
+fn harness(stage: Stage) -> Harness<'static, Stage> {
+    let build = Harness::builder().with_size(vec2(340.0, 2400.0)).with_max_steps(12);
+    build.renderer(Software::default()).build_ui_state(
+        |ui, stage: &mut Stage| {
+            crate::ui::theme::install(ui.ctx());
+            stage.ui(ui);
+        },
+        stage,
+    )
+}
+
+fn selected(item: Item) -> Stage {
+    let mut stage = Stage::new("details", session());
+    stage.send(Command::Select(Some(item)));
+    stage
+}
+
+/// A decode step of a request.
+fn a_span(stage: &Stage) -> Item {
+    let p = &stage.subject.profile;
+    let track = p.track_ids().find(|&t| p.track(t).kind == TrackKind::Task).unwrap();
+    let rows = &p.track(track).spans.rows;
+    let row = rows.iter().position(|s| p.function_name(s.function) == "attention").unwrap();
+    Item::Span { track, row: row as u32 }
+}
+
+#[test]
+fn a_span_leads_to_its_parents_and_its_function() {
+    let mut stage = Stage::new("details", session());
+    let span = a_span(&stage);
+    stage.send(Command::Select(Some(span)));
+    let mut h = harness(stage);
+    h.run();
+    assert!(h.query_by_label_contains("Self: ").is_some());
+    h.get_by_label("path handle_request").click();
+    h.run();
+    assert!(h.query_by_label_contains("request: req-").is_some(), "arguments of the parent");
+    assert!(h.query_by_label_contains("spawn from: ").is_some(), "the link that started it");
+    h.get_by_label("Function: handle_request").click();
+    h.run();
+    assert!(matches!(h.state().interaction.selection, Some(Item::Function(_))));
+    assert!(h.query_by_label("n 20").is_some(), "durations of all calls");
+    h.get_by_label("Go to the longest call").click();
+    h.run();
+    assert!(matches!(h.state().interaction.selection, Some(Item::Span { .. })));
+}
+
+#[test]
+fn what_the_pointer_is_on_is_shown_until_something_is_selected() {
+    let mut stage = Stage::new("details", session());
+    stage.hover = Some(Item::Request(RequestId(3)));
+    let mut h = harness(stage);
+    h.step();
+    // The harness has taken the hover of its own first frame; give it back.
+    h.state_mut().hover = Some(Item::Request(RequestId(3)));
+    h.step();
+    assert!(h.query_by_label_contains("Request under the pointer").is_some());
+    h.run();
+    assert!(h.query_by_label("Nothing selected").is_some());
+}
+
+#[test]
+fn values_are_copied_one_by_one_and_all_together() {
+    let mut h = harness(selected(Item::Request(RequestId(0))));
+    h.run();
+    let ttft = h.state().subject.profile.requests.rows[0].ttft().unwrap();
+    let node = h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("TTFT: "))).next().unwrap();
+    node.click();
+    let copied = (0..6).find_map(|_| {
+        h.step();
+        h.output().platform_output.commands.iter().find_map(|c| match c {
+            egui::OutputCommand::CopyText(text) => Some(text.clone()),
+            _ => None,
+        })
+    });
+    assert_eq!(copied, Some(crate::format::duration(ttft)));
+    let out = Stage::new("details", session());
+    let mut all = crate::views::Out::default();
+    let cx = ViewCx {
+        engine: &out.engine,
+        subject: &out.subject,
+        input: None,
+        interaction: &out.interaction,
+        hover: None,
+        cursor: None,
+        preview: None,
+        live: false,
+        pane: 1,
+        out: &mut all,
+    };
+    let text = build::sheet(&cx, &Item::Request(RequestId(0))).unwrap().markdown();
+    assert!(
+        text.starts_with("## Request req-00") && text.contains("### Prompt") && text.contains("| TTFT |")
+    );
+}
+
+#[test]
+fn args_that_stand_in_the_file_are_read_or_explained() {
+    let mut b = ProfileBuilder::new("chrome");
+    let track = b.track(TrackSpec { name: "t", process: "", kind: TrackKind::Thread, sort: 0 });
+    let f = b.function(FunctionSpec::named("f"));
+    b.span(track, 0, 9, f, ArgsRef::offset(3));
+    let mut stage = Stage::new("details", b.finish());
+    stage.send(Command::Select(Some(Item::Span { track: TrackId(0), row: 0 })));
+    let mut h = harness(stage);
+    h.run();
+    assert!(h.query_by_label_contains("which is not open").is_some());
+    h.state_mut().input = Some(crate::import::Input::Path("/nowhere/trace.json".into()));
+    h.run();
+    assert!(h.query_by_label_contains("cannot be read").is_some());
+}
+
+#[test]
+fn every_kind_of_thing_has_a_sheet_and_what_is_gone_is_said() {
+    let profile = session();
+    let function = profile.tracks[1].spans.rows[0].function;
+    for item in [
+        Item::Function(function),
+        Item::Path(vec![function]),
+        Item::Edge(function, function),
+        Item::Instant(0),
+        Item::Track(TrackId(0)),
+        Item::Time(2_000_000_000),
+        Item::Request(RequestId(13)),
+    ] {
+        let mut h = harness(selected(item.clone()));
+        h.run();
+        assert!(h.query_by_label("Not in this profile").is_none(), "{item:?}");
+    }
+    for item in [
+        Item::Function(crate::model::FunctionId(9999)),
+        Item::Path(vec![crate::model::FunctionId(9999)]),
+        Item::Edge(function, crate::model::FunctionId(9999)),
+        Item::Instant(9999),
+        Item::Track(TrackId(99)),
+        Item::Request(RequestId(9999)),
+        Item::Span { track: TrackId(0), row: 9999 },
+    ] {
+        let mut h = harness(selected(item.clone()));
+        h.run();
+        assert!(h.query_by_label("Not in this profile").is_some(), "{item:?}");
+    }
+}
+
+#[test]
+fn pictures() {
+    let mut stage = Stage::new("details", session());
+    let span = a_span(&stage);
+    stage.send(Command::Select(Some(span)));
+    stage.pictures("details-span");
+    let narrow = vec2(340.0, 900.0);
+    stage.picture("details-span", narrow, egui::Theme::Dark);
+    stage.send(Command::Select(Some(Item::Request(RequestId(4)))));
+    stage.picture("details-request", narrow, egui::Theme::Dark);
+    stage.picture("details-request", narrow, egui::Theme::Light);
+    stage.send(Command::Select(Some(Item::Time(2_500_000_000))));
+    stage.picture("details-time", narrow, egui::Theme::Dark);
+    stage.send(Command::Select(Some(Item::Instant(5))));
+    stage.picture("details-instant", narrow, egui::Theme::Light);
+    stage.send(Command::Select(None));
+    stage.picture("details-empty", vec2(340.0, 380.0), egui::Theme::Dark);
+}

@@ -1,0 +1,219 @@
+//! The table of requests.
+
+use super::Requests;
+use crate::analysis::requests::{RequestColumn, RequestList};
+use crate::format::{self, UNKNOWN};
+use crate::model::{Outcome, Profile, Request, RequestId, Unit};
+use crate::state::{Command, Item};
+use crate::ui::theme::{Palette, Tone};
+use crate::ui::widgets::{Cell, SortOrder, cell_text};
+use crate::views::shared::grid::{Column, Grid, Happened, Mark, Rows, walk};
+use crate::views::{ViewCx, definitions as say};
+use egui::{Align, Ui};
+use std::sync::Arc;
+
+/// Key, title, width, meaning and rank of a column.
+fn look(column: RequestColumn) -> (&'static str, &'static str, f32, &'static str, u8) {
+    match column {
+        RequestColumn::Name => ("name", "Request", 110.0, "Name or id of the request", 0),
+        RequestColumn::Model => ("model", "Model", 110.0, "The model that answered", 7),
+        RequestColumn::Arrived => {
+            ("arrived", "Arrived", 88.0, "When it was issued, since the start of the profile", 4)
+        }
+        RequestColumn::Queued => ("queued", "Queued", 88.0, say::QUEUED, 5),
+        RequestColumn::Ttft => ("ttft", "TTFT", 78.0, say::TTFT, 1),
+        RequestColumn::Tpot => ("tpot", "TPOT", 78.0, say::TPOT, 1),
+        RequestColumn::Rate => ("rate", "tok/s", 62.0, say::RATE, 3),
+        RequestColumn::Latency => ("latency", "Latency", 88.0, say::LATENCY, 1),
+        RequestColumn::Prompt => ("prompt", "Prompt", 68.0, say::PROMPT, 4),
+        RequestColumn::Output => ("output", "Output", 66.0, "Output tokens, reasoning included", 2),
+        RequestColumn::CacheRead => ("cache", "Cached", 68.0, say::CACHE_READ, 6),
+        RequestColumn::Cost => ("cost", "Cost", 100.0, say::COST, 5),
+        RequestColumn::Outcome => ("outcome", "Outcome", 86.0, "How it ended", 2),
+    }
+}
+
+fn of_key(key: &str) -> Option<RequestColumn> {
+    RequestColumn::ALL.into_iter().find(|c| look(*c).0 == key)
+}
+
+fn is_text(column: RequestColumn) -> bool {
+    matches!(column, RequestColumn::Name | RequestColumn::Model | RequestColumn::Outcome)
+}
+
+/// How each column prints its numbers: one unit for all rows.
+struct Formats([Option<format::Column>; 13]);
+
+impl Formats {
+    fn new(list: &RequestList) -> Self {
+        use RequestColumn::{Arrived, Latency, Queued, Tpot, Ttft};
+        Self(std::array::from_fn(|i| {
+            let column = RequestColumn::ALL[i];
+            let unit = match column {
+                Arrived | Queued | Ttft | Tpot | Latency => Unit::Nanoseconds,
+                RequestColumn::Cost => Unit::NanoDollars,
+                RequestColumn::Prompt | RequestColumn::Output | RequestColumn::CacheRead => Unit::Count,
+                _ => return None,
+            };
+            Some(format::Column::for_max(unit, list.largest.get(i).map_or(0, |v| *v as i64)))
+        }))
+    }
+
+    fn of(&self, column: RequestColumn) -> Option<format::Column> {
+        RequestColumn::ALL.iter().position(|c| *c == column).and_then(|i| self.0[i])
+    }
+
+    fn text(&self, profile: &Profile, r: &Request, column: RequestColumn) -> String {
+        match column {
+            RequestColumn::Name => profile.text(r.name).to_owned(),
+            RequestColumn::Model if profile.text(r.model).is_empty() => UNKNOWN.to_owned(),
+            RequestColumn::Model => profile.text(r.model).to_owned(),
+            RequestColumn::Rate => r.tokens_per_second().map_or_else(|| UNKNOWN.to_owned(), format::number),
+            RequestColumn::Outcome => outcome(r.outcome).1.to_owned(),
+            _ => match self.of(column) {
+                Some(format) => format.number(column.number(r).map(|v| v.round() as i64)),
+                None => UNKNOWN.to_owned(),
+            },
+        }
+    }
+}
+
+/// Tone and word of an outcome.
+pub(super) fn outcome(outcome: Outcome) -> (Tone, &'static str) {
+    match outcome {
+        Outcome::Ok => (Tone::Neutral, "finished"),
+        Outcome::Error => (Tone::Bad, "failed"),
+        Outcome::Cancelled => (Tone::Warning, "cancelled"),
+        Outcome::Running => (Tone::Info, "running"),
+    }
+}
+
+impl Requests {
+    pub(super) fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &Arc<RequestList>, follow: bool) {
+        let formats = Formats::new(list);
+        let columns: Vec<Column> = RequestColumn::ALL
+            .into_iter()
+            .map(|column| {
+                let (key, title, width, tip, rank) = look(column);
+                let suffix = formats.of(column).map_or("", |f| f.suffix());
+                let title = if suffix.is_empty() { title.to_owned() } else { format!("{title} {suffix}") };
+                let order = if self.descending { SortOrder::Descending } else { SortOrder::Ascending };
+                let sort = (self.sort == column).then_some(order);
+                let made = if is_text(column) {
+                    Column::text(key, title, width)
+                } else {
+                    Column::number(key, title, width)
+                };
+                made.tip(tip).rank(rank).sorted(sort)
+            })
+            .collect();
+        let selected = match cx.interaction.selection {
+            Some(Item::Request(id)) => list.rows.iter().position(|r| *r == id),
+            _ => None,
+        };
+        if follow && selected.is_some() {
+            self.grid.scroll_to = selected;
+        }
+        let grid = Grid {
+            salt: "requests",
+            name: "Requests",
+            columns: &columns,
+            flexible: "name",
+            rows: list.rows.len(),
+        };
+        let mut state = std::mem::take(&mut self.grid);
+        let mut rows = Table { cx, list, formats: &formats, palette: Palette::of(ui) };
+        let happened = grid.show(ui, &mut state, &mut rows);
+        self.grid = state;
+        self.events(cx, ui, list, selected, &happened);
+    }
+
+    fn events(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &Ui,
+        list: &RequestList,
+        selected: Option<usize>,
+        happened: &Happened,
+    ) {
+        if let Some(column) = happened.header.and_then(|h| of_key(h.0)) {
+            let first = !is_text(column) && column != RequestColumn::Arrived;
+            self.descending = if self.sort == column { !self.descending } else { first };
+            self.sort = column;
+        }
+        if let Some(row) = happened.hovered {
+            cx.out.hover = Some(Item::Request(list.rows[row]));
+        }
+        if let Some(row) = happened.clicked {
+            cx.send(Command::Select(Some(Item::Request(list.rows[row]))));
+        }
+        if let Some(row) = happened.double_clicked
+            && let Some((from, to)) = Item::Request(list.rows[row]).interval(cx.profile())
+        {
+            self.viewport.show(from as f64, to as f64);
+        }
+        if happened.focused
+            && let Some(row) = walk(ui, selected, list.rows.len(), happened.page)
+        {
+            cx.send(Command::Select(Some(Item::Request(list.rows[row]))));
+            self.grid.scroll_to = Some(row);
+        }
+    }
+}
+
+struct Table<'a, 'b> {
+    cx: &'a ViewCx<'b>,
+    list: &'a RequestList,
+    formats: &'a Formats,
+    palette: &'static Palette,
+}
+
+impl Table<'_, '_> {
+    fn request(&self, row: usize) -> Option<(RequestId, &Request)> {
+        let id = *self.list.rows.get(row)?;
+        Some((id, self.cx.profile().requests.get(id)?))
+    }
+}
+
+impl Rows for Table<'_, '_> {
+    fn mark(&self, row: usize) -> Mark {
+        let Some((id, _)) = self.request(row) else { return Mark::default() };
+        let item = Item::Request(id);
+        Mark { selected: self.cx.is_selected(&item), lit: self.cx.is_hovered(&item) }
+    }
+
+    fn label(&self, row: usize) -> String {
+        let Some((_, r)) = self.request(row) else { return String::new() };
+        let profile = self.cx.profile();
+        let text = |c| self.formats.text(profile, r, c);
+        format!("{} {}", text(RequestColumn::Name), text(RequestColumn::Outcome))
+    }
+
+    fn cell(&mut self, ui: &mut Ui, row: usize, key: &'static str) {
+        let (Some((_, r)), Some(column)) = (self.request(row), of_key(key)) else { return };
+        let text = self.formats.text(self.cx.profile(), r, column);
+        let mut cell = if is_text(column) { Cell::text(self.palette) } else { Cell::number(self.palette) };
+        if column == RequestColumn::Outcome {
+            cell.color = self.palette.tone(outcome(r.outcome).0);
+        } else if text == UNKNOWN || column == RequestColumn::Model {
+            cell.color = self.palette.text_weak;
+        }
+        debug_assert!(is_text(column) || cell.align == Align::RIGHT);
+        cell_text(ui, &text, &cell);
+    }
+
+    fn menu(&mut self, ui: &mut Ui, row: usize) {
+        let Some((_, r)) = self.request(row) else { return };
+        let profile = self.cx.profile();
+        for (label, text) in [
+            ("Copy name", profile.text(r.name)),
+            ("Copy prompt", profile.text(r.prompt)),
+            ("Copy answer", profile.text(r.completion)),
+        ] {
+            if ui.add_enabled(!text.is_empty(), egui::Button::new(label)).clicked() {
+                ui.ctx().copy_text(text.to_owned());
+                ui.close();
+            }
+        }
+    }
+}
