@@ -104,7 +104,8 @@ impl Requests {
                 } else {
                     Column::number(key, title, width)
                 };
-                made.tip(tip).rank(rank).sorted(sort)
+                let grow = if key == "name" { 1.0 } else { 0.0 };
+                made.tip(tip).rank(rank).sorted(sort).grow(grow)
             })
             .collect();
         let selected = match cx.interaction.selection {
@@ -118,7 +119,6 @@ impl Requests {
             salt: "requests",
             name: "Requests",
             columns: &columns,
-            flexible: "name",
             rows: list.rows.len(),
         };
         let mut state = std::mem::take(&mut self.grid);
