@@ -142,7 +142,7 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     let mut growing = Growing::default();
     let mut tracks = Vec::new();
     let mut has_samples = false;
-    for id in profile.track_ids().filter(|&id| scope.has_track(id)) {
+    for id in scope.work_tracks(profile) {
         let track = profile.track(id);
         has_samples |= !track.samples.is_empty();
         if !track.spans.rows.is_empty() {
@@ -212,7 +212,7 @@ fn map_spans(
 fn used_stacks(profile: &Profile, scope: &Scope) -> Vec<bool> {
     let rows = profile.stacks.rows();
     let mut used = vec![false; rows.len()];
-    for id in profile.track_ids().filter(|&id| scope.has_track(id)) {
+    for id in scope.work_tracks(profile) {
         for stack in profile.track(id).samples.stacks.iter().flatten() {
             used[stack.index()] = true;
         }

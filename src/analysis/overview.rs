@@ -148,7 +148,7 @@ impl Query for Summary {
         Ok(Overview {
             totals,
             sum_of: if profile.span_count() > 0 {
-                "all outermost spans of all tracks"
+                "all outermost spans of all tracks but phases"
             } else if profile.sample_count() > 0 {
                 "all samples"
             } else {

@@ -3,7 +3,7 @@
 //! Order of application, as in the Firefox Profiler: tracks → time range → transforms. The time range
 //! is kept apart from the rest, because it changes costs but not the shape of a tree.
 
-use crate::model::{FunctionId, StringId, TrackId};
+use crate::model::{FunctionId, Profile, StringId, TrackId, TrackKind};
 
 /// Half-open time range in ns; `None` for all time.
 pub type TimeRange = Option<(i64, i64)>;
@@ -39,5 +39,17 @@ impl Scope {
     #[must_use]
     pub fn has_track(&self, track: TrackId) -> bool {
         self.tracks.is_empty() || self.tracks.contains(&track)
+    }
+
+    /// The tracks whose time is work. Phases lie over the work of all other tracks and would count it
+    /// twice, so they belong to it only when they are asked for by name, or when nothing else is there.
+    pub fn work_tracks(&self, profile: &Profile) -> impl Iterator<Item = TrackId> + use<'_> {
+        let phase = |id: TrackId| profile.track(id).kind == TrackKind::Phase;
+        let only_phases = profile.track_ids().all(phase);
+        let skipped: Vec<bool> = profile
+            .track_ids()
+            .map(|id| self.tracks.is_empty() && !only_phases && phase(id))
+            .collect();
+        profile.track_ids().filter(move |&id| self.has_track(id) && !skipped[id.index()])
     }
 }

@@ -87,7 +87,7 @@ impl Costs {
         }
         let mut samples = vec![0u64; if tree.stacks.is_empty() { 0 } else { n }];
         if !tree.stacks.is_empty() {
-            for id in profile.track_ids().filter(|&id| self.scope.has_track(id)) {
+            for id in self.scope.work_tracks(profile) {
                 add_samples(&profile.track(id).samples, &tree.stacks, self, (&mut own, &mut samples));
                 cx.job().checkpoint(0, 0)?;
             }

@@ -68,7 +68,7 @@ fn function<'a>(json: &'a Value, name: &str) -> &'a Value {
 /// Numbers as `python -m pstats` prints them.
 #[test]
 fn a_prof_file_has_the_numbers_of_pstats() {
-    let json = report(&file("sample_profiles/pstats/gen-workload-py311.prof"));
+    let json = report(&file("sample_profiles/pstats/workload-py311.prof"));
     assert_eq!(json["format"], "pstats");
     assert_eq!(json["basis"], "aggregated");
     assert_eq!(json["function_count"], 44);
@@ -86,7 +86,7 @@ fn a_prof_file_has_the_numbers_of_pstats() {
 
 #[test]
 fn sort_and_top_choose_the_rows() {
-    let path = file("sample_profiles/pstats/gen-workload-py311.prof");
+    let path = file("sample_profiles/pstats/workload-py311.prof");
     let path = path.to_string_lossy();
     let names = |sort: &str| -> Vec<String> {
         let text = stdout(&["report", "--json", "--sort", sort, "--top", "3", &path]);
@@ -134,7 +134,7 @@ fn errors_are_one_line_with_an_exit_code() {
 
 #[test]
 fn a_window_without_a_display_says_what_works_instead() {
-    let path = file("sample_profiles/pstats/gen-workload-py311.prof");
+    let path = file("sample_profiles/pstats/workload-py311.prof");
     let out = run(&[&path.to_string_lossy()]);
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(2));
@@ -145,7 +145,7 @@ fn a_window_without_a_display_says_what_works_instead() {
 #[test]
 fn render_draws_each_view_and_the_whole_workspace() {
     let folder = folder("render");
-    let path = file("sample_profiles/pstats/gen-workload-py311.prof");
+    let path = file("sample_profiles/pstats/workload-py311.prof");
     let path = path.to_string_lossy();
     let picture = folder.join("a.png").to_string_lossy().into_owned();
     let size = |name: &str| image::image_dimensions(name).unwrap();

@@ -43,7 +43,11 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// All files below a folder, without notes.
+fn entry_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+/// All profiles below a folder: without notes, dumps, and files that are broken on purpose.
 pub fn samples(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut todo = vec![folder.to_owned()];
@@ -52,7 +56,10 @@ pub fn samples(folder: &Path) -> Vec<PathBuf> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 todo.push(path);
-            } else if path.extension().is_none_or(|e| e != "md") {
+                continue;
+            }
+            let name = entry_name(&path);
+            if !name.ends_with(".md") && !name.ends_with(".txt") && !name.starts_with("invalid") {
                 found.push(path);
             }
         }

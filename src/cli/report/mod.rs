@@ -130,9 +130,11 @@ fn rows(profile: &Profile, engine: &Engine, subject: &Subject, job: &Job) -> Res
     let mut rows: Vec<Row> = Vec::new();
     let mut place = vec![usize::MAX; profile.functions.len()];
     let metrics = profile.metrics.len();
+    // Phases are rows too, though totals leave them out because they lie over other work.
+    let scope = Scope { tracks: profile.track_ids().collect(), ..Scope::default() };
     for metric in profile.metric_ids() {
         let table: Arc<FunctionTable> =
-            engine.now(subject, &Functions { scope: Scope::default(), metric, range: None }, job)?;
+            engine.now(subject, &Functions { scope: scope.clone(), metric, range: None }, job)?;
         for r in &table.rows {
             let at = &mut place[r.function.index()];
             if *at == usize::MAX {
