@@ -93,11 +93,11 @@ impl Query for Callers {
         let mut answer = match (graph, self.reach) {
             (Some(graph), Reach::Direct) => from_edges(profile, graph, self),
             (Some(graph), Reach::All) => {
-                let mut answer = self.from_tree(cx)?;
+                let mut answer = self.in_tree(cx)?;
                 take_distances(graph, self.function, &mut answer);
                 answer
             }
-            (None, _) => self.from_tree(cx)?,
+            (None, _) => self.in_tree(cx)?,
         };
         for side in [&mut answer.callers, &mut answer.callees] {
             side.sort_by_key(|n| (Reverse((n.total, n.own)), n.distance, n.symbol.map(Symbol::key)));
@@ -112,7 +112,7 @@ impl Query for Callers {
 }
 
 impl Callers {
-    fn from_tree(&self, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
+    fn in_tree(&self, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
         let costs = cx.get(&Costs { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
         cx.job().checkpoint(0, 0)?;
         let tree = TreeSide::new(&costs, Symbol::Function(self.function));

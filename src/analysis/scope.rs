@@ -46,10 +46,8 @@ impl Scope {
     pub fn work_tracks(&self, profile: &Profile) -> impl Iterator<Item = TrackId> + use<'_> {
         let phase = |id: TrackId| profile.track(id).kind == TrackKind::Phase;
         let only_phases = profile.track_ids().all(phase);
-        let skipped: Vec<bool> = profile
-            .track_ids()
-            .map(|id| self.tracks.is_empty() && !only_phases && phase(id))
-            .collect();
+        let skipped: Vec<bool> =
+            profile.track_ids().map(|id| self.tracks.is_empty() && !only_phases && phase(id)).collect();
         profile.track_ids().filter(move |&id| self.has_track(id) && !skipped[id.index()])
     }
 }

@@ -32,10 +32,26 @@ macro_rules! sample {
 
 static SAMPLES: &[Sample] = &[
     sample!("pstats/workload-py311.prof", "workload.prof", "cProfile: JSON, recursion and sorting"),
-    sample!("pyinstrument/asyncio-enabled.pyisession", "asyncio.pyisession", "pyinstrument: an async pipeline that waits"),
-    sample!("chrome-trace/pytorch-decode.pt.trace.json.gz", "decode.pt.trace.json.gz", "PyTorch: a decode loop on CPU"),
-    sample!("callgrind/sort-caches.callgrind.out", "sort.callgrind.out", "valgrind: sort with cache simulation"),
-    sample!("speedscope/py-spy-threads.speedscope.json", "threads.speedscope.json", "py-spy: several threads"),
+    sample!(
+        "pyinstrument/asyncio-enabled.pyisession",
+        "asyncio.pyisession",
+        "pyinstrument: an async pipeline that waits"
+    ),
+    sample!(
+        "chrome-trace/pytorch-decode.pt.trace.json.gz",
+        "decode.pt.trace.json.gz",
+        "PyTorch: a decode loop on CPU"
+    ),
+    sample!(
+        "callgrind/sort-caches.callgrind.out",
+        "sort.callgrind.out",
+        "valgrind: sort with cache simulation"
+    ),
+    sample!(
+        "speedscope/py-spy-threads.speedscope.json",
+        "threads.speedscope.json",
+        "py-spy: several threads"
+    ),
 ];
 
 /// Draws the start page.

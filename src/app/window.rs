@@ -34,7 +34,7 @@ pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
 ///
 /// # Errors
 /// One line with the cause and the remedy when the system has no usable display.
-pub fn run(start: Start) -> Result<(), String> {
+pub fn run(start: &Start) -> Result<(), String> {
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_app_id("inferscope")
@@ -61,7 +61,7 @@ struct Window {
 }
 
 impl Window {
-    fn new(ctx: &egui::Context, start: Start) -> Self {
+    fn new(ctx: &egui::Context, start: &Start) -> Self {
         crate::ui::theme::install(ctx);
         let path = Settings::path();
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();

@@ -106,7 +106,7 @@ pub fn run() -> ExitCode {
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
 fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
     let Some(why) = app::window::no_display() else {
-        return app::window::run(app::window::Start { files }).map_err(Failure::new);
+        return app::window::run(&app::window::Start { files }).map_err(Failure::new);
     };
     let Some(first) = files.first() else {
         eprintln!("inferscope: there is no display ({why}), so the default run is recorded here instead.");

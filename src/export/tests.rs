@@ -80,7 +80,7 @@ pub(crate) fn everything() -> Profile {
     b.edge_self_cost(edge, time, 4);
     b.edge(nodes[1], nodes[1]);
     b.node_cost(nodes[0], bytes, NodeCosts { own: 1, total: 1 });
-    b.line_cost(LineCost { node: nodes[1], file: text, line: 3, costs: vec![5] });
+    b.line_cost(SourceLine { node: nodes[1], file: text, line: 3 }, &[5]);
     b.request(Request {
         name: text,
         model: key,

@@ -166,7 +166,7 @@ pub fn number(value: f64) -> String {
         return UNKNOWN.to_owned();
     } else if abs.fract() == 0.0 && abs < 1e7 || (999.5..1e7).contains(&abs) {
         grouped(abs.round() as u128)
-    } else if abs >= 1e18 || abs < 1e-4 {
+    } else if !(1e-4..1e18).contains(&abs) {
         format!("{abs:.2e}")
     } else if abs >= 1e7 {
         laddered(abs as u64, LARGE, 3, 1000)
@@ -236,7 +236,7 @@ fn grouped(n: u128) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3 * GROUP.len_utf8());
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(GROUP);
         }
         out.push(digit);

@@ -44,15 +44,10 @@ impl Importer for Pyinstrument {
         let keys = top_keys(head.bytes);
         let has = |key: &str| keys.iter().any(|k| k == key);
         let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
-        if has("frame_records") || (has("start_call_stack") && has("sample_count")) {
-            Confidence::Certain
-        } else if has("root_frame") && (says("\"file_path_short\"") || has("sample_count")) {
-            Confidence::Certain
-        } else if (has("session") || has("frame_tree")) && says("\"sample_count\"") {
-            Confidence::Certain
-        } else {
-            Confidence::No
-        }
+        let session = has("frame_records") || (has("start_call_stack") && has("sample_count"));
+        let rendered = has("root_frame") && (says("\"file_path_short\"") || has("sample_count"));
+        let page = (has("session") || has("frame_tree")) && says("\"sample_count\"");
+        if session || rendered || page { Confidence::Certain } else { Confidence::No }
     }
 
     fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {

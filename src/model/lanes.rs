@@ -102,6 +102,7 @@ fn permute_costs(rows: &[Span], costs: &mut [(super::MetricId, Vec<i64>)]) {
 
 /// Sets parent (as row in the sorted order) and depth of each span, and returns the lane of each row,
 /// or `None` when one lane holds all.
+#[expect(clippy::needless_range_loop, reason = "rows are read and written")]
 fn assign(rows: &mut [Span], parents: &Parents<'_>) -> Option<Vec<u32>> {
     let mut lanes: Vec<Open> = vec![Vec::new()];
     let mut lane_of: Option<Vec<u32>> = None;

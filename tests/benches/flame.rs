@@ -23,8 +23,9 @@ fn profile(spans: usize) -> Arc<Profile> {
     const ROWS: usize = 60;
     let mut b = ProfileBuilder::new("bench");
     let track = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
-    let functions: Vec<_> =
-        (0..997).map(|i| b.function(FunctionSpec::named(&format!("module_{}::function_{i}", i % 13)))).collect();
+    let functions: Vec<_> = (0..997)
+        .map(|i| b.function(FunctionSpec::named(&format!("module_{}::function_{i}", i % 13))))
+        .collect();
     let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = || {
         seed ^= seed << 13;
@@ -49,7 +50,9 @@ fn profile(spans: usize) -> Arc<Profile> {
 
 fn rows(profile: &Arc<Profile>) -> Arc<FlameRows> {
     let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
-    Engine::inline().now(&subject, &TimeOrder(Scope::default()), &Job::new()).unwrap_or_else(|e| panic!("{e}"))
+    Engine::inline()
+        .now(&subject, &TimeOrder(Scope::default()), &Job::new())
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn flame(c: &mut Criterion) {

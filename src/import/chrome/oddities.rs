@@ -67,6 +67,7 @@ impl Oddities {
     }
 
     /// How many of one kind.
+    #[cfg(test)]
     pub fn of(&self, odd: Odd) -> u64 {
         self.counts[odd as usize].0
     }

@@ -52,14 +52,12 @@ impl Records {
             let place = json.offset();
             let mut stack = NONE;
             let mut seconds = None;
-            if json.enter_array()? {
+            if json.enter_array()? && json.next_item()? {
+                stack = self.read_stack(json, odd)?;
                 if json.next_item()? {
-                    stack = self.read_stack(json, odd)?;
-                    if json.next_item()? {
-                        seconds = json.number()?;
-                        while json.next_item()? {
-                            json.skip()?;
-                        }
+                    seconds = json.number()?;
+                    while json.next_item()? {
+                        json.skip()?;
                     }
                 }
             }

@@ -111,7 +111,7 @@ impl<'a> Gguf<'a> {
             && (1..=heads).contains(&kv_heads)
             && heads % kv_heads == 0
             && (2..=4096).contains(&head_width)
-            && head_width % 2 == 0
+            && head_width.is_multiple_of(2)
             && shape.context > 0
             && shape.rope_base > 0.0;
         if sane { Ok(shape) } else { Err(bad(format!("its shape makes no sense ({shape:?})"))) }

@@ -13,7 +13,7 @@ enum Chat {
     /// The bundled model.
     Tiny,
     /// `<|im_start|>` (SmolLM2 and others).
-    ChatMl,
+    Im,
     /// Llama 3.
     Llama3,
     /// A model without chat tokens continues the text.
@@ -44,7 +44,7 @@ impl Tokens {
         let chat = if has("<|user|>") && has("<|assistant|>") {
             Chat::Tiny
         } else if has("<|im_start|>") {
-            Chat::ChatMl
+            Chat::Im
         } else if has("<|start_header_id|>") {
             Chat::Llama3
         } else {
@@ -60,7 +60,7 @@ impl Tokens {
     pub(super) fn prompt(&self, question: &str) -> String {
         match self.chat {
             Chat::Tiny => format!("<|user|>{question}<|assistant|>"),
-            Chat::ChatMl => {
+            Chat::Im => {
                 format!("<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n")
             }
             Chat::Llama3 => format!(

@@ -204,6 +204,7 @@ struct Plane<const N: usize> {
 impl<const N: usize> Plane<N> {
     fn new(values: [[f32; N]; 3], [e1, e2]: [egui::Vec2; 2], area: f32) -> Self {
         let mut plane = Self { base: values[0], dx: [0.0; N], dy: [0.0; N] };
+        #[expect(clippy::needless_range_loop, reason = "five arrays in step")]
         for k in 0..N {
             let (d1, d2) = (values[1][k] - values[0][k], values[2][k] - values[0][k]);
             plane.dx[k] = (d1 * e2.y - d2 * e1.y) / area;
@@ -217,9 +218,7 @@ impl<const N: usize> Plane<N> {
     }
 
     fn step(&self, value: &mut [f32; N]) {
-        for k in 0..N {
-            value[k] += self.dx[k];
-        }
+        value.iter_mut().zip(&self.dx).for_each(|(v, dx)| *v += dx);
     }
 }
 

@@ -51,7 +51,7 @@ impl View for Details {
         if self.shown.as_ref() != Some(&item) {
             area = area.vertical_scroll_offset(0.0);
             self.whole.clear();
-            self.shown = Some(item.clone());
+            self.shown = Some(item);
         }
         area.show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;

@@ -56,12 +56,6 @@ impl Camera {
         self.target.unwrap_or(self.now)
     }
 
-    /// True when not all of the axis is seen.
-    #[must_use]
-    pub fn is_zoomed(&self) -> bool {
-        self.zoomed
-    }
-
     /// Keeps within the limits; call once per frame, before the others. With `follow` a camera that looks
     /// at the end of the axis stays there while it grows.
     pub fn fit(&mut self, limits: Limits, follow: bool) {
@@ -183,11 +177,11 @@ mod tests {
         assert_eq!(camera.now(), Place { t0: 0.0, t1: 2000.0, scroll: 0.0 });
         let place = Camera::zoomed_at(camera.now(), 0.25, 4.0, LIMITS);
         camera.jump(place, LIMITS);
-        assert!(camera.is_zoomed());
+        assert!(camera.zoomed);
         camera.fit(Limits { extent: 4000.0, ..LIMITS }, false);
         assert_eq!(camera.now(), place);
         camera.jump(Place { t0: 0.0, t1: 4000.0, scroll: 0.0 }, Limits { extent: 4000.0, ..LIMITS });
-        assert!(!camera.is_zoomed());
+        assert!(!camera.zoomed);
     }
 
     #[test]

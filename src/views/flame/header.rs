@@ -3,7 +3,6 @@
 use egui::{ComboBox, RichText, Ui};
 
 use super::colors::Coloring;
-use super::tooltip::over_tracks;
 use super::{FlameView, Mode};
 use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
 use crate::analysis::{Costs, Transform};

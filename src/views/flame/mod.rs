@@ -605,10 +605,9 @@ impl FlameView {
             Axis::Time => crate::model::Unit::Nanoseconds,
             Axis::Cost(metric) => metric_unit(rows.profile(), metric),
         };
-        let mut texts = self.texts.begin(&painter);
         let amount = |length| format::cost(unit, length);
-        paint::paint_labels(&painter, &mut texts, chart, &self.layout, (rows, colors), amount);
-        drop(texts);
+        let texts = &mut self.texts.begin(&painter);
+        paint::paint_labels(&painter, texts, chart, &self.layout, (rows, colors), amount);
         self.paint_marks(cx, frame, &painter);
         if timed {
             self.paint_times(cx, ui, frame, &axis);

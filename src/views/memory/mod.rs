@@ -113,7 +113,7 @@ impl Memory {
     fn frame(&self, cx: &ViewCx<'_>, ui: &Ui) -> Frame {
         let profile = cx.profile();
         let groups = layout::groups(profile);
-        let visible = |id: &CounterId| !self.hidden.contains(&layout::counter_name(profile, *id));
+        let visible = |id: &CounterId| !self.hidden.contains(&counter_name(profile, *id));
         let shown: Vec<_> = groups.iter().flat_map(|g| &g.counters).copied().filter(visible).collect();
         let groups: Vec<_> =
             groups.into_iter().filter(|g| g.counters.iter().any(|c| shown.contains(c))).collect();

@@ -115,12 +115,7 @@ impl Requests {
         if follow && selected.is_some() {
             self.grid.scroll_to = selected;
         }
-        let grid = Grid {
-            salt: "requests",
-            name: "Requests",
-            columns: &columns,
-            rows: list.rows.len(),
-        };
+        let grid = Grid { salt: "requests", name: "Requests", columns: &columns, rows: list.rows.len() };
         let mut state = std::mem::take(&mut self.grid);
         let mut rows = Table { cx, list, formats: &formats, palette: Palette::of(ui) };
         let happened = grid.show(ui, &mut state, &mut rows);

@@ -45,7 +45,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let meta = &profile.meta;
     let file = cx.input.map(crate::import::Input::file_name);
     let title = if meta.title.is_empty() {
-        file.clone().unwrap_or_else(|| format_title(profile).to_owned())
+        file.unwrap_or_else(|| format_title(profile).to_owned())
     } else {
         meta.title.clone()
     };
