@@ -93,7 +93,7 @@ fn two_levels() -> Arc<Profile> {
 fn a_click_selects_and_arrows_walk() {
     let profile = two_levels();
     let track = crate::model::TrackId(0);
-    let mut h = harness(profile.clone());
+    let mut h = harness(profile);
     h.get_by_label("run 500 ns").click();
     h.run();
     assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 2 }));
