@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::functions::{FunctionRow, FunctionTable, Functions};
 use super::search::Pattern;
 use crate::jobs::Cancelled;
-use crate::model::{Calls, Profile, Strings};
+use crate::model::{Calls, Function, Profile, StringId, Strings};
 use crate::query::{Context, Query};
 
 /// What functions can be sorted by: the sort keys of pstats, and what else the table shows.
@@ -70,6 +70,30 @@ pub struct FunctionOrder {
     pub matched: Option<i64>,
     /// Largest magnitudes in the columns of the whole table.
     pub max: Largest,
+    /// Which texts any function of the profile has.
+    pub known: Known,
+}
+
+/// Which texts any function of a profile has: columns without any need not be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// A module.
+    pub modules: bool,
+    /// A file.
+    pub files: bool,
+    /// A category.
+    pub categories: bool,
+}
+
+impl Known {
+    /// Looks through the functions of a profile.
+    #[must_use]
+    pub fn of(profile: &Profile) -> Self {
+        let any = |text: fn(&Function) -> StringId| {
+            profile.functions.rows().iter().any(|f| text(f) != Strings::EMPTY)
+        };
+        Self { modules: any(|f| f.module), files: any(|f| f.file), categories: any(|f| f.category) }
+    }
 }
 
 /// Largest magnitudes in the columns of a table; they set the unit of each column.
@@ -179,7 +203,7 @@ impl Query for FunctionList {
             .as_ref()
             .map(|_| order.iter().fold(0i64, |sum, &i| sum.saturating_add(rows[i as usize].own)));
         let max = largest(&table);
-        Ok(FunctionOrder { table, order, matched, max })
+        Ok(FunctionOrder { table, order, matched, max, known: Known::of(profile) })
     }
 
     fn weight(list: &FunctionOrder) -> usize {

@@ -4,6 +4,8 @@
 //! the own cost of the root function over all paths that the row stands for, so the costs of the roots
 //! add up to the whole, and the callers of a row to the row (less what had no caller).
 
+use std::cmp::Reverse;
+
 use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
@@ -85,7 +87,7 @@ struct Group {
     behind: Vec<(u32, u32)>,
 }
 
-/// Groups nodes by symbol; the last one is listed first.
+/// Groups nodes by symbol, in reverse of the order in which they are listed: they are taken from the end.
 fn grouped(
     nodes: impl Iterator<Item = (u32, u32)>,
     costs: &TreeCosts,
@@ -109,12 +111,12 @@ fn grouped(
         group.behind.push((leaf, at));
     }
     match sort.by {
-        Order::Total | Order::Own => groups.sort_by_key(|g| g.cost),
-        Order::Count => groups.sort_by_key(|g| g.count),
-        Order::Name => groups.sort_by(|a, b| b.symbol.label(profile).cmp(a.symbol.label(profile))),
-        Order::Appearance => groups.reverse(),
+        Order::Total | Order::Own => groups.sort_by_key(|g| Reverse(g.cost)),
+        Order::Count => groups.sort_by_key(|g| Reverse(g.count)),
+        Order::Name => groups.sort_by(|a, b| a.symbol.label(profile).cmp(b.symbol.label(profile))),
+        Order::Appearance => {}
     }
-    if sort.reverse {
+    if !sort.reverse {
         groups.reverse();
     }
     groups

@@ -234,7 +234,7 @@ fn the_files_of_one_run_are_added_up() {
     std::fs::write(&base, "").unwrap();
     // Of another process: its name fits, its headers do not.
     std::fs::write(folder.join("xz-threads.callgrind.out-04"), "pid: 1\nevents: Ir\nfn=a\n1 5\n").unwrap();
-    for opened in [base.clone(), folder.join("xz-threads.callgrind.out-02")] {
+    for opened in [base, folder.join("xz-threads.callgrind.out-02")] {
         let p = open(&opened);
         assert_eq!(sums(&p).2, 478_732 + 9_362_124 + 5_123_014, "{}", opened.display());
         assert!(p.meta.facts.iter().any(|(name, files)| name.contains("3 files") && files.ends_with("-03")));

@@ -8,7 +8,7 @@ use super::list::List;
 use super::{CallTreeView, Mode};
 use crate::analysis::expansion::{Names, PathKey};
 use crate::analysis::{inverted, tree_rows};
-use crate::state::{Command, Item};
+use crate::state::Item;
 use crate::views::ViewCx;
 
 /// Most rows that are opened at once.
@@ -89,21 +89,16 @@ impl CallTreeView {
     /// The button: opens the heaviest path, selects its end and scrolls there.
     pub(super) fn heaviest(&mut self, cx: &mut ViewCx<'_>, list: &List) {
         let Some(last) = self.open_heaviest(cx, list, MOST_OPENED) else { return };
-        (self.at, self.reveal) = (Some(last), Some(last));
+        (self.at, self.reveal) = (Some(last), Some((last, false)));
         let tree = &list.costs().tree;
         if let (Mode::TopDown, Some(node)) = (self.mode, tree.keys.iter().position(|k| *k == last)) {
-            self.send_selection(cx, Item::Path(tree.path(node as u32)));
+            self.follow.select(cx, Item::Path(tree.path(node as u32)));
         }
     }
 
     pub(super) fn select(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {
         self.at = Some(list.line(row).key);
-        self.send_selection(cx, list.item(row));
-    }
-
-    fn send_selection(&mut self, cx: &mut ViewCx<'_>, item: Item) {
-        self.seen = Some(item.clone());
-        cx.send(Command::Select(Some(item)));
+        self.follow.select(cx, list.item(row));
     }
 
     fn go(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {

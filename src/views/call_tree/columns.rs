@@ -10,7 +10,7 @@ use super::list::{Line, List};
 use crate::analysis::path::Symbol;
 use crate::analysis::tree_rows::{Order, Sort};
 use crate::format::{self, UNKNOWN};
-use crate::model::{Profile, Strings, Unit};
+use crate::model::{Profile, Unit};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, small};
 use crate::ui::widgets::{Cell, SortOrder, cell_text, share_bar};
@@ -26,12 +26,13 @@ pub struct Formats {
     sum: i64,
     unit: Unit,
     sampled: bool,
+    /// True when any function has a file.
     places: bool,
 }
 
 impl Formats {
     /// Formats for a list.
-    pub fn new(cx: &ViewCx<'_>, list: &List) -> Self {
+    pub fn new(cx: &ViewCx<'_>, list: &List, places: bool) -> Self {
         let unit = shared::unit(cx.profile(), cx.interaction);
         let costs = list.costs();
         Self {
@@ -39,7 +40,7 @@ impl Formats {
             sum: costs.sum,
             unit,
             sampled: !costs.samples.is_empty(),
-            places: cx.profile().functions.rows().iter().any(|f| f.file != Strings::EMPTY),
+            places,
         }
     }
 

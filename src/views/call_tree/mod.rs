@@ -18,8 +18,9 @@ use self::columns::{Formats, Triangle, columns, function_cell};
 use self::list::{Line, List};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
-use super::shared::{self, Stale, menu};
+use super::shared::{self, Follow, Stale, menu};
 use crate::analysis::expansion::{Expansion, PathKey};
+use crate::analysis::function_list::Known;
 use crate::analysis::inverted::Inverted;
 use crate::analysis::tree_rows::{MAX_ROWS, Rows, Sort};
 use crate::analysis::{CallTree, Costs, Scope};
@@ -66,21 +67,23 @@ pub struct CallTreeView {
     stale: Stale,
     /// The scope whose heaviest path was opened.
     opened: Option<Scope>,
-    /// The list shown last with its selected row and the sum of own costs in it.
+    /// The list shown last and what was found out about it.
     shown: Option<Shown>,
-    /// The selection that was seen last: a new one, made elsewhere, is brought into view.
-    seen: Option<Item>,
+    follow: Follow,
     /// The selected row.
     at: Option<PathKey>,
-    /// A row to bring into view once it is listed.
-    reveal: Option<PathKey>,
+    /// A row to bring into view once it is listed, and whether the rows were asked for since.
+    reveal: Option<(PathKey, bool)>,
 }
 
 struct Shown {
     list: List,
     at: Option<PathKey>,
     row: Option<usize>,
+    /// Sum of own costs.
     own: i64,
+    /// True when any function has a file.
+    places: bool,
 }
 
 /// What is kept of the view in a workspace.
@@ -96,9 +99,9 @@ impl View for CallTreeView {
         let (answer, ready) = self.ask(cx);
         let Some(list) = shared::value(ui, &answer, "Building the call tree") else { return };
         let list = List::clone(&list);
-        self.open_first(cx, &list);
-        self.follow_selection(cx, &list);
-        self.remember(&list);
+        self.open_first(cx, ui, &list);
+        self.follow_selection(cx, ui, &list);
+        self.remember(cx, &list, ready.is_ready());
         self.toolbar(cx, ui, &list);
         shared::crumbs::show(cx, ui);
         shared::basis_notice(ui, list.basis(), &pruned(&list));
@@ -135,6 +138,9 @@ impl CallTreeView {
             self.search.clone_from(&now.search);
             self.closed.clear();
         }
+        if let Some((_, asked)) = &mut self.reveal {
+            *asked = true;
+        }
         let costs = Costs { scope: now.scope.clone(), metric: now.metric, range: now.range };
         let search = now.search.clone();
         match self.mode {
@@ -165,27 +171,28 @@ impl CallTreeView {
     }
 
     /// Opens the heaviest path of a tree that was not seen before.
-    fn open_first(&mut self, cx: &ViewCx<'_>, list: &List) {
+    fn open_first(&mut self, cx: &ViewCx<'_>, ui: &Ui, list: &List) {
         let List::Down(_) = list else { return };
         if self.opened.as_ref() != Some(&cx.interaction.scope) && !list.costs().tree.nodes.is_empty() {
             self.opened = Some(cx.interaction.scope.clone());
             self.open_heaviest(cx, list, 40);
+            ui.ctx().request_repaint();
         }
     }
 
     /// Brings a path into view that was selected elsewhere.
-    fn follow_selection(&mut self, cx: &ViewCx<'_>, list: &List) {
-        if self.seen == cx.interaction.selection {
+    fn follow_selection(&mut self, cx: &ViewCx<'_>, ui: &Ui, list: &List) {
+        if !self.follow.news(cx) {
             return;
         }
-        self.seen.clone_from(&cx.interaction.selection);
         self.at = None;
         let tree = &list.costs().tree;
         if self.mode == Mode::TopDown
-            && let Some(node) = self.seen.as_ref().and_then(|item| node_of(item, tree, cx))
+            && let Some(node) = self.follow.item().and_then(|item| node_of(item, tree, cx))
         {
             self.at = Some(tree.keys[node as usize]);
             self.reveal_node(tree, node);
+            ui.ctx().request_repaint();
         }
     }
 
@@ -194,22 +201,25 @@ impl CallTreeView {
         for key in above {
             self.set_open(key, true);
         }
-        self.reveal = Some(tree.keys[node as usize]);
+        self.reveal = Some((tree.keys[node as usize], false));
     }
 
     /// Finds the selected row in a new list, and scrolls to what is to be seen.
-    fn remember(&mut self, list: &List) {
-        if let Some(key) = self.reveal
-            && let Some(row) = list.find(key)
-        {
-            self.grid.scroll_to = Some(row);
-            self.reveal = None;
+    fn remember(&mut self, cx: &ViewCx<'_>, list: &List, ready: bool) {
+        if let Some((key, asked)) = self.reveal {
+            let row = list.find(key);
+            self.grid.scroll_to = row.or(self.grid.scroll_to);
+            // A row that is still not there now will not come: a search leaves it out.
+            if row.is_some() || asked && ready {
+                self.reveal = None;
+            }
         }
         let known = self.shown.as_ref().is_some_and(|s| s.list.same(list) && s.at == self.at);
         if !known {
             let row = self.at.and_then(|key| list.find(key));
             let own = list.costs().own.iter().fold(0i64, |a, &b| a.saturating_add(b));
-            self.shown = Some(Shown { list: list.clone(), at: self.at, row, own });
+            let places = Known::of(cx.profile()).files;
+            self.shown = Some(Shown { list: list.clone(), at: self.at, row, own, places });
         }
     }
 
@@ -217,7 +227,7 @@ impl CallTreeView {
         ui.horizontal_wrapped(|ui| {
             let modes = [(Mode::TopDown, "Top-down"), (Mode::BottomUp, "Bottom-up")];
             if segmented(ui, "Direction of the tree", &mut self.mode, &modes).changed() {
-                (self.at, self.seen, self.grid.scroll_to) = (None, None, Some(0));
+                (self.at, self.follow, self.grid.scroll_to) = (None, Follow::default(), Some(0));
             }
             let about = "Open the path that the largest part of the cost takes (h)";
             if ui.button("Heaviest path").on_hover_text(about).clicked() {
@@ -271,7 +281,7 @@ impl CallTreeView {
     }
 
     fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &List) {
-        let formats = Formats::new(cx, list);
+        let formats = Formats::new(cx, list, self.shown.as_ref().is_some_and(|s| s.places));
         let columns = columns(cx, self.mode, &formats, self.sort);
         let rows = list.len();
         let grid = Grid { salt: "call tree", name: "Call tree", columns: &columns, rows };
@@ -346,8 +356,8 @@ fn pruned(list: &List) -> String {
     match list.costs().tree.estimate.as_ref().map_or(0, |e| e.pruned) {
         0 => String::new(),
         n => {
-            let paths = format::counted(n as i64, "path", "paths");
-            format!(" {paths} below 0.01 % of the whole are left out.")
+            let paths = format::counted(n as i64, "small path is", "small paths are");
+            format!(" {paths} left out.")
         }
     }
 }
@@ -423,6 +433,10 @@ impl grid::Rows for Table<'_, '_> {
         // Bottom-up, a row's path is only the lower part of whole paths.
         let whole = matches!(self.list, List::Down(_)).then_some(path.as_slice());
         menu::show(self.cx, menu::About { function, path: whole }, ui);
+        if ui.button("Copy row").clicked() {
+            ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row)));
+            ui.close();
+        }
         if ui.button("Copy call path").clicked() {
             let names: Vec<_> = path.iter().map(|&f| self.cx.profile().function_name(f)).collect();
             ui.ctx().copy_text(names.join(";"));

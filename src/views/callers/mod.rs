@@ -14,12 +14,12 @@ use egui::{Rect, RichText, Ui, UiBuilder, pos2};
 use self::columns::{Formats, Key, columns};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{Column, Grid, GridState, Happened, Mark, Rows, walk};
-use super::shared::{self, Stale, menu};
+use super::shared::{self, Follow, Stale, menu};
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
 use crate::analysis::{FunctionRow, Functions};
 use crate::format;
 use crate::model::FunctionId;
-use crate::state::{Command, Item};
+use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space, strong};
 use crate::ui::widgets::{EmptyState, segmented};
@@ -44,10 +44,8 @@ pub struct CallersView {
     sort: (Key, bool),
     /// Whose neighbours are shown; `None` before anything was selected.
     active: Option<FunctionId>,
-    /// The selection that was seen last.
-    seen: Option<Item>,
+    follow: Follow,
     grids: [GridState; 2],
-    /// Names of the columns that were shown or hidden by hand live in the grids; what follows is derived.
     stale: Stale,
     sorted: Option<Sorted>,
 }
@@ -132,11 +130,9 @@ fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
 
 impl CallersView {
     fn follow_selection(&mut self, cx: &ViewCx<'_>) {
-        if self.seen == cx.interaction.selection {
-            return;
-        }
-        self.seen.clone_from(&cx.interaction.selection);
-        if let Some(function) = self.seen.as_ref().and_then(|item| item.function(cx.profile())) {
+        if self.follow.news(cx)
+            && let Some(function) = self.follow.item().and_then(|item| item.function(cx.profile()))
+        {
             self.active = Some(function);
         }
     }
@@ -231,7 +227,8 @@ impl CallersView {
         }
         let name = cx.profile().function_name(function).to_owned();
         let columns = columns(cx, side, &name, rows, formats, self.sort, self.reach);
-        let grid = Grid { salt: "neighbours", name: &title, columns: &columns, rows: rows.len() };
+        let title = if side == Side::Callers { "Callers" } else { "Callees" };
+        let grid = Grid { salt: "neighbours", name: title, columns: &columns, rows: rows.len() };
         let mut state = std::mem::take(&mut self.grids[side as usize]);
         let mut walked = None;
         let mut source =
@@ -252,9 +249,9 @@ impl CallersView {
             self.sort = (key, key == self.sort.0 && !self.sort.1);
             return;
         }
-        let current = rows
-            .iter()
-            .position(|n| n.symbol.is_some_and(|s| self.seen == Some(Item::Function(s.function()))));
+        let current = rows.iter().position(|n| {
+            n.symbol.is_some_and(|s| self.follow.item() == Some(&Item::Function(s.function())))
+        });
         let next = if happened.focused { walk(ui, current, rows.len(), happened.page) } else { None };
         let enter = happened.focused && ui.input(|i| i.key_pressed(egui::Key::Enter));
         let walked = happened.double_clicked.or(current.filter(|_| enter)).and_then(function);
@@ -269,8 +266,7 @@ impl CallersView {
             menu::keys(cx, menu::About { function: f, path: None }, ui);
         }
         if let Some(f) = clicked {
-            self.seen = Some(Item::Function(f));
-            cx.send(Command::Select(self.seen.clone()));
+            self.follow.select(cx, Item::Function(f));
         }
         if let Some(f) = walked {
             self.walk_to(cx, f);
@@ -279,8 +275,7 @@ impl CallersView {
 
     fn walk_to(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
         self.active = Some(function);
-        self.seen = Some(Item::Function(function));
-        cx.send(Command::Select(self.seen.clone()));
+        self.follow.select(cx, Item::Function(function));
         for grid in &mut self.grids {
             grid.scroll_to = Some(0);
         }

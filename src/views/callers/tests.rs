@@ -5,6 +5,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
 use crate::analysis::testing::{function, profile};
+use crate::state::Command;
 use crate::views::shared::testing::{Stage, harness};
 
 /// The golden sample of pstats, in ms: `a` and `b` call each other.

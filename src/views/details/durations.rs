@@ -32,7 +32,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, own: 
             histogram(ui, calls, own);
             let (track, row) = calls.longest;
             let item = Item::Span { track, row };
-            if calls.n > 1 && !cx.is_selected(&item) {
+            if calls.n > 1 && cx.interaction.selection.as_ref() != Some(&item) {
                 let response = link_button(ui, "Go to the longest call");
                 cx.interact(&response, &item);
             }

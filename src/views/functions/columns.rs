@@ -8,7 +8,7 @@ use super::super::shared::{self, path_cell, weak_cell};
 use crate::analysis::FunctionRow;
 use crate::analysis::function_list::{FunctionKey, FunctionOrder, SortKey};
 use crate::format::{self, UNKNOWN};
-use crate::model::{Calls, Profile, Strings, Unit};
+use crate::model::{Calls, Profile, Unit};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{Cell, SortOrder, cell_text, share_bar};
 use crate::views::ViewCx;
@@ -21,10 +21,6 @@ pub struct Formats {
     pub total: format::Column,
     sum: i64,
     unit: Unit,
-    /// Columns that have anything to show.
-    modules: bool,
-    places: bool,
-    categories: bool,
 }
 
 impl Formats {
@@ -32,16 +28,7 @@ impl Formats {
     pub fn new(cx: &ViewCx<'_>, list: &FunctionOrder) -> Self {
         let unit = shared::unit(cx.profile(), cx.interaction);
         let column = |max| format::Column::for_max(unit, max);
-        let functions = cx.profile().functions.rows();
-        Self {
-            own: column(list.max.own),
-            total: column(list.max.total),
-            sum: list.table.sum,
-            unit,
-            modules: functions.iter().any(|f| f.module != Strings::EMPTY),
-            places: functions.iter().any(|f| f.file != Strings::EMPTY),
-            categories: functions.iter().any(|f| f.category != Strings::EMPTY),
-        }
+        Self { own: column(list.max.own), total: column(list.max.total), sum: list.table.sum, unit }
     }
 
     fn share(&self, cost: i64) -> Option<f64> {
@@ -210,17 +197,17 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
         );
     }
     columns.push(Column::text("function", "Function", 150.0).grow(1.0));
-    if formats.places {
+    if list.known.files {
         columns.push(
             Column::text("place", "File:line", 240.0)
                 .rank(4)
                 .tip("Where the function is defined, as the file says"),
         );
     }
-    if formats.modules {
+    if list.known.modules {
         columns.push(Column::text("module", "Module", 130.0).rank(7).tip("Module, package or library"));
     }
-    if formats.categories {
+    if list.known.categories {
         columns.push(Column::text("category", "Category", 96.0).rank(8).tip("The format's own category"));
     }
     for column in &mut columns {

@@ -14,7 +14,7 @@ pub use self::columns::calls;
 use self::columns::{Formats, columns};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
-use super::shared::{self, Stale, menu};
+use super::shared::{self, Follow, Stale, menu};
 use crate::analysis::function_list::{self, FunctionKey, FunctionList, FunctionOrder, SortKey};
 use crate::analysis::{FunctionRow, Functions};
 use crate::format;
@@ -39,8 +39,7 @@ pub struct FunctionsView {
     stale: Stale,
     /// The list that was shown last, and for each function its row there.
     listed: Option<(Arc<FunctionOrder>, Vec<u32>)>,
-    /// The selection that was seen last: a new one, made elsewhere, is brought into view.
-    seen: Option<Item>,
+    follow: Follow,
 }
 
 impl Default for FunctionsView {
@@ -50,7 +49,7 @@ impl Default for FunctionsView {
             grid: GridState::default(),
             stale: Stale::default(),
             listed: None,
-            seen: None,
+            follow: Follow::default(),
         }
     }
 }
@@ -111,8 +110,7 @@ impl FunctionsView {
             }
             self.listed = Some((list.clone(), row_of));
         }
-        if self.seen != cx.interaction.selection {
-            self.seen.clone_from(&cx.interaction.selection);
+        if self.follow.news(cx) {
             self.grid.scroll_to = self.selected_row(cx);
         }
     }
@@ -163,9 +161,7 @@ impl FunctionsView {
     }
 
     fn select(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
-        let item = Item::Function(function);
-        self.seen = Some(item.clone());
-        cx.send(Command::Select(Some(item)));
+        self.follow.select(cx, Item::Function(function));
     }
 }
 

@@ -343,7 +343,8 @@ impl TableDelegate for Painter<'_> {
     fn row_ui(&mut self, ui: &mut Ui, row: u64) {
         let rect = ui.max_rect();
         let at = row as usize;
-        if at >= self.grid.rows {
+        // The table asks once more for the part with fixed columns, of which there are none.
+        if at >= self.grid.rows || !ui.clip_rect().intersect(rect).is_positive() {
             return;
         }
         let mark = self.rows.mark(at);

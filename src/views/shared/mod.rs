@@ -2,12 +2,14 @@
 
 pub mod copy;
 pub mod crumbs;
+mod follow;
 pub mod grid;
 pub mod menu;
 mod stale;
 #[cfg(test)]
 pub mod testing;
 
+pub use follow::Follow;
 pub use stale::Stale;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use crate::query::Answer;
 use crate::state::Interaction;
 use crate::ui::text::elide_middle;
 use crate::ui::theme::{Palette, Tone, space};
-use crate::ui::widgets::{Cell, Notice, progress_row};
+use crate::ui::widgets::{Cell, Notice, pill, progress_row};
 use egui::{Align, Layout, Rect, Response, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo, pos2};
 
 /// The answer or an older one; otherwise shows how far it is, or why there is none.
@@ -34,10 +36,14 @@ pub fn value<T>(ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> 
     None
 }
 
-/// Says that numbers are estimated, and why.
+/// Says that numbers are estimated, and why. In a small pane the reason is in the tooltip.
 pub fn basis_notice(ui: &mut Ui, basis: &Basis, more: &str) {
-    if let Basis::Estimated(why) = basis {
-        Notice::new(Tone::Warning, &format!("Estimated: {why}.{more}")).show(ui);
+    let Basis::Estimated(why) = basis else { return };
+    let text = format!("Estimated: {why}.{more}");
+    if ui.available_width() < 700.0 || ui.available_height() < 300.0 {
+        pill(ui, Tone::Warning, "Estimated").on_hover_text(text);
+    } else {
+        Notice::new(Tone::Warning, &text).show(ui);
     }
 }
 
