@@ -1,4 +1,4 @@
-//! The native session: every table of a profile, compressed. The layout is in [`crate::model::wire`].
+//! The native session: every table of a profile, compressed. The layout is in `crate::model::wire`.
 
 use std::io::Write;
 

@@ -168,7 +168,7 @@ impl Source {
         Ok(head)
     }
 
-    /// The first bytes (at most [`HEAD_LEN`]), decompressed. Reading starts at the same place.
+    /// The first bytes (at most 64 KiB), decompressed. Reading starts at the same place.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
@@ -205,7 +205,7 @@ impl Source {
         }
     }
 
-    /// Reads everything that is left, at most [`MAX_WHOLE`] bytes.
+    /// Reads everything that is left, at most 4 GiB.
     ///
     /// # Errors
     /// On a read error, when cancelled, and when the content is larger.

@@ -62,7 +62,10 @@ fn code(path: &Path) -> Vec<String> {
 
 fn is_test(path: &Path) -> bool {
     let name = path.file_stem().unwrap().to_string_lossy();
-    name == "tests" || name == "testing" || name == "gallery" || path.components().any(|c| c.as_os_str() == "tests")
+    name == "tests"
+        || name == "testing"
+        || name == "gallery"
+        || path.components().any(|c| c.as_os_str() == "tests")
 }
 
 /// Words before `::` at each place where `crate::WORD` stands.

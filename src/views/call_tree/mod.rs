@@ -1,6 +1,6 @@
 //! The call tree: callees under their callers, or callers under who spent the cost.
 //!
-//! Rows come from queries ([`tree_rows`], [`inverted`]); what is open is a set of names, so it survives
+//! Rows come from queries (`tree_rows`, `inverted`); what is open is a set of names, so it survives
 //! another metric, another time range and the next revision of a live recording.
 
 mod actions;

@@ -1,8 +1,8 @@
 //! The flame chart: boxes in time order, merged by call path (largest first or by name), or as a sandwich
 //! around one function.
 //!
-//! Rows come from queries ([`crate::analysis::flame_rows`]); [`layout`] places what is seen, [`paint`]
-//! paints it, [`input`] reads pointer and keys. While nothing moves, meshes are kept from frame to frame.
+//! Rows come from queries ([`crate::analysis::flame_rows`]); `layout` places what is seen, `paint`
+//! paints it, `input` reads pointer and keys. While nothing moves, meshes are kept from frame to frame.
 
 mod camera;
 mod colors;
