@@ -18,6 +18,7 @@
 mod events;
 mod graph;
 mod lines;
+mod names;
 mod parse;
 mod rows;
 mod siblings;

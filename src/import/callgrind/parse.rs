@@ -4,56 +4,12 @@
 //! names were given, the position that distances count from, and whether the next line of costs is
 //! the function's own, that of a call, or the place of a jump.
 
-use rustc_hash::FxHashMap;
-
 use super::super::ImportError;
 use super::events::{Events, MAX_EVENTS};
 use super::graph::{Graph, Key};
 use super::lines::{Cursor, Number};
+use super::names::{Names, numbered};
 use crate::model::{ProfileBuilder, StringId, Strings};
-
-/// Names by the numbers that a part of the file gives them.
-#[derive(Default)]
-struct Names {
-    /// Small numbers; writers count from 0 or 1, so there are about as many as names.
-    small: Vec<Option<Name>>,
-    others: FxHashMap<u64, Name>,
-    count: usize,
-}
-
-#[derive(Clone, Copy)]
-struct Name {
-    /// The part that gave the number.
-    part: u32,
-    text: StringId,
-    /// The function that the name last stood for, so that it need not be looked up again.
-    function: Option<(Key, u32)>,
-}
-
-impl Names {
-    fn get(&mut self, id: u64) -> Option<&mut Name> {
-        match self.small.get_mut(id as usize) {
-            Some(name) if name.is_some() => name.as_mut(),
-            _ if self.others.is_empty() => None,
-            _ => self.others.get_mut(&id),
-        }
-    }
-
-    fn set(&mut self, id: u64, part: u32, text: StringId) {
-        let name = Name { part, text, function: None };
-        self.count += 1;
-        // A number far above the count of names would cost memory that the file has not paid for.
-        if id < (self.count as u64) * 8 + 1024 {
-            if self.small.len() <= id as usize {
-                self.small.resize(id as usize + 1, None);
-            }
-            self.small[id as usize] = Some(name);
-            self.others.remove(&id);
-        } else {
-            self.others.insert(id, name);
-        }
-    }
-}
 
 /// What the next line of numbers is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -526,15 +482,4 @@ impl<'a> Parser<'a> {
         }
         any
     }
-}
-
-/// «(id) text» or «(id)».
-fn numbered(value: &[u8]) -> Option<(u64, &[u8])> {
-    let rest = value.strip_prefix(b"(")?;
-    let digits = rest.iter().position(|b| !b.is_ascii_digit())?;
-    if !(1..=18).contains(&digits) || rest[digits] != b')' {
-        return None;
-    }
-    let id = rest[..digits].iter().fold(0, |id, b| id * 10 + u64::from(b - b'0'));
-    Some((id, rest[digits + 1..].trim_ascii_start()))
 }
