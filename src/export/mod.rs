@@ -146,4 +146,4 @@ fn no_stacks(profile: &Profile, format: &str) -> ExportError {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -12,7 +12,7 @@ macro_rules! sample {
 }
 
 /// A profile with something in every table.
-pub(crate) fn everything() -> Profile {
+fn everything() -> Profile {
     let mut b = ProfileBuilder::new("chrome");
     b.meta.tool = "a tool 1.2".into();
     b.meta.title = "title with \"quotes\" and 漢字".into();

@@ -106,7 +106,9 @@ pub(super) struct Json<'a> {
     len: usize,
     pos: usize,
     base: u64,
-    key: Vec<u8>,
+    /// The last key, if it still stands in the buffer; otherwise it is in `far_key`.
+    key: Range<usize>,
+    far_key: Vec<u8>,
     text: String,
     bad_text: u64,
 }
@@ -127,7 +129,8 @@ impl<'a> Json<'a> {
             len: 0,
             pos: 0,
             base: 0,
-            key: Vec::new(),
+            key: 0..0,
+            far_key: Vec::new(),
             text: String::new(),
             bad_text: 0,
         };
@@ -148,7 +151,17 @@ impl<'a> Json<'a> {
             [0xef, 0xbb, 0xbf, rest @ ..] | rest => (rest.to_vec(), 0),
         };
         let len = buffer.len();
-        Self { source: None, buffer, len, pos: 0, base: 0, key: Vec::new(), text: String::new(), bad_text }
+        Self {
+            source: None,
+            buffer,
+            len,
+            pos: 0,
+            base: 0,
+            key: 0..0,
+            far_key: Vec::new(),
+            text: String::new(),
+            bad_text,
+        }
     }
 
     /// Offset of the next byte in the decompressed file.
@@ -161,9 +174,9 @@ impl<'a> Json<'a> {
         self.bad_text
     }
 
-    /// The last key that was read. Keys with escapes are decoded, others are as they stand.
+    /// The key that was just read, until anything else is. Escapes are decoded.
     pub fn key(&self) -> &[u8] {
-        &self.key
+        if self.key.is_empty() { &self.far_key } else { &self.buffer[self.key.clone()] }
     }
 
     /// The last string that was read.
@@ -264,13 +277,13 @@ impl<'a> Json<'a> {
             }
             b'"' => {
                 let range = self.raw_string()?;
-                self.key.clear();
-                self.key.extend_from_slice(&self.buffer[range]);
-                if self.key.contains(&b'\\') {
-                    let raw = std::mem::take(&mut self.key);
+                self.far_key.clear();
+                self.far_key.extend_from_slice(&self.buffer[range]);
+                self.key = 0..0;
+                if self.far_key.contains(&b'\\') {
                     let mut key = String::new();
-                    self.bad_text += unescape(&raw, &mut key);
-                    self.key = key.into_bytes();
+                    self.bad_text += unescape(&self.far_key, &mut key);
+                    self.far_key = key.into_bytes();
                 }
                 if self.peek()? != b':' {
                     return Err(self.invalid());
@@ -286,20 +299,23 @@ impl<'a> Json<'a> {
     /// the buffer.
     #[inline]
     fn short_key(&mut self) -> bool {
-        let bytes = &self.buffer[self.pos..self.len.min(self.pos + 24)];
-        let comma = usize::from(bytes.first() == Some(&b','));
-        if bytes.get(comma) != Some(&b'"') {
+        let Some(bytes) = self.buffer[..self.len].get(self.pos..self.pos + 24) else { return false };
+        let start = 1 + usize::from(bytes[0] == b',');
+        if bytes[start - 1] != b'"' {
             return false;
         }
-        let key = &bytes[comma + 1..];
-        let Some(end) = key.iter().position(|&b| matches!(b, b'"' | b'\\')) else { return false };
-        if key[end] != b'"' || key.get(end + 1) != Some(&b':') {
-            return false;
+        for end in start..bytes.len() - 1 {
+            match bytes[end] {
+                b'"' if bytes[end + 1] == b':' && end > start => {
+                    self.key = self.pos + start..self.pos + end;
+                    self.pos += end + 2;
+                    return true;
+                }
+                b'"' | b'\\' => return false,
+                _ => {}
+            }
         }
-        self.key.clear();
-        self.key.extend_from_slice(&key[..end]);
-        self.pos += comma + end + 3;
-        true
+        false
     }
 
     /// True when the entered array has another item; leaves the array otherwise.
@@ -374,6 +390,14 @@ impl<'a> Json<'a> {
         }
         self.skip()?;
         Ok(false)
+    }
+
+    /// Reads a string into `to`, which stays as it is when the value is something else.
+    pub fn string_into(&mut self, to: &mut String) -> Result<(), ImportError> {
+        if self.string()? {
+            to.clone_from(&self.text);
+        }
+        Ok(())
     }
 
     /// The only byte of a string of one letter; `None` (and the value is skipped) for anything else.
@@ -648,6 +672,19 @@ mod tests {
             assert!(json.next_item().unwrap());
             assert_eq!(json.number().unwrap(), number("5"));
         }
+    }
+
+    #[test]
+    fn keys_are_read_in_any_spelling() {
+        let text = r#"{"a":1,"":2, "b" : 3,"\u0063":4,"a key that is longer than most of them":5}"#;
+        let mut json = Json::of_bytes(text.as_bytes());
+        assert!(json.enter_object().unwrap());
+        let mut keys = Vec::new();
+        while json.next_key().unwrap() {
+            keys.push(String::from_utf8(json.key().to_vec()).unwrap());
+            json.skip().unwrap();
+        }
+        assert_eq!(keys, ["a", "", "b", "c", "a key that is longer than most of them"]);
     }
 
     #[test]

@@ -67,8 +67,7 @@ impl Importer for Speedscope {
             cx.builder.warn("broken JSON; what came before is shown", &place);
         }
         cx.builder.warn_many("characters that are not valid (shown as �)", "", json.bad_text());
-        file.emit(&mut cx.builder)?;
-        cx.checkpoint(source)
+        file.emit(&mut cx.builder)
     }
 }
 
@@ -145,8 +144,8 @@ impl File {
                         }
                     }
                 }
-                b"name" => drop(json.string()?.then(|| self.title = json.text().to_owned())),
-                b"exporter" => drop(json.string()?.then(|| self.exporter = json.text().to_owned())),
+                b"name" => json.string_into(&mut self.title)?,
+                b"exporter" => json.string_into(&mut self.exporter)?,
                 _ => json.skip()?,
             }
         }
@@ -166,8 +165,16 @@ impl File {
             if json.enter_object()? {
                 while json.next_key()? {
                     match json.key() {
-                        b"name" => drop(json.string()?.then(|| frame.name = builder.string(json.text()))),
-                        b"file" => drop(json.string()?.then(|| frame.file = builder.string(json.text()))),
+                        b"name" => {
+                            if json.string()? {
+                                frame.name = builder.string(json.text());
+                            }
+                        }
+                        b"file" => {
+                            if json.string()? {
+                                frame.file = builder.string(json.text());
+                            }
+                        }
                         b"line" => frame.line = json.index()?.unwrap_or(0),
                         _ => json.skip()?,
                     }
@@ -185,9 +192,9 @@ impl File {
         }
         while json.next_key()? {
             match json.key() {
-                b"name" => drop(json.string()?.then(|| profile.name = json.text().to_owned())),
-                b"unit" => drop(json.string()?.then(|| profile.unit = json.text().to_owned())),
-                b"type" => drop(json.string()?.then(|| profile.evented = json.text() == "evented")),
+                b"name" => json.string_into(&mut profile.name)?,
+                b"unit" => json.string_into(&mut profile.unit)?,
+                b"type" => profile.evented = json.string()? && json.text() == "evented",
                 b"startValue" => profile.start = json.number()?,
                 b"endValue" => profile.end = json.number()?,
                 b"events" => read_events(json, &mut profile.events, &mut self.odd)?,

@@ -64,7 +64,9 @@ pub(crate) fn damage(bytes: &[u8], mut check: impl FnMut(Result<Profile, ImportE
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let at = (random >> 20) as usize % damaged.len();
             match random >> 61 {
-                0 => drop(damaged.remove(at)),
+                0 => {
+                    damaged.remove(at);
+                }
                 1 => damaged.insert(at, b"0[]{}\",-:9"[(random >> 50) as usize % 10]),
                 bit => damaged[at] ^= 1 << bit,
             }
