@@ -2,6 +2,8 @@ use std::io::Write;
 
 use super::{ExportError, FORMATS, Options, chrome, folded, format, native, speedscope};
 use crate::import::testing::{damage, open_bytes, totals};
+use crate::import::{self, Input};
+use crate::jobs::Job;
 use crate::model::wire::{self, MAGIC, Writer, checksum, tag};
 use crate::model::*;
 
@@ -120,13 +122,16 @@ fn written(id: &str, profile: &Profile) -> Result<Vec<u8>, ExportError> {
 
 #[test]
 fn a_saved_session_opens_as_an_equal_profile() {
-    let samples: [&[u8]; 6] = [
+    let samples: [&[u8]; 9] = [
         sample!("speedscope/py-spy-threads.speedscope.json"),
         sample!("speedscope/invalid-out-of-order-events.json"),
         sample!("speedscope/evented-threads.speedscope.json.gz"),
         sample!("pyinstrument/cpu-v4.6.1.pyisession"),
         sample!("pyinstrument/asyncio-enabled.json"),
         sample!("pyinstrument/html-busy_wait.json"),
+        sample!("chrome-trace/catapult-nestable-async.json"),
+        sample!("chrome-trace/pytorch-alexnet-gpu.json.gz"),
+        sample!("chrome-trace/chrome141-cpu-profile.json"),
     ];
     let opened = samples.iter().map(|bytes| open_bytes(bytes).unwrap());
     for profile in opened.chain([everything(), ProfileBuilder::new("recorder").finish()]) {
@@ -334,6 +339,56 @@ fn a_chrome_trace_is_json_with_exact_times() {
     let finish = of("f")[0];
     let start = of("s")[0];
     assert_eq!((&start["id"], start["ts"].to_string()), (&finish["id"], "2500.0".into()));
+}
+
+#[test]
+fn a_chrome_trace_opens_with_the_same_totals() {
+    let samples: [&[u8]; 7] = [
+        sample!("speedscope/evented-threads.speedscope.json.gz"),
+        sample!("chrome-trace/catapult-counters.json"),
+        sample!("chrome-trace/catapult-flows.json"),
+        sample!("chrome-trace/catapult-nestable-async.json"),
+        sample!("chrome-trace/pytorch-alexnet-gpu.json.gz"),
+        sample!("chrome-trace/viztracer-logging.json"),
+        sample!("chrome-trace/tracing-chrome.json.gz"),
+    ];
+    let by_function = |p: &Profile| {
+        let mut sums = std::collections::HashMap::new();
+        for span in p.tracks.iter().flat_map(|t| &t.spans.rows) {
+            let (count, time) = sums.entry(p.function_name(span.function).to_owned()).or_insert((0, 0));
+            (*count, *time) = (*count + 1, *time + span.duration());
+        }
+        sums
+    };
+    for bytes in samples {
+        let p = open_bytes(bytes).unwrap();
+        let q = open_bytes(&written("chrome", &p).unwrap()).unwrap();
+        assert_eq!((q.meta.format.as_str(), q.warnings.len()), ("chrome", 0));
+        assert_eq!(by_function(&p), by_function(&q));
+        let points = |p: &Profile| p.counters.iter().map(|c| c.times.len()).sum::<usize>();
+        let rest = |p: &Profile| (points(p), p.instants.len(), p.links.len());
+        assert_eq!(rest(&p), rest(&q));
+    }
+}
+
+#[test]
+fn a_session_finds_the_details_in_the_trace_that_it_was_saved_from() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/sample_profiles/chrome-trace/catapult-flows.json");
+    let (trace, job) = (Input::Path(path.into()), Job::new());
+    let p = import::open(&trace, &job, &mut |_| ()).unwrap();
+    let session = Input::Bytes("saved.inferscope".into(), saved(&p).into());
+    let q = import::open(&session, &job, &mut |_| ()).unwrap();
+    let offset = |p: &Profile| {
+        let mut args = p.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| s.args.place());
+        args.find_map(|a| if let ArgsPlace::Offset(offset) = a { Some(offset) } else { None }).unwrap()
+    };
+    let wanted = import::details(&trace, &p.meta, offset(&p)).unwrap();
+    assert!(!wanted.is_empty());
+    assert_eq!(import::details(&session, &q.meta, offset(&q)).unwrap(), wanted);
+    let mut changed = q.meta.clone();
+    changed.source.as_mut().unwrap().bytes += 1;
+    let e = import::details(&session, &changed, offset(&q)).unwrap_err().to_string();
+    assert!(e.contains("has changed since it was opened"), "{e}");
 }
 
 #[test]

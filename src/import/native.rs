@@ -55,6 +55,9 @@ impl Importer for Native {
     }
 }
 
+/// Most metrics of a session. Tools have some dozens; many more would make every row slow.
+const MAX_METRICS: usize = 1000;
+
 struct Block {
     tag: tag::Tag,
     raw: Vec<u8>,
@@ -191,6 +194,9 @@ impl Tables {
     fn metrics(&mut self, raw: &[u8], b: &mut ProfileBuilder) -> Result<(), Damaged> {
         let metrics: Vec<Metric> = serde_json::from_slice(raw).map_err(|_| Damaged)?;
         let count = metrics.len();
+        if count > MAX_METRICS {
+            return Err(Damaged);
+        }
         for (i, metric) in metrics.into_iter().enumerate() {
             let in_range = metric.formula.iter().all(|(_, id)| id.index() < count);
             let id = b.metric(metric);
@@ -417,6 +423,11 @@ impl Tables {
             let costs = r.rows()?;
             Ok((node, file, line, r.column(costs, Reader::signed)?))
         })?;
+        // Rows of different lengths would be filled up to the longest.
+        let widths = || lines.iter().map(|(.., costs)| costs.len());
+        if widths().any(|w| w > metrics || Some(w) != widths().next()) {
+            return Err(Damaged);
+        }
         let mut node_ids = Vec::with_capacity(node_rows);
         for (function, calls) in nodes {
             let node = b.node(function);
