@@ -36,7 +36,7 @@ impl Formats {
         let unit = shared::unit(cx.profile(), cx.interaction);
         let costs = list.costs();
         Self {
-            cost: format::Column::for_max(unit, costs.sum),
+            cost: shared::cost_column(unit, costs.sum),
             sum: costs.sum,
             unit,
             sampled: !costs.samples.is_empty(),
@@ -134,12 +134,12 @@ pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Ve
     };
     let mut columns = match mode {
         Mode::TopDown => vec![
-            Column::number("total", titled("Total"), 82.0)
+            Column::number("total", titled("Total"), 92.0)
                 .tip(format!("Total {what}: of this call path and all paths below it")),
             Column::number("total share", "Total %", 82.0)
                 .rank(2)
                 .tip(format!("Total {what} as a share of {whole}")),
-            Column::number("self", titled("Self"), 78.0)
+            Column::number("self", titled("Self"), 86.0)
                 .rank(3)
                 .tip(format!("Self {what}: spent in the function itself on exactly this path")),
             Column::number("self share", "Self %", 78.0)
@@ -147,7 +147,7 @@ pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Ve
                 .tip(format!("Self {what} as a share of {whole}")),
         ],
         Mode::BottomUp => vec![
-            Column::number("total", titled("Self"), 82.0).tip(format!(
+            Column::number("total", titled("Self"), 92.0).tip(format!(
                 "Self {what} of the outermost row's function, as far as it was called by this path"
             )),
             Column::number("total share", "Self %", 82.0)

@@ -80,7 +80,7 @@ impl Formats {
         let unit = shared::unit(cx.profile(), cx.interaction);
         let totals = answer.callers.iter().chain(&answer.callees).filter_map(|n| n.total);
         let max = totals.map(i64::saturating_abs).max().unwrap_or(0).max(row.total.saturating_abs());
-        Self { cost: format::Column::for_max(unit, max), whole: row.total, unit }
+        Self { cost: shared::cost_column(unit, max), whole: row.total, unit }
     }
 
     fn share(&self, n: &Neighbour) -> Option<f64> {
@@ -225,16 +225,16 @@ pub fn columns(
         columns.push(Column::number("count", title, 84.0).rank(2).tip(tip));
     }
     if rows.iter().any(|n| n.own.is_some()) {
-        columns.push(Column::number("self", titled("Self"), 78.0).rank(3).tip(filled(own)));
+        columns.push(Column::number("self", titled("Self"), 86.0).rank(3).tip(filled(own)));
     }
-    columns.push(Column::number("total", titled("Total"), 80.0).tip(filled(total)));
+    columns.push(Column::number("total", titled("Total"), 92.0).tip(filled(total)));
     let share = format!("This total as a share of the total {what} of {function}, {whole}");
     columns.push(Column::number("share", "Share", 78.0).rank(1).tip(share));
     if reach == Reach::All {
         let tip = "Least number of calls between; 1 is a direct call";
         columns.push(Column::number("distance", "Distance", 76.0).tip(tip));
     }
-    columns.push(Column::text("function", "Function", 140.0).grow(1.0));
+    columns.push(Column::text("function", "Function", 150.0).grow(1.0));
     let places =
         rows.iter().filter_map(|n| n.symbol).any(|s| !shared::place(cx.profile(), s.function()).is_empty());
     if places {

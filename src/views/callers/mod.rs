@@ -162,15 +162,13 @@ impl CallersView {
             if !place.is_empty() {
                 response.on_hover_text(place);
             }
+            if self.active.is_none() {
+                let hint = "has the most self cost; select another function in any view";
+                ui.add(egui::Label::new(RichText::new(hint).color(palette.text_weak)).truncate());
+            }
         });
-        let text = answer.row.map_or_else(String::new, |row| figures(cx, &row, answer));
-        let hint = if self.active.is_none() {
-            "Select a function in any view. Shown is the one with most self cost. "
-        } else {
-            ""
-        };
-        if !(text.is_empty() && hint.is_empty()) {
-            let text = RichText::new(format!("{hint}{text}")).color(palette.text_weak);
+        if let Some(row) = &answer.row {
+            let text = RichText::new(figures(cx, row, answer)).color(palette.text_weak);
             ui.add(egui::Label::new(text).truncate());
         }
     }
@@ -184,20 +182,7 @@ impl CallersView {
         answer: &Neighbours,
     ) {
         let area = ui.available_rect_before_wrap();
-        let gap = space::MEDIUM;
-        let parts = if area.width() >= WIDE {
-            let half = (area.width() - gap) / 2.0;
-            [
-                Rect::from_min_max(area.min, pos2(area.left() + half, area.bottom())),
-                Rect::from_min_max(pos2(area.right() - half, area.top()), area.max),
-            ]
-        } else {
-            let half = (area.height() - gap) / 2.0;
-            [
-                Rect::from_min_max(area.min, pos2(area.right(), area.top() + half)),
-                Rect::from_min_max(pos2(area.left(), area.bottom() - half), area.max),
-            ]
-        };
+        let parts = parts(area, [answer.callers.len(), answer.callees.len()]);
         let formats = Formats::new(cx, row, answer);
         for (part, side) in parts.into_iter().zip([Side::Callers, Side::Callees]) {
             let builder = UiBuilder::new().max_rect(part).id_salt(side as u8);
@@ -280,6 +265,27 @@ impl CallersView {
             grid.scroll_to = Some(0);
         }
     }
+}
+
+/// Where callers and callees go: side by side, or in a narrow pane one above the other, as high as their rows
+/// need while there is room.
+fn parts(area: Rect, rows: [usize; 2]) -> [Rect; 2] {
+    const GAP: f32 = space::MEDIUM;
+    if area.width() >= WIDE {
+        let half = (area.width() - GAP) / 2.0;
+        return [
+            Rect::from_min_max(area.min, pos2(area.left() + half, area.bottom())),
+            Rect::from_min_max(pos2(area.right() - half, area.top()), area.max),
+        ];
+    }
+    let height = |n: usize| 24.0 + space::HEADER + (n.clamp(1, 1000) as f32 + 0.5) * space::ROW;
+    let [above, below] = rows.map(height);
+    let room = (area.height() - GAP).max(0.0);
+    let first = above.min((room - below).max(room * above / (above + below))).clamp(room * 0.2, room * 0.8);
+    [
+        Rect::from_min_max(area.min, pos2(area.right(), area.top() + first)),
+        Rect::from_min_max(pos2(area.left(), area.top() + first + GAP), area.max),
+    ]
 }
 
 /// «3 001 calls (1 primitive) · self 1.25 ms (5.5 %) · total 1.25 ms (5.5 % of 22.8 ms)».

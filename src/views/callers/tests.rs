@@ -34,9 +34,9 @@ fn neighbours_of_the_selection_are_shown_and_walked_to() {
     let mut h = view("a");
     assert!(has(&h, "3 calls (1 primitive) · self 6.00 ms (35.3 %) · total 16.0 ms (94.1 %) of 17.0 ms"));
     assert!(has(&h, "Called by 2 functions") && has(&h, "Calls 2 functions"));
-    assert!(has(&h, "main, 16.00 ms") && has(&h, "b, 10.00 ms") && has(&h, "b, 14.00 ms"));
+    assert!(has(&h, "main, 16.000 ms") && has(&h, "b, 10.000 ms") && has(&h, "b, 14.000 ms"));
     // A click selects and stays; a double-click walks.
-    h.get_by_label("leaf, 3.00 ms").click();
+    h.get_by_label("leaf, 3.000 ms").click();
     h.run();
     let leaf = function(&h.state().subject.profile, "leaf");
     assert_eq!(h.state().history.now().selection, Some(Item::Function(leaf)));
@@ -60,8 +60,19 @@ fn all_lists_what_is_further_away() {
 #[test]
 fn before_anything_is_selected_the_most_expensive_function_is_shown() {
     let h = harness(Stage::new(&KIND, profile(PSTATS)));
-    assert!(h.query_by_label_contains("Select a function in any view").is_some());
+    assert!(h.query_by_label_contains("has the most self cost").is_some());
     let names: Vec<_> =
         h.query_all_by_role(egui::Role::Row).filter_map(|n| n.accesskit_node().label()).collect();
     assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[test]
+fn a_short_list_leaves_its_room_to_the_long_one() {
+    let area = |w, h| Rect::from_min_max(pos2(0.0, 0.0), pos2(w, h));
+    let heights = |h, rows| parts(area(400.0, h), rows).map(|r: Rect| r.height().round());
+    assert_eq!(heights(600.0, [1, 50]), [118.0, 474.0], "at least a fifth");
+    let [few, many] = heights(600.0, [4, 10]);
+    assert!(few == 149.0 && many == 443.0);
+    let [wide, other] = parts(area(1000.0, 300.0), [1, 50]);
+    assert_eq!((wide.width(), other.width(), wide.height()), (496.0, 496.0, 300.0));
 }

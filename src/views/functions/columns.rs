@@ -27,7 +27,7 @@ impl Formats {
     /// Formats that fit the largest numbers of a list.
     pub fn new(cx: &ViewCx<'_>, list: &FunctionOrder) -> Self {
         let unit = shared::unit(cx.profile(), cx.interaction);
-        let column = |max| format::Column::for_max(unit, max);
+        let column = |max| shared::cost_column(unit, max);
         Self { own: column(list.max.own), total: column(list.max.total), sum: list.table.sum, unit }
     }
 
@@ -165,7 +165,7 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
         );
     }
     columns.push(
-        Column::number("self", named("Self", &formats.own), 78.0)
+        Column::number("self", named("Self", &formats.own), 86.0)
             .tip(format!("Self {what}: spent in the function itself, not in what it called")),
     );
     columns.push(
@@ -181,7 +181,7 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
         );
     }
     columns.push(
-        Column::number("total", named("Total", &formats.total), 80.0)
+        Column::number("total", named("Total", &formats.total), 92.0)
             .tip(format!("Total {what}: of the function and all that it called. Recursion counts once.")),
     );
     columns.push(
@@ -196,7 +196,7 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
                 .tip(format!("Total {what} divided by the number of primitive calls")),
         );
     }
-    columns.push(Column::text("function", "Function", 150.0).grow(1.0));
+    columns.push(Column::text("function", "Function", 200.0).grow(1.0));
     if list.known.files {
         columns.push(
             Column::text("place", "File:line", 240.0)

@@ -14,6 +14,7 @@ pub use stale::Stale;
 
 use std::sync::Arc;
 
+use crate::format;
 use crate::model::{Basis, FunctionId, Profile, Unit};
 use crate::query::Answer;
 use crate::state::Interaction;
@@ -69,6 +70,13 @@ pub fn unit(profile: &Profile, interaction: &Interaction) -> Unit {
 pub fn metric_name(profile: &Profile, interaction: &Interaction) -> String {
     let metric = profile.metrics.get(interaction.metric.index());
     metric.map_or_else(|| "cost".into(), |m| if m.key == "time" { "time".into() } else { m.label.clone() })
+}
+
+/// The number format of a column of costs: five significant digits for the largest one, so that small ones
+/// beside it still show something.
+#[must_use]
+pub fn cost_column(unit: Unit, max: i64) -> format::Column {
+    format::Column::for_max(unit, max / 10)
 }
 
 /// True when a profile has calls of any kind; otherwise what would show some.
