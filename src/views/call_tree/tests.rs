@@ -1,6 +1,6 @@
 //! Flows through the call tree.
 
-use egui::Key;
+use egui::{Key, PointerButton};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
@@ -42,16 +42,21 @@ fn selected(h: &Harness<'_, Stage>) -> Option<Item> {
     h.state().history.now().selection.clone()
 }
 
+/// Clicks a row at its numbers: the triangle that opens a row takes clicks for itself.
+fn click_row(h: &mut Harness<'_, Stage>, label: &str, button: PointerButton) {
+    let pos = h.get_by_label_contains(label).rect().left_center() + egui::vec2(30.0, 0.0);
+    h.hover_at(pos);
+    for pressed in [true, false] {
+        h.event(egui::Event::PointerButton { pos, button, pressed, modifiers: egui::Modifiers::NONE });
+    }
+    h.run();
+}
+
 #[test]
 fn the_heaviest_path_is_open_at_first_and_keys_open_and_close() {
     let mut h = tree(SPANS);
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "load 1"]);
-    // At the numbers: the triangle that opens a row takes clicks for itself.
-    let place = h.get_by_label_contains("step, ").rect().left_center() + egui::vec2(30.0, 0.0);
-    h.hover_at(place);
-    h.drag_at(place);
-    h.drop_at(place);
-    h.run();
+    click_row(&mut h, "step, ", PointerButton::Primary);
     let p = h.state().subject.profile.clone();
     assert_eq!(selected(&h), Some(Item::Path(path(&p, "main>run>step"))));
     press(&mut h, Key::ArrowRight);
@@ -121,8 +126,7 @@ fn headers_sort_siblings() {
 #[test]
 fn the_menu_transforms_and_crumbs_take_back() {
     let mut h = tree(SPANS);
-    h.get_by_label_contains("run, ").click_secondary();
-    h.run();
+    click_row(&mut h, "run, ", PointerButton::Secondary);
     h.get_by_label_contains("Focus on this call path").click();
     h.run();
     let p = h.state().subject.profile.clone();
@@ -144,8 +148,7 @@ fn an_estimated_tree_says_so_and_why() {
 #[test]
 fn a_hundred_thousand_frames_stay_usable() {
     let mut h = tree(&format!("{} 1", vec!["f"; 100_000].join(">")));
-    h.get_by_label_contains("level 0").click();
-    h.run();
+    click_row(&mut h, "level 0", PointerButton::Primary);
     h.event(egui::Event::Text("*".into()));
     h.run();
     press(&mut h, Key::End);

@@ -196,7 +196,7 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
                 .tip(format!("Total {what} divided by the number of primitive calls")),
         );
     }
-    columns.push(Column::text("function", "Function", 200.0).grow(1.0));
+    columns.push(Column::text("function", "Function", 150.0).grow(1.0));
     if list.known.files {
         columns.push(
             Column::text("place", "File:line", 240.0)
