@@ -1,6 +1,7 @@
 //! One question about a profile per file, each a [`crate::query::Query`] or a pure function over
 //! answers of others.
 
+pub mod activity;
 pub mod call_tree;
 pub mod callers;
 pub mod counters;

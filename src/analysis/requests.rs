@@ -138,6 +138,53 @@ pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
     parts
 }
 
+/// Rows in which requests do not overlap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packing {
+    /// Row of each request of the profile.
+    pub row: Vec<u32>,
+    /// Number of rows.
+    pub rows: u32,
+}
+
+/// Computes the [`Packing`]: each request goes to the first row that is free when it arrives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestRows;
+
+impl Query for RequestRows {
+    type Output = Packing;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Packing, Cancelled> {
+        use std::cmp::Reverse;
+        use std::collections::{BTreeSet, BinaryHeap};
+        let requests = &cx.profile().requests.rows;
+        let mut out = Packing { row: Vec::with_capacity(requests.len()), rows: 0 };
+        let mut busy: BinaryHeap<Reverse<(i64, u32)>> = BinaryHeap::new();
+        let mut free: BTreeSet<u32> = BTreeSet::new();
+        for (i, r) in requests.iter().enumerate() {
+            if i % 4096 == 0 {
+                cx.job().checkpoint(i as u64, requests.len() as u64)?;
+            }
+            while let Some(&Reverse((end, row))) = busy.peek().filter(|b| b.0.0 <= r.arrived) {
+                debug_assert!(end <= r.arrived);
+                free.insert(row);
+                busy.pop();
+            }
+            let row = free.pop_first().unwrap_or_else(|| {
+                out.rows += 1;
+                out.rows - 1
+            });
+            out.row.push(row);
+            busy.push(Reverse((r.finished.unwrap_or(i64::MAX).max(r.arrived), row)));
+        }
+        Ok(out)
+    }
+
+    fn weight(packing: &Packing) -> usize {
+        packing.row.len() * 4
+    }
+}
+
 /// Requests of the shown part, in the asked order.
 #[derive(Clone, Debug, Default)]
 pub struct RequestList {
@@ -358,5 +405,12 @@ mod tests {
         assert_eq!(parts(&r(None, Some(40), None), 500), [(10, 40, Prefill), (40, 500, Decode)]);
         assert_eq!(parts(&r(Some(5), Some(700), Some(90)), 500), [(10, 90, Prefill)], "stamps in odd order");
         assert_eq!(parts(&r(None, None, None), 0), []);
+    }
+
+    #[test]
+    fn requests_in_a_row_do_not_overlap() {
+        let subject = subject();
+        let packing = Engine::inline().now(&subject, &RequestRows, &crate::jobs::Job::new()).unwrap();
+        assert_eq!(*packing, Packing { row: vec![0, 1, 1, 2], rows: 3 });
     }
 }

@@ -98,7 +98,7 @@ impl Panes {
         let details = make.tabs(&["details"]);
         let side = make.linear(LinearDir::Vertical, &[(summary, 0.62), (details, 0.38)]);
         let main = if timed {
-            let top = make.tabs(&["flame"]);
+            let top = make.tabs(&["flame", "timeline"]);
             let tables = make.tabs(&["calltree", "functions", "callers"]);
             let right = make.tabs(&["memory", "requests"]);
             let below = make.linear(LinearDir::Horizontal, &[(tables, 0.58), (right, 0.42)]);

@@ -22,6 +22,7 @@ mod requests;
 pub mod shared;
 mod summary;
 mod time;
+mod timeline;
 
 use egui::{Response, Ui};
 
@@ -143,6 +144,7 @@ pub static VIEWS: &[ViewKind] = &[
     call_tree::KIND,
     callers::KIND,
     flame::KIND,
+    timeline::KIND,
     memory::KIND,
     requests::KIND,
     details::KIND,

@@ -15,6 +15,7 @@ mod tests;
 mod tooltip;
 
 pub use colors::{Coloring, Colors};
+pub use tooltip::item;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -375,7 +376,7 @@ impl FlameView {
 
     /// Selects a box in the shared state and here.
     fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: Option<BoxAt>) {
-        let item = at.and_then(|at| tooltip::item(rows, at));
+        let item = at.and_then(|at| item(rows, at));
         self.selected = at;
         self.known = Some(Known { item: item.clone(), rows: rows.clone() });
         cx.send(Command::Select(item));
@@ -536,7 +537,7 @@ impl FlameView {
             None => None,
         };
         if let Some(hit) = hit.filter(|_| over) {
-            cx.out.hover = tooltip::item(&rows, hit.at);
+            cx.out.hover = item(&rows, hit.at);
         }
         if rows.axis == Axis::Time {
             if let Some(p) = at.filter(|_| response.contains_pointer()) {

@@ -79,6 +79,9 @@ impl View for Memory {
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Memory chart"));
             let gesture = self.viewport.gesture(ui, &response, &frame.axis);
             self.viewport.publish(&gesture, cx);
+            if gesture.double_click.is_some() {
+                self.viewport.fit();
+            }
             charts::paint(cx, ui, &frame, &mut self.texts);
             let on_peak = charts::peaks(cx, ui, &frame);
             select(cx, &gesture, on_peak);

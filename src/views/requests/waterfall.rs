@@ -114,6 +114,9 @@ pub(super) fn show(
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Waterfall of requests"));
     let gesture = viewport.gesture(ui, &response, &axis);
     viewport.publish(&gesture, cx);
+    if gesture.double_click.is_some() {
+        viewport.fit();
+    }
     if let Some(t) = gesture.click {
         cx.send(Command::Select(Some(Item::Time(t.round() as i64))));
     }

@@ -51,6 +51,8 @@ pub struct Gesture {
     pub pointer: Option<f64>,
     /// A plain click at that time.
     pub click: Option<f64>,
+    /// A double click at that time: the view zooms to what is there, or shows everything.
+    pub double_click: Option<f64>,
     /// A range that is being dragged.
     pub preview: Option<(i64, i64)>,
     /// A range that was dragged to its end.
@@ -82,16 +84,33 @@ impl Viewport {
 
     /// Shows everything.
     pub fn fit(&mut self) {
-        (self.t0, self.t1) = (self.bounds.0 - self.margin(), self.bounds.1 + self.margin());
+        (self.t0, self.t1) = self.whole();
         (self.moved, self.goal) = (false, None);
     }
 
     /// Shows `from..to` with a little around it.
     pub fn show(&mut self, from: f64, to: f64) {
         let margin = ((to - from) * 0.08).max(SHORTEST / 2.0);
-        (self.t0, self.t1) = (from - margin, to + margin);
+        self.set(from - margin, to + margin);
+    }
+
+    /// Shows `t0..t1`, or the nearest part that can be shown.
+    pub fn set(&mut self, t0: f64, t1: f64) {
+        (self.t0, self.t1) = (t0, t1);
         self.moved = true;
         self.clamp();
+    }
+
+    /// The ends of all that can be shown, ns.
+    #[must_use]
+    pub fn whole(&self) -> (f64, f64) {
+        (self.bounds.0 - self.margin(), self.bounds.1 + self.margin())
+    }
+
+    /// True when everything is shown.
+    #[must_use]
+    pub fn shows_all(&self) -> bool {
+        !self.moved
     }
 
     /// Shows `factor` times as much time, with time `at` staying where it is.
@@ -120,9 +139,8 @@ impl Viewport {
     }
 
     fn clamp(&mut self) {
-        let whole = (self.bounds.0 - self.margin(), self.bounds.1 + self.margin());
         (self.t0, self.t1) = self.clamped((self.t0, self.t1));
-        self.moved &= (self.t0, self.t1) != whole;
+        self.moved &= (self.t0, self.t1) != self.whole();
         self.goal = None;
     }
 
@@ -131,7 +149,7 @@ impl Viewport {
     }
 
     fn clamped(&self, (t0, t1): (f64, f64)) -> (f64, f64) {
-        let (low, high) = (self.bounds.0 - self.margin(), self.bounds.1 + self.margin());
+        let (low, high) = self.whole();
         let length = t1 - t0;
         if !length.is_finite() || length >= high - low {
             (low, high)
@@ -187,7 +205,7 @@ impl Viewport {
             (gesture.preview, gesture.clear) = (None, false);
         }
         if response.double_clicked() {
-            self.fit();
+            gesture.double_click = at;
         } else if response.clicked() {
             gesture.click = at;
         }
