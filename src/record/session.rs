@@ -277,6 +277,7 @@ impl Session {
             let _done = done;
             run(&context)
         });
+        let mut revisions = 0;
         let read_every = self.options.revision_every.min(Duration::from_millis(250));
         let mut next_revision = Instant::now() + self.options.revision_every;
         while finished.recv_timeout(read_every) == Err(RecvTimeoutError::Timeout) {
@@ -288,6 +289,10 @@ impl Session {
             if begin >= next_revision && !self.context.is_cancelled() {
                 (self.on_revision)(Arc::new(assembler.snapshot(meta.clone())));
                 let cost = begin.elapsed();
+                revisions += 1;
+                let ms = cost.as_secs_f64() * 1e3;
+                self.context
+                    .fact("Revisions while recording", format!("{revisions}, the last took {ms:.1} ms"));
                 next_revision = Instant::now() + self.options.revision_every.max(cost * 20);
             }
         }
