@@ -40,7 +40,8 @@ impl App {
                 {
                     *saved = Some(path.clone());
                 }
-                if run.is_some() {
+                if let Some(run) = run {
+                    self.journals.discard(run);
                     self.settings.remember(&path);
                 }
                 self.say(Tone::Good, format!("Saved {}.", path.display()));

@@ -11,6 +11,7 @@ mod bar;
 mod dialog;
 mod event;
 mod export;
+mod journals;
 mod open;
 mod palette;
 mod panes;
@@ -77,6 +78,7 @@ pub struct App {
     inbox: Receiver<Event>,
     opening: HashMap<u32, Job>,
     recording: Option<recorder::Live>,
+    journals: journals::Journals,
     before: Out,
     note: Option<Note>,
     overlay: Overlay,
@@ -90,7 +92,8 @@ impl App {
     pub fn new(ctx: &egui::Context, settings: Settings, settings_path: Option<PathBuf>) -> Self {
         let repaint = ctx.clone();
         let engine = Engine::new(Mode::Background, move || repaint.request_repaint());
-        Self::with(engine, Some(ctx.clone()), settings, settings_path)
+        let journals = journals::Journals::find(&settings);
+        Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) }
     }
 
     /// An application that answers every query at once, for pictures and tests.
@@ -122,6 +125,7 @@ impl App {
             inbox,
             opening: HashMap::new(),
             recording: None,
+            journals: journals::Journals::default(),
             before: Out::default(),
             note: None,
             overlay: Overlay::None,
@@ -328,6 +332,7 @@ impl App {
         if self.recording.as_ref().is_some_and(|live| live.run == id) {
             self.cancel_recording();
         }
+        self.journals.discard(id);
         self.session.close(id);
         self.timed.forget(id);
         self.untimed.forget(id);
@@ -399,6 +404,12 @@ impl App {
         if let (Overlay::None, Some(overlay)) = (&self.overlay, overlay) {
             self.overlay = overlay;
         }
+    }
+
+    /// The program ends in order: recordings that were not saved are not wanted.
+    pub fn end(&mut self) {
+        self.save_settings();
+        self.journals.discard_all();
     }
 
     /// Writes the settings; a failure is told once in the status line.

@@ -131,7 +131,8 @@ impl App {
         let events = self.events.clone();
         let on_revision = Box::new(move |profile| events.send(Event::Revision { run, profile }));
         let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        match record::start(workload, &texts, Options::default(), on_revision) {
+        let options = Options { journal: super::journals::folder(&self.settings), ..Options::default() };
+        match record::start(workload, &texts, options, on_revision) {
             Ok(recording) => {
                 self.settings.workload = Some((workload.into(), params));
                 self.recording = Some(Live { run, recording: Some(recording) });
@@ -165,6 +166,9 @@ impl App {
         }
         let Some(recording) = live.recording.take() else { return };
         let (run, events) = (live.run, self.events.clone());
+        if let Some(journal) = recording.journal() {
+            self.journals.keep(run, journal);
+        }
         jobs::spawn("end recording", move || {
             let result = match recording.join() {
                 Ok(profile) => Ok(Some(profile)),

@@ -80,6 +80,7 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             .color(palette.text_weak),
     );
     ui.add_space(18.0);
+    super::journals::offer(app, ui);
     ui.horizontal(|ui| {
         if widgets::primary_button(ui, "Open profiles…").clicked() {
             actions.push(Action::Open);

@@ -5,6 +5,7 @@
 
 mod export;
 mod record;
+mod recover;
 mod render;
 mod report;
 
@@ -43,6 +44,7 @@ Examples:
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   another one, ten times as fast
+  inferscope recover -o run.inferscope        what a killed recording left
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened
 
@@ -60,6 +62,10 @@ enum Command {
     /// Record a run of a workload.
     #[command(after_help = record::workload_list())]
     Record(record::RecordArgs),
+    /// Bring back a recording whose process was killed.
+    ///
+    /// Example: inferscope recover -o run.inferscope
+    Recover(recover::RecoverArgs),
     /// Write a profile in another format.
     #[command(after_help = export::format_list())]
     Export(export::ExportArgs),
@@ -91,6 +97,7 @@ pub fn run() -> ExitCode {
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Record(args)) => record::run(&args),
+        Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Formats) => formats(),
     };

@@ -12,6 +12,7 @@ use super::{Failure, print, render, report};
 use crate::export::{self, FORMATS};
 use crate::format;
 use crate::model::Profile;
+use crate::record::journal::{self, JournalFile};
 use crate::record::{self, Options, RecordError, Recording, WORKLOADS};
 
 /// Arguments of `record`.
@@ -29,6 +30,10 @@ pub(super) struct RecordArgs {
     /// Samples of memory, CPU and GPU per second; 0 for none.
     #[arg(long, value_name = "HZ", default_value_t = 25)]
     sample_hz: u32,
+    /// The folder for the journal, from which `inferscope recover` brings back a killed recording; by
+    /// default one in the user's state folder.
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
     /// Do not print the report at the end.
     #[arg(long)]
     quiet: bool,
@@ -52,13 +57,18 @@ pub(super) fn workload_list() -> String {
 }
 
 pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
-    let options = Options { sample_hz: args.sample_hz, ..Options::default() };
-    let profile = record(&args.workload, &args.set, options)?;
+    let options = Options {
+        sample_hz: args.sample_hz,
+        journal: args.journal.clone().or_else(journal::folder),
+        ..Options::default()
+    };
+    let recorded = record(&args.workload, &args.set, options)?;
     if let Some(path) = &args.output {
-        save(&profile, path)?;
+        recorded.save(path)?;
         eprintln!("Saved {}", path.display());
     }
-    if args.quiet { Ok(()) } else { finish(profile) }
+    recorded.discard_journal();
+    if args.quiet { Ok(()) } else { finish(recorded.profile) }
 }
 
 fn finish(profile: Arc<Profile>) -> Result<(), Failure> {
@@ -69,10 +79,13 @@ fn finish(profile: Arc<Profile>) -> Result<(), Failure> {
 /// What the program does without a display: records the default workload and leaves a session and a
 /// picture in the current folder.
 pub(super) fn without_display() -> Result<(), Failure> {
-    let profile = record("default", &[], Options::default())?;
+    let options = Options { journal: journal::folder(), ..Options::default() };
+    let recorded = record("default", &[], options)?;
     let session = free_name("inferscope-run", "inferscope");
     let picture = session.with_extension("png");
-    save(&profile, &session)?;
+    recorded.save(&session)?;
+    recorded.discard_journal();
+    let profile = recorded.profile;
     render::workspace(&session.to_string_lossy(), profile.clone(), &picture)?;
     finish(profile)?;
     print(&format!(
@@ -92,13 +105,41 @@ fn free_name(stem: &str, extension: &str) -> PathBuf {
     (1..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(1))
 }
 
-fn save(profile: &Profile, path: &Path) -> Result<(), Failure> {
+/// A recording that ended, and its journal.
+struct Recorded {
+    profile: Arc<Profile>,
+    journal: Option<Arc<JournalFile>>,
+}
+
+impl Recorded {
+    /// Writes the session. When that fails the journal stays, and the error says where.
+    fn save(&self, path: &Path) -> Result<(), Failure> {
+        save(&self.profile, path).map_err(|mut failure| {
+            if let Some(journal) = &self.journal {
+                failure.message += &format!(
+                    "; the recording is kept in {file}: `inferscope recover {file} -o run.inferscope`",
+                    file = journal.path().display()
+                );
+            }
+            failure
+        })
+    }
+
+    fn discard_journal(&self) {
+        if let Some(journal) = &self.journal {
+            journal.discard();
+        }
+    }
+}
+
+/// Writes a session.
+pub(super) fn save(profile: &Profile, path: &Path) -> Result<(), Failure> {
     export::write_file(&FORMATS[0], profile, path)
         .map_err(|e| Failure::new(format!("{}: {e}", path.display())))
 }
 
 /// Records with a progress line. The first Ctrl-C stops and keeps, the second one throws away.
-fn record(workload: &str, params: &[String], options: Options) -> Result<Arc<Profile>, Failure> {
+fn record(workload: &str, params: &[String], options: Options) -> Result<Recorded, Failure> {
     static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
     // A handler may be there already when this runs twice in one process; it counts for both.
     let _ = ctrlc::set_handler(|| {
@@ -121,7 +162,8 @@ fn record(workload: &str, params: &[String], options: Options) -> Result<Arc<Pro
         std::thread::sleep(Duration::from_millis(50));
     }
     line.end(&recording);
-    recording.join().map_err(failed)
+    let journal = recording.journal();
+    Ok(Recorded { profile: recording.join().map_err(failed)?, journal })
 }
 
 /// One line that is written over on a terminal, or a line per stage elsewhere.

@@ -10,6 +10,7 @@
 mod callgrind;
 mod chrome;
 mod error;
+mod journal;
 mod json;
 mod marshal;
 mod native;
@@ -120,6 +121,7 @@ impl Context<'_> {
 /// Every format that can be opened, in the order in which equal confidence is resolved.
 pub static IMPORTERS: &[&dyn Importer] = &[
     &native::Native,
+    &journal::Journal,
     &pstats::Pstats,
     &pyinstrument::Pyinstrument,
     &speedscope::Speedscope,

@@ -90,6 +90,12 @@ impl Attributes {
         &self.pairs[start as usize..end as usize]
     }
 
+    /// Forgets all but the first `sets` sets.
+    pub(super) fn truncate(&mut self, sets: usize) {
+        self.ends.truncate(sets);
+        self.pairs.truncate(self.ends.last().map_or(0, |&end| end as usize));
+    }
+
     /// Number of sets.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -462,6 +462,12 @@ impl ProfileBuilder {
         }
     }
 
+    /// The oddities counted so far.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.profile.warnings
+    }
+
     /// True when nothing that a view could show was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -472,6 +478,43 @@ impl ProfileBuilder {
             && p.instants.is_empty()
             && p.counters.iter().all(|c| c.times.is_empty())
             && p.requests.rows.is_empty()
+    }
+
+    /// The rows so far, in order of arrival and not yet put in place.
+    pub(super) fn so_far(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// What is known about the place of a span.
+    pub(super) fn nesting_of(&self, track: TrackId, handle: usize) -> lanes::Nesting {
+        self.nesting.get(&track).and_then(|t| t.get(handle)).copied().unwrap_or_default()
+    }
+
+    /// Forgets all but the first so many instants, links, requests and sets of details, spans per track
+    /// and points per counter.
+    pub(super) fn take_back(
+        &mut self,
+        [instants, links, requests, details]: [usize; 4],
+        spans: &dyn Fn(usize) -> usize,
+        points: &dyn Fn(usize) -> usize,
+    ) {
+        let p = &mut self.profile;
+        p.instants.truncate(instants);
+        p.links.truncate(links);
+        p.requests.rows.truncate(requests);
+        p.attributes.truncate(details);
+        for (i, track) in p.tracks.iter_mut().enumerate() {
+            let rows = spans(i);
+            track.spans.rows.truncate(rows);
+            track.spans.costs.iter_mut().for_each(|(_, column)| column.truncate(rows));
+            if let Some(nesting) = self.nesting.get_mut(&TrackId::from_index(i)) {
+                nesting.truncate(rows);
+            }
+        }
+        for (i, counter) in p.counters.iter_mut().enumerate() {
+            counter.times.truncate(points(i));
+            counter.values.truncate(points(i));
+        }
     }
 
     /// Freezes the profile.

@@ -9,6 +9,7 @@ mod builder;
 mod call_graph;
 mod dump;
 mod ids;
+pub(crate) mod increments;
 mod lanes;
 mod metrics;
 mod profile;

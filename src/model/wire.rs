@@ -59,6 +59,89 @@ pub(crate) mod tag {
     pub(crate) const END: Tag = *b"END ";
 }
 
+/// A recording's journal: what its writer and its reader share.
+///
+/// ```text
+/// magic (16 bytes) · version u16 · frame …
+/// frame = tag (4 letters) · length u32 · crc32 u32 · bytes
+/// ```
+/// The checksum covers tag, length and bytes. Frames are never compressed: a journal is appended to
+/// while something is measured, and what it expands to on reading is bounded by its size. A journal
+/// without `END ` belongs to a recording that was cut off.
+pub(crate) mod journal {
+    use std::io::{self, Read};
+
+    use super::super::{Meta, Warning};
+    use super::{checksum, tag::Tag};
+
+    /// First bytes of a journal.
+    pub(crate) const MAGIC: [u8; 16] = *b"\x89inferscope-jnl\n";
+    /// Version of the layout that is written.
+    pub(crate) const VERSION: u16 = 1;
+    /// Usual file name ending, without the dot.
+    pub(crate) const EXTENSION: &str = "journal";
+
+    /// [`Head`], JSON. The last one counts.
+    pub(crate) const HEAD: Tag = *b"HEAD";
+    /// An increment (`model::increments`).
+    pub(crate) const DONE: Tag = *b"DONE";
+    /// An increment of what still ran; valid until the next `DONE`.
+    pub(crate) const OPEN: Tag = *b"OPEN";
+    /// The recording ended in order.
+    pub(crate) const END: Tag = *b"END ";
+
+    /// Who, when, where, and how long so far.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    pub(crate) struct Head {
+        pub(crate) meta: Meta,
+        pub(crate) warnings: Vec<Warning>,
+    }
+
+    fn sum(tag: Tag, bytes: &[u8]) -> u32 {
+        let [a, b, c, d] = (bytes.len() as u32).to_le_bytes();
+        checksum(&[tag[0], tag[1], tag[2], tag[3], a, b, c, d], bytes)
+    }
+
+    /// Appends a frame to `out`. More than 4 GiB do not fit into one and are left out.
+    pub(crate) fn frame(out: &mut Vec<u8>, tag: Tag, bytes: &[u8]) {
+        let Ok(len) = u32::try_from(bytes.len()) else { return };
+        out.extend_from_slice(&tag);
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&sum(tag, bytes).to_le_bytes());
+        out.extend_from_slice(bytes);
+    }
+
+    /// The next frame.
+    pub(crate) enum Next {
+        Frame(Tag, Vec<u8>),
+        /// The file ends here.
+        End,
+        /// It ends within a frame, or the frame is damaged.
+        Torn,
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// When the system cannot read.
+    pub(crate) fn next(from: &mut impl Read) -> io::Result<Next> {
+        let mut header = Vec::with_capacity(12);
+        from.by_ref().take(12).read_to_end(&mut header)?;
+        if header.is_empty() {
+            return Ok(Next::End);
+        }
+        let Ok([t0, t1, t2, t3, l0, l1, l2, l3, s0, s1, s2, s3]) = <[u8; 12]>::try_from(header) else {
+            return Ok(Next::Torn);
+        };
+        let (tag, len) = ([t0, t1, t2, t3], u32::from_le_bytes([l0, l1, l2, l3]));
+        let mut bytes = Vec::new();
+        from.by_ref().take(len.into()).read_to_end(&mut bytes)?;
+        let whole =
+            bytes.len() as u64 == u64::from(len) && sum(tag, &bytes) == u32::from_le_bytes([s0, s1, s2, s3]);
+        Ok(if whole { Next::Frame(tag, bytes) } else { Next::Torn })
+    }
+}
+
 /// Numbers of enum values; only ever appended to.
 pub(crate) const KINDS: [TrackKind; 6] = [
     TrackKind::Thread,

@@ -32,6 +32,7 @@
 mod assemble;
 mod clock;
 mod context;
+pub mod journal;
 mod layer;
 pub mod llm;
 mod machine;

@@ -4,6 +4,7 @@
 //! freezes revisions and in the end assembles the profile. The recorder is one per process, so
 //! recordings never run at the same time: a second one waits for the first.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,7 @@ use tracing_core::callsite::rebuild_interest_cache;
 use super::assemble::Assembler;
 use super::clock::{self, Scale};
 use super::context::{Context, WorkloadError};
+use super::journal::{Journal, JournalFile};
 use super::sampler::Sampler;
 use super::{machine, request, sink};
 use crate::model::{Meta, Profile, Severity, Unit};
@@ -27,11 +29,19 @@ pub struct Options {
     /// Events that a recording holds before it begins to lose some: 16 bytes each while they wait to
     /// be read, and about as much per event in the profile.
     pub max_events: u64,
+    /// The folder for a journal, from which the recording can be recovered when this process is killed;
+    /// `None` keeps none. See [`super::journal`].
+    pub journal: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sample_hz: 25, revision_every: Duration::from_millis(250), max_events: 30_000_000 }
+        Self {
+            sample_hz: 25,
+            revision_every: Duration::from_millis(250),
+            max_events: 30_000_000,
+            journal: None,
+        }
     }
 }
 
@@ -90,6 +100,7 @@ struct Shared {
     ended: Option<Instant>,
     spans: u64,
     dropped: u64,
+    journal: Option<Arc<JournalFile>>,
 }
 
 /// A recording that runs. Dropping it stops the work and keeps nothing.
@@ -130,6 +141,12 @@ impl Recording {
             spans: shared.spans,
             dropped: shared.dropped,
         }
+    }
+
+    /// Its journal, once it has begun. Whoever saves the profile, or does not want it, discards it.
+    #[must_use]
+    pub fn journal(&self) -> Option<Arc<JournalFile>> {
+        lock(&self.shared).journal.clone()
     }
 
     /// True once [`Self::join`] will not wait.
@@ -233,15 +250,19 @@ impl Session {
         };
         lock(&self.shared).started = Some(Instant::now());
         let mut assembler = Assembler::new(scale);
-        let outcome = self.watch(work.run, &mut assembler, &meta);
+        let mut journal = self.journal(&mut assembler, &meta);
+        let outcome = self.watch(work.run, &mut assembler, &meta, &mut journal);
         let duration = scale.now();
         switch(false);
         lock(&self.shared).ended = Some(Instant::now());
         if self.context.is_cancelled() {
+            if let Some(journal) = lock(&self.shared).journal.take() {
+                journal.discard();
+            }
             return Err(RecordError::Cancelled);
         }
         self.context.stage("Assembling the profile");
-        let profile = self.conclude(assembler, meta, &outcome, duration, cost);
+        let profile = self.conclude(assembler, meta, &outcome, (duration, cost), journal);
         self.context.stage(if outcome.is_ok() { "Done" } else { "Ended early" });
         drop(exclusive);
         Ok(Arc::new(profile))
@@ -262,12 +283,28 @@ impl Session {
         }
     }
 
+    /// Begins the journal, if one is wanted. A recording without one goes on, and says so.
+    fn journal(&self, assembler: &mut Assembler, meta: &Meta) -> Option<Journal> {
+        match Journal::create(self.options.journal.as_deref()?, meta) {
+            Ok((mut journal, file)) => {
+                lock(&self.shared).journal = Some(file);
+                journal.write(assembler, meta, false);
+                Some(journal)
+            }
+            Err(why) => {
+                assembler.warn("there is no journal; a crash would lose this recording", &why);
+                None
+            }
+        }
+    }
+
     /// Lets the work run, and meanwhile reads its events and freezes revisions.
     fn watch(
         &self,
         run: impl FnOnce(&Context) -> Result<(), WorkloadError> + Send + 'static,
         assembler: &mut Assembler,
         meta: &Meta,
+        journal: &mut Option<Journal>,
     ) -> Result<(), WorkloadError> {
         let sampler = Sampler::start(self.options.sample_hz);
         let (done, finished) = mpsc::channel::<()>();
@@ -285,6 +322,9 @@ impl Session {
             let mut shared = lock(&self.shared);
             (shared.spans, shared.dropped) = (assembler.entered(), sink::lost());
             drop(shared);
+            if let Some(journal) = journal {
+                journal.keep(assembler, meta);
+            }
             let begin = Instant::now();
             if begin >= next_revision && !self.context.is_cancelled() {
                 (self.on_revision)(Arc::new(assembler.snapshot(meta.clone())));
@@ -306,8 +346,8 @@ impl Session {
         mut assembler: Assembler,
         mut meta: Meta,
         outcome: &Result<(), WorkloadError>,
-        duration: i64,
-        cost: Option<f64>,
+        (duration, cost): (i64, Option<f64>),
+        mut journal: Option<Journal>,
     ) -> Profile {
         assembler.feed();
         meta.facts.extend(self.context.take_facts());
@@ -330,6 +370,10 @@ impl Session {
         }
         let lost = sink::lost();
         meta.facts.push(("Lost events".into(), lost.to_string()));
+        if let Some(journal) = &mut journal {
+            journal.write(&mut assembler, &meta, true);
+            meta.facts.push(("Journal".into(), journal.fact()));
+        }
         let mut shared = lock(&self.shared);
         (shared.spans, shared.dropped) = (assembler.entered(), lost);
         drop(shared);

@@ -3,5 +3,6 @@
 
 mod cli;
 mod graphs;
+mod journal;
 mod layers;
 mod support;

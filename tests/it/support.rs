@@ -13,6 +13,7 @@ pub fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_inferscope"));
     command.args(args).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
     command.env("XDG_CONFIG_HOME", std::env::temp_dir().join("inferscope-test-config"));
+    command.env("XDG_STATE_HOME", std::env::temp_dir().join("inferscope-test-state"));
     command
 }
 

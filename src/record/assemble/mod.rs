@@ -27,6 +27,8 @@ use tracing_core::Metadata;
 use super::clock::Scale;
 use super::request::RequestRow;
 use super::sink::{self, Cold, Field, Fields};
+use crate::model::increments::{self, Cursor};
+use crate::model::wire::journal;
 use crate::model::{
     ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, TrackId,
     TrackKind, TrackSpec, Unit, Value,
@@ -195,37 +197,47 @@ impl Assembler {
         meta.duration = Some(now);
         let mut builder = self.builder.clone();
         builder.meta = meta;
-        for span in &running {
-            spans::draw(&mut builder, self.busy, span, now);
+        self.draw_open(&mut builder, &running, now);
+        builder.finish()
+    }
+
+    /// Adds what still runs to `builder`, up to `now`: spans, what waits for their tracks, requests.
+    fn draw_open(&self, builder: &mut ProfileBuilder, running: &[spans::Drawn], now: i64) {
+        for span in running {
+            spans::draw(builder, self.busy, span, now);
         }
-        let placed = running.iter().map(|r| (r.uid, r.place));
-        let placed: FxHashMap<u32, Place> = placed.collect();
+        let placed: FxHashMap<u32, Place> = running.iter().map(|r| (r.uid, r.place)).collect();
         for pending in &self.pending {
-            self.point(&mut builder, pending, &placed);
+            self.point(builder, pending, &placed);
         }
         for row in &self.requests {
-            let row = self.request_row(&mut builder, row);
+            let row = self.request_row(builder, row);
             builder.request(row);
         }
-        builder.finish()
+    }
+
+    /// What is new since `cursor`, and what still runs, as frames of a journal.
+    pub(super) fn journal(&mut self, cursor: &mut Cursor, mut meta: Meta, out: &mut Vec<u8>) {
+        let now = self.scale.now();
+        let running = self.running(false);
+        meta.duration = Some(now);
+        let head = journal::Head { meta, warnings: self.builder.warnings().to_vec() };
+        // Texts and numbers only: this cannot fail.
+        journal::frame(out, journal::HEAD, &serde_json::to_vec(&head).unwrap_or_default());
+        journal::frame(out, journal::DONE, &increments::encode(&self.builder, cursor));
+        let mut builder = std::mem::take(&mut self.builder);
+        self.draw_open(&mut builder, &running, now);
+        journal::frame(out, journal::OPEN, &increments::encode(&builder, &mut cursor.clone()));
+        builder.truncate(cursor);
+        self.builder = builder;
     }
 
     /// The finished profile. Nothing writes any more.
     pub(super) fn finish(mut self, mut meta: Meta, duration: i64) -> Profile {
         self.feed();
         let running = self.running(true);
-        for span in &running {
-            spans::draw(&mut self.builder, self.busy, span, duration);
-        }
-        let placed: FxHashMap<u32, Place> = running.iter().map(|r| (r.uid, r.place)).collect();
         let mut builder = std::mem::take(&mut self.builder);
-        for pending in &self.pending {
-            self.point(&mut builder, pending, &placed);
-        }
-        for row in &self.requests {
-            let row = self.request_row(&mut builder, row);
-            builder.request(row);
-        }
+        self.draw_open(&mut builder, &running, duration);
         self.builder = builder;
         let lost = sink::lost();
         self.builder.warn_many("events lost because the recording reached its size limit", "", lost);

@@ -1,0 +1,62 @@
+//! `inferscope recover`: list and bring back recordings whose process was killed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, open, print, record};
+use crate::record::journal::{self, Interrupted};
+use crate::views::date;
+
+/// Arguments of `recover`.
+#[derive(Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// The journal; the newest interrupted recording when none is named.
+    file: Option<PathBuf>,
+    /// The session file to write. Without it the interrupted recordings are listed.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The folder with the journals, when it is not the usual one.
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+    /// Keep the journal after its session was written.
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
+    let folder = args.journal.clone().or_else(journal::folder);
+    let found = folder.as_deref().map(journal::interrupted).unwrap_or_default();
+    let Some(output) = &args.output else {
+        return match &args.file {
+            Some(file) => Err(Failure::new(format!(
+                "name the session to write: inferscope recover {} -o run.inferscope",
+                file.display()
+            ))),
+            None => list(&found),
+        };
+    };
+    let file = args.file.clone().or_else(|| found.first().map(|i| i.path.clone()));
+    let Some(file) = file else {
+        return Err(Failure::new("no recording was interrupted"));
+    };
+    let profile = open(&file)?;
+    record::save(&profile, output)?;
+    eprintln!("Recovered {} to {}", file.display(), output.display());
+    if !args.keep {
+        std::fs::remove_file(&file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+    }
+    Ok(())
+}
+
+fn list(found: &[Interrupted]) -> Result<(), Failure> {
+    if found.is_empty() {
+        return print("No recording was interrupted.\n");
+    }
+    let mut text = String::new();
+    for i in found {
+        let when = i.began_unix_ns.map(date::utc).unwrap_or_default();
+        text += &format!("{when}  {}  {} KiB  {}\n", i.title, i.bytes.div_ceil(1024), i.path.display());
+    }
+    print(&(text + "\n`inferscope recover -o run.inferscope` brings back the first one.\n"))
+}

@@ -1,0 +1,198 @@
+//! The journal of a recording that was cut off («.journal»), written by the recorder while it records.
+//!
+//! The layout is described in `model/wire.rs`, the rows in `model/increments.rs`. Kept is everything up to the
+//! last whole write, at most a second before the end: a torn tail is cut with a counted warning, and what
+//! still ran ends as unfinished where the journal ends. Nothing is trusted: checksums, lengths and every id are
+//! checked, and rows go through the builder like those of any other format.
+
+use std::io::Read;
+
+use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use crate::model::increments::Replay;
+use crate::model::wire::journal::{
+    DONE, END, EXTENSION, HEAD, Head as Header, MAGIC, Next, OPEN, VERSION, next,
+};
+use crate::model::{ArgsRef, Instant, Severity};
+
+/// Journal of a recording.
+pub struct Journal;
+
+impl Importer for Journal {
+    fn id(&self) -> &'static str {
+        "journal"
+    }
+    fn title(&self) -> &'static str {
+        "interrupted recording"
+    }
+    fn written_by(&self) -> &'static str {
+        "inferscope, while it records"
+    }
+    fn extensions(&self) -> &'static [&'static str] {
+        &[EXTENSION]
+    }
+
+    fn sniff(&self, head: &Head<'_>) -> Confidence {
+        if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
+    }
+
+    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+        let mut start = [0; MAGIC.len() + 2];
+        source.read_exact(&mut start).map_err(|_| ImportError::malformed("is cut short"))?;
+        match u16::from_le_bytes([start[MAGIC.len()], start[MAGIC.len() + 1]]) {
+            VERSION => read(source, cx),
+            other => Err(ImportError::malformed(format!(
+                "is a journal in format {other}, and this version reads format {VERSION}"
+            ))
+            .remedy("open it with the inferscope that recorded it")),
+        }
+    }
+}
+
+fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut replay = Replay::default();
+    let mut head: Option<Header> = None;
+    let mut open: Option<Vec<u8>> = None;
+    let mut whole = false;
+    while !whole {
+        cx.checkpoint(source)?;
+        let (tag, bytes) = match next(source)? {
+            Next::Frame(tag, bytes) => (tag, bytes),
+            Next::End => break,
+            Next::Torn => {
+                cx.builder.warn("journal ends within a write (what came before is shown)", "");
+                break;
+            }
+        };
+        let added = match tag {
+            HEAD => serde_json::from_slice(&bytes).map(|h| head = Some(h)).is_ok(),
+            DONE => {
+                open = None;
+                replay.add(&bytes, &mut cx.builder).is_ok()
+            }
+            OPEN => {
+                open = Some(bytes);
+                true
+            }
+            END => {
+                whole = true;
+                true
+            }
+            _ => true,
+        };
+        if !added {
+            cx.builder.warn("damaged part of the journal (what came before is shown)", "");
+            open = None;
+            break;
+        }
+    }
+    if let Some(open) = open
+        && replay.add(&open, &mut cx.builder).is_err()
+    {
+        cx.builder.warn("damaged part of the journal (what came before is shown)", "");
+    }
+    let Some(Header { meta, warnings }) = head else {
+        return Err(ImportError::malformed("is the journal of a recording that had not begun")
+            .remedy("there is nothing to recover from it"));
+    };
+    warnings.iter().for_each(|w| cx.builder.warn_many(&w.kind, &w.first, w.count));
+    cx.builder.meta = meta;
+    if !whole {
+        interrupted(cx);
+    }
+    Ok(())
+}
+
+/// Says on the run that its recording was cut off.
+fn interrupted(cx: &mut Context<'_>) {
+    let name = cx.builder.string("Recording interrupted");
+    let time = cx.builder.meta.duration.unwrap_or(0);
+    let severity = Severity::Warning;
+    cx.builder.instant(Instant { time, track: None, name, args: ArgsRef::NONE, severity });
+    let how = "interrupted; recovered from its journal, at most the last second is missing".to_owned();
+    cx.builder.meta.facts.push(("Ended".into(), how));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::{Input, open};
+    use crate::jobs::Job;
+    use crate::model::increments::{Cursor, encode};
+    use crate::model::wire::journal::frame;
+    use crate::model::{FunctionSpec, Meta, Profile, ProfileBuilder, SpanStatus, TrackKind, TrackSpec};
+
+    /// A journal of five writes; each finds two more spans done and one running.
+    fn journal() -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        let mut ends = Vec::new();
+        let (mut b, mut cursor) = (ProfileBuilder::new("x"), Cursor::default());
+        let spec = TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 };
+        let track = b.track(spec);
+        let f = b.function(FunctionSpec::named("step"));
+        for n in 0..5 {
+            b.span(track, n * 100, n * 100 + 40, f, ArgsRef::NONE);
+            b.span(track, n * 100 + 50, n * 100 + 90, f, ArgsRef::NONE);
+            let now = Some(n * 100 + 99);
+            let head = Header {
+                meta: Meta { title: "t".into(), duration: now, ..Meta::default() },
+                warnings: vec![],
+            };
+            frame(&mut bytes, HEAD, &serde_json::to_vec(&head).unwrap());
+            frame(&mut bytes, DONE, &encode(&b, &mut cursor));
+            let handle = b.open_span(track, n * 100 + 95, f, ArgsRef::NONE);
+            b.close_span(track, handle, n * 100 + 99, SpanStatus::Unfinished);
+            frame(&mut bytes, OPEN, &encode(&b, &mut cursor.clone()));
+            b.truncate(&cursor);
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    fn read(bytes: Vec<u8>) -> Result<Profile, ImportError> {
+        open(&Input::Bytes("x".into(), bytes.into()), &Job::new(), &mut |_| ())
+    }
+
+    #[test]
+    fn a_cut_journal_gives_all_whole_writes_and_what_ran_then() {
+        let (bytes, ends) = journal();
+        for (n, &end) in ends.iter().enumerate() {
+            let p = read(bytes[..end].to_vec()).unwrap();
+            assert_eq!(p.span_count(), 2 * (n + 1) + 1);
+            let open = p.tracks[0].spans.rows.iter().filter(|s| s.status == SpanStatus::Unfinished);
+            assert_eq!(open.count(), 1, "only what ran at the last write");
+            assert_eq!(p.meta.duration, Some(n as i64 * 100 + 99));
+            assert_eq!(p.warnings, [], "a cut between writes is no damage");
+            assert!(p.meta.facts.iter().any(|(k, v)| k == "Ended" && v.contains("interrupted")));
+        }
+        let torn = read(bytes[..ends[3] - 3].to_vec()).unwrap();
+        assert_eq!(torn.span_count(), 8, "the rows of the write whose end is missing are there");
+        assert_eq!(torn.warnings.len(), 1);
+    }
+
+    #[test]
+    fn an_orderly_journal_says_nothing_of_an_interruption() {
+        let (mut bytes, _) = journal();
+        frame(&mut bytes, END, &[]);
+        let p = read(bytes).unwrap();
+        assert!(p.meta.facts.is_empty() && p.instants.is_empty());
+    }
+
+    #[test]
+    fn hostile_journals_give_an_error_or_a_warning() {
+        let (bytes, ends) = journal();
+        for cut in 0..ends[1] {
+            match read(bytes[..cut].to_vec()) {
+                Ok(p) => assert!(p.span_count() <= 5),
+                Err(e) => assert!(!e.to_string().is_empty()),
+            }
+        }
+        for at in 16..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 0x55;
+            if let Ok(p) = read(bytes) {
+                assert!(!p.warnings.is_empty(), "byte {at}");
+            }
+        }
+    }
+}
