@@ -1,10 +1,8 @@
 //! Flows of the flame chart, and pictures of it.
 
-mod demo;
-
 use std::sync::Arc;
 
-use egui::{Key, Modifiers, Vec2, vec2};
+use egui::{Key, Modifiers, Vec2, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
@@ -12,7 +10,7 @@ use super::*;
 use crate::analysis::testing::{function, profile};
 use crate::analysis::{Scope, Transform};
 use crate::query::{Engine, Subject};
-use crate::state::Interaction;
+use crate::state::{Command, Interaction};
 use crate::views::Out;
 
 /// A view with the state around it, as the window has it.
@@ -276,7 +274,7 @@ fn flame_pictures() {
         std::env::var("FLAME_PICTURES").unwrap_or_else(|_| "target/pictures".into()),
     );
     std::fs::create_dir_all(&folder).unwrap();
-    let mut profiles = vec![("made".to_owned(), demo::profile())];
+    let mut profiles = vec![("made".to_owned(), Arc::new(crate::views::fixture::session()))];
     for file in std::env::var("FLAME_FILES").unwrap_or_default().split(':').filter(|f| !f.is_empty()) {
         let input = crate::import::Input::Path(file.into());
         let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
@@ -322,7 +320,7 @@ fn flame_states() {
             headless.image().unwrap().save(folder.join(format!("state-{name}-{theme:?}.png"))).unwrap();
         };
         let at = |x: f32, y: f32| vec![egui::Event::PointerMoved(pos2(x, y))];
-        let profile = demo::profile();
+        let profile = Arc::new(crate::views::fixture::session());
         let mut stage = staged(profile.clone(), Mode::Time);
         stage.interaction.search = "attention".into();
         draw("search", &mut stage, vec![at(300.0, 400.0)]);
@@ -330,8 +328,9 @@ fn flame_states() {
         stage.interaction.range = Some((5_000_000, 11_000_000));
         draw("range", &mut stage, vec![at(420.0, 116.0)]);
         let mut stage = staged(profile.clone(), Mode::Time);
-        let track = profile.track_ids().find(|&t| profile.track(t).spans.rows.len() > 7000).unwrap();
-        stage.interaction.selection = Some(Item::Span { track, row: 2200 });
+        let track = profile.track_ids().max_by_key(|&t| profile.track(t).spans.rows.len()).unwrap();
+        let row = profile.track(track).spans.rows.len() as u32 / 3;
+        stage.interaction.selection = Some(Item::Span { track, row });
         stage.view.coloring = Coloring::Module;
         draw("selection", &mut stage, vec![at(512.0, 190.0)]);
         let mut stage = staged(profile.clone(), Mode::LeftHeavy);
