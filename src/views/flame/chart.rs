@@ -78,7 +78,7 @@ impl FlameView {
         let port = port(&camera);
         self.make(cx, ui, rows, chart, port);
         if foreign {
-            (self.selected, self.known, self.facts) = (None, None, None);
+            (self.selected, self.facts) = (None, None);
         } else {
             self.pointed(cx, ui, (rows, &scene), port, &mut camera);
         }
@@ -100,6 +100,12 @@ impl FlameView {
         }
     }
 
+    /// Stacks the same rows again after a group was folded or opened.
+    fn refold(&mut self, rows: &FlameRows) {
+        let headers = self.stacking.1.has_headers();
+        self.stacking.1 = Stacking::new(rows, METRICS, headers, &self.folded);
+    }
+
     /// Looks up the selected box when the selection or the rows are others, and goes there when somebody
     /// else selected it.
     fn find_selected(&mut self, cx: &ViewCx<'_>, rows: &Arc<FlameRows>, camera: &mut Camera, limits: Limits) {
@@ -108,13 +114,6 @@ impl FlameView {
         let same_item = self.known.as_ref().is_some_and(|k| k.item == *item);
         if same_rows && same_item {
             return;
-        }
-        // What is selected elsewhere comes into the middle of the sandwich.
-        if let Some(function) = item.as_ref().and_then(|i| i.function(cx.profile()))
-            && !same_item
-            && self.mode == Some(Mode::Sandwich)
-        {
-            self.sandwich = Some(function);
         }
         self.selected = item.as_ref().and_then(|item| tooltip::locate(rows, item));
         self.known = Some(Known { item: item.clone(), rows: rows.clone() });
@@ -126,7 +125,7 @@ impl FlameView {
     fn reveal(&mut self, rows: &Arc<FlameRows>, at: BoxAt, camera: &mut Camera, limits: Limits) {
         let Some(b) = rows.get(at) else { return };
         if self.folded.remove(&rows.group_of(at.row).of) {
-            self.stacking.1 = Stacking::new(rows, METRICS, true, &self.folded);
+            self.refold(rows);
         }
         let y = self.stacking.1.y_of(at.row).unwrap_or(0.0);
         let t = (rows.since_start(b.start), rows.since_start(b.end));
@@ -140,6 +139,7 @@ impl FlameView {
     fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: Option<BoxAt>) {
         let item = at.and_then(|at| tooltip::item(rows, at));
         self.selected = at;
+        self.followed.clone_from(&item);
         self.known = Some(Known { item: item.clone(), rows: rows.clone() });
         cx.send(Command::Select(item));
     }
@@ -245,7 +245,8 @@ impl FlameView {
 
     /// Works out colours when what they depend on has changed.
     fn recolor(&mut self, cx: &ViewCx<'_>, profile: &Arc<Profile>, palette: &Palette) -> bool {
-        let shares = (self.coloring == Coloring::SelfShare).then(|| cx.ask(&shares_query(cx), 0));
+        let known = Arc::ptr_eq(profile, &cx.subject.profile);
+        let shares = (known && self.coloring == Coloring::SelfShare).then(|| cx.ask(&shares_query(cx), 0));
         let wanted = ColorsFor {
             profile: profile.clone(),
             coloring: self.coloring,
@@ -333,7 +334,7 @@ impl FlameView {
             ui.close();
         }
         if ui.button("Show its callers and callees").clicked() {
-            (self.sandwich, self.mode) = (Some(function), Some(Mode::Sandwich));
+            self.show_sandwich(function, cx);
             ui.close();
         }
         ui.separator();
@@ -346,6 +347,6 @@ impl FlameView {
         if !self.folded.remove(&of) {
             self.folded.insert(of);
         }
-        self.stacking.1 = Stacking::new(rows, METRICS, true, &self.folded);
+        self.refold(rows);
     }
 }

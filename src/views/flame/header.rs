@@ -23,7 +23,7 @@ impl FlameView {
         ui.horizontal_wrapped(|ui| {
             let mut mode = self.mode_of(cx.profile());
             if segmented(ui, "Order of the chart", &mut mode, &Mode::ALL).changed() {
-                self.set_mode(mode, cx);
+                self.set_mode(mode);
             }
             match mode {
                 Mode::Time => tracks(cx, ui),

@@ -87,6 +87,8 @@ pub struct FlameView {
     coloring: Coloring,
     /// The function in the middle of the sandwich.
     sandwich: Option<FunctionId>,
+    /// The selection that the sandwich has followed, or that was made in it.
+    followed: Option<Item>,
     folded: HashSet<GroupOf>,
     cameras: [Camera; 4],
     drag: Option<Drag>,
@@ -155,9 +157,12 @@ impl View for FlameView {
             let why = why_no_time(cx.profile());
             let empty = EmptyState::new(Icon::Clock, "No time order", why).action("Show left heavy");
             if empty.show(ui) {
-                self.set_mode(Mode::LeftHeavy, cx);
+                self.set_mode(Mode::LeftHeavy);
             }
             return;
+        }
+        if mode == Mode::Sandwich {
+            self.follow(cx);
         }
         let Some(answer) = self.ask(mode, cx) else {
             EmptyState::new(Icon::Flame, "No function", "There is no function to put in the middle.")
@@ -222,14 +227,30 @@ impl FlameView {
         self.mode.unwrap_or(if profile.is_timed() { Mode::Time } else { Mode::LeftHeavy })
     }
 
-    fn set_mode(&mut self, mode: Mode, cx: &ViewCx<'_>) {
+    fn set_mode(&mut self, mode: Mode) {
         self.mode = Some(mode);
         self.drag = None;
-        if mode == Mode::Sandwich
-            && let Some(function) = cx.interaction.selection.as_ref().and_then(|s| s.function(cx.profile()))
-        {
+        self.followed = None;
+    }
+
+    /// Puts what was selected elsewhere into the middle of the sandwich. What is selected in the sandwich
+    /// itself stays where it is.
+    fn follow(&mut self, cx: &ViewCx<'_>) {
+        let selection = &cx.interaction.selection;
+        if self.followed == *selection {
+            return;
+        }
+        self.followed.clone_from(selection);
+        if let Some(function) = selection.as_ref().and_then(|s| s.function(cx.profile())) {
             self.sandwich = Some(function);
         }
+    }
+
+    /// Shows the callers and callees of `function`, whatever is selected.
+    fn show_sandwich(&mut self, function: FunctionId, cx: &ViewCx<'_>) {
+        self.set_mode(Mode::Sandwich);
+        self.followed.clone_from(&cx.interaction.selection);
+        self.sandwich = Some(function);
     }
 
     /// Carries ids over to a new revision of the profile.
@@ -239,8 +260,16 @@ impl FlameView {
         if Arc::ptr_eq(&old, now) {
             return;
         }
-        if old_run != run {
+        let item = |item: Option<Item>| item.and_then(|item| item.rekey(&old, now));
+        if old_run == run {
+            // The selection goes along: what was brought into view once is not brought there again.
+            if let Some(known) = &mut self.known {
+                known.item = item(known.item.take());
+            }
+            self.followed = item(self.followed.take());
+        } else {
             self.cameras = <[Camera; 4]>::default();
+            (self.known, self.followed, self.drag) = (None, None, None);
         }
         self.sandwich = self.sandwich.and_then(|f| Item::Function(f).rekey(&old, now)?.function(now));
         let folded = std::mem::take(&mut self.folded).into_iter().filter_map(|of| match of {
@@ -251,7 +280,7 @@ impl FlameView {
             of => Some(of),
         });
         self.folded = folded.collect();
-        (self.selected, self.known, self.facts, self.menu_at) = (None, None, None, None);
+        (self.selected, self.facts, self.menu_at) = (None, None, None);
     }
 
     /// The rows of a mode; `None` when a sandwich has no function.
