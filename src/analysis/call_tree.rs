@@ -4,14 +4,16 @@
 //! not depend on the time range or the metric, so rows, expansion and scroll survive when those change;
 //! costs are a query of their own ([`super::TreeCosts`]).
 //!
-//! Spans and samples make a measured tree. A profile that has only a call graph makes an estimated one
+//! Spans and samples make a measured tree. A span that was called from another lane or track (a concurrent
+//! branch, a spawned task) stands under its caller. A profile that has only a call graph makes an estimated one
 //! (see [`super::estimate`]).
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::estimate;
 use super::expansion::{Names, PathKey};
 use super::path::{PathMapper, PathState, Symbol};
+use super::runs::{Run, callers, runs};
 use super::scope::Scope;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, FunctionId, Functions, Profile, SpanTable, TrackId};
@@ -142,13 +144,25 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     let mut growing = Growing::default();
     let mut tracks = Vec::new();
     let mut has_samples = false;
+    let mut spanned = Vec::new();
     for id in scope.work_tracks(profile) {
         let track = profile.track(id);
         has_samples |= !track.samples.is_empty();
         if !track.spans.rows.is_empty() {
-            tracks
-                .push(TrackNodes { track: id, spans: map_spans(&track.spans, &mapper, &mut growing, job)? });
+            tracks.push(TrackNodes { track: id, spans: vec![NO_NODE; track.spans.rows.len()] });
+            spanned.push(id);
         }
+    }
+    let runs = runs(profile, &spanned);
+    let wanted = callers(&runs);
+    let mut reached: FxHashMap<(TrackId, u32), (PathState, u32)> = FxHashMap::default();
+    let place: FxHashMap<TrackId, usize> = spanned.iter().copied().zip(0..).collect();
+    for run in &runs {
+        let above = run.caller.and_then(|c| reached.get(&c)).cloned();
+        let Some(nodes) = place.get(&run.track).map(|&i| &mut tracks[i].spans) else { continue };
+        let mut walk =
+            Walk { mapper: &mapper, growing: &mut growing, wanted: &wanted, reached: &mut reached };
+        walk.map_spans(&profile.track(run.track).spans, run, above, nodes, job)?;
     }
     if let Some(graph) = &profile.call_graph
         && profile.span_count() + profile.sample_count() == 0
@@ -180,32 +194,49 @@ pub(super) fn keys(nodes: &[Node], profile: &Profile) -> Vec<PathKey> {
     keys
 }
 
-fn map_spans(
-    spans: &SpanTable,
-    mapper: &PathMapper<'_>,
-    growing: &mut Growing,
-    job: &Job,
-) -> Result<Vec<u32>, Cancelled> {
-    let mut node_of = vec![NO_NODE; spans.rows.len()];
-    let root = mapper.root();
-    // Open frames: (row, state, nearest node at or above).
-    let mut open: Vec<(u32, PathState, u32)> = Vec::new();
-    for (row, span) in spans.rows.iter().enumerate() {
-        if row % 65_536 == 0 {
-            job.checkpoint(row as u64, spans.rows.len() as u64)?;
+/// Puts runs of spans into the tree.
+struct Walk<'a> {
+    mapper: &'a PathMapper<'a>,
+    growing: &'a mut Growing,
+    /// Spans that called something on another lane or track …
+    wanted: &'a FxHashSet<(TrackId, u32)>,
+    /// … and where they are.
+    reached: &'a mut FxHashMap<(TrackId, u32), (PathState, u32)>,
+}
+
+impl Walk<'_> {
+    fn map_spans(
+        &mut self,
+        spans: &SpanTable,
+        run: &Run,
+        above: Option<(PathState, u32)>,
+        node_of: &mut [u32],
+        job: &Job,
+    ) -> Result<(), Cancelled> {
+        let (root, root_node) = above.unwrap_or_else(|| (self.mapper.root(), NO_NODE));
+        // Open frames: (row, state, nearest node at or above).
+        let mut open: Vec<(u32, PathState, u32)> = Vec::new();
+        for row in run.rows.clone() {
+            if row % 65_536 == 0 {
+                job.checkpoint(row.into(), spans.rows.len() as u64)?;
+            }
+            let span = &spans.rows[row as usize];
+            while open.last().is_some_and(|o| o.0 != span.parent) {
+                open.pop();
+            }
+            let (state, above) = open.last().map_or((&root, root_node), |o| (&o.1, o.2));
+            let (state, symbol) = self.mapper.step(state, span.function);
+            let node = symbol.map_or(above, |symbol| self.growing.child(above, symbol));
+            if state.alive {
+                node_of[row as usize] = node;
+            }
+            if !self.wanted.is_empty() && self.wanted.contains(&(run.track, row)) {
+                self.reached.insert((run.track, row), (state.clone(), node));
+            }
+            open.push((row, state, node));
         }
-        while open.last().is_some_and(|o| o.0 != span.parent) {
-            open.pop();
-        }
-        let (state, above) = open.last().map_or((&root, NO_NODE), |o| (&o.1, o.2));
-        let (state, symbol) = mapper.step(state, span.function);
-        let node = symbol.map_or(above, |symbol| growing.child(above, symbol));
-        if state.alive {
-            node_of[row] = node;
-        }
-        open.push((row as u32, state, node));
+        Ok(())
     }
-    Ok(node_of)
 }
 
 /// Which stacks samples of the scope have, with all stacks below them.

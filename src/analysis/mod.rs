@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod call_tree;
 pub mod callers;
+mod concurrency;
 pub mod counters;
 pub mod durations;
 pub mod estimate;
@@ -17,6 +18,7 @@ pub mod overview;
 pub mod path;
 pub mod phases;
 pub mod requests;
+pub mod runs;
 pub mod scope;
 pub mod search;
 pub mod span_facts;

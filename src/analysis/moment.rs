@@ -63,8 +63,8 @@ impl Query for At {
 fn on_track(profile: &Profile, id: TrackId, time: i64) -> Option<Running> {
     let track = profile.track(id);
     if let Some(row) = track.spans.innermost_at(time) {
-        let mut path: Vec<_> =
-            track.spans.ancestors(row).map(|r| track.spans.rows[r as usize].function).collect();
+        let function = |(t, r): (TrackId, u32)| profile.track(t).spans.rows[r as usize].function;
+        let mut path: Vec<_> = profile.span_ancestors(id, row).map(function).collect();
         path.reverse();
         return Some(Running { track: id, row: Some(row), path });
     }

@@ -1,7 +1,8 @@
 //! Facts about one span that take a look at its neighbours: own time, children, links.
 
+use super::concurrency::covered;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{NO_ROW, Profile, StringId, TrackId};
+use crate::model::{Caller, Profile, StringId, TrackId};
 use crate::query::{Context, Query};
 
 /// The other end of a link.
@@ -24,11 +25,11 @@ pub struct LinkEnd {
 /// What [`SpanFacts`] finds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Duration without that of the direct children, ns.
+    /// Duration without the time in which direct children ran, ns.
     pub own: i64,
-    /// Number of direct children.
+    /// Number of direct children, on other lanes and tracks too.
     pub children: u64,
-    /// Number of spans below it.
+    /// Number of spans below it on its lane.
     pub below: u64,
     /// Links, at most [`MAX_LINKS`].
     pub links: Vec<LinkEnd>,
@@ -57,11 +58,15 @@ impl Query for SpanFacts {
         let row = self.row as usize;
         let Some(span) = track.spans.rows.get(row) else { return Ok(Facts::default()) };
         let end = track.spans.subtree_end(row);
-        let mut facts = Facts { own: span.duration(), below: (end - row - 1) as u64, ..Facts::default() };
-        for child in track.spans.rows[row + 1..end].iter().filter(|s| s.parent == self.row) {
-            facts.own -= child.duration();
-            facts.children += 1;
-        }
+        let mut facts = Facts { below: (end - row - 1) as u64, ..Facts::default() };
+        let nested = track.spans.rows[row + 1..end].iter().filter(|s| s.parent == self.row);
+        let beside = profile.tracks.iter().flat_map(|t| {
+            let called = |c: &&Caller| (c.track, c.parent) == (self.track, self.row);
+            t.spans.callers.iter().filter(called).map(|c| &t.spans.rows[c.row as usize])
+        });
+        let children: Vec<_> = nested.chain(beside).map(|s| (s.start, s.end)).collect();
+        facts.children = children.len() as u64;
+        facts.own = span.duration() - covered(children, Some((span.start, span.end)));
         links(profile, self, &mut facts, cx.job())?;
         Ok(facts)
     }
@@ -115,14 +120,11 @@ fn links(profile: &Profile, span: &SpanFacts, facts: &mut Facts, job: &Job) -> R
     Ok(())
 }
 
-/// Rows from the outermost enclosing span down to the span itself, at most `limit` of the innermost.
+/// Track and row of each span from the outermost caller down to the span itself, at most `limit` of the
+/// innermost.
 #[must_use]
-pub fn path(profile: &Profile, track: TrackId, row: u32, limit: usize) -> Vec<u32> {
-    let Some(spans) = profile.tracks.get(track.index()).map(|t| &t.spans) else { return Vec::new() };
-    if row == NO_ROW || row as usize >= spans.rows.len() {
-        return Vec::new();
-    }
-    let mut rows: Vec<u32> = spans.ancestors(row).take(limit).collect();
+pub fn path(profile: &Profile, track: TrackId, row: u32, limit: usize) -> Vec<(TrackId, u32)> {
+    let mut rows: Vec<_> = profile.span_ancestors(track, row).take(limit).collect();
     rows.reverse();
     rows
 }
@@ -160,8 +162,8 @@ mod tests {
         assert_eq!(inner.links[0].row, Some(0));
         assert!(inner.links[0].outgoing && !facts(gpu, 0).links[0].outgoing);
         assert_eq!(facts(gpu, 0).links[0].row, Some(2));
-        assert_eq!(path(&subject.profile, cpu, 2, 10), [0, 1, 2]);
-        assert_eq!(path(&subject.profile, cpu, 2, 2), [1, 2]);
+        assert_eq!(path(&subject.profile, cpu, 2, 10), [0, 1, 2].map(|row| (cpu, row)));
+        assert_eq!(path(&subject.profile, cpu, 2, 2), [1, 2].map(|row| (cpu, row)));
         assert_eq!(facts(gpu, 99), Facts::default());
     }
 }

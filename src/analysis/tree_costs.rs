@@ -1,12 +1,16 @@
 //! Costs of a call tree's nodes for one metric and time range.
 //!
-//! self of a span = its duration − the durations of its children, both cut to the range. total = self
+//! self of a span = its duration − the time in which its children ran, both cut to the range. total = self
 //! of the node and all below it, so totals add up exactly. A metric that is not time is shared out over
 //! a span's length when the range cuts it.
+//!
+//! Children that ran at the same time (branches on other lanes and tracks) are the exception: each has its
+//! own time, but the total above them counts each moment once (see [`super::concurrency`]).
 
 use std::sync::Arc;
 
 use super::call_tree::{CallTree, NO_NODE, Shape, TrackNodes};
+use super::concurrency;
 use super::estimate::Estimate;
 use super::scope::{Scope, TimeRange};
 use crate::jobs::Cancelled;
@@ -28,7 +32,8 @@ pub struct TreeCosts {
     pub samples: Vec<u64>,
     /// Samples at or below the node. Empty when the scope has no samples.
     pub samples_total: Vec<u64>,
-    /// Sum of all own costs: the denominator of shares. For an estimated tree the sum over all recorded
+    /// Cost of everything: the denominator of shares. The sum of all own costs, less what branches that ran at the
+    /// same time as others count more than once. For an estimated tree the sum over all recorded
     /// functions, of which the tree may miss small parts.
     pub sum: i64,
 }
@@ -82,9 +87,10 @@ impl Costs {
         let mut calls = vec![0u64; if tree.tracks.is_empty() { 0 } else { n }];
         for nodes in &tree.tracks {
             let spans = &profile.track(nodes.track).spans;
-            add_spans(spans, nodes, self, profile, (&mut own, &mut calls));
+            add_spans(spans, nodes, &tree, self, profile, (&mut own, &mut calls));
             cx.job().checkpoint(0, 0)?;
         }
+        let twice = concurrency::correct(profile, &tree, self, &mut own, cx.job())?;
         let mut samples = vec![0u64; if tree.stacks.is_empty() { 0 } else { n }];
         if !tree.stacks.is_empty() {
             for id in self.scope.work_tracks(profile) {
@@ -92,10 +98,15 @@ impl Costs {
                 cx.job().checkpoint(0, 0)?;
             }
         }
-        let total = summed_up(&tree, &own, i64::saturating_add);
+        let mut total = summed_up(&tree, &own, i64::saturating_add);
+        let mut sum = own.iter().fold(0i64, |a, &b| a.saturating_add(b));
+        if let Some(twice) = twice {
+            let above = summed_up(&tree, &twice, i64::saturating_add);
+            total.iter_mut().zip(&above).for_each(|(t, &v)| *t = t.saturating_sub(v));
+            sum = twice.iter().fold(sum, |a, &b| a.saturating_sub(b));
+        }
         let samples_total =
             if samples.is_empty() { Vec::new() } else { summed_up(&tree, &samples, u64::saturating_add) };
-        let sum = own.iter().fold(0i64, |a, &b| a.saturating_add(b));
         Ok(TreeCosts { tree, own, total, calls, samples, samples_total, sum })
     }
 
@@ -157,7 +168,7 @@ fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profil
 }
 
 /// The part of `value` that falls on the overlap of `[start, end]` with the range.
-fn cut(value: i64, start: i64, end: i64, range: TimeRange) -> i64 {
+pub(super) fn cut(value: i64, start: i64, end: i64, range: TimeRange) -> i64 {
     let Some((from, to)) = range else { return value };
     let overlap = end.min(to).saturating_sub(start.max(from)).max(0);
     match end.saturating_sub(start) {
@@ -174,6 +185,7 @@ fn touches(start: i64, end: i64, range: TimeRange) -> bool {
 fn add_spans(
     spans: &SpanTable,
     nodes: &TrackNodes,
+    tree: &CallTree,
     query: &Costs,
     profile: &Profile,
     (own, calls): (&mut [i64], &mut [u64]),
@@ -186,8 +198,10 @@ fn add_spans(
         }
         let node = nodes.spans[row];
         let above = if span.parent == NO_ROW { NO_NODE } else { nodes.spans[span.parent as usize] };
+        let caller = if span.parent == NO_ROW { spans.caller(row as u32) } else { None };
+        let caller = caller.and_then(|(track, row)| tree.node_of_span(track, row)).unwrap_or(above);
         // A span that a transform merged into its caller is no call of the caller.
-        if node != NO_NODE && node != above {
+        if node != NO_NODE && node != caller {
             calls[node as usize] += 1;
         }
         let value = match column {

@@ -39,6 +39,9 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
     for track in &profile.tracks {
         columns(tag::TRACK, &|w| self::track(track, w))?;
     }
+    if profile.tracks.iter().any(|t| !t.spans.callers.is_empty()) {
+        columns(tag::CALLERS, &|w| callers(profile, w))?;
+    }
     for counter in &profile.counters {
         columns(tag::COUNTER, &|w| {
             w.unsigned(counter.name.0.into());
@@ -163,6 +166,20 @@ fn spans(spans: &SpanTable, w: &mut Writer) {
     rows.iter().for_each(|s| w.choice(&STATUSES, &s.status));
     args(rows.iter().map(|s| s.args), w);
     costs(&spans.costs, w);
+}
+
+fn callers(profile: &Profile, w: &mut Writer) {
+    let rows = || {
+        profile
+            .track_ids()
+            .zip(&profile.tracks)
+            .flat_map(|(id, t)| t.spans.callers.iter().map(move |c| (id, c)))
+    };
+    w.size(rows().count());
+    rows().for_each(|(id, _)| w.unsigned(id.0.into()));
+    w.differences(rows().map(|(_, c)| c.row.into()));
+    rows().for_each(|(_, c)| w.unsigned(c.track.0.into()));
+    w.differences(rows().map(|(_, c)| c.parent.into()));
 }
 
 /// Kinds of places in one column, the places themselves in another.

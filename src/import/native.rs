@@ -122,6 +122,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
             tag::STACKS => tables.stacks(&mut r, b),
             tag::ATTRIBUTES => tables.attributes(&mut r, b),
             tag::TRACK => tables.track(&mut r, b),
+            tag::CALLERS => tables.callers(&mut r, b),
             tag::COUNTER => tables.counter(&mut r, b),
             tag::INSTANTS => tables.instants(&mut r, b),
             tag::LINKS => tables.links(&mut r, b),
@@ -332,7 +333,12 @@ impl Tables {
             depth: 0,
             status: statuses[i],
         });
-        let mut table = SpanTable { rows: spans.collect(), lanes: Vec::new(), costs: self.costs(r, rows)? };
+        let mut table = SpanTable {
+            rows: spans.collect(),
+            lanes: Vec::new(),
+            costs: self.costs(r, rows)?,
+            callers: Vec::new(),
+        };
         let mut start = 0u32;
         for len in lanes {
             let end = u32::try_from(len).ok().and_then(|len| start.checked_add(len)).ok_or(Damaged)?;
@@ -343,6 +349,20 @@ impl Tables {
             start = end;
         }
         if start as usize == rows { Ok(table) } else { Err(Damaged) }
+    }
+
+    /// The builder checks rows and leads that would never end.
+    fn callers(&self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let rows = r.rows()?;
+        let tracks = r.column(rows, |r| row(&self.tracks, r.unsigned()?))?;
+        let callees = r.differences(rows)?;
+        let callers = r.column(rows, |r| row(&self.tracks, r.unsigned()?))?;
+        let parents = r.differences(rows)?;
+        let number = |n: i64| u32::try_from(n).map_err(|_| Damaged);
+        for i in 0..rows {
+            b.frozen_caller((tracks[i], number(callees[i])?), (callers[i], number(parents[i])?));
+        }
+        Ok(())
     }
 
     fn read_samples(&self, r: &mut Reader<'_>) -> Result<SampleColumns, Damaged> {

@@ -69,7 +69,9 @@ pub struct ProfileBuilder {
     pub rebase: bool,
     profile: Profile,
     graph: Option<GraphBuilder>,
-    nesting: FxHashMap<TrackId, Vec<lanes::Nesting>>,
+    names: FxHashMap<TrackId, lanes::Names>,
+    /// Callees and callers of frozen tracks.
+    calls: Vec<callers::Call>,
 }
 
 fn grown(column: &mut Vec<i64>, index: usize) -> &mut i64 {
@@ -227,15 +229,26 @@ impl ProfileBuilder {
         self.profile.tracks[track.index()].spans.rows[handle as usize].args = args;
     }
 
-    /// Says which span encloses this one, where time alone cannot tell (concurrent branches of one
-    /// task): both are named by numbers of the caller's choice, unique on the track. A span that was
-    /// told its parent is never put under another one.
-    pub fn nest_span(&mut self, track: TrackId, handle: u32, own: u32, parent: Option<u32>) {
-        let table = self.nesting.entry(track).or_default();
-        if table.len() <= handle as usize {
-            table.resize(handle as usize + 1, lanes::Nesting::default());
-        }
-        table[handle as usize] = lanes::Nesting { own: Some(own), parent };
+    /// Says which span called this one, where time alone cannot tell (concurrent branches of one task,
+    /// spawned tasks): both are named by numbers of the caller's choice, unique in the profile. A span
+    /// whose named parent is in the profile is never put under another one; where it does not fit into it, or
+    /// the parent is on another track, the parent is kept as its [`Caller`].
+    pub fn nest_span(&mut self, track: TrackId, handle: u32, own: u64, parent: Option<u64>) {
+        let name = lanes::Nesting { handle, own, parent, strict: true };
+        self.names.entry(track).or_default().push(name);
+    }
+
+    /// The same for a span that nests by time on its track, such as a call on a thread: the parent counts only
+    /// when nothing encloses it there.
+    pub fn name_span(&mut self, track: TrackId, handle: u32, own: u64, parent: Option<u64>) {
+        let name = lanes::Nesting { handle, own, parent, strict: false };
+        self.names.entry(track).or_default().push(name);
+    }
+
+    /// Says which span called an outermost span of a lane; both are rows of frozen tracks
+    /// ([`Self::frozen_spans`]).
+    pub fn frozen_caller(&mut self, callee: (TrackId, u32), caller: (TrackId, u32)) {
+        self.calls.push(callers::Call { callee, caller });
     }
 
     /// Number of spans added so far to a track.
@@ -520,9 +533,12 @@ impl ProfileBuilder {
     /// Freezes the profile.
     #[must_use]
     pub fn finish(self) -> Profile {
-        let Self { meta, rebase, mut profile, graph, mut nesting } = self;
+        let Self { meta, rebase, mut profile, graph, mut names, mut calls } = self;
         profile.meta = meta;
         let end = last_time(&profile);
+        names.values_mut().for_each(lanes::Names::settle);
+        let known = names.values().flat_map(lanes::Names::iter).map(|n| n.own).collect();
+        let mut named = callers::Named::default();
         for (i, track) in profile.tracks.iter_mut().enumerate() {
             for span in &mut track.spans.rows {
                 if span.end == i64::MAX {
@@ -532,14 +548,19 @@ impl ProfileBuilder {
             // Lanes come only from freezing.
             if track.spans.lanes.is_empty() {
                 let spans = std::mem::take(&mut track.spans);
-                let nesting = nesting.remove(&TrackId::from_index(i)).unwrap_or_default();
-                track.spans = lanes::freeze(spans.rows, spans.costs, &nesting);
+                let id = TrackId::from_index(i);
+                let names = names.remove(&id).unwrap_or_default();
+                let frozen = lanes::freeze(spans.rows, spans.costs, &names, &known);
+                named.add(id, &frozen, &names);
+                track.spans = frozen.table;
             }
             let rows = track.samples.len();
             for (_, column) in &mut track.samples.weights {
                 column.resize(rows, 0);
             }
         }
+        calls.extend(named.calls());
+        callers::set(&mut profile, calls);
         for counter in &mut profile.counters {
             sort_points(counter);
         }
@@ -665,5 +686,8 @@ fn sort_tracks(profile: &mut Profile) {
     }
     for request in &mut profile.requests.rows {
         request.track = request.track.map(|t| new_id[t.index()]);
+    }
+    for caller in profile.tracks.iter_mut().flat_map(|t| &mut t.spans.callers) {
+        caller.track = new_id[caller.track.index()];
     }
 }

@@ -155,8 +155,11 @@ impl Dump<'_> {
             for (metric, column) in &spans.costs {
                 let _ = write!(costs, " {}={}", self.metric(*metric), column[i]);
             }
+            let caller = spans.caller(i as u32).map_or_else(String::new, |(track, row)| {
+                format!(" called from {row} of {}", self.track_name(Some(track)))
+            });
             self.line(format_args!(
-                "  span {i} on {parent} depth {} {}..{} {}{status}{costs}{}",
+                "  span {i} on {parent} depth {} {}..{} {}{status}{costs}{}{caller}",
                 span.depth,
                 span.start,
                 span.end,

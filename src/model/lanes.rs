@@ -30,46 +30,90 @@ struct Outer {
 
 type Open = Vec<Outer>;
 
-/// What the maker of a span knows about its place, by order of arrival.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the maker of a span knows about its place.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Nesting {
+    /// Place in the order of arrival.
+    pub handle: u32,
     /// The span's own number.
-    pub own: Option<u32>,
+    pub own: u64,
     /// The number of the span that encloses it.
-    pub parent: Option<u32>,
+    pub parent: Option<u64>,
+    /// True when it may lie in no other span; false when a span that encloses it in time is as good.
+    pub strict: bool,
 }
 
-/// Which spans may lie in which: any, unless a span names a parent that is on the track.
+/// What is known about the spans of a track, by order of arrival; most may be missing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names(Vec<Nesting>);
+
+impl Names {
+    pub(super) fn push(&mut self, name: Nesting) {
+        self.0.push(name);
+    }
+
+    /// Sorts the names; of several for one span the last one counts.
+    pub(super) fn settle(&mut self) {
+        if !self.0.is_sorted_by(|a, b| a.handle < b.handle) {
+            self.0.sort_by_key(|n| n.handle);
+            self.0.reverse();
+            self.0.dedup_by_key(|n| n.handle);
+            self.0.reverse();
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Nesting> {
+        self.0.iter()
+    }
+
+    pub(super) fn get(&self, handle: u32) -> Option<&Nesting> {
+        match self.0.get(handle as usize) {
+            Some(name) if name.handle == handle => Some(name),
+            _ => self.0.binary_search_by_key(&handle, |n| n.handle).ok().and_then(|i| self.0.get(i)),
+        }
+    }
+}
+
+/// Which spans may lie in which: any, unless a span names a parent that is in the profile.
 struct Parents<'a> {
-    table: &'a [Nesting],
-    known: FxHashSet<u32>,
+    names: &'a Names,
+    known: &'a FxHashSet<u64>,
 }
 
-impl<'a> Parents<'a> {
-    fn new(table: &'a [Nesting]) -> Self {
-        Self { table, known: table.iter().filter_map(|n| n.own).collect() }
+impl Parents<'_> {
+    /// The parent that a span must have, if any.
+    fn of(&self, inner: u32) -> Option<u64> {
+        let name = self.names.get(inner).filter(|n| n.strict)?;
+        name.parent.filter(|parent| self.known.contains(parent))
     }
 
-    fn allow(&self, outer: u32, inner: u32) -> bool {
-        let Some(parent) = self.table.get(inner as usize).and_then(|n| n.parent) else { return true };
-        let outer = self.table.get(outer as usize).and_then(|n| n.own);
-        outer == Some(parent) || !self.known.contains(&parent)
+    fn is(&self, outer: u32, number: u64) -> bool {
+        self.names.get(outer).is_some_and(|n| n.own == number)
     }
+}
+
+/// A frozen table, and the order of arrival of its rows where names were known.
+pub(super) struct Frozen {
+    pub(super) table: SpanTable,
+    pub(super) arrivals: Vec<u32>,
 }
 
 /// Freezes `rows` (whose `parent` holds the order of arrival and whose `depth` holds the chain) and the
-/// costs that go with them.
+/// costs that go with them. `known` holds the numbers of all named spans of the profile.
 pub(super) fn freeze(
     mut rows: Vec<Span>,
     mut costs: Vec<(super::MetricId, Vec<i64>)>,
-    nesting: &[Nesting],
-) -> SpanTable {
+    names: &Names,
+    known: &FxHashSet<u64>,
+) -> Frozen {
     let key = |s: &Span| (s.start, Reverse(s.end), s.parent);
     if !rows.is_sorted_by_key(key) {
         rows.sort_unstable_by_key(key);
     }
     permute_costs(&rows, &mut costs);
-    let lane_of = assign(&mut rows, &Parents::new(nesting));
+    let named = names.iter().next().is_some();
+    let mut arrivals: Vec<u32> = if named { rows.iter().map(|s| s.parent).collect() } else { Vec::new() };
+    let lane_of = assign(&mut rows, &Parents { names, known });
     let lanes = match lane_of {
         None => vec![0],
         Some(lane_of) => {
@@ -77,6 +121,9 @@ pub(super) fn freeze(
             rows = sorted;
             for (_, column) in &mut costs {
                 *column = order.iter().map(|&i| column[i as usize]).collect();
+            }
+            if named {
+                arrivals = order.iter().map(|&i| arrivals[i as usize]).collect();
             }
             lane_starts(&rows, &order, &lane_of)
         }
@@ -91,7 +138,7 @@ pub(super) fn freeze(
         })
         .filter(|lane| !lane.rows.is_empty())
         .collect();
-    SpanTable { rows, lanes, costs }
+    Frozen { table: SpanTable { rows, lanes, costs, callers: Vec::new() }, arrivals }
 }
 
 fn permute_costs(rows: &[Span], costs: &mut [(super::MetricId, Vec<i64>)]) {
@@ -118,11 +165,18 @@ fn assign(rows: &mut [Span], parents: &Parents<'_>) -> Option<Vec<u32>> {
             }
             open.last().copied()
         };
-        let encloses = |o: Outer| span.end <= o.end && chain == o.chain && parents.allow(o.arrival, arrival);
-        // A lane with nothing open would do for a span of a chain too, but inside of its chain is better.
+        let named = parents.of(arrival);
+        let encloses = |o: Outer| {
+            span.end <= o.end && chain == o.chain && named.is_none_or(|p| parents.is(o.arrival, p))
+        };
+        // A lane with nothing open would do for a span of a chain or one with a known parent too, but inside of
+        // these is better.
         let mut searched = lanes.iter_mut().take(SEARCHED_LANES);
-        let nested =
-            if chain == 0 { None } else { searched.position(|l| innermost(l).is_some_and(encloses)) };
+        let nested = if chain == 0 && named.is_none() {
+            None
+        } else {
+            searched.position(|l| innermost(l).is_some_and(encloses))
+        };
         let fitting = nested.or_else(|| {
             lanes.iter_mut().take(SEARCHED_LANES).position(|l| innermost(l).is_none_or(encloses))
         });
@@ -204,7 +258,8 @@ mod tests {
                 status: SpanStatus::Ok,
             })
             .collect();
-        freeze(rows, vec![(super::super::MetricId(0), (0..spans.len() as i64).collect())], &[])
+        let costs = vec![(super::super::MetricId(0), (0..spans.len() as i64).collect())];
+        freeze(rows, costs, &Names::default(), &FxHashSet::default()).table
     }
 
     #[test]
@@ -253,9 +308,13 @@ mod tests {
             depth: 0,
             status: SpanStatus::Ok,
         };
-        let names = |own, parent| Nesting { own: Some(own), parent: Some(parent) };
         let rows = vec![span(0, 100, 0), span(0, 90, 1), span(5, 95, 2), span(20, 30, 3)];
-        let t = freeze(rows, vec![], &[names(7, 99), names(8, 7), names(9, 7), names(10, 9)]);
+        let mut names = Names::default();
+        for (handle, own, parent) in [(3, 10, 9), (2, 9, 7), (1, 8, 7), (0, 7, 99)] {
+            names.push(Nesting { handle, own, parent: Some(parent), strict: true });
+        }
+        names.settle();
+        let t = freeze(rows, vec![], &names, &FxHashSet::from_iter([7, 8, 9, 10])).table;
         let last = t.rows.iter().find(|s| s.function.0 == 3).unwrap();
         assert_eq!(t.rows[last.parent as usize].function.0, 2);
         let first = t.rows.iter().find(|s| s.function.0 == 1).unwrap();
@@ -276,7 +335,7 @@ mod tests {
             depth: chain,
             status: SpanStatus::Ok,
         });
-        let t = freeze(rows.collect(), Vec::new(), &[]);
+        let t = freeze(rows.collect(), Vec::new(), &Names::default(), &FxHashSet::default()).table;
         let parents = t.rows.iter().filter(|s| s.parent != NO_ROW).map(|s| (s, &t.rows[s.parent as usize]));
         let nested: Vec<_> =
             parents.map(|(s, p)| (s.start, s.end, p.start, s.function == p.function)).collect();

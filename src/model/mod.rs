@@ -7,6 +7,7 @@
 mod attributes;
 mod builder;
 mod call_graph;
+mod callers;
 mod dump;
 mod ids;
 pub(crate) mod increments;
@@ -32,6 +33,6 @@ pub use requests::{Outcome, Request, Requests, TokenCounts};
 pub use strings::Strings;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
 pub use tracks::{
-    Counter, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus, SpanTable, Track,
+    Caller, Counter, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus, SpanTable, Track,
     TrackKind,
 };

@@ -2,7 +2,7 @@
 
 use super::{
     ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Frames, FunctionId, Functions, Instant, Link, Metric,
-    MetricId, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit, Value,
+    MetricId, NO_ROW, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit, Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -187,6 +187,17 @@ impl Profile {
             self.stacks.walk(id).map(|s| self.frames.get(self.stacks.get(s).frame).function).collect();
         path.reverse();
         path
+    }
+
+    /// A span and what called it, innermost first, over lanes and tracks. Empty when there is no such span.
+    pub fn span_ancestors(&self, track: TrackId, row: u32) -> impl Iterator<Item = (TrackId, u32)> + '_ {
+        let spans = |track: TrackId| self.tracks.get(track.index()).map(|t| &t.spans);
+        let first = spans(track).filter(|s| (row as usize) < s.rows.len()).map(|_| (track, row));
+        std::iter::successors(first, move |&(track, row)| {
+            let spans = spans(track)?;
+            let parent = spans.rows.get(row as usize)?.parent;
+            if parent == NO_ROW { spans.caller(row) } else { Some((track, parent)) }
+        })
     }
 
     /// Earliest and latest time of anything timed; `None` when nothing has a time.

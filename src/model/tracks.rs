@@ -94,6 +94,18 @@ pub struct Lane {
     pub depth: u32,
 }
 
+/// What called an outermost span of a lane, where that is a span of another lane or track: a branch of work
+/// that runs beside its caller's other callees, a spawned task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Row of the called span.
+    pub row: u32,
+    /// Track of its caller.
+    pub track: TrackId,
+    /// Row of its caller.
+    pub parent: u32,
+}
+
 /// The spans of one track.
 #[derive(Clone, Debug, Default)]
 pub struct SpanTable {
@@ -103,6 +115,8 @@ pub struct SpanTable {
     pub lanes: Vec<Lane>,
     /// Further inclusive costs per row (busy time, bytes …) beside the duration.
     pub costs: Vec<(MetricId, Vec<i64>)>,
+    /// Callers outside of their callee's lane, by row. Going from callee to caller never leads back.
+    pub callers: Vec<Caller>,
 }
 
 impl SpanTable {
@@ -115,7 +129,29 @@ impl SpanTable {
         (row + 1..end).find(|&r| self.rows[r].depth <= depth).unwrap_or(end)
     }
 
-    /// The rows that enclose `row`, innermost first, `row` itself included.
+    /// The span that called an outermost span of a lane, on another lane or track.
+    #[must_use]
+    pub fn caller(&self, row: u32) -> Option<(TrackId, u32)> {
+        let at = self.callers.binary_search_by_key(&row, |c| c.row).ok()?;
+        self.callers.get(at).map(|c| (c.track, c.parent))
+    }
+
+    /// First row after the subtree of each row, in one pass.
+    #[must_use]
+    pub fn subtree_ends(&self) -> Vec<u32> {
+        let mut ends = vec![0u32; self.rows.len()];
+        let mut open: Vec<u32> = Vec::new();
+        for (row, span) in (0u32..).zip(&self.rows) {
+            while let Some(ended) = open.pop_if(|o| *o != span.parent) {
+                ends[ended as usize] = row;
+            }
+            open.push(row);
+        }
+        open.iter().for_each(|&o| ends[o as usize] = self.rows.len() as u32);
+        ends
+    }
+
+    /// The rows of its lane that enclose `row`, innermost first, `row` itself included.
     pub fn ancestors(&self, row: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::successors(Some(row), |&r| {
             let parent = self.rows[r as usize].parent;
@@ -148,6 +184,7 @@ impl SpanTable {
     pub fn heap_bytes(&self) -> usize {
         self.rows.capacity() * size_of::<Span>()
             + self.costs.iter().map(|(_, c)| c.capacity() * 8).sum::<usize>()
+            + self.callers.capacity() * size_of::<Caller>()
     }
 }
 

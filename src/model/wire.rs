@@ -23,7 +23,7 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip.
-pub(crate) const MINOR: u16 = 0;
+pub(crate) const MINOR: u16 = 1;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -48,6 +48,8 @@ pub(crate) mod tag {
     pub(crate) const ATTRIBUTES: Tag = *b"ATTR";
     /// One track with its spans and samples.
     pub(crate) const TRACK: Tag = *b"TRAK";
+    /// Callers of spans on other lanes and tracks. Since 1.1.
+    pub(crate) const CALLERS: Tag = *b"CALL";
     /// One counter.
     pub(crate) const COUNTER: Tag = *b"CNTR";
     pub(crate) const INSTANTS: Tag = *b"INST";

@@ -50,12 +50,11 @@ impl Item {
         match self {
             Self::Path(path) => Some(path.clone()),
             Self::Span { track, row } => {
-                let spans = &profile.tracks.get(track.index())?.spans;
-                spans.rows.get(*row as usize)?;
-                let mut path: Vec<_> =
-                    spans.ancestors(*row).map(|r| spans.rows[r as usize].function).collect();
+                let above = profile.span_ancestors(*track, *row);
+                let function = |(t, r): (TrackId, u32)| profile.track(t).spans.rows[r as usize].function;
+                let mut path: Vec<_> = above.map(function).collect();
                 path.reverse();
-                Some(path)
+                (!path.is_empty()).then_some(path)
             }
             _ => None,
         }
@@ -151,9 +150,8 @@ pub fn related(item: &Item, other: &Item, profile: &Profile) -> bool {
         (Some(a), Some(b)) if a == b => match (item, other) {
             (Item::Function(_), _) | (_, Item::Function(_)) => true,
             (Item::Path(path), Item::Span { track, row }) | (Item::Span { track, row }, Item::Path(path)) => {
-                let spans = &profile.track(*track).spans;
-                let above = spans.ancestors(*row).map(|r| spans.rows[r as usize].function);
-                above.eq(path.iter().rev().copied())
+                let function = |(t, r): (TrackId, u32)| profile.track(t).spans.rows[r as usize].function;
+                profile.span_ancestors(*track, *row).map(function).eq(path.iter().rev().copied())
             }
             // A path or a span is one place; two different ones are not the same thing.
             _ => false,

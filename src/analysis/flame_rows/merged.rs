@@ -73,8 +73,31 @@ pub(super) fn finish(out: &mut FlameRows, of: GroupOf, rows: Vec<Vec<Leaf>>) {
     out.push_leaves(of, Kind::Nodes, rows);
 }
 
-/// Places the nodes of a forest (parents before children) by level. A child stands within its parent;
-/// where totals of children exceed the parent's, the last ones are cut.
+/// Widths of children within the box of their parent.
+struct Scale {
+    room: i64,
+    /// The cost that fills the room.
+    whole: i64,
+}
+
+impl Scale {
+    /// Children that ran at the same time can cost more than their parent: then all of them, and what is below,
+    /// are drawn narrower. `parent` is `None` above the roots.
+    fn new(children: &[u32], total: &[i64], parent: Option<i64>, room: i64) -> Self {
+        let Some(parent) = parent else { return Self { room: 1, whole: 1 } };
+        let sum = children.iter().fold(0i64, |sum, &c| sum.saturating_add(total[c as usize].max(0)));
+        Self { room, whole: parent.max(sum).max(1) }
+    }
+
+    fn width(&self, cost: i64) -> i64 {
+        if self.room == self.whole {
+            return cost;
+        }
+        (i128::from(cost) * i128::from(self.room) / i128::from(self.whole)) as i64
+    }
+}
+
+/// Places the nodes of a forest (parents before children) by level. A child stands within its parent.
 pub(super) fn place(
     parents: &[u32],
     symbols: &[Symbol],
@@ -120,8 +143,9 @@ pub(super) fn place(
                 MergedOrder::Name => children.sort_by_key(|&c| (rank[c as usize], c)),
             }
             let mut at = start;
+            let scale = Scale::new(children, total, total.get(parent).copied(), end.saturating_sub(start));
             for &child in children.iter() {
-                let stop = at.saturating_add(total[child as usize].max(0)).min(end);
+                let stop = at.saturating_add(scale.width(total[child as usize].max(0))).min(end);
                 if stop > at {
                     row.push(Leaf {
                         start: at,

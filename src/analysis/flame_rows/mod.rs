@@ -315,9 +315,9 @@ impl FlameRows {
     pub fn path(&self, at: BoxAt) -> Option<Vec<FunctionId>> {
         match (self.origin(at)?, &self.numbers) {
             (Origin::Span(track, row), _) => {
-                let spans = &self.profile.track(track).spans;
-                let mut path: Vec<_> =
-                    spans.ancestors(row).map(|r| spans.rows[r as usize].function).collect();
+                let profile = &self.profile;
+                let function = |(t, r): (TrackId, u32)| profile.track(t).spans.rows[r as usize].function;
+                let mut path: Vec<_> = profile.span_ancestors(track, row).map(function).collect();
                 path.reverse();
                 Some(path)
             }

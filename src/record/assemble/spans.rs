@@ -52,8 +52,12 @@ pub(super) struct Drawn {
     failed: bool,
     /// `None`: as long as the span.
     busy: Option<i64>,
-    /// The span's number and its parent's, on task tracks.
-    nest: Option<(u32, Option<u32>)>,
+    /// The span's parent.
+    parent: Option<u32>,
+    /// True on the track of a task, where times do not tell what lies in what.
+    strict: bool,
+    /// True when its parent may be on another track, or a span of another track may have it as its parent.
+    named: bool,
 }
 
 /// Adds a span to the builder; `now` is the end of one that still runs.
@@ -69,8 +73,11 @@ pub(super) fn draw(builder: &mut ProfileBuilder, busy: MetricId, span: &Drawn, n
     let end = span.end.unwrap_or(now).max(span.start);
     builder.close_span(track, handle, end, status);
     builder.span_cost(track, handle, busy, span.busy.unwrap_or(end - span.start));
-    if let Some((own, parent)) = span.nest {
+    let (own, parent) = (span.uid.into(), span.parent.map(u64::from));
+    if span.strict {
         builder.nest_span(track, handle, own, parent);
+    } else if span.named {
+        builder.name_span(track, handle, own, parent);
     }
 }
 
@@ -359,14 +366,10 @@ impl Assembler {
             Class::Thread => (s.first.0, (s.inside == 0).then_some(s.last), None),
             Class::Task => (s.opened, if open { None } else { last_exit.or(s.closed) }, Some(s.busy)),
         };
-        let nest = matches!(class, Class::Task).then(|| (uid, self.parent_in_task(s)));
-        let (function, fields, failed) = (s.function, s.fields.clone(), s.failed);
-        Some(Drawn { uid, place, start, end, function, fields, failed, busy, nest })
-    }
-
-    fn parent_in_task(&self, span: &Live) -> Option<u32> {
-        let parent = self.spans.get(&span.parent?)?;
-        (parent.task.is_some() && parent.task == span.task).then_some(span.parent).flatten()
+        let strict = matches!(class, Class::Task);
+        let named = matches!(class, Class::Thread) && (s.parent.is_some() || s.pointed_at);
+        let (function, fields, failed, parent) = (s.function, s.fields.clone(), s.failed, s.parent);
+        Some(Drawn { uid, place, start, end, function, fields, failed, busy, parent, strict, named })
     }
 
     /// Rows for everything that is not closed. `ended`: and never will be.
@@ -411,7 +414,9 @@ impl Assembler {
                     fields: span.fields.clone(),
                     failed: false,
                     busy: None,
-                    nest: None,
+                    parent: None,
+                    strict: false,
+                    named: false,
                 });
             }
         }

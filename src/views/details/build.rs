@@ -93,17 +93,17 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
     if let Some(f) = facts {
         rows.push(
             Fact::new("Self", format!("{}  ({})", format::duration_exact(f.own), of(f.own, duration)))
-                .hint("Duration without that of the spans directly below"),
+                .hint("Duration without the time in which spans directly below ran"),
         );
     }
-    if let Some(parent) = spans.ancestors(row).nth(1) {
-        let parent_row = &spans.rows[parent as usize];
+    if let Some((on, parent)) = profile.span_ancestors(track, row).nth(1) {
+        let parent_row = &profile.track(on).spans.rows[parent as usize];
         let value = format!(
             "{} of {}",
             of(duration, parent_row.duration()),
             profile.function_name(parent_row.function)
         );
-        rows.push(Fact::new("Of parent", value).go(Item::Span { track, row: parent }));
+        rows.push(Fact::new("Of parent", value).go(Item::Span { track: on, row: parent }));
     }
     rows.push(
         Fact::new("Of run", of(duration, run_length(cx)))
@@ -129,9 +129,9 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
     args(cx, &mut sheet, span.args);
     let path = span_facts::path(profile, track, row, LONGEST_PATH);
     if path.len() > 1 {
-        let step = |&r: &u32| {
-            let name = profile.function_name(spans.rows[r as usize].function).to_owned();
-            (name, Item::Span { track, row: r })
+        let step = |&(track, row): &(TrackId, u32)| {
+            let function = profile.track(track).spans.rows[row as usize].function;
+            (profile.function_name(function).to_owned(), Item::Span { track, row })
         };
         sheet.blocks.push(Block::Path(path.iter().map(step).collect()));
     }

@@ -1,0 +1,237 @@
+//! Costs of spans whose callees ran on other lanes and tracks.
+//!
+//! Time: what such callees cover is not the caller's own time, and where they overlap each other, or go on
+//! beside the caller's other callees, the total above them counts the moment once: a caller that waits two
+//! seconds for branches of one and two seconds has a total of two seconds, not three.
+//!
+//! Other metrics are inclusive as far as the caller's value reaches (the caller of a branch polls it); what a
+//! callee has beyond that adds up.
+
+use std::collections::BTreeMap;
+
+use super::call_tree::CallTree;
+use super::tree_costs::{Costs, cut};
+use crate::jobs::{Cancelled, Job};
+use crate::model::{MetricId, Profile, Span, SpanTable, TrackId};
+
+type Place = (TrackId, u32);
+
+/// Takes the time of such callees from their callers' own costs. Returns what the sums of own costs count more
+/// than once, per node of the caller; `None` when nothing was called so.
+pub(super) fn correct(
+    profile: &Profile,
+    tree: &CallTree,
+    query: &Costs,
+    own: &mut [i64],
+    job: &Job,
+) -> Result<Option<Vec<i64>>, Cancelled> {
+    let families = families(profile, tree);
+    if families.is_empty() {
+        return Ok(None);
+    }
+    let mut twice = vec![0i64; own.len()];
+    for ((track, row), callees) in families {
+        job.checkpoint(0, 0)?;
+        let Some(node) = tree.node_of_span(track, row) else { continue };
+        let family = Family { profile, tree, query, caller: (track, row), callees };
+        let (taken, more) = if family.is_time() { family.time() } else { (family.other(), 0) };
+        let (own, twice) = (&mut own[node as usize], &mut twice[node as usize]);
+        (*own, *twice) = (own.saturating_sub(taken), twice.saturating_add(more));
+    }
+    Ok(Some(twice))
+}
+
+/// Callers with their callees on other lanes and tracks.
+fn families(profile: &Profile, tree: &CallTree) -> BTreeMap<Place, Vec<Place>> {
+    let mut families: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+    for nodes in &tree.tracks {
+        for c in &profile.track(nodes.track).spans.callers {
+            families.entry((c.track, c.parent)).or_default().push((nodes.track, c.row));
+        }
+    }
+    families
+}
+
+struct Family<'a> {
+    profile: &'a Profile,
+    tree: &'a CallTree,
+    query: &'a Costs,
+    caller: Place,
+    callees: Vec<Place>,
+}
+
+impl Family<'_> {
+    fn spans(&self, track: TrackId) -> &SpanTable {
+        &self.profile.track(track).spans
+    }
+
+    fn column(&self, track: TrackId, metric: MetricId) -> Option<&Vec<i64>> {
+        self.spans(track).costs.iter().find(|(m, _)| *m == metric).map(|(_, c)| c)
+    }
+
+    fn is_time(&self) -> bool {
+        self.profile.time_metric() == Some(self.query.metric)
+            && self.column(self.caller.0, self.query.metric).is_none()
+    }
+
+    /// Callees on the caller's own lane.
+    fn nested(&self) -> impl Iterator<Item = Place> + '_ {
+        let (track, caller) = self.caller;
+        let rows = &self.spans(track).rows;
+        let depth = rows[caller as usize].depth;
+        (caller + 1..)
+            .map_while(move |row| rows.get(row as usize).filter(|s| s.depth > depth).map(|s| (row, s)))
+            .filter(move |(_, s)| s.parent == caller)
+            .map(move |(row, _)| (track, row))
+    }
+
+    fn span(&self, (track, row): Place) -> &Span {
+        &self.spans(track).rows[row as usize]
+    }
+
+    /// The part of a span in the range.
+    fn interval(&self, place: Place) -> (i64, i64) {
+        let span = self.span(place);
+        let (from, to) = self.query.range.unwrap_or((i64::MIN, i64::MAX));
+        let start = span.start.clamp(from, to);
+        (start, span.end.clamp(start, to))
+    }
+
+    /// Own time that the callees cover, and time that is counted more than once.
+    fn time(&self) -> (i64, i64) {
+        let caller = self.interval(self.caller);
+        let alive = |place: &Place| self.tree.node_of_span(place.0, place.1).is_some();
+        let nested: Vec<Place> = self.nested().collect();
+        let lengths = |places: &mut dyn Iterator<Item = Place>| {
+            places.map(|p| self.interval(p)).fold(0i64, |sum, (a, b)| sum.saturating_add(b.saturating_sub(a)))
+        };
+        let all = || nested.iter().chain(&self.callees).copied();
+        let covered = covered(all().map(|p| self.interval(p)).collect(), Some(caller));
+        let taken = covered.saturating_sub(lengths(&mut nested.iter().copied()));
+        let once = self::covered(all().filter(alive).map(|p| self.interval(p)).collect(), None);
+        (taken, lengths(&mut all().filter(alive)).saturating_sub(once))
+    }
+
+    /// What the callees have of the caller's own value.
+    fn other(&self) -> i64 {
+        let value = |place: Place| {
+            let (start, end) = (self.span(place).start, self.span(place).end);
+            let value = self.column(place.0, self.query.metric).map_or(0, |c| c[place.1 as usize]);
+            cut(value, start, end, self.query.range)
+        };
+        let sum = |places: &mut dyn Iterator<Item = Place>| places.map(value).fold(0i64, i64::saturating_add);
+        let own = value(self.caller).saturating_sub(sum(&mut self.nested()));
+        sum(&mut self.callees.iter().copied()).clamp(0, own.max(0))
+    }
+}
+
+/// Length of the union of intervals, cut to `within`.
+pub(super) fn covered(mut intervals: Vec<(i64, i64)>, within: Option<(i64, i64)>) -> i64 {
+    intervals.sort_unstable();
+    let (from, to) = within.unwrap_or((i64::MIN, i64::MAX));
+    let (mut sum, mut reached) = (0i64, from);
+    for (start, end) in intervals {
+        let (start, end) = (start.max(reached), end.min(to));
+        if end > start {
+            sum = sum.saturating_add(end.saturating_sub(start));
+            reached = end;
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::analysis::callers::{Callers, Reach};
+    use crate::analysis::flame_rows::{Merged, MergedOrder};
+    use crate::analysis::testing::{ask, dump, function};
+    use crate::analysis::{Costs, Scope};
+    use crate::model::*;
+    use crate::query::Subject;
+
+    /// main 0..120 calls fetch 0..20, gather 20..40 with branches 20..30 and 20..40, and a task 50..110 that
+    /// has a track of its own.
+    fn gathered() -> Subject {
+        let mut b = ProfileBuilder::new("test");
+        let busy = {
+            b.metric(Metric::time());
+            b.metric(Metric::new("busy", "Busy", Unit::Nanoseconds))
+        };
+        let spec = |name, sort| TrackSpec { name, process: "", kind: TrackKind::Task, sort };
+        let (main, other) = (b.track(spec("main", 1)), b.track(spec("task", 0)));
+        for (i, (track, name, start, end, parent, polled)) in [
+            (main, "main", 0, 120, None, 20),
+            (main, "fetch", 0, 20, Some(0), 2),
+            (main, "gather", 20, 40, Some(0), 9),
+            (main, "call", 20, 30, Some(2), 3),
+            (main, "call", 20, 40, Some(2), 4),
+            (main, "inner", 25, 35, Some(4), 1),
+            (other, "task", 50, 110, Some(0), 15),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let f = b.function(FunctionSpec::named(name));
+            let handle = b.span(track, start, end, f, ArgsRef::NONE);
+            b.nest_span(track, handle, i as u64, parent);
+            b.span_cost(track, handle, busy, polled);
+        }
+        Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) }
+    }
+
+    fn tree(s: &Subject, metric: u32, range: Option<(i64, i64)>) -> (String, i64) {
+        let costs = ask(s, &Costs { scope: Scope::default(), metric: MetricId(metric), range });
+        (dump(&s.profile, &costs), costs.sum)
+    }
+
+    #[test]
+    fn branches_stand_under_their_caller_and_moments_count_once() {
+        let s = gathered();
+        let (text, sum) = tree(&s, 0, None);
+        assert_eq!(text, "main 120/20 >fetch 20/20 >gather 20/0 >>call 30/20 >>>inner 10/10 >task 60/60");
+        assert_eq!(sum, 120);
+        let (text, sum) = tree(&s, 0, Some((25, 60)));
+        assert_eq!(text, "main 35/10 >fetch 0/0 >gather 15/0 >>call 20/10 >>>inner 10/10 >task 10/10");
+        assert_eq!(sum, 35);
+    }
+
+    #[test]
+    fn other_costs_are_inclusive_as_far_as_the_caller_reaches() {
+        let s = gathered();
+        let (text, sum) = tree(&s, 1, None);
+        assert_eq!(text, "main 26/0 >fetch 2/2 >gather 9/2 >>call 7/6 >>>inner 1/1 >task 15/15");
+        assert_eq!(sum, 26, "main polled 20, of which 9 may be its task's; the task polled 15");
+    }
+
+    #[test]
+    fn callers_and_flame_chart_show_them_too() {
+        let s = gathered();
+        let query = Callers {
+            scope: Scope::default(),
+            metric: MetricId(0),
+            range: None,
+            function: function(&s.profile, "call"),
+            reach: Reach::Direct,
+        };
+        let callers = &ask(&s, &query).callers;
+        assert_eq!(callers.len(), 1);
+        assert_eq!(callers[0].symbol.map(|c| c.label(&s.profile)), Some("gather"));
+        assert_eq!(callers[0].total, Some(30));
+        let costs = Costs { scope: Scope::default(), metric: MetricId(0), range: None };
+        let rows = ask(&s, &Merged { costs, order: MergedOrder::Name });
+        let widths: Vec<Vec<(String, i64)>> = (0..rows.len() as u32)
+            .map(|row| {
+                let level = rows.finest(row);
+                let boxes = (0..level.len()).map(|i| level.get(i));
+                boxes.map(|b| (b.who.label(&s.profile).to_owned(), b.length())).collect()
+            })
+            .collect();
+        let named =
+            |row: usize| widths[row].iter().map(|(n, w)| format!("{n} {w}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(named(1), "fetch 20, gather 20, task 60");
+        assert_eq!(named(2), "call 20", "as wide as its caller has room");
+        assert_eq!(named(3), "inner 6");
+    }
+}
