@@ -22,6 +22,7 @@ pub mod runs;
 pub mod scope;
 pub mod search;
 pub mod span_facts;
+pub mod stages;
 #[cfg(test)]
 pub mod testing;
 pub mod tree_costs;

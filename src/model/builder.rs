@@ -499,8 +499,8 @@ impl ProfileBuilder {
     }
 
     /// What is known about the place of a span.
-    pub(super) fn nesting_of(&self, track: TrackId, handle: usize) -> lanes::Nesting {
-        self.nesting.get(&track).and_then(|t| t.get(handle)).copied().unwrap_or_default()
+    pub(super) fn nesting_of(&self, track: TrackId, handle: usize) -> Option<&lanes::Nesting> {
+        self.names.get(&track)?.get(handle as u32)
     }
 
     /// Forgets all but the first so many instants, links, requests and sets of details, spans per track
@@ -520,8 +520,8 @@ impl ProfileBuilder {
             let rows = spans(i);
             track.spans.rows.truncate(rows);
             track.spans.costs.iter_mut().for_each(|(_, column)| column.truncate(rows));
-            if let Some(nesting) = self.nesting.get_mut(&TrackId::from_index(i)) {
-                nesting.truncate(rows);
+            if let Some(names) = self.names.get_mut(&TrackId::from_index(i)) {
+                names.truncate(rows);
             }
         }
         for (i, counter) in p.counters.iter_mut().enumerate() {
@@ -536,7 +536,6 @@ impl ProfileBuilder {
         let Self { meta, rebase, mut profile, graph, mut names, mut calls } = self;
         profile.meta = meta;
         let end = last_time(&profile);
-        names.values_mut().for_each(lanes::Names::settle);
         let known = names.values().flat_map(lanes::Names::iter).map(|n| n.own).collect();
         let mut named = callers::Named::default();
         for (i, track) in profile.tracks.iter_mut().enumerate() {

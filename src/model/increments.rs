@@ -137,6 +137,14 @@ fn optional(value: Option<u32>, w: &mut Writer) {
     w.unsigned(value.map_or(0, |v| u64::from(v) + 1));
 }
 
+/// 0 for nothing; otherwise 1, and 2 when it is strict, and 4 when a parent is known, and the numbers.
+fn nesting(name: Option<&Nesting>, w: &mut Writer) {
+    let Some(name) = name else { return w.byte(0) };
+    w.byte(1 | u8::from(name.strict) << 1 | u8::from(name.parent.is_some()) << 2);
+    w.unsigned(name.own);
+    name.parent.into_iter().for_each(|parent| w.unsigned(parent));
+}
+
 /// Tracks with new spans: number, count, rows.
 fn spans(b: &ProfileBuilder, cursor: &mut Cursor, w: &mut Writer) {
     let tracks = &b.so_far().tracks;
@@ -158,9 +166,7 @@ fn spans(b: &ProfileBuilder, cursor: &mut Cursor, w: &mut Writer) {
             w.unsigned(span.function.0.into());
             w.choice(&STATUSES, &span.status);
             args(span.args, w);
-            let nesting = b.nesting_of(TrackId::from_index(i), row);
-            optional(nesting.own, w);
-            optional(nesting.parent, w);
+            nesting(b.nesting_of(TrackId::from_index(i), row), w);
             for (_, column) in &table.costs {
                 w.signed(column.get(row).copied().unwrap_or(0));
             }
@@ -354,11 +360,15 @@ impl Replay {
             let function = row(&self.functions, r.unsigned()?)?;
             let status = r.choice(&STATUSES)?;
             let args = self.args(r)?;
-            let nesting = Nesting { own: number(r)?, parent: number(r)? };
+            let kind = r.byte()?;
+            let own = if kind == 0 { 0 } else { r.unsigned()? };
+            let parent = if kind & 4 == 0 { None } else { Some(r.unsigned()?) };
             let handle = b.open_span(track, start, function, args);
             b.close_span(track, handle, end, status);
-            if let Some(own) = nesting.own {
-                b.nest_span(track, handle, own, nesting.parent);
+            match kind {
+                0 => {}
+                _ if kind & 2 == 0 => b.name_span(track, handle, own, parent),
+                _ => b.nest_span(track, handle, own, parent),
             }
             for &metric in &metrics {
                 b.span_cost(track, handle, metric, r.signed()?);
@@ -419,10 +429,6 @@ impl Replay {
     }
 }
 
-fn number(r: &mut Reader<'_>) -> Result<Option<u32>, Damaged> {
-    option(r)?.map(|n| u32::try_from(n).map_err(|_| Damaged)).transpose()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{FunctionSpec, Severity, SpanStatus, TrackKind, Unit, dump};
@@ -440,8 +446,8 @@ mod tests {
         let outer = b.span(track, n * 10, n * 10 + 8, f, args);
         let inner = b.open_span(track, n * 10 + 2, f, ArgsRef::NONE);
         b.close_span(track, inner, n * 10 + 4, SpanStatus::Error);
-        b.nest_span(track, outer, n as u32 * 2, None);
-        b.nest_span(track, inner, n as u32 * 2 + 1, Some(n as u32 * 2));
+        b.nest_span(track, outer, n as u64 * 2, None);
+        b.nest_span(track, inner, n as u64 * 2 + 1, Some(n as u64 * 2));
         b.span_cost(track, inner, busy, n);
         let counter = if n == 0 { b.counter("RSS", "", Unit::Bytes) } else { CounterId(0) };
         b.point(counter, n, n as f64);

@@ -48,22 +48,24 @@ pub(super) struct Nesting {
 pub(super) struct Names(Vec<Nesting>);
 
 impl Names {
+    /// Keeps them in order, which costs nothing when spans are named as they come.
     pub(super) fn push(&mut self, name: Nesting) {
-        self.0.push(name);
-    }
-
-    /// Sorts the names; of several for one span the last one counts.
-    pub(super) fn settle(&mut self) {
-        if !self.0.is_sorted_by(|a, b| a.handle < b.handle) {
-            self.0.sort_by_key(|n| n.handle);
-            self.0.reverse();
-            self.0.dedup_by_key(|n| n.handle);
-            self.0.reverse();
+        if self.0.last().is_none_or(|last| last.handle < name.handle) {
+            return self.0.push(name);
+        }
+        match self.0.binary_search_by_key(&name.handle, |n| n.handle) {
+            Ok(at) => self.0[at] = name,
+            Err(at) => self.0.insert(at, name),
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Nesting> {
         self.0.iter()
+    }
+
+    /// Forgets all but those of the first `rows` spans.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.0.retain(|n| (n.handle as usize) < rows);
     }
 
     pub(super) fn get(&self, handle: u32) -> Option<&Nesting> {
@@ -313,7 +315,6 @@ mod tests {
         for (handle, own, parent) in [(3, 10, 9), (2, 9, 7), (1, 8, 7), (0, 7, 99)] {
             names.push(Nesting { handle, own, parent: Some(parent), strict: true });
         }
-        names.settle();
         let t = freeze(rows, vec![], &names, &FxHashSet::from_iter([7, 8, 9, 10])).table;
         let last = t.rows.iter().find(|s| s.function.0 == 3).unwrap();
         assert_eq!(t.rows[last.parent as usize].function.0, 2);

@@ -1,0 +1,512 @@
+//! From spans, callers and links to stages and what they wait for.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::net::{Arrow, Measured, NONE, Net};
+use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
+use crate::analysis::runs::runs;
+use crate::analysis::scope::TimeRange;
+use crate::jobs::{Cancelled, Job};
+use crate::model::{NO_ROW, Profile, Span, SpanTable, TrackId, TrackKind};
+
+/// Most stages of the level that is chosen when nobody chooses one.
+const OVERLOOKED: usize = 160;
+/// Deepest level.
+const DEEPEST: u32 = 24;
+/// Most stages of a graph.
+const MOST: usize = 200_000;
+/// A stretch of own time is a stage from this part of the whole on.
+const LEAST_STRETCH: i64 = 200;
+/// How far back a stage is searched that holds a moment.
+const LOOK_BACK: usize = 64;
+/// Most stages that are listed as waited for by one.
+const MOST_EDGES: usize = 16;
+/// Most rows of a track.
+const MOST_LANES: usize = 128;
+
+type Place = (TrackId, u32);
+
+pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<StageGraph, Cancelled> {
+    let has_spans = |id: &TrackId| !profile.track(*id).spans.rows.is_empty();
+    let tracks: Vec<TrackId> = query.scope.work_tracks(profile).filter(has_spans).collect();
+    let forest = Forest::new(profile, &tracks, query.range);
+    let (level, deepest) = forest.level(query.level, job)?;
+    let bounds = query.range.or_else(|| profile.time_bounds()).unwrap_or_default();
+    let mut builder = Builder {
+        forest: &forest,
+        level,
+        least: (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1),
+        stages: Vec::new(),
+        net: Net::default(),
+        left_out: 0,
+    };
+    for &track in &tracks {
+        builder.track(track, job)?;
+    }
+    let Builder { mut stages, mut net, left_out, .. } = builder;
+    sort_stages(&mut stages, &mut net);
+    links(profile, &stages, &mut net, job)?;
+    net.settle();
+    let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
+    Ok(finish(graph, &tracks))
+}
+
+/// Spans with what they called, wherever that ran.
+struct Forest<'a> {
+    profile: &'a Profile,
+    tracks: Vec<TrackId>,
+    range: TimeRange,
+    /// First row after each subtree, per track.
+    ends: FxHashMap<TrackId, Vec<u32>>,
+    callees: FxHashMap<Place, Vec<Place>>,
+    called: FxHashSet<Place>,
+}
+
+impl<'a> Forest<'a> {
+    fn new(profile: &'a Profile, tracks: &[TrackId], range: TimeRange) -> Self {
+        let mut callees: FxHashMap<Place, Vec<Place>> = FxHashMap::default();
+        let mut called = FxHashSet::default();
+        for run in runs(profile, tracks) {
+            if let Some(caller) = run.caller {
+                callees.entry(caller).or_default().push((run.track, run.rows.start));
+                called.insert((run.track, run.rows.start));
+            }
+        }
+        let ends = tracks.iter().map(|&id| (id, profile.track(id).spans.subtree_ends())).collect();
+        Self { profile, tracks: tracks.to_vec(), range, ends, callees, called }
+    }
+
+    fn spans(&self, track: TrackId) -> &SpanTable {
+        &self.profile.track(track).spans
+    }
+
+    fn span(&self, (track, row): Place) -> &Span {
+        &self.spans(track).rows[row as usize]
+    }
+
+    fn end_of(&self, (track, row): Place) -> u32 {
+        self.ends.get(&track).and_then(|e| e.get(row as usize)).copied().unwrap_or(row + 1)
+    }
+
+    fn touches(&self, (start, end): (i64, i64)) -> bool {
+        self.range.is_none_or(|(from, to)| start < to && (end > from || start >= from))
+    }
+
+    fn is_seen(&self, place: Place) -> bool {
+        let span = self.span(place);
+        self.touches((span.start, span.end))
+    }
+
+    fn has_children(&self, place: Place) -> bool {
+        self.end_of(place) > place.1 + 1 || self.callees.contains_key(&place)
+    }
+
+    /// All that a span called, seen or not.
+    fn children(&self, place: Place) -> Vec<Place> {
+        let end = self.end_of(place);
+        let first = Some(place.1 + 1).filter(|&row| row < end);
+        let nested =
+            std::iter::successors(first, |&row| Some(self.end_of((place.0, row))).filter(|&next| next < end));
+        let beside = self.callees.get(&place).into_iter().flatten().copied();
+        nested.map(|row| (place.0, row)).chain(beside).collect()
+    }
+
+    fn roots(&self, track: TrackId) -> Vec<Place> {
+        let rows = (0u32..).zip(&self.spans(track).rows);
+        rows.filter(|(_, s)| s.parent == NO_ROW)
+            .map(|(row, _)| (track, row))
+            .filter(|place| !self.called.contains(place) && self.is_seen(*place))
+            .collect()
+    }
+
+    /// The level to show and the deepest one.
+    fn level(&self, wanted: Option<u32>, job: &Job) -> Result<(u32, u32), Cancelled> {
+        // Stages that a level adds, and those that all deeper levels keep.
+        let (mut at, mut leaves) = ([0usize; DEEPEST as usize + 1], [0usize; DEEPEST as usize + 1]);
+        let mut open: Vec<(Place, u32)> =
+            self.tracks.iter().flat_map(|&t| self.roots(t)).map(|place| (place, 0)).collect();
+        let mut seen = 0u64;
+        while let Some((place, depth)) = open.pop() {
+            seen += 1;
+            if seen.is_multiple_of(65_536) {
+                job.checkpoint(seen, self.profile.span_count() as u64)?;
+            }
+            at[depth as usize] += 1;
+            if !self.has_children(place) {
+                leaves[depth as usize] += 1;
+            } else if depth < DEEPEST {
+                let children = self.children(place).into_iter().filter(|&c| self.is_seen(c));
+                open.extend(children.map(|c| (c, depth + 1)));
+            }
+        }
+        let deepest = at.iter().rposition(|&n| n > 0).unwrap_or(0) as u32;
+        if let Some(level) = wanted {
+            return Ok((level.min(deepest), deepest));
+        }
+        let mut level = 0;
+        let mut kept = 0;
+        let mut fewer = 0;
+        for depth in 0..=deepest {
+            let stages = kept + at[depth as usize];
+            // A single stage that holds everything says nothing.
+            if stages <= OVERLOOKED || fewer < 2 {
+                level = depth;
+                fewer = stages;
+            }
+            kept += leaves[depth as usize];
+        }
+        Ok((level, deepest))
+    }
+}
+
+/// A caller, or the outermost spans of a track, and what is to be put into order there.
+struct Group {
+    caller: Option<Place>,
+    /// Events of the caller.
+    events: Option<(u32, u32)>,
+    children: Vec<Place>,
+    depth: u32,
+    /// False when its members do not wait for each other.
+    chained: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Member {
+    start: i64,
+    end: i64,
+    place: Place,
+    /// 0 for a span, otherwise the number of a stretch of the caller's own time.
+    part: u32,
+    busy: Option<i64>,
+}
+
+/// A member that has begun: its end, the event of that, and the event that it waited for.
+type Running = BinaryHeap<Reverse<(i64, u32, u32)>>;
+
+struct Builder<'a> {
+    forest: &'a Forest<'a>,
+    level: u32,
+    least: i64,
+    stages: Vec<Stage>,
+    net: Net,
+    left_out: usize,
+}
+
+impl Builder<'_> {
+    fn track(&mut self, track: TrackId, job: &Job) -> Result<(), Cancelled> {
+        let chained = self.forest.profile.track(track).kind != TrackKind::Async;
+        let children = self.forest.roots(track);
+        let mut open = vec![Group { caller: None, events: None, children, depth: 0, chained }];
+        while let Some(group) = open.pop() {
+            job.checkpoint(0, 0)?;
+            self.group(&group, &mut open);
+        }
+        Ok(())
+    }
+
+    fn group(&mut self, group: &Group, open: &mut Vec<Group>) {
+        let mut running = Running::new();
+        let mut now = group.events.map(|e| e.0);
+        for member in self.members(group) {
+            if self.stages.len() >= MOST {
+                self.left_out += 1;
+                continue;
+            }
+            if group.chained {
+                now = self.join(now, &mut running, member.start);
+            }
+            let events = (self.net.event(member.start), self.net.event(member.end));
+            if let Some(now) = now {
+                self.net.wait(now, events.0);
+            }
+            running.push(Reverse((member.end, events.1, now.unwrap_or(NONE))));
+            let expanded =
+                member.part == 0 && group.depth < self.level && self.forest.has_children(member.place);
+            if expanded {
+                open.push(Group {
+                    caller: Some(member.place),
+                    events: Some(events),
+                    children: self.forest.children(member.place),
+                    depth: group.depth + 1,
+                    chained: true,
+                });
+            } else {
+                self.stage(&member, events);
+            }
+        }
+        if let (Some(caller), Some((_, end))) = (group.caller, group.events) {
+            let joined = self.join(now, &mut running, self.forest.span(caller).end);
+            joined.into_iter().for_each(|event| self.net.wait(event, end));
+        }
+    }
+
+    /// What a member that starts at `time` waits for: everything that has ended.
+    fn join(&mut self, now: Option<u32>, running: &mut Running, time: i64) -> Option<u32> {
+        let mut ended = Vec::new();
+        while running.peek().is_some_and(|Reverse((end, ..))| *end <= time) {
+            ended.extend(running.pop().map(|Reverse(r)| r));
+        }
+        match ended[..] {
+            [] => now,
+            // It waited for `now` itself.
+            [(_, event, waited)] if Some(waited) == now || now.is_none() => Some(event),
+            _ => {
+                let latest = ended.iter().map(|e| e.0).max().unwrap_or(time);
+                let before = now.map(|e| self.net.events[e as usize].time);
+                let event = self.net.event(before.map_or(latest, |t| t.max(latest)));
+                now.into_iter().for_each(|from| self.net.wait(from, event));
+                ended.iter().for_each(|e| self.net.wait(e.1, event));
+                Some(event)
+            }
+        }
+    }
+
+    fn members(&self, group: &Group) -> Vec<Member> {
+        let forest = self.forest;
+        let member = |&place: &Place| {
+            let span = forest.span(place);
+            Member { start: span.start, end: span.end, place, part: 0, busy: forest.busy(place) }
+        };
+        let mut members: Vec<Member> =
+            group.children.iter().filter(|&&c| forest.is_seen(c)).map(member).collect();
+        if let Some(caller) = group.caller {
+            members.extend(self.stretches(caller, &group.children));
+        }
+        members.sort_by_key(|m| (m.start, m.end, m.part));
+        members
+    }
+
+    /// Long stretches of a caller's own time.
+    fn stretches(&self, caller: Place, children: &[Place]) -> Vec<Member> {
+        let span = self.forest.span(caller);
+        let mut covered: Vec<(i64, i64)> =
+            children.iter().map(|&c| self.forest.span(c)).map(|s| (s.start, s.end)).collect();
+        covered.sort_unstable();
+        covered.push((span.end, span.end));
+        let mut reached = span.start;
+        let mut found: Vec<Member> = Vec::new();
+        for (start, end) in covered {
+            let stretch = (reached, start.min(span.end));
+            if stretch.1.saturating_sub(stretch.0) >= self.least && self.forest.touches(stretch) {
+                let part = found.len() as u32 + 1;
+                found.push(Member { start: stretch.0, end: stretch.1, place: caller, part, busy: None });
+            }
+            reached = reached.max(end);
+        }
+        if let [only] = &mut found[..] {
+            only.busy = self.forest.own_busy(caller, children);
+        }
+        found
+    }
+
+    fn stage(&mut self, member: &Member, events: (u32, u32)) {
+        let span = self.forest.span(member.place);
+        let stage = self.stages.len() as u32;
+        let delay = member.end.saturating_sub(member.start);
+        self.net.arrow(Arrow { from: events.0, to: events.1, delay, of: stage, link: false });
+        self.net.of_stage.push(events);
+        self.stages.push(Stage {
+            id: StageId { track: member.place.0, row: member.place.1, part: member.part },
+            function: span.function,
+            start: member.start,
+            end: member.end,
+            status: span.status,
+            busy: member.busy,
+            lane: 0,
+            slack: 0,
+            on_path: 0,
+            critical: false,
+        });
+    }
+}
+
+impl Forest<'_> {
+    /// Polled time of a span, with all it called on its track.
+    fn busy(&self, (track, row): Place) -> Option<i64> {
+        let metric = self.profile.metric_by_key("busy")?;
+        let column = self.spans(track).costs.iter().find(|(m, _)| *m == metric)?;
+        column.1.get(row as usize).copied()
+    }
+
+    /// Polled time of a span without what it called on its track.
+    fn own_busy(&self, place: Place, children: &[Place]) -> Option<i64> {
+        let below: i64 = children.iter().filter(|c| c.0 == place.0).filter_map(|&c| self.busy(c)).sum();
+        self.busy(place).map(|all| (all - below).max(0))
+    }
+}
+
+/// Sorts stages by start and tells the events.
+fn sort_stages(stages: &mut Vec<Stage>, net: &mut Net) {
+    let mut order: Vec<u32> = (0..stages.len() as u32).collect();
+    order.sort_by_key(|&i| (stages[i as usize].start, Reverse(stages[i as usize].end), i));
+    let mut new_of = vec![0u32; stages.len()];
+    (0u32..).zip(&order).for_each(|(new, &old)| new_of[old as usize] = new);
+    *stages = order.iter().map(|&i| stages[i as usize]).collect();
+    net.of_stage = order.iter().map(|&i| net.of_stage[i as usize]).collect();
+    net.arrows.iter_mut().filter(|a| a.of != NONE).for_each(|a| a.of = new_of[a.of as usize]);
+}
+
+/// Adds the links of the profile.
+fn links(profile: &Profile, stages: &[Stage], net: &mut Net, job: &Job) -> Result<(), Cancelled> {
+    let mut on: FxHashMap<TrackId, Vec<u32>> = FxHashMap::default();
+    for (i, stage) in (0u32..).zip(stages) {
+        on.entry(stage.id.track).or_default().push(i);
+    }
+    for (n, link) in profile.links.iter().enumerate() {
+        if n % 4096 == 0 {
+            job.checkpoint(n as u64, profile.links.len() as u64)?;
+        }
+        let (Some(from), Some(to)) = (on.get(&link.from.0), on.get(&link.to.0)) else { continue };
+        let (Some(a), Some(b)) = (cause(stages, from, link.from.1), effect(stages, to, link.to.1)) else {
+            continue;
+        };
+        if a != b {
+            add_link(stages, net, (a, link.from.1), (b, link.to.1));
+        }
+    }
+    Ok(())
+}
+
+fn add_link(stages: &[Stage], net: &mut Net, (a, cause): (u32, i64), (b, effect): (u32, i64)) {
+    let (first, second) = (&stages[a as usize], &stages[b as usize]);
+    if first.start > second.start {
+        return;
+    }
+    let (starts, ends) = (net.of_stage[a as usize], net.of_stage[b as usize]);
+    // What is waited for: the end of the cause, or the moment in it.
+    let (from, delay, of) = if cause >= first.end {
+        (starts.1, 0, NONE)
+    } else {
+        (starts.0, cause.saturating_sub(first.start).max(0), a)
+    };
+    if effect <= second.start || second.start >= cause {
+        net.arrow(Arrow { from, to: ends.0, delay, of, link: true });
+    } else if of == NONE {
+        // It arrived while the effect ran: what came after it could not end earlier.
+        let rest = second.end.saturating_sub(effect.max(first.end)).max(0);
+        net.arrow(Arrow { from, to: ends.1, delay: rest, of: NONE, link: true });
+    }
+}
+
+/// The stage in which a cause happened: the last one to start that holds it, or the last one that had ended.
+fn cause(stages: &[Stage], on: &[u32], time: i64) -> Option<u32> {
+    let begun = on.partition_point(|&i| stages[i as usize].start <= time);
+    let recent = || on[..begun].iter().rev().take(LOOK_BACK).copied();
+    recent()
+        .find(|&i| stages[i as usize].end >= time)
+        .or_else(|| recent().max_by_key(|&i| stages[i as usize].end))
+}
+
+/// The stage at which an effect arrived: one that starts then, holds it, or is the next.
+fn effect(stages: &[Stage], on: &[u32], time: i64) -> Option<u32> {
+    let next = on.partition_point(|&i| stages[i as usize].start < time);
+    let starts = on.get(next).copied();
+    if starts.is_some_and(|i| stages[i as usize].start == time) {
+        return starts;
+    }
+    let holds = |i: &u32| stages[*i as usize].end > time;
+    on[..next].iter().rev().take(LOOK_BACK).copied().find(holds).or(starts)
+}
+
+fn finish(mut graph: StageGraph, tracks: &[TrackId]) -> StageGraph {
+    let times: Vec<i64> = graph.net.events.iter().map(|e| e.time).collect();
+    let (Some(&start), Some(&end)) = (times.iter().min(), times.iter().max()) else { return graph };
+    (graph.start, graph.end) = (start, end);
+    let latest = graph.net.latest(end);
+    for (stage, events) in graph.stages.iter_mut().zip(&graph.net.of_stage) {
+        stage.slack = latest[events.1 as usize].saturating_sub(times[events.1 as usize]).max(0);
+    }
+    graph.path = path(&graph.net, &times, start, &Measured);
+    for step in &graph.path {
+        if let Step::Stage { stage, length } = *step {
+            let stage = &mut graph.stages[stage as usize];
+            (stage.critical, stage.on_path) = (true, stage.on_path.saturating_add(length));
+        }
+    }
+    set_lanes(&mut graph, tracks);
+    set_edges(&mut graph);
+    graph
+}
+
+/// The critical path, first to last.
+pub(super) fn path(net: &Net, times: &[i64], start: i64, lengths: &impl super::net::Lengths) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let first = net.walk(times, lengths, |stage, from, to| {
+        let step = match (stage, steps.last_mut()) {
+            (NONE, Some(Step::Gap { from: gap, .. })) if *gap == to => {
+                *gap = from;
+                return;
+            }
+            (NONE, _) => Step::Gap { from, to, explained: true },
+            _ => Step::Stage { stage, length: to.saturating_sub(from) },
+        };
+        steps.push(step);
+    });
+    if let Some(first) = first.map(|e| times[e as usize]).filter(|&t| t > start) {
+        steps.push(Step::Gap { from: start, to: first, explained: false });
+    }
+    steps.reverse();
+    steps
+}
+
+/// Puts stages of a track that overlap into different rows.
+fn set_lanes(graph: &mut StageGraph, tracks: &[TrackId]) {
+    let mut ends: FxHashMap<TrackId, Vec<i64>> = FxHashMap::default();
+    for stage in &mut graph.stages {
+        let rows = ends.entry(stage.id.track).or_default();
+        let free = rows.iter().position(|&end| end <= stage.start);
+        let row = free.unwrap_or_else(|| {
+            if rows.len() < MOST_LANES {
+                rows.push(i64::MIN);
+            }
+            rows.len() - 1
+        });
+        rows[row] = rows[row].max(stage.end);
+        stage.lane = row as u32;
+    }
+    let rows = tracks.iter().filter_map(|&track| Some((track, ends.get(&track)?.len() as u32)));
+    graph.tracks = rows.map(|(track, lanes)| StageTrack { track, lanes }).collect();
+}
+
+/// Who waited for whom, past the events that are no stages.
+fn set_edges(graph: &mut StageGraph) {
+    let net = &graph.net;
+    let mut ends_of: FxHashMap<u32, u32> = FxHashMap::default();
+    for (stage, events) in (0u32..).zip(&net.of_stage) {
+        ends_of.insert(events.1, stage);
+    }
+    let on_path: FxHashSet<(u32, u32)> = {
+        let stages: Vec<u32> = graph.path_stages().map(|(stage, _)| stage).collect();
+        stages.windows(2).map(|w| (w[0], w[1])).collect()
+    };
+    let mut edges = Vec::new();
+    for (to, events) in (0u32..).zip(&net.of_stage) {
+        let (mut open, mut seen) = (vec![events.0, events.1], FxHashSet::default());
+        let mut found: Vec<StageEdge> = Vec::new();
+        while let Some(event) = open.pop() {
+            let before = found.len();
+            let mut further = Vec::new();
+            for arrow in net.incoming(event).filter(|a| a.of != to) {
+                let from = if arrow.of == NONE { ends_of.get(&arrow.from).copied() } else { Some(arrow.of) };
+                match from {
+                    Some(from) => {
+                        let critical = on_path.contains(&(from, to));
+                        found.push(StageEdge { from, to, link: arrow.link, critical });
+                    }
+                    None => further.push(arrow.from),
+                }
+            }
+            // Events before a join matter only when no stage ended there.
+            let passed = found.len() > before && event != events.0 && event != events.1;
+            open.extend(further.into_iter().filter(|e| !passed && seen.insert(*e) && seen.len() < 64));
+        }
+        found.sort_by_key(|e| (Reverse(e.critical), Reverse(graph.stages[e.from as usize].end), e.from));
+        found.dedup_by_key(|e| e.from);
+        found.truncate(MOST_EDGES);
+        edges.extend(found);
+    }
+    graph.edges = edges;
+}

@@ -1,0 +1,211 @@
+//! The stage graph: what waited for what, which chain of stages decided the end, and what a change would bring.
+//!
+//! A stage is a span without callees, a span at the chosen level, or a stretch of a caller's own time between
+//! its callees. Stages wait for those that ended before them in the same caller or track, for their
+//! spawner, and for the causes of links. What lies between two of them and has no stage of its own is a gap.
+//!
+//! All dependencies are between events (start and end of a stage or a caller): an event is at the latest of
+//! what it waits for, plus the measured gap. So the measured times are a solution, the critical path is found by
+//! walking back, slack by a pass from the end, and a what-if by solving again with other lengths. What-ifs are
+//! estimates: a wait that no caller, order or link tells of stays where it was.
+
+mod build;
+mod net;
+#[cfg(test)]
+mod tests;
+mod what_if;
+
+pub use what_if::{Change, Estimate, Gain, Gains, Outcome, WhatIf};
+
+use crate::jobs::Cancelled;
+use crate::model::{FunctionId, Profile, SpanStatus, TrackId};
+use crate::query::{Context, Query};
+
+use super::scope::{Scope, TimeRange};
+use net::Net;
+
+/// Names a stage within a revision of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StageId {
+    /// Track of its span.
+    pub track: TrackId,
+    /// Row of its span.
+    pub row: u32,
+    /// 0 for the whole span, otherwise which stretch of its own time.
+    pub part: u32,
+}
+
+/// A stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Which.
+    pub id: StageId,
+    /// What ran.
+    pub function: FunctionId,
+    /// Start, ns.
+    pub start: i64,
+    /// End, ns.
+    pub end: i64,
+    /// How its span ended.
+    pub status: SpanStatus,
+    /// Time in which it was polled, where the recorder knows; the rest it waited.
+    pub busy: Option<i64>,
+    /// Row within its track: stages of a row do not overlap.
+    pub lane: u32,
+    /// How much later it could end without a later end of the whole, ns.
+    pub slack: i64,
+    /// How much of it is on the critical path, ns.
+    pub on_path: i64,
+    /// True when it is on the critical path, be it for a moment only.
+    pub critical: bool,
+}
+
+impl Stage {
+    /// Length, ns.
+    #[must_use]
+    pub fn duration(&self) -> i64 {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// One stage waits for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageEdge {
+    /// The stage that is waited for.
+    pub from: u32,
+    /// The stage that waits.
+    pub to: u32,
+    /// True for a link of the profile (a flow, a launch).
+    pub link: bool,
+    /// True when the critical path goes along it.
+    pub critical: bool,
+}
+
+/// A stretch of the critical path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A stage, or the part of it up to what it started.
+    Stage {
+        /// Which.
+        stage: u32,
+        /// Length on the path, ns.
+        length: i64,
+    },
+    /// No stage of the path ran.
+    Gap {
+        /// Start, ns.
+        from: i64,
+        /// End, ns.
+        to: i64,
+        /// False when nothing is known that ran before it: a missing link, or the start of another track.
+        explained: bool,
+    },
+}
+
+/// A track with stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageTrack {
+    /// Which.
+    pub track: TrackId,
+    /// Number of its rows.
+    pub lanes: u32,
+}
+
+/// The graph.
+#[derive(Clone, Debug, Default)]
+pub struct StageGraph {
+    /// Stages by start.
+    pub stages: Vec<Stage>,
+    /// Who waited for whom, by the waiting stage. Of many that one stage waited for only some are listed.
+    pub edges: Vec<StageEdge>,
+    /// Tracks with stages, in display order.
+    pub tracks: Vec<StageTrack>,
+    /// The critical path from the start to the end; its lengths add up to the total.
+    pub path: Vec<Step>,
+    /// Start of the first stage, ns.
+    pub start: i64,
+    /// End of the last one, ns.
+    pub end: i64,
+    /// The level that is shown: spans with so many callers are stages as a whole.
+    pub level: u32,
+    /// Deepest level there is.
+    pub deepest: u32,
+    /// Spans that are not considered because there are too many.
+    pub left_out: usize,
+    net: Net,
+}
+
+impl StageGraph {
+    /// From the first start to the last end, ns.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// What part of the total stages of the critical path take; the rest are gaps. `None` without length.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        let on_path: i64 = self.stages.iter().map(|s| s.on_path).fold(0, i64::saturating_add);
+        (self.total() > 0).then(|| on_path as f64 / self.total() as f64)
+    }
+
+    /// The stage with an id.
+    #[must_use]
+    pub fn find(&self, id: StageId) -> Option<u32> {
+        self.stages.iter().position(|s| s.id == id).map(|i| i as u32)
+    }
+
+    /// Stages on the critical path, in order, with their lengths there.
+    pub fn path_stages(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
+        self.path.iter().filter_map(|step| match *step {
+            Step::Stage { stage, length } => Some((stage, length)),
+            Step::Gap { .. } => None,
+        })
+    }
+
+    /// Bytes held on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.stages.len() * size_of::<Stage>()
+            + self.edges.len() * size_of::<StageEdge>()
+            + self.path.len() * size_of::<Step>()
+            + self.net.heap_bytes()
+    }
+}
+
+/// Computes the [`StageGraph`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Stages {
+    /// Which tracks; changes of call paths do not matter here.
+    pub scope: Scope,
+    /// Only what touches this time.
+    pub range: TimeRange,
+    /// Spans with so many callers are stages as a whole; `None` for the deepest level that still can be
+    /// overlooked.
+    pub level: Option<u32>,
+}
+
+impl Query for Stages {
+    type Output = StageGraph;
+
+    fn run(&self, cx: &Context<'_>) -> Result<StageGraph, Cancelled> {
+        build::build(cx.profile(), self, cx.job())
+    }
+
+    fn weight(graph: &StageGraph) -> usize {
+        graph.heap_bytes()
+    }
+}
+
+/// True when a profile has work that ran in tasks, on streams or along links, so that a critical path says more
+/// than the order of calls.
+#[must_use]
+pub fn has_stages(profile: &Profile) -> bool {
+    use crate::model::TrackKind::{Async, GpuStream, Task};
+    profile.span_count() > 1
+        && (!profile.links.is_empty()
+            || profile
+                .tracks
+                .iter()
+                .any(|t| !t.spans.rows.is_empty() && matches!(t.kind, Task | Async | GpuStream)))
+}

@@ -1,0 +1,294 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::analysis::testing::ask;
+use crate::model::{ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, TrackKind, TrackSpec, Unit};
+use crate::query::Subject;
+
+const S: i64 = 1_000_000_000;
+
+struct Trace {
+    b: ProfileBuilder,
+    tracks: Vec<TrackId>,
+    spans: u64,
+}
+
+impl Trace {
+    fn new() -> Self {
+        Self { b: ProfileBuilder::new("test"), tracks: Vec::new(), spans: 0 }
+    }
+
+    fn track(&mut self, name: &str, kind: TrackKind) -> TrackId {
+        let sort = self.tracks.len() as i64;
+        let id = self.b.track(TrackSpec { name, process: "", kind, sort });
+        self.tracks.push(id);
+        id
+    }
+
+    /// Returns the number by which it can be named as a parent.
+    fn span(&mut self, track: TrackId, name: &str, start: i64, end: i64, parent: Option<u64>) -> u64 {
+        let f = self.b.function(FunctionSpec::named(name));
+        let handle = self.b.span(track, start, end, f, ArgsRef::NONE);
+        self.b.nest_span(track, handle, self.spans, parent);
+        self.spans += 1;
+        self.spans - 1
+    }
+
+    fn link(&mut self, from: (TrackId, i64), to: (TrackId, i64)) {
+        let name = self.b.string("follows from");
+        self.b.link(Link { from, to, name });
+    }
+
+    fn done(self) -> Subject {
+        Subject { run: 1, revision: 0, profile: Arc::new(self.b.finish()) }
+    }
+}
+
+/// The pipeline of the well-known example: 12 seconds.
+pub(crate) fn pipeline() -> Subject {
+    let mut t = Trace::new();
+    let task = t.track("main", TrackKind::Task);
+    let main = t.span(task, "main", 0, 12 * S, None);
+    let user = t.span(task, "handle_user_request", 0, 12 * S, Some(main));
+    let mut at = 0;
+    let mut stage = |t: &mut Trace, name: &str, seconds: i64| {
+        at += seconds * S;
+        t.span(task, name, at - seconds * S, at, Some(user))
+    };
+    stage(&mut t, "fetch_user_data", 2);
+    stage(&mut t, "preprocess_input", 1);
+    let gather = stage(&mut t, "make_parallel_api_calls", 2);
+    stage(&mut t, "process_request_with_llm", 3);
+    let post = stage(&mut t, "postprocess_output", 2);
+    stage(&mut t, "store_results", 2);
+    t.span(task, "short_call", 3 * S, 4 * S, Some(gather));
+    t.span(task, "long_call", 3 * S, 5 * S, Some(gather));
+    t.span(task, "unnecesary_io_operation", 9 * S, 10 * S, Some(post));
+    t.done()
+}
+
+fn graph(s: &Subject) -> Arc<StageGraph> {
+    ask(s, &Stages::default())
+}
+
+fn name(s: &Subject, stage: &Stage) -> String {
+    s.profile.function_name(stage.function).to_owned()
+}
+
+fn stage(s: &Subject, graph: &StageGraph, wanted: &str) -> Stage {
+    *graph.stages.iter().find(|x| name(s, x) == wanted).unwrap_or_else(|| panic!("no stage {wanted}"))
+}
+
+fn path(s: &Subject, graph: &StageGraph) -> Vec<String> {
+    let text = |step: &Step| match *step {
+        Step::Stage { stage, length } => format!("{} {length}", name(s, &graph.stages[stage as usize])),
+        Step::Gap { from, to, explained } => {
+            format!("{} {}", if explained { "gap" } else { "unknown" }, to - from)
+        }
+    };
+    graph.path.iter().map(text).collect()
+}
+
+fn total(s: &Subject, changes: &[(StageId, Change)]) -> i64 {
+    let what_if = WhatIf { changes: changes.to_vec() };
+    let outcome = ask(s, &Estimate { graph: Stages::default(), what_if });
+    assert_eq!(outcome.elsewhere, 0);
+    outcome.total
+}
+
+#[test]
+fn the_pipeline_without_its_unnecessary_step_takes_eleven_seconds() {
+    let s = pipeline();
+    let g = graph(&s);
+    assert_eq!(g.total(), 12 * S);
+    let seconds = |step: &String| step.replace("000000000", "");
+    assert_eq!(
+        path(&s, &g).iter().map(seconds).collect::<Vec<_>>(),
+        [
+            "fetch_user_data 2",
+            "preprocess_input 1",
+            "long_call 2",
+            "process_request_with_llm 3",
+            "postprocess_output 1",
+            "unnecesary_io_operation 1",
+            "store_results 2",
+        ]
+    );
+    assert_eq!(g.share(), Some(1.0));
+    let useless = stage(&s, &g, "unnecesary_io_operation");
+    assert_eq!(total(&s, &[]), 12 * S);
+    assert_eq!(total(&s, &[(useless.id, Change::Drop)]), 11 * S);
+    assert_eq!(total(&s, &[(useless.id, Change::Scale(500))]), 11 * S + S / 2);
+    let post = stage(&s, &g, "postprocess_output");
+    assert_eq!((post.start, post.end, post.id.part), (8 * S, 9 * S, 1), "its own stretch");
+    assert_eq!(total(&s, &[(useless.id, Change::Beside(post.id))]), 11 * S);
+    let model = stage(&s, &g, "process_request_with_llm");
+    let both = [(useless.id, Change::Beside(model.id)), (model.id, Change::Scale(0))];
+    assert_eq!(total(&s, &both), 8 * S);
+    let gains = ask(&s, &Gains { graph: Stages::default(), most: 20 });
+    assert_eq!(gains[0].dropped, 3 * S);
+    let of = |wanted: &str| gains.iter().find(|x| name(&s, &g.stages[x.stage as usize]) == wanted).unwrap();
+    assert_eq!(of("unnecesary_io_operation").dropped, S);
+    assert_eq!(of("unnecesary_io_operation").beside.map(|b| b.1), Some(S));
+    assert_eq!(of("long_call").dropped, S, "then the other branch decides");
+}
+
+#[test]
+fn of_two_branches_the_longer_one_decides() {
+    let s = pipeline();
+    let g = graph(&s);
+    let (short, long) = (stage(&s, &g, "short_call"), stage(&s, &g, "long_call"));
+    assert_eq!((short.slack, short.critical, short.on_path), (S, false, 0));
+    assert_eq!((long.slack, long.critical, long.on_path), (0, true, 2 * S));
+    assert_ne!(short.lane, long.lane);
+    assert_eq!(total(&s, &[(short.id, Change::Drop)]), 12 * S);
+    assert_eq!(total(&s, &[(short.id, Change::Drop), (long.id, Change::Drop)]), 10 * S);
+    let index = |id| g.find(id).unwrap();
+    let model = index(stage(&s, &g, "process_request_with_llm").id);
+    let mut waits: Vec<_> = g.edges.iter().filter(|e| e.to == model).map(|e| (e.from, e.critical)).collect();
+    waits.sort_unstable();
+    let mut expected = vec![(index(short.id), false), (index(long.id), true)];
+    expected.sort_unstable();
+    assert_eq!(waits, expected);
+}
+
+#[test]
+fn levels_fold_what_is_below() {
+    let s = pipeline();
+    let at = |level| ask(&s, &Stages { level: Some(level), ..Stages::default() });
+    assert_eq!((at(0).stages.len(), at(1).stages.len(), at(2).stages.len(), at(9).level), (1, 1, 6, 3));
+    assert_eq!(at(2).total(), 12 * S);
+    assert_eq!(graph(&s).deepest, 3);
+}
+
+/// a, then b and c at the same time in other tasks, then d.
+#[test]
+fn slack_in_a_diamond_of_links() {
+    let mut t = Trace::new();
+    let tracks = ["a", "b", "c", "d"].map(|n| t.track(n, TrackKind::Task));
+    for (track, name, start, end) in [(0, "a", 0, 10), (1, "b", 12, 20), (2, "c", 12, 50), (3, "d", 52, 60)] {
+        t.span(tracks[track], name, start, end, None);
+    }
+    for (from, at, to, then) in [(0, 10, 1, 12), (0, 10, 2, 12), (1, 20, 3, 52), (2, 50, 3, 52)] {
+        t.link((tracks[from], at), (tracks[to], then));
+    }
+    let s = t.done();
+    let g = graph(&s);
+    assert_eq!(path(&s, &g), ["a 10", "gap 2", "c 38", "gap 2", "d 8"]);
+    assert_eq!((stage(&s, &g, "b").slack, stage(&s, &g, "c").slack), (30, 0));
+    assert_eq!(total(&s, &[(stage(&s, &g, "c").id, Change::Drop)]), 30, "b decides, gaps stay");
+    assert_eq!(total(&s, &[(stage(&s, &g, "a").id, Change::Scale(500))]), 55);
+}
+
+#[test]
+fn what_no_link_tells_of_is_unknown_and_stays() {
+    let mut t = Trace::new();
+    let (a, b) = (t.track("a", TrackKind::Task), t.track("b", TrackKind::Task));
+    t.span(a, "early", 0, 40, None);
+    t.span(b, "late", 50, 100, None);
+    let s = t.done();
+    let g = graph(&s);
+    assert_eq!(path(&s, &g), ["unknown 50", "late 50"]);
+    assert_eq!(g.share(), Some(0.5));
+    assert_eq!(stage(&s, &g, "early").slack, 60);
+    assert_eq!(total(&s, &[(stage(&s, &g, "early").id, Change::Drop)]), 100);
+}
+
+#[test]
+fn a_launch_inside_of_a_stage_moves_what_it_launched() {
+    let mut t = Trace::new();
+    let (cpu, gpu) = (t.track("cpu", TrackKind::Thread), t.track("gpu", TrackKind::GpuStream));
+    t.span(cpu, "op", 0, 10, None);
+    t.span(gpu, "kernel", 6, 20, None);
+    t.span(gpu, "next", 21, 30, None);
+    t.link((cpu, 4), (gpu, 6));
+    t.link((cpu, 8), (gpu, 21));
+    let s = t.done();
+    let g = graph(&s);
+    assert_eq!(path(&s, &g), ["op 4", "gap 2", "kernel 14", "gap 1", "next 9"]);
+    assert_eq!(total(&s, &[(stage(&s, &g, "op").id, Change::Scale(500))]), 28);
+    assert_eq!(total(&s, &[(stage(&s, &g, "kernel").id, Change::Drop)]), 18, "its second launch decides");
+}
+
+#[test]
+fn spawned_tasks_start_when_their_caller_does_and_waiting_is_told_apart() {
+    let mut t = Trace::new();
+    t.b.metric(Metric::time());
+    let busy = t.b.metric(Metric::new("busy", "Busy", Unit::Nanoseconds));
+    let main = t.track("main", TrackKind::Task);
+    let workers = [1, 2].map(|_| t.track("work", TrackKind::Task));
+    let root = t.span(main, "main", 0, 100, None);
+    t.span(main, "prepare", 0, 30, Some(root));
+    for (track, end) in workers.into_iter().zip([60, 90]) {
+        t.span(track, "work", 30, end, Some(root));
+        t.b.span_cost(track, 0, busy, 5);
+    }
+    let s = t.done();
+    let g = graph(&s);
+    assert_eq!(path(&s, &g), ["prepare 30", "work 60", "main 10"]);
+    let works: Vec<_> =
+        g.stages.iter().filter(|x| name(&s, x) == "work").map(|x| (x.slack, x.busy)).collect();
+    assert_eq!(works, [(0, Some(5)), (30, Some(5))]);
+    assert_eq!(g.tracks.len(), 3);
+    assert_eq!(total(&s, &[(stage(&s, &g, "prepare").id, Change::Drop)]), 70);
+}
+
+#[test]
+fn nothing_and_only_a_part_are_graphs_too() {
+    assert_eq!(graph(&Trace::new().done()).total(), 0);
+    let s = pipeline();
+    let part = ask(&s, &Stages { range: Some((3 * S, 8 * S)), ..Stages::default() });
+    assert_eq!(part.stages.len(), 3);
+    let toggled = WhatIf::default().toggled(part.stages[0].id, Change::Drop);
+    assert!(toggled.toggled(part.stages[0].id, Change::Drop).is_empty());
+    let other = toggled.toggled(part.stages[0].id, Change::Scale(500));
+    assert_eq!(other.changes, [(part.stages[0].id, Change::Scale(500))]);
+    let elsewhere = WhatIf { changes: vec![(StageId { track: TrackId(9), row: 3, part: 0 }, Change::Drop)] };
+    assert_eq!(ask(&s, &Estimate { graph: Stages::default(), what_if: elsewhere }).elsewhere, 1);
+}
+
+proptest! {
+    #[test]
+    fn paths_add_up_and_no_stage_less_makes_it_longer(
+        spans in proptest::collection::vec((0usize..3, 0i64..60, 0i64..30, 0u64..12), 1..16),
+        links in proptest::collection::vec((0usize..3, 0i64..90, 0usize..3, 0i64..90), 0..8),
+        change in 0usize..100,
+        level in 0u32..4,
+    ) {
+        // A launch moves with the middle of a stage, so slack of its end says less there.
+        let unlinked = links.is_empty();
+        let mut t = Trace::new();
+        let tracks = [TrackKind::Task, TrackKind::Async, TrackKind::GpuStream].map(|kind| t.track("t", kind));
+        for (track, start, length, parent) in spans {
+            t.span(tracks[track], "f", start, start + length, Some(parent));
+        }
+        for (from, at, to, then) in links {
+            t.link((tracks[from], at), (tracks[to], then));
+        }
+        let s = t.done();
+        let query = Stages { level: Some(level), ..Stages::default() };
+        let g = ask(&s, &query);
+        let lengths = g.path.iter().map(|step| match *step {
+            Step::Stage { length, .. } => length,
+            Step::Gap { from, to, .. } => to - from,
+        });
+        prop_assert_eq!(lengths.sum::<i64>(), g.total());
+        prop_assert!(g.stages.iter().all(|x| x.slack >= 0 && x.on_path <= x.duration()));
+        let estimate = |what_if| ask(&s, &Estimate { graph: query.clone(), what_if });
+        let same = estimate(WhatIf::default());
+        prop_assert_eq!(same.total, g.total());
+        prop_assert!(same.stages.iter().zip(&g.stages).all(|(now, x)| *now == (x.start, x.end)));
+        let id = g.stages[change % g.stages.len()].id;
+        for what in [Change::Drop, Change::Scale(500), Change::Beside(g.stages[0].id)] {
+            let outcome = estimate(WhatIf::default().toggled(id, what));
+            prop_assert!(outcome.total <= g.total());
+        }
+        for x in g.stages.iter().filter(|x| unlinked && x.slack > 0) {
+            let longer = Change::Scale(2000);
+            let outcome = estimate(WhatIf::default().toggled(x.id, longer));
+            prop_assert!(outcome.total <= g.total() + (x.duration() - x.slack).max(0));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What-ifs: stages dropped, shortened or run beside others, and the total that would come of it.
+
+use super::net::{Arrow, Lengths, NONE};
+use super::{StageGraph, StageId, Stages, Step, build};
+use crate::jobs::Cancelled;
+use crate::query::{Context, Query};
+
+/// What becomes of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Change {
+    /// It is left out.
+    Drop,
+    /// It takes so many thousandths of its time.
+    Scale(u32),
+    /// It starts together with another one that it waited for.
+    Beside(StageId),
+}
+
+/// Changes of stages, in the order in which they were made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct WhatIf {
+    /// The changes. A stage has at most one length and one other stage that it runs beside.
+    pub changes: Vec<(StageId, Change)>,
+}
+
+impl WhatIf {
+    /// True when nothing is changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The changes of a stage.
+    pub fn of(&self, id: StageId) -> impl Iterator<Item = Change> + '_ {
+        self.changes.iter().filter(move |c| c.0 == id).map(|c| c.1)
+    }
+
+    /// The same with one change more, or without it if it was there. Another length takes the place of the
+    /// one before.
+    #[must_use]
+    pub fn toggled(&self, id: StageId, change: Change) -> Self {
+        let mut next = self.clone();
+        let had = next.of(id).any(|c| c == change);
+        let is_beside = |c: Change| matches!(c, Change::Beside(_));
+        next.changes.retain(|&(i, c)| i != id || is_beside(c) != is_beside(change));
+        if !had {
+            next.changes.push((id, change));
+        }
+        next
+    }
+}
+
+/// What would come of changes: an estimate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// From the first start to the last end as measured, ns.
+    pub before: i64,
+    /// The same with the changes, ns.
+    pub total: i64,
+    /// Start and end of each stage with the changes.
+    pub stages: Vec<(i64, i64)>,
+    /// How much of each stage is then on the critical path, ns.
+    pub on_path: Vec<i64>,
+    /// Changes of stages that the graph does not have (another level, other tracks, another range).
+    pub elsewhere: usize,
+}
+
+impl Outcome {
+    /// Difference of the totals, negative for a gain, ns.
+    #[must_use]
+    pub fn difference(&self) -> i64 {
+        self.total.saturating_sub(self.before)
+    }
+}
+
+/// Computes the [`Outcome`] of changes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Estimate {
+    /// Of which graph.
+    pub graph: Stages,
+    /// Which changes.
+    pub what_if: WhatIf,
+}
+
+impl Query for Estimate {
+    type Output = Outcome;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Outcome, Cancelled> {
+        let graph = cx.get(&self.graph)?;
+        cx.job().checkpoint(0, 0)?;
+        Ok(outcome(&graph, &self.what_if))
+    }
+
+    fn weight(outcome: &Outcome) -> usize {
+        outcome.stages.len() * 24
+    }
+}
+
+struct Changed(Vec<u32>);
+
+impl Lengths for Changed {
+    fn permille(&self, stage: u32) -> u32 {
+        self.0.get(stage as usize).copied().unwrap_or(1000)
+    }
+}
+
+/// What would come of `what_if`.
+#[must_use]
+pub fn outcome(graph: &StageGraph, what_if: &WhatIf) -> Outcome {
+    let mut lengths = Changed(vec![1000; graph.stages.len()]);
+    let mut beside = Vec::new();
+    let mut elsewhere = 0;
+    for &(id, change) in &what_if.changes {
+        let Some(stage) = graph.find(id) else {
+            elsewhere += 1;
+            continue;
+        };
+        match change {
+            Change::Drop => lengths.0[stage as usize] = 0,
+            Change::Scale(permille) => lengths.0[stage as usize] = permille,
+            Change::Beside(other) => match graph.find(other) {
+                Some(other) => beside.push((stage, other)),
+                None => elsewhere += 1,
+            },
+        }
+    }
+    let moved = (!beside.is_empty()).then(|| {
+        let mut net = graph.net.clone();
+        beside.iter().for_each(|&(stage, other)| net.start_together(stage, other));
+        net.sort();
+        net
+    });
+    let net = moved.as_ref().unwrap_or(&graph.net);
+    let times = net.solve(&lengths);
+    let end = times.iter().copied().max().unwrap_or(graph.end);
+    let mut on_path = vec![0i64; graph.stages.len()];
+    for step in build::path(net, &times, graph.start, &lengths) {
+        if let Step::Stage { stage, length } = step {
+            on_path[stage as usize] = on_path[stage as usize].saturating_add(length);
+        }
+    }
+    let at = |&(start, end): &(u32, u32)| (times[start as usize], times[end as usize]);
+    Outcome {
+        before: graph.total(),
+        total: end.saturating_sub(graph.start),
+        stages: net.of_stage.iter().map(at).collect(),
+        on_path,
+        elsewhere,
+    }
+}
+
+impl super::net::Net {
+    /// Lets the later of two stages wait for what the earlier one starts with, and for nothing else.
+    fn start_together(&mut self, a: u32, b: u32) {
+        let start = |stage: u32| self.of_stage[stage as usize].0;
+        let time = |stage: u32| self.events[start(stage) as usize].time;
+        let (earlier, later) = if time(a) <= time(b) { (start(a), start(b)) } else { (start(b), start(a)) };
+        if earlier == later {
+            return;
+        }
+        self.arrows.retain(|arrow| arrow.to != later);
+        self.arrows.push(Arrow { from: earlier, to: later, delay: 0, of: NONE, link: false });
+        self.events[later as usize].gap = 0;
+    }
+}
+
+/// What changing one stage alone would bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gain {
+    /// The stage.
+    pub stage: u32,
+    /// Time saved when it is dropped, ns.
+    pub dropped: i64,
+    /// The stage before it on the critical path, and the time saved when both start together, ns.
+    pub beside: Option<(u32, i64)>,
+}
+
+/// Computes the [`Gain`]s of the stages that are on the critical path longest, by gain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Gains {
+    /// Of which graph.
+    pub graph: Stages,
+    /// Of how many stages.
+    pub most: usize,
+}
+
+impl Query for Gains {
+    type Output = Vec<Gain>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Vec<Gain>, Cancelled> {
+        let graph = cx.get(&self.graph)?;
+        let mut before: Option<u32> = None;
+        let mut found: Vec<(u32, i64, Option<u32>)> = Vec::new();
+        for (stage, _) in graph.path_stages() {
+            if before != Some(stage) {
+                found.push((stage, graph.stages[stage as usize].on_path, before));
+            }
+            before = Some(stage);
+        }
+        found.sort_by_key(|f| std::cmp::Reverse(f.1));
+        found.truncate(self.most);
+        let mut gains = Vec::new();
+        for (stage, _, before) in found {
+            cx.job().checkpoint(0, 0)?;
+            let id = |stage: u32| graph.stages[stage as usize].id;
+            let saved = |change| {
+                let what_if = WhatIf { changes: vec![(id(stage), change)] };
+                outcome(&graph, &what_if).difference().saturating_neg()
+            };
+            let beside = before.map(|other| (other, saved(Change::Beside(id(other)))));
+            gains.push(Gain { stage, dropped: saved(Change::Drop), beside });
+        }
+        gains.sort_by_key(|g| (std::cmp::Reverse(g.dropped), g.stage));
+        Ok(gains)
+    }
+}
