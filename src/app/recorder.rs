@@ -64,6 +64,9 @@ impl Chooser {
             ui.label(egui::RichText::new(workload.about()).weak());
             ui.add_space(6.0);
             let valid = self.fields(workload, ui);
+            ui.add_space(6.0);
+            ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers")
+                .on_hover_text("Keeps tokens and times, but neither texts nor lines of output. Keys and passwords are always hidden.");
             ui.add_space(10.0);
             ui.horizontal(|ui| {
                 start = ui.add_enabled(valid, egui::Button::new("Start recording")).clicked();
@@ -97,6 +100,14 @@ impl Chooser {
                     let mut on = value == "true";
                     ui.checkbox(&mut on, "").labelled_by(label.id).on_hover_text(param.help);
                     *value = on.to_string();
+                } else if let ParamKind::Choice(words) = param.kind {
+                    let combo = egui::ComboBox::from_id_salt(param.key).selected_text(value.as_str());
+                    let shown = combo.show_ui(ui, |ui| {
+                        for word in words {
+                            ui.selectable_value(value, (*word).to_owned(), *word);
+                        }
+                    });
+                    shown.response.labelled_by(label.id).on_hover_text(param.help);
                 } else {
                     let problem = param.problem(value);
                     let mut edit = egui::TextEdit::singleline(value).desired_width(280.0);
@@ -131,10 +142,16 @@ impl App {
         let events = self.events.clone();
         let on_revision = Box::new(move |profile| events.send(Event::Revision { run, profile }));
         let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let options = Options { journal: super::journals::folder(&self.settings), ..Options::default() };
+        let options = Options {
+            journal: super::journals::folder(&self.settings),
+            texts: !self.settings.no_texts,
+            ..Options::default()
+        };
         match record::start(workload, &texts, options, on_revision) {
             Ok(recording) => {
-                self.settings.workload = Some((workload.into(), params));
+                // Settings hold no secrets.
+                let kept = params.into_iter().filter(|(_, v)| *record::secrets::mask(v) == **v);
+                self.settings.workload = Some((workload.into(), kept.collect()));
                 self.recording = Some(Live { run, recording: Some(recording) });
                 self.note = None;
             }

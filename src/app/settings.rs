@@ -31,6 +31,8 @@ pub struct Settings {
     pub layout: Option<serde_json::Value>,
     /// The workload that was recorded last, with its parameters.
     pub workload: Option<(String, Vec<(String, String)>)>,
+    /// Recordings leave out the texts of prompts and answers.
+    pub no_texts: bool,
     /// The folder for journals of recordings; the system's usual one when it is not set.
     pub journal: Option<PathBuf>,
 }

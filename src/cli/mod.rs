@@ -44,6 +44,7 @@ Examples:
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   another one, ten times as fast
+  inferscope record command -- python app.py  any program, with the calls of a Python one
   inferscope recover -o run.inferscope        what a killed recording left
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened

@@ -13,6 +13,7 @@ use crate::export::{self, FORMATS};
 use crate::format;
 use crate::model::Profile;
 use crate::record::journal::{self, JournalFile};
+use crate::record::workloads::command_line;
 use crate::record::{self, Options, RecordError, Recording, WORKLOADS};
 
 /// Arguments of `record`.
@@ -30,6 +31,9 @@ pub(super) struct RecordArgs {
     /// Samples of memory, CPU and GPU per second; 0 for none.
     #[arg(long, value_name = "HZ", default_value_t = 25)]
     sample_hz: u32,
+    /// Leave out the texts of prompts and answers, and lines that a command writes.
+    #[arg(long)]
+    no_texts: bool,
     /// The folder for the journal, from which `inferscope recover` brings back a killed recording; by
     /// default one in the user's state folder.
     #[arg(long, value_name = "DIR")]
@@ -37,6 +41,9 @@ pub(super) struct RecordArgs {
     /// Do not print the report at the end.
     #[arg(long)]
     quiet: bool,
+    /// With the workload `command`: the program to run and its arguments.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
 }
 
 /// Workloads with their parameters, for help texts.
@@ -53,22 +60,45 @@ pub(super) fn workload_list() -> String {
             );
         }
     }
-    text + "\nExample: inferscope record asyncio --set scale=0.1 -o run.inferscope"
+    text + "\nExample: inferscope record asyncio --set scale=0.1 -o run.inferscope\n         \
+            inferscope record command -o run.inferscope -- python app.py"
 }
 
 pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     let options = Options {
         sample_hz: args.sample_hz,
         journal: args.journal.clone().or_else(journal::folder),
+        texts: !args.no_texts,
         ..Options::default()
     };
-    let recorded = record(&args.workload, &args.set, options)?;
+    let recorded = record(&args.workload, &params(args)?, options)?;
     if let Some(path) = &args.output {
         recorded.save(path)?;
         eprintln!("Saved {}", path.display());
     }
     recorded.discard_journal();
-    if args.quiet { Ok(()) } else { finish(recorded.profile) }
+    if !args.quiet {
+        finish(recorded.profile)?;
+    }
+    match recorded.exit_code {
+        None | Some(0) => Ok(()),
+        Some(code) => Err(Failure { message: format!("the command ended with exit code {code}"), code }),
+    }
+}
+
+/// The parameters, with the command line among them when there is one.
+fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
+    let mut params = args.set.clone();
+    if !args.command.is_empty() {
+        if args.workload != "command" {
+            let workload = &args.workload;
+            return Err(Failure::new(format!("{workload} takes no command; try `record command -- …`")));
+        }
+        params.push(format!("command={}", command_line(&args.command)));
+    } else if args.workload == "command" && !params.iter().any(|p| p.trim_start().starts_with("command=")) {
+        return Err(Failure::new("name the command: inferscope record command -- python app.py"));
+    }
+    Ok(params)
 }
 
 fn finish(profile: Arc<Profile>) -> Result<(), Failure> {
@@ -109,6 +139,8 @@ fn free_name(stem: &str, extension: &str) -> PathBuf {
 struct Recorded {
     profile: Arc<Profile>,
     journal: Option<Arc<JournalFile>>,
+    /// Of the recorded command.
+    exit_code: Option<u8>,
 }
 
 impl Recorded {
@@ -158,12 +190,15 @@ fn record(workload: &str, params: &[String], options: Options) -> Result<Recorde
             1 => recording.stop(),
             _ => recording.cancel(),
         }
-        line.show(&recording);
+        // A command's own output goes to the same terminal.
+        if workload != "command" {
+            line.show(&recording);
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
     line.end(&recording);
-    let journal = recording.journal();
-    Ok(Recorded { profile: recording.join().map_err(failed)?, journal })
+    let (journal, exit_code) = (recording.journal(), recording.status().exit_code);
+    Ok(Recorded { profile: recording.join().map_err(failed)?, journal, exit_code })
 }
 
 /// One line that is written over on a terminal, or a line per stage elsewhere.

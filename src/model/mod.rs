@@ -12,6 +12,7 @@ mod dump;
 mod ids;
 pub(crate) mod increments;
 mod lanes;
+mod merge;
 mod metrics;
 mod profile;
 mod requests;

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::clock;
+use super::processes::Lives;
 use crate::jobs::{Cancelled, Job};
+use crate::model::Profile;
 
 /// Why work ended before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,20 @@ pub struct Context {
     job: Job,
     stage: Mutex<String>,
     facts: Mutex<Vec<(String, String)>>,
+    warnings: Mutex<Vec<(String, String)>>,
     discard: AtomicBool,
+    /// The process that does the work, when another one does.
+    watched: Mutex<Option<Watched>>,
+    lives: Mutex<Option<Lives>>,
+    attached: Mutex<Option<Profile>>,
+    exit_code: Mutex<Option<u8>>,
+}
+
+/// A process, and when it was started, in ticks of the recorder's clock.
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    pid: u32,
+    since: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -73,6 +89,56 @@ impl Context {
             Some((_, old)) => *old = value.into(),
             None => facts.push((key.into(), value.into())),
         }
+    }
+
+    /// Adds a counted warning to the profile.
+    pub fn warn(&self, kind: &str, place: &str) {
+        lock(&self.warnings).push((kind.into(), place.into()));
+    }
+
+    /// The work is done by this process, which starts now: it is sampled from here on.
+    pub(super) fn watch(&self, pid: u32) {
+        *lock(&self.watched) = Some(Watched { pid, since: clock::ticks() });
+    }
+
+    pub(super) fn watched(&self) -> Option<u32> {
+        lock(&self.watched).map(|w| w.pid)
+    }
+
+    /// When that process was started.
+    pub(super) fn watched_since(&self) -> Option<u64> {
+        lock(&self.watched).map(|w| w.since)
+    }
+
+    /// What became of that process and those that it started.
+    pub(super) fn set_lives(&self, lives: Lives) {
+        *lock(&self.lives) = Some(lives);
+    }
+
+    pub(super) fn take_lives(&self) -> Option<Lives> {
+        lock(&self.lives).take()
+    }
+
+    /// Adds what another profiler measured of the work to the recording.
+    pub(super) fn attach(&self, profile: Profile) {
+        *lock(&self.attached) = Some(profile);
+    }
+
+    pub(super) fn take_attached(&self) -> Option<Profile> {
+        lock(&self.attached).take()
+    }
+
+    /// The exit code of the process that did the work.
+    pub(super) fn exit_code(&self, code: u8) {
+        *lock(&self.exit_code) = Some(code);
+    }
+
+    pub(super) fn exited(&self) -> Option<u8> {
+        *lock(&self.exit_code)
+    }
+
+    pub(super) fn take_warnings(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut *lock(&self.warnings))
     }
 
     pub(super) fn take_facts(&self) -> Vec<(String, String)> {

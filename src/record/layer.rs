@@ -15,6 +15,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::clock;
+use super::secrets;
 use super::sink::{self, Cold, Field, Fields, Kind};
 
 /// Targets of inferscope's own window, which [`RecordLayer::all`] leaves out.
@@ -208,6 +209,7 @@ impl Visitor {
             text.truncate(text.floor_char_boundary(LONGEST));
             text.push('…');
         }
+        let text = secrets::field(key.name(), text);
         if key.name() == "message" { self.message = text } else { self.push(key, Field::Text(text)) }
     }
 

@@ -32,12 +32,15 @@
 mod assemble;
 mod clock;
 mod context;
+mod gpu;
 pub mod journal;
 mod layer;
 pub mod llm;
 mod machine;
+mod processes;
 mod request;
 mod sampler;
+pub mod secrets;
 mod session;
 mod sink;
 #[cfg(test)]
@@ -104,8 +107,9 @@ pub fn start(
     let params = Params::parse(workload.params(), params).map_err(RecordError::Parameter)?;
     let mut facts = vec![("Workload".to_owned(), workload.id().to_owned())];
     facts.extend(params.changed().map(|(param, value)| (param.label.to_owned(), value.to_owned())));
+    let (title, other_process) = (workload.run_title(&params), workload.other_process());
     let run = Box::new(move |cx: &Context| workload.run(&params, cx));
-    let work = Work { title: workload.title().into(), facts, run };
+    let work = Work { title, facts, run, other_process };
     record(work, options, on_revision)
 }
 

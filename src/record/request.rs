@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::{self, Scale};
-use super::sink;
+use super::{secrets, sink};
 use crate::model::{Outcome, ProfileBuilder, Request, TokenCounts, TrackId};
 
 /// What is known about a request so far.
@@ -41,10 +41,12 @@ pub struct RequestHandle {
 /// Reports a request that arrives now.
 #[must_use]
 pub fn request(name: &str, model: &str, prompt: &str) -> RequestHandle {
+    let kept = |text: &str| secrets::mask(text).into_owned();
     let row = RequestRow {
-        name: name.into(),
+        // Names often repeat the prompt.
+        name: if secrets::texts() { kept(name) } else { kept(&name.replace(prompt, "")).trim().to_owned() },
         model: model.into(),
-        prompt: prompt.into(),
+        prompt: if secrets::texts() { kept(prompt) } else { String::new() },
         arrived: clock::ticks(),
         outcome: Outcome::Running,
         ..RequestRow::default()
@@ -78,14 +80,15 @@ impl RequestHandle {
     /// The answer is complete; `kv_cache_bytes` is what the KV cache held in the end.
     pub fn finish(self, completion: &str, kv_cache_bytes: u64) {
         self.end(Outcome::Ok, |row| {
-            row.completion = completion.into();
+            row.completion =
+                if secrets::texts() { secrets::mask(completion).into_owned() } else { String::new() };
             row.kv_cache_bytes = Some(kv_cache_bytes);
         });
     }
 
     /// It failed.
     pub fn fail(self, reason: &str) {
-        self.end(Outcome::Error, |row| row.completion = reason.into());
+        self.end(Outcome::Error, |row| row.completion = secrets::mask(reason).into_owned());
     }
 
     fn end(&self, outcome: Outcome, change: impl FnOnce(&mut RequestRow)) {

@@ -1,15 +1,17 @@
-//! Samples what the process uses while a recording runs: memory, CPU, GPU.
+//! Samples what the recorded process uses while a recording runs: memory, CPU, GPU.
 //!
 //! One thread, 20 to 50 times a second. Reading resident memory costs 5 µs and CPU time under 1 µs, so
-//! 25 Hz are far below a thousandth of one core. A GPU's counters are asked at most ten times a second,
-//! because the driver itself averages over longer. No NVIDIA driver: no GPU counters, no error.
+//! 25 Hz are far below a thousandth of one core; another process and its children cost some 50 µs each. The
+//! thread measures its own CPU time and says so in the facts. A GPU's counters are asked at most ten times a
+//! second, because the driver itself averages over longer. No NVIDIA driver: no GPU counters, no error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nvml_wrapper::Nvml;
-
+use super::context::Context;
+use super::gpu::Gpus;
+use super::processes::Tree;
 use super::sink;
 use crate::model::Unit;
 
@@ -23,13 +25,15 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Starts sampling `hz` times a second; 0 samples nothing.
-    pub(super) fn start(hz: u32) -> Self {
+    /// Starts sampling `hz` times a second; 0 samples nothing. `other`: not this process but the one that
+    /// `context` will be told of, and all that it starts.
+    pub(super) fn start(hz: u32, other: bool, context: Arc<Context>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = (hz > 0).then(|| {
             let stop = stop.clone();
             let every = Duration::from_secs(1) / hz.min(1000);
-            crate::jobs::spawn("sampler", move || run(&stop, every))
+            let what = if other { Subject::Other(None) } else { Subject::Own(Process::default()) };
+            crate::jobs::spawn("sampler", move || run(&stop, every, what, &context))
         });
         Self { stop, thread }
     }
@@ -46,18 +50,47 @@ impl Drop for Sampler {
     }
 }
 
-fn run(stop: &AtomicBool, every: Duration) {
-    let nvml = Nvml::init().ok();
-    let mut process = Process::default();
-    let mut next_gpu = Instant::now();
-    let mut next = Instant::now();
+/// Whose memory and CPU use are sampled.
+enum Subject {
+    Own(Process),
+    /// A tree of processes, once its root is known.
+    Other(Option<Tree>),
+}
+
+impl Subject {
+    fn sample(&mut self, context: &Context) {
+        match self {
+            Self::Own(process) => process.sample(),
+            Self::Other(Some(tree)) => tree.sample(),
+            Self::Other(none) => {
+                *none = context.watched().map(Tree::new);
+                if let Some(tree) = none {
+                    tree.sample();
+                }
+            }
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        match self {
+            Self::Own(_) => vec![std::process::id()],
+            Self::Other(tree) => tree.iter().flat_map(Tree::pids).collect(),
+        }
+    }
+}
+
+fn run(stop: &AtomicBool, every: Duration, mut subject: Subject, context: &Context) {
+    let mut gpus = Gpus::find();
+    let begun = Instant::now();
+    let (mut next, mut next_gpu, mut samples) = (begun, begun, 0u64);
     while !stop.load(Ordering::Relaxed) {
-        process.sample();
-        if let Some(nvml) = &nvml
+        subject.sample(context);
+        samples += 1;
+        if let Some(gpus) = &mut gpus
             && Instant::now() >= next_gpu
         {
-            sample_gpus(nvml);
-            next_gpu += GPU_EVERY;
+            gpus.sample(&subject.pids());
+            next_gpu = Instant::now() + GPU_EVERY;
         }
         next += every;
         if let Some(wait) = next.checked_duration_since(Instant::now()) {
@@ -66,7 +99,18 @@ fn run(stop: &AtomicBool, every: Duration) {
             next = Instant::now();
         }
     }
-    process.sample();
+    subject.sample(context);
+    let seconds = begun.elapsed().as_secs_f64();
+    if let Some(gpus) = &gpus {
+        gpus.finish(seconds, context);
+    }
+    let cost = thread_cpu_time().filter(|_| seconds > 0.0).map(|t| t.as_secs_f64() / seconds * 100.0);
+    let cost = cost.map_or(String::new(), |share| format!(", {share:.2} % of one core"));
+    let rate = samples as f64 / seconds.max(1e-3);
+    context.fact("Sampling", format!("{samples} samples, {rate:.0} a second{cost}"));
+    if let Subject::Other(Some(tree)) = subject {
+        context.set_lives(tree.finish());
+    }
 }
 
 /// Resident memory and CPU use of this process.
@@ -103,7 +147,7 @@ fn resident_bytes() -> Option<u64> {
 
 /// As the kernel told this process: entry 6 of its auxiliary vector. 4 KiB where that cannot be read.
 #[cfg(target_os = "linux")]
-fn page_size() -> u64 {
+pub(super) fn page_size() -> u64 {
     static SIZE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
     const AT_PAGESZ: usize = 6;
     const WORD: usize = size_of::<usize>();
@@ -142,17 +186,14 @@ fn cpu_time() -> Option<Duration> {
     system.process(pid).map(|p| Duration::from_millis(p.accumulated_cpu_time()))
 }
 
-fn sample_gpus(nvml: &Nvml) {
-    for i in 0..nvml.device_count().unwrap_or(0) {
-        let Ok(gpu) = nvml.device_by_index(i) else { continue };
-        if let Ok(memory) = gpu.memory_info() {
-            sink::queue_sample(&format!("GPU {i} memory"), Unit::Bytes, memory.used as f64);
-        }
-        if let Ok(use_) = gpu.utilization_rates() {
-            sink::queue_sample(&format!("GPU {i} busy"), Unit::MilliPercent, f64::from(use_.gpu) * 1000.0);
-        }
-        if let Ok(milliwatts) = gpu.power_usage() {
-            sink::queue_sample(&format!("GPU {i} power (W)"), Unit::None, f64::from(milliwatts) / 1000.0);
-        }
-    }
+/// CPU time of the calling thread so far.
+#[cfg(unix)]
+pub(super) fn thread_cpu_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
+#[cfg(not(unix))]
+pub(super) fn thread_cpu_time() -> Option<Duration> {
+    None
 }

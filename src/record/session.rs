@@ -15,8 +15,8 @@ use super::assemble::Assembler;
 use super::clock::{self, Scale};
 use super::context::{Context, WorkloadError};
 use super::journal::{Journal, JournalFile};
-use super::sampler::Sampler;
-use super::{machine, request, sink};
+use super::sampler::{Sampler, thread_cpu_time};
+use super::{machine, request, secrets, sink};
 use crate::model::{Meta, Profile, Severity, Unit};
 
 /// How to record.
@@ -32,6 +32,8 @@ pub struct Options {
     /// The folder for a journal, from which the recording can be recovered when this process is killed;
     /// `None` keeps none. See [`super::journal`].
     pub journal: Option<PathBuf>,
+    /// Keep the texts of prompts and answers, and lines that a command writes.
+    pub texts: bool,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             revision_every: Duration::from_millis(250),
             max_events: 30_000_000,
             journal: None,
+            texts: true,
         }
     }
 }
@@ -92,6 +95,8 @@ pub struct Status {
     pub spans: u64,
     /// Events that did not fit.
     pub dropped: u64,
+    /// The exit code of the recorded command, once it has ended.
+    pub exit_code: Option<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -140,6 +145,7 @@ impl Recording {
             progress: self.context.progress(),
             spans: shared.spans,
             dropped: shared.dropped,
+            exit_code: self.context.exited(),
         }
     }
 
@@ -190,6 +196,8 @@ pub struct Work {
     /// The work. It should call [`Context::check`] often enough to be stopped within 100 ms.
     #[expect(clippy::type_complexity, reason = "one closure, used once")]
     pub run: Box<dyn FnOnce(&Context) -> Result<(), WorkloadError> + Send>,
+    /// Another process does the work: its memory and CPU use are sampled, not ours.
+    pub other_process: bool,
 }
 
 impl Work {
@@ -198,7 +206,7 @@ impl Work {
         title: &str,
         run: impl FnOnce(&Context) -> Result<(), WorkloadError> + Send + 'static,
     ) -> Self {
-        Self { title: title.into(), facts: Vec::new(), run: Box::new(run) }
+        Self { title: title.into(), facts: Vec::new(), run: Box::new(run), other_process: false }
     }
 }
 
@@ -230,6 +238,7 @@ struct Session {
 impl Session {
     fn run(self, work: Work) -> Result<Arc<Profile>, RecordError> {
         let exclusive = self.wait_for_turn()?;
+        secrets::set_texts(self.options.texts);
         let mut scale = Scale::measure();
         let machine = machine::card();
         switch(true);
@@ -242,16 +251,16 @@ impl Session {
         let meta = Meta {
             format: "inferscope".into(),
             tool: concat!("inferscope ", env!("CARGO_PKG_VERSION")).into(),
-            title: work.title,
+            title: secrets::mask(&work.title).into_owned(),
             origin_unix_ns: i64::try_from(unix).ok(),
-            facts: work.facts,
+            facts: work.facts.into_iter().map(masked).collect(),
             machine,
             ..Meta::default()
         };
         lock(&self.shared).started = Some(Instant::now());
         let mut assembler = Assembler::new(scale);
         let mut journal = self.journal(&mut assembler, &meta);
-        let outcome = self.watch(work.run, &mut assembler, &meta, &mut journal);
+        let outcome = self.watch((work.run, work.other_process), &mut assembler, &meta, &mut journal);
         let duration = scale.now();
         switch(false);
         lock(&self.shared).ended = Some(Instant::now());
@@ -301,12 +310,14 @@ impl Session {
     /// Lets the work run, and meanwhile reads its events and freezes revisions.
     fn watch(
         &self,
-        run: impl FnOnce(&Context) -> Result<(), WorkloadError> + Send + 'static,
+        (run, other): (impl FnOnce(&Context) -> Result<(), WorkloadError> + Send + 'static, bool),
         assembler: &mut Assembler,
         meta: &Meta,
         journal: &mut Option<Journal>,
     ) -> Result<(), WorkloadError> {
-        let sampler = Sampler::start(self.options.sample_hz);
+        let used_before = thread_cpu_time();
+        let begun = Instant::now();
+        let sampler = Sampler::start(self.options.sample_hz, other, self.context.clone());
         let (done, finished) = mpsc::channel::<()>();
         let context = self.context.clone();
         let worker = crate::jobs::spawn("workload", move || {
@@ -338,7 +349,32 @@ impl Session {
         }
         let outcome = worker.join();
         drop(sampler);
+        if let (Some(before), Some(after)) = (used_before, thread_cpu_time()) {
+            let share = (after - before).as_secs_f64() / begun.elapsed().as_secs_f64().max(1e-9) * 100.0;
+            self.context.fact("Recorder thread", format!("{share:.2} % of one core"));
+        }
         outcome.unwrap_or_else(|panic| Err(WorkloadError::Failed(panic_text(&*panic))))
+    }
+
+    /// Adds what is known of another process that did the work: what its own profiler measured, or else the
+    /// lives of it and all that it started. Not both, because spans would stand in the way of a call graph.
+    fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) {
+        let lives = self.context.take_lives();
+        if let Some(lives) = &lives {
+            meta.facts.push(("Processes".into(), format!("{}, at most {} at once", lives.count, lives.most)));
+        }
+        match (self.context.take_attached(), lives) {
+            (Some(profile), _) => {
+                let shift =
+                    profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(theirs, ours)| theirs - ours);
+                assembler.merge(&profile, shift, self.context.watched_since());
+                meta.basis = profile.meta.basis;
+                let known = meta.facts.iter().map(|(k, _)| k.clone()).collect::<Vec<_>>();
+                meta.facts.extend(profile.meta.facts.into_iter().filter(|(k, _)| !known.contains(k)));
+            }
+            (None, Some(lives)) => assembler.processes(&lives.lives),
+            (None, None) => {}
+        }
     }
 
     fn conclude(
@@ -350,7 +386,13 @@ impl Session {
         mut journal: Option<Journal>,
     ) -> Profile {
         assembler.feed();
-        meta.facts.extend(self.context.take_facts());
+        meta.facts.extend(self.context.take_facts().into_iter().map(masked));
+        for (kind, place) in self.context.take_warnings() {
+            assembler.warn(&kind, &secrets::mask(&place));
+        }
+        if !self.options.texts {
+            meta.facts.push(("Texts".into(), "prompts and answers were left out".into()));
+        }
         let end = match outcome {
             Ok(()) => None,
             Err(WorkloadError::Stopped) => Some(("stopped by the user".to_owned(), Severity::Warning)),
@@ -374,11 +416,18 @@ impl Session {
             journal.write(&mut assembler, &meta, true);
             meta.facts.push(("Journal".into(), journal.fact()));
         }
+        self.add_process(&mut assembler, &mut meta);
         let mut shared = lock(&self.shared);
         (shared.spans, shared.dropped) = (assembler.entered(), lost);
         drop(shared);
         assembler.finish(meta, duration)
     }
+}
+
+/// A fact without secrets.
+fn masked((key, value): (String, String)) -> (String, String) {
+    let value = secrets::mask(&value).into_owned();
+    (key, value)
 }
 
 fn switch(on: bool) {

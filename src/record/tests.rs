@@ -625,7 +625,7 @@ fn unknown_workloads_and_parameters_are_refused_before_anything_starts() {
     };
     assert_eq!(
         refused("nothing", "a=1"),
-        "there is no workload «nothing»; known: default, asyncio, generate"
+        "there is no workload «nothing»; known: default, asyncio, generate, command"
     );
     assert!(refused("asyncio", "users=many").contains("whole number"));
 }

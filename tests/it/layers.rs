@@ -9,7 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("format", &["model"]),
     ("import", &["model", "jobs", "format", "export"]),
     ("export", &["model", "jobs", "format", "import"]),
-    ("record", &["model", "jobs", "format"]),
+    ("record", &["model", "jobs", "format", "import"]),
     ("query", &["model", "jobs"]),
     ("analysis", &["model", "jobs", "query", "format", "import"]),
     ("state", &["model", "jobs", "query", "analysis", "import"]),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod cli;
+mod command;
 mod graphs;
 mod journal;
 mod layers;

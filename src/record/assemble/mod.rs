@@ -25,6 +25,7 @@ use rustc_hash::FxHashMap;
 use tracing_core::Metadata;
 
 use super::clock::Scale;
+use super::processes::Life;
 use super::request::RequestRow;
 use super::sink::{self, Cold, Field, Fields};
 use crate::model::increments::{self, Cursor};
@@ -213,6 +214,28 @@ impl Assembler {
         for row in &self.requests {
             let row = self.request_row(builder, row);
             builder.request(row);
+        }
+    }
+
+    /// Adds what another profiler measured of the work. `shift`: ns from our origin to its own, by the clock on
+    /// the wall; where that cannot be, it began at `since`, in ticks.
+    pub(super) fn merge(&mut self, profile: &Profile, shift: Option<i64>, since: Option<u64>) {
+        let started = since.map_or(0, |ticks| self.scale.ns(ticks));
+        let shift = shift.filter(|s| (started..=self.scale.now()).contains(s)).unwrap_or(started);
+        self.builder.merge(profile, shift);
+    }
+
+    /// Adds the lives of processes as spans, each on a track of its own.
+    pub(super) fn processes(&mut self, lives: &[Life]) {
+        for (i, life) in lives.iter().enumerate() {
+            let name = format!("{} ({})", life.name, life.pid);
+            let kind = TrackKind::Task;
+            let track =
+                self.builder.track(TrackSpec { name: &name, process: "", kind, sort: 100 + i as i64 });
+            let program = life.name.split(' ').next().unwrap_or_default();
+            let function = self.builder.function(FunctionSpec::named(program));
+            let (from, to) = (self.scale.ns(life.from), self.scale.ns(life.to));
+            self.builder.span(track, from, to, function, ArgsRef::NONE);
         }
     }
 

@@ -4,15 +4,18 @@
 //! dialog, the command line and the tests.
 
 mod asyncio;
+mod command;
 mod demo;
 mod generate;
 
 use std::collections::BTreeMap;
 
 use super::context::{Context, WorkloadError};
+pub use command::command_line;
 
 /// All workloads.
-pub static WORKLOADS: &[&dyn Workload] = &[&demo::Demo, &asyncio::Asyncio, &generate::Generate];
+pub static WORKLOADS: &[&dyn Workload] =
+    &[&demo::Demo, &asyncio::Asyncio, &generate::Generate, &command::Command];
 
 /// Something to record.
 pub trait Workload: Sync {
@@ -24,6 +27,14 @@ pub trait Workload: Sync {
     fn about(&self) -> &'static str;
     /// Its parameters.
     fn params(&self) -> &'static [Param];
+    /// Title of a run with these parameters.
+    fn run_title(&self, _params: &Params) -> String {
+        self.title().into()
+    }
+    /// True when the work is done by another process, whose memory and CPU use are to be sampled.
+    fn other_process(&self) -> bool {
+        false
+    }
     /// Does it. Ends within 100 ms once `cx` says so.
     ///
     /// # Errors
@@ -67,6 +78,10 @@ pub enum ParamKind {
     Bool,
     /// A path to a file; empty for none.
     Path,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Any text; empty for none.
+    Text,
 }
 
 impl Param {
@@ -84,7 +99,9 @@ impl Param {
             },
             ParamKind::Bool if matches!(text, "true" | "false") => return None,
             ParamKind::Bool => "true or false".to_owned(),
-            ParamKind::Path => return None,
+            ParamKind::Path | ParamKind::Text => return None,
+            ParamKind::Choice(words) if words.contains(&text) => return None,
+            ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
         };
         Some(format!("{}={text}: {} is {wants}", self.key, self.label))
     }

@@ -1,0 +1,212 @@
+//! Any program: what it and all that it starts use, what it writes, and for Python the call profile.
+//!
+//! The command runs in a process group of its own, with our environment and, unless that is a terminal,
+//! our standard input. A profile of calls knows no times of single calls, so a run that has one holds no spans:
+//! its tables are the profiler's own numbers, and memory, CPU and log lines lie on the run's clock.
+
+mod output;
+mod python;
+mod stop;
+mod words;
+
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use output::{Counts, Reader, Stream};
+use python::{PROFILERS, Python};
+
+/// How long output is read that is still on its way when the command has ended.
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
+
+/// See the module.
+pub(super) struct Command;
+
+/// The parameter `command` for these words.
+#[must_use]
+pub fn command_line(words: &[String]) -> String {
+    words::join(words.iter().map(String::as_str))
+}
+
+impl Workload for Command {
+    fn id(&self) -> &'static str {
+        "command"
+    }
+
+    fn title(&self) -> &'static str {
+        "A command"
+    }
+
+    fn about(&self) -> &'static str {
+        "Runs any program and records memory, CPU, threads and GPU memory of it and all that it starts, and its \
+         output as log lines; for Python also its calls."
+    }
+
+    fn params(&self) -> &'static [Param] {
+        const fn param(
+            key: &'static str,
+            label: &'static str,
+            help: &'static str,
+            default: &'static str,
+            kind: ParamKind,
+        ) -> Param {
+            Param { key, label, help, default, kind }
+        }
+        const PARAMS: &[Param] = &[
+            param(
+                "command",
+                "Command line",
+                "The program and its arguments, quoted as for a shell; nothing is expanded.",
+                "",
+                ParamKind::Text,
+            ),
+            param(
+                "folder",
+                "Working directory",
+                "Where it runs; empty for the present one.",
+                "",
+                ParamKind::Path,
+            ),
+            param(
+                "profiler",
+                "Python profiler",
+                "Profiler for a Python program. One that its interpreter lacks is replaced by cProfile.",
+                "cprofile",
+                ParamKind::Choice(PROFILERS),
+            ),
+            param(
+                "keep",
+                "Keep the profile as",
+                "Where to write the Python profiler's own file, too; empty for nowhere.",
+                "",
+                ParamKind::Path,
+            ),
+            param(
+                "echo",
+                "Pass output on",
+                "Also writes its output to where inferscope's own goes.",
+                "true",
+                ParamKind::Bool,
+            ),
+            param(
+                "grace",
+                "Seconds to end",
+                "How long it has to end after SIGINT, and again after SIGTERM, when the recording is stopped.",
+                "5",
+                ParamKind::Float { min: 0.0, max: 3600.0 },
+            ),
+        ];
+        PARAMS
+    }
+
+    fn other_process(&self) -> bool {
+        true
+    }
+
+    fn run_title(&self, params: &Params) -> String {
+        params.text("command").to_owned()
+    }
+
+    fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
+        let words = words::split(params.text("command")).map_err(WorkloadError::Failed)?;
+        if words.is_empty() {
+            return Err(WorkloadError::Failed("no command is given".into()));
+        }
+        let python = match params.text("profiler") {
+            "none" => None,
+            profiler => Python::prepare(&words, profiler).map_err(WorkloadError::Failed)?,
+        };
+        let mut child =
+            spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), python.is_some())
+                .map_err(|e| WorkloadError::Failed(format!("{} could not be started: {e}", words[0])))?;
+        cx.watch(child.id());
+        cx.stage(&format!("Running {}", params.text("command")));
+        let counts = Arc::new(Counts::default());
+        let readers = read(&mut child, params.flag("echo"), &counts);
+        let grace = Duration::from_secs_f64(params.float("grace").clamp(0.0, 3600.0));
+        let end = stop::wait(&mut child, grace, cx)
+            .map_err(|e| WorkloadError::Failed(format!("{} could not be waited for: {e}", words[0])))?;
+        let until = Instant::now() + LAST_OUTPUT;
+        readers.iter().for_each(|r| r.wait(until));
+        let left_out = match counts.left_out.load(Ordering::Relaxed) {
+            0 => String::new(),
+            n => format!(", {n} of them not kept"),
+        };
+        cx.fact("Output lines", format!("{}{left_out}", counts.lines.load(Ordering::Relaxed)));
+        cx.fact("Exit status", stop::words(end.status));
+        cx.exit_code(stop::code(end.status));
+        if let Some(python) = &python {
+            collect(python, params, cx);
+        }
+        match (end.stopped, end.needed) {
+            (true, needed) => {
+                cx.fact("Ended by", needed.unwrap_or("SIGINT"));
+                Err(WorkloadError::Stopped)
+            }
+            (false, _) if end.status.success() => Ok(()),
+            (false, _) => {
+                Err(WorkloadError::Failed(format!("exit status of the command: {}", stop::words(end.status))))
+            }
+        }
+    }
+}
+
+fn spawn(words: &[String], folder: &str, python: bool) -> std::io::Result<Child> {
+    use std::io::IsTerminal;
+    let mut command = Process::new(&words[0]);
+    command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if !folder.is_empty() {
+        command.current_dir(folder);
+    }
+    if python {
+        // Lines get the time at which they were written, not that at which a buffer was full.
+        command.env("PYTHONUNBUFFERED", "1");
+    }
+    // A group in the background may not read from its terminal.
+    if std::io::stdin().is_terminal() {
+        command.stdin(Stdio::null());
+    }
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn()
+}
+
+fn read(child: &mut Child, echo: bool, counts: &Arc<Counts>) -> Vec<Reader> {
+    let out = child.stdout.take().map(|from| Reader::start(from, Stream::Out, echo, counts.clone()));
+    let err = child.stderr.take().map(|from| Reader::start(from, Stream::Err, echo, counts.clone()));
+    out.into_iter().chain(err).collect()
+}
+
+/// Adds what the Python profiler measured to the run.
+fn collect(python: &Python, params: &Params, cx: &Context) {
+    let (about, profile, file) = python.result();
+    if !about.python.is_empty() {
+        cx.fact("Python", about.python);
+    }
+    if !about.missing.is_empty() {
+        let wanted = params.text("profiler");
+        cx.warn(&format!("{wanted} is not there, cProfile was used instead"), &about.missing);
+    }
+    match profile {
+        Some(Ok(profile)) => {
+            cx.fact(
+                "Call profile",
+                if profile.meta.tool.is_empty() { about.profiler } else { profile.meta.tool.clone() },
+            );
+            cx.attach(profile);
+        }
+        Some(Err(why)) => cx.warn("the Python profile could not be read", &why),
+        None => cx.warn(
+            "there is no Python profile: the program was killed or crashed before it could write one",
+            "",
+        ),
+    }
+    let keep = params.text("keep");
+    if let (false, Some(file)) = (keep.is_empty(), file)
+        && let Err(e) = std::fs::copy(file, keep)
+    {
+        cx.warn("the Python profile could not be kept", &format!("{keep}: {e}"));
+    }
+}

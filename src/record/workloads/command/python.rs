@@ -1,0 +1,233 @@
+//! Python programs: run by `assets/python/profile_run.py`, which starts a profiler around them.
+//!
+//! A command is a Python program when its first word is an interpreter, or a script whose first line names
+//! one (`pytest`, `uvicorn` and whatever else pip installs). The interpreter itself, its options, the
+//! working directory and the environment stay what they are.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use crate::import::{self, Input};
+use crate::jobs::Job;
+use crate::model::Profile;
+
+/// Values of the workload's parameter.
+pub(super) const PROFILERS: &[&str] = &["cprofile", "pyinstrument", "yappi-wall", "yappi-cpu", "none"];
+
+const WRAPPER: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profile_run.py"));
+
+/// A Python program that is about to be run under a profiler.
+pub(super) struct Python {
+    folder: Folder,
+    /// The command line that does it.
+    pub(super) words: Vec<String>,
+}
+
+/// What the wrapper says about itself.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct About {
+    pub(super) python: String,
+    pub(super) profiler: String,
+    /// Why it is not the profiler that was asked for; empty when it is.
+    pub(super) missing: String,
+}
+
+impl Python {
+    /// `Ok(None)` when the command is no Python program that could be profiled.
+    pub(super) fn prepare(words: &[String], profiler: &str) -> Result<Option<Self>, String> {
+        let Some(Split { interpreter, program }) = parts(words) else { return Ok(None) };
+        let failed = |e: std::io::Error| format!("no temporary folder for the Python profiler: {e}");
+        let folder = Folder::create().map_err(failed)?;
+        let wrapper = folder.0.join("profile_run.py");
+        fs::write(&wrapper, WRAPPER).map_err(failed)?;
+        let own = [wrapper.display().to_string(), folder.0.display().to_string(), profiler.to_owned()];
+        let words = [interpreter, own.into(), program].concat();
+        Ok(Some(Self { folder, words }))
+    }
+
+    /// What the wrapper left: about itself, the profile, and the profiler's own file.
+    pub(super) fn result(&self) -> (About, Option<Result<Profile, String>>, Option<PathBuf>) {
+        let about = fs::read(self.folder.0.join("about.json")).ok();
+        let about = about.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let files = ["run.prof", "run.pyisession"].map(|name| self.folder.0.join(name));
+        let Some(file) = files.into_iter().find(|f| f.exists()) else { return (about, None, None) };
+        let profile = import::open(&Input::Path(file.clone()), &Job::new(), &mut |_| ());
+        (about, Some(profile.map_err(|e| e.to_string())), Some(file))
+    }
+}
+
+/// A Python command line in two: the interpreter with its options, and what it runs.
+#[derive(Debug, PartialEq, Eq)]
+struct Split {
+    interpreter: Vec<String>,
+    program: Vec<String>,
+}
+
+fn parts(words: &[String]) -> Option<Split> {
+    let (first, rest) = words.split_first()?;
+    if is_python(first) {
+        let (options, program) = split_options(rest)?;
+        return Some(Split { interpreter: [vec![first.clone()], options].concat(), program });
+    }
+    let file = find(first)?;
+    let line = shebang(&file)?;
+    // Options in the first line, as if a program came after them.
+    let (options, _) = split_options(&[&line[1..], &["x".to_owned()]].concat())?;
+    let interpreter = [vec![line[0].clone()], options].concat();
+    Some(Split { interpreter, program: [vec![file.display().to_string()], rest.to_vec()].concat() })
+}
+
+/// `python`, `python3.12`, `pypy3`, `/usr/bin/python3.13t`, `python.exe` …
+fn is_python(word: &str) -> bool {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or(word).to_ascii_lowercase();
+    let name = name.strip_suffix(".exe").unwrap_or(&name);
+    let version = name.strip_prefix("python").or_else(|| name.strip_prefix("pypy"));
+    version.is_some_and(|v| v.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 't' | 'd' | 'w')))
+}
+
+/// Options of the interpreter, and the program with its arguments; `None` when it runs no program.
+fn split_options(words: &[String]) -> Option<(Vec<String>, Vec<String>)> {
+    let mut options: Vec<String> = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        if word == "-" || word == "--version" || word.starts_with("--help") {
+            return None;
+        }
+        if !word.starts_with('-') {
+            return Some((options, std::iter::once(word).chain(rest).cloned().collect()));
+        }
+        if word.starts_with("--") {
+            options.push(word.clone());
+            if word == "--check-hash-based-pycs" {
+                options.push(rest.next()?.clone());
+            }
+            continue;
+        }
+        for (at, letter) in word.char_indices().skip(1) {
+            let after = &word[at + 1..];
+            match letter {
+                'c' | 'm' => {
+                    let value = if after.is_empty() { rest.next()?.clone() } else { after.to_owned() };
+                    if at > 1 {
+                        options.push(word[..at].to_owned());
+                    }
+                    let program = [format!("-{letter}"), value];
+                    return Some((options, program.into_iter().chain(rest.cloned()).collect()));
+                }
+                'V' | 'h' | '?' | 'i' => return None,
+                'X' | 'W' => {
+                    options.push(word.clone());
+                    if after.is_empty() {
+                        options.push(rest.next()?.clone());
+                    }
+                    break;
+                }
+                _ if after.is_empty() => options.push(word.clone()),
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+/// The file that a command's first word names, as the system would find it.
+fn find(word: &str) -> Option<PathBuf> {
+    if word.contains(['/', '\\']) {
+        return Some(PathBuf::from(word)).filter(|p| p.is_file());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(word)).find(|p| p.is_file())
+}
+
+/// The interpreter of a script with its options, when it is Python.
+fn shebang(file: &Path) -> Option<Vec<String>> {
+    let mut head = Vec::new();
+    fs::File::open(file).ok()?.take(512).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    if words.first()?.ends_with("/env") {
+        words.remove(0);
+        if words.first()? == "-S" {
+            words.remove(0);
+        }
+    }
+    is_python(words.first()?).then_some(words)
+}
+
+/// A folder that only the user may enter; removed with what is in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> std::io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
+        let (n, pid) = (NEXT.fetch_add(1, Ordering::Relaxed), std::process::id());
+        let path = std::env::temp_dir().join(format!("inferscope-{pid}-{n}-{now:x}"));
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        // Fails when it is there already, whoever made it.
+        builder.create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's own clearing of temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(line: &str) -> Option<(String, String)> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        parts(&words).map(|s| (s.interpreter.join(" "), s.program.join(" ")))
+    }
+
+    #[test]
+    fn command_lines_of_python_come_apart_as_the_interpreter_reads_them() {
+        for (line, interpreter, program) in [
+            ("python app.py -m x", "python", "app.py -m x"),
+            ("/usr/bin/python3.12 -u -X dev app.py a", "/usr/bin/python3.12 -u -X dev", "app.py a"),
+            ("python3 -m pkg.mod --n 3", "python3", "-m pkg.mod --n 3"),
+            ("python3 -um pkg x", "python3 -u", "-m pkg x"),
+            ("python -Wd -Bc print(1) x", "python -Wd -B", "-c print(1) x"),
+            ("pypy3 -mjson.tool", "pypy3", "-m json.tool"),
+        ] {
+            assert_eq!(split(line), Some((interpreter.into(), program.into())), "{line}");
+        }
+        for line in
+            ["python", "python -", "python --version", "python -i app.py", "ls -l", "pythonic x", "python -m"]
+        {
+            assert_eq!(split(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn scripts_of_python_are_known_by_their_first_line() {
+        let folder = Folder::create().unwrap();
+        let script = |name: &str, first: &str| {
+            let path = folder.0.join(name);
+            fs::write(&path, format!("{first}\nprint(1)\n")).unwrap();
+            path.display().to_string()
+        };
+        let tool = script("tool", "#!/opt/venv/bin/python3");
+        assert_eq!(
+            split(&format!("{tool} -v")),
+            Some(("/opt/venv/bin/python3".into(), format!("{tool} -v")))
+        );
+        let env = script("env", "#!/usr/bin/env -S python3 -u");
+        assert_eq!(split(&env), Some(("python3 -u".into(), env.clone())));
+        assert_eq!(split(&script("shell", "#!/bin/sh")), None);
+        assert_eq!(split(&folder.0.join("absent").display().to_string()), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! Recording any command: its output, its memory, its calls and how it ends.
+//!
+//! Without a python3 the tests of Python say so and pass.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{folder, program, report};
+
+/// Records `command` into a session in `folder`.
+fn record(folder: &Path, set: &[&str], command: &[&str]) -> (Output, Value) {
+    let session = folder.join("run.inferscope");
+    let journals = folder.join("journals");
+    let mut args = vec!["record", "command", "--quiet", "--journal", journals.to_str().unwrap()];
+    args.extend(set.iter().flat_map(|s| ["--set", *s]));
+    args.extend(["-o", session.to_str().unwrap(), "--"]);
+    args.extend(command);
+    let out = program(&args).output().unwrap();
+    assert!(session.exists(), "{}", String::from_utf8_lossy(&out.stderr));
+    let json = report(&session);
+    (out, json)
+}
+
+fn python() -> Option<&'static str> {
+    let found = Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success());
+    if !found {
+        eprintln!("no python3 here: nothing is checked");
+    }
+    found.then_some("python3")
+}
+
+fn fact<'a>(json: &'a Value, key: &str) -> &'a str {
+    json["facts"][key].as_str().unwrap_or("")
+}
+
+fn logs(folder: &Path) -> String {
+    let session = folder.join("run.inferscope");
+    let trace = folder.join("run.trace.json");
+    let args = ["export", session.to_str().unwrap(), "-o", trace.to_str().unwrap()];
+    assert!(program(&args).output().unwrap().status.success());
+    std::fs::read_to_string(trace).unwrap()
+}
+
+const SCRIPT: &str = "\
+import json, sys
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+class Work:
+    def step(self, n):
+        return json.dumps([fib(k) for k in range(n)])
+def main():
+    print('hello from', __name__, sys.argv[1:])
+    print('WARNING: something is odd', file=sys.stderr)
+    print('using Authorization: Bearer abcdef0123456789 and sk-abcdefghijklmnop1234')
+    for n in range(12):
+        Work().step(n)
+main()
+";
+
+/// Prints one line per function: file, line, name, calls, primitive calls, self and total time.
+const PSTATS: &str = "\
+import pstats, sys
+for (file, line, name), (cc, nc, tt, ct, callers) in pstats.Stats(sys.argv[1]).stats.items():
+    print(name, line, nc, cc, repr(tt), repr(ct), sep='\\t')
+";
+
+#[test]
+fn the_profile_of_a_python_program_has_the_numbers_of_pstats() {
+    let Some(python) = python() else { return };
+    let folder = folder("pstats");
+    let script = folder.join("app.py");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let kept = folder.join("kept.prof");
+    let keep = format!("keep={}", kept.display());
+    let (out, json) = record(&folder, &[&keep], &[python, script.to_str().unwrap(), "--x", "a b"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(json["basis"], "aggregated");
+    assert_eq!(fact(&json, "Exit status"), "0");
+
+    let stats = Command::new(python).args(["-c", PSTATS, kept.to_str().unwrap()]).output().unwrap();
+    let stats = String::from_utf8(stats.stdout).unwrap();
+    let functions = json["functions"].as_array().unwrap();
+    assert_eq!(functions.len(), stats.lines().count());
+    let ns = |text: &str| (text.parse::<f64>().unwrap() * 1e9).round() as i64;
+    for row in stats.lines() {
+        let parts: Vec<&str> = row.split('\t').collect();
+        let [_, line, calls, primitive, own, total] = parts[..] else { panic!("{row}") };
+        let number = |text: &str| text.parse::<u64>().unwrap();
+        let found = functions.iter().any(|f| {
+            f["calls"] == number(calls)
+                && f["primitive_calls"] == number(primitive)
+                && f["self"]["time"] == ns(own)
+                && f["total"]["time"] == ns(total)
+                && (f["line"] == number(line) || f["line"].is_null())
+        });
+        assert!(found, "{row}");
+    }
+    let fib = functions.iter().find(|f| f["name"] == "fib").unwrap();
+    assert!(fib["calls"].as_u64() > fib["primitive_calls"].as_u64(), "recursion is told apart: {fib}");
+
+    // The output went on, and became log lines without secrets.
+    assert!(String::from_utf8_lossy(&out.stdout).contains("hello from __main__ ['--x', 'a b']"));
+    let logs = logs(&folder);
+    assert!(logs.contains("hello from __main__") && logs.contains("something is odd"), "{logs}");
+    assert!(
+        logs.contains("[hidden]") && !logs.contains("abcdef0123456789") && !logs.contains("sk-abc"),
+        "{logs}"
+    );
+    assert_eq!(std::fs::read_dir(folder.join("journals")).unwrap().count(), 0);
+}
+
+#[test]
+fn memory_and_threads_of_all_that_a_command_starts_are_recorded() {
+    let Some(python) = python() else { return };
+    let folder = folder("tree");
+    let child = "x = bytearray(60_000_000); import time; time.sleep(0.8)";
+    let script = format!("import subprocess, sys; subprocess.run([sys.executable, '-c', '{child}'])");
+    let (out, json) = record(&folder, &["profiler=none"], &[python, "-c", &script]);
+    assert!(out.status.success());
+    let peak = |name: &str| {
+        let series = json["counter_series"].as_array().unwrap();
+        series.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("no {name}"))["peak"]["value"]
+            .as_f64()
+    };
+    assert!(peak("RSS").unwrap() > 60e6, "{:?}", peak("RSS"));
+    if cfg!(target_os = "linux") {
+        assert_eq!(peak("Processes"), Some(2.0));
+        assert!(fact(&json, "Processes").starts_with("2, at most 2"), "{}", json["facts"]);
+        assert!(json["spans"].as_u64() >= Some(2), "the life of each process: {}", json["spans"]);
+    }
+}
+
+#[test]
+fn failing_and_dying_commands_still_give_a_session_with_what_they_did() {
+    let folder = folder("fails");
+    if let Some(python) = python() {
+        let script = folder.join("boom.py");
+        std::fs::write(&script, "def work():\n    return 1\nwork()\nraise ValueError('boom')\n").unwrap();
+        let (out, json) = record(&folder, &[], &[python, script.to_str().unwrap()]);
+        assert_eq!(out.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(said.contains("ValueError: boom") && !said.contains("profile_run.py"), "{said}");
+        assert!(json["functions"].as_array().unwrap().iter().any(|f| f["name"] == "work"));
+        assert!(fact(&json, "Ended").contains("failed"));
+
+        let (out, json) = record(&folder, &[], &[python, "-c", "import os; os.kill(os.getpid(), 9)"]);
+        assert_eq!(out.status.code(), Some(137));
+        assert!(fact(&json, "Exit status").contains("SIGKILL"));
+        assert!(json["warnings"].to_string().contains("no Python profile"), "{}", json["warnings"]);
+    }
+    if cfg!(unix) {
+        let (out, json) = record(&folder, &[], &["sh", "-c", "echo out; echo ERROR: err >&2; exit 7"]);
+        assert_eq!(out.status.code(), Some(7));
+        assert_eq!(fact(&json, "Exit status"), "7 (failed)");
+        assert_eq!(fact(&json, "Output lines"), "2");
+    }
+    let nothing = program(&["record", "command", "--quiet", "--", "/no/such/program"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("could not be started"));
+    assert_eq!(nothing.status.code(), Some(1));
+}
+
+/// A stop asks the command to end, and insists.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_whole_tree_and_keeps_the_recording() {
+    let folder = folder("stop");
+    let session = folder.join("run.inferscope");
+    let journals = folder.join("journals");
+    // Ignores what asks it to end, and so does its child.
+    let stubborn = "trap '' INT TERM; sleep 60 & echo $! > child; echo ready; while :; do sleep 0.05; done";
+    let place = format!("folder={}", folder.display());
+    let args = [
+        "record",
+        "command",
+        "--quiet",
+        "--journal",
+        journals.to_str().unwrap(),
+        "--set",
+        "grace=0.2",
+        "--set",
+        &place,
+        "-o",
+        session.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        stubborn,
+    ];
+    let mut child = program(&args).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while std::fs::read_to_string(folder.join("child")).unwrap_or_default().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sleeper = std::fs::read_to_string(folder.join("child")).unwrap().trim().to_owned();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(137), "the command needed SIGKILL");
+    let json = report(&session);
+    assert_eq!(fact(&json, "Ended by"), "SIGKILL");
+    assert!(fact(&json, "Ended").contains("stopped"), "{}", json["facts"]);
+    let alive =
+        Command::new("kill").args(["-0", &sleeper]).stderr(std::process::Stdio::null()).status().unwrap();
+    let zombie = std::fs::read_to_string(format!("/proc/{sleeper}/stat")).is_ok_and(|s| s.contains(") Z "));
+    assert!(!alive.success() || zombie, "its child is gone, too");
+}
+
+#[test]
+fn texts_can_be_left_out() {
+    let folder = folder("texts");
+    let session = folder.join("run.inferscope");
+    let journals = folder.join("journals");
+    let args = ["record", "generate", "--quiet", "--no-texts", "--journal", journals.to_str().unwrap()];
+    let few = ["--set", "questions=2", "--set", "max_new_tokens=8", "-o", session.to_str().unwrap()];
+    let out = program(&[&args[..], &few[..]].concat()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let json = report(&session);
+    assert!(json["requests"].as_u64() > Some(0));
+    assert_eq!(fact(&json, "Texts"), "prompts and answers were left out");
+    let logs = logs(&folder);
+    assert!(!logs.contains("Why is my app slow"), "{logs}");
+}
