@@ -77,12 +77,14 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         eprintln!("Saved {}", path.display());
     }
     recorded.discard_journal();
+    let facts = &recorded.profile.meta.facts;
+    let message = facts.iter().find(|(k, _)| k == "Ended").map_or(String::new(), |(_, why)| why.clone());
     if !args.quiet {
         finish(recorded.profile)?;
     }
     match recorded.exit_code {
         None | Some(0) => Ok(()),
-        Some(code) => Err(Failure { message: format!("the command ended with exit code {code}"), code }),
+        Some(code) => Err(Failure { message, code }),
     }
 }
 

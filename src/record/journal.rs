@@ -252,7 +252,7 @@ mod tests {
     fn a_full_disk_keeps_what_was_there_and_what_came_meanwhile_is_written_later() {
         let disk = Disk::default();
         disk.0.lock().unwrap().1 = 2000;
-        let mut assembler = Assembler::new(Scale::measure());
+        let mut assembler = Assembler::new(Scale::measure(), true);
         let mut journal = Journal::on(Box::new(disk.clone()));
         let meta = Meta { title: "t".into(), ..Meta::default() };
         assembler.mark(1, "first", Severity::Info);

@@ -258,7 +258,7 @@ impl Session {
             ..Meta::default()
         };
         lock(&self.shared).started = Some(Instant::now());
-        let mut assembler = Assembler::new(scale);
+        let mut assembler = Assembler::new(scale, !work.other_process);
         let mut journal = self.journal(&mut assembler, &meta);
         let outcome = self.watch((work.run, work.other_process), &mut assembler, &meta, &mut journal);
         let duration = scale.now();

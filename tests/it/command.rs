@@ -127,8 +127,9 @@ fn memory_and_threads_of_all_that_a_command_starts_are_recorded() {
     };
     assert!(peak("RSS").unwrap() > 60e6, "{:?}", peak("RSS"));
     if cfg!(target_os = "linux") {
-        assert_eq!(peak("Processes"), Some(2.0));
-        assert!(fact(&json, "Processes").starts_with("2, at most 2"), "{}", json["facts"]);
+        // Or more, where python3 is a script that looks for the interpreter.
+        assert!(peak("Processes") >= Some(2.0));
+        assert!(fact(&json, "Processes").contains("at once"), "{}", json["facts"]);
         assert!(json["spans"].as_u64() >= Some(2), "the life of each process: {}", json["spans"]);
     }
 }
@@ -159,7 +160,7 @@ fn failing_and_dying_commands_still_give_a_session_with_what_they_did() {
     }
     let nothing = program(&["record", "command", "--quiet", "--", "/no/such/program"]).output().unwrap();
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("could not be started"));
-    assert_eq!(nothing.status.code(), Some(1));
+    assert_eq!(nothing.status.code(), Some(127), "as a shell says it");
 }
 
 /// A stop asks the command to end, and insists.

@@ -99,10 +99,12 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
-    pub(super) fn new(scale: Scale) -> Self {
+    /// `spans`: whether spans will come, of which it is known how long they were busy.
+    pub(super) fn new(scale: Scale, spans: bool) -> Self {
         let mut builder = ProfileBuilder::new("inferscope");
-        builder.metric(Metric::time());
-        let busy = builder.metric(Metric::new("busy", "Busy (polled)", Unit::Nanoseconds));
+        let time = builder.metric(Metric::time());
+        let busy = Metric::new("busy", "Busy (polled)", Unit::Nanoseconds);
+        let busy = if spans { builder.metric(busy) } else { time };
         Self {
             builder,
             scale,

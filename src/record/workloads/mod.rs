@@ -35,7 +35,7 @@ pub trait Workload: Sync {
     fn other_process(&self) -> bool {
         false
     }
-    /// Does it. Ends within 100 ms once `cx` says so.
+    /// Does it. Ends within 100 ms once `cx` says so; another process may need longer to end in order.
     ///
     /// # Errors
     /// [`WorkloadError::Stopped`] when `cx` asked for it, else why it failed.
