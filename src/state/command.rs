@@ -1,6 +1,7 @@
 //! Every change that a view can ask for.
 
 use super::{Interaction, Item};
+use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricId, TrackId};
 
@@ -19,6 +20,8 @@ pub enum Command {
     Push(Transform),
     /// Keep the first `n` transforms (a click on a breadcrumb).
     KeepTransforms(usize),
+    /// Change stages and see what total would come of it.
+    WhatIf(WhatIf),
     /// Search in every view.
     Search(String),
 }
@@ -33,6 +36,7 @@ impl Command {
             Self::SetTracks(tracks) => to.scope.tracks = tracks,
             Self::Push(transform) => to.scope.transforms.push(transform),
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),
+            Self::WhatIf(what_if) => to.what_if = what_if,
             Self::Search(text) => to.search = text,
         }
     }

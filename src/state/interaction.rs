@@ -1,6 +1,7 @@
 //! What the person looks at: shared by all views of a run.
 
 use super::Item;
+use crate::analysis::stages::{Change, StageId, WhatIf};
 use crate::analysis::{Scope, TimeRange};
 use crate::model::{MetricId, Profile};
 
@@ -15,6 +16,8 @@ pub struct Interaction {
     pub range: TimeRange,
     /// What is selected.
     pub selection: Option<Item>,
+    /// Changes of stages whose effect is estimated.
+    pub what_if: WhatIf,
     /// What is searched for, in every view.
     pub search: String,
 }
@@ -39,9 +42,25 @@ impl Interaction {
             scope: Scope { tracks, transforms },
             range: self.range,
             selection: self.selection.as_ref().and_then(|s| s.rekey(from, to)),
+            what_if: rekey_what_if(&self.what_if, from, to),
             search: self.search.clone(),
         }
     }
+}
+
+fn rekey_what_if(what_if: &WhatIf, from: &Profile, to: &Profile) -> WhatIf {
+    let stage = |id: StageId| match (Item::Span { track: id.track, row: id.row }).rekey(from, to) {
+        Some(Item::Span { track, row }) => Some(StageId { track, row, ..id }),
+        _ => None,
+    };
+    let change = |&(id, change): &(StageId, Change)| {
+        let change = match change {
+            Change::Beside(other) => Change::Beside(stage(other)?),
+            change => change,
+        };
+        Some((stage(id)?, change))
+    };
+    WhatIf { changes: what_if.changes.iter().filter_map(change).collect() }
 }
 
 fn rekey_transform(

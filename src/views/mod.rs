@@ -20,6 +20,7 @@ mod parts;
 mod percentiles;
 mod requests;
 pub mod shared;
+mod stages;
 mod summary;
 mod time;
 mod timeline;
@@ -143,6 +144,7 @@ pub static VIEWS: &[ViewKind] = &[
     functions::KIND,
     call_tree::KIND,
     callers::KIND,
+    stages::KIND,
     flame::KIND,
     timeline::KIND,
     memory::KIND,

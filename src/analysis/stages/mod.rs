@@ -12,7 +12,7 @@
 mod build;
 mod net;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod what_if;
 
 pub use what_if::{Change, Estimate, Gain, Gains, Outcome, WhatIf};

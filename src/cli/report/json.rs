@@ -72,6 +72,7 @@ fn object(report: &Report) -> Value {
         })).collect::<Vec<_>>(),
         "request_figures": report.overview.requests.as_ref().map(figures),
         "request_rows": p.requests.rows.iter().map(|r| request(p, r)).collect::<Vec<_>>(),
+        "critical_path": super::critical::json(report),
         "function_count": report.functions,
         "functions": report.rows.iter().map(|r| function(p, r)).collect::<Vec<_>>(),
     })

@@ -1,5 +1,6 @@
 //! `inferscope report`: what is in a profile, for people and for programs.
 
+mod critical;
 mod json;
 mod text;
 
@@ -10,10 +11,14 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, open, print};
 use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{FunctionTable, Functions, Scope};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Calls, FunctionId, MetricId, Profile};
 use crate::query::{Engine, Subject};
+
+/// Stages of which the gain is computed.
+const MOST_GAINS: usize = 24;
 
 /// How functions are sorted. The names are pstats'; each sorts as pstats does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,6 +85,8 @@ pub(super) struct Report {
     rows: Vec<Row>,
     /// Number of functions before `--top` cut them.
     functions: usize,
+    /// Stages and what dropping them would save, where there are tasks, streams or links.
+    stages: Option<(Arc<StageGraph>, Arc<Vec<Gain>>)>,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
@@ -122,7 +129,14 @@ fn render(
     if let Some(top) = top.or((!json).then_some(20)) {
         rows.truncate(top);
     }
-    let report = Report { profile, engine, subject, overview, metric, rows, functions };
+    let stages = if stages::has_stages(&profile) {
+        let graph = Stages::default();
+        let gains = engine.now(&subject, &Gains { graph: graph.clone(), most: MOST_GAINS }, &job)?;
+        Some((engine.now(&subject, &graph, &job)?, gains))
+    } else {
+        None
+    };
+    let report = Report { profile, engine, subject, overview, metric, rows, functions, stages };
     Ok(if json { json::render(&report) } else { text::render(&report)? })
 }
 

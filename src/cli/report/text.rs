@@ -22,6 +22,7 @@ pub(super) fn render(report: &Report) -> Result<String, Cancelled> {
     if let Some(figures) = &report.overview.requests {
         requests(&mut out, figures);
     }
+    super::critical::text(&mut out, report);
     memory(&mut out, report);
     functions(&mut out, report);
     tree(&mut out, report)?;
