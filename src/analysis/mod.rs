@@ -21,8 +21,11 @@ pub mod requests;
 pub mod runs;
 pub mod scope;
 pub mod search;
+pub mod source_file;
+pub mod source_lines;
 pub mod span_facts;
 pub mod stages;
+pub mod syntax;
 #[cfg(test)]
 pub mod testing;
 pub mod tree_costs;

@@ -48,10 +48,17 @@ pub enum Event {
 }
 
 /// What a file dialog is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Open profiles.
     Open,
+    /// Say where a source file is.
+    Source {
+        /// The run.
+        run: u32,
+        /// The file as the profile names it.
+        file: String,
+    },
     /// Write the run in the export format with this place in the list.
     Export {
         /// The run.

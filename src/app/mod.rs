@@ -17,6 +17,7 @@ mod palette;
 mod panes;
 mod recorder;
 mod settings;
+mod sources;
 mod start;
 mod status;
 pub mod window;
@@ -144,6 +145,7 @@ impl App {
         if let Some(run) = self.session.get_mut(run) {
             run.replace(profile);
         }
+        self.seed(run);
         run
     }
 
@@ -155,6 +157,7 @@ impl App {
 
     fn open_input(&mut self, input: Input) {
         let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
+        self.seed(run);
         self.opening.insert(run, open::start(run, input, self.events.clone()));
     }
 
@@ -223,6 +226,9 @@ impl App {
                 for path in paths {
                     self.open_path(&path);
                 }
+            }
+            Event::Picked { purpose: Purpose::Source { run, file }, paths } => {
+                self.source_chosen(run, &file, paths.first().map(PathBuf::as_path));
             }
             Event::Picked { purpose: Purpose::Export { run, format }, paths } => {
                 if let Some(path) = paths.into_iter().next() {
@@ -384,6 +390,10 @@ impl App {
         for command in std::mem::take(&mut out.commands) {
             self.command(command);
         }
+        for wish in std::mem::take(&mut out.wishes) {
+            self.grant(wish);
+        }
+        self.remember_sources();
         let pointed = |o: &Out| (o.hover.clone(), o.cursor, o.preview);
         if pointed(&out) != pointed(&before) {
             ui.ctx().request_repaint();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, open};
+use crate::analysis::source_file::SourceRule;
 use crate::app::App;
 use crate::import::Input;
 use crate::model::Profile;
@@ -49,6 +50,14 @@ pub(super) struct RenderArgs {
     /// Select the function with this name.
     #[arg(long, value_name = "FUNCTION")]
     select: Option<String>,
+    /// Source files that the profile names below FROM are below TO on this computer.
+    #[arg(long, value_name = "FROM=TO", value_parser = parse_rule)]
+    source: Vec<SourceRule>,
+}
+
+fn parse_rule(text: &str) -> Result<SourceRule, String> {
+    let (from, to) = text.split_once('=').ok_or("say FROM=TO, such as /build/project=/home/me/project")?;
+    Ok(SourceRule { from: from.into(), to: to.into() })
 }
 
 fn parse_size(text: &str) -> Result<(f32, f32), String> {
@@ -84,6 +93,9 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     app.add_profile(&input.file_name(), Some(input), profile.clone());
     if !kinds.is_empty() {
         app.show_only(&kinds);
+    }
+    if !args.source.is_empty() {
+        app.command(crate::state::Command::SetSources(args.source.clone()));
     }
     if !args.search.is_empty() {
         app.command(crate::state::Command::Search(args.search.clone()));

@@ -2,6 +2,7 @@
 
 use super::{Interaction, Item};
 use crate::analysis::stages::WhatIf;
+use crate::analysis::source_file::SourceRule;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricId, TrackId};
 
@@ -24,6 +25,8 @@ pub enum Command {
     WhatIf(WhatIf),
     /// Search in every view.
     Search(String),
+    /// Say where source files are.
+    SetSources(Vec<SourceRule>),
 }
 
 impl Command {
@@ -38,6 +41,7 @@ impl Command {
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),
             Self::WhatIf(what_if) => to.what_if = what_if,
             Self::Search(text) => to.search = text,
+            Self::SetSources(rules) => to.sources = rules,
         }
     }
 

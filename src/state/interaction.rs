@@ -2,6 +2,7 @@
 
 use super::Item;
 use crate::analysis::stages::{Change, StageId, WhatIf};
+use crate::analysis::source_file::SourceRule;
 use crate::analysis::{Scope, TimeRange};
 use crate::model::{MetricId, Profile};
 
@@ -20,6 +21,8 @@ pub struct Interaction {
     pub what_if: WhatIf,
     /// What is searched for, in every view.
     pub search: String,
+    /// Where source files are that the profile names otherwise.
+    pub sources: Vec<SourceRule>,
 }
 
 impl Interaction {
@@ -44,6 +47,7 @@ impl Interaction {
             selection: self.selection.as_ref().and_then(|s| s.rekey(from, to)),
             what_if: rekey_what_if(&self.what_if, from, to),
             search: self.search.clone(),
+            sources: self.sources.clone(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod percentiles;
 mod requests;
 pub mod shared;
 mod stages;
+pub mod source;
 mod summary;
 mod time;
 mod timeline;
@@ -31,6 +32,13 @@ use crate::import::Input;
 use crate::model::Profile;
 use crate::query::{Answer, Engine, Query, Subject};
 use crate::state::{Command, Interaction, Item};
+
+/// What only the application can do for a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Let the person choose the source file that the profile names so.
+    LocateSource(String),
+}
 
 /// What views ask for in one frame.
 #[derive(Debug, Default)]
@@ -43,6 +51,8 @@ pub struct Out {
     pub cursor: Option<i64>,
     /// A time range that is being dragged and not yet committed.
     pub preview: Option<(i64, i64)>,
+    /// What only the application can do.
+    pub wishes: Vec<Wish>,
 }
 
 /// What a view works with during one frame.
@@ -149,6 +159,7 @@ pub static VIEWS: &[ViewKind] = &[
     timeline::KIND,
     memory::KIND,
     requests::KIND,
+    source::KIND,
     details::KIND,
 ];
 
