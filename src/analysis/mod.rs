@@ -30,6 +30,7 @@ pub mod syntax;
 pub mod testing;
 pub mod tree_costs;
 pub mod tree_rows;
+pub mod treemap;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};

@@ -25,6 +25,7 @@ pub mod source;
 mod summary;
 mod time;
 mod timeline;
+pub mod treemap;
 
 use egui::{Response, Ui};
 
@@ -157,6 +158,7 @@ pub static VIEWS: &[ViewKind] = &[
     stages::KIND,
     flame::KIND,
     timeline::KIND,
+    treemap::KIND,
     memory::KIND,
     requests::KIND,
     source::KIND,
