@@ -105,12 +105,12 @@ fn shown(text: &str) -> String {
     out
 }
 
-/// The steps of a path, each leading to its own.
-pub(super) fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, steps: &[(String, Item)]) {
+/// The steps of a path, each leading to its own; step `strong` is what it is about.
+pub(super) fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, steps: &[(String, Item)], strong: usize) {
     let palette = Palette::of(ui);
     let width = ui.available_width();
     for (i, (name, item)) in steps.iter().enumerate() {
-        let last = i + 1 == steps.len();
+        let last = i == strong;
         let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), Sense::click());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("path {name}")));
         if response.hovered() || cx.is_hovered(item) {
