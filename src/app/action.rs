@@ -33,6 +33,8 @@ pub enum Action {
     Search,
     /// Bring a view to the front.
     Show(usize),
+    /// Define metrics by formulas.
+    Metrics,
     /// Put the panes back as they were at first.
     ResetLayout,
     /// Dark, light, as the system.
@@ -110,6 +112,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Redo, "Redo", ctrl_shift(Key::Z), Menu::Edit),
         entry(Action::Search, "Search", ctrl(Key::F), Menu::Edit),
         entry(Action::ClearRange, "Look at all of the time", None, Menu::Edit),
+        entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
     ]);
     for (i, view) in VIEWS.iter().enumerate() {

@@ -31,6 +31,15 @@ pub enum Event {
         /// The whole profile, or why there is none; `None` when it was cancelled.
         result: Result<Option<Arc<Profile>>, String>,
     },
+    /// Run `run` has other metrics.
+    Derived {
+        /// The run.
+        run: u32,
+        /// The revision that it was made of.
+        revision: u64,
+        /// The profile with them.
+        profile: Arc<Profile>,
+    },
     /// A file dialog was closed.
     Picked {
         /// What the dialog was for.

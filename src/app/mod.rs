@@ -12,6 +12,7 @@ mod dialog;
 mod event;
 mod export;
 mod journals;
+mod metrics;
 mod open;
 mod palette;
 mod panes;
@@ -60,6 +61,8 @@ enum Overlay {
     Record(recorder::Chooser),
     /// A path to open.
     Path(String),
+    /// Metrics that the person defines.
+    Metrics(metrics::Editor),
     /// Keys and gestures.
     Keys,
     /// Name, version, licences.
@@ -235,6 +238,7 @@ impl App {
                     self.export_to(run, format, path);
                 }
             }
+            Event::Derived { run, revision, profile } => self.derived(run, revision, profile),
             Event::Wrote { run, result } => self.wrote(run, result),
         }
     }
@@ -244,6 +248,7 @@ impl App {
         let Some(run) = self.session.get_mut(id) else { return };
         match result {
             Ok(profile) => {
+                let profile = crate::analysis::formula::derive(profile, &self.settings.metrics);
                 let warnings: u64 = profile.warnings.iter().map(|w| w.count).sum();
                 let label = run.label.clone();
                 run.replace(profile);
@@ -300,6 +305,7 @@ impl App {
                 self.settings.theme = theme;
                 ctx.set_theme(window::theme_preference(theme));
             }
+            Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
             Action::Keys => self.overlay = Overlay::Keys,
             Action::About => self.overlay = Overlay::About,
@@ -316,6 +322,7 @@ impl App {
             Action::Record => self.recording.is_none(),
             Action::Export(_) => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::CloseRun => run.is_some(),
+            Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::Show(_) | Action::Search | Action::ResetLayout => has_profile,
             Action::Undo => run.is_some_and(|r| r.history.can_undo()),
             Action::Redo => run.is_some_and(|r| r.history.can_redo()),
@@ -406,6 +413,7 @@ impl App {
             Overlay::None => return,
             Overlay::Palette(palette) => palette.ui(self, ui, actions).map(Overlay::Palette),
             Overlay::Record(chooser) => chooser.ui(self, ui).map(Overlay::Record),
+            Overlay::Metrics(editor) => editor.ui(self, ui).map(Overlay::Metrics),
             Overlay::Path(text) => start::path_dialog(self, text, ui).map(Overlay::Path),
             Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),
             Overlay::About => about::about(ui).then_some(Overlay::About),

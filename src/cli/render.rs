@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, open};
+use super::{Failure, RelativeArg, metric_of, open};
 use crate::analysis::source_file::SourceRule;
 use crate::app::App;
 use crate::import::Input;
 use crate::model::Profile;
+use crate::state::Command;
 use crate::ui::software::{self, RenderError};
 use crate::views::{self, ViewKind};
 
@@ -44,6 +45,12 @@ pub(super) struct RenderArgs {
     /// Colours.
     #[arg(long, default_value = "dark")]
     theme: ThemeArg,
+    /// Show costs in this metric: a key, or a formula such as 'Ir + 10*Bm' [default: the first one].
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
+    /// What percentages are a share of.
+    #[arg(long, value_name = "WHOLE", default_value = "total")]
+    relative: RelativeArg,
     /// Search for this in every view.
     #[arg(long, value_name = "TEXT", default_value = "")]
     search: String,
@@ -88,23 +95,27 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         })
         .collect::<Result<_, _>>()?;
     let input = Input::Path(args.file.clone());
-    let profile = Arc::new(open(&args.file)?);
+    let mut profile = open(&args.file)?;
+    let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
+    let profile = Arc::new(profile);
     let mut app = App::headless();
     app.add_profile(&input.file_name(), Some(input), profile.clone());
     if !kinds.is_empty() {
         app.show_only(&kinds);
     }
+    app.command(Command::SetMetric(metric));
+    app.command(Command::SetRelative(args.relative.into()));
     if !args.source.is_empty() {
-        app.command(crate::state::Command::SetSources(args.source.clone()));
+        app.command(Command::SetSources(args.source.clone()));
     }
     if !args.search.is_empty() {
-        app.command(crate::state::Command::Search(args.search.clone()));
+        app.command(Command::Search(args.search.clone()));
     }
     if let Some(name) = &args.select {
         let function = profile.functions.ids().find(|&f| profile.function_name(f) == name);
         let function = function
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
-        app.command(crate::state::Command::Select(Some(crate::state::Item::Function(function))));
+        app.command(Command::Select(Some(crate::state::Item::Function(function))));
     }
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
 }

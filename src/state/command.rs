@@ -2,6 +2,7 @@
 
 use super::{Interaction, Item};
 use crate::analysis::stages::WhatIf;
+use super::{Interaction, Item, Relative};
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricId, TrackId};
@@ -13,6 +14,8 @@ pub enum Command {
     Select(Option<Item>),
     /// Show costs in another metric.
     SetMetric(MetricId),
+    /// Say what percentages are a share of.
+    SetRelative(Relative),
     /// Look at a part of the time, or at all of it.
     SetRange(TimeRange),
     /// Look at some tracks only; empty for all.
@@ -35,6 +38,7 @@ impl Command {
         match self {
             Self::Select(item) => to.selection = item,
             Self::SetMetric(metric) => to.metric = metric,
+            Self::SetRelative(relative) => to.relative = relative,
             Self::SetRange(range) => to.range = range.filter(|(from, to)| from < to),
             Self::SetTracks(tracks) => to.scope.tracks = tracks,
             Self::Push(transform) => to.scope.transforms.push(transform),

@@ -6,11 +6,38 @@ use crate::analysis::source_file::SourceRule;
 use crate::analysis::{Scope, TimeRange};
 use crate::model::{MetricId, Profile};
 
+/// What percentages are a share of, in every view; each names its denominator beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relative {
+    /// Costs as numbers only.
+    Numbers,
+    /// Of the sum of all self costs.
+    #[default]
+    Total,
+    /// Of what is one level up: the caller, the function that is looked at, the box around.
+    Parent,
+}
+
+impl Relative {
+    /// All, with what a menu says.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Numbers, "Numbers only"), (Self::Total, "% of total"), (Self::Parent, "% of parent")];
+
+    /// What a menu says.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        Self::ALL.iter().find(|(r, _)| *r == self).map_or("", |(_, label)| label)
+    }
+}
+
 /// Shared view state of one run. Changed by [`super::Command`]s only.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Interaction {
     /// The metric that costs are shown in.
     pub metric: MetricId,
+    /// What percentages are a share of.
+    pub relative: Relative,
     /// Tracks and transforms.
     pub scope: Scope,
     /// The committed time range: every view aggregates over it.
@@ -42,6 +69,7 @@ impl Interaction {
         let transforms = self.scope.transforms.iter().filter_map(|t| rekey_transform(t, from, to)).collect();
         Self {
             metric: metric.unwrap_or_default(),
+            relative: self.relative,
             scope: Scope { tracks, transforms },
             range: self.range,
             selection: self.selection.as_ref().and_then(|s| s.rekey(from, to)),

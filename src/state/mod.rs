@@ -11,6 +11,6 @@ mod session;
 
 pub use command::Command;
 pub use history::History;
-pub use interaction::Interaction;
+pub use interaction::{Interaction, Relative};
 pub use item::{Item, related};
 pub use session::{Origin, Run, RunState, Session};

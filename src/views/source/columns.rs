@@ -10,6 +10,7 @@ use crate::analysis::source_lines::{Grain, LineRow, LineTable};
 use crate::analysis::syntax::{Language, State, Word};
 use crate::format::{self, UNKNOWN};
 use crate::model::Unit;
+use crate::state::Relative;
 use crate::ui::theme::{Palette, mono};
 use crate::ui::widgets::{Cell, cell_text, share_bar};
 use crate::views::ViewCx;
@@ -25,18 +26,20 @@ pub(super) struct Formats {
     pub own: format::Column,
     total: format::Column,
     sum: i64,
+    relative: Relative,
     unit: Unit,
 }
 
 impl Formats {
     pub(super) fn new(cx: &ViewCx<'_>, table: &LineTable, rows: &[LineRow]) -> Self {
-        let unit = shared::unit(cx.profile(), cx.interaction);
+        let (unit, relative) = (shared::unit(cx.profile(), cx.interaction), cx.interaction.relative);
         let max =
             |f: &dyn Fn(&LineRow) -> i64| rows.iter().map(f).map(i64::saturating_abs).max().unwrap_or(0);
         Self {
             own: format::Column::for_max(unit, max(&|r| r.own)),
             total: format::Column::for_max(unit, max(&|r| r.total.unwrap_or(0))),
-            sum: table.sum,
+            sum: if relative == Relative::Parent { table.total } else { table.sum },
+            relative,
             unit,
         }
     }
@@ -184,7 +187,12 @@ fn code_cell(ui: &mut Ui, code: Option<(Language, (&str, State))>, palette: &Pal
 /// The columns, in order.
 pub(super) fn columns(cx: &ViewCx<'_>, table: &LineTable, text: bool, formats: &Formats) -> Vec<Column> {
     let what = shared::metric_name(cx.profile(), cx.interaction);
-    let whole = format!("the sum of all self {what}, {}", format::cost(formats.unit, formats.sum));
+    let of = if formats.relative == Relative::Parent {
+        format!("the total {what} of the selected function")
+    } else {
+        format!("the sum of all self {what}")
+    };
+    let whole = format!("{of}, {}", format::cost(formats.unit, formats.sum));
     let titled = |title: &str, format: &format::Column| match format.suffix() {
         "" => title.to_owned(),
         suffix => format!("{title} ({suffix})"),
@@ -219,6 +227,9 @@ pub(super) fn columns(cx: &ViewCx<'_>, table: &LineTable, text: bool, formats: &
             ("Calls", "Calls of the function that is defined here")
         };
         columns.push(Column::number("count", title, 72.0).rank(3).tip(tip));
+    }
+    if formats.relative == Relative::Numbers {
+        columns.retain(|c| !c.key.ends_with("share"));
     }
     if text {
         columns.push(Column::text("code", "Source", 240.0).grow(1.0));

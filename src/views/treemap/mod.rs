@@ -17,7 +17,7 @@ use super::shared::{self, Follow, Stale, menu};
 use crate::analysis::treemap::{BoxTree, Boxes, Nesting, What};
 use crate::format;
 use crate::model::FunctionId;
-use crate::state::Item;
+use crate::state::{Item, Relative};
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, link_button, segmented};
@@ -136,6 +136,11 @@ impl TreemapView {
                 let share = format::percent(shown as f64 / tree.sum as f64);
                 text += &format!(" ({share} of {})", format::cost(unit, tree.sum));
             }
+            text += match cx.interaction.relative {
+                Relative::Numbers => "",
+                Relative::Total => "; shares are of the sum of all",
+                Relative::Parent => "; shares are of the box around",
+            };
             ui.colored_label(palette.text_weak, text);
         });
         if let Some(keep) = keep {

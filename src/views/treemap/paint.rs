@@ -10,7 +10,7 @@ use crate::analysis::search::Pattern;
 use crate::analysis::treemap::{BoxTree, What};
 use crate::format;
 use crate::model::Profile;
-use crate::state::Item;
+use crate::state::{Item, Relative};
 use crate::ui::theme::{Palette, SpanColor, mix, small, strong};
 use crate::views::ViewCx;
 
@@ -110,8 +110,14 @@ fn label(cx: &ViewCx<'_>, painter: &egui::Painter, tree: &BoxTree, cell: &Cell, 
     if rect.height() >= 34.0 && rect.width() >= 44.0 && tree.sum > 0 {
         let unit = shared::unit(profile, cx.interaction);
         let total = tree.boxes[cell.first as usize].total;
-        let text =
-            format!("{}  {}", format::cost(unit, total), format::percent(total as f64 / tree.sum as f64));
+        let share = match cx.interaction.relative {
+            Relative::Numbers => None,
+            Relative::Total => Some(tree.sum),
+            Relative::Parent => Some(tree.boxes[tree.boxes[cell.first as usize].parent as usize].total),
+        };
+        let share = share.filter(|whole| *whole > 0).map(|whole| total as f64 / whole as f64);
+        let share = share.map_or_else(String::new, |s| format!("  {}", format::percent(s)));
+        let text = format!("{}{share}", format::cost(unit, total));
         text_in(painter, line(first + 14.0), &text, small(), color, Align::Min);
     }
 }
