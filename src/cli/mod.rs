@@ -59,7 +59,7 @@ enum Command {
     ///
     /// Example: inferscope report run.prof --sort cumulative --top 20
     Report(report::ReportArgs),
-    /// Draw a profile as a PNG picture, without a display.
+    /// Draw a profile as a PNG or SVG picture, without a display.
     #[command(after_help = render::view_list())]
     Render(render::RenderArgs),
     /// Record a run of a workload.

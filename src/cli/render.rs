@@ -30,7 +30,7 @@ pub(super) enum ThemeArg {
 pub(super) struct RenderArgs {
     /// The profile.
     file: PathBuf,
-    /// The picture to write (PNG).
+    /// The picture to write: SVG when it ends with .svg, otherwise PNG.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Show only these views, side by side [default: the whole workspace]. Ids are in the list below.
@@ -120,7 +120,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
 }
 
-/// Draws the whole workspace of a profile into a PNG file.
+/// Draws the whole workspace of a profile into a file.
 pub(super) fn workspace(label: &str, profile: Arc<Profile>, path: &Path) -> Result<(), Failure> {
     let mut app = App::headless();
     app.add_profile(label, None, profile);
@@ -132,14 +132,19 @@ fn draw(app: &mut App, size: (f32, f32), scale: f32, theme: ThemeArg, path: &Pat
         ThemeArg::Dark => egui::Theme::Dark,
         ThemeArg::Light => egui::Theme::Light,
     };
-    let failed = |e: RenderError| Failure::new(format!("{}: {e}", path.display()));
-    let image = software::render_to_image(egui::vec2(size.0, size.1), scale, theme, PASSES, |ui| {
+    let size = egui::vec2(size.0, size.1);
+    let ui = |ui: &mut egui::Ui| {
         let ctx = ui.ctx().clone();
         app.logic(&ctx);
         app.ui(ui);
-    })
-    .map_err(failed)?;
-    let bytes = software::encode_png(&image).map_err(failed)?;
+    };
+    let bytes = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg")) {
+        software::render_to_svg(size, scale, theme, PASSES, ui).map(String::into_bytes)
+    } else {
+        software::render_to_image(size, scale, theme, PASSES, ui)
+            .and_then(|image| software::encode_png(&image))
+    };
+    let bytes = bytes.map_err(|e: RenderError| Failure::new(format!("{}: {e}", path.display())))?;
     std::fs::write(path, bytes)
         .map_err(|e| Failure::new(format!("{}: cannot be written ({e})", path.display())))
 }
