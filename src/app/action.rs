@@ -19,6 +19,8 @@ pub enum Action {
     CancelRecording,
     /// Write the run in the export format with this place in [`crate::export::FORMATS`].
     Export(usize),
+    /// Save a picture of the current pane.
+    SavePicture(crate::views::Picture),
     /// Close the shown run.
     CloseRun,
     /// Show the start page.
@@ -103,6 +105,10 @@ pub fn all() -> Vec<Entry> {
         let title =
             if i == 0 { "Save session…".to_owned() } else { format!("Export as {}…", format.title) };
         list.push(Entry { action: Action::Export(i), title, key, menu: Menu::File });
+    }
+    for (picture, title) in crate::views::Picture::ALL {
+        let title = title.replace("picture", "picture of the current view");
+        list.push(entry(Action::SavePicture(picture), &title, None, Menu::File));
     }
     list.extend([
         entry(Action::Start, "Start page", ctrl(Key::Home), Menu::File),

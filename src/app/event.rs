@@ -61,6 +61,8 @@ pub enum Event {
 pub enum Purpose {
     /// Open profiles.
     Open,
+    /// Save a picture of a pane.
+    Picture(u64, crate::views::Picture),
     /// Say where a source file is.
     Source {
         /// The run.

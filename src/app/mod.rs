@@ -16,6 +16,7 @@ mod metrics;
 mod open;
 mod palette;
 mod panes;
+mod picture;
 mod recorder;
 mod settings;
 mod sources;
@@ -87,6 +88,8 @@ pub struct App {
     note: Option<Note>,
     overlay: Overlay,
     focus_search: bool,
+    /// A picture to take in the next frame.
+    wanted: Option<picture::Wanted>,
     quit: bool,
 }
 
@@ -134,6 +137,7 @@ impl App {
             note: None,
             overlay: Overlay::None,
             focus_search: false,
+            wanted: None,
             quit: false,
         }
     }
@@ -233,6 +237,9 @@ impl App {
             Event::Picked { purpose: Purpose::Source { run, file }, paths } => {
                 self.source_chosen(run, &file, paths.first().map(PathBuf::as_path));
             }
+            Event::Picked { purpose: Purpose::Picture(pane, picture), paths } => {
+                self.wanted = paths.into_iter().next().map(|path| picture::Wanted { pane, picture, path });
+            }
             Event::Picked { purpose: Purpose::Export { run, format }, paths } => {
                 if let Some(path) = paths.into_iter().next() {
                     self.export_to(run, format, path);
@@ -286,6 +293,11 @@ impl App {
             Action::StopRecording => self.stop_recording(),
             Action::CancelRecording => self.cancel_recording(),
             Action::Export(format) => self.ask_export(format),
+            Action::SavePicture(picture) => {
+                if let Some(pane) = self.panes_mut().current() {
+                    self.ask_picture(pane, picture);
+                }
+            }
             Action::CloseRun => self.close_run(),
             Action::Start => self.session.active = None,
             Action::Undo => self.step(crate::state::History::undo),
@@ -323,6 +335,7 @@ impl App {
             Action::Export(_) => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::CloseRun => run.is_some(),
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
+            Action::SavePicture(_) => has_profile,
             Action::Show(_) | Action::Search | Action::ResetLayout => has_profile,
             Action::Undo => run.is_some_and(|r| r.history.can_undo()),
             Action::Redo => run.is_some_and(|r| r.history.can_redo()),
@@ -391,9 +404,11 @@ impl App {
             input: input.as_ref(),
             interaction: &interaction,
             before: &before,
+            capture: self.wanted.as_ref().map(|w| w.pane),
             live,
         };
         let mut out = panes.ui(&frame, ui);
+        let captured = panes.captured.take();
         for command in std::mem::take(&mut out.commands) {
             self.command(command);
         }
@@ -401,6 +416,9 @@ impl App {
             self.grant(wish);
         }
         self.remember_sources();
+        if let Some(captured) = captured {
+            self.take_picture(captured, ui);
+        }
         let pointed = |o: &Out| (o.hover.clone(), o.cursor, o.preview);
         if pointed(&out) != pointed(&before) {
             ui.ctx().request_repaint();

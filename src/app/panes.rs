@@ -10,8 +10,8 @@ use crate::query::{Engine, Subject};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::EmptyState;
-use crate::views::{self, Out, View, ViewCx, ViewKind};
+use crate::ui::widgets::{EmptyState, icon_button};
+use crate::views::{self, Out, Picture, View, ViewCx, ViewKind, Wish};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -26,6 +26,10 @@ pub struct Panes {
     next: u64,
     /// One view per run and pane, so that each run keeps its own zoom and scroll.
     views: HashMap<(u32, u64), Box<dyn View>>,
+    /// The pane that was clicked last.
+    current: Option<u64>,
+    /// What the wanted pane painted.
+    pub(super) captured: Option<Captured>,
 }
 
 /// What panes share during one frame.
@@ -42,6 +46,14 @@ pub struct Frame<'a> {
     pub before: &'a Out,
     /// True while the run is being recorded.
     pub live: bool,
+    /// Number of a pane whose painting is wanted.
+    pub capture: Option<u64>,
+}
+
+/// What a pane painted in a frame.
+pub(super) struct Captured {
+    pub(super) shapes: Vec<egui::epaint::ClippedShape>,
+    pub(super) area: egui::Rect,
 }
 
 impl Default for Panes {
@@ -85,7 +97,7 @@ impl LayoutMaker {
             Some(root) => Tree::new(id, root, self.tiles),
             None => Tree::empty(id),
         };
-        Panes { tree, next: self.next, views: HashMap::new() }
+        Panes { tree, next: self.next, views: HashMap::new(), current: None, captured: None }
     }
 }
 
@@ -144,7 +156,7 @@ impl Panes {
             tree.tiles.remove(id);
         }
         let any = tree.tiles.iter().any(|(_, tile)| tile.is_pane());
-        any.then_some(Self { tree, next, views: HashMap::new() })
+        any.then_some(Self { tree, next, views: HashMap::new(), current: None, captured: None })
     }
 
     /// True when the view is open and in front of its tabs.
@@ -193,9 +205,37 @@ impl Panes {
 
     /// Draws all panes and returns what they asked for.
     pub fn ui(&mut self, frame: &Frame<'_>, ui: &mut egui::Ui) -> Out {
-        let mut behavior = Behavior { frame, views: &mut self.views, out: Out::default() };
+        let mut behavior = Behavior {
+            frame,
+            views: &mut self.views,
+            out: Out::default(),
+            current: &mut self.current,
+            captured: None,
+        };
         self.tree.ui(&mut behavior, ui);
-        behavior.out
+        let Behavior { out, captured, .. } = behavior;
+        self.captured = captured;
+        out
+    }
+
+    /// Number of the pane that was clicked last, or of the first one in front.
+    #[must_use]
+    pub fn current(&self) -> Option<u64> {
+        let in_front = self.tree.active_tiles().into_iter().filter_map(|id| match self.tree.tiles.get(id) {
+            Some(egui_tiles::Tile::Pane(pane)) => Some(pane.number),
+            _ => None,
+        });
+        let in_front: Vec<u64> = in_front.collect();
+        self.current.filter(|n| in_front.contains(n)).or_else(|| in_front.first().copied())
+    }
+
+    /// Id of the view in a pane.
+    #[must_use]
+    pub fn view_in(&self, number: u64) -> Option<&str> {
+        self.tree.tiles.iter().find_map(|(_, tile)| match tile {
+            egui_tiles::Tile::Pane(pane) if pane.number == number => Some(pane.view.as_str()),
+            _ => None,
+        })
     }
 }
 
@@ -203,6 +243,8 @@ struct Behavior<'a> {
     frame: &'a Frame<'a>,
     views: &'a mut HashMap<(u32, u64), Box<dyn View>>,
     out: Out,
+    current: &'a mut Option<u64>,
+    captured: Option<Captured>,
 }
 
 fn explain(kind: &ViewKind, profile: &Profile, ui: &mut egui::Ui) -> bool {
@@ -220,6 +262,12 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         let Some(kind) = views::view(&pane.view) else { return UiResponse::None };
         let frame = self.frame;
         let fill = Palette::of(ui).panel;
+        let (area, layer) = (ui.max_rect(), ui.layer_id());
+        let pressed = ui.input(|i| i.pointer.any_pressed().then(|| i.pointer.interact_pos()).flatten());
+        if pressed.is_some_and(|at| area.contains(at)) {
+            *self.current = Some(pane.number);
+        }
+        let before = ui.ctx().graphics_mut(|g| g.entry(layer).next_idx().0);
         egui::Frame::new().fill(fill).inner_margin(egui::Margin::same(6)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             if explain(kind, &frame.subject.profile, ui) {
@@ -241,6 +289,13 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             };
             ui.push_id(key, |ui| view.ui(&mut cx, ui));
         });
+        if frame.capture == Some(pane.number) {
+            let painted = |g: &mut egui::layers::GraphicLayers| {
+                g.entry(layer).all_entries().skip(before).cloned().collect::<Vec<_>>()
+            };
+            let shapes = ui.ctx().graphics_mut(painted);
+            self.captured = Some(Captured { shapes, area });
+        }
         UiResponse::None
     }
 
@@ -250,6 +305,26 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
 
     fn is_tab_closable(&self, _tiles: &Tiles<Pane>, _tile: TileId) -> bool {
         false
+    }
+
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<Pane>,
+        ui: &mut egui::Ui,
+        _tile: TileId,
+        tabs: &egui_tiles::Tabs,
+        _scroll: &mut f32,
+    ) {
+        let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
+        let button = icon_button(ui, Icon::Export, "Save a picture of this view");
+        egui::Popup::menu(&button).show(|ui| {
+            for (picture, title) in Picture::ALL {
+                if ui.button(title).clicked() {
+                    self.out.wishes.push(Wish::SavePicture(pane.number, picture));
+                    ui.close();
+                }
+            }
+        });
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

@@ -28,6 +28,7 @@ impl App {
                     dialog::source(run, file, self.events.clone());
                 }
             }
+            Wish::SavePicture(pane, picture) => self.ask_picture(pane, picture),
         }
     }
 

@@ -39,7 +39,7 @@ pub fn svg(shapes: &[ClippedShape], area: Rect, ground: Color32, pixels: Option<
         h = n(size.y),
         fill = paint("fill", ground),
     );
-    for ClippedShape { clip_rect, shape } in shapes {
+    for ClippedShape { clip_rect, shape, .. } in shapes {
         writer.clipped(*clip_rect, shape);
     }
     writer.end_clip();

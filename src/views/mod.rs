@@ -39,6 +39,32 @@ use crate::state::{Command, Interaction, Item};
 pub enum Wish {
     /// Let the person choose the source file that the profile names so.
     LocateSource(String),
+    /// Save a picture of a pane.
+    SavePicture(u64, Picture),
+}
+
+/// A form of picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Shapes and texts, which scale and can be searched.
+    Svg,
+    /// Pixels.
+    Png,
+}
+
+impl Picture {
+    /// Both, with what a menu says.
+    pub const ALL: [(Self, &'static str); 2] =
+        [(Self::Svg, "Save picture as SVG…"), (Self::Png, "Save picture as PNG…")];
+
+    /// Ending of its file names.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
 }
 
 /// What views ask for in one frame.

@@ -1,6 +1,7 @@
 //! `inferscope report`: what is in a profile, for people and for programs.
 
 mod critical;
+mod csv;
 mod json;
 mod text;
 
@@ -113,6 +114,16 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
         relative: RelativeArg::Total,
     };
     render(profile, &shown)
+}
+
+/// All functions with their costs in every metric, as comma-separated values.
+pub(super) fn csv_of(profile: Profile) -> Result<String, Cancelled> {
+    let profile = Arc::new(profile);
+    let engine = Engine::inline();
+    let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+    let mut rows = rows(&profile, &engine, &subject, &Job::new())?;
+    sort_rows(&mut rows, &profile, MetricId::default(), SortKey::Own);
+    Ok(csv::render(&profile, &rows))
 }
 
 /// What a report is asked to show.

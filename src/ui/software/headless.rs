@@ -137,7 +137,7 @@ fn pixels(size: Vec2, scale: f32) -> [usize; 2] {
 }
 
 /// The pixels of a picture drawn on an opaque ground, which are all opaque.
-pub(super) fn to_rgba(picture: &egui::ColorImage) -> Result<image::RgbaImage, RenderError> {
+pub fn to_rgba(picture: &egui::ColorImage) -> Result<image::RgbaImage, RenderError> {
     let bytes = picture.as_raw().to_vec();
     image::RgbaImage::from_raw(picture.width() as u32, picture.height() as u32, bytes)
         .ok_or(RenderError::Size(picture.size))
