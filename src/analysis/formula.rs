@@ -278,7 +278,7 @@ mod tests {
     fn a_defined_metric_counts_in_every_view() {
         let p = profile("main 0 100 alloc=7 / a 0 40 alloc=2");
         let definitions = [Definition::of("both = 2 time + 10 alloc"), Definition::of("other = Ir + Dw")];
-        let derived = derive(p.clone(), &definitions);
+        let derived = derive(p, &definitions);
         assert_eq!((derived.metrics.len(), derived.metrics[2].unit), (3, Unit::None));
         assert!(Arc::ptr_eq(&derived, &derive(derived.clone(), &definitions)), "nothing is missing any more");
         let subject = Subject { run: 1, revision: 0, profile: derived };

@@ -51,14 +51,14 @@ impl App {
             return;
         };
         if let Some(run) = self.session.get_mut(run) {
-            let rules = with_rule(&run.history.now().sources, rule_for(file, chosen));
+            let rules = with_rule(&run.history.now().sources, &rule_for(file, chosen));
             run.history.apply(Command::SetSources(rules));
         }
     }
 }
 
 /// The rules with one more; an older one of the same folder gives way.
-fn with_rule(rules: &[SourceRule], new: SourceRule) -> Vec<SourceRule> {
+fn with_rule(rules: &[SourceRule], new: &SourceRule) -> Vec<SourceRule> {
     let older = rules.iter().filter(|r| r.from != new.from).cloned();
     let mut rules: Vec<_> = std::iter::once(new.clone()).chain(older).collect();
     rules.truncate(RULES);
