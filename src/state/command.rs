@@ -1,9 +1,8 @@
 //! Every change that a view can ask for.
 
-use super::{Interaction, Item};
-use crate::analysis::stages::WhatIf;
 use super::{Interaction, Item, Relative};
 use crate::analysis::source_file::SourceRule;
+use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricId, TrackId};
 

@@ -1,8 +1,8 @@
 //! What the person looks at: shared by all views of a run.
 
 use super::Item;
-use crate::analysis::stages::{Change, StageId, WhatIf};
 use crate::analysis::source_file::SourceRule;
+use crate::analysis::stages::{Change, StageId, WhatIf};
 use crate::analysis::{Scope, TimeRange};
 use crate::model::{MetricId, Profile};
 

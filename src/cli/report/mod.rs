@@ -154,8 +154,7 @@ fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
     } else {
         None
     };
-    let report = Report { profile, engine, subject, overview, metric, rows, functions, stages };
-    let report = Report { profile, engine, subject, overview, metric, rows, functions, relative };
+    let report = Report { profile, engine, subject, overview, metric, rows, functions, stages, relative };
     Ok(if json { json::render(&report) } else { text::render(&report)? })
 }
 

@@ -6,7 +6,7 @@
 use super::args::EventArgs;
 use super::sheet::{Block, Fact, Sheet};
 use crate::analysis::functions::Functions;
-use crate::analysis::probable_stack::ProbableStack;
+use crate::analysis::most_probable::ProbableStack;
 use crate::analysis::span_facts::{self, SpanFacts};
 use crate::analysis::tree_costs::Costs;
 use crate::format;
