@@ -22,6 +22,8 @@ mod settings;
 mod sources;
 mod start;
 mod status;
+#[cfg(test)]
+mod tests;
 pub mod window;
 
 use std::collections::HashMap;

@@ -137,11 +137,10 @@ impl App {
             return;
         }
         let origin = Origin::Recording { workload: workload.into(), saved: None };
-        let title = WORKLOADS.iter().find(|w| w.id() == workload).map_or(workload, |w| w.title());
-        let run = self.session.add(title, origin, RunState::Live);
+        let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let run = self.session.add(&record::run_title(workload, &texts), origin, RunState::Live);
         let events = self.events.clone();
         let on_revision = Box::new(move |profile| events.send(Event::Revision { run, profile }));
-        let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let options = Options {
             journal: super::journals::folder(&self.settings),
             texts: !self.settings.no_texts,
@@ -217,6 +216,7 @@ impl App {
             }
             Err(why) => {
                 run.state = RunState::Failed(why.clone());
+                self.journals.release(id);
                 self.say(Tone::Bad, format!("The recording failed: {why}"));
             }
         }

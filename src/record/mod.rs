@@ -89,6 +89,15 @@ fn ensure_subscriber() -> bool {
     set
 }
 
+/// What a run of a workload is called, without secrets. Wrong parameters give the workload's own title.
+#[must_use]
+pub fn run_title(workload: &str, params: &[String]) -> String {
+    let Some(&found) = WORKLOADS.iter().find(|w| w.id() == workload) else { return workload.into() };
+    let title = Params::parse(found.params(), params).map(|p| found.run_title(&p));
+    let title = title.unwrap_or_default();
+    if title.is_empty() { found.title().into() } else { secrets::mask(&title).into_owned() }
+}
+
 /// Starts the recording of a workload of [`WORKLOADS`]. `params` are texts of the form `key=value`.
 /// `on_revision` is called on the recorder's thread with each frozen state on the way.
 ///

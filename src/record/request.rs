@@ -80,8 +80,7 @@ impl RequestHandle {
     /// The answer is complete; `kv_cache_bytes` is what the KV cache held in the end.
     pub fn finish(self, completion: &str, kv_cache_bytes: u64) {
         self.end(Outcome::Ok, |row| {
-            row.completion =
-                if secrets::texts() { secrets::mask(completion).into_owned() } else { String::new() };
+            row.completion = completion.into();
             row.kv_cache_bytes = Some(kv_cache_bytes);
         });
     }
@@ -120,10 +119,11 @@ pub(super) fn take() -> (Vec<RequestRow>, Vec<RequestRow>) {
     lock(&OPEN).retain(|row| {
         let row = lock(row);
         let runs = row.outcome == Outcome::Running;
+        let kept = row.kept();
         if runs {
-            running.push(row.clone())
+            running.push(kept)
         } else {
-            done.push(row.clone())
+            done.push(kept)
         }
         runs
     });
@@ -131,6 +131,18 @@ pub(super) fn take() -> (Vec<RequestRow>, Vec<RequestRow>) {
 }
 
 impl RequestRow {
+    /// The row as it may leave the recorder. An answer that came in pieces is judged as a whole: a secret
+    /// may stretch over several.
+    fn kept(&self) -> Self {
+        let mut row = self.clone();
+        if !secrets::texts() {
+            row.completion.clear();
+        } else if let std::borrow::Cow::Owned(masked) = secrets::mask(&self.completion) {
+            row.completion = masked;
+        }
+        row
+    }
+
     /// The row of the profile.
     pub(super) fn to_model(
         &self,
