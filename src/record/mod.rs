@@ -99,7 +99,7 @@ pub fn run_title(workload: &str, params: &[String]) -> String {
 }
 
 /// Starts the recording of a workload of [`WORKLOADS`]. `params` are texts of the form `key=value`.
-/// `on_revision` is called on the recorder's thread with each frozen state on the way.
+/// `on_revision` is called on a thread of the recorder with each frozen state on the way.
 ///
 /// # Errors
 /// [`RecordError::UnknownWorkload`], [`RecordError::Parameter`] with the reason, or

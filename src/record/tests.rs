@@ -650,3 +650,18 @@ fn a_callback_that_is_never_called_does_no_harm_and_status_counts() {
     let phases: Vec<_> = p.tracks[0].spans.rows.iter().map(|s| p.function_name(s.function)).collect();
     assert_eq!(phases, ["async pipeline", "load", "one after another", "all at once"]);
 }
+
+#[test]
+fn a_slow_revision_does_not_hold_up_the_journal() {
+    let folder = std::env::temp_dir().join(format!("inferscope-slow-{}", std::process::id()));
+    let work = Work::new("slow", |_| {
+        std::thread::sleep(Duration::from_millis(1600));
+        Ok(())
+    });
+    let slow = Box::new(|_| std::thread::sleep(Duration::from_millis(1300)));
+    let options = Options { journal: Some(folder.clone()), ..quiet() };
+    let p = record(work, options, slow).unwrap().join().unwrap();
+    let writes: u32 = fact(&p, "Journal").split(' ').next().unwrap().parse().unwrap();
+    assert!(writes >= 4, "{writes} writes while one revision was frozen");
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -1,6 +1,6 @@
 //! Turns events into a profile while they are still being written.
 //!
-//! [`Assembler::feed`] reads what is new, once. [`Assembler::snapshot`] freezes a copy in which spans
+//! [`Assembler::feed`] reads what is new, once. [`Assembler::snapshot`] gives a copy in which spans
 //! that still run are drawn to the present. [`Assembler::finish`] ends the recording.
 //!
 //! `tracing` does not say whether a span is a function call, an async task or an operation that is
@@ -193,15 +193,15 @@ impl Assembler {
         builder.point(counter, time, value);
     }
 
-    /// A frozen copy of everything so far.
-    pub(super) fn snapshot(&mut self, mut meta: Meta) -> Profile {
+    /// A copy of everything so far, to be frozen.
+    pub(super) fn snapshot(&mut self, mut meta: Meta) -> ProfileBuilder {
         let now = self.scale.now();
         let running = self.running(false);
         meta.duration = Some(now);
         let mut builder = self.builder.clone();
         builder.meta = meta;
         self.draw_open(&mut builder, &running, now);
-        builder.finish()
+        builder
     }
 
     /// Adds what still runs to `builder`, up to `now`: spans, what waits for their tracks, requests.
