@@ -1,6 +1,7 @@
 //! The docked panes: which views are open, where, and their state per run.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
@@ -25,7 +26,7 @@ pub struct Panes {
     tree: Tree<Pane>,
     next: u64,
     /// One view per run and pane, so that each run keeps its own zoom and scroll.
-    views: HashMap<(u32, u64), Box<dyn View>>,
+    views: HashMap<(u32, u64), Shown>,
     /// The pane that was clicked last.
     current: Option<u64>,
     /// What the wanted pane painted.
@@ -239,9 +240,37 @@ impl Panes {
     }
 }
 
+/// What stands in a pane.
+enum Shown {
+    /// A view with its state.
+    View(Box<dyn View>),
+    /// Its view ended by an internal error; the other panes go on.
+    Broken,
+}
+
+impl Shown {
+    fn ui(&mut self, kind: &ViewKind, cx: &mut ViewCx<'_>, ui: &mut egui::Ui) {
+        match self {
+            Self::View(view) => {
+                if catch_unwind(AssertUnwindSafe(|| view.ui(cx, ui))).is_err() {
+                    *self = Self::Broken;
+                    ui.ctx().request_repaint();
+                }
+            }
+            Self::Broken => {
+                let why = "This view met an internal error; please report it. The others go on.";
+                let state = EmptyState::new(Icon::Warning, kind.title, why).action("Try again");
+                if state.show(ui) {
+                    *self = Self::View((kind.make)());
+                }
+            }
+        }
+    }
+}
+
 struct Behavior<'a> {
     frame: &'a Frame<'a>,
-    views: &'a mut HashMap<(u32, u64), Box<dyn View>>,
+    views: &'a mut HashMap<(u32, u64), Shown>,
     out: Out,
     current: &'a mut Option<u64>,
     captured: Option<Captured>,
@@ -274,7 +303,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 return;
             }
             let key = (frame.subject.run, pane.number);
-            let view = self.views.entry(key).or_insert_with(kind.make);
+            let shown = self.views.entry(key).or_insert_with(|| Shown::View((kind.make)()));
             let mut cx = ViewCx {
                 engine: frame.engine,
                 subject: frame.subject,
@@ -287,7 +316,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 pane: pane.number,
                 out: &mut self.out,
             };
-            ui.push_id(key, |ui| view.ui(&mut cx, ui));
+            ui.push_id(key, |ui| shown.ui(kind, &mut cx, ui));
         });
         if frame.capture == Some(pane.number) {
             let painted = |g: &mut egui::layers::GraphicLayers| {
@@ -353,5 +382,67 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             Some(about) => response.on_hover_text(about),
             None => response,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProfileBuilder;
+    use egui_kittest::kittest::Queryable;
+
+    struct Breaks;
+    impl View for Breaks {
+        fn ui(&mut self, _: &mut ViewCx<'_>, ui: &mut egui::Ui) {
+            ui.label("before");
+            panic!("a bug in a view")
+        }
+    }
+
+    #[test]
+    fn a_view_that_breaks_says_so_and_the_window_lives_on() {
+        let kind = ViewKind {
+            id: "breaks",
+            title: "Breaks",
+            about: "",
+            needs: |_| Ok(()),
+            make: || Box::new(Breaks),
+        };
+        let engine = Engine::inline();
+        let profile = std::sync::Arc::new(ProfileBuilder::new("test").finish());
+        let subject = Subject { run: 1, revision: 0, profile };
+        let interaction = Interaction::default();
+        let mut shown = Shown::View((kind.make)());
+        let mut out = Out::default();
+        let mut installed = false;
+        let mut harness = egui_kittest::Harness::new_ui(|ui| {
+            if !std::mem::replace(&mut installed, true) {
+                crate::ui::theme::install(ui.ctx());
+                return; // fonts are there from the next pass on
+            }
+            let mut cx = ViewCx {
+                engine: &engine,
+                subject: &subject,
+                input: None,
+                interaction: &interaction,
+                hover: None,
+                cursor: None,
+                preview: None,
+                live: false,
+                pane: 1,
+                out: &mut out,
+            };
+            ui.push_id("pane", |ui| shown.ui(&kind, &mut cx, ui));
+            ui.label("the other panes");
+        });
+        harness.run();
+        assert!(harness.query_by_label_contains("met an internal error").is_some());
+        assert!(harness.query_by_label("the other panes").is_some());
+        harness.get_by_label("Try again").click();
+        harness.run();
+        assert!(
+            harness.query_by_label_contains("met an internal error").is_some(),
+            "it breaks again, as quietly"
+        );
     }
 }
