@@ -84,6 +84,8 @@ pub struct App {
     events: Events,
     inbox: Receiver<Event>,
     opening: HashMap<u32, Job>,
+    /// Revisions of growing runs that are not shown yet.
+    newer: HashMap<u32, Arc<Profile>>,
     recording: Option<recorder::Live>,
     journals: journals::Journals,
     before: Out,
@@ -133,6 +135,7 @@ impl App {
             events: Events::new(sender, ctx),
             inbox,
             opening: HashMap::new(),
+            newer: HashMap::new(),
             recording: None,
             journals: journals::Journals::default(),
             before: Out::default(),
@@ -204,6 +207,7 @@ impl App {
         while let Ok(event) = self.inbox.try_recv() {
             self.on_event(event);
         }
+        self.show_newer();
         self.poll_recording();
         let dropped = ctx.input(|i| i.raw.dropped_files.clone());
         for file in dropped {
@@ -214,13 +218,7 @@ impl App {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Revision { run, profile } => {
-                if let Some(run) = self.session.get_mut(run)
-                    && matches!(run.state, RunState::Loading | RunState::Live)
-                {
-                    run.replace(profile);
-                    let (id, revision) = (run.id, run.revision);
-                    self.engine.forget_before(id, revision);
-                }
+                self.newer.insert(run, profile);
             }
             Event::Opened { run, result } => self.opened(run, result),
             Event::Recorded { run, result } => self.recorded(run, result),
@@ -249,6 +247,23 @@ impl App {
             }
             Event::Derived { run, revision, profile } => self.derived(run, revision, profile),
             Event::Wrote { run, result } => self.wrote(run, result),
+        }
+    }
+
+    /// Takes over newer revisions of runs that grow: of the shown run once all questions about the last one are
+    /// answered, because a slow machine would otherwise drop every question for a newer one and show nothing.
+    fn show_newer(&mut self) {
+        let shown = self.session.active.filter(|_| self.engine.busy() > 0);
+        let ready: Vec<u32> = self.newer.keys().copied().filter(|run| Some(*run) != shown).collect();
+        for id in ready {
+            let (Some(profile), Some(run)) = (self.newer.remove(&id), self.session.get_mut(id)) else {
+                continue;
+            };
+            if matches!(run.state, RunState::Loading | RunState::Live) {
+                run.replace(profile);
+                let revision = run.revision;
+                self.engine.forget_before(id, revision);
+            }
         }
     }
 

@@ -97,6 +97,7 @@ pub struct FlameView {
     known: Option<Known>,
     menu_at: Option<BoxAt>,
     facts: Option<Facts>,
+    stale: shared::Stale,
     texts: TextCache,
     painted: Painted,
     layout: Layout,
@@ -169,10 +170,11 @@ impl View for FlameView {
                 .show(ui);
             return;
         };
+        let late = self.stale.is_late(&answer, cx.live, ui);
         match answer {
             Answer::Ready(rows) => self.chart(cx, ui, mode, &rows, None),
             Answer::Working { progress, stale: Some(rows) } => {
-                self.chart(cx, ui, mode, &rows, Some(progress));
+                self.chart(cx, ui, mode, &rows, late.then_some(progress));
             }
             Answer::Working { progress, stale: None } => working(ui, progress),
             Answer::Failed(why) => {

@@ -102,7 +102,7 @@ impl View for Timeline {
         }
         let transforms = cx.interaction.scope.transforms.clone();
         let answer = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0);
-        self.stale.dim(&answer, ui);
+        self.stale.dim(&answer, cx.live, ui);
         let rows = answer.value().cloned();
         let packed = cx.ask(&RequestRows, 0).value().map_or(1, |p| p.rows);
         let heights = |i: &usize| self.height(&profile, rows.as_deref(), packed, &lanes[*i]);
