@@ -40,11 +40,15 @@ pub enum RequestColumn {
     Cost,
     /// How it ended.
     Outcome,
+    /// What the cache of answers said.
+    Cache,
+    /// The batch that it was generated in.
+    Batch,
 }
 
 impl RequestColumn {
     /// All columns, left to right.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Name,
         Self::Model,
         Self::Arrived,
@@ -58,7 +62,21 @@ impl RequestColumn {
         Self::CacheRead,
         Self::Cost,
         Self::Outcome,
+        Self::Cache,
+        Self::Batch,
     ];
+
+    /// True when the profile knows something for this column. Columns that most profiles have are shown
+    /// in any case.
+    #[must_use]
+    pub fn is_filled(self, profile: &Profile) -> bool {
+        let rows = &profile.requests.rows;
+        match self {
+            Self::Cache => rows.iter().any(|r| r.cache.is_some()),
+            Self::Batch => rows.iter().any(|r| r.batch.is_some()),
+            _ => true,
+        }
+    }
 
     /// The number that the column sorts by; `None` when unknown or a text.
     #[must_use]
@@ -75,6 +93,8 @@ impl RequestColumn {
             Self::Output => r.tokens.output.map(|v| v as f64),
             Self::CacheRead => r.tokens.cache_read.map(|v| v as f64),
             Self::Cost => r.cost_nano_dollars.map(|v| v as f64),
+            Self::Cache => r.cache.map(|c| f64::from(c as u8)),
+            Self::Batch => r.batch.map(|b| b as f64),
             Self::Outcome => Some(f64::from(match r.outcome {
                 Outcome::Ok => 0,
                 Outcome::Running => 1,

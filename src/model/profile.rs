@@ -1,8 +1,9 @@
 //! A whole profile: frozen, shared between threads as `Arc<Profile>`.
 
 use super::{
-    ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Frames, FunctionId, Functions, Instant, Link, Metric,
-    MetricId, NO_ROW, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit, Value,
+    ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Finding, Frames, FunctionId, Functions, Instant,
+    Link, Metric, MetricId, NO_ROW, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit,
+    Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -106,6 +107,8 @@ pub struct Profile {
     pub call_graph: Option<CallGraph>,
     /// Calls of a language model, by arrival.
     pub requests: Requests,
+    /// What whoever made the profile found, in order of time.
+    pub findings: Vec<Finding>,
     /// Inline details of spans and instants.
     pub attributes: Attributes,
     /// What was odd about the input.

@@ -56,7 +56,7 @@ use tracing_subscriber::layer::SubscriberExt;
 pub use context::{Context, WorkloadError};
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
-pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, record};
+pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
 pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload};
 
 /// True once our layer is part of the global subscriber (or of one that will be).

@@ -392,7 +392,12 @@ impl Session {
         mut journal: Option<Journal>,
     ) -> Profile {
         assembler.feed();
-        meta.facts.extend(self.context.take_facts().into_iter().map(masked));
+        for (key, value) in self.context.take_facts().into_iter().map(masked) {
+            match meta.facts.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, old)) => *old = value,
+                None => meta.facts.push((key, value)),
+            }
+        }
         for (kind, place) in self.context.take_warnings() {
             assembler.warn(&kind, &secrets::mask(&place));
         }
@@ -510,6 +515,23 @@ fn measure_cost() -> Option<f64> {
         start.elapsed().as_nanos() as f64 / f64::from(SPANS)
     };
     (0..ROUNDS).map(|_| round()).min_by(f64::total_cmp)
+}
+
+/// Reports something that a person should know about the run: the same `kind` each time, and a text
+/// with the figures of this case. It is linked to the request, where there is one, and to the current
+/// span.
+pub fn finding(kind: &str, severity: Severity, text: &str, request: Option<&super::RequestHandle>) {
+    if sink::is_on() {
+        sink::queue(sink::Cold::Finding {
+            kind: kind.into(),
+            severity,
+            text: secrets::mask(text).into_owned(),
+            request: request.map(super::RequestHandle::number),
+            span: tracing::Span::current().id().map(|id| sink::key(id.into_u64())),
+            thread: sink::this_thread(),
+            ticks: clock::ticks(),
+        });
+    }
 }
 
 /// Reports the level of something over time, such as bytes in a cache, as a counter of the recording.

@@ -20,6 +20,7 @@ const TREE_LINES: usize = 40;
 pub(super) fn render(report: &Report) -> Result<String, Cancelled> {
     let mut out = String::new();
     header(&mut out, report);
+    findings(&mut out, &report.profile);
     phases(&mut out, report);
     if let Some(figures) = &report.overview.requests {
         requests(&mut out, figures);
@@ -76,6 +77,26 @@ fn header(out: &mut String, report: &Report) {
     let counts: Vec<_> =
         counts.iter().filter(|c| c.0 > 0).map(|c| format::counted(c.0 as i64, c.1, c.2)).collect();
     line(out, "Contents", &counts.join(", "));
+}
+
+/// Most findings of one kind that are printed.
+const MOST_OF_A_KIND: usize = 3;
+
+fn findings(out: &mut String, p: &Profile) {
+    if p.findings.is_empty() {
+        return;
+    }
+    section(out, "Findings");
+    for (i, finding) in p.findings.iter().enumerate() {
+        let before = p.findings[..i].iter().filter(|f| f.kind == finding.kind).count();
+        if before < MOST_OF_A_KIND {
+            let (kind, text) = (p.text(finding.kind), p.text(finding.text));
+            let _ = writeln!(out, "  {:<8} {kind}: {text}", format!("{:?}", finding.severity).to_lowercase());
+        } else if before == MOST_OF_A_KIND {
+            let all = p.findings.iter().filter(|f| f.kind == finding.kind).count();
+            let _ = writeln!(out, "  {:<8} … {} more of this kind", "", all - before);
+        }
+    }
 }
 
 fn phases(out: &mut String, report: &Report) {

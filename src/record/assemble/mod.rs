@@ -31,8 +31,8 @@ use super::sink::{self, Cold, Field, Fields};
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
 use crate::model::{
-    ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, TrackId,
-    TrackKind, TrackSpec, Unit, Value,
+    ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, RequestId,
+    TrackId, TrackKind, TrackSpec, Unit, Value,
 };
 use places::{Pending, Place};
 use spans::Live;
@@ -92,6 +92,9 @@ pub(super) struct Assembler {
     pending: Vec<Pending>,
     closing: Vec<u32>,
     requests: Vec<RequestRow>,
+    /// Rows of requests in the builder, by their numbers.
+    request_ids: FxHashMap<u64, RequestId>,
+    findings: Vec<places::Found>,
     next_uid: u32,
     /// Enter–exit pairs so far, for the recorder's own cost.
     entered: u64,
@@ -123,6 +126,8 @@ impl Assembler {
             pending: Vec::new(),
             closing: Vec::new(),
             requests: Vec::new(),
+            request_ids: FxHashMap::default(),
+            findings: Vec::new(),
             next_uid: 0,
             entered: 0,
             strangers: 0,
@@ -150,8 +155,9 @@ impl Assembler {
         let (done, running) = super::request::take();
         let mut builder = std::mem::take(&mut self.builder);
         for row in done {
+            let number = row.number;
             let row = self.request_row(&mut builder, &row);
-            builder.request(row);
+            self.request_ids.insert(number, builder.request(row));
         }
         self.builder = builder;
         self.requests = running;
@@ -175,6 +181,9 @@ impl Assembler {
             Cold::Follows { id, cause, ticks } => self.follows(id, cause, self.scale.ns(ticks)),
             Cold::Log { span, thread, ticks, metadata, message, fields } => {
                 self.log((span, thread), self.scale.ns(ticks), metadata, &message, fields);
+            }
+            Cold::Finding { kind, severity, text, request, span, thread, ticks } => {
+                self.found((span, thread), self.scale.ns(ticks), (&kind, severity, &text), request);
             }
             Cold::Count { name, unit, ticks, value } => self.count(name, unit, self.scale.ns(ticks), value),
         }
@@ -213,10 +222,13 @@ impl Assembler {
         for pending in &self.pending {
             self.point(builder, pending, &placed);
         }
+        let mut ids = FxHashMap::default();
         for row in &self.requests {
+            let number = row.number;
             let row = self.request_row(builder, row);
-            builder.request(row);
+            ids.insert(number, builder.request(row));
         }
+        self.add_findings(builder, &ids, &placed);
     }
 
     /// Adds what another profiler measured of the work. `shift`: ns from our origin to its own, by the clock on

@@ -13,7 +13,7 @@ mod gguf;
 mod sampling;
 mod tokens;
 
-pub use engine::{Answer, Generator, Model, Sampling};
+pub use engine::{Answer, Asked, Generator, Model, Sampling, Step};
 pub use sampling::Pcg32;
 
 use super::WorkloadError;

@@ -83,10 +83,10 @@ pub(super) const PARAMS: [Param; 9] = [
 ];
 
 /// Considered at each token; more would not change the text, only the time to sort.
-const TOP_K: usize = 40;
+pub(super) const TOP_K: usize = 40;
 
 /// What the bundled model answers well.
-const QUESTIONS: &[&str] = &[
+pub(super) const QUESTIONS: &[&str] = &[
     "Why is my app slow?",
     "What is a span?",
     "How does a language model work?",

@@ -7,6 +7,8 @@ mod asyncio;
 mod command;
 mod demo;
 mod generate;
+mod rag;
+mod service;
 
 use std::collections::BTreeMap;
 
@@ -14,8 +16,14 @@ use super::context::{Context, WorkloadError};
 pub use command::command_line;
 
 /// All workloads.
-pub static WORKLOADS: &[&dyn Workload] =
-    &[&demo::Demo, &asyncio::Asyncio, &generate::Generate, &command::Command];
+pub static WORKLOADS: &[&dyn Workload] = &[
+    &demo::Demo,
+    &asyncio::Asyncio,
+    &generate::Generate,
+    &command::Command,
+    &rag::Rag,
+    &service::ServiceWorkload,
+];
 
 /// Something to record.
 pub trait Workload: Sync {
@@ -80,9 +88,19 @@ pub enum ParamKind {
     Path,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Whole numbers with commas between them; empty for none.
+    Numbers {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
     /// Any text; empty for none.
     Text,
 }
+
+/// Most numbers in a [`ParamKind::Numbers`].
+const MOST_NUMBERS: usize = 32;
 
 impl Param {
     /// Why `text` is no value of this parameter; `None` when it is one.
@@ -102,6 +120,14 @@ impl Param {
             ParamKind::Path | ParamKind::Text => return None,
             ParamKind::Choice(words) if words.contains(&text) => return None,
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
+            ParamKind::Numbers { min, max } => {
+                let numbers = || text.split(',').map(|n| n.trim().parse::<i64>());
+                let fits = numbers().all(|n| n.is_ok_and(|n| (min..=max).contains(&n)));
+                if text.is_empty() || fits && numbers().count() <= MOST_NUMBERS {
+                    return None;
+                }
+                format!("a list such as 1,2,4 of at most {MOST_NUMBERS} whole numbers from {min} to {max}")
+            }
         };
         Some(format!("{}={text}: {} is {wants}", self.key, self.label))
     }
@@ -167,6 +193,12 @@ impl Params {
         self.text(key).parse().unwrap_or(0.0)
     }
 
+    /// The numbers of a list.
+    #[must_use]
+    pub fn numbers(&self, key: &str) -> Vec<i64> {
+        self.text(key).split(',').filter_map(|n| n.trim().parse().ok()).collect()
+    }
+
     /// A truth value.
     #[must_use]
     pub fn flag(&self, key: &str) -> bool {
@@ -194,6 +226,19 @@ mod tests {
         assert!(parse(&["scale=NaN"]).is_err());
         assert!(parse(&["speed=1"]).unwrap_err().starts_with("there is no parameter «speed»; known: scale,"));
         assert!(parse(&["scale"]).unwrap_err().contains("key=value"));
+    }
+
+    #[test]
+    fn lists_and_choices_are_checked_too() {
+        let of = |kind| Param { key: "p", label: "P", help: "", default: "", kind };
+        let list = of(ParamKind::Numbers { min: 1, max: 8 });
+        assert_eq!([list.problem(""), list.problem("1, 2,8")], [None, None]);
+        for wrong in ["0", "9", "1,,2", "a", &"1,".repeat(40)] {
+            assert!(list.problem(wrong).unwrap().contains("such as 1,2,4"), "{wrong}");
+        }
+        let choice = of(ParamKind::Choice(&["one", "two"]));
+        assert_eq!(choice.problem("two"), None);
+        assert_eq!(choice.problem("three").unwrap(), "p=three: P is one of one, two");
     }
 
     #[test]

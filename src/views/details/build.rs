@@ -465,6 +465,16 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     if let Some(track) = r.track {
         place.push(Fact::new("Track", profile.track_label(track)).go(Item::Track(track)));
     }
+    if let Some(cache) = r.cache {
+        let hint = "Whether a cache of whole answers had it";
+        place.push(Fact::new("Answer cache", cache.key()).hint(hint));
+    }
+    if let Some(batch) = r.batch {
+        place.push(Fact::new("Batch", batch.to_string()));
+    }
+    for finding in profile.findings.iter().filter(|f| f.request == Some(id)) {
+        place.push(Fact::new(profile.text(finding.kind), profile.text(finding.text)));
+    }
     sheet.facts("Where", place);
     sheet.text("Prompt", profile.text(r.prompt));
     sheet.text("Answer", profile.text(r.completion));
