@@ -6,6 +6,8 @@
 //!
 //! Long rows have coarser levels (see [`mips`]), so that a layout costs by the pixel, not by the box.
 
+mod find;
+mod level;
 mod matched;
 mod merged;
 pub mod mips;
@@ -13,122 +15,21 @@ mod sandwich;
 #[cfg(test)]
 pub(crate) mod tests;
 mod time;
+mod who;
 
+pub use level::{FlameBox, Level};
 pub use matched::{Matched, MatchedShare};
 pub use merged::{Merged, MergedOrder};
 pub use sandwich::Sandwich;
 pub use time::TimeOrder;
+pub use who::Who;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::path::Symbol;
+use self::level::{Leaf, LeafSlice};
 use super::tree_costs::TreeCosts;
-use crate::model::{Basis, FunctionId, MetricId, Profile, Span, SpanStatus, StackId, TrackId};
-
-/// The function of a box, and marks: 4 bytes, because there are millions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Who(u32);
-
-impl Who {
-    const MODULE: u32 = 1 << 31;
-    const ERROR: u32 = 1 << 30;
-    const UNFINISHED: u32 = 1 << 29;
-    const FUNCTION: u32 = Self::UNFINISHED - 1;
-
-    /// A box of `function`.
-    #[must_use]
-    pub fn new(function: FunctionId) -> Self {
-        Self(function.0 & Self::FUNCTION)
-    }
-
-    /// A box of a node.
-    #[must_use]
-    pub fn symbol(symbol: Symbol) -> Self {
-        let who = Self::new(symbol.function());
-        if matches!(symbol, Symbol::Module(..)) { Self(who.0 | Self::MODULE) } else { who }
-    }
-
-    /// The same with the mark for `status`.
-    #[must_use]
-    pub fn with_status(self, status: SpanStatus) -> Self {
-        Self(
-            self.0
-                | match status {
-                    SpanStatus::Ok => 0,
-                    SpanStatus::Error => Self::ERROR,
-                    SpanStatus::Unfinished => Self::UNFINISHED,
-                },
-        )
-    }
-
-    /// The same with the error mark if `other` has it.
-    #[must_use]
-    pub fn with_error_of(self, other: Self) -> Self {
-        Self(self.0 | other.0 & Self::ERROR)
-    }
-
-    /// The function; of a box for a module its first one.
-    #[must_use]
-    pub fn function(self) -> FunctionId {
-        FunctionId(self.0 & Self::FUNCTION)
-    }
-
-    /// True for a run of functions of one module.
-    #[must_use]
-    pub fn is_module(self) -> bool {
-        self.0 & Self::MODULE != 0
-    }
-
-    /// True when it (or one of the boxes folded into it) ended with an error.
-    #[must_use]
-    pub fn is_error(self) -> bool {
-        self.0 & Self::ERROR != 0
-    }
-
-    /// True when it never ended.
-    #[must_use]
-    pub fn is_unfinished(self) -> bool {
-        self.0 & Self::UNFINISHED != 0
-    }
-
-    /// What stands on the box.
-    #[must_use]
-    pub fn label(self, profile: &Profile) -> &str {
-        let function = profile.functions.get(self.function());
-        profile.text(if self.is_module() { function.module } else { function.name })
-    }
-}
-
-/// A box of any level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlameBox {
-    /// Start, in units of the axis.
-    pub start: i64,
-    /// End, not before the start.
-    pub end: i64,
-    /// The function, of the longest one when boxes are folded.
-    pub who: Who,
-    /// Position in the row of its first box. The next box of the level tells how many are folded.
-    pub first: u32,
-}
-
-impl FlameBox {
-    /// Length in units of the axis.
-    #[must_use]
-    pub fn length(&self) -> i64 {
-        self.end.saturating_sub(self.start)
-    }
-}
-
-/// A box of rows that hold their boxes.
-#[derive(Clone, Copy, Debug)]
-struct Leaf {
-    start: i64,
-    end: i64,
-    who: Who,
-    id: u32,
-}
+use crate::model::{Basis, FunctionId, MetricId, Profile, StackId, TrackId};
 
 /// Where a row's boxes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,88 +170,13 @@ pub struct FlameRows {
     pub notices: Vec<String>,
 }
 
-/// Number of tracks of the scope that hold spans or samples.
+/// Number of tracks that sums of the scope are over.
 fn track_count(profile: &Profile, scope: &super::Scope) -> usize {
     let holds = |id: &TrackId| {
         let track = profile.track(*id);
         !(track.spans.rows.is_empty() && track.samples.is_empty())
     };
-    profile.track_ids().filter(|&id| scope.has_track(id)).filter(holds).count()
-}
-
-/// One level of a row, finest or folded.
-#[derive(Clone, Copy)]
-pub enum Level<'a> {
-    /// Folded boxes.
-    Folded(&'a [FlameBox]),
-    /// Spans in the order of `.1`.
-    Spans(&'a [Span], &'a [u32]),
-    /// Boxes of their own.
-    Leaves(LeafSlice<'a>),
-}
-
-/// Boxes of a row that holds its boxes.
-#[derive(Clone, Copy)]
-pub struct LeafSlice<'a>(&'a [Leaf]);
-
-impl Level<'_> {
-    /// Number of boxes.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Folded(boxes) => boxes.len(),
-            Self::Spans(_, order) => order.len(),
-            Self::Leaves(leaves) => leaves.0.len(),
-        }
-    }
-
-    /// True when there are no boxes.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Box number `i`.
-    #[must_use]
-    pub fn get(&self, i: usize) -> FlameBox {
-        match self {
-            Self::Folded(boxes) => boxes[i],
-            Self::Spans(spans, order) => {
-                let span = &spans[order[i] as usize];
-                let who = Who::new(span.function).with_status(span.status);
-                FlameBox { start: span.start, end: span.end, who, first: i as u32 }
-            }
-            Self::Leaves(leaves) => {
-                let leaf = &leaves.0[i];
-                FlameBox { start: leaf.start, end: leaf.end, who: leaf.who, first: i as u32 }
-            }
-        }
-    }
-
-    /// Start of box `i`, without reading the rest of it.
-    #[must_use]
-    pub fn start(&self, i: usize) -> i64 {
-        match self {
-            Self::Folded(boxes) => boxes[i].start,
-            Self::Spans(spans, order) => spans[order[i] as usize].start,
-            Self::Leaves(leaves) => leaves.0[i].start,
-        }
-    }
-
-    /// First box from `from` on for which `before` is false; the boxes are parted by it.
-    #[must_use]
-    pub fn partition(&self, from: usize, before: impl Fn(&FlameBox) -> bool) -> usize {
-        let (mut low, mut high) = (from, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if before(&self.get(middle)) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
+    scope.work_tracks(profile).filter(holds).count()
 }
 
 impl FlameRows {
@@ -401,6 +227,12 @@ impl FlameRows {
     #[must_use]
     pub fn extent(&self) -> i64 {
         self.end.saturating_sub(self.start).max(1)
+    }
+
+    /// Units from the chart's start to `t`.
+    #[must_use]
+    pub fn since_start(&self, t: i64) -> f64 {
+        t.saturating_sub(self.start) as f64
     }
 
     /// The group of a row.
@@ -493,103 +325,6 @@ impl FlameRows {
             (Origin::Node(node), Numbers::Tree(costs)) => Some(costs.tree.path(node)),
             _ => None,
         }
-    }
-
-    /// The box of `row` that covers `t`, or an empty one that stands there.
-    #[must_use]
-    pub fn at(&self, row: u32, t: f64) -> Option<u32> {
-        let level = self.finest(row);
-        let after = level.partition(0, |b| b.start as f64 <= t);
-        let index = after.checked_sub(1)?;
-        let found = level.get(index);
-        (found.end as f64 > t || found.start as f64 == t && found.end == found.start).then_some(index as u32)
-    }
-
-    /// Positions of the boxes of `row` that touch `from..to`.
-    #[must_use]
-    pub fn touching(&self, row: u32, from: f64, to: f64) -> Range<u32> {
-        let level = self.finest(row);
-        let first = level.partition(0, |b| (b.end as f64) < from || b.end as f64 == from && b.length() > 0);
-        let last = level.partition(first, |b| (b.start as f64) < to);
-        first as u32..last.max(first) as u32
-    }
-
-    /// The place of a span: itself in time order, its path in the merged tree.
-    #[must_use]
-    pub fn find_span(&self, track: TrackId, row: u32) -> Option<BoxAt> {
-        if let Numbers::Tree(costs) = &self.numbers {
-            let nodes = costs.tree.tracks.iter().find(|t| t.track == track)?;
-            return self.find_node(*nodes.spans.get(row as usize)?);
-        }
-        let span = *self.profile.tracks.get(track.index())?.spans.rows.get(row as usize)?;
-        let group = self.groups.iter().find(|g| g.of == GroupOf::Track(track))?;
-        group.rows.clone().filter(|&r| self.rows[r as usize].kind != Kind::Stacks).find_map(|r| {
-            let level = self.finest(r);
-            let first = level.partition(0, |b| b.start < span.start);
-            (first..level.len())
-                .take_while(|&i| level.start(i) == span.start)
-                .map(|i| BoxAt { row: r, index: i as u32 })
-                .find(|&at| self.origin(at) == Some(Origin::Span(track, row)))
-        })
-    }
-
-    /// The place of a call path in the merged tree.
-    #[must_use]
-    pub fn find_path(&self, path: &[FunctionId]) -> Option<BoxAt> {
-        let Numbers::Tree(costs) = &self.numbers else { return None };
-        self.find_node(costs.tree.find(path, &self.profile.functions)?)
-    }
-
-    fn find_node(&self, node: u32) -> Option<BoxAt> {
-        let Numbers::Tree(costs) = &self.numbers else { return None };
-        let row = costs.tree.nodes.get(node as usize)?.depth;
-        let here = *self.rows.get(row as usize)?;
-        let leaves = &self.leaves[here.at as usize..(here.at + here.len) as usize];
-        let index = leaves.iter().position(|leaf| leaf.id == node)?;
-        Some(BoxAt { row, index: index as u32 })
-    }
-
-    /// The widest box of a function in a merged chart.
-    #[must_use]
-    pub fn find_function(&self, function: FunctionId) -> Option<BoxAt> {
-        if matches!(self.axis, Axis::Time) {
-            return None;
-        }
-        let mut best: Option<(i64, BoxAt)> = None;
-        for (r, row) in self.rows.iter().enumerate() {
-            let leaves = &self.leaves[row.at as usize..(row.at + row.len) as usize];
-            for (i, leaf) in leaves.iter().enumerate().filter(|(_, leaf)| leaf.who.function() == function) {
-                if best.is_none_or(|(length, _)| leaf.end - leaf.start > length) {
-                    best = Some((leaf.end - leaf.start, BoxAt { row: r as u32, index: i as u32 }));
-                }
-            }
-        }
-        best.map(|(_, at)| at)
-    }
-
-    /// The box above or below, as one sees it: the one that covers the box, or the longest that it
-    /// covers.
-    #[must_use]
-    pub fn neighbour_row(&self, at: BoxAt, down: bool) -> Option<BoxAt> {
-        let here = self.get(at)?;
-        let group = self.group_of(at.row);
-        let row = if down { at.row + 1 } else { at.row.checked_sub(1)? };
-        if !group.rows.contains(&row) {
-            return None;
-        }
-        let touching = self.touching(row, here.start as f64, (here.end as f64).max(here.start as f64 + 0.5));
-        let level = self.finest(row);
-        // The first thousands are enough to find a long one.
-        let longest =
-            touching.take(10_000).max_by_key(|&i| (level.get(i as usize).length(), std::cmp::Reverse(i)))?;
-        Some(BoxAt { row, index: longest })
-    }
-
-    /// The next or previous box of the row.
-    #[must_use]
-    pub fn neighbour(&self, at: BoxAt, forward: bool) -> Option<BoxAt> {
-        let index = if forward { at.index + 1 } else { at.index.checked_sub(1)? };
-        (index < self.rows.get(at.row as usize)?.len).then_some(BoxAt { index, ..at })
     }
 
     /// Bytes held on the heap.

@@ -208,6 +208,27 @@ fn a_million_deep_stack_and_one_that_alternates_are_no_problem() {
     assert_eq!(rows.groups[0].rows.len(), 1, "the outermost f has no caller");
 }
 
+#[test]
+fn phases_lie_over_the_work_and_count_for_nothing_in_shares() {
+    let mut b = ProfileBuilder::new("test");
+    let mut track = |name, kind| b.track(TrackSpec { name, process: "", kind, sort: 0 });
+    let [phases, work] = [track("phases", TrackKind::Phase), track("main", TrackKind::Thread)];
+    let [setup, load, step] = ["setup", "load", "step"].map(|n| b.function(FunctionSpec::named(n)));
+    b.span(phases, 0, 100, setup, crate::model::ArgsRef::NONE);
+    b.span(work, 0, 60, load, crate::model::ArgsRef::NONE);
+    b.span(work, 60, 100, step, crate::model::ArgsRef::NONE);
+    let p = Arc::new(b.finish());
+    let subject = Subject { run: 1, revision: 0, profile: p.clone() };
+    let found = |search: &str| {
+        let query = Matched { costs: costs(Scope::default()), search: search.into() };
+        (*Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap()).unwrap()
+    };
+    let share = |matched, functions| MatchedShare { matched, sum: 100, functions, tracks: 1 };
+    assert_eq!(found("load"), share(60, 1));
+    assert_eq!(found("e"), share(40, 1), "setup is a phase and is not counted");
+    assert_eq!((merged(&p, MergedOrder::Heaviest).tracks, merged(&p, MergedOrder::Heaviest).sum), (1, 100));
+}
+
 fn any_samples() -> impl Strategy<Value = String> {
     let path = proptest::collection::vec(0..5u8, 1..7);
     proptest::collection::vec((1..50u32, path), 1..40).prop_map(|rows| {

@@ -3,16 +3,16 @@
 use egui::{ComboBox, RichText, Ui};
 
 use super::colors::Coloring;
-use super::{FlameView, Mode};
+use super::{FlameView, Mode, shares_query};
 use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
 use crate::analysis::{Costs, Transform};
 use crate::format;
-use crate::model::{Basis, MetricId, Profile, TrackId, Unit};
+use crate::model::{Basis, TrackId, Unit};
 use crate::query::Answer;
 use crate::state::Command;
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Notice, pill, segmented};
-use crate::views::ViewCx;
+use crate::views::{ViewCx, shared};
 
 /// Functions offered for the middle of a sandwich.
 const OFFERED: usize = 60;
@@ -23,7 +23,7 @@ impl FlameView {
         ui.horizontal_wrapped(|ui| {
             let mut mode = self.mode_of(cx.profile());
             if segmented(ui, "Order of the chart", &mut mode, &Mode::ALL).changed() {
-                self.set_mode(mode, cx);
+                self.set_mode(mode);
             }
             match mode {
                 Mode::Time => tracks(cx, ui),
@@ -53,11 +53,11 @@ impl FlameView {
         let shown: String = shown.chars().take(48).collect();
         let combo = ComboBox::from_id_salt("flame function").width(200.0).truncate().selected_text(shown);
         let combo = combo.show_ui(ui, |ui| {
-            let Answer::Ready(table) = cx.ask(&self.shares_query(cx), 1) else {
+            let Answer::Ready(table) = cx.ask(&shares_query(cx), 1) else {
                 ui.spinner();
                 return;
             };
-            let unit = metric_unit(profile, cx.interaction.metric);
+            let unit = shared::unit(profile, cx.interaction);
             for row in table.rows.iter().take(OFFERED) {
                 let text =
                     format!("{}   {}", profile.function_name(row.function), format::cost(unit, row.own));
@@ -79,7 +79,7 @@ impl FlameView {
         let query = Matched { costs: costs_query(cx), search: cx.interaction.search.clone() };
         let answer = cx.ask(&query, 0);
         let Some(Some(share)) = answer.value().map(|v| **v) else { return };
-        let unit = metric_unit(cx.profile(), cx.interaction.metric);
+        let unit = shared::unit(cx.profile(), cx.interaction);
         let (tone, text) = matched_text(share, unit);
         pill(ui, tone, &text).on_hover_text(format!(
             "Everything at and below functions that match «{search}», each call path counted once"
@@ -105,11 +105,6 @@ impl FlameView {
             }
         });
     }
-}
-
-/// The unit of a metric.
-pub(super) fn metric_unit(profile: &Profile, metric: MetricId) -> Unit {
-    profile.metrics.get(metric.index()).map_or(Unit::None, |m| m.unit)
 }
 
 /// Costs of what is looked at.

@@ -143,10 +143,10 @@ impl Stacking {
         Some(placed.y + f64::from(header) + f64::from(row - placed.rows.start) * f64::from(metrics.row))
     }
 
-    /// Upper edge of a group.
+    /// True when groups have headers.
     #[must_use]
-    pub fn y_of_group(&self, group: u32) -> Option<f64> {
-        self.groups.iter().find(|g| g.group == group).map(|g| g.y)
+    pub fn has_headers(&self) -> bool {
+        self.groups.first().is_some_and(|g| g.header)
     }
 }
 

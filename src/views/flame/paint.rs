@@ -12,9 +12,9 @@ use egui::{
 use super::METRICS;
 use super::colors::Colors;
 use super::layout::{Layout, Port, Quad, Texels};
-use crate::analysis::flame_rows::{FlameRows, GroupOf};
+use crate::analysis::flame_rows::{BoxAt, FlameRows, Group, GroupOf};
 use crate::format;
-use crate::model::{Profile, TrackKind};
+use crate::model::{FunctionId, Profile, TrackKind};
 use crate::ui::icons::Icon;
 use crate::ui::text::{LabelStyle, TextKey, Texts};
 use crate::ui::theme::{Palette, Tone, mix, small, space};
@@ -191,18 +191,16 @@ pub fn paint_labels(
             }
         }
         let style = LabelStyle::new(SIZE);
-        let key = TextKey::new((quad.who.function(), quad.who.is_module()));
+        let key = TextKey::of(quad.who.label(profile));
         let name = || Cow::Borrowed(quad.who.label(profile));
         if area.width() > AMOUNT_ROOM
             && let Some(b) = rows.get(quad.at)
         {
             let length = b.length();
-            let key = TextKey::new(("amount", length));
-            let text = || Cow::Owned(amount(length));
-            let name_width =
-                texts.get(TextKey::new((quad.who.function(), quad.who.is_module())), style, f32::MAX, name);
-            if let Some(galley) = texts.get(key, style, area.width(), text)
-                && name_width.is_some_and(|n| n.size().x + galley.size().x + 24.0 < area.width())
+            let text = amount(length);
+            let whole_name = texts.get(key, style, f32::MAX, name);
+            if let Some(galley) = texts.get(TextKey::of(&text), style, area.width(), || Cow::Borrowed(&text))
+                && whole_name.is_some_and(|n| n.size().x + galley.size().x + 24.0 < area.width())
             {
                 let fill = colors.of(quad.who, profile).fill;
                 let at = pos2(area.right() - galley.size().x - 6.0, area.center().y - galley.size().y / 2.0);
@@ -253,11 +251,11 @@ pub fn group_label(rows: &FlameRows, of: GroupOf) -> String {
 /// Name of the function in the middle of a sandwich.
 fn middle(rows: &FlameRows) -> &str {
     let row = rows.groups.iter().find(|g| g.of == GroupOf::Callees).map_or(0, |g| g.rows.start);
-    let middle = rows.get(crate::analysis::flame_rows::BoxAt { row, index: 0 });
+    let middle = rows.get(BoxAt { row, index: 0 });
     middle.map_or("", |b| b.who.label(rows.profile()))
 }
 
-fn group_note(rows: &FlameRows, group: &crate::analysis::flame_rows::Group) -> String {
+fn group_note(rows: &FlameRows, group: &Group) -> String {
     match group.of {
         GroupOf::Track(id) => {
             let track = rows.profile().track(id);
@@ -285,50 +283,53 @@ fn group_note(rows: &FlameRows, group: &crate::analysis::flame_rows::Group) -> S
     }
 }
 
-/// Outlines of the boxes of `function`, and a stronger one around the box that is selected itself.
-pub fn paint_selection(
+/// What lights up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lit {
+    /// One box.
+    Box(BoxAt),
+    /// All boxes of a function.
+    Function(Option<FunctionId>),
+}
+
+/// Lights up what is pointed at, outlines the boxes of the selected function, and more strongly the box
+/// that is selected itself.
+pub fn paint_marks(
     painter: &Painter,
     (chart, palette): (Rect, &Palette),
     layout: &Layout,
-    function: Option<crate::model::FunctionId>,
-    selected: Option<crate::analysis::flame_rows::BoxAt>,
+    lit: Lit,
+    (selected, function): (Option<BoxAt>, Option<FunctionId>),
 ) {
     let ppp = painter.pixels_per_point();
+    let mut mesh = Mesh::default();
+    let glow = palette.text_strong.gamma_multiply(0.18);
+    let mut exact = None;
     for quad in &layout.quads {
-        let exact = selected == Some(quad.at);
-        if exact || function == Some(quad.who.function()) {
-            let rect = quad_rect(quad, chart, ppp);
-            if exact {
-                painter.rect_stroke(rect, 1.0, Stroke::new(2.0, palette.text_strong), StrokeKind::Outside);
-                painter.rect_stroke(rect, 0.0, Stroke::new(1.0, palette.canvas), StrokeKind::Inside);
-            } else {
-                painter.rect_stroke(rect, 0.0, Stroke::new(1.0, palette.text_strong), StrokeKind::Inside);
+        let rect = quad_rect(quad, chart, ppp);
+        if lit == Lit::Box(quad.at) || lit == Lit::Function(Some(quad.who.function())) {
+            mesh.add_colored_rect(rect, glow);
+        }
+        if selected == Some(quad.at) {
+            exact = Some(rect);
+        } else if function == Some(quad.who.function()) {
+            let line = 1.0;
+            for edge in [
+                rect.with_max_y(rect.top() + line),
+                rect.with_min_y(rect.bottom() - line),
+                rect.with_max_x(rect.left() + line),
+                rect.with_min_x(rect.right() - line),
+            ] {
+                mesh.add_colored_rect(edge, palette.text_strong);
             }
         }
     }
-}
-
-/// Shades what a time range leaves out, or what is being dragged.
-pub fn paint_range(
-    painter: &Painter,
-    (chart, palette): (Rect, &Palette),
-    (from, to): (f32, f32),
-    committed: bool,
-) {
-    let (x0, x1) = (from.clamp(chart.left(), chart.right()), to.clamp(chart.left(), chart.right()));
-    if committed {
-        let shade = palette.canvas.gamma_multiply(0.62);
-        painter.rect_filled(chart.with_max_x(x0), 0.0, shade);
-        painter.rect_filled(chart.with_min_x(x1), 0.0, shade);
-    } else {
-        let inside = Rect::from_x_y_ranges(Rangef::new(x0, x1), chart.y_range());
-        painter.rect_filled(inside, 0.0, palette.accent.gamma_multiply(0.16));
+    if !mesh.is_empty() {
+        painter.add(Shape::mesh(mesh));
     }
-    for x in [from, to] {
-        if chart.x_range().contains(x) {
-            let x = painter.round_to_pixel_center(x);
-            painter.vline(x, chart.y_range(), Stroke::new(1.0, palette.accent));
-        }
+    if let Some(rect) = exact {
+        painter.rect_stroke(rect, 1.0, Stroke::new(2.0, palette.text_strong), StrokeKind::Outside);
+        painter.rect_stroke(rect, 0.0, Stroke::new(1.0, palette.canvas), StrokeKind::Inside);
     }
 }
 

@@ -1,10 +1,8 @@
 //! Flows of the flame chart, and pictures of it.
 
-mod demo;
-
 use std::sync::Arc;
 
-use egui::{Key, Modifiers, Vec2, vec2};
+use egui::{Key, Modifiers, Vec2, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
@@ -12,7 +10,7 @@ use super::*;
 use crate::analysis::testing::{function, profile};
 use crate::analysis::{Scope, Transform};
 use crate::query::{Engine, Subject};
-use crate::state::Interaction;
+use crate::state::{Command, Interaction};
 use crate::views::Out;
 
 /// A view with the state around it, as the window has it.
@@ -26,6 +24,8 @@ pub(super) struct Stage {
     preview: Option<(i64, i64)>,
     /// All commands sent.
     pub sent: Vec<Command>,
+    /// Rows of another question that are shown while the answer is prepared.
+    stale: Option<Arc<FlameRows>>,
 }
 
 impl Stage {
@@ -39,7 +39,21 @@ impl Stage {
             cursor: None,
             preview: None,
             sent: Vec::new(),
+            stale: None,
         }
+    }
+
+    /// Puts another revision of the run, or another run, into the pane, as the window does.
+    fn show(&mut self, run: u32, profile: Arc<Profile>) {
+        let old = std::mem::replace(&mut self.subject.profile, profile);
+        if run == self.subject.run {
+            self.subject.revision += 1;
+            self.interaction = self.interaction.rekey(&old, &self.subject.profile);
+        } else {
+            self.subject = Subject { run, revision: 0, profile: self.subject.profile.clone() };
+            self.interaction = Interaction::default();
+        }
+        (self.hover, self.cursor, self.preview) = (None, None, None);
     }
 
     pub fn ui(&mut self, ui: &mut Ui) {
@@ -56,7 +70,14 @@ impl Stage {
             pane: 1,
             out: &mut out,
         };
-        self.view.ui(&mut cx, ui);
+        match &self.stale {
+            None => self.view.ui(&mut cx, ui),
+            Some(rows) => {
+                self.view.rekey(&cx);
+                let mode = self.view.mode_of(cx.profile());
+                self.view.chart(&mut cx, ui, mode, rows, Some(None));
+            }
+        }
         (self.hover, self.cursor, self.preview) = (out.hover, out.cursor, out.preview);
         for command in out.commands {
             self.sent.push(command.clone());
@@ -254,6 +275,135 @@ fn the_view_works_in_the_smallest_pane_and_on_odd_profiles() {
     }
 }
 
+fn images(stage: &mut Stage, then: impl FnOnce(&mut Stage)) -> [image::RgbaImage; 2] {
+    let mut headless =
+        crate::ui::software::Headless::new(vec2(600.0, 200.0), 1.0, egui::Theme::Dark).unwrap();
+    let mut pass = |stage: &mut Stage| {
+        for _ in 0..3 {
+            headless.pass(vec![], |ui| {
+                egui::CentralPanel::no_frame().show(ui, |ui| stage.ui(ui));
+            });
+        }
+        headless.image().unwrap()
+    };
+    let before = pass(stage);
+    then(stage);
+    [before, pass(stage)]
+}
+
+#[test]
+fn labels_are_those_of_the_run_shown() {
+    // The same ids, times and colours, but other names.
+    let (one, two) = (profile("alpha 0 100; beta 10 90"), profile("beta 0 100; alpha 10 90"));
+    let plain = |p: &Arc<Profile>| Stage {
+        view: FlameView { coloring: Coloring::Category, ..FlameView::default() },
+        ..Stage::new(p.clone())
+    };
+    let [fresh, _] = images(&mut plain(&two), |_| ());
+    for run in [1, 2] {
+        let [before, after] = images(&mut plain(&one), |stage| stage.show(run, two.clone()));
+        assert!(before != after && after == fresh, "run {run}");
+    }
+}
+
+#[test]
+fn rows_of_an_older_revision_take_no_part_in_selecting() {
+    let big = profile("f@x 0 100; g@y 10 90; h@z 20 80; h@z 85 89");
+    let modules = ["f", "g", "h"].map(|f| big.functions.get(function(&big, f)).module);
+    let transforms = modules.map(Transform::CollapseModule).to_vec();
+    for scope in [Scope::default(), Scope { tracks: vec![], transforms }] {
+        let subject = Subject { run: 1, revision: 0, profile: big.clone() };
+        let rows = Engine::inline().now(&subject, &TimeOrder(scope), &crate::jobs::Job::new()).unwrap();
+        let mut h = harness(big.clone());
+        h.get_by_label("h 60 ns").click();
+        h.run();
+        assert!(h.state().interaction.selection.is_some());
+        h.state_mut().show(1, profile("k 0 100"));
+        let (stage, sent) = (h.state_mut(), 1);
+        stage.stale = Some(rows);
+        stage.interaction.selection = Some(Item::Span { track: crate::model::TrackId(0), row: 0 });
+        stage.hover = stage.interaction.selection.clone();
+        h.run();
+        let canvas = h.get_by_label("Flame chart").rect();
+        for y in [9.0, 27.0, 45.0] {
+            h.hover_at(canvas.left_top() + vec2(canvas.width() * 0.5, y));
+            h.step();
+            h.drag_at(canvas.left_top() + vec2(canvas.width() * 0.5, y));
+            h.step();
+            h.drop_at(canvas.left_top() + vec2(canvas.width() * 0.5, y));
+            h.run();
+        }
+        h.key_press(Key::ArrowDown);
+        h.run();
+        let stage = h.state();
+        assert_eq!((stage.sent.len(), stage.view.selected), (sent, None), "{:?}", stage.sent);
+        assert!(stage.hover.is_none() && stage.view.facts.is_none() && stage.view.menu_at.is_none());
+    }
+}
+
+#[test]
+fn extreme_times_can_be_selected_and_zoomed_to() {
+    let mut h =
+        harness(profile("a -9000000000000000000 9000000000000000000;b 0 10;c 20 8999999999999999999"));
+    for row in [0, 1, 2] {
+        h.state_mut().interaction.selection = Some(Item::Span { track: crate::model::TrackId(0), row });
+        h.run();
+        h.get_by_label("Flame chart").focus();
+        h.run();
+        for key in [Key::Enter, Key::W, Key::W, Key::D, Key::ArrowDown, Key::ArrowRight, Key::Num0] {
+            h.key_press(key);
+            h.run();
+        }
+        let (t0, t1) = h.state().seen(Mode::Time);
+        assert!(t0 == 0.0 && t1.is_finite() && t1 > 9e18, "{t0} {t1}");
+    }
+}
+
+#[test]
+fn another_run_is_seen_whole_and_another_revision_as_before() {
+    let mut h = harness(two_levels());
+    h.get_by_label("run 500 ns").click();
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    h.state_mut().show(1, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
+    h.run();
+    let kept = h.state().seen(Mode::Time);
+    assert!((kept.0 - 400.0).abs() < 10.0 && kept.1 - kept.0 < 520.0, "{kept:?}");
+    assert_eq!(h.state().interaction.selection.as_ref().map(|i| matches!(i, Item::Span { .. })), Some(true));
+    // Who has moved away is not taken back to the selection by the next revision.
+    h.key_press(Key::Num0);
+    h.run();
+    h.key_press(Key::W);
+    h.run();
+    let away = h.state().seen(Mode::Time);
+    h.state_mut().show(1, two_levels());
+    h.state_mut().show(1, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
+    h.run();
+    assert_eq!(h.state().seen(Mode::Time), away);
+    h.state_mut().show(2, profile("main 0 500; load 0 40"));
+    h.run();
+    assert_eq!(h.state().seen(Mode::Time), (0.0, 500.0));
+}
+
+#[test]
+fn the_sandwich_follows_a_selection_made_elsewhere() {
+    let profile = two_levels();
+    let mut h = harness(profile.clone());
+    h.get_by_label("Sandwich").click();
+    h.run();
+    let shown = |h: &Harness<'_, Stage>| h.state().view.sandwich.map(|f| profile.function_name(f).to_owned());
+    for name in ["load", "step", "run"] {
+        h.state_mut().interaction.selection = Some(Item::Function(function(&profile, name)));
+        h.run();
+        assert_eq!(shown(&h).as_deref(), Some(name));
+    }
+    h.get_by_label("main 500 ns").click();
+    h.run();
+    assert_eq!(h.state().interaction.selection, Some(Item::Function(function(&profile, "main"))));
+    assert_eq!(shown(&h).as_deref(), Some("run"), "what is selected inside stays where it is");
+}
+
 fn staged(profile: Arc<Profile>, mode: Mode) -> Stage {
     let mut stage = Stage::new(profile);
     stage.view.mode = Some(mode);
@@ -276,7 +426,7 @@ fn flame_pictures() {
         std::env::var("FLAME_PICTURES").unwrap_or_else(|_| "target/pictures".into()),
     );
     std::fs::create_dir_all(&folder).unwrap();
-    let mut profiles = vec![("made".to_owned(), demo::profile())];
+    let mut profiles = vec![("made".to_owned(), Arc::new(crate::views::fixture::session()))];
     for file in std::env::var("FLAME_FILES").unwrap_or_default().split(':').filter(|f| !f.is_empty()) {
         let input = crate::import::Input::Path(file.into());
         let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
@@ -322,7 +472,7 @@ fn flame_states() {
             headless.image().unwrap().save(folder.join(format!("state-{name}-{theme:?}.png"))).unwrap();
         };
         let at = |x: f32, y: f32| vec![egui::Event::PointerMoved(pos2(x, y))];
-        let profile = demo::profile();
+        let profile = Arc::new(crate::views::fixture::session());
         let mut stage = staged(profile.clone(), Mode::Time);
         stage.interaction.search = "attention".into();
         draw("search", &mut stage, vec![at(300.0, 400.0)]);
@@ -330,8 +480,9 @@ fn flame_states() {
         stage.interaction.range = Some((5_000_000, 11_000_000));
         draw("range", &mut stage, vec![at(420.0, 116.0)]);
         let mut stage = staged(profile.clone(), Mode::Time);
-        let track = profile.track_ids().find(|&t| profile.track(t).spans.rows.len() > 7000).unwrap();
-        stage.interaction.selection = Some(Item::Span { track, row: 2200 });
+        let track = profile.track_ids().max_by_key(|&t| profile.track(t).spans.rows.len()).unwrap();
+        let row = profile.track(track).spans.rows.len() as u32 / 3;
+        stage.interaction.selection = Some(Item::Span { track, row });
         stage.view.coloring = Coloring::Module;
         draw("selection", &mut stage, vec![at(512.0, 190.0)]);
         let mut stage = staged(profile.clone(), Mode::LeftHeavy);

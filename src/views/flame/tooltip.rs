@@ -1,14 +1,14 @@
-//! What the chart says about one box: the tooltip beside the pointer, and the menu on a box.
+//! What the chart says about one box beside the pointer, and what a box is in the shared view state.
 
 use egui::{Grid, Label, Rect, RichText, Tooltip, Ui, vec2};
 
 use super::layout::Hit;
-use crate::analysis::Transform;
-use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, Origin};
+use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf, Origin};
 use crate::format;
 use crate::model::{FunctionId, Profile, SpanStatus, SpanTable, TrackId, Unit};
-use crate::state::{Command, Item};
+use crate::state::Item;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
+use crate::views::shared;
 
 /// Details shown of a span at most.
 const MOST_ARGS: usize = 8;
@@ -109,7 +109,7 @@ impl Facts {
     }
 
     fn add_caller(&mut self, rows: &FlameRows, at: BoxAt, length: i64) {
-        let upwards = rows.group_of(at.row).of == crate::analysis::flame_rows::GroupOf::Callers;
+        let upwards = rows.group_of(at.row).of == GroupOf::Callers;
         let Some(caller) = rows.neighbour_row(at, upwards).and_then(|at| rows.get(at)) else { return };
         if caller.length() > 0 {
             let name = caller.who.label(rows.profile());
@@ -187,13 +187,8 @@ fn whole_time(rows: &FlameRows) -> String {
 /// Module, file and line, as far as they are known.
 fn place(profile: &Profile, function: FunctionId) -> String {
     let f = profile.functions.get(function);
-    let (module, file) = (profile.text(f.module), profile.text(f.file));
-    let file = match (file, f.line) {
-        ("", _) => String::new(),
-        (file, 0) => file.to_owned(),
-        (file, line) => format!("{file}:{line}"),
-    };
-    let category = profile.text(f.category);
+    let (module, category) = (profile.text(f.module), profile.text(f.category));
+    let file = shared::place(profile, function);
     let category = if category == module { "" } else { category };
     let parts = [module, &file, category];
     parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("  ·  ")
@@ -240,51 +235,4 @@ pub fn locate(rows: &FlameRows, item: &Item) -> Option<BoxAt> {
         Item::Edge(_, callee) => rows.find_function(*callee),
         Item::Instant(_) | Item::Request(_) | Item::Track(_) | Item::Time(_) => None,
     }
-}
-
-/// What the user chose from the menu of a box.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// Make the box as wide as the chart.
-    Zoom,
-    /// Show the function as a sandwich.
-    Sandwich(FunctionId),
-    /// Change what is shown.
-    Send(Command),
-    /// Copy a text.
-    Copy(String),
-}
-
-/// The menu of a box.
-pub fn menu(ui: &mut Ui, rows: &FlameRows, at: BoxAt) -> Option<Choice> {
-    let b = rows.get(at)?;
-    let profile = rows.profile();
-    let function = b.who.function();
-    let (name, row) = (b.who.label(profile), profile.functions.get(function));
-    let mut choice = None;
-    let mut entry = |ui: &mut Ui, text: &str, make: &dyn Fn() -> Choice| {
-        if ui.button(text).clicked() {
-            choice = Some(make());
-            ui.close();
-        }
-    };
-    let push = |transform: Transform| Choice::Send(Command::Push(transform));
-    entry(ui, "Zoom to this box", &|| Choice::Zoom);
-    entry(ui, "Show callers and callees", &|| Choice::Sandwich(function));
-    ui.separator();
-    entry(ui, "Focus on the function", &|| push(Transform::FocusFunction(function)));
-    if let Some(path) = rows.path(at) {
-        entry(ui, "Focus on this call path", &|| push(Transform::FocusSubtree(path.clone())));
-    }
-    entry(ui, "Merge the function into its callers", &|| push(Transform::MergeFunction(function)));
-    entry(ui, "Leave out everything under the function", &|| push(Transform::DropFunction(function)));
-    let module = profile.text(row.module);
-    if !module.is_empty() {
-        let text = format!("Collapse module {}", shortened(module, 32));
-        entry(ui, &text, &|| push(Transform::CollapseModule(row.module)));
-    }
-    ui.separator();
-    entry(ui, "Copy the name", &|| Choice::Copy(name.to_owned()));
-    entry(ui, "Search this name", &|| Choice::Send(Command::Search(name.to_owned())));
-    choice
 }

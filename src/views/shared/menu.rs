@@ -76,8 +76,17 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
     entries
 }
 
-/// The menu's part about transforms, search and names.
+/// The menu's part about transforms, search and names, with the keys of [`keys`].
 pub fn show(cx: &mut ViewCx<'_>, about: About<'_>, ui: &mut Ui) {
+    entries_ui(cx, about, true, ui);
+}
+
+/// The same for a view whose keys do other things.
+pub fn show_without_keys(cx: &mut ViewCx<'_>, about: About<'_>, ui: &mut Ui) {
+    entries_ui(cx, about, false, ui);
+}
+
+fn entries_ui(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut Ui) {
     ui.set_min_width(230.0);
     let palette = Palette::of(ui);
     let name = cx.profile().function_name(about.function).to_owned();
@@ -88,7 +97,8 @@ pub fn show(cx: &mut ViewCx<'_>, about: About<'_>, ui: &mut Ui) {
             (Modifiers::SHIFT, key) => format!("Shift+{}", key.name()),
             (_, key) => key.name().to_owned(),
         };
-        let button = ui.add(Button::new(entry.text).shortcut_text(keys));
+        let button = Button::new(entry.text);
+        let button = ui.add(if with_keys { button.shortcut_text(keys) } else { button });
         if button.on_hover_text(entry.about).clicked() {
             cx.send(entry.command);
             ui.close();

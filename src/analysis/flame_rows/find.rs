@@ -1,0 +1,105 @@
+//! Finding boxes: at a place, by what they stand for, beside another one.
+
+use std::ops::Range;
+
+use super::{Axis, BoxAt, FlameRows, GroupOf, Kind, Numbers, Origin};
+use crate::model::{FunctionId, TrackId};
+
+impl FlameRows {
+    /// The box of `row` that covers `t`, or an empty one that stands there.
+    #[must_use]
+    pub fn at(&self, row: u32, t: f64) -> Option<u32> {
+        let level = self.finest(row);
+        let after = level.partition(0, |b| b.start as f64 <= t);
+        let index = after.checked_sub(1)?;
+        let found = level.get(index);
+        (found.end as f64 > t || found.start as f64 == t && found.end == found.start).then_some(index as u32)
+    }
+
+    /// Positions of the boxes of `row` that touch `from..to`.
+    #[must_use]
+    pub fn touching(&self, row: u32, from: f64, to: f64) -> Range<u32> {
+        let level = self.finest(row);
+        let first = level.partition(0, |b| (b.end as f64) < from || b.end as f64 == from && b.length() > 0);
+        let last = level.partition(first, |b| (b.start as f64) < to);
+        first as u32..last.max(first) as u32
+    }
+
+    /// The place of a span: itself in time order, its path in the merged tree.
+    #[must_use]
+    pub fn find_span(&self, track: TrackId, row: u32) -> Option<BoxAt> {
+        if let Numbers::Tree(costs) = &self.numbers {
+            let nodes = costs.tree.tracks.iter().find(|t| t.track == track)?;
+            return self.find_node(*nodes.spans.get(row as usize)?);
+        }
+        let span = *self.profile.tracks.get(track.index())?.spans.rows.get(row as usize)?;
+        let group = self.groups.iter().find(|g| g.of == GroupOf::Track(track))?;
+        group.rows.clone().filter(|&r| self.rows[r as usize].kind != Kind::Stacks).find_map(|r| {
+            let level = self.finest(r);
+            let first = level.partition(0, |b| b.start < span.start);
+            (first..level.len())
+                .take_while(|&i| level.start(i) == span.start)
+                .map(|i| BoxAt { row: r, index: i as u32 })
+                .find(|&at| self.origin(at) == Some(Origin::Span(track, row)))
+        })
+    }
+
+    /// The place of a call path in the merged tree.
+    #[must_use]
+    pub fn find_path(&self, path: &[FunctionId]) -> Option<BoxAt> {
+        let Numbers::Tree(costs) = &self.numbers else { return None };
+        self.find_node(costs.tree.find(path, &self.profile.functions)?)
+    }
+
+    fn find_node(&self, node: u32) -> Option<BoxAt> {
+        let Numbers::Tree(costs) = &self.numbers else { return None };
+        let row = costs.tree.nodes.get(node as usize)?.depth;
+        let here = *self.rows.get(row as usize)?;
+        let leaves = &self.leaves[here.at as usize..(here.at + here.len) as usize];
+        let index = leaves.iter().position(|leaf| leaf.id == node)?;
+        Some(BoxAt { row, index: index as u32 })
+    }
+
+    /// The widest box of a function in a merged chart.
+    #[must_use]
+    pub fn find_function(&self, function: FunctionId) -> Option<BoxAt> {
+        if matches!(self.axis, Axis::Time) {
+            return None;
+        }
+        let mut best: Option<(i64, BoxAt)> = None;
+        for (r, row) in self.rows.iter().enumerate() {
+            let leaves = &self.leaves[row.at as usize..(row.at + row.len) as usize];
+            for (i, leaf) in leaves.iter().enumerate().filter(|(_, leaf)| leaf.who.function() == function) {
+                if best.is_none_or(|(length, _)| leaf.end - leaf.start > length) {
+                    best = Some((leaf.end - leaf.start, BoxAt { row: r as u32, index: i as u32 }));
+                }
+            }
+        }
+        best.map(|(_, at)| at)
+    }
+
+    /// The box above or below, as one sees it: the one that covers the box, or the longest that it
+    /// covers.
+    #[must_use]
+    pub fn neighbour_row(&self, at: BoxAt, down: bool) -> Option<BoxAt> {
+        let here = self.get(at)?;
+        let group = self.group_of(at.row);
+        let row = if down { at.row + 1 } else { at.row.checked_sub(1)? };
+        if !group.rows.contains(&row) {
+            return None;
+        }
+        let touching = self.touching(row, here.start as f64, (here.end as f64).max(here.start as f64 + 0.5));
+        let level = self.finest(row);
+        // The first thousands are enough to find a long one.
+        let longest =
+            touching.take(10_000).max_by_key(|&i| (level.get(i as usize).length(), std::cmp::Reverse(i)))?;
+        Some(BoxAt { row, index: longest })
+    }
+
+    /// The next or previous box of the row.
+    #[must_use]
+    pub fn neighbour(&self, at: BoxAt, forward: bool) -> Option<BoxAt> {
+        let index = if forward { at.index + 1 } else { at.index.checked_sub(1)? };
+        (index < self.rows.get(at.row as usize)?.len).then_some(BoxAt { index, ..at })
+    }
+}

@@ -1,0 +1,78 @@
+//! The function of a box with a few marks, packed.
+
+use crate::analysis::path::Symbol;
+use crate::model::{FunctionId, Profile, SpanStatus};
+
+/// The function of a box, and marks: 4 bytes, because there are millions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Who(u32);
+
+impl Who {
+    const MODULE: u32 = 1 << 31;
+    const ERROR: u32 = 1 << 30;
+    const UNFINISHED: u32 = 1 << 29;
+    const FUNCTION: u32 = Self::UNFINISHED - 1;
+
+    /// A box of `function`.
+    #[must_use]
+    pub fn new(function: FunctionId) -> Self {
+        Self(function.0 & Self::FUNCTION)
+    }
+
+    /// A box of a node.
+    #[must_use]
+    pub fn symbol(symbol: Symbol) -> Self {
+        let who = Self::new(symbol.function());
+        if matches!(symbol, Symbol::Module(..)) { Self(who.0 | Self::MODULE) } else { who }
+    }
+
+    /// The same with the mark for `status`.
+    #[must_use]
+    pub fn with_status(self, status: SpanStatus) -> Self {
+        Self(
+            self.0
+                | match status {
+                    SpanStatus::Ok => 0,
+                    SpanStatus::Error => Self::ERROR,
+                    SpanStatus::Unfinished => Self::UNFINISHED,
+                },
+        )
+    }
+
+    /// The same with the error mark if `other` has it.
+    #[must_use]
+    pub fn with_error_of(self, other: Self) -> Self {
+        Self(self.0 | other.0 & Self::ERROR)
+    }
+
+    /// The function; of a box for a module its first one.
+    #[must_use]
+    pub fn function(self) -> FunctionId {
+        FunctionId(self.0 & Self::FUNCTION)
+    }
+
+    /// True for a run of functions of one module.
+    #[must_use]
+    pub fn is_module(self) -> bool {
+        self.0 & Self::MODULE != 0
+    }
+
+    /// True when it (or one of the boxes folded into it) ended with an error.
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        self.0 & Self::ERROR != 0
+    }
+
+    /// True when it never ended.
+    #[must_use]
+    pub fn is_unfinished(self) -> bool {
+        self.0 & Self::UNFINISHED != 0
+    }
+
+    /// What stands on the box.
+    #[must_use]
+    pub fn label(self, profile: &Profile) -> &str {
+        let function = profile.functions.get(self.function());
+        profile.text(if self.is_module() { function.module } else { function.name })
+    }
+}

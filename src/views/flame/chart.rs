@@ -1,0 +1,352 @@
+//! One frame of the chart: camera, layout, selection, hover, clicks.
+
+use std::sync::Arc;
+
+use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::camera::{Camera, Limits, Place};
+use super::colors::{Coloring, Colors};
+use super::input::{Chart, Wish};
+use super::layout::{Port, Stacking, Strip, layout};
+use super::scene::Frame;
+use super::tooltip::{self, Facts};
+use super::{ColorsFor, FlameView, Known, METRICS, MadeFor, Mode, shares_query};
+use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows};
+use crate::model::Profile;
+use crate::query::Answer;
+use crate::state::Command;
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, space};
+use crate::ui::widgets::EmptyState;
+use crate::views::{ViewCx, shared};
+
+impl FlameView {
+    /// Shows the rows in the space left. `working` is set while they answer an older question.
+    pub(super) fn chart(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        mode: Mode,
+        rows: &Arc<FlameRows>,
+        working: Option<Option<f32>>,
+    ) {
+        Self::notices(rows, ui);
+        if rows.is_empty() {
+            EmptyState::new(
+                Icon::Flame,
+                "Nothing to draw",
+                "The tracks, range and focus chosen leave no calls.",
+            )
+            .show(ui);
+            return;
+        }
+        let palette = Palette::of(ui);
+        let whole = ui.available_rect_before_wrap();
+        let (rect, _) = ui.allocate_exact_size(whole.size(), Sense::hover());
+        let (ruler, chart) = rect.split_top_bottom_at_y(rect.top() + space::RULER);
+        if chart.height() < METRICS.row || chart.width() < 20.0 {
+            return;
+        }
+        let id = ui.scope_id().with("flame chart");
+        let response = ui.interact(chart, id, Sense::click_and_drag());
+        response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flame chart"));
+        self.restack(rows, mode);
+        // While a new revision is being prepared, ids of the old one mean nothing to others.
+        let foreign = !Arc::ptr_eq(rows.profile(), &cx.subject.profile);
+        let limits = Limits {
+            extent: rows.extent() as f64,
+            content: self.stacking.1.height + 8.0,
+            window: f64::from(chart.height()),
+        };
+        let mut camera = self.cameras[mode as usize];
+        camera.fit(limits, cx.live);
+        let port = |camera: &Camera| {
+            let Place { t0, t1, scroll } = camera.now();
+            Port { t0, t1, scroll, width: chart.width(), height: chart.height(), ppp: ui.pixels_per_point() }
+        };
+        let scene = Chart { rows, rect: chart, response: &response, limits, port: port(&camera) };
+        if !foreign {
+            self.find_selected(cx, rows, &mut camera, limits);
+            let wish = scene.pointer(ui, &mut camera, &mut self.drag);
+            let wish = wish.or_else(|| scene.keys(ui, &mut camera, self.selected));
+            self.grant(wish, cx, rows, &mut camera, limits);
+        }
+        let bar = Self::scroll_bar(ui, chart, &mut camera, limits);
+        if camera.step(f64::from(ui.input(|i| i.stable_dt)), limits) {
+            ui.request_repaint();
+        }
+        let port = port(&camera);
+        self.make(cx, ui, rows, chart, port);
+        if foreign {
+            (self.selected, self.facts) = (None, None);
+        } else {
+            self.pointed(cx, ui, (rows, &scene), port, &mut camera);
+        }
+        self.cameras[mode as usize] = camera;
+        self.paint_all(cx, ui, &Frame { rows, chart, ruler, port, palette, working, bar });
+        self.accessible(ui, id, rows, chart);
+        if response.has_focus() && !self.clicked {
+            let ring = egui::Stroke::new(1.5, palette.accent);
+            ui.painter().rect_stroke(chart.shrink(1.0), 0.0, ring, egui::StrokeKind::Inside);
+        }
+        self.clicked &= response.has_focus();
+    }
+
+    fn restack(&mut self, rows: &Arc<FlameRows>, mode: Mode) {
+        let same = self.stacking.0.as_ref().is_some_and(|old| Arc::ptr_eq(old, rows));
+        if !same {
+            let headers = rows.groups.len() > 1 || mode == Mode::Sandwich;
+            self.stacking = (Some(rows.clone()), Stacking::new(rows, METRICS, headers, &self.folded));
+        }
+    }
+
+    /// Stacks the same rows again after a group was folded or opened.
+    fn refold(&mut self, rows: &FlameRows) {
+        let headers = self.stacking.1.has_headers();
+        self.stacking.1 = Stacking::new(rows, METRICS, headers, &self.folded);
+    }
+
+    /// Looks up the selected box when the selection or the rows are others, and goes there when somebody
+    /// else selected it.
+    fn find_selected(&mut self, cx: &ViewCx<'_>, rows: &Arc<FlameRows>, camera: &mut Camera, limits: Limits) {
+        let item = &cx.interaction.selection;
+        let same_rows = self.known.as_ref().is_some_and(|k| Arc::ptr_eq(&k.rows, rows));
+        let same_item = self.known.as_ref().is_some_and(|k| k.item == *item);
+        if same_rows && same_item {
+            return;
+        }
+        self.selected = item.as_ref().and_then(|item| tooltip::locate(rows, item));
+        self.known = Some(Known { item: item.clone(), rows: rows.clone() });
+        if let Some(at) = self.selected.filter(|_| !same_item) {
+            self.reveal(rows, at, camera, limits);
+        }
+    }
+
+    fn reveal(&mut self, rows: &Arc<FlameRows>, at: BoxAt, camera: &mut Camera, limits: Limits) {
+        let Some(b) = rows.get(at) else { return };
+        if self.folded.remove(&rows.group_of(at.row).of) {
+            self.refold(rows);
+        }
+        let y = self.stacking.1.y_of(at.row).unwrap_or(0.0);
+        let t = (rows.since_start(b.start), rows.since_start(b.end));
+        let place = Camera::revealing(camera.goal(), t, (y, f64::from(METRICS.row)), limits);
+        if place != camera.goal() {
+            camera.glide(place, limits);
+        }
+    }
+
+    /// Selects a box in the shared state and here.
+    fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: Option<BoxAt>) {
+        let item = at.and_then(|at| tooltip::item(rows, at));
+        self.selected = at;
+        self.followed.clone_from(&item);
+        self.known = Some(Known { item: item.clone(), rows: rows.clone() });
+        cx.send(Command::Select(item));
+    }
+
+    fn grant(
+        &mut self,
+        wish: Option<Wish>,
+        cx: &mut ViewCx<'_>,
+        rows: &Arc<FlameRows>,
+        camera: &mut Camera,
+        limits: Limits,
+    ) {
+        match wish {
+            None => {}
+            Some(Wish::Select(at)) => {
+                self.select(cx, rows, Some(at));
+                self.reveal(rows, at, camera, limits);
+            }
+            Some(Wish::Whole) => {
+                camera.glide(Place { t0: 0.0, t1: limits.extent, scroll: camera.goal().scroll }, limits);
+            }
+            Some(Wish::ZoomToSelection) => {
+                if let Some(at) = self.selected {
+                    self.zoom_to(rows, at, camera, limits);
+                }
+            }
+            Some(Wish::Clear) if self.drag.take().is_some() => {}
+            Some(Wish::Clear) if cx.interaction.selection.is_some() => self.select(cx, rows, None),
+            Some(Wish::Clear) if cx.interaction.range.is_some() => cx.send(Command::SetRange(None)),
+            Some(Wish::Clear) => {}
+            Some(Wish::Range(drag)) => {
+                let (from, to) = drag.range();
+                if rows.axis == Axis::Time {
+                    cx.send(Command::SetRange(Some((from, to))));
+                } else {
+                    let (t0, t1) = (rows.since_start(from), rows.since_start(to));
+                    camera.glide(Place { t0, t1, scroll: camera.goal().scroll }, limits);
+                }
+            }
+        }
+    }
+
+    fn zoom_to(&mut self, rows: &Arc<FlameRows>, at: BoxAt, camera: &mut Camera, limits: Limits) {
+        let Some(b) = rows.get(at) else { return };
+        let (t0, t1) = (rows.since_start(b.start), rows.since_start(b.end));
+        let margin = (t1 - t0) * 0.01;
+        camera.glide(Place { t0: t0 - margin, t1: t1 + margin, scroll: camera.goal().scroll }, limits);
+        let mut goal = camera.goal();
+        // The row comes near the top, where its children have room.
+        let y = self.stacking.1.y_of(at.row).unwrap_or(0.0);
+        if y < goal.scroll || y > goal.scroll + limits.window * 0.6 {
+            goal.scroll = y - f64::from(METRICS.row) * 2.0;
+            camera.glide(goal, limits);
+        }
+    }
+
+    /// A thin bar at the right when rows go on below: where it is and its colour.
+    fn scroll_bar(ui: &Ui, chart: Rect, camera: &mut Camera, limits: Limits) -> Option<(Rect, Color32)> {
+        if limits.content <= limits.window {
+            return None;
+        }
+        let strip = chart.with_min_x(chart.right() - 10.0);
+        let response = ui.interact(strip, ui.scope_id().with("flame scroll"), Sense::drag());
+        if response.dragged() {
+            let by = f64::from(response.drag_delta().y) * limits.content / limits.window;
+            let now = camera.now();
+            camera.jump(Place { scroll: now.scroll + by, ..now }, limits);
+        }
+        let share = |points: f64| (points / limits.content) as f32 * chart.height();
+        let height = share(limits.window).max(24.0);
+        let room = chart.height() - height;
+        let way = (limits.content - limits.window).max(1.0);
+        let top = chart.top() + (camera.now().scroll / way) as f32 * room;
+        let active = response.hovered() || response.dragged();
+        let width = if active { 7.0 } else { 4.0 };
+        let bar = Rect::from_min_size(pos2(chart.right() - width - 2.0, top), vec2(width, height));
+        let palette = Palette::of(ui);
+        Some((bar, if active { palette.text_weak } else { palette.line_strong }))
+    }
+
+    /// Lays out and makes meshes, unless nothing has changed.
+    fn make(&mut self, cx: &ViewCx<'_>, ui: &Ui, rows: &Arc<FlameRows>, chart: Rect, port: Port) {
+        let palette = Palette::of(ui);
+        let recolored = self.recolor(cx, rows.profile(), palette);
+        let same = !recolored
+            && self.made_for.as_ref().is_some_and(|old| {
+                Arc::ptr_eq(&old.rows, rows)
+                    && old.port == port
+                    && old.chart == chart
+                    && old.folded == self.folded
+                    && old.dark == palette.dark
+            });
+        if same {
+            return;
+        }
+        self.layout = layout(rows, &self.stacking.1, &port);
+        if let Some((_, colors)) = &self.colors {
+            self.painted.update(ui.painter(), chart, &self.layout, colors, rows.profile(), palette);
+        }
+        let folded = self.folded.clone();
+        self.made_for = Some(MadeFor { rows: rows.clone(), port, chart, folded, dark: palette.dark });
+    }
+
+    /// Works out colours when what they depend on has changed.
+    fn recolor(&mut self, cx: &ViewCx<'_>, profile: &Arc<Profile>, palette: &Palette) -> bool {
+        let known = Arc::ptr_eq(profile, &cx.subject.profile);
+        let shares = (known && self.coloring == Coloring::SelfShare).then(|| cx.ask(&shares_query(cx), 0));
+        let wanted = ColorsFor {
+            profile: profile.clone(),
+            coloring: self.coloring,
+            dark: palette.dark,
+            search: cx.interaction.search.clone(),
+            shares: shares.as_ref().and_then(Answer::value).cloned(),
+        };
+        if self.colors.as_ref().is_some_and(|(made_for, _)| made_for.same(&wanted)) {
+            return false;
+        }
+        let shares = wanted.shares.as_deref();
+        let colors = Colors::new(profile, palette, self.coloring, shares, &wanted.search);
+        self.colors = Some((wanted, colors));
+        true
+    }
+
+    /// What the pointer is on: hover, clicks, the menu.
+    fn pointed(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &Ui,
+        (rows, scene): (&Arc<FlameRows>, &Chart<'_>),
+        port: Port,
+        camera: &mut Camera,
+    ) {
+        let (chart, response) = (scene.rect, scene.response);
+        let at = ui.input(|i| i.pointer.latest_pos()).map(|p| p - chart.min);
+        let hit = at.and_then(|p| self.layout.hit(rows, &port, METRICS, p.x, p.y));
+        if response.secondary_clicked() {
+            self.menu_at = hit.map(|h| h.at);
+        }
+        let pressed = response.clicked() && response.interact_pointer_pos().is_some();
+        if pressed || response.drag_started() {
+            response.request_focus();
+            self.clicked = true;
+        }
+        if pressed {
+            match at.and_then(|p| self.layout.strip_at(p.y)) {
+                Some((Strip::Header(group), top)) if at.is_some_and(|p| p.y < top + METRICS.header) => {
+                    self.toggle(rows, group);
+                }
+                _ => self.select(cx, rows, hit.map(|h| h.at)),
+            }
+        }
+        if response.double_clicked()
+            && let Some(hit) = hit
+        {
+            self.zoom_to(rows, hit.at, camera, scene.limits);
+        }
+        let over = response.hovered() && !response.dragged() && self.drag.is_none();
+        self.facts = match hit.filter(|_| over && !response.context_menu_opened()) {
+            Some(hit) if self.facts.as_ref().is_some_and(|f| f.hit == hit) => self.facts.take(),
+            Some(hit) => Facts::new(rows, hit),
+            None => None,
+        };
+        if let Some(hit) = hit.filter(|_| over) {
+            cx.out.hover = tooltip::item(rows, hit.at);
+        }
+        if rows.axis == Axis::Time {
+            if let Some(p) = at.filter(|_| response.contains_pointer()) {
+                cx.out.cursor = Some((rows.start as f64 + port.t_at(p.x)) as i64);
+            }
+            if let Some(drag) = self.drag {
+                cx.out.preview = Some(drag.range());
+            }
+        }
+        if let Some(at) = self.menu_at {
+            response.context_menu(|ui| self.menu(cx, ui, (rows, at), camera, scene.limits));
+        }
+    }
+
+    /// The menu of a box.
+    fn menu(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        (rows, at): (&Arc<FlameRows>, BoxAt),
+        camera: &mut Camera,
+        limits: Limits,
+    ) {
+        let Some(b) = rows.get(at) else { return };
+        let function = b.who.function();
+        if ui.button("Zoom to this box").clicked() {
+            self.zoom_to(rows, at, camera, limits);
+            ui.close();
+        }
+        if ui.button("Show its callers and callees").clicked() {
+            self.show_sandwich(function, cx);
+            ui.close();
+        }
+        ui.separator();
+        let path = rows.path(at);
+        shared::menu::show_without_keys(cx, shared::menu::About { function, path: path.as_deref() }, ui);
+    }
+
+    fn toggle(&mut self, rows: &FlameRows, group: u32) {
+        let of = rows.groups[group as usize].of;
+        if !self.folded.remove(&of) {
+            self.folded.insert(of);
+        }
+        self.refold(rows);
+    }
+}
