@@ -345,8 +345,8 @@ impl<'a> Search<'a> {
         let row = &self.rows[r];
         let at = self.place[v as usize] as usize;
         let (mut best, mut best_at, mut sum) = (0i64, at, 0i64);
-        for i in at + 1..row.len() {
-            let (now, then) = self.ends.between(v, row[i]);
+        for (i, &other) in row.iter().enumerate().skip(at + 1) {
+            let (now, then) = self.ends.between(v, other);
             sum += then as i64 - now as i64;
             if sum < best {
                 (best, best_at) = (sum, i);
