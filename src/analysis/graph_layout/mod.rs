@@ -9,6 +9,8 @@ mod order;
 mod place;
 mod rank;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use crate::jobs::Cancelled;
 
@@ -69,6 +71,8 @@ pub struct Placed {
 
 /// Steps that ordering may take for each node.
 const STEPS: u64 = 60_000;
+/// Points that edges may pass through in all; the longest edges beyond go straight to their end.
+const MOST_BENDS: u64 = 150_000;
 /// Between parts that do not hang together.
 const PART_GAP: f32 = 36.0;
 /// How far a loop of a node that calls itself sticks out.
@@ -181,6 +185,8 @@ struct Chain {
     through: Vec<u32>,
     /// True when the call leads upwards.
     turned: bool,
+    /// True when it is too long to be led around nodes.
+    free: bool,
 }
 
 /// One part while it is drawn. Nodes are numbered within the part; bends of long edges follow them.
@@ -258,13 +264,17 @@ impl Part {
         for (v, &r) in ranks.iter().enumerate() {
             rows.rows[r as usize].push(v as u32);
         }
+        let longest = self.longest_with_bends(ranks);
         let mut chains = Vec::with_capacity(self.edges.len());
         for (&(a, b, _), &turned) in self.edges.iter().zip(closing) {
             let mut through = Vec::new();
+            let mut free = false;
             if a != b {
                 let (from, to) = if turned { (b, a) } else { (a, b) };
                 through.push(from);
-                for r in ranks[from as usize] + 1..ranks[to as usize] {
+                let (first, last) = (ranks[from as usize] + 1, ranks[to as usize]);
+                free = last - first > longest;
+                for r in if free { last..last } else { first..last } {
                     let bend = ranks.len() as u32;
                     ranks.push(r);
                     rows.rows[r as usize].push(bend);
@@ -272,13 +282,29 @@ impl Part {
                 }
                 through.push(to);
             }
-            chains.push(Chain { through, turned });
+            chains.push(Chain { through, turned, free });
         }
-        let pairs = || chains.iter().flat_map(|c: &Chain| c.through.windows(2));
+        let pairs = || chains.iter().filter(|c| !c.free).flat_map(|c: &Chain| c.through.windows(2));
         rows.down = Lists::new(ranks.len(), pairs().map(|p| (p[0], p[1])));
         rows.up = Lists::new(ranks.len(), pairs().map(|p| (p[1], p[0])));
         rows.rank.clone_from(ranks);
         (rows, chains)
+    }
+
+    /// The most bends that an edge may have so that all together stay within bounds.
+    fn longest_with_bends(&self, ranks: &[u32]) -> u32 {
+        let rank = |v: u32| ranks[v as usize];
+        let mut bends: Vec<u32> =
+            self.edges.iter().map(|e| rank(e.0).abs_diff(rank(e.1)).saturating_sub(1)).collect();
+        bends.sort_unstable();
+        let mut sum = 0;
+        for n in bends {
+            sum += u64::from(n);
+            if sum > MOST_BENDS {
+                return n.saturating_sub(1);
+            }
+        }
+        u32::MAX
     }
 
     /// Neighbours above and below of each node, and how hard they pull.

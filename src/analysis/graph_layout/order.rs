@@ -20,6 +20,8 @@ pub(super) struct Rows {
 
 /// Rounds of medians without gain before the search ends.
 const PATIENCE: usize = 6;
+/// Most tries after the two starts.
+const SHAKES: u64 = 24;
 /// Most rounds from one start.
 const ROUNDS: usize = 24;
 
@@ -41,6 +43,7 @@ pub(super) fn order(
         return Ok(crossings);
     }
     let mut best: Option<(u64, Vec<Vec<u32>>)> = None;
+    let mut left = 0;
     for from_top in [true, false] {
         // Four tenths for each start, the rest for sifting.
         search.budget = budget / 5 * 2;
@@ -63,14 +66,33 @@ pub(super) fn order(
         if best.as_ref().is_none_or(|b| found.0 < b.0) {
             best = Some(found);
         }
+        left += search.budget;
     }
     let (_, rows) = best.unwrap_or_default();
     search.take(rows);
     search.budget = budget / 5;
     search.sift(checkpoint)?;
-    let crossings = search.crossings();
-    graph.rows = search.rows;
-    Ok(crossings)
+    let mut best = (search.crossings(), search.rows.clone());
+    // Small graphs leave steps to spare for further tries, each from the best one, a little shaken.
+    search.budget = (left + search.budget).min(budget / 3);
+    for shake in 1..=SHAKES {
+        if best.0 == 0 || search.budget == 0 {
+            break;
+        }
+        search.take(best.1.clone());
+        search.shake(shake);
+        for round in 0..4 {
+            search.medians(round % 2 == 0, round < 2);
+            search.exchange(round % 2 == 0);
+        }
+        search.sift(checkpoint)?;
+        let crossings = search.crossings();
+        if crossings < best.0 {
+            best = (crossings, search.rows.clone());
+        }
+    }
+    graph.rows = best.1;
+    Ok(best.0)
 }
 
 struct Search<'a> {
@@ -174,6 +196,21 @@ impl<'a> Search<'a> {
             }
         }
         self.take(rows);
+    }
+
+    /// Exchanges some neighbours, by numbers that only look random.
+    fn shake(&mut self, seed: u64) {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        for r in 0..self.rows.len() {
+            for i in 1..self.rows[r].len() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let by = 1 + (state >> 40) as usize % 6;
+                if (state >> 33) % 4 == 0 && i >= by {
+                    self.rows[r].swap(i - by, i);
+                }
+            }
+            self.number(r);
+        }
     }
 
     fn start_from(&mut self, seed: &[Option<f32>]) {
