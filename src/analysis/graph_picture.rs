@@ -11,7 +11,7 @@ use crate::query::{Context, Query};
 /// Height of a node, in points at zoom 1.
 pub const NODE_HEIGHT: f32 = 44.0;
 /// Least and largest width of a node.
-const WIDTHS: (f32, f32) = (104.0, 224.0);
+const WIDTHS: (f32, f32) = (138.0, 228.0);
 /// Width of a character of a node's name, about.
 const CHARACTER: f32 = 7.1;
 

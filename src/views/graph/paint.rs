@@ -14,6 +14,8 @@ use crate::ui::theme::{Palette, mix, small, space};
 
 /// Below this zoom nodes are boxes without words.
 const WORDS: f32 = 0.4;
+/// From this zoom on nodes say how many neighbours are left out.
+const MORE_WORDS: f32 = 0.55;
 /// From this zoom on edges have words.
 const EDGE_WORDS: f32 = 0.62;
 /// Size of the bird's-eye view.
@@ -92,6 +94,11 @@ impl Paint<'_> {
             if rect.intersects(self.area) {
                 self.node(painter, texts, i, rect);
                 taken.push(rect);
+                if self.lens.zoom >= MORE_WORDS {
+                    let kept = self.scene.picture.drawn.nodes[i as usize];
+                    taken.extend(self.more(painter, rect, kept.more_callers, true));
+                    taken.extend(self.more(painter, rect, kept.more_callees, false));
+                }
             }
         }
         if self.lens.zoom >= EDGE_WORDS && fresh >= 1.0 {
@@ -230,33 +237,28 @@ impl Paint<'_> {
             dim(palette.text_weak),
             || Cow::Borrowed(&text),
         ));
-        if zoom >= 0.55 {
-            let kept = self.scene.picture.drawn.nodes[i as usize];
-            let rect = self.lens.rect(self.scene.rect(i, self.now));
-            self.more(painter, rect, kept.more_callers, true);
-            self.more(painter, rect, kept.more_callees, false);
-        }
     }
 
-    /// «12 more», with dots that lead there.
-    fn more(&self, painter: &Painter, rect: Rect, count: u32, above: bool) {
+    /// «12 more», with dots that lead there; the room that it takes.
+    fn more(&self, painter: &Painter, rect: Rect, count: u32, above: bool) -> Option<Rect> {
         if count == 0 {
-            return;
+            return None;
         }
         let (palette, zoom) = (self.palette, self.lens.zoom);
-        let (y, way, align) = if above {
-            (rect.top(), -1.0, Align2::RIGHT_BOTTOM)
-        } else {
-            (rect.bottom(), 1.0, Align2::RIGHT_TOP)
-        };
-        let x = rect.right() - 7.0 * zoom;
-        for k in 1..4 {
-            let at = pos2(x, y + way * zoom * 4.0 * k as f32);
-            painter.circle_filled(at, 1.2 * zoom.min(1.2), palette.text_weak);
+        let font = egui::FontId { size: (10.0 * zoom).clamp(7.0, 13.0), ..small() };
+        let text = format!("{} more", format::count(i64::from(count)));
+        let galley = painter.layout_no_wrap(text, font, palette.text_weak);
+        let size = galley.size() + vec2(10.0 * zoom, 0.0);
+        let right = rect.right() - 3.0 * zoom;
+        let top = if above { rect.top() - size.y - 1.0 } else { rect.bottom() + 1.0 };
+        let room = Rect::from_min_size(pos2(right - size.x, top), size);
+        painter.rect_filled(room.expand2(vec2(2.0, 0.0)), 2.0, palette.canvas.gamma_multiply(0.8));
+        painter.galley(room.min, galley, palette.text_weak);
+        for k in 0..3 {
+            let y = room.center().y + (k as f32 - 1.0) * 3.6 * zoom;
+            painter.circle_filled(pos2(right - 3.0 * zoom, y), 1.1 * zoom.min(1.3), palette.text_weak);
         }
-        let font = egui::FontId { size: (10.0 * zoom).clamp(6.0, 13.0), ..small() };
-        let at = pos2(x - 5.0 * zoom, y + way * 1.5 * zoom);
-        painter.text(at, align, format!("{} more", format::count(i64::from(count))), font, palette.text_weak);
+        Some(room)
     }
 
     /// Cost and calls of edges, the largest first, where there is room.

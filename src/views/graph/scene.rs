@@ -216,7 +216,7 @@ fn flattened(curve: &[crate::analysis::graph_layout::Point]) -> (Rect, Vec<Pos2>
     let mut line: Vec<Pos2> = curve.first().map(|p| pos2(p.x, p.y)).into_iter().collect();
     for piece in curve.windows(4).step_by(3) {
         let [a, b, c, d] = [piece[0], piece[1], piece[2], piece[3]].map(|p| pos2(p.x, p.y));
-        let straight = (a.x - d.x).abs() < 0.5;
+        let straight = [b, c, d].iter().all(|p| (p.x - a.x).abs() < 0.5);
         let pieces = if straight { 1 } else { PIECES };
         line.extend((1..=pieces).map(|i| {
             let t = i as f32 / pieces as f32;
