@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use egui::{Align2, Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 
 use super::camera::Lens;
 use super::scene::{Hit, Scene};
