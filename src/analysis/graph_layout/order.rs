@@ -205,7 +205,7 @@ impl<'a> Search<'a> {
             for i in 1..self.rows[r].len() {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let by = 1 + (state >> 40) as usize % 6;
-                if (state >> 33) % 4 == 0 && i >= by {
+                if (state >> 33).is_multiple_of(4) && i >= by {
                     self.rows[r].swap(i - by, i);
                 }
             }
