@@ -2,10 +2,12 @@
 //! answers of others.
 
 pub mod activity;
+pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
 mod concurrency;
 pub mod counters;
+pub mod cycles;
 pub mod durations;
 pub mod estimate;
 pub mod expansion;
@@ -13,12 +15,16 @@ pub mod flame_rows;
 pub mod formula;
 pub mod function_list;
 pub mod functions;
+pub mod graph_layout;
+pub mod graph_picture;
 pub mod inverted;
 pub mod moment;
 pub mod most_probable;
 pub mod overview;
 pub mod path;
 pub mod phases;
+pub mod propagate;
+pub mod prune;
 pub mod requests;
 pub mod runs;
 pub mod scope;

@@ -112,13 +112,13 @@ impl Panes {
         let side = make.linear(LinearDir::Vertical, &[(summary, 0.62), (details, 0.38)]);
         let main = if timed {
             let top = make.tabs(&["flame", "timeline"]);
-            let tables = make.tabs(&["calltree", "functions", "callers"]);
+            let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
             let right = make.tabs(&["memory", "requests"]);
             let below = make.linear(LinearDir::Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(LinearDir::Vertical, &[(top, 0.5), (below, 0.5)])
         } else {
             let top = make.tabs(&["functions"]);
-            let graph = make.tabs(&["flame"]);
+            let graph = make.tabs(&["graph", "flame"]);
             let tree = make.tabs(&["callers", "calltree"]);
             let below = make.linear(LinearDir::Horizontal, &[(graph, 0.55), (tree, 0.45)]);
             make.linear(LinearDir::Vertical, &[(top, 0.42), (below, 0.58)])

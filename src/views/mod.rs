@@ -14,6 +14,7 @@ mod details;
 pub mod fixture;
 pub mod flame;
 pub mod functions;
+pub mod graph;
 mod memory;
 mod moment;
 mod parts;
@@ -181,6 +182,7 @@ pub static VIEWS: &[ViewKind] = &[
     functions::KIND,
     call_tree::KIND,
     callers::KIND,
+    graph::KIND,
     stages::KIND,
     flame::KIND,
     timeline::KIND,
