@@ -163,6 +163,23 @@ fn levels_fold_what_is_below() {
     assert_eq!(graph(&s).deepest, 3);
 }
 
+#[test]
+fn each_track_has_a_level_that_can_be_overlooked() {
+    let mut t = Trace::new();
+    let (cpu, gpu) = (t.track("cpu", TrackKind::Thread), t.track("gpu", TrackKind::GpuStream));
+    let main = t.span(cpu, "main", 0, 1000, None);
+    for i in 0..3 {
+        t.span(cpu, "step", i * 300, i * 300 + 200, Some(main));
+    }
+    for i in 0..500 {
+        t.span(gpu, "kernel", i * 2, i * 2 + 1, None);
+    }
+    let s = t.done();
+    let g = graph(&s);
+    assert_eq!(g.stages.iter().filter(|x| name(&s, x) == "step").count(), 3);
+    assert_eq!(g.stages.iter().filter(|x| name(&s, x) == "kernel").count(), 500);
+}
+
 /// a, then b and c at the same time in other tasks, then d.
 #[test]
 fn slack_in_a_diamond_of_links() {
