@@ -125,6 +125,8 @@ fn the_pipeline_without_its_unnecessary_step_takes_eleven_seconds() {
     assert_eq!((post.start, post.end, post.id.part), (8 * S, 9 * S, 1), "its own stretch");
     assert_eq!(total(&s, &[(useless.id, Change::Beside(post.id))]), 11 * S);
     let model = stage(&s, &g, "process_request_with_llm");
+    let hidden = [(post.id, Change::Beside(model.id))];
+    assert_eq!(total(&s, &hidden), 11 * S, "what comes after both still waits for both");
     let both = [(useless.id, Change::Beside(model.id)), (model.id, Change::Scale(0))];
     assert_eq!(total(&s, &both), 8 * S);
     let gains = ask(&s, &Gains { graph: Stages::default(), most: 20 });
