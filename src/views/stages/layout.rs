@@ -32,8 +32,9 @@ impl Sizes {
     /// Tall stages with two lines of text when all rows fit, otherwise low ones.
     pub fn for_height(graph: &StageGraph, height: f32) -> Self {
         let name = if graph.tracks.len() > 1 { 20.0 } else { 6.0 };
-        let tall = Self { bar: 38.0, gap: 14.0, name };
-        if tall.content(graph) <= height { tall } else { Self { bar: 20.0, gap: 7.0, name } }
+        let sizes = [(54.0, 26.0), (38.0, 14.0)].map(|(bar, gap)| Self { bar, gap, name });
+        let fitting = sizes.into_iter().find(|s| s.content(graph) <= height);
+        fitting.unwrap_or(Self { bar: 20.0, gap: 7.0, name })
     }
 
     /// Height of all rows.
@@ -68,6 +69,8 @@ pub(super) struct Layout {
 
 /// Most arrows that are drawn.
 const MOST_ARROWS: usize = 3000;
+/// Stages that are both narrower are not joined by an arrow, points.
+const LEAST_JOINED: f32 = 6.0;
 /// Narrower than this no stage is drawn, points.
 const LEAST: f32 = 2.0;
 
@@ -137,7 +140,10 @@ pub(super) fn place(
             break;
         }
         let (from, to) = (rect_of(e.from as usize), rect_of(e.to as usize));
-        let outside = to.left() < axis.x.min
+        // Between stages that are hardly seen arrows would cover them.
+        let tiny = !e.critical && from.width() < LEAST_JOINED && to.width() < LEAST_JOINED;
+        let outside = tiny
+            || to.left() < axis.x.min
             || from.right() > axis.x.max
             || from.top().min(to.top()) > seen.max
             || from.bottom().max(to.bottom()) < seen.min;

@@ -187,7 +187,7 @@ impl StagesView {
             return;
         }
         let shown = match self.level {
-            None => format!("Level {} (auto)", graph.level),
+            None => "Level: auto".to_owned(),
             Some(_) => format!("Level {}", graph.level),
         };
         let combo = egui::ComboBox::from_id_salt("level").selected_text(shown).show_ui(ui, |ui| {

@@ -93,7 +93,7 @@ impl Scene<'_> {
         for bar in &layout.bars {
             let stage = &self.graph.stages[bar.stage as usize];
             let right = self.axis.x_of(stage.end.saturating_add(stage.slack) as f64).min(self.axis.x.max);
-            if stage.slack > 0 && right > bar.rect.right() + 1.0 {
+            if stage.slack > 0 && bar.rect.width() > 6.0 && right > bar.rect.right() + 1.0 {
                 let y = bar.rect.bottom() - 4.0..=bar.rect.bottom();
                 mesh.add_colored_rect(Rect::from_x_y_ranges(bar.rect.right()..=right, y), color);
             }

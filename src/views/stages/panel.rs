@@ -3,7 +3,7 @@
 use egui::{Button, RichText, ScrollArea, Ui, vec2};
 
 use super::{Frame, HALF, change, paint};
-use crate::analysis::stages::{Change, Gain, StageGraph, Step, WhatIf};
+use crate::analysis::stages::{Change, Gain, StageGraph, StageId, Step, WhatIf};
 use crate::format;
 use crate::model::{Profile, SpanStatus};
 use crate::state::Command;
@@ -17,6 +17,8 @@ use crate::views::parts::{BarRow, card, remark, weak};
 pub(super) const ESTIMATE: &str = "An estimate: stages are put into a new schedule by what they waited for, and \
      the measured gaps between them are kept. Waits that no caller, order or link tells of stay as they are.";
 
+/// Most changes that are proposed.
+const MOST_IDEAS: usize = 8;
 /// Most rows of the critical path.
 const MOST_ROWS: usize = 300;
 
@@ -37,6 +39,9 @@ pub(super) fn show(
             changes(cx, ui, frame);
         }
         picked = path(cx, ui, frame, gains);
+        if let Some(gains) = gains.filter(|_| cx.interaction.what_if.is_empty()) {
+            worth(cx, ui, frame, gains);
+        }
         legend(ui);
     });
     picked
@@ -215,6 +220,40 @@ fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: Option<&Vec<Gain
         }
     });
     picked
+}
+
+/// The changes that would save most, each to be tried by a click.
+fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &[Gain]) {
+    let graph = &frame.graph;
+    let total = graph.total().max(1);
+    let mut ideas: Vec<(i64, StageId, Change, String)> = Vec::new();
+    for gain in gains {
+        let stage = &graph.stages[gain.stage as usize];
+        let name = cx.profile().function_name(stage.function);
+        ideas.push((gain.dropped, stage.id, Change::Drop, format!("without {name}")));
+        if let Some((other, saved)) = gain.beside {
+            let other = graph.stages[other as usize];
+            let beside = cx.profile().function_name(other.function);
+            ideas.push((saved, stage.id, Change::Beside(other.id), format!("{name} beside {beside}")));
+        }
+    }
+    ideas.retain(|idea| idea.0 >= total / 100);
+    ideas.sort_by_key(|idea| (std::cmp::Reverse(idea.0), idea.1));
+    ideas.truncate(MOST_IDEAS);
+    if ideas.is_empty() {
+        return;
+    }
+    card(ui, "What if", |ui| {
+        ui.spacing_mut().item_spacing.y = 1.0;
+        for (saved, id, change, text) in ideas {
+            let value = format!("−{}", format::duration(saved));
+            let row = BarRow::new(&text, &value).show(ui);
+            if row.on_hover_text("Try it").clicked() {
+                cx.send(Command::WhatIf(WhatIf::default().toggled(id, change)));
+            }
+        }
+        remark(ui, ESTIMATE);
+    });
 }
 
 fn legend(ui: &mut Ui) {
