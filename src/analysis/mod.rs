@@ -8,6 +8,7 @@ mod concurrency;
 pub mod counters;
 pub mod durations;
 pub mod estimate;
+pub mod events;
 pub mod expansion;
 pub mod flame_rows;
 pub mod formula;
