@@ -146,7 +146,6 @@ impl Timeline {
                     let mut texts = self.texts.begin(&painter);
                     let area = Rect::from_x_y_ranges(chart.x_range(), y);
                     scene.lane(cx, ui, &mut texts, (frame.stacked, placed, area), &mut drawn.hits);
-                    drop(texts);
                     let area = Rect::from_x_y_ranges(areas.labels, y);
                     let (stacked, placed) = (frame.stacked, *placed);
                     let label = Label { scene, stacked, placed, area, id, pinned: which == 0 };
@@ -213,7 +212,6 @@ impl Timeline {
         };
         let mut texts = self.texts.begin(&painter);
         region.paint(&painter, &mut texts, (colors, palette), marked);
-        drop(texts);
         region.accessible(ui, id, self.selected);
     }
 
@@ -223,7 +221,10 @@ impl Timeline {
         let at = response.interact_pointer_pos().or_else(|| ui.input(|i| i.pointer.latest_pos()));
         let other = at.and_then(|p| hits.at(frame.profile, p));
         let of_box = at.filter(|_| other.is_none()).and_then(|p| self.box_at(frame, p));
-        let item = other.as_ref().map(|o| o.0.clone()).or_else(|| Some(item(&of_box?.0, of_box?.1.0.at)?));
+        let item = other
+            .as_ref()
+            .map(|o| o.0.clone())
+            .or_else(|| of_box.and_then(|(rows, (hit, _))| item(rows, hit.at)));
         let over = response.hovered() && !response.dragged() && gesture.preview.is_none();
         if over && let Some(item) = &item {
             cx.out.hover = Some(item.clone());
