@@ -166,7 +166,7 @@ impl View for Timeline {
 }
 
 fn areas(area: Rect, fixed: &[Placed], has_phases: bool) -> Areas {
-    let left = area.left() + (area.width() * 0.17).clamp(76.0, 200.0).min(area.width() * 0.4);
+    let left = area.left() + (area.width() * 0.17).clamp(120.0, 200.0).min(area.width() * 0.3);
     let across = |top: f32, height: f32| {
         let bottom = (top + height).min(area.bottom()).max(top);
         Rect::from_min_max(pos2(left, top), pos2(area.right(), bottom))
