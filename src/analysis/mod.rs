@@ -10,6 +10,7 @@ pub mod counters;
 pub mod cycles;
 pub mod durations;
 pub mod estimate;
+pub mod events;
 pub mod expansion;
 pub mod flame_rows;
 pub mod formula;

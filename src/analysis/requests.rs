@@ -161,10 +161,8 @@ pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
 /// Rows in which requests do not overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packing {
-    /// Row of each request of the profile.
-    pub row: Vec<u32>,
-    /// Number of rows.
-    pub rows: u32,
+    /// The requests of each row, by arrival.
+    pub rows: Vec<Vec<u32>>,
 }
 
 /// Computes the [`Packing`]: each request goes to the first row that is free when it arrives.
@@ -178,7 +176,7 @@ impl Query for RequestRows {
         use std::cmp::Reverse;
         use std::collections::{BTreeSet, BinaryHeap};
         let requests = &cx.profile().requests.rows;
-        let mut out = Packing { row: Vec::with_capacity(requests.len()), rows: 0 };
+        let mut out = Packing::default();
         let mut busy: BinaryHeap<Reverse<(i64, u32)>> = BinaryHeap::new();
         let mut free: BTreeSet<u32> = BTreeSet::new();
         for (i, r) in requests.iter().enumerate() {
@@ -191,17 +189,17 @@ impl Query for RequestRows {
                 busy.pop();
             }
             let row = free.pop_first().unwrap_or_else(|| {
-                out.rows += 1;
-                out.rows - 1
+                out.rows.push(Vec::new());
+                out.rows.len() as u32 - 1
             });
-            out.row.push(row);
+            out.rows[row as usize].push(i as u32);
             busy.push(Reverse((r.finished.unwrap_or(i64::MAX).max(r.arrived), row)));
         }
         Ok(out)
     }
 
     fn weight(packing: &Packing) -> usize {
-        packing.row.len() * 4
+        packing.rows.iter().map(|row| row.len() * 4 + 24).sum()
     }
 }
 
@@ -431,6 +429,6 @@ mod tests {
     fn requests_in_a_row_do_not_overlap() {
         let subject = subject();
         let packing = Engine::inline().now(&subject, &RequestRows, &crate::jobs::Job::new()).unwrap();
-        assert_eq!(*packing, Packing { row: vec![0, 1, 1, 2], rows: 3 });
+        assert_eq!(*packing, Packing { rows: vec![vec![0], vec![1, 2], vec![3]] });
     }
 }

@@ -578,7 +578,7 @@ impl ProfileBuilder {
             shift_to_zero(&mut profile);
         }
         if profile.meta.duration.is_none() {
-            profile.meta.duration = profile.time_bounds().map(|(a, b)| b.saturating_sub(a));
+            profile.meta.duration = profile.measure_bounds().map(|(a, b)| b.saturating_sub(a));
         }
         sort_tracks(&mut profile);
         profile
@@ -653,7 +653,7 @@ fn finish_graph(mut graph: CallGraph) -> CallGraph {
 }
 
 fn shift_to_zero(profile: &mut Profile) {
-    let Some((first, _)) = profile.time_bounds().filter(|&(first, _)| first != 0) else { return };
+    let Some((first, _)) = profile.measure_bounds().filter(|&(first, _)| first != 0) else { return };
     let shift = |t: &mut i64| *t = t.saturating_sub(first);
     for track in &mut profile.tracks {
         for span in &mut track.spans.rows {

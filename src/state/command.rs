@@ -1,10 +1,11 @@
 //! Every change that a view can ask for.
 
-use super::{Interaction, Item, Relative};
+use super::{Arrangement, Interaction, Item, Relative};
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricId, TrackId};
+use std::sync::Arc;
 
 /// A change of the shared view state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Command {
     SetRelative(Relative),
     /// Look at a part of the time, or at all of it.
     SetRange(TimeRange),
+    /// Order, pin, hide, fold or size the lanes of the timeline.
+    Arrange(Arc<Arrangement>),
     /// Look at some tracks only; empty for all.
     SetTracks(Vec<TrackId>),
     /// Apply one more transform.
@@ -39,6 +42,7 @@ impl Command {
             Self::SetMetric(metric) => to.metric = metric,
             Self::SetRelative(relative) => to.relative = relative,
             Self::SetRange(range) => to.range = range.filter(|(from, to)| from < to),
+            Self::Arrange(arrangement) => to.arrangement = Some(arrangement),
             Self::SetTracks(tracks) => to.scope.tracks = tracks,
             Self::Push(transform) => to.scope.transforms.push(transform),
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),

@@ -1,10 +1,11 @@
 //! What the person looks at: shared by all views of a run.
 
-use super::Item;
+use super::{Arrangement, Item};
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::{Change, StageId, WhatIf};
 use crate::analysis::{Scope, TimeRange};
 use crate::model::{MetricId, Profile};
+use std::sync::Arc;
 
 /// What percentages are a share of, in every view; each names its denominator beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -42,6 +43,8 @@ pub struct Interaction {
     pub scope: Scope,
     /// The committed time range: every view aggregates over it.
     pub range: TimeRange,
+    /// How the lanes of the timeline are arranged; `None` until the person changes something.
+    pub arrangement: Option<Arc<Arrangement>>,
     /// What is selected.
     pub selection: Option<Item>,
     /// Changes of stages whose effect is estimated.
@@ -71,6 +74,7 @@ impl Interaction {
             metric: metric.unwrap_or_default(),
             relative: self.relative,
             scope: Scope { tracks, transforms },
+            arrangement: self.arrangement.clone(),
             range: self.range,
             selection: self.selection.as_ref().and_then(|s| s.rekey(from, to)),
             what_if: rekey_what_if(&self.what_if, from, to),

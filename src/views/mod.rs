@@ -5,6 +5,8 @@
 //! layout's own table). It reads the shared [`Interaction`] and changes it only by sending
 //! [`Command`]s; aggregates come only from queries ([`ViewCx::ask`]), never from work on this thread.
 
+#[cfg(test)]
+mod access;
 pub mod call_tree;
 pub mod callers;
 pub mod date;

@@ -116,6 +116,7 @@ pub(super) fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, steps: &[(String, Item)], s
         if response.hovered() || cx.is_hovered(item) {
             ui.painter().rect_filled(rect, space::RADIUS_SMALL, palette.hover);
         }
+        crate::ui::widgets::focus_ring(ui, &response, rect);
         // Deep paths would leave no room: indent in smaller and smaller steps.
         let indent = (width * 0.35) * (1.0 - (-(i as f32) * 9.0 / (width * 0.35)).exp());
         let mut area = rect;

@@ -202,7 +202,8 @@ impl FlameView {
             return None;
         }
         let strip = chart.with_min_x(chart.right() - 10.0);
-        let response = ui.interact(strip, ui.scope_id().with("flame scroll"), Sense::drag());
+        let response = ui.interact(strip, ui.scope_id().with("flame scroll"), Sense::DRAG);
+        response.widget_info(|| WidgetInfo::labeled(Role::ScrollBar, true, "Rows"));
         if response.dragged() {
             let by = f64::from(response.drag_delta().y) * limits.content / limits.window;
             let now = camera.now();

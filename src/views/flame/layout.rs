@@ -159,6 +159,8 @@ pub struct Quad {
     pub x1: f32,
     /// Upper edge.
     pub y: f32,
+    /// Height of the row, the gap to the next one included.
+    pub height: f32,
     /// What it shows.
     pub who: Who,
     /// Which box.
@@ -172,6 +174,8 @@ pub struct Texels {
     pub columns: usize,
     /// Upper edges of the rows that have cells, in points.
     pub rows: Vec<f32>,
+    /// Height of a row, the gap to the next one included.
+    pub height: f32,
     /// Row by row; `None` where nothing is.
     pub cells: Vec<Option<Who>>,
 }
@@ -202,7 +206,8 @@ pub fn layout(rows: &FlameRows, stacking: &Stacking, port: &Port) -> Layout {
     let mut out =
         Layout { strips: stacking.visible(port.scroll, port.height).collect(), ..Layout::default() };
     out.texels.columns = (port.width * port.ppp).ceil().max(1.0) as usize;
-    let mut painter = RowLayout::new(rows, port, out.texels.columns);
+    let height = stacking.metrics.map_or(1.0, |m| m.row);
+    let mut painter = RowLayout::new(rows, port, out.texels.columns, height);
     for &(strip, y) in &out.strips {
         if let Strip::Row(row) = strip {
             painter.row(row, y, &mut out.quads, &mut out.texels);
@@ -212,7 +217,9 @@ pub fn layout(rows: &FlameRows, stacking: &Stacking, port: &Port) -> Layout {
 }
 
 /// A row at a time, with what is the same for all rows.
-struct RowLayout<'a> {
+pub struct RowLayout<'a> {
+    /// Height of a row in points.
+    height: f32,
     rows: &'a FlameRows,
     /// Pixels per unit.
     scale: f64,
@@ -227,13 +234,16 @@ struct RowLayout<'a> {
 }
 
 impl<'a> RowLayout<'a> {
-    fn new(rows: &'a FlameRows, port: &Port, columns: usize) -> Self {
+    /// For rows of `height` points on a chart of `columns` pixels.
+    #[must_use]
+    pub fn new(rows: &'a FlameRows, port: &Port, columns: usize, height: f32) -> Self {
         let scale = port.scale();
         let from = rows.start.saturating_add(port.t0.floor() as i64);
         let to = rows.start.saturating_add(port.t1.ceil() as i64);
         // Rounding may bring in what ends less than a pixel outside.
         let pixel = (1.0 / scale).ceil() as i64 + 1;
         Self {
+            height,
             rows,
             scale,
             left: (port.t0 * scale).round(),
@@ -265,8 +275,10 @@ impl<'a> RowLayout<'a> {
         if self.column(level.get(next - 1).end) > column { next - 1 } else { next }
     }
 
-    fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) {
+    /// Adds the boxes of a row whose upper edge is at `y`.
+    pub fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) {
         let level = self.rows.level(row, 1.0 / self.scale);
+        texels.height = self.height;
         let (from, to) = self.seen;
         let cells_at = texels.cells.len();
         let mut i = level.partition(0, |b| b.end < from);
@@ -287,7 +299,7 @@ impl<'a> RowLayout<'a> {
                 let (x0, x1) = (x0.max(-NARROW), x1.min(self.columns + NARROW));
                 let at = BoxAt { row, index: b.first };
                 let point = |x: i64| x as f32 / self.ppp;
-                quads.push(Quad { x0: point(x0), x1: point(x1), y, who: b.who, at });
+                quads.push(Quad { x0: point(x0), x1: point(x1), y, height: self.height, who: b.who, at });
                 continue;
             }
             x1 = x1.max(x0 + 1).min(self.columns);

@@ -17,7 +17,7 @@ mod tests;
 mod tooltip;
 
 pub use colors::{Coloring, Colors};
-pub use tooltip::item;
+pub use tooltip::{Facts, item};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,7 +29,6 @@ use self::header::costs_query;
 use self::input::Drag;
 use self::layout::{Layout, Metrics, Port, Stacking};
 use self::paint::Painted;
-use self::tooltip::Facts;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Merged, MergedOrder, Sandwich, TimeOrder};
 use crate::analysis::{FunctionTable, Functions};
 use crate::format;

@@ -280,6 +280,7 @@ impl StagesView {
             let selected = frame.selected == Some(bar.stage);
             let label = format!("stage {name}");
             response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, &label));
+            crate::ui::widgets::focus_ring(ui, &response, rect.expand(1.5));
             if response.hovered() {
                 hovered = Some(bar.stage);
                 cx.out.hover = Some(Item::Span { track: stage.id.track, row: stage.id.row });
