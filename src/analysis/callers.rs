@@ -233,7 +233,7 @@ impl<'a> TreeSide<'a> {
             .iter()
             .map(|node| {
                 *index.entry(node.symbol.key()).or_insert_with(|| {
-                    symbols.push(node.symbol);
+                    symbols.push(node.symbol.uncounted());
                     symbols.len() as u32 - 1
                 })
             })
@@ -443,7 +443,7 @@ mod tests {
         let number = |n: Option<i64>| n.map_or("-".into(), |n| n.to_string());
         side.iter()
             .map(|n| {
-                let name = n.symbol.map_or("(nobody)", |s| s.label(&subject.profile));
+                let name = n.symbol.map_or("(nobody)".into(), |s| s.label(&subject.profile));
                 let mut line = format!("{name} {}/{}", number(n.own), number(n.total));
                 if let Some(c) = n.calls {
                     line += &format!(" {}/{}", c.all, c.primitive);

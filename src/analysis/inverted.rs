@@ -99,7 +99,7 @@ fn grouped(
     let mut groups: Vec<Group> = Vec::new();
     let mut index: FxHashMap<(bool, u32), usize> = FxHashMap::default();
     for (leaf, at) in nodes {
-        let symbol = tree.nodes[at as usize].symbol;
+        let symbol = tree.nodes[at as usize].symbol.uncounted();
         let group = *index.entry(symbol.key()).or_insert_with(|| {
             let count = (!counts.is_empty()).then_some(0);
             groups.push(Group { symbol, cost: 0, count, behind: Vec::new() });
@@ -113,7 +113,7 @@ fn grouped(
     match sort.by {
         Order::Total | Order::Own => groups.sort_by_key(|g| Reverse(g.cost)),
         Order::Count => groups.sort_by_key(|g| Reverse(g.count)),
-        Order::Name => groups.sort_by(|a, b| a.symbol.label(profile).cmp(b.symbol.label(profile))),
+        Order::Name => groups.sort_by(|a, b| a.symbol.label(profile).cmp(&b.symbol.label(profile))),
         Order::Appearance => {}
     }
     if !sort.reverse {

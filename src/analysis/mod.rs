@@ -13,6 +13,7 @@ pub mod flame_rows;
 pub mod function_list;
 pub mod functions;
 pub mod inverted;
+pub mod libraries;
 pub mod moment;
 pub mod overview;
 pub mod path;

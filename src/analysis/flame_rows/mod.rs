@@ -24,10 +24,14 @@ pub use sandwich::Sandwich;
 pub use time::TimeOrder;
 pub use who::Who;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use self::level::{Leaf, LeafSlice};
+use super::path::{Symbol, hidden_label};
 use super::tree_costs::TreeCosts;
 use crate::model::{Basis, FunctionId, MetricId, Profile, StackId, TrackId};
 
@@ -152,6 +156,8 @@ pub struct FlameRows {
     leaves: Vec<Leaf>,
     mips: Vec<mips::Levels>,
     numbers: Numbers,
+    /// How many calls are behind boxes of hidden frames, by place in `leaves`.
+    hidden: FxHashMap<u32, u32>,
     /// Groups, top to bottom; their row ranges cover all rows in order.
     pub groups: Vec<Group>,
     /// Where the chart starts, in units of the axis.
@@ -188,6 +194,7 @@ impl FlameRows {
             leaves: Vec::new(),
             mips: Vec::new(),
             numbers: Numbers::None,
+            hidden: FxHashMap::default(),
             groups: Vec::new(),
             start: 0,
             end: 0,
@@ -290,6 +297,28 @@ impl FlameRows {
         })
     }
 
+    /// What stands on a box: a name, or how many frames are hidden behind it.
+    #[must_use]
+    pub fn label(&self, at: BoxAt, who: Who) -> Cow<'_, str> {
+        if !who.is_hidden() {
+            return Cow::Borrowed(who.label(&self.profile));
+        }
+        let counted = match (self.origin(at), &self.numbers) {
+            (Some(Origin::Node(node)), Numbers::Tree(costs)) => {
+                match costs.tree.nodes[node as usize].symbol {
+                    Symbol::Hidden { frames, .. } => frames,
+                    _ => 0,
+                }
+            }
+            (Some(Origin::Span(..) | Origin::Stack(_)), _) => {
+                let place = self.rows[at.row as usize].at + at.index;
+                self.hidden.get(&place).copied().unwrap_or(0)
+            }
+            _ => 0,
+        };
+        hidden_label(counted)
+    }
+
     /// Own cost, total and count of a box of a merged chart; `None` in time order.
     #[must_use]
     pub fn costs(&self, at: BoxAt) -> Option<BoxCosts> {
@@ -339,6 +368,7 @@ impl FlameRows {
             + self.leaves.len() * size_of::<Leaf>()
             + self.mips.iter().map(mips::Levels::heap_bytes).sum::<usize>()
             + numbers
+            + self.hidden.len() * 12
     }
 
     /// Appends rows (top to bottom) of boxes as one group.

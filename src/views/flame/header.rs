@@ -1,10 +1,11 @@
 //! The controls above the chart.
 
-use egui::{ComboBox, RichText, Ui};
+use egui::{Checkbox, ComboBox, Ui};
 
 use super::colors::Coloring;
 use super::{FlameView, Mode, shares_query};
 use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
+use crate::analysis::libraries::Libraries;
 use crate::analysis::{Costs, Transform};
 use crate::format;
 use crate::model::{Basis, TrackId, Unit};
@@ -31,7 +32,8 @@ impl FlameView {
                 Mode::LeftHeavy | Mode::Alphabetical => {}
             }
             self.coloring_picker(ui);
-            recursion(cx, ui);
+            toggle(cx, ui, Transform::CollapseRecursion, "Collapse recursion", RECURSION);
+            only_my_code(cx, ui);
             self.matched(cx, ui);
         });
     }
@@ -161,17 +163,32 @@ fn tracks(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-/// Shows direct recursion as one call, in all views.
-fn recursion(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+const RECURSION: &str = "Show a function that calls itself as one call";
+const MY_CODE: &str =
+    "Show the first of each run of library frames, and the others as one «[n frames hidden]», in all views";
+
+/// Switches library frames off, where files tell which they are.
+fn only_my_code(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let told = cx.ask(&Libraries, 0).value().is_some_and(|library| !library.is_empty());
+    let on = cx.interaction.scope.transforms.contains(&Transform::HideLibraries);
+    if told || on {
+        toggle(cx, ui, Transform::HideLibraries, "Only my code", MY_CODE);
+    } else {
+        let off = ui.add_enabled(false, Checkbox::new(&mut false, "Only my code"));
+        off.on_disabled_hover_text("The files in this profile do not tell own code from libraries");
+    }
+}
+
+/// Switches a transform on or off, in all views.
+fn toggle(cx: &mut ViewCx<'_>, ui: &mut Ui, transform: Transform, label: &str, about: &str) {
     let transforms = &cx.interaction.scope.transforms;
-    let at = transforms.iter().position(|t| *t == Transform::CollapseRecursion);
+    let at = transforms.iter().position(|t| *t == transform);
     let mut on = at.is_some();
-    let response = ui.checkbox(&mut on, RichText::new("Collapse recursion"));
-    if !response.on_hover_text("Show a function that calls itself as one call").changed() {
+    if !ui.checkbox(&mut on, label).on_hover_text(about).changed() {
         return;
     }
     match at {
-        None => cx.send(Command::Push(Transform::CollapseRecursion)),
+        None => cx.send(Command::Push(transform)),
         Some(at) => {
             let later = transforms[at + 1..].to_vec();
             cx.send(Command::KeepTransforms(at));

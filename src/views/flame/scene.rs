@@ -152,7 +152,7 @@ impl FlameView {
             let rect = Rect::from_x_y_ranges(x, y).intersect(chart);
             let node = ui.interact(rect, id.with(quad.at), Sense::hover());
             let selected = self.selected == Some(quad.at);
-            let name = format!("{} {}", b.who.label(rows.profile()), format::cost(unit, b.length()));
+            let name = format!("{} {}", rows.label(quad.at, b.who), format::cost(unit, b.length()));
             node.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, name.as_str()));
         }
     }
