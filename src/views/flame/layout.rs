@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Who};
+use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Level, Who};
 
 /// Boxes narrower than this many pixels are texels.
 const NARROW: i64 = 3;
@@ -185,6 +185,8 @@ pub struct Layout {
     pub texels: Texels,
     /// Headers and rows with their upper edges, top to bottom: what is where.
     pub strips: Vec<(Strip, f32)>,
+    /// How many boxes are narrow.
+    pub narrow: u64,
 }
 
 /// What the pointer is on.
@@ -205,7 +207,7 @@ pub fn layout(rows: &FlameRows, stacking: &Stacking, port: &Port) -> Layout {
     let mut painter = RowLayout::new(rows, port, out.texels.columns);
     for &(strip, y) in &out.strips {
         if let Strip::Row(row) = strip {
-            painter.row(row, y, &mut out.quads, &mut out.texels);
+            out.narrow += painter.row(row, y, &mut out.quads, &mut out.texels);
         }
     }
     out
@@ -261,7 +263,7 @@ impl<'a> RowLayout<'a> {
 
     /// The next box worth a look when `column` holds many: the last one that starts in it, which may be
     /// long, or the first of the next column.
-    fn skip(&self, level: &crate::analysis::flame_rows::Level<'_>, from: usize, column: i64) -> usize {
+    fn skip(&self, level: &Level<'_>, from: usize, column: i64) -> usize {
         if from >= level.len() || level.start(from) >= self.after(column) {
             return from;
         }
@@ -269,11 +271,14 @@ impl<'a> RowLayout<'a> {
         if self.column(level.get(next - 1).end) > column { next - 1 } else { next }
     }
 
-    fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) {
+    /// Lays out a row; the number of its narrow boxes.
+    fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) -> u64 {
         let level = self.rows.level(row, 1.0 / self.scale);
         let (from, to) = self.seen;
         let cells_at = texels.cells.len();
         let mut i = level.partition(0, |b| b.end < from);
+        let first = self.first(&level, row, i);
+        let wide = quads.len();
         // The last column and how many boxes lay within it alone.
         let mut crowd = (i64::MIN, 0);
         while i < level.len() {
@@ -311,11 +316,19 @@ impl<'a> RowLayout<'a> {
                 }
             }
         }
+        // A wide box is one box: what is folded is no longer than two pixels.
+        let seen = u64::from(self.first(&level, row, i).saturating_sub(first));
+        seen.saturating_sub((quads.len() - wide) as u64)
+    }
+
+    /// Position in the row of the first box of box `i` of a level.
+    fn first(&self, level: &Level<'_>, row: u32, i: usize) -> u32 {
+        if i < level.len() { level.get(i).first } else { self.rows.finest(row).len() as u32 }
     }
 }
 
 /// First box from `from` on that starts at `limit` or later: near ones are found fast.
-fn gallop(level: &crate::analysis::flame_rows::Level<'_>, from: usize, limit: i64) -> usize {
+fn gallop(level: &Level<'_>, from: usize, limit: i64) -> usize {
     let mut step = 1;
     let mut low = from;
     while low + step < level.len() && level.start(low + step) < limit {
@@ -485,6 +498,7 @@ mod tests {
         let (a, b) = (port(50_000.0, 150_000.0, 400.0), port(50_000.0 + 250.0 * 3.0, 150_750.0, 400.0));
         let [a, b] = [layout(&rows, &stacking, &a), layout(&rows, &stacking, &b)];
         assert!(a.quads.is_empty() && a.texels.cells.len() == 400);
+        assert!((10_000..10_020).contains(&a.narrow), "{} of 10 000 in view", a.narrow);
         assert_eq!(a.texels.cells[3..], b.texels.cells[..397], "three pixels to the left");
     }
 }
