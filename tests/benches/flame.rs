@@ -97,7 +97,7 @@ impl Window {
             ..egui::RawInput::default()
         };
         let start = cpu();
-        let output = self.ctx.run_ui(input, |ui| {
+        let mut output = self.ctx.run_ui(input, |ui| {
             let mut out = Out::default();
             let mut cx = ViewCx {
                 engine: &self.engine,
@@ -113,8 +113,10 @@ impl Window {
             };
             self.view.ui(&mut cx, ui);
         });
-        let meshes = self.ctx.tessellate(output.shapes, output.pixels_per_point);
+        let shapes = std::mem::take(&mut output.shapes);
+        let meshes = self.ctx.tessellate(shapes, output.pixels_per_point);
         let took = cpu().saturating_sub(start);
+        output.drop_without_applying_deltas();
         let vertices = meshes.iter().map(|m| match &m.primitive {
             egui::epaint::Primitive::Mesh(mesh) => mesh.vertices.len(),
             egui::epaint::Primitive::Callback(_) => 0,
@@ -133,6 +135,7 @@ fn pan(profile: &Arc<Profile>, name: &str, zoom: f32) {
         unit: egui::MouseWheelUnit::Point,
         delta: egui::vec2(x, y),
         phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
         modifiers: egui::Modifiers::NONE,
     };
     let mut took = Vec::new();
