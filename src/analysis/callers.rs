@@ -477,7 +477,7 @@ mod tests {
     fn what_a_graph_reaches_has_distances_from_edges_and_estimated_costs() {
         let s = subject(PSTATS);
         let leaf = neighbours(&s, "leaf", Reach::All);
-        let distance = |n: &Neighbour| (n.symbol.unwrap().label(&s.profile).to_owned(), n.distance);
+        let distance = |n: &Neighbour| (n.symbol.unwrap().label(&s.profile).into_owned(), n.distance);
         let mut callers: Vec<_> = leaf.callers.iter().map(distance).collect();
         callers.sort();
         assert_eq!(callers, [("a".into(), 1), ("b".into(), 1), ("main".into(), 1)]);

@@ -269,7 +269,7 @@ mod tests {
     fn all_callers_of_a_row_can_be_opened_and_the_heaviest_be_found() {
         let s = subject("main>a>x 10; main>b>x 5; q>b>x 1; main>b 2; y 3");
         let costs = ask(&s, &Costs { scope: Scope::default(), metric: MetricId(0), range: None });
-        let label = |s_: &Symbol| s_.label(&s.profile).to_owned();
+        let label = |s_: &Symbol| s_.label(&s.profile).into_owned();
         let heaviest: Vec<_> = heaviest_callers(&costs, &s.profile).iter().map(label).collect();
         assert_eq!(heaviest, ["x", "a", "main"]);
         let symbol = |name| Symbol::Function(crate::analysis::testing::function(&s.profile, name));
