@@ -231,7 +231,7 @@ impl Labels {
         let mut index: FxHashMap<(bool, u32), u32> = FxHashMap::default();
         let label = |node: &super::call_tree::Node| {
             *index.entry(node.symbol.key()).or_insert_with(|| {
-                symbols.push(node.symbol);
+                symbols.push(node.symbol.uncounted());
                 symbols.len() as u32 - 1
             })
         };

@@ -354,7 +354,7 @@ mod tests {
         let number = |n: Option<i64>| n.map_or("-".into(), |n| n.to_string());
         side.iter()
             .map(|n| {
-                let name = n.symbol.map_or("(nobody)", |s| s.label(&subject.profile));
+                let name = n.symbol.map_or("(nobody)".into(), |s| s.label(&subject.profile));
                 let mut line = format!("{name} {}/{}", number(n.own), number(n.total));
                 if let Some(c) = n.calls {
                     line += &format!(" {}/{}", c.all, c.primitive);
@@ -388,7 +388,7 @@ mod tests {
     fn what_a_graph_reaches_has_distances_from_edges_and_estimated_costs() {
         let s = subject(PSTATS);
         let leaf = neighbours(&s, "leaf", Reach::All);
-        let distance = |n: &Neighbour| (n.symbol.unwrap().label(&s.profile).to_owned(), n.distance);
+        let distance = |n: &Neighbour| (n.symbol.unwrap().label(&s.profile).into_owned(), n.distance);
         let mut callers: Vec<_> = leaf.callers.iter().map(distance).collect();
         callers.sort();
         assert_eq!(callers, [("a".into(), 1), ("b".into(), 1), ("main".into(), 1)]);

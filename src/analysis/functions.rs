@@ -20,6 +20,8 @@ pub struct FunctionRow {
     pub function: FunctionId,
     /// The module, when a transform shows its functions as one.
     pub module: Option<StringId>,
+    /// True for all frames that a transform hides.
+    pub hidden: bool,
     /// Calls, where calls were counted or recorded as spans.
     pub calls: Option<Calls>,
     /// Samples in which it was the innermost frame; `None` when there are no samples.
@@ -36,7 +38,11 @@ impl FunctionRow {
     /// What the row stands for.
     #[must_use]
     pub fn symbol(&self) -> Symbol {
-        self.module.map_or(Symbol::Function(self.function), |m| Symbol::Module(m, self.function))
+        match self.module {
+            _ if self.hidden => Symbol::Hidden { first: self.function, frames: 0 },
+            Some(module) => Symbol::Module(module, self.function),
+            None => Symbol::Function(self.function),
+        }
     }
 }
 
@@ -135,6 +141,7 @@ fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> Functio
         .map(|(i, node)| FunctionRow {
             function: node.function,
             module: None,
+            hidden: false,
             calls: node.calls,
             samples: None,
             samples_total: None,
@@ -165,9 +172,10 @@ pub(super) fn tree_rows(
     let blank = |symbol: &Symbol| FunctionRow {
         function: symbol.function(),
         module: match symbol {
-            Symbol::Function(_) => None,
             Symbol::Module(m, _) => Some(*m),
+            _ => None,
         },
+        hidden: matches!(symbol, Symbol::Hidden { .. }),
         calls: has_calls.then(Calls::default),
         samples: has_samples.then_some(0),
         samples_total: has_samples.then_some(0),

@@ -19,6 +19,7 @@ pub mod functions;
 pub mod graph_layout;
 pub mod graph_picture;
 pub mod inverted;
+pub mod libraries;
 pub mod moment;
 pub mod most_probable;
 pub mod overview;

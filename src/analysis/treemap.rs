@@ -4,6 +4,8 @@
 //! too small to see. A box's total is its own cost and its children's; what is not positive has no area and
 //! is left out.
 
+use std::borrow::Cow;
+
 use std::cmp::Reverse;
 
 use rustc_hash::FxHashMap;
@@ -44,10 +46,10 @@ pub enum What {
 impl What {
     /// What a person reads.
     #[must_use]
-    pub fn label(self, profile: &Profile) -> &str {
-        let or = |id: StringId, unknown| if id == Strings::EMPTY { unknown } else { profile.text(id) };
+    pub fn label(self, profile: &Profile) -> Cow<'_, str> {
+        let or = |id: StringId, unknown| if id == Strings::EMPTY { unknown } else { profile.text(id) }.into();
         match self {
-            Self::All => "Everything",
+            Self::All => "Everything".into(),
             Self::Module(id) => or(id, "(no module)"),
             Self::File(id) => or(id, "(no file)"),
             Self::Symbol(symbol) => symbol.label(profile),

@@ -226,5 +226,6 @@ fn describe(profile: &Profile, transform: &Transform) -> String {
         Transform::DropFunction(f) => format!("drop {}", profile.function_name(*f)),
         Transform::CollapseModule(m) => format!("collapse {}", profile.text(*m)),
         Transform::CollapseRecursion => "collapse recursion".to_owned(),
+        Transform::HideLibraries => "only my code".to_owned(),
     }
 }

@@ -113,5 +113,6 @@ fn rekey_transform(
         T::FocusSubtree(path) => T::FocusSubtree(path.iter().map(|&f| function(f)).collect::<Option<_>>()?),
         T::CollapseModule(m) => T::CollapseModule(to.strings.find(from.text(*m))?),
         T::CollapseRecursion => T::CollapseRecursion,
+        T::HideLibraries => T::HideLibraries,
     })
 }

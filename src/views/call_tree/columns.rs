@@ -76,7 +76,7 @@ impl Formats {
             "function" => {
                 let indent = "  ".repeat((line.depth as usize).min(200));
                 let name = line.symbol.label(profile);
-                Value { text: format!("{indent}{name}"), exact: name.to_owned() }
+                Value { text: format!("{indent}{name}"), exact: name.into_owned() }
             }
             _ => Value::text(place(profile, line.symbol)),
         }
@@ -113,7 +113,7 @@ impl Formats {
 fn place(profile: &Profile, symbol: Symbol) -> String {
     match symbol {
         Symbol::Function(f) => shared::place(profile, f),
-        Symbol::Module(..) => String::new(),
+        Symbol::Module(..) | Symbol::Hidden { .. } => String::new(),
     }
 }
 
@@ -244,14 +244,14 @@ pub fn function_cell(ui: &mut Ui, profile: &Profile, line: &Line, palette: &Pale
     let label = line.symbol.label(profile);
     let name = Rect::from_min_max(pos2(x, rect.top()), rect.max);
     if line.matches {
-        let width = ui.painter().layout_no_wrap(label.to_owned(), regular(13.0), palette.text).size().x;
+        let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
         let behind = Rect::from_min_size(name.min + vec2(-3.0, 3.0), vec2(width + 6.0, name.height() - 6.0));
         ui.painter().rect_filled(behind.intersect(name.expand(3.0)), 3.0, palette.highlight);
     }
     let cell = Cell { color: palette.text_strong, ..Cell::text(palette) };
     // The cell pads its text itself.
     let place = Rect::from_min_max(name.min - vec2(8.0, 0.0), name.max);
-    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, label, &cell));
+    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, &label, &cell));
     done
 }
 

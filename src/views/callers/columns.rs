@@ -1,5 +1,7 @@
 //! What the columns of both lists are, how they sort, and how their cells read.
 
+use std::borrow::Cow;
+
 use std::cmp::Ordering;
 
 use egui::{Rect, Ui, vec2};
@@ -165,21 +167,21 @@ impl Formats {
     }
 }
 
-fn name<'p>(profile: &'p Profile, n: &Neighbour) -> &'p str {
-    n.symbol.map_or(NOBODY, |s| s.label(profile))
+fn name<'p>(profile: &'p Profile, n: &Neighbour) -> Cow<'p, str> {
+    n.symbol.map_or(Cow::Borrowed(NOBODY), |s| s.label(profile))
 }
 
 fn function_cell(ui: &mut Ui, profile: &Profile, n: &Neighbour, search: &str, palette: &Palette) {
     let label = name(profile, n);
-    let found = n.symbol.is_some() && Pattern::new(search).is_some_and(|p| p.matches(label));
+    let found = n.symbol.is_some() && Pattern::new(search).is_some_and(|p| p.matches(&label));
     if found {
         let rect = ui.available_rect_before_wrap();
-        let width = ui.painter().layout_no_wrap(label.to_owned(), regular(13.0), palette.text).size().x;
+        let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
         let behind = Rect::from_min_size(rect.min + vec2(5.0, 3.0), vec2(width + 6.0, rect.height() - 6.0));
         ui.painter().rect_filled(behind.intersect(rect), 3.0, palette.highlight);
     }
     let color = if n.symbol.is_some() { palette.text_strong } else { palette.text_weak };
-    cell_text(ui, label, &Cell { color, ..Cell::text(palette) });
+    cell_text(ui, &label, &Cell { color, ..Cell::text(palette) });
 }
 
 /// A name that fits a header.

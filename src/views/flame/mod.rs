@@ -84,6 +84,8 @@ impl Mode {
 pub struct FlameView {
     mode: Option<Mode>,
     coloring: Coloring,
+    /// Merged charts show a tree for each thread.
+    by_track: bool,
     /// The function in the middle of the sandwich.
     sandwich: Option<FunctionId>,
     /// The selection that the sandwich has followed, or that was made in it.
@@ -183,13 +185,14 @@ impl View for FlameView {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "mode": self.mode, "coloring": self.coloring })
+        serde_json::json!({ "mode": self.mode, "coloring": self.coloring, "by_track": self.by_track })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
         self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
         self.coloring = serde_json::from_value(read("coloring")).unwrap_or_default();
+        self.by_track = serde_json::from_value(read("by_track")).unwrap_or_default();
     }
 }
 
@@ -289,8 +292,10 @@ impl FlameView {
         let costs = costs_query(cx);
         Some(match mode {
             Mode::Time => cx.ask(&TimeOrder(costs.scope), 0),
-            Mode::LeftHeavy => cx.ask(&Merged { costs, order: MergedOrder::Heaviest }, 0),
-            Mode::Alphabetical => cx.ask(&Merged { costs, order: MergedOrder::Name }, 0),
+            Mode::LeftHeavy | Mode::Alphabetical => {
+                let order = if mode == Mode::LeftHeavy { MergedOrder::Heaviest } else { MergedOrder::Name };
+                cx.ask(&Merged { costs, order, by_track: self.by_track }, 0)
+            }
             Mode::Sandwich => {
                 if self.sandwich.is_none() {
                     match cx.ask(&shares_query(cx), 0) {

@@ -189,8 +189,9 @@ pub fn paint_labels(
             }
         }
         let style = LabelStyle::new(11.5);
-        let key = TextKey::of(quad.who.label(profile));
-        let name = || Cow::Borrowed(quad.who.label(profile));
+        let label = rows.label(quad.at, quad.who);
+        let key = TextKey::of(&label);
+        let name = || Cow::Borrowed(&*label);
         if area.width() > AMOUNT_ROOM
             && let Some(b) = rows.get(quad.at)
         {

@@ -97,7 +97,7 @@ impl Formats {
             }
             "function" => {
                 let cell = Cell { color: palette.text_strong, ..Cell::text(palette) };
-                cell_text(ui, row.symbol().label(profile), &cell);
+                cell_text(ui, &row.symbol().label(profile), &cell);
             }
             "place" => {
                 path_cell(ui, &self.value(profile, row, column).text, &weak_cell(palette));

@@ -137,7 +137,7 @@ impl View for GraphView {
             EmptyState::new(Icon::Graph, title, text).show(ui);
             return;
         }
-        self.stale.dim(&answer, ui);
+        self.stale.dim(&answer, cx.live, ui);
         self.canvas(cx, ui, &picture);
     }
 

@@ -217,7 +217,7 @@ impl Paint<'_> {
                 pos2(area.right() + 1.0, area.top() + to * zoom),
             )
         };
-        let label = || Cow::Borrowed(node.symbol.label(self.profile));
+        let label = || node.symbol.label(self.profile);
         painter.extend(texts.label(
             line(2.0, 19.0),
             TextKey::new(node.symbol.key()),

@@ -109,7 +109,7 @@ impl View for SourceView {
             let again = self.finder.show(cx, ui, &named, *why, tried);
             self.attempt += u32::from(again);
         }
-        self.stale.dim(&answer, ui);
+        self.stale.dim(&answer, cx.live, ui);
         let footer = footer(cx, &table, lines);
         shared::with_footer(
             ui,

@@ -116,7 +116,8 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
         let value = if by_total { function.total } else { function.own };
         let share = value as f64 / table.sum.max(1) as f64;
         let item = Item::Function(function.function);
-        let mut line = BarRow::new(function.symbol().label(&profile), "");
+        let name = function.symbol().label(&profile);
+        let mut line = BarRow::new(&name, "");
         let (text, note) = (format::cost(metric.unit, value), format::percent(share));
         (line.value, line.note, line.share) = (&text, &note, Some(share));
         (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));

@@ -81,7 +81,7 @@ impl View for TreemapView {
             EmptyState::new(Icon::Info, "Nothing to show", text).show(ui);
             return;
         }
-        self.stale.dim(&answer, ui);
+        self.stale.dim(&answer, cx.live, ui);
         self.map(cx, ui, &tree, root);
     }
 
@@ -122,7 +122,7 @@ impl TreemapView {
                     continue;
                 }
                 ui.colored_label(palette.text_weak, "›");
-                let name = short(tree.boxes[at as usize].what.label(cx.profile()));
+                let name = short(&tree.boxes[at as usize].what.label(cx.profile()));
                 if i + 1 == path.len() {
                     ui.colored_label(palette.text_strong, name);
                 } else if link_button(ui, &name).on_hover_text("Zoom out to here").clicked() {
@@ -159,7 +159,7 @@ impl TreemapView {
         let cells = &laid.cells;
         let largest =
             cells.iter().filter(|c| !c.holds).max_by(|a, b| a.rect.area().total_cmp(&b.rect.area()));
-        let name = largest.map_or("nothing", |c| tree.boxes[c.last as usize].what.label(cx.profile()));
+        let name = largest.map_or("nothing".into(), |c| tree.boxes[c.last as usize].what.label(cx.profile()));
         response.widget_info(|| {
             WidgetInfo::labeled(
                 Role::Image,

@@ -19,7 +19,7 @@ const LABEL: (f32, f32) = (26.0, 13.0);
 
 fn color(palette: &Palette, profile: &Profile, what: What) -> SpanColor {
     match what {
-        What::Symbol(symbol) => palette.span_named(symbol.label(profile)),
+        What::Symbol(symbol) => palette.span_named(&symbol.label(profile)),
         What::Module(id) | What::File(id) if !profile.text(id).is_empty() => {
             palette.span_named(profile.text(id))
         }
@@ -36,7 +36,7 @@ fn name(tree: &BoxTree, profile: &Profile, cell: &Cell) -> String {
         names.push(tree.boxes[at as usize].what.label(profile));
     }
     if at != cell.first {
-        names.push("…");
+        names.push("…".into());
     }
     names.reverse();
     names.join(" › ")
