@@ -60,6 +60,10 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
     columns(tag::REQUESTS, &|w| {
         w.size(profile.requests.rows.len());
         profile.requests.rows.iter().for_each(|r| request(r, w));
+        for r in &profile.requests.rows {
+            w.optional(r.first_byte);
+            w.unsigned(r.error.0.into());
+        }
     })?;
     block(out, tag::WARNINGS, &serde_json::to_vec(&profile.warnings)?)?;
     block(out, tag::END, &[])

@@ -89,6 +89,7 @@ fn everything() -> Profile {
         track: Some(cpu),
         arrived: 10,
         scheduled: Some(12),
+        first_byte: Some(18),
         first_token: Some(20),
         finished: None,
         tokens: TokenCounts {
@@ -104,6 +105,7 @@ fn everything() -> Profile {
         outcome: Outcome::Running,
         prompt: key,
         completion: text,
+        error: key,
     });
     b.warn_many("oddity", "byte 7", 3);
     b.finish()

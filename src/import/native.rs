@@ -474,9 +474,18 @@ impl Tables {
     }
 
     fn requests(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let mut rows = Vec::new();
         for _ in 0..r.rows()? {
-            let request = self.request(r)?;
-            b.request(request);
+            rows.push(self.request(r)?);
+        }
+        // Files of version 1.0 end here.
+        if !r.0.is_empty() {
+            for row in &mut rows {
+                (row.first_byte, row.error) = (r.optional()?, self.string(r)?);
+            }
+        }
+        for row in rows {
+            b.request(row);
         }
         Ok(())
     }
@@ -508,6 +517,7 @@ impl Tables {
             outcome,
             prompt,
             completion,
+            ..Request::default()
         })
     }
 }

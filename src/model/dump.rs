@@ -274,5 +274,8 @@ impl Dump<'_> {
             r.token_times
         ));
         self.line(format_args!("  prompt {:?} completion {:?}", p.text(r.prompt), p.text(r.completion)));
+        if r.first_byte.is_some() || !p.text(r.error).is_empty() {
+            self.line(format_args!("  first byte {} error {:?}", or_dash(r.first_byte), p.text(r.error)));
+        }
     }
 }

@@ -230,6 +230,8 @@ fn request(r: &Request, w: &mut Writer) {
     w.choice(&OUTCOMES, &r.outcome);
     w.size(r.token_times.len());
     w.differences(r.token_times.iter().copied());
+    w.optional(r.first_byte);
+    w.unsigned(r.error.0.into());
 }
 
 impl ProfileBuilder {
@@ -410,12 +412,14 @@ impl Replay {
         let outcome: Outcome = r.choice(&OUTCOMES)?;
         let times = r.rows()?;
         let token_times = r.differences(times)?;
+        let (first_byte, error) = (r.optional()?, self.string(r)?);
         Ok(Request {
             name,
             model,
             track,
             arrived,
             scheduled,
+            first_byte,
             first_token,
             finished,
             tokens,
@@ -425,6 +429,7 @@ impl Replay {
             outcome,
             prompt,
             completion,
+            error,
         })
     }
 }

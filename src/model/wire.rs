@@ -22,7 +22,7 @@ use super::{Outcome, Severity, SpanStatus, TrackKind, Unit};
 pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
-/// Additions to it that older readers may skip.
+/// Additions to it that older readers may skip. 1: callers; first byte and error of requests, after their rows.
 pub(crate) const MINOR: u16 = 1;
 
 /// The block is zstd-compressed.

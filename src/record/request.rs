@@ -15,16 +15,25 @@ pub(super) struct RequestRow {
     model: String,
     prompt: String,
     completion: String,
+    error: String,
     arrived: u64,
     scheduled: Option<u64>,
+    first_byte: Option<u64>,
     finished: Option<u64>,
     token_times: Vec<u64>,
     prompt_tokens: Option<u64>,
+    /// Counts of a server, which take the place of our own.
+    reported: Option<TokenCounts>,
     kv_cache_bytes: Option<u64>,
     outcome: Outcome,
     /// The thread that serves it.
     pub(super) thread: Option<u32>,
+    /// The asynchronous span whose task serves it, by its key, and when that was said.
+    pub(super) span: Option<(u64, u64)>,
 }
+
+/// Longest answer that is kept, in bytes.
+const LONGEST_ANSWER: usize = 4 << 20;
 
 static OPEN: Mutex<Vec<Arc<Mutex<RequestRow>>>> = Mutex::new(Vec::new());
 
@@ -66,6 +75,37 @@ impl RequestHandle {
         (row.scheduled, row.thread) = (Some(now), Some(thread));
     }
 
+    /// It left the queue and is served by the task of `span`, an asynchronous span.
+    pub fn scheduled_on(&self, span: &tracing::Span) {
+        let now = clock::ticks();
+        let mut row = lock(&self.row);
+        row.scheduled = Some(now);
+        row.span = span.id().map(|id| (sink::key(id.into_u64()), now));
+    }
+
+    /// The first byte of a server's response is there.
+    pub fn first_byte(&self) {
+        let now = clock::ticks();
+        lock(&self.row).first_byte.get_or_insert(now);
+    }
+
+    /// What a server says about its tokens; from now on our own counts do not matter. Unknown until it
+    /// says so.
+    pub fn reported(&self, counts: TokenCounts) {
+        lock(&self.row).reported = Some(counts);
+    }
+
+    /// More of the answer.
+    pub fn push_text(&self, text: &str) {
+        if !secrets::texts() {
+            return;
+        }
+        let mut row = lock(&self.row);
+        let room = LONGEST_ANSWER.saturating_sub(row.completion.len());
+        let end = text.floor_char_boundary(room);
+        row.completion.push_str(&text[..end]);
+    }
+
     /// The prompt has so many tokens.
     pub fn prompt_tokens(&self, count: usize) {
         lock(&self.row).prompt_tokens = Some(count as u64);
@@ -77,6 +117,11 @@ impl RequestHandle {
         lock(&self.row).token_times.push(now);
     }
 
+    /// The answer is complete: what [`Self::push_text`] said.
+    pub fn done(self) {
+        self.end(Outcome::Ok, |_| ());
+    }
+
     /// The answer is complete; `kv_cache_bytes` is what the KV cache held in the end.
     pub fn finish(self, completion: &str, kv_cache_bytes: u64) {
         self.end(Outcome::Ok, |row| {
@@ -86,9 +131,9 @@ impl RequestHandle {
         });
     }
 
-    /// It failed.
+    /// It failed. What it gave before is kept.
     pub fn fail(self, reason: &str) {
-        self.end(Outcome::Error, |row| row.completion = secrets::mask(reason).into_owned());
+        self.end(Outcome::Error, |row| row.error = secrets::mask(reason).into_owned());
     }
 
     fn end(&self, outcome: Outcome, change: impl FnOnce(&mut RequestRow)) {
@@ -145,19 +190,22 @@ impl RequestRow {
             track,
             arrived: scale.ns(self.arrived),
             scheduled: self.scheduled.map(|t| scale.ns(t)),
+            first_byte: self.first_byte.map(|t| scale.ns(t)),
             first_token: times.first().copied(),
             finished: self.finished.map(|t| scale.ns(t)),
-            tokens: TokenCounts {
+            tokens: self.reported.unwrap_or(TokenCounts {
                 input: self.prompt_tokens,
                 output: Some(times.len() as u64),
                 ..TokenCounts::default()
-            },
+            }),
             token_times: times,
             cost_nano_dollars: None,
             kv_cache_bytes: self.kv_cache_bytes,
             outcome: self.outcome,
             prompt: builder.string(&self.prompt),
-            completion: builder.string(&self.completion),
+            // A secret may have come in pieces.
+            completion: builder.string(&secrets::mask(&self.completion)),
+            error: builder.string(&self.error),
         }
     }
 }

@@ -578,6 +578,43 @@ fn generation_is_recorded_down_to_the_operations_of_each_layer() {
 }
 
 #[test]
+fn a_request_lies_on_the_track_of_the_task_that_serves_it_and_keeps_what_came_before_it_failed() {
+    let p = run(|_| {
+        block_on(async {
+            let serve = |name: &'static str, fails: bool| {
+                async move {
+                    let request = request(name, "m", "why?");
+                    nap(2).await;
+                    request.scheduled_on(&Span::current());
+                    request.reported(crate::model::TokenCounts::default());
+                    nap(2).await;
+                    request.first_byte();
+                    request.push_text("be");
+                    request.token();
+                    request.push_text("cause");
+                    if fails { request.fail("gone") } else { request.done() }
+                }
+                .instrument(sp!("client", name))
+            };
+            tokio::join!(tokio::spawn(serve("good", false)), tokio::spawn(serve("bad", true)))
+        })
+        .0
+        .unwrap();
+        Ok(())
+    });
+    for row in &p.requests.rows {
+        let name = p.text(row.name);
+        let span = all(&p, "client").into_iter().find(|s| s.arg("name") == name).unwrap();
+        assert_eq!(row.track, Some(span.track));
+        assert!(row.arrived < row.scheduled.unwrap() && row.scheduled < row.first_byte);
+        assert_eq!((p.text(row.completion), row.token_times.len(), row.tokens.output), ("because", 1, None));
+        let (outcome, error) = if name == "bad" { (Outcome::Error, "gone") } else { (Outcome::Ok, "") };
+        assert_eq!((row.outcome, p.text(row.error)), (outcome, error));
+    }
+    assert_eq!(p.requests.rows.len(), 2);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_text() {
     let texts = |seed: &str| {
         let seed = format!("seed={seed}");

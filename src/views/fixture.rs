@@ -291,6 +291,7 @@ fn requests(b: &mut ProfileBuilder, served: &[Served], noise: &mut Noise) {
             outcome,
             prompt,
             completion,
+            ..Request::default()
         });
     }
 }

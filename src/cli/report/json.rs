@@ -123,6 +123,7 @@ fn request(p: &Profile, r: &Request) -> Value {
         "model": p.text(r.model),
         "arrived_ns": r.arrived,
         "scheduled_ns": r.scheduled,
+        "first_byte_ns": r.first_byte,
         "first_token_ns": r.first_token,
         "finished_ns": r.finished,
         "ttft_ns": r.ttft(),
@@ -134,5 +135,6 @@ fn request(p: &Profile, r: &Request) -> Value {
         "cost_nano_dollars": r.cost_nano_dollars,
         "kv_cache_bytes": r.kv_cache_bytes,
         "outcome": r.outcome,
+        "error": (!p.text(r.error).is_empty()).then(|| p.text(r.error)),
     })
 }
