@@ -83,10 +83,10 @@ impl RequestHandle {
         row.span = span.id().map(|id| (sink::key(id.into_u64()), now));
     }
 
-    /// The first byte of a server's response is there.
+    /// The first byte of a server's response is there; of several responses the last one counts.
     pub fn first_byte(&self) {
         let now = clock::ticks();
-        lock(&self.row).first_byte.get_or_insert(now);
+        lock(&self.row).first_byte = Some(now);
     }
 
     /// What a server says about its tokens; from now on our own counts do not matter. Unknown until it

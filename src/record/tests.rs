@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, info_span, trace_span, warn};
 use super::*;
 use crate::model::{Outcome, Profile, Severity, SpanStatus, TrackId, TrackKind};
 
-fn quiet() -> Options {
+pub(super) fn quiet() -> Options {
     Options { sample_hz: 0, ..Options::default() }
 }
 
@@ -27,29 +27,29 @@ fn workload(id: &str, params: &[&str]) -> Arc<Profile> {
 
 /// A span as a test wants to see it.
 #[derive(Clone, Debug)]
-struct Seen {
-    track: TrackId,
-    kind: TrackKind,
-    lane: usize,
-    parent: String,
-    start: i64,
-    end: i64,
-    busy: i64,
-    status: SpanStatus,
-    args: Vec<(String, String)>,
+pub(super) struct Seen {
+    pub(super) track: TrackId,
+    pub(super) kind: TrackKind,
+    pub(super) lane: usize,
+    pub(super) parent: String,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) busy: i64,
+    pub(super) status: SpanStatus,
+    pub(super) args: Vec<(String, String)>,
 }
 
 impl Seen {
-    fn duration(&self) -> i64 {
+    pub(super) fn duration(&self) -> i64 {
         self.end - self.start
     }
 
-    fn arg(&self, key: &str) -> &str {
+    pub(super) fn arg(&self, key: &str) -> &str {
         self.args.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
     }
 }
 
-fn all(p: &Profile, name: &str) -> Vec<Seen> {
+pub(super) fn all(p: &Profile, name: &str) -> Vec<Seen> {
     let busy = p.metric_by_key("busy").unwrap();
     let mut seen = Vec::new();
     for id in p.track_ids() {
@@ -76,7 +76,7 @@ fn all(p: &Profile, name: &str) -> Vec<Seen> {
     seen
 }
 
-fn one(p: &Profile, name: &str) -> Seen {
+pub(super) fn one(p: &Profile, name: &str) -> Seen {
     let seen = all(p, name);
     assert_eq!(seen.len(), 1, "{name}: {seen:?}");
     seen[0].clone()
@@ -88,7 +88,7 @@ fn links(p: &Profile) -> Vec<(String, String, String)> {
     p.links.iter().map(|l| (text(l), label(l.from.0), label(l.to.0))).collect()
 }
 
-fn fact<'a>(p: &'a Profile, key: &str) -> &'a str {
+pub(super) fn fact<'a>(p: &'a Profile, key: &str) -> &'a str {
     p.meta.facts.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
 }
 
@@ -662,7 +662,7 @@ fn unknown_workloads_and_parameters_are_refused_before_anything_starts() {
     };
     assert_eq!(
         refused("nothing", "a=1"),
-        "there is no workload «nothing»; known: default, asyncio, generate, command"
+        "there is no workload «nothing»; known: default, asyncio, generate, command, endpoint"
     );
     assert!(refused("asyncio", "users=many").contains("whole number"));
 }

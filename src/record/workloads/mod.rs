@@ -6,6 +6,7 @@
 mod asyncio;
 mod command;
 mod demo;
+mod endpoint;
 mod generate;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ pub use command::command_line;
 
 /// All workloads.
 pub static WORKLOADS: &[&dyn Workload] =
-    &[&demo::Demo, &asyncio::Asyncio, &generate::Generate, &command::Command];
+    &[&demo::Demo, &asyncio::Asyncio, &generate::Generate, &command::Command, &endpoint::Endpoint];
 
 /// Something to record.
 pub trait Workload: Sync {
@@ -82,6 +83,10 @@ pub enum ParamKind {
     Choice(&'static [&'static str]),
     /// Any text; empty for none.
     Text,
+    /// An address. It becomes part of the recording, so it holds no password and no key.
+    Url,
+    /// The name of an environment variable, in capitals, so that nobody types the secret itself.
+    Variable,
 }
 
 impl Param {
@@ -102,9 +107,36 @@ impl Param {
             ParamKind::Path | ParamKind::Text => return None,
             ParamKind::Choice(words) if words.contains(&text) => return None,
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
+            ParamKind::Url if !holds_secret(text) => return None,
+            // What was typed is not repeated: it may be the secret.
+            ParamKind::Url => {
+                let why = "must not hold a user name, password or key: it is stored with the recording";
+                return Some(format!("{}: {} {why}", self.key, self.label));
+            }
+            ParamKind::Variable if is_variable(text) => return None,
+            ParamKind::Variable => {
+                let why = "is the name of an environment variable, in capitals, and never the key itself";
+                return Some(format!("{}: {} {why}", self.key, self.label));
+            }
         };
         Some(format!("{}={text}: {} is {wants}", self.key, self.label))
     }
+}
+
+/// True if an address names a user or has a query parameter that sounds like a key.
+fn holds_secret(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let user = rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'));
+    let query = rest.split_once('?').map_or("", |(_, query)| query).to_ascii_lowercase();
+    let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    user || names.any(|name| ["key", "token", "secret", "password", "sig"].iter().any(|s| name.contains(s)))
+}
+
+fn is_variable(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name.chars().all(fits)
 }
 
 /// Checked values of all parameters of a workload.
@@ -194,6 +226,21 @@ mod tests {
         assert!(parse(&["scale=NaN"]).is_err());
         assert!(parse(&["speed=1"]).unwrap_err().starts_with("there is no parameter «speed»; known: scale,"));
         assert!(parse(&["scale"]).unwrap_err().contains("key=value"));
+    }
+
+    #[test]
+    fn secrets_are_refused_and_not_repeated() {
+        let problem = |kind, text: &str| Param { kind, ..asyncio::SCALE }.problem(text);
+        for fine in ["", "none", "http://x:1/v1", "https://x/v1?api-version=3", "http://x/@me"] {
+            assert_eq!(problem(ParamKind::Url, fine), None, "{fine}");
+        }
+        for bad in ["http://me:hunter2@x/v1", "me:hunter2@x", "https://x/?api_key=hunter2"] {
+            assert!(!problem(ParamKind::Url, bad).unwrap().contains("hunter2"));
+        }
+        assert_eq!(problem(ParamKind::Variable, "OPENAI_API_KEY"), None);
+        for bad in ["", "sk-abcdef", "hf_abcdef", "1ABC"] {
+            assert!(!problem(ParamKind::Variable, bad).unwrap().contains("abcdef"));
+        }
     }
 
     #[test]
