@@ -655,6 +655,88 @@ fn a_bad_model_file_is_an_error_in_one_line() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
+crate::profiled! {
+    fn halve(n: u32) -> Result<u32, String> {
+        let _scope = crate::scope!("check", n);
+        if !n.is_multiple_of(2) {
+            Err(format!("{n} is odd"))?;
+        }
+        Ok(n / 2)
+    }
+
+    fn explode(text: &str) -> usize {
+        let _inner = crate::scope!("fuse");
+        std::panic::resume_unwind(Box::new(text.to_owned()))
+    }
+
+    async fn later(n: u32, unit: &str) -> Result<String, String> {
+        nap(10).await;
+        let half = halve(n)?;
+        nap(10).await;
+        Ok(format!("{half} {unit}"))
+    }
+}
+
+#[test]
+fn a_program_records_itself_with_scopes_that_keep_values_and_end_on_panic() {
+    let recording = begin("mine", quiet()).unwrap();
+    assert_eq!((halve(8), halve(3)), (Ok(4), Err("3 is odd".to_owned())));
+    let joined = block_on(async { tokio::join!(later(10, "ms"), later(7, "ms")) });
+    assert_eq!(joined, (Ok("5 ms".to_owned()), Err("7 is odd".to_owned())));
+    assert!(std::thread::spawn(|| explode("boom")).join().is_err());
+    let p = recording.finish().unwrap();
+    assert_eq!((p.meta.title.as_str(), fact(&p, "Ended")), ("mine", ""));
+    assert_eq!((all(&p, "halve").len(), all(&p, "later").len()), (4, 2));
+    let checks = all(&p, "check");
+    assert!(checks.iter().all(|c| c.parent == "halve"));
+    assert_eq!(checks[..2].iter().map(|c| c.arg("n")).collect::<Vec<_>>(), ["8", "3"]);
+    assert!(all(&p, "later").iter().all(|s| s.kind == TrackKind::Task && s.busy < s.duration()));
+    let (outer, inner) = (one(&p, "explode"), one(&p, "fuse"));
+    assert_eq!(
+        (outer.status, inner.status, inner.parent.as_str()),
+        (SpanStatus::Error, SpanStatus::Error, "explode")
+    );
+    let row = p.functions.rows().iter().find(|f| p.text(f.name) == "check").unwrap();
+    assert!(p.text(row.module).ends_with("record::tests"), "the module of the code");
+}
+
+#[test]
+fn variants_of_a_model_are_compared_in_a_table() {
+    let params = ["variants=f32,q8_0,q4_0", "questions=2", "max_new_tokens=10", "prompt=What is a span?"];
+    let p = workload("generate", &params);
+    assert_eq!(fact(&p, "Ended"), "");
+    let table = &p.meta.tables[0];
+    assert_eq!((table.title.as_str(), p.meta.tables.len(), table.rows.len()), ("Weight formats", 1, 3));
+    let column = |name: &str| {
+        let i = table.columns.iter().position(|c| c == name).unwrap();
+        table.rows.iter().map(|r| r[i].as_str()).collect::<Vec<_>>()
+    };
+    let number = |cell: &str| cell.split(' ').next().unwrap().parse::<f64>().unwrap();
+    assert_eq!(column("Format"), ["f32", "q8_0", "q4_0"]);
+    let perplexity: Vec<f64> = column("Perplexity").into_iter().map(number).collect();
+    assert!(perplexity.iter().all(|&p| (1.0..20.0).contains(&p)), "{perplexity:?}");
+    assert!(
+        (perplexity[0] - perplexity[1]).abs() < 0.05 * perplexity[0],
+        "eight bits change little: {perplexity:?}"
+    );
+    let far: Vec<f64> = column("KL divergence")[1..].iter().map(|c| number(c)).collect();
+    assert!(far[0] < 0.01 && far[0] < far[1] && far[1] < 1.0, "{far:?}");
+    assert_eq!((column("Same best token")[0], column("KL divergence")[0]), ("–", "–"));
+    assert!(number(column("Same best token")[1]) > 95.0);
+    assert!(column("Decode").iter().all(|c| c.ends_with("tok/s")), "{:?}", column("Decode"));
+    assert!(fact(&p, "Variant q4_0").contains("Perplexity"), "{}", fact(&p, "Variant q4_0"));
+    assert_eq!(p.requests.rows.len(), 6);
+    assert!(
+        p.requests.rows.iter().all(|r| p.text(r.prompt) == "What is a span?" && r.outcome == Outcome::Ok)
+    );
+    assert_eq!(
+        all(&p, "convert").iter().map(|s| s.arg("variant")).collect::<Vec<_>>(),
+        ["f32", "q8_0", "q4_0"]
+    );
+    let p = workload("generate", &["variants=f32,int3"]);
+    assert!(fact(&p, "Ended").contains("«int3» is no weight format"));
+}
+
 #[test]
 fn unknown_workloads_and_parameters_are_refused_before_anything_starts() {
     let refused = |id: &str, param: &str| {

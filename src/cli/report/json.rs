@@ -40,6 +40,7 @@ fn object(report: &Report) -> Value {
         "totals_are_sums_of": report.overview.sum_of,
         "facts": pairs(&meta.facts),
         "machine": pairs(&meta.machine),
+        "tables": meta.tables,
         "spans": p.span_count(),
         "samples": p.sample_count(),
         "counters": p.counters.len(),

@@ -27,6 +27,7 @@ use tracing_core::Metadata;
 use super::clock::Scale;
 use super::processes::Life;
 use super::request::RequestRow;
+use super::scope::SCOPE;
 use super::sink::{self, Cold, Field, Fields};
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
@@ -349,9 +350,13 @@ impl Assembler {
 
     fn function(&mut self, metadata: &'static Metadata<'static>) -> FunctionId {
         *self.functions.entry(metadata.callsite()).or_insert_with(|| {
+            let module = match metadata.target() {
+                SCOPE => metadata.module_path().unwrap_or(SCOPE),
+                target => target,
+            };
             self.builder.function(FunctionSpec {
                 name: metadata.name(),
-                module: metadata.target(),
+                module,
                 file: metadata.file().unwrap_or_default(),
                 line: metadata.line().unwrap_or(0),
                 category: "",

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use tracing::field::Empty;
 use tracing::{Span, debug_span, info_span, trace_span};
@@ -56,6 +57,10 @@ pub struct Answer {
     pub tokens: Vec<u32>,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    /// Time that reading the prompt took.
+    pub prefill: Duration,
+    /// Time from the first token to the last one.
+    pub decode: Duration,
     /// Bytes of the KV cache at the end.
     pub kv_cache_bytes: u64,
 }
@@ -107,6 +112,22 @@ impl Model {
         let kv_held = AtomicI64::new(0);
         let sample = trace_span!(target: "inferscope::llm", parent: None, "sample");
         Ok(Self { llama, tokens, positions, name: name.to_owned(), format, kv_held, sample })
+    }
+
+    pub(super) fn llama(&self) -> &Llama {
+        &self.llama
+    }
+
+    pub(super) fn positions(&self) -> usize {
+        self.positions
+    }
+
+    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, LlmError> {
+        self.tokens.encode(text)
+    }
+
+    pub(super) fn prompt(&self, question: &str) -> String {
+        self.tokens.prompt(question)
     }
 
     /// Its name.
@@ -215,14 +236,14 @@ impl Generator {
         let mut held = 0;
         let tokens = self.decode(&ids, sampling, request, go_on, &mut held);
         model.hold(-held);
-        let tokens = tokens?;
+        let Written { tokens, prefill, decode } = tokens?;
         span.record("output_tokens", tokens.len());
         let text = {
             let _span = debug_span!(target: "inferscope::llm", "detokenise", tokens = tokens.len()).entered();
             model.tokens.decode(&tokens)?
         };
         let kv_cache_bytes = (self.cache.len() * model.llama.shape.kv_bytes_per_token()) as u64;
-        Ok(Answer { text, tokens, prompt_tokens: ids.len(), kv_cache_bytes })
+        Ok(Answer { text, tokens, prompt_tokens: ids.len(), prefill, decode, kv_cache_bytes })
     }
 
     fn decode(
@@ -232,7 +253,7 @@ impl Generator {
         request: &RequestHandle,
         go_on: &dyn Fn() -> Result<(), LlmError>,
         held: &mut i64,
-    ) -> Result<Vec<u32>, LlmError> {
+    ) -> Result<Written, LlmError> {
         let model = self.model.clone();
         let per_token = model.llama.shape.kv_bytes_per_token() as i64;
         let mut hold = |tokens: usize| {
@@ -244,6 +265,7 @@ impl Generator {
         let mut tokens = Vec::new();
         self.cache.reset();
         let most = sampling.max_new_tokens.min(model.positions - ids.len());
+        let begin = Instant::now();
         let mut next = {
             let span = debug_span!(target: "inferscope::llm", "prefill", tokens = ids.len(), text = Empty,
                 probability = Empty);
@@ -252,9 +274,13 @@ impl Generator {
             hold(ids.len());
             model.pick(&scores, sampling, &mut rng, &span)?
         };
+        let prefill = begin.elapsed();
+        let begin = Instant::now();
+        let mut decode = Duration::ZERO;
         let _decode = debug_span!(target: "inferscope::llm", "decode").entered();
         while tokens.len() < most && !model.tokens.is_stop(next) {
             request.token();
+            decode = begin.elapsed();
             tokens.push(next);
             if tokens.len() == most {
                 break;
@@ -266,8 +292,15 @@ impl Generator {
             hold(1);
             next = model.pick(&scores, sampling, &mut rng, &span)?;
         }
-        Ok(tokens)
+        Ok(Written { tokens, prefill, decode })
     }
+}
+
+/// What a decode gave.
+struct Written {
+    tokens: Vec<u32>,
+    prefill: Duration,
+    decode: Duration,
 }
 
 impl std::fmt::Debug for Generator {

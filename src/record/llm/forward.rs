@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{D, DType, Device, Module, Result, Tensor};
 use tracing::Span;
 
@@ -150,13 +150,13 @@ struct Loader<'a, 'b> {
 
 impl Loader<'_, '_> {
     fn matrix(&mut self, name: &str, dims: [usize; 2]) -> std::result::Result<Arc<QTensor>, LlmError> {
-        let weight = improve(self.gguf.tensor(name, &dims)?)?;
-        self.bytes += weight.storage_size_in_bytes();
-        Ok(Arc::new(weight))
+        Ok(Arc::new(improve(self.gguf.tensor(name, &dims)?)?))
     }
 
     fn linear(&mut self, name: &str, dims: [usize; 2], span: Span) -> std::result::Result<Linear, LlmError> {
-        Ok(Linear::new(self.matrix(name, dims)?, span)?)
+        let weight = self.matrix(name, dims)?;
+        self.bytes += bytes_in_products(&weight);
+        Ok(Linear::new(weight, span)?)
     }
 
     fn norm(&mut self, name: &str, shape: &Shape, span: Span) -> std::result::Result<Norm, LlmError> {
@@ -193,6 +193,15 @@ impl Loader<'_, '_> {
     }
 }
 
+/// Bytes of a matrix as candle holds it for products: on the CPU 16-bit numbers are widened to 32 bits.
+fn bytes_in_products(weight: &QTensor) -> usize {
+    if is_widened(weight) { weight.shape().elem_count() * 4 } else { weight.storage_size_in_bytes() }
+}
+
+fn is_widened(weight: &QTensor) -> bool {
+    matches!(weight.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
+}
+
 impl Llama {
     /// Loads the weights; positions up to `positions` can be computed. `go_on` is asked between layers.
     pub(super) fn load(
@@ -206,6 +215,7 @@ impl Llama {
         let mut loader = Loader { gguf, bytes: 0 };
         let dims = [vocabulary, shape.width];
         let embedding = loader.matrix("token_embd.weight", dims)?;
+        loader.bytes += embedding.storage_size_in_bytes();
         let mut layers = Vec::new();
         for i in 0..shape.layers {
             go_on()?;
@@ -216,6 +226,9 @@ impl Llama {
         let head = if loader.gguf.has("output.weight") {
             loader.linear("output.weight", dims, op!("lm_head"))?
         } else {
+            if is_widened(&embedding) {
+                loader.bytes += bytes_in_products(&embedding);
+            }
             Linear::new(embedding.clone(), op!("lm_head"))?
         };
         let (cos, sin) = rotations(&shape, positions)?;
@@ -241,6 +254,26 @@ impl Llama {
         cache: &mut KvCache,
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Vec<f32>, LlmError> {
+        Ok(self.run(ids, cache, go_on, false)?.squeeze(0)?.to_vec1()?)
+    }
+
+    /// Scores of the tokens after each of `ids`: (tokens, vocabulary).
+    pub(super) fn forward_all(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
+    ) -> std::result::Result<Tensor, LlmError> {
+        self.run(ids, cache, go_on, true)
+    }
+
+    fn run(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
+        all: bool,
+    ) -> std::result::Result<Tensor, LlmError> {
         let _forward = self.forward.enter();
         let (count, done) = (ids.len(), cache.len);
         let mut x = {
@@ -262,8 +295,8 @@ impl Llama {
             x = add(&layer.spans.residual, &x, &changed)?;
         }
         cache.len += count;
-        let last = self.norm.forward(&x.narrow(1, count - 1, 1)?.contiguous()?)?;
-        Ok(self.head.forward(&last.squeeze(1)?)?.squeeze(0)?.to_vec1()?)
+        let wanted = if all { x } else { x.narrow(1, count - 1, 1)?.contiguous()? };
+        Ok(self.head.forward(&self.norm.forward(&wanted)?.squeeze(0)?)?)
     }
 
     /// Grouped attention: the heads that share keys are rows of one product, so keys are not copied.

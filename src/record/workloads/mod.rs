@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod endpoint;
 mod generate;
+mod variants;
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ mod cards;
 mod header;
 mod masonry;
 mod phases;
+mod results;
 
 use super::{View, ViewCx, ViewKind};
 use crate::ui::theme::space;
@@ -40,6 +41,7 @@ impl View for Summary {
                     ui.spacing_mut().item_spacing.y = GAP;
                     header::show(cx, ui);
                     phases::show(cx, ui);
+                    results::show(cx.profile(), ui);
                     self.cards(cx, ui);
                 })
                 .response
