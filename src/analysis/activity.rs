@@ -1,8 +1,34 @@
 //! How much went on at each time: the picture of a whole run in a strip.
 
+use super::scope::TimeRange;
 use crate::jobs::Cancelled;
-use crate::model::{Track, TrackKind};
+use crate::model::{Profile, StringId, Track, TrackKind};
 use crate::query::{Context, Query};
+
+/// Whose activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BusyOf {
+    /// All tracks.
+    All,
+    /// The tracks of a process.
+    Process(StringId),
+    /// The tracks of a kind that belong to no process.
+    Kind(TrackKind),
+}
+
+impl BusyOf {
+    /// True when a track counts. Phases never do: they are a view on the same time.
+    #[must_use]
+    pub fn has(self, track: &Track, profile: &Profile) -> bool {
+        let alone = || profile.text(track.process).is_empty();
+        track.kind != TrackKind::Phase
+            && match self {
+                Self::All => true,
+                Self::Process(process) => track.process == process,
+                Self::Kind(kind) => track.kind == kind && alone(),
+            }
+    }
+}
 
 /// Mean number of busy tracks per column.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,26 +43,32 @@ pub struct Busy {
     pub most: f32,
 }
 
-/// Computes how [`Busy`] the tracks were over all time, in this many columns. Phases do not count: they are
-/// a view on the same time.
+/// Computes how [`Busy`] tracks were.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Activity(pub u32);
+pub struct Activity {
+    /// Which tracks.
+    pub of: BusyOf,
+    /// Which time; `None` for all of it.
+    pub range: TimeRange,
+    /// Number of columns, 1 to 16 384.
+    pub columns: u32,
+}
 
 /// Most columns.
-const MOST: u32 = 4096;
+const MOST: u32 = 16_384;
 
 impl Query for Activity {
     type Output = Busy;
 
     fn run(&self, cx: &Context<'_>) -> Result<Busy, Cancelled> {
         let profile = cx.profile();
-        let Some((from, to)) = profile.time_bounds().filter(|(a, b)| a < b) else {
+        let Some((from, to)) = self.range.or_else(|| profile.time_bounds()).filter(|(a, b)| a < b) else {
             return Ok(Busy::default());
         };
-        let mut sum = Columns { from, to, values: vec![0.0; self.0.clamp(1, MOST) as usize] };
+        let mut sum = Columns { from, to, values: vec![0.0; self.columns.clamp(1, MOST) as usize] };
         for (i, track) in profile.tracks.iter().enumerate() {
             cx.job().checkpoint(i as u64, profile.tracks.len() as u64)?;
-            if track.kind != TrackKind::Phase {
+            if self.of.has(track, profile) {
                 add_track(track, &mut sum);
             }
         }
@@ -64,6 +96,9 @@ impl Columns {
 
     /// Adds what `start..end` covers of each column.
     fn add(&mut self, start: i64, end: i64) {
+        if end < self.from || start > self.to {
+            return;
+        }
         let (a, b) = (self.place(start), self.place(end));
         let last = (b.ceil() as usize).min(self.values.len());
         for column in a as usize..last {
@@ -75,10 +110,19 @@ impl Columns {
 
 /// Adds the time in which something ran on a track; overlapping lanes count once.
 fn add_track(track: &Track, sum: &mut Columns) {
-    let rows = &track.spans.rows;
-    let mut outer: Vec<(i64, i64)> = rows.iter().filter(|s| s.depth == 0).map(|s| (s.start, s.end)).collect();
-    let samples = (0..track.samples.len()).filter(|&i| track.samples.stacks[i].is_some());
-    outer.extend(samples.filter_map(|i| track.samples.interval(i)));
+    let (from, to) = (sum.from, sum.to);
+    let mut outer: Vec<(i64, i64)> = Vec::new();
+    for lane in &track.spans.lanes {
+        let rows = &track.spans.rows[lane.rows.start as usize..lane.rows.end as usize];
+        let until = rows.partition_point(|s| s.start <= to);
+        let seen = rows[..until].iter().filter(|s| s.depth == 0 && s.end >= from);
+        outer.extend(seen.map(|s| (s.start, s.end)));
+    }
+    let samples = &track.samples;
+    let first = samples.times.partition_point(|&t| t < from).saturating_sub(1);
+    let last = samples.times.partition_point(|&t| t <= to);
+    let running = (first..last).filter(|&i| samples.stacks[i].is_some());
+    outer.extend(running.filter_map(|i| samples.interval(i)));
     if !outer.is_sorted() {
         outer.sort_unstable();
     }
@@ -120,9 +164,17 @@ mod tests {
         }
         b.span(phase, 0, 100, f, ArgsRef::NONE);
         let subject = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
-        let ask = |n| Engine::inline().now(&subject, &Activity(n), &crate::jobs::Job::new()).unwrap();
-        assert_eq!(ask(4).columns, [1.0, 2.0, 1.0, 0.0]);
-        assert_eq!(ask(1).columns, [1.0]);
-        assert_eq!(ask(4).most, 2.0);
+        let kind = BusyOf::Kind(TrackKind::Async);
+        let ask = |of, range, columns| {
+            let query = Activity { of, range, columns };
+            (*Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap()).clone()
+        };
+        assert_eq!(ask(BusyOf::All, None, 4).columns, [1.0, 2.0, 1.0, 0.0]);
+        assert_eq!(ask(BusyOf::All, None, 1).columns, [1.0]);
+        assert_eq!(ask(BusyOf::All, None, 4).most, 2.0);
+        assert_eq!(ask(kind, None, 4).columns, [0.0, 1.0, 1.0, 0.0]);
+        assert_eq!(ask(BusyOf::All, Some((40, 80)), 4).columns, [2.0, 1.0, 1.0, 0.5]);
+        assert_eq!(ask(BusyOf::All, Some((90, 95)), 2).columns, [0.0, 0.0]);
+        assert_eq!(ask(BusyOf::All, Some((5, 5)), 2), Busy::default());
     }
 }

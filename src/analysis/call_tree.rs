@@ -125,13 +125,25 @@ impl Query for Shape {
 
 /// Nodes in order of first appearance; a parent precedes its children.
 #[derive(Default)]
-struct Growing {
-    nodes: Vec<(Symbol, u32)>,
+pub(in crate::analysis) struct Growing {
+    pub nodes: Vec<(Symbol, u32)>,
     index: FxHashMap<(u32, (bool, u32)), u32>,
+    /// Functions behind nodes of hidden frames.
+    hidden: FxHashSet<(u32, FunctionId)>,
 }
 
 impl Growing {
-    fn child(&mut self, parent: u32, symbol: Symbol) -> u32 {
+    /// Counts `function`, which a step has put behind `node`.
+    pub fn note(&mut self, node: u32, state: &PathState, function: FunctionId) {
+        if !state.hidden || !self.hidden.insert((node, function)) {
+            return;
+        }
+        if let Some((Symbol::Hidden { frames, .. }, _)) = self.nodes.get_mut(node as usize) {
+            *frames += 1;
+        }
+    }
+
+    pub fn child(&mut self, parent: u32, symbol: Symbol) -> u32 {
         *self.index.entry((parent, symbol.key())).or_insert_with(|| {
             self.nodes.push((symbol, parent));
             (self.nodes.len() - 1) as u32
@@ -140,7 +152,7 @@ impl Growing {
 }
 
 fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancelled> {
-    let mapper = PathMapper::new(&scope.transforms, &profile.functions);
+    let mapper = PathMapper::new(&scope.transforms, profile);
     let mut growing = Growing::default();
     let mut tracks = Vec::new();
     let mut has_samples = false;
@@ -227,6 +239,7 @@ impl Walk<'_> {
             let (state, above) = open.last().map_or((&root, root_node), |o| (&o.1, o.2));
             let (state, symbol) = self.mapper.step(state, span.function);
             let node = symbol.map_or(above, |symbol| self.growing.child(above, symbol));
+            self.growing.note(node, &state, span.function);
             if state.alive {
                 node_of[row as usize] = node;
             }
@@ -279,8 +292,10 @@ fn map_stacks(
         }
         let (state, above) =
             stack.parent.map_or((&root, NO_NODE), |p| (&states[p.index()].0, states[p.index()].1));
-        let (state, symbol) = mapper.step(state, profile.frames.get(stack.frame).function);
+        let function = profile.frames.get(stack.frame).function;
+        let (state, symbol) = mapper.step(state, function);
         let node = symbol.map_or(above, |symbol| growing.child(above, symbol));
+        growing.note(node, &state, function);
         node_of.push(if state.alive { node } else { NO_NODE });
         states.push((state, node));
     }

@@ -1,9 +1,7 @@
 //! Who calls a function, and whom it calls.
 //!
-//! A call graph answers with the recorded edges: the numbers that pstats' `print_callers` and
-//! `print_callees` and callgrind_annotate print. For spans and samples the numbers come from the call
-//! tree. As in cProfile, the self cost along an edge is that of the callee, and the total counts the
-//! outermost occurrence of the edge on a path only.
+//! Direct neighbours are edges of the [`super::call_graph`]: recorded ones, the numbers that pstats'
+//! `print_callers` and `print_callees` and callgrind_annotate print, or those of the call tree.
 //!
 //! [`Reach::All`] lists every function that is on the stack somewhere above or below, with the least
 //! number of calls between. A caller's costs are then those of the function while the caller is on the
@@ -14,13 +12,14 @@ use std::cmp::Reverse;
 
 use rustc_hash::FxHashMap;
 
+use super::call_graph::{Calling, Labels, Visit, visits};
 use super::call_tree::NO_NODE;
-use super::functions::{FunctionRow, Functions, graph_column, graph_of};
+use super::functions::{FunctionRow, Functions, graph_of};
 use super::path::Symbol;
 use super::scope::{Scope, TimeRange};
 use super::tree_costs::{Costs, TreeCosts};
 use crate::jobs::Cancelled;
-use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, NodeId, Profile};
+use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, NodeId};
 use crate::query::{Context, Query};
 
 /// How far to look.
@@ -91,13 +90,13 @@ impl Query for Callers {
         let row = table.rows.iter().find(|r| r.function == self.function && r.module.is_none()).copied();
         let graph = graph_of(profile).filter(|_| self.scope.transforms.is_empty());
         let mut answer = match (graph, self.reach) {
-            (Some(graph), Reach::Direct) => from_edges(profile, graph, self),
+            (_, Reach::Direct) => self.direct(cx)?,
             (Some(graph), Reach::All) => {
                 let mut answer = self.in_tree(cx)?;
                 take_distances(graph, self.function, &mut answer);
                 answer
             }
-            (None, _) => self.in_tree(cx)?,
+            (None, Reach::All) => self.in_tree(cx)?,
         };
         for side in [&mut answer.callers, &mut answer.callees] {
             side.sort_by_key(|n| (Reverse((n.total, n.own)), n.distance, n.symbol.map(Symbol::key)));
@@ -116,47 +115,34 @@ impl Callers {
         let costs = cx.get(&Costs { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
         cx.job().checkpoint(0, 0)?;
         let tree = TreeSide::new(&costs, Symbol::Function(self.function));
-        let (callers, callees) = match self.reach {
-            Reach::Direct => tree.direct(),
-            Reach::All => (tree.all_callers(), tree.all_callees()),
-        };
+        let (callers, callees) = (tree.all_callers(), tree.all_callees());
         Ok(Neighbours { callers, callees, basis: costs.tree.basis.clone(), ..Neighbours::default() })
     }
-}
 
-fn from_edges(profile: &Profile, graph: &CallGraph, query: &Callers) -> Neighbours {
-    let edges = graph.edges.len();
-    let total = graph_column(profile, graph, query.metric, |c| &c.edge_total, edges);
-    let own = graph_column(profile, graph, query.metric, |c| &c.edge_self, edges);
-    // A derived metric is as well known as the least known part of it.
-    let parts: Vec<MetricId> = match profile.metrics.get(query.metric.index()) {
-        Some(m) if !m.formula.is_empty() => m.formula.iter().map(|f| f.1).collect(),
-        _ => vec![query.metric],
-    };
-    let all = |known: fn(&crate::model::GraphCosts) -> bool| {
-        parts.iter().all(|m| graph.costs.iter().any(|c| c.metric == *m && known(c)))
-    };
-    let (total_known, own_known) = (all(|c| c.edges_measured), all(|c| !c.edge_self.is_empty()));
-    let mut answer = Neighbours { basis: profile.meta.basis.clone(), ..Neighbours::default() };
-    for (i, edge) in graph.edges.iter().enumerate() {
-        let (caller, callee) =
-            (graph.nodes[edge.caller.index()].function, graph.nodes[edge.callee.index()].function);
-        let neighbour = |function| Neighbour {
-            symbol: Some(Symbol::Function(function)),
-            distance: 1,
-            calls: edge.calls,
-            samples: None,
-            own: own_known.then_some(own[i]),
-            total: total_known.then_some(total[i]),
-        };
-        if callee == query.function {
-            answer.callers.push(neighbour(caller));
+    fn direct(&self, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
+        let calling =
+            Calling { scope: self.scope.clone(), metric: self.metric, range: self.range, around: None };
+        let graph = cx.get(&calling)?;
+        let mut answer = Neighbours { basis: graph.basis.clone(), ..Neighbours::default() };
+        let Some(target) = graph.find(self.function) else { return Ok(answer) };
+        for edge in &graph.edges {
+            let neighbour = |row: u32| Neighbour {
+                symbol: graph.nodes.get(row as usize).map(|n| n.symbol),
+                distance: 1,
+                calls: edge.calls,
+                samples: edge.samples,
+                own: edge.own,
+                total: edge.total,
+            };
+            if edge.to == target {
+                answer.callers.push(neighbour(edge.from));
+            }
+            if edge.from == target {
+                answer.callees.push(neighbour(edge.to));
+            }
         }
-        if caller == query.function {
-            answer.callees.push(neighbour(callee));
-        }
+        Ok(answer)
     }
-    answer
 }
 
 /// Distances along recorded edges; functions that the tree misses come in without costs.
@@ -200,13 +186,11 @@ fn take_distances(graph: &CallGraph, function: FunctionId, answer: &mut Neighbou
     }
 }
 
-/// Passes over a tree for one function. Symbols are numbered densely; the last number stands for
-/// «nothing above».
+/// Passes over a tree for one function.
 struct TreeSide<'a> {
     costs: &'a TreeCosts,
-    symbols: Vec<Symbol>,
-    symbol_of: Vec<u32>,
-    /// Number of the function; `None` when the tree does not have it.
+    labels: Labels,
+    /// Label of the function; `None` when the tree does not have it.
     target: Option<u32>,
 }
 
@@ -225,20 +209,9 @@ struct Sums {
 
 impl<'a> TreeSide<'a> {
     fn new(costs: &'a TreeCosts, target: Symbol) -> Self {
-        let mut symbols = Vec::new();
-        let mut index: FxHashMap<(bool, u32), u32> = FxHashMap::default();
-        let symbol_of = costs
-            .tree
-            .nodes
-            .iter()
-            .map(|node| {
-                *index.entry(node.symbol.key()).or_insert_with(|| {
-                    symbols.push(node.symbol);
-                    symbols.len() as u32 - 1
-                })
-            })
-            .collect();
-        Self { costs, symbols, symbol_of, target: index.get(&target.key()).copied() }
+        let labels = Labels::of(costs);
+        let target = labels.find(target);
+        Self { costs, labels, target }
     }
 
     fn add(&self, sums: &mut Sums, node: usize, distance: u32) {
@@ -259,7 +232,7 @@ impl<'a> TreeSide<'a> {
         let (counted, sampled) = (!self.costs.calls.is_empty(), !self.costs.samples.is_empty());
         let seen = sums.iter().enumerate().filter(|(_, s)| s.seen);
         seen.map(|(i, s)| Neighbour {
-            symbol: self.symbols.get(i).copied(),
+            symbol: self.labels.symbols.get(i).copied(),
             distance: s.distance,
             calls: counted.then_some(s.calls),
             samples: sampled.then_some(s.samples),
@@ -270,55 +243,7 @@ impl<'a> TreeSide<'a> {
     }
 
     fn blank(&self) -> Vec<Sums> {
-        vec![Sums::default(); self.symbols.len() + 1]
-    }
-
-    /// The symbol above a node.
-    fn above(&self, node: usize) -> u32 {
-        match self.costs.tree.nodes[node].parent {
-            NO_NODE => self.symbols.len() as u32,
-            parent => self.symbol_of[parent as usize],
-        }
-    }
-
-    /// Each node on the way down and on the way up again; ways up from the last path are left out.
-    fn visits(&self) -> impl Iterator<Item = Visit> {
-        let nodes = &self.costs.tree.nodes;
-        let mut open: Vec<u32> = Vec::new();
-        let mut next = 0;
-        std::iter::from_fn(move || {
-            let node = nodes.get(next)?;
-            if let Some(&last) = open.last()
-                && last != node.parent
-            {
-                open.pop();
-                return Some(Visit::Leave(last as usize));
-            }
-            open.push(next as u32);
-            next += 1;
-            Some(Visit::Enter(next - 1))
-        })
-    }
-
-    fn direct(&self) -> (Vec<Neighbour>, Vec<Neighbour>) {
-        let Some(target) = self.target else { return Default::default() };
-        let (mut callers, mut callees) = (self.blank(), self.blank());
-        for visit in self.visits() {
-            let node = visit.node();
-            let (symbol, above) = (self.symbol_of[node], self.above(node));
-            let edges = [(symbol == target, &mut callers, above), (above == target, &mut callees, symbol)];
-            for (_, side, i) in edges.into_iter().filter(|e| e.0) {
-                let sums = &mut side[i as usize];
-                match visit {
-                    Visit::Enter(_) => {
-                        self.add(sums, node, 1);
-                        sums.open += 1;
-                    }
-                    Visit::Leave(_) => sums.open -= 1,
-                }
-            }
-        }
-        (self.neighbours(&callers), self.neighbours(&callees))
+        vec![Sums::default(); self.labels.symbols.len()]
     }
 
     fn all_callees(&self) -> Vec<Neighbour> {
@@ -326,9 +251,9 @@ impl<'a> TreeSide<'a> {
         let mut callees = self.blank();
         // Depths of the open occurrences of the function.
         let mut under: Vec<u32> = Vec::new();
-        for visit in self.visits() {
+        for visit in visits(self.costs) {
             let node = visit.node();
-            let symbol = self.symbol_of[node];
+            let symbol = self.labels.of[node];
             let depth = self.costs.tree.nodes[node].depth;
             let sums = &mut callees[symbol as usize];
             match visit {
@@ -363,7 +288,7 @@ impl<'a> TreeSide<'a> {
             }
             let here = below[i];
             let sums = &mut below[nodes[i].parent as usize];
-            if self.symbol_of[i] == target {
+            if self.labels.of[i] == target {
                 self.add(sums, i, 1);
                 sums.own = sums.own.saturating_add(here.own);
                 sums.calls.all += here.calls.all;
@@ -378,9 +303,9 @@ impl<'a> TreeSide<'a> {
         let Some(target) = self.target else { return Vec::new() };
         let below = self.below(target);
         let mut callers = self.blank();
-        for visit in self.visits() {
+        for visit in visits(self.costs) {
             let node = visit.node();
-            let sums = &mut callers[self.symbol_of[node] as usize];
+            let sums = &mut callers[self.labels.of[node] as usize];
             match visit {
                 Visit::Enter(_) => {
                     if below[node].seen {
@@ -396,20 +321,6 @@ impl<'a> TreeSide<'a> {
             }
         }
         self.neighbours(&callers)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Visit {
-    Enter(usize),
-    Leave(usize),
-}
-
-impl Visit {
-    fn node(self) -> usize {
-        match self {
-            Self::Enter(node) | Self::Leave(node) => node,
-        }
     }
 }
 
@@ -443,7 +354,7 @@ mod tests {
         let number = |n: Option<i64>| n.map_or("-".into(), |n| n.to_string());
         side.iter()
             .map(|n| {
-                let name = n.symbol.map_or("(nobody)", |s| s.label(&subject.profile));
+                let name = n.symbol.map_or("(nobody)".into(), |s| s.label(&subject.profile));
                 let mut line = format!("{name} {}/{}", number(n.own), number(n.total));
                 if let Some(c) = n.calls {
                     line += &format!(" {}/{}", c.all, c.primitive);
@@ -477,7 +388,7 @@ mod tests {
     fn what_a_graph_reaches_has_distances_from_edges_and_estimated_costs() {
         let s = subject(PSTATS);
         let leaf = neighbours(&s, "leaf", Reach::All);
-        let distance = |n: &Neighbour| (n.symbol.unwrap().label(&s.profile).to_owned(), n.distance);
+        let distance = |n: &Neighbour| (n.symbol.unwrap().label(&s.profile).into_owned(), n.distance);
         let mut callers: Vec<_> = leaf.callers.iter().map(distance).collect();
         callers.sort();
         assert_eq!(callers, [("a".into(), 1), ("b".into(), 1), ("main".into(), 1)]);

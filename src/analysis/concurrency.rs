@@ -217,10 +217,10 @@ mod tests {
         };
         let callers = &ask(&s, &query).callers;
         assert_eq!(callers.len(), 1);
-        assert_eq!(callers[0].symbol.map(|c| c.label(&s.profile)), Some("gather"));
+        assert_eq!(callers[0].symbol.map(|c| c.label(&s.profile)).as_deref(), Some("gather"));
         assert_eq!(callers[0].total, Some(30));
         let costs = Costs { scope: Scope::default(), metric: MetricId(0), range: None };
-        let rows = ask(&s, &Merged { costs, order: MergedOrder::Name });
+        let rows = ask(&s, &Merged { costs, order: MergedOrder::Name, by_track: false });
         let widths: Vec<Vec<(String, i64)>> = (0..rows.len() as u32)
             .map(|row| {
                 let level = rows.finest(row);

@@ -9,8 +9,8 @@
 //! so in the recorded numbers (a call of `b` by `a` holds the `a` that `b` calls); then the children are
 //! scaled down together with all below them.
 
-use super::call_tree::{CallTree, NO_NODE, Node, keys, preorder};
-use super::path::{PathMapper, PathState, Symbol};
+use super::call_tree::{CallTree, Growing, NO_NODE, Node, keys, preorder};
+use super::path::{PathMapper, PathState};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, CallGraph, GraphCosts, MetricId, NodeId, Profile};
 
@@ -113,8 +113,7 @@ struct Walk<'a> {
     edge_total: Vec<i64>,
     /// Cost of a path that is followed at least.
     least: f64,
-    grown: Vec<(Symbol, u32)>,
-    index: rustc_hash::FxHashMap<(u32, (bool, u32)), u32>,
+    grown: Growing,
     parts: Vec<Part>,
     pruned: u64,
 }
@@ -134,13 +133,10 @@ impl Walk<'_> {
     fn enter(&mut self, node: NodeId, factor: f64, from: Option<u32>, above: Option<&Open>) -> Open {
         let root = self.mapper.root();
         let (state, tree) = above.map_or((&root, NO_NODE), |o| (&o.state, o.tree));
-        let (state, symbol) = self.mapper.step(state, self.graph.nodes[node.index()].function);
-        let tree = symbol.map_or(tree, |symbol| {
-            *self.index.entry((tree, symbol.key())).or_insert_with(|| {
-                self.grown.push((symbol, tree));
-                (self.grown.len() - 1) as u32
-            })
-        });
+        let function = self.graph.nodes[node.index()].function;
+        let (state, symbol) = self.mapper.step(state, function);
+        let tree = symbol.map_or(tree, |symbol| self.grown.child(tree, symbol));
+        self.grown.note(tree, &state, function);
         let part = self.parts.len() as u32;
         self.parts.push(Part {
             node,
@@ -204,15 +200,14 @@ pub(super) fn tree(
         out,
         edge_total,
         least: whole as f64 * MIN_SHARE,
-        grown: Vec::new(),
-        index: rustc_hash::FxHashMap::default(),
+        grown: Growing::default(),
         parts: Vec::new(),
         pruned: 0,
     };
     for root in roots(graph) {
         walk.follow(root, &totals, job)?;
     }
-    let (nodes, new_of) = preorder(&walk.grown);
+    let (nodes, new_of) = preorder(&walk.grown.nodes);
     for part in walk.parts.iter_mut().filter(|p| p.tree != NO_NODE) {
         part.tree = new_of[part.tree as usize];
     }

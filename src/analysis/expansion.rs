@@ -57,6 +57,7 @@ impl Names {
         match symbol {
             Symbol::Function(f) => self.function(f),
             Symbol::Module(m, _) => hash(("module", profile.text(m))),
+            Symbol::Hidden { .. } => hash("hidden"),
         }
     }
 }

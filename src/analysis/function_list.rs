@@ -154,7 +154,7 @@ fn compare(key: FunctionKey, a: &FunctionRow, b: &FunctionRow, profile: &Profile
         FunctionKey::OwnPerCall => ratios(ratio(a.own, all(a)), ratio(b.own, all(b))),
         FunctionKey::Total => b.total.cmp(&a.total),
         FunctionKey::TotalPerCall => ratios(ratio(a.total, primitive(a)), ratio(b.total, primitive(b))),
-        FunctionKey::Name => a.symbol().label(profile).cmp(b.symbol().label(profile)),
+        FunctionKey::Name => a.symbol().label(profile).cmp(&b.symbol().label(profile)),
         FunctionKey::Place => place(a).cmp(&place(b)),
         FunctionKey::Module => text(function(a).module).cmp(&text(function(b).module)),
         FunctionKey::Category => text(function(a).category).cmp(&text(function(b).category)),

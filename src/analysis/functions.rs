@@ -4,11 +4,12 @@
 //! nodes of the tree, and total counts the outermost occurrence on each path only, so recursion never
 //! counts twice.
 
+use super::call_graph::Labels;
 use super::call_tree::NO_NODE;
 use super::path::Symbol;
 use super::scope::{Scope, TimeRange};
-use super::tree_costs::{Costs, is_measured};
-use crate::jobs::Cancelled;
+use super::tree_costs::{Costs, TreeCosts, is_measured};
+use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, Profile, StringId};
 use crate::query::{Context, Query};
 
@@ -19,6 +20,8 @@ pub struct FunctionRow {
     pub function: FunctionId,
     /// The module, when a transform shows its functions as one.
     pub module: Option<StringId>,
+    /// True for all frames that a transform hides.
+    pub hidden: bool,
     /// Calls, where calls were counted or recorded as spans.
     pub calls: Option<Calls>,
     /// Samples in which it was the innermost frame; `None` when there are no samples.
@@ -35,7 +38,11 @@ impl FunctionRow {
     /// What the row stands for.
     #[must_use]
     pub fn symbol(&self) -> Symbol {
-        self.module.map_or(Symbol::Function(self.function), |m| Symbol::Module(m, self.function))
+        match self.module {
+            _ if self.hidden => Symbol::Hidden { first: self.function, frames: 0 },
+            Some(module) => Symbol::Module(module, self.function),
+            None => Symbol::Function(self.function),
+        }
     }
 }
 
@@ -134,6 +141,7 @@ fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> Functio
         .map(|(i, node)| FunctionRow {
             function: node.function,
             module: None,
+            hidden: false,
             calls: node.calls,
             samples: None,
             samples_total: None,
@@ -147,37 +155,46 @@ fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> Functio
 
 fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cancelled> {
     let costs = cx.get(&Costs { scope: query.scope.clone(), metric: query.metric, range: query.range })?;
-    let tree = &costs.tree;
-    let mut rows: Vec<FunctionRow> = Vec::new();
-    let mut row_of = rustc_hash::FxHashMap::default();
-    // How often each row is open on the path, and the open nodes with their rows.
-    let mut on_path: Vec<u32> = Vec::new();
-    let mut open: Vec<(u32, u32)> = Vec::new();
+    let mut rows = tree_rows(&costs, &Labels::of(&costs), cx.job())?;
+    let counts = |r: &FunctionRow| r.calls.map_or(0, |c| c.all) + r.samples_total.unwrap_or(0);
+    rows.retain(|r| r.own != 0 || r.total != 0 || counts(r) != 0);
+    let basis = costs.tree.basis.clone();
+    Ok(FunctionTable { rows, sum: costs.sum, calls: None, samples: None, basis })
+}
+
+/// A row for each label, in their order.
+pub(super) fn tree_rows(
+    costs: &TreeCosts,
+    labels: &Labels,
+    job: &Job,
+) -> Result<Vec<FunctionRow>, Cancelled> {
     let (has_calls, has_samples) = (!costs.calls.is_empty(), !costs.samples.is_empty());
-    for (i, node) in tree.nodes.iter().enumerate() {
+    let blank = |symbol: &Symbol| FunctionRow {
+        function: symbol.function(),
+        module: match symbol {
+            Symbol::Module(m, _) => Some(*m),
+            _ => None,
+        },
+        hidden: matches!(symbol, Symbol::Hidden { .. }),
+        calls: has_calls.then(Calls::default),
+        samples: has_samples.then_some(0),
+        samples_total: has_samples.then_some(0),
+        own: 0,
+        total: 0,
+    };
+    let mut rows: Vec<FunctionRow> = labels.symbols.iter().map(blank).collect();
+    // How often each row is open on the path, and the open nodes with their rows.
+    let mut on_path = vec![0u32; rows.len()];
+    let mut open: Vec<(u32, u32)> = Vec::new();
+    for (i, node) in costs.tree.nodes.iter().enumerate() {
         if i % 65_536 == 0 {
-            cx.job().checkpoint(i as u64, tree.nodes.len() as u64)?;
+            job.checkpoint(i as u64, costs.tree.nodes.len() as u64)?;
         }
         while open.last().map_or(NO_NODE, |o| o.0) != node.parent {
             let Some((_, row)) = open.pop() else { break };
             on_path[row as usize] -= 1;
         }
-        let at: u32 = *row_of.entry(node.symbol.key()).or_insert_with(|| {
-            rows.push(FunctionRow {
-                function: node.symbol.function(),
-                module: match node.symbol {
-                    Symbol::Function(_) => None,
-                    Symbol::Module(m, _) => Some(m),
-                },
-                calls: has_calls.then(Calls::default),
-                samples: has_samples.then_some(0),
-                samples_total: has_samples.then_some(0),
-                own: 0,
-                total: 0,
-            });
-            on_path.push(0);
-            (rows.len() - 1) as u32
-        });
+        let at = labels.of[i];
         let row = &mut rows[at as usize];
         let outermost = on_path[at as usize] == 0;
         row.own = row.own.saturating_add(costs.own[i]);
@@ -195,9 +212,7 @@ fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cance
         on_path[at as usize] += 1;
         open.push((i as u32, at));
     }
-    let counts = |r: &FunctionRow| r.calls.map_or(0, |c| c.all) + r.samples_total.unwrap_or(0);
-    rows.retain(|r| r.own != 0 || r.total != 0 || counts(r) != 0);
-    Ok(FunctionTable { rows, sum: costs.sum, calls: None, samples: None, basis: tree.basis.clone() })
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ fn grouped(
     let mut groups: Vec<Group> = Vec::new();
     let mut index: FxHashMap<(bool, u32), usize> = FxHashMap::default();
     for (leaf, at) in nodes {
-        let symbol = tree.nodes[at as usize].symbol;
+        let symbol = tree.nodes[at as usize].symbol.uncounted();
         let group = *index.entry(symbol.key()).or_insert_with(|| {
             let count = (!counts.is_empty()).then_some(0);
             groups.push(Group { symbol, cost: 0, count, behind: Vec::new() });
@@ -113,7 +113,7 @@ fn grouped(
     match sort.by {
         Order::Total | Order::Own => groups.sort_by_key(|g| Reverse(g.cost)),
         Order::Count => groups.sort_by_key(|g| Reverse(g.count)),
-        Order::Name => groups.sort_by(|a, b| a.symbol.label(profile).cmp(b.symbol.label(profile))),
+        Order::Name => groups.sort_by(|a, b| a.symbol.label(profile).cmp(&b.symbol.label(profile))),
         Order::Appearance => {}
     }
     if !sort.reverse {
@@ -269,7 +269,7 @@ mod tests {
     fn all_callers_of_a_row_can_be_opened_and_the_heaviest_be_found() {
         let s = subject("main>a>x 10; main>b>x 5; q>b>x 1; main>b 2; y 3");
         let costs = ask(&s, &Costs { scope: Scope::default(), metric: MetricId(0), range: None });
-        let label = |s_: &Symbol| s_.label(&s.profile).to_owned();
+        let label = |s_: &Symbol| s_.label(&s.profile).into_owned();
         let heaviest: Vec<_> = heaviest_callers(&costs, &s.profile).iter().map(label).collect();
         assert_eq!(heaviest, ["x", "a", "main"]);
         let symbol = |name| Symbol::Function(crate::analysis::testing::function(&s.profile, name));

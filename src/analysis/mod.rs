@@ -2,31 +2,45 @@
 //! answers of others.
 
 pub mod activity;
+pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
 mod concurrency;
 pub mod counters;
+pub mod cycles;
 pub mod durations;
 pub mod estimate;
+pub mod events;
 pub mod expansion;
 pub mod flame_rows;
+pub mod formula;
 pub mod function_list;
 pub mod functions;
+pub mod graph_layout;
+pub mod graph_picture;
 pub mod inverted;
+pub mod libraries;
 pub mod moment;
+pub mod most_probable;
 pub mod overview;
 pub mod path;
 pub mod phases;
+pub mod propagate;
+pub mod prune;
 pub mod requests;
 pub mod runs;
 pub mod scope;
 pub mod search;
+pub mod source_file;
+pub mod source_lines;
 pub mod span_facts;
 pub mod stages;
+pub mod syntax;
 #[cfg(test)]
 pub mod testing;
 pub mod tree_costs;
 pub mod tree_rows;
+pub mod treemap;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};

@@ -3,6 +3,9 @@
 //! A path is walked from its root. Each transform keeps one number of state per open frame, so a span
 //! table or a stack table is mapped in one pass without building paths, and without recursion.
 
+use std::borrow::Cow;
+
+use super::libraries;
 use super::scope::Transform;
 use crate::model::{FunctionId, Functions, Profile, StringId};
 
@@ -13,6 +16,13 @@ pub enum Symbol {
     Function(FunctionId),
     /// A run of functions of one module; the function is the first of them.
     Module(StringId, FunctionId),
+    /// Library frames that are not shown one by one; the function is the first of them.
+    Hidden {
+        /// The first one.
+        first: FunctionId,
+        /// How many different functions are behind it; 0 where nobody has counted.
+        frames: u32,
+    },
 }
 
 impl Symbol {
@@ -22,6 +32,16 @@ impl Symbol {
         match self {
             Self::Function(f) => (false, f.0),
             Self::Module(m, _) => (true, m.0),
+            Self::Hidden { .. } => (true, u32::MAX),
+        }
+    }
+
+    /// The same for places of several paths, where a number of frames would be that of one path only.
+    #[must_use]
+    pub fn uncounted(self) -> Self {
+        match self {
+            Self::Hidden { first, .. } => Self::Hidden { first, frames: 0 },
+            other => other,
         }
     }
 
@@ -29,16 +49,18 @@ impl Symbol {
     #[must_use]
     pub fn function(self) -> FunctionId {
         match self {
-            Self::Function(f) | Self::Module(_, f) => f,
+            Self::Function(f) | Self::Module(_, f) | Self::Hidden { first: f, .. } => f,
         }
     }
 
-    /// What a person reads: the function's name, or the module's for a run of its functions.
+    /// What a person reads: the function's name, the module's for a run of its functions, or how many
+    /// frames are hidden.
     #[must_use]
-    pub fn label(self, profile: &Profile) -> &str {
+    pub fn label(self, profile: &Profile) -> Cow<'_, str> {
         match self {
-            Self::Function(f) => profile.function_name(f),
-            Self::Module(m, _) => profile.text(m),
+            Self::Function(f) => Cow::Borrowed(profile.function_name(f)),
+            Self::Module(m, _) => Cow::Borrowed(profile.text(m)),
+            Self::Hidden { frames, .. } => hidden_label(frames),
         }
     }
 
@@ -47,7 +69,7 @@ impl Symbol {
     #[must_use]
     pub fn stands_for(self, function: FunctionId, functions: &Functions) -> bool {
         match self {
-            Self::Function(f) => f == function,
+            Self::Function(f) | Self::Hidden { first: f, .. } => f == function,
             Self::Module(m, f) => f == function || functions.get(function).module == m,
         }
     }
@@ -59,22 +81,46 @@ pub struct PathState {
     states: Vec<u32>,
     /// False when everything at and below this frame is removed, or a focus is not reached yet.
     pub alive: bool,
+    /// True for a library frame that is one of a hidden group.
+    pub hidden: bool,
+}
+
+/// «[12 frames hidden]»; without a number for 0.
+#[must_use]
+pub fn hidden_label(frames: u32) -> Cow<'static, str> {
+    match frames {
+        0 => Cow::Borrowed("[frames hidden]"),
+        1 => Cow::Borrowed("[1 frame hidden]"),
+        n => Cow::Owned(format!("[{n} frames hidden]")),
+    }
 }
 
 const DEAD: u32 = u32::MAX;
 const INSIDE: u32 = u32::MAX - 1;
+/// The frame is the first of a run of library frames.
+const ENTRY: u32 = 1;
+/// It is a later one.
+const HIDDEN: u32 = 2;
 
 /// Maps paths by a list of transforms.
 pub struct PathMapper<'a> {
     transforms: &'a [Transform],
     functions: &'a Functions,
+    /// Which functions are library code; empty unless a transform asks.
+    library: Vec<bool>,
 }
 
 impl<'a> PathMapper<'a> {
     /// A mapper for functions of one profile.
     #[must_use]
-    pub fn new(transforms: &'a [Transform], functions: &'a Functions) -> Self {
-        Self { transforms, functions }
+    pub fn new(transforms: &'a [Transform], profile: &'a Profile) -> Self {
+        let asked = transforms.contains(&Transform::HideLibraries);
+        let library = if asked { libraries::of(profile) } else { Vec::new() };
+        Self { transforms, functions: &profile.functions, library }
+    }
+
+    fn is_library(&self, function: FunctionId) -> bool {
+        self.library.get(function.index()).is_some_and(|library| *library)
     }
 
     /// The state above a root.
@@ -85,7 +131,7 @@ impl<'a> PathMapper<'a> {
             .transforms
             .iter()
             .any(|t| matches!(t, Transform::FocusFunction(_) | Transform::FocusSubtree(_)));
-        PathState { states, alive: !focused }
+        PathState { states, alive: !focused, hidden: false }
     }
 
     /// Steps into a frame of `function` below `parent`: the new state, and the node to enter, if the
@@ -94,8 +140,11 @@ impl<'a> PathMapper<'a> {
     pub fn step(&self, parent: &PathState, function: FunctionId) -> (PathState, Option<Symbol>) {
         let mut state = parent.clone();
         let mut symbol = Some(Symbol::Function(function));
+        state.hidden = false;
         for (transform, slot) in self.transforms.iter().zip(&mut state.states) {
+            let before = symbol;
             (*slot, symbol) = self.apply(transform, *slot, symbol);
+            state.hidden |= *transform == Transform::HideLibraries && before.is_some() && *slot == HIDDEN;
         }
         state.alive = self.transforms.iter().zip(&state.states).all(|(transform, &slot)| match transform {
             Transform::FocusFunction(_) | Transform::FocusSubtree(_) => slot == INSIDE,
@@ -103,6 +152,14 @@ impl<'a> PathMapper<'a> {
         });
         let symbol = symbol.filter(|_| state.alive);
         (state, symbol)
+    }
+
+    /// As [`Symbol::stands_for`]; a group of hidden frames may begin with any library function.
+    fn stands_for(&self, symbol: Symbol, function: FunctionId) -> bool {
+        match symbol {
+            Symbol::Hidden { .. } => self.is_library(function),
+            _ => symbol.stands_for(function, self.functions),
+        }
     }
 
     fn apply(&self, transform: &Transform, state: u32, symbol: Option<Symbol>) -> (u32, Option<Symbol>) {
@@ -118,9 +175,7 @@ impl<'a> PathMapper<'a> {
             Transform::FocusSubtree(path) => match state {
                 INSIDE => (INSIDE, Some(symbol)),
                 DEAD => (DEAD, None),
-                matched
-                    if path.get(matched as usize).is_some_and(|&f| symbol.stands_for(f, self.functions)) =>
-                {
+                matched if path.get(matched as usize).is_some_and(|&f| self.stands_for(symbol, f)) => {
                     let all = matched as usize + 1 == path.len();
                     (if all { INSIDE } else { matched + 1 }, all.then_some(symbol))
                 }
@@ -129,6 +184,12 @@ impl<'a> PathMapper<'a> {
             Transform::MergeFunction(f) => (state, (!is(*f)).then_some(symbol)),
             Transform::DropFunction(f) if state == DEAD || is(*f) => (DEAD, None),
             Transform::DropFunction(_) => (state, Some(symbol)),
+            // A group of hidden frames stays what it is.
+            Transform::CollapseModule(_) | Transform::CollapseRecursion
+                if matches!(symbol, Symbol::Hidden { .. }) =>
+            {
+                (0, Some(symbol))
+            }
             Transform::CollapseModule(module) => {
                 if self.functions.get(function).module != *module {
                     (0, Some(symbol))
@@ -139,6 +200,12 @@ impl<'a> PathMapper<'a> {
                 }
             }
             Transform::CollapseRecursion => (function.0 + 1, (state != function.0 + 1).then_some(symbol)),
+            Transform::HideLibraries if !self.is_library(function) => (0, Some(symbol)),
+            Transform::HideLibraries => match state {
+                0 => (ENTRY, Some(symbol)),
+                ENTRY => (HIDDEN, Some(Symbol::Hidden { first: function, frames: 0 })),
+                _ => (HIDDEN, None),
+            },
         }
     }
 }
@@ -147,7 +214,9 @@ impl<'a> PathMapper<'a> {
 mod tests {
     use crate::analysis::testing::{ask, dump, function, path, subject};
     use crate::analysis::{Costs, Scope, Transform};
-    use crate::model::{MetricId, Profile};
+    use crate::model::{FunctionSpec, Metric, MetricId, Profile, ProfileBuilder, TrackKind, TrackSpec};
+    use crate::query::Subject;
+    use std::sync::Arc;
 
     /// The tree after the transforms, from samples and, the same, from spans.
     fn after(text: &str, transforms: impl Fn(&Profile) -> Vec<Transform>) -> String {
@@ -158,6 +227,28 @@ mod tests {
         let (counts, calls) = (costs.samples.iter().sum::<u64>(), costs.calls.iter().sum::<u64>());
         assert!(counts <= s.profile.sample_count() as u64 && calls <= s.profile.span_count() as u64);
         found
+    }
+
+    /// The same for samples and for a call graph's estimate; `f~lib` is a function in a library's file.
+    fn after_files(text: &str, transforms: impl Fn(&Profile) -> Vec<Transform>) -> String {
+        let mut b = ProfileBuilder::new("test");
+        let time = b.metric(Metric::time());
+        let id = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+        for sample in text.split(';') {
+            let (path, weight) = sample.trim().split_once(' ').unwrap();
+            let stack = path.split('>').fold(None, |above, name| {
+                let (name, library) = name.split_once('~').unwrap_or((name, ""));
+                let file = if library.is_empty() { "app.py" } else { "/usr/lib/python3.11/json/decoder.py" };
+                let function = b.function(FunctionSpec { name, file, ..FunctionSpec::default() });
+                let frame = b.frame(function, 0);
+                Some(b.stack(above, frame))
+            });
+            b.sample(id, stack, &[(time, weight.trim().parse().unwrap())]);
+        }
+        let profile = Arc::new(b.finish());
+        let scope = Scope { tracks: Vec::new(), transforms: transforms(&profile) };
+        let s = Subject { run: 1, revision: 0, profile };
+        dump(&s.profile, &ask(&s, &Costs { scope, metric: MetricId(0), range: None }))
     }
 
     const STACKS: &str = "main>a>b>c 1; main>a>c 2; main>b>a>b 4; main>c 8; x>b 16; b 32";
@@ -203,6 +294,28 @@ mod tests {
         assert_eq!(after(text, gone), "main 8/0 >lib 8/3 >>cb 5/0 >>>lib 5/5", "no such function any more");
         let recursion = |_: &Profile| vec![Transform::CollapseRecursion];
         assert_eq!(after("f>f>g>f>f 3; f 1", recursion), "f 4/1 >g 3/0 >>f 3/3");
+    }
+
+    #[test]
+    fn library_frames_hide_behind_the_first_of_each_run() {
+        let text = "main>load>loads~json>decode~json>scan~json>hook>scan~json 5; main>load>loads~json 2; \
+                    main>load>loads~json>decode~json>raw~json 3; main>sum~json 1; run~json>boot~json>main 4";
+        let hide = |_: &Profile| vec![Transform::HideLibraries];
+        assert_eq!(
+            after_files(text, hide),
+            "main 11/0 >load 10/0 >>loads 10/2 >>>[3 frames hidden] 8/3 >>>>hook 5/0 >>>>>scan 5/5 >sum 1/1 \
+             run 4/0 >[1 frame hidden] 4/0 >>main 4/4"
+        );
+        let recursion = |p: &Profile| {
+            let hidden = path(p, "main>load>loads>scan");
+            vec![Transform::HideLibraries, Transform::CollapseRecursion, Transform::FocusSubtree(hidden)]
+        };
+        assert_eq!(
+            after_files(text, recursion),
+            "[3 frames hidden] 8/3 >hook 5/0 >>scan 5/5",
+            "any of the hidden functions names the group"
+        );
+        assert_eq!(after(STACKS, hide), after(STACKS, |_| vec![]), "without files nothing is hidden");
     }
 
     #[test]

@@ -40,11 +40,15 @@ pub enum RequestColumn {
     Cost,
     /// How it ended.
     Outcome,
+    /// What the cache of answers said.
+    Cache,
+    /// The batch that it was generated in.
+    Batch,
 }
 
 impl RequestColumn {
     /// All columns, left to right.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Name,
         Self::Model,
         Self::Arrived,
@@ -58,7 +62,21 @@ impl RequestColumn {
         Self::CacheRead,
         Self::Cost,
         Self::Outcome,
+        Self::Cache,
+        Self::Batch,
     ];
+
+    /// True when the profile knows something for this column. Columns that most profiles have are shown
+    /// in any case.
+    #[must_use]
+    pub fn is_filled(self, profile: &Profile) -> bool {
+        let rows = &profile.requests.rows;
+        match self {
+            Self::Cache => rows.iter().any(|r| r.cache.is_some()),
+            Self::Batch => rows.iter().any(|r| r.batch.is_some()),
+            _ => true,
+        }
+    }
 
     /// The number that the column sorts by; `None` when unknown or a text.
     #[must_use]
@@ -75,6 +93,8 @@ impl RequestColumn {
             Self::Output => r.tokens.output.map(|v| v as f64),
             Self::CacheRead => r.tokens.cache_read.map(|v| v as f64),
             Self::Cost => r.cost_nano_dollars.map(|v| v as f64),
+            Self::Cache => r.cache.map(|c| f64::from(c as u8)),
+            Self::Batch => r.batch.map(|b| b as f64),
             Self::Outcome => Some(f64::from(match r.outcome {
                 Outcome::Ok => 0,
                 Outcome::Running => 1,
@@ -141,10 +161,8 @@ pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
 /// Rows in which requests do not overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packing {
-    /// Row of each request of the profile.
-    pub row: Vec<u32>,
-    /// Number of rows.
-    pub rows: u32,
+    /// The requests of each row, by arrival.
+    pub rows: Vec<Vec<u32>>,
 }
 
 /// Computes the [`Packing`]: each request goes to the first row that is free when it arrives.
@@ -158,7 +176,7 @@ impl Query for RequestRows {
         use std::cmp::Reverse;
         use std::collections::{BTreeSet, BinaryHeap};
         let requests = &cx.profile().requests.rows;
-        let mut out = Packing { row: Vec::with_capacity(requests.len()), rows: 0 };
+        let mut out = Packing::default();
         let mut busy: BinaryHeap<Reverse<(i64, u32)>> = BinaryHeap::new();
         let mut free: BTreeSet<u32> = BTreeSet::new();
         for (i, r) in requests.iter().enumerate() {
@@ -171,17 +189,17 @@ impl Query for RequestRows {
                 busy.pop();
             }
             let row = free.pop_first().unwrap_or_else(|| {
-                out.rows += 1;
-                out.rows - 1
+                out.rows.push(Vec::new());
+                out.rows.len() as u32 - 1
             });
-            out.row.push(row);
+            out.rows[row as usize].push(i as u32);
             busy.push(Reverse((r.finished.unwrap_or(i64::MAX).max(r.arrived), row)));
         }
         Ok(out)
     }
 
     fn weight(packing: &Packing) -> usize {
-        packing.row.len() * 4
+        packing.rows.iter().map(|row| row.len() * 4 + 24).sum()
     }
 }
 
@@ -233,7 +251,7 @@ impl Query for RequestTable {
             }
             let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
             let found = pattern.as_ref().is_none_or(|p| {
-                [r.name, r.model, r.prompt, r.completion].iter().any(|&t| p.matches(profile.text(t)))
+                [r.name, r.model, r.prompt, r.completion, r.error].iter().any(|&t| p.matches(profile.text(t)))
             });
             if inside && found {
                 rows.push(RequestId::from_index(i));
@@ -411,6 +429,6 @@ mod tests {
     fn requests_in_a_row_do_not_overlap() {
         let subject = subject();
         let packing = Engine::inline().now(&subject, &RequestRows, &crate::jobs::Job::new()).unwrap();
-        assert_eq!(*packing, Packing { row: vec![0, 1, 1, 2], rows: 3 });
+        assert_eq!(*packing, Packing { rows: vec![vec![0], vec![1, 2], vec![3]] });
     }
 }

@@ -23,6 +23,9 @@ pub enum Transform {
     CollapseModule(StringId),
     /// Show direct recursion of any function as one call.
     CollapseRecursion,
+    /// Of each run of library frames show the first, and all others as one «[n frames hidden]», as
+    /// pyinstrument does. What is a library: [`super::libraries`].
+    HideLibraries,
 }
 
 /// Tracks and transforms.

@@ -69,7 +69,7 @@ pub fn dump(profile: &Profile, costs: &TreeCosts) -> String {
 pub fn dump_tree(profile: &Profile, tree: &CallTree, more: impl Fn(usize) -> String) -> String {
     let children = |at| {
         let mut nodes: Vec<_> = tree.children(at).collect();
-        nodes.sort_by_key(|&n| std::cmp::Reverse(tree.nodes[n as usize].symbol.label(profile).to_owned()));
+        nodes.sort_by_key(|&n| std::cmp::Reverse(tree.nodes[n as usize].symbol.label(profile).into_owned()));
         nodes
     };
     let mut open = children(None);

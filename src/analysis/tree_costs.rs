@@ -178,7 +178,7 @@ pub(super) fn cut(value: i64, start: i64, end: i64, range: TimeRange) -> i64 {
 }
 
 /// True when `[start, end)`, or the moment `start` when that is empty, has a part in the range.
-fn touches(start: i64, end: i64, range: TimeRange) -> bool {
+pub(super) fn touches(start: i64, end: i64, range: TimeRange) -> bool {
     range.is_none_or(|(from, to)| start < to && (end > from || start >= from))
 }
 

@@ -175,7 +175,7 @@ impl Listing<'_> {
             Order::Total => children.sort_by_key(|&c| Reverse(costs.total[c as usize])),
             Order::Own => children.sort_by_key(|&c| Reverse(costs.own[c as usize])),
             Order::Count => children.sort_by_key(|&c| Reverse(costs.count(c))),
-            Order::Name => children.sort_by(|&a, &b| name(a).cmp(name(b))),
+            Order::Name => children.sort_by(|&a, &b| name(a).cmp(&name(b))),
             Order::Appearance => {}
         }
         if self.query.sort.reverse {

@@ -19,6 +19,8 @@ pub enum Action {
     CancelRecording,
     /// Write the run in the export format with this place in [`crate::export::FORMATS`].
     Export(usize),
+    /// Save a picture of the current pane.
+    SavePicture(crate::views::Picture),
     /// Close the shown run.
     CloseRun,
     /// Show the start page.
@@ -33,6 +35,8 @@ pub enum Action {
     Search,
     /// Bring a view to the front.
     Show(usize),
+    /// Define metrics by formulas.
+    Metrics,
     /// Put the panes back as they were at first.
     ResetLayout,
     /// Dark, light, as the system.
@@ -102,6 +106,10 @@ pub fn all() -> Vec<Entry> {
             if i == 0 { "Save session…".to_owned() } else { format!("Export as {}…", format.title) };
         list.push(Entry { action: Action::Export(i), title, key, menu: Menu::File });
     }
+    for (picture, title) in crate::views::Picture::ALL {
+        let title = title.replace("picture", "picture of the current view");
+        list.push(entry(Action::SavePicture(picture), &title, None, Menu::File));
+    }
     list.extend([
         entry(Action::Start, "Start page", ctrl(Key::Home), Menu::File),
         entry(Action::CloseRun, "Close run", ctrl(Key::W), Menu::File),
@@ -110,6 +118,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Redo, "Redo", ctrl_shift(Key::Z), Menu::Edit),
         entry(Action::Search, "Search", ctrl(Key::F), Menu::Edit),
         entry(Action::ClearRange, "Look at all of the time", None, Menu::Edit),
+        entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
     ]);
     for (i, view) in VIEWS.iter().enumerate() {

@@ -7,7 +7,7 @@ use super::{App, recorder};
 use crate::analysis::Transform;
 use crate::format;
 use crate::model::Profile;
-use crate::state::{Command, RunState};
+use crate::state::{Command, Relative, RunState};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{self, SearchBox};
@@ -145,6 +145,23 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             if widgets::metric_picker(ui, "metric", &profile.metrics, &mut metric) {
                 commands.push(Command::SetMetric(metric));
             }
+            if widgets::icon_button(ui, Icon::Settings, "Define metrics by formulas").clicked() {
+                actions.push(Action::Metrics);
+            }
+            let shares = egui::ComboBox::from_id_salt("shares").selected_text(now.relative.label()).show_ui(
+                ui,
+                |ui| {
+                    for (relative, label) in Relative::ALL {
+                        if ui.selectable_label(relative == now.relative, label).clicked() {
+                            commands.push(Command::SetRelative(relative));
+                        }
+                    }
+                },
+            );
+            shares.response.on_hover_text(
+                "What percentages are a share of: the sum of all self costs, or what is one level up \
+                 (the caller, the function that is looked at, the box around)",
+            );
         }
         crumbs(&profile, &now, ui, &mut commands);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -209,5 +226,6 @@ fn describe(profile: &Profile, transform: &Transform) -> String {
         Transform::DropFunction(f) => format!("drop {}", profile.function_name(*f)),
         Transform::CollapseModule(m) => format!("collapse {}", profile.text(*m)),
         Transform::CollapseRecursion => "collapse recursion".to_owned(),
+        Transform::HideLibraries => "only my code".to_owned(),
     }
 }

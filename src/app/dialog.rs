@@ -21,6 +21,16 @@ pub fn open(events: Events) {
     });
 }
 
+/// Asks where a source file is that the profile of run `run` calls `file`.
+pub fn source(run: u32, file: String, events: Events) {
+    jobs::spawn("dialog", move || {
+        let name = file.rsplit(['/', '\\']).next().unwrap_or(&file);
+        let dialog = rfd::FileDialog::new().set_title(format!("Where is {name}?"));
+        let paths = dialog.pick_file().into_iter().collect();
+        events.send(Event::Picked { purpose: Purpose::Source { run, file }, paths });
+    });
+}
+
 /// Asks where to write; starts with `name` in `folder`.
 pub fn save(purpose: Purpose, name: String, folder: Option<PathBuf>, events: Events) {
     jobs::spawn("dialog", move || {

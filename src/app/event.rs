@@ -31,6 +31,15 @@ pub enum Event {
         /// The whole profile, or why there is none; `None` when it was cancelled.
         result: Result<Option<Arc<Profile>>, String>,
     },
+    /// Run `run` has other metrics.
+    Derived {
+        /// The run.
+        run: u32,
+        /// The revision that it was made of.
+        revision: u64,
+        /// The profile with them.
+        profile: Arc<Profile>,
+    },
     /// A file dialog was closed.
     Picked {
         /// What the dialog was for.
@@ -48,10 +57,19 @@ pub enum Event {
 }
 
 /// What a file dialog is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Open profiles.
     Open,
+    /// Save a picture of a pane.
+    Picture(u64, crate::views::Picture),
+    /// Say where a source file is.
+    Source {
+        /// The run.
+        run: u32,
+        /// The file as the profile names it.
+        file: String,
+    },
     /// Write the run in the export format with this place in the list.
     Export {
         /// The run.

@@ -33,6 +33,11 @@ impl Journals {
         self.own.insert(run, journal);
     }
 
+    /// Recording run `run` failed: its journal stays for the next start.
+    pub fn release(&mut self, run: u32) {
+        self.own.remove(&run);
+    }
+
     /// Run `run` was saved or closed.
     pub fn discard(&mut self, run: u32) {
         if let Some(journal) = self.own.remove(&run) {

@@ -12,13 +12,18 @@ mod dialog;
 mod event;
 mod export;
 mod journals;
+mod metrics;
 mod open;
 mod palette;
 mod panes;
+mod picture;
 mod recorder;
 mod settings;
+mod sources;
 mod start;
 mod status;
+#[cfg(test)]
+mod tests;
 pub mod window;
 
 use std::collections::HashMap;
@@ -59,6 +64,8 @@ enum Overlay {
     Record(recorder::Chooser),
     /// A path to open.
     Path(String),
+    /// Metrics that the person defines.
+    Metrics(metrics::Editor),
     /// Keys and gestures.
     Keys,
     /// Name, version, licences.
@@ -77,12 +84,16 @@ pub struct App {
     events: Events,
     inbox: Receiver<Event>,
     opening: HashMap<u32, Job>,
+    /// Revisions of growing runs that are not shown yet.
+    newer: HashMap<u32, Arc<Profile>>,
     recording: Option<recorder::Live>,
     journals: journals::Journals,
     before: Out,
     note: Option<Note>,
     overlay: Overlay,
     focus_search: bool,
+    /// A picture to take in the next frame.
+    wanted: Option<picture::Wanted>,
     quit: bool,
 }
 
@@ -124,12 +135,14 @@ impl App {
             events: Events::new(sender, ctx),
             inbox,
             opening: HashMap::new(),
+            newer: HashMap::new(),
             recording: None,
             journals: journals::Journals::default(),
             before: Out::default(),
             note: None,
             overlay: Overlay::None,
             focus_search: false,
+            wanted: None,
             quit: false,
         }
     }
@@ -144,6 +157,7 @@ impl App {
         if let Some(run) = self.session.get_mut(run) {
             run.replace(profile);
         }
+        self.seed(run);
         run
     }
 
@@ -155,6 +169,7 @@ impl App {
 
     fn open_input(&mut self, input: Input) {
         let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
+        self.seed(run);
         self.opening.insert(run, open::start(run, input, self.events.clone()));
     }
 
@@ -192,6 +207,7 @@ impl App {
         while let Ok(event) = self.inbox.try_recv() {
             self.on_event(event);
         }
+        self.show_newer();
         self.poll_recording();
         let dropped = ctx.input(|i| i.raw.dropped_files.clone());
         for file in dropped {
@@ -202,13 +218,7 @@ impl App {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Revision { run, profile } => {
-                if let Some(run) = self.session.get_mut(run)
-                    && matches!(run.state, RunState::Loading | RunState::Live)
-                {
-                    run.replace(profile);
-                    let (id, revision) = (run.id, run.revision);
-                    self.engine.forget_before(id, revision);
-                }
+                self.newer.insert(run, profile);
             }
             Event::Opened { run, result } => self.opened(run, result),
             Event::Recorded { run, result } => self.recorded(run, result),
@@ -224,12 +234,36 @@ impl App {
                     self.open_path(&path);
                 }
             }
+            Event::Picked { purpose: Purpose::Source { run, file }, paths } => {
+                self.source_chosen(run, &file, paths.first().map(PathBuf::as_path));
+            }
+            Event::Picked { purpose: Purpose::Picture(pane, picture), paths } => {
+                self.wanted = paths.into_iter().next().map(|path| picture::Wanted { pane, picture, path });
+            }
             Event::Picked { purpose: Purpose::Export { run, format }, paths } => {
                 if let Some(path) = paths.into_iter().next() {
                     self.export_to(run, format, path);
                 }
             }
+            Event::Derived { run, revision, profile } => self.derived(run, revision, profile),
             Event::Wrote { run, result } => self.wrote(run, result),
+        }
+    }
+
+    /// Takes over newer revisions of runs that grow: of the shown run once all questions about the last one are
+    /// answered, because a slow machine would otherwise drop every question for a newer one and show nothing.
+    fn show_newer(&mut self) {
+        let shown = self.session.active.filter(|_| self.engine.busy() > 0);
+        let ready: Vec<u32> = self.newer.keys().copied().filter(|run| Some(*run) != shown).collect();
+        for id in ready {
+            let (Some(profile), Some(run)) = (self.newer.remove(&id), self.session.get_mut(id)) else {
+                continue;
+            };
+            if matches!(run.state, RunState::Loading | RunState::Live) {
+                run.replace(profile);
+                let revision = run.revision;
+                self.engine.forget_before(id, revision);
+            }
         }
     }
 
@@ -238,6 +272,7 @@ impl App {
         let Some(run) = self.session.get_mut(id) else { return };
         match result {
             Ok(profile) => {
+                let profile = crate::analysis::formula::derive(profile, &self.settings.metrics);
                 let warnings: u64 = profile.warnings.iter().map(|w| w.count).sum();
                 let label = run.label.clone();
                 run.replace(profile);
@@ -275,6 +310,11 @@ impl App {
             Action::StopRecording => self.stop_recording(),
             Action::CancelRecording => self.cancel_recording(),
             Action::Export(format) => self.ask_export(format),
+            Action::SavePicture(picture) => {
+                if let Some(pane) = self.panes_mut().current() {
+                    self.ask_picture(pane, picture);
+                }
+            }
             Action::CloseRun => self.close_run(),
             Action::Start => self.session.active = None,
             Action::Undo => self.step(crate::state::History::undo),
@@ -294,6 +334,7 @@ impl App {
                 self.settings.theme = theme;
                 ctx.set_theme(window::theme_preference(theme));
             }
+            Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
             Action::Keys => self.overlay = Overlay::Keys,
             Action::About => self.overlay = Overlay::About,
@@ -310,6 +351,8 @@ impl App {
             Action::Record => self.recording.is_none(),
             Action::Export(_) => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::CloseRun => run.is_some(),
+            Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
+            Action::SavePicture(_) => has_profile,
             Action::Show(_) | Action::Search | Action::ResetLayout => has_profile,
             Action::Undo => run.is_some_and(|r| r.history.can_undo()),
             Action::Redo => run.is_some_and(|r| r.history.can_redo()),
@@ -378,11 +421,20 @@ impl App {
             input: input.as_ref(),
             interaction: &interaction,
             before: &before,
+            capture: self.wanted.as_ref().map(|w| w.pane),
             live,
         };
         let mut out = panes.ui(&frame, ui);
+        let captured = panes.captured.take();
         for command in std::mem::take(&mut out.commands) {
             self.command(command);
+        }
+        for wish in std::mem::take(&mut out.wishes) {
+            self.grant(wish);
+        }
+        self.remember_sources();
+        if let Some(captured) = captured {
+            self.take_picture(captured, ui);
         }
         let pointed = |o: &Out| (o.hover.clone(), o.cursor, o.preview);
         if pointed(&out) != pointed(&before) {
@@ -396,6 +448,7 @@ impl App {
             Overlay::None => return,
             Overlay::Palette(palette) => palette.ui(self, ui, actions).map(Overlay::Palette),
             Overlay::Record(chooser) => chooser.ui(self, ui).map(Overlay::Record),
+            Overlay::Metrics(editor) => editor.ui(self, ui).map(Overlay::Metrics),
             Overlay::Path(text) => start::path_dialog(self, text, ui).map(Overlay::Path),
             Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),
             Overlay::About => about::about(ui).then_some(Overlay::About),

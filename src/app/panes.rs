@@ -1,6 +1,7 @@
 //! The docked panes: which views are open, where, and their state per run.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
@@ -10,8 +11,8 @@ use crate::query::{Engine, Subject};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::EmptyState;
-use crate::views::{self, Out, View, ViewCx, ViewKind};
+use crate::ui::widgets::{EmptyState, icon_button};
+use crate::views::{self, Out, Picture, View, ViewCx, ViewKind, Wish};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -25,7 +26,11 @@ pub struct Panes {
     tree: Tree<Pane>,
     next: u64,
     /// One view per run and pane, so that each run keeps its own zoom and scroll.
-    views: HashMap<(u32, u64), Box<dyn View>>,
+    views: HashMap<(u32, u64), Shown>,
+    /// The pane that was clicked last.
+    current: Option<u64>,
+    /// What the wanted pane painted.
+    pub(super) captured: Option<Captured>,
 }
 
 /// What panes share during one frame.
@@ -42,6 +47,14 @@ pub struct Frame<'a> {
     pub before: &'a Out,
     /// True while the run is being recorded.
     pub live: bool,
+    /// Number of a pane whose painting is wanted.
+    pub capture: Option<u64>,
+}
+
+/// What a pane painted in a frame.
+pub(super) struct Captured {
+    pub(super) shapes: Vec<egui::epaint::ClippedShape>,
+    pub(super) area: egui::Rect,
 }
 
 impl Default for Panes {
@@ -85,7 +98,7 @@ impl LayoutMaker {
             Some(root) => Tree::new(id, root, self.tiles),
             None => Tree::empty(id),
         };
-        Panes { tree, next: self.next, views: HashMap::new() }
+        Panes { tree, next: self.next, views: HashMap::new(), current: None, captured: None }
     }
 }
 
@@ -99,13 +112,13 @@ impl Panes {
         let side = make.linear(LinearDir::Vertical, &[(summary, 0.62), (details, 0.38)]);
         let main = if timed {
             let top = make.tabs(&["flame", "timeline"]);
-            let tables = make.tabs(&["calltree", "functions", "callers"]);
+            let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
             let right = make.tabs(&["memory", "requests"]);
             let below = make.linear(LinearDir::Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(LinearDir::Vertical, &[(top, 0.5), (below, 0.5)])
         } else {
             let top = make.tabs(&["functions"]);
-            let graph = make.tabs(&["flame"]);
+            let graph = make.tabs(&["graph", "flame"]);
             let tree = make.tabs(&["callers", "calltree"]);
             let below = make.linear(LinearDir::Horizontal, &[(graph, 0.55), (tree, 0.45)]);
             make.linear(LinearDir::Vertical, &[(top, 0.42), (below, 0.58)])
@@ -144,7 +157,7 @@ impl Panes {
             tree.tiles.remove(id);
         }
         let any = tree.tiles.iter().any(|(_, tile)| tile.is_pane());
-        any.then_some(Self { tree, next, views: HashMap::new() })
+        any.then_some(Self { tree, next, views: HashMap::new(), current: None, captured: None })
     }
 
     /// True when the view is open and in front of its tabs.
@@ -193,16 +206,74 @@ impl Panes {
 
     /// Draws all panes and returns what they asked for.
     pub fn ui(&mut self, frame: &Frame<'_>, ui: &mut egui::Ui) -> Out {
-        let mut behavior = Behavior { frame, views: &mut self.views, out: Out::default() };
+        let mut behavior = Behavior {
+            frame,
+            views: &mut self.views,
+            out: Out::default(),
+            current: &mut self.current,
+            captured: None,
+        };
         self.tree.ui(&mut behavior, ui);
-        behavior.out
+        let Behavior { out, captured, .. } = behavior;
+        self.captured = captured;
+        out
+    }
+
+    /// Number of the pane that was clicked last, or of the first one in front.
+    #[must_use]
+    pub fn current(&self) -> Option<u64> {
+        let in_front = self.tree.active_tiles().into_iter().filter_map(|id| match self.tree.tiles.get(id) {
+            Some(egui_tiles::Tile::Pane(pane)) => Some(pane.number),
+            _ => None,
+        });
+        let in_front: Vec<u64> = in_front.collect();
+        self.current.filter(|n| in_front.contains(n)).or_else(|| in_front.first().copied())
+    }
+
+    /// Id of the view in a pane.
+    #[must_use]
+    pub fn view_in(&self, number: u64) -> Option<&str> {
+        self.tree.tiles.iter().find_map(|(_, tile)| match tile {
+            egui_tiles::Tile::Pane(pane) if pane.number == number => Some(pane.view.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// What stands in a pane.
+enum Shown {
+    /// A view with its state.
+    View(Box<dyn View>),
+    /// Its view ended by an internal error; the other panes go on.
+    Broken,
+}
+
+impl Shown {
+    fn ui(&mut self, kind: &ViewKind, cx: &mut ViewCx<'_>, ui: &mut egui::Ui) {
+        match self {
+            Self::View(view) => {
+                if catch_unwind(AssertUnwindSafe(|| view.ui(cx, ui))).is_err() {
+                    *self = Self::Broken;
+                    ui.ctx().request_repaint();
+                }
+            }
+            Self::Broken => {
+                let why = "This view met an internal error; please report it. The others go on.";
+                let state = EmptyState::new(Icon::Warning, kind.title, why).action("Try again");
+                if state.show(ui) {
+                    *self = Self::View((kind.make)());
+                }
+            }
+        }
     }
 }
 
 struct Behavior<'a> {
     frame: &'a Frame<'a>,
-    views: &'a mut HashMap<(u32, u64), Box<dyn View>>,
+    views: &'a mut HashMap<(u32, u64), Shown>,
     out: Out,
+    current: &'a mut Option<u64>,
+    captured: Option<Captured>,
 }
 
 fn explain(kind: &ViewKind, profile: &Profile, ui: &mut egui::Ui) -> bool {
@@ -220,13 +291,19 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         let Some(kind) = views::view(&pane.view) else { return UiResponse::None };
         let frame = self.frame;
         let fill = Palette::of(ui).panel;
+        let (area, layer) = (ui.max_rect(), ui.layer_id());
+        let pressed = ui.input(|i| i.pointer.any_pressed().then(|| i.pointer.interact_pos()).flatten());
+        if pressed.is_some_and(|at| area.contains(at)) {
+            *self.current = Some(pane.number);
+        }
+        let before = ui.ctx().graphics_mut(|g| g.entry(layer).next_idx().0);
         egui::Frame::new().fill(fill).inner_margin(egui::Margin::same(6)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             if explain(kind, &frame.subject.profile, ui) {
                 return;
             }
             let key = (frame.subject.run, pane.number);
-            let view = self.views.entry(key).or_insert_with(kind.make);
+            let shown = self.views.entry(key).or_insert_with(|| Shown::View((kind.make)()));
             let mut cx = ViewCx {
                 engine: frame.engine,
                 subject: frame.subject,
@@ -239,8 +316,15 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 pane: pane.number,
                 out: &mut self.out,
             };
-            ui.push_id(key, |ui| view.ui(&mut cx, ui));
+            ui.push_id(key, |ui| shown.ui(kind, &mut cx, ui));
         });
+        if frame.capture == Some(pane.number) {
+            let painted = |g: &mut egui::layers::GraphicLayers| {
+                g.entry(layer).all_entries().skip(before).cloned().collect::<Vec<_>>()
+            };
+            let shapes = ui.ctx().graphics_mut(painted);
+            self.captured = Some(Captured { shapes, area });
+        }
         UiResponse::None
     }
 
@@ -250,6 +334,26 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
 
     fn is_tab_closable(&self, _tiles: &Tiles<Pane>, _tile: TileId) -> bool {
         false
+    }
+
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<Pane>,
+        ui: &mut egui::Ui,
+        _tile: TileId,
+        tabs: &egui_tiles::Tabs,
+        _scroll: &mut f32,
+    ) {
+        let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
+        let button = icon_button(ui, Icon::Export, "Save a picture of this view");
+        egui::Popup::menu(&button).show(|ui| {
+            for (picture, title) in Picture::ALL {
+                if ui.button(title).clicked() {
+                    self.out.wishes.push(Wish::SavePicture(pane.number, picture));
+                    ui.close();
+                }
+            }
+        });
     }
 
     fn simplification_options(&self) -> SimplificationOptions {
@@ -278,5 +382,67 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             Some(about) => response.on_hover_text(about),
             None => response,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProfileBuilder;
+    use egui_kittest::kittest::Queryable;
+
+    struct Breaks;
+    impl View for Breaks {
+        fn ui(&mut self, _: &mut ViewCx<'_>, ui: &mut egui::Ui) {
+            ui.label("before");
+            panic!("a bug in a view")
+        }
+    }
+
+    #[test]
+    fn a_view_that_breaks_says_so_and_the_window_lives_on() {
+        let kind = ViewKind {
+            id: "breaks",
+            title: "Breaks",
+            about: "",
+            needs: |_| Ok(()),
+            make: || Box::new(Breaks),
+        };
+        let engine = Engine::inline();
+        let profile = std::sync::Arc::new(ProfileBuilder::new("test").finish());
+        let subject = Subject { run: 1, revision: 0, profile };
+        let interaction = Interaction::default();
+        let mut shown = Shown::View((kind.make)());
+        let mut out = Out::default();
+        let mut installed = false;
+        let mut harness = egui_kittest::Harness::new_ui(|ui| {
+            if !std::mem::replace(&mut installed, true) {
+                crate::ui::theme::install(ui.ctx());
+                return; // fonts are there from the next pass on
+            }
+            let mut cx = ViewCx {
+                engine: &engine,
+                subject: &subject,
+                input: None,
+                interaction: &interaction,
+                hover: None,
+                cursor: None,
+                preview: None,
+                live: false,
+                pane: 1,
+                out: &mut out,
+            };
+            ui.push_id("pane", |ui| shown.ui(&kind, &mut cx, ui));
+            ui.label("the other panes");
+        });
+        harness.run();
+        assert!(harness.query_by_label_contains("met an internal error").is_some());
+        assert!(harness.query_by_label("the other panes").is_some());
+        harness.get_by_label("Try again").click();
+        harness.run();
+        assert!(
+            harness.query_by_label_contains("met an internal error").is_some(),
+            "it breaks again, as quietly"
+        );
     }
 }

@@ -1,13 +1,14 @@
 //! The Record button: choosing a workload, the run while it records, its end.
 
-use egui::Ui;
+use egui::{ScrollArea, Ui, vec2};
 
 use super::event::Event;
 use super::{App, Settings};
 use crate::jobs;
 use crate::record::{self, Options, ParamKind, RecordError, Recording, WORKLOADS, Workload};
 use crate::state::{Origin, RunState};
-use crate::ui::theme::Tone;
+use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::widgets::primary_button;
 
 /// A recording that runs.
 pub(super) struct Live {
@@ -47,29 +48,39 @@ impl Chooser {
     /// Draws it; `None` once it is closed.
     pub fn ui(mut self, app: &mut App, ui: &mut Ui) -> Option<Self> {
         let mut start = false;
-        let modal = egui::Modal::new(egui::Id::unique("record")).show(ui.ctx(), |ui| {
-            ui.set_width(460.0);
+        let frame = egui::Frame::popup(ui.style()).inner_margin(space::LARGE);
+        let modal = egui::Modal::new(egui::Id::unique("record")).frame(frame).show(ui.ctx(), |ui| {
+            let screen = ui.ctx().content_rect().size();
+            ui.set_width((screen.x - 64.0).min(740.0));
             ui.heading("Record a run");
-            ui.add_space(6.0);
-            for (i, workload) in WORKLOADS.iter().enumerate() {
-                if ui.radio(self.workload == i, workload.title()).on_hover_text(workload.about()).clicked()
-                    && self.workload != i
-                {
-                    self.workload = i;
-                    self.values = defaults(*workload);
-                }
-            }
-            let workload = WORKLOADS[self.workload];
-            ui.add_space(6.0);
-            ui.label(egui::RichText::new(workload.about()).weak());
-            ui.add_space(6.0);
-            let valid = self.fields(workload, ui);
-            ui.add_space(6.0);
-            ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers")
-                .on_hover_text("Keeps tokens and times, but neither texts nor lines of output. Keys and passwords are always hidden.");
-            ui.add_space(10.0);
+            ui.add_space(space::MEDIUM);
+            let height = (screen.y - 180.0).clamp(120.0, 420.0);
+            let mut valid = true;
+            ui.horizontal_top(|ui| {
+                ui.allocate_ui(vec2(250.0, height), |ui| {
+                    ui.set_min_size(vec2(250.0, height));
+                    ScrollArea::vertical().id_salt("workloads").show(ui, |ui| self.list(ui));
+                });
+                ui.add_space(space::MEDIUM);
+                ui.vertical(|ui| {
+                    ui.set_min_height(height);
+                    ScrollArea::vertical().id_salt("fields").max_height(height).show(ui, |ui| {
+                        let workload = WORKLOADS[self.workload];
+                        ui.set_width(ui.available_width());
+                        ui.label(egui::RichText::new(workload.about()).color(Palette::of(ui).text_weak));
+                        ui.add_space(space::MEDIUM);
+                        valid = self.fields(workload, ui);
+                        ui.add_space(space::MEDIUM);
+                        ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers").on_hover_text(
+                            "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
+                             are always hidden.",
+                        );
+                    });
+                });
+            });
+            ui.add_space(space::MEDIUM);
             ui.horizontal(|ui| {
-                start = ui.add_enabled(valid, egui::Button::new("Start recording")).clicked();
+                ui.add_enabled_ui(valid, |ui| start = primary_button(ui, "Start recording").clicked());
                 start |= valid && ui.input(|i| i.key_pressed(egui::Key::Enter));
                 if ui.button("Cancel").clicked() {
                     ui.close();
@@ -82,6 +93,21 @@ impl Chooser {
             return None;
         }
         (!modal.should_close()).then_some(self)
+    }
+
+    /// The workloads; choosing one fills in its defaults.
+    fn list(&mut self, ui: &mut Ui) {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.with_layout(egui::Layout::top_down_justified(egui::Align::Min), |ui| {
+            for (i, workload) in WORKLOADS.iter().enumerate() {
+                let choice = egui::Button::selectable(self.workload == i, workload.title()).truncate();
+                let choice = ui.add(choice.min_size(vec2(0.0, space::CONTROL)));
+                if choice.on_hover_text(workload.about()).clicked() && self.workload != i {
+                    self.workload = i;
+                    self.values = defaults(*workload);
+                }
+            }
+        });
     }
 
     /// The parameters that differ from their defaults.
@@ -110,9 +136,9 @@ impl Chooser {
                     shown.response.labelled_by(label.id).on_hover_text(param.help);
                 } else {
                     let problem = param.problem(value);
-                    let mut edit = egui::TextEdit::singleline(value).desired_width(280.0);
+                    let mut edit = egui::TextEdit::singleline(value).desired_width(250.0);
                     if problem.is_some() {
-                        edit = edit.text_color(crate::ui::theme::Palette::of(ui).tone(Tone::Bad));
+                        edit = edit.text_color(Palette::of(ui).tone(Tone::Bad));
                     }
                     let field = ui.add(edit).labelled_by(label.id);
                     field.on_hover_text(problem.clone().unwrap_or_else(|| param.help.to_owned()));
@@ -137,11 +163,10 @@ impl App {
             return;
         }
         let origin = Origin::Recording { workload: workload.into(), saved: None };
-        let title = WORKLOADS.iter().find(|w| w.id() == workload).map_or(workload, |w| w.title());
-        let run = self.session.add(title, origin, RunState::Live);
+        let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let run = self.session.add(&record::run_title(workload, &texts), origin, RunState::Live);
         let events = self.events.clone();
         let on_revision = Box::new(move |profile| events.send(Event::Revision { run, profile }));
-        let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let options = Options {
             journal: super::journals::folder(&self.settings),
             texts: !self.settings.no_texts,
@@ -217,6 +242,7 @@ impl App {
             }
             Err(why) => {
                 run.state = RunState::Failed(why.clone());
+                self.journals.release(id);
                 self.say(Tone::Bad, format!("The recording failed: {why}"));
             }
         }

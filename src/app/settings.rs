@@ -35,6 +35,10 @@ pub struct Settings {
     pub no_texts: bool,
     /// The folder for journals of recordings; the system's usual one when it is not set.
     pub journal: Option<PathBuf>,
+    /// Metrics that the person defined.
+    pub metrics: Vec<crate::analysis::formula::Definition>,
+    /// Where source files are that profiles name otherwise.
+    pub sources: Vec<crate::analysis::source_file::SourceRule>,
 }
 
 impl Settings {

@@ -10,7 +10,7 @@ use super::{App, Tone};
 use crate::import::Input;
 use crate::state::RunState;
 use crate::ui::icons::Icon;
-use crate::ui::theme::Palette;
+use crate::ui::theme::{Palette, space};
 use crate::ui::widgets::{self, EmptyState};
 
 /// A profile that comes with the program.
@@ -114,8 +114,7 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.add_space(4.0);
         for sample in SAMPLES {
             let clicked = widgets::link_button(ui, sample.name).clicked();
-            ui.label(egui::RichText::new(sample.about).small().color(palette.text_weak));
-            ui.add_space(4.0);
+            under(ui, sample.about);
             if clicked {
                 app.open_input(Input::Bytes(sample.name.into(), sample.bytes.into()));
             }
@@ -138,10 +137,19 @@ fn file_row(ui: &mut Ui, path: &Path) -> bool {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let clicked = widgets::link_button(ui, &name).on_hover_text(path.display().to_string()).clicked();
     let folder = path.parent().map(|p| p.display().to_string()).unwrap_or_default();
-    let text = egui::RichText::new(folder).small().color(Palette::of(ui).text_weak);
-    ui.add(egui::Label::new(text).truncate());
-    ui.add_space(4.0);
+    under(ui, &folder);
     clicked
+}
+
+/// A line that explains the link above it, beginning where the link's text begins.
+fn under(ui: &mut Ui, text: &str) {
+    let text = egui::RichText::new(text).small().color(Palette::of(ui).text_weak);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        ui.add_space(space::SMALL);
+        ui.add(egui::Label::new(text).truncate());
+    });
+    ui.add_space(4.0);
 }
 
 /// A run without a profile yet: progress, or why there will be none.

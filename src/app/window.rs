@@ -44,12 +44,19 @@ pub fn run(start: &Start) -> Result<(), String> {
             .with_drag_and_drop(true),
         ..Default::default()
     };
-    let create: eframe::AppCreator<'_> = Box::new(|cc| Ok(Box::new(Window::new(&cc.egui_ctx, start))));
+    let opened = std::cell::Cell::new(false);
+    let create: eframe::AppCreator<'_> = Box::new(|cc| {
+        opened.set(true);
+        Ok(Box::new(Window::new(&cc.egui_ctx, start)))
+    });
     // winit panics when a library that it loads at run time is missing.
     let run = || eframe::run_native("inferscope", options, create);
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(e)) => Err(format!("no window can be opened: {e}")),
+        Err(_) if opened.get() => {
+            Err("an internal error ended the window; please report it with the lines above".into())
+        }
         Err(_) => Err("no window can be opened: a system library is missing; on Debian and Ubuntu: \
              apt-get install libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libgl1"
             .into()),

@@ -26,11 +26,26 @@ pub(super) fn format_list() -> String {
     for format in FORMATS {
         text += &format!("  {:<11} .{:<16} {}\n", format.id, format.extension, format.about);
     }
+    text += &format!(
+        "  {:<11} .{:<16} {}\n",
+        "csv", "csv", "every function with its self and total cost in each metric"
+    );
     text + "\nExample: inferscope export run.pyisession -o run.speedscope.json"
 }
 
+/// Functions as CSV: made of queries, which formats of profiles know nothing of.
+fn csv(args: &ExportArgs) -> Result<(), Failure> {
+    let text = super::report::csv_of(open(&args.file)?).map_err(|e| Failure::new(e.to_string()))?;
+    std::fs::write(&args.output, text)
+        .map_err(|e| Failure::new(format!("{}: cannot be written ({e})", args.output.display())))
+}
+
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
-    let known = || FORMATS.iter().map(|f| f.id).collect::<Vec<_>>().join(", ");
+    let by_name = args.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+    if args.to.as_deref() == Some("csv") || (args.to.is_none() && by_name) {
+        return csv(args);
+    }
+    let known = || FORMATS.iter().map(|f| f.id).chain(["csv"]).collect::<Vec<_>>().join(", ");
     let format: &Format = match &args.to {
         Some(id) => export::format(id)
             .ok_or_else(|| Failure::new(format!("there is no format «{id}»; known: {}", known())))?,

@@ -15,10 +15,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::analysis::formula;
 use crate::app;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
-use crate::model::Profile;
+use crate::model::{MetricId, Profile};
+use crate::state::Relative;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -57,7 +59,7 @@ enum Command {
     ///
     /// Example: inferscope report run.prof --sort cumulative --top 20
     Report(report::ReportArgs),
-    /// Draw a profile as a PNG picture, without a display.
+    /// Draw a profile as a PNG or SVG picture, without a display.
     #[command(after_help = render::view_list())]
     Render(render::RenderArgs),
     /// Record a run of a workload.
@@ -74,6 +76,27 @@ enum Command {
     ///
     /// Example: inferscope formats
     Formats,
+}
+
+/// What percentages are a share of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum RelativeArg {
+    /// Numbers only.
+    None,
+    /// The sum of all self costs.
+    Total,
+    /// What is one level up.
+    Parent,
+}
+
+impl From<RelativeArg> for Relative {
+    fn from(arg: RelativeArg) -> Self {
+        match arg {
+            RelativeArg::None => Self::Numbers,
+            RelativeArg::Total => Self::Total,
+            RelativeArg::Parent => Self::Parent,
+        }
+    }
 }
 
 /// A failed command: what to print and the exit code.
@@ -134,6 +157,19 @@ fn open(path: &std::path::Path) -> Result<Profile, Failure> {
         code: if e.kind == ErrorKind::Unrecognised { 3 } else { 2 },
         message: format!("{}: {e}", input.label()),
     })
+}
+
+/// The metric that `--metric` names: a key, a label, a formula, or «name = formula», which is added.
+fn metric_of(profile: &mut Profile, name: Option<&str>, file: &std::path::Path) -> Result<MetricId, Failure> {
+    let Some(name) = name else { return Ok(MetricId::default()) };
+    let known = profile.metrics.iter().position(|m| m.key == name || m.label == name);
+    if let Some(known) = known {
+        return Ok(MetricId::from_index(known));
+    }
+    let metric = formula::metric(&formula::Definition::of(name), &profile.metrics)
+        .map_err(|why| Failure::new(format!("{}: metric «{name}»: {why}", file.display())))?;
+    profile.metrics.push(metric);
+    Ok(MetricId::from_index(profile.metrics.len() - 1))
 }
 
 /// Writes to standard output; a closed pipe is not an error.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, open};
+use super::{Failure, RelativeArg, metric_of, open};
+use crate::analysis::source_file::SourceRule;
 use crate::app::App;
 use crate::import::Input;
 use crate::model::Profile;
+use crate::state::Command;
 use crate::ui::software::{self, RenderError};
 use crate::views::{self, ViewKind};
 
@@ -28,7 +30,7 @@ pub(super) enum ThemeArg {
 pub(super) struct RenderArgs {
     /// The profile.
     file: PathBuf,
-    /// The picture to write (PNG).
+    /// The picture to write: SVG when it ends with .svg, otherwise PNG.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Show only these views, side by side [default: the whole workspace]. Ids are in the list below.
@@ -43,12 +45,26 @@ pub(super) struct RenderArgs {
     /// Colours.
     #[arg(long, default_value = "dark")]
     theme: ThemeArg,
+    /// Show costs in this metric: a key, or a formula such as 'Ir + 10*Bm' [default: the first one].
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
+    /// What percentages are a share of.
+    #[arg(long, value_name = "WHOLE", default_value = "total")]
+    relative: RelativeArg,
     /// Search for this in every view.
     #[arg(long, value_name = "TEXT", default_value = "")]
     search: String,
     /// Select the function with this name.
     #[arg(long, value_name = "FUNCTION")]
     select: Option<String>,
+    /// Source files that the profile names below FROM are below TO on this computer.
+    #[arg(long, value_name = "FROM=TO", value_parser = parse_rule)]
+    source: Vec<SourceRule>,
+}
+
+fn parse_rule(text: &str) -> Result<SourceRule, String> {
+    let (from, to) = text.split_once('=').ok_or("say FROM=TO, such as /build/project=/home/me/project")?;
+    Ok(SourceRule { from: from.into(), to: to.into() })
 }
 
 fn parse_size(text: &str) -> Result<(f32, f32), String> {
@@ -79,25 +95,32 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         })
         .collect::<Result<_, _>>()?;
     let input = Input::Path(args.file.clone());
-    let profile = Arc::new(open(&args.file)?);
+    let mut profile = open(&args.file)?;
+    let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
+    let profile = Arc::new(profile);
     let mut app = App::headless();
     app.add_profile(&input.file_name(), Some(input), profile.clone());
     if !kinds.is_empty() {
         app.show_only(&kinds);
     }
+    app.command(Command::SetMetric(metric));
+    app.command(Command::SetRelative(args.relative.into()));
+    if !args.source.is_empty() {
+        app.command(Command::SetSources(args.source.clone()));
+    }
     if !args.search.is_empty() {
-        app.command(crate::state::Command::Search(args.search.clone()));
+        app.command(Command::Search(args.search.clone()));
     }
     if let Some(name) = &args.select {
         let function = profile.functions.ids().find(|&f| profile.function_name(f) == name);
         let function = function
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
-        app.command(crate::state::Command::Select(Some(crate::state::Item::Function(function))));
+        app.command(Command::Select(Some(crate::state::Item::Function(function))));
     }
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
 }
 
-/// Draws the whole workspace of a profile into a PNG file.
+/// Draws the whole workspace of a profile into a file.
 pub(super) fn workspace(label: &str, profile: Arc<Profile>, path: &Path) -> Result<(), Failure> {
     let mut app = App::headless();
     app.add_profile(label, None, profile);
@@ -109,14 +132,19 @@ fn draw(app: &mut App, size: (f32, f32), scale: f32, theme: ThemeArg, path: &Pat
         ThemeArg::Dark => egui::Theme::Dark,
         ThemeArg::Light => egui::Theme::Light,
     };
-    let failed = |e: RenderError| Failure::new(format!("{}: {e}", path.display()));
-    let image = software::render_to_image(egui::vec2(size.0, size.1), scale, theme, PASSES, |ui| {
+    let size = egui::vec2(size.0, size.1);
+    let ui = |ui: &mut egui::Ui| {
         let ctx = ui.ctx().clone();
         app.logic(&ctx);
         app.ui(ui);
-    })
-    .map_err(failed)?;
-    let bytes = software::encode_png(&image).map_err(failed)?;
+    };
+    let bytes = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg")) {
+        software::render_to_svg(size, scale, theme, PASSES, ui).map(String::into_bytes)
+    } else {
+        software::render_to_image(size, scale, theme, PASSES, ui)
+            .and_then(|image| software::encode_png(&image))
+    };
+    let bytes = bytes.map_err(|e: RenderError| Failure::new(format!("{}: {e}", path.display())))?;
     std::fs::write(path, bytes)
         .map_err(|e| Failure::new(format!("{}: cannot be written ({e})", path.display())))
 }

@@ -111,15 +111,31 @@ pub fn format(id: &str) -> Option<&'static Format> {
 /// # Errors
 /// When the system refuses or the format cannot hold the profile; no file is left.
 pub fn write_file(format: &Format, profile: &Profile, path: &Path) -> Result<(), ExportError> {
+    replace(path, |out| (format.write)(profile, &Options::default(), out))
+}
+
+/// Writes bytes in the same way.
+///
+/// # Errors
+/// When the system refuses; no file is left.
+pub fn write_bytes(bytes: &[u8], path: &Path) -> std::io::Result<()> {
+    replace(path, |out| out.write_all(bytes))
+}
+
+fn replace<E: From<std::io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".part");
     let draft = PathBuf::from(draft);
     let written = (|| {
         let mut out = BufWriter::new(File::create(&draft)?);
-        (format.write)(profile, &Options::default(), &mut out)?;
+        write(&mut out)?;
         out.flush()?;
         drop(out);
-        Ok(std::fs::rename(&draft, path)?)
+        std::fs::rename(&draft, path)?;
+        Ok(())
     })();
     if written.is_err() {
         // The draft may never have been there.

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use super::{ExportError, WRITER};
 use crate::model::wire::{
-    BLOCK_HEADER, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR, OUTCOMES, SEVERITIES,
-    STATUSES, UNITS, Writer, checksum, tag,
+    BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR, OUTCOMES,
+    SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
 use crate::model::{
     ArgsPlace, ArgsRef, CallGraph, Calls, MetricId, NO_ROW, Profile, Request, SampleTable, SpanTable, Track,
@@ -60,11 +60,20 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
     columns(tag::REQUESTS, &|w| {
         w.size(profile.requests.rows.len());
         profile.requests.rows.iter().for_each(|r| request(r, w));
-        for r in &profile.requests.rows {
-            w.optional(r.first_byte);
-            w.unsigned(r.error.0.into());
+        // Since minor version 1.
+        for request in &profile.requests.rows {
+            w.choice(&CACHE, &request.cache);
+            w.optional(request.batch.map(|b| b as i64));
+        }
+        // Since minor version 2.
+        for request in &profile.requests.rows {
+            w.optional(request.first_byte);
+            w.unsigned(request.error.0.into());
         }
     })?;
+    if !profile.findings.is_empty() {
+        columns(tag::FINDINGS, &|w| findings(profile, w))?;
+    }
     block(out, tag::WARNINGS, &serde_json::to_vec(&profile.warnings)?)?;
     block(out, tag::END, &[])
 }
@@ -231,6 +240,18 @@ fn instants(profile: &Profile, w: &mut Writer) {
     rows.iter().for_each(|i| w.unsigned(i.name.0.into()));
     rows.iter().for_each(|i| w.choice(&SEVERITIES, &i.severity));
     args(rows.iter().map(|i| i.args), w);
+}
+
+fn findings(profile: &Profile, w: &mut Writer) {
+    w.size(profile.findings.len());
+    for finding in &profile.findings {
+        w.unsigned(finding.kind.0.into());
+        w.choice(&SEVERITIES, &finding.severity);
+        w.unsigned(finding.text.0.into());
+        w.unsigned(finding.request.map_or(0, |r| u64::from(r.0) + 1));
+        w.unsigned(track_number(finding.track));
+        w.optional(finding.time);
+    }
 }
 
 fn links(profile: &Profile, w: &mut Writer) {

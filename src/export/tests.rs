@@ -103,10 +103,17 @@ fn everything() -> Profile {
         cost_nano_dollars: Some(1234),
         kv_cache_bytes: Some(1 << 33),
         outcome: Outcome::Running,
+        cache: Some(CacheOutcome::Semantic),
+        batch: Some(7),
         prompt: key,
         completion: text,
         error: key,
     });
+    let early = b.request(Request { name: key, arrived: 3, ..Request::default() });
+    let (kind, severity) = (key, Severity::Error);
+    let request = Some(early);
+    b.finding(Finding { kind, severity, text, request, track: Some(gpu), time: Some(44) });
+    b.finding(Finding { kind, severity, text, request: None, track: None, time: None });
     b.warn_many("oddity", "byte 7", 3);
     b.finish()
 }

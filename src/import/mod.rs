@@ -9,6 +9,7 @@
 
 mod callgrind;
 mod chrome;
+mod code;
 mod error;
 mod journal;
 mod json;
@@ -23,6 +24,7 @@ mod speedscope;
 pub(crate) mod testing;
 mod text;
 
+pub use code::{MAX_CODE, read_code};
 pub use error::{ErrorKind, ImportError, Place};
 pub use source::{Input, Source};
 

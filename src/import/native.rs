@@ -11,13 +11,13 @@ use std::ops::Range;
 
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
 use crate::model::wire::{
-    BLOCK_HEADER, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, OUTCOMES, Reader,
-    SEVERITIES, STATUSES, UNITS, checksum, tag,
+    BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, OUTCOMES,
+    Reader, SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::{
-    ArgsRef, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW, NodeCosts,
-    ProfileBuilder, Request, SourceLine, Span, SpanTable, StackId, StringId, Strings, TokenCounts, TrackId,
-    TrackKind, TrackSpec, Value, Warning,
+    ArgsRef, Calls, Finding, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
+    NodeCosts, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId, StringId, Strings,
+    TokenCounts, TrackId, TrackKind, TrackSpec, Value, Warning,
 };
 
 /// inferscope session.
@@ -128,6 +128,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
             tag::LINKS => tables.links(&mut r, b),
             tag::GRAPH => tables.graph(&mut r, b),
             tag::REQUESTS => tables.requests(&mut r, b),
+            tag::FINDINGS => tables.findings(&mut r, b),
             tag::WARNINGS => serde_json::from_slice::<Vec<Warning>>(&raw)
                 .map(|rows| rows.iter().for_each(|w| b.warn_many(&w.kind, &w.first, w.count)))
                 .map_err(|_| Damaged),
@@ -174,6 +175,7 @@ struct Tables {
     metrics: Vec<MetricId>,
     attributes: Vec<ArgsRef>,
     tracks: Vec<TrackId>,
+    requests: Vec<RequestId>,
 }
 
 fn row<T: Copy>(table: &[T], number: u64) -> Result<T, Damaged> {
@@ -474,19 +476,37 @@ impl Tables {
     }
 
     fn requests(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
-        let mut rows = Vec::new();
-        for _ in 0..r.rows()? {
-            rows.push(self.request(r)?);
+        let count = r.rows()?;
+        let mut rows = r.column(count, |r| self.request(r))?;
+        // Sessions of minor version 0 end here.
+        if !r.0.is_empty() {
+            for row in &mut rows {
+                row.cache = r.choice(&CACHE)?;
+                row.batch = r.optional()?.map(|n| n as u64);
+            }
         }
-        // Files of version 1.0 end here.
+        // Those of minor version 1 here.
         if !r.0.is_empty() {
             for row in &mut rows {
                 (row.first_byte, row.error) = (r.optional()?, self.string(r)?);
             }
         }
-        for row in rows {
-            b.request(row);
-        }
+        self.requests = rows.into_iter().map(|row| b.request(row)).collect();
+        Ok(())
+    }
+
+    fn findings(&self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let count = r.rows()?;
+        let rows = r.column(count, |r| {
+            let (kind, severity, text) = (self.string(r)?, r.choice(&SEVERITIES)?, self.string(r)?);
+            let request = match r.unsigned()? {
+                0 => None,
+                n => Some(row(&self.requests, n - 1)?),
+            };
+            let (track, time) = (self.optional_track(r)?, r.optional()?);
+            Ok(Finding { kind, severity, text, request, track, time })
+        })?;
+        rows.into_iter().for_each(|finding| b.finding(finding));
         Ok(())
     }
 

@@ -360,6 +360,11 @@ impl ProfileBuilder {
         &mut self.profile.requests.rows[id.index()]
     }
 
+    /// Adds a finding; its request is one that was added before.
+    pub fn finding(&mut self, finding: Finding) {
+        self.profile.findings.push(finding);
+    }
+
     /// Makes room in the call graph for what the caller has counted.
     pub fn reserve_graph(&mut self, nodes: usize, edges: usize) {
         let graph = self.graph.get_or_insert_default();
@@ -515,6 +520,8 @@ impl ProfileBuilder {
         p.instants.truncate(instants);
         p.links.truncate(links);
         p.requests.rows.truncate(requests);
+        // They only ever come with what still runs.
+        p.findings.clear();
         p.attributes.truncate(details);
         for (i, track) in p.tracks.iter_mut().enumerate() {
             let rows = spans(i);
@@ -565,17 +572,36 @@ impl ProfileBuilder {
         }
         profile.instants.sort_by_key(|i| i.time);
         profile.links.sort_by_key(|l| l.from.1);
-        profile.requests.rows.sort_by_key(|r| r.arrived);
+        sort_requests(&mut profile);
         profile.call_graph = graph.map(|g| finish_graph(g.graph));
         if rebase {
             shift_to_zero(&mut profile);
         }
         if profile.meta.duration.is_none() {
-            profile.meta.duration = profile.time_bounds().map(|(a, b)| b.saturating_sub(a));
+            profile.meta.duration = profile.measure_bounds().map(|(a, b)| b.saturating_sub(a));
         }
         sort_tracks(&mut profile);
         profile
     }
+}
+
+/// By arrival; findings keep pointing at theirs.
+fn sort_requests(profile: &mut Profile) {
+    let rows = &mut profile.requests.rows;
+    if !rows.is_sorted_by_key(|r| r.arrived) {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|&i| rows[i].arrived);
+        let mut new_id = vec![RequestId(0); rows.len()];
+        for (new, &old) in order.iter().enumerate() {
+            new_id[old] = RequestId::from_index(new);
+        }
+        rows.sort_by_key(|r| r.arrived);
+        for finding in &mut profile.findings {
+            finding.request = finding.request.and_then(|r| new_id.get(r.index()).copied());
+        }
+    }
+    // What is true of the whole run comes last.
+    profile.findings.sort_by_key(|f| f.time.unwrap_or(i64::MAX));
 }
 
 fn add_calls(to: &mut Option<Calls>, calls: Calls) {
@@ -627,7 +653,7 @@ fn finish_graph(mut graph: CallGraph) -> CallGraph {
 }
 
 fn shift_to_zero(profile: &mut Profile) {
-    let Some((first, _)) = profile.time_bounds().filter(|&(first, _)| first != 0) else { return };
+    let Some((first, _)) = profile.measure_bounds().filter(|&(first, _)| first != 0) else { return };
     let shift = |t: &mut i64| *t = t.saturating_sub(first);
     for track in &mut profile.tracks {
         for span in &mut track.spans.rows {
@@ -653,6 +679,7 @@ fn shift_to_zero(profile: &mut Profile) {
         request.finished.iter_mut().for_each(shift);
         request.token_times.iter_mut().for_each(shift);
     }
+    profile.findings.iter_mut().filter_map(|f| f.time.as_mut()).for_each(shift);
     if let Some(origin) = &mut profile.meta.origin_unix_ns {
         *origin = origin.saturating_add(first);
     }
@@ -669,6 +696,7 @@ fn sort_tracks(profile: &mut Profile) {
     profile.instants.iter().filter_map(|i| i.track).for_each(&mut mark);
     profile.links.iter().flat_map(|l| [l.from.0, l.to.0]).for_each(&mut mark);
     profile.requests.rows.iter().filter_map(|r| r.track).for_each(&mut mark);
+    profile.findings.iter().filter_map(|f| f.track).for_each(&mut mark);
     let mut order: Vec<usize> = (0..tracks.len()).filter(|&i| used[i]).collect();
     order.sort_by_key(|&i| tracks[i].sort);
     let mut new_id = vec![TrackId(0); tracks.len()];
@@ -683,6 +711,9 @@ fn sort_tracks(profile: &mut Profile) {
     for link in &mut profile.links {
         link.from.0 = new_id[link.from.0.index()];
         link.to.0 = new_id[link.to.0.index()];
+    }
+    for finding in &mut profile.findings {
+        finding.track = finding.track.map(|t| new_id[t.index()]);
     }
     for request in &mut profile.requests.rows {
         request.track = request.track.map(|t| new_id[t.index()]);

@@ -27,6 +27,12 @@ pub fn dump(profile: &Profile) -> String {
     for request in &profile.requests.rows {
         d.request(request);
     }
+    for f in &profile.findings {
+        let (track, time) = (d.track_name(f.track), or_dash(f.time));
+        let (kind, text, request) = (profile.text(f.kind), profile.text(f.text), f.request.map(|r| r.0));
+        let severity = f.severity;
+        d.line(format_args!("finding {severity:?} {kind:?} {text:?} on {track} at {time} of {request:?}"));
+    }
     for warning in &profile.warnings {
         d.line(format_args!("warning {}× {} ({})", warning.count, warning.kind, warning.first));
     }
@@ -273,6 +279,9 @@ impl Dump<'_> {
             or_dash(r.kv_cache_bytes),
             r.token_times
         ));
+        if r.cache.is_some() || r.batch.is_some() {
+            self.line(format_args!("  cache {:?} batch {}", r.cache, or_dash(r.batch)));
+        }
         self.line(format_args!("  prompt {:?} completion {:?}", p.text(r.prompt), p.text(r.completion)));
         if r.first_byte.is_some() || !p.text(r.error).is_empty() {
             self.line(format_args!("  first byte {} error {:?}", or_dash(r.first_byte), p.text(r.error)));

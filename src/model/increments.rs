@@ -7,14 +7,14 @@
 //! increment once more.
 //!
 //! Covered is what the recorder adds while it records: texts, functions, metrics, tracks, spans with
-//! their nesting and costs, counters, instants, links, requests and details. Not covered are stacks,
+//! their nesting and costs, counters, instants, links, requests, findings and details. Not covered are stacks,
 //! samples and the call graph.
 
 use super::lanes::Nesting;
-use super::wire::{Damaged, KINDS, OUTCOMES, Reader, SEVERITIES, STATUSES, UNITS, Writer};
+use super::wire::{CACHE, Damaged, KINDS, OUTCOMES, Reader, SEVERITIES, STATUSES, UNITS, Writer};
 use super::{
-    ArgsPlace, ArgsRef, CounterId, Function, FunctionId, Instant, Link, Metric, MetricId, Outcome,
-    ProfileBuilder, Request, StringId, Strings, TokenCounts, TrackId, TrackSpec, Value,
+    ArgsPlace, ArgsRef, CounterId, Finding, Function, FunctionId, Instant, Link, Metric, MetricId, Outcome,
+    ProfileBuilder, Request, RequestId, StringId, Strings, TokenCounts, TrackId, TrackSpec, Value,
 };
 
 /// How much of a builder has been encoded.
@@ -216,6 +216,16 @@ fn rest(b: &ProfileBuilder, cursor: &mut Cursor, w: &mut Writer) {
     w.size(p.requests.rows.len() - cursor.requests);
     p.requests.rows[cursor.requests..].iter().for_each(|r| request(r, w));
     cursor.requests = p.requests.rows.len();
+    // Findings are few and only added for a moment, with what still runs: all of them each time.
+    w.size(p.findings.len());
+    for finding in &p.findings {
+        w.unsigned(finding.kind.0.into());
+        w.choice(&SEVERITIES, &finding.severity);
+        w.unsigned(finding.text.0.into());
+        optional(finding.request.map(|r| r.0), w);
+        optional(finding.track.map(|t| t.0), w);
+        w.optional(finding.time);
+    }
 }
 
 fn request(r: &Request, w: &mut Writer) {
@@ -228,6 +238,8 @@ fn request(r: &Request, w: &mut Writer) {
         w.optional(count.map(|c| c as i64));
     }
     w.choice(&OUTCOMES, &r.outcome);
+    w.choice(&CACHE, &r.cache);
+    w.optional(r.batch.map(|b| b as i64));
     w.size(r.token_times.len());
     w.differences(r.token_times.iter().copied());
     w.optional(r.first_byte);
@@ -395,6 +407,16 @@ impl Replay {
             let request = self.request(r)?;
             b.request(request);
         }
+        for _ in 0..r.rows()? {
+            let (kind, severity, text) = (self.string(r)?, r.choice(&SEVERITIES)?, self.string(r)?);
+            let request =
+                option(r)?.map(|n| u32::try_from(n).map_err(|_| Damaged)).transpose()?.map(RequestId);
+            if request.is_some_and(|id| b.so_far().requests.get(id).is_none()) {
+                return Err(Damaged);
+            }
+            let (track, time) = (self.optional_track(r)?, r.optional()?);
+            b.finding(Finding { kind, severity, text, request, track, time });
+        }
         if r.0.is_empty() { Ok(()) } else { Err(Damaged) }
     }
 
@@ -410,6 +432,8 @@ impl Replay {
             [count()?, count()?, count()?, count()?, count()?, count()?];
         let tokens = TokenCounts { input, cache_read, cache_write, output, reasoning };
         let outcome: Outcome = r.choice(&OUTCOMES)?;
+        let cache = r.choice(&CACHE)?;
+        let batch = r.optional()?.map(|b| b as u64);
         let times = r.rows()?;
         let token_times = r.differences(times)?;
         let (first_byte, error) = (r.optional()?, self.string(r)?);
@@ -427,6 +451,8 @@ impl Replay {
             cost_nano_dollars,
             kv_cache_bytes,
             outcome,
+            cache,
+            batch,
             prompt,
             completion,
             error,
@@ -458,7 +484,15 @@ mod tests {
         b.point(counter, n, n as f64);
         b.instant(Instant { time: n, track: Some(track), name: text, args, severity: Severity::Warning });
         b.link(Link { from: (track, n), to: (track, n + 1), name: key });
-        b.request(Request { name: key, arrived: n, token_times: vec![n, n + 3], ..Request::default() });
+        b.request(Request {
+            name: key,
+            arrived: n,
+            first_byte: Some(n + 1),
+            token_times: vec![n, n + 3],
+            batch: Some(n as u64),
+            error: text,
+            ..Request::default()
+        });
     }
 
     fn journal() -> (Vec<Vec<u8>>, ProfileBuilder) {

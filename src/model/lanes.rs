@@ -65,7 +65,8 @@ impl Names {
 
     /// Forgets all but those of the first `rows` spans.
     pub(super) fn truncate(&mut self, rows: usize) {
-        self.0.retain(|n| (n.handle as usize) < rows);
+        // They are in order of arrival.
+        self.0.truncate(self.0.partition_point(|n| (n.handle as usize) < rows));
     }
 
     pub(super) fn get(&self, handle: u32) -> Option<&Nesting> {

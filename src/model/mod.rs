@@ -9,6 +9,7 @@ mod builder;
 mod call_graph;
 mod callers;
 mod dump;
+mod findings;
 mod ids;
 pub(crate) mod increments;
 mod lanes;
@@ -25,12 +26,13 @@ pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
 pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
 pub use call_graph::{CallEdge, CallGraph, CallNode, Calls, GraphCosts, LineCosts, SourceLine};
 pub use dump::dump;
+pub use findings::Finding;
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use metrics::{Better, Metric, Unit};
 pub use profile::{Basis, Meta, Profile, ResultTable, SourceFile, Warning};
-pub use requests::{Outcome, Request, Requests, TokenCounts};
+pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
 pub use strings::Strings;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
 pub use tracks::{

@@ -1,8 +1,11 @@
 //! A whole profile: frozen, shared between threads as `Arc<Profile>`.
 
+use std::sync::OnceLock;
+
 use super::{
-    ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Frames, FunctionId, Functions, Instant, Link, Metric,
-    MetricId, NO_ROW, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit, Value,
+    ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Finding, Frames, FunctionId, Functions, Instant,
+    Link, Metric, MetricId, NO_ROW, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit,
+    Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -122,10 +125,14 @@ pub struct Profile {
     pub call_graph: Option<CallGraph>,
     /// Calls of a language model, by arrival.
     pub requests: Requests,
+    /// What whoever made the profile found, in order of time.
+    pub findings: Vec<Finding>,
     /// Inline details of spans and instants.
     pub attributes: Attributes,
     /// What was odd about the input.
     pub warnings: Vec<Warning>,
+    /// Kept answer of [`Self::time_bounds`].
+    pub(super) bounds: OnceLock<Option<(i64, i64)>>,
 }
 
 impl std::fmt::Debug for Strings {
@@ -216,9 +223,15 @@ impl Profile {
         })
     }
 
-    /// Earliest and latest time of anything timed; `None` when nothing has a time.
+    /// Earliest and latest time of anything timed; `None` when nothing has a time. Worked out once: views ask
+    /// for it in every frame.
     #[must_use]
     pub fn time_bounds(&self) -> Option<(i64, i64)> {
+        *self.bounds.get_or_init(|| self.measure_bounds())
+    }
+
+    /// The same, of a profile that is not frozen yet.
+    pub(super) fn measure_bounds(&self) -> Option<(i64, i64)> {
         let mut bounds: Option<(i64, i64)> = None;
         let mut grow = |a: i64, b: i64| {
             bounds = Some(bounds.map_or((a, b), |(lo, hi)| (lo.min(a), hi.max(b))));

@@ -43,6 +43,30 @@ pub enum Outcome {
     Running,
 }
 
+/// What a cache of whole answers said to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheOutcome {
+    /// The answer to the same request was there.
+    Exact,
+    /// The answer to a similar request was taken.
+    Semantic,
+    /// Neither: the model had to answer.
+    Miss,
+}
+
+impl CacheOutcome {
+    /// The word in reports and tables.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Semantic => "semantic",
+            Self::Miss => "miss",
+        }
+    }
+}
+
 /// One request. Stamps are ns since the profile's origin.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -72,6 +96,10 @@ pub struct Request {
     pub kv_cache_bytes: Option<u64>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the cache of answers said; `None` when it was not asked.
+    pub cache: Option<CacheOutcome>,
+    /// The batch that it was generated in, where known.
+    pub batch: Option<u64>,
     /// Prompt and answer, when kept.
     pub prompt: StringId,
     /// The generated text, when kept.

@@ -15,15 +15,16 @@
 //! Versions: a new block or a new column at a block's end is a new minor version, and older readers skip
 //! it. Everything else is a new major version with a reader of its own.
 
-use super::{Outcome, Severity, SpanStatus, TrackKind, Unit};
+use super::{CacheOutcome, Outcome, Severity, SpanStatus, TrackKind, Unit};
 
 /// First bytes of a session. The first one is not ASCII and the last one is a line feed, so transfers
 /// that change text are noticed at once.
 pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
-/// Additions to it that older readers may skip. 1: callers; first byte and error of requests, after their rows.
-pub(crate) const MINOR: u16 = 1;
+/// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
+/// byte and error of requests, after those.
+pub(crate) const MINOR: u16 = 2;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -56,6 +57,8 @@ pub(crate) mod tag {
     pub(crate) const LINKS: Tag = *b"LINK";
     pub(crate) const GRAPH: Tag = *b"GRAF";
     pub(crate) const REQUESTS: Tag = *b"REQS";
+    /// Since minor version 1.
+    pub(crate) const FINDINGS: Tag = *b"FIND";
     /// Warnings, JSON.
     pub(crate) const WARNINGS: Tag = *b"WARN";
     pub(crate) const END: Tag = *b"END ";
@@ -157,6 +160,8 @@ pub(crate) const STATUSES: [SpanStatus; 3] = [SpanStatus::Ok, SpanStatus::Error,
 pub(crate) const SEVERITIES: [Severity; 4] =
     [Severity::Debug, Severity::Info, Severity::Warning, Severity::Error];
 pub(crate) const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Cancelled, Outcome::Running];
+pub(crate) const CACHE: [Option<CacheOutcome>; 4] =
+    [None, Some(CacheOutcome::Exact), Some(CacheOutcome::Semantic), Some(CacheOutcome::Miss)];
 pub(crate) const UNITS: [Unit; 7] = [
     Unit::Nanoseconds,
     Unit::Bytes,

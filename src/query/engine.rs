@@ -17,11 +17,12 @@ type Work = Box<dyn FnOnce() + Send>;
 pub enum Answer<T> {
     /// The answer.
     Ready(Arc<T>),
-    /// It is being computed. `stale` is the slot's last answer, to be painted dimmed meanwhile.
+    /// It is being computed. `stale` is the slot's last answer about the same run, to be painted dimmed meanwhile.
     Working {
         /// Finished share, when known.
         progress: Option<f32>,
-        /// The slot's last answer.
+        /// The slot's last answer about this run. It may be of an older revision: what ids of functions, frames and
+        /// stacks mean stays the same while a run grows.
         stale: Option<Arc<T>>,
     },
     /// It cannot be computed (a bug, caught): one line.
@@ -63,7 +64,8 @@ struct Running {
 
 #[derive(Default)]
 struct SlotState {
-    last: Option<Value>,
+    /// The run that it is about, and the answer.
+    last: Option<(u32, Value)>,
     waits_for: Option<Key>,
 }
 
@@ -212,7 +214,7 @@ impl Engine {
         let slot_key = (slot, key.kind());
         if let Some(value) = state.store.get(&key) {
             let entry = state.slots.entry(slot_key).or_default();
-            entry.last = Some(value.clone());
+            entry.last = Some((subject.run, value.clone()));
             let old = entry.waits_for.take();
             leave(state, slot, old);
             if let Some(value) = downcast(value) {
@@ -223,7 +225,7 @@ impl Engine {
             return Answer::Failed(why.clone());
         }
         let entry = state.slots.entry(slot_key).or_default();
-        let stale = entry.last.clone().and_then(downcast);
+        let stale = entry.last.clone().filter(|(run, _)| *run == subject.run).and_then(|(_, v)| downcast(v));
         if entry.waits_for.as_ref() != Some(&key) {
             let old = entry.waits_for.replace(key.clone());
             leave(state, slot, old);
@@ -371,6 +373,16 @@ mod tests {
         assert!(matches!(engine.ask(&subject, &Slow(3), 7), Answer::Working { .. }));
         assert_eq!(engine.busy(), 1, "the older question of the slot was cancelled");
         assert_eq!(*wait(|| engine.ask(&subject, &Slow(3), 7)), 6);
+    }
+
+    #[test]
+    fn an_answer_about_another_run_is_not_shown_meanwhile() {
+        let engine = Engine::new(Mode::Background, || ());
+        let (one, other) = (subject(), Subject { run: 2, ..subject() });
+        wait(|| engine.ask(&one, &Slow(5), 3));
+        assert!(matches!(engine.ask(&other, &Slow(5), 3), Answer::Working { stale: None, .. }));
+        let grown = Subject { revision: 1, ..one };
+        assert!(matches!(engine.ask(&grown, &Slow(5), 3), Answer::Working { stale: Some(_), .. }));
     }
 
     #[derive(Clone, PartialEq, Eq, Hash)]

@@ -65,7 +65,7 @@ pub use context::{Context, WorkloadError};
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
 pub use scope::{Ongoing, begin};
-pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, record};
+pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
 #[doc(hidden)]
 pub use tracing as __tracing; // for the macros, so that a program needs no tracing of its own
 pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload};
@@ -100,8 +100,17 @@ fn ensure_subscriber() -> bool {
     set
 }
 
+/// What a run of a workload is called, without secrets. Wrong parameters give the workload's own title.
+#[must_use]
+pub fn run_title(workload: &str, params: &[String]) -> String {
+    let Some(&found) = WORKLOADS.iter().find(|w| w.id() == workload) else { return workload.into() };
+    let title = Params::parse(found.params(), params).map(|p| found.run_title(&p));
+    let title = title.unwrap_or_default();
+    if title.is_empty() { found.title().into() } else { secrets::mask(&title).into_owned() }
+}
+
 /// Starts the recording of a workload of [`WORKLOADS`]. `params` are texts of the form `key=value`.
-/// `on_revision` is called on the recorder's thread with each frozen state on the way.
+/// `on_revision` is called on a thread of the recorder with each frozen state on the way.
 ///
 /// # Errors
 /// [`RecordError::UnknownWorkload`], [`RecordError::Parameter`] with the reason, or

@@ -2,11 +2,12 @@
 //!
 //! Stamps are taken when they happen, in ticks of the recorder's clock, so that they fit the spans.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::{self, Scale};
 use super::{secrets, sink};
-use crate::model::{Outcome, ProfileBuilder, Request, TokenCounts, TrackId};
+use crate::model::{CacheOutcome, Outcome, ProfileBuilder, Request, TokenCounts, TrackId};
 
 /// What is known about a request so far.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,12 @@ pub(super) struct RequestRow {
     reported: Option<TokenCounts>,
     kv_cache_bytes: Option<u64>,
     outcome: Outcome,
+    cache: Option<CacheOutcome>,
+    batch: Option<u64>,
+    /// Output tokens, where they have no stamps.
+    output_tokens: Option<u64>,
+    /// One for each request of the process; findings name it.
+    pub(super) number: u64,
     /// The thread that serves it.
     pub(super) thread: Option<u32>,
     /// The asynchronous span whose task serves it, by its key, and when that was said.
@@ -35,6 +42,7 @@ pub(super) struct RequestRow {
 /// Longest answer that is kept, in bytes.
 const LONGEST_ANSWER: usize = 4 << 20;
 
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 static OPEN: Mutex<Vec<Arc<Mutex<RequestRow>>>> = Mutex::new(Vec::new());
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -58,6 +66,7 @@ pub fn request(name: &str, model: &str, prompt: &str) -> RequestHandle {
         prompt: if secrets::texts() { kept(prompt) } else { String::new() },
         arrived: clock::ticks(),
         outcome: Outcome::Running,
+        number: NUMBERS.fetch_add(1, Ordering::Relaxed),
         ..RequestRow::default()
     };
     let row = Arc::new(Mutex::new(row));
@@ -65,6 +74,11 @@ pub fn request(name: &str, model: &str, prompt: &str) -> RequestHandle {
         lock(&OPEN).push(row.clone());
     }
     RequestHandle { row }
+}
+
+/// A request that the recording does not show: work that nobody asked for.
+pub(super) fn unseen() -> RequestHandle {
+    RequestHandle { row: Arc::default() }
 }
 
 impl RequestHandle {
@@ -111,6 +125,39 @@ impl RequestHandle {
         lock(&self.row).prompt_tokens = Some(count as u64);
     }
 
+    /// A cache of whole answers was asked.
+    pub fn cache(&self, said: CacheOutcome) {
+        lock(&self.row).cache = Some(said);
+    }
+
+    /// It is generated together with others.
+    pub fn batch(&self, number: u64) {
+        lock(&self.row).batch = Some(number);
+    }
+
+    /// The answer has so many tokens; only needed where they do not arrive one by one.
+    pub fn output_tokens(&self, count: usize) {
+        lock(&self.row).output_tokens = Some(count as u64);
+    }
+
+    /// As [`Self::finish`], for a request that several hold; the KV cache may be unknown.
+    pub fn answered(&self, completion: &str, kv_cache_bytes: Option<u64>) {
+        let text = if secrets::texts() { secrets::mask(completion).into_owned() } else { String::new() };
+        self.end(Outcome::Ok, |row| {
+            row.completion = text;
+            row.kv_cache_bytes = kv_cache_bytes;
+        });
+    }
+
+    /// As [`Self::fail`], for a request that several hold.
+    pub fn failed(&self, reason: &str) {
+        self.end(Outcome::Error, |row| row.error = secrets::mask(reason).into_owned());
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        lock(&self.row).number
+    }
+
     /// An output token is there.
     pub fn token(&self) {
         let now = clock::ticks();
@@ -125,15 +172,14 @@ impl RequestHandle {
     /// The answer is complete; `kv_cache_bytes` is what the KV cache held in the end.
     pub fn finish(self, completion: &str, kv_cache_bytes: u64) {
         self.end(Outcome::Ok, |row| {
-            row.completion =
-                if secrets::texts() { secrets::mask(completion).into_owned() } else { String::new() };
+            row.completion = completion.into();
             row.kv_cache_bytes = Some(kv_cache_bytes);
         });
     }
 
     /// It failed. What it gave before is kept.
     pub fn fail(self, reason: &str) {
-        self.end(Outcome::Error, |row| row.error = secrets::mask(reason).into_owned());
+        self.failed(reason);
     }
 
     fn end(&self, outcome: Outcome, change: impl FnOnce(&mut RequestRow)) {
@@ -165,10 +211,11 @@ pub(super) fn take() -> (Vec<RequestRow>, Vec<RequestRow>) {
     lock(&OPEN).retain(|row| {
         let row = lock(row);
         let runs = row.outcome == Outcome::Running;
+        let kept = row.kept();
         if runs {
-            running.push(row.clone())
+            running.push(kept)
         } else {
-            done.push(row.clone())
+            done.push(kept)
         }
         runs
     });
@@ -176,6 +223,18 @@ pub(super) fn take() -> (Vec<RequestRow>, Vec<RequestRow>) {
 }
 
 impl RequestRow {
+    /// The row as it may leave the recorder. An answer that came in pieces is judged as a whole: a secret
+    /// may stretch over several.
+    fn kept(&self) -> Self {
+        let mut row = self.clone();
+        if !secrets::texts() {
+            row.completion.clear();
+        } else if let std::borrow::Cow::Owned(masked) = secrets::mask(&self.completion) {
+            row.completion = masked;
+        }
+        row
+    }
+
     /// The row of the profile.
     pub(super) fn to_model(
         &self,
@@ -195,16 +254,17 @@ impl RequestRow {
             finished: self.finished.map(|t| scale.ns(t)),
             tokens: self.reported.unwrap_or(TokenCounts {
                 input: self.prompt_tokens,
-                output: Some(times.len() as u64),
+                output: self.output_tokens.or_else(|| (!times.is_empty()).then_some(times.len() as u64)),
                 ..TokenCounts::default()
             }),
             token_times: times,
             cost_nano_dollars: None,
             kv_cache_bytes: self.kv_cache_bytes,
             outcome: self.outcome,
+            cache: self.cache,
+            batch: self.batch,
             prompt: builder.string(&self.prompt),
-            // A secret may have come in pieces.
-            completion: builder.string(&secrets::mask(&self.completion)),
+            completion: builder.string(&self.completion),
             error: builder.string(&self.error),
         }
     }

@@ -1,7 +1,7 @@
 //! A recording from start to end.
 //!
-//! Three threads beside the work itself: the work's own, the sampler's, and one that reads events,
-//! freezes revisions and in the end assembles the profile. The recorder is one per process, so
+//! Four threads: the work's own, the sampler's, one that freezes revisions, and one that reads events, keeps the
+//! journal and in the end assembles the profile. The recorder is one per process, so
 //! recordings never run at the same time: a second one waits for the first.
 
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use super::context::{Context, WorkloadError};
 use super::journal::{Journal, JournalFile};
 use super::sampler::{Sampler, thread_cpu_time};
 use super::{machine, request, secrets, sink};
-use crate::model::{Meta, Profile, Severity, Unit};
+use crate::model::{Meta, Profile, ProfileBuilder, Severity, Unit};
 
 /// How to record.
 #[derive(Clone, Debug)]
@@ -236,7 +236,7 @@ struct Session {
 }
 
 impl Session {
-    fn run(self, work: Work) -> Result<Arc<Profile>, RecordError> {
+    fn run(mut self, work: Work) -> Result<Arc<Profile>, RecordError> {
         let exclusive = self.wait_for_turn()?;
         secrets::set_texts(self.options.texts);
         let mut scale = Scale::measure();
@@ -258,9 +258,11 @@ impl Session {
             ..Meta::default()
         };
         lock(&self.shared).started = Some(Instant::now());
+        let freezer = Freezer::new(std::mem::replace(&mut self.on_revision, Box::new(|_| ())));
         let mut assembler = Assembler::new(scale, !work.other_process);
         let mut journal = self.journal(&mut assembler, &meta);
-        let outcome = self.watch((work.run, work.other_process), &mut assembler, &meta, &mut journal);
+        let outcome =
+            self.watch((work.run, work.other_process), &mut assembler, &meta, &mut journal, freezer);
         let duration = scale.now();
         switch(false);
         lock(&self.shared).ended = Some(Instant::now());
@@ -314,6 +316,7 @@ impl Session {
         assembler: &mut Assembler,
         meta: &Meta,
         journal: &mut Option<Journal>,
+        mut freezer: Freezer,
     ) -> Result<(), WorkloadError> {
         let used_before = thread_cpu_time();
         let begun = Instant::now();
@@ -337,17 +340,20 @@ impl Session {
                 journal.keep(assembler, meta);
             }
             let begin = Instant::now();
-            if begin >= next_revision && !self.context.is_cancelled() {
-                (self.on_revision)(Arc::new(assembler.snapshot(meta.clone())));
-                let cost = begin.elapsed();
+            if let Some(cost) = freezer.finished() {
                 revisions += 1;
                 let ms = cost.as_secs_f64() * 1e3;
                 self.context
                     .fact("Revisions while recording", format!("{revisions}, the last took {ms:.1} ms"));
-                next_revision = Instant::now() + self.options.revision_every.max(cost * 20);
+                next_revision = begin + self.options.revision_every.max(cost * 20);
+            }
+            if begin >= next_revision && !self.context.is_cancelled() && freezer.is_idle() {
+                freezer.start(assembler.snapshot(meta.clone()), begin);
             }
         }
         let outcome = worker.join();
+        // No revision may come after the end.
+        drop(freezer);
         drop(sampler);
         if let (Some(before), Some(after)) = (used_before, thread_cpu_time()) {
             let share = (after - before).as_secs_f64() / begun.elapsed().as_secs_f64().max(1e-9) * 100.0;
@@ -366,7 +372,7 @@ impl Session {
         match (self.context.take_attached(), lives) {
             (Some(profile), _) => {
                 let shift =
-                    profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(theirs, ours)| theirs - ours);
+                    profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(a, b)| a.saturating_sub(b));
                 assembler.merge(&profile, shift, self.context.watched_since());
                 meta.basis = profile.meta.basis;
                 let known = meta.facts.iter().map(|(k, _)| k.clone()).collect::<Vec<_>>();
@@ -386,7 +392,12 @@ impl Session {
         mut journal: Option<Journal>,
     ) -> Profile {
         assembler.feed();
-        meta.facts.extend(self.context.take_facts().into_iter().map(masked));
+        for (key, value) in self.context.take_facts().into_iter().map(masked) {
+            match meta.facts.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, old)) => *old = value,
+                None => meta.facts.push((key, value)),
+            }
+        }
         for (kind, place) in self.context.take_warnings() {
             assembler.warn(&kind, &secrets::mask(&place));
         }
@@ -425,6 +436,58 @@ impl Session {
     }
 }
 
+/// Freezes revisions on a thread of its own: that sorts all spans, and reading events and writing the
+/// journal must not wait for it.
+struct Freezer {
+    builders: Option<mpsc::Sender<(ProfileBuilder, Instant)>>,
+    costs: mpsc::Receiver<Duration>,
+    busy: bool,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Freezer {
+    fn new(on_revision: OnRevision) -> Self {
+        let (builders, orders) = mpsc::channel::<(ProfileBuilder, Instant)>();
+        let (done, costs) = mpsc::channel();
+        let thread = crate::jobs::spawn("revisions", move || {
+            for (builder, begun) in orders {
+                on_revision(Arc::new(builder.finish()));
+                if done.send(begun.elapsed()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { builders: Some(builders), costs, busy: false, thread: Some(thread) }
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.busy
+    }
+
+    /// Freezes and hands on what `builder` holds; copying it began at `begun`.
+    fn start(&mut self, builder: ProfileBuilder, begun: Instant) {
+        // A thread that panicked freezes nothing any more; the recording goes on.
+        self.busy = self.builders.as_ref().is_some_and(|b| b.send((builder, begun)).is_ok());
+    }
+
+    /// What a revision cost that was finished since the last question.
+    fn finished(&mut self) -> Option<Duration> {
+        let cost = self.costs.try_recv().ok();
+        self.busy &= cost.is_none();
+        cost
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        self.builders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic in a revision takes nothing from the recording.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// A fact without secrets.
 fn masked((key, value): (String, String)) -> (String, String) {
     let value = secrets::mask(&value).into_owned();
@@ -453,6 +516,23 @@ fn measure_cost() -> Option<f64> {
         start.elapsed().as_nanos() as f64 / f64::from(SPANS)
     };
     (0..ROUNDS).map(|_| round()).min_by(f64::total_cmp)
+}
+
+/// Reports something that a person should know about the run: the same `kind` each time, and a text
+/// with the figures of this case. It is linked to the request, where there is one, and to the current
+/// span.
+pub fn finding(kind: &str, severity: Severity, text: &str, request: Option<&super::RequestHandle>) {
+    if sink::is_on() {
+        sink::queue(sink::Cold::Finding {
+            kind: kind.into(),
+            severity,
+            text: secrets::mask(text).into_owned(),
+            request: request.map(super::RequestHandle::number),
+            span: tracing::Span::current().id().map(|id| sink::key(id.into_u64())),
+            thread: sink::this_thread(),
+            ticks: clock::ticks(),
+        });
+    }
 }
 
 /// Reports the level of something over time, such as bytes in a cache, as a counter of the recording.

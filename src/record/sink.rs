@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing_core::Metadata;
 
 use super::clock;
-use crate::model::Unit;
+use crate::model::{Severity, Unit};
 
 /// Events per chunk: 256 KiB. A lock per chunk is then nothing, and an idle thread holds little.
 const CHUNK: usize = 16 * 1024;
@@ -109,6 +109,15 @@ pub(super) enum Cold {
         metadata: &'static Metadata<'static>,
         message: String,
         fields: Fields,
+    },
+    Finding {
+        kind: String,
+        severity: Severity,
+        text: String,
+        request: Option<u64>,
+        span: Option<u64>,
+        thread: u32,
+        ticks: u64,
     },
     Count {
         name: String,

@@ -1,8 +1,11 @@
 //! Every change that a view can ask for.
 
-use super::{Interaction, Item};
+use super::{Arrangement, Interaction, Item, Relative};
+use crate::analysis::source_file::SourceRule;
+use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricId, TrackId};
+use std::sync::Arc;
 
 /// A change of the shared view state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,16 +14,24 @@ pub enum Command {
     Select(Option<Item>),
     /// Show costs in another metric.
     SetMetric(MetricId),
+    /// Say what percentages are a share of.
+    SetRelative(Relative),
     /// Look at a part of the time, or at all of it.
     SetRange(TimeRange),
+    /// Order, pin, hide, fold or size the lanes of the timeline.
+    Arrange(Arc<Arrangement>),
     /// Look at some tracks only; empty for all.
     SetTracks(Vec<TrackId>),
     /// Apply one more transform.
     Push(Transform),
     /// Keep the first `n` transforms (a click on a breadcrumb).
     KeepTransforms(usize),
+    /// Change stages and see what total would come of it.
+    WhatIf(WhatIf),
     /// Search in every view.
     Search(String),
+    /// Say where source files are.
+    SetSources(Vec<SourceRule>),
 }
 
 impl Command {
@@ -29,11 +40,15 @@ impl Command {
         match self {
             Self::Select(item) => to.selection = item,
             Self::SetMetric(metric) => to.metric = metric,
+            Self::SetRelative(relative) => to.relative = relative,
             Self::SetRange(range) => to.range = range.filter(|(from, to)| from < to),
+            Self::Arrange(arrangement) => to.arrangement = Some(arrangement),
             Self::SetTracks(tracks) => to.scope.tracks = tracks,
             Self::Push(transform) => to.scope.transforms.push(transform),
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),
+            Self::WhatIf(what_if) => to.what_if = what_if,
             Self::Search(text) => to.search = text,
+            Self::SetSources(rules) => to.sources = rules,
         }
     }
 

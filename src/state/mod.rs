@@ -3,14 +3,16 @@
 //! Everything else is derived from it by queries. Views change it only through [`Command`]s, which
 //! gives undo, scripted tests and the command palette.
 
+mod arrangement;
 mod command;
 mod history;
 mod interaction;
 mod item;
 mod session;
 
+pub use arrangement::{Arrangement, LaneHeight};
 pub use command::Command;
 pub use history::History;
-pub use interaction::Interaction;
+pub use interaction::{Interaction, Relative};
 pub use item::{Item, related};
 pub use session::{Origin, Run, RunState, Session};

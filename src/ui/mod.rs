@@ -3,6 +3,7 @@
 
 pub mod icons;
 pub mod software;
+pub mod svg;
 pub mod text;
 pub mod theme;
 pub mod timeaxis;

@@ -314,6 +314,7 @@ pub struct Stage {
     pub commands: Vec<Command>,
     /// The view.
     pub view: Box<dyn View>,
+    kind: &'static crate::views::ViewKind,
     /// The file behind the profile.
     pub input: Option<crate::import::Input>,
 }
@@ -321,7 +322,7 @@ pub struct Stage {
 impl Stage {
     /// The view with id `id` on a profile.
     pub fn new(id: &str, profile: Profile) -> Self {
-        let view = (crate::views::view(id).expect("a view with this id").make)();
+        let kind = crate::views::view(id).expect("a view with this id");
         Self {
             engine: Engine::inline(),
             subject: Subject { run: 1, revision: 0, profile: Arc::new(profile) },
@@ -330,7 +331,8 @@ impl Stage {
             cursor: None,
             preview: None,
             commands: Vec::new(),
-            view,
+            view: (kind.make)(),
+            kind,
             input: None,
         }
     }
@@ -366,6 +368,10 @@ impl Stage {
     /// Draws the view into a PNG below the folder in `INFERSCOPE_PICTURES`, if that is set, and checks that
     /// something was drawn.
     pub fn picture(&mut self, name: &str, size: egui::Vec2, theme: egui::Theme) {
+        // Textures belong to the context of one picture.
+        let saved = self.view.save();
+        self.view = (self.kind.make)();
+        self.view.load(&saved);
         let image = crate::ui::software::render_to_image(size, 1.0, theme, 4, |ui| {
             egui::CentralPanel::no_frame().show(ui, |ui| {
                 // As a pane of the window.

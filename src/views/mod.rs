@@ -5,6 +5,8 @@
 //! layout's own table). It reads the shared [`Interaction`] and changes it only by sending
 //! [`Command`]s; aggregates come only from queries ([`ViewCx::ask`]), never from work on this thread.
 
+#[cfg(test)]
+mod access;
 pub mod call_tree;
 pub mod callers;
 pub mod date;
@@ -14,15 +16,19 @@ mod details;
 pub mod fixture;
 pub mod flame;
 pub mod functions;
+pub mod graph;
 mod memory;
 mod moment;
 mod parts;
 mod percentiles;
 mod requests;
 pub mod shared;
+pub mod source;
+mod stages;
 mod summary;
 mod time;
 mod timeline;
+pub mod treemap;
 
 use egui::{Response, Ui};
 
@@ -30,6 +36,39 @@ use crate::import::Input;
 use crate::model::Profile;
 use crate::query::{Answer, Engine, Query, Subject};
 use crate::state::{Command, Interaction, Item};
+
+/// What only the application can do for a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Let the person choose the source file that the profile names so.
+    LocateSource(String),
+    /// Save a picture of a pane.
+    SavePicture(u64, Picture),
+}
+
+/// A form of picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Shapes and texts, which scale and can be searched.
+    Svg,
+    /// Pixels.
+    Png,
+}
+
+impl Picture {
+    /// Both, with what a menu says.
+    pub const ALL: [(Self, &'static str); 2] =
+        [(Self::Svg, "Save picture as SVG…"), (Self::Png, "Save picture as PNG…")];
+
+    /// Ending of its file names.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
+}
 
 /// What views ask for in one frame.
 #[derive(Debug, Default)]
@@ -42,6 +81,8 @@ pub struct Out {
     pub cursor: Option<i64>,
     /// A time range that is being dragged and not yet committed.
     pub preview: Option<(i64, i64)>,
+    /// What only the application can do.
+    pub wishes: Vec<Wish>,
 }
 
 /// What a view works with during one frame.
@@ -143,10 +184,14 @@ pub static VIEWS: &[ViewKind] = &[
     functions::KIND,
     call_tree::KIND,
     callers::KIND,
+    graph::KIND,
+    stages::KIND,
     flame::KIND,
     timeline::KIND,
+    treemap::KIND,
     memory::KIND,
     requests::KIND,
+    source::KIND,
     details::KIND,
 ];
 

@@ -2,10 +2,15 @@
 //! `cg_annotate` print them, and damaged copies of the same files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use inferscope::analysis::Scope;
+use inferscope::analysis::call_graph::{Calling, Graph};
+use inferscope::analysis::callers::{Callers, Reach};
 use inferscope::import::{self, Input};
 use inferscope::jobs::Job;
-use inferscope::model::{CallGraph, Calls, NodeId, Profile};
+use inferscope::model::{CallGraph, Calls, MetricId, NodeId, Profile};
+use inferscope::query::{Engine, Subject};
 
 use crate::support;
 
@@ -295,4 +300,44 @@ fn damaged_files_end_well() {
             assert_eq!(graph.lines.costs.len(), graph.lines.rows.len() * graph.lines.metrics);
         }
     }
+}
+
+/// Caller, callee, total of the calls between.
+fn drawn(profile: &Profile, graph: &Graph) -> Vec<(String, String, Option<i64>)> {
+    let name = |row: u32| graph.nodes[row as usize].symbol.label(profile).to_owned();
+    let mut edges: Vec<_> = graph.edges.iter().map(|e| (name(e.from), name(e.to), e.total)).collect();
+    edges.sort();
+    edges
+}
+
+/// The graph's edges are what `print_callers` and `print_callees` print, around a function, too.
+#[test]
+fn the_dependency_graph_shows_the_recorded_calls() {
+    let profile = Arc::new(sample("pstats/recursion-py311.prof"));
+    let subject = Subject { run: 1, revision: 0, profile: profile.clone() };
+    let engine = Engine::inline();
+    let a = profile.functions.ids().find(|&f| profile.function_name(f) == "a").expect("a");
+    let (scope, metric, range) = (Scope::default(), MetricId(0), None);
+    for around in [None, Some(a)] {
+        let query = Calling { scope: scope.clone(), metric, range, around };
+        let graph = engine.now(&subject, &query, &Job::new()).expect("not cancelled");
+        let edges = drawn(&profile, &graph);
+        for (caller, callee, total) in [("main", "a", 10_377_523), ("b", "a", 5_019_881)] {
+            assert!(edges.contains(&(caller.into(), callee.into(), Some(total))), "{caller} {edges:?}");
+        }
+        let query = Callers { scope: scope.clone(), metric, range, function: a, reach: Reach::Direct };
+        let list = engine.now(&subject, &query, &Job::new()).expect("not cancelled");
+        for side in [&list.callers, &list.callees] {
+            assert!(side.iter().all(|n| edges.iter().any(|e| e.2 == n.total)), "{side:?}");
+        }
+    }
+    let profile = Arc::new(sample("callgrind/gzip.callgrind.out"));
+    let subject = Subject { run: 2, revision: 0, profile: profile.clone() };
+    let query = Calling { scope, metric, range, around: None };
+    let graph = engine.now(&subject, &query, &Job::new()).expect("not cancelled");
+    for (name, total) in [("0x0000000000004290", 687_529), ("0x0000000000004710", 1_879_004)] {
+        let node = graph.nodes.iter().find(|n| n.symbol.label(&profile) == name).expect("the function");
+        assert_eq!(node.total, total, "{name}");
+    }
+    assert_eq!(graph.sum, 2_056_725);
 }

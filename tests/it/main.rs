@@ -6,4 +6,5 @@ mod command;
 mod graphs;
 mod journal;
 mod layers;
+mod service;
 mod support;

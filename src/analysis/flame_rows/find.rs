@@ -28,9 +28,11 @@ impl FlameRows {
     /// The place of a span: itself in time order, its path in the merged tree.
     #[must_use]
     pub fn find_span(&self, track: TrackId, row: u32) -> Option<BoxAt> {
-        if let Numbers::Tree(costs) = &self.numbers {
-            let nodes = costs.tree.tracks.iter().find(|t| t.track == track)?;
-            return self.find_node(*nodes.spans.get(row as usize)?);
+        if let Numbers::Trees(trees) = &self.numbers {
+            return (0..).zip(trees).find_map(|(group, costs)| {
+                let nodes = costs.tree.tracks.iter().find(|t| t.track == track)?;
+                self.find_node(group, *nodes.spans.get(row as usize)?)
+            });
         }
         let span = *self.profile.tracks.get(track.index())?.spans.rows.get(row as usize)?;
         let group = self.groups.iter().find(|g| g.of == GroupOf::Track(track))?;
@@ -47,13 +49,17 @@ impl FlameRows {
     /// The place of a call path in the merged tree.
     #[must_use]
     pub fn find_path(&self, path: &[FunctionId]) -> Option<BoxAt> {
-        let Numbers::Tree(costs) = &self.numbers else { return None };
-        self.find_node(costs.tree.find(path, &self.profile.functions)?)
+        let Numbers::Trees(trees) = &self.numbers else { return None };
+        (0..)
+            .zip(trees)
+            .find_map(|(group, costs)| self.find_node(group, costs.tree.find(path, &self.profile.functions)?))
     }
 
-    fn find_node(&self, node: u32) -> Option<BoxAt> {
-        let Numbers::Tree(costs) = &self.numbers else { return None };
-        let row = costs.tree.nodes.get(node as usize)?.depth;
+    fn find_node(&self, group: u32, node: u32) -> Option<BoxAt> {
+        let Numbers::Trees(trees) = &self.numbers else { return None };
+        let depth = trees.get(group as usize)?.tree.nodes.get(node as usize)?.depth;
+        let rows = &self.groups.get(group as usize)?.rows;
+        let row = rows.start.checked_add(depth).filter(|row| rows.contains(row))?;
         let here = *self.rows.get(row as usize)?;
         let leaves = &self.leaves[here.at as usize..(here.at + here.len) as usize];
         let index = leaves.iter().position(|leaf| leaf.id == node)?;

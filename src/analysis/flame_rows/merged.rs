@@ -7,9 +7,10 @@ use rustc_hash::FxHashMap;
 use super::{Axis, FlameRows, GroupOf, Kind, Leaf, Numbers, Who};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
+use crate::analysis::scope::Scope;
 use crate::analysis::tree_costs::{Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
-use crate::model::Profile;
+use crate::model::{Profile, TrackId};
 use crate::query::{Context, Query};
 
 /// How siblings stand.
@@ -28,30 +29,33 @@ pub struct Merged {
     pub costs: Costs,
     /// How siblings stand.
     pub order: MergedOrder,
+    /// A tree for each track, instead of one for all.
+    pub by_track: bool,
 }
+
+/// Most trees of a chart by track: those of the tracks with the most in them.
+const MOST_TRACKS: usize = 64;
 
 impl Query for Merged {
     type Output = FlameRows;
 
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
-        let costs = cx.get(&self.costs)?;
         let profile = cx.profile();
-        let tree = &costs.tree;
-        let mut out =
-            FlameRows::new(profile, &self.costs.scope, Axis::Cost(self.costs.metric), tree.basis.clone());
-        let parents: Vec<u32> = tree.nodes.iter().map(|n| n.parent).collect();
-        let symbols: Vec<Symbol> = tree.nodes.iter().map(|n| n.symbol).collect();
-        let rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;
-        finish(&mut out, GroupOf::Tree, rows);
-        out.sum = costs.sum;
-        if let Some(pruned) = tree.estimate.as_ref().map(|e| e.pruned).filter(|&p| p > 0) {
-            let paths = if pruned == 1 { "path" } else { "paths" };
-            out.notices.push(format!("{pruned} {paths} below 0.01 % of the whole not drawn"));
+        let scope = &self.costs.scope;
+        let tracks = if self.by_track { filled(scope, profile) } else { Vec::new() };
+        if tracks.len() < 2 {
+            let costs = cx.get(&self.costs)?;
+            return self.chart(cx, vec![(GroupOf::Tree, costs)], 0);
         }
-        out.notices.extend(below_zero(&costs));
-        out.numbers = Numbers::Tree(costs);
-        out.fold(cx.job())?;
-        Ok(out)
+        let mut most = tracks.clone();
+        most.sort_by_key(|&id| std::cmp::Reverse(rows_of(profile, id)));
+        most.truncate(MOST_TRACKS);
+        let mut parts = Vec::new();
+        for &id in tracks.iter().filter(|id| most.contains(id)) {
+            let scope = Scope { tracks: vec![id], ..scope.clone() };
+            parts.push((GroupOf::Track(id), cx.get(&Costs { scope, ..self.costs.clone() })?));
+        }
+        self.chart(cx, parts, tracks.len() - most.len())
     }
 
     fn weight(rows: &FlameRows) -> usize {
@@ -59,11 +63,57 @@ impl Query for Merged {
     }
 }
 
-/// Nodes without a positive total have no width.
-fn below_zero(costs: &TreeCosts) -> Option<String> {
-    let negative = costs.total.iter().filter(|&&t| t < 0).count();
-    let paths = if negative == 1 { "path" } else { "paths" };
-    (negative > 0).then(|| format!("{negative} {paths} with a total below 0 not drawn"))
+impl Merged {
+    /// Trees below each other, as groups.
+    fn chart(
+        &self,
+        cx: &Context<'_>,
+        parts: Vec<(GroupOf, Arc<TreeCosts>)>,
+        left_out: usize,
+    ) -> Result<FlameRows, Cancelled> {
+        let profile = cx.profile();
+        let basis = parts.first().map_or_else(|| profile.meta.basis.clone(), |(_, c)| c.tree.basis.clone());
+        let mut out = FlameRows::new(profile, &self.costs.scope, Axis::Cost(self.costs.metric), basis);
+        let (mut pruned, mut negative, mut trees) = (0, 0, Vec::new());
+        for (of, costs) in parts {
+            let tree = &costs.tree;
+            let parents: Vec<u32> = tree.nodes.iter().map(|n| n.parent).collect();
+            let symbols: Vec<Symbol> = tree.nodes.iter().map(|n| n.symbol).collect();
+            let rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;
+            out.sum = out.sum.saturating_add(costs.sum);
+            pruned += tree.estimate.as_ref().map_or(0, |e| e.pruned);
+            negative += costs.total.iter().filter(|&&t| t < 0).count() as u64;
+            // A track without cost in this metric or range has no rows, and would be a header only.
+            if !rows.is_empty() {
+                finish(&mut out, of, rows);
+                trees.push(costs);
+            }
+        }
+        let paths = |n: u64| format!("{n} {}", if n == 1 { "path" } else { "paths" });
+        if pruned > 0 {
+            out.notices.push(format!("{} below 0.01 % of the whole not drawn", paths(pruned)));
+        }
+        if negative > 0 {
+            // They have no width.
+            out.notices.push(format!("{} with a total below 0 not drawn", paths(negative)));
+        }
+        if left_out > 0 {
+            out.notices.push(format!("{left_out} tracks with the fewest spans and samples not drawn"));
+        }
+        out.numbers = Numbers::Trees(trees);
+        out.fold(cx.job())?;
+        Ok(out)
+    }
+}
+
+fn rows_of(profile: &Profile, id: TrackId) -> usize {
+    let track = profile.track(id);
+    track.spans.rows.len() + track.samples.len()
+}
+
+/// Tracks of work that hold anything.
+fn filled(scope: &Scope, profile: &Profile) -> Vec<TrackId> {
+    scope.work_tracks(profile).filter(|&id| rows_of(profile, id) > 0).collect()
 }
 
 /// Adds the rows as a group, and makes the chart as wide as its outermost boxes.

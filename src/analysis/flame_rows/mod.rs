@@ -24,10 +24,14 @@ pub use sandwich::Sandwich;
 pub use time::TimeOrder;
 pub use who::Who;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use self::level::{Leaf, LeafSlice};
+use super::path::{Symbol, hidden_label};
 use super::tree_costs::TreeCosts;
 use crate::model::{Basis, FunctionId, MetricId, Profile, StackId, TrackId};
 
@@ -102,8 +106,8 @@ struct NodeNumbers {
 enum Numbers {
     /// Spans and samples tell it themselves.
     None,
-    /// Ids are nodes of the tree.
-    Tree(Arc<TreeCosts>),
+    /// Ids are nodes of the tree of the group, by group.
+    Trees(Vec<Arc<TreeCosts>>),
     /// Ids are rows of these columns.
     Own(NodeNumbers),
 }
@@ -152,6 +156,8 @@ pub struct FlameRows {
     leaves: Vec<Leaf>,
     mips: Vec<mips::Levels>,
     numbers: Numbers,
+    /// How many calls are behind boxes of hidden frames, by place in `leaves`.
+    hidden: FxHashMap<u32, u32>,
     /// Groups, top to bottom; their row ranges cover all rows in order.
     pub groups: Vec<Group>,
     /// Where the chart starts, in units of the axis.
@@ -188,6 +194,7 @@ impl FlameRows {
             leaves: Vec::new(),
             mips: Vec::new(),
             numbers: Numbers::None,
+            hidden: FxHashMap::default(),
             groups: Vec::new(),
             start: 0,
             end: 0,
@@ -290,16 +297,42 @@ impl FlameRows {
         })
     }
 
+    /// The tree that the boxes of a row are nodes of.
+    fn tree_of(&self, row: u32) -> Option<&Arc<TreeCosts>> {
+        let Numbers::Trees(trees) = &self.numbers else { return None };
+        trees.get(self.rows.get(row as usize)?.group as usize)
+    }
+
+    /// What stands on a box: a name, or how many frames are hidden behind it.
+    #[must_use]
+    pub fn label(&self, at: BoxAt, who: Who) -> Cow<'_, str> {
+        if !who.is_hidden() {
+            return Cow::Borrowed(who.label(&self.profile));
+        }
+        let counted = match (self.origin(at), self.tree_of(at.row)) {
+            (Some(Origin::Node(node)), Some(costs)) => match costs.tree.nodes[node as usize].symbol {
+                Symbol::Hidden { frames, .. } => frames,
+                _ => 0,
+            },
+            (Some(Origin::Span(..) | Origin::Stack(_)), _) => {
+                let place = self.rows[at.row as usize].at + at.index;
+                self.hidden.get(&place).copied().unwrap_or(0)
+            }
+            _ => 0,
+        };
+        hidden_label(counted)
+    }
+
     /// Own cost, total and count of a box of a merged chart; `None` in time order.
     #[must_use]
     pub fn costs(&self, at: BoxAt) -> Option<BoxCosts> {
+        if let (Origin::Node(node), Some(costs)) = (self.origin(at)?, self.tree_of(at.row)) {
+            let i = node as usize;
+            let known = |column: &[u64]| column.get(i).copied();
+            let (calls, samples) = (known(&costs.calls), known(&costs.samples_total));
+            return Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples });
+        }
         match (self.origin(at)?, &self.numbers) {
-            (Origin::Node(node), Numbers::Tree(costs)) => {
-                let i = node as usize;
-                let known = |column: &[u64]| column.get(i).copied();
-                let (calls, samples) = (known(&costs.calls), known(&costs.samples_total));
-                Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples })
-            }
             (Origin::Merged(node), Numbers::Own(costs)) => {
                 let i = node as usize;
                 let known = |column: &[u64]| column.get(i).copied();
@@ -313,7 +346,7 @@ impl FlameRows {
     /// Functions from the root to the box; `None` where the box stands for several paths.
     #[must_use]
     pub fn path(&self, at: BoxAt) -> Option<Vec<FunctionId>> {
-        match (self.origin(at)?, &self.numbers) {
+        match (self.origin(at)?, self.tree_of(at.row)) {
             (Origin::Span(track, row), _) => {
                 let profile = &self.profile;
                 let function = |(t, r): (TrackId, u32)| profile.track(t).spans.rows[r as usize].function;
@@ -322,7 +355,7 @@ impl FlameRows {
                 Some(path)
             }
             (Origin::Stack(stack), _) => Some(self.profile.stack_functions(stack)),
-            (Origin::Node(node), Numbers::Tree(costs)) => Some(costs.tree.path(node)),
+            (Origin::Node(node), Some(costs)) => Some(costs.tree.path(node)),
             _ => None,
         }
     }
@@ -332,13 +365,14 @@ impl FlameRows {
     pub fn heap_bytes(&self) -> usize {
         let numbers = match &self.numbers {
             Numbers::Own(own) => own.own.len() * 32,
-            Numbers::None | Numbers::Tree(_) => 0,
+            Numbers::None | Numbers::Trees(_) => 0,
         };
         self.rows.len() * size_of::<Row>()
             + self.order.len() * 4
             + self.leaves.len() * size_of::<Leaf>()
             + self.mips.iter().map(mips::Levels::heap_bytes).sum::<usize>()
             + numbers
+            + self.hidden.len() * 12
     }
 
     /// Appends rows (top to bottom) of boxes as one group.

@@ -104,7 +104,7 @@ impl Trie {
         }
         let new = self.parents.len() as u32;
         self.parents.push(parent);
-        self.symbols.push(symbol);
+        self.symbols.push(symbol.uncounted());
         self.numbers.own.push(0);
         self.numbers.total.push(0);
         self.numbers.calls.extend(self.counted.0.then_some(0));

@@ -38,7 +38,7 @@ fn costs(scope: Scope) -> Costs {
 }
 
 fn merged(profile: &Arc<Profile>, order: MergedOrder) -> Arc<FlameRows> {
-    ask(profile, &Merged { costs: costs(Scope::default()), order })
+    ask(profile, &Merged { costs: costs(Scope::default()), order, by_track: false })
 }
 
 fn sandwich(profile: &Arc<Profile>, name: &str) -> Arc<FlameRows> {
@@ -206,6 +206,61 @@ fn a_million_deep_stack_and_one_that_alternates_are_no_problem() {
     assert_eq!(merged(&p, MergedOrder::Heaviest).len(), 300_000);
     let rows = sandwich(&p, "f");
     assert_eq!(rows.groups[0].rows.len(), 1, "the outermost f has no caller");
+}
+
+#[test]
+fn each_track_can_have_a_tree_of_its_own() {
+    let p = profile("[one];a 0 10; b 2 8;[worker];b 0 20; c 5 15;[idle]");
+    let query = |order| Merged { costs: costs(Scope::default()), order, by_track: true };
+    let rows = ask(&p, &query(MergedOrder::Heaviest));
+    assert_eq!(show(&rows), ["a 0-10", "b 0-6", "b 0-20", "c 0-10"]);
+    let tracks: Vec<_> = p.track_ids().filter(|&t| !p.track(t).spans.rows.is_empty()).collect();
+    let groups: Vec<_> = rows.groups.iter().map(|g| (g.of, g.rows.clone())).collect();
+    assert_eq!(groups, [(GroupOf::Track(tracks[0]), 0..2), (GroupOf::Track(tracks[1]), 2..4)]);
+    assert_eq!((rows.sum, rows.extent(), rows.tracks), (30, 20, 2), "shares are of all tracks");
+    let c = BoxAt { row: 3, index: 0 };
+    assert_eq!(rows.find_span(tracks[1], 1), Some(c));
+    assert_eq!(rows.path(c).unwrap(), [function(&p, "b"), function(&p, "c")]);
+    assert_eq!(rows.find_path(&[function(&p, "b")]), Some(BoxAt { row: 2, index: 0 }));
+    assert_eq!(rows.costs(c).unwrap().total, 10);
+    let one = profile("a 0 10; b 2 8");
+    assert_eq!(ask(&one, &query(MergedOrder::Name)).groups[0].of, GroupOf::Tree, "one track needs no header");
+}
+
+#[test]
+fn hidden_frames_are_counted_in_every_order() {
+    let mut b = ProfileBuilder::new("test");
+    let id = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+    let spans = [
+        ("run", 0, 100),
+        ("get~", 10, 90),
+        ("send~", 20, 80),
+        ("write~", 30, 40),
+        ("read~", 50, 75),
+        ("cb", 62, 70),
+    ];
+    for (name, start, end) in spans {
+        let file = if name.ends_with('~') { "/x/site-packages/httpx/client.py" } else { "app.py" };
+        let name = name.trim_end_matches('~');
+        let f = b.function(FunctionSpec { name, file, ..FunctionSpec::default() });
+        b.span(id, start, end, f, crate::model::ArgsRef::NONE);
+    }
+    let p = Arc::new(b.finish());
+    let scope = Scope { tracks: vec![], transforms: vec![Transform::HideLibraries] };
+    let labels = |rows: &FlameRows| {
+        let all = (0..rows.len() as u32).map(|row| {
+            let at = BoxAt { row, index: 0 };
+            rows.label(at, rows.get(at).unwrap().who).into_owned()
+        });
+        all.collect::<Vec<_>>()
+    };
+    let expected = ["run", "get", "[3 frames hidden]", "cb"];
+    assert_eq!(labels(&ask(&p, &TimeOrder(scope.clone()))), expected);
+    let by_track = false;
+    let merged = Merged { costs: costs(scope.clone()), order: MergedOrder::Heaviest, by_track };
+    assert_eq!(labels(&ask(&p, &merged)), expected);
+    let middle = Sandwich { costs: costs(scope), function: function(&p, "get") };
+    assert_eq!(labels(&ask(&p, &middle)), ["run", "get", "get", "[frames hidden]", "cb"]);
 }
 
 #[test]

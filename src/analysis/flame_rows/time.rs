@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::{Axis, FlameRows, GroupOf, Kind, Leaf, Row, Who};
+use crate::analysis::call_tree::{Growing, NO_NODE};
 use crate::analysis::path::{PathMapper, PathState, Symbol};
 use crate::analysis::scope::Scope;
 use crate::jobs::{Cancelled, Job};
@@ -37,7 +40,11 @@ impl Query for TimeOrder {
             }
             if track.samples.is_timed() {
                 let (rows, cut) = sample_rows(&track.samples, &stacks, cx.job())?;
+                let first = out.leaves.len();
                 out.push_leaves(GroupOf::Track(id), Kind::Stacks, rows);
+                let hidden = (first..).zip(&out.leaves[first..]).filter(|(_, leaf)| leaf.who.is_hidden());
+                let frames = hidden.map(|(place, leaf)| (place as u32, stacks.frames(leaf.id)));
+                out.hidden.extend(frames);
                 if let Some(depth) = cut {
                     let name = profile.track_label(id);
                     out.notices.push(format!("{name}: frames deeper than {depth} are not drawn"));
@@ -105,13 +112,14 @@ fn add_mapped_spans(
     scope: &Scope,
     job: &Job,
 ) -> Result<(), Cancelled> {
-    let mapper = PathMapper::new(&scope.transforms, &profile.functions);
+    let mapper = PathMapper::new(&scope.transforms, profile);
     let spans = &profile.track(id).spans;
     let root = mapper.root();
     for lane in &spans.lanes {
         let mut rows: Vec<Vec<Leaf>> = Vec::new();
         // Open spans: (depth in the lane, state, boxes at or above).
         let mut open: Vec<(u32, PathState, usize)> = Vec::new();
+        let mut hidden: FxHashMap<(usize, usize), u32> = FxHashMap::default();
         for row in lane.rows.clone() {
             if row % 65_536 == 0 {
                 job.checkpoint(u64::from(row), spans.rows.len() as u64)?;
@@ -134,10 +142,17 @@ fn add_mapped_spans(
                 rows[level].push(Leaf { start: span.start, end: span.end, who, id: row });
                 level += 1;
             }
+            if state.hidden && level > 0 {
+                *hidden.entry((level - 1, rows[level - 1].len() - 1)).or_default() += 1;
+            }
             open.push((span.depth, state, level));
         }
         if !rows.is_empty() {
+            let first = out.rows.len();
             out.push_leaves(GroupOf::Track(id), Kind::SpanLeaves, rows);
+            let place = |(level, index): (usize, usize)| out.rows[first + level].at + index as u32;
+            let counted: Vec<_> = hidden.into_iter().map(|(at, calls)| (place(at), calls)).collect();
+            out.hidden.extend(counted);
         }
     }
     Ok(())
@@ -154,6 +169,8 @@ struct StackMap {
     symbol: Vec<Symbol>,
     /// False for samples that a transform removes.
     alive: Vec<bool>,
+    /// How many functions are behind stacks of hidden frames.
+    hidden: FxHashMap<u32, u32>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -169,11 +186,13 @@ impl StackMap {
             level: Vec::with_capacity(n),
             symbol: Vec::with_capacity(n),
             alive: Vec::with_capacity(n),
+            hidden: FxHashMap::default(),
         };
-        let mapper = PathMapper::new(&scope.transforms, &profile.functions);
+        let mapper = PathMapper::new(&scope.transforms, profile);
         let root = mapper.root();
         let mapped = !scope.transforms.is_empty();
-        let mut states: Vec<PathState> = Vec::with_capacity(if mapped { n } else { 0 });
+        let mut states: Vec<(PathState, u32)> = Vec::with_capacity(if mapped { n } else { 0 });
+        let mut paths = Growing::default();
         for (i, stack) in rows.iter().enumerate() {
             if i % 65_536 == 0 {
                 job.checkpoint(i as u64, n as u64)?;
@@ -183,10 +202,13 @@ impl StackMap {
             let mut symbol = Some(Symbol::Function(function));
             let mut alive = true;
             if mapped {
-                let above = stack.parent.map_or(&root, |p| &states[p.index()]);
+                let (above, path) =
+                    stack.parent.map_or((&root, NO_NODE), |p| (&states[p.index()].0, states[p.index()].1));
                 let (state, made) = mapper.step(above, function);
                 (symbol, alive) = (made, state.alive);
-                states.push(state);
+                let path = made.map_or(path, |symbol| paths.child(path, symbol));
+                paths.note(path, &state, function);
+                states.push((state, path));
             }
             map.top.push(if symbol.is_some() { i as u32 } else { below });
             map.below.push(below);
@@ -194,7 +216,16 @@ impl StackMap {
             map.symbol.push(symbol.unwrap_or(Symbol::Function(function)));
             map.alive.push(alive);
         }
+        for (i, &(_, path)) in (0u32..).zip(&states) {
+            if let Some((Symbol::Hidden { frames, .. }, _)) = paths.nodes.get(path as usize) {
+                map.hidden.insert(i, *frames);
+            }
+        }
         Ok(map)
+    }
+
+    fn frames(&self, stack: u32) -> u32 {
+        self.hidden.get(&stack).copied().unwrap_or(0)
     }
 
     /// Makes `path` the boxes of `stack`, outermost first, and returns how many at its beginning are

@@ -11,7 +11,8 @@ impl Who {
     const MODULE: u32 = 1 << 31;
     const ERROR: u32 = 1 << 30;
     const UNFINISHED: u32 = 1 << 29;
-    const FUNCTION: u32 = Self::UNFINISHED - 1;
+    const HIDDEN: u32 = 1 << 28;
+    const FUNCTION: u32 = Self::HIDDEN - 1;
 
     /// A box of `function`.
     #[must_use]
@@ -23,7 +24,14 @@ impl Who {
     #[must_use]
     pub fn symbol(symbol: Symbol) -> Self {
         let who = Self::new(symbol.function());
-        if matches!(symbol, Symbol::Module(..)) { Self(who.0 | Self::MODULE) } else { who }
+        Self(
+            who.0
+                | match symbol {
+                    Symbol::Function(_) => 0,
+                    Symbol::Module(..) => Self::MODULE,
+                    Symbol::Hidden { .. } => Self::HIDDEN,
+                },
+        )
     }
 
     /// The same with the mark for `status`.
@@ -57,6 +65,12 @@ impl Who {
         self.0 & Self::MODULE != 0
     }
 
+    /// True for library frames that are not shown one by one.
+    #[must_use]
+    pub fn is_hidden(self) -> bool {
+        self.0 & Self::HIDDEN != 0
+    }
+
     /// True when it (or one of the boxes folded into it) ended with an error.
     #[must_use]
     pub fn is_error(self) -> bool {
@@ -69,9 +83,12 @@ impl Who {
         self.0 & Self::UNFINISHED != 0
     }
 
-    /// What stands on the box.
+    /// What stands on the box; how many frames are hidden is told by [`super::FlameRows::label`].
     #[must_use]
     pub fn label(self, profile: &Profile) -> &str {
+        if self.is_hidden() {
+            return "[frames hidden]";
+        }
         let function = profile.functions.get(self.function());
         profile.text(if self.is_module() { function.module } else { function.name })
     }

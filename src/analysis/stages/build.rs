@@ -12,8 +12,10 @@ use crate::analysis::scope::TimeRange;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{NO_ROW, Profile, Span, SpanTable, TrackId, TrackKind};
 
-/// Most stages of the level that is chosen when nobody chooses one.
+/// Most stages of a track at the level that is chosen when nobody chooses one …
 const OVERLOOKED: usize = 160;
+/// … and of all tracks together.
+const ALL_OVERLOOKED: usize = 4000;
 /// Deepest level.
 const DEEPEST: u32 = 24;
 /// Most stages of a graph.
@@ -33,17 +35,26 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
     let has_spans = |id: &TrackId| !profile.track(*id).spans.rows.is_empty();
     let tracks: Vec<TrackId> = query.scope.work_tracks(profile).filter(has_spans).collect();
     let forest = Forest::new(profile, &tracks, query.range);
-    let (level, deepest) = forest.level(query.level, job)?;
+    let budget = (ALL_OVERLOOKED / tracks.len().max(1)).clamp(8, OVERLOOKED);
+    let mut levels: FxHashMap<TrackId, u32> = FxHashMap::default();
+    let mut deepest = 0;
+    for &track in &tracks {
+        let (level, deep) = forest.level(track, query.level, budget, job)?;
+        levels.insert(track, level);
+        deepest = deepest.max(deep);
+    }
+    let level = levels.values().copied().max().unwrap_or(0);
     let bounds = query.range.or_else(|| profile.time_bounds()).unwrap_or_default();
     let mut builder = Builder {
         forest: &forest,
-        level,
+        level: 0,
         least: (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1),
         stages: Vec::new(),
         net: Net::default(),
         left_out: 0,
     };
     for &track in &tracks {
+        builder.level = levels.get(&track).copied().unwrap_or(0);
         builder.track(track, job)?;
     }
     let Builder { mut stages, mut net, left_out, .. } = builder;
@@ -57,7 +68,6 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
 /// Spans with what they called, wherever that ran.
 struct Forest<'a> {
     profile: &'a Profile,
-    tracks: Vec<TrackId>,
     range: TimeRange,
     /// First row after each subtree, per track.
     ends: FxHashMap<TrackId, Vec<u32>>,
@@ -76,7 +86,7 @@ impl<'a> Forest<'a> {
             }
         }
         let ends = tracks.iter().map(|&id| (id, profile.track(id).spans.subtree_ends())).collect();
-        Self { profile, tracks: tracks.to_vec(), range, ends, callees, called }
+        Self { profile, range, ends, callees, called }
     }
 
     fn spans(&self, track: TrackId) -> &SpanTable {
@@ -122,12 +132,17 @@ impl<'a> Forest<'a> {
             .collect()
     }
 
-    /// The level to show and the deepest one.
-    fn level(&self, wanted: Option<u32>, job: &Job) -> Result<(u32, u32), Cancelled> {
+    /// The level to show of what was called from a track, and the deepest one.
+    fn level(
+        &self,
+        track: TrackId,
+        wanted: Option<u32>,
+        budget: usize,
+        job: &Job,
+    ) -> Result<(u32, u32), Cancelled> {
         // Stages that a level adds, and those that all deeper levels keep.
         let (mut at, mut leaves) = ([0usize; DEEPEST as usize + 1], [0usize; DEEPEST as usize + 1]);
-        let mut open: Vec<(Place, u32)> =
-            self.tracks.iter().flat_map(|&t| self.roots(t)).map(|place| (place, 0)).collect();
+        let mut open: Vec<(Place, u32)> = self.roots(track).into_iter().map(|place| (place, 0)).collect();
         let mut seen = 0u64;
         while let Some((place, depth)) = open.pop() {
             seen += 1;
@@ -152,7 +167,7 @@ impl<'a> Forest<'a> {
         for depth in 0..=deepest {
             let stages = kept + at[depth as usize];
             // A single stage that holds everything says nothing.
-            if stages <= OVERLOOKED || fewer < 2 {
+            if stages <= budget || fewer < 2 {
                 level = depth;
                 fewer = stages;
             }
@@ -188,6 +203,7 @@ type Running = BinaryHeap<Reverse<(i64, u32, u32)>>;
 
 struct Builder<'a> {
     forest: &'a Forest<'a>,
+    /// That of the track at hand.
     level: u32,
     least: i64,
     stages: Vec<Stage>,

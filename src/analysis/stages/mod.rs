@@ -12,7 +12,7 @@
 mod build;
 mod net;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod what_if;
 
 pub use what_if::{Change, Estimate, Gain, Gains, Outcome, WhatIf};
@@ -126,7 +126,8 @@ pub struct StageGraph {
     pub start: i64,
     /// End of the last one, ns.
     pub end: i64,
-    /// The level that is shown: spans with so many callers are stages as a whole.
+    /// The deepest level that is shown: spans with so many callers are stages as a whole. Unless it was chosen,
+    /// each track has its own.
     pub level: u32,
     /// Deepest level there is.
     pub deepest: u32,
@@ -180,8 +181,8 @@ pub struct Stages {
     pub scope: Scope,
     /// Only what touches this time.
     pub range: TimeRange,
-    /// Spans with so many callers are stages as a whole; `None` for the deepest level that still can be
-    /// overlooked.
+    /// Spans with so many callers are stages as a whole; `None` for the deepest level of each track
+    /// that still can be overlooked.
     pub level: Option<u32>,
 }
 

@@ -125,6 +125,8 @@ fn the_pipeline_without_its_unnecessary_step_takes_eleven_seconds() {
     assert_eq!((post.start, post.end, post.id.part), (8 * S, 9 * S, 1), "its own stretch");
     assert_eq!(total(&s, &[(useless.id, Change::Beside(post.id))]), 11 * S);
     let model = stage(&s, &g, "process_request_with_llm");
+    let hidden = [(post.id, Change::Beside(model.id))];
+    assert_eq!(total(&s, &hidden), 11 * S, "what comes after both still waits for both");
     let both = [(useless.id, Change::Beside(model.id)), (model.id, Change::Scale(0))];
     assert_eq!(total(&s, &both), 8 * S);
     let gains = ask(&s, &Gains { graph: Stages::default(), most: 20 });
@@ -161,6 +163,23 @@ fn levels_fold_what_is_below() {
     assert_eq!((at(0).stages.len(), at(1).stages.len(), at(2).stages.len(), at(9).level), (1, 1, 6, 3));
     assert_eq!(at(2).total(), 12 * S);
     assert_eq!(graph(&s).deepest, 3);
+}
+
+#[test]
+fn each_track_has_a_level_that_can_be_overlooked() {
+    let mut t = Trace::new();
+    let (cpu, gpu) = (t.track("cpu", TrackKind::Thread), t.track("gpu", TrackKind::GpuStream));
+    let main = t.span(cpu, "main", 0, 1000, None);
+    for i in 0..3 {
+        t.span(cpu, "step", i * 300, i * 300 + 200, Some(main));
+    }
+    for i in 0..500 {
+        t.span(gpu, "kernel", i * 2, i * 2 + 1, None);
+    }
+    let s = t.done();
+    let g = graph(&s);
+    assert_eq!(g.stages.iter().filter(|x| name(&s, x) == "step").count(), 3);
+    assert_eq!(g.stages.iter().filter(|x| name(&s, x) == "kernel").count(), 500);
 }
 
 /// a, then b and c at the same time in other tasks, then d.

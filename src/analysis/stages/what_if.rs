@@ -150,17 +150,18 @@ pub fn outcome(graph: &StageGraph, what_if: &WhatIf) -> Outcome {
 }
 
 impl super::net::Net {
-    /// Lets the later of two stages wait for what the earlier one starts with, and for nothing else.
+    /// Lets the later of two stages start with the earlier one. What it waited for it no longer waits for, but
+    /// what comes after it still does: so that moves to its end.
     fn start_together(&mut self, a: u32, b: u32) {
-        let start = |stage: u32| self.of_stage[stage as usize].0;
-        let time = |stage: u32| self.events[start(stage) as usize].time;
-        let (earlier, later) = if time(a) <= time(b) { (start(a), start(b)) } else { (start(b), start(a)) };
+        let start = |stage: u32| self.events[self.of_stage[stage as usize].0 as usize].time;
+        let (earlier, later) = if start(a) <= start(b) { (a, b) } else { (b, a) };
+        let (from, (to, end)) = (self.of_stage[earlier as usize].0, self.of_stage[later as usize]);
         if earlier == later {
             return;
         }
-        self.arrows.retain(|arrow| arrow.to != later);
-        self.arrows.push(Arrow { from: earlier, to: later, delay: 0, of: NONE, link: false });
-        self.events[later as usize].gap = 0;
+        self.arrows.iter_mut().filter(|arrow| arrow.to == to).for_each(|arrow| arrow.to = end);
+        self.arrows.push(Arrow { from, to, delay: 0, of: NONE, link: false });
+        self.events[to as usize].gap = 0;
     }
 }
 

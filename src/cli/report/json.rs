@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Report, Row};
 use crate::analysis::overview::{Distribution, RequestFigures};
-use crate::model::{Basis, Profile, Request};
+use crate::model::{Basis, Finding, Profile, Request};
 
 pub(super) fn render(report: &Report) -> String {
     let value = object(report);
@@ -47,6 +47,7 @@ fn object(report: &Report) -> Value {
         "events": p.instants.len(),
         "links": p.links.len(),
         "requests": p.requests.rows.len(),
+        "findings": p.findings.iter().map(|f| finding(p, f)).collect::<Vec<_>>(),
         "warnings": p.warnings.iter().map(|w| json!({
             "kind": w.kind, "count": w.count, "first": (!w.first.is_empty()).then_some(&w.first),
         })).collect::<Vec<_>>(),
@@ -73,6 +74,7 @@ fn object(report: &Report) -> Value {
         })).collect::<Vec<_>>(),
         "request_figures": report.overview.requests.as_ref().map(figures),
         "request_rows": p.requests.rows.iter().map(|r| request(p, r)).collect::<Vec<_>>(),
+        "critical_path": super::critical::json(report),
         "function_count": report.functions,
         "functions": report.rows.iter().map(|r| function(p, r)).collect::<Vec<_>>(),
     })
@@ -117,8 +119,25 @@ fn figures(f: &RequestFigures) -> Value {
     })
 }
 
+fn finding(p: &Profile, f: &Finding) -> Value {
+    let span = f.span(p).map(|(track, row)| {
+        let span = p.track(track).spans.rows[row as usize];
+        json!({ "name": p.function_name(span.function), "start_ns": span.start, "end_ns": span.end })
+    });
+    json!({
+        "kind": p.text(f.kind),
+        "severity": f.severity,
+        "text": p.text(f.text),
+        "request": f.request.and_then(|id| p.requests.get(id)).map(|r| p.text(r.name)),
+        "track": f.track.map(|t| p.track_label(t)),
+        "span": span,
+        "time_ns": f.time,
+    })
+}
+
 fn request(p: &Profile, r: &Request) -> Value {
     let t = &r.tokens;
+    let text = |id| Some(p.text(id)).filter(|t| !t.is_empty());
     json!({
         "name": p.text(r.name),
         "model": p.text(r.model),
@@ -136,6 +155,10 @@ fn request(p: &Profile, r: &Request) -> Value {
         "cost_nano_dollars": r.cost_nano_dollars,
         "kv_cache_bytes": r.kv_cache_bytes,
         "outcome": r.outcome,
+        "cache": r.cache,
+        "batch": r.batch,
         "error": (!p.text(r.error).is_empty()).then(|| p.text(r.error)),
+        "prompt": text(r.prompt),
+        "completion": text(r.completion),
     })
 }

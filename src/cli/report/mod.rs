@@ -1,5 +1,7 @@
 //! `inferscope report`: what is in a profile, for people and for programs.
 
+mod critical;
+mod csv;
 mod json;
 mod text;
 
@@ -8,12 +10,16 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, open, print};
+use super::{Failure, RelativeArg, metric_of, open, print};
 use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{FunctionTable, Functions, Scope};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Calls, FunctionId, MetricId, Profile};
 use crate::query::{Engine, Subject};
+
+/// Stages of which the gain is computed.
+const MOST_GAINS: usize = 24;
 
 /// How functions are sorted. The names are pstats'; each sorts as pstats does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,9 +62,12 @@ pub(super) struct ReportArgs {
     /// Print at most N functions [default: 20 in text, all in JSON].
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// Show costs in this metric [default: the first one of the profile].
+    /// Show costs in this metric: a key, or a formula such as 'Ir + 10*Bm' [default: the first one].
     #[arg(long, value_name = "METRIC")]
     metric: Option<String>,
+    /// What percentages are a share of.
+    #[arg(long, value_name = "WHOLE", default_value = "total")]
+    relative: RelativeArg,
 }
 
 /// One function with the costs of all metrics.
@@ -80,38 +89,54 @@ pub(super) struct Report {
     rows: Vec<Row>,
     /// Number of functions before `--top` cut them.
     functions: usize,
+    /// Stages and what dropping them would save, where there are tasks, streams or links.
+    stages: Option<(Arc<StageGraph>, Arc<Vec<Gain>>)>,
+    /// What percentages of the tree are a share of.
+    relative: RelativeArg,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
-    let profile = Arc::new(open(&args.file)?);
-    let metric = match &args.metric {
-        None => MetricId::default(),
-        Some(key) => profile.metric_by_key(key).ok_or_else(|| {
-            let known: Vec<_> = profile.metrics.iter().map(|m| m.key.as_str()).collect();
-            Failure::new(format!(
-                "{}: has no metric «{key}»: it has {}",
-                args.file.display(),
-                if known.is_empty() { "none".into() } else { known.join(", ") }
-            ))
-        })?,
-    };
-    let text = render(profile, metric, args.sort, args.top, args.json)
-        .map_err(|Cancelled| Failure::new("cancelled"))?;
+    let mut profile = open(&args.file)?;
+    let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
+    let profile = Arc::new(profile);
+    let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };
+    let text = render(profile, &shown).map_err(|Cancelled| Failure::new("cancelled"))?;
     print(&text)
 }
 
 /// The text report of a profile, as `report` prints it.
 pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
-    render(profile, MetricId::default(), SortKey::Own, None, false)
+    let shown = Shown {
+        metric: MetricId::default(),
+        sort: SortKey::Own,
+        top: None,
+        json: false,
+        relative: RelativeArg::Total,
+    };
+    render(profile, &shown)
 }
 
-fn render(
-    profile: Arc<Profile>,
+/// All functions with their costs in every metric, as comma-separated values.
+pub(super) fn csv_of(profile: Profile) -> Result<String, Cancelled> {
+    let profile = Arc::new(profile);
+    let engine = Engine::inline();
+    let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+    let mut rows = rows(&profile, &engine, &subject, &Job::new())?;
+    sort_rows(&mut rows, &profile, MetricId::default(), SortKey::Own);
+    Ok(csv::render(&profile, &rows))
+}
+
+/// What a report is asked to show.
+struct Shown {
     metric: MetricId,
     sort: SortKey,
     top: Option<usize>,
     json: bool,
-) -> Result<String, Cancelled> {
+    relative: RelativeArg,
+}
+
+fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
+    let Shown { metric, sort, top, json, relative } = *shown;
     let engine = Engine::inline();
     let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
     let job = Job::new();
@@ -122,7 +147,14 @@ fn render(
     if let Some(top) = top.or((!json).then_some(20)) {
         rows.truncate(top);
     }
-    let report = Report { profile, engine, subject, overview, metric, rows, functions };
+    let stages = if stages::has_stages(&profile) {
+        let graph = Stages::default();
+        let gains = engine.now(&subject, &Gains { graph: graph.clone(), most: MOST_GAINS }, &job)?;
+        Some((engine.now(&subject, &graph, &job)?, gains))
+    } else {
+        None
+    };
+    let report = Report { profile, engine, subject, overview, metric, rows, functions, stages, relative };
     Ok(if json { json::render(&report) } else { text::render(&report)? })
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
+use super::super::RelativeArg;
 use super::Report;
+use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::analysis::tree_rows::heaviest_path;
 use crate::analysis::{Costs, Scope, TreeCosts};
@@ -18,11 +20,13 @@ const TREE_LINES: usize = 40;
 pub(super) fn render(report: &Report) -> Result<String, Cancelled> {
     let mut out = String::new();
     header(&mut out, report);
+    findings(&mut out, &report.profile);
     phases(&mut out, report);
     report.profile.meta.tables.iter().for_each(|t| table(&mut out, t));
     if let Some(figures) = &report.overview.requests {
         requests(&mut out, figures);
     }
+    super::critical::text(&mut out, report);
     memory(&mut out, report);
     functions(&mut out, report);
     tree(&mut out, report)?;
@@ -74,6 +78,26 @@ fn header(out: &mut String, report: &Report) {
     let counts: Vec<_> =
         counts.iter().filter(|c| c.0 > 0).map(|c| format::counted(c.0 as i64, c.1, c.2)).collect();
     line(out, "Contents", &counts.join(", "));
+}
+
+/// Most findings of one kind that are printed.
+const MOST_OF_A_KIND: usize = 3;
+
+fn findings(out: &mut String, p: &Profile) {
+    if p.findings.is_empty() {
+        return;
+    }
+    section(out, "Findings");
+    for (i, finding) in p.findings.iter().enumerate() {
+        let before = p.findings[..i].iter().filter(|f| f.kind == finding.kind).count();
+        if before < MOST_OF_A_KIND {
+            let (kind, text) = (p.text(finding.kind), p.text(finding.text));
+            let _ = writeln!(out, "  {:<8} {kind}: {text}", format!("{:?}", finding.severity).to_lowercase());
+        } else if before == MOST_OF_A_KIND {
+            let all = p.findings.iter().filter(|f| f.kind == finding.kind).count();
+            let _ = writeln!(out, "  {:<8} … {} more of this kind", "", all - before);
+        }
+    }
 }
 
 fn phases(out: &mut String, report: &Report) {
@@ -182,17 +206,26 @@ fn functions(out: &mut String, report: &Report) {
     let p = &*report.profile;
     let Some(metric) = p.metrics.get(report.metric.index()) else { return };
     let i = report.metric.index();
-    section(out, &format!("Functions ({} of {})", report.rows.len(), report.functions));
     let own = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].0).max().unwrap_or(0));
     let total = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].1).max().unwrap_or(0));
     let whole = report.overview.totals.get(i).map_or(0, |t| t.1);
+    let of = match report.relative {
+        RelativeArg::None => String::new(),
+        _ => format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole)),
+    };
+    section(out, &format!("Functions ({} of {}){of}", report.rows.len(), report.functions));
+    let percent = |cost: i64| match report.relative {
+        RelativeArg::None => String::new(),
+        _ if whole > 0 => format::percent(cost as f64 / whole as f64),
+        _ => format::UNKNOWN.into(),
+    };
     let sampled = report.rows.iter().any(|r| r.samples.is_some());
     let _ = writeln!(
         out,
         "  {:>16} {:>12} {:>8} {:>12}  function",
         if sampled { "samples" } else { "calls" },
         format!("self {}", own.suffix()).trim_end(),
-        "self %",
+        if report.relative == RelativeArg::None { "" } else { "self %" },
         format!("total {}", total.suffix()).trim_end(),
     );
     for row in &report.rows {
@@ -203,7 +236,7 @@ fn functions(out: &mut String, report: &Report) {
             (None, None) => format::UNKNOWN.to_owned(),
         };
         let (o, t) = row.costs[i];
-        let share = if whole > 0 { format::percent(o as f64 / whole as f64) } else { format::UNKNOWN.into() };
+        let share = percent(o);
         let _ = writeln!(
             out,
             "  {calls:>16} {:>12} {share:>8} {:>12}  {}",
@@ -226,7 +259,12 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
         Basis::Estimated(why) => format!("Call tree, estimated: {why}"),
         _ => "Call tree".to_owned(),
     };
-    section(out, &title);
+    let of = match report.relative {
+        RelativeArg::None => String::new(),
+        RelativeArg::Total => format!(", % of {}", format::cost(metric.unit, costs.sum)),
+        RelativeArg::Parent => ", % of the caller's total (of a root: of all)".to_owned(),
+    };
+    section(out, &format!("{title}{of}"));
     let whole = costs.sum.max(1) as f64;
     let nodes = &costs.tree.nodes;
     let mut shown = pick_nodes(&costs, whole);
@@ -239,7 +277,7 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
             out,
             "  {:>10} {:>7}  {indent}{}",
             format::cost(metric.unit, costs.total[i]),
-            format::percent(costs.total[i] as f64 / whole),
+            share_in_tree(report.relative, &costs, i),
             p.function_name(nodes[i].symbol.function())
         );
     }
@@ -247,6 +285,18 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
         let _ = writeln!(out, "  … {} smaller or deeper", format::counted(hidden as i64, "path", "paths"));
     }
     Ok(())
+}
+
+fn share_in_tree(relative: RelativeArg, costs: &TreeCosts, i: usize) -> String {
+    let whole = match relative {
+        RelativeArg::None => return String::new(),
+        RelativeArg::Total => costs.sum,
+        RelativeArg::Parent => match costs.tree.nodes[i].parent {
+            NO_NODE => costs.sum,
+            parent => costs.total[parent as usize],
+        },
+    };
+    if whole == 0 { format::UNKNOWN.into() } else { format::percent(costs.total[i] as f64 / whole as f64) }
 }
 
 /// The heaviest path and then the largest nodes, each with all its callers.

@@ -1,6 +1,6 @@
 //! Turns events into a profile while they are still being written.
 //!
-//! [`Assembler::feed`] reads what is new, once. [`Assembler::snapshot`] freezes a copy in which spans
+//! [`Assembler::feed`] reads what is new, once. [`Assembler::snapshot`] gives a copy in which spans
 //! that still run are drawn to the present. [`Assembler::finish`] ends the recording.
 //!
 //! `tracing` does not say whether a span is a function call, an async task or an operation that is
@@ -32,8 +32,8 @@ use super::sink::{self, Cold, Field, Fields};
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
 use crate::model::{
-    ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, TrackId,
-    TrackKind, TrackSpec, Unit, Value,
+    ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, RequestId,
+    TrackId, TrackKind, TrackSpec, Unit, Value,
 };
 use places::{Pending, Place};
 use spans::Live;
@@ -93,6 +93,9 @@ pub(super) struct Assembler {
     pending: Vec<Pending>,
     closing: Vec<u32>,
     requests: Vec<RequestRow>,
+    /// Rows of requests in the builder, by their numbers.
+    request_ids: FxHashMap<u64, RequestId>,
+    findings: Vec<places::Found>,
     next_uid: u32,
     /// Enter–exit pairs so far, for the recorder's own cost.
     entered: u64,
@@ -124,6 +127,8 @@ impl Assembler {
             pending: Vec::new(),
             closing: Vec::new(),
             requests: Vec::new(),
+            request_ids: FxHashMap::default(),
+            findings: Vec::new(),
             next_uid: 0,
             entered: 0,
             strangers: 0,
@@ -159,7 +164,7 @@ impl Assembler {
         for row in rows {
             let track = self.request_track(&row);
             let request = row.to_model(&mut self.builder, &self.scale, track);
-            self.builder.request(request);
+            self.request_ids.insert(row.number, self.builder.request(request));
         }
     }
 
@@ -181,6 +186,9 @@ impl Assembler {
             Cold::Log { span, thread, ticks, metadata, message, fields } => {
                 self.log((span, thread), self.scale.ns(ticks), metadata, &message, fields);
             }
+            Cold::Finding { kind, severity, text, request, span, thread, ticks } => {
+                self.found((span, thread), self.scale.ns(ticks), (&kind, severity, &text), request);
+            }
             Cold::Count { name, unit, ticks, value } => self.count(name, unit, self.scale.ns(ticks), value),
         }
     }
@@ -198,8 +206,8 @@ impl Assembler {
         builder.point(counter, time, value);
     }
 
-    /// A frozen copy of everything so far.
-    pub(super) fn snapshot(&mut self, mut meta: Meta) -> Profile {
+    /// A copy of everything so far, to be frozen.
+    pub(super) fn snapshot(&mut self, mut meta: Meta) -> ProfileBuilder {
         let now = self.scale.now();
         let running = self.running(false);
         meta.duration = Some(now);
@@ -207,7 +215,7 @@ impl Assembler {
         let mut builder = self.builder.clone();
         builder.meta = meta;
         self.draw_open(&mut builder, &running, &requests, now);
-        builder.finish()
+        builder
     }
 
     /// Adds what still runs to `builder`, up to `now`: spans, what waits for their tracks, requests.
@@ -225,10 +233,12 @@ impl Assembler {
         for pending in &self.pending {
             self.point(builder, pending, &placed);
         }
+        let mut ids = FxHashMap::default();
         for (track, row) in requests {
             let request = row.to_model(builder, &self.scale, *track);
-            builder.request(request);
+            ids.insert(row.number, builder.request(request));
         }
+        self.add_findings(builder, &ids, &placed);
     }
 
     /// Adds what another profiler measured of the work. `shift`: ns from our origin to its own, by the clock on

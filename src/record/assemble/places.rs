@@ -4,12 +4,26 @@ use rustc_hash::FxHashMap;
 use tracing_core::{Level, Metadata};
 
 use super::{Assembler, args};
-use crate::model::{ArgsRef, Instant, Link, ProfileBuilder, Severity, StringId, TrackId};
+use crate::model::{ArgsRef, Finding, Instant, Link, ProfileBuilder, RequestId, Severity, StringId, TrackId};
 use crate::record::sink::{Field, Fields};
 
 /// The track of a span.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place(pub(super) TrackId);
+
+/// A finding; its request and its span may not have ended yet.
+pub(super) struct Found {
+    kind: StringId,
+    severity: Severity,
+    text: StringId,
+    request: Option<u64>,
+    /// The span, and the track of the thread for when that has none.
+    place: (Option<u32>, TrackId),
+    time: i64,
+}
+
+/// Findings that are kept: nobody reads more.
+const MOST_FINDINGS: usize = 1000;
 
 /// Waits for the tracks of the spans that it names.
 pub(super) enum Pending {
@@ -71,6 +85,45 @@ impl Assembler {
                 self.pending.push(Pending::Log { span, fallback, time, name, args, severity });
             }
             None => self.builder.instant(Instant { time, track: Some(fallback), name, args, severity }),
+        }
+    }
+
+    pub(super) fn found(
+        &mut self,
+        (span, thread): (Option<u64>, u32),
+        time: i64,
+        (kind, severity, text): (&str, Severity, &str),
+        request: Option<u64>,
+    ) {
+        if self.findings.len() >= MOST_FINDINGS {
+            self.builder.warn("further findings (not kept)", kind);
+            return;
+        }
+        let uid = span.and_then(|id| self.latest(id)).map(|(uid, _)| uid);
+        uid.into_iter().for_each(|uid| self.mark_pointed_at(uid));
+        let place = (uid, self.thread(thread).track);
+        let (kind, text) = (self.builder.string(kind), self.builder.string(text));
+        self.findings.push(Found { kind, severity, text, request, place, time });
+    }
+
+    pub(super) fn add_findings(
+        &self,
+        builder: &mut ProfileBuilder,
+        requests: &FxHashMap<u64, RequestId>,
+        running: &FxHashMap<u32, Place>,
+    ) {
+        for found in &self.findings {
+            let (uid, fallback) = found.place;
+            let place = uid.and_then(|uid| self.places.get(&uid).or_else(|| running.get(&uid)));
+            let request = found.request.and_then(|n| self.request_ids.get(&n).or_else(|| requests.get(&n)));
+            builder.finding(Finding {
+                kind: found.kind,
+                severity: found.severity,
+                text: found.text,
+                request: request.copied(),
+                track: Some(place.map_or(fallback, |p| p.0)),
+                time: Some(found.time),
+            });
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::field::Empty;
 use tracing::{Span, debug_span, info_span, trace_span};
 
-use super::forward::{KvCache, Llama};
+use super::forward::{KvCache, Llama, Part};
 use super::gguf::{Gguf, Source, better_format};
 use super::sampling::{Pcg32, choose};
 use super::tokens::Tokens;
@@ -57,7 +57,7 @@ pub struct Answer {
     pub tokens: Vec<u32>,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
-    /// Time that reading the prompt took.
+    /// Time that reading the prompt took, together with those of its company.
     pub prefill: Duration,
     /// Time from the first token to the last one.
     pub decode: Duration,
@@ -148,20 +148,49 @@ impl Model {
         self.llama.weight_bytes
     }
 
+    /// One pass: chooses the next token of each sequence. A single one's is noted at `span`.
+    fn step(
+        &self,
+        sequences: &mut [Sequence<'_, '_>],
+        prefill: bool,
+        span: &Span,
+        held: &mut i64,
+        go_on: &dyn Fn() -> Result<(), LlmError>,
+    ) -> Result<(), LlmError> {
+        let alone = sequences.len() == 1;
+        let mut parts: Vec<Part<'_>> = sequences
+            .iter_mut()
+            .map(|s| {
+                let ids = if prefill { &s.prompt[..] } else { std::slice::from_ref(&s.next) };
+                Part { ids, cache: &mut s.cache }
+            })
+            .collect();
+        let added: usize = parts.iter().map(|p| p.ids.len()).sum();
+        let scores = self.llama.forward(&mut parts, go_on)?;
+        let bytes = (added * self.llama.shape.kv_bytes_per_token()) as i64;
+        *held += bytes;
+        self.hold(bytes);
+        for (sequence, scores) in sequences.iter_mut().zip(&scores) {
+            sequence.next =
+                self.pick(scores, sequence.asked.sampling, &mut sequence.rng, alone.then_some(span))?;
+        }
+        Ok(())
+    }
+
     /// Chooses a token and notes it at `step`.
     fn pick(
         &self,
         scores: &[f32],
         sampling: Sampling,
         rng: &mut Pcg32,
-        step: &Span,
+        step: Option<&Span>,
     ) -> Result<u32, LlmError> {
         let _sample = self.sample.enter();
         let Sampling { temperature, top_k, top_p, .. } = sampling;
         let choice = choose(scores, temperature, top_k, top_p, rng).ok_or_else(|| {
             LlmError::Compute("the scores are not numbers; the weights must be damaged".into())
         })?;
-        if !step.is_disabled() {
+        if let Some(step) = step.filter(|s| !s.is_disabled()) {
             step.record("text", self.tokens.decode(&[choice.id])?.as_str());
             step.record("probability", choice.probability);
         }
@@ -192,20 +221,79 @@ fn describe_format(gguf: &Gguf<'_>) -> String {
     }
 }
 
-/// Generates text; has a KV cache of its own.
+/// Generates text; has KV caches of its own.
 pub struct Generator {
     model: Arc<Model>,
+    /// Caches that no sequence uses, kept because allocating them takes long.
+    caches: Vec<KvCache>,
+}
+
+/// A question, and who is told about its answer.
+pub struct Asked<'a> {
+    /// The question.
+    pub question: &'a str,
+    /// How its tokens are chosen.
+    pub sampling: Sampling,
+    /// Gets the stamp of each token.
+    pub request: &'a RequestHandle,
+    /// Told of each token and, once, of the end.
+    pub on_step: &'a mut dyn FnMut(Step<'_>),
+}
+
+/// What happened to a question.
+pub enum Step<'a> {
+    /// Its next token, as text.
+    Token(&'a str),
+    /// The whole answer, or why there is none.
+    End(Result<Answer, LlmError>),
+}
+
+/// A question that is being answered.
+struct Sequence<'a, 'b> {
+    asked: &'a mut Asked<'b>,
+    prompt: Vec<u32>,
     cache: KvCache,
+    rng: Pcg32,
+    tokens: Vec<u32>,
+    next: u32,
+    most: usize,
+    prefill: Duration,
+    /// When the prompt had been read.
+    begun: Instant,
+    decode: Duration,
+}
+
+impl Sequence<'_, '_> {
+    /// Accepts the chosen token; true when it was the last one.
+    fn accept(&mut self, model: &Model) -> Result<bool, LlmError> {
+        if self.tokens.len() >= self.most || model.tokens.is_stop(self.next) {
+            return Ok(true);
+        }
+        self.asked.request.token();
+        self.decode = self.begun.elapsed();
+        self.tokens.push(self.next);
+        (self.asked.on_step)(Step::Token(&model.tokens.decode(&[self.next])?));
+        Ok(self.tokens.len() == self.most)
+    }
 }
 
 impl Generator {
-    /// A generator for `model`. Allocates its KV cache.
+    /// A generator for `model`. Allocates a KV cache.
     ///
     /// # Errors
     /// [`LlmError::Compute`].
     pub fn new(model: Arc<Model>) -> Result<Self, LlmError> {
-        let cache = KvCache::new(&model.llama.shape, model.positions)?;
-        Ok(Self { model, cache })
+        let caches = vec![KvCache::new(&model.llama.shape, model.positions)?];
+        Ok(Self { model, caches })
+    }
+
+    fn cache(&mut self) -> Result<KvCache, LlmError> {
+        let mut cache = match self.caches.pop() {
+            Some(cache) => cache,
+            None => KvCache::new(&self.model.llama.shape, self.model.positions)?,
+        };
+        cache.reset();
+        Ok(cache)
     }
 
     /// Answers `question` and reports each token to `request`. `go_on` is asked before each layer.
@@ -222,89 +310,288 @@ impl Generator {
         let span = info_span!(target: "inferscope::llm", "generate", question, prompt_tokens = Empty,
             output_tokens = Empty);
         let _generate = span.enter();
-        let model = self.model.clone();
-        let ids = {
-            let _span = debug_span!(target: "inferscope::llm", "tokenise").entered();
-            model.tokens.encode(&model.tokens.prompt(question))?
+        let mut ended = None;
+        let mut on_step = |step: Step<'_>| {
+            if let Step::End(result) = step {
+                ended = Some(result);
+            }
         };
-        span.record("prompt_tokens", ids.len());
-        request.prompt_tokens(ids.len());
-        if ids.is_empty() || ids.len() >= model.positions {
-            let (n, most) = (ids.len(), model.positions);
-            return Err(LlmError::Compute(format!("the prompt has {n} tokens; 1 to {} fit", most - 1)));
-        }
-        let mut held = 0;
-        let tokens = self.decode(&ids, sampling, request, go_on, &mut held);
-        model.hold(-held);
-        let Written { tokens, prefill, decode } = tokens?;
-        span.record("output_tokens", tokens.len());
-        let text = {
-            let _span = debug_span!(target: "inferscope::llm", "detokenise", tokens = tokens.len()).entered();
-            model.tokens.decode(&tokens)?
-        };
-        let kv_cache_bytes = (self.cache.len() * model.llama.shape.kv_bytes_per_token()) as u64;
-        Ok(Answer { text, tokens, prompt_tokens: ids.len(), prefill, decode, kv_cache_bytes })
+        self.run(&mut [Asked { question, sampling, request, on_step: &mut on_step }], go_on)?;
+        let answer = ended.unwrap_or(Err(LlmError::Stopped))?;
+        span.record("prompt_tokens", answer.prompt_tokens);
+        span.record("output_tokens", answer.tokens.len());
+        Ok(answer)
     }
 
+    /// Answers all questions together: each pass through the weights gives one token to each of them. A
+    /// question that cannot be answered is told so; the others go on. Texts do not depend on the company
+    /// that a question is in.
+    ///
+    /// # Errors
+    /// The error of `go_on`, or candle's; questions that had not ended then are not told.
+    pub fn answer_all(
+        &mut self,
+        asked: &mut [Asked<'_>],
+        go_on: &dyn Fn() -> Result<(), LlmError>,
+    ) -> Result<(), LlmError> {
+        let span =
+            info_span!(target: "inferscope::llm", "generate", requests = asked.len(), output_tokens = Empty);
+        let _generate = span.enter();
+        let tokens = self.run(asked, go_on)?;
+        span.record("output_tokens", tokens);
+        Ok(())
+    }
+
+    /// The mean hidden state of `text`, scaled to length 1. `go_on` is asked before each layer.
+    ///
+    /// # Errors
+    /// [`LlmError::Compute`], or the error of `go_on`.
+    pub fn embed(
+        &mut self,
+        text: &str,
+        go_on: &dyn Fn() -> Result<(), LlmError>,
+    ) -> Result<Vec<f32>, LlmError> {
+        let span = info_span!(target: "inferscope::llm", "embed_text", tokens = Empty);
+        let _embed = span.enter();
+        let mut ids = self.model.tokens.encode(text)?;
+        ids.truncate(self.model.positions);
+        span.record("tokens", ids.len());
+        let mut cache = self.cache()?;
+        let mut vector =
+            if ids.is_empty() { Vec::new() } else { self.model.llama.embed(&ids, &mut cache, go_on)? };
+        self.caches.push(cache);
+        let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+        if length > 0.0 {
+            vector.iter_mut().for_each(|v| *v /= length);
+        }
+        Ok(vector)
+    }
+
+    /// Tokens of the whole prompt for `question`.
+    ///
+    /// # Errors
+    /// [`LlmError::Compute`] when the tokenizer fails.
+    pub fn prompt_tokens(&self, question: &str) -> Result<usize, LlmError> {
+        Ok(self.model.tokens.encode(&self.model.tokens.prompt(question))?.len())
+    }
+
+    fn run(
+        &mut self,
+        asked: &mut [Asked<'_>],
+        go_on: &dyn Fn() -> Result<(), LlmError>,
+    ) -> Result<usize, LlmError> {
+        let mut sequences = self.tokenise(asked)?;
+        let mut held = 0;
+        let done = self.decode(&mut sequences, go_on, &mut held);
+        self.model.hold(-held);
+        done
+    }
+
+    /// The sequences of all questions that fit; the others are told.
+    fn tokenise<'a, 'b>(&mut self, asked: &'a mut [Asked<'b>]) -> Result<Vec<Sequence<'a, 'b>>, LlmError> {
+        let model = self.model.clone();
+        let _span = debug_span!(target: "inferscope::llm", "tokenise").entered();
+        let mut sequences = Vec::with_capacity(asked.len());
+        for asked in asked {
+            let prompt = model.tokens.encode(&model.tokens.prompt(asked.question))?;
+            asked.request.prompt_tokens(prompt.len());
+            if prompt.is_empty() || prompt.len() >= model.positions {
+                let (n, most) = (prompt.len(), model.positions - 1);
+                let why = format!("the prompt has {n} tokens; 1 to {most} fit");
+                (asked.on_step)(Step::End(Err(LlmError::Compute(why))));
+                continue;
+            }
+            let rng = Pcg32::new(asked.sampling.seed, asked.sampling.stream);
+            let most = asked.sampling.max_new_tokens.min(model.positions - prompt.len());
+            let cache = self.cache()?;
+            sequences.push(Sequence {
+                asked,
+                prompt,
+                cache,
+                rng,
+                tokens: Vec::new(),
+                next: 0,
+                most,
+                prefill: Duration::ZERO,
+                begun: Instant::now(),
+                decode: Duration::ZERO,
+            });
+        }
+        Ok(sequences)
+    }
+
+    /// Prefill, then one pass for each further token until all sequences have ended. Gives the number of
+    /// tokens.
     fn decode(
         &mut self,
-        ids: &[u32],
-        sampling: Sampling,
-        request: &RequestHandle,
+        sequences: &mut Vec<Sequence<'_, '_>>,
         go_on: &dyn Fn() -> Result<(), LlmError>,
         held: &mut i64,
-    ) -> Result<Written, LlmError> {
-        let model = self.model.clone();
-        let per_token = model.llama.shape.kv_bytes_per_token() as i64;
-        let mut hold = |tokens: usize| {
-            let bytes = tokens as i64 * per_token;
-            *held += bytes;
-            model.hold(bytes);
-        };
-        let mut rng = Pcg32::new(sampling.seed, sampling.stream);
-        let mut tokens = Vec::new();
-        self.cache.reset();
-        let most = sampling.max_new_tokens.min(model.positions - ids.len());
-        let begin = Instant::now();
-        let mut next = {
-            let span = debug_span!(target: "inferscope::llm", "prefill", tokens = ids.len(), text = Empty,
-                probability = Empty);
-            let _prefill = span.enter();
-            let scores = model.llama.forward(ids, &mut self.cache, go_on)?;
-            hold(ids.len());
-            model.pick(&scores, sampling, &mut rng, &span)?
-        };
-        let prefill = begin.elapsed();
-        let begin = Instant::now();
-        let mut decode = Duration::ZERO;
-        let _decode = debug_span!(target: "inferscope::llm", "decode").entered();
-        while tokens.len() < most && !model.tokens.is_stop(next) {
-            request.token();
-            decode = begin.elapsed();
-            tokens.push(next);
-            if tokens.len() == most {
-                break;
-            }
-            let span = debug_span!(target: "inferscope::llm", "token", index = tokens.len(),
-                kv_tokens = self.cache.len() + 1, text = Empty, probability = Empty);
-            let _token = span.enter();
-            let scores = model.llama.forward(&[next], &mut self.cache, go_on)?;
-            hold(1);
-            next = model.pick(&scores, sampling, &mut rng, &span)?;
+    ) -> Result<usize, LlmError> {
+        if sequences.is_empty() {
+            return Ok(0);
         }
-        Ok(Written { tokens, prefill, decode })
+        let model = self.model.clone();
+        {
+            let tokens = sequences.iter().map(|s| s.prompt.len()).sum::<usize>();
+            let span = debug_span!(target: "inferscope::llm", "prefill", tokens, sequences = sequences.len(),
+                text = Empty, probability = Empty);
+            let _prefill = span.enter();
+            let begin = Instant::now();
+            model.step(sequences, true, &span, held, go_on)?;
+            let end = Instant::now();
+            sequences.iter_mut().for_each(|s| (s.prefill, s.begun) = (end - begin, end));
+        }
+        let _decode = debug_span!(target: "inferscope::llm", "decode").entered();
+        let mut made = 0;
+        loop {
+            made += self.end_finished(sequences, held)?;
+            let Some(first) = sequences.first() else { return Ok(made) };
+            let span = debug_span!(target: "inferscope::llm", "token", index = first.tokens.len(),
+                kv_tokens = first.cache.len() + 1, sequences = sequences.len(), text = Empty,
+                probability = Empty);
+            let _token = span.enter();
+            model.step(sequences, false, &span, held, go_on)?;
+        }
     }
-}
 
-/// What a decode gave.
-struct Written {
-    tokens: Vec<u32>,
-    prefill: Duration,
-    decode: Duration,
+    /// Accepts what was chosen, and takes out and reports the sequences that are complete. Gives the tokens
+    /// of those.
+    fn end_finished(
+        &mut self,
+        sequences: &mut Vec<Sequence<'_, '_>>,
+        held: &mut i64,
+    ) -> Result<usize, LlmError> {
+        let model = self.model.clone();
+        let (mut made, mut i) = (0, 0);
+        while let Some(sequence) = sequences.get_mut(i) {
+            if !sequence.accept(&model)? {
+                i += 1;
+                continue;
+            }
+            let Sequence { asked, prompt, cache, tokens, prefill, decode, .. } = sequences.remove(i);
+            let text = {
+                let _span =
+                    debug_span!(target: "inferscope::llm", "detokenise", tokens = tokens.len()).entered();
+                model.tokens.decode(&tokens)?
+            };
+            let bytes = cache.len() * model.llama.shape.kv_bytes_per_token();
+            model.hold(-(bytes as i64));
+            *held -= bytes as i64;
+            self.caches.push(cache);
+            made += tokens.len();
+            let (prompt_tokens, kv_cache_bytes) = (prompt.len(), bytes as u64);
+            let answer = Answer { text, tokens, prompt_tokens, prefill, decode, kv_cache_bytes };
+            (asked.on_step)(Step::End(Ok(answer)));
+        }
+        Ok(made)
+    }
 }
 
 impl std::fmt::Debug for Generator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Generator({:?})", self.model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::request;
+
+    fn generator() -> Generator {
+        Generator::new(Arc::new(Model::load(None, &|| Ok(())).unwrap())).unwrap()
+    }
+
+    fn sampling(stream: u64, max_new_tokens: usize) -> Sampling {
+        Sampling { temperature: 0.7, top_k: 40, top_p: 0.95, seed: 42, stream, max_new_tokens }
+    }
+
+    #[test]
+    fn an_answer_does_not_depend_on_the_company_of_its_question() {
+        let questions = ["What is a span?", "Why is my app slow?", "Explain a flame graph.", "Hi"];
+        let mut generator = generator();
+        let alone: Vec<Answer> = questions
+            .iter()
+            .enumerate()
+            .map(|(i, q)| {
+                let handle = request("", "", "");
+                generator.answer(q, sampling(i as u64, 40 + 7 * i), &handle, &|| Ok(())).unwrap()
+            })
+            .collect();
+        let handles: Vec<_> = questions.iter().map(|_| request("", "", "")).collect();
+        let mut got: Vec<(String, Option<Answer>)> = vec![Default::default(); questions.len()];
+        let mut steps: Vec<_> = got
+            .iter_mut()
+            .map(|(text, answer)| {
+                |step: Step<'_>| match step {
+                    Step::Token(piece) => text.push_str(piece),
+                    Step::End(result) => *answer = Some(result.unwrap()),
+                }
+            })
+            .collect();
+        let mut asked: Vec<Asked<'_>> = (questions.iter().zip(&handles).zip(&mut steps).enumerate())
+            .map(|(i, ((question, request), on_step))| Asked {
+                question,
+                sampling: sampling(i as u64, 40 + 7 * i),
+                request,
+                on_step,
+            })
+            .collect();
+        generator.answer_all(&mut asked, &|| Ok(())).unwrap();
+        drop(asked);
+        drop(steps);
+        for (alone, (streamed, together)) in alone.iter().zip(&got) {
+            let of = |a: &Answer| (a.text.clone(), a.tokens.clone(), a.prompt_tokens, a.kv_cache_bytes);
+            assert_eq!(Some(of(alone)), together.as_ref().map(of));
+            assert!(together.as_ref().is_some_and(|a| !a.prefill.is_zero() && !a.decode.is_zero()));
+            assert_eq!(streamed, &alone.text, "the stream is the answer");
+        }
+    }
+
+    #[test]
+    fn a_question_that_is_too_long_fails_alone() {
+        let mut generator = generator();
+        let long = "word ".repeat(3000);
+        let handles = [request("", "", ""), request("", "", "")];
+        let (mut failed, mut fine) = (None, None);
+        let mut first = |step: Step<'_>| {
+            if let Step::End(r) = step {
+                failed = Some(r);
+            }
+        };
+        let mut second = |step: Step<'_>| {
+            if let Step::End(r) = step {
+                fine = Some(r);
+            }
+        };
+        let mut asked = [
+            Asked { question: &long, sampling: sampling(0, 5), request: &handles[0], on_step: &mut first },
+            Asked { question: "Hi", sampling: sampling(1, 5), request: &handles[1], on_step: &mut second },
+        ];
+        generator.answer_all(&mut asked, &|| Ok(())).unwrap();
+        assert!(failed.unwrap().unwrap_err().to_string().contains("1 to 1023 fit"));
+        assert_eq!(fine.unwrap().unwrap().tokens.len(), 5);
+    }
+
+    #[test]
+    fn embeddings_have_length_one_and_similar_questions_lie_close() {
+        let mut generator = generator();
+        let mut of = |text: &str| generator.embed(text, &|| Ok(())).unwrap();
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let [span, span2, cache] =
+            ["What is a span?", "Can you explain a span?", "Give me three tips for the cache."].map(&mut of);
+        assert!((dot(&span, &span) - 1.0).abs() < 1e-5);
+        assert!(dot(&span, &span2) > dot(&span, &cache));
+        assert!(of("").is_empty());
+        for pair in [
+            ("What is a span?", "What is a trace?"),
+            ("What is a span?", "what is a span"),
+            ("How do I shrink the KV cache?", "How can I shrink the KV cache?"),
+            ("How do I shrink the KV cache?", "How do I speed up the decode?"),
+            ("How do I shrink the KV cache?", "How do I grow the KV cache?"),
+        ] {
+            println!("{pair:?} {}", dot(&of(pair.0), &of(pair.1)));
+        }
     }
 }

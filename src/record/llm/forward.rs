@@ -108,6 +108,12 @@ pub(super) struct KvCache {
     len: usize,
 }
 
+/// One sequence of a pass: tokens that follow on what its cache holds.
+pub(super) struct Part<'a> {
+    pub(super) ids: &'a [u32],
+    pub(super) cache: &'a mut KvCache,
+}
+
 impl KvCache {
     pub(super) fn new(shape: &Shape, positions: usize) -> Result<Self> {
         let dims = (1, shape.kv_heads, positions, shape.head_width);
@@ -246,91 +252,135 @@ impl Llama {
         })
     }
 
-    /// Scores of the token after the last of `ids`, which follow on what `cache` holds. `go_on` is
-    /// asked before each layer.
+    /// For each sequence the scores of the token after its last one. All sequences go through the weights
+    /// together, as rows of the same products, and each attends to its own cache: what a sequence gets does
+    /// not depend on the others. `go_on` is asked before each layer.
     pub(super) fn forward(
+        &self,
+        parts: &mut [Part<'_>],
+        go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
+    ) -> std::result::Result<Vec<Vec<f32>>, LlmError> {
+        let _forward = self.forward.enter();
+        let x = self.layers(parts, go_on)?;
+        let mut end = 0;
+        let last = parts.iter().map(|part| {
+            end += part.ids.len();
+            x.narrow(1, end - 1, 1)?.contiguous()?.squeeze(1)
+        });
+        let last = self.norm.forward(&joined(last.collect::<Result<Vec<_>>>()?, 0)?)?;
+        Ok(self.head.forward(&last)?.to_vec2()?)
+    }
+
+    /// The mean of the last hidden states of `ids`: what the model makes of a text as a whole. Fills `cache`.
+    pub(super) fn embed(
         &self,
         ids: &[u32],
         cache: &mut KvCache,
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Vec<f32>, LlmError> {
-        Ok(self.run(ids, cache, go_on, false)?.squeeze(0)?.to_vec1()?)
+        let _forward = self.forward.enter();
+        let x = self.layers(&mut [Part { ids, cache }], go_on)?;
+        Ok(self.norm.forward(&x)?.mean(1)?.squeeze(0)?.to_vec1()?)
     }
 
-    /// Scores of the tokens after each of `ids`: (tokens, vocabulary).
+    /// Scores of the tokens after each of `ids`: (tokens, vocabulary). Fills `cache`.
     pub(super) fn forward_all(
         &self,
         ids: &[u32],
         cache: &mut KvCache,
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Tensor, LlmError> {
-        self.run(ids, cache, go_on, true)
+        let _forward = self.forward.enter();
+        let x = self.layers(&mut [Part { ids, cache }], go_on)?;
+        Ok(self.head.forward(&self.norm.forward(&x)?.squeeze(0)?)?)
     }
 
-    fn run(
+    /// Hidden states (1, all tokens, width) after the last layer. The caches hold the tokens afterwards.
+    fn layers(
         &self,
-        ids: &[u32],
-        cache: &mut KvCache,
+        parts: &mut [Part<'_>],
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
-        all: bool,
     ) -> std::result::Result<Tensor, LlmError> {
-        let _forward = self.forward.enter();
-        let (count, done) = (ids.len(), cache.len);
         let mut x = {
             let _span = self.embed.enter();
+            let ids: Vec<u32> = parts.iter().flat_map(|p| p.ids.iter().copied()).collect();
             let rows = self.embedding.embedding(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?)?;
             rows.narrow(D::Minus1, 0, self.shape.width)?.contiguous()?
         };
-        let cos = self.cos.narrow(0, done, count)?;
-        let sin = self.sin.narrow(0, done, count)?;
-        let mask = if count > 1 { Some(causal_mask(done, count)?) } else { None };
+        let turns = |table: &Tensor| {
+            let rows = parts.iter().map(|p| table.narrow(0, p.cache.len, p.ids.len()));
+            joined(rows.collect::<Result<Vec<_>>>()?, 0)
+        };
+        let (cos, sin) = (turns(&self.cos)?, turns(&self.sin)?);
+        let mask =
+            |p: &Part<'_>| (p.ids.len() > 1).then(|| causal_mask(p.cache.len, p.ids.len())).transpose();
+        let masks: Vec<Option<Tensor>> = parts.iter().map(mask).collect::<Result<_>>()?;
         for (i, layer) in self.layers.iter().enumerate() {
             go_on()?;
             let _layer = layer.spans.layer.enter();
             let h = layer.norm1.forward(&x)?;
-            let attended = self.attend(i, &h, (&cos, &sin), mask.as_ref(), cache)?;
+            let attended = self.attend(i, &h, (&cos, &sin), parts, &masks)?;
             x = add(&layer.spans.residual, &x, &attended)?;
             let h = layer.norm2.forward(&x)?;
             let changed = layer.mlp(&h)?;
             x = add(&layer.spans.residual, &x, &changed)?;
         }
-        cache.len += count;
-        let wanted = if all { x } else { x.narrow(1, count - 1, 1)?.contiguous()? };
-        Ok(self.head.forward(&self.norm.forward(&wanted)?.squeeze(0)?)?)
+        for part in parts {
+            part.cache.len += part.ids.len();
+        }
+        Ok(x)
     }
 
-    /// Grouped attention: the heads that share keys are rows of one product, so keys are not copied.
     fn attend(
         &self,
         index: usize,
         h: &Tensor,
         (cos, sin): (&Tensor, &Tensor),
-        mask: Option<&Tensor>,
-        cache: &KvCache,
+        parts: &[Part<'_>],
+        masks: &[Option<Tensor>],
     ) -> Result<Tensor> {
         let layer = &self.layers[index];
-        let spans = &layer.spans;
-        let _attention = spans.attention.enter();
-        let (batch, count, _) = h.dims3()?;
+        let _attention = layer.spans.attention.enter();
+        let (_, count, _) = h.dims3()?;
         let Shape { heads, kv_heads, head_width, .. } = self.shape;
-        let group = heads / kv_heads;
         let (q, k, v) = (layer.q.forward(h)?, layer.k.forward(h)?, layer.v.forward(h)?);
         let (q, k, v) = {
-            let _span = spans.rope.enter();
+            let _span = layer.spans.rope.enter();
             let split = |x: &Tensor, heads: usize| {
-                x.reshape((batch, count, heads, head_width))?.transpose(1, 2)?.contiguous()
+                x.reshape((1, count, heads, head_width))?.transpose(1, 2)?.contiguous()
             };
             let (q, k, v) = (split(&q, heads)?, split(&k, kv_heads)?, split(&v, kv_heads)?);
             let rope = candle_nn::rotary_emb::rope_i;
             (rope(&q, cos, sin)?, rope(&k, cos, sin)?, v)
         };
+        let mut mixed = Vec::with_capacity(parts.len());
+        let mut at = 0;
+        for (part, mask) in parts.iter().zip(masks) {
+            let own = |x: &Tensor| x.narrow(2, at, part.ids.len())?.contiguous();
+            mixed.push(self.mix(index, [own(&q)?, own(&k)?, own(&v)?], mask.as_ref(), part.cache)?);
+            at += part.ids.len();
+        }
+        layer.o.forward(&joined(mixed, 1)?)
+    }
+
+    /// Attention of one sequence. The heads that share keys are rows of one product, so keys are not copied.
+    fn mix(
+        &self,
+        index: usize,
+        [q, k, v]: [Tensor; 3],
+        mask: Option<&Tensor>,
+        cache: &KvCache,
+    ) -> Result<Tensor> {
+        let spans = &self.layers[index].spans;
+        let Shape { heads, kv_heads, head_width, .. } = self.shape;
+        let (group, count) = (heads / kv_heads, q.dim(2)?);
         let (k, v) = {
             let _span = spans.append.enter();
             cache.append(index, &k, &v)?
         };
         let scores = {
             let _span = spans.scores.enter();
-            let q = q.reshape((batch, kv_heads, group * count, head_width))?;
+            let q = q.reshape((1, kv_heads, group * count, head_width))?;
             (q.matmul(&k.transpose(2, 3)?)? * (head_width as f64).sqrt().recip())?
         };
         let scores = match mask {
@@ -338,20 +388,28 @@ impl Llama {
             Some(mask) => {
                 let _span = spans.mask.enter();
                 let len = scores.dim(D::Minus1)?;
-                let wide = scores.reshape((batch, kv_heads, group, count, len))?.broadcast_add(mask)?;
-                wide.reshape((batch, kv_heads, group * count, len))?
+                let wide = scores.reshape((1, kv_heads, group, count, len))?.broadcast_add(mask)?;
+                wide.reshape((1, kv_heads, group * count, len))?
             }
         };
         let weights = {
             let _span = spans.softmax.enter();
             candle_nn::ops::softmax_last_dim(&scores)?
         };
-        let mixed = {
-            let _span = spans.values.enter();
-            let y = weights.matmul(&v)?.reshape((batch, heads, count, head_width))?;
-            y.transpose(1, 2)?.reshape((batch, count, heads * head_width))?
-        };
-        layer.o.forward(&mixed)
+        let _span = spans.values.enter();
+        let y = weights.matmul(&v)?.reshape((1, heads, count, head_width))?;
+        y.transpose(1, 2)?.reshape((1, count, heads * head_width))
+    }
+}
+
+/// Tensors end to end; a single one as it is.
+fn joined(mut tensors: Vec<Tensor>, dim: usize) -> Result<Tensor> {
+    match tensors.pop() {
+        Some(only) if tensors.is_empty() => Ok(only),
+        last => {
+            tensors.extend(last);
+            Tensor::cat(&tensors, dim)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod sampling;
 mod tokens;
 mod variants;
 
-pub use engine::{Answer, Generator, Model, Sampling};
+pub use engine::{Answer, Asked, Generator, Model, Sampling, Step};
 pub use reading::{Difference, Reading};
 pub use sampling::Pcg32;
 pub use variants::{VariantFile, WeightFormat};

@@ -9,8 +9,7 @@ use crate::phase;
 pub(super) struct Demo;
 
 static ALL: [Param; PARAMS.len() + 1] = {
-    // A pipeline of 2.4 seconds: long enough to watch, short enough to wait for.
-    let mut all = [Param { default: "0.2", ..SCALE }; PARAMS.len() + 1];
+    let mut all = [SCALE; PARAMS.len() + 1];
     let mut i = 0;
     while i < PARAMS.len() {
         all[i + 1] = PARAMS[i];
@@ -29,7 +28,7 @@ impl Workload for Demo {
     }
 
     fn about(&self) -> &'static str {
-        "A few seconds of both: an asynchronous pipeline that mostly waits, then a language model that \
+        "An asynchronous pipeline that mostly waits (12 seconds at time scale 1), then a language model that \
          works. A good first recording."
     }
 

@@ -97,7 +97,7 @@ pub(super) const PARAMS: [Param; 11] = [
 ];
 
 /// Considered at each token; more would not change the text, only the time to sort.
-const TOP_K: usize = 40;
+pub(super) const TOP_K: usize = 40;
 
 /// The question number `i`.
 pub(super) fn question(params: &Params, i: usize) -> &str {
@@ -119,7 +119,7 @@ pub(super) fn sampling(params: &Params, i: usize) -> Sampling {
 }
 
 /// What the bundled model answers well.
-const QUESTIONS: &[&str] = &[
+pub(super) const QUESTIONS: &[&str] = &[
     "Why is my app slow?",
     "What is a span?",
     "How does a language model work?",

@@ -8,6 +8,8 @@ mod command;
 mod demo;
 mod endpoint;
 mod generate;
+mod rag;
+mod service;
 mod variants;
 
 use std::collections::BTreeMap;
@@ -16,8 +18,15 @@ use super::context::{Context, WorkloadError};
 pub use command::command_line;
 
 /// All workloads.
-pub static WORKLOADS: &[&dyn Workload] =
-    &[&demo::Demo, &asyncio::Asyncio, &generate::Generate, &command::Command, &endpoint::Endpoint];
+pub static WORKLOADS: &[&dyn Workload] = &[
+    &demo::Demo,
+    &asyncio::Asyncio,
+    &generate::Generate,
+    &command::Command,
+    &rag::Rag,
+    &service::ServiceWorkload,
+    &endpoint::Endpoint,
+];
 
 /// Something to record.
 pub trait Workload: Sync {
@@ -82,6 +91,13 @@ pub enum ParamKind {
     Path,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Whole numbers with commas between them; empty for none.
+    Numbers {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
     /// Any text; empty for none.
     Text,
     /// An address. It becomes part of the recording, so it holds no password and no key.
@@ -89,6 +105,9 @@ pub enum ParamKind {
     /// The name of an environment variable, in capitals, so that nobody types the secret itself.
     Variable,
 }
+
+/// Most numbers in a [`ParamKind::Numbers`].
+const MOST_NUMBERS: usize = 32;
 
 impl Param {
     /// Why `text` is no value of this parameter; `None` when it is one.
@@ -118,6 +137,14 @@ impl Param {
             ParamKind::Variable => {
                 let why = "is the name of an environment variable, in capitals, and never the key itself";
                 return Some(format!("{}: {} {why}", self.key, self.label));
+            }
+            ParamKind::Numbers { min, max } => {
+                let numbers = || text.split(',').map(|n| n.trim().parse::<i64>());
+                let fits = numbers().all(|n| n.is_ok_and(|n| (min..=max).contains(&n)));
+                if text.is_empty() || fits && numbers().count() <= MOST_NUMBERS {
+                    return None;
+                }
+                format!("a list such as 1,2,4 of at most {MOST_NUMBERS} whole numbers from {min} to {max}")
             }
         };
         Some(format!("{}={text}: {} is {wants}", self.key, self.label))
@@ -200,6 +227,12 @@ impl Params {
         self.text(key).parse().unwrap_or(0.0)
     }
 
+    /// The numbers of a list.
+    #[must_use]
+    pub fn numbers(&self, key: &str) -> Vec<i64> {
+        self.text(key).split(',').filter_map(|n| n.trim().parse().ok()).collect()
+    }
+
     /// A truth value.
     #[must_use]
     pub fn flag(&self, key: &str) -> bool {
@@ -242,6 +275,19 @@ mod tests {
         for bad in ["", "sk-abcdef", "hf_abcdef", "1ABC"] {
             assert!(!problem(ParamKind::Variable, bad).unwrap().contains("abcdef"));
         }
+    }
+
+    #[test]
+    fn lists_and_choices_are_checked_too() {
+        let of = |kind| Param { key: "p", label: "P", help: "", default: "", kind };
+        let list = of(ParamKind::Numbers { min: 1, max: 8 });
+        assert_eq!([list.problem(""), list.problem("1, 2,8")], [None, None]);
+        for wrong in ["0", "9", "1,,2", "a", &"1,".repeat(40)] {
+            assert!(list.problem(wrong).unwrap().contains("such as 1,2,4"), "{wrong}");
+        }
+        let choice = of(ParamKind::Choice(&["one", "two"]));
+        assert_eq!(choice.problem("two"), None);
+        assert_eq!(choice.problem("three").unwrap(), "p=three: P is one of one, two");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A user interface without a window, and the picture of it.
 
 use super::{MAX_SIDE, RenderError, Software};
+use crate::ui::svg;
 use crate::ui::theme::{self, Palette};
 use egui::{Context, FullOutput, Pos2, RawInput, Rect, Theme, Ui, Vec2, ViewportId};
 use std::time::Duration;
@@ -66,6 +67,16 @@ impl Headless {
         let picture = self.software.paint(size, self.output.pixels_per_point, clear, &primitives)?;
         to_rgba(&picture)
     }
+
+    /// What the last pass painted, as SVG.
+    pub fn svg(&self) -> Result<String, RenderError> {
+        let image = self.image()?;
+        let ground =
+            if self.ctx.theme() == Theme::Dark { Palette::dark().panel } else { Palette::light().panel };
+        let pixels = svg::Pixels { image: &image, scale: self.scale };
+        let area = Rect::from_min_size(Pos2::ZERO, self.size);
+        Ok(svg::svg(&self.output.shapes, area, ground, Some(pixels)))
+    }
 }
 
 impl Drop for Headless {
@@ -81,8 +92,29 @@ pub fn render_to_image(
     scale: f32,
     theme: Theme,
     passes: usize,
-    mut ui: impl FnMut(&mut Ui),
+    ui: impl FnMut(&mut Ui),
 ) -> Result<image::RgbaImage, RenderError> {
+    settled(size, scale, theme, passes, ui)?.image()
+}
+
+/// The same as an SVG picture.
+pub fn render_to_svg(
+    size: Vec2,
+    scale: f32,
+    theme: Theme,
+    passes: usize,
+    ui: impl FnMut(&mut Ui),
+) -> Result<String, RenderError> {
+    settled(size, scale, theme, passes, ui)?.svg()
+}
+
+fn settled(
+    size: Vec2,
+    scale: f32,
+    theme: Theme,
+    passes: usize,
+    mut ui: impl FnMut(&mut Ui),
+) -> Result<Headless, RenderError> {
     let mut headless = Headless::new(size, scale, theme)?;
     for i in 0..passes.max(2) {
         let unsettled = headless.pass(Vec::new(), &mut ui);
@@ -90,7 +122,7 @@ pub fn render_to_image(
             break;
         }
     }
-    headless.image()
+    Ok(headless)
 }
 
 /// The picture as a PNG file.
@@ -105,7 +137,7 @@ fn pixels(size: Vec2, scale: f32) -> [usize; 2] {
 }
 
 /// The pixels of a picture drawn on an opaque ground, which are all opaque.
-pub(super) fn to_rgba(picture: &egui::ColorImage) -> Result<image::RgbaImage, RenderError> {
+pub fn to_rgba(picture: &egui::ColorImage) -> Result<image::RgbaImage, RenderError> {
     let bytes = picture.as_raw().to_vec();
     image::RgbaImage::from_raw(picture.width() as u32, picture.height() as u32, bytes)
         .ok_or(RenderError::Size(picture.size))

@@ -11,7 +11,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use headless::{Headless, encode_png, render_to_image};
+pub use headless::{Headless, encode_png, render_to_image, render_to_svg, to_rgba};
 
 use egui::epaint::{ClippedPrimitive, ImageData, ImageDelta, Primitive};
 use egui::{Color32, ColorImage, Mesh, TextureFilter, TextureId, TexturesDelta};

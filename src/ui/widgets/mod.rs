@@ -20,7 +20,7 @@ use super::theme::{Palette, space};
 use egui::{Rect, Response, Stroke, StrokeKind, Ui};
 
 /// The ring around the thing that has the keyboard.
-fn focus_ring(ui: &Ui, response: &Response, rect: Rect) {
+pub fn focus_ring(ui: &Ui, response: &Response, rect: Rect) {
     if response.has_focus() {
         let stroke = Stroke::new(1.5, Palette::of(ui).accent);
         ui.painter().rect_stroke(rect, space::RADIUS, stroke, StrokeKind::Inside);

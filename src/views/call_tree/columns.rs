@@ -11,6 +11,7 @@ use crate::analysis::path::Symbol;
 use crate::analysis::tree_rows::{Order, Sort};
 use crate::format::{self, UNKNOWN};
 use crate::model::{Profile, Unit};
+use crate::state::Relative;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, small};
 use crate::ui::widgets::{Cell, SortOrder, cell_text, share_bar};
@@ -24,6 +25,7 @@ pub struct Formats {
     /// Costs.
     pub cost: format::Column,
     sum: i64,
+    relative: Relative,
     unit: Unit,
     sampled: bool,
     /// True when any function has a file.
@@ -38,18 +40,20 @@ impl Formats {
         Self {
             cost: shared::cost_column(unit, costs.sum),
             sum: costs.sum,
+            relative: cx.interaction.relative,
             unit,
             sampled: !costs.samples.is_empty(),
             places,
         }
     }
 
-    fn share(&self, cost: i64) -> Option<f64> {
-        (self.sum != 0).then(|| cost as f64 / self.sum as f64)
+    fn share(&self, cost: i64, line: &Line) -> Option<f64> {
+        let whole = if self.relative == Relative::Parent { line.above } else { self.sum };
+        (whole != 0).then(|| cost as f64 / whole as f64)
     }
 
-    fn share_text(&self, cost: i64) -> String {
-        self.share(cost).map_or_else(|| UNKNOWN.to_owned(), format::percent)
+    fn share_text(&self, cost: i64, line: &Line) -> String {
+        self.share(cost, line).map_or_else(|| UNKNOWN.to_owned(), format::percent)
     }
 
     /// A cell as text.
@@ -57,8 +61,8 @@ impl Formats {
         let cost =
             |cost: Option<i64>| Value::number(cost.map_or_else(String::new, |_| self.cost.text(cost)), cost);
         let share = |cost: Option<i64>| {
-            let text = cost.map_or_else(String::new, |c| self.share_text(c));
-            Value::number(text, cost.and_then(|c| self.share(c)).map(|s| s * 100.0))
+            let text = cost.map_or_else(String::new, |c| self.share_text(c, line));
+            Value::number(text, cost.and_then(|c| self.share(c, line)).map(|s| s * 100.0))
         };
         match column {
             "total" => cost(Some(line.total)),
@@ -72,7 +76,7 @@ impl Formats {
             "function" => {
                 let indent = "  ".repeat((line.depth as usize).min(200));
                 let name = line.symbol.label(profile);
-                Value { text: format!("{indent}{name}"), exact: name.to_owned() }
+                Value { text: format!("{indent}{name}"), exact: name.into_owned() }
             }
             _ => Value::text(place(profile, line.symbol)),
         }
@@ -90,11 +94,11 @@ impl Formats {
             "total" => cost(ui, Some(line.total)),
             "self" => cost(ui, line.own),
             "total share" => {
-                share_bar(ui, self.share(line.total), &self.share_text(line.total), &number);
+                share_bar(ui, self.share(line.total, line), &self.share_text(line.total, line), &number);
             }
             "self share" => {
-                let text = line.own.map_or_else(String::new, |own| self.share_text(own));
-                share_bar(ui, line.own.and_then(|own| self.share(own)), &text, &number);
+                let text = line.own.map_or_else(String::new, |own| self.share_text(own, line));
+                share_bar(ui, line.own.and_then(|own| self.share(own, line)), &text, &number);
             }
             "count" => {
                 cell_text(ui, &self.value(profile, line, column).text, &number);
@@ -109,7 +113,7 @@ impl Formats {
 fn place(profile: &Profile, symbol: Symbol) -> String {
     match symbol {
         Symbol::Function(f) => shared::place(profile, f),
-        Symbol::Module(..) => String::new(),
+        Symbol::Module(..) | Symbol::Hidden { .. } => String::new(),
     }
 }
 
@@ -127,7 +131,17 @@ pub fn order_of(column: &str) -> Option<Order> {
 /// The columns, in order.
 pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Vec<Column> {
     let what = shared::metric_name(cx.profile(), cx.interaction);
-    let whole = format!("the sum of all self {what}, {}", format::cost(formats.unit, formats.sum));
+    let whole = match formats.relative {
+        Relative::Parent => format!(
+            "the total {what} of the row above it in the tree; of a root as a share of all self {what}"
+        ),
+        _ => format!("the sum of all self {what}, {}", format::cost(formats.unit, formats.sum)),
+    };
+    let (total_share, own_share) = match formats.relative {
+        Relative::Parent => ("Total % of parent", "Self % of parent"),
+        _ => ("Total %", "Self %"),
+    };
+    let wide = if formats.relative == Relative::Parent { 132.0 } else { 82.0 };
     let titled = |title: &str| match formats.cost.suffix() {
         "" => title.to_owned(),
         suffix => format!("{title} ({suffix})"),
@@ -136,13 +150,13 @@ pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Ve
         Mode::TopDown => vec![
             Column::number("total", titled("Total"), 92.0)
                 .tip(format!("Total {what}: of this call path and all paths below it")),
-            Column::number("total share", "Total %", 82.0)
+            Column::number("total share", total_share, wide)
                 .rank(2)
                 .tip(format!("Total {what} as a share of {whole}")),
             Column::number("self", titled("Self"), 86.0)
                 .rank(3)
                 .tip(format!("Self {what}: spent in the function itself on exactly this path")),
-            Column::number("self share", "Self %", 78.0)
+            Column::number("self share", own_share, wide)
                 .rank(5)
                 .tip(format!("Self {what} as a share of {whole}")),
         ],
@@ -150,11 +164,14 @@ pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Ve
             Column::number("total", titled("Self"), 92.0).tip(format!(
                 "Self {what} of the outermost row's function, as far as it was called by this path"
             )),
-            Column::number("total share", "Self %", 82.0)
+            Column::number("total share", own_share, wide)
                 .rank(2)
                 .tip(format!("This self {what} as a share of {whole}")),
         ],
     };
+    if formats.relative == Relative::Numbers {
+        columns.retain(|c| !c.key.ends_with("share"));
+    }
     let (count, tip) = match (formats.sampled, mode) {
         (true, Mode::TopDown) => ("Samples", "Samples at this path and below it"),
         (true, Mode::BottomUp) => {
@@ -227,14 +244,14 @@ pub fn function_cell(ui: &mut Ui, profile: &Profile, line: &Line, palette: &Pale
     let label = line.symbol.label(profile);
     let name = Rect::from_min_max(pos2(x, rect.top()), rect.max);
     if line.matches {
-        let width = ui.painter().layout_no_wrap(label.to_owned(), regular(13.0), palette.text).size().x;
+        let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
         let behind = Rect::from_min_size(name.min + vec2(-3.0, 3.0), vec2(width + 6.0, name.height() - 6.0));
         ui.painter().rect_filled(behind.intersect(name.expand(3.0)), 3.0, palette.highlight);
     }
     let cell = Cell { color: palette.text_strong, ..Cell::text(palette) };
     // The cell pads its text itself.
     let place = Rect::from_min_max(name.min - vec2(8.0, 0.0), name.max);
-    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, label, &cell));
+    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, &label, &cell));
     done
 }
 

@@ -33,6 +33,8 @@ pub struct Line {
     pub node: Option<u32>,
     /// Total cost; bottom-up the own cost of the root on the paths of the row.
     pub total: i64,
+    /// Total of the row above in the tree; of an outermost row the sum of all own costs.
+    pub above: i64,
     /// Own cost; `None` for callers bottom-up.
     pub own: Option<i64>,
     /// Calls or samples.
@@ -105,6 +107,7 @@ impl List {
                     key: costs.tree.keys[i],
                     node: Some(r.node),
                     total: costs.total[i],
+                    above: if node.parent == NO_NODE { costs.sum } else { costs.total[node.parent as usize] },
                     own: Some(costs.own[i]),
                     count: costs.count(r.node),
                     has_children: r.has_children,
@@ -112,7 +115,7 @@ impl List {
                     matches: r.matches,
                 }
             }
-            Self::Up(list, _) => {
+            Self::Up(list, costs) => {
                 let r = list.rows[row];
                 Line {
                     symbol: r.symbol,
@@ -120,6 +123,7 @@ impl List {
                     key: r.key,
                     node: None,
                     total: r.cost,
+                    above: if r.parent == NO_NODE { costs.sum } else { list.rows[r.parent as usize].cost },
                     own: (r.depth == 0).then_some(r.cost),
                     count: r.count,
                     has_children: r.has_children,

@@ -109,7 +109,7 @@ impl View for CallTreeView {
         shared::with_footer(
             ui,
             |ui| {
-                self.stale.dim(&ready, ui);
+                self.stale.dim(&ready, cx.live, ui);
                 self.table(cx, ui, &list);
             },
             |ui| {

@@ -1,5 +1,7 @@
 //! What the columns of both lists are, how they sort, and how their cells read.
 
+use std::borrow::Cow;
+
 use std::cmp::Ordering;
 
 use egui::{Rect, Ui, vec2};
@@ -14,6 +16,7 @@ use crate::analysis::callers::{Neighbour, Neighbours, Reach};
 use crate::analysis::search::Pattern;
 use crate::format::{self, UNKNOWN};
 use crate::model::{Profile, Unit};
+use crate::state::Relative;
 use crate::ui::theme::{Palette, regular};
 use crate::ui::widgets::{Cell, SortOrder, cell_text, share_bar};
 use crate::views::ViewCx;
@@ -69,8 +72,9 @@ pub fn sort(rows: &mut [Neighbour], (key, reverse): (Key, bool), profile: &Profi
 /// Number formats of both lists, so that they compare, and what shares are a share of.
 pub struct Formats {
     cost: format::Column,
-    /// Total of the function itself.
+    /// Total of the function itself, or the sum of all self costs: what shares are a share of.
     whole: i64,
+    relative: Relative,
     unit: Unit,
 }
 
@@ -80,7 +84,9 @@ impl Formats {
         let unit = shared::unit(cx.profile(), cx.interaction);
         let totals = answer.callers.iter().chain(&answer.callees).filter_map(|n| n.total);
         let max = totals.map(i64::saturating_abs).max().unwrap_or(0).max(row.total.saturating_abs());
-        Self { cost: shared::cost_column(unit, max), whole: row.total, unit }
+        let relative = cx.interaction.relative;
+        let whole = if relative == Relative::Parent { row.total } else { answer.sum };
+        Self { cost: shared::cost_column(unit, max), whole, relative, unit }
     }
 
     fn share(&self, n: &Neighbour) -> Option<f64> {
@@ -161,21 +167,26 @@ impl Formats {
     }
 }
 
-fn name<'p>(profile: &'p Profile, n: &Neighbour) -> &'p str {
-    n.symbol.map_or(NOBODY, |s| s.label(profile))
+fn name<'p>(profile: &'p Profile, n: &Neighbour) -> Cow<'p, str> {
+    n.symbol.map_or(Cow::Borrowed(NOBODY), |s| s.label(profile))
 }
 
 fn function_cell(ui: &mut Ui, profile: &Profile, n: &Neighbour, search: &str, palette: &Palette) {
     let label = name(profile, n);
-    let found = n.symbol.is_some() && Pattern::new(search).is_some_and(|p| p.matches(label));
+    let found = n.symbol.is_some() && Pattern::new(search).is_some_and(|p| p.matches(&label));
     if found {
         let rect = ui.available_rect_before_wrap();
-        let width = ui.painter().layout_no_wrap(label.to_owned(), regular(13.0), palette.text).size().x;
+        let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
         let behind = Rect::from_min_size(rect.min + vec2(5.0, 3.0), vec2(width + 6.0, rect.height() - 6.0));
         ui.painter().rect_filled(behind.intersect(rect), 3.0, palette.highlight);
     }
     let color = if n.symbol.is_some() { palette.text_strong } else { palette.text_weak };
-    cell_text(ui, label, &Cell { color, ..Cell::text(palette) });
+    cell_text(ui, &label, &Cell { color, ..Cell::text(palette) });
+}
+
+/// A name that fits a header.
+fn short(name: &str) -> String {
+    if name.chars().count() <= 8 { name.to_owned() } else { "function".to_owned() }
 }
 
 /// The columns of a list, in order.
@@ -228,8 +239,16 @@ pub fn columns(
         columns.push(Column::number("self", titled("Self"), 86.0).rank(3).tip(filled(own)));
     }
     columns.push(Column::number("total", titled("Total"), 92.0).tip(filled(total)));
-    let share = format!("This total as a share of the total {what} of {function}, {whole}");
-    columns.push(Column::number("share", "Share", 78.0).rank(1).tip(share));
+    let (title, share) = match formats.relative {
+        Relative::Parent => (
+            format!("% of {}", short(function)),
+            format!("This total as a share of the total {what} of {function}, {whole}"),
+        ),
+        _ => ("Total %".to_owned(), format!("This total as a share of the sum of all self {what}, {whole}")),
+    };
+    if formats.relative != Relative::Numbers {
+        columns.push(Column::number("share", title, 78.0).rank(1).tip(share));
+    }
     if reach == Reach::All {
         let tip = "Least number of calls between; 1 is a direct call";
         columns.push(Column::number("distance", "Distance", 76.0).tip(tip));

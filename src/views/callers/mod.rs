@@ -101,7 +101,7 @@ impl View for CallersView {
             EmptyState::new(Icon::Graph, cx.profile().function_name(function), text).show(ui);
             return;
         };
-        self.stale.dim(&answer, ui);
+        self.stale.dim(&answer, cx.live, ui);
         self.lists(cx, ui, function, &row, &answered);
     }
 

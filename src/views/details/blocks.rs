@@ -105,17 +105,18 @@ fn shown(text: &str) -> String {
     out
 }
 
-/// The steps of a path, each leading to its own.
-pub(super) fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, steps: &[(String, Item)]) {
+/// The steps of a path, each leading to its own; step `strong` is what it is about.
+pub(super) fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, steps: &[(String, Item)], strong: usize) {
     let palette = Palette::of(ui);
     let width = ui.available_width();
     for (i, (name, item)) in steps.iter().enumerate() {
-        let last = i + 1 == steps.len();
+        let last = i == strong;
         let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), Sense::click());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("path {name}")));
         if response.hovered() || cx.is_hovered(item) {
             ui.painter().rect_filled(rect, space::RADIUS_SMALL, palette.hover);
         }
+        crate::ui::widgets::focus_ring(ui, &response, rect);
         // Deep paths would leave no room: indent in smaller and smaller steps.
         let indent = (width * 0.35) * (1.0 - (-(i as f32) * 9.0 / (width * 0.35)).exp());
         let mut area = rect;

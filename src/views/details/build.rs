@@ -6,6 +6,7 @@
 use super::args::EventArgs;
 use super::sheet::{Block, Fact, Sheet};
 use crate::analysis::functions::Functions;
+use crate::analysis::most_probable::ProbableStack;
 use crate::analysis::span_facts::{self, SpanFacts};
 use crate::analysis::tree_costs::Costs;
 use crate::format;
@@ -255,8 +256,35 @@ fn function(cx: &ViewCx<'_>, f: FunctionId) -> Option<Sheet> {
     let note = if rows.is_empty() { "It did not run in the part that is shown." } else { "" };
     sheet.noted("", rows, note);
     sheet.facts("Where", origin(profile, f));
+    sheet.blocks.extend(probable_stack(cx, f));
     sheet.blocks.push(Block::Durations(f, None));
     Some(sheet)
+}
+
+/// The stack that is most probable while the function runs.
+fn probable_stack(cx: &ViewCx<'_>, function: FunctionId) -> Option<Block> {
+    let (profile, now) = (cx.profile(), cx.interaction);
+    let query = ProbableStack { scope: now.scope.clone(), metric: now.metric, range: now.range, function };
+    let stack = Option::clone(&**cx.ask(&query, 0).value()?)?;
+    let start = stack.path.len().saturating_sub(LONGEST_PATH).min(stack.at);
+    let end = stack.path.len().min(start + LONGEST_PATH);
+    let step =
+        |n: usize| (profile.function_name(stack.path[n]).to_owned(), Item::Path(stack.path[..=n].to_vec()));
+    let unit = profile.metrics.get(now.metric.index()).map_or(crate::model::Unit::None, |m| m.unit);
+    let mut note = format!(
+        "Exactly this stack has {} of the function's total {}",
+        of(stack.own, stack.total),
+        format::cost(unit, stack.total),
+    );
+    note += &match &stack.basis {
+        crate::model::Basis::Estimated(why) => format!(". Estimated: {why}."),
+        _ => ", more than any other stack with it.".to_owned(),
+    };
+    let hidden = stack.path.len() - (end - start);
+    if hidden > 0 {
+        note += &format!(" {} are left out here.", format::counted(hidden as i64, "function", "functions"));
+    }
+    Some(Block::Stack { steps: (start..end).map(step).collect(), at: stack.at - start, note })
 }
 
 fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
@@ -434,6 +462,16 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     }
     if let Some(track) = r.track {
         place.push(Fact::new("Track", profile.track_label(track)).go(Item::Track(track)));
+    }
+    if let Some(cache) = r.cache {
+        let hint = "Whether a cache of whole answers had it";
+        place.push(Fact::new("Answer cache", cache.key()).hint(hint));
+    }
+    if let Some(batch) = r.batch {
+        place.push(Fact::new("Batch", batch.to_string()));
+    }
+    for finding in profile.findings.iter().filter(|f| f.request == Some(id)) {
+        place.push(Fact::new(profile.text(finding.kind), profile.text(finding.text)));
     }
     sheet.facts("Where", place);
     sheet.text("Error", profile.text(r.error));

@@ -112,7 +112,12 @@ impl Details {
             }
             Block::Path(steps) => {
                 blocks::heading(ui, "Path");
-                blocks::path(cx, ui, steps);
+                blocks::path(cx, ui, steps, steps.len().saturating_sub(1));
+            }
+            Block::Stack { steps, at, note } => {
+                blocks::heading(ui, "Most probable stack");
+                blocks::path(cx, ui, steps, *at);
+                super::parts::remark(ui, note);
             }
             Block::Durations(function, own) => durations::show(cx, ui, *function, *own),
             Block::Tokens(id) => tokens::show(cx, ui, *id),

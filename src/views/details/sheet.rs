@@ -49,6 +49,15 @@ pub(super) enum Block {
     },
     /// From the outermost caller to the thing itself.
     Path(Vec<(String, Item)>),
+    /// The most probable stack of a function.
+    Stack {
+        /// From the root to the innermost function.
+        steps: Vec<(String, Item)>,
+        /// Place of the function itself.
+        at: usize,
+        /// How probable, and what that rests on.
+        note: String,
+    },
     /// Durations of all calls of a function; the length of the selected one is marked, ns.
     Durations(FunctionId, Option<i64>),
     /// Tokens of a request over time.
@@ -127,6 +136,10 @@ impl Sheet {
                 Block::Path(steps) => {
                     let names: Vec<_> = steps.iter().map(|(name, _)| line(name)).collect();
                     out.push_str(&format!("\n### Path\n\n{}\n", names.join(" › ")));
+                }
+                Block::Stack { steps, note, .. } => {
+                    let names: Vec<_> = steps.iter().map(|(name, _)| line(name)).collect();
+                    out.push_str(&format!("\n### Most probable stack\n\n{}\n\n{note}\n", names.join(" › ")));
                 }
                 Block::Text { title, text } => {
                     // A fence longer than any in the text.

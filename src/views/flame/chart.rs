@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::camera::{Camera, Limits, Place};
-use super::colors::{Coloring, Colors};
+use super::colors::Colors;
 use super::input::{Chart, Wish};
 use super::layout::{Port, Stacking, Strip, layout};
 use super::scene::Frame;
@@ -202,7 +202,8 @@ impl FlameView {
             return None;
         }
         let strip = chart.with_min_x(chart.right() - 10.0);
-        let response = ui.interact(strip, ui.scope_id().with("flame scroll"), Sense::drag());
+        let response = ui.interact(strip, ui.scope_id().with("flame scroll"), Sense::DRAG);
+        response.widget_info(|| WidgetInfo::labeled(Role::ScrollBar, true, "Rows"));
         if response.dragged() {
             let by = f64::from(response.drag_delta().y) * limits.content / limits.window;
             let now = camera.now();
@@ -246,7 +247,7 @@ impl FlameView {
     /// Works out colours when what they depend on has changed.
     fn recolor(&mut self, cx: &ViewCx<'_>, profile: &Arc<Profile>, palette: &Palette) -> bool {
         let known = Arc::ptr_eq(profile, &cx.subject.profile);
-        let shares = (known && self.coloring == Coloring::SelfShare).then(|| cx.ask(&shares_query(cx), 0));
+        let shares = (known && self.coloring.is_heat()).then(|| cx.ask(&shares_query(cx), 0));
         let wanted = ColorsFor {
             profile: profile.clone(),
             coloring: self.coloring,

@@ -21,16 +21,25 @@ pub enum Coloring {
     Category,
     /// How much of its total the function spends itself.
     SelfShare,
+    /// How much the function spends itself in the metric shown, beside the one that spends most.
+    Metric,
 }
 
 impl Coloring {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 5] = [
         (Self::Name, "Name"),
         (Self::Module, "Module"),
         (Self::Category, "Category"),
         (Self::SelfShare, "Self share"),
+        (Self::Metric, "Metric"),
     ];
+
+    /// True when colour stands for an amount.
+    #[must_use]
+    pub fn is_heat(self) -> bool {
+        matches!(self, Self::SelfShare | Self::Metric)
+    }
 
     /// Its name.
     #[must_use]
@@ -51,7 +60,7 @@ pub struct Colors {
 }
 
 impl Colors {
-    /// Works out the colours of all functions. `shares` is needed for [`Coloring::SelfShare`].
+    /// Works out the colours of all functions. `shares` is needed for colours that stand for amounts.
     #[must_use]
     pub fn new(
         profile: &Profile,
@@ -63,7 +72,7 @@ impl Colors {
         let found = Pattern::new(search).map(|p| p.functions(profile)).unwrap_or_default();
         let mut dim = Dimmer { palette, known: FxHashMap::default() };
         let mut functions: Vec<SpanColor> = match coloring {
-            Coloring::SelfShare => by_share(profile, palette, shares),
+            Coloring::SelfShare | Coloring::Metric => heat(profile, palette, shares, coloring),
             _ => {
                 let mut known: FxHashMap<StringId, SpanColor> = FxHashMap::default();
                 let color = |f: &Function| {
@@ -103,6 +112,9 @@ impl Colors {
     #[must_use]
     pub fn of(&self, who: Who, profile: &Profile) -> SpanColor {
         let function = who.function();
+        if who.is_hidden() {
+            return self.idle;
+        }
         if who.is_module() {
             let module = profile.functions.get(function).module;
             if let Some(color) = self.modules.get(&module) {
@@ -127,14 +139,25 @@ impl Colors {
 
 fn key(function: &Function, coloring: Coloring, profile: &Profile) -> StringId {
     match coloring {
-        Coloring::Name | Coloring::SelfShare => function.name,
+        Coloring::Name | Coloring::SelfShare | Coloring::Metric => function.name,
         Coloring::Module if profile.text(function.module).is_empty() => function.file,
         Coloring::Module => function.module,
         Coloring::Category => function.category,
     }
 }
 
-fn by_share(profile: &Profile, palette: &Palette, shares: Option<&FunctionTable>) -> Vec<SpanColor> {
+/// The largest own cost of a function.
+#[must_use]
+pub fn most(table: &FunctionTable) -> i64 {
+    table.rows.iter().map(|row| row.own).max().unwrap_or(0)
+}
+
+fn heat(
+    profile: &Profile,
+    palette: &Palette,
+    shares: Option<&FunctionTable>,
+    coloring: Coloring,
+) -> Vec<SpanColor> {
     const STEPS: usize = 64;
     let steps: Vec<SpanColor> = (0..=STEPS)
         .map(|i| {
@@ -143,11 +166,13 @@ fn by_share(profile: &Profile, palette: &Palette, shares: Option<&FunctionTable>
         })
         .collect();
     let mut colors = vec![palette.idle(); profile.functions.len()];
+    let most = shares.map_or(0, most);
     for row in shares.map_or(&[][..], |table| &table.rows) {
-        if row.total > 0
+        let whole = if coloring == Coloring::Metric { most } else { row.total };
+        if whole > 0
             && let Some(color) = colors.get_mut(row.function.index())
         {
-            let share = (row.own as f64 / row.total as f64).clamp(0.0, 1.0);
+            let share = (row.own as f64 / whole as f64).clamp(0.0, 1.0);
             *color = steps[(share * STEPS as f64).round() as usize];
         }
     }
@@ -174,6 +199,27 @@ impl Dimmer<'_> {
 mod tests {
     use super::*;
     use crate::model::{FunctionSpec, ProfileBuilder};
+
+    #[test]
+    fn heat_is_own_cost_by_total_or_beside_the_largest() {
+        use crate::analysis::testing::{ask, function, subject};
+        let s = subject("a 0 100; b 20 100; c 0 20");
+        let query = crate::analysis::Functions {
+            scope: crate::analysis::Scope::default(),
+            metric: crate::model::MetricId(0),
+            range: None,
+        };
+        let table = ask(&s, &query);
+        let palette = Palette::dark();
+        let shade = |coloring, name| {
+            let colors = Colors::new(&s.profile, palette, coloring, Some(&table), "");
+            colors.of(Who::new(function(&s.profile, name)), &s.profile).fill
+        };
+        assert_eq!(shade(Coloring::SelfShare, "c"), palette.heat(1.0));
+        assert_eq!(shade(Coloring::Metric, "c"), palette.heat(0.25), "20 of 80");
+        assert_eq!(shade(Coloring::Metric, "b"), palette.heat(1.0));
+        assert_eq!(shade(Coloring::SelfShare, "a"), palette.heat(0.0));
+    }
 
     #[test]
     fn the_search_dims_what_it_does_not_find() {

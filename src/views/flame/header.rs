@@ -1,16 +1,17 @@
 //! The controls above the chart.
 
-use egui::{ComboBox, RichText, Ui};
+use egui::{Checkbox, ComboBox, Rangef, Rect, RichText, Sense, Ui, vec2};
 
-use super::colors::Coloring;
+use super::colors::{Coloring, most};
 use super::{FlameView, Mode, shares_query};
 use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
+use crate::analysis::libraries::Libraries;
 use crate::analysis::{Costs, Transform};
 use crate::format;
 use crate::model::{Basis, TrackId, Unit};
 use crate::query::Answer;
 use crate::state::Command;
-use crate::ui::theme::{Palette, Tone};
+use crate::ui::theme::{Palette, Tone, small};
 use crate::ui::widgets::{Notice, pill, segmented};
 use crate::views::{ViewCx, shared};
 
@@ -28,15 +29,21 @@ impl FlameView {
             match mode {
                 Mode::Time => tracks(cx, ui),
                 Mode::Sandwich => self.function_picker(cx, ui),
-                Mode::LeftHeavy | Mode::Alphabetical => {}
+                Mode::LeftHeavy | Mode::Alphabetical => {
+                    if cx.profile().tracks.len() > 1 {
+                        let about = "Merge each thread, task or stream by itself, instead of all together";
+                        ui.checkbox(&mut self.by_track, "By thread").on_hover_text(about);
+                    }
+                }
             }
-            self.coloring_picker(ui);
-            recursion(cx, ui);
+            self.coloring_picker(cx, ui);
+            toggle(cx, ui, Transform::CollapseRecursion, "Collapse recursion", RECURSION);
+            only_my_code(cx, ui);
             self.matched(cx, ui);
         });
     }
 
-    fn coloring_picker(&mut self, ui: &mut Ui) {
+    fn coloring_picker(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) {
         let combo = ComboBox::from_id_salt("flame colours")
             .selected_text(format!("Colour: {}", self.coloring.label().to_lowercase()))
             .show_ui(ui, |ui| {
@@ -45,6 +52,19 @@ impl FlameView {
                 }
             });
         combo.response.accessible_name("Colour by");
+        let unit = shared::unit(cx.profile(), cx.interaction);
+        match self.coloring {
+            Coloring::SelfShare => {
+                legend(ui, ("0 %", "100 %"), "Own part of the total of the function, over all its calls");
+            }
+            Coloring::Metric => {
+                let answer = cx.ask(&shares_query(cx), 0);
+                let most = answer.value().map_or(0, |table| most(table));
+                let text = format::cost(unit, most);
+                legend(ui, ("0", &text), "Own cost of the function, over all its calls");
+            }
+            _ => {}
+        }
     }
 
     fn function_picker(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) {
@@ -107,6 +127,23 @@ impl FlameView {
     }
 }
 
+/// What shades of an amount mean.
+fn legend(ui: &mut Ui, (least, most): (&str, &str), about: &str) {
+    const STEPS: usize = 24;
+    let palette = Palette::of(ui);
+    let weak = |text: &str| RichText::new(text).font(small()).color(palette.text_weak);
+    ui.label(weak(least));
+    let (rect, response) = ui.allocate_exact_size(vec2(72.0, 10.0), Sense::hover());
+    let width = rect.width() / STEPS as f32;
+    for i in 0..STEPS {
+        let left = rect.left() + i as f32 * width;
+        let step = Rect::from_x_y_ranges(Rangef::new(left, left + width), rect.y_range());
+        ui.painter().rect_filled(step, 0.0, palette.heat(i as f32 / (STEPS - 1) as f32));
+    }
+    ui.label(weak(most));
+    response.on_hover_text(about);
+}
+
 /// Costs of what is looked at.
 pub(super) fn costs_query(cx: &ViewCx<'_>) -> Costs {
     Costs { scope: cx.interaction.scope.clone(), metric: cx.interaction.metric, range: cx.interaction.range }
@@ -161,17 +198,32 @@ fn tracks(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-/// Shows direct recursion as one call, in all views.
-fn recursion(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+const RECURSION: &str = "Show a function that calls itself as one call";
+const MY_CODE: &str =
+    "Show the first of each run of library frames, and the others as one «[n frames hidden]», in all views";
+
+/// Switches library frames off, where files tell which they are.
+fn only_my_code(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let told = cx.ask(&Libraries, 0).value().is_some_and(|library| !library.is_empty());
+    let on = cx.interaction.scope.transforms.contains(&Transform::HideLibraries);
+    if told || on {
+        toggle(cx, ui, Transform::HideLibraries, "Only my code", MY_CODE);
+    } else {
+        let off = ui.add_enabled(false, Checkbox::new(&mut false, "Only my code"));
+        off.on_disabled_hover_text("The files in this profile do not tell own code from libraries");
+    }
+}
+
+/// Switches a transform on or off, in all views.
+fn toggle(cx: &mut ViewCx<'_>, ui: &mut Ui, transform: Transform, label: &str, about: &str) {
     let transforms = &cx.interaction.scope.transforms;
-    let at = transforms.iter().position(|t| *t == Transform::CollapseRecursion);
+    let at = transforms.iter().position(|t| *t == transform);
     let mut on = at.is_some();
-    let response = ui.checkbox(&mut on, RichText::new("Collapse recursion"));
-    if !response.on_hover_text("Show a function that calls itself as one call").changed() {
+    if !ui.checkbox(&mut on, label).on_hover_text(about).changed() {
         return;
     }
     match at {
-        None => cx.send(Command::Push(Transform::CollapseRecursion)),
+        None => cx.send(Command::Push(transform)),
         Some(at) => {
             let later = transforms[at + 1..].to_vec();
             cx.send(Command::KeepTransforms(at));

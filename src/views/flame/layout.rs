@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Who};
+use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Level, Who};
 
 /// Boxes narrower than this many pixels are texels.
 const NARROW: i64 = 3;
@@ -159,6 +159,8 @@ pub struct Quad {
     pub x1: f32,
     /// Upper edge.
     pub y: f32,
+    /// Height of the row, the gap to the next one included.
+    pub height: f32,
     /// What it shows.
     pub who: Who,
     /// Which box.
@@ -172,6 +174,8 @@ pub struct Texels {
     pub columns: usize,
     /// Upper edges of the rows that have cells, in points.
     pub rows: Vec<f32>,
+    /// Height of a row, the gap to the next one included.
+    pub height: f32,
     /// Row by row; `None` where nothing is.
     pub cells: Vec<Option<Who>>,
 }
@@ -185,6 +189,8 @@ pub struct Layout {
     pub texels: Texels,
     /// Headers and rows with their upper edges, top to bottom: what is where.
     pub strips: Vec<(Strip, f32)>,
+    /// How many boxes are narrow.
+    pub narrow: u64,
 }
 
 /// What the pointer is on.
@@ -202,17 +208,20 @@ pub fn layout(rows: &FlameRows, stacking: &Stacking, port: &Port) -> Layout {
     let mut out =
         Layout { strips: stacking.visible(port.scroll, port.height).collect(), ..Layout::default() };
     out.texels.columns = (port.width * port.ppp).ceil().max(1.0) as usize;
-    let mut painter = RowLayout::new(rows, port, out.texels.columns);
+    let height = stacking.metrics.map_or(1.0, |m| m.row);
+    let mut painter = RowLayout::new(rows, port, out.texels.columns, height);
     for &(strip, y) in &out.strips {
         if let Strip::Row(row) = strip {
-            painter.row(row, y, &mut out.quads, &mut out.texels);
+            out.narrow += painter.row(row, y, &mut out.quads, &mut out.texels);
         }
     }
     out
 }
 
 /// A row at a time, with what is the same for all rows.
-struct RowLayout<'a> {
+pub struct RowLayout<'a> {
+    /// Height of a row in points.
+    height: f32,
     rows: &'a FlameRows,
     /// Pixels per unit.
     scale: f64,
@@ -220,6 +229,8 @@ struct RowLayout<'a> {
     left: f64,
     /// First and last unit that can be seen.
     seen: (i64, i64),
+    /// The viewport's ends, in units of the axis.
+    within: (f64, f64),
     columns: i64,
     ppp: f32,
     /// For each column the longest box so far.
@@ -227,17 +238,21 @@ struct RowLayout<'a> {
 }
 
 impl<'a> RowLayout<'a> {
-    fn new(rows: &'a FlameRows, port: &Port, columns: usize) -> Self {
+    /// For rows of `height` points on a chart of `columns` pixels.
+    #[must_use]
+    pub fn new(rows: &'a FlameRows, port: &Port, columns: usize, height: f32) -> Self {
         let scale = port.scale();
         let from = rows.start.saturating_add(port.t0.floor() as i64);
         let to = rows.start.saturating_add(port.t1.ceil() as i64);
         // Rounding may bring in what ends less than a pixel outside.
         let pixel = (1.0 / scale).ceil() as i64 + 1;
         Self {
+            height,
             rows,
             scale,
             left: (port.t0 * scale).round(),
             seen: (from.saturating_sub(pixel), to.saturating_add(pixel)),
+            within: (rows.start as f64 + port.t0, rows.start as f64 + port.t1),
             columns: columns as i64,
             ppp: port.ppp,
             longest: vec![-1; columns],
@@ -246,7 +261,11 @@ impl<'a> RowLayout<'a> {
 
     /// Pixel column of `t`.
     fn column(&self, t: i64) -> i64 {
-        ((t.saturating_sub(self.rows.start)) as f64 * self.scale - self.left).round() as i64
+        // Truncation is one instruction where rounding is a call; the shift keeps what is near the left
+        // edge above zero.
+        const SHIFT: i64 = 1 << 20;
+        let x = t.saturating_sub(self.rows.start) as f64 * self.scale - self.left;
+        ((x + 0.5 + SHIFT as f64) as i64).saturating_sub(SHIFT)
     }
 
     /// The first unit of the column after `column`.
@@ -257,7 +276,7 @@ impl<'a> RowLayout<'a> {
 
     /// The next box worth a look when `column` holds many: the last one that starts in it, which may be
     /// long, or the first of the next column.
-    fn skip(&self, level: &crate::analysis::flame_rows::Level<'_>, from: usize, column: i64) -> usize {
+    fn skip(&self, level: &Level<'_>, from: usize, column: i64) -> usize {
         if from >= level.len() || level.start(from) >= self.after(column) {
             return from;
         }
@@ -265,11 +284,14 @@ impl<'a> RowLayout<'a> {
         if self.column(level.get(next - 1).end) > column { next - 1 } else { next }
     }
 
-    fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) {
+    /// Adds the boxes of a row whose upper edge is at `y`; the number of its narrow boxes.
+    pub fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) -> u64 {
         let level = self.rows.level(row, 1.0 / self.scale);
+        texels.height = self.height;
         let (from, to) = self.seen;
         let cells_at = texels.cells.len();
         let mut i = level.partition(0, |b| b.end < from);
+        let wide = quads.len();
         // The last column and how many boxes lay within it alone.
         let mut crowd = (i64::MIN, 0);
         while i < level.len() {
@@ -287,7 +309,7 @@ impl<'a> RowLayout<'a> {
                 let (x0, x1) = (x0.max(-NARROW), x1.min(self.columns + NARROW));
                 let at = BoxAt { row, index: b.first };
                 let point = |x: i64| x as f32 / self.ppp;
-                quads.push(Quad { x0: point(x0), x1: point(x1), y, who: b.who, at });
+                quads.push(Quad { x0: point(x0), x1: point(x1), y, height: self.height, who: b.who, at });
                 continue;
             }
             x1 = x1.max(x0 + 1).min(self.columns);
@@ -307,11 +329,20 @@ impl<'a> RowLayout<'a> {
                 }
             }
         }
+        if texels.cells.len() == cells_at {
+            return 0;
+        }
+        // A wide box is one box: what is folded is no longer than two pixels.
+        let (left, right) = self.within;
+        let seen = self.rows.touching(row, left, right).len();
+        let edge = self.columns as f32 / self.ppp;
+        let wide = quads[wide..].iter().filter(|q| q.x1 > 0.0 && q.x0 < edge).count();
+        seen.saturating_sub(wide) as u64
     }
 }
 
 /// First box from `from` on that starts at `limit` or later: near ones are found fast.
-fn gallop(level: &crate::analysis::flame_rows::Level<'_>, from: usize, limit: i64) -> usize {
+fn gallop(level: &Level<'_>, from: usize, limit: i64) -> usize {
     let mut step = 1;
     let mut low = from;
     while low + step < level.len() && level.start(low + step) < limit {
@@ -481,6 +512,7 @@ mod tests {
         let (a, b) = (port(50_000.0, 150_000.0, 400.0), port(50_000.0 + 250.0 * 3.0, 150_750.0, 400.0));
         let [a, b] = [layout(&rows, &stacking, &a), layout(&rows, &stacking, &b)];
         assert!(a.quads.is_empty() && a.texels.cells.len() == 400);
+        assert!(a.narrow == 10_000, "{}", a.narrow);
         assert_eq!(a.texels.cells[3..], b.texels.cells[..397], "three pixels to the left");
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 mod tooltip;
 
 pub use colors::{Coloring, Colors};
-pub use tooltip::item;
+pub use tooltip::{Facts, item};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,7 +29,6 @@ use self::header::costs_query;
 use self::input::Drag;
 use self::layout::{Layout, Metrics, Port, Stacking};
 use self::paint::Painted;
-use self::tooltip::Facts;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Merged, MergedOrder, Sandwich, TimeOrder};
 use crate::analysis::{FunctionTable, Functions};
 use crate::format;
@@ -85,6 +84,8 @@ impl Mode {
 pub struct FlameView {
     mode: Option<Mode>,
     coloring: Coloring,
+    /// Merged charts show a tree for each thread.
+    by_track: bool,
     /// The function in the middle of the sandwich.
     sandwich: Option<FunctionId>,
     /// The selection that the sandwich has followed, or that was made in it.
@@ -97,6 +98,7 @@ pub struct FlameView {
     known: Option<Known>,
     menu_at: Option<BoxAt>,
     facts: Option<Facts>,
+    stale: shared::Stale,
     texts: TextCache,
     painted: Painted,
     layout: Layout,
@@ -169,10 +171,11 @@ impl View for FlameView {
                 .show(ui);
             return;
         };
+        let late = self.stale.is_late(&answer, cx.live, ui);
         match answer {
             Answer::Ready(rows) => self.chart(cx, ui, mode, &rows, None),
             Answer::Working { progress, stale: Some(rows) } => {
-                self.chart(cx, ui, mode, &rows, Some(progress));
+                self.chart(cx, ui, mode, &rows, late.then_some(progress));
             }
             Answer::Working { progress, stale: None } => working(ui, progress),
             Answer::Failed(why) => {
@@ -182,13 +185,14 @@ impl View for FlameView {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "mode": self.mode, "coloring": self.coloring })
+        serde_json::json!({ "mode": self.mode, "coloring": self.coloring, "by_track": self.by_track })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
         self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
         self.coloring = serde_json::from_value(read("coloring")).unwrap_or_default();
+        self.by_track = serde_json::from_value(read("by_track")).unwrap_or_default();
     }
 }
 
@@ -288,8 +292,10 @@ impl FlameView {
         let costs = costs_query(cx);
         Some(match mode {
             Mode::Time => cx.ask(&TimeOrder(costs.scope), 0),
-            Mode::LeftHeavy => cx.ask(&Merged { costs, order: MergedOrder::Heaviest }, 0),
-            Mode::Alphabetical => cx.ask(&Merged { costs, order: MergedOrder::Name }, 0),
+            Mode::LeftHeavy | Mode::Alphabetical => {
+                let order = if mode == Mode::LeftHeavy { MergedOrder::Heaviest } else { MergedOrder::Name };
+                cx.ask(&Merged { costs, order, by_track: self.by_track }, 0)
+            }
             Mode::Sandwich => {
                 if self.sandwich.is_none() {
                     match cx.ask(&shares_query(cx), 0) {

@@ -9,7 +9,6 @@ use egui::{
     pos2, vec2,
 };
 
-use super::METRICS;
 use super::colors::Colors;
 use super::layout::{Layout, Port, Quad, Texels};
 use crate::analysis::flame_rows::{BoxAt, FlameRows, Group, GroupOf};
@@ -86,7 +85,7 @@ impl Painted {
                     }
                 }
                 let x = chart.left() + (band * width) as f32 / ppp;
-                let size = vec2(cells.len() as f32 / ppp, METRICS.row - 1.0);
+                let size = vec2(cells.len() as f32 / ppp, texels.height - 1.0);
                 let rect = Rect::from_min_size(pos2(x, chart.top() + y), size);
                 places.push((rect, line, cells.len() as f32 / width as f32));
             }
@@ -111,7 +110,7 @@ impl Painted {
 #[must_use]
 pub fn quad_rect(quad: &Quad, chart: Rect, ppp: f32) -> Rect {
     let x = Rangef::new(chart.left() + quad.x0, chart.left() + quad.x1 - 1.0 / ppp);
-    Rect::from_x_y_ranges(x, Rangef::new(chart.top() + quad.y, chart.top() + quad.y + METRICS.row - 1.0))
+    Rect::from_x_y_ranges(x, Rangef::new(chart.top() + quad.y, chart.top() + quad.y + quad.height - 1.0))
 }
 
 /// All quads as one mesh, with the marks of errors and open ends.
@@ -171,13 +170,12 @@ pub fn paint_labels(
     (rows, colors): (&FlameRows, &Colors),
     amount: impl Fn(i64) -> String,
 ) {
-    const SIZE: f32 = 11.5;
     const AMOUNT_ROOM: f32 = 150.0;
     let profile = rows.profile();
     let mut shapes = Vec::new();
     for (quad, x0, x1) in layout.labelled(chart.width()) {
         let color = colors.of(quad.who, profile).text;
-        let y = Rangef::new(chart.top() + quad.y, chart.top() + quad.y + METRICS.row - 1.0);
+        let y = Rangef::new(chart.top() + quad.y, chart.top() + quad.y + quad.height - 1.0);
         let mut area = Rect::from_x_y_ranges(Rangef::new(chart.left() + x0, chart.left() + x1 - 1.0), y);
         if quad.who.is_error() {
             area.min.x += EDGE;
@@ -190,9 +188,10 @@ pub fn paint_labels(
                 area.min.x += 14.0;
             }
         }
-        let style = LabelStyle::new(SIZE);
-        let key = TextKey::of(quad.who.label(profile));
-        let name = || Cow::Borrowed(quad.who.label(profile));
+        let style = LabelStyle::new(11.5);
+        let label = rows.label(quad.at, quad.who);
+        let key = TextKey::of(&label);
+        let name = || Cow::Borrowed(&*label);
         if area.width() > AMOUNT_ROOM
             && let Some(b) = rows.get(quad.at)
         {

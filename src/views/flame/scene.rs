@@ -67,6 +67,7 @@ impl FlameView {
             self.paint_times(cx, ui, frame, &axis);
         }
         self.paint_headers(ui, frame, &painter);
+        self.paint_narrow(ui, frame, &painter);
         paint_position(ui.painter(), ruler, rows, &port, palette);
         if let Some((bar, color)) = bar {
             painter.rect_filled(bar, 4.0, color);
@@ -102,6 +103,26 @@ impl FlameView {
             let hovered = pointer.is_some_and(|p| rect.contains(p) && chart.contains(p));
             paint::paint_header(painter, (rect, palette), rows, group, (open, hovered));
         }
+    }
+
+    /// How many boxes are too narrow to be told apart.
+    fn paint_narrow(&self, ui: &Ui, frame: &Frame<'_>, painter: &egui::Painter) {
+        let Frame { chart, palette, .. } = *frame;
+        if self.layout.narrow == 0 || chart.width() < 260.0 || chart.height() < 60.0 {
+            return;
+        }
+        let count = i64::try_from(self.layout.narrow).unwrap_or(i64::MAX);
+        let text = format!("{} too narrow to draw one by one", format::counted(count, "box", "boxes"));
+        let galley = painter.layout_no_wrap(text.clone(), crate::ui::theme::small(), palette.text_weak);
+        let size = galley.size() + vec2(12.0, 6.0);
+        let rect = Rect::from_min_size(chart.right_bottom() - size - vec2(14.0, 4.0), size);
+        painter.rect_filled(rect, 3.0, palette.panel);
+        painter.rect_stroke(rect, 3.0, egui::Stroke::new(1.0, palette.line), egui::StrokeKind::Inside);
+        painter.galley(rect.min + vec2(6.0, 3.0), galley, palette.text_weak);
+        let about = "In each pixel the longest box shows. Zoom in to tell them apart.";
+        let response = ui.interact(rect, ui.scope_id().with("narrow"), Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text.as_str()));
+        response.on_hover_text(about);
     }
 
     /// The selection, and the box under the pointer.
@@ -152,7 +173,7 @@ impl FlameView {
             let rect = Rect::from_x_y_ranges(x, y).intersect(chart);
             let node = ui.interact(rect, id.with(quad.at), Sense::hover());
             let selected = self.selected == Some(quad.at);
-            let name = format!("{} {}", b.who.label(rows.profile()), format::cost(unit, b.length()));
+            let name = format!("{} {}", rows.label(quad.at, b.who), format::cost(unit, b.length()));
             node.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, name.as_str()));
         }
     }

@@ -35,8 +35,12 @@ impl Facts {
         let profile = rows.profile();
         let mut facts = Self {
             hit,
-            title: b.who.label(profile).to_owned(),
-            place: if b.who.is_module() { "module".into() } else { place(profile, b.who.function()) },
+            title: rows.label(hit.at, b.who).into_owned(),
+            place: match b.who {
+                who if who.is_module() => "module".into(),
+                who if who.is_hidden() => "library code, hidden by «Only my code»".into(),
+                who => place(profile, who.function()),
+            },
             rows: Vec::new(),
             args: Vec::new(),
             more_args: 0,
@@ -110,13 +114,14 @@ impl Facts {
 
     fn add_caller(&mut self, rows: &FlameRows, at: BoxAt, length: i64) {
         let upwards = rows.group_of(at.row).of == GroupOf::Callers;
-        let Some(caller) = rows.neighbour_row(at, upwards).and_then(|at| rows.get(at)) else { return };
+        let Some(above) = rows.neighbour_row(at, upwards) else { return };
+        let Some(caller) = rows.get(above) else { return };
         if caller.length() > 0 {
-            let name = caller.who.label(rows.profile());
+            let name = rows.label(above, caller.who);
             let share = format::percent(length as f64 / caller.length() as f64);
             self.row(
                 if upwards { "Part of" } else { "Of caller" },
-                format!("{share} of {}", shortened(name, 48)),
+                format!("{share} of {}", shortened(&name, 48)),
             );
         }
     }

@@ -9,6 +9,7 @@ use crate::analysis::FunctionRow;
 use crate::analysis::function_list::{FunctionKey, FunctionOrder, SortKey};
 use crate::format::{self, UNKNOWN};
 use crate::model::{Calls, Profile, Unit};
+use crate::state::Relative;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{Cell, SortOrder, cell_text, share_bar};
 use crate::views::ViewCx;
@@ -96,7 +97,7 @@ impl Formats {
             }
             "function" => {
                 let cell = Cell { color: palette.text_strong, ..Cell::text(palette) };
-                cell_text(ui, row.symbol().label(profile), &cell);
+                cell_text(ui, &row.symbol().label(profile), &cell);
             }
             "place" => {
                 path_cell(ui, &self.value(profile, row, column).text, &weak_cell(palette));
@@ -209,6 +210,9 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
     }
     if list.known.categories {
         columns.push(Column::text("category", "Category", 96.0).rank(8).tip("The format's own category"));
+    }
+    if cx.interaction.relative == Relative::Numbers {
+        columns.retain(|c| !c.key.ends_with("share"));
     }
     for column in &mut columns {
         mark_sort(column, sort);

@@ -78,7 +78,7 @@ impl View for FunctionsView {
         shared::with_footer(
             ui,
             |ui| {
-                self.stale.dim(&answer, ui);
+                self.stale.dim(&answer, cx.live, ui);
                 self.table(cx, ui, &list);
             },
             |ui| {

@@ -8,6 +8,7 @@ use crate::model::{CounterId, Unit};
 use crate::state::Item;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, regular, small, space};
+use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::time::{self, Chart, Gesture, Scale};
 use egui::{Align2, Color32, Painter, Rect, Response, Sense, Shape, Stroke, Ui, pos2, vec2};
@@ -151,9 +152,10 @@ pub(super) fn peaks(cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame) -> bool {
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
         let radius = if response.hovered() || cx.is_selected(&item) { 5.0 } else { 3.5 };
         painter.circle(at, radius, palette.canvas, Stroke::new(2.0, color(palette, id)));
-        if place == 0 || response.hovered() {
+        if place == 0 || response.hovered() || response.has_focus() {
             peak_label(&painter, area, at, &format!("{name} peak {value}"), palette);
         }
+        focus_ring(ui, &response, spot);
         clicked |= response.clicked();
         cx.interact(&response, &item);
         if response.hovered() {

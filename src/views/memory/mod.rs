@@ -18,6 +18,7 @@ use crate::state::{Command, Item};
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, space};
 use crate::ui::timeaxis::TimeAxis;
+use crate::ui::widgets::focus_ring;
 use crate::views::parts::remark;
 use egui::{Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 use std::collections::BTreeSet;
@@ -83,6 +84,7 @@ impl View for Memory {
                 self.viewport.fit();
             }
             charts::paint(cx, ui, &frame, &mut self.texts);
+            focus_ring(ui, &response, canvas);
             let on_peak = charts::peaks(cx, ui, &frame);
             select(cx, &gesture, on_peak);
             if gesture.preview.is_none() && !response.dragged() {

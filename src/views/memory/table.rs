@@ -7,6 +7,7 @@ use crate::format::{self, UNKNOWN};
 use crate::model::{CounterId, Unit};
 use crate::state::Item;
 use crate::ui::theme::{Palette, regular, space, strong};
+use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::parts::text_in;
 use egui::{Align, Rect, Sense, Stroke, Ui, pos2, vec2};
@@ -50,6 +51,7 @@ pub(super) fn legend(
                 hidden.insert(name.clone());
             }
         }
+        focus_ring(ui, &response, rect.expand2(vec2(3.0, 0.0)));
         response.on_hover_text("Click to show or hide, Ctrl+click to show it alone");
     }
 }
@@ -81,6 +83,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, lit: &mut Op
             *lit = Some(id);
         }
         counter_row(cx, ui, frame, id, rect, &response);
+        focus_ring(ui, &response, rect);
     }
 }
 

@@ -156,8 +156,18 @@ impl Requests {
             let moved = at(self.split) + response.drag_delta().y;
             self.split = (moved / area.height()).clamp(0.1, 0.9);
         }
+        if response.has_focus() && area.height() > 1.0 {
+            let filter = egui::EventFilter { vertical_arrows: true, ..egui::EventFilter::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+            for (key, step) in [(egui::Key::ArrowUp, -20.0), (egui::Key::ArrowDown, 20.0)] {
+                if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key)) {
+                    self.split = ((at(self.split) + step) / area.height()).clamp(0.1, 0.9);
+                }
+            }
+        }
         let palette = Palette::of(ui);
-        let color = if response.hovered() || response.dragged() { palette.accent } else { palette.line };
+        let active = response.hovered() || response.dragged() || response.has_focus();
+        let color = if active { palette.accent } else { palette.line };
         let grip = handle.center().x - 18.0..=handle.center().x + 18.0;
         ui.painter().hline(grip, y, Stroke::new(2.0, color));
         response.on_hover_cursor(CursorIcon::ResizeVertical);

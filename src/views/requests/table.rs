@@ -3,7 +3,7 @@
 use super::Requests;
 use crate::analysis::requests::{RequestColumn, RequestList};
 use crate::format::{self, UNKNOWN};
-use crate::model::{Outcome, Profile, Request, RequestId, Unit};
+use crate::model::{CacheOutcome, Outcome, Profile, Request, RequestId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Cell, SortOrder, cell_text};
@@ -29,6 +29,10 @@ fn look(column: RequestColumn) -> (&'static str, &'static str, f32, &'static str
         RequestColumn::Output => ("output", "Output", 66.0, "Output tokens, reasoning included", 2),
         RequestColumn::CacheRead => ("cache", "Cached", 68.0, say::CACHE_READ, 6),
         RequestColumn::Cost => ("cost", "Cost", 100.0, say::COST, 5),
+        RequestColumn::Cache => {
+            ("answer", "Answer", 82.0, "Whether a cache of whole answers had it: exact, semantic or miss", 3)
+        }
+        RequestColumn::Batch => ("batch", "Batch", 60.0, "The batch that it was generated in", 4),
         RequestColumn::Outcome => ("outcome", "Outcome", 86.0, "How it ended", 2),
     }
 }
@@ -38,11 +42,14 @@ fn of_key(key: &str) -> Option<RequestColumn> {
 }
 
 fn is_text(column: RequestColumn) -> bool {
-    matches!(column, RequestColumn::Name | RequestColumn::Model | RequestColumn::Outcome)
+    matches!(
+        column,
+        RequestColumn::Name | RequestColumn::Model | RequestColumn::Outcome | RequestColumn::Cache
+    )
 }
 
 /// How each column prints its numbers: one unit for all rows.
-struct Formats([Option<format::Column>; 13]);
+struct Formats([Option<format::Column>; RequestColumn::ALL.len()]);
 
 impl Formats {
     fn new(list: &RequestList) -> Self {
@@ -70,6 +77,8 @@ impl Formats {
             RequestColumn::Model => profile.text(r.model).to_owned(),
             RequestColumn::Rate => r.tokens_per_second().map_or_else(|| UNKNOWN.to_owned(), format::number),
             RequestColumn::Outcome => outcome(r.outcome).1.to_owned(),
+            RequestColumn::Cache => r.cache.map_or(UNKNOWN, CacheOutcome::key).to_owned(),
+            RequestColumn::Batch => r.batch.map_or_else(|| UNKNOWN.to_owned(), |b| b.to_string()),
             _ => match self.of(column) {
                 Some(format) => format.number(column.number(r).map(|v| v.round() as i64)),
                 None => UNKNOWN.to_owned(),
@@ -93,6 +102,7 @@ impl Requests {
         let formats = Formats::new(list);
         let columns: Vec<Column> = RequestColumn::ALL
             .into_iter()
+            .filter(|column| column.is_filled(cx.profile()))
             .map(|column| {
                 let (key, title, width, tip, rank) = look(column);
                 let suffix = formats.of(column).map_or("", |f| f.suffix());
@@ -204,6 +214,7 @@ impl Rows for Table<'_, '_> {
             ("Copy name", profile.text(r.name)),
             ("Copy prompt", profile.text(r.prompt)),
             ("Copy answer", profile.text(r.completion)),
+            ("Copy error", profile.text(r.error)),
         ] {
             if ui.add_enabled(!text.is_empty(), egui::Button::new(label)).clicked() {
                 ui.ctx().copy_text(text.to_owned());

@@ -11,6 +11,7 @@ use crate::ui::icons::Icon;
 use crate::ui::text::{LabelStyle, TextCache, TextKey, Texts};
 use crate::ui::theme::{Palette, Tone, mix, small, space};
 use crate::ui::timeaxis::TimeAxis;
+use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::time::{self, PHASE_BAND, Viewport};
 use egui::{Align2, Mesh, Painter, Rect, ScrollArea, Sense, Shape, Ui, UiBuilder, pos2, vec2};
@@ -143,6 +144,7 @@ pub(super) fn show(
     if let Some(t) = cursor {
         axis.paint_cursor(painter, below, t, palette);
     }
+    focus_ring(ui, &response, chart);
 }
 
 /// Steps of the number of requests in flight: one rectangle per pixel column at most.
@@ -287,6 +289,7 @@ fn interact(
     let label = format!("waterfall {name}");
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, &label));
     cx.interact(&response, item);
+    focus_ring(ui, &response, clip);
     let lit = response.hovered() || cx.is_hovered(item);
     if response.hovered() {
         let text = tooltip(profile, r);

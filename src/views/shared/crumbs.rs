@@ -26,6 +26,7 @@ pub fn describe(transform: &Transform, profile: &Profile) -> String {
         Transform::DropFunction(f) => format!("Without {}", name(*f)),
         Transform::CollapseModule(m) => format!("Collapsed {}", short(profile.text(*m))),
         Transform::CollapseRecursion => "Recursion collapsed".to_owned(),
+        Transform::HideLibraries => "Only my code".to_owned(),
     }
 }
 

@@ -191,7 +191,8 @@ impl Grid<'_> {
             focus,
         };
         table.columns(columns).show(ui, &mut painter);
-        let happened = painter.happened;
+        let (happened, shown) = (painter.happened, painter.fit);
+        self.edges(ui, id, &shown);
         if !reset.is_empty() {
             let mut widths = TableState::load(ui, id).unwrap_or_default();
             for i in reset {
@@ -204,6 +205,31 @@ impl Grid<'_> {
             ui.painter().rect_stroke(area, space::RADIUS_SMALL, ring, StrokeKind::Inside);
         }
         happened
+    }
+
+    /// Names the edges by which columns are made wider, and lets arrows do it, because Tab stops at them.
+    fn edges(&self, ui: &Ui, id: Id, shown: &[usize]) {
+        for column in shown.iter().map(|&i| &self.columns[i]) {
+            let edge = id.with(column_id(column.key)).with("resize");
+            let Some(response) = ui.ctx().read_response(edge) else { continue };
+            let name = format!("Width of column {}", column.title);
+            response.widget_info(|| WidgetInfo::labeled(Role::Splitter, true, &name));
+            if !response.has_focus() {
+                continue;
+            }
+            let filter = EventFilter { horizontal_arrows: true, ..EventFilter::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(edge, filter));
+            let x = ui.painter().round_to_pixel_center(response.rect.center().x);
+            ui.painter().vline(x, response.rect.y_range(), Stroke::new(2.0, Palette::of(ui).accent));
+            for (key, step) in [(Key::ArrowLeft, -8.0), (Key::ArrowRight, 8.0)] {
+                if ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
+                    let mut table = TableState::load(ui, id).unwrap_or_default();
+                    let width = table.col_widths.entry(column_id(column.key)).or_insert(column.width);
+                    *width = (*width + step).clamp(NARROWEST, 2000.0);
+                    table.store(ui, id);
+                }
+            }
+        }
     }
 
     fn column(&self, i: usize) -> egui_table::Column {

@@ -2,6 +2,7 @@
 //! those of the Firefox Profiler.
 
 use crate::analysis::Transform;
+use crate::analysis::libraries::Libraries;
 use crate::model::{FunctionId, Strings};
 use crate::state::Command;
 use crate::ui::theme::Palette;
@@ -71,6 +72,16 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
             key: plain(Key::R),
             text: "Collapse recursion".into(),
             about: "Show direct recursion of any function as one call",
+        });
+    }
+    if !cx.interaction.scope.transforms.contains(&Transform::HideLibraries)
+        && cx.ask(&Libraries, 0).value().is_some_and(|library| !library.is_empty())
+    {
+        entries.push(Entry {
+            command: push(Transform::HideLibraries),
+            key: plain(Key::L),
+            text: "Only my code".into(),
+            about: "Show the first of each run of library frames, and the others as «[n frames hidden]»",
         });
     }
     entries

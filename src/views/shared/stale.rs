@@ -13,18 +13,25 @@ pub struct Stale {
 }
 
 impl Stale {
-    /// Call each frame with the answer, before painting it; dims `ui` when the answer is late.
-    pub fn dim<T>(&mut self, answer: &Answer<T>, ui: &mut Ui) {
-        let now = ui.input(|i| i.time);
-        if answer.is_ready() {
+    /// True once an answer is late. Call it each frame with the answer. While a run is `live` the last answer is
+    /// always a moment old, and never late.
+    pub fn is_late<T>(&mut self, answer: &Answer<T>, live: bool, ui: &Ui) -> bool {
+        if answer.is_ready() || live {
             self.since = None;
-            return;
+            return false;
         }
+        let now = ui.input(|i| i.time);
         let waited = now - *self.since.get_or_insert(now);
-        if waited >= PATIENCE {
-            ui.multiply_opacity(0.5);
-        } else {
+        if waited < PATIENCE {
             ui.ctx().request_repaint_after_secs((PATIENCE - waited) as f32);
+        }
+        waited >= PATIENCE
+    }
+
+    /// Dims `ui` when the answer is late. Call it each frame, before painting the answer.
+    pub fn dim<T>(&mut self, answer: &Answer<T>, live: bool, ui: &mut Ui) {
+        if self.is_late(answer, live, ui) {
+            ui.multiply_opacity(0.5);
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Stage {
     pub hover: Option<Item>,
     /// All commands so far.
     pub sent: Vec<Command>,
+    /// All wishes so far.
+    pub wishes: Vec<crate::views::Wish>,
 }
 
 impl Stage {
@@ -38,6 +40,7 @@ impl Stage {
             history: History::default(),
             hover: None,
             sent: Vec::new(),
+            wishes: Vec::new(),
         }
     }
 
@@ -63,6 +66,7 @@ impl Stage {
             self.view.ui(&mut cx, ui);
         });
         self.hover = out.hover;
+        self.wishes.extend(out.wishes);
         for command in out.commands {
             self.sent.push(command.clone());
             self.history.apply(command);

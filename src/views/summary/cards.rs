@@ -17,6 +17,7 @@ use egui::{Align, Sense, Ui, vec2};
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Card {
+    Findings,
     Own,
     Total,
     Requests,
@@ -33,6 +34,7 @@ pub(super) fn wanted(profile: &Profile) -> Vec<Card> {
     let functions = !profile.metrics.is_empty() && !profile.functions.is_empty();
     let memory = profile.counters.iter().any(|c| c.unit == Unit::Bytes && !c.times.is_empty());
     [
+        (Card::Findings, !profile.findings.is_empty()),
         (Card::Own, functions),
         (Card::Total, functions),
         (Card::Requests, !profile.requests.rows.is_empty()),
@@ -52,6 +54,7 @@ impl Card {
     pub(super) fn show(self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let metric = cx.profile().metrics.get(cx.interaction.metric.index()).map_or("", |m| m.label.as_str());
         let title = match self {
+            Self::Findings => "Findings".into(),
             Self::Own => format!("Top functions by self {}", metric.to_lowercase()),
             Self::Total => format!("Top functions by total {}", metric.to_lowercase()),
             Self::Requests => "LLM requests".into(),
@@ -63,6 +66,7 @@ impl Card {
             Self::Warnings => "Warnings".into(),
         };
         card(ui, &title, |ui| match self {
+            Self::Findings => super::findings::show(cx, ui),
             Self::Own => top_functions(cx, ui, false),
             Self::Total => top_functions(cx, ui, true),
             Self::Requests => requests(cx, ui),
@@ -112,7 +116,8 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
         let value = if by_total { function.total } else { function.own };
         let share = value as f64 / table.sum.max(1) as f64;
         let item = Item::Function(function.function);
-        let mut line = BarRow::new(function.symbol().label(&profile), "");
+        let name = function.symbol().label(&profile);
+        let mut line = BarRow::new(&name, "");
         let (text, note) = (format::cost(metric.unit, value), format::percent(share));
         (line.value, line.note, line.share) = (&text, &note, Some(share));
         (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));

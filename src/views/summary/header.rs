@@ -67,7 +67,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
                 pill(ui, Tone::Info, &text).on_hover_text("The numbers below are of the chosen range only");
             }
             if let Some(origin) = meta.origin_unix_ns {
-                ui.label(RichText::new(date::utc(origin)).color(palette.text_weak));
+                ui.add(Label::new(RichText::new(date::utc(origin)).color(palette.text_weak)).extend());
             }
         });
     });

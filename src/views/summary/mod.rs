@@ -4,6 +4,7 @@
 //! chosen range and scope; whatever stands for something can be clicked and is then selected everywhere.
 
 mod cards;
+mod findings;
 mod header;
 mod masonry;
 mod phases;

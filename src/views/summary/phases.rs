@@ -4,6 +4,7 @@ use crate::analysis::phases::{Phases, PhasesIn};
 use crate::format;
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone, regular, small, space};
+use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::parts::{card, text_in, weak};
 use egui::{Align, Color32, Rect, Sense, Ui, pos2, vec2};
@@ -144,6 +145,7 @@ fn segment(cx: &mut ViewCx<'_>, ui: &Ui, area: Rect, id: egui::Id, look: &Look, 
             );
         }
     }
+    focus_ring(ui, &response, area);
     response.on_hover_text(tooltip(look, elapsed));
 }
 
@@ -171,5 +173,6 @@ fn legend(cx: &mut ViewCx<'_>, ui: &mut Ui, look: &Look, elapsed: i64) {
             cx.send(Command::Select(Some(item.clone())));
         }
     }
+    focus_ring(ui, &response, rect.expand2(vec2(3.0, 0.0)));
     response.on_hover_text(tooltip(look, elapsed));
 }

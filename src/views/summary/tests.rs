@@ -69,6 +69,7 @@ fn the_top_five_are_right_and_ties_are_stable() {
     let row = |i: u32, own, total| FunctionRow {
         function: FunctionId(i),
         module: None,
+        hidden: false,
         calls: None,
         samples: None,
         samples_total: None,

@@ -1,7 +1,7 @@
 //! Which part of the time a view shows, and the keys and gestures that move it.
 //!
 //! The same everywhere, and as in the flame chart: Ctrl+wheel zooms at the pointer, dragging or Shift+wheel
-//! moves, W S A D zoom and move, 0 or a double click shows everything, Enter shows the selected thing,
+//! moves, W S A D (and arrows where they mean nothing else) zoom and move, 0 or a double click shows everything, Enter shows the selected thing,
 //! Shift+drag chooses a range, Escape takes it back. [`Viewport`] is plain
 //! arithmetic in `f64` ns; [`Viewport::gesture`] is the only part that reads input.
 
@@ -9,7 +9,7 @@ use crate::model::Profile;
 use crate::state::Command;
 use crate::ui::timeaxis::TimeAxis;
 use crate::views::ViewCx;
-use egui::{Key, Modifiers, PointerButton, Response, Ui};
+use egui::{EventFilter, Key, Modifiers, PointerButton, Response, Ui};
 
 /// The gestures in one sentence, for tooltips.
 pub const HELP: &str = "Ctrl+wheel or W/S zooms, drag or A/D moves, Shift+drag chooses a range, \
@@ -174,9 +174,12 @@ impl Viewport {
         let at = position.map(|p| axis.time_at(p.x));
         if over {
             gesture.pointer = at;
-            let at = at.unwrap_or(f64::midpoint(self.t0, self.t1));
-            self.wheel(ui, at, per_point);
-            self.keys(ui, at, &mut gesture);
+            self.wheel(ui, at.unwrap_or(f64::midpoint(self.t0, self.t1)), per_point);
+        }
+        let nobody = ui.memory(|m| m.focused().is_none());
+        if response.has_focus() || over && nobody {
+            let at = at.filter(|_| over).unwrap_or(f64::midpoint(self.t0, self.t1));
+            self.keys(ui, at, response, &mut gesture);
         }
         if self.glide(f64::from(ui.input(|i| i.stable_dt))) {
             ui.request_repaint();
@@ -206,7 +209,7 @@ impl Viewport {
         }
         if response.double_clicked() {
             gesture.double_click = at;
-        } else if response.clicked() {
+        } else if response.clicked() && response.interact_pointer_pos().is_some() {
             gesture.click = at;
         }
         gesture
@@ -224,10 +227,16 @@ impl Viewport {
         }
     }
 
-    /// Keys, when the pointer is on the view and nothing has the keyboard.
-    fn keys(&mut self, ui: &Ui, at: f64, gesture: &mut Gesture) {
-        if ui.memory(|m| m.focused().is_some()) {
-            return;
+    /// Keys, when the view has the keyboard, or the pointer is on it and nothing has.
+    fn keys(&mut self, ui: &Ui, at: f64, response: &Response, gesture: &mut Gesture) {
+        if response.has_focus() {
+            let filter = EventFilter {
+                horizontal_arrows: true,
+                vertical_arrows: true,
+                escape: true,
+                ..EventFilter::default()
+            };
+            ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
         }
         let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
         let (t0, t1) = self.goal.unwrap_or((self.t0, self.t1));
@@ -238,6 +247,10 @@ impl Viewport {
             (Key::S, zoomed(KEY_ZOOM)),
             (Key::A, panned(-KEY_PAN)),
             (Key::D, panned(KEY_PAN)),
+            (Key::ArrowUp, zoomed(1.0 / KEY_ZOOM)),
+            (Key::ArrowDown, zoomed(KEY_ZOOM)),
+            (Key::ArrowLeft, panned(-KEY_PAN)),
+            (Key::ArrowRight, panned(KEY_PAN)),
         ] {
             if pressed(key) {
                 self.goal = Some(self.clamped(goal));

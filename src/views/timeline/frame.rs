@@ -1,258 +1,353 @@
 //! One frame of the chart: pinned lanes, the others in their scroll area, marks over all, and what the
 //! pointer does there.
 
+use super::labels::{Label, Wish};
+use super::paint::{Hits, Scene};
+use super::region::{METRICS, Marked};
+use super::stack::{drop_place, visible};
 use super::*;
+use crate::analysis::counters::{CounterFigures, CounterLod, MAX_COLUMNS};
+use crate::analysis::events::Events;
+use crate::model::CounterId;
+use crate::views::flame::item;
+use crate::views::flame::layout::{Port, Strip};
+use crate::views::time;
+use egui::{Id, Pos2, Stroke, UiBuilder};
+
+/// What came out of drawing: what lies where, and what is wanted of which lane.
+#[derive(Default)]
+struct Drawn {
+    hits: Hits,
+    wishes: Vec<(usize, Wish)>,
+}
 
 impl Timeline {
-    pub(super) fn chart(
-        &mut self,
-        cx: &mut ViewCx<'_>,
-        ui: &mut Ui,
-        parts: &Parts<'_>,
-        areas: &Areas,
-        (fixed, free): (Vec<Placed>, Vec<Placed>),
-        (axis, response, gesture): (&TimeAxis, &egui::Response, &Gesture),
-    ) {
+    pub(super) fn chart(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame<'_>) {
         let palette = Palette::of(ui);
         let Some(colors) = self.colors.take() else { return };
-        let counters: Vec<CounterId> = visible(&fixed, 0.0, areas.pinned.height())
-            .chain(visible(&free, self.scroll, areas.lanes.height()))
-            .filter_map(|p| match parts.lanes[p.lane].of {
-                LaneOf::Counter(id) => Some(id),
-                _ => None,
-            })
-            .collect();
-        let lod = CounterLod {
-            counters,
-            from: axis.t0.floor() as i64,
-            to: axis.t1.ceil() as i64,
-            columns: (axis.x.span().max(1.0) as u32).min(MAX_COLUMNS),
-        };
         let scene = Scene {
-            profile: parts.profile,
-            rows: parts.rows.as_deref(),
-            colors: &colors.3,
-            phases: parts.phases.as_deref(),
-            lod: cx.ask(&lod, 0).value().cloned(),
+            profile: frame.profile,
+            end: frame.profile.time_bounds().map_or(0, |b| b.1),
+            rows: frame.rows.as_ref(),
+            colors: &colors.1,
+            phases: frame.phases.as_deref(),
+            lod: self.counters(cx, frame),
             figures: cx.ask(&CounterFigures(None), 0).value().cloned().unwrap_or_default(),
-            packing: cx.ask(&RequestRows, 0).value().cloned(),
+            packing: frame.packing.clone(),
+            events: cx.ask(&Events, 0).value().cloned(),
             transformed: !cx.interaction.scope.transforms.is_empty(),
-            axis,
+            axis: &frame.axis,
             palette,
         };
-        let mut hits = Hits::default();
-        let chart_of = |area: Rect| area.with_min_x(areas.ruler.left());
-        {
+        let mut drawn = Drawn::default();
+        if let Some(phases) = &scene.phases {
             let painter = ui.painter().clone();
             let mut texts = self.texts.begin(&painter);
-            if let Some(phases) = &scene.phases {
-                time::phase_names(&mut texts, &painter, areas.band, axis, phases, parts.profile, palette);
-            }
-            let mut draw = |ui: &mut Ui, placed: &Placed, top: f32, hits: &mut Hits| {
-                let lane = &parts.lanes[placed.lane];
-                let y = Rangef::new(top, top + placed.height);
-                let area = chart_of(Rect::from_x_y_ranges(areas.ruler.x_range(), y));
-                let few = self.arrangement.height(lane, parts.profile.tracks.len());
-                scene.lane(cx, ui, &mut texts, (lane, few, area), hits);
-                let label = Rect::from_x_y_ranges(areas.labels, y);
-                let pinned = self.arrangement.pinned.contains(&lane.key);
-                labels::show(cx, ui, &scene, lane, label, labels::Look { height: few, pinned })
-            };
-            let mut wishes: Vec<(usize, labels::Wish)> = Vec::new();
-            let whole = |area: Rect| area.with_min_x(areas.labels.min);
-            scene.background(ui.painter(), areas.pinned);
-            ui.scope_builder(UiBuilder::new().max_rect(whole(areas.pinned)).id_salt("pinned"), |ui| {
-                ui.set_clip_rect(whole(areas.pinned).intersect(ui.clip_rect()));
-                for placed in visible(&fixed, 0.0, areas.pinned.height()) {
-                    let wish = draw(ui, placed, areas.pinned.top() + placed.top, &mut hits);
-                    wishes.extend(wish.map(|w| (placed.lane, w)));
-                }
-            });
-            if !fixed.is_empty() {
-                let y = areas.pinned.bottom() + 1.0;
-                let stroke = egui::Stroke::new(2.0, palette.line);
-                ui.painter().hline(whole(areas.pinned).x_range(), y, stroke);
-            }
-            scene.background(ui.painter(), areas.lanes);
-            ui.scope_builder(UiBuilder::new().max_rect(whole(areas.lanes)).id_salt("lanes"), |ui| {
-                let scroll = ScrollArea::vertical()
-                    .id_salt("lanes")
-                    .auto_shrink(false)
-                    .vertical_scroll_offset(self.scroll.min((bottom(&free) - areas.lanes.height()).max(0.0)));
-                let out = scroll.show_viewport(ui, |ui, view| {
-                    ui.set_height(bottom(&free));
-                    let top = ui.min_rect().top();
-                    for placed in visible(&free, view.top(), view.height()) {
-                        let wish = draw(ui, placed, top + placed.top, &mut hits);
-                        wishes.extend(wish.map(|w| (placed.lane, w)));
-                    }
-                });
-                self.scroll = out.state.clamped_offset().y;
-            });
-            for (lane, wish) in wishes {
-                self.grant(cx, ui, parts, lane, wish, (&fixed, &free, areas));
-            }
+            let band = frame.areas.band;
+            time::phase_names(&mut texts, &painter, band, &frame.axis, phases, frame.profile, palette);
         }
-        links::show(cx, ui, &scene, &hits, parts.lanes, areas, (&fixed, &free, self.scroll));
-        Self::overlay(cx, ui, areas, axis);
-        self.pointed(cx, ui, &scene, &hits, (response, gesture));
+        let id = ui.scope_id().with("timeline");
+        self.region(cx, ui, frame, &scene, (0, id), &mut drawn);
+        if !frame.stacked.fixed.is_empty() {
+            let y = frame.areas.pinned.bottom() + 1.0;
+            let x = frame.areas.labels.min..=frame.areas.ruler.right();
+            ui.painter().hline(x, y, Stroke::new(2.0, palette.line));
+        }
+        self.region(cx, ui, frame, &scene, (1, id), &mut drawn);
+        self.arrows(cx, ui, &scene, frame.stacked, &frame.areas);
+        overlay(cx, ui, frame);
+        self.pointed(cx, ui, frame, &drawn.hits);
         self.colors = Some(colors);
-        if let Answer::Working { progress, stale: None } = parts.answer {
+        for (lane, wish) in drawn.wishes {
+            self.grant(cx, ui, frame, lane, wish);
+        }
+        if frame.response.has_focus() && !self.clicked {
+            let area = frame.response.rect.shrink(1.0);
+            let ring = Stroke::new(1.5, palette.accent);
+            ui.painter().rect_stroke(area, 0.0, ring, egui::StrokeKind::Inside);
+        }
+        self.clicked &= frame.response.has_focus();
+        if let Answer::Working { progress, stale: None } = frame.answer {
             let text = progress.map_or_else(
                 || "Laying out spans …".to_owned(),
                 |p| format!("Laying out spans … {}", format::percent(f64::from(p))),
             );
-            let at = areas.lanes.left_top() + vec2(space::MEDIUM, space::MEDIUM);
-            ui.painter().text(
-                at,
-                egui::Align2::LEFT_TOP,
-                text,
-                crate::ui::theme::regular(12.0),
-                palette.text_weak,
-            );
+            let at = frame.areas.lanes.left_top() + vec2(space::MEDIUM, space::MEDIUM);
+            let font = crate::ui::theme::regular(12.0);
+            ui.painter().text(at, egui::Align2::LEFT_TOP, text, font, palette.text_weak);
         }
     }
 
-    /// Range, cursor and ruler, over all lanes.
-    fn overlay(cx: &ViewCx<'_>, ui: &Ui, areas: &Areas, axis: &TimeAxis) {
-        let palette = Palette::of(ui);
-        let painter = ui.painter();
-        let below = Rect::from_min_max(areas.band.min, areas.lanes.max);
-        if let Some(Item::Time(t)) = cx.interaction.selection {
-            let clip = painter.with_clip_rect(below.intersect(painter.clip_rect()));
-            let x = clip.round_to_pixel_center(axis.x_of(t as f64));
-            let line = [pos2(x, below.top()), pos2(x, below.bottom())];
-            clip.add(egui::Shape::dashed_line(&line, egui::Stroke::new(1.0, palette.text_strong), 3.0, 3.0));
+    /// The counters that are seen.
+    fn counters(&self, cx: &ViewCx<'_>, frame: &Frame<'_>) -> Option<Arc<crate::analysis::counters::Lod>> {
+        let (stacked, areas) = (frame.stacked, &frame.areas);
+        let pinned = visible(&stacked.fixed, self.scroll[0], areas.pinned.height());
+        let free = visible(&stacked.free, self.scroll[1], areas.lanes.height());
+        let counters: Vec<CounterId> = pinned
+            .iter()
+            .chain(free)
+            .filter_map(|p| match stacked.lanes.all[p.lane].of {
+                LaneOf::Counter(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        if counters.is_empty() {
+            return None;
         }
-        time::range_marks(painter, below, axis, cx.interaction.range, cx.preview, palette);
-        let cursor = cx.cursor.map(|t| t as f64);
-        axis.paint_ruler(painter, areas.ruler, cursor, palette);
-        if let Some(t) = cursor {
-            axis.paint_cursor(painter, below, t, palette);
+        let lod = CounterLod {
+            counters,
+            from: frame.axis.t0.floor() as i64,
+            to: frame.axis.t1.ceil() as i64,
+            columns: (frame.axis.x.span().max(1.0) as u32).min(MAX_COLUMNS),
+        };
+        cx.ask(&lod, 0).value().cloned()
+    }
+
+    /// Pinned lanes (0) or the others (1).
+    fn region(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        frame: &Frame<'_>,
+        scene: &Scene<'_>,
+        (which, id): (usize, Id),
+        drawn: &mut Drawn,
+    ) {
+        let areas = &frame.areas;
+        let (chart, placed) = match which {
+            0 => (areas.pinned, &frame.stacked.fixed),
+            _ => (areas.lanes, &frame.stacked.free),
+        };
+        if placed.is_empty() || chart.height() < 2.0 {
+            self.regions[which].clear();
+            return;
         }
+        let whole = chart.with_min_x(areas.labels.min);
+        scene.background(ui.painter(), chart);
+        let most = (bottom(placed) - chart.height()).max(0.0);
+        let drag = if frame.response.dragged() && self.drags(frame, chart) {
+            frame.response.drag_delta().y
+        } else {
+            0.0
+        };
+        let offset = (self.scroll[which] - drag).clamp(0.0, most);
+        ui.scope_builder(UiBuilder::new().max_rect(whole).id_salt(("region", which)), |ui| {
+            ui.set_clip_rect(whole.intersect(ui.clip_rect()));
+            let scroll = ScrollArea::vertical().id_salt("lanes").auto_shrink(false);
+            let out = scroll.vertical_scroll_offset(offset).show_viewport(ui, |ui, view| {
+                ui.set_height(bottom(placed));
+                let seen = visible(placed, view.top(), chart.height());
+                let place = (chart, view.top());
+                self.boxes(cx, ui, frame, scene, (which, id), (seen, place));
+                for placed in seen {
+                    let top = chart.top() + placed.top - view.top();
+                    let y = Rangef::new(top, top + placed.height);
+                    let painter = ui.painter().clone();
+                    let mut texts = self.texts.begin(&painter);
+                    let area = Rect::from_x_y_ranges(chart.x_range(), y);
+                    scene.lane(cx, ui, &mut texts, (frame.stacked, placed, area), &mut drawn.hits);
+                    let area = Rect::from_x_y_ranges(areas.labels, y);
+                    let (stacked, placed) = (frame.stacked, *placed);
+                    let label = Label { scene, stacked, placed, area, id, pinned: which == 0 };
+                    drawn.wishes.extend(label.show(cx, ui).map(|w| (placed.lane, w)));
+                }
+            });
+            self.scroll[which] = out.state.clamped_offset().y;
+        });
+    }
+
+    /// True when the drag on the chart began in this region, and moves it.
+    fn drags(&self, frame: &Frame<'_>, chart: Rect) -> bool {
+        let from = frame.response.ctx.input(|i| i.pointer.press_origin());
+        frame.gesture.preview.is_none() && from.is_some_and(|p| chart.contains(p))
+    }
+
+    /// The boxes of the tracks that are seen.
+    fn boxes(
+        &mut self,
+        cx: &ViewCx<'_>,
+        ui: &Ui,
+        frame: &Frame<'_>,
+        scene: &Scene<'_>,
+        (which, id): (usize, Id),
+        (seen, (chart, scroll)): (&[Placed], (Rect, f32)),
+    ) {
+        let Some(rows) = &frame.rows else { return };
+        let mut strips = Vec::new();
+        for placed in seen.iter().filter(|p| p.rows > 0) {
+            let LaneOf::Track(track) = frame.stacked.lanes.all[placed.lane].of else { continue };
+            let Some(group) = frame.stacked.group(track) else { continue };
+            let top = placed.top - scroll + 2.0;
+            let first = ((-top / METRICS.row).floor().max(0.0) as u32).min(placed.rows);
+            let last = (((chart.height() - top) / METRICS.row).ceil().max(0.0) as u32).min(placed.rows);
+            let rows = group.rows.start + first..(group.rows.start + last).min(group.rows.end);
+            let y = |row: u32| top + (row - group.rows.start) as f32 * METRICS.row;
+            strips.extend(rows.map(|row| (Strip::Row(row), y(row))));
+        }
+        let port = Port {
+            t0: frame.axis.t0 - rows.start as f64,
+            t1: frame.axis.t1 - rows.start as f64,
+            scroll: 0.0,
+            width: chart.width(),
+            height: chart.height(),
+            ppp: ui.pixels_per_point(),
+        };
+        let painter = ui.painter().with_clip_rect(chart.intersect(ui.clip_rect()));
+        let (colors, palette) = (scene.colors, scene.palette);
+        let region = &mut self.regions[which];
+        region.make(&painter, (rows, strips), (port, chart), (colors, self.recolored), palette);
+        let function = |item: Option<&Item>| match item {
+            Some(Item::Function(f)) => Some(*f),
+            _ => None,
+        };
+        let hovered = match cx.hover {
+            Some(Item::Span { track, row }) => rows.find_span(*track, *row),
+            _ => None,
+        };
+        let marked = Marked {
+            function: function(cx.interaction.selection.as_ref()),
+            selected: self.selected,
+            lit: function(cx.hover),
+            hovered,
+        };
+        let mut texts = self.texts.begin(&painter);
+        region.paint(&painter, &mut texts, (colors, palette), marked);
+        region.accessible(ui, id, self.selected);
     }
 
     /// Hover, clicks and double clicks on what the lanes show.
-    fn pointed(
-        &mut self,
-        cx: &mut ViewCx<'_>,
-        ui: &Ui,
-        scene: &Scene<'_>,
-        hits: &Hits,
-        (response, gesture): (&egui::Response, &Gesture),
-    ) {
+    fn pointed(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame<'_>, hits: &Hits) {
+        let (response, gesture) = (&frame.response, &frame.gesture);
         let at = response.interact_pointer_pos().or_else(|| ui.input(|i| i.pointer.latest_pos()));
-        let hit = at.and_then(|p| hits.at(scene, p));
-        if response.hovered() && !response.dragged() && gesture.preview.is_none() {
-            if let Some((item, _)) = &hit {
-                cx.out.hover = Some(item.clone());
-                ui.set_cursor_icon(egui::CursorIcon::PointingHand);
-            }
-            if let Some((_, text)) = &hit {
-                response.clone().on_hover_text_at_pointer(text);
-            }
+        let other = at.and_then(|p| hits.at(frame.profile, p));
+        let of_box = at.filter(|_| other.is_none()).and_then(|p| self.box_at(frame, p));
+        let item = other
+            .as_ref()
+            .map(|o| o.0.clone())
+            .or_else(|| of_box.and_then(|(rows, (hit, _))| item(rows, hit.at)));
+        let over = response.hovered() && !response.dragged() && gesture.preview.is_none();
+        if over && let Some(item) = &item {
+            cx.out.hover = Some(item.clone());
+            ui.set_cursor_icon(egui::CursorIcon::PointingHand);
+        }
+        self.facts = match of_box.filter(|_| over) {
+            Some((_, (hit, _))) if self.facts.as_ref().is_some_and(|f| f.hit == hit) => self.facts.take(),
+            Some((rows, (hit, _))) => Facts::new(rows, hit),
+            None => None,
+        };
+        if let (Some(facts), Some((_, (_, anchor)))) = (&self.facts, of_box) {
+            facts.show(ui, anchor);
+        }
+        if let Some((_, text, anchor)) = other.filter(|_| over) {
+            let id = ui.scope_id().with("timeline tooltip");
+            let anchor = anchor.expand2(vec2(6.0, 2.0));
+            let tip = egui::Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), id, anchor);
+            tip.gap(6.0).width(420.0).show(|ui| ui.label(text));
+        }
+        if response.clicked() || response.drag_started() {
+            response.request_focus();
+            self.clicked = true;
         }
         if let Some(t) = gesture.click {
-            let item = hit.as_ref().map_or(Item::Time(t.round() as i64), |h| h.0.clone());
+            let item = item.clone().unwrap_or(Item::Time(t.round() as i64));
             // What was clicked is in view already.
             self.seen = Some(item.clone());
             cx.send(Command::Select(Some(item)));
         }
         if gesture.double_click.is_some() {
-            match hit.and_then(|h| h.0.interval(scene.profile)).filter(|(a, b)| a < b) {
+            let of_box = of_box.and_then(|(rows, (hit, _))| rows.get(hit.at)).map(|b| (b.start, b.end));
+            let interval = of_box.or_else(|| item.and_then(|i| i.interval(frame.profile)));
+            match interval.filter(|(a, b)| a < b) {
                 Some((from, to)) => self.viewport.show(from as f64, to as f64),
                 None => self.viewport.fit(),
             }
         }
     }
 
-    /// What the person wants of a lane.
-    fn grant(
-        &mut self,
-        cx: &mut ViewCx<'_>,
-        ui: &Ui,
-        parts: &Parts<'_>,
-        lane: usize,
-        wish: labels::Wish,
-        (fixed, free, areas): (&[Placed], &[Placed], &Areas),
-    ) {
-        let key = &parts.lanes[lane].key;
-        let a = &mut self.arrangement;
+    fn box_at<'a>(
+        &self,
+        frame: &'a Frame<'_>,
+        p: Pos2,
+    ) -> Option<(&'a Arc<FlameRows>, (crate::views::flame::layout::Hit, Rect))> {
+        let rows = frame.rows.as_ref()?;
+        Some((rows, self.regions.iter().find_map(|r| r.hit(p))?))
+    }
+
+    /// Does what is wanted of a lane.
+    fn grant(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame<'_>, lane: usize, wish: Wish) {
+        let stacked = frame.stacked;
+        let key = &stacked.lanes.all[lane].key;
         match wish {
-            labels::Wish::Height(height) => {
-                a.heights.insert(key.clone(), height);
+            Wish::Height(height) => arrange(cx, stacked, |a| a.heights.insert(key.clone(), height)),
+            Wish::Fold => arrange(cx, stacked, |a| a.turn_folded(key)),
+            Wish::Pin => arrange(cx, stacked, |a| a.turn_pinned(key)),
+            Wish::Hide => arrange(cx, stacked, |a| a.hidden.insert(key.clone())),
+            Wish::HideOthers => {
+                let all = &stacked.lanes.all;
+                let kept = |i: usize| i == lane || all[i].head == Some(lane) || all[lane].head == Some(i);
+                let others = || (0..all.len()).filter(|&i| !kept(i)).map(|i| all[i].key.clone());
+                arrange(cx, stacked, |a| a.hidden = others().collect());
             }
-            labels::Wish::Pin => Arrangement::turn(&mut a.pinned, key),
-            labels::Wish::Hide => {
-                a.hidden.insert(key.clone());
-            }
-            labels::Wish::HideOthers => {
-                a.hidden = parts.lanes.iter().map(|l| l.key.clone()).filter(|k| k != key).collect();
-            }
-            labels::Wish::ShowAll => a.hidden.clear(),
-            labels::Wish::Scope(tracks) => cx.send(Command::SetTracks(tracks)),
-            labels::Wish::Select(item) => {
+            Wish::ShowAll => arrange(cx, stacked, |a| a.hidden.clear()),
+            Wish::Scope(tracks) => cx.send(Command::SetTracks(tracks)),
+            Wish::Select(item) => {
                 self.seen = Some(item.clone());
                 cx.send(Command::Select(Some(item)));
             }
-            labels::Wish::Move(step) => {
-                if let Some(from) = parts.shown.iter().position(|&i| i == lane) {
-                    let to =
-                        if step < 0 { from.saturating_sub(1) } else { (from + 2).min(parts.shown.len()) };
-                    a.drop_at(parts.lanes, parts.shown, from, to);
-                }
+            Wish::Move { down } => {
+                arrange(cx, stacked, |a| lanes::step(a, &stacked.lanes, &stacked.shown, lane, down));
+                self.keep_in_view(frame, lane);
             }
-            labels::Wish::Drag(y, dropped) => {
-                let (place, line) = drop_place((fixed, free), areas, self.scroll, y);
-                if dropped {
-                    if let Some(from) = parts.shown.iter().position(|&i| i == lane) {
-                        a.drop_at(parts.lanes, parts.shown, from, place);
-                    }
-                } else {
-                    let stroke = egui::Stroke::new(2.0, Palette::of(ui).accent);
-                    ui.painter().hline(areas.labels.min..=areas.ruler.right(), line, stroke);
-                }
-            }
+            Wish::Drag(y, dropped) => self.drag(cx, ui, frame, lane, (y, dropped)),
+            Wish::Focused => self.keep_in_view(frame, lane),
+        }
+    }
+
+    /// Scrolls so that a lane and a bit of its neighbours are seen: the next one can be reached by keys.
+    fn keep_in_view(&mut self, frame: &Frame<'_>, lane: usize) {
+        const BEYOND: f32 = 14.0;
+        let stacked = frame.stacked;
+        let regions = [(&stacked.fixed, frame.areas.pinned), (&stacked.free, frame.areas.lanes)];
+        for (which, (placed, area)) in regions.into_iter().enumerate() {
+            let Some(p) = placed.iter().find(|p| p.lane == lane) else { continue };
+            let (top, end) = (p.top - BEYOND, p.top + p.height.min(area.height() - BEYOND) + BEYOND);
+            let scroll = &mut self.scroll[which];
+            *scroll = scroll.min(top).max(end - area.height()).max(0.0);
+        }
+    }
+
+    fn drag(&self, cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame<'_>, lane: usize, (y, dropped): (f32, bool)) {
+        let (stacked, areas) = (frame.stacked, &frame.areas);
+        let (placed, top) = if stacked.shown.pinned.contains(&lane) {
+            (&stacked.fixed, areas.pinned.top() - self.scroll[0])
+        } else {
+            (&stacked.free, areas.lanes.top() - self.scroll[1])
+        };
+        let (before, line) = drop_place(placed, y - top);
+        if dropped {
+            arrange(cx, stacked, |a| lanes::move_before(a, &stacked.lanes, lane, before));
+        } else {
+            let stroke = Stroke::new(2.0, Palette::of(ui).accent);
+            ui.painter().hline(areas.labels.min..=areas.ruler.right(), top + line, stroke);
         }
     }
 }
 
-/// Lanes that touch a window of `height` from `from` on.
-fn visible(placed: &[Placed], from: f32, height: f32) -> impl Iterator<Item = &Placed> {
-    let first = placed.partition_point(|p| p.top + p.height <= from);
-    placed[first..].iter().take_while(move |p| p.top < from + height)
-}
-
-/// Before which place among the shown lanes something dropped at `y` goes, and where the line that says so
-/// stands.
-fn drop_place((fixed, free): (&[Placed], &[Placed]), areas: &Areas, scroll: f32, y: f32) -> (usize, f32) {
-    let place = |lanes: &[Placed], top: f32| {
-        let at = lanes.iter().position(|p| y < top + p.top + p.height / 2.0).unwrap_or(lanes.len());
-        (at, top + lanes.get(at).map_or(bottom(lanes), |p| p.top))
-    };
-    if y < areas.pinned.bottom() && !fixed.is_empty() {
-        return place(fixed, areas.pinned.top());
+/// Range, cursor and ruler, over all lanes.
+fn overlay(cx: &ViewCx<'_>, ui: &Ui, frame: &Frame<'_>) {
+    let (palette, painter) = (Palette::of(ui), ui.painter());
+    let (areas, axis) = (&frame.areas, &frame.axis);
+    let below = Rect::from_min_max(areas.band.min, areas.lanes.max);
+    if let Some(Item::Time(t)) = cx.interaction.selection {
+        let clip = painter.with_clip_rect(below.intersect(painter.clip_rect()));
+        let x = clip.round_to_pixel_center(axis.x_of(t as f64));
+        let line = [pos2(x, below.top()), pos2(x, below.bottom())];
+        clip.add(egui::Shape::dashed_line(&line, Stroke::new(1.0, palette.text_strong), 3.0, 3.0));
     }
-    let (at, line) = place(free, areas.lanes.top() - scroll);
-    (fixed.len() + at, line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lane_is_dropped_where_the_line_is() {
-        let heights = [20.0, 40.0, 20.0];
-        let all = stack(&[0, 1, 2], |i| heights[*i]);
-        let areas = areas(Rect::from_min_size(pos2(0.0, 0.0), vec2(800.0, 600.0)), &[], false);
-        let top = areas.lanes.top();
-        let at = |y: f32| drop_place((&[], &all), &areas, 0.0, y);
-        assert_eq!(at(top + 5.0), (0, top));
-        assert_eq!(at(top + 25.0), (1, top + 20.0));
-        assert_eq!(at(top + 45.0), (2, top + 60.0));
-        assert_eq!(at(top + 500.0), (3, top + 80.0));
-        assert_eq!(visible(&all, 20.0, 41.0).map(|p| p.lane).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(visible(&all, 0.0, 20.0).count(), 1);
+    time::range_marks(painter, below, axis, cx.interaction.range, cx.preview, palette);
+    let cursor = cx.cursor.map(|t| t as f64);
+    axis.paint_ruler(painter, areas.ruler, cursor, palette);
+    if let Some(t) = cursor {
+        axis.paint_cursor(painter, below, t, palette);
     }
 }

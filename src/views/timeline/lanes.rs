@@ -1,10 +1,10 @@
-//! Which lanes there are, and how the person arranged them: order, pinned, hidden, how tall.
-//!
-//! Lanes are named by keys made of names, so an arrangement outlives the profile.
+//! Which lanes there are, in which groups, and in which order they are shown.
 
-use crate::model::{CounterId, Profile, TrackId, TrackKind};
+use crate::analysis::activity::BusyOf;
+use crate::model::{CounterId, Profile, StringId, TrackId, TrackKind};
+use crate::state::{Arrangement, LaneHeight};
 use crate::views::memory::counter_name;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// What a lane shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub(super) enum LaneOf {
     Events,
     /// All requests.
     Requests,
+    /// The head of a group of tracks and counters; the busy tracks are those of this process or kind.
+    Group(Option<BusyOf>),
     /// Spans or samples of a track.
     Track(TrackId),
     /// A counter.
@@ -28,117 +30,282 @@ pub(super) struct Lane {
     pub key: String,
     /// What a person reads.
     pub label: String,
+    /// The same inside of its group, which says the rest.
+    pub short: String,
+    /// Index of the head of its group.
+    pub head: Option<usize>,
 }
 
-/// How tall the lane of a track is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Height {
-    /// A strip that shows how busy it was.
-    Strip,
-    /// The outermost rows.
-    Few,
-    /// All rows.
-    All,
-}
-
-/// Rows of [`Height::Few`].
+/// Rows of [`LaneHeight::Few`].
 pub(super) const FEW: u32 = 4;
 /// From this many tracks on they are strips at first.
 const MANY: usize = 24;
 
-/// All lanes in the order of the profile.
-pub(super) fn lanes(profile: &Profile) -> Vec<Lane> {
-    let mut lanes = Vec::new();
-    let mut seen: HashMap<String, u32> = HashMap::new();
-    let mut add = |of, key: String, label: String| {
-        // Threads of one name are told apart by their number.
-        let count = seen.entry(key.clone()).or_insert(0);
-        *count += 1;
-        let key = if *count > 1 { format!("{key}#{count}") } else { key };
-        lanes.push(Lane { of, key, label });
-    };
-    if !profile.instants.is_empty() {
-        add(LaneOf::Events, "events".into(), "Events".into());
-    }
-    if !profile.requests.rows.is_empty() {
-        add(LaneOf::Requests, "requests".into(), "Requests".into());
-    }
-    for id in profile.track_ids().filter(|&id| profile.track(id).kind != TrackKind::Phase) {
-        let label = profile.track_label(id);
-        let key = format!("track {} {label}", profile.track(id).kind.key());
-        add(LaneOf::Track(id), key, if label.is_empty() { "unnamed".into() } else { label });
-    }
-    for (i, _) in profile.counters.iter().enumerate().filter(|(_, c)| !c.times.is_empty()) {
-        let id = CounterId::from_index(i);
-        let label = counter_name(profile, id);
-        add(LaneOf::Counter(id), format!("counter {label}"), label);
-    }
-    lanes
+/// All lanes of a profile, each group behind its head.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lanes {
+    /// The lanes.
+    pub all: Vec<Lane>,
+    /// Number of tracks among them.
+    pub tracks: usize,
+    places: HashMap<String, usize>,
 }
 
-/// What the person changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct Arrangement {
-    /// Keys of moved lanes, in order; the others keep their places behind them.
-    pub order: Vec<String>,
-    /// Lanes that stay at the top.
-    pub pinned: BTreeSet<String>,
-    /// Lanes that are not shown.
-    pub hidden: BTreeSet<String>,
-    /// Heights that the person chose for single lanes.
-    pub heights: BTreeMap<String, Height>,
-    /// Height of the others; `None` for what fits the number of tracks.
-    pub usual: Option<Height>,
+/// What makes a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum GroupBy {
+    Alone(LaneOf),
+    Process(StringId),
+    Kind(TrackKind),
+    Counters,
 }
 
-impl Arrangement {
-    /// Indices of the shown lanes in order, pinned ones first, and the number of pinned ones.
-    pub fn shown(&self, lanes: &[Lane], find: &str) -> (Vec<usize>, usize) {
-        let find = find.trim().to_lowercase();
-        let found = |lane: &Lane| find.is_empty() || lane.label.to_lowercase().contains(&find);
-        let place: HashMap<&str, usize> =
-            self.order.iter().enumerate().map(|(i, k)| (k.as_str(), i)).collect();
-        let mut shown: Vec<usize> =
-            (0..lanes.len()).filter(|&i| !self.hidden.contains(&lanes[i].key) && found(&lanes[i])).collect();
-        shown.sort_by_key(|&i| {
-            let lane = &lanes[i];
-            let moved = place.get(lane.key.as_str()).copied().unwrap_or(usize::MAX);
-            (!self.pinned.contains(&lane.key), moved, i)
-        });
-        let pinned = shown.iter().filter(|&&i| self.pinned.contains(&lanes[i].key)).count();
-        (shown, pinned)
+impl Lanes {
+    /// The lanes of a profile in its order. Phases have none: they are behind all.
+    pub fn new(profile: &Profile) -> Self {
+        let groups = grouped(profile);
+        let several = groups.iter().filter(|g| !matches!(g.0, GroupBy::Alone(_))).count() > 1;
+        let mut lanes = Self::default();
+        for (by, members) in groups {
+            let head = (several && members.len() > 1).then(|| lanes.push_head(by, profile)).flatten();
+            for of in members {
+                lanes.push(of, head, profile);
+            }
+        }
+        lanes
+    }
+
+    fn push_head(&mut self, by: GroupBy, profile: &Profile) -> Option<usize> {
+        let (label, who) = match by {
+            GroupBy::Alone(_) => return None,
+            GroupBy::Process(name) => (profile.text(name).to_owned(), Some(BusyOf::Process(name))),
+            GroupBy::Kind(kind) => (kind_label(kind).to_owned(), Some(BusyOf::Kind(kind))),
+            GroupBy::Counters => ("Counters".to_owned(), None),
+        };
+        let key = format!("group {label}");
+        self.add(Lane { of: LaneOf::Group(who), key, short: label.clone(), label, head: None });
+        Some(self.all.len() - 1)
+    }
+
+    fn push(&mut self, of: LaneOf, head: Option<usize>, profile: &Profile) {
+        let named = |text: String| if text.is_empty() { "unnamed".to_owned() } else { text };
+        let (key, label, short) = match of {
+            LaneOf::Events => ("events".into(), "Events".to_owned(), "Events".to_owned()),
+            LaneOf::Requests => ("requests".into(), "Requests".to_owned(), "Requests".to_owned()),
+            LaneOf::Track(id) => {
+                self.tracks += 1;
+                let (track, label) = (profile.track(id), profile.track_label(id));
+                let key = format!("track {} {label}", track.kind.key());
+                (key, named(label), named(profile.text(track.name).to_owned()))
+            }
+            LaneOf::Counter(id) => {
+                let label = counter_name(profile, id);
+                let name = profile.text(profile.counters[id.index()].name).to_owned();
+                (format!("counter {label}"), label, name)
+            }
+            LaneOf::Group(_) => return,
+        };
+        let by_process =
+            head.is_some_and(|h| matches!(self.all[h].of, LaneOf::Group(Some(BusyOf::Process(_)))));
+        let short = if by_process { short } else { label.clone() };
+        self.add(Lane { of, key, label, short, head });
+    }
+
+    /// Adds a lane; those of one name are told apart by their number.
+    fn add(&mut self, mut lane: Lane) {
+        let mut count = 1;
+        let name = lane.key.clone();
+        while self.places.contains_key(&lane.key) {
+            count += 1;
+            lane.key = format!("{name}#{count}");
+        }
+        self.places.insert(lane.key.clone(), self.all.len());
+        self.all.push(lane);
+    }
+
+    /// The lane with this key.
+    pub fn find(&self, key: &str) -> Option<usize> {
+        self.places.get(key).copied()
+    }
+
+    /// The lanes of a group.
+    pub fn members(&self, head: usize) -> impl Iterator<Item = usize> + '_ {
+        self.all
+            .iter()
+            .enumerate()
+            .skip(head + 1)
+            .take_while(move |(_, l)| l.head == Some(head))
+            .map(|(i, _)| i)
     }
 
     /// How tall a lane is.
-    pub fn height(&self, lane: &Lane, tracks: usize) -> Height {
-        self.heights.get(&lane.key).copied().unwrap_or_else(|| self.usual(tracks))
+    pub fn height(&self, lane: &Lane, arranged: &Arrangement) -> LaneHeight {
+        arranged.heights.get(&lane.key).copied().unwrap_or_else(|| self.usual(arranged))
     }
 
     /// How tall tracks are that the person did not change one by one.
-    pub fn usual(&self, tracks: usize) -> Height {
-        self.usual.unwrap_or(if tracks >= MANY { Height::Strip } else { Height::Few })
+    pub fn usual(&self, arranged: &Arrangement) -> LaneHeight {
+        arranged.usual.unwrap_or(if self.tracks >= MANY { LaneHeight::Strip } else { LaneHeight::Few })
     }
 
-    /// Moves the lane at place `from` of `shown` so that it stands before place `to`.
-    pub fn drop_at(&mut self, lanes: &[Lane], shown: &[usize], from: usize, to: usize) {
-        if from >= shown.len() || to > shown.len() {
-            return;
-        }
-        // From now on every lane has its place, the hidden ones behind.
-        let mut order: Vec<usize> = shown.to_vec();
-        let moved = order.remove(from);
-        order.insert(if to > from { to - 1 } else { to }, moved);
-        let rest = (0..lanes.len()).filter(|i| !shown.contains(i));
-        self.order = order.iter().copied().chain(rest).map(|i| lanes[i].key.clone()).collect();
+    /// The lanes that are not shown.
+    pub fn hidden<'a>(&'a self, arranged: &'a Arrangement) -> impl Iterator<Item = &'a Lane> {
+        self.all.iter().filter(|l| arranged.hidden.contains(&l.key))
     }
+}
 
-    /// Turns membership of a set.
-    pub fn turn(set: &mut BTreeSet<String>, key: &str) {
-        if !set.remove(key) {
-            set.insert(key.to_owned());
+fn kind_label(kind: TrackKind) -> &'static str {
+    match kind {
+        TrackKind::Thread => "Threads",
+        TrackKind::Task => "Tasks",
+        TrackKind::GpuStream => "GPU streams",
+        TrackKind::Async => "Async operations",
+        TrackKind::Phase => "Phases",
+        TrackKind::Profile => "Profiles",
+    }
+}
+
+/// Tracks and counters by process, or by kind where there are no processes; in the order in which they come
+/// first.
+fn grouped(profile: &Profile) -> Vec<(GroupBy, Vec<LaneOf>)> {
+    let mut groups: Vec<(GroupBy, Vec<LaneOf>)> = Vec::new();
+    let mut place: HashMap<GroupBy, usize> = HashMap::new();
+    let mut add = |by: GroupBy, of: LaneOf| {
+        let at = *place.entry(by).or_insert_with(|| {
+            groups.push((by, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].1.push(of);
+    };
+    for (of, any) in [
+        (LaneOf::Events, !profile.instants.is_empty()),
+        (LaneOf::Requests, !profile.requests.rows.is_empty()),
+    ] {
+        if any {
+            add(GroupBy::Alone(of), of);
         }
+    }
+    let mut processes: BTreeMap<StringId, ()> = BTreeMap::new();
+    for id in profile.track_ids().filter(|&id| profile.track(id).kind != TrackKind::Phase) {
+        let track = profile.track(id);
+        let by = if profile.text(track.process).is_empty() {
+            GroupBy::Kind(track.kind)
+        } else {
+            processes.insert(track.process, ());
+            GroupBy::Process(track.process)
+        };
+        add(by, LaneOf::Track(id));
+    }
+    for (i, counter) in profile.counters.iter().enumerate().filter(|(_, c)| !c.times.is_empty()) {
+        let known = processes.contains_key(&counter.process);
+        let by = if known { GroupBy::Process(counter.process) } else { GroupBy::Counters };
+        add(by, LaneOf::Counter(CounterId::from_index(i)));
+    }
+    groups
+}
+
+/// Indices of the lanes that are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// At the top.
+    pub pinned: Vec<usize>,
+    /// The others.
+    pub free: Vec<usize>,
+}
+
+impl Shown {
+    /// What an arrangement and a search leave. While something is looked for, groups are open.
+    pub fn new(lanes: &Lanes, arranged: &Arrangement, find: &str) -> Self {
+        let find = find.trim().to_lowercase();
+        let found = |lane: &Lane| find.is_empty() || lane.label.to_lowercase().contains(&find);
+        let visible = |i: &usize| {
+            let lane = &lanes.all[*i];
+            let head = lane.head.map(|h| &lanes.all[h]);
+            !arranged.hidden.contains(&lane.key)
+                && !head.is_some_and(|h| arranged.hidden.contains(&h.key))
+                && (found(lane) || head.is_some_and(found))
+        };
+        let pinned: Vec<usize> =
+            arranged.pinned.iter().filter_map(|k| lanes.find(k)).filter(visible).collect();
+        let mut free = Vec::new();
+        for (first, members) in units(lanes, arranged) {
+            let is_head = matches!(lanes.all[first].of, LaneOf::Group(_));
+            if !is_head {
+                free.extend(Some(first).filter(|i| visible(i) && !pinned.contains(i)));
+                continue;
+            }
+            let members: Vec<usize> =
+                members.into_iter().filter(|i| visible(i) && !pinned.contains(i)).collect();
+            if !members.is_empty() {
+                free.push(first);
+                if !find.is_empty() || !arranged.folded.contains(&lanes.all[first].key) {
+                    free.extend(members);
+                }
+            }
+        }
+        Self { pinned, free }
+    }
+}
+
+/// Lanes alone or groups with their members, in the arranged order, whether shown or not.
+fn units(lanes: &Lanes, arranged: &Arrangement) -> Vec<(usize, Vec<usize>)> {
+    let place: HashMap<&str, usize> =
+        arranged.order.iter().enumerate().map(|(i, k)| (k.as_str(), i)).collect();
+    let order = |i: &usize| (place.get(lanes.all[*i].key.as_str()).copied().unwrap_or(usize::MAX), *i);
+    let mut units: Vec<(usize, Vec<usize>)> = (0..lanes.all.len())
+        .filter(|&i| lanes.all[i].head.is_none())
+        .map(|i| (i, lanes.members(i).collect()))
+        .collect();
+    units.sort_by_key(|(first, _)| order(first));
+    for (_, members) in &mut units {
+        members.sort_by_key(order);
+    }
+    units
+}
+
+/// Moves a lane so that it stands before `before`, or last. A lane stays in its group, and a group moves as a
+/// whole; a pinned lane moves among the pinned ones.
+pub(super) fn move_before(arranged: &mut Arrangement, lanes: &Lanes, lane: usize, before: Option<usize>) {
+    let key = &lanes.all[lane].key;
+    if let Some(from) = arranged.pinned.iter().position(|k| k == key) {
+        let key = arranged.pinned.remove(from);
+        let to = before.and_then(|b| arranged.pinned.iter().position(|k| *k == lanes.all[b].key));
+        arranged.pinned.insert(to.unwrap_or(arranged.pinned.len()), key);
+        return;
+    }
+    let mut units = units(lanes, arranged);
+    if let Some(head) = lanes.all[lane].head {
+        let Some((_, members)) = units.iter_mut().find(|u| u.0 == head) else { return };
+        shift(members, |&m| m == lane, |&m| Some(m) == before);
+    } else {
+        // Before a member of a group means before the group.
+        let before = before.map(|b| lanes.all[b].head.unwrap_or(b));
+        shift(&mut units, |u| u.0 == lane, |u| Some(u.0) == before);
+    }
+    let flat = units.into_iter().flat_map(|(first, members)| std::iter::once(first).chain(members));
+    arranged.order = flat.map(|i| lanes.all[i].key.clone()).collect();
+}
+
+/// Takes out the element that `is` names and puts it before the one that `before` names, or at the end.
+fn shift<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, before: impl Fn(&T) -> bool) {
+    let Some(from) = list.iter().position(is) else { return };
+    let moved = list.remove(from);
+    let to = list.iter().position(before).unwrap_or(list.len());
+    list.insert(to, moved);
+}
+
+/// Moves a lane one place up or down among its own kind: in its group, among groups, among pinned ones.
+pub(super) fn step(arranged: &mut Arrangement, lanes: &Lanes, shown: &Shown, lane: usize, down: bool) {
+    let peers: Vec<usize> = if shown.pinned.contains(&lane) {
+        shown.pinned.clone()
+    } else {
+        shown.free.iter().copied().filter(|&i| lanes.all[i].head == lanes.all[lane].head).collect()
+    };
+    let Some(at) = peers.iter().position(|&i| i == lane) else { return };
+    if down && at + 1 < peers.len() {
+        move_before(arranged, lanes, lane, peers.get(at + 2).copied());
+    } else if let Some(above) = at.checked_sub(1).filter(|_| !down) {
+        move_before(arranged, lanes, lane, Some(peers[above]));
     }
 }
 
@@ -146,42 +313,80 @@ impl Arrangement {
 mod tests {
     use super::*;
     use crate::views::fixture::session;
+    use std::collections::BTreeSet;
 
-    fn labels(a: &Arrangement, lanes: &[Lane], find: &str) -> String {
-        let (shown, pinned) = a.shown(lanes, find);
-        let names: Vec<_> = shown.iter().map(|&i| lanes[i].label.as_str()).collect();
-        format!("{}|{}", names[..pinned].join(","), names[pinned..].join(","))
+    fn labels(a: &Arrangement, lanes: &Lanes, find: &str) -> String {
+        let shown = Shown::new(lanes, a, find);
+        let names = |list: &[usize]| -> String {
+            list.iter().map(|&i| lanes.all[i].short.as_str()).collect::<Vec<_>>().join(",")
+        };
+        format!("{}|{}", names(&shown.pinned), names(&shown.free))
     }
 
     #[test]
-    fn lanes_can_be_found_pinned_hidden_and_moved() {
-        let profile = session();
-        let all = lanes(&profile);
+    fn lanes_are_grouped_found_pinned_and_hidden() {
+        let all = Lanes::new(&session());
         let mut a = Arrangement::default();
-        assert!(labels(&a, &all, "").starts_with("|Events,Requests,main,tasks › slot 0"));
-        assert_eq!(labels(&a, &all, "SLOT"), "|tasks › slot 0,tasks › slot 1,tasks › slot 2,tasks › slot 3");
-        Arrangement::turn(&mut a.pinned, "counter RSS");
-        Arrangement::turn(&mut a.hidden, "events");
-        assert!(labels(&a, &all, "").starts_with("RSS|Requests,main"));
-        let (shown, _) = a.shown(&all, "");
-        a.drop_at(&all, &shown, 2, 1);
-        assert!(labels(&a, &all, "").starts_with("RSS|main,Requests,tasks"));
-        let (shown, _) = a.shown(&all, "");
-        a.drop_at(&all, &shown, 1, 3);
-        assert!(labels(&a, &all, "").starts_with("RSS|Requests,main,tasks"));
-        a.drop_at(&all, &shown, 99, 0);
-        Arrangement::turn(&mut a.hidden, "events");
-        assert!(labels(&a, &all, "").contains("Events"));
+        let start = "Events,Requests,main,tasks,slot 0,slot 1,slot 2,slot 3,GPU 0 › stream 7,Counters,RSS";
+        assert!(labels(&a, &all, "").starts_with(&format!("|{start}")), "{}", labels(&a, &all, ""));
+        assert_eq!(labels(&a, &all, "SLOT 2"), "|tasks,slot 2");
+        assert_eq!(labels(&a, &all, "tasks"), "|tasks,slot 0,slot 1,slot 2,slot 3");
+        a.turn_pinned("counter RSS");
+        a.turn_folded("group tasks");
+        a.hidden.insert("events".into());
+        assert!(labels(&a, &all, "").starts_with("RSS|Requests,main,tasks,GPU 0 › stream 7,Counters,CUDA"));
+        assert_eq!(labels(&a, &all, "slot 2"), "|tasks,slot 2", "what is found is open");
+        a.hidden.insert("group tasks".into());
+        assert!(labels(&a, &all, "").starts_with("RSS|Requests,main,GPU 0"));
+        assert_eq!(all.hidden(&a).count(), 2);
         let saved = serde_json::to_value(&a).unwrap();
         assert_eq!(serde_json::from_value::<Arrangement>(saved).unwrap(), a);
     }
 
     #[test]
+    fn a_lane_moves_within_its_group_and_a_group_as_a_whole() {
+        let all = Lanes::new(&session());
+        let mut a = Arrangement::default();
+        let at = |key: &str| all.find(key).unwrap();
+        let slot = |i: u32| at(&format!("track task tasks › slot {i}"));
+        move_before(&mut a, &all, slot(2), Some(slot(0)));
+        assert_eq!(labels(&a, &all, "tasks"), "|tasks,slot 2,slot 0,slot 1,slot 3");
+        let shown = Shown::new(&all, &a, "");
+        step(&mut a, &all, &shown, slot(2), true);
+        step(&mut a, &all, &shown, slot(3), true);
+        assert_eq!(labels(&a, &all, "tasks"), "|tasks,slot 0,slot 2,slot 1,slot 3");
+        move_before(&mut a, &all, at("group Counters"), Some(slot(1)));
+        assert!(labels(&a, &all, "").starts_with("|Events,Requests,main,Counters,RSS"));
+        let shown = Shown::new(&all, &a, "");
+        step(&mut a, &all, &shown, at("events"), true);
+        assert!(labels(&a, &all, "").starts_with("|Requests,Events,main,Counters"));
+        move_before(&mut a, &all, at("events"), None);
+        assert!(labels(&a, &all, "").ends_with("stream 7,Events"), "{}", labels(&a, &all, ""));
+        a.turn_pinned("requests");
+        a.turn_pinned("counter RSS");
+        move_before(&mut a, &all, at("counter RSS"), Some(at("requests")));
+        assert_eq!(a.pinned, ["counter RSS", "requests"]);
+    }
+
+    #[test]
     fn keys_are_unique_and_phases_have_no_lane() {
-        let profile = session();
-        let all = lanes(&profile);
-        let keys: BTreeSet<_> = all.iter().map(|l| &l.key).collect();
-        assert_eq!(keys.len(), all.len());
-        assert!(!all.iter().any(|l| l.label == "Phases"));
+        use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackSpec};
+        let all = Lanes::new(&session());
+        let keys: BTreeSet<_> = all.all.iter().map(|l| &l.key).collect();
+        assert_eq!(keys.len(), all.all.len());
+        assert!(!all.all.iter().any(|l| l.label == "Phases"));
+        let mut b = ProfileBuilder::new("test");
+        let f = b.function(FunctionSpec::named("f"));
+        for sort in 0..3 {
+            let t = b.track(TrackSpec { name: "w", process: "", kind: TrackKind::Thread, sort });
+            b.span(t, 0, 10, f, ArgsRef::NONE);
+        }
+        let same = Lanes::new(&b.finish());
+        let keys: Vec<_> = same.all.iter().map(|l| l.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            ["track thread w", "track thread w#2", "track thread w#3"],
+            "one group needs no head"
+        );
     }
 }

@@ -1,41 +1,85 @@
 //! Arrows from the causes of the selected span to it, and from it to its effects.
 
-use super::paint::{self, Hits, Scene};
-use super::{Areas, Lane, LaneOf, Placed};
-use crate::analysis::flame_rows::FlameRows;
+use super::paint::Scene;
+use super::stack::{Placed, Stacked};
+use super::{Areas, Timeline, lanes::LaneOf};
 use crate::analysis::span_facts::{LinkEnd, SpanFacts};
 use crate::model::TrackId;
+use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::Palette;
 use crate::views::ViewCx;
 use egui::epaint::CubicBezierShape;
 use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, Ui, pos2, vec2};
 
-/// Places of lanes: the pinned ones, the others, and how far those are scrolled.
-type Places<'a> = (&'a [Placed], &'a [Placed], f32);
+/// The links of the selected span.
+pub(super) fn of_selection(cx: &ViewCx<'_>) -> Option<Answer<crate::analysis::span_facts::Facts>> {
+    match cx.interaction.selection {
+        Some(Item::Span { track, row }) => Some(cx.ask(&SpanFacts { track, row }, 0)),
+        _ => None,
+    }
+}
 
-pub(super) fn show(
-    cx: &ViewCx<'_>,
-    ui: &Ui,
-    scene: &Scene<'_>,
-    hits: &Hits,
-    lanes: &[Lane],
-    areas: &Areas,
-    places: Places<'_>,
-) {
-    let Some(Item::Span { track, row }) = cx.interaction.selection else { return };
-    let Some(rows) = scene.rows else { return };
-    let answer = cx.ask(&SpanFacts { track, row }, 0);
-    let Some(facts) = answer.value() else { return };
-    let clip = Rect::from_min_max(pos2(areas.ruler.left(), areas.pinned.top()), areas.lanes.max);
-    let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
-    let y = |track: TrackId, row: Option<u32>| y_of(rows, hits, lanes, areas, places, track, row);
-    let Some(here) = y(track, Some(row)) else { return };
-    for link in &facts.links {
-        let Some(there) = y(link.track, link.row) else { continue };
-        let (a, b) = ends(link, here, there);
-        let at = |(t, y): (i64, f32)| pos2(scene.axis.x_of(t as f64), y);
-        arrow(&painter, at(a), at(b), scene.palette);
+/// The span at the other end of the first link in one direction.
+pub(super) fn next(cx: &ViewCx<'_>, outgoing: bool) -> Option<Item> {
+    let answer = of_selection(cx)?;
+    let facts = answer.value()?;
+    facts
+        .links
+        .iter()
+        .filter(|l| l.outgoing == outgoing)
+        .find_map(|l| Some(Item::Span { track: l.track, row: l.row? }))
+}
+
+impl Timeline {
+    pub(super) fn arrows(
+        &self,
+        cx: &ViewCx<'_>,
+        ui: &Ui,
+        scene: &Scene<'_>,
+        stacked: &Stacked,
+        areas: &Areas,
+    ) {
+        let Some(Item::Span { track, row }) = cx.interaction.selection else { return };
+        let answer = of_selection(cx);
+        let Some(facts) = answer.as_ref().and_then(Answer::value).filter(|f| !f.links.is_empty()) else {
+            return;
+        };
+        let clip = Rect::from_min_max(pos2(areas.ruler.left(), areas.pinned.top()), areas.lanes.max);
+        let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
+        let y = |track, row| self.y_of(scene, stacked, areas, track, row);
+        let Some(here) = y(track, Some(row)) else { return };
+        for link in &facts.links {
+            let Some(there) = y(link.track, link.row) else { continue };
+            let (a, b) = ends(link, here, there);
+            let at = |(t, y): (i64, f32)| pos2(scene.axis.x_of(t as f64), y);
+            arrow(&painter, at(a), at(b), scene.palette);
+        }
+    }
+
+    /// The middle of a span's box on screen; that of its lane when the box is not drawn, of the group's head
+    /// when that is folded. `None` for a lane that is not shown.
+    fn y_of(
+        &self,
+        scene: &Scene<'_>,
+        stacked: &Stacked,
+        areas: &Areas,
+        track: TrackId,
+        row: Option<u32>,
+    ) -> Option<f32> {
+        let rows = scene.rows?;
+        let at = row.and_then(|row| rows.find_span(track, row)).map(|at| at.row);
+        if let Some(y) = at.and_then(|at| self.regions.iter().find_map(|r| r.middle_of(at))) {
+            return Some(y);
+        }
+        let lanes = &stacked.lanes.all;
+        let lane = lanes.iter().position(|l| l.of == LaneOf::Track(track))?;
+        let find = |placed: &[Placed], lane: usize| placed.iter().copied().find(|p| p.lane == lane);
+        if let Some(placed) = find(&stacked.fixed, lane) {
+            return Some(areas.pinned.top() - self.scroll[0] + placed.top + placed.height / 2.0);
+        }
+        let placed = find(&stacked.free, lane).or_else(|| find(&stacked.free, lanes[lane].head?))?;
+        Some(areas.lanes.top() - self.scroll[1] + placed.top + placed.height / 2.0)
     }
 }
 
@@ -43,36 +87,6 @@ pub(super) fn show(
 fn ends(link: &LinkEnd, here: f32, there: f32) -> ((i64, f32), (i64, f32)) {
     let (here, there) = ((link.here, here), (link.time, there));
     if link.outgoing { (here, there) } else { (there, here) }
-}
-
-/// The middle of a span's box on screen; that of its lane when the box is not drawn. `None` for a lane that
-/// is not shown.
-fn y_of(
-    rows: &FlameRows,
-    hits: &Hits,
-    lanes: &[Lane],
-    areas: &Areas,
-    (fixed, free, scroll): Places<'_>,
-    track: TrackId,
-    row: Option<u32>,
-) -> Option<f32> {
-    let find = |placed: &[Placed]| placed.iter().copied().find(|p| lanes[p.lane].of == LaneOf::Track(track));
-    let (top, placed) = match find(fixed) {
-        Some(placed) => (areas.pinned.top() + placed.top, placed),
-        None => {
-            let placed = find(free)?;
-            (areas.lanes.top() - scroll + placed.top, placed)
-        }
-    };
-    let group = super::boxes::group(rows, track);
-    let depth = row
-        .and_then(|row| rows.find_span(track, row))
-        .and_then(|at| Some(at.row - group?.rows.start))
-        .filter(|_| !hits.is_strip(track));
-    Some(match depth {
-        Some(depth) => (top + 2.5 + (depth as f32 + 0.5) * paint::ROW).min(top + placed.height - 3.0),
-        None => top + placed.height / 2.0,
-    })
 }
 
 fn arrow(painter: &Painter, from: Pos2, to: Pos2, palette: &Palette) {

@@ -1,11 +1,14 @@
 //! The whole run in a strip: how busy it was, and which part is seen. Its window can be moved, stretched and
 //! drawn anew.
 
-use crate::analysis::activity::Activity;
-use crate::ui::theme::{Palette, mix, space};
+use super::paint::busy_bars;
+use crate::analysis::activity::{Activity, BusyOf};
+use crate::state::Command;
+use crate::ui::theme::{Palette, space};
+use crate::ui::timeaxis::TimeAxis;
 use crate::views::ViewCx;
 use crate::views::time::Viewport;
-use egui::{CursorIcon, Mesh, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
+use egui::{CursorIcon, Key, Modifiers, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 /// What is being dragged.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,8 +21,12 @@ pub(super) enum Drag {
     Window,
     /// A new window from here on, ns.
     New(f64),
+    /// The time range that all views are to show, from here on, ns.
+    Range(f64),
 }
 
+/// Columns of the picture.
+const COLUMNS: u32 = 600;
 /// Reach of an edge, points.
 const EDGE: f32 = 5.0;
 
@@ -36,7 +43,13 @@ pub(super) fn kind(x: f32, left: f32, right: f32, at: f64, all: bool) -> Drag {
     }
 }
 
-pub(super) fn show(cx: &ViewCx<'_>, ui: &Ui, area: Rect, viewport: &mut Viewport, drag: &mut Option<Drag>) {
+pub(super) fn show(
+    cx: &mut ViewCx<'_>,
+    ui: &Ui,
+    area: Rect,
+    viewport: &mut Viewport,
+    drag: &mut Option<Drag>,
+) {
     if area.height() < 8.0 || area.width() < 20.0 {
         return;
     }
@@ -46,17 +59,11 @@ pub(super) fn show(cx: &ViewCx<'_>, ui: &Ui, area: Rect, viewport: &mut Viewport
     let (from, to) = viewport.whole();
     let x_of = |t: f64| area.left() + ((t - from) / (to - from)) as f32 * area.width();
     let t_of = |x: f32| from + f64::from((x - area.left()) / area.width()) * (to - from);
-    if let Some(busy) = cx.ask(&Activity(600), 0).value().filter(|b| b.most > 0.0) {
-        let color = mix(palette.canvas, palette.accent, 0.55);
-        let mut mesh = Mesh::default();
-        let each = (busy.to as f64 - busy.from as f64) / busy.columns.len() as f64;
-        for (i, &value) in busy.columns.iter().enumerate().filter(|(_, v)| **v > 0.0) {
-            let left = x_of(busy.from as f64 + each * i as f64);
-            let right = x_of(busy.from as f64 + each * (i + 1) as f64);
-            let top = area.bottom() - (value / busy.most) * (area.height() - 4.0);
-            mesh.add_colored_rect(Rect::from_min_max(pos2(left, top), pos2(right, area.bottom())), color);
-        }
-        painter.add(Shape::mesh(mesh));
+    let axis =
+        TimeAxis { t0: from, t1: to, x: area.x_range(), ticks: Vec::new(), minor: Vec::new(), anchor: None };
+    let activity = Activity { of: BusyOf::All, range: None, columns: COLUMNS };
+    if let Some(busy) = cx.ask(&activity, 0).value().filter(|b| b.most > 0.0) {
+        busy_bars(&painter, busy, area.with_min_y(area.top() + 4.0), busy.most, &axis, palette);
     }
     let response = ui.interact(area, ui.scope_id().with("minimap"), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Slider, true, "Overview of the whole run"));
@@ -64,7 +71,11 @@ pub(super) fn show(cx: &ViewCx<'_>, ui: &Ui, area: Rect, viewport: &mut Viewport
     let at = response.interact_pointer_pos();
     if response.drag_started() {
         let start = ui.input(|i| i.pointer.press_origin()).or(at);
-        *drag = start.map(|p| kind(p.x, left, right, t_of(p.x), viewport.shows_all()));
+        let shift = ui.input(|i| i.modifiers.shift);
+        *drag = start.map(|p| match t_of(p.x) {
+            t if shift => Drag::Range(t),
+            t => kind(p.x, left, right, t, viewport.shows_all()),
+        });
     }
     if let (Some(now), Some(p)) = (*drag, at) {
         let t = t_of(p.x);
@@ -74,6 +85,14 @@ pub(super) fn show(cx: &ViewCx<'_>, ui: &Ui, area: Rect, viewport: &mut Viewport
             Drag::Right => viewport.set(viewport.t0, t.max(viewport.t0 + 1.0)),
             Drag::Window => viewport.pan(by),
             Drag::New(start) => viewport.set(start.min(t), start.max(t)),
+            Drag::Range(start) => {
+                let range = Some((start.min(t).round() as i64, start.max(t).round() as i64));
+                if response.drag_stopped() {
+                    cx.send(Command::SetRange(range));
+                } else {
+                    cx.out.preview = range;
+                }
+            }
         }
     }
     if response.drag_stopped() {
@@ -88,9 +107,42 @@ pub(super) fn show(cx: &ViewCx<'_>, ui: &Ui, area: Rect, viewport: &mut Viewport
         let half = viewport.length() / 2.0;
         viewport.set(t_of(p.x) - half, t_of(p.x) + half);
     }
+    keys(ui, &response, viewport);
+    if response.has_focus() {
+        ui.painter().rect_stroke(
+            area,
+            space::RADIUS_SMALL,
+            Stroke::new(1.5, palette.accent),
+            StrokeKind::Outside,
+        );
+    }
     cursor_icon(ui, &response, (left, right), *drag, viewport.shows_all());
     window(cx, &painter, area, (x_of(viewport.t0), x_of(viewport.t1)), x_of, palette, viewport.shows_all());
-    response.on_hover_text("Drag to look at a part, its edges to stretch it; double click shows everything");
+    response.on_hover_text(
+        "Drag to look at a part, its edges to stretch it; Shift+drag chooses a range for all views; \
+         double click shows everything",
+    );
+}
+
+/// With the focus, arrows move the window and make it wider or narrower.
+fn keys(ui: &Ui, response: &egui::Response, viewport: &mut Viewport) {
+    if !response.has_focus() {
+        return;
+    }
+    let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+    ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+    let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+    let (step, middle) = (viewport.length() * 0.2, f64::midpoint(viewport.t0, viewport.t1));
+    for (key, by) in [(Key::ArrowLeft, -step), (Key::ArrowRight, step)] {
+        if pressed(key) {
+            viewport.pan(by);
+        }
+    }
+    for (key, factor) in [(Key::ArrowUp, 1.0 / 1.5), (Key::ArrowDown, 1.5)] {
+        if pressed(key) {
+            viewport.zoom(factor, middle);
+        }
+    }
 }
 
 fn cursor_icon(ui: &Ui, response: &egui::Response, (left, right): (f32, f32), drag: Option<Drag>, all: bool) {
@@ -99,7 +151,7 @@ fn cursor_icon(ui: &Ui, response: &egui::Response, (left, right): (f32, f32), dr
         Drag::Left | Drag::Right => CursorIcon::ResizeHorizontal,
         Drag::Window if drag.is_some() => CursorIcon::Grabbing,
         Drag::Window => CursorIcon::Grab,
-        Drag::New(_) => CursorIcon::Crosshair,
+        Drag::New(_) | Drag::Range(_) => CursorIcon::Crosshair,
     });
 }
 

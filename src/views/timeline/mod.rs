@@ -1,36 +1,43 @@
 //! Everything that has a time, on one axis: a lane per track, counter, and for requests and events.
 //!
-//! [`lanes`] says which lanes there are and how they are arranged, [`boxes`] where things stand in a lane,
-//! [`paint`] paints them and remembers what is where. The minimap shows the whole run.
+//! [`lanes`] says which lanes there are and in which order, [`stack`] where they stand, [`region`] lays out
+//! the boxes of those that are seen, [`paint`] paints the rest. How lanes are arranged is shared state, so it
+//! can be undone; where this pane looks is its own.
 
 mod boxes;
+mod frame;
+mod keys;
 mod labels;
 mod lanes;
 mod links;
 mod minimap;
 mod paint;
+mod region;
+mod stack;
+#[cfg(test)]
+mod tests;
 
-use super::flame::{Coloring, Colors};
+use super::flame::{Coloring, Colors, Facts};
 use super::shared::Stale;
-use super::time::{self, Gesture, PHASE_BAND, Viewport};
+use super::time::{Gesture, PHASE_BAND, Viewport};
 use super::{View, ViewCx, ViewKind};
 use crate::analysis::Scope;
-use crate::analysis::counters::{CounterFigures, CounterLod, MAX_COLUMNS};
-use crate::analysis::flame_rows::{FlameRows, TimeOrder};
+use crate::analysis::flame_rows::{BoxAt, FlameRows, TimeOrder};
 use crate::analysis::phases::{Phases, PhasesIn};
-use crate::analysis::requests::{RequestRows, parts};
+use crate::analysis::requests::{Packing, RequestRows, parts};
 use crate::format;
-use crate::model::{CounterId, Profile};
+use crate::model::Profile;
 use crate::query::Answer;
-use crate::state::{Command, Item};
+use crate::state::{Arrangement, Command, Item, LaneHeight};
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, space};
 use crate::ui::timeaxis::TimeAxis;
-use crate::ui::widgets::{EmptyState, SearchBox, segmented};
-use egui::{Rangef, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
-use lanes::{Arrangement, Height, Lane, LaneOf};
-use paint::{Hits, Scene};
+use crate::ui::widgets::{EmptyState, SearchBox, link_button, segmented};
+use egui::{Rangef, Rect, ScrollArea, Sense, Ui, pos2, vec2};
+use lanes::{LaneOf, Lanes};
+use region::Region;
+use stack::{Placed, Stacked, bottom};
 use std::sync::Arc;
 
 /// The entry in [`super::VIEWS`].
@@ -53,28 +60,37 @@ pub const KIND: ViewKind = ViewKind {
 #[derive(Default)]
 struct Timeline {
     viewport: Viewport,
-    arrangement: Arrangement,
+    /// How lanes were arranged in an earlier run of the program; counts until this run is arranged anew.
+    saved: Arc<Arrangement>,
     find: String,
     texts: TextCache,
     stale: Stale,
-    /// Colours, and the profile, theme and search that they were made for.
-    colors: Option<(usize, bool, String, Colors)>,
+    lanes: Option<(Arc<Profile>, Arc<Lanes>)>,
+    stacked: Option<Arc<Stacked>>,
+    colors: Option<(ColorsFor, Colors)>,
+    /// Counts up with each change of colours.
+    recolored: u64,
+    /// Boxes of the pinned lanes, and of the others.
+    regions: [Region; 2],
+    /// Points that these are scrolled down.
+    scroll: [f32; 2],
     mini: Option<minimap::Drag>,
     /// The selection that was seen last: a new one, made elsewhere, is brought into view.
     seen: Option<Item>,
-    /// Points that lanes are scrolled down.
-    scroll: f32,
+    /// The selected box, and the selection and rows that it was looked up for.
+    selected: Option<BoxAt>,
+    known: Option<(Option<Item>, Option<Arc<FlameRows>>)>,
+    facts: Option<Facts>,
+    /// True when the keyboard came by a click, which needs no ring to be seen.
+    clicked: bool,
 }
 
-/// A lane in its place.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Placed {
-    /// Index of the lane.
-    lane: usize,
-    /// Upper edge, from the first lane of its region on.
-    top: f32,
-    /// Height.
-    height: f32,
+/// What colours were made for.
+#[derive(PartialEq)]
+struct ColorsFor {
+    profile: *const Profile,
+    dark: bool,
+    search: String,
 }
 
 /// Where the parts of the view are.
@@ -88,87 +104,69 @@ struct Areas {
     lanes: Rect,
 }
 
+/// What is drawn in one frame.
+struct Frame<'a> {
+    profile: &'a Arc<Profile>,
+    stacked: &'a Stacked,
+    rows: Option<Arc<FlameRows>>,
+    packing: Option<Arc<Packing>>,
+    phases: Option<Arc<Phases>>,
+    answer: &'a Answer<FlameRows>,
+    areas: Areas,
+    axis: TimeAxis,
+    response: egui::Response,
+    gesture: Gesture,
+}
+
 impl View for Timeline {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.viewport.follow(cx.profile(), cx.live);
         let profile = cx.subject.profile.clone();
-        let lanes = lanes::lanes(&profile);
-        self.toolbar(ui, &lanes, profile.tracks.len());
-        let (shown, pinned) = self.arrangement.shown(&lanes, &self.find);
-        if shown.is_empty() {
+        let transforms = cx.interaction.scope.transforms.clone();
+        let answer = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0);
+        self.stale.dim(&answer, cx.live, ui);
+        let rows = answer.value().cloned();
+        let packing = cx.ask(&RequestRows, 0).value().cloned();
+        let stacked = self.restack(cx, &profile, rows.as_ref(), packing.as_deref());
+        self.toolbar(cx, ui, &stacked);
+        if stacked.fixed.is_empty() && stacked.free.is_empty() {
             let text = "No lane has this name, or all are hidden.";
             EmptyState::new(Icon::Search, "No lane to show", text).show(ui);
             return;
         }
-        let transforms = cx.interaction.scope.transforms.clone();
-        let answer = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0);
-        self.stale.dim(&answer, ui);
-        let rows = answer.value().cloned();
-        let packed = cx.ask(&RequestRows, 0).value().map_or(1, |p| p.rows);
-        let heights = |i: &usize| self.height(&profile, rows.as_deref(), packed, &lanes[*i]);
-        let fixed = stack(&shown[..pinned], heights);
-        let free = stack(&shown[pinned..], heights);
         let phases = cx.ask(&PhasesIn(None), 0).value().cloned().filter(|p| !p.spans.is_empty());
-        let areas = areas(ui.available_rect_before_wrap(), &fixed, phases.is_some());
+        let areas = areas(ui.available_rect_before_wrap(), &stacked.fixed, phases.is_some());
         let axis = TimeAxis::layout(self.viewport.t0, self.viewport.t1, areas.ruler.x_range());
         let all = Rect::from_min_max(areas.ruler.min, areas.lanes.max);
         let response = ui.interact(all, ui.scope_id().with("chart"), Sense::click_and_drag());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Timeline"));
+        self.look_up(cx, rows.as_ref());
+        self.keys(cx, ui, &response, &stacked);
         let gesture = self.viewport.gesture(ui, &response, &axis);
         self.viewport.publish(&gesture, cx);
         minimap::show(cx, ui, areas.minimap, &mut self.viewport, &mut self.mini);
-        self.recolor(cx, ui, &profile);
-        self.reveal(cx, rows.as_deref(), &lanes, (&free, &shown), areas.lanes.height());
-        self.chart(
-            cx,
-            ui,
-            &Parts { profile: &profile, lanes: &lanes, shown: &shown, rows, phases, answer: &answer },
-            &areas,
-            (fixed, free),
-            (&axis, &response, &gesture),
-        );
+        self.recolor(cx, ui, rows.as_ref().map_or(&profile, |r| r.profile()));
+        self.reveal(cx, &stacked, rows.as_deref(), areas.lanes.height());
+        let stacked = &*stacked;
+        let (profile, answer) = (&profile, &answer);
+        let frame = Frame { profile, stacked, rows, packing, phases, answer, areas, axis, response, gesture };
+        self.chart(cx, ui, &frame);
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::to_value(&self.arrangement).unwrap_or_default()
+        let arranged = self.stacked.as_ref().map_or(&self.saved, |s| &s.arranged);
+        serde_json::to_value(&**arranged).unwrap_or_default()
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        if let Ok(arrangement) = serde_json::from_value(saved.clone()) {
-            self.arrangement = arrangement;
+        if let Ok(arranged) = serde_json::from_value(saved.clone()) {
+            self.saved = Arc::new(arranged);
         }
     }
 }
 
-/// What is drawn in one frame.
-struct Parts<'a> {
-    profile: &'a Arc<Profile>,
-    lanes: &'a [Lane],
-    shown: &'a [usize],
-    rows: Option<Arc<FlameRows>>,
-    phases: Option<Arc<Phases>>,
-    answer: &'a Answer<FlameRows>,
-}
-
-/// Lanes on top of each other.
-fn stack(shown: &[usize], height: impl Fn(&usize) -> f32) -> Vec<Placed> {
-    let mut top = 0.0;
-    shown
-        .iter()
-        .map(|lane| {
-            let placed = Placed { lane: *lane, top, height: height(lane) };
-            top += placed.height;
-            placed
-        })
-        .collect()
-}
-
-fn bottom(placed: &[Placed]) -> f32 {
-    placed.last().map_or(0.0, |p| p.top + p.height)
-}
-
 fn areas(area: Rect, fixed: &[Placed], has_phases: bool) -> Areas {
-    let left = area.left() + (area.width() * 0.17).clamp(76.0, 190.0).min(area.width() * 0.4);
+    let left = area.left() + (area.width() * 0.17).clamp(120.0, 200.0).min(area.width() * 0.3);
     let across = |top: f32, height: f32| {
         let bottom = (top + height).min(area.bottom()).max(top);
         Rect::from_min_max(pos2(left, top), pos2(area.right(), bottom))
@@ -184,85 +182,99 @@ fn areas(area: Rect, fixed: &[Placed], has_phases: bool) -> Areas {
     Areas { labels: Rangef::new(area.left(), left), minimap, ruler, band, pinned, lanes }
 }
 
+/// Arranges lanes anew, as a step that can be undone.
+fn arrange<R>(cx: &mut ViewCx<'_>, stacked: &Stacked, change: impl FnOnce(&mut Arrangement) -> R) {
+    let mut arranged = (*stacked.arranged).clone();
+    change(&mut arranged);
+    if arranged != *stacked.arranged {
+        cx.send(Command::Arrange(Arc::new(arranged)));
+    }
+}
+
 impl Timeline {
-    fn toolbar(&mut self, ui: &mut Ui, lanes: &[Lane], tracks: usize) {
+    /// The lanes in their places, made anew when something has changed.
+    fn restack(
+        &mut self,
+        cx: &ViewCx<'_>,
+        profile: &Arc<Profile>,
+        rows: Option<&Arc<FlameRows>>,
+        packing: Option<&Packing>,
+    ) -> Arc<Stacked> {
+        let lanes = match &self.lanes {
+            Some((of, lanes)) if Arc::ptr_eq(of, profile) => lanes.clone(),
+            _ => {
+                let lanes = Arc::new(Lanes::new(profile));
+                self.lanes = Some((profile.clone(), lanes.clone()));
+                lanes
+            }
+        };
+        let arranged = cx.interaction.arrangement.clone().unwrap_or_else(|| self.saved.clone());
+        let packed = packing.map_or(1, |p| p.rows.len() as u32);
+        let same = |s: &&Arc<Stacked>| s.is_for(&lanes, &arranged, &self.find, rows, packed);
+        if let Some(stacked) = self.stacked.as_ref().filter(same) {
+            return stacked.clone();
+        }
+        let stacked = Arc::new(Stacked::new(profile, (lanes, arranged), &self.find, rows.cloned(), packed));
+        self.stacked = Some(stacked.clone());
+        stacked
+    }
+
+    fn toolbar(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, stacked: &Stacked) {
         ui.horizontal_wrapped(|ui| {
             let width = (ui.available_width() * 0.3).clamp(110.0, 200.0);
             SearchBox::new("Find a lane", &mut self.find).width(width).show(ui);
-            let mut usual = self.arrangement.usual(tracks);
-            let choices = [(Height::Strip, "Strips"), (Height::Few, "Rows"), (Height::All, "All rows")];
+            let mut usual = stacked.lanes.usual(&stacked.arranged);
+            let choices =
+                [(LaneHeight::Strip, "Strips"), (LaneHeight::Few, "Rows"), (LaneHeight::All, "All rows")];
             if segmented(ui, "Height of tracks", &mut usual, &choices).changed() {
-                self.arrangement.usual = Some(usual);
-                self.arrangement.heights.clear();
-            }
-            let hidden: Vec<_> = lanes.iter().filter(|l| self.arrangement.hidden.contains(&l.key)).collect();
-            if !hidden.is_empty() {
-                let text = format!("{} hidden", format::counted(hidden.len() as i64, "lane", "lanes"));
-                ui.menu_button(text, |ui| {
-                    if ui.button("Show all").clicked() {
-                        self.arrangement.hidden.clear();
-                        ui.close();
-                    }
-                    ui.separator();
-                    ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
-                        for lane in hidden {
-                            if ui.button(&lane.label).clicked() {
-                                self.arrangement.hidden.remove(&lane.key);
-                            }
-                        }
-                    });
+                arrange(cx, stacked, |a| {
+                    a.usual = Some(usual);
+                    a.heights.clear();
                 });
             }
+            fold_all(cx, ui, stacked);
+            hidden(cx, ui, stacked);
         });
         ui.add_space(space::SMALL);
     }
 
-    fn height(&self, profile: &Profile, rows: Option<&FlameRows>, packed: u32, lane: &Lane) -> f32 {
-        let height = self.arrangement.height(lane, profile.tracks.len());
-        match lane.of {
-            LaneOf::Events => 22.0,
-            LaneOf::Counter(_) => 38.0,
-            LaneOf::Requests => {
-                let most = if height == Height::All { 64 } else { paint::REQUEST_ROWS };
-                let rows = packed.clamp(1, most);
-                rows as f32 * paint::REQUEST_ROW + 6.0
-            }
-            LaneOf::Track(id) => {
-                let group = rows.and_then(|rows| boxes::group(rows, id));
-                let count = group.map_or(0, |g| g.rows.len() as u32);
-                match height {
-                    _ if count == 0 => paint::STRIP,
-                    Height::Strip => paint::STRIP,
-                    Height::Few => count.min(lanes::FEW) as f32 * paint::ROW + 5.0,
-                    Height::All => count as f32 * paint::ROW + 5.0,
-                }
-            }
-        }
-    }
-
     fn recolor(&mut self, cx: &ViewCx<'_>, ui: &Ui, profile: &Arc<Profile>) {
         let palette = Palette::of(ui);
-        let at = Arc::as_ptr(profile) as usize;
-        let search = &cx.interaction.search;
-        let same = |c: &(usize, bool, String, Colors)| c.0 == at && c.1 == palette.dark && c.2 == *search;
-        if !self.colors.as_ref().is_some_and(same) {
-            let colors = Colors::new(profile, palette, Coloring::Name, None, search);
-            self.colors = Some((at, palette.dark, search.clone(), colors));
+        let search = cx.interaction.search.clone();
+        let wanted = ColorsFor { profile: Arc::as_ptr(profile), dark: palette.dark, search };
+        if self.colors.as_ref().is_none_or(|(made_for, _)| *made_for != wanted) {
+            let colors = Colors::new(profile, palette, Coloring::Name, None, &wanted.search);
+            self.colors = Some((wanted, colors));
+            self.recolored += 1;
         }
     }
 
-    /// Scrolls to the lane of something that was selected elsewhere.
-    fn reveal(
-        &mut self,
-        cx: &ViewCx<'_>,
-        rows: Option<&FlameRows>,
-        lanes: &[Lane],
-        (free, _): (&[Placed], &[usize]),
-        height: f32,
-    ) {
-        if self.seen == cx.interaction.selection || rows.is_none() {
-            return;
+    /// Looks up the selected box when the selection or the rows are others.
+    fn look_up(&mut self, cx: &ViewCx<'_>, rows: Option<&Arc<FlameRows>>) {
+        let item = &cx.interaction.selection;
+        let same = self.known.as_ref().is_some_and(|(known, of)| {
+            known == item && of.as_ref().map(Arc::as_ptr) == rows.map(Arc::as_ptr)
+        });
+        if !same {
+            self.selected = match (item, rows) {
+                (Some(Item::Span { track, row }), Some(rows)) => rows.find_span(*track, *row),
+                _ => None,
+            };
+            self.known = Some((item.clone(), rows.cloned()));
         }
+    }
+
+    /// Selects a box, which is in view or brought there.
+    fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: BoxAt) {
+        let item = super::flame::item(rows, at);
+        self.selected = Some(at);
+        self.known = Some((item.clone(), Some(rows.clone())));
+        cx.send(Command::Select(item));
+    }
+
+    /// Scrolls to the lane of something that was selected elsewhere, and brings its time into view.
+    fn reveal(&mut self, cx: &ViewCx<'_>, stacked: &Stacked, rows: Option<&FlameRows>, height: f32) {
+        let Some(rows) = rows.filter(|_| self.seen != cx.interaction.selection) else { return };
         self.seen.clone_from(&cx.interaction.selection);
         let of = match self.seen {
             Some(Item::Span { track, .. } | Item::Track(track)) => LaneOf::Track(track),
@@ -270,23 +282,66 @@ impl Timeline {
             Some(Item::Instant(_)) => LaneOf::Events,
             _ => return,
         };
-        let Some(placed) = free.iter().find(|p| lanes[p.lane].of == of) else { return };
-        if placed.top < self.scroll || placed.top + placed.height.min(height) > self.scroll + height {
-            self.scroll = (placed.top + placed.height / 2.0 - height / 2.0).max(0.0);
+        let lanes = &stacked.lanes.all;
+        if let Some(placed) = stacked.free.iter().find(|p| lanes[p.lane].of == of) {
+            let (mut top, mut tall) = (placed.top, placed.height);
+            // In a tall lane the row of the box is what must be seen.
+            if let (LaneOf::Track(track), Some(at)) = (of, self.selected)
+                && let Some(group) = stacked.group(track)
+                && placed.rows > 0
+            {
+                let row = (at.row.saturating_sub(group.rows.start)).min(placed.rows - 1);
+                (top, tall) = (top + row as f32 * region::METRICS.row, region::METRICS.row + 4.0);
+            }
+            if top < self.scroll[1] || top + tall.min(height) > self.scroll[1] + height {
+                self.scroll[1] = (top + tall / 2.0 - height / 2.0).max(0.0);
+            }
         }
-        // A span that is out of sight in time comes into view too.
-        let interval = self.seen.as_ref().and_then(|s| s.interval(cx.profile()));
-        if let Some((from, to)) = interval.map(|(a, b)| (a as f64, b as f64))
-            && (to < self.viewport.t0 || from > self.viewport.t1)
-        {
-            let half = (self.viewport.length() / 2.0).max((to - from) * 0.6);
-            let middle = f64::midpoint(from, to);
-            self.viewport.set(middle - half, middle + half);
+        let known = self.selected.and_then(|at| rows.get(at)).map(|b| (b.start, b.end));
+        let interval = known.or_else(|| self.seen.as_ref().and_then(|s| s.interval(cx.profile())));
+        if let Some((from, to)) = interval.map(|(a, b)| (a as f64, b as f64)) {
+            let length = self.viewport.length();
+            if to < self.viewport.t0 || from > self.viewport.t1 {
+                let half = (length / 2.0).max((to - from) * 0.6);
+                let middle = f64::midpoint(from, to);
+                self.viewport.set(middle - half, middle + half);
+            }
         }
     }
 }
 
-mod frame;
+/// Folds all groups, or opens them.
+fn fold_all(cx: &mut ViewCx<'_>, ui: &mut Ui, stacked: &Stacked) {
+    let heads = || stacked.lanes.all.iter().filter(|l| matches!(l.of, LaneOf::Group(_)));
+    if heads().next().is_none() {
+        return;
+    }
+    let open = heads().any(|l| !stacked.arranged.folded.contains(&l.key));
+    let text = if open { "Fold all groups" } else { "Open all groups" };
+    if link_button(ui, text).clicked() {
+        arrange(cx, stacked, |a| {
+            a.folded = if open { heads().map(|l| l.key.clone()).collect() } else { Default::default() };
+        });
+    }
+}
 
-#[cfg(test)]
-mod tests;
+/// How many lanes are hidden, and the ways back.
+fn hidden(cx: &mut ViewCx<'_>, ui: &mut Ui, stacked: &Stacked) {
+    let count = stacked.lanes.hidden(&stacked.arranged).count();
+    if count == 0 {
+        return;
+    }
+    let text = format!("{} hidden", format::counted(count as i64, "lane", "lanes"));
+    ui.menu_button(text, |ui| {
+        ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+            for lane in stacked.lanes.hidden(&stacked.arranged) {
+                if ui.button(&lane.label).clicked() {
+                    arrange(cx, stacked, |a| a.hidden.remove(&lane.key));
+                }
+            }
+        });
+    });
+    if link_button(ui, "Show all").clicked() {
+        arrange(cx, stacked, |a| a.hidden.clear());
+    }
+}

@@ -1,0 +1,141 @@
+//! What a reader of a drawing relies on: nothing overlaps, edges keep clear of nodes, the same graph
+//! gives the same picture, and what stays keeps its order.
+
+use super::*;
+
+/// A call graph like those of programs: mostly calls of near functions, some of far ones, some back.
+fn calls(nodes: usize, seed: u64) -> Drawing {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut random = move |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % n
+    };
+    let mut edges = std::collections::BTreeSet::new();
+    for v in 1..nodes {
+        edges.insert((v - 1 - random(v.min(12)), v));
+        if random(3) == 0 {
+            edges.insert((v - 1 - random(v.min(40)), v));
+        }
+        if random(15) == 0 {
+            edges.insert((v, random(v + 1)));
+        }
+    }
+    let sizes = (0..nodes).map(|_| (104.0 + random(12) as f32 * 10.0, 44.0)).collect();
+    let edges = edges.into_iter().map(|(a, b)| (a as u32, b as u32, 1)).collect();
+    Drawing { nodes: sizes, edges, ..Drawing::default() }
+}
+
+fn drawn(drawing: &Drawing) -> Placed {
+    draw(drawing, &|| Ok(())).unwrap_or_else(|_| panic!("nobody cancels"))
+}
+
+#[test]
+fn nodes_keep_apart_and_edges_keep_clear_of_them() {
+    for seed in 0..8 {
+        for direction in [Direction::Down, Direction::Right] {
+            let drawing = Drawing { direction, ..calls(10 + 7 * seed as usize, seed) };
+            let placed = drawn(&drawing);
+            let inside = |p: Point, i: usize, margin: f32| {
+                let (at, (w, h)) = (placed.nodes[i], drawing.nodes[i]);
+                (p.x - at.x).abs() < w / 2.0 - margin && (p.y - at.y).abs() < h / 2.0 - margin
+            };
+            for i in 0..drawing.nodes.len() {
+                for j in 0..i {
+                    let (a, b) = (placed.nodes[i], placed.nodes[j]);
+                    let (x, y) = ((a.x - b.x).abs(), (a.y - b.y).abs());
+                    let (sa, sb) = (drawing.nodes[i], drawing.nodes[j]);
+                    assert!(x >= (sa.0 + sb.0) / 2.0 || y >= (sa.1 + sb.1) / 2.0, "{i} and {j} overlap");
+                }
+            }
+            for (&(a, b, _), curve) in drawing.edges.iter().zip(&placed.edges) {
+                assert_eq!(curve.len() % 3, 1);
+                for piece in curve.windows(4).step_by(3) {
+                    for t in [0.0f32, 0.25, 0.5, 0.75, 1.0] {
+                        let u = 1.0 - t;
+                        let mix = |f: fn(&Point) -> f32| {
+                            f(&piece[0]) * u * u * u
+                                + f(&piece[1]) * 3.0 * u * u * t
+                                + f(&piece[2]) * 3.0 * u * t * t
+                                + f(&piece[3]) * t * t * t
+                        };
+                        let p = Point { x: mix(|p| p.x), y: mix(|p| p.y) };
+                        let foreign =
+                            (0..drawing.nodes.len()).filter(|&i| i != a as usize && i != b as usize);
+                        for i in foreign {
+                            assert!(!inside(p, i, 1.0), "{a} -> {b} goes through {i}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_graph_gives_the_same_picture() {
+    let drawing = calls(120, 3);
+    assert_eq!(drawn(&drawing), drawn(&drawing));
+}
+
+#[test]
+fn what_stays_keeps_its_order_when_others_come_or_go() {
+    let large = calls(90, 5);
+    let before = drawn(&large);
+    // The last nodes go.
+    let kept = 70u32;
+    let small = Drawing {
+        nodes: large.nodes[..kept as usize].to_vec(),
+        edges: large.edges.iter().copied().filter(|e| e.0 < kept && e.1 < kept).collect(),
+        seed: Some((0..kept as usize).map(|i| Some(before.nodes[i].x)).collect()),
+        ..Drawing::default()
+    };
+    let after = drawn(&small);
+    let (mut kept_order, mut pairs) = (0, 0);
+    for i in 0..kept as usize {
+        for j in 0..i {
+            let same_row = before.nodes[i].y == before.nodes[j].y && after.nodes[i].y == after.nodes[j].y;
+            if same_row {
+                pairs += 1;
+                let (was, is) = (before.nodes[i].x < before.nodes[j].x, after.nodes[i].x < after.nodes[j].x);
+                kept_order += usize::from(was == is);
+            }
+        }
+    }
+    assert!(pairs > 50 && kept_order * 100 >= pairs * 90, "{kept_order} of {pairs}");
+}
+
+#[test]
+fn callers_stand_above_callees_and_a_cycle_is_cut_once() {
+    let drawing = Drawing {
+        nodes: vec![(100.0, 44.0); 5],
+        edges: vec![(0, 1, 1), (1, 2, 1), (2, 1, 1), (2, 3, 1), (0, 3, 1), (3, 3, 1)],
+        ..Drawing::default()
+    };
+    let placed = drawn(&drawing);
+    let y = |i: usize| placed.nodes[i].y;
+    assert!(y(0) < y(1) && y(1) < y(2) && y(2) < y(3));
+    let back = &placed.edges[2];
+    assert!(back.first().is_some_and(|p| p.y < y(2)) && back.last().is_some_and(|p| p.y > y(1)));
+    assert!(placed.edges[5].iter().all(|p| p.x >= placed.nodes[3].x + 49.0), "a loop beside its node");
+    assert_eq!(placed.crossings, 0);
+    let right = drawn(&Drawing { direction: Direction::Right, ..drawing });
+    assert!(right.nodes[0].x < right.nodes[1].x && right.width > right.height);
+}
+
+#[test]
+fn odd_graphs_are_drawn_within_bounds() {
+    let sizes = |n: usize| vec![(100.0, 44.0); n];
+    let chain: Vec<(u32, u32, u8)> = (1..800).map(|i| (i - 1, i, 1)).collect();
+    let mut far = chain.clone();
+    far.extend((0..520).map(|i| (i, 799 - i / 2, 1)));
+    let star: Vec<(u32, u32, u8)> = (1..800).map(|i| (0, i, 1)).collect();
+    let alone = Vec::new();
+    let ring: Vec<(u32, u32, u8)> = (0..300).map(|i| (i, (i + 1) % 300, 1)).collect();
+    for (nodes, edges) in [(800, chain), (800, far), (800, star), (500, alone), (300, ring), (0, vec![])] {
+        let placed = drawn(&Drawing { nodes: sizes(nodes), edges, ..Drawing::default() });
+        assert!(placed.nodes.iter().all(|p| p.x.is_finite() && p.y.is_finite()));
+        assert!(placed.edges.iter().map(Vec::len).sum::<usize>() < 1_000_000);
+    }
+}

@@ -1,0 +1,108 @@
+//! The drawing of a call graph: which nodes, and where they stand. Computed in the background.
+
+use std::sync::Arc;
+
+use super::call_graph::{Calling, Graph};
+use super::graph_layout::{self, Direction, Drawing, Placed};
+use super::prune::{EdgeKind, Limits, Pruned, prune};
+use crate::jobs::Cancelled;
+use crate::query::{Context, Query};
+
+/// Height of a node, in points at zoom 1.
+pub const NODE_HEIGHT: f32 = 44.0;
+/// Least and largest width of a node.
+const WIDTHS: (f32, f32) = (138.0, 228.0);
+/// Width of a character of a node's name, about.
+const CHARACTER: f32 = 7.1;
+
+/// A finished drawing.
+#[derive(Debug)]
+pub struct Picture {
+    /// The graph that is drawn.
+    pub graph: Arc<Graph>,
+    /// What of it.
+    pub drawn: Pruned,
+    /// Width of each node.
+    pub widths: Vec<f32>,
+    /// Where it stands; nodes and edges as in `drawn`.
+    pub placed: Placed,
+}
+
+/// Where a node was before: its symbol's key and its place across the direction of calls.
+pub type Seed = ((bool, u32), i32);
+
+/// Draws a graph.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GraphPicture {
+    /// Which graph.
+    pub calling: Calling,
+    /// What of it.
+    pub limits: Limits,
+    /// Which way calls lead.
+    pub direction: Direction,
+    /// Where nodes were in the picture before, by key: they keep their order.
+    pub seed: Arc<Vec<Seed>>,
+}
+
+impl Query for GraphPicture {
+    type Output = Picture;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Picture, Cancelled> {
+        let graph = cx.get(&self.calling)?;
+        cx.job().checkpoint(0, 0)?;
+        let drawn = prune(&graph, self.calling.around, self.limits);
+        let widths: Vec<f32> = drawn
+            .nodes
+            .iter()
+            .map(|n| {
+                let name = graph.nodes[n.row as usize].symbol.label(cx.profile());
+                let characters = name.chars().take(64).count() as f32;
+                (characters * CHARACTER + 26.0).clamp(WIDTHS.0, WIDTHS.1)
+            })
+            .collect();
+        let seed = |row: u32| {
+            let key = graph.nodes[row as usize].symbol.key();
+            self.seed.binary_search_by_key(&key, |s| s.0).ok().map(|i| self.seed[i].1 as f32)
+        };
+        let weight = |kind: EdgeKind| match kind {
+            EdgeKind::Calls(e) => {
+                let total = graph.edges[e as usize].total.unwrap_or(0);
+                1 + (total.saturating_mul(4) / graph.sum.max(1)).clamp(0, 3) as u8
+            }
+            EdgeKind::Elided(_) => 1,
+        };
+        let drawing = Drawing {
+            nodes: widths.iter().map(|&w| (w, NODE_HEIGHT)).collect(),
+            edges: drawn.edges.iter().map(|e| (e.from, e.to, weight(e.kind))).collect(),
+            seed: (!self.seed.is_empty()).then(|| drawn.nodes.iter().map(|n| seed(n.row)).collect()),
+            direction: self.direction,
+        };
+        let placed = graph_layout::draw(&drawing, &|| cx.job().checkpoint(0, 0))?;
+        Ok(Picture { graph, drawn, widths, placed })
+    }
+
+    fn weight(picture: &Picture) -> usize {
+        let points: usize = picture.placed.edges.iter().map(Vec::len).sum();
+        picture.drawn.nodes.len() * 64 + picture.drawn.edges.len() * 64 + points * 8
+    }
+}
+
+impl Picture {
+    /// Where everything stands now, to begin the next picture with.
+    #[must_use]
+    pub fn seed(&self, direction: Direction) -> Arc<Vec<Seed>> {
+        let across = |i: usize| match direction {
+            Direction::Down => self.placed.nodes[i].x,
+            Direction::Right => self.placed.nodes[i].y,
+        };
+        let mut seed: Vec<Seed> = self
+            .drawn
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (self.graph.nodes[n.row as usize].symbol.key(), across(i) as i32))
+            .collect();
+        seed.sort_unstable();
+        Arc::new(seed)
+    }
+}

@@ -1,0 +1,336 @@
+//! Nested boxes whose areas are costs: a call tree, or functions in their files and modules.
+//!
+//! Boxes stand in preorder, siblings by cost, so that whoever draws them can stop at the first one that is
+//! too small to see. A box's total is its own cost and its children's; what is not positive has no area and
+//! is left out.
+
+use std::borrow::Cow;
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use super::call_tree::NO_NODE;
+use super::functions::{FunctionRow, Functions};
+use super::path::Symbol;
+use super::scope::{Scope, TimeRange};
+use super::tree_costs::Costs;
+use crate::jobs::Cancelled;
+use crate::model::{Basis, FunctionId, MetricId, Profile, StringId, Strings};
+use crate::query::{Context, Query};
+
+/// How boxes nest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nesting {
+    /// Callees in their callers.
+    #[default]
+    Calls,
+    /// Functions in files in modules.
+    Files,
+}
+
+/// What a box stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// Everything.
+    All,
+    /// A module; the empty text for functions without one.
+    Module(StringId),
+    /// A file; the empty text for functions without one.
+    File(StringId),
+    /// A function, or a run of functions of a collapsed module.
+    Symbol(Symbol),
+}
+
+impl What {
+    /// What a person reads.
+    #[must_use]
+    pub fn label(self, profile: &Profile) -> Cow<'_, str> {
+        let or = |id: StringId, unknown| if id == Strings::EMPTY { unknown } else { profile.text(id) }.into();
+        match self {
+            Self::All => "Everything".into(),
+            Self::Module(id) => or(id, "(no module)"),
+            Self::File(id) => or(id, "(no file)"),
+            Self::Symbol(symbol) => symbol.label(profile),
+        }
+    }
+
+    /// The function, if it is one.
+    #[must_use]
+    pub fn function(self) -> Option<FunctionId> {
+        match self {
+            Self::Symbol(symbol) => Some(symbol.function()),
+            _ => None,
+        }
+    }
+}
+
+/// A box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeBox {
+    /// What it stands for.
+    pub what: What,
+    /// The box around it; of the outermost one itself.
+    pub parent: u32,
+    /// First box after those inside.
+    pub end: u32,
+    /// Own cost.
+    pub own: i64,
+    /// Its area: own cost and that of the boxes inside.
+    pub total: i64,
+}
+
+/// The boxes, the outermost one first.
+#[derive(Clone, Debug)]
+pub struct BoxTree {
+    /// In preorder, siblings by total.
+    pub boxes: Vec<TreeBox>,
+    /// Sum of own costs of all functions: the denominator of shares.
+    pub sum: i64,
+    /// What the numbers rest on.
+    pub basis: Basis,
+}
+
+impl BoxTree {
+    /// Boxes right inside `at`, largest first.
+    pub fn children(&self, at: u32) -> impl Iterator<Item = u32> + '_ {
+        let end = self.boxes[at as usize].end;
+        let first = (at + 1 < end).then_some(at + 1);
+        std::iter::successors(first, move |&n| Some(self.boxes[n as usize].end).filter(|&next| next < end))
+    }
+
+    /// `at` and the boxes around it, outermost first, without the outermost of all.
+    #[must_use]
+    pub fn path(&self, at: u32) -> Vec<u32> {
+        let mut path: Vec<u32> = std::iter::successors(Some(at), |&n| Some(self.boxes[n as usize].parent))
+            .take_while(|&n| n != 0)
+            .collect();
+        path.reverse();
+        path
+    }
+
+    /// The box with this path of contents, or the last one of them that is there.
+    #[must_use]
+    pub fn find(&self, path: &[What]) -> u32 {
+        let mut at = 0;
+        for what in path {
+            let Some(next) = self.children(at).find(|&n| self.boxes[n as usize].what == *what) else { break };
+            at = next;
+        }
+        at
+    }
+}
+
+/// Computes the [`BoxTree`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Boxes {
+    /// Which part.
+    pub scope: Scope,
+    /// Which metric.
+    pub metric: MetricId,
+    /// Which time.
+    pub range: TimeRange,
+    /// How boxes nest.
+    pub nesting: Nesting,
+}
+
+impl Query for Boxes {
+    type Output = BoxTree;
+
+    fn run(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
+        match self.nesting {
+            Nesting::Calls => self.calls(cx),
+            Nesting::Files => self.files(cx),
+        }
+    }
+
+    fn weight(tree: &BoxTree) -> usize {
+        tree.boxes.len() * size_of::<TreeBox>()
+    }
+}
+
+impl Boxes {
+    fn calls(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
+        let costs = cx.get(&Costs { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
+        let tree = &costs.tree;
+        // Areas hold what is positive only, so a parent may have less cost than its children.
+        let mut area: Vec<i64> = costs.own.iter().map(|&c| c.max(0)).collect();
+        for (i, node) in tree.nodes.iter().enumerate().rev() {
+            if node.parent != NO_NODE {
+                area[node.parent as usize] = area[node.parent as usize].saturating_add(area[i]);
+            }
+        }
+        let all = tree.children(None).fold(0i64, |sum, n| sum.saturating_add(area[n as usize]));
+        let mut boxes = vec![TreeBox { what: What::All, parent: 0, end: 1, own: 0, total: all }];
+        let sorted = |at: Option<u32>| {
+            let mut children: Vec<u32> = tree.children(at).filter(|&n| area[n as usize] > 0).collect();
+            children.sort_by_key(|&n| (area[n as usize], Reverse(n)));
+            children
+        };
+        let mut open: Vec<(u32, u32)> = sorted(None).into_iter().map(|n| (n, 0)).collect();
+        while let Some((node, parent)) = open.pop() {
+            let i = node as usize;
+            if boxes.len() % 65_536 == 0 {
+                cx.job().checkpoint(boxes.len() as u64, tree.nodes.len() as u64)?;
+            }
+            let at = boxes.len() as u32;
+            let (own, total) = (costs.own[i].max(0), area[i]);
+            boxes.push(TreeBox { what: What::Symbol(tree.nodes[i].symbol), parent, end: at + 1, own, total });
+            open.extend(sorted(Some(node)).into_iter().map(|n| (n, at)));
+        }
+        close(&mut boxes);
+        Ok(BoxTree { boxes, sum: costs.sum, basis: tree.basis.clone() })
+    }
+
+    fn files(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
+        let profile = cx.profile();
+        let table =
+            cx.get(&Functions { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
+        let rows: Vec<&FunctionRow> = table.rows.iter().filter(|r| r.own > 0).collect();
+        let module = |r: &FunctionRow| r.module.unwrap_or(profile.functions.get(r.function).module);
+        let file = |r: &FunctionRow| profile.functions.get(r.function).file;
+        let modules = rows.iter().any(|r| module(r) != Strings::EMPTY);
+        let files = rows.iter().any(|r| file(r) != Strings::EMPTY);
+        let add = |sum: &mut i64, r: &FunctionRow| *sum = sum.saturating_add(r.own);
+        let (mut of_module, mut of_file) = (FxHashMap::default(), FxHashMap::default());
+        let mut all = 0;
+        for row in &rows {
+            add(of_module.entry(module(row)).or_insert(0i64), row);
+            add(of_file.entry((module(row), file(row))).or_insert(0i64), row);
+            add(&mut all, row);
+        }
+        cx.job().checkpoint(0, 0)?;
+        let mut order = rows;
+        order.sort_by_key(|r| {
+            let (m, f) = (module(r), file(r));
+            let module_key = modules.then(|| (Reverse(of_module[&m]), m));
+            let file_key = files.then(|| (Reverse(of_file[&(m, f)]), f));
+            (module_key, file_key, Reverse(r.own), r.function)
+        });
+        let mut boxes = vec![TreeBox { what: What::All, parent: 0, end: 1, own: 0, total: all }];
+        let (mut in_module, mut in_file) = (None, None);
+        for row in order {
+            let (m, f) = (module(row), file(row));
+            let mut parent = 0;
+            let enter = |what, total, parent, boxes: &mut Vec<TreeBox>| {
+                let at = boxes.len() as u32;
+                boxes.push(TreeBox { what, parent, end: at + 1, own: 0, total });
+                at
+            };
+            if modules {
+                if in_module.is_none_or(|(old, _)| old != m) {
+                    in_module = Some((m, enter(What::Module(m), of_module[&m], 0, &mut boxes)));
+                    in_file = None;
+                }
+                parent = in_module.map_or(0, |x| x.1);
+            }
+            if files {
+                if in_file.is_none_or(|(old, _)| old != f) {
+                    in_file = Some((f, enter(What::File(f), of_file[&(m, f)], parent, &mut boxes)));
+                }
+                parent = in_file.map_or(0, |x| x.1);
+            }
+            let at = boxes.len() as u32;
+            let what = What::Symbol(row.symbol());
+            boxes.push(TreeBox { what, parent, end: at + 1, own: row.own, total: row.own });
+        }
+        close(&mut boxes);
+        Ok(BoxTree { boxes, sum: table.sum, basis: table.basis.clone() })
+    }
+}
+
+/// Sets the ends of boxes that hold others.
+fn close(boxes: &mut [TreeBox]) {
+    for i in (1..boxes.len()).rev() {
+        let end = boxes[i].end;
+        let parent = &mut boxes[boxes[i].parent as usize];
+        parent.end = parent.end.max(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, subject};
+    use crate::model::{FunctionSpec, Metric, NodeCosts, ProfileBuilder};
+    use crate::query::Subject;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    fn boxes(subject: &Subject, nesting: Nesting) -> Arc<BoxTree> {
+        ask(subject, &Boxes { scope: Scope::default(), metric: MetricId(0), range: None, nesting })
+    }
+
+    fn text(subject: &Subject, tree: &BoxTree) -> String {
+        let line = |(i, b): (usize, &TreeBox)| {
+            let depth = tree.path(i as u32).len();
+            format!("{}{} {}/{}", ">".repeat(depth), b.what.label(&subject.profile), b.total, b.own)
+        };
+        tree.boxes.iter().enumerate().map(line).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn calls_nest_by_cost() {
+        let s = subject("main>a>x 10; main>b 30; main>b>x 5; main 2; other 1; zero 0; bad -4");
+        let tree = boxes(&s, Nesting::Calls);
+        assert_eq!(
+            text(&s, &tree),
+            "Everything 48/0 >main 47/2 >>b 35/30 >>>x 5/5 >>a 10/0 >>>x 10/10 >other 1/1"
+        );
+        assert_eq!(tree.find(&[tree.boxes[1].what, tree.boxes[4].what]), 4);
+        assert_eq!(tree.find(&[tree.boxes[6].what]), 6);
+        assert_eq!(tree.find(&[tree.boxes[4].what]), 0, "not at this place");
+    }
+
+    #[test]
+    fn functions_nest_in_files_and_modules() {
+        let mut b = ProfileBuilder::new("test");
+        let time = b.metric(Metric::time());
+        for (name, module, file, own) in
+            [("f", "m", "a.py", 5), ("g", "m", "b.py", 9), ("h", "m", "a.py", 7), ("k", "", "", 30)]
+        {
+            let f = b.function(FunctionSpec { name, module, file, ..FunctionSpec::default() });
+            let node = b.node(f);
+            b.node_cost(node, time, NodeCosts { own, total: own });
+        }
+        let s = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        assert_eq!(
+            text(&s, &boxes(&s, Nesting::Files)),
+            "Everything 51/0 >(no module) 30/0 >>(no file) 30/0 >>>k 30/30 >m 21/0 >>a.py 12/0 >>>h 7/7 >>>f 5/5 \
+             >>b.py 9/0 >>>g 9/9"
+        );
+        let plain = subject("main>f 3; main 4");
+        assert_eq!(text(&plain, &boxes(&plain, Nesting::Files)), "Everything 7/0 >main 4/4 >f 3/3");
+    }
+
+    #[test]
+    fn nothing_has_one_empty_box() {
+        let s = subject("main 0");
+        assert_eq!(text(&s, &boxes(&s, Nesting::Calls)), "Everything 0/0");
+        assert_eq!(text(&s, &boxes(&s, Nesting::Files)), "Everything 0/0");
+    }
+
+    proptest! {
+        #[test]
+        fn totals_are_own_plus_children(
+            stacks in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..7), -5i64..50), 1..20),
+        ) {
+            let line = |(stack, w): &(Vec<u8>, i64)| {
+                let names: Vec<String> = stack.iter().map(|f| format!("f{f}@m{}", f % 2)).collect();
+                format!("{} {w}", names.join(">"))
+            };
+            let s = subject(&stacks.iter().map(line).collect::<Vec<_>>().join(";"));
+            for nesting in [Nesting::Calls, Nesting::Files] {
+                let tree = boxes(&s, nesting);
+                for (i, b) in tree.boxes.iter().enumerate() {
+                    let children: Vec<u32> = tree.children(i as u32).collect();
+                    let below: i64 = children.iter().map(|&c| tree.boxes[c as usize].total).sum();
+                    prop_assert_eq!(b.total, b.own + below);
+                    prop_assert!(children.is_sorted_by_key(|&c| Reverse(tree.boxes[c as usize].total)));
+                    prop_assert!(children.iter().all(|&c| tree.boxes[c as usize].parent == i as u32));
+                }
+            }
+        }
+    }
+}

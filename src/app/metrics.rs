@@ -1,0 +1,158 @@
+//! Metrics that a person defines: a dialog, kept in the settings, the same for all runs that can have them.
+
+use std::sync::Arc;
+
+use egui::{Grid, RichText, TextEdit, Ui};
+
+use super::App;
+use super::event::Event;
+use crate::analysis::formula::{self, Definition};
+use crate::jobs;
+use crate::model::Profile;
+use crate::state::{Command, RunState};
+use crate::ui::theme::{Palette, Tone, mono};
+use crate::ui::widgets;
+
+/// What is typed in the dialog.
+#[derive(Default)]
+pub(super) struct Editor {
+    name: String,
+    formula: String,
+}
+
+impl Editor {
+    fn definition(&self) -> Definition {
+        Definition { name: self.name.trim().into(), formula: self.formula.trim().into() }
+    }
+
+    /// Draws it; `None` once it is closed.
+    pub fn ui(mut self, app: &mut App, ui: &mut Ui) -> Option<Self> {
+        let profile = app.active()?.profile.clone()?;
+        let (mut gone, mut added, mut closed) = (None, false, false);
+        let modal = egui::Modal::new(egui::Id::unique("metrics")).show(ui.ctx(), |ui| {
+            ui.set_width(560.0);
+            let palette = Palette::of(ui);
+            ui.heading("Define metrics");
+            let about = "A metric is a sum of the profile\u{2019}s metrics with whole factors. It can be chosen wherever \
+                costs are shown, in this profile and in every one that has its parts.";
+            ui.label(RichText::new(about).color(palette.text_weak));
+            ui.add_space(8.0);
+            gone = list(app, &profile, ui);
+            self.fields(ui);
+            let definition = self.definition();
+            let made = formula::metric(&definition, &profile.metrics);
+            if let Err(why) = &made
+                && !definition.formula.is_empty()
+            {
+                ui.colored_label(palette.tone(Tone::Bad), why);
+            }
+            let known: Vec<_> = profile.metrics.iter().take(40).map(|m| m.key.as_str()).collect();
+            ui.label(RichText::new(format!("This profile has {}", known.join(", "))).color(palette.text_weak));
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                added = ui.add_enabled_ui(made.is_ok(), |ui| widgets::primary_button(ui, "Add").clicked()).inner;
+                closed = ui.button("Close").clicked();
+            });
+        });
+        if let Some(i) = gone {
+            app.forget_metric(i);
+        }
+        if added {
+            app.define_metric(self.definition());
+            self = Self::default();
+        }
+        (!closed && !modal.should_close()).then_some(self)
+    }
+
+    fn fields(&mut self, ui: &mut Ui) {
+        let field = |ui: &mut Ui, text: &mut String, hint: &str, width: f32, name: &str| {
+            let edit =
+                TextEdit::singleline(text).hint_text(hint.to_owned()).font(mono(12.0)).desired_width(width);
+            let response = ui.add(edit);
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, name));
+        };
+        ui.horizontal(|ui| {
+            field(ui, &mut self.name, "Cost", 130.0, "Name of the metric");
+            ui.label("=");
+            let width = ui.available_width();
+            field(ui, &mut self.formula, "Ir + 10 * Bm + 10 * L1m", width, "Formula");
+        });
+    }
+}
+
+/// The metrics so far; the place of one that shall go.
+fn list(app: &App, profile: &Profile, ui: &mut Ui) -> Option<usize> {
+    let palette = Palette::of(ui);
+    let mut gone = None;
+    Grid::new("defined metrics").num_columns(4).striped(true).show(ui, |ui| {
+        for (i, d) in app.settings.metrics.iter().enumerate() {
+            ui.label(RichText::new(&d.name).color(palette.text_strong));
+            ui.label(RichText::new(&d.formula).font(mono(12.0)));
+            let here = profile.metric_by_key(&d.name).is_some();
+            ui.colored_label(palette.text_weak, if here { "" } else { "not in this profile" });
+            if ui.button("Remove").clicked() {
+                gone = Some(i);
+            }
+            ui.end_row();
+        }
+    });
+    gone
+}
+
+impl App {
+    pub(super) fn define_metric(&mut self, definition: Definition) {
+        self.settings.metrics.retain(|d| d.name != definition.name);
+        self.settings.metrics.push(definition);
+        self.derive_all(None);
+    }
+
+    fn forget_metric(&mut self, place: usize) {
+        if place < self.settings.metrics.len() {
+            let gone = self.settings.metrics.remove(place);
+            self.derive_all(Some(&gone.name));
+        }
+    }
+
+    /// Gives all runs the metrics of the settings, in the background: a large profile is copied for it.
+    fn derive_all(&self, gone: Option<&str>) {
+        for run in self.session.runs.iter().filter(|r| r.state == RunState::Ready) {
+            let Some(profile) = run.profile.clone() else { continue };
+            let gone = gone.filter(|g| may_go(&profile, g)).map(str::to_owned);
+            if gone.is_none() && formula::missing(&self.settings.metrics, &profile).is_empty() {
+                continue;
+            }
+            let (id, revision) = (run.id, run.revision);
+            let (events, definitions) = (self.events.clone(), self.settings.metrics.clone());
+            jobs::spawn("metrics", move || {
+                let mut profile = Profile::clone(&profile);
+                if let Some(gone) = gone {
+                    profile.metrics.retain(|m| m.key != gone);
+                }
+                let profile = formula::derive(Arc::new(profile), &definitions);
+                events.send(Event::Derived { run: id, revision, profile });
+            });
+        }
+    }
+
+    pub(super) fn derived(&mut self, id: u32, revision: u64, profile: Arc<Profile>) {
+        let Some(run) = self.session.get_mut(id) else { return };
+        if run.revision != revision {
+            return; // it was replaced meanwhile, with the metrics of the settings
+        }
+        let before = run.profile.as_ref().map_or(0, |p| p.metrics.len());
+        let newest = (profile.metrics.len() > before).then(|| profile.metrics.len() - 1);
+        run.replace(profile);
+        let revision = run.revision;
+        if let Some(newest) = newest {
+            run.history.apply(Command::SetMetric(crate::model::MetricId::from_index(newest)));
+        }
+        self.engine.forget_before(id, revision);
+    }
+}
+
+/// True when a metric is derived and only derived ones come after it: costs are kept under places of measured
+/// ones, which then stay.
+fn may_go(profile: &Profile, key: &str) -> bool {
+    let at = profile.metrics.iter().position(|m| m.key == key);
+    at.is_some_and(|at| profile.metrics[at..].iter().all(|m| !m.formula.is_empty()))
+}

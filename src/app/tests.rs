@@ -1,0 +1,89 @@
+//! What a person does with the whole window, drawn without one.
+
+use egui_kittest::{Harness, kittest::Queryable};
+
+use super::*;
+use crate::record::{self, Options, Work};
+use crate::ui::{software::Software, theme};
+
+fn harness(app: App) -> Harness<'static, App> {
+    let mut installed = false;
+    let mut harness = Harness::builder()
+        .with_size([1024.0, 640.0])
+        .with_max_steps(40)
+        .renderer(Software::default())
+        .build_ui_state(
+            move |ui, app: &mut App| {
+                if !installed {
+                    installed = true;
+                    theme::install(ui.ctx());
+                    return; // fonts are there from the next pass on
+                }
+                app.logic(ui.ctx());
+                app.ui(ui);
+            },
+            app,
+        );
+    harness.run_ok();
+    harness
+}
+
+fn picture(h: &mut Harness<'_, App>, name: &str) {
+    if let Ok(folder) = std::env::var("OUT") {
+        h.render().unwrap().save(format!("{folder}/{name}.png")).unwrap();
+    }
+}
+
+/// A folder with the journal of a recording that nobody saved.
+fn left_behind(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("inferscope-app-{}-{name}", std::process::id()));
+    let work = Work::new("a long run", |_| {
+        let _span = tracing::info_span!(target: "inferscope::test", "step").entered();
+        Ok(())
+    });
+    let options = Options { journal: Some(folder.clone()), sample_hz: 0, ..Options::default() };
+    record::record(work, options, Box::new(|_| ())).unwrap().join().unwrap();
+    folder
+}
+
+#[test]
+fn an_interrupted_recording_is_offered_and_opens_or_is_deleted() {
+    for (label, opens) in [("Open it", true), ("Dismiss", false)] {
+        let folder = left_behind(label);
+        let settings = Settings { journal: Some(folder.clone()), ..Settings::default() };
+        let mut app = App::headless();
+        app.journals = journals::Journals::find(&settings);
+        let mut h = harness(app);
+        assert!(h.query_by_label_contains("The recording «a long run»").is_some());
+        picture(&mut h, "interrupted");
+        h.get_by_label(label).click();
+        h.run_ok();
+        assert!(h.query_by_label_contains("The recording «a long run»").is_none());
+        if opens {
+            let start = std::time::Instant::now();
+            while h.state().active().is_none_or(|r| r.state != RunState::Ready) {
+                assert!(start.elapsed() < std::time::Duration::from_secs(20));
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                h.run_ok();
+            }
+            let profile = h.state().active().and_then(|r| r.profile.clone()).unwrap();
+            assert_eq!((profile.meta.title.as_str(), profile.span_count()), ("a long run", 1));
+        } else {
+            assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+#[test]
+fn a_command_is_chosen_by_its_line() {
+    let mut app = App::headless();
+    let params = vec![("command".to_owned(), "python app.py --n 3".to_owned())];
+    let settings = Settings { workload: Some(("command".into(), params)), ..Settings::default() };
+    app.overlay = Overlay::Record(recorder::Chooser::new(&settings));
+    let mut h = harness(app);
+    for label in ["Command line", "Working directory", "Python profiler", "Leave out prompts and answers"] {
+        assert!(h.query_all_by_label(label).next().is_some(), "{label}");
+    }
+    picture(&mut h, "chooser");
+}

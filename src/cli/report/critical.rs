@@ -1,0 +1,137 @@
+//! The critical path in reports: which stages decided the total, and what would shorten it.
+
+use std::fmt::Write;
+
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use super::Report;
+use crate::analysis::stages::{Gain, StageGraph, Step};
+use crate::format;
+use crate::model::{FunctionId, Profile};
+
+/// More stages than this are summed up by name.
+const MOST_LINES: usize = 24;
+/// Most what-ifs that are printed.
+const MOST_GAINS: usize = 5;
+/// Gains below this share of the total are not worth a line.
+const LEAST_GAIN: f64 = 0.01;
+
+/// Length of the explained gaps and of what nothing explains.
+fn gaps(graph: &StageGraph) -> (i64, i64) {
+    graph.path.iter().fold((0, 0), |(gaps, unknown), step| match *step {
+        Step::Gap { from, to, explained: true } => (gaps + (to - from), unknown),
+        Step::Gap { from, to, explained: false } => (gaps, unknown + (to - from)),
+        Step::Stage { .. } => (gaps, unknown),
+    })
+}
+
+fn name(p: &Profile, graph: &StageGraph, stage: u32) -> String {
+    p.function_name(graph.stages[stage as usize].function).to_owned()
+}
+
+/// The section as text.
+pub(super) fn text(out: &mut String, report: &Report) {
+    let Some((graph, gains)) = &report.stages else { return };
+    let p = &*report.profile;
+    let total = graph.total().max(1) as f64;
+    let share = |ns: i64| format::percent(ns as f64 / total);
+    let (stages, tracks) = (graph.stages.len() as i64, graph.tracks.len() as i64);
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "\nCritical path ({} from the first start to the last end; {} on {})",
+        format::duration(graph.total()),
+        format::counted(stages, "stage", "stages"),
+        format::counted(tracks, "track", "tracks"),
+    );
+    for (count, length, name) in lines(p, graph) {
+        let count = if count > 1 { format!("{count} × ") } else { String::new() };
+        let _ = writeln!(out, "  {:>10} {:>8}  {count}{name}", format::duration(length), share(length));
+    }
+    let (between, unknown) = gaps(graph);
+    for (length, what) in [(between, "between stages"), (unknown, "nothing known to wait for")] {
+        if length > 0 {
+            let _ = writeln!(out, "  {:>10} {:>8}  ({what})", format::duration(length), share(length));
+        }
+    }
+    let worth = gains.iter().filter(|g| g.dropped as f64 >= total * LEAST_GAIN).take(MOST_GAINS);
+    let worth: Vec<&Gain> = worth.collect();
+    if !worth.is_empty() {
+        let _ = writeln!(out, "  Estimates of the total:");
+    }
+    for gain in worth {
+        let without = format::duration(graph.total().saturating_sub(gain.dropped));
+        let _ = write!(
+            out,
+            "  {without:>10} {:>8}  without {}",
+            change(gain.dropped, total),
+            name(p, graph, gain.stage)
+        );
+        let beside = gain.beside.filter(|b| b.1 as f64 >= total * LEAST_GAIN);
+        let _ = match beside {
+            Some((other, saved)) => {
+                let at = format::duration(graph.total().saturating_sub(saved));
+                writeln!(out, "; {at} with it beside {}", name(p, graph, other))
+            }
+            None => writeln!(out),
+        };
+    }
+}
+
+fn change(saved: i64, total: f64) -> String {
+    format::percent_change(-(saved as f64) / total)
+}
+
+/// Number, length on the path and name: stage by stage, or summed up by name where there are many.
+fn lines(p: &Profile, graph: &StageGraph) -> Vec<(usize, i64, String)> {
+    let steps: Vec<(u32, i64)> = graph.path_stages().filter(|s| s.1 > 0).collect();
+    if steps.len() <= MOST_LINES {
+        return steps.iter().map(|&(stage, length)| (1, length, name(p, graph, stage))).collect();
+    }
+    let mut by_name: FxHashMap<FunctionId, (usize, i64, u32)> = FxHashMap::default();
+    for (stage, length) in steps {
+        let sum = by_name.entry(graph.stages[stage as usize].function).or_insert((0, 0, stage));
+        (sum.0, sum.1) = (sum.0 + 1, sum.1.saturating_add(length));
+    }
+    let mut sums: Vec<(usize, i64, u32)> = by_name.into_values().collect();
+    sums.sort_by_key(|s| (std::cmp::Reverse(s.1), s.2));
+    sums.truncate(MOST_LINES);
+    sums.into_iter().map(|(count, length, stage)| (count, length, name(p, graph, stage))).collect()
+}
+
+/// The same for programs.
+pub(super) fn json(report: &Report) -> Value {
+    let Some((graph, gains)) = &report.stages else { return Value::Null };
+    let p = &*report.profile;
+    let (between, unknown) = gaps(graph);
+    let gain = |stage: u32| gains.iter().find(|g| g.stage == stage);
+    json!({
+        "total_ns": graph.total(),
+        "start_ns": graph.start,
+        "stages": graph.stages.len(),
+        "level": graph.level,
+        "share_in_stages": graph.share(),
+        "gaps_ns": between,
+        "unexplained_ns": unknown,
+        "path": graph.path_stages().map(|(stage, length)| {
+            let s = &graph.stages[stage as usize];
+            json!({
+                "name": name(p, graph, stage),
+                "track": p.track_label(s.id.track),
+                "start_ns": s.start,
+                "duration_ns": s.duration(),
+                "on_path_ns": length,
+                "busy_ns": s.busy,
+                "estimated_total_without_ns": gain(stage).map(|g| graph.total() - g.dropped),
+            })
+        }).collect::<Vec<_>>(),
+        "slack": graph.stages.iter().zip(0u32..).filter(|(s, _)| !s.critical).take(1000).map(|(s, i)| json!({
+            "name": name(p, graph, i),
+            "track": p.track_label(s.id.track),
+            "start_ns": s.start,
+            "duration_ns": s.duration(),
+            "slack_ns": s.slack,
+        })).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,34 @@
+//! Mistakes and notable facts that whoever made the profile states itself, with the place to look at.
+//!
+//! A finding is data of the profile, as an event is; what inferscope concludes from the numbers is not.
+
+use super::ids::{RequestId, StringId, TrackId};
+use super::profile::Profile;
+use super::tracks::Severity;
+
+/// Something that was found during the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind, in a few words: the same words each time.
+    pub kind: StringId,
+    /// How bad.
+    pub severity: Severity,
+    /// One or two sentences with the figures of this case.
+    pub text: StringId,
+    /// The request that it is about.
+    pub request: Option<RequestId>,
+    /// The track that it was found on.
+    pub track: Option<TrackId>,
+    /// When, ns; `None` for what is true of the whole run.
+    pub time: Option<i64>,
+}
+
+impl Finding {
+    /// The innermost span at that place: track and row.
+    #[must_use]
+    pub fn span(&self, profile: &Profile) -> Option<(TrackId, u32)> {
+        let track = self.track?;
+        let row = profile.tracks.get(track.index())?.spans.innermost_at(self.time?)?;
+        Some((track, row))
+    }
+}

@@ -1,0 +1,138 @@
+//! The controls above the drawing, and the line that says what the numbers mean.
+
+use egui::{ComboBox, RichText, Ui};
+
+use super::{GraphView, Mode};
+use crate::analysis::graph_layout::Direction;
+use crate::analysis::graph_picture::Picture;
+use crate::format;
+use crate::model::{Basis, FunctionId};
+use crate::ui::theme::Palette;
+use crate::ui::widgets::segmented;
+use crate::views::{ViewCx, shared};
+
+/// Least shares that can be chosen, in thousandths.
+const SHARES: [u16; 8] = [500, 200, 100, 50, 20, 10, 5, 0];
+/// Depths that can be chosen.
+const DEPTHS: [Option<u8>; 8] = [Some(0), Some(1), Some(2), Some(3), Some(5), Some(8), Some(15), None];
+
+impl GraphView {
+    /// Controls; they wrap in a narrow pane.
+    pub(super) fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        ui.horizontal_wrapped(|ui| {
+            let mut mode = self.mode;
+            let modes = [(Mode::Whole, "Whole profile"), (Mode::Around, "Around a function")];
+            if segmented(ui, "What is drawn", &mut mode, &modes).changed() {
+                self.set_mode(cx, mode);
+            }
+            self.walk_buttons(cx, ui);
+            share_picker(ui, "Functions", "least share of functions", &mut self.limits.nodes);
+            share_picker(ui, "Calls", "least share of calls", &mut self.limits.edges);
+            if self.mode == Mode::Around {
+                depth_picker(ui, "Callers", &mut self.limits.callers);
+                depth_picker(ui, "Callees", &mut self.limits.callees);
+            }
+            let directions = [(Direction::Down, "↓"), (Direction::Right, "→")];
+            segmented(ui, "Way that calls lead", &mut self.direction, &directions);
+            let units = [(false, "%"), (true, "Cost")];
+            segmented(ui, "Numbers as", &mut self.costs, &units);
+            if ui.button("Fit").on_hover_text("Show the whole drawing (0)").clicked() {
+                self.fit = true;
+            }
+        });
+    }
+
+    fn walk_buttons(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        if self.mode != Mode::Around {
+            return;
+        }
+        let name = |f: Option<&FunctionId>| {
+            f.map_or_else(String::new, |&f| cx.profile().function_name(f).to_owned())
+        };
+        let (back, forth) = (name(self.back.last()), name(self.forth.last()));
+        ui.add_enabled_ui(!self.back.is_empty(), |ui| {
+            let button = ui.button("‹").on_hover_text(format!("Back to {back} (Alt+←)"));
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Back"));
+            if button.clicked() {
+                self.walk(false);
+            }
+        });
+        ui.add_enabled_ui(!self.forth.is_empty(), |ui| {
+            let button = ui.button("›").on_hover_text(format!("Forth to {forth} (Alt+→)"));
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Forth"));
+            if button.clicked() {
+                self.walk(true);
+            }
+        });
+    }
+
+    /// What the numbers mean, and what is left out.
+    pub(super) fn caption(&self, cx: &ViewCx<'_>, ui: &mut Ui, picture: &Picture) {
+        let profile = cx.profile();
+        let unit = shared::unit(profile, cx.interaction);
+        let sum = format::cost(unit, picture.graph.sum);
+        let metric = shared::metric_name(profile, cx.interaction);
+        let mut text = match self.question.as_ref().and_then(|q| q.calling.around) {
+            Some(f) => format!(
+                "Cost while {} runs: 100 % is its total, {sum}. A caller shows what {} costs under it.",
+                short(profile.function_name(f)),
+                short(profile.function_name(f)),
+            ),
+            None => format!("100 % is all {metric}, {sum}."),
+        };
+        let (shown, all) = (picture.drawn.nodes.len() as i64, picture.graph.nodes.len() as i64);
+        if shown < all {
+            text += &format!(" {} of {} functions are drawn.", format::count(shown), format::count(all));
+        } else {
+            text += &format!(" {} drawn.", format::counted(all, "function is", "functions are"));
+        }
+        if picture.drawn.cut {
+            text += " These are the largest; ask for larger shares to see a readable part.";
+        }
+        let estimated = picture.graph.nodes.iter().any(|n| n.estimated);
+        if estimated && !matches!(picture.graph.basis, Basis::Estimated(_)) {
+            text += " ≈: shared out in proportion, since the file stores calls but no whole paths.";
+        }
+        let color = Palette::of(ui).text_weak;
+        ui.add(egui::Label::new(RichText::new(&text).color(color)).truncate()).on_hover_text(text);
+    }
+}
+
+fn short(name: &str) -> String {
+    let mut chars = name.chars();
+    let head: String = chars.by_ref().take(40).collect();
+    if chars.next().is_some() { format!("{head}…") } else { head }
+}
+
+fn share_text(thousandths: u16) -> String {
+    match thousandths {
+        0 => "all".into(),
+        n if n % 10 == 0 => format!("≥ {} %", n / 10),
+        n => format!("≥ {}.{} %", n / 10, n % 10),
+    }
+}
+
+fn share_picker(ui: &mut Ui, what: &str, name: &str, value: &mut u16) {
+    let shown = format!("{what}: {}", share_text(*value));
+    let combo = ComboBox::from_id_salt(("graph share", what)).selected_text(shown).show_ui(ui, |ui| {
+        for share in SHARES {
+            ui.selectable_value(value, share, share_text(share));
+        }
+    });
+    combo.response.accessible_name(name);
+}
+
+fn depth_picker(ui: &mut Ui, what: &str, value: &mut Option<u8>) {
+    let text = |depth: Option<u8>| match depth {
+        None => "all".to_owned(),
+        Some(0) => "none".into(),
+        Some(n) => format!("{n} deep"),
+    };
+    let shown = format!("{what}: {}", text(*value));
+    let combo = ComboBox::from_id_salt(("graph depth", what)).selected_text(shown).show_ui(ui, |ui| {
+        for depth in DEPTHS {
+            ui.selectable_value(value, depth, text(depth));
+        }
+    });
+    combo.response.accessible_name(format!("depth of {}", what.to_lowercase()));
+}

@@ -1,0 +1,240 @@
+//! Pointer, keys, the menu and the tooltip of the drawing.
+
+use egui::{Key, Modifiers, Response, RichText, Ui};
+
+use super::camera::{Camera, Lens, Place};
+use super::paint::Paint;
+use super::scene::{Hit, Scene, Step};
+use super::{GraphView, extent};
+use crate::analysis::graph_layout::Direction;
+use crate::analysis::prune::EdgeKind;
+use crate::format;
+use crate::state::Command;
+use crate::ui::theme::{Palette, strong};
+use crate::views::{ViewCx, shared, shared::menu};
+
+/// How much one key press zooms.
+const KEY_ZOOM: f32 = 1.3;
+
+impl GraphView {
+    /// Reads all input; returns what the pointer is on.
+    pub(super) fn input(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        response: &Response,
+        scene: &Scene,
+        selected: Option<Hit>,
+    ) -> Option<Hit> {
+        let (area, now) = (response.rect, ui.input(|i| i.time));
+        self.look_around(ui, response);
+        let lens = Lens::new(self.camera.now(), area);
+        let at = response.hover_pos();
+        let hovered = at.filter(|_| !response.dragged()).and_then(|at| scene.hit(lens, at, now));
+        if let Some(item) = hovered.and_then(|hit| scene.item(hit)) {
+            cx.out.hover = Some(item);
+        }
+        if response.secondary_clicked() {
+            self.menu_at = hovered;
+        }
+        if response.clicked() {
+            response.request_focus();
+            self.select(cx, scene, hovered);
+        }
+        if response.double_clicked()
+            && let Some(Hit::Node(i)) = hovered
+        {
+            self.make_active(scene.node(i).symbol.function());
+        }
+        self.menu(cx, response, scene);
+        if response.has_focus() {
+            self.keys(cx, ui, response, scene, selected);
+        }
+        hovered
+    }
+
+    /// Dragging moves, the wheel zooms to the pointer; with Shift, or sideways, it moves.
+    fn look_around(&mut self, ui: &Ui, response: &Response) {
+        let area = response.rect;
+        if response.dragged() {
+            let place = self.camera.now();
+            let centre = place.centre - response.drag_delta() / place.zoom;
+            self.camera.jump(Place { centre, ..place });
+        }
+        let Some(at) = response.hover_pos() else { return };
+        let (scroll, zoom, shift) =
+            ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta(), i.modifiers.shift));
+        if zoom != 1.0 {
+            self.camera.jump(Camera::zoomed(self.camera.now(), area, at, zoom));
+        } else if scroll.y != 0.0 && !shift {
+            self.camera.jump(Camera::zoomed(self.camera.now(), area, at, (scroll.y * 0.004).exp()));
+        } else if scroll != egui::Vec2::ZERO {
+            let place = self.camera.now();
+            self.camera.jump(Place { centre: place.centre - scroll / place.zoom, ..place });
+        }
+    }
+
+    fn keys(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &Ui,
+        response: &Response,
+        scene: &Scene,
+        selected: Option<Hit>,
+    ) {
+        let area = response.rect;
+        let filter =
+            egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+        let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
+        if pressed(Modifiers::ALT, Key::ArrowLeft) || pressed(Modifiers::NONE, Key::Backspace) {
+            self.walk(false);
+            return;
+        }
+        if pressed(Modifiers::ALT, Key::ArrowRight) {
+            self.walk(true);
+            return;
+        }
+        for (key, factor) in [(Key::Plus, KEY_ZOOM), (Key::Equals, KEY_ZOOM), (Key::Minus, 1.0 / KEY_ZOOM)] {
+            if pressed(Modifiers::NONE, key) {
+                let place = Camera::zoomed(self.camera.goal(), area, area.center(), factor);
+                self.camera.glide(place);
+            }
+        }
+        if pressed(Modifiers::NONE, Key::Num0) || pressed(Modifiers::NONE, Key::Home) {
+            self.camera.glide(Camera::fitting(area, extent(&scene.picture)));
+        }
+        if pressed(Modifiers::NONE, Key::Escape) {
+            cx.send(Command::Select(None));
+            return;
+        }
+        let node = match selected {
+            Some(Hit::Node(i)) => Some(i),
+            Some(Hit::Edge(e)) => Some(scene.picture.drawn.edges[e as usize].to),
+            None => None,
+        };
+        let steps = match self.direction {
+            Direction::Down => [Step::Caller, Step::Callee, Step::Before, Step::After],
+            Direction::Right => [Step::Before, Step::After, Step::Caller, Step::Callee],
+        };
+        for (key, step) in
+            [Key::ArrowUp, Key::ArrowDown, Key::ArrowLeft, Key::ArrowRight].into_iter().zip(steps)
+        {
+            if pressed(Modifiers::NONE, key) {
+                // The first step goes to the node that matters most.
+                let next = node.map_or(Some(0), |n| scene.step(n, step, self.direction));
+                if let Some(next) = next.filter(|&n| n < scene.len()) {
+                    self.select(cx, scene, Some(Hit::Node(next)));
+                    let rect = scene.rect(next, f64::MAX);
+                    self.camera.glide(Camera::revealing(self.camera.goal(), area, rect));
+                }
+                return;
+            }
+        }
+        if let Some(node) = node {
+            let function = scene.node(node).symbol.function();
+            if pressed(Modifiers::NONE, Key::Enter) {
+                self.make_active(function);
+            }
+            menu::keys(cx, menu::About { function, path: None }, ui);
+        }
+    }
+
+    fn menu(&mut self, cx: &mut ViewCx<'_>, response: &Response, scene: &Scene) {
+        let Some(hit) = self.menu_at else { return };
+        let function = match hit {
+            Hit::Node(i) if i < scene.len() => scene.node(i).symbol.function(),
+            Hit::Edge(e) if (e as usize) < scene.picture.drawn.edges.len() => {
+                scene.node(scene.picture.drawn.edges[e as usize].to).symbol.function()
+            }
+            _ => return,
+        };
+        let mut make_active = false;
+        response.context_menu(|ui| {
+            if ui.add(egui::Button::new("Draw around this function").shortcut_text("Enter")).clicked() {
+                make_active = true;
+                ui.close();
+            }
+            ui.separator();
+            menu::show(cx, menu::About { function, path: None }, ui);
+        });
+        if make_active {
+            self.make_active(function);
+        }
+    }
+}
+
+/// What a node or an edge is, with all its numbers.
+pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
+    let palette = Palette::of(ui);
+    let picture = &paint.scene.picture;
+    let title = |ui: &mut Ui, text: String| {
+        ui.label(RichText::new(text).font(strong(13.0)).color(palette.text_strong));
+    };
+    let line = |ui: &mut Ui, text: String| {
+        ui.label(RichText::new(text).color(palette.text_weak));
+    };
+    let cost = |cost: i64, estimated: bool| {
+        let share = if picture.graph.sum > 0 { cost as f64 / picture.graph.sum as f64 } else { 0.0 };
+        let about = if estimated { "≈ " } else { "" };
+        format!("{about}{} ({})", format::cost(paint.unit, cost), format::percent(share))
+    };
+    let calls = |calls: crate::model::Calls| {
+        let mut text = format::counted(calls.all as i64, "call", "calls");
+        if calls.primitive != calls.all {
+            text += &format!(", {} of them not by recursion", format::count(calls.primitive as i64));
+        }
+        text
+    };
+    match hit {
+        Hit::Node(i) => {
+            let node = paint.scene.node(i);
+            title(ui, node.symbol.label(paint.profile).chars().take(200).collect());
+            let place = shared::place(paint.profile, node.symbol.function());
+            if !place.is_empty() {
+                line(ui, place);
+            }
+            line(ui, format!("total {}", cost(node.total, node.estimated)));
+            line(ui, format!("self {}", cost(node.own, node.estimated)));
+            node.calls.into_iter().for_each(|c| line(ui, calls(c)));
+            if let Some(samples) = node.samples {
+                line(ui, format::counted(samples as i64, "sample", "samples"));
+            }
+            let kept = picture.drawn.nodes[i as usize];
+            for (n, what) in [(kept.more_callers, "caller"), (kept.more_callees, "callee")] {
+                if n > 0 {
+                    let many = format!("{what}s");
+                    line(ui, format!("{} not drawn", format::counted(i64::from(n), what, &many)));
+                }
+            }
+            line(ui, "Double-click draws the graph around it.".to_owned());
+        }
+        Hit::Edge(i) => {
+            let edge = picture.drawn.edges[i as usize];
+            let name =
+                |i: u32| paint.scene.node(i).symbol.label(paint.profile).chars().take(80).collect::<String>();
+            title(ui, format!("{} → {}", name(edge.from), name(edge.to)));
+            match edge.kind {
+                EdgeKind::Calls(e) => {
+                    let e = &picture.graph.edges[e as usize];
+                    let total = e.total.map_or_else(
+                        || "cost along this edge: –".to_owned(),
+                        |t| format!("total {}", cost(t, e.estimated)),
+                    );
+                    line(ui, total);
+                    e.own
+                        .into_iter()
+                        .for_each(|own| line(ui, format!("self of the callee {}", cost(own, false))));
+                    e.calls.into_iter().for_each(|c| line(ui, calls(c)));
+                    if let Some(samples) = e.samples {
+                        line(ui, format::counted(samples as i64, "sample", "samples"));
+                    }
+                }
+                EdgeKind::Elided(n) => {
+                    let text = format::counted(i64::from(n.max(1)), "function that is", "functions that are");
+                    line(ui, format!("not a direct call: the way leads through {text} not drawn"));
+                }
+            }
+        }
+    }
+}

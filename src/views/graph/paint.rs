@@ -1,0 +1,360 @@
+//! Painting a scene: edges below, nodes above, then the words on the edges and the bird's-eye view.
+
+use std::borrow::Cow;
+
+use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+
+use super::camera::Lens;
+use super::scene::{Hit, Scene};
+use crate::analysis::prune::EdgeKind;
+use crate::format;
+use crate::model::{Profile, Unit};
+use crate::ui::text::{Elide, Face, LabelStyle, TextKey, Texts};
+use crate::ui::theme::{Palette, mix, small, space};
+
+/// Below this zoom nodes are boxes without words.
+const WORDS: f32 = 0.4;
+/// From this zoom on nodes say how many neighbours are left out.
+const MORE_WORDS: f32 = 0.55;
+/// From this zoom on edges have words.
+const EDGE_WORDS: f32 = 0.62;
+/// Size of the bird's-eye view.
+const BIRD: (f32, f32) = (190.0, 130.0);
+
+/// What a frame paints with.
+pub struct Paint<'a> {
+    /// What is drawn.
+    pub scene: &'a Scene,
+    /// From the drawing to the screen.
+    pub lens: Lens,
+    /// The pane.
+    pub area: Rect,
+    /// The colours.
+    pub palette: &'static Palette,
+    /// Names.
+    pub profile: &'a Profile,
+    /// Unit of costs.
+    pub unit: Unit,
+    /// Show costs rather than shares.
+    pub costs: bool,
+    /// Colour of the group of each node, by place.
+    pub groups: &'a [Color32],
+    /// Nodes that the search leaves out, by place; empty without a search.
+    pub dimmed: &'a [bool],
+    /// Under the pointer.
+    pub hovered: Option<Hit>,
+    /// Selected.
+    pub selected: Option<Hit>,
+    /// Place of the function in the middle.
+    pub middle: Option<u32>,
+    /// Seconds.
+    pub now: f64,
+}
+
+impl Paint<'_> {
+    /// The share of a cost in the whole.
+    fn share(&self, cost: i64) -> f64 {
+        let sum = self.scene.picture.graph.sum;
+        if sum > 0 { cost as f64 / sum as f64 } else { 0.0 }
+    }
+
+    /// A cost in words, as a share or in its unit; `≈` when it is estimated.
+    #[must_use]
+    pub fn amount(&self, cost: i64, estimated: bool) -> String {
+        let text = if self.costs || self.scene.picture.graph.sum <= 0 {
+            format::cost(self.unit, cost)
+        } else {
+            format::percent(self.share(cost))
+        };
+        if estimated { format!("≈ {text}") } else { text }
+    }
+
+    /// Nodes that an edge or node is about: they and their edges stand out.
+    fn stands_out(&self, from: u32, to: u32, i: u32) -> bool {
+        [self.hovered, self.selected].into_iter().flatten().any(|hit| match hit {
+            Hit::Node(n) => n == from || n == to,
+            Hit::Edge(e) => e == i,
+        })
+    }
+
+    /// Paints all of it.
+    pub fn paint(&self, painter: &Painter, texts: &mut Texts<'_>) {
+        painter.rect_filled(self.area, 0.0, self.palette.canvas);
+        let fresh = self.scene.progress(self.now);
+        let edges = &self.scene.picture.drawn.edges;
+        let out: Vec<bool> = (0u32..).zip(edges).map(|(i, e)| self.stands_out(e.from, e.to, i)).collect();
+        for strong in [false, true] {
+            for i in (0..edges.len()).filter(|&i| out[i] == strong) {
+                self.edge(painter, i, strong, fresh);
+            }
+        }
+        let mut taken: Vec<Rect> = Vec::new();
+        for i in 0..self.scene.len() {
+            let rect = self.lens.rect(self.scene.rect(i, self.now));
+            if rect.intersects(self.area) {
+                self.node(painter, texts, i, rect);
+                taken.push(rect);
+                if self.lens.zoom >= MORE_WORDS {
+                    let kept = self.scene.picture.drawn.nodes[i as usize];
+                    taken.extend(self.more(painter, rect, kept.more_callers, true));
+                    taken.extend(self.more(painter, rect, kept.more_callees, false));
+                }
+            }
+        }
+        if self.lens.zoom >= EDGE_WORDS && fresh >= 1.0 {
+            self.edge_words(painter, &out, &mut taken);
+        }
+    }
+
+    fn edge(&self, painter: &Painter, i: usize, strong: bool, fresh: f32) {
+        let (bounds, line) = &self.scene.lines[i];
+        if !self.lens.rect(*bounds).expand(8.0).intersects(self.area) {
+            return;
+        }
+        let palette = self.palette;
+        let edge = self.scene.picture.drawn.edges[i];
+        let (share, elided) = match edge.kind {
+            EdgeKind::Calls(e) => {
+                let total = self.scene.picture.graph.edges[e as usize].total;
+                (total.map_or(0.0, |t| self.share(t)).clamp(0.0, 1.0) as f32, false)
+            }
+            EdgeKind::Elided(_) => (0.0, true),
+        };
+        let width = (1.0 + 5.0 * share.sqrt()) * self.lens.zoom.sqrt().clamp(0.35, 1.3);
+        let calm = mix(palette.line, palette.text_weak, 0.3 + 0.6 * share.sqrt());
+        let mut color = if strong { palette.accent } else { calm };
+        if self.is_dimmed(edge.from) || self.is_dimmed(edge.to) {
+            color = palette.dimmed(color);
+        }
+        let color = color.gamma_multiply(fresh);
+        let points: Vec<Pos2> = line.iter().map(|&p| self.lens.point(p)).collect();
+        let head = (5.0 + width) * self.lens.zoom.clamp(0.5, 1.2);
+        if let [.., before, end] = points[..]
+            && self.lens.zoom > 0.25
+        {
+            let along = (end - before).normalized();
+            let side = vec2(-along.y, along.x) * head * 0.5;
+            let base = end - along * head;
+            let triangle = vec![end, base + side, base - side];
+            painter.add(Shape::convex_polygon(triangle, color, Stroke::NONE));
+        }
+        let stroke = Stroke::new(width.max(0.6), color);
+        if elided {
+            painter.extend(Shape::dashed_line(&points, stroke, 2.0, 4.0));
+        } else {
+            painter.add(Shape::line(points, stroke));
+        }
+    }
+
+    fn is_dimmed(&self, node: u32) -> bool {
+        self.dimmed.get(node as usize).copied().unwrap_or(false)
+    }
+
+    fn node(&self, painter: &Painter, texts: &mut Texts<'_>, i: u32, rect: Rect) {
+        let (palette, zoom) = (self.palette, self.lens.zoom);
+        let node = self.scene.node(i);
+        let fade = if self.scene.is_new(i) { self.scene.progress(self.now) } else { 1.0 };
+        let dim = |c: Color32| {
+            let c = if self.is_dimmed(i) { palette.dimmed(c) } else { c };
+            if fade < 1.0 { mix(palette.canvas, c, fade) } else { c }
+        };
+        let (hovered, selected) = (self.hovered == Some(Hit::Node(i)), self.selected == Some(Hit::Node(i)));
+        let middle = self.middle == Some(i);
+        let fill = match (selected, hovered) {
+            (true, _) => palette.selection,
+            (_, true) => palette.hover,
+            _ => palette.raised,
+        };
+        let radius = 5.0 * zoom.min(1.0);
+        let border = match (selected, middle) {
+            (true, _) => Stroke::new(2.0, palette.accent),
+            (_, true) => Stroke::new(2.0, dim(palette.text_strong)),
+            _ => Stroke::new(1.0, dim(palette.line_strong)),
+        };
+        painter.rect(rect, radius, dim(fill), border, StrokeKind::Inside);
+        let inner = rect.shrink(border.width);
+        let stripe = inner.with_max_x(inner.left() + 4.0 * zoom);
+        painter.rect_filled(stripe, radius, dim(self.groups[i as usize]));
+        let bar = Rect::from_min_max(
+            pos2(stripe.right() + 5.0 * zoom, inner.bottom() - 7.0 * zoom),
+            pos2(inner.right() - 6.0 * zoom, inner.bottom() - 3.5 * zoom),
+        );
+        self.cost_bar(painter, node.total, node.own, bar, &dim);
+        if zoom >= WORDS {
+            self.node_words(painter, texts, i, inner.with_min_x(stripe.right()), &dim);
+        }
+    }
+
+    /// Total cost, and within it the own cost in a stronger colour.
+    fn cost_bar(&self, painter: &Painter, total: i64, own: i64, bar: Rect, dim: &dyn Fn(Color32) -> Color32) {
+        let palette = self.palette;
+        painter.rect_filled(bar, 2.0, dim(palette.pressed));
+        let part =
+            |cost: i64| bar.with_max_x(bar.left() + bar.width() * self.share(cost).clamp(0.0, 1.0) as f32);
+        let heat = palette.heat(self.share(total).clamp(0.0, 1.0).sqrt() as f32);
+        painter.rect_filled(part(total), 2.0, dim(mix(palette.pressed, heat, 0.6)));
+        if own > 0 {
+            painter.rect_filled(part(own), 2.0, dim(mix(heat, palette.text_strong, 0.15)));
+        }
+    }
+
+    fn node_words(
+        &self,
+        painter: &Painter,
+        texts: &mut Texts<'_>,
+        i: u32,
+        area: Rect,
+        dim: &dyn Fn(Color32) -> Color32,
+    ) {
+        let (palette, zoom) = (self.palette, self.lens.zoom);
+        let node = self.scene.node(i);
+        // Sizes in half points, so that zooming does not lay out every name in every frame.
+        let size = |points: f32| ((points * zoom * 2.0).round() / 2.0).clamp(5.0, 26.0);
+        let name = LabelStyle { face: Face::Strong, size: size(12.5), elide: Elide::Middle };
+        let line = |from: f32, to: f32| {
+            Rect::from_min_max(
+                pos2(area.left() + 1.0, area.top() + from * zoom),
+                pos2(area.right() + 1.0, area.top() + to * zoom),
+            )
+        };
+        let label = || node.symbol.label(self.profile);
+        painter.extend(texts.label(
+            line(2.0, 19.0),
+            TextKey::new(node.symbol.key()),
+            name,
+            dim(palette.text_strong),
+            label,
+        ));
+        let mut text = self.amount(node.total, node.estimated);
+        if node.own > 0 {
+            text += &format!(" · self {}", self.amount(node.own, false));
+        }
+        let style = LabelStyle::new(size(11.0));
+        painter.extend(texts.label(
+            line(18.0, 34.0),
+            TextKey::of(&text),
+            style,
+            dim(palette.text_weak),
+            || Cow::Borrowed(&text),
+        ));
+    }
+
+    /// «12 more», with dots that lead there; the room that it takes.
+    fn more(&self, painter: &Painter, rect: Rect, count: u32, above: bool) -> Option<Rect> {
+        if count == 0 {
+            return None;
+        }
+        let (palette, zoom) = (self.palette, self.lens.zoom);
+        let font = egui::FontId { size: (10.0 * zoom).clamp(7.0, 13.0), ..small() };
+        let text = format!("{} more", format::count(i64::from(count)));
+        let galley = painter.layout_no_wrap(text, font, palette.text_weak);
+        let size = galley.size() + vec2(10.0 * zoom, 0.0);
+        let right = rect.right() - 3.0 * zoom;
+        let top = if above { rect.top() - size.y - 1.0 } else { rect.bottom() + 1.0 };
+        let room = Rect::from_min_size(pos2(right - size.x, top), size);
+        painter.rect_filled(room.expand2(vec2(2.0, 0.0)), 2.0, palette.canvas.gamma_multiply(0.8));
+        painter.galley(room.min, galley, palette.text_weak);
+        for k in 0..3 {
+            let y = room.center().y + (k as f32 - 1.0) * 3.6 * zoom;
+            painter.circle_filled(pos2(right - 3.0 * zoom, y), 1.1 * zoom.min(1.3), palette.text_weak);
+        }
+        Some(room)
+    }
+
+    /// Cost and calls of edges, the largest first, where there is room.
+    fn edge_words(&self, painter: &Painter, out: &[bool], taken: &mut Vec<Rect>) {
+        let picture = &self.scene.picture;
+        let cost = |i: usize| match picture.drawn.edges[i].kind {
+            EdgeKind::Calls(e) => picture.graph.edges[e as usize].total.unwrap_or(0),
+            EdgeKind::Elided(_) => 0,
+        };
+        let mut order: Vec<usize> = (0..picture.drawn.edges.len())
+            .filter(|&i| self.lens.rect(self.scene.lines[i].0).intersects(self.area))
+            .collect();
+        order.sort_by_key(|&i| (!out[i], std::cmp::Reverse(cost(i)), i));
+        let font = egui::FontId { size: (10.5 * self.lens.zoom).clamp(8.0, 13.0), ..small() };
+        for i in order.into_iter().take(300) {
+            let color = if out[i] { self.palette.accent } else { self.palette.text_weak };
+            let galley = painter.layout_no_wrap(self.edge_text(i), font.clone(), color);
+            let line = &self.scene.lines[i].1;
+            let place = [0.5, 0.35, 0.65, 0.2, 0.8].into_iter().find_map(|t| {
+                let at = self.lens.point(along(line, t));
+                let rect = Rect::from_center_size(at, galley.size() + vec2(6.0, 2.0));
+                let free = self.area.contains_rect(rect) && !taken.iter().any(|r| r.intersects(rect));
+                free.then_some(rect)
+            });
+            let Some(rect) = place else { continue };
+            painter.rect_filled(rect, space::RADIUS_SMALL, self.palette.canvas.gamma_multiply(0.85));
+            painter.galley(rect.center() - galley.size() / 2.0, galley, color);
+            taken.push(rect);
+        }
+    }
+
+    fn edge_text(&self, i: usize) -> String {
+        match self.scene.picture.drawn.edges[i].kind {
+            EdgeKind::Elided(n) => format!("{} left out", format::count(i64::from(n.max(1)))),
+            EdgeKind::Calls(e) => {
+                let edge = &self.scene.picture.graph.edges[e as usize];
+                let calls = edge.calls.map(|c| format!("{} ×", format::count(c.all as i64)));
+                let total = edge.total.map(|t| self.amount(t, edge.estimated));
+                [total, calls].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+            }
+        }
+    }
+
+    /// The whole drawing in a corner, with the part that is seen; where it is, if it is needed.
+    #[must_use]
+    pub fn bird(&self) -> Option<(Rect, Lens)> {
+        let placed = &self.scene.picture.placed;
+        let size = vec2(placed.width, placed.height);
+        let all = self.lens.rect(Rect::from_min_size(Pos2::ZERO, size));
+        let fits = self.area.contains_rect(all) || self.area.width() < 420.0 || self.area.height() < 280.0;
+        if fits {
+            return None;
+        }
+        let zoom = (vec2(BIRD.0, BIRD.1) / size.max(vec2(1.0, 1.0))).min_elem();
+        let rect =
+            Rect::from_min_size(self.area.right_bottom() - size * zoom - vec2(14.0, 14.0), size * zoom);
+        Some((rect, Lens { origin: rect.min, zoom }))
+    }
+
+    /// Paints the bird's-eye view.
+    pub fn paint_bird(&self, painter: &Painter, rect: Rect, bird: Lens) {
+        let palette = self.palette;
+        let around = rect.expand(4.0);
+        painter.rect(
+            around,
+            space::RADIUS,
+            palette.panel,
+            Stroke::new(1.0, palette.line),
+            StrokeKind::Outside,
+        );
+        for i in 0..self.scene.len() {
+            let node = bird.rect(self.scene.rect(i, self.now));
+            let node = Rect::from_center_size(node.center(), node.size().max(vec2(1.5, 1.5)));
+            let heat = self.share(self.scene.node(i).total).clamp(0.0, 1.0).sqrt() as f32;
+            let marked = self.selected == Some(Hit::Node(i)) || self.middle == Some(i);
+            let color =
+                if marked { palette.accent } else { mix(palette.line_strong, palette.heat(1.0), heat * 0.7) };
+            painter.rect_filled(node, 0.0, color);
+        }
+        let seen = Rect::from_min_max(self.lens.back(self.area.min), self.lens.back(self.area.max));
+        let seen = bird.rect(seen).intersect(around);
+        painter.rect_filled(seen, 2.0, palette.accent.gamma_multiply(0.12));
+        painter.rect_stroke(seen, 2.0, Stroke::new(1.5, palette.accent), StrokeKind::Inside);
+    }
+}
+
+/// The point at share `t` of a line's length.
+fn along(line: &[Pos2], t: f32) -> Pos2 {
+    let length: f32 = line.windows(2).map(|p| (p[1] - p[0]).length()).sum();
+    let mut left = length * t;
+    for pair in line.windows(2) {
+        let piece = (pair[1] - pair[0]).length();
+        if piece >= left && piece > 0.0 {
+            return pair[0] + (pair[1] - pair[0]) * (left / piece);
+        }
+        left -= piece;
+    }
+    line.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,239 @@
+//! What is on the screen: nodes and edges of a picture, moving from where they were to where they
+//! belong, and what the pointer is on.
+
+use std::sync::Arc;
+
+use egui::{Pos2, Rect, pos2, vec2};
+use rustc_hash::FxHashMap;
+
+use super::camera::Lens;
+use crate::analysis::graph_layout::Direction;
+use crate::analysis::graph_picture::{NODE_HEIGHT, Picture};
+use crate::analysis::prune::EdgeKind;
+use crate::state::Item;
+
+/// How long nodes take to their new places, seconds.
+const MOVE: f64 = 0.22;
+/// How near to an edge the pointer has to be, in points of the screen.
+const NEAR: f32 = 6.0;
+/// Pieces that a curve is drawn with.
+const PIECES: usize = 9;
+
+/// A drawing with its motion.
+pub struct Scene {
+    /// What is drawn.
+    pub picture: Arc<Picture>,
+    /// Edges as lines, with the rectangles around them.
+    pub lines: Vec<(Rect, Vec<Pos2>)>,
+    /// Where nodes were, and since when they move; `None` for nodes that are new.
+    from: Vec<Option<Pos2>>,
+    since: Option<f64>,
+}
+
+/// A node or an edge of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// Place in the picture's nodes.
+    Node(u32),
+    /// Place in the picture's edges.
+    Edge(u32),
+}
+
+/// Which way to go along the edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To the caller that costs most.
+    Caller,
+    /// To the callee that costs most.
+    Callee,
+    /// To the node before, in the same row.
+    Before,
+    /// To the node after, in the same row.
+    After,
+}
+
+impl Scene {
+    /// A picture; what `old` shows as well moves from there.
+    #[must_use]
+    pub fn new(picture: Arc<Picture>, old: Option<&Self>, now: f64) -> Self {
+        let lines = picture.placed.edges.iter().map(|curve| flattened(curve)).collect();
+        let mut scene = Self { picture, lines, from: Vec::new(), since: None };
+        if let Some(old) = old {
+            let was: FxHashMap<_, _> = (0..old.len()).map(|i| (old.key(i), old.centre(i, now))).collect();
+            scene.from = (0..scene.len()).map(|i| was.get(&scene.key(i)).copied()).collect();
+            scene.since = scene.from.iter().any(Option::is_some).then_some(now);
+        }
+        scene
+    }
+
+    /// Number of nodes.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.picture.drawn.nodes.len() as u32
+    }
+
+    fn key(&self, node: u32) -> (bool, u32) {
+        self.node(node).symbol.key()
+    }
+
+    /// The node of the graph.
+    #[must_use]
+    pub fn node(&self, node: u32) -> &crate::analysis::call_graph::GraphNode {
+        &self.picture.graph.nodes[self.picture.drawn.nodes[node as usize].row as usize]
+    }
+
+    /// How far the motion is, 0 to 1.
+    #[must_use]
+    pub fn progress(&self, now: f64) -> f32 {
+        let Some(since) = self.since else { return 1.0 };
+        let t = ((now - since) / MOVE).clamp(0.0, 1.0) as f32;
+        t * t * (3.0 - 2.0 * t)
+    }
+
+    /// Where the node's centre belongs.
+    #[must_use]
+    pub fn goal(&self, node: u32) -> Pos2 {
+        let p = self.picture.placed.nodes[node as usize];
+        pos2(p.x, p.y)
+    }
+
+    fn centre(&self, node: u32, now: f64) -> Pos2 {
+        let goal = self.goal(node);
+        match self.from.get(node as usize).copied().flatten() {
+            Some(from) => from + (goal - from) * self.progress(now),
+            None => goal,
+        }
+    }
+
+    /// True for a node that was not there before, while others still move.
+    #[must_use]
+    pub fn is_new(&self, node: u32) -> bool {
+        self.since.is_some() && self.from.get(node as usize).is_some_and(Option::is_none)
+    }
+
+    /// The node's rectangle now.
+    #[must_use]
+    pub fn rect(&self, node: u32, now: f64) -> Rect {
+        let size = vec2(self.picture.widths[node as usize], NODE_HEIGHT);
+        Rect::from_center_size(self.centre(node, now), size)
+    }
+
+    /// Moves the past by an offset, after the camera moved by it.
+    pub fn shift_past(&mut self, by: egui::Vec2) {
+        self.from.iter_mut().flatten().for_each(|p| *p += by);
+    }
+
+    /// How far what stays has moved: the offset of the node that costs most, or of `preferred`.
+    #[must_use]
+    pub fn anchor(&self, preferred: Option<u32>) -> Option<egui::Vec2> {
+        let offset = |i: u32| Some(self.goal(i) - self.from.get(i as usize).copied().flatten()?);
+        preferred.and_then(offset).or_else(|| (0..self.len()).find_map(offset))
+    }
+
+    /// What is selected, as a place in the picture.
+    #[must_use]
+    pub fn find(&self, item: &Item, profile: &crate::model::Profile) -> Option<Hit> {
+        let node = |f| (0..self.len()).find(|&i| self.node(i).symbol.stands_for(f, &profile.functions));
+        if let Item::Edge(a, b) = *item {
+            let (a, b) = (node(a)?, node(b)?);
+            let edges = &self.picture.drawn.edges;
+            let at =
+                edges.iter().position(|e| (e.from, e.to) == (a, b) && matches!(e.kind, EdgeKind::Calls(_)));
+            return at.map(|i| Hit::Edge(i as u32));
+        }
+        item.function(profile).and_then(node).map(Hit::Node)
+    }
+
+    /// What a hit stands for in other views.
+    #[must_use]
+    pub fn item(&self, hit: Hit) -> Option<Item> {
+        match hit {
+            Hit::Node(i) => Some(Item::Function(self.node(i).symbol.function())),
+            Hit::Edge(i) => {
+                let edge = self.picture.drawn.edges[i as usize];
+                let function = |i| self.node(i).symbol.function();
+                match edge.kind {
+                    EdgeKind::Calls(_) => Some(Item::Edge(function(edge.from), function(edge.to))),
+                    EdgeKind::Elided(_) => None,
+                }
+            }
+        }
+    }
+
+    /// What is at a point of the screen: nodes first, then the nearest edge.
+    #[must_use]
+    pub fn hit(&self, lens: Lens, at: Pos2, now: f64) -> Option<Hit> {
+        let p = lens.back(at);
+        if let Some(i) = (0..self.len()).find(|&i| self.rect(i, now).contains(p)) {
+            return Some(Hit::Node(i));
+        }
+        let near = NEAR / lens.zoom;
+        let mut best = (near, None);
+        for (i, (bounds, line)) in self.lines.iter().enumerate() {
+            if !bounds.expand(near).contains(p) {
+                continue;
+            }
+            for pair in line.windows(2) {
+                let away = distance(p, pair[0], pair[1]);
+                if away < best.0 {
+                    best = (away, Some(Hit::Edge(i as u32)));
+                }
+            }
+        }
+        best.1
+    }
+
+    /// The node that a step along the edges leads to.
+    #[must_use]
+    pub fn step(&self, node: u32, step: Step, direction: Direction) -> Option<u32> {
+        let edges = self.picture.drawn.edges.iter().filter(|e| e.from != e.to);
+        let cost = |kind: EdgeKind| match kind {
+            EdgeKind::Calls(e) => self.picture.graph.edges[e as usize].total.unwrap_or(0),
+            EdgeKind::Elided(_) => -1,
+        };
+        let (across, along) = match direction {
+            Direction::Down => ((|p: Pos2| p.x) as fn(Pos2) -> f32, (|p: Pos2| p.y) as fn(Pos2) -> f32),
+            Direction::Right => ((|p: Pos2| p.y) as fn(Pos2) -> f32, (|p: Pos2| p.x) as fn(Pos2) -> f32),
+        };
+        let here = self.goal(node);
+        let beside = |after: bool| {
+            let same = (0..self.len()).filter(|&i| (along(self.goal(i)) - along(here)).abs() < 1.0);
+            let away = |i: u32| across(self.goal(i)) - across(here);
+            same.filter(|&i| if after { away(i) > 0.0 } else { away(i) < 0.0 })
+                .min_by(|&a, &b| away(a).abs().total_cmp(&away(b).abs()))
+        };
+        match step {
+            Step::Caller => edges.filter(|e| e.to == node).max_by_key(|e| cost(e.kind)).map(|e| e.from),
+            Step::Callee => edges.filter(|e| e.from == node).max_by_key(|e| cost(e.kind)).map(|e| e.to),
+            Step::Before => beside(false),
+            Step::After => beside(true),
+        }
+    }
+}
+
+/// A curve as a line, and the rectangle around it.
+fn flattened(curve: &[crate::analysis::graph_layout::Point]) -> (Rect, Vec<Pos2>) {
+    let mut line: Vec<Pos2> = curve.first().map(|p| pos2(p.x, p.y)).into_iter().collect();
+    for piece in curve.windows(4).step_by(3) {
+        let [a, b, c, d] = [piece[0], piece[1], piece[2], piece[3]].map(|p| pos2(p.x, p.y));
+        let straight = [b, c, d].iter().all(|p| (p.x - a.x).abs() < 0.5);
+        let pieces = if straight { 1 } else { PIECES };
+        line.extend((1..=pieces).map(|i| {
+            let t = i as f32 / pieces as f32;
+            let u = 1.0 - t;
+            let v = a.to_vec2() * (u * u * u)
+                + b.to_vec2() * (3.0 * u * u * t)
+                + c.to_vec2() * (3.0 * u * t * t)
+                + d.to_vec2() * (t * t * t);
+            v.to_pos2()
+        }));
+    }
+    (Rect::from_points(&line), line)
+}
+
+fn distance(p: Pos2, a: Pos2, b: Pos2) -> f32 {
+    let along = b - a;
+    let length = along.length_sq();
+    let t = if length > 0.0 { ((p - a).dot(along) / length).clamp(0.0, 1.0) } else { 0.0 };
+    (a + along * t - p).length()
+}

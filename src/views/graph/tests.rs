@@ -1,0 +1,122 @@
+//! Flows through the graph.
+
+use egui::Key;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+
+use super::*;
+use crate::analysis::testing::{function, profile};
+use crate::views::shared::testing::{Stage, harness};
+
+const STACKS: &str = "main>load>parse 30; main>run>decode>attend 40; main>run>decode>mlp 25; main>run>log 5";
+
+fn view(text: &str) -> Harness<'static, Stage> {
+    harness(Stage::new(&KIND, profile(text)))
+}
+
+fn has(h: &Harness<'_, Stage>, label: &str) -> bool {
+    h.query_by_label(label).is_some()
+}
+
+fn selected(h: &Harness<'_, Stage>) -> Option<Item> {
+    h.state().history.now().selection.clone()
+}
+
+fn item(h: &Harness<'_, Stage>, name: &str) -> Option<Item> {
+    Some(Item::Function(function(&h.state().subject.profile, name)))
+}
+
+#[test]
+fn nodes_show_their_share_and_a_click_selects() {
+    let mut h = view(STACKS);
+    for node in ["main 100 %", "run 70.0 %", "decode 65.0 %", "attend 40.0 %", "parse 30.0 %"] {
+        assert!(has(&h, node), "{node}");
+    }
+    assert!(h.query_by_label_contains("100 % is all time, 100 ns.").is_some());
+    h.get_by_label("decode 65.0 %").click();
+    h.run();
+    assert_eq!(selected(&h), item(&h, "decode"));
+}
+
+#[test]
+fn keys_walk_along_edges_and_enter_puts_a_function_in_the_middle() {
+    let mut h = view(STACKS);
+    h.get_by_label("decode 65.0 %").click();
+    h.run();
+    for (key, name) in
+        [(Key::ArrowDown, "attend"), (Key::ArrowUp, "decode"), (Key::ArrowUp, "run"), (Key::ArrowUp, "main")]
+    {
+        h.key_press(key);
+        h.run();
+        assert_eq!(selected(&h), item(&h, name));
+    }
+    h.key_press(Key::ArrowDown);
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    assert!(h.query_by_label_contains("Cost while run runs: 100 % is its total, 70 ns.").is_some());
+    assert!(has(&h, "main 100 %") && has(&h, "decode 92.9 %") && !has(&h, "load 30.0 %"));
+    h.get_by_label("decode 92.9 %").click();
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    assert!(has(&h, "attend 61.5 %"));
+    h.get_by_label("Back").click();
+    h.run();
+    assert!(has(&h, "attend 57.1 %"));
+    h.get_by_label("Forth").click();
+    h.run();
+    assert!(has(&h, "attend 61.5 %"));
+}
+
+#[test]
+fn what_others_select_becomes_the_middle() {
+    let mut h = view(STACKS);
+    h.get_by_label("Around a function").click();
+    h.run();
+    assert!(h.query_by_label_contains("Cost while attend runs").is_some(), "the most self cost at first");
+    let parse = item(&h, "parse");
+    h.state_mut().history.apply(Command::Select(parse));
+    h.run();
+    assert!(h.query_by_label_contains("Cost while parse runs").is_some());
+    assert!(has(&h, "load 100 %") && !has(&h, "run 70.0 %"));
+}
+
+#[test]
+fn odd_profiles_and_sizes_are_drawn() {
+    let deep: Vec<String> = (0..3000).map(|i| format!("f{i}")).collect();
+    for text in [
+        "a>a>a 5",
+        "a>b>a 5; b>a>b 5",
+        "a 0",
+        "fn lonely 1 5 5; fn other - 0 0",
+        "a 9000000000000000000; b 9000000000000000000",
+        &format!("{} 1", deep.join(">")),
+    ] {
+        for size in [vec2(30.0, 30.0), vec2(200.0, 120.0), vec2(900.0, 500.0)] {
+            let mut stage = Stage::new(&KIND, profile(text));
+            let ui = |ui: &mut Ui| stage.ui(ui);
+            crate::ui::software::render_to_image(size, 1.0, egui::Theme::Light, 3, ui).unwrap();
+        }
+    }
+}
+
+#[test]
+fn nodes_that_stay_keep_their_order_and_place_when_a_limit_moves() {
+    let mut text = String::new();
+    for i in 0..60 {
+        text += &format!("main>a{}>b{}>c{} {};", i % 7, i % 23, i % 11, 60 + i);
+    }
+    let mut h = harness(Stage::new(&KIND, profile(&text)));
+    let place = |h: &Harness<'_, Stage>, name: &str| {
+        let node = h.query_by_label_contains(name)?;
+        Some(node.rect().center())
+    };
+    let before = place(&h, "main 100 %").expect("the root");
+    h.get_by_label("least share of functions").click();
+    h.run();
+    h.get_by_label("≥ 5 %").click();
+    h.run();
+    let after = place(&h, "main 100 %").expect("the root is still there");
+    assert!((before - after).length() < 1.0, "{before} {after}");
+}

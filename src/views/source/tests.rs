@@ -1,0 +1,178 @@
+//! Flows through the source view, and the numbers that `callgrind_annotate` prints beside each line.
+
+use std::sync::Arc;
+
+use egui::{Key, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use super::*;
+use crate::analysis::source_file::SourceRule;
+use crate::analysis::testing::{ask, function};
+use crate::import::{Input, open};
+use crate::jobs::Job;
+use crate::model::{MetricId, Profile};
+use crate::query::Subject;
+use crate::state::Item;
+use crate::views::Wish;
+use crate::views::shared::testing::{Stage, harness};
+
+fn file(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn sample(path: &str) -> Arc<Profile> {
+    let input = Input::Path(file("sample_profiles").join(path));
+    Arc::new(open(&input, &Job::new(), &mut |_| ()).unwrap())
+}
+
+fn stage(path: &str, selected: &str) -> Stage {
+    let profile = sample(path);
+    let main = function(&profile, selected);
+    let mut stage = Stage::new(&KIND, profile);
+    stage.history.apply(Command::Select(Some(Item::Function(main))));
+    stage
+}
+
+/// Rows as «line self text», top to bottom.
+fn rows(h: &Harness<'_, Stage>) -> Vec<String> {
+    let mut rows: Vec<_> = h
+        .query_all_by_role(egui::Role::Row)
+        .filter_map(|n| Some((n.rect().top(), n.accesskit_node().label()?)))
+        .collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    rows.into_iter().map(|r| r.1).collect()
+}
+
+#[test]
+fn costs_per_line_are_those_of_callgrind_annotate() {
+    let s = Subject { run: 1, revision: 0, profile: sample("callgrind/hot-lines.callgrind.out") };
+    let p = &s.profile;
+    let main = function(p, "main");
+    let lines = |metric: &str, ending: &str, part: Part| -> Vec<(u32, i64)> {
+        let metric = p.metric_by_key(metric).unwrap();
+        let file = p.functions.rows().iter().map(|f| f.file).chain((0..p.strings.len() as u32).map(StringId));
+        let file = file.into_iter().find(|f| p.text(*f).ends_with(ending)).unwrap();
+        let whole_file = (part == Part::File).then_some(file);
+        let query = Lines {
+            scope: crate::analysis::Scope::default(),
+            metric,
+            range: None,
+            function: main,
+            whole_file,
+        };
+        let table = ask(&s, &query);
+        let lines = table.files.iter().find(|f| f.file == file).unwrap();
+        lines.rows.iter().map(|r| (r.line, r.own)).filter(|r| r.1 != 0).collect()
+    };
+    let whole = [
+        (9, 16_385),
+        (11, 20_480),
+        (16, 4),
+        (17, 36_867),
+        (22, 101),
+        (23, 102),
+        (25, 150),
+        (26, 101),
+        (28, 3),
+        (29, 10),
+        (30, 2),
+        (32, 6),
+        (33, 3),
+        (34, 12),
+        (35, 7),
+        (37, 5),
+    ];
+    assert_eq!(lines("Ir", "hot_lines.c", Part::File), whole);
+    let own: Vec<_> = whole.into_iter().filter(|(line, _)| !(22..=26).contains(line)).collect();
+    assert_eq!(lines("Ir", "hot_lines.c", Part::Function), own, "without depth");
+    assert_eq!(lines("Bc", "hot_lines.c", Part::File), [(9, 4096), (17, 12_288), (23, 51), (32, 3)]);
+    assert_eq!(lines("Ir", "mix.h", Part::Function), [(3, 12_288), (4, 12_288), (5, 36_864)]);
+}
+
+#[test]
+fn the_heaviest_line_is_marked_and_keys_walk_by_cost() {
+    let mut stage = stage("callgrind/hot-lines.callgrind.out", "main");
+    let rules = vec![SourceRule { from: "/build/hot".into(), to: file("tests/sources") }];
+    stage.history.apply(Command::SetSources(rules));
+    let mut h = harness(stage);
+    h.run();
+    let marked = |h: &Harness<'_, Stage>| {
+        let row = h
+            .query_all_by_role(egui::Role::Row)
+            .find(|n| n.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True));
+        row.and_then(|n| n.accesskit_node().label()).unwrap_or_default()
+    };
+    let first = marked(&h);
+    assert!(
+        first.starts_with("Line 17, self 36") && first.ends_with("for (int i = 0; i < n; i++)"),
+        "{first}"
+    );
+    h.get_by_label_contains("Line 15").click();
+    h.run();
+    for (key, line) in [
+        (Key::H, "Line 17"),
+        (Key::N, "Line 11"),
+        (Key::N, "Line 9"),
+        (Key::P, "Line 11"),
+        (Key::ArrowDown, "Line 12"),
+    ] {
+        h.key_press(key);
+        h.run();
+        assert!(marked(&h).starts_with(line), "{key:?}: {}", marked(&h));
+    }
+}
+
+#[test]
+fn a_missing_file_has_costs_and_ways_to_find_it() {
+    let mut h = harness(stage("callgrind/hot-lines.callgrind.out", "main"));
+    h.run();
+    assert!(
+        h.query_by_label_contains("The source is not shown: /build/hot/hot_lines.c is not there").is_some()
+    );
+    assert!(rows(&h).iter().any(|r| r.starts_with("Line 17, self 36")), "{:?}", rows(&h));
+    h.get_by_label("Locate file…").click();
+    h.run();
+    let file = "/build/hot/hot_lines.c".to_owned();
+    assert_eq!(h.state().wishes, [Wish::LocateSource(file)]);
+    h.get_by_label("Source folders…").click();
+    h.run();
+    h.get_by_label("Folder on this computer").focus();
+    h.run();
+    h.get_by_label("Folder on this computer").type_text(&self::file("tests/sources").display().to_string());
+    h.run();
+    h.get_by_label("Add").click();
+    h.run();
+    h.run();
+    assert_eq!(h.state().history.now().sources[0].from, "/build/hot");
+    assert!(h.query_all_by_label_contains("for (int i = 0").count() > 0);
+}
+
+#[test]
+fn a_profile_without_lines_says_so() {
+    let mut h = harness(stage("pstats/workload-py311.prof", "fib"));
+    h.set_size(Vec2::new(900.0, 600.0));
+    h.run();
+    assert!(h.query_by_label_contains("knows costs per function, not per line").is_some());
+    assert!(rows(&h)[0].starts_with("Line 9, self"), "{:?}", rows(&h));
+    let h = harness(stage("pstats/workload-py311.prof", "{built-in method builtins.isinstance}"));
+    assert!(h.query_by_label_contains("built into Python").is_some());
+}
+
+#[test]
+fn samples_have_lines() {
+    let s = Subject { run: 1, revision: 0, profile: sample("pyinstrument/cpu-v4.6.1.pyisession") };
+    let with_lines = s.profile.functions.ids().filter(|&function| {
+        let query = Lines {
+            scope: crate::analysis::Scope::default(),
+            metric: MetricId(0),
+            range: None,
+            function,
+            whole_file: None,
+        };
+        let table = ask(&s, &query);
+        let own: i64 = table.files.iter().flat_map(|f| &f.rows).map(|r| r.own).sum();
+        table.grain == Grain::Lines && own + table.unplaced == table.own && !table.files.is_empty()
+    });
+    assert!(with_lines.count() > 3);
+}

@@ -1,0 +1,342 @@
+//! The stage graph: tasks and stages over time or in their order, who waited for whom, the critical path, slack,
+//! and what-ifs.
+//!
+//! Colours of stages are those of their functions, full on the critical path. A line after a stage is its slack,
+//! a line in it the time in which it was polled. Changes of a what-if are shared state, so they can be undone.
+
+mod layout;
+mod paint;
+mod panel;
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::sync::Arc;
+
+use egui::{Rangef, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
+
+use self::layout::{Layout, Mode, Sizes, place, ranks};
+use self::paint::Scene;
+use super::time::{self, Viewport};
+use super::{View, ViewCx, ViewKind};
+use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, Stages};
+use crate::format;
+use crate::model::Profile;
+use crate::state::{Command, Item};
+use crate::ui::icons::Icon;
+use crate::ui::text::TextCache;
+use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::timeaxis::TimeAxis;
+use crate::ui::widgets::{EmptyState, pill, segmented};
+use crate::views::parts::{answered, weak};
+
+/// The line in [`super::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "stages",
+    title: "Stages",
+    about: "Which stage waited for which, the critical path with slack, and what a change would bring",
+    needs,
+    make: || Box::new(StagesView::default()),
+};
+
+fn needs(profile: &Profile) -> Result<(), &'static str> {
+    if profile.span_count() > 0 {
+        Ok(())
+    } else {
+        Err(
+            "This file does not say when each call began and ended. Open a trace (Chrome, PyTorch, VizTracer) or \
+             record a run to see stages and the critical path.",
+        )
+    }
+}
+
+/// Most bars that can be clicked and read out.
+const MOST_CLICKABLE: usize = 600;
+/// Stages of which the gain is computed.
+const MOST_GAINS: usize = 24;
+/// From this width on the panel stands beside the chart.
+const WIDE: f32 = 720.0;
+
+#[derive(Default)]
+struct StagesView {
+    mode: Mode,
+    level: Option<u32>,
+    viewport: Viewport,
+    texts: TextCache,
+    /// The stage that was clicked here; a span can have several.
+    picked: Option<StageId>,
+}
+
+/// What one frame is drawn from.
+struct Frame {
+    query: Stages,
+    graph: Arc<StageGraph>,
+    outcome: Option<Arc<Outcome>>,
+    selected: Option<u32>,
+}
+
+impl View for StagesView {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        self.viewport.follow(cx.profile(), cx.live);
+        let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
+        let query = Stages { scope, range: cx.interaction.range, level: self.level };
+        let answer = cx.ask(&query, 0);
+        if !answered(ui, &answer) {
+            return;
+        }
+        let Some(graph) = answer.value().cloned() else { return };
+        let what_if = &cx.interaction.what_if;
+        let outcome = if what_if.is_empty() {
+            None
+        } else {
+            let estimate = Estimate { graph: query.clone(), what_if: what_if.clone() };
+            cx.ask(&estimate, 0).value().cloned().filter(|o| o.stages.len() == graph.stages.len())
+        };
+        let selected = self.selected(cx, &graph);
+        let frame = Frame { query, graph, outcome, selected };
+        self.header(cx, ui, &frame);
+        if frame.graph.stages.is_empty() {
+            let text = "No span lies in the chosen tracks and range.";
+            EmptyState::new(Icon::Graph, "No stage to show", text).show(ui);
+            return;
+        }
+        ui.add_space(space::SMALL);
+        let area = ui.available_rect_before_wrap();
+        let wide = area.width() >= WIDE;
+        let (chart, side) = if wide {
+            let width = (area.width() * 0.26).clamp(250.0, 340.0);
+            let split = area.right() - width;
+            (area.with_max_x(split - space::LARGE), area.with_min_x(split))
+        } else {
+            let split = area.top() + area.height() * 0.55;
+            (area.with_max_y(split - space::SMALL), area.with_min_y(split))
+        };
+        ui.scope_builder(UiBuilder::new().max_rect(chart).id_salt("chart"), |ui| {
+            self.chart(cx, ui, &frame);
+        });
+        ui.scope_builder(UiBuilder::new().max_rect(side).id_salt("panel"), |ui| {
+            let gains = cx.ask(&Gains { graph: frame.query.clone(), most: MOST_GAINS }, 0);
+            let gains = gains.value().cloned();
+            let picked = panel::show(cx, ui, &frame, gains.as_deref());
+            if let Some(stage) = picked {
+                self.pick(cx, &frame.graph, stage);
+            }
+        });
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({ "mode": self.mode, "level": self.level })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
+        self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
+        self.level = serde_json::from_value(read("level")).unwrap_or_default();
+    }
+}
+
+impl StagesView {
+    /// The stage that is selected, wherever that was.
+    fn selected(&self, cx: &ViewCx<'_>, graph: &StageGraph) -> Option<u32> {
+        let Some(Item::Span { track, row }) = cx.interaction.selection else { return None };
+        let is = |id: &StageId| (id.track, id.row) == (track, row);
+        let picked = self.picked.filter(is).and_then(|id| graph.find(id));
+        picked.or_else(|| graph.stages.iter().position(|s| is(&s.id)).map(|i| i as u32))
+    }
+
+    fn pick(&mut self, cx: &mut ViewCx<'_>, graph: &StageGraph, stage: u32) {
+        let id = graph.stages[stage as usize].id;
+        self.picked = Some(id);
+        cx.send(Command::Select(Some(Item::Span { track: id.track, row: id.row })));
+    }
+
+    fn header(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
+        let graph = &frame.graph;
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(space::MEDIUM, space::SMALL);
+            segmented(ui, "Order of stages", &mut self.mode, &[(Mode::Time, "Time"), (Mode::Order, "Order")]);
+            self.levels(ui, graph);
+            if graph.stages.is_empty() {
+                return;
+            }
+            let stages = format::counted(graph.stages.len() as i64, "stage", "stages");
+            weak(ui, &format!("{stages} in {}", format::duration(graph.total())));
+            if let Some(share) = graph.share() {
+                let text = format!("critical path {}", format::percent(share));
+                pill(ui, Tone::Warning, &text).on_hover_text(
+                    "Share of the total in which a stage of the critical path ran. The rest are gaps between stages.",
+                );
+            }
+            if let Some(outcome) = &frame.outcome {
+                let text = format!("estimated {} ({})", format::duration(outcome.total), change(outcome));
+                pill(ui, Tone::Info, &text).on_hover_text(panel::ESTIMATE);
+            }
+            if graph.left_out > 0 {
+                let text = format!("{} spans left out", format::count(graph.left_out as i64));
+                pill(ui, Tone::Warning, &text)
+                    .on_hover_text("There are too many stages. Choose a time range, fewer tracks or a lower level.");
+            }
+            if cx.live {
+                pill(ui, Tone::Neutral, "live");
+            }
+        });
+    }
+
+    /// How deep callers are opened into what they called.
+    fn levels(&mut self, ui: &mut Ui, graph: &StageGraph) {
+        if graph.deepest == 0 {
+            return;
+        }
+        let shown = match self.level {
+            None => "Level: auto".to_owned(),
+            Some(_) => format!("Level {}", graph.level),
+        };
+        let combo = egui::ComboBox::from_id_salt("level").selected_text(shown).show_ui(ui, |ui| {
+            ui.selectable_value(&mut self.level, None, "Auto: all that can be overlooked");
+            for level in 0..=graph.deepest {
+                let text = match level {
+                    0 => "Level 0: outermost spans".to_owned(),
+                    n => format!("Level {n}"),
+                };
+                ui.selectable_value(&mut self.level, Some(level), text);
+            }
+        });
+        combo.response.on_hover_text("Spans with so many callers are stages as a whole");
+    }
+
+    fn chart(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
+        let palette = Palette::of(ui);
+        let area = ui.available_rect_before_wrap();
+        let timed = self.mode == Mode::Time;
+        let columns = (!timed).then(|| ranks(&frame.graph));
+        let axis = if timed {
+            TimeAxis::layout(self.viewport.t0, self.viewport.t1, area.x_range())
+        } else {
+            TimeAxis::layout(0.0, 0.0, area.x_range())
+        };
+        let response = ui.interact(area, ui.scope_id().with("stages"), Sense::click_and_drag());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Stage graph"));
+        let ruler = if timed { space::RULER } else { 0.0 };
+        let (ruler, body) = area.split_top_bottom_at_y(area.top() + ruler);
+        if timed {
+            let gesture = self.viewport.gesture(ui, &response, &axis);
+            self.viewport.publish(&gesture, cx);
+        }
+        if response.clicked() {
+            cx.send(Command::Select(None));
+        }
+        ui.painter().rect_filled(body, 0.0, palette.canvas);
+        let sizes = Sizes::for_height(&frame.graph, body.height());
+        if timed {
+            axis.paint_grid(ui.painter(), body, palette);
+        }
+        ui.scope_builder(UiBuilder::new().max_rect(body).id_salt("rows"), |ui| {
+            let width = columns.as_ref().map_or(0.0, |c| c.1 as f32 * least_column(c.1)).max(body.width());
+            let area = if timed { ScrollArea::vertical() } else { ScrollArea::both() };
+            area.id_salt("rows").auto_shrink(false).show_viewport(ui, |ui, view| {
+                ui.set_height(sizes.content(&frame.graph));
+                ui.set_width(if timed { body.width() } else { width });
+                let origin = ui.min_rect().min;
+                let axis = if timed {
+                    axis.clone()
+                } else {
+                    TimeAxis::layout(0.0, 0.0, Rangef::new(origin.x, origin.x + width))
+                };
+                let inner = Rect::from_min_size(pos2(axis.x.min, origin.y + 4.0), vec2(axis.x.span(), 1.0));
+                let seen = Rangef::new(origin.y + view.top(), origin.y + view.bottom());
+                let layout = place(&frame.graph, columns.as_ref(), &axis, sizes, (inner, seen));
+                self.stages(cx, ui, frame, &layout, (&axis, sizes, timed));
+            });
+        });
+        if timed {
+            let painter = ui.painter();
+            time::range_marks(painter, body, &axis, cx.interaction.range, cx.preview, palette);
+            let cursor = cx.cursor.map(|t| t as f64);
+            axis.paint_ruler(painter, ruler, cursor, palette);
+            cursor.into_iter().for_each(|t| axis.paint_cursor(painter, body, t, palette));
+        }
+    }
+
+    fn stages(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &Ui,
+        frame: &Frame,
+        layout: &Layout,
+        (axis, sizes, timed): (&TimeAxis, Sizes, bool),
+    ) {
+        let graph = &frame.graph;
+        let profile = cx.subject.profile.clone();
+        let what_if = cx.interaction.what_if.clone();
+        let mut hovered = None;
+        for bar in layout.bars.iter().filter(|b| b.rect.width() > 3.0).take(MOST_CLICKABLE) {
+            let stage = &graph.stages[bar.stage as usize];
+            let rect = bar.rect.intersect(ui.clip_rect());
+            if !rect.is_positive() {
+                continue;
+            }
+            let id = ui.scope_id().with(("stage", stage.id));
+            let response = ui.interact(rect, id, Sense::click());
+            let name = profile.function_name(stage.function);
+            let selected = frame.selected == Some(bar.stage);
+            let label = format!("stage {name}");
+            response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, &label));
+            crate::ui::widgets::focus_ring(ui, &response, rect.expand(1.5));
+            if response.hovered() {
+                hovered = Some(bar.stage);
+                cx.out.hover = Some(Item::Span { track: stage.id.track, row: stage.id.row });
+            }
+            if response.clicked() || response.secondary_clicked() {
+                self.pick(cx, graph, bar.stage);
+            }
+            response.context_menu(|ui| {
+                if let Some(next) = panel::choices(ui, &profile, graph, bar.stage, &what_if) {
+                    cx.send(Command::WhatIf(next));
+                    ui.close();
+                }
+            });
+            if response.hovered() {
+                response.on_hover_text_at_pointer(panel::tooltip(&profile, graph, bar.stage));
+            }
+        }
+        let elsewhere = match cx.hover {
+            Some(&Item::Span { track, row }) if hovered.is_none() => {
+                layout.bars.iter().map(|b| b.stage).find(|&s| {
+                    (graph.stages[s as usize].id.track, graph.stages[s as usize].id.row) == (track, row)
+                })
+            }
+            _ => None,
+        };
+        let scene = Scene {
+            profile: &profile,
+            graph,
+            what_if: &what_if,
+            outcome: frame.outcome.as_deref(),
+            axis,
+            sizes,
+            palette: Palette::of(ui),
+            timed,
+            selected: frame.selected,
+            hovered: hovered.or(elsewhere),
+        };
+        let painter = ui.painter().clone();
+        let mut texts = self.texts.begin(&painter);
+        scene.paint(&painter, layout, &mut texts);
+        scene.new_end(&painter, ui.clip_rect());
+    }
+}
+
+/// Narrowest column of the order: names must be readable as long as there are few.
+fn least_column(columns: u32) -> f32 {
+    if columns <= 40 { 112.0 } else { 48.0 }
+}
+
+/// «−1.00 s, −8.3 %».
+fn change(outcome: &Outcome) -> String {
+    let difference = outcome.difference();
+    let share = difference as f64 / outcome.before.max(1) as f64;
+    let signed = format::signed_cost(crate::model::Unit::Nanoseconds, difference);
+    format!("{signed}, {}", format::percent_change(share))
+}
+
+/// Half the time.
+const HALF: Change = Change::Scale(500);

@@ -1,0 +1,294 @@
+//! Beside the chart: the selected stage with its what-ifs, the changes so far, the critical path.
+
+use egui::{Button, RichText, ScrollArea, Ui, vec2};
+
+use super::{Frame, HALF, change, paint};
+use crate::analysis::stages::{Change, Gain, StageGraph, StageId, Step, WhatIf};
+use crate::format;
+use crate::model::{Profile, SpanStatus};
+use crate::state::Command;
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, Tone, small, space};
+use crate::ui::widgets::{icon_button, link_button};
+use crate::views::ViewCx;
+use crate::views::parts::{BarRow, card, remark, weak};
+
+/// What every what-if says of itself.
+pub(super) const ESTIMATE: &str = "An estimate: stages are put into a new schedule by what they waited for, and \
+     the measured gaps between them are kept. Waits that no caller, order or link tells of stay as they are.";
+
+/// Most changes that are proposed.
+const MOST_IDEAS: usize = 8;
+/// Most rows of the critical path.
+const MOST_ROWS: usize = 300;
+
+/// Shows the panel; the stage of the path that was clicked.
+pub(super) fn show(
+    cx: &mut ViewCx<'_>,
+    ui: &mut Ui,
+    frame: &Frame,
+    gains: Option<&Vec<Gain>>,
+) -> Option<u32> {
+    let mut picked = None;
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = space::MEDIUM;
+        if let Some(stage) = frame.selected {
+            selected(cx, ui, frame, stage);
+        }
+        if !cx.interaction.what_if.is_empty() {
+            changes(cx, ui, frame);
+        }
+        picked = path(cx, ui, frame, gains);
+        if let Some(gains) = gains.filter(|_| cx.interaction.what_if.is_empty()) {
+            worth(cx, ui, frame, gains);
+        }
+        legend(ui);
+    });
+    picked
+}
+
+fn selected(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, stage: u32) {
+    let graph = &frame.graph;
+    let s = graph.stages[stage as usize];
+    let profile = cx.subject.profile.clone();
+    card(ui, profile.function_name(s.function), |ui| {
+        let share = format::percent(s.duration() as f64 / graph.total().max(1) as f64);
+        fact(ui, "Length", &format!("{} ({share} of the total)", format::duration(s.duration())));
+        if s.id.part > 0 {
+            fact(ui, "Part", "its own time between what it called");
+        }
+        if let Some(busy) = s.busy {
+            let busy = busy.min(s.duration());
+            fact(ui, "Working", &format::duration(busy));
+            fact(ui, "Waiting", &format::duration(s.duration() - busy));
+        }
+        fact(ui, "Critical path", &if s.critical { format::duration(s.on_path) } else { "not on it".into() });
+        fact(ui, "Slack", &format::duration(s.slack));
+        if s.status == SpanStatus::Error {
+            fact(ui, "Outcome", "failed");
+        }
+        ui.add_space(space::SMALL);
+        let what_if = cx.interaction.what_if.clone();
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(space::SMALL, space::SMALL);
+            if let Some(next) = choices(ui, &profile, graph, stage, &what_if) {
+                cx.send(Command::WhatIf(next));
+            }
+        });
+    });
+}
+
+fn fact(ui: &mut Ui, name: &str, value: &str) {
+    ui.horizontal(|ui| {
+        let palette = Palette::of(ui);
+        ui.add_sized(
+            vec2(86.0, 18.0),
+            egui::Label::new(RichText::new(name).color(palette.text_weak)).halign(egui::Align::Min),
+        );
+        ui.add(egui::Label::new(value).truncate());
+    });
+}
+
+/// What can be tried with a stage; the changes after a click.
+pub(super) fn choices(
+    ui: &mut Ui,
+    profile: &Profile,
+    graph: &StageGraph,
+    stage: u32,
+    what_if: &WhatIf,
+) -> Option<WhatIf> {
+    let id = graph.stages[stage as usize].id;
+    let mut choices = vec![("Drop".to_owned(), Change::Drop), ("Halve".to_owned(), HALF)];
+    let before = graph.edges.iter().filter(|e| e.to == stage);
+    // The stage that it waited for longest.
+    if let Some(edge) = before.max_by_key(|e| (e.critical, graph.stages[e.from as usize].end)) {
+        let other = graph.stages[edge.from as usize];
+        let name = profile.function_name(other.function);
+        choices.push((format!("Overlap with {name}"), Change::Beside(other.id)));
+    }
+    let mut next = None;
+    for (text, change) in choices {
+        let on = what_if.of(id).any(|c| c == change);
+        let palette = Palette::of(ui);
+        let mut button = Button::new(text).selected(on).truncate();
+        if on {
+            button = button.fill(palette.selection);
+        }
+        if ui.add(button).clicked() {
+            next = Some(what_if.toggled(id, change));
+        }
+    }
+    next
+}
+
+fn changes(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
+    let profile = cx.subject.profile.clone();
+    let what_if = cx.interaction.what_if.clone();
+    card(ui, "What if", |ui| {
+        if let Some(outcome) = &frame.outcome {
+            let palette = Palette::of(ui);
+            let (before, total) = (format::duration(outcome.before), format::duration(outcome.total));
+            ui.label(
+                RichText::new(format!("{before} → {total}"))
+                    .font(crate::ui::theme::strong(18.0))
+                    .color(palette.text_strong),
+            );
+            let tone = if outcome.difference() < 0 { Tone::Good } else { Tone::Neutral };
+            ui.label(RichText::new(change(outcome)).color(palette.tone(tone)));
+        }
+        for &(id, change) in &what_if.changes {
+            let name = profile
+                .tracks
+                .get(id.track.index())
+                .and_then(|t| t.spans.rows.get(id.row as usize))
+                .map_or("?", |s| profile.function_name(s.function));
+            ui.horizontal(|ui| {
+                if icon_button(ui, Icon::Close, &format!("Take back: {name}")).clicked() {
+                    cx.send(Command::WhatIf(what_if.toggled(id, change)));
+                }
+                let text = match change {
+                    Change::Drop => format!("without {name}"),
+                    Change::Scale(500) => format!("{name} in half the time"),
+                    Change::Scale(permille) => {
+                        format!("{name} in {} of the time", format::percent(f64::from(permille) / 1000.0))
+                    }
+                    Change::Beside(_) => format!("{name} at the same time"),
+                };
+                ui.add(egui::Label::new(text).truncate());
+            });
+        }
+        let elsewhere = frame.outcome.as_ref().map_or(0, |o| o.elsewhere);
+        if elsewhere > 0 {
+            let changes = format::counted(elsewhere as i64, "change is", "changes are");
+            weak(
+                ui,
+                &format!("{changes} of stages that this level, range or choice of tracks does not show."),
+            );
+        }
+        if what_if.changes.len() > 1 && link_button(ui, "Reset").clicked() {
+            cx.send(Command::WhatIf(WhatIf::default()));
+        }
+        remark(ui, ESTIMATE);
+    });
+}
+
+fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: Option<&Vec<Gain>>) -> Option<u32> {
+    let graph = &frame.graph;
+    let profile = cx.subject.profile.clone();
+    let mut picked = None;
+    card(ui, "Critical path", |ui| {
+        ui.spacing_mut().item_spacing.y = 1.0;
+        let total = graph.total().max(1) as f64;
+        let mut gaps = 0i64;
+        let mut unknown = 0i64;
+        let mut shown = 0;
+        for step in &graph.path {
+            match *step {
+                Step::Gap { from, to, explained: true } => gaps = gaps.saturating_add(to - from),
+                Step::Gap { from, to, explained: false } => unknown = unknown.saturating_add(to - from),
+                Step::Stage { stage, length } if shown < MOST_ROWS => {
+                    shown += 1;
+                    let s = &graph.stages[stage as usize];
+                    let gain = gains.and_then(|g| g.iter().find(|g| g.stage == stage)).map(|g| g.dropped);
+                    let note = gain
+                        .filter(|&gain| gain < length)
+                        .map_or_else(String::new, |gain| format!("saves {}", format::duration(gain)));
+                    let row = BarRow {
+                        note: &note,
+                        share: Some(length as f64 / total),
+                        selected: frame.selected == Some(stage),
+                        lit: cx.is_hovered(&crate::state::Item::Span { track: s.id.track, row: s.id.row }),
+                        ..BarRow::new(profile.function_name(s.function), &format::duration(length))
+                    }
+                    .show(ui);
+                    if row.clicked() {
+                        picked = Some(stage);
+                    }
+                }
+                Step::Stage { .. } => {}
+            }
+        }
+        let stages = graph.path_stages().count();
+        if stages > shown {
+            weak(ui, &format!("{} more", format::count((stages - shown) as i64)));
+        }
+        for (text, length) in [("between stages", gaps), ("nothing known to wait for", unknown)] {
+            if length > 0 {
+                let share = format::percent(length as f64 / total);
+                remark(ui, &format!("{} {text} ({share})", format::duration(length)));
+            }
+        }
+    });
+    picked
+}
+
+/// The changes that would save most, each to be tried by a click.
+fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &[Gain]) {
+    let graph = &frame.graph;
+    let total = graph.total().max(1);
+    let mut ideas: Vec<(i64, StageId, Change, String)> = Vec::new();
+    for gain in gains {
+        let stage = &graph.stages[gain.stage as usize];
+        let name = cx.profile().function_name(stage.function);
+        ideas.push((gain.dropped, stage.id, Change::Drop, format!("without {name}")));
+        if let Some((other, saved)) = gain.beside {
+            let other = graph.stages[other as usize];
+            let beside = cx.profile().function_name(other.function);
+            ideas.push((saved, stage.id, Change::Beside(other.id), format!("{name} beside {beside}")));
+        }
+    }
+    ideas.retain(|idea| idea.0 >= total / 100);
+    ideas.sort_by_key(|idea| (std::cmp::Reverse(idea.0), idea.1));
+    ideas.truncate(MOST_IDEAS);
+    if ideas.is_empty() {
+        return;
+    }
+    card(ui, "What if", |ui| {
+        ui.spacing_mut().item_spacing.y = 1.0;
+        for (saved, id, change, text) in ideas {
+            let value = format!("−{}", format::duration(saved));
+            let row = BarRow::new(&text, &value).show(ui);
+            if row.on_hover_text("Try it").clicked() {
+                cx.send(Command::WhatIf(WhatIf::default().toggled(id, change)));
+            }
+        }
+        remark(ui, ESTIMATE);
+    });
+}
+
+fn legend(ui: &mut Ui) {
+    let palette = Palette::of(ui);
+    ui.horizontal_wrapped(|ui| {
+        crate::ui::widgets::legend_item(ui, paint::critical_color(palette), "critical path");
+        crate::ui::widgets::legend_item(ui, palette.tone(Tone::Good), "slack");
+    });
+    ui.label(
+        RichText::new("The line in a stage is the time it worked; the rest it waited.")
+            .font(small())
+            .color(palette.text_weak),
+    );
+}
+
+/// Facts about a stage.
+pub(super) fn tooltip(profile: &Profile, graph: &StageGraph, stage: u32) -> String {
+    let s = &graph.stages[stage as usize];
+    let mut lines =
+        vec![format!("{}  {}", profile.function_name(s.function), format::duration(s.duration()))];
+    lines.push(profile.track_label(s.id.track));
+    if let Some(busy) = s.busy {
+        let busy = busy.min(s.duration());
+        lines.push(format!(
+            "working {}, waiting {}",
+            format::duration(busy),
+            format::duration(s.duration() - busy)
+        ));
+    }
+    lines.push(match (s.critical, s.slack) {
+        (true, _) => format!("on the critical path for {}", format::duration(s.on_path)),
+        (false, 0) => "no slack".to_owned(),
+        (false, slack) => {
+            format!("could end {} later without a later end of the whole", format::duration(slack))
+        }
+    });
+    lines.join("\n")
+}

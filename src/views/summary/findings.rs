@@ -1,0 +1,106 @@
+//! The card of findings: what the maker of the profile says went wrong, each linked to its place.
+
+use crate::format;
+use crate::model::{Finding, Severity};
+use crate::state::{Command, Item};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, Tone, space};
+use crate::views::ViewCx;
+use crate::views::parts::weak;
+use egui::{Label, RichText, Sense, Ui, UiBuilder, vec2};
+
+/// Most findings of one kind that are listed.
+const MOST_OF_A_KIND: usize = 3;
+
+fn tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Debug => Tone::Neutral,
+        Severity::Info => Tone::Info,
+        Severity::Warning => Tone::Warning,
+        Severity::Error => Tone::Bad,
+    }
+}
+
+/// What a click selects: the request, else the span, else the moment.
+fn target(cx: &ViewCx<'_>, finding: &Finding) -> Option<Item> {
+    let span = || finding.span(cx.profile()).map(|(track, row)| Item::Span { track, row });
+    finding.request.map(Item::Request).or_else(span).or(finding.time.map(Item::Time))
+}
+
+pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let profile = cx.subject.profile.clone();
+    let mut kinds: Vec<_> =
+        profile.findings.iter().map(|f| (std::cmp::Reverse(f.severity), f.kind)).collect();
+    let mut seen = rustc_hash::FxHashSet::default();
+    kinds.retain(|kind| seen.insert(*kind));
+    // Worst first; among equals the first to happen.
+    kinds.sort_by_key(|(severity, _)| *severity);
+    for (severity, kind) in kinds {
+        let of_kind = || profile.findings.iter().filter(|f| (f.kind, f.severity) == (kind, severity.0));
+        for (i, finding) in of_kind().take(MOST_OF_A_KIND).enumerate() {
+            let title = if i == 0 { profile.text(kind) } else { "" };
+            one(cx, ui, finding, title, profile.text(finding.text));
+        }
+        let more = of_kind().count().saturating_sub(MOST_OF_A_KIND);
+        if more > 0 {
+            ui.horizontal(|ui| {
+                ui.add_space(14.0 + space::MEDIUM + space::SMALL);
+                weak(ui, &format!("and {} more of this kind", format::count(more as i64)));
+            });
+        }
+        ui.add_space(space::SMALL);
+    }
+}
+
+fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Finding, title: &str, text: &str) {
+    let palette = Palette::of(ui);
+    let item = target(cx, finding);
+    let sense = if item.is_some() { Sense::click() } else { Sense::hover() };
+    let response = ui
+        .scope_builder(UiBuilder::new().sense(sense), |ui| {
+            let background = ui.painter().add(egui::Shape::Noop);
+            ui.horizontal_top(|ui| {
+                ui.spacing_mut().item_spacing.x = space::MEDIUM;
+                ui.add_space(space::SMALL);
+                ui.vertical(|ui| {
+                    ui.add_space(2.0);
+                    if title.is_empty() {
+                        ui.allocate_space(vec2(14.0, 1.0));
+                    } else {
+                        let tone = tone(finding.severity);
+                        Icon::of_tone(tone).show(ui, 14.0, tone);
+                    }
+                });
+                ui.vertical(|ui| {
+                    ui.spacing_mut().item_spacing.y = 1.0;
+                    let label = |text: &str, color| {
+                        Label::new(RichText::new(text).color(color)).wrap().selectable(false)
+                    };
+                    if !title.is_empty() {
+                        ui.add(label(title, palette.text_strong));
+                    }
+                    ui.add(label(text, palette.text_weak));
+                });
+            });
+            let area = ui.min_rect().expand2(vec2(0.0, 1.0));
+            let lit = item.as_ref().is_some_and(|i| cx.is_hovered(i));
+            if item.as_ref().is_some_and(|i| cx.is_selected(i)) {
+                ui.painter()
+                    .set(background, egui::Shape::rect_filled(area, space::RADIUS_SMALL, palette.selection));
+            } else if lit {
+                ui.painter()
+                    .set(background, egui::Shape::rect_filled(area, space::RADIUS_SMALL, palette.hover));
+            }
+        })
+        .response;
+    let said = format!("finding {title}: {text}");
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &said));
+    if let Some(item) = item {
+        if response.hovered() {
+            cx.out.hover = Some(item.clone());
+        }
+        if response.clicked() {
+            cx.send(Command::Select(Some(item)));
+        }
+    }
+}
