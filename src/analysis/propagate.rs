@@ -233,7 +233,7 @@ mod tests {
         let s = subject(profile);
         let around = Some(function(&s.profile, around));
         let graph = ask(&s, &Calling { scope: Scope::default(), metric: MetricId(0), range: None, around });
-        let name = |row: u32| graph.nodes[row as usize].symbol.label(&s.profile).to_owned();
+        let name = |row: u32| graph.nodes[row as usize].symbol.label(&s.profile).into_owned();
         let mark = |estimated: bool| if estimated { "~" } else { "" };
         let mut lines: Vec<String> = graph
             .nodes

@@ -234,7 +234,7 @@ mod tests {
         let pruned = prune(&graph, around, limits);
         let name = |i: u32| {
             let row = pruned.nodes[i as usize].row as usize;
-            graph.nodes[row].symbol.label(&s.profile).to_owned()
+            graph.nodes[row].symbol.label(&s.profile).into_owned()
         };
         let more = |n: u32| if n > 0 { format!("{n}") } else { String::new() };
         let nodes = (0..)

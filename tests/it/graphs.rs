@@ -304,7 +304,7 @@ fn damaged_files_end_well() {
 
 /// Caller, callee, total of the calls between.
 fn drawn(profile: &Profile, graph: &Graph) -> Vec<(String, String, Option<i64>)> {
-    let name = |row: u32| graph.nodes[row as usize].symbol.label(profile).to_owned();
+    let name = |row: u32| graph.nodes[row as usize].symbol.label(profile).into_owned();
     let mut edges: Vec<_> = graph.edges.iter().map(|e| (name(e.from), name(e.to), e.total)).collect();
     edges.sort();
     edges
