@@ -595,7 +595,7 @@ fn a_request_lies_on_the_track_of_the_task_that_serves_it_and_keeps_what_came_be
                     request.push_text("be");
                     request.token();
                     request.push_text("cause");
-                    if fails { request.fail("gone") } else { request.done() }
+                    if fails { request.fail("gone: api_key=hunter2") } else { request.done() }
                 }
                 .instrument(sp!("client", name))
             };
@@ -611,7 +611,8 @@ fn a_request_lies_on_the_track_of_the_task_that_serves_it_and_keeps_what_came_be
         assert_eq!(row.track, Some(span.track));
         assert!(row.arrived < row.scheduled.unwrap() && row.scheduled < row.first_byte);
         assert_eq!((p.text(row.completion), row.token_times.len(), row.tokens.output), ("because", 1, None));
-        let (outcome, error) = if name == "bad" { (Outcome::Error, "gone") } else { (Outcome::Ok, "") };
+        let (outcome, error) =
+            if name == "bad" { (Outcome::Error, "gone: api_key=[hidden]") } else { (Outcome::Ok, "") };
         assert_eq!((row.outcome, p.text(row.error)), (outcome, error));
     }
     assert_eq!(p.requests.rows.len(), 2);
