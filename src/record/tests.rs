@@ -481,7 +481,9 @@ fn users_of_the_pipeline_run_side_by_side() {
     assert_eq!(ids, ["user123", "user124", "user125"]);
     let latest_start = users.iter().map(|u| u.start).max().unwrap();
     assert!(users.iter().all(|u| u.end > latest_start), "they overlap");
-    assert_eq!(p.tracks.iter().filter(|t| t.kind == TrackKind::Task).count(), 4, "main and three users");
+    let tasks: Vec<_> =
+        p.tracks.iter().filter(|t| t.kind == TrackKind::Task).map(|t| p.text(t.name)).collect();
+    assert_eq!(tasks.len(), 4, "main and three users: {tasks:?}");
     assert_eq!(links(&p).iter().filter(|l| l.0 == "spawn" && l.1 == "main").count(), 3);
 }
 
