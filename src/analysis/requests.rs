@@ -251,7 +251,7 @@ impl Query for RequestTable {
             }
             let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
             let found = pattern.as_ref().is_none_or(|p| {
-                [r.name, r.model, r.prompt, r.completion].iter().any(|&t| p.matches(profile.text(t)))
+                [r.name, r.model, r.prompt, r.completion, r.error].iter().any(|&t| p.matches(profile.text(t)))
             });
             if inside && found {
                 rows.push(RequestId::from_index(i));

@@ -65,6 +65,11 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
             w.choice(&CACHE, &request.cache);
             w.optional(request.batch.map(|b| b as i64));
         }
+        // Since minor version 2.
+        for request in &profile.requests.rows {
+            w.optional(request.first_byte);
+            w.unsigned(request.error.0.into());
+        }
     })?;
     if !profile.findings.is_empty() {
         columns(tag::FINDINGS, &|w| findings(profile, w))?;

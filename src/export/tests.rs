@@ -89,6 +89,7 @@ fn everything() -> Profile {
         track: Some(cpu),
         arrived: 10,
         scheduled: Some(12),
+        first_byte: Some(18),
         first_token: Some(20),
         finished: None,
         tokens: TokenCounts {
@@ -106,6 +107,7 @@ fn everything() -> Profile {
         batch: Some(7),
         prompt: key,
         completion: text,
+        error: key,
     });
     let early = b.request(Request { name: key, arrived: 3, ..Request::default() });
     let (kind, severity) = (key, Severity::Error);

@@ -485,6 +485,12 @@ impl Tables {
                 row.batch = r.optional()?.map(|n| n as u64);
             }
         }
+        // Those of minor version 1 here.
+        if !r.0.is_empty() {
+            for row in &mut rows {
+                (row.first_byte, row.error) = (r.optional()?, self.string(r)?);
+            }
+        }
         self.requests = rows.into_iter().map(|row| b.request(row)).collect();
         Ok(())
     }

@@ -674,6 +674,7 @@ fn shift_to_zero(profile: &mut Profile) {
     for request in &mut profile.requests.rows {
         shift(&mut request.arrived);
         request.scheduled.iter_mut().for_each(shift);
+        request.first_byte.iter_mut().for_each(shift);
         request.first_token.iter_mut().for_each(shift);
         request.finished.iter_mut().for_each(shift);
         request.token_times.iter_mut().for_each(shift);

@@ -283,5 +283,8 @@ impl Dump<'_> {
             self.line(format_args!("  cache {:?} batch {}", r.cache, or_dash(r.batch)));
         }
         self.line(format_args!("  prompt {:?} completion {:?}", p.text(r.prompt), p.text(r.completion)));
+        if r.first_byte.is_some() || !p.text(r.error).is_empty() {
+            self.line(format_args!("  first byte {} error {:?}", or_dash(r.first_byte), p.text(r.error)));
+        }
     }
 }

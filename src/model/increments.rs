@@ -242,6 +242,8 @@ fn request(r: &Request, w: &mut Writer) {
     w.optional(r.batch.map(|b| b as i64));
     w.size(r.token_times.len());
     w.differences(r.token_times.iter().copied());
+    w.optional(r.first_byte);
+    w.unsigned(r.error.0.into());
 }
 
 impl ProfileBuilder {
@@ -434,12 +436,14 @@ impl Replay {
         let batch = r.optional()?.map(|b| b as u64);
         let times = r.rows()?;
         let token_times = r.differences(times)?;
+        let (first_byte, error) = (r.optional()?, self.string(r)?);
         Ok(Request {
             name,
             model,
             track,
             arrived,
             scheduled,
+            first_byte,
             first_token,
             finished,
             tokens,
@@ -451,6 +455,7 @@ impl Replay {
             batch,
             prompt,
             completion,
+            error,
         })
     }
 }
@@ -479,7 +484,15 @@ mod tests {
         b.point(counter, n, n as f64);
         b.instant(Instant { time: n, track: Some(track), name: text, args, severity: Severity::Warning });
         b.link(Link { from: (track, n), to: (track, n + 1), name: key });
-        b.request(Request { name: key, arrived: n, token_times: vec![n, n + 3], ..Request::default() });
+        b.request(Request {
+            name: key,
+            arrived: n,
+            first_byte: Some(n + 1),
+            token_times: vec![n, n + 3],
+            batch: Some(n as u64),
+            error: text,
+            ..Request::default()
+        });
     }
 
     fn journal() -> (Vec<Vec<u8>>, ProfileBuilder) {

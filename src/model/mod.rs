@@ -31,7 +31,7 @@ pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use metrics::{Better, Metric, Unit};
-pub use profile::{Basis, Meta, Profile, SourceFile, Warning};
+pub use profile::{Basis, Meta, Profile, ResultTable, SourceFile, Warning};
 pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
 pub use strings::Strings;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};

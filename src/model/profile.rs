@@ -56,8 +56,24 @@ pub struct Meta {
     pub facts: Vec<(String, String)>,
     /// The machine, in order («CPU», «RAM», «GPU»).
     pub machine: Vec<(String, String)>,
+    /// Results that a recording compared.
+    pub tables: Vec<ResultTable>,
     /// The file that holds the details of spans whose [`ArgsPlace`] is an offset, when there are any.
     pub source: Option<SourceFile>,
+}
+
+/// A small table of results, as they are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct ResultTable {
+    /// What it compares.
+    pub title: String,
+    /// Headings; the first column names the row, the others hold numbers with their units.
+    pub columns: Vec<String>,
+    /// Rows; a cell that is missing is unknown.
+    pub rows: Vec<Vec<String>>,
+    /// How the numbers came about.
+    pub note: String,
 }
 
 /// The file that a profile was read from.

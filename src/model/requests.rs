@@ -80,6 +80,8 @@ pub struct Request {
     pub arrived: i64,
     /// Work on it began (left the queue).
     pub scheduled: Option<i64>,
+    /// First byte of the response, for a request to a server.
+    pub first_byte: Option<i64>,
     /// First output token.
     pub first_token: Option<i64>,
     /// Last token or response end.
@@ -102,6 +104,8 @@ pub struct Request {
     pub prompt: StringId,
     /// The generated text, when kept.
     pub completion: StringId,
+    /// Why it failed, in one line; empty otherwise.
+    pub error: StringId,
 }
 
 impl Request {

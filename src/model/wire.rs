@@ -22,8 +22,9 @@ use super::{CacheOutcome, Outcome, Severity, SpanStatus, TrackKind, Unit};
 pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
-/// Additions to it that older readers may skip.
-pub(crate) const MINOR: u16 = 1;
+/// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
+/// byte and error of requests, after those.
+pub(crate) const MINOR: u16 = 2;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;

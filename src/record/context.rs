@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::clock;
 use super::processes::Lives;
 use crate::jobs::{Cancelled, Job};
-use crate::model::Profile;
+use crate::model::{Profile, ResultTable};
 
 /// Why work ended before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub struct Context {
     stage: Mutex<String>,
     facts: Mutex<Vec<(String, String)>>,
     warnings: Mutex<Vec<(String, String)>>,
+    tables: Mutex<Vec<ResultTable>>,
     discard: AtomicBool,
     /// The process that does the work, when another one does.
     watched: Mutex<Option<Watched>>,
@@ -139,6 +140,19 @@ impl Context {
 
     pub(super) fn take_warnings(&self) -> Vec<(String, String)> {
         std::mem::take(&mut *lock(&self.warnings))
+    }
+
+    /// Adds a table of results to the profile, or replaces the one with its title.
+    pub fn table(&self, table: ResultTable) {
+        let mut tables = lock(&self.tables);
+        match tables.iter_mut().find(|t| t.title == table.title) {
+            Some(old) => *old = table,
+            None => tables.push(table),
+        }
+    }
+
+    pub(super) fn take_tables(&self) -> Vec<ResultTable> {
+        std::mem::take(&mut *lock(&self.tables))
     }
 
     pub(super) fn take_facts(&self) -> Vec<(String, String)> {

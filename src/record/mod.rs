@@ -1,22 +1,29 @@
 //! Recording of running Rust code: spans, log lines, requests, memory, CPU and GPU.
 //!
 //! Anything that emits `tracing` spans can be recorded. inferscope brings [`WORKLOADS`] of its own; a
-//! program of yours adds [`layer`] to its subscriber and wraps what it wants to see in [`record()`]:
+//! program of yours marks what it wants to see with [`scope!`](crate::scope), [`profiled!`](crate::profiled)
+//! and [`phase!`](crate::phase), and records itself:
 //!
 //! ```no_run
-//! use inferscope::record::{self, Options, Work};
-//! use tracing_subscriber::prelude::*;
+//! use inferscope::export::{self, FORMATS};
+//! use inferscope::record::{self, Options};
 //!
-//! // Before anything creates spans:
-//! tracing_subscriber::registry().with(record::layer().targets(["my_app"])).init();
+//! inferscope::profiled! { // nests, returns the value, ends on panic; sync and async alike
+//!     fn answer(question: &str) -> String {
+//!         let _scope = inferscope::scope!("shout", bytes = question.len());
+//!         question.to_uppercase()
+//!     }
+//! }
 //!
-//! #[tracing::instrument] // nests, returns the value, ends on panic; sync and async alike
-//! fn answer(question: &str) -> String { question.to_uppercase() }
-//!
-//! let work = Work::new("my app", |_| { answer("why?"); Ok(()) });
-//! let profile = record::record(work, Options::default(), Box::new(|_| ()))?.join()?;
-//! # Ok::<(), record::RecordError>(())
+//! let recording = record::begin("my app", Options::default())?;
+//! answer("why?");
+//! export::write_file(&FORMATS[0], &*recording.finish()?, "run.inferscope".as_ref())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A program that has a `tracing` subscriber already adds [`layer`] to it before anything creates spans, and names
+//! the targets that it wants to see: `registry().with(record::layer().targets(["my_app"]))`. Its
+//! `#[tracing::instrument]` functions are recorded then too. There is an example in `tests/examples`.
 //!
 //! Conventions: a field `error` marks a span as failed; a span made by [`phase!`](crate::phase) is a
 //! phase of the run; `follows_from` becomes an arrow; [`request`] reports a call of a language model.
@@ -40,6 +47,7 @@ mod machine;
 mod processes;
 mod request;
 mod sampler;
+mod scope;
 pub mod secrets;
 mod session;
 mod sink;
@@ -56,7 +64,10 @@ use tracing_subscriber::layer::SubscriberExt;
 pub use context::{Context, WorkloadError};
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
+pub use scope::{Ongoing, begin};
 pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
+#[doc(hidden)]
+pub use tracing as __tracing; // for the macros, so that a program needs no tracing of its own
 pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload};
 
 /// True once our layer is part of the global subscriber (or of one that will be).
@@ -132,6 +143,6 @@ pub fn start(
 #[macro_export]
 macro_rules! phase {
     ($name:literal $(, $($fields:tt)*)?) => {
-        ::tracing::info_span!(target: "inferscope::phase", parent: None, $name $(, $($fields)*)?)
+        $crate::record::__tracing::info_span!(target: "inferscope::phase", parent: None, $name $(, $($fields)*)?)
     };
 }

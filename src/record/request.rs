@@ -16,11 +16,15 @@ pub(super) struct RequestRow {
     model: String,
     prompt: String,
     completion: String,
+    error: String,
     arrived: u64,
     scheduled: Option<u64>,
+    first_byte: Option<u64>,
     finished: Option<u64>,
     token_times: Vec<u64>,
     prompt_tokens: Option<u64>,
+    /// Counts of a server, which take the place of our own.
+    reported: Option<TokenCounts>,
     kv_cache_bytes: Option<u64>,
     outcome: Outcome,
     cache: Option<CacheOutcome>,
@@ -31,7 +35,12 @@ pub(super) struct RequestRow {
     pub(super) number: u64,
     /// The thread that serves it.
     pub(super) thread: Option<u32>,
+    /// The asynchronous span whose task serves it, by its key, and when that was said.
+    pub(super) span: Option<(u64, u64)>,
 }
+
+/// Longest answer that is kept, in bytes.
+const LONGEST_ANSWER: usize = 4 << 20;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 static OPEN: Mutex<Vec<Arc<Mutex<RequestRow>>>> = Mutex::new(Vec::new());
@@ -80,6 +89,37 @@ impl RequestHandle {
         (row.scheduled, row.thread) = (Some(now), Some(thread));
     }
 
+    /// It left the queue and is served by the task of `span`, an asynchronous span.
+    pub fn scheduled_on(&self, span: &tracing::Span) {
+        let now = clock::ticks();
+        let mut row = lock(&self.row);
+        row.scheduled = Some(now);
+        row.span = span.id().map(|id| (sink::key(id.into_u64()), now));
+    }
+
+    /// The first byte of a server's response is there; of several responses the last one counts.
+    pub fn first_byte(&self) {
+        let now = clock::ticks();
+        lock(&self.row).first_byte = Some(now);
+    }
+
+    /// What a server says about its tokens; from now on our own counts do not matter. Unknown until it
+    /// says so.
+    pub fn reported(&self, counts: TokenCounts) {
+        lock(&self.row).reported = Some(counts);
+    }
+
+    /// More of the answer.
+    pub fn push_text(&self, text: &str) {
+        if !secrets::texts() {
+            return;
+        }
+        let mut row = lock(&self.row);
+        let room = LONGEST_ANSWER.saturating_sub(row.completion.len());
+        let end = text.floor_char_boundary(room);
+        row.completion.push_str(&text[..end]);
+    }
+
     /// The prompt has so many tokens.
     pub fn prompt_tokens(&self, count: usize) {
         lock(&self.row).prompt_tokens = Some(count as u64);
@@ -111,7 +151,7 @@ impl RequestHandle {
 
     /// As [`Self::fail`], for a request that several hold.
     pub fn failed(&self, reason: &str) {
-        self.end(Outcome::Error, |row| row.completion = secrets::mask(reason).into_owned());
+        self.end(Outcome::Error, |row| row.error = secrets::mask(reason).into_owned());
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -124,6 +164,11 @@ impl RequestHandle {
         lock(&self.row).token_times.push(now);
     }
 
+    /// The answer is complete: what [`Self::push_text`] said.
+    pub fn done(self) {
+        self.end(Outcome::Ok, |_| ());
+    }
+
     /// The answer is complete; `kv_cache_bytes` is what the KV cache held in the end.
     pub fn finish(self, completion: &str, kv_cache_bytes: u64) {
         self.end(Outcome::Ok, |row| {
@@ -132,9 +177,9 @@ impl RequestHandle {
         });
     }
 
-    /// It failed.
+    /// It failed. What it gave before is kept.
     pub fn fail(self, reason: &str) {
-        self.end(Outcome::Error, |row| row.completion = secrets::mask(reason).into_owned());
+        self.failed(reason);
     }
 
     fn end(&self, outcome: Outcome, change: impl FnOnce(&mut RequestRow)) {
@@ -204,13 +249,14 @@ impl RequestRow {
             track,
             arrived: scale.ns(self.arrived),
             scheduled: self.scheduled.map(|t| scale.ns(t)),
+            first_byte: self.first_byte.map(|t| scale.ns(t)),
             first_token: times.first().copied(),
             finished: self.finished.map(|t| scale.ns(t)),
-            tokens: TokenCounts {
+            tokens: self.reported.unwrap_or(TokenCounts {
                 input: self.prompt_tokens,
                 output: self.output_tokens.or_else(|| (!times.is_empty()).then_some(times.len() as u64)),
                 ..TokenCounts::default()
-            },
+            }),
             token_times: times,
             cost_nano_dollars: None,
             kv_cache_bytes: self.kv_cache_bytes,
@@ -219,6 +265,7 @@ impl RequestRow {
             batch: self.batch,
             prompt: builder.string(&self.prompt),
             completion: builder.string(&self.completion),
+            error: builder.string(&self.error),
         }
     }
 }

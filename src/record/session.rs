@@ -404,6 +404,7 @@ impl Session {
         if !self.options.texts {
             meta.facts.push(("Texts".into(), "prompts and answers were left out".into()));
         }
+        meta.tables = self.context.take_tables();
         let end = match outcome {
             Ok(()) => None,
             Err(WorkloadError::Stopped) => Some(("stopped by the user".to_owned(), Severity::Warning)),

@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, info_span, trace_span, warn};
 use super::*;
 use crate::model::{Outcome, Profile, Severity, SpanStatus, TrackId, TrackKind};
 
-fn quiet() -> Options {
+pub(super) fn quiet() -> Options {
     Options { sample_hz: 0, ..Options::default() }
 }
 
@@ -27,29 +27,29 @@ fn workload(id: &str, params: &[&str]) -> Arc<Profile> {
 
 /// A span as a test wants to see it.
 #[derive(Clone, Debug)]
-struct Seen {
-    track: TrackId,
-    kind: TrackKind,
-    lane: usize,
-    parent: String,
-    start: i64,
-    end: i64,
-    busy: i64,
-    status: SpanStatus,
-    args: Vec<(String, String)>,
+pub(super) struct Seen {
+    pub(super) track: TrackId,
+    pub(super) kind: TrackKind,
+    pub(super) lane: usize,
+    pub(super) parent: String,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) busy: i64,
+    pub(super) status: SpanStatus,
+    pub(super) args: Vec<(String, String)>,
 }
 
 impl Seen {
-    fn duration(&self) -> i64 {
+    pub(super) fn duration(&self) -> i64 {
         self.end - self.start
     }
 
-    fn arg(&self, key: &str) -> &str {
+    pub(super) fn arg(&self, key: &str) -> &str {
         self.args.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
     }
 }
 
-fn all(p: &Profile, name: &str) -> Vec<Seen> {
+pub(super) fn all(p: &Profile, name: &str) -> Vec<Seen> {
     let busy = p.metric_by_key("busy").unwrap();
     let mut seen = Vec::new();
     for id in p.track_ids() {
@@ -76,7 +76,7 @@ fn all(p: &Profile, name: &str) -> Vec<Seen> {
     seen
 }
 
-fn one(p: &Profile, name: &str) -> Seen {
+pub(super) fn one(p: &Profile, name: &str) -> Seen {
     let seen = all(p, name);
     assert_eq!(seen.len(), 1, "{name}: {seen:?}");
     seen[0].clone()
@@ -88,7 +88,7 @@ fn links(p: &Profile) -> Vec<(String, String, String)> {
     p.links.iter().map(|l| (text(l), label(l.from.0), label(l.to.0))).collect()
 }
 
-fn fact<'a>(p: &'a Profile, key: &str) -> &'a str {
+pub(super) fn fact<'a>(p: &'a Profile, key: &str) -> &'a str {
     p.meta.facts.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
 }
 
@@ -583,6 +583,44 @@ fn generation_is_recorded_down_to_the_operations_of_each_layer() {
 }
 
 #[test]
+fn a_request_lies_on_the_track_of_the_task_that_serves_it_and_keeps_what_came_before_it_failed() {
+    let p = run(|_| {
+        block_on(async {
+            let serve = |name: &'static str, fails: bool| {
+                async move {
+                    let request = request(name, "m", "why?");
+                    nap(2).await;
+                    request.scheduled_on(&Span::current());
+                    request.reported(crate::model::TokenCounts::default());
+                    nap(2).await;
+                    request.first_byte();
+                    request.push_text("be");
+                    request.token();
+                    request.push_text("cause");
+                    if fails { request.fail("gone: api_key=hunter2") } else { request.done() }
+                }
+                .instrument(sp!("client", name))
+            };
+            tokio::join!(tokio::spawn(serve("good", false)), tokio::spawn(serve("bad", true)))
+        })
+        .0
+        .unwrap();
+        Ok(())
+    });
+    for row in &p.requests.rows {
+        let name = p.text(row.name);
+        let span = all(&p, "client").into_iter().find(|s| s.arg("name") == name).unwrap();
+        assert_eq!(row.track, Some(span.track));
+        assert!(row.arrived < row.scheduled.unwrap() && row.scheduled < row.first_byte);
+        assert_eq!((p.text(row.completion), row.token_times.len(), row.tokens.output), ("because", 1, None));
+        let (outcome, error) =
+            if name == "bad" { (Outcome::Error, "gone: api_key=[hidden]") } else { (Outcome::Ok, "") };
+        assert_eq!((row.outcome, p.text(row.error)), (outcome, error));
+    }
+    assert_eq!(p.requests.rows.len(), 2);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_text() {
     let texts = |seed: &str| {
         let seed = format!("seed={seed}");
@@ -621,6 +659,88 @@ fn a_bad_model_file_is_an_error_in_one_line() {
     let p = workload("generate", &["model=/no/such/file.gguf"]);
     assert!(fact(&p, "Ended").contains("cannot be opened"));
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+crate::profiled! {
+    fn halve(n: u32) -> Result<u32, String> {
+        let _scope = crate::scope!("check", n);
+        if !n.is_multiple_of(2) {
+            Err(format!("{n} is odd"))?;
+        }
+        Ok(n / 2)
+    }
+
+    fn explode(text: &str) -> usize {
+        let _inner = crate::scope!("fuse");
+        std::panic::resume_unwind(Box::new(text.to_owned()))
+    }
+
+    async fn later(n: u32, unit: &str) -> Result<String, String> {
+        nap(10).await;
+        let half = halve(n)?;
+        nap(10).await;
+        Ok(format!("{half} {unit}"))
+    }
+}
+
+#[test]
+fn a_program_records_itself_with_scopes_that_keep_values_and_end_on_panic() {
+    let recording = begin("mine", quiet()).unwrap();
+    assert_eq!((halve(8), halve(3)), (Ok(4), Err("3 is odd".to_owned())));
+    let joined = block_on(async { tokio::join!(later(10, "ms"), later(7, "ms")) });
+    assert_eq!(joined, (Ok("5 ms".to_owned()), Err("7 is odd".to_owned())));
+    assert!(std::thread::spawn(|| explode("boom")).join().is_err());
+    let p = recording.finish().unwrap();
+    assert_eq!((p.meta.title.as_str(), fact(&p, "Ended")), ("mine", ""));
+    assert_eq!((all(&p, "halve").len(), all(&p, "later").len()), (4, 2));
+    let checks = all(&p, "check");
+    assert!(checks.iter().all(|c| c.parent == "halve"));
+    assert_eq!(checks[..2].iter().map(|c| c.arg("n")).collect::<Vec<_>>(), ["8", "3"]);
+    assert!(all(&p, "later").iter().all(|s| s.kind == TrackKind::Task && s.busy < s.duration()));
+    let (outer, inner) = (one(&p, "explode"), one(&p, "fuse"));
+    assert_eq!(
+        (outer.status, inner.status, inner.parent.as_str()),
+        (SpanStatus::Error, SpanStatus::Error, "explode")
+    );
+    let row = p.functions.rows().iter().find(|f| p.text(f.name) == "check").unwrap();
+    assert!(p.text(row.module).ends_with("record::tests"), "the module of the code");
+}
+
+#[test]
+fn variants_of_a_model_are_compared_in_a_table() {
+    let params = ["variants=f32,q8_0,q4_0", "questions=2", "max_new_tokens=10", "prompt=What is a span?"];
+    let p = workload("generate", &params);
+    assert_eq!(fact(&p, "Ended"), "");
+    let table = &p.meta.tables[0];
+    assert_eq!((table.title.as_str(), p.meta.tables.len(), table.rows.len()), ("Weight formats", 1, 3));
+    let column = |name: &str| {
+        let i = table.columns.iter().position(|c| c == name).unwrap();
+        table.rows.iter().map(|r| r[i].as_str()).collect::<Vec<_>>()
+    };
+    let number = |cell: &str| cell.split(' ').next().unwrap().parse::<f64>().unwrap();
+    assert_eq!(column("Format"), ["f32", "q8_0", "q4_0"]);
+    let perplexity: Vec<f64> = column("Perplexity").into_iter().map(number).collect();
+    assert!(perplexity.iter().all(|&p| (1.0..20.0).contains(&p)), "{perplexity:?}");
+    assert!(
+        (perplexity[0] - perplexity[1]).abs() < 0.05 * perplexity[0],
+        "eight bits change little: {perplexity:?}"
+    );
+    let far: Vec<f64> = column("KL divergence")[1..].iter().map(|c| number(c)).collect();
+    assert!(far[0] < 0.01 && far[0] < far[1] && far[1] < 1.0, "{far:?}");
+    assert_eq!((column("Same best token")[0], column("KL divergence")[0]), ("–", "–"));
+    assert!(number(column("Same best token")[1]) > 95.0);
+    assert!(column("Decode").iter().all(|c| c.ends_with("tok/s")), "{:?}", column("Decode"));
+    assert!(fact(&p, "Variant q4_0").contains("Perplexity"), "{}", fact(&p, "Variant q4_0"));
+    assert_eq!(p.requests.rows.len(), 6);
+    assert!(
+        p.requests.rows.iter().all(|r| p.text(r.prompt) == "What is a span?" && r.outcome == Outcome::Ok)
+    );
+    assert_eq!(
+        all(&p, "convert").iter().map(|s| s.arg("variant")).collect::<Vec<_>>(),
+        ["f32", "q8_0", "q4_0"]
+    );
+    let p = workload("generate", &["variants=f32,int3"]);
+    assert!(fact(&p, "Ended").contains("«int3» is no weight format"));
 }
 
 /// Sum of the phases of a name.

@@ -37,6 +37,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("eframe", &["app"]),
     ("rfd", &["app"]),
     ("tokio", &["record"]),
+    ("hyper", &["record"]),
+    ("tokio_rustls", &["record"]),
     ("candle_core", &["record"]),
     ("candle_nn", &["record"]),
     ("clap", &["cli"]),

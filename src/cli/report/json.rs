@@ -40,6 +40,7 @@ fn object(report: &Report) -> Value {
         "totals_are_sums_of": report.overview.sum_of,
         "facts": pairs(&meta.facts),
         "machine": pairs(&meta.machine),
+        "tables": meta.tables,
         "spans": p.span_count(),
         "samples": p.sample_count(),
         "counters": p.counters.len(),
@@ -142,6 +143,7 @@ fn request(p: &Profile, r: &Request) -> Value {
         "model": p.text(r.model),
         "arrived_ns": r.arrived,
         "scheduled_ns": r.scheduled,
+        "first_byte_ns": r.first_byte,
         "first_token_ns": r.first_token,
         "finished_ns": r.finished,
         "ttft_ns": r.ttft(),
@@ -155,6 +157,7 @@ fn request(p: &Profile, r: &Request) -> Value {
         "outcome": r.outcome,
         "cache": r.cache,
         "batch": r.batch,
+        "error": (!p.text(r.error).is_empty()).then(|| p.text(r.error)),
         "prompt": text(r.prompt),
         "completion": text(r.completion),
     })

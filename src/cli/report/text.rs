@@ -10,7 +10,7 @@ use crate::analysis::tree_rows::heaviest_path;
 use crate::analysis::{Costs, Scope, TreeCosts};
 use crate::format::{self, Column};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, FunctionId, Profile};
+use crate::model::{Basis, FunctionId, Profile, ResultTable};
 
 /// Children below this share of the whole are not printed in the tree.
 const MIN_SHARE: f64 = 0.005;
@@ -22,6 +22,7 @@ pub(super) fn render(report: &Report) -> Result<String, Cancelled> {
     header(&mut out, report);
     findings(&mut out, &report.profile);
     phases(&mut out, report);
+    report.profile.meta.tables.iter().for_each(|t| table(&mut out, t));
     if let Some(figures) = &report.overview.requests {
         requests(&mut out, figures);
     }
@@ -115,6 +116,28 @@ fn phases(out: &mut String, report: &Report) {
         let rest = whole - sum;
         let share = format::percent(rest as f64 / whole as f64);
         let _ = writeln!(out, "  {:<24} {:>10} {share:>8} of elapsed", "unaccounted", format::duration(rest));
+    }
+}
+
+/// Cells of a column are as wide as its longest one; the first is flush left, numbers flush right.
+fn table(out: &mut String, table: &ResultTable) {
+    section(out, &table.title);
+    let cell = |row: &[String], i: usize| row.get(i).map_or(format::UNKNOWN, String::as_str).to_owned();
+    let width = |i: usize| {
+        let cells = table.rows.iter().map(|row| cell(row, i).chars().count());
+        cells.chain([table.columns[i].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+    for row in std::iter::once(&table.columns).chain(&table.rows) {
+        let mut text = String::new();
+        for (i, &width) in widths.iter().enumerate() {
+            let cell = cell(row, i);
+            let _ = if i == 0 { write!(text, "  {cell:<width$}") } else { write!(text, "  {cell:>width$}") };
+        }
+        let _ = writeln!(out, "{}", text.trim_end());
+    }
+    if !table.note.is_empty() {
+        let _ = writeln!(out, "  {}", table.note);
     }
 }
 

@@ -27,6 +27,7 @@ use tracing_core::Metadata;
 use super::clock::Scale;
 use super::processes::Life;
 use super::request::RequestRow;
+use super::scope::SCOPE;
 use super::sink::{self, Cold, Field, Fields};
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
@@ -148,20 +149,23 @@ impl Assembler {
     pub(super) fn feed(&mut self) {
         self.pass();
         let closing = std::mem::take(&mut self.closing);
+        // Before the second pass, so that what happened to their spans before they ended is known.
+        let (done, running) = super::request::take();
         self.pass();
+        self.requests = running;
+        self.add_requests(done);
         for uid in closing {
             self.retire(uid);
         }
-        let (done, running) = super::request::take();
-        let mut builder = std::mem::take(&mut self.builder);
-        for row in done {
-            let number = row.number;
-            let row = self.request_row(&mut builder, &row);
-            self.request_ids.insert(number, builder.request(row));
-        }
-        self.builder = builder;
-        self.requests = running;
         self.settle();
+    }
+
+    fn add_requests(&mut self, rows: Vec<RequestRow>) {
+        for row in rows {
+            let track = self.request_track(&row);
+            let request = row.to_model(&mut self.builder, &self.scale, track);
+            self.request_ids.insert(row.number, self.builder.request(request));
+        }
     }
 
     fn pass(&mut self) {
@@ -207,14 +211,21 @@ impl Assembler {
         let now = self.scale.now();
         let running = self.running(false);
         meta.duration = Some(now);
+        let requests = self.open_requests();
         let mut builder = self.builder.clone();
         builder.meta = meta;
-        self.draw_open(&mut builder, &running, now);
+        self.draw_open(&mut builder, &running, &requests, now);
         builder
     }
 
     /// Adds what still runs to `builder`, up to `now`: spans, what waits for their tracks, requests.
-    fn draw_open(&self, builder: &mut ProfileBuilder, running: &[spans::Drawn], now: i64) {
+    fn draw_open(
+        &self,
+        builder: &mut ProfileBuilder,
+        running: &[spans::Drawn],
+        requests: &[(Option<TrackId>, RequestRow)],
+        now: i64,
+    ) {
         for span in running {
             spans::draw(builder, self.busy, span, now);
         }
@@ -223,10 +234,9 @@ impl Assembler {
             self.point(builder, pending, &placed);
         }
         let mut ids = FxHashMap::default();
-        for row in &self.requests {
-            let number = row.number;
-            let row = self.request_row(builder, row);
-            ids.insert(number, builder.request(row));
+        for (track, row) in requests {
+            let request = row.to_model(builder, &self.scale, *track);
+            ids.insert(row.number, builder.request(request));
         }
         self.add_findings(builder, &ids, &placed);
     }
@@ -257,13 +267,14 @@ impl Assembler {
     pub(super) fn journal(&mut self, cursor: &mut Cursor, mut meta: Meta, out: &mut Vec<u8>) {
         let now = self.scale.now();
         let running = self.running(false);
+        let requests = self.open_requests();
         meta.duration = Some(now);
         let head = journal::Head { meta, warnings: self.builder.warnings().to_vec() };
         // Texts and numbers only: this cannot fail.
         journal::frame(out, journal::HEAD, &serde_json::to_vec(&head).unwrap_or_default());
         journal::frame(out, journal::DONE, &increments::encode(&self.builder, cursor));
         let mut builder = std::mem::take(&mut self.builder);
-        self.draw_open(&mut builder, &running, now);
+        self.draw_open(&mut builder, &running, &requests, now);
         journal::frame(out, journal::OPEN, &increments::encode(&builder, &mut cursor.clone()));
         builder.truncate(cursor);
         self.builder = builder;
@@ -273,8 +284,9 @@ impl Assembler {
     pub(super) fn finish(mut self, mut meta: Meta, duration: i64) -> Profile {
         self.feed();
         let running = self.running(true);
+        let requests = self.open_requests();
         let mut builder = std::mem::take(&mut self.builder);
-        self.draw_open(&mut builder, &running, duration);
+        self.draw_open(&mut builder, &running, &requests, duration);
         self.builder = builder;
         let lost = sink::lost();
         self.builder.warn_many("events lost because the recording reached its size limit", "", lost);
@@ -285,9 +297,18 @@ impl Assembler {
         self.builder.finish()
     }
 
-    fn request_row(&self, builder: &mut ProfileBuilder, row: &RequestRow) -> crate::model::Request {
-        let track = row.thread.and_then(|t| self.threads.get(&t)).map(|t| t.track);
-        row.to_model(builder, &self.scale, track)
+    /// Requests that still run, with their tracks.
+    fn open_requests(&mut self) -> Vec<(Option<TrackId>, RequestRow)> {
+        let rows = self.requests.clone();
+        rows.into_iter().map(|row| (self.request_track(&row), row)).collect()
+    }
+
+    /// Where the spans of a request are, as far as that is known.
+    fn request_track(&mut self, row: &RequestRow) -> Option<TrackId> {
+        match row.span {
+            None => row.thread.and_then(|t| self.threads.get(&t)).map(|t| t.track),
+            Some((id, ticks)) => self.track_of_task(id, self.scale.ns(ticks)),
+        }
     }
 
     fn thread(&mut self, thread: u32) -> &mut Thread {
@@ -339,9 +360,13 @@ impl Assembler {
 
     fn function(&mut self, metadata: &'static Metadata<'static>) -> FunctionId {
         *self.functions.entry(metadata.callsite()).or_insert_with(|| {
+            let module = match metadata.target() {
+                SCOPE => metadata.module_path().unwrap_or(SCOPE),
+                target => target,
+            };
             self.builder.function(FunctionSpec {
                 name: metadata.name(),
-                module: metadata.target(),
+                module,
                 file: metadata.file().unwrap_or_default(),
                 line: metadata.line().unwrap_or(0),
                 category: "",

@@ -157,6 +157,14 @@ impl Assembler {
         std::iter::once(&instances.latest).chain(instances.older.iter().rev()).find(|uid| fits(uid)).copied()
     }
 
+    /// The track of the task of the span that had this registry id at that time; `None` while no event
+    /// says which task that is.
+    pub(super) fn track_of_task(&mut self, id: u64, time: i64) -> Option<TrackId> {
+        let uid = self.resolve(id, time)?;
+        let task = self.spans.get(&uid)?.task?;
+        Some(self.task_track(task))
+    }
+
     /// The instance that has this registry id in the queue, which is in order.
     pub(super) fn latest(&mut self, id: u64) -> Option<(u32, &mut Live)> {
         let uid = self.ids.get(&id)?.latest;

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use tracing::field::Empty;
 use tracing::{Span, debug_span, info_span, trace_span};
@@ -56,6 +57,10 @@ pub struct Answer {
     pub tokens: Vec<u32>,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    /// Time that reading the prompt took, together with those of its company.
+    pub prefill: Duration,
+    /// Time from the first token to the last one.
+    pub decode: Duration,
     /// Bytes of the KV cache at the end.
     pub kv_cache_bytes: u64,
 }
@@ -107,6 +112,22 @@ impl Model {
         let kv_held = AtomicI64::new(0);
         let sample = trace_span!(target: "inferscope::llm", parent: None, "sample");
         Ok(Self { llama, tokens, positions, name: name.to_owned(), format, kv_held, sample })
+    }
+
+    pub(super) fn llama(&self) -> &Llama {
+        &self.llama
+    }
+
+    pub(super) fn positions(&self) -> usize {
+        self.positions
+    }
+
+    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, LlmError> {
+        self.tokens.encode(text)
+    }
+
+    pub(super) fn prompt(&self, question: &str) -> String {
+        self.tokens.prompt(question)
     }
 
     /// Its name.
@@ -236,6 +257,10 @@ struct Sequence<'a, 'b> {
     tokens: Vec<u32>,
     next: u32,
     most: usize,
+    prefill: Duration,
+    /// When the prompt had been read.
+    begun: Instant,
+    decode: Duration,
 }
 
 impl Sequence<'_, '_> {
@@ -245,6 +270,7 @@ impl Sequence<'_, '_> {
             return Ok(true);
         }
         self.asked.request.token();
+        self.decode = self.begun.elapsed();
         self.tokens.push(self.next);
         (self.asked.on_step)(Step::Token(&model.tokens.decode(&[self.next])?));
         Ok(self.tokens.len() == self.most)
@@ -378,7 +404,18 @@ impl Generator {
             let rng = Pcg32::new(asked.sampling.seed, asked.sampling.stream);
             let most = asked.sampling.max_new_tokens.min(model.positions - prompt.len());
             let cache = self.cache()?;
-            sequences.push(Sequence { asked, prompt, cache, rng, tokens: Vec::new(), next: 0, most });
+            sequences.push(Sequence {
+                asked,
+                prompt,
+                cache,
+                rng,
+                tokens: Vec::new(),
+                next: 0,
+                most,
+                prefill: Duration::ZERO,
+                begun: Instant::now(),
+                decode: Duration::ZERO,
+            });
         }
         Ok(sequences)
     }
@@ -400,7 +437,10 @@ impl Generator {
             let span = debug_span!(target: "inferscope::llm", "prefill", tokens, sequences = sequences.len(),
                 text = Empty, probability = Empty);
             let _prefill = span.enter();
+            let begin = Instant::now();
             model.step(sequences, true, &span, held, go_on)?;
+            let end = Instant::now();
+            sequences.iter_mut().for_each(|s| (s.prefill, s.begun) = (end - begin, end));
         }
         let _decode = debug_span!(target: "inferscope::llm", "decode").entered();
         let mut made = 0;
@@ -429,7 +469,7 @@ impl Generator {
                 i += 1;
                 continue;
             }
-            let Sequence { asked, prompt, cache, tokens, .. } = sequences.remove(i);
+            let Sequence { asked, prompt, cache, tokens, prefill, decode, .. } = sequences.remove(i);
             let text = {
                 let _span =
                     debug_span!(target: "inferscope::llm", "detokenise", tokens = tokens.len()).entered();
@@ -440,7 +480,8 @@ impl Generator {
             *held -= bytes as i64;
             self.caches.push(cache);
             made += tokens.len();
-            let answer = Answer { text, tokens, prompt_tokens: prompt.len(), kv_cache_bytes: bytes as u64 };
+            let (prompt_tokens, kv_cache_bytes) = (prompt.len(), bytes as u64);
+            let answer = Answer { text, tokens, prompt_tokens, prefill, decode, kv_cache_bytes };
             (asked.on_step)(Step::End(Ok(answer)));
         }
         Ok(made)
@@ -501,7 +542,9 @@ mod tests {
         drop(asked);
         drop(steps);
         for (alone, (streamed, together)) in alone.iter().zip(&got) {
-            assert_eq!(Some(alone), together.as_ref());
+            let of = |a: &Answer| (a.text.clone(), a.tokens.clone(), a.prompt_tokens, a.kv_cache_bytes);
+            assert_eq!(Some(of(alone)), together.as_ref().map(of));
+            assert!(together.as_ref().is_some_and(|a| !a.prefill.is_zero() && !a.decode.is_zero()));
             assert_eq!(streamed, &alone.text, "the stream is the answer");
         }
     }

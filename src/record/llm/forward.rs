@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{D, DType, Device, Module, Result, Tensor};
 use tracing::Span;
 
@@ -156,13 +156,13 @@ struct Loader<'a, 'b> {
 
 impl Loader<'_, '_> {
     fn matrix(&mut self, name: &str, dims: [usize; 2]) -> std::result::Result<Arc<QTensor>, LlmError> {
-        let weight = improve(self.gguf.tensor(name, &dims)?)?;
-        self.bytes += weight.storage_size_in_bytes();
-        Ok(Arc::new(weight))
+        Ok(Arc::new(improve(self.gguf.tensor(name, &dims)?)?))
     }
 
     fn linear(&mut self, name: &str, dims: [usize; 2], span: Span) -> std::result::Result<Linear, LlmError> {
-        Ok(Linear::new(self.matrix(name, dims)?, span)?)
+        let weight = self.matrix(name, dims)?;
+        self.bytes += bytes_in_products(&weight);
+        Ok(Linear::new(weight, span)?)
     }
 
     fn norm(&mut self, name: &str, shape: &Shape, span: Span) -> std::result::Result<Norm, LlmError> {
@@ -199,6 +199,15 @@ impl Loader<'_, '_> {
     }
 }
 
+/// Bytes of a matrix as candle holds it for products: on the CPU 16-bit numbers are widened to 32 bits.
+fn bytes_in_products(weight: &QTensor) -> usize {
+    if is_widened(weight) { weight.shape().elem_count() * 4 } else { weight.storage_size_in_bytes() }
+}
+
+fn is_widened(weight: &QTensor) -> bool {
+    matches!(weight.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
+}
+
 impl Llama {
     /// Loads the weights; positions up to `positions` can be computed. `go_on` is asked between layers.
     pub(super) fn load(
@@ -212,6 +221,7 @@ impl Llama {
         let mut loader = Loader { gguf, bytes: 0 };
         let dims = [vocabulary, shape.width];
         let embedding = loader.matrix("token_embd.weight", dims)?;
+        loader.bytes += embedding.storage_size_in_bytes();
         let mut layers = Vec::new();
         for i in 0..shape.layers {
             go_on()?;
@@ -222,6 +232,9 @@ impl Llama {
         let head = if loader.gguf.has("output.weight") {
             loader.linear("output.weight", dims, op!("lm_head"))?
         } else {
+            if is_widened(&embedding) {
+                loader.bytes += bytes_in_products(&embedding);
+            }
             Linear::new(embedding.clone(), op!("lm_head"))?
         };
         let (cos, sin) = rotations(&shape, positions)?;
@@ -268,6 +281,18 @@ impl Llama {
         let _forward = self.forward.enter();
         let x = self.layers(&mut [Part { ids, cache }], go_on)?;
         Ok(self.norm.forward(&x)?.mean(1)?.squeeze(0)?.to_vec1()?)
+    }
+
+    /// Scores of the tokens after each of `ids`: (tokens, vocabulary). Fills `cache`.
+    pub(super) fn forward_all(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
+    ) -> std::result::Result<Tensor, LlmError> {
+        let _forward = self.forward.enter();
+        let x = self.layers(&mut [Part { ids, cache }], go_on)?;
+        Ok(self.head.forward(&self.norm.forward(&x)?.squeeze(0)?)?)
     }
 
     /// Hidden states (1, all tokens, width) after the last layer. The caches hold the tokens afterwards.

@@ -10,11 +10,15 @@
 mod engine;
 mod forward;
 mod gguf;
+mod reading;
 mod sampling;
 mod tokens;
+mod variants;
 
 pub use engine::{Answer, Asked, Generator, Model, Sampling, Step};
+pub use reading::{Difference, Reading};
 pub use sampling::Pcg32;
+pub use variants::{VariantFile, WeightFormat};
 
 use super::WorkloadError;
 

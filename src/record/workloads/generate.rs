@@ -10,13 +10,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
-use crate::record::llm::{Generator, LlmError, Model, Sampling, matmul_threads};
+use crate::record::llm::{Generator, LlmError, Model, Sampling, WeightFormat, matmul_threads};
 use crate::record::{RequestHandle, request};
 
 /// The generation.
 pub(super) struct Generate;
 
-pub(super) const PARAMS: [Param; 9] = [
+pub(super) const PARAMS: [Param; 11] = [
     Param {
         key: "questions",
         label: "Questions",
@@ -80,10 +80,43 @@ pub(super) const PARAMS: [Param; 9] = [
         default: "",
         kind: ParamKind::Path,
     },
+    Param {
+        key: "prompt",
+        label: "Question",
+        help: "A question of your own, asked again and again; empty for a built-in set.",
+        default: "",
+        kind: ParamKind::Text,
+    },
+    Param {
+        key: "variants",
+        label: "Weight formats",
+        help: "Compares the model in these formats, such as f32,f16,q8_0,q4_0: size, speed, memory, answers. Empty: as it is.",
+        default: "",
+        kind: ParamKind::Text,
+    },
 ];
 
 /// Considered at each token; more would not change the text, only the time to sort.
 pub(super) const TOP_K: usize = 40;
+
+/// The question number `i`.
+pub(super) fn question(params: &Params, i: usize) -> &str {
+    match params.text("prompt") {
+        "" => QUESTIONS[i % QUESTIONS.len()],
+        prompt => prompt,
+    }
+}
+
+pub(super) fn sampling(params: &Params, i: usize) -> Sampling {
+    Sampling {
+        temperature: params.float("temperature"),
+        top_k: TOP_K,
+        top_p: params.float("top_p"),
+        seed: params.text("seed").parse().unwrap_or(0),
+        stream: i as u64,
+        max_new_tokens: params.size("max_new_tokens"),
+    }
+}
 
 /// What the bundled model answers well.
 pub(super) const QUESTIONS: &[&str] = &[
@@ -133,6 +166,10 @@ impl Workload for Generate {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
+        let formats = WeightFormat::list(params.text("variants")).map_err(WorkloadError::Failed)?;
+        if !formats.is_empty() {
+            return super::variants::run(&formats, params, cx);
+        }
         cx.stage("Loading the model");
         let loading = phase!("load");
         let path = params.text("model");
@@ -169,16 +206,9 @@ fn ask_all(params: &Params, model: &str, queue: &Queue, cx: &Context) -> Result<
     let total = (sequential + concurrent) as u64;
     let (done, answers) = channel();
     let job = |i: usize| {
-        let question = QUESTIONS[i % QUESTIONS.len()];
-        let sampling = Sampling {
-            temperature: params.float("temperature"),
-            top_k: TOP_K,
-            top_p: params.float("top_p"),
-            seed: params.text("seed").parse().unwrap_or(0),
-            stream: i as u64,
-            max_new_tokens: params.size("max_new_tokens"),
-        };
-        let request = request(&format!("#{} {question}", i + 1), model, question);
+        let question = question(params, i).to_owned();
+        let sampling = sampling(params, i);
+        let request = request(&format!("#{} {question}", i + 1), model, &question);
         Job { question, sampling, request, reply: Reply(Some(done.clone())) }
     };
     if sequential > 0 {
@@ -211,7 +241,7 @@ fn wait(answers: &Receiver<Result<(), WorkloadError>>) -> Result<(), WorkloadErr
 
 /// A question on its way to a worker.
 struct Job {
-    question: &'static str,
+    question: String,
     sampling: Sampling,
     request: RequestHandle,
     reply: Reply,
@@ -315,7 +345,7 @@ fn serve(
         while let Some(Job { question, sampling, request, reply }) = queue.pop() {
             request.scheduled();
             let go_on = || -> Result<(), LlmError> { Ok(cx.check()?) };
-            let result = match generator.answer(question, sampling, &request, &go_on) {
+            let result = match generator.answer(&question, sampling, &request, &go_on) {
                 Ok(answer) => {
                     request.finish(&answer.text, answer.kv_cache_bytes);
                     Ok(())

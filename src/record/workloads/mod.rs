@@ -6,9 +6,11 @@
 mod asyncio;
 mod command;
 mod demo;
+mod endpoint;
 mod generate;
 mod rag;
 mod service;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,7 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &command::Command,
     &rag::Rag,
     &service::ServiceWorkload,
+    &endpoint::Endpoint,
 ];
 
 /// Something to record.
@@ -97,6 +100,10 @@ pub enum ParamKind {
     },
     /// Any text; empty for none.
     Text,
+    /// An address. It becomes part of the recording, so it holds no password and no key.
+    Url,
+    /// The name of an environment variable, in capitals, so that nobody types the secret itself.
+    Variable,
 }
 
 /// Most numbers in a [`ParamKind::Numbers`].
@@ -120,6 +127,17 @@ impl Param {
             ParamKind::Path | ParamKind::Text => return None,
             ParamKind::Choice(words) if words.contains(&text) => return None,
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
+            ParamKind::Url if !holds_secret(text) => return None,
+            // What was typed is not repeated: it may be the secret.
+            ParamKind::Url => {
+                let why = "must not hold a user name, password or key: it is stored with the recording";
+                return Some(format!("{}: {} {why}", self.key, self.label));
+            }
+            ParamKind::Variable if is_variable(text) => return None,
+            ParamKind::Variable => {
+                let why = "is the name of an environment variable, in capitals, and never the key itself";
+                return Some(format!("{}: {} {why}", self.key, self.label));
+            }
             ParamKind::Numbers { min, max } => {
                 let numbers = || text.split(',').map(|n| n.trim().parse::<i64>());
                 let fits = numbers().all(|n| n.is_ok_and(|n| (min..=max).contains(&n)));
@@ -131,6 +149,22 @@ impl Param {
         };
         Some(format!("{}={text}: {} is {wants}", self.key, self.label))
     }
+}
+
+/// True if an address names a user or has a query parameter that sounds like a key.
+fn holds_secret(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let user = rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'));
+    let query = rest.split_once('?').map_or("", |(_, query)| query).to_ascii_lowercase();
+    let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    user || names.any(|name| ["key", "token", "secret", "password", "sig"].iter().any(|s| name.contains(s)))
+}
+
+fn is_variable(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name.chars().all(fits)
 }
 
 /// Checked values of all parameters of a workload.
@@ -226,6 +260,21 @@ mod tests {
         assert!(parse(&["scale=NaN"]).is_err());
         assert!(parse(&["speed=1"]).unwrap_err().starts_with("there is no parameter «speed»; known: scale,"));
         assert!(parse(&["scale"]).unwrap_err().contains("key=value"));
+    }
+
+    #[test]
+    fn secrets_are_refused_and_not_repeated() {
+        let problem = |kind, text: &str| Param { kind, ..asyncio::SCALE }.problem(text);
+        for fine in ["", "none", "http://x:1/v1", "https://x/v1?api-version=3", "http://x/@me"] {
+            assert_eq!(problem(ParamKind::Url, fine), None, "{fine}");
+        }
+        for bad in ["http://me:hunter2@x/v1", "me:hunter2@x", "https://x/?api_key=hunter2"] {
+            assert!(!problem(ParamKind::Url, bad).unwrap().contains("hunter2"));
+        }
+        assert_eq!(problem(ParamKind::Variable, "OPENAI_API_KEY"), None);
+        for bad in ["", "sk-abcdef", "hf_abcdef", "1ABC"] {
+            assert!(!problem(ParamKind::Variable, bad).unwrap().contains("abcdef"));
+        }
     }
 
     #[test]

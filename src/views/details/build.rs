@@ -446,15 +446,13 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
         tokens.push(Fact::new("KV cache", bytes).hint("Size of the KV cache when the request ended"));
     }
     sheet.facts("Tokens", tokens);
-    let mut stamps = vec![time("Arrived", r.arrived)];
-    for (name, stamp) in
-        [("Scheduled", r.scheduled), ("First token", r.first_token), ("Finished", r.finished)]
-    {
-        stamps.push(match stamp {
-            Some(t) => time(name, t),
-            None => Fact::new(name, format::UNKNOWN),
-        });
-    }
+    let stamp = |name, stamp: Option<i64>| match stamp {
+        Some(t) => time(name, t),
+        None => Fact::new(name, format::UNKNOWN),
+    };
+    let mut stamps = vec![time("Arrived", r.arrived), stamp("Scheduled", r.scheduled)];
+    stamps.extend(r.first_byte.map(|t| time("First byte", t)));
+    stamps.extend([stamp("First token", r.first_token), stamp("Finished", r.finished)]);
     stamps.extend(clock(cx, r.arrived).map(|f| Fact { name: "Arrived on".into(), ..f }));
     sheet.facts("Times", stamps);
     let mut place = Vec::new();
@@ -476,6 +474,7 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
         place.push(Fact::new(profile.text(finding.kind), profile.text(finding.text)));
     }
     sheet.facts("Where", place);
+    sheet.text("Error", profile.text(r.error));
     sheet.text("Prompt", profile.text(r.prompt));
     sheet.text("Answer", profile.text(r.completion));
     Some(sheet)

@@ -214,6 +214,7 @@ impl Rows for Table<'_, '_> {
             ("Copy name", profile.text(r.name)),
             ("Copy prompt", profile.text(r.prompt)),
             ("Copy answer", profile.text(r.completion)),
+            ("Copy error", profile.text(r.error)),
         ] {
             if ui.add_enabled(!text.is_empty(), egui::Button::new(label)).clicked() {
                 ui.ctx().copy_text(text.to_owned());

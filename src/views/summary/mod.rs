@@ -8,6 +8,7 @@ mod findings;
 mod header;
 mod masonry;
 mod phases;
+mod results;
 
 use super::{View, ViewCx, ViewKind};
 use crate::ui::theme::space;
@@ -41,6 +42,7 @@ impl View for Summary {
                     ui.spacing_mut().item_spacing.y = GAP;
                     header::show(cx, ui);
                     phases::show(cx, ui);
+                    results::show(cx.profile(), ui);
                     self.cards(cx, ui);
                 })
                 .response

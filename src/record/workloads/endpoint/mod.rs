@@ -1,0 +1,336 @@
+//! Requests to any OpenAI-compatible server, as a client sees them.
+//!
+//! Every wait is a span (connection, back-off, first byte, first token, the rest of the answer), every
+//! request a row with its stamps, its token counts as the server reports them, and its outcome.
+//!
+//! The key comes from an environment variable only. It is not stored, no header is, and should a server
+//! repeat it in an error it is masked.
+
+mod call;
+mod http;
+mod load;
+mod prompts;
+#[cfg(test)]
+mod server;
+mod sse;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use self::call::Counts;
+use self::http::{Access, Connector, Target};
+use self::load::Load;
+use self::wire::Limits;
+use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+
+/// The client.
+pub(super) struct Endpoint;
+
+const fn param(
+    key: &'static str,
+    label: &'static str,
+    default: &'static str,
+    kind: ParamKind,
+    help: &'static str,
+) -> Param {
+    Param { key, label, help, default, kind }
+}
+
+static PARAMS: [Param; 16] = [
+    param(
+        "url",
+        "Server",
+        "http://127.0.0.1:8000/v1",
+        ParamKind::Url,
+        "Base URL of an OpenAI-compatible server.",
+    ),
+    param("model", "Model", "", ParamKind::Text, "Name of the model, as the server knows it."),
+    param(
+        "key_env",
+        "Key variable",
+        "OPENAI_API_KEY",
+        ParamKind::Variable,
+        "Environment variable that holds the key. The key itself is never typed here, stored or shown.",
+    ),
+    param(
+        "prompts",
+        "Prompts",
+        "",
+        ParamKind::Path,
+        "A file with one prompt a line (text, or JSON with prompt or messages); empty for a built-in set.",
+    ),
+    param("requests", "Requests", "16", ParamKind::Int { min: 1, max: 1_000_000 }, "Requests in all."),
+    param(
+        "concurrency",
+        "At a time",
+        "4",
+        ParamKind::Int { min: 1, max: 4096 },
+        "Most requests in flight, each on a connection of its own.",
+    ),
+    param(
+        "rate",
+        "Requests per second",
+        "0",
+        ParamKind::Float { min: 0.0, max: 100_000.0 },
+        "Requests arrive at this rate whatever the server does (open loop). 0: the next one when one has ended.",
+    ),
+    param(
+        "poisson",
+        "Random arrivals",
+        "true",
+        ParamKind::Bool,
+        "With a rate: arrivals at random (Poisson) or regular.",
+    ),
+    param(
+        "max_tokens",
+        "Most new tokens",
+        "128",
+        ParamKind::Int { min: 1, max: 1_000_000 },
+        "Longest answer, in tokens.",
+    ),
+    param("stream", "Stream", "true", ParamKind::Bool, "Answers token by token; off: each in one piece."),
+    param(
+        "extra",
+        "Further fields",
+        "",
+        ParamKind::Text,
+        "A JSON object that goes into each request, such as {\"temperature\": 0}; null takes a field away.",
+    ),
+    param(
+        "retries",
+        "Retries",
+        "3",
+        ParamKind::Int { min: 0, max: 20 },
+        "Further attempts after HTTP 429, 5xx or a failed connection.",
+    ),
+    param(
+        "timeout",
+        "Patience",
+        "60",
+        ParamKind::Float { min: 0.05, max: 3600.0 },
+        "Longest silence of the server, in seconds.",
+    ),
+    param(
+        "proxy",
+        "Proxy",
+        "",
+        ParamKind::Url,
+        "An http:// proxy; none for a direct way; empty for what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say.",
+    ),
+    param(
+        "ca",
+        "Root certificates",
+        "",
+        ParamKind::Path,
+        "A PEM file with roots that are trusted beside the system's.",
+    ),
+    param(
+        "seed",
+        "Seed",
+        "42",
+        ParamKind::Int { min: 0, max: i64::MAX },
+        "Seed of random arrivals and back-off.",
+    ),
+];
+
+/// What all requests share.
+struct Shared {
+    connector: Connector,
+    model: String,
+    limits: Limits,
+    retries: u32,
+    patience: Duration,
+    seed: u64,
+    /// Only for masking it.
+    key: Option<String>,
+    tally: Mutex<Tally>,
+}
+
+/// How the requests went.
+#[derive(Debug, Default)]
+struct Tally {
+    ok: u64,
+    failed: BTreeMap<String, u64>,
+    first_error: Option<String>,
+    retries: u64,
+    chunks: u64,
+    malformed: u64,
+    /// Answers with counts of the server.
+    counted: u64,
+    prompt: u64,
+    cached: Option<u64>,
+    output: u64,
+    reasoning: Option<u64>,
+}
+
+impl Shared {
+    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The text without the key.
+    fn mask(&self, text: &str) -> String {
+        match &self.key {
+            Some(key) if key.len() >= 4 => text.replace(key.as_str(), "[key]"),
+            _ => text.to_owned(),
+        }
+    }
+
+    fn retried(&self) {
+        self.tally().retries += 1;
+    }
+
+    /// Counts a request that has ended; `failure` is its kind and reason.
+    fn ended(&self, counts: &Counts, failure: Option<&(String, String)>) {
+        let mut tally = self.tally();
+        match failure {
+            None => tally.ok += 1,
+            Some((kind, why)) => {
+                *tally.failed.entry(kind.clone()).or_default() += 1;
+                tally.first_error.get_or_insert_with(|| why.clone());
+            }
+        }
+        tally.chunks += counts.chunks;
+        tally.malformed += counts.malformed;
+        if let Some(usage) = counts.usage {
+            let sum = |to: u64, more: Option<u64>| to.saturating_add(more.unwrap_or(0));
+            let known = |to: Option<u64>, more: Option<u64>| more.map(|m| sum(m, to)).or(to);
+            tally.counted += 1;
+            tally.prompt = sum(tally.prompt, usage.prompt());
+            tally.output = sum(tally.output, usage.output);
+            tally.cached = known(tally.cached, usage.cache_read);
+            tally.reasoning = known(tally.reasoning, usage.reasoning);
+        }
+    }
+}
+
+impl Tally {
+    fn facts(&self, cx: &Context) {
+        let failed: u64 = self.failed.values().sum();
+        let kinds: String = self.failed.iter().map(|(kind, n)| format!(", {n} × {kind}")).collect();
+        cx.fact("Requests ended", format!("{}: {} ok{kinds}", self.ok + failed, self.ok));
+        cx.fact("Retries", self.retries.to_string());
+        if self.malformed > 0 {
+            cx.fact("Malformed chunks", self.malformed.to_string());
+        }
+        if self.counted > 0 {
+            let part = |n: Option<u64>, what: &str| n.map_or(String::new(), |n| format!(" ({n} {what})"));
+            let (cached, reasoning) = (part(self.cached, "cached"), part(self.reasoning, "reasoning"));
+            let text = format!("{} prompt{cached}, {} output{reasoning}", self.prompt, self.output);
+            cx.fact("Tokens, as the server counts", format!("{text}, in {} answers", self.counted));
+        }
+        if self.chunks > 0 {
+            cx.fact("Chunks", self.chunks.to_string());
+        }
+    }
+}
+
+impl Workload for Endpoint {
+    fn id(&self) -> &'static str {
+        "endpoint"
+    }
+
+    fn title(&self) -> &'static str {
+        "Requests to a model server"
+    }
+
+    fn about(&self) -> &'static str {
+        "Asks any OpenAI-compatible server (vLLM, llama.cpp, Ollama, a provider) through its streaming API. \
+         Shows connecting, waiting, back-off, time to first byte and token, each chunk, and what failed."
+    }
+
+    fn params(&self) -> &'static [Param] {
+        &PARAMS
+    }
+
+    fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
+        let shared = Arc::new(prepare(params, cx).map_err(WorkloadError::Failed)?);
+        let prompts = prompts::load(params.text("prompts")).map_err(WorkloadError::Failed)?;
+        let from = if params.text("prompts").is_empty() { "built-in set" } else { "file" };
+        cx.fact("Prompts in use", format!("{} ({from})", prompts.len()));
+        let rate = params.float("rate");
+        let load = Load {
+            requests: params.size("requests"),
+            concurrency: params.size("concurrency").max(1),
+            rate: (rate > 0.0).then_some(rate),
+            poisson: params.flag("poisson"),
+        };
+        cx.fact("Load", load.describe());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| WorkloadError::Failed(format!("tokio does not start: {e}")))?;
+        let result = runtime.block_on(async {
+            let watch = async {
+                while cx.check().is_ok() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::select! {
+                result = load::run(shared.clone(), &load, &prompts, cx) => result,
+                () = watch => Err(WorkloadError::Stopped),
+            }
+        });
+        // A name that is still being looked up must not hold up the end.
+        runtime.shutdown_background();
+        let tally = shared.tally();
+        tally.facts(cx);
+        match (&result, &tally.first_error) {
+            (Ok(()), Some(why)) if tally.ok == 0 => {
+                Err(WorkloadError::Failed(format!("no request succeeded; the first one: {why}")))
+            }
+            _ => result,
+        }
+    }
+}
+
+/// Checks the parameters and says in facts what is going to happen.
+fn prepare(params: &Params, cx: &Context) -> Result<Shared, String> {
+    let target = Target::parse(params.text("url"))?;
+    let model = params.text("model").to_owned();
+    if model.is_empty() {
+        return Err("the model has no name; set model to one that the server knows".into());
+    }
+    let extra = match params.text("extra") {
+        "" => Map::new(),
+        text => match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(extra)) => extra,
+            _ => return Err("the further fields are no JSON object such as {\"temperature\": 0}".into()),
+        },
+    };
+    let variable = params.text("key_env");
+    let key = std::env::var(variable).ok().map(|k| k.trim().to_owned()).filter(|k| !k.is_empty());
+    let patience = Duration::try_from_secs_f64(params.float("timeout")).unwrap_or(Duration::from_secs(60));
+    let access =
+        Access { proxy: params.text("proxy"), roots: params.text("ca"), key: key.as_deref(), patience };
+    cx.fact("Endpoint", target.shown());
+    let connector = Connector::new(target, &access)?;
+    if let Some(via) = connector.via() {
+        cx.fact("Through the proxy", via);
+    }
+    cx.fact(
+        "Key",
+        match key {
+            Some(_) => format!("from ${variable}"),
+            None => format!("none (${variable} is not set)"),
+        },
+    );
+    let limits =
+        Limits { max_tokens: params.size("max_tokens") as u64, stream: params.flag("stream"), extra };
+    Ok(Shared {
+        connector,
+        model,
+        limits,
+        retries: u32::try_from(params.int("retries")).unwrap_or(0),
+        patience,
+        seed: params.text("seed").parse().unwrap_or(0),
+        key,
+        tally: Mutex::default(),
+    })
+}
