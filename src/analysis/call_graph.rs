@@ -6,7 +6,7 @@
 //! outermost occurrence on each path only, as that of a function does, so recursion never counts twice;
 //! the self cost along an edge is that of the callee, over all occurrences.
 //!
-//! `around` keeps only what runs while one function is on the stack ([`focused`]; for recorded edges
+//! `around` keeps only what runs while one function is on the stack (`focused`; for recorded edges
 //! [`super::propagate`], which has to share out what the file does not say).
 
 use rustc_hash::FxHashMap;

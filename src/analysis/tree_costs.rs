@@ -5,7 +5,7 @@
 //! a span's length when the range cuts it.
 //!
 //! Children that ran at the same time (branches on other lanes and tracks) are the exception: each has its
-//! own time, but the total above them counts each moment once (see [`super::concurrency`]).
+//! own time, but the total above them counts each moment once (see `analysis::concurrency`).
 
 use std::sync::Arc;
 
