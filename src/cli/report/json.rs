@@ -1,5 +1,6 @@
 //! The report as one JSON object. Costs are integers in the metric's unit.
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
 use super::{Report, Row};
@@ -7,15 +8,62 @@ use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::model::{Basis, Finding, Profile, Request};
 
 pub(super) fn render(report: &Report) -> String {
-    let value = object(report);
-    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&Document(report)).unwrap_or_default();
     text.push('\n');
     text
 }
 
+/// The whole object. Functions are written one by one: there may be hundreds of thousands.
+struct Document<'a>(&'a Report);
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        if let Value::Object(head) = object(self.0) {
+            for (key, value) in &head {
+                map.serialize_entry(key, value)?;
+            }
+        }
+        map.serialize_entry("functions", &Functions(self.0))?;
+        map.end()
+    }
+}
+
+struct Functions<'a>(&'a Report);
+
+impl Serialize for Functions<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.rows.iter().map(|row| function(&self.0.profile, row)))
+    }
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    module: Option<&'a str>,
+    category: Option<&'a str>,
+    calls: Option<u64>,
+    primitive_calls: Option<u64>,
+    samples: Option<u64>,
+    #[serde(rename = "self")]
+    own: PerMetric<'a>,
+    total: PerMetric<'a>,
+}
+
 /// Values per metric key.
-fn per_metric(profile: &Profile, value: impl Fn(usize) -> Value) -> Value {
-    Value::Object(profile.metrics.iter().enumerate().map(|(i, m)| (m.key.clone(), value(i))).collect())
+struct PerMetric<'a> {
+    profile: &'a Profile,
+    row: &'a Row,
+    value: fn((i64, i64)) -> i64,
+}
+
+impl Serialize for PerMetric<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let values = self.row.costs.iter().map(|&costs| (self.value)(costs));
+        to.collect_map(self.profile.metrics.iter().map(|m| &m.key).zip(values))
+    }
 }
 
 fn object(report: &Report) -> Value {
@@ -76,25 +124,25 @@ fn object(report: &Report) -> Value {
         "request_rows": p.requests.rows.iter().map(|r| request(p, r)).collect::<Vec<_>>(),
         "critical_path": super::critical::json(report),
         "function_count": report.functions,
-        "functions": report.rows.iter().map(|r| function(p, r)).collect::<Vec<_>>(),
     })
 }
 
-fn function(p: &Profile, row: &Row) -> Value {
+fn function<'a>(p: &'a Profile, row: &'a Row) -> Function<'a> {
     let f = p.functions.get(row.function);
     let text = |id| Some(p.text(id)).filter(|t| !t.is_empty());
-    json!({
-        "name": p.text(f.name),
-        "file": text(f.file),
-        "line": (f.line > 0).then_some(f.line),
-        "module": text(f.module),
-        "category": text(f.category),
-        "calls": row.calls.map(|c| c.all),
-        "primitive_calls": row.calls.map(|c| c.primitive),
-        "samples": row.samples,
-        "self": per_metric(p, |i| row.costs[i].0.into()),
-        "total": per_metric(p, |i| row.costs[i].1.into()),
-    })
+    let per_metric = |value| PerMetric { profile: p, row, value };
+    Function {
+        name: p.text(f.name),
+        file: text(f.file),
+        line: (f.line > 0).then_some(f.line),
+        module: text(f.module),
+        category: text(f.category),
+        calls: row.calls.map(|c| c.all),
+        primitive_calls: row.calls.map(|c| c.primitive),
+        samples: row.samples,
+        own: per_metric(|c| c.0),
+        total: per_metric(|c| c.1),
+    }
 }
 
 fn distribution(d: Option<&Distribution>) -> Value {
