@@ -410,8 +410,16 @@ impl<'a> Stream<'a> {
 
     /// Checks that the answer is whole; true when the connection can carry another request.
     async fn conclude(mut self) -> Result<bool, Failure> {
-        if !self.done && self.counts.finish.is_none() {
-            return Err(Failure::Cut("the stream ended before the answer did".into()));
+        if self.counts.finish.is_none() {
+            if !self.done {
+                return Err(Failure::Cut("the stream ended before the answer did".into()));
+            }
+            // A server that serves one at a time may break a stream off for the next request, and calls that done.
+            if self.counts.chunks == 0 {
+                return Err(Failure::Cut(
+                    "the server ended the stream without a token or a reason to stop".into(),
+                ));
+            }
         }
         // The end of the body follows at once; who does not send it loses the connection.
         while !self.ended {

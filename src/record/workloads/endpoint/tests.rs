@@ -117,6 +117,16 @@ fn a_server_that_vanishes_or_stalls_leaves_what_came_before() {
 }
 
 #[test]
+fn a_stream_that_is_done_without_a_token_is_no_answer() {
+    let role = r#"{"choices":[{"delta":{"role":"assistant"}}]}"#;
+    let server = Server::start(move |_, _| vec![stream_head(), event(role), event("[DONE]"), Step::End]);
+    let p = ask(&server.url(), &["retries=0"]);
+    let (row, text, why) = only(&p);
+    assert_eq!((row.outcome, text), (Outcome::Error, ""));
+    assert!(why.starts_with("cut: the server ended the stream without a token"), "{why}");
+}
+
+#[test]
 fn refusals_are_retried_after_a_back_off_that_is_a_span() {
     let server = Server::start(|n, _| match n {
         0 => json("429 Too Many Requests", "retry-after: 0.08\r\n", r#"{"error":{"message":"slow down"}}"#),
