@@ -9,7 +9,7 @@ use crate::model::wire::{
 };
 use crate::model::{
     ArgsPlace, ArgsRef, CallGraph, Calls, MetricId, NO_ROW, Profile, Request, SampleTable, SpanTable, Track,
-    TrackId, Value,
+    TrackId,
 };
 
 /// Fast, and within a few percent of the smallest.
@@ -132,26 +132,7 @@ fn stacks(profile: &Profile, w: &mut Writer) {
 fn attributes(profile: &Profile, w: &mut Writer) {
     w.size(profile.attributes.len());
     for set in 0..profile.attributes.len() as u32 {
-        let pairs = profile.attributes.get(set);
-        w.size(pairs.len());
-        for &(key, value) in pairs {
-            w.unsigned(key.0.into());
-            match value {
-                Value::Text(id) => {
-                    w.byte(0);
-                    w.unsigned(id.0.into());
-                }
-                Value::Int(v) => {
-                    w.byte(1);
-                    w.signed(v);
-                }
-                Value::Float(v) => {
-                    w.byte(2);
-                    w.bits(v);
-                }
-                Value::Bool(v) => w.byte(3 + u8::from(v)),
-            }
-        }
+        w.attributes(profile.attributes.get(set));
     }
 }
 

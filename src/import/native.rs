@@ -17,7 +17,7 @@ use crate::model::wire::{
 use crate::model::{
     ArgsRef, Calls, Finding, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
     NodeCosts, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId, StringId, Strings,
-    TokenCounts, TrackId, TrackKind, TrackSpec, Value, Warning,
+    TokenCounts, TrackId, TrackKind, TrackSpec, Warning,
 };
 
 /// inferscope session.
@@ -265,15 +265,7 @@ impl Tables {
             let pairs = r.rows()?;
             let pairs = r.column(pairs, |r| {
                 let key = self.string(r)?;
-                let value = match r.byte()? {
-                    0 => Value::Text(self.string(r)?),
-                    1 => Value::Int(r.signed()?),
-                    2 => Value::Float(r.bits()?),
-                    3 => Value::Bool(false),
-                    4 => Value::Bool(true),
-                    _ => return Err(Damaged),
-                };
-                Ok((key, value))
+                Ok((key, r.value(|r| self.string(r))?))
             })?;
             self.attributes.push(b.args(pairs));
         }

@@ -14,7 +14,7 @@ use super::lanes::Nesting;
 use super::wire::{CACHE, Damaged, KINDS, OUTCOMES, Reader, SEVERITIES, STATUSES, UNITS, Writer};
 use super::{
     ArgsPlace, ArgsRef, CounterId, Finding, Function, FunctionId, Instant, Link, Metric, MetricId, Outcome,
-    ProfileBuilder, Request, RequestId, StringId, Strings, TokenCounts, TrackId, TrackSpec, Value,
+    ProfileBuilder, Request, RequestId, StringId, Strings, TokenCounts, TrackId, TrackSpec,
 };
 
 /// How much of a builder has been encoded.
@@ -77,7 +77,7 @@ pub(crate) fn encode(b: &ProfileBuilder, cursor: &mut Cursor) -> Vec<u8> {
     cursor.metrics = p.metrics.len();
     w.size(p.attributes.len() - cursor.attributes);
     for set in cursor.attributes..p.attributes.len() {
-        details(p.attributes.get(set as u32), &mut w);
+        w.attributes(p.attributes.get(set as u32));
     }
     cursor.attributes = p.attributes.len();
     let known = cursor.spans.len();
@@ -101,28 +101,6 @@ pub(crate) fn encode(b: &ProfileBuilder, cursor: &mut Cursor) -> Vec<u8> {
     points(b, cursor, &mut w);
     rest(b, cursor, &mut w);
     w.0
-}
-
-fn details(pairs: &[(StringId, Value)], w: &mut Writer) {
-    w.size(pairs.len());
-    for &(key, value) in pairs {
-        w.unsigned(key.0.into());
-        match value {
-            Value::Text(id) => {
-                w.byte(0);
-                w.unsigned(id.0.into());
-            }
-            Value::Int(v) => {
-                w.byte(1);
-                w.signed(v);
-            }
-            Value::Float(v) => {
-                w.byte(2);
-                w.bits(v);
-            }
-            Value::Bool(v) => w.byte(3 + u8::from(v)),
-        }
-    }
 }
 
 /// Set number + 1; 0 for none. The recorder leaves nothing in files.
@@ -337,7 +315,7 @@ impl Replay {
         }
         for _ in 0..r.rows()? {
             let pairs = r.rows()?;
-            let pairs = r.column(pairs, |r| Ok((self.string(r)?, self.value(r)?)))?;
+            let pairs = r.column(pairs, |r| Ok((self.string(r)?, r.value(|r| self.string(r))?)))?;
             self.attributes.push(b.args(pairs));
         }
         for _ in 0..r.rows()? {
@@ -347,17 +325,6 @@ impl Replay {
             self.tracks.push(b.track(TrackSpec { name: &name, process: &process, kind, sort }));
         }
         Ok(())
-    }
-
-    fn value(&self, r: &mut Reader<'_>) -> Result<Value, Damaged> {
-        Ok(match r.byte()? {
-            0 => Value::Text(self.string(r)?),
-            1 => Value::Int(r.signed()?),
-            2 => Value::Float(r.bits()?),
-            3 => Value::Bool(false),
-            4 => Value::Bool(true),
-            _ => return Err(Damaged),
-        })
     }
 
     fn spans(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
@@ -462,7 +429,7 @@ impl Replay {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FunctionSpec, Severity, SpanStatus, TrackKind, Unit, dump};
+    use super::super::{FunctionSpec, Severity, SpanStatus, TrackKind, Unit, Value, dump};
     use super::*;
 
     /// A step of a recording: adds rows of every kind.

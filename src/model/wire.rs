@@ -15,7 +15,7 @@
 //! Versions: a new block or a new column at a block's end is a new minor version, and older readers skip
 //! it. Everything else is a new major version with a reader of its own.
 
-use super::{CacheOutcome, Outcome, Severity, SpanStatus, TrackKind, Unit};
+use super::{CacheOutcome, Outcome, Severity, SpanStatus, StringId, TrackKind, Unit, Value};
 
 /// First bytes of a session. The first one is not ASCII and the last one is a line feed, so transfers
 /// that change text are noticed at once.
@@ -238,6 +238,29 @@ impl Writer {
     pub(crate) fn choice<T: PartialEq>(&mut self, all: &[T], value: &T) {
         self.byte(all.iter().position(|v| v == value).unwrap_or(0) as u8);
     }
+
+    /// A set of attributes.
+    pub(crate) fn attributes(&mut self, pairs: &[(StringId, Value)]) {
+        self.size(pairs.len());
+        for &(key, value) in pairs {
+            self.unsigned(key.0.into());
+            match value {
+                Value::Text(id) => {
+                    self.byte(0);
+                    self.unsigned(id.0.into());
+                }
+                Value::Int(v) => {
+                    self.byte(1);
+                    self.signed(v);
+                }
+                Value::Float(v) => {
+                    self.byte(2);
+                    self.bits(v);
+                }
+                Value::Bool(v) => self.byte(3 + u8::from(v)),
+            }
+        }
+    }
 }
 
 /// The bytes of a block do not hold what they should.
@@ -323,6 +346,21 @@ impl Reader<'_> {
     pub(crate) fn choice<T: Copy>(&mut self, all: &[T]) -> Result<T, Damaged> {
         let number = self.byte()?;
         all.get(usize::from(number)).copied().ok_or(Damaged)
+    }
+
+    /// The value of an attribute; `string` reads the id of a text.
+    pub(crate) fn value(
+        &mut self,
+        string: impl FnOnce(&mut Self) -> Result<StringId, Damaged>,
+    ) -> Result<Value, Damaged> {
+        Ok(match self.byte()? {
+            0 => Value::Text(string(self)?),
+            1 => Value::Int(self.signed()?),
+            2 => Value::Float(self.bits()?),
+            3 => Value::Bool(false),
+            4 => Value::Bool(true),
+            _ => return Err(Damaged),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use egui::{Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use super::super::shared::copy::{Heading, Value};
+use super::super::shared::copy::Value;
 use super::super::shared::grid::Column;
 use super::super::shared::{self, path_cell, weak_cell};
 use super::Mode;
@@ -26,7 +26,7 @@ pub struct Formats {
     pub cost: format::Column,
     sum: i64,
     relative: Relative,
-    unit: Unit,
+    pub(super) unit: Unit,
     sampled: bool,
     /// True when any function has a file.
     places: bool,
@@ -193,18 +193,6 @@ pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Ve
         }
     }
     columns
-}
-
-/// Headings of a copied table.
-pub fn headings(columns: &[Column], formats: &Formats) -> Vec<Heading> {
-    let exact = |c: &Column| match c.key {
-        "self" | "total" => {
-            format!("{} ({})", c.title.split(" (").next().unwrap_or_default(), formats.unit.key())
-        }
-        _ => c.title.clone(),
-    };
-    let number = |c: &Column| c.align == egui::Align::RIGHT;
-    columns.iter().map(|c| Heading { title: c.title.clone(), exact: exact(c), number: number(c) }).collect()
 }
 
 /// What was done to a row's triangle.

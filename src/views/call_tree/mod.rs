@@ -386,7 +386,7 @@ struct Table<'a, 'b> {
 
 impl Table<'_, '_> {
     fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let headings = columns::headings(self.columns, self.formats);
+        let headings = copy::headings(self.columns, self.formats.unit, &["self", "total"]);
         let value = |line: &Line, key| self.formats.value(self.cx.profile(), line, key);
         let values = rows.map(|row| {
             let line = self.list.line(row);

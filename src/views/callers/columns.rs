@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use egui::{Rect, Ui, vec2};
 
 use super::super::functions::calls;
-use super::super::shared::copy::{Heading, Value};
+use super::super::shared::copy::Value;
 use super::super::shared::grid::Column;
 use super::super::shared::{self, path_cell, weak_cell};
 use super::Side;
@@ -75,7 +75,7 @@ pub struct Formats {
     /// Total of the function itself, or the sum of all self costs: what shares are a share of.
     whole: i64,
     relative: Relative,
-    unit: Unit,
+    pub(super) unit: Unit,
 }
 
 impl Formats {
@@ -149,21 +149,6 @@ impl Formats {
                 path_cell(ui, &self.value(profile, n, column).text, &weak_cell(palette));
             }
         }
-    }
-
-    /// Headings of a copied table.
-    pub fn headings(&self, columns: &[Column]) -> Vec<Heading> {
-        let exact = |c: &Column| match c.key {
-            "self" | "total" => {
-                format!("{} ({})", c.title.split(" (").next().unwrap_or_default(), self.unit.key())
-            }
-            _ => c.title.clone(),
-        };
-        let number = |c: &Column| c.align == egui::Align::RIGHT;
-        columns
-            .iter()
-            .map(|c| Heading { title: c.title.clone(), exact: exact(c), number: number(c) })
-            .collect()
     }
 }
 

@@ -15,8 +15,8 @@ use self::columns::{Formats, Key, columns};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{Column, Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::{self, Follow, Stale, menu};
+use crate::analysis::FunctionRow;
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
-use crate::analysis::{FunctionRow, Functions};
 use crate::format;
 use crate::model::FunctionId;
 use crate::state::Item;
@@ -75,7 +75,7 @@ struct Saved {
 impl View for CallersView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.follow_selection(cx);
-        let Some(function) = self.active.or_else(|| most_expensive(cx, ui)) else { return };
+        let Some(function) = self.active.or_else(|| shared::most_expensive(cx, ui)) else { return };
         let now = cx.interaction;
         let query = Callers {
             scope: now.scope.clone(),
@@ -114,18 +114,6 @@ impl View for CallersView {
             (self.reach, self.sort) = (saved.reach, saved.sort);
         }
     }
-}
-
-/// What is shown before anything is selected.
-fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let now = cx.interaction;
-    let query = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
-    let table = shared::value(ui, &cx.ask(&query, 0), "Adding up functions")?;
-    let first = table.rows.first().map(|row| row.function);
-    if first.is_none() {
-        EmptyState::new(Icon::Graph, "No calls", "Nothing ran in the part that is looked at.").show(ui);
-    }
-    first
 }
 
 impl CallersView {
@@ -378,7 +366,7 @@ impl Rows for Table<'_, '_> {
                     self.columns.iter().map(|c| self.formats.value(profile, n, c.key)).collect()
                 };
                 let values: Vec<_> = self.rows.iter().map(line).collect();
-                let headings = self.formats.headings(self.columns);
+                let headings = copy::headings(self.columns, self.formats.unit, &["self", "total"]);
                 ui.ctx().copy_text(copy::table(form, &headings, &values));
                 ui.close();
             }

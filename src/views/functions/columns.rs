@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::super::shared::copy::{Heading, Value};
+use super::super::shared::copy::Value;
 use super::super::shared::grid::Column;
 use super::super::shared::{self, path_cell, weak_cell};
 use crate::analysis::FunctionRow;
@@ -21,7 +21,7 @@ pub struct Formats {
     /// Total cost.
     pub total: format::Column,
     sum: i64,
-    unit: Unit,
+    pub(super) unit: Unit,
 }
 
 impl Formats {
@@ -239,22 +239,4 @@ fn mark_sort(column: &mut Column, sort: &[SortKey]) {
     }
     let more = "Click to sort, Shift-click to sort by several columns.";
     column.tip = if column.tip.is_empty() { more.to_owned() } else { format!("{}\n{more}", column.tip) };
-}
-
-/// Headings of a copied table.
-#[must_use]
-pub fn headings(columns: &[Column], formats: &Formats) -> Vec<Heading> {
-    let exact = |c: &Column| match c.key {
-        "self" | "self per call" | "total" | "total per call" => {
-            let title = c.title.split(" (").next().unwrap_or_default();
-            format!("{title} ({})", formats.unit.key())
-        }
-        _ => c.title.clone(),
-    };
-    let heading = |c: &Column| Heading {
-        title: c.title.clone(),
-        exact: exact(c),
-        number: c.align == egui::Align::RIGHT,
-    };
-    columns.iter().map(heading).collect()
 }

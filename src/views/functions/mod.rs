@@ -224,7 +224,11 @@ impl Table<'_, '_> {
     }
 
     fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let headings = columns::headings(self.columns, self.formats);
+        let headings = copy::headings(
+            self.columns,
+            self.formats.unit,
+            &["self", "self per call", "total", "total per call"],
+        );
         let values = rows.map(|row| {
             let row = self.row(row);
             self.columns.iter().map(|c| self.formats.value(self.cx.profile(), row, c.key)).collect()

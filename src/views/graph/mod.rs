@@ -20,7 +20,6 @@ use self::camera::{Camera, Lens, Place};
 use self::paint::Paint;
 use self::scene::{Hit, Scene};
 use super::shared::{self, Follow, Stale};
-use crate::analysis::Functions;
 use crate::analysis::call_graph::Calling;
 use crate::analysis::graph_layout::Direction;
 use crate::analysis::graph_picture::{GraphPicture, Picture};
@@ -113,7 +112,7 @@ impl View for GraphView {
         self.header(cx, ui);
         shared::crumbs::show(cx, ui);
         if self.mode == Mode::Around && self.active.is_none() {
-            self.active = most_expensive(cx, ui);
+            self.active = shared::most_expensive(cx, ui);
             if self.active.is_none() {
                 return;
             }
@@ -153,18 +152,6 @@ impl View for GraphView {
             (self.direction, self.costs) = (saved.direction, saved.costs);
         }
     }
-}
-
-/// What stands in the middle before anything is selected.
-fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let now = cx.interaction;
-    let query = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
-    let table = shared::value(ui, &cx.ask(&query, 0), "Adding up functions")?;
-    let first = table.rows.first().map(|row| row.function);
-    if first.is_none() {
-        EmptyState::new(Icon::Graph, "No calls", "Nothing ran in the part that is looked at.").show(ui);
-    }
-    first
 }
 
 impl GraphView {

@@ -1,5 +1,8 @@
 //! Tables as text: CSV with exact numbers for other programs, Markdown and aligned text for people.
 
+use super::grid::Column;
+use crate::model::Unit;
+
 /// A form of a copied table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -53,6 +56,21 @@ pub struct Heading {
     pub exact: String,
     /// True for numbers, which stand at the right.
     pub number: bool,
+}
+
+/// The headings of `columns`; those whose keys are `costs` hold costs, exactly in `unit`.
+#[must_use]
+pub fn headings(columns: &[Column], unit: Unit, costs: &[&str]) -> Vec<Heading> {
+    let heading = |c: &Column| {
+        let title = c.title.clone();
+        let exact = if costs.contains(&c.key) {
+            format!("{} ({})", title.split(" (").next().unwrap_or_default(), unit.key())
+        } else {
+            title.clone()
+        };
+        Heading { title, exact, number: c.align == egui::Align::RIGHT }
+    };
+    columns.iter().map(heading).collect()
 }
 
 /// The table as text in a form.

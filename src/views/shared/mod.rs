@@ -14,13 +14,16 @@ pub use stale::Stale;
 
 use std::sync::Arc;
 
+use crate::analysis::functions::Functions;
 use crate::format;
 use crate::model::{Basis, FunctionId, Profile, Unit};
 use crate::query::Answer;
 use crate::state::Interaction;
+use crate::ui::icons::Icon;
 use crate::ui::text::elide_middle;
 use crate::ui::theme::{Palette, Tone, space};
-use crate::ui::widgets::{Cell, Notice, pill, progress_row};
+use crate::ui::widgets::{Cell, EmptyState, Notice, pill, progress_row};
+use crate::views::ViewCx;
 use egui::{Align, Layout, Rect, Response, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo, pos2};
 
 /// The answer or an older one; otherwise shows how far it is, or why there is none.
@@ -35,6 +38,19 @@ pub fn value<T>(ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> 
         }
     }
     None
+}
+
+/// The function with most self cost in the part that is looked at: what a view about one function shows before
+/// one is selected. Without any it says so.
+pub fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
+    let now = cx.interaction;
+    let query = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
+    let table = value(ui, &cx.ask(&query, 0), "Adding up functions")?;
+    let first = table.rows.first().map(|row| row.function);
+    if first.is_none() {
+        EmptyState::new(Icon::Graph, "No calls", "Nothing ran in the part that is looked at.").show(ui);
+    }
+    first
 }
 
 /// Says that numbers are estimated, and why. In a small pane the reason is in the tooltip.

@@ -4,7 +4,7 @@ use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::shared;
-use super::super::shared::copy::{Heading, Value};
+use super::super::shared::copy::Value;
 use super::super::shared::grid::Column;
 use crate::analysis::source_lines::{Grain, LineRow, LineTable};
 use crate::analysis::syntax::{Language, State, Word};
@@ -27,7 +27,7 @@ pub(super) struct Formats {
     total: format::Column,
     sum: i64,
     relative: Relative,
-    unit: Unit,
+    pub(super) unit: Unit,
 }
 
 impl Formats {
@@ -73,21 +73,6 @@ impl Formats {
             }
             _ => Value::text(code),
         }
-    }
-
-    /// Headings of a copied table.
-    pub(super) fn headings(&self, columns: &[Column]) -> Vec<Heading> {
-        let exact = |c: &Column| match c.key {
-            "self" | "total" => {
-                format!("{} ({})", c.title.split(" (").next().unwrap_or_default(), self.unit.key())
-            }
-            _ => c.title.clone(),
-        };
-        let number = |c: &Column| c.align == egui::Align::RIGHT;
-        columns
-            .iter()
-            .map(|c| Heading { title: c.title.clone(), exact: exact(c), number: number(c) })
-            .collect()
     }
 
     /// Paints a cell.

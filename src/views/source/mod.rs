@@ -411,7 +411,7 @@ impl Body<'_> {
                 self.columns.iter().map(cell).collect()
             })
             .collect();
-        copy::table(form, &self.formats.headings(self.columns), &values)
+        copy::table(form, &copy::headings(self.columns, self.formats.unit, &["self", "total"]), &values)
     }
 }
 
