@@ -52,6 +52,8 @@ pub mod secrets;
 mod session;
 mod sink;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 pub mod workloads;
 

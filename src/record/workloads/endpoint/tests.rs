@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::server::{Server, Step, answer, event, farewell, head, json, stream_head, word};
 use crate::model::{Outcome, Profile, Request, Severity, SpanStatus, TrackKind};
-use crate::record::tests::{all, fact, one, quiet};
+use crate::record::testing::{all, fact, one, quiet};
 use crate::record::{Options, Recording, start};
 
 fn begin(server: &str, params: &[&str]) -> Recording {
@@ -304,7 +304,7 @@ fn nobody_there_is_one_line() {
     }
 }
 
-fn one_of(p: &Profile, name: &str) -> crate::record::tests::Seen {
+fn one_of(p: &Profile, name: &str) -> crate::record::testing::Seen {
     all(p, name).into_iter().next().unwrap()
 }
 

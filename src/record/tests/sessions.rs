@@ -1,0 +1,162 @@
+//! How a recording begins, shows itself while it runs, and ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::model::{Profile, SpanStatus};
+use crate::record::testing::*;
+use crate::record::*;
+
+#[test]
+fn revisions_grow_show_what_runs_and_the_last_has_all() {
+    let options = Options { revision_every: Duration::from_millis(20), ..quiet() };
+    let revisions: Arc<Mutex<Vec<Arc<Profile>>>> = Arc::default();
+    let work = Work::new("live", |_| {
+        let _outer = sp!("outer").entered();
+        for _ in 0..40 {
+            let _inner = sp!("inner").entered();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    });
+    let sink = revisions.clone();
+    let on_revision = Box::new(move |p| sink.lock().unwrap().push(p));
+    let last = record(work, options, on_revision).unwrap().join().unwrap();
+    let revisions = revisions.lock().unwrap();
+    assert!(revisions.len() >= 3, "{}", revisions.len());
+    let counts: Vec<_> = revisions.iter().map(|p| p.span_count()).collect();
+    assert!(counts.is_sorted() && counts.first() < counts.last(), "{counts:?}");
+    for p in revisions.iter() {
+        let outer = one(p, "outer");
+        assert_eq!(outer.status, SpanStatus::Unfinished);
+        assert!(all(p, "inner").iter().all(|s| s.parent == "outer"));
+        assert_eq!(outer.end, p.meta.duration.unwrap());
+    }
+    assert_eq!((all(&last, "inner").len(), one(&last, "outer").status), (40, SpanStatus::Ok));
+}
+
+#[test]
+fn recordings_take_turns_and_can_be_cancelled_while_they_wait() {
+    let first = record(
+        Work::new("first", |cx| {
+            while cx.check().is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(WorkloadError::Stopped)
+        }),
+        quiet(),
+        Box::new(|_| ()),
+    )
+    .unwrap();
+    while first.status().elapsed == Duration::ZERO {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let second = record(Work::new("second", |_| Ok(())), quiet(), Box::new(|_| ())).unwrap();
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(!second.is_finished());
+    assert_eq!(second.status().stage, "Waiting for another recording to end");
+    second.cancel();
+    assert_eq!(second.join().unwrap_err(), RecordError::Cancelled);
+    first.stop();
+    let p = first.join().unwrap();
+    assert_eq!(fact(&p, "Ended"), "stopped by the user");
+}
+
+#[test]
+fn samples_of_the_process_are_counters() {
+    let work = Work::new("sampled", |_| {
+        std::thread::sleep(Duration::from_millis(120));
+        count("Queue", crate::model::Unit::Count, 3.0);
+        Ok(())
+    });
+    let p = record(work, Options { sample_hz: 50, ..quiet() }, Box::new(|_| ())).unwrap().join().unwrap();
+    let names: Vec<_> = p.counters.iter().map(|c| p.text(c.name)).collect();
+    for name in ["RSS", "CPU", "Queue"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let rss = p.counters.iter().find(|c| p.text(c.name) == "RSS").unwrap();
+    assert!(rss.times.len() >= 4 && rss.values.iter().all(|&v| v > 1e6));
+    assert!(p.meta.machine.iter().any(|(k, _)| k == "CPU"), "{:?}", p.meta.machine);
+}
+
+#[test]
+fn unknown_workloads_and_parameters_are_refused_before_anything_starts() {
+    let refused = |id: &str, param: &str| {
+        start(id, &[param.to_owned()], quiet(), Box::new(|_| ())).err().unwrap().to_string()
+    };
+    let why = refused("nothing", "a=1");
+    assert!(why.starts_with("there is no workload «nothing»; known: default, asyncio, generate"), "{why}");
+    assert!(refused("asyncio", "users=many").contains("whole number"));
+}
+
+#[test]
+fn a_callback_that_is_never_called_does_no_harm_and_status_counts() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let on_revision = Box::new(move |_| {
+        calls.fetch_add(1, Ordering::Relaxed);
+    });
+    let params = ["scale=0.001".to_owned(), "questions=4".to_owned(), "concurrency=4".to_owned()];
+    let recording = start("default", &params, quiet(), on_revision).unwrap();
+    while !recording.is_finished() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let status = recording.status();
+    assert_eq!((status.stage.as_str(), status.progress, status.dropped), ("Done", Some(1.0), 0));
+    assert!(status.spans > 1000 && status.elapsed > Duration::from_millis(10));
+    let p = recording.join().unwrap();
+    assert_eq!(p.requests.rows.len(), 8);
+    assert!(fact(&p, "Recorder cost").contains("ns per span"), "{}", fact(&p, "Recorder cost"));
+    let phases: Vec<_> = p.tracks[0].spans.rows.iter().map(|s| p.function_name(s.function)).collect();
+    assert_eq!(phases, ["async pipeline", "load", "one after another", "all at once"]);
+}
+
+#[test]
+fn a_slow_revision_does_not_hold_up_the_journal() {
+    let folder = std::env::temp_dir().join(format!("inferscope-slow-{}", std::process::id()));
+    let work = Work::new("slow", |_| {
+        std::thread::sleep(Duration::from_millis(1600));
+        Ok(())
+    });
+    let slow = Box::new(|_| std::thread::sleep(Duration::from_millis(1300)));
+    let options = Options { journal: Some(folder.clone()), ..quiet() };
+    let p = record(work, options, slow).unwrap().join().unwrap();
+    let writes: u32 = fact(&p, "Journal").split(' ').next().unwrap().parse().unwrap();
+    assert!(writes >= 4, "{writes} writes while one revision was frozen");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Starts a workload, waits until it has recorded something, and says how long `end` takes to end it.
+fn ended_after(
+    id: &str,
+    params: &[&str],
+    end: fn(&Recording),
+) -> (Duration, Result<Arc<Profile>, RecordError>) {
+    let params: Vec<String> = params.iter().map(ToString::to_string).collect();
+    let recording = start(id, &params, quiet(), Box::new(|_| ())).unwrap();
+    while recording.status().elapsed < Duration::from_millis(150) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let begin = Instant::now();
+    end(&recording);
+    let result = recording.join();
+    (begin.elapsed(), result)
+}
+
+#[test]
+fn cancel_ends_at_once_and_keeps_nothing_while_stop_keeps_all() {
+    for (id, params) in [
+        ("asyncio", ["scale=10", "users=5"]),
+        ("generate", ["questions=10000", "workers=2"]),
+        ("rag", ["questions=10000", "others=3"]),
+    ] {
+        let (took, result) = ended_after(id, &params, Recording::cancel);
+        assert_eq!(result.unwrap_err(), RecordError::Cancelled);
+        assert!(took < Duration::from_millis(100), "{id}: {took:?}");
+        let (took, result) = ended_after(id, &params, Recording::stop);
+        let p = result.unwrap();
+        assert!(p.span_count() > 0);
+        assert_eq!(fact(&p, "Ended"), "stopped by the user");
+        assert!(took < Duration::from_millis(500), "{id}: {took:?}");
+    }
+}
