@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::call_graph::{Calling, Graph};
+use super::folding::{Folded, Folding, Folds, NodeKey};
 use super::graph_layout::{self, Direction, Drawing, Placed};
 use super::prune::{EdgeKind, Limits, Pruned, prune};
 use crate::jobs::Cancelled;
@@ -20,6 +21,8 @@ const CHARACTER: f32 = 7.1;
 pub struct Picture {
     /// The graph that is drawn.
     pub graph: Arc<Graph>,
+    /// What its nodes stand for.
+    pub folded: Arc<Folded>,
     /// What of it.
     pub drawn: Pruned,
     /// Width of each node.
@@ -28,14 +31,16 @@ pub struct Picture {
     pub placed: Placed,
 }
 
-/// Where a node was before: its symbol's key and its place across the direction of calls.
-pub type Seed = ((bool, u32), i32);
+/// Where a node was before: its key and its place across the direction of calls.
+pub type Seed = (NodeKey, i32);
 
 /// Draws a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GraphPicture {
     /// Which graph.
     pub calling: Calling,
+    /// What of it is folded.
+    pub folding: Folding,
     /// What of it.
     pub limits: Limits,
     /// Which way calls lead.
@@ -48,22 +53,21 @@ impl Query for GraphPicture {
     type Output = Picture;
 
     fn run(&self, cx: &Context<'_>) -> Result<Picture, Cancelled> {
-        let graph = cx.get(&self.calling)?;
+        let folds = Folds { calling: self.calling.clone(), folding: self.folding.clone() };
+        let folded = cx.get(&folds)?;
+        let graph = folded.graph.clone();
         cx.job().checkpoint(0, 0)?;
-        let drawn = prune(&graph, self.calling.around, self.limits);
+        let middle = self.calling.around.and_then(|f| folded.find(f, cx.profile()));
+        let drawn = prune(&graph, middle, self.limits);
         let widths: Vec<f32> = drawn
             .nodes
             .iter()
             .map(|n| {
-                let name = graph.nodes[n.row as usize].symbol.label(cx.profile());
+                let name = folded.label(n.row, cx.profile());
                 let characters = name.chars().take(64).count() as f32;
                 (characters * CHARACTER + 26.0).clamp(WIDTHS.0, WIDTHS.1)
             })
             .collect();
-        let seed = |row: u32| {
-            let key = graph.nodes[row as usize].symbol.key();
-            self.seed.binary_search_by_key(&key, |s| s.0).ok().map(|i| self.seed[i].1 as f32)
-        };
         let weight = |kind: EdgeKind| match kind {
             EdgeKind::Calls(e) => {
                 let total = graph.edges[e as usize].total.unwrap_or(0);
@@ -74,16 +78,35 @@ impl Query for GraphPicture {
         let drawing = Drawing {
             nodes: widths.iter().map(|&w| (w, NODE_HEIGHT)).collect(),
             edges: drawn.edges.iter().map(|e| (e.from, e.to, weight(e.kind))).collect(),
-            seed: (!self.seed.is_empty()).then(|| drawn.nodes.iter().map(|n| seed(n.row)).collect()),
+            seed: (!self.seed.is_empty())
+                .then(|| drawn.nodes.iter().map(|n| self.place_before(&folded, n.row)).collect()),
             direction: self.direction,
         };
         let placed = graph_layout::draw(&drawing, &|| cx.job().checkpoint(0, 0))?;
-        Ok(Picture { graph, drawn, widths, placed })
+        Ok(Picture { graph, folded, drawn, widths, placed })
     }
 
     fn weight(picture: &Picture) -> usize {
         let points: usize = picture.placed.edges.iter().map(Vec::len).sum();
         picture.drawn.nodes.len() * 64 + picture.drawn.edges.len() * 64 + points * 8
+    }
+}
+
+impl GraphPicture {
+    /// Where a node was in the picture before; what was folded or opened since stands where its group, or its
+    /// functions, stood.
+    fn place_before(&self, folded: &Folded, row: u32) -> Option<f32> {
+        let place =
+            |key: NodeKey| self.seed.binary_search_by_key(&key, |s| s.0).ok().map(|i| self.seed[i].1 as f32);
+        let mean =
+            |places: Vec<f32>| (!places.is_empty()).then(|| places.iter().sum::<f32>() / places.len() as f32);
+        place(folded.key(row)).or_else(|| match folded.group(row) {
+            Some(group) => mean(group.members.iter().filter_map(|f| place((0, f.0))).collect()),
+            None => {
+                let first = folded.around(row)?.members.iter().min()?.0;
+                place((2, first)).or_else(|| place((3, first)))
+            }
+        })
     }
 }
 
@@ -100,7 +123,7 @@ impl Picture {
             .nodes
             .iter()
             .enumerate()
-            .map(|(i, n)| (self.graph.nodes[n.row as usize].symbol.key(), across(i) as i32))
+            .map(|(i, n)| (self.folded.key(n.row), across(i) as i32))
             .collect();
         seed.sort_unstable();
         Arc::new(seed)

@@ -47,7 +47,7 @@ pub fn of(profile: &Profile) -> Vec<bool> {
 }
 
 /// True for files of libraries; `None` without a file.
-fn is_library(file: &str) -> Option<bool> {
+pub(super) fn is_library(file: &str) -> Option<bool> {
     if matches!(file, "" | "~") {
         return None;
     }

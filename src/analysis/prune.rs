@@ -3,7 +3,6 @@
 //! through it.
 
 use super::call_graph::{Adjacency, Graph, NOBODY};
-use crate::model::FunctionId;
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -71,11 +70,10 @@ pub struct Pruned {
     pub cut: bool,
 }
 
-/// Chooses what is drawn.
+/// Chooses what is drawn. `middle` is the row around which the graph is.
 #[must_use]
-pub fn prune(graph: &Graph, around: Option<FunctionId>, limits: Limits) -> Pruned {
+pub fn prune(graph: &Graph, middle: Option<u32>, limits: Limits) -> Pruned {
     let adjacency = graph.adjacency();
-    let middle = around.and_then(|f| graph.find(f));
     let near = middle.map(|m| reach(graph, &adjacency, m, limits));
     let share = |cost: i64, thousandths: u16| {
         i128::from(cost) * 1000 >= i128::from(graph.sum) * i128::from(thousandths)
@@ -231,7 +229,7 @@ mod tests {
         let s = subject(profile);
         let around = around.map(|name| function(&s.profile, name));
         let graph = ask(&s, &Calling { scope: Scope::default(), metric: MetricId(0), range: None, around });
-        let pruned = prune(&graph, around, limits);
+        let pruned = prune(&graph, around.and_then(|f| graph.find(f)), limits);
         let name = |i: u32| {
             let row = pruned.nodes[i as usize].row as usize;
             graph.nodes[row].symbol.label(&s.profile).into_owned()

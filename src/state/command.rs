@@ -1,6 +1,7 @@
 //! Every change that a view can ask for.
 
 use super::{Arrangement, Interaction, Item, Relative};
+use crate::analysis::folding::Folding;
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
@@ -20,6 +21,8 @@ pub enum Command {
     SetRange(TimeRange),
     /// Order, pin, hide, fold or size the lanes of the timeline.
     Arrange(Arc<Arrangement>),
+    /// Say what the dependency graph shows as one node.
+    Fold(Arc<Folding>),
     /// Look at some tracks only; empty for all.
     SetTracks(Vec<TrackId>),
     /// Apply one more transform.
@@ -43,6 +46,7 @@ impl Command {
             Self::SetRelative(relative) => to.relative = relative,
             Self::SetRange(range) => to.range = range.filter(|(from, to)| from < to),
             Self::Arrange(arrangement) => to.arrangement = Some(arrangement),
+            Self::Fold(folding) => to.folding = Some(folding),
             Self::SetTracks(tracks) => to.scope.tracks = tracks,
             Self::Push(transform) => to.scope.transforms.push(transform),
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),

@@ -1,6 +1,7 @@
 //! What the person looks at: shared by all views of a run.
 
 use super::{Arrangement, Item};
+use crate::analysis::folding::Folding;
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::{Change, StageId, WhatIf};
 use crate::analysis::{Scope, TimeRange};
@@ -45,6 +46,8 @@ pub struct Interaction {
     pub range: TimeRange,
     /// How the lanes of the timeline are arranged; `None` until the person changes something.
     pub arrangement: Option<Arc<Arrangement>>,
+    /// What the dependency graph shows as one node; `None` until the person changes something.
+    pub folding: Option<Arc<Folding>>,
     /// What is selected.
     pub selection: Option<Item>,
     /// Changes of stages whose effect is estimated.
@@ -75,6 +78,7 @@ impl Interaction {
             relative: self.relative,
             scope: Scope { tracks, transforms },
             arrangement: self.arrangement.clone(),
+            folding: self.folding.clone(),
             range: self.range,
             selection: self.selection.as_ref().and_then(|s| s.rekey(from, to)),
             what_if: rekey_what_if(&self.what_if, from, to),

@@ -32,6 +32,7 @@ impl GraphView {
                 depth_picker(ui, "Callers", &mut self.limits.callers);
                 depth_picker(ui, "Callees", &mut self.limits.callees);
             }
+            self.fold_controls(cx, ui);
             let directions = [(Direction::Down, "↓"), (Direction::Right, "→")];
             segmented(ui, "Way that calls lead", &mut self.direction, &directions);
             let units = [(false, "%"), (true, "Cost")];
@@ -81,10 +82,17 @@ impl GraphView {
             None => format!("100 % is all {metric}, {sum}."),
         };
         let (shown, all) = (picture.drawn.nodes.len() as i64, picture.graph.nodes.len() as i64);
+        let folds = picture.folded.group.iter().any(Option::is_some);
+        let (one, many) =
+            if folds { ("function or group", "functions and groups") } else { ("function", "functions") };
         if shown < all {
-            text += &format!(" {} of {} functions are drawn.", format::count(shown), format::count(all));
+            text += &format!(" {} of {} {many} are drawn.", format::count(shown), format::count(all));
         } else {
-            text += &format!(" {} drawn.", format::counted(all, "function is", "functions are"));
+            let (one, many) = (format!("{one} is"), format!("{many} are"));
+            text += &format!(" {} drawn.", format::counted(all, &one, &many));
+        }
+        if folds {
+            text += " A group's total is what is spent after entering it from outside.";
         }
         if picture.drawn.cut {
             text += " These are the largest; ask for larger shares to see a readable part.";

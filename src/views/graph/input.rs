@@ -5,7 +5,7 @@ use egui::{Key, Modifiers, Response, RichText, Ui};
 use super::camera::{Camera, Lens, Place};
 use super::paint::Paint;
 use super::scene::{Hit, Scene, Step};
-use super::{GraphView, extent};
+use super::{GraphView, extent, folds};
 use crate::analysis::graph_layout::Direction;
 use crate::analysis::prune::EdgeKind;
 use crate::format;
@@ -44,7 +44,7 @@ impl GraphView {
         if response.double_clicked()
             && let Some(Hit::Node(i)) = hovered
         {
-            self.make_active(scene.node(i).symbol.function());
+            self.enter(cx, scene, i);
         }
         self.menu(cx, response, scene);
         if response.has_focus() {
@@ -133,8 +133,12 @@ impl GraphView {
         }
         if let Some(node) = node {
             let function = scene.node(node).symbol.function();
-            if pressed(Modifiers::NONE, Key::Enter) {
-                self.make_active(function);
+            if pressed(Modifiers::SHIFT, Key::Enter) {
+                if let Some(&group) = folds::around(scene, node, function).first() {
+                    self.turn(cx, group);
+                }
+            } else if pressed(Modifiers::NONE, Key::Enter) {
+                self.enter(cx, scene, node);
             }
             menu::keys(cx, menu::About { function, path: None }, ui);
         }
@@ -142,25 +146,42 @@ impl GraphView {
 
     fn menu(&mut self, cx: &mut ViewCx<'_>, response: &Response, scene: &Scene) {
         let Some(hit) = self.menu_at else { return };
-        let function = match hit {
-            Hit::Node(i) if i < scene.len() => scene.node(i).symbol.function(),
+        let node = match hit {
+            Hit::Node(i) if i < scene.len() => i,
             Hit::Edge(e) if (e as usize) < scene.picture.drawn.edges.len() => {
-                scene.node(scene.picture.drawn.edges[e as usize].to).symbol.function()
+                scene.picture.drawn.edges[e as usize].to
             }
             _ => return,
         };
-        let mut make_active = false;
+        let function = scene.node(node).symbol.function();
         response.context_menu(|ui| {
-            if ui.add(egui::Button::new("Draw around this function").shortcut_text("Enter")).clicked() {
-                make_active = true;
-                ui.close();
+            let done = |ui: &mut Ui, text: String, key: &str| {
+                let clicked = ui.add(egui::Button::new(text).shortcut_text(key)).clicked();
+                if clicked {
+                    ui.close();
+                }
+                clicked
+            };
+            match scene.group(node) {
+                Some(group) => {
+                    if done(ui, format!("Open {}", group.label()), "Enter") {
+                        self.turn(cx, group);
+                    }
+                }
+                None => {
+                    if done(ui, "Draw around this function".to_owned(), "Enter") {
+                        self.make_active(function);
+                    }
+                }
+            }
+            for (i, group) in folds::around(scene, node, function).into_iter().enumerate() {
+                if done(ui, format!("Fold {}", group.label()), if i == 0 { "Shift+Enter" } else { "" }) {
+                    self.turn(cx, group);
+                }
             }
             ui.separator();
             menu::show(cx, menu::About { function, path: None }, ui);
         });
-        if make_active {
-            self.make_active(function);
-        }
     }
 }
 
@@ -189,14 +210,23 @@ pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
     match hit {
         Hit::Node(i) => {
             let node = paint.scene.node(i);
-            title(ui, node.symbol.label(paint.profile).chars().take(200).collect());
-            let place = shared::place(paint.profile, node.symbol.function());
-            if !place.is_empty() {
-                line(ui, place);
+            let group = paint.scene.group(i);
+            title(ui, paint.scene.label(i, paint.profile).chars().take(200).collect());
+            match group {
+                Some(group) => {
+                    folds::about(paint.profile, group).into_iter().for_each(|text| line(ui, text));
+                }
+                None => {
+                    let place = shared::place(paint.profile, node.symbol.function());
+                    if !place.is_empty() {
+                        line(ui, place);
+                    }
+                }
             }
             line(ui, format!("total {}", cost(node.total, node.estimated)));
             line(ui, format!("self {}", cost(node.own, node.estimated)));
-            node.calls.into_iter().for_each(|c| line(ui, calls(c)));
+            let from = if group.is_some() { " from outside" } else { "" };
+            node.calls.into_iter().for_each(|c| line(ui, calls(c) + from));
             if let Some(samples) = node.samples {
                 line(ui, format::counted(samples as i64, "sample", "samples"));
             }
@@ -207,12 +237,12 @@ pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
                     line(ui, format!("{} not drawn", format::counted(i64::from(n), what, &many)));
                 }
             }
-            line(ui, "Double-click draws the graph around it.".to_owned());
+            let double = if group.is_some() { "opens it" } else { "draws the graph around it" };
+            line(ui, format!("Double-click {double}."));
         }
         Hit::Edge(i) => {
             let edge = picture.drawn.edges[i as usize];
-            let name =
-                |i: u32| paint.scene.node(i).symbol.label(paint.profile).chars().take(80).collect::<String>();
+            let name = |i: u32| paint.scene.label(i, paint.profile).chars().take(80).collect::<String>();
             title(ui, format!("{} → {}", name(edge.from), name(edge.to)));
             match edge.kind {
                 EdgeKind::Calls(e) => {

@@ -5,6 +5,7 @@
 //! everywhere, a double-click puts a function in the middle.
 
 mod camera;
+mod folds;
 mod header;
 mod input;
 mod paint;
@@ -21,11 +22,13 @@ use self::paint::Paint;
 use self::scene::{Hit, Scene};
 use super::shared::{self, Follow, Stale};
 use crate::analysis::call_graph::Calling;
+use crate::analysis::folding::Folding;
 use crate::analysis::graph_layout::Direction;
 use crate::analysis::graph_picture::{GraphPicture, Picture};
+use crate::analysis::groups::GroupBy;
 use crate::analysis::prune::Limits;
 use crate::analysis::search::Pattern;
-use crate::model::{FunctionId, Profile, Strings};
+use crate::model::{FunctionId, Profile};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
@@ -66,6 +69,8 @@ pub struct GraphView {
     direction: Direction,
     /// Numbers in the metric's unit rather than as shares.
     costs: bool,
+    /// What is folded, from the workspace or as the person last had it.
+    folding: Arc<Folding>,
     /// The function in the middle.
     active: Option<FunctionId>,
     back: Vec<FunctionId>,
@@ -103,11 +108,16 @@ struct Saved {
     limits: Limits,
     direction: Direction,
     costs: bool,
+    #[serde(default)]
+    folding: Folding,
 }
 
 impl View for GraphView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.rekey(cx);
+        if let Some(folding) = &cx.interaction.folding {
+            self.folding = folding.clone();
+        }
         self.follow_selection(cx);
         self.header(cx, ui);
         shared::crumbs::show(cx, ui);
@@ -141,8 +151,13 @@ impl View for GraphView {
     }
 
     fn save(&self) -> serde_json::Value {
-        let saved =
-            Saved { mode: self.mode, limits: self.limits, direction: self.direction, costs: self.costs };
+        let saved = Saved {
+            mode: self.mode,
+            limits: self.limits,
+            direction: self.direction,
+            costs: self.costs,
+            folding: (*self.folding).clone(),
+        };
         serde_json::to_value(saved).unwrap_or_default()
     }
 
@@ -150,6 +165,7 @@ impl View for GraphView {
         if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
             (self.mode, self.limits) = (saved.mode, saved.limits);
             (self.direction, self.costs) = (saved.direction, saved.costs);
+            self.folding = Arc::new(saved.folding);
         }
     }
 }
@@ -236,7 +252,8 @@ impl GraphView {
         };
         let direction = self.direction;
         if let Some(last) = &self.question
-            && (&last.calling, last.limits, last.direction) == (&calling, limits, direction)
+            && (&last.calling, &last.folding, last.limits, last.direction)
+                == (&calling, &*self.folding, limits, direction)
         {
             return last.clone();
         }
@@ -245,7 +262,7 @@ impl GraphView {
             (Some(last), Some(scene)) if same_middle(last) => scene.picture.seed(direction),
             _ => Arc::default(),
         };
-        let question = GraphPicture { calling, limits, direction, seed };
+        let question = GraphPicture { calling, folding: (*self.folding).clone(), limits, direction, seed };
         self.question = Some(question.clone());
         question
     }
@@ -374,22 +391,24 @@ impl GraphView {
         if self.looks.as_ref().is_some_and(same) {
             return;
         }
-        let functions: Vec<FunctionId> = (0..scene.len()).map(|i| scene.node(i).symbol.function()).collect();
-        let group = |&f: &FunctionId| {
-            let row = profile.functions.get(f);
-            let text = if row.module == Strings::EMPTY { row.file } else { row.module };
-            match profile.text(text) {
-                "" => palette.idle().fill,
-                text => palette.span_named(text).fill,
-            }
+        let by = self.folding.by.unwrap_or(GroupBy::Module);
+        let color = |i: u32| match &*by.group(profile, scene.node(i).symbol.function()) {
+            "" => palette.idle().fill,
+            name => palette.span_named(name).fill,
         };
         let found = Pattern::new(search).map(|p| p.functions(profile));
-        let dimmed = found.map(|found| functions.iter().map(|f| !found[f.index()]).collect());
+        let dimmed = found.map(|found| {
+            let is_found = |i: u32| match scene.group(i) {
+                Some(group) => group.members.iter().any(|f| found[f.index()]),
+                None => found[scene.node(i).symbol.function().index()],
+            };
+            (0..scene.len()).map(|i| !is_found(i)).collect()
+        });
         self.looks = Some(Looks {
             of: scene.picture.clone(),
             dark: palette.dark,
             search: search.clone(),
-            groups: functions.iter().map(group).collect(),
+            groups: (0..scene.len()).map(color).collect(),
             dimmed: dimmed.unwrap_or_default(),
         });
     }
@@ -419,7 +438,7 @@ fn accessible(ui: &Ui, id: egui::Id, paint: &Paint<'_>) {
         let part = ui.interact(rect, id.with(i), Sense::hover());
         let node = paint.scene.node(i);
         let name =
-            format!("{} {}", node.symbol.label(paint.profile), paint.amount(node.total, node.estimated));
+            format!("{} {}", paint.scene.label(i, paint.profile), paint.amount(node.total, node.estimated));
         let selected = paint.selected == Some(Hit::Node(i));
         part.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, name.as_str()));
     }

@@ -6,6 +6,7 @@ use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 
 use super::camera::Lens;
 use super::scene::{Hit, Scene};
+use crate::analysis::folding::{Group, GroupKind};
 use crate::analysis::prune::EdgeKind;
 use crate::format;
 use crate::model::{Profile, Unit};
@@ -171,6 +172,12 @@ impl Paint<'_> {
             (_, true) => Stroke::new(2.0, dim(palette.text_strong)),
             _ => Stroke::new(1.0, dim(palette.line_strong)),
         };
+        if self.scene.group(i).is_some() {
+            // A pile of cards: more than one function.
+            let below = rect.translate(vec2(3.5, 3.5) * zoom);
+            let line = Stroke::new(1.0, dim(palette.line_strong));
+            painter.rect(below, radius, dim(palette.panel), line, StrokeKind::Inside);
+        }
         painter.rect(rect, radius, dim(fill), border, StrokeKind::Inside);
         let inner = rect.shrink(border.width);
         let stripe = inner.with_max_x(inner.left() + 4.0 * zoom);
@@ -217,10 +224,11 @@ impl Paint<'_> {
                 pos2(area.right() + 1.0, area.top() + to * zoom),
             )
         };
-        let label = || node.symbol.label(self.profile);
+        let label = || self.scene.label(i, self.profile);
+        let group = self.scene.group(i);
         painter.extend(texts.label(
             line(2.0, 19.0),
-            TextKey::new(node.symbol.key()),
+            TextKey::new((node.symbol.key(), group.map(Group::label))),
             name,
             dim(palette.text_strong),
             label,
@@ -228,6 +236,9 @@ impl Paint<'_> {
         let mut text = self.amount(node.total, node.estimated);
         if node.own > 0 {
             text += &format!(" · self {}", self.amount(node.own, false));
+        }
+        if let Some(Group { kind: GroupKind::Named(_), .. }) = group {
+            text += &group.map_or(String::new(), |g| format!(" · {}", g.size()));
         }
         let style = LabelStyle::new(size(11.0));
         painter.extend(texts.label(

@@ -1,15 +1,19 @@
 //! What is on the screen: nodes and edges of a picture, moving from where they were to where they
 //! belong, and what the pointer is on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use egui::{Pos2, Rect, pos2, vec2};
 use rustc_hash::FxHashMap;
 
 use super::camera::Lens;
+use crate::analysis::call_graph::GraphNode;
+use crate::analysis::folding::{Group, NodeKey};
 use crate::analysis::graph_layout::Direction;
 use crate::analysis::graph_picture::{NODE_HEIGHT, Picture};
 use crate::analysis::prune::EdgeKind;
+use crate::model::Profile;
 use crate::state::Item;
 
 /// How long nodes take to their new places, seconds.
@@ -60,7 +64,11 @@ impl Scene {
         let mut scene = Self { picture, lines, from: Vec::new(), since: None };
         if let Some(old) = old {
             let was: FxHashMap<_, _> = (0..old.len()).map(|i| (old.key(i), old.centre(i, now))).collect();
-            scene.from = (0..scene.len()).map(|i| was.get(&scene.key(i)).copied()).collect();
+            scene.from = (0..scene.len())
+                .map(|i| {
+                    was.get(&scene.key(i)).copied().or_else(|| Some(old.centre(old.before(&scene, i)?, now)))
+                })
+                .collect();
             scene.since = scene.from.iter().any(Option::is_some).then_some(now);
         }
         scene
@@ -72,14 +80,49 @@ impl Scene {
         self.picture.drawn.nodes.len() as u32
     }
 
-    fn key(&self, node: u32) -> (bool, u32) {
-        self.node(node).symbol.key()
+    /// Row of a node in the graph.
+    #[must_use]
+    pub fn row(&self, node: u32) -> u32 {
+        self.picture.drawn.nodes[node as usize].row
+    }
+
+    fn key(&self, node: u32) -> NodeKey {
+        self.picture.folded.key(self.row(node))
+    }
+
+    /// The place of a row of the graph, if it is drawn.
+    fn place(&self, row: u32) -> Option<u32> {
+        (0..self.len()).find(|&i| self.row(i) == row)
+    }
+
+    /// The place here of what a node of `new` was part of, when only one of them is folded.
+    fn before(&self, new: &Self, node: u32) -> Option<u32> {
+        let (old, folded) = (&self.picture.folded, &new.picture.folded);
+        if Arc::ptr_eq(old, folded) {
+            return None;
+        }
+        let is = |n: &&GraphNode| n.symbol.key() == new.node(node).symbol.key();
+        let at = old.functions.nodes.iter().position(|n| is(&n))?;
+        self.place(old.row_of[at])
+            .filter(|&i| old.group(self.row(i)).is_some() || folded.group(new.row(node)).is_some())
+    }
+
+    /// The folded group that a node is.
+    #[must_use]
+    pub fn group(&self, node: u32) -> Option<&Group> {
+        self.picture.folded.group(self.row(node))
+    }
+
+    /// Name of a node.
+    #[must_use]
+    pub fn label<'a>(&'a self, node: u32, profile: &'a Profile) -> Cow<'a, str> {
+        self.picture.folded.label(self.row(node), profile)
     }
 
     /// The node of the graph.
     #[must_use]
-    pub fn node(&self, node: u32) -> &crate::analysis::call_graph::GraphNode {
-        &self.picture.graph.nodes[self.picture.drawn.nodes[node as usize].row as usize]
+    pub fn node(&self, node: u32) -> &GraphNode {
+        &self.picture.graph.nodes[self.row(node) as usize]
     }
 
     /// How far the motion is, 0 to 1.
@@ -132,8 +175,8 @@ impl Scene {
 
     /// What is selected, as a place in the picture.
     #[must_use]
-    pub fn find(&self, item: &Item, profile: &crate::model::Profile) -> Option<Hit> {
-        let node = |f| (0..self.len()).find(|&i| self.node(i).symbol.stands_for(f, &profile.functions));
+    pub fn find(&self, item: &Item, profile: &Profile) -> Option<Hit> {
+        let node = |f| self.place(self.picture.folded.find(f, profile)?);
         if let Item::Edge(a, b) = *item {
             let (a, b) = (node(a)?, node(b)?);
             let edges = &self.picture.drawn.edges;
@@ -144,16 +187,18 @@ impl Scene {
         item.function(profile).and_then(node).map(Hit::Node)
     }
 
-    /// What a hit stands for in other views.
+    /// What a hit stands for in other views: for a folded group its function with most self cost.
     #[must_use]
     pub fn item(&self, hit: Hit) -> Option<Item> {
         match hit {
             Hit::Node(i) => Some(Item::Function(self.node(i).symbol.function())),
             Hit::Edge(i) => {
                 let edge = self.picture.drawn.edges[i as usize];
-                let function = |i| self.node(i).symbol.function();
                 match edge.kind {
-                    EdgeKind::Calls(_) => Some(Item::Edge(function(edge.from), function(edge.to))),
+                    EdgeKind::Calls(_) => {
+                        let (from, to) = (self.row(edge.from), self.row(edge.to));
+                        self.picture.folded.heaviest(from, to).map(|(a, b)| Item::Edge(a, b))
+                    }
                     EdgeKind::Elided(_) => None,
                 }
             }

@@ -120,3 +120,58 @@ fn nodes_that_stay_keep_their_order_and_place_when_a_limit_moves() {
     let after = place(&h, "main 100 %").expect("the root is still there");
     assert!((before - after).length() < 1.0, "{before} {after}");
 }
+
+const MODULES: &str = "main@app>load@io>parse@io 30; main@app>run@app>decode@llm>attend@llm 40; \
+                       main@app>run@app>decode@llm>back@app>mlp@llm 25; main@app>run@app 5";
+
+#[test]
+fn groups_fold_and_open_by_pointer_keys_and_undo() {
+    let mut h = view(MODULES);
+    h.get_by_label("what functions are grouped by").click();
+    h.run();
+    h.get_by_label("module").click();
+    h.run();
+    assert!(has(&h, "app 100 %") && has(&h, "io 30.0 %") && has(&h, "llm 65.0 %"));
+    assert!(h.query_by_label_contains("after entering it from outside").is_some());
+    h.get_by_label("llm 65.0 %").click();
+    h.run();
+    assert_eq!(selected(&h), item(&h, "attend"), "the one with most self cost stands for it");
+    h.key_press(Key::Enter);
+    h.run();
+    assert!(has(&h, "attend 40.0 %") && has(&h, "decode 65.0 %") && !has(&h, "llm 65.0 %"));
+    let saved = h.state().view.save();
+    h.key_press_modifiers(egui::Modifiers::SHIFT, Key::Enter);
+    h.run();
+    assert!(has(&h, "llm 65.0 %"));
+    h.state_mut().history.undo();
+    h.run();
+    assert!(has(&h, "attend 40.0 %"), "undone");
+    h.get_by_label("Open all").click();
+    h.run();
+    assert!(has(&h, "parse 30.0 %") && has(&h, "main 100 %"));
+    h.get_by_label("Fold all").click();
+    h.run();
+    assert!(has(&h, "io 30.0 %"));
+    let mut other = Stage::new(&KIND, profile(MODULES));
+    other.view.load(&saved);
+    let other = harness(other);
+    assert!(has(&other, "attend 40.0 %") && has(&other, "io 30.0 %"), "as it was saved");
+}
+
+#[test]
+fn cycles_fold_and_open() {
+    let mut h = view("main>a>b>a>leaf 4; main>b 2; main 4");
+    assert!(has(&h, "a 40.0 %"));
+    h.get_by_label("Fold cycles").click();
+    h.run();
+    assert!(has(&h, "cycle 1 (2 functions) 60.0 %") && !has(&h, "a 40.0 %"));
+    let b = item(&h, "b");
+    h.state_mut().history.apply(Command::Select(b));
+    h.run();
+    assert!(has(&h, "cycle 1 (2 functions) 60.0 %"), "what is part of it is still in the drawing");
+    h.get_by_label("cycle 1 (2 functions) 60.0 %").click();
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    assert!(has(&h, "a 40.0 %") && has(&h, "b 60.0 %"));
+}

@@ -1,0 +1,115 @@
+//! Folding groups and cycles into one node and opening them: controls, and what a group is in words.
+
+use std::sync::Arc;
+
+use egui::{ComboBox, Ui};
+
+use super::GraphView;
+use super::scene::Scene;
+use crate::analysis::folding::{Folding, Group, GroupKind};
+use crate::analysis::groups::GroupBy;
+use crate::model::{FunctionId, Profile};
+use crate::state::Command;
+use crate::views::ViewCx;
+
+/// What functions can be grouped by.
+const GROUPS: [(Option<GroupBy>, &str); 4] = [
+    (None, "none"),
+    (Some(GroupBy::File), "file"),
+    (Some(GroupBy::Module), "module"),
+    (Some(GroupBy::Package), "package"),
+];
+
+impl GraphView {
+    /// What is grouped, and whether cycles are one node.
+    pub(super) fn fold_controls(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let by = self.folding.by;
+        let name = GROUPS.iter().find(|g| g.0 == by).map_or("", |g| g.1);
+        let mut chosen = by;
+        let combo = ComboBox::from_id_salt("graph groups").selected_text(format!("Groups: {name}")).show_ui(
+            ui,
+            |ui| {
+                for (group, name) in GROUPS {
+                    ui.selectable_value(&mut chosen, group, name);
+                }
+            },
+        );
+        combo.response.accessible_name("what functions are grouped by");
+        if chosen != by {
+            self.change(cx, |f| {
+                (f.by, f.folded) = (chosen, chosen.is_some());
+                f.turned.clear();
+            });
+        }
+        if by.is_some() {
+            for (folded, text, about) in [
+                (true, "Fold all", "Show each group as one node"),
+                (false, "Open all", "Show the functions of all groups"),
+            ] {
+                let done = self.folding.folded == folded && self.folding.turned.is_empty();
+                if ui.add_enabled(!done, egui::Button::new(text)).on_hover_text(about).clicked() {
+                    self.change(cx, |f| f.fold_all(folded));
+                }
+            }
+        }
+        let mut cycles = self.folding.cycles;
+        let about = "Show functions that call each other in a circle as one node";
+        if ui.checkbox(&mut cycles, "Fold cycles").on_hover_text(about).changed() {
+            self.change(cx, |f| {
+                f.cycles = cycles;
+                f.open_cycles.clear();
+            });
+        }
+    }
+
+    fn change(&mut self, cx: &mut ViewCx<'_>, change: impl FnOnce(&mut Folding)) {
+        let mut folding = (*self.folding).clone();
+        change(&mut folding);
+        cx.send(Command::Fold(Arc::new(folding)));
+    }
+
+    /// Folds an open group or opens a folded one.
+    pub(super) fn turn(&mut self, cx: &mut ViewCx<'_>, group: &Group) {
+        let profile = cx.subject.profile.clone();
+        self.change(cx, |f| match &group.kind {
+            GroupKind::Named(name) => f.turn_group(name),
+            GroupKind::Cycle(_) => f.turn_cycle(&profile, &group.members),
+        });
+    }
+
+    /// Opens a folded group, or puts a function in the middle.
+    pub(super) fn enter(&mut self, cx: &mut ViewCx<'_>, scene: &Scene, node: u32) {
+        match scene.group(node) {
+            Some(group) => self.turn(cx, group),
+            None => self.make_active(scene.node(node).symbol.function()),
+        }
+    }
+}
+
+/// The open groups that a node belongs to: its cycle, its file, module or package.
+pub(super) fn around(scene: &Scene, node: u32, function: FunctionId) -> Vec<&Group> {
+    let folded = &scene.picture.folded;
+    let cycle = folded.open_cycle(function).filter(|_| scene.group(node).is_none());
+    let named = folded.around(scene.row(node)).filter(|g| matches!(g.kind, GroupKind::Named(_)));
+    cycle.into_iter().chain(named).collect()
+}
+
+/// What a group is made of.
+pub(super) fn about(profile: &Profile, group: &Group) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let mut lines = Vec::new();
+    if let GroupKind::Named(name) = &group.kind {
+        if *name != group.label() {
+            lines.push(name.chars().take(160).collect());
+        }
+        lines.push(group.size());
+    }
+    let names = group.members.iter().take(SHOWN).map(|&f| profile.function_name(f));
+    let mut text: String =
+        names.map(|n| n.chars().take(40).collect::<String>()).collect::<Vec<_>>().join(", ");
+    if group.members.len() > SHOWN {
+        text += &format!(" and {} more", crate::format::count((group.members.len() - SHOWN) as i64));
+    }
+    lines.push(text);
+    lines
+}
