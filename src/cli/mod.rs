@@ -153,7 +153,7 @@ fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
 /// Opens a file, or says in one line why not.
 fn open(path: &std::path::Path) -> Result<Profile, Failure> {
     let input = Input::Path(path.to_owned());
-    import::open(&input, &Job::new(), &mut |_| ()).map_err(|e| Failure {
+    import::open_whole(&input, &Job::new()).map_err(|e| Failure {
         code: if e.kind == ErrorKind::Unrecognised { 3 } else { 2 },
         message: format!("{}: {e}", input.label()),
     })

@@ -89,9 +89,9 @@ pub struct Context<'a> {
     pub builder: ProfileBuilder,
     /// Progress and cancel.
     pub job: &'a Job,
-    publish: &'a mut dyn FnMut(Profile),
+    /// Takes the partial picture; `None` when nobody looks or it was shown.
+    publish: Option<&'a mut dyn FnMut(Profile)>,
     started: Instant,
-    published: bool,
 }
 
 /// When a large file shows its first partial picture.
@@ -102,7 +102,7 @@ impl Context<'_> {
     /// put in order before.
     #[must_use]
     pub fn picture_due(&self) -> bool {
-        !self.published && self.started.elapsed() > FIRST_PICTURE && !self.builder.is_empty()
+        self.publish.is_some() && self.started.elapsed() > FIRST_PICTURE && !self.builder.is_empty()
     }
 
     /// Reports progress by the bytes read from the file and stops a cancelled import. Call it every
@@ -112,9 +112,10 @@ impl Context<'_> {
     /// When cancelled.
     pub fn checkpoint(&mut self, source: &Source) -> Result<(), ImportError> {
         self.job.checkpoint(source.progress(), source.file_len)?;
-        if self.picture_due() {
-            self.published = true;
-            (self.publish)(self.builder.clone().finish());
+        if self.picture_due()
+            && let Some(publish) = self.publish.take()
+        {
+            publish(self.builder.clone().finish());
         }
         Ok(())
     }
@@ -142,6 +143,22 @@ pub fn importer(id: &str) -> Option<&'static dyn Importer> {
 /// # Errors
 /// One error that says what is wrong, where and what to do; without the file's name.
 pub fn open(input: &Input, job: &Job, publish: &mut dyn FnMut(Profile)) -> Result<Profile, ImportError> {
+    open_with(input, job, Some(publish))
+}
+
+/// Opens an input without a partial picture on the way, which costs a copy of what is there.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_whole(input: &Input, job: &Job) -> Result<Profile, ImportError> {
+    open_with(input, job, None)
+}
+
+fn open_with(
+    input: &Input,
+    job: &Job,
+    mut publish: Option<&mut dyn FnMut(Profile)>,
+) -> Result<Profile, ImportError> {
     let source = Source::open(input)?;
     let name = source.file_name().to_lowercase();
     let head = Head { bytes: source.head(), whole: source.head().len() < source::HEAD_LEN, name: &name };
@@ -162,9 +179,8 @@ pub fn open(input: &Input, job: &Job, publish: &mut dyn FnMut(Profile)) -> Resul
         let mut cx = Context {
             builder: ProfileBuilder::new(importer.id()),
             job,
-            publish: &mut *publish,
+            publish: publish.as_mut().map(|p| &mut **p as &mut dyn FnMut(Profile)),
             started: Instant::now(),
-            published: false,
         };
         match importer.import(&mut source, &mut cx) {
             Ok(()) => {

@@ -233,7 +233,9 @@ impl Source {
         let Some(path) = self.input.path() else { return Vec::new() };
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-        let mut files: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p != path).collect();
+        // By name: the path may be written in another way than the folder gives it.
+        let mut files: Vec<_> =
+            entries.flatten().map(|e| e.path()).filter(|p| p.file_name() != path.file_name()).collect();
         files.sort();
         files
     }
@@ -256,6 +258,15 @@ impl Read for Source {
 mod tests {
     use super::*;
     use std::io::Write;
+
+    #[test]
+    fn a_file_is_no_sibling_of_itself() {
+        for path in ["Cargo.toml", "./Cargo.toml", "src/../Cargo.toml"] {
+            let siblings = Source::open(&Input::Path(path.into())).unwrap().siblings();
+            assert!(siblings.iter().any(|p| p.ends_with("Cargo.lock")), "{path}");
+            assert!(!siblings.iter().any(|p| p.ends_with("Cargo.toml")), "{path}: {siblings:?}");
+        }
+    }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

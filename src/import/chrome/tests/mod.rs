@@ -32,9 +32,8 @@ fn chunked(bytes: &[u8], chunk: usize, publish: &mut dyn FnMut(Profile)) -> Resu
     let mut cx = Context {
         builder: ProfileBuilder::new("chrome"),
         job: &job,
-        publish,
+        publish: Some(publish),
         started: Instant::now().checked_sub(Duration::from_secs(9)).unwrap(),
-        published: false,
     };
     import(&mut Source::open(&input(bytes))?, &mut cx, chunk)?;
     Ok(cx.builder.finish())

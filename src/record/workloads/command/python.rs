@@ -55,7 +55,7 @@ impl Python {
         let about = about.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let files = ["run.prof", "run.pyisession"].map(|name| self.folder.0.join(name));
         let Some(file) = files.into_iter().find(|f| f.exists()) else { return (about, None, None) };
-        let profile = import::open(&Input::Path(file.clone()), &Job::new(), &mut |_| ());
+        let profile = import::open_whole(&Input::Path(file.clone()), &Job::new());
         (about, Some(profile.map_err(|e| e.to_string())), Some(file))
     }
 }
