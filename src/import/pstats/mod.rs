@@ -97,6 +97,9 @@ impl Importer for Pstats {
             filler.callers(row);
         }
         let tool = tool(&dump, &rows, order);
+        if order == CallOrder::AllFirst && !signed_by_yappi(&dump, &rows) {
+            builder.warn("more primitive calls than calls (read in yappi's order, all calls first)", "");
+        }
         describe(builder, tool, &sums, rows.len());
         Ok(())
     }
@@ -363,22 +366,25 @@ fn tool(dump: &Dump<'_>, rows: &[Row], order: CallOrder) -> &'static str {
     if !rows.is_empty() && rows.iter().all(|r| r.counts == (-1, -1)) {
         return "pyinstrument (pstats)";
     }
-    let mut qualified = false;
     for row in rows {
-        let &[Value::Text(file), _, name] = dump.children(row.key) else { continue };
+        let &[Value::Text(file), ..] = dump.children(row.key) else { continue };
         match &*dump.text(file).0 {
             "~" => return "cProfile (pstats)",
             "" | "profile" => return "profile (pstats)",
-            // yappi writes Class.method, which the others do not.
-            _ => {
-                if let Value::Text(name) = name {
-                    let (name, _) = dump.text(name);
-                    qualified |= name.contains('.') && !name.starts_with('<');
-                }
-            }
+            _ => {}
         }
     }
-    if qualified { "yappi (pstats)" } else { "cProfile (pstats)" }
+    if signed_by_yappi(dump, rows) { "yappi (pstats)" } else { "cProfile (pstats)" }
+}
+
+/// True when a function is named Class.method or lies in a module without a file, as only yappi writes them.
+fn signed_by_yappi(dump: &Dump<'_>, rows: &[Row]) -> bool {
+    rows.iter().any(|row| {
+        let &[Value::Text(file), _, Value::Text(name)] = dump.children(row.key) else { return false };
+        let ((file, _), (name, _)) = (dump.text(file), dump.text(name));
+        name.contains('.') && !name.starts_with('<')
+            || is_builtin_place(&file) && !matches!(&*file, "" | "~" | "profile")
+    })
 }
 
 fn describe(builder: &mut ProfileBuilder, tool: &str, sums: &Sums, functions: usize) {

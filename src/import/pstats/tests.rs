@@ -62,11 +62,14 @@ fn yappi_stores_the_counts_of_a_function_the_other_way_round() {
     // One function with more first than second calls turns the order of the whole file.
     let rows = [
         row(&key("a.py", 1, "f"), (465, 1), (0.1, 0.2), b""),
-        row(&key("a.py", 9, "g"), (2, 2), (0.1, 0.2), b""),
+        row(&key("a.py", 9, "Pool.g"), (2, 2), (0.1, 0.2), b""),
     ];
     let p = open(&dump(&rows)).unwrap();
     let graph = p.call_graph.as_ref().unwrap();
     assert_eq!(graph.nodes[0].calls, Some(Calls { all: 465, primitive: 1 }));
+    assert!(p.warnings.is_empty());
+    let unsigned = open(&dump(&rows[..1])).unwrap();
+    assert_eq!(unsigned.warnings.len(), 1, "nothing but the counts speaks for yappi");
     assert_eq!(p.meta.tool, "yappi (pstats)");
     assert_eq!(p.meta.duration, None, "sums of concurrent coroutines are no length");
 }
