@@ -17,6 +17,10 @@ mod what_if;
 
 pub use what_if::{Change, Estimate, Gain, Gains, Outcome, WhatIf};
 
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
 use crate::jobs::Cancelled;
 use crate::model::{FunctionId, Profile, SpanStatus, TrackId};
 use crate::query::{Context, Query};
@@ -111,6 +115,19 @@ pub struct StageTrack {
     pub lanes: u32,
 }
 
+/// What stages of one name take of the critical path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathShare {
+    /// Their name.
+    pub function: FunctionId,
+    /// How many they are.
+    pub stages: usize,
+    /// Their length there, ns.
+    pub length: i64,
+    /// The one that is longest there.
+    pub longest: u32,
+}
+
 /// The graph.
 #[derive(Clone, Debug, Default)]
 pub struct StageGraph {
@@ -161,6 +178,35 @@ impl StageGraph {
         self.path.iter().filter_map(|step| match *step {
             Step::Stage { stage, length } => Some((stage, length)),
             Step::Gap { .. } => None,
+        })
+    }
+
+    /// Stages on the critical path summed up by name, longest first.
+    #[must_use]
+    pub fn path_by_name(&self) -> Vec<PathShare> {
+        let mut by_name: FxHashMap<FunctionId, (PathShare, i64)> = FxHashMap::default();
+        for (stage, length) in self.path_stages().filter(|s| s.1 > 0) {
+            let function = self.stages[stage as usize].function;
+            let first = PathShare { function, stages: 0, length: 0, longest: stage };
+            let (sum, longest) = by_name.entry(function).or_insert((first, length));
+            sum.stages += 1;
+            sum.length = sum.length.saturating_add(length);
+            if length > *longest {
+                (sum.longest, *longest) = (stage, length);
+            }
+        }
+        let mut sums: Vec<PathShare> = by_name.into_values().map(|s| s.0).collect();
+        sums.sort_by_key(|s| (Reverse(s.length), s.function));
+        sums
+    }
+
+    /// Time on the critical path outside of stages, ns: that which a known wait explains, and the rest.
+    #[must_use]
+    pub fn path_gaps(&self) -> (i64, i64) {
+        self.path.iter().fold((0, 0), |(known, unknown), step| match *step {
+            Step::Gap { from, to, explained: true } => (known + (to - from), unknown),
+            Step::Gap { from, to, explained: false } => (known, unknown + (to - from)),
+            Step::Stage { .. } => (known, unknown),
         })
     }
 

@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use super::Report;
-use crate::analysis::stages::{Gain, StageGraph, Step};
+use crate::analysis::stages::{Gain, StageGraph};
 use crate::format;
-use crate::model::{FunctionId, Profile};
+use crate::model::Profile;
 
 /// More stages than this are summed up by name.
 const MOST_LINES: usize = 24;
@@ -16,15 +15,6 @@ const MOST_LINES: usize = 24;
 const MOST_GAINS: usize = 5;
 /// Gains below this share of the total are not worth a line.
 const LEAST_GAIN: f64 = 0.01;
-
-/// Length of the explained gaps and of what nothing explains.
-fn gaps(graph: &StageGraph) -> (i64, i64) {
-    graph.path.iter().fold((0, 0), |(gaps, unknown), step| match *step {
-        Step::Gap { from, to, explained: true } => (gaps + (to - from), unknown),
-        Step::Gap { from, to, explained: false } => (gaps, unknown + (to - from)),
-        Step::Stage { .. } => (gaps, unknown),
-    })
-}
 
 fn name(p: &Profile, graph: &StageGraph, stage: u32) -> String {
     p.function_name(graph.stages[stage as usize].function).to_owned()
@@ -49,7 +39,7 @@ pub(super) fn text(out: &mut String, report: &Report) {
         let count = if count > 1 { format!("{count} × ") } else { String::new() };
         let _ = writeln!(out, "  {:>10} {:>8}  {count}{name}", format::duration(length), share(length));
     }
-    let (between, unknown) = gaps(graph);
+    let (between, unknown) = graph.path_gaps();
     for (length, what) in [(between, "between stages"), (unknown, "nothing known to wait for")] {
         if length > 0 {
             let _ = writeln!(out, "  {:>10} {:>8}  ({what})", format::duration(length), share(length));
@@ -89,22 +79,15 @@ fn lines(p: &Profile, graph: &StageGraph) -> Vec<(usize, i64, String)> {
     if steps.len() <= MOST_LINES {
         return steps.iter().map(|&(stage, length)| (1, length, name(p, graph, stage))).collect();
     }
-    let mut by_name: FxHashMap<FunctionId, (usize, i64, u32)> = FxHashMap::default();
-    for (stage, length) in steps {
-        let sum = by_name.entry(graph.stages[stage as usize].function).or_insert((0, 0, stage));
-        (sum.0, sum.1) = (sum.0 + 1, sum.1.saturating_add(length));
-    }
-    let mut sums: Vec<(usize, i64, u32)> = by_name.into_values().collect();
-    sums.sort_by_key(|s| (std::cmp::Reverse(s.1), s.2));
-    sums.truncate(MOST_LINES);
-    sums.into_iter().map(|(count, length, stage)| (count, length, name(p, graph, stage))).collect()
+    let sums = graph.path_by_name().into_iter().take(MOST_LINES);
+    sums.map(|s| (s.stages, s.length, p.function_name(s.function).to_owned())).collect()
 }
 
 /// The same for programs.
 pub(super) fn json(report: &Report) -> Value {
     let Some((graph, gains)) = &report.stages else { return Value::Null };
     let p = &*report.profile;
-    let (between, unknown) = gaps(graph);
+    let (between, unknown) = graph.path_gaps();
     let gain = |stage: u32| gains.iter().find(|g| g.stage == stage);
     json!({
         "total_ns": graph.total(),

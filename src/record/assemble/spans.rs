@@ -38,6 +38,8 @@ pub(super) struct Live {
     pointed_at: bool,
     /// Kept open by call sites that were made inside it.
     holds_calls: bool,
+    /// The parent of a span on the track of a task.
+    calls_task: bool,
 }
 
 /// A span as it will be drawn.
@@ -137,6 +139,7 @@ impl Assembler {
             closed: None,
             pointed_at: false,
             holds_calls: false,
+            calls_task: false,
         };
         self.spans.insert(uid, live);
         match self.ids.get_mut(&id) {
@@ -309,6 +312,9 @@ impl Assembler {
             self.forget(uid);
             return;
         };
+        if matches!(class, Class::Task) {
+            self.note_caller(uid);
+        }
         let place = self.place(uid, &class);
         if let Some(drawn) = self.drawn(uid, place, &class, false) {
             draw(&mut self.builder, self.busy, &drawn, 0);
@@ -317,6 +323,14 @@ impl Assembler {
             && span.pointed_at
         {
             self.places.insert(uid, place);
+        }
+    }
+
+    /// A task may hang on a span of another track. That one is still open: children keep it so.
+    fn note_caller(&mut self, task: u32) {
+        let parent = self.spans.get(&task).and_then(|s| s.parent);
+        if let Some(parent) = parent.and_then(|p| self.spans.get_mut(&p)) {
+            parent.calls_task = true;
         }
     }
 
@@ -375,7 +389,7 @@ impl Assembler {
             Class::Task => (s.opened, if open { None } else { last_exit.or(s.closed) }, Some(s.busy)),
         };
         let strict = matches!(class, Class::Task);
-        let named = matches!(class, Class::Thread) && (s.parent.is_some() || s.pointed_at);
+        let named = matches!(class, Class::Thread) && (s.parent.is_some() || s.pointed_at || s.calls_task);
         let (function, fields, failed, parent) = (s.function, s.fields.clone(), s.failed, s.parent);
         Some(Drawn { uid, place, start, end, function, fields, failed, busy, parent, strict, named })
     }
@@ -385,6 +399,11 @@ impl Assembler {
         self.find_held_open();
         let mut uids: Vec<u32> = self.spans.keys().copied().collect();
         uids.sort_unstable();
+        for &uid in &uids {
+            if matches!(self.spans.get(&uid).and_then(|s| s.class(ended)), Some(Class::Task)) {
+                self.note_caller(uid);
+            }
+        }
         let mut drawn = Vec::new();
         for uid in uids {
             let Some(class) = self.spans.get(&uid).and_then(|s| s.class(ended)) else { continue };

@@ -149,6 +149,30 @@ fn spawned_work_is_a_task_or_thread_of_its_own_with_an_arrow_from_its_parent() {
 }
 
 #[test]
+fn a_task_that_is_polled_inside_a_span_of_its_thread_hangs_on_that_span() {
+    let p = run(|_| {
+        let _outer = sp!("outer").entered();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(
+            async {
+                nap(5).await;
+                nap(5).await;
+            }
+            .instrument(sp!("task")),
+        );
+        Ok(())
+    });
+    let (outer, task) = (one(&p, "outer"), one(&p, "task"));
+    assert_eq!((outer.kind, task.kind), (TrackKind::Thread, TrackKind::Task));
+    let track = p.track(task.track);
+    let row = track.spans.rows.iter().position(|s| p.function_name(s.function) == "task").unwrap();
+    let names = p.span_ancestors(task.track, row as u32);
+    let names: Vec<&str> =
+        names.map(|(t, row)| p.function_name(p.track(t).spans.rows[row as usize].function)).collect();
+    assert_eq!(names, ["task", "outer"]);
+}
+
+#[test]
 fn follows_from_is_an_arrow() {
     let p = run(|_| {
         let cause = sp!("request");

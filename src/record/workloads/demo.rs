@@ -1,5 +1,7 @@
 //! The default recording: the asynchronous pipeline, then the text generation, in one session.
 
+use tracing::info_span;
+
 use super::asyncio::{Asyncio, SCALE};
 use super::generate::{Generate, PARAMS};
 use super::{Context, Param, Params, Workload, WorkloadError};
@@ -37,9 +39,13 @@ impl Workload for Demo {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        let pipeline = phase!("async pipeline");
-        Asyncio.run(params, cx)?;
-        drop(pipeline);
+        // The spans give all that follows a caller: what ran on other threads hangs on them.
+        {
+            let _phase = phase!("async pipeline");
+            let _span = info_span!(target: "inferscope::default", "asyncio").entered();
+            Asyncio.run(params, cx)?;
+        }
+        let _span = info_span!(target: "inferscope::default", "text_generation").entered();
         Generate.run(params, cx)
     }
 }

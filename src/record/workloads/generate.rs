@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use tracing::{Span, info_span};
+
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
 use crate::record::llm::{Generator, LlmError, Model, Sampling, WeightFormat, matmul_threads};
@@ -205,25 +207,28 @@ fn ask_all(params: &Params, model: &str, queue: &Queue, cx: &Context) -> Result<
     let (sequential, concurrent) = (params.size("questions"), params.size("concurrency"));
     let total = (sequential + concurrent) as u64;
     let (done, answers) = channel();
-    let job = |i: usize| {
+    let job = |i: usize, asked: Span| {
         let question = question(params, i).to_owned();
         let sampling = sampling(params, i);
         let request = request(&format!("#{} {question}", i + 1), model, &question);
-        Job { question, sampling, request, reply: Reply(Some(done.clone())) }
+        Job { question, sampling, request, asked, reply: Reply(Some(done.clone())) }
     };
     if sequential > 0 {
         let _phase = phase!("one after another", questions = sequential);
+        let _turns = info_span!(target: "inferscope::llm", "ask_in_turn", questions = sequential).entered();
         for i in 0..sequential {
             cx.advance(i as u64, total)?;
             cx.stage(&format!("Question {} of {total}, one after another", i + 1));
-            queue.push(job(i));
+            let asked = info_span!(target: "inferscope::llm", "question", number = i + 1).entered();
+            queue.push(job(i, Span::clone(&asked)));
             wait(&answers)?;
         }
     }
     if concurrent > 0 {
         let _phase = phase!("all at once", questions = concurrent);
+        let asked = info_span!(target: "inferscope::llm", "ask_at_once", questions = concurrent).entered();
         for i in sequential..sequential + concurrent {
-            queue.push(job(i));
+            queue.push(job(i, Span::clone(&asked)));
         }
         for i in sequential..sequential + concurrent {
             cx.advance(i as u64, total)?;
@@ -244,6 +249,8 @@ struct Job {
     question: String,
     sampling: Sampling,
     request: RequestHandle,
+    /// The span that waits for the answer.
+    asked: Span,
     reply: Reply,
 }
 
@@ -342,7 +349,8 @@ fn serve(
     };
     let _ = ready.send(Ok(()));
     pool.install(|| {
-        while let Some(Job { question, sampling, request, reply }) = queue.pop() {
+        while let Some(Job { question, sampling, request, asked, reply }) = queue.pop() {
+            let serving = info_span!(target: "inferscope::llm", parent: &asked, "serve", worker).entered();
             request.scheduled();
             let go_on = || -> Result<(), LlmError> { Ok(cx.check()?) };
             let result = match generator.answer(&question, sampling, &request, &go_on) {
@@ -356,6 +364,7 @@ fn serve(
                     Err(error.into())
                 }
             };
+            drop((serving, asked));
             reply.send(result);
         }
     });

@@ -266,11 +266,13 @@ impl CallTreeView {
         let costs = list.costs();
         let paths = format::counted(costs.tree.nodes.len() as i64, "call path", "call paths");
         let own = self.shown.as_ref().map_or(0, |s| s.own);
-        let sum = if own == costs.sum {
-            format!("self costs add up to {}", format::cost(unit, own))
-        } else {
-            format!("self costs add up to {} of {}", format::cost(unit, own), format::cost(unit, costs.sum))
-        };
+        let mut sum = format!("self costs add up to {}", format::cost(unit, own));
+        if own != costs.sum {
+            sum += &format!(" of {}", format::cost(unit, costs.sum));
+        }
+        if own > costs.sum && cx.profile().span_count() > 0 {
+            sum += ": parts of it ran at the same time";
+        }
         let cut = if list.is_cut() {
             format!(" · only the first {} rows are listed", format::count(MAX_ROWS as i64))
         } else {

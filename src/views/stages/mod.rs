@@ -64,6 +64,7 @@ struct StagesView {
     texts: TextCache,
     /// The stage that was clicked here; a span can have several.
     picked: Option<StageId>,
+    listing: Option<panel::Listing>,
 }
 
 /// What one frame is drawn from.
@@ -116,7 +117,7 @@ impl View for StagesView {
         ui.scope_builder(UiBuilder::new().max_rect(side).id_salt("panel"), |ui| {
             let gains = cx.ask(&Gains { graph: frame.query.clone(), most: MOST_GAINS }, 0);
             let gains = gains.value().cloned();
-            let picked = panel::show(cx, ui, &frame, gains.as_deref());
+            let picked = panel::show(cx, ui, &frame, gains.as_deref(), &mut self.listing);
             if let Some(stage) = picked {
                 self.pick(cx, &frame.graph, stage);
             }
@@ -124,13 +125,14 @@ impl View for StagesView {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "mode": self.mode, "level": self.level })
+        serde_json::json!({ "mode": self.mode, "level": self.level, "path": self.listing })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
         self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
         self.level = serde_json::from_value(read("level")).unwrap_or_default();
+        self.listing = serde_json::from_value(read("path")).unwrap_or_default();
     }
 }
 

@@ -1,15 +1,16 @@
 //! Beside the chart: the selected stage with its what-ifs, the changes so far, the critical path.
 
 use egui::{Button, RichText, ScrollArea, Ui, vec2};
+use serde::{Deserialize, Serialize};
 
 use super::{Frame, HALF, change, paint};
-use crate::analysis::stages::{Change, Gain, StageGraph, StageId, Step, WhatIf};
+use crate::analysis::stages::{Change, Gain, PathShare, StageGraph, StageId, WhatIf};
 use crate::format;
 use crate::model::{Profile, SpanStatus};
 use crate::state::Command;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, space};
-use crate::ui::widgets::{icon_button, link_button};
+use crate::ui::widgets::{icon_button, link_button, segmented};
 use crate::views::ViewCx;
 use crate::views::parts::{BarRow, card, remark, weak};
 
@@ -21,6 +22,18 @@ pub(super) const ESTIMATE: &str = "An estimate: stages are put into a new schedu
 const MOST_IDEAS: usize = 8;
 /// Most rows of the critical path.
 const MOST_ROWS: usize = 300;
+/// More stages than this are summed up by name unless the user chose otherwise.
+const MOST_IN_ORDER: usize = 24;
+
+/// How the critical path is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Listing {
+    /// Stages of a name as one row, longest first.
+    Names,
+    /// Stage by stage.
+    Order,
+}
 
 /// Shows the panel; the stage of the path that was clicked.
 pub(super) fn show(
@@ -28,6 +41,7 @@ pub(super) fn show(
     ui: &mut Ui,
     frame: &Frame,
     gains: Option<&Vec<Gain>>,
+    listing: &mut Option<Listing>,
 ) -> Option<u32> {
     let mut picked = None;
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -38,7 +52,7 @@ pub(super) fn show(
         if !cx.interaction.what_if.is_empty() {
             changes(cx, ui, frame);
         }
-        picked = path(cx, ui, frame, gains);
+        picked = path(cx, ui, frame, gains, listing);
         if let Some(gains) = gains.filter(|_| cx.interaction.what_if.is_empty()) {
             worth(cx, ui, frame, gains);
         }
@@ -172,46 +186,34 @@ fn changes(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
     });
 }
 
-fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: Option<&Vec<Gain>>) -> Option<u32> {
+fn path(
+    cx: &mut ViewCx<'_>,
+    ui: &mut Ui,
+    frame: &Frame,
+    gains: Option<&Vec<Gain>>,
+    listing: &mut Option<Listing>,
+) -> Option<u32> {
     let graph = &frame.graph;
-    let profile = cx.subject.profile.clone();
+    let stages = graph.path_stages().count();
     let mut picked = None;
     card(ui, "Critical path", |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
-        let total = graph.total().max(1) as f64;
-        let mut gaps = 0i64;
-        let mut unknown = 0i64;
-        let mut shown = 0;
-        for step in &graph.path {
-            match *step {
-                Step::Gap { from, to, explained: true } => gaps = gaps.saturating_add(to - from),
-                Step::Gap { from, to, explained: false } => unknown = unknown.saturating_add(to - from),
-                Step::Stage { stage, length } if shown < MOST_ROWS => {
-                    shown += 1;
-                    let s = &graph.stages[stage as usize];
-                    let gain = gains.and_then(|g| g.iter().find(|g| g.stage == stage)).map(|g| g.dropped);
-                    let note = gain
-                        .filter(|&gain| gain < length)
-                        .map_or_else(String::new, |gain| format!("saves {}", format::duration(gain)));
-                    let row = BarRow {
-                        note: &note,
-                        share: Some(length as f64 / total),
-                        selected: frame.selected == Some(stage),
-                        lit: cx.is_hovered(&crate::state::Item::Span { track: s.id.track, row: s.id.row }),
-                        ..BarRow::new(profile.function_name(s.function), &format::duration(length))
-                    }
-                    .show(ui);
-                    if row.clicked() {
-                        picked = Some(stage);
-                    }
-                }
-                Step::Stage { .. } => {}
+        let names = graph.path_by_name();
+        let mut shown =
+            listing.unwrap_or(if stages > MOST_IN_ORDER { Listing::Names } else { Listing::Order });
+        if names.len() < stages {
+            let choices = [(Listing::Names, "By name"), (Listing::Order, "In order")];
+            if segmented(ui, "List of the critical path", &mut shown, &choices).changed() {
+                *listing = Some(shown);
             }
+            ui.add_space(space::SMALL);
         }
-        let stages = graph.path_stages().count();
-        if stages > shown {
-            weak(ui, &format!("{} more", format::count((stages - shown) as i64)));
-        }
+        picked = match shown {
+            Listing::Names => by_name(cx, ui, frame, &names),
+            Listing::Order => in_order(cx, ui, frame, gains),
+        };
+        let total = graph.total().max(1) as f64;
+        let (gaps, unknown) = graph.path_gaps();
         for (text, length) in [("between stages", gaps), ("nothing known to wait for", unknown)] {
             if length > 0 {
                 let share = format::percent(length as f64 / total);
@@ -220,6 +222,64 @@ fn path(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: Option<&Vec<Gain
         }
     });
     picked
+}
+
+/// A click picks the longest stage of a name.
+fn by_name(cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame, names: &[PathShare]) -> Option<u32> {
+    let graph = &frame.graph;
+    let total = graph.total().max(1) as f64;
+    let selected = frame.selected.map(|stage| graph.stages[stage as usize].function);
+    let mut picked = None;
+    for sum in names.iter().take(MOST_ROWS) {
+        let name = cx.profile().function_name(sum.function);
+        let name = if sum.stages > 1 { format!("{} × {name}", sum.stages) } else { name.to_owned() };
+        let note = format::percent(sum.length as f64 / total);
+        let row = BarRow {
+            note: &note,
+            share: Some(sum.length as f64 / total),
+            selected: selected == Some(sum.function),
+            ..BarRow::new(&name, &format::duration(sum.length))
+        }
+        .show(ui);
+        if row.clicked() {
+            picked = Some(sum.longest);
+        }
+    }
+    more(ui, names.len());
+    picked
+}
+
+fn in_order(cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: Option<&Vec<Gain>>) -> Option<u32> {
+    let graph = &frame.graph;
+    let total = graph.total().max(1) as f64;
+    let mut picked = None;
+    for (stage, length) in graph.path_stages().take(MOST_ROWS) {
+        let s = &graph.stages[stage as usize];
+        let gain = gains.and_then(|g| g.iter().find(|g| g.stage == stage)).map(|g| g.dropped);
+        let note = gain
+            .filter(|&gain| gain < length)
+            .map_or_else(String::new, |gain| format!("saves {}", format::duration(gain)));
+        let row = BarRow {
+            note: &note,
+            share: Some(length as f64 / total),
+            selected: frame.selected == Some(stage),
+            lit: cx.is_hovered(&crate::state::Item::Span { track: s.id.track, row: s.id.row }),
+            ..BarRow::new(cx.profile().function_name(s.function), &format::duration(length))
+        }
+        .show(ui);
+        if row.clicked() {
+            picked = Some(stage);
+        }
+    }
+    more(ui, graph.path_stages().count());
+    picked
+}
+
+/// Says how many rows are not listed.
+fn more(ui: &mut Ui, rows: usize) {
+    if rows > MOST_ROWS {
+        weak(ui, &format!("{} more", format::count((rows - MOST_ROWS) as i64)));
+    }
 }
 
 /// The changes that would save most, each to be tried by a click.
