@@ -1,8 +1,9 @@
-//! Flame charts of millions of spans: building the rows, and whole frames of the view while it is panned.
+//! Flame charts of millions of spans: building the rows, and whole frames of the view while it is panned. And frames of
+//! every view with 1 M spans of 100 k functions open.
 //!
 //! CPU time of the thread, so that a busy machine disturbs little. A frame is all that the view does from input to
 //! triangles: controls, layout, meshes, labels, tessellation. Goal, in the 95th percentile: 1 M spans within 8 ms, 5 M
-//! within 16 ms.
+//! within 16 ms. Queries run beside on threads of their own, as in the window.
 #![allow(
     missing_docs,
     clippy::panic,
@@ -18,9 +19,9 @@ use inferscope::analysis::Scope;
 use inferscope::analysis::flame_rows::{FlameRows, TimeOrder};
 use inferscope::jobs::Job;
 use inferscope::model::{ArgsRef, FunctionSpec, Profile, ProfileBuilder, TrackKind, TrackSpec};
-use inferscope::query::{Engine, Subject};
+use inferscope::query::{Engine, Mode, Subject};
 use inferscope::state::Interaction;
-use inferscope::views::{Out, View, ViewCx, view};
+use inferscope::views::{Out, VIEWS, View, ViewCx, view};
 
 /// CPU time of the calling thread.
 fn cpu() -> Duration {
@@ -29,11 +30,11 @@ fn cpu() -> Duration {
 }
 
 /// `spans` spans in 60 rows: each row is one call chain's level, of random lengths.
-fn profile(spans: usize) -> Arc<Profile> {
+fn profile(spans: usize, functions: u64) -> Arc<Profile> {
     const ROWS: usize = 60;
     let mut b = ProfileBuilder::new("bench");
     let track = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
-    let functions: Vec<_> = (0..997)
+    let names: Vec<_> = (0..functions)
         .map(|i| b.function(FunctionSpec::named(&format!("module_{}::function_{i}", i % 13))))
         .collect();
     let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
@@ -49,7 +50,7 @@ fn profile(spans: usize) -> Arc<Profile> {
         let mut start = t;
         t += length + (random() % 100) as i64;
         for _ in 0..ROWS {
-            let function = functions[(random() % 997) as usize];
+            let function = names[(random() % functions) as usize];
             b.span(track, start, start + length, function, ArgsRef::NONE);
             start += (random() % 4) as i64;
             length = (length - 4 - (random() % 60) as i64).max(1);
@@ -78,12 +79,12 @@ struct Window {
 const SIZE: egui::Vec2 = egui::vec2(1600.0, 1000.0);
 
 impl Window {
-    fn new(profile: &Arc<Profile>) -> Self {
+    fn new(profile: &Arc<Profile>, id: &str) -> Self {
         let ctx = egui::Context::default();
         inferscope::ui::theme::install(&ctx);
-        let Some(kind) = view("flame") else { panic!("no flame chart") };
+        let Some(kind) = view(id) else { panic!("no view {id}") };
         let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
-        let (engine, interaction) = (Engine::inline(), Interaction::default());
+        let (engine, interaction) = (Engine::new(Mode::Background, || ()), Interaction::default());
         Self { ctx, view: (kind.make)(), engine, subject, interaction, now: 0.0 }
     }
 
@@ -125,12 +126,17 @@ impl Window {
     }
 }
 
-/// Frames while the chart is panned to and fro, zoomed in by `zoom`.
-fn pan(profile: &Arc<Profile>, name: &str, zoom: f32) {
-    let mut window = Window::new(profile);
-    let middle = (SIZE / 2.0).to_pos2();
-    window.frame(vec![egui::Event::PointerMoved(middle)]);
-    window.frame(vec![egui::Event::Zoom(zoom)]);
+/// Frames until nothing is computed any more; the middle of the view is under the pointer.
+fn settled(window: &mut Window) {
+    window.frame(vec![egui::Event::PointerMoved((SIZE / 2.0).to_pos2())]);
+    while window.engine.busy() > 0 {
+        std::thread::sleep(Duration::from_millis(5));
+        window.frame(Vec::new());
+    }
+}
+
+/// Frames while the view is panned to and fro with the wheel.
+fn pan(window: &mut Window, name: &str) {
     let wheel = |x: f32, y: f32| egui::Event::MouseWheel {
         unit: egui::MouseWheelUnit::Point,
         delta: egui::vec2(x, y),
@@ -156,11 +162,21 @@ fn pan(profile: &Arc<Profile>, name: &str, zoom: f32) {
     );
 }
 
+/// Frames of every view.
+fn views(_: &mut Criterion) {
+    let profile = profile(1_000_000, 100_000);
+    for kind in VIEWS {
+        let mut window = Window::new(&profile, kind.id);
+        settled(&mut window);
+        pan(&mut window, &format!("1 M spans of 100 k functions, {}", kind.title));
+    }
+}
+
 fn flame(c: &mut Criterion) {
     let mut group = c.benchmark_group("flame");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
     for millions in [1, 5] {
-        let profile = profile(millions * 1_000_000);
+        let profile = profile(millions * 1_000_000, 997);
         for (name, zoom) in [
             ("all in view", 1.0),
             ("half", 2.0),
@@ -168,7 +184,10 @@ fn flame(c: &mut Criterion) {
             ("a thousandth", 1e3),
             ("a 50000th", 5e4),
         ] {
-            pan(&profile, &format!("{millions} M spans, {name}"), zoom);
+            let mut window = Window::new(&profile, "flame");
+            settled(&mut window);
+            window.frame(vec![egui::Event::Zoom(zoom)]);
+            pan(&mut window, &format!("{millions} M spans, {name}"));
         }
         group.bench_function(format!("rows of {millions} M spans"), |b| {
             b.iter_custom(|n| {
@@ -181,5 +200,5 @@ fn flame(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, flame);
+criterion_group!(benches, views, flame);
 criterion_main!(benches);

@@ -287,9 +287,14 @@ fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &[Gain]) {
     let graph = &frame.graph;
     let total = graph.total().max(1);
     let mut ideas: Vec<(i64, StageId, Change, String)> = Vec::new();
+    let names = graph.path_by_name();
     for gain in gains {
         let stage = &graph.stages[gain.stage as usize];
         let name = cx.profile().function_name(stage.function);
+        // Of several with the same name: the one that starts when?
+        let several = names.iter().any(|s| s.function == stage.function && s.stages > 1);
+        let start = format::duration(stage.start);
+        let name = if several { format!("{name} at {start}") } else { name.to_owned() };
         ideas.push((gain.dropped, stage.id, Change::Drop, format!("without {name}")));
         if let Some((other, saved)) = gain.beside {
             let other = graph.stages[other as usize];
