@@ -1,7 +1,8 @@
 //! What each source line of a function costs, or of the whole file that it is in.
 //!
 //! Callgrind counts per line, inlined code under its own file. Samples count where their frames say a line:
-//! self for the innermost frame, total for any, a line once per stack. What has no lines (cProfile, spans)
+//! self for the innermost frame, total for any, a line once per stack. Where a line calls others and the profile
+//! says so, the calls stand below it ([`LineCall`]). What has no lines (cProfile, spans)
 //! has its costs at the line where the function is defined, and says so ([`Grain::Definition`]).
 
 use std::cmp::Reverse;
@@ -33,10 +34,27 @@ pub struct LineRow {
     pub line: u32,
     /// Own cost.
     pub own: i64,
-    /// Own cost and that of what the line called; `None` when the tool does not say.
+    /// Own cost and that of what the line called; `None` when the tool does not say. Calls of the line's own
+    /// function are in the outer call already and count once.
     pub total: Option<i64>,
-    /// Samples with the line on the stack, or calls of a function defined there; `None` when not counted.
+    /// Samples with the line on the stack, calls made from it, or calls of a function defined there; `None`
+    /// when not counted.
     pub count: Option<u64>,
+}
+
+/// Calls of one function from one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineCall {
+    /// The line, from 1.
+    pub line: u32,
+    /// Who is called.
+    pub callee: FunctionId,
+    /// Calls, or samples of them; `None` when not counted.
+    pub count: Option<u64>,
+    /// Total cost of these calls.
+    pub cost: i64,
+    /// True for a function that calls itself.
+    pub recursive: bool,
 }
 
 /// The lines of one file.
@@ -46,6 +64,8 @@ pub struct FileLines {
     pub file: StringId,
     /// Its lines with costs, ascending.
     pub rows: Vec<LineRow>,
+    /// What these lines call: ascending lines, each with the most expensive callee first.
+    pub calls: Vec<LineCall>,
     /// Sum of their own costs.
     pub own: i64,
 }
@@ -55,6 +75,8 @@ pub struct FileLines {
 pub struct LineTable {
     /// How finely the costs are known.
     pub grain: Grain,
+    /// True when the profile says which lines call.
+    pub has_calls: bool,
     /// True when counts are samples, false when they are calls.
     pub sampled: bool,
     /// The file of the function first, then files of inlined code, most expensive first.
@@ -88,11 +110,23 @@ pub struct Lines {
 #[derive(Default)]
 struct Adding {
     rows: FxHashMap<(StringId, u32), LineRow>,
+    calls: FxHashMap<(StringId, u32, FunctionId), LineCall>,
 }
 
 impl Adding {
     fn at(&mut self, file: StringId, line: u32) -> &mut LineRow {
         self.rows.entry((file, line)).or_insert(LineRow { line, own: 0, total: None, count: None })
+    }
+
+    /// Adds calls; `count` is `None` when they are not counted.
+    fn call(&mut self, file: StringId, call: LineCall) {
+        let sum = self.calls.entry((file, call.line, call.callee)).or_insert(LineCall {
+            count: None,
+            cost: 0,
+            ..call
+        });
+        sum.cost = sum.cost.saturating_add(call.cost);
+        sum.count = add_counts(sum.count, call.count);
     }
 
     fn finish(self, first: StringId, table: &mut LineTable) {
@@ -102,13 +136,30 @@ impl Adding {
                 table.unplaced = table.unplaced.saturating_add(row.own);
                 continue;
             }
-            let lines = files.entry(file).or_insert(FileLines { file, rows: Vec::new(), own: 0 });
+            let lines =
+                files.entry(file).or_insert(FileLines { file, rows: Vec::new(), calls: Vec::new(), own: 0 });
             lines.own = lines.own.saturating_add(row.own);
             lines.rows.push(row);
         }
+        table.has_calls |= !self.calls.is_empty();
+        for ((file, ..), call) in self.calls {
+            if let Some(lines) = files.get_mut(&file).filter(|_| call.line > 0) {
+                lines.calls.push(call);
+            }
+        }
         table.files = files.into_values().collect();
+        for file in &mut table.files {
+            file.calls.sort_unstable_by_key(|c| (c.line, Reverse(c.cost), c.callee));
+        }
         table.files.iter_mut().for_each(|f| f.rows.sort_unstable_by_key(|r| r.line));
         table.files.sort_by_key(|f| (f.file != first, Reverse(f.own), f.file));
+    }
+}
+
+fn add_counts(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (known, None) | (None, known) => known,
     }
 }
 
@@ -132,6 +183,8 @@ impl Query for Lines {
             Some(graph) => {
                 table.grain = Grain::Lines;
                 self.of_graph(profile, graph, &mut adding);
+                self.calls_of_graph(profile, graph, &mut adding);
+                table.has_calls = !graph.sites.rows.is_empty();
             }
             None if has_lines(profile, self.function) => {
                 (table.grain, table.sampled) = (Grain::Lines, true);
@@ -160,7 +213,9 @@ impl Query for Lines {
     }
 
     fn weight(table: &LineTable) -> usize {
-        table.files.iter().map(|f| f.rows.len() * size_of::<LineRow>()).sum()
+        let size =
+            |f: &FileLines| f.rows.len() * size_of::<LineRow>() + f.calls.len() * size_of::<LineCall>();
+        table.files.iter().map(size).sum()
     }
 }
 
@@ -179,13 +234,19 @@ fn terms(profile: &Profile, metric: MetricId) -> Vec<(i64, MetricId)> {
     }
 }
 
+/// Factors and columns of a graph's line costs that a metric is the sum of.
+fn columns(profile: &Profile, graph: &CallGraph, metric: MetricId, known: usize) -> Vec<(i64, usize)> {
+    let column = |m: MetricId| graph.costs.iter().position(|c| c.metric == m).filter(|&i| i < known);
+    terms(profile, metric).into_iter().filter_map(|(factor, m)| Some((factor, column(m)?))).collect()
+}
+
+fn sum(terms: &[(i64, usize)], costs: &[i64]) -> i64 {
+    terms.iter().fold(0, |sum, &(factor, c)| sum.saturating_add(costs[c].saturating_mul(factor)))
+}
+
 impl Lines {
     fn of_graph(&self, profile: &Profile, graph: &CallGraph, adding: &mut Adding) {
-        let column = |m: MetricId| graph.costs.iter().position(|c| c.metric == m);
-        let terms: Vec<(i64, usize)> = terms(profile, self.metric)
-            .into_iter()
-            .filter_map(|(factor, m)| Some((factor, column(m).filter(|&i| i < graph.lines.metrics)?)))
-            .collect();
+        let terms = columns(profile, graph, self.metric, graph.lines.metrics);
         let node = graph.nodes.iter().position(|n| n.function == self.function).map(NodeId::from_index);
         let rows = match (self.whole_file, node) {
             (Some(_), _) => 0..graph.lines.rows.len(),
@@ -197,12 +258,45 @@ impl Lines {
             if self.whole_file.is_some_and(|file| file != row.file) {
                 continue;
             }
-            let costs = graph.lines.costs_of(i);
-            let cost = terms
-                .iter()
-                .fold(0i64, |sum, &(factor, c)| sum.saturating_add(costs[c].saturating_mul(factor)));
+            let cost = sum(&terms, graph.lines.costs_of(i));
             let line = adding.at(row.file, row.line);
             line.own = line.own.saturating_add(cost);
+        }
+    }
+
+    /// Calls by their lines; the total of a line is its own cost and that of its calls.
+    fn calls_of_graph(&self, profile: &Profile, graph: &CallGraph, adding: &mut Adding) {
+        let sites = &graph.sites;
+        let terms = columns(profile, graph, self.metric, sites.metrics);
+        let node = graph.nodes.iter().position(|n| n.function == self.function).map(NodeId::from_index);
+        let rows = match (self.whole_file, node) {
+            (Some(_), _) => 0..sites.rows.len(),
+            (None, Some(node)) => sites.of(node),
+            (None, None) => 0..0,
+        };
+        for i in rows {
+            let site = sites.rows[i];
+            if self.whole_file.is_some_and(|file| file != site.file) {
+                continue;
+            }
+            let (cost, count) = (sum(&terms, sites.costs_of(i)), sites.calls.get(i).copied());
+            let recursive = site.caller == site.callee;
+            let callee = graph.nodes[site.callee.index()].function;
+            adding.call(site.file, LineCall { line: site.line, callee, count, cost, recursive });
+            let line = adding.at(site.file, site.line);
+            line.count = add_counts(line.count, count);
+            if !recursive {
+                line.total = Some(line.total.unwrap_or(0).saturating_add(cost));
+            }
+        }
+        if sites.rows.is_empty() {
+            return;
+        }
+        for row in adding.rows.values_mut() {
+            row.total = Some(row.total.unwrap_or(0).saturating_add(row.own));
+            if !sites.calls.is_empty() {
+                row.count.get_or_insert(0);
+            }
         }
     }
 
@@ -266,8 +360,26 @@ impl Lines {
             })
             .collect();
         let mut open: FxHashMap<(StringId, u32), u32> = FxHashMap::default();
+        let mut open_calls: FxHashMap<(StringId, u32, FunctionId), u32> = FxHashMap::default();
         for visit in preorder(profile) {
             let (Visit::Enter(i) | Visit::Leave(i)) = visit;
+            if let Some((caller, place)) =
+                rows[i].parent.map(|p| rows[p.index()].frame.index()).and_then(|f| Some((f, places[f]?)))
+            {
+                let callee = profile.frames.get(rows[i].frame).function;
+                let on_path = open_calls.entry((place.0, place.1, callee)).or_default();
+                match visit {
+                    Visit::Leave(_) => *on_path -= 1,
+                    Visit::Enter(_) => {
+                        *on_path += 1;
+                        if *on_path == 1 && below[i].1 > 0 {
+                            let recursive = profile.frames.rows()[caller].function == callee;
+                            let (cost, count) = (below[i].0, Some(below[i].1));
+                            adding.call(place.0, LineCall { line: place.1, callee, count, cost, recursive });
+                        }
+                    }
+                }
+            }
             let Some((file, line)) = places[rows[i].frame.index()] else { continue };
             let on_path = open.entry((file, line)).or_default();
             if matches!(visit, Visit::Leave(_)) {
@@ -399,6 +511,55 @@ mod tests {
         assert_eq!((text(&main).as_str(), main.unplaced), ("4:15/-/- | 2:23/-/-", 1));
         assert_eq!(main.files[0].file, c);
         assert_eq!(text(&ask(&s, &Lines { whole_file: Some(h), ..query })), "2:46/-/-");
+    }
+
+    /// «line:callee cost/count» of all files.
+    fn calls(subject: &Subject, table: &LineTable) -> String {
+        let call = |c: &LineCall| {
+            let own = if c.recursive { "!" } else { "" };
+            let count = c.count.map_or("-".into(), |n| n.to_string());
+            format!("{}:{}{own} {}/{count}", c.line, subject.profile.function_name(c.callee), c.cost)
+        };
+        table.files.iter().flat_map(|f| &f.calls).map(call).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn calls_of_a_line_are_told_by_samples() {
+        let s = subject("main:7>load:3>load:3>read:1 10; main:7>save 4; main:8>load:4 5; other:7>load 1");
+        assert_eq!(calls(&s, &lines(&s, "main", None)), "7:load 10/1 7:save 4/1 8:load 5/1");
+        let load = lines(&s, "load", None);
+        assert_eq!(calls(&s, &load), "3:load! 10/1 3:read 10/1");
+        assert!(load.has_calls);
+    }
+
+    #[test]
+    fn calls_of_a_line_are_those_of_the_graph() {
+        let mut b = ProfileBuilder::new("test");
+        let time = b.metric(Metric::time());
+        let file = b.string("a.c");
+        let nodes = ["main", "work"].map(|name| {
+            let f = b.function(FunctionSpec { name, file: "a.c", ..FunctionSpec::default() });
+            let node = b.node(f);
+            b.node_cost(node, time, NodeCosts { own: 6, total: 60 });
+            node
+        });
+        b.line_cost(SourceLine { node: nodes[0], file, line: 3 }, &[6]);
+        let mut call = |caller: usize, callee: usize, line, calls, cost| {
+            let site = crate::model::CallSite { caller: nodes[caller], file, line, callee: nodes[callee] };
+            b.call_site(site, Some(calls), &[cost]);
+        };
+        call(0, 1, 3, 2, 40);
+        call(0, 0, 3, 1, 30);
+        call(0, 1, 4, 5, 20);
+        call(1, 1, 9, 8, 10);
+        let s = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let main = lines(&s, "main", None);
+        assert_eq!(text(&main), "3:6/46/3 4:0/20/5", "a call of itself is in the outer call already");
+        assert_eq!(calls(&s, &main), "3:work 40/2 3:main! 30/1 4:work 20/5");
+        let function = function(&s.profile, "main");
+        let query =
+            Lines { scope: Scope::default(), metric: time, range: None, function, whole_file: Some(file) };
+        assert!(calls(&s, &ask(&s, &query)).ends_with("9:work! 10/8"));
     }
 
     #[test]

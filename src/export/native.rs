@@ -8,8 +8,8 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
 use crate::model::{
-    ArgsPlace, ArgsRef, CallGraph, Calls, MetricId, NO_ROW, Profile, Request, SampleTable, SpanTable, Track,
-    TrackId,
+    ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, Request, SampleTable,
+    SpanTable, Track, TrackId,
 };
 
 /// Fast, and within a few percent of the smallest.
@@ -56,6 +56,9 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
     columns(tag::LINKS, &|w| links(profile, w))?;
     if let Some(graph) = &profile.call_graph {
         columns(tag::GRAPH, &|w| call_graph(graph, w))?;
+        if !graph.sites.rows.is_empty() {
+            columns(tag::SITES, &|w| sites(&graph.sites, w))?;
+        }
     }
     columns(tag::REQUESTS, &|w| {
         w.size(profile.requests.rows.len());
@@ -285,6 +288,18 @@ fn call_graph(graph: &CallGraph, w: &mut Writer) {
         w.size(graph.lines.metrics);
         graph.lines.costs_of(row).iter().for_each(|&v| w.signed(v));
     }
+}
+
+fn sites(sites: &CallSites, w: &mut Writer) {
+    w.size(sites.rows.len());
+    w.size(sites.metrics);
+    w.byte(u8::from(!sites.calls.is_empty()));
+    w.differences(sites.rows.iter().map(|s| s.caller.0.into()));
+    sites.rows.iter().for_each(|s| w.unsigned(s.file.0.into()));
+    w.differences(sites.rows.iter().map(|s| s.line.into()));
+    sites.rows.iter().for_each(|s| w.unsigned(s.callee.0.into()));
+    sites.calls.iter().for_each(|&c| w.unsigned(c));
+    sites.costs.iter().for_each(|&c| w.signed(c));
 }
 
 fn request(r: &Request, w: &mut Writer) {

@@ -83,6 +83,10 @@ fn everything() -> Profile {
     b.edge(nodes[1], nodes[1]);
     b.node_cost(nodes[0], bytes, NodeCosts { own: 1, total: 1 });
     b.line_cost(SourceLine { node: nodes[1], file: text, line: 3 }, &[5]);
+    for (line, calls) in [(7, 2), (3, 9)] {
+        let site = CallSite { caller: nodes[0], file: text, line, callee: nodes[1] };
+        b.call_site(site, Some(calls), &[4, -1]);
+    }
     b.request(Request {
         name: text,
         model: key,

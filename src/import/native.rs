@@ -15,9 +15,9 @@ use crate::model::wire::{
     Reader, SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::{
-    ArgsRef, Calls, Finding, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
-    NodeCosts, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId, StringId, Strings,
-    TokenCounts, TrackId, TrackKind, TrackSpec, Warning,
+    ArgsRef, CallSite, Calls, Finding, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId,
+    NO_ROW, NodeCosts, NodeId, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId,
+    StringId, Strings, TokenCounts, TrackId, TrackKind, TrackSpec, Warning,
 };
 
 /// inferscope session.
@@ -127,6 +127,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
             tag::INSTANTS => tables.instants(&mut r, b),
             tag::LINKS => tables.links(&mut r, b),
             tag::GRAPH => tables.graph(&mut r, b),
+            tag::SITES => tables.sites(&mut r, b),
             tag::REQUESTS => tables.requests(&mut r, b),
             tag::FINDINGS => tables.findings(&mut r, b),
             tag::WARNINGS => serde_json::from_slice::<Vec<Warning>>(&raw)
@@ -176,6 +177,7 @@ struct Tables {
     attributes: Vec<ArgsRef>,
     tracks: Vec<TrackId>,
     requests: Vec<RequestId>,
+    nodes: Vec<NodeId>,
 }
 
 fn row<T: Copy>(table: &[T], number: u64) -> Result<T, Damaged> {
@@ -463,6 +465,27 @@ impl Tables {
         }
         for (node, file, line, costs) in lines {
             b.line_cost(SourceLine { node: row(&node_ids, node)?, file, line }, &costs);
+        }
+        self.nodes = node_ids;
+        Ok(())
+    }
+
+    fn sites(&self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        let (rows, metrics, counted) = (r.rows()?, r.rows()?, r.byte()? != 0);
+        let node = |n: i64| u64::try_from(n).map_err(|_| Damaged).and_then(|n| row(&self.nodes, n));
+        let callers = r.differences(rows)?.into_iter().map(node).collect::<Result<Vec<_>, _>>()?;
+        let files = r.column(rows, |r| self.string(r))?;
+        let lines = r.differences(rows)?;
+        let callees = r.column(rows, |r| row(&self.nodes, r.unsigned()?))?;
+        let calls = if counted { r.column(rows, Reader::unsigned)? } else { Vec::new() };
+        if metrics > self.metrics.len() {
+            return Err(Damaged);
+        }
+        let costs = r.column(rows.checked_mul(metrics).ok_or(Damaged)?, Reader::signed)?;
+        for i in 0..rows {
+            let line = u32::try_from(lines[i]).map_err(|_| Damaged)?;
+            let site = CallSite { caller: callers[i], file: files[i], line, callee: callees[i] };
+            b.call_site(site, calls.get(i).copied(), &costs[i * metrics..][..metrics]);
         }
         Ok(())
     }

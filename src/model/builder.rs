@@ -442,6 +442,12 @@ impl ProfileBuilder {
         self.graph.get_or_insert_default().graph.lines = lines;
     }
 
+    /// Adds calls by the place they are made from, with their total costs per metric in their order. The edge
+    /// is added by itself.
+    pub fn call_site(&mut self, site: CallSite, calls: Option<u64>, costs: &[i64]) {
+        self.graph.get_or_insert_default().graph.sites.push(site, calls, costs);
+    }
+
     /// The graph built so far, for importers that derive totals from it.
     #[must_use]
     pub fn call_graph(&self) -> Option<&CallGraph> {
@@ -649,6 +655,7 @@ fn finish_graph(mut graph: CallGraph) -> CallGraph {
     }
     graph.costs.sort_by_key(|c| c.metric);
     graph.lines = std::mem::take(&mut graph.lines).in_order();
+    graph.sites = std::mem::take(&mut graph.sites).in_order();
     graph
 }
 

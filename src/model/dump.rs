@@ -255,6 +255,16 @@ impl Dump<'_> {
                 graph.lines.costs_of(row)
             ));
         }
+        for (row, site) in graph.sites.rows.iter().enumerate() {
+            let (from, to) = (name(self, site.caller), name(self, site.callee));
+            self.line(format_args!(
+                "call line {from} {:?}:{} → {to} calls {} {:?}",
+                self.p.text(site.file),
+                site.line,
+                or_dash(graph.sites.calls.get(row)),
+                graph.sites.costs_of(row)
+            ));
+        }
     }
 
     fn request(&mut self, r: &Request) {

@@ -5,8 +5,8 @@
 //! place anew when the whole is frozen.
 
 use super::{
-    ArgsPlace, ArgsRef, CallGraph, Counter, FrameId, Function, FunctionId, Instant, MetricId, NodeCosts,
-    Profile, ProfileBuilder, SourceLine, StackId, StringId, Track, TrackId, TrackSpec, Value,
+    ArgsPlace, ArgsRef, CallGraph, CallSite, Counter, FrameId, Function, FunctionId, Instant, MetricId,
+    NodeCosts, Profile, ProfileBuilder, SourceLine, StackId, StringId, Track, TrackId, TrackSpec, Value,
 };
 
 /// The ids that rows of the added profile got.
@@ -150,6 +150,15 @@ impl ProfileBuilder {
                 line: line.line,
             };
             self.line_cost(line, graph.lines.costs_of(row));
+        }
+        for (row, site) in graph.sites.rows.iter().enumerate() {
+            let site = CallSite {
+                caller: nodes[site.caller.index()],
+                file: ids.strings[site.file.index()],
+                line: site.line,
+                callee: nodes[site.callee.index()],
+            };
+            self.call_site(site, graph.sites.calls.get(row).copied(), graph.sites.costs_of(row));
         }
     }
 }

@@ -24,7 +24,9 @@ pub(crate) mod wire;
 
 pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
 pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
-pub use call_graph::{CallEdge, CallGraph, CallNode, Calls, GraphCosts, LineCosts, SourceLine};
+pub use call_graph::{
+    CallEdge, CallGraph, CallNode, CallSite, CallSites, Calls, GraphCosts, LineCosts, SourceLine,
+};
 pub use dump::dump;
 pub use findings::Finding;
 pub use ids::{

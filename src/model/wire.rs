@@ -23,8 +23,8 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
-/// byte and error of requests, after those.
-pub(crate) const MINOR: u16 = 2;
+/// byte and error of requests, after those; 3: lines of calls.
+pub(crate) const MINOR: u16 = 3;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -56,6 +56,8 @@ pub(crate) mod tag {
     pub(crate) const INSTANTS: Tag = *b"INST";
     pub(crate) const LINKS: Tag = *b"LINK";
     pub(crate) const GRAPH: Tag = *b"GRAF";
+    /// Calls of the graph by the lines they are made from. Since 1.3.
+    pub(crate) const SITES: Tag = *b"SITE";
     pub(crate) const REQUESTS: Tag = *b"REQS";
     /// Since minor version 1.
     pub(crate) const FINDINGS: Tag = *b"FIND";

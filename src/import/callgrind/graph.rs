@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 use super::super::python::module_of;
 use super::rows::{self, Rows, add, widen};
 use crate::model::{
-    Calls, Function, LineCosts, MetricId, NodeCosts, NodeId, ProfileBuilder, SourceLine, StringId, Strings,
+    CallSite, Calls, Function, LineCosts, MetricId, NodeCosts, NodeId, ProfileBuilder, SourceLine, StringId,
+    Strings,
 };
 
 /// What makes a function the same function.
@@ -30,9 +31,14 @@ pub(super) struct Graph {
     lines: Rows,
     /// Self costs of lines that were too many to keep, per function; empty when there were none.
     unplaced_own: Vec<i64>,
-    /// Per caller and callee, the number of calls before the costs.
-    calls: Rows,
+    /// Per caller, target and line: the number of calls before the costs.
+    sites: Rows,
+    /// Called functions with the files of the code that calls them.
+    targets: Vec<(u32, StringId)>,
+    target_of: FxHashMap<(u32, StringId), u32>,
     call_row: Vec<i64>,
+    /// Per caller and callee, the sums of their sites; filled at the end.
+    calls: Rows,
 }
 
 impl Graph {
@@ -43,7 +49,7 @@ impl Graph {
         }
         self.lines.set_stride(stride);
         self.unplaced_own = widen(&self.unplaced_own, self.stride, stride);
-        self.calls.set_stride(stride + 1);
+        self.sites.set_stride(stride + 1);
         self.call_row = vec![0; stride + 1];
         self.stride = stride;
     }
@@ -68,7 +74,7 @@ impl Graph {
     /// A record of a function starts.
     pub(super) fn start(&mut self, node: u32) {
         self.lines.start(node);
-        self.calls.start(node);
+        self.sites.start(node);
     }
 
     /// Adds the self cost of a line.
@@ -79,12 +85,33 @@ impl Graph {
         }
     }
 
-    /// Adds calls and their inclusive cost.
-    pub(super) fn call(&mut self, caller: u32, callee: u32, calls: u64, costs: &[i64]) {
+    /// Adds calls and their inclusive cost, made from a line of a file.
+    pub(super) fn call(
+        &mut self,
+        caller: u32,
+        callee: u32,
+        (file, line): (StringId, u32),
+        calls: u64,
+        costs: &[i64],
+    ) {
         let Some((count, row)) = self.call_row.split_first_mut() else { return };
         *count = i64::try_from(calls).unwrap_or(i64::MAX);
         row.copy_from_slice(costs);
-        self.calls.add(rows::Key { node: caller, part: (callee, 0) }, &self.call_row);
+        let target = *self.target_of.entry((callee, file)).or_insert_with(|| {
+            self.targets.push((callee, file));
+            self.targets.len() as u32 - 1
+        });
+        self.sites.add(rows::Key { node: caller, part: (target, line) }, &self.call_row);
+    }
+
+    /// Adds sites up to calls between functions.
+    fn add_up_calls(&mut self) {
+        self.calls.set_stride(self.stride + 1);
+        for (key, row) in self.sites.keys.iter().zip(self.sites.costs.chunks_exact(self.stride + 1)) {
+            let callee = self.targets[key.part.0 as usize].0;
+            self.calls.add(rows::Key { node: key.node, part: (callee, 0) }, row);
+        }
+        self.calls.merge();
     }
 
     /// Caller, callee, number of calls and their costs.
@@ -108,9 +135,10 @@ impl Graph {
         builder: &mut ProfileBuilder,
     ) -> Vec<i64> {
         self.lines.merge();
-        self.calls.merge();
+        self.sites.merge();
         self.merge_unplaced();
-        if self.calls.is_full() {
+        self.add_up_calls();
+        if self.sites.is_full() {
             builder.warn("more calls than are kept (the rest is left out)", "");
         }
         if self.lines.is_full() {
@@ -137,6 +165,7 @@ impl Graph {
         self.fill_edges(&nodes, metrics, builder);
         let mut sums = vec![0; stride];
         own.chunks_exact(stride.max(1)).for_each(|row| add(&mut sums, row));
+        self.fill_sites(&nodes, builder);
         self.fill_lines(&nodes, builder);
         sums
     }
@@ -146,8 +175,8 @@ impl Graph {
     /// It shows in that such a function has no record, while one of its name elsewhere has.
     fn merge_unplaced(&mut self) {
         let mut unplaced = vec![false; self.nodes.len()];
-        for key in &self.calls.keys {
-            unplaced[key.part.0 as usize] = !self.known[key.part.0 as usize];
+        for &(callee, _) in &self.targets {
+            unplaced[callee as usize] = !self.known[callee as usize];
         }
         if !unplaced.contains(&true) {
             return;
@@ -164,7 +193,7 @@ impl Graph {
             })
             .collect();
         // Who calls has calls of its own, so only callees change.
-        self.calls.change_parts(|(callee, rest)| (new_id[callee as usize], rest));
+        self.targets.iter_mut().for_each(|(callee, _)| *callee = new_id[*callee as usize]);
     }
 
     /// Self and total costs per function. The total is that of the calls on it, as recorded; a
@@ -219,6 +248,18 @@ impl Graph {
         });
         let nodes = nodes.collect();
         (nodes, kept)
+    }
+
+    fn fill_sites(&self, nodes: &[NodeId], builder: &mut ProfileBuilder) {
+        let rows = || self.sites.keys.iter().zip(self.sites.costs.chunks_exact(self.stride + 1));
+        let counted = rows().any(|(_, row)| row[0] > 0);
+        // A place without a line tells nothing that the edge does not.
+        for (key, row) in rows().filter(|(key, _)| key.part.1 > 0) {
+            let (callee, file) = self.targets[key.part.0 as usize];
+            let (caller, callee) = (nodes[key.node as usize], nodes[callee as usize]);
+            let site = CallSite { caller, file, line: key.part.1, callee };
+            builder.call_site(site, counted.then_some(row[0].unsigned_abs()), &row[1..]);
+        }
     }
 
     fn fill_lines(self, nodes: &[NodeId], builder: &mut ProfileBuilder) {

@@ -287,7 +287,7 @@ impl<'a> Parser<'a> {
         if let Next::CallCost { calls } = self.next {
             self.warn("call without the line of its cost (counted without cost)");
             self.row.fill(0);
-            self.add_call(calls);
+            self.add_call(calls, 0);
         }
         self.next = Next::SelfCost;
     }
@@ -304,10 +304,10 @@ impl<'a> Parser<'a> {
         node
     }
 
-    fn add_call(&mut self, calls: u64) {
+    fn add_call(&mut self, calls: u64, line: u32) {
         let caller = self.current_function();
         match self.called.take() {
-            Some(callee) => self.graph.call(caller, callee, calls, &self.row),
+            Some(callee) => self.graph.call(caller, callee, (self.inline_file, line), calls, &self.row),
             None => self.warn("call of no function (skipped)"),
         }
         (self.called_file, self.called_object) = (None, None);
@@ -404,7 +404,8 @@ impl<'a> Parser<'a> {
             }
             Next::CallCost { calls } => {
                 self.read_costs(&mut cursor);
-                self.add_call(calls);
+                let line = self.line_number();
+                self.add_call(calls, line);
             }
         }
     }

@@ -145,14 +145,6 @@ impl Rows {
         (self.keys, self.costs, self.at) = (keys, costs, usize::MAX);
     }
 
-    /// Changes parts and merges the rows that become one.
-    pub(super) fn change_parts(&mut self, new: impl Fn((u32, u32)) -> (u32, u32)) {
-        for key in &mut self.keys {
-            key.part = new(key.part);
-        }
-        self.merge();
-    }
-
     /// Row numbers by key: counted into functions, then sorted within each.
     fn order(&self) -> Vec<u32> {
         let mut starts = vec![0u32; self.first.len() + 1];

@@ -112,6 +112,8 @@ pub struct GridState {
     pub shown: BTreeMap<String, bool>,
     /// Row to bring into view in the next frame.
     pub scroll_to: Option<usize>,
+    /// Whether that row shall come to the middle; otherwise the table scrolls as little as it must.
+    pub centred: bool,
 }
 
 /// The table of one frame.
@@ -177,7 +179,8 @@ impl Grid<'_> {
             .num_rows(self.rows as u64)
             .headers([HeaderRow::new(space::HEADER)]);
         if let Some(row) = state.scroll_to.take() {
-            table = table.scroll_to_row(row.min(self.rows.saturating_sub(1)) as u64, None);
+            let align = std::mem::take(&mut state.centred).then_some(Align::Center);
+            table = table.scroll_to_row(row.min(self.rows.saturating_sub(1)) as u64, align);
         }
         let id = table.get_id(ui);
         let (fit, reset) = self.set_widths(ui, id, state, area);

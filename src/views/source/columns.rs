@@ -1,16 +1,17 @@
 //! The columns of the source table, how their numbers read and how code is coloured.
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Color32, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::shared;
 use super::super::shared::copy::Value;
 use super::super::shared::grid::Column;
-use crate::analysis::source_lines::{Grain, LineRow, LineTable};
+use crate::analysis::source_lines::{FileLines, Grain, LineCall, LineRow, LineTable};
 use crate::analysis::syntax::{Language, State, Word};
 use crate::format::{self, UNKNOWN};
 use crate::model::Unit;
 use crate::state::Relative;
+use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, mono};
 use crate::ui::widgets::{Cell, cell_text, share_bar};
 use crate::views::ViewCx;
@@ -31,13 +32,14 @@ pub(super) struct Formats {
 }
 
 impl Formats {
-    pub(super) fn new(cx: &ViewCx<'_>, table: &LineTable, rows: &[LineRow]) -> Self {
+    pub(super) fn new(cx: &ViewCx<'_>, table: &LineTable, lines: Option<&FileLines>) -> Self {
         let (unit, relative) = (shared::unit(cx.profile(), cx.interaction), cx.interaction.relative);
-        let max =
-            |f: &dyn Fn(&LineRow) -> i64| rows.iter().map(f).map(i64::saturating_abs).max().unwrap_or(0);
+        let (rows, calls) = lines.map_or((&[][..], &[][..]), |l| (&l.rows, &l.calls));
+        let max = |costs: &mut dyn Iterator<Item = i64>| costs.map(i64::saturating_abs).max().unwrap_or(0);
+        let totals = rows.iter().filter_map(|r| r.total).chain(calls.iter().map(|c| c.cost));
         Self {
-            own: format::Column::for_max(unit, max(&|r| r.own)),
-            total: format::Column::for_max(unit, max(&|r| r.total.unwrap_or(0))),
+            own: format::Column::for_max(unit, max(&mut rows.iter().map(|r| r.own))),
+            total: format::Column::for_max(unit, max(&mut totals.into_iter())),
             sum: if relative == Relative::Parent { table.total } else { table.sum },
             relative,
             unit,
@@ -75,6 +77,54 @@ impl Formats {
         }
     }
 
+    /// A cell of a call below its line.
+    pub(super) fn call_value(&self, call: &LineCall, callee: &str, column: &str) -> Value {
+        match column {
+            "line" => Value::number(call.line.to_string(), Some(call.line)),
+            "total" => Value::number(self.total.text(Some(call.cost)), Some(call.cost)),
+            "total share" => {
+                let share = self.share(Some(call.cost));
+                Value::number(share.map_or_else(|| UNKNOWN.into(), format::percent), share.map(|s| s * 100.0))
+            }
+            "count" => {
+                let text = call.count.map_or_else(|| UNKNOWN.into(), |n| format::count(n as i64));
+                Value::number(text, call.count)
+            }
+            "code" => Value::text(format!("→ {callee}")),
+            _ => Value::default(),
+        }
+    }
+
+    /// Paints a cell of a call below its line: its cost and number under those of the line, the callee's name
+    /// under the code.
+    pub(super) fn paint_call(
+        &self,
+        ui: &mut Ui,
+        call: &LineCall,
+        callee: &str,
+        column: &str,
+        palette: &Palette,
+    ) {
+        let number = Cell { color: palette.text_weak, ..Cell::number(palette) };
+        match column {
+            "total" | "total share" | "count" => {
+                cell_text(ui, &self.call_value(call, callee, column).text, &number);
+            }
+            "code" => {
+                let rect = ui.available_rect_before_wrap();
+                let square =
+                    Rect::from_center_size(pos2(rect.left() + 18.0, rect.center().y), vec2(11.0, 11.0));
+                Icon::ChevronRight.paint(ui.painter(), square, palette.text_weak);
+                let name = if call.recursive { format!("{callee} (itself)") } else { callee.to_owned() };
+                let cell = Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), rect.max);
+                ui.scope_builder(egui::UiBuilder::new().max_rect(cell), |ui| {
+                    cell_text(ui, &name, &Cell { color: palette.accent, ..Cell::text(palette) });
+                });
+            }
+            _ => {}
+        }
+    }
+
     /// Paints a cell.
     pub(super) fn paint(
         &self,
@@ -106,7 +156,7 @@ impl Formats {
             ("total", Some(r)) if r.total != Some(0) => {
                 cell_text(ui, &self.total.number(r.total), &number);
             }
-            ("count", Some(_)) => {
+            ("count", Some(r)) if r.count != Some(0) => {
                 cell_text(ui, &self.value(line, row, "", column).text, &number);
             }
             _ => {
@@ -169,8 +219,13 @@ fn code_cell(ui: &mut Ui, code: Option<(Language, (&str, State))>, palette: &Pal
     );
 }
 
-/// The columns, in order.
-pub(super) fn columns(cx: &ViewCx<'_>, table: &LineTable, text: bool, formats: &Formats) -> Vec<Column> {
+/// The columns, in order; `text` is the title of the last one, which holds code and callees.
+pub(super) fn columns(
+    cx: &ViewCx<'_>,
+    table: &LineTable,
+    text: Option<&str>,
+    formats: &Formats,
+) -> Vec<Column> {
     let what = shared::metric_name(cx.profile(), cx.interaction);
     let of = if formats.relative == Relative::Parent {
         format!("the total {what} of the selected function")
@@ -183,7 +238,7 @@ pub(super) fn columns(cx: &ViewCx<'_>, table: &LineTable, text: bool, formats: &
         suffix => format!("{title} ({suffix})"),
     };
     let (of, has_total) = match table.grain {
-        Grain::Lines => ("the line itself, not in what it called", table.sampled),
+        Grain::Lines => ("the line itself, not in what it called", table.sampled || table.has_calls),
         Grain::Definition => ("the function that is defined here, not in what it called", true),
     };
     let mut columns = vec![Column::number("line", "Line", 58.0).tip("Line number in the file")];
@@ -197,7 +252,14 @@ pub(super) fn columns(cx: &ViewCx<'_>, table: &LineTable, text: bool, formats: &
     );
     if has_total {
         let tip = match table.grain {
-            Grain::Lines => format!("Total {what}: while the line was on the stack. Recursion counts once."),
+            Grain::Lines if table.sampled => {
+                format!("Total {what}: while the line was on the stack. Recursion counts once.")
+            }
+            Grain::Lines => {
+                format!(
+                    "Total {what} of the line and of the calls from it. Calls of its own function count once."
+                )
+            }
             Grain::Definition => format!("Total {what} of the function that is defined here"),
         };
         columns.push(Column::number("total", titled("Total", &formats.total), 86.0).rank(1).tip(tip));
@@ -206,18 +268,18 @@ pub(super) fn columns(cx: &ViewCx<'_>, table: &LineTable, text: bool, formats: &
                 .rank(4)
                 .tip(format!("Total {what} as a share of {whole}")),
         );
-        let (title, tip) = if table.sampled {
-            ("Samples", "Samples with the line on the stack")
-        } else {
-            ("Calls", "Calls of the function that is defined here")
+        let (title, tip) = match table.grain {
+            _ if table.sampled => ("Samples", "Samples with the line on the stack"),
+            Grain::Lines => ("Calls", "Calls that the line makes"),
+            Grain::Definition => ("Calls", "Calls of the function that is defined here"),
         };
         columns.push(Column::number("count", title, 72.0).rank(3).tip(tip));
     }
     if formats.relative == Relative::Numbers {
         columns.retain(|c| !c.key.ends_with("share"));
     }
-    if text {
-        columns.push(Column::text("code", "Source", 240.0).grow(1.0));
+    if let Some(title) = text {
+        columns.push(Column::text("code", title, 240.0).grow(1.0));
     }
     columns
 }

@@ -3,6 +3,7 @@
 //! Costs are a query of their own ([`Lines`]), so they are there when the file is not; then lines stand
 //! without text, and the view says where it looked and how to help. Files are read in the background.
 
+mod body;
 mod columns;
 mod missing;
 #[cfg(test)]
@@ -10,16 +11,16 @@ mod tests;
 
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
+use self::body::Body;
 use self::columns::{Formats, columns};
-use super::shared::copy::{self, Form};
-use super::shared::grid::{Column, Grid, GridState, Mark, Rows, walk};
+use super::shared::grid::{Grid, GridState, walk};
 use super::shared::{self, Follow, Stale};
 use crate::analysis::Functions;
-use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceText};
+use crate::analysis::source_file::{SourceAnswer, SourceFile};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
 use crate::format;
 use crate::model::{FunctionId, StringId, Strings};
-use crate::state::Command;
+use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
 use crate::ui::widgets::{EmptyState, Notice, icon_button, segmented};
@@ -54,8 +55,10 @@ pub struct SourceView {
     follow: Follow,
     /// The file that was chosen among those of the function.
     file: Option<StringId>,
-    /// The marked line.
-    line: Option<u32>,
+    /// The marked line, and the callee where a call from it is marked.
+    line: Option<(u32, Option<FunctionId>)>,
+    /// Calls are not shown below their lines.
+    without_calls: bool,
     /// What was scrolled to its heaviest line already.
     shown: Option<(FunctionId, StringId, Part, bool)>,
     attempt: u32,
@@ -68,6 +71,8 @@ pub struct SourceView {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Saved {
     part: Part,
+    #[serde(default)]
+    without_calls: bool,
     columns: std::collections::BTreeMap<String, bool>,
 }
 
@@ -121,12 +126,18 @@ impl View for SourceView {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::to_value(Saved { part: self.part, columns: self.grid.shown.clone() }).unwrap_or_default()
+        serde_json::to_value(Saved {
+            part: self.part,
+            without_calls: self.without_calls,
+            columns: self.grid.shown.clone(),
+        })
+        .unwrap_or_default()
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
-            (self.part, self.grid.shown) = (saved.part, saved.columns);
+            (self.part, self.without_calls, self.grid.shown) =
+                (saved.part, saved.without_calls, saved.columns);
         }
     }
 }
@@ -218,6 +229,12 @@ impl SourceView {
             if ui.button("Heaviest line").on_hover_text(tip).clicked() {
                 self.go_to(heaviest_line(lines));
             }
+            if own.has_calls {
+                let tip = "Show below each line which functions it calls";
+                if ui.selectable_label(!self.without_calls, "Calls").on_hover_text(tip).clicked() {
+                    (self.without_calls, self.shown) = (!self.without_calls, None);
+                }
+            }
             if own.files.len() > 1 {
                 self.file_choice(cx, ui, file, own);
             }
@@ -282,7 +299,7 @@ impl SourceView {
 
     fn go_to(&mut self, line: Option<u32>) {
         if line.is_some() {
-            self.line = line;
+            self.line = line.map(|line| (line, None));
             self.shown = None;
         }
     }
@@ -302,48 +319,63 @@ impl SourceView {
             SourceAnswer::Found(source) => Some(source),
             SourceAnswer::Missing { .. } => None,
         };
-        let rows = source.map_or_else(|| lines.map_or(0, |l| l.rows.len()), SourceText::len);
+        let costs = lines.map_or(&[][..], |l| &l.rows);
+        let calls = lines.filter(|_| !self.without_calls).map_or(&[][..], |l| &l.calls);
+        let formats = Formats::new(cx, table, lines);
+        let last = source.map(|_| "Source").or((!calls.is_empty()).then_some("Called function"));
+        let columns = columns(cx, table, last, &formats);
+        let palette = Palette::of(ui);
+        let profile = &cx.subject.profile.clone();
+        let mut body = Body::new(profile, source, (costs, calls), (&formats, &columns), palette);
+        let rows = body.rows;
         if rows == 0 {
             return;
         }
-        let costs = lines.map_or(&[][..], |l| &l.rows);
-        let formats = Formats::new(cx, table, costs);
-        let columns = columns(cx, table, source.is_some(), &formats);
-        let palette = Palette::of(ui);
-        let mut body =
-            Body { source, costs, formats: &formats, columns: &columns, palette, marked: self.line, rows };
         let now = (function, file, self.part, source.is_some());
         if self.shown != Some(now) {
             self.shown = Some(now);
-            let own_line = cx.profile().functions.get(function).line;
-            let line = self.line.or_else(|| heaviest_line(lines)).or((own_line > 0).then_some(own_line));
-            self.line = line;
-            body.marked = line;
-            self.grid.scroll_to = line.and_then(|line| body.row_of(line));
+            let own_line = profile.functions.get(function).line;
+            let start = || heaviest_line(lines).or((own_line > 0).then_some(own_line));
+            self.line = self.line.or_else(|| start().map(|line| (line, None)));
+            self.grid.scroll_to = self.line.and_then(|line| body.row_of(line));
+            self.grid.centred = true;
         }
+        body.marked = self.line;
         let grid = Grid { salt: "source", name: "Source", columns: &columns, rows };
         let mut state = std::mem::take(&mut self.grid);
         let happened = grid.show(ui, &mut state, &mut body);
         self.grid = state;
+        let callee = |row: usize| body.entry(row).mark().1;
+        if let Some(callee) = happened.hovered.and_then(callee) {
+            cx.out.hover = Some(Item::Function(callee));
+        }
+        if let Some(callee) = happened.double_clicked.and_then(callee).or(body.chosen) {
+            cx.send(Command::Select(Some(Item::Function(callee))));
+        }
         if let Some(row) = happened.clicked {
-            self.line = Some(body.line(row));
+            self.line = Some(body.entry(row).mark());
         }
         if happened.focused {
             let current = self.line.and_then(|line| body.row_of(line));
             if let Some(row) = walk(ui, current, rows, happened.page) {
-                self.line = Some(body.line(row));
+                self.line = Some(body.entry(row).mark());
                 self.grid.scroll_to = Some(row);
             }
-            self.keys(ui, costs, &body);
+            self.keys(cx, ui, costs, &body);
         }
     }
 
-    /// H: the heaviest line. N and P: the next lighter and the next heavier one.
-    fn keys(&mut self, ui: &Ui, costs: &[LineRow], body: &Body<'_>) {
+    /// H: the heaviest line. N and P: the next lighter and the next heavier one. Enter: the called function.
+    fn keys(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, costs: &[LineRow], body: &Body<'_>) {
         let pressed = |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
         let mut heavy: Vec<&LineRow> = costs.iter().filter(|r| weight(r) != (0, 0)).collect();
         heavy.sort_by_key(|r| std::cmp::Reverse((weight(r), std::cmp::Reverse(r.line))));
-        let at = self.line.and_then(|line| heavy.iter().position(|r| r.line == line));
+        let at = self.line.and_then(|(line, _)| heavy.iter().position(|r| r.line == line));
+        if let Some((_, Some(callee))) = self.line
+            && pressed(Key::Enter)
+        {
+            cx.send(Command::Select(Some(Item::Function(callee))));
+        }
         let to = if pressed(Key::H) {
             Some(0)
         } else if pressed(Key::N) {
@@ -354,8 +386,8 @@ impl SourceView {
             None
         };
         if let Some(row) = to.and_then(|i| heavy.get(i)) {
-            self.line = Some(row.line);
-            self.grid.scroll_to = body.row_of(row.line);
+            self.line = Some((row.line, None));
+            self.grid.scroll_to = body.row_of((row.line, None));
         }
     }
 }
@@ -367,87 +399,6 @@ fn weight(row: &LineRow) -> (i64, i64) {
 fn heaviest_line(lines: Option<&FileLines>) -> Option<u32> {
     let rows = lines?.rows.iter();
     rows.max_by_key(|r| (weight(r), std::cmp::Reverse(r.line))).map(|r| r.line)
-}
-
-struct Body<'a> {
-    source: Option<&'a SourceText>,
-    costs: &'a [LineRow],
-    formats: &'a Formats,
-    columns: &'a [Column],
-    palette: &'static Palette,
-    marked: Option<u32>,
-    rows: usize,
-}
-
-impl Body<'_> {
-    /// The line of a row: each one of the file, or those with costs when there is no file.
-    fn line(&self, row: usize) -> u32 {
-        if self.source.is_some() { row as u32 + 1 } else { self.costs.get(row).map_or(0, |r| r.line) }
-    }
-
-    fn row_of(&self, line: u32) -> Option<usize> {
-        let row = if self.source.is_some() {
-            line.checked_sub(1)? as usize
-        } else {
-            self.costs.binary_search_by_key(&line, |r| r.line).ok()?
-        };
-        (row < self.rows).then_some(row)
-    }
-
-    fn cost(&self, row: usize) -> Option<&LineRow> {
-        let line = self.line(row);
-        self.costs.binary_search_by_key(&line, |r| r.line).ok().map(|i| &self.costs[i])
-    }
-
-    fn code(&self, row: usize) -> &str {
-        self.source.and_then(|s| s.line(self.line(row))).map_or("", |l| l.0)
-    }
-
-    fn copied(&self, form: Form, rows: std::ops::Range<usize>) -> String {
-        let values: Vec<_> = rows
-            .map(|row| {
-                let cell =
-                    |c: &Column| self.formats.value(self.line(row), self.cost(row), self.code(row), c.key);
-                self.columns.iter().map(cell).collect()
-            })
-            .collect();
-        copy::table(form, &copy::headings(self.columns, self.formats.unit, &["self", "total"]), &values)
-    }
-}
-
-impl Rows for Body<'_> {
-    fn mark(&self, row: usize) -> Mark {
-        Mark { selected: self.marked == Some(self.line(row)), lit: false }
-    }
-
-    fn label(&self, row: usize) -> String {
-        let cost = self
-            .cost(row)
-            .map_or_else(String::new, |r| format!(", self {}", self.formats.own.text(Some(r.own))));
-        format!("Line {}{cost}: {}", self.line(row), self.code(row).trim())
-    }
-
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        let code = self.source.and_then(|s| Some((s.language, s.line(self.line(row))?)));
-        self.formats.paint(ui, self.line(row), self.cost(row), code, column, self.palette);
-    }
-
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        ui.set_min_width(200.0);
-        let mut choice = |title: &str, text: &dyn Fn() -> String| {
-            if ui.button(title).clicked() {
-                ui.ctx().copy_text(text());
-                ui.close();
-            }
-        };
-        choice("Copy line", &|| self.code(row).to_owned());
-        if let Some(source) = self.source {
-            choice("Copy place", &|| format!("{}:{}", source.path.display(), self.line(row)));
-        }
-        for (form, title) in Form::ALL {
-            choice(title, &|| self.copied(form, 0..self.rows));
-        }
-    }
 }
 
 /// Sends new rules when they differ.

@@ -8,6 +8,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
 use crate::analysis::source_file::SourceRule;
+use crate::analysis::source_lines::LineCall;
 use crate::analysis::testing::{ask, function};
 use crate::import::{Input, open};
 use crate::jobs::Job;
@@ -88,6 +89,53 @@ fn costs_per_line_are_those_of_callgrind_annotate() {
     assert_eq!(lines("Ir", "hot_lines.c", Part::Function), own, "without depth");
     assert_eq!(lines("Bc", "hot_lines.c", Part::File), [(9, 4096), (17, 12_288), (23, 51), (32, 3)]);
     assert_eq!(lines("Ir", "mix.h", Part::Function), [(3, 12_288), (4, 12_288), (5, 36_864)]);
+}
+
+#[test]
+fn calls_per_line_are_those_of_callgrind_annotate() {
+    let s = Subject { run: 1, revision: 0, profile: sample("callgrind/hot-lines.callgrind.out") };
+    let (scope, metric) = (crate::analysis::Scope::default(), s.profile.metric_by_key("Ir").unwrap());
+    let of = |name: &str| {
+        let function = function(&s.profile, name);
+        let query = Lines { scope: scope.clone(), metric, range: None, function, whole_file: None };
+        let table = ask(&s, &query);
+        let call = |c: &LineCall| (c.line, s.profile.function_name(c.callee).to_owned(), c.count, c.cost);
+        table.files.iter().flat_map(|f| &f.calls).map(call).collect::<Vec<_>>()
+    };
+    let call = |line, name: &str, cost| (line, name.to_owned(), Some(1), cost);
+    let resolve = |line, cost| call(line, "_dl_runtime_resolve_xsave", cost);
+    let main = [
+        call(29, "malloc", 1728),
+        resolve(29, 649),
+        call(34, "printf", 1444),
+        resolve(34, 617),
+        call(34, "depth", 454),
+        resolve(35, 605),
+        call(35, "free", 131),
+    ];
+    assert_eq!(of("main"), main);
+    assert_eq!(of("depth"), [call(25, "depth'2", 445)]);
+}
+
+#[test]
+fn calls_stand_below_their_line_and_lead_to_the_callee() {
+    let mut h = harness(stage("callgrind/hot-lines.callgrind.out", "main"));
+    h.set_size(Vec2::new(900.0, 1200.0));
+    h.run();
+    let at = |h: &Harness<'_, Stage>, start: &str| {
+        rows(h).iter().position(|r| r.starts_with(start)).unwrap_or_else(|| panic!("{:?}", rows(h)))
+    };
+    let line = at(&h, "Line 29, self 10");
+    assert_eq!(rows(&h)[line + 1], "Line 29 calls malloc: 1, total 1\u{202f}728");
+    assert!(rows(&h)[line + 3].starts_with("Line 30"), "{:?}", rows(&h));
+    h.get_by_label_contains("Line 29 calls malloc").click();
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    assert!(h.query_by_label("malloc").is_some(), "its source is shown");
+    h.get_by_label("Calls").click();
+    h.run();
+    assert!(!rows(&h).iter().any(|r| r.contains(" calls ")));
 }
 
 #[test]
