@@ -36,6 +36,7 @@ pub mod scope;
 pub mod search;
 pub mod source_file;
 pub mod source_lines;
+pub mod source_texts;
 pub mod span_facts;
 pub mod stages;
 pub mod syntax;

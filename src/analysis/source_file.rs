@@ -2,7 +2,8 @@
 //!
 //! Profiles come from other machines, so a path in them is a hint. It is tried in this order: the person's
 //! own rules («from → to», the longest «from» first), the path as it stands, the path below the profile's
-//! own folder. A relative part never leads out of the folder it is joined to.
+//! own folder. A relative part never leads out of the folder it is joined to. A text that the profile itself
+//! carries comes before all of these: it is what ran, while a file may have changed since.
 
 use std::path::{Path, PathBuf};
 
@@ -160,8 +161,10 @@ pub enum SourceAnswer {
 /// The text of a file, by lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceText {
-    /// Where it was found.
+    /// Where it was found; the name in the profile when the profile carries the text.
     pub path: PathBuf,
+    /// True when the profile carries the text.
+    pub carried: bool,
     /// How it is coloured.
     pub language: Language,
     text: String,
@@ -179,7 +182,7 @@ impl SourceText {
             states.push(state);
             state = language.words(state, line.trim_end_matches(['\n', '\r']), &mut |_, _| ());
         }
-        Self { path, language, text, ends, states }
+        Self { path, carried: false, language, text, ends, states }
     }
 
     /// Number of lines.
@@ -192,6 +195,12 @@ impl SourceText {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Line `line`, counted from 1, and what the colouring starts in; `None` past the end.
@@ -210,6 +219,11 @@ impl Query for SourceFile {
     fn run(&self, cx: &Context<'_>) -> Result<SourceAnswer, Cancelled> {
         if let Some(why) = no_file(&self.file) {
             return Ok(SourceAnswer::Missing { why: Some(why), tried: Vec::new() });
+        }
+        let sources = &cx.profile().sources;
+        if let Some(text) = cx.profile().strings.find(&self.file).and_then(|file| sources.get(file)) {
+            let text = SourceText::new(PathBuf::from(&self.file), text.to_string());
+            return Ok(SourceAnswer::Found(SourceText { carried: true, ..text }));
         }
         let mut tried = Vec::new();
         for candidate in candidates(self) {

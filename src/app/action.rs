@@ -19,6 +19,8 @@ pub enum Action {
     CancelRecording,
     /// Write the run in the export format with this place in [`crate::export::FORMATS`].
     Export(usize),
+    /// Write the run as a session with the texts of its source files.
+    SaveWithSources,
     /// Save a picture of the current pane.
     SavePicture(crate::views::Picture),
     /// Close the shown run.
@@ -105,6 +107,9 @@ pub fn all() -> Vec<Entry> {
         let title =
             if i == 0 { "Save session…".to_owned() } else { format!("Export as {}…", format.title) };
         list.push(Entry { action: Action::Export(i), title, key, menu: Menu::File });
+        if i == 0 {
+            list.push(entry(Action::SaveWithSources, "Save session with sources…", None, Menu::File));
+        }
     }
     for (picture, title) in crate::views::Picture::ALL {
         let title = title.replace("picture", "picture of the current view");

@@ -76,6 +76,8 @@ pub enum Purpose {
         run: u32,
         /// Place in [`crate::export::FORMATS`].
         format: usize,
+        /// With the texts of source files, which only sessions hold.
+        sources: bool,
     },
 }
 

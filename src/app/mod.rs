@@ -19,6 +19,7 @@ mod panes;
 mod picture;
 mod recorder;
 mod settings;
+mod source_texts;
 mod sources;
 mod start;
 mod status;
@@ -45,6 +46,7 @@ pub use action::Action;
 use event::{Event, Events, Purpose};
 use panes::Panes;
 pub use settings::{Settings, ThemeChoice};
+pub use source_texts::source_texts;
 
 /// A line at the bottom of the window.
 #[derive(Clone, Debug)]
@@ -240,9 +242,9 @@ impl App {
             Event::Picked { purpose: Purpose::Picture(pane, picture), paths } => {
                 self.wanted = paths.into_iter().next().map(|path| picture::Wanted { pane, picture, path });
             }
-            Event::Picked { purpose: Purpose::Export { run, format }, paths } => {
+            Event::Picked { purpose: Purpose::Export { run, format, sources }, paths } => {
                 if let Some(path) = paths.into_iter().next() {
-                    self.export_to(run, format, path);
+                    self.export_to(run, (format, sources), path);
                 }
             }
             Event::Derived { run, revision, profile } => self.derived(run, revision, profile),
@@ -309,7 +311,8 @@ impl App {
             Action::Record => self.overlay = Overlay::Record(recorder::Chooser::new(&self.settings)),
             Action::StopRecording => self.stop_recording(),
             Action::CancelRecording => self.cancel_recording(),
-            Action::Export(format) => self.ask_export(format),
+            Action::Export(format) => self.ask_export(format, false),
+            Action::SaveWithSources => self.ask_export(0, true),
             Action::SavePicture(picture) => {
                 if let Some(pane) = self.panes_mut().current() {
                     self.ask_picture(pane, picture);
@@ -349,7 +352,9 @@ impl App {
         match action {
             Action::StopRecording | Action::CancelRecording => self.recording.is_some(),
             Action::Record => self.recording.is_none(),
-            Action::Export(_) => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
+            Action::Export(_) | Action::SaveWithSources => {
+                has_profile && run.is_some_and(|r| r.state == RunState::Ready)
+            }
             Action::CloseRun => run.is_some(),
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,

@@ -1,11 +1,14 @@
 //! `inferscope export`: a profile in another format.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Failure, open};
-use crate::export::{self, FORMATS, Format};
+use crate::analysis::source_file::SourceRule;
+use crate::app::source_texts;
+use crate::export::{self, FORMATS, Format, Options};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -18,6 +21,12 @@ pub(super) struct ExportArgs {
     /// The format [default: by the ending of the output].
     #[arg(long, value_name = "ID")]
     to: Option<String>,
+    /// Keep the texts of the source files in the session.
+    #[arg(long)]
+    sources: bool,
+    /// With --sources: source files that the profile names below FROM are below TO on this computer.
+    #[arg(long, value_name = "FROM=TO", value_parser = super::render::parse_rule)]
+    source: Vec<SourceRule>,
 }
 
 /// «id  what it keeps» per format, for help texts.
@@ -57,7 +66,14 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
             })?
         }
     };
-    let profile = open(&args.file)?;
-    export::write_file(format, &profile, &args.output)
+    if args.sources && format.id != "native" {
+        return Err(Failure::new(
+            "only inferscope sessions hold source texts: leave out --sources, or use --to native",
+        ));
+    }
+    let profile = Arc::new(open(&args.file)?);
+    let sources = args.sources.then(|| source_texts(&profile, args.file.parent(), &args.source));
+    let options = Options { sources, ..Options::default() };
+    export::write_file_with(format, &profile, &options, &args.output)
         .map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
 }

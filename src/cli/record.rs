@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Failure, print, render, report};
+use crate::app::source_texts;
 use crate::export::{self, FORMATS};
 use crate::format;
 use crate::model::Profile;
@@ -34,6 +35,9 @@ pub(super) struct RecordArgs {
     /// Leave out the texts of prompts and answers, and lines that a command writes.
     #[arg(long)]
     no_texts: bool,
+    /// Keep the texts of the source files of recorded functions in the session (without keys and passwords).
+    #[arg(long)]
+    sources: bool,
     /// The folder for the journal, from which `inferscope recover` brings back a killed recording; by
     /// default one in the user's state folder.
     #[arg(long, value_name = "DIR")]
@@ -73,7 +77,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     };
     let recorded = record(&args.workload, &params(args)?, options)?;
     if let Some(path) = &args.output {
-        recorded.save(path)?;
+        recorded.save(path, args.sources)?;
         eprintln!("Saved {}", path.display());
     }
     recorded.discard_journal();
@@ -115,7 +119,7 @@ pub(super) fn without_display() -> Result<(), Failure> {
     let recorded = record("default", &["scale=0.2".to_owned()], options)?;
     let session = free_name("inferscope-run", "inferscope");
     let picture = session.with_extension("png");
-    recorded.save(&session)?;
+    recorded.save(&session, false)?;
     recorded.discard_journal();
     let profile = recorded.profile;
     render::workspace(&session.to_string_lossy(), profile.clone(), &picture)?;
@@ -147,8 +151,10 @@ struct Recorded {
 
 impl Recorded {
     /// Writes the session. When that fails the journal stays, and the error says where.
-    fn save(&self, path: &Path) -> Result<(), Failure> {
-        save(&self.profile, path).map_err(|mut failure| {
+    fn save(&self, path: &Path, sources: bool) -> Result<(), Failure> {
+        let sources = sources.then(|| source_texts(&self.profile, Some(Path::new(".")), &[]));
+        let options = export::Options { sources, ..export::Options::default() };
+        save(&self.profile, &options, path).map_err(|mut failure| {
             if let Some(journal) = &self.journal {
                 failure.message += &format!(
                     "; the recording is kept in {file}: `inferscope recover {file} -o run.inferscope`",
@@ -167,8 +173,8 @@ impl Recorded {
 }
 
 /// Writes a session.
-pub(super) fn save(profile: &Profile, path: &Path) -> Result<(), Failure> {
-    export::write_file(&FORMATS[0], profile, path)
+pub(super) fn save(profile: &Profile, options: &export::Options, path: &Path) -> Result<(), Failure> {
+    export::write_file_with(&FORMATS[0], profile, options, path)
         .map_err(|e| Failure::new(format!("{}: {e}", path.display())))
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, open, print, record};
+use crate::export::Options;
 use crate::record::journal::{self, Interrupted};
 use crate::views::date;
 
@@ -41,7 +42,7 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
         return Err(Failure::new("no recording was interrupted"));
     };
     let profile = open(&file)?;
-    record::save(&profile, output)?;
+    record::save(&profile, &Options::default(), output)?;
     eprintln!("Recovered {} to {}", file.display(), output.display());
     if !args.keep {
         std::fs::remove_file(&file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;

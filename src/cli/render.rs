@@ -62,7 +62,7 @@ pub(super) struct RenderArgs {
     source: Vec<SourceRule>,
 }
 
-fn parse_rule(text: &str) -> Result<SourceRule, String> {
+pub(super) fn parse_rule(text: &str) -> Result<SourceRule, String> {
     let (from, to) = text.split_once('=').ok_or("say FROM=TO, such as /build/project=/home/me/project")?;
     Ok(SourceRule { from: from.into(), to: to.into() })
 }

@@ -12,13 +12,15 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::model::{MetricId, Profile};
+use crate::model::{MetricId, Profile, Sources};
 
 /// Choices that some formats offer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The metric to write where a format holds only one; the profile's first that has values when `None`.
     pub metric: Option<MetricId>,
+    /// Source texts to write into a session instead of those that the profile carries.
+    pub sources: Option<Sources>,
 }
 
 /// Why a profile was not written.
@@ -74,7 +76,9 @@ pub static FORMATS: &[Format] = &[
         title: "inferscope session",
         extension: "inferscope",
         about: "everything, compressed",
-        write: |profile, _, out| native::write(profile, out),
+        write: |profile, options, out| {
+            native::write_with(profile, options.sources.as_ref().unwrap_or(&profile.sources), out)
+        },
     },
     Format {
         id: "speedscope",
@@ -111,7 +115,20 @@ pub fn format(id: &str) -> Option<&'static Format> {
 /// # Errors
 /// When the system refuses or the format cannot hold the profile; no file is left.
 pub fn write_file(format: &Format, profile: &Profile, path: &Path) -> Result<(), ExportError> {
-    replace(path, |out| (format.write)(profile, &Options::default(), out))
+    write_file_with(format, profile, &Options::default(), path)
+}
+
+/// The same with choices.
+///
+/// # Errors
+/// When the system refuses or the format cannot hold the profile; no file is left.
+pub fn write_file_with(
+    format: &Format,
+    profile: &Profile,
+    options: &Options,
+    path: &Path,
+) -> Result<(), ExportError> {
+    replace(path, |out| (format.write)(profile, options, out))
 }
 
 /// Writes bytes in the same way.

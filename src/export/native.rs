@@ -9,7 +9,7 @@ use crate::model::wire::{
 };
 use crate::model::{
     ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, Request, SampleTable,
-    SpanTable, Track, TrackId,
+    Sources, SpanTable, Track, TrackId,
 };
 
 /// Fast, and within a few percent of the smallest.
@@ -20,6 +20,14 @@ const LEVEL: i32 = 3;
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> {
+    write_with(profile, &profile.sources, out)
+}
+
+/// The same with other source texts than the profile carries. Files are named by ids of the profile's strings.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Result<(), ExportError> {
     out.write_all(&MAGIC)?;
     out.write_all(&MAJOR.to_le_bytes())?;
     out.write_all(&MINOR.to_le_bytes())?;
@@ -76,6 +84,9 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
     })?;
     if !profile.findings.is_empty() {
         columns(tag::FINDINGS, &|w| findings(profile, w))?;
+    }
+    if !texts.is_empty() {
+        columns(tag::SOURCES, &|w| sources(texts, w))?;
     }
     block(out, tag::WARNINGS, &serde_json::to_vec(&profile.warnings)?)?;
     block(out, tag::END, &[])
@@ -287,6 +298,15 @@ fn call_graph(graph: &CallGraph, w: &mut Writer) {
         w.unsigned(line.line.into());
         w.size(graph.lines.metrics);
         graph.lines.costs_of(row).iter().for_each(|&v| w.signed(v));
+    }
+}
+
+fn sources(sources: &Sources, w: &mut Writer) {
+    w.size(sources.len());
+    for (file, text) in sources.iter() {
+        w.unsigned(file.0.into());
+        w.size(text.len());
+        w.0.extend_from_slice(text.as_bytes());
     }
 }
 

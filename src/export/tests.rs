@@ -83,6 +83,7 @@ fn everything() -> Profile {
     b.edge(nodes[1], nodes[1]);
     b.node_cost(nodes[0], bytes, NodeCosts { own: 1, total: 1 });
     b.line_cost(SourceLine { node: nodes[1], file: text, line: 3 }, &[5]);
+    b.source(text, "fn main() {}\n");
     for (line, calls) in [(7, 2), (3, 9)] {
         let site = CallSite { caller: nodes[0], file: text, line, callee: nodes[1] };
         b.call_site(site, Some(calls), &[4, -1]);
@@ -298,7 +299,7 @@ fn speedscope_keeps_the_totals_of_every_function() {
 fn folded_stacks_add_up_for_each_metric() {
     let sum = |p: &Profile, metric: Option<MetricId>| -> (i64, String) {
         let mut bytes = Vec::new();
-        folded::write(p, &Options { metric }, &mut bytes).unwrap();
+        folded::write(p, &Options { metric, ..Options::default() }, &mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();
         (text.lines().map(|l| l.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap()).sum(), text)
     };
@@ -313,7 +314,7 @@ fn folded_stacks_add_up_for_each_metric() {
     // A span's bytes include its children's, a sample's are its own; breaking characters are gone.
     assert_eq!(bytes, 4096 + 64 + 100);
     assert!(text.contains("python 12 › MainThread;main;work, of \"two\" 4096\n"), "{text}");
-    let mix = Options { metric: p.metric_by_key("mix") };
+    let mix = Options { metric: p.metric_by_key("mix"), ..Options::default() };
     assert!(matches!(folded::write(&p, &mix, &mut Vec::new()), Err(ExportError::Unsupported(_))));
 }
 

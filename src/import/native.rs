@@ -129,6 +129,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
             tag::GRAPH => tables.graph(&mut r, b),
             tag::SITES => tables.sites(&mut r, b),
             tag::REQUESTS => tables.requests(&mut r, b),
+            tag::SOURCES => tables.sources(&mut r, b),
             tag::FINDINGS => tables.findings(&mut r, b),
             tag::WARNINGS => serde_json::from_slice::<Vec<Warning>>(&raw)
                 .map(|rows| rows.iter().for_each(|w| b.warn_many(&w.kind, &w.first, w.count)))
@@ -467,6 +468,16 @@ impl Tables {
             b.line_cost(SourceLine { node: row(&node_ids, node)?, file, line }, &costs);
         }
         self.nodes = node_ids;
+        Ok(())
+    }
+
+    fn sources(&self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
+        for _ in 0..r.rows()? {
+            let file = self.string(r)?;
+            let length = usize::try_from(r.unsigned()?).map_err(|_| Damaged)?;
+            let text = std::str::from_utf8(r.bytes(length)?).map_err(|_| Damaged)?;
+            b.source(file, text);
+        }
         Ok(())
     }
 

@@ -442,6 +442,14 @@ impl ProfileBuilder {
         self.graph.get_or_insert_default().graph.lines = lines;
     }
 
+    /// Keeps the text of a source file; what is longer than [`Sources`] keeps is left out and counted.
+    pub fn source(&mut self, file: StringId, text: &str) {
+        if self.profile.sources.get(file).is_none() && !self.profile.sources.insert(file, text) {
+            let name = self.text(file).to_owned();
+            self.warn("source text too long to keep (left out)", &name);
+        }
+    }
+
     /// Adds calls by the place they are made from, with their total costs per metric in their order. The edge
     /// is added by itself.
     pub fn call_site(&mut self, site: CallSite, calls: Option<u64>, costs: &[i64]) {

@@ -33,6 +33,9 @@ pub fn dump(profile: &Profile) -> String {
         let severity = f.severity;
         d.line(format_args!("finding {severity:?} {kind:?} {text:?} on {track} at {time} of {request:?}"));
     }
+    for (file, text) in profile.sources.iter() {
+        d.line(format_args!("source text {:?} {text:?}", profile.text(file)));
+    }
     for warning in &profile.warnings {
         d.line(format_args!("warning {}× {} ({})", warning.count, warning.kind, warning.first));
     }

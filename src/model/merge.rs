@@ -38,6 +38,9 @@ impl ProfileBuilder {
         if let Some(graph) = &other.call_graph {
             self.merge_graph(graph, &ids);
         }
+        for (file, text) in other.sources.iter() {
+            self.source(ids.strings[file.index()], text);
+        }
         other.warnings.iter().for_each(|w| self.warn_many(&w.kind, &w.first, w.count));
     }
 

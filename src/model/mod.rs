@@ -17,6 +17,7 @@ mod merge;
 mod metrics;
 mod profile;
 mod requests;
+mod sources;
 mod strings;
 mod symbols;
 mod tracks;
@@ -35,6 +36,7 @@ pub use ids::{
 pub use metrics::{Better, Metric, Unit};
 pub use profile::{Basis, Meta, Profile, ResultTable, SourceFile, Warning};
 pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
+pub use sources::Sources;
 pub use strings::Strings;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
 pub use tracks::{

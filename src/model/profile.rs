@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use super::{
     ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Finding, Frames, FunctionId, Functions, Instant,
-    Link, Metric, MetricId, NO_ROW, Requests, StackId, Stacks, StringId, Strings, Track, TrackId, Unit,
-    Value,
+    Link, Metric, MetricId, NO_ROW, Requests, Sources, StackId, Stacks, StringId, Strings, Track, TrackId,
+    Unit, Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -129,6 +129,8 @@ pub struct Profile {
     pub findings: Vec<Finding>,
     /// Inline details of spans and instants.
     pub attributes: Attributes,
+    /// Texts of source files, where the profile carries them.
+    pub sources: Sources,
     /// What was odd about the input.
     pub warnings: Vec<Warning>,
     /// Kept answer of [`Self::time_bounds`].
@@ -303,6 +305,7 @@ impl Profile {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.strings.heap_bytes()
+            + self.sources.bytes()
             + self.stacks.len() * 24
             + self.tracks.iter().map(|t| t.spans.heap_bytes() + t.samples.len() * 24).sum::<usize>()
             + self.counters.iter().map(|c| c.times.len() * 16).sum::<usize>()

@@ -23,7 +23,8 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
-/// byte and error of requests, after those; 3: lines of calls.
+/// byte and error of requests, after those; 3: lines of calls,
+/// source texts.
 pub(crate) const MINOR: u16 = 3;
 
 /// The block is zstd-compressed.
@@ -59,6 +60,8 @@ pub(crate) mod tag {
     /// Calls of the graph by the lines they are made from. Since 1.3.
     pub(crate) const SITES: Tag = *b"SITE";
     pub(crate) const REQUESTS: Tag = *b"REQS";
+    /// Texts of source files. Since 1.3.
+    pub(crate) const SOURCES: Tag = *b"SRCS";
     /// Since minor version 1.
     pub(crate) const FINDINGS: Tag = *b"FIND";
     /// Warnings, JSON.

@@ -23,7 +23,7 @@ use crate::model::{FunctionId, StringId, Strings};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
-use crate::ui::widgets::{EmptyState, Notice, icon_button, segmented};
+use crate::ui::widgets::{EmptyState, Notice, icon_button, pill, segmented};
 use crate::views::{View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
@@ -248,7 +248,13 @@ impl SourceView {
         let (shown, tip) = match text {
             SourceAnswer::Found(found) => {
                 let path = found.path.display().to_string();
-                (path, format!("In the profile: {named}"))
+                let tip = if found.carried {
+                    "The text is the one that was kept when the session was saved; the file was not looked for"
+                        .to_owned()
+                } else {
+                    format!("In the profile: {named}")
+                };
+                (path, tip)
             }
             SourceAnswer::Missing { .. } => (named.clone(), String::new()),
         };
@@ -259,7 +265,13 @@ impl SourceView {
         };
         if !(hint.is_empty() && shown.is_empty()) {
             ui.horizontal(|ui| {
-                if matches!(text, SourceAnswer::Found(_)) {
+                let found = match text {
+                    SourceAnswer::Found(found) => Some(found),
+                    SourceAnswer::Missing { .. } => None,
+                };
+                if found.is_some_and(|f| f.carried) {
+                    pill(ui, Tone::Neutral, "Kept in this session");
+                } else if found.is_some() {
                     if icon_button(ui, Icon::Open, "Choose another file for this source").clicked() {
                         cx.out.wishes.push(crate::views::Wish::LocateSource(named));
                     }
