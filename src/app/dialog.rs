@@ -31,6 +31,15 @@ pub fn source(run: u32, file: String, events: Events) {
     });
 }
 
+/// Asks for a file, or a folder, that a field wants.
+pub fn field(title: String, folder: bool, purpose: Purpose, events: Events) {
+    jobs::spawn("dialog", move || {
+        let dialog = rfd::FileDialog::new().set_title(title);
+        let picked = if folder { dialog.pick_folder() } else { dialog.pick_file() };
+        events.send(Event::Picked { purpose, paths: picked.into_iter().collect() });
+    });
+}
+
 /// Asks where to write; starts with `name` in `folder`.
 pub fn save(purpose: Purpose, name: String, folder: Option<PathBuf>, events: Events) {
     jobs::spawn("dialog", move || {

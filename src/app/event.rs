@@ -70,6 +70,13 @@ pub enum Purpose {
         /// The file as the profile names it.
         file: String,
     },
+    /// Fill in a field of the window that asks what to record.
+    Field {
+        /// The workload's id.
+        workload: &'static str,
+        /// The parameter's key.
+        key: &'static str,
+    },
     /// Write the run in the export format with this place in the list.
     Export {
         /// The run.

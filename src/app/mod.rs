@@ -239,6 +239,11 @@ impl App {
             Event::Picked { purpose: Purpose::Source { run, file }, paths } => {
                 self.source_chosen(run, &file, paths.first().map(PathBuf::as_path));
             }
+            Event::Picked { purpose: Purpose::Field { workload, key }, paths } => {
+                if let (Overlay::Record(chooser), Some(path)) = (&mut self.overlay, paths.first()) {
+                    chooser.fill(workload, key, path.to_string_lossy().into_owned());
+                }
+            }
             Event::Picked { purpose: Purpose::Picture(pane, picture), paths } => {
                 self.wanted = paths.into_iter().next().map(|path| picture::Wanted { pane, picture, path });
             }

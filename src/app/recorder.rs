@@ -2,10 +2,11 @@
 
 use egui::{ScrollArea, Ui, vec2};
 
-use super::event::Event;
+use super::dialog;
+use super::event::{Event, Events, Purpose};
 use super::{App, Settings};
 use crate::jobs;
-use crate::record::{self, Options, ParamKind, RecordError, Recording, WORKLOADS, Workload};
+use crate::record::{self, Options, Param, ParamKind, RecordError, Recording, WORKLOADS, Workload};
 use crate::state::{Origin, RunState};
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::primary_button;
@@ -69,7 +70,7 @@ impl Chooser {
                         ui.set_width(ui.available_width());
                         ui.label(egui::RichText::new(workload.about()).color(Palette::of(ui).text_weak));
                         ui.add_space(space::MEDIUM);
-                        valid = self.fields(workload, ui);
+                        valid = self.fields(workload, &app.events, ui);
                         ui.add_space(space::MEDIUM);
                         ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers").on_hover_text(
                             "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
@@ -110,6 +111,16 @@ impl Chooser {
         });
     }
 
+    /// Fills in a field, if its workload is still the chosen one.
+    pub fn fill(&mut self, workload: &str, key: &str, text: String) {
+        let chosen = WORKLOADS[self.workload];
+        if chosen.id() == workload
+            && let Some(i) = chosen.params().iter().position(|p| p.key == key)
+        {
+            self.values[i] = text;
+        }
+    }
+
     /// The parameters that differ from their defaults.
     fn pairs(&self, workload: &dyn Workload) -> Vec<(String, String)> {
         let params = workload.params().iter().zip(&self.values);
@@ -117,7 +128,7 @@ impl Chooser {
     }
 
     /// One field per parameter; true when all values are valid.
-    fn fields(&mut self, workload: &dyn Workload, ui: &mut Ui) -> bool {
+    fn fields(&mut self, workload: &dyn Workload, events: &Events, ui: &mut Ui) -> bool {
         let mut valid = true;
         egui::Grid::new("params").num_columns(2).spacing([12.0, 6.0]).show(ui, |ui| {
             for (param, value) in workload.params().iter().zip(&mut self.values) {
@@ -140,14 +151,30 @@ impl Chooser {
                     if problem.is_some() {
                         edit = edit.text_color(Palette::of(ui).tone(Tone::Bad));
                     }
-                    let field = ui.add(edit).labelled_by(label.id);
-                    field.on_hover_text(problem.clone().unwrap_or_else(|| param.help.to_owned()));
+                    ui.horizontal(|ui| {
+                        let field = ui.add(edit).labelled_by(label.id);
+                        field.on_hover_text(problem.clone().unwrap_or_else(|| param.help.to_owned()));
+                        browse(workload.id(), param, events, ui);
+                    });
                     valid &= problem.is_none();
                 }
                 ui.end_row();
             }
         });
         valid
+    }
+}
+
+/// Buttons that ask for a model, which is a file or a folder.
+fn browse(workload: &'static str, param: &Param, events: &Events, ui: &mut Ui) {
+    if param.kind != ParamKind::Model {
+        return;
+    }
+    for (text, folder) in [("File…", false), ("Folder…", true)] {
+        if ui.button(text).clicked() {
+            let purpose = Purpose::Field { workload, key: param.key };
+            dialog::field(param.label.to_owned(), folder, purpose, events.clone());
+        }
     }
 }
 

@@ -67,7 +67,9 @@ pub use context::{Context, WorkloadError};
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
 pub use scope::{Ongoing, begin};
-pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
+pub use session::{
+    OnRevision, Options, RecordError, Recording, Status, Work, count, device_span, finding, record,
+};
 #[doc(hidden)]
 pub use tracing as __tracing; // for the macros, so that a program needs no tracing of its own
 pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload};
@@ -81,6 +83,12 @@ static INSTALLING: Mutex<()> = Mutex::new(());
 #[must_use]
 pub fn layer() -> RecordLayer {
     RecordLayer::default()
+}
+
+/// True while a recording runs.
+#[must_use]
+pub fn is_recording() -> bool {
+    sink::is_on()
 }
 
 /// Prepares the process for recording. Call it first thing in `main`: it sets the number of threads of

@@ -541,3 +541,13 @@ pub fn count(name: &str, unit: Unit, value: f64) {
         sink::queue(sink::Cold::Count { name: name.into(), unit, ticks: clock::ticks(), value });
     }
 }
+
+/// Reports what a device other than a CPU did, on a lane named after it: `name` began and ended so long ago. For
+/// devices that tell afterwards what they did, in the order in which they began.
+pub fn device_span(lane: &str, name: &'static str, began: Duration, ended: Duration) {
+    if sink::is_on() {
+        let ns = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
+        let (began, ended) = (ns(began), ns(ended));
+        sink::queue(sink::Cold::Device { lane: lane.into(), name, ticks: clock::ticks(), began, ended });
+    }
+}

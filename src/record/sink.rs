@@ -125,6 +125,14 @@ pub(super) enum Cold {
         ticks: u64,
         value: f64,
     },
+    /// Work of another device. `began` and `ended`: ns before `ticks`.
+    Device {
+        lane: String,
+        name: &'static str,
+        ticks: u64,
+        began: i64,
+        ended: i64,
+    },
 }
 
 struct Thread {

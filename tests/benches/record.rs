@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use inferscope::record::llm::{Generator, Model, Sampling};
+use inferscope::record::llm::{DeviceChoice, Generator, Model, Sampling};
 use inferscope::record::{self, Options, Recording, Work, WorkloadError};
 
 /// CPU time of the calling thread.
@@ -96,7 +96,7 @@ fn answer(generator: &mut Generator) -> (usize, Duration) {
 
 fn generator() -> Option<Generator> {
     let path = std::env::var_os("INFERSCOPE_BENCH_MODEL");
-    let model = Model::load(path.as_deref().map(std::path::Path::new), &|| Ok(())).ok()?;
+    let model = Model::load(path.as_deref().map(std::path::Path::new), DeviceChoice::Cpu, &|| Ok(())).ok()?;
     Generator::new(Arc::new(model)).ok()
 }
 

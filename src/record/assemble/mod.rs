@@ -89,6 +89,8 @@ pub(super) struct Assembler {
     shared_track: Option<TrackId>,
     phase_track: Option<TrackId>,
     counters: FxHashMap<String, CounterId>,
+    /// Tracks of devices, by their names.
+    devices: FxHashMap<String, TrackId>,
     places: FxHashMap<u32, Place>,
     pending: Vec<Pending>,
     closing: Vec<u32>,
@@ -123,6 +125,7 @@ impl Assembler {
             shared_track: None,
             phase_track: None,
             counters: FxHashMap::default(),
+            devices: FxHashMap::default(),
             places: FxHashMap::default(),
             pending: Vec::new(),
             closing: Vec::new(),
@@ -190,7 +193,27 @@ impl Assembler {
                 self.found((span, thread), self.scale.ns(ticks), (&kind, severity, &text), request);
             }
             Cold::Count { name, unit, ticks, value } => self.count(name, unit, self.scale.ns(ticks), value),
+            Cold::Device { lane, name, ticks, began, ended } => {
+                let now = self.scale.ns(ticks);
+                self.device(&lane, name, now.saturating_sub(began), now.saturating_sub(ended));
+            }
         }
+    }
+
+    /// Work of another device, on a track of its own.
+    fn device(&mut self, lane: &str, name: &str, start: i64, end: i64) {
+        let track = match self.devices.get(lane) {
+            Some(&track) => track,
+            None => {
+                let (kind, sort) = (TrackKind::GpuStream, 2_000_000);
+                let track = self.builder.track(TrackSpec { name: lane, process: "", kind, sort });
+                self.devices.insert(lane.to_owned(), track);
+                track
+            }
+        };
+        let function = FunctionSpec { name, module: lane, file: "", line: 0, category: "gpu" };
+        let function = self.builder.function(function);
+        self.builder.span(track, start.max(0), end.max(start).max(0), function, ArgsRef::NONE);
     }
 
     fn count(&mut self, name: String, unit: Unit, time: i64, value: f64) {

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use candle_core::Device;
 use tracing::field::Empty;
 use tracing::{Span, debug_span, info_span, trace_span};
 
+use super::device::{self, DeviceChoice};
+use super::file::{self, ModelFile};
 use super::forward::{KvCache, Llama, Part};
-use super::gguf::{Gguf, Source, better_format};
+use super::gguf::better_format;
 use super::sampling::{Pcg32, choose};
 use super::tokens::Tokens;
 use super::{BUNDLED, LlmError};
@@ -66,52 +69,71 @@ pub struct Answer {
 }
 
 /// Positions computed at most: bounds the KV cache of a model that claims a huge context.
-const MOST_POSITIONS: usize = 4096;
+pub(super) const MOST_POSITIONS: usize = 4096;
 
 impl Model {
-    /// Loads the bundled model, or the GGUF file at `path`. `go_on` is asked between layers.
+    /// Loads the bundled model, or the one at `path`: a GGUF file, or a folder with config.json, tokenizer.json and
+    /// safetensors files (or one of these files). `go_on` is asked between layers.
     ///
     /// # Errors
     /// [`LlmError::File`] with the reason in one line.
-    pub fn load(path: Option<&Path>, go_on: &dyn Fn() -> Result<(), LlmError>) -> Result<Self, LlmError> {
-        match path {
-            None => Self::read("bundled tiny model", &mut Cursor::new(BUNDLED), go_on),
-            Some(path) => {
-                let shown = path.display();
-                let name = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-                let mut file =
-                    File::open(path).map_err(|e| LlmError::File(format!("{shown} cannot be opened: {e}")))?;
-                Self::read(&name, &mut file, go_on).map_err(|e| match e {
-                    LlmError::File(why) => LlmError::File(format!("{shown}: {why}")),
-                    other => other,
-                })
-            }
+    pub fn load(
+        path: Option<&Path>,
+        device: DeviceChoice,
+        go_on: &dyn Fn() -> Result<(), LlmError>,
+    ) -> Result<Self, LlmError> {
+        let device = device.open()?;
+        let Some(path) = path else {
+            let mut source = Cursor::new(BUNDLED);
+            return Self::read("bundled tiny model", || file::open_gguf(&mut source), &device, go_on);
+        };
+        let name = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        if let Some(folder) = file::folder_of(path) {
+            let name = folder.file_name().map_or(name, |n| n.to_string_lossy().into_owned());
+            return Self::read(&name, || file::open_folder(&folder), &device, go_on);
         }
+        let shown = path.display();
+        let mut source =
+            File::open(path).map_err(|e| LlmError::File(format!("{shown} cannot be opened: {e}")))?;
+        Self::read(&name, || file::open_gguf(&mut source), &device, go_on).map_err(file::at(path))
     }
 
-    fn read(
+    fn read<'a>(
         name: &str,
-        source: &mut dyn Source,
+        open: impl FnOnce() -> Result<ModelFile<'a>, LlmError>,
+        device: &Device,
         go_on: &dyn Fn() -> Result<(), LlmError>,
     ) -> Result<Self, LlmError> {
         let load = info_span!(target: "inferscope::llm", "load_model", model = name);
         let _load = load.enter();
         let step = |name: &str| debug_span!(target: "inferscope::llm", "load_step", step = name).entered();
         let header = step("header");
-        let mut gguf = Gguf::open(source)?;
+        let mut file = open()?;
         drop(header);
         let tokenizer = step("tokenizer");
-        let tokens = Tokens::from_gguf(&gguf)?;
+        let tokens = Tokens::of(&file)?;
         drop(tokenizer);
         let weights = step("weights");
-        let format = describe_format(&gguf);
-        let positions = gguf.shape()?.context.min(MOST_POSITIONS);
-        let llama = Llama::load(&mut gguf, positions, go_on)?;
+        let format = describe_format(&file, device);
+        let positions = file.shape()?.context.min(MOST_POSITIONS);
+        let llama = Llama::load(&mut file, positions, device, go_on)?;
         drop(weights);
         count("Model weights", Unit::Bytes, llama.weight_bytes as f64);
         let kv_held = AtomicI64::new(0);
         let sample = trace_span!(target: "inferscope::llm", parent: None, "sample");
         Ok(Self { llama, tokens, positions, name: name.to_owned(), format, kv_held, sample })
+    }
+
+    /// What it is computed on.
+    #[must_use]
+    pub fn device(&self) -> String {
+        device::name(&self.llama.device)
+    }
+
+    /// How a question becomes a prompt, in words.
+    #[must_use]
+    pub fn prompt_form(&self) -> &'static str {
+        self.tokens.form()
     }
 
     pub(super) fn llama(&self) -> &Llama {
@@ -209,12 +231,12 @@ impl std::fmt::Debug for Model {
     }
 }
 
-fn describe_format(gguf: &Gguf<'_>) -> String {
-    let (Some(format), Ok((_, columns))) = (gguf.weight_format(), gguf.matrix_dims("blk.0.ffn_up.weight"))
+fn describe_format(file: &ModelFile<'_>, device: &Device) -> String {
+    let (Some(format), Ok((_, columns))) = (file.weight_format(), file.matrix_dims("blk.0.ffn_up.weight"))
     else {
         return "unknown".into();
     };
-    match better_format(format, columns) {
+    match better_format(format, columns).filter(|_| device.is_cpu()) {
         None => format!("{format:?}"),
         Some((better, _)) if better == format => format!("{format:?}, rows padded to a multiple of 256"),
         Some((better, _)) => format!("{format:?} in the file, {better:?} in memory (runs faster here)"),
@@ -283,14 +305,14 @@ impl Generator {
     /// # Errors
     /// [`LlmError::Compute`].
     pub fn new(model: Arc<Model>) -> Result<Self, LlmError> {
-        let caches = vec![KvCache::new(&model.llama.shape, model.positions)?];
+        let caches = vec![model.llama.cache(model.positions)?];
         Ok(Self { model, caches })
     }
 
     fn cache(&mut self) -> Result<KvCache, LlmError> {
         let mut cache = match self.caches.pop() {
             Some(cache) => cache,
-            None => KvCache::new(&self.model.llama.shape, self.model.positions)?,
+            None => self.model.llama.cache(self.model.positions)?,
         };
         cache.reset();
         Ok(cache)
@@ -500,7 +522,7 @@ mod tests {
     use crate::record::request;
 
     fn generator() -> Generator {
-        Generator::new(Arc::new(Model::load(None, &|| Ok(())).unwrap())).unwrap()
+        Generator::new(Arc::new(Model::load(None, DeviceChoice::Cpu, &|| Ok(())).unwrap())).unwrap()
     }
 
     fn sampling(stream: u64, max_new_tokens: usize) -> Sampling {

@@ -1,38 +1,27 @@
 //! The forward pass of a Llama, with a span for every operation.
 //!
-//! Weights are shared by all generations; each has its own KV cache, allocated once. The spans of the
-//! operations are made once, when the model is loaded: entering one then costs 30 ns, creating one
-//! would cost seven times as much. They have no parent, which tells the recorder that each enter is a
-//! call (see `record::assemble`).
+//! Weights are shared by all generations; each has its own KV cache, allocated once.
 
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{D, DType, Device, Module, Result, Tensor};
-use tracing::Span;
 
 use super::LlmError;
-use super::gguf::{Gguf, Shape, improve};
-
-macro_rules! op {
-    ($name:literal) => {
-        tracing::trace_span!(target: "inferscope::llm", parent: None, $name)
-    };
-    ($name:literal, $layer:expr) => {
-        tracing::trace_span!(target: "inferscope::llm", parent: None, $name, layer = $layer)
-    };
-}
+use super::file::{ModelFile, ROPE_FREQUENCIES, Shape};
+use super::gguf::improve;
+use super::op::{Op, op};
 
 /// A matrix product.
 struct Linear {
     weight: QMatMul,
     /// Columns, padding included.
     columns: usize,
-    span: Span,
+    span: Op,
 }
 
 impl Linear {
-    fn new(weight: Arc<QTensor>, span: Span) -> Result<Self> {
+    fn new(weight: Arc<QTensor>, span: Op) -> Result<Self> {
         let (_, columns) = weight.shape().dims2()?;
         Ok(Self { weight: QMatMul::from_arc(weight)?, columns, span })
     }
@@ -49,7 +38,7 @@ impl Linear {
 struct Norm {
     weight: Tensor,
     epsilon: f32,
-    span: Span,
+    span: Op,
 }
 
 impl Norm {
@@ -61,17 +50,17 @@ impl Norm {
 
 /// Spans of a layer's parts that have no weights.
 struct LayerSpans {
-    layer: Span,
-    attention: Span,
-    rope: Span,
-    append: Span,
-    scores: Span,
-    mask: Span,
-    softmax: Span,
-    values: Span,
-    residual: Span,
-    mlp: Span,
-    silu: Span,
+    layer: Op,
+    attention: Op,
+    rope: Op,
+    append: Op,
+    scores: Op,
+    mask: Op,
+    softmax: Op,
+    values: Op,
+    residual: Op,
+    mlp: Op,
+    silu: Op,
 }
 
 struct Layer {
@@ -98,8 +87,9 @@ pub(super) struct Llama {
     head: Linear,
     cos: Tensor,
     sin: Tensor,
-    forward: Span,
-    embed: Span,
+    pub(super) device: Device,
+    forward: Op,
+    embed: Op,
 }
 
 /// Keys and values of the tokens so far: for each layer two tensors (1, kv heads, positions, width).
@@ -115,9 +105,9 @@ pub(super) struct Part<'a> {
 }
 
 impl KvCache {
-    pub(super) fn new(shape: &Shape, positions: usize) -> Result<Self> {
+    fn new(shape: &Shape, positions: usize, device: &Device) -> Result<Self> {
         let dims = (1, shape.kv_heads, positions, shape.head_width);
-        let zeros = || Tensor::zeros(dims, DType::F32, &Device::Cpu);
+        let zeros = || Tensor::zeros(dims, DType::F32, device);
         let layers = (0..shape.layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_>>()?;
         Ok(Self { layers, len: 0 })
     }
@@ -150,23 +140,26 @@ impl Shape {
 }
 
 struct Loader<'a, 'b> {
-    gguf: &'a mut Gguf<'b>,
+    file: &'a mut ModelFile<'b>,
+    device: &'a Device,
     bytes: usize,
 }
 
 impl Loader<'_, '_> {
     fn matrix(&mut self, name: &str, dims: [usize; 2]) -> std::result::Result<Arc<QTensor>, LlmError> {
-        Ok(Arc::new(improve(self.gguf.tensor(name, &dims)?)?))
+        let tensor = self.file.tensor(name, &dims, self.device)?;
+        Ok(Arc::new(if self.device.is_cpu() { improve(tensor)? } else { tensor }))
     }
 
-    fn linear(&mut self, name: &str, dims: [usize; 2], span: Span) -> std::result::Result<Linear, LlmError> {
+    fn linear(&mut self, name: &str, dims: [usize; 2], span: Op) -> std::result::Result<Linear, LlmError> {
         let weight = self.matrix(name, dims)?;
         self.bytes += bytes_in_products(&weight);
         Ok(Linear::new(weight, span)?)
     }
 
-    fn norm(&mut self, name: &str, shape: &Shape, span: Span) -> std::result::Result<Norm, LlmError> {
-        Ok(Norm { weight: self.gguf.vector(name, shape.width)?, epsilon: shape.norm_epsilon, span })
+    fn norm(&mut self, name: &str, shape: &Shape, span: Op) -> std::result::Result<Norm, LlmError> {
+        let weight = self.file.vector(name, shape.width, self.device)?;
+        Ok(Norm { weight, epsilon: shape.norm_epsilon, span })
     }
 
     fn layer(&mut self, i: usize, shape: &Shape, ffn: usize) -> std::result::Result<Layer, LlmError> {
@@ -209,16 +202,23 @@ fn is_widened(weight: &QTensor) -> bool {
 }
 
 impl Llama {
+    /// An empty cache for so many tokens.
+    pub(super) fn cache(&self, positions: usize) -> Result<KvCache> {
+        KvCache::new(&self.shape, positions, &self.device)
+    }
+
     /// Loads the weights; positions up to `positions` can be computed. `go_on` is asked between layers.
     pub(super) fn load(
-        gguf: &mut Gguf<'_>,
+        file: &mut ModelFile<'_>,
         positions: usize,
+        device: &Device,
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Self, LlmError> {
-        let shape = gguf.shape()?;
-        let (vocabulary, _) = gguf.matrix_dims("token_embd.weight")?;
-        let (ffn, _) = gguf.matrix_dims("blk.0.ffn_up.weight")?;
-        let mut loader = Loader { gguf, bytes: 0 };
+        let shape = file.shape()?;
+        let (vocabulary, _) = file.matrix_dims("token_embd.weight")?;
+        let (ffn, _) = file.matrix_dims("blk.0.ffn_up.weight")?;
+        let factors = rope_factors(file, &shape)?;
+        let mut loader = Loader { file, device, bytes: 0 };
         let dims = [vocabulary, shape.width];
         let embedding = loader.matrix("token_embd.weight", dims)?;
         loader.bytes += embedding.storage_size_in_bytes();
@@ -229,7 +229,7 @@ impl Llama {
         }
         let norm = loader.norm("output_norm.weight", &shape, op!("rms_norm"))?;
         // One quantised copy serves the lookup and the last product where the file has only one.
-        let head = if loader.gguf.has("output.weight") {
+        let head = if loader.file.has("output.weight") {
             loader.linear("output.weight", dims, op!("lm_head"))?
         } else {
             if is_widened(&embedding) {
@@ -237,7 +237,7 @@ impl Llama {
             }
             Linear::new(embedding.clone(), op!("lm_head"))?
         };
-        let (cos, sin) = rotations(&shape, positions)?;
+        let (cos, sin) = rotations(&shape, &factors, positions, device)?;
         Ok(Self {
             shape,
             weight_bytes: loader.bytes,
@@ -247,6 +247,7 @@ impl Llama {
             head,
             cos,
             sin,
+            device: device.clone(),
             forward: op!("forward"),
             embed: op!("embed"),
         })
@@ -260,6 +261,8 @@ impl Llama {
         parts: &mut [Part<'_>],
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Vec<Vec<f32>>, LlmError> {
+        #[cfg(feature = "cuda")]
+        let _timing = super::cuda::pass(&self.device);
         let _forward = self.forward.enter();
         let x = self.layers(parts, go_on)?;
         let mut end = 0;
@@ -278,6 +281,8 @@ impl Llama {
         cache: &mut KvCache,
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Vec<f32>, LlmError> {
+        #[cfg(feature = "cuda")]
+        let _timing = super::cuda::pass(&self.device);
         let _forward = self.forward.enter();
         let x = self.layers(&mut [Part { ids, cache }], go_on)?;
         Ok(self.norm.forward(&x)?.mean(1)?.squeeze(0)?.to_vec1()?)
@@ -290,6 +295,8 @@ impl Llama {
         cache: &mut KvCache,
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Tensor, LlmError> {
+        #[cfg(feature = "cuda")]
+        let _timing = super::cuda::pass(&self.device);
         let _forward = self.forward.enter();
         let x = self.layers(&mut [Part { ids, cache }], go_on)?;
         Ok(self.head.forward(&self.norm.forward(&x)?.squeeze(0)?)?)
@@ -304,7 +311,7 @@ impl Llama {
         let mut x = {
             let _span = self.embed.enter();
             let ids: Vec<u32> = parts.iter().flat_map(|p| p.ids.iter().copied()).collect();
-            let rows = self.embedding.embedding(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?)?;
+            let rows = self.embedding.embedding(&Tensor::new(ids, &self.device)?.unsqueeze(0)?)?;
             rows.narrow(D::Minus1, 0, self.shape.width)?.contiguous()?
         };
         let turns = |table: &Tensor| {
@@ -312,8 +319,9 @@ impl Llama {
             joined(rows.collect::<Result<Vec<_>>>()?, 0)
         };
         let (cos, sin) = (turns(&self.cos)?, turns(&self.sin)?);
-        let mask =
-            |p: &Part<'_>| (p.ids.len() > 1).then(|| causal_mask(p.cache.len, p.ids.len())).transpose();
+        let mask = |p: &Part<'_>| {
+            (p.ids.len() > 1).then(|| causal_mask(p.cache.len, p.ids.len(), &self.device)).transpose()
+        };
         let masks: Vec<Option<Tensor>> = parts.iter().map(mask).collect::<Result<_>>()?;
         for (i, layer) in self.layers.iter().enumerate() {
             go_on()?;
@@ -425,26 +433,38 @@ impl Layer {
     }
 }
 
-fn add(span: &Span, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+fn add(span: &Op, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let _span = span.enter();
     a + b
 }
 
 /// A token sees itself and those before it.
-fn causal_mask(done: usize, count: usize) -> Result<Tensor> {
+fn causal_mask(done: usize, count: usize, device: &Device) -> Result<Tensor> {
     let len = done + count;
     let see = |i: usize, j: usize| if j > done + i { f32::NEG_INFINITY } else { 0.0 };
     let mask: Vec<f32> = (0..count).flat_map(|i| (0..len).map(move |j| see(i, j))).collect();
-    Tensor::from_vec(mask, (1, 1, 1, count, len), &Device::Cpu)
+    Tensor::from_vec(mask, (1, 1, 1, count, len), device)
+}
+
+/// Divisors of the rotary frequencies, where the model has its own.
+fn rope_factors(file: &mut ModelFile<'_>, shape: &Shape) -> std::result::Result<Vec<f32>, LlmError> {
+    let pairs = shape.head_width / 2;
+    let own = if file.has(ROPE_FREQUENCIES) {
+        file.vector(ROPE_FREQUENCIES, pairs, &Device::Cpu)?.to_vec1()?
+    } else {
+        vec![1.0; pairs]
+    };
+    Ok(own.into_iter().map(|f: f32| f * shape.rope_factor).collect())
 }
 
 /// Cosines and sines of the rotary positions.
-fn rotations(shape: &Shape, positions: usize) -> Result<(Tensor, Tensor)> {
+fn rotations(shape: &Shape, factors: &[f32], positions: usize, device: &Device) -> Result<(Tensor, Tensor)> {
     let width = shape.head_width;
+    let pairs = (0..width).step_by(2).zip(factors);
     let turns: Vec<f32> =
-        (0..width).step_by(2).map(|i| shape.rope_base.powf(i as f32 / width as f32).recip()).collect();
-    let turns = Tensor::from_vec(turns, (1, width / 2), &Device::Cpu)?;
-    let steps = Tensor::arange(0f32, positions as f32, &Device::Cpu)?.reshape((positions, 1))?;
+        pairs.map(|(i, f)| shape.rope_base.powf(i as f32 / width as f32).recip() / f).collect();
+    let turns = Tensor::from_vec(turns, (1, width / 2), device)?;
+    let steps = Tensor::arange(0f32, positions as f32, device)?.reshape((positions, 1))?;
     let angles = steps.matmul(&turns)?;
     Ok((angles.cos()?, angles.sin()?))
 }

@@ -1,15 +1,17 @@
 //! GGUF model files: opening them, and making sure that they can be what they claim to be.
 //!
 //! candle reads the header (and checks its lengths against the file). Here the claims about tensors
-//! and the model's shape are checked before anything is allocated or computed by them.
+//! are checked before anything is allocated by them.
 
+use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 
+use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
 
 use super::LlmError;
+use super::file::{Store, bad};
 
 /// Bytes to read from.
 pub(super) trait Source: Read + Seek {}
@@ -18,24 +20,7 @@ impl<T: Read + Seek> Source for T {}
 /// An opened and checked model file.
 pub(super) struct Gguf<'a> {
     source: &'a mut dyn Source,
-    pub(super) content: Content,
-}
-
-/// The shape of a Llama model, checked for sense.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shape {
-    pub(super) layers: usize,
-    pub(super) width: usize,
-    pub(super) heads: usize,
-    pub(super) kv_heads: usize,
-    pub(super) head_width: usize,
-    pub(super) context: usize,
-    pub(super) norm_epsilon: f32,
-    pub(super) rope_base: f32,
-}
-
-fn bad(why: impl std::fmt::Display) -> LlmError {
-    LlmError::File(format!("the model file is damaged or cut off: {why}; download it again"))
+    content: Content,
 }
 
 impl<'a> Gguf<'a> {
@@ -59,96 +44,29 @@ impl<'a> Gguf<'a> {
         check_tensors(&content, size)?;
         Ok(Self { source, content })
     }
+}
 
-    fn number(&self, key: &str) -> Option<usize> {
-        match self.content.metadata.get(key)? {
-            Value::I32(v) => usize::try_from(*v).ok(),
-            Value::I64(v) => usize::try_from(*v).ok(),
-            value => value.to_u64().ok().and_then(|v| usize::try_from(v).ok()),
-        }
+impl Store for Gguf<'_> {
+    fn metadata(&self) -> &HashMap<String, Value> {
+        &self.content.metadata
     }
 
-    fn real(&self, key: &str, default: f32) -> f32 {
-        self.content.metadata.get(key).and_then(|v| v.to_f32().ok()).unwrap_or(default)
+    fn names(&self) -> Vec<String> {
+        self.content.tensor_infos.keys().cloned().collect()
     }
 
-    /// A text of the metadata; empty when it is missing.
-    pub(super) fn text(&self, key: &str) -> &str {
-        self.content.metadata.get(key).and_then(|v| v.to_string().ok()).map_or("", String::as_str)
+    fn info(&self, name: &str) -> Option<(Vec<usize>, GgmlDType)> {
+        self.content.tensor_infos.get(name).map(|i| (i.shape.dims().to_vec(), i.ggml_dtype))
     }
 
-    /// The end-of-text token that the file names.
-    pub(super) fn end_token(&self) -> Option<u32> {
-        self.number("tokenizer.ggml.eos_token_id").and_then(|v| u32::try_from(v).ok())
+    fn read(&mut self, name: &str, device: &Device) -> Result<QTensor, LlmError> {
+        let info = self.content.tensor_infos.get(name);
+        let info = info.ok_or_else(|| bad(format!("the tensor {name} is missing")))?;
+        Ok(info.read(&mut self.source, self.content.tensor_data_offset, device)?)
     }
 
-    pub(super) fn shape(&self) -> Result<Shape, LlmError> {
-        let architecture = self.text("general.architecture");
-        if architecture != "llama" {
-            return Err(LlmError::File(format!(
-                "models of the kind «{architecture}» cannot be run; pass one of the Llama family (such as SmolLM2)"
-            )));
-        }
-        let need = |key: &str| self.number(key).ok_or_else(|| bad(format!("{key} is missing")));
-        let (layers, width) = (need("llama.block_count")?, need("llama.embedding_length")?);
-        let heads = need("llama.attention.head_count")?;
-        let kv_heads = self.number("llama.attention.head_count_kv").unwrap_or(heads);
-        let head_width =
-            self.number("llama.rope.dimension_count").or(width.checked_div(heads)).unwrap_or_default();
-        let shape = Shape {
-            layers,
-            width,
-            heads,
-            kv_heads,
-            head_width,
-            context: self.number("llama.context_length").unwrap_or(2048),
-            norm_epsilon: self.real("llama.attention.layer_norm_rms_epsilon", 1e-5),
-            rope_base: self.real("llama.rope.freq_base", 10_000.0),
-        };
-        let sane = (1..=1024).contains(&layers)
-            && (1..=1 << 20).contains(&width)
-            && (1..=4096).contains(&heads)
-            && (1..=heads).contains(&kv_heads)
-            && heads % kv_heads == 0
-            && (2..=4096).contains(&head_width)
-            && head_width.is_multiple_of(2)
-            && shape.context > 0
-            && shape.rope_base > 0.0;
-        if sane { Ok(shape) } else { Err(bad(format!("its shape makes no sense ({shape:?})"))) }
-    }
-
-    /// Reads a tensor, which must have these dimensions.
-    pub(super) fn tensor(&mut self, name: &str, dims: &[usize]) -> Result<QTensor, LlmError> {
-        let Some(info) = self.content.tensor_infos.get(name) else {
-            return Err(bad(format!("the tensor {name} is missing")));
-        };
-        if info.shape.dims() != dims {
-            return Err(bad(format!("{name} has the shape {:?} and not {dims:?}", info.shape.dims())));
-        }
-        Ok(info.read(&mut self.source, self.content.tensor_data_offset, &Device::Cpu)?)
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.content.tensor_infos.contains_key(name)
-    }
-
-    /// A vector, as numbers.
-    pub(super) fn vector(&mut self, name: &str, len: usize) -> Result<Tensor, LlmError> {
-        Ok(self.tensor(name, &[len])?.dequantize(&Device::Cpu)?)
-    }
-
-    /// Rows and columns of a matrix.
-    pub(super) fn matrix_dims(&self, name: &str) -> Result<(usize, usize), LlmError> {
-        match self.content.tensor_infos.get(name).map(|i| i.shape.dims()) {
-            Some(&[rows, columns]) => Ok((rows, columns)),
-            _ => Err(bad(format!("the matrix {name} is missing"))),
-        }
-    }
-
-    /// The format of most weights, as the file has them.
-    pub(super) fn weight_format(&self) -> Option<GgmlDType> {
-        let name = ["blk.0.ffn_up.weight", "blk.0.attn_q.weight"].into_iter().find(|n| self.has(n))?;
-        self.content.tensor_infos.get(name).map(|i| i.ggml_dtype)
+    fn content(&self) -> Option<&Content> {
+        Some(&self.content)
     }
 }
 
@@ -200,12 +118,13 @@ pub(super) fn improve(tensor: QTensor) -> Result<QTensor, LlmError> {
 #[cfg(test)]
 mod tests {
     use super::super::BUNDLED;
+    use super::super::file::{Shape, open_gguf};
     use super::*;
     use std::io::Cursor;
 
     fn open(bytes: &[u8]) -> Result<Shape, String> {
         let mut source = Cursor::new(bytes);
-        Gguf::open(&mut source).and_then(|g| g.shape()).map_err(|e| e.to_string())
+        open_gguf(&mut source).and_then(|g| g.shape()).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -4,17 +4,27 @@
 //! operations, no layer numbers and no say over the KV cache. The bundled model has 2.6 million
 //! parameters, answers questions about profiling and nothing else, and needs no download.
 //!
+//! A model is a GGUF file or a folder with config.json, tokenizer.json and safetensors files.
+//!
 //! Model files are hostile until proven otherwise: sizes and offsets are checked against the file
 //! before anything is read or allocated by them.
 
+mod config;
+#[cfg(feature = "cuda")]
+mod cuda;
+mod device;
 mod engine;
+mod file;
+mod folder;
 mod forward;
 mod gguf;
+mod op;
 mod reading;
 mod sampling;
 mod tokens;
 mod variants;
 
+pub use device::DeviceChoice;
 pub use engine::{Answer, Asked, Generator, Model, Sampling, Step};
 pub use reading::{Difference, Reading};
 pub use sampling::Pcg32;

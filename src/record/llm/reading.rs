@@ -5,10 +5,9 @@ use tracing::info_span;
 
 use super::LlmError;
 use super::engine::Model;
-use super::forward::KvCache;
 
-/// Questions and answers that variants read, one JSON pair a line: of the kind that the bundled model was made
-/// for, but not of its training.
+/// Questions and answers that variants read, one JSON pair a line, of the kind that the bundled model was made for.
+/// Most occurred in its training, too: enough to tell formats apart, but no measure of the model.
 static TEXT: &str = include_str!("../../../assets/model/reading.jsonl");
 
 /// Tokens that are read at once.
@@ -94,7 +93,7 @@ impl Model {
         go_on: &dyn Fn() -> Result<(), LlmError>,
     ) -> Result<(), LlmError> {
         let last = ids.len() - 1;
-        let mut cache = KvCache::new(&self.llama().shape, last)?;
+        let mut cache = self.llama().cache(last)?;
         for start in (0..last).step_by(STEP) {
             let end = (start + STEP).min(last);
             let scores = self.llama().forward_all(&ids[start..end], &mut cache, go_on)?;
@@ -134,16 +133,17 @@ fn log_probabilities(scores: &Tensor) -> Result<Vec<Vec<f32>>, LlmError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DeviceChoice;
     use super::super::forward::Part;
     use super::*;
 
     #[test]
     fn scores_of_all_tokens_are_those_of_one_after_another() {
-        let model = Model::load(None, &|| Ok(())).unwrap();
+        let model = Model::load(None, DeviceChoice::Cpu, &|| Ok(())).unwrap();
         let ids = model.encode(&model.prompt("What is a span?")).unwrap();
-        let mut cache = KvCache::new(&model.llama().shape, ids.len()).unwrap();
+        let mut cache = model.llama().cache(ids.len()).unwrap();
         let all = model.llama().forward_all(&ids, &mut cache, &|| Ok(())).unwrap().to_vec2::<f32>().unwrap();
-        let mut cache = KvCache::new(&model.llama().shape, ids.len()).unwrap();
+        let mut cache = model.llama().cache(ids.len()).unwrap();
         for (i, &id) in ids.iter().enumerate() {
             let part = Part { ids: &[id], cache: &mut cache };
             let one = model.llama().forward(&mut [part], &|| Ok(())).unwrap().remove(0);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_reading_is_no_different_from_itself() {
-        let model = Model::load(None, &|| Ok(())).unwrap();
+        let model = Model::load(None, DeviceChoice::Cpu, &|| Ok(())).unwrap();
         let reading = model.read_answers(&|| Ok(())).unwrap();
         assert!(reading.tokens > 300 && (1.0..20.0).contains(&reading.perplexity), "{}", reading.perplexity);
         assert_eq!(reading.difference(&reading), Some(Difference { same_best: 1.0, divergence: 0.0 }));

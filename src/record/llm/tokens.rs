@@ -5,7 +5,7 @@ use tokenizers::Tokenizer;
 use tokenizers::pre_tokenizers::{byte_level::ByteLevel, digits::Digits, sequence::Sequence};
 
 use super::LlmError;
-use super::gguf::Gguf;
+use super::file::{ModelFile, TOKENIZER_JSON};
 
 /// How a question is put to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,9 @@ enum Chat {
     Im,
     /// Llama 3.
     Llama3,
-    /// A model without chat tokens continues the text.
+    /// `[INST]` (Mistral, Llama 2).
+    Inst,
+    /// A model without a chat template that is known here continues the text.
     Plain,
 }
 
@@ -25,35 +27,77 @@ pub(super) struct Tokens {
     tokenizer: Tokenizer,
     chat: Chat,
     stops: Vec<u32>,
+    has_template: bool,
+}
+
+impl Chat {
+    /// The form that the model's own template writes, as far as it is known here.
+    fn of(template: &str, has: &dyn Fn(&str) -> bool) -> Self {
+        let writes = |token: &str| template.contains(token) && has(token);
+        // The bundled model's template puts the role between the bars.
+        if template.contains("<|{{") && has("<|user|>") && has("<|assistant|>") {
+            Self::Tiny
+        } else if writes("<|im_start|>") {
+            Self::Im
+        } else if writes("<|start_header_id|>") {
+            Self::Llama3
+        } else if template.contains("[INST]") {
+            Self::Inst
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+pub(super) fn tokenizer(file: &ModelFile<'_>) -> Result<Tokenizer, LlmError> {
+    let json = file.text(TOKENIZER_JSON);
+    if !json.is_empty() {
+        let read = std::panic::catch_unwind(|| Tokenizer::from_bytes(json.as_bytes()));
+        return match read {
+            Ok(Ok(tokenizer)) => Ok(tokenizer),
+            Ok(Err(e)) => Err(failed(e.to_string().lines().next().unwrap_or_default())),
+            Err(_) => Err(failed("it makes no sense")),
+        };
+    }
+    let Some(content) = file.0.content() else { return Err(failed("it has none")) };
+    let mut tokenizer = Tokenizer::from_gguf(content)
+        .map_err(|e| failed(e.to_string().lines().next().unwrap_or_default()))?;
+    if file.text("tokenizer.ggml.pre") == "smollm" {
+        // candle takes it for GPT-2's, which puts a space before the text and keeps digits together.
+        let (digits, bytes) = (Digits::new(true), ByteLevel::new(false, true, true));
+        tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![digits.into(), bytes.into()])));
+    }
+    Ok(tokenizer)
 }
 
 fn failed(e: impl std::fmt::Display) -> LlmError {
-    LlmError::File(format!("the model file has no tokenizer that can be used: {e}"))
+    LlmError::File(format!("the model has no tokenizer that can be used: {e}"))
 }
 
 impl Tokens {
-    pub(super) fn from_gguf(gguf: &Gguf<'_>) -> Result<Self, LlmError> {
-        let mut tokenizer = Tokenizer::from_gguf(&gguf.content)
-            .map_err(|e| failed(e.to_string().lines().next().unwrap_or_default()))?;
-        if gguf.text("tokenizer.ggml.pre") == "smollm" {
-            // candle takes it for GPT-2's, which puts a space before the text and keeps digits together.
-            let (digits, bytes) = (Digits::new(true), ByteLevel::new(false, true, true));
-            tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![digits.into(), bytes.into()])));
-        }
+    pub(super) fn of(file: &ModelFile<'_>) -> Result<Self, LlmError> {
+        let tokenizer = tokenizer(file)?;
         let has = |token: &str| tokenizer.token_to_id(token).is_some();
-        let chat = if has("<|user|>") && has("<|assistant|>") {
-            Chat::Tiny
-        } else if has("<|im_start|>") {
-            Chat::Im
-        } else if has("<|start_header_id|>") {
-            Chat::Llama3
-        } else {
-            Chat::Plain
-        };
+        let template = file.text("tokenizer.chat_template");
+        let chat = Chat::of(template, &has);
         let ends = ["<|end|>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "</s>"];
         let mut stops: Vec<u32> = ends.iter().filter_map(|t| tokenizer.token_to_id(t)).collect();
-        stops.extend(gguf.end_token());
-        Ok(Self { tokenizer, chat, stops })
+        stops.extend(file.end_tokens());
+        Ok(Self { tokenizer, chat, stops, has_template: !template.is_empty() })
+    }
+
+    /// How a question becomes a prompt, in words.
+    pub(super) fn form(&self) -> &'static str {
+        match self.chat {
+            Chat::Tiny => "the bundled model's chat form",
+            Chat::Im => "<|im_start|> chat, without a system text",
+            Chat::Llama3 => "Llama 3 chat, without a system text",
+            Chat::Inst => "[INST] chat, without a system text",
+            Chat::Plain if self.has_template => {
+                "plain text, because the model's chat template is not known here"
+            }
+            Chat::Plain => "plain text, because the model has no chat template",
+        }
     }
 
     /// The whole prompt for a question.
@@ -67,13 +111,14 @@ impl Tokens {
                 "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{question}<|eot_id|>\
                  <|start_header_id|>assistant<|end_header_id|>\n\n"
             ),
+            Chat::Inst => format!("[INST] {question} [/INST]"),
             Chat::Plain => question.to_owned(),
         }
     }
 
     pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, LlmError> {
-        // Chat prompts bring their own special tokens.
-        let plain = self.chat == Chat::Plain;
+        // The other chat prompts bring their own special tokens.
+        let plain = matches!(self.chat, Chat::Plain | Chat::Inst);
         let encoding = self.tokenizer.encode(prompt, plain).map_err(|e| LlmError::Compute(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -90,13 +135,13 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::super::BUNDLED;
+    use super::super::file::open_gguf;
     use super::*;
 
     #[test]
     fn text_survives_the_way_there_and_back_and_digits_stand_alone() {
         let mut source = std::io::Cursor::new(BUNDLED);
-        let gguf = Gguf::open(&mut source).unwrap();
-        let tokens = Tokens::from_gguf(&gguf).unwrap();
+        let tokens = Tokens::of(&open_gguf(&mut source).unwrap()).unwrap();
         for text in ["What is a span?", " two  spaces", "1234 ms", "naïve – 12 µs", "line\nbreak"] {
             let ids = tokens.encode(text).unwrap();
             assert_eq!(tokens.decode(&ids).unwrap(), text);
@@ -105,5 +150,18 @@ mod tests {
         let prompt = tokens.encode(&tokens.prompt("Hi")).unwrap();
         assert_eq!((prompt[0], *prompt.last().unwrap()), (1, 2));
         assert!(tokens.is_stop(0) && !tokens.is_stop(5));
+    }
+
+    #[test]
+    fn a_chat_form_is_used_only_where_the_template_writes_it() {
+        let every = |_: &str| true;
+        let of = |template: &str, has: &dyn Fn(&str) -> bool| Chat::of(template, has);
+        let im = "{{'<|im_start|>' + message['role'] + '\n'}}";
+        assert_eq!(of(im, &every), Chat::Im);
+        assert_eq!(of(im, &|_| false), Chat::Plain, "the vocabulary has no such token");
+        assert_eq!(of("", &every), Chat::Plain, "a base model with chat tokens in its vocabulary");
+        assert_eq!(of("<|start_header_id|>{{role}}", &every), Chat::Llama3);
+        assert_eq!(of("{{ '[INST] ' + content + ' [/INST]' }}", &every), Chat::Inst);
+        assert_eq!(of("<|user|>\n{{ content }}", &every), Chat::Plain);
     }
 }

@@ -13,7 +13,7 @@ use candle_core::Device;
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 
-use super::gguf::{Gguf, Source};
+use super::file::{self, ModelFile};
 use super::{BUNDLED, LlmError};
 
 /// A format that weights can be turned into.
@@ -88,7 +88,7 @@ impl VariantFile {
         &self.path
     }
 
-    /// Turns the GGUF model at `path`, or the bundled one, into a file with weights of `format`. `go_on` is
+    /// Turns the model at `path` (as [`super::Model::load`] takes it), or the bundled one, into a file with weights of `format`. `go_on` is
     /// asked before each tensor.
     ///
     /// # Errors
@@ -99,30 +99,30 @@ impl VariantFile {
         go_on: &dyn Fn() -> Result<(), LlmError>,
     ) -> Result<Self, LlmError> {
         let Some(path) = path else {
-            return Self::convert(&mut Cursor::new(BUNDLED), format, go_on);
+            return Self::convert(file::open_gguf(&mut Cursor::new(BUNDLED))?, format, go_on);
         };
+        if let Some(folder) = file::folder_of(path) {
+            return Self::convert(file::open_folder(&folder)?, format, go_on).map_err(file::at(&folder));
+        }
         let shown = path.display();
-        let mut file =
+        let mut source =
             File::open(path).map_err(|e| LlmError::File(format!("{shown} cannot be opened: {e}")))?;
-        Self::convert(&mut file, format, go_on).map_err(|e| match e {
-            LlmError::File(why) => LlmError::File(format!("{shown}: {why}")),
-            other => other,
-        })
+        let open = file::open_gguf(&mut source);
+        open.and_then(|file| Self::convert(file, format, go_on)).map_err(file::at(path))
     }
 
     fn convert(
-        source: &mut dyn Source,
+        mut file: ModelFile<'_>,
         format: WeightFormat,
         go_on: &dyn Fn() -> Result<(), LlmError>,
     ) -> Result<Self, LlmError> {
-        let mut gguf = Gguf::open(source)?;
-        gguf.shape()?;
-        let mut names: Vec<String> = gguf.content.tensor_infos.keys().cloned().collect();
+        file.shape()?;
+        let mut names = file.0.names();
         names.sort_unstable();
         let mut tensors = Vec::with_capacity(names.len());
         for name in names {
             go_on()?;
-            let tensor = convert_tensor(&mut gguf, &name, format)?;
+            let tensor = convert_tensor(&mut file, &name, format)?;
             tensors.push((name, tensor));
         }
         go_on()?;
@@ -136,7 +136,7 @@ impl VariantFile {
         };
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&made.path).map_err(full)?);
         let mut metadata: Vec<(&str, &Value)> =
-            gguf.content.metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
+            file.metadata().iter().map(|(k, v)| (k.as_str(), v)).collect();
         metadata.sort_unstable_by_key(|(key, _)| *key);
         let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, t)| (name.as_str(), t)).collect();
         let written = gguf_file::write(&mut out, &metadata, &tensors);
@@ -156,9 +156,9 @@ impl Drop for VariantFile {
     }
 }
 
-fn convert_tensor(gguf: &mut Gguf<'_>, name: &str, format: WeightFormat) -> Result<QTensor, LlmError> {
-    let dims = gguf.content.tensor_infos.get(name).map(|i| i.shape.dims().to_vec()).unwrap_or_default();
-    let tensor = gguf.tensor(name, &dims)?;
+fn convert_tensor(file: &mut ModelFile<'_>, name: &str, format: WeightFormat) -> Result<QTensor, LlmError> {
+    let dims = file.0.info(name).map(|(dims, _)| dims).unwrap_or_default();
+    let tensor = file.tensor(name, &dims, &Device::Cpu)?;
     let wanted = match dims[..] {
         [_, columns] => format.of_matrix(name, columns),
         _ => GgmlDType::F32,
@@ -198,7 +198,9 @@ mod tests {
     fn a_variant_is_a_model_file_that_goes_away() {
         let size = |format: &str| {
             let made = VariantFile::make(None, WeightFormat::list(format).unwrap()[0], &|| Ok(())).unwrap();
-            let model = super::super::Model::load(Some(made.path()), &|| Ok(())).unwrap();
+            let model =
+                super::super::Model::load(Some(made.path()), super::super::DeviceChoice::Cpu, &|| Ok(()))
+                    .unwrap();
             assert!(model.weight_bytes() > 1_000_000, "{format}");
             let (path, bytes) = (made.path().to_owned(), made.bytes);
             drop(made);
@@ -212,15 +214,19 @@ mod tests {
     #[test]
     fn cut_and_lying_files_are_errors_and_leave_nothing() {
         let format = WeightFormat::list("f16").unwrap()[0];
+        let convert = |bytes: &[u8]| {
+            let mut source = Cursor::new(bytes);
+            file::open_gguf(&mut source).and_then(|f| VariantFile::convert(f, format, &|| Ok(())))
+        };
         for cut in [0, 100, 30_000, BUNDLED.len() / 2, BUNDLED.len() - 5000] {
-            let made = VariantFile::convert(&mut Cursor::new(&BUNDLED[..cut]), format, &|| Ok(()));
+            let made = convert(&BUNDLED[..cut]);
             let error = made.unwrap_err().to_string();
             assert!(error.contains("cut off") || error.contains("no GGUF"), "{error}");
         }
         for at in (24..60_000).step_by(499) {
             let mut bytes = BUNDLED[..64 * 1024].to_vec();
             bytes[at] = 0xff;
-            assert!(VariantFile::convert(&mut Cursor::new(bytes), format, &|| Ok(())).is_err());
+            assert!(convert(&bytes).is_err());
         }
         let stopped = VariantFile::make(None, format, &|| Err(LlmError::Stopped));
         assert!(matches!(stopped, Err(LlmError::Stopped)));

@@ -12,13 +12,13 @@ use tracing::{Span, info_span};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
-use crate::record::llm::{Generator, LlmError, Model, Sampling, WeightFormat, matmul_threads};
+use crate::record::llm::{DeviceChoice, Generator, LlmError, Model, Sampling, WeightFormat, matmul_threads};
 use crate::record::{RequestHandle, request};
 
 /// The generation.
 pub(super) struct Generate;
 
-pub(super) const PARAMS: [Param; 11] = [
+pub(super) const PARAMS: [Param; 12] = [
     Param {
         key: "questions",
         label: "Questions",
@@ -77,10 +77,17 @@ pub(super) const PARAMS: [Param; 11] = [
     },
     Param {
         key: "model",
-        label: "Model file",
-        help: "A GGUF file of the Llama family; empty for the bundled model.",
+        label: "Model",
+        help: "A GGUF file of the Llama family, or a folder with config.json, tokenizer.json and safetensors; empty for the bundled one.",
         default: "",
-        kind: ParamKind::Path,
+        kind: ParamKind::Model,
+    },
+    Param {
+        key: "device",
+        label: "Device",
+        help: "cpu, cuda or cuda:N (an NVIDIA GPU; needs a build with the feature cuda), or auto: a GPU if there is one.",
+        default: "auto",
+        kind: ParamKind::Device,
     },
     Param {
         key: "prompt",
@@ -118,6 +125,24 @@ pub(super) fn sampling(params: &Params, i: usize) -> Sampling {
         stream: i as u64,
         max_new_tokens: params.size("max_new_tokens"),
     }
+}
+
+pub(super) fn device(params: &Params) -> Result<DeviceChoice, WorkloadError> {
+    DeviceChoice::parse(params.text("device")).map_err(|why| WorkloadError::Failed(format!("device {why}")))
+}
+
+/// Loads the model that the parameters name, as a phase, and notes what it is.
+pub(super) fn load(params: &Params, cx: &Context) -> Result<Arc<Model>, WorkloadError> {
+    cx.stage("Loading the model");
+    let _loading = phase!("load");
+    let path = params.text("model");
+    let path = (!path.is_empty()).then(|| Path::new(path));
+    let model = Model::load(path, device(params)?, &|| Ok(cx.check()?))?;
+    cx.fact("Model", model.name());
+    cx.fact("Weights", format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6));
+    cx.fact("Computed on", model.device());
+    cx.fact("Prompt", model.prompt_form());
+    Ok(Arc::new(model))
 }
 
 /// What the bundled model answers well.
@@ -172,14 +197,7 @@ impl Workload for Generate {
         if !formats.is_empty() {
             return super::variants::run(&formats, params, cx);
         }
-        cx.stage("Loading the model");
-        let loading = phase!("load");
-        let path = params.text("model");
-        let path = (!path.is_empty()).then(|| Path::new(path));
-        let model = Arc::new(Model::load(path, &|| Ok(cx.check()?))?);
-        drop(loading);
-        cx.fact("Model", model.name());
-        cx.fact("Weights", format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6));
+        let model = load(params, cx)?;
         cx.fact("Seed", params.text("seed"));
         cx.fact("Threads per matrix product", matmul_threads());
         let workers = params.size("workers").max(1);

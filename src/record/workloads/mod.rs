@@ -15,6 +15,7 @@ mod variants;
 use std::collections::BTreeMap;
 
 use super::context::{Context, WorkloadError};
+use super::llm::DeviceChoice;
 pub use command::command_line;
 
 /// All workloads.
@@ -89,6 +90,10 @@ pub enum ParamKind {
     Bool,
     /// A path to a file; empty for none.
     Path,
+    /// A language model: a GGUF file or a folder; empty for the bundled one.
+    Model,
+    /// What a language model is computed on.
+    Device,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Whole numbers with commas between them; empty for none.
@@ -124,7 +129,11 @@ impl Param {
             },
             ParamKind::Bool if matches!(text, "true" | "false") => return None,
             ParamKind::Bool => "true or false".to_owned(),
-            ParamKind::Path | ParamKind::Text => return None,
+            ParamKind::Path | ParamKind::Model | ParamKind::Text => return None,
+            ParamKind::Device => match DeviceChoice::parse(text) {
+                Ok(_) => return None,
+                Err(why) => return Some(format!("{}={text}: {} {why}", self.key, self.label)),
+            },
             ParamKind::Choice(words) if words.contains(&text) => return None,
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
             ParamKind::Url if !holds_secret(text) => return None,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::generate::{question, sampling};
+use super::generate::{device, question, sampling};
 use super::{Context, Params, WorkloadError};
 use crate::format::{self, bytes, duration, percent};
 use crate::model::ResultTable;
@@ -75,6 +75,7 @@ pub(super) fn run(formats: &[WeightFormat], params: &Params, cx: &Context) -> Re
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
     let pool = pool.map_err(|e| WorkloadError::Failed(format!("no threads for the generation: {e}")))?;
     cx.fact("Seed", params.text("seed"));
+    cx.fact("Device", params.text("device"));
     cx.fact("Threads per matrix product", matmul_threads());
     let mut rows: Vec<Row> = Vec::new();
     for (i, &weights) in formats.iter().enumerate() {
@@ -93,7 +94,8 @@ fn report(rows: &[Row], cx: &Context) {
         let parts = COLUMNS.iter().zip(row).skip(1).map(|(column, cell)| format!("{column} {cell}"));
         cx.fact(&format!("Variant {}", row[0]), parts.collect::<Vec<_>>().join(", "));
         let note = format!(
-            "Perplexity over {} tokens of bundled answers. The last two columns compare the predictions for them with \
+            "Perplexity over {} tokens of bundled answers, which the bundled model mostly knows from its training: it \
+             compares formats. The last two columns compare the predictions for them with \
              those of {}. Peak RSS is that of the whole process while the variant was loaded and ran. f16 and bf16 \
              save space on disk only: on the CPU they are widened to f32.",
             first.reading.tokens, first.name
@@ -132,7 +134,7 @@ impl Steps<'_> {
         self.step(name, "loading", 0.2)?;
         let loading = phase!("load", variant = name);
         let begin = Instant::now();
-        let model = Arc::new(Model::load(Some(file.path()), &go_on)?);
+        let model = Arc::new(Model::load(Some(file.path()), device(self.params)?, &go_on)?);
         let load = begin.elapsed();
         drop(loading);
         let (prefill, decode) = self.answers(name, &model)?;

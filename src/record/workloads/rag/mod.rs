@@ -11,7 +11,6 @@ mod latency;
 mod mock;
 mod store;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,10 +21,10 @@ use tracing::field::Empty;
 use tracing::{info, info_span, warn};
 
 use super::asyncio::SCALE;
-use super::generate::{PARAMS as GENERATE, QUESTIONS, TOP_K};
+use super::generate::{PARAMS as GENERATE, QUESTIONS, TOP_K, load};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
-use crate::record::llm::{Asked, Generator, LlmError, Model, Sampling, Step};
+use crate::record::llm::{Asked, Generator, LlmError, Sampling, Step};
 use crate::record::{RequestHandle, request, secrets};
 use documents::DOCUMENTS;
 use latency::{Latency, Stage};
@@ -34,7 +33,7 @@ use store::{Passage, Store};
 /// The pipeline.
 pub(super) struct Rag;
 
-static PARAMS: [Param; 10] = [
+static PARAMS: [Param; 11] = [
     Param {
         key: "mode",
         label: "Mode",
@@ -68,6 +67,7 @@ static PARAMS: [Param; 10] = [
     GENERATE[6],
     GENERATE[7],
     GENERATE[8],
+    GENERATE[9],
     Param { help: "Factor for the sleeps of the mock: 1 is the example's 440 ms a question.", ..SCALE },
 ];
 
@@ -97,11 +97,7 @@ impl Workload for Rag {
             latency.report(cx);
             return result;
         }
-        cx.stage("Loading the model");
-        let loading = phase!("load");
-        let path = params.text("model");
-        let path = (!path.is_empty()).then(|| Path::new(path));
-        let model = Arc::new(Model::load(path, &|| Ok(cx.check()?))?);
+        let model = load(params, cx)?;
         let mut client = Client {
             store: Store::open()?,
             generator: Generator::new(model.clone())?,
@@ -110,8 +106,6 @@ impl Workload for Rag {
             cx,
         };
         let pools = [pool("client")?, pool("llm worker")?];
-        drop(loading);
-        cx.fact("Model", model.name());
         cx.fact("Seed", params.text("seed"));
         let sampling = Sampling {
             temperature: params.float("temperature"),
@@ -420,7 +414,9 @@ mod tests {
     #[test]
     fn a_question_finds_the_document_about_its_subject() {
         let cx = Context::default();
-        let model = Arc::new(Model::load(None, &|| Ok(())).unwrap());
+        let model = Arc::new(
+            crate::record::llm::Model::load(None, crate::record::llm::DeviceChoice::Cpu, &|| Ok(())).unwrap(),
+        );
         let generator = Generator::new(model).unwrap();
         let store = Store::open().unwrap();
         let mut client = Client { store, generator, center: Vec::new(), passages: 3, cx: &cx };

@@ -15,14 +15,13 @@ mod prompts;
 mod results;
 mod shared;
 
-use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::generate::{PARAMS as GENERATE, TOP_K};
+use super::generate::{PARAMS as GENERATE, TOP_K, load};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
 use crate::record::llm::{Generator, Model, Sampling};
@@ -55,7 +54,7 @@ const fn float(
     Param { key, label, help, default, kind: ParamKind::Float { min, max } }
 }
 
-static PARAMS: [Param; 22] = [
+static PARAMS: [Param; 23] = [
     Param {
         key: "mode",
         label: "Mode",
@@ -155,6 +154,7 @@ static PARAMS: [Param; 22] = [
     GENERATE[6],
     GENERATE[7],
     GENERATE[8],
+    GENERATE[9],
     GENERATE[3],
 ];
 
@@ -178,15 +178,9 @@ impl Workload for ServiceWorkload {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        cx.stage("Loading the model");
-        let loading = phase!("load");
-        let path = params.text("model");
-        let path = (!path.is_empty()).then(|| Path::new(path));
-        let model = Arc::new(Model::load(path, &|| Ok(cx.check()?))?);
+        let model = load(params, cx)?;
         let exact = Exact::open(params.text("redis"))?;
-        drop(loading);
         cx.fact("Mode", params.text("mode"));
-        cx.fact("Model", model.name());
         cx.fact("Seed", params.text("seed"));
         cx.fact("Answer cache", if exact.is_remote() { "Redis" } else { "in memory" });
         let service = Arc::new(Service::new(config(params, model.name()), exact));
