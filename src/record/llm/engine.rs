@@ -15,6 +15,7 @@ use super::device::{self, DeviceChoice};
 use super::file::{self, ModelFile};
 use super::forward::{KvCache, Llama, Part};
 use super::gguf::better_format;
+use super::packed;
 use super::sampling::{Pcg32, choose};
 use super::tokens::Tokens;
 use super::{BUNDLED, LlmError};
@@ -232,10 +233,13 @@ impl std::fmt::Debug for Model {
 }
 
 fn describe_format(file: &ModelFile<'_>, device: &Device) -> String {
-    let (Some(format), Ok((_, columns))) = (file.weight_format(), file.matrix_dims("blk.0.ffn_up.weight"))
+    let (Some(format), Ok((rows, columns))) = (file.weight_format(), file.matrix_dims("blk.0.ffn_up.weight"))
     else {
         return "unknown".into();
     };
+    if device.is_cpu() && packed::is_wanted(format, rows, columns) {
+        return format!("{format:?}, eight rows side by side");
+    }
     match better_format(format, columns).filter(|_| device.is_cpu()) {
         None => format!("{format:?}"),
         Some((better, _)) if better == format => format!("{format:?}, rows padded to a multiple of 256"),

@@ -11,27 +11,53 @@ use super::LlmError;
 use super::file::{ModelFile, ROPE_FREQUENCIES, Shape};
 use super::gguf::improve;
 use super::op::{Op, op};
+use super::packed::{self, Packed};
+
+/// A matrix, in the form that is fastest here.
+enum Weight {
+    Packed(Packed),
+    /// With its columns, padding included.
+    Candle(QMatMul, usize),
+}
+
+impl Weight {
+    /// Brings `tensor` into that form. Gives its bytes in memory, too.
+    fn new(tensor: Arc<QTensor>) -> Result<(Self, usize)> {
+        let (rows, columns) = tensor.shape().dims2()?;
+        let is_cpu = tensor.device().is_cpu();
+        if is_cpu && packed::is_wanted(tensor.dtype(), rows, columns) {
+            let packed = Packed::new(&tensor)?;
+            let bytes = packed.bytes();
+            return Ok((Self::Packed(packed), bytes));
+        }
+        let tensor = if is_cpu { improve(tensor)? } else { tensor };
+        let (_, columns) = tensor.shape().dims2()?;
+        let bytes = bytes_in_products(&tensor);
+        Ok((Self::Candle(QMatMul::from_arc(tensor)?, columns), bytes))
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, columns) = match self {
+            Self::Packed(weight) => return weight.forward(x),
+            Self::Candle(weight, columns) => (weight, columns),
+        };
+        match columns - x.dim(D::Minus1)? {
+            0 => weight.forward(x),
+            padding => weight.forward(&x.pad_with_zeros(D::Minus1, 0, padding)?),
+        }
+    }
+}
 
 /// A matrix product.
 struct Linear {
-    weight: QMatMul,
-    /// Columns, padding included.
-    columns: usize,
+    weight: Weight,
     span: Op,
 }
 
 impl Linear {
-    fn new(weight: Arc<QTensor>, span: Op) -> Result<Self> {
-        let (_, columns) = weight.shape().dims2()?;
-        Ok(Self { weight: QMatMul::from_arc(weight)?, columns, span })
-    }
-
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _span = self.span.enter();
-        match self.columns - x.dim(D::Minus1)? {
-            0 => self.weight.forward(x),
-            padding => self.weight.forward(&x.pad_with_zeros(D::Minus1, 0, padding)?),
-        }
+        self.weight.forward(x)
     }
 }
 
@@ -146,15 +172,15 @@ struct Loader<'a, 'b> {
 }
 
 impl Loader<'_, '_> {
-    fn matrix(&mut self, name: &str, dims: [usize; 2]) -> std::result::Result<Arc<QTensor>, LlmError> {
+    fn linear(&mut self, name: &str, dims: [usize; 2], span: Op) -> std::result::Result<Linear, LlmError> {
         let tensor = self.file.tensor(name, &dims, self.device)?;
-        Ok(Arc::new(if self.device.is_cpu() { improve(tensor)? } else { tensor }))
+        self.product(Arc::new(tensor), span)
     }
 
-    fn linear(&mut self, name: &str, dims: [usize; 2], span: Op) -> std::result::Result<Linear, LlmError> {
-        let weight = self.matrix(name, dims)?;
-        self.bytes += bytes_in_products(&weight);
-        Ok(Linear::new(weight, span)?)
+    fn product(&mut self, tensor: Arc<QTensor>, span: Op) -> std::result::Result<Linear, LlmError> {
+        let (weight, bytes) = Weight::new(tensor)?;
+        self.bytes += bytes;
+        Ok(Linear { weight, span })
     }
 
     fn norm(&mut self, name: &str, shape: &Shape, span: Op) -> std::result::Result<Norm, LlmError> {
@@ -220,7 +246,7 @@ impl Llama {
         let factors = rope_factors(file, &shape)?;
         let mut loader = Loader { file, device, bytes: 0 };
         let dims = [vocabulary, shape.width];
-        let embedding = loader.matrix("token_embd.weight", dims)?;
+        let embedding = Arc::new(loader.file.tensor("token_embd.weight", &dims, device)?);
         loader.bytes += embedding.storage_size_in_bytes();
         let mut layers = Vec::new();
         for i in 0..shape.layers {
@@ -228,14 +254,18 @@ impl Llama {
             layers.push(loader.layer(i, &shape, ffn)?);
         }
         let norm = loader.norm("output_norm.weight", &shape, op!("rms_norm"))?;
-        // One quantised copy serves the lookup and the last product where the file has only one.
+        let span = op!("lm_head");
         let head = if loader.file.has("output.weight") {
-            loader.linear("output.weight", dims, op!("lm_head"))?
+            loader.linear("output.weight", dims, span)?
         } else {
-            if is_widened(&embedding) {
-                loader.bytes += bytes_in_products(&embedding);
+            // One copy serves the lookup and the last product where both take the same form.
+            let head = loader.product(embedding.clone(), span)?;
+            if let Weight::Candle(QMatMul::QTensor(same), _) = &head.weight
+                && Arc::ptr_eq(same, &embedding)
+            {
+                loader.bytes -= embedding.storage_size_in_bytes();
             }
-            Linear::new(embedding.clone(), op!("lm_head"))?
+            head
         };
         let (cos, sin) = rotations(&shape, &factors, positions, device)?;
         Ok(Self {
@@ -311,8 +341,7 @@ impl Llama {
         let mut x = {
             let _span = self.embed.enter();
             let ids: Vec<u32> = parts.iter().flat_map(|p| p.ids.iter().copied()).collect();
-            let rows = self.embedding.embedding(&Tensor::new(ids, &self.device)?.unsqueeze(0)?)?;
-            rows.narrow(D::Minus1, 0, self.shape.width)?.contiguous()?
+            self.embedding.embedding(&Tensor::new(ids, &self.device)?.unsqueeze(0)?)?
         };
         let turns = |table: &Tensor| {
             let rows = parts.iter().map(|p| table.narrow(0, p.cache.len, p.ids.len()));

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
@@ -108,11 +109,11 @@ pub(super) fn better_format(format: GgmlDType, columns: usize) -> Option<(GgmlDT
 }
 
 /// Brings a matrix into a fast format. The new columns are zero and change no product.
-pub(super) fn improve(tensor: QTensor) -> Result<QTensor, LlmError> {
+pub(super) fn improve(tensor: Arc<QTensor>) -> candle_core::Result<Arc<QTensor>> {
     let (_, columns) = tensor.shape().dims2()?;
     let Some((format, padded)) = better_format(tensor.dtype(), columns) else { return Ok(tensor) };
     let numbers = tensor.dequantize(&Device::Cpu)?.pad_with_zeros(1, 0, padded - columns)?;
-    Ok(QTensor::quantize(&numbers, format)?)
+    Ok(Arc::new(QTensor::quantize(&numbers, format)?))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod folder;
 mod forward;
 mod gguf;
 mod op;
+mod packed;
 mod reading;
 mod sampling;
 mod tokens;
