@@ -1,11 +1,12 @@
 //! What recording costs: nanoseconds for a span, and tokens per second with and without. CPU time of the thread throughout, so that a busy machine disturbs little.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use inferscope::record::llm::{DeviceChoice, Generator, Model, Sampling};
+use inferscope::record::llm::{Detail, DeviceChoice, Generator, LoadOptions, Model, Sampling};
 use inferscope::record::{self, Options, Recording, Work, WorkloadError};
 
 /// CPU time of the calling thread.
@@ -83,44 +84,78 @@ fn spans(c: &mut Criterion) {
     group.finish();
 }
 
-/// One answer of the bundled model, always the same. Returns its tokens and the CPU time.
-fn answer(generator: &mut Generator) -> (usize, Duration) {
+/// One answer, always the same. Gives its tokens, the CPU time of the thread, and that of the process.
+fn answer(generator: &mut Generator) -> (usize, Duration, Duration) {
     let sampling =
         Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 1, stream: 0, max_new_tokens: 60 };
-    let request = record::request("bench", "tiny", "");
-    let start = cpu();
+    let request = record::request("bench", "model", "");
+    let (thread, process) = (cpu(), process_cpu());
     let answer = generator.answer("Tell me everything about batching.", sampling, &request, &|| Ok(()));
-    let took = cpu().saturating_sub(start);
-    (answer.map_or(0, |a| a.tokens.len()), took)
+    let took = (cpu().saturating_sub(thread), process_cpu().saturating_sub(process));
+    (answer.map_or(0, |a| a.tokens.len()), took.0, took.1)
 }
 
-fn generator() -> Option<Generator> {
-    let path = std::env::var_os("INFERSCOPE_BENCH_MODEL");
-    let model = Model::load(path.as_deref().map(std::path::Path::new), DeviceChoice::Cpu, &|| Ok(())).ok()?;
-    Generator::new(Arc::new(model)).ok()
+fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-fn decode(c: &mut Criterion) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let (Ok(pool), Some(mut off)) = (pool, generator()) else { return };
-    let tokens = pool.install(|| answer(&mut off)).0;
-    let mut group = c.benchmark_group("answer of the bundled model");
-    group.throughput(Throughput::Elements(tokens as u64));
-    group.sample_size(20).measurement_time(Duration::from_secs(3));
-    let time = |generator: &mut Generator, n: u64| {
-        pool.install(|| (0..n).map(|_| answer(generator).1).sum::<Duration>())
-    };
-    group.bench_function("not recorded", |b| b.iter_custom(|n| time(&mut off, n)));
-    group.bench_function("recorded", |b| {
-        b.iter_custom(|n| {
-            let recording = recording();
-            let took = generator().map_or(Duration::ZERO, |mut on| time(&mut on, n));
-            recording.cancel();
-            let _ = recording.join();
-            took
-        });
-    });
-    group.finish();
+fn generator(path: Option<&Path>, detail: Detail) -> Option<Generator> {
+    let options = LoadOptions { device: DeviceChoice::Cpu, detail };
+    Generator::new(Arc::new(Model::load(path, options, &|| Ok(())).ok()?)).ok()
+}
+
+/// µs a token of some answers: the thread's best and median, and what other threads took beside it, as a share.
+fn micros(generator: &mut Generator, answers: usize) -> (f64, f64, f64) {
+    answer(generator);
+    let (mut times, mut thread, mut process) = (Vec::new(), 0.0, 0.0);
+    for _ in 0..answers {
+        let (tokens, own, all) = answer(generator);
+        times.push(own.as_secs_f64() * 1e6 / tokens.max(1) as f64);
+        thread += own.as_secs_f64();
+        process += all.as_secs_f64();
+    }
+    times.sort_by(f64::total_cmp);
+    (times[0], times[times.len() / 2], process / thread - 1.0)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What recording takes of the time of an answer. Rounds with and without take turns, because a shared machine
+/// changes its speed from second to second; of each pair the ratio is taken, and of all ratios the median.
+fn decode(_: &mut Criterion) {
+    let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(1).build() else { return };
+    let own = std::env::var_os("INFERSCOPE_BENCH_MODEL");
+    let own = own.as_deref().map(Path::new);
+    let models = [("bundled model", None, 8, 40), ("INFERSCOPE_BENCH_MODEL", own, 1, 12)];
+    for (name, path, answers, rounds) in models.into_iter().filter(|m| m.1.is_some() || m.2 > 1) {
+        for (level, detail) in [("operations", Detail::Operations), ("layers", Detail::Layers)] {
+            let Some(mut off) = generator(path, detail) else { continue };
+            let (mut best, mut ratios, mut others) = ([f64::MAX; 2], Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                let without = pool.install(|| micros(&mut off, answers));
+                let recording = recording();
+                let with = generator(path, detail).map(|mut on| pool.install(|| micros(&mut on, answers)));
+                recording.cancel();
+                let _ = recording.join();
+                let Some(with) = with else { continue };
+                best = [best[0].min(without.0), best[1].min(with.0)];
+                ratios.push(with.1 / without.1 - 1.0);
+                others.push(with.2);
+            }
+            println!(
+                "{name}, spans of {level}: {:.1} µs a token, recorded {:.1} (best); recording takes {:+.1} % of the \
+                 thread's CPU time (median of {rounds} pairs), and {:.1} % in other threads",
+                best[0],
+                best[1],
+                median(ratios) * 100.0,
+                median(others) * 100.0
+            );
+        }
+    }
 }
 
 criterion_group!(benches, spans, decode);

@@ -5,9 +5,10 @@ use candle_core::Device;
 use super::LlmError;
 
 /// A device that somebody asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The first NVIDIA GPU, if this build and this machine have one, else the CPU.
+    #[default]
     Auto,
     /// The CPU.
     Cpu,

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use tracing::field::Empty;
-use tracing::{Span, debug_span, info_span, trace_span};
+use tracing::{Span, debug_span, info_span, record_all, trace_span};
 
 use super::device::{self, DeviceChoice};
 use super::file::{self, ModelFile};
 use super::forward::{KvCache, Llama, Part};
 use super::gguf::better_format;
+use super::op::Detail;
 use super::packed;
 use super::sampling::{Pcg32, choose};
 use super::tokens::Tokens;
@@ -52,6 +53,15 @@ pub struct Sampling {
     pub max_new_tokens: usize,
 }
 
+/// How a model is loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// What it is computed on.
+    pub device: DeviceChoice,
+    /// How much of it is recorded.
+    pub detail: Detail,
+}
+
 /// A generated answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -80,29 +90,34 @@ impl Model {
     /// [`LlmError::File`] with the reason in one line.
     pub fn load(
         path: Option<&Path>,
-        device: DeviceChoice,
+        options: LoadOptions,
         go_on: &dyn Fn() -> Result<(), LlmError>,
     ) -> Result<Self, LlmError> {
-        let device = device.open()?;
+        let device = options.device.open()?;
         let Some(path) = path else {
             let mut source = Cursor::new(BUNDLED);
-            return Self::read("bundled tiny model", || file::open_gguf(&mut source), &device, go_on);
+            return Self::read(
+                "bundled tiny model",
+                || file::open_gguf(&mut source),
+                (&device, options),
+                go_on,
+            );
         };
         let name = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         if let Some(folder) = file::folder_of(path) {
             let name = folder.file_name().map_or(name, |n| n.to_string_lossy().into_owned());
-            return Self::read(&name, || file::open_folder(&folder), &device, go_on);
+            return Self::read(&name, || file::open_folder(&folder), (&device, options), go_on);
         }
         let shown = path.display();
         let mut source =
             File::open(path).map_err(|e| LlmError::File(format!("{shown} cannot be opened: {e}")))?;
-        Self::read(&name, || file::open_gguf(&mut source), &device, go_on).map_err(file::at(path))
+        Self::read(&name, || file::open_gguf(&mut source), (&device, options), go_on).map_err(file::at(path))
     }
 
     fn read<'a>(
         name: &str,
         open: impl FnOnce() -> Result<ModelFile<'a>, LlmError>,
-        device: &Device,
+        (device, options): (&Device, LoadOptions),
         go_on: &dyn Fn() -> Result<(), LlmError>,
     ) -> Result<Self, LlmError> {
         let load = info_span!(target: "inferscope::llm", "load_model", model = name);
@@ -117,7 +132,7 @@ impl Model {
         let weights = step("weights");
         let format = describe_format(&file, device);
         let positions = file.shape()?.context.min(MOST_POSITIONS);
-        let llama = Llama::load(&mut file, positions, device, go_on)?;
+        let llama = Llama::load(&mut file, positions, device, options, go_on)?;
         drop(weights);
         count("Model weights", Unit::Bytes, llama.weight_bytes as f64);
         let kv_held = AtomicI64::new(0);
@@ -194,30 +209,31 @@ impl Model {
         *held += bytes;
         self.hold(bytes);
         for (sequence, scores) in sequences.iter_mut().zip(&scores) {
-            sequence.next =
-                self.pick(scores, sequence.asked.sampling, &mut sequence.rng, alone.then_some(span))?;
+            let told = alone.then_some(span).filter(|s| !s.is_disabled());
+            (sequence.next, sequence.piece) =
+                self.pick(scores, sequence.asked.sampling, &mut sequence.rng, told)?;
         }
         Ok(())
     }
 
-    /// Chooses a token and notes it at `step`.
+    /// Chooses a token and notes it at `step`, with its text.
     fn pick(
         &self,
         scores: &[f32],
         sampling: Sampling,
         rng: &mut Pcg32,
         step: Option<&Span>,
-    ) -> Result<u32, LlmError> {
+    ) -> Result<(u32, Option<String>), LlmError> {
         let _sample = self.sample.enter();
         let Sampling { temperature, top_k, top_p, .. } = sampling;
         let choice = choose(scores, temperature, top_k, top_p, rng).ok_or_else(|| {
             LlmError::Compute("the scores are not numbers; the weights must be damaged".into())
         })?;
-        if let Some(step) = step.filter(|s| !s.is_disabled()) {
-            step.record("text", self.tokens.decode(&[choice.id])?.as_str());
-            step.record("probability", choice.probability);
+        let piece = step.map(|_| self.tokens.decode(&[choice.id])).transpose()?;
+        if let (Some(step), Some(text)) = (step, &piece) {
+            record_all!(step, text = text.as_str(), probability = choice.probability);
         }
-        Ok(choice.id)
+        Ok((choice.id, piece))
     }
 
     fn hold(&self, bytes: i64) {
@@ -282,6 +298,8 @@ struct Sequence<'a, 'b> {
     rng: Pcg32,
     tokens: Vec<u32>,
     next: u32,
+    /// Its text, if that is known already.
+    piece: Option<String>,
     most: usize,
     prefill: Duration,
     /// When the prompt had been read.
@@ -298,7 +316,11 @@ impl Sequence<'_, '_> {
         self.asked.request.token();
         self.decode = self.begun.elapsed();
         self.tokens.push(self.next);
-        (self.asked.on_step)(Step::Token(&model.tokens.decode(&[self.next])?));
+        let piece = match self.piece.take() {
+            Some(piece) => piece,
+            None => model.tokens.decode(&[self.next])?,
+        };
+        (self.asked.on_step)(Step::Token(&piece));
         Ok(self.tokens.len() == self.most)
     }
 }
@@ -437,6 +459,7 @@ impl Generator {
                 rng,
                 tokens: Vec::new(),
                 next: 0,
+                piece: None,
                 most,
                 prefill: Duration::ZERO,
                 begun: Instant::now(),
@@ -526,7 +549,7 @@ mod tests {
     use crate::record::request;
 
     fn generator() -> Generator {
-        Generator::new(Arc::new(Model::load(None, DeviceChoice::Cpu, &|| Ok(())).unwrap())).unwrap()
+        Generator::new(Arc::new(Model::load(None, LoadOptions::default(), &|| Ok(())).unwrap())).unwrap()
     }
 
     fn sampling(stream: u64, max_new_tokens: usize) -> Sampling {

@@ -8,9 +8,10 @@ use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{D, DType, Device, Module, Result, Tensor};
 
 use super::LlmError;
+use super::engine::LoadOptions;
 use super::file::{ModelFile, ROPE_FREQUENCIES, Shape};
 use super::gguf::improve;
-use super::op::{Op, op};
+use super::op::{Detail, Op, op};
 use super::packed::{self, Packed};
 
 /// A matrix, in the form that is fastest here.
@@ -168,6 +169,7 @@ impl Shape {
 struct Loader<'a, 'b> {
     file: &'a mut ModelFile<'b>,
     device: &'a Device,
+    detail: Detail,
     bytes: usize,
 }
 
@@ -189,30 +191,31 @@ impl Loader<'_, '_> {
     }
 
     fn layer(&mut self, i: usize, shape: &Shape, ffn: usize) -> std::result::Result<Layer, LlmError> {
+        let detail = self.detail;
         let name = |part: &str| format!("blk.{i}.{part}.weight");
         let (d, q, kv) = (shape.width, shape.heads * shape.head_width, shape.kv_heads * shape.head_width);
         Ok(Layer {
-            norm1: self.norm(&name("attn_norm"), shape, op!("rms_norm", i))?,
-            q: self.linear(&name("attn_q"), [q, d], op!("q_proj", i))?,
-            k: self.linear(&name("attn_k"), [kv, d], op!("k_proj", i))?,
-            v: self.linear(&name("attn_v"), [kv, d], op!("v_proj", i))?,
-            o: self.linear(&name("attn_output"), [d, q], op!("o_proj", i))?,
-            norm2: self.norm(&name("ffn_norm"), shape, op!("rms_norm", i))?,
-            gate: self.linear(&name("ffn_gate"), [ffn, d], op!("gate_proj", i))?,
-            up: self.linear(&name("ffn_up"), [ffn, d], op!("up_proj", i))?,
-            down: self.linear(&name("ffn_down"), [d, ffn], op!("down_proj", i))?,
+            norm1: self.norm(&name("attn_norm"), shape, op!(detail, "rms_norm", i))?,
+            q: self.linear(&name("attn_q"), [q, d], op!(detail, "q_proj", i))?,
+            k: self.linear(&name("attn_k"), [kv, d], op!(detail, "k_proj", i))?,
+            v: self.linear(&name("attn_v"), [kv, d], op!(detail, "v_proj", i))?,
+            o: self.linear(&name("attn_output"), [d, q], op!(detail, "o_proj", i))?,
+            norm2: self.norm(&name("ffn_norm"), shape, op!(detail, "rms_norm", i))?,
+            gate: self.linear(&name("ffn_gate"), [ffn, d], op!(detail, "gate_proj", i))?,
+            up: self.linear(&name("ffn_up"), [ffn, d], op!(detail, "up_proj", i))?,
+            down: self.linear(&name("ffn_down"), [d, ffn], op!(detail, "down_proj", i))?,
             spans: LayerSpans {
-                layer: op!("layer", i),
-                attention: op!("attn", i),
-                rope: op!("rope", i),
-                append: op!("kv_append", i),
-                scores: op!("matmul_qk", i),
-                mask: op!("mask", i),
-                softmax: op!("softmax", i),
-                values: op!("matmul_av", i),
-                residual: op!("residual", i),
-                mlp: op!("mlp", i),
-                silu: op!("silu_mul", i),
+                layer: op!(detail, "layer", i),
+                attention: op!(detail, "attn", i),
+                rope: op!(detail, "rope", i),
+                append: op!(detail, "kv_append", i),
+                scores: op!(detail, "matmul_qk", i),
+                mask: op!(detail, "mask", i),
+                softmax: op!(detail, "softmax", i),
+                values: op!(detail, "matmul_av", i),
+                residual: op!(detail, "residual", i),
+                mlp: op!(detail, "mlp", i),
+                silu: op!(detail, "silu_mul", i),
             },
         })
     }
@@ -238,13 +241,14 @@ impl Llama {
         file: &mut ModelFile<'_>,
         positions: usize,
         device: &Device,
+        options: LoadOptions,
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Self, LlmError> {
         let shape = file.shape()?;
         let (vocabulary, _) = file.matrix_dims("token_embd.weight")?;
         let (ffn, _) = file.matrix_dims("blk.0.ffn_up.weight")?;
         let factors = rope_factors(file, &shape)?;
-        let mut loader = Loader { file, device, bytes: 0 };
+        let mut loader = Loader { file, device, detail: options.detail, bytes: 0 };
         let dims = [vocabulary, shape.width];
         let embedding = Arc::new(loader.file.tensor("token_embd.weight", &dims, device)?);
         loader.bytes += embedding.storage_size_in_bytes();
@@ -253,8 +257,8 @@ impl Llama {
             go_on()?;
             layers.push(loader.layer(i, &shape, ffn)?);
         }
-        let norm = loader.norm("output_norm.weight", &shape, op!("rms_norm"))?;
-        let span = op!("lm_head");
+        let norm = loader.norm("output_norm.weight", &shape, op!(options.detail, "rms_norm"))?;
+        let span = op!(options.detail, "lm_head");
         let head = if loader.file.has("output.weight") {
             loader.linear("output.weight", dims, span)?
         } else {
@@ -278,8 +282,8 @@ impl Llama {
             cos,
             sin,
             device: device.clone(),
-            forward: op!("forward"),
-            embed: op!("embed"),
+            forward: op!(options.detail, "forward"),
+            embed: op!(options.detail, "embed"),
         })
     }
 

@@ -26,7 +26,8 @@ mod tokens;
 mod variants;
 
 pub use device::DeviceChoice;
-pub use engine::{Answer, Asked, Generator, Model, Sampling, Step};
+pub use engine::{Answer, Asked, Generator, LoadOptions, Model, Sampling, Step};
+pub use op::Detail;
 pub use reading::{Difference, Reading};
 pub use sampling::Pcg32;
 pub use variants::{VariantFile, WeightFormat};

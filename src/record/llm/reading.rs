@@ -133,13 +133,13 @@ fn log_probabilities(scores: &Tensor) -> Result<Vec<Vec<f32>>, LlmError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::DeviceChoice;
+    use super::super::LoadOptions;
     use super::super::forward::Part;
     use super::*;
 
     #[test]
     fn scores_of_all_tokens_are_those_of_one_after_another() {
-        let model = Model::load(None, DeviceChoice::Cpu, &|| Ok(())).unwrap();
+        let model = Model::load(None, LoadOptions::default(), &|| Ok(())).unwrap();
         let ids = model.encode(&model.prompt("What is a span?")).unwrap();
         let mut cache = model.llama().cache(ids.len()).unwrap();
         let all = model.llama().forward_all(&ids, &mut cache, &|| Ok(())).unwrap().to_vec2::<f32>().unwrap();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_reading_is_no_different_from_itself() {
-        let model = Model::load(None, DeviceChoice::Cpu, &|| Ok(())).unwrap();
+        let model = Model::load(None, LoadOptions::default(), &|| Ok(())).unwrap();
         let reading = model.read_answers(&|| Ok(())).unwrap();
         assert!(reading.tokens > 300 && (1.0..20.0).contains(&reading.perplexity), "{}", reading.perplexity);
         assert_eq!(reading.difference(&reading), Some(Difference { same_best: 1.0, divergence: 0.0 }));

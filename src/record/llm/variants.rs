@@ -198,9 +198,12 @@ mod tests {
     fn a_variant_is_a_model_file_that_goes_away() {
         let size = |format: &str| {
             let made = VariantFile::make(None, WeightFormat::list(format).unwrap()[0], &|| Ok(())).unwrap();
-            let model =
-                super::super::Model::load(Some(made.path()), super::super::DeviceChoice::Cpu, &|| Ok(()))
-                    .unwrap();
+            let model = super::super::Model::load(
+                Some(made.path()),
+                super::super::LoadOptions::default(),
+                &|| Ok(()),
+            )
+            .unwrap();
             assert!(model.weight_bytes() > 1_000_000, "{format}");
             let (path, bytes) = (made.path().to_owned(), made.bytes);
             drop(made);

@@ -317,3 +317,22 @@ fn a_program_records_itself_with_scopes_that_keep_values_and_end_on_panic() {
     let row = p.functions.rows().iter().find(|f| p.text(f.name) == "check").unwrap();
     assert!(p.text(row.module).ends_with("record::tests::spans"), "the module of the code");
 }
+
+#[test]
+fn what_a_device_did_lies_on_a_lane_of_its_own_at_its_time() {
+    let p = run(|_| {
+        sp!("host").in_scope(|| std::thread::sleep(Duration::from_millis(30)));
+        let ms = Duration::from_millis;
+        device_span("GPU 0", "matmul", ms(25), ms(15));
+        device_span("GPU 0", "softmax", ms(15), ms(10));
+        device_span("GPU 0", "before the recording", Duration::from_secs(3600), Duration::from_secs(3600));
+        Ok(())
+    });
+    let (host, matmul, softmax) = (one(&p, "host"), one(&p, "matmul"), one(&p, "softmax"));
+    assert_eq!((matmul.kind, p.track_label(matmul.track).as_ref()), (TrackKind::GpuStream, "GPU 0"));
+    assert_eq!(matmul.track, softmax.track);
+    assert!(matmul.start > host.start && softmax.end < host.end, "{host:?} {matmul:?} {softmax:?}");
+    let length = matmul.duration() - 10_000_000;
+    assert!(length.abs() < 100_000, "{matmul:?}");
+    assert_eq!(one(&p, "before the recording").start, 0);
+}

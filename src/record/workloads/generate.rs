@@ -12,13 +12,15 @@ use tracing::{Span, info_span};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
-use crate::record::llm::{DeviceChoice, Generator, LlmError, Model, Sampling, WeightFormat, matmul_threads};
+use crate::record::llm::{
+    Detail, DeviceChoice, Generator, LlmError, LoadOptions, Model, Sampling, WeightFormat, matmul_threads,
+};
 use crate::record::{RequestHandle, request};
 
 /// The generation.
 pub(super) struct Generate;
 
-pub(super) const PARAMS: [Param; 12] = [
+pub(super) const PARAMS: [Param; 13] = [
     Param {
         key: "questions",
         label: "Questions",
@@ -90,6 +92,13 @@ pub(super) const PARAMS: [Param; 12] = [
         kind: ParamKind::Device,
     },
     Param {
+        key: "detail",
+        label: "Detail",
+        help: "Spans of operations, only of layers, or only of tokens: a span costs some 50 ns, of which a pass has 20 a layer.",
+        default: "operations",
+        kind: ParamKind::Choice(&["operations", "layers", "tokens"]),
+    },
+    Param {
         key: "prompt",
         label: "Question",
         help: "A question of your own, asked again and again; empty for a built-in set.",
@@ -127,8 +136,11 @@ pub(super) fn sampling(params: &Params, i: usize) -> Sampling {
     }
 }
 
-pub(super) fn device(params: &Params) -> Result<DeviceChoice, WorkloadError> {
-    DeviceChoice::parse(params.text("device")).map_err(|why| WorkloadError::Failed(format!("device {why}")))
+/// How the parameters want a model to be loaded.
+pub(super) fn load_options(params: &Params) -> Result<LoadOptions, WorkloadError> {
+    let device = DeviceChoice::parse(params.text("device"));
+    let device = device.map_err(|why| WorkloadError::Failed(format!("device {why}")))?;
+    Ok(LoadOptions { device, detail: Detail::parse(params.text("detail")) })
 }
 
 /// Loads the model that the parameters name, as a phase, and notes what it is.
@@ -137,7 +149,7 @@ pub(super) fn load(params: &Params, cx: &Context) -> Result<Arc<Model>, Workload
     let _loading = phase!("load");
     let path = params.text("model");
     let path = (!path.is_empty()).then(|| Path::new(path));
-    let model = Model::load(path, device(params)?, &|| Ok(cx.check()?))?;
+    let model = Model::load(path, load_options(params)?, &|| Ok(cx.check()?))?;
     cx.fact("Model", model.name());
     cx.fact("Weights", format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6));
     cx.fact("Computed on", model.device());

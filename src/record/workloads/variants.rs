@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::generate::{device, question, sampling};
+use super::generate::{load_options, question, sampling};
 use super::{Context, Params, WorkloadError};
 use crate::format::{self, bytes, duration, percent};
 use crate::model::ResultTable;
@@ -134,7 +134,7 @@ impl Steps<'_> {
         self.step(name, "loading", 0.2)?;
         let loading = phase!("load", variant = name);
         let begin = Instant::now();
-        let model = Arc::new(Model::load(Some(file.path()), device(self.params)?, &go_on)?);
+        let model = Arc::new(Model::load(Some(file.path()), load_options(self.params)?, &go_on)?);
         let load = begin.elapsed();
         drop(loading);
         let (prefill, decode) = self.answers(name, &model)?;

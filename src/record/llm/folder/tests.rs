@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::super::file::{ModelFile, open_gguf};
-use super::super::{BUNDLED, DeviceChoice, Generator, Model, Sampling, VariantFile, WeightFormat};
+use super::super::{BUNDLED, Generator, LoadOptions, Model, Sampling, VariantFile, WeightFormat};
 use super::*;
 use crate::record::request;
 
@@ -111,7 +111,7 @@ const TEMPLATE: &str =
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% endfor %}<|assistant|>";
 
 fn answer(path: &Path) -> Vec<u32> {
-    let model = Arc::new(Model::load(Some(path), DeviceChoice::Cpu, &|| Ok(())).unwrap());
+    let model = Arc::new(Model::load(Some(path), LoadOptions::default(), &|| Ok(())).unwrap());
     let sampling =
         Sampling { temperature: 0.7, top_k: 40, top_p: 0.95, seed: 7, stream: 0, max_new_tokens: 8 };
     let mut generator = Generator::new(model).unwrap();
@@ -239,10 +239,10 @@ fn hostile_files_are_errors_of_one_line() {
     // What lacks tensors fails when it is loaded, before anything is computed.
     folder.write("model.safetensors", &fine);
     folder.write("tokenizer.json", tokenizer());
-    let error = Model::load(Some(&folder.0), DeviceChoice::Cpu, &|| Ok(())).unwrap_err().to_string();
+    let error = Model::load(Some(&folder.0), LoadOptions::default(), &|| Ok(())).unwrap_err().to_string();
     assert!(error.contains("is missing"), "{error}");
     folder.write("tokenizer.json", "{\"model\": 5}");
-    let error = Model::load(Some(&folder.0), DeviceChoice::Cpu, &|| Ok(())).unwrap_err().to_string();
+    let error = Model::load(Some(&folder.0), LoadOptions::default(), &|| Ok(())).unwrap_err().to_string();
     assert!(error.contains("no tokenizer"), "{error}");
 }
 

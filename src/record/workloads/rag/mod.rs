@@ -415,7 +415,8 @@ mod tests {
     fn a_question_finds_the_document_about_its_subject() {
         let cx = Context::default();
         let model = Arc::new(
-            crate::record::llm::Model::load(None, crate::record::llm::DeviceChoice::Cpu, &|| Ok(())).unwrap(),
+            crate::record::llm::Model::load(None, crate::record::llm::LoadOptions::default(), &|| Ok(()))
+                .unwrap(),
         );
         let generator = Generator::new(model).unwrap();
         let store = Store::open().unwrap();
