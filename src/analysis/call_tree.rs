@@ -8,7 +8,10 @@
 //! branch, a spawned task) stands under its caller. A profile that has only a call graph makes an estimated one
 //! (see [`super::estimate`]).
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::hash::{BuildHasher, BuildHasherDefault};
+
+use hashbrown::HashTable;
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::estimate;
 use super::expansion::{Names, PathKey};
@@ -127,9 +130,16 @@ impl Query for Shape {
 #[derive(Default)]
 pub(in crate::analysis) struct Growing {
     pub nodes: Vec<(Symbol, u32)>,
-    index: FxHashMap<(u32, (bool, u32)), u32>,
+    /// Nodes by parent and symbol. Numbers only, because there may be tens of millions.
+    index: HashTable<u32>,
+    /// The child that was last asked for, per node: calls repeat.
+    latest: Vec<u32>,
     /// Functions behind nodes of hidden frames.
     hidden: FxHashSet<(u32, FunctionId)>,
+}
+
+fn hash(parent: u32, symbol: Symbol) -> u64 {
+    BuildHasherDefault::<FxHasher>::default().hash_one((parent, symbol.key()))
 }
 
 impl Growing {
@@ -144,10 +154,30 @@ impl Growing {
     }
 
     pub fn child(&mut self, parent: u32, symbol: Symbol) -> u32 {
-        *self.index.entry((parent, symbol.key())).or_insert_with(|| {
-            self.nodes.push((symbol, parent));
-            (self.nodes.len() - 1) as u32
-        })
+        let Self { nodes, index, latest, .. } = self;
+        let key = symbol.key();
+        if let Some(&child) = latest.get(parent as usize)
+            && child != NO_NODE
+            && nodes[child as usize].0.key() == key
+        {
+            return child;
+        }
+        let hashed = hash(parent, symbol);
+        let same = |&n: &u32| nodes[n as usize].1 == parent && nodes[n as usize].0.key() == key;
+        let child = match index.find(hashed, same) {
+            Some(&child) => child,
+            None => {
+                let new = nodes.len() as u32;
+                nodes.push((symbol, parent));
+                latest.push(NO_NODE);
+                index.insert_unique(hashed, new, |&n| hash(nodes[n as usize].1, nodes[n as usize].0));
+                new
+            }
+        };
+        if let Some(latest) = latest.get_mut(parent as usize) {
+            *latest = child;
+        }
+        child
     }
 }
 
@@ -226,6 +256,9 @@ impl Walk<'_> {
         job: &Job,
     ) -> Result<(), Cancelled> {
         let (root, root_node) = above.unwrap_or_else(|| (self.mapper.root(), NO_NODE));
+        if self.mapper.is_plain() && self.wanted.is_empty() {
+            return self.map_plain(spans, run, root_node, node_of, job);
+        }
         // Open frames: (row, state, nearest node at or above).
         let mut open: Vec<(u32, PathState, u32)> = Vec::new();
         for row in run.rows.clone() {
@@ -247,6 +280,26 @@ impl Walk<'_> {
                 self.reached.insert((run.track, row), (state.clone(), node));
             }
             open.push((row, state, node));
+        }
+        Ok(())
+    }
+
+    /// The same without transforms: every span is a node below that of its parent.
+    fn map_plain(
+        &mut self,
+        spans: &SpanTable,
+        run: &Run,
+        root: u32,
+        node_of: &mut [u32],
+        job: &Job,
+    ) -> Result<(), Cancelled> {
+        for row in run.rows.clone() {
+            if row % 65_536 == 0 {
+                job.checkpoint(row.into(), spans.rows.len() as u64)?;
+            }
+            let span = &spans.rows[row as usize];
+            let above = if run.rows.contains(&span.parent) { node_of[span.parent as usize] } else { root };
+            node_of[row as usize] = self.growing.child(above, Symbol::Function(span.function));
         }
         Ok(())
     }
@@ -279,6 +332,17 @@ fn map_stacks(
     let rows = profile.stacks.rows();
     let used = used_stacks(profile, scope);
     let mut node_of = Vec::with_capacity(rows.len());
+    if mapper.is_plain() {
+        for (i, stack) in rows.iter().enumerate() {
+            if i % 65_536 == 0 {
+                job.checkpoint(i as u64, rows.len() as u64)?;
+            }
+            let above = stack.parent.map_or(NO_NODE, |p| node_of[p.index()]);
+            let function = Symbol::Function(profile.frames.get(stack.frame).function);
+            node_of.push(if used[i] { growing.child(above, function) } else { NO_NODE });
+        }
+        return Ok(node_of);
+    }
     let mut states: Vec<(PathState, u32)> = Vec::with_capacity(rows.len());
     let root = mapper.root();
     for (i, stack) in rows.iter().enumerate() {

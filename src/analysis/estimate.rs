@@ -40,8 +40,11 @@ pub struct Estimate {
 /// call each other in a circle) the most expensive one, as often as needed. Most expensive first.
 #[must_use]
 pub fn roots(graph: &CallGraph) -> Vec<NodeId> {
+    roots_of(graph, &Callees::of(graph))
+}
+
+fn roots_of(graph: &CallGraph, out: &Callees) -> Vec<NodeId> {
     let n = graph.nodes.len();
-    let out = callees(graph);
     let total = |i: usize| graph.costs.first().map_or(0, |c| c.node_total[i]);
     let mut called = vec![false; n];
     for edge in graph.edges.iter().filter(|e| e.caller != e.callee) {
@@ -59,7 +62,7 @@ pub fn roots(graph: &CallGraph) -> Vec<NodeId> {
         reached[start] = true;
         let mut open = vec![start];
         while let Some(node) = open.pop() {
-            for &edge in &out[node] {
+            for &edge in out.of_node(node) {
                 let callee = graph.edges[edge as usize].callee.index();
                 if !std::mem::replace(&mut reached[callee], true) {
                     open.push(callee);
@@ -71,13 +74,39 @@ pub fn roots(graph: &CallGraph) -> Vec<NodeId> {
     roots
 }
 
-/// Edges that leave each node, recursion aside.
-fn callees(graph: &CallGraph) -> Vec<Vec<u32>> {
-    let mut out = vec![Vec::new(); graph.nodes.len()];
-    for (i, edge) in graph.edges.iter().enumerate().filter(|(_, e)| e.caller != e.callee) {
-        out[edge.caller.index()].push(i as u32);
+/// Edges that leave each node, recursion aside, in one list.
+struct Callees {
+    starts: Vec<u32>,
+    edges: Vec<u32>,
+}
+
+impl Callees {
+    fn of(graph: &CallGraph) -> Self {
+        let calls = || graph.edges.iter().enumerate().filter(|(_, e)| e.caller != e.callee);
+        let mut starts = vec![0u32; graph.nodes.len() + 1];
+        for (_, edge) in calls() {
+            starts[edge.caller.index() + 1] += 1;
+        }
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let mut next = starts.clone();
+        let mut edges = vec![0; starts.last().map_or(0, |&n| n as usize)];
+        for (i, edge) in calls() {
+            let place = &mut next[edge.caller.index()];
+            edges[*place as usize] = i as u32;
+            *place += 1;
+        }
+        Self { starts, edges }
     }
-    out
+
+    fn range(&self, node: usize) -> std::ops::Range<usize> {
+        self.starts[node] as usize..self.starts[node + 1] as usize
+    }
+
+    fn of_node(&self, node: usize) -> &[u32] {
+        &self.edges[self.range(node)]
+    }
 }
 
 /// The total that goes along each edge. A tool that measured none is helped out by shares of calls.
@@ -109,7 +138,9 @@ struct Part {
 struct Walk<'a> {
     graph: &'a CallGraph,
     mapper: &'a PathMapper<'a>,
-    out: Vec<Vec<u32>>,
+    out: Callees,
+    /// Which functions are on the path that is being followed.
+    on_path: Vec<bool>,
     edge_total: Vec<i64>,
     /// Cost of a path that is followed at least.
     least: f64,
@@ -148,18 +179,17 @@ impl Walk<'_> {
     }
 
     fn follow(&mut self, root: NodeId, totals: &[i64], job: &Job) -> Result<(), Cancelled> {
-        let mut on_path = vec![false; self.graph.nodes.len()];
-        on_path[root.index()] = true;
+        self.on_path[root.index()] = true;
         let mut open = vec![self.enter(root, 1.0, None, None)];
         while let Some(top) = open.last_mut() {
-            let Some(&edge) = self.out[top.node.index()].get(top.next_edge) else {
-                on_path[top.node.index()] = false;
+            let Some(&edge) = self.out.of_node(top.node.index()).get(top.next_edge) else {
+                self.on_path[top.node.index()] = false;
                 open.pop();
                 continue;
             };
             top.next_edge += 1;
             let callee = self.graph.edges[edge as usize].callee;
-            if on_path[callee.index()] {
+            if self.on_path[callee.index()] {
                 continue;
             }
             let cost = self.edge_total[edge as usize] as f64 * top.factor;
@@ -169,7 +199,7 @@ impl Walk<'_> {
             }
             let factor = (cost / totals[callee.index()].max(1) as f64).min(1.0);
             let next = self.enter(callee, factor, Some(edge), open.last());
-            on_path[callee.index()] = true;
+            self.on_path[callee.index()] = true;
             open.push(next);
             job.checkpoint(self.parts.len() as u64, 0)?;
         }
@@ -183,7 +213,8 @@ pub(super) fn tree(
     mapper: &PathMapper<'_>,
     job: &Job,
 ) -> Result<CallTree, Cancelled> {
-    let mut out = callees(graph);
+    let mut out = Callees::of(graph);
+    let roots = roots_of(graph, &out);
     let (mut edge_total, mut totals, mut whole) = (vec![0; graph.edges.len()], Vec::new(), 0i64);
     if let Some(main) = graph.costs.first() {
         edge_total = edge_totals(graph, main);
@@ -191,20 +222,22 @@ pub(super) fn tree(
         whole = main.node_self.iter().fold(0, |a, &b| a.saturating_add(b));
     }
     totals.resize(graph.nodes.len(), 0);
-    for edges in &mut out {
-        edges.sort_by_key(|&i| std::cmp::Reverse(edge_total[i as usize]));
+    for node in 0..graph.nodes.len() {
+        let range = out.range(node);
+        out.edges[range].sort_by_key(|&i| std::cmp::Reverse(edge_total[i as usize]));
     }
     let mut walk = Walk {
         graph,
         mapper,
         out,
+        on_path: vec![false; graph.nodes.len()],
         edge_total,
         least: whole as f64 * MIN_SHARE,
         grown: Growing::default(),
         parts: Vec::new(),
         pruned: 0,
     };
-    for root in roots(graph) {
+    for root in roots {
         walk.follow(root, &totals, job)?;
     }
     let (nodes, new_of) = preorder(&walk.grown.nodes);

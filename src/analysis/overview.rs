@@ -1,5 +1,6 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
+use super::functions::{graph_of, graph_sum};
 use super::scope::{Scope, TimeRange};
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
@@ -142,8 +143,12 @@ impl Query for Summary {
         let profile = cx.profile();
         let mut totals = Vec::new();
         for metric in profile.metric_ids() {
-            let costs = Costs { scope: self.scope.clone(), metric, range: self.range };
-            totals.push((metric, cx.get(&costs)?.sum));
+            let sum = match graph_of(profile) {
+                // The estimate of a tree is not needed for what the tool has counted.
+                Some(graph) => graph_sum(profile, graph, metric),
+                None => cx.get(&Costs { scope: self.scope.clone(), metric, range: self.range })?.sum,
+            };
+            totals.push((metric, sum));
         }
         Ok(Overview {
             totals,

@@ -119,6 +119,12 @@ impl<'a> PathMapper<'a> {
         Self { transforms, functions: &profile.functions, library }
     }
 
+    /// True without transforms: then every frame is a node.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.transforms.is_empty()
+    }
+
     fn is_library(&self, function: FunctionId) -> bool {
         self.library.get(function.index()).is_some_and(|library| *library)
     }

@@ -454,29 +454,37 @@ impl<'a> Json<'a> {
     /// the buffer.
     #[inline]
     fn short_number(&mut self) -> Option<Decimal> {
-        let bytes = &self.buffer[self.pos..self.len.min(self.pos + 20)];
-        let negative = bytes.first() == Some(&b'-');
-        let (mut mantissa, mut digits, mut point) = (0i64, 0, None);
-        for (i, &byte) in bytes.iter().enumerate().skip(usize::from(negative)) {
-            match byte {
-                b'0'..=b'9' => {
-                    mantissa = mantissa * 10 + i64::from(byte - b'0');
-                    digits += 1;
-                    if digits > 17 {
-                        return None;
-                    }
-                }
-                b'.' if point.is_none() => point = Some(digits),
-                b',' | b']' | b'}' | b'\n' if digits > 0 => {
-                    self.pos += i;
-                    let exponent = -(point.map_or(0, |p| digits - p) as i16);
-                    let mantissa = if negative { -mantissa } else { mantissa };
-                    return Some(Decimal { mantissa, exponent });
-                }
-                _ => return None,
-            }
+        let (number, len) = short_number(&self.buffer[self.pos..self.len])?;
+        self.pos += len;
+        Some(number)
+    }
+
+    /// What stands here as far as it is in the buffer, for callers that know the usual form of a value. They take
+    /// it by [`Self::take`].
+    pub fn here(&self) -> &[u8] {
+        &self.buffer[self.pos..self.len]
+    }
+
+    /// Moves past `len` bytes of [`Self::here`].
+    pub fn take(&mut self, len: usize) {
+        self.pos = (self.pos + len).min(self.len);
+    }
+
+    /// Length with both brackets of the array that stands here, when nothing is nested in it and all of it is in the
+    /// buffer, or is after one more read.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn flat_array(&mut self) -> Result<Option<usize>, ImportError> {
+        if self.here().first() != Some(&b'[') {
+            return Ok(None);
         }
-        None
+        let bracket = |bytes: &[u8]| memchr::memchr3(b']', b'[', b'{', &bytes[1..]).map(|n| n + 1);
+        let mut end = bracket(self.here());
+        if end.is_none() && self.here().len() < CHUNK / 4 && self.refill()? {
+            end = bracket(self.here());
+        }
+        Ok(end.filter(|&end| self.here()[end] == b']').map(|end| end + 1))
     }
 
     /// A row number; `None` (and the value is skipped) when it is something else.
@@ -529,6 +537,34 @@ impl<'a> Json<'a> {
             }
         }
     }
+}
+
+/// The number at the start of `bytes` and its length, if it is of the usual kind: few digits, no exponent, and what ends it
+/// is in view.
+#[inline]
+pub(super) fn short_number(bytes: &[u8]) -> Option<(Decimal, usize)> {
+    let bytes = &bytes[..bytes.len().min(20)];
+    let negative = bytes.first() == Some(&b'-');
+    let (mut mantissa, mut digits, mut point) = (0i64, 0, None);
+    for (i, &byte) in bytes.iter().enumerate().skip(usize::from(negative)) {
+        match byte {
+            b'0'..=b'9' => {
+                mantissa = mantissa * 10 + i64::from(byte - b'0');
+                digits += 1;
+                if digits > 17 {
+                    return None;
+                }
+            }
+            b'.' if point.is_none() => point = Some(digits),
+            b',' | b']' | b'}' | b'\n' if digits > 0 => {
+                let exponent = -(point.map_or(0, |p| digits - p) as i16);
+                let mantissa = if negative { -mantissa } else { mantissa };
+                return Some((Decimal { mantissa, exponent }, i));
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The keys of the outermost object, as far as the head of a file shows them.
@@ -629,6 +665,30 @@ impl Oddities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flat_arrays_are_seen_whole() {
+        for (text, length) in [
+            ("[]", Some(2)),
+            ("[1,2],[3]", Some(5)),
+            ("[1,[2]]", None),
+            ("[{}]", None),
+            ("[1", None),
+            ("1]", None),
+        ] {
+            let mut json = Json::of_bytes(text.as_bytes());
+            assert_eq!(json.flat_array().unwrap(), length, "{text}");
+            assert_eq!(json.here(), text.as_bytes(), "nothing is taken");
+        }
+        // One that goes on in the next chunk of the source.
+        let text = format!("{}[1,2]", " ".repeat(CHUNK - 3));
+        let mut source =
+            Source::open(&super::super::Input::Bytes("x".into(), text.into_bytes().into())).unwrap();
+        let job = Job::new();
+        let mut json = Json::new(&mut source, &job).unwrap();
+        json.peek().unwrap();
+        assert_eq!(json.flat_array().unwrap(), Some(5));
+    }
 
     fn number(text: &str) -> Option<Decimal> {
         Decimal::parse(text.as_bytes())

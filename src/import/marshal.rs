@@ -94,7 +94,12 @@ impl Dump<'_> {
     /// A text, and whether some of it was not valid and is shown as «�». Bytes that Python could not
     /// decode itself (surrogate escapes) are shown as `\xff`.
     pub(super) fn text(&self, span: Span) -> (Cow<'_, str>, bool) {
-        decode(&self.bytes[span.start as usize..][..span.len as usize])
+        decode(self.raw_text(span))
+    }
+
+    /// The bytes of a text.
+    pub(super) fn raw_text(&self, span: Span) -> &[u8] {
+        &self.bytes[span.start as usize..][..span.len as usize]
     }
 
     /// How many [`Value::Triple`] there are.

@@ -12,6 +12,8 @@
 //! Everything that decides what an event means (`unit`, `type`, the frames, the exporter) may stand
 //! after the events. So profiles are kept in a compact form, 16 bytes an event, until the file's end.
 
+mod quick;
+
 use rustc_hash::FxHashMap;
 
 use super::json::{Decimal, Json, Oddities, top_keys};
@@ -71,12 +73,24 @@ impl Importer for Speedscope {
     }
 }
 
-/// An event of an evented profile.
+/// An event of an evented profile: 16 bytes, because there are millions.
 #[derive(Clone, Copy)]
 struct Event {
-    at: Decimal,
+    mantissa: i64,
     /// The frame, and in the lowest bit whether it opens.
     frame: u32,
+    exponent: i16,
+}
+
+impl Event {
+    fn new(at: Decimal, frame: u32) -> Self {
+        Self { mantissa: at.mantissa, exponent: at.exponent, frame }
+    }
+
+    /// When.
+    fn at(self) -> Decimal {
+        Decimal { mantissa: self.mantissa, exponent: self.exponent }
+    }
 }
 
 #[derive(Default)]
@@ -231,6 +245,7 @@ impl File {
             emitter.add_frame(frame, builder);
         }
         let profiles = std::mem::take(&mut self.profiles);
+        self.stack_ids = FxHashMap::default();
         let nanos =
             |p: &RawProfile| p.start.zip(power_of(&p.unit)).and_then(|(start, power)| start.scaled(power));
         builder.rebase = profiles.iter().filter_map(nanos).min().is_some_and(|first| first != 0);
@@ -264,6 +279,11 @@ fn read_events(json: &mut Json<'_>, events: &mut Vec<Event>, odd: &mut Oddities)
         return Ok(());
     }
     while json.next_item()? {
+        if let Some((event, len)) = quick::event(json.here()) {
+            events.push(event);
+            json.take(len);
+            continue;
+        }
         let place = json.offset();
         let (mut at, mut frame, mut opens) = (None, None, None);
         if json.enter_object()? {
@@ -283,7 +303,7 @@ fn read_events(json: &mut Json<'_>, events: &mut Vec<Event>, odd: &mut Oddities)
             }
         }
         match (at, frame, opens) {
-            (Some(at), Some(frame), Some(opens)) => events.push(Event { at, frame: frame << 1 | opens }),
+            (Some(at), Some(frame), Some(opens)) => events.push(Event::new(at, frame << 1 | opens)),
             (None, Some(_), Some(_)) => {
                 odd.add("event without a usable time (skipped)", || format!("byte {place}"))
             }
@@ -293,8 +313,7 @@ fn read_events(json: &mut Json<'_>, events: &mut Vec<Event>, odd: &mut Oddities)
     Ok(())
 }
 
-/// Reads stacks, outermost frame first. Consecutive samples share most of their frames, so each frame is
-/// first compared with the sample before, and only what differs is looked up.
+/// Reads stacks, outermost frame first.
 fn read_samples(
     json: &mut Json<'_>,
     samples: &mut Vec<u32>,
@@ -304,25 +323,25 @@ fn read_samples(
     if !json.enter_array()? {
         return Ok(());
     }
-    let mut before: Vec<(u32, u32)> = Vec::new();
+    let mut child = |stack, frame| {
+        *ids.entry((stack, frame)).or_insert_with(|| {
+            stacks.push((stack, frame));
+            stacks.len() as u32 - 1
+        })
+    };
+    let mut quick = quick::Stacks::default();
     while json.next_item()? {
-        let (mut stack, mut depth) = (EMPTY, 0);
+        if let Some(len) = json.flat_array()?
+            && let Some(stack) = quick.read(&json.here()[..len], &mut child)
+        {
+            json.take(len);
+            samples.push(stack);
+            continue;
+        }
+        let mut stack = EMPTY;
         if json.enter_array()? {
             while json.next_item()? {
-                let frame = json.index()?.unwrap_or(EMPTY);
-                stack = match before.get(depth) {
-                    Some(&(same, id)) if same == frame => id,
-                    _ => {
-                        let id = *ids.entry((stack, frame)).or_insert_with(|| {
-                            stacks.push((stack, frame));
-                            stacks.len() as u32 - 1
-                        });
-                        before.truncate(depth);
-                        before.push((frame, id));
-                        id
-                    }
-                };
-                depth += 1;
+                stack = child(stack, json.index()?.unwrap_or(EMPTY));
             }
         }
         samples.push(stack);
@@ -408,7 +427,7 @@ impl Emitter {
         for (n, event) in profile.events.iter().enumerate() {
             let (frame, opens) = (event.frame >> 1, event.frame & 1 == 1);
             let place = || format!("event {n}");
-            let Some(time) = event.at.scaled(power) else {
+            let Some(time) = event.at().scaled(power) else {
                 odd.add("event without a usable time (skipped)", place);
                 continue;
             };
@@ -477,7 +496,7 @@ impl Emitter {
         for (n, event) in profile.events.iter().enumerate() {
             let (frame, opens) = (event.frame >> 1, event.frame & 1 == 1);
             let place = || format!("event {n}");
-            let Some(value) = event.at.scaled(0) else {
+            let Some(value) = event.at().scaled(0) else {
                 odd.add("event without a usable value (skipped)", place);
                 continue;
             };

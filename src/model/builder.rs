@@ -56,8 +56,12 @@ pub struct NodeCosts {
 #[derive(Clone, Debug, Default)]
 struct GraphBuilder {
     graph: CallGraph,
-    node_of: FxHashMap<FunctionId, NodeId>,
+    /// Nodes by function.
+    node_of: Vec<Option<NodeId>>,
+    /// Edges by their ends, as far as somebody asked.
     edge_of: FxHashMap<(NodeId, NodeId), EdgeId>,
+    /// How many edges are in `edge_of`.
+    indexed: usize,
 }
 
 /// Collects the rows of a profile.
@@ -369,15 +373,16 @@ impl ProfileBuilder {
     pub fn reserve_graph(&mut self, nodes: usize, edges: usize) {
         let graph = self.graph.get_or_insert_default();
         graph.graph.nodes.reserve(nodes);
-        graph.node_of.reserve(nodes);
         graph.graph.edges.reserve(edges);
-        graph.edge_of.reserve(edges);
     }
 
     /// The call-graph node of a function.
     pub fn node(&mut self, function: FunctionId) -> NodeId {
         let graph = self.graph.get_or_insert_default();
-        *graph.node_of.entry(function).or_insert_with(|| {
+        if graph.node_of.len() <= function.index() {
+            graph.node_of.resize(function.index() + 1, None);
+        }
+        *graph.node_of[function.index()].get_or_insert_with(|| {
             graph.graph.nodes.push(CallNode { function, calls: None });
             NodeId::from_index(graph.graph.nodes.len() - 1)
         })
@@ -401,10 +406,26 @@ impl ProfileBuilder {
     /// The edge from `caller` to `callee`.
     pub fn edge(&mut self, caller: NodeId, callee: NodeId) -> EdgeId {
         let graph = self.graph.get_or_insert_default();
-        *graph.edge_of.entry((caller, callee)).or_insert_with(|| {
-            graph.graph.edges.push(CallEdge { caller, callee, calls: None });
-            EdgeId::from_index(graph.graph.edges.len() - 1)
-        })
+        let GraphBuilder { graph, edge_of, indexed, .. } = graph;
+        if edge_of.is_empty() {
+            edge_of.reserve(graph.edges.capacity());
+        }
+        for (i, edge) in graph.edges.iter().enumerate().skip(*indexed) {
+            edge_of.insert((edge.caller, edge.callee), EdgeId::from_index(i));
+        }
+        let edge = *edge_of.entry((caller, callee)).or_insert_with(|| {
+            graph.edges.push(CallEdge { caller, callee, calls: None });
+            EdgeId::from_index(graph.edges.len() - 1)
+        });
+        *indexed = graph.edges.len();
+        edge
+    }
+
+    /// The same where the caller knows that there is none yet, which saves looking for it.
+    pub fn new_edge(&mut self, caller: NodeId, callee: NodeId) -> EdgeId {
+        let graph = self.graph.get_or_insert_default();
+        graph.graph.edges.push(CallEdge { caller, callee, calls: None });
+        EdgeId::from_index(graph.graph.edges.len() - 1)
     }
 
     /// Adds calls to an edge.

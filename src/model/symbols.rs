@@ -4,7 +4,10 @@
 //! stack is a frame on top of a parent stack. A parent always precedes its child in [`Stacks`], so
 //! whole-table passes need no recursion, however deep the stack.
 
-use rustc_hash::FxHashMap;
+use std::hash::{BuildHasher, BuildHasherDefault};
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 
 use super::ids::{FrameId, FunctionId, StackId, StringId};
 
@@ -41,25 +44,35 @@ pub struct Stack {
     pub frame: FrameId,
 }
 
-/// An append-only table whose rows are unique.
+/// An append-only table whose rows are unique. The index holds only their numbers: a sampled program may have tens of
+/// millions of stacks.
 #[derive(Clone, Debug)]
 pub struct Unique<T> {
     rows: Vec<T>,
-    index: FxHashMap<T, u32>,
+    index: HashTable<u32>,
 }
 
 impl<T> Default for Unique<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), index: FxHashMap::default() }
+        Self { rows: Vec::new(), index: HashTable::new() }
     }
+}
+
+fn hash(row: &impl std::hash::Hash) -> u64 {
+    BuildHasherDefault::<FxHasher>::default().hash_one(row)
 }
 
 impl<T: Copy + Eq + std::hash::Hash> Unique<T> {
     fn add(&mut self, row: T) -> u32 {
-        *self.index.entry(row).or_insert_with(|| {
-            self.rows.push(row);
-            (self.rows.len() - 1) as u32
-        })
+        let Self { rows, index } = self;
+        let hashed = hash(&row);
+        if let Some(&id) = index.find(hashed, |&id| rows[id as usize] == row) {
+            return id;
+        }
+        let id = rows.len() as u32;
+        rows.push(row);
+        index.insert_unique(hashed, id, |&id| hash(&rows[id as usize]));
+        id
     }
 
     /// All rows in id order.
@@ -81,7 +94,7 @@ impl<T: Copy + Eq + std::hash::Hash> Unique<T> {
     }
 
     fn find(&self, row: &T) -> Option<u32> {
-        self.index.get(row).copied()
+        self.index.find(hash(row), |&id| self.rows[id as usize] == *row).copied()
     }
 }
 

@@ -66,7 +66,7 @@ use tracing_subscriber::layer::SubscriberExt;
 pub use context::{Context, WorkloadError};
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
-pub use scope::{Ongoing, begin};
+pub use scope::{Ongoing, ScopeGuard, begin, is_on};
 pub use session::{
     OnRevision, Options, RecordError, Recording, Status, Work, count, device_span, finding, record,
 };

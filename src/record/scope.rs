@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use super::{Options, RecordError, Recording, Work, record};
+use super::{Options, RecordError, Recording, Work, record, sink};
 use crate::model::Profile;
 
 /// Target of the spans of [`scope!`](crate::scope) and [`profiled!`](crate::profiled). They are recorded
@@ -50,9 +50,32 @@ impl Ongoing {
     }
 }
 
+/// True while a recording runs, for the macros: less than asking `tracing` three times for one span.
+#[doc(hidden)]
+#[inline]
+#[must_use]
+pub fn is_on() -> bool {
+    sink::is_on()
+}
+
+/// What [`scope!`](crate::scope) gives: the scope ends when it is dropped.
+#[derive(Debug)]
+#[must_use = "the scope ends when this is dropped"]
+pub struct ScopeGuard(Option<tracing::span::EnteredSpan>);
+
+impl ScopeGuard {
+    /// Of a span, or of none while nothing records.
+    #[doc(hidden)]
+    #[inline]
+    pub fn new(span: Option<tracing::Span>) -> Self {
+        Self(span.map(tracing::Span::entered))
+    }
+}
+
 /// Records from here to the end of the block, and returns a guard that ends it earlier when it is dropped. Nests,
 /// and ends on `return`, `?` and panic too. For synchronous code: around an `.await` use
-/// [`profiled!`](crate::profiled) or `tracing`'s `Instrument`.
+/// [`profiled!`](crate::profiled) or `tracing`'s `Instrument`. While nothing records it costs a load, and no other
+/// layer of the program sees it.
 ///
 /// ```
 /// let _scope = inferscope::scope!("parse", bytes = 120);
@@ -60,7 +83,11 @@ impl Ongoing {
 #[macro_export]
 macro_rules! scope {
     ($name:expr $(, $($fields:tt)*)?) => {
-        $crate::record::__tracing::info_span!(target: "inferscope::scope", $name $(, $($fields)*)?).entered()
+        $crate::record::ScopeGuard::new(if $crate::record::is_on() {
+            Some($crate::record::__tracing::info_span!(target: "inferscope::scope", $name $(, $($fields)*)?))
+        } else {
+            None
+        })
     };
 }
 
@@ -92,7 +119,11 @@ macro_rules! profiled {
         $(#[$attr])*
         $vis async fn $name($($arg: $ty),*) $(-> $ret)? {
             async fn inner($($arg: $ty),*) $(-> $ret)? $body
-            let span = $crate::record::__tracing::info_span!(target: "inferscope::scope", stringify!($name));
+            let span = if $crate::record::is_on() {
+                $crate::record::__tracing::info_span!(target: "inferscope::scope", stringify!($name))
+            } else {
+                $crate::record::__tracing::Span::none()
+            };
             $crate::record::__tracing::Instrument::instrument(inner($($arg),*), span).await
         }
         $crate::profiled! { $($rest)* }

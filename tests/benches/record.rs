@@ -62,6 +62,13 @@ fn spans(c: &mut Criterion) {
             })
         });
     });
+    group.bench_function("scope! off", |b| {
+        b.iter_custom(|n| {
+            timed(n, || {
+                let _scope = inferscope::scope!("off", n = black_box(1));
+            })
+        });
+    });
     group.bench_function("enter and exit", |b| {
         b.iter_custom(|n| {
             let mut span = None;

@@ -15,7 +15,7 @@ use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{FunctionTable, Functions, Scope};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Calls, FunctionId, MetricId, Profile};
+use crate::model::{Calls, FunctionId, MetricId, Profile, TrackKind};
 use crate::query::{Engine, Subject};
 
 /// Stages of which the gain is computed.
@@ -162,8 +162,11 @@ fn rows(profile: &Profile, engine: &Engine, subject: &Subject, job: &Job) -> Res
     let mut rows: Vec<Row> = Vec::new();
     let mut place = vec![usize::MAX; profile.functions.len()];
     let metrics = profile.metrics.len();
-    // Phases are rows too, though totals leave them out because they lie over other work.
-    let scope = Scope { tracks: profile.track_ids().collect(), ..Scope::default() };
+    // Phases are rows too, though totals leave them out because they lie over other work. Without any, the
+    // answers are those that totals and tree rest on.
+    let phases = profile.tracks.iter().any(|t| t.kind == TrackKind::Phase);
+    let tracks = if phases { profile.track_ids().collect() } else { Vec::new() };
+    let scope = Scope { tracks, ..Scope::default() };
     for metric in profile.metric_ids() {
         let table: Arc<FunctionTable> =
             engine.now(subject, &Functions { scope: scope.clone(), metric, range: None }, job)?;

@@ -302,17 +302,15 @@ fn share_in_tree(relative: RelativeArg, costs: &TreeCosts, i: usize) -> String {
 /// The heaviest path and then the largest nodes, each with all its callers.
 fn pick_nodes(costs: &TreeCosts, whole: f64) -> Vec<u32> {
     let tree = &costs.tree;
-    let mut by_total: Vec<u32> = (0..tree.nodes.len() as u32).collect();
+    let large = |n: &u32| costs.total[*n as usize] as f64 >= whole * MIN_SHARE;
+    let mut by_total: Vec<u32> = (0..tree.nodes.len() as u32).filter(large).collect();
     by_total.sort_by_key(|&n| (std::cmp::Reverse(costs.total[n as usize]), n));
     let mut shown = std::collections::BTreeSet::new();
-    let first = heaviest_path(costs);
-    for n in first.into_iter().chain(by_total) {
-        let small = (costs.total[n as usize] as f64) < whole * MIN_SHARE;
+    for n in heaviest_path(costs).into_iter().filter(large).chain(by_total) {
         let missing = tree.ancestors(n).filter(|a| !shown.contains(a)).count();
-        if small || shown.len() + missing > TREE_LINES {
-            continue;
+        if shown.len() + missing <= TREE_LINES {
+            shown.extend(tree.ancestors(n));
         }
-        shown.extend(tree.ancestors(n));
     }
     shown.into_iter().collect()
 }

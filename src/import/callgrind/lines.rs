@@ -162,6 +162,37 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// A position and as many costs as there are columns, each of few decimal digits after one blank, and nothing else: the
+/// form of nearly all lines. `None` for any other; then `costs` hold nothing of use.
+pub(super) fn plain_numbers(line: &[u8], costs: &mut [i64]) -> Option<Number> {
+    let (position, mut rest) = match *line {
+        [b'*', ref rest @ ..] => (Number::Same, rest),
+        [b'+', ref rest @ ..] => few_digits(rest).map(|(by, rest)| (Number::Ahead(by), rest))?,
+        [b'-', ref rest @ ..] => few_digits(rest).map(|(by, rest)| (Number::Back(by), rest))?,
+        _ => few_digits(line).map(|(line, rest)| (Number::Plain(line), rest))?,
+    };
+    for cost in costs {
+        let [b' ', digits @ ..] = rest else { return None };
+        (*cost, rest) = few_digits(digits)?;
+    }
+    rest.is_empty().then_some(position)
+}
+
+/// A number of 1 to 18 digits, and what follows it.
+#[inline]
+fn few_digits(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let (mut value, mut len) = (0i64, 0);
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+        len += 1;
+    }
+    (1..=18).contains(&len).then(|| (value, &bytes[len..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::Input;
@@ -217,5 +248,31 @@ mod tests {
         assert_eq!(read("0xffffffffffffffffff"), (Some(Number::Plain(i64::MAX)), true));
         assert_eq!(read("x"), (None, false));
         assert_eq!(read("-"), (None, false));
+    }
+
+    #[test]
+    fn plain_lines_only() {
+        let read = |line: &str| {
+            let mut costs = [7; 2];
+            plain_numbers(line.as_bytes(), &mut costs).map(|position| (position, costs))
+        };
+        assert_eq!(read("12 3 999999999999999999"), Some((Number::Plain(12), [3, 999_999_999_999_999_999])));
+        assert_eq!(read("+1 0 5"), Some((Number::Ahead(1), [0, 5])));
+        assert_eq!(read("-1 0 5"), Some((Number::Back(1), [0, 5])));
+        assert_eq!(read("* 0 5"), Some((Number::Same, [0, 5])));
+        for other in [
+            "",
+            "1",
+            "1 2",
+            "1 2 3 4",
+            "1  2 3",
+            "1 2 3 ",
+            "0x1 2 3",
+            "1 +2 3",
+            "1 2 1000000000000000000",
+            "x 1 2",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 }

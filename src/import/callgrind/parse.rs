@@ -7,9 +7,11 @@
 use super::super::ImportError;
 use super::events::{Events, MAX_EVENTS};
 use super::graph::{Graph, Key};
-use super::lines::{Cursor, Number};
+use super::lines::{Cursor, Number, plain_numbers};
 use super::names::{Names, numbered};
 use crate::model::{ProfileBuilder, StringId, Strings};
+
+const TOO_LARGE: &str = "cost too large to count (the largest number is taken)";
 
 /// What the next line of numbers is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -386,6 +388,11 @@ impl<'a> Parser<'a> {
     /// A line of numbers: positions, then costs.
     fn numbers(&mut self, line: &[u8]) {
         self.in_body = true;
+        if (self.positions, self.line_position) == (1, Some(0))
+            && let Some(position) = plain_numbers(line, &mut self.costs[..self.events.columns.len()])
+        {
+            return self.plain_line(position);
+        }
         let mut cursor = Cursor::new(line);
         if !self.read_positions(&mut cursor) {
             self.warn("position that cannot be read (line skipped)");
@@ -410,6 +417,53 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// A line of the usual form, its costs in `costs`.
+    fn plain_line(&mut self, position: Number) {
+        self.move_to(position);
+        let next = std::mem::replace(&mut self.next, Next::SelfCost);
+        if next == Next::Jump {
+            return;
+        }
+        let (mut overflow, mut any) = (false, false);
+        self.row.fill(0);
+        for column in 0..self.events.columns.len() {
+            any |= self.store(column, self.costs[column], &mut overflow);
+        }
+        if overflow {
+            self.warn(TOO_LARGE);
+        }
+        match next {
+            Next::CallCost { calls } => self.add_call(calls),
+            _ => {
+                let function = self.current_function();
+                if any {
+                    let line = self.line_number();
+                    self.graph.self_cost(function, self.inline_file, line, &self.row);
+                }
+            }
+        }
+    }
+
+    /// Puts a column's number into its metric's unit and place. True unless it is 0.
+    fn store(&mut self, column: usize, cost: i64, overflow: &mut bool) -> bool {
+        self.last_costs[column] = cost;
+        if let Some(place) = self.events.columns[column] {
+            let scaled = cost.checked_mul(self.events.metrics[place].1);
+            *overflow |= scaled.is_none();
+            self.row[place] = scaled.unwrap_or(if cost < 0 { i64::MIN } else { i64::MAX });
+        }
+        cost != 0
+    }
+
+    fn move_to(&mut self, position: Number) {
+        self.line = match position {
+            Number::Plain(line) => line,
+            Number::Ahead(by) => self.line.saturating_add(by),
+            Number::Back(by) => self.line.saturating_sub(by),
+            Number::Same => self.line,
+        };
+    }
+
     fn line_number(&mut self) -> u32 {
         match u32::try_from(self.line) {
             Ok(line) if self.line_position.is_some() => line,
@@ -428,14 +482,11 @@ impl<'a> Parser<'a> {
                 cursor.word();
                 continue;
             }
-            self.line = match cursor.number(&mut false) {
-                Some(Number::Plain(line)) => line,
-                Some(Number::Ahead(by)) => self.line.saturating_add(by),
-                Some(Number::Back(by)) => self.line.saturating_sub(by),
-                Some(Number::Same) => self.line,
+            match cursor.number(&mut false) {
+                Some(position) => self.move_to(position),
                 // «0x1000» alone: the rest is left out, as trailing costs may be.
                 None => return cursor.peek().is_none() && i > 0,
-            };
+            }
         }
         true
     }
@@ -462,17 +513,10 @@ impl<'a> Parser<'a> {
                 Some(Number::Back(by)) => -by,
                 None => break,
             };
-            self.last_costs[column] = cost;
-            self.costs[column] = cost;
-            any |= cost != 0;
-            if let Some(place) = self.events.columns[column] {
-                let scaled = cost.checked_mul(self.events.metrics[place].1);
-                overflow |= scaled.is_none();
-                self.row[place] = scaled.unwrap_or(if cost < 0 { i64::MIN } else { i64::MAX });
-            }
+            any |= self.store(column, cost, &mut overflow);
         }
         if overflow {
-            self.warn("cost too large to count (the largest number is taken)");
+            self.warn(TOO_LARGE);
         }
         cursor.skip_blanks();
         match cursor.peek() {

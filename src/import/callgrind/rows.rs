@@ -161,10 +161,15 @@ impl Rows {
             order[*place as usize] = i as u32;
             *place += 1;
         }
+        // Numbers next to what they are sorted by: looking that up for each comparison costs more than copying it.
+        let mut sorted: Vec<((u32, u32), u32)> = Vec::new();
         for node in starts.windows(2) {
-            let part = &mut order[node[0] as usize..node[1] as usize];
-            if !part.is_sorted_by_key(|i| self.keys[*i as usize]) {
-                part.sort_unstable_by_key(|i| self.keys[*i as usize]);
+            let rows = &mut order[node[0] as usize..node[1] as usize];
+            if !rows.is_sorted_by_key(|i| self.keys[*i as usize].part) {
+                sorted.clear();
+                sorted.extend(rows.iter().map(|&i| (self.keys[i as usize].part, i)));
+                sorted.sort_unstable();
+                rows.iter_mut().zip(&sorted).for_each(|(row, s)| *row = s.1);
             }
         }
         order

@@ -27,7 +27,10 @@ use rustc_hash::FxHashMap;
 use super::marshal::{self, Dump, Value};
 use super::python::module_of;
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
-use crate::model::{Basis, Calls, Function, Metric, MetricId, NodeCosts, NodeId, ProfileBuilder, StringId};
+use crate::model::{
+    Basis, Calls, EdgeId, Function, Metric, MetricId, NodeCosts, NodeId, ProfileBuilder, StringId,
+    Strings,
+};
 
 /// Python pstats.
 pub struct Pstats;
@@ -85,6 +88,8 @@ impl Importer for Pstats {
             order,
             nodes: vec![None; dump.triples()],
             files: FxHashMap::default(),
+            calls_of: Vec::new(),
+            latest_call: Vec::new(),
         };
         let mut sums = Sums::default();
         for row in &rows {
@@ -186,6 +191,10 @@ struct Filler<'a, 'b> {
     /// Keys that were met before, by their number: callers refer to the same objects.
     nodes: Vec<Option<NodeId>>,
     files: FxHashMap<u32, File>,
+    /// Functions whose callers were read; one comes twice only in damaged files.
+    calls_of: Vec<bool>,
+    /// Per caller the function that it was last found to call, and the edge.
+    latest_call: Vec<Option<(NodeId, EdgeId)>>,
 }
 
 impl<'a> Filler<'a, '_> {
@@ -210,20 +219,37 @@ impl<'a> Filler<'a, '_> {
     fn callers(&mut self, row: &Row) {
         let Some(callee) = self.node(row.key) else { return };
         let dump = self.dump;
+        let again = std::mem::replace(at(&mut self.calls_of, callee), true);
         for pair in dump.children(row.callers).chunks_exact(2) {
             match self.node(pair[0]) {
-                Some(caller) => self.edge(caller, callee, pair[1]),
+                Some(caller) => self.edge(caller, (callee, again), pair[1]),
                 None => self.builder.warn("caller that is not a function (skipped)", ""),
             }
         }
     }
 
-    fn edge(&mut self, caller: NodeId, callee: NodeId, value: Value) {
+    /// The edge between two functions. Callers stand together, so looking for it among all edges is needed only when
+    /// the callee was there before.
+    fn edge_of(&mut self, caller: NodeId, (callee, again): (NodeId, bool)) -> EdgeId {
+        if again {
+            return self.builder.edge(caller, callee);
+        }
+        match at(&mut self.latest_call, caller) {
+            Some((of, edge)) if *of == callee => *edge,
+            latest => {
+                let edge = self.builder.new_edge(caller, callee);
+                *latest = Some((callee, edge));
+                edge
+            }
+        }
+    }
+
+    fn edge(&mut self, caller: NodeId, (callee, again): (NodeId, bool), value: Value) {
         let dump = self.dump;
         if let Some(n) = count(value) {
             // Pure `profile`: calls only. Which of them were primitive it does not say; those of a
             // function by itself cannot be.
-            let edge = self.builder.edge(caller, callee);
+            let edge = self.edge_of(caller, (callee, again));
             let primitive = if caller == callee { 0 } else { n };
             if let Some(calls) = self.calls((n, primitive)) {
                 self.builder.edge_calls(edge, calls);
@@ -238,7 +264,7 @@ impl<'a> Filler<'a, '_> {
                 self.builder.warn("costs of a caller that cannot be read (skipped)", "");
                 continue;
             };
-            let edge = self.builder.edge(caller, callee);
+            let edge = self.edge_of(caller, (callee, again));
             if let Some(calls) = self.calls(counts) {
                 self.builder.edge_calls(edge, calls);
             }
@@ -293,7 +319,7 @@ impl<'a> Filler<'a, '_> {
             Some(inner) if builtin && file.is_tilde => self.builder.string(&format!("{{{inner}}}")),
             _ => self.builder.string(&name),
         };
-        let category = self.builder.string(if builtin { "builtin" } else { "" });
+        let category = if builtin { self.builder.string("builtin") } else { Strings::EMPTY };
         let function = Function { name, module: file.module, file: file.name, line, category };
         let function = self.builder.function_row(function);
         let node = self.builder.node(function);
@@ -346,6 +372,14 @@ impl<'a> Filler<'a, '_> {
     }
 }
 
+/// The place of a node in a table that grows with the nodes.
+fn at<T: Default + Clone>(table: &mut Vec<T>, node: NodeId) -> &mut T {
+    if table.len() <= node.index() {
+        table.resize((node.index() + 1).max(table.len() * 2), T::default());
+    }
+    &mut table[node.index()]
+}
+
 #[derive(Clone, Copy)]
 struct File {
     name: StringId,
@@ -368,9 +402,9 @@ fn tool(dump: &Dump<'_>, rows: &[Row], order: CallOrder) -> &'static str {
     }
     for row in rows {
         let &[Value::Text(file), ..] = dump.children(row.key) else { continue };
-        match &*dump.text(file).0 {
-            "~" => return "cProfile (pstats)",
-            "" | "profile" => return "profile (pstats)",
+        match dump.raw_text(file) {
+            b"~" => return "cProfile (pstats)",
+            b"" | b"profile" => return "profile (pstats)",
             _ => {}
         }
     }
@@ -381,9 +415,11 @@ fn tool(dump: &Dump<'_>, rows: &[Row], order: CallOrder) -> &'static str {
 fn signed_by_yappi(dump: &Dump<'_>, rows: &[Row]) -> bool {
     rows.iter().any(|row| {
         let &[Value::Text(file), _, Value::Text(name)] = dump.children(row.key) else { return false };
-        let ((file, _), (name, _)) = (dump.text(file), dump.text(name));
-        name.contains('.') && !name.starts_with('<')
-            || is_builtin_place(&file) && !matches!(&*file, "" | "~" | "profile")
+        let (place, name) = (dump.raw_text(file), dump.raw_text(name));
+        name.contains(&b'.') && !name.starts_with(b"<")
+            || !place.contains(&b'/')
+                && !matches!(place, b"" | b"~" | b"profile")
+                && is_builtin_place(&dump.text(file).0)
     })
 }
 
