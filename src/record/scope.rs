@@ -61,14 +61,16 @@ pub fn is_on() -> bool {
 /// What [`scope!`](crate::scope) gives: the scope ends when it is dropped.
 #[derive(Debug)]
 #[must_use = "the scope ends when this is dropped"]
-pub struct ScopeGuard(Option<tracing::span::EnteredSpan>);
+pub struct ScopeGuard {
+    _span: Option<tracing::span::EnteredSpan>,
+}
 
 impl ScopeGuard {
     /// Of a span, or of none while nothing records.
     #[doc(hidden)]
     #[inline]
     pub fn new(span: Option<tracing::Span>) -> Self {
-        Self(span.map(tracing::Span::entered))
+        Self { _span: span.map(tracing::Span::entered) }
     }
 }
 
