@@ -14,7 +14,10 @@
 
 mod quick;
 
-use rustc_hash::FxHashMap;
+use std::hash::{BuildHasher, BuildHasherDefault};
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 
 use super::json::{Decimal, Json, Oddities, top_keys};
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
@@ -122,10 +125,46 @@ struct File {
     profiles: Vec<RawProfile>,
     exporter: String,
     title: String,
-    /// Stacks of sampled profiles as (caller, frame number).
-    stacks: Vec<(u32, u32)>,
-    stack_ids: FxHashMap<(u32, u32), u32>,
+    stacks: Stacks,
     odd: Oddities,
+}
+
+/// Stacks of sampled profiles as (caller, frame number), each once.
+#[derive(Default)]
+struct Stacks {
+    rows: Vec<(u32, u32)>,
+    /// Numbers only: there may be tens of millions.
+    index: HashTable<u32>,
+    /// What was last found on top, per stack.
+    latest: Vec<u32>,
+}
+
+impl Stacks {
+    fn child(&mut self, stack: u32, frame: u32) -> u32 {
+        let Self { rows, index, latest } = self;
+        if let Some(&child) = latest.get(stack as usize)
+            && child != EMPTY
+            && rows[child as usize].1 == frame
+        {
+            return child;
+        }
+        let hash = |row: (u32, u32)| BuildHasherDefault::<FxHasher>::default().hash_one(row);
+        let hashed = hash((stack, frame));
+        let child = match index.find(hashed, |&id| rows[id as usize] == (stack, frame)) {
+            Some(&child) => child,
+            None => {
+                let new = rows.len() as u32;
+                rows.push((stack, frame));
+                latest.push(EMPTY);
+                index.insert_unique(hashed, new, |&id| hash(rows[id as usize]));
+                new
+            }
+        };
+        if let Some(latest) = latest.get_mut(stack as usize) {
+            *latest = child;
+        }
+        child
+    }
 }
 
 impl File {
@@ -212,9 +251,7 @@ impl File {
                 b"startValue" => profile.start = json.number()?,
                 b"endValue" => profile.end = json.number()?,
                 b"events" => read_events(json, &mut profile.events, &mut self.odd)?,
-                b"samples" => {
-                    read_samples(json, &mut profile.samples, &mut self.stacks, &mut self.stack_ids)?
-                }
+                b"samples" => read_samples(json, &mut profile.samples, &mut self.stacks)?,
                 b"weights" => {
                     if json.enter_array()? {
                         while json.next_item()? {
@@ -245,7 +282,7 @@ impl File {
             emitter.add_frame(frame, builder);
         }
         let profiles = std::mem::take(&mut self.profiles);
-        self.stack_ids = FxHashMap::default();
+        let stacks = std::mem::take(&mut self.stacks).rows;
         let nanos =
             |p: &RawProfile| p.start.zip(power_of(&p.unit)).and_then(|(start, power)| start.scaled(power));
         builder.rebase = profiles.iter().filter_map(nanos).min().is_some_and(|first| first != 0);
@@ -257,7 +294,7 @@ impl File {
                 (true, Some(power)) => emitter.spans(profile, track, power, &mut self.odd, builder),
                 (true, None) => emitter.stretches(profile, track, &mut self.odd, builder),
                 (false, power) => {
-                    emitter.resolve_stacks(&self.stacks, &mut self.odd, builder);
+                    emitter.resolve_stacks(&stacks, &mut self.odd, builder);
                     emitter.samples(profile, track, power, &mut self.odd, builder);
                 }
             }
@@ -314,25 +351,14 @@ fn read_events(json: &mut Json<'_>, events: &mut Vec<Event>, odd: &mut Oddities)
 }
 
 /// Reads stacks, outermost frame first.
-fn read_samples(
-    json: &mut Json<'_>,
-    samples: &mut Vec<u32>,
-    stacks: &mut Vec<(u32, u32)>,
-    ids: &mut FxHashMap<(u32, u32), u32>,
-) -> Result<(), ImportError> {
+fn read_samples(json: &mut Json<'_>, samples: &mut Vec<u32>, stacks: &mut Stacks) -> Result<(), ImportError> {
     if !json.enter_array()? {
         return Ok(());
     }
-    let mut child = |stack, frame| {
-        *ids.entry((stack, frame)).or_insert_with(|| {
-            stacks.push((stack, frame));
-            stacks.len() as u32 - 1
-        })
-    };
     let mut quick = quick::Stacks::default();
     while json.next_item()? {
         if let Some(len) = json.flat_array()?
-            && let Some(stack) = quick.read(&json.here()[..len], &mut child)
+            && let Some(stack) = quick.read(&json.here()[..len], |stack, frame| stacks.child(stack, frame))
         {
             json.take(len);
             samples.push(stack);
@@ -341,7 +367,7 @@ fn read_samples(
         let mut stack = EMPTY;
         if json.enter_array()? {
             while json.next_item()? {
-                stack = child(stack, json.index()?.unwrap_or(EMPTY));
+                stack = stacks.child(stack, json.index()?.unwrap_or(EMPTY));
             }
         }
         samples.push(stack);

@@ -28,8 +28,7 @@ use super::marshal::{self, Dump, Value};
 use super::python::module_of;
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
 use crate::model::{
-    Basis, Calls, EdgeId, Function, Metric, MetricId, NodeCosts, NodeId, ProfileBuilder, StringId,
-    Strings,
+    Basis, Calls, EdgeId, Function, Metric, MetricId, NodeCosts, NodeId, ProfileBuilder, StringId, Strings,
 };
 
 /// Python pstats.
