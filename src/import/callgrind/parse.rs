@@ -433,7 +433,10 @@ impl<'a> Parser<'a> {
             self.warn(TOO_LARGE);
         }
         match next {
-            Next::CallCost { calls } => self.add_call(calls),
+            Next::CallCost { calls } => {
+                let line = self.line_number();
+                self.add_call(calls, line);
+            }
             _ => {
                 let function = self.current_function();
                 if any {
