@@ -81,6 +81,8 @@ impl Query for GraphPicture {
             seed: (!self.seed.is_empty())
                 .then(|| drawn.nodes.iter().map(|n| self.place_before(&folded, n.row)).collect()),
             direction: self.direction,
+            inside: drawn.nodes.iter().map(|n| folded.inside[n.row as usize]).collect(),
+            titles: folded.groups.iter().map(|g| title_width(&g.label())).collect(),
         };
         let placed = graph_layout::draw(&drawing, &|| cx.job().checkpoint(0, 0))?;
         Ok(Picture { graph, folded, drawn, widths, placed })
@@ -90,6 +92,11 @@ impl Query for GraphPicture {
         let points: usize = picture.placed.edges.iter().map(Vec::len).sum();
         picture.drawn.nodes.len() * 64 + picture.drawn.edges.len() * 64 + points * 8
     }
+}
+
+/// Width of a frame's title, about: the name, up to a length, and a share.
+fn title_width(name: &str) -> f32 {
+    (name.chars().count() as f32 + 15.0).min(44.0) * CHARACTER
 }
 
 impl GraphPicture {

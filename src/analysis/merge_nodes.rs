@@ -198,6 +198,8 @@ fn totals(graph: &mut Graph, group: &[Option<u32>], cx: &Context<'_>) -> Result<
             within[circles.of[e.to as usize] as usize].push(i);
         }
     }
+    // What nothing recorded called comes in from nowhere.
+    inflow.iter_mut().zip(&graph.nodes).for_each(|(inflow, node)| *inflow = node.total.max(*inflow));
     let limit = graph.sum;
     let mut found = Vec::new();
     for node in (0..count).filter(|&n| group[n].is_some()) {
@@ -211,7 +213,9 @@ fn totals(graph: &mut Graph, group: &[Option<u32>], cx: &Context<'_>) -> Result<
         let all = graph.nodes[node].own.saturating_add(out);
         let comes_back = members[circle].len() > 1;
         let back = if comes_back { coming_back(graph, &within[circle], &inflow, node as u32) } else { 0 };
-        let least = graph.nodes[node].own;
+        // An estimate is no less than what the most expensive function of the group costs.
+        let most = if comes_back { graph.nodes[node].total.min(limit) } else { 0 };
+        let least = graph.nodes[node].own.max(most);
         found.push((node, all.saturating_sub(back).clamp(least, limit.max(least)), comes_back));
     }
     for (node, total, estimated) in found {

@@ -4,6 +4,7 @@
 //! curves that change their place only in the gaps between rows, where no node stands. Nothing is random,
 //! so the same graph gives the same picture. Parts that do not hang together stand side by side.
 
+pub mod frames;
 mod lists;
 mod order;
 mod place;
@@ -52,6 +53,21 @@ pub struct Drawing {
     pub seed: Option<Vec<Option<f32>>>,
     /// Which way calls lead.
     pub direction: Direction,
+    /// The frame that each node stands in; empty for none at all.
+    pub inside: Vec<Option<u32>>,
+    /// Least width of each frame, for its title.
+    pub titles: Vec<f32>,
+}
+
+/// A rectangle around the nodes of a group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Frame {
+    /// Its number in [`Drawing::inside`].
+    pub of: u32,
+    /// Upper left corner.
+    pub min: Point,
+    /// Lower right corner.
+    pub max: Point,
 }
 
 /// Where everything is. The upper left corner is at (0, 0).
@@ -67,6 +83,8 @@ pub struct Placed {
     pub height: f32,
     /// Crossings that were counted between rows.
     pub crossings: u64,
+    /// Frames; nothing but the nodes of their group and their calls is within.
+    pub frames: Vec<Frame>,
 }
 
 /// Steps that ordering may take for each node.
@@ -92,9 +110,33 @@ pub fn draw(drawing: &Drawing, checkpoint: Checkpoint<'_>) -> Result<Placed, Can
         ..Placed::default()
     };
     let mut shelf = Shelf::default();
+    if drawing.inside.iter().any(Option::is_some) {
+        placed = frames::draw(drawing, &sizes, &mut shelf, checkpoint)?;
+    } else {
+        flat(drawing, &sizes, &mut placed, &mut shelf, checkpoint)?;
+    }
+    (placed.width, placed.height) = (shelf.width, shelf.height);
+    if turned {
+        let turn = |p: &mut Point| (p.x, p.y) = (p.y, p.x);
+        placed.nodes.iter_mut().chain(placed.edges.iter_mut().flatten()).for_each(turn);
+        placed.frames.iter_mut().flat_map(|f| [&mut f.min, &mut f.max]).for_each(turn);
+        (placed.width, placed.height) = (placed.height, placed.width);
+    }
+    Ok(placed)
+}
+
+/// Draws without frames.
+fn flat(
+    drawing: &Drawing,
+    sizes: &[(f32, f32)],
+    placed: &mut Placed,
+    shelf: &mut Shelf,
+    checkpoint: Checkpoint<'_>,
+) -> Result<(), Cancelled> {
+    let turned = drawing.direction == Direction::Right;
     for part in parts(sizes.len(), &drawing.edges) {
         checkpoint()?;
-        let drawn = Part::new(drawing, &sizes, &part).draw(turned, checkpoint)?;
+        let drawn = Part::new(drawing, sizes, &part).draw(turned, checkpoint)?;
         let (dx, dy) = shelf.put(drawn.width, drawn.height);
         let moved = |p: Point| Point { x: p.x + dx, y: p.y + dy };
         for (&node, at) in part.nodes.iter().zip(drawn.nodes) {
@@ -105,13 +147,7 @@ pub fn draw(drawing: &Drawing, checkpoint: Checkpoint<'_>) -> Result<Placed, Can
         }
         placed.crossings += drawn.crossings;
     }
-    (placed.width, placed.height) = (shelf.width, shelf.height);
-    if turned {
-        let turn = |p: &mut Point| (p.x, p.y) = (p.y, p.x);
-        placed.nodes.iter_mut().chain(placed.edges.iter_mut().flatten()).for_each(turn);
-        (placed.width, placed.height) = (placed.height, placed.width);
-    }
-    Ok(placed)
+    Ok(())
 }
 
 /// Places parts from left to right; small ones share columns below each other.
@@ -189,12 +225,25 @@ struct Chain {
     free: bool,
 }
 
+/// Where an edge ends at its upper and its lower node, from the middle of the node.
+type Ends = (Option<f32>, Option<f32>);
+
 /// One part while it is drawn. Nodes are numbered within the part; bends of long edges follow them.
+#[derive(Default)]
 struct Part {
     /// Breadth and height of each node.
     sizes: Vec<(f32, f32)>,
     edges: Vec<(u32, u32, u8)>,
     seed: Option<Vec<Option<f32>>>,
+    /// The last nodes may be points on a frame, where edges leave it: how many.
+    points: usize,
+}
+
+/// A part whose nodes have their rows and order.
+struct Arranged {
+    rows: Rows,
+    chains: Vec<Chain>,
+    crossings: u64,
 }
 
 impl Part {
@@ -208,10 +257,18 @@ impl Part {
             .seed
             .as_ref()
             .map(|seed| part.nodes.iter().map(|&v| seed.get(v as usize).copied().flatten()).collect());
-        Self { sizes: part.nodes.iter().map(|&v| sizes[v as usize]).collect(), edges: edges.collect(), seed }
+        let sizes = part.nodes.iter().map(|&v| sizes[v as usize]).collect();
+        Self { sizes, edges: edges.collect(), seed, points: 0 }
     }
 
     fn draw(&self, turned: bool, checkpoint: Checkpoint<'_>) -> Result<Placed, Cancelled> {
+        let (ranks, closing) = self.ranks(checkpoint)?;
+        let arranged = self.arrange(ranks, &closing, &[], checkpoint)?;
+        Ok(self.place(&arranged, turned, &[]))
+    }
+
+    /// The row of each node, and which edges lead upwards. The part must hang together.
+    fn ranks(&self, checkpoint: Checkpoint<'_>) -> Result<(Vec<u32>, Vec<bool>), Cancelled> {
         let count = self.sizes.len();
         let pairs: Vec<(u32, u32)> = self.edges.iter().map(|e| (e.0, e.1)).collect();
         let closing = rank::closing(count, &pairs);
@@ -225,18 +282,34 @@ impl Part {
                 rank::Down { from, to, weight: i32::from(weight) }
             })
             .collect();
-        let mut ranks: Vec<u32> =
-            rank::ranks(count, &downs, checkpoint)?.into_iter().map(|r| r as u32).collect();
-        let (mut rows, chains) = self.rows(&mut ranks, &closing);
-        let crossings = order::order(&mut rows, STEPS * count as u64, self.seed.as_deref(), checkpoint)?;
+        let ranks = rank::ranks(count, &downs, checkpoint)?.into_iter().map(|r| r as u32).collect();
+        Ok((ranks, closing))
+    }
+
+    /// Puts the nodes in order. Rows in `fixed` stay as nodes are numbered.
+    fn arrange(
+        &self,
+        mut ranks: Vec<u32>,
+        closing: &[bool],
+        fixed: &[u32],
+        checkpoint: Checkpoint<'_>,
+    ) -> Result<Arranged, Cancelled> {
+        let (mut rows, chains) = self.rows(&mut ranks, closing);
+        rows.fixed = (0..rows.rows.len() as u32).map(|r| fixed.contains(&r)).collect();
+        let budget = STEPS * self.sizes.len() as u64;
+        let crossings = order::order(&mut rows, budget, self.seed.as_deref(), checkpoint)?;
         checkpoint()?;
-        let looping: Vec<bool> = {
-            let mut looping = vec![false; ranks.len()];
-            self.edges.iter().filter(|e| e.0 == e.1).for_each(|e| looping[e.0 as usize] = true);
-            looping
-        };
-        let breadth: Vec<Breadth> = (0..ranks.len())
-            .map(|v| match self.sizes.get(v) {
+        Ok(Arranged { rows, chains, crossings })
+    }
+
+    /// Places what is in order and leads the edges. `ends` says where edges end, for those that know.
+    fn place(&self, arranged: &Arranged, turned: bool, ends: &[Ends]) -> Placed {
+        let Arranged { rows, chains, crossings } = arranged;
+        let (count, solid) = (rows.rank.len(), self.sizes.len() - self.points);
+        let mut looping = vec![false; count];
+        self.edges.iter().filter(|e| e.0 == e.1).for_each(|e| looping[e.0 as usize] = true);
+        let breadth: Vec<Breadth> = (0..count)
+            .map(|v| match self.sizes.get(v).filter(|_| v < solid) {
                 Some(&(w, _)) => {
                     let more = if looping[v] && !turned { LOOP } else { 0.0 };
                     let below = if looping[v] && turned { LOOP } else { 0.0 };
@@ -245,12 +318,9 @@ impl Part {
                 None => Breadth { left: 2.0, right: 2.0, bend: true },
             })
             .collect();
-        let pulls = self.pulls(ranks.len(), &chains);
-        let x = place::place(&rows, &breadth, &pulls);
-        Ok(route::route(
-            &route::Laid { part: self.view(), rows: &rows, chains: &chains, x: &x, breadth: &breadth },
-            crossings,
-        ))
+        let x = place::place(rows, &breadth, &self.pulls(count, chains, ends));
+        let laid = route::Laid { part: self.view(), rows, chains, x: &x, breadth: &breadth, ends };
+        route::route(&laid, *crossings)
     }
 
     fn view(&self) -> route::PartView<'_> {
@@ -308,22 +378,26 @@ impl Part {
     }
 
     /// Neighbours above and below of each node, and how hard they pull.
-    fn pulls(&self, count: usize, chains: &[Chain]) -> [Lists<Pull>; 2] {
-        let real = |v: u32| (v as usize) < self.sizes.len();
-        let pairs = chains.iter().zip(&self.edges).flat_map(|(chain, &(.., weight))| {
-            chain.through.windows(2).map(move |pair| {
+    fn pulls(&self, count: usize, chains: &[Chain], ends: &[Ends]) -> [Lists<Pull>; 2] {
+        let solid = self.sizes.len() - self.points;
+        let real = |v: u32| (v as usize) < solid;
+        let pairs = chains.iter().zip(&self.edges).enumerate().flat_map(|(i, (chain, &(.., weight)))| {
+            let (upper, lower) = ends.get(i).copied().unwrap_or_default();
+            let last = chain.through.len().saturating_sub(2);
+            chain.through.windows(2).enumerate().map(move |(k, pair)| {
                 let (a, b) = (pair[0], pair[1]);
+                let from = upper.filter(|_| k == 0).unwrap_or(0.0);
+                let offset = from - lower.filter(|_| k == last).unwrap_or(0.0);
                 let stiff = match (real(a), real(b)) {
                     (true, true) => 1.0,
                     (false, false) => 8.0,
                     _ => 2.0,
                 };
-                (a, b, stiff * f32::from(weight))
+                (a, b, stiff * f32::from(weight), offset)
             })
         });
-        [
-            Lists::new(count, pairs.clone().map(|(node, b, weight)| (b, Pull { node, weight }))),
-            Lists::new(count, pairs.map(|(a, node, weight)| (a, Pull { node, weight }))),
-        ]
+        let above = pairs.clone().map(|(node, b, weight, offset)| (b, Pull { node, weight, offset }));
+        let below = pairs.map(|(a, node, weight, offset)| (a, Pull { node, weight, offset: -offset }));
+        [Lists::new(count, above), Lists::new(count, below)]
     }
 }

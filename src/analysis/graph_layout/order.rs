@@ -1,5 +1,5 @@
 //! The order of nodes in each row, with as few crossings as can be had quickly: weighted medians and
-//! exchanges of neighbours, from two starts (Gansner and others, 1993).
+//! exchanges of neighbours, from four starts (Gansner and others, 1993).
 
 use super::Checkpoint;
 use super::lists::Lists;
@@ -16,11 +16,19 @@ pub(super) struct Rows {
     pub down: Lists<u32>,
     /// Row of each node.
     pub rank: Vec<u32>,
+    /// Rows whose order is given (the ends of edges that leave a frame); empty for none.
+    pub fixed: Vec<bool>,
+}
+
+impl Rows {
+    fn is_fixed(&self, row: usize) -> bool {
+        self.fixed.get(row).copied().unwrap_or(false)
+    }
 }
 
 /// Rounds of medians without gain before the search ends.
 const PATIENCE: usize = 6;
-/// Most tries after the two starts.
+/// Most tries after the four starts.
 const SHAKES: u64 = 24;
 /// Most rounds from one start.
 const ROUNDS: usize = 24;
@@ -44,10 +52,10 @@ pub(super) fn order(
     }
     let mut best: Option<(u64, Vec<Vec<u32>>)> = None;
     let mut left = 0;
-    for from_top in [true, false] {
-        // Four tenths for each start, the rest for sifting.
-        search.budget = budget / 5 * 2;
-        search.start(from_top);
+    for (from_top, deep) in [(true, false), (false, false), (true, true), (false, true)] {
+        // A fifth for each start, the rest for sifting.
+        search.budget = budget / 5;
+        search.start(from_top, deep);
         let mut found = (search.crossings(), search.rows.clone());
         let mut wasted = 0;
         for round in 0..ROUNDS {
@@ -160,6 +168,9 @@ impl<'a> Search<'a> {
     fn take(&mut self, rows: Vec<Vec<u32>>) {
         self.rows = rows;
         for r in 0..self.rows.len() {
+            if self.graph.is_fixed(r) {
+                self.rows[r].clone_from(&self.graph.rows[r]);
+            }
             self.number(r);
         }
     }
@@ -168,8 +179,8 @@ impl<'a> Search<'a> {
         (0..).zip(&self.rows[row]).for_each(|(i, &v)| self.place[v as usize] = i);
     }
 
-    /// Depth first from the top or the bottom: whole branches come to stand side by side.
-    fn start(&mut self, from_top: bool) {
+    /// Row by row from the top or the bottom, or depth first, where whole branches come to stand side by side.
+    fn start(&mut self, from_top: bool, deep: bool) {
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.rows.len()];
         let mut seen = vec![false; self.place.len()];
         let starts: Vec<u32> = if from_top {
@@ -184,7 +195,7 @@ impl<'a> Search<'a> {
             }
             seen[root as usize] = true;
             open.push_back(root);
-            while let Some(v) = open.pop_front() {
+            while let Some(v) = if deep { open.pop_back() } else { open.pop_front() } {
                 rows[self.graph.rank[v as usize] as usize].push(v);
                 // Only forward: what leads back is met from its own root.
                 let ahead = if from_top { &self.graph.down } else { &self.graph.up };
@@ -201,7 +212,7 @@ impl<'a> Search<'a> {
     /// Exchanges some neighbours, by numbers that only look random.
     fn shake(&mut self, seed: u64) {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        for r in 0..self.rows.len() {
+        for r in (0..self.rows.len()).filter(|&r| !self.graph.is_fixed(r)) {
             for i in 1..self.rows[r].len() {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let by = 1 + (state >> 40) as usize % 6;
@@ -233,7 +244,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        for r in 0..self.rows.len() {
+        for r in (0..self.rows.len()).filter(|&r| !self.graph.is_fixed(r)) {
             self.rows[r].sort_by(|a, b| {
                 let key = |v: u32| x[v as usize].unwrap_or(f32::MAX);
                 key(*a).total_cmp(&key(*b)).then(a.cmp(b))
@@ -247,7 +258,7 @@ impl<'a> Search<'a> {
         let count = self.rows.len();
         let rows: Vec<usize> =
             if downwards { (1..count).collect() } else { (0..count.saturating_sub(1)).rev().collect() };
-        for r in rows {
+        for r in rows.into_iter().filter(|&r| !self.graph.is_fixed(r)) {
             let near = if downwards { &self.graph.up } else { &self.graph.down };
             let steps = self.rows[r].len() * 6;
             let mut placed: Vec<(f32, u32)> = Vec::new();
@@ -328,7 +339,7 @@ impl<'a> Search<'a> {
         for pass in 0..40 {
             let mut gained = false;
             for r in 0..self.rows.len() {
-                if self.budget == 0 || !std::mem::take(&mut dirty[r]) {
+                if self.budget == 0 || self.graph.is_fixed(r) || !std::mem::take(&mut dirty[r]) {
                     continue;
                 }
                 self.note_ends(r);
@@ -361,7 +372,7 @@ impl<'a> Search<'a> {
     fn sift(&mut self, checkpoint: Checkpoint<'_>) -> Result<(), Cancelled> {
         for _ in 0..4 {
             let mut gained = false;
-            for r in 0..self.rows.len() {
+            for r in (0..self.rows.len()).filter(|&r| !self.graph.is_fixed(r)) {
                 checkpoint()?;
                 self.note_ends(r);
                 for v in self.rows[r].clone() {

@@ -11,6 +11,8 @@ use super::order::Rows;
 pub(super) struct Pull {
     pub node: u32,
     pub weight: f32,
+    /// Where the node should stand from there.
+    pub offset: f32,
 }
 
 /// What placing needs to know about a node.
@@ -54,7 +56,7 @@ pub(super) fn place(rows: &Rows, breadth: &[Breadth], pulls: &[Lists<Pull>; 2]) 
                 let (mut sum, mut weight) = (0.0, 0.0);
                 for &side in sides {
                     for pull in pulls[side].of(v) {
-                        sum += x[pull.node as usize] * pull.weight;
+                        sum += (x[pull.node as usize] + pull.offset) * pull.weight;
                         weight += pull.weight;
                     }
                 }

@@ -76,7 +76,6 @@ pub(super) fn ranks(nodes: usize, edges: &[Down], checkpoint: Checkpoint<'_>) ->
         }
     }
     simplex.normalize();
-    simplex.balance();
     Ok(simplex.rank)
 }
 
@@ -258,39 +257,5 @@ impl<'a> Simplex<'a> {
     fn normalize(&mut self) {
         let least = self.rank.iter().copied().min().unwrap_or(0);
         self.rank.iter_mut().for_each(|r| *r -= least);
-    }
-
-    /// Moves nodes that may stand in several rows to the one with the fewest nodes.
-    fn balance(&mut self) {
-        let rows = self.rank.iter().copied().max().unwrap_or(0) as usize + 1;
-        let mut count = vec![0u32; rows];
-        self.rank.iter().for_each(|&r| count[r as usize] += 1);
-        for v in 0..self.rank.len() {
-            let (mut low, mut high, mut weight) = (0, rows as i32 - 1, 0);
-            let (mut above, mut below) = (false, false);
-            for &e in &self.at[v] {
-                let e = self.edges[e as usize];
-                if e.from as usize == v {
-                    high = high.min(self.rank[e.to as usize] - 1);
-                    weight -= e.weight;
-                    below = true;
-                } else {
-                    low = low.max(self.rank[e.from as usize] + 1);
-                    weight += e.weight;
-                    above = true;
-                }
-            }
-            if weight != 0 || !above || !below {
-                continue;
-            }
-            let now = self.rank[v];
-            let best =
-                (low..=high).min_by_key(|&r| (count[r as usize] + u32::from(r != now), r)).unwrap_or(now);
-            if count[best as usize] + 1 < count[now as usize] {
-                count[now as usize] -= 1;
-                count[best as usize] += 1;
-                self.rank[v] = best;
-            }
-        }
     }
 }

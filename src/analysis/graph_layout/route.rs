@@ -4,10 +4,12 @@
 
 use super::order::Rows;
 use super::place::Breadth;
-use super::{Chain, LOOP, Placed, Point};
+use super::{Chain, Ends, LOOP, Placed, Point};
 
 /// Least height of the gap between two rows.
 const GAP: f32 = 42.0;
+/// The same between a row and the side of a frame.
+const GAP_AT_FRAME: f32 = 30.0;
 /// Most that a gap grows where edges go far to the side.
 const MORE: f32 = 70.0;
 /// Between the ends of edges at one side of a node.
@@ -26,6 +28,8 @@ pub(super) struct Laid<'a> {
     pub chains: &'a [Chain],
     pub x: &'a [f32],
     pub breadth: &'a [Breadth],
+    /// Where edges end at their upper and lower node, from its centre, where that is given.
+    pub ends: &'a [Ends],
 }
 
 /// The finished drawing of the part.
@@ -71,11 +75,11 @@ pub(super) fn route(laid: &Laid<'_>, crossings: u64) -> Placed {
         }
         edges.push(curve);
     }
-    Placed { nodes: centres, edges, width: (right - left).max(0.0), height, crossings }
+    Placed { nodes: centres, edges, width: (right - left).max(0.0), height, crossings, ..Placed::default() }
 }
 
 /// Goes straight to a point.
-fn line(curve: &mut Vec<Point>, to: Point) {
+pub(super) fn line(curve: &mut Vec<Point>, to: Point) {
     let Some(&from) = curve.last() else { return };
     if (to.y - from.y).abs() < 0.01 && (to.x - from.x).abs() < 0.01 {
         return;
@@ -122,7 +126,10 @@ fn bands(laid: &Laid<'_>) -> Vec<(f32, f32)> {
     (0..count)
         .map(|r| {
             let band = (y, y + heights[r]);
-            y = band.1 + GAP + (aside[r] * 0.06).min(MORE);
+            // Points on a frame stand in rows without height.
+            let at_frame = heights[r] == 0.0 || heights.get(r + 1) == Some(&0.0);
+            let gap = if at_frame { GAP_AT_FRAME } else { GAP };
+            y = band.1 + gap + (aside[r] * 0.06).min(MORE);
             band
         })
         .collect()
@@ -154,6 +161,9 @@ fn ports(laid: &Laid<'_>) -> Vec<(f32, f32)> {
                 if side == 0 { ports[i].0 = at } else { ports[i].1 = at }
             }
         }
+    }
+    for (port, given) in ports.iter_mut().zip(laid.ends) {
+        *port = (given.0.unwrap_or(port.0), given.1.unwrap_or(port.1));
     }
     ports
 }

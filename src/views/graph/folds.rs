@@ -37,7 +37,8 @@ impl GraphView {
         combo.response.accessible_name("what functions are grouped by");
         if chosen != by {
             self.change(cx, |f| {
-                (f.by, f.folded) = (chosen, chosen.is_some());
+                f.by = chosen;
+                f.folded = false;
                 f.turned.clear();
             });
         }

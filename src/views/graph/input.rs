@@ -39,7 +39,12 @@ impl GraphView {
         }
         if response.clicked() {
             response.request_focus();
-            self.select(cx, scene, hovered);
+            match hovered {
+                Some(Hit::Frame(i)) => {
+                    scene.frame(i).into_iter().for_each(|group| self.turn(cx, group));
+                }
+                _ => self.select(cx, scene, hovered),
+            }
         }
         if response.double_clicked()
             && let Some(Hit::Node(i)) = hovered
@@ -111,7 +116,7 @@ impl GraphView {
         let node = match selected {
             Some(Hit::Node(i)) => Some(i),
             Some(Hit::Edge(e)) => Some(scene.picture.drawn.edges[e as usize].to),
-            None => None,
+            Some(Hit::Frame(_)) | None => None,
         };
         let steps = match self.direction {
             Direction::Down => [Step::Caller, Step::Callee, Step::Before, Step::After],
@@ -147,6 +152,16 @@ impl GraphView {
     fn menu(&mut self, cx: &mut ViewCx<'_>, response: &Response, scene: &Scene) {
         let Some(hit) = self.menu_at else { return };
         let node = match hit {
+            Hit::Frame(i) => {
+                response.context_menu(|ui| {
+                    let Some(group) = scene.frame(i) else { return };
+                    if ui.button(format!("Fold {}", group.label())).clicked() {
+                        self.turn(cx, group);
+                        ui.close();
+                    }
+                });
+                return;
+            }
             Hit::Node(i) if i < scene.len() => i,
             Hit::Edge(e) if (e as usize) < scene.picture.drawn.edges.len() => {
                 scene.picture.drawn.edges[e as usize].to
@@ -230,6 +245,16 @@ pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
             if let Some(samples) = node.samples {
                 line(ui, format::counted(samples as i64, "sample", "samples"));
             }
+            let by_itself = picture.drawn.edges.iter().find(|e| (e.from, e.to) == (i, i)).map(|e| e.kind);
+            if let Some(EdgeKind::Calls(e)) = by_itself {
+                let count = picture.graph.edges[e as usize]
+                    .calls
+                    .map(|c| format!("{} × ", format::count(c.all as i64)));
+                line(
+                    ui,
+                    format!("calls itself: {}within its total, not added to it", count.unwrap_or_default()),
+                );
+            }
             let kept = picture.drawn.nodes[i as usize];
             for (n, what) in [(kept.more_callers, "caller"), (kept.more_callees, "callee")] {
                 if n > 0 {
@@ -239,6 +264,14 @@ pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
             }
             let double = if group.is_some() { "opens it" } else { "draws the graph around it" };
             line(ui, format!("Double-click {double}."));
+        }
+        Hit::Frame(i) => {
+            let Some(group) = paint.scene.frame(i) else { return };
+            title(ui, group.label().chars().take(200).collect());
+            folds::about(paint.profile, group).into_iter().for_each(|text| line(ui, text));
+            line(ui, format!("total {}", cost(group.total, group.estimated)));
+            line(ui, format!("self {}", cost(group.own, false)));
+            line(ui, "A click folds it into one node.".to_owned());
         }
         Hit::Edge(i) => {
             let edge = picture.drawn.edges[i as usize];

@@ -24,6 +24,7 @@ use super::shared::{self, Follow, Stale};
 use crate::analysis::call_graph::Calling;
 use crate::analysis::folding::Folding;
 use crate::analysis::graph_layout::Direction;
+use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::graph_picture::{GraphPicture, Picture};
 use crate::analysis::groups::GroupBy;
 use crate::analysis::prune::Limits;
@@ -374,6 +375,12 @@ impl GraphView {
                 if all < 2.0 * half { all / 2.0 } else { at.clamp(half - 24.0, all - half + 24.0) }
             };
             place.centre = egui::pos2(within(first.x, half.x, all.x), within(first.y, half.y, all.y));
+            // A whole profile is read from where it begins.
+            match self.direction {
+                _ if self.mode == Mode::Around => {}
+                Direction::Down => place.centre.y = within(0.0, half.y, all.y),
+                Direction::Right => place.centre.x = within(0.0, half.x, all.x),
+            }
         }
         if glide {
             self.camera.glide(place);
@@ -429,6 +436,14 @@ fn extent(picture: &Picture) -> Vec2 {
 fn accessible(ui: &Ui, id: egui::Id, paint: &Paint<'_>) {
     if ui.ctx().accesskit_node_builder(id, |_| ()).is_none() {
         return;
+    }
+    for (i, frame) in (0u32..).zip(paint.scene.frames()).take(MOST_NODES as usize) {
+        let title = frame.with_max_y(frame.top() + TITLE);
+        let rect = paint.lens.rect(title).intersect(paint.area);
+        let Some(group) = paint.scene.frame(i).filter(|_| rect.is_positive()) else { continue };
+        let part = ui.interact(rect, id.with(("frame", i)), Sense::hover());
+        let name = format!("{} {}, open", group.label(), paint.amount(group.total, group.estimated));
+        part.widget_info(|| WidgetInfo::labeled(Role::Group, true, name.as_str()));
     }
     for i in 0..paint.scene.len().min(MOST_NODES) {
         let rect = paint.lens.rect(paint.scene.rect(i, paint.now)).intersect(paint.area);

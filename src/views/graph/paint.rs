@@ -7,6 +7,7 @@ use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 use super::camera::Lens;
 use super::scene::{Hit, Scene};
 use crate::analysis::folding::{Group, GroupKind};
+use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::prune::EdgeKind;
 use crate::format;
 use crate::model::{Profile, Unit};
@@ -75,6 +76,7 @@ impl Paint<'_> {
         [self.hovered, self.selected].into_iter().flatten().any(|hit| match hit {
             Hit::Node(n) => n == from || n == to,
             Hit::Edge(e) => e == i,
+            Hit::Frame(_) => false,
         })
     }
 
@@ -82,6 +84,7 @@ impl Paint<'_> {
     pub fn paint(&self, painter: &Painter, texts: &mut Texts<'_>) {
         painter.rect_filled(self.area, 0.0, self.palette.canvas);
         let fresh = self.scene.progress(self.now);
+        self.frames(painter, fresh);
         let edges = &self.scene.picture.drawn.edges;
         let out: Vec<bool> = (0u32..).zip(edges).map(|(i, e)| self.stands_out(e.from, e.to, i)).collect();
         for strong in [false, true] {
@@ -102,8 +105,63 @@ impl Paint<'_> {
                 }
             }
         }
+        self.titles(painter, texts, fresh, &mut taken);
         if self.lens.zoom >= EDGE_WORDS && fresh >= 1.0 {
             self.edge_words(painter, &out, &mut taken);
+        }
+    }
+
+    /// The ground of open groups.
+    fn frames(&self, painter: &Painter, fresh: f32) {
+        for (i, rect) in (0u32..).zip(self.scene.frames()) {
+            let rect = self.lens.rect(rect);
+            if !rect.intersects(self.area) {
+                continue;
+            }
+            let color = self.frame_color(i);
+            let share = if self.hovered == Some(Hit::Frame(i)) { 0.16 } else { 0.09 };
+            let fill = mix(self.palette.canvas, color, share * fresh);
+            let line = mix(self.palette.canvas, mix(self.palette.line_strong, color, 0.6), fresh);
+            painter.rect(
+                rect,
+                6.0 * self.lens.zoom.min(1.0),
+                fill,
+                Stroke::new(1.0, line),
+                StrokeKind::Inside,
+            );
+        }
+    }
+
+    /// The colour of the group of a frame's nodes.
+    fn frame_color(&self, frame: u32) -> Color32 {
+        let of = self.scene.picture.placed.frames[frame as usize].of;
+        let inside = |&i: &u32| self.scene.picture.folded.inside[self.scene.row(i) as usize] == Some(of);
+        let node = (0..self.scene.len()).find(inside);
+        node.map_or(self.palette.line_strong, |i| self.groups[i as usize])
+    }
+
+    /// Name and cost of open groups, at the top of their frames.
+    fn titles(&self, painter: &Painter, texts: &mut Texts<'_>, fresh: f32, taken: &mut Vec<Rect>) {
+        let size = ((12.5 * self.lens.zoom * 2.0).round() / 2.0).clamp(8.0, 20.0);
+        for (i, rect) in (0u32..).zip(self.scene.frames()) {
+            let rect = self.lens.rect(rect);
+            let height = (TITLE * self.lens.zoom).max(size + 5.0);
+            let line = Rect::from_min_size(rect.min, vec2(rect.width(), height)).shrink2(vec2(5.0, 0.0));
+            let Some(group) = self.scene.frame(i) else { continue };
+            if !line.intersects(self.area) || rect.width() < 24.0 {
+                continue;
+            }
+            let text = format!("▾ {}  {}", group.label(), self.amount(group.total, group.estimated));
+            let style = LabelStyle { face: Face::Strong, size, elide: Elide::End };
+            let color = mix(self.palette.canvas, self.palette.text, fresh);
+            let shape = texts.label(line, TextKey::of(&text), style, color, || Cow::Borrowed(&text));
+            let ground = mix(self.palette.canvas, self.frame_color(i), 0.09 * fresh);
+            if let Some(shape) = shape {
+                let room = shape.visual_bounding_rect().expand2(vec2(3.0, 1.0));
+                painter.rect_filled(room, 2.0, ground);
+                painter.add(shape);
+                taken.push(room);
+            }
         }
     }
 
@@ -340,6 +398,10 @@ impl Paint<'_> {
             Stroke::new(1.0, palette.line),
             StrokeKind::Outside,
         );
+        for (i, frame) in (0u32..).zip(self.scene.frames()) {
+            let fill = mix(palette.panel, self.frame_color(i), 0.2);
+            painter.rect_filled(bird.rect(frame), 1.0, fill);
+        }
         for i in 0..self.scene.len() {
             let node = bird.rect(self.scene.rect(i, self.now));
             let node = Rect::from_center_size(node.center(), node.size().max(vec2(1.5, 1.5)));

@@ -10,7 +10,8 @@ use rustc_hash::FxHashMap;
 use super::camera::Lens;
 use crate::analysis::call_graph::GraphNode;
 use crate::analysis::folding::{Group, NodeKey};
-use crate::analysis::graph_layout::Direction;
+use crate::analysis::graph_layout::frames::TITLE;
+use crate::analysis::graph_layout::{Direction, Point};
 use crate::analysis::graph_picture::{NODE_HEIGHT, Picture};
 use crate::analysis::prune::EdgeKind;
 use crate::model::Profile;
@@ -41,6 +42,8 @@ pub enum Hit {
     Node(u32),
     /// Place in the picture's edges.
     Edge(u32),
+    /// The title of a frame, by place in the picture's frames.
+    Frame(u32),
 }
 
 /// Which way to go along the edges.
@@ -111,6 +114,19 @@ impl Scene {
     #[must_use]
     pub fn group(&self, node: u32) -> Option<&Group> {
         self.picture.folded.group(self.row(node))
+    }
+
+    /// The open group that a frame is around.
+    #[must_use]
+    pub fn frame(&self, frame: u32) -> Option<&Group> {
+        let frame = self.picture.placed.frames.get(frame as usize)?;
+        self.picture.folded.groups.get(frame.of as usize)
+    }
+
+    /// The rectangle of each frame.
+    pub fn frames(&self) -> impl Iterator<Item = Rect> + '_ {
+        let corner = |p: Point| pos2(p.x, p.y);
+        self.picture.placed.frames.iter().map(move |f| Rect::from_min_max(corner(f.min), corner(f.max)))
     }
 
     /// Name of a node.
@@ -192,6 +208,7 @@ impl Scene {
     pub fn item(&self, hit: Hit) -> Option<Item> {
         match hit {
             Hit::Node(i) => Some(Item::Function(self.node(i).symbol.function())),
+            Hit::Frame(_) => None,
             Hit::Edge(i) => {
                 let edge = self.picture.drawn.edges[i as usize];
                 match edge.kind {
@@ -205,12 +222,16 @@ impl Scene {
         }
     }
 
-    /// What is at a point of the screen: nodes first, then the nearest edge.
+    /// What is at a point of the screen: nodes first, then titles of frames, then the nearest edge.
     #[must_use]
     pub fn hit(&self, lens: Lens, at: Pos2, now: f64) -> Option<Hit> {
         let p = lens.back(at);
         if let Some(i) = (0..self.len()).find(|&i| self.rect(i, now).contains(p)) {
             return Some(Hit::Node(i));
+        }
+        let title = |r: Rect| r.with_max_y(r.top() + TITLE).contains(p);
+        if let Some(i) = self.frames().position(title) {
+            return Some(Hit::Frame(i as u32));
         }
         let near = NEAR / lens.zoom;
         let mut best = (near, None);
@@ -257,7 +278,7 @@ impl Scene {
 }
 
 /// A curve as a line, and the rectangle around it.
-fn flattened(curve: &[crate::analysis::graph_layout::Point]) -> (Rect, Vec<Pos2>) {
+fn flattened(curve: &[Point]) -> (Rect, Vec<Pos2>) {
     let mut line: Vec<Pos2> = curve.first().map(|p| pos2(p.x, p.y)).into_iter().collect();
     for piece in curve.windows(4).step_by(3) {
         let [a, b, c, d] = [piece[0], piece[1], piece[2], piece[3]].map(|p| pos2(p.x, p.y));

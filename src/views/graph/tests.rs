@@ -124,37 +124,58 @@ fn nodes_that_stay_keep_their_order_and_place_when_a_limit_moves() {
 const MODULES: &str = "main@app>load@io>parse@io 30; main@app>run@app>decode@llm>attend@llm 40; \
                        main@app>run@app>decode@llm>back@app>mlp@llm 25; main@app>run@app 5";
 
+/// Shows the whole drawing; the keyboard stays in it.
+fn fit(h: &mut Harness<'_, Stage>) {
+    h.run();
+    h.key_press(Key::Num0);
+    h.run();
+    if h.query_by_label("Fit").is_some() {
+        h.get_by_label("Fit").click();
+        h.run();
+    }
+}
+
 #[test]
 fn groups_fold_and_open_by_pointer_keys_and_undo() {
     let mut h = view(MODULES);
     h.get_by_label("what functions are grouped by").click();
     h.run();
     h.get_by_label("module").click();
-    h.run();
+    fit(&mut h);
+    assert!(has(&h, "app 100 %, open") && has(&h, "io 30.0 %, open") && has(&h, "parse 30.0 %"));
+    h.get_by_label("Fold all").click();
+    fit(&mut h);
     assert!(has(&h, "app 100 %") && has(&h, "io 30.0 %") && has(&h, "llm 65.0 %"));
     assert!(h.query_by_label_contains("after entering it from outside").is_some());
     h.get_by_label("llm 65.0 %").click();
     h.run();
     assert_eq!(selected(&h), item(&h, "attend"), "the one with most self cost stands for it");
     h.key_press(Key::Enter);
-    h.run();
+    fit(&mut h);
     assert!(has(&h, "attend 40.0 %") && has(&h, "decode 65.0 %") && !has(&h, "llm 65.0 %"));
+    assert!(has(&h, "llm 65.0 %, open"), "a frame with a title");
     let saved = h.state().view.save();
-    h.key_press_modifiers(egui::Modifiers::SHIFT, Key::Enter);
+    h.get_by_label("attend 40.0 %").click();
     h.run();
+    h.key_press_modifiers(egui::Modifiers::SHIFT, Key::Enter);
+    fit(&mut h);
     assert!(has(&h, "llm 65.0 %"));
     h.state_mut().history.undo();
-    h.run();
+    fit(&mut h);
     assert!(has(&h, "attend 40.0 %"), "undone");
     h.get_by_label("Open all").click();
-    h.run();
+    fit(&mut h);
     assert!(has(&h, "parse 30.0 %") && has(&h, "main 100 %"));
+    h.get_by_label("io 30.0 %, open").click();
+    fit(&mut h);
+    assert!(has(&h, "io 30.0 %") && has(&h, "main 100 %"), "a click on the title folds");
     h.get_by_label("Fold all").click();
-    h.run();
+    fit(&mut h);
     assert!(has(&h, "io 30.0 %"));
     let mut other = Stage::new(&KIND, profile(MODULES));
     other.view.load(&saved);
-    let other = harness(other);
+    let mut other = harness(other);
+    fit(&mut other);
     assert!(has(&other, "attend 40.0 %") && has(&other, "io 30.0 %"), "as it was saved");
 }
 

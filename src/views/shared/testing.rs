@@ -96,10 +96,10 @@ pub fn harness<'a>(stage: Stage) -> Harness<'a, Stage> {
     harness
 }
 
-/// Pictures to look at: `PROFILE=run.prof OUT=folder cargo test --lib table_pictures -- --ignored`.
+/// Pictures to look at: `PROFILE=run.prof OUT=folder KINDS='graph stages' cargo test --lib view_pictures -- --ignored`.
 #[test]
 #[ignore = "writes pictures to look at"]
-fn table_pictures() {
+fn view_pictures() {
     let set = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
     let input = crate::import::Input::Path(set("PROFILE").into());
     let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
@@ -111,8 +111,9 @@ fn table_pictures() {
             text.split(' ').filter_map(|s| s.split_once('x')).map(|(w, h)| (side(w), side(h))).collect()
         },
     );
-    for kind in [&super::super::call_tree::KIND, &super::super::functions::KIND, &super::super::callers::KIND]
-    {
+    let kinds = std::env::var("KINDS").unwrap_or_else(|_| "calltree functions callers".into());
+    let scale = std::env::var("SCALE").map_or(1.0, |s| s.parse().unwrap());
+    for kind in kinds.split(' ').map(|id| super::super::view(id).unwrap_or_else(|| panic!("no view {id}"))) {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
             for &(w, h) in &sizes {
                 let mut stage = Stage::new(kind, profile.clone());
@@ -122,7 +123,7 @@ fn table_pictures() {
                 if let Ok(saved) = std::env::var("SAVED") {
                     stage.view.load(&serde_json::from_str(&saved).unwrap());
                 }
-                let mut headless = Headless::new(egui::vec2(w, h), 1.0, theme).unwrap();
+                let mut headless = Headless::new(egui::vec2(w, h), scale, theme).unwrap();
                 for _ in 0..4 {
                     headless.pass(Vec::new(), |ui| stage.ui(ui));
                 }
