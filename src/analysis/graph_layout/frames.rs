@@ -261,11 +261,11 @@ impl Whole<'_> {
         }
         let arranged = part.arrange(ranks, &closing, &fixed, checkpoint)?;
         let drawn = part.place(&arranged, self.turned(), &[]);
-        Ok(self.boxed(frame, count, &inner, leaving, drawn))
+        Ok(self.boxed(frame, count, &inner, leaving, &drawn))
     }
 
     /// Puts room around the inside of a frame and leads its edges to the sides.
-    fn boxed(&self, frame: u32, count: usize, inner: &[u32], leaving: &Leaving, drawn: Placed) -> Block {
+    fn boxed(&self, frame: u32, count: usize, inner: &[u32], leaving: &Leaving, drawn: &Placed) -> Block {
         let title = self.drawing.titles.get(frame as usize).copied().unwrap_or(0.0);
         // The title stands at the upper side of the screen, which is the left one while the graph is turned.
         let (mut left, mut right) = if self.turned() { (TITLE, PAD) } else { (PAD, PAD) };
