@@ -13,3 +13,8 @@ pub mod record;
 pub mod state;
 pub mod ui;
 pub mod views;
+
+/// Tests of the recorder ask which span holds how much memory.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: record::CountingAllocator = record::CountingAllocator;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Better, Metric, MetricId, Profile, Unit};
+use crate::model::{Metric, MetricId, Profile, Unit};
 
 /// A metric that a person defined.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -188,7 +188,7 @@ pub fn metric(definition: &Definition, metrics: &[Metric]) -> Result<Metric, Str
     let formula = parse(&definition.formula, metrics)?;
     let units: Vec<Unit> = formula.iter().filter_map(|t| metrics.get(t.1.index())).map(|m| m.unit).collect();
     let unit = units.first().copied().filter(|u| units.iter().all(|o| o == u)).unwrap_or(Unit::None);
-    Ok(Metric { key: name.into(), label: name.into(), unit, better: Better::Lower, formula })
+    Ok(Metric { formula, ..Metric::new(name, name, unit) })
 }
 
 /// Which of `definitions` the profile lacks and can have; those that do not fit it wait for another profile.

@@ -205,7 +205,7 @@ impl Tables {
         }
         for (i, metric) in metrics.into_iter().enumerate() {
             let in_range = metric.formula.iter().all(|(_, id)| id.index() < count);
-            let id = b.metric(metric);
+            let id = b.metric(Metric { own: false, ..metric });
             if !in_range || id.index() != i {
                 return Err(Damaged);
             }

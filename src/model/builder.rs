@@ -103,6 +103,12 @@ impl ProfileBuilder {
         self.profile.strings.get(id)
     }
 
+    /// Name of a function.
+    #[must_use]
+    pub fn function_name(&self, id: FunctionId) -> &str {
+        self.profile.function_name(id)
+    }
+
     /// Declares a metric, or finds the one with the same key.
     pub fn metric(&mut self, metric: Metric) -> MetricId {
         self.profile.metric_by_key(&metric.key).unwrap_or_else(|| {
@@ -261,7 +267,7 @@ impl ProfileBuilder {
         self.profile.tracks[track.index()].spans.rows.len()
     }
 
-    /// Sets a further inclusive cost of a span.
+    /// Sets a further cost of a span: an inclusive one, unless the metric says that costs are the span's own.
     pub fn span_cost(&mut self, track: TrackId, handle: u32, metric: MetricId, value: i64) {
         let spans = &mut self.profile.tracks[track.index()].spans;
         let column = match spans.costs.iter().position(|(m, _)| *m == metric) {
@@ -602,6 +608,7 @@ impl ProfileBuilder {
         }
         calls.extend(named.calls());
         callers::set(&mut profile, calls);
+        inclusive::make(&mut profile);
         for counter in &mut profile.counters {
             sort_points(counter);
         }

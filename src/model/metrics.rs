@@ -66,13 +66,18 @@ pub struct Metric {
     /// `sum(factor * cost)`. Empty for a measured metric.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formula: Vec<(i64, MetricId)>,
+    /// While a profile is built: costs of spans are given without those of their callees. Freezing adds these up and
+    /// clears this, so that costs of a frozen profile are always inclusive.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
 }
 
 impl Metric {
     /// A measured metric where less is better.
     #[must_use]
     pub fn new(key: &str, label: &str, unit: Unit) -> Self {
-        Self { key: key.into(), label: label.into(), unit, better: Better::Lower, formula: Vec::new() }
+        let (key, label) = (key.into(), label.into());
+        Self { key, label, unit, better: Better::Lower, formula: Vec::new(), own: false }
     }
 
     /// Wall-clock time.
@@ -80,4 +85,18 @@ impl Metric {
     pub fn time() -> Self {
         Self::new("time", "Time", Unit::Nanoseconds)
     }
+}
+
+/// How a recording with memory by cause names what it counted, for those that look for it.
+pub mod heap {
+    /// Counter: bytes that were allocated since the recording began and live.
+    pub const COUNTER: &str = "Heap";
+    /// Metric: bytes allocated.
+    pub const ALLOCATED: &str = "allocated";
+    /// Metric: number of allocations.
+    pub const ALLOCATIONS: &str = "allocations";
+    /// Metric: bytes alive when the counter was highest.
+    pub const AT_PEAK: &str = "live_at_peak";
+    /// Metric: bytes alive at the end of the recording.
+    pub const AT_END: &str = "live_at_end";
 }

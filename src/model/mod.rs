@@ -11,6 +11,7 @@ mod callers;
 mod dump;
 mod findings;
 mod ids;
+mod inclusive;
 pub(crate) mod increments;
 mod lanes;
 mod merge;
@@ -33,7 +34,7 @@ pub use findings::Finding;
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
-pub use metrics::{Better, Metric, Unit};
+pub use metrics::{Better, Metric, Unit, heap};
 pub use profile::{Basis, Meta, Profile, ResultTable, SourceFile, Warning};
 pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
 pub use sources::Sources;

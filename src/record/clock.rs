@@ -66,7 +66,7 @@ fn counter_is_reliable() -> bool {
 pub(super) struct Scale {
     /// Time 0 of the recording.
     pub(super) origin: u64,
-    ns_per_tick: f64,
+    pub(super) ns_per_tick: f64,
 }
 
 impl Scale {

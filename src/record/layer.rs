@@ -14,6 +14,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::alloc;
 use super::clock;
 use super::secrets;
 use super::sink::{self, Cold, Field, Fields, Kind};
@@ -128,6 +129,7 @@ where
         if !sink::is_on() {
             return;
         }
+        let _own = alloc::uncounted();
         let parent = cx.span(id).and_then(|s| s.parent().map(|p| sink::key(p.id().into_u64())));
         let mut visitor = Visitor::default();
         attributes.record(&mut visitor);
@@ -142,6 +144,7 @@ where
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         if sink::is_on() {
+            let _own = alloc::uncounted();
             let mut visitor = Visitor::default();
             values.record(&mut visitor);
             sink::queue(Cold::Record { id: sink::key(id.into_u64()), fields: visitor.fields });
@@ -159,6 +162,7 @@ where
         if !sink::is_on() {
             return;
         }
+        let _own = alloc::uncounted();
         let mut visitor = Visitor::default();
         event.record(&mut visitor);
         sink::queue(Cold::Log {

@@ -36,6 +36,7 @@
 //!
 //! Only this module names tokio and candle.
 
+mod alloc;
 mod assemble;
 mod clock;
 mod context;
@@ -63,6 +64,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::layer::SubscriberExt;
 
+pub use alloc::{CountingAllocator, leave_out_this_thread};
 pub use context::{Context, WorkloadError};
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};

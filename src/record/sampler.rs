@@ -80,6 +80,7 @@ impl Subject {
 }
 
 fn run(stop: &AtomicBool, every: Duration, mut subject: Subject, context: &Context) {
+    super::leave_out_this_thread();
     let mut gpus = Gpus::find();
     let begun = Instant::now();
     let (mut next, mut next_gpu, mut samples) = (begun, begun, 0u64);

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing_core::Metadata;
 
+use super::alloc;
 use super::clock;
 use crate::model::{Severity, Unit};
 
@@ -167,6 +168,7 @@ thread_local! {
 
 impl Local {
     fn new() -> Self {
+        let _own = alloc::uncounted();
         let thread = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
         let name = std::thread::current().name().map_or_else(|| format!("thread {thread}"), str::to_owned);
         lock(&THREADS).insert(thread, Thread { name, chunks: Vec::new(), ended: false });
@@ -204,6 +206,7 @@ impl Local {
         if !spend(CHUNK as i64) {
             return None;
         }
+        let _own = alloc::uncounted();
         let chunk = lock(&POOL).pop().unwrap_or_else(Chunk::new);
         lock(&THREADS).get_mut(&self.thread)?.chunks.push((chunk.clone(), 0));
         Some(chunk)
@@ -212,6 +215,7 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        alloc::thread_ends();
         if let Some(thread) = lock(&THREADS).get_mut(&self.thread) {
             thread.ended = true;
         }
@@ -242,12 +246,16 @@ pub(super) fn set_on(on: bool) {
 pub(super) fn push(id: u64, kind: Kind) {
     let ticks = clock::ticks();
     // A thread that is being torn down has no place to write to any more.
-    let _ = LOCAL.try_with(|local| local.push(ticks, id << 2 | kind as u64));
+    let _ = LOCAL.try_with(|local| {
+        alloc::boundary(local.thread, ticks);
+        local.push(ticks, id << 2 | kind as u64);
+    });
 }
 
 /// Queues a description.
 pub(super) fn queue(cold: Cold) {
     if spend(COLD_WEIGHT) {
+        let _own = alloc::uncounted();
         lock(&QUEUE).push(cold);
     } else {
         LOST.fetch_add(1, Ordering::Relaxed);
@@ -256,6 +264,7 @@ pub(super) fn queue(cold: Cold) {
 
 /// Queues what must not be lost to the budget: samples of the process, of which there are few.
 pub(super) fn queue_sample(name: &str, unit: Unit, value: f64) {
+    let _own = alloc::uncounted();
     lock(&QUEUE).push(Cold::Count { name: name.into(), unit, ticks: clock::ticks(), value });
 }
 

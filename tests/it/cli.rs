@@ -1,8 +1,10 @@
 //! The command line: what it prints, for whom, with which exit code.
 
+use std::path::Path;
+
 use serde_json::Value;
 
-use crate::support::{file, folder, report, run, samples, stdout};
+use crate::support::{file, folder, program, report, run, samples, stdout};
 
 #[test]
 fn help_names_every_command_with_an_example() {

@@ -18,13 +18,15 @@
 //!
 //! A span's end is its last exit, not its close: `tracing` keeps a parent open as long as any child.
 
+mod memory;
 mod places;
 mod spans;
 
 use rustc_hash::FxHashMap;
 use tracing_core::Metadata;
 
-use super::clock::Scale;
+use super::alloc;
+use super::clock::{self, Scale};
 use super::processes::Life;
 use super::request::RequestRow;
 use super::scope::SCOPE;
@@ -33,8 +35,9 @@ use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
 use crate::model::{
     ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, RequestId,
-    TrackId, TrackKind, TrackSpec, Unit, Value,
+    ResultTable, TrackId, TrackKind, TrackSpec, Unit, Value,
 };
+use memory::{HolderId, Memory, OUTSIDE};
 use places::{Pending, Place};
 use spans::Live;
 
@@ -60,6 +63,8 @@ struct Entered {
     at: i64,
     /// For a call site of its own: what to draw at the exit.
     call: Option<(FunctionId, ArgsRef)>,
+    /// The same: as what it holds memory; [`OUTSIDE`] while it does not.
+    holder: HolderId,
 }
 
 /// A piece of work between spawn boundaries.
@@ -98,6 +103,8 @@ pub(super) struct Assembler {
     /// Rows of requests in the builder, by their numbers.
     request_ids: FxHashMap<u64, RequestId>,
     findings: Vec<places::Found>,
+    /// `None` when allocations are not counted.
+    memory: Option<Memory>,
     next_uid: u32,
     /// Enter–exit pairs so far, for the recorder's own cost.
     entered: u64,
@@ -132,10 +139,16 @@ impl Assembler {
             requests: Vec::new(),
             request_ids: FxHashMap::default(),
             findings: Vec::new(),
+            memory: None,
             next_uid: 0,
             entered: 0,
             strangers: 0,
         }
+    }
+
+    /// Allocations are counted: what they tell becomes part of the profile.
+    pub(super) fn count_memory(&mut self) {
+        self.memory = Some(Memory::new(&mut self.builder));
     }
 
     /// Spans entered so far.
@@ -172,11 +185,49 @@ impl Assembler {
     }
 
     fn pass(&mut self) {
+        let until = clock::ticks();
         let mut batch = sink::take();
+        self.take_memory(false);
         for cold in std::mem::take(&mut batch.cold) {
             self.describe(cold);
         }
         batch.for_each(|thread, ticks, id, kind| self.event(thread, ticks, id, kind));
+        self.follow_memory(until);
+    }
+
+    /// Reads what the allocator counted. After the events: then nothing is missing that came before one of them.
+    fn take_memory(&mut self, last: bool) {
+        if let Some(memory) = &mut self.memory {
+            memory.lost = alloc::take(last).for_each(|thread, entry| memory.add(thread, entry));
+        }
+    }
+
+    /// Follows the heap up to a moment before which all is known.
+    fn follow_memory(&mut self, until: u64) {
+        let threads = self.memory.as_ref().map(Memory::threads).unwrap_or_default();
+        threads.into_iter().for_each(|thread| self.settle_memory(thread, until));
+        if let Some(memory) = &mut self.memory {
+            memory.apply(until, &self.scale, &mut self.builder);
+        }
+    }
+
+    /// Gives what a thread allocated up to `until` to the span that it was in since its last event.
+    fn settle_memory(&mut self, thread: u32, until: u64) {
+        while let Some(entry) = self.memory.as_mut().and_then(|m| m.next(thread, until)) {
+            let holder = if entry.allocations > 0 { self.holder(thread) } else { OUTSIDE };
+            self.memory.iter_mut().for_each(|m| m.settle(entry, holder));
+        }
+    }
+
+    /// Counting has ended: everything is known. Gives the figures for the header and a table.
+    pub(super) fn end_memory(&mut self) -> Option<(memory::Figures, Option<ResultTable>)> {
+        self.take_memory(true);
+        self.follow_memory(u64::MAX);
+        let memory = self.memory.as_mut()?;
+        memory.end(&mut self.builder);
+        let lost = memory.lost;
+        self.builder.warn_many("entries of allocations lost (memory by span is not exact)", "", lost);
+        Some((memory.figures(), memory.table(&self.builder)))
     }
 
     fn describe(&mut self, cold: Cold) {
@@ -237,20 +288,30 @@ impl Assembler {
         let requests = self.open_requests();
         let mut builder = self.builder.clone();
         builder.meta = meta;
-        self.draw_open(&mut builder, &running, &requests, now);
+        self.draw_open(&mut builder, &running, &requests, now, true);
         builder
     }
 
-    /// Adds what still runs to `builder`, up to `now`: spans, what waits for their tracks, requests.
+    /// Adds what still runs to `builder`, up to `now`: spans, what waits for their tracks, requests. `levels`: and
+    /// what spans that ended before hold still.
     fn draw_open(
         &self,
         builder: &mut ProfileBuilder,
         running: &[spans::Drawn],
         requests: &[(Option<TrackId>, RequestRow)],
         now: i64,
+        levels: bool,
     ) {
+        let mut holders = Vec::new();
         for span in running {
-            spans::draw(builder, self.busy, span, now);
+            let row = spans::draw(builder, self.busy, span, now);
+            if let Some(memory) = self.memory.as_ref().filter(|_| span.holder != OUTSIDE) {
+                memory.charge(builder, span.holder, row);
+                holders.push((span.holder, row));
+            }
+        }
+        if let Some(memory) = self.memory.as_ref().filter(|_| levels) {
+            memory.charge_levels(builder, &holders);
         }
         let placed: FxHashMap<u32, Place> = running.iter().map(|r| (r.uid, r.place)).collect();
         for pending in &self.pending {
@@ -297,7 +358,7 @@ impl Assembler {
         journal::frame(out, journal::HEAD, &serde_json::to_vec(&head).unwrap_or_default());
         journal::frame(out, journal::DONE, &increments::encode(&self.builder, cursor));
         let mut builder = std::mem::take(&mut self.builder);
-        self.draw_open(&mut builder, &running, &requests, now);
+        self.draw_open(&mut builder, &running, &requests, now, false);
         journal::frame(out, journal::OPEN, &increments::encode(&builder, &mut cursor.clone()));
         builder.truncate(cursor);
         self.builder = builder;
@@ -309,7 +370,7 @@ impl Assembler {
         let running = self.running(true);
         let requests = self.open_requests();
         let mut builder = std::mem::take(&mut self.builder);
-        self.draw_open(&mut builder, &running, &requests, duration);
+        self.draw_open(&mut builder, &running, &requests, duration, true);
         self.builder = builder;
         let lost = sink::lost();
         self.builder.warn_many("events lost because the recording reached its size limit", "", lost);

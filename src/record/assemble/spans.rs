@@ -2,6 +2,7 @@
 
 use tracing_core::Metadata;
 
+use super::memory::{HolderId, OUTSIDE};
 use super::places::{Pending, Place};
 use super::{Assembler, Entered, Instances, PHASE, Task, args};
 use crate::model::{ArgsRef, FunctionId, MetricId, ProfileBuilder, SpanStatus, TrackId};
@@ -40,6 +41,8 @@ pub(super) struct Live {
     holds_calls: bool,
     /// The parent of a span on the track of a task.
     calls_task: bool,
+    /// As what it holds memory; [`OUTSIDE`] while it does not.
+    holder: HolderId,
 }
 
 /// A span as it will be drawn.
@@ -60,10 +63,11 @@ pub(super) struct Drawn {
     strict: bool,
     /// True when its parent may be on another track, or a span of another track may have it as its parent.
     named: bool,
+    pub(super) holder: HolderId,
 }
 
-/// Adds a span to the builder; `now` is the end of one that still runs.
-pub(super) fn draw(builder: &mut ProfileBuilder, busy: MetricId, span: &Drawn, now: i64) {
+/// Adds a span to the builder and says where; `now` is the end of one that still runs.
+pub(super) fn draw(builder: &mut ProfileBuilder, busy: MetricId, span: &Drawn, now: i64) -> (TrackId, u32) {
     let args = args(builder, &span.fields);
     let Place(track) = span.place;
     let handle = builder.open_span(track, span.start, span.function, args);
@@ -81,6 +85,7 @@ pub(super) fn draw(builder: &mut ProfileBuilder, busy: MetricId, span: &Drawn, n
     } else if span.named {
         builder.name_span(track, handle, own, parent);
     }
+    (track, handle)
 }
 
 /// Where a span belongs.
@@ -140,6 +145,7 @@ impl Assembler {
             pointed_at: false,
             holds_calls: false,
             calls_task: false,
+            holder: OUTSIDE,
         };
         self.spans.insert(uid, live);
         match self.ids.get_mut(&id) {
@@ -203,6 +209,9 @@ impl Assembler {
 
     pub(super) fn event(&mut self, thread: u32, ticks: u64, id: u64, kind: Kind) {
         let time = self.scale.ns(ticks);
+        if kind != Kind::Close {
+            self.settle_memory(thread, ticks);
+        }
         match kind {
             Kind::Enter => self.enter(thread, time, id),
             Kind::Exit | Kind::ExitPanic => self.exit(thread, time, id, kind == Kind::ExitPanic),
@@ -238,7 +247,7 @@ impl Assembler {
             let args = *span.args.get_or_insert_with(|| args(&mut self.builder, &span.fields));
             (span.function, args)
         });
-        self.thread(thread).stack.push(Entered { id, uid, at, call });
+        self.thread(thread).stack.push(Entered { id, uid, at, call, holder: OUTSIDE });
     }
 
     /// Gives events of a thread strictly increasing times.
@@ -288,12 +297,13 @@ impl Assembler {
         let entry = self.thread(thread);
         let Some(i) = entry.stack.iter().rposition(|e| e.id == id) else { return };
         let track = entry.track;
-        let Entered { uid, at, call, .. } = entry.stack.remove(i);
+        let Entered { uid, at, call, holder, .. } = entry.stack.remove(i);
         if let Some((function, args)) = call {
             let status = if panicking { SpanStatus::Error } else { SpanStatus::Ok };
             let handle = self.builder.open_span(track, at, function, args);
             self.builder.close_span(track, handle, time, status);
             self.builder.span_cost(track, handle, self.busy, time - at);
+            self.charge(holder, (track, handle));
         }
         let Some(span) = self.spans.get_mut(&uid) else { return };
         span.inside = span.inside.saturating_sub(1);
@@ -317,7 +327,8 @@ impl Assembler {
         }
         let place = self.place(uid, &class);
         if let Some(drawn) = self.drawn(uid, place, &class, false) {
-            draw(&mut self.builder, self.busy, &drawn, 0);
+            let row = draw(&mut self.builder, self.busy, &drawn, 0);
+            self.charge(drawn.holder, row);
         }
         if let Some(span) = self.forget(uid)
             && span.pointed_at
@@ -332,6 +343,30 @@ impl Assembler {
         if let Some(parent) = parent.and_then(|p| self.spans.get_mut(&p)) {
             parent.calls_task = true;
         }
+    }
+
+    /// Sets what a span that has ended allocated.
+    fn charge(&mut self, holder: HolderId, row: (TrackId, u32)) {
+        if let Some(memory) = self.memory.as_mut().filter(|_| holder != OUTSIDE) {
+            memory.charge(&mut self.builder, holder, row);
+            memory.place(holder, row);
+        }
+    }
+
+    /// The innermost span of a thread, as what it holds memory.
+    pub(super) fn holder(&mut self, thread: u32) -> HolderId {
+        let Some(memory) = &mut self.memory else { return OUTSIDE };
+        let stack = self.threads.get_mut(&thread).map(|t| t.stack.iter_mut().rev());
+        for entered in stack.into_iter().flatten() {
+            // Phases are not part of any call tree.
+            let Some(span) = self.spans.get_mut(&entered.uid).filter(|s| !s.phase) else { continue };
+            let holder = if entered.call.is_some() { &mut entered.holder } else { &mut span.holder };
+            if *holder == OUTSIDE {
+                *holder = memory.holder(span.function);
+            }
+            return *holder;
+        }
+        OUTSIDE
     }
 
     fn forget(&mut self, uid: u32) -> Option<Live> {
@@ -391,7 +426,8 @@ impl Assembler {
         let strict = matches!(class, Class::Task);
         let named = matches!(class, Class::Thread) && (s.parent.is_some() || s.pointed_at || s.calls_task);
         let (function, fields, failed, parent) = (s.function, s.fields.clone(), s.failed, s.parent);
-        Some(Drawn { uid, place, start, end, function, fields, failed, busy, parent, strict, named })
+        let holder = s.holder;
+        Some(Drawn { uid, place, start, end, function, fields, failed, busy, parent, strict, named, holder })
     }
 
     /// Rows for everything that is not closed. `ended`: and never will be.
@@ -444,6 +480,7 @@ impl Assembler {
                     parent: None,
                     strict: false,
                     named: false,
+                    holder: entry.holder,
                 });
             }
         }

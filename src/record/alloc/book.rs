@@ -1,0 +1,472 @@
+//! The book of a thread: what its present stretch allocated and freed, and the entries that are made of that.
+//!
+//! A *stretch* is the time of a thread between two events of spans. Its sums are plain loads and stores of the thread's
+//! own memory. They become an entry when the stretch ends, or as soon as they change the level of memory by
+//! [`LIMIT`]; so large blocks have their own time, and a thread's books are never more than that behind. Frees of
+//! blocks that other stretches allocated are entries of their own, one for each run of frees with the same owner.
+//!
+//! This runs inside the allocator: it takes memory from the system alone, waits for nothing but a spin lock
+//! once in [`ENTRIES`] entries, and never panics. Books and chunks are never given back, only used again, which makes their
+//! references good for ever.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use super::super::clock;
+
+/// Generation (12 bits), book (20 bits), stretch (32 bits). 0: nobody.
+pub(super) type Owner = u64;
+
+pub(super) const GENERATION_SHIFT: u32 = 52;
+const BOOK_SHIFT: u32 = 32;
+const MOST_BOOKS: u32 = 1 << (GENERATION_SHIFT - BOOK_SHIFT);
+
+/// Change of the level, in bytes, that becomes an entry at once.
+const LIMIT: i64 = 64 << 10;
+/// Entries in a chunk: 8 KiB.
+const ENTRIES: usize = 200;
+/// Chunks that may wait to be read: 64 MiB.
+const MOST_CHUNKS: usize = 8192;
+
+fn generation(owner: Owner) -> u64 {
+    owner >> GENERATION_SHIFT
+}
+
+/// Sums of a stretch, or frees of one owner's blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::record) struct Entry {
+    /// Whose memory it is.
+    pub(in crate::record) owner: u64,
+    /// When, in ticks; after the event of a span before it and not after the one that follows.
+    pub(in crate::record) ticks: u64,
+    /// Bytes that the owner allocated; 0 in an entry of frees by somebody else.
+    pub(in crate::record) allocated: u64,
+    /// Bytes of the owner that were freed.
+    pub(in crate::record) freed: u64,
+    /// Number of allocations.
+    pub(in crate::record) allocations: u32,
+}
+
+#[derive(Default)]
+struct Slot {
+    owner: AtomicU64,
+    ticks: AtomicU64,
+    allocated: AtomicU64,
+    freed: AtomicU64,
+    allocations: AtomicU32,
+}
+
+struct Chunk {
+    len: AtomicUsize,
+    next: AtomicPtr<Chunk>,
+    slots: [Slot; ENTRIES],
+}
+
+/// All zeros is a book that nobody has used.
+struct Book {
+    next: AtomicPtr<Book>,
+    /// Its owner's thread has ended; another one may take it in the next recording.
+    free: AtomicBool,
+    index: AtomicU32,
+    /// The sink's number of the thread; 0 until it has entered a span.
+    thread: AtomicU32,
+    /// The present stretch.
+    owner: AtomicU64,
+    /// An entry with the present stretch was written.
+    named: AtomicBool,
+    /// Sums of the present stretch since its last entry.
+    allocated: AtomicU64,
+    freed: AtomicU64,
+    allocations: AtomicU64,
+    /// Whose blocks this thread frees at present, and how much of them.
+    other: AtomicU64,
+    other_freed: AtomicU64,
+    /// The last event of a span.
+    boundary: AtomicU64,
+    /// The end that is written.
+    tail: AtomicPtr<Chunk>,
+    /// The end that is read, and the slots of it that were.
+    head: AtomicPtr<Chunk>,
+    read: AtomicUsize,
+}
+
+struct Local {
+    book: Cell<Option<&'static Book>>,
+    muted: Cell<u32>,
+}
+
+thread_local! {
+    // Constant and without a destructor: good from a thread's first allocation to its last free.
+    static LOCAL: Local = const { Local { book: Cell::new(None), muted: Cell::new(0) } };
+}
+
+static BOOKS: AtomicPtr<Book> = AtomicPtr::new(ptr::null_mut());
+static COUNT: AtomicU32 = AtomicU32::new(0);
+static LOST: AtomicU64 = AtomicU64::new(0);
+static POOL: AtomicPtr<Chunk> = AtomicPtr::new(ptr::null_mut());
+static POOL_BUSY: AtomicBool = AtomicBool::new(false);
+static CHUNKS: AtomicUsize = AtomicUsize::new(0);
+
+/// What a pointer of this module points at.
+#[expect(unsafe_code, reason = "lists inside the allocator")]
+fn at<T>(pointer: *mut T) -> Option<&'static T> {
+    // SAFETY: all such pointers are null or come from `fresh`, whose memory is never given back.
+    unsafe { pointer.as_ref() }
+}
+
+/// Memory of the system, all zeros, for ever. `T` consists of atomics, for which that is a value.
+#[expect(unsafe_code, reason = "memory inside the allocator")]
+fn fresh<T>() -> Option<&'static T> {
+    // SAFETY: neither of the two types that it is used with is empty.
+    at(unsafe { System.alloc_zeroed(Layout::new::<T>()) }.cast::<T>())
+}
+
+fn pointer<T>(reference: &'static T) -> *mut T {
+    ptr::from_ref(reference).cast_mut()
+}
+
+/// Adds to a number that only the calling thread writes.
+#[inline]
+fn add(to: &AtomicU64, value: u64) {
+    to.store(to.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
+}
+
+#[inline]
+fn empty(number: &AtomicU64) -> u64 {
+    let value = number.load(Ordering::Relaxed);
+    number.store(0, Ordering::Relaxed);
+    value
+}
+
+fn with_pool<T>(f: impl FnOnce() -> T) -> T {
+    while POOL_BUSY.swap(true, Ordering::Acquire) {
+        std::hint::spin_loop();
+    }
+    let result = f();
+    POOL_BUSY.store(false, Ordering::Release);
+    result
+}
+
+fn new_chunk() -> Option<&'static Chunk> {
+    let pooled = with_pool(|| {
+        let chunk = at(POOL.load(Ordering::Relaxed))?;
+        POOL.store(chunk.next.load(Ordering::Relaxed), Ordering::Relaxed);
+        Some(chunk)
+    });
+    if let Some(chunk) = pooled {
+        chunk.next.store(ptr::null_mut(), Ordering::Relaxed);
+        chunk.len.store(0, Ordering::Relaxed);
+        return Some(chunk);
+    }
+    if CHUNKS.fetch_add(1, Ordering::Relaxed) < MOST_CHUNKS {
+        return fresh();
+    }
+    CHUNKS.fetch_sub(1, Ordering::Relaxed);
+    None
+}
+
+fn release(chunk: &'static Chunk) {
+    with_pool(|| {
+        chunk.next.store(POOL.load(Ordering::Relaxed), Ordering::Relaxed);
+        POOL.store(pointer(chunk), Ordering::Relaxed);
+    });
+}
+
+impl Book {
+    /// Appends an entry.
+    fn write(&self, entry: Entry) {
+        let mut tail = at(self.tail.load(Ordering::Relaxed));
+        if tail.is_none_or(|t| t.len.load(Ordering::Relaxed) >= ENTRIES) {
+            let new = new_chunk();
+            if let Some(new) = new {
+                self.tail.store(pointer(new), Ordering::Relaxed);
+                match tail {
+                    Some(full) => full.next.store(pointer(new), Ordering::Release),
+                    None => self.head.store(pointer(new), Ordering::Release),
+                }
+            }
+            tail = new;
+        }
+        let Some(chunk) = tail else {
+            LOST.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let n = chunk.len.load(Ordering::Relaxed);
+        if let Some(slot) = chunk.slots.get(n) {
+            slot.owner.store(entry.owner, Ordering::Relaxed);
+            slot.ticks.store(entry.ticks, Ordering::Relaxed);
+            slot.allocated.store(entry.allocated, Ordering::Relaxed);
+            slot.freed.store(entry.freed, Ordering::Relaxed);
+            slot.allocations.store(entry.allocations, Ordering::Relaxed);
+            chunk.len.store(n + 1, Ordering::Release);
+        }
+    }
+
+    /// The sums of the present stretch as an entry, if there are any; they start anew.
+    fn sums(&self, ticks: u64) -> Option<Entry> {
+        let entry = Entry {
+            owner: self.owner.load(Ordering::Relaxed),
+            ticks,
+            allocated: empty(&self.allocated),
+            freed: empty(&self.freed),
+            allocations: u32::try_from(empty(&self.allocations)).unwrap_or(u32::MAX),
+        };
+        (entry.allocations > 0 || entry.freed > 0).then_some(entry)
+    }
+
+    /// The same of the frees of another owner's blocks.
+    fn frees(&self, ticks: u64) -> Option<Entry> {
+        let (owner, freed) = (empty(&self.other), empty(&self.other_freed));
+        (owner != 0).then_some(Entry { owner, ticks, freed, ..Entry::default() })
+    }
+
+    /// Writes all sums.
+    #[cold]
+    #[inline(never)]
+    fn flush(&self, ticks: u64) {
+        if let Some(entry) = self.sums(ticks) {
+            self.named.store(true, Ordering::Relaxed);
+            self.write(entry);
+        }
+        self.frees(ticks).into_iter().for_each(|entry| self.write(entry));
+    }
+
+    /// Now, but after the event that began the stretch.
+    fn now(&self) -> u64 {
+        clock::ticks().max(self.boundary.load(Ordering::Relaxed) + 1)
+    }
+
+    #[inline]
+    fn watch_level(&self) {
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed) as i64;
+        let change = load(&self.allocated) - load(&self.freed) - load(&self.other_freed);
+        if !(-LIMIT..LIMIT).contains(&change) {
+            self.flush(self.now());
+        }
+    }
+
+    /// Begins the thread's part in a recording.
+    fn open(&self, on: u64) {
+        let all =
+            [&self.allocated, &self.freed, &self.allocations, &self.other, &self.other_freed, &self.boundary];
+        all.iter().for_each(|n| n.store(0, Ordering::Relaxed));
+        self.named.store(false, Ordering::Relaxed);
+        self.thread.store(0, Ordering::Relaxed);
+        let index = u64::from(self.index.load(Ordering::Relaxed));
+        self.owner.store(on | index << BOOK_SHIFT | 1, Ordering::Relaxed);
+    }
+}
+
+/// All books.
+fn books() -> impl Iterator<Item = &'static Book> {
+    std::iter::successors(at(BOOKS.load(Ordering::Acquire)), |b| at(b.next.load(Ordering::Acquire)))
+}
+
+/// A book for a thread that has none: one that an ended thread left, or a new one.
+#[cold]
+#[inline(never)]
+fn acquire(on: u64) -> Option<&'static Book> {
+    // Not one of this recording: destructors of its thread may still free blocks.
+    let take = |b: &&Book| {
+        b.free.load(Ordering::Relaxed)
+            && generation(b.owner.load(Ordering::Relaxed) ^ on) != 0
+            && b.free.compare_exchange(true, false, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    };
+    if let Some(book) = books().take(64).find(take) {
+        return Some(book);
+    }
+    if COUNT.load(Ordering::Relaxed) >= MOST_BOOKS {
+        return None;
+    }
+    let book = fresh::<Book>()?;
+    book.index.store(COUNT.fetch_add(1, Ordering::Relaxed) % MOST_BOOKS, Ordering::Relaxed);
+    let mut first = BOOKS.load(Ordering::Relaxed);
+    loop {
+        book.next.store(first, Ordering::Relaxed);
+        match BOOKS.compare_exchange_weak(first, pointer(book), Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return Some(book),
+            Err(now) => first = now,
+        }
+    }
+}
+
+impl Local {
+    /// The thread's book, opened for the present recording.
+    #[inline]
+    fn book(&self, on: u64) -> Option<&'static Book> {
+        match self.book.get() {
+            Some(book) if generation(book.owner.load(Ordering::Relaxed) ^ on) == 0 => Some(book),
+            old => self.first_use(old, on),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first_use(&self, old: Option<&'static Book>, on: u64) -> Option<&'static Book> {
+        let book = old.or_else(|| acquire(on))?;
+        self.book.set(Some(book));
+        book.open(on);
+        Some(book)
+    }
+}
+
+/// Counts a new block and names its owner.
+#[inline]
+pub(super) fn allocated(on: u64, size: usize) -> Owner {
+    LOCAL.with(|local| {
+        if local.muted.get() != 0 {
+            return 0;
+        }
+        let Some(book) = local.book(on) else { return 0 };
+        let owner = book.owner.load(Ordering::Relaxed);
+        add(&book.allocated, size as u64);
+        add(&book.allocations, 1);
+        book.watch_level();
+        owner
+    })
+}
+
+/// Counts the end of a block.
+#[inline]
+pub(super) fn freed(on: u64, owner: Owner, size: usize) {
+    if generation(owner ^ on) != 0 || owner == 0 {
+        return;
+    }
+    LOCAL.with(|local| {
+        let Some(book) = local.book(on) else { return };
+        if owner == book.owner.load(Ordering::Relaxed) {
+            add(&book.freed, size as u64);
+        } else {
+            if owner != book.other.load(Ordering::Relaxed) {
+                next_other(book, owner);
+            }
+            add(&book.other_freed, size as u64);
+        }
+        book.watch_level();
+    });
+}
+
+#[inline(never)]
+fn next_other(book: &Book, owner: Owner) {
+    if book.other.load(Ordering::Relaxed) != 0 {
+        book.frees(book.now()).into_iter().for_each(|entry| book.write(entry));
+    }
+    book.other.store(owner, Ordering::Relaxed);
+}
+
+/// Ends a stretch.
+#[inline]
+pub(super) fn boundary(on: u64, thread: u32, ticks: u64) {
+    LOCAL.with(|local| {
+        let Some(book) = local.book(on) else { return };
+        book.thread.store(thread, Ordering::Relaxed);
+        let any =
+            [&book.allocations, &book.freed, &book.other].iter().any(|n| n.load(Ordering::Relaxed) != 0);
+        if any {
+            book.flush(ticks);
+        }
+        if book.named.load(Ordering::Relaxed) {
+            book.named.store(false, Ordering::Relaxed);
+            add(&book.owner, 1);
+        }
+        book.boundary.store(ticks, Ordering::Relaxed);
+    });
+}
+
+/// Leaves the book to others, from the next recording on.
+pub(super) fn thread_ends(on: u64) {
+    LOCAL.with(|local| {
+        let Some(book) = local.book.get() else { return };
+        if on != 0 && generation(book.owner.load(Ordering::Relaxed) ^ on) == 0 {
+            book.flush(book.now());
+        }
+        book.free.store(true, Ordering::Release);
+    });
+}
+
+/// While one lives, the calling thread's allocations are not counted.
+#[must_use]
+pub(in crate::record) struct Muted(());
+
+impl Muted {
+    #[inline]
+    pub(super) fn begin() -> Self {
+        LOCAL.with(|local| local.muted.set(local.muted.get() + 1));
+        Self(())
+    }
+}
+
+impl Drop for Muted {
+    fn drop(&mut self) {
+        LOCAL.with(|local| local.muted.set(local.muted.get() - 1));
+    }
+}
+
+/// What the calling thread has in its book.
+pub(super) fn of_this_thread() -> Option<(Owner, u64)> {
+    let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    LOCAL.with(|local| local.book.get().map(|b| (load(&b.owner), load(&b.allocations))))
+}
+
+/// Forgets how many entries were lost.
+pub(super) fn reset() {
+    LOST.store(0, Ordering::Relaxed);
+}
+
+/// What was not read yet, of one recording. Only one reader at a time.
+pub(in crate::record) struct Drain {
+    generation: u64,
+    last: bool,
+}
+
+impl Drain {
+    pub(super) fn new(on: u64, last: bool) -> Self {
+        Self { generation: generation(on), last }
+    }
+
+    /// Calls `f` for each entry, each thread's in order of time, with the sink's number of the thread; 0 for one that has
+    /// not entered a span. Gives the number of entries lost so far.
+    pub(in crate::record) fn for_each(self, mut f: impl FnMut(u32, Entry)) -> u64 {
+        for book in books() {
+            let thread = book.thread.load(Ordering::Relaxed);
+            let mut give = |entry: Entry| {
+                if generation(entry.owner) == self.generation {
+                    f(thread, entry);
+                }
+            };
+            book.read(&mut give);
+            if self.last && generation(book.owner.load(Ordering::Relaxed)) == self.generation {
+                let now = book.now();
+                book.sums(now).into_iter().chain(book.frees(now)).for_each(give);
+            }
+        }
+        LOST.load(Ordering::Relaxed)
+    }
+}
+
+impl Book {
+    fn read(&self, give: &mut impl FnMut(Entry)) {
+        let mut head = at(self.head.load(Ordering::Acquire));
+        while let Some(chunk) = head {
+            let (from, to) = (self.read.load(Ordering::Relaxed), chunk.len.load(Ordering::Acquire));
+            for slot in chunk.slots.get(from..to).unwrap_or_default() {
+                give(Entry {
+                    owner: slot.owner.load(Ordering::Relaxed),
+                    ticks: slot.ticks.load(Ordering::Relaxed),
+                    allocated: slot.allocated.load(Ordering::Relaxed),
+                    freed: slot.freed.load(Ordering::Relaxed),
+                    allocations: slot.allocations.load(Ordering::Relaxed),
+                });
+            }
+            self.read.store(to, Ordering::Relaxed);
+            let next = at(chunk.next.load(Ordering::Acquire)).filter(|_| to >= ENTRIES);
+            let Some(next) = next else { break };
+            self.head.store(pointer(next), Ordering::Relaxed);
+            self.read.store(0, Ordering::Relaxed);
+            release(chunk);
+            head = Some(next);
+        }
+    }
+}
