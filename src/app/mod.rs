@@ -104,7 +104,10 @@ impl App {
     #[must_use]
     pub fn new(ctx: &egui::Context, settings: Settings, settings_path: Option<PathBuf>) -> Self {
         let repaint = ctx.clone();
-        let engine = Engine::new(Mode::Background, move || repaint.request_repaint());
+        // What the window needs is no part of what it records.
+        let apart = crate::record::leave_out_this_thread;
+        apart();
+        let engine = Engine::with_threads(Mode::Background, apart, move || repaint.request_repaint());
         let journals = journals::Journals::find(&settings);
         Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) }
     }

@@ -76,6 +76,13 @@ impl Chooser {
                             "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
                              are always hidden.",
                         );
+                        if !workload.other_process() {
+                            let mut count = !app.settings.no_allocations;
+                            ui.checkbox(&mut count, "Count memory by span").on_hover_text(
+                                "Says which operation allocated and holds the heap. The run says what that cost.",
+                            );
+                            app.settings.no_allocations = !count;
+                        }
                     });
                 });
             });
@@ -197,6 +204,7 @@ impl App {
         let options = Options {
             journal: super::journals::folder(&self.settings),
             texts: !self.settings.no_texts,
+            allocations: !self.settings.no_allocations,
             ..Options::default()
         };
         match record::start(workload, &texts, options, on_revision) {

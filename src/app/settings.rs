@@ -33,6 +33,8 @@ pub struct Settings {
     pub workload: Option<(String, Vec<(String, String)>)>,
     /// Recordings leave out the texts of prompts and answers.
     pub no_texts: bool,
+    /// Recordings do not count allocations by span.
+    pub no_allocations: bool,
     /// The folder for journals of recordings; the system's usual one when it is not set.
     pub journal: Option<PathBuf>,
     /// Metrics that the person defined.

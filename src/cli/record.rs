@@ -38,6 +38,9 @@ pub(super) struct RecordArgs {
     /// Keep the texts of the source files of recorded functions in the session (without keys and passwords).
     #[arg(long)]
     sources: bool,
+    /// Do not count allocations by span.
+    #[arg(long)]
+    no_allocations: bool,
     /// The folder for the journal, from which `inferscope recover` brings back a killed recording; by
     /// default one in the user's state folder.
     #[arg(long, value_name = "DIR")]
@@ -73,6 +76,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         sample_hz: args.sample_hz,
         journal: args.journal.clone().or_else(journal::folder),
         texts: !args.no_texts,
+        allocations: !args.no_allocations,
         ..Options::default()
     };
     let recorded = record(&args.workload, &params(args)?, options)?;

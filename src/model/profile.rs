@@ -74,6 +74,9 @@ pub struct ResultTable {
     pub rows: Vec<Vec<String>>,
     /// How the numbers came about.
     pub note: String,
+    /// A detail of the run rather than its result.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub minor: bool,
 }
 
 /// The file that a profile was read from.

@@ -153,6 +153,12 @@ impl Engine {
     /// An engine; `notify` is called from a worker whenever an answer became ready.
     #[must_use]
     pub fn new(mode: Mode, notify: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::with_threads(mode, || (), notify)
+    }
+
+    /// The same; each worker calls `first` before anything else.
+    #[must_use]
+    pub fn with_threads(mode: Mode, first: fn(), notify: impl Fn() + Send + Sync + 'static) -> Self {
         let state = State {
             store: Store::new(BUDGET),
             running: HashMap::new(),
@@ -174,7 +180,10 @@ impl Engine {
         let workers = (0..count)
             .map(|i| {
                 let shared = shared.clone();
-                jobs::spawn(&format!("query {i}"), move || work(&shared))
+                jobs::spawn(&format!("query {i}"), move || {
+                    first();
+                    work(&shared);
+                })
             })
             .collect();
         Self { shared, workers }

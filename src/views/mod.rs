@@ -17,6 +17,7 @@ pub mod fixture;
 pub mod flame;
 pub mod functions;
 pub mod graph;
+mod heap;
 mod memory;
 mod moment;
 mod parts;

@@ -7,6 +7,7 @@ use crate::model::{FunctionId, Profile};
 use crate::state::Item;
 use crate::ui::theme::{Palette, regular, small, space};
 use crate::views::ViewCx;
+use crate::views::heap;
 use crate::views::parts::{answered, remark, row, text_in, weak};
 use egui::{Align, Rect, Sense, Ui, pos2, vec2};
 
@@ -49,6 +50,16 @@ pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, time: i64, place: u64) {
         remark(ui, &format!("and {}", format::counted((count - MOST) as i64, "more track", "more tracks")));
     }
     requests(cx, ui, &moment, &profile);
+    held(cx, ui, time);
+}
+
+/// At the peak of the heap: who held it.
+fn held(cx: &mut ViewCx<'_>, ui: &mut Ui, time: i64) {
+    let peak = heap::peak(cx);
+    let Some(peak) = peak.as_deref().and_then(Option::as_ref).filter(|p| p.time == time) else { return };
+    ui.add_space(space::SMALL);
+    weak(ui, &format!("The heap was largest then: {}, held by", format::bytes(peak.bytes)));
+    heap::holders(cx, ui, peak, 12);
 }
 
 /// «main › serve» for the callers of the innermost function.

@@ -49,6 +49,29 @@ fn recorded(n: u64, round: impl FnMut()) -> Duration {
     took
 }
 
+#[global_allocator]
+static ALLOCATOR: record::CountingAllocator = record::CountingAllocator;
+
+/// An allocation and its free, with and without counting, among few blocks and among a million.
+fn allocations(c: &mut Criterion) {
+    record::install();
+    let mut group = c.benchmark_group("allocation and free");
+    group.sample_size(20).measurement_time(Duration::from_secs(1));
+    let pair = || drop(black_box(Box::new([0u8; 48])));
+    group.bench_function("not recorded", |b| b.iter_custom(|n| timed(n, pair)));
+    group.bench_function("recorded", |b| b.iter_custom(|n| recorded(n, pair)));
+    let mut blocks: Vec<Box<[u8; 48]>> = (0..1_000_000).map(|_| Box::new([0u8; 48])).collect();
+    let mut seed = 1u64;
+    let mut replace = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let i = (seed >> 33) as usize % blocks.len();
+        blocks[i] = black_box(Box::new([0u8; 48]));
+    };
+    group.bench_function("among a million, not recorded", |b| b.iter_custom(|n| timed(n, &mut replace)));
+    group.bench_function("among a million, recorded", |b| b.iter_custom(|n| recorded(n, &mut replace)));
+    group.finish();
+}
+
 fn spans(c: &mut Criterion) {
     record::install();
     let mut group = c.benchmark_group("span");
@@ -166,5 +189,5 @@ fn decode(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, spans, decode);
+criterion_group!(benches, allocations, spans, decode);
 criterion_main!(benches);

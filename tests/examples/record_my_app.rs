@@ -26,6 +26,10 @@ profiled! {
     }
 }
 
+/// The recording then knows which function holds how much memory.
+#[global_allocator]
+static ALLOCATOR: record::CountingAllocator = record::CountingAllocator;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let recording = record::begin("my app", Options::default())?;
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::{file, folder, program, report, run, samples, stdout};
@@ -199,4 +201,31 @@ fn a_recording_is_saved_and_opens_again() {
     assert_eq!(wrong.status.code(), Some(2));
     assert_eq!(run(&["record", "nonsense"]).status.code(), Some(2));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_recording_says_which_path_held_the_heap_at_its_peak() {
+    let folder = folder("heap");
+    let session = |name: &str| folder.join(name).display().to_string();
+    let record = |more: &[&str], out: &str| {
+        let mut args = vec!["record", "generate", "--quiet", "--journal"];
+        let journals = session("journals");
+        args.extend([journals.as_str(), "--set", "questions=1", "--set", "max_new_tokens=4", "-o", out]);
+        args.extend(more);
+        assert!(program(&args).output().unwrap().status.success());
+        report(Path::new(out))
+    };
+    let json = record(&[], &session("counted.inferscope"));
+    let heap = &json["heap_peak"];
+    let paths = heap["paths"].as_array().unwrap();
+    let held: i64 = paths.iter().map(|p| p["bytes"].as_i64().unwrap()).sum();
+    let rest = heap["other_paths"].as_i64().unwrap() + heap["outside_of_spans"].as_i64().unwrap();
+    assert_eq!(held + rest, heap["bytes"].as_i64().unwrap(), "every byte has a cause: {heap}");
+    assert!(paths.iter().any(|p| p["path"].to_string().contains("load_step")), "{heap}");
+    assert!(json["totals"]["allocations"]["value"].as_i64() > Some(100));
+    let text = stdout(&["report", &session("counted.inferscope"), "--metric", "live_at_peak"]);
+    assert!(text.contains("Heap at its peak of") && text.contains("self MiB"), "{text}");
+
+    let json = record(&["--no-allocations"], &session("not.inferscope"));
+    assert!(json["heap_peak"].is_null() && json["totals"]["allocations"].is_null());
 }

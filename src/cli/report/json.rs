@@ -4,8 +4,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
 use super::{Report, Row};
+use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
-use crate::model::{Basis, Finding, Profile, Request};
+use crate::model::{Basis, Finding, FunctionId, Profile, Request};
 
 pub(super) fn render(report: &Report) -> String {
     let mut text = serde_json::to_string_pretty(&Document(report)).unwrap_or_default();
@@ -94,6 +95,7 @@ fn object(report: &Report) -> Value {
         "counters": p.counters.len(),
         "events": p.instants.len(),
         "links": p.links.len(),
+        "heap_peak": (*report.heap).as_ref().map(|h| heap_peak(p, h)),
         "requests": p.requests.rows.len(),
         "findings": p.findings.iter().map(|f| finding(p, f)).collect::<Vec<_>>(),
         "warnings": p.warnings.iter().map(|w| json!({
@@ -164,6 +166,17 @@ fn figures(f: &RequestFigures) -> Value {
         "queued_ns": distribution(f.queued.as_ref()),
         "system_tokens_per_second": f.system_tokens_per_second,
         "peak_concurrency": f.peak_concurrency,
+    })
+}
+
+fn heap_peak(p: &Profile, heap: &HeapPeak) -> Value {
+    let names = |path: &[FunctionId]| path.iter().map(|&f| p.function_name(f)).collect::<Vec<_>>();
+    json!({
+        "bytes": heap.bytes,
+        "time_ns": heap.time,
+        "paths": heap.holders.iter().map(|(path, bytes)| json!({ "path": names(path), "bytes": bytes })).collect::<Vec<_>>(),
+        "other_paths": heap.others,
+        "outside_of_spans": heap.outside,
     })
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, RelativeArg, metric_of, open, print};
+use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{FunctionTable, Functions, Scope};
@@ -91,6 +92,8 @@ pub(super) struct Report {
     functions: usize,
     /// Stages and what dropping them would save, where there are tasks, streams or links.
     stages: Option<(Arc<StageGraph>, Arc<Vec<Gain>>)>,
+    /// Who held the heap at its peak, where allocations were counted.
+    heap: Arc<Option<HeapPeak>>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
 }
@@ -154,7 +157,9 @@ fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
     } else {
         None
     };
-    let report = Report { profile, engine, subject, overview, metric, rows, functions, stages, relative };
+    let heap = engine.now(&subject, &AtHeapPeak, &job)?;
+    let report =
+        Report { profile, engine, subject, overview, metric, rows, functions, stages, heap, relative };
     Ok(if json { json::render(&report) } else { text::render(&report)? })
 }
 

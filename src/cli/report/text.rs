@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::analysis::tree_rows::heaviest_path;
 use crate::analysis::{Costs, Scope, TreeCosts};
@@ -14,6 +15,8 @@ use crate::model::{Basis, FunctionId, Profile, ResultTable};
 
 /// Children below this share of the whole are not printed in the tree.
 const MIN_SHARE: f64 = 0.005;
+/// Paths that are named at the heap's peak.
+const MOST_HOLDERS: usize = 8;
 /// Most lines of the tree.
 const TREE_LINES: usize = 40;
 
@@ -188,6 +191,29 @@ fn memory(out: &mut String, report: &Report) {
             format::bytes(peak.bytes as i64),
             format::duration(peak.time)
         );
+    }
+    if let Some(heap) = &*report.heap {
+        heap_peak(out, &report.profile, heap);
+    }
+}
+
+/// Who held the heap at its peak.
+fn heap_peak(out: &mut String, p: &Profile, heap: &HeapPeak) {
+    section(out, &format!("Heap at its peak of {}, by call path", format::bytes(heap.bytes)));
+    let mut line = |bytes: i64, what: &str| {
+        let (value, share) = (format::bytes(bytes), format::percent(heap.share(bytes)));
+        let _ = writeln!(out, "  {value:>10} {share:>7}  {what}");
+    };
+    for (path, bytes) in heap.holders.iter().take(MOST_HOLDERS) {
+        let names: Vec<_> = path.iter().map(|&f| p.function_name(f)).collect();
+        line(*bytes, &names.join(" > "));
+    }
+    let more: i64 =
+        heap.holders.iter().skip(MOST_HOLDERS).map(|h| h.1).sum::<i64>().saturating_add(heap.others);
+    for (bytes, what) in [(more, "(other paths)"), (heap.outside, "(outside of spans)")] {
+        if bytes > 0 {
+            line(bytes, what);
+        }
     }
 }
 

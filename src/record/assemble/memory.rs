@@ -107,7 +107,8 @@ impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = |v| format::cost(Unit::Bytes, v);
         let (most, live) = (bytes(self.highest), bytes(self.live));
-        write!(f, "at most {most} at once, {live} at the end, {} allocations", self.allocations)
+        let count = format::count(self.allocations);
+        write!(f, "at most {most} at once, {live} at the end, {count} allocations")
     }
 }
 
@@ -301,6 +302,7 @@ impl Memory {
             title: "Memory by span".into(),
             columns: columns.map(str::to_owned).into(),
             rows,
+            minor: true,
             note: format!(
                 "Own memory of all spans of a name, without what they called, since the recording began; credited to \
                  the span that allocated, wherever it was freed.{more}"

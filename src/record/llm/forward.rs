@@ -133,6 +133,8 @@ pub(super) struct Part<'a> {
 
 impl KvCache {
     fn new(shape: &Shape, positions: usize, device: &Device) -> Result<Self> {
+        // So that the memory has a cause.
+        let _span = tracing::info_span!(target: "inferscope::llm", "allocate_kv_cache", positions).entered();
         let dims = (1, shape.kv_heads, positions, shape.head_width);
         let zeros = || Tensor::zeros(dims, DType::F32, device);
         let layers = (0..shape.layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_>>()?;

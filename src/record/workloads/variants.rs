@@ -101,7 +101,7 @@ fn report(rows: &[Row], cx: &Context) {
             first.reading.tokens, first.name
         );
         let columns = COLUMNS.map(str::to_owned).to_vec();
-        cx.table(ResultTable { title: "Weight formats".into(), columns, rows: cells, note });
+        cx.table(ResultTable { title: "Weight formats".into(), columns, rows: cells, note, minor: false });
     }
 }
 

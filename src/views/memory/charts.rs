@@ -10,6 +10,7 @@ use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, regular, small, space};
 use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
+use crate::views::heap;
 use crate::views::time::{self, Chart, Gesture, Scale};
 use egui::{Align2, Color32, Painter, Rect, Response, Sense, Shape, Stroke, Ui, pos2, vec2};
 
@@ -137,6 +138,8 @@ pub(super) fn peaks(cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame) -> bool {
     let mut marks: Vec<_> =
         shown.filter_map(|&c| Some((c, frame.figures.get(c.index()).copied().flatten()?))).collect();
     marks.sort_by(|a, b| b.1.max.total_cmp(&a.1.max));
+    let heap = heap::peak(cx);
+    let heap = heap.as_deref().and_then(Option::as_ref);
     let mut clicked = false;
     for (place, (id, figures)) in marks.into_iter().enumerate() {
         let at = pos2(frame.axis.x_of(figures.max_time as f64), scale.y_of(figures.max, area));
@@ -148,12 +151,15 @@ pub(super) fn peaks(cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame) -> bool {
         let item = Item::Time(figures.max_time);
         let spot = Rect::from_center_size(at, vec2(14.0, 14.0));
         let response = ui.interact(spot, ui.scope_id().with(("peak", id.0)), Sense::click());
-        let label = format!("Peak of {name}: {value}");
+        // The peak of the heap names who held it.
+        let held = heap.filter(|h| (h.counter, h.time) == (id, figures.max_time));
+        let held = held.map_or(String::new(), |h| heap::held_by(cx.profile(), h));
+        let label = format!("Peak of {name}: {value}{held}");
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
         let radius = if response.hovered() || cx.is_selected(&item) { 5.0 } else { 3.5 };
         painter.circle(at, radius, palette.canvas, Stroke::new(2.0, color(palette, id)));
-        if place == 0 || response.hovered() || response.has_focus() {
-            peak_label(&painter, area, at, &format!("{name} peak {value}"), palette);
+        if place == 0 || !held.is_empty() || response.hovered() || response.has_focus() {
+            peak_label(&painter, area, at, &format!("{name} peak {value}{held}"), palette);
         }
         focus_ring(ui, &response, spot);
         clicked |= response.clicked();

@@ -9,6 +9,7 @@ use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, space};
 use crate::ui::widgets::KeyValues;
+use crate::views::heap;
 use crate::views::parts::{BarRow, answered, card, remark, row, text_in, weak};
 use crate::views::percentiles::{self, Statistic};
 use crate::views::{ViewCx, date, definitions};
@@ -152,6 +153,12 @@ fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         weak(ui, "No memory counter has a value in the chosen range.");
     } else {
         remark(ui, "Counters are samples: the true peak may be higher.");
+    }
+    let heap = heap::peak(cx);
+    if let Some(heap) = heap.as_deref().and_then(Option::as_ref) {
+        ui.add_space(space::MEDIUM);
+        weak(ui, &format!("Heap at its peak, {}, by call path", format::bytes(heap.bytes)));
+        heap::holders(cx, ui, heap, TOP);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The first look at a profile: what it is, how long it took, what was expensive, what was odd.
 //!
-//! A header and the phases over the whole width, then cards in as many columns as fit. Numbers follow the
+//! A header, phases and results over the whole width, then cards in as many columns as fit, then tables of details. Numbers follow the
 //! chosen range and scope; whatever stands for something can be clicked and is then selected everywhere.
 
 mod cards;
@@ -42,8 +42,9 @@ impl View for Summary {
                     ui.spacing_mut().item_spacing.y = GAP;
                     header::show(cx, ui);
                     phases::show(cx, ui);
-                    results::show(cx.profile(), ui);
+                    results::show(cx.profile(), false, ui);
                     self.cards(cx, ui);
+                    results::show(cx.profile(), true, ui);
                 })
                 .response
                 .rect;

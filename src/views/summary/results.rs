@@ -6,8 +6,10 @@ use crate::ui::theme::{Palette, regular, space};
 use crate::views::parts::{card, weak};
 use egui::{Align, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
-pub(super) fn show(profile: &Profile, ui: &mut Ui) {
-    for (i, table) in profile.meta.tables.iter().enumerate() {
+/// Results, or details of the run.
+pub(super) fn show(profile: &Profile, minor: bool, ui: &mut Ui) {
+    let tables = profile.meta.tables.iter().enumerate();
+    for (i, table) in tables.filter(|(_, t)| t.minor == minor) {
         card(ui, &table.title, |ui| {
             let area = ScrollArea::horizontal().id_salt(("result", i)).auto_shrink([false, true]);
             area.show(ui, |ui| grid(table, i, ui));
