@@ -19,11 +19,8 @@ pub mod function_list;
 pub mod functions;
 pub mod graph_layout;
 pub mod graph_picture;
-<<<<<<< HEAD
 pub mod groups;
-=======
 pub mod heap_peak;
->>>>>>> 27e0770 (The heap's peak names its call paths: memory view, details, summary, report)
 pub mod inverted;
 pub mod libraries;
 mod merge_nodes;

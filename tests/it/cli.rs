@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::support::{file, folder, program, report, run, samples, stdout};
