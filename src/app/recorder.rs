@@ -76,6 +76,7 @@ impl Chooser {
                             "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
                              are always hidden.",
                         );
+                        recorder_fields(&mut app.settings, !workload.other_process(), ui);
                         if !workload.other_process() {
                             let mut count = !app.settings.no_allocations;
                             ui.checkbox(&mut count, "Count memory by span").on_hover_text(
@@ -185,6 +186,25 @@ fn browse(workload: &'static str, param: &Param, events: &Events, ui: &mut Ui) {
     }
 }
 
+/// How to record, whatever it is.
+fn recorder_fields(settings: &mut Settings, spans: bool, ui: &mut Ui) {
+    let usual = Options::default();
+    let mut number = |text: &str, help: &str, value: &mut Option<u32>, usual: u32, range| {
+        ui.horizontal(|ui| {
+            let label = ui.label(text).on_hover_text(help);
+            let mut now = value.unwrap_or(usual);
+            ui.add(egui::DragValue::new(&mut now).range(range)).labelled_by(label.id).on_hover_text(help);
+            *value = (now != usual).then_some(now);
+        });
+    };
+    let hz = "How often memory, CPU and GPU are looked at; 0 for never.";
+    number("Samples per second", hz, &mut settings.sample_hz, usual.sample_hz, 0..=1000);
+    if spans {
+        let roots = "Records this share of requests and other outermost spans, each with all below it. For high loads.";
+        number("Record one root span of", roots, &mut settings.one_root_of, usual.one_root_of, 1..=1_000_000);
+    }
+}
+
 fn defaults(workload: &dyn Workload) -> Vec<String> {
     workload.params().iter().map(|p| p.default.to_owned()).collect()
 }
@@ -201,11 +221,14 @@ impl App {
         let run = self.session.add(&record::run_title(workload, &texts), origin, RunState::Live);
         let events = self.events.clone();
         let on_revision = Box::new(move |profile| events.send(Event::Revision { run, profile }));
+        let usual = Options::default();
         let options = Options {
             journal: super::journals::folder(&self.settings),
             texts: !self.settings.no_texts,
             allocations: !self.settings.no_allocations,
-            ..Options::default()
+            one_root_of: self.settings.one_root_of.unwrap_or(usual.one_root_of),
+            sample_hz: self.settings.sample_hz.unwrap_or(usual.sample_hz),
+            ..usual
         };
         match record::start(workload, &texts, options, on_revision) {
             Ok(recording) => {

@@ -33,6 +33,10 @@ pub struct Settings {
     pub workload: Option<(String, Vec<(String, String)>)>,
     /// Recordings leave out the texts of prompts and answers.
     pub no_texts: bool,
+    /// Recordings keep one of so many root spans; all when it is not set.
+    pub one_root_of: Option<u32>,
+    /// Samples of memory, CPU and GPU per second; the usual number when it is not set.
+    pub sample_hz: Option<u32>,
     /// Recordings do not count allocations by span.
     pub no_allocations: bool,
     /// The folder for journals of recordings; the system's usual one when it is not set.

@@ -38,6 +38,9 @@ pub(super) struct RecordArgs {
     /// Keep the texts of the source files of recorded functions in the session (without keys and passwords).
     #[arg(long)]
     sources: bool,
+    /// Record only such a share of root spans (requests, jobs), each with all below it: 1/N.
+    #[arg(long, value_name = "1/N", value_parser = one_of, default_value = "1/1")]
+    sample_spans: u32,
     /// Do not count allocations by span.
     #[arg(long)]
     no_allocations: bool,
@@ -76,6 +79,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         sample_hz: args.sample_hz,
         journal: args.journal.clone().or_else(journal::folder),
         texts: !args.no_texts,
+        one_root_of: args.sample_spans,
         allocations: !args.no_allocations,
         ..Options::default()
     };
@@ -94,6 +98,12 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         None | Some(0) => Ok(()),
         Some(code) => Err(Failure { message, code }),
     }
+}
+
+/// N of «1/N».
+fn one_of(text: &str) -> Result<u32, String> {
+    let n = text.strip_prefix("1/").and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+    n.ok_or_else(|| "one of how many? For a tenth write 1/10".into())
 }
 
 /// The parameters, with the command line among them when there is one.

@@ -16,6 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::alloc;
 use super::clock;
+use super::roots;
 use super::secrets;
 use super::sink::{self, Cold, Field, Fields, Kind};
 
@@ -133,40 +134,48 @@ where
         let parent = cx.span(id).and_then(|s| s.parent().map(|p| sink::key(p.id().into_u64())));
         let mut visitor = Visitor::default();
         attributes.record(&mut visitor);
-        sink::queue(Cold::New {
+        let new = Cold::New {
             id: sink::key(id.into_u64()),
             parent,
             ticks: clock::ticks(),
             metadata: attributes.metadata(),
             fields: visitor.fields,
-        });
+        };
+        let new = if roots::sampled() { roots::created(new, id, &cx) } else { Some(new) };
+        new.into_iter().for_each(sink::queue);
     }
 
-    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+    fn on_record(&self, id: &Id, values: &Record<'_>, cx: Context<'_, S>) {
         if sink::is_on() {
             let _own = alloc::uncounted();
             let mut visitor = Visitor::default();
             values.record(&mut visitor);
+            if roots::sampled()
+                && (roots::add_fields(id, &mut visitor.fields, &cx) || !roots::wanted(id, &cx))
+            {
+                return;
+            }
             sink::queue(Cold::Record { id: sink::key(id.into_u64()), fields: visitor.fields });
         }
     }
 
-    fn on_follows_from(&self, id: &Id, cause: &Id, _: Context<'_, S>) {
-        if sink::is_on() {
+    fn on_follows_from(&self, id: &Id, cause: &Id, cx: Context<'_, S>) {
+        if sink::is_on() && roots::wanted(id, &cx) && roots::wanted(cause, &cx) {
             let (id, cause) = (sink::key(id.into_u64()), sink::key(cause.into_u64()));
             sink::queue(Cold::Follows { id, cause, ticks: clock::ticks() });
         }
     }
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
-        if !sink::is_on() {
+        let span = cx.event_span(event).map(|s| s.id());
+        if !sink::is_on() || roots::left_out() || span.as_ref().is_some_and(|id| !roots::wanted(id, &cx)) {
             return;
         }
         let _own = alloc::uncounted();
         let mut visitor = Visitor::default();
         event.record(&mut visitor);
         sink::queue(Cold::Log {
-            span: cx.event_span(event).map(|s| sink::key(s.id().into_u64())),
+            span: span.map(|id| sink::key(id.into_u64())),
             thread: sink::this_thread(),
             ticks: clock::ticks(),
             metadata: event.metadata(),
@@ -176,23 +185,23 @@ where
     }
 
     #[inline]
-    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        if sink::is_on() {
+    fn on_enter(&self, id: &Id, cx: Context<'_, S>) {
+        if sink::is_on() && (!roots::sampled() || roots::entered(id, &cx)) {
             sink::push(id.into_u64(), Kind::Enter);
         }
     }
 
     #[inline]
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        if sink::is_on() {
+        if sink::is_on() && (!roots::sampled() || roots::left()) {
             let kind = if std::thread::panicking() { Kind::ExitPanic } else { Kind::Exit };
             sink::push(id.into_u64(), kind);
         }
     }
 
     #[inline]
-    fn on_close(&self, id: Id, _: Context<'_, S>) {
-        if sink::is_on() {
+    fn on_close(&self, id: Id, cx: Context<'_, S>) {
+        if sink::is_on() && roots::wanted(&id, &cx) {
             sink::push(id.into_u64(), Kind::Close);
         }
     }

@@ -47,6 +47,7 @@ pub mod llm;
 mod machine;
 mod processes;
 mod request;
+mod roots;
 mod sampler;
 mod scope;
 pub mod secrets;

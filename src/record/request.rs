@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::{self, Scale};
-use super::{secrets, sink};
+use super::{roots, secrets, sink};
 use crate::model::{CacheOutcome, Outcome, ProfileBuilder, Request, TokenCounts, TrackId};
 
 /// What is known about a request so far.
@@ -70,7 +70,7 @@ pub fn request(name: &str, model: &str, prompt: &str) -> RequestHandle {
         ..RequestRow::default()
     };
     let row = Arc::new(Mutex::new(row));
-    if sink::is_on() {
+    if sink::is_on() && !roots::left_out() {
         lock(&OPEN).push(row.clone());
     }
     RequestHandle { row }
@@ -123,6 +123,11 @@ impl RequestHandle {
     /// The prompt has so many tokens.
     pub fn prompt_tokens(&self, count: usize) {
         lock(&self.row).prompt_tokens = Some(count as u64);
+    }
+
+    /// Tokens of its prompt, once somebody said.
+    pub(super) fn known_prompt_tokens(&self) -> Option<u64> {
+        lock(&self.row).prompt_tokens
     }
 
     /// A cache of whole answers was asked.

@@ -17,7 +17,7 @@ use super::clock::{self, Scale};
 use super::context::{Context, WorkloadError};
 use super::journal::{Journal, JournalFile};
 use super::sampler::{Sampler, thread_cpu_time};
-use super::{machine, request, secrets, sink};
+use super::{machine, request, roots, secrets, sink};
 use crate::model::{Meta, Profile, ProfileBuilder, Severity, Unit};
 
 /// How to record.
@@ -35,6 +35,9 @@ pub struct Options {
     pub journal: Option<PathBuf>,
     /// Keep the texts of prompts and answers, and lines that a command writes.
     pub texts: bool,
+    /// Record one of so many root spans, with all below it; 1 records all. For loads of which everything would be too
+    /// much.
+    pub one_root_of: u32,
     /// Count allocations by span, where the program's allocator is [`super::CountingAllocator`].
     pub allocations: bool,
 }
@@ -47,6 +50,7 @@ impl Default for Options {
             max_events: 30_000_000,
             journal: None,
             texts: true,
+            one_root_of: 1,
             allocations: true,
         }
     }
@@ -250,6 +254,7 @@ impl Session {
         let cost = Cost::measure(self.options.allocations && !work.other_process);
         sink::reset(self.options.max_events);
         request::reset();
+        roots::begin(self.options.one_root_of);
         scale.restart();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let meta = Meta {
@@ -415,6 +420,7 @@ impl Session {
         if !self.options.texts {
             meta.facts.push(("Texts".into(), "prompts and answers were left out".into()));
         }
+        meta.facts.extend(roots::fact().map(|fact| ("Root spans".into(), fact)));
         meta.tables = self.context.take_tables();
         let mut allocations = 0;
         if let Some((heap, table)) = assembler.end_memory() {

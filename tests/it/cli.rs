@@ -187,7 +187,7 @@ fn a_recording_is_saved_and_opens_again() {
     let session = folder.join("run.inferscope").to_string_lossy().into_owned();
     let text = stdout(&["record", "asyncio", "--set", "scale=0.02", "-o", &session]);
     assert!(text.contains("fetch_user_data"), "{text}");
-    let json = report(std::path::Path::new(&session));
+    let json = report(Path::new(&session));
     let stage = |name: &str| function(&json, name)["total"]["time"].as_i64().unwrap() as f64 / 1e9;
     // Sleeps are never shorter than asked for; how much longer depends on the machine.
     for (name, seconds) in

@@ -336,3 +336,53 @@ fn what_a_device_did_lies_on_a_lane_of_its_own_at_its_time() {
     assert!(length.abs() < 100_000, "{matmul:?}");
     assert_eq!(one(&p, "before the recording").start, 0);
 }
+
+#[test]
+fn one_of_n_roots_is_recorded_with_all_below_it_and_the_run_says_so() {
+    let options = Options { one_root_of: 4, ..quiet() };
+    let work = Work::new("test", |_| {
+        let _phase = crate::phase!("serving");
+        // An operation that is made once and entered by all, as those of a model.
+        let op = trace_span!(target: "inferscope::test", parent: None, "op");
+        block_on(async {
+            let tasks: Vec<_> = (0..40u64)
+                .map(|n| {
+                    let op = op.clone();
+                    let work = async move {
+                        let request = request("r", "m", "");
+                        nap(1).await;
+                        async {
+                            let _op = op.enter();
+                            warn!(target: "inferscope::test", n, "inside");
+                        }
+                        .instrument(sp!("child"))
+                        .await;
+                        request.answered("", None);
+                    };
+                    let root = sp!(parent: None, "root", n, answer = tracing::field::Empty);
+                    root.record("answer", n);
+                    tokio::spawn(work.instrument(root))
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        Ok(())
+    });
+    let p = record(work, options, Box::new(|_| ())).unwrap().join().unwrap();
+    for name in ["root", "child", "op"] {
+        assert_eq!(all(&p, name).len(), 10, "{name}");
+    }
+    assert_eq!(all(&p, "serving").len(), 1, "phases are always there");
+    assert!(all(&p, "root").iter().all(|r| r.arg("n") == r.arg("answer") && r.status == SpanStatus::Ok));
+    assert_eq!((p.requests.rows.len(), p.instants.len()), (10, 10));
+    assert!(fact(&p, "Root spans").starts_with("10 of 40 recorded"), "{:?}", p.meta.facts);
+    assert!(p.warnings.is_empty(), "{:?}", p.warnings);
+
+    let everything = run(|_| {
+        drop(sp!("root").entered());
+        Ok(())
+    });
+    assert_eq!((all(&everything, "root").len(), fact(&everything, "Root spans")), (1, ""));
+}

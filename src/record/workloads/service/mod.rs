@@ -14,6 +14,8 @@ mod fixed;
 mod prompts;
 mod results;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -29,7 +31,7 @@ use cache::{Exact, Similarity};
 use client::Front;
 use prompts::Prompt;
 use results::{Results, Slo};
-use shared::{Ask, Config, Service};
+use shared::{Ask, Config, Price, Service};
 
 /// The service.
 pub(super) struct ServiceWorkload;
@@ -54,7 +56,7 @@ const fn float(
     Param { key, label, help, default, kind: ParamKind::Float { min, max } }
 }
 
-static PARAMS: [Param; 23] = [
+static PARAMS: [Param; 25] = [
     Param {
         key: "mode",
         label: "Mode",
@@ -149,6 +151,20 @@ static PARAMS: [Param; 23] = [
         "50",
         (0.0, 1e9),
     ),
+    float(
+        "price_prompt",
+        "Price of prompts ($)",
+        "Dollars for a million tokens of prompts, to say what hits of the caches save; 0 when it is not known.",
+        "0",
+        (0.0, 1e9),
+    ),
+    float(
+        "price_answer",
+        "Price of answers ($)",
+        "Dollars for a million tokens of answers; 0 when it is not known.",
+        "0",
+        (0.0, 1e9),
+    ),
     Param { default: "100", ..GENERATE[4] },
     GENERATE[5],
     GENERATE[6],
@@ -193,6 +209,7 @@ impl Workload for ServiceWorkload {
 }
 
 fn config(params: &Params, model: &str) -> Config {
+    let price = Price { prompt: params.float("price_prompt"), output: params.float("price_answer") };
     Config {
         batch: params.size("batch").max(1),
         max_wait: Duration::from_secs_f64(params.float("max_wait") / 1000.0),
@@ -208,6 +225,7 @@ fn config(params: &Params, model: &str) -> Config {
             max_new_tokens: params.size("max_new_tokens"),
         },
         model: model.to_owned(),
+        price: (price.prompt > 0.0 || price.output > 0.0).then_some(price),
     }
 }
 

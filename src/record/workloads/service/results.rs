@@ -111,6 +111,7 @@ impl Results {
             let Counts { exact, semantic, misses, .. } = counts;
             cx.fact("Cache", format!("{exact} exact, {semantic} semantic, {misses} missed"));
         }
+        savings(service, cx);
         if counts.semantic > 0 {
             cx.fact("False semantic hits", format!("{} of {}", counts.false_hits, counts.semantic));
         }
@@ -141,6 +142,32 @@ impl Results {
             );
             finding("Throughput stops growing", Severity::Info, &text, None);
         }
+    }
+}
+
+/// What hits saved: the tokens that their answers took when they were generated, and their price.
+fn savings(service: &Service, cx: &Context) {
+    let (spent, saved) = service.tokens();
+    if service.counts().asked() == 0 {
+        return;
+    }
+    let count = |n: u64| format::count(i64::try_from(n).unwrap_or(i64::MAX));
+    let share = |part: f64, rest: f64| format::percent(part / (part + rest).max(f64::MIN_POSITIVE));
+    let of_all = share(saved.sum() as f64, spent.sum() as f64);
+    cx.fact(
+        "Tokens saved by hits",
+        format!(
+            "{} ({} of prompts, {} of answers), {of_all} of what all requests would have taken",
+            count(saved.sum()),
+            count(saved.prompt),
+            count(saved.output),
+        ),
+    );
+    if let Some(price) = service.config.price {
+        let (saved, spent) = (price.of(saved), price.of(spent));
+        let of_all = share(saved as f64, spent as f64);
+        cx.fact("Cost saved by hits", format!("{}, {of_all}", format::dollars(saved)));
+        cx.fact("Cost of generations", format::dollars(spent));
     }
 }
 

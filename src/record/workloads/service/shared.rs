@@ -1,5 +1,6 @@
 //! What both forms of the service share: settings, caches, counts, and what travels between their parts.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -72,12 +73,55 @@ pub(super) struct Config {
     pub(super) threshold: f64,
     pub(super) sampling: Sampling,
     pub(super) model: String,
+    /// `None` while nobody says.
+    pub(super) price: Option<Price>,
 }
 
 impl Config {
     /// How the tokens of a prompt are chosen: the same prompt gets the same answer.
     pub(super) fn sampling(&self, prompt: &str) -> Sampling {
         Sampling { stream: stream(prompt), ..self.sampling }
+    }
+}
+
+/// Tokens of a generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tokens {
+    pub(super) prompt: u64,
+    pub(super) output: u64,
+}
+
+impl Tokens {
+    fn add(&mut self, other: Self, times: u64) {
+        self.prompt += other.prompt * times;
+        self.output += other.output * times;
+    }
+
+    pub(super) fn sum(self) -> u64 {
+        self.prompt + self.output
+    }
+}
+
+/// What is known of an answer.
+#[derive(Default)]
+struct Answer {
+    /// When it was generated.
+    taken: Option<Tokens>,
+    /// How often a cache had it.
+    hits: u64,
+}
+
+/// Price of a million tokens in dollars.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Price {
+    pub(super) prompt: f64,
+    pub(super) output: f64,
+}
+
+impl Price {
+    /// In 1e-9 dollars.
+    pub(super) fn of(self, tokens: Tokens) -> i64 {
+        ((tokens.prompt as f64 * self.prompt + tokens.output as f64 * self.output) * 1e3).round() as i64
     }
 }
 
@@ -113,6 +157,9 @@ pub(super) struct Service {
     pub(super) exact: Exact,
     pub(super) semantic: Semantic,
     counts: Mutex<Counts>,
+    /// By their texts.
+    answers: Mutex<HashMap<String, Answer>>,
+    spent: Mutex<Tokens>,
     waiting: AtomicUsize,
     in_flight: AtomicUsize,
 }
@@ -124,6 +171,8 @@ impl Service {
             exact,
             semantic: Semantic::default(),
             counts: Mutex::default(),
+            answers: Mutex::default(),
+            spent: Mutex::default(),
             waiting: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
         }
@@ -160,6 +209,30 @@ impl Service {
         if let Some(rate) = self.counts().hit_rate() {
             count("Cache hit rate", Unit::MilliPercent, (rate * 1e5).round());
         }
+    }
+
+    /// Books what an answer took, or that a cache had it.
+    pub(super) fn book(&self, reply: &Reply, prompt: Option<u64>) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = answers.entry(reply.text.clone()).or_default();
+        if matches!(reply.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) {
+            answer.hits += 1;
+        } else {
+            let tokens = Tokens { prompt: prompt.unwrap_or(0), output: reply.tokens as u64 };
+            answer.taken = Some(tokens);
+            self.spent.lock().unwrap_or_else(PoisonError::into_inner).add(tokens, 1);
+        }
+    }
+
+    /// Tokens that the model was given and gave, and those that hits saved: what their answers took when they were
+    /// generated.
+    pub(super) fn tokens(&self) -> (Tokens, Tokens) {
+        let spent = *self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut saved = Tokens::default();
+        for answer in self.answers.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            answer.taken.into_iter().for_each(|t| saved.add(t, answer.hits));
+        }
+        (spent, saved)
     }
 
     pub(super) fn queued(&self, change: isize) {

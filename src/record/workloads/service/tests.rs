@@ -1,0 +1,85 @@
+//! How the service ends when somebody ends it, and what its caches are worth.
+
+use std::time::{Duration, Instant};
+
+use super::cache::Exact;
+use super::shared::{Price, Reply, Tokens};
+use super::*;
+use crate::model::{CacheOutcome, Outcome};
+use crate::record::testing::{fact, quiet, workload};
+use crate::record::{RecordError, Recording, start};
+
+/// More work than anybody waits for, well under way.
+fn under_way(mode: &str) -> Recording {
+    let params = [mode, "requests=100000", "max_new_tokens=40"].map(str::to_owned);
+    let recording = start("service", &params, quiet(), Box::new(|_| ())).unwrap();
+    let begun = Instant::now();
+    // Other recordings come first.
+    while recording.status().spans < 300 && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    recording
+}
+
+#[test]
+fn stopped_in_the_middle_it_ends_soon_and_keeps_what_was_done() {
+    for mode in ["mode=fixed", "mode=faithful"] {
+        let recording = under_way(mode);
+        let asked = Instant::now();
+        recording.stop();
+        let p = recording.join().unwrap();
+        // One layer of a model that is not optimised, and a profile to be put together.
+        assert!(asked.elapsed() < Duration::from_secs(20), "{mode}: {:?}", asked.elapsed());
+        assert_eq!(fact(&p, "Ended"), "stopped by the user", "{mode}");
+        assert!(!p.requests.rows.is_empty(), "{mode}");
+        let ended = |o| p.requests.rows.iter().filter(|r| r.outcome == o).count();
+        assert_eq!(ended(Outcome::Running), 0, "{mode}: who still waited was given up");
+        assert!(ended(Outcome::Ok) < 100_000);
+        assert_ne!(fact(&p, "Wrong receivers"), "", "{mode}: the results so far are there");
+    }
+}
+
+#[test]
+fn cancelled_it_leaves_nothing() {
+    let recording = under_way("mode=fixed");
+    recording.cancel();
+    assert_eq!(recording.join().unwrap_err(), RecordError::Cancelled);
+}
+
+#[test]
+fn hits_save_what_their_answers_took_when_they_were_generated() {
+    let params = Params::parse(ServiceWorkload.params(), &[]).unwrap();
+    let service = Service::new(config(&params, "m"), Exact::open("").unwrap());
+    let reply = |text: &str, tokens, cache| Reply {
+        text: text.into(),
+        tokens,
+        prompt_tokens: None,
+        kv_cache_bytes: None,
+        cache,
+    };
+    // A hit may be booked before the answer that it got.
+    service.book(&reply("a", 0, Some(CacheOutcome::Exact)), None);
+    service.book(&reply("a", 20, Some(CacheOutcome::Miss)), Some(5));
+    service.book(&reply("b", 7, None), Some(3));
+    service.book(&reply("a", 0, Some(CacheOutcome::Semantic)), None);
+    let (spent, saved) = service.tokens();
+    assert_eq!((spent, saved), (Tokens { prompt: 8, output: 27 }, Tokens { prompt: 10, output: 40 }));
+    let price = Price { prompt: 1.0, output: 10.0 };
+    assert_eq!(price.of(saved), 410_000, "410 millionths of a dollar");
+    assert_eq!(service.config.price, None, "nobody said a price");
+}
+
+#[test]
+fn a_run_says_what_its_caches_saved() {
+    let settings = ["batch=4", "clients=4", "requests=12", "max_new_tokens=5", "price_answer=2"];
+    let p = workload("service", &settings);
+    let saved = fact(&p, "Tokens saved by hits");
+    assert!(saved.ends_with("of what all requests would have taken") && !saved.starts_with("0 "), "{saved}");
+    assert!(fact(&p, "Cost saved by hits").starts_with('$'), "{:?}", p.meta.facts);
+    let unpriced = workload("service", &settings[..4]);
+    assert_eq!(
+        fact(&unpriced, "Cost saved by hits"),
+        "",
+        "an unknown price saves nothing that could be told"
+    );
+}
