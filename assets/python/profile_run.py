@@ -1,8 +1,8 @@
-"""Runs a Python program under a profiler: inferscope's `record command` starts it so.
+"""Runs a Python program under profilers: inferscope's `record command` starts it so.
 
-python [options] profile_run.py FOLDER PROFILER (FILE | -m MODULE | -c CODE) [arguments]
+python [options] profile_run.py FOLDER PROFILER[,PROFILER] (FILE | -m MODULE | -c CODE) [arguments]
 
-Leaves in FOLDER what the profiler wrote (run.prof or run.pyisession) and about.json. The profile is
+Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json. The profile is
 written however the program ends, save by SIGKILL or a crash of the interpreter. Of processes that the
 program forks only the first is profiled; cProfile sees the main thread, yappi all threads.
 """
@@ -21,7 +21,7 @@ class CProfile:
 
     def write(self, folder):
         self.profile.disable()
-        self.profile.dump_stats(folder + "/run.prof")
+        self.profile.dump_stats(folder + "/cprofile.prof")
 
 
 class Pyinstrument:
@@ -35,14 +35,14 @@ class Pyinstrument:
         self.profiler.start()
 
     def write(self, folder):
-        self.profiler.stop().save(folder + "/run.pyisession")
+        self.profiler.stop().save(folder + "/pyinstrument.pyisession")
 
 
 class Yappi:
     def __init__(self, clock):
         import yappi
 
-        self.yappi = yappi
+        self.yappi, self.name = yappi, "yappi-" + clock
         yappi.set_clock_type(clock)
 
     def start(self):
@@ -50,7 +50,7 @@ class Yappi:
 
     def write(self, folder):
         self.yappi.stop()
-        self.yappi.get_func_stats().save(folder + "/run.prof", type="pstat")
+        self.yappi.get_func_stats().save(folder + "/" + self.name + ".prof", type="pstat")
 
 
 PROFILERS = {
@@ -61,12 +61,32 @@ PROFILERS = {
 }
 
 
+# What a profiler needs that only one can have: the interpreter's profile function. From Python 3.12 on cProfile
+# listens through sys.monitoring instead.
+NEEDS_HOOK = {"pyinstrument", "yappi-wall", "yappi-cpu"}
+if sys.version_info < (3, 12):
+    NEEDS_HOOK.add("cprofile")
+
+
 def choose(wanted):
-    """The profiler, its name, and why it is not the wanted one."""
-    try:
-        return PROFILERS[wanted](), wanted, ""
-    except ImportError as error:
-        return CProfile(), "cprofile", str(error)
+    """The profilers by name, in the order in which they were wanted, and why others are left out."""
+    chosen, missing, hook = {}, [], ""
+    for name in wanted.split(","):
+        if name in chosen:
+            continue
+        if hook and name in NEEDS_HOOK:
+            missing.append((name, "%s has the interpreter's one profile function" % hook))
+            continue
+        try:
+            chosen[name] = PROFILERS[name]()
+        except ImportError as error:
+            missing.append((name, str(error)))
+            continue
+        if name in NEEDS_HOOK:
+            hook = name
+    if not chosen:
+        chosen["cprofile"] = CProfile()
+    return chosen, missing
 
 
 class Program:
@@ -129,20 +149,21 @@ def main():
         del sys.path[0]
     folder, wanted = sys.argv[1:3]
     program = Program(sys.argv[3:], safe)
-    profiler, name, missing = choose(wanted)
+    profilers, missing = choose(wanted)
     me, written = os.getpid(), []
     with open(folder + "/about.json", "w") as about:
         version = sys.version.split()[0]
-        json.dump({"python": version, "profiler": name, "missing": missing}, about)
+        json.dump({"python": version, "profilers": list(profilers), "missing": missing}, about)
 
     def write():
         if written or os.getpid() != me:
             return
         written.append(True)
-        try:
-            profiler.write(folder)
-        except Exception as error:
-            sys.stderr.write("inferscope: the profile could not be written: %s\n" % error)
+        for name in reversed(list(profilers)):
+            try:
+                profilers[name].write(folder)
+            except Exception as error:
+                sys.stderr.write("inferscope: the profile of %s could not be written: %s\n" % (name, error))
 
     leave = os._exit
 
@@ -166,7 +187,8 @@ def main():
     end = None
     try:
         run, arguments, named = program.ready()
-        profiler.start()
+        for profiler in profilers.values():
+            profiler.start()
         run(*arguments, **named)
     except SystemExit as leaving:
         end = leaving

@@ -178,6 +178,15 @@ impl App {
         self.opening.insert(run, open::start(run, input, self.events.clone()));
     }
 
+    /// Opens the files that other tools wrote of a run, beside it.
+    pub(super) fn open_attached(&mut self, label: &str, files: Vec<crate::model::Attachment>) {
+        let shown = self.session.active;
+        for file in files {
+            self.open_input(Input::Bytes(format!("{label} › {}", file.name), file.bytes));
+        }
+        self.session.active = shown;
+    }
+
     /// Shows only these views of the active run.
     pub fn show_only(&mut self, kinds: &[&ViewKind]) {
         self.timed = Panes::of(kinds);
@@ -282,6 +291,7 @@ impl App {
         let Some(run) = self.session.get_mut(id) else { return };
         match result {
             Ok(profile) => {
+                let attached = profile.attached.clone();
                 let profile = crate::analysis::formula::derive(profile, &self.settings.metrics);
                 let warnings: u64 = profile.warnings.iter().map(|w| w.count).sum();
                 let label = run.label.clone();
@@ -297,6 +307,7 @@ impl App {
                 } else {
                     self.say(Tone::Good, format!("Opened {label}."));
                 }
+                self.open_attached(&label, attached);
             }
             Err(e) if e.kind == crate::import::ErrorKind::Cancelled => {
                 let label = run.label.clone();

@@ -288,11 +288,13 @@ impl App {
         let Some(run) = self.session.get_mut(id) else { return };
         match result {
             Ok(Some(profile)) => {
+                let (label, attached) = (run.label.clone(), profile.attached.clone());
                 run.replace(profile);
                 run.state = RunState::Ready;
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
                 self.say(Tone::Good, "Recorded. Ctrl-S saves the session.");
+                self.open_attached(&label, attached);
             }
             Ok(None) => {
                 self.session.close(id);

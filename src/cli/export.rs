@@ -9,12 +9,17 @@ use super::{Failure, open};
 use crate::analysis::source_file::SourceRule;
 use crate::app::source_texts;
 use crate::export::{self, FORMATS, Format, Options};
+use super::{Failure, open_part};
+use crate::export::{self, FORMATS, Format};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     /// The profile.
     file: PathBuf,
+    /// Take a file that is attached to it instead, such as the profile of a second profiler.
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -44,7 +49,8 @@ pub(super) fn format_list() -> String {
 
 /// Functions as CSV: made of queries, which formats of profiles know nothing of.
 fn csv(args: &ExportArgs) -> Result<(), Failure> {
-    let text = super::report::csv_of(open(&args.file)?).map_err(|e| Failure::new(e.to_string()))?;
+    let text = super::report::csv_of(open_part(&args.file, args.part.as_deref())?)
+        .map_err(|e| Failure::new(e.to_string()))?;
     std::fs::write(&args.output, text)
         .map_err(|e| Failure::new(format!("{}: cannot be written ({e})", args.output.display())))
 }
@@ -75,5 +81,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     let sources = args.sources.then(|| source_texts(&profile, args.file.parent(), &args.source));
     let options = Options { sources, ..Options::default() };
     export::write_file_with(format, &profile, &options, &args.output)
+    let profile = open_part(&args.file, args.part.as_deref())?;
+    export::write_file(format, &profile, &args.output)
         .map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
 }

@@ -159,6 +159,25 @@ fn open(path: &std::path::Path) -> Result<Profile, Failure> {
     })
 }
 
+/// Opens a file, or one that is attached to it.
+fn open_part(path: &std::path::Path, part: Option<&str>) -> Result<Profile, Failure> {
+    let whole = open(path)?;
+    let Some(part) = part else { return Ok(whole) };
+    let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
+    let Some(file) = whole.attached.iter().find(|a| a.name == part || stem(&a.name) == part) else {
+        let names: Vec<_> = whole.attached.iter().map(|a| a.name.as_str()).collect();
+        let known =
+            if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
+        return Err(Failure::new(format!(
+            "{}: nothing called «{part}» is attached; {known}",
+            path.display()
+        )));
+    };
+    let input = Input::Bytes(file.name.clone(), file.bytes.clone());
+    import::open(&input, &Job::new(), &mut |_| ())
+        .map_err(|e| Failure::new(format!("{}, attached {}: {e}", path.display(), file.name)))
+}
+
 /// The metric that `--metric` names: a key, a label, a formula, or «name = formula», which is added.
 fn metric_of(profile: &mut Profile, name: Option<&str>, file: &std::path::Path) -> Result<MetricId, Failure> {
     let Some(name) = name else { return Ok(MetricId::default()) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, RelativeArg, metric_of, open};
+use super::{Failure, RelativeArg, metric_of, open_part};
 use crate::analysis::source_file::SourceRule;
 use crate::app::App;
 use crate::import::Input;
@@ -30,6 +30,9 @@ pub(super) enum ThemeArg {
 pub(super) struct RenderArgs {
     /// The profile.
     file: PathBuf,
+    /// Take a file that is attached to it instead, such as the profile of a second profiler.
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     /// The picture to write: SVG when it ends with .svg, otherwise PNG.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -95,7 +98,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         })
         .collect::<Result<_, _>>()?;
     let input = Input::Path(args.file.clone());
-    let mut profile = open(&args.file)?;
+    let mut profile = open_part(&args.file, args.part.as_deref())?;
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let mut app = App::headless();

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{ExportError, WRITER};
 use crate::model::wire::{
-    BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR, OUTCOMES,
+    self, BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR, OUTCOMES,
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
 use crate::model::{
@@ -87,6 +87,8 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
     }
     if !texts.is_empty() {
         columns(tag::SOURCES, &|w| sources(texts, w))?;
+    for file in &profile.attached {
+        block(out, tag::ATTACHED, &wire::attachment(file))?;
     }
     block(out, tag::WARNINGS, &serde_json::to_vec(&profile.warnings)?)?;
     block(out, tag::END, &[])

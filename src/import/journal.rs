@@ -9,8 +9,9 @@ use std::io::Read;
 
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
 use crate::model::increments::Replay;
+use crate::model::wire;
 use crate::model::wire::journal::{
-    DONE, END, EXTENSION, HEAD, Head as Header, MAGIC, Next, OPEN, VERSION, next,
+    ATTACHED, DONE, END, EXTENSION, HEAD, Head as Header, MAGIC, Next, OPEN, VERSION, next,
 };
 use crate::model::{ArgsRef, Instant, Severity};
 
@@ -73,6 +74,7 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
                 open = Some(bytes);
                 true
             }
+            ATTACHED => wire::attached(&bytes).map(|file| cx.builder.attach(file)).is_ok(),
             END => {
                 whole = true;
                 true

@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
 use crate::model::wire::{
-    BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, OUTCOMES,
-    Reader, SEVERITIES, STATUSES, UNITS, checksum, tag,
+    self, BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO,
+    OUTCOMES, Reader, SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::{
     ArgsRef, CallSite, Calls, Finding, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId,
@@ -131,6 +131,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
             tag::REQUESTS => tables.requests(&mut r, b),
             tag::SOURCES => tables.sources(&mut r, b),
             tag::FINDINGS => tables.findings(&mut r, b),
+            tag::ATTACHED => wire::attached(&raw).map(|file| b.attach(file)),
             tag::WARNINGS => serde_json::from_slice::<Vec<Warning>>(&raw)
                 .map(|rows| rows.iter().for_each(|w| b.warn_many(&w.kind, &w.first, w.count)))
                 .map_err(|_| Damaged),

@@ -370,6 +370,12 @@ impl ProfileBuilder {
         &mut self.profile.requests.rows[id.index()]
     }
 
+    /// Adds a file of another tool; one with the same name is there already is replaced.
+    pub fn attach(&mut self, file: Attachment) {
+        self.profile.attached.retain(|a| a.name != file.name);
+        self.profile.attached.push(file);
+    }
+
     /// Adds a finding; its request is one that was added before.
     pub fn finding(&mut self, finding: Finding) {
         self.profile.findings.push(finding);

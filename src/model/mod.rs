@@ -35,7 +35,7 @@ pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use metrics::{Better, Metric, Unit, heap};
-pub use profile::{Basis, Meta, Profile, ResultTable, SourceFile, Warning};
+pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};
 pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
 pub use sources::Sources;
 pub use strings::Strings;

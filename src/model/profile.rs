@@ -79,6 +79,15 @@ pub struct ResultTable {
     pub minor: bool,
 }
 
+/// A file of another tool that belongs to a run, such as the profile that a second profiler took of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What it is called, with the ending that its tool gives it.
+    pub name: String,
+    /// What the tool wrote. Any importer may read it.
+    pub bytes: std::sync::Arc<[u8]>,
+}
+
 /// The file that a profile was read from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SourceFile {
@@ -136,6 +145,8 @@ pub struct Profile {
     pub sources: Sources,
     /// What was odd about the input.
     pub warnings: Vec<Warning>,
+    /// Files of other tools that belong to it.
+    pub attached: Vec<Attachment>,
     /// Kept answer of [`Self::time_bounds`].
     pub(super) bounds: OnceLock<Option<(i64, i64)>>,
 }

@@ -15,7 +15,24 @@
 //! Versions: a new block or a new column at a block's end is a new minor version, and older readers skip
 //! it. Everything else is a new major version with a reader of its own.
 
-use super::{CacheOutcome, Outcome, Severity, SpanStatus, StringId, TrackKind, Unit, Value};
+use super::{Attachment, CacheOutcome, Outcome, Severity, SpanStatus, StringId, TrackKind, Unit, Value};
+
+/// An attached file: the length of its name, its name, its bytes.
+pub(crate) fn attachment(file: &Attachment) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.size(file.name.len());
+    w.0.extend_from_slice(file.name.as_bytes());
+    w.0.extend_from_slice(&file.bytes);
+    w.0
+}
+
+/// The way back.
+pub(crate) fn attached(raw: &[u8]) -> Result<Attachment, Damaged> {
+    let mut r = Reader(raw);
+    let len = r.rows()?;
+    let name = std::str::from_utf8(r.bytes(len)?).map_err(|_| Damaged)?.to_owned();
+    Ok(Attachment { name, bytes: r.0.into() })
+}
 
 /// First bytes of a session. The first one is not ASCII and the last one is a line feed, so transfers
 /// that change text are noticed at once.
@@ -25,6 +42,7 @@ pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
 /// byte and error of requests, after those; 3: lines of calls,
 /// source texts.
+/// byte and error of requests, after those; 3: attached files.
 pub(crate) const MINOR: u16 = 3;
 
 /// The block is zstd-compressed.
@@ -54,6 +72,8 @@ pub(crate) mod tag {
     pub(crate) const CALLERS: Tag = *b"CALL";
     /// One counter.
     pub(crate) const COUNTER: Tag = *b"CNTR";
+    /// A file of another tool: its name and its bytes. Since 1.3.
+    pub(crate) const ATTACHED: Tag = *b"FILE";
     pub(crate) const INSTANTS: Tag = *b"INST";
     pub(crate) const LINKS: Tag = *b"LINK";
     pub(crate) const GRAPH: Tag = *b"GRAF";
@@ -97,6 +117,8 @@ pub(crate) mod journal {
     pub(crate) const DONE: Tag = *b"DONE";
     /// An increment of what still ran; valid until the next `DONE`.
     pub(crate) const OPEN: Tag = *b"OPEN";
+    /// A file of another tool, as [`super::attachment`] writes it.
+    pub(crate) const ATTACHED: Tag = *b"FILE";
     /// The recording ended in order.
     pub(crate) const END: Tag = *b"END ";
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::clock;
 use super::processes::Lives;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Profile, ResultTable};
+use crate::model::{Attachment, Profile, ResultTable};
 
 /// Why work ended before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Context {
     watched: Mutex<Option<Watched>>,
     lives: Mutex<Option<Lives>>,
     attached: Mutex<Option<Profile>>,
+    /// Files of profilers; true for one whose content becomes part of the recording.
+    files: Mutex<Vec<(Attachment, bool)>>,
     exit_code: Mutex<Option<u8>>,
 }
 
@@ -127,6 +129,16 @@ impl Context {
 
     pub(super) fn take_attached(&self) -> Option<Profile> {
         lock(&self.attached).take()
+    }
+
+    /// Keeps a file that a profiler wrote of the work: beside the recording, or (the one whose content becomes part of
+    /// it) only in the journal.
+    pub(super) fn keep_file(&self, file: Attachment, part: bool) {
+        lock(&self.files).push((file, part));
+    }
+
+    pub(super) fn take_files(&self) -> Vec<(Attachment, bool)> {
+        std::mem::take(&mut *lock(&self.files))
     }
 
     /// The exit code of the process that did the work.

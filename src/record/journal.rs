@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assemble::Assembler;
-use crate::model::Meta;
 use crate::model::increments::Cursor;
-use crate::model::wire::journal::{END, EXTENSION, HEAD, Head, MAGIC, Next, VERSION, frame, next};
+use crate::model::wire::attachment;
+use crate::model::wire::journal::{ATTACHED, END, EXTENSION, HEAD, Head, MAGIC, Next, VERSION, frame, next};
+use crate::model::{Attachment, Meta};
 
 /// Time between two writes. With the time that the recorder takes to look, less than a second.
 const EVERY: Duration = Duration::from_millis(500);
@@ -108,6 +109,8 @@ pub(super) struct Journal {
     due: Instant,
     writes: u64,
     problem: Option<String>,
+    /// Files that the next write adds.
+    files: Vec<Attachment>,
 }
 
 impl Journal {
@@ -120,7 +123,20 @@ impl Journal {
     }
 
     pub(super) fn on(target: Box<dyn Target>) -> Self {
-        Self { target, cursor: Cursor::default(), length: 0, due: Instant::now(), writes: 0, problem: None }
+        Self {
+            target,
+            cursor: Cursor::default(),
+            length: 0,
+            due: Instant::now(),
+            writes: 0,
+            problem: None,
+            files: Vec::new(),
+        }
+    }
+
+    /// Adds a file that another tool wrote of the run, with the next write.
+    pub(super) fn attach(&mut self, file: Attachment) {
+        self.files.push(file);
     }
 
     /// Writes what is new, when it is time to.
@@ -139,12 +155,14 @@ impl Journal {
         }
         let mut cursor = self.cursor.clone();
         assembler.journal(&mut cursor, meta.clone(), &mut out);
+        self.files.iter().for_each(|file| frame(&mut out, ATTACHED, &attachment(file)));
         if last {
             frame(&mut out, END, &[]);
         }
         match self.target.append(self.length, &out) {
             Ok(()) => {
                 self.cursor = cursor;
+                self.files.clear();
                 self.length += out.len() as u64;
                 self.writes += 1;
                 self.due = Instant::now() + EVERY;
@@ -264,8 +282,10 @@ mod tests {
 
         disk.0.lock().unwrap().1 = 1 << 20;
         assembler.mark(3, "third", Severity::Info);
+        journal.attach(Attachment { name: "run.prof".into(), bytes: [7u8, 8].into() });
         journal.write(&mut assembler, &meta, true);
         let all = disk.open();
+        assert_eq!((all.attached[0].name.as_str(), &all.attached[0].bytes[..]), ("run.prof", &[7u8, 8][..]));
         assert_eq!(marks(&all).len(), 3);
         assert!(marks(&all)[1].starts_with("second") && marks(&all)[2] == "third");
         assert_eq!(all.warnings.len(), 1, "the run says that the disk was full: {:?}", all.warnings);

@@ -445,6 +445,14 @@ impl Session {
         );
         let lost = sink::lost();
         meta.facts.push(("Lost events".into(), lost.to_string()));
+        for (file, part) in self.context.take_files() {
+            if let Some(journal) = &mut journal {
+                journal.attach(file.clone());
+            }
+            if !part {
+                assembler.attach(file);
+            }
+        }
         if let Some(journal) = &mut journal {
             journal.write(&mut assembler, &meta, true);
             meta.facts.push(("Journal".into(), journal.fact()));

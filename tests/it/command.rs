@@ -118,7 +118,7 @@ fn memory_and_threads_of_all_that_a_command_starts_are_recorded() {
     let folder = folder("tree");
     let child = "x = bytearray(60_000_000); import time; time.sleep(0.8)";
     let script = format!("import subprocess, sys; subprocess.run([sys.executable, '-c', '{child}'])");
-    let (out, json) = record(&folder, &["profiler=none"], &[python, "-c", &script]);
+    let (out, json) = record(&folder, &["profilers=none"], &[python, "-c", &script]);
     assert!(out.status.success());
     let peak = |name: &str| {
         let series = json["counter_series"].as_array().unwrap();
@@ -224,4 +224,34 @@ fn texts_can_be_left_out() {
     assert_eq!(fact(&json, "Texts"), "prompts and answers were left out");
     let logs = logs(&folder);
     assert!(!logs.contains("Why is my app slow"), "{logs}");
+}
+
+/// cProfile and a second profiler in one run: the first is shown, the other attached, and what cannot be is said.
+#[test]
+fn a_run_holds_what_several_profilers_measured() {
+    let Some(python) = python() else { return };
+    let folder = folder("several");
+    let script = folder.join("app.py");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let set = ["profilers=cprofile,pyinstrument,yappi-wall"];
+    let (out, json) = record(&folder, &set, &[python, script.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(json["functions"].as_array().unwrap().iter().any(|f| f["name"] == "fib"), "cProfile is shown");
+    let warnings = json["warnings"].to_string();
+    let attached: Vec<&str> = json["attached"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let said = |name: &str| warnings.contains(&format!("{name} was left out"));
+    // At most one of the two runs; which depends on what the interpreter has.
+    for (name, file) in [("pyinstrument", "pyinstrument.pyisession"), ("yappi-wall", "yappi-wall.prof")] {
+        assert_ne!(attached.contains(&file), said(name), "{name}: {attached:?}, {warnings}");
+    }
+    let session = folder.join("run.inferscope");
+    let Some(&part) = attached.first() else {
+        eprintln!("this interpreter has no second profiler that runs beside cProfile: {warnings}");
+        return;
+    };
+    let args = ["report", session.to_str().unwrap(), "--part", part];
+    let text = program(&args).output().unwrap();
+    assert!(String::from_utf8_lossy(&text.stdout).contains("fib"), "{text:?}");
+    let wrong = program(&["report", session.to_str().unwrap(), "--part", "nothing"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains(part), "it says what there is");
 }

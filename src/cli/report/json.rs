@@ -90,6 +90,7 @@ fn object(report: &Report) -> Value {
         "facts": pairs(&meta.facts),
         "machine": pairs(&meta.machine),
         "tables": meta.tables,
+        "attached": p.attached.iter().map(|a| &a.name).collect::<Vec<_>>(),
         "spans": p.span_count(),
         "samples": p.sample_count(),
         "counters": p.counters.len(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, RelativeArg, metric_of, open, print};
+use super::{Failure, RelativeArg, metric_of, open_part, print};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
@@ -54,6 +54,9 @@ pub(super) enum SortKey {
 pub(super) struct ReportArgs {
     /// The profile.
     file: PathBuf,
+    /// Take a file that is attached to it instead, such as the profile of a second profiler.
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -99,7 +102,7 @@ pub(super) struct Report {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
-    let mut profile = open(&args.file)?;
+    let mut profile = open_part(&args.file, args.part.as_deref())?;
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };

@@ -69,6 +69,8 @@ fn header(out: &mut String, report: &Report) {
     for (key, value) in p.meta.facts.iter().chain(&p.meta.machine) {
         line(out, key, value);
     }
+    let attached: Vec<_> = p.attached.iter().map(|a| format!("{} (--part {})", a.name, a.name)).collect();
+    line(out, "Attached", &attached.join(", "));
     let counts = [
         (report.functions, "function", "functions"),
         (p.tracks.len(), "track", "tracks"),

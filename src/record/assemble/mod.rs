@@ -34,8 +34,8 @@ use super::sink::{self, Cold, Field, Fields};
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
 use crate::model::{
-    ArgsRef, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile, ProfileBuilder, RequestId,
-    ResultTable, TrackId, TrackKind, TrackSpec, Unit, Value,
+    ArgsRef, Attachment, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile,
+    ProfileBuilder, RequestId, ResultTable, TrackId, TrackKind, TrackSpec, Unit, Value,
 };
 use memory::{HolderId, Memory, OUTSIDE};
 use places::{Pending, Place};
@@ -331,6 +331,11 @@ impl Assembler {
         let started = since.map_or(0, |ticks| self.scale.ns(ticks));
         let shift = shift.filter(|s| (started..=self.scale.now()).contains(s)).unwrap_or(started);
         self.builder.merge(profile, shift);
+    }
+
+    /// Adds a file of another profiler.
+    pub(super) fn attach(&mut self, file: Attachment) {
+        self.builder.attach(file);
     }
 
     /// Adds the lives of processes as spans, each on a track of its own.

@@ -96,6 +96,8 @@ pub enum ParamKind {
     Device,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Some of these words with commas between them.
+    Choices(&'static [&'static str]),
     /// Whole numbers with commas between them; empty for none.
     Numbers {
         /// Smallest.
@@ -136,6 +138,8 @@ impl Param {
             },
             ParamKind::Choice(words) if words.contains(&text) => return None,
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
+            ParamKind::Choices(words) if text.split(',').all(|w| words.contains(&w.trim())) => return None,
+            ParamKind::Choices(words) => format!("some of {}, with commas between them", words.join(", ")),
             ParamKind::Url if !holds_secret(text) => return None,
             // What was typed is not repeated: it may be the secret.
             ParamKind::Url => {

@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::model::Attachment;
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Python};
 
@@ -70,16 +71,17 @@ impl Workload for Command {
                 ParamKind::Path,
             ),
             param(
-                "profiler",
-                "Python profiler",
-                "Profiler for a Python program. One that its interpreter lacks is replaced by cProfile.",
+                "profilers",
+                "Python profilers",
+                "For a Python program: cprofile, pyinstrument, yappi-wall, yappi-cpu, with commas between them, or \
+                 none. The first is shown, the others are kept with the run; what cannot run together is left out.",
                 "cprofile",
-                ParamKind::Choice(PROFILERS),
+                ParamKind::Choices(PROFILERS),
             ),
             param(
                 "keep",
                 "Keep the profile as",
-                "Where to write the Python profiler's own file, too; empty for nowhere.",
+                "Where to write the first Python profiler's own file, too; empty for nowhere.",
                 "",
                 ParamKind::Path,
             ),
@@ -114,9 +116,13 @@ impl Workload for Command {
         if words.is_empty() {
             return Err(WorkloadError::Failed("no command is given".into()));
         }
-        let python = match params.text("profiler") {
-            "none" => None,
-            profiler => Python::prepare(&words, profiler).map_err(WorkloadError::Failed)?,
+        let profilers: Vec<&str> = params.text("profilers").split(',').map(str::trim).collect();
+        let python = match profilers[..] {
+            ["none"] => None,
+            _ if profilers.contains(&"none") => {
+                return Err(WorkloadError::Failed("profilers: none goes with no other".into()));
+            }
+            _ => Python::prepare(&words, &profilers.join(",")).map_err(WorkloadError::Failed)?,
         };
         let mut child =
             spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), python.is_some())
@@ -183,32 +189,45 @@ fn read(child: &mut Child, echo: bool, counts: &Arc<Counts>) -> Vec<Reader> {
     out.into_iter().chain(err).collect()
 }
 
-/// Adds what the Python profiler measured to the run.
+/// Adds what the Python profilers measured to the run: the first one as its numbers, the others as files.
 fn collect(python: &Python, params: &Params, cx: &Context) {
-    let (about, profile, file) = python.result();
+    let (about, files) = python.result();
     if !about.python.is_empty() {
         cx.fact("Python", about.python);
     }
-    if !about.missing.is_empty() {
-        let wanted = params.text("profiler");
-        cx.warn(&format!("{wanted} is not there, cProfile was used instead"), &about.missing);
+    for (name, why) in &about.missing {
+        cx.warn(&format!("{name} was left out"), why);
     }
-    match profile {
-        Some(Ok(profile)) => {
-            cx.fact(
-                "Call profile",
-                if profile.meta.tool.is_empty() { about.profiler } else { profile.meta.tool.clone() },
-            );
-            cx.attach(profile);
+    let mut shown = false;
+    let mut tools = Vec::new();
+    for file in &files {
+        match (std::fs::read(file), python::read(file)) {
+            (Ok(bytes), Ok(profile)) => {
+                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let tool =
+                    if profile.meta.tool.is_empty() { name.clone() } else { profile.meta.tool.clone() };
+                tools.push(if shown { format!("{tool} (attached as {name})") } else { tool });
+                cx.keep_file(Attachment { name, bytes: bytes.into() }, !shown);
+                if !shown {
+                    cx.attach(profile);
+                    shown = true;
+                }
+            }
+            (Err(e), _) => cx.warn("a Python profile could not be read", &e.to_string()),
+            (_, Err(why)) => cx.warn("a Python profile could not be read", &why),
         }
-        Some(Err(why)) => cx.warn("the Python profile could not be read", &why),
-        None => cx.warn(
+    }
+    if !tools.is_empty() {
+        cx.fact("Call profile", tools.join(", "));
+    }
+    if files.is_empty() {
+        cx.warn(
             "there is no Python profile: the program was killed or crashed before it could write one",
             "",
-        ),
+        );
     }
     let keep = params.text("keep");
-    if let (false, Some(file)) = (keep.is_empty(), file)
+    if let (false, Some(file)) = (keep.is_empty(), files.first())
         && let Err(e) = std::fs::copy(file, keep)
     {
         cx.warn("the Python profile could not be kept", &format!("{keep}: {e}"));

@@ -17,6 +17,9 @@ use crate::model::Profile;
 /// Values of the workload's parameter.
 pub(super) const PROFILERS: &[&str] = &["cprofile", "pyinstrument", "yappi-wall", "yappi-cpu", "none"];
 
+/// Endings of the files that they write.
+const ENDINGS: [&str; 2] = ["prof", "pyisession"];
+
 const WRAPPER: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profile_run.py"));
 
 /// A Python program that is about to be run under a profiler.
@@ -31,33 +34,46 @@ pub(super) struct Python {
 #[serde(default)]
 pub(super) struct About {
     pub(super) python: String,
-    pub(super) profiler: String,
-    /// Why it is not the profiler that was asked for; empty when it is.
-    pub(super) missing: String,
+    /// Those that ran, in the order in which they were asked for.
+    pub(super) profilers: Vec<String>,
+    /// Those that were asked for and did not run, and why.
+    pub(super) missing: Vec<(String, String)>,
 }
 
 impl Python {
     /// `Ok(None)` when the command is no Python program that could be profiled.
-    pub(super) fn prepare(words: &[String], profiler: &str) -> Result<Option<Self>, String> {
+    pub(super) fn prepare(words: &[String], profilers: &str) -> Result<Option<Self>, String> {
         let Some(Split { interpreter, program }) = parts(words) else { return Ok(None) };
         let failed = |e: std::io::Error| format!("no temporary folder for the Python profiler: {e}");
         let folder = Folder::create().map_err(failed)?;
         let wrapper = folder.0.join("profile_run.py");
         fs::write(&wrapper, WRAPPER).map_err(failed)?;
-        let own = [wrapper.display().to_string(), folder.0.display().to_string(), profiler.to_owned()];
+        let own = [wrapper.display().to_string(), folder.0.display().to_string(), profilers.to_owned()];
         let words = [interpreter, own.into(), program].concat();
         Ok(Some(Self { folder, words }))
     }
 
-    /// What the wrapper left: about itself, the profile, and the profiler's own file.
-    pub(super) fn result(&self) -> (About, Option<Result<Profile, String>>, Option<PathBuf>) {
+    /// What the wrapper left: about itself, and the profilers' own files.
+    pub(super) fn result(&self) -> (About, Vec<PathBuf>) {
         let about = fs::read(self.folder.0.join("about.json")).ok();
         let about = about.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let files = ["run.prof", "run.pyisession"].map(|name| self.folder.0.join(name));
         let Some(file) = files.into_iter().find(|f| f.exists()) else { return (about, None, None) };
         let profile = import::open_whole(&Input::Path(file.clone()), &Job::new());
         (about, Some(profile.map_err(|e| e.to_string())), Some(file))
+        let about: About = about.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let file = |name: &String| {
+            let files = ENDINGS.iter().map(|ending| self.folder.0.join(format!("{name}.{ending}")));
+            files.into_iter().find(|f| f.exists())
+        };
+        let files = about.profilers.iter().filter_map(file).collect();
+        (about, files)
     }
+}
+
+/// Reads what a profiler wrote.
+pub(super) fn read(file: &Path) -> Result<Profile, String> {
+    import::open(&Input::Path(file.to_owned()), &Job::new(), &mut |_| ()).map_err(|e| e.to_string())
 }
 
 /// A Python command line in two: the interpreter with its options, and what it runs.
