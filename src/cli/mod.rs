@@ -174,7 +174,7 @@ fn open_part(path: &std::path::Path, part: Option<&str>) -> Result<Profile, Fail
         )));
     };
     let input = Input::Bytes(file.name.clone(), file.bytes.clone());
-    import::open(&input, &Job::new(), &mut |_| ())
+    import::open_whole(&input, &Job::new())
         .map_err(|e| Failure::new(format!("{}, attached {}: {e}", path.display(), file.name)))
 }
 

@@ -119,7 +119,7 @@ fn everything() -> Profile {
     let request = Some(early);
     b.finding(Finding { kind, severity, text, request, track: Some(gpu), time: Some(44) });
     b.finding(Finding { kind, severity, text, request: None, track: None, time: None });
-    b.attach(crate::model::Attachment { name: "other.prof".into(), bytes: [1u8, 0, 255].into() });
+    b.attach(Attachment { name: "other.prof".into(), bytes: [1u8, 0, 255].into() });
     b.warn_many("oddity", "byte 7", 3);
     b.finish()
 }

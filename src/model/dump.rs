@@ -36,7 +36,7 @@ pub fn dump(profile: &Profile) -> String {
     for (file, text) in profile.sources.iter() {
         d.line(format_args!("source text {:?} {text:?}", profile.text(file)));
     for file in &profile.attached {
-        let _ = writeln!(out, "attached {} {:?}", file.name, file.bytes);
+        d.line(format_args!("attached {} {:?}", file.name, file.bytes));
     }
     for warning in &profile.warnings {
         d.line(format_args!("warning {}× {} ({})", warning.count, warning.kind, warning.first));

@@ -56,11 +56,6 @@ impl Python {
     /// What the wrapper left: about itself, and the profilers' own files.
     pub(super) fn result(&self) -> (About, Vec<PathBuf>) {
         let about = fs::read(self.folder.0.join("about.json")).ok();
-        let about = about.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        let files = ["run.prof", "run.pyisession"].map(|name| self.folder.0.join(name));
-        let Some(file) = files.into_iter().find(|f| f.exists()) else { return (about, None, None) };
-        let profile = import::open_whole(&Input::Path(file.clone()), &Job::new());
-        (about, Some(profile.map_err(|e| e.to_string())), Some(file))
         let about: About = about.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let file = |name: &String| {
             let files = ENDINGS.iter().map(|ending| self.folder.0.join(format!("{name}.{ending}")));
@@ -73,7 +68,7 @@ impl Python {
 
 /// Reads what a profiler wrote.
 pub(super) fn read(file: &Path) -> Result<Profile, String> {
-    import::open(&Input::Path(file.to_owned()), &Job::new(), &mut |_| ()).map_err(|e| e.to_string())
+    import::open_whole(&Input::Path(file.to_owned()), &Job::new()).map_err(|e| e.to_string())
 }
 
 /// A Python command line in two: the interpreter with its options, and what it runs.
