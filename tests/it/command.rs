@@ -255,3 +255,21 @@ fn a_run_holds_what_several_profilers_measured() {
     let wrong = program(&["report", session.to_str().unwrap(), "--part", "nothing"]).output().unwrap();
     assert!(String::from_utf8_lossy(&wrong.stderr).contains(part), "it says what there is");
 }
+
+/// What a profiler wrote is in the journal, so a run that was never saved still has it.
+#[test]
+fn the_call_profile_is_in_the_journal() {
+    let Some(python) = python() else { return };
+    let folder = folder("kept");
+    let script = folder.join("app.py");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let journals = folder.join("journals");
+    let nowhere = folder.join("no such folder").join("run.inferscope");
+    let places = ["--journal", journals.to_str().unwrap(), "-o", nowhere.to_str().unwrap(), "--"];
+    let args = [&["record", "command", "--quiet"][..], &places, &[python, script.to_str().unwrap()]].concat();
+    assert!(!program(&args).output().unwrap().status.success(), "it could not be saved");
+    let journal = std::fs::read_dir(&journals).unwrap().next().unwrap().unwrap().path();
+    let out = program(&["report", journal.to_str().unwrap(), "--part", "cprofile"]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(text.contains("fib") && text.contains("Format         Python pstats"), "{text}");
+}
