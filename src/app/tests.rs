@@ -82,7 +82,13 @@ fn a_command_is_chosen_by_its_line() {
     let settings = Settings { workload: Some(("command".into(), params)), ..Settings::default() };
     app.overlay = Overlay::Record(recorder::Chooser::new(&settings));
     let mut h = harness(app);
-    for label in ["Command line", "Working directory", "Python profiler", "Leave out prompts and answers"] {
+    for label in [
+        "Command line",
+        "Working directory",
+        "Python profilers",
+        "Samples per second",
+        "Leave out prompts and answers",
+    ] {
         assert!(h.query_all_by_label(label).next().is_some(), "{label}");
     }
     picture(&mut h, "chooser");

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, open};
+use super::{Failure, open_part};
 use crate::analysis::source_file::SourceRule;
 use crate::app::source_texts;
 use crate::export::{self, FORMATS, Format, Options};
-use super::{Failure, open_part};
-use crate::export::{self, FORMATS, Format};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -77,11 +75,9 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
             "only inferscope sessions hold source texts: leave out --sources, or use --to native",
         ));
     }
-    let profile = Arc::new(open(&args.file)?);
+    let profile = Arc::new(open_part(&args.file, args.part.as_deref())?);
     let sources = args.sources.then(|| source_texts(&profile, args.file.parent(), &args.source));
     let options = Options { sources, ..Options::default() };
     export::write_file_with(format, &profile, &options, &args.output)
-    let profile = open_part(&args.file, args.part.as_deref())?;
-    export::write_file(format, &profile, &args.output)
         .map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
 }

@@ -87,6 +87,7 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
     }
     if !texts.is_empty() {
         columns(tag::SOURCES, &|w| sources(texts, w))?;
+    }
     for file in &profile.attached {
         block(out, tag::ATTACHED, &wire::attachment(file))?;
     }

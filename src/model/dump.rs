@@ -35,6 +35,7 @@ pub fn dump(profile: &Profile) -> String {
     }
     for (file, text) in profile.sources.iter() {
         d.line(format_args!("source text {:?} {text:?}", profile.text(file)));
+    }
     for file in &profile.attached {
         d.line(format_args!("attached {} {:?}", file.name, file.bytes));
     }

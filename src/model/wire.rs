@@ -40,9 +40,7 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
-/// byte and error of requests, after those; 3: lines of calls,
-/// source texts.
-/// byte and error of requests, after those; 3: attached files.
+/// byte and error of requests, after those; 3: lines of calls, source texts, attached files.
 pub(crate) const MINOR: u16 = 3;
 
 /// The block is zstd-compressed.
