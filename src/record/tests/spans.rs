@@ -255,20 +255,21 @@ fn log_lines_are_instants_on_the_track_of_their_span_and_errors_mark_it() {
 
 #[test]
 fn a_full_recording_says_what_it_lost() {
-    let options = Options { max_events: 40_000, ..quiet() };
+    let options = Options { max_events: 120_000, ..quiet() };
     let work = Work::new("much", |_| {
         let _outer = sp!("outer").entered();
         let op = trace_span!(target: "inferscope::test", parent: None, "op");
-        for _ in 0..100_000 {
+        for _ in 0..200_000 {
             let _e = op.enter();
         }
         Ok(())
     });
     let p = record(work, options, Box::new(|_| ())).unwrap().join().unwrap();
     let kept = all(&p, "op").len();
-    assert!((15_000..20_000).contains(&kept), "{kept}");
+    // Threads of other tests may take some of the chunks.
+    assert!((8_000..60_000).contains(&kept), "{kept}");
     let lost: u64 = fact(&p, "Lost events").parse().unwrap();
-    assert!(lost > 150_000, "{lost}");
+    assert!(lost > 270_000, "{lost}");
     assert!(p.warnings.iter().any(|w| w.kind.contains("lost") && w.count == lost), "{:?}", p.warnings);
     assert_eq!(one(&p, "outer").status, SpanStatus::Unfinished);
 }
@@ -328,13 +329,16 @@ fn what_a_device_did_lies_on_a_lane_of_its_own_at_its_time() {
         device_span("GPU 0", "before the recording", Duration::from_secs(3600), Duration::from_secs(3600));
         Ok(())
     });
-    let (host, matmul, softmax) = (one(&p, "host"), one(&p, "matmul"), one(&p, "softmax"));
-    assert_eq!((matmul.kind, p.track_label(matmul.track).as_ref()), (TrackKind::GpuStream, "GPU 0"));
-    assert_eq!(matmul.track, softmax.track);
-    assert!(matmul.start > host.start && softmax.end < host.end, "{host:?} {matmul:?} {softmax:?}");
-    let length = matmul.duration() - 10_000_000;
-    assert!(length.abs() < 100_000, "{matmul:?}");
-    assert_eq!(one(&p, "before the recording").start, 0);
+    let host = one(&p, "host");
+    let lane = p.track_ids().find(|&id| p.track(id).kind == TrackKind::GpuStream).unwrap();
+    assert_eq!(p.track_label(lane), "GPU 0");
+    let rows = &p.track(lane).spans.rows;
+    let names: Vec<_> = rows.iter().map(|s| p.function_name(s.function)).collect();
+    assert_eq!(names, ["before the recording", "matmul", "softmax"]);
+    assert_eq!(rows[0].start, 0);
+    assert!(rows[1].start > host.start && rows[2].end < host.end, "{host:?} {rows:?}");
+    let length = rows[1].end - rows[1].start - 10_000_000;
+    assert!(length.abs() < 100_000, "{rows:?}");
 }
 
 #[test]
