@@ -63,6 +63,7 @@ fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
 /// One tab per open run.
 fn runs(app: &mut App, ui: &mut Ui) {
     let mut shown = None;
+    ui.spacing_mut().button_padding.x = 8.0;
     for run in &app.session.runs {
         let state = match &run.state {
             RunState::Loading => " …",

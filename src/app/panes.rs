@@ -12,7 +12,9 @@ use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, icon_button};
+use crate::views::shared::menu::ContextMenu;
 use crate::views::{self, Out, Picture, View, ViewCx, ViewKind, Wish};
+use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -29,6 +31,8 @@ pub struct Panes {
     views: HashMap<(u32, u64), Shown>,
     /// The pane that was clicked last.
     current: Option<u64>,
+    /// The run whose views were brought to the front.
+    fitted: Option<u32>,
     /// What the wanted pane painted.
     pub(super) captured: Option<Captured>,
 }
@@ -98,7 +102,7 @@ impl LayoutMaker {
             Some(root) => Tree::new(id, root, self.tiles),
             None => Tree::empty(id),
         };
-        Panes { tree, next: self.next, views: HashMap::new(), current: None, captured: None }
+        Panes { tree, next: self.next, views: HashMap::new(), current: None, fitted: None, captured: None }
     }
 }
 
@@ -111,14 +115,14 @@ impl Panes {
         let details = make.tabs(&["details"]);
         let side = make.linear(LinearDir::Vertical, &[(summary, 0.62), (details, 0.38)]);
         let main = if timed {
-            let top = make.tabs(&["flame", "timeline"]);
+            let top = make.tabs(&["flame", "timeline", "stages"]);
             let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
-            let right = make.tabs(&["memory", "requests"]);
+            let right = make.tabs(&["memory", "requests", "treemap", "source"]);
             let below = make.linear(LinearDir::Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(LinearDir::Vertical, &[(top, 0.5), (below, 0.5)])
         } else {
-            let top = make.tabs(&["functions"]);
-            let graph = make.tabs(&["graph", "flame"]);
+            let top = make.tabs(&["functions", "source"]);
+            let graph = make.tabs(&["graph", "flame", "treemap"]);
             let tree = make.tabs(&["callers", "calltree"]);
             let below = make.linear(LinearDir::Horizontal, &[(graph, 0.55), (tree, 0.45)]);
             make.linear(LinearDir::Vertical, &[(top, 0.42), (below, 0.58)])
@@ -157,7 +161,7 @@ impl Panes {
             tree.tiles.remove(id);
         }
         let any = tree.tiles.iter().any(|(_, tile)| tile.is_pane());
-        any.then_some(Self { tree, next, views: HashMap::new(), current: None, captured: None })
+        any.then_some(Self { tree, next, views: HashMap::new(), current: None, fitted: None, captured: None })
     }
 
     /// True when the view is open and in front of its tabs.
@@ -204,8 +208,38 @@ impl Panes {
         self.views.retain(|key, _| key.0 != run);
     }
 
+    /// Brings a view that has something to show to the front of tabs whose front one has nothing. Once for each
+    /// run, and not while it grows; what the person chooses then stays.
+    fn fit(&mut self, frame: &Frame<'_>) {
+        if frame.live || self.fitted == Some(frame.subject.run) {
+            return;
+        }
+        self.fitted = Some(frame.subject.run);
+        let shows = |tiles: &Tiles<Pane>, id: TileId| match tiles.get(id) {
+            Some(egui_tiles::Tile::Pane(pane)) => {
+                views::view(&pane.view).is_none_or(|kind| (kind.needs)(&frame.subject.profile).is_ok())
+            }
+            _ => true,
+        };
+        let tiles = &self.tree.tiles;
+        let better = tiles.iter().filter_map(|(&id, tile)| match tile {
+            egui_tiles::Tile::Container(Container::Tabs(tabs)) => {
+                let empty = tabs.active.is_some_and(|active| !shows(tiles, active));
+                let other = tabs.children.iter().copied().find(|child| shows(tiles, *child));
+                Some((id, other.filter(|_| empty)?))
+            }
+            _ => None,
+        });
+        for (id, pane) in better.collect::<Vec<_>>() {
+            if let Some(egui_tiles::Tile::Container(Container::Tabs(tabs))) = self.tree.tiles.get_mut(id) {
+                tabs.set_active(pane);
+            }
+        }
+    }
+
     /// Draws all panes and returns what they asked for.
     pub fn ui(&mut self, frame: &Frame<'_>, ui: &mut egui::Ui) -> Out {
+        self.fit(frame);
         let mut behavior = Behavior {
             frame,
             views: &mut self.views,
@@ -268,6 +302,22 @@ impl Shown {
     }
 }
 
+/// The context menu of a pane where the view has none of its own at the pointer.
+fn menu_elsewhere(cx: &mut ViewCx<'_>, ui: &egui::Ui, area: egui::Rect, kind: &ViewKind) {
+    let clicked = ui.input(|i| i.pointer.secondary_clicked().then(|| i.pointer.interact_pos()).flatten());
+    let here = clicked.is_some_and(|at| area.contains(at) && ui.ctx().layer_id_at(at) == Some(ui.layer_id()));
+    let open = here && !Popup::is_any_open(ui.ctx());
+    let id = ui.scope_id().with("pane menu");
+    Popup::new(id, ui.ctx().clone(), PopupAnchor::Pointer, ui.layer_id())
+        .kind(PopupKind::Menu)
+        .layout(egui::Layout::top_down_justified(egui::Align::Min))
+        .style(egui::containers::menu::menu_style)
+        .gap(0.0)
+        .open_memory(open.then_some(SetOpenCommand::Bool(true)))
+        .at_pointer_fixed()
+        .show(|ui| ContextMenu::new().title(kind.title).show(cx, ui, |_, _| ()));
+}
+
 struct Behavior<'a> {
     frame: &'a Frame<'a>,
     views: &'a mut HashMap<(u32, u64), Shown>,
@@ -317,6 +367,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 out: &mut self.out,
             };
             ui.push_id(key, |ui| shown.ui(kind, &mut cx, ui));
+            menu_elsewhere(&mut cx, ui, area, kind);
         });
         if frame.capture == Some(pane.number) {
             let painted = |g: &mut egui::layers::GraphicLayers| {
@@ -346,7 +397,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
     ) {
         let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
         let button = icon_button(ui, Icon::Export, "Save a picture of this view");
-        egui::Popup::menu(&button).show(|ui| {
+        Popup::menu(&button).show(|ui| {
             for (picture, title) in Picture::ALL {
                 if ui.button(title).clicked() {
                     self.out.wishes.push(Wish::SavePicture(pane.number, picture));

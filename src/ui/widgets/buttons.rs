@@ -11,7 +11,14 @@ use egui::{
 pub fn primary_button(ui: &mut Ui, text: &str) -> Response {
     let palette = Palette::of(ui);
     let text = RichText::new(text).font(strong(13.0)).color(palette.on_accent);
-    let response = ui.add(Button::new(text).fill(palette.accent_fill).stroke(Stroke::NONE));
+    // Also in a menu bar, which would take the space around the text away.
+    let button = Button::new(text).fill(palette.accent_fill).stroke(Stroke::NONE);
+    let response = ui
+        .scope(|ui| {
+            ui.spacing_mut().button_padding = vec2(12.0, 3.0);
+            ui.add(button)
+        })
+        .inner;
     // The ring stands outside of the fill, which has nearly the same colour.
     if response.has_focus() {
         let ring = Stroke::new(1.5, palette.accent);

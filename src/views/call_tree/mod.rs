@@ -18,7 +18,8 @@ use self::columns::{Formats, Triangle, columns, function_cell};
 use self::list::{Line, List};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
-use super::shared::{self, Follow, Stale, menu};
+use super::shared::menu::{self, ContextMenu, Picked};
+use super::shared::{self, Follow, Stale};
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::function_list::Known;
 use crate::analysis::inverted::Inverted;
@@ -434,31 +435,24 @@ impl grid::Rows for Table<'_, '_> {
         let function = self.list.line(row).symbol.function();
         // Bottom-up, a row's path is only the lower part of whole paths.
         let whole = matches!(self.list, List::Down(_)).then_some(path.as_slice());
-        menu::show(self.cx, menu::About { function, path: whole }, ui);
-        if ui.button("Copy row").clicked() {
-            ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row)));
-            ui.close();
-        }
-        if ui.button("Copy call path").clicked() {
-            let names: Vec<_> = path.iter().map(|&f| self.cx.profile().function_name(f)).collect();
-            ui.ctx().copy_text(names.join(";"));
-            ui.close();
-        }
-        ui.separator();
-        if ui.add(egui::Button::new("Open all below").shortcut_text("*")).clicked() {
-            self.acts.push(Act::OpenAll(row));
-            ui.close();
-        }
-        if ui.button("Close all").clicked() {
-            self.acts.push(Act::CloseAll);
-            ui.close();
-        }
-        ui.separator();
-        for (form, title) in Form::ALL {
-            if ui.button(title).clicked() {
-                ui.ctx().copy_text(self.copied(form, &mut (0..self.list.len())));
-                ui.close();
+        let names: Vec<_> = path.iter().map(|&f| self.cx.profile().function_name(f)).collect();
+        let context = ContextMenu::about(menu::About { function, path: whole });
+        let context = context.copies("Copy call path", names.join(";")).row().table();
+        let acts = &mut self.acts;
+        let picked = context.show(self.cx, ui, |_, ui| {
+            if menu::entry(ui, "Open all below", "*", "") {
+                acts.push(Act::OpenAll(row));
             }
+            if menu::entry(ui, "Close all", "", "") {
+                acts.push(Act::CloseAll);
+            }
+        });
+        match picked {
+            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row))),
+            Some(Picked::Table(form)) => {
+                ui.ctx().copy_text(self.copied(form, &mut (0..self.list.len())));
+            }
+            None => {}
         }
     }
 }

@@ -232,7 +232,8 @@ pub fn columns(
         _ => ("Total %".to_owned(), format!("This total as a share of the sum of all self {what}, {whole}")),
     };
     if formats.relative != Relative::Numbers {
-        columns.push(Column::number("share", title, 78.0).rank(1).tip(share));
+        let width = if formats.relative == Relative::Parent { 108.0 } else { 78.0 };
+        columns.push(Column::number("share", title, width).rank(1).tip(share));
     }
     if reach == Reach::All {
         let tip = "Least number of calls between; 1 is a direct call";

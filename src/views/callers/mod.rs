@@ -14,7 +14,8 @@ use egui::{Rect, RichText, Ui, UiBuilder, pos2};
 use self::columns::{Formats, Key, columns};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{Column, Grid, GridState, Happened, Mark, Rows, walk};
-use super::shared::{self, Follow, Stale, menu};
+use super::shared::menu::{self, ContextMenu, Picked};
+use super::shared::{self, Follow, Stale};
 use crate::analysis::FunctionRow;
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
 use crate::format;
@@ -331,6 +332,16 @@ impl Table<'_, '_> {
     }
 }
 
+impl Table<'_, '_> {
+    fn copied(&self, form: Form, rows: &[Neighbour]) -> String {
+        let profile = self.cx.profile();
+        let line =
+            |n: &Neighbour| self.columns.iter().map(|c| self.formats.value(profile, n, c.key)).collect();
+        let values: Vec<_> = rows.iter().map(line).collect();
+        copy::table(form, &copy::headings(self.columns, self.formats.unit, &["self", "total"]), &values)
+    }
+}
+
 impl Rows for Table<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
         let Some(item) = self.item(row) else { return Mark::default() };
@@ -350,26 +361,24 @@ impl Rows for Table<'_, '_> {
     }
 
     fn menu(&mut self, ui: &mut Ui, row: usize) {
-        if let Some(symbol) = self.rows[row].symbol {
-            let function = symbol.function();
-            if ui.add(egui::Button::new("Show its callers and callees").shortcut_text("Enter")).clicked() {
-                *self.walked = Some(function);
-                ui.close();
+        let symbol = self.rows[row].symbol;
+        let function = symbol.map(|s| s.function());
+        let context = match function {
+            Some(function) => ContextMenu::about(menu::About { function, path: None }),
+            None => ContextMenu::new(),
+        };
+        let walked = &mut self.walked;
+        let picked = context.row().table().show(self.cx, ui, |_, ui| {
+            if let Some(function) = function
+                && menu::entry(ui, "Show its callers and callees", "Enter", "")
+            {
+                **walked = Some(function);
             }
-            menu::show(self.cx, menu::About { function, path: None }, ui);
-            ui.separator();
-        }
-        for (form, title) in Form::ALL {
-            if ui.button(title).clicked() {
-                let profile = self.cx.profile();
-                let line = |n: &Neighbour| {
-                    self.columns.iter().map(|c| self.formats.value(profile, n, c.key)).collect()
-                };
-                let values: Vec<_> = self.rows.iter().map(line).collect();
-                let headings = copy::headings(self.columns, self.formats.unit, &["self", "total"]);
-                ui.ctx().copy_text(copy::table(form, &headings, &values));
-                ui.close();
-            }
+        });
+        match picked {
+            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &self.rows[row..=row])),
+            Some(Picked::Table(form)) => ui.ctx().copy_text(self.copied(form, self.rows)),
+            None => {}
         }
     }
 }

@@ -330,17 +330,16 @@ impl FlameView {
     ) {
         let Some(b) = rows.get(at) else { return };
         let function = b.who.function();
-        if ui.button("Zoom to this box").clicked() {
-            self.zoom_to(rows, at, camera, limits);
-            ui.close();
-        }
-        if ui.button("Show its callers and callees").clicked() {
-            self.show_sandwich(function, cx);
-            ui.close();
-        }
-        ui.separator();
         let path = rows.path(at);
-        shared::menu::show_without_keys(cx, shared::menu::About { function, path: path.as_deref() }, ui);
+        let about = shared::menu::About { function, path: path.as_deref() };
+        shared::menu::ContextMenu::about(about).without_keys().show(cx, ui, |cx, ui| {
+            if shared::menu::entry(ui, "Zoom to this box", "", "") {
+                self.zoom_to(rows, at, camera, limits);
+            }
+            if shared::menu::entry(ui, "Show its callers and callees", "", "") {
+                self.show_sandwich(function, cx);
+            }
+        });
     }
 
     fn toggle(&mut self, rows: &FlameRows, group: u32) {

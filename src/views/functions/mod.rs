@@ -14,7 +14,8 @@ pub use self::columns::calls;
 use self::columns::{Formats, columns};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
-use super::shared::{self, Follow, Stale, menu};
+use super::shared::menu::{self, Picked};
+use super::shared::{self, Follow, Stale};
 use crate::analysis::function_list::{self, FunctionKey, FunctionList, FunctionOrder, SortKey};
 use crate::analysis::{FunctionRow, Functions};
 use crate::format;
@@ -259,16 +260,14 @@ impl Rows for Table<'_, '_> {
 
     fn menu(&mut self, ui: &mut Ui, row: usize) {
         let function = self.row(row).function;
-        menu::show(self.cx, menu::About { function, path: None }, ui);
-        if ui.button("Copy row").clicked() {
-            ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row)));
-            ui.close();
-        }
-        for (form, title) in Form::ALL {
-            if ui.button(title).clicked() {
+        let about = menu::About { function, path: None };
+        let picked = menu::ContextMenu::about(about).row().table().show(self.cx, ui, |_, _| ());
+        match picked {
+            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row))),
+            Some(Picked::Table(form)) => {
                 ui.ctx().copy_text(self.copied(form, &mut (0..self.list.order.len())));
-                ui.close();
             }
+            None => {}
         }
     }
 }

@@ -170,32 +170,27 @@ impl GraphView {
         };
         let function = scene.node(node).symbol.function();
         response.context_menu(|ui| {
-            let done = |ui: &mut Ui, text: String, key: &str| {
-                let clicked = ui.add(egui::Button::new(text).shortcut_text(key)).clicked();
-                if clicked {
-                    ui.close();
+            let about = menu::About { function, path: None };
+            menu::ContextMenu::about(about).show(cx, ui, |cx, ui| {
+                match scene.group(node) {
+                    Some(group) => {
+                        if menu::entry(ui, &format!("Open {}", group.label()), "Enter", "") {
+                            self.turn(cx, group);
+                        }
+                    }
+                    None => {
+                        if menu::entry(ui, "Draw around this function", "Enter", "") {
+                            self.make_active(function);
+                        }
+                    }
                 }
-                clicked
-            };
-            match scene.group(node) {
-                Some(group) => {
-                    if done(ui, format!("Open {}", group.label()), "Enter") {
+                for (i, group) in folds::around(scene, node, function).into_iter().enumerate() {
+                    let key = if i == 0 { "Shift+Enter" } else { "" };
+                    if menu::entry(ui, &format!("Fold {}", group.label()), key, "") {
                         self.turn(cx, group);
                     }
                 }
-                None => {
-                    if done(ui, "Draw around this function".to_owned(), "Enter") {
-                        self.make_active(function);
-                    }
-                }
-            }
-            for (i, group) in folds::around(scene, node, function).into_iter().enumerate() {
-                if done(ui, format!("Fold {}", group.label()), if i == 0 { "Shift+Enter" } else { "" }) {
-                    self.turn(cx, group);
-                }
-            }
-            ui.separator();
-            menu::show(cx, menu::About { function, path: None }, ui);
+            });
         });
     }
 }

@@ -33,7 +33,7 @@ pub const KIND: ViewKind = ViewKind {
         if profile.counters.iter().any(|c| !c.times.is_empty()) {
             Ok(())
         } else {
-            Err("this file has no counters over time; open a trace with memory counters, or record one")
+            Err("This file has no counters over time; open a trace with memory counters, or record one.")
         }
     },
     make: || Box::new(Memory::default()),

@@ -30,7 +30,7 @@ pub const KIND: ViewKind = ViewKind {
     needs: |profile| {
         if profile.requests.rows.is_empty() {
             Err(
-                "this file has no calls of a language model; open an OpenTelemetry or vLLM trace, or record a generation",
+                "This file has no calls of a language model; open an OpenTelemetry or vLLM trace, or record a generation.",
             )
         } else {
             Ok(())

@@ -7,7 +7,9 @@ use crate::model::{CacheOutcome, Outcome, Profile, Request, RequestId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Cell, SortOrder, cell_text};
+use crate::views::shared::copy::{self, Form, Heading, Value};
 use crate::views::shared::grid::{Column, Grid, Happened, Mark, Rows, walk};
+use crate::views::shared::menu::{ContextMenu, Picked};
 use crate::views::{ViewCx, definitions as say};
 use egui::{Align, Ui};
 use std::sync::Arc;
@@ -127,7 +129,7 @@ impl Requests {
         }
         let grid = Grid { salt: "requests", name: "Requests", columns: &columns, rows: list.rows.len() };
         let mut state = std::mem::take(&mut self.grid);
-        let mut rows = Table { cx, list, formats: &formats, palette: Palette::of(ui) };
+        let mut rows = Table { cx, columns: &columns, list, formats: &formats, palette: Palette::of(ui) };
         let happened = grid.show(ui, &mut state, &mut rows);
         self.grid = state;
         self.events(cx, ui, list, selected, &happened);
@@ -167,7 +169,8 @@ impl Requests {
 }
 
 struct Table<'a, 'b> {
-    cx: &'a ViewCx<'b>,
+    cx: &'a mut ViewCx<'b>,
+    columns: &'a [Column],
     list: &'a RequestList,
     formats: &'a Formats,
     palette: &'static Palette,
@@ -177,6 +180,38 @@ impl Table<'_, '_> {
     fn request(&self, row: usize) -> Option<(RequestId, &Request)> {
         let id = *self.list.rows.get(row)?;
         Some((id, self.cx.profile().requests.get(id)?))
+    }
+
+    fn copied(&self, form: Form, rows: std::ops::Range<usize>) -> String {
+        let profile = self.cx.profile();
+        let columns: Vec<RequestColumn> = self.columns.iter().filter_map(|c| of_key(c.key)).collect();
+        let value = |r: &Request, column: RequestColumn| {
+            let text = self.formats.text(profile, r, column);
+            match column {
+                _ if is_text(column) && text == UNKNOWN => Value { text, exact: String::new() },
+                _ if is_text(column) => Value::text(text),
+                RequestColumn::Rate => Value::number(text, r.tokens_per_second()),
+                RequestColumn::Batch => Value::number(text, r.batch),
+                _ => Value::number(text, column.number(r).map(|v| v.round() as i64)),
+            }
+        };
+        let values: Vec<Vec<Value>> = self.list.rows[rows]
+            .iter()
+            .filter_map(|id| profile.requests.get(*id))
+            .map(|r| columns.iter().map(|&c| value(r, c)).collect())
+            .collect();
+        let heading = |(column, &of): (&Column, &RequestColumn)| {
+            let exact = match self.formats.of(of).filter(|_| !is_text(of)) {
+                Some(_) if of == RequestColumn::Cost => {
+                    format!("{} ({})", look(of).1, Unit::NanoDollars.key())
+                }
+                Some(f) if !f.suffix().is_empty() => format!("{} ({})", look(of).1, Unit::Nanoseconds.key()),
+                _ => look(of).1.to_owned(),
+            };
+            Heading { title: column.title.clone(), exact, number: !is_text(of) }
+        };
+        let headings: Vec<_> = self.columns.iter().zip(&columns).map(heading).collect();
+        copy::table(form, &headings, &values)
     }
 }
 
@@ -208,18 +243,23 @@ impl Rows for Table<'_, '_> {
     }
 
     fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let Some((_, r)) = self.request(row) else { return };
-        let profile = self.cx.profile();
-        for (label, text) in [
-            ("Copy name", profile.text(r.name)),
-            ("Copy prompt", profile.text(r.prompt)),
-            ("Copy answer", profile.text(r.completion)),
-            ("Copy error", profile.text(r.error)),
-        ] {
-            if ui.add_enabled(!text.is_empty(), egui::Button::new(label)).clicked() {
-                ui.ctx().copy_text(text.to_owned());
-                ui.close();
-            }
+        let Some((id, _)) = self.request(row) else { return };
+        match context(self.cx.profile(), id).row().table().show(self.cx, ui, |_, _| ()) {
+            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, row..row + 1)),
+            Some(Picked::Table(form)) => ui.ctx().copy_text(self.copied(form, 0..self.list.rows.len())),
+            None => {}
         }
     }
+}
+
+/// The menu of a request, in the table and in the waterfall.
+pub(super) fn context(profile: &Profile, id: RequestId) -> ContextMenu<'static> {
+    let Some(r) = profile.requests.get(id) else { return ContextMenu::new() };
+    let text = |id| profile.text(id).to_owned();
+    ContextMenu::new()
+        .title(text(r.name))
+        .copies("Copy name", text(r.name))
+        .copies("Copy prompt", text(r.prompt))
+        .copies("Copy answer", text(r.completion))
+        .copies("Copy error", text(r.error))
 }

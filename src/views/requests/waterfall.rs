@@ -2,7 +2,7 @@
 //! above them how many requests were in flight.
 
 use super::Frame;
-use super::table::outcome;
+use super::table::{context, outcome};
 use crate::analysis::requests::{RequestPart, parts};
 use crate::format;
 use crate::model::{Outcome, Profile, Request, RequestId};
@@ -289,6 +289,12 @@ fn interact(
     let label = format!("waterfall {name}");
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, &label));
     cx.interact(&response, item);
+    if response.secondary_clicked() {
+        cx.send(Command::Select(Some(item.clone())));
+    }
+    response.context_menu(|ui| {
+        context(profile, bar.id).show(cx, ui, |_, _| ());
+    });
     focus_ring(ui, &response, clip);
     let lit = response.hovered() || cx.is_hovered(item);
     if response.hovered() {

@@ -1,12 +1,13 @@
-//! What can be done with a function or a call path, in every table: as a menu and by keys. The keys are
-//! those of the Firefox Profiler.
+//! The context menu that all views share, and what it does with a function or a call path, also by keys. The keys
+//! are those of the Firefox Profiler.
 
 use crate::analysis::Transform;
 use crate::analysis::libraries::Libraries;
 use crate::model::{FunctionId, Strings};
 use crate::state::Command;
 use crate::ui::theme::Palette;
-use crate::views::ViewCx;
+use crate::views::shared::copy::Form;
+use crate::views::{Picture, ViewCx, Wish};
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
 /// A thing to do, its key, and what a menu says.
@@ -87,42 +88,161 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
     entries
 }
 
-/// The menu's part about transforms, search and names, with the keys of [`keys`].
-pub fn show(cx: &mut ViewCx<'_>, about: About<'_>, ui: &mut Ui) {
-    entries_ui(cx, about, true, ui);
+/// What of a table was chosen to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picked {
+    /// The row that the menu is about, as text.
+    Row,
+    /// The whole table.
+    Table(Form),
 }
 
-/// The same for a view whose keys do other things.
-pub fn show_without_keys(cx: &mut ViewCx<'_>, about: About<'_>, ui: &mut Ui) {
-    entries_ui(cx, about, false, ui);
+/// A context menu. All views have the same one: what it is about, what only this view does with it, transforms,
+/// search, copying, pictures.
+#[derive(Default)]
+pub struct ContextMenu<'a> {
+    title: Option<String>,
+    about: Option<About<'a>>,
+    without_keys: bool,
+    texts: Vec<(&'static str, String)>,
+    row: bool,
+    table: bool,
 }
 
-fn entries_ui(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut Ui) {
-    ui.set_min_width(230.0);
-    let palette = Palette::of(ui);
-    let name = cx.profile().function_name(about.function).to_owned();
-    ui.add(egui::Label::new(RichText::new(&name).color(palette.text_weak)).truncate());
-    ui.separator();
-    for entry in entries(cx, about) {
-        let keys = match entry.key {
+impl<'a> ContextMenu<'a> {
+    /// A menu about nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// About a function or a call path, with the keys of [`keys`].
+    #[must_use]
+    pub fn about(about: About<'a>) -> Self {
+        Self { about: Some(about), ..Self::default() }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn title(self, title: impl Into<String>) -> Self {
+        Self { title: Some(title.into()), ..self }
+    }
+
+    /// For a view whose keys do other things.
+    #[must_use]
+    pub fn without_keys(self) -> Self {
+        Self { without_keys: true, ..self }
+    }
+
+    /// An entry that copies a text; greyed when the text is empty.
+    #[must_use]
+    pub fn copies(mut self, entry: &'static str, text: impl Into<String>) -> Self {
+        self.texts.push((entry, text.into()));
+        self
+    }
+
+    /// With an entry that copies the row.
+    #[must_use]
+    pub fn row(self) -> Self {
+        Self { row: true, ..self }
+    }
+
+    /// With entries that copy the whole table.
+    #[must_use]
+    pub fn table(self) -> Self {
+        Self { table: true, ..self }
+    }
+
+    /// Shows the menu; `own` adds what only this view does. The answer is what shall be copied of a table.
+    pub fn show(
+        self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        own: impl FnOnce(&mut ViewCx<'_>, &mut Ui),
+    ) -> Option<Picked> {
+        ui.set_min_width(230.0);
+        let name = self.about.map(|a| cx.profile().function_name(a.function).to_owned());
+        if let Some(title) = self.title.as_ref().or(name.as_ref()) {
+            let title = RichText::new(title).color(Palette::of(ui).text_weak);
+            ui.add(egui::Label::new(title).truncate());
+            ui.separator();
+        }
+        part(ui, |ui| own(cx, ui));
+        if let (Some(about), Some(name)) = (self.about, name) {
+            part(ui, |ui| transforms(cx, about, !self.without_keys, ui));
+            if entry(ui, "Search for this name", "", "") {
+                cx.send(Command::Search(name.clone()));
+            }
+            copy(ui, "Copy name", &name);
+        }
+        for (title, text) in &self.texts {
+            copy(ui, title, text);
+        }
+        let mut picked = None;
+        if self.row && entry(ui, "Copy row", "", "") {
+            picked = Some(Picked::Row);
+        }
+        for (form, title) in Form::ALL.into_iter().filter(|_| self.table) {
+            if entry(ui, title, "", "") {
+                picked = Some(Picked::Table(form));
+            }
+        }
+        if self.about.is_some() || !self.texts.is_empty() || self.row || self.table {
+            ui.separator();
+        }
+        pictures(cx, ui);
+        picked
+    }
+}
+
+/// Content with a line below, unless it is empty.
+fn part(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let before = ui.cursor().top();
+    content(ui);
+    if ui.cursor().top() > before {
+        ui.separator();
+    }
+}
+
+/// One entry with its key and what it means; both may be empty. True when it was chosen.
+pub fn entry(ui: &mut Ui, text: &str, key: &str, about: &str) -> bool {
+    let button = Button::new(text);
+    let mut response = ui.add(if key.is_empty() { button } else { button.shortcut_text(key) });
+    if !about.is_empty() {
+        response = response.on_hover_text(about);
+    }
+    if response.clicked() {
+        ui.close();
+    }
+    response.clicked()
+}
+
+fn copy(ui: &mut Ui, title: &str, text: &str) {
+    if ui.add_enabled(!text.is_empty(), Button::new(title)).clicked() {
+        ui.ctx().copy_text(text.to_owned());
+        ui.close();
+    }
+}
+
+/// The end of every context menu: the pane as a picture.
+pub fn pictures(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    for (picture, title) in Picture::ALL {
+        if entry(ui, title, "", "") {
+            cx.out.wishes.push(Wish::SavePicture(cx.pane, picture));
+        }
+    }
+}
+
+fn transforms(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut Ui) {
+    for Entry { command, key, text, about } in entries(cx, about) {
+        let keys = match key {
+            _ if !with_keys => String::new(),
             (Modifiers::SHIFT, key) => format!("Shift+{}", key.name()),
             (_, key) => key.name().to_owned(),
         };
-        let button = Button::new(entry.text);
-        let button = ui.add(if with_keys { button.shortcut_text(keys) } else { button });
-        if button.on_hover_text(entry.about).clicked() {
-            cx.send(entry.command);
-            ui.close();
+        if entry(ui, &text, &keys, about) {
+            cx.send(command);
         }
-    }
-    ui.separator();
-    if ui.button("Search for this name").clicked() {
-        cx.send(Command::Search(name.clone()));
-        ui.close();
-    }
-    if ui.button("Copy name").clicked() {
-        ui.ctx().copy_text(name);
-        ui.close();
     }
 }
 

@@ -10,8 +10,10 @@ use crate::analysis::source_file::SourceText;
 use crate::analysis::source_lines::{LineCall, LineRow};
 use crate::model::{FunctionId, Profile};
 use crate::ui::theme::Palette;
+use crate::views::ViewCx;
 use crate::views::shared::copy::{self, Form};
 use crate::views::shared::grid::{Column, Mark, Rows};
+use crate::views::shared::menu::{self, About, ContextMenu, Picked};
 
 /// What a row shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,25 +34,27 @@ impl Entry<'_> {
     }
 }
 
-pub(super) struct Body<'a> {
-    pub(super) profile: &'a Profile,
-    pub(super) source: Option<&'a SourceText>,
-    pub(super) costs: &'a [LineRow],
+pub(super) struct Body<'a, 'b> {
+    pub(super) cx: &'a mut ViewCx<'b>,
+    profile: &'a Profile,
+    source: Option<&'a SourceText>,
+    costs: &'a [LineRow],
     /// Ascending lines; empty when calls are not shown.
     calls: &'a [LineCall],
     /// The row of each call.
     call_rows: Vec<usize>,
-    pub(super) formats: &'a Formats,
-    pub(super) columns: &'a [Column],
-    pub(super) palette: &'static Palette,
+    formats: &'a Formats,
+    columns: &'a [Column],
+    palette: &'static Palette,
     pub(super) marked: Option<(u32, Option<FunctionId>)>,
     pub(super) rows: usize,
     /// A called function that was chosen in the menu.
     pub(super) chosen: Option<FunctionId>,
 }
 
-impl<'a> Body<'a> {
+impl<'a, 'b> Body<'a, 'b> {
     pub(super) fn new(
+        cx: &'a mut ViewCx<'b>,
         profile: &'a Profile,
         source: Option<&'a SourceText>,
         (costs, calls): (&'a [LineRow], &'a [LineCall]),
@@ -59,6 +63,7 @@ impl<'a> Body<'a> {
     ) -> Self {
         let lines = source.map_or(costs.len(), SourceText::len);
         let mut body = Self {
+            cx,
             profile,
             source,
             costs,
@@ -131,7 +136,7 @@ impl<'a> Body<'a> {
     }
 }
 
-impl Rows for Body<'_> {
+impl Rows for Body<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
         Mark { selected: self.marked == Some(self.entry(row).mark()), lit: false }
     }
@@ -165,31 +170,33 @@ impl Rows for Body<'_> {
     }
 
     fn menu(&mut self, ui: &mut Ui, row: usize) {
-        ui.set_min_width(200.0);
         let entry = self.entry(row);
-        if let Entry::Call(call) = entry
-            && ui.button("Go to the called function").clicked()
-        {
-            self.chosen = Some(call.callee);
-            ui.close();
-        }
-        let mut choice = |title: &str, text: &dyn Fn() -> String| {
-            if ui.button(title).clicked() {
-                ui.ctx().copy_text(text());
-                ui.close();
+        let context = match entry {
+            Entry::Line(line) => ContextMenu::new()
+                .title(format!("Line {line}"))
+                .copies("Copy line", self.code(line).trim_end()),
+            Entry::Call(call) => {
+                ContextMenu::about(About { function: call.callee, path: None }).without_keys()
             }
         };
-        match entry {
-            Entry::Line(line) => choice("Copy line", &|| self.code(line).to_owned()),
-            Entry::Call(call) => {
-                choice("Copy name", &|| self.profile.function_name(call.callee).to_owned());
+        let context = match self.source {
+            Some(source) => {
+                context.copies("Copy place", format!("{}:{}", source.path.display(), entry.mark().0))
             }
-        }
-        if let Some(source) = self.source {
-            choice("Copy place", &|| format!("{}:{}", source.path.display(), entry.mark().0));
-        }
-        for (form, title) in Form::ALL {
-            choice(title, &|| self.copied(form, 0..self.rows));
+            None => context,
+        };
+        let chosen = &mut self.chosen;
+        let picked = context.row().table().show(self.cx, ui, |_, ui| {
+            if let Entry::Call(call) = entry
+                && menu::entry(ui, "Go to the called function", "Enter", "")
+            {
+                *chosen = Some(call.callee);
+            }
+        });
+        match picked {
+            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, row..row + 1)),
+            Some(Picked::Table(form)) => ui.ctx().copy_text(self.copied(form, 0..self.rows)),
+            None => {}
         }
     }
 }

@@ -338,7 +338,7 @@ impl SourceView {
         let columns = columns(cx, table, last, &formats);
         let palette = Palette::of(ui);
         let profile = &cx.subject.profile.clone();
-        let mut body = Body::new(profile, source, (costs, calls), (&formats, &columns), palette);
+        let mut body = Body::new(cx, profile, source, (costs, calls), (&formats, &columns), palette);
         let rows = body.rows;
         if rows == 0 {
             return;
@@ -357,12 +357,13 @@ impl SourceView {
         let mut state = std::mem::take(&mut self.grid);
         let happened = grid.show(ui, &mut state, &mut body);
         self.grid = state;
-        let callee = |row: usize| body.entry(row).mark().1;
-        if let Some(callee) = happened.hovered.and_then(callee) {
-            cx.out.hover = Some(Item::Function(callee));
+        let callee = |row: Option<usize>| body.entry(row?).mark().1;
+        let (hovered, entered) = (callee(happened.hovered), callee(happened.double_clicked));
+        if let Some(callee) = hovered {
+            body.cx.out.hover = Some(Item::Function(callee));
         }
-        if let Some(callee) = happened.double_clicked.and_then(callee).or(body.chosen) {
-            cx.send(Command::Select(Some(Item::Function(callee))));
+        if let Some(callee) = entered.or(body.chosen) {
+            body.cx.send(Command::Select(Some(Item::Function(callee))));
         }
         if let Some(row) = happened.clicked {
             self.line = Some(body.entry(row).mark());
@@ -373,12 +374,12 @@ impl SourceView {
                 self.line = Some(body.entry(row).mark());
                 self.grid.scroll_to = Some(row);
             }
-            self.keys(cx, ui, costs, &body);
+            self.keys(ui, costs, &mut body);
         }
     }
 
     /// H: the heaviest line. N and P: the next lighter and the next heavier one. Enter: the called function.
-    fn keys(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, costs: &[LineRow], body: &Body<'_>) {
+    fn keys(&mut self, ui: &Ui, costs: &[LineRow], body: &mut Body<'_, '_>) {
         let pressed = |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
         let mut heavy: Vec<&LineRow> = costs.iter().filter(|r| weight(r) != (0, 0)).collect();
         heavy.sort_by_key(|r| std::cmp::Reverse((weight(r), std::cmp::Reverse(r.line))));
@@ -386,7 +387,7 @@ impl SourceView {
         if let Some((_, Some(callee))) = self.line
             && pressed(Key::Enter)
         {
-            cx.send(Command::Select(Some(Item::Function(callee))));
+            body.cx.send(Command::Select(Some(Item::Function(callee))));
         }
         let to = if pressed(Key::H) {
             Some(0)

@@ -16,6 +16,7 @@ use egui::{Rangef, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use self::layout::{Layout, Mode, Sizes, place, ranks};
 use self::paint::Scene;
+use super::shared::menu::ContextMenu;
 use super::time::{self, Viewport};
 use super::{View, ViewCx, ViewKind};
 use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, Stages};
@@ -291,10 +292,14 @@ impl StagesView {
                 self.pick(cx, graph, bar.stage);
             }
             response.context_menu(|ui| {
-                if let Some(next) = panel::choices(ui, &profile, graph, bar.stage, &what_if) {
-                    cx.send(Command::WhatIf(next));
-                    ui.close();
-                }
+                let function = profile.function_name(stage.function);
+                let context = ContextMenu::new().title(function).copies("Copy name", function);
+                context.show(cx, ui, |cx, ui| {
+                    if let Some(next) = panel::choices(ui, &profile, graph, bar.stage, &what_if) {
+                        cx.send(Command::WhatIf(next));
+                        ui.close();
+                    }
+                });
             });
             if response.hovered() {
                 response.on_hover_text_at_pointer(panel::tooltip(&profile, graph, bar.stage));

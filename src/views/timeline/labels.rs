@@ -10,6 +10,7 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, small, space, strong};
 use crate::views::ViewCx;
 use crate::views::parts::text_in;
+use crate::views::shared::menu::ContextMenu;
 use egui::{Align, Id, Key, Modifiers, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
 
 /// Height from which on a second line fits below the name.
@@ -191,7 +192,7 @@ impl Label<'_> {
 
     fn events(
         &self,
-        cx: &ViewCx<'_>,
+        cx: &mut ViewCx<'_>,
         ui: &Ui,
         response: &Response,
         item: Option<Item>,
@@ -278,7 +279,7 @@ impl Label<'_> {
 
     /// Menu, hide and pin, at the right while the pointer or the keyboard is there. Their width, and what was
     /// clicked.
-    fn buttons(&self, cx: &ViewCx<'_>, ui: &Ui, over: bool) -> (f32, Option<Wish>) {
+    fn buttons(&self, cx: &mut ViewCx<'_>, ui: &Ui, over: bool) -> (f32, Option<Wish>) {
         let lane = self.lane();
         let pin = if self.pinned { "Unpin" } else { "Keep at the top" };
         let mut all = vec![(Icon::SortDown, "More"), (Icon::Close, "Hide")];
@@ -323,7 +324,15 @@ impl Label<'_> {
         (BUTTON * all.len() as f32 + 4.0, wish)
     }
 
-    fn menu(&self, cx: &ViewCx<'_>, ui: &mut Ui) -> Option<Wish> {
+    fn menu(&self, cx: &mut ViewCx<'_>, ui: &mut Ui) -> Option<Wish> {
+        let lane = self.lane();
+        let context = ContextMenu::new().title(&lane.label).copies("Copy name", &lane.label);
+        let mut wish = None;
+        context.show(cx, ui, |cx, ui| wish = self.choices(cx, ui));
+        wish
+    }
+
+    fn choices(&self, cx: &ViewCx<'_>, ui: &mut Ui) -> Option<Wish> {
         let lane = self.lane();
         let mut wish = None;
         let mut choice = |ui: &mut Ui, text: &str, then: Wish| {

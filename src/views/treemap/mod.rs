@@ -141,7 +141,8 @@ impl TreemapView {
                 Relative::Total => "; shares are of the sum of all",
                 Relative::Parent => "; shares are of the box around",
             };
-            ui.colored_label(palette.text_weak, text);
+            let label = egui::Label::new(egui::RichText::new(&text).color(palette.text_weak));
+            ui.add(label.truncate()).on_hover_text(text);
         });
         if let Some(keep) = keep {
             self.zoom.truncate(keep);
@@ -208,11 +209,12 @@ impl TreemapView {
         let function = about.and_then(|at| tree.boxes[at as usize].what.function());
         let path = about.map(|at| path_of(tree, at)).unwrap_or_default();
         let with_path = (self.nesting == Nesting::Calls).then_some(&path[..]);
-        response.context_menu(|ui| match function {
-            Some(function) => menu::show(cx, menu::About { function, path: with_path }, ui),
-            None => {
-                ui.label("No function here");
-            }
+        response.context_menu(|ui| {
+            let context = match function {
+                Some(function) => menu::ContextMenu::about(menu::About { function, path: with_path }),
+                None => menu::ContextMenu::new(),
+            };
+            context.show(cx, ui, |_, _| ());
         });
         if !response.has_focus() {
             return;

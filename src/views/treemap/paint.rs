@@ -11,11 +11,13 @@ use crate::analysis::treemap::{BoxTree, What};
 use crate::format;
 use crate::model::Profile;
 use crate::state::{Item, Relative};
-use crate::ui::theme::{Palette, SpanColor, mix, small, strong};
+use crate::ui::theme::{Palette, SpanColor, mix, regular, strong};
 use crate::views::ViewCx;
 
 /// A name needs this much room.
-const LABEL: (f32, f32) = (26.0, 13.0);
+const LABEL: (f32, f32) = (34.0, 14.0);
+/// Size of the letters.
+const SIZE: f32 = 12.0;
 
 fn color(palette: &Palette, profile: &Profile, what: What) -> SpanColor {
     match what {
@@ -97,17 +99,17 @@ fn label(cx: &ViewCx<'_>, painter: &egui::Painter, tree: &BoxTree, cell: &Cell, 
     if cell.holds {
         if has_header(rect) {
             let line = Rect::from_min_size(rect.min + vec2(4.0, 0.0), vec2(rect.width() - 8.0, HEADER));
-            text_in(painter, line, &name(tree, profile, cell), strong(11.0), color, Align::Min);
+            text_in(painter, line, &name(tree, profile, cell), strong(SIZE), color, Align::Min);
         }
         return;
     }
     if rect.width() < LABEL.0 || rect.height() < LABEL.1 {
         return;
     }
-    let line = |top: f32| Rect::from_min_size(pos2(rect.left() + 4.0, top), vec2(rect.width() - 8.0, 14.0));
-    let first = if rect.height() < 18.0 { rect.center().y - 7.0 } else { rect.top() + 2.0 };
-    text_in(painter, line(first), &name(tree, profile, cell), small(), color, Align::Min);
-    if rect.height() >= 34.0 && rect.width() >= 44.0 && tree.sum > 0 {
+    let line = |top: f32| Rect::from_min_size(pos2(rect.left() + 4.0, top), vec2(rect.width() - 6.0, 15.0));
+    let first = if rect.height() < 19.0 { rect.center().y - 7.5 } else { rect.top() + 2.0 };
+    text_in(painter, line(first), &name(tree, profile, cell), regular(SIZE), color, Align::Min);
+    if rect.height() >= 36.0 && rect.width() >= 44.0 && tree.sum > 0 {
         let unit = shared::unit(profile, cx.interaction);
         let total = tree.boxes[cell.first as usize].total;
         let share = match cx.interaction.relative {
@@ -116,9 +118,15 @@ fn label(cx: &ViewCx<'_>, painter: &egui::Painter, tree: &BoxTree, cell: &Cell, 
             Relative::Parent => Some(tree.boxes[tree.boxes[cell.first as usize].parent as usize].total),
         };
         let share = share.filter(|whole| *whole > 0).map(|whole| total as f64 / whole as f64);
-        let share = share.map_or_else(String::new, |s| format!("  {}", format::percent(s)));
-        let text = format!("{}{share}", format::cost(unit, total));
-        text_in(painter, line(first + 14.0), &text, small(), color, Align::Min);
+        let cost = format::cost(unit, total);
+        let both = share.map(|s| format!("{cost}  {}", format::percent(s)));
+        // A cut number is no number: both when there is room, else the cost, else nothing.
+        let width = |text: &str| {
+            painter.layout_no_wrap(text.to_owned(), regular(SIZE), color).size().x <= line(first).width()
+        };
+        if let Some(text) = both.into_iter().chain([cost]).find(|text| width(text)) {
+            text_in(painter, line(first + 15.0), &text, regular(SIZE), color, Align::Min);
+        }
     }
 }
 
