@@ -11,6 +11,8 @@ mod bar;
 mod dialog;
 mod event;
 mod export;
+#[cfg(test)]
+mod goldens;
 mod journals;
 mod metrics;
 mod open;

@@ -157,7 +157,8 @@ impl Memory {
             Some(Item::Time(t)) => Some(t),
             _ => None,
         };
-        let beside = room.width() > 760.0;
+        // Both must have room for what stands in them.
+        let beside = room.width() > 880.0;
         let split = room.left() + if beside { room.width() * 0.56 } else { room.width() };
         let left = Rect::from_min_max(room.min, pos2(split, room.bottom()));
         ui.scope_builder(UiBuilder::new().max_rect(left).id_salt("counters"), |ui| {

@@ -60,7 +60,7 @@ pub(super) fn legend(
 
 /// Widths of the columns after the name.
 const COLUMNS: [(&str, f32); 5] =
-    [("Min", 84.0), ("Mean", 84.0), ("Max", 84.0), ("Max at", 84.0), ("At cursor", 92.0)];
+    [("Min", 72.0), ("Mean", 74.0), ("Max", 74.0), ("Max at", 72.0), ("At cursor", 80.0)];
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, lit: &mut Option<CounterId>) {
     ui.spacing_mut().item_spacing.y = 0.0;

@@ -164,8 +164,11 @@ impl<'a> ContextMenu<'a> {
         let name = self.about.map(|a| cx.profile().function_name(a.function).to_owned());
         if let Some(title) = self.title.as_ref().or(name.as_ref()) {
             let title = RichText::new(title).color(Palette::of(ui).text_weak);
-            ui.add(egui::Label::new(title).truncate());
-            ui.separator();
+            // As far from the edge as the texts of the entries.
+            egui::Frame::new().inner_margin(egui::Margin::symmetric(2, 1)).show(ui, |ui| {
+                ui.add(egui::Label::new(title).truncate());
+            });
+            line(ui);
         }
         part(ui, |ui| own(cx, ui));
         if let (Some(about), Some(name)) = (self.about, name) {
@@ -188,11 +191,18 @@ impl<'a> ContextMenu<'a> {
             }
         }
         if self.about.is_some() || !self.texts.is_empty() || self.row || self.table {
-            ui.separator();
+            line(ui);
         }
         pictures(cx, ui);
         picked
     }
+}
+
+/// Between the parts of a menu.
+fn line(ui: &mut Ui) {
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 7.0), egui::Sense::hover());
+    let y = ui.painter().round_to_pixel_center(rect.center().y);
+    ui.painter().hline(rect.x_range(), y, egui::Stroke::new(1.0, Palette::of(ui).line_strong));
 }
 
 /// Content with a line below, unless it is empty.
@@ -200,7 +210,7 @@ fn part(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     let before = ui.cursor().top();
     content(ui);
     if ui.cursor().top() > before {
-        ui.separator();
+        line(ui);
     }
 }
 

@@ -1,0 +1,173 @@
+//! Pictures of every view on a sample that suits it, and of the workspace and opened context menus, compared with
+//! those in `tests/snapshots/views`.
+//!
+//! Look at a changed one before you accept it: `UPDATE_SNAPSHOTS=true cargo test --lib goldens`. The pictures come
+//! from the renderer on the CPU with the fonts that are built in, so they are the same on every machine but for
+//! roundings, which the tolerance of `egui_kittest` takes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use egui::{CentralPanel, Frame, Theme, Vec2, vec2};
+use egui_kittest::kittest::Queryable;
+use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
+
+use super::App;
+use crate::import::{Input, open};
+use crate::jobs::Job;
+use crate::model::{Profile, RequestId};
+use crate::state::{Command, Item};
+use crate::ui::software::{Software, render_to_image};
+use crate::ui::theme::{self, Palette};
+use crate::views::fixture::{Stage, session};
+
+const SMALL: Vec2 = vec2(800.0, 500.0);
+
+fn sample(path: &str) -> Profile {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles").join(path);
+    open(&Input::Path(file), &Job::new(), &mut |_| ()).expect("a sample that opens")
+}
+
+/// A callgrind file that carries its sources, so that the picture shows no path of this machine.
+fn with_sources() -> Profile {
+    let mut profile = sample("callgrind/hot-lines.callgrind.out");
+    for (name, text) in [
+        ("/build/hot/hot_lines.c", include_str!("../../tests/sources/hot_lines.c")),
+        ("/build/hot/mix.h", include_str!("../../tests/sources/mix.h")),
+    ] {
+        let file = profile.strings.find(name).expect("a file of the sample");
+        assert!(profile.sources.insert(file, text));
+    }
+    profile
+}
+
+fn select(name: &str) -> impl Fn(&Profile) -> Option<Command> + '_ {
+    move |profile| {
+        let function = profile.functions.ids().find(|f| profile.function_name(*f) == name);
+        Some(Command::Select(Some(Item::Function(function.expect("a function of the sample")))))
+    }
+}
+
+fn nothing(_: &Profile) -> Option<Command> {
+    None
+}
+
+fn compare(results: &mut SnapshotResults, image: &image::RgbaImage, name: &str) {
+    let options = SnapshotOptions::new().output_path("tests/snapshots/views");
+    results.add(egui_kittest::try_image_snapshot_options(image, name, &options));
+}
+
+/// One view without the window around it.
+fn view(id: &str, profile: Profile, command: &dyn Fn(&Profile) -> Option<Command>, size: Vec2, scale: f32) {
+    let mut results = SnapshotResults::new();
+    let profile = Arc::new(profile);
+    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut stage = Stage::new(id, Profile::default());
+        stage.subject.profile = profile.clone();
+        if let Some(command) = command(&profile) {
+            stage.send(command);
+        }
+        let image = render_to_image(size, scale, theme, 4, |ui| {
+            CentralPanel::no_frame().show(ui, |ui| {
+                let fill = Palette::of(ui).panel;
+                Frame::new().fill(fill).inner_margin(6).show(ui, |ui| {
+                    ui.set_min_size(ui.available_size());
+                    stage.ui(ui);
+                });
+            });
+        });
+        let scaled = if scale > 1.0 { "_2x" } else { "" };
+        compare(&mut results, &image.expect("a picture"), &format!("{id}{scaled}_{suffix}"));
+    }
+}
+
+/// The whole window.
+fn workspace(name: &str, profile: Profile, size: Vec2, theme: Theme) {
+    let mut app = App::headless();
+    app.add_profile(name, None, Arc::new(profile));
+    let image = render_to_image(size, 1.0, theme, 6, |ui| {
+        let ctx = ui.ctx().clone();
+        app.logic(&ctx);
+        app.ui(ui);
+    });
+    compare(&mut SnapshotResults::new(), &image.expect("a picture"), &format!("workspace_{name}"));
+}
+
+/// A window with one view whose context menu is open, in which `entries` stand.
+fn menu(id: &str, profile: Profile, at: &dyn Fn(&Harness<'_, App>) -> egui::Pos2, entries: &[&str]) {
+    let mut app = App::headless();
+    app.add_profile("sample", None, Arc::new(profile));
+    app.show_only(&[crate::views::view(id).expect("a view")]);
+    let mut installed = false;
+    let mut h =
+        Harness::builder().with_size(SMALL).with_max_steps(40).renderer(Software::default()).build_ui_state(
+            move |ui, app: &mut App| {
+                if !std::mem::replace(&mut installed, true) {
+                    theme::install(ui.ctx());
+                    return; // fonts are there from the next pass on
+                }
+                app.logic(ui.ctx());
+                app.ui(ui);
+            },
+            app,
+        );
+    h.run_ok();
+    let at = at(&h);
+    h.hover_at(at);
+    h.run_ok();
+    for pressed in [true, false] {
+        let (button, modifiers) = (egui::PointerButton::Secondary, egui::Modifiers::NONE);
+        h.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
+        h.run_ok();
+    }
+    for entry in entries.iter().chain(&["Save picture as SVG…", "Save picture as PNG…"]) {
+        assert!(h.query_by_label_contains(entry).is_some(), "{id}: no entry «{entry}»");
+    }
+    let image = h.render().expect("a picture");
+    compare(&mut SnapshotResults::new(), &image, &format!("menu_{id}"));
+}
+
+fn label(text: &'static str) -> impl Fn(&Harness<'_, App>) -> egui::Pos2 {
+    move |h| {
+        let mut found = h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with(text)));
+        found.next().expect(text).rect().center()
+    }
+}
+
+macro_rules! goldens {
+    ($($name:ident: $body:expr;)*) => { $(#[test] fn $name() { $body; })* };
+}
+
+const DECODE: &str = "chrome-trace/pytorch-decode.pt.trace.json.gz";
+const PSTATS: &str = "pstats/workload-py311.prof";
+
+goldens! {
+    summary: view("summary", session(), &nothing, SMALL, 1.0);
+    functions: view("functions", sample(PSTATS), &nothing, SMALL, 1.0);
+    call_tree: view("calltree", sample("pyinstrument/cpu-v4.6.1.pyisession"), &nothing, SMALL, 1.0);
+    callers: view("callers", sample(PSTATS), &select("_iterencode"), SMALL, 1.0);
+    graph: view("graph", sample(PSTATS), &nothing, SMALL, 1.0);
+    stages: view("stages", sample("native/asyncio.inferscope"), &nothing, SMALL, 1.0);
+    flame: view("flame", sample(DECODE), &nothing, SMALL, 1.0);
+    timeline: view("timeline", session(), &nothing, SMALL, 1.0);
+    treemap: view("treemap", sample(PSTATS), &nothing, SMALL, 1.0);
+    memory: view("memory", session(), &nothing, SMALL, 1.0);
+    requests: view("requests", session(), &nothing, SMALL, 1.0);
+    source: view("source", with_sources(), &select("depth"), SMALL, 1.0);
+    details: view("details", session(), &|_| Some(Command::Select(Some(Item::Request(RequestId(3))))), vec2(400.0, 600.0), 1.0);
+    functions_at_scale_2: view("functions", sample(PSTATS), &nothing, vec2(400.0, 250.0), 2.0);
+    flame_at_scale_2: view("flame", sample(DECODE), &nothing, vec2(400.0, 250.0), 2.0);
+    workspace_timed: workspace("timed", session(), vec2(1600.0, 1000.0), Theme::Dark);
+    workspace_untimed: workspace("untimed", sample(PSTATS), vec2(1600.0, 1000.0), Theme::Light);
+    workspace_timed_small: workspace("timed_small", session(), vec2(1024.0, 640.0), Theme::Light);
+    workspace_untimed_small: workspace("untimed_small", sample(PSTATS), vec2(1024.0, 640.0), Theme::Dark);
+    menu_of_functions: menu("functions", sample(PSTATS), &label("_iterencode,"), &["Merge into callers", "Copy row", "Copy table as CSV"]);
+    menu_of_source: menu("source", with_sources(), &label("Line 17, self"), &["Copy line", "Copy place", "Copy table as Markdown"]);
+    menu_of_requests: menu("requests", session(), &label("req-01 "), &["Copy prompt", "Copy answer", "Copy table as text"]);
+    menu_of_memory: menu("memory", session(), &label("RSS:"), &["Copy name", "Copy row", "Copy table as CSV"]);
+    menu_of_summary: menu("summary", session(), &|_| egui::pos2(500.0, 300.0), &[]);
+    menu_of_flame: menu("flame", sample(DECODE), &|_| egui::pos2(120.0, 250.0), &["Zoom to this box", "Search for this name"]);
+    menu_of_treemap: menu("treemap", sample(PSTATS), &|_| egui::pos2(200.0, 350.0), &["Focus on this function"]);
+    menu_of_timeline: menu("timeline", session(), &|_| egui::pos2(60.0, 250.0), &["Hide all others"]);
+    menu_of_details: menu("details", session(), &|_| egui::pos2(400.0, 400.0), &[]);
+}
