@@ -7,6 +7,7 @@ use crate::ui::widgets;
 
 /// Gestures and keys of charts, which are not actions of a menu.
 const GESTURES: &[(&str, &str)] = &[
+    ("/", "search, as Ctrl+F"),
     ("Wheel", "scroll up and down"),
     ("Ctrl + wheel, pinch", "zoom at the pointer"),
     ("Drag", "move the chart"),
@@ -42,7 +43,7 @@ pub(super) fn keys(ui: &Ui) -> bool {
             egui::Grid::new("keys").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
                 for entry in action::all() {
                     let Some(key) = entry.key else { continue };
-                    ui.monospace(ui.format_shortcut(&key));
+                    ui.monospace(action::key_text(ui.ctx(), &key));
                     ui.label(entry.title);
                     ui.end_row();
                 }

@@ -146,10 +146,21 @@ pub fn view(place: usize) -> Option<&'static ViewKind> {
     VIEWS.get(place)
 }
 
+/// A key as it is written on a keyboard.
+#[must_use]
+pub fn key_text(ctx: &egui::Context, key: &KeyboardShortcut) -> String {
+    ctx.format_shortcut(key).replace("Questionmark", "?")
+}
+
 /// The action whose key was pressed. Keys without Ctrl are left alone while a text field has the focus.
 #[must_use]
 pub fn pressed(ctx: &egui::Context) -> Option<Action> {
     let typing = ctx.text_edit_focused();
+    // As in most viewers. The letter must not get into the field that it leads to.
+    if !typing && ctx.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Slash)) {
+        ctx.input_mut(|i| i.events.retain(|e| !matches!(e, egui::Event::Text(text) if text == "/")));
+        return Some(Action::Search);
+    }
     // More modifiers first: Ctrl-Shift-O must not count as Ctrl-O.
     let mut keyed: Vec<_> = all().into_iter().filter_map(|e| Some((e.key?, e.action))).collect();
     keyed.sort_by_key(|(key, _)| !key.modifiers.shift);

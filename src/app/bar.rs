@@ -46,7 +46,7 @@ fn menus(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
 fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
     let mut button = egui::Button::new(entry.title.as_str());
     if let Some(key) = &entry.key {
-        button = button.shortcut_text(ui.format_shortcut(key));
+        button = button.shortcut_text(action::key_text(ui.ctx(), key));
     }
     let response = ui.add_enabled(app.can(entry.action), button);
     let response = match entry.action {

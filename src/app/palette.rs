@@ -23,20 +23,24 @@ fn fits(title: &str, typed: &str) -> bool {
 }
 
 impl Palette {
+    /// The actions whose names fit what is typed; those that hold it as it stands come first.
+    fn entries(&self, app: &App) -> Vec<action::Entry> {
+        let typed = self.text.trim().to_lowercase();
+        let fitting =
+            |e: &action::Entry| e.action != Action::Palette && app.can(e.action) && fits(&e.title, &typed);
+        let mut entries: Vec<_> = action::all().into_iter().filter(fitting).collect();
+        entries.sort_by_key(|e| !e.title.to_lowercase().contains(&typed));
+        entries.truncate(LINES);
+        entries
+    }
+
     /// Draws it; `None` once it is closed.
     pub fn ui(mut self, app: &App, ui: &mut Ui, actions: &mut Vec<Action>) -> Option<Self> {
-        let entries: Vec<_> = action::all()
-            .into_iter()
-            .filter(|e| e.action != Action::Palette && app.can(e.action) && fits(&e.title, &self.text))
-            .take(LINES)
-            .collect();
         let (up, down, enter) = ui.input_mut(|i| {
             let mut key = |key| i.consume_key(egui::Modifiers::NONE, key);
             (key(Key::ArrowUp), key(Key::ArrowDown), key(Key::Enter))
         });
-        let last = entries.len().saturating_sub(1);
-        self.marked = (self.marked + usize::from(down)).saturating_sub(usize::from(up)).min(last);
-        let mut chosen = enter.then(|| entries.get(self.marked).map(|e| e.action)).flatten();
+        let mut chosen = None;
         let modal = egui::Modal::new(egui::Id::unique("palette")).show(ui.ctx(), |ui| {
             ui.set_width(460.0);
             let label = ui.label(egui::RichText::new("Type a part of a command").weak());
@@ -46,13 +50,18 @@ impl Palette {
             if field.changed() {
                 self.marked = 0;
             }
+            // Only now: what was typed in this frame counts, also for Enter.
+            let entries = self.entries(app);
+            let last = entries.len().saturating_sub(1);
+            self.marked = (self.marked + usize::from(down)).saturating_sub(usize::from(up)).min(last);
+            chosen = entries.get(self.marked).filter(|_| enter).map(|e| e.action);
             ui.add_space(4.0);
             for (i, entry) in entries.iter().enumerate() {
                 let row = ui.horizontal(|ui| {
                     let name = ui.selectable_label(i == self.marked, &entry.title);
                     if let Some(key) = &entry.key {
-                        let text =
-                            egui::RichText::new(ui.format_shortcut(key)).color(Colors::of(ui).text_weak);
+                        let text = egui::RichText::new(action::key_text(ui.ctx(), key))
+                            .color(Colors::of(ui).text_weak);
                         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.label(text));
                     }
                     name
