@@ -99,8 +99,15 @@ fn a_slash_leads_to_the_search_and_the_palette_finds_what_is_typed() {
     let mut app = App::headless();
     app.add_profile("sample", None, Arc::new(crate::views::fixture::session()));
     let mut h = harness(app);
-    h.key_press(egui::Key::Slash);
-    h.event(egui::Event::Text("/".into()));
+    // A letter is a key and a text, at once.
+    let key = |key| egui::Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: egui::Modifiers::NONE,
+    };
+    h.input_mut().events.extend([key(egui::Key::Slash), egui::Event::Text("/".into())]);
     h.run_ok();
     h.event(egui::Event::Text("decode".into()));
     h.run_ok();
@@ -108,8 +115,7 @@ fn a_slash_leads_to_the_search_and_the_palette_finds_what_is_typed() {
     h.key_press_modifiers(egui::Modifiers::COMMAND | egui::Modifiers::SHIFT, egui::Key::P);
     h.run_ok();
     // The text and Enter in one frame, as a slow machine sees them.
-    h.event(egui::Event::Text("About".into()));
-    h.key_press(egui::Key::Enter);
+    h.input_mut().events.extend([egui::Event::Text("About".into()), key(egui::Key::Enter)]);
     h.run_ok();
     assert!(h.query_by_label_contains("licensed under MIT").is_some());
 }
