@@ -200,7 +200,9 @@ impl<'a> ContextMenu<'a> {
 
 /// Between the parts of a menu.
 fn line(ui: &mut Ui) {
-    let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 7.0), egui::Sense::hover());
+    // As wide as the entries make the menu, which they have told after the sizing pass.
+    let width = if ui.is_sizing_pass() { 0.0 } else { ui.available_width() };
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(width, 7.0), egui::Sense::hover());
     let y = ui.painter().round_to_pixel_center(rect.center().y);
     ui.painter().hline(rect.x_range(), y, egui::Stroke::new(1.0, Palette::of(ui).line_strong));
 }
