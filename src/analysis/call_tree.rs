@@ -8,10 +8,8 @@
 //! branch, a spawned task) stands under its caller. A profile that has only a call graph makes an estimated one
 //! (see [`super::estimate`]).
 
-use std::hash::{BuildHasher, BuildHasherDefault};
-
 use hashbrown::HashTable;
-use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::estimate;
 use super::expansion::{Names, PathKey};
@@ -19,7 +17,7 @@ use super::path::{PathMapper, PathState, Symbol};
 use super::runs::{Run, callers, runs};
 use super::scope::Scope;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, FunctionId, Functions, Profile, SpanTable, TrackId};
+use crate::model::{Basis, FunctionId, Functions, Profile, SpanTable, TrackId, row_hash};
 use crate::query::{Context, Query};
 
 /// No node: the frame was removed by a transform.
@@ -139,7 +137,7 @@ pub(in crate::analysis) struct Growing {
 }
 
 fn hash(parent: u32, symbol: Symbol) -> u64 {
-    BuildHasherDefault::<FxHasher>::default().hash_one((parent, symbol.key()))
+    row_hash(&(parent, symbol.key()))
 }
 
 impl Growing {

@@ -14,16 +14,13 @@
 
 mod quick;
 
-use std::hash::{BuildHasher, BuildHasherDefault};
-
 use hashbrown::HashTable;
-use rustc_hash::FxHasher;
 
 use super::json::{Decimal, Json, Oddities, top_keys};
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
 use crate::model::{
     ArgsRef, Basis, FrameId, FunctionId, FunctionSpec, Metric, NO_ROW, ProfileBuilder, SpanStatus, StackId,
-    StringId, TrackId, TrackKind, TrackSpec, Unit,
+    StringId, TrackId, TrackKind, TrackSpec, Unit, row_hash,
 };
 
 /// speedscope.
@@ -148,15 +145,14 @@ impl Stacks {
         {
             return child;
         }
-        let hash = |row: (u32, u32)| BuildHasherDefault::<FxHasher>::default().hash_one(row);
-        let hashed = hash((stack, frame));
+        let hashed = row_hash(&(stack, frame));
         let child = match index.find(hashed, |&id| rows[id as usize] == (stack, frame)) {
             Some(&child) => child,
             None => {
                 let new = rows.len() as u32;
                 rows.push((stack, frame));
                 latest.push(EMPTY);
-                index.insert_unique(hashed, new, |&id| hash(rows[id as usize]));
+                index.insert_unique(hashed, new, |&id| row_hash(&rows[id as usize]));
                 new
             }
         };

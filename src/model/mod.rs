@@ -39,6 +39,7 @@ pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, War
 pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
 pub use sources::Sources;
 pub use strings::Strings;
+pub(crate) use symbols::row_hash;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
 pub use tracks::{
     Caller, Counter, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus, SpanTable, Track,

@@ -58,20 +58,24 @@ impl<T> Default for Unique<T> {
     }
 }
 
-fn hash(row: &impl std::hash::Hash) -> u64 {
-    BuildHasherDefault::<FxHasher>::default().hash_one(row)
+/// The hash of a row of small numbers. `FxHasher` alone leaves numbers that count up in regular patterns, which in a
+/// table of tens of millions means long searches.
+pub(crate) fn row_hash(row: &impl std::hash::Hash) -> u64 {
+    let hash = BuildHasherDefault::<FxHasher>::default().hash_one(row);
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 32)
 }
 
 impl<T: Copy + Eq + std::hash::Hash> Unique<T> {
     fn add(&mut self, row: T) -> u32 {
         let Self { rows, index } = self;
-        let hashed = hash(&row);
+        let hashed = row_hash(&row);
         if let Some(&id) = index.find(hashed, |&id| rows[id as usize] == row) {
             return id;
         }
         let id = rows.len() as u32;
         rows.push(row);
-        index.insert_unique(hashed, id, |&id| hash(&rows[id as usize]));
+        index.insert_unique(hashed, id, |&id| row_hash(&rows[id as usize]));
         id
     }
 
@@ -94,7 +98,7 @@ impl<T: Copy + Eq + std::hash::Hash> Unique<T> {
     }
 
     fn find(&self, row: &T) -> Option<u32> {
-        self.index.find(hash(row), |&id| self.rows[id as usize] == *row).copied()
+        self.index.find(row_hash(row), |&id| self.rows[id as usize] == *row).copied()
     }
 }
 
