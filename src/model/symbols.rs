@@ -58,12 +58,9 @@ impl<T> Default for Unique<T> {
     }
 }
 
-/// The hash of a row of small numbers. `FxHasher` alone leaves numbers that count up in regular patterns, which in a
-/// table of tens of millions means long searches.
+/// The hash of a row of numbers.
 pub(crate) fn row_hash(row: &impl std::hash::Hash) -> u64 {
-    let hash = BuildHasherDefault::<FxHasher>::default().hash_one(row);
-    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^ (mixed >> 32)
+    BuildHasherDefault::<FxHasher>::default().hash_one(row)
 }
 
 impl<T: Copy + Eq + std::hash::Hash> Unique<T> {
