@@ -196,7 +196,7 @@ fn collect(python: &Python, params: &Params, cx: &Context) {
         cx.fact("Python", about.python);
     }
     for (name, why) in &about.missing {
-        cx.warn(&format!("{name} was left out"), why);
+        cx.warn(&format!("{name} was left out: {why}"), "");
     }
     let mut shown = false;
     let mut tools = Vec::new();
