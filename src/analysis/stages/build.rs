@@ -436,6 +436,7 @@ fn finish(mut graph: StageGraph, tracks: &[TrackId]) -> StageGraph {
         stage.slack = latest[events.1 as usize].saturating_sub(times[events.1 as usize]).max(0);
     }
     graph.path = path(&graph.net, &times, start, &Measured);
+    graph.path_names = graph.sum_path_by_name();
     for step in &graph.path {
         if let Step::Stage { stage, length } = *step {
             let stage = &mut graph.stages[stage as usize];

@@ -139,6 +139,8 @@ pub struct StageGraph {
     pub tracks: Vec<StageTrack>,
     /// The critical path from the start to the end; its lengths add up to the total.
     pub path: Vec<Step>,
+    /// Stages on it summed up by name, longest first.
+    pub path_names: Vec<PathShare>,
     /// Start of the first stage, ns.
     pub start: i64,
     /// End of the last one, ns.
@@ -181,9 +183,7 @@ impl StageGraph {
         })
     }
 
-    /// Stages on the critical path summed up by name, longest first.
-    #[must_use]
-    pub fn path_by_name(&self) -> Vec<PathShare> {
+    fn sum_path_by_name(&self) -> Vec<PathShare> {
         let mut by_name: FxHashMap<FunctionId, (PathShare, i64)> = FxHashMap::default();
         for (stage, length) in self.path_stages().filter(|s| s.1 > 0) {
             let function = self.stages[stage as usize].function;
@@ -216,6 +216,7 @@ impl StageGraph {
         self.stages.len() * size_of::<Stage>()
             + self.edges.len() * size_of::<StageEdge>()
             + self.path.len() * size_of::<Step>()
+            + self.path_names.len() * size_of::<PathShare>()
             + self.net.heap_bytes()
     }
 }

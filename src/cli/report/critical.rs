@@ -79,7 +79,7 @@ fn lines(p: &Profile, graph: &StageGraph) -> Vec<(usize, i64, String)> {
     if steps.len() <= MOST_LINES {
         return steps.iter().map(|&(stage, length)| (1, length, name(p, graph, stage))).collect();
     }
-    let sums = graph.path_by_name().into_iter().take(MOST_LINES);
+    let sums = graph.path_names.iter().take(MOST_LINES);
     sums.map(|s| (s.stages, s.length, p.function_name(s.function).to_owned())).collect()
 }
 

@@ -13,6 +13,9 @@ use crate::ui::text::{LabelStyle, TextKey, Texts};
 use crate::ui::theme::{Palette, Tone, mix, small, space};
 use crate::ui::timeaxis::TimeAxis;
 
+/// Bars up to this width are drawn without border and text.
+const NARROW: f32 = 8.0;
+
 /// What the picture shows.
 pub(super) struct Scene<'a> {
     pub profile: &'a Profile,
@@ -61,11 +64,46 @@ impl Scene<'_> {
         for critical in [false, true] {
             layout.arrows.iter().for_each(|arrow| self.arrow(painter, arrow, critical));
         }
+        let (narrow, wide): (Vec<&Bar>, Vec<&Bar>) = layout.bars.iter().partition(|b| self.is_plain(b));
+        self.narrow(painter, &narrow);
         let mut labels = Vec::new();
-        for bar in &layout.bars {
+        for bar in wide {
             self.bar(painter, bar, texts, &mut labels);
         }
         painter.extend(labels);
+    }
+
+    /// True for a bar without room for a border or a word.
+    fn is_plain(&self, bar: &Bar) -> bool {
+        bar.rect.width() <= NARROW && self.selected != Some(bar.stage) && self.hovered != Some(bar.stage)
+    }
+
+    /// Thousands of narrow bars are one mesh.
+    fn narrow(&self, painter: &Painter, bars: &[&Bar]) {
+        let palette = self.palette;
+        let mut mesh = Mesh::default();
+        for bar in bars {
+            let stage = &self.graph.stages[bar.stage as usize];
+            let critical = self.is_critical(bar.stage);
+            let color = palette.span_named(self.profile.function_name(stage.function)).fill;
+            let kept = if self.dropped(stage) { 0.0 } else { self.kept(stage) };
+            if kept < 1.0 {
+                mesh.add_colored_rect(bar.rect, mix(color, palette.canvas, 0.82));
+            }
+            if kept > 0.0 {
+                let part = bar.rect.with_max_x(bar.rect.left() + bar.rect.width() * kept);
+                mesh.add_colored_rect(part, mix(color, palette.canvas, if critical { 0.0 } else { 0.5 }));
+            }
+            if critical {
+                // Where a border has no room, an edge tells the critical path.
+                for edge in
+                    [bar.rect.with_max_y(bar.rect.top() + 1.5), bar.rect.with_min_y(bar.rect.bottom() - 1.5)]
+                {
+                    mesh.add_colored_rect(edge, critical_color(palette));
+                }
+            }
+        }
+        painter.add(Shape::mesh(mesh));
     }
 
     fn tracks(&self, painter: &Painter, layout: &Layout) {

@@ -21,7 +21,7 @@ pub(super) const ESTIMATE: &str = "An estimate: stages are put into a new schedu
 /// Most changes that are proposed.
 const MOST_IDEAS: usize = 8;
 /// Most rows of the critical path.
-const MOST_ROWS: usize = 300;
+const MOST_ROWS: usize = 60;
 /// More stages than this are summed up by name unless the user chose otherwise.
 const MOST_IN_ORDER: usize = 24;
 
@@ -198,7 +198,7 @@ fn path(
     let mut picked = None;
     card(ui, "Critical path", |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
-        let names = graph.path_by_name();
+        let names = &graph.path_names;
         let mut shown =
             listing.unwrap_or(if stages > MOST_IN_ORDER { Listing::Names } else { Listing::Order });
         if names.len() < stages {
@@ -209,7 +209,7 @@ fn path(
             ui.add_space(space::SMALL);
         }
         picked = match shown {
-            Listing::Names => by_name(cx, ui, frame, &names),
+            Listing::Names => by_name(cx, ui, frame, names),
             Listing::Order => in_order(cx, ui, frame, gains),
         };
         let total = graph.total().max(1) as f64;
@@ -287,7 +287,7 @@ fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &[Gain]) {
     let graph = &frame.graph;
     let total = graph.total().max(1);
     let mut ideas: Vec<(i64, StageId, Change, String)> = Vec::new();
-    let names = graph.path_by_name();
+    let names = &graph.path_names;
     for gain in gains {
         let stage = &graph.stages[gain.stage as usize];
         let name = cx.profile().function_name(stage.function);

@@ -13,12 +13,14 @@ use std::sync::Arc;
 use egui::{EventFilter, Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
 
 use self::layout::{Cell, hit, layout};
+use self::paint::Picture;
 use super::shared::{self, Follow, Stale, menu};
 use crate::analysis::treemap::{BoxTree, Boxes, Nesting, What};
 use crate::format;
 use crate::model::FunctionId;
 use crate::state::{Item, Relative};
 use crate::ui::icons::Icon;
+use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, link_button, segmented};
 use crate::views::{View, ViewCx, ViewKind};
@@ -41,6 +43,8 @@ pub struct TreemapView {
     follow: Follow,
     stale: Stale,
     laid: Option<Laid>,
+    /// Texts of the tree that is laid out.
+    texts: TextCache,
     /// The run that `zoom` belongs to: ids live in one revision only.
     of: Option<(u32, u64)>,
 }
@@ -51,6 +55,7 @@ struct Laid {
     root: u32,
     area: Rect,
     cells: Vec<Cell>,
+    picture: Option<Picture>,
 }
 
 /// What is kept of the view in a workspace.
@@ -154,10 +159,20 @@ impl TreemapView {
         let response = ui.allocate_rect(area, Sense::click());
         let known = |l: &Laid| Arc::ptr_eq(&l.of, tree) && l.root == root && l.area == area;
         if !self.laid.as_ref().is_some_and(known) {
-            self.laid = Some(Laid { of: tree.clone(), root, area, cells: layout(tree, root, area) });
+            if !self.laid.as_ref().is_some_and(|l| Arc::ptr_eq(&l.of, tree)) {
+                self.texts = TextCache::default();
+            }
+            let cells = layout(tree, root, area);
+            self.laid = Some(Laid { of: tree.clone(), root, area, cells, picture: None });
         }
-        let Some(laid) = &self.laid else { return };
-        let cells = &laid.cells;
+        let Some(laid) = &mut self.laid else { return };
+        let palette = Palette::of(ui);
+        let picture = match laid.picture.take().filter(|p| p.fits(palette, cx)) {
+            Some(picture) => picture,
+            None => Picture::new(palette, cx, tree, &laid.cells),
+        };
+        laid.picture = Some(picture);
+        let Some(Laid { cells, picture: Some(picture), .. }) = &self.laid else { return };
         let largest =
             cells.iter().filter(|c| !c.holds).max_by(|a, b| a.rect.area().total_cmp(&b.rect.area()));
         let name = largest.map_or("nothing".into(), |c| tree.boxes[c.last as usize].what.label(cx.profile()));
@@ -170,7 +185,8 @@ impl TreemapView {
         });
         let pointed = response.hover_pos().and_then(|at| hit(cells, at));
         let selected = self.selected_cell(cx, tree, cells);
-        paint::paint(cx, ui, tree, cells, area, (pointed, selected));
+        let painter = ui.painter().with_clip_rect(area);
+        picture.paint(cx, &painter, &mut self.texts, tree, cells, (pointed, selected));
         if let Some(cell) = pointed {
             let cell = cells[cell];
             if let Some(item) = self.item(tree, cell.last) {

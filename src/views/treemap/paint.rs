@@ -1,9 +1,10 @@
 //! Painting the boxes: one mesh for their grounds, then names, then what is pointed at and selected.
 
-use egui::epaint::Mesh;
-use egui::{Align, Color32, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
+use std::sync::Arc;
 
-use super::super::parts::text_in;
+use egui::epaint::Mesh;
+use egui::{Color32, Painter, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+
 use super::super::shared;
 use super::layout::{Cell, HEADER, has_header};
 use crate::analysis::search::Pattern;
@@ -11,7 +12,8 @@ use crate::analysis::treemap::{BoxTree, What};
 use crate::format;
 use crate::model::Profile;
 use crate::state::{Item, Relative};
-use crate::ui::theme::{Palette, SpanColor, mix, regular, strong};
+use crate::ui::text::{Face, LabelStyle, TextCache, TextKey, Texts};
+use crate::ui::theme::{Palette, SpanColor, mix};
 use crate::views::ViewCx;
 
 /// A name needs this much room.
@@ -44,89 +46,130 @@ fn name(tree: &BoxTree, profile: &Profile, cell: &Cell) -> String {
     names.join(" › ")
 }
 
-/// Paints all boxes.
-pub(super) fn paint(
-    cx: &ViewCx<'_>,
-    ui: &Ui,
-    tree: &BoxTree,
-    cells: &[Cell],
-    area: Rect,
-    (pointed, selected): (Option<usize>, Option<usize>),
-) {
-    let (palette, profile) = (Palette::of(ui), cx.profile());
-    let painter = ui.painter().with_clip_rect(area);
-    painter.rect_filled(area, 0.0, palette.canvas);
-    let found = Pattern::new(&cx.interaction.search).map(|p| p.functions(profile));
-    let ground = |cell: &Cell| -> SpanColor {
-        let what = tree.boxes[cell.last as usize].what;
-        let full = color(palette, profile, what);
-        let lost = found.as_ref().is_some_and(|f| what.function().is_none_or(|id| !f[id.index()]));
-        // What holds others is the ground they stand on.
-        let fill = match (cell.holds, lost) {
-            (true, _) => mix(palette.canvas, full.fill, if palette.dark { 0.30 } else { 0.25 }),
-            (false, true) => palette.dimmed(full.fill),
-            (false, false) => full.fill,
+/// What stays the same from frame to frame: with thousands of boxes the grounds cost more than all the rest.
+pub(super) struct Picture {
+    palette: &'static Palette,
+    search: String,
+    grounds: Vec<SpanColor>,
+    mesh: Arc<Mesh>,
+    /// Boxes with room for a name.
+    labelled: Vec<usize>,
+}
+
+impl Picture {
+    pub(super) fn new(palette: &'static Palette, cx: &ViewCx<'_>, tree: &BoxTree, cells: &[Cell]) -> Self {
+        let profile = cx.profile();
+        let search = cx.interaction.search.clone();
+        let found = Pattern::new(&search).map(|p| p.functions(profile));
+        let ground = |cell: &Cell| -> SpanColor {
+            let what = tree.boxes[cell.last as usize].what;
+            let full = color(palette, profile, what);
+            let lost = found.as_ref().is_some_and(|f| what.function().is_none_or(|id| !f[id.index()]));
+            // What holds others is the ground they stand on.
+            let fill = match (cell.holds, lost) {
+                (true, _) => mix(palette.canvas, full.fill, if palette.dark { 0.30 } else { 0.25 }),
+                (false, true) => palette.dimmed(full.fill),
+                (false, false) => full.fill,
+            };
+            SpanColor {
+                fill,
+                text: if lost && !cell.holds { palette.text_weak } else { palette.text_on(fill) },
+            }
         };
-        SpanColor { fill, text: if lost && !cell.holds { palette.text_weak } else { palette.text_on(fill) } }
-    };
-    let mut mesh = Mesh::default();
-    let grounds: Vec<SpanColor> = cells.iter().map(ground).collect();
-    for (cell, color) in cells.iter().zip(&grounds) {
-        let gap = if cell.rect.width().min(cell.rect.height()) >= 6.0 { 0.5 } else { 0.25 };
-        let rect = cell.rect.shrink(gap);
-        if cell.holds {
-            mesh.add_colored_rect(cell.rect, palette.canvas);
+        let grounds: Vec<SpanColor> = cells.iter().map(ground).collect();
+        let mut mesh = Mesh::default();
+        for (cell, color) in cells.iter().zip(&grounds) {
+            let gap = if cell.rect.width().min(cell.rect.height()) >= 6.0 { 0.5 } else { 0.25 };
+            if cell.holds {
+                mesh.add_colored_rect(cell.rect, palette.canvas);
+            }
+            mesh.add_colored_rect(cell.rect.shrink(gap), color.fill);
         }
-        mesh.add_colored_rect(rect, color.fill);
+        let room = |cell: &Cell| match cell.holds {
+            true => has_header(cell.rect),
+            false => cell.rect.width() >= LABEL.0 && cell.rect.height() >= LABEL.1,
+        };
+        let labelled = (0..cells.len()).filter(|&i| room(&cells[i])).collect();
+        Self { palette, search, grounds, mesh: Arc::new(mesh), labelled }
     }
-    painter.add(Shape::mesh(mesh));
-    for (cell, color) in cells.iter().zip(&grounds) {
-        label(cx, &painter, tree, cell, color.text);
+
+    /// False when another theme or search wants another picture.
+    pub(super) fn fits(&self, palette: &Palette, cx: &ViewCx<'_>) -> bool {
+        std::ptr::eq(self.palette, palette) && self.search == cx.interaction.search
     }
-    for (i, cell) in cells.iter().enumerate() {
-        let function = tree.boxes[cell.last as usize].what.function();
-        let lit = function.is_some_and(|f| cx.hover.is_some() && cx.is_hovered(&Item::Function(f)));
-        if Some(i) == selected {
-            painter.rect_stroke(cell.rect, 1.0, Stroke::new(2.0, palette.text_strong), StrokeKind::Inside);
-        } else if Some(i) == pointed || lit {
-            painter.rect_stroke(cell.rect, 1.0, Stroke::new(1.0, palette.text_strong), StrokeKind::Inside);
+
+    /// Paints all boxes.
+    pub(super) fn paint(
+        &self,
+        cx: &ViewCx<'_>,
+        painter: &Painter,
+        texts: &mut TextCache,
+        tree: &BoxTree,
+        cells: &[Cell],
+        (pointed, selected): (Option<usize>, Option<usize>),
+    ) {
+        painter.rect_filled(painter.clip_rect(), 0.0, self.palette.canvas);
+        painter.add(Shape::Mesh(self.mesh.clone()));
+        let mut texts = texts.begin(painter);
+        for &i in &self.labelled {
+            label(cx, painter, &mut texts, tree, &cells[i], self.grounds[i].text);
+        }
+        for (i, cell) in cells.iter().enumerate() {
+            let lit = || {
+                let function = tree.boxes[cell.last as usize].what.function();
+                function.is_some_and(|f| cx.is_hovered(&Item::Function(f)))
+            };
+            let ink = self.palette.text_strong;
+            if Some(i) == selected {
+                painter.rect_stroke(cell.rect, 1.0, Stroke::new(2.0, ink), StrokeKind::Inside);
+            } else if Some(i) == pointed || (cx.hover.is_some() && lit()) {
+                painter.rect_stroke(cell.rect, 1.0, Stroke::new(1.0, ink), StrokeKind::Inside);
+            }
         }
     }
 }
 
-fn label(cx: &ViewCx<'_>, painter: &egui::Painter, tree: &BoxTree, cell: &Cell, color: Color32) {
+/// Name and cost of a box that has room for them.
+fn label(
+    cx: &ViewCx<'_>,
+    painter: &Painter,
+    texts: &mut Texts<'_>,
+    tree: &BoxTree,
+    cell: &Cell,
+    color: Color32,
+) {
     let (rect, profile) = (cell.rect, cx.profile());
-    if cell.holds {
-        if has_header(rect) {
-            let line = Rect::from_min_size(rect.min + vec2(4.0, 0.0), vec2(rect.width() - 8.0, HEADER));
-            text_in(painter, line, &name(tree, profile, cell), strong(SIZE), color, Align::Min);
-        }
-        return;
-    }
-    if rect.width() < LABEL.0 || rect.height() < LABEL.1 {
-        return;
-    }
-    let line = |top: f32| Rect::from_min_size(pos2(rect.left() + 4.0, top), vec2(rect.width() - 6.0, 15.0));
+    let line =
+        |top: f32, height: f32| Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height));
     let first = if rect.height() < 19.0 { rect.center().y - 7.5 } else { rect.top() + 2.0 };
-    text_in(painter, line(first), &name(tree, profile, cell), regular(SIZE), color, Align::Min);
-    if rect.height() >= 36.0 && rect.width() >= 44.0 && tree.sum > 0 {
-        let unit = shared::unit(profile, cx.interaction);
-        let total = tree.boxes[cell.first as usize].total;
-        let share = match cx.interaction.relative {
-            Relative::Numbers => None,
-            Relative::Total => Some(tree.sum),
-            Relative::Parent => Some(tree.boxes[tree.boxes[cell.first as usize].parent as usize].total),
-        };
-        let share = share.filter(|whole| *whole > 0).map(|whole| total as f64 / whole as f64);
-        let cost = format::cost(unit, total);
-        let both = share.map(|s| format!("{cost}  {}", format::percent(s)));
-        // A cut number is no number: both when there is room, else the cost, else nothing.
-        let width = |text: &str| {
-            painter.layout_no_wrap(text.to_owned(), regular(SIZE), color).size().x <= line(first).width()
-        };
-        if let Some(text) = both.into_iter().chain([cost]).find(|text| width(text)) {
-            text_in(painter, line(first + 15.0), &text, regular(SIZE), color, Align::Min);
-        }
+    let (face, area) = match cell.holds {
+        true => (Face::Strong, line(rect.top(), HEADER)),
+        false => (Face::Regular, line(first, 15.0)),
+    };
+    let style = LabelStyle { face, ..LabelStyle::new(SIZE) };
+    let key = TextKey::new(("name", cell.first, cell.last));
+    painter.extend(texts.label(area, key, style, color, || name(tree, profile, cell).into()));
+    if cell.holds || rect.height() < 36.0 || rect.width() < 44.0 || tree.sum <= 0 {
+        return;
+    }
+    let relative = cx.interaction.relative;
+    let whole = match relative {
+        Relative::Numbers => 0,
+        Relative::Total => tree.sum,
+        Relative::Parent => tree.boxes[tree.boxes[cell.first as usize].parent as usize].total,
+    };
+    let total = tree.boxes[cell.first as usize].total;
+    let cost = || format::cost(shared::unit(profile, cx.interaction), total);
+    let both = || format!("{}  {}", cost(), format::percent(total as f64 / whole as f64));
+    // A cut number is no number: both when there is room, else the cost, else nothing.
+    let mut fitting = |key: TextKey, text: &dyn Fn() -> String| {
+        let galley = texts.get(key, style, rect.width() - 8.0, || text().into())?;
+        (!galley.elided).then_some(galley)
+    };
+    let with_share = (whole > 0).then(|| fitting(TextKey::new(("both", cell.first, whole)), &both)).flatten();
+    if let Some(galley) = with_share.or_else(|| fitting(TextKey::new(("cost", cell.first)), &cost)) {
+        let at = pos2(rect.left() + 4.0, first + 22.5 - galley.size().y / 2.0);
+        painter.galley(at, galley, color);
     }
 }
 
