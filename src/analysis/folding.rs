@@ -2,7 +2,7 @@
 //!
 //! A folded node stands for its functions as for one merged function: self is the sum of theirs, total is
 //! what is spent after entering from outside, calls between its own functions are inner calls and not drawn.
-//! How the numbers come about: [`super::merge_nodes`]. A cycle is a strongly connected component of more than
+//! How the numbers come about: `merge_nodes.rs`. A cycle is a strongly connected component of more than
 //! one function (Tarjan), among the functions that no folded group takes in.
 
 use std::borrow::Cow;

@@ -127,7 +127,7 @@ pub(super) fn csv_of(profile: Profile) -> Result<String, Cancelled> {
     let profile = Arc::new(profile);
     let engine = Engine::inline();
     let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
-    let mut rows = rows(&profile, &engine, &subject, &Job::new())?;
+    let mut rows = rows(&profile, &engine, &subject, true, &Job::new())?;
     sort_rows(&mut rows, &profile, MetricId::default(), SortKey::Own);
     Ok(csv::render(&profile, &rows))
 }
@@ -147,7 +147,7 @@ fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
     let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
     let job = Job::new();
     let overview = engine.now(&subject, &Summary::default(), &job)?;
-    let mut rows = rows(&profile, &engine, &subject, &job)?;
+    let mut rows = rows(&profile, &engine, &subject, json, &job)?;
     sort_rows(&mut rows, &profile, metric, sort);
     let functions = rows.len();
     if let Some(top) = top.or((!json).then_some(20)) {
@@ -166,13 +166,19 @@ fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
     Ok(if json { json::render(&report) } else { text::render(&report)? })
 }
 
-fn rows(profile: &Profile, engine: &Engine, subject: &Subject, job: &Job) -> Result<Vec<Row>, Cancelled> {
+fn rows(
+    profile: &Profile,
+    engine: &Engine,
+    subject: &Subject,
+    with_phases: bool,
+    job: &Job,
+) -> Result<Vec<Row>, Cancelled> {
     let mut rows: Vec<Row> = Vec::new();
     let mut place = vec![usize::MAX; profile.functions.len()];
     let metrics = profile.metrics.len();
-    // Phases are rows too, though totals leave them out because they lie over other work. Without any, the
-    // answers are those that totals and tree rest on.
-    let phases = profile.tracks.iter().any(|t| t.kind == TrackKind::Phase);
+    // For programs phases are rows too, though totals leave them out because they lie over other work. Without
+    // any, the answers are those that totals and tree rest on. A reader has a section of them.
+    let phases = with_phases && profile.tracks.iter().any(|t| t.kind == TrackKind::Phase);
     let tracks = if phases { profile.track_ids().collect() } else { Vec::new() };
     let scope = Scope { tracks, ..Scope::default() };
     for metric in profile.metric_ids() {
