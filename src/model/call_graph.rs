@@ -75,6 +75,14 @@ pub struct LineCosts {
     pub metrics: usize,
 }
 
+/// Numbers of the rows in ascending order. Rows are sorted beside their numbers: comparing by number alone would
+/// miss the cache each time.
+fn ascending<R: Copy + Ord>(rows: &[R]) -> impl Iterator<Item = usize> {
+    let mut order: Vec<(R, usize)> = rows.iter().copied().zip(0..).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, i)| i)
+}
+
 impl LineCosts {
     /// The rows of a function.
     #[must_use]
@@ -89,10 +97,8 @@ impl LineCosts {
         if self.rows.is_sorted_by(|a, b| a < b) {
             return self;
         }
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        order.sort_by_key(|i| self.rows[*i]);
         let mut sorted = Self { metrics: self.metrics, ..Self::default() };
-        for i in order {
+        for i in ascending(&self.rows) {
             if sorted.rows.last() == Some(&self.rows[i]) {
                 let last = sorted.costs.len() - self.metrics;
                 for (sum, cost) in sorted.costs[last..].iter_mut().zip(self.costs_of(i)) {
@@ -172,10 +178,8 @@ impl CallSites {
         if self.rows.is_sorted_by(|a, b| a < b) {
             return self;
         }
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        order.sort_by_key(|i| self.rows[*i]);
         let mut sorted = Self::default();
-        for i in order {
+        for i in ascending(&self.rows) {
             let calls = self.calls.get(i).copied();
             if sorted.rows.last() != Some(&self.rows[i]) {
                 sorted.push(self.rows[i], calls, self.costs_of(i));
