@@ -75,12 +75,11 @@ pub struct LineCosts {
     pub metrics: usize,
 }
 
-/// Numbers of the rows in ascending order. Rows are sorted beside their numbers: comparing by number alone would
-/// miss the cache each time.
-fn ascending<R: Copy + Ord>(rows: &[R]) -> impl Iterator<Item = usize> {
-    let mut order: Vec<(R, usize)> = rows.iter().copied().zip(0..).collect();
-    order.sort_unstable();
-    order.into_iter().map(|(_, i)| i)
+/// Numbers of the rows in ascending order.
+fn ascending<R: Copy + Ord>(rows: &[R]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|&i| rows[i]);
+    order
 }
 
 impl LineCosts {
