@@ -1,10 +1,11 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
 use super::functions::{graph_of, graph_sum};
+use super::phases::{Phases, phases};
 use super::scope::{Scope, TimeRange};
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricId, Outcome, Profile, TrackKind, Unit};
+use crate::model::{CounterId, MetricId, Outcome, Profile, Unit};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -84,19 +85,6 @@ pub struct RequestFigures {
     pub peak_concurrency: usize,
 }
 
-/// One phase and its share of the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phase {
-    /// Name.
-    pub name: String,
-    /// Start of its first span, ns.
-    pub start: i64,
-    /// Summed length, ns: repeats accumulate.
-    pub total: i64,
-    /// How often.
-    pub count: u64,
-}
-
 /// The highest point of a memory counter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peak {
@@ -120,7 +108,7 @@ pub struct Overview {
     /// Elapsed time from the first to the last thing, ns.
     pub elapsed: Option<i64>,
     /// Phases in order, and the rest of the elapsed time as «unaccounted».
-    pub phases: Vec<Phase>,
+    pub phases: Phases,
     /// Peaks of memory counters.
     pub peaks: Vec<Peak>,
     /// Figures over LLM requests; `None` when there are none.
@@ -165,32 +153,6 @@ impl Query for Summary {
             requests: request_figures(profile, self.range),
         })
     }
-}
-
-/// Phases of tracks of kind [`TrackKind::Phase`], outermost spans only, by first start.
-#[must_use]
-pub fn phases(profile: &Profile, range: TimeRange) -> Vec<Phase> {
-    let mut phases: Vec<Phase> = Vec::new();
-    for track in profile.tracks.iter().filter(|t| t.kind == TrackKind::Phase) {
-        for span in track.spans.rows.iter().filter(|s| s.depth == 0) {
-            let (from, to) = range.unwrap_or((i64::MIN, i64::MAX));
-            if span.start >= to || (span.end <= from && span.start < from) {
-                continue;
-            }
-            let length = span.end.min(to).saturating_sub(span.start.max(from));
-            let name = profile.function_name(span.function);
-            match phases.iter_mut().find(|p| p.name == name) {
-                Some(phase) => {
-                    phase.total += length;
-                    phase.count += 1;
-                    phase.start = phase.start.min(span.start);
-                }
-                None => phases.push(Phase { name: name.into(), start: span.start, total: length, count: 1 }),
-            }
-        }
-    }
-    phases.sort_by_key(|p| p.start);
-    phases
 }
 
 fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {
@@ -267,7 +229,7 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, subject};
-    use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, Request, TokenCounts, TrackSpec};
+    use crate::model::{ProfileBuilder, Request, TokenCounts};
     use proptest::prelude::*;
 
     #[test]
@@ -291,23 +253,6 @@ mod tests {
         assert_eq!(o.elapsed, Some(100));
         let cut = ask(&s, &Summary { range: Some((0, 10)), ..Summary::default() });
         assert_eq!(cut.totals[0].1, 20);
-    }
-
-    #[test]
-    fn phases_repeat_and_keep_to_the_range() {
-        let mut b = ProfileBuilder::new("test");
-        let track = b.track(TrackSpec { name: "phases", process: "", kind: TrackKind::Phase, sort: 0 });
-        for (name, start, end) in [("load", 0, 10), ("decode", 10, 30), ("sub", 12, 15), ("decode", 40, 50)] {
-            let f = b.function(FunctionSpec::named(name));
-            b.span(track, start, end, f, ArgsRef::NONE);
-        }
-        let p = b.finish();
-        let found = |range| {
-            let phases = phases(&p, range);
-            phases.into_iter().map(|p| (p.name, p.total, p.count)).collect::<Vec<_>>()
-        };
-        assert_eq!(found(None), [("load".into(), 10, 1), ("decode".into(), 30, 2)]);
-        assert_eq!(found(Some((10, 45))), [("decode".into(), 25, 2)]);
     }
 
     #[test]

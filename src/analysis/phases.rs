@@ -77,21 +77,44 @@ impl Query for PhasesIn {
     }
 }
 
+/// The outermost phases of all tracks with their rows. One that holds those of all other tracks, such as the time for
+/// which a profiler was on, says nothing beside them and is left out.
+fn outermost(profile: &Profile) -> Vec<PhaseSpan> {
+    let tracks = profile.track_ids().filter(|&id| profile.track(id).kind == TrackKind::Phase);
+    let mut spans: Vec<PhaseSpan> = tracks
+        .flat_map(|track| {
+            let rows = profile.track(track).spans.rows.iter().enumerate().filter(|(_, s)| s.depth == 0);
+            rows.map(move |(row, s)| PhaseSpan {
+                function: s.function,
+                track,
+                row: row as u32,
+                start: s.start,
+                end: s.end,
+            })
+        })
+        .collect();
+    spans.sort_by_key(|s| (s.start, std::cmp::Reverse(s.end)));
+    let latest = spans.iter().map(|s| s.end).max();
+    if let [first, rest @ ..] = &spans[..]
+        && Some(first.end) == latest
+        && rest.iter().any(|s| s.track != first.track)
+    {
+        spans.remove(0);
+    }
+    spans
+}
+
 /// The phases within `range`.
 #[must_use]
 pub fn phases(profile: &Profile, range: TimeRange) -> Phases {
     let bounds = range.or_else(|| profile.time_bounds());
     let (from, to) = bounds.unwrap_or((0, 0));
-    let mut spans: Vec<PhaseSpan> = Vec::new();
-    for id in profile.track_ids().filter(|&id| profile.track(id).kind == TrackKind::Phase) {
-        for (row, span) in profile.track(id).spans.rows.iter().enumerate() {
-            let (start, end) = (span.start.max(from), span.end.min(to));
-            if span.depth == 0 && (start < end || span.start == span.end && start == end) {
-                spans.push(PhaseSpan { function: span.function, track: id, row: row as u32, start, end });
-            }
-        }
-    }
-    spans.sort_by_key(|s| s.start);
+    let mut spans = outermost(profile);
+    spans.retain_mut(|span| {
+        let empty = span.start == span.end;
+        (span.start, span.end) = (span.start.max(from), span.end.min(to));
+        span.start < span.end || empty && span.start == span.end
+    });
     let mut out = Phases { elapsed: to.saturating_sub(from), spans, ..Phases::default() };
     let (mut covered, mut reached) = (0i64, from);
     for (i, span) in out.spans.iter().enumerate() {
@@ -144,6 +167,28 @@ mod tests {
         assert_eq!((cut.elapsed, cut.unaccounted), (30, 10));
         let found: Vec<_> = all.between(30, 61).map(|s| s.start).collect();
         assert_eq!(found, [40, 60]);
+    }
+
+    #[test]
+    fn the_time_of_the_profiler_gives_way_to_the_phases_of_the_program() {
+        let build = |marked: &[(&str, i64, i64)]| {
+            let mut b = ProfileBuilder::new("test");
+            let mut add = |track, spans: &[(&str, i64, i64)]| {
+                let kind = TrackKind::Phase;
+                let track = b.track(TrackSpec { name: track, process: "", kind, sort: 0 });
+                for &(name, from, to) in spans {
+                    let f = b.function(FunctionSpec::named(name));
+                    b.span(track, from, to, f, ArgsRef::NONE);
+                }
+            };
+            add("profiler", &[("on", 0, 100)]);
+            add("annotations", marked);
+            phases(&b.finish(), None)
+        };
+        assert_eq!(build(&[]).shares.len(), 1, "alone it is all there is");
+        let all = build(&[("step", 10, 40), ("step", 50, 90), ("part", 12, 20)]);
+        assert_eq!(all.spans.iter().map(|s| (s.start, s.end)).collect::<Vec<_>>(), [(10, 40), (50, 90)]);
+        assert_eq!((all.shares[0].total, all.unaccounted, all.overlap), (70, 30, false));
     }
 
     #[test]

@@ -120,8 +120,11 @@ fn object(report: &Report) -> Value {
             "points": c.times.len(),
             "peak": c.peak().map(|(t, v)| json!({ "time_ns": t, "value": v })),
         })).collect::<Vec<_>>(),
-        "phases": report.overview.phases.iter().map(|x| json!({
-            "name": x.name, "start_ns": x.start, "total_ns": x.total, "count": x.count,
+        "phases": report.overview.phases.shares.iter().map(|x| json!({
+            "name": p.function_name(x.function),
+            "start_ns": report.overview.phases.spans[x.first].start,
+            "total_ns": x.total,
+            "count": x.count,
         })).collect::<Vec<_>>(),
         "request_figures": report.overview.requests.as_ref().map(figures),
         "request_rows": p.requests.rows.iter().map(|r| request(p, r)).collect::<Vec<_>>(),

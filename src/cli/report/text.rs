@@ -107,18 +107,18 @@ fn findings(out: &mut String, p: &Profile) {
 
 fn phases(out: &mut String, report: &Report) {
     let phases = &report.overview.phases;
-    if phases.is_empty() {
+    if phases.shares.is_empty() {
         return;
     }
     section(out, "Phases");
     let whole: i64 = report.overview.elapsed.unwrap_or_default().max(1);
-    let sum: i64 = phases.iter().map(|p| p.total).sum();
-    for p in phases {
+    for p in &phases.shares {
         let share = format::percent(p.total as f64 / whole as f64);
-        let _ = writeln!(out, "  {:<24} {:>10} {share:>8} of elapsed", p.name, format::duration(p.total));
+        let name = report.profile.function_name(p.function);
+        let _ = writeln!(out, "  {name:<24} {:>10} {share:>8} of elapsed", format::duration(p.total));
     }
-    if sum < whole {
-        let rest = whole - sum;
+    let rest = whole - (phases.elapsed - phases.unaccounted);
+    if rest > 0 {
         let share = format::percent(rest as f64 / whole as f64);
         let _ = writeln!(out, "  {:<24} {:>10} {share:>8} of elapsed", "unaccounted", format::duration(rest));
     }

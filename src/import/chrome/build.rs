@@ -116,7 +116,10 @@ impl Build {
         };
         let name = self.name(b, e);
         let function = self.function(b, e, name);
-        let lane = self.tracks.thread(e.pid, e.tid);
+        let mut lane = self.tracks.thread(e.pid, e.tid);
+        if name.role == Role::Annotation && self.facts.with_stack {
+            lane = self.tracks.annotations(lane);
+        }
         let track = self.tracks.track(b, lane);
         self.spans = true;
         let handle = b.open_span(track, start, function, ArgsRef::offset(self.odd.offset));
@@ -125,7 +128,7 @@ impl Build {
             None => self.odd.count(Odd::NoDuration),
         }
         match name.role {
-            Role::Plain | Role::Memory => {}
+            Role::Plain | Role::Memory | Role::Annotation => {}
             Role::Window => self.tracks.set_kind(lane, TrackKind::Phase),
             Role::GpuOther => self.tracks.set_kind(lane, TrackKind::GpuStream),
             Role::GpuWork => {

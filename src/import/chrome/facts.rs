@@ -10,6 +10,7 @@ pub(super) fn is_read(key: &[u8]) -> bool {
     matches!(
         key,
         b"schemaVersion"
+            | b"with_stack"
             | b"deviceProperties"
             | b"computeProperties"
             | b"distributedInfo"
@@ -27,6 +28,8 @@ pub(super) fn is_read(key: &[u8]) -> bool {
 pub(super) struct Facts {
     /// Written by the profiler of PyTorch.
     pub kineto: bool,
+    /// Has Python's frames beside the operations of PyTorch.
+    pub with_stack: bool,
     /// Has events as viztracer writes them.
     pub python_calls: bool,
     /// Has source places as the Rust crate tracing-chrome writes them.
@@ -58,6 +61,7 @@ impl Facts {
     pub fn take(&mut self, key: &[u8], value: &Value) {
         match key {
             b"schemaVersion" => self.kineto = true,
+            b"with_stack" => self.with_stack = value.as_i64().is_some_and(|n| n != 0),
             b"deviceProperties" | b"computeProperties" => {
                 self.kineto = true;
                 value.as_array().into_iter().flatten().for_each(|d| self.device(d));

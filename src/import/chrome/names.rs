@@ -28,6 +28,8 @@ pub(super) enum Role {
     Launch,
     /// A span of the profiler itself: how long it recorded.
     Window,
+    /// A range that the program marked with PyTorch's `record_function`.
+    Annotation,
     /// A `[memory]` instant of the PyTorch profiler.
     Memory,
 }
@@ -159,6 +161,7 @@ fn role(name: &str, cat: &str) -> Role {
         "gpu_user_annotation" | "cuda_sync" | "cuda_event" => Role::GpuOther,
         "cuda_runtime" | "cuda_driver" | "Runtime" => Role::Launch,
         "Trace" => Role::Window,
+        "user_annotation" => Role::Annotation,
         _ if name == "[memory]" => Role::Memory,
         _ => Role::Plain,
     }

@@ -93,6 +93,7 @@ pub(super) struct Tracks {
     lanes: Vec<Lane>,
     thread_of: FxHashMap<(Id, Id), u32>,
     async_of: FxHashMap<(u32, crate::model::StringId), u32>,
+    annotations_of: FxHashMap<u32, u32>,
     last: Option<(Id, Id, u32)>,
     relabel: bool,
 }
@@ -140,6 +141,19 @@ impl Tracks {
         let lane = self.add_lane(process, Id::Absent, TrackKind::Async);
         text.clone_into(&mut self.lanes[lane as usize].name);
         self.async_of.insert((process, name), lane);
+        lane
+    }
+
+    /// The lane beside a thread for the ranges that its program marked. Such a range begins within Python's `__enter__`
+    /// and ends within `__exit__`, so among the frames it would nest nowhere, and all its time would count twice.
+    pub fn annotations(&mut self, thread: u32) -> u32 {
+        if let Some(&lane) = self.annotations_of.get(&thread) {
+            return lane;
+        }
+        let (process, id) = (self.lanes[thread as usize].process, self.lanes[thread as usize].id);
+        let lane = self.add_lane(process, id, TrackKind::Phase);
+        "annotations".clone_into(&mut self.lanes[lane as usize].name);
+        self.annotations_of.insert(thread, lane);
         lane
     }
 

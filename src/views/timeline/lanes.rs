@@ -186,7 +186,12 @@ fn grouped(profile: &Profile) -> Vec<(GroupBy, Vec<LaneOf>)> {
         }
     }
     let mut processes: BTreeMap<StringId, ()> = BTreeMap::new();
-    for id in profile.track_ids().filter(|&id| profile.track(id).kind != TrackKind::Phase) {
+    // Outermost phases are shaded behind all lanes; only what is nested in them needs a lane.
+    let shaded = |id| {
+        let track = profile.track(id);
+        track.kind == TrackKind::Phase && track.spans.rows.iter().all(|s| s.depth == 0)
+    };
+    for id in profile.track_ids().filter(|&id| !shaded(id)) {
         let track = profile.track(id);
         let by = if profile.text(track.process).is_empty() {
             GroupBy::Kind(track.kind)

@@ -64,6 +64,11 @@ fn pytorch_with_python_stacks_and_memory() {
     assert_eq!((p.span_count(), p.instants.len(), p.links.len()), (3318, 2, 96));
     assert_eq!(sum(&p, "_call_impl"), (22, 1_534_010_050));
     assert_eq!(sum(&p, "train_step"), (1, 1_751_242_217));
+    // What the program marked crosses Python's frames. It lies beside them, and the time of the thread counts once.
+    let lanes: Vec<_> =
+        p.tracks.iter().map(|t| (p.text(t.name), t.kind, t.spans.rows.len(), t.spans.lanes.len())).collect();
+    assert!(lanes.contains(&("thread 7113 (python)", TrackKind::Thread, 3311, 1)), "{lanes:?}");
+    assert!(lanes.contains(&("annotations", TrackKind::Phase, 6, 1)), "{lanes:?}");
     let call =
         p.functions.ids().map(|id| p.functions.get(id)).find(|f| p.text(f.name) == "_call_impl").unwrap();
     assert_eq!((p.text(call.file), call.line), ("torch/nn/modules/module.py", 1791));
