@@ -380,7 +380,7 @@ async fn all_loads(
         cx.advance(2 + i as u64, steps)?;
         cx.stage(&format!("Load of {load} clients"));
         let count = load * params.size("sweep_requests").max(1);
-        let phase = phase!("load", clients = load, requests = count);
+        let phase = phase!("load level", clients = load, requests = count);
         crate::record::count("Load (clients)", crate::model::Unit::Count, load as f64);
         results.begin(service);
         let asks = numbered(prompts::different(count), false);
