@@ -133,11 +133,7 @@ impl<'a> PathMapper<'a> {
     #[must_use]
     pub fn root(&self) -> PathState {
         let states = self.transforms.iter().map(|_| 0).collect();
-        let focused = self
-            .transforms
-            .iter()
-            .any(|t| matches!(t, Transform::FocusFunction(_) | Transform::FocusSubtree(_)));
-        PathState { states, alive: !focused, hidden: false }
+        PathState { states, alive: !self.transforms.iter().any(Transform::is_focus), hidden: false }
     }
 
     /// Steps into a frame of `function` below `parent`: the new state, and the node to enter, if the
@@ -152,10 +148,11 @@ impl<'a> PathMapper<'a> {
             (*slot, symbol) = self.apply(transform, *slot, symbol);
             state.hidden |= *transform == Transform::HideLibraries && before.is_some() && *slot == HIDDEN;
         }
-        state.alive = self.transforms.iter().zip(&state.states).all(|(transform, &slot)| match transform {
-            Transform::FocusFunction(_) | Transform::FocusSubtree(_) => slot == INSIDE,
-            _ => slot != DEAD,
-        });
+        state.alive = self
+            .transforms
+            .iter()
+            .zip(&state.states)
+            .all(|(transform, &slot)| if transform.is_focus() { slot == INSIDE } else { slot != DEAD });
         let symbol = symbol.filter(|_| state.alive);
         (state, symbol)
     }
@@ -187,6 +184,10 @@ impl<'a> PathMapper<'a> {
                 }
                 _ => (DEAD, None),
             },
+            Transform::FocusCategory(category) => {
+                let of_it = self.functions.get(function).category == *category;
+                (if of_it { INSIDE } else { state }, of_it.then_some(symbol))
+            }
             Transform::MergeFunction(f) => (state, (!is(*f)).then_some(symbol)),
             Transform::DropFunction(f) if state == DEAD || is(*f) => (DEAD, None),
             Transform::DropFunction(_) => (state, Some(symbol)),
@@ -268,6 +269,32 @@ mod tests {
         let subtree = |p: &Profile| vec![Transform::FocusSubtree(path(p, "main>b"))];
         assert_eq!(after(STACKS, subtree), "b 4/0 >a 4/0 >>b 4/4");
         assert_eq!(after(SPANS, |p| vec![Transform::FocusSubtree(path(p, "main>a>b"))]), "b 30/20 >a 10/10");
+    }
+
+    #[test]
+    fn a_category_is_shown_as_a_tree_of_its_own() {
+        let mut b = ProfileBuilder::new("test");
+        let time = b.metric(Metric::time());
+        let id = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+        for (path, weight) in
+            [("main>step:op>f>mul:op>g", 3), ("main>step:op>f", 5), ("main>f", 7), ("step:op", 1)]
+        {
+            let stack = path.split('>').fold(None, |above, name| {
+                let (name, category) = name.split_once(':').unwrap_or((name, "python"));
+                let function = b.function(FunctionSpec { category, ..FunctionSpec::named(name) });
+                let frame = b.frame(function, 0);
+                Some(b.stack(above, frame))
+            });
+            b.sample(id, stack, &[(time, weight)]);
+        }
+        let profile = Arc::new(b.finish());
+        let transforms = vec![Transform::FocusCategory(profile.strings.find("op").unwrap())];
+        let s = Subject { run: 1, revision: 0, profile };
+        let costs = ask(
+            &s,
+            &Costs { scope: Scope { transforms, ..Scope::default() }, metric: MetricId(0), range: None },
+        );
+        assert_eq!(dump(&s.profile, &costs), "step 9/6 >mul 3/3");
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub enum Transform {
     FocusFunction(FunctionId),
     /// Keep only what runs under exactly this path (root first); its last function becomes the root.
     FocusSubtree(Vec<FunctionId>),
+    /// Keep only functions of the category, under one another; the self cost of all others goes to the nearest of them
+    /// above, and what runs under none of them is left out.
+    FocusCategory(StringId),
     /// Remove the function from all paths; its self cost goes to its caller.
     MergeFunction(FunctionId),
     /// Remove all paths that contain the function.
@@ -26,6 +29,14 @@ pub enum Transform {
     /// Of each run of library frames show the first, and all others as one «[n frames hidden]», as
     /// pyinstrument does. What is a library: [`super::libraries`].
     HideLibraries,
+}
+
+impl Transform {
+    /// True when it leaves out all paths that do not reach what it is about.
+    #[must_use]
+    pub fn is_focus(&self) -> bool {
+        matches!(self, Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_))
+    }
 }
 
 /// Tracks and transforms.

@@ -223,6 +223,7 @@ fn describe(profile: &Profile, transform: &Transform) -> String {
         Transform::FocusSubtree(path) => {
             format!("subtree {}", path.last().map_or("", |&f| profile.function_name(f)))
         }
+        Transform::FocusCategory(c) => format!("category {}", profile.text(*c)),
         Transform::MergeFunction(f) => format!("merge {}", profile.function_name(*f)),
         Transform::DropFunction(f) => format!("drop {}", profile.function_name(*f)),
         Transform::CollapseModule(m) => format!("collapse {}", profile.text(*m)),

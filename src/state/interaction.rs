@@ -115,6 +115,7 @@ fn rekey_transform(
         T::MergeFunction(f) => T::MergeFunction(function(*f)?),
         T::DropFunction(f) => T::DropFunction(function(*f)?),
         T::FocusSubtree(path) => T::FocusSubtree(path.iter().map(|&f| function(f)).collect::<Option<_>>()?),
+        T::FocusCategory(c) => T::FocusCategory(to.strings.find(from.text(*c))?),
         T::CollapseModule(m) => T::CollapseModule(to.strings.find(from.text(*m))?),
         T::CollapseRecursion => T::CollapseRecursion,
         T::HideLibraries => T::HideLibraries,

@@ -22,6 +22,7 @@ pub fn describe(transform: &Transform, profile: &Profile) -> String {
             let last = path.last().map_or_else(String::new, |&f| name(f));
             format!("Path to {last}")
         }
+        Transform::FocusCategory(c) => format!("Category {}", short(profile.text(*c))),
         Transform::MergeFunction(f) => format!("Merged {}", name(*f)),
         Transform::DropFunction(f) => format!("Without {}", name(*f)),
         Transform::CollapseModule(m) => format!("Collapsed {}", short(profile.text(*m))),

@@ -30,7 +30,8 @@ pub struct About<'a> {
 fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
     let profile = cx.profile();
     let function = about.function;
-    let module = profile.functions.get(function).module;
+    let (module, category) =
+        (profile.functions.get(function).module, profile.functions.get(function).category);
     let push = |t| Command::Push(t);
     let plain = |key| (Modifiers::NONE, key);
     let mut entries = vec![Entry {
@@ -45,6 +46,14 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
             key: (Modifiers::SHIFT, Key::F),
             text: "Focus on this call path".into(),
             about: "Keep only what runs under exactly this path",
+        });
+    }
+    if category != Strings::EMPTY {
+        entries.push(Entry {
+            command: push(Transform::FocusCategory(category)),
+            key: plain(Key::G),
+            text: format!("Focus on category {}", profile.text(category)),
+            about: "Keep only its functions; the self cost of others goes to the nearest of them above",
         });
     }
     entries.push(Entry {
