@@ -4,6 +4,7 @@ use egui::Ui;
 
 use super::action;
 use crate::ui::widgets;
+use crate::views::shared::menu::KEYS;
 
 /// Gestures and keys of charts, which are not actions of a menu.
 const GESTURES: &[(&str, &str)] = &[
@@ -47,7 +48,7 @@ pub(super) fn keys(ui: &Ui) -> bool {
                     ui.label(entry.title);
                     ui.end_row();
                 }
-                for (keys, what) in GESTURES {
+                for (keys, what) in GESTURES.iter().chain(&KEYS) {
                     ui.monospace(*keys);
                     ui.label(*what);
                     ui.end_row();

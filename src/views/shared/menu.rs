@@ -10,10 +10,42 @@ use crate::views::shared::copy::Form;
 use crate::views::{Picture, ViewCx, Wish};
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
-/// A thing to do, its key, and what a menu says.
+/// The keys of the transforms and what they do, for the list of all keys.
+pub const KEYS: [(&str, &str); 8] = [
+    ("F", "focus on the function of the selected row of a tree or table"),
+    ("Shift+F", "focus on its call path"),
+    ("G", "focus on its category"),
+    ("M", "merge it into its callers"),
+    ("D", "drop everything under it"),
+    ("C", "collapse its module"),
+    ("R", "collapse recursion"),
+    ("L", "only my code"),
+];
+
+/// The key of a transform.
+fn key_of(transform: &Transform) -> (Modifiers, Key) {
+    let (shift, key) = match transform {
+        Transform::FocusFunction(_) => (false, Key::F),
+        Transform::FocusSubtree(_) => (true, Key::F),
+        Transform::FocusCategory(_) => (false, Key::G),
+        Transform::MergeFunction(_) => (false, Key::M),
+        Transform::DropFunction(_) => (false, Key::D),
+        Transform::CollapseModule(_) => (false, Key::C),
+        Transform::CollapseRecursion => (false, Key::R),
+        Transform::HideLibraries => (false, Key::L),
+    };
+    (if shift { Modifiers::SHIFT } else { Modifiers::NONE }, key)
+}
+
+/// «Shift+F».
+fn key_text(transform: &Transform) -> String {
+    let (modifiers, key) = key_of(transform);
+    format!("{}{}", if modifiers.shift { "Shift+" } else { "" }, key.name())
+}
+
+/// A thing to do, and what a menu says.
 struct Entry {
-    command: Command,
-    key: (Modifiers, Key),
+    transform: Transform,
     text: String,
     about: &'static str,
 }
@@ -32,54 +64,45 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
     let function = about.function;
     let (module, category) =
         (profile.functions.get(function).module, profile.functions.get(function).category);
-    let push = |t| Command::Push(t);
-    let plain = |key| (Modifiers::NONE, key);
     let mut entries = vec![Entry {
-        command: push(Transform::FocusFunction(function)),
-        key: plain(Key::F),
+        transform: Transform::FocusFunction(function),
         text: "Focus on this function".into(),
         about: "Keep only what runs under it, whoever called it",
     }];
     if let Some(path) = about.path {
         entries.push(Entry {
-            command: push(Transform::FocusSubtree(path.to_vec())),
-            key: (Modifiers::SHIFT, Key::F),
+            transform: Transform::FocusSubtree(path.to_vec()),
             text: "Focus on this call path".into(),
             about: "Keep only what runs under exactly this path",
         });
     }
     if category != Strings::EMPTY {
         entries.push(Entry {
-            command: push(Transform::FocusCategory(category)),
-            key: plain(Key::G),
+            transform: Transform::FocusCategory(category),
             text: format!("Focus on category {}", profile.text(category)),
             about: "Keep only its functions; the self cost of others goes to the nearest of them above",
         });
     }
     entries.push(Entry {
-        command: push(Transform::MergeFunction(function)),
-        key: plain(Key::M),
+        transform: Transform::MergeFunction(function),
         text: "Merge into callers".into(),
         about: "Leave the function out; its self cost goes to whoever called it",
     });
     entries.push(Entry {
-        command: push(Transform::DropFunction(function)),
-        key: plain(Key::D),
+        transform: Transform::DropFunction(function),
         text: "Drop everything under it".into(),
         about: "Leave out all paths that contain the function, with their cost",
     });
     if module != Strings::EMPTY {
         entries.push(Entry {
-            command: push(Transform::CollapseModule(module)),
-            key: plain(Key::C),
+            transform: Transform::CollapseModule(module),
             text: format!("Collapse module {}", profile.text(module)),
             about: "Show each run of its functions as one",
         });
     }
     if !cx.interaction.scope.transforms.contains(&Transform::CollapseRecursion) {
         entries.push(Entry {
-            command: push(Transform::CollapseRecursion),
-            key: plain(Key::R),
+            transform: Transform::CollapseRecursion,
             text: "Collapse recursion".into(),
             about: "Show direct recursion of any function as one call",
         });
@@ -88,8 +111,7 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
         && cx.ask(&Libraries, 0).value().is_some_and(|library| !library.is_empty())
     {
         entries.push(Entry {
-            command: push(Transform::HideLibraries),
-            key: plain(Key::L),
+            transform: Transform::HideLibraries,
             text: "Only my code".into(),
             about: "Show the first of each run of library frames, and the others as «[n frames hidden]»",
         });
@@ -255,14 +277,10 @@ pub fn pictures(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn transforms(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut Ui) {
-    for Entry { command, key, text, about } in entries(cx, about) {
-        let keys = match key {
-            _ if !with_keys => String::new(),
-            (Modifiers::SHIFT, key) => format!("Shift+{}", key.name()),
-            (_, key) => key.name().to_owned(),
-        };
-        if entry(ui, &text, &keys, about) {
-            cx.send(command);
+    for Entry { transform, text, about } in entries(cx, about) {
+        let key = if with_keys { key_text(&transform) } else { String::new() };
+        if entry(ui, &text, &key, about) {
+            cx.send(Command::Push(transform));
         }
     }
 }
@@ -270,9 +288,30 @@ fn transforms(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut U
 /// Sends what the keys of the menu ask for. Call while the table has the keyboard.
 pub fn keys(cx: &mut ViewCx<'_>, about: About<'_>, ui: &Ui) {
     for entry in entries(cx, about) {
-        let (modifiers, key) = entry.key;
+        let (modifiers, key) = key_of(&entry.transform);
         if ui.input_mut(|i| i.modifiers == modifiers && i.consume_key(modifiers, key)) {
-            cx.send(entry.command);
+            cx.send(Command::Push(entry.transform));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_transform_is_in_the_list_of_keys() {
+        let function = FunctionId(0);
+        let all = [
+            Transform::FocusFunction(function),
+            Transform::FocusSubtree(Vec::new()),
+            Transform::FocusCategory(Strings::EMPTY),
+            Transform::MergeFunction(function),
+            Transform::DropFunction(function),
+            Transform::CollapseModule(Strings::EMPTY),
+            Transform::CollapseRecursion,
+            Transform::HideLibraries,
+        ];
+        assert_eq!(all.map(|t| key_text(&t)), KEYS.map(|(key, _)| key));
     }
 }
