@@ -14,6 +14,7 @@ mod export;
 #[cfg(test)]
 mod goldens;
 mod journals;
+mod looks;
 mod metrics;
 mod open;
 mod palette;
@@ -301,10 +302,16 @@ impl App {
                 run.state = RunState::Ready;
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
+                let as_before = self.take_up_look(id);
                 if warnings > 0 {
                     self.say(
                         Tone::Warning,
                         format!("{label} was opened with {warnings} warnings, see the summary."),
+                    );
+                } else if as_before {
+                    self.say(
+                        Tone::Good,
+                        format!("Opened {label}, shown as you left it. Undo shows all of it."),
                     );
                 } else {
                     self.say(Tone::Good, format!("Opened {label}."));
@@ -402,6 +409,7 @@ impl App {
             self.cancel_recording();
         }
         self.journals.discard(id);
+        self.keep_look_of(id);
         self.session.close(id);
         self.timed.forget(id);
         self.untimed.forget(id);
@@ -494,6 +502,7 @@ impl App {
     /// Writes the settings; a failure is told once in the status line.
     pub fn save_settings(&mut self) {
         let Some(path) = self.settings_path.clone() else { return };
+        self.keep_looks();
         self.settings.layout = match (self.timed.save(), self.untimed.save()) {
             (Some(timed), Some(untimed)) => Some(serde_json::json!({ "timed": timed, "untimed": untimed })),
             _ => None,

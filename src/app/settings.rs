@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::state::Look;
+
 /// Most recent files that are kept.
 const RECENT: usize = 12;
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub theme: ThemeChoice,
     /// The saved layout of panes.
     pub layout: Option<serde_json::Value>,
+    /// How files were looked at, newest first.
+    pub looks: Vec<(PathBuf, Look)>,
     /// The workload that was recorded last, with its parameters.
     pub workload: Option<(String, Vec<(String, String)>)>,
     /// Recordings leave out the texts of prompts and answers.

@@ -35,6 +35,8 @@ pub enum Command {
     Search(String),
     /// Say where source files are.
     SetSources(Vec<SourceRule>),
+    /// Look at it as before.
+    Become(Box<Interaction>),
 }
 
 impl Command {
@@ -53,6 +55,7 @@ impl Command {
             Self::WhatIf(what_if) => to.what_if = what_if,
             Self::Search(text) => to.search = text,
             Self::SetSources(rules) => to.sources = rules,
+            Self::Become(state) => *to = *state,
         }
     }
 

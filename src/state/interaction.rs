@@ -1,6 +1,6 @@
 //! What the person looks at: shared by all views of a run.
 
-use super::{Arrangement, Item};
+use super::{Arrangement, Item, Look};
 use crate::analysis::folding::Folding;
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::{Change, StageId, WhatIf};
@@ -62,28 +62,10 @@ impl Interaction {
     /// The same state for another revision of the profile; what is gone is dropped.
     #[must_use]
     pub fn rekey(&self, from: &Profile, to: &Profile) -> Self {
-        let metric = from.metrics.get(self.metric.index()).and_then(|m| to.metric_by_key(&m.key));
-        let tracks = self
-            .scope
-            .tracks
-            .iter()
-            .filter_map(|&t| match Item::Track(t).rekey(from, to) {
-                Some(Item::Track(t)) => Some(t),
-                _ => None,
-            })
-            .collect();
-        let transforms = self.scope.transforms.iter().filter_map(|t| rekey_transform(t, from, to)).collect();
         Self {
-            metric: metric.unwrap_or_default(),
-            relative: self.relative,
-            scope: Scope { tracks, transforms },
-            arrangement: self.arrangement.clone(),
-            folding: self.folding.clone(),
-            range: self.range,
             selection: self.selection.as_ref().and_then(|s| s.rekey(from, to)),
             what_if: rekey_what_if(&self.what_if, from, to),
-            search: self.search.clone(),
-            sources: self.sources.clone(),
+            ..Look::of(self, from).applied_to(self, to)
         }
     }
 }
@@ -101,23 +83,4 @@ fn rekey_what_if(what_if: &WhatIf, from: &Profile, to: &Profile) -> WhatIf {
         Some((stage(id)?, change))
     };
     WhatIf { changes: what_if.changes.iter().filter_map(change).collect() }
-}
-
-fn rekey_transform(
-    transform: &crate::analysis::Transform,
-    from: &Profile,
-    to: &Profile,
-) -> Option<crate::analysis::Transform> {
-    use crate::analysis::Transform as T;
-    let function = |f: crate::model::FunctionId| super::item::rekey_function(f, from, to);
-    Some(match transform {
-        T::FocusFunction(f) => T::FocusFunction(function(*f)?),
-        T::MergeFunction(f) => T::MergeFunction(function(*f)?),
-        T::DropFunction(f) => T::DropFunction(function(*f)?),
-        T::FocusSubtree(path) => T::FocusSubtree(path.iter().map(|&f| function(f)).collect::<Option<_>>()?),
-        T::FocusCategory(c) => T::FocusCategory(to.strings.find(from.text(*c))?),
-        T::CollapseModule(m) => T::CollapseModule(to.strings.find(from.text(*m))?),
-        T::CollapseRecursion => T::CollapseRecursion,
-        T::HideLibraries => T::HideLibraries,
-    })
 }

@@ -1,5 +1,6 @@
 //! A thing in a profile that can be pointed at, selected, shown in every view.
 
+use super::look::{rekey_function, rekey_track};
 use crate::model::{FunctionId, Profile, RequestId, TrackId};
 
 /// Something selectable. Ids belong to one revision of one profile; [`Item::rekey`] carries an item
@@ -82,14 +83,7 @@ impl Item {
     #[must_use]
     pub fn rekey(&self, from: &Profile, to: &Profile) -> Option<Self> {
         let function = |f: FunctionId| rekey_function(f, from, to);
-        let track = |t: TrackId| {
-            let old = from.tracks.get(t.index())?;
-            let key = (from.text(old.process), from.text(old.name), old.kind);
-            to.track_ids().find(|&id| {
-                let new = to.track(id);
-                (to.text(new.process), to.text(new.name), new.kind) == key
-            })
-        };
+        let track = |t: TrackId| rekey_track(t, from, to);
         Some(match self {
             Self::Function(f) => Self::Function(function(*f)?),
             Self::Edge(a, b) => Self::Edge(function(*a)?, function(*b)?),
@@ -123,20 +117,6 @@ impl Item {
             Self::Time(t) => Self::Time(*t),
         })
     }
-}
-
-/// The same function in another profile, by name, module, file and line.
-#[must_use]
-pub fn rekey_function(f: FunctionId, from: &Profile, to: &Profile) -> Option<FunctionId> {
-    let row = from.functions.rows().get(f.index())?;
-    let find = |id| to.strings.find(from.text(id));
-    to.functions.id_of(&crate::model::Function {
-        name: find(row.name)?,
-        module: find(row.module)?,
-        file: find(row.file)?,
-        line: row.line,
-        category: find(row.category)?,
-    })
 }
 
 /// True when `other` should light up while `item` is pointed at: the same thing, or a place where the

@@ -8,6 +8,7 @@ mod command;
 mod history;
 mod interaction;
 mod item;
+mod look;
 mod session;
 
 pub use arrangement::{Arrangement, LaneHeight};
@@ -15,4 +16,5 @@ pub use command::Command;
 pub use history::History;
 pub use interaction::{Interaction, Relative};
 pub use item::{Item, related};
+pub use look::Look;
 pub use session::{Origin, Run, RunState, Session};
