@@ -53,6 +53,7 @@ mod scope;
 pub mod secrets;
 mod session;
 mod sink;
+mod site;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -30,7 +30,7 @@ const SPARE: usize = 16;
 /// What a queued description counts for in the budget, in events.
 const COLD_WEIGHT: i64 = 8;
 
-/// What happened to a span.
+/// What happened to a span or an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Enter,
@@ -38,22 +38,32 @@ pub(super) enum Kind {
     /// An exit while the thread unwinds from a panic.
     ExitPanic,
     Close,
+    /// Of an operation ([`super::site`]): it is called, and returns.
+    Call,
+    Return,
+    ReturnPanic,
 }
+
+/// Bits of an event's word that are its kind.
+const KIND_BITS: u32 = 3;
 
 impl Kind {
     fn of(word: u64) -> Self {
-        match word & 3 {
+        match word & ((1 << KIND_BITS) - 1) {
             0 => Self::Enter,
             1 => Self::Exit,
             2 => Self::ExitPanic,
-            _ => Self::Close,
+            3 => Self::Close,
+            4 => Self::Call,
+            5 => Self::Return,
+            _ => Self::ReturnPanic,
         }
     }
 }
 
 /// The part of a registry id that an event keeps. Ids are reused anyhow; time tells them apart.
 pub(super) fn key(id: u64) -> u64 {
-    id & (u64::MAX >> 2)
+    id & (u64::MAX >> KIND_BITS)
 }
 
 #[derive(Default)]
@@ -248,7 +258,7 @@ pub(super) fn push(id: u64, kind: Kind) {
     // A thread that is being torn down has no place to write to any more.
     let _ = LOCAL.try_with(|local| {
         alloc::boundary(local.thread, ticks);
-        local.push(ticks, id << 2 | kind as u64);
+        local.push(ticks, id << KIND_BITS | kind as u64);
     });
 }
 
@@ -342,7 +352,7 @@ impl Batch {
         for Unread { thread, mut chunk, from, to } in self.unread {
             for event in &chunk.events[from..to] {
                 let word = event.word.load(Ordering::Relaxed);
-                f(thread, event.ticks.load(Ordering::Relaxed), word >> 2, Kind::of(word));
+                f(thread, event.ticks.load(Ordering::Relaxed), word >> KIND_BITS, Kind::of(word));
             }
             if to == CHUNK
                 && let Some(full) = Arc::get_mut(&mut chunk)

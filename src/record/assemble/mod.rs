@@ -13,6 +13,8 @@
 //!   is waiting.
 //! - A span with the target [`super::PHASE`] goes to the phase track.
 //!
+//! Operations ([`super::site`]) are calls from the start.
+//!
 //! A task begins where a span is entered while none of its ancestors is on the thread's stack: it was
 //! spawned. Its parent is then linked to it.
 //!
@@ -31,6 +33,7 @@ use super::processes::Life;
 use super::request::RequestRow;
 use super::scope::SCOPE;
 use super::sink::{self, Cold, Field, Fields};
+use super::site;
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
 use crate::model::{
@@ -58,13 +61,30 @@ struct Thread {
 }
 
 struct Entered {
-    id: u64,
-    uid: u32,
+    what: What,
     at: i64,
-    /// For a call site of its own: what to draw at the exit.
+    /// For an operation or a call site of its own: what to draw at the exit.
     call: Option<(FunctionId, ArgsRef)>,
     /// The same: as what it holds memory; [`OUTSIDE`] while it does not.
     holder: HolderId,
+}
+
+/// What a thread is in.
+#[derive(Clone, Copy)]
+enum What {
+    /// A span: its registry id, and which of those that had it.
+    Span(u64, u32),
+    /// An operation, by its number.
+    Site(u32),
+}
+
+impl Entered {
+    fn uid(&self) -> Option<u32> {
+        match self.what {
+            What::Span(_, uid) => Some(uid),
+            What::Site(_) => None,
+        }
+    }
 }
 
 /// A piece of work between spawn boundaries.
@@ -87,6 +107,8 @@ pub(super) struct Assembler {
     spans: FxHashMap<u32, Live>,
     ids: FxHashMap<u64, Instances>,
     functions: FxHashMap<tracing_core::callsite::Identifier, FunctionId>,
+    /// Operations, by their numbers.
+    sites: Vec<Option<(FunctionId, ArgsRef)>>,
     tasks: Vec<Task>,
     task_names: FxHashMap<&'static str, u32>,
     task_tracks: usize,
@@ -106,8 +128,8 @@ pub(super) struct Assembler {
     /// `None` when allocations are not counted.
     memory: Option<Memory>,
     next_uid: u32,
-    /// Enter–exit pairs so far, for the recorder's own cost.
-    entered: u64,
+    /// Enters so far, of spans and of operations.
+    entered: (u64, u64),
     strangers: u64,
 }
 
@@ -126,6 +148,7 @@ impl Assembler {
             spans: FxHashMap::default(),
             ids: FxHashMap::default(),
             functions: FxHashMap::default(),
+            sites: Vec::new(),
             tasks: Vec::new(),
             task_names: FxHashMap::default(),
             task_tracks: 0,
@@ -141,7 +164,7 @@ impl Assembler {
             findings: Vec::new(),
             memory: None,
             next_uid: 0,
-            entered: 0,
+            entered: (0, 0),
             strangers: 0,
         }
     }
@@ -151,8 +174,8 @@ impl Assembler {
         self.memory = Some(Memory::new(&mut self.builder));
     }
 
-    /// Spans entered so far.
-    pub(super) fn entered(&self) -> u64 {
+    /// How often spans, and operations, were entered so far.
+    pub(super) fn entered(&self) -> (u64, u64) {
         self.entered
     }
 
@@ -313,7 +336,7 @@ impl Assembler {
         if let Some(memory) = self.memory.as_ref().filter(|_| levels) {
             memory.charge_levels(builder, &holders);
         }
-        let placed: FxHashMap<u32, Place> = running.iter().map(|r| (r.uid, r.place)).collect();
+        let placed: FxHashMap<u32, Place> = running.iter().filter_map(|r| Some((r.uid?, r.place))).collect();
         for pending in &self.pending {
             self.point(builder, pending, &placed);
         }
@@ -445,6 +468,23 @@ impl Assembler {
             let spec = TrackSpec { name: "Phases", process: "", kind: TrackKind::Phase, sort: 0 };
             self.builder.track(spec)
         })
+    }
+
+    /// What is drawn for an operation.
+    fn site(&mut self, number: u32) -> Option<(FunctionId, ArgsRef)> {
+        let known = self.sites.get(number as usize).copied().flatten();
+        if known.is_some() {
+            return known;
+        }
+        let described = site::describe(number)?;
+        let site::Place { name, target: module, file, line } = *described.place;
+        let function = self.builder.function(FunctionSpec { name, module, file, line, category: "" });
+        let site = (function, args(&mut self.builder, &described.fields()));
+        if self.sites.len() <= number as usize {
+            self.sites.resize(number as usize + 1, None);
+        }
+        self.sites[number as usize] = Some(site);
+        Some(site)
     }
 
     fn function(&mut self, metadata: &'static Metadata<'static>) -> FunctionId {

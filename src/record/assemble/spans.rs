@@ -4,9 +4,10 @@ use tracing_core::Metadata;
 
 use super::memory::{HolderId, OUTSIDE};
 use super::places::{Pending, Place};
-use super::{Assembler, Entered, Instances, PHASE, Task, args};
+use super::{Assembler, Entered, Instances, PHASE, Task, What, args};
 use crate::model::{ArgsRef, FunctionId, MetricId, ProfileBuilder, SpanStatus, TrackId};
 use crate::record::sink::{Field, Fields, Kind};
+use crate::record::site;
 
 /// How far up a chain of parents a task is looked for. Bounds the work of a chain without end.
 const MOST_ANCESTORS: usize = 64;
@@ -47,7 +48,8 @@ pub(super) struct Live {
 
 /// A span as it will be drawn.
 pub(super) struct Drawn {
-    pub(super) uid: u32,
+    /// `None` for a call of an operation.
+    pub(super) uid: Option<u32>,
     pub(super) place: Place,
     start: i64,
     /// `None` while it runs.
@@ -79,11 +81,11 @@ pub(super) fn draw(builder: &mut ProfileBuilder, busy: MetricId, span: &Drawn, n
     let end = span.end.unwrap_or(now).max(span.start);
     builder.close_span(track, handle, end, status);
     builder.span_cost(track, handle, busy, span.busy.unwrap_or(end - span.start));
-    let (own, parent) = (span.uid.into(), span.parent.map(u64::from));
-    if span.strict {
-        builder.nest_span(track, handle, own, parent);
-    } else if span.named {
-        builder.name_span(track, handle, own, parent);
+    let parent = span.parent.map(u64::from);
+    match span.uid.map(u64::from) {
+        Some(own) if span.strict => builder.nest_span(track, handle, own, parent),
+        Some(own) if span.named => builder.name_span(track, handle, own, parent),
+        _ => {}
     }
     (track, handle)
 }
@@ -214,7 +216,12 @@ impl Assembler {
         }
         match kind {
             Kind::Enter => self.enter(thread, time, id),
-            Kind::Exit | Kind::ExitPanic => self.exit(thread, time, id, kind == Kind::ExitPanic),
+            Kind::Exit | Kind::ExitPanic => self.exit(thread, time, id, kind),
+            Kind::Call => self.call(thread, time, id as u32),
+            Kind::Return | Kind::ReturnPanic => {
+                let site = id as u32;
+                self.leave(thread, time, |e| matches!(e.what, What::Site(s) if s == site), kind);
+            }
             Kind::Close => {
                 if let Some(uid) = self.resolve(id, time)
                     && let Some(span) = self.spans.get_mut(&uid)
@@ -231,7 +238,7 @@ impl Assembler {
             self.strangers += 1;
             return;
         };
-        self.entered += 1;
+        self.entered.0 += 1;
         let first = self.spans.get(&uid).is_some_and(|s| s.enters == 0);
         if first {
             self.first_enter(thread, uid);
@@ -247,7 +254,15 @@ impl Assembler {
             let args = *span.args.get_or_insert_with(|| args(&mut self.builder, &span.fields));
             (span.function, args)
         });
-        self.thread(thread).stack.push(Entered { id, uid, at, call, holder: OUTSIDE });
+        self.thread(thread).stack.push(Entered { what: What::Span(id, uid), at, call, holder: OUTSIDE });
+    }
+
+    /// An operation is called.
+    fn call(&mut self, thread: u32, time: i64, site: u32) {
+        self.entered.1 += 1;
+        let call = self.site(site);
+        let at = self.tick(thread, time);
+        self.thread(thread).stack.push(Entered { what: What::Site(site), at, call, holder: OUTSIDE });
     }
 
     /// Gives events of a thread strictly increasing times.
@@ -259,10 +274,12 @@ impl Assembler {
 
     /// Decides whether a span is a call site of its own, and which task it belongs to.
     fn first_enter(&mut self, thread: u32, uid: u32) {
-        let stack: Vec<u32> = self.thread(thread).stack.iter().map(|e| e.uid).collect();
+        let stack = &self.thread(thread).stack;
+        let (inside, stack): (bool, Vec<u32>) =
+            (!stack.is_empty(), stack.iter().filter_map(Entered::uid).collect());
         let Some(span) = self.spans.get(&uid) else { return };
         let (parent, opened, name) = (span.parent, span.opened, span.name);
-        if parent.is_none() && !stack.is_empty() && !span.phase {
+        if parent.is_none() && inside && !span.phase {
             if let Some(span) = self.spans.get_mut(&uid) {
                 span.call = true;
             }
@@ -292,28 +309,42 @@ impl Assembler {
         }
     }
 
-    fn exit(&mut self, thread: u32, time: i64, id: u64, panicking: bool) {
-        let time = self.tick(thread, time);
-        let entry = self.thread(thread);
-        let Some(i) = entry.stack.iter().rposition(|e| e.id == id) else { return };
-        let track = entry.track;
-        let Entered { uid, at, call, holder, .. } = entry.stack.remove(i);
-        if let Some((function, args)) = call {
-            let status = if panicking { SpanStatus::Error } else { SpanStatus::Ok };
-            let handle = self.builder.open_span(track, at, function, args);
-            self.builder.close_span(track, handle, time, status);
-            self.builder.span_cost(track, handle, self.busy, time - at);
-            self.charge(holder, (track, handle));
-        }
-        let Some(span) = self.spans.get_mut(&uid) else { return };
+    fn exit(&mut self, thread: u32, time: i64, id: u64, kind: Kind) {
+        let same = |e: &Entered| matches!(e.what, What::Span(i, _) if i == id);
+        let Some((entered, time)) = self.leave(thread, time, same, kind) else { return };
+        let Some(span) = entered.uid().and_then(|uid| self.spans.get_mut(&uid)) else { return };
         span.inside = span.inside.saturating_sub(1);
         span.last = span.last.max(time);
         if span.inside == 0 {
-            span.busy += time - at;
+            span.busy += time - entered.at;
         }
-        if panicking {
+        if let (Kind::ExitPanic, Some(uid)) = (kind, entered.uid()) {
             self.fail(uid, &Field::Text("panicked".into()));
         }
+    }
+
+    /// Takes what ends from the stack of its thread, and draws it if it is a call. Gives the time of its end, too.
+    fn leave(
+        &mut self,
+        thread: u32,
+        time: i64,
+        same: impl Fn(&Entered) -> bool,
+        kind: Kind,
+    ) -> Option<(Entered, i64)> {
+        let time = self.tick(thread, time);
+        let entry = self.thread(thread);
+        let i = entry.stack.iter().rposition(same)?;
+        let track = entry.track;
+        let entered = entry.stack.remove(i);
+        if let Some((function, args)) = entered.call {
+            let panicked = matches!(kind, Kind::ExitPanic | Kind::ReturnPanic);
+            let status = if panicked { SpanStatus::Error } else { SpanStatus::Ok };
+            let handle = self.builder.open_span(track, entered.at, function, args);
+            self.builder.close_span(track, handle, time, status);
+            self.builder.span_cost(track, handle, self.busy, time - entered.at);
+            self.charge(entered.holder, (track, handle));
+        }
+        Some((entered, time))
     }
 
     /// A closed span becomes a row and is forgotten.
@@ -358,11 +389,17 @@ impl Assembler {
         let Some(memory) = &mut self.memory else { return OUTSIDE };
         let stack = self.threads.get_mut(&thread).map(|t| t.stack.iter_mut().rev());
         for entered in stack.into_iter().flatten() {
-            // Phases are not part of any call tree.
-            let Some(span) = self.spans.get_mut(&entered.uid).filter(|s| !s.phase) else { continue };
-            let holder = if entered.call.is_some() { &mut entered.holder } else { &mut span.holder };
+            let (holder, function) = match (entered.call, entered.uid()) {
+                (Some((function, _)), _) => (&mut entered.holder, function),
+                (None, Some(uid)) => match self.spans.get_mut(&uid) {
+                    // Phases are not part of any call tree.
+                    Some(span) if !span.phase => (&mut span.holder, span.function),
+                    _ => continue,
+                },
+                (None, None) => continue,
+            };
             if *holder == OUTSIDE {
-                *holder = memory.holder(span.function);
+                *holder = memory.holder(function);
             }
             return *holder;
         }
@@ -427,7 +464,20 @@ impl Assembler {
         let named = matches!(class, Class::Thread) && (s.parent.is_some() || s.pointed_at || s.calls_task);
         let (function, fields, failed, parent) = (s.function, s.fields.clone(), s.failed, s.parent);
         let holder = s.holder;
-        Some(Drawn { uid, place, start, end, function, fields, failed, busy, parent, strict, named, holder })
+        Some(Drawn {
+            uid: Some(uid),
+            place,
+            start,
+            end,
+            function,
+            fields,
+            failed,
+            busy,
+            parent,
+            strict,
+            named,
+            holder,
+        })
     }
 
     /// Rows for everything that is not closed. `ended`: and never will be.
@@ -465,16 +515,18 @@ impl Assembler {
     fn running_calls(&self, drawn: &mut Vec<Drawn>) {
         for thread in self.threads.values() {
             for entry in &thread.stack {
-                let (Some((function, _)), Some(span)) = (entry.call, self.spans.get(&entry.uid)) else {
-                    continue;
+                let Some((function, _)) = entry.call else { continue };
+                let fields = match entry.what {
+                    What::Span(_, uid) => self.spans.get(&uid).map(|s| s.fields.clone()),
+                    What::Site(number) => site::describe(number).map(|d| d.fields()),
                 };
                 drawn.push(Drawn {
-                    uid: entry.uid,
+                    uid: entry.uid(),
                     place: Place(thread.track),
                     start: entry.at,
                     end: None,
                     function,
-                    fields: span.fields.clone(),
+                    fields: fields.unwrap_or_default(),
                     failed: false,
                     busy: None,
                     parent: None,

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use tracing::field::Empty;
-use tracing::{Span, debug_span, info_span, record_all, trace_span};
+use tracing::{Span, debug_span, info_span, record_all};
 
 use super::device::{self, DeviceChoice};
 use super::file::{self, ModelFile};
 use super::forward::{KvCache, Llama, Part};
 use super::gguf::better_format;
-use super::op::Detail;
+use super::op::{Detail, Op, op};
 use super::packed;
 use super::sampling::{Pcg32, choose};
 use super::tokens::Tokens;
@@ -33,7 +33,7 @@ pub struct Model {
     format: String,
     /// Bytes that all generators' caches hold at present.
     kv_held: AtomicI64,
-    sample: Span,
+    sample: Op,
 }
 
 /// How tokens are chosen.
@@ -136,7 +136,7 @@ impl Model {
         drop(weights);
         count("Model weights", Unit::Bytes, llama.weight_bytes as f64);
         let kv_held = AtomicI64::new(0);
-        let sample = trace_span!(target: "inferscope::llm", parent: None, "sample");
+        let sample = op!(options.detail, "sample", None);
         Ok(Self { llama, tokens, positions, name: name.to_owned(), format, kv_held, sample })
     }
 

@@ -193,31 +193,31 @@ impl Loader<'_, '_> {
     }
 
     fn layer(&mut self, i: usize, shape: &Shape, ffn: usize) -> std::result::Result<Layer, LlmError> {
-        let detail = self.detail;
+        let (detail, at) = (self.detail, u32::try_from(i).ok());
         let name = |part: &str| format!("blk.{i}.{part}.weight");
         let (d, q, kv) = (shape.width, shape.heads * shape.head_width, shape.kv_heads * shape.head_width);
         Ok(Layer {
-            norm1: self.norm(&name("attn_norm"), shape, op!(detail, "rms_norm", i))?,
-            q: self.linear(&name("attn_q"), [q, d], op!(detail, "q_proj", i))?,
-            k: self.linear(&name("attn_k"), [kv, d], op!(detail, "k_proj", i))?,
-            v: self.linear(&name("attn_v"), [kv, d], op!(detail, "v_proj", i))?,
-            o: self.linear(&name("attn_output"), [d, q], op!(detail, "o_proj", i))?,
-            norm2: self.norm(&name("ffn_norm"), shape, op!(detail, "rms_norm", i))?,
-            gate: self.linear(&name("ffn_gate"), [ffn, d], op!(detail, "gate_proj", i))?,
-            up: self.linear(&name("ffn_up"), [ffn, d], op!(detail, "up_proj", i))?,
-            down: self.linear(&name("ffn_down"), [d, ffn], op!(detail, "down_proj", i))?,
+            norm1: self.norm(&name("attn_norm"), shape, op!(detail, "rms_norm", at))?,
+            q: self.linear(&name("attn_q"), [q, d], op!(detail, "q_proj", at))?,
+            k: self.linear(&name("attn_k"), [kv, d], op!(detail, "k_proj", at))?,
+            v: self.linear(&name("attn_v"), [kv, d], op!(detail, "v_proj", at))?,
+            o: self.linear(&name("attn_output"), [d, q], op!(detail, "o_proj", at))?,
+            norm2: self.norm(&name("ffn_norm"), shape, op!(detail, "rms_norm", at))?,
+            gate: self.linear(&name("ffn_gate"), [ffn, d], op!(detail, "gate_proj", at))?,
+            up: self.linear(&name("ffn_up"), [ffn, d], op!(detail, "up_proj", at))?,
+            down: self.linear(&name("ffn_down"), [d, ffn], op!(detail, "down_proj", at))?,
             spans: LayerSpans {
-                layer: op!(detail, "layer", i),
-                attention: op!(detail, "attn", i),
-                rope: op!(detail, "rope", i),
-                append: op!(detail, "kv_append", i),
-                scores: op!(detail, "matmul_qk", i),
-                mask: op!(detail, "mask", i),
-                softmax: op!(detail, "softmax", i),
-                values: op!(detail, "matmul_av", i),
-                residual: op!(detail, "residual", i),
-                mlp: op!(detail, "mlp", i),
-                silu: op!(detail, "silu_mul", i),
+                layer: op!(detail, "layer", at),
+                attention: op!(detail, "attn", at),
+                rope: op!(detail, "rope", at),
+                append: op!(detail, "kv_append", at),
+                scores: op!(detail, "matmul_qk", at),
+                mask: op!(detail, "mask", at),
+                softmax: op!(detail, "softmax", at),
+                values: op!(detail, "matmul_av", at),
+                residual: op!(detail, "residual", at),
+                mlp: op!(detail, "mlp", at),
+                silu: op!(detail, "silu_mul", at),
             },
         })
     }
@@ -259,8 +259,8 @@ impl Llama {
             go_on()?;
             layers.push(loader.layer(i, &shape, ffn)?);
         }
-        let norm = loader.norm("output_norm.weight", &shape, op!(options.detail, "rms_norm"))?;
-        let span = op!(options.detail, "lm_head");
+        let norm = loader.norm("output_norm.weight", &shape, op!(options.detail, "rms_norm", None))?;
+        let span = op!(options.detail, "lm_head", None);
         let head = if loader.file.has("output.weight") {
             loader.linear("output.weight", dims, span)?
         } else {
@@ -284,8 +284,8 @@ impl Llama {
             cos,
             sin,
             device: device.clone(),
-            forward: op!(options.detail, "forward"),
-            embed: op!(options.detail, "embed"),
+            forward: op!(options.detail, "forward", None),
+            embed: op!(options.detail, "embed", None),
         })
     }
 

@@ -1,10 +1,8 @@
 //! An operation of the forward pass, as the recording sees it.
 
-use tracing::Span;
-use tracing::span::Entered;
-
 #[cfg(feature = "cuda")]
 use super::cuda;
+use crate::record::site::{self, Site};
 
 /// How much of a pass is recorded. Each span costs some tens of ns, which a small model feels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +29,7 @@ impl Detail {
 
     pub(super) fn shows(self, name: &str) -> bool {
         let level = match name {
-            "forward" => Self::Tokens,
+            "forward" | "sample" => Self::Tokens,
             "layer" | "attn" | "mlp" | "embed" | "lm_head" => Self::Layers,
             _ => Self::Operations,
         };
@@ -39,28 +37,27 @@ impl Detail {
     }
 }
 
-/// A kind of operation: made once, when the model is loaded, and entered for each call. Entering one costs a few
-/// tens of ns, creating one would cost several times as much. It has no parent, which tells the recorder that each
-/// enter is a call (see `record::assemble`).
+/// A kind of operation: made once, when the model is loaded, and entered for each call.
 pub(super) struct Op {
-    span: Span,
+    /// `None` where so much detail is not wanted.
+    site: Option<Site>,
     #[cfg(feature = "cuda")]
     name: &'static str,
 }
 
 /// An operation that runs, until this is dropped.
-pub(super) struct Running<'a> {
-    _host: Entered<'a>,
+pub(super) struct Running {
+    _host: Option<site::Running>,
     #[cfg(feature = "cuda")]
     _device: Option<cuda::Timed>,
 }
 
 impl Op {
-    pub(super) fn new(span: Span, name: &'static str) -> Self {
+    pub(super) fn new(site: Option<Site>, name: &'static str) -> Self {
         #[cfg(not(feature = "cuda"))]
         let _ = name;
         Self {
-            span,
+            site,
             #[cfg(feature = "cuda")]
             name,
         }
@@ -68,24 +65,20 @@ impl Op {
 
     /// Runs from here until the guard is dropped.
     #[inline]
-    pub(super) fn enter(&self) -> Running<'_> {
+    pub(super) fn enter(&self) -> Running {
         Running {
-            _host: self.span.enter(),
+            _host: self.site.map(Site::enter),
             #[cfg(feature = "cuda")]
-            _device: (!self.span.is_disabled()).then(|| cuda::time(self.name)).flatten(),
+            _device: self.site.and_then(|_| cuda::time(self.name)),
         }
     }
 }
 
-/// An operation of this name, or nothing when so much detail is not wanted.
+/// An operation of this name, of the layer with a number or of none; nothing when so much detail is not wanted.
 macro_rules! op {
-    ($detail:expr, $name:literal $(, $layer:expr)?) => {
+    ($detail:expr, $name:literal, $layer:expr) => {
         $crate::record::llm::op::Op::new(
-            if $detail.shows($name) {
-                tracing::trace_span!(target: "inferscope::llm", parent: None, $name $(, layer = $layer)?)
-            } else {
-                tracing::Span::none()
-            },
+            $detail.shows($name).then(|| $crate::record::site::site!("inferscope::llm", $name, $layer)),
             $name,
         )
     };
