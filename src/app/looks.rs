@@ -22,7 +22,7 @@ fn file(run: &Run) -> Option<PathBuf> {
 impl App {
     /// Notes how all open files are looked at.
     pub(super) fn keep_looks(&mut self) {
-        let looks: Vec<_> = self.session.runs.iter().filter_map(|run| look(run)).collect();
+        let looks: Vec<_> = self.session.runs.iter().filter_map(look).collect();
         for (file, look) in looks {
             self.keep_look(&file, look);
         }
