@@ -2,12 +2,29 @@
 
 python [options] profile_run.py FOLDER PROFILER[,PROFILER] (FILE | -m MODULE | -c CODE) [arguments]
 
-Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json. The profile is
-written however the program ends, save by SIGKILL or a crash of the interpreter. Of processes that the
-program forks only the first is profiled; cProfile sees the main thread, yappi all threads.
+Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json, which is locked as
+long as the program lives. The profile is written however the program ends, save by SIGKILL or a crash of the
+interpreter, and whether or not somebody still waits for it. Of processes that the program forks only the first
+is profiled; cProfile sees the main thread, yappi all threads.
 """
 
 import sys
+
+
+class Whole:
+    """A file that has its name only once it is whole."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        return self.path + ".part"
+
+    def __exit__(self, kind, *_error):
+        import os
+
+        if kind is None:
+            os.replace(self.path + ".part", self.path)
 
 
 class CProfile:
@@ -21,7 +38,8 @@ class CProfile:
 
     def write(self, folder):
         self.profile.disable()
-        self.profile.dump_stats(folder + "/cprofile.prof")
+        with Whole(folder + "/cprofile.prof") as path:
+            self.profile.dump_stats(path)
 
 
 class Pyinstrument:
@@ -35,7 +53,9 @@ class Pyinstrument:
         self.profiler.start()
 
     def write(self, folder):
-        self.profiler.stop().save(folder + "/pyinstrument.pyisession")
+        session = self.profiler.stop()
+        with Whole(folder + "/pyinstrument.pyisession") as path:
+            session.save(path)
 
 
 class Yappi:
@@ -50,7 +70,8 @@ class Yappi:
 
     def write(self, folder):
         self.yappi.stop()
-        self.yappi.get_func_stats().save(folder + "/" + self.name + ".prof", type="pstat")
+        with Whole(folder + "/" + self.name + ".prof") as path:
+            self.yappi.get_func_stats().save(path, type="pstat")
 
 
 PROFILERS = {
@@ -137,6 +158,14 @@ class Program:
         return exec, (code, module.__dict__), {}
 
 
+def say(text):
+    try:
+        sys.stderr.write(text)
+    except OSError:
+        # Nobody reads any more.
+        pass
+
+
 def main():
     import json
     import os
@@ -151,9 +180,17 @@ def main():
     program = Program(sys.argv[3:], safe)
     profilers, missing = choose(wanted)
     me, written = os.getpid(), []
-    with open(folder + "/about.json", "w") as about:
-        version = sys.version.split()[0]
-        json.dump({"python": version, "profilers": list(profilers), "missing": missing}, about)
+    # Stays open, and so locked, to the end.
+    about = open(folder + "/about.json", "w")
+    version = sys.version.split()[0]
+    json.dump({"python": version, "profilers": list(profilers), "missing": missing}, about)
+    about.flush()
+    try:
+        import fcntl
+
+        fcntl.flock(about, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        pass
 
     def write():
         if written or os.getpid() != me:
@@ -163,7 +200,7 @@ def main():
             try:
                 profilers[name].write(folder)
             except Exception as error:
-                sys.stderr.write("inferscope: the profile of %s could not be written: %s\n" % (name, error))
+                say("inferscope: the profile of %s could not be written: %s\n" % (name, error))
 
     leave = os._exit
 

@@ -83,7 +83,7 @@ pub(super) fn offer(app: &mut App, ui: &mut Ui) {
     match done {
         NoticeAction::Acted => app.open_path(&found.path),
         NoticeAction::Dismissed => {
-            if let Err(e) = std::fs::remove_file(&found.path) {
+            if let Err(e) = journal::remove(&found.path) {
                 app.say(Tone::Warning, format!("{} could not be deleted: {e}", found.path.display()));
             }
         }

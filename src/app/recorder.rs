@@ -25,6 +25,17 @@ impl Live {
     }
 }
 
+/// Width of the list of workloads: room for the longest title.
+const LIST: f32 = 272.0;
+/// Room for the labels of fields.
+const LABEL: f32 = 150.0;
+/// Width of a number.
+const NUMBER: f32 = 120.0;
+/// Width of a button beside a field, with the space before it.
+const BUTTON: f32 = 84.0;
+/// The word that switches all others of a list off.
+const NONE: &str = "none";
+
 /// The small window that asks what to record.
 pub(super) struct Chooser {
     workload: usize,
@@ -52,14 +63,14 @@ impl Chooser {
         let frame = egui::Frame::popup(ui.style()).inner_margin(space::LARGE);
         let modal = egui::Modal::new(egui::Id::unique("record")).frame(frame).show(ui.ctx(), |ui| {
             let screen = ui.ctx().content_rect().size();
-            ui.set_width((screen.x - 64.0).min(740.0));
+            ui.set_width((screen.x - 64.0).min(820.0));
             ui.heading("Record a run");
             ui.add_space(space::MEDIUM);
-            let height = (screen.y - 180.0).clamp(120.0, 420.0);
-            let mut valid = true;
+            let height = (screen.y - 180.0).clamp(120.0, 600.0);
+            let mut problem = None;
             ui.horizontal_top(|ui| {
-                ui.allocate_ui(vec2(250.0, height), |ui| {
-                    ui.set_min_size(vec2(250.0, height));
+                ui.allocate_ui(vec2(LIST, height), |ui| {
+                    ui.set_min_size(vec2(LIST, height));
                     ScrollArea::vertical().id_salt("workloads").show(ui, |ui| self.list(ui));
                 });
                 ui.add_space(space::MEDIUM);
@@ -67,11 +78,12 @@ impl Chooser {
                     ui.set_min_height(height);
                     ScrollArea::vertical().id_salt("fields").max_height(height).show(ui, |ui| {
                         let workload = WORKLOADS[self.workload];
-                        ui.set_width(ui.available_width());
+                        // The scroll bar has a place of its own.
+                        ui.set_width(ui.available_width() - space::LARGE);
                         ui.label(egui::RichText::new(workload.about()).color(Palette::of(ui).text_weak));
                         ui.add_space(space::MEDIUM);
-                        valid = self.fields(workload, &app.events, ui);
-                        ui.add_space(space::MEDIUM);
+                        problem = self.fields(workload, &app.events, ui);
+                        ui.separator();
                         ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers").on_hover_text(
                             "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
                              are always hidden.",
@@ -89,10 +101,16 @@ impl Chooser {
             });
             ui.add_space(space::MEDIUM);
             ui.horizontal(|ui| {
+                let valid = problem.is_none();
                 ui.add_enabled_ui(valid, |ui| start = primary_button(ui, "Start recording").clicked());
                 start |= valid && ui.input(|i| i.key_pressed(egui::Key::Enter));
                 if ui.button("Cancel").clicked() {
                     ui.close();
+                }
+                if let Some(why) = problem {
+                    ui.add_space(space::MEDIUM);
+                    let why = egui::RichText::new(why).color(Palette::of(ui).tone(Tone::Bad));
+                    ui.add(egui::Label::new(why).wrap());
                 }
             });
         });
@@ -135,53 +153,122 @@ impl Chooser {
         params.filter(|(p, v)| p.default != v.as_str()).map(|(p, v)| (p.key.to_owned(), v.clone())).collect()
     }
 
-    /// One field per parameter; true when all values are valid.
-    fn fields(&mut self, workload: &dyn Workload, events: &Events, ui: &mut Ui) -> bool {
-        let mut valid = true;
+    /// One field per parameter. Gives what is wrong with the first value that is not valid.
+    fn fields(&mut self, workload: &dyn Workload, events: &Events, ui: &mut Ui) -> Option<String> {
+        let mut problem = None;
+        let width = (ui.available_width() - LABEL).max(160.0);
         egui::Grid::new("params").num_columns(2).spacing([12.0, 6.0]).show(ui, |ui| {
             for (param, value) in workload.params().iter().zip(&mut self.values) {
                 let label = ui.label(param.label).on_hover_text(param.help);
-                if param.kind == ParamKind::Bool {
-                    let mut on = value == "true";
-                    ui.checkbox(&mut on, "").labelled_by(label.id).on_hover_text(param.help);
-                    *value = on.to_string();
-                } else if let ParamKind::Choice(words) = param.kind {
-                    let combo = egui::ComboBox::from_id_salt(param.key).selected_text(value.as_str());
-                    let shown = combo.show_ui(ui, |ui| {
-                        for word in words {
-                            ui.selectable_value(value, (*word).to_owned(), *word);
-                        }
-                    });
-                    shown.response.labelled_by(label.id).on_hover_text(param.help);
-                } else {
-                    let problem = param.problem(value);
-                    let mut edit = egui::TextEdit::singleline(value).desired_width(250.0);
-                    if problem.is_some() {
-                        edit = edit.text_color(Palette::of(ui).tone(Tone::Bad));
+                match param.kind {
+                    ParamKind::Bool => {
+                        let mut on = value == "true";
+                        ui.checkbox(&mut on, "").labelled_by(label.id).on_hover_text(param.help);
+                        *value = on.to_string();
                     }
-                    ui.horizontal(|ui| {
-                        let field = ui.add(edit).labelled_by(label.id);
-                        field.on_hover_text(problem.clone().unwrap_or_else(|| param.help.to_owned()));
-                        browse(workload.id(), param, events, ui);
-                    });
-                    valid &= problem.is_none();
+                    ParamKind::Choice(words) => {
+                        let combo = egui::ComboBox::from_id_salt(param.key).selected_text(value.as_str());
+                        let shown = combo.show_ui(ui, |ui| {
+                            for word in words {
+                                ui.selectable_value(value, (*word).to_owned(), *word);
+                            }
+                        });
+                        shown.response.labelled_by(label.id).on_hover_text(param.help);
+                    }
+                    ParamKind::Choices(words) => choices(words, value, param.help, ui),
+                    _ => {
+                        let wrong = text_field(param, value, (width, label.id), workload.id(), events, ui);
+                        problem = problem.take().or(wrong);
+                    }
                 }
                 ui.end_row();
             }
         });
-        valid
+        problem
     }
 }
 
-/// Buttons that ask for a model, which is a file or a folder.
-fn browse(workload: &'static str, param: &Param, events: &Events, ui: &mut Ui) {
-    if param.kind != ParamKind::Model {
-        return;
-    }
-    for (text, folder) in [("File…", false), ("Folder…", true)] {
-        if ui.button(text).clicked() {
-            let purpose = Purpose::Field { workload, key: param.key };
-            dialog::field(param.label.to_owned(), folder, purpose, events.clone());
+/// Words of which several may be on; the first one that was switched on stands first.
+fn choices(words: &[&str], value: &mut String, help: &str, ui: &mut Ui) {
+    let mut chosen: Vec<String> = value.split(',').map(|w| w.trim().to_owned()).collect();
+    ui.horizontal(|ui| {
+        for &word in words {
+            let at = chosen.iter().position(|w| w == word);
+            if !ui.selectable_label(at.is_some(), word).on_hover_text(help).clicked() {
+                continue;
+            }
+            match at {
+                Some(at) => drop(chosen.remove(at)),
+                // «none» goes with no other.
+                None if word == NONE => chosen = vec![NONE.to_owned()],
+                None => {
+                    chosen.retain(|w| w != NONE);
+                    chosen.push(word.to_owned());
+                }
+            }
+            if chosen.is_empty() {
+                chosen.push(if words.contains(&NONE) { NONE } else { word }.to_owned());
+            }
+            *value = chosen.join(",");
+        }
+    });
+}
+
+/// A field to type into, with buttons that ask for a file or folder where it names one. Gives what is wrong with it.
+fn text_field(
+    param: &Param,
+    value: &mut String,
+    (width, label): (f32, egui::Id),
+    workload: &'static str,
+    events: &Events,
+    ui: &mut Ui,
+) -> Option<String> {
+    let buttons: &[Ask] = match param.kind {
+        ParamKind::Model => &[Ask::File, Ask::Folder],
+        ParamKind::Path => &[Ask::File],
+        ParamKind::Folder => &[Ask::Folder],
+        ParamKind::Output => &[Ask::Save],
+        _ => &[],
+    };
+    let number = matches!(param.kind, ParamKind::Int { .. } | ParamKind::Float { .. } | ParamKind::Device);
+    let width = if number { NUMBER } else { width - BUTTON * buttons.len() as f32 };
+    let problem = param.why_not(value);
+    ui.horizontal(|ui| {
+        let mut edit = egui::TextEdit::singleline(value).desired_width(width);
+        if problem.is_some() {
+            edit = edit.text_color(Palette::of(ui).tone(Tone::Bad));
+        }
+        let field = ui.add(edit).labelled_by(label);
+        field.on_hover_text(problem.clone().unwrap_or_else(|| param.help.to_owned()));
+        for ask in buttons {
+            let (text, title) = (ask.text(), param.label.to_owned());
+            let button = egui::Button::new(text).min_size(vec2(BUTTON - ui.spacing().item_spacing.x, 0.0));
+            if ui.add(button).clicked() {
+                let purpose = Purpose::Field { workload, key: param.key };
+                match ask {
+                    Ask::Save => dialog::save(purpose, "profile.prof".into(), None, events.clone()),
+                    _ => dialog::field(title, *ask == Ask::Folder, purpose, events.clone()),
+                }
+            }
+        }
+    });
+    problem
+}
+
+/// What a button beside a field asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    File,
+    Folder,
+    Save,
+}
+
+impl Ask {
+    fn text(self) -> &'static str {
+        match self {
+            Self::File => "File…",
+            Self::Folder => "Folder…",
+            Self::Save => "Save as…",
         }
     }
 }

@@ -44,8 +44,12 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
     let profile = open(&file)?;
     record::save(&profile, &Options::default(), output)?;
     eprintln!("Recovered {} to {}", file.display(), output.display());
-    if !args.keep {
-        std::fs::remove_file(&file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+    if journal::is_awaited(&file) {
+        eprintln!(
+            "Kept the journal, too: the recorded program still runs, and leaves its call profile there when it ends"
+        );
+    } else if !args.keep {
+        journal::remove(&file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
     }
     Ok(())
 }

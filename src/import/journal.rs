@@ -4,16 +4,27 @@
 //! last whole write, at most a second before the end: a torn tail is cut with a counted warning, and what
 //! still ran ends as unfinished where the journal ends. Nothing is trusted: checksums, lengths and every id are
 //! checked, and rows go through the builder like those of any other format.
+//!
+//! What a profiler in the recorded process wrote after its recorder was killed lies in a folder beside the journal and
+//! is attached, as if the recorder had added it.
 
 use std::io::Read;
+use std::path::Path;
 
+use super::source::OwnFile;
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
 use crate::model::increments::Replay;
 use crate::model::wire;
 use crate::model::wire::journal::{
-    ATTACHED, DONE, END, EXTENSION, HEAD, Head as Header, MAGIC, Next, OPEN, VERSION, next,
+    ABOUT, ATTACHED, DONE, END, EXTENSION, FILES, HEAD, Head as Header, MAGIC, Next, OPEN, VERSION, next,
 };
-use crate::model::{ArgsRef, Instant, Severity};
+use crate::model::{ArgsRef, Attachment, Instant, Severity};
+
+/// Files that are looked at beside a journal, and how long one may be.
+const MOST_FILES: usize = 32;
+const LONGEST_FILE: u64 = 256 << 20;
+/// Endings of the files of profilers.
+const PROFILES: [&str; 2] = ["prof", "pyisession"];
 
 /// Journal of a recording.
 pub struct Journal;
@@ -100,8 +111,44 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     cx.builder.meta = meta;
     if !whole {
         interrupted(cx);
+        add_files(source, cx);
     }
     Ok(())
+}
+
+/// Attaches what profilers left beside the journal.
+fn add_files(source: &Source, cx: &mut Context<'_>) {
+    let Some(files) = source.own_files(FILES, MOST_FILES, LONGEST_FILE) else { return };
+    let mut names = Vec::new();
+    let mut about = None;
+    for OwnFile { name, content, locked } in files {
+        if name == ABOUT {
+            about = Some(locked);
+        }
+        if !Path::new(&name).extension().is_some_and(|e| PROFILES.iter().any(|p| e == *p)) {
+            continue;
+        }
+        match content {
+            Ok(bytes) => {
+                names.push(name.clone());
+                cx.builder.attach(Attachment { name, bytes: bytes.into() });
+            }
+            Err(e) => cx.builder.warn("a profile beside the journal cannot be read", &format!("{name}: {e}")),
+        }
+    }
+    if !names.is_empty() {
+        let text = format!("{}, attached: written when the program ended by itself", names.join(", "));
+        cx.builder.meta.facts.push(("Call profile".into(), text));
+        return;
+    }
+    let kind = match about {
+        None => return,
+        Some(true) => {
+            "the recorded Python program still runs and writes its call profile when it ends: open the journal again then"
+        }
+        Some(false) => "the recorded Python program ended without writing its call profile",
+    };
+    cx.builder.warn(kind, "");
 }
 
 /// Says on the run that its recording was cut off.

@@ -4,7 +4,7 @@
 //! Damage in the compressed stream ends the data early and is kept as a warning, so that what came
 //! before it can still be shown.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -227,6 +227,19 @@ impl Source {
         }
     }
 
+    /// Regular files in the folder of this one's name with the ending `extension`, by name. At most `most` are looked
+    /// at, of each at most `longest` bytes are read, links are not followed. `None` when there is no such folder.
+    #[must_use]
+    pub fn own_files(&self, extension: &str, most: usize, longest: u64) -> Option<Vec<OwnFile>> {
+        let folder = self.input.path()?.with_extension(extension);
+        let is_folder = std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir());
+        let entries = is_folder.then(|| std::fs::read_dir(&folder).ok())??;
+        let is_file = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
+        let mut paths: Vec<_> = entries.flatten().take(most).map(|e| e.path()).filter(is_file).collect();
+        paths.sort();
+        Some(paths.iter().map(|path| OwnFile::read(path, longest)).collect())
+    }
+
     /// Files beside this one, for formats that spread over several. Empty for bytes in memory.
     #[must_use]
     pub fn siblings(&self) -> Vec<PathBuf> {
@@ -238,6 +251,30 @@ impl Source {
             entries.flatten().map(|e| e.path()).filter(|p| p.file_name() != path.file_name()).collect();
         files.sort();
         files
+    }
+}
+
+/// A file that belongs to another one.
+pub struct OwnFile {
+    /// Its name without folders.
+    pub name: String,
+    /// What it holds, or why that cannot be read.
+    pub content: io::Result<Vec<u8>>,
+    /// A living process has locked it.
+    pub locked: bool,
+}
+
+impl OwnFile {
+    fn read(path: &Path, longest: u64) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut locked = false;
+        let content = File::open(path).and_then(|file| {
+            locked = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+            let mut bytes = Vec::new();
+            file.take(longest.saturating_add(1)).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > longest { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+        });
+        Self { name, content, locked }
     }
 }
 

@@ -109,6 +109,12 @@ pub(crate) mod journal {
     /// Usual file name ending, without the dot.
     pub(crate) const EXTENSION: &str = "journal";
 
+    /// Beside «name.journal» the folder «name.files» holds what a profiler in the recorded process writes by itself,
+    /// so that it is there even when nobody was left to add it to the journal.
+    pub(crate) const FILES: &str = "files";
+    /// In that folder: who writes, as JSON. Locked by the recorded process as long as it lives.
+    pub(crate) const ABOUT: &str = "about.json";
+
     /// [`Head`], JSON. The last one counts.
     pub(crate) const HEAD: Tag = *b"HEAD";
     /// An increment (`model::increments`).

@@ -1,5 +1,6 @@
 //! What the recorded work may say and ask while it runs.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -50,6 +51,8 @@ pub struct Context {
     /// Files of profilers; true for one whose content becomes part of the recording.
     files: Mutex<Vec<(Attachment, bool)>>,
     exit_code: Mutex<Option<u8>>,
+    /// Where another process may leave files that outlive this one.
+    folder: Mutex<Option<PathBuf>>,
 }
 
 /// A process, and when it was started, in ticks of the recorder's clock.
@@ -139,6 +142,16 @@ impl Context {
 
     pub(super) fn take_files(&self) -> Vec<(Attachment, bool)> {
         std::mem::take(&mut *lock(&self.files))
+    }
+
+    /// The folder beside the journal, not made yet, in which another process may leave files that outlive this one.
+    pub(super) fn set_folder(&self, folder: PathBuf) {
+        *lock(&self.folder) = Some(folder);
+    }
+
+    /// The same; `None` without a journal.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        lock(&self.folder).clone()
     }
 
     /// The exit code of the process that did the work.

@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use super::assemble::Assembler;
 use crate::model::increments::Cursor;
 use crate::model::wire::attachment;
-use crate::model::wire::journal::{ATTACHED, END, EXTENSION, HEAD, Head, MAGIC, Next, VERSION, frame, next};
+use crate::model::wire::journal::{
+    ABOUT, ATTACHED, END, EXTENSION, FILES, HEAD, Head, MAGIC, Next, VERSION, frame, next,
+};
 use crate::model::{Attachment, Meta};
 
 /// Time between two writes. With the time that the recorder takes to look, less than a second.
@@ -66,10 +68,15 @@ impl JournalFile {
         &self.path
     }
 
+    /// The folder in which the recorded process may leave files for whoever opens the journal.
+    pub(super) fn files(&self) -> PathBuf {
+        self.path.with_extension(FILES)
+    }
+
     /// Removes it: the recording was saved or is not wanted.
     pub fn discard(&self) {
         // Somebody may have removed it before.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = remove(&self.path);
     }
 }
 
@@ -186,6 +193,25 @@ impl Journal {
             Some(why) => format!("{written}; not all could be written: {why}"),
         }
     }
+}
+
+/// Removes a journal with what lies in its folder.
+///
+/// # Errors
+/// When the journal cannot be removed.
+pub fn remove(journal: &Path) -> io::Result<()> {
+    if journal.extension().is_some_and(|e| e == EXTENSION) {
+        // There is one only where a command was recorded and its recorder was killed.
+        let _ = std::fs::remove_dir_all(journal.with_extension(FILES));
+    }
+    std::fs::remove_file(journal)
+}
+
+/// True while a process that was recorded outlives its recorder: it will leave its call profile beside the journal.
+#[must_use]
+pub fn is_awaited(journal: &Path) -> bool {
+    let about = File::open(journal.with_extension(FILES).join(ABOUT));
+    about.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The journal of a recording that was cut off.

@@ -36,10 +36,13 @@
 //!
 //! Only this module names tokio and candle.
 
+#[cfg(any(test, feature = "cuda"))]
+mod activity;
 mod alloc;
 mod assemble;
 mod clock;
 mod context;
+mod device;
 mod gpu;
 pub mod journal;
 mod layer;
@@ -68,12 +71,11 @@ use tracing_subscriber::layer::SubscriberExt;
 
 pub use alloc::{CountingAllocator, leave_out_this_thread};
 pub use context::{Context, WorkloadError};
+pub use device::device_span;
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
 pub use scope::{Ongoing, ScopeGuard, begin, is_on};
-pub use session::{
-    OnRevision, Options, RecordError, Recording, Status, Work, count, device_span, finding, record,
-};
+pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
 #[doc(hidden)]
 pub use tracing as __tracing; // for the macros, so that a program needs no tracing of its own
 pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload};

@@ -315,6 +315,7 @@ impl Session {
     fn journal(&self, assembler: &mut Assembler, meta: &Meta) -> Option<Journal> {
         match Journal::create(self.options.journal.as_deref()?, meta) {
             Ok((mut journal, file)) => {
+                self.context.set_folder(file.files());
                 lock(&self.shared).journal = Some(file);
                 journal.write(assembler, meta, false);
                 Some(journal)
@@ -619,15 +620,5 @@ pub fn finding(kind: &str, severity: Severity, text: &str, request: Option<&supe
 pub fn count(name: &str, unit: Unit, value: f64) {
     if sink::is_on() {
         sink::queue(sink::Cold::Count { name: name.into(), unit, ticks: clock::ticks(), value });
-    }
-}
-
-/// Reports what a device other than a CPU did, on a lane named after it: `name` began and ended so long ago. For
-/// devices that tell afterwards what they did, in the order in which they began.
-pub fn device_span(lane: &str, name: &'static str, began: Duration, ended: Duration) {
-    if sink::is_on() {
-        let ns = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
-        let (began, ended) = (ns(began), ns(ended));
-        sink::queue(sink::Cold::Device { lane: lane.into(), name, ticks: clock::ticks(), began, ended });
     }
 }

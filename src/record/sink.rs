@@ -21,6 +21,7 @@ use tracing_core::Metadata;
 
 use super::alloc;
 use super::clock;
+use super::device::DeviceWork;
 use crate::model::{Severity, Unit};
 
 /// Events per chunk: 256 KiB. A lock per chunk is then nothing, and an idle thread holds little.
@@ -136,14 +137,7 @@ pub(super) enum Cold {
         ticks: u64,
         value: f64,
     },
-    /// Work of another device. `began` and `ended`: ns before `ticks`.
-    Device {
-        lane: String,
-        name: &'static str,
-        ticks: u64,
-        began: i64,
-        ended: i64,
-    },
+    Device(Box<DeviceWork>),
 }
 
 struct Thread {

@@ -62,7 +62,8 @@ pub(in crate::record) fn all(p: &Profile, name: &str) -> Vec<Seen> {
                 parent: track.spans.rows.get(s.parent as usize).map_or(String::new(), |_| name_of(s.parent)),
                 start: s.start,
                 end: s.end,
-                busy: track.spans.costs.iter().find(|(m, _)| *m == busy).unwrap().1[row],
+                // Devices know no such thing.
+                busy: track.spans.costs.iter().find(|(m, _)| *m == busy).map_or(0, |(_, costs)| costs[row]),
                 status: s.status,
                 args: p.inline_args(s.args),
             });

@@ -273,3 +273,121 @@ fn the_call_profile_is_in_the_journal() {
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(text.contains("fib") && text.contains("Format         Python pstats"), "{text}");
 }
+
+/// Runs until somebody makes the file `go`, and at most a minute.
+#[cfg(unix)]
+const PATIENT: &str = "\
+import os, time
+def wait():
+    for _ in range(3000):
+        if os.path.exists('go'):
+            return
+        time.sleep(0.02)
+def work():
+    return sum(range(1000))
+print('begun')
+open('ready', 'w').close()
+wait()
+work()
+";
+
+/// Whoever records may be killed: the program goes on, and what its profiler writes in the end is not lost.
+#[cfg(unix)]
+#[test]
+fn a_python_program_that_outlives_its_recorder_leaves_its_call_profile_beside_the_journal() {
+    let Some(python) = python() else { return };
+    let folder = folder("outlives");
+    std::fs::write(folder.join("app.py"), PATIENT).unwrap();
+    let journals = folder.join("journals");
+    let dir = journals.to_str().unwrap();
+    let place = format!("folder={}", folder.display());
+    let args = ["record", "command", "--quiet", "--journal", dir, "--set", &place, "--", python, "app.py"];
+    let nothing = std::process::Stdio::null;
+    let mut recorder = program(&args).stdout(nothing()).stderr(nothing()).spawn().unwrap();
+    let wait = |what: &str, ready: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !ready() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait("the program runs", &|| folder.join("ready").exists());
+    // Until its log line is in the journal.
+    std::thread::sleep(Duration::from_millis(1500));
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+
+    let names = || -> Vec<_> { std::fs::read_dir(&journals).unwrap().map(|e| e.unwrap().path()).collect() };
+    let with =
+        |ending: &str| names().into_iter().find(|p| p.extension().is_some_and(|e| e == ending)).unwrap();
+    let (journal, files) = (with("journal"), with("files"));
+    let json = report(&journal);
+    assert!(json["warnings"].to_string().contains("still runs"), "{}", json["warnings"]);
+    let session = folder.join("early.inferscope");
+    let recover = ["recover", "--journal", dir, "-o"];
+    let out = program(&[&recover[..], &[session.to_str().unwrap()]].concat()).output().unwrap();
+    assert!(String::from_utf8_lossy(&out.stderr).contains("Kept the journal"), "{out:?}");
+    assert!(journal.exists() && files.exists());
+
+    std::fs::write(folder.join("go"), "").unwrap();
+    wait("the profile", &|| files.join("cprofile.prof").exists());
+    let json = report(&journal);
+    assert_eq!(json["attached"], serde_json::json!(["cprofile.prof"]), "{json}");
+    assert!(
+        fact(&json, "Call profile").contains("cprofile.prof") && fact(&json, "Ended").contains("interrupted")
+    );
+    let session = folder.join("late.inferscope");
+    // The lock is released a moment after the profile is there.
+    wait("all is brought back", &|| {
+        program(&[&recover[..], &[session.to_str().unwrap()]].concat()).output().unwrap();
+        names().is_empty()
+    });
+    let out = program(&["report", session.to_str().unwrap(), "--part", "cprofile"]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(text.contains("work") && text.contains("wait"), "{text}");
+}
+
+/// `--sources`: a session brings the texts of its source files along, without keys, and only when asked to.
+#[test]
+fn a_session_carries_source_texts_when_asked_to() {
+    let Some(python) = python() else { return };
+    let folder = folder("sources");
+    let script = folder.join("app.py");
+    std::fs::write(&script, format!("KEY = 'sk-abcdefghijklmnop1234'\n{SCRIPT}")).unwrap();
+    let journals = folder.join("journals");
+    let record = |name: &str, more: &[&str]| {
+        let session = folder.join(name);
+        let mut args = vec!["record", "command", "--quiet", "--journal", journals.to_str().unwrap()];
+        args.extend(more);
+        args.extend(["-o", session.to_str().unwrap(), "--", python, script.to_str().unwrap()]);
+        let out = program(&args).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        session
+    };
+    let texts = |session: &Path| -> Vec<(String, String)> {
+        use inferscope::import::{Input, open};
+        let p = open(&Input::Path(session.into()), &inferscope::jobs::Job::new(), &mut |_| ()).unwrap();
+        p.sources.iter().map(|(file, text)| (p.text(file).to_owned(), text.to_owned())).collect()
+    };
+    let own = |session: &Path| texts(session).into_iter().find(|(file, _)| file.ends_with("app.py"));
+    let (with, without) = (record("with.inferscope", &["--sources"]), record("without.inferscope", &[]));
+    // Converted while the file is there …
+    let added = folder.join("added.inferscope");
+    let export = |from: &Path, to: &Path, more: &[&str]| {
+        let args = [&["export", from.to_str().unwrap(), "-o", to.to_str().unwrap()][..], more].concat();
+        program(&args).output().unwrap()
+    };
+    assert!(export(&without, &added, &["--sources"]).status.success());
+    // … and looked at where it is not.
+    std::fs::remove_file(&script).unwrap();
+    assert_eq!(texts(&without), []);
+    for session in [&with, &added] {
+        let (_, text) = own(session).unwrap_or_else(|| panic!("{}: {:?}", session.display(), texts(session)));
+        assert!(text.contains("def fib(n):") && !text.contains("sk-abc"), "{text}");
+    }
+    let again = folder.join("again.inferscope");
+    assert!(export(&with, &again, &[]).status.success());
+    assert!(own(&again).is_some(), "a session that is converted keeps its texts");
+    let refused = export(&with, &folder.join("x.speedscope.json"), &["--sources"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--sources"));
+}

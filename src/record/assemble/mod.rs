@@ -20,6 +20,7 @@
 //!
 //! A span's end is its last exit, not its close: `tracing` keeps a parent open as long as any child.
 
+mod device;
 mod memory;
 mod places;
 mod spans;
@@ -116,8 +117,7 @@ pub(super) struct Assembler {
     shared_track: Option<TrackId>,
     phase_track: Option<TrackId>,
     counters: FxHashMap<String, CounterId>,
-    /// Tracks of devices, by their names.
-    devices: FxHashMap<String, TrackId>,
+    devices: device::Devices,
     places: FxHashMap<u32, Place>,
     pending: Vec<Pending>,
     closing: Vec<u32>,
@@ -155,7 +155,7 @@ impl Assembler {
             shared_track: None,
             phase_track: None,
             counters: FxHashMap::default(),
-            devices: FxHashMap::default(),
+            devices: device::Devices::default(),
             places: FxHashMap::default(),
             pending: Vec::new(),
             closing: Vec::new(),
@@ -267,27 +267,8 @@ impl Assembler {
                 self.found((span, thread), self.scale.ns(ticks), (&kind, severity, &text), request);
             }
             Cold::Count { name, unit, ticks, value } => self.count(name, unit, self.scale.ns(ticks), value),
-            Cold::Device { lane, name, ticks, began, ended } => {
-                let now = self.scale.ns(ticks);
-                self.device(&lane, name, now.saturating_sub(began), now.saturating_sub(ended));
-            }
+            Cold::Device(work) => self.device(&work),
         }
-    }
-
-    /// Work of another device, on a track of its own.
-    fn device(&mut self, lane: &str, name: &str, start: i64, end: i64) {
-        let track = match self.devices.get(lane) {
-            Some(&track) => track,
-            None => {
-                let (kind, sort) = (TrackKind::GpuStream, 2_000_000);
-                let track = self.builder.track(TrackSpec { name: lane, process: "", kind, sort });
-                self.devices.insert(lane.to_owned(), track);
-                track
-            }
-        };
-        let function = FunctionSpec { name, module: lane, file: "", line: 0, category: "gpu" };
-        let function = self.builder.function(function);
-        self.builder.span(track, start.max(0), end.max(start).max(0), function, ArgsRef::NONE);
     }
 
     fn count(&mut self, name: String, unit: Unit, time: i64, value: f64) {

@@ -16,7 +16,8 @@ pub enum DeviceChoice {
     Cuda(usize),
 }
 
-const NO_CUDA: &str = "this build has no CUDA; build it on a machine with the CUDA toolkit: cargo build --release --features cuda";
+const NO_CUDA: &str =
+    "cannot be cuda: this build has no CUDA. With the CUDA toolkit: cargo build --release --features cuda";
 
 impl DeviceChoice {
     /// Reads `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -65,7 +66,40 @@ fn cuda(n: usize) -> Result<Device, LlmError> {
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(_: usize) -> Result<Device, LlmError> {
-    Err(LlmError::File(NO_CUDA.to_owned()))
+    Err(LlmError::File(format!("the device {NO_CUDA}")))
+}
+
+/// What tells of a device's own work, while this lives: nothing on the CPU.
+#[derive(Default)]
+pub(super) struct Tracing {
+    /// Held for the sake of its end.
+    #[cfg(feature = "cuda")]
+    _cupti: Option<std::sync::Arc<super::cupti::Tracing>>,
+    /// What the run says of it.
+    pub(super) fact: Option<String>,
+}
+
+impl Tracing {
+    /// Begins, if something is recorded.
+    #[cfg(feature = "cuda")]
+    pub(super) fn start(device: &Device) -> Self {
+        if device.is_cpu() || !crate::record::is_recording() {
+            return Self::default();
+        }
+        match super::cupti::Tracing::start() {
+            Ok(cupti) => Self { _cupti: Some(cupti), fact: Some(super::cupti::Tracing::fact()) },
+            Err(why) => Self {
+                _cupti: None,
+                fact: Some(format!("operations, by events of the stream; no kernels: {why}")),
+            },
+        }
+    }
+
+    /// A CPU's work is what the spans say.
+    #[cfg(not(feature = "cuda"))]
+    pub(super) fn start(_: &Device) -> Self {
+        Self::default()
+    }
 }
 
 /// What a device is called.

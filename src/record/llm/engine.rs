@@ -34,6 +34,8 @@ pub struct Model {
     /// Bytes that all generators' caches hold at present.
     kv_held: AtomicI64,
     sample: Op,
+    /// Ends with the model.
+    tracing: device::Tracing,
 }
 
 /// How tokens are chosen.
@@ -129,6 +131,7 @@ impl Model {
         let tokenizer = step("tokenizer");
         let tokens = Tokens::of(&file)?;
         drop(tokenizer);
+        let tracing = device::Tracing::start(device);
         let weights = step("weights");
         let format = describe_format(&file, device);
         let positions = file.shape()?.context.min(MOST_POSITIONS);
@@ -137,13 +140,19 @@ impl Model {
         count("Model weights", Unit::Bytes, llama.weight_bytes as f64);
         let kv_held = AtomicI64::new(0);
         let sample = op!(options.detail, "sample", None);
-        Ok(Self { llama, tokens, positions, name: name.to_owned(), format, kv_held, sample })
+        Ok(Self { llama, tokens, positions, name: name.to_owned(), format, kv_held, sample, tracing })
     }
 
     /// What it is computed on.
     #[must_use]
     pub fn device(&self) -> String {
         device::name(&self.llama.device)
+    }
+
+    /// How its own work on a GPU is seen, in words; `None` on the CPU.
+    #[must_use]
+    pub fn device_tracing(&self) -> Option<&str> {
+        self.tracing.fact.as_deref()
     }
 
     /// How a question becomes a prompt, in words.

@@ -298,7 +298,7 @@ impl Llama {
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Vec<Vec<f32>>, LlmError> {
         #[cfg(feature = "cuda")]
-        let _timing = super::cuda::pass(&self.device);
+        let _watching = super::cuda::pass(&self.device);
         let _forward = self.forward.enter();
         let x = self.layers(parts, go_on)?;
         let mut end = 0;
@@ -318,7 +318,7 @@ impl Llama {
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Vec<f32>, LlmError> {
         #[cfg(feature = "cuda")]
-        let _timing = super::cuda::pass(&self.device);
+        let _watching = super::cuda::pass(&self.device);
         let _forward = self.forward.enter();
         let x = self.layers(&mut [Part { ids, cache }], go_on)?;
         Ok(self.norm.forward(&x)?.mean(1)?.squeeze(0)?.to_vec1()?)
@@ -332,7 +332,7 @@ impl Llama {
         go_on: &dyn Fn() -> std::result::Result<(), LlmError>,
     ) -> std::result::Result<Tensor, LlmError> {
         #[cfg(feature = "cuda")]
-        let _timing = super::cuda::pass(&self.device);
+        let _watching = super::cuda::pass(&self.device);
         let _forward = self.forward.enter();
         let x = self.layers(&mut [Part { ids, cache }], go_on)?;
         Ok(self.head.forward(&self.norm.forward(&x)?.squeeze(0)?)?)

@@ -12,6 +12,8 @@
 mod config;
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg(feature = "cuda")]
+mod cupti;
 mod device;
 mod engine;
 mod file;

@@ -49,7 +49,7 @@ pub(super) struct Op {
 pub(super) struct Running {
     _host: Option<site::Running>,
     #[cfg(feature = "cuda")]
-    _device: Option<cuda::Timed>,
+    _device: Option<cuda::Watched>,
 }
 
 impl Op {
@@ -69,7 +69,7 @@ impl Op {
         Running {
             _host: self.site.map(Site::enter),
             #[cfg(feature = "cuda")]
-            _device: self.site.and_then(|_| cuda::time(self.name)),
+            _device: self.site.and_then(|_| cuda::watch(self.name)),
         }
     }
 }

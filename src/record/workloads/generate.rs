@@ -153,6 +153,9 @@ pub(super) fn load(params: &Params, cx: &Context) -> Result<Arc<Model>, Workload
     cx.fact("Model", model.name());
     cx.fact("Weights", format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6));
     cx.fact("Computed on", model.device());
+    if let Some(how) = model.device_tracing() {
+        cx.fact("GPU work", how);
+    }
     cx.fact("Prompt", model.prompt_form());
     Ok(Arc::new(model))
 }

@@ -88,8 +88,12 @@ pub enum ParamKind {
     },
     /// `true` or `false`.
     Bool,
-    /// A path to a file; empty for none.
+    /// A file that is read; empty for none.
     Path,
+    /// A file that is written; empty for none.
+    Output,
+    /// A folder; empty for the present one.
+    Folder,
     /// A language model: a GGUF file or a folder; empty for the bundled one.
     Model,
     /// What a language model is computed on.
@@ -117,9 +121,20 @@ pub enum ParamKind {
 const MOST_NUMBERS: usize = 32;
 
 impl Param {
-    /// Why `text` is no value of this parameter; `None` when it is one.
+    /// Why `text` is no value of this parameter, with its key; `None` when it is one.
     #[must_use]
     pub fn problem(&self, text: &str) -> Option<String> {
+        let why = self.why_not(text)?;
+        Some(match self.kind {
+            // What was typed is not repeated: it may be the secret.
+            ParamKind::Url | ParamKind::Variable => format!("{}: {why}", self.key),
+            _ => format!("{}={text}: {why}", self.key),
+        })
+    }
+
+    /// The same in words, for whoever sees the field.
+    #[must_use]
+    pub fn why_not(&self, text: &str) -> Option<String> {
         let wants = match self.kind {
             ParamKind::Int { min, max } => match text.parse::<i64>() {
                 Ok(v) if (min..=max).contains(&v) => return None,
@@ -131,25 +146,26 @@ impl Param {
             },
             ParamKind::Bool if matches!(text, "true" | "false") => return None,
             ParamKind::Bool => "true or false".to_owned(),
-            ParamKind::Path | ParamKind::Model | ParamKind::Text => return None,
+            ParamKind::Path | ParamKind::Output | ParamKind::Folder | ParamKind::Model | ParamKind::Text => {
+                return None;
+            }
             ParamKind::Device => match DeviceChoice::parse(text) {
                 Ok(_) => return None,
-                Err(why) => return Some(format!("{}={text}: {} {why}", self.key, self.label)),
+                Err(why) => return Some(format!("{} {why}", self.label)),
             },
             ParamKind::Choice(words) if words.contains(&text) => return None,
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
             ParamKind::Choices(words) if text.split(',').all(|w| words.contains(&w.trim())) => return None,
             ParamKind::Choices(words) => format!("some of {}, with commas between them", words.join(", ")),
             ParamKind::Url if !holds_secret(text) => return None,
-            // What was typed is not repeated: it may be the secret.
             ParamKind::Url => {
                 let why = "must not hold a user name, password or key: it is stored with the recording";
-                return Some(format!("{}: {} {why}", self.key, self.label));
+                return Some(format!("{} {why}", self.label));
             }
             ParamKind::Variable if is_variable(text) => return None,
             ParamKind::Variable => {
                 let why = "is the name of an environment variable, in capitals, and never the key itself";
-                return Some(format!("{}: {} {why}", self.key, self.label));
+                return Some(format!("{} {why}", self.label));
             }
             ParamKind::Numbers { min, max } => {
                 let numbers = || text.split(',').map(|n| n.trim().parse::<i64>());
@@ -160,7 +176,7 @@ impl Param {
                 format!("a list such as 1,2,4 of at most {MOST_NUMBERS} whole numbers from {min} to {max}")
             }
         };
-        Some(format!("{}={text}: {} is {wants}", self.key, self.label))
+        Some(format!("{} is {wants}", self.label))
     }
 }
 

@@ -68,7 +68,7 @@ impl Workload for Command {
                 "Working directory",
                 "Where it runs; empty for the present one.",
                 "",
-                ParamKind::Path,
+                ParamKind::Folder,
             ),
             param(
                 "profilers",
@@ -83,7 +83,7 @@ impl Workload for Command {
                 "Keep the profile as",
                 "Where to write the first Python profiler's own file, too; empty for nowhere.",
                 "",
-                ParamKind::Path,
+                ParamKind::Output,
             ),
             param(
                 "echo",
@@ -122,7 +122,7 @@ impl Workload for Command {
             _ if profilers.contains(&"none") => {
                 return Err(WorkloadError::Failed("profilers: none goes with no other".into()));
             }
-            _ => Python::prepare(&words, &profilers.join(",")).map_err(WorkloadError::Failed)?,
+            _ => Python::prepare(&words, &profilers.join(","), cx.folder()).map_err(WorkloadError::Failed)?,
         };
         let mut child =
             spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), python.is_some())

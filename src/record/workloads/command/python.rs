@@ -41,11 +41,17 @@ pub(super) struct About {
 }
 
 impl Python {
-    /// `Ok(None)` when the command is no Python program that could be profiled.
-    pub(super) fn prepare(words: &[String], profilers: &str) -> Result<Option<Self>, String> {
+    /// `Ok(None)` when the command is no Python program that could be profiled. `place`: the folder for the profilers'
+    /// files, where somebody may find them when this process is killed; not made yet. Without one a temporary folder.
+    pub(super) fn prepare(
+        words: &[String],
+        profilers: &str,
+        place: Option<PathBuf>,
+    ) -> Result<Option<Self>, String> {
         let Some(Split { interpreter, program }) = parts(words) else { return Ok(None) };
         let failed = |e: std::io::Error| format!("no temporary folder for the Python profiler: {e}");
-        let folder = Folder::create().map_err(failed)?;
+        let own = place.and_then(|place| Folder::make(place).ok());
+        let folder = own.map_or_else(Folder::temporary, Ok).map_err(failed)?;
         let wrapper = folder.0.join("profile_run.py");
         fs::write(&wrapper, WRAPPER).map_err(failed)?;
         let own = [wrapper.display().to_string(), folder.0.display().to_string(), profilers.to_owned()];
@@ -174,11 +180,14 @@ fn shebang(file: &Path) -> Option<Vec<String>> {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn create() -> std::io::Result<Self> {
+    fn temporary() -> std::io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
         let (n, pid) = (NEXT.fetch_add(1, Ordering::Relaxed), std::process::id());
-        let path = std::env::temp_dir().join(format!("inferscope-{pid}-{n}-{now:x}"));
+        Self::make(std::env::temp_dir().join(format!("inferscope-{pid}-{n}-{now:x}")))
+    }
+
+    fn make(path: PathBuf) -> std::io::Result<Self> {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -225,7 +234,7 @@ mod tests {
 
     #[test]
     fn scripts_of_python_are_known_by_their_first_line() {
-        let folder = Folder::create().unwrap();
+        let folder = Folder::temporary().unwrap();
         let script = |name: &str, first: &str| {
             let path = folder.0.join(name);
             fs::write(&path, format!("{first}\nprint(1)\n")).unwrap();
