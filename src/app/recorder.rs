@@ -191,10 +191,11 @@ impl Chooser {
 /// Words of which several may be on; the first one that was switched on stands first.
 fn choices(words: &[&str], value: &mut String, help: &str, ui: &mut Ui) {
     let mut chosen: Vec<String> = value.split(',').map(|w| w.trim().to_owned()).collect();
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         for &word in words {
             let at = chosen.iter().position(|w| w == word);
-            if !ui.selectable_label(at.is_some(), word).on_hover_text(help).clicked() {
+            let button = egui::Button::new(word).selected(at.is_some());
+            if !ui.add(button).on_hover_text(help).clicked() {
                 continue;
             }
             match at {
