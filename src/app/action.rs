@@ -111,8 +111,9 @@ pub fn all() -> Vec<Entry> {
             list.push(entry(Action::SaveWithSources, "Save session with sources…", None, Menu::File));
         }
     }
-    for (picture, title) in crate::views::Picture::ALL {
-        let title = title.replace("picture", "picture of the current view");
+    for picture in crate::views::Picture::ALL {
+        let ending = picture.extension().to_uppercase();
+        let title = format!("Save picture of the current view as {ending}…");
         list.push(entry(Action::SavePicture(picture), &title, None, Menu::File));
     }
     list.extend([

@@ -9,8 +9,9 @@ use crate::format;
 use crate::model::Profile;
 use crate::state::{Command, Relative, RunState};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone};
+use crate::ui::theme::Tone;
 use crate::ui::widgets::{self, SearchBox};
+use crate::views::{self, Picture};
 
 /// Draws the bar.
 pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
@@ -37,10 +38,29 @@ fn menus(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
     {
         ui.menu_button(title, |ui| {
             for entry in entries.iter().filter(|e| e.menu == menu) {
-                item(app, entry, ui, actions);
+                match entry.action {
+                    Action::SavePicture(Picture::Svg) => pictures(app, ui, actions),
+                    Action::SavePicture(Picture::Png) => {}
+                    _ => item(app, entry, ui, actions),
+                }
             }
         });
     }
+}
+
+/// The forms of a picture, one level down: they are one thing to do.
+fn pictures(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let can = app.can(Action::SavePicture(Picture::Svg));
+    ui.add_enabled_ui(can, |ui| {
+        ui.menu_button(views::PICTURES, |ui| {
+            for picture in Picture::ALL {
+                if ui.button(picture.title()).clicked() {
+                    actions.push(Action::SavePicture(picture));
+                    ui.close();
+                }
+            }
+        });
+    });
 }
 
 fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
@@ -65,12 +85,15 @@ fn runs(app: &mut App, ui: &mut Ui) {
     let mut shown = None;
     ui.spacing_mut().button_padding.x = 8.0;
     for run in &app.session.runs {
-        let state = match &run.state {
-            RunState::Loading => " …",
-            RunState::Live => " ●",
-            RunState::Failed(_) => " ✖",
-            RunState::Ready => "",
+        let (state, mark) = match &run.state {
+            RunState::Loading => (" …", None),
+            RunState::Live => ("", Some(Icon::Record)),
+            RunState::Failed(_) => ("", Some(Icon::Error)),
+            RunState::Ready => ("", None),
         };
+        mark.into_iter().for_each(|icon| {
+            icon.show(ui, 11.0, Tone::Bad);
+        });
         let label = shorten(&run.label, 28);
         let tab = ui.selectable_label(app.session.active == Some(run.id), format!("{label}{state}"));
         let tip = match &run.state {
@@ -133,11 +156,12 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         let can_undo = run.history.can_undo();
         let can_redo = run.history.can_redo();
-        for (title, enabled, action) in [("↶", can_undo, Action::Undo), ("↷", can_redo, Action::Redo)] {
-            let button = ui.add_enabled(enabled, egui::Button::new(title).frame(false));
-            let name = if action == Action::Undo { "Undo (Ctrl-Z)" } else { "Redo (Ctrl-Shift-Z)" };
-            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
-            if button.on_hover_text(name).clicked() {
+        for (icon, name, enabled, action) in [
+            (Icon::Undo, "Undo (Ctrl-Z)", can_undo, Action::Undo),
+            (Icon::Redo, "Redo (Ctrl-Shift-Z)", can_redo, Action::Redo),
+        ] {
+            let button = ui.add_enabled_ui(enabled, |ui| widgets::icon_button(ui, icon, name)).inner;
+            if button.clicked() {
                 actions.push(action);
             }
         }
@@ -149,16 +173,13 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             if widgets::icon_button(ui, Icon::Settings, "Define metrics by formulas").clicked() {
                 actions.push(Action::Metrics);
             }
-            let shares = egui::ComboBox::from_id_salt("shares").selected_text(now.relative.label()).show_ui(
-                ui,
-                |ui| {
-                    for (relative, label) in Relative::ALL {
-                        if ui.selectable_label(relative == now.relative, label).clicked() {
-                            commands.push(Command::SetRelative(relative));
-                        }
+            let shares = widgets::combo("shares").selected_text(now.relative.label()).show_ui(ui, |ui| {
+                for (relative, label) in Relative::ALL {
+                    if ui.selectable_label(relative == now.relative, label).clicked() {
+                        commands.push(Command::SetRelative(relative));
                     }
-                },
-            );
+                }
+            });
             shares.response.on_hover_text(
                 "What percentages are a share of: the sum of all self costs, or what is one level up \
                  (the caller, the function that is looked at, the box around)",
@@ -184,11 +205,9 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
 
 /// What is left out: range, tracks and transforms, each removable.
 fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, commands: &mut Vec<Command>) {
-    let palette = Palette::of(ui);
     if let Some((from, to)) = now.range {
-        let text = format!("{} – {} ✖", format::duration(from), format::duration(to));
-        if ui
-            .button(text)
+        let text = format!("{} – {}", format::duration(from), format::duration(to));
+        if widgets::chip(ui, &text)
             .on_hover_text("All views show this part of the time. Click for all of it.")
             .clicked()
         {
@@ -197,8 +216,8 @@ fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, comma
     }
     if !now.scope.tracks.is_empty() {
         let names: Vec<_> = now.scope.tracks.iter().map(|&t| profile.track_label(t)).collect();
-        let text = format!("{} ✖", shorten(&names.join(", "), 40));
-        if ui.button(text).on_hover_text("Only these tracks. Click for all of them.").clicked() {
+        let text = shorten(&names.join(", "), 40);
+        if widgets::chip(ui, &text).on_hover_text("Only these tracks. Click for all of them.").clicked() {
             commands.push(Command::SetTracks(Vec::new()));
         }
     }
@@ -207,7 +226,7 @@ fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, comma
             commands.push(Command::KeepTransforms(0));
         }
         for (i, transform) in now.scope.transforms.iter().enumerate() {
-            ui.colored_label(palette.text_weak, "▶");
+            Icon::ChevronRight.show(ui, 11.0, Tone::Neutral);
             let text = shorten(&describe(profile, transform), 40);
             if ui.button(text).on_hover_text("Click to go back to here").clicked() {
                 commands.push(Command::KeepTransforms(i + 1));

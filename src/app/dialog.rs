@@ -1,53 +1,78 @@
 //! File dialogs of the system, on a thread of their own: the window never waits for them.
+//!
+//! The system does not tell a dialog that was cancelled from one that it cannot show (no desktop portal, no zenity).
+//! Nobody cancels within [`UNSEEN`], so what ends sooner was never seen, and the window asks for a path itself.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rfd::FileDialog;
 
 use super::event::{Event, Events, Purpose};
 use crate::jobs;
+use crate::views::Picture;
+
+/// A dialog that ends without a file within this time was not shown.
+const UNSEEN: Duration = Duration::from_millis(700);
 
 /// Asks for profiles to open.
 pub fn open(events: Events) {
-    jobs::spawn("dialog", move || {
-        let mut dialog = rfd::FileDialog::new().set_title("Open profiles");
-        let endings: Vec<&str> = crate::import::IMPORTERS
-            .iter()
-            .flat_map(|i| i.extensions())
-            .map(|e| e.rsplit('.').next().unwrap_or(e))
-            .chain(["gz", "zst"])
-            .collect();
-        dialog = dialog.add_filter("Profiles", &endings).add_filter("All files", &["*"]);
-        let paths = dialog.pick_files().unwrap_or_default();
-        events.send(Event::Picked { purpose: Purpose::Open, paths });
-    });
+    let endings: Vec<&str> = crate::import::IMPORTERS
+        .iter()
+        .flat_map(|i| i.extensions())
+        .map(|e| e.rsplit('.').next().unwrap_or(e))
+        .chain(["gz", "zst"])
+        .collect();
+    let dialog = FileDialog::new().set_title("Open profiles");
+    let dialog = dialog.add_filter("Profiles", &endings).add_filter("All files", &["*"]);
+    ask(Purpose::Open, String::new(), events, move || dialog.pick_files().unwrap_or_default());
 }
 
 /// Asks where a source file is that the profile of run `run` calls `file`.
 pub fn source(run: u32, file: String, events: Events) {
-    jobs::spawn("dialog", move || {
-        let name = file.rsplit(['/', '\\']).next().unwrap_or(&file);
-        let dialog = rfd::FileDialog::new().set_title(format!("Where is {name}?"));
-        let paths = dialog.pick_file().into_iter().collect();
-        events.send(Event::Picked { purpose: Purpose::Source { run, file }, paths });
-    });
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(&file);
+    let dialog = FileDialog::new().set_title(format!("Where is {name}?"));
+    let path = file.clone();
+    ask(Purpose::Source { run, file }, path, events, move || dialog.pick_file().into_iter().collect());
 }
 
 /// Asks for a file, or a folder, that a field wants.
 pub fn field(title: String, folder: bool, purpose: Purpose, events: Events) {
-    jobs::spawn("dialog", move || {
-        let dialog = rfd::FileDialog::new().set_title(title);
-        let picked = if folder { dialog.pick_folder() } else { dialog.pick_file() };
-        events.send(Event::Picked { purpose, paths: picked.into_iter().collect() });
-    });
+    let dialog = FileDialog::new().set_title(title);
+    let pick = move || if folder { dialog.pick_folder() } else { dialog.pick_file() };
+    ask(purpose, String::new(), events, move || pick().into_iter().collect());
 }
 
 /// Asks where to write; starts with `name` in `folder`.
-pub fn save(purpose: Purpose, name: String, folder: Option<PathBuf>, events: Events) {
+pub fn save(purpose: Purpose, name: &str, folder: Option<PathBuf>, events: Events) {
+    let mut dialog = FileDialog::new().set_title(purpose.title()).set_file_name(name);
+    if let Purpose::Picture(_, picture) = purpose {
+        dialog = match picture {
+            Picture::Svg => dialog.add_filter("SVG", &["svg"]),
+            Picture::Png => dialog.add_filter("PNG", &["png"]),
+        };
+    }
+    if let Some(folder) = &folder {
+        dialog = dialog.set_directory(folder);
+    }
+    let whole = folder.or_else(|| std::env::current_dir().ok()).unwrap_or_default().join(name);
+    let suggested = whole.to_string_lossy().into_owned();
+    ask(purpose, suggested, events, move || dialog.save_file().into_iter().collect());
+}
+
+fn ask(
+    purpose: Purpose,
+    suggested: String,
+    events: Events,
+    show: impl FnOnce() -> Vec<PathBuf> + Send + 'static,
+) {
     jobs::spawn("dialog", move || {
-        let mut dialog = rfd::FileDialog::new().set_title("Save").set_file_name(name);
-        if let Some(folder) = folder {
-            dialog = dialog.set_directory(folder);
-        }
-        let paths = dialog.save_file().into_iter().collect();
-        events.send(Event::Picked { purpose, paths });
+        let began = Instant::now();
+        let paths = show();
+        events.send(if paths.is_empty() && began.elapsed() < UNSEEN {
+            Event::NoDialog { purpose, suggested }
+        } else {
+            Event::Picked { purpose, paths }
+        });
     });
 }

@@ -47,6 +47,13 @@ pub enum Event {
         /// The chosen files; empty when cancelled.
         paths: Vec<PathBuf>,
     },
+    /// The system has no file dialog to show.
+    NoDialog {
+        /// What the dialog was for.
+        purpose: Purpose,
+        /// A path to start from.
+        suggested: String,
+    },
     /// A file was written, or not.
     Wrote {
         /// The run that was written, when it was a whole session.
@@ -86,6 +93,33 @@ pub enum Purpose {
         /// With the texts of source files, which only sessions hold.
         sources: bool,
     },
+}
+
+impl Purpose {
+    /// True when a file is written.
+    #[must_use]
+    pub fn saves(&self) -> bool {
+        matches!(self, Self::Picture(..) | Self::Export { .. })
+    }
+
+    /// The title of the window that asks.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::Open => "Open by path".into(),
+            Self::Source { file, .. } => {
+                let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+                format!("Where is {name}?")
+            }
+            Self::Field { .. } => "Choose".into(),
+            Self::Picture(_, picture) => format!("Save picture as {}", picture.extension().to_uppercase()),
+            Self::Export { format: 0, .. } => "Save session".into(),
+            Self::Export { format, .. } => {
+                let title = crate::export::FORMATS.get(*format).map_or("", |f| f.title);
+                format!("Export as {title}")
+            }
+        }
+    }
 }
 
 /// Sends events and wakes the window.

@@ -17,7 +17,7 @@ impl App {
         let stem = run.label.split('.').next().unwrap_or("run").replace(['/', '\\', ' '], "-");
         let name = format!("{stem}.{}", kind.extension);
         let folder = open::folder_of(run.input()).map(Path::to_owned);
-        dialog::save(Purpose::Export { run: run.id, format, sources }, name, folder, self.events.clone());
+        dialog::save(Purpose::Export { run: run.id, format, sources }, &name, folder, self.events.clone());
     }
 
     pub(super) fn export_to(&mut self, id: u32, (format, sources): (usize, bool), path: PathBuf) {

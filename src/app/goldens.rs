@@ -120,7 +120,7 @@ fn menu(id: &str, profile: Profile, at: &dyn Fn(&Harness<'_, App>) -> egui::Pos2
         h.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
         h.run_ok();
     }
-    for entry in entries.iter().chain(&["Save picture as SVG…", "Save picture as PNG…"]) {
+    for entry in entries.iter().chain(&[crate::views::PICTURES]) {
         assert!(h.query_by_label_contains(entry).is_some(), "{id}: no entry «{entry}»");
     }
     let image = h.render().expect("a picture");

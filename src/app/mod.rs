@@ -19,6 +19,7 @@ mod metrics;
 mod open;
 mod palette;
 mod panes;
+mod paths;
 mod picture;
 mod recorder;
 mod settings;
@@ -46,7 +47,7 @@ use crate::ui::theme::Tone;
 use crate::views::{Out, ViewKind};
 
 pub use action::Action;
-use event::{Event, Events, Purpose};
+use event::{Event, Events};
 use panes::Panes;
 pub use settings::{Settings, ThemeChoice};
 pub use source_texts::source_texts;
@@ -68,7 +69,7 @@ enum Overlay {
     /// Choosing what to record.
     Record(recorder::Chooser),
     /// A path to open.
-    Path(String),
+    Path(paths::AskPath),
     /// Metrics that the person defines.
     Metrics(metrics::Editor),
     /// Keys and gestures.
@@ -239,34 +240,8 @@ impl App {
             }
             Event::Opened { run, result } => self.opened(run, result),
             Event::Recorded { run, result } => self.recorded(run, result),
-            Event::Picked { purpose: Purpose::Open, paths } => {
-                if paths.is_empty() {
-                    self.say(
-                        Tone::Info,
-                        "No file was chosen. Without a file dialog on this system, use Open by path (Ctrl-Shift-O), \
-                         drag a file here, or `inferscope FILE`.",
-                    );
-                }
-                for path in paths {
-                    self.open_path(&path);
-                }
-            }
-            Event::Picked { purpose: Purpose::Source { run, file }, paths } => {
-                self.source_chosen(run, &file, paths.first().map(PathBuf::as_path));
-            }
-            Event::Picked { purpose: Purpose::Field { workload, key }, paths } => {
-                if let (Overlay::Record(chooser), Some(path)) = (&mut self.overlay, paths.first()) {
-                    chooser.fill(workload, key, path.to_string_lossy().into_owned());
-                }
-            }
-            Event::Picked { purpose: Purpose::Picture(pane, picture), paths } => {
-                self.wanted = paths.into_iter().next().map(|path| picture::Wanted { pane, picture, path });
-            }
-            Event::Picked { purpose: Purpose::Export { run, format, sources }, paths } => {
-                if let Some(path) = paths.into_iter().next() {
-                    self.export_to(run, (format, sources), path);
-                }
-            }
+            Event::Picked { purpose, paths } => self.picked(purpose, paths),
+            Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
             Event::Derived { run, revision, profile } => self.derived(run, revision, profile),
             Event::Wrote { run, result } => self.wrote(run, result),
         }
@@ -335,7 +310,7 @@ impl App {
     pub fn act(&mut self, action: Action, ctx: &egui::Context) {
         match action {
             Action::Open => dialog::open(self.events.clone()),
-            Action::OpenPath => self.overlay = Overlay::Path(String::new()),
+            Action::OpenPath => self.overlay = Overlay::Path(paths::AskPath::to_open()),
             Action::Record => self.overlay = Overlay::Record(recorder::Chooser::new(&self.settings)),
             Action::StopRecording => self.stop_recording(),
             Action::CancelRecording => self.cancel_recording(),
@@ -483,7 +458,7 @@ impl App {
             Overlay::Palette(palette) => palette.ui(self, ui, actions).map(Overlay::Palette),
             Overlay::Record(chooser) => chooser.ui(self, ui).map(Overlay::Record),
             Overlay::Metrics(editor) => editor.ui(self, ui).map(Overlay::Metrics),
-            Overlay::Path(text) => start::path_dialog(self, text, ui).map(Overlay::Path),
+            Overlay::Path(ask) => ask.ui(self, ui).map(Overlay::Path),
             Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),
             Overlay::About => about::about(ui).then_some(Overlay::About),
         };

@@ -398,8 +398,8 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
         let button = icon_button(ui, Icon::Export, "Save a picture of this view");
         Popup::menu(&button).show(|ui| {
-            for (picture, title) in Picture::ALL {
-                if ui.button(title).clicked() {
+            for picture in Picture::ALL {
+                if ui.button(picture.title()).clicked() {
                     self.out.wishes.push(Wish::SavePicture(pane.number, picture));
                     ui.close();
                 }

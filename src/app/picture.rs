@@ -34,7 +34,7 @@ impl App {
         let stem = run.label.split('.').next().unwrap_or("run").replace(['/', '\\', ' '], "-");
         let name = format!("{stem}-{view}.{}", picture.extension());
         let folder = open::folder_of(run.input()).map(Path::to_owned);
-        dialog::save(Purpose::Picture(pane, picture), name, folder, self.events.clone());
+        dialog::save(Purpose::Picture(pane, picture), &name, folder, self.events.clone());
     }
 
     /// Takes the picture of what the wanted pane has just painted.

@@ -9,7 +9,7 @@ use crate::jobs;
 use crate::record::{self, Options, Param, ParamKind, RecordError, Recording, WORKLOADS, Workload};
 use crate::state::{Origin, RunState};
 use crate::ui::theme::{Palette, Tone, space};
-use crate::ui::widgets::primary_button;
+use crate::ui::widgets::{combo, primary_button};
 
 /// A recording that runs.
 pub(super) struct Live {
@@ -167,8 +167,8 @@ impl Chooser {
                         *value = on.to_string();
                     }
                     ParamKind::Choice(words) => {
-                        let combo = egui::ComboBox::from_id_salt(param.key).selected_text(value.as_str());
-                        let shown = combo.show_ui(ui, |ui| {
+                        let field = combo(param.key).selected_text(value.as_str());
+                        let shown = field.show_ui(ui, |ui| {
                             for word in words {
                                 ui.selectable_value(value, (*word).to_owned(), *word);
                             }
@@ -247,7 +247,7 @@ fn text_field(
             if ui.add(button).clicked() {
                 let purpose = Purpose::Field { workload, key: param.key };
                 match ask {
-                    Ask::Save => dialog::save(purpose, "profile.prof".into(), None, events.clone()),
+                    Ask::Save => dialog::save(purpose, "profile.prof", None, events.clone()),
                     _ => dialog::field(title, *ask == Ask::Folder, purpose, events.clone()),
                 }
             }

@@ -44,10 +44,7 @@ impl App {
 
     pub(super) fn source_chosen(&mut self, run: u32, file: &str, chosen: Option<&Path>) {
         let Some(chosen) = chosen else {
-            self.say(
-                Tone::Info,
-                "No file was chosen. Without a file dialog on this system, name its folder under Source folders.",
-            );
+            self.say(Tone::Info, "No file was chosen. Its folder can also be named under Source folders.");
             return;
         };
         if let Some(run) = self.session.get_mut(run) {

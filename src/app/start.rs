@@ -4,9 +4,9 @@ use std::path::Path;
 
 use egui::Ui;
 
+use super::App;
 use super::action::Action;
 use super::recorder;
-use super::{App, Tone};
 use crate::import::Input;
 use crate::state::RunState;
 use crate::ui::icons::Icon;
@@ -182,37 +182,4 @@ pub(super) fn waiting(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
         }
     }
-}
-
-/// Asks for a path, where the system has no file dialog; `None` once it is closed.
-pub(super) fn path_dialog(app: &mut App, mut text: String, ui: &mut Ui) -> Option<String> {
-    let mut open = false;
-    let modal = egui::Modal::new(egui::Id::unique("path")).show(ui.ctx(), |ui| {
-        ui.set_width(520.0);
-        ui.heading("Open by path");
-        ui.add_space(6.0);
-        let label = ui.label("Path of a profile");
-        let field = ui.add(egui::TextEdit::singleline(&mut text).desired_width(f32::INFINITY));
-        let field = field.labelled_by(label.id);
-        if !field.has_focus() && text.is_empty() {
-            field.request_focus();
-        }
-        open = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
-        ui.add_space(8.0);
-        ui.horizontal(|ui| {
-            open |= widgets::primary_button(ui, "Open").clicked();
-            if ui.button("Cancel").clicked() {
-                ui.close();
-            }
-        });
-    });
-    if open {
-        let path = Path::new(text.trim());
-        if path.is_file() {
-            app.open_path(path);
-            return None;
-        }
-        app.say(Tone::Bad, format!("{}: is no file", path.display()));
-    }
-    (!modal.should_close()).then_some(text)
 }

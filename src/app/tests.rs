@@ -119,3 +119,38 @@ fn a_slash_leads_to_the_search_and_the_palette_finds_what_is_typed() {
     h.run_ok();
     assert!(h.query_by_label_contains("licensed under MIT").is_some());
 }
+
+#[test]
+fn without_file_dialogs_the_window_asks_for_a_path_itself() {
+    let mut app = App::headless();
+    app.add_profile("sample", None, Arc::new(crate::views::fixture::session()));
+    let run = app.active().unwrap().id;
+    let folder = std::env::temp_dir().join(format!("inferscope-app-{}-paths", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("run.inferscope");
+    std::fs::write(&path, "something else").unwrap();
+    let purpose = event::Purpose::Export { run, format: 0, sources: false };
+    app.events.send(Event::NoDialog { purpose, suggested: path.to_string_lossy().into_owned() });
+    let mut h = harness(app);
+    assert!(h.query_by_label_contains("This system shows no file dialog").is_some());
+    h.get_by_label("Save").click();
+    h.run_ok();
+    assert!(h.query_by_label_contains("is there already").is_some(), "nothing is written over unasked");
+    picture(&mut h, "path");
+    assert_eq!(std::fs::read(&path).unwrap(), b"something else");
+    h.get_by_label("Replace").click();
+    let start = std::time::Instant::now();
+    while !h.state().note.as_ref().is_some_and(|n| n.text.starts_with("Saved")) {
+        h.run_ok();
+        assert!(start.elapsed().as_secs() < 60, "{:?}", h.state().note);
+    }
+    assert!(std::fs::read(&path).unwrap().len() > 1000);
+    h.state_mut().act(Action::OpenPath, &egui::Context::default());
+    h.run_ok();
+    h.event(egui::Event::Text("/no/such/file".into()));
+    h.run_ok();
+    h.key_press(egui::Key::Enter);
+    h.run_ok();
+    assert!(h.query_by_label_contains("/no/such/file: is no file").is_some());
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -42,6 +42,12 @@ pub enum Icon {
     Flame,
     /// Nodes and edges.
     Graph,
+    /// Arrow that turns back to the left.
+    Undo,
+    /// Arrow that turns on to the right.
+    Redo,
+    /// Angle to the left.
+    ChevronLeft,
     /// Angle to the right.
     ChevronRight,
     /// Angle downwards.
@@ -53,7 +59,7 @@ pub enum Icon {
 }
 
 /// All icons, for tests and the gallery.
-pub const ALL: [Icon; 22] = [
+pub const ALL: [Icon; 25] = [
     Icon::Search,
     Icon::Close,
     Icon::Check,
@@ -72,6 +78,9 @@ pub const ALL: [Icon; 22] = [
     Icon::Clock,
     Icon::Flame,
     Icon::Graph,
+    Icon::Undo,
+    Icon::Redo,
+    Icon::ChevronLeft,
     Icon::ChevronRight,
     Icon::ChevronDown,
     Icon::SortUp,
@@ -166,6 +175,9 @@ impl Icon {
                 pen.dot(3.8, 11.9, 2.4),
                 pen.dot(12.2, 11.9, 2.4),
             ],
+            Self::Undo => pen.turn(|x| x),
+            Self::Redo => pen.turn(|x| 16.0 - x),
+            Self::ChevronLeft => vec![pen.line(&[(9.8, 3.8), (5.6, 8.0), (9.8, 12.2)])],
             Self::ChevronRight => vec![pen.line(&[(6.2, 3.8), (10.4, 8.0), (6.2, 12.2)])],
             Self::ChevronDown => vec![pen.line(&[(3.8, 6.2), (8.0, 10.4), (12.2, 6.2)])],
             Self::SortUp => vec![pen.solid(&[(8.0, 4.6), (12.4, 11.0), (3.6, 11.0)])],
@@ -198,6 +210,20 @@ impl Pen {
 
     fn line(&self, points: &[(f32, f32)]) -> Shape {
         Shape::line(self.points(points), self.stroke)
+    }
+
+    /// An arrow that turns back; `x` mirrors it or not.
+    fn turn(&self, x: impl Fn(f32) -> f32) -> Vec<Shape> {
+        let mirrored = |points: &[(f32, f32)]| points.iter().map(|p| (x(p.0), p.1)).collect::<Vec<_>>();
+        let round = |step: u8| {
+            let angle = (f32::from(step) * 15.0 - 90.0).to_radians();
+            (9.4 + 3.8 * angle.cos(), 9.4 + 3.8 * angle.sin())
+        };
+        let mut way = vec![(2.6, 5.6)];
+        way.extend((0..=12).map(round));
+        way.push((6.0, 13.2));
+        let head = [(5.8, 2.4), (2.6, 5.6), (5.8, 8.8)];
+        vec![self.line(&mirrored(&way)), self.line(&mirrored(&head))]
     }
 
     fn outline(&self, points: &[(f32, f32)]) -> Shape {

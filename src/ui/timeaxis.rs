@@ -120,7 +120,7 @@ impl TimeAxis {
             );
             let covered =
                 [&anchor, &flag].into_iter().flatten().any(|(badge, _)| badge.expand(2.0).intersects(area));
-            if !covered {
+            if !covered && area.right() <= ruler.right() + 1.0 {
                 painter.galley(at, galley, palette.text_weak);
             }
         }

@@ -47,6 +47,9 @@ pub enum Wish {
     SavePicture(u64, Picture),
 }
 
+/// What menus say above the forms of a picture.
+pub const PICTURES: &str = "Save picture as";
+
 /// A form of picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picture {
@@ -57,9 +60,24 @@ pub enum Picture {
 }
 
 impl Picture {
-    /// Both, with what a menu says.
-    pub const ALL: [(Self, &'static str); 2] =
-        [(Self::Svg, "Save picture as SVG…"), (Self::Png, "Save picture as PNG…")];
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Svg, Self::Png];
+
+    /// What an entry below [`PICTURES`] says.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Svg => "SVG, which scales…",
+            Self::Png => "PNG, as on the screen…",
+        }
+    }
+
+    /// The form that the ending of a file name asks for.
+    #[must_use]
+    pub fn of(path: &std::path::Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        Self::ALL.into_iter().find(|p| p.extension() == ending)
+    }
 
     /// Ending of its file names.
     #[must_use]

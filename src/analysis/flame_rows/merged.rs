@@ -9,6 +9,7 @@ use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
 use crate::analysis::scope::Scope;
 use crate::analysis::tree_costs::{Costs, TreeCosts};
+use crate::format;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Profile, TrackId};
 use crate::query::{Context, Query};
@@ -89,7 +90,7 @@ impl Merged {
                 trees.push(costs);
             }
         }
-        let paths = |n: u64| format!("{n} {}", if n == 1 { "path" } else { "paths" });
+        let paths = |n: u64| format::counted(n as i64, "path", "paths");
         if pruned > 0 {
             out.notices.push(format!("{} below 0.01 % of the whole not drawn", paths(pruned)));
         }

@@ -2,7 +2,7 @@
 
 use super::focus_ring;
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, mono, space, strong};
+use crate::ui::theme::{Palette, mono, regular, space, strong};
 use egui::{
     Button, KeyboardShortcut, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2,
 };
@@ -44,9 +44,32 @@ pub fn link_button(ui: &mut Ui, text: &str) -> Response {
     response
 }
 
+/// Something that is in force and goes when it is clicked: a text and a cross.
+pub fn chip(ui: &mut Ui, text: &str) -> Response {
+    const CROSS: f32 = 9.0;
+    let palette = Palette::of(ui);
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), regular(13.0), palette.text);
+    let size = vec2(galley.size().x + CROSS + 3.0 * space::MEDIUM, space::CONTROL);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), text));
+    let fill = match (response.is_pointer_button_down_on(), response.hovered()) {
+        (true, _) => palette.pressed,
+        (_, true) => palette.hover,
+        _ => palette.raised,
+    };
+    ui.painter().rect(rect, space::RADIUS, fill, Stroke::new(1.0, palette.line), StrokeKind::Inside);
+    let at = egui::pos2(rect.left() + space::MEDIUM, rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, palette.text);
+    let cross = egui::pos2(rect.right() - space::MEDIUM - CROSS / 2.0, rect.center().y);
+    let color = if response.hovered() { palette.text_strong } else { palette.text_weak };
+    Icon::Close.paint(ui.painter(), egui::Rect::from_center_size(cross, Vec2::splat(CROSS)), color);
+    focus_ring(ui, &response, rect);
+    response
+}
+
 /// A square button with an icon; `name` is its tooltip and its name.
 pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str) -> Response {
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(space::CONTROL), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(space::CONTROL), clicks(ui));
     paint_icon_button(ui, rect, &response, icon, false);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name));
     response.on_hover_text(name)
@@ -54,7 +77,7 @@ pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str) -> Response {
 
 /// An icon button that stays pressed while `on`.
 pub fn toggle_button(ui: &mut Ui, icon: Icon, name: &str, on: &mut bool) -> Response {
-    let (rect, mut response) = ui.allocate_exact_size(Vec2::splat(space::CONTROL), Sense::click());
+    let (rect, mut response) = ui.allocate_exact_size(Vec2::splat(space::CONTROL), clicks(ui));
     if response.clicked() {
         *on = !*on;
         response.mark_changed();
@@ -62,6 +85,11 @@ pub fn toggle_button(ui: &mut Ui, icon: Icon, name: &str, on: &mut bool) -> Resp
     paint_icon_button(ui, rect, &response, icon, *on);
     response.widget_info(|| WidgetInfo::selected(Role::Button, ui.is_enabled(), *on, name));
     response.on_hover_text(name)
+}
+
+/// What cannot be used now offers no click, to screen readers neither.
+fn clicks(ui: &Ui) -> Sense {
+    if ui.is_enabled() { Sense::click() } else { Sense::hover() }
 }
 
 pub(super) fn paint_icon_button(ui: &Ui, rect: egui::Rect, response: &Response, icon: Icon, on: bool) {

@@ -8,6 +8,8 @@ use egui::style::WidgetVisuals;
 use egui::{
     ComboBox, Id, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
+use std::fmt::Debug;
+use std::hash::Hash;
 
 /// One of few alternatives, all in view, such as the forms of a chart. True in [`Response::changed`] when the
 /// user chose another. Arrow keys move between the alternatives, Enter or space chooses.
@@ -71,18 +73,22 @@ pub fn metric_picker(ui: &mut Ui, salt: &str, metrics: &[Metric], current: &mut 
     };
     let shown = metrics.get(current.index()).map_or_else(|| "–".to_owned(), label);
     let before = *current;
-    let combo =
-        ComboBox::from_id_salt(Id::unique(salt)).selected_text(shown).icon(chevron).show_ui(ui, |ui| {
-            for (i, metric) in metrics.iter().enumerate() {
-                let id = MetricId::from_index(i);
-                let text = RichText::new(label(metric));
-                if ui.selectable_label(id == *current, text).clicked() {
-                    *current = id;
-                }
+    let combo = combo(Id::unique(salt)).selected_text(shown).show_ui(ui, |ui| {
+        for (i, metric) in metrics.iter().enumerate() {
+            let id = MetricId::from_index(i);
+            let text = RichText::new(label(metric));
+            if ui.selectable_label(id == *current, text).clicked() {
+                *current = id;
             }
-        });
+        }
+    });
     combo.response.accessible_name("Metric");
     *current != before
+}
+
+/// A field that shows what is chosen and drops the choices down; all of them look the same.
+pub fn combo<'a>(salt: impl Hash + Debug) -> ComboBox<'a> {
+    ComboBox::from_id_salt(salt).icon(chevron)
 }
 
 fn chevron(ui: &Ui, rect: Rect, visuals: &WidgetVisuals, _open: bool) {

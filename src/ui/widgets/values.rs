@@ -43,7 +43,7 @@ impl<'u> KeyValues<'u> {
 fn copied_on_click(ui: &mut Ui, name: &str, value: &str, color: egui::Color32) {
     const ICON: f32 = 12.0;
     let palette = Palette::of(ui);
-    let room = (ui.available_width() - ICON - 2.0 * space::SMALL).max(20.0);
+    let room = (ui.available_width() - ICON - 3.0 * space::SMALL).max(20.0);
     let galley = ui.painter().layout(value.to_owned(), regular(13.0), color, room);
     let size = vec2(galley.size().x + ICON + 3.0 * space::SMALL, galley.size().y.max(16.0) + 4.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());

@@ -225,7 +225,7 @@ impl CallTreeView {
     }
 
     fn toolbar(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &List) {
-        ui.horizontal_wrapped(|ui| {
+        shared::header(ui, |ui| {
             let modes = [(Mode::TopDown, "Top-down"), (Mode::BottomUp, "Bottom-up")];
             if segmented(ui, "Direction of the tree", &mut self.mode, &modes).changed() {
                 (self.at, self.follow, self.grid.scroll_to) = (None, Follow::default(), Some(0));

@@ -141,7 +141,7 @@ impl CallersView {
     fn header(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, function: FunctionId, answer: &Neighbours) {
         let palette = Palette::of(ui);
         let profile = cx.profile();
-        ui.horizontal(|ui| {
+        shared::header(ui, |ui| {
             let choices = [(Reach::Direct, "Direct"), (Reach::All, "All")];
             segmented(ui, "How far to look", &mut self.reach, &choices);
             let name =
@@ -151,7 +151,8 @@ impl CallersView {
             if !place.is_empty() {
                 response.on_hover_text(place);
             }
-            if self.active.is_none() {
+            // Not as a line of its own: the lists need the room more.
+            if self.active.is_none() && ui.available_size_before_wrap().x > 160.0 {
                 let hint = "has the most self cost; select another function in any view";
                 ui.add(egui::Label::new(RichText::new(hint).color(palette.text_weak)).truncate());
             }

@@ -1,6 +1,6 @@
 //! The controls above the chart.
 
-use egui::{Checkbox, ComboBox, Rangef, Rect, RichText, Sense, Ui, vec2};
+use egui::{Checkbox, Rangef, Rect, RichText, Sense, Ui, vec2};
 
 use super::colors::{Coloring, most};
 use super::{FlameView, Mode, shares_query};
@@ -11,8 +11,8 @@ use crate::format;
 use crate::model::{Basis, TrackId, Unit};
 use crate::query::Answer;
 use crate::state::Command;
-use crate::ui::theme::{Palette, Tone, small};
-use crate::ui::widgets::{Notice, pill, segmented};
+use crate::ui::theme::{Palette, Tone, small, space};
+use crate::ui::widgets::{Notice, combo, pill, segmented};
 use crate::views::{ViewCx, shared};
 
 /// Functions offered for the middle of a sandwich.
@@ -21,7 +21,7 @@ const OFFERED: usize = 60;
 impl FlameView {
     /// One line of controls; wraps in a narrow pane.
     pub(super) fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        ui.horizontal_wrapped(|ui| {
+        shared::header(ui, |ui| {
             let mut mode = self.mode_of(cx.profile());
             if segmented(ui, "Order of the chart", &mut mode, &Mode::ALL).changed() {
                 self.set_mode(mode);
@@ -44,14 +44,14 @@ impl FlameView {
     }
 
     fn coloring_picker(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) {
-        let combo = ComboBox::from_id_salt("flame colours")
+        let field = combo("flame colours")
             .selected_text(format!("Colour: {}", self.coloring.label().to_lowercase()))
             .show_ui(ui, |ui| {
                 for (coloring, label) in Coloring::ALL {
                     ui.selectable_value(&mut self.coloring, coloring, label);
                 }
             });
-        combo.response.accessible_name("Colour by");
+        field.response.accessible_name("Colour by");
         let unit = shared::unit(cx.profile(), cx.interaction);
         match self.coloring {
             Coloring::SelfShare => {
@@ -71,8 +71,8 @@ impl FlameView {
         let profile = cx.profile();
         let shown = self.sandwich.map_or("Choose a function", |f| profile.function_name(f));
         let shown: String = shown.chars().take(48).collect();
-        let combo = ComboBox::from_id_salt("flame function").width(200.0).truncate().selected_text(shown);
-        let combo = combo.show_ui(ui, |ui| {
+        let field = combo("flame function").width(200.0).truncate().selected_text(shown);
+        let field = field.show_ui(ui, |ui| {
             let Answer::Ready(table) = cx.ask(&shares_query(cx), 1) else {
                 ui.spinner();
                 return;
@@ -87,7 +87,7 @@ impl FlameView {
                 }
             }
         });
-        combo.response.accessible_name("Function in the middle");
+        field.response.accessible_name("Function in the middle");
     }
 
     /// How much the search finds, with the denominator.
@@ -115,14 +115,15 @@ impl FlameView {
         if estimated.is_none() && rows.notices.is_empty() {
             return;
         }
-        let frame = egui::Frame::new().fill(Palette::of(ui).panel);
-        frame.inner_margin(egui::Margin { left: 8, right: 8, top: 0, bottom: 6 }).show(ui, |ui| {
+        ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.y = space::SMALL;
             if let Some(text) = estimated {
                 Notice::new(Tone::Warning, &text).show(ui);
             }
             if !rows.notices.is_empty() {
                 Notice::new(Tone::Neutral, &rows.notices.join(" · ")).show(ui);
             }
+            ui.add_space(space::SMALL);
         });
     }
 }
@@ -177,8 +178,8 @@ fn tracks(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         many => format::counted(many.len() as i64, "track", "tracks"),
     };
     let mut picked: Option<Vec<TrackId>> = None;
-    let combo = ComboBox::from_id_salt("flame tracks").width(150.0).truncate().selected_text(shown);
-    let combo = combo.show_ui(ui, |ui| {
+    let field = combo("flame tracks").width(150.0).truncate().selected_text(shown);
+    let field = field.show_ui(ui, |ui| {
         if ui.selectable_label(chosen.is_empty(), all).clicked() {
             picked = Some(Vec::new());
         }
@@ -192,7 +193,7 @@ fn tracks(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             }
         }
     });
-    combo.response.accessible_name("Tracks");
+    field.response.accessible_name("Tracks");
     if let Some(tracks) = picked {
         cx.send(Command::SetTracks(tracks));
     }

@@ -147,12 +147,11 @@ impl View for FlameView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.rekey(cx);
         ui.spacing_mut().item_spacing = vec2(space::MEDIUM, 0.0);
-        let palette = Palette::of(ui);
-        egui::Frame::new().fill(palette.panel).inner_margin(egui::Margin::symmetric(8, 6)).show(ui, |ui| {
-            ui.set_width(ui.available_width());
+        ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = space::SMALL;
             self.header(cx, ui);
             shared::crumbs::show(cx, ui);
+            ui.add_space(space::SMALL);
         });
         let mode = self.mode_of(cx.profile());
         if mode == Mode::Time && !cx.profile().is_timed() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{ComboBox, Ui};
+use egui::Ui;
 
 use super::GraphView;
 use super::scene::Scene;
@@ -10,6 +10,7 @@ use crate::analysis::folding::{Folding, Group, GroupKind};
 use crate::analysis::groups::GroupBy;
 use crate::model::{FunctionId, Profile};
 use crate::state::Command;
+use crate::ui::widgets::combo;
 use crate::views::ViewCx;
 
 /// What functions can be grouped by.
@@ -26,15 +27,12 @@ impl GraphView {
         let by = self.folding.by;
         let name = GROUPS.iter().find(|g| g.0 == by).map_or("", |g| g.1);
         let mut chosen = by;
-        let combo = ComboBox::from_id_salt("graph groups").selected_text(format!("Groups: {name}")).show_ui(
-            ui,
-            |ui| {
-                for (group, name) in GROUPS {
-                    ui.selectable_value(&mut chosen, group, name);
-                }
-            },
-        );
-        combo.response.accessible_name("what functions are grouped by");
+        let field = combo("graph groups").selected_text(format!("Groups: {name}")).show_ui(ui, |ui| {
+            for (group, name) in GROUPS {
+                ui.selectable_value(&mut chosen, group, name);
+            }
+        });
+        field.response.accessible_name("what functions are grouped by");
         if chosen != by {
             self.change(cx, |f| {
                 f.by = chosen;
@@ -66,6 +64,7 @@ impl GraphView {
     fn change(&mut self, cx: &mut ViewCx<'_>, change: impl FnOnce(&mut Folding)) {
         let mut folding = (*self.folding).clone();
         change(&mut folding);
+        self.leave();
         cx.send(Command::Fold(Arc::new(folding)));
     }
 

@@ -1,14 +1,15 @@
 //! The controls above the drawing, and the line that says what the numbers mean.
 
-use egui::{ComboBox, RichText, Ui};
+use egui::{RichText, Ui};
 
 use super::{GraphView, Mode};
 use crate::analysis::graph_layout::Direction;
 use crate::analysis::graph_picture::Picture;
 use crate::format;
-use crate::model::{Basis, FunctionId};
+use crate::model::Basis;
+use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::segmented;
+use crate::ui::widgets::{combo, icon_button, segmented};
 use crate::views::{ViewCx, shared};
 
 /// Least shares that can be chosen, in thousandths.
@@ -19,7 +20,7 @@ const DEPTHS: [Option<u8>; 8] = [Some(0), Some(1), Some(2), Some(3), Some(5), So
 impl GraphView {
     /// Controls; they wrap in a narrow pane.
     pub(super) fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        ui.horizontal_wrapped(|ui| {
+        shared::header(ui, |ui| {
             let mut mode = self.mode;
             let modes = [(Mode::Whole, "Whole profile"), (Mode::Around, "Around a function")];
             if segmented(ui, "What is drawn", &mut mode, &modes).changed() {
@@ -43,28 +44,25 @@ impl GraphView {
         });
     }
 
+    /// Back and forth among the drawings that were looked at.
     fn walk_buttons(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        if self.mode != Mode::Around {
-            return;
+        let now = self.spot();
+        let mut chosen = None;
+        for (icon, name, key, forth) in
+            [(Icon::ChevronLeft, "Back", "Alt+←", false), (Icon::ChevronRight, "Forth", "Alt+→", true)]
+        {
+            let place = self.next(forth).map(|spot| spot.name(cx.profile(), &now));
+            ui.add_enabled_ui(place.is_some(), |ui| {
+                let button = icon_button(ui, icon, name);
+                let about = place.map_or_else(String::new, |place| format!("To {place} ({key})"));
+                if button.on_hover_text(about).clicked() {
+                    chosen = Some(forth);
+                }
+            });
         }
-        let name = |f: Option<&FunctionId>| {
-            f.map_or_else(String::new, |&f| cx.profile().function_name(f).to_owned())
-        };
-        let (back, forth) = (name(self.back.last()), name(self.forth.last()));
-        ui.add_enabled_ui(!self.back.is_empty(), |ui| {
-            let button = ui.button("‹").on_hover_text(format!("Back to {back} (Alt+←)"));
-            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Back"));
-            if button.clicked() {
-                self.walk(false);
-            }
-        });
-        ui.add_enabled_ui(!self.forth.is_empty(), |ui| {
-            let button = ui.button("›").on_hover_text(format!("Forth to {forth} (Alt+→)"));
-            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Forth"));
-            if button.clicked() {
-                self.walk(true);
-            }
-        });
+        if let Some(forth) = chosen {
+            self.walk(cx, forth);
+        }
     }
 
     /// What the numbers mean, and what is left out.
@@ -122,12 +120,12 @@ fn share_text(thousandths: u16) -> String {
 
 fn share_picker(ui: &mut Ui, what: &str, name: &str, value: &mut u16) {
     let shown = format!("{what}: {}", share_text(*value));
-    let combo = ComboBox::from_id_salt(("graph share", what)).selected_text(shown).show_ui(ui, |ui| {
+    let field = combo(("graph share", what)).selected_text(shown).show_ui(ui, |ui| {
         for share in SHARES {
             ui.selectable_value(value, share, share_text(share));
         }
     });
-    combo.response.accessible_name(name);
+    field.response.accessible_name(name);
 }
 
 fn depth_picker(ui: &mut Ui, what: &str, value: &mut Option<u8>) {
@@ -137,10 +135,10 @@ fn depth_picker(ui: &mut Ui, what: &str, value: &mut Option<u8>) {
         Some(n) => format!("{n} deep"),
     };
     let shown = format!("{what}: {}", text(*value));
-    let combo = ComboBox::from_id_salt(("graph depth", what)).selected_text(shown).show_ui(ui, |ui| {
+    let field = combo(("graph depth", what)).selected_text(shown).show_ui(ui, |ui| {
         for depth in DEPTHS {
             ui.selectable_value(value, depth, text(depth));
         }
     });
-    combo.response.accessible_name(format!("depth of {}", what.to_lowercase()));
+    field.response.accessible_name(format!("depth of {}", what.to_lowercase()));
 }

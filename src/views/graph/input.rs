@@ -93,11 +93,11 @@ impl GraphView {
         ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
         let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
         if pressed(Modifiers::ALT, Key::ArrowLeft) || pressed(Modifiers::NONE, Key::Backspace) {
-            self.walk(false);
+            self.walk(cx, false);
             return;
         }
         if pressed(Modifiers::ALT, Key::ArrowRight) {
-            self.walk(true);
+            self.walk(cx, true);
             return;
         }
         for (key, factor) in [(Key::Plus, KEY_ZOOM), (Key::Equals, KEY_ZOOM), (Key::Minus, 1.0 / KEY_ZOOM)] {

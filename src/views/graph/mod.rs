@@ -12,6 +12,7 @@ mod paint;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use egui::{Color32, Rect, Role, Sense, Ui, Vec2, WidgetInfo, vec2};
 use self::camera::{Camera, Lens, Place};
 use self::paint::Paint;
 use self::scene::{Hit, Scene};
+use self::walk::Spot;
 use super::shared::{self, Follow, Stale};
 use crate::analysis::call_graph::Calling;
 use crate::analysis::folding::Folding;
@@ -47,7 +49,7 @@ pub const KIND: ViewKind = ViewKind {
 };
 
 /// At first a drawing is not shown smaller than this, even if it does not fit.
-const FIRST_ZOOM: f32 = 0.62;
+const FIRST_ZOOM: f32 = 0.75;
 /// Nodes that screen readers hear about, at most.
 const MOST_NODES: u32 = 500;
 
@@ -70,12 +72,14 @@ pub struct GraphView {
     direction: Direction,
     /// Numbers in the metric's unit rather than as shares.
     costs: bool,
-    /// What is folded, from the workspace or as the person last had it.
+    /// What is folded.
     folding: Arc<Folding>,
+    /// What is folded where nobody changed it: from the workspace, or as it was in the run before.
+    usual: Arc<Folding>,
     /// The function in the middle.
     active: Option<FunctionId>,
-    back: Vec<FunctionId>,
-    forth: Vec<FunctionId>,
+    back: Vec<Spot>,
+    forth: Vec<Spot>,
     follow: Follow,
     stale: Stale,
     camera: Camera,
@@ -116,9 +120,7 @@ struct Saved {
 impl View for GraphView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.rekey(cx);
-        if let Some(folding) = &cx.interaction.folding {
-            self.folding = folding.clone();
-        }
+        self.folding = cx.interaction.folding.clone().unwrap_or_else(|| self.usual.clone());
         self.follow_selection(cx);
         self.header(cx, ui);
         shared::crumbs::show(cx, ui);
@@ -166,7 +168,8 @@ impl View for GraphView {
         if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
             (self.mode, self.limits) = (saved.mode, saved.limits);
             (self.direction, self.costs) = (saved.direction, saved.costs);
-            self.folding = Arc::new(saved.folding);
+            self.usual = Arc::new(saved.folding);
+            self.folding = self.usual.clone();
         }
     }
 }
@@ -180,8 +183,15 @@ impl GraphView {
         };
         let function = |f: FunctionId| Item::Function(f).rekey(&old, now)?.function(now);
         self.active = self.active.and_then(function);
+        if cx.interaction.folding.is_none() {
+            self.usual = self.folding.clone();
+        }
+        let spot = |spot: Spot| {
+            let active = spot.active.and_then(function);
+            (spot.mode == Mode::Whole || active.is_some()).then_some(Spot { active, ..spot })
+        };
         for walk in [&mut self.back, &mut self.forth] {
-            *walk = std::mem::take(walk).into_iter().filter_map(function).collect();
+            *walk = std::mem::take(walk).into_iter().filter_map(spot).collect();
         }
         (self.scene, self.question, self.looks, self.menu_at) = (None, None, None, None);
     }
@@ -210,12 +220,11 @@ impl GraphView {
     }
 
     fn set_mode(&mut self, cx: &ViewCx<'_>, mode: Mode) {
+        self.leave();
         self.mode = mode;
         let selected = cx.interaction.selection.as_ref().and_then(|s| s.function(cx.profile()));
-        if mode == Mode::Around
-            && let Some(function) = selected
-        {
-            self.make_active(function);
+        if mode == Mode::Around && selected.is_some() {
+            self.active = selected;
         }
     }
 
@@ -224,21 +233,8 @@ impl GraphView {
         if self.active == Some(function) && self.mode == Mode::Around {
             return;
         }
-        if self.mode == Mode::Around {
-            self.back.extend(self.active);
-        }
-        self.forth.clear();
+        self.leave();
         (self.mode, self.active) = (Mode::Around, Some(function));
-    }
-
-    /// Goes back or forth among the functions that were in the middle.
-    fn walk(&mut self, forth: bool) {
-        let (from, to) =
-            if forth { (&mut self.forth, &mut self.back) } else { (&mut self.back, &mut self.forth) };
-        if let Some(function) = from.pop() {
-            to.extend(self.active.replace(function));
-            self.mode = Mode::Around;
-        }
     }
 
     /// The question of this frame. When only limits, metric or range differ from the last one, it starts

@@ -11,6 +11,7 @@ use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::prune::EdgeKind;
 use crate::format;
 use crate::model::{Profile, Unit};
+use crate::ui::icons::Icon;
 use crate::ui::text::{Elide, Face, LabelStyle, TextKey, Texts};
 use crate::ui::theme::{Palette, mix, small, space};
 
@@ -119,8 +120,7 @@ impl Paint<'_> {
                 continue;
             }
             let color = self.frame_color(i);
-            let share = if self.hovered == Some(Hit::Frame(i)) { 0.16 } else { 0.09 };
-            let fill = mix(self.palette.canvas, color, share * fresh);
+            let fill = self.frame_fill(i, fresh);
             let line = mix(self.palette.canvas, mix(self.palette.line_strong, color, 0.6), fresh);
             painter.rect(
                 rect,
@@ -130,6 +130,18 @@ impl Paint<'_> {
                 StrokeKind::Inside,
             );
         }
+    }
+
+    /// The colour behind nodes and edges at a point of the screen.
+    fn ground(&self, at: Pos2) -> Color32 {
+        let frame =
+            (0u32..).zip(self.scene.frames()).filter(|(_, rect)| self.lens.rect(*rect).contains(at)).last();
+        frame.map_or(self.palette.canvas, |(i, _)| self.frame_fill(i, 1.0))
+    }
+
+    fn frame_fill(&self, frame: u32, fresh: f32) -> Color32 {
+        let share = if self.hovered == Some(Hit::Frame(frame)) { 0.16 } else { 0.09 };
+        mix(self.palette.canvas, self.frame_color(frame), share * fresh)
     }
 
     /// The colour of the group of a frame's nodes.
@@ -151,15 +163,18 @@ impl Paint<'_> {
             if !line.intersects(self.area) || rect.width() < 24.0 {
                 continue;
             }
-            let text = format!("▾ {}  {}", group.label(), self.amount(group.total, group.estimated));
+            let text = format!("{}  {}", group.label(), self.amount(group.total, group.estimated));
+            let (chevron, line) = line.split_left_right_at_x(line.left() + size);
             let style = LabelStyle { face: Face::Strong, size, elide: Elide::End };
             let color = mix(self.palette.canvas, self.palette.text, fresh);
             let shape = texts.label(line, TextKey::of(&text), style, color, || Cow::Borrowed(&text));
-            let ground = mix(self.palette.canvas, self.frame_color(i), 0.09 * fresh);
+            let ground = self.frame_fill(i, fresh);
             if let Some(shape) = shape {
-                let room = shape.visual_bounding_rect().expand2(vec2(3.0, 1.0));
+                let room = shape.visual_bounding_rect().union(chevron).expand2(vec2(3.0, 1.0));
                 painter.rect_filled(room, 2.0, ground);
                 painter.add(shape);
+                let mark = Rect::from_center_size(chevron.center(), vec2(size, size) * 0.75);
+                Icon::ChevronDown.paint(painter, mark, color);
                 taken.push(room);
             }
         }
@@ -186,16 +201,10 @@ impl Paint<'_> {
             color = palette.dimmed(color);
         }
         let color = color.gamma_multiply(fresh);
-        let points: Vec<Pos2> = line.iter().map(|&p| self.lens.point(p)).collect();
-        let head = (5.0 + width) * self.lens.zoom.clamp(0.5, 1.2);
-        if let [.., before, end] = points[..]
-            && self.lens.zoom > 0.25
-        {
-            let along = (end - before).normalized();
-            let side = vec2(-along.y, along.x) * head * 0.5;
-            let base = end - along * head;
-            let triangle = vec![end, base + side, base - side];
-            painter.add(Shape::convex_polygon(triangle, color, Stroke::NONE));
+        let mut points: Vec<Pos2> = line.iter().map(|&p| self.lens.point(p)).collect();
+        if self.lens.zoom > 0.25 {
+            let length = (4.0 + 1.4 * width) * self.lens.zoom.clamp(0.5, 1.2);
+            painter.extend(head(&mut points, length, color));
         }
         let stroke = Stroke::new(width.max(0.6), color);
         if elided {
@@ -318,16 +327,29 @@ impl Paint<'_> {
         let text = format!("{} more", format::count(i64::from(count)));
         let galley = painter.layout_no_wrap(text, font, palette.text_weak);
         let size = galley.size() + vec2(10.0 * zoom, 0.0);
-        let right = rect.right() - 3.0 * zoom;
         let top = if above { rect.top() - size.y - 1.0 } else { rect.bottom() + 1.0 };
-        let room = Rect::from_min_size(pos2(right - size.x, top), size);
-        painter.rect_filled(room.expand2(vec2(2.0, 0.0)), 2.0, palette.canvas.gamma_multiply(0.8));
+        let (left, right) = (rect.left() + 3.0 * zoom, rect.right() - 3.0 * zoom - size.x);
+        let at = |x: f32| Rect::from_min_size(pos2(x, top), size);
+        // To the right, unless an edge ends there and none does on the left.
+        let beside = self.crossed(at(right), None) && !self.crossed(at(left), None);
+        let room = at(if beside { left } else { right });
+        painter.rect_filled(room.expand2(vec2(2.0, 0.0)), 2.0, self.ground(room.center()));
         painter.galley(room.min, galley, palette.text_weak);
         for k in 0..3 {
             let y = room.center().y + (k as f32 - 1.0) * 3.6 * zoom;
-            painter.circle_filled(pos2(right - 3.0 * zoom, y), 1.1 * zoom.min(1.3), palette.text_weak);
+            let dot = pos2(room.right() - 3.0 * zoom, y);
+            painter.circle_filled(dot, 1.1 * zoom.min(1.3), palette.text_weak);
         }
         Some(room)
+    }
+
+    /// True where an edge other than `but` goes through a rectangle of the screen.
+    fn crossed(&self, rect: Rect, but: Option<usize>) -> bool {
+        let rect = Rect::from_min_max(self.lens.back(rect.min), self.lens.back(rect.max));
+        let lines = self.scene.lines.iter().enumerate().filter(|(i, _)| Some(*i) != but);
+        let near = lines.filter(|(_, (bounds, _))| bounds.intersects(rect));
+        let through = |pair: &[Pos2]| rect.intersects(Rect::from_two_pos(pair[0], pair[1]));
+        near.flat_map(|(_, (_, line))| line.windows(2)).any(through)
     }
 
     /// Cost and calls of edges, the largest first, where there is room.
@@ -346,14 +368,17 @@ impl Paint<'_> {
             let color = if out[i] { self.palette.accent } else { self.palette.text_weak };
             let galley = painter.layout_no_wrap(self.edge_text(i), font.clone(), color);
             let line = &self.scene.lines[i].1;
-            let place = [0.5, 0.35, 0.65, 0.2, 0.8].into_iter().find_map(|t| {
+            let mut free = [0.5, 0.65, 0.35, 0.78, 0.22].into_iter().filter_map(|t| {
                 let at = self.lens.point(along(line, t));
                 let rect = Rect::from_center_size(at, galley.size() + vec2(6.0, 2.0));
                 let free = self.area.contains_rect(rect) && !taken.iter().any(|r| r.intersects(rect));
                 free.then_some(rect)
             });
-            let Some(rect) = place else { continue };
-            painter.rect_filled(rect, space::RADIUS_SMALL, self.palette.canvas.gamma_multiply(0.85));
+            // Where no other edge passes, if there is such a place.
+            let Some(first) = free.next() else { continue };
+            let alone = |rect: &Rect| !self.crossed(*rect, Some(i));
+            let rect = [first].into_iter().chain(free).find(alone).unwrap_or(first);
+            painter.rect_filled(rect, space::RADIUS_SMALL, self.ground(rect.center()));
             painter.galley(rect.center() - galley.size() / 2.0, galley, color);
             taken.push(rect);
         }
@@ -416,6 +441,27 @@ impl Paint<'_> {
         painter.rect_filled(seen, 2.0, palette.accent.gamma_multiply(0.12));
         painter.rect_stroke(seen, 2.0, Stroke::new(1.5, palette.accent), StrokeKind::Inside);
     }
+}
+
+/// The head of an arrow at the end of a line, which then ends where the head begins.
+fn head(points: &mut Vec<Pos2>, length: f32, color: Color32) -> Option<Shape> {
+    let end = points.pop()?;
+    let mut left = length;
+    let mut after = end;
+    while let Some(before) = points.pop() {
+        let piece = (after - before).length();
+        if piece > left || points.is_empty() {
+            let base = if piece > 0.0 { after + (before - after) * (left / piece).min(1.0) } else { before };
+            let along = (end - base).normalized();
+            let side = vec2(-along.y, along.x) * length * 0.42;
+            // The line reaches a little into the head, so that no gap shows between them.
+            points.extend([before, base + along * (length * 0.3)]);
+            return Some(Shape::convex_polygon(vec![end, base + side, base - side], color, Stroke::NONE));
+        }
+        left -= piece;
+        after = before;
+    }
+    None
 }
 
 /// The point at share `t` of a line's length.

@@ -21,8 +21,9 @@ use crate::state::Item;
 const MOVE: f64 = 0.22;
 /// How near to an edge the pointer has to be, in points of the screen.
 const NEAR: f32 = 6.0;
-/// Pieces that a curve is drawn with.
-const PIECES: usize = 9;
+/// Length of the pieces that a curve is drawn with, in points of the drawing, and how many there are at most.
+const PIECE: f32 = 5.0;
+const PIECES: f32 = 40.0;
 
 /// A drawing with its motion.
 pub struct Scene {
@@ -283,7 +284,8 @@ fn flattened(curve: &[Point]) -> (Rect, Vec<Pos2>) {
     for piece in curve.windows(4).step_by(3) {
         let [a, b, c, d] = [piece[0], piece[1], piece[2], piece[3]].map(|p| pos2(p.x, p.y));
         let straight = [b, c, d].iter().all(|p| (p.x - a.x).abs() < 0.5);
-        let pieces = if straight { 1 } else { PIECES };
+        let length = (b - a).length() + (c - b).length() + (d - c).length();
+        let pieces = if straight { 1 } else { (length / PIECE).ceil().clamp(6.0, PIECES) as usize };
         line.extend((1..=pieces).map(|i| {
             let t = i as f32 / pieces as f32;
             let u = 1.0 - t;

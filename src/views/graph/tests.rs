@@ -180,6 +180,37 @@ fn groups_fold_and_open_by_pointer_keys_and_undo() {
 }
 
 #[test]
+fn back_and_forth_lead_through_folds_and_the_first_one_can_be_undone() {
+    let mut h = view(MODULES);
+    let click = |h: &mut Harness<'_, Stage>, label: &str| {
+        h.get_by_label(label).click();
+        fit(h);
+    };
+    h.get_by_label("what functions are grouped by").click();
+    h.run();
+    click(&mut h, "module");
+    assert!(has(&h, "io 30.0 %, open"));
+    click(&mut h, "Fold all");
+    assert!(has(&h, "io 30.0 %"));
+    click(&mut h, "Back");
+    assert!(has(&h, "io 30.0 %, open"));
+    click(&mut h, "Back");
+    assert!(!has(&h, "io 30.0 %, open") && has(&h, "parse 30.0 %"));
+    click(&mut h, "Forth");
+    click(&mut h, "Forth");
+    assert!(has(&h, "io 30.0 %"));
+    click(&mut h, "Around a function");
+    click(&mut h, "Back");
+    assert!(has(&h, "io 30.0 %") && h.query_by_label_contains("100 % is all time").is_some());
+    // Each of the six was a step.
+    for _ in 0..6 {
+        h.state_mut().history.undo();
+    }
+    fit(&mut h);
+    assert!(has(&h, "parse 30.0 %") && !has(&h, "io 30.0 %, open"), "as at first");
+}
+
+#[test]
 fn cycles_fold_and_open() {
     let mut h = view("main>a>b>a>leaf 4; main>b 2; main 4");
     assert!(has(&h, "a 40.0 %"));

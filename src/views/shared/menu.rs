@@ -7,7 +7,7 @@ use crate::model::{FunctionId, Strings};
 use crate::state::Command;
 use crate::ui::theme::Palette;
 use crate::views::shared::copy::Form;
-use crate::views::{Picture, ViewCx, Wish};
+use crate::views::{PICTURES, Picture, ViewCx, Wish};
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
 /// The keys of the transforms and what they do, for the list of all keys.
@@ -269,11 +269,13 @@ fn copy(ui: &mut Ui, title: &str, text: &str) {
 
 /// The end of every context menu: the pane as a picture.
 pub fn pictures(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    for (picture, title) in Picture::ALL {
-        if entry(ui, title, "", "") {
-            cx.out.wishes.push(Wish::SavePicture(cx.pane, picture));
+    ui.menu_button(PICTURES, |ui| {
+        for picture in Picture::ALL {
+            if entry(ui, picture.title(), "", "") {
+                cx.out.wishes.push(Wish::SavePicture(cx.pane, picture));
+            }
         }
-    }
+    });
 }
 
 fn transforms(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut Ui) {

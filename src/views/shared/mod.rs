@@ -4,12 +4,14 @@ pub mod copy;
 pub mod crumbs;
 mod follow;
 pub mod grid;
+mod header;
 pub mod menu;
 mod stale;
 #[cfg(test)]
 pub mod testing;
 
 pub use follow::Follow;
+pub use header::header;
 pub use stale::Stale;
 
 use std::sync::Arc;

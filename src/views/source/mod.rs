@@ -23,7 +23,7 @@ use crate::model::{FunctionId, StringId, Strings};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
-use crate::ui::widgets::{EmptyState, Notice, icon_button, pill, segmented};
+use crate::ui::widgets::{EmptyState, Notice, combo, icon_button, pill, segmented};
 use crate::views::{View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
@@ -293,7 +293,7 @@ impl SourceView {
             let text = cx.profile().text(id);
             text.rsplit(['/', '\\']).next().unwrap_or(text).to_owned()
         };
-        let combo = egui::ComboBox::from_id_salt("file").selected_text(short(file)).show_ui(ui, |ui| {
+        let field = combo("file").selected_text(short(file)).show_ui(ui, |ui| {
             for lines in &own.files {
                 let share = match own.own {
                     0 => String::new(),
@@ -306,7 +306,7 @@ impl SourceView {
                 }
             }
         });
-        combo.response.on_hover_text("Files with code of this function: code of others is inlined into it");
+        field.response.on_hover_text("Files with code of this function: code of others is inlined into it");
     }
 
     fn go_to(&mut self, line: Option<u32>) {

@@ -2,7 +2,7 @@
 
 use egui::{Pos2, Rangef, Rect, pos2};
 
-use crate::analysis::stages::StageGraph;
+use crate::analysis::stages::{StageGraph, StageTrack};
 use crate::model::TrackId;
 use crate::ui::timeaxis::TimeAxis;
 
@@ -30,17 +30,17 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// Tall stages with two lines of text when all rows fit, otherwise low ones.
-    pub fn for_height(graph: &StageGraph, height: f32) -> Self {
-        let name = if graph.tracks.len() > 1 { 20.0 } else { 6.0 };
+    pub fn for_height(tracks: &[StageTrack], height: f32) -> Self {
+        let name = if tracks.len() > 1 { 20.0 } else { 6.0 };
         let sizes = [(54.0, 26.0), (38.0, 14.0)].map(|(bar, gap)| Self { bar, gap, name });
-        let fitting = sizes.into_iter().find(|s| s.content(graph) <= height);
+        let fitting = sizes.into_iter().find(|s| s.content(tracks) <= height);
         fitting.unwrap_or(Self { bar: 20.0, gap: 7.0, name })
     }
 
     /// Height of all rows.
-    pub fn content(&self, graph: &StageGraph) -> f32 {
-        let rows: u32 = graph.tracks.iter().map(|t| t.lanes).sum();
-        rows as f32 * (self.bar + self.gap) + graph.tracks.len() as f32 * self.name + 8.0
+    pub fn content(&self, tracks: &[StageTrack]) -> f32 {
+        let rows: u32 = tracks.iter().map(|t| t.lanes).sum();
+        rows as f32 * (self.bar + self.gap) + tracks.len() as f32 * self.name + 8.0
     }
 }
 
@@ -73,6 +73,8 @@ const MOST_ARROWS: usize = 3000;
 const LEAST_JOINED: f32 = 6.0;
 /// Narrower than this no stage is drawn, points.
 const LEAST: f32 = 2.0;
+/// From this width on a stage is more than a line, points.
+const TOLD: f32 = 3.0;
 
 /// The column of each stage when they stand by order, and the number of columns.
 pub(super) fn ranks(graph: &StageGraph) -> (Vec<u32>, u32) {
@@ -87,9 +89,24 @@ pub(super) fn ranks(graph: &StageGraph) -> (Vec<u32>, u32) {
     (rank, columns)
 }
 
-/// Places everything that is seen within `area`, the first row at its top.
+/// The tracks with something to see at this zoom: a stage that can be told from a line, one of the critical path,
+/// or the one that is to be kept. All of them if there is none.
+pub(super) fn seen_tracks(graph: &StageGraph, axis: &TimeAxis, keep: Option<TrackId>) -> Vec<StageTrack> {
+    let mut seen: rustc_hash::FxHashSet<TrackId> = keep.into_iter().collect();
+    for stage in &graph.stages {
+        let (left, right) = (axis.x_of(stage.start as f64), axis.x_of(stage.end as f64));
+        if right >= axis.x.min && left <= axis.x.max && (stage.critical || right - left >= TOLD) {
+            seen.insert(stage.id.track);
+        }
+    }
+    let kept: Vec<StageTrack> = graph.tracks.iter().copied().filter(|t| seen.contains(&t.track)).collect();
+    if kept.is_empty() { graph.tracks.clone() } else { kept }
+}
+
+/// Places everything of `tracks` that is seen within `area`, the first row at its top.
 pub(super) fn place(
     graph: &StageGraph,
+    tracks: &[StageTrack],
     columns: Option<&(Vec<u32>, u32)>,
     axis: &TimeAxis,
     sizes: Sizes,
@@ -97,7 +114,7 @@ pub(super) fn place(
 ) -> Layout {
     let mut layout = Layout::default();
     let mut y = area.top();
-    for track in &graph.tracks {
+    for track in tracks {
         let height = sizes.name + track.lanes as f32 * (sizes.bar + sizes.gap);
         layout.tracks.push((track.track, Rangef::new(y, y + height)));
         y += height;
@@ -119,15 +136,14 @@ pub(super) fn place(
     });
     let rect_of = |i: usize| {
         let stage = &graph.stages[i];
-        let top = top.get(&stage.id.track).copied().unwrap_or(area.top());
-        let y = top + stage.lane as f32 * (sizes.bar + sizes.gap);
+        let y = top.get(&stage.id.track)? + stage.lane as f32 * (sizes.bar + sizes.gap);
         let (left, right) = x_of(i);
-        Rect::from_min_max(pos2(left, y), pos2(right.max(left + LEAST), y + sizes.bar))
+        Some(Rect::from_min_max(pos2(left, y), pos2(right.max(left + LEAST), y + sizes.bar)))
     };
     // The right edge of the last box of each row: what lies within a point of it is seen already.
     let mut filled: rustc_hash::FxHashMap<(TrackId, u32), f32> = rustc_hash::FxHashMap::default();
     for i in 0..graph.stages.len() {
-        let rect = rect_of(i);
+        let Some(rect) = rect_of(i) else { continue };
         let row = filled.entry((graph.stages[i].id.track, graph.stages[i].lane)).or_insert(f32::MIN);
         let hidden = rect.right() < axis.x.min || rect.left() > axis.x.max || rect.right() <= *row + 0.5;
         if !hidden && seen.max >= rect.top() && seen.min <= rect.bottom() {
@@ -139,7 +155,7 @@ pub(super) fn place(
         if layout.arrows.len() >= MOST_ARROWS {
             break;
         }
-        let (from, to) = (rect_of(e.from as usize), rect_of(e.to as usize));
+        let (Some(from), Some(to)) = (rect_of(e.from as usize), rect_of(e.to as usize)) else { continue };
         // Between stages that are hardly seen arrows would cover them.
         let tiny = !e.critical && from.width() < LEAST_JOINED && to.width() < LEAST_JOINED;
         let outside = tiny
@@ -180,14 +196,45 @@ mod tests {
     use crate::views::stages::tests::pipeline;
 
     #[test]
+    fn tracks_without_anything_to_see_are_left_out_until_one_zooms_in() {
+        use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackKind, TrackSpec};
+        let mut b = ProfileBuilder::new("test");
+        for (name, end) in [("long", 1_000_000), ("short", 10)] {
+            let track = b.track(TrackSpec { name, process: "", kind: TrackKind::Thread, sort: 0 });
+            let f = b.function(FunctionSpec::named(name));
+            b.span(track, 0, end, f, ArgsRef::NONE);
+        }
+        let subject = crate::query::Subject { run: 1, revision: 1, profile: std::sync::Arc::new(b.finish()) };
+        let graph = ask(&subject, &Stages::default());
+        let axis = |end: f64| TimeAxis::layout(0.0, end, Rangef::new(0.0, 1000.0));
+        let names = |tracks: Vec<StageTrack>| tracks.iter().map(|t| t.track.0).collect::<Vec<_>>();
+        assert_eq!(names(seen_tracks(&graph, &axis(1e6), None)), [0]);
+        assert_eq!(
+            names(seen_tracks(&graph, &axis(1e6), Some(TrackId(1)))),
+            [0, 1],
+            "the selected one stays"
+        );
+        assert_eq!(names(seen_tracks(&graph, &axis(100.0), None)), [0, 1]);
+        let layout = place(
+            &graph,
+            &seen_tracks(&graph, &axis(1e6), None),
+            None,
+            &axis(1e6),
+            Sizes::for_height(&graph.tracks, 300.0),
+            (Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(1000.0, 300.0)), Rangef::new(0.0, 300.0)),
+        );
+        assert_eq!((layout.bars.len(), layout.tracks.len()), (1, 1));
+    }
+
+    #[test]
     fn stages_stand_by_time_or_by_order_and_branches_below_each_other() {
         let subject = pipeline();
         let graph = ask(&subject, &Stages::default());
         assert_eq!(graph.tracks, [StageTrack { track: TrackId(0), lanes: 2 }]);
         let axis = TimeAxis::layout(0.0, 12e9, Rangef::new(0.0, 1200.0));
         let area = Rect::from_min_size(pos2(0.0, 10.0), egui::vec2(1200.0, 300.0));
-        let sizes = Sizes::for_height(&graph, 300.0);
-        let timed = place(&graph, None, &axis, sizes, (area, area.y_range()));
+        let sizes = Sizes::for_height(&graph.tracks, 300.0);
+        let timed = place(&graph, &graph.tracks, None, &axis, sizes, (area, area.y_range()));
         assert_eq!(timed.bars.len(), graph.stages.len());
         assert!((timed.bars[0].rect.width() - 200.0).abs() < 0.01);
         let rows: std::collections::BTreeSet<i32> =
@@ -195,11 +242,13 @@ mod tests {
         assert_eq!(rows.len(), 2);
         let columns = ranks(&graph);
         assert_eq!(columns.1, 7);
-        let ordered = place(&graph, Some(&columns), &axis, sizes, (area, area.y_range()));
+        let ordered = place(&graph, &graph.tracks, Some(&columns), &axis, sizes, (area, area.y_range()));
         let width = ordered.bars[0].rect.width();
         assert!(ordered.bars.iter().all(|b| (b.rect.width() - width).abs() < 0.01));
         assert_eq!(ordered.arrows.len(), graph.edges.len());
+        let thin = TimeAxis::layout(0.0, 1e15, Rangef::new(0.0, 1200.0));
+        assert_eq!(seen_tracks(&graph, &thin, None), graph.tracks, "nothing to see: all of them");
         let far = TimeAxis::layout(20e9, 30e9, Rangef::new(0.0, 1200.0));
-        assert!(place(&graph, None, &far, sizes, (area, area.y_range())).bars.is_empty());
+        assert!(place(&graph, &graph.tracks, None, &far, sizes, (area, area.y_range())).bars.is_empty());
     }
 }

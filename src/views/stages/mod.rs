@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use egui::{Rangef, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
-use self::layout::{Layout, Mode, Sizes, place, ranks};
+use self::layout::{Layout, Mode, Sizes, place, ranks, seen_tracks};
 use self::paint::Scene;
-use super::shared::menu::ContextMenu;
+use super::shared::{self, menu::ContextMenu};
 use super::time::{self, Viewport};
 use super::{View, ViewCx, ViewKind};
 use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, Stages};
@@ -27,7 +27,7 @@ use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::timeaxis::TimeAxis;
-use crate::ui::widgets::{EmptyState, pill, segmented};
+use crate::ui::widgets::{EmptyState, combo, pill, segmented};
 use crate::views::parts::{answered, weak};
 
 /// The line in [`super::VIEWS`].
@@ -63,6 +63,10 @@ struct StagesView {
     level: Option<u32>,
     viewport: Viewport,
     texts: TextCache,
+    /// Show tracks without a stage that can be seen at this zoom, too.
+    all_rows: bool,
+    /// Tracks that were left out in the last frame.
+    hidden: usize,
     /// The stage that was clicked here; a span can have several.
     picked: Option<StageId>,
     listing: Option<panel::Listing>,
@@ -126,7 +130,12 @@ impl View for StagesView {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "mode": self.mode, "level": self.level, "path": self.listing })
+        serde_json::json!({
+            "mode": self.mode,
+            "level": self.level,
+            "path": self.listing,
+            "all_rows": self.all_rows,
+        })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
@@ -134,6 +143,7 @@ impl View for StagesView {
         self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
         self.level = serde_json::from_value(read("level")).unwrap_or_default();
         self.listing = serde_json::from_value(read("path")).unwrap_or_default();
+        self.all_rows = serde_json::from_value(read("all_rows")).unwrap_or_default();
     }
 }
 
@@ -154,8 +164,7 @@ impl StagesView {
 
     fn header(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
         let graph = &frame.graph;
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(space::MEDIUM, space::SMALL);
+        shared::header(ui, |ui| {
             segmented(ui, "Order of stages", &mut self.mode, &[(Mode::Time, "Time"), (Mode::Order, "Order")]);
             self.levels(ui, graph);
             if graph.stages.is_empty() {
@@ -175,11 +184,20 @@ impl StagesView {
             }
             if graph.left_out > 0 {
                 let text = format!("{} spans left out", format::count(graph.left_out as i64));
-                pill(ui, Tone::Warning, &text)
-                    .on_hover_text("There are too many stages. Choose a time range, fewer tracks or a lower level.");
+                pill(ui, Tone::Warning, &text).on_hover_text(
+                    "There are too many stages. Choose a time range, fewer tracks or a lower level.",
+                );
             }
             if cx.live {
                 pill(ui, Tone::Neutral, "live");
+            }
+            if self.mode == Mode::Time && (self.hidden > 0 || self.all_rows) {
+                let about =
+                    "Threads and tasks whose stages are all too short to be seen at this zoom are left out";
+                ui.checkbox(&mut self.all_rows, "All rows").on_hover_text(about);
+                if self.hidden > 0 {
+                    weak(ui, &format!("{} hidden", format::count(self.hidden as i64)));
+                }
             }
         });
     }
@@ -193,7 +211,7 @@ impl StagesView {
             None => "Level: auto".to_owned(),
             Some(_) => format!("Level {}", graph.level),
         };
-        let combo = egui::ComboBox::from_id_salt("level").selected_text(shown).show_ui(ui, |ui| {
+        let field = combo("level").selected_text(shown).show_ui(ui, |ui| {
             ui.selectable_value(&mut self.level, None, "Auto: all that can be overlooked");
             for level in 0..=graph.deepest {
                 let text = match level {
@@ -203,7 +221,7 @@ impl StagesView {
                 ui.selectable_value(&mut self.level, Some(level), text);
             }
         });
-        combo.response.on_hover_text("Spans with so many callers are stages as a whole");
+        field.response.on_hover_text("Spans with so many callers are stages as a whole");
     }
 
     fn chart(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
@@ -228,7 +246,13 @@ impl StagesView {
             cx.send(Command::Select(None));
         }
         ui.painter().rect_filled(body, 0.0, palette.canvas);
-        let sizes = Sizes::for_height(&frame.graph, body.height());
+        let keep = frame.selected.map(|s| frame.graph.stages[s as usize].id.track);
+        let tracks = match timed && !self.all_rows {
+            true => seen_tracks(&frame.graph, &axis, keep),
+            false => frame.graph.tracks.clone(),
+        };
+        self.hidden = frame.graph.tracks.len() - tracks.len();
+        let sizes = Sizes::for_height(&tracks, body.height());
         if timed {
             axis.paint_grid(ui.painter(), body, palette);
         }
@@ -236,7 +260,7 @@ impl StagesView {
             let width = columns.as_ref().map_or(0.0, |c| c.1 as f32 * least_column(c.1)).max(body.width());
             let area = if timed { ScrollArea::vertical() } else { ScrollArea::both() };
             area.id_salt("rows").auto_shrink(false).show_viewport(ui, |ui, view| {
-                ui.set_height(sizes.content(&frame.graph));
+                ui.set_height(sizes.content(&tracks));
                 ui.set_width(if timed { body.width() } else { width });
                 let origin = ui.min_rect().min;
                 let axis = if timed {
@@ -246,7 +270,7 @@ impl StagesView {
                 };
                 let inner = Rect::from_min_size(pos2(axis.x.min, origin.y + 4.0), vec2(axis.x.span(), 1.0));
                 let seen = Rangef::new(origin.y + view.top(), origin.y + view.bottom());
-                let layout = place(&frame.graph, columns.as_ref(), &axis, sizes, (inner, seen));
+                let layout = place(&frame.graph, &tracks, columns.as_ref(), &axis, sizes, (inner, seen));
                 self.stages(cx, ui, frame, &layout, (&axis, sizes, timed));
             });
         });

@@ -64,6 +64,7 @@ impl Scene<'_> {
         for critical in [false, true] {
             layout.arrows.iter().for_each(|arrow| self.arrow(painter, arrow, critical));
         }
+        self.names(painter, layout);
         let (narrow, wide): (Vec<&Bar>, Vec<&Bar>) = layout.bars.iter().partition(|b| self.is_plain(b));
         self.narrow(painter, &narrow);
         let mut labels = Vec::new();
@@ -110,14 +111,27 @@ impl Scene<'_> {
         if layout.tracks.len() < 2 {
             return;
         }
-        for (i, (track, y)) in layout.tracks.iter().enumerate() {
+        for (i, (_, y)) in layout.tracks.iter().enumerate() {
             if i > 0 {
                 let line = Stroke::new(1.0, self.palette.line_faint);
                 painter.hline(self.axis.x, painter.round_to_pixel_center(y.min), line);
             }
+        }
+    }
+
+    /// Names of tracks, above the arrows that cross them.
+    fn names(&self, painter: &Painter, layout: &Layout) {
+        if layout.tracks.len() < 2 {
+            return;
+        }
+        for (track, y) in &layout.tracks {
             let label = self.profile.track_label(*track);
-            let at = pos2(self.axis.x.min + space::MEDIUM, y.min + self.sizes.name / 2.0 + 1.0);
-            painter.text(at, egui::Align2::LEFT_CENTER, label, small(), self.palette.text_weak);
+            let galley = painter.layout_no_wrap(label, small(), self.palette.text_weak);
+            let middle = y.min + self.sizes.name / 2.0 + 1.0;
+            let at = pos2(self.axis.x.min + space::MEDIUM, middle - galley.size().y / 2.0);
+            let room = Rect::from_min_size(at, galley.size()).expand2(vec2(3.0, 0.0));
+            painter.rect_filled(room, 2.0, self.palette.canvas.gamma_multiply(0.85));
+            painter.galley(at, galley, self.palette.text_weak);
         }
     }
 

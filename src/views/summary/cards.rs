@@ -12,7 +12,7 @@ use crate::ui::widgets::KeyValues;
 use crate::views::heap;
 use crate::views::parts::{BarRow, answered, card, remark, row, text_in, weak};
 use crate::views::percentiles::{self, Statistic};
-use crate::views::{ViewCx, date, definitions};
+use crate::views::{ViewCx, date, definitions, shared};
 use egui::{Align, Sense, Ui, vec2};
 
 /// A card.
@@ -53,11 +53,11 @@ pub(super) fn wanted(profile: &Profile) -> Vec<Card> {
 
 impl Card {
     pub(super) fn show(self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let metric = cx.profile().metrics.get(cx.interaction.metric.index()).map_or("", |m| m.label.as_str());
+        let metric = shared::metric_name(cx.profile(), cx.interaction);
         let title = match self {
             Self::Findings => "Findings".into(),
-            Self::Own => format!("Top functions by self {}", metric.to_lowercase()),
-            Self::Total => format!("Top functions by total {}", metric.to_lowercase()),
+            Self::Own => format!("Top functions by self {}", within_a_line(&metric)),
+            Self::Total => format!("Top functions by total {}", within_a_line(&metric)),
             Self::Requests => "LLM requests".into(),
             Self::Memory => "Memory peaks".into(),
             Self::Run => "Run".into(),
@@ -81,20 +81,32 @@ impl Card {
     }
 }
 
+/// A name as it is written within a line: «instructions (Ir)», but «RSS».
+fn within_a_line(name: &str) -> String {
+    let mut chars = name.chars();
+    match (chars.next(), chars.as_str()) {
+        (Some(first), rest) if rest.starts_with(char::is_lowercase) => {
+            first.to_lowercase().chain(rest.chars()).collect()
+        }
+        _ => name.to_owned(),
+    }
+}
+
 fn summary(cx: &ViewCx<'_>) -> Answer<crate::analysis::overview::Overview> {
     cx.ask(&Summary { scope: cx.interaction.scope.clone(), range: cx.interaction.range }, 0)
 }
 
-/// How many functions a card lists.
-const TOP: usize = 5;
+/// How many functions a card lists in a low pane, and in one from this height on.
+const TOP: [usize; 2] = [5, 10];
+const TALL: f32 = 700.0;
 
 /// The first functions by self or total.
-pub(super) fn top(rows: &[FunctionRow], by_total: bool) -> Vec<FunctionRow> {
+pub(super) fn top(rows: &[FunctionRow], by_total: bool, most: usize) -> Vec<FunctionRow> {
     let mut rows: Vec<_> = rows.to_vec();
     let key = |r: &FunctionRow| if by_total { (r.total, r.own) } else { (r.own, r.total) };
-    if rows.len() > TOP {
-        rows.select_nth_unstable_by_key(TOP, |r| std::cmp::Reverse(key(r)));
-        rows.truncate(TOP);
+    if rows.len() > most {
+        rows.select_nth_unstable_by_key(most, |r| std::cmp::Reverse(key(r)));
+        rows.truncate(most);
     }
     rows.sort_by_key(|r| (std::cmp::Reverse(key(r)), r.function));
     rows
@@ -113,7 +125,8 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
     let Some(table) = answer.value().cloned() else { return };
     let profile = cx.subject.profile.clone();
     let Some(metric) = profile.metrics.get(query.metric.index()) else { return };
-    for function in top(&table.rows, by_total) {
+    let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
+    for function in top(&table.rows, by_total, most) {
         let value = if by_total { function.total } else { function.own };
         let share = value as f64 / table.sum.max(1) as f64;
         let item = Item::Function(function.function);
@@ -158,7 +171,7 @@ fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     if let Some(heap) = heap.as_deref().and_then(Option::as_ref) {
         ui.add_space(space::MEDIUM);
         weak(ui, &format!("Heap at its peak, {}, by call path", format::bytes(heap.bytes)));
-        heap::holders(cx, ui, heap, TOP);
+        heap::holders(cx, ui, heap, TOP[0]);
     }
 }
 

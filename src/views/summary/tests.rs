@@ -77,7 +77,7 @@ fn the_top_five_are_right_and_ties_are_stable() {
         total,
     };
     let rows: Vec<_> = (0..9).map(|i| row(i, i64::from(i % 3), i64::from(i))).collect();
-    let ids = |by_total| cards::top(&rows, by_total).iter().map(|r| r.function.0).collect::<Vec<_>>();
+    let ids = |by_total| cards::top(&rows, by_total, 5).iter().map(|r| r.function.0).collect::<Vec<_>>();
     assert_eq!(ids(true), [8, 7, 6, 5, 4]);
     assert_eq!(ids(false), [8, 5, 2, 7, 4]);
 }

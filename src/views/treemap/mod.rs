@@ -107,7 +107,7 @@ impl TreemapView {
         let palette = Palette::of(ui);
         let unit = shared::unit(cx.profile(), cx.interaction);
         let mut keep = None;
-        ui.horizontal_wrapped(|ui| {
+        shared::header(ui, |ui| {
             let choices = [(Nesting::Calls, "By calls"), (Nesting::Files, "By module and file")];
             if segmented(ui, "How boxes nest", &mut self.nesting, &choices).changed() {
                 keep = Some(0);
@@ -136,7 +136,7 @@ impl TreemapView {
             }
             let shown = tree.boxes[root as usize].total;
             let what = shared::metric_name(cx.profile(), cx.interaction);
-            let mut text = format!("area: self {what}, {} shown", format::cost(unit, shown));
+            let mut text = format!("Area: self {what}, {} shown", format::cost(unit, shown));
             if root != 0 && tree.sum > 0 {
                 let share = format::percent(shown as f64 / tree.sum as f64);
                 text += &format!(" ({share} of {})", format::cost(unit, tree.sum));

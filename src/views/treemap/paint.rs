@@ -65,9 +65,18 @@ impl Picture {
             let what = tree.boxes[cell.last as usize].what;
             let full = color(palette, profile, what);
             let lost = found.as_ref().is_some_and(|f| what.function().is_none_or(|id| !f[id.index()]));
-            // What holds others is the ground they stand on.
+            // What holds others is the ground they stand on, the stronger the more of it is its own.
             let fill = match (cell.holds, lost) {
-                (true, _) => mix(palette.canvas, full.fill, if palette.dark { 0.30 } else { 0.25 }),
+                (true, _) => {
+                    let b = &tree.boxes[cell.last as usize];
+                    let own = if b.total > 0 && !lost {
+                        (b.own as f32 / b.total as f32).clamp(0.0, 1.0)
+                    } else {
+                        0.0
+                    };
+                    let least = if palette.dark { 0.30 } else { 0.25 };
+                    mix(palette.canvas, full.fill, least + (0.9 - least) * own * own)
+                }
                 (false, true) => palette.dimmed(full.fill),
                 (false, false) => full.fill,
             };
