@@ -50,22 +50,25 @@ fn roots_of(graph: &CallGraph, out: &Callees) -> Vec<NodeId> {
     for edge in graph.edges.iter().filter(|e| e.caller != e.callee) {
         called[edge.callee.index()] = true;
     }
-    let mut by_total: Vec<usize> = (0..n).collect();
-    by_total.sort_by_key(|&i| (called[i], std::cmp::Reverse(total(i))));
     let mut reached = vec![false; n];
     let mut roots = Vec::new();
-    for start in by_total {
-        if reached[start] {
-            continue;
-        }
-        roots.push(NodeId::from_index(start));
-        reached[start] = true;
-        let mut open = vec![start];
-        while let Some(node) = open.pop() {
-            for &edge in out.of_node(node) {
-                let callee = graph.edges[edge as usize].callee.index();
-                if !std::mem::replace(&mut reached[callee], true) {
-                    open.push(callee);
+    // Those that are in circles only are mostly few: they are put in order when it is known which.
+    for in_circles in [false, true] {
+        let mut starts: Vec<usize> = (0..n).filter(|&i| !reached[i] && called[i] == in_circles).collect();
+        starts.sort_by_key(|&i| std::cmp::Reverse(total(i)));
+        for start in starts {
+            if reached[start] {
+                continue;
+            }
+            roots.push(NodeId::from_index(start));
+            reached[start] = true;
+            let mut open = vec![start];
+            while let Some(node) = open.pop() {
+                for &edge in out.of_node(node) {
+                    let callee = graph.edges[edge as usize].callee.index();
+                    if !std::mem::replace(&mut reached[callee], true) {
+                        open.push(callee);
+                    }
                 }
             }
         }

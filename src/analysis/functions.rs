@@ -4,6 +4,8 @@
 //! nodes of the tree, and total counts the outermost occurrence on each path only, so recursion never
 //! counts twice.
 
+use std::cmp::Reverse;
+
 use super::call_graph::Labels;
 use super::call_tree::NO_NODE;
 use super::path::Symbol;
@@ -81,7 +83,7 @@ impl Query for Functions {
             Some(graph) if self.scope.transforms.is_empty() => from_graph(profile, graph, self.metric),
             _ => from_tree(self, cx)?,
         };
-        table.rows.sort_by_key(|r| (std::cmp::Reverse(r.own), std::cmp::Reverse(r.total), r.function));
+        table.rows.sort_by_key(|r| (Reverse(r.own), Reverse(r.total), r.function));
         table.calls = table.rows.iter().filter_map(|r| r.calls).reduce(|a, b| Calls {
             all: a.all.saturating_add(b.all),
             primitive: a.primitive.saturating_add(b.primitive),
@@ -134,21 +136,22 @@ pub fn graph_column(
 fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> FunctionTable {
     let own = graph_column(profile, graph, metric, |c| &c.node_self, graph.nodes.len());
     let total = graph_column(profile, graph, metric, |c| &c.node_total, graph.nodes.len());
-    let rows = graph
-        .nodes
-        .iter()
-        .enumerate()
-        .map(|(i, node)| FunctionRow {
-            function: node.function,
-            module: None,
-            hidden: false,
-            calls: node.calls,
-            samples: None,
-            samples_total: None,
-            own: own[i],
-            total: total[i],
-        })
+    // Put in order before they are made: a row is five times as large as what decides.
+    let mut order: Vec<_> = (0..graph.nodes.len())
+        .map(|i| (Reverse(own[i]), Reverse(total[i]), graph.nodes[i].function, i as u32))
         .collect();
+    order.sort_unstable();
+    let row = |&(Reverse(own), Reverse(total), function, node): &(_, _, _, u32)| FunctionRow {
+        function,
+        module: None,
+        hidden: false,
+        calls: graph.nodes[node as usize].calls,
+        samples: None,
+        samples_total: None,
+        own,
+        total,
+    };
+    let rows = order.iter().map(row).collect();
     let sum = own.iter().fold(0, |a: i64, &b| a.saturating_add(b));
     FunctionTable { rows, sum, calls: None, samples: None, basis: profile.meta.basis.clone() }
 }

@@ -433,11 +433,15 @@ impl ProfileBuilder {
         edge
     }
 
-    /// The same where the caller knows that there is none yet, which saves looking for it.
-    pub fn new_edge(&mut self, caller: NodeId, callee: NodeId) -> EdgeId {
+    /// Sets all edges of the call graph, with the total and self cost of each where the tool measured them (else the
+    /// columns are empty). No two have the same ends, and there were none before.
+    pub fn new_edges(&mut self, edges: Vec<CallEdge>, metric: MetricId, totals: Vec<i64>, owns: Vec<i64>) {
+        let costs = self.graph_costs(metric);
+        costs.edges_measured |= !totals.is_empty();
+        (costs.edge_total, costs.edge_self) = (totals, owns);
         let graph = self.graph.get_or_insert_default();
-        graph.graph.edges.push(CallEdge { caller, callee, calls: None });
-        EdgeId::from_index(graph.graph.edges.len() - 1)
+        (graph.graph.edges, graph.indexed) = (edges, 0);
+        graph.edge_of.clear();
     }
 
     /// Adds calls to an edge.

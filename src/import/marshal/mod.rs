@@ -8,8 +8,11 @@
 //! 16-byte [`Value`] that shares its children, so objects that would be exponentially large when
 //! written out stay small here. Nothing is ever executed; code objects are read only for their name.
 //!
-//! The root has to be a dict. Its entries are kept as far as they could be read: [`Dump::broken`] says
-//! why reading stopped early.
+//! The root has to be a dict. Its entries are given away one by one as they are complete, and what nothing can
+//! refer to any more is forgotten then: a profile of 100 000 functions has millions of values.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
@@ -45,9 +48,8 @@ pub(super) enum Value {
     Text(Span),
     /// A tuple, list or set.
     Seq(Span),
-    /// One of three objects, with its number among those. They are the keys of profiles: a table by
-    /// this number is small, one by place in the file is not.
-    Triple { start: u32, number: u32 },
+    /// A tuple or list of three objects, by its number among those. They are the keys of profiles, and are all kept.
+    Triple(u32),
     /// A dict: key, value, key, value …
     Dict(Span),
     /// A code object, by number.
@@ -69,24 +71,24 @@ pub(super) struct Code {
     pub(super) line: i32,
 }
 
-/// A dict that was read.
+/// What was read so far and may still be asked for.
+#[derive(Default)]
 pub(super) struct Dump<'a> {
     bytes: &'a [u8],
+    /// Children of containers, end to end.
     items: Vec<Value>,
+    triples: Vec<[Value; 3]>,
     codes: Vec<Code>,
-    triples: u32,
-    /// The root's entries, in file order.
-    pub(super) pairs: Vec<(Value, Value)>,
-    /// Why reading stopped before the end.
-    pub(super) broken: Option<ImportError>,
 }
 
 impl Dump<'_> {
     /// The children of a container; none for other values.
     pub(super) fn children(&self, value: Value) -> &[Value] {
         match value {
-            Value::Triple { start, .. } => &self.items[start as usize..start as usize + 3],
-            Value::Seq(s) | Value::Dict(s) => &self.items[s.start as usize..(s.start + s.len) as usize],
+            Value::Triple(number) => &self.triples[number as usize],
+            Value::Seq(s) | Value::Dict(s) => {
+                self.items.get(s.start as usize..).and_then(|i| i.get(..s.len as usize)).unwrap_or_default()
+            }
             _ => &[],
         }
     }
@@ -100,11 +102,6 @@ impl Dump<'_> {
     /// The bytes of a text.
     pub(super) fn raw_text(&self, span: Span) -> &[u8] {
         &self.bytes[span.start as usize..][..span.len as usize]
-    }
-
-    /// How many [`Value::Triple`] there are.
-    pub(super) fn triples(&self) -> usize {
-        self.triples as usize
     }
 
     /// A code object.
@@ -161,39 +158,36 @@ pub(super) fn looks_like_dict_of_tuples(bytes: &[u8]) -> bool {
     }
 }
 
-/// Reads a marshalled dict.
+/// Reads a marshalled dict and gives each entry, key and value, to `entry`. Of the values that it is given it may keep
+/// triples, texts and code objects. Returns what may still be asked for these, and why reading stopped before the
+/// end, if it did.
 ///
 /// # Errors
 /// When the root is something else, when not even the first entry can be read, and when cancelled.
-pub(super) fn read_dict<'a>(bytes: &'a [u8], job: &Job) -> Result<Dump<'a>, ImportError> {
+pub(super) fn read_dict<'a>(
+    bytes: &'a [u8],
+    job: &Job,
+    entry: &mut dyn FnMut(&Dump<'a>, Value, Value),
+) -> Result<(Dump<'a>, Option<ImportError>), ImportError> {
     if bytes.first().map(|b| b & !FLAG_REF) != Some(b'{') {
         return Err(ImportError::malformed("is no Python profile: it does not hold a dict"));
     }
     if u32::try_from(bytes.len()).is_err() {
         return Err(ImportError::malformed("is larger than 4 GiB"));
     }
-    let mut reader = Reader { bytes, items: Vec::with_capacity(bytes.len() / 8), ..Reader::default() };
-    let broken = reader.run(job).err();
-    if let Some(e) = broken.as_ref().filter(|e| e.kind != super::ErrorKind::Malformed) {
-        return Err(e.clone());
-    }
-    // Of a broken file the first frame is the root, and what stands between it and the next is whole.
-    let end = reader.frames.get(1).map_or(reader.stack.len(), |f| f.base);
-    let pairs: Vec<_> = reader.stack[..end].chunks_exact(2).map(|p| (p[0], p[1])).collect();
-    match broken {
-        Some(e) if pairs.is_empty() => Err(e.remedy("record the profile again")),
-        broken => Ok(Dump {
-            bytes,
-            items: reader.items,
-            codes: reader.codes,
-            triples: reader.triples,
-            pairs,
-            broken,
-        }),
+    let mut reader = Reader { dump: Dump { bytes, ..Dump::default() }, ..Reader::default() };
+    match reader.run(job, entry) {
+        Ok(()) => Ok((reader.dump, None)),
+        Err(e) if e.kind != super::ErrorKind::Malformed => Err(e),
+        Err(e) if reader.entries == 0 => Err(e.remedy("record the profile again")),
+        Err(e) => Ok((reader.dump, Some(e))),
     }
 }
 
 const FLAG_REF: u8 = 0x80;
+
+/// Bytes of two integers and two real numbers.
+const COSTS_LEN: usize = 28;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -218,14 +212,15 @@ struct Frame {
 
 #[derive(Default)]
 struct Reader<'a> {
-    bytes: &'a [u8],
+    dump: Dump<'a>,
     at: usize,
+    /// Entries of the root that were given away.
+    entries: u64,
+    /// Items up to here may be referred to later.
+    pinned: usize,
     refs: Vec<Value>,
     /// Python 2's table of interned strings, referred to by type `R`.
     interned: Vec<Value>,
-    items: Vec<Value>,
-    codes: Vec<Code>,
-    triples: u32,
     stack: Vec<Value>,
     frames: Vec<Frame>,
 }
@@ -236,7 +231,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], ImportError> {
-        match self.bytes[self.at..].get(..len) {
+        match self.dump.bytes[self.at..].get(..len) {
             Some(taken) => {
                 self.at += len;
                 Ok(taken)
@@ -251,6 +246,11 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
+    /// Bytes that were not read yet.
+    fn left(&self) -> usize {
+        self.dump.bytes.len() - self.at
+    }
+
     fn int(&mut self) -> Result<i32, ImportError> {
         Ok(i32::from_le_bytes(self.array()?))
     }
@@ -259,21 +259,29 @@ impl<'a> Reader<'a> {
     fn count(&mut self) -> Result<usize, ImportError> {
         let count = self.int()?;
         match usize::try_from(count) {
-            Ok(n) if n <= self.bytes.len() - self.at => Ok(n),
+            Ok(n) if n <= self.left() => Ok(n),
             _ => self.fail(format!("claims an object of {count} parts, more than the file holds,")),
         }
     }
 
-    fn run(&mut self, job: &Job) -> Result<(), ImportError> {
+    fn run(&mut self, job: &Job, entry: &mut dyn FnMut(&Dump<'a>, Value, Value)) -> Result<(), ImportError> {
         let mut until_check = CHECK_EVERY;
         loop {
             if self.object()? {
                 return Ok(());
             }
+            if self.frames.len() == 1
+                && let [key, value] = self.stack[..]
+            {
+                entry(&self.dump, key, value);
+                self.entries += 1;
+                self.stack.clear();
+                self.dump.items.truncate(self.pinned);
+            }
             until_check -= 1;
             if until_check == 0 {
                 until_check = CHECK_EVERY;
-                job.checkpoint(self.at as u64, self.bytes.len() as u64)?;
+                job.checkpoint(self.at as u64, self.dump.bytes.len() as u64)?;
             }
         }
     }
@@ -288,11 +296,11 @@ impl<'a> Reader<'a> {
             b'{' => return self.open(Kind::Dict, 0, flagged),
             b'(' | b'[' | b'<' | b'>' => {
                 let count = self.count()?;
-                return self.open(Kind::Seq, count, flagged);
+                return self.open_seq(count, flagged);
             }
             b')' => {
                 let [count] = self.array()?;
-                return self.open(Kind::Seq, count.into(), flagged);
+                return self.open_seq(count.into(), flagged);
             }
             b':' => return self.open(Kind::Seq, 3, flagged),
             b'c' => return self.open_code(flagged),
@@ -378,7 +386,7 @@ impl<'a> Reader<'a> {
     fn long(&mut self) -> Result<Value, ImportError> {
         let count = self.int()?;
         let len = count.unsigned_abs() as usize;
-        if len > (self.bytes.len() - self.at) / 2 {
+        if len > self.left() / 2 {
             return self.fail(format!("claims a number of {len} digits, more than the file holds,"));
         }
         let digits = self.take(len * 2)?;
@@ -389,6 +397,40 @@ impl<'a> Reader<'a> {
         }
         let magnitude = i64::try_from(magnitude).unwrap_or(i64::MAX);
         Ok(Value::Int(if count < 0 { -magnitude } else { magnitude }))
+    }
+
+    fn open_seq(&mut self, count: usize, flagged: bool) -> Result<bool, ImportError> {
+        match self.costs().filter(|_| count == 4 && !flagged) {
+            Some(costs) => {
+                self.at += COSTS_LEN;
+                let start = self.dump.items.len() as u32;
+                self.dump.items.extend_from_slice(&costs);
+                self.place(Value::Seq(Span { start, len: 4 }))
+            }
+            None => self.open(Kind::Seq, count, flagged),
+        }
+    }
+
+    /// Two integers (or references to such) and two real numbers if they stand here: what most of a profile consists
+    /// of, and not worth four steps of the reader.
+    fn costs(&self) -> Option<[Value; 4]> {
+        let part: &[u8; COSTS_LEN] = self.dump.bytes[self.at..].first_chunk()?;
+        let int = |at: usize| {
+            let [kind, a, b, c, d] = *part[at..].first_chunk::<5>()?;
+            let int = i32::from_le_bytes([a, b, c, d]);
+            match kind {
+                b'i' => Some(Value::Int(int.into())),
+                b'r' => {
+                    self.refs.get(usize::try_from(int).ok()?).copied().filter(|v| matches!(v, Value::Int(_)))
+                }
+                _ => None,
+            }
+        };
+        let real = |at: usize| match *part[at..].first_chunk::<9>()? {
+            [b'g', ref bytes @ ..] => Some(Value::Float(f64::from_le_bytes(*bytes))),
+            _ => None,
+        };
+        Some([int(0)?, int(5)?, real(10)?, real(19)?])
     }
 
     fn open(&mut self, kind: Kind, count: usize, flagged: bool) -> Result<bool, ImportError> {
@@ -412,7 +454,7 @@ impl<'a> Reader<'a> {
     /// A code object starts with 4 (Python 2), 5 (3.0–3.7, 3.11 on) or 6 (3.8–3.10) integers, then
     /// comes its byte code. Nothing in the object says which, but only one reading makes sense.
     fn open_code(&mut self, flagged: bool) -> Result<bool, ImportError> {
-        let rest = &self.bytes[self.at..];
+        let rest = &self.dump.bytes[self.at..];
         let has_bytes_at = |at: usize| match rest.get(at..at + 5) {
             Some(&[kind, a, b, c, d]) => {
                 let len = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -449,23 +491,32 @@ impl<'a> Reader<'a> {
         let value = match frame.kind {
             Kind::Code { line } => {
                 let names = if is_text(children.get(4)) { (5, 6) } else { (6, 7) };
-                self.codes.push(Code {
+                self.dump.codes.push(Code {
                     file: children[names.0],
                     name: children[names.1],
                     line: line.unwrap_or(0),
                 });
-                Value::Code(self.codes.len() as u32 - 1)
+                Value::Code(self.dump.codes.len() as u32 - 1)
             }
             kind => {
-                let span = Span { start: self.items.len() as u32, len: children.len() as u32 };
-                self.items.extend_from_slice(children);
-                match kind {
-                    Kind::Dict => Value::Dict(span),
-                    _ if span.len == 3 => {
-                        self.triples += 1;
-                        Value::Triple { start: span.start, number: self.triples - 1 }
+                let items = &mut self.dump.items;
+                let span = Span { start: items.len() as u32, len: children.len() as u32 };
+                match (kind, children) {
+                    (Kind::Seq, &[a, b, c]) => {
+                        // What a triple holds is kept with it.
+                        if [a, b, c].iter().any(|v| matches!(v, Value::Seq(_) | Value::Dict(_))) {
+                            self.pinned = items.len();
+                        }
+                        self.dump.triples.push([a, b, c]);
+                        Value::Triple(self.dump.triples.len() as u32 - 1)
                     }
-                    _ => Value::Seq(span),
+                    (kind, children) => {
+                        items.extend_from_slice(children);
+                        if frame.slot.is_some() {
+                            self.pinned = items.len();
+                        }
+                        if matches!(kind, Kind::Dict) { Value::Dict(span) } else { Value::Seq(span) }
+                    }
                 }
             }
         };
@@ -479,7 +530,8 @@ impl<'a> Reader<'a> {
     /// Gives a finished object to the container that it stands in, and closes those that it completes.
     /// Always false: only its end mark completes the root.
     fn place(&mut self, mut value: Value) -> Result<bool, ImportError> {
-        if self.items.len() + self.stack.len() > MAX_VALUES {
+        let Dump { items, triples, .. } = &self.dump;
+        if items.len() + triples.len() * 3 + self.refs.len() + self.stack.len() > MAX_VALUES {
             return self.fail("holds more values than a profile can have");
         }
         loop {
@@ -509,99 +561,4 @@ impl<'a> Reader<'a> {
 
 fn is_text(value: Option<&Value>) -> bool {
     matches!(value, Some(Value::Text(_)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(bytes: &[u8]) -> Result<Dump<'_>, ImportError> {
-        read_dict(bytes, &Job::new())
-    }
-
-    /// The value of a dict with one entry whose key is None.
-    fn one(value: &[u8]) -> Result<Value, ImportError> {
-        let bytes = [b"{N", value, b"0"].concat();
-        read(&bytes).map(|d| d.pairs[0].1)
-    }
-
-    #[test]
-    fn numbers_of_all_versions() {
-        assert_eq!(one(b"i\xff\xff\xff\xff").unwrap(), Value::Int(-1));
-        assert_eq!(one(b"l\x02\0\0\0\x01\0\x02\0").unwrap(), Value::Int(65537));
-        assert_eq!(one(b"l\xfe\xff\xff\xff\x01\0\x02\0").unwrap(), Value::Int(-65537));
-        assert_eq!(one(b"I\x01\0\0\0\x01\0\0\0").unwrap(), Value::Int(1 << 32 | 1));
-        assert_eq!(one(b"f\x030.5").unwrap(), Value::Float(0.5));
-        assert_eq!(one(b"g\0\0\0\0\0\0\xe0\x3f").unwrap(), Value::Float(0.5));
-        let huge = [b"l\x20\0\0\0".as_slice(), &[0xff, 0x7f].repeat(32)].concat();
-        assert_eq!(one(&huge).unwrap(), Value::Int(i64::MAX));
-    }
-
-    #[test]
-    fn texts_of_all_versions_and_references() {
-        // Python 2: an interned string, and a reference to it. Python 3: a flagged text and a reference.
-        for bytes in [&b"{t\x01\0\0\0aR\0\0\0\0"[..], b"{\xfa\x01ar\0\0\0\0", b"{u\x01\0\0\0as\x01\0\0\0a"] {
-            let bytes = [bytes, b"0"].concat();
-            let dump = read(&bytes).unwrap();
-            let (Value::Text(a), Value::Text(b)) = dump.pairs[0] else { panic!("{:?}", dump.pairs) };
-            assert_eq!((dump.text(a).0, dump.text(b).0), ("a".into(), "a".into()));
-        }
-    }
-
-    #[test]
-    fn undecodable_file_names_stay_readable() {
-        assert_eq!(decode(b"a\xed\xb3\xbfb"), ("a\\xffb".into(), false));
-        assert_eq!(decode(b"\xed\xa0\xbd"), ("\\ud83d".into(), false));
-        assert_eq!(decode(b"\xff\xfe\xfd"), ("\u{fffd}\u{fffd}\u{fffd}".into(), true));
-    }
-
-    #[test]
-    fn hostile_structure_is_an_error_with_its_place() {
-        let deep = [b"{".as_slice(), &b")\x01".repeat(100_000)].concat();
-        let dicts = b"{i\x01\0\0\0".repeat(1000);
-        for (bytes, what) in [
-            (&b"\xfbi\x01\0\0\0r\0\0\0\x000"[..], "contains itself"),
-            (b"{rc\0\0\0", "not there"),
-            (b"{R\x05\0\0\0", "not there"),
-            (b"{s\xff\xff\xff\x7fabc", "more than the file holds"),
-            (b"{s\xfb\xff\xff\xffabc", "more than the file holds"),
-            (b"{(\xff\xff\xff\x7f", "more than the file holds"),
-            (b"{l\xff\xff\xff\x7f\x01\0", "more than the file holds"),
-            (b"{l\0\0\0\x80\x01\0", "more than the file holds"),
-            (&deep, "deep"),
-            (&dicts, "deep"),
-            (b"{N0", "end mark"),
-            (b"{)\x020", "end mark"),
-            (b"{?", "unknown type"),
-            (b"{c\0\0\0\0\0", "code object"),
-            (b"{", "breaks off"),
-            (b"[\0\0\0\0", "does not hold a dict"),
-            (b"", "does not hold a dict"),
-        ] {
-            let error = read(bytes).err().unwrap_or_else(|| panic!("{what}")).to_string();
-            assert!(error.contains(what), "{error} / {what}");
-        }
-    }
-
-    #[test]
-    fn exponential_references_stay_small() {
-        // {0: (N, N), 1: (r, r), 2: (r, r) …}: 2^60 leaves if written out.
-        let mut bytes = b"{N\xa9\x02NN".to_vec();
-        for i in 0..60u32 {
-            bytes.extend_from_slice(b"N\xa9\x02r");
-            bytes.extend_from_slice(&i.to_le_bytes());
-            bytes.push(b'r');
-            bytes.extend_from_slice(&i.to_le_bytes());
-        }
-        bytes.push(b'0');
-        let dump = read(&bytes).unwrap();
-        assert_eq!((dump.pairs.len(), dump.items.len()), (61, 122));
-    }
-
-    #[test]
-    fn what_came_before_the_break_is_kept() {
-        let dump = read(b"{i\x01\0\0\0Ni\x02\0\0\0)\x02N").unwrap();
-        assert_eq!(dump.pairs, [(Value::Int(1), Value::None)]);
-        assert!(dump.broken.is_some_and(|e| e.to_string().contains("breaks off")));
-    }
 }
