@@ -14,7 +14,9 @@ use super::scope::{Scope, TimeRange};
 use super::tree_costs::{cut, is_measured, touches};
 use super::{CallTree, Shape};
 use crate::jobs::Cancelled;
-use crate::model::{CallGraph, FunctionId, MetricId, NodeId, Profile, StringId, Strings};
+use crate::model::{
+    CallGraph, FunctionId, MetricId, NodeId, Place, PlaceRow, PlaceTable, Profile, StringId, Strings,
+};
 use crate::query::{Context, Query};
 
 /// How finely the profile knows where cost was spent.
@@ -179,12 +181,12 @@ impl Query for Lines {
         };
         let mut adding = Adding::default();
         let file = profile.functions.get(self.function).file;
-        match graph_of(profile).filter(|g| g.lines.metrics > 0) {
+        match graph_of(profile).filter(|g| g.lines.metrics() > 0) {
             Some(graph) => {
                 table.grain = Grain::Lines;
                 self.of_graph(profile, graph, &mut adding);
                 self.calls_of_graph(profile, graph, &mut adding);
-                table.has_calls = !graph.sites.rows.is_empty();
+                table.has_calls = !graph.sites.is_empty();
             }
             None if has_lines(profile, self.function) => {
                 (table.grain, table.sampled) = (Grain::Lines, true);
@@ -246,40 +248,42 @@ fn sum(terms: &[(i64, usize)], costs: &[i64]) -> i64 {
 
 impl Lines {
     fn of_graph(&self, profile: &Profile, graph: &CallGraph, adding: &mut Adding) {
-        let terms = columns(profile, graph, self.metric, graph.lines.metrics);
-        let node = graph.nodes.iter().position(|n| n.function == self.function).map(NodeId::from_index);
-        let rows = match (self.whole_file, node) {
-            (Some(_), _) => 0..graph.lines.rows.len(),
-            (None, Some(node)) => graph.lines.of(node),
-            (None, None) => 0..0,
-        };
-        for i in rows {
-            let row = graph.lines.rows[i];
-            if self.whole_file.is_some_and(|file| file != row.file) {
-                continue;
+        let terms = columns(profile, graph, self.metric, graph.lines.metrics());
+        self.places(graph, &graph.lines, |row| {
+            if self.whole_file.is_some_and(|file| file != row.place.file) {
+                return;
             }
-            let cost = sum(&terms, graph.lines.costs_of(i));
-            let line = adding.at(row.file, row.line);
+            let cost = sum(&terms, row.costs);
+            let line = adding.at(row.place.file, row.place.line);
             line.own = line.own.saturating_add(cost);
+        });
+    }
+
+    /// What of a table is wanted: all of it, or what is of the function.
+    fn places<'a, P: Place>(
+        &self,
+        graph: &CallGraph,
+        table: &'a PlaceTable<P>,
+        mut take: impl FnMut(PlaceRow<'a, P>),
+    ) {
+        if self.whole_file.is_some() {
+            return table.iter().for_each(take);
+        }
+        if let Some(node) = graph.nodes.iter().position(|n| n.function == self.function) {
+            table.of(NodeId::from_index(node)).for_each(&mut take);
         }
     }
 
     /// Calls by their lines; the total of a line is its own cost and that of its calls.
     fn calls_of_graph(&self, profile: &Profile, graph: &CallGraph, adding: &mut Adding) {
         let sites = &graph.sites;
-        let terms = columns(profile, graph, self.metric, sites.metrics);
-        let node = graph.nodes.iter().position(|n| n.function == self.function).map(NodeId::from_index);
-        let rows = match (self.whole_file, node) {
-            (Some(_), _) => 0..sites.rows.len(),
-            (None, Some(node)) => sites.of(node),
-            (None, None) => 0..0,
-        };
-        for i in rows {
-            let site = sites.rows[i];
+        let terms = columns(profile, graph, self.metric, sites.metrics());
+        self.places(graph, sites, |row| {
+            let site = row.place;
             if self.whole_file.is_some_and(|file| file != site.file) {
-                continue;
+                return;
             }
-            let (cost, count) = (sum(&terms, sites.costs_of(i)), sites.calls.get(i).copied());
+            let (cost, count) = (sum(&terms, row.costs), row.calls);
             let recursive = site.caller == site.callee;
             let callee = graph.nodes[site.callee.index()].function;
             adding.call(site.file, LineCall { line: site.line, callee, count, cost, recursive });
@@ -288,13 +292,13 @@ impl Lines {
             if !recursive {
                 line.total = Some(line.total.unwrap_or(0).saturating_add(cost));
             }
-        }
-        if sites.rows.is_empty() {
+        });
+        if sites.is_empty() {
             return;
         }
         for row in adding.rows.values_mut() {
             row.total = Some(row.total.unwrap_or(0).saturating_add(row.own));
-            if !sites.calls.is_empty() {
+            if sites.is_counted() {
                 row.count.get_or_insert(0);
             }
         }

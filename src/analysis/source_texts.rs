@@ -61,13 +61,13 @@ fn files(cx: &Context<'_>) -> Result<Vec<StringId>, Cancelled> {
         sum.1 = sum.1.saturating_add(row.own);
     }
     // Inlined code stands in files that no function names.
-    if let Some(graph) = graph_of(profile).filter(|g| g.lines.metrics > 0) {
-        for (i, row) in graph.lines.rows.iter().enumerate() {
-            let function = graph.nodes[row.node.index()].function;
-            if row.file != profile.functions.get(function).file {
+    if let Some(graph) = graph_of(profile).filter(|g| g.lines.metrics() > 0) {
+        for row in graph.lines.iter() {
+            let function = graph.nodes[row.place.node.index()].function;
+            if row.place.file != profile.functions.get(function).file {
                 let of_library = library.get(function.index()).copied().unwrap_or(false);
-                let sum = costs.entry(row.file).or_insert((of_library, 0));
-                sum.1 = sum.1.saturating_add(graph.lines.costs_of(i)[0]);
+                let sum = costs.entry(row.place.file).or_insert((of_library, 0));
+                sum.1 = sum.1.saturating_add(row.costs.first().copied().unwrap_or(0));
             }
         }
     }

@@ -64,7 +64,7 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
     columns(tag::LINKS, &|w| links(profile, w))?;
     if let Some(graph) = &profile.call_graph {
         columns(tag::GRAPH, &|w| call_graph(graph, w))?;
-        if !graph.sites.rows.is_empty() {
+        if !graph.sites.is_empty() {
             columns(tag::SITES, &|w| sites(&graph.sites, w))?;
         }
     }
@@ -294,13 +294,13 @@ fn call_graph(graph: &CallGraph, w: &mut Writer) {
         w.byte(u8::from(!costs.edge_self.is_empty()));
         costs.edge_self.iter().for_each(|&v| w.signed(v));
     }
-    w.size(graph.lines.rows.len());
-    for (row, line) in graph.lines.rows.iter().enumerate() {
-        w.unsigned(line.node.0.into());
-        w.unsigned(line.file.0.into());
-        w.unsigned(line.line.into());
-        w.size(graph.lines.metrics);
-        graph.lines.costs_of(row).iter().for_each(|&v| w.signed(v));
+    w.size(graph.lines.len());
+    for row in graph.lines.iter() {
+        w.unsigned(row.place.node.0.into());
+        w.unsigned(row.place.file.0.into());
+        w.unsigned(row.place.line.into());
+        w.size(row.costs.len());
+        row.costs.iter().for_each(|&v| w.signed(v));
     }
 }
 
@@ -314,15 +314,15 @@ fn sources(sources: &Sources, w: &mut Writer) {
 }
 
 fn sites(sites: &CallSites, w: &mut Writer) {
-    w.size(sites.rows.len());
-    w.size(sites.metrics);
-    w.byte(u8::from(!sites.calls.is_empty()));
-    w.differences(sites.rows.iter().map(|s| s.caller.0.into()));
-    sites.rows.iter().for_each(|s| w.unsigned(s.file.0.into()));
-    w.differences(sites.rows.iter().map(|s| s.line.into()));
-    sites.rows.iter().for_each(|s| w.unsigned(s.callee.0.into()));
-    sites.calls.iter().for_each(|&c| w.unsigned(c));
-    sites.costs.iter().for_each(|&c| w.signed(c));
+    w.size(sites.len());
+    w.size(sites.metrics());
+    w.byte(u8::from(sites.is_counted()));
+    w.differences(sites.iter().map(|s| s.place.caller.0.into()));
+    sites.iter().for_each(|s| w.unsigned(s.place.file.0.into()));
+    w.differences(sites.iter().map(|s| s.place.line.into()));
+    sites.iter().for_each(|s| w.unsigned(s.place.callee.0.into()));
+    sites.iter().filter_map(|s| s.calls).for_each(|c| w.unsigned(c));
+    sites.iter().flat_map(|s| s.costs).for_each(|&c| w.signed(c));
 }
 
 fn request(r: &Request, w: &mut Writer) {

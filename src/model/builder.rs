@@ -466,17 +466,13 @@ impl ProfileBuilder {
 
     /// Adds the self cost of a source line, per metric in their order.
     pub fn line_cost(&mut self, line: SourceLine, costs: &[i64]) {
-        let lines = &mut self.graph.get_or_insert_default().graph.lines;
-        if lines.rows.is_empty() {
-            lines.metrics = costs.len();
-        }
-        lines.rows.push(line);
-        lines.costs.extend(costs.iter().copied().chain(std::iter::repeat(0)).take(lines.metrics));
+        self.graph.get_or_insert_default().graph.lines.push(line, None, costs);
     }
 
-    /// Sets the self costs of all source lines.
-    pub fn line_costs(&mut self, lines: LineCosts) {
-        self.graph.get_or_insert_default().graph.lines = lines;
+    /// Sets the self costs of all source lines, and the calls by their lines.
+    pub fn places(&mut self, lines: LineCosts, sites: CallSites) {
+        let graph = &mut self.graph.get_or_insert_default().graph;
+        (graph.lines, graph.sites) = (lines, sites);
     }
 
     /// Keeps the text of a source file; what is longer than [`Sources`] keeps is left out and counted.
@@ -700,8 +696,8 @@ fn finish_graph(mut graph: CallGraph) -> CallGraph {
         }
     }
     graph.costs.sort_by_key(|c| c.metric);
-    graph.lines = std::mem::take(&mut graph.lines).in_order();
-    graph.sites = std::mem::take(&mut graph.sites).in_order();
+    graph.lines.put_in_order();
+    graph.sites.put_in_order();
     graph
 }
 

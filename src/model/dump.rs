@@ -253,22 +253,19 @@ impl Dump<'_> {
             let (from, to) = (name(self, edge.caller), name(self, edge.callee));
             self.line(format_args!("edge {from} → {to} calls {}{costs}", calls(edge.calls)));
         }
-        for (row, line) in graph.lines.rows.iter().enumerate() {
-            let (node, file) = (name(self, line.node), self.p.text(line.file));
-            self.line(format_args!(
-                "cost line {node} {file:?}:{} {:?}",
-                line.line,
-                graph.lines.costs_of(row)
-            ));
+        for row in graph.lines.iter() {
+            let (node, file) = (name(self, row.place.node), self.p.text(row.place.file));
+            self.line(format_args!("cost line {node} {file:?}:{} {:?}", row.place.line, row.costs));
         }
-        for (row, site) in graph.sites.rows.iter().enumerate() {
+        for row in graph.sites.iter() {
+            let site = row.place;
             let (from, to) = (name(self, site.caller), name(self, site.callee));
             self.line(format_args!(
                 "call line {from} {:?}:{} → {to} calls {} {:?}",
                 self.p.text(site.file),
                 site.line,
-                or_dash(graph.sites.calls.get(row)),
-                graph.sites.costs_of(row)
+                or_dash(row.calls),
+                row.costs
             ));
         }
     }

@@ -146,22 +146,20 @@ impl ProfileBuilder {
                 }
             }
         }
-        for (row, line) in graph.lines.rows.iter().enumerate() {
-            let line = SourceLine {
-                node: nodes[line.node.index()],
-                file: ids.strings[line.file.index()],
-                line: line.line,
-            };
-            self.line_cost(line, graph.lines.costs_of(row));
+        for row in graph.lines.iter() {
+            let SourceLine { node, file, line } = row.place;
+            let line = SourceLine { node: nodes[node.index()], file: ids.strings[file.index()], line };
+            self.line_cost(line, row.costs);
         }
-        for (row, site) in graph.sites.rows.iter().enumerate() {
+        for row in graph.sites.iter() {
+            let site = row.place;
             let site = CallSite {
                 caller: nodes[site.caller.index()],
                 file: ids.strings[site.file.index()],
                 line: site.line,
                 callee: nodes[site.callee.index()],
             };
-            self.call_site(site, graph.sites.calls.get(row).copied(), graph.sites.costs_of(row));
+            self.call_site(site, row.calls, row.costs);
         }
     }
 }

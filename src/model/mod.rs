@@ -16,6 +16,7 @@ pub(crate) mod increments;
 mod lanes;
 mod merge;
 mod metrics;
+pub(crate) mod place_table;
 mod profile;
 mod requests;
 mod sources;
@@ -35,6 +36,7 @@ pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use metrics::{Better, Metric, Unit, heap};
+pub use place_table::{Place, PlaceRow, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};
 pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
 pub use sources::Sources;

@@ -1,14 +1,15 @@
 //! Functions, calls and lines while they are added up, as flat columns, and their totals.
 //!
-//! The costs of row `i` are `costs[i * stride..][..stride]`: one allocation for millions of lines.
-//! A function is (name, file, object), as in KCachegrind.
+//! The costs of function `i` are `costs[i * stride..][..stride]`. A function is (name, file, object), as in KCachegrind.
+//! Lines and calls name it by its number here, until the builder has one for it.
 
 use rustc_hash::FxHashMap;
 
 use super::super::python::module_of;
-use super::rows::{self, Rows, add, widen};
+use super::rows::Rows;
+use crate::model::place_table::add;
 use crate::model::{
-    CallSite, Calls, Function, LineCosts, MetricId, NodeCosts, NodeId, ProfileBuilder, SourceLine, StringId,
+    CallSite, Calls, Function, MetricId, NodeCosts, NodeId, PlaceTable, ProfileBuilder, SourceLine, StringId,
     Strings,
 };
 
@@ -20,25 +21,86 @@ pub(super) struct Key {
     pub(super) object: StringId,
 }
 
-#[derive(Default)]
 pub(super) struct Graph {
     stride: usize,
     nodes: Vec<Key>,
     node_of: FxHashMap<Key, u32>,
     /// Whether a function has costs or calls of its own, or was called with its file named.
     known: Vec<bool>,
-    /// Per function, file and line.
-    lines: Rows,
+    lines: Rows<SourceLine>,
     /// Self costs of lines that were too many to keep, per function; empty when there were none.
     unplaced_own: Vec<i64>,
-    /// Per caller, target and line: the number of calls before the costs.
-    sites: Rows,
-    /// Called functions with the files of the code that calls them.
-    targets: Vec<(u32, StringId)>,
-    target_of: FxHashMap<(u32, StringId), u32>,
+    sites: Rows<CallSite>,
+    /// A row of `sites` while it is made: the number of calls before the costs.
     call_row: Vec<i64>,
-    /// Per caller and callee, the sums of their sites; filled at the end.
-    calls: Rows,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self {
+            stride: 0,
+            nodes: Vec::new(),
+            node_of: FxHashMap::default(),
+            known: Vec::new(),
+            lines: Rows::new(PlaceTable::default()),
+            unplaced_own: Vec::new(),
+            sites: Rows::new(PlaceTable::with_calls()),
+            call_row: Vec::new(),
+        }
+    }
+}
+
+/// Calls between two functions: the sum of their sites.
+struct Edge {
+    caller: u32,
+    callee: u32,
+    calls: i64,
+    /// Place of its costs.
+    row: usize,
+}
+
+/// All calls by caller and callee.
+struct Edges {
+    edges: Vec<Edge>,
+    costs: Vec<i64>,
+    stride: usize,
+}
+
+impl Edges {
+    fn of(sites: &Rows<CallSite>, stride: usize) -> Self {
+        let mut all = Self { edges: Vec::new(), costs: Vec::new(), stride };
+        let mut edge_of: FxHashMap<(u32, u32), usize> = FxHashMap::default();
+        for (site, numbers) in sites.iter() {
+            let Some((calls, costs)) = numbers.split_first() else { continue };
+            let (caller, callee) = (site.caller.0, site.callee.0);
+            let row = *edge_of.entry((caller, callee)).or_insert_with(|| {
+                let row = all.edges.len();
+                all.edges.push(Edge { caller, callee, calls: 0, row });
+                all.costs.resize((row + 1) * stride, 0);
+                row
+            });
+            all.edges[row].calls = all.edges[row].calls.saturating_add(*calls);
+            add(&mut all.costs[row * stride..][..stride], costs);
+        }
+        all.edges.sort_unstable_by_key(|e| (e.caller, e.callee));
+        all
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Edge, &[i64])> {
+        self.edges.iter().map(|e| (e, &self.costs[e.row * self.stride..][..self.stride]))
+    }
+}
+
+/// The same columns with room for more costs each.
+fn widen(costs: &[i64], from: usize, to: usize) -> Vec<i64> {
+    if from == 0 {
+        return Vec::new();
+    }
+    let mut wider = vec![0; costs.len() / from * to];
+    for (wide, old) in wider.chunks_exact_mut(to).zip(costs.chunks_exact(from)) {
+        wide[..from].copy_from_slice(old);
+    }
+    wider
 }
 
 impl Graph {
@@ -79,7 +141,7 @@ impl Graph {
 
     /// Adds the self cost of a line.
     pub(super) fn self_cost(&mut self, node: u32, file: StringId, line: u32, costs: &[i64]) {
-        if !self.lines.add(rows::Key { node, part: (file.0, line) }, costs) {
+        if !self.lines.add(SourceLine { node: NodeId(node), file, line }, costs) {
             self.unplaced_own.resize((self.nodes.len() * self.stride).max(self.unplaced_own.len()), 0);
             add(&mut self.unplaced_own[node as usize * self.stride..][..self.stride], costs);
         }
@@ -97,27 +159,8 @@ impl Graph {
         let Some((count, row)) = self.call_row.split_first_mut() else { return };
         *count = i64::try_from(calls).unwrap_or(i64::MAX);
         row.copy_from_slice(costs);
-        let target = *self.target_of.entry((callee, file)).or_insert_with(|| {
-            self.targets.push((callee, file));
-            self.targets.len() as u32 - 1
-        });
-        self.sites.add(rows::Key { node: caller, part: (target, line) }, &self.call_row);
-    }
-
-    /// Adds sites up to calls between functions.
-    fn add_up_calls(&mut self) {
-        self.calls.set_stride(self.stride + 1);
-        for (key, row) in self.sites.keys.iter().zip(self.sites.costs.chunks_exact(self.stride + 1)) {
-            let callee = self.targets[key.part.0 as usize].0;
-            self.calls.add(rows::Key { node: key.node, part: (callee, 0) }, row);
-        }
-        self.calls.merge();
-    }
-
-    /// Caller, callee, number of calls and their costs.
-    fn edges(&self) -> impl Iterator<Item = (u32, u32, i64, &[i64])> {
-        let rows = self.calls.costs.chunks_exact(self.stride + 1);
-        self.calls.keys.iter().zip(rows).map(|(key, row)| (key.node, key.part.0, row[0], &row[1..]))
+        let site = CallSite { caller: NodeId(caller), file, line, callee: NodeId(callee) };
+        self.sites.add(site, &self.call_row);
     }
 
     /// Number of functions.
@@ -134,17 +177,15 @@ impl Graph {
         python: bool,
         builder: &mut ProfileBuilder,
     ) -> Vec<i64> {
-        self.lines.merge();
-        self.sites.merge();
         self.merge_unplaced();
-        self.add_up_calls();
+        let edges = Edges::of(&self.sites, self.stride);
         if self.sites.is_full() {
             builder.warn("more calls than are kept (the rest is left out)", "");
         }
         if self.lines.is_full() {
             builder.warn("more source lines than are kept (the rest counts for its function only)", "");
         }
-        let (own, totals) = self.totals();
+        let (own, totals) = self.totals(&edges);
         let above = totals
             .chunks_exact(self.stride.max(1))
             .filter(|t| t.iter().zip(stated).any(|(t, s)| *s > 0 && t > s));
@@ -153,8 +194,8 @@ impl Graph {
             "",
             above.count() as u64,
         );
-        builder.reserve_graph(self.nodes.len(), self.calls.keys.len());
-        let (nodes, kept) = self.fill_nodes(python, builder);
+        builder.reserve_graph(self.nodes.len(), edges.edges.len());
+        let (nodes, kept) = self.fill_nodes(&edges, python, builder);
         let stride = self.stride;
         for (i, &node) in nodes.iter().enumerate().filter(|(i, _)| kept[*i]) {
             for (m, &metric) in metrics.iter().enumerate() {
@@ -162,11 +203,10 @@ impl Graph {
                 builder.node_cost(node, metric, costs);
             }
         }
-        self.fill_edges(&nodes, metrics, builder);
+        fill_edges(&edges, &nodes, metrics, builder);
         let mut sums = vec![0; stride];
         own.chunks_exact(stride.max(1)).for_each(|row| add(&mut sums, row));
-        self.fill_sites(&nodes, builder);
-        self.fill_lines(&nodes, builder);
+        self.fill_places(&nodes, builder);
         sums
     }
 
@@ -175,8 +215,8 @@ impl Graph {
     /// It shows in that such a function has no record, while one of its name elsewhere has.
     fn merge_unplaced(&mut self) {
         let mut unplaced = vec![false; self.nodes.len()];
-        for &(callee, _) in &self.targets {
-            unplaced[callee as usize] = !self.known[callee as usize];
+        for site in self.sites.table.places() {
+            unplaced[site.callee.index()] = !self.known[site.callee.index()];
         }
         if !unplaced.contains(&true) {
             return;
@@ -193,23 +233,23 @@ impl Graph {
             })
             .collect();
         // Who calls has calls of its own, so only callees change.
-        self.targets.iter_mut().for_each(|(callee, _)| *callee = new_id[*callee as usize]);
+        self.sites.table.places_mut().iter_mut().for_each(|s| s.callee = NodeId(new_id[s.callee.index()]));
     }
 
     /// Self and total costs per function. The total is that of the calls on it, as recorded; a
     /// function that nothing calls has its own cost and that of its calls. A call of a function by
     /// itself is in the outer call already.
-    fn totals(&self) -> (Vec<i64>, Vec<i64>) {
+    fn totals(&self, edges: &Edges) -> (Vec<i64>, Vec<i64>) {
         let (n, stride) = (self.nodes.len(), self.stride);
         let mut own = self.unplaced_own.clone();
         own.resize(n * stride, 0);
-        for (key, costs) in self.lines.keys.iter().zip(self.lines.costs.chunks_exact(stride.max(1))) {
-            add(&mut own[key.node as usize * stride..][..stride], costs);
+        for (line, costs) in self.lines.iter() {
+            add(&mut own[line.node.index() * stride..][..stride], costs);
         }
         let mut total = own.clone();
         let mut incoming = vec![0; n * stride];
         let mut called = vec![false; n];
-        for (caller, callee, _, costs) in self.edges() {
+        for (&Edge { caller, callee, .. }, costs) in edges.iter() {
             if caller != callee {
                 add(&mut total[caller as usize * stride..][..stride], costs);
                 add(&mut incoming[callee as usize * stride..][..stride], costs);
@@ -224,12 +264,17 @@ impl Graph {
         (own, total)
     }
 
-    fn fill_nodes(&self, python: bool, builder: &mut ProfileBuilder) -> (Vec<NodeId>, Vec<bool>) {
+    fn fill_nodes(
+        &self,
+        edges: &Edges,
+        python: bool,
+        builder: &mut ProfileBuilder,
+    ) -> (Vec<NodeId>, Vec<bool>) {
         // Functions that were merged into another, or only listed, have no calls and no costs.
         let mut kept = self.known.clone();
-        for key in &self.calls.keys {
-            kept[key.node as usize] = true;
-            kept[key.part.0 as usize] = true;
+        for edge in &edges.edges {
+            kept[edge.caller as usize] = true;
+            kept[edge.callee as usize] = true;
         }
         let nodes = self.nodes.iter().enumerate().map(|(i, key)| {
             if !kept[i] {
@@ -250,43 +295,34 @@ impl Graph {
         (nodes, kept)
     }
 
-    fn fill_sites(&self, nodes: &[NodeId], builder: &mut ProfileBuilder) {
-        let rows = || self.sites.keys.iter().zip(self.sites.costs.chunks_exact(self.stride + 1));
-        let counted = rows().any(|(_, row)| row[0] > 0);
+    fn fill_places(self, nodes: &[NodeId], builder: &mut ProfileBuilder) {
+        let counted = self.sites.iter().any(|(_, numbers)| numbers[0] > 0);
+        let (mut lines, mut sites) = (self.lines.table, self.sites.table);
+        lines.places_mut().iter_mut().for_each(|l| l.node = nodes[l.node.index()]);
         // A place without a line tells nothing that the edge does not.
-        for (key, row) in rows().filter(|(key, _)| key.part.1 > 0) {
-            let (callee, file) = self.targets[key.part.0 as usize];
-            let (caller, callee) = (nodes[key.node as usize], nodes[callee as usize]);
-            let site = CallSite { caller, file, line: key.part.1, callee };
-            builder.call_site(site, counted.then_some(row[0].unsigned_abs()), &row[1..]);
+        sites.retain(|site| site.line > 0);
+        for site in sites.places_mut() {
+            (site.caller, site.callee) = (nodes[site.caller.index()], nodes[site.callee.index()]);
         }
+        sites.set_counted(counted);
+        builder.places(lines, sites);
     }
+}
 
-    fn fill_lines(self, nodes: &[NodeId], builder: &mut ProfileBuilder) {
-        let line = |key: &rows::Key| SourceLine {
-            node: nodes[key.node as usize],
-            file: StringId(key.part.0),
-            line: key.part.1,
-        };
-        let rows = self.lines.keys.iter().map(line).collect();
-        builder.line_costs(LineCosts { rows, costs: self.lines.costs, metrics: self.stride });
-    }
-
-    fn fill_edges(&self, nodes: &[NodeId], metrics: &[MetricId], builder: &mut ProfileBuilder) {
-        // Writers that know no call counts write 0 everywhere.
-        let counted = self.edges().any(|(_, _, calls, _)| calls > 0);
-        for (caller, callee, calls, costs) in self.edges() {
-            let (caller, callee) = (nodes[caller as usize], nodes[callee as usize]);
-            let edge = builder.edge(caller, callee);
-            if counted {
-                let all = calls.unsigned_abs();
-                let calls = Calls { all, primitive: if caller == callee { 0 } else { all } };
-                builder.edge_calls(edge, calls);
-                builder.node_calls(callee, calls);
-            }
-            for (&metric, &cost) in metrics.iter().zip(costs) {
-                builder.edge_cost(edge, metric, cost);
-            }
+fn fill_edges(edges: &Edges, nodes: &[NodeId], metrics: &[MetricId], builder: &mut ProfileBuilder) {
+    // Writers that know no call counts write 0 everywhere.
+    let counted = edges.edges.iter().any(|e| e.calls > 0);
+    for (&Edge { caller, callee, calls, .. }, costs) in edges.iter() {
+        let (from, to) = (nodes[caller as usize], nodes[callee as usize]);
+        let edge = builder.edge(from, to);
+        if counted {
+            let all = calls.unsigned_abs();
+            let calls = Calls { all, primitive: if from == to { 0 } else { all } };
+            builder.edge_calls(edge, calls);
+            builder.node_calls(to, calls);
+        }
+        for (&metric, &cost) in metrics.iter().zip(costs) {
+            builder.edge_cost(edge, metric, cost);
         }
     }
 }
