@@ -203,8 +203,8 @@ fn inlined_code_counts_for_its_function_and_under_its_own_file() {
     let lines = &graph(&p).lines;
     let (mut own, mut inlined) = (0, 0);
     for row in lines.of(id) {
-        let cost = lines.costs_of(row)[0];
-        *if p.text(lines.rows[row].file).ends_with("dl-lookup.c") { &mut own } else { &mut inlined } += cost;
+        let own_file = p.text(row.place.file).ends_with("dl-lookup.c");
+        *if own_file { &mut own } else { &mut inlined } += row.costs[0];
     }
     assert_eq!((own, inlined), (26_008, 918));
     assert_eq!(costs(&p, "dl-lookup.c", "do_lookup_x").2, 26_926);
@@ -297,7 +297,11 @@ fn damaged_files_end_well() {
             for costs in &graph.costs {
                 assert_eq!((costs.node_self.len(), costs.edge_total.len()), (nodes, edges));
             }
-            assert_eq!(graph.lines.costs.len(), graph.lines.rows.len() * graph.lines.metrics);
+            assert!(graph.lines.iter().map(|r| r.place).is_sorted_by(|a, b| a < b), "in order, each once");
+            assert!(graph.sites.iter().map(|r| r.place).is_sorted_by(|a, b| a < b), "in order, each once");
+            for row in graph.lines.iter() {
+                assert!(row.costs.len() == graph.lines.metrics() && row.place.node.index() < nodes);
+            }
         }
     }
 }
