@@ -12,7 +12,7 @@ use egui::{CentralPanel, Frame, Theme, Vec2, vec2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 
-use super::App;
+use super::{App, Overlay, Settings};
 use crate::import::{Input, open};
 use crate::jobs::Job;
 use crate::model::{Profile, RequestId};
@@ -93,6 +93,20 @@ fn workspace(name: &str, profile: Profile, size: Vec2, theme: Theme) {
     compare(&mut SnapshotResults::new(), &image.expect("a picture"), &format!("workspace_{name}"));
 }
 
+/// The dialog that asks what to record, with these values.
+fn chooser(name: &str, workload: &str, values: &[(&str, &str)], theme: Theme) {
+    let mut app = App::headless();
+    let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let settings = Settings { workload: Some((workload.into(), values)), ..Settings::default() };
+    app.overlay = Overlay::Record(super::recorder::Chooser::new(&settings));
+    let image = render_to_image(vec2(1024.0, 640.0), 1.0, theme, 6, |ui| {
+        let ctx = ui.ctx().clone();
+        app.logic(&ctx);
+        app.ui(ui);
+    });
+    compare(&mut SnapshotResults::new(), &image.expect("a picture"), &format!("record_{name}"));
+}
+
 /// A window with one view whose context menu is open, in which `entries` stand.
 fn menu(id: &str, profile: Profile, at: &dyn Fn(&Harness<'_, App>) -> egui::Pos2, entries: &[&str]) {
     let mut app = App::headless();
@@ -161,6 +175,8 @@ goldens! {
     workspace_untimed: workspace("untimed", sample(PSTATS), vec2(1600.0, 1000.0), Theme::Light);
     workspace_timed_small: workspace("timed_small", session(), vec2(1024.0, 640.0), Theme::Light);
     workspace_untimed_small: workspace("untimed_small", sample(PSTATS), vec2(1024.0, 640.0), Theme::Dark);
+    record_a_command: chooser("command", "command", &[("command", "python app.py --n 3"), ("profilers", "cprofile,pyinstrument")], Theme::Light);
+    record_with_a_wrong_value: chooser("wrong", "generate", &[("model", "/models/SmolLM2-135M-Instruct.Q4_1.gguf"), ("device", "gpu")], Theme::Dark);
     menu_of_functions: menu("functions", sample(PSTATS), &label("_iterencode,"), &["Merge into callers", "Copy row", "Copy table as CSV"]);
     menu_of_source: menu("source", with_sources(), &label("Line 17, self"), &["Copy line", "Copy place", "Copy table as Markdown"]);
     menu_of_requests: menu("requests", session(), &label("req-01 "), &["Copy prompt", "Copy answer", "Copy table as text"]);

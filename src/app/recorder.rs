@@ -190,29 +190,32 @@ impl Chooser {
 
 /// Words of which several may be on; the first one that was switched on stands first.
 fn choices(words: &[&str], value: &mut String, help: &str, ui: &mut Ui) {
-    let mut chosen: Vec<String> = value.split(',').map(|w| w.trim().to_owned()).collect();
-    ui.horizontal_wrapped(|ui| {
+    ui.horizontal(|ui| {
+        // All in one line: a grid gives a row no room for a second one.
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 5.0;
         for &word in words {
-            let at = chosen.iter().position(|w| w == word);
-            let button = egui::Button::new(word).selected(at.is_some());
-            if !ui.add(button).on_hover_text(help).clicked() {
-                continue;
+            let on = value.split(',').any(|w| w.trim() == word);
+            if ui.add(egui::Button::new(word).selected(on)).on_hover_text(help).clicked() {
+                *value = toggled(words, value, word);
             }
-            match at {
-                Some(at) => drop(chosen.remove(at)),
-                // «none» goes with no other.
-                None if word == NONE => chosen = vec![NONE.to_owned()],
-                None => {
-                    chosen.retain(|w| w != NONE);
-                    chosen.push(word.to_owned());
-                }
-            }
-            if chosen.is_empty() {
-                chosen.push(if words.contains(&NONE) { NONE } else { word }.to_owned());
-            }
-            *value = chosen.join(",");
         }
     });
+}
+
+/// The list `value` with `word` switched on or off. «none» goes with no other, and an empty list is «none».
+fn toggled(words: &[&str], value: &str, word: &str) -> String {
+    let mut chosen: Vec<&str> = value.split(',').map(str::trim).collect();
+    if chosen.contains(&word) {
+        chosen.retain(|w| *w != word);
+    } else {
+        chosen.retain(|w| word != NONE && *w != NONE);
+        chosen.push(word);
+    }
+    if chosen.is_empty() {
+        chosen.push(if words.contains(&NONE) { NONE } else { word });
+    }
+    chosen.join(",")
 }
 
 /// A field to type into, with buttons that ask for a file or folder where it names one. Gives what is wrong with it.
@@ -394,5 +397,30 @@ impl App {
                 self.say(Tone::Bad, format!("The recording failed: {why}"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_switched_on_and_off() {
+        let words = ["cprofile", "pyinstrument", "yappi-wall", "none"];
+        let mut value = "cprofile".to_owned();
+        for (word, then) in [
+            ("pyinstrument", "cprofile,pyinstrument"),
+            ("cprofile", "pyinstrument"),
+            ("cprofile", "pyinstrument,cprofile"),
+            ("none", "none"),
+            ("yappi-wall", "yappi-wall"),
+            ("yappi-wall", "none"),
+            ("none", "none"),
+        ] {
+            value = toggled(&words, &value, word);
+            assert_eq!(value, then, "{word}");
+        }
+        assert_eq!(toggled(&["a", "b"], "a", "a"), "a", "one of them is always on");
+        assert_eq!(toggled(&words, " cprofile , none", "cprofile"), "none");
     }
 }

@@ -1,6 +1,7 @@
 //! What a person does with the whole window, drawn without one.
 
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
 use crate::record::{self, Options, Work};
@@ -92,6 +93,19 @@ fn a_command_is_chosen_by_its_line() {
         assert!(h.query_all_by_label(label).next().is_some(), "{label}");
     }
     picture(&mut h, "chooser");
+}
+
+#[test]
+fn the_record_dialog_says_why_it_cannot_start() {
+    for (device, wrong) in [("auto", false), ("gpu", true)] {
+        let mut app = App::headless();
+        let params = vec![("device".to_owned(), device.to_owned())];
+        let settings = Settings { workload: Some(("generate".into(), params)), ..Settings::default() };
+        app.overlay = Overlay::Record(recorder::Chooser::new(&settings));
+        let h = harness(app);
+        assert_eq!(h.query_by_label("Device is auto, cpu, cuda or cuda:N").is_some(), wrong, "{device}");
+        assert_eq!(h.get_by_label("Start recording").accesskit_node().is_disabled(), wrong);
+    }
 }
 
 #[test]
