@@ -14,6 +14,8 @@ pub(super) struct Config {
     pub(super) kv_heads: usize,
     /// One matrix for the embedding and the last product.
     pub(super) tied: bool,
+    /// The products of attention have biases.
+    pub(super) biases: bool,
     /// Tokens that end an answer.
     pub(super) ends: Vec<u32>,
     numbers: Vec<(&'static str, u32)>,
@@ -56,6 +58,10 @@ pub(super) fn ends(json: &Json) -> Vec<u32> {
     }
 }
 
+fn is_on(json: &Json, key: &str) -> bool {
+    json.get(key).is_some_and(|v| *v == Json::Bool(true))
+}
+
 impl Config {
     pub(super) fn parse(json: &Json) -> Result<Self, LlmError> {
         check_kind(json)?;
@@ -71,6 +77,7 @@ impl Config {
             heads: heads as usize,
             kv_heads: kv_heads as usize,
             tied: json.get("tie_word_embeddings").and_then(Json::as_bool).unwrap_or(false),
+            biases: is_on(json, "attention_bias"),
             ends: ends(json),
             numbers: vec![
                 ("llama.block_count", layers),
@@ -129,9 +136,8 @@ fn check_kind(json: &Json) -> Result<(), LlmError> {
             "models of the kind «{kind}» cannot be run; pass one of the Llama family (such as SmolLM2)"
         )));
     }
-    let on = |key: &str| json.get(key).is_some_and(|v| *v == Json::Bool(true));
-    if on("attention_bias") || on("mlp_bias") {
-        return Err(wrong("layers with biases are not computed here"));
+    if is_on(json, "mlp_bias") {
+        return Err(wrong("biases of the MLP are not computed here"));
     }
     let activation = json.get("hidden_act").and_then(Json::as_str).unwrap_or("silu");
     if activation != "silu" {

@@ -50,6 +50,29 @@ pub(super) struct Shape {
     pub(super) rope_factor: f32,
 }
 
+/// Parts of a layer that may have a bias.
+const WITH_BIAS: [&str; 4] = ["attn_q", "attn_k", "attn_v", "attn_output"];
+
+/// True for a tensor of a Llama with so many layers.
+fn is_known(name: &str, layers: usize) -> bool {
+    let Some(rest) = name.strip_prefix("blk.") else {
+        return matches!(
+            name,
+            "token_embd.weight" | "output_norm.weight" | "output.weight" | ROPE_FREQUENCIES
+        );
+    };
+    let mut parts = rest.splitn(2, '.');
+    let layer = parts.next().and_then(|n| n.parse::<usize>().ok());
+    let part = parts.next().and_then(|part| part.rsplit_once('.'));
+    layer.is_some_and(|n| n < layers)
+        && part.is_some_and(|(part, kind)| match kind {
+            // Old files repeat the rotations, which follow from the header.
+            "weight" => folder::PARTS.iter().any(|(ours, _)| *ours == part) || part == "attn_rot_embd",
+            "bias" => WITH_BIAS.contains(&part),
+            _ => false,
+        })
+}
+
 /// The error for a file that is not what it claims to be.
 pub(super) fn bad(why: impl std::fmt::Display) -> LlmError {
     LlmError::File(format!("the model file is damaged or cut off: {why}; download it again"))
@@ -152,7 +175,23 @@ impl ModelFile<'_> {
             && shape.context > 0
             && shape.rope_base > 0.0
             && shape.rope_factor > 0.0;
-        if sane { Ok(shape) } else { Err(bad(format!("its shape makes no sense ({shape:?})"))) }
+        if !sane {
+            return Err(bad(format!("its shape makes no sense ({shape:?})")));
+        }
+        self.check_names(layers)?;
+        Ok(shape)
+    }
+
+    /// A tensor that is left out of the computation would make wrong text, so an unknown one is refused.
+    fn check_names(&self, layers: usize) -> Result<(), LlmError> {
+        let unknown = self.0.names().into_iter().filter(|name| !is_known(name, layers)).min();
+        match unknown {
+            None => Ok(()),
+            Some(name) => Err(LlmError::File(format!(
+                "the tensor «{name}» is not computed here, and without it the text would be wrong; pass a model of the \
+                 Llama family (such as SmolLM2)"
+            ))),
+        }
     }
 
     fn rope_factor(&self) -> Result<f32, LlmError> {

@@ -25,7 +25,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 const LONGEST_JSON: u64 = 256 << 20;
 
 /// Parts of a layer: GGUF's name, and the hub's.
-const PARTS: [(&str, &str); 9] = [
+pub(super) const PARTS: [(&str, &str); 9] = [
     ("attn_norm", "input_layernorm"),
     ("attn_q", "self_attn.q_proj"),
     ("attn_k", "self_attn.k_proj"),
@@ -99,6 +99,9 @@ impl Folder {
                 }
             }
             files.push((file, path));
+        }
+        if config.biases && !entries.contains_key("blk.0.attn_q.bias") {
+            return Err(wrong("config.json says attention_bias, and the weights have none"));
         }
         let (heads, frequencies) = ((config.heads, config.kv_heads), config.frequencies());
         Ok(Self { metadata, files, entries, heads, frequencies })
@@ -174,14 +177,14 @@ fn known_as(name: &str, tied: bool) -> Result<Option<String>, LlmError> {
         "lm_head.weight" if tied => return Ok(None),
         "lm_head.weight" => Some("output.weight".to_owned()),
         _ if name.ends_with("rotary_emb.inv_freq") => return Ok(None),
-        _ => name.strip_prefix("model.layers.").and_then(|rest| rest.strip_suffix(".weight")).and_then(
-            |rest| {
-                let (layer, part) = rest.split_once('.')?;
-                let layer: usize = layer.parse().ok()?;
-                let (ours, _) = PARTS.iter().find(|(_, theirs)| *theirs == part)?;
-                Some(format!("blk.{layer}.{ours}.weight"))
-            },
-        ),
+        _ => name.strip_prefix("model.layers.").and_then(|rest| {
+            let (layer, rest) = rest.split_once('.')?;
+            let (part, kind) =
+                rest.rsplit_once('.').filter(|(_, kind)| matches!(*kind, "weight" | "bias"))?;
+            let layer: usize = layer.parse().ok()?;
+            let (ours, _) = PARTS.iter().find(|(_, theirs)| *theirs == part)?;
+            Some(format!("blk.{layer}.{ours}.{kind}"))
+        }),
     };
     match known {
         Some(known) => Ok(Some(known)),

@@ -52,13 +52,18 @@ impl Weight {
 /// A matrix product.
 struct Linear {
     weight: Weight,
+    bias: Option<Tensor>,
     span: Op,
 }
 
 impl Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _span = self.span.enter();
-        self.weight.forward(x)
+        let product = self.weight.forward(x)?;
+        match &self.bias {
+            None => Ok(product),
+            Some(bias) => product.broadcast_add(bias),
+        }
     }
 }
 
@@ -178,13 +183,18 @@ struct Loader<'a, 'b> {
 impl Loader<'_, '_> {
     fn linear(&mut self, name: &str, dims: [usize; 2], span: Op) -> std::result::Result<Linear, LlmError> {
         let tensor = self.file.tensor(name, &dims, self.device)?;
-        self.product(Arc::new(tensor), span)
+        let mut linear = self.product(Arc::new(tensor), span)?;
+        let bias = name.replace(".weight", ".bias");
+        if self.file.has(&bias) {
+            linear.bias = Some(self.file.vector(&bias, dims[0], self.device)?);
+        }
+        Ok(linear)
     }
 
     fn product(&mut self, tensor: Arc<QTensor>, span: Op) -> std::result::Result<Linear, LlmError> {
         let (weight, bytes) = Weight::new(tensor)?;
         self.bytes += bytes;
-        Ok(Linear { weight, span })
+        Ok(Linear { weight, bias: None, span })
     }
 
     fn norm(&mut self, name: &str, shape: &Shape, span: Op) -> std::result::Result<Norm, LlmError> {

@@ -24,6 +24,8 @@ mod op;
 mod packed;
 mod reading;
 mod sampling;
+#[cfg(target_arch = "x86_64")]
+mod share;
 mod tokens;
 mod variants;
 

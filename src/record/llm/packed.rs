@@ -4,10 +4,17 @@
 //! lie side by side: one load gives four neighbouring weights of each, so the sums of eight rows grow in the lanes of
 //! one register, and reading the weights is what takes the time. The weights keep the bits that they have in the file.
 
+#[cfg(target_arch = "x86_64")]
+use std::ops::Range;
+use std::sync::Arc;
+#[cfg(target_arch = "x86_64")]
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+#[cfg(target_arch = "x86_64")]
+use super::share::{Helpers, Work};
 
 /// Rows side by side.
 const ROWS: usize = 8;
@@ -39,8 +46,25 @@ enum Tiles {
 pub(super) struct Packed {
     rows: usize,
     columns: usize,
-    tiles: Tiles,
+    tiles: Arc<Tiles>,
 }
+
+/// A product that is being computed.
+#[cfg(target_arch = "x86_64")]
+struct Product {
+    tiles: Arc<Tiles>,
+    rows: usize,
+    /// Blocks of each row.
+    blocks: usize,
+    /// The other factor, row after row.
+    x: Vec<Block>,
+    /// Bits of the result. Relaxed stores of whole words: nothing but a plain store, and threads may share it.
+    out: Vec<AtomicU32>,
+}
+
+/// Tiles below which a product is over before help comes.
+#[cfg(target_arch = "x86_64")]
+const WORTH_SHARING: usize = 1 << 9;
 
 /// 32 numbers of the other factor.
 struct Block {
@@ -119,12 +143,12 @@ impl Packed {
             GgmlDType::Q8_0 => Tiles::Eight((0..tiles).map(|t| Tile8::new(eight(t))).collect()),
             other => bail!("{other:?} cannot be packed"),
         };
-        Ok(Self { rows, columns, tiles })
+        Ok(Self { rows, columns, tiles: Arc::new(tiles) })
     }
 
     /// Bytes in memory.
     pub(super) fn bytes(&self) -> usize {
-        match &self.tiles {
+        match &*self.tiles {
             Tiles::Four(tiles) => size_of_val(tiles.as_slice()),
             Tiles::Eight(tiles) => size_of_val(tiles.as_slice()),
         }
@@ -138,42 +162,53 @@ impl Packed {
     /// `x` holds some rows; the result as many, each as long as the matrix has rows.
     #[cfg(target_arch = "x86_64")]
     fn product(&self, x: &[f32]) -> Vec<f32> {
-        let blocks = self.columns / BLOCK;
-        // Relaxed stores of whole words: nothing but a plain store, and threads may share the result.
-        let out: Vec<AtomicU32> =
-            std::iter::repeat_with(AtomicU32::default).take(x.len() / self.columns * self.rows).collect();
+        let (tiles, rows, blocks) = (self.tiles.clone(), self.rows, self.columns / BLOCK);
+        let out = std::iter::repeat_with(AtomicU32::default).take(x.len() / self.columns * rows).collect();
         // SAFETY: `is_wanted` (or the test) made sure of the processor.
         #[expect(unsafe_code, reason = "vector instructions: three times as fast as the compiler's")]
         let x = unsafe { x86::quantise(x) };
-        let bands = |range: std::ops::Range<usize>| {
-            for band in range {
-                let tiles = band * blocks..(band + 1) * blocks;
-                for (i, x) in x.chunks_exact(blocks).enumerate() {
-                    // SAFETY: as above.
-                    #[expect(
-                        unsafe_code,
-                        reason = "vector instructions: three times as fast as the compiler's"
-                    )]
-                    let sums = unsafe {
-                        match &self.tiles {
-                            Tiles::Four(all) => x86::dot4(&all[tiles.clone()], x),
-                            Tiles::Eight(all) => x86::dot8(&all[tiles.clone()], x),
-                        }
-                    };
-                    let at = i * self.rows + band * ROWS;
-                    for (out, sum) in out[at..at + ROWS].iter().zip(sums) {
-                        out.store(sum.to_bits(), Ordering::Relaxed);
-                    }
-                }
-            }
-        };
-        candle_core::utils::barrier_pool().execute_chunked(self.rows / ROWS, bands);
-        out.into_iter().map(|v| f32::from_bits(v.into_inner())).collect()
+        let (bands, many) = (rows / ROWS, rows / ROWS * x.len() >= WORTH_SHARING);
+        let product = Arc::new(Product { tiles, rows, blocks, x, out });
+        if many {
+            Helpers::of_process().share(&product, bands);
+        } else {
+            product.parts(0..bands);
+        }
+        let bits = |v: &AtomicU32| f32::from_bits(v.load(Ordering::Relaxed));
+        match Arc::try_unwrap(product) {
+            Ok(product) => product.out.into_iter().map(|v| f32::from_bits(v.into_inner())).collect(),
+            // Held by a helper that was not waited for.
+            Err(product) => product.out.iter().map(bits).collect(),
+        }
     }
 
     #[cfg(not(target_arch = "x86_64"))]
     fn product(&self, _: &[f32]) -> Vec<f32> {
         Vec::new()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Work for Product {
+    /// Bands of eight rows.
+    fn parts(&self, bands: Range<usize>) {
+        for band in bands {
+            let tiles = band * self.blocks..(band + 1) * self.blocks;
+            for (i, x) in self.x.chunks_exact(self.blocks).enumerate() {
+                // SAFETY: only made by `Packed::product`.
+                #[expect(unsafe_code, reason = "vector instructions: three times as fast as the compiler's")]
+                let sums = unsafe {
+                    match &*self.tiles {
+                        Tiles::Four(all) => x86::dot4(&all[tiles.clone()], x),
+                        Tiles::Eight(all) => x86::dot8(&all[tiles.clone()], x),
+                    }
+                };
+                let at = i * self.rows + band * ROWS;
+                for (out, sum) in self.out[at..at + ROWS].iter().zip(sums) {
+                    out.store(sum.to_bits(), Ordering::Relaxed);
+                }
+            }
+        }
     }
 }
 

@@ -88,9 +88,10 @@ fn hub_tensors(gguf: &Path, dtype: &'static str) -> Vec<(String, &'static str, V
             None if name == "token_embd.weight" => "model.embed_tokens.weight".to_owned(),
             None => "model.norm.weight".to_owned(),
             Some(rest) => {
-                let (layer, part) = rest.strip_suffix(".weight").unwrap().split_once('.').unwrap();
+                let (layer, rest) = rest.split_once('.').unwrap();
+                let (part, kind) = rest.split_once('.').unwrap();
                 let theirs = PARTS.iter().find(|p| p.0 == part).unwrap().1;
-                format!("model.layers.{layer}.{theirs}.weight")
+                format!("model.layers.{layer}.{theirs}.{kind}")
             }
         };
         let heads = [("q_proj", 4), ("k_proj", 2)].into_iter().find(|(part, _)| hub.contains(part));
@@ -156,6 +157,90 @@ fn a_folder_gives_the_tokens_of_the_same_weights_as_gguf() {
     assert!(super::super::tokens::Tokens::of(&file).unwrap().is_stop(0));
 }
 
+/// A GGUF file of the bundled model with further vectors.
+fn with_vectors(folder: &Temp, name: &str, more: &[(String, Vec<f32>)]) -> PathBuf {
+    use candle_core::{Tensor, quantized::gguf_file};
+    let mut source = Cursor::new(BUNDLED);
+    let mut file = open_gguf(&mut source).unwrap();
+    let mut tensors: Vec<(String, QTensor)> = Vec::new();
+    for name in file.0.names() {
+        let (dims, _) = file.0.info(&name).unwrap();
+        let numbers = file.tensor(&name, &dims, &Device::Cpu).unwrap().dequantize(&Device::Cpu).unwrap();
+        tensors.push((name, QTensor::quantize(&numbers, GgmlDType::F32).unwrap()));
+    }
+    for (name, numbers) in more {
+        let numbers = Tensor::from_slice(numbers, numbers.len(), &Device::Cpu).unwrap();
+        tensors.push((name.clone(), QTensor::quantize(&numbers, GgmlDType::F32).unwrap()));
+    }
+    let metadata: Vec<(&str, &Value)> = file.metadata().iter().map(|(k, v)| (k.as_str(), v)).collect();
+    let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, t)| (name.as_str(), t)).collect();
+    let path = folder.0.join(name);
+    gguf_file::write(&mut File::create(&path).unwrap(), &metadata, &tensors).unwrap();
+    path
+}
+
+/// Scores of the tokens after a short text.
+fn scores(path: &Path) -> Vec<f32> {
+    let model = Model::load(Some(path), LoadOptions::default(), &|| Ok(())).unwrap();
+    let mut cache = model.llama().cache(16).unwrap();
+    let all = model.llama().forward_all(&[5, 200, 31, 77, 12], &mut cache, &|| Ok(())).unwrap();
+    all.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn farthest(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn biases_of_attention_are_added() {
+    let folder = Temp::new("biases");
+    let bias = |part: &str, len: usize| {
+        let number = |i: usize| ((i * 37 + part.len() * 11) % 17) as f32 / 8.0 - 1.0;
+        (format!("blk.1.attn_{part}.bias"), (0..len).map(number).collect::<Vec<f32>>())
+    };
+    let plain = scores(&with_vectors(&folder, "plain.gguf", &[]));
+    let all = [bias("q", 256), bias("k", 128), bias("v", 128), bias("output", 256)];
+    for one in &all {
+        let with = scores(&with_vectors(&folder, "one.gguf", std::slice::from_ref(one)));
+        assert!(farthest(&plain, &with) > 0.01, "{} changes nothing", one.0);
+    }
+    // What is added to all values passes through attention as it is, since its weights add up to 1: so it is the same
+    // as what the last product makes of it, added there.
+    let [_, _, values, _] = &all;
+    let mut source = Cursor::new(BUNDLED);
+    let matrix =
+        open_gguf(&mut source).unwrap().tensor("blk.1.attn_output.weight", &[256, 256], &Device::Cpu);
+    let matrix = matrix.unwrap().dequantize(&Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
+    let repeated: Vec<f32> = values.1.chunks(64).flat_map(|head| [head, head].concat()).collect();
+    let through = matrix.iter().map(|row| row.iter().zip(&repeated).map(|(w, x)| w * x).sum()).collect();
+    let output = ("blk.1.attn_output.bias".to_owned(), through);
+    let [values, output] = [values.clone(), output].map(|b| scores(&with_vectors(&folder, "v.gguf", &[b])));
+    assert!(farthest(&values, &output) < 1e-3, "{}", farthest(&values, &output));
+    // The hub's order of rows holds for biases, too.
+    let gguf = with_vectors(&folder, "all.gguf", &all);
+    let hub = Temp::new("biases-hub");
+    hub.write("tokenizer.json", tokenizer());
+    let mut config = config();
+    config["attention_bias"] = json!(true);
+    hub.write("config.json", config.to_string());
+    hub.write("model.safetensors", safetensors(&hub_tensors(&gguf, "F32")));
+    assert!(hub.error().contains("attention_bias"), "the first layer has none");
+    config["attention_bias"] = json!(false);
+    hub.write("config.json", config.to_string());
+    assert!(farthest(&scores(&hub.0), &scores(&gguf)) < 1e-5);
+}
+
+#[test]
+fn tensors_that_would_be_left_out_are_refused_by_name() {
+    let folder = Temp::new("unknown");
+    for name in ["blk.0.ffn_up.bias", "blk.2.attn_q_norm.weight", "blk.4.attn_q.bias", "output.bias", "x"] {
+        let path = with_vectors(&folder, "unknown.gguf", &[(name.to_owned(), vec![0.5; 256])]);
+        let error = Model::load(Some(&path), LoadOptions::default(), &|| Ok(())).unwrap_err().to_string();
+        let says = error.contains("unknown.gguf: ") && error.contains(&format!("«{name}»"));
+        assert!(says && error.lines().count() == 1, "{error}");
+    }
+}
+
 #[test]
 fn what_cannot_be_computed_is_named() {
     let folder = Temp::new("kinds");
@@ -170,7 +255,7 @@ fn what_cannot_be_computed_is_named() {
         (json!({"architectures": ["Qwen2ForCausalLM"]}), "«Qwen2ForCausalLM» cannot be run"),
         (json!({"architectures": null, "model_type": "gemma"}), "«gemma» cannot be run"),
         (json!({"architectures": ["MistralForCausalLM"], "sliding_window": 1024}), "sliding window"),
-        (json!({"attention_bias": true}), "biases"),
+        (json!({"mlp_bias": true}), "biases of the MLP"),
         (json!({"hidden_act": "gelu"}), "«gelu»"),
         (json!({"quantization_config": {"quant_method": "gptq"}}), "«gptq»"),
         (json!({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}), "«yarn»"),
