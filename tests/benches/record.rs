@@ -1,4 +1,7 @@
-//! What recording costs: nanoseconds for a span, and tokens per second with and without. CPU time of the thread throughout, so that a busy machine disturbs little.
+//! What recording costs: nanoseconds for a span, an operation and an allocation, and what it adds to the time of a token. CPU time of
+//! the thread throughout, so that a busy machine disturbs little.
+//!
+//! `INFERSCOPE_BENCH_MODEL=FILE.gguf cargo bench --bench record` measures decoding of that model, too.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -135,59 +138,82 @@ fn generator(path: Option<&Path>, detail: Detail) -> Option<Generator> {
     Generator::new(Arc::new(Model::load(path, options, &|| Ok(())).ok()?)).ok()
 }
 
-/// µs a token of some answers: the thread's best and median, and what other threads took beside it, as a share.
-fn micros(generator: &mut Generator, answers: usize) -> (f64, f64, f64) {
+/// Some answers: µs a token of the best one, and what other threads took beside them, as a share.
+fn best(generator: &mut Generator, answers: usize) -> (f64, f64) {
     answer(generator);
-    let (mut times, mut thread, mut process) = (Vec::new(), 0.0, 0.0);
+    let (mut best, mut thread, mut process) = (f64::MAX, 0.0, 0.0);
     for _ in 0..answers {
         let (tokens, own, all) = answer(generator);
-        times.push(own.as_secs_f64() * 1e6 / tokens.max(1) as f64);
+        best = best.min(own.as_secs_f64() * 1e6 / tokens.max(1) as f64);
         thread += own.as_secs_f64();
         process += all.as_secs_f64();
     }
-    times.sort_by(f64::total_cmp);
-    (times[0], times[times.len() / 2], process / thread - 1.0)
+    (best, process / thread - 1.0)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The value below which a share of all lies.
+fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    values.get((values.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN)
 }
 
-/// What recording takes of the time of an answer. Rounds with and without take turns, because a shared machine
-/// changes its speed from second to second; of each pair the ratio is taken, and of all ratios the median.
+/// What recording takes of the time of an answer. Answers with and without take turns, because a shared machine
+/// changes its speed from second to second, and by the same generator, because weights at another place in memory are
+/// not read equally fast. Of each side of a pair the best answer counts, of the pairs' ratios the median.
 fn decode(_: &mut Criterion) {
     let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(1).build() else { return };
     let own = std::env::var_os("INFERSCOPE_BENCH_MODEL");
     let own = own.as_deref().map(Path::new);
-    let models = [("bundled model", None, 8, 40), ("INFERSCOPE_BENCH_MODEL", own, 1, 12)];
-    for (name, path, answers, rounds) in models.into_iter().filter(|m| m.1.is_some() || m.2 > 1) {
-        for (level, detail) in [("operations", Detail::Operations), ("layers", Detail::Layers)] {
-            let (mut best, mut ratios, mut others) = ([f64::MAX; 2], Vec::new(), Vec::new());
-            // The model is loaded anew each time: weights that lie in memory for long are read faster (huge pages).
-            let measured = || generator(path, detail).map(|mut g| pool.install(|| micros(&mut g, answers)));
-            for _ in 0..rounds {
-                let without = measured();
+    let models = [("bundled model", None, 12, 40), ("INFERSCOPE_BENCH_MODEL", own, 2, 12)];
+    for (name, path, answers, pairs) in models.into_iter().filter(|m| m.1.is_some() || m.2 > 2) {
+        for (level, detail) in
+            [("operations", Detail::Operations), ("layers", Detail::Layers), ("tokens", Detail::Tokens)]
+        {
+            let Some(mut generator) = generator(path, detail) else { return };
+            let (mut micros, mut ratios, mut others) = ([f64::MAX; 2], Vec::new(), Vec::new());
+            for _ in 0..pairs {
+                let without = pool.install(|| best(&mut generator, answers));
                 let recording = recording();
-                let with = measured();
+                let with = pool.install(|| best(&mut generator, answers));
                 recording.cancel();
                 let _ = recording.join();
-                let (Some(without), Some(with)) = (without, with) else { return };
-                best = [best[0].min(without.0), best[1].min(with.0)];
-                ratios.push(with.1 / without.1 - 1.0);
-                others.push(with.2);
+                micros = [micros[0].min(without.0), micros[1].min(with.0)];
+                ratios.push((with.0 / without.0 - 1.0) * 100.0);
+                others.push(with.1 * 100.0);
             }
             println!(
-                "{name}, spans of {level}: {:.1} µs a token, recorded {:.1} (best); recording takes {:+.1} % of the \
-                 thread's CPU time (median of {rounds} pairs), and {:.1} % in other threads",
-                best[0],
-                best[1],
-                median(ratios) * 100.0,
-                median(others) * 100.0
+                "{name}, spans of {level}: {:.1} µs a token, recorded {:.1} (best); recording adds {:+.1} % to the thread's \
+                 CPU time (median of {pairs} pairs of the best of {answers} answers each; half of the pairs between \
+                 {:+.1} and {:+.1} %), and {:.1} % in other threads",
+                micros[0],
+                micros[1],
+                quantile(&mut ratios, 0.5),
+                quantile(&mut ratios, 0.25),
+                quantile(&mut ratios, 0.75),
+                quantile(&mut others, 0.5)
             );
         }
     }
 }
 
-criterion_group!(benches, allocations, spans, decode);
+/// What a recording says about its own cost: enter and exit of a span and of a model's operation, and an allocation.
+fn own_figures(_: &mut Criterion) {
+    let told = (0..20).filter_map(|_| {
+        let work = Work::new("bench", |_| {
+            let model = Model::load(None, LoadOptions::default(), &|| Ok(()));
+            let mut generator = Generator::new(Arc::new(model?))?;
+            answer(&mut generator);
+            Ok(())
+        });
+        let profile = record::record(work, Options::default(), Box::new(|_| ())).ok()?.join().ok()?;
+        profile.meta.facts.iter().find(|(key, _)| key == "Recorder cost").map(|(_, text)| text.clone())
+    });
+    // «43 ns per span …»: the least of the first number.
+    let ns = |text: &String| text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(u32::MAX);
+    if let Some(least) = told.min_by_key(ns) {
+        println!("A recording says of itself (the best of 20): {least}");
+    }
+}
+
+criterion_group!(benches, allocations, spans, own_figures, decode);
 criterion_main!(benches);

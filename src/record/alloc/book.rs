@@ -3,7 +3,8 @@
 //! A *stretch* is the time of a thread between two events of spans. Its sums are plain loads and stores of the thread's
 //! own memory. They become an entry when the stretch ends, or as soon as they change the level of memory by
 //! [`LIMIT`]; so large blocks have their own time, and a thread's books are never more than that behind. Frees of
-//! blocks that other stretches allocated are entries of their own, one for each run of frees with the same owner.
+//! blocks that other stretches allocated are entries of their own, one for each owner, or for some of its blocks where
+//! a stretch frees blocks of more than [`OTHERS`] owners.
 //!
 //! This runs inside the allocator: it takes memory from the system alone, waits for nothing but a spin lock
 //! once in [`ENTRIES`] entries, and never panics. Books and chunks are never given back, only used again, which makes their
@@ -25,6 +26,8 @@ const MOST_BOOKS: u32 = 1 << (GENERATION_SHIFT - BOOK_SHIFT);
 
 /// Change of the level, in bytes, that becomes an entry at once.
 const LIMIT: i64 = 64 << 10;
+/// Owners of which a book sums up frees at the same time.
+const OTHERS: usize = 4;
 /// Entries in a chunk: 8 KiB.
 const ENTRIES: usize = 200;
 /// Chunks that may wait to be read: 64 MiB.
@@ -80,9 +83,10 @@ struct Book {
     allocated: AtomicU64,
     freed: AtomicU64,
     allocations: AtomicU64,
-    /// Whose blocks this thread frees at present, and how much of them.
-    other: AtomicU64,
-    other_freed: AtomicU64,
+    /// Change of the level of memory since the last entry, a signed number.
+    change: AtomicU64,
+    /// Whose blocks this stretch freed, the first ones filled.
+    others: [Other; OTHERS],
     /// The last event of a span.
     boundary: AtomicU64,
     /// The end that is written.
@@ -90,6 +94,14 @@ struct Book {
     /// The end that is read, and the slots of it that were.
     head: AtomicPtr<Chunk>,
     read: AtomicUsize,
+}
+
+/// Frees of another stretch's blocks.
+#[derive(Default)]
+struct Other {
+    /// 0: nobody.
+    owner: AtomicU64,
+    freed: AtomicU64,
 }
 
 struct Local {
@@ -216,10 +228,11 @@ impl Book {
         (entry.allocations > 0 || entry.freed > 0).then_some(entry)
     }
 
-    /// The same of the frees of another owner's blocks.
-    fn frees(&self, ticks: u64) -> Option<Entry> {
-        let (owner, freed) = (empty(&self.other), empty(&self.other_freed));
-        (owner != 0).then_some(Entry { owner, ticks, freed, ..Entry::default() })
+    /// The same of the frees of other owners' blocks.
+    fn frees(&self, ticks: u64) -> impl Iterator<Item = Entry> {
+        let filled =
+            self.others.iter().map_while(|o| Some((empty(&o.owner), empty(&o.freed))).filter(|o| o.0 != 0));
+        filled.map(move |(owner, freed)| Entry { owner, ticks, freed, ..Entry::default() })
     }
 
     /// Writes all sums.
@@ -230,7 +243,8 @@ impl Book {
             self.named.store(true, Ordering::Relaxed);
             self.write(entry);
         }
-        self.frees(ticks).into_iter().for_each(|entry| self.write(entry));
+        self.frees(ticks).for_each(|entry| self.write(entry));
+        self.change.store(0, Ordering::Relaxed);
     }
 
     /// Now, but after the event that began the stretch.
@@ -238,10 +252,11 @@ impl Book {
         clock::ticks().max(self.boundary.load(Ordering::Relaxed) + 1)
     }
 
+    /// Notes a change of the level of memory.
     #[inline]
-    fn watch_level(&self) {
-        let load = |n: &AtomicU64| n.load(Ordering::Relaxed) as i64;
-        let change = load(&self.allocated) - load(&self.freed) - load(&self.other_freed);
+    fn move_level(&self, by: i64) {
+        let change = self.change.load(Ordering::Relaxed) as i64 + by;
+        self.change.store(change as u64, Ordering::Relaxed);
         if !(-LIMIT..LIMIT).contains(&change) {
             self.flush(self.now());
         }
@@ -249,9 +264,9 @@ impl Book {
 
     /// Begins the thread's part in a recording.
     fn open(&self, on: u64) {
-        let all =
-            [&self.allocated, &self.freed, &self.allocations, &self.other, &self.other_freed, &self.boundary];
-        all.iter().for_each(|n| n.store(0, Ordering::Relaxed));
+        let sums = [&self.allocated, &self.freed, &self.allocations, &self.change, &self.boundary];
+        let others = self.others.iter().flat_map(|o| [&o.owner, &o.freed]);
+        sums.into_iter().chain(others).for_each(|n| n.store(0, Ordering::Relaxed));
         self.named.store(false, Ordering::Relaxed);
         self.thread.store(0, Ordering::Relaxed);
         let index = u64::from(self.index.load(Ordering::Relaxed));
@@ -323,7 +338,7 @@ pub(super) fn allocated(on: u64, size: usize) -> Owner {
         let owner = book.owner.load(Ordering::Relaxed);
         add(&book.allocated, size as u64);
         add(&book.allocations, 1);
-        book.watch_level();
+        book.move_level(size as i64);
         owner
     })
 }
@@ -339,21 +354,25 @@ pub(super) fn freed(on: u64, owner: Owner, size: usize) {
         if owner == book.owner.load(Ordering::Relaxed) {
             add(&book.freed, size as u64);
         } else {
-            if owner != book.other.load(Ordering::Relaxed) {
-                next_other(book, owner);
-            }
-            add(&book.other_freed, size as u64);
+            free_other(book, owner, size as u64);
         }
-        book.watch_level();
+        book.move_level(-(size as i64));
     });
 }
 
-#[inline(never)]
-fn next_other(book: &Book, owner: Owner) {
-    if book.other.load(Ordering::Relaxed) != 0 {
-        book.frees(book.now()).into_iter().for_each(|entry| book.write(entry));
-    }
-    book.other.store(owner, Ordering::Relaxed);
+#[inline]
+fn free_other(book: &Book, owner: Owner, size: u64) {
+    let mine =
+        |o: &&Other| matches!(o.owner.load(Ordering::Relaxed), 0) || o.owner.load(Ordering::Relaxed) == owner;
+    let slot = match book.others.iter().find(mine) {
+        Some(slot) => slot,
+        None => {
+            book.flush(book.now());
+            &book.others[0]
+        }
+    };
+    slot.owner.store(owner, Ordering::Relaxed);
+    add(&slot.freed, size);
 }
 
 /// Ends a stretch.
@@ -362,9 +381,8 @@ pub(super) fn boundary(on: u64, thread: u32, ticks: u64) {
     LOCAL.with(|local| {
         let Some(book) = local.book(on) else { return };
         book.thread.store(thread, Ordering::Relaxed);
-        let any =
-            [&book.allocations, &book.freed, &book.other].iter().any(|n| n.load(Ordering::Relaxed) != 0);
-        if any {
+        let sums = [&book.allocations, &book.freed, &book.others[0].owner];
+        if sums.iter().any(|n| n.load(Ordering::Relaxed) != 0) {
             book.flush(ticks);
         }
         if book.named.load(Ordering::Relaxed) {

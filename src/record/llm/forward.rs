@@ -399,8 +399,10 @@ impl Llama {
         let (q, k, v) = (layer.q.forward(h)?, layer.k.forward(h)?, layer.v.forward(h)?);
         let (q, k, v) = {
             let _span = layer.spans.rope.enter();
-            let split = |x: &Tensor, heads: usize| {
-                x.reshape((1, count, heads, head_width))?.transpose(1, 2)?.contiguous()
+            let split = |x: &Tensor, heads: usize| match count {
+                // One row is in the order of its heads already.
+                1 => x.reshape((1, heads, 1, head_width)),
+                _ => x.reshape((1, count, heads, head_width))?.transpose(1, 2)?.contiguous(),
             };
             let (q, k, v) = (split(&q, heads)?, split(&k, kv_heads)?, split(&v, kv_heads)?);
             let rope = candle_nn::rotary_emb::rope_i;
@@ -409,7 +411,10 @@ impl Llama {
         let mut mixed = Vec::with_capacity(parts.len());
         let mut at = 0;
         for (part, mask) in parts.iter().zip(masks) {
-            let own = |x: &Tensor| x.narrow(2, at, part.ids.len())?.contiguous();
+            let own = |x: &Tensor| match parts.len() {
+                1 => Ok(x.clone()),
+                _ => x.narrow(2, at, part.ids.len())?.contiguous(),
+            };
             mixed.push(self.mix(index, [own(&q)?, own(&k)?, own(&v)?], mask.as_ref(), part.cache)?);
             at += part.ids.len();
         }
