@@ -133,6 +133,7 @@ where
         let _own = alloc::uncounted();
         let parent = cx.span(id).and_then(|s| s.parent().map(|p| sink::key(p.id().into_u64())));
         let mut visitor = Visitor::default();
+        visitor.fields.reserve_exact(attributes.metadata().fields().len());
         attributes.record(&mut visitor);
         let new = Cold::New {
             id: sink::key(id.into_u64()),

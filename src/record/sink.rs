@@ -336,7 +336,9 @@ pub(super) fn take() -> Batch {
         t.chunks
             .retain(|(chunk, read)| *read < if ended { chunk.len.load(Ordering::Acquire) } else { CHUNK });
     }
-    Batch { unread, cold: std::mem::take(&mut *lock(&QUEUE)) }
+    // Room for as much again, so that the queue need not grow while others wait for it.
+    let room = Vec::with_capacity(lock(&QUEUE).len());
+    Batch { unread, cold: std::mem::replace(&mut *lock(&QUEUE), room) }
 }
 
 impl Batch {

@@ -7,7 +7,7 @@
 //! a stretch frees blocks of more than [`OTHERS`] owners.
 //!
 //! This runs inside the allocator: it takes memory from the system alone, waits for nothing but a spin lock
-//! once in [`ENTRIES`] entries, and never panics. Books and chunks are never given back, only used again, which makes their
+//! once in [`WORDS`] words, and never panics. Books and chunks are never given back, only used again, which makes their
 //! references good for ever.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -28,8 +28,12 @@ const MOST_BOOKS: u32 = 1 << (GENERATION_SHIFT - BOOK_SHIFT);
 const LIMIT: i64 = 64 << 10;
 /// Owners of which a book sums up frees at the same time.
 const OTHERS: usize = 4;
-/// Entries in a chunk: 8 KiB.
-const ENTRIES: usize = 200;
+/// Words in a chunk: 8 KiB.
+const WORDS: usize = 1000;
+/// Words of the longest record.
+const LONGEST: usize = 5 + 2 * OTHERS;
+/// Bits of a time in a record; the others follow from the time of reading.
+const TIME_BITS: u32 = 59;
 /// Chunks that may wait to be read: 64 MiB.
 const MOST_CHUNKS: usize = 8192;
 
@@ -52,20 +56,21 @@ pub(in crate::record) struct Entry {
     pub(in crate::record) allocations: u32,
 }
 
-#[derive(Default)]
-struct Slot {
-    owner: AtomicU64,
-    ticks: AtomicU64,
-    allocated: AtomicU64,
-    freed: AtomicU64,
-    allocations: AtomicU32,
-}
-
+/// Records of entries that were written together, because what passes from one thread's cache to another's is what counting costs:
+/// a word with the time (times 32), [`OWN`], [`WIDE`] and the number of other owners; of sums the owner and, in one word,
+/// 24 bits allocated, 24 freed and 16 for the number (or each in a word); of each other owner itself and what was freed.
 struct Chunk {
     len: AtomicUsize,
     next: AtomicPtr<Chunk>,
-    slots: [Slot; ENTRIES],
+    words: [AtomicU64; WORDS],
 }
+
+/// The record has sums of its own stretch.
+const OWN: u64 = 1;
+/// These have a word each.
+const WIDE: u64 = 2;
+/// The number of other owners stands from this bit on.
+const COUNT_SHIFT: u32 = 2;
 
 /// All zeros is a book that nobody has used.
 struct Book {
@@ -91,7 +96,7 @@ struct Book {
     boundary: AtomicU64,
     /// The end that is written.
     tail: AtomicPtr<Chunk>,
-    /// The end that is read, and the slots of it that were.
+    /// The end that is read, and the words of it that were.
     head: AtomicPtr<Chunk>,
     read: AtomicUsize,
 }
@@ -187,33 +192,19 @@ fn release(chunk: &'static Chunk) {
 }
 
 impl Book {
-    /// Appends an entry.
-    fn write(&self, entry: Entry) {
-        let mut tail = at(self.tail.load(Ordering::Relaxed));
-        if tail.is_none_or(|t| t.len.load(Ordering::Relaxed) >= ENTRIES) {
-            let new = new_chunk();
-            if let Some(new) = new {
-                self.tail.store(pointer(new), Ordering::Relaxed);
-                match tail {
-                    Some(full) => full.next.store(pointer(new), Ordering::Release),
-                    None => self.head.store(pointer(new), Ordering::Release),
-                }
-            }
-            tail = new;
+    /// The chunk that has room for a record.
+    fn room(&self) -> Option<&'static Chunk> {
+        let tail = at(self.tail.load(Ordering::Relaxed));
+        if let Some(chunk) = tail.filter(|t| t.len.load(Ordering::Relaxed) <= WORDS - LONGEST) {
+            return Some(chunk);
         }
-        let Some(chunk) = tail else {
-            LOST.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
-        let n = chunk.len.load(Ordering::Relaxed);
-        if let Some(slot) = chunk.slots.get(n) {
-            slot.owner.store(entry.owner, Ordering::Relaxed);
-            slot.ticks.store(entry.ticks, Ordering::Relaxed);
-            slot.allocated.store(entry.allocated, Ordering::Relaxed);
-            slot.freed.store(entry.freed, Ordering::Relaxed);
-            slot.allocations.store(entry.allocations, Ordering::Relaxed);
-            chunk.len.store(n + 1, Ordering::Release);
+        let new = new_chunk()?;
+        self.tail.store(pointer(new), Ordering::Relaxed);
+        match tail {
+            Some(full) => full.next.store(pointer(new), Ordering::Release),
+            None => self.head.store(pointer(new), Ordering::Release),
         }
+        Some(new)
     }
 
     /// The sums of the present stretch as an entry, if there are any; they start anew.
@@ -235,16 +226,44 @@ impl Book {
         filled.map(move |(owner, freed)| Entry { owner, ticks, freed, ..Entry::default() })
     }
 
-    /// Writes all sums.
-    #[cold]
+    /// Writes all sums as one record.
     #[inline(never)]
     fn flush(&self, ticks: u64) {
-        if let Some(entry) = self.sums(ticks) {
-            self.named.store(true, Ordering::Relaxed);
-            self.write(entry);
-        }
-        self.frees(ticks).for_each(|entry| self.write(entry));
         self.change.store(0, Ordering::Relaxed);
+        let Some(chunk) = self.room() else {
+            let lost = self.sums(ticks).into_iter().chain(self.frees(ticks)).count();
+            LOST.fetch_add(lost as u64, Ordering::Relaxed);
+            return;
+        };
+        let begin = chunk.len.load(Ordering::Relaxed);
+        let mut end = begin + 1;
+        let mut put = |word: u64| {
+            if let Some(slot) = chunk.words.get(end) {
+                slot.store(word, Ordering::Relaxed);
+            }
+            end += 1;
+        };
+        let mut head = ticks << (u64::BITS - TIME_BITS);
+        if let Some(Entry { owner, allocated, freed, allocations, .. }) = self.sums(ticks) {
+            self.named.store(true, Ordering::Relaxed);
+            head |= OWN;
+            put(owner);
+            if allocated < 1 << 24 && freed < 1 << 24 && allocations < 1 << 16 {
+                put(allocated | freed << 24 | u64::from(allocations) << 48);
+            } else {
+                head |= WIDE;
+                [allocated, freed, allocations.into()].into_iter().for_each(&mut put);
+            }
+        }
+        for Entry { owner, freed, .. } in self.frees(ticks) {
+            head += 1 << COUNT_SHIFT;
+            put(owner);
+            put(freed);
+        }
+        if let Some(first) = chunk.words.get(begin) {
+            first.store(head, Ordering::Relaxed);
+        }
+        chunk.len.store(end, Ordering::Release);
     }
 
     /// Now, but after the event that began the stretch.
@@ -464,22 +483,40 @@ impl Drain {
     }
 }
 
+/// What a record consists of, in the order in which it was written. `now`: the present time.
+fn entries(words: &[AtomicU64], now: u64, give: &mut impl FnMut(Entry)) {
+    const LOW: u64 = (1 << TIME_BITS) - 1;
+    let mut words = words.iter().map(|w| w.load(Ordering::Relaxed));
+    while let Some(head) = words.next() {
+        let mut next = || words.next().unwrap_or_default();
+        let ticks = now & !LOW | head >> (u64::BITS - TIME_BITS);
+        if head & OWN != 0 {
+            let owner = next();
+            let (allocated, freed, allocations) = if head & WIDE != 0 {
+                (next(), next(), next())
+            } else {
+                let word = next();
+                (word & 0xff_ffff, word >> 24 & 0xff_ffff, word >> 48)
+            };
+            give(Entry { owner, ticks, allocated, freed, allocations: allocations as u32 });
+        }
+        for _ in 0..head >> COUNT_SHIFT & 7 {
+            let (owner, freed) = (next(), next());
+            give(Entry { owner, ticks, freed, ..Entry::default() });
+        }
+    }
+}
+
 impl Book {
     fn read(&self, give: &mut impl FnMut(Entry)) {
+        let now = clock::ticks();
         let mut head = at(self.head.load(Ordering::Acquire));
         while let Some(chunk) = head {
+            // A chunk that has a successor is complete.
+            let next = at(chunk.next.load(Ordering::Acquire));
             let (from, to) = (self.read.load(Ordering::Relaxed), chunk.len.load(Ordering::Acquire));
-            for slot in chunk.slots.get(from..to).unwrap_or_default() {
-                give(Entry {
-                    owner: slot.owner.load(Ordering::Relaxed),
-                    ticks: slot.ticks.load(Ordering::Relaxed),
-                    allocated: slot.allocated.load(Ordering::Relaxed),
-                    freed: slot.freed.load(Ordering::Relaxed),
-                    allocations: slot.allocations.load(Ordering::Relaxed),
-                });
-            }
+            entries(chunk.words.get(from..to).unwrap_or_default(), now, give);
             self.read.store(to, Ordering::Relaxed);
-            let next = at(chunk.next.load(Ordering::Acquire)).filter(|_| to >= ENTRIES);
             let Some(next) = next else { break };
             self.head.store(pointer(next), Ordering::Relaxed);
             self.read.store(0, Ordering::Relaxed);

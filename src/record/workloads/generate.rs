@@ -94,7 +94,7 @@ pub(super) const PARAMS: [Param; 13] = [
     Param {
         key: "detail",
         label: "Detail",
-        help: "Spans of operations, only of layers, or only of tokens: a span costs some 50 ns, of which a pass has 20 a layer.",
+        help: "Spans of operations, only of layers, or only of tokens: one costs some 25 ns, and as much again where memory is counted; a pass has 20 a layer.",
         default: "operations",
         kind: ParamKind::Choice(&["operations", "layers", "tokens"]),
     },
