@@ -12,13 +12,13 @@ use egui::{CentralPanel, Frame, Theme, Vec2, vec2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 
-use super::{App, Overlay, Settings};
+use super::{App, Overlay, Settings, testing};
 use crate::import::{Input, open};
 use crate::jobs::Job;
 use crate::model::{Profile, RequestId};
 use crate::state::{Command, Item};
-use crate::ui::software::{Software, render_to_image};
-use crate::ui::theme::{self, Palette};
+use crate::ui::software::render_to_image;
+use crate::ui::theme::Palette;
 use crate::views::fixture::{Stage, session};
 
 const SMALL: Vec2 = vec2(800.0, 500.0);
@@ -112,20 +112,7 @@ fn menu(id: &str, profile: Profile, at: &dyn Fn(&Harness<'_, App>) -> egui::Pos2
     let mut app = App::headless();
     app.add_profile("sample", None, Arc::new(profile));
     app.show_only(&[crate::views::view(id).expect("a view")]);
-    let mut installed = false;
-    let mut h =
-        Harness::builder().with_size(SMALL).with_max_steps(40).renderer(Software::default()).build_ui_state(
-            move |ui, app: &mut App| {
-                if !std::mem::replace(&mut installed, true) {
-                    theme::install(ui.ctx());
-                    return; // fonts are there from the next pass on
-                }
-                app.logic(ui.ctx());
-                app.ui(ui);
-            },
-            app,
-        );
-    h.run_ok();
+    let mut h = testing::harness(app, SMALL);
     let at = at(&h);
     h.hover_at(at);
     h.run_ok();

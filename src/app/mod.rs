@@ -28,6 +28,8 @@ mod sources;
 mod start;
 mod status;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 pub mod window;
 

@@ -5,28 +5,9 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
 use crate::record::{self, Options, Work};
-use crate::ui::{software::Software, theme};
 
 fn harness(app: App) -> Harness<'static, App> {
-    let mut installed = false;
-    let mut harness = Harness::builder()
-        .with_size([1024.0, 640.0])
-        .with_max_steps(40)
-        .renderer(Software::default())
-        .build_ui_state(
-            move |ui, app: &mut App| {
-                if !installed {
-                    installed = true;
-                    theme::install(ui.ctx());
-                    return; // fonts are there from the next pass on
-                }
-                app.logic(ui.ctx());
-                app.ui(ui);
-            },
-            app,
-        );
-    harness.run_ok();
-    harness
+    testing::harness(app, egui::vec2(1024.0, 640.0))
 }
 
 fn picture(h: &mut Harness<'_, App>, name: &str) {

@@ -1,7 +1,9 @@
 //! The look and the building blocks of the window, and a renderer that needs no GPU. Knows the model, but
 //! neither files nor windows.
 
+pub mod glide;
 pub mod icons;
+pub mod keyboard;
 pub mod software;
 pub mod svg;
 pub mod text;

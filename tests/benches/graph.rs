@@ -14,30 +14,12 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use inferscope::analysis::graph_layout::{Drawing, Placed, draw};
 
-/// Calls like those of programs: mostly of near functions, some of far ones, some back.
+mod calls;
+
+/// A graph that gets wider with its size.
 fn calls(nodes: usize) -> Drawing {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = move |n: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as usize % n
-    };
-    let mut edges = std::collections::BTreeSet::new();
-    for v in 1..nodes {
-        // The callers of a function stand within a tenth of the program, so depth grows slowly.
-        let near = (v / 3 + 1).min(nodes / 10 + 2);
-        edges.insert((v / 3 + random(near) / 2, v));
-        if random(3) == 0 {
-            edges.insert((random(near), v));
-        }
-        if random(20) == 0 {
-            edges.insert((v, random(v)));
-        }
-    }
-    let sizes = (0..nodes).map(|_| (104.0 + random(12) as f32 * 10.0, 44.0)).collect();
-    let edges = edges.into_iter().filter(|e| e.0 != e.1).map(|(a, b)| (a as u32, b as u32, 1)).collect();
-    Drawing { nodes: sizes, edges, ..Drawing::default() }
+    let (nodes, edges) = calls::calls(nodes, 1, true);
+    Drawing { nodes, edges, ..Drawing::default() }
 }
 
 fn drawn(drawing: &Drawing) -> Placed {

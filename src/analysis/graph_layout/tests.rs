@@ -3,28 +3,12 @@
 
 use super::*;
 
-/// A call graph like those of programs: mostly calls of near functions, some of far ones, some back.
+#[path = "../../../tests/benches/calls.rs"]
+mod sample;
+
 fn calls(nodes: usize, seed: u64) -> Drawing {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut random = move |n: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as usize % n
-    };
-    let mut edges = std::collections::BTreeSet::new();
-    for v in 1..nodes {
-        edges.insert((v - 1 - random(v.min(12)), v));
-        if random(3) == 0 {
-            edges.insert((v - 1 - random(v.min(40)), v));
-        }
-        if random(15) == 0 {
-            edges.insert((v, random(v + 1)));
-        }
-    }
-    let sizes = (0..nodes).map(|_| (104.0 + random(12) as f32 * 10.0, 44.0)).collect();
-    let edges = edges.into_iter().map(|(a, b)| (a as u32, b as u32, 1)).collect();
-    Drawing { nodes: sizes, edges, ..Drawing::default() }
+    let (nodes, edges) = sample::calls(nodes, seed, false);
+    Drawing { nodes, edges, ..Drawing::default() }
 }
 
 fn drawn(drawing: &Drawing) -> Placed {

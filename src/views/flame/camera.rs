@@ -1,7 +1,8 @@
 //! Which part of the chart is seen, and how the eye gets to another part.
 //!
-//! Dragging and the wheel move at once; keys and jumps glide. A glide depends on the time step alone, and a
-//! step of a tenth of a second or more ends it, so pictures and tests never see one half way.
+//! Dragging and the wheel move at once; keys and jumps glide ([`crate::ui::glide`]).
+
+use crate::ui::glide;
 
 /// What the camera may look at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +26,21 @@ pub struct Place {
     pub scroll: f64,
 }
 
+impl glide::Place for Place {
+    fn towards(self, goal: Self, share: f64) -> Self {
+        let ((t0, t1), scroll) = (
+            glide::Place::towards((self.t0, self.t1), (goal.t0, goal.t1), share),
+            self.scroll + (goal.scroll - self.scroll) * share,
+        );
+        Self { t0, t1, scroll }
+    }
+
+    fn is_near(self, goal: Self) -> bool {
+        glide::Place::is_near((self.t0, self.t1), (goal.t0, goal.t1))
+            && (self.scroll - goal.scroll).abs() < 0.5
+    }
+}
+
 /// The camera.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Camera {
@@ -36,10 +52,6 @@ pub struct Camera {
     extent: f64,
 }
 
-/// How fast a glide is, per second.
-const SPEED: f64 = 18.0;
-/// A time step from which on nothing glides.
-const JUMP: f64 = 0.1;
 /// Units of the axis that are seen at least.
 const SHORTEST: f64 = 4.0;
 
@@ -75,24 +87,13 @@ impl Camera {
     /// Moves on by `dt` seconds; true while it glides.
     pub fn step(&mut self, dt: f64, limits: Limits) -> bool {
         let Some(target) = self.target else { return false };
-        let share = if dt >= JUMP { 1.0 } else { 1.0 - (-dt * SPEED).exp() };
-        let mix = |a: f64, b: f64| a + (b - a) * share;
-        let now = &mut self.now;
-        *now = Place {
-            t0: mix(now.t0, target.t0),
-            t1: mix(now.t1, target.t1),
-            scroll: mix(now.scroll, target.scroll),
-        };
-        let pixel = (target.t1 - target.t0) / 4000.0;
-        let near = (now.t0 - target.t0).abs() < pixel
-            && (now.t1 - target.t1).abs() < pixel
-            && (now.scroll - target.scroll).abs() < 0.5;
-        if near {
-            self.now = target;
+        let (now, there) = glide::step(self.now, target, dt);
+        self.now = now;
+        if there {
             self.target = None;
             self.zoomed = target.t1 - target.t0 < limits.extent * (1.0 - 1e-9);
         }
-        !near
+        !there
     }
 
     /// Glides to a place.

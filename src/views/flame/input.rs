@@ -1,10 +1,11 @@
 //! Pointer and keys, as in speedscope and Perfetto, turned into a few wishes.
 
-use egui::{EventFilter, Key, Modifiers, PointerButton, Rect, Response, Ui};
+use egui::{Key, Modifiers, PointerButton, Rect, Response, Ui};
 
 use super::camera::{Camera, Limits, Place};
 use super::layout::Port;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf};
+use crate::ui::keyboard;
 
 /// Share of the width that a key moves by.
 const KEY_PAN: f64 = 0.2;
@@ -111,24 +112,10 @@ impl Chart<'_> {
         }
     }
 
-    /// True when keys are meant for the chart: it has the focus, or the pointer is on it and nothing has.
-    fn listens(&self, ui: &Ui) -> bool {
-        let nobody = ui.memory(|m| m.focused().is_none());
-        self.response.has_focus() || nobody && self.response.contains_pointer()
-    }
-
     /// Keys. The selection moves as one sees it: up and down are neighbouring rows.
     pub fn keys(&self, ui: &Ui, camera: &mut Camera, selected: Option<BoxAt>) -> Option<Wish> {
-        if self.response.has_focus() {
-            let filter = EventFilter {
-                horizontal_arrows: true,
-                vertical_arrows: true,
-                escape: true,
-                ..EventFilter::default()
-            };
-            ui.memory_mut(|m| m.set_focus_lock_filter(self.response.id, filter));
-        }
-        if !self.listens(ui) {
+        keyboard::hold(ui, self.response, true);
+        if !keyboard::listens(ui, self.response) {
             return None;
         }
         let pressed = |key: Key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));

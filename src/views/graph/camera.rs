@@ -1,16 +1,13 @@
 //! Which part of the drawing is seen, and how the eye gets to another part.
 //!
-//! Dragging and the wheel move at once; jumps glide. A step of a tenth of a second or more ends a glide,
-//! so pictures and tests never see one half way.
+//! Dragging and the wheel move at once; jumps glide ([`crate::ui::glide`]).
 
 use egui::{Pos2, Rect, Vec2, vec2};
 
+use crate::ui::glide;
+
 /// Least and largest zoom.
 const ZOOMS: (f32, f32) = (0.02, 3.0);
-/// How fast a glide is, per second.
-const SPEED: f32 = 16.0;
-/// A time step from which on nothing glides.
-const JUMP: f32 = 0.1;
 /// Room around the drawing when all of it is shown.
 const MARGIN: f32 = 24.0;
 
@@ -21,6 +18,20 @@ pub struct Place {
     pub centre: Pos2,
     /// Points of the screen for one of the drawing.
     pub zoom: f32,
+}
+
+impl glide::Place for Place {
+    fn towards(self, goal: Self, share: f64) -> Self {
+        let share = share as f32;
+        Self {
+            centre: self.centre + (goal.centre - self.centre) * share,
+            zoom: self.zoom * (goal.zoom / self.zoom).powf(share),
+        }
+    }
+
+    fn is_near(self, goal: Self) -> bool {
+        (goal.zoom / self.zoom - 1.0).abs() < 1e-3 && ((goal.centre - self.centre) * goal.zoom).length() < 0.5
+    }
 }
 
 /// The camera.
@@ -70,15 +81,10 @@ impl Camera {
     /// Moves on by `dt` seconds; true while it glides.
     pub fn step(&mut self, dt: f32) -> bool {
         let Some(target) = self.target else { return false };
-        let share = if dt >= JUMP { 1.0 } else { 1.0 - (-dt * SPEED).exp() };
-        self.now.centre += (target.centre - self.now.centre) * share;
-        self.now.zoom *= (target.zoom / self.now.zoom).powf(share);
-        let near = (target.zoom / self.now.zoom - 1.0).abs() < 1e-3
-            && ((target.centre - self.now.centre) * target.zoom).length() < 0.5;
-        if near {
-            self.jump(target);
-        }
-        !near
+        let (now, there) = glide::step(self.now, target, f64::from(dt));
+        self.now = now;
+        self.target = self.target.filter(|_| !there);
+        !there
     }
 
     /// The place zoomed by `factor` with the point `at` of the pane `area` kept where it is.

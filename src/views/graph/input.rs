@@ -10,6 +10,7 @@ use crate::analysis::graph_layout::Direction;
 use crate::analysis::prune::EdgeKind;
 use crate::format;
 use crate::state::Command;
+use crate::ui::keyboard;
 use crate::ui::theme::{Palette, strong};
 use crate::views::{ViewCx, shared, shared::menu};
 
@@ -88,9 +89,7 @@ impl GraphView {
         selected: Option<Hit>,
     ) {
         let area = response.rect;
-        let filter =
-            egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
-        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+        keyboard::hold(ui, response, false);
         let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
         if pressed(Modifiers::ALT, Key::ArrowLeft) || pressed(Modifiers::NONE, Key::Backspace) {
             self.walk(cx, false);

@@ -8,8 +8,9 @@
 use crate::model::Profile;
 use crate::state::Command;
 use crate::ui::timeaxis::TimeAxis;
+use crate::ui::{glide, keyboard};
 use crate::views::ViewCx;
-use egui::{EventFilter, Key, Modifiers, PointerButton, Response, Ui};
+use egui::{Key, Modifiers, PointerButton, Response, Ui};
 
 /// The gestures in one sentence, for tooltips.
 pub const HELP: &str = "Ctrl+wheel or W/S zooms, drag or A/D moves, Shift+drag chooses a range, \
@@ -23,10 +24,6 @@ const MARGIN: f64 = 0.01;
 const KEY_PAN: f64 = 0.2;
 /// How much closer a key goes.
 const KEY_ZOOM: f64 = 1.5;
-/// How fast a glide is, per second.
-const SPEED: f64 = 18.0;
-/// A time step from which on nothing glides, so that pictures and tests never see one half way.
-const JUMP: f64 = 0.1;
 
 /// The time shown by a view.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -176,8 +173,7 @@ impl Viewport {
             gesture.pointer = at;
             self.wheel(ui, at.unwrap_or(f64::midpoint(self.t0, self.t1)), per_point);
         }
-        let nobody = ui.memory(|m| m.focused().is_none());
-        if response.has_focus() || over && nobody {
+        if keyboard::listens(ui, response) {
             let at = at.filter(|_| over).unwrap_or(f64::midpoint(self.t0, self.t1));
             self.keys(ui, at, response, &mut gesture);
         }
@@ -229,15 +225,7 @@ impl Viewport {
 
     /// Keys, when the view has the keyboard, or the pointer is on it and nothing has.
     fn keys(&mut self, ui: &Ui, at: f64, response: &Response, gesture: &mut Gesture) {
-        if response.has_focus() {
-            let filter = EventFilter {
-                horizontal_arrows: true,
-                vertical_arrows: true,
-                escape: true,
-                ..EventFilter::default()
-            };
-            ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
-        }
+        keyboard::hold(ui, response, true);
         let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
         let (t0, t1) = self.goal.unwrap_or((self.t0, self.t1));
         let zoomed = |factor: f64| (at - (at - t0) * factor, at + (t1 - at) * factor);
@@ -265,18 +253,14 @@ impl Viewport {
 
     /// Moves on towards where keys sent it; true while it glides.
     fn glide(&mut self, dt: f64) -> bool {
-        let Some((t0, t1)) = self.goal else { return false };
-        let share = if dt >= JUMP { 1.0 } else { 1.0 - (-dt * SPEED).exp() };
-        self.t0 += (t0 - self.t0) * share;
-        self.t1 += (t1 - self.t1) * share;
+        let Some(goal) = self.goal else { return false };
+        let (now, there) = glide::step((self.t0, self.t1), goal, dt);
+        (self.t0, self.t1) = now;
         self.moved = true;
-        let near = (t1 - t0) / 4000.0;
-        if (t0 - self.t0).abs() < near && (t1 - self.t1).abs() < near {
-            (self.t0, self.t1) = (t0, t1);
-            self.goal = None;
+        if there {
             self.clamp();
         }
-        self.goal.is_some()
+        !there
     }
 
     /// Passes a gesture on to the other views: cursor, range being dragged, chosen range.

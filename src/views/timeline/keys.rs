@@ -6,23 +6,15 @@ use super::stack::{Placed, Stacked, bottom};
 use super::{Timeline, links};
 use crate::analysis::flame_rows::{BoxAt, FlameRows};
 use crate::state::Command;
+use crate::ui::keyboard;
 use crate::views::ViewCx;
-use egui::{EventFilter, Key, Modifiers, Response, Ui};
+use egui::{Key, Modifiers, Response, Ui};
 use std::sync::Arc;
 
 impl Timeline {
     pub(super) fn keys(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, response: &Response, stacked: &Stacked) {
-        if response.has_focus() {
-            let filter = EventFilter {
-                horizontal_arrows: true,
-                vertical_arrows: true,
-                escape: true,
-                ..EventFilter::default()
-            };
-            ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
-        }
-        let nobody = ui.memory(|m| m.focused().is_none());
-        if !(response.has_focus() || nobody && response.contains_pointer()) {
+        keyboard::hold(ui, response, true);
+        if !keyboard::listens(ui, response) {
             return;
         }
         let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));

@@ -4,6 +4,7 @@
 use super::paint::busy_bars;
 use crate::analysis::activity::{Activity, BusyOf};
 use crate::state::Command;
+use crate::ui::keyboard;
 use crate::ui::theme::{Palette, space};
 use crate::ui::timeaxis::TimeAxis;
 use crate::views::ViewCx;
@@ -129,8 +130,7 @@ fn keys(ui: &Ui, response: &egui::Response, viewport: &mut Viewport) {
     if !response.has_focus() {
         return;
     }
-    let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
-    ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+    keyboard::hold(ui, response, false);
     let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
     let (step, middle) = (viewport.length() * 0.2, f64::midpoint(viewport.t0, viewport.t1));
     for (key, by) in [(Key::ArrowLeft, -step), (Key::ArrowRight, step)] {

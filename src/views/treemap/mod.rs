@@ -10,7 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use egui::{EventFilter, Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
+use egui::{Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
 
 use self::layout::{Cell, hit, layout};
 use self::paint::Picture;
@@ -20,6 +20,7 @@ use crate::format;
 use crate::model::FunctionId;
 use crate::state::{Item, Relative};
 use crate::ui::icons::Icon;
+use crate::ui::keyboard;
 use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, link_button, segmented};
@@ -235,8 +236,7 @@ impl TreemapView {
         if !response.has_focus() {
             return;
         }
-        let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
-        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+        keyboard::hold(ui, response, false);
         let pressed = |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
         if pressed(Key::Backspace) {
             let out = tree.boxes[root as usize].parent;
