@@ -4,12 +4,13 @@ use std::io::Write;
 
 use super::{ExportError, WRITER};
 use crate::model::wire::{
-    self, BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR, OUTCOMES,
+    self, BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR,
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
+use crate::model::wire_rows::{write_finding, write_option, write_request, write_token_times};
 use crate::model::{
-    ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, Request, SampleTable,
-    Sources, SpanTable, Track, TrackId,
+    ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, SampleTable, Sources,
+    SpanTable, Track,
 };
 
 /// Fast, and within a few percent of the smallest.
@@ -70,7 +71,10 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
     }
     columns(tag::REQUESTS, &|w| {
         w.size(profile.requests.rows.len());
-        profile.requests.rows.iter().for_each(|r| request(r, w));
+        for request in &profile.requests.rows {
+            write_request(request, w);
+            write_token_times(request, w);
+        }
         // Since minor version 1.
         for request in &profile.requests.rows {
             w.choice(&CACHE, &request.cache);
@@ -226,15 +230,11 @@ fn samples(samples: &SampleTable, w: &mut Writer) {
     costs(&samples.weights, w);
 }
 
-fn track_number(track: Option<TrackId>) -> u64 {
-    track.map_or(0, |t| u64::from(t.0) + 1)
-}
-
 fn instants(profile: &Profile, w: &mut Writer) {
     let rows = &profile.instants;
     w.size(rows.len());
     w.differences(rows.iter().map(|i| i.time));
-    rows.iter().for_each(|i| w.unsigned(track_number(i.track)));
+    rows.iter().for_each(|i| write_option(i.track.map(|t| t.0), w));
     rows.iter().for_each(|i| w.unsigned(i.name.0.into()));
     rows.iter().for_each(|i| w.choice(&SEVERITIES, &i.severity));
     args(rows.iter().map(|i| i.args), w);
@@ -242,14 +242,7 @@ fn instants(profile: &Profile, w: &mut Writer) {
 
 fn findings(profile: &Profile, w: &mut Writer) {
     w.size(profile.findings.len());
-    for finding in &profile.findings {
-        w.unsigned(finding.kind.0.into());
-        w.choice(&SEVERITIES, &finding.severity);
-        w.unsigned(finding.text.0.into());
-        w.unsigned(finding.request.map_or(0, |r| u64::from(r.0) + 1));
-        w.unsigned(track_number(finding.track));
-        w.optional(finding.time);
-    }
+    profile.findings.iter().for_each(|finding| write_finding(finding, w));
 }
 
 fn links(profile: &Profile, w: &mut Writer) {
@@ -323,22 +316,4 @@ fn sites(sites: &CallSites, w: &mut Writer) {
     sites.iter().for_each(|s| w.unsigned(s.place.callee.0.into()));
     sites.iter().filter_map(|s| s.calls).for_each(|c| w.unsigned(c));
     sites.iter().flat_map(|s| s.costs).for_each(|&c| w.signed(c));
-}
-
-fn request(r: &Request, w: &mut Writer) {
-    for id in [r.name, r.model, r.prompt, r.completion] {
-        w.unsigned(id.0.into());
-    }
-    w.unsigned(track_number(r.track));
-    w.signed(r.arrived);
-    for stamp in [r.scheduled, r.first_token, r.finished, r.cost_nano_dollars] {
-        w.optional(stamp);
-    }
-    let t = &r.tokens;
-    for count in [t.input, t.cache_read, t.cache_write, t.output, t.reasoning, r.kv_cache_bytes] {
-        w.optional(count.map(|c| c as i64));
-    }
-    w.choice(&OUTCOMES, &r.outcome);
-    w.size(r.token_times.len());
-    w.differences(r.token_times.iter().copied());
 }

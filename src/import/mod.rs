@@ -15,6 +15,7 @@ mod journal;
 mod json;
 mod marshal;
 mod native;
+mod oddities;
 mod pstats;
 mod pyinstrument;
 mod python;

@@ -11,13 +11,14 @@ use std::ops::Range;
 
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
 use crate::model::wire::{
-    self, BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO,
-    OUTCOMES, Reader, SEVERITIES, STATUSES, UNITS, checksum, tag,
+    self, BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, Reader,
+    SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
+use crate::model::wire_rows::{Ids, optional_track, read_finding, read_request, read_token_times};
 use crate::model::{
-    ArgsRef, CallSite, Calls, Finding, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId,
-    NO_ROW, NodeCosts, NodeId, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId,
-    StringId, Strings, TokenCounts, TrackId, TrackKind, TrackSpec, Warning,
+    ArgsRef, CallSite, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
+    NodeCosts, NodeId, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId, StringId,
+    Strings, TrackId, TrackKind, TrackSpec, Warning,
 };
 
 /// inferscope session.
@@ -187,17 +188,6 @@ fn row<T: Copy>(table: &[T], number: u64) -> Result<T, Damaged> {
 }
 
 impl Tables {
-    fn string(&self, r: &mut Reader<'_>) -> Result<StringId, Damaged> {
-        row(&self.strings, r.unsigned()?)
-    }
-
-    fn optional_track(&self, r: &mut Reader<'_>) -> Result<Option<TrackId>, Damaged> {
-        match r.unsigned()? {
-            0 => Ok(None),
-            n => row(&self.tracks, n - 1).map(Some),
-        }
-    }
-
     fn metrics(&mut self, raw: &[u8], b: &mut ProfileBuilder) -> Result<(), Damaged> {
         let metrics: Vec<Metric> = serde_json::from_slice(raw).map_err(|_| Damaged)?;
         let count = metrics.len();
@@ -390,7 +380,7 @@ impl Tables {
     fn instants(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
         let rows = r.rows()?;
         let times = r.differences(rows)?;
-        let tracks = r.column(rows, |r| self.optional_track(r))?;
+        let tracks = r.column(rows, |r| optional_track(r, self))?;
         let names = r.column(rows, |r| self.string(r))?;
         let severities = r.column(rows, |r| r.choice(&SEVERITIES))?;
         let args = self.args(r, rows)?;
@@ -504,7 +494,10 @@ impl Tables {
 
     fn requests(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
         let count = r.rows()?;
-        let mut rows = r.column(count, |r| self.request(r))?;
+        let mut rows = r.column(count, |r| {
+            let request = read_request(r, self)?;
+            Ok(Request { token_times: read_token_times(r)?, ..request })
+        })?;
         // Sessions of minor version 0 end here.
         if !r.0.is_empty() {
             for row in &mut rows {
@@ -524,48 +517,19 @@ impl Tables {
 
     fn findings(&self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
         let count = r.rows()?;
-        let rows = r.column(count, |r| {
-            let (kind, severity, text) = (self.string(r)?, r.choice(&SEVERITIES)?, self.string(r)?);
-            let request = match r.unsigned()? {
-                0 => None,
-                n => Some(row(&self.requests, n - 1)?),
-            };
-            let (track, time) = (self.optional_track(r)?, r.optional()?);
-            Ok(Finding { kind, severity, text, request, track, time })
-        })?;
+        let rows = r.column(count, |r| read_finding(r, self, |n| row(&self.requests, n)))?;
         rows.into_iter().for_each(|finding| b.finding(finding));
         Ok(())
     }
+}
 
-    fn request(&self, r: &mut Reader<'_>) -> Result<Request, Damaged> {
-        let [name, model, prompt, completion] =
-            [self.string(r)?, self.string(r)?, self.string(r)?, self.string(r)?];
-        let track = self.optional_track(r)?;
-        let arrived = r.signed()?;
-        let [scheduled, first_token, finished, cost_nano_dollars] =
-            [r.optional()?, r.optional()?, r.optional()?, r.optional()?];
-        let mut count = || Ok(r.optional()?.map(|c| c as u64));
-        let [input, cache_read, cache_write, output, reasoning, kv_cache_bytes] =
-            [count()?, count()?, count()?, count()?, count()?, count()?];
-        let outcome = r.choice(&OUTCOMES)?;
-        let times = r.rows()?;
-        Ok(Request {
-            name,
-            model,
-            track,
-            arrived,
-            scheduled,
-            first_token,
-            finished,
-            tokens: TokenCounts { input, cache_read, cache_write, output, reasoning },
-            token_times: r.differences(times)?,
-            cost_nano_dollars,
-            kv_cache_bytes,
-            outcome,
-            prompt,
-            completion,
-            ..Request::default()
-        })
+impl Ids for Tables {
+    fn string(&self, r: &mut Reader<'_>) -> Result<StringId, Damaged> {
+        row(&self.strings, r.unsigned()?)
+    }
+
+    fn track_of(&self, number: u64) -> Result<TrackId, Damaged> {
+        row(&self.tracks, number)
     }
 }
 

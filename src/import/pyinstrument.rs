@@ -18,7 +18,8 @@
 mod session;
 mod tree;
 
-use super::json::{Decimal, Json, Oddities, top_keys};
+use super::json::{Decimal, Json, top_keys};
+use super::oddities::Oddities;
 use super::python::module_of;
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
 use crate::model::{FunctionId, FunctionSpec, ProfileBuilder, TrackId, TrackKind, TrackSpec};

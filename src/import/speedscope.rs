@@ -16,7 +16,8 @@ mod quick;
 
 use hashbrown::HashTable;
 
-use super::json::{Decimal, Json, Oddities, top_keys};
+use super::json::{Decimal, Json, top_keys};
+use super::oddities::Oddities;
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
 use crate::model::{
     ArgsRef, Basis, FrameId, FunctionId, FunctionSpec, Metric, NO_ROW, ProfileBuilder, SpanStatus, StackId,

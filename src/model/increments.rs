@@ -11,10 +11,14 @@
 //! samples and the call graph.
 
 use super::lanes::Nesting;
-use super::wire::{CACHE, Damaged, KINDS, OUTCOMES, Reader, SEVERITIES, STATUSES, UNITS, Writer};
+use super::wire::{CACHE, Damaged, KINDS, Reader, SEVERITIES, STATUSES, UNITS, Writer};
+use super::wire_rows::{
+    Ids, optional_track, read_finding, read_option, read_request, read_token_times, write_finding,
+    write_option, write_request, write_token_times,
+};
 use super::{
-    ArgsPlace, ArgsRef, CounterId, Finding, Function, FunctionId, Instant, Link, Metric, MetricId, Outcome,
-    ProfileBuilder, Request, RequestId, StringId, Strings, TokenCounts, TrackId, TrackSpec,
+    ArgsPlace, ArgsRef, CounterId, Function, FunctionId, Instant, Link, Metric, MetricId, ProfileBuilder,
+    Request, RequestId, StringId, Strings, TrackId, TrackSpec,
 };
 
 /// How much of a builder has been encoded.
@@ -111,10 +115,6 @@ fn args(args: ArgsRef, w: &mut Writer) {
     });
 }
 
-fn optional(value: Option<u32>, w: &mut Writer) {
-    w.unsigned(value.map_or(0, |v| u64::from(v) + 1));
-}
-
 /// 0 for nothing; otherwise 1, and 2 when it is strict, and 4 when a parent is known, and the numbers.
 fn nesting(name: Option<&Nesting>, w: &mut Writer) {
     let Some(name) = name else { return w.byte(0) };
@@ -176,7 +176,7 @@ fn rest(b: &ProfileBuilder, cursor: &mut Cursor, w: &mut Writer) {
     w.size(p.instants.len() - cursor.instants);
     for i in &p.instants[cursor.instants..] {
         w.signed(i.time);
-        optional(i.track.map(|t| t.0), w);
+        write_option(i.track.map(|t| t.0), w);
         w.unsigned(i.name.0.into());
         w.choice(&SEVERITIES, &i.severity);
         args(i.args, w);
@@ -196,30 +196,14 @@ fn rest(b: &ProfileBuilder, cursor: &mut Cursor, w: &mut Writer) {
     cursor.requests = p.requests.rows.len();
     // Findings are few and only added for a moment, with what still runs: all of them each time.
     w.size(p.findings.len());
-    for finding in &p.findings {
-        w.unsigned(finding.kind.0.into());
-        w.choice(&SEVERITIES, &finding.severity);
-        w.unsigned(finding.text.0.into());
-        optional(finding.request.map(|r| r.0), w);
-        optional(finding.track.map(|t| t.0), w);
-        w.optional(finding.time);
-    }
+    p.findings.iter().for_each(|finding| write_finding(finding, w));
 }
 
 fn request(r: &Request, w: &mut Writer) {
-    [r.name, r.model, r.prompt, r.completion].iter().for_each(|id| w.unsigned(id.0.into()));
-    optional(r.track.map(|t| t.0), w);
-    w.signed(r.arrived);
-    [r.scheduled, r.first_token, r.finished, r.cost_nano_dollars].iter().for_each(|v| w.optional(*v));
-    let t = &r.tokens;
-    for count in [t.input, t.cache_read, t.cache_write, t.output, t.reasoning, r.kv_cache_bytes] {
-        w.optional(count.map(|c| c as i64));
-    }
-    w.choice(&OUTCOMES, &r.outcome);
+    write_request(r, w);
     w.choice(&CACHE, &r.cache);
     w.optional(r.batch.map(|b| b as i64));
-    w.size(r.token_times.len());
-    w.differences(r.token_times.iter().copied());
+    write_token_times(r, w);
     w.optional(r.first_byte);
     w.unsigned(r.error.0.into());
 }
@@ -249,10 +233,6 @@ fn row<T: Copy>(table: &[T], number: u64) -> Result<T, Damaged> {
     usize::try_from(number).ok().and_then(|n| table.get(n)).copied().ok_or(Damaged)
 }
 
-fn option(r: &mut Reader<'_>) -> Result<Option<u64>, Damaged> {
-    Ok(r.unsigned()?.checked_sub(1))
-}
-
 impl Replay {
     /// Adds one increment. Rows before damage stay added.
     pub(crate) fn add(&mut self, raw: &[u8], b: &mut ProfileBuilder) -> Result<(), Damaged> {
@@ -276,23 +256,8 @@ impl Replay {
         self.rest(r, b)
     }
 
-    fn string(&self, r: &mut Reader<'_>) -> Result<StringId, Damaged> {
-        match r.unsigned()? {
-            0 => Ok(Strings::EMPTY),
-            n => row(&self.strings, n - 1),
-        }
-    }
-
     fn args(&self, r: &mut Reader<'_>) -> Result<ArgsRef, Damaged> {
-        option(r)?.map_or(Ok(ArgsRef::NONE), |set| row(&self.attributes, set))
-    }
-
-    fn track(&self, r: &mut Reader<'_>) -> Result<TrackId, Damaged> {
-        row(&self.tracks, r.unsigned()?)
-    }
-
-    fn optional_track(&self, r: &mut Reader<'_>) -> Result<Option<TrackId>, Damaged> {
-        option(r)?.map(|n| row(&self.tracks, n)).transpose()
+        read_option(r)?.map_or(Ok(ArgsRef::NONE), |set| row(&self.attributes, set))
     }
 
     fn tables(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
@@ -328,7 +293,7 @@ impl Replay {
     }
 
     fn spans(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
-        let track = self.track(r)?;
+        let track = self.track_of(r.unsigned()?)?;
         let metrics = r.rows()?;
         if metrics > self.metrics.len() {
             return Err(Damaged);
@@ -361,13 +326,13 @@ impl Replay {
     fn rest(&mut self, r: &mut Reader<'_>, b: &mut ProfileBuilder) -> Result<(), Damaged> {
         for _ in 0..r.rows()? {
             let time = r.signed()?;
-            let (track, name) = (self.optional_track(r)?, self.string(r)?);
+            let (track, name) = (optional_track(r, self)?, self.string(r)?);
             let severity = r.choice(&SEVERITIES)?;
             b.instant(Instant { time, track, name, severity, args: self.args(r)? });
         }
         for _ in 0..r.rows()? {
-            let from = (self.track(r)?, r.signed()?);
-            let to = (self.track(r)?, r.signed()?);
+            let from = (self.track_of(r.unsigned()?)?, r.signed()?);
+            let to = (self.track_of(r.unsigned()?)?, r.signed()?);
             b.link(Link { from, to, name: self.string(r)? });
         }
         for _ in 0..r.rows()? {
@@ -375,55 +340,40 @@ impl Replay {
             b.request(request);
         }
         for _ in 0..r.rows()? {
-            let (kind, severity, text) = (self.string(r)?, r.choice(&SEVERITIES)?, self.string(r)?);
-            let request =
-                option(r)?.map(|n| u32::try_from(n).map_err(|_| Damaged)).transpose()?.map(RequestId);
-            if request.is_some_and(|id| b.so_far().requests.get(id).is_none()) {
-                return Err(Damaged);
-            }
-            let (track, time) = (self.optional_track(r)?, r.optional()?);
-            b.finding(Finding { kind, severity, text, request, track, time });
+            let finding = read_finding(r, self, |n| {
+                let id = RequestId(u32::try_from(n).map_err(|_| Damaged)?);
+                b.so_far().requests.get(id).map(|_| id).ok_or(Damaged)
+            })?;
+            b.finding(finding);
         }
         if r.0.is_empty() { Ok(()) } else { Err(Damaged) }
     }
 
     fn request(&self, r: &mut Reader<'_>) -> Result<Request, Damaged> {
-        let [name, model, prompt, completion] =
-            [self.string(r)?, self.string(r)?, self.string(r)?, self.string(r)?];
-        let track = self.optional_track(r)?;
-        let arrived = r.signed()?;
-        let [scheduled, first_token, finished, cost_nano_dollars] =
-            [r.optional()?, r.optional()?, r.optional()?, r.optional()?];
-        let mut count = || Ok(r.optional()?.map(|c| c as u64));
-        let [input, cache_read, cache_write, output, reasoning, kv_cache_bytes] =
-            [count()?, count()?, count()?, count()?, count()?, count()?];
-        let tokens = TokenCounts { input, cache_read, cache_write, output, reasoning };
-        let outcome: Outcome = r.choice(&OUTCOMES)?;
-        let cache = r.choice(&CACHE)?;
-        let batch = r.optional()?.map(|b| b as u64);
-        let times = r.rows()?;
-        let token_times = r.differences(times)?;
-        let (first_byte, error) = (r.optional()?, self.string(r)?);
+        let request = read_request(r, self)?;
+        let (cache, batch) = (r.choice(&CACHE)?, r.optional()?.map(|b| b as u64));
+        let token_times = read_token_times(r)?;
         Ok(Request {
-            name,
-            model,
-            track,
-            arrived,
-            scheduled,
-            first_byte,
-            first_token,
-            finished,
-            tokens,
-            token_times,
-            cost_nano_dollars,
-            kv_cache_bytes,
-            outcome,
             cache,
             batch,
-            prompt,
-            completion,
-            error,
+            token_times,
+            first_byte: r.optional()?,
+            error: self.string(r)?,
+            ..request
         })
+    }
+}
+
+impl Ids for Replay {
+    fn string(&self, r: &mut Reader<'_>) -> Result<StringId, Damaged> {
+        match r.unsigned()? {
+            0 => Ok(Strings::EMPTY),
+            n => row(&self.strings, n - 1),
+        }
+    }
+
+    fn track_of(&self, number: u64) -> Result<TrackId, Damaged> {
+        row(&self.tracks, number)
     }
 }
 

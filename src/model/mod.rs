@@ -24,6 +24,7 @@ mod strings;
 mod symbols;
 mod tracks;
 pub(crate) mod wire;
+pub(crate) mod wire_rows;
 
 pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
 pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};

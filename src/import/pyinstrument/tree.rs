@@ -5,7 +5,8 @@
 
 use super::{About, function, is_thread, parts, thread_track};
 use crate::import::ImportError;
-use crate::import::json::{Decimal, Json, Oddities};
+use crate::import::json::{Decimal, Json};
+use crate::import::oddities::Oddities;
 use crate::model::{Basis, Metric, ProfileBuilder, StackId, StringId, Strings};
 
 /// No node.

@@ -5,99 +5,23 @@
 //! recursed into. Real files break the standard in small ways; accepted are `NaN`, `Infinity`, control
 //! characters in strings, trailing commas, a byte order mark and UTF-16.
 //!
-//! Numbers stay decimal ([`Decimal`]) until their unit is known: nanoseconds since 1970 do not fit into
-//! an `f64`, and `0.1` s is exactly 100,000,000 ns.
+//! Numbers stay decimal ([`Decimal`]) until their unit is known.
+
+mod decimal;
+mod escapes;
+#[cfg(test)]
+mod tests;
 
 use std::io::Read;
 use std::ops::Range;
 
 use super::{ImportError, Source, text};
 use crate::jobs::Job;
-use crate::model::ProfileBuilder;
+pub(super) use decimal::{Decimal, short_number};
+use escapes::unescape;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
-
-/// A decimal number: `mantissa * 10^exponent`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Decimal {
-    /// Digits with sign, as many as fit.
-    pub mantissa: i64,
-    /// Power of ten.
-    pub exponent: i16,
-}
-
-const POWERS: [i64; 19] = {
-    let mut powers = [1; 19];
-    let mut i = 1;
-    while i < 19 {
-        powers[i] = powers[i - 1] * 10;
-        i += 1;
-    }
-    powers
-};
-
-impl Decimal {
-    /// Reads a JSON number; `None` for anything else, and for what is too large to be a measurement.
-    pub fn parse(token: &[u8]) -> Option<Self> {
-        let (negative, mut rest) = match token {
-            [b'-', rest @ ..] => (true, rest),
-            rest => (false, rest),
-        };
-        let (mut mantissa, mut exponent) = (0i64, 0i32);
-        let mut point = false;
-        let (mut any, mut full) = (false, false);
-        while let [byte, tail @ ..] = rest {
-            match byte {
-                b'0'..=b'9' => {
-                    any = true;
-                    let digit = i64::from(byte - b'0');
-                    match mantissa.checked_mul(10).and_then(|m| m.checked_add(digit)) {
-                        Some(longer) if !full => {
-                            mantissa = longer;
-                            exponent -= i32::from(point);
-                        }
-                        _ => {
-                            full = true;
-                            exponent += i32::from(!point);
-                        }
-                    }
-                }
-                b'.' if !point => point = true,
-                b'e' | b'E' => {
-                    let written: i32 = std::str::from_utf8(tail).ok()?.parse().ok()?;
-                    exponent = exponent.checked_add(written)?;
-                    rest = &[];
-                    break;
-                }
-                _ => return None,
-            }
-            rest = tail;
-        }
-        if !any || !rest.is_empty() {
-            return None;
-        }
-        if mantissa == 0 || exponent < -400 {
-            return Some(Self::default());
-        }
-        let exponent = i16::try_from(exponent).ok().filter(|&e| e < 400)?;
-        Some(Self { mantissa: if negative { -mantissa } else { mantissa }, exponent })
-    }
-
-    /// `self * 10^power` as an integer, rounded half away from 0; `None` when it does not fit.
-    pub fn scaled(self, power: i16) -> Option<i64> {
-        let power = self.exponent + power;
-        if self.mantissa == 0 {
-            return Some(0);
-        }
-        if power >= 0 {
-            return self.mantissa.checked_mul(*POWERS.get(power as usize)?);
-        }
-        let Some(&divisor) = POWERS.get(-power as usize) else { return Some(0) };
-        let (whole, rest) = (self.mantissa / divisor, self.mantissa % divisor);
-        Some(whole + if rest.abs() * 2 >= divisor { self.mantissa.signum() } else { 0 })
-    }
-}
 
 /// Reads tokens from a source or from bytes.
 pub(super) struct Json<'a> {
@@ -539,34 +463,6 @@ impl<'a> Json<'a> {
     }
 }
 
-/// The number at the start of `bytes` and its length, if it is of the usual kind: few digits, no exponent, and what ends it
-/// is in view.
-#[inline]
-pub(super) fn short_number(bytes: &[u8]) -> Option<(Decimal, usize)> {
-    let bytes = &bytes[..bytes.len().min(20)];
-    let negative = bytes.first() == Some(&b'-');
-    let (mut mantissa, mut digits, mut point) = (0i64, 0, None);
-    for (i, &byte) in bytes.iter().enumerate().skip(usize::from(negative)) {
-        match byte {
-            b'0'..=b'9' => {
-                mantissa = mantissa * 10 + i64::from(byte - b'0');
-                digits += 1;
-                if digits > 17 {
-                    return None;
-                }
-            }
-            b'.' if point.is_none() => point = Some(digits),
-            b',' | b']' | b'}' | b'\n' if digits > 0 => {
-                let exponent = -(point.map_or(0, |p| digits - p) as i16);
-                let mantissa = if negative { -mantissa } else { mantissa };
-                return Some((Decimal { mantissa, exponent }, i));
-            }
-            _ => return None,
-        }
-    }
-    None
-}
-
 /// The keys of the outermost object, as far as the head of a file shows them.
 pub(super) fn top_keys(head: &[u8]) -> Vec<String> {
     let mut keys = Vec::new();
@@ -581,198 +477,4 @@ pub(super) fn top_keys(head: &[u8]) -> Vec<String> {
         }
     }
     keys
-}
-
-/// Appends the text of an escaped string; the number counts what was not valid.
-fn unescape(raw: &[u8], out: &mut String) -> u64 {
-    let mut bad = 0;
-    let mut rest = raw;
-    loop {
-        let plain = rest.iter().position(|&b| b == b'\\').unwrap_or(rest.len());
-        match std::str::from_utf8(&rest[..plain]) {
-            Ok(text) => out.push_str(text),
-            Err(_) => {
-                bad += 1;
-                out.push_str(&String::from_utf8_lossy(&rest[..plain]));
-            }
-        }
-        rest = &rest[plain..];
-        let [_, escape, tail @ ..] = rest else { return bad };
-        rest = tail;
-        match escape {
-            b'n' => out.push('\n'),
-            b't' => out.push('\t'),
-            b'r' => out.push('\r'),
-            b'b' => out.push('\u{8}'),
-            b'f' => out.push('\u{c}'),
-            b'u' => {
-                let (char, tail) = unicode(rest);
-                bad += u64::from(char.is_none());
-                out.push(char.unwrap_or(char::REPLACEMENT_CHARACTER));
-                rest = tail;
-            }
-            other if other.is_ascii() => out.push(char::from(*other)),
-            _ => {
-                bad += 1;
-                out.push(char::REPLACEMENT_CHARACTER);
-                while let [0x80..=0xbf, tail @ ..] = rest {
-                    rest = tail;
-                }
-            }
-        }
-    }
-}
-
-/// The character of the digits after `\u`, joining surrogates, and what follows.
-fn unicode(raw: &[u8]) -> (Option<char>, &[u8]) {
-    let unit = |raw: &[u8]| u32::from_str_radix(std::str::from_utf8(raw.get(..4)?).ok()?, 16).ok();
-    let Some(first) = unit(raw) else { return (None, raw) };
-    let rest = &raw[4..];
-    if let (0xd800..0xdc00, [b'\\', b'u', low @ ..]) = (first, rest)
-        && let Some(second @ 0xdc00..0xe000) = unit(low)
-    {
-        return (char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)), &low[4..]);
-    }
-    (char::from_u32(first), rest)
-}
-
-/// Counts oddities of an import; texts are made only for the first of a kind.
-#[derive(Default)]
-pub(super) struct Oddities(Vec<(&'static str, u64, String)>);
-
-impl Oddities {
-    /// Counts one of `kind`, first seen at `place`.
-    pub fn add(&mut self, kind: &'static str, place: impl FnOnce() -> String) {
-        match self.0.iter_mut().find(|o| o.0 == kind) {
-            Some(known) => known.1 += 1,
-            None => self.0.push((kind, 1, place())),
-        }
-    }
-
-    /// The first oddity as one line, for a file of which nothing else is left.
-    pub fn first(&self) -> Option<String> {
-        self.0.first().map(|(kind, _, place)| format!("{kind}: {place}"))
-    }
-
-    /// Hands the counts to the profile.
-    pub fn report(self, builder: &mut ProfileBuilder) {
-        for (kind, count, place) in self.0 {
-            builder.warn_many(kind, &place, count);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flat_arrays_are_seen_whole() {
-        for (text, length) in [
-            ("[]", Some(2)),
-            ("[1,2],[3]", Some(5)),
-            ("[1,[2]]", None),
-            ("[{}]", None),
-            ("[1", None),
-            ("1]", None),
-        ] {
-            let mut json = Json::of_bytes(text.as_bytes());
-            assert_eq!(json.flat_array().unwrap(), length, "{text}");
-            assert_eq!(json.here(), text.as_bytes(), "nothing is taken");
-        }
-        // One that goes on in the next chunk of the source.
-        let text = format!("{}[1,2]", " ".repeat(CHUNK - 3));
-        let mut source =
-            Source::open(&super::super::Input::Bytes("x".into(), text.into_bytes().into())).unwrap();
-        let job = Job::new();
-        let mut json = Json::new(&mut source, &job).unwrap();
-        json.peek().unwrap();
-        assert_eq!(json.flat_array().unwrap(), Some(5));
-    }
-
-    fn number(text: &str) -> Option<Decimal> {
-        Decimal::parse(text.as_bytes())
-    }
-
-    #[test]
-    fn numbers_are_exact_in_any_unit() {
-        assert_eq!(number("0.1").unwrap().scaled(9), Some(100_000_000));
-        assert_eq!(number("1795308577.3289325").unwrap().scaled(9), Some(1_795_308_577_328_932_500));
-        assert_eq!(number("1700000000123456789").unwrap().scaled(0), Some(1_700_000_000_123_456_789));
-        assert_eq!(number("0.33333333333333333333333333").unwrap().scaled(3), Some(333));
-        assert_eq!(number("-2.5e-3").unwrap().scaled(3), Some(-3));
-        assert_eq!(number("2.4999").unwrap().scaled(0), Some(2));
-        assert_eq!(number("1e-400").unwrap().scaled(9), Some(0));
-        assert_eq!(number("9e18").unwrap().scaled(9), None);
-        for bad in ["", "-", "+5", "0x10", "NaN", "Infinity", "1e400", "1e99999999999", "1.2.3", "true", "."]
-        {
-            assert_eq!(number(bad), None, "{bad}");
-        }
-        assert!(number(&"1".repeat(400)).is_none_or(|d| d.scaled(0).is_none()));
-    }
-
-    #[test]
-    fn usual_numbers_are_read_as_any_other() {
-        for text in [
-            "0",
-            "-0",
-            "7",
-            "-12.5",
-            "0.000001",
-            "12345678901234567",
-            "123456789012345678.5",
-            "1e3",
-            "1.",
-            "-",
-        ] {
-            let mut json = Json::of_bytes(format!("[{text}, 5]").as_bytes());
-            assert!(json.enter_array().unwrap() && json.next_item().unwrap());
-            let read = json.number().unwrap();
-            assert_eq!(read.and_then(|d| d.scaled(6)), number(text).and_then(|d| d.scaled(6)), "{text}");
-            assert!(json.next_item().unwrap());
-            assert_eq!(json.number().unwrap(), number("5"));
-        }
-    }
-
-    #[test]
-    fn keys_are_read_in_any_spelling() {
-        let text = r#"{"a":1,"":2, "b" : 3,"\u0063":4,"a key that is longer than most of them":5}"#;
-        let mut json = Json::of_bytes(text.as_bytes());
-        assert!(json.enter_object().unwrap());
-        let mut keys = Vec::new();
-        while json.next_key().unwrap() {
-            keys.push(String::from_utf8(json.key().to_vec()).unwrap());
-            json.skip().unwrap();
-        }
-        assert_eq!(keys, ["a", "", "b", "c", "a key that is longer than most of them"]);
-    }
-
-    #[test]
-    fn strings_decode_escapes_surrogates_and_damage() {
-        let mut out = String::new();
-        assert_eq!(unescape(br#"a\n\"\u00e9\ud83d\ude80\/"#, &mut out), 0);
-        assert_eq!(out, "a\n\"é🚀/");
-        out.clear();
-        assert_eq!(unescape(b"\\ud800 x\xff \\u12", &mut out), 3);
-        assert_eq!(out, "\u{fffd} x\u{fffd} \u{fffd}12");
-    }
-
-    #[test]
-    fn a_million_nested_arrays_are_skipped_without_recursion() {
-        let mut deep = "[".repeat(1_000_000);
-        deep += &"]".repeat(1_000_000);
-        deep += " 7 ";
-        let mut json = Json::of_bytes(deep.as_bytes());
-        json.skip().unwrap();
-        assert_eq!(json.number().unwrap(), number("7"));
-    }
-
-    #[test]
-    fn top_keys_come_from_a_cut_head() {
-        assert_eq!(top_keys(b" {\"a\": [1, {\"b\": 2}], \"c\": \"x\", \"d\": [[1,"), ["a", "c", "d"]);
-        assert!(top_keys(b"[{\"a\": 1}]").is_empty());
-        let wide: Vec<u8> =
-            [0xff, 0xfe].into_iter().chain("{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes)).collect();
-        assert_eq!(top_keys(&wide), ["a"]);
-    }
 }

@@ -4,9 +4,14 @@
 //! counted, unclosed spans end with the profile. Importers report what they skip with
 //! [`ProfileBuilder::warn`].
 
+mod freeze;
+mod graph;
+
 use rustc_hash::FxHashMap;
 
 use super::*;
+use graph::GraphBuilder;
+pub use graph::NodeCosts;
 
 /// Parts of a function, as texts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,26 +49,6 @@ pub struct TrackSpec<'a> {
     pub sort: i64,
 }
 
-/// Self and total cost of a call-graph node or edge for one metric.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NodeCosts {
-    /// Own cost.
-    pub own: i64,
-    /// Own cost and that of all it called.
-    pub total: i64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct GraphBuilder {
-    graph: CallGraph,
-    /// Nodes by function.
-    node_of: Vec<Option<NodeId>>,
-    /// Edges by their ends, as far as somebody asked.
-    edge_of: FxHashMap<(NodeId, NodeId), EdgeId>,
-    /// How many edges are in `edge_of`.
-    indexed: usize,
-}
-
 /// Collects the rows of a profile.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileBuilder {
@@ -76,13 +61,6 @@ pub struct ProfileBuilder {
     names: FxHashMap<TrackId, lanes::Names>,
     /// Callees and callers of frozen tracks.
     calls: Vec<callers::Call>,
-}
-
-fn grown(column: &mut Vec<i64>, index: usize) -> &mut i64 {
-    if column.len() <= index {
-        column.resize(index + 1, 0);
-    }
-    &mut column[index]
 }
 
 impl ProfileBuilder {
@@ -381,134 +359,12 @@ impl ProfileBuilder {
         self.profile.findings.push(finding);
     }
 
-    /// Makes room in the call graph for what the caller has counted.
-    pub fn reserve_graph(&mut self, nodes: usize, edges: usize) {
-        let graph = self.graph.get_or_insert_default();
-        graph.graph.nodes.reserve(nodes);
-        graph.graph.edges.reserve(edges);
-    }
-
-    /// The call-graph node of a function.
-    pub fn node(&mut self, function: FunctionId) -> NodeId {
-        let graph = self.graph.get_or_insert_default();
-        if graph.node_of.len() <= function.index() {
-            graph.node_of.resize(function.index() + 1, None);
-        }
-        *graph.node_of[function.index()].get_or_insert_with(|| {
-            graph.graph.nodes.push(CallNode { function, calls: None });
-            NodeId::from_index(graph.graph.nodes.len() - 1)
-        })
-    }
-
-    /// Adds calls to a node.
-    pub fn node_calls(&mut self, node: NodeId, calls: Calls) {
-        let graph = self.graph.get_or_insert_default();
-        add_calls(&mut graph.graph.nodes[node.index()].calls, calls);
-    }
-
-    /// Adds costs to a node.
-    pub fn node_cost(&mut self, node: NodeId, metric: MetricId, cost: NodeCosts) {
-        let costs = self.graph_costs(metric);
-        let own = grown(&mut costs.node_self, node.index());
-        *own = own.saturating_add(cost.own);
-        let total = grown(&mut costs.node_total, node.index());
-        *total = total.saturating_add(cost.total);
-    }
-
-    /// The edge from `caller` to `callee`.
-    pub fn edge(&mut self, caller: NodeId, callee: NodeId) -> EdgeId {
-        let graph = self.graph.get_or_insert_default();
-        let GraphBuilder { graph, edge_of, indexed, .. } = graph;
-        if edge_of.is_empty() {
-            edge_of.reserve(graph.edges.capacity());
-        }
-        for (i, edge) in graph.edges.iter().enumerate().skip(*indexed) {
-            edge_of.insert((edge.caller, edge.callee), EdgeId::from_index(i));
-        }
-        let edge = *edge_of.entry((caller, callee)).or_insert_with(|| {
-            graph.edges.push(CallEdge { caller, callee, calls: None });
-            EdgeId::from_index(graph.edges.len() - 1)
-        });
-        *indexed = graph.edges.len();
-        edge
-    }
-
-    /// Sets all edges of the call graph, with the total and self cost of each where the tool measured them (else the
-    /// columns are empty). No two have the same ends, and there were none before.
-    pub fn new_edges(&mut self, edges: Vec<CallEdge>, metric: MetricId, totals: Vec<i64>, owns: Vec<i64>) {
-        let costs = self.graph_costs(metric);
-        costs.edges_measured |= !totals.is_empty();
-        (costs.edge_total, costs.edge_self) = (totals, owns);
-        let graph = self.graph.get_or_insert_default();
-        (graph.graph.edges, graph.indexed) = (edges, 0);
-        graph.edge_of.clear();
-    }
-
-    /// Adds calls to an edge.
-    pub fn edge_calls(&mut self, edge: EdgeId, calls: Calls) {
-        let graph = self.graph.get_or_insert_default();
-        add_calls(&mut graph.graph.edges[edge.index()].calls, calls);
-    }
-
-    /// Adds the total cost of calls along an edge.
-    pub fn edge_cost(&mut self, edge: EdgeId, metric: MetricId, total: i64) {
-        let costs = self.graph_costs(metric);
-        costs.edges_measured = true;
-        let cost = grown(&mut costs.edge_total, edge.index());
-        *cost = cost.saturating_add(total);
-    }
-
-    /// Adds the self cost that the callee had in the calls along an edge.
-    pub fn edge_self_cost(&mut self, edge: EdgeId, metric: MetricId, own: i64) {
-        let cost = grown(&mut self.graph_costs(metric).edge_self, edge.index());
-        *cost = cost.saturating_add(own);
-    }
-
-    /// Adds the self cost of a source line, per metric in their order.
-    pub fn line_cost(&mut self, line: SourceLine, costs: &[i64]) {
-        self.graph.get_or_insert_default().graph.lines.push(line, None, costs);
-    }
-
-    /// Sets the self costs of all source lines, and the calls by their lines.
-    pub fn places(&mut self, lines: LineCosts, sites: CallSites) {
-        let graph = &mut self.graph.get_or_insert_default().graph;
-        (graph.lines, graph.sites) = (lines, sites);
-    }
-
     /// Keeps the text of a source file; what is longer than [`Sources`] keeps is left out and counted.
     pub fn source(&mut self, file: StringId, text: &str) {
         if self.profile.sources.get(file).is_none() && !self.profile.sources.insert(file, text) {
             let name = self.text(file).to_owned();
             self.warn("source text too long to keep (left out)", &name);
         }
-    }
-
-    /// Adds calls by the place they are made from, with their total costs per metric in their order. The edge
-    /// is added by itself.
-    pub fn call_site(&mut self, site: CallSite, calls: Option<u64>, costs: &[i64]) {
-        self.graph.get_or_insert_default().graph.sites.push(site, calls, costs);
-    }
-
-    /// The graph built so far, for importers that derive totals from it.
-    #[must_use]
-    pub fn call_graph(&self) -> Option<&CallGraph> {
-        self.graph.as_ref().map(|g| &g.graph)
-    }
-
-    fn graph_costs(&mut self, metric: MetricId) -> &mut GraphCosts {
-        let costs = &mut self.graph.get_or_insert_default().graph.costs;
-        let i = costs.iter().position(|c| c.metric == metric).unwrap_or_else(|| {
-            costs.push(GraphCosts {
-                metric,
-                node_self: vec![],
-                node_total: vec![],
-                edges_measured: false,
-                edge_total: vec![],
-                edge_self: vec![],
-            });
-            costs.len() - 1
-        });
-        &mut costs[i]
     }
 
     /// Counts an oddity. `place` is kept for the first of each kind.
@@ -583,191 +439,11 @@ impl ProfileBuilder {
             counter.values.truncate(points(i));
         }
     }
-
-    /// Freezes the profile.
-    #[must_use]
-    pub fn finish(self) -> Profile {
-        let Self { meta, rebase, mut profile, graph, mut names, mut calls } = self;
-        profile.meta = meta;
-        let end = last_time(&profile);
-        let known = names.values().flat_map(lanes::Names::iter).map(|n| n.own).collect();
-        let mut named = callers::Named::default();
-        for (i, track) in profile.tracks.iter_mut().enumerate() {
-            for span in &mut track.spans.rows {
-                if span.end == i64::MAX {
-                    span.end = end.max(span.start);
-                }
-            }
-            // Lanes come only from freezing.
-            if track.spans.lanes.is_empty() {
-                let spans = std::mem::take(&mut track.spans);
-                let id = TrackId::from_index(i);
-                let names = names.remove(&id).unwrap_or_default();
-                let frozen = lanes::freeze(spans.rows, spans.costs, &names, &known);
-                named.add(id, &frozen, &names);
-                track.spans = frozen.table;
-            }
-            let rows = track.samples.len();
-            for (_, column) in &mut track.samples.weights {
-                column.resize(rows, 0);
-            }
-        }
-        calls.extend(named.calls());
-        callers::set(&mut profile, calls);
-        inclusive::make(&mut profile);
-        for counter in &mut profile.counters {
-            sort_points(counter);
-        }
-        profile.instants.sort_by_key(|i| i.time);
-        profile.links.sort_by_key(|l| l.from.1);
-        sort_requests(&mut profile);
-        profile.call_graph = graph.map(|g| finish_graph(g.graph));
-        if rebase {
-            shift_to_zero(&mut profile);
-        }
-        if profile.meta.duration.is_none() {
-            profile.meta.duration = profile.measure_bounds().map(|(a, b)| b.saturating_sub(a));
-        }
-        sort_tracks(&mut profile);
-        profile
-    }
 }
 
-/// By arrival; findings keep pointing at theirs.
-fn sort_requests(profile: &mut Profile) {
-    let rows = &mut profile.requests.rows;
-    if !rows.is_sorted_by_key(|r| r.arrived) {
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|&i| rows[i].arrived);
-        let mut new_id = vec![RequestId(0); rows.len()];
-        for (new, &old) in order.iter().enumerate() {
-            new_id[old] = RequestId::from_index(new);
-        }
-        rows.sort_by_key(|r| r.arrived);
-        for finding in &mut profile.findings {
-            finding.request = finding.request.and_then(|r| new_id.get(r.index()).copied());
-        }
+fn grown(column: &mut Vec<i64>, index: usize) -> &mut i64 {
+    if column.len() <= index {
+        column.resize(index + 1, 0);
     }
-    // What is true of the whole run comes last.
-    profile.findings.sort_by_key(|f| f.time.unwrap_or(i64::MAX));
-}
-
-fn add_calls(to: &mut Option<Calls>, calls: Calls) {
-    let old = to.unwrap_or_default();
-    *to = Some(Calls {
-        all: old.all.saturating_add(calls.all),
-        primitive: old.primitive.saturating_add(calls.primitive),
-    });
-}
-
-/// The latest time mentioned anywhere, for spans that never ended.
-fn last_time(profile: &Profile) -> i64 {
-    let spans = profile
-        .tracks
-        .iter()
-        .flat_map(|t| &t.spans.rows)
-        .map(|s| if s.end == i64::MAX { s.start } else { s.end });
-    let counters = profile.counters.iter().flat_map(|c| c.times.iter().copied());
-    spans
-        .chain(counters)
-        .chain(profile.instants.iter().map(|i| i.time))
-        .chain(profile.tracks.iter().filter(|t| t.samples.is_timed()).map(|t| t.samples.end))
-        .max()
-        .unwrap_or(0)
-}
-
-fn sort_points(counter: &mut Counter) {
-    if counter.times.is_sorted() {
-        return;
-    }
-    let mut points: Vec<_> = counter.times.iter().copied().zip(counter.values.iter().copied()).collect();
-    points.sort_by_key(|p| p.0);
-    (counter.times, counter.values) = points.into_iter().unzip();
-}
-
-fn finish_graph(mut graph: CallGraph) -> CallGraph {
-    let (nodes, edges) = (graph.nodes.len(), graph.edges.len());
-    for costs in &mut graph.costs {
-        costs.node_self.resize(nodes, 0);
-        costs.node_total.resize(nodes, 0);
-        costs.edge_total.resize(edges, 0);
-        if !costs.edge_self.is_empty() {
-            costs.edge_self.resize(edges, 0);
-        }
-    }
-    graph.costs.sort_by_key(|c| c.metric);
-    graph.lines.put_in_order();
-    graph.sites.put_in_order();
-    graph
-}
-
-fn shift_to_zero(profile: &mut Profile) {
-    let Some((first, _)) = profile.measure_bounds().filter(|&(first, _)| first != 0) else { return };
-    let shift = |t: &mut i64| *t = t.saturating_sub(first);
-    for track in &mut profile.tracks {
-        for span in &mut track.spans.rows {
-            shift(&mut span.start);
-            shift(&mut span.end);
-        }
-        if track.samples.is_timed() {
-            track.samples.times.iter_mut().for_each(shift);
-            shift(&mut track.samples.end);
-        }
-    }
-    profile.counters.iter_mut().flat_map(|c| &mut c.times).for_each(shift);
-    profile.instants.iter_mut().for_each(|i| shift(&mut i.time));
-    for link in &mut profile.links {
-        shift(&mut link.from.1);
-        shift(&mut link.to.1);
-    }
-    for request in &mut profile.requests.rows {
-        shift(&mut request.arrived);
-        request.scheduled.iter_mut().for_each(shift);
-        request.first_byte.iter_mut().for_each(shift);
-        request.first_token.iter_mut().for_each(shift);
-        request.finished.iter_mut().for_each(shift);
-        request.token_times.iter_mut().for_each(shift);
-    }
-    profile.findings.iter_mut().filter_map(|f| f.time.as_mut()).for_each(shift);
-    if let Some(origin) = &mut profile.meta.origin_unix_ns {
-        *origin = origin.saturating_add(first);
-    }
-}
-
-/// Puts tracks in display order and drops empty ones that nothing refers to.
-fn sort_tracks(profile: &mut Profile) {
-    let tracks = std::mem::take(&mut profile.tracks);
-    let mut used = vec![false; tracks.len()];
-    for (i, track) in tracks.iter().enumerate() {
-        used[i] = !track.spans.rows.is_empty() || !track.samples.is_empty();
-    }
-    let mut mark = |id: TrackId| used[id.index()] = true;
-    profile.instants.iter().filter_map(|i| i.track).for_each(&mut mark);
-    profile.links.iter().flat_map(|l| [l.from.0, l.to.0]).for_each(&mut mark);
-    profile.requests.rows.iter().filter_map(|r| r.track).for_each(&mut mark);
-    profile.findings.iter().filter_map(|f| f.track).for_each(&mut mark);
-    let mut order: Vec<usize> = (0..tracks.len()).filter(|&i| used[i]).collect();
-    order.sort_by_key(|&i| tracks[i].sort);
-    let mut new_id = vec![TrackId(0); tracks.len()];
-    for (new, &old) in order.iter().enumerate() {
-        new_id[old] = TrackId::from_index(new);
-    }
-    let mut tracks: Vec<Option<Track>> = tracks.into_iter().map(Some).collect();
-    profile.tracks = order.iter().filter_map(|&i| tracks[i].take()).collect();
-    for instant in &mut profile.instants {
-        instant.track = instant.track.map(|t| new_id[t.index()]);
-    }
-    for link in &mut profile.links {
-        link.from.0 = new_id[link.from.0.index()];
-        link.to.0 = new_id[link.to.0.index()];
-    }
-    for finding in &mut profile.findings {
-        finding.track = finding.track.map(|t| new_id[t.index()]);
-    }
-    for request in &mut profile.requests.rows {
-        request.track = request.track.map(|t| new_id[t.index()]);
-    }
-    for caller in profile.tracks.iter_mut().flat_map(|t| &mut t.spans.callers) {
-        caller.track = new_id[caller.track.index()];
-    }
+    &mut column[index]
 }
