@@ -7,15 +7,15 @@
 //! a stretch frees blocks of more than [`OTHERS`] owners.
 //!
 //! This runs inside the allocator: it takes memory from the system alone, waits for nothing but a spin lock
-//! once in [`WORDS`] words, and never panics. Books and chunks are never given back, only used again, which makes their
+//! once in 8 KiB of entries, and never panics. Books and chunks are never given back, only used again, which makes their
 //! references good for ever.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::super::clock;
+use super::records::{Entry, OTHERS, Tape, at, fresh, pointer};
 
 /// Generation (12 bits), book (20 bits), stretch (32 bits). 0: nobody.
 pub(super) type Owner = u64;
@@ -26,51 +26,9 @@ const MOST_BOOKS: u32 = 1 << (GENERATION_SHIFT - BOOK_SHIFT);
 
 /// Change of the level, in bytes, that becomes an entry at once.
 const LIMIT: i64 = 64 << 10;
-/// Owners of which a book sums up frees at the same time.
-const OTHERS: usize = 4;
-/// Words in a chunk: 8 KiB.
-const WORDS: usize = 1000;
-/// Words of the longest record.
-const LONGEST: usize = 5 + 2 * OTHERS;
-/// Bits of a time in a record; the others follow from the time of reading.
-const TIME_BITS: u32 = 59;
-/// Chunks that may wait to be read: 64 MiB.
-const MOST_CHUNKS: usize = 8192;
-
 fn generation(owner: Owner) -> u64 {
     owner >> GENERATION_SHIFT
 }
-
-/// Sums of a stretch, or frees of one owner's blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::record) struct Entry {
-    /// Whose memory it is.
-    pub(in crate::record) owner: u64,
-    /// When, in ticks; after the event of a span before it and not after the one that follows.
-    pub(in crate::record) ticks: u64,
-    /// Bytes that the owner allocated; 0 in an entry of frees by somebody else.
-    pub(in crate::record) allocated: u64,
-    /// Bytes of the owner that were freed.
-    pub(in crate::record) freed: u64,
-    /// Number of allocations.
-    pub(in crate::record) allocations: u32,
-}
-
-/// Records of entries that were written together, because what passes from one thread's cache to another's is what counting costs:
-/// a word with the time (times 32), [`OWN`], [`WIDE`] and the number of other owners; of sums the owner and, in one word,
-/// 24 bits allocated, 24 freed and 16 for the number (or each in a word); of each other owner itself and what was freed.
-struct Chunk {
-    len: AtomicUsize,
-    next: AtomicPtr<Chunk>,
-    words: [AtomicU64; WORDS],
-}
-
-/// The record has sums of its own stretch.
-const OWN: u64 = 1;
-/// These have a word each.
-const WIDE: u64 = 2;
-/// The number of other owners stands from this bit on.
-const COUNT_SHIFT: u32 = 2;
 
 /// All zeros is a book that nobody has used.
 struct Book {
@@ -94,11 +52,7 @@ struct Book {
     others: [Other; OTHERS],
     /// The last event of a span.
     boundary: AtomicU64,
-    /// The end that is written.
-    tail: AtomicPtr<Chunk>,
-    /// The end that is read, and the words of it that were.
-    head: AtomicPtr<Chunk>,
-    read: AtomicUsize,
+    tape: Tape,
 }
 
 /// Frees of another stretch's blocks.
@@ -122,28 +76,6 @@ thread_local! {
 static BOOKS: AtomicPtr<Book> = AtomicPtr::new(ptr::null_mut());
 static COUNT: AtomicU32 = AtomicU32::new(0);
 static LOST: AtomicU64 = AtomicU64::new(0);
-static POOL: AtomicPtr<Chunk> = AtomicPtr::new(ptr::null_mut());
-static POOL_BUSY: AtomicBool = AtomicBool::new(false);
-static CHUNKS: AtomicUsize = AtomicUsize::new(0);
-
-/// What a pointer of this module points at.
-#[expect(unsafe_code, reason = "lists inside the allocator")]
-fn at<T>(pointer: *mut T) -> Option<&'static T> {
-    // SAFETY: all such pointers are null or come from `fresh`, whose memory is never given back.
-    unsafe { pointer.as_ref() }
-}
-
-/// Memory of the system, all zeros, for ever. `T` consists of atomics, for which that is a value.
-#[expect(unsafe_code, reason = "memory inside the allocator")]
-fn fresh<T>() -> Option<&'static T> {
-    // SAFETY: neither of the two types that it is used with is empty.
-    at(unsafe { System.alloc_zeroed(Layout::new::<T>()) }.cast::<T>())
-}
-
-fn pointer<T>(reference: &'static T) -> *mut T {
-    ptr::from_ref(reference).cast_mut()
-}
-
 /// Adds to a number that only the calling thread writes.
 #[inline]
 fn add(to: &AtomicU64, value: u64) {
@@ -157,56 +89,7 @@ fn empty(number: &AtomicU64) -> u64 {
     value
 }
 
-fn with_pool<T>(f: impl FnOnce() -> T) -> T {
-    while POOL_BUSY.swap(true, Ordering::Acquire) {
-        std::hint::spin_loop();
-    }
-    let result = f();
-    POOL_BUSY.store(false, Ordering::Release);
-    result
-}
-
-fn new_chunk() -> Option<&'static Chunk> {
-    let pooled = with_pool(|| {
-        let chunk = at(POOL.load(Ordering::Relaxed))?;
-        POOL.store(chunk.next.load(Ordering::Relaxed), Ordering::Relaxed);
-        Some(chunk)
-    });
-    if let Some(chunk) = pooled {
-        chunk.next.store(ptr::null_mut(), Ordering::Relaxed);
-        chunk.len.store(0, Ordering::Relaxed);
-        return Some(chunk);
-    }
-    if CHUNKS.fetch_add(1, Ordering::Relaxed) < MOST_CHUNKS {
-        return fresh();
-    }
-    CHUNKS.fetch_sub(1, Ordering::Relaxed);
-    None
-}
-
-fn release(chunk: &'static Chunk) {
-    with_pool(|| {
-        chunk.next.store(POOL.load(Ordering::Relaxed), Ordering::Relaxed);
-        POOL.store(pointer(chunk), Ordering::Relaxed);
-    });
-}
-
 impl Book {
-    /// The chunk that has room for a record.
-    fn room(&self) -> Option<&'static Chunk> {
-        let tail = at(self.tail.load(Ordering::Relaxed));
-        if let Some(chunk) = tail.filter(|t| t.len.load(Ordering::Relaxed) <= WORDS - LONGEST) {
-            return Some(chunk);
-        }
-        let new = new_chunk()?;
-        self.tail.store(pointer(new), Ordering::Relaxed);
-        match tail {
-            Some(full) => full.next.store(pointer(new), Ordering::Release),
-            None => self.head.store(pointer(new), Ordering::Release),
-        }
-        Some(new)
-    }
-
     /// The sums of the present stretch as an entry, if there are any; they start anew.
     fn sums(&self, ticks: u64) -> Option<Entry> {
         let entry = Entry {
@@ -229,41 +112,12 @@ impl Book {
     /// Writes all sums as one record.
     #[inline(never)]
     fn flush(&self, ticks: u64) {
-        self.change.store(0, Ordering::Relaxed);
-        let Some(chunk) = self.room() else {
-            let lost = self.sums(ticks).into_iter().chain(self.frees(ticks)).count();
-            LOST.fetch_add(lost as u64, Ordering::Relaxed);
-            return;
-        };
-        let begin = chunk.len.load(Ordering::Relaxed);
-        let mut end = begin + 1;
-        let mut put = |word: u64| {
-            if let Some(slot) = chunk.words.get(end) {
-                slot.store(word, Ordering::Relaxed);
-            }
-            end += 1;
-        };
-        let mut head = ticks << (u64::BITS - TIME_BITS);
-        if let Some(Entry { owner, allocated, freed, allocations, .. }) = self.sums(ticks) {
+        let own = self.sums(ticks);
+        if own.is_some() {
             self.named.store(true, Ordering::Relaxed);
-            head |= OWN;
-            put(owner);
-            if allocated < 1 << 24 && freed < 1 << 24 && allocations < 1 << 16 {
-                put(allocated | freed << 24 | u64::from(allocations) << 48);
-            } else {
-                head |= WIDE;
-                [allocated, freed, allocations.into()].into_iter().for_each(&mut put);
-            }
         }
-        for Entry { owner, freed, .. } in self.frees(ticks) {
-            head += 1 << COUNT_SHIFT;
-            put(owner);
-            put(freed);
-        }
-        if let Some(first) = chunk.words.get(begin) {
-            first.store(head, Ordering::Relaxed);
-        }
-        chunk.len.store(end, Ordering::Release);
+        self.change.store(0, Ordering::Relaxed);
+        LOST.fetch_add(self.tape.write(ticks, own, self.frees(ticks)), Ordering::Relaxed);
     }
 
     /// Now, but after the event that began the stretch.
@@ -473,55 +327,12 @@ impl Drain {
                     f(thread, entry);
                 }
             };
-            book.read(&mut give);
+            book.tape.read(&mut give);
             if self.last && generation(book.owner.load(Ordering::Relaxed)) == self.generation {
                 let now = book.now();
                 book.sums(now).into_iter().chain(book.frees(now)).for_each(give);
             }
         }
         LOST.load(Ordering::Relaxed)
-    }
-}
-
-/// What a record consists of, in the order in which it was written. `now`: the present time.
-fn entries(words: &[AtomicU64], now: u64, give: &mut impl FnMut(Entry)) {
-    const LOW: u64 = (1 << TIME_BITS) - 1;
-    let mut words = words.iter().map(|w| w.load(Ordering::Relaxed));
-    while let Some(head) = words.next() {
-        let mut next = || words.next().unwrap_or_default();
-        let ticks = now & !LOW | head >> (u64::BITS - TIME_BITS);
-        if head & OWN != 0 {
-            let owner = next();
-            let (allocated, freed, allocations) = if head & WIDE != 0 {
-                (next(), next(), next())
-            } else {
-                let word = next();
-                (word & 0xff_ffff, word >> 24 & 0xff_ffff, word >> 48)
-            };
-            give(Entry { owner, ticks, allocated, freed, allocations: allocations as u32 });
-        }
-        for _ in 0..head >> COUNT_SHIFT & 7 {
-            let (owner, freed) = (next(), next());
-            give(Entry { owner, ticks, freed, ..Entry::default() });
-        }
-    }
-}
-
-impl Book {
-    fn read(&self, give: &mut impl FnMut(Entry)) {
-        let now = clock::ticks();
-        let mut head = at(self.head.load(Ordering::Acquire));
-        while let Some(chunk) = head {
-            // A chunk that has a successor is complete.
-            let next = at(chunk.next.load(Ordering::Acquire));
-            let (from, to) = (self.read.load(Ordering::Relaxed), chunk.len.load(Ordering::Acquire));
-            entries(chunk.words.get(from..to).unwrap_or_default(), now, give);
-            self.read.store(to, Ordering::Relaxed);
-            let Some(next) = next else { break };
-            self.head.store(pointer(next), Ordering::Relaxed);
-            self.read.store(0, Ordering::Relaxed);
-            release(chunk);
-            head = Some(next);
-        }
     }
 }

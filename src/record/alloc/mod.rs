@@ -13,6 +13,7 @@
 //! While nothing counts, an allocation costs one relaxed load and one store, a free one load.
 
 mod book;
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-pub(super) use book::{Drain, Entry};
+pub(super) use book::Drain;
 use book::{GENERATION_SHIFT, Muted, Owner};
+pub(super) use records::Entry;
 
 /// The system's allocator, which counts for the recorder. A program that wants its memory by span says so once:
 ///

@@ -115,7 +115,7 @@ pub(super) const PARAMS: [Param; 13] = [
 ];
 
 /// Considered at each token; more would not change the text, only the time to sort.
-pub(super) const TOP_K: usize = 40;
+const TOP_K: usize = 40;
 
 /// The question number `i`.
 pub(super) fn question(params: &Params, i: usize) -> &str {

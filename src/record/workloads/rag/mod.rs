@@ -21,7 +21,7 @@ use tracing::field::Empty;
 use tracing::{info, info_span, warn};
 
 use super::asyncio::SCALE;
-use super::generate::{PARAMS as GENERATE, QUESTIONS, TOP_K, load};
+use super::generate::{PARAMS as GENERATE, QUESTIONS, load, sampling};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
 use crate::record::llm::{Asked, Generator, LlmError, Sampling, Step};
@@ -107,14 +107,7 @@ impl Workload for Rag {
         };
         let pools = [pool("client")?, pool("llm worker")?];
         cx.fact("Seed", params.text("seed"));
-        let sampling = Sampling {
-            temperature: params.float("temperature"),
-            top_k: TOP_K,
-            top_p: params.float("top_p"),
-            seed: params.text("seed").parse().unwrap_or(0),
-            stream: 0,
-            max_new_tokens: params.size("max_new_tokens"),
-        };
+        let sampling = sampling(params, 0);
         let [client_pool, worker_pool] = pools;
         std::thread::scope(|scope| {
             let (queue, jobs) = channel();

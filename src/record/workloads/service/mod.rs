@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::generate::{PARAMS as GENERATE, TOP_K, load};
+use super::generate::{PARAMS as GENERATE, load, sampling};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
-use crate::record::llm::{Generator, Model, Sampling};
+use crate::record::llm::{Generator, Model};
 use cache::{Exact, Similarity};
 use client::Front;
 use prompts::Prompt;
@@ -216,14 +216,7 @@ fn config(params: &Params, model: &str) -> Config {
         ttl: Duration::from_secs_f64(params.float("ttl")),
         similarity: Similarity::of(params.text("similarity")),
         threshold: params.float("threshold"),
-        sampling: Sampling {
-            temperature: params.float("temperature"),
-            top_k: TOP_K,
-            top_p: params.float("top_p"),
-            seed: params.text("seed").parse().unwrap_or(0),
-            stream: 0,
-            max_new_tokens: params.size("max_new_tokens"),
-        },
+        sampling: sampling(params, 0),
         model: model.to_owned(),
         price: (price.prompt > 0.0 || price.output > 0.0).then_some(price),
     }
