@@ -51,7 +51,8 @@ thread_local! {
 
 /// An operation that is being watched, until this is dropped.
 pub(super) enum Watched {
-    Named(#[expect(dead_code, reason = "ends the name when it is dropped")] cupti::Named),
+    /// The name ends when this is dropped.
+    Named(cupti::Named),
     /// Its number in the pass.
     Timed(usize),
 }
