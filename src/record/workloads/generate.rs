@@ -217,12 +217,13 @@ impl Workload for Generate {
         cx.fact("Threads per matrix product", matmul_threads());
         let workers = params.size("workers").max(1);
         let queue = Queue::default();
+        let here = Span::current();
         std::thread::scope(|scope| {
             let (ready, started) = channel::<Result<(), WorkloadError>>();
             for worker in 1..=workers {
-                let (model, queue, ready) = (model.clone(), &queue, ready.clone());
+                let (model, queue, ready, here) = (model.clone(), &queue, ready.clone(), &here);
                 let threads = params.size("threads").max(1);
-                scope.spawn(move || serve(worker, threads, model, queue, cx, &ready));
+                scope.spawn(move || serve(worker, threads, model, here, queue, cx, &ready));
             }
             drop(ready);
             // Ends the workers whichever way this is left.
@@ -359,6 +360,7 @@ fn serve(
     worker: usize,
     threads: usize,
     model: Arc<Model>,
+    caller: &Span,
     queue: &Queue,
     cx: &Context,
     ready: &Sender<Result<(), WorkloadError>>,
@@ -370,7 +372,12 @@ fn serve(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
     let start = || -> Result<_, WorkloadError> {
         let pool = pool.map_err(|e| WorkloadError::Failed(format!("no threads for worker {worker}: {e}")))?;
-        Ok((pool, Generator::new(model)?))
+        let generator = pool.install(|| {
+            let _starting =
+                info_span!(target: "inferscope::llm", parent: caller, "start_worker", worker).entered();
+            Generator::new(model)
+        })?;
+        Ok((pool, generator))
     };
     let (pool, mut generator) = match start() {
         Ok(started) => started,

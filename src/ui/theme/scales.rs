@@ -146,8 +146,7 @@ impl Palette {
     /// The colour of a phase of a run (`prefill`, `decode` …): fixed for the known ones, by name otherwise.
     #[must_use]
     pub fn phase(&self, name: &str) -> SpanColor {
-        const KNOWN: [(&[&str], usize); 8] = [
-            (&["idle", "unaccounted", "other"], usize::MAX),
+        const KNOWN: [(&[&str], usize); 7] = [
             (&["queue", "wait"], 12),
             (&["download", "load", "to_device", "to-device", "warm"], 1),
             (&["detoken", "postproc", "sampl"], 23),
@@ -157,9 +156,11 @@ impl Palette {
             (&["embed", "retriev", "rerank", "search"], 2),
         ];
         let lower = name.to_ascii_lowercase();
-        let known = KNOWN.iter().find(|(parts, _)| parts.iter().any(|part| lower.contains(part)));
-        match known {
-            Some((_, usize::MAX)) => self.idle(),
+        // As a whole: «one after another» is no rest.
+        if ["idle", "unaccounted", "other"].contains(&&*lower) {
+            return self.idle();
+        }
+        match KNOWN.iter().find(|(parts, _)| parts.iter().any(|part| lower.contains(part))) {
             Some((_, i)) => self.span(*i),
             None => self.span_named(name),
         }

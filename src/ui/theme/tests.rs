@@ -160,6 +160,8 @@ fn a_name_has_the_same_colour_in_every_version() {
     assert_eq!(p.phase("PREFILL layer"), p.phase("prefill"));
     assert_ne!(p.phase("prefill"), p.phase("decode"));
     assert_ne!(p.phase("tokenize"), p.phase("token_generation"));
+    assert_eq!(p.phase("Unaccounted"), p.idle());
+    assert_ne!(p.phase("one after another"), p.idle());
 }
 
 /// All symbols that texts of the interface use.

@@ -4,6 +4,7 @@ use crate::format;
 use crate::model::{Profile, ResultTable};
 use crate::ui::theme::{Palette, regular, space};
 use crate::views::parts::{card, weak};
+use egui::scroll_area::ScrollBarVisibility;
 use egui::{Align, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 /// Results, or details of the run.
@@ -11,7 +12,14 @@ pub(super) fn show(profile: &Profile, minor: bool, ui: &mut Ui) {
     let tables = profile.meta.tables.iter().enumerate();
     for (i, table) in tables.filter(|(_, t)| t.minor == minor) {
         card(ui, &table.title, |ui| {
+            // The bar of a table below the visible part would be drawn at its edge.
+            let bar = if ui.cursor().top() < ui.clip_rect().bottom() {
+                ScrollBarVisibility::VisibleWhenNeeded
+            } else {
+                ScrollBarVisibility::AlwaysHidden
+            };
             let area = ScrollArea::horizontal().id_salt(("result", i)).auto_shrink([false, true]);
+            let area = area.scroll_bar_visibility(bar);
             area.show(ui, |ui| grid(table, i, ui));
             if !table.note.is_empty() {
                 ui.add_space(space::SMALL);
