@@ -4,13 +4,13 @@ use egui::{MenuBar, Ui};
 
 use super::action::{self, Action, Entry, Menu};
 use super::{App, recorder};
-use crate::analysis::Transform;
 use crate::format;
 use crate::model::Profile;
 use crate::state::{Command, Relative, RunState};
 use crate::ui::icons::Icon;
 use crate::ui::theme::Tone;
 use crate::ui::widgets::{self, SearchBox};
+use crate::views::shared::crumbs::describe;
 use crate::views::{self, Picture};
 
 /// Draws the bar.
@@ -227,26 +227,10 @@ fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, comma
         }
         for (i, transform) in now.scope.transforms.iter().enumerate() {
             Icon::ChevronRight.show(ui, 11.0, Tone::Neutral);
-            let text = shorten(&describe(profile, transform), 40);
+            let text = describe(transform, profile);
             if ui.button(text).on_hover_text("Click to go back to here").clicked() {
                 commands.push(Command::KeepTransforms(i + 1));
             }
         }
-    }
-}
-
-/// A transform in words.
-fn describe(profile: &Profile, transform: &Transform) -> String {
-    match transform {
-        Transform::FocusFunction(f) => format!("focus {}", profile.function_name(*f)),
-        Transform::FocusSubtree(path) => {
-            format!("subtree {}", path.last().map_or("", |&f| profile.function_name(f)))
-        }
-        Transform::FocusCategory(c) => format!("category {}", profile.text(*c)),
-        Transform::MergeFunction(f) => format!("merge {}", profile.function_name(*f)),
-        Transform::DropFunction(f) => format!("drop {}", profile.function_name(*f)),
-        Transform::CollapseModule(m) => format!("collapse {}", profile.text(*m)),
-        Transform::CollapseRecursion => "collapse recursion".to_owned(),
-        Transform::HideLibraries => "only my code".to_owned(),
     }
 }
