@@ -44,7 +44,7 @@ fn an_interrupted_recording_is_offered_and_opens_or_is_deleted() {
         if opens {
             let start = std::time::Instant::now();
             while h.state().active().is_none_or(|r| r.state != RunState::Ready) {
-                assert!(start.elapsed() < std::time::Duration::from_secs(60));
+                assert!(start.elapsed() < std::time::Duration::from_secs(20));
                 std::thread::sleep(std::time::Duration::from_millis(10));
                 h.run_ok();
             }
