@@ -192,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn phases_repeat_and_keep_to_the_range() {
+        let p = profile(&[("load", 0, 10), ("decode", 10, 30), ("sub", 12, 15), ("decode", 40, 50)]);
+        let found = |range| {
+            let shares = phases(&p, range).shares;
+            shares
+                .iter()
+                .map(|s| (p.function_name(s.function).to_owned(), s.total, s.count))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(None), [("load".into(), 10, 1), ("decode".into(), 30, 2)]);
+        assert_eq!(found(Some((10, 45))), [("decode".into(), 25, 2)]);
+    }
+
+    #[test]
     fn overlapping_phases_are_not_counted_twice_in_the_rest() {
         let p = profile(&[("a", 0, 60), ("b", 40, 90), ("c", 50, 55)]);
         let all = phases(&p, None);
