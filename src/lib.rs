@@ -1,7 +1,9 @@
 //! inferscope: a desktop profile viewer for people who build LLM applications.
 
 pub mod analysis;
+#[cfg(feature = "window")]
 pub mod app;
+#[cfg(feature = "window")]
 pub mod cli;
 pub mod export;
 pub mod format;
@@ -10,8 +12,11 @@ pub mod jobs;
 pub mod model;
 pub mod query;
 pub mod record;
+#[cfg(feature = "window")]
 pub mod state;
+#[cfg(feature = "window")]
 pub mod ui;
+#[cfg(feature = "window")]
 pub mod views;
 
 /// Tests of the recorder ask which span holds how much memory.

@@ -33,9 +33,17 @@
 //! not recording, 3 ns to enter a span that exists and 12 ns to create one: `tracing`'s own price with the `log` feature
 //! that a library of the window turns on. Each recording measures anew and says so in its facts.
 //!
-//! Only this module names tokio and candle.
+//! The recorder alone, for a program that records itself, is `inferscope = { version = "0.1", default-features = false }`:
+//! no window, no model, no async runtime. The feature `workloads` adds the built-in recordings, `window` the viewer.
+//!
+//! Only this module names tokio and candle, and only its workloads and models do.
 
-#[cfg(any(test, feature = "cuda"))]
+#![cfg_attr(
+    not(feature = "workloads"),
+    allow(dead_code, reason = "parts that only the built-in workloads call")
+)]
+
+#[cfg(any(all(test, feature = "workloads"), feature = "cuda"))]
 mod activity;
 mod alloc;
 mod assemble;
@@ -45,6 +53,7 @@ mod device;
 mod gpu;
 pub mod journal;
 mod layer;
+#[cfg(feature = "workloads")]
 pub mod llm;
 mod machine;
 mod processes;
@@ -57,9 +66,12 @@ mod session;
 mod sink;
 mod site;
 #[cfg(test)]
+#[cfg(feature = "workloads")]
 mod testing;
 #[cfg(test)]
+#[cfg(feature = "workloads")]
 mod tests;
+#[cfg(feature = "workloads")]
 pub mod workloads;
 
 use std::sync::Mutex;
@@ -77,7 +89,8 @@ pub use scope::{Ongoing, ScopeGuard, begin, is_on};
 pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
 #[doc(hidden)]
 pub use tracing as __tracing; // for the macros, so that a program needs no tracing of its own
-pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload};
+#[cfg(feature = "workloads")]
+pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload, run_title, start};
 
 /// True once our layer is part of the global subscriber (or of one that will be).
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -99,6 +112,7 @@ pub fn is_recording() -> bool {
 /// Prepares the process for recording. Call it first thing in `main`: it sets the number of threads of
 /// the matrix products, which can only be done while there is no second thread.
 pub fn install() {
+    #[cfg(feature = "workloads")]
     llm::set_matmul_threads();
     ensure_subscriber();
 }
@@ -113,39 +127,6 @@ fn ensure_subscriber() -> bool {
     let set = tracing::subscriber::set_global_default(ours).is_ok();
     INSTALLED.store(set, Ordering::Relaxed);
     set
-}
-
-/// What a run of a workload is called, without secrets. Wrong parameters give the workload's own title.
-#[must_use]
-pub fn run_title(workload: &str, params: &[String]) -> String {
-    let Some(&found) = WORKLOADS.iter().find(|w| w.id() == workload) else { return workload.into() };
-    let title = Params::parse(found.params(), params).map(|p| found.run_title(&p));
-    let title = title.unwrap_or_default();
-    if title.is_empty() { found.title().into() } else { secrets::mask(&title).into_owned() }
-}
-
-/// Starts the recording of a workload of [`WORKLOADS`]. `params` are texts of the form `key=value`.
-/// `on_revision` is called on a thread of the recorder with each frozen state on the way.
-///
-/// # Errors
-/// [`RecordError::UnknownWorkload`], [`RecordError::Parameter`] with the reason, or
-/// [`RecordError::ForeignSubscriber`].
-pub fn start(
-    workload: &str,
-    params: &[String],
-    options: Options,
-    on_revision: OnRevision,
-) -> Result<Recording, RecordError> {
-    let Some(&workload) = WORKLOADS.iter().find(|w| w.id() == workload) else {
-        return Err(RecordError::UnknownWorkload(workload.into()));
-    };
-    let params = Params::parse(workload.params(), params).map_err(RecordError::Parameter)?;
-    let mut facts = vec![("Workload".to_owned(), workload.id().to_owned())];
-    facts.extend(params.changed().map(|(param, value)| (param.label.to_owned(), value.to_owned())));
-    let (title, other_process) = (workload.run_title(&params), workload.other_process());
-    let run = Box::new(move |cx: &Context| workload.run(&params, cx));
-    let work = Work { title, facts, run, other_process };
-    record(work, options, on_revision)
 }
 
 /// A phase of the run (load, prefill …), from here until the value is dropped.

@@ -60,7 +60,7 @@ impl Default for Options {
 /// Why a recording gave no profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordError {
-    /// No workload has this id.
+    /// No workload has the asked name; the text says so and which there are.
     UnknownWorkload(String),
     /// A parameter is unknown or has a value that it cannot have; the text says which and why.
     Parameter(String),
@@ -75,11 +75,7 @@ pub enum RecordError {
 impl std::fmt::Display for RecordError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::UnknownWorkload(id) => {
-                let known: Vec<_> = super::WORKLOADS.iter().map(|w| w.id()).collect();
-                write!(f, "there is no workload «{id}»; known: {}", known.join(", "))
-            }
-            Self::Parameter(why) => f.write_str(why),
+            Self::UnknownWorkload(why) | Self::Parameter(why) => f.write_str(why),
             Self::ForeignSubscriber => f.write_str(
                 "another tracing subscriber is installed; add inferscope::record::layer() to it at program start",
             ),

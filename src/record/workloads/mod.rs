@@ -10,6 +10,7 @@ mod endpoint;
 mod generate;
 mod rag;
 mod service;
+mod start;
 mod variants;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use super::context::{Context, WorkloadError};
 use super::llm::DeviceChoice;
 pub use command::command_line;
+pub use start::{run_title, start};
 
 /// All workloads.
 pub static WORKLOADS: &[&dyn Workload] = &[

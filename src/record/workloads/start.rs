@@ -1,0 +1,39 @@
+//! Starting the recording of a built-in workload by its name.
+
+use super::{Context, Params, WORKLOADS};
+use crate::record::{OnRevision, Options, RecordError, Recording, Work, record, secrets};
+
+/// What a run of a workload is called, without secrets. Wrong parameters give the workload's own title.
+#[must_use]
+pub fn run_title(workload: &str, params: &[String]) -> String {
+    let Some(&found) = WORKLOADS.iter().find(|w| w.id() == workload) else { return workload.into() };
+    let title = Params::parse(found.params(), params).map(|p| found.run_title(&p));
+    let title = title.unwrap_or_default();
+    if title.is_empty() { found.title().into() } else { secrets::mask(&title).into_owned() }
+}
+
+/// Starts the recording of a workload of [`WORKLOADS`]. `params` are texts of the form `key=value`.
+/// `on_revision` is called on a thread of the recorder with each frozen state on the way.
+///
+/// # Errors
+/// [`RecordError::UnknownWorkload`], [`RecordError::Parameter`] with the reason, or
+/// [`RecordError::ForeignSubscriber`].
+pub fn start(
+    workload: &str,
+    params: &[String],
+    options: Options,
+    on_revision: OnRevision,
+) -> Result<Recording, RecordError> {
+    let Some(&workload) = WORKLOADS.iter().find(|w| w.id() == workload) else {
+        let known: Vec<_> = WORKLOADS.iter().map(|w| w.id()).collect();
+        let why = format!("there is no workload «{workload}»; known: {}", known.join(", "));
+        return Err(RecordError::UnknownWorkload(why));
+    };
+    let params = Params::parse(workload.params(), params).map_err(RecordError::Parameter)?;
+    let mut facts = vec![("Workload".to_owned(), workload.id().to_owned())];
+    facts.extend(params.changed().map(|(param, value)| (param.label.to_owned(), value.to_owned())));
+    let (title, other_process) = (workload.run_title(&params), workload.other_process());
+    let run = Box::new(move |cx: &Context| workload.run(&params, cx));
+    let work = Work { title, facts, run, other_process };
+    record(work, options, on_revision)
+}
