@@ -45,6 +45,8 @@ pub enum Action {
     Theme(super::settings::ThemeChoice),
     /// Find any action by typing.
     Palette,
+    /// Show or hide what the engine keeps: questions, bytes, times.
+    QueryMemory,
     /// List keys and gestures.
     Keys,
     /// Name, version, licences.
@@ -135,6 +137,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Theme(T::System), "Theme: as the system", None, Menu::View),
         entry(Action::Theme(T::Dark), "Theme: dark", None, Menu::View),
         entry(Action::Theme(T::Light), "Theme: light", None, Menu::View),
+        entry(Action::QueryMemory, "Show query memory", None, Menu::Help),
         entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),
         entry(Action::About, "About inferscope", None, Menu::Help),
     ]);

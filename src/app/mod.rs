@@ -21,6 +21,7 @@ mod palette;
 mod panes;
 mod paths;
 mod picture;
+mod query_memory;
 mod recorder;
 mod settings;
 mod source_texts;
@@ -100,6 +101,8 @@ pub struct App {
     note: Option<Note>,
     overlay: Overlay,
     focus_search: bool,
+    /// The window with the engine's answers is open.
+    memory_shown: bool,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -153,6 +156,7 @@ impl App {
             note: None,
             overlay: Overlay::None,
             focus_search: false,
+            memory_shown: false,
             wanted: None,
             quit: false,
         }
@@ -195,8 +199,13 @@ impl App {
 
     /// Shows only these views of the active run.
     pub fn show_only(&mut self, kinds: &[&ViewKind]) {
-        self.timed = Panes::of(kinds);
-        self.untimed = Panes::of(kinds);
+        self.lay_out(Panes::of(kinds), Panes::of(kinds));
+    }
+
+    /// Puts other panes in the place of all.
+    fn lay_out(&mut self, timed: Panes, untimed: Panes) {
+        (self.timed, self.untimed) = (timed, untimed);
+        self.engine.forget_slots();
     }
 
     /// Applies a command to the shown run, as a view would.
@@ -238,7 +247,9 @@ impl App {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Revision { run, profile } => {
-                self.newer.insert(run, profile);
+                if self.session.get(run).is_some() {
+                    self.newer.insert(run, profile);
+                }
             }
             Event::Opened { run, result } => self.opened(run, result),
             Event::Recorded { run, result } => self.recorded(run, result),
@@ -297,7 +308,7 @@ impl App {
             }
             Err(e) if e.kind == crate::import::ErrorKind::Cancelled => {
                 let label = run.label.clone();
-                self.session.close(id);
+                self.forget_run(id);
                 self.say(Tone::Info, format!("Opening {label} was cancelled."));
             }
             Err(e) => {
@@ -334,16 +345,14 @@ impl App {
                     self.panes_mut().show(kind);
                 }
             }
-            Action::ResetLayout => {
-                self.timed = Panes::standard(true);
-                self.untimed = Panes::standard(false);
-            }
+            Action::ResetLayout => self.lay_out(Panes::standard(true), Panes::standard(false)),
             Action::Theme(theme) => {
                 self.settings.theme = theme;
                 ctx.set_theme(window::theme_preference(theme));
             }
             Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
+            Action::QueryMemory => self.memory_shown = !self.memory_shown,
             Action::Keys => self.overlay = Overlay::Keys,
             Action::About => self.overlay = Overlay::About,
             Action::Quit => self.quit = true,
@@ -387,10 +396,16 @@ impl App {
         }
         self.journals.discard(id);
         self.keep_look_of(id);
+        self.forget_run(id);
+    }
+
+    /// Takes a run out of the session with all that is known about it: nothing may hold its profile after that.
+    fn forget_run(&mut self, id: u32) {
         self.session.close(id);
+        self.newer.remove(&id);
         self.timed.forget(id);
         self.untimed.forget(id);
-        self.engine.forget_before(id, u64::MAX);
+        self.engine.close(id);
     }
 
     fn panes_mut(&mut self) -> &mut Panes {
@@ -411,6 +426,7 @@ impl App {
         Panel::bottom("status").show(ui, |ui| status::ui(self, ui, &mut actions));
         CentralPanel::no_frame().show(ui, |ui| self.central(ui, &mut actions));
         self.overlays(ui, &mut actions);
+        query_memory::ui(self, ui);
         drop_hint(ui);
         for action in actions {
             if self.can(action) {

@@ -388,7 +388,7 @@ impl App {
                 self.open_attached(&label, attached);
             }
             Ok(None) => {
-                self.session.close(id);
+                self.forget_run(id);
                 self.say(Tone::Info, "The recording was cancelled.");
             }
             Err(why) => {

@@ -149,3 +149,107 @@ fn without_file_dialogs_the_window_asks_for_a_path_itself() {
     assert!(h.query_by_label_contains("/no/such/file: is no file").is_some());
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// An application with background work, as the window has it.
+fn with_threads() -> App {
+    let engine = Engine::new(Mode::Background, || ());
+    App::with(engine, None, Settings::default(), None)
+}
+
+/// Draws frames until all questions are answered.
+fn settle(h: &mut Harness<'_, App>) {
+    let start = std::time::Instant::now();
+    let mut calm = 0;
+    while calm < 3 {
+        h.step();
+        let opening = h.state().session.runs.iter().any(|r| r.state == RunState::Loading);
+        calm = if opening || h.state().engine.busy() > 0 { 0 } else { calm + 1 };
+        assert!(start.elapsed().as_secs() < 60, "{:?}", h.state().engine.memory().running);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+fn run_of(app: &mut App, label: &str) -> (u32, std::sync::Weak<Profile>) {
+    let profile = Arc::new(crate::views::fixture::session());
+    let weak = Arc::downgrade(&profile);
+    (app.add_profile(label, None, profile), weak)
+}
+
+#[test]
+fn views_that_open_together_share_what_they_need() {
+    let mut app = with_threads();
+    let kinds: Vec<_> =
+        ["summary", "functions", "calltree"].iter().filter_map(|id| crate::views::view(id)).collect();
+    app.show_only(&kinds);
+    run_of(&mut app, "sample");
+    let mut h = harness(app);
+    settle(&mut h);
+    let memory = h.state().engine.memory();
+    let of = |kind: &str| memory.answers.iter().filter(|a| a.question.starts_with(kind)).count();
+    assert!(of("Summary") == 1 && of("FunctionList") == 1 && of("Rows") >= 1, "{:?}", memory.answers);
+    assert_eq!((of("Shape"), of("Costs")), (1, 1), "one tree for all of them");
+    assert_eq!(memory.computed, memory.answers.len() as u64, "every question was computed once: {memory:?}");
+}
+
+#[test]
+fn a_closed_run_leaves_nothing_behind() {
+    let mut app = with_threads();
+    let (first, one) = run_of(&mut app, "one");
+    let (second, two) = run_of(&mut app, "two");
+    let mut h = harness(app);
+    settle(&mut h);
+    for run in [first, second, first] {
+        h.state_mut().session.active = Some(run);
+        settle(&mut h);
+    }
+    assert!(h.state().engine.memory().answers.iter().any(|a| a.run == second), "both are kept");
+    h.state_mut().act(Action::CloseRun, &egui::Context::default());
+    let start = std::time::Instant::now();
+    while one.strong_count() > 0 {
+        assert!(start.elapsed().as_secs() < 20, "{} hold the profile of a closed run", one.strong_count());
+        h.step();
+    }
+    settle(&mut h);
+    assert_eq!(h.state().session.active, Some(second));
+    assert!(h.state().engine.memory().answers.iter().all(|a| a.run == second));
+    // Opened again it is another run, and closed while its questions run it is as gone.
+    let (again, third) = run_of(h.state_mut(), "one");
+    h.step();
+    h.state_mut().act(Action::CloseRun, &egui::Context::default());
+    let start = std::time::Instant::now();
+    while third.strong_count() > 0 {
+        assert!(start.elapsed().as_secs() < 20, "{} hold the profile of a closed run", third.strong_count());
+        h.step();
+    }
+    h.state_mut().on_event(Event::Revision { run: again, profile: two.upgrade().unwrap() });
+    assert!(h.state().newer.is_empty(), "what comes late is dropped");
+    h.state_mut().act(Action::CloseRun, &egui::Context::default());
+    while two.strong_count() > 0 {
+        assert!(start.elapsed().as_secs() < 20);
+        h.step();
+    }
+    let memory = h.state().engine.memory();
+    assert!(memory.answers.is_empty() && memory.profiles.is_empty() && memory.running.is_empty());
+}
+
+#[test]
+fn the_window_lists_what_its_answers_take() {
+    let mut app = with_threads();
+    run_of(&mut app, "sample");
+    let mut h = harness(app);
+    settle(&mut h);
+    h.key_press_modifiers(egui::Modifiers::COMMAND | egui::Modifiers::SHIFT, egui::Key::P);
+    h.run_ok();
+    h.event(egui::Event::Text("Show query memory".into()));
+    h.run_ok();
+    h.key_press(egui::Key::Enter);
+    h.run_ok();
+    assert!(h.query_by_label_contains("they keep the profile of sample r1").is_some());
+    for column in ["Question", "Memory", "Time", "Hits"] {
+        assert!(h.query_all_by_label(column).next().is_some(), "{column}");
+    }
+    assert!(
+        h.query_all_by_label("sample r1").next().is_some() && h.query_all_by_label("shown").next().is_some()
+    );
+    picture(&mut h, "query-memory");
+}

@@ -1,16 +1,12 @@
 //! Runs queries on worker threads; the newest question of a slot wins.
 
-use std::any::Any;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use super::store::{Key, Store};
+use super::flight::{Flight, Running, Shared, State};
+use super::store::{KeptAnswer, Key, Value};
 use super::{Query, Subject};
 use crate::jobs::{self, Cancelled, Job};
-
-type Value = Arc<dyn Any + Send + Sync>;
-type Work = Box<dyn FnOnce() + Send>;
 
 /// What a view gets for its question.
 #[derive(Debug)]
@@ -56,93 +52,25 @@ pub enum Mode {
     Inline,
 }
 
-struct Running {
-    job: Job,
-    /// Slots that wait for it.
-    slots: Vec<u64>,
-}
-
-#[derive(Default)]
-struct SlotState {
-    /// The run that it is about, and the answer.
-    last: Option<(u32, Value)>,
-    waits_for: Option<Key>,
-}
-
-struct State {
-    store: Store,
-    running: HashMap<Key, Running>,
-    failed: HashMap<Key, String>,
-    slots: HashMap<(u64, std::any::TypeId), SlotState>,
-    queue: Vec<Work>,
-    stop: bool,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    wake: Condvar,
-    mode: Mode,
-    notify: Box<dyn Fn() + Send + Sync>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a running query works with.
-pub struct Context<'a> {
-    subject: &'a Subject,
-    job: &'a Job,
-    shared: &'a Shared,
-}
-
-impl Context<'_> {
-    /// The profile.
-    #[must_use]
-    pub fn profile(&self) -> &Arc<crate::model::Profile> {
-        &self.subject.profile
-    }
-
-    /// Progress and cancel.
-    #[must_use]
-    pub fn job(&self) -> &Job {
-        self.job
-    }
-
-    /// The answer to another query about the same profile, computed here when it is not kept.
-    ///
-    /// # Errors
-    /// When cancelled.
-    pub fn get<Q: Query>(&self, query: &Q) -> Result<Arc<Q::Output>, Cancelled> {
-        compute(self.shared, self.subject, query, self.job)
-    }
-}
-
-fn downcast<T: Send + Sync + 'static>(value: Value) -> Option<Arc<T>> {
-    value.downcast().ok()
-}
-
-fn compute<Q: Query>(
-    shared: &Shared,
-    subject: &Subject,
-    query: &Q,
-    job: &Job,
-) -> Result<Arc<Q::Output>, Cancelled> {
-    let key = Key::new(subject.run, subject.revision, query);
-    if let Some(kept) = shared.lock().store.get(&key).and_then(downcast) {
-        return Ok(kept);
-    }
-    let output = Arc::new(query.run(&Context { subject, job, shared })?);
-    let weight = Q::weight(&output) + 256;
-    shared.lock().store.put(key, output.clone(), weight);
-    Ok(output)
+/// What the engine keeps and does, for people who look into it.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Kept answers, the largest first.
+    pub answers: Vec<KeptAnswer>,
+    /// Profiles that answers keep alive, each counted once: run, revision, bytes.
+    pub profiles: Vec<(u32, u64, usize)>,
+    /// Bytes that answers may take before those go that nobody holds.
+    pub budget: usize,
+    /// Questions being computed.
+    pub running: Vec<String>,
+    /// Number of computations so far.
+    pub computed: u64,
 }
 
 /// Computes and keeps answers.
 pub struct Engine {
     shared: Arc<Shared>,
+    mode: Mode,
     workers: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -159,34 +87,35 @@ impl Engine {
     /// The same; each worker calls `first` before anything else.
     #[must_use]
     pub fn with_threads(mode: Mode, first: fn(), notify: impl Fn() + Send + Sync + 'static) -> Self {
-        let state = State {
-            store: Store::new(BUDGET),
-            running: HashMap::new(),
-            failed: HashMap::new(),
-            slots: HashMap::new(),
-            queue: Vec::new(),
-            stop: false,
-        };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            wake: Condvar::new(),
-            mode,
-            notify: Box::new(notify),
-        });
-        let count = match mode {
-            Mode::Inline => 0,
-            Mode::Background => std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
-        };
-        let workers = (0..count)
+        Self::within(BUDGET, mode, first, notify)
+    }
+
+    pub(super) fn within(
+        budget: usize,
+        mode: Mode,
+        first: fn(),
+        notify: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(budget, Box::new(notify)));
+        let active = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4));
+        // Twice as many, because those that wait for another one's answer give their turn to others.
+        let threads = if mode == Mode::Inline { 0 } else { active * 2 };
+        let workers = (0..threads)
             .map(|i| {
                 let shared = shared.clone();
                 jobs::spawn(&format!("query {i}"), move || {
                     first();
-                    work(&shared);
+                    work(&shared, active);
                 })
             })
             .collect();
-        Self { shared, workers }
+        Self { shared, mode, workers }
+    }
+
+    /// Number of questions that it computes at the same time.
+    #[cfg(test)]
+    pub(super) fn threads(&self) -> usize {
+        self.workers.len() / 2
     }
 
     /// An engine that answers in the caller's thread.
@@ -205,110 +134,155 @@ impl Engine {
         query: &Q,
         job: &Job,
     ) -> Result<Arc<Q::Output>, Cancelled> {
-        compute(&self.shared, subject, query, job)
+        self.shared.get(subject, query, job, false)
     }
 
     /// Asks on behalf of `slot`: a place on screen that shows one answer of this type. A newer question
-    /// of the slot cancels the older one when no other slot waits for it.
+    /// of the slot cancels the older one when no other slot waits for it. What a slot shows is kept while it shows it.
     pub fn ask<Q: Query>(&self, subject: &Subject, query: &Q, slot: u64) -> Answer<Q::Output> {
-        if self.shared.mode == Mode::Inline {
+        if self.mode == Mode::Inline {
             return match self.now(subject, query, &Job::new()) {
                 Ok(value) => Answer::Ready(value),
                 Err(Cancelled) => Answer::Failed(Cancelled.to_string()),
             };
         }
-        let key = Key::new(subject.run, subject.revision, query);
         let mut state = self.shared.lock();
-        let state = &mut *state;
-        let slot_key = (slot, key.kind());
-        if let Some(value) = state.store.get(&key) {
-            let entry = state.slots.entry(slot_key).or_default();
-            entry.last = Some((subject.run, value.clone()));
-            let old = entry.waits_for.take();
-            leave(state, slot, old);
-            if let Some(value) = downcast(value) {
-                return Answer::Ready(value);
-            }
-        }
-        if let Some(why) = state.failed.get(&key) {
-            return Answer::Failed(why.clone());
-        }
-        let entry = state.slots.entry(slot_key).or_default();
-        let stale = entry.last.clone().filter(|(run, _)| *run == subject.run).and_then(|(_, v)| downcast(v));
-        if entry.waits_for.as_ref() != Some(&key) {
-            let old = entry.waits_for.replace(key.clone());
-            leave(state, slot, old);
-            self.join(state, subject, query, &key, slot);
-        }
-        let progress = state.running.get(&key).and_then(|r| r.job.progress());
-        Answer::Working { progress, stale }
+        let (answer, gone) = self.answer(&mut state, subject, query, slot);
+        drop(state);
+        drop(gone);
+        answer
     }
 
+    /// The answer for a slot, and an older one that is of no use any more, to be dropped without the lock.
+    fn answer<Q: Query>(
+        &self,
+        state: &mut State,
+        subject: &Subject,
+        query: &Q,
+        slot: u64,
+    ) -> (Answer<Q::Output>, Option<Value>) {
+        let key = Key::new(subject, query);
+        let slot_key = (slot, key.kind());
+        if state.store.is_over(&key) {
+            return (Answer::Failed("this run is closed".into()), None);
+        }
+        let entry = state.slots.entry(slot_key).or_default();
+        let (waited_for, shown) = (entry.waits_for.clone(), entry.shown.clone());
+        if let Some(old) = waited_for.filter(|old| *old != key) {
+            state.leave(slot, &old);
+        }
+        if let Some(value) = state.store.get(&key).and_then(|v| v.downcast().ok()) {
+            if shown.as_ref() != Some(&key) {
+                state.store.hit(&key);
+            }
+            return (Answer::Ready(value), state.show(slot_key, &key));
+        }
+        if let Some(why) = state.failed.get(&key).cloned() {
+            return (Answer::Failed(why), state.wait_for(slot_key, None));
+        }
+        // Also when it waits already: its question may have been given up since.
+        self.join(state, subject, query, &key, slot);
+        let stale = shown.filter(|shown| shown.same_run(&key)).and_then(|shown| state.store.get(&shown));
+        let progress = state.running.get(&key).and_then(|r| r.job.progress());
+        let answer = Answer::Working { progress, stale: stale.and_then(|v| v.downcast().ok()) };
+        (answer, state.wait_for(slot_key, Some(key)))
+    }
+
+    /// Lets `slot` wait for a question, which is queued when nobody computes it.
     fn join<Q: Query>(&self, state: &mut State, subject: &Subject, query: &Q, key: &Key, slot: u64) {
         if let Some(running) = state.running.get_mut(key) {
-            running.slots.push(slot);
-            return;
+            if running.slots.contains(&slot) && !running.job.is_cancelled() {
+                return;
+            }
+            let interest = running.interest.get_or_insert_default().clone();
+            if running.job.also_wanted_by(&interest) {
+                running.slots.push(slot);
+                return;
+            }
         }
-        let job = Job::new();
-        state.running.insert(key.clone(), Running { job: job.clone(), slots: vec![slot] });
-        let (shared, subject, query, key) =
-            (self.shared.clone(), subject.clone(), query.clone(), key.clone());
-        state.queue.push(Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(|| compute(&shared, &subject, &query, &job)));
-            let mut state = shared.lock();
-            // A cancelled question may have been asked again meanwhile: only the own entry is removed.
-            if state.running.get(&key).is_some_and(|r| r.job.is_cancelled() == job.is_cancelled()) {
-                state.running.remove(&key);
-            }
-            if result.is_err() {
-                state.failed.insert(key, "this view met an internal error; please report it".into());
-            }
-            drop(state);
-            (shared.notify)();
-        }));
+        let (ticket, interest) = (state.ticket(), Job::new());
+        let job = Job::wanted_by(&interest);
+        let flight = Flight { key: key.clone(), ticket };
+        let (subject, query, own) = (subject.clone(), query.clone(), job.clone());
+        let work = Box::new(move |shared: &Shared| {
+            // A cancelled question says nothing, and a panic is told by `failed`.
+            let _ = shared.compute(&subject, &query, flight, &own, true);
+        });
+        let running = Running { ticket, job, interest: Some(interest), slots: vec![slot], work: Some(work) };
+        state.running.insert(key.clone(), running);
+        state.queue.push_back((key.clone(), ticket));
         self.shared.wake.notify_one();
     }
 
     /// Number of questions being computed.
     #[must_use]
     pub fn busy(&self) -> usize {
-        self.shared.lock().running.len()
+        self.shared.lock().running.values().filter(|r| !r.job.is_cancelled()).count()
     }
 
-    /// Drops what is known about revisions of `run` before `revision`.
+    /// Drops what is known about revisions of `run` before `revision`, but for what slots show that asked about the
+    /// last one: they show it dimmed until the new answer is there.
     pub fn forget_before(&self, run: u32, revision: u64) {
         let mut state = self.shared.lock();
-        state.store.forget_before(run, revision);
-        state.failed.retain(|key, _| key.run != run || key.revision >= revision);
-    }
-}
-
-/// Takes `slot` off the question it waited for, and cancels that when nobody else waits.
-fn leave(state: &mut State, slot: u64, old: Option<Key>) {
-    let Some(old) = old else { return };
-    if let Some(running) = state.running.get_mut(&old) {
-        running.slots.retain(|&s| s != slot);
-        if running.slots.is_empty() {
-            running.job.cancel();
-            state.running.remove(&old);
-        }
-    }
-}
-
-fn work(shared: &Shared) {
-    loop {
-        let mut state = shared.lock();
-        let job = loop {
-            if state.stop {
-                return;
-            }
-            if !state.queue.is_empty() {
-                break state.queue.remove(0);
-            }
-            state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-        };
+        let last = state.store.first(run);
+        let gone = state.forget(|key| key.is_before(run, last), |key| key.is_before(run, revision));
+        let answers = state.store.forget_before(run, revision);
         drop(state);
-        job();
+        drop((gone, answers));
+    }
+
+    /// Drops all that is known about a closed run. What still runs about it is stopped, and its answers are dropped.
+    pub fn close(&self, run: u32) {
+        let mut state = self.shared.lock();
+        let gone = state.forget(|key| key.is_about(run), |key| key.is_about(run));
+        let answers = state.store.forget_before(run, u64::MAX);
+        drop(state);
+        drop((gone, answers));
+    }
+
+    /// Forgets all slots, when other places on screen take theirs. Questions that only they asked are stopped.
+    pub fn forget_slots(&self) {
+        let mut state = self.shared.lock();
+        let waiting: Vec<_> =
+            state.slots.iter().filter_map(|(s, slot)| Some((s.0, slot.waits_for.clone()?))).collect();
+        for (slot, key) in waiting {
+            state.leave(slot, &key);
+        }
+        let gone = state.forget(|_| true, |_| false);
+        drop(state);
+        drop(gone);
+    }
+
+    /// What is kept and computed now.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let state = self.shared.lock();
+        let (mut answers, profiles) = state.store.list();
+        let mut running: Vec<String> = state.running.keys().map(Key::describe).collect();
+        let (budget, computed) = (state.store.budget(), state.computed);
+        drop(state);
+        answers.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.question.cmp(&b.question)));
+        running.sort();
+        Memory { answers, profiles, budget, running, computed }
+    }
+}
+
+fn work(shared: &Shared, most: usize) {
+    let mut state = shared.lock();
+    while !state.stop {
+        let work = if state.active < most { state.next() } else { None };
+        let Some(work) = work else {
+            state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        state.active += 1;
+        drop(state);
+        // What it is about is dropped with the work, before anybody counts it as done.
+        let _ = catch_unwind(AssertUnwindSafe(|| work(shared)));
+        state = shared.lock();
+        state.active -= 1;
+        // A worker may have found all of them busy.
+        shared.wake.notify_one();
     }
 }
 
@@ -316,104 +290,12 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.stop = true;
-        for running in state.running.values() {
-            running.job.cancel();
-        }
+        drop(state.cancel(|_| true));
         drop(state);
         self.shared.wake.notify_all();
         for worker in self.workers.drain(..) {
             // A worker that panicked has nothing left to say.
             let _ = worker.join();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ProfileBuilder;
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Duration;
-
-    static RUNS: AtomicU32 = AtomicU32::new(0);
-
-    #[derive(Clone, PartialEq, Eq, Hash)]
-    struct Slow(u32);
-
-    impl Query for Slow {
-        type Output = u32;
-        fn run(&self, cx: &Context<'_>) -> Result<u32, Cancelled> {
-            // Tests run side by side: only this one asks for 1.
-            RUNS.fetch_add(u32::from(self.0 == 1), Ordering::SeqCst);
-            for i in 0..20 {
-                cx.job().checkpoint(i, 20)?;
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Ok(self.0 * 2)
-        }
-    }
-
-    fn subject() -> Subject {
-        Subject { run: 1, revision: 0, profile: Arc::new(ProfileBuilder::new("test").finish()) }
-    }
-
-    fn wait<T>(mut ask: impl FnMut() -> Answer<T>) -> Arc<T> {
-        loop {
-            if let Answer::Ready(v) = ask() {
-                return v;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    #[test]
-    fn one_question_is_computed_once_and_the_newest_wins() {
-        let engine = Engine::new(Mode::Background, || ());
-        let subject = subject();
-        assert!(matches!(engine.ask(&subject, &Slow(1), 7), Answer::Working { stale: None, .. }));
-        assert!(matches!(engine.ask(&subject, &Slow(1), 8), Answer::Working { .. }));
-        assert_eq!(*wait(|| engine.ask(&subject, &Slow(1), 7)), 2);
-        assert_eq!(*wait(|| engine.ask(&subject, &Slow(1), 8)), 2);
-        assert_eq!(RUNS.load(Ordering::SeqCst), 1);
-        match engine.ask(&subject, &Slow(2), 7) {
-            Answer::Working { stale, .. } => assert_eq!(stale.as_deref(), Some(&2)),
-            other => panic!("{other:?}"),
-        }
-        assert!(matches!(engine.ask(&subject, &Slow(3), 7), Answer::Working { .. }));
-        assert_eq!(engine.busy(), 1, "the older question of the slot was cancelled");
-        assert_eq!(*wait(|| engine.ask(&subject, &Slow(3), 7)), 6);
-    }
-
-    #[test]
-    fn an_answer_about_another_run_is_not_shown_meanwhile() {
-        let engine = Engine::new(Mode::Background, || ());
-        let (one, other) = (subject(), Subject { run: 2, ..subject() });
-        wait(|| engine.ask(&one, &Slow(5), 3));
-        assert!(matches!(engine.ask(&other, &Slow(5), 3), Answer::Working { stale: None, .. }));
-        let grown = Subject { revision: 1, ..one };
-        assert!(matches!(engine.ask(&grown, &Slow(5), 3), Answer::Working { stale: Some(_), .. }));
-    }
-
-    #[derive(Clone, PartialEq, Eq, Hash)]
-    struct Broken;
-    impl Query for Broken {
-        type Output = u32;
-        fn run(&self, _: &Context<'_>) -> Result<u32, Cancelled> {
-            panic!("a bug in a query")
-        }
-    }
-
-    #[test]
-    fn a_panic_in_a_query_is_an_answer_and_the_engine_lives_on() {
-        let engine = Engine::new(Mode::Background, || ());
-        let subject = subject();
-        loop {
-            if let Answer::Failed(why) = engine.ask(&subject, &Broken, 1) {
-                assert!(why.contains("internal error"));
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        assert_eq!(*wait(|| engine.ask(&subject, &Slow(4), 1)), 8);
     }
 }

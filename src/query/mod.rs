@@ -2,14 +2,20 @@
 //!
 //! A [`Query`] is a value that holds everything that matters to its answer: scope, metric, options.
 //! The answer is kept under (run, revision, whole query), so the same question is computed once,
-//! whoever asks. A view asks every frame ([`Engine::ask`]) and paints what it gets: the answer, or the
-//! last one while a new one is being computed. The window never waits.
+//! whoever asks, also for two who ask at the same time. A view asks every frame ([`Engine::ask`]) and paints what it
+//! gets: the answer, or the last one while a new one is being computed. The window never waits.
 
 mod engine;
+mod flight;
 mod store;
+#[cfg(test)]
+mod tests;
 
-pub use engine::{Answer, Context, Engine, Mode};
+pub use engine::{Answer, Engine, Memory, Mode};
+pub use flight::Context;
+pub use store::KeptAnswer;
 
+use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -28,9 +34,12 @@ pub struct Subject {
 }
 
 /// A question about one profile.
-pub trait Query: Clone + Eq + Hash + Send + Sync + 'static {
+pub trait Query: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// The answer.
     type Output: Send + Sync + 'static;
+
+    /// True when the answer keeps the profile alive. It is counted then, once for all answers about a revision.
+    const KEEPS_PROFILE: bool = false;
 
     /// Computes the answer. Calls `cx.job().checkpoint` now and then; asks other queries with
     /// [`Context::get`].

@@ -1,17 +1,43 @@
-//! Answers kept by question, the least recently used ones dropped past a byte budget.
+//! Answers kept by question. Past a byte budget those go that nobody holds, the least recently used ones first.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::fmt::{self, Write};
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Query;
+use super::{Query, Subject};
 
 type FxBuild = BuildHasherDefault<rustc_hash::FxHasher>;
+
+/// An answer of any type.
+pub(super) type Value = Arc<dyn Any + Send + Sync>;
 
 trait DynQuery: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn dyn_eq(&self, other: &dyn DynQuery) -> bool;
+    fn describe(&self) -> String;
+}
+
+/// Most bytes of a question's description.
+const LONGEST: usize = 240;
+
+/// A text that ends at [`LONGEST`]: a question may hold lists of any length.
+#[derive(Default)]
+struct Short(String);
+
+impl Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = LONGEST.saturating_sub(self.0.len());
+        if text.len() > room {
+            self.0.push_str(&text[..text.floor_char_boundary(room)]);
+            self.0.push('…');
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
 }
 
 impl<Q: Query> DynQuery for Q {
@@ -21,27 +47,53 @@ impl<Q: Query> DynQuery for Q {
     fn dyn_eq(&self, other: &dyn DynQuery) -> bool {
         other.as_any().downcast_ref::<Q>() == Some(self)
     }
+    fn describe(&self) -> String {
+        let mut text = Short::default();
+        // Fails when it is cut, which is what it is for.
+        let _ = write!(text, "{self:?}");
+        text.0
+    }
 }
 
 /// (run, revision, whole query), for a query of any type.
 #[derive(Clone)]
 pub(super) struct Key {
-    pub run: u32,
-    pub revision: u64,
+    run: u32,
+    revision: u64,
     kind: TypeId,
     hash: u64,
     query: Arc<dyn DynQuery>,
 }
 
 impl Key {
-    pub fn new<Q: Query>(run: u32, revision: u64, query: &Q) -> Self {
-        let kind = TypeId::of::<Q>();
+    pub fn new<Q: Query>(subject: &Subject, query: &Q) -> Self {
+        let (run, revision, kind) = (subject.run, subject.revision, TypeId::of::<Q>());
         let hash = FxBuild::default().hash_one((run, revision, kind, query));
         Self { run, revision, kind, hash, query: Arc::new(query.clone()) }
     }
 
+    /// The type of the question.
     pub fn kind(&self) -> TypeId {
         self.kind
+    }
+
+    pub fn is_about(&self, run: u32) -> bool {
+        self.run == run
+    }
+
+    /// True when it is about a revision of `run` before `revision`.
+    pub fn is_before(&self, run: u32, revision: u64) -> bool {
+        self.run == run && self.revision < revision
+    }
+
+    /// True when both are about the same run.
+    pub fn same_run(&self, other: &Self) -> bool {
+        self.run == other.run
+    }
+
+    /// The question in words of the code, with what it holds, cut when long.
+    pub fn describe(&self) -> String {
+        self.query.describe()
     }
 }
 
@@ -62,57 +114,196 @@ impl Hash for Key {
     }
 }
 
+/// An answer with what it took.
+pub(super) struct Made {
+    pub value: Value,
+    /// Bytes that it holds.
+    pub weight: usize,
+    /// Time to compute it, without what it asked.
+    pub time: Duration,
+    /// Bytes of the profile, when the answer keeps it alive.
+    pub profile: Option<usize>,
+}
+
 struct Kept {
-    value: Arc<dyn Any + Send + Sync>,
-    weight: usize,
+    made: Made,
+    /// When it was used last.
     used: u64,
+    /// Slots that show it.
+    pins: u32,
+    hits: u32,
+}
+
+/// A profile that answers keep alive: its bytes, and how many answers.
+struct Alive {
+    bytes: usize,
+    answers: usize,
+}
+
+/// A kept answer, for the list of them.
+#[derive(Clone, Debug)]
+pub struct KeptAnswer {
+    /// The run that it is about.
+    pub run: u32,
+    /// The run's revision.
+    pub revision: u64,
+    /// The question.
+    pub question: String,
+    /// Bytes that it holds by itself.
+    pub bytes: usize,
+    /// Time to compute it, without the questions that it asked.
+    pub time: Duration,
+    /// How many times it was there when somebody needed it.
+    pub hits: u32,
+    /// True when a place on screen shows it, or showed it last.
+    pub shown: bool,
 }
 
 /// The kept answers.
 pub(super) struct Store {
     kept: HashMap<Key, Kept, FxBuild>,
-    bytes: usize,
+    alive: HashMap<(u32, u64), Alive>,
+    /// For each run the first revision that is still of use; `u64::MAX` for closed runs.
+    first: HashMap<u32, u64>,
+    /// Sum of weights.
+    answers: usize,
     budget: usize,
     clock: u64,
 }
 
 impl Store {
     pub fn new(budget: usize) -> Self {
-        Self { kept: HashMap::default(), bytes: 0, budget, clock: 0 }
+        Self {
+            kept: HashMap::default(),
+            alive: HashMap::new(),
+            first: HashMap::new(),
+            answers: 0,
+            budget,
+            clock: 0,
+        }
     }
 
-    pub fn get(&mut self, key: &Key) -> Option<Arc<dyn Any + Send + Sync>> {
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// The first revision of `run` that is still of use.
+    pub fn first(&self, run: u32) -> u64 {
+        self.first.get(&run).copied().unwrap_or(0)
+    }
+
+    /// True when nobody will ask this again: the run is closed, or a newer revision took its place.
+    pub fn is_over(&self, key: &Key) -> bool {
+        key.revision < self.first(key.run)
+    }
+
+    pub fn get(&mut self, key: &Key) -> Option<Value> {
         self.clock += 1;
         let kept = self.kept.get_mut(key)?;
         kept.used = self.clock;
-        Some(kept.value.clone())
+        Some(kept.made.value.clone())
     }
 
-    pub fn put(&mut self, key: Key, value: Arc<dyn Any + Send + Sync>, weight: usize) {
+    /// Counts a use of a kept answer that spared computing it.
+    pub fn hit(&mut self, key: &Key) {
+        if let Some(kept) = self.kept.get_mut(key) {
+            kept.hits += 1;
+        }
+    }
+
+    /// Keeps an answer. Once slots have pinned it, [`Store::evict`] makes room.
+    pub fn put(&mut self, key: Key, made: Made) {
+        if self.kept.contains_key(&key) {
+            return; // somebody computed the same; the one that may be shown stays
+        }
         self.clock += 1;
-        if let Some(old) = self.kept.insert(key, Kept { value, weight, used: self.clock }) {
-            self.bytes -= old.weight;
+        self.answers += made.weight;
+        if let Some(bytes) = made.profile {
+            let alive = self.alive.entry((key.run, key.revision)).or_insert(Alive { bytes, answers: 0 });
+            alive.answers += 1;
         }
-        self.bytes += weight;
-        while self.bytes > self.budget && self.kept.len() > 1 {
-            let Some(oldest) = self.kept.iter().min_by_key(|(_, k)| k.used).map(|(key, _)| key.clone())
-            else {
+        self.kept.insert(key, Kept { made, used: self.clock, pins: 0, hits: 0 });
+    }
+
+    /// What the budget is compared with: answers, and once for each revision the profile that only answers keep
+    /// alive. The newest revision is in memory anyhow, with or without answers.
+    fn bytes(&self) -> usize {
+        let over = self.alive.iter().filter(|&(&(run, revision), _)| revision < self.first(run));
+        self.answers + over.map(|(_, alive)| alive.bytes).sum::<usize>()
+    }
+
+    /// Takes out what nobody shows or holds, the least recently used first, until the budget is kept. Dropping what
+    /// somebody holds would free nothing and let it be computed a second time. Returns what had to go, to be dropped
+    /// without the lock.
+    #[must_use]
+    pub fn evict(&mut self) -> Vec<Value> {
+        if self.bytes() <= self.budget {
+            return Vec::new();
+        }
+        let free = |kept: &Kept| kept.pins == 0 && Arc::strong_count(&kept.made.value) == 1;
+        let mut oldest: Vec<(u64, Key)> =
+            self.kept.iter().filter(|(_, k)| free(k)).map(|(key, k)| (k.used, key.clone())).collect();
+        oldest.sort_unstable_by_key(|(used, _)| *used);
+        let mut gone = Vec::new();
+        for (_, key) in oldest {
+            if self.bytes() <= self.budget {
                 break;
-            };
-            if let Some(gone) = self.kept.remove(&oldest) {
-                self.bytes -= gone.weight;
             }
+            gone.extend(self.remove(&key));
+        }
+        gone
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Value> {
+        let kept = self.kept.remove(key)?;
+        self.answers -= kept.made.weight;
+        if kept.made.profile.is_some()
+            && let Some(alive) = self.alive.get_mut(&(key.run, key.revision))
+        {
+            alive.answers -= 1;
+            if alive.answers == 0 {
+                self.alive.remove(&(key.run, key.revision));
+            }
+        }
+        Some(kept.made.value)
+    }
+
+    /// A slot shows the answer: it stays whatever the budget says.
+    pub fn pin(&mut self, key: &Key) {
+        if let Some(kept) = self.kept.get_mut(key) {
+            kept.pins += 1;
         }
     }
 
-    /// Drops the answers about older revisions of `run`.
-    pub fn forget_before(&mut self, run: u32, revision: u64) {
-        self.kept.retain(|key, kept| {
-            let keep = key.run != run || key.revision >= revision;
-            if !keep {
-                self.bytes -= kept.weight;
-            }
-            keep
-        });
+    /// A slot shows it no more. Returns it when it is of no use to anybody.
+    pub fn unpin(&mut self, key: &Key) -> Option<Value> {
+        let kept = self.kept.get_mut(key)?;
+        kept.pins = kept.pins.saturating_sub(1);
+        (kept.pins == 0 && self.is_over(key)).then(|| self.remove(key))?
+    }
+
+    /// Drops the answers about revisions of `run` before `revision`, but for those that slots show.
+    #[must_use]
+    pub fn forget_before(&mut self, run: u32, revision: u64) -> Vec<Value> {
+        self.first.insert(run, revision.max(self.first(run)));
+        let over = |(key, kept): &(&Key, &Kept)| key.is_before(run, revision) && kept.pins == 0;
+        let over: Vec<Key> = self.kept.iter().filter(over).map(|(key, _)| key.clone()).collect();
+        over.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// All kept answers, and the profiles that they keep alive: run, revision, bytes.
+    pub fn list(&self) -> (Vec<KeptAnswer>, Vec<(u32, u64, usize)>) {
+        let answer = |(key, kept): (&Key, &Kept)| KeptAnswer {
+            run: key.run,
+            revision: key.revision,
+            question: key.describe(),
+            bytes: kept.made.weight,
+            time: kept.made.time,
+            hits: kept.hits,
+            shown: kept.pins > 0,
+        };
+        let mut profiles: Vec<_> = self.alive.iter().map(|(&(run, rev), a)| (run, rev, a.bytes)).collect();
+        profiles.sort_unstable();
+        (self.kept.iter().map(answer).collect(), profiles)
     }
 }

@@ -39,6 +39,7 @@ const MOST_TRACKS: usize = 64;
 
 impl Query for Merged {
     type Output = FlameRows;
+    const KEEPS_PROFILE: bool = true;
 
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
         let profile = cx.profile();

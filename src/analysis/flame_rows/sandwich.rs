@@ -29,6 +29,7 @@ pub struct Sandwich {
 
 impl Query for Sandwich {
     type Output = FlameRows;
+    const KEEPS_PROFILE: bool = true;
 
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
         let costs = cx.get(&self.costs)?;

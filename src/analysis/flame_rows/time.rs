@@ -24,6 +24,7 @@ pub struct TimeOrder(pub Scope);
 
 impl Query for TimeOrder {
     type Output = FlameRows;
+    const KEEPS_PROFILE: bool = true;
 
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
         let profile = cx.profile();
