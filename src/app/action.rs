@@ -102,7 +102,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::OpenPath, "Open by path…", ctrl_shift(Key::O), Menu::File),
         entry(Action::Record, "Record…", ctrl(Key::R), Menu::File),
         entry(Action::StopRecording, "Stop recording", ctrl(Key::E), Menu::File),
-        entry(Action::CancelRecording, "Cancel recording", None, Menu::File),
+        entry(Action::CancelRecording, "Discard recording", None, Menu::File),
     ];
     for (i, format) in crate::export::FORMATS.iter().enumerate() {
         let key = if i == 0 { ctrl(Key::S) } else { None };

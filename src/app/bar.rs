@@ -8,7 +8,7 @@ use crate::format;
 use crate::model::Profile;
 use crate::state::{Command, Relative, RunState};
 use crate::ui::icons::Icon;
-use crate::ui::theme::Tone;
+use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{self, SearchBox};
 use crate::views::shared::crumbs::describe;
 use crate::views::{self, Picture};
@@ -85,21 +85,28 @@ fn runs(app: &mut App, ui: &mut Ui) {
     let mut shown = None;
     ui.spacing_mut().button_padding.x = 8.0;
     for run in &app.session.runs {
-        let (state, mark) = match &run.state {
-            RunState::Loading => (" …", None),
-            RunState::Live => ("", Some(Icon::Record)),
-            RunState::Failed(_) => ("", Some(Icon::Error)),
-            RunState::Ready => ("", None),
+        let failure = run.failure();
+        let (state, mark) = match (&run.state, failure) {
+            (_, Some(_)) => (" failed", Some(Icon::Error)),
+            (RunState::Loading, _) => (" …", None),
+            (RunState::Live, _) => ("", Some(Icon::Record)),
+            _ => ("", None),
         };
         mark.into_iter().for_each(|icon| {
             icon.show(ui, 11.0, Tone::Bad);
         });
-        let label = shorten(&run.label, 28);
-        let tab = ui.selectable_label(app.session.active == Some(run.id), format!("{label}{state}"));
-        let tip = match &run.state {
-            RunState::Failed(why) => format!("{}: {why}", run.label),
-            _ => run.label.clone(),
-        };
+        let unsaved = app.journals.is_unsaved(run.id);
+        let dot = if unsaved { " ●" } else { "" };
+        let mut text = egui::RichText::new(format!("{}{state}{dot}", shorten(&run.label, 28)));
+        if failure.is_some() {
+            text = text.color(Palette::of(ui).tone(Tone::Bad));
+        }
+        let tab = ui.selectable_label(app.session.active == Some(run.id), text);
+        let mut tip = run.label.clone();
+        failure.into_iter().for_each(|why| tip += &format!("\n{why}"));
+        if unsaved {
+            tip += "\nNot saved (Ctrl-S). When it is closed it stays among the unsaved recordings on the start page.";
+        }
         if tab.on_hover_text(tip).clicked() {
             shown = Some(run.id);
         }
@@ -110,7 +117,7 @@ fn runs(app: &mut App, ui: &mut Ui) {
 }
 
 /// The text with its middle left out, so that it has at most `max` characters.
-fn shorten(text: &str, max: usize) -> String {
+pub(super) fn shorten(text: &str, max: usize) -> String {
     let n = text.chars().count();
     if n <= max {
         return text.to_owned();
@@ -124,10 +131,7 @@ fn shorten(text: &str, max: usize) -> String {
 fn record_button(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
     match app.recording.as_ref().and_then(recorder::Live::status) {
         Some(status) => {
-            if widgets::icon_button(ui, Icon::Close, "Cancel recording (throw it away)").clicked() {
-                actions.push(Action::CancelRecording);
-            }
-            if widgets::icon_button(ui, Icon::Stop, "Stop recording (keep it)").clicked() {
+            if widgets::icon_button(ui, Icon::Stop, "Stop recording (Ctrl-E)").clicked() {
                 actions.push(Action::StopRecording);
             }
             let time = format::duration(status.elapsed.as_nanos().min(i64::MAX as u128) as i64);

@@ -17,6 +17,11 @@ pub enum Event {
         /// The profile so far.
         profile: Arc<Profile>,
     },
+    /// Run `run` is a recording of another process, which goes on.
+    Following {
+        /// The run.
+        run: u32,
+    },
     /// Reading run `run` ended.
     Opened {
         /// The run.

@@ -47,7 +47,7 @@ impl App {
                     *saved = Some(path.clone());
                 }
                 if let Some(run) = run {
-                    self.journals.discard(run);
+                    self.journals.saved(run);
                     self.settings.remember(&path);
                 }
                 self.say(Tone::Good, format!("Saved {}.", path.display()));

@@ -47,6 +47,7 @@ use crate::model::Profile;
 use crate::query::{Engine, Mode};
 use crate::state::{Command, Origin, Run, RunState, Session};
 use crate::ui::theme::Tone;
+use crate::ui::widgets;
 use crate::views::{Out, ViewKind};
 
 pub use action::Action;
@@ -182,10 +183,11 @@ impl App {
         self.open_input(Input::Path(path.to_owned()));
     }
 
-    fn open_input(&mut self, input: Input) {
+    fn open_input(&mut self, input: Input) -> u32 {
         let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
         self.seed(run);
         self.opening.insert(run, open::start(run, input, self.events.clone()));
+        run
     }
 
     /// Opens the files that other tools wrote of a run, beside it.
@@ -249,6 +251,11 @@ impl App {
             Event::Revision { run, profile } => {
                 if self.session.get(run).is_some() {
                     self.newer.insert(run, profile);
+                }
+            }
+            Event::Following { run } => {
+                if let Some(run) = self.session.get_mut(run) {
+                    run.state = RunState::Live;
                 }
             }
             Event::Opened { run, result } => self.opened(run, result),
@@ -391,10 +398,14 @@ impl App {
         if let Some(job) = self.opening.remove(&id) {
             job.cancel();
         }
+        // Nothing that was recorded is lost with its tab.
         if self.recording.as_ref().is_some_and(|live| live.run == id) {
-            self.cancel_recording();
+            self.stop_recording();
         }
-        self.journals.discard(id);
+        if let Err(why) = self.rescue(id) {
+            self.say(Tone::Bad, format!("This recording could not be kept, so it stays open: {why}"));
+            return;
+        }
         self.keep_look_of(id);
         self.forget_run(id);
     }
@@ -406,6 +417,7 @@ impl App {
         self.timed.forget(id);
         self.untimed.forget(id);
         self.engine.close(id);
+        self.release_journal(id);
     }
 
     fn panes_mut(&mut self) -> &mut Panes {
@@ -440,6 +452,9 @@ impl App {
         let Some(subject) = run.subject() else { return start::waiting(self, ui, actions) };
         let (interaction, live, input) =
             (run.history.now().clone(), run.state == RunState::Live, run.input().cloned());
+        if let Some(why) = run.failure() {
+            widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
+        }
         let before = std::mem::take(&mut self.before);
         let panes = if subject.profile.is_timed() { &mut self.timed } else { &mut self.untimed };
         let frame = panes::Frame {
@@ -486,10 +501,17 @@ impl App {
         }
     }
 
-    /// The program ends in order: recordings that were not saved are not wanted.
+    /// The program ends in order. Recordings that were not saved stay, and the next start offers them.
     pub fn end(&mut self) {
+        self.end_recording();
+        let runs: Vec<u32> = self.session.runs.iter().map(|r| r.id).collect();
+        for run in runs {
+            if let Err(why) = self.rescue(run) {
+                eprintln!("inferscope: a recording could not be kept: {why}");
+            }
+        }
+        self.release_journals();
         self.save_settings();
-        self.journals.discard_all();
     }
 
     /// Writes the settings; a failure is told once in the status line.

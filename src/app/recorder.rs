@@ -1,5 +1,7 @@
 //! The Record button: choosing a workload, the run while it records, its end.
 
+use std::time::{Duration, Instant};
+
 use egui::{ScrollArea, Ui, vec2};
 
 use super::dialog;
@@ -25,6 +27,8 @@ impl Live {
     }
 }
 
+/// How long the window waits for a recording when it closes: a command has five seconds after each signal.
+const LAST_WAIT: Duration = Duration::from_secs(12);
 /// Width of the list of workloads: room for the longest title.
 const LIST: f32 = 272.0;
 /// Room for the labels of fields.
@@ -348,6 +352,17 @@ impl App {
         }
     }
 
+    /// The window closes: the recording is stopped and kept. One that does not end in time is left to its journal.
+    pub(super) fn end_recording(&mut self) {
+        let Some(recording) = self.recording.as_mut().and_then(|live| live.recording.take()) else { return };
+        recording.stop();
+        let until = Instant::now() + LAST_WAIT;
+        while !recording.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        recording.leave();
+    }
+
     /// Fetches the profile of a recording that ended, on a thread: joining may take a moment.
     pub(super) fn poll_recording(&mut self) {
         let Some(live) = &mut self.recording else { return };
@@ -376,15 +391,27 @@ impl App {
         result: Result<Option<std::sync::Arc<crate::model::Profile>>, String>,
     ) {
         self.recording = None;
-        let Some(run) = self.session.get_mut(id) else { return };
+        let Some(run) = self.session.get_mut(id) else {
+            // Its tab was closed meanwhile.
+            self.release_journal(id);
+            self.say(
+                Tone::Info,
+                "The recording was stopped; it is among the unsaved ones on the start page.",
+            );
+            return;
+        };
         match result {
             Ok(Some(profile)) => {
                 let (label, attached) = (run.label.clone(), profile.attached.clone());
+                let failed = profile.meta.failed.clone();
                 run.replace(profile);
                 run.state = RunState::Ready;
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
-                self.say(Tone::Good, "Recorded. Ctrl-S saves the session.");
+                match failed {
+                    None => self.say(Tone::Good, "Recorded. Ctrl-S saves the session."),
+                    Some(why) => self.say(Tone::Bad, format!("The recorded program failed: {why}")),
+                }
                 self.open_attached(&label, attached);
             }
             Ok(None) => {
@@ -393,7 +420,7 @@ impl App {
             }
             Err(why) => {
                 run.state = RunState::Failed(why.clone());
-                self.journals.release(id);
+                self.release_journal(id);
                 self.say(Tone::Bad, format!("The recording failed: {why}"));
             }
         }

@@ -8,6 +8,9 @@ use crate::state::Look;
 /// Most recent files that are kept.
 const RECENT: usize = 12;
 
+/// Bytes that unsaved recordings keep unless something else is said.
+const USUAL_UNSAVED: u64 = 2 << 30;
+
 /// Which theme the window uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +48,8 @@ pub struct Settings {
     pub no_allocations: bool,
     /// The folder for journals of recordings; the system's usual one when it is not set.
     pub journal: Option<PathBuf>,
+    /// Bytes that unsaved recordings keep at most; the usual number when it is not set.
+    pub unsaved_bytes: Option<u64>,
     /// Metrics that the person defined.
     pub metrics: Vec<crate::analysis::formula::Definition>,
     /// Where source files are that profiles name otherwise.
@@ -75,6 +80,17 @@ impl Settings {
         let draft = path.with_extension("json.new");
         std::fs::write(&draft, serde_json::to_vec_pretty(self)?)?;
         std::fs::rename(&draft, path)
+    }
+
+    /// Bytes that unsaved recordings keep of the disk at most.
+    #[must_use]
+    pub fn unsaved_bytes(&self) -> u64 {
+        self.unsaved_bytes.unwrap_or(USUAL_UNSAVED)
+    }
+
+    /// Changes that.
+    pub fn set_unsaved_bytes(&mut self, bytes: u64) {
+        self.unsaved_bytes = (bytes != USUAL_UNSAVED).then_some(bytes);
     }
 
     /// Puts a file first among the recent ones.

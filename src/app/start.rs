@@ -164,8 +164,8 @@ pub(super) fn waiting(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             }
         }
         RunState::Live => {
-            let stage =
-                app.recording.as_ref().and_then(recorder::Live::status).map(|s| s.stage).unwrap_or_default();
+            let own = app.recording.as_ref().filter(|live| live.run == id);
+            let stage = own.and_then(recorder::Live::status).map(|s| s.stage).unwrap_or_default();
             EmptyState::new(Icon::Record, "Recording has started", &stage).show(ui);
         }
         RunState::Loading | RunState::Ready => {
@@ -173,7 +173,7 @@ pub(super) fn waiting(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             ui.add_space(ui.available_height() * 0.4);
             ui.vertical_centered(|ui| {
                 ui.set_max_width(460.0);
-                if widgets::progress_row(ui, &format!("Opening {label}"), progress)
+                if widgets::progress_row(ui, &format!("Opening {label}"), progress, "Cancel")
                     && let Some(job) = app.opening.get(&id)
                 {
                     job.cancel();

@@ -6,6 +6,7 @@ use super::App;
 use super::action::Action;
 use super::recorder;
 use crate::format;
+use crate::state::RunState;
 use crate::ui::theme::Palette;
 use crate::ui::widgets;
 
@@ -32,16 +33,20 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
 fn work(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui);
     for run in &app.session.runs {
+        let (doing, end) = match run.state {
+            RunState::Live => ("Following", "Stop"),
+            _ => ("Opening", "Cancel"),
+        };
         if let Some(job) = app.opening.get(&run.id)
-            && widgets::progress_row(ui, &format!("Opening {}", run.label), job.progress())
+            && widgets::progress_row(ui, &format!("{doing} {}", run.label), job.progress(), end)
         {
             job.cancel();
         }
     }
     if let Some(status) = app.recording.as_ref().and_then(recorder::Live::status)
-        && widgets::progress_row(ui, &status.stage, status.progress)
+        && widgets::progress_row(ui, &status.stage, status.progress, "Stop")
     {
-        actions.push(Action::CancelRecording);
+        actions.push(Action::StopRecording);
     }
     match &app.note {
         Some(note) => {

@@ -28,33 +28,165 @@ fn left_behind(name: &str) -> PathBuf {
     folder
 }
 
+/// Waits until `ready` says so, with frames in between.
+fn wait(h: &mut Harness<'_, App>, what: &str, ready: impl Fn(&App) -> bool) {
+    let start = std::time::Instant::now();
+    while !ready(h.state()) {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        h.run_ok();
+    }
+}
+
+/// Frames until `ready` says so: journals on the start page and a folder for them.
+fn with_journals(folder: &Path) -> App {
+    let mut app = App::headless();
+    app.settings.journal = Some(folder.to_owned());
+    app.journals = journals::Journals::find(&app.settings);
+    app
+}
+
+fn files(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
 #[test]
-fn an_interrupted_recording_is_offered_and_opens_or_is_deleted() {
-    for (label, opens) in [("Open it", true), ("Dismiss", false)] {
+fn an_unsaved_recording_is_offered_and_opens_or_is_deleted() {
+    for (label, opens) in [("a long run", true), ("Delete", false)] {
         let folder = left_behind(label);
-        let settings = Settings { journal: Some(folder.clone()), ..Settings::default() };
-        let mut app = App::headless();
-        app.journals = journals::Journals::find(&settings);
-        let mut h = harness(app);
-        assert!(h.query_by_label_contains("The recording «a long run»").is_some());
-        picture(&mut h, "interrupted");
+        let mut h = harness(with_journals(&folder));
+        assert!(h.query_by_label("Unsaved recordings").is_some());
+        picture(&mut h, "unsaved");
         h.get_by_label(label).click();
         h.run_ok();
-        assert!(h.query_by_label_contains("The recording «a long run»").is_none());
+        assert!(h.query_by_label("Unsaved recordings").is_none());
         if opens {
-            let start = std::time::Instant::now();
-            while h.state().active().is_none_or(|r| r.state != RunState::Ready) {
-                assert!(start.elapsed() < std::time::Duration::from_secs(20));
-                std::thread::sleep(std::time::Duration::from_millis(10));
-                h.run_ok();
-            }
+            wait(&mut h, "it opens", |app| app.active().is_some_and(|r| r.state == RunState::Ready));
             let profile = h.state().active().and_then(|r| r.profile.clone()).unwrap();
             assert_eq!((profile.meta.title.as_str(), profile.span_count()), ("a long run", 1));
+            assert!(h.query_by_label_contains("a long run ●").is_some(), "its tab has the mark");
+            // Closed without having been saved, it is offered again.
+            h.state_mut().act(Action::CloseRun, &egui::Context::default());
+            h.run_ok();
+            assert!(h.query_by_label("Unsaved recordings").is_some());
         } else {
-            assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+            assert_eq!(files(&folder), 0);
         }
         std::fs::remove_dir_all(folder).unwrap();
     }
+}
+
+/// A window with a recording of `workload` that has ended.
+fn recorded(folder: &Path, workload: &str, params: &[(&str, &str)]) -> Harness<'static, App> {
+    let mut h = harness(with_journals(folder));
+    let params = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    h.state_mut().start_recording(workload, params);
+    h.run_ok();
+    wait(&mut h, "the recording ends", |app| app.active().is_some_and(|r| r.state == RunState::Ready));
+    h
+}
+
+#[test]
+fn closing_never_loses_a_recording_and_saving_removes_its_journal() {
+    let folder = std::env::temp_dir().join(format!("inferscope-app-{}-closing", std::process::id()));
+    let short = [("scale", "0.001")];
+    // The tab.
+    let mut h = recorded(&folder, "asyncio", &short);
+    picture(&mut h, "unsaved-tab");
+    assert!(h.query_by_label_contains("●").is_some());
+    h.state_mut().act(Action::CloseRun, &egui::Context::default());
+    h.run_ok();
+    assert!(h.query_by_label("Unsaved recordings").is_some() && files(&folder) == 1);
+    // The window, also while it records.
+    let mut h = recorded(&folder, "asyncio", &short);
+    h.state_mut().end();
+    let mut h = harness(with_journals(&folder));
+    h.state_mut().start_recording("asyncio", vec![("scale".into(), "50".into())]);
+    wait(&mut h, "it records", |app| app.active().is_some_and(|r| r.profile.is_some()));
+    h.state_mut().end();
+    drop(h);
+    assert_eq!(files(&folder), 3);
+    // The tab of a recording that runs: it is stopped and kept.
+    let mut h = harness(with_journals(&folder));
+    h.state_mut().start_recording("asyncio", vec![("scale".into(), "50".into())]);
+    wait(&mut h, "it records", |app| app.active().is_some_and(|r| r.profile.is_some()));
+    h.state_mut().act(Action::CloseRun, &egui::Context::default());
+    wait(&mut h, "it is stopped", |app| app.recording.is_none());
+    h.run_ok();
+    assert_eq!(files(&folder), 4);
+    for found in record::journal::unsaved(&folder) {
+        assert!(found.ended, "{found:?}");
+        let input = Input::Path(found.path);
+        assert!(crate::import::open_whole(&input, &Job::new()).unwrap().span_count() > 0);
+    }
+    // A saved one has none.
+    let mut h = recorded(&folder, "asyncio", &short);
+    assert_eq!(files(&folder), 5);
+    let run = h.state().active().unwrap().id;
+    let session = folder.join("saved.inferscope");
+    h.state_mut().export_to(run, (0, false), session.clone());
+    wait(&mut h, "it is saved", |app| app.note.as_ref().is_some_and(|n| n.text.starts_with("Saved")));
+    assert!(session.exists() && files(&folder) == 5, "the session is there and its journal is not");
+    assert!(h.query_by_label_contains("●").is_none());
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_recording_of_another_process_is_followed_to_its_end() {
+    let folder = std::env::temp_dir().join(format!("inferscope-app-{}-follow", std::process::id()));
+    let (go, end) = mpsc::channel::<()>();
+    let work = Work::new("elsewhere", move |_| {
+        drop(tracing::info_span!(target: "inferscope::test", "first").entered());
+        let _ = end.recv();
+        drop(tracing::info_span!(target: "inferscope::test", "second").entered());
+        Ok(())
+    });
+    let options = Options { journal: Some(folder.clone()), sample_hz: 0, ..Options::default() };
+    let recording = record::record(work, options, Box::new(|_| ())).unwrap();
+    while recording.journal().is_none_or(|j| j.path().metadata().unwrap().len() == 0) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut h = harness(App::headless());
+    let path = recording.journal().unwrap().path().to_owned();
+    h.state_mut().open_path(&path);
+    let spans = |app: &App| app.active().and_then(|r| r.profile.as_ref()).map_or(0, |p| p.span_count());
+    wait(&mut h, "its first span", |app| spans(app) == 1);
+    assert_eq!(h.state().active().unwrap().state, RunState::Live);
+    go.send(()).unwrap();
+    recording.join().unwrap();
+    wait(&mut h, "its end", |app| app.active().is_some_and(|r| r.state == RunState::Ready));
+    assert_eq!(spans(h.state()), 2);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn unsaved_recordings_are_bounded_by_bytes_and_the_newest_stays() {
+    let folder = left_behind("bounded");
+    for _ in 0..3 {
+        left_behind("bounded");
+    }
+    let found = record::journal::unsaved(&folder);
+    assert_eq!(found.len(), 4);
+    let mut app = with_journals(&folder);
+    app.settings.set_unsaved_bytes(found[0].bytes + found[1].bytes);
+    app.journals = journals::Journals::find(&app.settings);
+    assert_eq!(record::journal::unsaved(&folder), found[..2]);
+    app.settings.set_unsaved_bytes(1);
+    app.journals = journals::Journals::find(&app.settings);
+    assert_eq!(record::journal::unsaved(&folder), found[..1]);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_failed_recording_says_so_in_red_and_why() {
+    let folder = std::env::temp_dir().join(format!("inferscope-app-{}-failed", std::process::id()));
+    let mut h = recorded(&folder, "asyncio", &[("scale", "0.001"), ("fault", "true")]);
+    assert!(h.query_by_label_contains("failed ●").is_some(), "its tab");
+    let why = "The recorded program failed: NameError: name 'processed' is not defined";
+    assert_eq!(h.query_all_by_label(why).count(), 2, "above the views and in the last line");
+    assert_eq!(h.state().note.as_ref().map(|n| n.tone), Some(Tone::Bad));
+    picture(&mut h, "failed");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -4,13 +4,14 @@
 //! wrong command line; 3 a file that nothing understands.
 
 mod export;
+mod out;
 mod record;
 mod recover;
 mod render;
 mod report;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +22,7 @@ use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
 use crate::model::{MetricId, Profile};
 use crate::state::Relative;
+use out::print;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -43,11 +45,12 @@ Examples:
   inferscope run.prof trace.json.gz           open two profiles
   inferscope report run.prof --sort cumulative --top 20
   inferscope report trace.json --json         the same numbers for programs
+  inferscope report run.journal --follow      a recording that goes on, again and again
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   another one, ten times as fast
   inferscope record command -- python app.py  any program, with the calls of a Python one
-  inferscope recover -o run.inferscope        what a killed recording left
+  inferscope recover -o run.inferscope        what a killed or unsaved recording left
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened
 
@@ -55,6 +58,14 @@ Without a display `inferscope` records the default run and prints its report.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Open profiles in the window. The journal of a recording that goes on is shown as it grows.
+    ///
+    /// Example: inferscope open run.prof
+    Open {
+        /// The profiles.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Print what is in a profile.
     ///
     /// Example: inferscope report run.prof --sort cumulative --top 20
@@ -65,7 +76,7 @@ enum Command {
     /// Record a run of a workload.
     #[command(after_help = record::workload_list())]
     Record(record::RecordArgs),
-    /// Bring back a recording whose process was killed.
+    /// Bring back a recording whose process was killed, or that was not saved.
     ///
     /// Example: inferscope recover -o run.inferscope
     Recover(recover::RecoverArgs),
@@ -118,6 +129,7 @@ pub fn run() -> ExitCode {
     let args = Args::parse();
     let result = match args.command {
         None => window(args.files),
+        Some(Command::Open { files }) => window(files),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Record(args)) => record::run(&args),
@@ -125,6 +137,8 @@ pub fn run() -> ExitCode {
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Formats) => formats(),
     };
+    // What is on its way comes before the last line. Who cannot be told cannot be told that either.
+    let _ = crate::record::echo::ERR.flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -150,17 +164,25 @@ fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
     )))
 }
 
-/// Opens a file, or says in one line why not.
-fn open(path: &std::path::Path) -> Result<Profile, Failure> {
-    let input = Input::Path(path.to_owned());
+/// Opens a file, or standard input for «-», or says in one line why not.
+fn open(path: &Path) -> Result<Profile, Failure> {
+    let input = if path == Path::new("-") { standard_input()? } else { Input::Path(path.to_owned()) };
     import::open_whole(&input, &Job::new()).map_err(|e| Failure {
         code: if e.kind == ErrorKind::Unrecognised { 3 } else { 2 },
         message: format!("{}: {e}", input.label()),
     })
 }
 
+/// All of standard input.
+fn standard_input() -> Result<Input, Failure> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|e| Failure::new(format!("standard input cannot be read: {e}")))?;
+    Ok(Input::Bytes("standard input".into(), bytes.into()))
+}
+
 /// Opens a file, or one that is attached to it.
-fn open_part(path: &std::path::Path, part: Option<&str>) -> Result<Profile, Failure> {
+fn open_part(path: &Path, part: Option<&str>) -> Result<Profile, Failure> {
     let whole = open(path)?;
     let Some(part) = part else { return Ok(whole) };
     let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
@@ -179,7 +201,7 @@ fn open_part(path: &std::path::Path, part: Option<&str>) -> Result<Profile, Fail
 }
 
 /// The metric that `--metric` names: a key, a label, a formula, or «name = formula», which is added.
-fn metric_of(profile: &mut Profile, name: Option<&str>, file: &std::path::Path) -> Result<MetricId, Failure> {
+fn metric_of(profile: &mut Profile, name: Option<&str>, file: &Path) -> Result<MetricId, Failure> {
     let Some(name) = name else { return Ok(MetricId::default()) };
     let known = profile.metrics.iter().position(|m| m.key == name || m.label == name);
     if let Some(known) = known {
@@ -189,17 +211,6 @@ fn metric_of(profile: &mut Profile, name: Option<&str>, file: &std::path::Path) 
         .map_err(|why| Failure::new(format!("{}: metric «{name}»: {why}", file.display())))?;
     profile.metrics.push(metric);
     Ok(MetricId::from_index(profile.metrics.len() - 1))
-}
-
-/// Writes to standard output; a closed pipe is not an error.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write: {e}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn formats() -> Result<(), Failure> {

@@ -1,4 +1,5 @@
-//! `inferscope recover`: list and bring back recordings whose process was killed.
+//! `inferscope recover`: list and bring back recordings that were not saved: their process was killed, or nobody read its
+//! report.
 
 use std::path::PathBuf;
 
@@ -6,15 +7,16 @@ use clap::Args;
 
 use super::{Failure, open, print, record};
 use crate::export::Options;
-use crate::record::journal::{self, Interrupted};
+use crate::format;
+use crate::record::journal::{self, Unsaved};
 use crate::views::date;
 
 /// Arguments of `recover`.
 #[derive(Debug, Args)]
 pub(super) struct RecoverArgs {
-    /// The journal; the newest interrupted recording when none is named.
+    /// The journal; the newest unsaved recording when none is named.
     file: Option<PathBuf>,
-    /// The session file to write. Without it the interrupted recordings are listed.
+    /// The session file to write. Without it the unsaved recordings are listed.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The folder with the journals, when it is not the usual one.
@@ -27,7 +29,7 @@ pub(super) struct RecoverArgs {
 
 pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
     let folder = args.journal.clone().or_else(journal::folder);
-    let found = folder.as_deref().map(journal::interrupted).unwrap_or_default();
+    let found = folder.as_deref().map(journal::unsaved).unwrap_or_default();
     let Some(output) = &args.output else {
         return match &args.file {
             Some(file) => Err(Failure::new(format!(
@@ -39,7 +41,7 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
     };
     let file = args.file.clone().or_else(|| found.first().map(|i| i.path.clone()));
     let Some(file) = file else {
-        return Err(Failure::new("no recording was interrupted"));
+        return Err(Failure::new("no recording was interrupted or left unsaved"));
     };
     let profile = open(&file)?;
     record::save(&profile, &Options::default(), output)?;
@@ -54,14 +56,16 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(found: &[Interrupted]) -> Result<(), Failure> {
+fn list(found: &[Unsaved]) -> Result<(), Failure> {
     if found.is_empty() {
-        return print("No recording was interrupted.\n");
+        return print("No recording was interrupted or left unsaved.\n");
     }
     let mut text = String::new();
     for i in found {
         let when = i.began_unix_ns.map(date::utc).unwrap_or_default();
-        text += &format!("{when}  {}  {} KiB  {}\n", i.title, i.bytes.div_ceil(1024), i.path.display());
+        let how = if i.ended { "not saved" } else { "interrupted" };
+        text +=
+            &format!("{when}  {how}  {}  {}  {}\n", i.title, format::bytes(i.bytes as i64), i.path.display());
     }
     print(&(text + "\n`inferscope recover -o run.inferscope` brings back the first one.\n"))
 }

@@ -139,13 +139,46 @@ pub fn write_bytes(bytes: &[u8], path: &Path) -> std::io::Result<()> {
     replace(path, |out| out.write_all(bytes))
 }
 
+/// Finds out whether [`write_file`] could write to `path`, before a long recording starts.
+///
+/// # Errors
+/// As the system says it.
+pub fn can_write(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    if is_stream(path) {
+        return std::fs::OpenOptions::new().write(true).open(path).map(drop);
+    }
+    let draft = draft_of(path);
+    let made = File::create(&draft).map(drop);
+    // It may never have been there.
+    let _ = std::fs::remove_file(&draft);
+    made
+}
+
+/// A pipe, terminal or device: there is nothing to put another file in the place of.
+fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
+}
+
+/// Where a file is written before it takes its place.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    draft.into()
+}
+
 fn replace<E: From<std::io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".part");
-    let draft = PathBuf::from(draft);
+    if is_stream(path) {
+        let mut out = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path)?);
+        write(&mut out)?;
+        return Ok(out.flush()?);
+    }
+    let draft = draft_of(path);
     let written = (|| {
         let mut out = BufWriter::new(File::create(&draft)?);
         write(&mut out)?;

@@ -27,6 +27,7 @@ mod text;
 
 pub use code::{MAX_CODE, read_code};
 pub use error::{ErrorKind, ImportError, Place};
+pub use journal::{Follow, Frames};
 pub use source::{Input, Source};
 
 use std::time::{Duration, Instant};

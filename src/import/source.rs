@@ -5,7 +5,7 @@
 //! before it can still be shown.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -227,6 +227,12 @@ impl Source {
         }
     }
 
+    /// True while a living process holds a lock on the file.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.input.path().is_some_and(|path| File::open(path).is_ok_and(|file| is_locked(&file)))
+    }
+
     /// Regular files in the folder of this one's name with the ending `extension`, by name. At most `most` are looked
     /// at, of each at most `longest` bytes are read, links are not followed. `None` when there is no such folder.
     #[must_use]
@@ -254,6 +260,36 @@ impl Source {
     }
 }
 
+fn is_locked(file: &File) -> bool {
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// A file to which another process adds while it is read. It stays readable when it is removed.
+pub(super) struct Growing(File);
+
+impl Growing {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(File::open(path)?))
+    }
+
+    /// True while its writer lives.
+    pub(super) fn is_locked(&self) -> bool {
+        let locked = is_locked(&self.0);
+        if !locked {
+            // The lock that was taken to find out must not keep others out. It ends with the file anyway.
+            let _ = self.0.unlock();
+        }
+        locked
+    }
+
+    /// What is there now, from byte `at` on.
+    pub(super) fn from(&self, at: u64) -> io::Result<impl Read + '_> {
+        let mut file = &self.0;
+        file.seek(SeekFrom::Start(at))?;
+        Ok(file)
+    }
+}
+
 /// A file that belongs to another one.
 pub struct OwnFile {
     /// Its name without folders.
@@ -269,7 +305,7 @@ impl OwnFile {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut locked = false;
         let content = File::open(path).and_then(|file| {
-            locked = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+            locked = is_locked(&file);
             let mut bytes = Vec::new();
             file.take(longest.saturating_add(1)).read_to_end(&mut bytes)?;
             if bytes.len() as u64 > longest { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }

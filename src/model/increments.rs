@@ -219,7 +219,7 @@ impl ProfileBuilder {
 
 /// Adds increments to a builder. Nothing in them is trusted: numbers of rows are bounded by the bytes there, and
 /// ids must have come before.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
     strings: Vec<StringId>,
     functions: Vec<FunctionId>,

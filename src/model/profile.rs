@@ -54,6 +54,9 @@ pub struct Meta {
     pub basis: Basis,
     /// Facts about the run, in order («CPU time», «Samples», «Command»).
     pub facts: Vec<(String, String)>,
+    /// Why the recorded work failed, in one line; `None` when it did not, or nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     /// The machine, in order («CPU», «RAM», «GPU»).
     pub machine: Vec<(String, String)>,
     /// Results that a recording compared.

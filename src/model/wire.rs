@@ -127,7 +127,7 @@ pub(crate) mod journal {
     pub(crate) const END: Tag = *b"END ";
 
     /// Who, when, where, and how long so far.
-    #[derive(serde::Serialize, serde::Deserialize)]
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
     pub(crate) struct Head {
         pub(crate) meta: Meta,
         pub(crate) warnings: Vec<Warning>,

@@ -52,8 +52,9 @@ impl JournalFile {
             let path = folder.join(name);
             match private().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => {
-                    // Where the system knows no locks, the journal of a live recording is offered too.
-                    let _ = file.try_lock();
+                    // Waits for whoever has just looked whether it is locked. Where the system knows no locks, the
+                    // journal of a live recording is offered too.
+                    let _ = file.lock();
                     return Ok(Self { file, path });
                 }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists && n < 1000 => n += 1,
@@ -214,47 +215,89 @@ pub fn is_awaited(journal: &Path) -> bool {
     about.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// The journal of a recording that was cut off.
+/// The journal of a recording that nobody writes any more and that was not saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interrupted {
+pub struct Unsaved {
     /// The file; it opens like any other.
     pub path: PathBuf,
     /// What was recorded.
     pub title: String,
     /// When it began, Unix time in ns.
     pub began_unix_ns: Option<i64>,
-    /// Size of the journal.
+    /// Size of the journal with what lies in its folder.
     pub bytes: u64,
+    /// The recording ended in order; otherwise it was cut off.
+    pub ended: bool,
 }
 
 /// Journals in `folder` that no living recording writes to, newest first. A folder that cannot be read
 /// has none.
 #[must_use]
-pub fn interrupted(folder: &Path) -> Vec<Interrupted> {
+pub fn unsaved(folder: &Path) -> Vec<Unsaved> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|e| Some(e.ok()?.path()));
     let journals = paths.filter(|p| p.extension().is_some_and(|e| e == EXTENSION));
     let mut found: Vec<_> = journals.filter_map(|path| look(&path)).collect();
-    found.sort_by_key(|i| std::cmp::Reverse(i.began_unix_ns));
+    found.sort_by_key(|i| std::cmp::Reverse((i.began_unix_ns, i.path.clone())));
     found
 }
 
-fn look(path: &Path) -> Option<Interrupted> {
+/// Removes the oldest of `unsaved` (as [`unsaved`] lists them) as long as all together have more than `most` bytes, and
+/// gives those that were removed. The newest one always stays.
+pub fn keep_within(most: u64, unsaved: &mut Vec<Unsaved>) -> Vec<Unsaved> {
+    let mut sum = 0u64;
+    let fits = |u: &Unsaved| {
+        sum = sum.saturating_add(u.bytes);
+        sum <= most
+    };
+    let kept = unsaved.iter().map(fits).take_while(|fits| *fits).count().max(1).min(unsaved.len());
+    let mut removed = unsaved.split_off(kept);
+    // What cannot be removed is listed again the next time.
+    removed.retain(|u| !is_awaited(&u.path) && remove(&u.path).is_ok());
+    removed
+}
+
+fn look(path: &Path) -> Option<Unsaved> {
     let mut file = File::open(path).ok()?;
     if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
         return None;
     }
-    let bytes = file.metadata().ok()?.len();
+    let length = file.metadata().ok()?.len();
     let mut start = [0; MAGIC.len() + 2];
     file.read_exact(&mut start).ok()?;
     let Next::Frame(HEAD, head) = next(&mut file).ok()? else { return None };
     let Head { meta, .. } = serde_json::from_slice(&head).ok()?;
-    start.starts_with(&MAGIC).then(|| Interrupted {
+    let mut end = Vec::new();
+    frame(&mut end, END, &[]);
+    let mut tail = vec![0; end.len()];
+    file.seek(SeekFrom::Start(length.saturating_sub(end.len() as u64))).ok()?;
+    file.read_exact(&mut tail).ok()?;
+    start.starts_with(&MAGIC).then(|| Unsaved {
         path: path.to_owned(),
         title: meta.title,
         began_unix_ns: meta.origin_unix_ns,
-        bytes,
+        bytes: length + size_of_files(path),
+        ended: tail == end,
     })
+}
+
+/// Bytes of what lies in the folder of a journal.
+fn size_of_files(journal: &Path) -> u64 {
+    let files = std::fs::read_dir(journal.with_extension(FILES)).into_iter().flatten().flatten();
+    files.filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum()
+}
+
+/// Makes sure that journals can be written to `folder`, which is made where it is missing.
+///
+/// # Errors
+/// One line that names the folder and says why not.
+pub fn prepare(folder: &Path) -> Result<(), String> {
+    let probe = folder.join(format!(".{}.part", std::process::id()));
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| private().create(true).write(true).open(&probe));
+    // It was only there to see.
+    let _ = std::fs::remove_file(&probe);
+    written.map(drop).map_err(|e| format!("no journal can be written to {}: {e}", folder.display()))
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ mod assemble;
 mod clock;
 mod context;
 mod device;
+pub mod echo;
 mod gpu;
 pub mod journal;
 mod layer;

@@ -166,6 +166,11 @@ impl Recording {
         self.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished)
     }
 
+    /// Lets go of it: it goes on as long as this process does, and its journal is what is left.
+    pub fn leave(mut self) {
+        self.thread = None;
+    }
+
     /// Waits for the end and gives the profile.
     ///
     /// # Errors
@@ -431,7 +436,9 @@ impl Session {
             Ok(()) => None,
             Err(WorkloadError::Stopped) => Some(("stopped by the user".to_owned(), Severity::Warning)),
             Err(WorkloadError::Failed(why)) => {
-                assembler.warn("the recorded work failed (what it did before is kept)", why);
+                let why = secrets::mask(why);
+                assembler.warn("the recorded work failed (what it did before is kept)", &why);
+                meta.failed = Some(why.clone().into_owned());
                 Some((format!("failed: {why}"), Severity::Error))
             }
         };

@@ -69,6 +69,15 @@ impl Run {
         self.revision += 1;
     }
 
+    /// Why there is no profile of it, or why what it shows failed; one line.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        match &self.state {
+            RunState::Failed(why) => Some(why),
+            _ => self.profile.as_ref()?.meta.failed.as_deref(),
+        }
+    }
+
     /// The input that the profile was read from, for details that stay in the file.
     #[must_use]
     pub fn input(&self) -> Option<&Input> {

@@ -206,8 +206,8 @@ fn controls(ui: &mut Ui, s: &mut State) {
             legend_item(ui, color, name);
         }
     });
-    progress_row(ui, "Reading resnet50_trace.json.gz", Some(0.42));
-    progress_row(ui, "Laying out the graph of 12 403 functions and all their edges", None);
+    progress_row(ui, "Reading resnet50_trace.json.gz", Some(0.42), "Cancel");
+    progress_row(ui, "Laying out the graph of 12 403 functions and all their edges", None, "Cancel");
 }
 
 fn notices(ui: &mut Ui) {

@@ -264,10 +264,9 @@ fn the_call_profile_is_in_the_journal() {
     let script = folder.join("app.py");
     std::fs::write(&script, SCRIPT).unwrap();
     let journals = folder.join("journals");
-    let nowhere = folder.join("no such folder").join("run.inferscope");
-    let places = ["--journal", journals.to_str().unwrap(), "-o", nowhere.to_str().unwrap(), "--"];
-    let args = [&["record", "command", "--quiet"][..], &places, &[python, script.to_str().unwrap()]].concat();
-    assert!(!program(&args).output().unwrap().status.success(), "it could not be saved");
+    let args = ["record", "command", "--quiet", "--journal", journals.to_str().unwrap(), "--"];
+    let args = [&args[..], &[python, script.to_str().unwrap()]].concat();
+    assert!(program(&args).output().unwrap().status.success());
     let journal = std::fs::read_dir(&journals).unwrap().next().unwrap().unwrap().path();
     let out = program(&["report", journal.to_str().unwrap(), "--part", "cprofile"]).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
@@ -345,6 +344,36 @@ fn a_python_program_that_outlives_its_recorder_leaves_its_call_profile_beside_th
     let out = program(&["report", session.to_str().unwrap(), "--part", "cprofile"]).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(text.contains("work") && text.contains("wait"), "{text}");
+}
+
+/// Whoever reads our output may stall: the program never waits for them, and the recording is saved meanwhile.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_stalls_does_not_stop_the_program() {
+    use std::io::Read;
+    let folder = folder("stalled");
+    let (session, done) = (folder.join("run.inferscope"), folder.join("done"));
+    // More than the pipes hold, and more than is kept for a reader.
+    for (mib, cut) in [(8, false), (80, true)] {
+        let write = format!("head -c {} /dev/zero | tr '\\0' x; touch {}", mib << 20, done.display());
+        let args = ["record", "command", "-o", session.to_str().unwrap(), "--", "sh", "-c", &write];
+        let mut child = program(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        while !done.exists() || !session.exists() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{mib} MiB: nobody reads, and it waits");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut read = Vec::new();
+        child.stdout.take().unwrap().read_to_end(&mut read).unwrap();
+        assert!(child.wait().unwrap().success());
+        let passed_on = read.iter().take_while(|b| **b == b'x').count();
+        assert_eq!(passed_on < mib << 20, cut, "{passed_on} bytes");
+        assert!(passed_on >= (mib << 20).min(60 << 20), "{passed_on} bytes");
+        let json = report(&session);
+        assert_eq!(json["warnings"].to_string().contains("was not passed on"), cut, "{}", json["warnings"]);
+        std::fs::remove_file(&done).unwrap();
+        std::fs::remove_file(&session).unwrap();
+    }
 }
 
 /// `--sources`: a session brings the texts of its source files along, without keys, and only when asked to.

@@ -2,6 +2,7 @@
 
 mod critical;
 mod csv;
+mod follow;
 mod json;
 mod text;
 
@@ -15,6 +16,7 @@ use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{FunctionTable, Functions, Scope};
+use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Calls, FunctionId, MetricId, Profile, TrackKind};
 use crate::query::{Engine, Subject};
@@ -72,6 +74,19 @@ pub(super) struct ReportArgs {
     /// What percentages are a share of.
     #[arg(long, value_name = "WHOLE", default_value = "total")]
     relative: RelativeArg,
+    /// Of the journal of a recording that goes on: print the report again as it grows, to its end. As JSON one object
+    /// a line.
+    #[arg(long)]
+    follow: bool,
+    /// With --follow: seconds between two reports.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
+    every: f64,
+}
+
+/// A time between reports.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|s| (0.1..=86_400.0).contains(s));
+    seconds.ok_or_else(|| "a number of seconds from 0.1 to 86400".into())
 }
 
 /// One function with the costs of all metrics.
@@ -102,12 +117,20 @@ pub(super) struct Report {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
-    let mut profile = open_part(&args.file, args.part.as_deref())?;
+    if args.follow
+        && args.part.is_none()
+        && let Some(recording) = Follow::open(&args.file)
+    {
+        return follow::run(args, recording);
+    }
+    print(&report_of(args, open_part(&args.file, args.part.as_deref())?)?)
+}
+
+/// The report of a profile as the arguments want it.
+fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<String, Failure> {
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
-    let profile = Arc::new(profile);
     let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };
-    let text = render(profile, &shown).map_err(|Cancelled| Failure::new("cancelled"))?;
-    print(&text)
+    render(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
 
 /// The text report of a profile, as `report` prints it.

@@ -6,9 +6,9 @@ use crate::ui::theme::{Palette, space};
 use egui::{Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use std::time::Duration;
 
-/// One running job: what it does, how far it is (`None`: unknown), and a button that stops it. True when the
-/// user stops it.
-pub fn progress_row(ui: &mut Ui, what: &str, done: Option<f32>) -> bool {
+/// One running job: what it does, how far it is (`None`: unknown), and a button that ends it, which is called `end`. True
+/// when the user ends it.
+pub fn progress_row(ui: &mut Ui, what: &str, done: Option<f32>, end: &str) -> bool {
     const BAR: f32 = 140.0;
     const NUMBER: f32 = 44.0;
     let palette = Palette::of(ui);
@@ -35,7 +35,7 @@ pub fn progress_row(ui: &mut Ui, what: &str, done: Option<f32>) -> bool {
             ui.set_width(NUMBER);
             ui.add(Label::new(RichText::new(number).color(palette.text_weak)));
         });
-        cancelled = icon_button(ui, Icon::Close, &format!("Cancel: {what}")).clicked();
+        cancelled = icon_button(ui, Icon::Close, &format!("{end}: {what}")).clicked();
     });
     cancelled
 }

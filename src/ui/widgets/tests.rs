@@ -143,8 +143,8 @@ fn an_empty_view_offers_a_way_out() {
 #[test]
 fn work_can_be_cancelled_and_says_how_far_it_is() {
     let mut h = harness(0, |ui, stops: &mut usize| {
-        *stops += usize::from(progress_row(ui, "Reading a.json", Some(0.25)));
-        *stops += usize::from(progress_row(ui, "Odd", Some(f32::NAN)));
+        *stops += usize::from(progress_row(ui, "Reading a.json", Some(0.25), "Cancel"));
+        *stops += usize::from(progress_row(ui, "Odd", Some(f32::NAN), "Cancel"));
     });
     h.run_steps(4);
     let bar = h.get_by_role_and_label(Role::ProgressIndicator, "Reading a.json");

@@ -33,7 +33,7 @@ pub fn value<T>(ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> 
     match answer {
         Answer::Ready(value) | Answer::Working { stale: Some(value), .. } => return Some(value.clone()),
         Answer::Working { progress, .. } => {
-            progress_row(ui, doing, *progress);
+            progress_row(ui, doing, *progress, "Cancel");
         }
         Answer::Failed(why) => {
             Notice::new(Tone::Bad, why).show(ui);

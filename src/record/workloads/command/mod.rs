@@ -15,7 +15,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::format;
 use crate::model::Attachment;
+use crate::record::echo;
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Python};
 
@@ -124,6 +126,8 @@ impl Workload for Command {
             }
             _ => Python::prepare(&words, &profilers.join(","), cx.folder()).map_err(WorkloadError::Failed)?,
         };
+        // What an earlier run lost is none of this one.
+        let _ = (echo::OUT.take_cut(), echo::ERR.take_cut());
         let mut child =
             spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), python.is_some())
                 .map_err(|e| {
@@ -145,6 +149,7 @@ impl Workload for Command {
             n => format!(", {n} of them not kept"),
         };
         cx.fact("Output lines", format!("{}{left_out}", counts.lines.load(Ordering::Relaxed)));
+        unread(cx);
         cx.fact("Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
         if let Some(python) = &python {
@@ -187,6 +192,17 @@ fn read(child: &mut Child, echo: bool, counts: &Arc<Counts>) -> Vec<Reader> {
     let out = child.stdout.take().map(|from| Reader::start(from, Stream::Out, echo, counts.clone()));
     let err = child.stderr.take().map(|from| Reader::start(from, Stream::Err, echo, counts.clone()));
     out.into_iter().chain(err).collect()
+}
+
+/// Says what was not passed on because nobody read it. The recording has its lines all the same.
+fn unread(cx: &Context) {
+    for (name, stream) in [("standard output", &echo::OUT), ("standard error", &echo::ERR)] {
+        let cut = i64::try_from(stream.take_cut()).unwrap_or(i64::MAX);
+        if cut > 0 {
+            let text = format!("{} of {name}", format::bytes(cut));
+            cx.warn("output was not passed on, because nobody read inferscope's own", &text);
+        }
+    }
 }
 
 /// Adds what the Python profilers measured to the run: the first one as its numbers, the others as files.

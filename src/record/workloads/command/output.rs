@@ -1,15 +1,15 @@
 //! What a command writes: each line becomes a log line of the recording, and goes on to where inferscope's
-//! own output goes.
+//! own output goes. Whoever reads that never holds up the command ([`echo`]).
 //!
 //! Bounded: a long line is cut, and after [`MOST_LINES`] lines they are only counted. A line that ends with a
 //! carriage return is the state of a progress bar; of those a few a second are kept.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::record::secrets;
+use crate::record::{echo, secrets};
 
 /// Longest line that is kept, in bytes.
 const LONGEST: usize = 2048;
@@ -81,12 +81,12 @@ fn pump(mut from: impl Read, stream: Stream, echo: bool, counts: &Counts) {
     lines.end(false);
 }
 
-/// Our own output may be closed: that is no reason to stop reading.
+/// Our own output may be closed or unread: that is no reason to stop reading.
 fn pass_on(bytes: &[u8], stream: Stream) {
-    let _ = match stream {
-        Stream::Out => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
-        Stream::Err => io::stderr().lock().write_all(bytes),
-    };
+    match stream {
+        Stream::Out => echo::OUT.pass_on(bytes),
+        Stream::Err => echo::ERR.pass_on(bytes),
+    }
 }
 
 struct Lines<'a> {

@@ -1,21 +1,22 @@
 //! `inferscope record`: record a workload without a window.
 
-use std::io::{IsTerminal, Write};
+mod progress;
+mod stream;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, print, render, report};
-use crate::app::source_texts;
+use super::{Failure, out, print, render, report};
+use crate::app::{Settings, source_texts};
 use crate::export::{self, FORMATS};
-use crate::format;
 use crate::model::Profile;
 use crate::record::journal::{self, JournalFile};
 use crate::record::workloads::command_line;
-use crate::record::{self, Options, RecordError, Recording, WORKLOADS};
+use crate::record::{Options, WORKLOADS, echo};
+use progress::record;
+use stream::Stream;
 
 /// Arguments of `record`.
 #[derive(Debug, Args)]
@@ -44,8 +45,9 @@ pub(super) struct RecordArgs {
     /// Do not count allocations by span.
     #[arg(long)]
     no_allocations: bool,
-    /// The folder for the journal, from which `inferscope recover` brings back a killed recording; by
-    /// default one in the user's state folder.
+    /// The folder for the journal, from which `inferscope recover` brings back a recording that was killed or not
+    /// saved; by default one in the user's state folder. With - the journal there is also written to standard output as it
+    /// grows, instead of the report; what the program writes there goes to standard error.
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
     /// Do not print the report at the end.
@@ -75,28 +77,48 @@ pub(super) fn workload_list() -> String {
 }
 
 pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
+    let streamed = args.journal.as_deref() == Some(Path::new("-"));
     let options = Options {
         sample_hz: args.sample_hz,
-        journal: args.journal.clone().or_else(journal::folder),
+        journal: journal_folder(args.journal.as_deref().filter(|_| !streamed), streamed)?,
         texts: !args.no_texts,
         one_root_of: args.sample_spans,
         allocations: !args.no_allocations,
         ..Options::default()
     };
-    let recorded = record(&args.workload, &params(args)?, options)?;
+    if let Some(path) = &args.output {
+        export::can_write(path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    }
+    let stream = streamed.then(Stream::begin).transpose()?;
+    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref())?;
     if let Some(path) = &args.output {
         recorded.save(path, args.sources)?;
-        eprintln!("Saved {}", path.display());
+        echo::ERR.say(&format!("Saved {}\n", path.display()));
     }
-    recorded.discard_journal();
-    let facts = &recorded.profile.meta.facts;
-    let message = facts.iter().find(|(k, _)| k == "Ended").map_or(String::new(), |(_, why)| why.clone());
-    if !args.quiet {
-        finish(recorded.profile)?;
-    }
-    match recorded.exit_code {
-        None | Some(0) => Ok(()),
-        Some(code) => Err(Failure { message, code }),
+    let read = match (stream, args.quiet) {
+        (Some(stream), _) => stream.end()?,
+        (None, true) => false,
+        (None, false) => out::deliver(&recorded.report()?)?,
+    };
+    recorded.settle(args, read);
+    recorded.outcome()
+}
+
+/// The folder for the journal. One that was asked for must be fit before anything starts; without the usual one there is no
+/// journal, which the recording says, but a stream has nothing to send then.
+fn journal_folder(asked: Option<&Path>, needed: bool) -> Result<Option<PathBuf>, Failure> {
+    let Some(folder) = asked.map(Path::to_owned).or_else(journal::folder) else {
+        let why = "this system has no place for journals; name a folder with --journal DIR";
+        return if needed { Err(Failure::new(why)) } else { Ok(None) };
+    };
+    match journal::prepare(&folder) {
+        Err(why) if asked.is_some() || needed => {
+            let other = "; --journal DIR takes a folder, --journal - writes to standard output";
+            Err(Failure::new(
+                why + if asked.is_some() { other } else { "; set XDG_STATE_HOME to another place" },
+            ))
+        }
+        _ => Ok(Some(folder)),
     }
 }
 
@@ -121,23 +143,17 @@ fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
     Ok(params)
 }
 
-fn finish(profile: Arc<Profile>) -> Result<(), Failure> {
-    let text = report::text_of(profile).map_err(|e| Failure::new(e.to_string()))?;
-    print(&text)
-}
-
 /// What the program does without a display: records the default workload, its pipeline at a fifth of the
 /// time, and leaves a session and a picture in the current folder.
 pub(super) fn without_display() -> Result<(), Failure> {
     let options = Options { journal: journal::folder(), ..Options::default() };
-    let recorded = record("default", &["scale=0.2".to_owned()], options)?;
+    let recorded = record("default", &["scale=0.2".to_owned()], options, None)?;
     let session = free_name("inferscope-run", "inferscope");
     let picture = session.with_extension("png");
     recorded.save(&session, false)?;
     recorded.discard_journal();
-    let profile = recorded.profile;
-    render::workspace(&session.to_string_lossy(), profile.clone(), &picture)?;
-    finish(profile)?;
+    render::workspace(&session.to_string_lossy(), recorded.profile.clone(), &picture)?;
+    out::deliver(&recorded.report()?)?;
     print(&format!(
         "\nSession  {}  (open it with `inferscope {}` on a machine with a display)\nPicture  {}\n",
         session.display(),
@@ -179,9 +195,45 @@ impl Recorded {
         })
     }
 
+    /// The report, as `report` prints it.
+    fn report(&self) -> Result<String, Failure> {
+        report::text_of(self.profile.clone()).map_err(|e| Failure::new(e.to_string()))
+    }
+
     fn discard_journal(&self) {
         if let Some(journal) = &self.journal {
             journal.discard();
+        }
+    }
+
+    /// Removes the journal of a recording that was saved or whose report was `read`; otherwise it is all that is left, so
+    /// it stays, and says where.
+    fn settle(&self, args: &RecordArgs, read: bool) {
+        if args.output.is_some() || read {
+            return self.discard_journal();
+        }
+        let Some(journal) = &self.journal else { return };
+        let why = if args.quiet { "was not saved (-o FILE)" } else { "was neither saved nor read" };
+        let file = journal.path().display();
+        echo::ERR
+            .say(&format!("The recording {why} and is kept: inferscope recover {file} -o run.inferscope\n"));
+        // A folder that was named is its owner's to clear.
+        if let (None | Some("-"), Some(folder)) =
+            (args.journal.as_deref().and_then(Path::to_str), journal::folder())
+        {
+            let settings = Settings::path().as_deref().map(Settings::load).unwrap_or_default();
+            journal::keep_within(settings.unsaved_bytes(), &mut journal::unsaved(&folder));
+        }
+    }
+
+    /// Exit code and reason of a recording that failed.
+    fn outcome(&self) -> Result<(), Failure> {
+        match (self.exit_code, &self.profile.meta.failed) {
+            (None | Some(0), None) => Ok(()),
+            (code, why) => Err(Failure {
+                message: why.clone().unwrap_or_else(|| "stopped by the user".into()),
+                code: code.filter(|code| *code != 0).unwrap_or(1),
+            }),
         }
     }
 }
@@ -190,79 +242,4 @@ impl Recorded {
 pub(super) fn save(profile: &Profile, options: &export::Options, path: &Path) -> Result<(), Failure> {
     export::write_file_with(&FORMATS[0], profile, options, path)
         .map_err(|e| Failure::new(format!("{}: {e}", path.display())))
-}
-
-/// Records with a progress line. The first Ctrl-C stops and keeps, the second one throws away.
-fn record(workload: &str, params: &[String], options: Options) -> Result<Recorded, Failure> {
-    static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
-    // A handler may be there already when this runs twice in one process; it counts for both.
-    let _ = ctrlc::set_handler(|| {
-        INTERRUPTS.fetch_add(1, Ordering::Relaxed);
-    });
-    let code = |e: &RecordError| match e {
-        RecordError::UnknownWorkload(_) | RecordError::Parameter(_) => 2,
-        _ => 1,
-    };
-    let failed = |e: RecordError| Failure { code: code(&e), message: e.to_string() };
-    let recording = record::start(workload, params, options, Box::new(|_| ())).map_err(failed)?;
-    let mut line = ProgressLine::default();
-    while !recording.is_finished() {
-        match INTERRUPTS.load(Ordering::Relaxed) {
-            0 => {}
-            1 => recording.stop(),
-            _ => recording.cancel(),
-        }
-        // A command's own output goes to the same terminal.
-        if workload != "command" {
-            line.show(&recording);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    line.end(&recording);
-    let (journal, exit_code) = (recording.journal(), recording.status().exit_code);
-    Ok(Recorded { profile: recording.join().map_err(failed)?, journal, exit_code })
-}
-
-/// One line that is written over on a terminal, or a line per stage elsewhere.
-#[derive(Default)]
-struct ProgressLine {
-    stage: String,
-    width: usize,
-}
-
-impl ProgressLine {
-    fn text(recording: &Recording) -> String {
-        let s = recording.status();
-        let share = s.progress.map(|p| format!("{:>3.0} % ", p * 100.0)).unwrap_or_default();
-        let time = format::duration(s.elapsed.as_nanos().min(i64::MAX as u128) as i64);
-        format!(
-            "Recording {share}{time:>8}  {}, {}",
-            format::counted(s.spans as i64, "span", "spans"),
-            s.stage
-        )
-    }
-
-    fn show(&mut self, recording: &Recording) {
-        let stage = recording.status().stage;
-        let mut err = std::io::stderr().lock();
-        // A progress line that cannot be written is no reason to stop.
-        if err.is_terminal() {
-            let text = Self::text(recording);
-            let width = text.chars().count();
-            let _ = write!(err, "\r{text}{}", " ".repeat(self.width.saturating_sub(width)));
-            self.width = width;
-        } else if stage != self.stage {
-            let _ = writeln!(err, "{}", Self::text(recording));
-            self.stage = stage;
-        }
-        let _ = err.flush();
-    }
-
-    fn end(&self, recording: &Recording) {
-        let mut err = std::io::stderr().lock();
-        let start = if err.is_terminal() { "\r" } else { "" };
-        let text = Self::text(recording);
-        let pad = " ".repeat(self.width.saturating_sub(text.chars().count()));
-        let _ = writeln!(err, "{start}{text}{pad}");
-    }
 }

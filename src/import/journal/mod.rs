@@ -1,24 +1,32 @@
-//! The journal of a recording that was cut off («.journal»), written by the recorder while it records.
+//! The journal of a recording («.journal»), written by the recorder while it records, and left behind by one that was cut
+//! off or not saved.
 //!
 //! The layout is described in `model/wire.rs`, the rows in `model/increments.rs`. Kept is everything up to the
 //! last whole write, at most a second before the end: a torn tail is cut with a counted warning, and what
 //! still ran ends as unfinished where the journal ends. Nothing is trusted: checksums, lengths and every id are
 //! checked, and rows go through the builder like those of any other format.
 //!
+//! A living recorder holds a lock on its journal. One that is locked says «still recording» and not that it was
+//! interrupted, and can be followed as it grows ([`Follow`]).
+//!
 //! What a profiler in the recorded process wrote after its recorder was killed lies in a folder beside the journal and
 //! is attached, as if the recorder had added it.
+
+mod follow;
+mod frames;
+mod tape;
 
 use std::io::Read;
 use std::path::Path;
 
+pub use follow::Follow;
+pub use frames::Frames;
+use tape::{DAMAGED, Ending, TORN, Tape};
+
 use super::source::OwnFile;
 use super::{Confidence, Context, Head, ImportError, Importer, Source};
-use crate::model::increments::Replay;
-use crate::model::wire;
-use crate::model::wire::journal::{
-    ABOUT, ATTACHED, DONE, END, EXTENSION, FILES, HEAD, Head as Header, MAGIC, Next, OPEN, VERSION, next,
-};
-use crate::model::{ArgsRef, Attachment, Instant, Severity};
+use crate::model::Attachment;
+use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, VERSION, next};
 
 /// Files that are looked at beside a journal, and how long one may be.
 const MOST_FILES: usize = 32;
@@ -34,7 +42,7 @@ impl Importer for Journal {
         "journal"
     }
     fn title(&self) -> &'static str {
-        "interrupted recording"
+        "journal of a recording"
     }
     fn written_by(&self) -> &'static str {
         "inferscope, while it records"
@@ -48,69 +56,53 @@ impl Importer for Journal {
     }
 
     fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        let mut start = [0; MAGIC.len() + 2];
-        source.read_exact(&mut start).map_err(|_| ImportError::malformed("is cut short"))?;
-        match u16::from_le_bytes([start[MAGIC.len()], start[MAGIC.len() + 1]]) {
-            VERSION => read(source, cx),
-            other => Err(ImportError::malformed(format!(
-                "is a journal in format {other}, and this version reads format {VERSION}"
-            ))
-            .remedy("open it with the inferscope that recorded it")),
-        }
+        begin(source)?;
+        read(source, cx)
+    }
+}
+
+/// Reads what stands before the first frame.
+fn begin(from: &mut impl Read) -> Result<(), ImportError> {
+    let mut start = [0; MAGIC.len() + 2];
+    from.read_exact(&mut start).map_err(|_| ImportError::malformed("is cut short"))?;
+    match u16::from_le_bytes([start[MAGIC.len()], start[MAGIC.len() + 1]]) {
+        VERSION => Ok(()),
+        other => Err(ImportError::malformed(format!(
+            "is a journal in format {other}, and this version reads format {VERSION}"
+        ))
+        .remedy("open it with the inferscope that recorded it")),
     }
 }
 
 fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-    let mut replay = Replay::default();
-    let mut head: Option<Header> = None;
-    let mut open: Option<Vec<u8>> = None;
-    let mut whole = false;
-    while !whole {
+    // Asked first: a recording that ends while its journal is read is whole, or was recorded up to here.
+    let living = source.is_locked();
+    let mut tape = Tape::default();
+    while !tape.is_whole() {
         cx.checkpoint(source)?;
-        let (tag, bytes) = match next(source)? {
-            Next::Frame(tag, bytes) => (tag, bytes),
+        match next(source)? {
+            Next::Frame(tag, bytes) => {
+                if tape.add(tag, bytes, &mut cx.builder).is_err() {
+                    cx.builder.warn(DAMAGED, "");
+                    break;
+                }
+            }
             Next::End => break,
+            // The writer is in the middle of it.
+            Next::Torn if living => break,
             Next::Torn => {
-                cx.builder.warn("journal ends within a write (what came before is shown)", "");
+                cx.builder.warn(TORN, "");
                 break;
             }
-        };
-        let added = match tag {
-            HEAD => serde_json::from_slice(&bytes).map(|h| head = Some(h)).is_ok(),
-            DONE => {
-                open = None;
-                replay.add(&bytes, &mut cx.builder).is_ok()
-            }
-            OPEN => {
-                open = Some(bytes);
-                true
-            }
-            ATTACHED => wire::attached(&bytes).map(|file| cx.builder.attach(file)).is_ok(),
-            END => {
-                whole = true;
-                true
-            }
-            _ => true,
-        };
-        if !added {
-            cx.builder.warn("damaged part of the journal (what came before is shown)", "");
-            open = None;
-            break;
         }
     }
-    if let Some(open) = open
-        && replay.add(&open, &mut cx.builder).is_err()
-    {
-        cx.builder.warn("damaged part of the journal (what came before is shown)", "");
-    }
-    let Some(Header { meta, warnings }) = head else {
-        return Err(ImportError::malformed("is the journal of a recording that had not begun")
-            .remedy("there is nothing to recover from it"));
+    let end = match (tape.is_whole(), living) {
+        (true, _) => Ending::Whole,
+        (false, true) => Ending::StillRecording,
+        (false, false) => Ending::Interrupted,
     };
-    warnings.iter().for_each(|w| cx.builder.warn_many(&w.kind, &w.first, w.count));
-    cx.builder.meta = meta;
-    if !whole {
-        interrupted(cx);
+    tape.conclude(&mut cx.builder, end)?;
+    if end == Ending::Interrupted {
         add_files(source, cx);
     }
     Ok(())
@@ -151,24 +143,16 @@ fn add_files(source: &Source, cx: &mut Context<'_>) {
     cx.builder.warn(kind, "");
 }
 
-/// Says on the run that its recording was cut off.
-fn interrupted(cx: &mut Context<'_>) {
-    let name = cx.builder.string("Recording interrupted");
-    let time = cx.builder.meta.duration.unwrap_or(0);
-    let severity = Severity::Warning;
-    cx.builder.instant(Instant { time, track: None, name, args: ArgsRef::NONE, severity });
-    let how = "interrupted; recovered from its journal, at most the last second is missing".to_owned();
-    cx.builder.meta.facts.push(("Ended".into(), how));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::import::{Input, open};
     use crate::jobs::Job;
     use crate::model::increments::{Cursor, encode};
-    use crate::model::wire::journal::frame;
-    use crate::model::{FunctionSpec, Meta, Profile, ProfileBuilder, SpanStatus, TrackKind, TrackSpec};
+    use crate::model::wire::journal::{DONE, END, HEAD, Head as Header, OPEN, frame};
+    use crate::model::{
+        ArgsRef, FunctionSpec, Meta, Profile, ProfileBuilder, SpanStatus, TrackKind, TrackSpec,
+    };
 
     /// A journal of five writes; each finds two more spans done and one running.
     fn journal() -> (Vec<u8>, Vec<usize>) {

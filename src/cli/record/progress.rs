@@ -1,0 +1,104 @@
+//! Waiting for a recording: its progress, and what Ctrl-C means.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::super::Failure;
+use super::{Recorded, Stream};
+use crate::format;
+use crate::record::{self, Options, RecordError, Recording, echo};
+
+static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+/// The recorded work has ended: what is left is waiting for somebody who reads.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a program that was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Records with a progress line. The first Ctrl-C stops and keeps, the second one throws away. One after the end leaves
+/// at once: what was not saved by then stays in its journal.
+pub(super) fn record(
+    workload: &str,
+    params: &[String],
+    options: Options,
+    stream: Option<&Stream>,
+) -> Result<Recorded, Failure> {
+    // A handler may be there already when this runs twice in one process; it counts for both.
+    let _ = ctrlc::set_handler(|| {
+        INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+        if ENDED.load(Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+    });
+    let code = |e: &RecordError| match e {
+        RecordError::UnknownWorkload(_) | RecordError::Parameter(_) => 2,
+        _ => 1,
+    };
+    let failed = |e: RecordError| Failure { code: code(&e), message: e.to_string() };
+    let recording = record::start(workload, params, options, Box::new(|_| ())).map_err(failed)?;
+    let mut line = ProgressLine::default();
+    while !recording.is_finished() {
+        match INTERRUPTS.load(Ordering::Relaxed) {
+            0 => {}
+            1 => recording.stop(),
+            _ => recording.cancel(),
+        }
+        if let (Some(stream), Some(journal)) = (stream, recording.journal()) {
+            stream.send(journal.path());
+        }
+        // A command's own output goes to the same terminal.
+        if workload != "command" {
+            line.show(&recording);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ENDED.store(true, Ordering::Relaxed);
+    if let (Some(stream), Some(journal)) = (stream, recording.journal()) {
+        stream.send(journal.path());
+    }
+    line.end(&recording);
+    let (journal, exit_code) = (recording.journal(), recording.status().exit_code);
+    Ok(Recorded { profile: recording.join().map_err(failed)?, journal, exit_code })
+}
+
+/// One line that is written over on a terminal, or a line per stage elsewhere.
+#[derive(Default)]
+struct ProgressLine {
+    stage: String,
+    width: usize,
+}
+
+impl ProgressLine {
+    fn text(recording: &Recording) -> String {
+        let s = recording.status();
+        let share = s.progress.map(|p| format!("{:>3.0} % ", p * 100.0)).unwrap_or_default();
+        let time = format::duration(s.elapsed.as_nanos().min(i64::MAX as u128) as i64);
+        format!(
+            "Recording {share}{time:>8}  {}, {}",
+            format::counted(s.spans as i64, "span", "spans"),
+            s.stage
+        )
+    }
+
+    fn show(&mut self, recording: &Recording) {
+        let stage = recording.status().stage;
+        if std::io::stderr().is_terminal() {
+            let text = Self::text(recording);
+            let width = text.chars().count();
+            let pad = " ".repeat(self.width.saturating_sub(width));
+            echo::ERR.pass_on(format!("\r{text}{pad}").as_bytes());
+            self.width = width;
+        } else if stage != self.stage {
+            echo::ERR.pass_on(format!("{}\n", Self::text(recording)).as_bytes());
+            self.stage = stage;
+        }
+    }
+
+    fn end(&self, recording: &Recording) {
+        let start = if std::io::stderr().is_terminal() { "\r" } else { "" };
+        let text = Self::text(recording);
+        let pad = " ".repeat(self.width.saturating_sub(text.chars().count()));
+        echo::ERR.say(&format!("{start}{text}{pad}\n"));
+    }
+}

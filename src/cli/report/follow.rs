@@ -1,0 +1,54 @@
+//! `report --follow`: the report of a recording that goes on, printed again as it grows.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use super::{Failure, ReportArgs, report_of};
+use crate::cli::out;
+use crate::format;
+use crate::import::{Follow, ImportError};
+use crate::model::Profile;
+
+/// Time between two looks at the journal.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Prints the report until the recording ends, or nobody reads it any more.
+pub(super) fn run(args: &ReportArgs, mut recording: Follow) -> Result<(), Failure> {
+    let failed = |e: ImportError| Failure::new(format!("{}: {e}", args.file.display()));
+    let every = Duration::from_secs_f64(args.every);
+    let mut due = Instant::now();
+    let mut grown = false;
+    loop {
+        grown |= recording.read().map_err(failed)?;
+        if !recording.is_live() {
+            let last = recording.finish().map_err(failed)?;
+            return show(args, last, false).map(drop);
+        }
+        if grown
+            && Instant::now() >= due
+            && let Some(profile) = recording.snapshot()
+        {
+            if !show(args, profile, true)? {
+                return Ok(());
+            }
+            (grown, due) = (false, Instant::now() + every);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Prints one report; false when nobody reads it.
+fn show(args: &ReportArgs, profile: Profile, more: bool) -> Result<bool, Failure> {
+    let length = profile.meta.duration.unwrap_or(0);
+    let text = report_of(args, profile)?;
+    if args.json {
+        // One object a line: no text holds a line end.
+        let line: String = text.lines().map(str::trim_start).collect();
+        return out::write(&(line + "\n"));
+    }
+    let state = if more { "still recording" } else { "the recording has ended" };
+    let head = format!("── {} recorded, {state} ──\n", format::duration(length));
+    // On a terminal the next one takes the place of the last.
+    let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "" };
+    out::write(&format!("{clear}{head}{text}{}", if more { "\n" } else { "" }))
+}
