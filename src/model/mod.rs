@@ -13,6 +13,7 @@ mod findings;
 mod ids;
 mod inclusive;
 pub(crate) mod increments;
+pub mod keys;
 mod lanes;
 mod merge;
 mod metrics;
@@ -36,6 +37,7 @@ pub use findings::Finding;
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
+pub use keys::{CounterKey, Keys, MetricKey, RequestKey, SymbolKey, TextKey, TrackKey};
 pub use metrics::{Better, Metric, Unit, heap};
 pub use place_table::{Place, PlaceRow, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use super::{
     ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Finding, Frames, FunctionId, Functions, Instant,
-    Link, Metric, MetricId, NO_ROW, Requests, Sources, StackId, Stacks, StringId, Strings, Track, TrackId,
-    Unit, Value,
+    Keys, Link, Metric, MetricId, MetricKey, NO_ROW, Requests, Sources, StackId, Stacks, StringId, Strings,
+    Track, TrackId, Unit, Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -63,6 +63,15 @@ pub struct Meta {
     pub tables: Vec<ResultTable>,
     /// The file that holds the details of spans whose [`ArgsPlace`] is an offset, when there are any.
     pub source: Option<SourceFile>,
+}
+
+impl Meta {
+    /// True for recordings of our own: each revision has the functions of the one before, under the same ids, and a
+    /// saved one is the last revision.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.format == "inferscope"
+    }
 }
 
 /// A small table of results, as they are shown.
@@ -152,6 +161,8 @@ pub struct Profile {
     pub attached: Vec<Attachment>,
     /// Kept answer of [`Self::time_bounds`].
     pub(super) bounds: OnceLock<Option<(i64, i64)>>,
+    /// Kept answer of [`Self::keys`].
+    pub(super) keys: OnceLock<Keys>,
 }
 
 impl std::fmt::Debug for Strings {
@@ -184,6 +195,13 @@ impl Profile {
         (0..self.tracks.len() as u32).map(TrackId)
     }
 
+    /// Keys of functions, tracks and others, worked out once per revision. Whoever hands a profile over to the window
+    /// asks for them first, so that no frame waits for it.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        self.keys.get_or_init(|| Keys::of(self))
+    }
+
     /// «process › name», or just the name.
     #[must_use]
     pub fn track_label(&self, id: TrackId) -> String {
@@ -206,6 +224,12 @@ impl Profile {
     #[must_use]
     pub fn metric_by_key(&self, key: &str) -> Option<MetricId> {
         self.metrics.iter().position(|m| m.key == key).map(MetricId::from_index)
+    }
+
+    /// The key of a metric.
+    #[must_use]
+    pub fn metric_key(&self, id: MetricId) -> MetricKey {
+        MetricKey::declared(&self.metric(id).key)
     }
 
     /// All metric ids.

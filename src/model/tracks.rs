@@ -10,7 +10,7 @@ use super::attributes::ArgsRef;
 use super::ids::{FunctionId, MetricId, StackId, StringId, TrackId};
 
 /// What a track stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackKind {
     /// An operating-system thread.
