@@ -146,7 +146,7 @@ fn add_track(track: &Track, sum: &mut Columns) {
 mod tests {
     use super::*;
     use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackSpec};
-    use crate::query::{Engine, Subject};
+    use crate::query::{Engine, Run};
     use std::sync::Arc;
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
             b.span(c, from, to, f, ArgsRef::NONE);
         }
         b.span(phase, 0, 100, f, ArgsRef::NONE);
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let subject = Run::of(Arc::new(b.finish()));
         let kind = BusyOf::Kind(TrackKind::Async);
         let ask = |of, range, columns| {
             let query = Activity { of, range, columns };

@@ -340,17 +340,17 @@ impl Sums {
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, function, subject};
-    use crate::query::Subject;
+    use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn neighbours(subject: &Subject, name: &str, reach: Reach) -> Arc<Neighbours> {
+    fn neighbours(subject: &Run, name: &str, reach: Reach) -> Arc<Neighbours> {
         let function = function(&subject.profile, name);
         ask(subject, &Callers { scope: Scope::default(), metric: MetricId(0), range: None, function, reach })
     }
 
     /// `name own/total calls/primitive @distance`, by total.
-    fn text(subject: &Subject, side: &[Neighbour]) -> Vec<String> {
+    fn text(subject: &Run, side: &[Neighbour]) -> Vec<String> {
         let number = |n: Option<i64>| n.map_or("-".into(), |n| n.to_string());
         side.iter()
             .map(|n| {
@@ -403,7 +403,7 @@ mod tests {
         let costs = &mut p.call_graph.as_mut().unwrap().costs[0];
         costs.edges_measured = false;
         costs.edge_self.clear();
-        let s = Subject { run: 1, revision: 0, profile: Arc::new(p) };
+        let s = Run::of(Arc::new(p));
         assert_eq!(text(&s, &neighbours(&s, "b", Reach::Direct).callers), ["a -/- 2/2"]);
     }
 

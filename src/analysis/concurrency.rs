@@ -149,11 +149,11 @@ mod tests {
     use crate::analysis::testing::{ask, dump, function};
     use crate::analysis::{Costs, Scope};
     use crate::model::*;
-    use crate::query::Subject;
+    use crate::query::Run;
 
     /// main 0..120 calls fetch 0..20, gather 20..40 with branches 20..30 and 20..40, and a task 50..110 that
     /// has a track of its own.
-    fn gathered() -> Subject {
+    fn gathered() -> Run {
         let mut b = ProfileBuilder::new("test");
         let busy = {
             b.metric(Metric::time());
@@ -178,10 +178,10 @@ mod tests {
             b.nest_span(track, handle, i as u64, parent);
             b.span_cost(track, handle, busy, polled);
         }
-        Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) }
+        Run::of(Arc::new(b.finish()))
     }
 
-    fn tree(s: &Subject, metric: u32, range: Option<(i64, i64)>) -> (String, i64) {
+    fn tree(s: &Run, metric: u32, range: Option<(i64, i64)>) -> (String, i64) {
         let costs = ask(s, &Costs { scope: Scope::default(), metric: MetricId(metric), range });
         (dump(&s.profile, &costs), costs.sum)
     }

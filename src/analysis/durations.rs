@@ -160,7 +160,7 @@ fn bins(sorted: &[i64], min: i64, max: i64, log: bool) -> Vec<Bin> {
 mod tests {
     use super::*;
     use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackKind, TrackSpec};
-    use crate::query::{Engine, Subject};
+    use crate::query::{Engine, Run};
     use std::sync::Arc;
 
     fn ask(lengths: &[i64], range: TimeRange) -> Durations {
@@ -172,7 +172,7 @@ mod tests {
             b.span(track, at, at + length, f, ArgsRef::NONE);
             at += length + 1;
         }
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let subject = Run::of(Arc::new(b.finish()));
         let query = DurationsOf { function: f, tracks: Vec::new(), range };
         (*Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap()).clone()
     }

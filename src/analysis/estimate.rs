@@ -352,7 +352,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn costs(subject: &crate::query::Subject, transforms: Vec<Transform>) -> Arc<TreeCosts> {
+    fn costs(subject: &crate::query::Run, transforms: Vec<Transform>) -> Arc<TreeCosts> {
         let scope = Scope { tracks: Vec::new(), transforms };
         ask(subject, &Costs { scope, metric: MetricId(0), range: None })
     }
@@ -406,7 +406,7 @@ mod tests {
         let mut p =
             (*subject("fn m 1 0 30; fn n 1 0 10; fn f 4 40 40; m -> f 3 0 0; n -> f 1 0 0").profile).clone();
         p.call_graph.as_mut().unwrap().costs[0].edges_measured = false;
-        let s = crate::query::Subject { run: 1, revision: 0, profile: Arc::new(p) };
+        let s = crate::query::Run::of(Arc::new(p));
         assert_eq!(dump(&s.profile, &costs(&s, vec![])), "m 30/0 >f 30/30 n 10/0 >f 10/10");
     }
 

@@ -101,7 +101,7 @@ impl Listed {
 mod tests {
     use super::*;
     use crate::model::{ArgsRef, Instant, ProfileBuilder, Strings, TrackKind, TrackSpec};
-    use crate::query::{Engine, Subject};
+    use crate::query::{Engine, Run};
     use std::sync::Arc;
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
             b.instant(Instant { time, track, name: Strings::EMPTY, args: ArgsRef::NONE, severity });
         }
         let profile = Arc::new(b.finish());
-        let subject = Subject { run: 1, revision: 0, profile: profile.clone() };
+        let subject = Run::of(profile.clone());
         let index = Engine::inline().now(&subject, &Events, &crate::jobs::Job::new()).unwrap();
         let heaps = index.of(None).unwrap().heaps(&profile, 1.0, 1000.0, 100);
         let heap = |instant, severity, count| Heap { instant, severity, count };

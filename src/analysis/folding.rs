@@ -379,10 +379,10 @@ mod tests {
     use crate::analysis::scope::Scope;
     use crate::analysis::testing::{ask, function, subject};
     use crate::model::MetricId;
-    use crate::query::Subject;
+    use crate::query::Run;
     use proptest::prelude::*;
 
-    fn folded(s: &Subject, around: Option<&str>, folding: Folding) -> Arc<Folded> {
+    fn folded(s: &Run, around: Option<&str>, folding: Folding) -> Arc<Folded> {
         let around = around.map(|name| function(&s.profile, name));
         let calling = Calling { scope: Scope::default(), metric: MetricId(0), range: None, around };
         ask(s, &Folds { calling, folding })
@@ -393,7 +393,7 @@ mod tests {
     }
 
     /// `name self/total calls` and `a -> b total calls`, `~` for estimates.
-    fn text(s: &Subject, folded: &Folded) -> Vec<String> {
+    fn text(s: &Run, folded: &Folded) -> Vec<String> {
         let mark = |estimated: bool| if estimated { "~" } else { "" };
         let calls = |c: Option<crate::model::Calls>| c.map_or(String::new(), |c| format!(" {}", c.all));
         let name = |row: u32| match folded.graph.nodes.get(row as usize) {

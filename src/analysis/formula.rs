@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{ask, dump, profile};
     use crate::analysis::{Costs, Functions, Scope};
-    use crate::query::Subject;
+    use crate::query::Run;
 
     fn metrics() -> Vec<Metric> {
         let mut all: Vec<Metric> = ["Ir", "Bm", "L1m", "alloc space"]
@@ -281,7 +281,7 @@ mod tests {
         let derived = derive(p, &definitions);
         assert_eq!((derived.metrics.len(), derived.metrics[2].unit), (3, Unit::None));
         assert!(Arc::ptr_eq(&derived, &derive(derived.clone(), &definitions)), "nothing is missing any more");
-        let subject = Subject { run: 1, revision: 0, profile: derived };
+        let subject = Run::of(derived);
         let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(2), range: None });
         assert_eq!(dump(&subject.profile, &costs), "main 270/170 >a 100/100");
         let table = ask(&subject, &Functions { scope: Scope::default(), metric: MetricId(2), range: None });

@@ -229,9 +229,9 @@ mod tests {
     use crate::analysis::Scope;
     use crate::analysis::testing::{ask, subject};
     use crate::model::MetricId;
-    use crate::query::Subject;
+    use crate::query::Run;
 
-    fn list(subject: &Subject, sort: &[SortKey], search: &str) -> (Arc<FunctionOrder>, String) {
+    fn list(subject: &Run, sort: &[SortKey], search: &str) -> (Arc<FunctionOrder>, String) {
         let functions = Functions { scope: Scope::default(), metric: MetricId(0), range: None };
         let list = ask(subject, &FunctionList { functions, sort: sort.to_vec(), search: search.into() });
         let name = |&i: &u32| subject.profile.function_name(list.table.rows[i as usize].function);

@@ -223,17 +223,17 @@ mod tests {
     use super::*;
     use crate::analysis::Transform;
     use crate::analysis::testing::{ask, function, subject};
-    use crate::query::Subject;
+    use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn table(subject: &Subject, transforms: Vec<Transform>) -> Arc<FunctionTable> {
+    fn table(subject: &Run, transforms: Vec<Transform>) -> Arc<FunctionTable> {
         let scope = Scope { tracks: Vec::new(), transforms };
         ask(subject, &Functions { scope, metric: MetricId(0), range: None })
     }
 
     /// `name own/total calls/primitive samples/samples_total`, in the table's order.
-    fn text(subject: &Subject, table: &FunctionTable) -> Vec<String> {
+    fn text(subject: &Run, table: &FunctionTable) -> Vec<String> {
         let line = |r: &FunctionRow| {
             let mut line = format!("{} {}/{}", r.symbol().label(&subject.profile), r.own, r.total);
             if let Some(c) = r.calls {

@@ -77,7 +77,7 @@ impl Query for AtHeapPeak {
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, profile, subject};
-    use crate::query::Subject;
+    use crate::query::Run;
     use std::sync::Arc;
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
             p.counters.push(counter);
             strings
         };
-        let s = Subject { run: 1, revision: 0, profile: Arc::new(p) };
+        let s = Run::of(Arc::new(p));
         let peak = (*ask(&s, &AtHeapPeak)).clone().unwrap();
         assert_eq!((peak.time, peak.bytes, peak.others, peak.outside), (30, 100, 0, 30));
         let names = |path: &[FunctionId]| {

@@ -230,11 +230,11 @@ mod tests {
     use crate::analysis::Scope;
     use crate::analysis::testing::{ask, path, subject};
     use crate::model::MetricId;
-    use crate::query::Subject;
+    use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn inverted(subject: &Subject, open: &[&str], search: &str) -> Arc<InvertedRows> {
+    fn inverted(subject: &Run, open: &[&str], search: &str) -> Arc<InvertedRows> {
         let names = Names::of(&subject.profile);
         let mut expanded = Expansion::default();
         for text in open {
@@ -246,7 +246,7 @@ mod tests {
         ask(subject, &Inverted { costs, sort: Sort::default(), expanded, search: search.into() })
     }
 
-    fn text(subject: &Subject, rows: &InvertedRows) -> String {
+    fn text(subject: &Run, rows: &InvertedRows) -> String {
         let line = |r: &InvertedRow| {
             format!("{}{} {}", ">".repeat(r.depth as usize), r.symbol.label(&subject.profile), r.cost)
         };

@@ -23,6 +23,7 @@ pub mod groups;
 pub mod heap_peak;
 pub mod inverted;
 pub mod libraries;
+pub mod matches;
 mod merge_nodes;
 pub mod moment;
 pub mod most_probable;

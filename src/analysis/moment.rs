@@ -89,7 +89,7 @@ pub fn in_flight(profile: &Profile, time: i64) -> Vec<RequestId> {
 mod tests {
     use super::*;
     use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, Request, TrackKind, TrackSpec, Unit};
-    use crate::query::{Engine, Subject};
+    use crate::query::{Engine, Run};
     use std::sync::Arc;
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         let rss = b.counter("RSS", "", Unit::Bytes);
         b.point(rss, 15, 7.0);
         b.request(Request { arrived: 5, finished: Some(50), ..Request::default() });
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let subject = Run::of(Arc::new(b.finish()));
         let at = |t| {
             let moment = Engine::inline().now(&subject, &At(t), &crate::jobs::Job::new()).unwrap();
             let rows: Vec<_> = moment.running.iter().map(|r| (r.track.0, r.row, r.path.len())).collect();

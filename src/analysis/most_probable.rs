@@ -84,16 +84,16 @@ impl Query for ProbableStack {
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, function, subject};
-    use crate::query::Subject;
+    use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn stack(subject: &Subject, name: &str) -> Arc<Option<Stack>> {
+    fn stack(subject: &Run, name: &str) -> Arc<Option<Stack>> {
         let function = function(&subject.profile, name);
         ask(subject, &ProbableStack { scope: Scope::default(), metric: MetricId(0), range: None, function })
     }
 
-    fn text(subject: &Subject, stack: &Option<Stack>) -> String {
+    fn text(subject: &Run, stack: &Option<Stack>) -> String {
         let Some(s) = stack else { return "-".into() };
         let names: Vec<_> = s.path.iter().map(|&f| subject.profile.function_name(f)).collect();
         format!("{} @{} {}/{}", names.join(">"), s.at, s.own, s.total)

@@ -222,7 +222,7 @@ mod tests {
     use crate::analysis::testing::{ask, dump, function, path, subject};
     use crate::analysis::{Costs, Scope, Transform};
     use crate::model::{FunctionSpec, Metric, MetricId, Profile, ProfileBuilder, TrackKind, TrackSpec};
-    use crate::query::Subject;
+    use crate::query::Run;
     use std::sync::Arc;
 
     /// The tree after the transforms, from samples and, the same, from spans.
@@ -254,7 +254,7 @@ mod tests {
         }
         let profile = Arc::new(b.finish());
         let scope = Scope { tracks: Vec::new(), transforms: transforms(&profile) };
-        let s = Subject { run: 1, revision: 0, profile };
+        let s = Run::of(profile);
         dump(&s.profile, &ask(&s, &Costs { scope, metric: MetricId(0), range: None }))
     }
 
@@ -289,7 +289,7 @@ mod tests {
         }
         let profile = Arc::new(b.finish());
         let transforms = vec![Transform::FocusCategory(profile.strings.find("op").unwrap())];
-        let s = Subject { run: 1, revision: 0, profile };
+        let s = Run::of(profile);
         let costs = ask(
             &s,
             &Costs { scope: Scope { transforms, ..Scope::default() }, metric: MetricId(0), range: None },

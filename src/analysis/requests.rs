@@ -343,10 +343,10 @@ pub fn gaps(request: &Request) -> impl Iterator<Item = (i64, i64)> + '_ {
 mod tests {
     use super::*;
     use crate::model::{ProfileBuilder, TokenCounts};
-    use crate::query::{Engine, Subject};
+    use crate::query::{Engine, Run};
     use std::sync::Arc;
 
-    fn subject() -> Subject {
+    fn subject() -> Run {
         let mut b = ProfileBuilder::new("test");
         for (name, arrived, first, finished, output) in [
             ("a", 0, Some(40), Some(100), Some(4)),
@@ -366,7 +366,7 @@ mod tests {
                 ..Request::default()
             });
         }
-        Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) }
+        Run::of(Arc::new(b.finish()))
     }
 
     fn ask(sort: RequestColumn, descending: bool, search: &str, range: TimeRange) -> (String, RequestList) {

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::analysis::testing::ask;
     use crate::model::{FunctionSpec, Metric, NodeCosts, ProfileBuilder};
-    use crate::query::Subject;
+    use crate::query::Run;
     use std::sync::Arc;
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
         }
         let kept = b.string("kept.py");
         b.source(kept, "kept");
-        let s = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let s = Run::of(Arc::new(b.finish()));
         let beside = Some(folder.clone());
         let sources = ask(&s, &SourceTexts { beside: beside.clone(), rules: Vec::new() });
         let texts: Vec<_> = sources.iter().map(|(file, text)| (s.profile.text(file), text)).collect();

@@ -133,7 +133,7 @@ pub fn path(profile: &Profile, track: TrackId, row: u32, limit: usize) -> Vec<(T
 mod tests {
     use super::*;
     use crate::model::{ArgsRef, FunctionSpec, Link, ProfileBuilder, Strings, TrackKind, TrackSpec};
-    use crate::query::{Engine, Subject};
+    use crate::query::{Engine, Run};
     use std::sync::Arc;
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         b.span(gpu, 60, 70, f, ArgsRef::NONE);
         b.link(Link { from: (cpu, 15), to: (gpu, 60), name: Strings::EMPTY });
         b.link(Link { from: (cpu, 100), to: (gpu, 99), name: Strings::EMPTY });
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let subject = Run::of(Arc::new(b.finish()));
         let facts = |track, row| {
             let query = SpanFacts { track, row };
             (*Engine::inline().now(&subject, &query, &Job::new()).unwrap()).clone()

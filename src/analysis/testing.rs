@@ -24,7 +24,7 @@ use crate::model::{
     ArgsRef, Calls, FunctionId, FunctionSpec, Metric, MetricId, NodeCosts, Profile, ProfileBuilder,
     SpanStatus, StackId, TrackId, TrackKind, TrackSpec, Unit,
 };
-use crate::query::{Engine, Query, Subject};
+use crate::query::{Engine, Query, Run};
 
 /// Builds the profile that `text` describes.
 pub fn profile(text: &str) -> Arc<Profile> {
@@ -36,12 +36,12 @@ pub fn profile(text: &str) -> Arc<Profile> {
 }
 
 /// The profile that `text` describes, ready for queries.
-pub fn subject(text: &str) -> Subject {
-    Subject { run: 1, revision: 0, profile: profile(text) }
+pub fn subject(text: &str) -> Run {
+    Run::of(profile(text))
 }
 
 /// The answer to `query`.
-pub fn ask<Q: Query>(subject: &Subject, query: &Q) -> Arc<Q::Output> {
+pub fn ask<Q: Query>(subject: &Run, query: &Q) -> Arc<Q::Output> {
     Engine::inline().now(subject, query, &Job::new()).expect("nobody cancels")
 }
 

@@ -243,10 +243,10 @@ fn add_samples(samples: &SampleTable, stacks: &[u32], query: &Costs, (own, count
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, dump, profile, subject};
-    use crate::query::Subject;
+    use crate::query::Run;
     use proptest::prelude::*;
 
-    fn costs(subject: &Subject, range: TimeRange) -> Arc<TreeCosts> {
+    fn costs(subject: &Run, range: TimeRange) -> Arc<TreeCosts> {
         ask(subject, &Costs { scope: Scope::default(), metric: MetricId(0), range })
     }
 
@@ -295,7 +295,7 @@ mod tests {
         let mut cost = crate::model::Metric::time();
         cost.formula = vec![(2, MetricId(0)), (10, MetricId(1)), (5, MetricId(2)), (1, MetricId(9))];
         p.metrics.push(cost);
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(p) };
+        let subject = Run::of(Arc::new(p));
         let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(2), range: None });
         assert_eq!(dump(&subject.profile, &costs), "main 270/170 >a 100/100");
         assert_eq!(costs.sum, 270);

@@ -256,11 +256,11 @@ pub fn outermost_sum(costs: &TreeCosts, marked: &[bool]) -> i64 {
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, path, subject};
-    use crate::query::Subject;
+    use crate::query::Run;
 
     const TEXT: &str = "main>a>x 10; main>b 30; main>b>x 5; main>c>d 20; other 1";
 
-    fn rows(subject: &Subject, change: impl FnOnce(&mut Rows)) -> (Arc<TreeRows>, String) {
+    fn rows(subject: &Run, change: impl FnOnce(&mut Rows)) -> (Arc<TreeRows>, String) {
         let mut query = Rows::new(Scope::default(), MetricId(0), None);
         change(&mut query);
         let rows = ask(subject, &query);
@@ -280,7 +280,7 @@ mod tests {
         (rows, text)
     }
 
-    fn key(subject: &Subject, text: &str) -> PathKey {
+    fn key(subject: &Run, text: &str) -> PathKey {
         let tree = ask(subject, &crate::analysis::Shape::default());
         let node = tree.find(&path(&subject.profile, text), &subject.profile.functions).unwrap();
         tree.keys[node as usize]

@@ -254,15 +254,15 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{ask, subject};
     use crate::model::{FunctionSpec, Metric, NodeCosts, ProfileBuilder};
-    use crate::query::Subject;
+    use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn boxes(subject: &Subject, nesting: Nesting) -> Arc<BoxTree> {
+    fn boxes(subject: &Run, nesting: Nesting) -> Arc<BoxTree> {
         ask(subject, &Boxes { scope: Scope::default(), metric: MetricId(0), range: None, nesting })
     }
 
-    fn text(subject: &Subject, tree: &BoxTree) -> String {
+    fn text(subject: &Run, tree: &BoxTree) -> String {
         let line = |(i, b): (usize, &TreeBox)| {
             let depth = tree.path(i as u32).len();
             format!("{}{} {}/{}", ">".repeat(depth), b.what.label(&subject.profile), b.total, b.own)
@@ -294,7 +294,7 @@ mod tests {
             let node = b.node(f);
             b.node_cost(node, time, NodeCosts { own, total: own });
         }
-        let s = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let s = Run::of(Arc::new(b.finish()));
         assert_eq!(
             text(&s, &boxes(&s, Nesting::Files)),
             "Everything 51/0 >(no module) 30/0 >>(no file) 30/0 >>>k 30/30 >m 21/0 >>a.py 12/0 >>>h 7/7 >>>f 5/5 \

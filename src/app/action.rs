@@ -25,6 +25,10 @@ pub enum Action {
     SavePicture(crate::views::Picture),
     /// Close the shown run.
     CloseRun,
+    /// Compare all other runs with the shown one.
+    SetBaseline,
+    /// Compare runs no more.
+    StopComparing,
     /// Show the start page.
     Start,
     /// One step back.
@@ -120,6 +124,8 @@ pub fn all() -> Vec<Entry> {
     }
     list.extend([
         entry(Action::Start, "Start page", ctrl(Key::Home), Menu::File),
+        entry(Action::SetBaseline, "Set as baseline", None, Menu::File),
+        entry(Action::StopComparing, "Stop comparing", None, Menu::File),
         entry(Action::CloseRun, "Close run", ctrl(Key::W), Menu::File),
         entry(Action::Quit, "Quit", ctrl(Key::Q), Menu::File),
         entry(Action::Undo, "Undo", ctrl(Key::Z), Menu::Edit),

@@ -97,12 +97,18 @@ fn runs(app: &mut App, ui: &mut Ui) {
         });
         let unsaved = app.journals.is_unsaved(run.id);
         let dot = if unsaved { " ●" } else { "" };
+        if app.session.baseline() == Some(run.id) {
+            Icon::Compare.show(ui, 11.0, Tone::Neutral);
+        }
         let mut text = egui::RichText::new(format!("{}{state}{dot}", shorten(&run.label, 28)));
         if failure.is_some() {
             text = text.color(Palette::of(ui).tone(Tone::Bad));
         }
         let tab = ui.selectable_label(app.session.active == Some(run.id), text);
         let mut tip = run.label.clone();
+        if app.session.baseline() == Some(run.id) {
+            tip += "\nThe baseline: other runs are compared with it.";
+        }
         failure.into_iter().for_each(|why| tip += &format!("\n{why}"));
         if unsaved {
             tip += "\nNot saved (Ctrl-S). When it is closed it stays among the unsaved recordings on the start page.";
@@ -155,11 +161,11 @@ fn record_button(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
 fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     let Some(run) = app.session.active() else { return };
     let Some(profile) = run.profile.clone() else { return };
-    let now = run.history.now().clone();
+    let Some(history) = app.session.history() else { return };
+    let now = history.now().clone();
+    let (can_undo, can_redo) = (history.can_undo(), history.can_redo());
     let mut commands = Vec::new();
     ui.horizontal(|ui| {
-        let can_undo = run.history.can_undo();
-        let can_redo = run.history.can_redo();
         for (icon, name, enabled, action) in [
             (Icon::Undo, "Undo (Ctrl-Z)", can_undo, Action::Undo),
             (Icon::Redo, "Redo (Ctrl-Shift-Z)", can_redo, Action::Redo),

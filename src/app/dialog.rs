@@ -10,6 +10,7 @@ use rfd::FileDialog;
 
 use super::event::{Event, Events, Purpose};
 use crate::jobs;
+use crate::query::RunId;
 use crate::views::Picture;
 
 /// A dialog that ends without a file within this time was not shown.
@@ -29,7 +30,7 @@ pub fn open(events: Events) {
 }
 
 /// Asks where a source file is that the profile of run `run` calls `file`.
-pub fn source(run: u32, file: String, events: Events) {
+pub fn source(run: RunId, file: String, events: Events) {
     let name = file.rsplit(['/', '\\']).next().unwrap_or(&file);
     let dialog = FileDialog::new().set_title(format!("Where is {name}?"));
     let path = file.clone();

@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 
 use crate::import::ImportError;
 use crate::model::Profile;
+use crate::query::{Revision, RunId};
 
 /// A message from a background job.
 #[derive(Debug)]
@@ -13,35 +14,35 @@ pub enum Event {
     /// A part of run `run` can be looked at while the rest is read or recorded.
     Revision {
         /// The run.
-        run: u32,
+        run: RunId,
         /// The profile so far.
         profile: Arc<Profile>,
     },
     /// Run `run` is a recording of another process, which goes on.
     Following {
         /// The run.
-        run: u32,
+        run: RunId,
     },
     /// Reading run `run` ended.
     Opened {
         /// The run.
-        run: u32,
+        run: RunId,
         /// The whole profile, or why there is none.
         result: Result<Arc<Profile>, ImportError>,
     },
     /// Recording run `run` ended.
     Recorded {
         /// The run.
-        run: u32,
+        run: RunId,
         /// The whole profile, or why there is none; `None` when it was cancelled.
         result: Result<Option<Arc<Profile>>, String>,
     },
     /// Run `run` has other metrics.
     Derived {
         /// The run.
-        run: u32,
+        run: RunId,
         /// The revision that it was made of.
-        revision: u64,
+        revision: Revision,
         /// The profile with them.
         profile: Arc<Profile>,
     },
@@ -62,7 +63,7 @@ pub enum Event {
     /// A file was written, or not.
     Wrote {
         /// The run that was written, when it was a whole session.
-        run: Option<u32>,
+        run: Option<RunId>,
         /// The file, or one line why not.
         result: Result<PathBuf, String>,
     },
@@ -78,7 +79,7 @@ pub enum Purpose {
     /// Say where a source file is.
     Source {
         /// The run.
-        run: u32,
+        run: RunId,
         /// The file as the profile names it.
         file: String,
     },
@@ -92,7 +93,7 @@ pub enum Purpose {
     /// Write the run in the export format with this place in the list.
     Export {
         /// The run.
-        run: u32,
+        run: RunId,
         /// Place in [`crate::export::FORMATS`].
         format: usize,
         /// With the texts of source files, which only sessions hold.

@@ -7,6 +7,7 @@ use super::source_texts::source_texts;
 use super::{App, dialog, open};
 use crate::export::{FORMATS, Options, write_file_with};
 use crate::jobs;
+use crate::query::RunId;
 use crate::state::Origin;
 use crate::ui::theme::Tone;
 
@@ -20,7 +21,7 @@ impl App {
         dialog::save(Purpose::Export { run: run.id, format, sources }, &name, folder, self.events.clone());
     }
 
-    pub(super) fn export_to(&mut self, id: u32, (format, sources): (usize, bool), path: PathBuf) {
+    pub(super) fn export_to(&mut self, id: RunId, (format, sources): (usize, bool), path: PathBuf) {
         let Some(run) = self.session.get(id) else { return };
         let Some(profile) = run.profile.clone() else { return };
         let rules = run.history.now().sources.clone();
@@ -38,7 +39,7 @@ impl App {
         });
     }
 
-    pub(super) fn wrote(&mut self, run: Option<u32>, result: Result<PathBuf, String>) {
+    pub(super) fn wrote(&mut self, run: Option<RunId>, result: Result<PathBuf, String>) {
         match result {
             Ok(path) => {
                 if let Some(run) = run.and_then(|id| self.session.get_mut(id))

@@ -16,6 +16,7 @@ use super::{App, Overlay, Settings, testing};
 use crate::import::{Input, open};
 use crate::jobs::Job;
 use crate::model::{Profile, RequestId};
+use crate::query::{Run, Subject};
 use crate::state::{Command, Item};
 use crate::ui::software::render_to_image;
 use crate::ui::theme::Palette;
@@ -63,7 +64,7 @@ fn view(id: &str, profile: Profile, command: &dyn Fn(&Profile) -> Option<Command
     let profile = Arc::new(profile);
     for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
         let mut stage = Stage::new(id, Profile::default());
-        stage.subject.profile = profile.clone();
+        stage.subject = Subject::One(Run::of(profile.clone()));
         if let Some(command) = command(&profile) {
             stage.send(command);
         }

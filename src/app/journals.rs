@@ -13,6 +13,7 @@ use egui::Ui;
 use super::{App, Settings, Tone};
 use crate::export::{self, FORMATS};
 use crate::format;
+use crate::query::RunId;
 use crate::record::journal::{self, JournalFile, Unsaved};
 use crate::state::{Origin, RunState};
 use crate::ui::icons::Icon;
@@ -24,9 +25,9 @@ use crate::views::date;
 #[derive(Default)]
 pub(super) struct Journals {
     /// By run: recorded here and not saved yet.
-    own: HashMap<u32, Arc<JournalFile>>,
+    own: HashMap<RunId, Arc<JournalFile>>,
     /// By run: opened from the list, and not saved yet.
-    opened: HashMap<u32, PathBuf>,
+    opened: HashMap<RunId, PathBuf>,
     /// Those that no run of this window holds.
     unsaved: Vec<Unsaved>,
 }
@@ -48,17 +49,17 @@ impl Journals {
     }
 
     /// Run `run` has been recorded; until it is saved its journal stays.
-    pub fn keep(&mut self, run: u32, journal: Arc<JournalFile>) {
+    pub fn keep(&mut self, run: RunId, journal: Arc<JournalFile>) {
         self.own.insert(run, journal);
     }
 
     /// True when the run is a recording that is not saved.
-    pub fn is_unsaved(&self, run: u32) -> bool {
+    pub fn is_unsaved(&self, run: RunId) -> bool {
         self.own.contains_key(&run) || self.opened.contains_key(&run)
     }
 
     /// Run `run` was saved.
-    pub fn saved(&mut self, run: u32) {
+    pub fn saved(&mut self, run: RunId) {
         if let Some(journal) = self.own.remove(&run) {
             journal.discard();
         }
@@ -77,7 +78,7 @@ pub(super) fn folder(settings: &Settings) -> Option<PathBuf> {
 
 impl App {
     /// Run `run` is closed, or its recording failed: its journal stays, and the start page lists it.
-    pub(super) fn release_journal(&mut self, run: u32) {
+    pub(super) fn release_journal(&mut self, run: RunId) {
         let opened = self.journals.opened.remove(&run).is_some();
         if self.journals.own.remove(&run).is_none() && !opened {
             return;
@@ -98,7 +99,7 @@ impl App {
 
     /// Saves a recording that has no journal, because none could be written, to the temporary folder; anything else is
     /// safe already. The error is one line.
-    pub(super) fn rescue(&mut self, run: u32) -> Result<(), String> {
+    pub(super) fn rescue(&mut self, run: RunId) -> Result<(), String> {
         let Some(run) = self.session.get(run) else { return Ok(()) };
         let Origin::Recording { workload, saved: None } = &run.origin else { return Ok(()) };
         let Some(profile) =

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::App;
 use crate::import::Input;
-use crate::state::{Command, Look, Origin, Run};
+use crate::query::RunId;
+use crate::state::{Command, Look, OpenRun, Origin};
 
 /// Most files whose look is kept.
 const KEPT: usize = 50;
 
 /// The file of a run on the disk, if it has one.
-fn file(run: &Run) -> Option<PathBuf> {
+fn file(run: &OpenRun) -> Option<PathBuf> {
     let path = match &run.origin {
         Origin::File(Input::Path(path)) => path,
         Origin::Recording { saved, .. } => saved.as_ref()?,
@@ -29,7 +30,7 @@ impl App {
     }
 
     /// Notes how a run that is about to be closed is looked at.
-    pub(super) fn keep_look_of(&mut self, run: u32) {
+    pub(super) fn keep_look_of(&mut self, run: RunId) {
         if let Some((file, look)) = self.session.get(run).and_then(look) {
             self.keep_look(&file, look);
         }
@@ -46,7 +47,7 @@ impl App {
 
     /// Looks at a file that was just opened as it was looked at before, as a step that can be undone; false when
     /// there is nothing to take up, or when the person has done something with it already.
-    pub(super) fn take_up_look(&mut self, run: u32) -> bool {
+    pub(super) fn take_up_look(&mut self, run: RunId) -> bool {
         let Some(run) = self.session.get_mut(run).filter(|run| !run.history.can_undo()) else { return false };
         let (Some(file), Some(profile)) = (file(run), &run.profile) else { return false };
         let Some((_, look)) = self.settings.looks.iter().find(|(f, _)| *f == file) else { return false };
@@ -55,7 +56,7 @@ impl App {
     }
 }
 
-fn look(run: &Run) -> Option<(PathBuf, Look)> {
+fn look(run: &OpenRun) -> Option<(PathBuf, Look)> {
     Some((file(run)?, Look::of(run.history.now(), run.profile.as_ref()?)))
 }
 

@@ -9,6 +9,7 @@ use super::event::Event;
 use crate::analysis::formula::{self, Definition};
 use crate::jobs;
 use crate::model::Profile;
+use crate::query::{Revision, RunId};
 use crate::state::{Command, RunState};
 use crate::ui::theme::{Palette, Tone, mono};
 use crate::ui::widgets;
@@ -134,7 +135,7 @@ impl App {
         }
     }
 
-    pub(super) fn derived(&mut self, id: u32, revision: u64, profile: Arc<Profile>) {
+    pub(super) fn derived(&mut self, id: RunId, revision: Revision, profile: Arc<Profile>) {
         let Some(run) = self.session.get_mut(id) else { return };
         if run.revision != revision {
             return; // it was replaced meanwhile, with the metrics of the settings

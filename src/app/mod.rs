@@ -44,8 +44,8 @@ use egui::{CentralPanel, Panel, Ui};
 use crate::import::Input;
 use crate::jobs::Job;
 use crate::model::Profile;
-use crate::query::{Engine, Mode};
-use crate::state::{Command, Origin, Run, RunState, Session};
+use crate::query::{Engine, Mode, RunId};
+use crate::state::{Command, History, OpenRun, Origin, RunState, Session};
 use crate::ui::theme::Tone;
 use crate::ui::widgets;
 use crate::views::{Out, ViewKind};
@@ -93,9 +93,9 @@ pub struct App {
     settings_path: Option<PathBuf>,
     events: Events,
     inbox: Receiver<Event>,
-    opening: HashMap<u32, Job>,
+    opening: HashMap<RunId, Job>,
     /// Revisions of growing runs that are not shown yet.
-    newer: HashMap<u32, Arc<Profile>>,
+    newer: HashMap<RunId, Arc<Profile>>,
     recording: Option<recorder::Live>,
     journals: journals::Journals,
     before: Out,
@@ -164,7 +164,7 @@ impl App {
     }
 
     /// Shows a profile that is there already.
-    pub fn add_profile(&mut self, label: &str, input: Option<Input>, profile: Arc<Profile>) -> u32 {
+    pub fn add_profile(&mut self, label: &str, input: Option<Input>, profile: Arc<Profile>) -> RunId {
         let origin = match input {
             Some(input) => Origin::File(input),
             None => Origin::Recording { workload: String::new(), saved: None },
@@ -177,13 +177,18 @@ impl App {
         run
     }
 
+    /// Compares the shown run, and each that is shown later, with `base`.
+    pub fn compare_with(&mut self, base: RunId) {
+        self.session.set_baseline(Some(base));
+    }
+
     /// Starts opening a file in the background.
     pub fn open_path(&mut self, path: &Path) {
         self.settings.remember(path);
         self.open_input(Input::Path(path.to_owned()));
     }
 
-    fn open_input(&mut self, input: Input) -> u32 {
+    fn open_input(&mut self, input: Input) -> RunId {
         let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
         self.seed(run);
         self.opening.insert(run, open::start(run, input, self.events.clone()));
@@ -212,14 +217,14 @@ impl App {
 
     /// Applies a command to the shown run, as a view would.
     pub fn command(&mut self, command: Command) {
-        if let Some(run) = self.session.active_mut() {
-            run.history.apply(command);
+        if let Some(history) = self.session.history_mut() {
+            history.apply(command);
         }
     }
 
     /// The shown run.
     #[must_use]
-    pub fn active(&self) -> Option<&Run> {
+    pub fn active(&self) -> Option<&OpenRun> {
         self.session.active()
     }
 
@@ -271,7 +276,7 @@ impl App {
     /// answered, because a slow machine would otherwise drop every question for a newer one and show nothing.
     fn show_newer(&mut self) {
         let shown = self.session.active.filter(|_| self.engine.busy() > 0);
-        let ready: Vec<u32> = self.newer.keys().copied().filter(|run| Some(*run) != shown).collect();
+        let ready: Vec<RunId> = self.newer.keys().copied().filter(|run| Some(*run) != shown).collect();
         for id in ready {
             let (Some(profile), Some(run)) = (self.newer.remove(&id), self.session.get_mut(id)) else {
                 continue;
@@ -284,7 +289,7 @@ impl App {
         }
     }
 
-    fn opened(&mut self, id: u32, result: Result<Arc<Profile>, crate::import::ImportError>) {
+    fn opened(&mut self, id: RunId, result: Result<Arc<Profile>, crate::import::ImportError>) {
         self.opening.remove(&id);
         let Some(run) = self.session.get_mut(id) else { return };
         match result {
@@ -343,8 +348,14 @@ impl App {
             }
             Action::CloseRun => self.close_run(),
             Action::Start => self.session.active = None,
-            Action::Undo => self.step(crate::state::History::undo),
-            Action::Redo => self.step(crate::state::History::redo),
+            Action::SetBaseline => {
+                if let Some(run) = self.session.active {
+                    self.compare_with(run);
+                }
+            }
+            Action::StopComparing => self.session.set_baseline(None),
+            Action::Undo => self.step(History::undo),
+            Action::Redo => self.step(History::redo),
             Action::ClearRange => self.command(Command::SetRange(None)),
             Action::Search => self.focus_search = true,
             Action::Show(place) => {
@@ -380,16 +391,18 @@ impl App {
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
             Action::Show(_) | Action::Search | Action::ResetLayout => has_profile,
-            Action::Undo => run.is_some_and(|r| r.history.can_undo()),
-            Action::Redo => run.is_some_and(|r| r.history.can_redo()),
-            Action::ClearRange => run.is_some_and(|r| r.history.now().range.is_some()),
+            Action::Undo => self.session.history().is_some_and(History::can_undo),
+            Action::Redo => self.session.history().is_some_and(History::can_redo),
+            Action::ClearRange => self.session.now().is_some_and(|now| now.range.is_some()),
+            Action::SetBaseline => has_profile && run.map(|r| r.id) != self.session.baseline(),
+            Action::StopComparing => self.session.baseline().is_some(),
             _ => true,
         }
     }
 
-    fn step(&mut self, step: fn(&mut crate::state::History) -> bool) {
-        if let Some(run) = self.session.active_mut() {
-            step(&mut run.history);
+    fn step(&mut self, step: fn(&mut History) -> bool) {
+        if let Some(history) = self.session.history_mut() {
+            step(history);
         }
     }
 
@@ -411,7 +424,7 @@ impl App {
     }
 
     /// Takes a run out of the session with all that is known about it: nothing may hold its profile after that.
-    fn forget_run(&mut self, id: u32) {
+    fn forget_run(&mut self, id: RunId) {
         self.session.close(id);
         self.newer.remove(&id);
         self.timed.forget(id);
@@ -449,14 +462,15 @@ impl App {
 
     fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
-        let Some(subject) = run.subject() else { return start::waiting(self, ui, actions) };
-        let (interaction, live, input) =
-            (run.history.now().clone(), run.state == RunState::Live, run.input().cloned());
+        let (live, input) = (run.state == RunState::Live, run.input().cloned());
+        let Some((subject, interaction)) = self.session.subject().zip(self.session.now().cloned()) else {
+            return start::waiting(self, ui, actions);
+        };
         if let Some(why) = run.failure() {
             widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
         }
         let before = std::mem::take(&mut self.before);
-        let panes = if subject.profile.is_timed() { &mut self.timed } else { &mut self.untimed };
+        let panes = if subject.profile().is_timed() { &mut self.timed } else { &mut self.untimed };
         let frame = panes::Frame {
             engine: &self.engine,
             subject: &subject,
@@ -504,7 +518,7 @@ impl App {
     /// The program ends in order. Recordings that were not saved stay, and the next start offers them.
     pub fn end(&mut self) {
         self.end_recording();
-        let runs: Vec<u32> = self.session.runs.iter().map(|r| r.id).collect();
+        let runs: Vec<RunId> = self.session.runs.iter().map(|r| r.id).collect();
         for run in runs {
             if let Err(why) = self.rescue(run) {
                 eprintln!("inferscope: a recording could not be kept: {why}");

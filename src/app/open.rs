@@ -8,6 +8,7 @@ use super::event::{Event, Events};
 use crate::import::{self, Follow, ImportError, Input};
 use crate::jobs::{self, Job};
 use crate::model::Profile;
+use crate::query::RunId;
 
 /// Time between two looks at the journal of a recording that goes on.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -16,7 +17,7 @@ const PICTURE_EVERY: Duration = Duration::from_millis(250);
 
 /// Starts reading `input` as run `run` and returns the handle to watch and cancel it.
 #[must_use]
-pub fn start(run: u32, input: Input, events: Events) -> Job {
+pub fn start(run: RunId, input: Input, events: Events) -> Job {
     let job = Job::new();
     let handle = job.clone();
     jobs::spawn("open", move || {
@@ -33,7 +34,7 @@ pub fn start(run: u32, input: Input, events: Events) -> Job {
 }
 
 /// Shows a recording as it grows, until it ends or the person has seen enough.
-fn follow(run: u32, mut recording: Follow, job: &Job, events: &Events) -> Result<Profile, ImportError> {
+fn follow(run: RunId, mut recording: Follow, job: &Job, events: &Events) -> Result<Profile, ImportError> {
     events.send(Event::Following { run });
     let mut due = Instant::now();
     let mut grown = false;

@@ -7,7 +7,7 @@ use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Ti
 
 use crate::import::Input;
 use crate::model::Profile;
-use crate::query::{Engine, Subject};
+use crate::query::{Engine, RunId, Subject, SubjectId};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
@@ -27,12 +27,12 @@ pub struct Pane {
 pub struct Panes {
     tree: Tree<Pane>,
     next: u64,
-    /// One view per run and pane, so that each run keeps its own zoom and scroll.
-    views: HashMap<(u32, u64), Shown>,
+    /// One view per subject and pane, so that each keeps its own zoom and scroll.
+    views: HashMap<(SubjectId, u64), Shown>,
     /// The pane that was clicked last.
     current: Option<u64>,
-    /// The run whose views were brought to the front.
-    fitted: Option<u32>,
+    /// The subject whose views were brought to the front.
+    fitted: Option<SubjectId>,
     /// What the wanted pane painted.
     pub(super) captured: Option<Captured>,
 }
@@ -41,9 +41,9 @@ pub struct Panes {
 pub struct Frame<'a> {
     /// Answers queries.
     pub engine: &'a Engine,
-    /// The run.
+    /// What is shown.
     pub subject: &'a Subject,
-    /// The run's file.
+    /// The shown run's file.
     pub input: Option<&'a Input>,
     /// The shared view state.
     pub interaction: &'a Interaction,
@@ -204,20 +204,20 @@ impl Panes {
     }
 
     /// Forgets the views of a closed run.
-    pub fn forget(&mut self, run: u32) {
-        self.views.retain(|key, _| key.0 != run);
+    pub fn forget(&mut self, run: RunId) {
+        self.views.retain(|(subject, _), _| !subject.names(run));
     }
 
     /// Brings a view that has something to show to the front of tabs whose front one has nothing. Once for each
     /// run, and not while it grows; what the person chooses then stays.
     fn fit(&mut self, frame: &Frame<'_>) {
-        if frame.live || self.fitted == Some(frame.subject.run) {
+        if frame.live || self.fitted == Some(frame.subject.id()) {
             return;
         }
-        self.fitted = Some(frame.subject.run);
+        self.fitted = Some(frame.subject.id());
         let shows = |tiles: &Tiles<Pane>, id: TileId| match tiles.get(id) {
             Some(egui_tiles::Tile::Pane(pane)) => {
-                views::view(&pane.view).is_none_or(|kind| (kind.needs)(&frame.subject.profile).is_ok())
+                views::view(&pane.view).is_none_or(|kind| (kind.needs)(frame.subject.profile()).is_ok())
             }
             _ => true,
         };
@@ -320,7 +320,7 @@ fn menu_elsewhere(cx: &mut ViewCx<'_>, ui: &egui::Ui, area: egui::Rect, kind: &V
 
 struct Behavior<'a> {
     frame: &'a Frame<'a>,
-    views: &'a mut HashMap<(u32, u64), Shown>,
+    views: &'a mut HashMap<(SubjectId, u64), Shown>,
     out: Out,
     current: &'a mut Option<u64>,
     captured: Option<Captured>,
@@ -349,22 +349,19 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         let before = ui.ctx().graphics_mut(|g| g.entry(layer).next_idx().0);
         egui::Frame::new().fill(fill).inner_margin(egui::Margin::same(6)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            if explain(kind, &frame.subject.profile, ui) {
+            if explain(kind, frame.subject.profile(), ui) {
                 return;
             }
-            let key = (frame.subject.run, pane.number);
+            let key = (frame.subject.id(), pane.number);
             let shown = self.views.entry(key).or_insert_with(|| Shown::View((kind.make)()));
             let mut cx = ViewCx {
-                engine: frame.engine,
-                subject: frame.subject,
                 input: frame.input,
-                interaction: frame.interaction,
                 hover: frame.before.hover.as_ref(),
                 cursor: frame.before.cursor,
                 preview: frame.before.preview,
                 live: frame.live,
                 pane: pane.number,
-                out: &mut self.out,
+                ..ViewCx::new(frame.engine, frame.subject, frame.interaction, &mut self.out)
             };
             ui.push_id(key, |ui| shown.ui(kind, &mut cx, ui));
             menu_elsewhere(&mut cx, ui, area, kind);
@@ -440,6 +437,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
 mod tests {
     use super::*;
     use crate::model::ProfileBuilder;
+    use crate::query::Run;
     use egui_kittest::kittest::Queryable;
 
     struct Breaks;
@@ -461,7 +459,7 @@ mod tests {
         };
         let engine = Engine::inline();
         let profile = std::sync::Arc::new(ProfileBuilder::new("test").finish());
-        let subject = Subject { run: 1, revision: 0, profile };
+        let subject = Subject::One(Run::of(profile));
         let interaction = Interaction::default();
         let mut shown = Shown::View((kind.make)());
         let mut out = Out::default();
@@ -471,18 +469,7 @@ mod tests {
                 crate::ui::theme::install(ui.ctx());
                 return; // fonts are there from the next pass on
             }
-            let mut cx = ViewCx {
-                engine: &engine,
-                subject: &subject,
-                input: None,
-                interaction: &interaction,
-                hover: None,
-                cursor: None,
-                preview: None,
-                live: false,
-                pane: 1,
-                out: &mut out,
-            };
+            let mut cx = ViewCx::new(&engine, &subject, &interaction, &mut out);
             ui.push_id("pane", |ui| shown.ui(&kind, &mut cx, ui));
             ui.label("the other panes");
         });

@@ -5,7 +5,7 @@ use egui::{Align, Rect, RichText, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::App;
 use crate::format;
-use crate::query::{KeptAnswer, Memory};
+use crate::query::{About, KeptAnswer, Memory, Revision, RunId};
 use crate::ui::theme::{Palette, small, space};
 use crate::ui::widgets::{Cell, cell_text, header_cell};
 
@@ -68,9 +68,14 @@ fn summary(app: &App, memory: &Memory) -> String {
     text + &format!("; {computed} so far, {running} running.")
 }
 
-fn name(app: &App, run: u32, revision: u64) -> String {
+fn name(app: &App, run: RunId, Revision(revision): Revision) -> String {
     let label = app.session.get(run).map_or("a closed run", |r| r.label.as_str());
     format!("{label} r{revision}")
+}
+
+fn names(app: &App, about: &About) -> String {
+    let names: Vec<String> = about.revisions().map(|(run, revision)| name(app, run, revision)).collect();
+    names.join(" → ")
 }
 
 fn table(app: &App, ui: &mut Ui, answers: &[KeptAnswer]) {
@@ -91,7 +96,7 @@ fn table(app: &App, ui: &mut Ui, answers: &[KeptAnswer]) {
             let (row, _) = ui.allocate_exact_size(vec2(ui.available_width(), space::ROW), Sense::hover());
             let texts = [
                 answer.question.clone(),
-                name(app, answer.run, answer.revision),
+                names(app, &answer.about),
                 format::bytes(answer.bytes as i64),
                 format::duration(answer.time.as_nanos().min(i64::MAX as u128) as i64),
                 format::count(i64::from(answer.hits)),

@@ -8,6 +8,7 @@ use super::dialog;
 use super::event::{Event, Events, Purpose};
 use super::{App, Settings};
 use crate::jobs;
+use crate::query::RunId;
 use crate::record::{self, Options, Param, ParamKind, RecordError, Recording, WORKLOADS, Workload};
 use crate::state::{Origin, RunState};
 use crate::ui::theme::{Palette, Tone, space};
@@ -16,7 +17,7 @@ use crate::ui::widgets::{combo, primary_button};
 /// A recording that runs.
 pub(super) struct Live {
     /// The run that shows it.
-    pub run: u32,
+    pub run: RunId,
     recording: Option<Recording>,
 }
 
@@ -387,7 +388,7 @@ impl App {
 
     pub(super) fn recorded(
         &mut self,
-        id: u32,
+        id: RunId,
         result: Result<Option<std::sync::Arc<crate::model::Profile>>, String>,
     ) {
         self.recording = None;

@@ -7,7 +7,7 @@ use crate::analysis::source_file::SourceRule;
 use crate::analysis::source_texts::SourceTexts;
 use crate::jobs::Job;
 use crate::model::{Profile, Sources};
-use crate::query::{Engine, Subject};
+use crate::query::{Engine, Run};
 use crate::record::secrets::mask;
 
 /// The texts of the files that `profile` names, looked for by `rules`, as named, and in `folder`. Keys and
@@ -15,7 +15,7 @@ use crate::record::secrets::mask;
 #[must_use]
 pub fn source_texts(profile: &Arc<Profile>, folder: Option<&Path>, rules: &[SourceRule]) -> Sources {
     let beside = folder.map(|f| if f.as_os_str().is_empty() { PathBuf::from(".") } else { f.to_owned() });
-    let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+    let subject = Run::of(profile.clone());
     let query = SourceTexts { beside, rules: rules.to_vec() };
     let Ok(found) = Engine::inline().now(&subject, &query, &Job::new()) else { return Sources::default() };
     let mut masked = Sources::default();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{App, dialog};
 use crate::analysis::source_file::{SourceRule, rule_for};
+use crate::query::RunId;
 use crate::state::Command;
 use crate::ui::theme::Tone;
 use crate::views::Wish;
@@ -13,7 +14,7 @@ const RULES: usize = 100;
 
 impl App {
     /// Gives a new run what the settings know.
-    pub(super) fn seed(&mut self, run: u32) {
+    pub(super) fn seed(&mut self, run: RunId) {
         let rules = self.settings.sources.clone();
         if let Some(run) = self.session.get_mut(run).filter(|_| !rules.is_empty()) {
             run.history.start_with(Command::SetSources(rules));
@@ -34,15 +35,15 @@ impl App {
 
     /// Takes over what a person said in a view.
     pub(super) fn remember_sources(&mut self) {
-        if let Some(run) = self.session.active() {
-            let rules = &run.history.now().sources;
+        if let Some(now) = self.session.now() {
+            let rules = &now.sources;
             if *rules != self.settings.sources {
                 self.settings.sources.clone_from(rules);
             }
         }
     }
 
-    pub(super) fn source_chosen(&mut self, run: u32, file: &str, chosen: Option<&Path>) {
+    pub(super) fn source_chosen(&mut self, run: RunId, file: &str, chosen: Option<&Path>) {
         let Some(chosen) = chosen else {
             self.say(Tone::Info, "No file was chosen. Its folder can also be named under Source folders.");
             return;

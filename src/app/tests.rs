@@ -4,6 +4,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
+use crate::query::RunId;
 use crate::record::{self, Options, Work};
 
 fn harness(app: App) -> Harness<'static, App> {
@@ -301,10 +302,14 @@ fn settle(h: &mut Harness<'_, App>) {
     }
 }
 
-fn run_of(app: &mut App, label: &str) -> (u32, std::sync::Weak<Profile>) {
+fn run_of(app: &mut App, label: &str) -> (RunId, std::sync::Weak<Profile>) {
     let profile = Arc::new(crate::views::fixture::session());
     let weak = Arc::downgrade(&profile);
     (app.add_profile(label, None, profile), weak)
+}
+
+fn about(answer: &crate::query::KeptAnswer, run: RunId) -> bool {
+    answer.about.revisions().any(|(id, _)| id == run)
 }
 
 #[test]
@@ -334,7 +339,7 @@ fn a_closed_run_leaves_nothing_behind() {
         h.state_mut().session.active = Some(run);
         settle(&mut h);
     }
-    assert!(h.state().engine.memory().answers.iter().any(|a| a.run == second), "both are kept");
+    assert!(h.state().engine.memory().answers.iter().any(|a| about(a, second)), "both are kept");
     h.state_mut().act(Action::CloseRun, &egui::Context::default());
     let start = std::time::Instant::now();
     while one.strong_count() > 0 {
@@ -343,7 +348,7 @@ fn a_closed_run_leaves_nothing_behind() {
     }
     settle(&mut h);
     assert_eq!(h.state().session.active, Some(second));
-    assert!(h.state().engine.memory().answers.iter().all(|a| a.run == second));
+    assert!(h.state().engine.memory().answers.iter().all(|a| about(a, second)));
     // Opened again it is another run, and closed while its questions run it is as gone.
     let (again, third) = run_of(h.state_mut(), "one");
     h.step();
@@ -384,4 +389,37 @@ fn the_window_lists_what_its_answers_take() {
         h.query_all_by_label("sample r1").next().is_some() && h.query_all_by_label("shown").next().is_some()
     );
     picture(&mut h, "query-memory");
+}
+
+#[test]
+fn a_run_is_compared_with_the_baseline_and_shown() {
+    let mut app = with_threads();
+    let (base, weak) = run_of(&mut app, "before");
+    let mut h = harness(app);
+    settle(&mut h);
+    h.key_press_modifiers(egui::Modifiers::COMMAND | egui::Modifiers::SHIFT, egui::Key::P);
+    h.run_ok();
+    h.event(egui::Event::Text("Set as baseline".into()));
+    h.run_ok();
+    h.key_press(egui::Key::Enter);
+    h.run_ok();
+    let (head, _) = run_of(h.state_mut(), "after");
+    settle(&mut h);
+    let pair = h.state().session.subject().and_then(|s| s.pair().cloned()).expect("a pair");
+    assert_eq!((pair.base.id, pair.head.id), (base, head));
+    // What no view compares yet is shown of the head; the base can be asked like any run.
+    assert!(h.state().engine.memory().answers.iter().any(|a| about(a, head)));
+    let query = crate::analysis::matches::MatchQuery;
+    let matches = h.state().engine.now(&pair, &query, &Job::new()).unwrap();
+    assert_eq!(matches.len(), pair.base.profile.functions.len(), "both are the same program");
+    drop((pair, matches));
+    h.state_mut().session.active = Some(base);
+    h.state_mut().act(Action::CloseRun, &egui::Context::default());
+    let start = std::time::Instant::now();
+    while weak.strong_count() > 0 {
+        assert!(start.elapsed().as_secs() < 20, "{} hold the profile of a closed run", weak.strong_count());
+        h.step();
+    }
+    assert!(h.state().session.subject().is_some_and(|s| s.pair().is_none()));
+    assert!(!h.state().can(Action::StopComparing));
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::flight::{Flight, Running, Shared, State};
 use super::store::{KeptAnswer, Key, Value};
-use super::{Query, Subject};
+use super::{Query, Revision, RunId, Topic};
 use crate::jobs::{self, Cancelled, Job};
 
 /// What a view gets for its question.
@@ -58,7 +58,7 @@ pub struct Memory {
     /// Kept answers, the largest first.
     pub answers: Vec<KeptAnswer>,
     /// Profiles that answers keep alive, each counted once: run, revision, bytes.
-    pub profiles: Vec<(u32, u64, usize)>,
+    pub profiles: Vec<(RunId, Revision, usize)>,
     /// Bytes that answers may take before those go that nobody holds.
     pub budget: usize,
     /// Questions being computed.
@@ -128,40 +128,40 @@ impl Engine {
     ///
     /// # Errors
     /// When `job` is cancelled.
-    pub fn now<Q: Query>(
+    pub fn now<T: Topic, Q: Query<T>>(
         &self,
-        subject: &Subject,
+        topic: &T,
         query: &Q,
         job: &Job,
     ) -> Result<Arc<Q::Output>, Cancelled> {
-        self.shared.get(subject, query, job, false)
+        self.shared.get(topic, query, job, false)
     }
 
     /// Asks on behalf of `slot`: a place on screen that shows one answer of this type. A newer question
     /// of the slot cancels the older one when no other slot waits for it. What a slot shows is kept while it shows it.
-    pub fn ask<Q: Query>(&self, subject: &Subject, query: &Q, slot: u64) -> Answer<Q::Output> {
+    pub fn ask<T: Topic, Q: Query<T>>(&self, topic: &T, query: &Q, slot: u64) -> Answer<Q::Output> {
         if self.mode == Mode::Inline {
-            return match self.now(subject, query, &Job::new()) {
+            return match self.now(topic, query, &Job::new()) {
                 Ok(value) => Answer::Ready(value),
                 Err(Cancelled) => Answer::Failed(Cancelled.to_string()),
             };
         }
         let mut state = self.shared.lock();
-        let (answer, gone) = self.answer(&mut state, subject, query, slot);
+        let (answer, gone) = self.answer(&mut state, topic, query, slot);
         drop(state);
         drop(gone);
         answer
     }
 
     /// The answer for a slot, and an older one that is of no use any more, to be dropped without the lock.
-    fn answer<Q: Query>(
+    fn answer<T: Topic, Q: Query<T>>(
         &self,
         state: &mut State,
-        subject: &Subject,
+        topic: &T,
         query: &Q,
         slot: u64,
     ) -> (Answer<Q::Output>, Option<Value>) {
-        let key = Key::new(subject, query);
+        let key = Key::new(topic, query);
         let slot_key = (slot, key.kind());
         if state.store.is_over(&key) {
             return (Answer::Failed("this run is closed".into()), None);
@@ -181,15 +181,15 @@ impl Engine {
             return (Answer::Failed(why), state.wait_for(slot_key, None));
         }
         // Also when it waits already: its question may have been given up since.
-        self.join(state, subject, query, &key, slot);
-        let stale = shown.filter(|shown| shown.same_run(&key)).and_then(|shown| state.store.get(&shown));
+        self.join(state, topic, query, &key, slot);
+        let stale = shown.filter(|shown| shown.same_runs(&key)).and_then(|shown| state.store.get(&shown));
         let progress = state.running.get(&key).and_then(|r| r.job.progress());
         let answer = Answer::Working { progress, stale: stale.and_then(|v| v.downcast().ok()) };
         (answer, state.wait_for(slot_key, Some(key)))
     }
 
     /// Lets `slot` wait for a question, which is queued when nobody computes it.
-    fn join<Q: Query>(&self, state: &mut State, subject: &Subject, query: &Q, key: &Key, slot: u64) {
+    fn join<T: Topic, Q: Query<T>>(&self, state: &mut State, topic: &T, query: &Q, key: &Key, slot: u64) {
         if let Some(running) = state.running.get_mut(key) {
             if running.slots.contains(&slot) && !running.job.is_cancelled() {
                 return;
@@ -203,10 +203,10 @@ impl Engine {
         let (ticket, interest) = (state.ticket(), Job::new());
         let job = Job::wanted_by(&interest);
         let flight = Flight { key: key.clone(), ticket };
-        let (subject, query, own) = (subject.clone(), query.clone(), job.clone());
+        let (topic, query, own) = (topic.clone(), query.clone(), job.clone());
         let work = Box::new(move |shared: &Shared| {
             // A cancelled question says nothing, and a panic is told by `failed`.
-            let _ = shared.compute(&subject, &query, flight, &own, true);
+            let _ = shared.compute(&topic, &query, flight, &own, true);
         });
         let running = Running { ticket, job, interest: Some(interest), slots: vec![slot], work: Some(work) };
         state.running.insert(key.clone(), running);
@@ -222,7 +222,7 @@ impl Engine {
 
     /// Drops what is known about revisions of `run` before `revision`, but for what slots show that asked about the
     /// last one: they show it dimmed until the new answer is there.
-    pub fn forget_before(&self, run: u32, revision: u64) {
+    pub fn forget_before(&self, run: RunId, revision: Revision) {
         let mut state = self.shared.lock();
         let last = state.store.first(run);
         let gone = state.forget(|key| key.is_before(run, last), |key| key.is_before(run, revision));
@@ -232,10 +232,10 @@ impl Engine {
     }
 
     /// Drops all that is known about a closed run. What still runs about it is stopped, and its answers are dropped.
-    pub fn close(&self, run: u32) {
+    pub fn close(&self, run: RunId) {
         let mut state = self.shared.lock();
         let gone = state.forget(|key| key.is_about(run), |key| key.is_about(run));
-        let answers = state.store.forget_before(run, u64::MAX);
+        let answers = state.store.forget_before(run, Revision::NEVER);
         drop(state);
         drop((gone, answers));
     }

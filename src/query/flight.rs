@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::store::{Key, Made, Store, Value};
-use super::{Query, Subject};
+use super::{Alignment, Pair, Query, Run, Topic};
 use crate::jobs::{Cancelled, Job};
 
 /// A question that waits for a thread.
@@ -121,7 +121,7 @@ impl State {
     /// nobody else needs it.
     pub fn wait_for(&mut self, slot: SlotKey, key: Option<Key>) -> Option<Value> {
         let slot = self.slots.entry(slot).or_default();
-        let other = |shown: &mut Key| key.as_ref().is_none_or(|key| !key.same_run(shown));
+        let other = |shown: &mut Key| key.as_ref().is_none_or(|key| !key.same_runs(shown));
         let old = slot.shown.take_if(other);
         slot.waits_for = key;
         old.and_then(|old| self.store.unpin(&old))
@@ -183,19 +183,19 @@ impl Shared {
     }
 
     /// The answer to `query`: the kept one, that of the thread which computes it, or computed here.
-    pub fn get<Q: Query>(
+    pub fn get<T: Topic, Q: Query<T>>(
         &self,
-        subject: &Subject,
+        topic: &T,
         query: &Q,
         asker: &Job,
         on_worker: bool,
     ) -> Result<Arc<Q::Output>, Cancelled> {
-        let key = Key::new(subject, query);
+        let key = Key::new(topic, query);
         while !asker.is_cancelled() {
             match self.enter(&key, asker) {
                 Entry::Kept(value) => return value.downcast().map_err(|_| Cancelled),
                 Entry::Theirs(ticket) => self.wait(&key, ticket, asker, on_worker),
-                Entry::Mine(flight, job) => match self.compute(subject, query, flight, &job, on_worker) {
+                Entry::Mine(flight, job) => match self.compute(topic, query, flight, &job, on_worker) {
                     // Given up in favour of another thread's answer: the kept one is taken in the next round.
                     Err(Cancelled) if job.is_cancelled() => {}
                     result => return result,
@@ -242,9 +242,9 @@ impl Shared {
         }
     }
 
-    pub fn compute<Q: Query>(
+    pub fn compute<T: Topic, Q: Query<T>>(
         &self,
-        subject: &Subject,
+        topic: &T,
         query: &Q,
         flight: Flight,
         job: &Job,
@@ -252,14 +252,14 @@ impl Shared {
     ) -> Result<Arc<Q::Output>, Cancelled> {
         let landing = Landing { shared: self, flight };
         let start = Instant::now();
-        let cx = Context { subject, job, shared: self, on_worker, asked: AtomicU64::new(0) };
-        let output = Arc::new(query.run(&cx)?);
-        let asked = Duration::from_nanos(cx.asked.load(Ordering::Relaxed));
+        let asked = AtomicU64::new(0);
+        let output = Arc::new(query.run(&Context { topic, job, shared: self, on_worker, asked: &asked })?);
+        let asked = Duration::from_nanos(asked.load(Ordering::Relaxed));
         let made = Made {
             value: output.clone(),
             weight: Q::weight(&output) + 256,
             time: start.elapsed().saturating_sub(asked),
-            profile: Q::KEEPS_PROFILE.then(|| subject.profile.heap_bytes()),
+            profiles: if Q::KEEPS_PROFILE { topic.profile_bytes() } else { Vec::new() },
         };
         self.finish(&landing.flight.key, made);
         Ok(output)
@@ -318,37 +318,70 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// What a running query works with.
-pub struct Context<'a> {
-    subject: &'a Subject,
+/// What a running query works with: a run, or two ([`Pair`]).
+pub struct Context<'a, T: Topic = Run> {
+    topic: &'a T,
     job: &'a Job,
     shared: &'a Shared,
     on_worker: bool,
     /// Nanoseconds spent in the questions that it asked.
-    asked: AtomicU64,
+    asked: &'a AtomicU64,
 }
 
-impl Context<'_> {
-    /// The profile.
+impl<'a> Context<'a> {
+    /// The run.
     #[must_use]
-    pub fn profile(&self) -> &Arc<crate::model::Profile> {
-        &self.subject.profile
+    pub fn this(&self) -> &'a Run {
+        self.topic
     }
 
+    /// The profile.
+    #[must_use]
+    pub fn profile(&self) -> &'a Arc<crate::model::Profile> {
+        &self.topic.profile
+    }
+}
+
+impl<'a> Context<'a, Pair> {
+    /// To ask questions about the run before.
+    #[must_use]
+    pub fn base(&self) -> Context<'a> {
+        self.side(&self.topic.base)
+    }
+
+    /// To ask questions about the run after.
+    #[must_use]
+    pub fn head(&self) -> Context<'a> {
+        self.side(&self.topic.head)
+    }
+
+    /// How the two are laid beside each other.
+    #[must_use]
+    pub fn alignment(&self) -> &'a Alignment {
+        &self.topic.alignment
+    }
+
+    fn side(&self, topic: &'a Run) -> Context<'a> {
+        let Self { job, shared, on_worker, asked, .. } = *self;
+        Context { topic, job, shared, on_worker, asked }
+    }
+}
+
+impl<T: Topic> Context<'_, T> {
     /// Progress and cancel.
     #[must_use]
     pub fn job(&self) -> &Job {
         self.job
     }
 
-    /// The answer to another query about the same profile. Whoever asks for the same at the same time shares one
+    /// The answer to another query about the same run or pair. Whoever asks for the same at the same time shares one
     /// computation.
     ///
     /// # Errors
     /// When cancelled.
-    pub fn get<Q: Query>(&self, query: &Q) -> Result<Arc<Q::Output>, Cancelled> {
+    pub fn get<Q: Query<T>>(&self, query: &Q) -> Result<Arc<Q::Output>, Cancelled> {
         let start = Instant::now();
-        let result = self.shared.get(self.subject, query, self.job, self.on_worker);
+        let result = self.shared.get(self.topic, query, self.job, self.on_worker);
         self.asked.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
         result
     }

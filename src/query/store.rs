@@ -2,12 +2,12 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::fmt::{self, Write};
+use std::fmt::{self, Debug, Write};
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Query, Subject};
+use super::{About, Query, Revision, RunId, Topic};
 
 type FxBuild = BuildHasherDefault<rustc_hash::FxHasher>;
 
@@ -40,7 +40,7 @@ impl Write for Short {
     }
 }
 
-impl<Q: Query> DynQuery for Q {
+impl<Q: Debug + Eq + Send + Sync + 'static> DynQuery for Q {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -55,40 +55,41 @@ impl<Q: Query> DynQuery for Q {
     }
 }
 
-/// (run, revision, whole query), for a query of any type.
+/// (one or two revisions, whole query), for a query of any type.
 #[derive(Clone)]
 pub(super) struct Key {
-    run: u32,
-    revision: u64,
+    about: About,
     kind: TypeId,
     hash: u64,
     query: Arc<dyn DynQuery>,
 }
 
 impl Key {
-    pub fn new<Q: Query>(subject: &Subject, query: &Q) -> Self {
-        let (run, revision, kind) = (subject.run, subject.revision, TypeId::of::<Q>());
-        let hash = FxBuild::default().hash_one((run, revision, kind, query));
-        Self { run, revision, kind, hash, query: Arc::new(query.clone()) }
+    pub fn new<T: Topic, Q: Query<T>>(topic: &T, query: &Q) -> Self {
+        // One question may be asked of one run and of two: the answers are of other types.
+        let (about, kind) = (topic.about(), TypeId::of::<(T, Q)>());
+        let hash = FxBuild::default().hash_one((&about, kind, query));
+        Self { about, kind, hash, query: Arc::new(query.clone()) }
     }
 
-    /// The type of the question.
+    /// The type of the question and of what it is about.
     pub fn kind(&self) -> TypeId {
         self.kind
     }
 
-    pub fn is_about(&self, run: u32) -> bool {
-        self.run == run
+    pub fn is_about(&self, run: RunId) -> bool {
+        self.about.revisions().any(|(id, _)| id == run)
     }
 
     /// True when it is about a revision of `run` before `revision`.
-    pub fn is_before(&self, run: u32, revision: u64) -> bool {
-        self.run == run && self.revision < revision
+    pub fn is_before(&self, run: RunId, revision: Revision) -> bool {
+        self.about.revisions().any(|(id, of)| id == run && of < revision)
     }
 
-    /// True when both are about the same run.
-    pub fn same_run(&self, other: &Self) -> bool {
-        self.run == other.run
+    /// True when both are about the same run, or the same two.
+    pub fn same_runs(&self, other: &Self) -> bool {
+        let runs = |key: &Self| key.about.revisions().map(|(run, _)| run);
+        runs(self).eq(runs(other))
     }
 
     /// The question in words of the code, with what it holds, cut when long.
@@ -100,8 +101,8 @@ impl Key {
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash
-            && self.run == other.run
-            && self.revision == other.revision
+            && self.kind == other.kind
+            && self.about == other.about
             && self.query.dyn_eq(&*other.query)
     }
 }
@@ -121,8 +122,8 @@ pub(super) struct Made {
     pub weight: usize,
     /// Time to compute it, without what it asked.
     pub time: Duration,
-    /// Bytes of the profile, when the answer keeps it alive.
-    pub profile: Option<usize>,
+    /// Bytes of the profiles that the answer keeps alive: one for each revision that it is about, or none.
+    pub profiles: Vec<usize>,
 }
 
 struct Kept {
@@ -143,10 +144,8 @@ struct Alive {
 /// A kept answer, for the list of them.
 #[derive(Clone, Debug)]
 pub struct KeptAnswer {
-    /// The run that it is about.
-    pub run: u32,
-    /// The run's revision.
-    pub revision: u64,
+    /// What it is about.
+    pub about: About,
     /// The question.
     pub question: String,
     /// Bytes that it holds by itself.
@@ -162,9 +161,9 @@ pub struct KeptAnswer {
 /// The kept answers.
 pub(super) struct Store {
     kept: HashMap<Key, Kept, FxBuild>,
-    alive: HashMap<(u32, u64), Alive>,
-    /// For each run the first revision that is still of use; `u64::MAX` for closed runs.
-    first: HashMap<u32, u64>,
+    alive: HashMap<(RunId, Revision), Alive>,
+    /// For each run the first revision that is still of use; [`Revision::NEVER`] for closed runs.
+    first: HashMap<RunId, Revision>,
     /// Sum of weights.
     answers: usize,
     budget: usize,
@@ -188,13 +187,13 @@ impl Store {
     }
 
     /// The first revision of `run` that is still of use.
-    pub fn first(&self, run: u32) -> u64 {
-        self.first.get(&run).copied().unwrap_or(0)
+    pub fn first(&self, run: RunId) -> Revision {
+        self.first.get(&run).copied().unwrap_or_default()
     }
 
-    /// True when nobody will ask this again: the run is closed, or a newer revision took its place.
+    /// True when nobody will ask this again: a run is closed, or a newer revision took its place.
     pub fn is_over(&self, key: &Key) -> bool {
-        key.revision < self.first(key.run)
+        key.about.revisions().any(|(run, revision)| revision < self.first(run))
     }
 
     pub fn get(&mut self, key: &Key) -> Option<Value> {
@@ -218,9 +217,8 @@ impl Store {
         }
         self.clock += 1;
         self.answers += made.weight;
-        if let Some(bytes) = made.profile {
-            let alive = self.alive.entry((key.run, key.revision)).or_insert(Alive { bytes, answers: 0 });
-            alive.answers += 1;
+        for (at, &bytes) in key.about.revisions().zip(&made.profiles) {
+            self.alive.entry(at).or_insert(Alive { bytes, answers: 0 }).answers += 1;
         }
         self.kept.insert(key, Kept { made, used: self.clock, pins: 0, hits: 0 });
     }
@@ -257,12 +255,11 @@ impl Store {
     fn remove(&mut self, key: &Key) -> Option<Value> {
         let kept = self.kept.remove(key)?;
         self.answers -= kept.made.weight;
-        if kept.made.profile.is_some()
-            && let Some(alive) = self.alive.get_mut(&(key.run, key.revision))
-        {
+        for (at, _) in key.about.revisions().zip(&kept.made.profiles) {
+            let Some(alive) = self.alive.get_mut(&at) else { continue };
             alive.answers -= 1;
             if alive.answers == 0 {
-                self.alive.remove(&(key.run, key.revision));
+                self.alive.remove(&at);
             }
         }
         Some(kept.made.value)
@@ -284,7 +281,7 @@ impl Store {
 
     /// Drops the answers about revisions of `run` before `revision`, but for those that slots show.
     #[must_use]
-    pub fn forget_before(&mut self, run: u32, revision: u64) -> Vec<Value> {
+    pub fn forget_before(&mut self, run: RunId, revision: Revision) -> Vec<Value> {
         self.first.insert(run, revision.max(self.first(run)));
         let over = |(key, kept): &(&Key, &Kept)| key.is_before(run, revision) && kept.pins == 0;
         let over: Vec<Key> = self.kept.iter().filter(over).map(|(key, _)| key.clone()).collect();
@@ -292,10 +289,9 @@ impl Store {
     }
 
     /// All kept answers, and the profiles that they keep alive: run, revision, bytes.
-    pub fn list(&self) -> (Vec<KeptAnswer>, Vec<(u32, u64, usize)>) {
+    pub fn list(&self) -> (Vec<KeptAnswer>, Vec<(RunId, Revision, usize)>) {
         let answer = |(key, kept): (&Key, &Kept)| KeptAnswer {
-            run: key.run,
-            revision: key.revision,
+            about: key.about.clone(),
             question: key.describe(),
             bytes: kept.made.weight,
             time: kept.made.time,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::jobs::Job;
-use crate::model::ProfileBuilder;
+use crate::model::{Profile, ProfileBuilder};
 
 /// What a question of the tests meets: how often it ran, and a gate that it waits at.
 #[derive(Default)]
@@ -117,15 +117,15 @@ fn above(name: u32, below: &Named) -> Named {
     Named { below: Some(Arc::new(below.clone())), ..named(name) }
 }
 
-fn subject() -> Subject {
-    Subject { run: 1, revision: 0, profile: Arc::new(ProfileBuilder::new("test").finish()) }
+fn subject() -> Run {
+    Run { id: RunId(1), ..Run::of(Arc::new(ProfileBuilder::new("test").finish())) }
 }
 
 fn engine() -> Engine {
     Engine::new(Mode::Background, || ())
 }
 
-fn wait(engine: &Engine, subject: &Subject, query: &Named, slot: u64) -> u32 {
+fn wait(engine: &Engine, subject: &Run, query: &Named, slot: u64) -> u32 {
     loop {
         match engine.ask(subject, query, slot) {
             Answer::Ready(answer) => return answer.value,
@@ -136,7 +136,7 @@ fn wait(engine: &Engine, subject: &Subject, query: &Named, slot: u64) -> u32 {
 }
 
 /// Waits until a question is told how far the one is that it waits for.
-fn joined(engine: &Engine, subject: &Subject, query: &Named, slot: u64) {
+fn joined(engine: &Engine, subject: &Run, query: &Named, slot: u64) {
     while !matches!(engine.ask(subject, query, slot), Answer::Working { progress: Some(_), .. }) {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -182,13 +182,13 @@ fn one_question_is_computed_once_and_the_newest_wins() {
 #[test]
 fn an_answer_about_another_run_is_not_shown_meanwhile() {
     let (engine, stage) = (engine(), Stage::shut());
-    let (one, other) = (subject(), Subject { run: 2, ..subject() });
+    let (one, other) = (subject(), Run { id: RunId(2), ..subject() });
     wait(&engine, &one, &named(5), 3);
     assert!(matches!(engine.ask(&other, &at(6, &stage), 3), Answer::Working { stale: None, .. }));
     stage.open();
     wait(&engine, &one, &named(5), 3);
-    let (grown, stage) = (Subject { revision: 1, ..one }, Stage::shut());
-    engine.forget_before(1, 1);
+    let (grown, stage) = (Run { revision: Revision(1), ..one }, Stage::shut());
+    engine.forget_before(RunId(1), Revision(1));
     assert!(matches!(engine.ask(&grown, &at(5, &stage), 3), Answer::Working { stale: Some(_), .. }));
 }
 
@@ -315,24 +315,24 @@ fn a_closed_run_frees_everything_and_late_answers_are_dropped() {
     engine.ask(&subject, &above(2, &at(20, &stage)), 2); // one runs, one waits for it
     engine.ask(&subject, &above(3, &at(20, &stage)), 3);
     stage.reached(1);
-    let other = Subject { run: 2, ..self::subject() };
+    let other = Run { id: RunId(2), ..self::subject() };
     wait(&engine, &other, &named(1), 1);
     engine.ask(&subject, &named(1), 1);
     engine.ask(&other, &named(5), 1); // waits or shows the other run where the closed one was shown
     for i in 0..40 {
         engine.ask(&subject, &at(100 + i, &stage), u64::from(100 + i)); // queued
     }
-    engine.close(1);
+    engine.close(RunId(1));
     assert!(matches!(engine.ask(&subject, &named(7), 4), Answer::Failed(_)));
     drop(subject);
     held_by(&weak, 0);
-    assert!(engine.memory().answers.iter().all(|a| a.run == 2));
-    assert!(engine.memory().profiles.iter().all(|p| p.0 == 2));
+    assert!(engine.memory().answers.iter().all(|a| a.about == About::One((RunId(2), Revision(0)))));
+    assert!(engine.memory().profiles.iter().all(|p| p.0 == RunId(2)));
     assert_eq!(wait(&engine, &other, &named(5), 1), 10, "the other run lives on");
     // An answer that is there only after the run was closed.
-    let late = Subject { run: 3, ..self::subject() };
+    let late = Run { id: RunId(3), ..self::subject() };
     let weak = Arc::downgrade(&late.profile);
-    engine.close(3);
+    engine.close(RunId(3));
     drop(engine.now(&late, &named(1), &Job::new()).unwrap());
     drop(late);
     held_by(&weak, 0);
@@ -345,15 +345,15 @@ fn a_hidden_slot_keeps_no_old_revision() {
     let weak = Arc::downgrade(&first.profile);
     wait(&engine, &first, &named(1), 1);
     wait(&engine, &first, &named(2), 2);
-    let second = Subject { revision: 1, ..subject() };
-    engine.forget_before(1, 1);
+    let second = Run { revision: Revision(1), ..subject() };
+    engine.forget_before(RunId(1), Revision(1));
     drop(first);
     held_by(&weak, 2); // both slots may show theirs dimmed
     let memory = engine.memory();
     assert_eq!(memory.profiles.len(), 1, "counted once for both");
     wait(&engine, &second, &named(1), 1);
-    let third = Subject { revision: 2, ..subject() };
-    engine.forget_before(1, 2); // slot 2 did not ask about revision 1
+    let third = Run { revision: Revision(2), ..subject() };
+    engine.forget_before(RunId(1), Revision(2)); // slot 2 did not ask about revision 1
     held_by(&weak, 0);
     wait(&engine, &third, &named(2), 2);
 }

@@ -15,6 +15,12 @@ pub struct History {
 }
 
 impl History {
+    /// A history that begins with a state; there is no way back behind it.
+    #[must_use]
+    pub fn starting_with(now: Interaction) -> Self {
+        Self { now, ..Self::default() }
+    }
+
     /// The current state.
     #[must_use]
     pub fn now(&self) -> &Interaction {

@@ -17,4 +17,4 @@ pub use history::History;
 pub use interaction::{Interaction, Relative};
 pub use item::{Item, related};
 pub use look::Look;
-pub use session::{Origin, Run, RunState, Session};
+pub use session::{OpenRun, Origin, RunState, Session};

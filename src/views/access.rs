@@ -30,7 +30,7 @@ impl Screen {
         let mut screen = Self { ctx, stage, time: 0.0, nodes, focus: NodeId(0), shapes };
         screen.pass(Vec::new());
         // What is selected has details, and is marked.
-        let profile = screen.stage.subject.profile.clone();
+        let profile = screen.stage.subject.profile().clone();
         let track = profile.track_ids().filter(|&t| !profile.track(t).spans.rows.is_empty()).last();
         let span = track.map(|track| Item::Span { track, row: 0 });
         let item = span.unwrap_or(Item::Function(crate::model::FunctionId(0)));

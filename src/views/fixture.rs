@@ -2,7 +2,7 @@
 //! with token times, log lines, tasks and a GPU stream. The same in every run.
 
 use crate::model::*;
-use crate::query::{Engine, Subject};
+use crate::query::{Engine, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 use crate::views::{Out, View, ViewCx};
 use std::sync::Arc;
@@ -325,7 +325,7 @@ impl Stage {
         let kind = crate::views::view(id).expect("a view with this id");
         Self {
             engine: Engine::inline(),
-            subject: Subject { run: 1, revision: 0, profile: Arc::new(profile) },
+            subject: Subject::One(Run::of(Arc::new(profile))),
             interaction: Interaction::default(),
             hover: None,
             cursor: None,
@@ -341,16 +341,11 @@ impl Stage {
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let mut out = Out::default();
         let mut cx = ViewCx {
-            engine: &self.engine,
-            subject: &self.subject,
             input: self.input.as_ref(),
-            interaction: &self.interaction,
             hover: self.hover.as_ref(),
             cursor: self.cursor,
             preview: self.preview,
-            live: false,
-            pane: 1,
-            out: &mut out,
+            ..ViewCx::new(&self.engine, &self.subject, &self.interaction, &mut out)
         };
         self.view.ui(&mut cx, ui);
         (self.hover, self.cursor, self.preview) = (out.hover, out.cursor, out.preview);

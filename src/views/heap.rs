@@ -35,7 +35,7 @@ pub fn held_by(profile: &Profile, peak: &HeapPeak) -> String {
 
 /// Bars of at most `most` paths, then what is left.
 pub fn holders(cx: &mut ViewCx<'_>, ui: &mut Ui, peak: &HeapPeak, most: usize) {
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     for (path, bytes) in peak.holders.iter().take(most) {
         let item = Item::Path(path.clone());
         let (name, value) = (short_path(&profile, path), format::bytes(*bytes));

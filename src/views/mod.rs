@@ -35,7 +35,7 @@ use egui::{Response, Ui};
 
 use crate::import::Input;
 use crate::model::Profile;
-use crate::query::{Answer, Engine, Query, Subject};
+use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 
 /// What only the application can do for a view.
@@ -108,9 +108,9 @@ pub struct Out {
 pub struct ViewCx<'a> {
     /// Answers queries.
     pub engine: &'a Engine,
-    /// The run that is shown.
+    /// What is shown: a run, or two compared.
     pub subject: &'a Subject,
-    /// The file that the run was read from, for details that stay there.
+    /// The file that the shown run was read from, for details that stay there.
     pub input: Option<&'a Input>,
     /// The shared view state.
     pub interaction: &'a Interaction,
@@ -128,17 +128,57 @@ pub struct ViewCx<'a> {
     pub out: &'a mut Out,
 }
 
+impl<'a> ViewCx<'a> {
+    /// A context without a pointer, for pane 1; fields that matter are set over it.
+    #[must_use]
+    pub fn new(
+        engine: &'a Engine,
+        subject: &'a Subject,
+        interaction: &'a Interaction,
+        out: &'a mut Out,
+    ) -> Self {
+        Self {
+            engine,
+            subject,
+            input: None,
+            interaction,
+            hover: None,
+            cursor: None,
+            preview: None,
+            live: false,
+            pane: 1,
+            out,
+        }
+    }
+}
+
 impl ViewCx<'_> {
-    /// The profile.
+    /// The run that is shown: of two compared ones the later.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        self.subject.head()
+    }
+
+    /// The profile of the shown run.
     #[must_use]
     pub fn profile(&self) -> &Profile {
-        &self.subject.profile
+        self.subject.profile()
     }
 
     /// Asks a query on behalf of this pane. `place` tells apart several questions of the same type in
     /// one pane.
     pub fn ask<Q: Query>(&self, query: &Q, place: u64) -> Answer<Q::Output> {
-        self.engine.ask(self.subject, query, self.pane << 8 | place)
+        self.engine.ask(self.run(), query, self.slot(place))
+    }
+
+    /// Asks a question about both runs, when two are compared. An answer about one of them is part of that question's,
+    /// so what both forms of a view ask is computed once.
+    pub fn ask_pair<Q: Query<Pair>>(&self, query: &Q, place: u64) -> Option<Answer<Q::Output>> {
+        Some(self.engine.ask(self.subject.pair()?, query, self.slot(place)))
+    }
+
+    fn slot(&self, place: u64) -> u64 {
+        self.pane << 8 | place
     }
 
     /// Sends a command.

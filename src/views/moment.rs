@@ -21,7 +21,7 @@ pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, time: i64, place: u64) {
         return;
     }
     let Some(moment) = answer.value().cloned() else { return };
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     if let Some(phase) = phase_at(cx, time, place) {
         let name = profile.function_name(phase.0).to_owned();
         let item = phase.1;

@@ -19,7 +19,7 @@ use inferscope::analysis::Scope;
 use inferscope::analysis::flame_rows::{FlameRows, TimeOrder};
 use inferscope::jobs::Job;
 use inferscope::model::{ArgsRef, FunctionSpec, Profile, ProfileBuilder, TrackKind, TrackSpec};
-use inferscope::query::{Engine, Mode, Subject};
+use inferscope::query::{Engine, Mode, Run, Subject};
 use inferscope::state::Interaction;
 use inferscope::views::{Out, VIEWS, View, ViewCx, view};
 
@@ -60,7 +60,7 @@ fn profile(spans: usize, functions: u64) -> Arc<Profile> {
 }
 
 fn rows(profile: &Arc<Profile>) -> Arc<FlameRows> {
-    let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+    let subject = Run::of(profile.clone());
     Engine::inline()
         .now(&subject, &TimeOrder(Scope::default()), &Job::new())
         .unwrap_or_else(|e| panic!("{e}"))
@@ -83,7 +83,7 @@ impl Window {
         let ctx = egui::Context::default();
         inferscope::ui::theme::install(&ctx);
         let Some(kind) = view(id) else { panic!("no view {id}") };
-        let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+        let subject = Subject::One(Run::of(profile.clone()));
         let (engine, interaction) = (Engine::new(Mode::Background, || ()), Interaction::default());
         Self { ctx, view: (kind.make)(), engine, subject, interaction, now: 0.0 }
     }
@@ -100,18 +100,7 @@ impl Window {
         let start = cpu();
         let mut output = self.ctx.run_ui(input, |ui| {
             let mut out = Out::default();
-            let mut cx = ViewCx {
-                engine: &self.engine,
-                subject: &self.subject,
-                input: None,
-                interaction: &self.interaction,
-                hover: None,
-                cursor: None,
-                preview: None,
-                live: false,
-                pane: 1,
-                out: &mut out,
-            };
+            let mut cx = ViewCx::new(&self.engine, &self.subject, &self.interaction, &mut out);
             self.view.ui(&mut cx, ui);
         });
         let shapes = std::mem::take(&mut output.shapes);

@@ -11,7 +11,7 @@ use inferscope::analysis::callers::{Callers, Reach};
 use inferscope::import::{self, Input};
 use inferscope::jobs::Job;
 use inferscope::model::{Calls, FunctionId, MetricId, Profile};
-use inferscope::query::{Engine, Subject};
+use inferscope::query::{Engine, Run};
 
 use crate::support;
 
@@ -20,7 +20,7 @@ type Edges = BTreeMap<(String, String), (u64, u64, i64, i64)>;
 
 /// A profile and its graph of all functions.
 struct Opened {
-    subject: Subject,
+    subject: Run,
     engine: Engine,
     graph: Arc<Graph>,
 }
@@ -29,7 +29,7 @@ impl Opened {
     fn new(path: &Path) -> Self {
         let profile = import::open(&Input::Path(path.into()), &Job::new(), &mut |_| {})
             .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(profile) };
+        let subject = Run::of(Arc::new(profile));
         let engine = Engine::inline();
         let calling = Calling { scope: Scope::default(), metric: MetricId(0), range: None, around: None };
         let graph = engine.now(&subject, &calling, &Job::new()).expect("not cancelled");

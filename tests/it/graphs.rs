@@ -10,7 +10,7 @@ use inferscope::analysis::callers::{Callers, Reach};
 use inferscope::import::{self, Input};
 use inferscope::jobs::Job;
 use inferscope::model::{CallGraph, Calls, MetricId, NodeId, Profile};
-use inferscope::query::{Engine, Subject};
+use inferscope::query::{Engine, Run, RunId};
 
 use crate::support;
 
@@ -318,7 +318,7 @@ fn drawn(profile: &Profile, graph: &Graph) -> Vec<(String, String, Option<i64>)>
 #[test]
 fn the_dependency_graph_shows_the_recorded_calls() {
     let profile = Arc::new(sample("pstats/recursion-py311.prof"));
-    let subject = Subject { run: 1, revision: 0, profile: profile.clone() };
+    let subject = Run::of(profile.clone());
     let engine = Engine::inline();
     let a = profile.functions.ids().find(|&f| profile.function_name(f) == "a").expect("a");
     let (scope, metric, range) = (Scope::default(), MetricId(0), None);
@@ -336,7 +336,7 @@ fn the_dependency_graph_shows_the_recorded_calls() {
         }
     }
     let profile = Arc::new(sample("callgrind/gzip.callgrind.out"));
-    let subject = Subject { run: 2, revision: 0, profile: profile.clone() };
+    let subject = Run { id: RunId(2), ..Run::of(profile.clone()) };
     let query = Calling { scope, metric, range, around: None };
     let graph = engine.now(&subject, &query, &Job::new()).expect("not cancelled");
     for (name, total) in [("0x0000000000004290", 687_529), ("0x0000000000004710", 1_879_004)] {

@@ -5,7 +5,7 @@ use crate::analysis::scope::{Scope, Transform};
 use crate::analysis::testing::{function, profile};
 use crate::analysis::tree_costs::Costs;
 use crate::model::{FunctionSpec, Metric, ProfileBuilder, TrackKind, TrackSpec};
-use crate::query::{Engine, Query, Subject};
+use crate::query::{Engine, Query, Run};
 use proptest::prelude::*;
 
 /// Samples as `weight path`, parted by `;`, one after the other when they are timed.
@@ -24,7 +24,7 @@ fn samples(text: &str, timed: bool) -> Arc<Profile> {
 }
 
 fn ask<Q: Query<Output = FlameRows>>(profile: &Arc<Profile>, query: &Q) -> Arc<FlameRows> {
-    let subject = Subject { run: 1, revision: 0, profile: profile.clone() };
+    let subject = Run::of(profile.clone());
     Engine::inline().now(&subject, query, &crate::jobs::Job::new()).unwrap()
 }
 
@@ -273,7 +273,7 @@ fn phases_lie_over_the_work_and_count_for_nothing_in_shares() {
     b.span(work, 0, 60, load, crate::model::ArgsRef::NONE);
     b.span(work, 60, 100, step, crate::model::ArgsRef::NONE);
     let p = Arc::new(b.finish());
-    let subject = Subject { run: 1, revision: 0, profile: p.clone() };
+    let subject = Run::of(p.clone());
     let found = |search: &str| {
         let query = Matched { costs: costs(Scope::default()), search: search.into() };
         (*Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap()).unwrap()

@@ -3,11 +3,11 @@
 use super::*;
 use crate::analysis::testing::{ask, function, subject};
 use crate::model::{FunctionSpec, Metric, NodeCosts, ProfileBuilder, SourceLine, Unit};
-use crate::query::Subject;
+use crate::query::Run;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-fn lines(subject: &Subject, name: &str, range: TimeRange) -> Arc<LineTable> {
+fn lines(subject: &Run, name: &str, range: TimeRange) -> Arc<LineTable> {
     let function = function(&subject.profile, name);
     let (scope, metric) = (Scope::default(), MetricId(0));
     ask(subject, &Lines { scope, metric, range, function, whole_file: None })
@@ -45,7 +45,7 @@ fn what_has_no_lines_stands_at_the_definition() {
         let node = b.node(f);
         b.node_cost(node, time, NodeCosts { own, total: own + 5 });
     }
-    let s = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+    let s = Run::of(Arc::new(b.finish()));
     let f = lines(&s, "f", None);
     assert_eq!((text(&f).as_str(), f.grain), ("3:10/15/-", Grain::Definition));
     let function = function(&s.profile, "f");
@@ -71,7 +71,7 @@ fn lines_of_a_call_graph_follow_formulas_and_files() {
         b.line_cost(SourceLine { node, file: h, line: 2 }, &[3, 2]);
         b.line_cost(SourceLine { node, file: c, line: 0 }, &[1, 0]);
     }
-    let s = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+    let s = Run::of(Arc::new(b.finish()));
     let function = function(&s.profile, "main");
     let query = Lines { scope: Scope::default(), metric: sum, range: None, function, whole_file: None };
     let main = ask(&s, &query);
@@ -81,7 +81,7 @@ fn lines_of_a_call_graph_follow_formulas_and_files() {
 }
 
 /// «line:callee cost/count» of all files.
-fn calls(subject: &Subject, table: &LineTable) -> String {
+fn calls(subject: &Run, table: &LineTable) -> String {
     let call = |c: &LineCall| {
         let own = if c.recursive { "!" } else { "" };
         let count = c.count.map_or("-".into(), |n| n.to_string());
@@ -119,7 +119,7 @@ fn calls_of_a_line_are_those_of_the_graph() {
     call(0, 0, 3, 1, 30);
     call(0, 1, 4, 5, 20);
     call(1, 1, 9, 8, 10);
-    let s = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+    let s = Run::of(Arc::new(b.finish()));
     let main = lines(&s, "main", None);
     assert_eq!(text(&main), "3:6/46/3 4:0/20/5", "a call of itself is in the outer call already");
     assert_eq!(calls(&s, &main), "3:work 40/2 3:main! 30/1 4:work 20/5");

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::analysis::testing::ask;
 use crate::model::{ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, TrackKind, TrackSpec, Unit};
-use crate::query::Subject;
+use crate::query::Run;
 
 const S: i64 = 1_000_000_000;
 
@@ -41,13 +41,13 @@ impl Trace {
         self.b.link(Link { from, to, name });
     }
 
-    fn done(self) -> Subject {
-        Subject { run: 1, revision: 0, profile: Arc::new(self.b.finish()) }
+    fn done(self) -> Run {
+        Run::of(Arc::new(self.b.finish()))
     }
 }
 
 /// The pipeline of the well-known example: 12 seconds.
-pub(crate) fn pipeline() -> Subject {
+pub(crate) fn pipeline() -> Run {
     let mut t = Trace::new();
     let task = t.track("main", TrackKind::Task);
     let main = t.span(task, "main", 0, 12 * S, None);
@@ -69,19 +69,19 @@ pub(crate) fn pipeline() -> Subject {
     t.done()
 }
 
-fn graph(s: &Subject) -> Arc<StageGraph> {
+fn graph(s: &Run) -> Arc<StageGraph> {
     ask(s, &Stages::default())
 }
 
-fn name(s: &Subject, stage: &Stage) -> String {
+fn name(s: &Run, stage: &Stage) -> String {
     s.profile.function_name(stage.function).to_owned()
 }
 
-fn stage(s: &Subject, graph: &StageGraph, wanted: &str) -> Stage {
+fn stage(s: &Run, graph: &StageGraph, wanted: &str) -> Stage {
     *graph.stages.iter().find(|x| name(s, x) == wanted).unwrap_or_else(|| panic!("no stage {wanted}"))
 }
 
-fn path(s: &Subject, graph: &StageGraph) -> Vec<String> {
+fn path(s: &Run, graph: &StageGraph) -> Vec<String> {
     let text = |step: &Step| match *step {
         Step::Stage { stage, length } => format!("{} {length}", name(s, &graph.stages[stage as usize])),
         Step::Gap { from, to, explained } => {
@@ -91,7 +91,7 @@ fn path(s: &Subject, graph: &StageGraph) -> Vec<String> {
     graph.path.iter().map(text).collect()
 }
 
-fn total(s: &Subject, changes: &[(StageId, Change)]) -> i64 {
+fn total(s: &Run, changes: &[(StageId, Change)]) -> i64 {
     let what_if = WhatIf { changes: changes.to_vec() };
     let outcome = ask(s, &Estimate { graph: Stages::default(), what_if });
     assert_eq!(outcome.elsewhere, 0);

@@ -19,7 +19,7 @@ use crate::analysis::{FunctionTable, Functions, Scope};
 use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Calls, FunctionId, MetricId, Profile, TrackKind};
-use crate::query::{Engine, Subject};
+use crate::query::{Engine, Run};
 
 /// Stages of which the gain is computed.
 const MOST_GAINS: usize = 24;
@@ -102,7 +102,7 @@ pub(super) struct Row {
 pub(super) struct Report {
     profile: Arc<Profile>,
     engine: Engine,
-    subject: Subject,
+    subject: Run,
     overview: Arc<Overview>,
     metric: MetricId,
     rows: Vec<Row>,
@@ -149,7 +149,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
 pub(super) fn csv_of(profile: Profile) -> Result<String, Cancelled> {
     let profile = Arc::new(profile);
     let engine = Engine::inline();
-    let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+    let subject = Run::of(profile.clone());
     let mut rows = rows(&profile, &engine, &subject, true, &Job::new())?;
     sort_rows(&mut rows, &profile, MetricId::default(), SortKey::Own);
     Ok(csv::render(&profile, &rows))
@@ -167,7 +167,7 @@ struct Shown {
 fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
     let Shown { metric, sort, top, json, relative } = *shown;
     let engine = Engine::inline();
-    let subject = Subject { run: 0, revision: 0, profile: profile.clone() };
+    let subject = Run::of(profile.clone());
     let job = Job::new();
     let overview = engine.now(&subject, &Summary::default(), &job)?;
     let mut rows = rows(&profile, &engine, &subject, json, &job)?;
@@ -192,7 +192,7 @@ fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
 fn rows(
     profile: &Profile,
     engine: &Engine,
-    subject: &Subject,
+    subject: &Run,
     with_phases: bool,
     job: &Job,
 ) -> Result<Vec<Row>, Cancelled> {

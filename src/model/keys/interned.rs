@@ -70,7 +70,7 @@ impl<T> Interned<T> {
 
 impl From<&str> for Interned<Box<str>> {
     fn from(text: &str) -> Self {
-        intern(hash_of(text), text, |text, other: &Box<str>| **text == **other, Into::into)
+        intern::<Box<str>, &str>(hash_of(text), text, |text, other| **text == **other, Into::into)
     }
 }
 

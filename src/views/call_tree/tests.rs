@@ -57,7 +57,7 @@ fn the_heaviest_path_is_open_at_first_and_keys_open_and_close() {
     let mut h = tree(SPANS);
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "load 1"]);
     click_row(&mut h, "step, ", PointerButton::Primary);
-    let p = h.state().subject.profile.clone();
+    let p = h.state().subject.profile().clone();
     assert_eq!(selected(&h), Some(Item::Path(path(&p, "main>run>step"))));
     press(&mut h, Key::ArrowRight);
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "softmax 3", "load 1"]);
@@ -78,7 +78,7 @@ fn the_heaviest_path_is_open_at_first_and_keys_open_and_close() {
 fn a_span_selected_elsewhere_shows_its_path() {
     let mut h = tree(SPANS);
     let row = 4;
-    assert_eq!(h.state().subject.profile.tracks[0].spans.rows[row].depth, 2);
+    assert_eq!(h.state().subject.profile().tracks[0].spans.rows[row].depth, 2);
     let span = Item::Span { track: TrackId(0), row: row as u32 + 1 };
     h.state_mut().history.apply(Command::Select(Some(span)));
     h.run();
@@ -92,7 +92,7 @@ fn a_search_opens_the_way_and_steps_through_matches() {
     h.run();
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "softmax 3", "load 1"]);
     assert!(h.query_by_label("2 paths match with 20.0 % of the time").is_some());
-    let p = h.state().subject.profile.clone();
+    let p = h.state().subject.profile().clone();
     h.get_by_label("Next match (n)").click();
     h.run();
     assert_eq!(selected(&h), Some(Item::Path(path(&p, "main>run>step>softmax"))));
@@ -129,7 +129,7 @@ fn the_menu_transforms_and_crumbs_take_back() {
     click_row(&mut h, "run, ", PointerButton::Secondary);
     h.get_by_label_contains("Focus on this call path").click();
     h.run();
-    let p = h.state().subject.profile.clone();
+    let p = h.state().subject.profile().clone();
     assert_eq!(h.state().history.now().scope.transforms, [Transform::FocusSubtree(path(&p, "main>run"))]);
     assert_eq!(rows(&h), ["run 0", "step 1"]);
     assert!(h.query_by_label_contains("Path to run").is_some());

@@ -20,7 +20,7 @@ fn view(select: &str) -> Harness<'static, Stage> {
 }
 
 fn select_function(h: &mut Harness<'_, Stage>, name: &str) {
-    let f = function(&h.state().subject.profile, name);
+    let f = function(h.state().subject.profile(), name);
     h.state_mut().history.apply(Command::Select(Some(Item::Function(f))));
     h.run();
 }
@@ -38,7 +38,7 @@ fn neighbours_of_the_selection_are_shown_and_walked_to() {
     // A click selects and stays; a double-click walks.
     h.get_by_label("leaf, 3.000 ms").click();
     h.run();
-    let leaf = function(&h.state().subject.profile, "leaf");
+    let leaf = function(h.state().subject.profile(), "leaf");
     assert_eq!(h.state().history.now().selection, Some(Item::Function(leaf)));
     assert!(has(&h, "Calls 2 functions"));
     h.key_press(egui::Key::Enter);

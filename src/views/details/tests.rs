@@ -23,7 +23,7 @@ fn selected(item: Item) -> Stage {
 
 /// A decode step of a request.
 fn a_span(stage: &Stage) -> Item {
-    let p = &stage.subject.profile;
+    let p = stage.subject.profile();
     let track = p.track_ids().find(|&t| p.track(t).kind == TrackKind::Task).unwrap();
     let rows = &p.track(track).spans.rows;
     let row = rows.iter().position(|s| p.function_name(s.function) == "attention").unwrap();
@@ -69,7 +69,7 @@ fn what_the_pointer_is_on_is_shown_until_something_is_selected() {
 fn values_are_copied_one_by_one_and_all_together() {
     let mut h = harness(selected(Item::Request(RequestId(0))));
     h.run();
-    let ttft = h.state().subject.profile.requests.rows[0].ttft().unwrap();
+    let ttft = h.state().subject.profile().requests.rows[0].ttft().unwrap();
     let node = h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("TTFT: "))).next().unwrap();
     node.click();
     let copied = (0..6).find_map(|_| {
@@ -82,18 +82,7 @@ fn values_are_copied_one_by_one_and_all_together() {
     assert_eq!(copied, Some(crate::format::duration(ttft)));
     let out = Stage::new("details", session());
     let mut all = crate::views::Out::default();
-    let cx = ViewCx {
-        engine: &out.engine,
-        subject: &out.subject,
-        input: None,
-        interaction: &out.interaction,
-        hover: None,
-        cursor: None,
-        preview: None,
-        live: false,
-        pane: 1,
-        out: &mut all,
-    };
+    let cx = ViewCx::new(&out.engine, &out.subject, &out.interaction, &mut all);
     let text = build::sheet(&cx, &Item::Request(RequestId(0))).unwrap().markdown();
     assert!(
         text.starts_with("## Request req-00") && text.contains("### Prompt") && text.contains("| TTFT |")

@@ -16,7 +16,7 @@ const HEIGHT: f32 = 54.0;
 const BAR: f32 = 17.0;
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, id: RequestId) {
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     let Some(request) = profile.requests.get(id) else { return };
     let profile_end = profile.time_bounds().map_or(request.arrived, |b| b.1);
     let end = request.finished.unwrap_or(profile_end).max(request.arrived + 1);

@@ -52,7 +52,7 @@ impl FlameView {
         response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flame chart"));
         self.restack(rows, mode);
         // While a new revision is being prepared, ids of the old one mean nothing to others.
-        let foreign = !Arc::ptr_eq(rows.profile(), &cx.subject.profile);
+        let foreign = !Arc::ptr_eq(rows.profile(), cx.subject.profile());
         let limits = Limits {
             extent: rows.extent() as f64,
             content: self.stacking.1.height + 8.0,
@@ -246,7 +246,7 @@ impl FlameView {
 
     /// Works out colours when what they depend on has changed.
     fn recolor(&mut self, cx: &ViewCx<'_>, profile: &Arc<Profile>, palette: &Palette) -> bool {
-        let known = Arc::ptr_eq(profile, &cx.subject.profile);
+        let known = Arc::ptr_eq(profile, cx.subject.profile());
         let shares = (known && self.coloring.is_heat()).then(|| cx.ask(&shares_query(cx), 0));
         let wanted = ColorsFor {
             profile: profile.clone(),

@@ -33,7 +33,7 @@ use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Merged, MergedOrder
 use crate::analysis::{FunctionTable, Functions};
 use crate::format;
 use crate::model::{FunctionId, Profile};
-use crate::query::Answer;
+use crate::query::{Answer, SubjectId};
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
@@ -107,7 +107,7 @@ pub struct FlameView {
     stacking: (Option<Arc<FlameRows>>, Stacking),
     colors: Option<(ColorsFor, Colors)>,
     /// The run and the profile that ids in this state belong to.
-    profile: Option<(u32, Arc<Profile>)>,
+    profile: Option<(SubjectId, Arc<Profile>)>,
     /// True when the focus came by a click, which needs no ring to be seen.
     clicked: bool,
 }
@@ -258,7 +258,7 @@ impl FlameView {
 
     /// Carries ids over to a new revision of the profile.
     fn rekey(&mut self, cx: &ViewCx<'_>) {
-        let (run, now) = (cx.subject.run, &cx.subject.profile);
+        let (run, now) = (cx.subject.id(), cx.subject.profile());
         let Some((old_run, old)) = self.profile.replace((run, now.clone())) else { return };
         if Arc::ptr_eq(&old, now) {
             return;

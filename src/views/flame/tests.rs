@@ -9,7 +9,7 @@ use egui_kittest::kittest::Queryable;
 use super::*;
 use crate::analysis::testing::{function, profile};
 use crate::analysis::{Scope, Transform};
-use crate::query::{Engine, Subject};
+use crate::query::{Engine, Run, RunId, Subject};
 use crate::state::{Command, Interaction};
 use crate::views::Out;
 
@@ -33,7 +33,7 @@ impl Stage {
         Self {
             view: FlameView::default(),
             engine: Engine::inline(),
-            subject: Subject { run: 1, revision: 0, profile },
+            subject: Subject::One(Run::of(profile)),
             interaction: Interaction::default(),
             hover: None,
             cursor: None,
@@ -45,30 +45,25 @@ impl Stage {
 
     /// Puts another revision of the run, or another run, into the pane, as the window does.
     fn show(&mut self, run: u32, profile: Arc<Profile>) {
-        let old = std::mem::replace(&mut self.subject.profile, profile);
-        if run == self.subject.run {
-            self.subject.revision += 1;
-            self.interaction = self.interaction.rekey(&old, &self.subject.profile);
+        let old = self.subject.head().clone();
+        let (id, mut revision) = (RunId(run), old.revision);
+        if id == old.id {
+            revision = revision.next();
+            self.interaction = self.interaction.rekey(&old.profile, &profile);
         } else {
-            self.subject = Subject { run, revision: 0, profile: self.subject.profile.clone() };
             self.interaction = Interaction::default();
         }
+        self.subject = Subject::One(Run { id, revision, profile });
         (self.hover, self.cursor, self.preview) = (None, None, None);
     }
 
     pub fn ui(&mut self, ui: &mut Ui) {
         let mut out = Out::default();
         let mut cx = ViewCx {
-            engine: &self.engine,
-            subject: &self.subject,
-            input: None,
-            interaction: &self.interaction,
             hover: self.hover.as_ref(),
             cursor: self.cursor,
             preview: self.preview,
-            live: false,
-            pane: 1,
-            out: &mut out,
+            ..ViewCx::new(&self.engine, &self.subject, &self.interaction, &mut out)
         };
         match &self.stale {
             None => self.view.ui(&mut cx, ui),
@@ -312,13 +307,13 @@ fn rows_of_an_older_revision_take_no_part_in_selecting() {
     let modules = ["f", "g", "h"].map(|f| big.functions.get(function(&big, f)).module);
     let transforms = modules.map(Transform::CollapseModule).to_vec();
     for scope in [Scope::default(), Scope { tracks: vec![], transforms }] {
-        let subject = Subject { run: 1, revision: 0, profile: big.clone() };
+        let subject = Run::of(big.clone());
         let rows = Engine::inline().now(&subject, &TimeOrder(scope), &crate::jobs::Job::new()).unwrap();
         let mut h = harness(big.clone());
         h.get_by_label("h 60 ns").click();
         h.run();
         assert!(h.state().interaction.selection.is_some());
-        h.state_mut().show(1, profile("k 0 100"));
+        h.state_mut().show(0, profile("k 0 100"));
         let (stage, sent) = (h.state_mut(), 1);
         stage.stale = Some(rows);
         stage.interaction.selection = Some(Item::Span { track: crate::model::TrackId(0), row: 0 });
@@ -366,7 +361,7 @@ fn another_run_is_seen_whole_and_another_revision_as_before() {
     h.run();
     h.key_press(Key::Enter);
     h.run();
-    h.state_mut().show(1, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
+    h.state_mut().show(0, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
     h.run();
     let kept = h.state().seen(Mode::Time);
     assert!((kept.0 - 400.0).abs() < 10.0 && kept.1 - kept.0 < 520.0, "{kept:?}");
@@ -377,8 +372,8 @@ fn another_run_is_seen_whole_and_another_revision_as_before() {
     h.key_press(Key::W);
     h.run();
     let away = h.state().seen(Mode::Time);
-    h.state_mut().show(1, two_levels());
-    h.state_mut().show(1, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
+    h.state_mut().show(0, two_levels());
+    h.state_mut().show(0, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
     h.run();
     assert_eq!(h.state().seen(Mode::Time), away);
     h.state_mut().show(2, profile("main 0 500; load 0 40"));

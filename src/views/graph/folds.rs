@@ -70,7 +70,7 @@ impl GraphView {
 
     /// Folds an open group or opens a folded one.
     pub(super) fn turn(&mut self, cx: &mut ViewCx<'_>, group: &Group) {
-        let profile = cx.subject.profile.clone();
+        let profile = cx.subject.profile().clone();
         self.change(cx, |f| match &group.kind {
             GroupKind::Named(name) => f.turn_group(name),
             GroupKind::Cycle(_) => f.turn_cycle(&profile, &group.members),

@@ -177,7 +177,7 @@ impl View for GraphView {
 impl GraphView {
     /// Carries ids over to a new revision of the profile.
     fn rekey(&mut self, cx: &ViewCx<'_>) {
-        let now = &cx.subject.profile;
+        let now = cx.subject.profile();
         let Some(old) = self.profile.replace(now.clone()).filter(|old| !Arc::ptr_eq(old, now)) else {
             return;
         };

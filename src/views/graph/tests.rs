@@ -23,7 +23,7 @@ fn selected(h: &Harness<'_, Stage>) -> Option<Item> {
 }
 
 fn item(h: &Harness<'_, Stage>, name: &str) -> Option<Item> {
-    Some(Item::Function(function(&h.state().subject.profile, name)))
+    Some(Item::Function(function(h.state().subject.profile(), name)))
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn a_peak_is_a_moment_and_shows_what_ran_then() {
     let peak = h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("Peak of RSS")));
     peak.last().unwrap().click();
     h.run();
-    let (time, _) = h.state().subject.profile.counters[0].peak().unwrap();
+    let (time, _) = h.state().subject.profile().counters[0].peak().unwrap();
     assert_eq!(h.state().interaction.selection, Some(Item::Time(time)));
     assert!(h.query_by_label("main copy_to_device").is_some(), "what ran at {time}");
 }
@@ -46,7 +46,7 @@ fn shift_and_drag_choose_a_range_and_a_plain_drag_moves() {
     h.run();
     h.event(egui::Event::ModifiersChanged(Modifiers::NONE));
     let (from, to) = h.state().interaction.range.expect("a range");
-    let end = h.state().subject.profile.time_bounds().unwrap().1 as f64;
+    let end = h.state().subject.profile().time_bounds().unwrap().1 as f64;
     assert!(
         (from as f64 / end - 0.25).abs() < 0.02 && (to as f64 / end - 0.5).abs() < 0.02,
         "{from} {to} of {end}"
@@ -88,7 +88,7 @@ fn without_counters_the_view_says_what_is_missing() {
 fn pictures() {
     let mut stage = Stage::new("memory", session());
     stage.pictures("memory");
-    let (time, _) = stage.subject.profile.counters[0].peak().unwrap();
+    let (time, _) = stage.subject.profile().counters[0].peak().unwrap();
     stage.send(Command::Select(Some(Item::Time(time))));
     stage.send(Command::SetRange(Some((1_500_000_000, 4_600_000_000))));
     stage.pictures("memory-peak");

@@ -38,7 +38,7 @@ fn a_click_in_waterfall_or_table_selects_and_headers_sort() {
     assert_eq!(h.state().interaction.selection, Some(Item::Request(RequestId(7))));
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("Latency"))).last().unwrap().click();
     h.run();
-    let rows = &h.state().subject.profile.requests.rows;
+    let rows = &h.state().subject.profile().requests.rows;
     let slowest = (0..20).max_by_key(|&i| rows[i].latency()).unwrap();
     assert_eq!(order(&h)[0], format!("req-{slowest:02}"));
     let saved = h.state().view.save();

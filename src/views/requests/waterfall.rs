@@ -233,7 +233,7 @@ fn rows(
 
 fn paint(cx: &mut ViewCx<'_>, ui: &Ui, bars: &[Bar], body: Rect, axis: &TimeAxis, texts: &mut Texts<'_>) {
     let palette = Palette::of(ui);
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     let mut mesh = Mesh::default();
     let mut above: Vec<Shape> = Vec::new();
     let ink = palette.text_on(palette.phase("decode").fill).gamma_multiply(0.45);

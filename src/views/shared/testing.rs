@@ -6,7 +6,7 @@ use egui::Ui;
 use egui_kittest::Harness;
 
 use crate::model::Profile;
-use crate::query::{Engine, Mode, Subject};
+use crate::query::{Engine, Mode, Run, Subject};
 use crate::state::{Command, History, Item};
 use crate::ui::software::{Headless, Software, encode_png};
 use crate::ui::theme::{self, Palette};
@@ -36,7 +36,7 @@ impl Stage {
         Self {
             view: (kind.make)(),
             engine: Engine::new(Mode::Inline, || ()),
-            subject: Subject { run: 1, revision: 0, profile },
+            subject: Subject::One(Run::of(profile)),
             history: History::default(),
             hover: None,
             sent: Vec::new(),
@@ -49,16 +49,8 @@ impl Stage {
         let mut out = Out::default();
         let interaction = self.history.now().clone();
         let mut cx = ViewCx {
-            engine: &self.engine,
-            subject: &self.subject,
-            input: None,
-            interaction: &interaction,
             hover: self.hover.as_ref(),
-            cursor: None,
-            preview: None,
-            live: false,
-            pane: 1,
-            out: &mut out,
+            ..ViewCx::new(&self.engine, &self.subject, &interaction, &mut out)
         };
         let fill = Palette::of(ui).panel;
         egui::Frame::new().fill(fill).inner_margin(6).show(ui, |ui| {

@@ -337,7 +337,7 @@ impl SourceView {
         let last = source.map(|_| "Source").or((!calls.is_empty()).then_some("Called function"));
         let columns = columns(cx, table, last, &formats);
         let palette = Palette::of(ui);
-        let profile = &cx.subject.profile.clone();
+        let profile = &cx.subject.profile().clone();
         let mut body = Body::new(cx, profile, source, (costs, calls), (&formats, &columns), palette);
         let rows = body.rows;
         if rows == 0 {

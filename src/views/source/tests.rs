@@ -13,7 +13,7 @@ use crate::analysis::testing::{ask, function};
 use crate::import::{Input, open};
 use crate::jobs::Job;
 use crate::model::{MetricId, Profile};
-use crate::query::Subject;
+use crate::query::Run;
 use crate::state::Item;
 use crate::views::Wish;
 use crate::views::shared::testing::{Stage, harness};
@@ -47,7 +47,7 @@ fn rows(h: &Harness<'_, Stage>) -> Vec<String> {
 
 #[test]
 fn costs_per_line_are_those_of_callgrind_annotate() {
-    let s = Subject { run: 1, revision: 0, profile: sample("callgrind/hot-lines.callgrind.out") };
+    let s = Run::of(sample("callgrind/hot-lines.callgrind.out"));
     let p = &s.profile;
     let main = function(p, "main");
     let lines = |metric: &str, ending: &str, part: Part| -> Vec<(u32, i64)> {
@@ -93,7 +93,7 @@ fn costs_per_line_are_those_of_callgrind_annotate() {
 
 #[test]
 fn calls_per_line_are_those_of_callgrind_annotate() {
-    let s = Subject { run: 1, revision: 0, profile: sample("callgrind/hot-lines.callgrind.out") };
+    let s = Run::of(sample("callgrind/hot-lines.callgrind.out"));
     let (scope, metric) = (crate::analysis::Scope::default(), s.profile.metric_by_key("Ir").unwrap());
     let of = |name: &str| {
         let function = function(&s.profile, name);
@@ -209,7 +209,7 @@ fn a_profile_without_lines_says_so() {
 
 #[test]
 fn samples_have_lines() {
-    let s = Subject { run: 1, revision: 0, profile: sample("pyinstrument/cpu-v4.6.1.pyisession") };
+    let s = Run::of(sample("pyinstrument/cpu-v4.6.1.pyisession"));
     let with_lines = s.profile.functions.ids().filter(|&function| {
         let query = Lines {
             scope: crate::analysis::Scope::default(),

@@ -204,7 +204,7 @@ mod tests {
             let f = b.function(FunctionSpec::named(name));
             b.span(track, 0, end, f, ArgsRef::NONE);
         }
-        let subject = crate::query::Subject { run: 1, revision: 1, profile: std::sync::Arc::new(b.finish()) };
+        let subject = crate::query::Run::of(std::sync::Arc::new(b.finish()));
         let graph = ask(&subject, &Stages::default());
         let axis = |end: f64| TimeAxis::layout(0.0, end, Rangef::new(0.0, 1000.0));
         let names = |tracks: Vec<StageTrack>| tracks.iter().map(|t| t.track.0).collect::<Vec<_>>();

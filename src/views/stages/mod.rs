@@ -292,7 +292,7 @@ impl StagesView {
         (axis, sizes, timed): (&TimeAxis, Sizes, bool),
     ) {
         let graph = &frame.graph;
-        let profile = cx.subject.profile.clone();
+        let profile = cx.subject.profile().clone();
         let what_if = cx.interaction.what_if.clone();
         let mut hovered = None;
         for bar in layout.bars.iter().filter(|b| b.rect.width() > 3.0).take(MOST_CLICKABLE) {

@@ -64,7 +64,7 @@ pub(super) fn show(
 fn selected(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, stage: u32) {
     let graph = &frame.graph;
     let s = graph.stages[stage as usize];
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     card(ui, profile.function_name(s.function), |ui| {
         let share = format::percent(s.duration() as f64 / graph.total().max(1) as f64);
         fact(ui, "Length", &format!("{} ({share} of the total)", format::duration(s.duration())));
@@ -136,7 +136,7 @@ pub(super) fn choices(
 }
 
 fn changes(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     let what_if = cx.interaction.what_if.clone();
     card(ui, "What if", |ui| {
         if let Some(outcome) = &frame.outcome {

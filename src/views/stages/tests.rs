@@ -28,7 +28,7 @@ fn total(h: &Harness<'_, Stage>) -> Option<i64> {
     let stage = h.state();
     let what_if = stage.interaction.what_if.clone();
     let query = Estimate { graph: Stages::default(), what_if };
-    let outcome = stage.engine.now(&stage.subject, &query, &crate::jobs::Job::new()).ok()?;
+    let outcome = stage.engine.now(stage.subject.head(), &query, &crate::jobs::Job::new()).ok()?;
     Some(outcome.total / 1_000_000)
 }
 

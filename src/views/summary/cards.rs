@@ -123,7 +123,7 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
         return;
     }
     let Some(table) = answer.value().cloned() else { return };
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     let Some(metric) = profile.metrics.get(query.metric.index()) else { return };
     let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
     for function in top(&table.rows, by_total, most) {
@@ -283,7 +283,7 @@ fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         return;
     }
     let Some(overview) = answer.value().cloned() else { return };
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     for &(id, sum) in &overview.totals {
         let metric = profile.metric(id);
         let value = format::cost(metric.unit, sum);

@@ -28,7 +28,7 @@ fn target(cx: &ViewCx<'_>, finding: &Finding) -> Option<Item> {
 }
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let profile = cx.subject.profile.clone();
+    let profile = cx.subject.profile().clone();
     let mut kinds: Vec<_> =
         profile.findings.iter().map(|f| (std::cmp::Reverse(f.severity), f.kind)).collect();
     let mut seen = rustc_hash::FxHashSet::default();

@@ -88,7 +88,7 @@ mod tests {
     use crate::analysis::requests::RequestRows;
     use crate::jobs::Job;
     use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, Request, TrackKind, TrackSpec};
-    use crate::query::{Engine, Subject};
+    use crate::query::{Engine, Run};
     use egui::Rangef;
     use std::sync::Arc;
 
@@ -100,7 +100,7 @@ mod tests {
         b.span(track, 0, 50, f, ArgsRef::NONE);
         b.span(track, 40, 60, f, ArgsRef::NONE);
         b.span(track, 75, 100, f, ArgsRef::NONE);
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let subject = Run::of(Arc::new(b.finish()));
         let rows = Engine::inline().now(&subject, &TimeOrder(Scope::default()), &Job::new()).unwrap();
         let group = rows.groups.iter().find(|g| g.of == GroupOf::Track(track)).unwrap();
         let outer = outermost(&subject.profile, track, group);
@@ -117,7 +117,7 @@ mod tests {
             b.request(Request { arrived: i * 10, finished: Some(i * 10 + 9), ..Request::default() });
             b.request(Request { arrived: i * 10, finished: Some(i * 10 + 5), ..Request::default() });
         }
-        let subject = Subject { run: 1, revision: 0, profile: Arc::new(b.finish()) };
+        let subject = Run::of(Arc::new(b.finish()));
         let packing = Engine::inline().now(&subject, &RequestRows, &Job::new()).unwrap();
         let axis = TimeAxis::layout(0.0, 100_000.0, Rangef::new(0.0, 200.0));
         let seen = requests(&subject.profile, (&packing, 1), 0, &axis);

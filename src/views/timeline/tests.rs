@@ -22,7 +22,7 @@ fn a_click_selects_the_box_and_empty_time_is_a_moment() {
     h.run();
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("copy_to_device"))).next().unwrap().click();
     h.run();
-    let p = h.state().subject.profile.clone();
+    let p = h.state().subject.profile().clone();
     let selected = h.state().interaction.selection.clone().unwrap();
     assert_eq!(selected.function(&p).map(|f| p.function_name(f)), Some("copy_to_device"));
     let chart = h.get_by_label("Timeline").rect();
@@ -128,7 +128,7 @@ fn arrows_move_the_selection_from_box_to_box_and_from_track_to_track() {
     h.run();
     h.get_by_label("Timeline").focus();
     h.run();
-    let p = h.state().subject.profile.clone();
+    let p = h.state().subject.profile().clone();
     let mut press = |key: egui::Key| {
         h.key_press(key);
         h.run();

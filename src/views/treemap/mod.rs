@@ -18,6 +18,7 @@ use super::shared::{self, Follow, Stale, menu};
 use crate::analysis::treemap::{BoxTree, Boxes, Nesting, What};
 use crate::format;
 use crate::model::FunctionId;
+use crate::query::{Revision, RunId};
 use crate::state::{Item, Relative};
 use crate::ui::icons::Icon;
 use crate::ui::keyboard;
@@ -47,7 +48,7 @@ pub struct TreemapView {
     /// Texts of the tree that is laid out.
     texts: TextCache,
     /// The run that `zoom` belongs to: ids live in one revision only.
-    of: Option<(u32, u64)>,
+    of: Option<(RunId, Revision)>,
 }
 
 /// The last layout and what it was made of.
@@ -67,7 +68,7 @@ struct Saved {
 
 impl View for TreemapView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let revision = Some((cx.subject.run, cx.subject.revision));
+        let revision = Some(cx.subject.head().at());
         if self.of != revision {
             self.of = revision;
             self.zoom.clear();

@@ -37,7 +37,7 @@ fn click(h: &mut Harness<'_, Stage>, pos: egui::Pos2) {
 #[test]
 fn a_click_selects_and_keys_walk_and_zoom() {
     let mut h = map(TEXT);
-    let p = |h: &Harness<'_, Stage>, text: &str| Some(Item::Path(path(&h.state().subject.profile, text)));
+    let p = |h: &Harness<'_, Stage>, text: &str| Some(Item::Path(path(h.state().subject.profile(), text)));
     let place = at(&h, 0.96, 0.5);
     click(&mut h, place);
     assert_eq!(selection(&h), p(&h, "other"));

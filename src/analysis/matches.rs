@@ -1,0 +1,288 @@
+//! Which function of one run is which function of another one.
+//!
+//! Steps ([`Step`]) are tried from exact to loose, each for what the steps before left alone. Functions that are named
+//! alike (lambdas, closures) pair by their order in the source; where order would have to guess, because several files
+//! come into question, nothing is paired.
+
+use std::hash::Hash;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::jobs::Cancelled;
+use crate::model::keys::names::plain;
+use crate::model::{FunctionId, Profile, SymbolKey, TextKey};
+use crate::query::{Context, Pair, Query, Step};
+
+/// Most folders of a path that are compared.
+const FOLDERS: usize = 32;
+
+/// The functions of two runs beside each other.
+#[derive(Clone, Debug, Default)]
+pub struct Matches {
+    /// For each function of the base the one of the head, and the step that found it.
+    to_head: Vec<Option<(FunctionId, Step)>>,
+    /// The same from the head.
+    to_base: Vec<Option<(FunctionId, Step)>>,
+}
+
+impl Matches {
+    /// The function of the head that a function of the base is, and how that was found.
+    #[must_use]
+    pub fn to_head(&self, base: FunctionId) -> Option<(FunctionId, Step)> {
+        self.to_head.get(base.index()).copied().flatten()
+    }
+
+    /// The function of the base that a function of the head is, and how that was found.
+    #[must_use]
+    pub fn to_base(&self, head: FunctionId) -> Option<(FunctionId, Step)> {
+        self.to_base.get(head.index()).copied().flatten()
+    }
+
+    /// Number of pairs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.to_head.iter().flatten().count()
+    }
+
+    /// True when the runs have no function in common.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Asks for the [`Matches`] of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MatchQuery;
+
+impl Query<Pair> for MatchQuery {
+    type Output = Matches;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<Matches, Cancelled> {
+        let (base, head) = (cx.base(), cx.head());
+        let sides = [Side::new(base.profile()), Side::new(head.profile())];
+        let mut found = Found::new(&sides);
+        for step in [Step::Exact, Step::File, Step::Module, Step::Name] {
+            cx.job().checkpoint(0, 0)?;
+            if step > cx.alignment().loosest {
+                break;
+            }
+            match step {
+                Step::Exact => found.pair(step, &sides, true, |f| Some(f.without_twin())),
+                Step::File => {
+                    // Unknown roots: the longest common end of the paths decides.
+                    for parts in (1..=FOLDERS).rev() {
+                        cx.job().checkpoint(0, 0)?;
+                        found.pair(step, &sides, false, |f| Some((f.plain, f.tail(parts)?)));
+                    }
+                }
+                Step::Module => found.pair(step, &sides, false, |f| {
+                    Some((f.plain, f.key.module)).filter(|_| !f.key.module.is_empty())
+                }),
+                Step::Name => found.pair(step, &sides, false, |f| Some(f.plain)),
+            }
+        }
+        Ok(found.matches)
+    }
+
+    fn weight(matches: &Matches) -> usize {
+        (matches.to_head.len() + matches.to_base.len()) * size_of::<Option<(FunctionId, Step)>>()
+    }
+}
+
+/// A function, as it is looked for.
+struct Function {
+    key: SymbolKey,
+    /// Its name without marks of the compiler.
+    plain: TextKey,
+    line: u32,
+    /// Where each of the last parts of its path begins, the last one first.
+    starts: Vec<u16>,
+}
+
+impl Function {
+    fn without_twin(&self) -> (TextKey, TextKey, TextKey, TextKey) {
+        (self.key.name, self.key.module, self.key.file, self.key.category)
+    }
+
+    /// The last `parts` parts of the path, when it has so many.
+    fn tail(&self, parts: usize) -> Option<&'static str> {
+        let file: &'static str = self.key.value().file.value();
+        file.get(usize::from(*self.starts.get(parts - 1)?)..)
+    }
+}
+
+struct Side {
+    functions: Vec<Function>,
+}
+
+impl Side {
+    fn new(profile: &Profile) -> Self {
+        let rows = profile.functions.rows().iter();
+        let functions = profile.keys().symbols().iter().zip(rows).map(|(&key, row)| {
+            let file: &str = &key.file;
+            let cuts = file.bytes().enumerate().rev().filter(|(_, b)| *b == b'/').map(|(at, _)| at + 1);
+            let first = (!file.is_empty() && !file.starts_with('/')).then_some(0);
+            let starts = cuts.chain(first).filter_map(|at| u16::try_from(at).ok()).take(FOLDERS).collect();
+            Function { key, plain: TextKey::from(&*plain(&key.name)), line: row.line, starts }
+        });
+        Self { functions: functions.collect() }
+    }
+}
+
+struct Found {
+    matches: Matches,
+}
+
+impl Found {
+    fn new([base, head]: &[Side; 2]) -> Self {
+        let none = |side: &Side| vec![None; side.functions.len()];
+        Self { matches: Matches { to_head: none(base), to_base: none(head) } }
+    }
+
+    /// Pairs what `name` names alike on both sides. With several of a name on a side, `ordered` says that they are
+    /// twins; otherwise they must be of one file.
+    fn pair<N: Hash + Eq>(
+        &mut self,
+        step: Step,
+        [base, head]: &[Side; 2],
+        ordered: bool,
+        name: impl Fn(&Function) -> Option<N>,
+    ) {
+        let group = |side: &Side, done: &[Option<(FunctionId, Step)>]| {
+            let mut groups: FxHashMap<N, Vec<u32>> = FxHashMap::default();
+            for (at, function) in (0u32..).zip(&side.functions).filter(|(at, _)| done[*at as usize].is_none())
+            {
+                if let Some(name) = name(function) {
+                    groups.entry(name).or_default().push(at);
+                }
+            }
+            groups
+        };
+        let mut heads = group(head, &self.matches.to_base);
+        for (name, mut bases) in group(base, &self.matches.to_head) {
+            let Some(mut heads) = heads.remove(&name) else { continue };
+            let of_one_file = |side: &Side, rows: &[u32]| {
+                rows.iter().map(|&at| side.functions[at as usize].key.file).collect::<FxHashSet<_>>().len()
+                    == 1
+            };
+            let together = of_one_file(base, &bases) && of_one_file(head, &heads);
+            if !(ordered || together) {
+                continue;
+            }
+            // By line, where both know lines: twins of a recording are in order of their first run.
+            let sort = |side: &Side, rows: &mut Vec<u32>| {
+                rows.sort_by_key(|&at| {
+                    (side.functions[at as usize].line, side.functions[at as usize].key.twin)
+                });
+            };
+            sort(base, &mut bases);
+            sort(head, &mut heads);
+            for (&b, &h) in bases.iter().zip(&heads) {
+                self.matches.to_head[b as usize] = Some((FunctionId(h), step));
+                self.matches.to_base[h as usize] = Some((FunctionId(b), step));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::Job;
+    use crate::model::{FunctionSpec, ProfileBuilder};
+    use crate::query::{Alignment, Engine, Run, RunId};
+    use std::sync::Arc;
+
+    type Row = (&'static str, &'static str, &'static str, u32);
+
+    fn run(id: u32, rows: &[Row]) -> Run {
+        let mut b = ProfileBuilder::new("test");
+        for &(name, module, file, line) in rows {
+            b.function(FunctionSpec { name, module, file, line, ..FunctionSpec::default() });
+        }
+        Run { id: RunId(id), ..Run::of(Arc::new(b.finish())) }
+    }
+
+    /// «base line→head line step» of each pair.
+    fn found(base: &[Row], head: &[Row], loosest: Step) -> Vec<String> {
+        let pair = Pair { base: run(1, base), head: run(2, head), alignment: Alignment { loosest } };
+        let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
+        let mut found: Vec<String> = Vec::new();
+        for (b, row) in base.iter().enumerate() {
+            if let Some((h, step)) = matches.to_head(FunctionId(b as u32)) {
+                assert_eq!(matches.to_base(h), Some((FunctionId(b as u32), step)));
+                found.push(format!("{} {}→{} {step:?}", row.0, row.3, head[h.index()].3));
+            }
+        }
+        assert_eq!(matches.len(), found.len());
+        found
+    }
+
+    #[test]
+    fn moved_lines_and_other_roots_match() {
+        let base = [
+            ("main", "pipe", "/ci/17/app/pipe.py", 3),
+            ("<lambda>", "pipe", "/ci/17/app/pipe.py", 24),
+            ("<lambda>", "pipe", "/ci/17/app/pipe.py", 10),
+            ("fib", "lz.core", "/ci/17/venv/lib/python3.11/site-packages/lz/core.py", 7),
+            ("sleep", "", "~", 0),
+        ];
+        let head = [
+            ("<lambda>", "pipe", "/ci/18/app/pipe.py", 16),
+            ("<lambda>", "pipe", "/ci/18/app/pipe.py", 36),
+            ("fib", "lz.core", "/ci/18/venv/lib/python3.12/site-packages/lz/core.py", 13),
+            ("main", "pipe", "/ci/18/app/pipe.py", 9),
+            ("sleep", "", "~", 0),
+        ];
+        let want = [
+            "main 3→9 File",
+            "<lambda> 24→36 File",
+            "<lambda> 10→16 File",
+            "fib 7→13 Exact",
+            "sleep 0→0 Exact",
+        ];
+        assert_eq!(found(&base, &head, Step::Name), want);
+        assert_eq!(found(&base, &head, Step::Exact), ["fib 7→13 Exact", "sleep 0→0 Exact"]);
+    }
+
+    #[test]
+    fn the_longer_common_end_of_a_path_wins_and_nothing_is_guessed() {
+        let base =
+            [("new", "", "/x/a/util.py", 1), ("new", "", "/x/b/util.py", 2), ("new", "", "/x/c/util.py", 3)];
+        let head = [
+            ("new", "", "/y/b/util.py", 20),
+            ("new", "", "/y/a/util.py", 10),
+            ("new", "", "/y/d/util.py", 40),
+        ];
+        assert_eq!(found(&base, &head, Step::Name), ["new 1→10 File", "new 2→20 File", "new 3→40 File"]);
+        let two = [("new", "", "/y/d/util.py", 40), ("new", "", "/y/e/util.py", 50)];
+        assert_eq!(found(&base[2..], &two, Step::Name), [""; 0], "either could be meant");
+    }
+
+    #[test]
+    fn clones_of_a_compiler_and_other_tools_match_by_name() {
+        let base = [
+            ("cmp.constprop.0", "", "/old/src/sort.c", 40),
+            ("serde-1.0.190/src/de.rs:visit.llvm.111", "", "", 8),
+        ];
+        let head = [
+            ("cmp.isra.0.constprop.1", "", "/new/src/sort.c", 44),
+            ("serde-1.0.200/src/de.rs:visit.llvm.999", "", "", 9),
+        ];
+        let want = ["cmp.constprop.0 40→44 File", "serde-1.0.190/src/de.rs:visit.llvm.111 8→9 Exact"];
+        assert_eq!(found(&base, &head, Step::Name), want);
+        let (a, b) = ([("alpha", "app", "/a/app.py", 1)], [("alpha", "", "", 0)]);
+        assert_eq!(found(&a, &b, Step::Name), ["alpha 1→0 Name"]);
+        let moved = [("alpha", "app", "/b/other.py", 5)];
+        assert_eq!(found(&a, &moved, Step::Module), ["alpha 1→5 Module"]);
+    }
+
+    #[test]
+    fn a_run_matches_itself_exactly() {
+        let rows =
+            [("f", "m", "/a/x.py", 1), ("f", "m", "/a/x.py", 9), ("f", "m", "/b/x.py", 1), ("g", "", "", 0)];
+        let found = found(&rows, &rows, Step::Name);
+        assert_eq!(found, ["f 1→1 Exact", "f 9→9 Exact", "f 1→1 Exact", "g 0→0 Exact"]);
+    }
+}

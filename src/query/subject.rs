@@ -1,0 +1,304 @@
+//! What questions are asked of: one run, or two.
+
+use std::sync::Arc;
+
+use crate::model::Profile;
+
+/// Number of a run, unique in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct RunId(pub u32);
+
+/// Counts up each time a run's profile is replaced (live recordings, partial pictures).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// Past all revisions: that of a closed run.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// The one after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// One revision of one run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Which run.
+    pub id: RunId,
+    /// Which revision of it.
+    pub revision: Revision,
+    /// Its profile.
+    pub profile: Arc<Profile>,
+}
+
+impl Run {
+    /// A profile that belongs to no session, for questions of a report or a test.
+    #[must_use]
+    pub fn of(profile: Arc<Profile>) -> Self {
+        Self { id: RunId(0), revision: Revision(0), profile }
+    }
+
+    /// Which revision of which run.
+    #[must_use]
+    pub fn at(&self) -> (RunId, Revision) {
+        (self.id, self.revision)
+    }
+}
+
+/// How far names may differ for two functions to be taken for the same one; each step is tried for what the steps
+/// before left alone.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// All parts of the key are the same.
+    Exact,
+    /// The same name in the same file, under other folders.
+    File,
+    /// The same name in the same module.
+    Module,
+    /// The same name.
+    #[default]
+    Name,
+}
+
+/// How two runs are laid beside each other: the options of matching, part of every question about a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Alignment {
+    /// The last step that is tried.
+    pub loosest: Step,
+}
+
+/// A run compared with an earlier one. What is shown is `head`; differences are head − base.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The run before.
+    pub base: Run,
+    /// The run after.
+    pub head: Run,
+    /// How they are laid beside each other.
+    pub alignment: Alignment,
+}
+
+/// The revisions that a question is about, as part of its key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum About {
+    /// A revision of a run.
+    One((RunId, Revision)),
+    /// Revisions of two runs, laid beside each other.
+    Pair {
+        /// Of the run before.
+        base: (RunId, Revision),
+        /// Of the run after.
+        head: (RunId, Revision),
+        /// How.
+        alignment: Alignment,
+    },
+}
+
+impl About {
+    /// The one or two revisions.
+    pub fn revisions(&self) -> impl Iterator<Item = (RunId, Revision)> + use<> {
+        let (first, second) = match self {
+            Self::One(at) => (*at, None),
+            Self::Pair { base, head, .. } => (*base, Some(*head)),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
+/// What a question can be asked of: a [`Run`] or a [`Pair`].
+pub trait Topic: Clone + Send + Sync + 'static {
+    /// What it is, for the key of an answer.
+    fn about(&self) -> About;
+
+    /// Bytes of its profiles, in the order of [`About::revisions`].
+    fn profile_bytes(&self) -> Vec<usize>;
+}
+
+impl Topic for Run {
+    fn about(&self) -> About {
+        About::One(self.at())
+    }
+
+    fn profile_bytes(&self) -> Vec<usize> {
+        vec![self.profile.heap_bytes()]
+    }
+}
+
+impl Topic for Pair {
+    fn about(&self) -> About {
+        About::Pair { base: self.base.at(), head: self.head.at(), alignment: self.alignment.clone() }
+    }
+
+    fn profile_bytes(&self) -> Vec<usize> {
+        vec![self.base.profile.heap_bytes(), self.head.profile.heap_bytes()]
+    }
+}
+
+/// What all panes show.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A run.
+    One(Run),
+    /// A run compared with another one.
+    Pair(Pair),
+}
+
+/// A subject by the numbers of its runs, whatever their revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SubjectId {
+    /// A run.
+    One(RunId),
+    /// Two.
+    Pair {
+        /// The run before.
+        base: RunId,
+        /// The run after.
+        head: RunId,
+    },
+}
+
+impl SubjectId {
+    /// True when it is about `run`.
+    #[must_use]
+    pub fn names(self, run: RunId) -> bool {
+        match self {
+            Self::One(id) => id == run,
+            Self::Pair { base, head } => base == run || head == run,
+        }
+    }
+}
+
+impl Subject {
+    /// The run, or the one after.
+    #[must_use]
+    pub fn head(&self) -> &Run {
+        match self {
+            Self::One(run) => run,
+            Self::Pair(pair) => &pair.head,
+        }
+    }
+
+    /// The profile of that run.
+    #[must_use]
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.head().profile
+    }
+
+    /// The two, when it is a comparison.
+    #[must_use]
+    pub fn pair(&self) -> Option<&Pair> {
+        match self {
+            Self::One(_) => None,
+            Self::Pair(pair) => Some(pair),
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> SubjectId {
+        match self {
+            Self::One(run) => SubjectId::One(run.id),
+            Self::Pair(pair) => SubjectId::Pair { base: pair.base.id, head: pair.head.id },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Answer, Context, Engine, Mode, Query};
+    use super::*;
+    use crate::jobs::{Cancelled, Job};
+    use crate::model::{FunctionSpec, ProfileBuilder};
+
+    /// Number of functions of a run; of a pair how many more the head has.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Count;
+
+    impl Query for Count {
+        type Output = i64;
+        fn run(&self, cx: &Context<'_>) -> Result<i64, Cancelled> {
+            Ok(cx.profile().functions.len() as i64)
+        }
+    }
+
+    impl Query<Pair> for Count {
+        type Output = i64;
+        fn run(&self, cx: &Context<'_, Pair>) -> Result<i64, Cancelled> {
+            Ok(*cx.head().get(self)? - *cx.base().get(self)?)
+        }
+    }
+
+    fn run(id: u32, functions: u32) -> Run {
+        let mut b = ProfileBuilder::new("test");
+        for i in 0..functions {
+            b.function(FunctionSpec::named(&format!("f{i}")));
+        }
+        Run { id: RunId(id), ..Run::of(Arc::new(b.finish())) }
+    }
+
+    fn pair() -> Pair {
+        Pair { base: run(1, 2), head: run(2, 5), alignment: Alignment::default() }
+    }
+
+    fn wait<T: Topic, Q: Query<T>>(engine: &Engine, topic: &T, query: &Q) -> Arc<Q::Output> {
+        loop {
+            if let Answer::Ready(value) = engine.ask(topic, query, 7) {
+                return value;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn answers_about_one_run_are_halves_of_the_difference() {
+        for mode in [Mode::Inline, Mode::Background] {
+            let engine = Engine::new(mode, || ());
+            let pair = pair();
+            assert_eq!(*wait(&engine, &pair.head, &Count), 5);
+            assert_eq!(*wait(&engine, &pair, &Count), 3, "the same question, in the same place on screen");
+            assert_eq!(engine.memory().computed, 3, "the head's answer was there");
+            assert_eq!(*wait(&engine, &pair.base, &Count), 2);
+            let turned = Pair { base: pair.head.clone(), head: pair.base.clone(), ..pair.clone() };
+            assert_eq!(*wait(&engine, &turned, &Count), -3);
+            assert_eq!(engine.memory().computed, 4, "both halves were there");
+            let other = Pair { alignment: Alignment { loosest: Step::Exact }, ..pair };
+            wait(&engine, &other, &Count);
+            assert_eq!(engine.memory().computed, 5, "another alignment is another question");
+        }
+    }
+
+    #[test]
+    fn a_comparison_goes_with_either_of_its_runs() {
+        let engine = Engine::inline();
+        let pair = pair();
+        let (base, head) = (Arc::downgrade(&pair.base.profile), Arc::downgrade(&pair.head.profile));
+        engine.now(&pair, &Count, &Job::new()).unwrap();
+        let newer =
+            Pair { head: Run { revision: pair.head.revision.next(), ..pair.head.clone() }, ..pair.clone() };
+        engine.forget_before(newer.head.id, newer.head.revision);
+        assert_eq!(engine.memory().answers.len(), 1, "what is known about the base stays");
+        engine.now(&newer, &Count, &Job::new()).unwrap();
+        engine.close(RunId(1));
+        let left: Vec<About> = engine.memory().answers.into_iter().map(|a| a.about).collect();
+        assert_eq!(left, [About::One(newer.head.at())]);
+        drop((pair, newer));
+        assert_eq!((base.strong_count(), head.strong_count()), (0, 0));
+    }
+
+    #[test]
+    fn a_subject_shows_its_head() {
+        let (one, two) = (Subject::One(run(1, 2)), Subject::Pair(pair()));
+        assert_eq!((one.head().id, two.head().id), (RunId(1), RunId(2)));
+        assert_eq!((one.id(), one.pair().is_none()), (SubjectId::One(RunId(1)), true));
+        let id = two.id();
+        assert!(id.names(RunId(1)) && id.names(RunId(2)) && !id.names(RunId(3)));
+        assert_eq!(two.profile().functions.len(), 5);
+    }
+}
