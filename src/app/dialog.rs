@@ -20,7 +20,7 @@ const UNSEEN: Duration = Duration::from_millis(700);
 pub fn open(events: Events) {
     let endings: Vec<&str> = crate::import::IMPORTERS
         .iter()
-        .flat_map(|i| i.extensions())
+        .flat_map(|i| i.extensions)
         .map(|e| e.rsplit('.').next().unwrap_or(e))
         .chain(["gz", "zst"])
         .collect();

@@ -124,7 +124,7 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         app.open_path(&path);
     }
     ui.add_space(18.0);
-    let formats: Vec<_> = crate::import::IMPORTERS.iter().map(|i| i.title()).collect();
+    let formats: Vec<_> = crate::import::IMPORTERS.iter().map(|i| i.title).collect();
     ui.label(
         egui::RichText::new(format!("Opens {}; packed with gzip or zstd too.", formats.join(", ")))
             .small()

@@ -214,10 +214,13 @@ fn metric_of(profile: &mut Profile, name: Option<&str>, file: &Path) -> Result<M
 }
 
 fn formats() -> Result<(), Failure> {
-    let mut text = format!("{:<15} {:<22} {:<30} {}\n", "ID", "FORMAT", "USUAL ENDINGS", "WRITTEN BY");
+    let mut text =
+        format!("{:<14} {:<28} {:<32} {:<22} {}\n", "ID", "FORMAT", "USUAL ENDINGS", "GIVES", "WRITTEN BY");
     for i in import::IMPORTERS {
-        let endings: Vec<_> = i.extensions().iter().map(|e| format!(".{e}")).collect();
-        text += &format!("{:<15} {:<22} {:<30} {}\n", i.id(), i.title(), endings.join(" "), i.written_by());
+        let endings: Vec<_> = i.extensions.iter().map(|e| format!(".{e}")).collect();
+        let gives: Vec<_> = i.gives.iter().map(|g| g.word()).collect();
+        let (endings, gives) = (endings.join(" "), gives.join(", "));
+        text += &format!("{:<14} {:<28} {endings:<32} {gives:<22} {}\n", i.id, i.title, i.written_by);
     }
     text += "\nFiles may be packed with gzip or zstd. The content decides, not the name.\n";
     print(&text)

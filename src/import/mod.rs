@@ -1,6 +1,6 @@
 //! Opening files of many tools as one kind of [`Profile`].
 //!
-//! bytes → unwrap (gz, zst) → every importer looks at the head ([`Importer::sniff`]; the name is a
+//! bytes → unwrap (gz, zst, UTF-16) → every importer looks at the head ([`Importer::sniff`]; the name is a
 //! hint, never proof) → the best one reads. Oddities that can be repaired become counted warnings; a
 //! file that nothing understands is one error that says what was tried.
 //!
@@ -10,20 +10,34 @@
 mod callgrind;
 mod chrome;
 mod code;
+mod dtrace;
 mod error;
+mod firefox;
+mod folded;
+mod foreign;
+mod frame_names;
+mod gpu;
 mod journal;
-mod json;
-mod marshal;
+mod line_profiler;
+mod memory;
+mod mojo;
 mod native;
-mod oddities;
+mod perf;
+mod pprof;
 mod pstats;
 mod pyinstrument;
+mod pyinstrument_text;
 mod python;
+mod read;
+mod scalene;
 mod source;
 mod speedscope;
 #[cfg(test)]
 pub(crate) mod testing;
-mod text;
+#[cfg(test)]
+mod tests;
+mod trees;
+mod v8;
 
 pub use code::{MAX_CODE, read_code};
 pub use error::{ErrorKind, ImportError, Place};
@@ -59,30 +73,70 @@ pub struct Head<'a> {
     pub name: &'a str,
 }
 
-/// Reads one format.
-pub trait Importer: Sync {
-    /// Short stable name («pstats»).
-    fn id(&self) -> &'static str;
-    /// What a person calls it.
-    fn title(&self) -> &'static str;
-    /// Which tools write it.
-    fn written_by(&self) -> &'static str;
-    /// Usual file name endings, without the dot.
-    fn extensions(&self) -> &'static [&'static str];
-    /// Judges the head of a file. Must be quick and must not trust anything.
-    fn sniff(&self, head: &Head<'_>) -> Confidence;
-    /// Reads the file into `cx.builder`.
-    ///
-    /// # Errors
-    /// When nothing useful can be read. What can be repaired is a warning on the builder instead.
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>;
-    /// Details of the event at `offset` of the decompressed file, for formats that leave them there.
-    ///
-    /// # Errors
-    /// When the file changed or cannot be read any more.
-    fn details(&self, _source: &mut Source, _offset: u64) -> Result<Vec<(String, String)>, ImportError> {
-        Ok(Vec::new())
+/// What a format can fill, for the list of formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// A tree of calls.
+    Tree,
+    /// What ran when.
+    Time,
+    /// Which function calls which.
+    Graph,
+    /// Memory: bytes per stack, or their course.
+    Memory,
+    /// Requests to a model.
+    Requests,
+    /// Values over time.
+    Counters,
+}
+
+impl Gives {
+    /// The word in the list of formats.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Time => "time",
+            Self::Graph => "graph",
+            Self::Memory => "memory",
+            Self::Requests => "requests",
+            Self::Counters => "counters",
+        }
     }
+}
+
+/// Details of an event, as pairs of names and values.
+pub type Details = Vec<(String, String)>;
+
+/// One format: what lists say of it, and how it is read. A value of this type is all that a format adds outside of its
+/// own file.
+pub struct Importer {
+    /// Short stable name («pstats»).
+    pub id: &'static str,
+    /// What a person calls it.
+    pub title: &'static str,
+    /// Which tools write it.
+    pub written_by: &'static str,
+    /// Usual file name endings, without the dot.
+    pub extensions: &'static [&'static str],
+    /// What it can fill.
+    pub gives: &'static [Gives],
+    /// Judges the head of a file. Must be quick and must not trust anything.
+    pub sniff: fn(&Head<'_>) -> Confidence,
+    /// Reads the file into the context's builder. Fails when nothing useful can be read; what can be repaired is a
+    /// warning on the builder instead.
+    pub import: fn(&mut Source, &mut Context<'_>) -> Result<(), ImportError>,
+    /// Details of the event at an offset of the decompressed file, for formats that leave them there
+    /// ([`no_details`] for the others). Fails when the file changed or cannot be read any more.
+    pub details: fn(&mut Source, u64) -> Result<Details, ImportError>,
+}
+
+/// [`Importer::details`] of formats that leave nothing in the file.
+///
+/// # Errors
+/// Never.
+pub fn no_details(_: &mut Source, _: u64) -> Result<Details, ImportError> {
+    Ok(Details::new())
 }
 
 /// What an importer works with.
@@ -124,20 +178,43 @@ impl Context<'_> {
 }
 
 /// Every format that can be opened, in the order in which equal confidence is resolved.
-pub static IMPORTERS: &[&dyn Importer] = &[
-    &native::Native,
-    &journal::Journal,
-    &pstats::Pstats,
-    &pyinstrument::Pyinstrument,
-    &speedscope::Speedscope,
-    &callgrind::Callgrind,
-    &chrome::Chrome,
+pub static IMPORTERS: &[&Importer] = &[
+    &native::IMPORTER,
+    &journal::IMPORTER,
+    &pstats::IMPORTER,
+    &pyinstrument::IMPORTER,
+    &speedscope::IMPORTER,
+    &callgrind::IMPORTER,
+    &chrome::IMPORTER,
+    &pprof::IMPORTER,
+    &v8::CPU,
+    &v8::HEAP,
+    &perf::IMPORTER,
+    &firefox::IMPORTER,
+    &memory::massif::IMPORTER,
+    &memory::dhat::IMPORTER,
+    &memory::heaptrack::IMPORTER,
+    &memory::memray::IMPORTER,
+    &memory::mprof::IMPORTER,
+    &memory::torch::IMPORTER,
+    &gpu::smi::IMPORTER,
+    &scalene::IMPORTER,
+    &line_profiler::IMPORTER,
+    &pyinstrument_text::IMPORTER,
+    &trees::ghc::IMPORTER,
+    &trees::macos_sample::IMPORTER,
+    &trees::instruments::IMPORTER,
+    &trees::stackprof::IMPORTER,
+    &trees::vtune::IMPORTER,
+    &mojo::IMPORTER,
+    &dtrace::IMPORTER,
+    &folded::IMPORTER,
 ];
 
 /// The importer with id `id`.
 #[must_use]
-pub fn importer(id: &str) -> Option<&'static dyn Importer> {
-    IMPORTERS.iter().copied().find(|i| i.id() == id)
+pub fn importer(id: &str) -> Option<&'static Importer> {
+    IMPORTERS.iter().copied().find(|i| i.id == id)
 }
 
 /// Opens an input. `publish` receives a partial profile early on, when reading takes long.
@@ -163,12 +240,15 @@ fn open_with(
 ) -> Result<Profile, ImportError> {
     let source = Source::open(input)?;
     let name = source.file_name().to_lowercase();
-    let head = Head { bytes: source.head(), whole: source.head().len() < source::HEAD_LEN, name: &name };
+    let head = Head { bytes: source.head(), whole: source.is_whole_head(), name: &name };
     let mut candidates: Vec<_> =
-        IMPORTERS.iter().map(|i| (i.sniff(&head), *i)).filter(|c| c.0 > Confidence::No).collect();
+        IMPORTERS.iter().map(|i| ((i.sniff)(&head), *i)).filter(|c| c.0 > Confidence::No).collect();
     // An empty file may still stand for others beside it, when its name says so.
     if candidates.is_empty() && head.bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ImportError { kind: ErrorKind::Unrecognised, ..ImportError::malformed("is empty") });
+    }
+    if candidates.is_empty() {
+        return Err(foreign::error(&head));
     }
     candidates.sort_by_key(|c| std::cmp::Reverse(c.0));
     let mut first_error = None;
@@ -179,12 +259,12 @@ fn open_with(
             None => Source::open(input)?,
         };
         let mut cx = Context {
-            builder: ProfileBuilder::new(importer.id()),
+            builder: ProfileBuilder::new(importer.id),
             job,
             publish: publish.as_mut().map(|p| &mut **p as &mut dyn FnMut(Profile)),
             started: Instant::now(),
         };
-        match importer.import(&mut source, &mut cx) {
+        match (importer.import)(&mut source, &mut cx) {
             Ok(()) => {
                 if let Some(damage) = source.damage() {
                     cx.builder.warn(
@@ -192,6 +272,7 @@ fn open_with(
                         "",
                     );
                 }
+                cx.builder.warn_many("text that is no valid UTF-16 (shown as �)", "", source.invalid_text());
                 let mut profile = cx.builder.finish();
                 remember_source(&mut profile, &source);
                 return Ok(profile);
@@ -202,15 +283,7 @@ fn open_with(
             }
         }
     }
-    Err(first_error.unwrap_or_else(|| {
-        let tried: Vec<_> = IMPORTERS.iter().map(|i| i.title()).collect();
-        ImportError {
-            kind: ErrorKind::Unrecognised,
-            what: format!("is none of the formats that inferscope opens ({})", tried.join(", ")),
-            place: None,
-            remedy: "see `inferscope formats`",
-        }
-    }))
+    Err(first_error.unwrap_or_else(|| ImportError::malformed("cannot be read")))
 }
 
 /// Notes the file that was opened in a profile that leaves details in it, so that they are still found
@@ -232,14 +305,14 @@ fn remember_source(profile: &mut Profile, source: &Source) {
 ///
 /// # Errors
 /// When the file is gone, changed or cannot be read any more.
-pub fn details(input: &Input, meta: &Meta, offset: u64) -> Result<Vec<(String, String)>, ImportError> {
+pub fn details(input: &Input, meta: &Meta, offset: u64) -> Result<Details, ImportError> {
     let original = meta.source.as_ref().map(|s| (Input::Path(s.path.clone().into()), s));
     let (input, format) = original.as_ref().map_or((input, &meta.format), |(input, s)| (input, &s.format));
-    let Some(importer) = importer(format) else { return Ok(Vec::new()) };
+    let Some(importer) = importer(format) else { return Ok(Details::new()) };
     let mut source = Source::open(input)?;
     if original.as_ref().is_some_and(|(_, s)| s.bytes != source.file_len) {
         return Err(ImportError::malformed(format!("{} has changed since it was opened", input.label()))
             .remedy("open it again"));
     }
-    importer.details(&mut source, offset)
+    (importer.details)(&mut source, offset)
 }

@@ -9,7 +9,8 @@
 use std::io::Read;
 use std::ops::Range;
 
-use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use super::Gives::{Graph, Memory, Requests, Time, Tree};
+use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::model::wire::{
     self, BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, Reader,
     SEVERITIES, STATUSES, UNITS, checksum, tag,
@@ -21,38 +22,32 @@ use crate::model::{
     Strings, TrackId, TrackKind, TrackSpec, Warning,
 };
 
-/// inferscope session.
-pub struct Native;
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "native",
+    title: "inferscope session",
+    written_by: "inferscope",
+    extensions: &["inferscope"],
+    gives: &[Tree, Time, Graph, Memory, Requests],
+    sniff,
+    import,
+    details: no_details,
+};
 
-impl Importer for Native {
-    fn id(&self) -> &'static str {
-        "native"
-    }
-    fn title(&self) -> &'static str {
-        "inferscope session"
-    }
-    fn written_by(&self) -> &'static str {
-        "inferscope"
-    }
-    fn extensions(&self) -> &'static [&'static str] {
-        &["inferscope"]
-    }
+fn sniff(head: &Head<'_>) -> Confidence {
+    if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
+}
 
-    fn sniff(&self, head: &Head<'_>) -> Confidence {
-        if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
-    }
-
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        let mut start = [0; MAGIC.len() + 4];
-        source.read_exact(&mut start).map_err(|_| ImportError::malformed("is cut short"))?;
-        match u16::from_le_bytes([start[12], start[13]]) {
-            1 => read_v1(source, cx),
-            0 => Err(ImportError::malformed("names session format 0, which does not exist")),
-            newer => Err(ImportError::malformed(format!(
-                "is written in session format {newer}, and this version reads up to {MAJOR}"
-            ))
-            .remedy("open it with a newer inferscope")),
-        }
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut start = [0; MAGIC.len() + 4];
+    source.read_exact(&mut start).map_err(|_| ImportError::malformed("is cut short"))?;
+    match u16::from_le_bytes([start[12], start[13]]) {
+        1 => read_v1(source, cx),
+        0 => Err(ImportError::malformed("names session format 0, which does not exist")),
+        newer => Err(ImportError::malformed(format!(
+            "is written in session format {newer}, and this version reads up to {MAJOR}"
+        ))
+        .remedy("open it with a newer inferscope")),
     }
 }
 

@@ -18,52 +18,47 @@
 mod session;
 mod tree;
 
-use super::json::{Decimal, Json, top_keys};
-use super::oddities::Oddities;
+use super::Gives::{Time, Tree};
 use super::python::module_of;
-use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
+use super::read::Oddities;
+use super::read::json::{Decimal, Json, top_keys};
+use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
 use crate::model::{FunctionId, FunctionSpec, ProfileBuilder, TrackId, TrackKind, TrackSpec};
 
-/// pyinstrument.
-pub struct Pyinstrument;
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "pyinstrument",
+    title: "pyinstrument",
+    written_by: "pyinstrument (saved sessions and -r json)",
+    extensions: &["pyisession", "json"],
+    gives: &[Tree, Time],
+    sniff,
+    import,
+    details: no_details,
+};
 
-impl Importer for Pyinstrument {
-    fn id(&self) -> &'static str {
-        "pyinstrument"
-    }
-    fn title(&self) -> &'static str {
-        "pyinstrument"
-    }
-    fn written_by(&self) -> &'static str {
-        "pyinstrument (saved sessions and -r json)"
-    }
-    fn extensions(&self) -> &'static [&'static str] {
-        &["pyisession", "json"]
-    }
+fn sniff(head: &Head<'_>) -> Confidence {
+    let keys = top_keys(head.bytes);
+    let has = |key: &str| keys.iter().any(|k| k == key);
+    let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let session = has("frame_records") || (has("start_call_stack") && has("sample_count"));
+    let rendered = has("root_frame") && (says("\"file_path_short\"") || has("sample_count"));
+    let page = (has("session") || has("frame_tree")) && says("\"sample_count\"");
+    if session || rendered || page { Confidence::Certain } else { Confidence::No }
+}
 
-    fn sniff(&self, head: &Head<'_>) -> Confidence {
-        let keys = top_keys(head.bytes);
-        let has = |key: &str| keys.iter().any(|k| k == key);
-        let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
-        let session = has("frame_records") || (has("start_call_stack") && has("sample_count"));
-        let rendered = has("root_frame") && (says("\"file_path_short\"") || has("sample_count"));
-        let page = (has("session") || has("frame_tree")) && says("\"sample_count\"");
-        if session || rendered || page { Confidence::Certain } else { Confidence::No }
-    }
-
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        let mut file = File::default();
-        let mut json = Json::new(source, cx.job)?;
-        if let Err(e) = file.read(&mut json, &mut cx.builder) {
-            if e.kind != ErrorKind::Malformed || !file.is_readable() {
-                return Err(e);
-            }
-            let place = e.place.map_or(String::new(), |p| p.to_string());
-            cx.builder.warn("broken JSON; what came before is shown", &place);
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut file = File::default();
+    let mut json = Json::new(source, cx.job)?;
+    if let Err(e) = file.read(&mut json, &mut cx.builder) {
+        if e.kind != ErrorKind::Malformed || !file.is_readable() {
+            return Err(e);
         }
-        cx.builder.warn_many("characters that are not valid (shown as �)", "", json.bad_text());
-        file.emit(&mut cx.builder)
+        let place = e.place.map_or(String::new(), |p| p.to_string());
+        cx.builder.warn("broken JSON; what came before is shown", &place);
     }
+    cx.builder.warn_many("characters that are not valid (shown as �)", "", json.bad_text());
+    file.emit(&mut cx.builder)
 }
 
 /// What the file says about the whole session.

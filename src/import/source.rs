@@ -1,4 +1,4 @@
-//! The bytes of a file, unwrapped (gzip, zstd) as they are read.
+//! The bytes of a file, unwrapped (gzip, zstd, UTF-16) as they are read.
 //!
 //! Nothing is taken into memory because a file claims a length: readers grow with what really came.
 //! Damage in the compressed stream ends the data early and is kept as a warning, so that what came
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::ImportError;
+use super::read::text::{self, Mark, Utf16};
 use crate::jobs::Job;
 
 /// Bytes that importers see when they decide whether a file is theirs.
@@ -88,6 +89,7 @@ pub struct Source {
     taken: Arc<AtomicU64>,
     packed: Option<&'static str>,
     damage: Option<String>,
+    invalid_text: Arc<AtomicU64>,
 }
 
 impl Source {
@@ -133,8 +135,12 @@ impl Source {
             taken,
             packed,
             damage: None,
+            invalid_text: Arc::default(),
         };
         let mut head = source.read_head()?;
+        if let Some(mark) = text::mark(&head) {
+            head = source.unmark(mark, &head)?;
+        }
         // Blanks before the content (some tools pad files) would hide it from the importers.
         for _ in 0..MAX_BLANK / HEAD_LEN {
             if head.len() < HEAD_LEN || !head.iter().all(u8::is_ascii_whitespace) {
@@ -153,6 +159,17 @@ impl Source {
         }
         source.head = head;
         Ok(source)
+    }
+
+    /// Takes away the byte order mark at the start of `head`; a text in UTF-16 goes on as UTF-8.
+    fn unmark(&mut self, mark: Mark, head: &[u8]) -> io::Result<Vec<u8>> {
+        let rest = Cursor::new(head[if mark == Mark::Utf8 { 3 } else { 2 }..].to_vec());
+        let inner = std::mem::replace(&mut self.inner, Box::new(io::empty()));
+        self.inner = match mark {
+            Mark::Utf8 => Box::new(rest.chain(inner)),
+            _ => Box::new(Utf16::new(rest.chain(inner), mark, self.invalid_text.clone())),
+        };
+        self.read_head()
     }
 
     fn read_head(&mut self) -> io::Result<Vec<u8>> {
@@ -174,10 +191,22 @@ impl Source {
         &self.head
     }
 
+    /// True when the head is all there is.
+    #[must_use]
+    pub fn is_whole_head(&self) -> bool {
+        self.head.len() < HEAD_LEN
+    }
+
     /// Bytes of the file (not decompressed) that were read so far.
     #[must_use]
     pub fn progress(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Places of a text in UTF-16 that were not valid, as far as it was read.
+    #[must_use]
+    pub fn invalid_text(&self) -> u64 {
+        self.invalid_text.load(Ordering::Relaxed)
     }
 
     /// What is wrong with the compressed stream, once reading came to it.

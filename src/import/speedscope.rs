@@ -16,62 +16,57 @@ mod quick;
 
 use hashbrown::HashTable;
 
-use super::json::{Decimal, Json, top_keys};
-use super::oddities::Oddities;
-use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
+use super::Gives::{Time, Tree};
+use super::read::json::{Decimal, Json, top_keys};
+use super::read::{Oddities, Rounding};
+use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
 use crate::model::{
     ArgsRef, Basis, FrameId, FunctionId, FunctionSpec, Metric, NO_ROW, ProfileBuilder, SpanStatus, StackId,
     StringId, TrackId, TrackKind, TrackSpec, Unit, row_hash,
 };
 
-/// speedscope.
-pub struct Speedscope;
-
 /// Exporters whose `line` is the line that runs, not the first line of the function.
 const RUNNING_LINES: [&str; 3] = ["py-spy", "austin", "rbspy"];
 
-impl Importer for Speedscope {
-    fn id(&self) -> &'static str {
-        "speedscope"
-    }
-    fn title(&self) -> &'static str {
-        "speedscope"
-    }
-    fn written_by(&self) -> &'static str {
-        "speedscope, py-spy, pyinstrument, rbspy, austin, …"
-    }
-    fn extensions(&self) -> &'static [&'static str] {
-        &["speedscope.json", "json"]
-    }
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "speedscope",
+    title: "speedscope",
+    written_by: "speedscope, py-spy, pyinstrument, rbspy, austin, …",
+    extensions: &["speedscope.json", "json"],
+    gives: &[Tree, Time],
+    sniff,
+    import,
+    details: no_details,
+};
 
-    fn sniff(&self, head: &Head<'_>) -> Confidence {
-        let keys = top_keys(head.bytes);
-        let has = |key: &str| keys.iter().any(|k| k == key);
-        let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
-        let types = says("\"sampled\"") || says("\"evented\"");
-        match (has("profiles"), has("shared")) {
-            (false, false) => Confidence::No,
-            _ if has("$schema") && says("speedscope.app/file-format-schema") => Confidence::Certain,
-            (true, true) => Confidence::Likely,
-            (true, false) if types => Confidence::Likely,
-            (false, true) if keys.len() == 1 && says("\"frames\"") => Confidence::Possible,
-            _ => Confidence::No,
-        }
+fn sniff(head: &Head<'_>) -> Confidence {
+    let keys = top_keys(head.bytes);
+    let has = |key: &str| keys.iter().any(|k| k == key);
+    let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let types = says("\"sampled\"") || says("\"evented\"");
+    match (has("profiles"), has("shared")) {
+        (false, false) => Confidence::No,
+        _ if has("$schema") && says("speedscope.app/file-format-schema") => Confidence::Certain,
+        (true, true) => Confidence::Likely,
+        (true, false) if types => Confidence::Likely,
+        (false, true) if keys.len() == 1 && says("\"frames\"") => Confidence::Possible,
+        _ => Confidence::No,
     }
+}
 
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        let mut file = File::default();
-        let mut json = Json::new(source, cx.job)?;
-        if let Err(e) = file.read(&mut json, &mut cx.builder) {
-            if e.kind != ErrorKind::Malformed || !file.is_readable() {
-                return Err(e);
-            }
-            let place = e.place.map_or(String::new(), |p| p.to_string());
-            cx.builder.warn("broken JSON; what came before is shown", &place);
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut file = File::default();
+    let mut json = Json::new(source, cx.job)?;
+    if let Err(e) = file.read(&mut json, &mut cx.builder) {
+        if e.kind != ErrorKind::Malformed || !file.is_readable() {
+            return Err(e);
         }
-        cx.builder.warn_many("characters that are not valid (shown as �)", "", json.bad_text());
-        file.emit(&mut cx.builder)
+        let place = e.place.map_or(String::new(), |p| p.to_string());
+        cx.builder.warn("broken JSON; what came before is shown", &place);
     }
+    cx.builder.warn_many("characters that are not valid (shown as �)", "", json.bad_text());
+    file.emit(&mut cx.builder)
 }
 
 /// An event of an evented profile: 16 bytes, because there are millions.
@@ -612,27 +607,6 @@ impl Emitter {
                 b.sample(track, stack, &[(metric, weight)]);
             }
         }
-    }
-}
-
-/// Rounds fractional weights so that their sum stays right.
-#[derive(Default)]
-struct Rounding {
-    /// Part of the sum that was not given out yet, in millionths.
-    rest: i64,
-}
-
-impl Rounding {
-    fn next(&mut self, weight: Decimal) -> Option<i64> {
-        const MILLION: i64 = 1_000_000;
-        if weight.mantissa < 0 {
-            return Some(-1);
-        }
-        let Some(fine) = weight.scaled(6) else { return weight.scaled(0) };
-        self.rest = self.rest.checked_add(fine)?;
-        let whole = (self.rest + MILLION / 2).div_euclid(MILLION);
-        self.rest -= whole * MILLION;
-        Some(whole)
     }
 }
 

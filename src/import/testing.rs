@@ -15,15 +15,16 @@ pub(crate) fn open_bytes(bytes: &[u8]) -> Result<Profile, ImportError> {
 /// per stack.
 pub(crate) fn totals(p: &Profile) -> HashMap<String, (i64, i64)> {
     let mut sums: HashMap<String, (i64, i64)> = HashMap::new();
+    let add = |sum: &mut i64, weight: i64| *sum = sum.saturating_add(weight);
     for track in &p.tracks {
         let weights = track.samples.weights.first().map_or(&[][..], |w| &w.1);
         for (stack, &weight) in track.samples.stacks.iter().zip(weights) {
             let path = stack.map(|s| p.stack_functions(s)).unwrap_or_default();
             if let Some(leaf) = path.last() {
-                sums.entry(p.function_name(*leaf).into()).or_default().0 += weight;
+                add(&mut sums.entry(p.function_name(*leaf).into()).or_default().0, weight);
             }
             for name in path.iter().map(|f| p.function_name(*f)).collect::<HashSet<_>>() {
-                sums.entry(name.into()).or_default().1 += weight;
+                add(&mut sums.entry(name.into()).or_default().1, weight);
             }
         }
         let spans = &track.spans;

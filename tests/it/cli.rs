@@ -20,7 +20,7 @@ fn help_names_every_command_with_an_example() {
 fn formats_lists_every_importer() {
     let text = stdout(&["formats"]);
     for importer in inferscope::import::IMPORTERS {
-        assert!(text.contains(importer.id()) && text.contains(importer.title()));
+        assert!(text.contains(importer.id) && text.contains(importer.title));
     }
 }
 

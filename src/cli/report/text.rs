@@ -51,7 +51,7 @@ fn section(out: &mut String, title: &str) {
 fn header(out: &mut String, report: &Report) {
     let p = &*report.profile;
     line(out, "Profile", &p.meta.title);
-    let format = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title());
+    let format = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title);
     line(out, "Format", format);
     line(out, "Tool", &p.meta.tool);
     let basis = match &p.meta.basis {

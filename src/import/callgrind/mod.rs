@@ -17,81 +17,78 @@
 
 mod events;
 mod graph;
-mod lines;
 mod names;
+mod numbers;
 mod parse;
 mod rows;
 mod siblings;
 #[cfg(test)]
 mod tests;
 
-use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source};
+use super::Gives::Graph;
+use super::read::lines::for_each_line;
+use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
 use crate::model::{Basis, MetricId, ProfileBuilder, Unit};
 use parse::{Headers, Parser};
 
-/// The callgrind format.
-pub struct Callgrind;
+/// Longest line that is kept. Names of C++ templates come to some 100 kB.
+const MAX_LINE: usize = 1 << 20;
 
-impl Importer for Callgrind {
-    fn id(&self) -> &'static str {
-        "callgrind"
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "callgrind",
+    title: "callgrind",
+    written_by: "valgrind (callgrind, cachegrind), xdebug, yappi, pprof -callgrind",
+    extensions: &["callgrind", "cachegrind", "out"],
+    gives: &[Graph],
+    sniff,
+    import,
+    details: no_details,
+};
+
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut others = siblings::others(source);
+    let own_is_empty = source.head().iter().all(u8::is_ascii_whitespace);
+    if own_is_empty && others.is_empty() {
+        return Err(ImportError { kind: ErrorKind::Unrecognised, ..ImportError::malformed("is empty") });
     }
-    fn title(&self) -> &'static str {
-        "callgrind"
+    let job = cx.job;
+    let total = source.file_len + others.iter().map(|o| o.file_len).sum::<u64>();
+    let mut parser = Parser::new(&mut cx.builder);
+    let (mut done, mut names, mut left_out) = (0, Vec::new(), Vec::new());
+    if !own_is_empty {
+        read(source, &mut parser, job, (done, total))?;
+        names.push(source.file_name());
     }
-    fn written_by(&self) -> &'static str {
-        "valgrind (callgrind, cachegrind), xdebug, yappi, pprof -callgrind"
-    }
-    fn extensions(&self) -> &'static [&'static str] {
-        &["callgrind", "cachegrind", "out"]
-    }
-    fn sniff(&self, head: &Head<'_>) -> Confidence {
-        sniff(head)
-    }
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        let mut others = siblings::others(source);
-        let own_is_empty = source.head().iter().all(u8::is_ascii_whitespace);
-        if own_is_empty && others.is_empty() {
-            return Err(ImportError { kind: ErrorKind::Unrecognised, ..ImportError::malformed("is empty") });
-        }
-        let job = cx.job;
-        let total = source.file_len + others.iter().map(|o| o.file_len).sum::<u64>();
-        let mut parser = Parser::new(&mut cx.builder);
-        let (mut done, mut names, mut left_out) = (0, Vec::new(), Vec::new());
-        if !own_is_empty {
-            read(source, &mut parser, job, (done, total))?;
-            names.push(source.file_name());
-        }
-        for other in &mut others {
-            done += source.file_len;
-            let before = parser.headers.has_events;
-            match read(other, &mut parser, job, (done, total)) {
-                Ok(()) => names.push(other.file_name()),
-                Err(e) if e.kind == ErrorKind::Cancelled => return Err(e),
-                Err(e) => {
-                    parser.headers.has_events = before;
-                    left_out.push(format!("{}: {e}", other.file_name()));
-                }
+    for other in &mut others {
+        done += source.file_len;
+        let before = parser.headers.has_events;
+        match read(other, &mut parser, job, (done, total)) {
+            Ok(()) => names.push(other.file_name()),
+            Err(e) if e.kind == ErrorKind::Cancelled => return Err(e),
+            Err(e) => {
+                parser.headers.has_events = before;
+                left_out.push(format!("{}: {e}", other.file_name()));
             }
         }
-        if !parser.headers.has_events {
-            return Err(ImportError::malformed(
-                "breaks off before it says what it counts: there is no «events:» line",
-            )
-            .remedy("record the profile again"));
-        }
-        let Parser { graph, events, headers, .. } = parser;
-        let builder = &mut cx.builder;
-        for place in &left_out {
-            builder.warn("file of the same run that cannot be read (left out)", place);
-        }
-        names.sort();
-        if names.len() > 1 {
-            builder.meta.facts.push((format!("Added up from {} files", names.len()), names.join(", ")));
-        }
-        finish(graph, &events, &headers, builder);
-        Ok(())
     }
+    if !parser.headers.has_events {
+        return Err(ImportError::malformed(
+            "breaks off before it says what it counts: there is no «events:» line",
+        )
+        .remedy("record the profile again"));
+    }
+    let Parser { graph, events, headers, .. } = parser;
+    let builder = &mut cx.builder;
+    for place in &left_out {
+        builder.warn("file of the same run that cannot be read (left out)", place);
+    }
+    names.sort();
+    if names.len() > 1 {
+        builder.meta.facts.push((format!("Added up from {} files", names.len()), names.join(", ")));
+    }
+    finish(graph, &events, &headers, builder);
+    Ok(())
 }
 
 /// Reads one file into the parser; `progress` is what other files had, and what all have.
@@ -105,11 +102,7 @@ fn read(
     parser.line_no = 0;
     let checkpoint =
         |_: &mut Parser<'_>, source: &Source| Ok(job.checkpoint(done + source.progress(), total)?);
-    let cut = lines::for_each_line(source, parser, checkpoint, |parser, line| {
-        let line =
-            if parser.line_no == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
-        parser.line(line)
-    })?;
+    let cut = for_each_line(source, MAX_LINE, parser, checkpoint, |parser, line| parser.line(line))?;
     parser.start_part();
     parser.builder.warn_many("line longer than 1 MiB (cut)", "", cut);
     Ok(())

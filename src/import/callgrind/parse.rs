@@ -7,8 +7,8 @@
 use super::super::ImportError;
 use super::events::{Events, MAX_EVENTS};
 use super::graph::{Graph, Key};
-use super::lines::{Cursor, Number, plain_numbers};
 use super::names::{Names, numbered};
+use super::numbers::{Cursor, Number, plain_numbers};
 use crate::model::{ProfileBuilder, StringId, Strings};
 
 const TOO_LARGE: &str = "cost too large to count (the largest number is taken)";

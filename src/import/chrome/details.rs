@@ -8,7 +8,7 @@ use super::window::{Fill, Window};
 /// Fields and arguments of the event at `offset`; nested values as compact JSON.
 pub(super) fn details(source: &mut Source, offset: u64) -> Result<Vec<(String, String)>, ImportError> {
     let changed = || ImportError::at_byte("has no event here any more", offset).remedy("open the file again");
-    let mut window = Window::new(source, 64 << 10, None)?;
+    let mut window = Window::new(source, 64 << 10);
     if !window.seek(offset)? {
         return Err(changed());
     }

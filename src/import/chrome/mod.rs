@@ -33,38 +33,28 @@ mod tests;
 mod tracks;
 mod window;
 
-use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use super::Gives::{Memory, Time, Tree};
+use super::{Context, ImportError, Importer, Source};
 use crate::model::ProfileBuilder;
 
-/// Chrome trace events.
-pub struct Chrome;
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "chrome",
+    title: "Chrome trace",
+    written_by: "Chrome, PyTorch, viztracer, Perfetto exports, tracing-chrome, …",
+    extensions: &["json", "json.gz", "trace"],
+    gives: &[Tree, Time, Memory],
+    sniff: sniff::sniff,
+    import,
+    details: details::details,
+};
 
-impl Importer for Chrome {
-    fn id(&self) -> &'static str {
-        "chrome"
-    }
-    fn title(&self) -> &'static str {
-        "Chrome trace"
-    }
-    fn written_by(&self) -> &'static str {
-        "Chrome, PyTorch, viztracer, Perfetto exports, tracing-chrome, …"
-    }
-    fn extensions(&self) -> &'static [&'static str] {
-        &["json", "json.gz", "trace"]
-    }
-    fn sniff(&self, head: &Head<'_>) -> Confidence {
-        sniff::sniff(head)
-    }
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        import(source, cx, window::CHUNK)
-    }
-    fn details(&self, source: &mut Source, offset: u64) -> Result<Vec<(String, String)>, ImportError> {
-        details::details(source, offset)
-    }
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    import_by(source, cx, window::CHUNK)
 }
 
 /// Reads the file `chunk` bytes at a time.
-fn import(source: &mut Source, cx: &mut Context<'_>, chunk: usize) -> Result<(), ImportError> {
+fn import_by(source: &mut Source, cx: &mut Context<'_>, chunk: usize) -> Result<(), ImportError> {
     let mut build = read(source, cx, chunk, false)?;
     if build.is_disordered() {
         cx.builder = ProfileBuilder::new(&cx.builder.meta.format);
@@ -86,7 +76,7 @@ fn read(
     chunk: usize,
     collect: bool,
 ) -> Result<build::Build, ImportError> {
-    let window = window::Window::new(source, chunk, Some(cx))?;
+    let window = window::Window::new(source, chunk);
     let mut reader = reader::Reader { window, cx, build: build::Build::new(collect) };
     reader.document()?;
     Ok(reader.build)

@@ -1,6 +1,5 @@
 //! Is this a trace?
 
-use super::super::text;
 use super::super::{Confidence, Head};
 use super::scan::{Kind, Scanner, Stop};
 
@@ -55,29 +54,18 @@ fn shape(s: &mut Scanner<'_>) -> Result<Shape, Stop> {
 }
 
 fn start(bytes: &[u8]) -> Scanner<'_> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     Scanner::new(bytes)
 }
 
 /// True when the file is a sequence of events without a list around them.
 pub(super) fn is_loose(head: &[u8]) -> bool {
-    let decoded = utf8(head);
-    let mut s = start(&decoded);
+    let mut s = start(head);
     s.peek() == Ok(b'{') && shape(&mut s).is_ok_and(|s| !s.events && s.phase && s.fields > 0)
-}
-
-/// Bytes of UTF-16 as UTF-8.
-fn utf8(head: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    match head {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => text::decode(head).0.into_owned().into_bytes().into(),
-        _ => head.into(),
-    }
 }
 
 /// Judges the head of a file.
 pub(super) fn sniff(head: &Head<'_>) -> Confidence {
-    let decoded = utf8(head.bytes);
-    let mut s = start(&decoded);
+    let mut s = start(head.bytes);
     match s.peek() {
         Ok(b'{') => match shape(&mut s) {
             Ok(shape) if shape.events => Confidence::Certain,

@@ -1,9 +1,8 @@
 //! A sliding view of the decompressed file: at least one whole event at a time.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
-use super::super::text;
-use super::super::{Context, ImportError, Source};
+use super::super::Source;
 
 /// Bytes read at once.
 pub(super) const CHUNK: usize = 64 << 10;
@@ -14,8 +13,6 @@ const MAX_EVENT: usize = 64 << 20;
 /// Bytes of the file from a certain offset on, as many as the scanner asks for.
 pub(super) struct Window<'s> {
     source: &'s mut Source,
-    /// The whole content, when it is not UTF-8.
-    decoded: Option<Cursor<Vec<u8>>>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -36,25 +33,9 @@ pub(super) enum Fill {
 }
 
 impl<'s> Window<'s> {
-    /// A window that first reads `capacity` bytes. UTF-16 is decoded whole; offsets then count bytes of the
-    /// decoded text.
-    pub fn new(
-        source: &'s mut Source,
-        capacity: usize,
-        cx: Option<&Context<'_>>,
-    ) -> Result<Self, ImportError> {
-        let wide = matches!(source.head(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-        let decoded = if wide {
-            let all = match cx {
-                Some(cx) => source.read_all(cx.job)?,
-                None => source.read_all(&crate::jobs::Job::new())?,
-            };
-            Some(Cursor::new(text::decode(&all).0.into_owned().into_bytes()))
-        } else {
-            None
-        };
-        let buffer = vec![0; capacity.max(1)];
-        Ok(Self { source, decoded, buffer, start: 0, end: 0, base: 0, ended: false })
+    /// A window that first reads `capacity` bytes.
+    pub fn new(source: &'s mut Source, capacity: usize) -> Self {
+        Self { source, buffer: vec![0; capacity.max(1)], start: 0, end: 0, base: 0, ended: false }
     }
 
     /// The bytes in view.
@@ -96,11 +77,7 @@ impl<'s> Window<'s> {
         }
         loop {
             let target = &mut self.buffer[self.end..];
-            let read = match &mut self.decoded {
-                Some(text) => text.read(target),
-                None => self.source.read(target),
-            };
-            match read {
+            match self.source.read(target) {
                 Ok(0) => {
                     self.ended = true;
                     return Ok(Fill::End);
@@ -115,10 +92,10 @@ impl<'s> Window<'s> {
         }
     }
 
-    /// The first byte that is neither blank nor a byte order mark; `None` at the end of the file.
+    /// The first byte that is not blank; `None` at the end of the file.
     pub fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
-            let at = self.bytes().iter().position(|&b| b > b' ' && !matches!(b, 0xef | 0xbb | 0xbf));
+            let at = self.bytes().iter().position(|&b| b > b' ');
             match at {
                 Some(at) => {
                     self.consume(at);

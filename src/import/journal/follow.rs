@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::tape::{Ending, Tape};
 use super::{DAMAGED, Frames, TORN, begin};
-use crate::import::{ImportError, Importer, Input};
+use crate::import::{ImportError, Input};
 use crate::jobs::Job;
 use crate::model::{Profile, ProfileBuilder};
 
@@ -26,7 +26,7 @@ impl Follow {
             return None;
         }
         begin(&mut &frames.start().ok()??[..]).ok()?;
-        let builder = ProfileBuilder::new(super::Journal.id());
+        let builder = ProfileBuilder::new(super::IMPORTER.id);
         Some(Self { path: path.to_owned(), frames, tape: Tape::default(), builder, living: true })
     }
 

@@ -23,8 +23,9 @@ pub use follow::Follow;
 pub use frames::Frames;
 use tape::{DAMAGED, Ending, TORN, Tape};
 
+use super::Gives::{Graph, Memory, Requests, Time, Tree};
 use super::source::OwnFile;
-use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::model::Attachment;
 use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, VERSION, next};
 
@@ -34,31 +35,25 @@ const LONGEST_FILE: u64 = 256 << 20;
 /// Endings of the files of profilers.
 const PROFILES: [&str; 2] = ["prof", "pyisession"];
 
-/// Journal of a recording.
-pub struct Journal;
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "journal",
+    title: "journal of a recording",
+    written_by: "inferscope, while it records",
+    extensions: &[EXTENSION],
+    gives: &[Tree, Time, Graph, Memory, Requests],
+    sniff,
+    import,
+    details: no_details,
+};
 
-impl Importer for Journal {
-    fn id(&self) -> &'static str {
-        "journal"
-    }
-    fn title(&self) -> &'static str {
-        "journal of a recording"
-    }
-    fn written_by(&self) -> &'static str {
-        "inferscope, while it records"
-    }
-    fn extensions(&self) -> &'static [&'static str] {
-        &[EXTENSION]
-    }
+fn sniff(head: &Head<'_>) -> Confidence {
+    if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
+}
 
-    fn sniff(&self, head: &Head<'_>) -> Confidence {
-        if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
-    }
-
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        begin(source)?;
-        read(source, cx)
-    }
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    begin(source)?;
+    read(source, cx)
 }
 
 /// Reads what stands before the first frame.

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use super::super::marshal::{Code, Dump, Span, Value};
 use super::super::python::module_of;
+use super::super::read::marshal::{Code, Dump, Span, Value};
 use crate::model::{
     CallEdge, Calls, Function, Metric, MetricId, NodeCosts, NodeId, ProfileBuilder, StringId, Strings,
 };

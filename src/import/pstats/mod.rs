@@ -21,66 +21,63 @@ mod fill;
 #[cfg(test)]
 mod tests;
 
-use super::marshal;
-use super::{Confidence, Context, Head, ImportError, Importer, Source};
+use super::Gives::Graph;
+use super::read::marshal;
+use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::model::{Basis, Calls, ProfileBuilder};
 use fill::{CallOrder, Filler, Found};
 
-/// Python pstats.
-pub struct Pstats;
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "pstats",
+    title: "Python pstats",
+    written_by: "cProfile, profile, yappi, pytest-profiling",
+    extensions: &["prof", "pstat", "pstats", "cprof"],
+    gives: &[Graph],
+    sniff,
+    import,
+    details: no_details,
+};
 
-impl Importer for Pstats {
-    fn id(&self) -> &'static str {
-        "pstats"
+fn sniff(head: &Head<'_>) -> Confidence {
+    if marshal::looks_like_dict_of_tuples(head.bytes) {
+        return Confidence::Certain;
     }
-    fn title(&self) -> &'static str {
-        "Python pstats"
-    }
-    fn written_by(&self) -> &'static str {
-        "cProfile, profile, yappi, pytest-profiling"
-    }
-    fn extensions(&self) -> &'static [&'static str] {
-        &["prof", "pstat", "pstats", "cprof"]
-    }
-    fn sniff(&self, head: &Head<'_>) -> Confidence {
-        if marshal::looks_like_dict_of_tuples(head.bytes) {
-            return Confidence::Certain;
+    // Marshalled data of another shape under a profile's name: the importer says what is wrong.
+    let named = IMPORTER.extensions.iter().any(|e| head.name.ends_with(&format!(".{e}")));
+    match head.bytes.first() {
+        Some(b'{' | b'(' | b')' | b'[' | b'c' | 0xfb | 0xe3 | 0xa8 | 0xa9 | 0xdb)
+            if named && head.bytes.contains(&0) =>
+        {
+            Confidence::Possible
         }
-        // Marshalled data of another shape under a profile's name: the importer says what is wrong.
-        let named = self.extensions().iter().any(|e| head.name.ends_with(&format!(".{e}")));
-        match head.bytes.first() {
-            Some(b'{' | b'(' | b')' | b'[' | b'c' | 0xfb | 0xe3 | 0xa8 | 0xa9 | 0xdb)
-                if named && head.bytes.contains(&0) =>
-            {
-                Confidence::Possible
-            }
-            _ => Confidence::No,
-        }
+        _ => Confidence::No,
     }
-    fn import(&self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
-        let bytes = source.read_all(cx.job)?;
-        let mut filler = Filler::new(&mut cx.builder);
-        let (dump, broken) = marshal::read_dict(&bytes, cx.job, &mut |dump, key, value| {
-            filler.entry(dump, key, value);
-        })?;
-        if filler.functions() == 0 && filler.skipped > 0 {
-            return Err(ImportError::malformed(
-                "is no Python profile: no entry has the form (file, line, name): (calls, …, callers)",
-            ));
-        }
-        let found = filler.finish(&dump);
-        let builder = &mut cx.builder;
-        builder.warn_many("entry that is not a function with its costs (skipped)", "", found.skipped);
-        if let Some(broken) = &broken {
-            let place = broken.place.map(|p| p.to_string()).unwrap_or_default();
-            builder.warn(&format!("file {}; what came before is shown", broken.what), &place);
-        }
-        if found.order == CallOrder::AllFirst && !found.signs.yappi {
-            builder.warn("more primitive calls than calls (read in yappi's order, all calls first)", "");
-        }
-        describe(builder, &found);
-        Ok(())
+}
+
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let bytes = source.read_all(cx.job)?;
+    let mut filler = Filler::new(&mut cx.builder);
+    let (dump, broken) = marshal::read_dict(&bytes, cx.job, &mut |dump, key, value| {
+        filler.entry(dump, key, value);
+    })?;
+    if filler.functions() == 0 && filler.skipped > 0 {
+        return Err(ImportError::malformed(
+            "is no Python profile: no entry has the form (file, line, name): (calls, …, callers)",
+        ));
     }
+    let found = filler.finish(&dump);
+    let builder = &mut cx.builder;
+    builder.warn_many("entry that is not a function with its costs (skipped)", "", found.skipped);
+    if let Some(broken) = &broken {
+        let place = broken.place.map(|p| p.to_string()).unwrap_or_default();
+        builder.warn(&format!("file {}; what came before is shown", broken.what), &place);
+    }
+    if found.order == CallOrder::AllFirst && !found.signs.yappi {
+        builder.warn("more primitive calls than calls (read in yappi's order, all calls first)", "");
+    }
+    describe(builder, &found);
+    Ok(())
 }
 
 fn describe(builder: &mut ProfileBuilder, found: &Found) {

@@ -1,10 +1,10 @@
 //! Odd and hostile dumps, as byte literals.
 
-use crate::import::{self, Confidence, Head, ImportError, Importer, Input};
+use crate::import::{self, Confidence, Head, ImportError, Input};
 use crate::jobs::Job;
 use crate::model::{Calls, Profile};
 
-use super::Pstats;
+use super::IMPORTER;
 
 fn open(bytes: &[u8]) -> Result<Profile, ImportError> {
     import::open(&Input::Bytes("x.prof".into(), bytes.into()), &Job::new(), &mut |_| {})
@@ -190,7 +190,7 @@ fn builtins_and_modules() {
 
 #[test]
 fn only_dumps_are_claimed() {
-    let sniff = |bytes: &[u8], name: &str| Pstats.sniff(&Head { bytes, whole: true, name });
+    let sniff = |bytes: &[u8], name: &str| (IMPORTER.sniff)(&Head { bytes, whole: true, name });
     assert_eq!(
         sniff(&dump(&[row(&key("a", 1, "f"), (1, 1), (0.0, 0.0), b"")]), "unknown"),
         Confidence::Certain

@@ -7,8 +7,8 @@ use rustc_hash::FxHashMap;
 
 use super::{About, function, is_thread, parts, thread_track};
 use crate::import::ImportError;
-use crate::import::json::Json;
-use crate::import::oddities::Oddities;
+use crate::import::read::Oddities;
+use crate::import::read::json::Json;
 use crate::model::{Basis, Metric, ProfileBuilder, StackId, TrackId};
 
 /// No stack, no class.

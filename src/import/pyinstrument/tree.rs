@@ -5,8 +5,8 @@
 
 use super::{About, function, is_thread, parts, thread_track};
 use crate::import::ImportError;
-use crate::import::json::{Decimal, Json};
-use crate::import::oddities::Oddities;
+use crate::import::read::Oddities;
+use crate::import::read::json::{Decimal, Json};
 use crate::model::{Basis, Metric, ProfileBuilder, StackId, StringId, Strings};
 
 /// No node.

@@ -2,7 +2,7 @@
 //!
 //! Whatever looks different in any way is left to the scanner, so nothing here needs to be forgiving.
 
-use super::super::json::short_number;
+use super::super::read::json::short_number;
 use super::{EMPTY, Event};
 
 /// The event at the start of `bytes` and its length: an object with type, frame and time in any order.

@@ -163,7 +163,7 @@ fn grain_notice(cx: &ViewCx<'_>, ui: &mut Ui, function: FunctionId, table: &Line
     if table.grain == Grain::Lines {
         return;
     }
-    let format = crate::import::importer(&cx.profile().meta.format).map_or("This profile", |i| i.title());
+    let format = crate::import::importer(&cx.profile().meta.format).map_or("This profile", |i| i.title);
     let place = if cx.profile().functions.get(function).line > 0 {
         "they stand at the line where each function is defined"
     } else {

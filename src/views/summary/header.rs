@@ -33,7 +33,7 @@ pub fn basis_text(basis: &Basis) -> (&'static str, String) {
 /// What a person calls the format.
 pub fn format_title(profile: &Profile) -> &str {
     match crate::import::importer(&profile.meta.format) {
-        Some(importer) => importer.title(),
+        Some(importer) => importer.title,
         None => &profile.meta.format,
     }
 }

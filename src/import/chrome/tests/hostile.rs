@@ -171,7 +171,7 @@ fn files_of_other_tools_are_left_alone() {
         r#"{"$schema":"https://www.speedscope.app/file-format-schema.json","profiles":[]}"#,
     ] {
         let head = Head { bytes: text.as_bytes(), whole: true, name: "trace.json" };
-        assert_eq!(Chrome.sniff(&head), Confidence::No, "{text}");
+        assert_eq!((IMPORTER.sniff)(&head), Confidence::No, "{text}");
     }
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sample_profiles"));
     for folder in
@@ -180,7 +180,7 @@ fn files_of_other_tools_are_left_alone() {
         for file in std::fs::read_dir(folder).into_iter().flatten().map(|f| f.unwrap().path()) {
             let Ok(source) = Source::open(&Input::Path(file.clone())) else { continue };
             let head = Head { bytes: source.head(), whole: false, name: "trace.json" };
-            assert_eq!(Chrome.sniff(&head), Confidence::No, "{}", file.display());
+            assert_eq!((IMPORTER.sniff)(&head), Confidence::No, "{}", file.display());
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::{Input, Source, details, open};
+use super::super::{Confidence, Head, Input, Source, details, open};
 use super::*;
 use crate::jobs::Job;
 use crate::model::{ArgsPlace, ArgsRef, NO_ROW, Profile};
@@ -35,7 +35,7 @@ fn chunked(bytes: &[u8], chunk: usize, publish: &mut dyn FnMut(Profile)) -> Resu
         publish: Some(publish),
         started: Instant::now().checked_sub(Duration::from_secs(9)).unwrap(),
     };
-    import(&mut Source::open(&input(bytes))?, &mut cx, chunk)?;
+    import_by(&mut Source::open(&input(bytes))?, &mut cx, chunk)?;
     Ok(cx.builder.finish())
 }
 

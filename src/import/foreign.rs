@@ -1,0 +1,133 @@
+//! Files that are no profile, or one of a kind that is not read: what they are, and what to do.
+
+use super::read::json::{Json, top_keys};
+use super::{ErrorKind, Head, ImportError};
+
+/// Beginnings of files, what they are and the remedy.
+const KNOWN: &[(&[u8], &str, &str)] = &[
+    (
+        b"version https://git-lfs.github.com/spec",
+        "is a Git LFS pointer, not the file itself",
+        "run `git lfs pull`",
+    ),
+    (b"PERFILE2", "is perf's own data (perf.data)", "run `perf script -i FILE > out.txt` and open that"),
+    (b"FLR\0", "is a Java Flight Recording", "convert it with `jfrconv -o collapsed FILE out.collapsed`"),
+    (b"SIMPLEPERF", "is simpleperf's own data", "convert it with simpleperf's `gecko_profile_generator.py`"),
+    (b"*version\n", "is an Android method trace", "open it in Android Studio; its format is not read"),
+    (b"SLOW", "is an Android method trace", "open it in Android Studio; its format is not read"),
+    (b"PUF0", "is a puffin capture", "open it in puffin_viewer; its format is not read"),
+    (b"tracy", "is a Tracy trace", "run `tracy-csvexport`; its own format is not read"),
+    (b"SQLite format 3\0", "is a SQLite database without tables of a profiler", ""),
+    (
+        b"\x04\x22\x4d\x18",
+        "is packed with LZ4, as memray's own files are",
+        "for memray run `memray transform csv FILE`; unpack others with `lz4 -d`",
+    ),
+    (b"memray\0", "is memray's own file", "run `memray transform csv FILE`"),
+    (b"PK\x03\x04", "is a zip archive", "unpack it and open a file of it"),
+    (b"PK\x05\x06", "is an empty zip archive", ""),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "unpack it and open a file of it"),
+    (b"Rar!", "is a RAR archive", "unpack it and open a file of it"),
+    (b"\xfd7zXZ\0", "is packed with xz", "unpack it with `xz -d`"),
+    (b"BZh", "is packed with bzip2", "unpack it with `bzip2 -d`"),
+    (b"\x78\x9c", "is packed with zlib", "unpack it with `zlib-flate -uncompress` or Python's zlib"),
+    (b"\x78\x01", "is packed with zlib", "unpack it with `zlib-flate -uncompress` or Python's zlib"),
+    (b"\x78\xda", "is packed with zlib", "unpack it with `zlib-flate -uncompress` or Python's zlib"),
+    (b"\x7fELF", "is a program or library (ELF)", "open the profile that a profiler wrote of it"),
+    (b"MZ", "is a Windows program", "open the profile that a profiler wrote of it"),
+    (b"\xcf\xfa\xed\xfe", "is a macOS program", "open the profile that a profiler wrote of it"),
+    (b"\x89PNG", "is a picture (PNG)", ""),
+    (b"\xff\xd8\xff", "is a picture (JPEG)", ""),
+    (b"GIF8", "is a picture (GIF)", ""),
+    (b"%PDF", "is a PDF document", ""),
+    (b"GGUF", "is a model (GGUF)", "record its run: `inferscope record generate`"),
+    (b"\x93NUMPY", "is a NumPy array", ""),
+    (b"\x89HDF", "is an HDF5 file", ""),
+    (b"PAR1", "is a Parquet file", "export it as JSON or CSV"),
+    (b"\0asm", "is a WebAssembly module", ""),
+];
+
+/// The error for a file that no importer understands.
+pub(super) fn error(head: &Head<'_>) -> ImportError {
+    let (what, remedy) = describe(head);
+    ImportError { kind: ErrorKind::Unrecognised, what, place: None, remedy }
+}
+
+const FORMATS: &str = "see `inferscope formats`";
+
+fn describe(head: &Head<'_>) -> (String, &'static str) {
+    let bytes = head.bytes;
+    if let Some((_, what, remedy)) = KNOWN.iter().find(|k| bytes.starts_with(k.0)) {
+        return ((*what).to_owned(), if remedy.is_empty() { FORMATS } else { remedy });
+    }
+    if bytes.get(257..262) == Some(b"ustar") {
+        return ("is a tar archive".into(), "unpack it and open a file of it");
+    }
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]);
+    let start = text.trim_start();
+    let lower = start.get(..start.len().min(64)).unwrap_or("").to_lowercase();
+    if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+        return (
+            "is a web page, not a profile".into(),
+            "download the file itself: the page may be an error message",
+        );
+    }
+    if lower.starts_with("<?xml") || lower.starts_with("<svg") {
+        return ("is XML, and no profile that is read".into(), FORMATS);
+    }
+    if bytes.first().is_some_and(|b| matches!(b, b'{' | b'[' | b'"')) || start == "null" {
+        return (json(head), FORMATS);
+    }
+    if bytes.starts_with(&[0x80]) && bytes.get(1).is_some_and(|p| (2..=5).contains(p)) {
+        return ("is a Python pickle, and none of a profiler that is read".into(), FORMATS);
+    }
+    let binary = bytes.iter().filter(|b| **b == 0 || **b > 0x7e || **b < 9).count();
+    if bytes.contains(&0) || binary * 4 > bytes.len() {
+        return ("is a binary file of a kind that is not read".into(), FORMATS);
+    }
+    let first: String =
+        start.lines().next().unwrap_or("").chars().take(40).filter(|c| !c.is_control()).collect();
+    (format!("is text, and no profile that is read (it starts with «{first}»)"), FORMATS)
+}
+
+/// JSON: its outermost fields tell a person most.
+fn json(head: &Head<'_>) -> String {
+    let keys = top_keys(head.bytes);
+    let mut json = Json::of_bytes(head.bytes);
+    if head.whole && json.skip().is_err() {
+        return "is broken JSON, and no profile that is read".into();
+    }
+    let shown: Vec<_> =
+        keys.iter().take(4).map(|k| format!("«{}»", k.chars().take(30).collect::<String>())).collect();
+    if shown.is_empty() {
+        return "is JSON, and no profile that is read".into();
+    }
+    format!("is JSON, and no profile that is read (it has {})", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::ErrorKind;
+    use crate::import::testing::open_bytes;
+
+    #[test]
+    fn foreign_files_are_named_with_a_remedy() {
+        for (bytes, part) in [
+            (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"[..], "git lfs pull"),
+            (b"<!DOCTYPE html><html><title>404</title>", "web page"),
+            (b"PERFILE2\x01\x02\0\0", "perf script"),
+            (b"\x7fELF\x02\x01\x01\0", "ELF"),
+            (b"PK\x03\x04\x14\0\0\0", "zip"),
+            (b"{\"name\": \"x\", \"version\": \"1\"}", "«name», «version»"),
+            (b"{", "broken JSON"),
+            (b"null", "JSON"),
+            (b"\x80\x05]\x94.", "pickle"),
+            (b"\x01\x02\x03\0\0", "binary"),
+            (b"Dear diary,\nnothing.", "«Dear diary,»"),
+        ] {
+            let e = open_bytes(bytes).unwrap_err();
+            assert_eq!(e.kind, ErrorKind::Unrecognised);
+            assert!(e.to_string().contains(part), "{e}");
+        }
+    }
+}

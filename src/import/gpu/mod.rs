@@ -1,0 +1,3 @@
+//! What tools of GPUs write.
+
+pub(super) mod smi;

@@ -1,0 +1,269 @@
+//! nvidia-smi's logs: `--query-gpu=… --format=csv -lms …` and `dmon`.
+//!
+//! Reference: `nvidia-smi --help-query-gpu` and `nvidia-smi dmon -h`. Kept: every column of numbers as a counter per GPU,
+//! with its unit. Lost: columns of text. Guessed: lines of `dmon` have no time: they are a second apart, as is its
+//! usual interval, unless it was asked for times (`-o T`). Times of nvidia-smi have no zone; they are taken as UTC.
+
+use super::super::Gives::Counters;
+use super::super::read::lines::{Line, for_each_text_line};
+use super::super::read::{Oddities, csv};
+use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use crate::model::{Basis, CounterId, ProfileBuilder, Unit};
+
+/// What the list of formats says, and how it is read.
+pub(in crate::import) const IMPORTER: Importer = Importer {
+    id: "nvidia-smi",
+    title: "nvidia-smi log",
+    written_by: "nvidia-smi --query-gpu … --format=csv, nvidia-smi dmon",
+    extensions: &["csv", "txt", "log"],
+    gives: &[Counters],
+    sniff,
+    import,
+    details: no_details,
+};
+
+fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.split(|&b| b == b'\n').next().unwrap_or_default()).trim().to_lowercase()
+}
+
+/// Fields that name a GPU or a moment, and columns that only nvidia-smi has.
+const SIGNS: [&str; 10] = [
+    "power.draw",
+    "utilization.gpu",
+    "utilization.memory",
+    "memory.used",
+    "memory.free",
+    "temperature.gpu",
+    "clocks.sm",
+    "clocks.mem",
+    "clocks.current.sm",
+    "pstate",
+];
+
+fn delimiter(head: &str) -> char {
+    if head.contains(',') || !head.contains(';') { ',' } else { ';' }
+}
+
+fn sniff(head: &Head<'_>) -> Confidence {
+    let first = first_line(head.bytes);
+    let columns = csv::fields(&first, delimiter(&first));
+    let known = columns.iter().filter(|c| SIGNS.iter().any(|s| c.trim().starts_with(s))).count();
+    if known > 0 && columns.len() > 1 || is_dmon(&first) { Confidence::Certain } else { Confidence::No }
+}
+
+fn is_dmon(first: &str) -> bool {
+    let words: Vec<_> = first.split_whitespace().collect();
+    matches!(words[..], ["#", "gpu" | "date" | "time", ..])
+        && words.iter().any(|w| matches!(*w, "pwr" | "sm" | "gtemp"))
+}
+
+struct Column {
+    name: String,
+    unit: Unit,
+    /// From the written unit to ours.
+    factor: f64,
+}
+
+#[derive(Default)]
+struct Reader {
+    columns: Vec<Column>,
+    delimiter: char,
+    /// Columns of the time, the date and the GPU.
+    time: Option<usize>,
+    date: Option<usize>,
+    gpu: Option<usize>,
+    counters: Vec<(String, usize, CounterId)>,
+    rows: i64,
+    first_gpu: Option<String>,
+    odd: Oddities,
+}
+
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let dmon = is_dmon(&first_line(source.head()));
+    let mut reader = Reader::default();
+    for_each_text_line(source, cx, |cx, line| {
+        if dmon {
+            reader.dmon(line, &mut cx.builder)
+        } else {
+            reader.row(line, &mut cx.builder)
+        }
+        Ok(())
+    })?;
+    if cx.builder.is_empty() {
+        return Err(ImportError::malformed("holds no measurements"));
+    }
+    (cx.builder.meta.basis, cx.builder.meta.tool) = (Basis::Timed, "nvidia-smi".into());
+    cx.builder.rebase = true;
+    reader.odd.report(&mut cx.builder);
+    Ok(())
+}
+
+/// `power.draw [W]`: what it is called, and its unit.
+fn column(text: &str) -> Column {
+    let (name, unit) = text.split_once(" [").map_or((text, ""), |(n, u)| (n, u.trim_end_matches(']')));
+    let (unit_kind, factor, shown) = unit_of(unit);
+    let name = if shown.is_empty() { name.trim().to_owned() } else { format!("{} ({shown})", name.trim()) };
+    Column { name, unit: unit_kind, factor }
+}
+
+/// Our unit, the factor to it, and what the name has to say where we have none.
+fn unit_of(unit: &str) -> (Unit, f64, &str) {
+    match unit.trim() {
+        "MiB" | "MB" => (Unit::Bytes, f64::from(1 << 20), ""),
+        "%" => (Unit::MilliPercent, 1000.0, ""),
+        other => (Unit::None, 1.0, other),
+    }
+}
+
+impl Reader {
+    fn row(&mut self, line: Line<'_>, b: &mut ProfileBuilder) {
+        if line.text.trim().is_empty() {
+            return;
+        }
+        if self.columns.is_empty() {
+            self.delimiter = delimiter(line.text);
+            let names: Vec<String> =
+                csv::fields(line.text, self.delimiter).iter().map(|c| c.trim().to_owned()).collect();
+            let find = |wanted: &[&str]| names.iter().position(|n| wanted.contains(&n.as_str()));
+            self.time = find(&["timestamp"]);
+            self.gpu =
+                find(&["index"]).or(find(&["uuid", "gpu_uuid"])).or(find(&["pci.bus_id", "gpu_bus_id"]));
+            self.columns = names.iter().map(|n| column(n)).collect();
+            return;
+        }
+        let fields = csv::fields(line.text, self.delimiter);
+        let time = self.time.and_then(|t| timestamp(fields.get(t)?));
+        if self.time.is_some() && time.is_none() {
+            self.odd.add("row without a usable time (skipped)", || line.place());
+            return;
+        }
+        let gpu = self.gpu.and_then(|g| fields.get(g)).map_or(String::new(), |g| g.trim().to_owned());
+        let time = time.unwrap_or_else(|| self.second(&gpu));
+        for (n, field) in fields.iter().enumerate().take(self.columns.len()) {
+            if Some(n) != self.time && Some(n) != self.gpu {
+                let field = if self.delimiter == ';' { field.replace(',', ".") } else { field.to_string() };
+                self.point(n, &gpu, time, &field, b);
+            }
+        }
+    }
+
+    /// Rows without times: each time the first GPU comes round, a second has passed.
+    fn second(&mut self, gpu: &str) -> i64 {
+        let first = self.first_gpu.get_or_insert_with(|| gpu.to_owned());
+        self.rows += i64::from(*first == gpu);
+        (self.rows - 1) * 1_000_000_000
+    }
+
+    fn dmon(&mut self, line: Line<'_>, b: &mut ProfileBuilder) {
+        let words: Vec<_> = line.text.trim_start_matches('#').split_whitespace().collect();
+        if line.text.starts_with('#') {
+            // Names, and below them units; both are repeated on the way.
+            if self.columns.is_empty() {
+                self.columns = words.iter().map(|w| column(w)).collect();
+                let find = |wanted: &str| words.iter().position(|w| w.eq_ignore_ascii_case(wanted));
+                (self.gpu, self.time, self.date) = (find("gpu"), find("time"), find("date"));
+            } else if self.counters.is_empty() && words.len() == self.columns.len() {
+                for (column, unit) in self.columns.iter_mut().zip(&words) {
+                    let unit = if *unit == "MB" { "MiB" } else { unit };
+                    let (kind, factor, shown) = unit_of(unit);
+                    (column.unit, column.factor) = (kind, factor);
+                    if !shown.is_empty() && shown != "Idx" {
+                        column.name = format!("{} ({shown})", column.name);
+                    }
+                }
+            }
+            return;
+        }
+        if words.len() != self.columns.len() {
+            if !words.is_empty() {
+                self.odd.add("row with too many or too few fields (skipped)", || line.place());
+            }
+            return;
+        }
+        let gpu = self.gpu.map_or("", |g| words[g]).to_owned();
+        let clock = self.time.and_then(|t| {
+            let date = self.date.map_or("19700101", |d| words[d]);
+            timestamp(&format!("{}/{}/{} {}", date.get(..4)?, date.get(4..6)?, date.get(6..)?, words[t]))
+        });
+        let time = clock.unwrap_or_else(|| self.second(&gpu));
+        for (n, word) in words.iter().enumerate() {
+            if ![self.gpu, self.time, self.date].contains(&Some(n)) {
+                self.point(n, &gpu, time, word, b);
+            }
+        }
+    }
+
+    fn point(&mut self, n: usize, gpu: &str, time: i64, field: &str, b: &mut ProfileBuilder) {
+        // A unit may stand behind the number; `[N/A]` and `-` are unknown.
+        let number = field.split_whitespace().next().unwrap_or("");
+        let Ok(value) = number.trim_end_matches('%').parse::<f64>() else { return };
+        let known = self.counters.iter().find(|c| c.0 == gpu && c.1 == n).map(|c| c.2);
+        let column = &self.columns[n];
+        let counter = known.unwrap_or_else(|| {
+            let process = if gpu.is_empty() { String::new() } else { format!("GPU {gpu}") };
+            let counter = b.counter(&column.name, &process, column.unit);
+            self.counters.push((gpu.to_owned(), n, counter));
+            counter
+        });
+        b.point(counter, time, value * column.factor);
+    }
+}
+
+/// `2025/04/24 15:58:57.879` as ns since 1970.
+fn timestamp(text: &str) -> Option<i64> {
+    let (date, clock) = text.trim().split_once(' ')?;
+    let mut date = date.split(['/', '-']).map(|p| p.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let mut clock = clock.split(':');
+    let (hour, minute) = (clock.next()?.parse::<i64>().ok()?, clock.next()?.parse::<i64>().ok()?);
+    let seconds: f64 = clock.next()?.replace(',', ".").parse().ok()?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(0.0..61.0).contains(&seconds) {
+        return None;
+    }
+    // Days since 1970 by the civil calendar: years begin in March, so that the leap day is their last.
+    let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day
+        - 1
+        - 719_468;
+    let whole = days.checked_mul(86_400)?.checked_add(hour * 3600 + minute * 60)?;
+    whole.checked_mul(1_000_000_000)?.checked_add((seconds * 1e9).round() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timestamp;
+    use crate::import::testing::{damage, open_bytes};
+    use crate::model::Unit;
+
+    #[test]
+    fn times_are_dates() {
+        assert_eq!(timestamp("1970/01/02 00:00:01.500"), Some(86_401_500_000_000));
+        assert_eq!(timestamp("2025/04/24 15:58:57.879"), Some(1_745_510_337_879_000_000));
+        assert_eq!(timestamp("2024/02/29 00:00:00"), Some(1_709_164_800_000_000_000));
+        assert_eq!(timestamp("2024/13/29 00:00:00"), None);
+    }
+
+    const QUERY: &str = "timestamp, index, power.draw [W], utilization.gpu [%], memory.used [MiB]\n\
+        2025/04/24 15:58:57.879, 0, 18.81 W, 5 %, 100 MiB\n2025/04/24 15:58:57.879, 1, [N/A], 7 %, 3 MiB\n\
+        2025/04/24 15:58:58.879, 0, 20.00 W, 6 %, 200 MiB\n";
+
+    #[test]
+    fn queries_have_a_counter_per_gpu_and_column() {
+        let p = open_bytes(QUERY.as_bytes()).unwrap();
+        assert_eq!((p.meta.format.as_str(), p.counters.len()), ("nvidia-smi", 5));
+        let power = &p.counters[0];
+        assert_eq!((p.text(power.name), p.text(power.process)), ("power.draw (W)", "GPU 0"));
+        assert_eq!((&power.times, &power.values), (&vec![0, 1_000_000_000], &vec![18.81, 20.0]));
+        assert_eq!((p.counters[2].unit, p.counters[2].values[1]), (Unit::Bytes, 200.0 * f64::from(1 << 20)));
+        damage(QUERY.as_bytes(), drop);
+    }
+
+    #[test]
+    fn dmon_counts_seconds_and_leaves_out_dashes() {
+        let text = "# gpu    pwr  sm\n# Idx      W      %\n    0     70     99\n    1      -      -\n    0     71     50\n";
+        let p = open_bytes(text.as_bytes()).unwrap();
+        assert_eq!((p.counters.len(), &p.counters[0].times), (2, &vec![0, 1_000_000_000]));
+        assert_eq!(p.text(p.counters[0].name), "pwr (W)");
+        damage(text.as_bytes(), drop);
+    }
+}

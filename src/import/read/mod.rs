@@ -1,0 +1,28 @@
+//! What importers read with: one reader for each kind of notation, each streaming or bounded, none recursing.
+//!
+//! | file | for |
+//! |---|---|
+//! | [`json`] | JSON of any size, pulled value by value |
+//! | [`lines`] | texts, line by line |
+//! | [`csv`] | fields of a line of CSV |
+//! | [`outline`] | trees that are written line by line |
+//! | [`pickle`] | Python's pickles, as data only |
+//! | [`marshal`] | Python's marshal format |
+//! | [`protobuf`] | fields of a message, without a schema |
+//! | [`text`] | UTF-16 and byte order marks, for all of them |
+//! | [`Rounding`] | fractional costs whose sum stays right |
+//! | [`Oddities`] | counting what was odd |
+
+pub(super) mod csv;
+pub(super) mod json;
+pub(super) mod lines;
+pub(super) mod marshal;
+mod oddities;
+pub(super) mod outline;
+pub(super) mod pickle;
+pub(super) mod protobuf;
+mod rounding;
+pub(super) mod text;
+
+pub(super) use oddities::Oddities;
+pub(super) use rounding::Rounding;
