@@ -2,16 +2,18 @@
 //!
 //! Steps ([`Step`]) are tried from exact to loose, each for what the steps before left alone. Functions that are named
 //! alike (lambdas, closures) pair by their order in the source; where order would have to guess, because several files
-//! come into question, nothing is paired.
+//! come into question, nothing is paired. What the person paired by hand comes first; the person's rules (regular
+//! expressions) are tried on what is left after all steps.
 
 use std::hash::Hash;
 
+use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::jobs::Cancelled;
 use crate::model::keys::names::plain;
 use crate::model::{FunctionId, Profile, SymbolKey, TextKey};
-use crate::query::{Context, Pair, Query, Step};
+use crate::query::{Context, MatchRule, Pair, Query, Step};
 
 /// Most folders of a path that are compared.
 const FOLDERS: usize = 32;
@@ -62,6 +64,13 @@ impl Query<Pair> for MatchQuery {
         let (base, head) = (cx.base(), cx.head());
         let sides = [Side::new(base.profile()), Side::new(head.profile())];
         let mut found = Found::new(&sides);
+        for (b, h) in &cx.alignment().by_hand {
+            if let (Some(b), Some(h)) =
+                (base.profile().keys().function(*b), head.profile().keys().function(*h))
+            {
+                found.take(b, h, Step::ByHand);
+            }
+        }
         for step in [Step::Exact, Step::File, Step::Module, Step::Name] {
             cx.job().checkpoint(0, 0)?;
             if step > cx.alignment().loosest {
@@ -80,7 +89,15 @@ impl Query<Pair> for MatchQuery {
                     Some((f.plain, f.key.module)).filter(|_| !f.key.module.is_empty())
                 }),
                 Step::Name => found.pair(step, &sides, false, |f| Some(f.plain)),
+                Step::Rule | Step::ByHand => {}
             }
+        }
+        let rules = Rules::new(&cx.alignment().rules);
+        if !rules.is_empty() {
+            cx.job().checkpoint(0, 0)?;
+            let sides = sides.map(|side| side.changed(&rules));
+            found.pair(Step::Rule, &sides, false, |f| Some((f.plain, f.tail(1)?)));
+            found.pair(Step::Rule, &sides, false, |f| Some(f.plain));
         }
         Ok(found.matches)
     }
@@ -90,9 +107,49 @@ impl Query<Pair> for MatchQuery {
     }
 }
 
+/// The rules of an alignment that are regular expressions. Who takes one from a person says which are not
+/// ([`parse_rule`]).
+struct Rules<'a>(Vec<(Regex, &'a str)>);
+
+impl<'a> Rules<'a> {
+    fn new(rules: &'a [MatchRule]) -> Self {
+        let rule = |r: &'a MatchRule| Some((Regex::new(&r.pattern).ok()?, r.with.as_str()));
+        Self(rules.iter().filter_map(rule).collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn apply(&self, text: &str) -> TextKey {
+        let mut text = text.to_owned();
+        for (pattern, with) in &self.0 {
+            text = pattern.replace_all(&text, *with).into_owned();
+        }
+        TextKey::from(&*text)
+    }
+}
+
+/// The rule of a text «PATTERN=REPLACEMENT».
+///
+/// # Errors
+/// One line: there is no `=`, or the pattern is no regular expression.
+pub fn parse_rule(text: &str) -> Result<MatchRule, String> {
+    let Some((pattern, with)) = text.rsplit_once('=') else {
+        return Err(format!("a rule is PATTERN=REPLACEMENT, «{text}» has no «=»"));
+    };
+    Regex::new(pattern).map_err(|e| {
+        let why = e.to_string();
+        format!("«{pattern}» is no regular expression: {}", why.lines().last().unwrap_or_default())
+    })?;
+    Ok(MatchRule { pattern: pattern.into(), with: with.into() })
+}
+
 /// A function, as it is looked for.
 struct Function {
     key: SymbolKey,
+    /// Its file.
+    file: TextKey,
     /// Its name without marks of the compiler.
     plain: TextKey,
     line: u32,
@@ -107,7 +164,7 @@ impl Function {
 
     /// The last `parts` parts of the path, when it has so many.
     fn tail(&self, parts: usize) -> Option<&'static str> {
-        let file: &'static str = self.key.value().file.value();
+        let file: &'static str = self.file.value();
         file.get(usize::from(*self.starts.get(parts - 1)?)..)
     }
 }
@@ -119,15 +176,31 @@ struct Side {
 impl Side {
     fn new(profile: &Profile) -> Self {
         let rows = profile.functions.rows().iter();
-        let functions = profile.keys().symbols().iter().zip(rows).map(|(&key, row)| {
-            let file: &str = &key.file;
-            let cuts = file.bytes().enumerate().rev().filter(|(_, b)| *b == b'/').map(|(at, _)| at + 1);
-            let first = (!file.is_empty() && !file.starts_with('/')).then_some(0);
-            let starts = cuts.chain(first).filter_map(|at| u16::try_from(at).ok()).take(FOLDERS).collect();
-            Function { key, plain: TextKey::from(&*plain(&key.name)), line: row.line, starts }
+        let functions = profile.keys().symbols().iter().zip(rows).map(|(&key, row)| Function {
+            key,
+            file: key.file,
+            plain: TextKey::from(&*plain(&key.name)),
+            line: row.line,
+            starts: starts(&key.file),
         });
         Self { functions: functions.collect() }
     }
+
+    /// With names and files as the rules make them.
+    fn changed(self, rules: &Rules<'_>) -> Self {
+        let change = |f: Function| {
+            let file = rules.apply(&f.file);
+            Function { plain: rules.apply(&f.plain), file, starts: starts(&file), ..f }
+        };
+        Self { functions: self.functions.into_iter().map(change).collect() }
+    }
+}
+
+/// Where each of the last parts of a path begins, the last one first.
+fn starts(file: &str) -> Vec<u16> {
+    let cuts = file.bytes().enumerate().rev().filter(|(_, b)| *b == b'/').map(|(at, _)| at + 1);
+    let first = (!file.is_empty() && !file.starts_with('/')).then_some(0);
+    cuts.chain(first).filter_map(|at| u16::try_from(at).ok()).take(FOLDERS).collect()
 }
 
 struct Found {
@@ -138,6 +211,11 @@ impl Found {
     fn new([base, head]: &[Side; 2]) -> Self {
         let none = |side: &Side| vec![None; side.functions.len()];
         Self { matches: Matches { to_head: none(base), to_base: none(head) } }
+    }
+
+    fn take(&mut self, base: FunctionId, head: FunctionId, step: Step) {
+        self.matches.to_head[base.index()] = Some((head, step));
+        self.matches.to_base[head.index()] = Some((base, step));
     }
 
     /// Pairs what `name` names alike on both sides. With several of a name on a side, `ordered` says that they are
@@ -179,8 +257,7 @@ impl Found {
             sort(base, &mut bases);
             sort(head, &mut heads);
             for (&b, &h) in bases.iter().zip(&heads) {
-                self.matches.to_head[b as usize] = Some((FunctionId(h), step));
-                self.matches.to_base[h as usize] = Some((FunctionId(b), step));
+                self.take(FunctionId(b), FunctionId(h), step);
             }
         }
     }
@@ -206,7 +283,11 @@ mod tests {
 
     /// «base line→head line step» of each pair.
     fn found(base: &[Row], head: &[Row], loosest: Step) -> Vec<String> {
-        let pair = Pair { base: run(1, base), head: run(2, head), alignment: Alignment { loosest } };
+        aligned(base, head, Alignment { loosest, ..Alignment::default() })
+    }
+
+    fn aligned(base: &[Row], head: &[Row], alignment: Alignment) -> Vec<String> {
+        let pair = Pair { base: run(1, base), head: run(2, head), alignment };
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         let mut found: Vec<String> = Vec::new();
         for (b, row) in base.iter().enumerate() {
@@ -284,5 +365,21 @@ mod tests {
             [("f", "m", "/a/x.py", 1), ("f", "m", "/a/x.py", 9), ("f", "m", "/b/x.py", 1), ("g", "", "", 0)];
         let found = found(&rows, &rows, Step::Name);
         assert_eq!(found, ["f 1→1 Exact", "f 9→9 Exact", "f 1→1 Exact", "g 0→0 Exact"]);
+    }
+
+    #[test]
+    fn rules_and_pairs_by_hand_find_what_was_renamed() {
+        let base = [("old_step", "", "/a/x.py", 1), ("gone", "", "/a/x.py", 9)];
+        let head = [("new_step", "", "/a/x.py", 1), ("came", "", "/a/y.py", 9)];
+        assert_eq!(found(&base, &head, Step::Name), [""; 0]);
+        let rules = vec![parse_rule("^(old|new)_=").unwrap()];
+        let with_rules = Alignment { rules, ..Alignment::default() };
+        assert_eq!(aligned(&base, &head, with_rules.clone()), ["old_step 1→1 Rule"]);
+        let key = |rows: &[Row], at| run(0, rows).profile.keys().symbol(FunctionId(at));
+        let by_hand = vec![(key(&base, 1), key(&head, 1))];
+        let both = aligned(&base, &head, Alignment { by_hand, ..with_rules });
+        assert_eq!(both, ["old_step 1→1 Rule", "gone 9→9 ByHand"]);
+        assert!(parse_rule("abc").unwrap_err().contains("PATTERN=REPLACEMENT"));
+        assert_eq!(parse_rule("([=x").unwrap_err().lines().count(), 1);
     }
 }

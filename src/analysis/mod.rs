@@ -8,6 +8,7 @@ pub mod callers;
 mod concurrency;
 pub mod counters;
 pub mod cycles;
+pub mod diff;
 pub mod durations;
 pub mod estimate;
 pub mod events;

@@ -1,8 +1,9 @@
-//! The same library without a window: report, render, record, export.
+//! The same library without a window: report, diff, render, record, export.
 //!
-//! Exit codes: 0 done; 1 a recording that failed; 2 a file that cannot be read or is broken, or a
-//! wrong command line; 3 a file that nothing understands.
+//! Exit codes: 0 done; 1 a recording that failed, or a regression that `diff --fail-if` found; 2 a file that cannot be
+//! read or is broken, or a wrong command line; 3 a file that nothing understands; 4 a gate that cannot tell.
 
+mod diff;
 mod export;
 mod out;
 mod record;
@@ -46,6 +47,7 @@ Examples:
   inferscope report run.prof --sort cumulative --top 20
   inferscope report trace.json --json         the same numbers for programs
   inferscope report run.journal --follow      a recording that goes on, again and again
+  inferscope diff before.prof after.prof      what takes more, what takes less
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   another one, ten times as fast
@@ -70,6 +72,8 @@ enum Command {
     ///
     /// Example: inferscope report run.prof --sort cumulative --top 20
     Report(report::ReportArgs),
+    /// Compare two runs, or several of each.
+    Diff(diff::DiffArgs),
     /// Draw a profile as a PNG or SVG picture, without a display.
     #[command(after_help = render::view_list())]
     Render(render::RenderArgs),
@@ -131,6 +135,7 @@ pub fn run() -> ExitCode {
         None => window(args.files),
         Some(Command::Open { files }) => window(files),
         Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Recover(args)) => recover::run(&args),

@@ -41,7 +41,7 @@ mod tests;
 pub use engine::{Answer, Engine, Memory, Mode};
 pub use flight::Context;
 pub use store::KeptAnswer;
-pub use subject::{About, Alignment, Pair, Revision, Run, RunId, Step, Subject, SubjectId, Topic};
+pub use subject::{About, Alignment, MatchRule, Pair, Revision, Run, RunId, Step, Subject, SubjectId, Topic};
 
 use std::fmt::Debug;
 use std::hash::Hash;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::Profile;
+use crate::model::{Profile, SymbolKey};
 
 /// Number of a run, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -64,14 +64,46 @@ pub enum Step {
     /// The same name.
     #[default]
     Name,
+    /// The same only after the rules of the [`Alignment`].
+    Rule,
+    /// Said by the person.
+    ByHand,
+}
+
+impl Step {
+    /// The words of tables and JSON.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::File => "file and name",
+            Self::Module => "module and name",
+            Self::Name => "name",
+            Self::Rule => "rule",
+            Self::ByHand => "by hand",
+        }
+    }
+}
+
+/// A regular expression and what stands in its place before names and files are compared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct MatchRule {
+    /// What is replaced.
+    pub pattern: String,
+    /// By what; `$1` is the first group.
+    pub with: String,
 }
 
 /// How two runs are laid beside each other: the options of matching, part of every question about a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Alignment {
-    /// The last step that is tried.
+    /// The last step that is tried before the rules.
     pub loosest: Step,
+    /// Replacements in names and files, in order, for what the steps left alone.
+    pub rules: Vec<MatchRule>,
+    /// Functions of base and head that the person says are the same.
+    pub by_hand: Vec<(SymbolKey, SymbolKey)>,
 }
 
 /// A run compared with an earlier one. What is shown is `head`; differences are head − base.
@@ -268,7 +300,8 @@ mod tests {
             let turned = Pair { base: pair.head.clone(), head: pair.base.clone(), ..pair.clone() };
             assert_eq!(*wait(&engine, &turned, &Count), -3);
             assert_eq!(engine.memory().computed, 4, "both halves were there");
-            let other = Pair { alignment: Alignment { loosest: Step::Exact }, ..pair };
+            let other =
+                Pair { alignment: Alignment { loosest: Step::Exact, ..Alignment::default() }, ..pair };
             wait(&engine, &other, &Count);
             assert_eq!(engine.memory().computed, 5, "another alignment is another question");
         }

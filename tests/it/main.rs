@@ -4,6 +4,7 @@
 mod calls;
 mod cli;
 mod command;
+mod diff;
 mod graphs;
 mod journal;
 mod layers;

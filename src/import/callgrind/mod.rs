@@ -20,6 +20,7 @@ mod graph;
 mod names;
 mod numbers;
 mod parse;
+mod rows;
 mod siblings;
 #[cfg(test)]
 mod tests;

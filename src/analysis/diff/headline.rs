@@ -1,0 +1,163 @@
+//! The difference of two runs in a few sentences.
+
+use super::Two;
+use super::evidence::Evidence;
+use super::functions::{FunctionDiff, Half, Measured, Row};
+use crate::format;
+use crate::model::{Metric, Unit};
+
+/// Functions that the headline names.
+const NAMED: usize = 3;
+
+/// The name of a row in the new run, or in the baseline where only that has it.
+#[must_use]
+pub fn name(row: &Row, base: &[Measured], head: &[Measured]) -> String {
+    let of = |half: Option<Half>, runs: &[Measured]| {
+        let half = half?;
+        Some(half.symbol.label(&runs.get(half.run as usize)?.profile).into_owned())
+    };
+    of(row.halves.head, head).or_else(|| of(row.halves.base, base)).unwrap_or_default()
+}
+
+/// What changed, in words: «The new run takes 412 ms more (+18 %): decode +390 ms (called 64 more times), load −22 ms».
+#[must_use]
+pub fn headline(diff: &FunctionDiff, base: &[Measured], head: &[Measured], metric: &Metric) -> String {
+    let delta = diff.sum.delta().unwrap_or(0);
+    let verb = if metric.unit == Unit::Nanoseconds { "takes" } else { "costs" };
+    let relative =
+        diff.sum.relative().map(|r| format!(" ({})", format::percent_change(r))).unwrap_or_default();
+    let size = format::cost(metric.unit, delta.saturating_abs());
+    let what = if metric.unit == Unit::Nanoseconds { String::new() } else { format!(" of {}", metric.label) };
+    let whole = match delta {
+        0 => format!("Both runs {} the same{what}", verb.trim_end_matches('s')),
+        d if d > 0 => format!("The new run {verb} {size} more{what}{relative}"),
+        _ => format!("The new run {verb} {size} less{what}{relative}"),
+    };
+    let parts: Vec<String> = diff
+        .rows
+        .iter()
+        .filter(|r| r.own().delta().is_some_and(|d| d != 0))
+        .take(NAMED)
+        .map(|r| part(r, &name(r, base, head), metric.unit))
+        .collect();
+    match parts.is_empty() {
+        true => format!("{whole}."),
+        false => format!("{whole}: {}.", parts.join(", ")),
+    }
+}
+
+fn part(row: &Row, name: &str, unit: Unit) -> String {
+    let delta = format::signed_cost(unit, row.own().delta().unwrap_or(0));
+    let calls = row.halves.map(|h| h.calls.map(|c| c.all as i64));
+    let more = match (row.halves.base, row.halves.head) {
+        (None, _) => "new".into(),
+        (_, None) => "gone".into(),
+        _ => match (Two { base: calls.base.flatten(), head: calls.head.flatten() }).delta() {
+            Some(d) if d > 0 => format!("called {} more", format::counted(d, "time", "times")),
+            Some(d) if d < 0 => format!("called {} less", format::counted(-d, "time", "times")),
+            _ => String::new(),
+        },
+    };
+    let more = if more.is_empty() { more } else { format!(" ({more})") };
+    format!("{name} {delta}{more}")
+}
+
+/// Where the work is the same and only its order changed: what of it runs at the same time. Times are those of the whole
+/// runs, ns.
+#[must_use]
+pub fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
+    let work = diff.sum.relative()?;
+    let wall = elapsed.relative()?;
+    let by = format::duration(elapsed.delta()?.saturating_abs());
+    let how = match (work.abs() < 0.01, wall) {
+        (true, w) if w < -0.01 => {
+            format!("{by} earlier ({}): more of it runs at the same time", format::percent_change(w))
+        }
+        (true, w) if w > 0.01 => format!(
+            "{by} later ({}): less of it runs at the same time, or more is waited",
+            format::percent_change(w)
+        ),
+        _ => return None,
+    };
+    Some(format!("The work is the same, and the new run ends {how}."))
+}
+
+/// How sure it is that the totals differ, one line.
+#[must_use]
+pub fn certainty(evidence: Option<&Evidence>) -> String {
+    let words = evidence.map(Evidence::words).unwrap_or_default();
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// Where one function explains a changed total and all others stayed as they were, what a comparison by shares then
+/// makes of these.
+#[must_use]
+pub fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Option<String> {
+    let whole = diff.sum.delta().filter(|&d| d != 0)?;
+    let (first, others) = diff.rows.split_first()?;
+    let own = first.own().delta()?;
+    let factor = diff.sum.head? as f64 / diff.sum.base.filter(|&b| b > 0)? as f64;
+    let share = |cost: i64| cost as f64 / whole as f64;
+    let rest: i64 = others
+        .iter()
+        .filter_map(|r| r.own().delta())
+        .fold(0, |sum, d| sum.saturating_add(d.saturating_abs()));
+    let explains = share(own) > 0.9 && share(rest).abs() < 0.1;
+    (explains && (factor - 1.0).abs() > 0.05).then(|| {
+        format!(
+            "The total changed by a factor of {}, and {} explains it. By share of the total, all that did not change \
+             looks {}.",
+            format::number(factor),
+            name(first, base, head),
+            if factor > 1.0 { "cheaper" } else { "dearer" },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::matches::MatchQuery;
+    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::{Functions, Scope};
+    use crate::jobs::Job;
+    use crate::model::MetricId;
+    use crate::query::{Alignment, Engine, Pair, Run, RunId};
+
+    fn said(base: &str, head: &str) -> (String, Option<String>) {
+        let run = |text: &str| {
+            let s = subject(text);
+            let table = ask(&s, &Functions { scope: Scope::default(), metric: MetricId(0), range: None });
+            vec![Measured { profile: s.profile, table }]
+        };
+        let (base, head) = (run(base), run(head));
+        let run = |m: &Measured, id| Run { id: RunId(id), ..Run::of(m.profile.clone()) };
+        let pair = Pair { base: run(&base[0], 0), head: run(&head[0], 1), alignment: Alignment::default() };
+        let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
+        let diff = FunctionDiff::of(&base, &head, &matches);
+        let metric = head[0].profile.metric(MetricId(0));
+        (headline(&diff, &base, &head, metric), explained_by_one(&diff, &base, &head))
+    }
+
+    #[test]
+    fn the_headline_names_what_changed_most() {
+        let (text, _) = said(
+            "fn decode 10 100 100; fn load 1 50 50",
+            "fn decode 74 490 490; fn load 1 28 28; fn x 1 2 2",
+        );
+        assert_eq!(
+            text,
+            "The new run takes 370 ns more (+247 %): decode +390 ns (called 64 times more), load −22 ns, x +2 ns (new)."
+        );
+        assert_eq!(said("f 5", "f 5").0, "Both runs take the same.");
+    }
+
+    #[test]
+    fn one_function_that_explains_the_change_is_named() {
+        let (_, why) = said("fn hot 1 70 70; fn f0 1 630 630", "fn hot 1 770 770; fn f0 1 630 630");
+        assert!(why.unwrap().contains("and hot explains it"));
+        assert_eq!(said("fn a 1 10 10; fn b 1 10 10", "fn a 1 20 20; fn b 1 20 20").1, None);
+        assert_eq!(said("fn a 1 10 10; fn b 1 90 90", "fn a 1 110 110; fn b 1 5 5; fn c 1 85 85").1, None);
+    }
+}

@@ -1,0 +1,113 @@
+//! Two runs compared: what each row costs in the baseline («base») and in the new run («head»).
+//!
+//! Δ is head − base everywhere. A relative change is a share of the base of the same row and exists only where that is
+//! positive; beside it stand the points by which the row's share of the whole changed. A row that one run lacks has no
+//! value there (it is «new» or «gone»), which is neither 0 nor −100 %. Self costs of all rows add up to the totals, so
+//! the Δ of the rows add up to the Δ of the totals.
+//!
+//! Rows are paired by what functions are called, in graded steps ([`super::matches`]); each pair keeps the step that found it.
+//! A side is one run or several repetitions of it; of several the median counts ([`evidence`]).
+
+pub mod evidence;
+pub mod functions;
+pub mod headline;
+pub mod metrics;
+pub mod normalise;
+pub mod paths;
+pub mod requests;
+pub mod settings;
+
+/// What a row is: in both runs, or in one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// In both runs.
+    Both,
+    /// Only in the new run.
+    New,
+    /// Only in the baseline.
+    Gone,
+}
+
+impl State {
+    /// The word of tables and JSON.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::New => "new",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// A figure of both runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Two<T> {
+    /// In the baseline; `None` where it is unknown or the row is not there.
+    pub base: Option<T>,
+    /// In the new run.
+    pub head: Option<T>,
+}
+
+impl<T> Default for Two<T> {
+    fn default() -> Self {
+        Self { base: None, head: None }
+    }
+}
+
+impl<T> Two<T> {
+    /// A figure that both runs have.
+    #[must_use]
+    pub fn both(base: T, head: T) -> Self {
+        Self { base: Some(base), head: Some(head) }
+    }
+
+    /// The same of a part of the figure.
+    #[must_use]
+    pub fn map<U>(self, f: impl Fn(T) -> U) -> Two<U> {
+        Two { base: self.base.map(&f), head: self.head.map(&f) }
+    }
+
+    /// Where it is known; `None` when nowhere.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        match (self.base.is_some(), self.head.is_some()) {
+            (true, true) => Some(State::Both),
+            (true, false) => Some(State::Gone),
+            (false, true) => Some(State::New),
+            (false, false) => None,
+        }
+    }
+}
+
+impl Two<i64> {
+    /// head − base. A side that lacks the row costs nothing there; `None` when neither has it.
+    #[must_use]
+    pub fn delta(self) -> Option<i64> {
+        self.state()?;
+        Some(self.head.unwrap_or(0).saturating_sub(self.base.unwrap_or(0)))
+    }
+
+    /// Δ as a share of base; `None` unless both sides have the row and base is positive.
+    #[must_use]
+    pub fn relative(self) -> Option<f64> {
+        let (base, head) = (self.base?, self.head?);
+        (base > 0).then(|| (head as f64 - base as f64) / base as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_side_lacks_is_new_or_gone_and_has_no_percentage() {
+        let new = Two { base: None, head: Some(36) };
+        assert_eq!((new.delta(), new.relative(), new.state()), (Some(36), None, Some(State::New)));
+        let gone = Two { base: Some(60), head: None };
+        assert_eq!((gone.delta(), gone.relative(), gone.state()), (Some(-60), None, Some(State::Gone)));
+        assert_eq!((Two::<i64>::default().delta(), Two::<i64>::default().state()), (None, None));
+        assert_eq!(Two::both(100, 150).relative(), Some(0.5));
+        assert_eq!((Two::both(0, 5).relative(), Two::both(-4, 5).relative()), (None, None));
+    }
+}

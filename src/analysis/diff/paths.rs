@@ -1,0 +1,354 @@
+//! The call trees of two runs laid over each other: each call path with what it costs on both sides.
+//!
+//! Two paths are one where their functions are pairs ([`super::functions`]). Nodes stand in preorder, a parent before what
+//! it calls, siblings by the size of their change. Own costs of all nodes add up to the totals of the trees, so a
+//! node's Δ is its own Δ and that of all below.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use rustc_hash::FxHashMap;
+
+use super::functions::{DiffFunctions, FunctionDiff, RowKey};
+use super::{State, Two};
+use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::path::Symbol;
+use crate::analysis::{Costs, TreeCosts};
+use crate::jobs::{Cancelled, Job};
+use crate::model::{Profile, row_hash};
+use crate::query::{Context, Pair, Query};
+
+/// Asks for the [`PathDiff`] of a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DiffPaths(pub DiffFunctions);
+
+impl Query<Pair> for DiffPaths {
+    type Output = PathDiff;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<PathDiff, Cancelled> {
+        let DiffFunctions { scope, metric, range } = &self.0;
+        let costs = |metric| Costs { scope: scope.clone(), metric, range: *range };
+        let functions = cx.get(&self.0)?;
+        let (base, head) = (cx.base(), cx.head());
+        let tree = base.get(&costs(metric.base))?;
+        let base = Tree { profile: base.profile().clone(), costs: tree };
+        let tree = head.get(&costs(metric.head))?;
+        let head = Tree { profile: head.profile().clone(), costs: tree };
+        PathDiff::of(&base, &head, &functions, cx.job())
+    }
+
+    fn weight(diff: &PathDiff) -> usize {
+        diff.heap_bytes()
+    }
+}
+
+/// The call tree of one run.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The profile.
+    pub profile: Arc<Profile>,
+    /// Its tree with costs in the metric that is compared.
+    pub costs: Arc<TreeCosts>,
+}
+
+/// What a path costs on one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathHalf {
+    /// The node in the side's own tree.
+    pub node: u32,
+    /// What runs, by the ids of that side.
+    pub symbol: Symbol,
+    /// Own cost.
+    pub own: i64,
+    /// Own cost and that of all below.
+    pub total: i64,
+    /// Calls, or samples at or below, where either was counted.
+    pub count: Option<u64>,
+}
+
+/// A call path on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathNode {
+    /// The caller's node; [`NO_NODE`] for a root.
+    pub parent: u32,
+    /// 0 for a root.
+    pub depth: u32,
+    /// First node after the subtree.
+    pub end: u32,
+    /// Row of the function in the [`FunctionDiff`]; `None` for one that costs nothing anywhere.
+    pub row: Option<u32>,
+    /// Its costs; a side without it never took this path.
+    pub halves: Two<PathHalf>,
+}
+
+impl PathNode {
+    /// Own costs.
+    #[must_use]
+    pub fn own(&self) -> Two<i64> {
+        self.halves.map(|h| h.own)
+    }
+
+    /// Total costs.
+    #[must_use]
+    pub fn total(&self) -> Two<i64> {
+        self.halves.map(|h| h.total)
+    }
+
+    /// In both runs, or in which.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.halves.state().unwrap_or(State::Both)
+    }
+}
+
+/// Both trees as one.
+#[derive(Clone, Debug, Default)]
+pub struct PathDiff {
+    /// Nodes in preorder.
+    pub nodes: Vec<PathNode>,
+    /// Denominators of shares.
+    pub sum: Two<i64>,
+}
+
+impl PathDiff {
+    /// Lays the trees of two runs over each other.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when nobody wants it any more.
+    pub fn of(base: &Tree, head: &Tree, functions: &FunctionDiff, job: &Job) -> Result<Self, Cancelled> {
+        let mut growing = Growing { others: functions.rows.len() as u32, ..Growing::default() };
+        growing.add(base, functions, true, job)?;
+        growing.add(head, functions, false, job)?;
+        let sum = Two::both(base.costs.sum, head.costs.sum);
+        Ok(Self { nodes: growing.in_preorder(functions.rows.len() as u32), sum })
+    }
+
+    /// Nodes from `node` up to its root, itself included.
+    pub fn ancestors(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
+        std::iter::successors(Some(node), |&n| {
+            let parent = self.nodes[n as usize].parent;
+            (parent != NO_NODE).then_some(parent)
+        })
+    }
+
+    /// Functions that are on both sides, but on no common path: they are called from elsewhere now.
+    #[must_use]
+    pub fn moved(&self, functions: &FunctionDiff) -> Vec<bool> {
+        let mut common = vec![false; functions.rows.len()];
+        let mut seen = vec![false; functions.rows.len()];
+        for node in &self.nodes {
+            if let Some(row) = node.row {
+                seen[row as usize] = true;
+                common[row as usize] |= node.state() == State::Both;
+            }
+        }
+        let both = |row: usize| functions.rows[row].state() == State::Both;
+        (0..common.len()).map(|row| seen[row] && !common[row] && both(row)).collect()
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.nodes.len() * size_of::<PathNode>()
+    }
+}
+
+#[derive(Default)]
+struct Growing {
+    /// Parent, name (a row, or a number beyond all rows), costs.
+    nodes: Vec<(u32, u32, Two<PathHalf>)>,
+    index: HashTable<u32>,
+    /// Names of functions that are no rows.
+    others_known: FxHashMap<RowKey, u32>,
+    others: u32,
+}
+
+impl Growing {
+    fn add(&mut self, tree: &Tree, functions: &FunctionDiff, base: bool, job: &Job) -> Result<(), Cancelled> {
+        let (profile, costs) = (&*tree.profile, &*tree.costs);
+        let mut names: FxHashMap<(bool, u32), u32> = FxHashMap::default();
+        let mut at: Vec<u32> = Vec::with_capacity(costs.tree.nodes.len());
+        for (i, node) in costs.tree.nodes.iter().enumerate() {
+            if i % 65_536 == 0 {
+                job.checkpoint(i as u64, costs.tree.nodes.len() as u64)?;
+            }
+            let name = *names.entry(node.symbol.key()).or_insert_with(|| {
+                let key = RowKey::of(node.symbol, profile);
+                functions.row_of(key, base).unwrap_or_else(|| self.other(key))
+            });
+            let parent = at.get(node.parent as usize).copied().unwrap_or(NO_NODE);
+            let found = self.node(parent, name);
+            let half = PathHalf {
+                node: i as u32,
+                symbol: node.symbol,
+                own: costs.own[i],
+                total: costs.total[i],
+                count: costs.count(i as u32),
+            };
+            let halves = &mut self.nodes[found as usize].2;
+            let side = if base { &mut halves.base } else { &mut halves.head };
+            *side = Some(side.map_or(half, |there| there.with(half)));
+            at.push(found);
+        }
+        Ok(())
+    }
+
+    fn other(&mut self, key: RowKey) -> u32 {
+        let next = self.others;
+        let name = *self.others_known.entry(key).or_insert(next);
+        self.others += u32::from(name == next);
+        name
+    }
+
+    fn node(&mut self, parent: u32, name: u32) -> u32 {
+        let Self { nodes, index, .. } = self;
+        let hash = |parent: u32, name: u32| row_hash(&(parent, name));
+        let is = |&n: &u32| (nodes[n as usize].0, nodes[n as usize].1) == (parent, name);
+        if let Some(&found) = index.find(hash(parent, name), is) {
+            return found;
+        }
+        let id = nodes.len() as u32;
+        nodes.push((parent, name, Two::default()));
+        index.insert_unique(hash(parent, name), id, |&n| hash(nodes[n as usize].0, nodes[n as usize].1));
+        id
+    }
+
+    fn in_preorder(self, rows: u32) -> Vec<PathNode> {
+        let n = self.nodes.len();
+        let change = |i: u32| {
+            let halves = self.nodes[i as usize].2;
+            let (total, own) = (halves.map(|h| h.total), halves.map(|h| h.own));
+            let size = |two: Two<i64>| two.delta().unwrap_or(0).unsigned_abs();
+            (size(total), size(own), total.base.unwrap_or(0).max(total.head.unwrap_or(0)))
+        };
+        // Children of each node (and the roots, last), smallest change first, as a stack wants them.
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        order.sort_by_cached_key(|&i| {
+            let parent = self.nodes[i as usize].0;
+            (if parent == NO_NODE { n as u32 } else { parent }, change(i), std::cmp::Reverse(i))
+        });
+        let mut first = vec![0u32; n + 2];
+        for &(parent, ..) in &self.nodes {
+            first[if parent == NO_NODE { n } else { parent as usize } + 1] += 1;
+        }
+        for i in 1..first.len() {
+            first[i] += first[i - 1];
+        }
+        let children = |of: usize| &order[first[of] as usize..first[of + 1] as usize];
+        let mut out: Vec<PathNode> = Vec::with_capacity(n);
+        let mut place = vec![NO_NODE; n];
+        let mut open: Vec<u32> = children(n).to_vec();
+        while let Some(i) = open.pop() {
+            let (parent, name, halves) = self.nodes[i as usize];
+            let parent = place.get(parent as usize).copied().unwrap_or(NO_NODE);
+            let depth = out.get(parent as usize).map_or(0, |p| p.depth + 1);
+            place[i as usize] = out.len() as u32;
+            let row = (name < rows).then_some(name);
+            out.push(PathNode { parent, depth, end: 0, row, halves });
+            open.extend_from_slice(children(i as usize));
+        }
+        for i in (0..out.len()).rev() {
+            out[i].end = out[i].end.max(i as u32 + 1);
+            let (parent, end) = (out[i].parent, out[i].end);
+            if let Some(parent) = out.get_mut(parent as usize) {
+                parent.end = parent.end.max(end);
+            }
+        }
+        out
+    }
+}
+
+impl PathHalf {
+    /// Two nodes of one tree that are one path here: functions that a rule made alike.
+    fn with(self, other: Self) -> Self {
+        Self {
+            own: self.own.saturating_add(other.own),
+            total: self.total.saturating_add(other.total),
+            count: self.count.zip(other.count).map(|(a, b)| a + b),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metrics::Chosen;
+    use super::*;
+    use crate::analysis::Scope;
+    use crate::analysis::testing::subject;
+    use crate::model::MetricId;
+    use crate::query::{Alignment, Engine, Run, RunId};
+    use proptest::prelude::*;
+
+    fn diff(base: &str, head: &str) -> (Arc<FunctionDiff>, Arc<PathDiff>, [Arc<Profile>; 2]) {
+        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
+        let pair = Pair { base: run(base, 0), head: run(head, 1), alignment: Alignment::default() };
+        let metric = Chosen { base: MetricId(0), head: MetricId(0), why_not: None };
+        let question = DiffFunctions { scope: Scope::default(), metric, range: None };
+        let engine = Engine::inline();
+        let functions = engine.now(&pair, &question, &Job::new()).unwrap();
+        let paths = engine.now(&pair, &DiffPaths(question), &Job::new()).unwrap();
+        (functions, paths, [pair.base.profile, pair.head.profile])
+    }
+
+    fn text(base: &str, head: &str) -> String {
+        let (_, paths, [b, h]) = diff(base, head);
+        let line = |n: &PathNode| {
+            let name = match (n.halves.head, n.halves.base) {
+                (Some(half), _) => half.symbol.label(&h).into_owned(),
+                (None, Some(half)) => half.symbol.label(&b).into_owned(),
+                _ => String::new(),
+            };
+            let side = |v: Option<i64>| v.map_or("–".into(), |v| v.to_string());
+            format!("{}{name} {}>{}", ">".repeat(n.depth as usize), side(n.own().base), side(n.own().head))
+        };
+        paths.nodes.iter().map(line).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn paths_are_common_new_or_gone_and_a_moved_function_is_known() {
+        let base = "app>emit 15; app>backoff 60; app>read>split 75";
+        let head = "app>emit 15; app>lookup 36; app>lookup>split 75";
+        assert_eq!(
+            text(base, head),
+            "app 0>0, >lookup –>36, >>split –>75, >read 0>–, >>split 75>–, >backoff 60>–, >emit 15>15"
+        );
+        let (functions, paths, [b, _]) = diff(base, head);
+        let moved = paths.moved(&functions);
+        let names: Vec<_> = (0..moved.len())
+            .filter(|&i| moved[i])
+            .map(|i| functions.rows[i].halves.base.unwrap().symbol.label(&b).into_owned())
+            .collect();
+        assert_eq!(names, ["split"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_node_changes_by_itself_and_by_what_it_calls(
+            base in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..6), 0i64..50), 1..12),
+            head in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..6), 0i64..50), 1..12),
+        ) {
+            let write = |stacks: &[(Vec<u8>, i64)]| {
+                let line = |(stack, w): &(Vec<u8>, i64)| {
+                    let names: Vec<String> = stack.iter().map(|f| format!("f{f}")).collect();
+                    format!("{} {w}", names.join(">"))
+                };
+                stacks.iter().map(line).collect::<Vec<_>>().join(";")
+            };
+            let (_, paths, _) = diff(&write(&base), &write(&head));
+            let mut below = vec![0i64; paths.nodes.len()];
+            for i in (0..paths.nodes.len()).rev() {
+                let node = &paths.nodes[i];
+                let own = node.own().delta().unwrap();
+                prop_assert_eq!(node.total().delta().unwrap(), own + below[i]);
+                prop_assert!(node.end as usize > i);
+                if node.parent != NO_NODE {
+                    prop_assert!(node.end <= paths.nodes[node.parent as usize].end);
+                    below[node.parent as usize] += node.total().delta().unwrap();
+                }
+            }
+            let sum: i64 = paths.nodes.iter().map(|n| n.own().delta().unwrap()).sum();
+            prop_assert_eq!(Some(sum), paths.sum.delta());
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The requests of two runs: which improved, and what they cost like for like.
+//!
+//! Requests pair by their prompt where both runs kept it and no other request of the run has it, else by their name;
+//! never by their place in the list. One that failed or was cut off on a side is not comparable: it neither improved nor cost
+//! nothing. What is counted adds up to all requests of both sides.
+
+use hashbrown::HashMap;
+
+use super::Two;
+use crate::analysis::overview::Distribution;
+use crate::model::{Outcome, Profile, Request, RequestId};
+
+/// A change of a figure below this share is none.
+pub const EQUAL: f64 = 0.01;
+
+/// How a figure of a request changed, where less is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// It takes less.
+    Improved,
+    /// It takes more.
+    Regressed,
+    /// The difference is below [`EQUAL`].
+    Equal,
+    /// Unknown or failed on a side.
+    NotComparable,
+    /// The baseline alone has it.
+    OnlyBase,
+    /// The new run alone has it.
+    OnlyHead,
+}
+
+/// How many requests changed how. The six add up to all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// [`Change::Improved`].
+    pub improved: usize,
+    /// [`Change::Regressed`].
+    pub regressed: usize,
+    /// [`Change::Equal`].
+    pub equal: usize,
+    /// [`Change::NotComparable`].
+    pub not_comparable: usize,
+    /// [`Change::OnlyBase`].
+    pub only_base: usize,
+    /// [`Change::OnlyHead`].
+    pub only_head: usize,
+}
+
+/// The requests of two runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestDiff {
+    /// All requests, those of the baseline first, in their order.
+    pub rows: Vec<Two<RequestId>>,
+    /// Changes of the time to first token.
+    pub ttft: Counts,
+    /// Changes of the latency.
+    pub latency: Counts,
+    /// All requests of each side.
+    pub count: Two<usize>,
+    /// Those that ended well.
+    pub ok: Two<usize>,
+    /// Those with a price.
+    pub priced: Two<usize>,
+    /// Price of the priced ones, 1e-9 US dollar; `None` when none is priced.
+    pub cost: Two<i64>,
+    /// Price of the pairs that ended well and are priced on both sides: like for like.
+    pub cost_like_for_like: Two<i64>,
+    /// Number of those pairs.
+    pub like_for_like: usize,
+    /// Distribution of the time to first token over pairs that have one on both sides, ns.
+    pub ttft_like_for_like: Two<Ttft>,
+}
+
+/// Middle and tail of a time, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ttft {
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+}
+
+/// What a figure did between two requests.
+#[must_use]
+pub fn change(
+    base: Option<&Request>,
+    head: Option<&Request>,
+    figure: impl Fn(&Request) -> Option<i64>,
+) -> Change {
+    let (base, head) = match (base, head) {
+        (Some(base), Some(head)) => (base, head),
+        (None, Some(_)) => return Change::OnlyHead,
+        _ => return Change::OnlyBase,
+    };
+    let known = |r: &Request| figure(r).filter(|_| r.outcome == Outcome::Ok);
+    let (Some(before), Some(after)) = (known(base), known(head)) else { return Change::NotComparable };
+    let delta = after as f64 - before as f64;
+    match delta {
+        d if d.abs() <= EQUAL * before.abs() as f64 => Change::Equal,
+        d if d < 0.0 => Change::Improved,
+        _ => Change::Regressed,
+    }
+}
+
+impl Counts {
+    fn add(&mut self, change: Change) {
+        *match change {
+            Change::Improved => &mut self.improved,
+            Change::Regressed => &mut self.regressed,
+            Change::Equal => &mut self.equal,
+            Change::NotComparable => &mut self.not_comparable,
+            Change::OnlyBase => &mut self.only_base,
+            Change::OnlyHead => &mut self.only_head,
+        } += 1;
+    }
+
+    /// The figures that are not zero, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let all = [
+            (self.improved, "improved"),
+            (self.regressed, "regressed"),
+            (self.equal, "equal"),
+            (self.not_comparable, "not comparable"),
+            (self.only_base, "only in the baseline"),
+            (self.only_head, "only in the new run"),
+        ];
+        let said: Vec<_> =
+            all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        said.join(", ")
+    }
+}
+
+/// What a request is known by: its prompt, where it is the only one with it, else its name and number.
+fn pair(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
+    let (b, h) = (&base.requests.rows, &head.requests.rows);
+    let mut partner: Vec<Option<usize>> = vec![None; b.len()];
+    let mut taken = vec![false; h.len()];
+    let unique = |p: &Profile| -> HashMap<String, Option<usize>> {
+        let mut of: HashMap<String, Option<usize>> = HashMap::new();
+        for (i, r) in p.requests.rows.iter().enumerate() {
+            let prompt = p.text(r.prompt);
+            if !prompt.is_empty() {
+                of.entry(prompt.to_owned()).and_modify(|at| *at = None).or_insert(Some(i));
+            }
+        }
+        of
+    };
+    let (in_base, in_head) = (unique(base), unique(head));
+    for (prompt, at) in &in_base {
+        if let (Some(i), Some(Some(j))) = (at, in_head.get(prompt)) {
+            partner[*i] = Some(*j);
+            taken[*j] = true;
+        }
+    }
+    for (i, partner) in partner.iter_mut().enumerate().filter(|(_, p)| p.is_none()) {
+        let key = base.keys().request_key(RequestId::from_index(i));
+        let found = head.keys().request(key).map(RequestId::index).filter(|&j| !taken[j]);
+        if let Some(j) = found {
+            *partner = Some(j);
+            taken[j] = true;
+        }
+    }
+    let id = RequestId::from_index;
+    let of_base = partner.iter().enumerate().map(|(i, j)| Two { base: Some(id(i)), head: j.map(id) });
+    let rest = (0..h.len()).filter(|&j| !taken[j]).map(|j| Two { base: None, head: Some(id(j)) });
+    of_base.chain(rest).collect()
+}
+
+impl RequestDiff {
+    /// Compares the requests of two runs; `None` when neither has any.
+    #[must_use]
+    pub fn of(base: &Profile, head: &Profile) -> Option<Self> {
+        if base.requests.rows.is_empty() && head.requests.rows.is_empty() {
+            return None;
+        }
+        let rows = pair(base, head);
+        let get = |row: &Two<RequestId>| {
+            (row.base.and_then(|id| base.requests.get(id)), row.head.and_then(|id| head.requests.get(id)))
+        };
+        let mut diff = Self { rows, ..Self::default() };
+        let sides = [&base.requests.rows, &head.requests.rows];
+        let count = |of: &dyn Fn(&Request) -> bool| {
+            Two::both(sides[0].iter().filter(|r| of(r)).count(), sides[1].iter().filter(|r| of(r)).count())
+        };
+        let ok = |r: &Request| r.outcome == Outcome::Ok;
+        (diff.count, diff.ok) = (count(&|_| true), count(&ok));
+        diff.priced = count(&|r| r.cost_nano_dollars.is_some());
+        let cost =
+            |rows: &[Request]| rows.iter().filter_map(|r| r.cost_nano_dollars).reduce(i64::saturating_add);
+        diff.cost = Two { base: cost(sides[0]), head: cost(sides[1]) };
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for row in &diff.rows {
+            let (b, h) = get(row);
+            diff.ttft.add(change(b, h, Request::ttft));
+            diff.latency.add(change(b, h, Request::latency));
+            let Some((b, h)) = b.zip(h).filter(|(b, h)| ok(b) && ok(h)) else { continue };
+            if let Some((b, h)) = b.cost_nano_dollars.zip(h.cost_nano_dollars) {
+                let sum = diff.cost_like_for_like;
+                diff.cost_like_for_like = Two::both(sum.base.unwrap_or(0) + b, sum.head.unwrap_or(0) + h);
+                diff.like_for_like += 1;
+            }
+            if let Some((b, h)) = b.ttft().zip(h.ttft()) {
+                before.push(b as f64);
+                after.push(h as f64);
+            }
+        }
+        let of = |values| Distribution::of(values).map(|d| Ttft { p50: d.p50, p95: d.p95 });
+        diff.ttft_like_for_like = Two { base: of(before), head: of(after) };
+        Some(diff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProfileBuilder;
+
+    fn requests(list: &[(&str, Option<i64>, Option<i64>)]) -> Profile {
+        let mut b = ProfileBuilder::new("otlp");
+        for (i, &(name, ttft, cost)) in list.iter().enumerate() {
+            let (name, arrived) = (b.string(name), i as i64 * 1000);
+            b.request(Request {
+                name,
+                arrived,
+                first_token: ttft.map(|t| arrived + t),
+                finished: ttft.map(|t| arrived + 2 * t),
+                cost_nano_dollars: cost,
+                outcome: if ttft.is_some() { Outcome::Ok } else { Outcome::Error },
+                ..Request::default()
+            });
+        }
+        b.finish()
+    }
+
+    #[test]
+    fn a_failed_request_neither_improved_nor_cost_nothing() {
+        let base = requests(&[
+            ("q1", Some(200), Some(1050)),
+            ("q2", Some(300), Some(1050)),
+            ("q3", Some(200), Some(1050)),
+            ("q4", Some(100), Some(3200)),
+        ]);
+        let head = requests(&[
+            ("q3", Some(200), Some(1050)),
+            ("q4", None, None),
+            ("q1", Some(100), Some(1050)),
+            ("q5", Some(90), Some(720)),
+            ("q2", Some(250), Some(1050)),
+        ]);
+        let d = RequestDiff::of(&base, &head).unwrap();
+        let want = Counts { improved: 2, equal: 1, not_comparable: 1, only_head: 1, ..Counts::default() };
+        assert_eq!((d.ttft, d.latency), (want, want));
+        assert_eq!((d.cost, d.cost_like_for_like), (Two::both(6350, 3870), Two::both(3150, 3150)));
+        assert_eq!((d.count, d.ok, d.priced), (Two::both(4, 5), Two::both(4, 4), Two::both(4, 4)));
+        assert_eq!(d.like_for_like, 3);
+    }
+
+    #[test]
+    fn a_run_compared_with_itself_is_equal() {
+        let p = requests(&[("a", Some(10), None), ("a", Some(20), None)]);
+        let d = RequestDiff::of(&p, &p).unwrap();
+        assert_eq!(d.ttft, Counts { equal: 2, ..Counts::default() });
+        assert_eq!(RequestDiff::of(&requests(&[]), &requests(&[])), None);
+    }
+}

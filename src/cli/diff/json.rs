@@ -1,0 +1,275 @@
+//! The comparison as one JSON object. Costs are numbers in the metric's unit (ns, bytes, …), as recorded; where costs are
+//! related to something (`normalise`), `delta` and `relative` are of the related costs, which stand beside.
+
+use serde_json::{Map, Value, json};
+
+use super::Comparison;
+use super::gate::Gate;
+use crate::analysis::diff::evidence::Evidence;
+use crate::analysis::diff::functions::{FunctionDiff, Row};
+use crate::analysis::diff::metrics::Chosen;
+use crate::analysis::diff::normalise::Normalise;
+use crate::analysis::diff::paths::PathNode;
+use crate::analysis::diff::requests::{Counts, RequestDiff};
+use crate::analysis::diff::{State, Two};
+use crate::model::Metric;
+
+pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
+    let mut text = serde_json::to_string_pretty(&document(c, gate)).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn document(c: &Comparison, gate: &Gate) -> Value {
+    let metric = c.metric();
+    let side = |side: &[super::Opened]| -> Value {
+        let one = |o: &super::Opened| {
+            let meta = &o.run.profile.meta;
+            json!({
+                "file": o.path.display().to_string(), "format": meta.format, "tool": meta.tool, "title": meta.title,
+                "basis": meta.basis.key(), "duration_ns": o.overview.elapsed,
+            })
+        };
+        side.iter().map(one).collect()
+    };
+    let m = &c.functions.matched;
+    let keys = |ids: &[crate::model::MetricId], base| {
+        ids.iter().map(|&id| c.profile(base).metric(id).key.clone()).collect::<Vec<_>>()
+    };
+    json!({
+        "base": side(&c.base),
+        "head": side(&c.head),
+        "headline": c.headline(),
+        "certainty": c.certainty(),
+        "comparable": c.chosen.why_not.is_none() && !m.is_other_program(),
+        "why_not_comparable": c.chosen.why_not,
+        "basis": c.profile(false).meta.basis.key(),
+        "metric": metric.key,
+        "unit": metric.unit.key(),
+        "unit_base": metric.unit.key(),
+        "unit_head": c.profile(false).metric(c.chosen.head).unit.key(),
+        "normalise": c.normalise.key(),
+        "factor_base": c.factors.base,
+        "factor_head": c.factors.head,
+        "legend": c.factors.legend,
+        "metrics": {
+            "common": c.metrics.common.iter().map(|&(b, _)| c.profile(true).metric(b).key.clone()).collect::<Vec<_>>(),
+            "only_base": keys(&c.metrics.only_base, true),
+            "only_head": keys(&c.metrics.only_head, false),
+        },
+        "matched": { "rows": m.rows, "share_base": m.share_base, "share_head": m.share_head },
+        "total": totals(c),
+        "elapsed_ns": figure(c.elapsed(), None),
+        "calls": two_counts(c.functions.calls),
+        "settings": c.settings.iter().map(|s| json!({
+            "name": s.what, "base": s.values.base, "head": s.values.head, "note": s.note,
+        })).collect::<Vec<_>>(),
+        "requests": c.requests.as_ref().map(|r| requests(c, r)),
+        "evidence": c.functions.evidence.as_ref().map(evidence),
+        "gate": gate.0.iter().map(|j| json!({
+            "condition": j.condition, "outcome": j.outcome.key(), "why": j.why,
+        })).collect::<Vec<_>>(),
+        "rows": rows(c),
+        "paths": paths(c),
+    })
+}
+
+/// base, head, delta and relative; of related costs where they are given.
+fn figure(raw: Two<i64>, related: Option<Two<f64>>) -> Value {
+    match related {
+        None => {
+            json!({ "base": raw.base, "head": raw.head, "delta": raw.delta(), "relative": raw.relative() })
+        }
+        Some(r) => json!({
+            "base": raw.base, "head": raw.head, "delta": r.change(), "relative": r.relative_change(),
+            "related_base": r.base, "related_head": r.head,
+        }),
+    }
+}
+
+fn two_counts(counts: Two<u64>) -> Value {
+    figure(counts.map(|n| i64::try_from(n).unwrap_or(i64::MAX)), None)
+}
+
+fn evidence(e: &Evidence) -> Value {
+    json!({
+        "n_base": e.n_base, "n_head": e.n_head, "median_base": e.median_base, "median_head": e.median_head,
+        "p": e.p, "smallest_p": e.smallest_p, "verdict": e.verdict.key(), "words": e.words(),
+    })
+}
+
+/// The shown metric, then the others that both have.
+fn all(c: &Comparison) -> impl Iterator<Item = (&Chosen, &FunctionDiff)> {
+    std::iter::once((&c.chosen, &*c.functions)).chain(c.others.iter().map(|(chosen, diff)| (chosen, diff)))
+}
+
+fn metric_of<'a>(c: &'a Comparison, chosen: &Chosen) -> &'a Metric {
+    c.profile(true).metric(chosen.base)
+}
+
+fn related(c: &Comparison, costs: Two<i64>, row: &Row) -> Option<Two<f64>> {
+    (c.normalise != Normalise::Nothing).then(|| c.shown(costs, row))
+}
+
+fn totals(c: &Comparison) -> Value {
+    let one = |(chosen, diff): (&Chosen, &FunctionDiff)| {
+        let related = (c.normalise != Normalise::Nothing && c.normalise != Normalise::Call)
+            .then(|| c.factors.apply(diff.sum));
+        let mut value = figure(diff.sum, related);
+        if chosen.why_not.is_some() {
+            (value["delta"], value["relative"]) = (Value::Null, Value::Null);
+        }
+        value["evidence"] = diff.evidence.as_ref().map(evidence).into();
+        (metric_of(c, chosen).key.clone(), value)
+    };
+    Value::Object(all(c).map(one).collect())
+}
+
+fn rows(c: &Comparison) -> Vec<Value> {
+    let mut rows: Vec<Value> = c.functions.rows.iter().enumerate().map(|(i, r)| row(c, r, Some(i))).collect();
+    // Functions that cost nothing in the shown metric.
+    for (_, other) in &c.others {
+        let missing = other.rows.iter().filter(|r| c.functions.same_row(r).is_none());
+        rows.extend(missing.map(|r| row(c, r, None)));
+    }
+    if let Some(top) = c.top {
+        rows.truncate(top);
+    }
+    rows
+}
+
+fn share(part: Option<i64>, whole: Option<i64>) -> Option<f64> {
+    let whole = whole.filter(|&w| w != 0)?;
+    Some(part? as f64 / whole as f64)
+}
+
+fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
+    let (file, line) = c.place(r);
+    let mut columns: [Map<String, Value>; 4] = Default::default();
+    for (chosen, diff) in all(c) {
+        let same = diff.same_row(r).and_then(|at| diff.rows.get(at as usize));
+        let (own, total) = same.map_or_else(Default::default, |r| (r.own(), r.total()));
+        let of = |costs: Two<i64>| figure(costs, same.and_then(|row| related(c, costs, row)));
+        let (own, total) = (of(own), of(total));
+        for (column, name) in columns.iter_mut().zip(["base", "head", "delta", "relative"]) {
+            let never = chosen.why_not.is_some() && matches!(name, "delta" | "relative");
+            let value = |figure: &Value| if never { Value::Null } else { figure[name].clone() };
+            column.insert(
+                metric_of(c, chosen).key.clone(),
+                json!({ "self": value(&own), "total": value(&total) }),
+            );
+        }
+    }
+    let [base, head, delta, relative] = columns.map(Value::Object);
+    let shares = Two {
+        base: share(r.own().base, c.functions.sum.base),
+        head: share(r.own().head, c.functions.sum.head),
+    };
+    let points = at.and_then(|_| {
+        shares.state().map(|_| (shares.head.unwrap_or(0.0) - shares.base.unwrap_or(0.0)) * 100.0)
+    });
+    let calls = r.halves.map(|h| h.calls.map(|c| c.all));
+    let primitive = r.halves.map(|h| h.calls.map(|c| c.primitive));
+    let flat = |two: Two<Option<u64>>| Two { base: two.base.flatten(), head: two.head.flatten() };
+    json!({
+        "name": c.name(r),
+        "file": file,
+        "line": line,
+        "state": r.state().key(),
+        "moved": at.is_some_and(|at| c.moved[at]),
+        "step": r.step.map(crate::query::Step::key),
+        "base": base, "head": head, "delta": delta, "relative": relative,
+        "share_base": at.and(shares.base), "share_head": at.and(shares.head), "points": points,
+        "calls": two_counts(flat(calls)),
+        "primitive_calls": two_counts(flat(primitive)),
+        "delta_by_calls": r.split().map(|s| s.0),
+        "delta_by_time_per_call": r.split().map(|s| s.1),
+        "evidence": r.evidence.as_ref().map(evidence),
+    })
+}
+
+/// Paths that cost something by themselves.
+fn paths(c: &Comparison) -> Vec<Value> {
+    let nodes = &c.paths.nodes;
+    let costs = |n: &PathNode| n.own().base.unwrap_or(0) != 0 || n.own().head.unwrap_or(0) != 0;
+    let mut found: Vec<(u64, u32)> = (0u32..)
+        .zip(nodes)
+        .filter(|(_, n)| costs(n))
+        .map(|(i, n)| (n.own().delta().unwrap_or(0).unsigned_abs(), i))
+        .collect();
+    found.sort_by_key(|&(size, i)| (std::cmp::Reverse(size), i));
+    found.truncate(c.top.unwrap_or(usize::MAX));
+    found.into_iter().map(|(_, i)| path(c, i)).collect()
+}
+
+fn path(c: &Comparison, i: u32) -> Value {
+    let node = &c.paths.nodes[i as usize];
+    let mut names: Vec<String> = c.paths.ancestors(i).map(|n| frame(c, &c.paths.nodes[n as usize])).collect();
+    names.reverse();
+    // A path that one side lacks has no cost there, and one that it takes without spending has 0.
+    let state = node.state();
+    let key = &c.metric().key;
+    let subtracts = c.chosen.why_not.is_none();
+    let of = |pick: &dyn Fn(Two<i64>) -> Value| json!({ key: { "self": pick(node.own()), "total": pick(node.total()) } });
+    let related = |two: Two<i64>| match c.normalise {
+        Normalise::Nothing | Normalise::Call => (two.delta().into(), two.relative().into()),
+        _ => {
+            let r = c.factors.apply(two);
+            (Value::from(r.change()), Value::from(r.relative_change()))
+        }
+    };
+    json!({
+        "path": names,
+        "state": state.key(),
+        "base": if state == State::New { Value::Null } else { of(&|two| two.base.into()) },
+        "head": if state == State::Gone { Value::Null } else { of(&|two| two.head.into()) },
+        "delta": if subtracts { of(&|two| related(two).0) } else { Value::Null },
+        "relative": if subtracts { of(&|two| related(two).1) } else { Value::Null },
+    })
+}
+
+fn frame(c: &Comparison, node: &PathNode) -> String {
+    let half = node.halves.head.map(|h| (h, false)).or(node.halves.base.map(|h| (h, true)));
+    half.map(|(half, base)| half.symbol.label(c.profile(base)).into_owned()).unwrap_or_default()
+}
+
+fn counts(counts: &Counts) -> Value {
+    json!({
+        "improved": counts.improved, "regressed": counts.regressed, "equal": counts.equal,
+        "not_comparable": counts.not_comparable, "only_base": counts.only_base, "only_head": counts.only_head,
+    })
+}
+
+fn requests(c: &Comparison, r: &RequestDiff) -> Value {
+    let n = |two: Two<usize>| json!({ "base": two.base, "head": two.head });
+    let (base, head) = (c.profile(true), c.profile(false));
+    let rows = r.rows.iter().map(|row| {
+        let (b, h) =
+            (row.base.and_then(|id| base.requests.get(id)), row.head.and_then(|id| head.requests.get(id)));
+        let name = h.map(|h| head.text(h.name)).or_else(|| b.map(|b| base.text(b.name)));
+        let of = |f: &dyn Fn(&crate::model::Request) -> Option<i64>| {
+            figure(Two { base: b.and_then(f), head: h.and_then(f) }, None)
+        };
+        json!({
+            "name": name,
+            "outcome": { "base": b.map(|r| r.outcome), "head": h.map(|r| r.outcome) },
+            "ttft_ns": of(&crate::model::Request::ttft),
+            "latency_ns": of(&crate::model::Request::latency),
+            "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
+            "cost_nano_dollars": of(&|r| r.cost_nano_dollars),
+        })
+    });
+    json!({
+        "count": n(r.count), "ok": n(r.ok), "priced": n(r.priced),
+        "cost_nano_dollars": { "base": r.cost.base, "head": r.cost.head },
+        "like_for_like": {
+            "pairs": r.like_for_like,
+            "cost_nano_dollars": { "base": r.cost_like_for_like.base, "head": r.cost_like_for_like.head },
+            "ttft_p50_ns": { "base": r.ttft_like_for_like.base.map(|t| t.p50), "head": r.ttft_like_for_like.head.map(|t| t.p50) },
+            "ttft_p95_ns": { "base": r.ttft_like_for_like.base.map(|t| t.p95), "head": r.ttft_like_for_like.head.map(|t| t.p95) },
+        },
+        "ttft": counts(&r.ttft),
+        "latency": counts(&r.latency),
+        "rows": rows.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,330 @@
+//! `inferscope diff`: what changed between two runs, for people, for pull requests and for scripts.
+
+mod gate;
+mod json;
+mod page;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, open, print};
+use crate::analysis::diff::Two;
+use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
+use crate::analysis::diff::headline;
+use crate::analysis::diff::metrics::{Chosen, Metrics};
+use crate::analysis::diff::normalise::{Factors, Normalise, Size};
+use crate::analysis::diff::paths::{DiffPaths, PathDiff};
+use crate::analysis::diff::requests::RequestDiff;
+use crate::analysis::diff::settings::{self, Setting};
+use crate::analysis::matches::{MatchQuery, parse_rule};
+use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::{Functions, Scope};
+use crate::jobs::{Cancelled, Job};
+use crate::model::{FunctionId, Metric, MetricId, Profile};
+use crate::query::{Alignment, Engine, MatchRule, Pair, Run, RunId};
+
+/// Exit code of a comparison in which a gate found a regression.
+const REGRESSION: u8 = 1;
+/// Exit code of a gate that cannot tell: the runs do not compare, or there is no evidence.
+const CANNOT_TELL: u8 = 4;
+
+/// In relation to what costs are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum NormaliseArg {
+    /// As recorded.
+    Nothing,
+    /// As if the baseline had cost as much as the new run.
+    Total,
+    /// Per second of each run.
+    Second,
+    /// Each row per call of its function.
+    Call,
+    /// Per request that ended well.
+    Request,
+    /// Per output token.
+    Token,
+}
+
+impl From<NormaliseArg> for Normalise {
+    fn from(arg: NormaliseArg) -> Self {
+        match arg {
+            NormaliseArg::Nothing => Self::Nothing,
+            NormaliseArg::Total => Self::Total,
+            NormaliseArg::Second => Self::Second,
+            NormaliseArg::Call => Self::Call,
+            NormaliseArg::Request => Self::Request,
+            NormaliseArg::Token => Self::Token,
+        }
+    }
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct DiffArgs {
+    /// The run before.
+    #[arg(required_unless_present = "base", conflicts_with = "base")]
+    base_file: Option<PathBuf>,
+    /// The run after.
+    #[arg(required_unless_present = "head", conflicts_with = "head")]
+    head_file: Option<PathBuf>,
+    /// Several runs before, with commas: their medians are compared and tested.
+    #[arg(long, value_name = "FILES", value_delimiter = ',', requires = "head")]
+    base: Vec<PathBuf>,
+    /// Several runs after.
+    #[arg(long, value_name = "FILES", value_delimiter = ',', requires = "base")]
+    head: Vec<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long, group = "form")]
+    json: bool,
+    /// Print Markdown, fit for a comment on a pull request.
+    #[arg(long, group = "form")]
+    markdown: bool,
+    /// Print one HTML page with tables that sort.
+    #[arg(long, group = "form")]
+    html: bool,
+    /// Compare this metric: a key or a label [default: the first one that both have].
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
+    /// Relate costs to the size of each run.
+    #[arg(long, value_name = "TO", default_value = "nothing")]
+    normalise: NormaliseArg,
+    /// Before functions are paired, replace what the regular expression matches in names and files; repeatable.
+    #[arg(long, value_name = "PATTERN=REPLACEMENT", value_parser = parse_rule)]
+    rule: Vec<MatchRule>,
+    /// Print at most N rows each of what takes more and of what takes less [default: 15; all in JSON].
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// Exit with 1 when this holds, such as 'total.time>+5%' or 'fn:decode.self>+10ms'; repeatable.
+    #[arg(long, value_name = "CONDITION", value_parser = gate::Condition::parse)]
+    fail_if: Vec<gate::Condition>,
+    /// Conditions count only with evidence: repeated runs that differ beyond chance, else exit with 4.
+    #[arg(long)]
+    evidence: bool,
+}
+
+const EXAMPLES: &str = "\
+Δ is always head − base. Exit codes: 0 no regression, 1 a condition of --fail-if holds, 4 it cannot be told.
+
+Examples:
+  inferscope diff before.prof after.prof
+  inferscope diff before.prof after.prof --fail-if 'total.time>+5%' --fail-if 'fn:decode.self>+10ms'
+  inferscope diff --base a1.prof,a2.prof,a3.prof,a4.prof --head b1.prof,b2.prof,b3.prof,b4.prof --evidence
+  inferscope diff before.json after.json --markdown";
+
+/// One run of a side, opened.
+struct Opened {
+    path: PathBuf,
+    run: Run,
+    overview: Arc<Overview>,
+}
+
+/// Both sides, compared.
+pub(super) struct Comparison {
+    base: Vec<Opened>,
+    head: Vec<Opened>,
+    metrics: Metrics,
+    /// The metric that is shown.
+    chosen: Chosen,
+    /// The shown metric's functions.
+    functions: Arc<FunctionDiff>,
+    /// Runs with their functions in the shown metric, for names.
+    measured: [Vec<Measured>; 2],
+    /// Functions in every other metric that both have.
+    others: Vec<(Chosen, FunctionDiff)>,
+    /// Call paths of the first run of each side.
+    paths: Arc<PathDiff>,
+    /// Functions on both sides that are called from elsewhere.
+    moved: Vec<bool>,
+    settings: Vec<Setting>,
+    requests: Option<RequestDiff>,
+    factors: Factors,
+    normalise: Normalise,
+    top: Option<usize>,
+}
+
+pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
+    let side = |one: &Option<PathBuf>, several: &[PathBuf]| match one {
+        Some(one) => vec![one.clone()],
+        None => several.to_vec(),
+    };
+    let comparison = compare(&side(&args.base_file, &args.base), &side(&args.head_file, &args.head), args)?;
+    let gate = gate::judge(&args.fail_if, args.evidence, &comparison);
+    let text = match () {
+        () if args.json => json::render(&comparison, &gate),
+        () if args.markdown => text::markdown(&comparison, &gate),
+        () if args.html => page::render(&comparison, &gate),
+        () => text::plain(&comparison, &gate),
+    };
+    print(&text)?;
+    match gate.code() {
+        0 => Ok(()),
+        code => Err(Failure { message: gate.summary(), code }),
+    }
+}
+
+fn open_all(paths: &[PathBuf], first_id: u32, engine: &Engine) -> Result<Vec<Opened>, Failure> {
+    let one = |(number, path): (u32, &PathBuf)| {
+        let run = Run { id: RunId(first_id + number), ..Run::of(Arc::new(open(path)?)) };
+        let overview = engine.now(&run, &Summary::default(), &Job::new()).map_err(cancelled)?;
+        Ok(Opened { path: path.clone(), run, overview })
+    };
+    (0..).zip(paths).map(one).collect()
+}
+
+fn cancelled(_: Cancelled) -> Failure {
+    Failure::new("cancelled")
+}
+
+fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Comparison, Failure> {
+    let engine = Engine::inline();
+    let base = open_all(base, 0, &engine)?;
+    let head = open_all(head, base.len() as u32, &engine)?;
+    let (Some(first), Some(last)) = (base.first(), head.first()) else {
+        return Err(Failure::new("each side needs at least one file"));
+    };
+    let job = Job::new();
+    let alignment = Alignment { rules: args.rule.clone(), ..Alignment::default() };
+    let pair = Pair { base: first.run.clone(), head: last.run.clone(), alignment };
+    let profiles = (&*pair.base.profile, &*pair.head.profile);
+    let metrics = Metrics::of(profiles.0, profiles.1);
+    let chosen = metrics.choose(profiles.0, profiles.1, args.metric.as_deref()).map_err(Failure::new)?;
+    let matches = engine.now(&pair, &MatchQuery, &job).map_err(cancelled)?;
+    let measured = [measure(&base, chosen.base, &engine)?, measure(&head, chosen.head, &engine)?];
+    let functions = Arc::new(FunctionDiff::of(&measured[0], &measured[1], &matches));
+    let mut others = Vec::new();
+    if args.json {
+        for &(b, h) in metrics.common.iter().filter(|&&(b, _)| b != chosen.base || chosen.why_not.is_some()) {
+            let sides = [measure(&base, b, &engine)?, measure(&head, h, &engine)?];
+            let diff = FunctionDiff::of(&sides[0], &sides[1], &matches);
+            others.push((Chosen { base: b, head: h, why_not: None }, diff));
+        }
+    }
+    let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
+    let first_functions = engine.now(&pair, &question, &job).map_err(cancelled)?;
+    let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
+    let moved = moved(&functions, &first_functions, &paths);
+    let size = |side: &Opened, sum: Option<i64>| {
+        Size::of(sum.unwrap_or(0), side.overview.elapsed, side.overview.requests.as_ref())
+    };
+    let normalise = args.normalise.into();
+    let sizes = (size(first, functions.sum.base), size(last, functions.sum.head));
+    let factors = Factors::of(normalise, &sizes.0, &sizes.1).map_err(Failure::new)?;
+    Ok(Comparison {
+        settings: settings::differing(profiles.0, profiles.1, &metrics),
+        requests: RequestDiff::of(profiles.0, profiles.1),
+        base,
+        head,
+        metrics,
+        chosen,
+        functions,
+        measured,
+        others,
+        paths,
+        moved,
+        factors,
+        normalise,
+        top: args.top,
+    })
+}
+
+/// Rows of `functions` that are on both sides but on no common path.
+fn moved(functions: &FunctionDiff, first: &FunctionDiff, paths: &PathDiff) -> Vec<bool> {
+    let of_first = paths.moved(first);
+    let is = |row: &Row| first.same_row(row).is_some_and(|at| of_first[at as usize]);
+    functions.rows.iter().map(is).collect()
+}
+
+fn measure(side: &[Opened], metric: MetricId, engine: &Engine) -> Result<Vec<Measured>, Failure> {
+    let key = side.first().map(|s| s.run.profile.metric(metric).key.clone()).unwrap_or_default();
+    let one = |opened: &Opened| {
+        let profile = &opened.run.profile;
+        let Some(metric) = profile.metric_ids().find(|&id| profile.metric(id).key == key) else {
+            let why = format!(
+                "{}: it has no metric «{key}», the other runs of its side have",
+                opened.path.display()
+            );
+            return Err(Failure::new(why));
+        };
+        let functions = Functions { scope: Scope::default(), metric, range: None };
+        let table = engine.now(&opened.run, &functions, &Job::new()).map_err(cancelled)?;
+        Ok(Measured { profile: profile.clone(), table })
+    };
+    side.iter().map(one).collect()
+}
+
+impl Comparison {
+    fn metric(&self) -> &Metric {
+        self.profile(true).metric(self.chosen.base)
+    }
+
+    /// The profile of the first run of a side.
+    fn profile(&self, base: bool) -> &Profile {
+        let side = if base { &self.measured[0] } else { &self.measured[1] };
+        &side[0].profile
+    }
+
+    fn name(&self, row: &Row) -> String {
+        headline::name(row, &self.measured[0], &self.measured[1])
+    }
+
+    /// File and line of a row, where it is known: of the new run, else of the baseline.
+    fn place(&self, row: &Row) -> (Option<String>, Option<u32>) {
+        let half = row.halves.head.map(|h| (h, 1)).or(row.halves.base.map(|h| (h, 0)));
+        let Some((half, side)) = half else { return (None, None) };
+        let profile = &self.measured[side][half.run as usize].profile;
+        place_of(profile, half.symbol.function())
+    }
+
+    fn headline(&self) -> String {
+        if let Some(why) = &self.chosen.why_not {
+            return format!("Only shares are compared: {why}.");
+        }
+        if self.functions.matched.is_other_program() {
+            return "These are different programs: less than half of either run has a partner in the other."
+                .into();
+        }
+        if let Some(overlap) = headline::overlap(&self.functions, self.elapsed()) {
+            return overlap;
+        }
+        headline::headline(&self.functions, &self.measured[0], &self.measured[1], self.metric())
+    }
+
+    fn certainty(&self) -> String {
+        headline::certainty(self.functions.evidence.as_ref())
+    }
+
+    /// Costs of a row as they are shown: related to the size of the runs, or per call.
+    fn shown(&self, costs: Two<i64>, row: &Row) -> Two<f64> {
+        if self.normalise == Normalise::Call {
+            let per = |cost: Option<i64>, half: Option<crate::analysis::diff::functions::Half>| {
+                let calls = half?.calls.filter(|c| c.primitive > 0)?;
+                Some(cost? as f64 / calls.primitive as f64)
+            };
+            return Two { base: per(costs.base, row.halves.base), head: per(costs.head, row.halves.head) };
+        }
+        self.factors.apply(costs)
+    }
+
+    /// Elapsed time of the first run of each side, ns.
+    fn elapsed(&self) -> Two<i64> {
+        Two { base: self.base[0].overview.elapsed, head: self.head[0].overview.elapsed }
+    }
+}
+
+/// File and line of a function, where they are known.
+fn place_of(profile: &Profile, function: FunctionId) -> (Option<String>, Option<u32>) {
+    let f = profile.functions.get(function);
+    let file = Some(profile.text(f.file)).filter(|t| !t.is_empty()).map(str::to_owned);
+    (file, (f.line > 0).then_some(f.line))
+}
+
+/// Names of files, with commas.
+fn names(side: &[Opened]) -> String {
+    let name = |path: &Path| path.display().to_string();
+    side.iter().map(|o| name(&o.path)).collect::<Vec<_>>().join(", ")
+}

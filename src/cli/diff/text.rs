@@ -1,0 +1,308 @@
+//! The comparison as text for a terminal, and as Markdown for a pull request.
+
+use super::gate::Gate;
+use super::{Comparison, names};
+use crate::analysis::diff::evidence::Verdict;
+use crate::analysis::diff::functions::Row;
+use crate::analysis::diff::headline::explained_by_one;
+use crate::analysis::diff::{State, Two};
+use crate::format;
+
+/// Rows of each list, unless told otherwise.
+const TOP: usize = 15;
+/// Rows without a partner that are named.
+const UNMATCHED: usize = 3;
+
+/// A list of functions that changed one way.
+pub(super) struct List<'a> {
+    pub(super) title: &'static str,
+    pub(super) rows: Vec<&'a Row>,
+    /// What was left out, in words; empty when nothing.
+    pub(super) rest: String,
+}
+
+/// One line of a list, in words.
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) place: String,
+    pub(super) base: String,
+    pub(super) head: String,
+    pub(super) delta: String,
+    pub(super) relative: String,
+    pub(super) points: String,
+    pub(super) calls: String,
+    pub(super) state: String,
+}
+
+pub(super) const HEADINGS: [&str; 8] =
+    ["Self, base", "head", "Δ", "Δ % of base", "Share, points", "Calls", "State", "Function"];
+
+/// What takes more and what takes less, each by the size of the change; what costs the same is counted.
+pub(super) fn lists(c: &Comparison) -> Vec<List<'_>> {
+    let change = |r: &Row| match &c.chosen.why_not {
+        None => c.shown(r.own(), r).change().unwrap_or(0.0),
+        Some(_) => points(c, r).unwrap_or(0.0),
+    };
+    let top = c.top.unwrap_or(TOP);
+    let list = |title, sign: f64| {
+        let mut rows: Vec<&Row> = c.functions.rows.iter().filter(|r| change(r) * sign > 0.0).collect();
+        rows.sort_by(|a, b| change(b).abs().total_cmp(&change(a).abs()));
+        let left: Vec<&Row> = rows.split_off(top.min(rows.len()));
+        let together: f64 = left.iter().map(|r| change(r)).sum();
+        let together = match &c.chosen.why_not {
+            None => format::signed_cost(c.metric().unit, together.round() as i64),
+            Some(_) => format!("{together:+.1} points"),
+        };
+        let rest = match left.len() {
+            0 => String::new(),
+            n => format!("+{n} more, together {together}"),
+        };
+        List { title, rows, rest }
+    };
+    vec![list("Takes more", 1.0), list("Takes less", -1.0)]
+}
+
+/// Points by which the share of the whole changed.
+fn points(c: &Comparison, r: &Row) -> Option<f64> {
+    let share =
+        |part: Option<i64>, whole: Option<i64>| Some(part? as f64 / whole.filter(|&w| w != 0)? as f64);
+    let (b, h) = (share(r.own().base, c.functions.sum.base), share(r.own().head, c.functions.sum.head));
+    Two { base: b, head: h }.change().map(|p| p * 100.0)
+}
+
+pub(super) fn line(c: &Comparison, r: &Row) -> Line {
+    let unit = |base: bool| if base { c.metric().unit } else { c.profile(false).metric(c.chosen.head).unit };
+    let shown = c.shown(r.own(), r);
+    let cost = |v: Option<f64>, base| format::cost_or_unknown(unit(base), v.map(|v| v.round() as i64));
+    let unknown = || format::UNKNOWN.to_owned();
+    let delta = shown.change().filter(|_| c.chosen.why_not.is_none());
+    let relative = shown.relative_change().filter(|_| c.chosen.why_not.is_none());
+    let calls = r.halves.map(|h| h.calls.map(|c| c.all));
+    let calls = match (calls.base.flatten(), calls.head.flatten()) {
+        (None, None) => unknown(),
+        (b, h) if b == h => b.map_or_else(unknown, |n| format::count(n as i64)),
+        (b, h) => {
+            let count = |n: Option<u64>| n.map_or_else(unknown, |n| format::count(n as i64));
+            format!("{} → {}", count(b), count(h))
+        }
+    };
+    let moved = c.functions.same_row(r).is_some_and(|at| c.moved[at as usize]);
+    let mut state = match r.state() {
+        State::Both if moved => "moved".to_owned(),
+        State::Both => String::new(),
+        other => other.key().to_owned(),
+    };
+    if let Some(e) = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns) {
+        state = format!("{state} {}", e.verdict.key()).trim().to_owned();
+    }
+    let place = match c.place(r) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (Some(file), None) => file,
+        _ => String::new(),
+    };
+    Line {
+        name: c.name(r),
+        place,
+        base: cost(shown.base, true),
+        head: cost(shown.head, false),
+        delta: delta.map_or_else(unknown, |d| format::signed_cost(unit(true), d.round() as i64)),
+        relative: match (relative, r.state()) {
+            (Some(relative), _) => format::percent_change(relative),
+            (None, State::Both) => unknown(),
+            (None, state) => state.key().to_owned(),
+        },
+        points: points(c, r).map_or_else(unknown, |p| format!("{p:+.1}").replace('-', "−")),
+        calls,
+        state,
+    }
+}
+
+/// The sentences above the tables.
+pub(super) fn sentences(c: &Comparison) -> Vec<String> {
+    let mut said = vec![c.headline()];
+    let certainty = c.certainty();
+    if c.chosen.why_not.is_none() && !certainty.is_empty() {
+        said.push(certainty);
+    }
+    said.extend(explained_by_one(&c.functions, &c.measured[0], &c.measured[1]));
+    if !c.factors.legend.is_empty() {
+        said.push(format!("Normalised {}.", c.factors.legend));
+    }
+    if let (Some(base), Some(head)) = (c.elapsed().base, c.elapsed().head) {
+        let change = Two::both(base, head).relative().map(|r| format!(" ({})", format::percent_change(r)));
+        said.push(format!(
+            "Elapsed {} → {}{}; sum of self costs {} → {}.",
+            format::duration(base),
+            format::duration(head),
+            change.unwrap_or_default(),
+            format::cost_or_unknown(c.metric().unit, c.functions.sum.base),
+            format::cost_or_unknown(c.profile(false).metric(c.chosen.head).unit, c.functions.sum.head),
+        ));
+    }
+    said.push(matched(c));
+    if let Some(r) = &c.requests {
+        said.push(format!("Requests, time to first token: {}.", r.ttft.words()));
+        if let (Some(base), Some(head)) = (r.cost_like_for_like.base, r.cost_like_for_like.head) {
+            said.push(format!(
+                "Price of the {} paired that ended well: {} → {}; of all priced ones {} → {}.",
+                r.like_for_like,
+                format::dollars(base),
+                format::dollars(head),
+                format::cost_or_unknown(crate::model::Unit::NanoDollars, r.cost.base),
+                format::cost_or_unknown(crate::model::Unit::NanoDollars, r.cost.head),
+            ));
+        }
+    }
+    said
+}
+
+fn matched(c: &Comparison) -> String {
+    let m = &c.functions.matched;
+    let percent = |share: f64| format::percent(share.clamp(0.0, 1.0));
+    let alone: Vec<String> = c
+        .functions
+        .rows
+        .iter()
+        .filter(|r| r.state() != State::Both && r.own().delta() != Some(0))
+        .take(UNMATCHED)
+        .map(|r| format!("{} ({})", c.name(r), r.state().key()))
+        .collect();
+    let alone =
+        if alone.is_empty() { String::new() } else { format!("; without a partner: {}", alone.join(", ")) };
+    format!(
+        "{} in both: {} of the baseline's cost, {} of the new run's{alone}.",
+        format::counted(m.rows as i64, "function is", "functions are"),
+        percent(m.share_base),
+        percent(m.share_head),
+    )
+}
+
+fn settings(c: &Comparison) -> Vec<String> {
+    let value = |v: &Option<String>| v.clone().unwrap_or_else(|| format::UNKNOWN.into());
+    let mut said: Vec<String> = c
+        .settings
+        .iter()
+        .map(|s| {
+            let note = if s.note.is_empty() { String::new() } else { format!(" ({})", s.note) };
+            format!("{}: {} → {}{note}", s.what, value(&s.values.base), value(&s.values.head))
+        })
+        .collect();
+    if said.len() > 1 {
+        said.push("More than one thing was changed: the difference has no single cause.".into());
+    }
+    said
+}
+
+pub(super) fn plain(c: &Comparison, gate: &Gate) -> String {
+    let mut out = format!("base  {}\nhead  {}\n", names(&c.base), names(&c.head));
+    out += &format!("Δ = head − base, {}\n\n", c.metric().label);
+    for sentence in sentences(c) {
+        out += &format!("{sentence}\n");
+    }
+    let differing = settings(c);
+    if !differing.is_empty() {
+        out += "\nDiffers besides costs\n";
+        differing.iter().for_each(|line| out += &format!("  {line}\n"));
+    }
+    for list in lists(c).iter().filter(|l| !l.rows.is_empty()) {
+        out += &format!("\n{}\n", list.title);
+        out += &format!(
+            "{:>12} {:>12} {:>12} {:>8} {:>7}  {:<14} {}\n",
+            "BASE", "HEAD", "Δ SELF", "Δ %", "POINTS", "CALLS", "FUNCTION"
+        );
+        for row in &list.rows {
+            let l = line(c, row);
+            let state = if l.state.is_empty() { String::new() } else { format!("  [{}]", l.state) };
+            let place = if l.place.is_empty() { String::new() } else { format!("  {}", l.place) };
+            out += &format!(
+                "{:>12} {:>12} {:>12} {:>8} {:>7}  {:<14} {}{place}{state}\n",
+                l.base, l.head, l.delta, l.relative, l.points, l.calls, l.name
+            );
+        }
+        if !list.rest.is_empty() {
+            out += &format!("  {}\n", list.rest);
+        }
+    }
+    for judged in &gate.0 {
+        out += &format!("\n{}: {} ({})\n", judged.condition, judged.outcome.key(), judged.why);
+    }
+    out
+}
+
+pub(super) fn markdown(c: &Comparison, gate: &Gate) -> String {
+    let mut out = format!("**{}**\n\n", escaped(&c.headline()));
+    for sentence in sentences(c).iter().skip(1) {
+        out += &format!("{}\n", escaped(sentence));
+    }
+    out += &format!(
+        "\nBaseline: {}. New run: {}. Δ = head − base.\n",
+        code(&names(&c.base)),
+        code(&names(&c.head))
+    );
+    let differing = settings(c);
+    if !differing.is_empty() {
+        out += "\nDiffers besides costs:\n\n";
+        differing.iter().for_each(|line| out += &format!("- {}\n", escaped(line)));
+    }
+    for list in lists(c).iter().filter(|l| !l.rows.is_empty()) {
+        out += &format!(
+            "\n#### {}\n\n| {} |\n|{}\n",
+            list.title,
+            HEADINGS.join(" | "),
+            "---:|".repeat(6) + "---|---|"
+        );
+        for row in &list.rows {
+            let l = line(c, row);
+            let cells = [l.base, l.head, l.delta, l.relative, l.points, l.calls, l.state];
+            let place = if l.place.is_empty() { String::new() } else { format!(" {}", escaped(&l.place)) };
+            out += &format!("| {} | {}{place} |\n", cells.join(" | "), code(&l.name));
+        }
+        if !list.rest.is_empty() {
+            out += &format!("\n{}\n", list.rest);
+        }
+    }
+    for judged in &gate.0 {
+        out += &format!(
+            "\n{}: **{}** ({})\n",
+            code(&judged.condition),
+            judged.outcome.key(),
+            escaped(&judged.why)
+        );
+    }
+    out
+}
+
+/// Text that is no markup and stays within its cell.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\\' | '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '#' | '@' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text as code; backticks within are replaced.
+fn code(text: &str) -> String {
+    let safe: String = text
+        .chars()
+        .map(|c| {
+            if c == '`' {
+                '\''
+            } else if c == '|' {
+                '¦'
+            } else if c.is_control() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
+    format!("`{safe}`")
+}
