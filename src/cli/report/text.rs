@@ -350,9 +350,11 @@ fn pick_nodes(costs: &TreeCosts, whole: f64) -> Vec<u32> {
     by_total.sort_by_key(|&n| (std::cmp::Reverse(costs.total[n as usize]), n));
     let mut shown = std::collections::BTreeSet::new();
     for n in heaviest_path(costs).into_iter().filter(large).chain(by_total) {
-        let missing = tree.ancestors(n).filter(|a| !shown.contains(a)).count();
-        if shown.len() + missing <= TREE_LINES {
-            shown.extend(tree.ancestors(n));
+        // Above a node that is shown, all are. The tree may be far deeper than what fits.
+        let missing: Vec<u32> =
+            tree.ancestors(n).take_while(|a| !shown.contains(a)).take(TREE_LINES + 1).collect();
+        if shown.len() + missing.len() <= TREE_LINES {
+            shown.extend(missing);
         }
     }
     shown.into_iter().collect()
