@@ -27,7 +27,15 @@ pub(super) const IMPORTER: Importer = Importer {
 fn sniff(head: &Head<'_>) -> Confidence {
     let keys = top_keys(head.bytes);
     let has = |key: &str| keys.iter().any(|k| k == key);
-    let signs = ["alloc_samples", "elapsed_time_sec", "growth_rate", "max_footprint_mb", "files"];
+    let signs = [
+        "alloc_samples",
+        "async_profile",
+        "combined_stacks",
+        "elapsed_time_sec",
+        "growth_rate",
+        "max_footprint_mb",
+        "files",
+    ];
     let found = signs.iter().filter(|s| has(s)).count();
     let says = memchr::memmem::find(head.bytes, b"\"n_cpu_percent_python\"").is_some();
     match found {

@@ -6,7 +6,7 @@ use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::heap_peak::HeapPeak;
-use crate::analysis::overview::{Distribution, RequestFigures};
+use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
 use crate::analysis::{Costs, Scope, TreeCosts};
 use crate::format::{self, Column};
@@ -150,9 +150,10 @@ fn requests(out: &mut String, f: &RequestFigures) {
     section(out, "Requests to language models");
     let unknown = || format::UNKNOWN.to_owned();
     let tokens = |n: Option<u64>| n.map_or_else(unknown, |n| format::count(n as i64));
+    let about = if f.estimated { "≈" } else { "" };
     let _ = writeln!(
         out,
-        "  {} ({} failed), {} input and {} output tokens, at most {} at once",
+        "  {} ({} failed), {} input and {about}{} output tokens, at most {} at once",
         format::counted(f.count as i64, "request", "requests"),
         f.failed,
         tokens(f.prompt_tokens),
@@ -161,10 +162,24 @@ fn requests(out: &mut String, f: &RequestFigures) {
     );
     let cost = f.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars);
     let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
-    let _ = writeln!(out, "  throughput {rate} (output tokens over the time of all requests), cost {cost}");
+    let _ = writeln!(
+        out,
+        "  throughput {about}{rate} (output tokens over the time of all requests), cost {cost}"
+    );
+    if f.estimated {
+        let _ = writeln!(out, "  ≈: no tokens were counted, so chunks of the answers stand for them");
+    }
+    if f.retries > 0 {
+        let retries = format::counted(f.retries as i64, "failed attempt", "failed attempts");
+        let _ = writeln!(out, "  {} lost to {retries} and the waits after them", format::duration(f.lost));
+    }
     let _ = writeln!(out, "  {:<10} {:>10} {:>10} {:>10} {:>10} {:>6}", "", "p50", "p90", "p99", "max", "n");
-    let figures: [(&str, &Option<Distribution>); 4] =
-        [("TTFT", &f.ttft), ("TPOT", &f.tpot), ("latency", &f.latency), ("queued", &f.queued)];
+    let mut figures = vec![("TTFT", &f.ttft)];
+    if f.retries > 0 {
+        figures.push(("waited", &f.waited));
+    }
+    let tpot = if f.estimated { "≈TPOT" } else { "TPOT" };
+    figures.extend([(tpot, &f.tpot), ("latency", &f.latency), ("queued", &f.queued)]);
     for (name, d) in figures {
         let Some(d) = d else { continue };
         let t = |v: f64| format::duration(v.round() as i64);
@@ -335,9 +350,11 @@ fn pick_nodes(costs: &TreeCosts, whole: f64) -> Vec<u32> {
     by_total.sort_by_key(|&n| (std::cmp::Reverse(costs.total[n as usize]), n));
     let mut shown = std::collections::BTreeSet::new();
     for n in heaviest_path(costs).into_iter().filter(large).chain(by_total) {
-        let missing = tree.ancestors(n).filter(|a| !shown.contains(a)).count();
-        if shown.len() + missing <= TREE_LINES {
-            shown.extend(tree.ancestors(n));
+        // Above a node that is shown, all are. The tree may be far deeper than what fits.
+        let missing: Vec<u32> =
+            tree.ancestors(n).take_while(|a| !shown.contains(a)).take(TREE_LINES + 1).collect();
+        if shown.len() + missing.len() <= TREE_LINES {
+            shown.extend(missing);
         }
     }
     shown.into_iter().collect()

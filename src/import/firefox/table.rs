@@ -31,6 +31,15 @@ const WANTED: [&[u8]; 24] = [
     b"address",
 ];
 
+/// Rows of the Gecko format while they are read.
+#[derive(Default)]
+struct Rows {
+    /// The column of each place of a row.
+    schema: Option<Vec<Option<usize>>>,
+    /// Rows that came before the schema.
+    early: Vec<Vec<f64>>,
+}
+
 /// Numbers by column; what is no number is NaN. Texts are numbers of the string table everywhere.
 #[derive(Default)]
 pub(super) struct Table {
@@ -49,11 +58,11 @@ impl Table {
         if !json.enter_object()? {
             return Ok(weight_type);
         }
-        let mut schema: Vec<Option<usize>> = Vec::new();
+        let mut rows = Rows::default();
         while json.next_key()? {
             match json.key() {
-                b"schema" => schema = self.schema(json)?,
-                b"data" if !schema.is_empty() => self.rows(json, &schema)?,
+                b"schema" => rows.schema = Some(self.schema(json)?),
+                b"data" => self.rows(json, &mut rows)?,
                 b"weightType" => json.string_into(&mut weight_type)?,
                 // Counters keep their samples one level further down.
                 b"samples" => weight_type = self.read_nested(json)?,
@@ -69,6 +78,7 @@ impl Table {
                 }
             }
         }
+        self.late(rows);
         Ok(weight_type)
     }
 
@@ -77,14 +87,15 @@ impl Table {
         if !json.enter_object()? {
             return Ok(String::new());
         }
-        let mut schema = Vec::new();
+        let mut rows = Rows::default();
         while json.next_key()? {
             match json.key() {
-                b"schema" => schema = inner.schema(json)?,
-                b"data" => inner.rows(json, &schema)?,
+                b"schema" => rows.schema = Some(inner.schema(json)?),
+                b"data" => inner.rows(json, &mut rows)?,
                 _ => json.skip()?,
             }
         }
+        inner.late(rows);
         *self = inner;
         Ok(String::new())
     }
@@ -107,32 +118,42 @@ impl Table {
         Ok(places)
     }
 
-    fn rows(&mut self, json: &mut Json<'_>, schema: &[Option<usize>]) -> Result<(), ImportError> {
+    fn rows(&mut self, json: &mut Json<'_>, rows: &mut Rows) -> Result<(), ImportError> {
         if !json.enter_array()? {
             return Ok(());
         }
-        let mut count = 0;
+        let mut cells = Vec::new();
         while json.next_item()? {
-            count += 1;
+            cells.clear();
             if json.enter_array()? {
-                let mut place = 0;
                 while json.next_item()? {
-                    match schema.get(place).copied().flatten() {
-                        Some(column) => {
-                            let value = json.real()?.unwrap_or(f64::NAN);
-                            self.columns[column].1.push(value);
-                        }
-                        None => json.skip()?,
-                    }
-                    place += 1;
+                    let wanted =
+                        rows.schema.as_ref().is_none_or(|s| s.get(cells.len()).is_some_and(Option::is_some));
+                    let cell = if wanted { json.real()? } else { json.skip().map(|()| None)? };
+                    cells.push(cell.unwrap_or(f64::NAN));
                 }
             }
-            // Rows end early where the last fields are unknown.
-            for column in schema.iter().flatten() {
-                self.columns[*column].1.resize(count, f64::NAN);
+            match &rows.schema {
+                Some(schema) => self.row(schema, &cells),
+                None => rows.early.push(cells.clone()),
             }
         }
         Ok(())
+    }
+
+    /// Rows end early where the last fields are unknown.
+    fn row(&mut self, schema: &[Option<usize>], cells: &[f64]) {
+        for (place, column) in schema.iter().enumerate() {
+            if let Some(column) = column {
+                self.columns[*column].1.push(cells.get(place).copied().unwrap_or(f64::NAN));
+            }
+        }
+    }
+
+    /// Adds rows that stood before their schema.
+    fn late(&mut self, rows: Rows) {
+        let Some(schema) = rows.schema else { return };
+        rows.early.iter().for_each(|cells| self.row(&schema, cells));
     }
 
     fn column(&self, name: &str) -> Option<&[f64]> {

@@ -54,6 +54,22 @@ fn shared_tables_offsets_and_markers() {
 }
 
 #[test]
+fn rows_may_stand_before_their_schema() {
+    let parts = [r#""schema": {"stack": 0, "time": 1}"#, r#""data": [[0, 1], [null, 2], [0]]"#];
+    let text = |samples: String| {
+        format!(
+            r#"{{"meta": {{"processType": 0, "interval": 1}}, "threads": [{{"name": "T", "stringTable": ["f (a.js:3:4)"],
+            "stackTable": {{"data": [[null, 0]], "schema": {{"prefix": 0, "frame": 1}}}},
+            "frameTable": {{"schema": {{"location": 0}}, "data": [[0]]}}, "samples": {{{samples}}}}}]}}"#
+        )
+    };
+    for samples in [parts.join(","), format!("{},{}", parts[1], parts[0])] {
+        let p = open(text(samples).as_bytes());
+        assert_eq!((totals(&p)["f"], p.warnings.len()), ((2_000_000, 2_000_000), 0));
+    }
+}
+
+#[test]
 fn a_stack_that_continues_itself_is_an_error() {
     let text = SMALL.replace(r#""prefixOffset": [0, 1]"#, r#""prefix": [1, 0]"#);
     assert!(open_bytes(text.as_bytes()).unwrap_err().what.contains("continues itself"));

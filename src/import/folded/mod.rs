@@ -62,7 +62,10 @@ fn kind(line: &str) -> Kind<'_> {
         return Kind::Nothing;
     }
     match line.trim_end().rsplit_once([' ', '\t']) {
-        Some((stack, count)) if is_count(count) => Kind::Stack(stack, count),
+        // A comma in front of the count: a row of CSV.
+        Some((stack, count)) if is_count(count) && !stack.trim_end().ends_with(',') => {
+            Kind::Stack(stack, count)
+        }
         _ => Kind::Bad,
     }
 }

@@ -94,7 +94,7 @@ fn oddities_are_counted() {
 
 #[test]
 fn other_texts_are_not_taken() {
-    for text in ["hello world\n", "a,b,c\n1,2,3\n", "{\"a\": 1}", ""] {
+    for text in ["hello world\n", "a,b,c\n1,2,3\n", "5, 100, 50.0\n6, 101, 51\n", "{\"a\": 1}", ""] {
         let result = open_bytes(text.as_bytes());
         assert!(
             result.as_ref().is_err_and(|e| !e.what.is_empty()),

@@ -114,7 +114,9 @@ impl File {
         } else {
             times.clone_from(&self.timestamps);
         }
-        if times.len() != self.samples.len() {
+        // Of absolute times the last one may be the end.
+        let ends = times.len() == self.samples.len() + 1 && !self.timestamps.is_empty();
+        if times.len() != self.samples.len() && !ends {
             odd.add("samples and times differ in number (what has no partner is left out)", || {
                 format!("{} samples, {} times", self.samples.len(), times.len())
             });
