@@ -1,6 +1,6 @@
 //! Standard output, and whether what was written to it reached anybody.
 
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
 use super::Failure;
@@ -16,8 +16,15 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes to standard output; false when its reader has gone.
 pub(super) fn write(text: &str) -> Result<bool, Failure> {
-    let mut out = std::io::stdout().lock();
-    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    write_with(|out| out.write_all(text.as_bytes()))
+}
+
+/// The same for what is not one text.
+pub(super) fn write_with(
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<bool, Failure> {
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    written(write(&mut out).and_then(|()| out.flush()))
 }
 
 /// The same after all that a recorded program wrote; false when nobody can have read it, because the stream is closed,

@@ -350,7 +350,7 @@ impl FlameRows {
     /// The tree that the boxes of a row are nodes of.
     fn tree_of(&self, row: u32) -> Option<&CallTree> {
         match self.rows.get(row as usize)?.kind {
-            Kind::Samples(_) => self.lift.as_ref().map(|lift| &**lift.tree),
+            Kind::Samples(_) => self.lift.as_ref().map(|lift| &*lift.tree),
             _ => self.costs_of(row).map(|costs| &*costs.tree),
         }
     }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use super::{Failure, ReportArgs, report_of};
+use super::{Failure, ReportArgs, json, report_of};
 use crate::cli::out;
 use crate::format;
 use crate::import::{Follow, ImportError};
@@ -40,12 +40,11 @@ pub(super) fn run(args: &ReportArgs, mut recording: Follow) -> Result<(), Failur
 /// Prints one report; false when nobody reads it.
 fn show(args: &ReportArgs, profile: Profile, more: bool) -> Result<bool, Failure> {
     let length = profile.meta.duration.unwrap_or(0);
-    let text = report_of(args, profile)?;
+    let report = report_of(args, profile)?;
     if args.json {
-        // One object a line: no text holds a line end.
-        let line: String = text.lines().map(str::trim_start).collect();
-        return out::write(&(line + "\n"));
+        return out::write_with(|out| json::write_line(&report, out));
     }
+    let text = report.text()?;
     let state = if more { "still recording" } else { "the recording has ended" };
     let head = format!("── {} recorded, {state} ──\n", format::duration(length));
     // On a terminal the next one takes the place of the last.

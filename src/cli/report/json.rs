@@ -1,4 +1,9 @@
 //! The report as one JSON object. Costs are integers in the metric's unit.
+//!
+//! It is written while lists are walked, one row at a time: a profile may have hundreds of thousands of tracks, counters
+//! and functions, and a text of all would need more memory than the profile.
+
+use std::io::Write;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
@@ -6,35 +11,72 @@ use serde_json::{Map, Value, json};
 use super::{Report, Row};
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
-use crate::model::{Basis, Finding, FunctionId, Profile, Request};
+use crate::model::{Basis, Counter, Finding, FunctionId, Profile, Request, TrackId};
 
-pub(super) fn render(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(&Document(report)).unwrap_or_default();
-    text.push('\n');
-    text
+/// Writes the object.
+pub(super) fn write(report: &Report, mut out: impl Write) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, &Document(report))?;
+    out.write_all(b"\n")
 }
 
-/// The whole object. Functions are written one by one: there may be hundreds of thousands.
+/// The same without a line end inside.
+pub(super) fn write_line(report: &Report, mut out: impl Write) -> std::io::Result<()> {
+    serde_json::to_writer(&mut out, &Document(report))?;
+    out.write_all(b"\n")
+}
+
+/// The rows of an iterator as a list, made while they are written.
+pub(super) struct List<F>(pub F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for List<F> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
+}
+
 struct Document<'a>(&'a Report);
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let report = self.0;
+        let p = &*report.profile;
+        let phases = &report.overview.phases;
         let mut map = to.serialize_map(None)?;
-        if let Value::Object(head) = object(self.0) {
-            for (key, value) in &head {
-                map.serialize_entry(key, value)?;
-            }
+        for (key, value) in &facts(report) {
+            map.serialize_entry(key, value)?;
         }
-        map.serialize_entry("functions", &Functions(self.0))?;
+        map.serialize_entry("findings", &List(|| p.findings.iter().map(|f| finding(p, f))))?;
+        map.serialize_entry(
+            "warnings",
+            &List(|| {
+                p.warnings.iter().map(|w| {
+                    json!({
+                        "kind": w.kind, "count": w.count, "first": (!w.first.is_empty()).then_some(&w.first),
+                    })
+                })
+            }),
+        )?;
+        map.serialize_entry("tracks", &List(|| p.track_ids().map(|id| track(p, id))))?;
+        map.serialize_entry("counter_series", &List(|| p.counters.iter().map(|c| counter(p, c))))?;
+        map.serialize_entry(
+            "phases",
+            &List(|| {
+                phases.shares.iter().map(|x| {
+                    json!({
+                        "name": p.function_name(x.function),
+                        "start_ns": phases.spans[x.first].start,
+                        "total_ns": x.total,
+                        "count": x.count,
+                    })
+                })
+            }),
+        )?;
+        map.serialize_entry("request_figures", &report.overview.requests.as_ref().map(figures))?;
+        map.serialize_entry("request_rows", &List(|| p.requests.rows.iter().map(|r| request(p, r))))?;
+        map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
+        map.serialize_entry("function_count", &report.functions)?;
+        map.serialize_entry("functions", &List(|| report.rows.iter().map(|row| function(p, row))))?;
         map.end()
-    }
-}
-
-struct Functions<'a>(&'a Report);
-
-impl Serialize for Functions<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.rows.iter().map(|row| function(&self.0.profile, row)))
     }
 }
 
@@ -67,7 +109,8 @@ impl Serialize for PerMetric<'_> {
     }
 }
 
-fn object(report: &Report) -> Value {
+/// What there is one of.
+fn facts(report: &Report) -> Map<String, Value> {
     let p = &*report.profile;
     let meta = &p.meta;
     let pairs = |pairs: &[(String, String)]| -> Value {
@@ -77,7 +120,7 @@ fn object(report: &Report) -> Value {
         let m = p.metric(*id);
         (m.key.clone(), json!({ "value": value, "unit": m.unit.key(), "label": m.label }))
     });
-    json!({
+    let facts = json!({
         "format": meta.format,
         "tool": meta.tool,
         "title": meta.title,
@@ -98,38 +141,32 @@ fn object(report: &Report) -> Value {
         "links": p.links.len(),
         "heap_peak": (*report.heap).as_ref().map(|h| heap_peak(p, h)),
         "requests": p.requests.rows.len(),
-        "findings": p.findings.iter().map(|f| finding(p, f)).collect::<Vec<_>>(),
-        "warnings": p.warnings.iter().map(|w| json!({
-            "kind": w.kind, "count": w.count, "first": (!w.first.is_empty()).then_some(&w.first),
-        })).collect::<Vec<_>>(),
-        "tracks": p.track_ids().map(|id| {
-            let t = p.track(id);
-            json!({
-                "name": p.text(t.name),
-                "process": p.text(t.process),
-                "kind": t.kind.key(),
-                "spans": t.spans.rows.len(),
-                "samples": t.samples.len(),
-                "lanes": t.spans.lanes.len(),
-            })
-        }).collect::<Vec<_>>(),
-        "counter_series": p.counters.iter().map(|c| json!({
-            "name": p.text(c.name),
-            "process": p.text(c.process),
-            "unit": c.unit.key(),
-            "points": c.times.len(),
-            "peak": c.peak().map(|(t, v)| json!({ "time_ns": t, "value": v })),
-        })).collect::<Vec<_>>(),
-        "phases": report.overview.phases.shares.iter().map(|x| json!({
-            "name": p.function_name(x.function),
-            "start_ns": report.overview.phases.spans[x.first].start,
-            "total_ns": x.total,
-            "count": x.count,
-        })).collect::<Vec<_>>(),
-        "request_figures": report.overview.requests.as_ref().map(figures),
-        "request_rows": p.requests.rows.iter().map(|r| request(p, r)).collect::<Vec<_>>(),
-        "critical_path": super::critical::json(report),
-        "function_count": report.functions,
+    });
+    match facts {
+        Value::Object(facts) => facts,
+        _ => Map::new(),
+    }
+}
+
+fn track(p: &Profile, id: TrackId) -> Value {
+    let t = p.track(id);
+    json!({
+        "name": p.text(t.name),
+        "process": p.text(t.process),
+        "kind": t.kind.key(),
+        "spans": t.spans.rows.len(),
+        "samples": t.samples.len(),
+        "lanes": t.spans.lanes.len(),
+    })
+}
+
+fn counter(p: &Profile, c: &Counter) -> Value {
+    json!({
+        "name": p.text(c.name),
+        "process": p.text(c.process),
+        "unit": c.unit.key(),
+        "points": c.times.len(),
+        "peak": c.peak().map(|(t, v)| json!({ "time_ns": t, "value": v })),
     })
 }
 

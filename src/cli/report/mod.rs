@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, RelativeArg, metric_of, open_part, print};
+use super::{Failure, RelativeArg, metric_of, open_part, out, print};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
@@ -123,14 +123,18 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     {
         return follow::run(args, recording);
     }
-    print(&report_of(args, open_part(&args.file, args.part.as_deref())?)?)
+    let report = report_of(args, open_part(&args.file, args.part.as_deref())?)?;
+    if args.json {
+        return out::write_with(|out| json::write(&report, out)).map(drop);
+    }
+    print(&report.text()?)
 }
 
 /// The report of a profile as the arguments want it.
-fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<String, Failure> {
+fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure> {
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
     let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };
-    render(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
+    Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
 
 /// The text report of a profile, as `report` prints it.
@@ -142,7 +146,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
         json: false,
         relative: RelativeArg::Total,
     };
-    render(profile, &shown)
+    text::render(&Report::new(profile, &shown)?)
 }
 
 /// All functions with their costs in every metric, as comma-separated values.
@@ -164,29 +168,33 @@ struct Shown {
     relative: RelativeArg,
 }
 
-fn render(profile: Arc<Profile>, shown: &Shown) -> Result<String, Cancelled> {
-    let Shown { metric, sort, top, json, relative } = *shown;
-    let engine = Engine::inline();
-    let subject = Run::of(profile.clone());
-    let job = Job::new();
-    let overview = engine.now(&subject, &Summary::default(), &job)?;
-    let mut rows = rows(&profile, &engine, &subject, json, &job)?;
-    sort_rows(&mut rows, &profile, metric, sort);
-    let functions = rows.len();
-    if let Some(top) = top.or((!json).then_some(20)) {
-        rows.truncate(top);
+impl Report {
+    fn text(&self) -> Result<String, Failure> {
+        text::render(self).map_err(|Cancelled| Failure::new("cancelled"))
     }
-    let stages = if stages::has_stages(&profile) {
-        let graph = Stages::default();
-        let gains = engine.now(&subject, &Gains { graph: graph.clone(), most: MOST_GAINS }, &job)?;
-        Some((engine.now(&subject, &graph, &job)?, gains))
-    } else {
-        None
-    };
-    let heap = engine.now(&subject, &AtHeapPeak, &job)?;
-    let report =
-        Report { profile, engine, subject, overview, metric, rows, functions, stages, heap, relative };
-    Ok(if json { json::render(&report) } else { text::render(&report)? })
+
+    fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
+        let Shown { metric, sort, top, json, relative } = *shown;
+        let engine = Engine::inline();
+        let subject = Run::of(profile.clone());
+        let job = Job::new();
+        let overview = engine.now(&subject, &Summary::default(), &job)?;
+        let mut rows = rows(&profile, &engine, &subject, json, &job)?;
+        sort_rows(&mut rows, &profile, metric, sort);
+        let functions = rows.len();
+        if let Some(top) = top.or((!json).then_some(20)) {
+            rows.truncate(top);
+        }
+        let stages = if stages::has_stages(&profile) {
+            let graph = Stages::default();
+            let gains = engine.now(&subject, &Gains { graph: graph.clone(), most: MOST_GAINS }, &job)?;
+            Some((engine.now(&subject, &graph, &job)?, gains))
+        } else {
+            None
+        };
+        let heap = engine.now(&subject, &AtHeapPeak, &job)?;
+        Ok(Self { profile, engine, subject, overview, metric, rows, functions, stages, heap, relative })
+    }
 }
 
 fn rows(
