@@ -20,9 +20,7 @@ pub(super) fn write(text: &str) -> Result<bool, Failure> {
 }
 
 /// The same for what is not one text.
-pub(super) fn write_with(
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<bool, Failure> {
+pub(super) fn write_with(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<bool, Failure> {
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     written(write(&mut out).and_then(|()| out.flush()))
 }
