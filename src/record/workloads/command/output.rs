@@ -144,13 +144,25 @@ struct Lines<'a> {
     progress: Option<Instant>,
     /// Whether a line is part of a private key.
     key: secrets::KeyBlock,
+    /// Whether the recording keeps texts.
+    texts: bool,
 }
 
 impl<'a> Lines<'a> {
     fn new(stream: Stream, counts: &'a Counts, tail: &'a Mutex<Tail>) -> Self {
         let key = secrets::KeyBlock::default();
         tail.lock().unwrap_or_else(PoisonError::into_inner).thread = sink::this_thread();
-        Self { stream, counts, tail, seen: 0, line: Vec::new(), cut: false, progress: None, key }
+        Self {
+            stream,
+            counts,
+            tail,
+            seen: 0,
+            line: Vec::new(),
+            cut: false,
+            progress: None,
+            key,
+            texts: secrets::texts(),
+        }
     }
 
     fn add(&mut self, mut bytes: &[u8]) {
@@ -189,7 +201,7 @@ impl<'a> Lines<'a> {
             text.push('…');
         }
         let severity = severity(&text);
-        let text = if secrets::texts() { self.key.mask(&text) } else { secrets::left_out(&text) };
+        let text = if self.texts { self.key.mask(&text) } else { secrets::left_out(&text) };
         self.keep(Line { ticks: clock::ticks(), severity, text });
     }
 
@@ -286,7 +298,7 @@ mod tests {
     #[test]
     fn the_first_and_the_last_lines_are_kept_and_the_gap_is_counted() {
         let (counts, tail) = (Counts::default(), Mutex::default());
-        let mut lines = Lines::new(Stream::Err, &counts, &tail);
+        let mut lines = Lines { texts: true, ..Lines::new(Stream::Err, &counts, &tail) };
         for n in 0..25_000 {
             lines.add(format!("line {n}\n").as_bytes());
         }
