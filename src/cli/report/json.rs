@@ -3,7 +3,8 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
-use super::{Report, Row};
+use super::Report;
+use crate::analysis::every_metric::MetricRow;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::model::{Basis, Finding, FunctionId, Profile, Request};
@@ -48,6 +49,7 @@ struct Function<'a> {
     calls: Option<u64>,
     primitive_calls: Option<u64>,
     samples: Option<u64>,
+    unfinished: u64,
     #[serde(rename = "self")]
     own: PerMetric<'a>,
     total: PerMetric<'a>,
@@ -56,7 +58,7 @@ struct Function<'a> {
 /// Values per metric key.
 struct PerMetric<'a> {
     profile: &'a Profile,
-    row: &'a Row,
+    row: &'a MetricRow,
     value: fn((i64, i64)) -> i64,
 }
 
@@ -73,9 +75,16 @@ fn object(report: &Report) -> Value {
     let pairs = |pairs: &[(String, String)]| -> Value {
         Value::Object(pairs.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect::<Map<_, _>>())
     };
-    let totals = report.overview.totals.iter().map(|(id, value)| {
-        let m = p.metric(*id);
-        (m.key.clone(), json!({ "value": value, "unit": m.unit.key(), "label": m.label }))
+    let totals = report.overview.totals.iter().map(|t| {
+        let m = p.metric(t.metric);
+        let total = json!({
+            "value": t.sum,
+            "unit": m.unit.key(),
+            "label": m.label,
+            "at_once": t.at_once,
+            "saturated": t.is_saturated(),
+        });
+        (m.key.clone(), total)
     });
     json!({
         "format": meta.format,
@@ -133,8 +142,8 @@ fn object(report: &Report) -> Value {
     })
 }
 
-fn function<'a>(p: &'a Profile, row: &'a Row) -> Function<'a> {
-    let f = p.functions.get(row.function);
+fn function<'a>(p: &'a Profile, row: &'a MetricRow) -> Function<'a> {
+    let f = p.functions.get(row.symbol.function());
     let text = |id| Some(p.text(id)).filter(|t| !t.is_empty());
     let per_metric = |value| PerMetric { profile: p, row, value };
     Function {
@@ -146,6 +155,7 @@ fn function<'a>(p: &'a Profile, row: &'a Row) -> Function<'a> {
         calls: row.calls.map(|c| c.all),
         primitive_calls: row.calls.map(|c| c.primitive),
         samples: row.samples,
+        unfinished: row.unfinished,
         own: per_metric(|c| c.0),
         total: per_metric(|c| c.1),
     }
