@@ -43,7 +43,8 @@ fn speedscope_sum(bytes: &[u8]) -> i64 {
     let json: Value = serde_json::from_slice(bytes).unwrap();
     let mut sum = 0;
     for profile in json["profiles"].as_array().unwrap() {
-        if profile["unit"] != "nanoseconds" {
+        // Other metrics, which may be times, too.
+        if profile["unit"] != "nanoseconds" || profile["metric"].is_string() {
             continue;
         }
         if profile["type"] == "sampled" {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::iter::Peekable;
 
 use super::{List, Part, path_below};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::lane_walk::{LaneWalk, Step};
-use crate::analysis::nested_samples::pieces;
+use crate::analysis::nested_samples::{is_nested, parts};
 use crate::analysis::tree_costs::own_covered;
 use crate::export::ExportError;
+use crate::jobs::Job;
 use crate::model::{NO_ROW, SpanTable, TrackId};
 
 /// Times that are cut out of the own times of spans: start, end, and the node that has them instead, or [`NO_NODE`].
@@ -31,19 +31,25 @@ pub(super) fn write(
         .map(|(row, times)| (row, times.into_iter().map(|(start, end)| (start, end, NO_NODE)).collect()))
         .collect();
     let waits = !cuts.is_empty();
-    if let Some((_, nodes)) = part.tree.nested.iter().find(|n| n.0 == id) {
-        for (piece, &node) in pieces(track).zip(nodes) {
-            cuts.entry(piece.row).or_default().push((piece.start, piece.end, node));
-        }
+    let weights = track.samples.weights.iter().find(|(m, _)| Some(*m) == part.profile.time_metric());
+    if let Some((_, weights)) = weights.filter(|_| is_nested(track)) {
+        let done = parts(part.profile, part.tree, id, part.asked.range, &Job::new(), |p| {
+            let (start, end) = p.within();
+            // A sample that weighs less than it lasted leaves the rest to the span.
+            let weight = p.of(weights[p.sample as usize]).clamp(0, end.saturating_sub(start));
+            if p.row != NO_ROW {
+                cuts.entry(p.row).or_default().push((start, start.saturating_add(weight), p.node));
+            }
+        });
+        done.map_err(|_| ExportError::Unsupported("was cancelled".into()))?;
     }
     cuts.values_mut().for_each(apart);
     for n in 0..track.spans.lanes.len() {
         let name = if n == 0 { label.to_owned() } else { format!("{label} (overlap {n})") };
-        let outside = if n == 0 { cuts.remove(&NO_ROW).unwrap_or_default() } else { Vec::new() };
-        let times = bounds(part, &track.spans, n, &outside);
+        let times = bounds(part, &track.spans, n);
         list.begin("evented", &name, "nanoseconds", times)?;
         list.out.write_all(b",\"events\":[")?;
-        Lane::new(part, id, &cuts, list.out).write(n, outside)?;
+        Lane::new(part, id, &cuts, list.out).write(n)?;
         list.out.write_all(b"]}")?;
     }
     let said = format!("calls of {label} that waited for calls on other lanes are in parts");
@@ -62,15 +68,12 @@ fn apart(times: &mut Vec<(i64, i64, u32)>) {
 }
 
 /// From 0, or earlier, to the end of what is written of a lane.
-fn bounds(part: &Part<'_>, spans: &SpanTable, lane: usize, outside: &[(i64, i64, u32)]) -> (i64, i64) {
+fn bounds(part: &Part<'_>, spans: &SpanTable, lane: usize) -> (i64, i64) {
     let rows = spans.lanes[lane].rows.clone();
-    let spans = spans.rows[rows.start as usize..rows.end as usize].iter().map(|s| (s.start, s.end));
-    let times = spans.chain(outside.iter().map(|t| (t.0, t.1)));
-    let (first, last) = times.fold((i64::MAX, i64::MIN), |(a, b), (start, end)| (a.min(start), b.max(end)));
-    match part.asked.range {
-        Some((from, to)) => (from, last.clamp(from, to)),
-        None => (first.min(0), last),
-    }
+    let spans = &spans.rows[rows.start as usize..rows.end as usize];
+    let first = spans.first().map_or(0, |s| s.start.min(0));
+    let last = spans.iter().map(|s| s.end).max().unwrap_or(first);
+    part.asked.range.map_or((first, last), |(from, to)| (from, last.clamp(from, to)))
 }
 
 /// The frames that are open while a lane is written.
@@ -98,17 +101,13 @@ impl<'a> Lane<'a> {
         Self { part, id, cuts, out, comma: "", spans, makes, opened: 0, sample, at: i64::MIN }
     }
 
-    /// Writes lane `lane`; `outside` are samples that no span covers.
-    fn write(mut self, lane: usize, outside: Vec<(i64, i64, u32)>) -> Result<(), ExportError> {
+    /// Writes lane `lane`.
+    fn write(mut self, lane: usize) -> Result<(), ExportError> {
         let part = self.part;
         let spans = &part.profile.track(self.id).spans;
-        let mut outside = outside.into_iter().peekable();
         for step in LaneWalk::new(spans, lane) {
             match step {
                 Step::Open(row) => {
-                    if self.makes.is_empty() {
-                        self.until(spans.rows[row as usize].start, &mut outside)?;
-                    }
                     self.close_sample(0)?;
                     let node = part.tree.node_of_span(self.id, row).unwrap_or(NO_NODE);
                     let makes = node != NO_NODE && self.spans.last() != Some(&node);
@@ -124,21 +123,6 @@ impl<'a> Lane<'a> {
                         self.spans.pop();
                     }
                 }
-            }
-        }
-        self.until(i64::MAX, &mut outside)?;
-        self.close_sample(0)
-    }
-
-    /// Samples outside of all spans that start before `time`.
-    fn until(
-        &mut self,
-        time: i64,
-        outside: &mut Peekable<std::vec::IntoIter<(i64, i64, u32)>>,
-    ) -> Result<(), ExportError> {
-        while let Some((start, end, node)) = outside.next_if(|cut| cut.0 < time) {
-            if let Some((start, end)) = self.within(start, end) {
-                self.sampled(start, end, node, NO_NODE)?;
             }
         }
         Ok(())

@@ -2,14 +2,14 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{List, Part, negative};
+use super::{List, Part, negative, text};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::nested_samples::{is_nested, parts};
 use crate::export::ExportError;
 use crate::jobs::Job;
-use crate::model::{MetricId, TrackId, Unit};
+use crate::model::{MetricId, NO_ROW, TrackId, Unit};
 
-/// Samples of a track. Those that stand in spans are part of the evented profiles as far as they measure time.
+/// Samples of a track. Those that fall on spans are part of the evented profiles as far as they measure time.
 pub(super) fn write(
     part: &Part<'_>,
     list: &mut List<'_>,
@@ -23,16 +23,18 @@ pub(super) fn write(
         return Ok(said);
     }
     if track.samples.weights.is_empty() && !is_nested(track) {
-        Column { part, id, metric: None, unit: Unit::None }.write(list, label)?;
+        Column { part, id, metric: None, unit: Unit::None, outside: false }.write(list, label)?;
     }
     let metrics = track.samples.weights.iter().map(|(m, _)| *m);
-    for (n, metric) in metrics.filter(|&m| !is_nested(track) || Some(m) != time).enumerate() {
+    for (n, metric) in metrics.enumerate() {
         let metric_of = part.profile.metric(metric);
+        let outside = is_nested(track) && Some(metric) == time;
         let name = match n {
+            _ if outside => format!("{label} (samples outside of spans)"),
             0 if !is_nested(track) => label.to_owned(),
             _ => format!("{label} ({})", metric_of.label),
         };
-        let column = Column { part, id, metric: Some(metric), unit: metric_of.unit };
+        let column = Column { part, id, metric: Some(metric), unit: metric_of.unit, outside };
         said.extend(negative(label, &column.write(list, &name)?, metric_of.unit));
     }
     Ok(said)
@@ -52,12 +54,17 @@ struct Column<'a> {
     id: TrackId,
     metric: Option<MetricId>,
     unit: Unit,
+    /// Only what falls on no span.
+    outside: bool,
 }
 
 impl Column<'_> {
     /// Writes the profile. Returns weights below 0, which are left out.
     fn write(&self, list: &mut List<'_>, name: &str) -> Result<Vec<i64>, ExportError> {
         let rows = self.rows()?;
+        if self.outside && rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let negative: Vec<i64> = rows.iter().map(|r| r.1).filter(|&w| w < 0).collect();
         let kept = || rows.iter().filter(|r| r.1 >= 0);
         let times = &self.part.profile.track(self.id).samples.times;
@@ -65,6 +72,15 @@ impl Column<'_> {
         let start = first.filter(|_| self.unit == Unit::Nanoseconds && !times.is_empty()).unwrap_or(0);
         let end = kept().fold(start, |sum, r| sum.saturating_add(r.1));
         list.begin("sampled", name, unit_name(self.unit), (start, end))?;
+        let profile = self.part.profile;
+        if let Some(metric) = self.metric.filter(|&m| Some(m) != profile.time_metric()) {
+            // Other programs skip these. Without them CPU time would be taken for more of the same time.
+            let metric = profile.metric(metric);
+            list.out.write_all(b",\"metric\":")?;
+            text(list.out, &metric.key)?;
+            list.out.write_all(b",\"label\":")?;
+            text(list.out, &metric.label)?;
+        }
         let mut paths: FxHashMap<u32, String> = FxHashMap::default();
         list.out.write_all(b",\"samples\":[")?;
         for (n, &(node, _)) in kept().enumerate() {
@@ -88,6 +104,9 @@ impl Column<'_> {
         let mut at = self.part.asked.range.map(|r| r.0).or(samples.times.first().copied());
         let mut rows = Vec::new();
         let done = parts(profile, tree, self.id, self.part.asked.range, &Job::new(), |p| {
+            if self.outside && p.row != NO_ROW {
+                return;
+            }
             let (start, end) = p.within();
             if let Some(gap) = at.map(|at| start.saturating_sub(at)).filter(|&gap| timed && gap > 0) {
                 rows.push((NO_NODE, gap));
