@@ -250,9 +250,8 @@ mod tests {
         let rows = ask(&s, &Merged { costs, order: MergedOrder::Name, by_track: false });
         let widths: Vec<Vec<(String, i64)>> = (0..rows.len() as u32)
             .map(|row| {
-                let level = rows.finest(row);
-                let boxes = (0..level.len()).map(|i| level.get(i));
-                boxes.map(|b| (b.who.label(&s.profile).to_owned(), b.length())).collect()
+                let boxes = rows.touching(row, f64::MIN, f64::MAX);
+                boxes.map(|(_, b)| (b.who.label(&s.profile).to_owned(), b.length())).collect()
             })
             .collect();
         let named =

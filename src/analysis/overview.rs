@@ -66,8 +66,16 @@ pub struct RequestFigures {
     pub failed: usize,
     /// Input tokens, where known.
     pub prompt_tokens: Option<u64>,
-    /// Output tokens, where known.
+    /// Output tokens, where known; chunks where nobody counted tokens.
     pub output_tokens: Option<u64>,
+    /// Some requests have no count of output tokens: what rests on it is estimated by their chunks.
+    pub estimated: bool,
+    /// Attempts that failed and were followed by another one.
+    pub retries: usize,
+    /// Time that these and the waits after them took, ns, over all requests.
+    pub lost: i64,
+    /// What users waited for the first token, ns: as `ttft`, with what retries took.
+    pub waited: Option<Distribution>,
     /// Money in 1e-9 US dollar over the priced requests; `None` when none is priced.
     pub cost_nano_dollars: Option<i64>,
     /// Requests without a price.
@@ -220,7 +228,7 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
         let last = done.iter().filter_map(|r| r.finished).max();
         first.zip(last).map(|(a, b)| b - a).filter(|&d| d > 0)
     };
-    let done_output: Option<u64> = done.iter().filter_map(|r| r.tokens.output).reduce(|a, b| a + b);
+    let done_output: Option<u64> = done.iter().filter_map(|r| Some(r.output()?.0)).reduce(|a, b| a + b);
     // Departures come before arrivals at the same time.
     let mut edges: Vec<(i64, i32)> =
         rows.iter().flat_map(|r| [(r.arrived, 1), (r.finished.unwrap_or(i64::MAX), -1)]).collect();
@@ -234,7 +242,11 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
         count: rows.len(),
         failed: rows.iter().filter(|r| matches!(r.outcome, Outcome::Error | Outcome::Cancelled)).count(),
         prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(|a, b| a + b),
-        output_tokens: rows.iter().filter_map(|r| r.tokens.output).reduce(|a, b| a + b),
+        output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(|a, b| a + b),
+        estimated: rows.iter().any(|r| r.is_estimated()),
+        retries: rows.iter().map(|r| r.retries.len()).sum(),
+        lost: rows.iter().map(|r| r.lost()).sum(),
+        waited: distribution(&|r| r.waited().map(|v| v as f64)),
         cost_nano_dollars: rows.iter().filter_map(|r| r.cost_nano_dollars).reduce(i64::saturating_add),
         unpriced: rows.iter().filter(|r| r.cost_nano_dollars.is_none()).count(),
         ttft: distribution(&|r| r.ttft().map(|v| v as f64)),

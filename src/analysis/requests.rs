@@ -22,8 +22,10 @@ pub enum RequestColumn {
     Arrived,
     /// Arrival to start of work.
     Queued,
-    /// Arrival to first token.
+    /// Arrival to first token, without what retries took.
     Ttft,
+    /// Time that attempts that failed and the waits after them took.
+    Lost,
     /// Mean time per output token after the first.
     Tpot,
     /// Decode rate.
@@ -42,18 +44,21 @@ pub enum RequestColumn {
     Outcome,
     /// What the cache of answers said.
     Cache,
+    /// How alike the closest prompt in a cache of answers was.
+    Similarity,
     /// The batch that it was generated in.
     Batch,
 }
 
 impl RequestColumn {
     /// All columns, left to right.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Name,
         Self::Model,
         Self::Arrived,
         Self::Queued,
         Self::Ttft,
+        Self::Lost,
         Self::Tpot,
         Self::Rate,
         Self::Latency,
@@ -63,6 +68,7 @@ impl RequestColumn {
         Self::Cost,
         Self::Outcome,
         Self::Cache,
+        Self::Similarity,
         Self::Batch,
     ];
 
@@ -72,10 +78,18 @@ impl RequestColumn {
     pub fn is_filled(self, profile: &Profile) -> bool {
         let rows = &profile.requests.rows;
         match self {
+            Self::Lost => rows.iter().any(|r| !r.retries.is_empty()),
             Self::Cache => rows.iter().any(|r| r.cache.is_some()),
+            Self::Similarity => rows.iter().any(|r| r.similarity.is_some()),
             Self::Batch => rows.iter().any(|r| r.batch.is_some()),
             _ => true,
         }
+    }
+
+    /// True when what the column says of a request rests on chunks, because nobody counted its tokens.
+    #[must_use]
+    pub fn is_estimated(self, r: &Request) -> bool {
+        matches!(self, Self::Tpot | Self::Rate | Self::Output) && r.is_estimated()
     }
 
     /// The number that the column sorts by; `None` when unknown or a text.
@@ -86,14 +100,16 @@ impl RequestColumn {
             Self::Arrived => Some(r.arrived as f64),
             Self::Queued => r.queued().map(|v| v as f64),
             Self::Ttft => r.ttft().map(|v| v as f64),
+            Self::Lost => Some(r.lost() as f64),
             Self::Tpot => r.tpot(),
             Self::Rate => r.tokens_per_second(),
             Self::Latency => r.latency().map(|v| v as f64),
             Self::Prompt => r.tokens.prompt().map(|v| v as f64),
-            Self::Output => r.tokens.output.map(|v| v as f64),
+            Self::Output => r.output().map(|(v, _)| v as f64),
             Self::CacheRead => r.tokens.cache_read.map(|v| v as f64),
             Self::Cost => r.cost_nano_dollars.map(|v| v as f64),
             Self::Cache => r.cache.map(|c| f64::from(c as u8)),
+            Self::Similarity => r.similarity,
             Self::Batch => r.batch.map(|b| b as f64),
             Self::Outcome => Some(f64::from(match r.outcome {
                 Outcome::Ok => 0,
@@ -110,24 +126,50 @@ impl RequestColumn {
 pub enum RequestPart {
     /// Waiting for its turn.
     Queued,
+    /// An attempt that failed and was followed by another one.
+    Attempt,
+    /// Waiting for the next attempt.
+    BackOff,
     /// Reading the prompt.
     Prefill,
     /// Writing the answer.
     Decode,
+    /// An answer that came in one piece: nobody knows when its first token was made.
+    Answer,
     /// Something; no stamp tells what.
     Unknown,
 }
 
 impl RequestPart {
+    /// All of them, in the order in which they come.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Attempt,
+        Self::BackOff,
+        Self::Prefill,
+        Self::Decode,
+        Self::Answer,
+        Self::Unknown,
+    ];
+
     /// What it is called.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Attempt => "failed attempt",
+            Self::BackOff => "back-off",
             Self::Prefill => "prefill",
             Self::Decode => "decode",
+            Self::Answer => "whole answer",
             Self::Unknown => "running",
         }
+    }
+
+    /// Nothing is done for the request meanwhile.
+    #[must_use]
+    pub fn is_waiting(self) -> bool {
+        matches!(self, Self::Queued | Self::BackOff)
     }
 }
 
@@ -148,14 +190,38 @@ pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
     if let Some(t) = r.scheduled {
         add(clip(t), RequestPart::Queued);
     }
+    for retry in &r.retries {
+        add(clip(retry.failed), RequestPart::Attempt);
+        add(clip(retry.again), RequestPart::BackOff);
+    }
     match r.first_token {
         Some(t) => {
             add(clip(t), RequestPart::Prefill);
             add(end, RequestPart::Decode);
         }
-        None => add(end, if r.scheduled.is_some() { RequestPart::Prefill } else { RequestPart::Unknown }),
+        // Without a first token it was not streamed, or failed before; while it runs nobody knows.
+        None if r.outcome == Outcome::Ok && r.scheduled.is_some() => add(end, RequestPart::Answer),
+        None => add(end, RequestPart::Unknown),
     }
     parts
+}
+
+/// Why attempts of a request failed: «HTTP 429 × 2, no connection».
+#[must_use]
+pub fn reasons(profile: &Profile, r: &Request) -> String {
+    let mut counted: Vec<(&str, u32)> = Vec::new();
+    for retry in &r.retries {
+        let reason = profile.text(retry.reason);
+        match counted.iter_mut().find(|c| c.0 == reason) {
+            Some(known) => known.1 += 1,
+            None => counted.push((reason, 1)),
+        }
+    }
+    let texts = counted.iter().map(|(reason, n)| match n {
+        1 => (*reason).to_owned(),
+        n => format!("{reason} × {n}"),
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 /// Rows in which requests do not overlap.
@@ -222,6 +288,8 @@ pub struct RequestList {
     pub gaps: Option<Distribution>,
     /// True when each gap is between two single tokens; false when a chunk may hold several.
     pub single_tokens: bool,
+    /// Parts that the bars of these requests have, in the order of [`RequestPart::ALL`].
+    pub parts: Vec<RequestPart>,
 }
 
 /// Computes the [`RequestList`].
@@ -264,6 +332,11 @@ impl Query for RequestTable {
         };
         let largest = RequestColumn::ALL.iter().map(largest).collect();
         cx.job().checkpoint(0, 0)?;
+        let mut seen = [false; RequestPart::ALL.len()];
+        let end = profile.time_bounds().map_or(0, |b| b.1);
+        for id in &by_arrival {
+            parts(&requests[id.index()], end).iter().for_each(|p| seen[p.2 as usize] = true);
+        }
         let done = requests.iter().filter(|r| {
             r.outcome == Outcome::Ok && self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
         });
@@ -282,6 +355,7 @@ impl Query for RequestTable {
             figures: request_figures(profile, self.range),
             gaps: Distribution::of(gap),
             single_tokens,
+            parts: RequestPart::ALL.into_iter().filter(|part| seen[*part as usize]).collect(),
         })
     }
 
@@ -342,7 +416,7 @@ pub fn gaps(request: &Request) -> impl Iterator<Item = (i64, i64)> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ProfileBuilder, TokenCounts};
+    use crate::model::{ProfileBuilder, Retry, TokenCounts};
     use crate::query::{Engine, Run};
     use std::sync::Arc;
 
@@ -407,7 +481,7 @@ mod tests {
 
     #[test]
     fn parts_cover_the_request_whatever_is_known() {
-        use RequestPart::{Decode, Prefill, Queued, Unknown};
+        use RequestPart::{Answer, Attempt, BackOff, Decode, Prefill, Queued, Unknown};
         let r = |scheduled, first_token, finished| Request {
             arrived: 10,
             scheduled,
@@ -423,6 +497,30 @@ mod tests {
         assert_eq!(parts(&r(None, Some(40), None), 500), [(10, 40, Prefill), (40, 500, Decode)]);
         assert_eq!(parts(&r(Some(5), Some(700), Some(90)), 500), [(10, 90, Prefill)], "stamps in odd order");
         assert_eq!(parts(&r(None, None, None), 0), []);
+        assert_eq!(
+            parts(&r(Some(20), None, Some(90)), 500),
+            [(10, 20, Queued), (20, 90, Answer)],
+            "what came in one piece is no prefill"
+        );
+        let failed = Request { outcome: Outcome::Error, ..r(Some(20), None, Some(90)) };
+        assert_eq!(parts(&failed, 500), [(10, 20, Queued), (20, 90, Unknown)]);
+        let retry = |began, failed, again| Retry { began, failed, again, ..Retry::default() };
+        let retried = Request {
+            retries: vec![retry(20, 25, 45), retry(45, 50, 60)],
+            ..r(Some(20), Some(70), Some(90))
+        };
+        assert_eq!(
+            parts(&retried, 500),
+            [
+                (10, 20, Queued),
+                (20, 25, Attempt),
+                (25, 45, BackOff),
+                (45, 50, Attempt),
+                (50, 60, BackOff),
+                (60, 70, Prefill),
+                (70, 90, Decode)
+            ]
+        );
     }
 
     #[test]

@@ -83,14 +83,14 @@ fn files(cx: &Context<'_>) -> Result<Vec<StringId>, Cancelled> {
     }
     // Inlined code stands in files that no function names.
     if let Some(graph) = graph_of(profile).filter(|g| g.lines.metrics() > 0) {
-        for row in graph.lines.iter() {
+        graph.lines.for_each(|row| {
             let function = graph.nodes[row.place.node.index()].function;
             if row.place.file != profile.functions.get(function).file {
                 let of_library = library.get(function.index()).copied().unwrap_or(false);
                 let sum = costs.entry(row.place.file).or_insert((of_library, 0));
                 sum.1 = sum.1.saturating_add(row.costs.first().copied().unwrap_or(0));
             }
-        }
+        });
     }
     let mut files: Vec<_> = costs.into_iter().collect();
     files.retain(|(file, _)| no_file(profile.text(*file)).is_none());

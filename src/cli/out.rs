@@ -4,11 +4,11 @@
 //! may have made, so all of it is a [`Page`], which holds nothing that a terminal would act on.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use crate::format::{Page, plain};
+use crate::format::{Page, PlainJson, plain};
 use crate::record::echo;
 
 /// How long a reader has to take what was written last.
@@ -30,6 +30,13 @@ pub(super) fn print_lines(text: &str) -> Result<(), Failure> {
 pub(super) fn write(page: &Page) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     written(out.write_all(page.text().as_bytes()).and_then(|()| out.flush()))
+}
+
+/// The same for JSON, which is too large to be made at once.
+pub(super) fn write_json(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<bool, Failure> {
+    let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let mut out = PlainJson::new(out);
+    written(write(&mut out).and_then(|()| out.flush()))
 }
 
 /// Clears a terminal, so that what follows takes the place of what was shown.

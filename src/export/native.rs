@@ -7,7 +7,7 @@ use crate::model::wire::{
     self, BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR,
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
-use crate::model::wire_rows::{write_finding, write_option, write_request, write_token_times};
+use crate::model::wire_rows::{write_finding, write_option, write_request, write_retries, write_token_times};
 use crate::model::{
     ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, SampleTable, Sources,
     SpanTable, Track,
@@ -85,6 +85,8 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
             w.optional(request.first_byte);
             w.unsigned(request.error.0.into());
         }
+        // Since minor version 4.
+        profile.requests.rows.iter().for_each(|request| write_retries(request, w));
     })?;
     if !profile.findings.is_empty() {
         columns(tag::FINDINGS, &|w| findings(profile, w))?;
@@ -288,13 +290,13 @@ fn call_graph(graph: &CallGraph, w: &mut Writer) {
         costs.edge_self.iter().for_each(|&v| w.signed(v));
     }
     w.size(graph.lines.len());
-    for row in graph.lines.iter() {
+    graph.lines.for_each(|row| {
         w.unsigned(row.place.node.0.into());
         w.unsigned(row.place.file.0.into());
         w.unsigned(row.place.line.into());
         w.size(row.costs.len());
         row.costs.iter().for_each(|&v| w.signed(v));
-    }
+    });
 }
 
 fn sources(sources: &Sources, w: &mut Writer) {
@@ -310,10 +312,16 @@ fn sites(sites: &CallSites, w: &mut Writer) {
     w.size(sites.len());
     w.size(sites.metrics());
     w.byte(u8::from(sites.is_counted()));
-    w.differences(sites.iter().map(|s| s.place.caller.0.into()));
-    sites.iter().for_each(|s| w.unsigned(s.place.file.0.into()));
-    w.differences(sites.iter().map(|s| s.place.line.into()));
-    sites.iter().for_each(|s| w.unsigned(s.place.callee.0.into()));
-    sites.iter().filter_map(|s| s.calls).for_each(|c| w.unsigned(c));
-    sites.iter().flat_map(|s| s.costs).for_each(|&c| w.signed(c));
+    let difference = |w: &mut Writer, last: &mut i64, value: u32| {
+        w.signed(i64::from(value) - *last);
+        *last = value.into();
+    };
+    let mut last = 0;
+    sites.for_each(|s| difference(w, &mut last, s.place.caller.0));
+    sites.for_each(|s| w.unsigned(s.place.file.0.into()));
+    let mut last = 0;
+    sites.for_each(|s| difference(w, &mut last, s.place.line));
+    sites.for_each(|s| w.unsigned(s.place.callee.0.into()));
+    sites.for_each(|s| s.calls.into_iter().for_each(|c| w.unsigned(c)));
+    sites.for_each(|s| s.costs.iter().for_each(|&c| w.signed(c)));
 }

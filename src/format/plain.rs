@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
+use std::io;
 
 /// Most characters of a name in a line of text.
 pub const LONGEST_NAME: usize = 160;
@@ -60,12 +61,6 @@ pub struct Page(String);
 const LONGEST_LINE: usize = 4000;
 
 impl Page {
-    /// JSON, its values unchanged.
-    #[must_use]
-    pub fn json(json: String) -> Self {
-        Self(plain_json(json))
-    }
-
     /// Adds a line.
     pub fn line(&mut self, text: impl Display) {
         let text = text.to_string();
@@ -90,24 +85,60 @@ impl Page {
     }
 }
 
-/// JSON with everything that [`acts`] as `\u202e`: the same values, and nothing that a terminal acts on. Line ends
-/// between values stay.
-fn plain_json(json: String) -> String {
-    let acts = |c: char| c != '\n' && acts(c);
-    if json.bytes().all(|b| b == b'\n' || (0x20..0x7f).contains(&b)) || !json.contains(acts) {
-        return json;
+/// Passes JSON on with everything that [`acts`] as `\u202e`: the same values, and nothing that a terminal acts on. Line
+/// ends between values stay.
+pub struct PlainJson<W> {
+    out: W,
+    /// The beginning of a character whose end is still to come.
+    begun: Vec<u8>,
+}
+
+impl<W: io::Write> PlainJson<W> {
+    /// JSON that is written here goes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, begun: Vec::new() }
     }
-    let mut out = String::with_capacity(json.len() + 64);
-    for c in json.chars() {
-        if acts(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        let acts = |c: char| c != '\n' && acts(c);
+        if !text.contains(acts) {
+            return self.out.write_all(text.as_bytes());
         }
+        let mut safe = String::with_capacity(text.len() + 64);
+        for c in text.chars() {
+            if acts(c) {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(safe, "\\u{unit:04x}");
+                }
+            } else {
+                safe.push(c);
+            }
+        }
+        self.out.write_all(safe.as_bytes())
     }
-    out
+}
+
+impl<W: io::Write> io::Write for PlainJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.begun.is_empty() && bytes.iter().all(|b| *b == b'\n' || (0x20..0x7f).contains(b)) {
+            self.out.write_all(bytes)?;
+            return Ok(bytes.len());
+        }
+        let mut all = std::mem::take(&mut self.begun);
+        all.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&all) {
+            Ok(_) => all.len(),
+            Err(e) => e.valid_up_to(),
+        };
+        self.begun = all.split_off(whole);
+        let text = String::from_utf8(all).map_err(io::Error::other)?;
+        self.text(&text)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 #[cfg(test)]
@@ -146,8 +177,16 @@ mod tests {
     #[test]
     fn json_keeps_its_values() {
         let value = serde_json::json!({ WILD: [WILD, 1] });
-        let text = plain_json(serde_json::to_string_pretty(&value).unwrap());
-        assert!(!text.contains(|c| c != '\n' && acts(c)));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        for piece in [1, 3, 1000] {
+            let mut bytes = Vec::new();
+            let mut out = PlainJson::new(&mut bytes);
+            for part in text.as_bytes().chunks(piece) {
+                io::Write::write_all(&mut out, part).unwrap();
+            }
+            let safe = String::from_utf8(bytes).unwrap();
+            assert!(!safe.contains(|c| c != '\n' && acts(c)));
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+        }
     }
 }

@@ -15,7 +15,9 @@ use crate::model::wire::{
     self, BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, Reader,
     SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
-use crate::model::wire_rows::{Ids, optional_track, read_finding, read_request, read_token_times};
+use crate::model::wire_rows::{
+    Ids, optional_track, read_finding, read_request, read_retries, read_token_times,
+};
 use crate::model::{
     ArgsRef, CallSite, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
     NodeCosts, NodeId, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId, StringId,
@@ -504,6 +506,12 @@ impl Tables {
         if !r.0.is_empty() {
             for row in &mut rows {
                 (row.first_byte, row.error) = (r.optional()?, self.string(r)?);
+            }
+        }
+        // Those up to minor version 3 here.
+        if !r.0.is_empty() {
+            for row in &mut rows {
+                read_retries(row, r, self)?;
             }
         }
         self.requests = rows.into_iter().map(|row| b.request(row)).collect();

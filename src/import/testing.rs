@@ -176,6 +176,8 @@ pub(crate) fn everything() -> Profile {
         prompt: key,
         completion: text,
         error: key,
+        retries: vec![Retry { began: 12, failed: 14, again: 17, reason: key }],
+        similarity: Some(0.75),
     });
     let early = b.request(Request { name: key, arrived: 3, ..Request::default() });
     let (kind, severity) = (key, Severity::Error);

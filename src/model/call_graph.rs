@@ -5,7 +5,7 @@
 //! recursive function's total counts only its outermost activations.
 
 use super::ids::{FunctionId, MetricId, NodeId, StringId};
-use super::place_table::{Place, PlaceTable};
+use super::place_table::{PARTS, Place, PlaceTable};
 
 /// Calls of a function or along an edge, when the tool counted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
@@ -69,6 +69,14 @@ impl Place for SourceLine {
     fn node(&self) -> NodeId {
         self.node
     }
+
+    fn parts(&self) -> [u32; PARTS] {
+        [self.file.0, self.line, 0]
+    }
+
+    fn new(node: NodeId, [file, line, _]: [u32; PARTS]) -> Self {
+        Self { node, file: StringId(file), line }
+    }
 }
 
 /// A place in a function from which it calls another.
@@ -87,6 +95,14 @@ pub struct CallSite {
 impl Place for CallSite {
     fn node(&self) -> NodeId {
         self.caller
+    }
+
+    fn parts(&self) -> [u32; PARTS] {
+        [self.file.0, self.line, self.callee.0]
+    }
+
+    fn new(caller: NodeId, [file, line, callee]: [u32; PARTS]) -> Self {
+        Self { caller, file: StringId(file), line, callee: NodeId(callee) }
     }
 }
 
@@ -108,4 +124,19 @@ pub struct CallGraph {
     pub lines: LineCosts,
     /// Calls per line, where the format has them.
     pub sites: CallSites,
+}
+
+impl CallGraph {
+    /// Bytes held on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let column = |c: &GraphCosts| {
+            (c.node_self.len() + c.node_total.len() + c.edge_total.len() + c.edge_self.len()) * 8
+        };
+        self.nodes.len() * size_of::<CallNode>()
+            + self.edges.len() * size_of::<CallEdge>()
+            + self.costs.iter().map(column).sum::<usize>()
+            + self.lines.heap_bytes()
+            + self.sites.heap_bytes()
+    }
 }

@@ -253,11 +253,11 @@ impl Dump<'_> {
             let (from, to) = (name(self, edge.caller), name(self, edge.callee));
             self.line(format_args!("edge {from} → {to} calls {}{costs}", calls(edge.calls)));
         }
-        for row in graph.lines.iter() {
+        graph.lines.for_each(|row| {
             let (node, file) = (name(self, row.place.node), self.p.text(row.place.file));
             self.line(format_args!("cost line {node} {file:?}:{} {:?}", row.place.line, row.costs));
-        }
-        for row in graph.sites.iter() {
+        });
+        graph.sites.for_each(|row| {
             let site = row.place;
             let (from, to) = (name(self, site.caller), name(self, site.callee));
             self.line(format_args!(
@@ -267,7 +267,7 @@ impl Dump<'_> {
                 or_dash(row.calls),
                 row.costs
             ));
-        }
+        });
     }
 
     fn request(&mut self, r: &Request) {

@@ -13,8 +13,8 @@
 use super::lanes::Nesting;
 use super::wire::{CACHE, Damaged, KINDS, Reader, SEVERITIES, STATUSES, UNITS, Writer};
 use super::wire_rows::{
-    Ids, optional_track, read_finding, read_option, read_request, read_token_times, write_finding,
-    write_option, write_request, write_token_times,
+    Ids, optional_track, read_finding, read_option, read_request, read_retries, read_token_times,
+    write_finding, write_option, write_request, write_retries, write_token_times,
 };
 use super::{
     ArgsPlace, ArgsRef, CounterId, Function, FunctionId, Instant, Link, Metric, MetricId, ProfileBuilder,
@@ -206,6 +206,7 @@ fn request(r: &Request, w: &mut Writer) {
     write_token_times(r, w);
     w.optional(r.first_byte);
     w.unsigned(r.error.0.into());
+    write_retries(r, w);
 }
 
 impl ProfileBuilder {
@@ -353,14 +354,16 @@ impl Replay {
         let request = read_request(r, self)?;
         let (cache, batch) = (r.choice(&CACHE)?, r.optional()?.map(|b| b as u64));
         let token_times = read_token_times(r)?;
-        Ok(Request {
+        let mut request = Request {
             cache,
             batch,
             token_times,
             first_byte: r.optional()?,
             error: self.string(r)?,
             ..request
-        })
+        };
+        read_retries(&mut request, r, self)?;
+        Ok(request)
     }
 }
 
@@ -379,7 +382,7 @@ impl Ids for Replay {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FunctionSpec, Severity, SpanStatus, TrackKind, Unit, Value, dump};
+    use super::super::{FunctionSpec, Retry, Severity, SpanStatus, TrackKind, Unit, Value, dump};
     use super::*;
 
     /// A step of a recording: adds rows of every kind.
@@ -407,6 +410,8 @@ mod tests {
             first_byte: Some(n + 1),
             token_times: vec![n, n + 3],
             batch: Some(n as u64),
+            retries: vec![Retry { began: n, failed: n + 1, again: n + 5, reason: text }],
+            similarity: (n > 2).then_some(0.25),
             error: text,
             ..Request::default()
         });

@@ -146,12 +146,12 @@ impl ProfileBuilder {
                 }
             }
         }
-        for row in graph.lines.iter() {
+        graph.lines.for_each(|row| {
             let SourceLine { node, file, line } = row.place;
             let line = SourceLine { node: nodes[node.index()], file: ids.strings[file.index()], line };
             self.line_cost(line, row.costs);
-        }
-        for row in graph.sites.iter() {
+        });
+        graph.sites.for_each(|row| {
             let site = row.place;
             let site = CallSite {
                 caller: nodes[site.caller.index()],
@@ -160,7 +160,7 @@ impl ProfileBuilder {
                 callee: nodes[site.callee.index()],
             };
             self.call_site(site, row.calls, row.costs);
-        }
+        });
     }
 }
 

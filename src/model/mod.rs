@@ -39,9 +39,9 @@ pub use ids::{
 };
 pub use keys::{CounterKey, Keys, MetricKey, RequestKey, SymbolKey, TextKey, TrackKey};
 pub use metrics::{Better, Metric, Unit, heap};
-pub use place_table::{Place, PlaceRow, PlaceTable};
+pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};
-pub use requests::{CacheOutcome, Outcome, Request, Requests, TokenCounts};
+pub use requests::{CacheOutcome, Outcome, Request, Requests, Retry, TokenCounts};
 pub use sources::Sources;
 pub use strings::Strings;
 pub(crate) use symbols::row_hash;

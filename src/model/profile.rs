@@ -352,5 +352,6 @@ impl Profile {
             + self.stacks.len() * 24
             + self.tracks.iter().map(|t| t.spans.heap_bytes() + t.samples.len() * 24).sum::<usize>()
             + self.counters.iter().map(|c| c.times.len() * 16).sum::<usize>()
+            + self.call_graph.as_ref().map_or(0, CallGraph::heap_bytes)
     }
 }

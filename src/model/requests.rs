@@ -67,6 +67,33 @@ impl CacheOutcome {
     }
 }
 
+/// An attempt of a request that failed, and the wait before the next one. Stamps are ns since the profile's origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// The attempt began.
+    pub began: i64,
+    /// It failed, and the wait began.
+    pub failed: i64,
+    /// The next attempt began.
+    pub again: i64,
+    /// Why it failed («HTTP 429»).
+    pub reason: StringId,
+}
+
+impl Retry {
+    /// Time that the attempt and the wait took, ns.
+    #[must_use]
+    pub fn lost(&self) -> i64 {
+        (self.again - self.began).max(0)
+    }
+
+    /// The wait alone, ns.
+    #[must_use]
+    pub fn back_off(&self) -> i64 {
+        (self.again - self.failed).max(0)
+    }
+}
+
 /// One request. Stamps are ns since the profile's origin.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -106,13 +133,44 @@ pub struct Request {
     pub completion: StringId,
     /// Why it failed, in one line; empty otherwise.
     pub error: StringId,
+    /// Attempts that failed before the last one, in order.
+    pub retries: Vec<Retry>,
+    /// How alike the closest prompt in a semantic cache was, 0 to 1, whether or not its answer was taken; `None` when
+    /// none was compared.
+    pub similarity: Option<f64>,
 }
 
 impl Request {
-    /// Time to first token, ns: first token − arrival (queueing included).
+    /// Time to first token, ns: first token − arrival, queueing included, without what attempts that failed and the waits
+    /// after them took.
     #[must_use]
     pub fn ttft(&self) -> Option<i64> {
+        Some(self.waited()? - self.lost())
+    }
+
+    /// What its user waited for the first token, ns: first token − arrival.
+    #[must_use]
+    pub fn waited(&self) -> Option<i64> {
         Some(self.first_token? - self.arrived)
+    }
+
+    /// Time that attempts that failed and the waits after them took, ns.
+    #[must_use]
+    pub fn lost(&self) -> i64 {
+        self.retries.iter().map(Retry::lost).sum()
+    }
+
+    /// Output tokens, and whether that is an estimate: where nobody counted them, chunks of the answer are.
+    #[must_use]
+    pub fn output(&self) -> Option<(u64, bool)> {
+        let chunks = || (!self.token_times.is_empty()).then_some((self.token_times.len() as u64, true));
+        self.tokens.output.map(|n| (n, false)).or_else(chunks)
+    }
+
+    /// True when rates and times per token rest on chunks, because nobody counted tokens.
+    #[must_use]
+    pub fn is_estimated(&self) -> bool {
+        self.output().is_some_and(|(_, estimated)| estimated)
     }
 
     /// Whole latency, ns: finished − arrival.
@@ -127,13 +185,22 @@ impl Request {
         Some(self.scheduled? - self.arrived)
     }
 
-    /// Mean time per output token after the first, ns: decode time / (N − 1). `None` for N ≤ 1,
-    /// because the first token belongs to the prefill (vLLM's definition).
+    /// Mean time per output token after the first, ns: decode time / (N − 1), where the decode ends with the last token,
+    /// or with the response where that has no stamp. `None` for N ≤ 1, because the first token belongs to the
+    /// prefill (vLLM's definition). An estimate when [`Self::is_estimated`].
     #[must_use]
     pub fn tpot(&self) -> Option<f64> {
-        let n = self.tokens.output?;
-        let decode = self.finished? - self.first_token?;
+        let (n, _) = self.output()?;
+        let last = self.token_times.last().copied().filter(|_| self.token_times.len() > 1);
+        let decode = last.or(self.finished)? - self.first_token?;
         (n > 1).then(|| decode as f64 / (n - 1) as f64)
+    }
+
+    /// Output tokens over the whole latency, tokens/s.
+    #[must_use]
+    pub fn end_to_end_rate(&self) -> Option<f64> {
+        let (n, _) = self.output()?;
+        self.latency().filter(|&t| t > 0).map(|t| n as f64 * 1e9 / t as f64)
     }
 
     /// Decode rate of this request, tokens/s: 1 / TPOT.
@@ -155,5 +222,49 @@ impl Requests {
     #[must_use]
     pub fn get(&self, id: RequestId) -> Option<&Request> {
         self.rows.get(id.index())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_retries_took_is_lost_and_no_part_of_the_time_to_the_first_token() {
+        let r = Request {
+            arrived: 100,
+            scheduled: Some(110),
+            first_token: Some(3000),
+            finished: Some(5000),
+            token_times: vec![3000, 3500, 4000],
+            retries: vec![
+                Retry { began: 110, failed: 150, again: 1150, reason: StringId::default() },
+                Retry { began: 1150, failed: 1200, again: 2200, reason: StringId::default() },
+            ],
+            ..Request::default()
+        };
+        assert_eq!((r.waited(), r.lost(), r.ttft()), (Some(2900), 2090, Some(810)));
+        assert_eq!(r.retries.iter().map(Retry::back_off).sum::<i64>(), 2000);
+    }
+
+    #[test]
+    fn without_counts_chunks_stand_for_tokens_and_say_so() {
+        let counted = |output, token_times: Vec<i64>| Request {
+            first_token: Some(0),
+            finished: Some(9000),
+            tokens: TokenCounts { output, ..TokenCounts::default() },
+            token_times,
+            ..Request::default()
+        };
+        let chunks = counted(None, vec![0, 10, 20]);
+        assert_eq!(
+            (chunks.output(), chunks.tpot(), chunks.is_estimated()),
+            (Some((3, true)), Some(10.0), true)
+        );
+        let both = counted(Some(5), vec![0, 10, 20]);
+        assert_eq!((both.output(), both.tpot(), both.is_estimated()), (Some((5, false)), Some(5.0), false));
+        let whole = counted(Some(4), vec![]);
+        assert_eq!(whole.tpot(), Some(3000.0), "the end of the response is all that is known");
+        assert_eq!(counted(None, vec![]).tpot(), None);
     }
 }

@@ -40,8 +40,9 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 /// Version of the layout that is written.
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
-/// byte and error of requests, after those; 3: lines of calls, source texts, attached files.
-pub(crate) const MINOR: u16 = 3;
+/// byte and error of requests, after those; 3: lines of calls, source texts, attached files; 4: retries and similarity of
+/// requests, after those.
+pub(crate) const MINOR: u16 = 4;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -104,8 +105,8 @@ pub(crate) mod journal {
 
     /// First bytes of a journal.
     pub(crate) const MAGIC: [u8; 16] = *b"\x89inferscope-jnl\n";
-    /// Version of the layout that is written.
-    pub(crate) const VERSION: u16 = 1;
+    /// Version of the layout that is written. 2: retries and similarity of requests.
+    pub(crate) const VERSION: u16 = 2;
     /// Usual file name ending, without the dot.
     pub(crate) const EXTENSION: &str = "journal";
 

@@ -4,7 +4,7 @@
 //! that the two formats have in different places (later versions of sessions append columns) are left to them.
 
 use super::wire::{Damaged, OUTCOMES, Reader, SEVERITIES, Writer};
-use super::{Finding, Request, RequestId, StringId, TokenCounts, TrackId};
+use super::{Finding, Request, RequestId, Retry, StringId, TokenCounts, TrackId};
 
 /// What the numbers in rows stand for.
 pub(crate) trait Ids {
@@ -82,6 +82,32 @@ pub(crate) fn write_token_times(request: &Request, w: &mut Writer) {
 pub(crate) fn read_token_times(r: &mut Reader<'_>) -> Result<Vec<i64>, Damaged> {
     let times = r.rows()?;
     r.differences(times)
+}
+
+/// What went before the last attempt of a request, and how alike the closest prompt in a cache was.
+pub(crate) fn write_retries(request: &Request, w: &mut Writer) {
+    w.size(request.retries.len());
+    for retry in &request.retries {
+        w.differences([retry.began, retry.failed, retry.again]);
+        w.unsigned(retry.reason.0.into());
+    }
+    w.byte(u8::from(request.similarity.is_some()));
+    request.similarity.into_iter().for_each(|s| w.bits(s));
+}
+
+/// What [`write_retries`] wrote, added to `request`.
+pub(crate) fn read_retries(request: &mut Request, r: &mut Reader<'_>, ids: &impl Ids) -> Result<(), Damaged> {
+    let count = r.rows()?;
+    request.retries = r.column(count, |r| {
+        let [began, failed, again] = r.differences(3)?.try_into().map_err(|_| Damaged)?;
+        Ok(Retry { began, failed, again, reason: ids.string(r)? })
+    })?;
+    request.similarity = match r.byte()? {
+        0 => None,
+        1 => Some(r.bits()?).filter(|s| s.is_finite()),
+        _ => return Err(Damaged),
+    };
+    Ok(())
 }
 
 /// A finding.

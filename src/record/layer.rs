@@ -9,7 +9,7 @@
 
 use tracing_core::field::{Field as Key, Visit};
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Interest, LevelFilter, Metadata, Subscriber};
+use tracing_core::{Event, Interest, Level, LevelFilter, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -18,7 +18,8 @@ use super::alloc;
 use super::clock;
 use super::roots;
 use super::secrets;
-use super::sink::{self, Cold, Field, Fields, Kind};
+use super::sink::{self, Cold, Field, Fields, Kind, Origin};
+use crate::model::Severity;
 
 /// Targets of inferscope's own window, which [`RecordLayer::all`] leaves out.
 const WINDOW: &[&str] = &[
@@ -179,7 +180,16 @@ where
             span: span.map(|id| sink::key(id.into_u64())),
             thread: sink::this_thread(),
             ticks: clock::ticks(),
-            metadata: event.metadata(),
+            origin: Origin {
+                target: event.metadata().target(),
+                name: event.metadata().name(),
+                severity: match *event.metadata().level() {
+                    Level::ERROR => Severity::Error,
+                    Level::WARN => Severity::Warning,
+                    Level::INFO => Severity::Info,
+                    _ => Severity::Debug,
+                },
+            },
             message: visitor.message,
             fields: visitor.fields,
         });

@@ -72,6 +72,7 @@ mod testing;
 #[cfg(test)]
 #[cfg(feature = "workloads")]
 mod tests;
+mod words;
 #[cfg(feature = "workloads")]
 pub mod workloads;
 
@@ -86,6 +87,7 @@ pub use context::{Context, WorkloadError};
 pub use device::device_span;
 pub use layer::RecordLayer;
 pub use request::{RequestHandle, request};
+pub use roots::request_span;
 pub use scope::{Ongoing, ScopeGuard, begin, is_on};
 pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
 #[doc(hidden)]

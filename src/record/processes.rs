@@ -129,7 +129,7 @@ impl Tree {
         if known.named < 3 {
             known.named += 1;
             known.name =
-                system::name(row.pid).map_or_else(|| row.pid.to_string(), |n| secrets::mask(&n).into_owned());
+                system::words(row.pid).map_or_else(|| row.pid.to_string(), |words| short_name(&words));
         }
         self.cpu.1 += row.cpu.saturating_sub(known.cpu);
         known.cpu = row.cpu.max(known.cpu);
@@ -151,6 +151,26 @@ impl Tree {
         self.ended.lives.sort_by_key(|l| l.from);
         self.ended
     }
+}
+
+/// The first words of a command line, the program without its folder; without secrets, and without prompts where texts are
+/// not kept.
+fn short_name(words: &[String]) -> String {
+    let words = if secrets::texts() { words.to_vec() } else { secrets::without_prompts(words) };
+    let mut words = words.iter().map(String::as_str);
+    let program = words.next().unwrap_or_default();
+    let mut name = program.rsplit('/').next().unwrap_or(program).to_owned();
+    for word in words {
+        // Our own wrapper and its arguments say nothing about the program.
+        let word = if word.ends_with("profile_run.py") { "…" } else { word };
+        if name.chars().count() + word.chars().count() > 60 {
+            name.push_str(" …");
+            break;
+        }
+        name.push(' ');
+        name.push_str(word);
+    }
+    secrets::command(&name, true)
 }
 
 /// `root` and everything below it, now.
@@ -243,25 +263,12 @@ mod system {
         pids
     }
 
-    /// The first words of the command line, the program without its folder.
-    pub(super) fn name(pid: u32) -> Option<String> {
+    /// The words of the command line.
+    pub(super) fn words(pid: u32) -> Option<Vec<String>> {
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let words = String::from_utf8_lossy(&line);
-        let mut words = words.split('\0').filter(|w| !w.is_empty());
-        let program = words.next()?;
-        let program = program.rsplit('/').next().unwrap_or(program);
-        let mut name = program.to_owned();
-        for word in words {
-            // Our own wrapper and its arguments say nothing about the program.
-            let word = if word.ends_with("profile_run.py") { "…" } else { word };
-            if name.chars().count() + word.chars().count() > 60 {
-                name.push_str(" …");
-                break;
-            }
-            name.push(' ');
-            name.push_str(word);
-        }
-        Some(name)
+        let words: Vec<String> = words.split('\0').filter(|w| !w.is_empty()).map(str::to_owned).collect();
+        (!words.is_empty()).then_some(words)
     }
 }
 
@@ -310,9 +317,9 @@ mod system {
         pids
     }
 
-    pub(super) fn name(pid: u32) -> Option<String> {
+    pub(super) fn words(pid: u32) -> Option<Vec<String>> {
         let pid = Pid::from_u32(pid);
         let system = refreshed(ProcessRefreshKind::nothing(), Some(&[pid]))?;
-        Some(system.process(pid)?.name().to_string_lossy().into_owned())
+        Some(vec![system.process(pid)?.name().to_string_lossy().into_owned()])
     }
 }

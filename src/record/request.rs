@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::{self, Scale};
 use super::{roots, secrets, sink};
-use crate::model::{CacheOutcome, Outcome, ProfileBuilder, Request, TokenCounts, TrackId};
+use crate::model::{CacheOutcome, Outcome, ProfileBuilder, Request, Retry, TokenCounts, TrackId};
 
 /// What is known about a request so far.
 #[derive(Clone, Debug, Default)]
@@ -31,12 +31,28 @@ pub(super) struct RequestRow {
     batch: Option<u64>,
     /// Output tokens, where they have no stamps.
     output_tokens: Option<u64>,
+    similarity: Option<f64>,
+    retries: Vec<Attempt>,
+    /// The attempt that runs, or waits for the next one.
+    attempt: Attempt,
+    /// The prompt where texts are left out: only to find it in texts of others.
+    unsaid: String,
     /// One for each request of the process; findings name it.
     pub(super) number: u64,
     /// The thread that serves it.
     pub(super) thread: Option<u32>,
     /// The asynchronous span whose task serves it, by its key, and when that was said.
     pub(super) span: Option<(u64, u64)>,
+}
+
+/// An attempt, in ticks.
+#[derive(Clone, Debug, Default)]
+struct Attempt {
+    began: u64,
+    failed: u64,
+    /// When the next one began.
+    again: u64,
+    reason: String,
 }
 
 /// Longest answer that is kept, in bytes.
@@ -59,11 +75,16 @@ pub struct RequestHandle {
 #[must_use]
 pub fn request(name: &str, model: &str, prompt: &str) -> RequestHandle {
     let kept = |text: &str| secrets::mask(text).into_owned();
+    let (name, prompt, unsaid) = match secrets::texts() {
+        true => (name, kept(prompt), String::new()),
+        // Names often repeat the prompt, or how it begins.
+        false => (name[..without(name, prompt)].trim(), String::new(), prompt.to_owned()),
+    };
     let row = RequestRow {
-        // Names often repeat the prompt.
-        name: if secrets::texts() { kept(name) } else { kept(&name.replace(prompt, "")).trim().to_owned() },
+        name: kept(name),
         model: model.into(),
-        prompt: if secrets::texts() { kept(prompt) } else { String::new() },
+        prompt,
+        unsaid,
         arrived: clock::ticks(),
         outcome: Outcome::Running,
         number: NUMBERS.fetch_add(1, Ordering::Relaxed),
@@ -76,14 +97,32 @@ pub fn request(name: &str, model: &str, prompt: &str) -> RequestHandle {
     RequestHandle { row }
 }
 
+/// Length of `name` up to where it begins to repeat `prompt`.
+fn without(name: &str, prompt: &str) -> usize {
+    let cut = name.trim_end_matches('…');
+    let repeats = |at: &usize| {
+        let rest = &cut[*at..];
+        !rest.is_empty() && (prompt.starts_with(rest) || (!prompt.is_empty() && rest.starts_with(prompt)))
+    };
+    cut.char_indices().map(|(at, _)| at).find(repeats).unwrap_or(name.len())
+}
+
 /// A request that the recording does not show: work that nobody asked for.
 pub(super) fn unseen() -> RequestHandle {
     RequestHandle { row: Arc::default() }
 }
 
 impl RequestHandle {
+    /// It turns out to be part of a root that is not recorded, when it arrived before that was known.
+    fn forget_if_left_out(&self) {
+        if roots::left_out() {
+            lock(&OPEN).retain(|row| !Arc::ptr_eq(row, &self.row));
+        }
+    }
+
     /// It left the queue: the calling thread works on it from now on.
     pub fn scheduled(&self) {
+        self.forget_if_left_out();
         let (now, thread) = (clock::ticks(), sink::this_thread());
         let mut row = lock(&self.row);
         (row.scheduled, row.thread) = (Some(now), Some(thread));
@@ -91,10 +130,37 @@ impl RequestHandle {
 
     /// It left the queue and is served by the task of `span`, an asynchronous span.
     pub fn scheduled_on(&self, span: &tracing::Span) {
+        self.forget_if_left_out();
         let now = clock::ticks();
         let mut row = lock(&self.row);
         row.scheduled = Some(now);
         row.span = span.id().map(|id| (sink::key(id.into_u64()), now));
+    }
+
+    /// An attempt begins. Only needed where there may be several.
+    pub fn attempt(&self) {
+        let now = clock::ticks();
+        let mut row = lock(&self.row);
+        let before = std::mem::replace(&mut row.attempt, Attempt { began: now, ..Attempt::default() });
+        if before.failed != 0 {
+            row.retries.push(Attempt { again: now, ..before });
+        }
+    }
+
+    /// The attempt failed, and another one will follow after a wait.
+    pub fn attempt_failed(&self, reason: &str) {
+        let now = clock::ticks();
+        let reason = self.without_prompt(reason);
+        let mut row = lock(&self.row);
+        (row.attempt.failed, row.attempt.reason) = (now, reason);
+    }
+
+    /// A text of somebody else, without the prompt where that is left out.
+    fn without_prompt(&self, text: &str) -> String {
+        let row = lock(&self.row);
+        let text =
+            if row.unsaid.len() < 4 { text.to_owned() } else { text.replace(&row.unsaid, "[left out]") };
+        secrets::mask(&text).into_owned()
     }
 
     /// The first byte of a server's response is there; of several responses the last one counts.
@@ -135,6 +201,11 @@ impl RequestHandle {
         lock(&self.row).cache = Some(said);
     }
 
+    /// How alike the closest prompt in a semantic cache was, 0 to 1, whether its answer was taken or not.
+    pub fn similarity(&self, likeness: f64) {
+        lock(&self.row).similarity = Some(likeness).filter(|l| l.is_finite());
+    }
+
     /// It is generated together with others.
     pub fn batch(&self, number: u64) {
         lock(&self.row).batch = Some(number);
@@ -156,7 +227,8 @@ impl RequestHandle {
 
     /// As [`Self::fail`], for a request that several hold.
     pub fn failed(&self, reason: &str) {
-        self.end(Outcome::Error, |row| row.error = secrets::mask(reason).into_owned());
+        let reason = self.without_prompt(reason);
+        self.end(Outcome::Error, |row| row.error = reason);
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -248,6 +320,13 @@ impl RequestRow {
         track: Option<TrackId>,
     ) -> Request {
         let times: Vec<i64> = self.token_times.iter().map(|&t| scale.ns(t)).collect();
+        let mut retry = |a: &Attempt| Retry {
+            began: scale.ns(a.began),
+            failed: scale.ns(a.failed),
+            again: scale.ns(a.again),
+            reason: builder.string(&a.reason),
+        };
+        let retries = self.retries.iter().map(&mut retry).collect();
         Request {
             name: builder.string(&self.name),
             model: builder.string(&self.model),
@@ -271,6 +350,23 @@ impl RequestRow {
             prompt: builder.string(&self.prompt),
             completion: builder.string(&self.completion),
             error: builder.string(&self.error),
+            retries,
+            similarity: self.similarity,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+
+    #[test]
+    fn names_end_where_they_repeat_the_prompt() {
+        let kept = |name: &'static str, prompt: &str| &name[..without(name, prompt)];
+        assert_eq!(kept("#7 Why is it slow?", "Why is it slow?"), "#7 ");
+        assert_eq!(kept("#7 Why is…", "Why is it slow?"), "#7 ");
+        assert_eq!(kept("#7 Why is it slow? (again)", "Why is it slow?"), "#7 ");
+        assert_eq!(kept("batch 3", "Why?"), "batch 3");
+        assert_eq!(kept("#7 ", ""), "#7 ");
     }
 }

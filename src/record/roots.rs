@@ -3,12 +3,15 @@
 //! A root span is one without a parent that is entered while its thread is in no other span: a request, a job. (One
 //! that is entered inside another is an operation of that, however it was made.) Phases are always recorded.
 //!
+//! Work that knows its requests marks them ([`request_span`]): then they are the roots, wherever they are made, and all that
+//! is in none of them is recorded.
+//!
 //! Whether a root is recorded is decided when it is first entered, or first has a child; until then its description waits
 //! in the span itself. All below shares the decision: what is created in a root that is left out is left out when it is
 //! created, and on a thread that is inside of one, enters and exits only count how deep it is.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tracing_core::Subscriber;
 use tracing_core::span::Id;
@@ -23,10 +26,15 @@ static ONE_OF: AtomicU32 = AtomicU32::new(1);
 static SEEN: AtomicU64 = AtomicU64::new(0);
 static KEPT: AtomicU64 = AtomicU64::new(0);
 
+/// Roots are the spans that are marked, and no others.
+static MARKED: AtomicBool = AtomicBool::new(false);
+
 /// Changes with each recording, so that a thread forgets how deep it was in the one before.
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
+    /// The next span that this thread creates is marked.
+    static MARK: Cell<bool> = const { Cell::new(false) };
     static DEPTH: Cell<Depth> = const { Cell::new(Depth { epoch: 0, inside: 0, left_out: 0 }) };
 }
 
@@ -61,11 +69,24 @@ impl Depth {
 enum Fate {
     /// A span without a parent that was not entered yet, with what the recorder will want to know of it.
     Open(Option<Cold>),
+    /// A marked span that was not entered yet, the same.
+    Marked(Option<Cold>),
     LeftOut,
 }
 
-/// Records one of `n` root spans from now on.
-pub(super) fn begin(n: u32) {
+/// Makes a span that is a request: where a recording keeps one of N, it keeps one of N of these, each with all below it. `make`
+/// creates the span and nothing else.
+pub fn request_span(make: impl FnOnce() -> tracing::Span) -> tracing::Span {
+    // A thread that is being torn down creates no requests.
+    let _ = MARK.try_with(|mark| mark.set(true));
+    let span = make();
+    let _ = MARK.try_with(|mark| mark.set(false));
+    span
+}
+
+/// Records one of `n` root spans from now on; `marked`: only those of [`request_span`] are roots.
+pub(super) fn begin(n: u32, marked: bool) {
+    MARKED.store(marked, Ordering::Relaxed);
     EPOCH.fetch_add(1, Ordering::Relaxed);
     ONE_OF.store(n.max(1), Ordering::Relaxed);
     SEEN.store(0, Ordering::Relaxed);
@@ -111,14 +132,16 @@ fn settle<'a, R: LookupSpan<'a>>(span: &SpanRef<'a, R>, known: Option<bool>) -> 
     match extensions.get_mut::<Fate>() {
         None => true,
         Some(Fate::LeftOut) => false,
-        Some(Fate::Open(cold)) => {
+        Some(fate @ (Fate::Open(_) | Fate::Marked(_))) => {
+            // A request is one wherever it is entered.
+            let known = known.filter(|_| matches!(fate, Fate::Open(_)));
             let kept = known.unwrap_or_else(decide);
-            let cold = cold.take();
+            let (Fate::Open(cold) | Fate::Marked(cold)) = std::mem::replace(fate, Fate::LeftOut) else {
+                return false;
+            };
             if kept {
                 extensions.remove::<Fate>();
                 cold.into_iter().for_each(sink::queue);
-            } else {
-                extensions.replace(Fate::LeftOut);
             }
             kept
         }
@@ -134,7 +157,17 @@ where
     if span.metadata().target() == PHASE {
         return Some(cold);
     }
+    let marked = MARK.try_with(|mark| mark.replace(false)).unwrap_or(false);
     match span.parent() {
+        Some(parent) if marked && settle(&parent, None) => {
+            span.extensions_mut().insert(Fate::Marked(Some(cold)));
+            None
+        }
+        None if marked => {
+            span.extensions_mut().insert(Fate::Marked(Some(cold)));
+            None
+        }
+        None if MARKED.load(Ordering::Relaxed) => Some(cold),
         None => {
             span.extensions_mut().insert(Fate::Open(Some(cold)));
             None
@@ -186,9 +219,10 @@ where
 {
     let Some(span) = cx.span(id) else { return false };
     let mut extensions = span.extensions_mut();
-    let Some(Fate::Open(Some(Cold::New { fields: waiting, .. }))) = extensions.get_mut::<Fate>() else {
+    let (Some(Fate::Open(Some(cold))) | Some(Fate::Marked(Some(cold)))) = extensions.get_mut::<Fate>() else {
         return false;
     };
+    let Cold::New { fields: waiting, .. } = cold else { return false };
     waiting.append(fields);
     true
 }

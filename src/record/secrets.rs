@@ -3,7 +3,7 @@
 //!
 //! Every text that the recorder keeps (fields, log lines, facts, output of commands, prompts) passes
 //! [`mask`]. Secrets are known by the name before them (`Authorization:`, `api_key=`, `OPENAI_API_KEY=`) or
-//! by their own form (`sk-…`, `hf_…`, `ghp_…`, JSON web tokens). A secret that looks like nothing in particular
+//! by their own form (`sk-…`, `hf_…`, `ghp_…`, JSON web tokens, PEM blocks). A secret that looks like nothing in particular
 //! and has no name cannot be known.
 
 use std::borrow::Cow;
@@ -12,44 +12,162 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use regex::Regex;
 
+use super::words;
+
 /// Stands where a secret stood.
 const HIDDEN: &str = "[hidden]";
 
 /// Cheap sign that a text may hold a secret at all.
 static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"(?i)key|token|secret|passw|bearer|authori|cookie|://|[sp]k-|rk-|hf_|gh[pousr]_|github_pat|xox|akia|aiza|eyj",
-    )
+    Regex::new(concat!(
+        r"(?i)key|token|secret|pass|pwd|credential|bearer|authori|cookie|://|-p\s*\S|-u\s|-a\s|eyj|",
+        r"[sprc]k[-_]|hf_|gh[pousr]_|github_pat|xox|akia|asia|aiza|ya29|gsk_|xai-|r8_|pplx-|nvapi-|tvly-|lsv2_|",
+        r"pcsk_|dapi|fw_|glpat-|sg\.|npm_|pypi-|dckr_|jina_|tgp_|ntn_|lin_api|pmak-|glc_|glsa_|sbp_|shp[a-z]{2}_",
+    ))
     .ok()
 });
 
+/// Secrets that begin with letters that only their vendor uses, and what follows.
+const FORMS: &[&str] = &[
+    // OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, Stripe, Cerebras.
+    r"(?:sk|pk|rk|csk)-[A-Za-z0-9_-]{16,}",
+    r"(?:sk|pk|rk)_(?:live|test|prod)_[A-Za-z0-9]{16,}",
+    r"hf_[A-Za-z0-9]{16,}",                                      // Hugging Face
+    r"gsk_[A-Za-z0-9]{16,}",                                     // Groq
+    r"xai-[A-Za-z0-9]{16,}",                                     // xAI
+    r"r8_[A-Za-z0-9]{16,}",                                      // Replicate
+    r"pplx-[A-Za-z0-9]{16,}",                                    // Perplexity
+    r"nvapi-[A-Za-z0-9_-]{16,}",                                 // NVIDIA
+    r"tvly-[A-Za-z0-9-]{12,}",                                   // Tavily
+    r"lsv2_[A-Za-z0-9_]{16,}",                                   // LangSmith
+    r"pcsk_[A-Za-z0-9_]{16,}",                                   // Pinecone
+    r"dapi[a-f0-9]{24,}(?:-[0-9]+)?",                            // Databricks
+    r"fw_[A-Za-z0-9]{16,}",                                      // Fireworks
+    r"tgp_v1_[A-Za-z0-9_-]{16,}",                                // Together
+    r"jina_[A-Za-z0-9]{16,}",                                    // Jina
+    r"glpat-[A-Za-z0-9_-]{16,}",                                 // GitLab
+    r"gh[pousr]_[A-Za-z0-9]{20,}",                               // GitHub
+    r"github_pat_[A-Za-z0-9_]{20,}",                             // GitHub
+    r"xox[abeprs]-[A-Za-z0-9-]{10,}",                            // Slack
+    r"(?:AKIA|ASIA)[0-9A-Z]{16}",                                // AWS
+    r"AIza[0-9A-Za-z_-]{30,}",                                   // Google
+    r"ya29\.[0-9A-Za-z_-]{20,}",                                 // Google
+    r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",               // SendGrid
+    r"npm_[A-Za-z0-9]{30,}",                                     // npm
+    r"pypi-[A-Za-z0-9_-]{30,}",                                  // PyPI
+    r"dckr_pat_[A-Za-z0-9_-]{16,}",                              // Docker
+    r"ntn_[A-Za-z0-9]{30,}",                                     // Notion
+    r"lin_api_[A-Za-z0-9]{30,}",                                 // Linear
+    r"PMAK-[A-Za-z0-9-]{30,}",                                   // Postman
+    r"(?:glc_|glsa_)[A-Za-z0-9_=]{20,}",                         // Grafana
+    r"sbp_[a-f0-9]{30,}",                                        // Supabase
+    r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{30,}",                      // Shopify
+    r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+", // JSON web token
+];
+
+/// A private key as PEM writes it: also with written line ends, as JSON and source texts hold it, and without its last line.
+const PEM: &str = concat!(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
+    r"(?:(?:\\[nr]|\s)*[A-Za-z][A-Za-z-]*: [^\n\\]*)*",
+    r#"(?:(?:\\[nr]|["'\s+,])*[A-Za-z0-9+/=]{16,})+"#,
+    r#"(?:(?:\\[nr]|["'\s+,])*[A-Za-z0-9+/=]{1,15})?"#,
+    r#"(?:(?:\\[nr]|["'\s+,])*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?"#,
+);
+
 /// Secrets, each with what of the match stays before `[hidden]` (group 1, when there is one).
 static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let forms = format!(r"\b(?:{})", FORMS.join("|"));
     [
+        PEM,
         // Headers.
         r#"(?i)(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:bearer|basic|token|apikey)\s+)?)[^\s"',;]+"#,
         r"(?i)(\bbearer\s+)[a-z0-9._~+/=-]{8,}",
         r#"(?i)(\b(?:set-)?cookie["']?\s*[:=]\s*["']?)[^"'\r\n]+"#,
         // Names with values: JSON, URLs, keyword arguments, options.
         r#"(?i)((?:api[-_ ]?key|secret(?:[-_ ]?(?:access[-_ ]?)?key)?|(?:access|auth|refresh|id)[-_ ]?token|passw(?:or)?d|passphrase)["']?\s*[:=]\s*["']?)[^\s"',;&]+"#,
-        r"(?i)(--?[a-z-]*(?:api-?key|token|secret|password)[= ])[^\s]+",
+        r#"(?i)(--?[a-z_-]*(?:api[-_]?key|token|secret|passw(?:or)?d|passphrase|pwd|credentials?)[= ]["']?)[^\s"']+"#,
+        r#"(?i)(\s--?pass[= ]["']?)[^\s"']+"#,
+        // Passwords of programs that take them after a single letter.
+        r#"(?i)(\b(?:mysql|mariadb|mongo|sshpass|ldap|smbclient|7z|zip|unzip)[a-z0-9_-]*\b[^\n|;&]*?\s-p[ =]?["']?)[^\s"'-][^\s"']*"#,
+        r#"(?i)(\bredis-cli\b[^\n|;&]*?\s-a[ =]?["']?)[^\s"']+"#,
+        r#"(?i)(\s(?:-u|--user|--proxy-user)[ =]["']?[A-Za-z_][^\s:"'/]*:)[^\s"']+"#,
         // Environment variables.
         r"(\b[A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)=)[^\s]+",
         // Passwords in URLs.
-        r"(://[^\s/@:]+:)[^\s/@]+(?:@)",
+        r"(://[^\s/@:]*:)[^\s/@]+(?:@)",
         // Secrets that are known by their form.
-        r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}",
-        r"\b(?:hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9-]{10,})",
-        r"\b(?:AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+)",
+        &forms,
     ]
     .iter()
     .filter_map(|pattern| Regex::new(pattern).ok())
     .collect()
 });
 
+/// Programs whose `-p` is no password: a port, a folder, a plugin …
+const OTHER_P: &[&str] = &[
+    "mkdir",
+    "cp",
+    "install",
+    "pytest",
+    "docker",
+    "podman",
+    "nc",
+    "ssh",
+    "scp",
+    "ps",
+    "kill",
+    "tar",
+    "rsync",
+    "git",
+    "patch",
+    "perf",
+    "lsof",
+    "psql",
+    "pg_dump",
+    "http.server",
+    "uvicorn",
+    "cargo",
+    "npm",
+    "flask",
+    "dotnet",
+    "ping",
+    "read",
+];
+
+/// `-p VALUE` of any other program.
+static SHORT_P: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"((?:^|\s)-p[ =]["']?)([^\s"'-][^\s"']*)"#).ok());
+
+/// Hides such a value where it looks like neither number, port, path nor option; in a text that is no command line
+/// only one that is no word either.
+fn short_p(text: &str, is_command: bool) -> Cow<'_, str> {
+    let Some(option) = SHORT_P.as_ref().filter(|_| text.contains("-p")) else { return Cow::Borrowed(text) };
+    option.replace_all(text, |found: &regex::Captures<'_>| {
+        let (whole, value) = (&found[0], &found[2]);
+        let before = &text[..found.get(0).map_or(0, |m| m.start())];
+        let before = before.rsplit('\n').next().unwrap_or(before);
+        let is_word = !is_command && value.chars().all(char::is_alphabetic);
+        let is_port = value.chars().all(|c| c.is_ascii_digit() || ":./-tcpud".contains(c));
+        let is_other =
+            value.contains('/') || value.starts_with('.') || value.contains("no:") || value == HIDDEN;
+        let known = |word: &str| OTHER_P.contains(&word.rsplit('/').next().unwrap_or(word));
+        // Without a program before it, it is prose.
+        if before.trim().is_empty() || is_port || is_other || is_word || before.split_whitespace().any(known)
+        {
+            whole.to_owned()
+        } else {
+            format!("{}{HIDDEN}", &found[1])
+        }
+    })
+}
+
 /// `text` with `[hidden]` in the place of secrets.
 #[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
+    hide(text, false)
+}
+
+fn hide(text: &str, is_command: bool) -> Cow<'_, str> {
     if !SIGNS.as_ref().is_some_and(|signs| signs.is_match(text)) {
         return Cow::Borrowed(text);
     }
@@ -57,13 +175,47 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     for secret in SECRETS.iter() {
         let hide = |found: &regex::Captures<'_>| {
             let end = if found[0].ends_with('@') { "@" } else { "" };
-            format!("{}{HIDDEN}{end}", found.get(1).map_or("", |kept| kept.as_str()))
+            // A text keeps its lines: sources are looked at by line.
+            let lines = "\n".repeat(found[0].matches('\n').count());
+            format!("{}{HIDDEN}{end}{lines}", found.get(1).map_or("", |kept| kept.as_str()))
         };
         if let Cow::Owned(changed) = secret.replace_all(&masked, hide) {
             masked = Cow::Owned(changed);
         }
     }
+    if let Cow::Owned(changed) = short_p(&masked, is_command) {
+        masked = Cow::Owned(changed);
+    }
     masked
+}
+
+/// Follows a private key that comes line by line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyBlock {
+    /// Lines of it that may follow; 0 outside.
+    left: u32,
+}
+
+/// Lines of the longest private key.
+const KEY_LINES: u32 = 200;
+
+impl KeyBlock {
+    /// The line as it may be kept.
+    pub(super) fn mask(&mut self, line: &str) -> String {
+        if line.contains("-----BEGIN ") && line.contains("PRIVATE KEY") {
+            // One that is whole in its line is no block.
+            self.left = if line.contains("-----END ") { 0 } else { KEY_LINES };
+            return mask(line).into_owned();
+        }
+        if self.left == 0 {
+            return mask(line).into_owned();
+        }
+        let ends = line.contains("-----END ");
+        let body = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        let belongs = ends || line.trim().chars().all(body) || line.contains(": ");
+        self.left = if ends || !belongs { 0 } else { self.left - 1 };
+        if belongs { HIDDEN.to_owned() } else { mask(line).into_owned() }
+    }
 }
 
 /// Names of fields whose values are secrets.
@@ -97,6 +249,45 @@ const TEXT_NAMES: &[&str] = &[
     "response",
     "text",
 ];
+
+/// Options of programs that hold what a person wrote.
+static PROMPTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)^--?(?:[a-z_-]*(?:prompt|question|query|message|instruction|input)s?|text|ask|content)(=|$)",
+    )
+    .ok()
+});
+
+/// A command line as it may be kept: without secrets, and where `texts` are not kept without what its options say to a
+/// model.
+#[must_use]
+pub fn command(line: &str, texts: bool) -> String {
+    let line = hide(line, true);
+    match words::split(&line) {
+        Ok(words) if !texts => words::join(without_prompts(&words).iter().map(String::as_str)),
+        _ => line.into_owned(),
+    }
+}
+
+/// Words of a command without what its options say to a model.
+pub(super) fn without_prompts(words: &[String]) -> Vec<String> {
+    let mut next_is_text = false;
+    let word = |word: &String| {
+        if std::mem::take(&mut next_is_text) {
+            return left_out(word);
+        }
+        match PROMPTS.as_ref().and_then(|options| options.find(word)) {
+            Some(option) if option.as_str().ends_with('=') => {
+                format!("{}{}", option.as_str(), left_out(&word[option.end()..]))
+            }
+            option => {
+                next_is_text = option.is_some();
+                word.clone()
+            }
+        }
+    };
+    words.iter().map(word).collect()
+}
 
 /// Whether prompts and answers are kept.
 static TEXTS: AtomicBool = AtomicBool::new(true);
@@ -153,6 +344,12 @@ mod tests {
             ("redis://user:pass@host/0", "redis://user:[hidden]@host/0"),
             ("Cookie: a=b; c=d", "Cookie: [hidden]"),
             ("hf_abcdefghijklmnopqrstu", "[hidden]"),
+            ("--api_key abc --n 3", "--api_key [hidden] --n 3"),
+            ("mysqldump -u root -phunter db", "mysqldump -u root -p[hidden] db"),
+            ("redis-cli -a hunter ping", "redis-cli -a [hidden] ping"),
+            ("curl -u me:hunter https://x", "curl -u me:[hidden] https://x"),
+            ("python app.py -p hunter2 --n 3", "python app.py -p [hidden] --n 3"),
+            ("redis://:hunter@host/0", "redis://:[hidden]@host/0"),
         ] {
             assert_eq!(mask(text), masked, "{text}");
         }
@@ -166,6 +363,12 @@ mod tests {
             "sk-learn and a task-oriented keyboard",
             "http://localhost:8000/v1/models",
             "--max-tokens 100",
+            "uvicorn app:app -p 8000",
+            "mkdir -p some_folder/x1",
+            "docker run -p 8080:80 -u 1000:1000 image2",
+            "usage: app [-h] -p PORT",
+            "-----BEGIN CERTIFICATE-----",
+            "if '-----BEGIN PRIVATE KEY-----' in text:",
             "",
         ] {
             assert!(matches!(mask(text), Cow::Borrowed(_)) || mask(text) == text, "{text} → {}", mask(text));
@@ -176,5 +379,74 @@ mod tests {
     fn fields_with_telling_names_are_hidden_whole() {
         assert_eq!(field("http.authorization", "whatever".into()), HIDDEN);
         assert_eq!(field("user", "me".into()), "me");
+    }
+
+    #[test]
+    fn keys_of_all_vendors_are_known_by_their_form() {
+        let random = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU";
+        let hex = "0123456789abcdef0123456789abcdef";
+        for key in [
+            format!("gsk_{random}"),
+            format!("xai-{random}"),
+            format!("r8_{random}"),
+            format!("pplx-{random}"),
+            format!("nvapi-{random}"),
+            format!("tvly-{random}"),
+            format!("lsv2_pt_{hex}_{}", &hex[..10]),
+            format!("pcsk_{random}_{random}"),
+            format!("dapi{hex}"),
+            format!("fw_{random}"),
+            format!("glpat-{random}"),
+            format!("sk-ant-api03-{random}"),
+            format!("sk_live_{random}"),
+            format!("ASIA{}", &hex[..16].to_ascii_uppercase()),
+        ] {
+            for text in [format!("key = \"{key}\""), format!("got {key}, twice"), key.clone()] {
+                let masked = mask(&text);
+                assert!(
+                    masked.contains(HIDDEN) && !masked.contains(&key[..key.len() - 4]),
+                    "{text} → {masked}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn private_keys_are_hidden_line_by_line_and_as_a_whole() {
+        let body = [
+            "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
+            "VJTUt9Us8cKjMzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDu",
+            "ictGeurT8jNbvJZHtCSuYEvu",
+        ];
+        let pem =
+            format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----", body.join("\n"));
+        let source = format!("KEY = \"\"\"{pem}\n\"\"\"\nprint(1)\n");
+        for text in [source.clone(), pem.replace('\n', "\\n"), pem[..pem.len() - 30].to_owned()] {
+            let masked = mask(&text);
+            assert!(body.iter().all(|line| !masked.contains(line)), "{masked}");
+        }
+        let masked = mask(&source);
+        assert_eq!(masked.lines().count(), source.lines().count(), "lines keep their numbers: {masked}");
+        assert!(masked.ends_with("print(1)\n"));
+        let mut block = KeyBlock::default();
+        let lines: Vec<String> = pem.lines().chain(["after it"]).map(|line| block.mask(line)).collect();
+        assert!(body.iter().all(|line| !lines.iter().any(|l| l.contains(line))), "{lines:?}");
+        assert_eq!(lines.last().map(String::as_str), Some("after it"));
+    }
+
+    #[test]
+    fn command_lines_lose_passwords_and_prompts() {
+        assert_eq!(command("python app.py -p secret", true), "python app.py -p [hidden]");
+        assert_eq!(
+            command("python app.py --prompt 'Why me?' --n 3", true),
+            "python app.py --prompt 'Why me?' --n 3"
+        );
+        assert_eq!(
+            command("python app.py --prompt 'Why me?' --n 3", false),
+            "python app.py --prompt '[left out, 7 characters]' --n 3"
+        );
+        let line = r#"ask --text="it's me" -q --system-prompt 'it'"'"'s a b' x"#;
+        let kept = command(line, false);
+        assert!(!kept.contains("me") && !kept.contains("a b") && kept.ends_with(" x"), "{kept}");
     }
 }

@@ -208,6 +208,8 @@ pub struct Work {
     pub run: Box<dyn FnOnce(&Context) -> Result<(), WorkloadError> + Send>,
     /// Another process does the work: its memory and CPU use are sampled, not ours.
     pub other_process: bool,
+    /// It marks its requests ([`super::request_span`]): where one of N roots is recorded, they are the roots.
+    pub marks_requests: bool,
 }
 
 impl Work {
@@ -216,7 +218,13 @@ impl Work {
         title: &str,
         run: impl FnOnce(&Context) -> Result<(), WorkloadError> + Send + 'static,
     ) -> Self {
-        Self { title: title.into(), facts: Vec::new(), run: Box::new(run), other_process: false }
+        Self {
+            title: title.into(),
+            facts: Vec::new(),
+            run: Box::new(run),
+            other_process: false,
+            marks_requests: false,
+        }
     }
 }
 
@@ -256,7 +264,7 @@ impl Session {
         let cost = Cost::measure(self.options.allocations && !work.other_process);
         sink::reset(self.options.max_events);
         request::reset();
-        roots::begin(self.options.one_root_of);
+        roots::begin(self.options.one_root_of, work.marks_requests);
         scale.restart();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let meta = Meta {

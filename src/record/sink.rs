@@ -96,6 +96,15 @@ pub(super) enum Field {
 /// Fields in the order in which they were recorded.
 pub(super) type Fields = Vec<(&'static str, Field)>;
 
+/// Where a log line comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) target: &'static str,
+    /// What stands for a line without a message.
+    pub(super) name: &'static str,
+    pub(super) severity: Severity,
+}
+
 /// What is rare enough for a queue.
 pub(super) enum Cold {
     New {
@@ -118,7 +127,7 @@ pub(super) enum Cold {
         span: Option<u64>,
         thread: u32,
         ticks: u64,
-        metadata: &'static Metadata<'static>,
+        origin: Origin,
         message: String,
         fields: Fields,
     },

@@ -226,6 +226,61 @@ fn texts_can_be_left_out() {
     assert!(!logs.contains("Why is my app slow"), "{logs}");
 }
 
+/// Of many lines the first and the last are kept: an error comes last.
+#[cfg(unix)]
+#[test]
+fn the_first_and_the_last_lines_of_the_output_are_kept() {
+    let folder = folder("lines");
+    let script =
+        "i=0; while [ $i -lt 21500 ]; do echo line $i.; i=$((i+1)); done; echo 'ValueError: the reason'";
+    let (out, json) = record(&folder, &["echo=false"], &["sh", "-c", script]);
+    assert!(out.status.success());
+    assert_eq!(fact(&json, "Output lines"), "21501, 1501 of them not kept");
+    let logs = logs(&folder);
+    let kept = ["line 0.", "line 9999.", "line 11501.", "line 21499.", "ValueError: the reason"];
+    for line in kept.iter().chain(&["lines were left out here"]) {
+        assert!(logs.contains(line), "{line}");
+    }
+    assert!(!logs.contains("line 10000.") && !logs.contains("line 11500."));
+}
+
+/// Keys, private keys and passwords stay out of titles, facts, output, processes and source texts, and with `--no-texts`
+/// what an option says to a model does, too.
+#[test]
+fn secrets_of_a_program_are_nowhere_in_its_session() {
+    use inferscope::import::{Input, open};
+    let Some(python) = python() else { return };
+    let folder = folder("secrets");
+    let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7";
+    let keys =
+        ["gsk_aB3dE5fG7hJ9kL2mN4pQ6", "xai-aB3dE5fG7hJ9kL2mN4pQ6", "dapi0123456789abcdef0123456789abcdef"];
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n{body}\n-----END PRIVATE KEY-----");
+    let source = format!(
+        "KEYS = {keys:?}\nPEM = '''{pem}'''\ndef work():\n    print(PEM)\n    print(*KEYS, sep='\\n')\nwork()\n"
+    );
+    let script = folder.join("app.py");
+    std::fs::write(&script, source).unwrap();
+    let (session, journals) = (folder.join("run.inferscope"), folder.join("journals"));
+    let args = ["record", "command", "--quiet", "--sources", "--no-texts", "--journal"];
+    let command =
+        [python, script.to_str().unwrap(), "-p", "hunter2", "--api_key", "swordfish", "--prompt", "my zebra"];
+    let places = [journals.to_str().unwrap(), "-o", session.to_str().unwrap(), "--"];
+    let out = program(&[&args[..], &places, &command].concat()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let p = open(&Input::Path(session), &inferscope::jobs::Job::new(), &mut |_| ()).unwrap();
+    let texts = p.strings.iter().chain(p.sources.iter().map(|(_, text)| text)).collect::<Vec<_>>().join("\n");
+    let all = format!("{texts}\n{}", serde_json::to_string(&p.meta).unwrap());
+    for secret in keys.iter().copied().chain([body, "hunter2", "swordfish", "zebra"]) {
+        assert!(!all.contains(secret), "{secret}");
+    }
+    let (_, text) = p.sources.iter().find(|(_, text)| text.contains("def work")).unwrap();
+    assert_eq!(
+        text.lines().position(|l| l.starts_with("def work")),
+        Some(5),
+        "lines keep their numbers: {text}"
+    );
+}
+
 /// cProfile and a second profiler in one run: the first is shown, the other attached, and what cannot be is said.
 #[test]
 fn a_run_holds_what_several_profilers_measured() {

@@ -202,7 +202,7 @@ fn inlined_code_counts_for_its_function_and_under_its_own_file() {
     let id = node(&p, "dl-lookup.c", "do_lookup_x");
     let lines = &graph(&p).lines;
     let (mut own, mut inlined) = (0, 0);
-    for row in lines.of(id) {
+    for row in lines.of(id).iter() {
         let own_file = p.text(row.place.file).ends_with("dl-lookup.c");
         *if own_file { &mut own } else { &mut inlined } += row.costs[0];
     }
@@ -297,11 +297,14 @@ fn damaged_files_end_well() {
             for costs in &graph.costs {
                 assert_eq!((costs.node_self.len(), costs.edge_total.len()), (nodes, edges));
             }
-            assert!(graph.lines.iter().map(|r| r.place).is_sorted_by(|a, b| a < b), "in order, each once");
-            assert!(graph.sites.iter().map(|r| r.place).is_sorted_by(|a, b| a < b), "in order, each once");
-            for row in graph.lines.iter() {
+            let (mut lines, mut sites) = (Vec::new(), Vec::new());
+            graph.lines.for_each(|row| {
+                lines.push(row.place);
                 assert!(row.costs.len() == graph.lines.metrics() && row.place.node.index() < nodes);
-            }
+            });
+            graph.sites.for_each(|row| sites.push(row.place));
+            assert!(lines.is_sorted_by(|a, b| a < b), "in order, each once");
+            assert!(sites.is_sorted_by(|a, b| a < b), "in order, each once");
         }
     }
 }

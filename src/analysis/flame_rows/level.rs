@@ -12,7 +12,7 @@ pub struct FlameBox {
     pub end: i64,
     /// The function, of the longest one when boxes are folded.
     pub who: Who,
-    /// Position in the row of its first box. The next box of the level tells how many are folded.
+    /// Index of the box in its row; of a run of folded boxes that of one of them.
     pub first: u32,
 }
 

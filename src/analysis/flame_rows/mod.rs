@@ -1,16 +1,19 @@
 //! Rows of boxes for flame charts, in one structure for every way to order them.
 //!
-//! A row holds boxes that do not overlap, sorted by start. What a box is (a span, a prefix of samples, a
-//! node of a tree) is behind its id. Rows over spans keep only the order of span rows, 4 bytes a box,
-//! because a trace may hold millions; other rows hold their boxes.
+//! A row holds boxes that do not overlap, sorted by start. What a box is (a span, a node of a tree) is behind its
+//! index. Rows over spans keep only the order of span rows, 4 bytes a box, because a trace may hold millions; rows of
+//! samples keep no boxes at all (see [`samples`]); other rows hold their boxes.
 //!
 //! Long rows have coarser levels (see [`mips`]), so that a layout costs by the pixel, not by the box.
 
 mod find;
 mod level;
+mod lift;
+mod lows;
 mod matched;
 mod merged;
 pub mod mips;
+mod samples;
 mod sandwich;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -31,9 +34,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use self::level::{Leaf, LeafSlice};
+use self::lift::Lift;
+use self::samples::{Cells, Runs, SampleRow};
+use super::call_tree::CallTree;
 use super::path::{Symbol, hidden_label};
 use super::tree_costs::TreeCosts;
-use crate::model::{Basis, FunctionId, MetricId, Profile, StackId, TrackId};
+use crate::model::{Basis, FunctionId, MetricId, Profile, TrackId};
 
 /// Where a row's boxes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +48,15 @@ enum Kind {
     Spans,
     /// `leaves`; ids are span rows of the group's track.
     SpanLeaves,
-    /// `leaves`; ids are stacks.
-    Stacks,
+    /// Runs of samples; the row shows the frames of this depth.
+    Samples(u32),
     /// `leaves`; ids are nodes.
     Nodes,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    /// First place in `order` or `leaves`.
+    /// First place in `order` or `leaves`; for samples the place of their runs.
     at: u32,
     len: u32,
     group: u32,
@@ -113,12 +119,12 @@ enum Numbers {
     Own(NodeNumbers),
 }
 
-/// One box: its row and position in the row.
+/// One box: its row and where in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BoxAt {
     /// Row of the whole chart.
     pub row: u32,
-    /// Position in the row.
+    /// Names it within its row; grows from left to right.
     pub index: u32,
 }
 
@@ -127,9 +133,7 @@ pub struct BoxAt {
 pub enum Origin {
     /// A span.
     Span(TrackId, u32),
-    /// A run of samples that share this stack or its beginning.
-    Stack(StackId),
-    /// A node of the call tree.
+    /// A node of the call tree: all of it, or in time order a time in which samples were in it.
     Node(u32),
     /// A node of a sandwich: paths from several places.
     Merged(u32),
@@ -158,6 +162,9 @@ pub struct FlameRows {
     order: Vec<u32>,
     leaves: Vec<Leaf>,
     mips: Vec<mips::Levels>,
+    /// Samples of the tracks that have some, and the tree of their stacks.
+    samples: Vec<Runs>,
+    lift: Option<Lift>,
     numbers: Numbers,
     /// How many calls are behind boxes of hidden frames, by place in `leaves`.
     hidden: FxHashMap<u32, u32>,
@@ -179,6 +186,22 @@ pub struct FlameRows {
     pub notices: Vec<String>,
 }
 
+/// The part of a chart that is looked at, with room for what is made for it.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    least: f64,
+    cells: Cells,
+    boxes: Vec<FlameBox>,
+}
+
+impl Window {
+    /// From `seen.0` to `seen.1`; what is shorter than `least` units may be folded.
+    #[must_use]
+    pub fn new(rows: &FlameRows, seen: (i64, i64), least: f64) -> Self {
+        Self { least, cells: Cells::new(seen, least, rows.start), boxes: Vec::new() }
+    }
+}
+
 /// Number of tracks that sums of the scope are over.
 fn track_count(profile: &Profile, scope: &super::Scope) -> usize {
     let holds = |id: &TrackId| {
@@ -196,6 +219,8 @@ impl FlameRows {
             order: Vec::new(),
             leaves: Vec::new(),
             mips: Vec::new(),
+            samples: Vec::new(),
+            lift: None,
             numbers: Numbers::None,
             hidden: FxHashMap::default(),
             groups: Vec::new(),
@@ -251,12 +276,12 @@ impl FlameRows {
         &self.groups[self.rows[row as usize].group as usize]
     }
 
-    /// All boxes of a row.
-    #[must_use]
-    pub fn finest(&self, row: u32) -> Level<'_> {
+    /// All boxes of a row that keeps some.
+    fn finest(&self, row: u32) -> Level<'_> {
         let row = self.rows[row as usize];
         let range = row.at as usize..row.at as usize + row.len as usize;
         match (row.kind, self.groups[row.group as usize].of) {
+            (Kind::Samples(_), _) => Level::Folded(&[]),
             (Kind::Spans, GroupOf::Track(track)) => {
                 Level::Spans(&self.profile.track(track).spans.rows, &self.order[range])
             }
@@ -264,10 +289,24 @@ impl FlameRows {
         }
     }
 
-    /// The coarsest level of a row in which nothing is folded that is longer than `least` units.
-    #[must_use]
-    pub fn level(&self, row: u32, least: f64) -> Level<'_> {
-        match self.mips.get(self.rows[row as usize].mips as usize).and_then(|m| m.for_length(least)) {
+    /// The row, when it shows samples.
+    fn samples(&self, row: u32) -> Option<SampleRow<'_>> {
+        let Row { at, kind: Kind::Samples(depth), .. } = *self.rows.get(row as usize)? else { return None };
+        let runs = &self.samples[at as usize];
+        let samples = &self.profile.track(runs.track).samples;
+        Some(SampleRow { runs, lift: self.lift.as_ref()?, samples, depth })
+    }
+
+    /// Boxes of a row, at least those that touch the window, in which nothing is folded that is longer than its
+    /// least length.
+    pub fn seen<'a>(&'a self, row: u32, window: &'a mut Window) -> Level<'a> {
+        if let Some(samples) = self.samples(row) {
+            window.boxes.clear();
+            samples.seen(&mut window.cells, &mut window.boxes);
+            return Level::Folded(&window.boxes);
+        }
+        let mips = self.mips.get(self.rows[row as usize].mips as usize);
+        match mips.and_then(|m| m.for_length(window.least)) {
             Some(boxes) => Level::Folded(boxes),
             None => self.finest(row),
         }
@@ -276,6 +315,9 @@ impl FlameRows {
     /// The box at `at`.
     #[must_use]
     pub fn get(&self, at: BoxAt) -> Option<FlameBox> {
+        if let Some(samples) = self.samples(at.row) {
+            return samples.get(at.index);
+        }
         ((at.row as usize) < self.rows.len())
             .then(|| self.finest(at.row))
             .filter(|level| (at.index as usize) < level.len())
@@ -285,6 +327,9 @@ impl FlameRows {
     /// What the box at `at` stands for.
     #[must_use]
     pub fn origin(&self, at: BoxAt) -> Option<Origin> {
+        if let Some(samples) = self.samples(at.row) {
+            return samples.node(at.index).map(Origin::Node);
+        }
         let row = *self.rows.get(at.row as usize).filter(|row| at.index < row.len)?;
         let place = (row.at + at.index) as usize;
         let track = match self.groups[row.group as usize].of {
@@ -294,16 +339,23 @@ impl FlameRows {
         Some(match row.kind {
             Kind::Spans => Origin::Span(track, self.order[place]),
             Kind::SpanLeaves => Origin::Span(track, self.leaves[place].id),
-            Kind::Stacks => Origin::Stack(StackId(self.leaves[place].id)),
             Kind::Nodes if matches!(self.numbers, Numbers::Own(_)) => Origin::Merged(self.leaves[place].id),
-            Kind::Nodes => Origin::Node(self.leaves[place].id),
+            Kind::Nodes | Kind::Samples(_) => Origin::Node(self.leaves[place].id),
         })
     }
 
-    /// The tree that the boxes of a row are nodes of.
-    fn tree_of(&self, row: u32) -> Option<&Arc<TreeCosts>> {
+    /// The costs of the tree that the boxes of a row are nodes of.
+    fn costs_of(&self, row: u32) -> Option<&Arc<TreeCosts>> {
         let Numbers::Trees(trees) = &self.numbers else { return None };
         trees.get(self.rows.get(row as usize)?.group as usize)
+    }
+
+    /// The tree that the boxes of a row are nodes of.
+    fn tree_of(&self, row: u32) -> Option<&CallTree> {
+        match self.rows.get(row as usize)?.kind {
+            Kind::Samples(_) => self.lift.as_ref().map(|lift| &*lift.tree),
+            _ => self.costs_of(row).map(|costs| &*costs.tree),
+        }
     }
 
     /// What stands on a box: a name, or how many frames are hidden behind it.
@@ -313,11 +365,11 @@ impl FlameRows {
             return Cow::Borrowed(who.label(&self.profile));
         }
         let counted = match (self.origin(at), self.tree_of(at.row)) {
-            (Some(Origin::Node(node)), Some(costs)) => match costs.tree.nodes[node as usize].symbol {
+            (Some(Origin::Node(node)), Some(tree)) => match tree.nodes[node as usize].symbol {
                 Symbol::Hidden { frames, .. } => frames,
                 _ => 0,
             },
-            (Some(Origin::Span(..) | Origin::Stack(_)), _) => {
+            (Some(Origin::Span(..)), _) => {
                 let place = self.rows[at.row as usize].at + at.index;
                 self.hidden.get(&place).copied().unwrap_or(0)
             }
@@ -329,7 +381,7 @@ impl FlameRows {
     /// Own cost, total and count of a box of a merged chart; `None` in time order.
     #[must_use]
     pub fn costs(&self, at: BoxAt) -> Option<BoxCosts> {
-        if let (Origin::Node(node), Some(costs)) = (self.origin(at)?, self.tree_of(at.row)) {
+        if let (Origin::Node(node), Some(costs)) = (self.origin(at)?, self.costs_of(at.row)) {
             let i = node as usize;
             let known = |column: &[u64]| column.get(i).copied().filter(|&n| n > 0);
             let (calls, samples) = (known(&costs.calls), known(&costs.samples_total));
@@ -359,8 +411,7 @@ impl FlameRows {
                 path.reverse();
                 Some(path)
             }
-            (Origin::Stack(stack), _) => Some(self.profile.stack_functions(stack)),
-            (Origin::Node(node), Some(costs)) => Some(costs.tree.path(node)),
+            (Origin::Node(node), Some(tree)) => Some(tree.path(node)),
             _ => None,
         }
     }
@@ -376,6 +427,8 @@ impl FlameRows {
             + self.order.len() * 4
             + self.leaves.len() * size_of::<Leaf>()
             + self.mips.iter().map(mips::Levels::heap_bytes).sum::<usize>()
+            + self.samples.iter().map(Runs::bytes).sum::<usize>()
+            + self.lift.as_ref().map_or(0, Lift::bytes)
             + numbers
             + self.hidden.len() * 12
     }
@@ -388,6 +441,17 @@ impl FlameRows {
             self.leaves.extend(leaves);
             self.rows.push(Row { at, len, group, mips: u32::MAX, kind });
         }
+        self.close_group();
+    }
+
+    /// Appends rows of samples, one for each depth.
+    fn push_samples(&mut self, runs: Runs) {
+        let group = self.open_group(GroupOf::Track(runs.track));
+        let at = self.samples.len() as u32;
+        for (depth, &len) in (0..).zip(&runs.boxes) {
+            self.rows.push(Row { at, len, group, mips: u32::MAX, kind: Kind::Samples(depth) });
+        }
+        self.samples.push(runs);
         self.close_group();
     }
 
@@ -411,7 +475,9 @@ impl FlameRows {
     /// Computes the coarser levels of all long rows.
     fn fold(&mut self, job: &crate::jobs::Job) -> Result<(), crate::jobs::Cancelled> {
         for row in 0..self.rows.len() {
-            if (self.rows[row].len as usize) < mips::WORTH_IT {
+            if (self.rows[row].len as usize) < mips::WORTH_IT
+                || matches!(self.rows[row].kind, Kind::Samples(_))
+            {
                 continue;
             }
             job.checkpoint(row as u64, self.rows.len() as u64)?;

@@ -46,13 +46,16 @@ fn sandwich(profile: &Arc<Profile>, name: &str) -> Arc<FlameRows> {
     ask(profile, &Sandwich { costs: costs(Scope::default()), function })
 }
 
+/// All boxes of a row.
+fn boxes(rows: &FlameRows, row: u32) -> Vec<(BoxAt, FlameBox)> {
+    rows.touching(row, f64::MIN, f64::MAX).collect()
+}
+
 /// Rows as `name start-end | …`.
 fn show(rows: &FlameRows) -> Vec<String> {
     (0..rows.len() as u32)
         .map(|row| {
-            let level = rows.finest(row);
-            let boxes = (0..level.len()).map(|i| {
-                let b = level.get(i);
+            let boxes = boxes(rows, row).into_iter().map(|(_, b)| {
                 let marks = [(b.who.is_error(), "!"), (b.who.is_unfinished(), "~")];
                 let marks: String = marks.iter().filter(|m| m.0).map(|m| m.1).collect();
                 format!("{}{marks} {}-{}", b.who.label(rows.profile()), b.start, b.end)
@@ -147,7 +150,8 @@ fn hits_and_neighbours() {
     assert_eq!(rows.at(1, 4.5), None);
     assert_eq!(rows.at(1, 5.0), Some(1));
     assert_eq!(rows.at(1, 9.0), None, "ends are open");
-    assert_eq!(rows.touching(1, 3.0, 5.5), 0..2);
+    let touching: Vec<u32> = rows.touching(1, 3.0, 5.5).map(|(at, _)| at.index).collect();
+    assert_eq!((touching, rows.count_touching(1, 3.0, 5.5)), (vec![0, 1], 2));
     let a = BoxAt { row: 0, index: 0 };
     let c = rows.neighbour_row(a, true).unwrap();
     assert_eq!(c, BoxAt { row: 1, index: 1 }, "the longest child");
@@ -172,7 +176,8 @@ fn folded_levels_add_up_and_keep_the_longest_and_errors() {
         text += &format!("{name} {} {}\n", i * 50, i * 50 + length);
     }
     let rows = time(&profile(&text));
-    let level = rows.level(1, 400.0);
+    let mut window = Window::new(&rows, (rows.start, rows.end), 400.0);
+    let level = rows.seen(1, &mut window);
     let finest = rows.finest(1);
     assert!(matches!(level, Level::Folded(b) if b.len() <= 1000), "{}", level.len());
     let folded: Vec<_> = (0..level.len()).map(|i| level.get(i)).collect();
@@ -187,7 +192,8 @@ fn folded_levels_add_up_and_keep_the_longest_and_errors() {
         assert_eq!(run.who.is_error(), parts.iter().any(|p| p.who.is_error()));
         assert!(parts.len() == 1 || run.length() < 800);
     }
-    assert!(matches!(rows.level(1, 0.5), Level::Spans(..)), "less than a unit is never folded");
+    let mut window = Window::new(&rows, (rows.start, rows.end), 0.5);
+    assert!(matches!(rows.seen(1, &mut window), Level::Spans(..)), "less than a unit is never folded");
 }
 
 #[test]
@@ -346,8 +352,8 @@ proptest! {
             let weight: i64 = weight.parse().unwrap();
             for t in [now, now + weight - 1] {
                 let names: Vec<_> = (0..rows.len() as u32)
-                    .map_while(|row| rows.at(row, t as f64 + 0.5).map(|i| rows.finest(row).get(i as usize)))
-                    .map(|b| b.who.label(&p).to_owned())
+                    .map_while(|row| rows.at(row, t as f64 + 0.5).map(|index| BoxAt { row, index }))
+                    .map(|at| rows.get(at).unwrap().who.label(&p).to_owned())
                     .collect();
                 prop_assert_eq!(names.join(">"), path);
             }
@@ -357,15 +363,153 @@ proptest! {
     }
 }
 
+/// A generator of numbers that look random and are the same in every run.
+fn numbers() -> impl FnMut(u64) -> u64 {
+    let mut state = 7u64;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    }
+}
+
+/// Samples of stacks that share beginnings, some without a stack.
+fn many_samples(count: i64, deepest: u64) -> Arc<Profile> {
+    let mut b = ProfileBuilder::new("test");
+    let metric = b.metric(Metric::time());
+    let id = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+    let functions: Vec<_> =
+        (0..5).map(|i| b.function(FunctionSpec::named(["a", "b", "c", "d", "e"][i]))).collect();
+    let mut random = numbers();
+    let mut path: Vec<usize> = Vec::new();
+    let mut now = 0;
+    for _ in 0..count {
+        path.truncate(random(path.len() as u64 + 1) as usize);
+        for _ in 0..random(3) {
+            path.push(random(5) as usize);
+        }
+        path.truncate(deepest as usize);
+        let mut stack = None;
+        for &f in &path {
+            let frame = b.frame(functions[f], 1);
+            stack = Some(b.stack(stack, frame));
+        }
+        let length = if random(40) == 0 { 900 } else { 1 + random(9) as i64 };
+        b.timed_sample(id, (now, now + length), stack, &[(metric, length)]);
+        now += length;
+    }
+    Arc::new(b.finish())
+}
+
+/// Boxes of one depth, one sample after the other.
+fn by_hand(profile: &Profile, depth: usize) -> Vec<(i64, i64, FunctionId)> {
+    let samples = &profile.track(TrackId(0)).samples;
+    let mut out: Vec<(i64, i64, FunctionId)> = Vec::new();
+    let mut before: Vec<FunctionId> = Vec::new();
+    for (i, stack) in samples.stacks.iter().enumerate() {
+        let (start, end) = samples.interval(i).unwrap();
+        let path = stack.map(|s| profile.stack_functions(s)).unwrap_or_default();
+        if let Some(&function) = path.get(depth) {
+            match out.last_mut() {
+                Some(last) if last.1 == start && before.get(..=depth) == path.get(..=depth) => last.1 = end,
+                _ => out.push((start, end, function)),
+            }
+        }
+        before = path;
+    }
+    out
+}
+
+#[test]
+fn boxes_of_samples_are_found_without_being_kept() {
+    for (count, deepest) in [(1, 3), (40, 4), (5000, 12), (70_000, 5)] {
+        let p = many_samples(count, deepest);
+        let rows = time(&p);
+        let samples = p.track(TrackId(0)).samples.len();
+        assert!(rows.heap_bytes() < samples * 20 + 100_000, "{} for {samples}", rows.heap_bytes());
+        let mut random = numbers();
+        for row in 0..rows.len() as u32 {
+            let expected = by_hand(&p, row as usize);
+            let found: Vec<_> =
+                boxes(&rows, row).iter().map(|(_, b)| (b.start, b.end, b.who.function())).collect();
+            assert_eq!(found, expected, "row {row} of {count}");
+            assert_eq!(rows.count_touching(row, f64::MIN, f64::MAX), expected.len());
+            let mut at = rows.next_after(row, i64::MAX);
+            let mut back = Vec::new();
+            while let Some(b) = at {
+                back.push(rows.get(b).unwrap().start);
+                at = rows.neighbour(b, false);
+            }
+            assert!(back.iter().rev().eq(expected.iter().map(|b| &b.0)), "backwards");
+            for _ in 0..20 {
+                let a = random(rows.end as u64) as i64;
+                let b = a + 1 + random((rows.end - a) as u64) as i64;
+                let touch = |x: &&(i64, i64, FunctionId)| x.1 > a && x.0 < b;
+                assert_eq!(
+                    rows.count_touching(row, a as f64, b as f64),
+                    expected.iter().filter(touch).count()
+                );
+                let here = expected.iter().find(|x| x.0 <= a && x.1 > a);
+                let at = rows.at(row, a as f64).and_then(|index| rows.get(BoxAt { row, index }));
+                assert_eq!(at.map(|b| (b.start, b.end)), here.map(|x| (x.0, x.1)));
+            }
+        }
+        assert_eq!(rows.box_count(), (0..rows.len()).map(|r| by_hand(&p, r).len() as u64).sum::<u64>());
+    }
+}
+
+#[test]
+fn a_window_of_samples_shows_what_is_long_and_costs_by_the_cell() {
+    let p = many_samples(20_000, 8);
+    let rows = time(&p);
+    for (from, to, least) in
+        [(0, rows.end, 100.0), (20_001, 70_003, 37.0), (rows.end - 900, rows.end, 10.0), (50, 900, 0.4)]
+    {
+        for row in 0..rows.len() as u32 {
+            let mut window = Window::new(&rows, (from, to), least);
+            let level = rows.seen(row, &mut window);
+            let seen: Vec<FlameBox> = (0..level.len()).map(|i| level.get(i)).collect();
+            let cells = ((to - from) as f64 / least) as usize;
+            assert!(seen.len() <= 2 * cells + 4, "{} boxes in {cells} cells", seen.len());
+            assert!(seen.is_sorted_by(|a, b| a.end <= b.start), "they do not overlap");
+            let all: Vec<FlameBox> = rows.touching(row, from as f64, to as f64).map(|(_, b)| b).collect();
+            for b in all.iter().filter(|b| b.length() as f64 >= least.max(1.0) * 2.0) {
+                assert!(seen.contains(b), "a long box is itself");
+            }
+            for b in &all {
+                assert!(
+                    seen.iter().any(|s| s.start <= b.start && s.end >= b.end),
+                    "{b:?} is in one that is shown"
+                );
+            }
+            for s in &seen {
+                let b = rows.get(BoxAt { row, index: s.first }).unwrap();
+                assert!(
+                    b.who == s.who && b.start >= s.start && b.end <= s.end,
+                    "one of its boxes gives the name"
+                );
+            }
+        }
+    }
+    // The grid stands still while the window moves.
+    let shown = |from: i64| {
+        let mut window = Window::new(&rows, (from, from + 20_000), 100.0);
+        let level = rows.seen(3, &mut window);
+        let all: Vec<_> = (0..level.len()).map(|i| level.get(i)).collect();
+        all.into_iter().filter(|b| b.start > 30_000 && b.end < 40_000).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(24_000), shown(24_777));
+}
+
 fn check_nesting(rows: &FlameRows, range: Range<u32>, upwards: bool) -> Result<(), TestCaseError> {
     for row in range.clone() {
-        let level = rows.finest(row);
-        for i in 0..level.len() {
-            let b = level.get(i);
-            prop_assert!(b.length() > 0 && (i == 0 || level.get(i - 1).end <= b.start));
+        let mut reached = i64::MIN;
+        for (_, b) in boxes(rows, row) {
+            prop_assert!(b.length() > 0 && reached <= b.start);
+            reached = b.end;
             let above = if upwards { row + 1 } else { row.wrapping_sub(1) };
             if range.contains(&above) {
-                let parent = rows.at(above, b.start as f64).map(|p| rows.finest(above).get(p as usize));
+                let parent = rows.at(above, b.start as f64);
+                let parent = parent.and_then(|index| rows.get(BoxAt { row: above, index }));
                 prop_assert!(parent.is_some_and(|p| p.start <= b.start && p.end >= b.end));
             }
         }

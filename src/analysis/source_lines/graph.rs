@@ -28,17 +28,12 @@ impl Lines {
     }
 
     /// What of a table is wanted: all of it, or what is of the function.
-    fn places<'a, P: Place>(
-        &self,
-        graph: &CallGraph,
-        table: &'a PlaceTable<P>,
-        mut take: impl FnMut(PlaceRow<'a, P>),
-    ) {
+    fn places<P: Place>(&self, graph: &CallGraph, table: &PlaceTable<P>, take: impl FnMut(PlaceRow<'_, P>)) {
         if self.whole_file.is_some() {
-            return table.iter().for_each(take);
+            return table.for_each(take);
         }
         if let Some(node) = graph.nodes.iter().position(|n| n.function == self.function) {
-            table.of(NodeId::from_index(node)).for_each(&mut take);
+            table.of(NodeId::from_index(node)).iter().for_each(take);
         }
     }
 

@@ -6,16 +6,19 @@
 //!
 //! All dependencies are between events (start and end of a stage or a caller): an event is at the latest of
 //! what it waits for, plus the measured gap. So the measured times are a solution, the critical path is found by
-//! walking back, slack by a pass from the end, and a what-if by solving again with other lengths. What-ifs are
+//! walking back, slack by a pass from the end, and a what-if by solving again with other lengths. What single
+//! changes would bring is read off the paths that cross them ([`Gains`]). What-ifs are
 //! estimates: a wait that no caller, order or link tells of stays where it was.
 
 mod build;
+mod gains;
 mod net;
 #[cfg(test)]
 pub(crate) mod tests;
 mod what_if;
 
-pub use what_if::{Change, Estimate, Gain, Gains, Outcome, WhatIf};
+pub use gains::{Gain, Gains};
+pub use what_if::{Change, Estimate, Outcome, WhatIf};
 
 use std::cmp::Reverse;
 

@@ -33,6 +33,8 @@ pub(super) struct Net {
     pub of_stage: Vec<(u32, u32)>,
     /// Events so that what is waited for comes first.
     order: Vec<u32>,
+    /// Place of each event there; [`NONE`] on a circle.
+    places: Vec<u32>,
     /// Arrows by their end: places in `arrows`.
     first_in: Vec<u32>,
     into: Vec<u32>,
@@ -102,6 +104,11 @@ impl Net {
             }
         }
         // Events on a circle (zero lengths at one moment) are left out of the order and keep their time.
+        self.places.clear();
+        self.places.resize(n, NONE);
+        for (place, &event) in (0u32..).zip(&self.order) {
+            self.places[event as usize] = place;
+        }
         (self.first_in, self.into) = by_end;
     }
 
@@ -110,6 +117,16 @@ impl Net {
         let at = event as usize;
         let range = self.first_in[at] as usize..self.first_in[at + 1] as usize;
         self.into[range].iter().map(|&a| &self.arrows[a as usize])
+    }
+
+    /// Events so that what is waited for comes first; those on a circle are left out.
+    pub fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Place of an event in the order, or [`NONE`].
+    pub fn place(&self, event: u32) -> u32 {
+        self.places[event as usize]
     }
 
     /// When each event is with other lengths.
@@ -168,7 +185,7 @@ impl Net {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.events.len() * (size_of::<Event>() + 8)
+        self.events.len() * (size_of::<Event>() + 12)
             + self.arrows.len() * (size_of::<Arrow>() + 4)
             + self.of_stage.len() * 8
     }

@@ -304,6 +304,14 @@ proptest! {
             let outcome = estimate(WhatIf::default().toggled(id, what));
             prop_assert!(outcome.total <= g.total());
         }
+        for gain in ask(&s, &Gains { graph: query.clone(), most: 99 }).iter() {
+            let id = |stage: u32| g.stages[stage as usize].id;
+            let saved = |what| -estimate(WhatIf::default().toggled(id(gain.stage), what)).difference();
+            prop_assert_eq!(gain.dropped, saved(Change::Drop));
+            if let Some((other, together)) = gain.beside {
+                prop_assert_eq!(together, saved(Change::Beside(id(other))));
+            }
+        }
         for x in g.stages.iter().filter(|x| unlinked && x.slack > 0) {
             let longer = Change::Scale(2000);
             let outcome = estimate(WhatIf::default().toggled(x.id, longer));

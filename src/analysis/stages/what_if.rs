@@ -1,6 +1,6 @@
 //! What-ifs: stages dropped, shortened or run beside others, and the total that would come of it.
 
-use super::net::{Arrow, Lengths, NONE};
+use super::net::{Arrow, Lengths, NONE, Net};
 use super::{StageGraph, StageId, Stages, Step, build};
 use crate::jobs::Cancelled;
 use crate::query::{Context, Query};
@@ -149,12 +149,17 @@ pub fn outcome(graph: &StageGraph, what_if: &WhatIf) -> Outcome {
     }
 }
 
-impl super::net::Net {
+impl Net {
+    /// Which of two stages starts first.
+    pub(super) fn in_order(&self, a: u32, b: u32) -> (u32, u32) {
+        let start = |stage: u32| self.events[self.of_stage[stage as usize].0 as usize].time;
+        if start(a) <= start(b) { (a, b) } else { (b, a) }
+    }
+
     /// Lets the later of two stages start with the earlier one. What it waited for it no longer waits for, but
     /// what comes after it still does: so that moves to its end.
     fn start_together(&mut self, a: u32, b: u32) {
-        let start = |stage: u32| self.events[self.of_stage[stage as usize].0 as usize].time;
-        let (earlier, later) = if start(a) <= start(b) { (a, b) } else { (b, a) };
+        let (earlier, later) = self.in_order(a, b);
         let (from, (to, end)) = (self.of_stage[earlier as usize].0, self.of_stage[later as usize]);
         if earlier == later {
             return;
@@ -162,56 +167,5 @@ impl super::net::Net {
         self.arrows.iter_mut().filter(|arrow| arrow.to == to).for_each(|arrow| arrow.to = end);
         self.arrows.push(Arrow { from, to, delay: 0, of: NONE, link: false });
         self.events[to as usize].gap = 0;
-    }
-}
-
-/// What changing one stage alone would bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gain {
-    /// The stage.
-    pub stage: u32,
-    /// Time saved when it is dropped, ns.
-    pub dropped: i64,
-    /// The stage before it on the critical path, and the time saved when both start together, ns.
-    pub beside: Option<(u32, i64)>,
-}
-
-/// Computes the [`Gain`]s of the stages that are on the critical path longest, by gain.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Gains {
-    /// Of which graph.
-    pub graph: Stages,
-    /// Of how many stages.
-    pub most: usize,
-}
-
-impl Query for Gains {
-    type Output = Vec<Gain>;
-
-    fn run(&self, cx: &Context<'_>) -> Result<Vec<Gain>, Cancelled> {
-        let graph = cx.get(&self.graph)?;
-        let mut before: Option<u32> = None;
-        let mut found: Vec<(u32, i64, Option<u32>)> = Vec::new();
-        for (stage, _) in graph.path_stages() {
-            if before != Some(stage) {
-                found.push((stage, graph.stages[stage as usize].on_path, before));
-            }
-            before = Some(stage);
-        }
-        found.sort_by_key(|f| std::cmp::Reverse(f.1));
-        found.truncate(self.most);
-        let mut gains = Vec::new();
-        for (stage, _, before) in found {
-            cx.job().checkpoint(0, 0)?;
-            let id = |stage: u32| graph.stages[stage as usize].id;
-            let saved = |change| {
-                let what_if = WhatIf { changes: vec![(id(stage), change)] };
-                outcome(&graph, &what_if).difference().saturating_neg()
-            };
-            let beside = before.map(|other| (other, saved(Change::Beside(id(other)))));
-            gains.push(Gain { stage, dropped: saved(Change::Drop), beside });
-        }
-        gains.sort_by_key(|g| (std::cmp::Reverse(g.dropped), g.stage));
-        Ok(gains)
     }
 }

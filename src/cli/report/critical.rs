@@ -1,9 +1,11 @@
 //! The critical path in reports: which stages decided the total, and what would shorten it.
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::json;
 
 use super::Report;
-use crate::analysis::stages::{Gain, StageGraph};
+use super::json::List;
+use crate::analysis::stages::{Gain, Stage, StageGraph};
 use crate::format::{self, Page};
 use crate::model::{Profile, SpanStatus};
 
@@ -11,6 +13,8 @@ use crate::model::{Profile, SpanStatus};
 const MOST_LINES: usize = 24;
 /// Most what-ifs that are printed.
 const MOST_GAINS: usize = 5;
+/// Stages off the path that are listed for programs.
+const MOST_SLACKS: usize = 1000;
 /// Gains below this share of the total are not worth a line.
 const LEAST_GAIN: f64 = 0.01;
 
@@ -85,20 +89,15 @@ fn lines(p: &Profile, graph: &StageGraph) -> Vec<(usize, i64, String)> {
 }
 
 /// The same for programs.
-pub(super) fn json(report: &Report) -> Value {
-    let Some((graph, gains)) = &report.stages else { return Value::Null };
-    let p = &*report.profile;
-    let (between, unknown) = graph.path_gaps();
-    let gain = |stage: u32| gains.iter().find(|g| g.stage == stage);
-    json!({
-        "total_ns": graph.total(),
-        "start_ns": graph.start,
-        "stages": graph.stages.len(),
-        "level": graph.level,
-        "share_in_stages": graph.share(),
-        "gaps_ns": between,
-        "unexplained_ns": unknown,
-        "path": graph.path_stages().map(|(stage, length)| {
+pub(super) struct CriticalPath<'a>(pub &'a Report);
+
+impl Serialize for CriticalPath<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Some((graph, gains)) = &self.0.stages else { return to.serialize_none() };
+        let p = &*self.0.profile;
+        let (between, unknown) = graph.path_gaps();
+        let gain = |stage: u32| gains.iter().find(|g| g.stage == stage);
+        let step = |(stage, length): (u32, i64)| {
             let s = &graph.stages[stage as usize];
             json!({
                 "name": name(p, graph, stage),
@@ -109,13 +108,27 @@ pub(super) fn json(report: &Report) -> Value {
                 "busy_ns": s.busy,
                 "estimated_total_without_ns": gain(stage).map(|g| graph.total() - g.dropped),
             })
-        }).collect::<Vec<_>>(),
-        "slack": graph.stages.iter().zip(0u32..).filter(|(s, _)| !s.critical).take(1000).map(|(s, i)| json!({
-            "name": name(p, graph, i),
-            "track": p.track_label(s.id.track),
-            "start_ns": s.start,
-            "duration_ns": s.duration(),
-            "slack_ns": s.slack,
-        })).collect::<Vec<_>>(),
-    })
+        };
+        let slack = |(s, stage): (&Stage, u32)| {
+            json!({
+                "name": name(p, graph, stage),
+                "track": p.track_label(s.id.track),
+                "start_ns": s.start,
+                "duration_ns": s.duration(),
+                "slack_ns": s.slack,
+            })
+        };
+        let slacks = || graph.stages.iter().zip(0u32..).filter(|(s, _)| !s.critical).take(MOST_SLACKS);
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("total_ns", &graph.total())?;
+        map.serialize_entry("start_ns", &graph.start)?;
+        map.serialize_entry("stages", &graph.stages.len())?;
+        map.serialize_entry("level", &graph.level)?;
+        map.serialize_entry("share_in_stages", &graph.share())?;
+        map.serialize_entry("gaps_ns", &between)?;
+        map.serialize_entry("unexplained_ns", &unknown)?;
+        map.serialize_entry("path", &List(|| graph.path_stages().map(step)))?;
+        map.serialize_entry("slack", &List(|| slacks().map(slack)))?;
+        map.end()
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Failure, ReportArgs, report_of};
+use super::{Failure, ReportArgs, json, report_of};
 use crate::cli::out;
 use crate::format::{self, Page};
 use crate::import::{Follow, ImportError};
@@ -41,14 +41,13 @@ fn show(args: &ReportArgs, profile: Profile, more: bool) -> Result<bool, Failure
     let length = profile.meta.duration.unwrap_or(0);
     let report = report_of(args, profile)?;
     if args.json {
-        // One object a line: no text holds a line end.
-        let line: String = report.text().lines().map(str::trim_start).collect();
-        return out::write(&Page::json(line + "\n"));
+        return out::write_json(|out| json::write_line(&report, out));
     }
+    let text = report.text()?;
     let state = if more { "still recording" } else { "the recording has ended" };
     let mut page = Page::default();
     page.line(format_args!("── {} recorded, {state} ──", format::duration(length)));
-    page.lines(report.text());
+    page.lines(text.text());
     if more {
         page.gap();
     }

@@ -1,4 +1,9 @@
 //! The report as one JSON object. Costs are integers in the metric's unit.
+//!
+//! It is written while lists are walked, one row at a time: a profile may have hundreds of thousands of tracks, counters
+//! and functions, and a text of all would need more memory than the profile.
+
+use std::io::Write;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
@@ -7,35 +12,72 @@ use super::Report;
 use crate::analysis::every_metric::MetricRow;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
-use crate::model::{Basis, Finding, FunctionId, Profile, Request};
+use crate::model::{Basis, Counter, Finding, FunctionId, Profile, Request, TrackId};
 
-pub(super) fn render(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(&Document(report)).unwrap_or_default();
-    text.push('\n');
-    text
+/// Writes the object.
+pub(super) fn write(report: &Report, mut out: impl Write) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, &Document(report))?;
+    out.write_all(b"\n")
 }
 
-/// The whole object. Functions are written one by one: there may be hundreds of thousands.
+/// The same without a line end inside.
+pub(super) fn write_line(report: &Report, mut out: impl Write) -> std::io::Result<()> {
+    serde_json::to_writer(&mut out, &Document(report))?;
+    out.write_all(b"\n")
+}
+
+/// The rows of an iterator as a list, made while they are written.
+pub(super) struct List<F>(pub F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for List<F> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
+}
+
 struct Document<'a>(&'a Report);
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let report = self.0;
+        let p = &*report.profile;
+        let phases = &report.overview.phases;
         let mut map = to.serialize_map(None)?;
-        if let Value::Object(head) = object(self.0) {
-            for (key, value) in &head {
-                map.serialize_entry(key, value)?;
-            }
+        for (key, value) in &facts(report) {
+            map.serialize_entry(key, value)?;
         }
-        map.serialize_entry("functions", &Functions(self.0))?;
+        map.serialize_entry("findings", &List(|| p.findings.iter().map(|f| finding(p, f))))?;
+        map.serialize_entry(
+            "warnings",
+            &List(|| {
+                p.warnings.iter().map(|w| {
+                    json!({
+                        "kind": w.kind, "count": w.count, "first": (!w.first.is_empty()).then_some(&w.first),
+                    })
+                })
+            }),
+        )?;
+        map.serialize_entry("tracks", &List(|| p.track_ids().map(|id| track(p, id))))?;
+        map.serialize_entry("counter_series", &List(|| p.counters.iter().map(|c| counter(p, c))))?;
+        map.serialize_entry(
+            "phases",
+            &List(|| {
+                phases.shares.iter().map(|x| {
+                    json!({
+                        "name": p.function_name(x.function),
+                        "start_ns": phases.spans[x.first].start,
+                        "total_ns": x.total,
+                        "count": x.count,
+                    })
+                })
+            }),
+        )?;
+        map.serialize_entry("request_figures", &report.overview.requests.as_ref().map(figures))?;
+        map.serialize_entry("request_rows", &List(|| p.requests.rows.iter().map(|r| request(p, r))))?;
+        map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
+        map.serialize_entry("function_count", &report.functions)?;
+        map.serialize_entry("functions", &List(|| report.rows.iter().map(|row| function(p, row))))?;
         map.end()
-    }
-}
-
-struct Functions<'a>(&'a Report);
-
-impl Serialize for Functions<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.rows.iter().map(|row| function(&self.0.profile, row)))
     }
 }
 
@@ -69,7 +111,8 @@ impl Serialize for PerMetric<'_> {
     }
 }
 
-fn object(report: &Report) -> Value {
+/// What there is one of.
+fn facts(report: &Report) -> Map<String, Value> {
     let p = &*report.profile;
     let meta = &p.meta;
     let pairs = |pairs: &[(String, String)]| -> Value {
@@ -86,7 +129,7 @@ fn object(report: &Report) -> Value {
         });
         (m.key.clone(), total)
     });
-    json!({
+    let facts = json!({
         "format": meta.format,
         "tool": meta.tool,
         "title": meta.title,
@@ -107,38 +150,32 @@ fn object(report: &Report) -> Value {
         "links": p.links.len(),
         "heap_peak": (*report.heap).as_ref().map(|h| heap_peak(p, h)),
         "requests": p.requests.rows.len(),
-        "findings": p.findings.iter().map(|f| finding(p, f)).collect::<Vec<_>>(),
-        "warnings": p.warnings.iter().map(|w| json!({
-            "kind": w.kind, "count": w.count, "first": (!w.first.is_empty()).then_some(&w.first),
-        })).collect::<Vec<_>>(),
-        "tracks": p.track_ids().map(|id| {
-            let t = p.track(id);
-            json!({
-                "name": p.text(t.name),
-                "process": p.text(t.process),
-                "kind": t.kind.key(),
-                "spans": t.spans.rows.len(),
-                "samples": t.samples.len(),
-                "lanes": t.spans.lanes.len(),
-            })
-        }).collect::<Vec<_>>(),
-        "counter_series": p.counters.iter().map(|c| json!({
-            "name": p.text(c.name),
-            "process": p.text(c.process),
-            "unit": c.unit.key(),
-            "points": c.times.len(),
-            "peak": c.peak().map(|(t, v)| json!({ "time_ns": t, "value": v })),
-        })).collect::<Vec<_>>(),
-        "phases": report.overview.phases.shares.iter().map(|x| json!({
-            "name": p.function_name(x.function),
-            "start_ns": report.overview.phases.spans[x.first].start,
-            "total_ns": x.total,
-            "count": x.count,
-        })).collect::<Vec<_>>(),
-        "request_figures": report.overview.requests.as_ref().map(figures),
-        "request_rows": p.requests.rows.iter().map(|r| request(p, r)).collect::<Vec<_>>(),
-        "critical_path": super::critical::json(report),
-        "function_count": report.functions,
+    });
+    match facts {
+        Value::Object(facts) => facts,
+        _ => Map::new(),
+    }
+}
+
+fn track(p: &Profile, id: TrackId) -> Value {
+    let t = p.track(id);
+    json!({
+        "name": p.text(t.name),
+        "process": p.text(t.process),
+        "kind": t.kind.key(),
+        "spans": t.spans.rows.len(),
+        "samples": t.samples.len(),
+        "lanes": t.spans.lanes.len(),
+    })
+}
+
+fn counter(p: &Profile, c: &Counter) -> Value {
+    json!({
+        "name": p.text(c.name),
+        "process": p.text(c.process),
+        "unit": c.unit.key(),
+        "points": c.times.len(),
+        "peak": c.peak().map(|(t, v)| json!({ "time_ns": t, "value": v })),
     })
 }
 
@@ -172,6 +209,10 @@ fn figures(f: &RequestFigures) -> Value {
         "failed": f.failed,
         "prompt_tokens": f.prompt_tokens,
         "output_tokens": f.output_tokens,
+        "estimated_by_chunks": f.estimated,
+        "retries": f.retries,
+        "lost_ns": f.lost,
+        "waited_ns": distribution(f.waited.as_ref()),
         "cost_nano_dollars": f.cost_nano_dollars,
         "unpriced": f.unpriced,
         "ttft_ns": distribution(f.ttft.as_ref()),
@@ -222,7 +263,14 @@ fn request(p: &Profile, r: &Request) -> Value {
         "first_token_ns": r.first_token,
         "finished_ns": r.finished,
         "ttft_ns": r.ttft(),
+        "waited_ns": r.waited(),
+        "lost_ns": r.lost(),
+        "retries": r.retries.iter().map(|t| json!({
+            "began_ns": t.began, "failed_ns": t.failed, "again_ns": t.again, "reason": p.text(t.reason),
+        })).collect::<Vec<_>>(),
         "tpot_ns": r.tpot(),
+        "estimated_by_chunks": r.is_estimated(),
+        "chunks": Some(r.token_times.len()).filter(|n| *n > 0),
         "tokens": {
             "input": t.input, "cache_read": t.cache_read, "cache_write": t.cache_write,
             "output": t.output, "reasoning": t.reasoning,
@@ -231,6 +279,7 @@ fn request(p: &Profile, r: &Request) -> Value {
         "kv_cache_bytes": r.kv_cache_bytes,
         "outcome": r.outcome,
         "cache": r.cache,
+        "similarity": r.similarity,
         "batch": r.batch,
         "error": (!p.text(r.error).is_empty()).then(|| p.text(r.error)),
         "prompt": text(r.prompt),

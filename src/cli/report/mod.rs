@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::out::print;
+use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
@@ -122,11 +122,15 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     {
         return follow::run(args, recording);
     }
-    print(&report_of(args, open_part(&args.file, args.part.as_deref())?)?)
+    let report = report_of(args, open_part(&args.file, args.part.as_deref())?)?;
+    if args.json {
+        return out::write_json(|out| json::write(&report, out)).map(drop);
+    }
+    print(&report.text()?)
 }
 
 /// The report of a profile as the arguments want it.
-fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Page, Failure> {
+fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure> {
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
     let shown = Shown {
         metric,
@@ -136,16 +140,7 @@ fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Page, Failure> {
         relative: args.relative,
         finished: args.finished,
     };
-    let report = make(Arc::new(profile), &shown).map_err(cancelled)?;
-    Ok(if args.json {
-        Page::json(json::render(&report))
-    } else {
-        text::render(&report).map_err(cancelled)?
-    })
-}
-
-fn cancelled(Cancelled: Cancelled) -> Failure {
-    Failure::new("cancelled")
+    Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
 
 /// The text report of a profile, as `report` prints it.
@@ -158,7 +153,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
         relative: RelativeArg::Total,
         finished: false,
     };
-    text::render(&make(profile, &shown)?)
+    text::render(&Report::new(profile, &shown)?)
 }
 
 /// What a report is asked to show.
@@ -171,29 +166,48 @@ struct Shown {
     finished: bool,
 }
 
-fn make(profile: Arc<Profile>, shown: &Shown) -> Result<Report, Cancelled> {
-    let Shown { metric, sort, top, json, relative, finished } = *shown;
-    let transforms = if finished { vec![Transform::FinishedOnly] } else { Vec::new() };
-    let scope = Scope { transforms, ..Scope::default() };
-    let engine = Engine::inline();
-    let subject = Run::of(profile.clone());
-    let job = Job::new();
-    let overview = engine.now(&subject, &Summary { scope: scope.clone(), range: None }, &job)?;
-    let mut rows = (*engine.now(&subject, &EveryMetric { scope: scope.clone(), range: None }, &job)?).clone();
-    sort_rows(&mut rows, &profile, metric, sort);
-    let functions = rows.len();
-    if let Some(top) = top.or((!json).then_some(20)) {
-        rows.truncate(top);
+impl Report {
+    fn text(&self) -> Result<Page, Failure> {
+        text::render(self).map_err(|Cancelled| Failure::new("cancelled"))
     }
-    let stages = if stages::has_stages(&profile) {
-        let graph = Stages::default();
-        let gains = engine.now(&subject, &Gains { graph: graph.clone(), most: MOST_GAINS }, &job)?;
-        Some((engine.now(&subject, &graph, &job)?, gains))
-    } else {
-        None
-    };
-    let heap = engine.now(&subject, &AtHeapPeak, &job)?;
-    Ok(Report { profile, engine, subject, scope, overview, metric, rows, functions, stages, heap, relative })
+
+    fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
+        let Shown { metric, sort, top, json, relative, finished } = *shown;
+        let transforms = if finished { vec![Transform::FinishedOnly] } else { Vec::new() };
+        let scope = Scope { transforms, ..Scope::default() };
+        let engine = Engine::inline();
+        let subject = Run::of(profile.clone());
+        let job = Job::new();
+        let overview = engine.now(&subject, &Summary { scope: scope.clone(), range: None }, &job)?;
+        let every = EveryMetric { scope: scope.clone(), range: None };
+        let mut rows = (*engine.now(&subject, &every, &job)?).clone();
+        sort_rows(&mut rows, &profile, metric, sort);
+        let functions = rows.len();
+        if let Some(top) = top.or((!json).then_some(20)) {
+            rows.truncate(top);
+        }
+        let stages = if stages::has_stages(&profile) {
+            let graph = Stages::default();
+            let gains = engine.now(&subject, &Gains { graph: graph.clone(), most: MOST_GAINS }, &job)?;
+            Some((engine.now(&subject, &graph, &job)?, gains))
+        } else {
+            None
+        };
+        let heap = engine.now(&subject, &AtHeapPeak, &job)?;
+        Ok(Self {
+            profile,
+            engine,
+            subject,
+            scope,
+            overview,
+            metric,
+            rows,
+            functions,
+            stages,
+            heap,
+            relative,
+        })
+    }
 }
 
 fn sort_rows(rows: &mut [MetricRow], profile: &Profile, metric: MetricId, sort: SortKey) {

@@ -9,7 +9,7 @@ use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::heap_peak::HeapPeak;
-use crate::analysis::overview::{Distribution, RequestFigures};
+use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
 use crate::analysis::{Costs, TreeCosts};
 use crate::format::{self, Column, LONGEST_NAME, Page, short};
@@ -176,8 +176,9 @@ fn requests(out: &mut Page, f: &RequestFigures) {
     section(out, "Requests to language models");
     let unknown = || format::UNKNOWN.to_owned();
     let tokens = |n: Option<u64>| n.map_or_else(unknown, |n| format::count(n as i64));
+    let about = if f.estimated { "≈" } else { "" };
     out.line(format_args!(
-        "  {} ({} failed), {} input and {} output tokens, at most {} at once",
+        "  {} ({} failed), {} input and {about}{} output tokens, at most {} at once",
         format::counted(f.count as i64, "request", "requests"),
         f.failed,
         tokens(f.prompt_tokens),
@@ -186,10 +187,23 @@ fn requests(out: &mut Page, f: &RequestFigures) {
     ));
     let cost = f.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars);
     let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
-    out.line(format_args!("  throughput {rate} (output tokens over the time of all requests), cost {cost}"));
+    out.line(format_args!(
+        "  throughput {about}{rate} (output tokens over the time of all requests), cost {cost}"
+    ));
+    if f.estimated {
+        out.line("  ≈: no tokens were counted, so chunks of the answers stand for them");
+    }
+    if f.retries > 0 {
+        let retries = format::counted(f.retries as i64, "failed attempt", "failed attempts");
+        out.line(format_args!("  {} lost to {retries} and the waits after them", format::duration(f.lost)));
+    }
     out.line(format_args!("  {:<10} {:>10} {:>10} {:>10} {:>10} {:>6}", "", "p50", "p90", "p99", "max", "n"));
-    let figures: [(&str, &Option<Distribution>); 4] =
-        [("TTFT", &f.ttft), ("TPOT", &f.tpot), ("latency", &f.latency), ("queued", &f.queued)];
+    let mut figures = vec![("TTFT", &f.ttft)];
+    if f.retries > 0 {
+        figures.push(("waited", &f.waited));
+    }
+    let tpot = if f.estimated { "≈TPOT" } else { "TPOT" };
+    figures.extend([(tpot, &f.tpot), ("latency", &f.latency), ("queued", &f.queued)]);
     for (name, d) in figures {
         let Some(d) = d else { continue };
         let t = |v: f64| format::duration(v.round() as i64);

@@ -6,12 +6,14 @@
 use rustc_hash::FxHashMap;
 
 use super::super::python::module_of;
-use super::rows::Rows;
 use crate::model::place_table::add;
 use crate::model::{
     CallSite, Calls, Function, MetricId, NodeCosts, NodeId, PlaceTable, ProfileBuilder, SourceLine, StringId,
     Strings,
 };
+
+/// Bytes of lines that are kept; what comes after counts for its function only.
+const MAX_BYTES: usize = 2 << 30;
 
 /// What makes a function the same function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,10 +29,12 @@ pub(super) struct Graph {
     node_of: FxHashMap<Key, u32>,
     /// Whether a function has costs or calls of its own, or was called with its file named.
     known: Vec<bool>,
-    lines: Rows<SourceLine>,
-    /// Self costs of lines that were too many to keep, per function; empty when there were none.
-    unplaced_own: Vec<i64>,
-    sites: Rows<CallSite>,
+    /// Self costs per function.
+    own: Vec<i64>,
+    lines: PlaceTable<SourceLine>,
+    /// True when there were more lines than are kept.
+    full: bool,
+    sites: PlaceTable<CallSite>,
     /// A row of `sites` while it is made: the number of calls before the costs.
     call_row: Vec<i64>,
 }
@@ -42,9 +46,10 @@ impl Default for Graph {
             nodes: Vec::new(),
             node_of: FxHashMap::default(),
             known: Vec::new(),
-            lines: Rows::new(PlaceTable::default()),
-            unplaced_own: Vec::new(),
-            sites: Rows::new(PlaceTable::with_calls()),
+            own: Vec::new(),
+            lines: PlaceTable::default(),
+            full: false,
+            sites: PlaceTable::with_calls(),
             call_row: Vec::new(),
         }
     }
@@ -67,11 +72,11 @@ struct Edges {
 }
 
 impl Edges {
-    fn of(sites: &Rows<CallSite>, stride: usize) -> Self {
+    fn of(sites: &PlaceTable<CallSite>, stride: usize) -> Self {
         let mut all = Self { edges: Vec::new(), costs: Vec::new(), stride };
         let mut edge_of: FxHashMap<(u32, u32), usize> = FxHashMap::default();
-        for (site, numbers) in sites.iter() {
-            let Some((calls, costs)) = numbers.split_first() else { continue };
+        sites.for_each_put(|site, numbers| {
+            let Some((calls, costs)) = numbers.split_first() else { return };
             let (caller, callee) = (site.caller.0, site.callee.0);
             let row = *edge_of.entry((caller, callee)).or_insert_with(|| {
                 let row = all.edges.len();
@@ -81,7 +86,7 @@ impl Edges {
             });
             all.edges[row].calls = all.edges[row].calls.saturating_add(*calls);
             add(&mut all.costs[row * stride..][..stride], costs);
-        }
+        });
         all.edges.sort_unstable_by_key(|e| (e.caller, e.callee));
         all
     }
@@ -110,7 +115,7 @@ impl Graph {
             return;
         }
         self.lines.set_stride(stride);
-        self.unplaced_own = widen(&self.unplaced_own, self.stride, stride);
+        self.own = widen(&self.own, self.stride, stride);
         self.sites.set_stride(stride + 1);
         self.call_row = vec![0; stride + 1];
         self.stride = stride;
@@ -133,17 +138,16 @@ impl Graph {
         self.known[node as usize] = true;
     }
 
-    /// A record of a function starts.
-    pub(super) fn start(&mut self, node: u32) {
-        self.lines.start(node);
-        self.sites.start(node);
-    }
-
     /// Adds the self cost of a line.
     pub(super) fn self_cost(&mut self, node: u32, file: StringId, line: u32, costs: &[i64]) {
-        if !self.lines.add(SourceLine { node: NodeId(node), file, line }, costs) {
-            self.unplaced_own.resize((self.nodes.len() * self.stride).max(self.unplaced_own.len()), 0);
-            add(&mut self.unplaced_own[node as usize * self.stride..][..self.stride], costs);
+        let at = node as usize * self.stride;
+        if self.own.len() < at + self.stride {
+            self.own.resize(self.nodes.len() * self.stride, 0);
+        }
+        add(&mut self.own[at..][..self.stride], costs);
+        self.full |= self.lines.heap_bytes() > MAX_BYTES;
+        if !self.full {
+            self.lines.push_numbers(SourceLine { node: NodeId(node), file, line }, costs);
         }
     }
 
@@ -160,7 +164,7 @@ impl Graph {
         *count = i64::try_from(calls).unwrap_or(i64::MAX);
         row.copy_from_slice(costs);
         let site = CallSite { caller: NodeId(caller), file, line, callee: NodeId(callee) };
-        self.sites.add(site, &self.call_row);
+        self.sites.push_numbers(site, &self.call_row);
     }
 
     /// Number of functions.
@@ -179,10 +183,7 @@ impl Graph {
     ) -> Vec<i64> {
         self.merge_unplaced();
         let edges = Edges::of(&self.sites, self.stride);
-        if self.sites.is_full() {
-            builder.warn("more calls than are kept (the rest is left out)", "");
-        }
-        if self.lines.is_full() {
+        if self.full {
             builder.warn("more source lines than are kept (the rest counts for its function only)", "");
         }
         let (own, totals) = self.totals(&edges);
@@ -215,9 +216,9 @@ impl Graph {
     /// It shows in that such a function has no record, while one of its name elsewhere has.
     fn merge_unplaced(&mut self) {
         let mut unplaced = vec![false; self.nodes.len()];
-        for site in self.sites.table.places() {
+        self.sites.for_each_put(|site, _| {
             unplaced[site.callee.index()] = !self.known[site.callee.index()];
-        }
+        });
         if !unplaced.contains(&true) {
             return;
         }
@@ -233,7 +234,7 @@ impl Graph {
             })
             .collect();
         // Who calls has calls of its own, so only callees change.
-        self.sites.table.places_mut().iter_mut().for_each(|s| s.callee = NodeId(new_id[s.callee.index()]));
+        self.sites = self.sites.mapped(|s| Some(CallSite { callee: NodeId(new_id[s.callee.index()]), ..s }));
     }
 
     /// Self and total costs per function. The total is that of the calls on it, as recorded; a
@@ -241,11 +242,8 @@ impl Graph {
     /// itself is in the outer call already.
     fn totals(&self, edges: &Edges) -> (Vec<i64>, Vec<i64>) {
         let (n, stride) = (self.nodes.len(), self.stride);
-        let mut own = self.unplaced_own.clone();
+        let mut own = self.own.clone();
         own.resize(n * stride, 0);
-        for (line, costs) in self.lines.iter() {
-            add(&mut own[line.node.index() * stride..][..stride], costs);
-        }
         let mut total = own.clone();
         let mut incoming = vec![0; n * stride];
         let mut called = vec![false; n];
@@ -296,14 +294,14 @@ impl Graph {
     }
 
     fn fill_places(self, nodes: &[NodeId], builder: &mut ProfileBuilder) {
-        let counted = self.sites.iter().any(|(_, numbers)| numbers[0] > 0);
-        let (mut lines, mut sites) = (self.lines.table, self.sites.table);
-        lines.places_mut().iter_mut().for_each(|l| l.node = nodes[l.node.index()]);
+        let (mut lines, mut counted) = (self.lines, false);
+        lines.renumber(|node| nodes[node.index()]);
         // A place without a line tells nothing that the edge does not.
-        sites.retain(|site| site.line > 0);
-        for site in sites.places_mut() {
-            (site.caller, site.callee) = (nodes[site.caller.index()], nodes[site.callee.index()]);
-        }
+        self.sites.for_each_put(|_, numbers| counted |= numbers[0] > 0);
+        let mut sites = self.sites.mapped(|site| {
+            let (caller, callee) = (nodes[site.caller.index()], nodes[site.callee.index()]);
+            (site.line > 0).then_some(CallSite { caller, callee, ..site })
+        });
         sites.set_counted(counted);
         builder.places(lines, sites);
     }

@@ -20,7 +20,6 @@ mod graph;
 mod names;
 mod numbers;
 mod parse;
-mod rows;
 mod siblings;
 #[cfg(test)]
 mod tests;

@@ -269,7 +269,6 @@ impl<'a> Parser<'a> {
                 self.end_call();
                 self.inline_file = self.file;
                 let node = self.function(value, self.file, self.object, false);
-                self.graph.start(node);
                 self.function = Some(node);
             }
             b"fl" => {

@@ -260,8 +260,8 @@ impl Assembler {
             }
             Cold::Record { id, fields } => self.record(id, fields),
             Cold::Follows { id, cause, ticks } => self.follows(id, cause, self.scale.ns(ticks)),
-            Cold::Log { span, thread, ticks, metadata, message, fields } => {
-                self.log((span, thread), self.scale.ns(ticks), metadata, &message, fields);
+            Cold::Log { span, thread, ticks, origin, message, fields } => {
+                self.log((span, thread), self.scale.ns(ticks), origin, &message, fields);
             }
             Cold::Finding { kind, severity, text, request, span, thread, ticks } => {
                 self.found((span, thread), self.scale.ns(ticks), (&kind, severity, &text), request);

@@ -1,11 +1,10 @@
 //! Links and log lines. They name spans, and a span's track is known only when its nature is.
 
 use rustc_hash::FxHashMap;
-use tracing_core::{Level, Metadata};
 
 use super::{Assembler, args};
 use crate::model::{ArgsRef, Finding, Instant, Link, ProfileBuilder, RequestId, Severity, StringId, TrackId};
-use crate::record::sink::{Field, Fields};
+use crate::record::sink::{Field, Fields, Origin};
 
 /// The track of a span.
 #[derive(Clone, Copy, Debug)]
@@ -54,16 +53,10 @@ impl Assembler {
         &mut self,
         (span, thread): (Option<u64>, u32),
         time: i64,
-        metadata: &'static Metadata<'static>,
+        Origin { target, name, severity }: Origin,
         message: &str,
         mut fields: Fields,
     ) {
-        let severity = match *metadata.level() {
-            Level::ERROR => Severity::Error,
-            Level::WARN => Severity::Warning,
-            Level::INFO => Severity::Info,
-            _ => Severity::Debug,
-        };
         let uid = span.and_then(|id| self.latest(id)).map(|(uid, _)| uid);
         let error = fields.iter().find(|(k, _)| *k == "error").map(|(_, v)| v.clone());
         // What `#[instrument(err)]` writes when a function returns an error.
@@ -72,10 +65,10 @@ impl Assembler {
         }
         let shown = match (&error, message) {
             (Some(Field::Text(error)), "") => error.clone(),
-            (_, "") => metadata.name().to_owned(),
+            (_, "") => name.to_owned(),
             (_, message) => message.to_owned(),
         };
-        fields.push(("target", Field::Text(metadata.target().to_owned())));
+        fields.push(("target", Field::Text(target.to_owned())));
         let name = self.builder.string(&shown);
         let args = args(&mut self.builder, &fields);
         let fallback = self.thread(thread).track;

@@ -324,3 +324,62 @@ fn the_rag_pipeline_has_real_parts_and_the_same_text_each_time() {
     assert_eq!(own(&p), own(&run()));
     assert_eq!(p.warnings, []);
 }
+
+#[test]
+fn one_of_n_requests_is_recorded_in_every_workload() {
+    let sampled = |id: &str, params: &[&str]| {
+        let params: Vec<String> = params.iter().map(ToString::to_string).collect();
+        let options = Options { one_root_of: 4, ..quiet() };
+        start(id, &params, options, Box::new(|_| ())).unwrap().join().unwrap()
+    };
+    let p = sampled("asyncio", &["scale=0.001", "users=12"]);
+    for name in ["handle_user_request", "fetch_user_data", "store_results"] {
+        assert_eq!(all(&p, name).len(), 3, "{name}");
+    }
+    assert!(fact(&p, "Root spans").starts_with("3 of 12 recorded"), "{}", fact(&p, "Root spans"));
+    assert_eq!(all(&p, "main").len(), 1, "what is in no request is recorded");
+
+    let p = sampled("generate", &["questions=8", "concurrency=4", "max_new_tokens=3", "detail=tokens"]);
+    assert_eq!((p.requests.rows.len(), all(&p, "question").len(), all(&p, "serve").len()), (3, 3, 3));
+    assert!(p.requests.rows.iter().all(|r| r.outcome == Outcome::Ok && r.token_times.len() == 3));
+    assert_eq!((all(&p, "ask_in_turn").len(), all(&p, "ask_at_once").len()), (1, 1));
+
+    let p = sampled("rag", &["questions=8", "others=0", "max_new_tokens=3"]);
+    assert_eq!(p.requests.rows.len(), all(&p, "profile_request").len());
+    assert!((1..8).contains(&p.requests.rows.len()), "{}", p.requests.rows.len());
+}
+
+/// Where texts are not kept no prompt is: neither in the profile nor in the journal, whatever the workload says.
+#[test]
+fn without_texts_no_prompt_is_anywhere() {
+    let folder = std::env::temp_dir().join(format!("inferscope-texts-{}", std::process::id()));
+    let few = ["max_new_tokens=2"];
+    let cases: [(&str, &[&str], &[&str]); 6] = [
+        ("generate", &["questions=2", "concurrency=2"], &["Why is my app slow", "What is a span"]),
+        ("generate", &["questions=1", "concurrency=0", "prompt=Where is my zebra?"], &["zebra"]),
+        ("generate", &["questions=1", "variants=q8_0"], &["Why is my app slow"]),
+        ("rag", &["questions=2"], &["Why is my app slow", "What is a span"]),
+        ("service", &["clients=2", "batch=3", "requests=6"], &["What is a span", "a trace", "a flame graph"]),
+        ("service", &["clients=2", "batch=3", "requests=3", "mode=faithful"], &["What is a span", "a trace"]),
+    ];
+    for (id, params, prompts) in cases {
+        let params: Vec<String> = params.iter().chain(&few).map(ToString::to_string).collect();
+        let options = Options { texts: false, journal: Some(folder.clone()), ..quiet() };
+        let recording = start(id, &params, options, Box::new(|_| ())).unwrap();
+        while recording.journal().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let journal = recording.journal().unwrap();
+        let p = recording.join().unwrap();
+        assert_eq!(p.meta.failed, None, "{id} {params:?}");
+        let written = String::from_utf8_lossy(&std::fs::read(journal.path()).unwrap()).into_owned();
+        for prompt in prompts {
+            let all: String = p.strings.iter().collect::<Vec<_>>().join("\n");
+            assert!(!all.contains(prompt), "{id} {params:?}: «{prompt}» in the texts");
+            let meta = serde_json::to_string(&p.meta).unwrap();
+            assert!(!meta.contains(prompt), "{id} {params:?}: «{prompt}» in {meta}");
+            assert!(!written.contains(prompt), "{id} {params:?}: «{prompt}» in the journal");
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -14,6 +14,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, info, info_span, instrument};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::record::request_span;
 
 /// The pipeline.
 pub(super) struct Asyncio;
@@ -59,6 +60,10 @@ impl Workload for Asyncio {
                 kind: ParamKind::Bool,
             },
         ]
+    }
+
+    fn marks_requests(&self) -> bool {
+        true
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
@@ -141,16 +146,22 @@ async fn run_main(plan: Plan, users: usize) -> Result<(), Raised> {
     note(result)
 }
 
-#[instrument(parent = &parent, target = "inferscope::asyncio", skip(plan, parent), fields(returned = Empty, error = Empty))]
 async fn handle_user_request(plan: Plan, user_id: String, parent: Span) -> Result<(), Raised> {
-    fetch_user_data(plan, &user_id).await;
-    preprocess_input(plan).await;
-    make_parallel_api_calls(plan).await;
-    process_request_with_llm(plan).await;
-    note(postprocess_output(plan).await)?;
-    store_results(plan).await;
-    returned("True");
-    Ok(())
+    let span = request_span(|| {
+        info_span!(target: "inferscope::asyncio", parent: &parent, "handle_user_request", user_id = user_id.as_str(),
+            returned = Empty, error = Empty)
+    });
+    let work = async {
+        fetch_user_data(plan, &user_id).await;
+        preprocess_input(plan).await;
+        make_parallel_api_calls(plan).await;
+        process_request_with_llm(plan).await;
+        note(postprocess_output(plan).await)?;
+        store_results(plan).await;
+        returned("True");
+        Ok(())
+    };
+    work.instrument(span).await
 }
 
 #[instrument(target = "inferscope::asyncio", skip(plan), fields(returned = Empty))]

@@ -38,6 +38,10 @@ impl Workload for Demo {
         &ALL
     }
 
+    fn marks_requests(&self) -> bool {
+        true
+    }
+
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
         // The spans give all that follows a caller: what ran on other threads hangs on them.
         {

@@ -15,7 +15,7 @@ use crate::phase;
 use crate::record::llm::{
     Detail, DeviceChoice, Generator, LlmError, LoadOptions, Model, Sampling, WeightFormat, matmul_threads,
 };
-use crate::record::{RequestHandle, request};
+use crate::record::{RequestHandle, request, request_span};
 
 /// The generation.
 pub(super) struct Generate;
@@ -103,7 +103,7 @@ pub(super) const PARAMS: [Param; 13] = [
         label: "Question",
         help: "A question of your own, asked again and again; empty for a built-in set.",
         default: "",
-        kind: ParamKind::Text,
+        kind: ParamKind::Prompt,
     },
     Param {
         key: "variants",
@@ -207,6 +207,10 @@ impl Workload for Generate {
         &PARAMS
     }
 
+    fn marks_requests(&self) -> bool {
+        true
+    }
+
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
         let formats = WeightFormat::list(params.text("variants")).map_err(WorkloadError::Failed)?;
         if !formats.is_empty() {
@@ -241,20 +245,25 @@ fn ask_all(params: &Params, model: &str, queue: &Queue, cx: &Context) -> Result<
     let (sequential, concurrent) = (params.size("questions"), params.size("concurrency"));
     let total = (sequential + concurrent) as u64;
     let (done, answers) = channel();
+    let asked_by = |caller: &Span, i: usize| {
+        request_span(|| info_span!(target: "inferscope::llm", parent: caller, "question", number = i + 1))
+    };
+    // The request is one of its question's span: recorded with it or not.
     let job = |i: usize, asked: Span| {
         let question = question(params, i).to_owned();
         let sampling = sampling(params, i);
-        let request = request(&format!("#{} {question}", i + 1), model, &question);
+        let request = asked.in_scope(|| request(&format!("#{} {question}", i + 1), model, &question));
         Job { question, sampling, request, asked, reply: Reply(Some(done.clone())) }
     };
     if sequential > 0 {
         let _phase = phase!("one after another", questions = sequential);
-        let _turns = info_span!(target: "inferscope::llm", "ask_in_turn", questions = sequential).entered();
+        let turns = info_span!(target: "inferscope::llm", "ask_in_turn", questions = sequential).entered();
         for i in 0..sequential {
             cx.advance(i as u64, total)?;
             cx.stage(&format!("Question {} of {total}, one after another", i + 1));
-            let asked = info_span!(target: "inferscope::llm", "question", number = i + 1).entered();
-            queue.push(job(i, Span::clone(&asked)));
+            let asked = asked_by(&turns, i);
+            queue.push(job(i, asked.clone()));
+            let _waiting = asked.entered();
             wait(&answers)?;
         }
     }
@@ -262,7 +271,7 @@ fn ask_all(params: &Params, model: &str, queue: &Queue, cx: &Context) -> Result<
         let _phase = phase!("all at once", questions = concurrent);
         let asked = info_span!(target: "inferscope::llm", "ask_at_once", questions = concurrent).entered();
         for i in sequential..sequential + concurrent {
-            queue.push(job(i, Span::clone(&asked)));
+            queue.push(job(i, asked_by(&asked, i)));
         }
         for i in sequential..sequential + concurrent {
             cx.advance(i as u64, total)?;

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use super::context::{Context, WorkloadError};
 use super::llm::DeviceChoice;
+use super::secrets;
 pub use command::command_line;
 pub use start::{run_title, start};
 
@@ -47,6 +48,10 @@ pub trait Workload: Sync {
     }
     /// True when the work is done by another process, whose memory and CPU use are to be sampled.
     fn other_process(&self) -> bool {
+        false
+    }
+    /// True when it marks its requests for the sampling of roots; otherwise every outermost span is a root.
+    fn marks_requests(&self) -> bool {
         false
     }
     /// Does it. Ends within 100 ms once `cx` says so; another process may need longer to end in order.
@@ -113,6 +118,10 @@ pub enum ParamKind {
     },
     /// Any text; empty for none.
     Text,
+    /// What is said to a model, or holds such a text; empty for none.
+    Prompt,
+    /// A program with its arguments.
+    Command,
     /// An address. It becomes part of the recording, so it holds no password and no key.
     Url,
     /// The name of an environment variable, in capitals, so that nobody types the secret itself.
@@ -134,6 +143,15 @@ impl Param {
         })
     }
 
+    /// The value as a recording may hold it. What is said to a model is a text, which only stays where `texts` are kept.
+    fn kept(&self, value: &str, texts: bool) -> String {
+        match self.kind {
+            ParamKind::Command => secrets::command(value, texts),
+            ParamKind::Prompt if !texts => secrets::left_out(value),
+            _ => value.to_owned(),
+        }
+    }
+
     /// The same in words, for whoever sees the field.
     #[must_use]
     pub fn why_not(&self, text: &str) -> Option<String> {
@@ -148,9 +166,13 @@ impl Param {
             },
             ParamKind::Bool if matches!(text, "true" | "false") => return None,
             ParamKind::Bool => "true or false".to_owned(),
-            ParamKind::Path | ParamKind::Output | ParamKind::Folder | ParamKind::Model | ParamKind::Text => {
-                return None;
-            }
+            ParamKind::Path
+            | ParamKind::Output
+            | ParamKind::Folder
+            | ParamKind::Model
+            | ParamKind::Text
+            | ParamKind::Prompt
+            | ParamKind::Command => return None,
             ParamKind::Device => match DeviceChoice::parse(text) {
                 Ok(_) => return None,
                 Err(why) => return Some(format!("{} {why}", self.label)),

@@ -1,6 +1,6 @@
 //! Starting the recording of a built-in workload by its name.
 
-use super::{Context, Params, WORKLOADS};
+use super::{Context, Param, Params, WORKLOADS};
 use crate::record::{OnRevision, Options, RecordError, Recording, Work, record, secrets};
 
 /// What a run of a workload is called, without secrets. Wrong parameters give the workload's own title.
@@ -9,7 +9,7 @@ pub fn run_title(workload: &str, params: &[String]) -> String {
     let Some(&found) = WORKLOADS.iter().find(|w| w.id() == workload) else { return workload.into() };
     let title = Params::parse(found.params(), params).map(|p| found.run_title(&p));
     let title = title.unwrap_or_default();
-    if title.is_empty() { found.title().into() } else { secrets::mask(&title).into_owned() }
+    if title.is_empty() { found.title().into() } else { secrets::command(&title, true) }
 }
 
 /// Starts the recording of a workload of [`WORKLOADS`]. `params` are texts of the form `key=value`.
@@ -31,9 +31,12 @@ pub fn start(
     };
     let params = Params::parse(workload.params(), params).map_err(RecordError::Parameter)?;
     let mut facts = vec![("Workload".to_owned(), workload.id().to_owned())];
-    facts.extend(params.changed().map(|(param, value)| (param.label.to_owned(), value.to_owned())));
-    let (title, other_process) = (workload.run_title(&params), workload.other_process());
+    let kept = |(param, value): (&Param, &str)| (param.label.to_owned(), param.kept(value, options.texts));
+    facts.extend(params.changed().map(kept));
+    let (title, other_process) =
+        (secrets::command(&workload.run_title(&params), options.texts), workload.other_process());
+    let marks_requests = workload.marks_requests();
     let run = Box::new(move |cx: &Context| workload.run(&params, cx));
-    let work = Work { title, facts, run, other_process };
+    let work = Work { title, facts, run, other_process, marks_requests };
     record(work, options, on_revision)
 }

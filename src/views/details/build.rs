@@ -424,24 +424,34 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     sheet.badge = Some((tone, outcome.into()));
     let ns = |v: Option<i64>| v.map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
     let count = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.to_owned(), |v| format::count(v as i64));
+    let about =
+        |text: String| if r.is_estimated() && text != format::UNKNOWN { format!("≈ {text}") } else { text };
     let per_token = r.tpot().map(|t| t.round() as i64);
-    let rate = r.tokens_per_second().map_or_else(|| format::UNKNOWN.to_owned(), |v| format::rate(v, "tok"));
-    sheet.facts(
-        "",
-        vec![
-            Fact::new("TTFT", ns(r.ttft())).hint(say::TTFT),
-            Fact::new("TPOT", ns(per_token)).hint(say::TPOT),
-            Fact::new("Latency", ns(r.latency())).hint(say::LATENCY),
-            Fact::new("Queued", ns(r.queued())).hint(say::QUEUED),
-            Fact::new("Rate", rate).hint(say::RATE),
-        ],
-    );
+    let rate =
+        |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.to_owned(), |v| format::rate(v, "tok"));
+    let mut figures = vec![Fact::new("TTFT", ns(r.ttft())).hint(say::TTFT)];
+    if !r.retries.is_empty() {
+        let why = crate::analysis::requests::reasons(profile, r);
+        figures.extend([
+            Fact::new("Waited", ns(r.waited())).hint(say::WAITED),
+            Fact::new("Lost", format::duration(r.lost())).hint(say::LOST),
+            Fact::new("Failed attempts", format!("{} ({why})", r.retries.len())).hint(say::RETRIES),
+        ]);
+    }
+    figures.extend([
+        Fact::new("TPOT", about(ns(per_token))).hint(say::TPOT),
+        Fact::new("Latency", ns(r.latency())).hint(say::LATENCY),
+        Fact::new("Queued", ns(r.queued())).hint(say::QUEUED),
+        Fact::new("Rate", about(rate(r.tokens_per_second()))).hint(say::RATE),
+        Fact::new("Rate, end to end", about(rate(r.end_to_end_rate()))).hint(say::END_TO_END_RATE),
+    ]);
+    sheet.facts("", figures);
     sheet.blocks.push(Block::Tokens(id));
     let mut tokens = vec![
         Fact::new("Prompt", count(r.tokens.prompt())).hint(say::PROMPT),
         Fact::new("Cache read", count(r.tokens.cache_read)).hint(say::CACHE_READ),
         Fact::new("Cache write", count(r.tokens.cache_write)).hint("Input tokens written to a prompt cache"),
-        Fact::new("Output", count(r.tokens.output)).hint("Output tokens, reasoning included"),
+        Fact::new("Output", about(count(r.output().map(|o| o.0)))).hint(say::OUTPUT),
         Fact::new("Reasoning", count(r.tokens.reasoning)).hint("Output tokens spent on reasoning"),
     ];
     tokens.push(
@@ -473,6 +483,9 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     if let Some(cache) = r.cache {
         let hint = "Whether a cache of whole answers had it";
         place.push(Fact::new("Answer cache", cache.key()).hint(hint));
+    }
+    if let Some(similarity) = r.similarity {
+        place.push(Fact::new("Similarity", format!("{similarity:.3}")).hint(say::SIMILARITY));
     }
     if let Some(batch) = r.batch {
         place.push(Fact::new("Batch", batch.to_string()));

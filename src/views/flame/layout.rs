@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Level, Who};
+use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Level, Who, Window};
 
 /// Boxes narrower than this many pixels are texels.
 const NARROW: i64 = 3;
@@ -235,6 +235,7 @@ pub struct RowLayout<'a> {
     ppp: f32,
     /// For each column the longest box so far.
     longest: Vec<i64>,
+    window: Window,
 }
 
 impl<'a> RowLayout<'a> {
@@ -246,16 +247,18 @@ impl<'a> RowLayout<'a> {
         let to = rows.start.saturating_add(port.t1.ceil() as i64);
         // Rounding may bring in what ends less than a pixel outside.
         let pixel = (1.0 / scale).ceil() as i64 + 1;
+        let seen = (from.saturating_sub(pixel), to.saturating_add(pixel));
         Self {
             height,
             rows,
             scale,
             left: (port.t0 * scale).round(),
-            seen: (from.saturating_sub(pixel), to.saturating_add(pixel)),
+            seen,
             within: (rows.start as f64 + port.t0, rows.start as f64 + port.t1),
             columns: columns as i64,
             ppp: port.ppp,
             longest: vec![-1; columns],
+            window: Window::new(rows, seen, 1.0 / scale),
         }
     }
 
@@ -286,7 +289,20 @@ impl<'a> RowLayout<'a> {
 
     /// Adds the boxes of a row whose upper edge is at `y`; the number of its narrow boxes.
     pub fn row(&mut self, row: u32, y: f32, quads: &mut Vec<Quad>, texels: &mut Texels) -> u64 {
-        let level = self.rows.level(row, 1.0 / self.scale);
+        let (rows, mut window) = (self.rows, std::mem::take(&mut self.window));
+        let narrow = self.place(row, y, rows.seen(row, &mut window), quads, texels);
+        self.window = window;
+        narrow
+    }
+
+    fn place(
+        &mut self,
+        row: u32,
+        y: f32,
+        level: Level<'_>,
+        quads: &mut Vec<Quad>,
+        texels: &mut Texels,
+    ) -> u64 {
         texels.height = self.height;
         let (from, to) = self.seen;
         let cells_at = texels.cells.len();
@@ -334,7 +350,7 @@ impl<'a> RowLayout<'a> {
         }
         // A wide box is one box: what is folded is no longer than two pixels.
         let (left, right) = self.within;
-        let seen = self.rows.touching(row, left, right).len();
+        let seen = self.rows.count_touching(row, left, right);
         let edge = self.columns as f32 / self.ppp;
         let wide = quads[wide..].iter().filter(|q| q.x1 > 0.0 && q.x0 < edge).count();
         seen.saturating_sub(wide) as u64
@@ -391,14 +407,10 @@ impl Layout {
                 return Some(Hit { at, folded: 1 });
             }
         }
-        let near = rows.touching(row, unit(x - pixel), unit(x + pixel));
-        let level = rows.finest(row);
+        let near = (unit(x - pixel), unit(x + pixel));
         // Among very many the longest of the first ones will do.
-        let longest = near
-            .clone()
-            .take(4096)
-            .max_by_key(|&i| (level.get(i as usize).length(), std::cmp::Reverse(i)))?;
-        Some(Hit { at: BoxAt { row, index: longest }, folded: near.len() as u32 })
+        let at = rows.longest_touching(row, near.0, near.1, 4096)?;
+        Some(Hit { at, folded: rows.count_touching(row, near.0, near.1) as u32 })
     }
 
     /// The quad of a box, if it is one.

@@ -91,7 +91,7 @@ impl Facts {
                 self.more_args = self.args.len().saturating_sub(MOST_ARGS);
                 self.args.truncate(MOST_ARGS);
             }
-            Some(Origin::Stack(_)) => {
+            Some(Origin::Node(_)) => {
                 self.add_caller(rows, at, length);
                 self.row("Start", format::duration(start));
             }
@@ -225,7 +225,7 @@ fn children(spans: &SpanTable, row: u32) -> i64 {
 pub fn item(rows: &FlameRows, at: BoxAt) -> Option<Item> {
     Some(match rows.origin(at)? {
         Origin::Span(track, row) => Item::Span { track, row },
-        Origin::Stack(_) | Origin::Node(_) => Item::Path(rows.path(at)?),
+        Origin::Node(_) => Item::Path(rows.path(at)?),
         Origin::Merged(_) => Item::Function(rows.get(at)?.who.function()),
     })
 }

@@ -180,13 +180,20 @@ impl Requests {
 fn rows(list: &RequestList) -> Vec<Figure<'static>> {
     let f = list.figures.as_ref();
     let gap = if list.single_tokens { ("Token gap", say::TOKEN_GAP) } else { ("Chunk gap", say::CHUNK_GAP) };
-    vec![
+    let mut rows = vec![
         ("TTFT", f.and_then(|f| f.ttft), say::TTFT),
         ("TPOT", f.and_then(|f| f.tpot), say::TPOT),
         ("Latency", f.and_then(|f| f.latency), say::LATENCY),
         ("Queued", f.and_then(|f| f.queued), say::QUEUED),
         (gap.0, list.gaps, gap.1),
-    ]
+    ];
+    if let Some(f) = f.filter(|f| f.retries > 0) {
+        rows.insert(1, ("Waited", f.waited, say::WAITED));
+    }
+    if f.is_some_and(|f| f.estimated) {
+        rows.iter_mut().filter(|r| r.0 == "TPOT").for_each(|r| r.0 = "≈ TPOT");
+    }
+    rows
 }
 
 /// The panel beside the waterfall.
@@ -197,7 +204,7 @@ fn figures(ui: &mut Ui, list: &RequestList) {
     ui.add_space(space::SMALL);
     ui.horizontal(|ui| {
         let palette = Palette::of(ui);
-        for part in [RequestPart::Queued, RequestPart::Prefill, RequestPart::Decode] {
+        for part in RequestPart::ALL.into_iter().filter(|part| list.parts.contains(part)) {
             legend_item(ui, palette.phase(part.name()).fill, part.name());
         }
     });
@@ -220,11 +227,16 @@ fn totals(f: &crate::analysis::overview::RequestFigures) -> Vec<Total> {
         all.push(("Failed", count(f.failed as u64), Some(Tone::Bad), say::FINISHED));
     }
     all.push(("Concurrency", count(f.peak_concurrency as u64), None, say::CONCURRENCY));
+    let about = if f.estimated { "≈ " } else { "" };
     if let Some(rate) = f.system_tokens_per_second {
-        all.push(("System rate", format::rate(rate, "tok"), None, say::SYSTEM_RATE));
+        all.push(("System rate", format!("{about}{}", format::rate(rate, "tok")), None, say::SYSTEM_RATE));
     }
     if let Some(tokens) = f.output_tokens {
-        all.push(("Output tokens", count(tokens), None, "Tokens that the model wrote, reasoning included."));
+        all.push(("Output tokens", format!("{about}{}", count(tokens)), None, say::OUTPUT));
+    }
+    if f.retries > 0 {
+        all.push(("Retries", count(f.retries as u64), Some(Tone::Warning), say::RETRIES));
+        all.push(("Lost", format::duration(f.lost), Some(Tone::Warning), say::LOST));
     }
     if let Some(cost) = f.cost_nano_dollars {
         all.push(("Cost", format::dollars(cost), None, say::COST));

@@ -24,6 +24,7 @@ fn look(column: RequestColumn) -> (&'static str, &'static str, f32, &'static str
         }
         RequestColumn::Queued => ("queued", "Queued", 88.0, say::QUEUED, 5),
         RequestColumn::Ttft => ("ttft", "TTFT", 78.0, say::TTFT, 1),
+        RequestColumn::Lost => ("lost", "Lost", 70.0, say::LOST, 2),
         RequestColumn::Tpot => ("tpot", "TPOT", 78.0, say::TPOT, 1),
         RequestColumn::Rate => ("rate", "tok/s", 62.0, say::RATE, 3),
         RequestColumn::Latency => ("latency", "Latency", 88.0, say::LATENCY, 1),
@@ -34,6 +35,7 @@ fn look(column: RequestColumn) -> (&'static str, &'static str, f32, &'static str
         RequestColumn::Cache => {
             ("answer", "Answer", 82.0, "Whether a cache of whole answers had it: exact, semantic or miss", 3)
         }
+        RequestColumn::Similarity => ("similarity", "Similarity", 84.0, say::SIMILARITY, 4),
         RequestColumn::Batch => ("batch", "Batch", 60.0, "The batch that it was generated in", 4),
         RequestColumn::Outcome => ("outcome", "Outcome", 86.0, "How it ended", 2),
     }
@@ -55,11 +57,11 @@ struct Formats([Option<format::Column>; RequestColumn::ALL.len()]);
 
 impl Formats {
     fn new(list: &RequestList) -> Self {
-        use RequestColumn::{Arrived, Latency, Queued, Tpot, Ttft};
+        use RequestColumn::{Arrived, Latency, Lost, Queued, Tpot, Ttft};
         Self(std::array::from_fn(|i| {
             let column = RequestColumn::ALL[i];
             let unit = match column {
-                Arrived | Queued | Ttft | Tpot | Latency => Unit::Nanoseconds,
+                Arrived | Queued | Ttft | Lost | Tpot | Latency => Unit::Nanoseconds,
                 RequestColumn::Cost => Unit::NanoDollars,
                 RequestColumn::Prompt | RequestColumn::Output | RequestColumn::CacheRead => Unit::Count,
                 _ => return None,
@@ -73,6 +75,11 @@ impl Formats {
     }
 
     fn text(&self, profile: &Profile, r: &Request, column: RequestColumn) -> String {
+        let text = self.plain(profile, r, column);
+        if column.is_estimated(r) && text != UNKNOWN { format!("≈{text}") } else { text }
+    }
+
+    fn plain(&self, profile: &Profile, r: &Request, column: RequestColumn) -> String {
         match column {
             RequestColumn::Name => profile.text(r.name).to_owned(),
             RequestColumn::Model if profile.text(r.model).is_empty() => UNKNOWN.to_owned(),
@@ -80,6 +87,9 @@ impl Formats {
             RequestColumn::Rate => r.tokens_per_second().map_or_else(|| UNKNOWN.to_owned(), format::number),
             RequestColumn::Outcome => outcome(r.outcome).1.to_owned(),
             RequestColumn::Cache => r.cache.map_or(UNKNOWN, CacheOutcome::key).to_owned(),
+            RequestColumn::Similarity => {
+                r.similarity.map_or_else(|| UNKNOWN.to_owned(), |s| format!("{s:.3}"))
+            }
             RequestColumn::Batch => r.batch.map_or_else(|| UNKNOWN.to_owned(), |b| b.to_string()),
             _ => match self.of(column) {
                 Some(format) => format.number(column.number(r).map(|v| v.round() as i64)),
@@ -190,7 +200,7 @@ impl Table<'_, '_> {
             match column {
                 _ if is_text(column) && text == UNKNOWN => Value { text, exact: String::new() },
                 _ if is_text(column) => Value::text(text),
-                RequestColumn::Rate => Value::number(text, r.tokens_per_second()),
+                RequestColumn::Rate | RequestColumn::Similarity => Value::number(text, column.number(r)),
                 RequestColumn::Batch => Value::number(text, r.batch),
                 _ => Value::number(text, column.number(r).map(|v| v.round() as i64)),
             }

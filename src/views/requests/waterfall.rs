@@ -248,10 +248,9 @@ fn paint(cx: &mut ViewCx<'_>, ui: &Ui, bars: &[Bar], body: Rect, axis: &TimeAxis
         }
         let box_y = bar.y + 2.0..=bar.y + ROW - 2.0;
         for &(left, right, part) in &bar.parts {
-            let queued = part == RequestPart::Queued;
             let fill = palette.phase(part.name()).fill;
             // Waiting is thin: nothing is done for the request.
-            let y = if queued { bar.y + 6.0..=bar.y + ROW - 6.0 } else { box_y.clone() };
+            let y = if part.is_waiting() { bar.y + 6.0..=bar.y + ROW - 6.0 } else { box_y.clone() };
             mesh.add_colored_rect(Rect::from_x_y_ranges(left..=right, y), fill);
         }
         for &x in &bar.ticks {
@@ -363,9 +362,20 @@ fn tooltip(profile: &Profile, r: &Request) -> String {
         ns(r.ttft()),
         ns(r.latency())
     ));
-    lines.push(format!("{} prompt and {} output tokens", count(r.tokens.prompt()), count(r.tokens.output)));
+    if !r.retries.is_empty() {
+        let attempts = format::counted(r.retries.len() as i64, "failed attempt", "failed attempts");
+        let reasons = crate::analysis::requests::reasons(profile, r);
+        lines.push(format!(
+            "{} lost to {attempts} ({reasons}); waited {} for the first token",
+            format::duration(r.lost()),
+            ns(r.waited())
+        ));
+    }
+    let about = if r.is_estimated() { "≈" } else { "" };
+    let output = count(r.output().map(|o| o.0));
+    lines.push(format!("{} prompt and {about}{output} output tokens", count(r.tokens.prompt())));
     if let Some(tpot) = r.tpot() {
-        lines.push(format!("TPOT {}", format::duration(tpot.round() as i64)));
+        lines.push(format!("TPOT {about}{}", format::duration(tpot.round() as i64)));
     }
     lines.join("\n")
 }

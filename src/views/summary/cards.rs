@@ -192,16 +192,16 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn request_figures(ui: &mut Ui, f: &RequestFigures) {
-    percentiles::table(
-        ui,
-        &[
-            ("TTFT", f.ttft, definitions::TTFT),
-            ("TPOT", f.tpot, definitions::TPOT),
-            ("Latency", f.latency, definitions::LATENCY),
-            ("Queued", f.queued, definitions::QUEUED),
-        ],
-        &[Statistic::P50, Statistic::P95, Statistic::P99, Statistic::N],
-    );
+    let mut rows = vec![("TTFT", f.ttft, definitions::TTFT)];
+    if f.retries > 0 {
+        rows.push(("Waited", f.waited, definitions::WAITED));
+    }
+    rows.extend([
+        (if f.estimated { "≈ TPOT" } else { "TPOT" }, f.tpot, definitions::TPOT),
+        ("Latency", f.latency, definitions::LATENCY),
+        ("Queued", f.queued, definitions::QUEUED),
+    ]);
+    percentiles::table(ui, &rows, &[Statistic::P50, Statistic::P95, Statistic::P99, Statistic::N]);
     ui.add_space(space::SMALL);
     let known = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.into(), |v| format::count(v as i64));
     let per_user = f.tpot.filter(|t| t.p50 > 0.0).map(|t| format::rate(1e9 / t.p50, "tok"));
@@ -217,14 +217,22 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
     } else {
         format!("{} of {}", format::count(f.failed as i64), format::count(f.count as i64))
     };
-    let unknown = || format::UNKNOWN.to_owned();
+    let about = |text: Option<String>| match text {
+        None => format::UNKNOWN.to_owned(),
+        Some(text) if f.estimated => format!("≈ {text}"),
+        Some(text) => text,
+    };
+    if f.retries > 0 {
+        let retries = format!("{}, {} lost", format::count(f.retries as i64), format::duration(f.lost));
+        line(ui, "Retries", &retries, definitions::RETRIES);
+    }
     for (name, value, hint) in [
         ("Prompt tokens", known(f.prompt_tokens), definitions::PROMPT),
-        ("Output tokens", known(f.output_tokens), "Tokens that the model wrote, reasoning included."),
-        ("Rate per user", per_user.unwrap_or_else(unknown), definitions::RATE),
+        ("Output tokens", about(f.output_tokens.map(|n| format::count(n as i64))), definitions::OUTPUT),
+        ("Rate per user", about(per_user), definitions::RATE),
         (
             "System rate",
-            f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tok")),
+            about(f.system_tokens_per_second.map(|r| format::rate(r, "tok"))),
             definitions::SYSTEM_RATE,
         ),
         ("Peak concurrency", format::count(f.peak_concurrency as i64), definitions::CONCURRENCY),

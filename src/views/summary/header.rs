@@ -105,7 +105,13 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
             shown.push(("TTFT p50", format::duration(ttft.p50 as i64), None, say::TTFT));
         }
         if let Some(rate) = requests.system_tokens_per_second {
-            shown.push(("System rate", format::rate(rate, "tok"), None, say::SYSTEM_RATE));
+            let about = if requests.estimated { "≈ " } else { "" };
+            shown.push((
+                "System rate",
+                format!("{about}{}", format::rate(rate, "tok")),
+                None,
+                say::SYSTEM_RATE,
+            ));
         }
         if let Some(cost) = requests.cost_nano_dollars {
             shown.push(("Cost", format::dollars(cost), None, say::COST));

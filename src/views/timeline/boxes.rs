@@ -1,6 +1,6 @@
 //! Where strips and bars stand within a lane: pure, and bounded by pixels.
 
-use crate::analysis::flame_rows::{FlameRows, Group, Who};
+use crate::analysis::flame_rows::{FlameRows, Group, Who, Window};
 use crate::analysis::requests::Packing;
 use crate::model::{Profile, RequestId, TrackId};
 use crate::ui::timeaxis::TimeAxis;
@@ -14,8 +14,9 @@ pub(super) fn density(rows: &FlameRows, outer: &[u32], axis: &TimeAxis) -> Vec<(
     let mut out: Vec<(f32, Option<Who>)> = vec![(0.0, None); columns];
     let mut most = vec![0.0f32; columns];
     let unit = (axis.t1 - axis.t0) / columns as f64;
+    let mut window = Window::new(rows, (axis.t0.floor() as i64, axis.t1.ceil() as i64), unit / 2.0);
     for &row in outer.iter().take(LANES) {
-        let level = rows.level(row, unit / 2.0);
+        let level = rows.seen(row, &mut window);
         for i in level.partition(0, |b| (b.end as f64) < axis.t0)..level.len() {
             let b = level.get(i);
             if b.start as f64 > axis.t1 {

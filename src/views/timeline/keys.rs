@@ -49,8 +49,7 @@ fn next_box(rows: &Arc<FlameRows>, stacked: &Stacked, from: Option<BoxAt>, key: 
         placed.filter_map(|p| track_rows(stacked, p))
     };
     let Some(at) = from else {
-        let first = BoxAt { row: tracks().next()?.start, index: 0 };
-        return rows.get(first).map(|_| first);
+        return rows.first(tracks().next()?.start);
     };
     let down = match key {
         Key::ArrowLeft => return rows.neighbour(at, false),
@@ -66,18 +65,10 @@ fn next_box(rows: &Arc<FlameRows>, stacked: &Stacked, from: Option<BoxAt>, key: 
     let other = if down { here? + 1 } else { here?.checked_sub(1)? };
     let target = shown.get(other)?;
     let start = rows.get(at)?.start;
-    let after = |row: u32| rows.finest(row).partition(0, |x| x.start <= start);
-    let covering = |row: u32| {
-        let index = after(row).checked_sub(1).filter(|&i| rows.finest(row).get(i).end > start)?;
-        Some(BoxAt { row, index: index as u32 })
-    };
+    let covering = |row: u32| rows.at(row, start as f64).map(|index| BoxAt { row, index });
     // What runs when the box starts, nearest to where one comes from; or else the next that does.
     let found = if down { covering(target.start) } else { target.clone().rev().find_map(covering) };
-    found.or_else(|| {
-        let row = target.start;
-        let index = after(row).min(rows.finest(row).len().checked_sub(1)?);
-        Some(BoxAt { row, index: index as u32 })
-    })
+    found.or_else(|| rows.next_after(target.start, start))
 }
 
 /// The rows of boxes of a lane that one can move through: one at least, for a strip.

@@ -9,7 +9,7 @@ use crate::analysis::counters::{Figures, Lod};
 use crate::analysis::events::{EventIndex, Heap, Listed};
 use crate::analysis::flame_rows::FlameRows;
 use crate::analysis::phases::Phases;
-use crate::analysis::requests::{Packing, RequestPart};
+use crate::analysis::requests::Packing;
 use crate::format;
 use crate::model::{CounterId, Outcome, Profile, RequestId, Severity, TrackId};
 use crate::state::Item;
@@ -254,7 +254,7 @@ impl Scene<'_> {
             for (from, to, part) in parts(r, self.end) {
                 let x = |t: i64| self.axis.x_of(t as f64).clamp(self.axis.x.min, self.axis.x.max);
                 let rect = Rect::from_x_y_ranges(x(from)..=x(to).max(x(from) + 0.7), y);
-                let thin = if part == RequestPart::Queued { rect.shrink2(vec2(0.0, 2.0)) } else { rect };
+                let thin = if part.is_waiting() { rect.shrink2(vec2(0.0, 2.0)) } else { rect };
                 mesh.add_colored_rect(thin, self.palette.phase(part.name()).fill);
                 whole = whole.union(rect);
             }

@@ -7,7 +7,6 @@
 mod output;
 mod python;
 mod stop;
-mod words;
 
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
 use crate::model::Attachment;
-use crate::record::echo;
+use crate::record::{echo, words};
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Python};
 
@@ -63,7 +62,7 @@ impl Workload for Command {
                 "Command line",
                 "The program and its arguments, quoted as for a shell; nothing is expanded.",
                 "",
-                ParamKind::Text,
+                ParamKind::Command,
             ),
             param(
                 "folder",
@@ -143,7 +142,7 @@ impl Workload for Command {
         let end = stop::wait(&mut child, grace, cx)
             .map_err(|e| WorkloadError::Failed(format!("{} could not be waited for: {e}", words[0])))?;
         let until = Instant::now() + LAST_OUTPUT;
-        readers.iter().for_each(|r| r.wait(until));
+        readers.iter().for_each(|r| r.end(until));
         let left_out = match counts.left_out.load(Ordering::Relaxed) {
             0 => String::new(),
             n => format!(", {n} of them not kept"),

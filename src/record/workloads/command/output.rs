@@ -1,20 +1,25 @@
 //! What a command writes: each line becomes a log line of the recording, and goes on to where inferscope's
 //! own output goes. Whoever reads that never holds up the command ([`echo`]).
 //!
-//! Bounded: a long line is cut, and after [`MOST_LINES`] lines they are only counted. A line that ends with a
-//! carriage return is the state of a progress bar; of those a few a second are kept.
+//! Bounded: a long line is cut, and of each stream the first lines and the last ones are kept; those between are counted.
+//! A line that ends with a carriage return is the state of a progress bar; of those a few a second are kept.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::record::{echo, secrets};
+use crate::format;
+use crate::model::Severity;
+use crate::record::sink::{self, Cold, Origin};
+use crate::record::{clock, echo, secrets};
 
 /// Longest line that is kept, in bytes.
 const LONGEST: usize = 2048;
-/// Lines that are kept of each stream.
-const MOST_LINES: u64 = 20_000;
+/// Lines that are kept of each stream: so many first ones and so many last ones.
+const FIRST: u64 = 10_000;
+const LAST: usize = 10_000;
 /// Shortest time between two states of a progress bar.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
@@ -32,9 +37,31 @@ pub(super) struct Counts {
     pub(super) left_out: AtomicU64,
 }
 
+/// The last lines of a stream, as they wait for its end.
+#[derive(Debug, Default)]
+struct Tail {
+    lines: VecDeque<Line>,
+    /// Lines that had to make room, and when the last of them came.
+    left_out: u64,
+    gap: u64,
+    /// The thread that reads, as the recorder numbers it.
+    thread: u32,
+    /// What comes now comes too late.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    ticks: u64,
+    severity: Severity,
+    text: String,
+}
+
 /// A thread that reads one stream to its end.
 pub(super) struct Reader {
+    stream: Stream,
     ended: Arc<AtomicBool>,
+    tail: Arc<Mutex<Tail>>,
 }
 
 impl Reader {
@@ -44,27 +71,43 @@ impl Reader {
         echo: bool,
         counts: Arc<Counts>,
     ) -> Self {
-        let ended = Arc::new(AtomicBool::new(false));
-        let flag = ended.clone();
-        let name = if stream == Stream::Out { "stdout" } else { "stderr" };
-        crate::jobs::spawn(name, move || {
-            pump(from, stream, echo, &counts);
+        let (ended, tail) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
+        let (flag, last) = (ended.clone(), tail.clone());
+        crate::jobs::spawn(stream.name(), move || {
+            pump(from, echo, Lines::new(stream, &counts, &last));
             flag.store(true, Ordering::Release);
         });
-        Self { ended }
+        Self { stream, ended, tail }
     }
 
-    /// Waits for the end of the stream. A process that outlives the command may hold it open: then the
-    /// thread goes on by itself, and what it reads is no longer recorded.
-    pub(super) fn wait(&self, until: Instant) {
+    /// Waits for the end of the stream and keeps its last lines. A process that outlives the command may hold it open:
+    /// then the thread goes on by itself, and what it reads is no longer recorded.
+    pub(super) fn end(&self, until: Instant) {
         while !self.ended.load(Ordering::Acquire) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
+        }
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.ended = true;
+        if tail.left_out > 0 {
+            let lines = format::counted(tail.left_out as i64, "line was", "lines were");
+            let text = format!("{lines} left out here: the first and the last {LAST} are kept");
+            log((self.stream, tail.thread), &Line { ticks: tail.gap, severity: Severity::Warning, text });
+        }
+        let thread = tail.thread;
+        tail.lines.drain(..).for_each(|line| log((self.stream, thread), &line));
+    }
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Out => "stdout",
+            Self::Err => "stderr",
         }
     }
 }
 
-fn pump(mut from: impl Read, stream: Stream, echo: bool, counts: &Counts) {
-    let mut lines = Lines { stream, counts, line: Vec::new(), cut: false, progress: None };
+fn pump(mut from: impl Read, echo: bool, mut lines: Lines<'_>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let n = match from.read(&mut buffer) {
@@ -74,7 +117,7 @@ fn pump(mut from: impl Read, stream: Stream, echo: bool, counts: &Counts) {
             Err(_) => break,
         };
         if echo {
-            pass_on(&buffer[..n], stream);
+            pass_on(&buffer[..n], lines.stream);
         }
         lines.add(&buffer[..n]);
     }
@@ -92,13 +135,24 @@ fn pass_on(bytes: &[u8], stream: Stream) {
 struct Lines<'a> {
     stream: Stream,
     counts: &'a Counts,
+    tail: &'a Mutex<Tail>,
+    /// Lines of this stream so far.
+    seen: u64,
     line: Vec<u8>,
     cut: bool,
     /// When the last state of a progress bar was kept.
     progress: Option<Instant>,
+    /// Whether a line is part of a private key.
+    key: secrets::KeyBlock,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    fn new(stream: Stream, counts: &'a Counts, tail: &'a Mutex<Tail>) -> Self {
+        let key = secrets::KeyBlock::default();
+        tail.lock().unwrap_or_else(PoisonError::into_inner).thread = sink::this_thread();
+        Self { stream, counts, tail, seen: 0, line: Vec::new(), cut: false, progress: None, key }
+    }
+
     fn add(&mut self, mut bytes: &[u8]) {
         while let Some(at) = memchr::memchr2(b'\n', b'\r', bytes) {
             let (line, end) = (&bytes[..at], bytes[at]);
@@ -129,16 +183,31 @@ impl Lines<'_> {
         if progress {
             self.progress = Some(Instant::now());
         }
-        if self.counts.lines.fetch_add(1, Ordering::Relaxed) >= MOST_LINES {
-            self.counts.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
+        self.counts.lines.fetch_add(1, Ordering::Relaxed);
+        self.seen += 1;
         if cut {
             text.push('…');
         }
-        let level = level(&text);
-        let text = if secrets::texts() { text } else { secrets::left_out(&text) };
-        log(self.stream, level, &text);
+        let severity = severity(&text);
+        let text = if secrets::texts() { self.key.mask(&text) } else { secrets::left_out(&text) };
+        self.keep(Line { ticks: clock::ticks(), severity, text });
+    }
+
+    /// The first lines at once, so that they are in the journal; the others when it is known which ones are the last.
+    fn keep(&self, line: Line) {
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.ended {
+            return;
+        }
+        if self.seen <= FIRST {
+            return log((self.stream, tail.thread), &line);
+        }
+        if tail.lines.len() == LAST {
+            tail.gap = tail.lines.pop_front().map_or(0, |left_out| left_out.ticks);
+            tail.left_out += 1;
+            self.counts.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        tail.lines.push_back(line);
     }
 }
 
@@ -158,29 +227,35 @@ fn plain(text: &str) -> String {
 }
 
 /// How grave a line is, by the words that logging libraries and Python write.
-fn level(text: &str) -> tracing::Level {
+fn severity(text: &str) -> Severity {
     let head: String = text.chars().take(120).collect();
     let says = |words: &[&str]| words.iter().any(|w| head.contains(w));
     if says(&["ERROR", "CRITICAL", "FATAL", "Traceback (most recent call last)", "panicked at", "Error: "]) {
-        tracing::Level::ERROR
+        Severity::Error
     } else if says(&["WARN", "Warning: "]) {
-        tracing::Level::WARN
+        Severity::Warning
     } else {
-        tracing::Level::INFO
+        Severity::Info
     }
 }
 
-/// `tracing` wants each target and level at a place of its own.
-fn log(stream: Stream, level: tracing::Level, text: &str) {
-    use tracing::{Level, error, info, warn};
-    match (stream, level) {
-        (Stream::Out, Level::ERROR) => error!(target: "inferscope::stdout", "{text}"),
-        (Stream::Out, Level::WARN) => warn!(target: "inferscope::stdout", "{text}"),
-        (Stream::Out, _) => info!(target: "inferscope::stdout", "{text}"),
-        (Stream::Err, Level::ERROR) => error!(target: "inferscope::stderr", "{text}"),
-        (Stream::Err, Level::WARN) => warn!(target: "inferscope::stderr", "{text}"),
-        (Stream::Err, _) => info!(target: "inferscope::stderr", "{text}"),
+/// Records a line at its time.
+fn log((stream, thread): (Stream, u32), line: &Line) {
+    if !sink::is_on() {
+        return;
     }
+    let target = match stream {
+        Stream::Out => "inferscope::stdout",
+        Stream::Err => "inferscope::stderr",
+    };
+    sink::queue(Cold::Log {
+        span: None,
+        thread,
+        ticks: line.ticks,
+        origin: Origin { target, name: stream.name(), severity: line.severity },
+        message: secrets::mask(&line.text).into_owned(),
+        fields: Vec::new(),
+    });
 }
 
 #[cfg(test)]
@@ -190,22 +265,36 @@ mod tests {
     #[test]
     fn colours_go_and_levels_are_seen() {
         assert_eq!(plain("\u{1b}[1;31mred\u{1b}[0m\tx\u{7}"), "red\tx");
-        assert_eq!(level("2026-01-01 ERROR x"), tracing::Level::ERROR);
-        assert_eq!(level("UserWarning: x"), tracing::Level::WARN);
-        assert_eq!(level("ValueError: x"), tracing::Level::ERROR);
-        assert_eq!(level("all is well"), tracing::Level::INFO);
+        assert_eq!(severity("2026-01-01 ERROR x"), Severity::Error);
+        assert_eq!(severity("UserWarning: x"), Severity::Warning);
+        assert_eq!(severity("ValueError: x"), Severity::Error);
+        assert_eq!(severity("all is well"), Severity::Info);
     }
 
     #[test]
     fn lines_are_counted_and_bounded_whatever_the_pieces() {
-        let counts = Counts::default();
-        let mut lines =
-            Lines { stream: Stream::Out, counts: &counts, line: vec![], cut: false, progress: None };
+        let (counts, tail) = (Counts::default(), Mutex::default());
+        let mut lines = Lines::new(Stream::Out, &counts, &tail);
         for piece in [&b"a\r\nb\n\n  \n10 %\r20 %\r30 %\r"[..], b"c", b"d\n", &[b'x'; 100_000][..], b"\n"] {
             lines.add(piece);
         }
         assert!(lines.line.is_empty());
         // a, b, the first state of the bar, cd, and the long one.
         assert_eq!(counts.lines.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn the_first_and_the_last_lines_are_kept_and_the_gap_is_counted() {
+        let (counts, tail) = (Counts::default(), Mutex::default());
+        let mut lines = Lines::new(Stream::Err, &counts, &tail);
+        for n in 0..25_000 {
+            lines.add(format!("line {n}\n").as_bytes());
+        }
+        let tail = tail.into_inner().unwrap();
+        assert_eq!((counts.lines.into_inner(), counts.left_out.into_inner()), (25_000, 5_000));
+        assert_eq!((tail.left_out, tail.lines.len()), (5_000, LAST));
+        let texts: Vec<&str> = tail.lines.iter().map(|l| l.text.as_str()).collect();
+        assert_eq!((texts[0], texts[LAST - 1]), ("line 15000", "line 24999"));
+        assert!(tail.gap > 0 && tail.gap <= tail.lines[0].ticks, "the gap lies before the last ones");
     }
 }

@@ -1,7 +1,7 @@
 //! One request: attempts with back-off, and the answer as it comes, with a span for every wait.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use hyper::Response;
@@ -16,9 +16,10 @@ use super::http::{Connection, reason};
 use super::prompts::Prompt;
 use super::sse::{Event, Parser};
 use super::wire::{self, Piece};
-use crate::model::TokenCounts;
-use crate::record::RequestHandle;
+use crate::format;
+use crate::model::{Severity, TokenCounts};
 use crate::record::llm::Pcg32;
+use crate::record::{RequestHandle, finding, request_span, secrets};
 
 /// A response that is longer is no answer of a language model.
 const LONGEST: usize = 64 << 20;
@@ -93,16 +94,25 @@ impl std::fmt::Display for Failure {
 
 /// Makes a request to its end, good or bad. `connection` is what the client has open.
 pub(super) async fn serve(shared: &Shared, connection: &mut Option<Connection>, job: Job) {
-    let span = info_span!(target: "inferscope::endpoint", "request", number = job.number, model = Empty,
-        status = Empty, attempts = Empty, prompt_tokens = Empty, cached_tokens = Empty, output_tokens = Empty,
-        reasoning_tokens = Empty, chunks = Empty, malformed_chunks = Empty, finish_reason = Empty,
-        error = Empty);
+    let span = request_span(|| {
+        info_span!(target: "inferscope::endpoint", "request", number = job.number, model = Empty,
+            status = Empty, attempts = Empty, prompt_tokens = Empty, cached_tokens = Empty, output_tokens = Empty,
+            reasoning_tokens = Empty, chunks = Empty, malformed_chunks = Empty, finish_reason = Empty, error = Empty)
+    });
     let work = async {
         job.request.scheduled_on(&span);
         job.request.reported(TokenCounts::default());
         let mut answer = Counts::default();
         let result = attempts(shared, connection, &job, &span, &mut answer).await;
         answer.note(&span);
+        if answer.malformed > 0 {
+            let chunks = format::counted(answer.malformed as i64, "chunk", "chunks");
+            let text = format!(
+                "Request #{}: {chunks} of the answer could not be read; its text has a hole there.",
+                job.number
+            );
+            finding("Hole in an answer", Severity::Warning, &text, Some(&job.request));
+        }
         let result = result.map_err(|failure| {
             let text = shared.mask(&failure.to_string());
             span.record("error", text.as_str());
@@ -129,6 +139,8 @@ async fn attempts(
     loop {
         tried += 1;
         span.record("attempts", tried);
+        job.request.attempt();
+        let began = Instant::now();
         let attempt_span = info_span!(target: "inferscope::endpoint", "attempt", number = tried, status = Empty,
             error = Empty);
         let attempted = attempt(shared, connection, job, counts).instrument(attempt_span.clone()).await;
@@ -142,11 +154,13 @@ async fn attempts(
         drop(attempt_span);
         let wait = failure.back_off(tried, &mut rng).filter(|_| tried <= shared.retries);
         let Some(wait) = wait else { return Err(failure) };
-        shared.retried();
+        job.request.attempt_failed(&failure.kind());
         warn!(target: "inferscope::endpoint", request = job.number, "{text}; attempt {} follows", tried + 1);
         let back_off = info_span!(target: "inferscope::endpoint", "back_off", reason = failure.kind(),
             after_attempt = tried, seconds = wait.as_secs_f64());
+        let failed = Instant::now();
         tokio::time::sleep(wait).instrument(back_off).await;
+        shared.retried(&failure, began.elapsed(), failed.elapsed());
     }
 }
 
@@ -165,7 +179,7 @@ async fn attempt(
         let mut body = response.into_body();
         let (text, whole) = read_all(&mut body, LONGEST_ERROR, shared.patience).await.unwrap_or_default();
         *connection = whole.then_some(kept);
-        let why = wire::error_of_body(&text);
+        let why = said(wire::error_of_body(&text));
         return Err(Failure::Status { code: status.as_u16(), retry_after, why });
     }
     let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -184,7 +198,7 @@ async fn attempt(
         let piece = Piece::parse(&String::from_utf8_lossy(&text));
         let piece = piece.ok_or_else(|| Failure::Protocol("the answer is no JSON object".into()))?;
         if let Some(why) = piece.error {
-            return Err(Failure::Server(why));
+            return Err(Failure::Server(said(why)));
         }
         counts.add(&piece, job);
         job.request.push_text(&piece.text);
@@ -224,6 +238,11 @@ async fn send(
             Err(_) => return Err(Failure::Timeout(format!("no response within {:?}", shared.patience))),
         }
     }
+}
+
+/// What a server said of an error. It may repeat the prompt, so it is not kept where texts are not.
+fn said(why: String) -> String {
+    if secrets::texts() || why.is_empty() { why } else { secrets::left_out(&why) }
 }
 
 /// What a server asks to wait, in seconds or milliseconds. A date is not understood, and no wish then.
@@ -374,7 +393,7 @@ impl<'a> Stream<'a> {
                 continue;
             };
             if let Some(why) = piece.error {
-                return Err(Failure::Server(why));
+                return Err(Failure::Server(said(why)));
             }
             let tokens = self.counts.add(&piece, self.job);
             if piece.has_output() {

@@ -3,7 +3,6 @@
 //! A library's pooled client would hide when it connects; here every client has a connection of its own, so
 //! a recording shows what the first request of each pays for it. No header is ever recorded.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -17,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio_rustls::rustls::pki_types::ServerName;
 use tracing::{Instrument, debug_span};
 
+use super::tls;
 use super::wire::one_line;
 
 /// What a connection may hold back for a response's header, and reads at once.
@@ -100,7 +99,7 @@ pub(super) struct Access<'a> {
 impl Connector {
     pub(super) fn new(target: Target, access: &Access<'_>) -> Result<Self, String> {
         let proxy = find_proxy(&target, access.proxy)?;
-        let tls = if target.tls { Some(tls(access.roots)?) } else { None };
+        let tls = if target.tls { Some(tls::connector(access.roots)?) } else { None };
         let key = access.key.map(|key| HeaderValue::from_str(&format!("Bearer {key}"))).transpose();
         let mut key = key.map_err(|_| "the key holds characters that no header may hold".to_owned())?;
         if let Some(key) = &mut key {
@@ -294,30 +293,6 @@ fn find_proxy(target: &Target, proxy: &str) -> Result<Option<Proxy>, String> {
     }
     let host = uri.host().unwrap_or_default().to_owned();
     Ok(Some(Proxy { host, port: uri.port_u16().unwrap_or(80), auth: found.basic_auth().cloned() }))
-}
-
-/// TLS with the system's root certificates, and those of a PEM file.
-fn tls(roots: &str) -> Result<TlsConnector, String> {
-    let mut store = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    store.add_parsable_certificates(system.certs);
-    if !roots.is_empty() {
-        let unreadable = |e| format!("{roots} cannot be read as PEM certificates: {e}");
-        for certificate in CertificateDer::pem_file_iter(roots).map_err(unreadable)? {
-            let added = certificate.map_err(unreadable).map(|c| store.add(c));
-            added?.map_err(|e| format!("{roots} holds a certificate that cannot be used: {e}"))?;
-        }
-    }
-    if store.is_empty() {
-        let text = "the system has no root certificates for TLS; install them (the package ca-certificates) or set ca";
-        return Err(text.into());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| format!("TLS does not start: {e}"))?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// An error with its causes, in one line.

@@ -15,6 +15,7 @@ mod server;
 mod sse;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -23,11 +24,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use self::call::Counts;
+use self::call::{Counts, Failure};
 use self::http::{Access, Connector, Target};
 use self::load::Load;
 use self::wire::Limits;
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::format;
+use crate::model::Severity;
+use crate::record::finding;
 
 /// The client.
 pub(super) struct Endpoint;
@@ -99,7 +103,7 @@ static PARAMS: [Param; 16] = [
         "extra",
         "Further fields",
         "",
-        ParamKind::Text,
+        ParamKind::Prompt,
         "A JSON object that goes into each request, such as {\"temperature\": 0}; null takes a field away.",
     ),
     param(
@@ -159,6 +163,11 @@ struct Tally {
     failed: BTreeMap<String, u64>,
     first_error: Option<String>,
     retries: u64,
+    /// Time that failed attempts and the waits after them took, and the waits alone.
+    lost: Duration,
+    back_off: Duration,
+    /// Why attempts failed, and how often.
+    reasons: BTreeMap<String, u64>,
     chunks: u64,
     malformed: u64,
     /// Answers with counts of the server.
@@ -182,8 +191,13 @@ impl Shared {
         }
     }
 
-    fn retried(&self) {
-        self.tally().retries += 1;
+    /// An attempt failed, and the next one begins: both took `lost`, the wait `back_off` of it.
+    fn retried(&self, failure: &Failure, lost: Duration, back_off: Duration) {
+        let mut tally = self.tally();
+        tally.retries += 1;
+        tally.lost += lost;
+        tally.back_off += back_off;
+        *tally.reasons.entry(failure.kind()).or_default() += 1;
     }
 
     /// Counts a request that has ended; `failure` is its kind and reason.
@@ -216,6 +230,18 @@ impl Tally {
         let kinds: String = self.failed.iter().map(|(kind, n)| format!(", {n} × {kind}")).collect();
         cx.fact("Requests ended", format!("{}: {} ok{kinds}", self.ok + failed, self.ok));
         cx.fact("Retries", self.retries.to_string());
+        if self.retries > 0 {
+            let time = |d: Duration| format::duration(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+            let reasons: Vec<_> = self.reasons.iter().map(|(kind, n)| format!("{n} × {kind}")).collect();
+            let attempts = format::counted(self.retries as i64, "failed attempt", "failed attempts");
+            let (lost, back_off) = (time(self.lost), time(self.back_off));
+            let text = format!(
+                "{lost} in {attempts} ({}), {back_off} of it waiting for the next one",
+                reasons.join(", ")
+            );
+            cx.fact("Lost to retries", text.clone());
+            finding("Time lost to retries", Severity::Warning, &text, None);
+        }
         if self.malformed > 0 {
             cx.fact("Malformed chunks", self.malformed.to_string());
         }
@@ -247,6 +273,10 @@ impl Workload for Endpoint {
 
     fn params(&self) -> &'static [Param] {
         &PARAMS
+    }
+
+    fn marks_requests(&self) -> bool {
+        true
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {

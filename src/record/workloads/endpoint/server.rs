@@ -99,8 +99,24 @@ impl Server {
     }
 
     pub(super) fn start_tls(script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        let chain = CertificateDer::from_pem_slice(include_bytes!("../../../../tests/data/tls/server.pem"));
-        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../../../tests/data/tls/server.key"));
+        let certificate = include_bytes!("../../../../tests/data/tls/server.pem");
+        Self::start_tls_as(certificate, include_bytes!("../../../../tests/data/tls/server.key"), script)
+    }
+
+    /// With a certificate that is its own authority, as `openssl req -x509` makes it.
+    pub(super) fn start_self_signed(
+        script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        let certificate = include_bytes!("../../../../tests/data/tls/self.pem");
+        Self::start_tls_as(certificate, include_bytes!("../../../../tests/data/tls/self.key"), script)
+    }
+
+    fn start_tls_as(
+        certificate: &[u8],
+        key: &[u8],
+        script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        let (chain, key) = (CertificateDer::from_pem_slice(certificate), PrivateKeyDer::from_pem_slice(key));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()

@@ -150,6 +150,19 @@ fn refusals_are_retried_after_a_back_off_that_is_a_span() {
     assert_eq!(errors, ["HTTP 429: slow down", "HTTP 503: busy", ""]);
     assert_eq!((all(&p, "connect").len(), fact(&p, "Retries")), (1, "2"));
     assert!(row.first_byte.unwrap() >= waits[1].end, "the first byte of the answer, not of a refusal");
+    // What it took is lost time, apart from the time to the first token.
+    let reasons: Vec<_> = row.retries.iter().map(|r| p.text(r.reason)).collect();
+    assert_eq!(reasons, ["HTTP 429", "HTTP 503"]);
+    assert!(row.retries[0].back_off() >= 79 * MS && row.lost() >= row.retries[0].back_off() + 19 * MS);
+    assert!(row.retries.iter().all(|r| r.began <= r.failed && r.failed <= r.again), "{:?}", row.retries);
+    assert_eq!(row.waited().unwrap() - row.lost(), row.ttft().unwrap());
+    assert!(row.ttft().unwrap() + 98 * MS <= row.waited().unwrap());
+    let names: Vec<_> = crate::analysis::requests::parts(row, 0).iter().map(|part| part.2.name()).collect();
+    let wanted = ["failed attempt", "back-off", "failed attempt", "back-off", "prefill", "decode"];
+    assert_eq!(names.iter().filter(|n| **n != "queued").copied().collect::<Vec<_>>(), wanted);
+    let lost = fact(&p, "Lost to retries");
+    assert!(lost.contains("2 failed attempts (1 × HTTP 429, 1 × HTTP 503)"), "{lost}");
+    assert!(p.findings.iter().any(|f| p.text(f.kind) == "Time lost to retries"));
 
     let server = Server::start(|_, _| json("500 Oops", "retry-after: 0\r\n", ""));
     let p = ask(&server.url(), &["retries=2"]);
@@ -172,6 +185,8 @@ fn malformed_chunks_are_skipped_and_counted_but_not_for_ever() {
     assert_eq!((only(&p).0.outcome, only(&p).1), (Outcome::Ok, "ab"));
     assert_eq!((fact(&p, "Malformed chunks"), one(&p, "request").arg("malformed_chunks")), ("3", "3"));
     assert_eq!(p.instants.iter().filter(|i| i.severity == Severity::Warning).count(), 3);
+    let hole = p.findings.iter().find(|f| p.text(f.kind) == "Hole in an answer").unwrap();
+    assert!(hole.request.is_some() && p.text(hole.text).contains("3 chunks"), "{}", p.text(hole.text));
 
     let server = Server::start(|_, _| {
         let junk = std::iter::repeat_n(event("junk"), 5000);
@@ -199,6 +214,42 @@ fn answers_in_one_piece() {
         assert_eq!((row.first_token, row.ttft()), (None, None), "nobody knows when the first token was made");
     }
     assert!(server.seen()[0].body.contains("\"stream\":false"));
+}
+
+#[test]
+fn without_usage_rates_are_by_chunks_and_say_so() {
+    let server = Server::start(|_, _| {
+        let mut steps = vec![stream_head()];
+        for text in ["a", "b", "c"] {
+            steps.extend([word(text), Step::Wait(20)]);
+        }
+        steps.extend([
+            event(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#),
+            event("[DONE]"),
+            Step::End,
+        ]);
+        steps
+    });
+    let p = ask(&server.url(), &[]);
+    let (row, text, why) = only(&p);
+    assert_eq!((row.outcome, text, why), (Outcome::Ok, "abc", ""));
+    assert_eq!((row.tokens.output, row.output(), row.is_estimated()), (None, Some((3, true)), true));
+    let (tpot, rate) = (row.tpot().unwrap(), row.tokens_per_second().unwrap());
+    assert!(tpot >= 15e6 && (rate - 1e9 / tpot).abs() < 1e-6, "{tpot} {rate}");
+    let figures = crate::analysis::overview::request_figures(&p, None).unwrap();
+    assert!(figures.estimated && figures.output_tokens == Some(3) && figures.tpot.is_some());
+}
+
+#[test]
+fn one_of_n_requests_is_a_row_with_its_spans() {
+    let server = Server::start(|_, _| answer(&["a"]));
+    let url = format!("url={}", server.url());
+    let params = [url.as_str(), "model=m", "requests=20", "concurrency=3", "proxy=none"].map(str::to_owned);
+    let options = Options { one_root_of: 5, ..quiet() };
+    let p = start("endpoint", &params, options, Box::new(|_| ())).unwrap().join().unwrap();
+    assert_eq!((p.requests.rows.len(), all(&p, "request").len()), (4, 4));
+    assert_eq!(fact(&p, "Requests ended"), "20: 20 ok", "all were made");
+    assert!(fact(&p, "Root spans").starts_with("4 of 20 recorded"), "{}", fact(&p, "Root spans"));
 }
 
 #[test]
@@ -236,9 +287,16 @@ fn tls_with_a_root_of_our_own_and_an_error_that_says_why_without_it() {
     assert_eq!(one(&p, "tls").parent, "connect");
     let p = ask(&server.url(), &["ca=/no/such/file.pem"]);
     assert!(fact(&p, "Ended").contains("cannot be read as PEM"), "{}", fact(&p, "Ended"));
-    let other = format!("ca={}/tests/data/tls/server.pem", env!("CARGO_MANIFEST_DIR"));
+    let other = format!("ca={}/tests/data/tls/self.pem", env!("CARGO_MANIFEST_DIR"));
     let p = ask(&server.url(), &[&other]);
     assert!(only(&p).2.starts_with("TLS with localhost failed: invalid peer certificate"), "{}", only(&p).2);
+    // A certificate that is its own authority is good where it is named itself, and nowhere else.
+    let server = Server::start_self_signed(|_, _| answer(&["own"]));
+    assert_eq!(only(&ask(&server.url(), &[&other])).1, "own");
+    let p = ask(&server.url(), &[&ca]);
+    assert!(only(&p).2.starts_with("TLS with localhost failed: invalid peer certificate"), "{}", only(&p).2);
+    let elsewhere = server.url().replace("localhost", "ip6-localhost.invalid");
+    assert_eq!(only(&ask(&elsewhere, &[&other])).0.outcome, Outcome::Error);
 }
 
 #[test]

@@ -111,8 +111,12 @@ impl<'a> EventLoop<'a> {
         let key = self.key(ask, &self.salt);
         if ask.cached {
             let found = {
-                let _get = info_span!(target: "inferscope::service", "cache_get", key).entered();
-                self.service.exact.get(&key)
+                let span = info_span!(target: "inferscope::service", "cache_get", key, hit = Empty, ttl_left_s = Empty);
+                let _get = span.entered();
+                self.service.exact.get(&key).map(|found| {
+                    super::fixed::note(&found);
+                    found.text
+                })
             };
             let found = found.unwrap_or_else(|why| {
                 self.service.cache_failed(&why, request);
@@ -141,7 +145,8 @@ impl<'a> EventLoop<'a> {
         let answers = self.process_batch(&batch, request).inspect_err(|_| self.batch_failed(request))?;
         for (ask, answer) in batch.iter().zip(&answers) {
             let key = self.key(ask, &self.salt);
-            let _set = info_span!(target: "inferscope::service", "cache_set", key).entered();
+            let ttl_s = self.service.config.ttl.as_secs_f64();
+            let _set = info_span!(target: "inferscope::service", "cache_set", key, ttl_s).entered();
             if let Err(why) = self.service.exact.set(&key, &answer.text, self.service.config.ttl) {
                 self.service.cache_failed(&why, request);
             }

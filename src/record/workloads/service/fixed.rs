@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span, info, info_span};
 
-use super::cache::Similarity;
+use super::cache::{Found, Similarity};
 use super::client::receive;
 use super::shared::{Ask, Call, Event, Reply, Service, Watch, quoted};
 use crate::format;
@@ -99,6 +99,7 @@ impl Front {
         let _search = span.enter();
         let Some(found) = service.semantic.closest(&ask.prompt, vector, how) else { return Ok(None) };
         let hit = found.similarity >= service.config.threshold;
+        request.similarity(found.similarity);
         span.record("prompt", found.prompt.text.as_str());
         span.record("similarity", found.similarity);
         span.record("verdict", if hit { "semantic" } else { "miss" });
@@ -140,13 +141,24 @@ async fn with_cache<T: Send + 'static>(
     tokio::task::spawn_blocking(there).await.map_err(|e| e.to_string())?
 }
 
+/// Notes on the current span what a look-up found.
+pub(super) fn note(found: &Found) {
+    let span = Span::current();
+    span.record("hit", found.text.is_some());
+    if let Some(left) = found.left {
+        span.record("ttl_left_s", left.as_secs_f64());
+    }
+}
+
 async fn exact(service: &Arc<Service>, ask: &Ask, request: &RequestHandle) -> Option<Reply> {
     let key = key(service, ask);
-    let span = info_span!(target: "inferscope::service", "cache_get", hit = Empty);
+    let span = info_span!(target: "inferscope::service", "cache_get", hit = Empty, ttl_left_s = Empty);
     let found = async {
         let found = with_cache(service, move |s| s.exact.get(&key)).await;
-        Span::current().record("hit", matches!(found, Ok(Some(_))));
-        found
+        if let Ok(found) = &found {
+            note(found);
+        }
+        found.map(|found| found.text)
     };
     match found.instrument(span).await {
         Ok(None) => None,
@@ -176,8 +188,7 @@ async fn store(service: &Arc<Service>, ask: &Ask, request: &RequestHandle, vecto
         service.cache_failed(&why, request);
     }
     if service.config.similarity != Similarity::Off {
-        let size = service.semantic.add(&ask.prompt, vector, text, ttl);
-        crate::record::count("Semantic cache entries", crate::model::Unit::Count, size as f64);
+        service.semantic.add(&ask.prompt, vector, text, ttl);
     }
 }
 

@@ -56,7 +56,7 @@ const fn float(
     Param { key, label, help, default, kind: ParamKind::Float { min, max } }
 }
 
-static PARAMS: [Param; 25] = [
+static PARAMS: [Param; 26] = [
     Param {
         key: "mode",
         label: "Mode",
@@ -101,6 +101,14 @@ static PARAMS: [Param; 25] = [
         (0.0, 5.0),
     ),
     float("ttl", "Time to live (s)", "How long the caches keep an answer.", "3600", (0.001, 1e9)),
+    int(
+        "entries",
+        "Cache entries",
+        "Most answers that each cache in memory keeps: one more takes the place of the one that was used longest ago \
+         (semantic: the oldest). 0: any number.",
+        "0",
+        (0, 1_000_000),
+    ),
     Param {
         key: "similarity",
         label: "Similarity",
@@ -195,7 +203,7 @@ impl Workload for ServiceWorkload {
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
         let model = load(params, cx)?;
-        let exact = Exact::open(params.text("redis"))?;
+        let exact = Exact::open(params.text("redis"), params.size("entries"))?;
         cx.fact("Mode", params.text("mode"));
         cx.fact("Seed", params.text("seed"));
         cx.fact("Answer cache", if exact.is_remote() { "Redis" } else { "in memory" });
@@ -214,6 +222,7 @@ fn config(params: &Params, model: &str) -> Config {
         batch: params.size("batch").max(1),
         max_wait: Duration::from_secs_f64(params.float("max_wait") / 1000.0),
         ttl: Duration::from_secs_f64(params.float("ttl")),
+        entries: params.size("entries"),
         similarity: Similarity::of(params.text("similarity")),
         threshold: params.float("threshold"),
         sampling: sampling(params, 0),

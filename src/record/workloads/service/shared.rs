@@ -69,6 +69,8 @@ pub(super) struct Config {
     pub(super) batch: usize,
     pub(super) max_wait: Duration,
     pub(super) ttl: Duration,
+    /// Most entries of each cache in memory; 0 for any number.
+    pub(super) entries: usize,
     pub(super) similarity: Similarity,
     pub(super) threshold: f64,
     pub(super) sampling: Sampling,
@@ -167,9 +169,9 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(config: Config, exact: Exact) -> Self {
         Self {
+            semantic: Semantic::new(config.entries),
             config,
             exact,
-            semantic: Semantic::default(),
             counts: Mutex::default(),
             answers: Mutex::default(),
             spent: Mutex::default(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cache::Exact;
 use super::shared::{Price, Reply, Tokens};
 use super::*;
-use crate::model::{CacheOutcome, Outcome};
+use crate::model::{CacheOutcome, Outcome, Profile};
 use crate::record::testing::{fact, quiet, workload};
 use crate::record::{RecordError, Recording, start};
 
@@ -49,7 +49,7 @@ fn cancelled_it_leaves_nothing() {
 #[test]
 fn hits_save_what_their_answers_took_when_they_were_generated() {
     let params = Params::parse(ServiceWorkload.params(), &[]).unwrap();
-    let service = Service::new(config(&params, "m"), Exact::open("").unwrap());
+    let service = Service::new(config(&params, "m"), Exact::open("", 0).unwrap());
     let reply = |text: &str, tokens, cache| Reply {
         text: text.into(),
         tokens,
@@ -82,4 +82,20 @@ fn a_run_says_what_its_caches_saved() {
         "",
         "an unknown price saves nothing that could be told"
     );
+}
+
+#[test]
+fn expiry_and_eviction_are_events_and_misses_keep_their_similarity() {
+    let few = ["batch=4", "clients=2", "requests=16", "max_new_tokens=3"];
+    let said = |p: &Profile, text: &str| p.instants.iter().filter(|i| p.text(i.name) == text).count();
+    let p = workload("service", &[&few[..], &["entries=2"]].concat());
+    assert!(said(&p, "cache entry evicted") > 0 && said(&p, "cache entry stored") > 4);
+    let entries = p.counters.iter().find(|c| p.text(c.name) == "Exact cache entries").unwrap();
+    assert_eq!(entries.peak().map(|peak| peak.1), Some(2.0));
+    let misses = p.requests.rows.iter().filter(|r| r.cache == Some(CacheOutcome::Miss));
+    let known: Vec<f64> = misses.filter_map(|r| r.similarity).collect();
+    assert!(!known.is_empty() && known.iter().all(|s| (-1.0..0.97).contains(s)), "{known:?}");
+
+    let p = workload("service", &[&few[..], &["ttl=0.001", "similarity=jaccard"]].concat());
+    assert!(said(&p, "cache entry expired") > 0, "it is noticed when an old one is looked at");
 }
