@@ -7,7 +7,6 @@ pub mod call_tree;
 pub mod callers;
 mod concurrency;
 pub mod counters;
-pub mod cycles;
 pub mod durations;
 pub mod estimate;
 pub mod events;
@@ -27,6 +26,7 @@ pub mod matches;
 mod merge_nodes;
 pub mod moment;
 pub mod most_probable;
+pub mod nothing;
 pub mod overview;
 pub mod path;
 pub mod phases;
@@ -47,6 +47,8 @@ pub mod testing;
 pub mod tree_costs;
 pub mod tree_rows;
 pub mod treemap;
+
+use crate::model::cycles;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};

@@ -14,7 +14,7 @@ use super::concurrency;
 use super::estimate::Estimate;
 use super::scope::{Scope, TimeRange};
 use crate::jobs::Cancelled;
-use crate::model::{MetricId, NO_ROW, Profile, SampleTable, SpanTable};
+use crate::model::{Basis, MetricId, NO_ROW, Profile, SampleTable, SpanTable};
 use crate::query::{Context, Query};
 
 /// Costs by node of a [`CallTree`].
@@ -26,11 +26,12 @@ pub struct TreeCosts {
     pub own: Vec<i64>,
     /// Own cost and that of all below.
     pub total: Vec<i64>,
-    /// Calls per node: spans that touch the range. Empty when the scope has no counted calls.
+    /// Calls per node: spans that touch the range. Empty when the scope has no counted calls, such as spans of a
+    /// sampling tool.
     pub calls: Vec<u64>,
-    /// Samples that ended in exactly this node. Empty when the scope has no samples.
+    /// Samples that ended in exactly this node. Empty when the scope has no samples, or only sums of them.
     pub samples: Vec<u64>,
-    /// Samples at or below the node. Empty when the scope has no samples.
+    /// Samples at or below the node. Empty when the scope has no samples, or only sums of them.
     pub samples_total: Vec<u64>,
     /// Cost of everything: the denominator of shares. The sum of all own costs, less what branches that ran at the
     /// same time as others count more than once. For an estimated tree the sum over all recorded
@@ -84,14 +85,17 @@ impl Costs {
         let profile = cx.profile();
         let n = tree.nodes.len();
         let mut own = vec![0i64; n];
-        let mut calls = vec![0u64; if tree.tracks.is_empty() { 0 } else { n }];
+        // Spans that were drawn from samples are no calls.
+        let counts_calls = !tree.tracks.is_empty() && profile.meta.basis != Basis::Sampled;
+        let mut calls = vec![0u64; if counts_calls { n } else { 0 }];
         for nodes in &tree.tracks {
             let spans = &profile.track(nodes.track).spans;
             add_spans(spans, nodes, &tree, self, profile, (&mut own, &mut calls));
             cx.job().checkpoint(0, 0)?;
         }
         let twice = concurrency::correct(profile, &tree, self, &mut own, cx.job())?;
-        let mut samples = vec![0u64; if tree.stacks.is_empty() { 0 } else { n }];
+        let counts_samples = !tree.stacks.is_empty() && profile.counts_samples();
+        let mut samples = vec![0u64; if counts_samples { n } else { 0 }];
         if !tree.stacks.is_empty() {
             for id in self.scope.work_tracks(profile) {
                 add_samples(&profile.track(id).samples, &tree.stacks, self, (&mut own, &mut samples));
@@ -201,8 +205,11 @@ fn add_spans(
         let caller = if span.parent == NO_ROW { spans.caller(row as u32) } else { None };
         let caller = caller.and_then(|(track, row)| tree.node_of_span(track, row)).unwrap_or(above);
         // A span that a transform merged into its caller is no call of the caller.
-        if node != NO_NODE && node != caller {
-            calls[node as usize] += 1;
+        if node != NO_NODE
+            && node != caller
+            && let Some(calls) = calls.get_mut(node as usize)
+        {
+            *calls += 1;
         }
         let value = match column {
             Some(column) => column[row],
@@ -231,7 +238,9 @@ fn add_samples(samples: &SampleTable, stacks: &[u32], query: &Costs, (own, count
         if !touches(start, end, range) {
             continue;
         }
-        count[node as usize] += 1;
+        if let Some(count) = count.get_mut(node as usize) {
+            *count += 1;
+        }
         if let Some(weights) = weights {
             let weight = cut(weights[i], start, end, range);
             own[node as usize] = own[node as usize].saturating_add(weight);

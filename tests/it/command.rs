@@ -582,6 +582,9 @@ fn old_interpreters_run_without_a_profile() {
         assert_eq!(String::from_utf8_lossy(&out.stdout), "runs ['a b']\n", "{python}: {out:?}");
         assert_eq!(out.status.code(), Some(3), "{python}");
         let warnings = json["warnings"].to_string();
-        assert!(warnings.contains("without a profile") && !warnings.contains("killed"), "{python}: {warnings}");
+        assert!(
+            warnings.contains("without a profile") && !warnings.contains("killed"),
+            "{python}: {warnings}"
+        );
     }
 }

@@ -7,5 +7,6 @@ mod command;
 mod graphs;
 mod journal;
 mod layers;
+mod python_reports;
 mod service;
 mod support;

@@ -34,7 +34,8 @@ pub(super) fn render(profile: &Profile, rows: &[Row]) -> String {
             number(row.calls.map(|c| c.primitive)),
             number(row.samples),
         ];
-        cells.extend(row.costs.iter().flat_map(|(own, total)| [own.to_string(), total.to_string()]));
+        let costs = row.costs.iter().flat_map(|&(own, total)| [own, total]);
+        cells.extend(costs.map(|cost| if row.measured { cost.to_string() } else { String::new() }));
         lines.push(cells.join(","));
     }
     lines.join("\n") + "\n"

@@ -4,12 +4,13 @@ mod critical;
 mod csv;
 mod follow;
 mod json;
+mod sort;
 mod text;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{Failure, RelativeArg, metric_of, open_part, out, print};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
@@ -20,36 +21,10 @@ use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Calls, FunctionId, MetricId, Profile, TrackKind};
 use crate::query::{Engine, Run};
+use sort::Keys;
 
 /// Stages of which the gain is computed.
 const MOST_GAINS: usize = 24;
-
-/// How functions are sorted. The names are pstats'; each sorts as pstats does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum SortKey {
-    /// Own cost, largest first.
-    #[value(name = "self", aliases = ["time", "tottime"])]
-    Own,
-    /// Own cost and that of all called, largest first.
-    #[value(aliases = ["cumulative", "cumtime"])]
-    Total,
-    /// Calls, most first.
-    #[value(alias = "ncalls")]
-    Calls,
-    /// Calls without recursive ones, most first.
-    Pcalls,
-    /// Function name.
-    Name,
-    /// File name.
-    #[value(aliases = ["filename", "module"])]
-    File,
-    /// Line number.
-    Line,
-    /// Name, file, line.
-    Nfl,
-    /// File, line, name as one text.
-    Stdname,
-}
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -62,9 +37,10 @@ pub(super) struct ReportArgs {
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
-    /// Sort functions by KEY; pstats' names work too (cumulative, tottime, ncalls …).
-    #[arg(long, value_name = "KEY", default_value = "self")]
-    sort: SortKey,
+    /// Sort functions by KEY, then by further ones with commas between them: self, total, calls, pcalls, name, file,
+    /// line, nfl, stdname, and all words, beginnings of words and numbers that pstats takes [default: self,total].
+    #[arg(long, value_name = "KEY[,KEY]", value_parser = sort::parse, allow_hyphen_values = true)]
+    sort: Vec<Keys>,
     /// Print at most N functions [default: 20 in text, all in JSON].
     #[arg(long, value_name = "N")]
     top: Option<usize>,
@@ -94,6 +70,8 @@ pub(super) struct Row {
     function: FunctionId,
     calls: Option<Calls>,
     samples: Option<u64>,
+    /// False when the file has no costs of the function itself.
+    measured: bool,
     /// Self and total, in the order of the profile's metrics.
     costs: Vec<(i64, i64)>,
 }
@@ -133,7 +111,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
 /// The report of a profile as the arguments want it.
 fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure> {
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
-    let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };
+    let sort = Keys::joined(&args.sort);
+    let shown = Shown { metric, sort, top: args.top, json: args.json, relative: args.relative };
     Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
 
@@ -141,7 +120,7 @@ fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure>
 pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
     let shown = Shown {
         metric: MetricId::default(),
-        sort: SortKey::Own,
+        sort: Keys::default(),
         top: None,
         json: false,
         relative: RelativeArg::Total,
@@ -155,14 +134,14 @@ pub(super) fn csv_of(profile: Profile) -> Result<String, Cancelled> {
     let engine = Engine::inline();
     let subject = Run::of(profile.clone());
     let mut rows = rows(&profile, &engine, &subject, true, &Job::new())?;
-    sort_rows(&mut rows, &profile, MetricId::default(), SortKey::Own);
+    Keys::default().sort(&mut rows, &profile, MetricId::default());
     Ok(csv::render(&profile, &rows))
 }
 
 /// What a report is asked to show.
 struct Shown {
     metric: MetricId,
-    sort: SortKey,
+    sort: Keys,
     top: Option<usize>,
     json: bool,
     relative: RelativeArg,
@@ -174,13 +153,13 @@ impl Report {
     }
 
     fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
-        let Shown { metric, sort, top, json, relative } = *shown;
+        let &Shown { metric, ref sort, top, json, relative } = shown;
         let engine = Engine::inline();
         let subject = Run::of(profile.clone());
         let job = Job::new();
         let overview = engine.now(&subject, &Summary::default(), &job)?;
         let mut rows = rows(&profile, &engine, &subject, json, &job)?;
-        sort_rows(&mut rows, &profile, metric, sort);
+        sort.sort(&mut rows, &profile, metric);
         let functions = rows.len();
         if let Some(top) = top.or((!json).then_some(20)) {
             rows.truncate(top);
@@ -223,6 +202,7 @@ fn rows(
                     function: r.function,
                     calls: None,
                     samples: None,
+                    measured: r.measured,
                     costs: vec![(0, 0); metrics],
                 });
             }
@@ -246,25 +226,5 @@ impl MaxByAll for Option<Calls> {
             (Some(a), Some(b)) => Some(if b.all > a.all { b } else { a }),
             (a, b) => a.or(b),
         }
-    }
-}
-
-fn sort_rows(rows: &mut [Row], profile: &Profile, metric: MetricId, sort: SortKey) {
-    use std::cmp::Reverse;
-    let cost = |r: &Row| r.costs.get(metric.index()).copied().unwrap_or_default();
-    let f = |r: &Row| profile.functions.get(r.function);
-    let name = |r: &Row| profile.text(f(r).name).to_owned();
-    let file = |r: &Row| profile.text(f(r).file).to_owned();
-    let calls = |r: &Row| r.calls.unwrap_or_default();
-    match sort {
-        SortKey::Own => rows.sort_by_key(|r| (Reverse(cost(r).0), Reverse(cost(r).1))),
-        SortKey::Total => rows.sort_by_key(|r| (Reverse(cost(r).1), Reverse(cost(r).0))),
-        SortKey::Calls => rows.sort_by_key(|r| Reverse(calls(r).all)),
-        SortKey::Pcalls => rows.sort_by_key(|r| Reverse(calls(r).primitive)),
-        SortKey::Name => rows.sort_by_cached_key(name),
-        SortKey::File => rows.sort_by_cached_key(file),
-        SortKey::Line => rows.sort_by_key(|r| f(r).line),
-        SortKey::Nfl => rows.sort_by_cached_key(|r| (name(r), file(r), f(r).line)),
-        SortKey::Stdname => rows.sort_by_cached_key(|r| format!("{}:{}({})", file(r), f(r).line, name(r))),
     }
 }

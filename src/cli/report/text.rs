@@ -1,17 +1,19 @@
 //! The report as text: header, totals, phases, requests, memory, functions, tree, warnings.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::heap_peak::HeapPeak;
+use crate::analysis::nothing;
 use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
 use crate::analysis::{Costs, Scope, TreeCosts};
 use crate::format::{self, Column};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, FunctionId, Profile, ResultTable};
+use crate::model::{Basis, FunctionId, NodeId, Profile, ResultTable};
 
 /// Children below this share of the whole are not printed in the tree.
 const MIN_SHARE: f64 = 0.005;
@@ -62,6 +64,7 @@ fn header(out: &mut String, report: &Report) {
     };
     line(out, "Basis", &basis);
     line(out, "Elapsed", &report.overview.elapsed.map_or_else(|| format::UNKNOWN.into(), format::duration));
+    line(out, "Times", &no_clock(&p.meta.no_clock));
     for (id, value) in &report.overview.totals {
         let m = p.metric(*id);
         line(out, &m.label, &format!("{} in {}", format::cost(m.unit, *value), report.overview.sum_of));
@@ -75,7 +78,7 @@ fn header(out: &mut String, report: &Report) {
         (report.functions, "function", "functions"),
         (p.tracks.len(), "track", "tracks"),
         (p.span_count(), "span", "spans"),
-        (p.sample_count(), "sample", "samples"),
+        (p.samples_taken().unwrap_or(0) as usize, "sample", "samples"),
         (p.counters.len(), "counter", "counters"),
         (p.instants.len(), "event", "events"),
         (p.requests.rows.len(), "request", "requests"),
@@ -83,6 +86,11 @@ fn header(out: &mut String, report: &Report) {
     let counts: Vec<_> =
         counts.iter().filter(|c| c.0 > 0).map(|c| format::counted(c.0 as i64, c.1, c.2)).collect();
     line(out, "Contents", &counts.join(", "));
+}
+
+/// «no clock: …», where times are none.
+fn no_clock(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!("no clock: {why}") }
 }
 
 /// Most findings of one kind that are printed.
@@ -235,14 +243,41 @@ fn heap_peak(out: &mut String, p: &Profile, heap: &HeapPeak) {
 }
 
 /// «file:line(function)» as pstats prints it.
-fn place(p: &Profile, f: FunctionId) -> String {
-    let f = p.functions.get(f);
+fn place(p: &Profile, id: FunctionId) -> String {
+    let f = p.functions.get(id);
     let (name, file) = (p.text(f.name), p.text(f.file));
     match (file, f.line) {
         ("", _) => name.to_owned(),
-        (file, 0) => format!("{file}({name})"),
+        (file, 0) => match &lines_of(p, id)[..] {
+            [] => format!("{file}({name})"),
+            lines => format!("{file}:{}({name})", lines.join(",")),
+        },
         (file, line) => format!("{file}:{line}({name})"),
     }
+}
+
+/// Most lines of a function that are named.
+const MOST_LINES: usize = 6;
+
+/// Lines of a function that ran, where the tool does not say which is its first.
+fn lines_of(p: &Profile, function: FunctionId) -> Vec<String> {
+    let Some(graph) = p.call_graph.as_ref().filter(|_| p.meta.basis == Basis::Sampled) else {
+        return Vec::new();
+    };
+    let is = |node: NodeId| graph.nodes.get(node.index()).is_some_and(|n| n.function == function);
+    let mut lines = BTreeSet::new();
+    let mut add = |node: NodeId, line: u32| {
+        if line > 0 && is(node) {
+            lines.insert(line);
+        }
+    };
+    graph.lines.for_each(|l| add(l.place.node, l.place.line));
+    graph.sites.for_each(|s| add(s.place.caller, s.place.line));
+    let mut shown: Vec<_> = lines.iter().take(MOST_LINES).map(u32::to_string).collect();
+    if lines.len() > MOST_LINES {
+        shown.push("…".into());
+    }
+    shown
 }
 
 fn functions(out: &mut String, report: &Report) {
@@ -279,12 +314,12 @@ fn functions(out: &mut String, report: &Report) {
             (None, None) => format::UNKNOWN.to_owned(),
         };
         let (o, t) = row.costs[i];
-        let share = percent(o);
+        let share = if row.measured { percent(o) } else { format::UNKNOWN.into() };
         let _ = writeln!(
             out,
             "  {calls:>16} {:>12} {share:>8} {:>12}  {}",
-            own.number(Some(o)),
-            total.number(Some(t)),
+            own.number(row.measured.then_some(o)),
+            total.number(row.measured.then_some(t)),
             place(p, row.function)
         );
     }
@@ -295,7 +330,10 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
     let Some(metric) = p.metrics.get(report.metric.index()) else { return Ok(()) };
     let query = Costs { scope: Scope::default(), metric: report.metric, range: None };
     let costs = report.engine.now(&report.subject, &query, &Job::new())?;
-    if costs.tree.nodes.is_empty() {
+    if costs.tree.nodes.is_empty() || costs.sum == 0 {
+        let scope = Scope::default();
+        section(out, "Call tree");
+        let _ = writeln!(out, "  {}", nothing::why(p, &scope, report.metric, None).text(p, report.metric));
         return Ok(());
     }
     let title = match &costs.tree.basis {
@@ -348,7 +386,7 @@ fn pick_nodes(costs: &TreeCosts, whole: f64) -> Vec<u32> {
     let large = |n: &u32| costs.total[*n as usize] as f64 >= whole * MIN_SHARE;
     let mut by_total: Vec<u32> = (0..tree.nodes.len() as u32).filter(large).collect();
     by_total.sort_by_key(|&n| (std::cmp::Reverse(costs.total[n as usize]), n));
-    let mut shown = std::collections::BTreeSet::new();
+    let mut shown = BTreeSet::new();
     for n in heaviest_path(costs).into_iter().filter(large).chain(by_total) {
         let missing = tree.ancestors(n).filter(|a| !shown.contains(a)).count();
         if shown.len() + missing <= TREE_LINES {

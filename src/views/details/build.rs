@@ -208,13 +208,18 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
         let Some(table) = answer.value() else { continue };
         let Some(row) = table.rows.iter().find(|r| r.function == f && r.module.is_none()) else { continue };
         let Metric { label, unit, .. } = profile.metric(metric);
-        let cost = |v: i64| format!("{}  ({})", format::cost(*unit, v), of(v, table.sum));
+        let cost = |v: Option<i64>| {
+            v.map_or_else(
+                || format::UNKNOWN.into(),
+                |v| format!("{}  ({})", format::cost(*unit, v), of(v, table.sum)),
+            )
+        };
         rows.push(
-            Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.own))
+            Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.known_own()))
                 .hint("Its own cost, without what it called"),
         );
         rows.push(
-            Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.total))
+            Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.known_total()))
                 .hint("Its own cost and that of all it called; recursion counts once"),
         );
         calls = match (row.calls, row.samples) {

@@ -137,13 +137,12 @@ impl Workload for Command {
             Prepared::Profiled(python) => Some(python),
             Prepared::Other | Prepared::TooOld => None,
         };
-        let mut child =
-            spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), is_python)
-                .map_err(|e| {
-                    // As a shell says it.
-                    cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
-                    WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
-                })?;
+        let mut child = spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), is_python)
+            .map_err(|e| {
+                // As a shell says it.
+                cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
+                WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
+            })?;
         cx.watch(child.id());
         cx.stage(&format!("Running {}", params.text("command")));
         let counts = Arc::new(Counts::default());

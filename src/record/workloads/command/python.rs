@@ -22,7 +22,8 @@ pub(super) const PROFILERS: &[&str] = &["cprofile", "pyinstrument", "yappi-wall"
 const ENDINGS: [&str; 2] = ["prof", "pyisession"];
 
 const WRAPPER: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profile_run.py"));
-const PROFILERS_OF_IT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profilers.py"));
+const PROFILERS_OF_IT: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profilers.py"));
 
 /// What a command line is.
 pub(super) enum Prepared {
@@ -98,7 +99,8 @@ impl Python {
         fs::write(&wrapper, WRAPPER).map_err(failed)?;
         fs::write(folder.0.join("profilers.py"), PROFILERS_OF_IT).map_err(failed)?;
         // As it runs without us, for an interpreter that is older than its name says.
-        let plain = serde_json::to_vec(&[&interpreter[..], &program[..]].concat()).map_err(|e| e.to_string())?;
+        let plain =
+            serde_json::to_vec(&[&interpreter[..], &program[..]].concat()).map_err(|e| e.to_string())?;
         fs::write(folder.0.join("command.json"), plain).map_err(failed)?;
         let own = [wrapper.display().to_string(), folder.0.display().to_string(), profilers.to_owned()];
         let words = [interpreter, own.into(), program].concat();
@@ -154,7 +156,8 @@ fn is_python(word: &str) -> bool {
 
 /// `python2`, `python3.5`: those name a version that the wrapper does not run on.
 fn is_too_old(word: &str) -> bool {
-    let digits = word.rsplit(['/', '\\']).next().unwrap_or(word).trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let digits =
+        word.rsplit(['/', '\\']).next().unwrap_or(word).trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let mut parts = digits.split('.').map(|p| p.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok());
     let (major, minor): (Option<u32>, Option<u32>) = (parts.next().flatten(), parts.next().flatten());
     major.is_some_and(|major| (major, minor.unwrap_or(u32::MAX)) < OLDEST)
@@ -291,8 +294,15 @@ mod tests {
         for old in ["python2", "/usr/bin/python2.7", "python3.5", "python3.0m", "pypy2", "PYTHON2.7.EXE"] {
             assert!(is_python(old) && is_too_old(old), "{old}");
         }
-        for new in ["python", "python3", "python3.6", "python3.13t", "/opt/python2.7/bin/python3", "pypy3", "python.exe"]
-        {
+        for new in [
+            "python",
+            "python3",
+            "python3.6",
+            "python3.13t",
+            "/opt/python2.7/bin/python3",
+            "pypy3",
+            "python.exe",
+        ] {
             assert!(is_python(new) && !is_too_old(new), "{new}");
         }
     }
