@@ -231,20 +231,23 @@ fn tables_of_pure_profile_and_of_recorded_imports_are_those_of_pstats() {
 fn foreign_files_are_named_with_what_to_do() {
     for (name, what, remedy) in [
         ("printed-stats.txt", "printout of Python's profile statistics", "-o out.prof"),
-        ("lp.lprof", "line_profiler", "python -m line_profiler"),
+        ("chdir_file.py", "is text", "inferscope formats"),
     ] {
         let out = run(&["report", &path(name)]);
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(!out.status.success() && said.contains(what) && said.contains(remedy), "{name}: {said}");
         assert!(!said.contains("none of the formats") && said.lines().count() == 1, "{said}");
     }
+    // This one opens by now.
+    assert_eq!(json("lp.lprof")["format"], "line_profiler");
 }
 
 /// pstats' order of the names of all functions of a file.
 #[test]
 fn functions_sort_as_pstats_sorts_them() {
     let names = |sort: &[&str]| -> Vec<String> {
-        let args = [&["report", "--json", &path("big-import.prof")][..], sort].concat();
+        let path = path("big-import.prof");
+        let args = [&["report", "--json", &path][..], sort].concat();
         let json: Value = serde_json::from_str(&stdout(&args)).unwrap();
         functions(&json).iter().map(|f| f["name"].as_str().unwrap().to_owned()).collect()
     };
