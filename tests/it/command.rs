@@ -502,7 +502,8 @@ fn a_python_program_does_not_notice_that_it_is_recorded() {
     pythons.extend(python().map(str::to_owned));
     let folder = folder("unnoticed");
     std::fs::write(folder.join("app.py"), include_str!("../data/python/surroundings.py")).unwrap();
-    std::fs::write(folder.join("own.py"), include_str!("../data/python/own_profilers.py")).unwrap();
+    std::fs::create_dir(folder.join("apart")).unwrap();
+    std::fs::write(folder.join("apart/own.py"), include_str!("../data/python/own_profilers.py")).unwrap();
     // Files of the program's own under the names of what the recorder needs.
     for name in ["profile", "json", "signal", "fcntl"] {
         std::fs::write(folder.join(format!("{name}.py")), "mine = True\ndef run(*_): pass\n").unwrap();
@@ -534,7 +535,7 @@ fn a_python_program_does_not_notice_that_it_is_recorded() {
             &["package", "y"],
             &["-c", "import app; print(__name__, '__file__' in globals(), __loader__)"],
             &["no such file.py"],
-            &["own.py"],
+            &["apart/own.py"],
         ] {
             let words = [&[python.as_str()][..], program].concat();
             assert_eq!(run(&words, true), run(&words, false), "{words:?}");

@@ -50,7 +50,9 @@ pub(super) struct Filler<'b> {
     /// Own time of callers that stands beside their callees.
     beside: Vec<(u32, i64)>,
     lacks_callers: bool,
-    /// What a file of Python's sampling profiler holds instead.
+    /// True in a file of Python's sampling profiler, which has lines instead of functions …
+    by_lines: bool,
+    /// … which are kept here until the end.
     lines: Option<Lines>,
     pub(super) skipped: u64,
     signs: Signs,
@@ -78,6 +80,7 @@ impl<'b> Filler<'b> {
             own: 0,
             beside: Vec::new(),
             lacks_callers: false,
+            by_lines: sampled,
             lines: sampled.then(Lines::default),
             skipped: 0,
             signs: Signs { uncounted: true, ..Signs::default() },
@@ -143,11 +146,10 @@ impl<'b> Filler<'b> {
         ((direct, all), own, total): ((i64, i64), f64, f64),
         callers: Value,
     ) {
-        let (Value::Triple(number), Some(parts)) = (key, Parts::of(dump, key)) else { return };
+        let Some(parts) = Parts::of(dump, key) else { return };
         let file = self.file(dump, parts.file).name;
         let times = (self.nanoseconds(own).unwrap_or(0), self.nanoseconds(total).unwrap_or(0));
-        let row =
-            self.lines.as_mut().map(|l| l.add((number, node), (file, parts.line), (direct, all), times));
+        let row = self.lines.as_mut().map(|l| l.add(node, (file, parts.line), (direct, all), times));
         for pair in dump.children(callers).chunks_exact(2) {
             match self.caller(dump, pair[0]).zip(count(pair[1])) {
                 Some((caller, samples)) => {
@@ -288,7 +290,7 @@ impl<'b> Filler<'b> {
         };
         let category = if builtin { self.builder.string("builtin") } else { Strings::EMPTY };
         // Lines of the sampling profiler are those that ran.
-        let first = if self.lines.is_some() { 0 } else { line };
+        let first = if self.by_lines { 0 } else { line };
         let function = Function { name, module: file.module, file: file.name, line: first, category };
         let function = self.builder.function_row(function);
         let node = self.builder.node(function);
@@ -347,7 +349,7 @@ impl<'b> Filler<'b> {
         let (functions, skipped, signs) = (counts.len(), self.skipped, self.signs);
         self.name_callers(dump);
         if signs.uncounted {
-            self.settle_samples(&counts);
+            self.settle_samples(&counts, dump);
         }
         let mut largest = 0;
         for (&(node, _), costs) in counts.iter().zip(&self.costs) {
@@ -383,18 +385,12 @@ impl<'b> Filler<'b> {
     }
 
     fn finish_lines(mut self, lines: Lines, dump: &Dump<'_>) -> Found {
-        // Callers that have no entry are functions, too.
-        for number in lines.callers() {
-            if !matches!(self.keys.get(number as usize), Some(Key::Node(_))) {
-                self.node(dump, Value::Triple(number));
-            }
-        }
-        let place = |filler: &mut Self, number: u32| {
-            let Key::Node(node) = *filler.known(number) else { return None };
-            let line = Parts::of(dump, Value::Triple(number)).map_or(0, |p| p.line);
-            Some((node, line))
+        let place = |number: u32| {
+            let key = Value::Triple(number);
+            let (node, parts) = (self.node(dump, key)?, Parts::of(dump, key)?);
+            Some((node, (self.file(dump, parts.file).name, parts.line)))
         };
-        let callers: Vec<_> = lines.callers().map(|number| place(&mut self, number)).collect();
+        let callers: Vec<_> = lines.callers().map(place).collect();
         let (functions, skipped, signs) = (lines.len(), self.skipped, Signs { sampled: true, ..self.signs });
         let own = lines.fill(&callers, self.time, self.builder);
         Found {
@@ -411,7 +407,7 @@ impl<'b> Filler<'b> {
 
     /// What a sampling tool sums up: own times that stand beside the callees go to the callers unless they are there
     /// already, and what recursion counts once for each call counts once.
-    fn settle_samples(&mut self, counts: &[(NodeId, (i64, i64))]) {
+    fn settle_samples(&mut self, counts: &[(NodeId, (i64, i64))], dump: &Dump<'_>) {
         let mut row_of = vec![usize::MAX; self.builder.call_graph().map_or(0, |g| g.nodes.len())];
         for (row, (node, _)) in counts.iter().enumerate() {
             row_of[node.index()] = row;
@@ -419,9 +415,10 @@ impl<'b> Filler<'b> {
         let beside: i64 = self.beside.iter().fold(0, |sum, b| sum.saturating_add(b.1));
         let whole = self.costs.iter().flatten().map(|c| c.total).max().unwrap_or(0);
         if self.own.saturating_add(beside) <= whole.saturating_add(whole / 100) {
-            for &(caller, own) in &self.beside {
-                let Key::Node(node) = self.keys[caller as usize] else { continue };
-                if let Some(costs) = self.costs.get_mut(row_of[node.index()]).and_then(Option::as_mut) {
+            for (caller, own) in std::mem::take(&mut self.beside) {
+                let Some(node) = self.node(dump, Value::Triple(caller)) else { continue };
+                let row = row_of.get(node.index()).copied().unwrap_or(usize::MAX);
+                if let Some(costs) = self.costs.get_mut(row).and_then(Option::as_mut) {
                     costs.own = costs.own.saturating_add(own);
                     self.own = self.own.saturating_add(own);
                 }
@@ -460,6 +457,7 @@ impl<'b> Filler<'b> {
     /// Replaces numbers of triples by nodes, and adds up the edges of one entry that have the same caller.
     fn name_callers(&mut self, dump: &Dump<'_>) {
         let mut edges = std::mem::take(&mut self.edges);
+        let entered = self.builder.call_graph().map_or(0, |g| g.nodes.len());
         // Per caller its latest edge: those of an entry stand together.
         let mut latest: Vec<u32> = Vec::new();
         let mut kept = 0;
@@ -467,17 +465,8 @@ impl<'b> Filler<'b> {
             let CallEdge { caller, callee, mut calls } = edges[i];
             let caller = match self.keys[caller.index()] {
                 Key::Node(node) => node,
-                // A caller without an entry; that its key is one was seen before.
-                _ => match self.node(dump, Value::Triple(caller.0)) {
-                    Some(node) => {
-                        self.lacks_callers = true;
-                        self.builder.unmeasured(node);
-                        self.builder
-                            .warn("function that is only named as a caller (its costs are unknown)", "");
-                        node
-                    }
-                    None => callee,
-                },
+                // A caller without an entry, or the key of one as another object; that it is one was seen before.
+                _ => self.node(dump, Value::Triple(caller.0)).unwrap_or(callee),
             };
             // Pure `profile` does not say which calls were primitive; those of a function by itself cannot be.
             if let Some(calls) = calls.as_mut().filter(|_| !self.measured && caller == callee) {
@@ -500,6 +489,11 @@ impl<'b> Filler<'b> {
             (self.totals[kept], self.owns[kept]) = (self.totals[i], self.owns[i]);
             kept += 1;
         }
+        let nodes = self.builder.call_graph().map_or(0, |g| g.nodes.len());
+        (entered..nodes).for_each(|node| self.builder.unmeasured(NodeId::from_index(node)));
+        self.lacks_callers = nodes > entered;
+        let what = "function that is only named as a caller (its costs are unknown)";
+        self.builder.warn_many(what, "", (nodes - entered) as u64);
         edges.truncate(kept);
         self.totals.truncate(kept);
         self.owns.truncate(kept);

@@ -7,14 +7,15 @@
 //! lines from other functions; a function that calls itself through others is entered several times, so this is at most
 //! all samples. (Early versions counted recursion once per frame; then this is what is left to believe.)
 
-use rustc_hash::FxHashMap;
-
 use crate::model::{
     CallSite, Metric, MetricId, NodeCosts, NodeId, ProfileBuilder, SAMPLES, SourceLine, StringId, Unit,
 };
 
 /// The key of the entry that marks such a file.
 pub(in crate::import) const MARKER: &[u8] = b"__sampled__";
+
+/// Most samples that a line is believed to have, so that sums stay far from the largest number.
+const MOST: i64 = 1 << 32;
 
 struct Line {
     node: NodeId,
@@ -31,8 +32,6 @@ pub(super) struct Lines {
     rows: Vec<Line>,
     /// Number of the caller's key, row of the line that is called, samples.
     calls: Vec<(u32, u32, i64)>,
-    /// Rows by the number of their key.
-    row_of: FxHashMap<u32, u32>,
 }
 
 impl Lines {
@@ -43,20 +42,26 @@ impl Lines {
     /// Adds a line and returns its row.
     pub(super) fn add(
         &mut self,
-        (number, node): (u32, NodeId),
+        node: NodeId,
         place: (StringId, u32),
         (direct, all): (i64, i64),
         (own, total): (i64, i64),
     ) -> u32 {
         let row = self.rows.len() as u32;
-        self.rows.push(Line { node, place, direct: direct.max(0), all: all.max(0), own, total });
-        self.row_of.insert(number, row);
+        self.rows.push(Line {
+            node,
+            place,
+            direct: direct.clamp(0, MOST),
+            all: all.clamp(0, MOST),
+            own,
+            total,
+        });
         row
     }
 
     /// Adds the samples in which a line was called by another.
     pub(super) fn call(&mut self, caller: u32, row: u32, samples: i64) {
-        self.calls.push((caller, row, samples.max(0)));
+        self.calls.push((caller, row, samples.clamp(0, MOST)));
     }
 
     /// The keys of callers, one for each call.
@@ -67,7 +72,7 @@ impl Lines {
     /// Gives everything to the builder and returns the self time in all. `callers`: node and line of each call's caller.
     pub(super) fn fill(
         self,
-        callers: &[Option<(NodeId, u32)>],
+        callers: &[Option<(NodeId, (StringId, u32))>],
         time: MetricId,
         b: &mut ProfileBuilder,
     ) -> i64 {
@@ -112,16 +117,15 @@ impl Lines {
             b.node_cost(node, time, NodeCosts { own: 0, total: lasting(total) });
             b.node_cost(node, samples, NodeCosts { own: 0, total });
         }
-        for (&(number, row, n), caller) in self.calls.iter().zip(callers) {
-            let (callee, Some((caller, line))) = (self.rows[row as usize].node, *caller) else { continue };
+        for (&(_, row, n), caller) in self.calls.iter().zip(callers) {
+            let (callee, Some((caller, (file, line)))) = (self.rows[row as usize].node, *caller) else {
+                continue;
+            };
             let n = n.min(whole);
             let edge = b.edge(caller, callee);
             b.edge_cost(edge, time, lasting(n));
             b.edge_cost(edge, samples, n);
-            if line > 0
-                && let Some(&at) = self.row_of.get(&number)
-            {
-                let file = self.rows[at as usize].place.0;
+            if line > 0 {
                 b.call_site(CallSite { caller, file, line, callee }, None, &[lasting(n), n]);
             }
         }
