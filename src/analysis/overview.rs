@@ -1,11 +1,12 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
 use super::functions::{graph_of, graph_sum};
+use super::gpu::{GpuBusy, gpu_busy};
 use super::phases::{Phases, phases};
 use super::scope::{Scope, TimeRange};
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricId, Outcome, Profile, Unit};
+use crate::model::{CounterId, MetricId, Outcome, Profile, TrackKind, Unit};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -119,6 +120,8 @@ pub struct Overview {
     pub phases: Phases,
     /// Peaks of memory counters.
     pub peaks: Vec<Peak>,
+    /// How long GPUs were busy.
+    pub gpus: Vec<GpuBusy>,
     /// Figures over LLM requests; `None` when there are none.
     pub requests: Option<RequestFigures>,
 }
@@ -148,7 +151,9 @@ impl Query for Summary {
         }
         Ok(Overview {
             totals,
-            sum_of: if profile.span_count() > 0 {
+            sum_of: if profile.tracks.iter().any(|t| t.kind == TrackKind::Summary) {
+                "all outermost spans of all tracks but phases and summaries"
+            } else if profile.span_count() > 0 {
                 "all outermost spans of all tracks but phases"
             } else if profile.sample_count() > 0 {
                 "all samples"
@@ -158,6 +163,7 @@ impl Query for Summary {
             elapsed: profile.meta.duration.or_else(|| profile.time_bounds().map(|(a, b)| b - a)),
             phases: phases(profile, self.range),
             peaks: peaks(profile, self.range),
+            gpus: gpu_busy(profile, self.range),
             requests: request_figures(profile, self.range),
         })
     }

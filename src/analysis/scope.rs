@@ -3,7 +3,7 @@
 //! Order of application, as in the Firefox Profiler: tracks → time range → transforms. The time range
 //! is kept apart from the rest, because it changes costs but not the shape of a tree.
 
-use crate::model::{FunctionId, Profile, StringId, TrackId, TrackKind};
+use crate::model::{FunctionId, Profile, StringId, TrackId};
 
 /// Half-open time range in ns; `None` for all time.
 pub type TimeRange = Option<(i64, i64)>;
@@ -55,10 +55,10 @@ impl Scope {
         self.tracks.is_empty() || self.tracks.contains(&track)
     }
 
-    /// The tracks whose time is work. Phases lie over the work of all other tracks and would count it
+    /// The tracks whose time is work. Phases and summaries lie over the work of other tracks and would count it
     /// twice, so they belong to it only when they are asked for by name, or when nothing else is there.
     pub fn work_tracks(&self, profile: &Profile) -> impl Iterator<Item = TrackId> + use<'_> {
-        let phase = |id: TrackId| profile.track(id).kind == TrackKind::Phase;
+        let phase = |id: TrackId| profile.track(id).kind.is_view();
         let only_phases = profile.track_ids().all(phase);
         let skipped: Vec<bool> =
             profile.track_ids().map(|id| self.tracks.is_empty() && !only_phases && phase(id)).collect();

@@ -67,6 +67,11 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     let start = text.trim_start();
     let lower = start.get(..start.len().min(64)).unwrap_or("").to_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+        // trace2html and viztracer put a trace into a page that shows it.
+        if memchr::memmem::find(bytes, b"\"traceEvents\"").is_some() {
+            let remedy = "take the trace out of it: save the JSON object with «traceEvents» as a file";
+            return ("is a web page with a trace in it".into(), remedy);
+        }
         return (
             "is a web page, not a profile".into(),
             "download the file itself: the page may be an error message",
@@ -115,6 +120,7 @@ mod tests {
         for (bytes, part) in [
             (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"[..], "git lfs pull"),
             (b"<!DOCTYPE html><html><title>404</title>", "web page"),
+            (b"<html><script>{\"traceEvents\": []}</script>", "take the trace out of it"),
             (b"PERFILE2\x01\x02\0\0", "perf script"),
             (b"\x7fELF\x02\x01\x01\0", "ELF"),
             (b"PK\x03\x04\x14\0\0\0", "zip"),

@@ -9,3 +9,4 @@ mod journal;
 mod layers;
 mod service;
 mod support;
+mod traces;

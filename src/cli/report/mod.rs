@@ -18,7 +18,7 @@ use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{FunctionTable, Functions, Scope};
 use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Calls, FunctionId, MetricId, Profile, TrackKind};
+use crate::model::{Calls, FunctionId, MetricId, Profile, TrackId, TrackKind};
 use crate::query::{Engine, Run};
 
 /// Stages of which the gain is computed.
@@ -210,7 +210,8 @@ fn rows(
     // For programs phases are rows too, though totals leave them out because they lie over other work. Without
     // any, the answers are those that totals and tree rest on. A reader has a section of them.
     let phases = with_phases && profile.tracks.iter().any(|t| t.kind == TrackKind::Phase);
-    let tracks = if phases { profile.track_ids().collect() } else { Vec::new() };
+    let shown = |id: &TrackId| profile.track(*id).kind != TrackKind::Summary;
+    let tracks = if phases { profile.track_ids().filter(shown).collect() } else { Vec::new() };
     let scope = Scope { tracks, ..Scope::default() };
     for metric in profile.metric_ids() {
         let table: Arc<FunctionTable> =

@@ -66,6 +66,13 @@ fn header(out: &mut String, report: &Report) {
         let m = p.metric(*id);
         line(out, &m.label, &format!("{} in {}", format::cost(m.unit, *value), report.overview.sum_of));
     }
+    for gpu in &report.overview.gpus {
+        let whole = gpu.busy + gpu.idle;
+        let share =
+            if whole > 0 { format::percent(gpu.busy as f64 / whole as f64) } else { format::UNKNOWN.into() };
+        let (busy, of) = (format::duration(gpu.busy), format::duration(whole));
+        line(out, "GPU busy", &format!("{busy} of {of}, {share} ({})", gpu.name));
+    }
     for (key, value) in p.meta.facts.iter().chain(&p.meta.machine) {
         line(out, key, value);
     }
