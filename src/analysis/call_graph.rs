@@ -399,5 +399,14 @@ pub(super) fn focused(costs: &TreeCosts, symbol: Symbol) -> TreeCosts {
     let samples = counts(&costs.samples, &|i| inside[i]);
     let samples_total =
         if samples.is_empty() { Vec::new() } else { summed_up(&costs.tree, &samples, u64::saturating_add) };
-    TreeCosts { tree: costs.tree.clone(), own, total, calls, samples, samples_total, sum: costs.sum }
+    TreeCosts {
+        tree: costs.tree.clone(),
+        own,
+        total,
+        calls,
+        samples,
+        samples_total,
+        sum: costs.sum,
+        gaps: None,
+    }
 }

@@ -6,12 +6,11 @@
 //!
 //! Spans and samples make a measured tree. A span that was called from another lane or track (a concurrent
 //! branch, a spawned task) stands under its caller. A profile that has only a call graph makes an estimated one
-//! (see [`super::estimate`]).
+//! (see [`super::estimate`]), whose shape depends on the metric.
 
 use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::estimate;
 use super::expansion::{Names, PathKey};
 use super::path::{PathMapper, PathState, Symbol};
 use super::runs::{Run, callers, runs};
@@ -58,8 +57,6 @@ pub struct CallTree {
     pub stacks: Vec<u32>,
     /// What the tree rests on.
     pub basis: Basis,
-    /// Costs that came with an estimated tree.
-    pub estimate: Option<estimate::Estimate>,
 }
 
 impl CallTree {
@@ -106,7 +103,8 @@ impl CallTree {
     }
 }
 
-/// Builds the call tree of a scope.
+/// Builds the call tree of the spans and samples of a scope. A profile that has only a call graph has another tree for
+/// each metric, which comes with [`super::Costs`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Shape(pub Scope);
 
@@ -204,11 +202,6 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
             Walk { mapper: &mapper, growing: &mut growing, wanted: &wanted, reached: &mut reached };
         walk.map_spans(&profile.track(run.track).spans, run, above, nodes, job)?;
     }
-    if let Some(graph) = &profile.call_graph
-        && profile.span_count() + profile.sample_count() == 0
-    {
-        return estimate::tree(profile, graph, &mapper, job);
-    }
     let mut stacks =
         if has_samples { map_stacks(profile, scope, &mapper, &mut growing, job)? } else { Vec::new() };
     let (nodes, new_of) = preorder(&growing.nodes);
@@ -220,7 +213,7 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     tracks.iter_mut().flat_map(|t| &mut t.spans).for_each(renumber);
     stacks.iter_mut().for_each(renumber);
     let keys = keys(&nodes, profile);
-    Ok(CallTree { nodes, keys, tracks, stacks, basis: profile.meta.basis.clone(), estimate: None })
+    Ok(CallTree { nodes, keys, tracks, stacks, basis: profile.meta.basis.clone() })
 }
 
 /// Names of the paths of all nodes.

@@ -53,7 +53,7 @@ impl FunctionRow {
 pub struct FunctionTable {
     /// The rows.
     pub rows: Vec<FunctionRow>,
-    /// Sum of own costs: the denominator of shares.
+    /// The denominator of shares: the sum of own costs, or of what outermost calls cost, if that is more.
     pub sum: i64,
     /// All calls, where counted.
     pub calls: Option<Calls>,
@@ -80,7 +80,11 @@ impl Query for Functions {
     fn run(&self, cx: &Context<'_>) -> Result<FunctionTable, Cancelled> {
         let profile = cx.profile();
         let mut table = match graph_of(profile) {
-            Some(graph) if self.scope.transforms.is_empty() => from_graph(profile, graph, self.metric),
+            Some(graph) if self.scope.transforms.is_empty() => {
+                let mut table = from_graph(profile, graph, self.metric);
+                table.sum = super::estimate::whole(self.metric, cx)?.unwrap_or(table.sum);
+                table
+            }
             _ => from_tree(self, cx)?,
         };
         table.rows.sort_by_key(|r| (Reverse(r.own), Reverse(r.total), r.function));

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::call_tree::{CallTree, NO_NODE, Shape, TrackNodes};
 use super::concurrency;
-use super::estimate::Estimate;
+use super::estimate;
+use super::gaps::Gaps;
 use super::scope::{Scope, TimeRange};
 use crate::jobs::Cancelled;
 use crate::model::{MetricId, NO_ROW, Profile, SampleTable, SpanTable};
@@ -33,9 +34,10 @@ pub struct TreeCosts {
     /// Samples at or below the node. Empty when the scope has no samples.
     pub samples_total: Vec<u64>,
     /// Cost of everything: the denominator of shares. The sum of all own costs, less what branches that ran at the
-    /// same time as others count more than once. For an estimated tree the sum over all recorded
-    /// functions, of which the tree may miss small parts.
+    /// same time as others count more than once. For an estimated tree the whole of the recorded call graph.
     pub sum: i64,
+    /// What the nodes of an estimated tree leave out; `None` for a measured one.
+    pub gaps: Option<Gaps>,
 }
 
 impl TreeCosts {
@@ -62,16 +64,15 @@ impl Query for Costs {
     type Output = TreeCosts;
 
     fn run(&self, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
+        if let Some(costs) = estimate::costs(&self.scope, self.metric, cx)? {
+            return Ok(costs);
+        }
         if let Some(metric) = cx.profile().metrics.get(self.metric.index())
             && !metric.formula.is_empty()
         {
             return self.derived(&metric.formula.clone(), cx);
         }
-        let tree = cx.get(&Shape(self.scope.clone()))?;
-        match &tree.estimate {
-            Some(estimate) => Ok(estimated(&tree, estimate, self.metric, cx.profile())),
-            None => self.measured(tree, cx),
-        }
+        self.measured(cx.get(&Shape(self.scope.clone()))?, cx)
     }
 
     fn weight(costs: &TreeCosts) -> usize {
@@ -107,7 +108,7 @@ impl Costs {
         }
         let samples_total =
             if samples.is_empty() { Vec::new() } else { summed_up(&tree, &samples, u64::saturating_add) };
-        Ok(TreeCosts { tree, own, total, calls, samples, samples_total, sum })
+        Ok(TreeCosts { tree, own, total, calls, samples, samples_total, sum, gaps: None })
     }
 
     /// A derived metric: the linear formula over the columns of measured ones.
@@ -146,25 +147,6 @@ pub(super) fn summed_up<T: Copy>(tree: &CallTree, own: &[T], add: impl Fn(T, T) 
         }
     }
     total
-}
-
-fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profile: &Profile) -> TreeCosts {
-    let zero = || (vec![0; tree.nodes.len()], vec![0; tree.nodes.len()]);
-    let (own, total) = estimate
-        .costs
-        .iter()
-        .find(|c| c.0 == metric)
-        .map_or_else(zero, |(_, own, total)| (own.clone(), total.clone()));
-    let graph = profile.call_graph.as_ref();
-    TreeCosts {
-        tree: tree.clone(),
-        own,
-        total,
-        calls: estimate.calls.clone(),
-        samples: Vec::new(),
-        samples_total: Vec::new(),
-        sum: graph.map_or(0, |g| super::functions::graph_sum(profile, g, metric)),
-    }
 }
 
 /// The part of `value` that falls on the overlap of `[start, end]` with the range.

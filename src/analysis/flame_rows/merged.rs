@@ -76,14 +76,13 @@ impl Merged {
         let profile = cx.profile();
         let basis = parts.first().map_or_else(|| profile.meta.basis.clone(), |(_, c)| c.tree.basis.clone());
         let mut out = FlameRows::new(profile, &self.costs.scope, Axis::Cost(self.costs.metric), basis);
-        let (mut pruned, mut negative, mut trees) = (0, 0, Vec::new());
+        let (mut negative, mut trees) = (0, Vec::new());
         for (of, costs) in parts {
             let tree = &costs.tree;
             let parents: Vec<u32> = tree.nodes.iter().map(|n| n.parent).collect();
             let symbols: Vec<Symbol> = tree.nodes.iter().map(|n| n.symbol).collect();
             let rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;
             out.sum = out.sum.saturating_add(costs.sum);
-            pruned += tree.estimate.as_ref().map_or(0, |e| e.pruned);
             negative += costs.total.iter().filter(|&&t| t < 0).count() as u64;
             // A track without cost in this metric or range has no rows, and would be a header only.
             if !rows.is_empty() {
@@ -92,9 +91,6 @@ impl Merged {
             }
         }
         let paths = |n: u64| format::counted(n as i64, "path", "paths");
-        if pruned > 0 {
-            out.notices.push(format!("{} below 0.01 % of the whole not drawn", paths(pruned)));
-        }
         if negative > 0 {
             // They have no width.
             out.notices.push(format!("{} with a total below 0 not drawn", paths(negative)));

@@ -105,7 +105,7 @@ impl View for CallTreeView {
         self.remember(cx, &list, ready.is_ready());
         self.toolbar(cx, ui, &list);
         shared::crumbs::show(cx, ui);
-        shared::basis_notice(ui, list.basis(), &pruned(&list));
+        shared::basis_notice(ui, list.basis(), "");
         let footer = self.footer(cx, &list);
         shared::with_footer(
             ui,
@@ -351,17 +351,6 @@ fn node_of(item: &Item, tree: &CallTree, cx: &ViewCx<'_>) -> Option<u32> {
         Item::Span { track, row } => tree.node_of_span(*track, *row),
         Item::Path(path) => tree.find(path, &cx.profile().functions),
         _ => None,
-    }
-}
-
-/// What an estimated tree leaves out.
-fn pruned(list: &List) -> String {
-    match list.costs().tree.estimate.as_ref().map_or(0, |e| e.pruned) {
-        0 => String::new(),
-        n => {
-            let paths = format::counted(n as i64, "small path is", "small paths are");
-            format!(" {paths} left out.")
-        }
     }
 }
 
