@@ -59,16 +59,21 @@ pub struct Gaps {
 }
 
 impl Gaps {
-    /// Gaps of a node that are more than nothing.
-    pub fn of(&self, node: u32) -> impl Iterator<Item = (Gap, i64)> {
-        let at = |column: &[i64]| column.get(node as usize).copied().unwrap_or(0);
-        let both = [(Gap::NotPlaced, at(&self.not_placed)), (Gap::Unaccounted, at(&self.unaccounted))];
-        both.into_iter().filter(|g| g.1 > 0)
+    /// A gap of a node, or beside the roots.
+    #[must_use]
+    pub fn cost(&self, node: Option<u32>, gap: Gap) -> i64 {
+        match (node, gap) {
+            (None, Gap::NotPlaced) => self.above,
+            (None, Gap::Unaccounted) => 0,
+            (Some(node), Gap::NotPlaced) => self.not_placed.get(node as usize).copied().unwrap_or(0),
+            (Some(node), Gap::Unaccounted) => self.unaccounted.get(node as usize).copied().unwrap_or(0),
+        }
     }
 
-    /// What is beside the roots, if anything is.
-    pub fn beside_roots(&self) -> impl Iterator<Item = (Gap, i64)> {
-        Some((Gap::NotPlaced, self.above)).filter(|g| g.1 > 0).into_iter()
+    /// Gaps of a node, or beside the roots, that are more than nothing.
+    pub fn of(&self, node: Option<u32>) -> impl Iterator<Item = (Gap, i64)> {
+        let costs = Gap::ALL.map(|gap| (gap, self.cost(node, gap)));
+        costs.into_iter().filter(|g| g.1 > 0)
     }
 
     /// Sum of a kind over all nodes.

@@ -76,6 +76,10 @@ impl Serialize for Document<'_> {
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
         map.serialize_entry("functions", &List(|| report.rows.iter().map(|row| function(p, row))))?;
+        if let Some(tree) = &report.tree {
+            map.serialize_entry("estimate", &tree.estimate(p))?;
+            map.serialize_entry("tree", &tree.paths(p))?;
+        }
         map.end()
     }
 }

@@ -5,12 +5,14 @@ mod csv;
 mod follow;
 mod json;
 mod text;
+mod tree;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use self::tree::Tree;
 use super::{Failure, RelativeArg, metric_of, open_part, out, print};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
@@ -74,6 +76,12 @@ pub(super) struct ReportArgs {
     /// What percentages are a share of.
     #[arg(long, value_name = "WHOLE", default_value = "total")]
     relative: RelativeArg,
+    /// Print the call tree path by path, and how far it is from what the file records (as JSON: `tree`, `estimate`).
+    #[arg(long)]
+    tree: bool,
+    /// With --tree: paths with at least this share of the whole, such as 0.01 [default: the largest 20000].
+    #[arg(long, value_name = "SHARE", requires = "tree", value_parser = share)]
+    min_share: Option<f64>,
     /// Of the journal of a recording that goes on: print the report again as it grows, to its end. As JSON one object
     /// a line.
     #[arg(long)]
@@ -81,6 +89,11 @@ pub(super) struct ReportArgs {
     /// With --follow: seconds between two reports.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
     every: f64,
+}
+
+/// A share of the whole.
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|s| (0.0..=1.0).contains(s)).ok_or_else(|| "a share from 0 to 1".into())
 }
 
 /// A time between reports.
@@ -114,6 +127,8 @@ pub(super) struct Report {
     heap: Arc<Option<HeapPeak>>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
+    /// The call tree path by path, when it is asked for.
+    tree: Option<Tree>,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
@@ -133,7 +148,14 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
 /// The report of a profile as the arguments want it.
 fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure> {
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
-    let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };
+    let shown = Shown {
+        metric,
+        sort: args.sort,
+        top: args.top,
+        json: args.json,
+        relative: args.relative,
+        tree: args.tree.then_some(args.min_share),
+    };
     Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
 
@@ -145,6 +167,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
         top: None,
         json: false,
         relative: RelativeArg::Total,
+        tree: None,
     };
     text::render(&Report::new(profile, &shown)?)
 }
@@ -166,6 +189,8 @@ struct Shown {
     top: Option<usize>,
     json: bool,
     relative: RelativeArg,
+    /// Whether the tree is printed path by path, and the least share of a path.
+    tree: Option<Option<f64>>,
 }
 
 impl Report {
@@ -174,7 +199,7 @@ impl Report {
     }
 
     fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
-        let Shown { metric, sort, top, json, relative } = *shown;
+        let Shown { metric, sort, top, json, relative, tree } = *shown;
         let engine = Engine::inline();
         let subject = Run::of(profile.clone());
         let job = Job::new();
@@ -193,7 +218,11 @@ impl Report {
             None
         };
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
-        Ok(Self { profile, engine, subject, overview, metric, rows, functions, stages, heap, relative })
+        let tree = match tree {
+            Some(least) => Some(Tree::of(&engine, &subject, metric, least)?),
+            None => None,
+        };
+        Ok(Self { profile, engine, subject, overview, metric, rows, functions, stages, heap, relative, tree })
     }
 }
 

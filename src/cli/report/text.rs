@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::functions::graph_of;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
@@ -296,6 +297,9 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
     let query = Costs { scope: Scope::default(), metric: report.metric, range: None };
     let costs = report.engine.now(&report.subject, &query, &Job::new())?;
     if costs.tree.nodes.is_empty() {
+        if graph_of(p).is_some_and(|graph| graph.edges.is_empty()) {
+            section(out, "Call tree: none, this file names no callers");
+        }
         return Ok(());
     }
     let title = match &costs.tree.basis {
@@ -310,7 +314,7 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
     section(out, &format!("{title}{of}"));
     let whole = costs.sum.max(1) as f64;
     let nodes = &costs.tree.nodes;
-    let mut shown = pick_nodes(&costs, whole);
+    let mut shown = report.tree.as_ref().map_or_else(|| pick_nodes(&costs, whole), |tree| tree.shown.clone());
     let hidden = nodes.len() - shown.len();
     shown.sort_unstable();
     for &n in &shown {
@@ -326,6 +330,14 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
     }
     if hidden > 0 {
         let _ = writeln!(out, "  … {} smaller or deeper", format::counted(hidden as i64, "path", "paths"));
+    }
+    for words in costs.gaps.iter().flat_map(|gaps| gaps.words(metric.unit, costs.sum)) {
+        let _ = writeln!(out, "  … {words}");
+    }
+    if let Some((median, p90)) = report.tree.as_ref().and_then(|tree| tree.errors.total) {
+        let (median, p90) = (format::percent(median), format::percent(p90));
+        let _ =
+            writeln!(out, "  Totals differ from recorded ones by {median} (median), {p90} (90th percentile)");
     }
     Ok(())
 }

@@ -105,7 +105,9 @@ impl View for CallTreeView {
         self.remember(cx, &list, ready.is_ready());
         self.toolbar(cx, ui, &list);
         shared::crumbs::show(cx, ui);
-        shared::basis_notice(ui, list.basis(), "");
+        let unit = shared::unit(cx.profile(), cx.interaction);
+        let lost = list.costs().gaps.as_ref().map(|gaps| gaps.words(unit, list.costs().sum));
+        shared::basis_notice(ui, list.basis(), &shared::lost(&lost.unwrap_or_default()));
         let footer = self.footer(cx, &list);
         shared::with_footer(
             ui,
@@ -391,7 +393,8 @@ impl Table<'_, '_> {
 impl grid::Rows for Table<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
         let line = self.list.line(row);
-        let is = |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if *f == line.symbol.function());
+        let function = line.gap.is_none().then(|| line.symbol.function());
+        let is = |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if Some(*f) == function);
         let lit = is(self.cx.hover)
             || is(self.cx.interaction.selection.as_ref())
             || line.node.is_some() && line.node == self.hovered;
@@ -400,7 +403,7 @@ impl grid::Rows for Table<'_, '_> {
 
     fn label(&self, row: usize) -> String {
         let line = self.list.line(row);
-        let name = line.symbol.label(self.cx.profile());
+        let name = columns::label(self.cx.profile(), &line);
         let cost = self.formats.cost.text(Some(line.total));
         format!("{name}, {cost}, level {}", line.depth)
     }

@@ -11,7 +11,9 @@ use super::layout::{Port, Stacking, Strip, layout};
 use super::scene::Frame;
 use super::tooltip::{self, Facts};
 use super::{ColorsFor, FlameView, Known, METRICS, MadeFor, Mode, shares_query};
+use crate::analysis::Transform;
 use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows};
+use crate::analysis::gaps::Gap;
 use crate::model::Profile;
 use crate::query::Answer;
 use crate::state::Command;
@@ -32,12 +34,8 @@ impl FlameView {
     ) {
         Self::notices(rows, ui);
         if rows.is_empty() {
-            EmptyState::new(
-                Icon::Flame,
-                "Nothing to draw",
-                "The tracks, range and focus chosen leave no calls.",
-            )
-            .show(ui);
+            let why = shared::empty::why_no_tree(cx.profile(), cx.interaction);
+            EmptyState::new(Icon::Flame, "Nothing to draw", why).show(ui);
             return;
         }
         let palette = Palette::of(ui);
@@ -295,7 +293,11 @@ impl FlameView {
         if response.double_clicked()
             && let Some(hit) = hit
         {
-            self.zoom_to(rows, hit.at, camera, scene.limits);
+            match rows.path(hit.at).filter(|_| rows.gap(hit.at).is_some_and(|g| g.0 == Gap::NotPlaced)) {
+                // What was too small for the whole is large enough for its caller alone.
+                Some(path) => cx.send(Command::Push(Transform::FocusSubtree(path))),
+                None => self.zoom_to(rows, hit.at, camera, scene.limits),
+            }
         }
         let over = response.hovered() && !response.dragged() && self.drag.is_none();
         self.facts = match hit.filter(|_| over && !response.context_menu_opened()) {

@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod crumbs;
+pub mod empty;
 mod follow;
 pub mod grid;
 mod header;
@@ -64,6 +65,12 @@ pub fn basis_notice(ui: &mut Ui, basis: &Basis, more: &str) {
     } else {
         Notice::new(Tone::Warning, &text).show(ui);
     }
+}
+
+/// What has no place in a tree, as sentences after a notice.
+#[must_use]
+pub fn lost(words: &[String]) -> String {
+    words.iter().map(|part| format!(" {part}.")).collect()
 }
 
 /// A body that takes what a footer of one line leaves.

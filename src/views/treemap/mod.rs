@@ -82,9 +82,9 @@ impl View for TreemapView {
         let root = tree.find(&self.zoom);
         self.header(cx, ui, &tree, root);
         shared::crumbs::show(cx, ui);
-        shared::basis_notice(ui, &tree.basis, "");
+        shared::basis_notice(ui, &tree.basis, &shared::lost(&tree.lost));
         if tree.boxes[0].total <= 0 {
-            let text = "Nothing costs anything in the part that is looked at. Choose another metric or take back a filter.";
+            let text = shared::empty::why_no_tree(cx.profile(), cx.interaction);
             EmptyState::new(Icon::Info, "Nothing to show", text).show(ui);
             return;
         }
