@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 
 use super::call_tree::CallTree;
-use super::tree_costs::{Costs, cut};
+use super::tree_costs::{Column, cut};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{MetricId, Profile, Span, SpanTable, TrackId};
+use crate::model::{Profile, Span, SpanTable, TrackId};
 
 type Place = (TrackId, u32);
 
@@ -21,7 +21,7 @@ type Place = (TrackId, u32);
 pub(super) fn correct(
     profile: &Profile,
     tree: &CallTree,
-    query: &Costs,
+    wanted: Column,
     own: &mut [i64],
     job: &Job,
 ) -> Result<Option<Vec<i64>>, Cancelled> {
@@ -33,7 +33,7 @@ pub(super) fn correct(
     for ((track, row), callees) in families {
         job.checkpoint(0, 0)?;
         let Some(node) = tree.node_of_span(track, row) else { continue };
-        let family = Family { profile, tree, query, caller: (track, row), callees };
+        let family = Family { profile, tree, wanted, caller: (track, row), callees };
         let (taken, more) = if family.is_time() { family.time() } else { (family.other(), 0) };
         let (own, twice) = (&mut own[node as usize], &mut twice[node as usize]);
         (*own, *twice) = (own.saturating_sub(taken), twice.saturating_add(more));
@@ -55,7 +55,7 @@ fn families(profile: &Profile, tree: &CallTree) -> BTreeMap<Place, Vec<Place>> {
 struct Family<'a> {
     profile: &'a Profile,
     tree: &'a CallTree,
-    query: &'a Costs,
+    wanted: Column,
     caller: Place,
     callees: Vec<Place>,
 }
@@ -65,13 +65,14 @@ impl Family<'_> {
         &self.profile.track(track).spans
     }
 
-    fn column(&self, track: TrackId, metric: MetricId) -> Option<&Vec<i64>> {
-        self.spans(track).costs.iter().find(|(m, _)| *m == metric).map(|(_, c)| c)
+    fn column(&self, track: TrackId) -> Option<&Vec<i64>> {
+        self.wanted.of(&self.spans(track).costs)
     }
 
     fn is_time(&self) -> bool {
-        self.profile.time_metric() == Some(self.query.metric)
-            && self.column(self.caller.0, self.query.metric).is_none()
+        self.wanted.metric.is_some()
+            && self.profile.time_metric() == self.wanted.metric
+            && self.column(self.caller.0).is_none()
     }
 
     /// Callees on the caller's own lane.
@@ -92,7 +93,7 @@ impl Family<'_> {
     /// The part of a span in the range.
     fn interval(&self, place: Place) -> (i64, i64) {
         let span = self.span(place);
-        let (from, to) = self.query.range.unwrap_or((i64::MIN, i64::MAX));
+        let (from, to) = self.wanted.range.unwrap_or((i64::MIN, i64::MAX));
         let start = span.start.clamp(from, to);
         (start, span.end.clamp(start, to))
     }
@@ -116,8 +117,8 @@ impl Family<'_> {
     fn other(&self) -> i64 {
         let value = |place: Place| {
             let (start, end) = (self.span(place).start, self.span(place).end);
-            let value = self.column(place.0, self.query.metric).map_or(0, |c| c[place.1 as usize]);
-            cut(value, start, end, self.query.range)
+            let value = self.column(place.0).map_or(0, |c| c[place.1 as usize]);
+            cut(value, start, end, self.wanted.range)
         };
         let sum = |places: &mut dyn Iterator<Item = Place>| places.map(value).fold(0i64, i64::saturating_add);
         let own = value(self.caller).saturating_sub(sum(&mut self.nested()));
@@ -146,8 +147,8 @@ mod tests {
 
     use crate::analysis::callers::{Callers, Reach};
     use crate::analysis::flame_rows::{Merged, MergedOrder};
-    use crate::analysis::testing::{ask, dump, function};
-    use crate::analysis::{Costs, Scope};
+    use crate::analysis::testing::{ask, dump, symbol};
+    use crate::analysis::{Costs, Slice};
     use crate::model::*;
     use crate::query::Run;
 
@@ -182,7 +183,7 @@ mod tests {
     }
 
     fn tree(s: &Run, metric: u32, range: Option<(i64, i64)>) -> (String, i64) {
-        let costs = ask(s, &Costs { scope: Scope::default(), metric: MetricId(metric), range });
+        let costs = ask(s, &Costs(Slice { range, ..Slice::whole(s.profile.metric_key(MetricId(metric))) }));
         (dump(&s.profile, &costs), costs.sum)
     }
 
@@ -208,18 +209,13 @@ mod tests {
     #[test]
     fn callers_and_flame_chart_show_them_too() {
         let s = gathered();
-        let query = Callers {
-            scope: Scope::default(),
-            metric: MetricId(0),
-            range: None,
-            function: function(&s.profile, "call"),
-            reach: Reach::Direct,
-        };
+        let query =
+            Callers { slice: Slice::default(), function: symbol(&s.profile, "call"), reach: Reach::Direct };
         let callers = &ask(&s, &query).callers;
         assert_eq!(callers.len(), 1);
         assert_eq!(callers[0].symbol.map(|c| c.label(&s.profile)).as_deref(), Some("gather"));
         assert_eq!(callers[0].total, Some(30));
-        let costs = Costs { scope: Scope::default(), metric: MetricId(0), range: None };
+        let costs = Costs(Slice::default());
         let rows = ask(&s, &Merged { costs, order: MergedOrder::Name, by_track: false });
         let widths: Vec<Vec<(String, i64)>> = (0..rows.len() as u32)
             .map(|row| {

@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::jobs::Cancelled;
 use crate::model::keys::names::plain;
-use crate::model::{FunctionId, Profile, SymbolKey, TextKey};
+use crate::model::{FunctionId, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Pair, Query, Step};
 
 /// Most folders of a path that are compared.
@@ -94,14 +94,14 @@ impl Query<Pair> for MatchQuery {
 struct Function {
     key: SymbolKey,
     /// Its name without marks of the compiler.
-    plain: TextKey,
+    plain: NameKey,
     line: u32,
     /// Where each of the last parts of its path begins, the last one first.
     starts: Vec<u16>,
 }
 
 impl Function {
-    fn without_twin(&self) -> (TextKey, TextKey, TextKey, TextKey) {
+    fn without_twin(&self) -> (NameKey, NameKey, NameKey, NameKey) {
         (self.key.name, self.key.module, self.key.file, self.key.category)
     }
 
@@ -124,7 +124,7 @@ impl Side {
             let cuts = file.bytes().enumerate().rev().filter(|(_, b)| *b == b'/').map(|(at, _)| at + 1);
             let first = (!file.is_empty() && !file.starts_with('/')).then_some(0);
             let starts = cuts.chain(first).filter_map(|at| u16::try_from(at).ok()).take(FOLDERS).collect();
-            Function { key, plain: TextKey::from(&*plain(&key.name)), line: row.line, starts }
+            Function { key, plain: NameKey::from(&*plain(&key.name)), line: row.line, starts }
         });
         Self { functions: functions.collect() }
     }

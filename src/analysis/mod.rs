@@ -50,5 +50,5 @@ pub mod treemap;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};
-pub use scope::{Scope, TimeRange, Transform};
+pub use scope::{Scope, Slice, TimeRange, Transform};
 pub use tree_costs::{Costs, TreeCosts};

@@ -1,11 +1,12 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
+use super::formula::terms;
 use super::functions::{graph_of, graph_sum};
 use super::phases::{Phases, phases};
-use super::scope::{Scope, TimeRange};
+use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricId, Outcome, Profile, Unit};
+use crate::model::{CounterId, MetricKey, Outcome, Profile, Unit};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -110,7 +111,7 @@ pub struct Peak {
 #[derive(Clone, Debug)]
 pub struct Overview {
     /// Sum of own costs per metric; what the sum means is in [`Overview::sum_of`].
-    pub totals: Vec<(MetricId, i64)>,
+    pub totals: Vec<(MetricKey, i64)>,
     /// What totals of time are a sum of.
     pub sum_of: &'static str,
     /// Elapsed time from the first to the last thing, ns.
@@ -130,6 +131,8 @@ pub struct Summary {
     pub scope: Scope,
     /// Which time.
     pub range: TimeRange,
+    /// Metrics that a person defined, beside those of the profile.
+    pub defined: Vec<MetricKey>,
 }
 
 impl Query for Summary {
@@ -138,11 +141,12 @@ impl Query for Summary {
     fn run(&self, cx: &Context<'_>) -> Result<Overview, Cancelled> {
         let profile = cx.profile();
         let mut totals = Vec::new();
-        for metric in profile.metric_ids() {
+        let declared = profile.metric_ids().map(|id| profile.metric_key(id));
+        for metric in declared.chain(self.defined.iter().copied()) {
             let sum = match graph_of(profile) {
                 // The estimate of a tree is not needed for what the tool has counted.
-                Some(graph) => graph_sum(profile, graph, metric),
-                None => cx.get(&Costs { scope: self.scope.clone(), metric, range: self.range })?.sum,
+                Some(graph) => graph_sum(graph, &terms(metric, profile)),
+                None => cx.get(&Costs(Slice { scope: self.scope.clone(), metric, range: self.range }))?.sum,
             };
             totals.push((metric, sum));
         }
@@ -261,7 +265,10 @@ mod tests {
     fn totals_are_those_of_the_tree() {
         let s = subject("main 0 100 alloc=7 / a 10 20; [t2]; b 0 50");
         let o = ask(&s, &Summary::default());
-        assert_eq!(o.totals, [(MetricId(0), 150), (MetricId(1), 7)]);
+        assert_eq!(
+            o.totals.iter().map(|t| (&**t.0.key.value(), t.1)).collect::<Vec<_>>(),
+            [("time", 150), ("alloc", 7)]
+        );
         assert_eq!(o.elapsed, Some(100));
         let cut = ask(&s, &Summary { range: Some((0, 10)), ..Summary::default() });
         assert_eq!(cut.totals[0].1, 20);

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use super::call_tree::{CallTree, NO_NODE, Shape, TrackNodes};
 use super::concurrency;
 use super::estimate::Estimate;
-use super::scope::{Scope, TimeRange};
+use super::formula::terms;
+use super::scope::{Slice, TimeRange};
 use crate::jobs::Cancelled;
 use crate::model::{MetricId, NO_ROW, Profile, SampleTable, SpanTable};
 use crate::query::{Context, Query};
@@ -49,28 +50,21 @@ impl TreeCosts {
 
 /// Computes [`TreeCosts`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Costs {
-    /// Which tree.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
-}
+pub struct Costs(pub Slice);
 
 impl Query for Costs {
     type Output = TreeCosts;
 
     fn run(&self, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
-        if let Some(metric) = cx.profile().metrics.get(self.metric.index())
-            && !metric.formula.is_empty()
-        {
-            return self.derived(&metric.formula.clone(), cx);
-        }
-        let tree = cx.get(&Shape(self.scope.clone()))?;
+        let metric = match terms(self.0.metric, cx.profile())[..] {
+            [(1, metric)] => Some(metric),
+            [] => None,
+            ref terms => return self.derived(terms, cx),
+        };
+        let tree = cx.get(&Shape(self.0.scope.clone()))?;
         match &tree.estimate {
-            Some(estimate) => Ok(estimated(&tree, estimate, self.metric, cx.profile())),
-            None => self.measured(tree, cx),
+            Some(estimate) => Ok(estimated(&tree, estimate, metric, cx.profile())),
+            None => self.measured(tree, metric, cx),
         }
     }
 
@@ -80,21 +74,27 @@ impl Query for Costs {
 }
 
 impl Costs {
-    fn measured(&self, tree: Arc<CallTree>, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
-        let profile = cx.profile();
+    /// Costs in one measured metric; none without.
+    fn measured(
+        &self,
+        tree: Arc<CallTree>,
+        metric: Option<MetricId>,
+        cx: &Context<'_>,
+    ) -> Result<TreeCosts, Cancelled> {
+        let (profile, column) = (cx.profile(), Column { metric, range: self.0.range });
         let n = tree.nodes.len();
         let mut own = vec![0i64; n];
         let mut calls = vec![0u64; if tree.tracks.is_empty() { 0 } else { n }];
         for nodes in &tree.tracks {
             let spans = &profile.track(nodes.track).spans;
-            add_spans(spans, nodes, &tree, self, profile, (&mut own, &mut calls));
+            add_spans(spans, nodes, &tree, column, profile, (&mut own, &mut calls));
             cx.job().checkpoint(0, 0)?;
         }
-        let twice = concurrency::correct(profile, &tree, self, &mut own, cx.job())?;
+        let twice = concurrency::correct(profile, &tree, column, &mut own, cx.job())?;
         let mut samples = vec![0u64; if tree.stacks.is_empty() { 0 } else { n }];
         if !tree.stacks.is_empty() {
-            for id in self.scope.work_tracks(profile) {
-                add_samples(&profile.track(id).samples, &tree.stacks, self, (&mut own, &mut samples));
+            for id in self.0.scope.work_tracks(profile) {
+                add_samples(&profile.track(id).samples, &tree.stacks, column, (&mut own, &mut samples));
                 cx.job().checkpoint(0, 0)?;
             }
         }
@@ -111,10 +111,10 @@ impl Costs {
     }
 
     /// A derived metric: the linear formula over the columns of measured ones.
-    fn derived(&self, formula: &[(i64, MetricId)], cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
+    fn derived(&self, terms: &[(i64, MetricId)], cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
         let mut result: Option<TreeCosts> = None;
-        for &(factor, metric) in formula.iter().filter(|(_, m)| is_measured(cx.profile(), *m)) {
-            let part = cx.get(&Self { metric, scope: self.scope.clone(), range: self.range })?;
+        for &(factor, metric) in terms {
+            let part = cx.get(&Self(Slice { metric: cx.profile().metric_key(metric), ..self.0.clone() }))?;
             let to = result.get_or_insert_with(|| {
                 let zero = vec![0; part.own.len()];
                 TreeCosts { own: zero.clone(), total: zero, sum: 0, ..(*part).clone() }
@@ -126,15 +126,24 @@ impl Costs {
         }
         match result {
             Some(costs) => Ok(costs),
-            None => self.measured(cx.get(&Shape(self.scope.clone()))?, cx),
+            None => self.measured(cx.get(&Shape(self.0.scope.clone()))?, None, cx),
         }
     }
 }
 
-/// True when the metric exists and has costs of its own. Formulas use only such ones, so that no
-/// formula can lead back to itself.
-pub(super) fn is_measured(profile: &Profile, metric: MetricId) -> bool {
-    profile.metrics.get(metric.index()).is_some_and(|m| m.formula.is_empty())
+/// What is added up: a measured metric within a time.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    /// `None` for nothing.
+    pub metric: Option<MetricId>,
+    pub range: TimeRange,
+}
+
+impl Column {
+    /// The values of one of several columns.
+    pub fn of(self, columns: &[(MetricId, Vec<i64>)]) -> Option<&Vec<i64>> {
+        columns.iter().find(|(m, _)| Some(*m) == self.metric).map(|(_, c)| c)
+    }
 }
 
 /// Adds each node's value to all nodes above it.
@@ -148,12 +157,17 @@ pub(super) fn summed_up<T: Copy>(tree: &CallTree, own: &[T], add: impl Fn(T, T) 
     total
 }
 
-fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profile: &Profile) -> TreeCosts {
+fn estimated(
+    tree: &Arc<CallTree>,
+    estimate: &Estimate,
+    metric: Option<MetricId>,
+    profile: &Profile,
+) -> TreeCosts {
     let zero = || (vec![0; tree.nodes.len()], vec![0; tree.nodes.len()]);
     let (own, total) = estimate
         .costs
         .iter()
-        .find(|c| c.0 == metric)
+        .find(|c| Some(c.0) == metric)
         .map_or_else(zero, |(_, own, total)| (own.clone(), total.clone()));
     let graph = profile.call_graph.as_ref();
     TreeCosts {
@@ -163,7 +177,7 @@ fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profil
         calls: estimate.calls.clone(),
         samples: Vec::new(),
         samples_total: Vec::new(),
-        sum: graph.map_or(0, |g| super::functions::graph_sum(profile, g, metric)),
+        sum: graph.zip(metric).map_or(0, |(g, m)| super::functions::graph_sum(g, &[(1, m)])),
     }
 }
 
@@ -186,14 +200,14 @@ fn add_spans(
     spans: &SpanTable,
     nodes: &TrackNodes,
     tree: &CallTree,
-    query: &Costs,
+    wanted: Column,
     profile: &Profile,
     (own, calls): (&mut [i64], &mut [u64]),
 ) {
-    let is_time = profile.time_metric() == Some(query.metric);
-    let column = spans.costs.iter().find(|(m, _)| *m == query.metric).map(|(_, c)| c);
+    let is_time = wanted.metric.is_some() && profile.time_metric() == wanted.metric;
+    let column = wanted.of(&spans.costs);
     for (row, span) in spans.rows.iter().enumerate() {
-        if !touches(span.start, span.end, query.range) {
+        if !touches(span.start, span.end, wanted.range) {
             continue;
         }
         let node = nodes.spans[row];
@@ -209,7 +223,7 @@ fn add_spans(
             None if is_time => span.end.saturating_sub(span.start),
             None => continue,
         };
-        let value = cut(value, span.start, span.end, query.range);
+        let value = cut(value, span.start, span.end, wanted.range);
         if node != NO_NODE {
             own[node as usize] = own[node as usize].saturating_add(value);
         }
@@ -219,15 +233,20 @@ fn add_spans(
     }
 }
 
-fn add_samples(samples: &SampleTable, stacks: &[u32], query: &Costs, (own, count): (&mut [i64], &mut [u64])) {
-    let weights = samples.weights.iter().find(|(m, _)| *m == query.metric).map(|(_, w)| w);
+fn add_samples(
+    samples: &SampleTable,
+    stacks: &[u32],
+    wanted: Column,
+    (own, count): (&mut [i64], &mut [u64]),
+) {
+    let weights = wanted.of(&samples.weights);
     for (i, stack) in samples.stacks.iter().enumerate() {
         let node = stack.map_or(NO_NODE, |stack| stacks[stack.index()]);
         if node == NO_NODE {
             continue;
         }
         let (start, end) = samples.interval(i).unwrap_or_default();
-        let range = if samples.is_timed() { query.range } else { None };
+        let range = if samples.is_timed() { wanted.range } else { None };
         if !touches(start, end, range) {
             continue;
         }
@@ -242,12 +261,13 @@ fn add_samples(samples: &SampleTable, stacks: &[u32], query: &Costs, (own, count
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::Scope;
     use crate::analysis::testing::{ask, dump, profile, subject};
     use crate::query::Run;
     use proptest::prelude::*;
 
     fn costs(subject: &Run, range: TimeRange) -> Arc<TreeCosts> {
-        ask(subject, &Costs { scope: Scope::default(), metric: MetricId(0), range })
+        ask(subject, &Costs(Slice { range, ..Slice::default() }))
     }
 
     fn tree(text: &str, range: TimeRange) -> String {
@@ -282,7 +302,10 @@ mod tests {
     fn other_costs_are_inclusive_too_and_shared_out_by_the_range() {
         let subject = subject("main 0 100 alloc=1000 / a 0 50 alloc=400");
         let ask = |range| {
-            let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(1), range });
+            let costs = ask(
+                &subject,
+                &Costs(Slice { range, ..Slice::whole(subject.profile.metric_key(MetricId(1))) }),
+            );
             dump(&subject.profile, &costs)
         };
         assert_eq!(ask(None), "main 1000/600 >a 400/400");
@@ -292,11 +315,11 @@ mod tests {
     #[test]
     fn a_derived_metric_follows_its_formula() {
         let mut p = (*profile("main 0 100 alloc=7 / a 0 40 alloc=2")).clone();
-        let mut cost = crate::model::Metric::time();
+        let mut cost = crate::model::Metric { key: "cost".into(), ..crate::model::Metric::time() };
         cost.formula = vec![(2, MetricId(0)), (10, MetricId(1)), (5, MetricId(2)), (1, MetricId(9))];
         p.metrics.push(cost);
         let subject = Run::of(Arc::new(p));
-        let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(2), range: None });
+        let costs = ask(&subject, &Costs(Slice::whole(subject.profile.metric_key(MetricId(2)))));
         assert_eq!(dump(&subject.profile, &costs), "main 270/170 >a 100/100");
         assert_eq!(costs.sum, 270);
     }
@@ -304,8 +327,9 @@ mod tests {
     #[test]
     fn tracks_that_are_left_out_leave_no_trace() {
         let subject = subject("main>a 3; [t2]; main>b 5");
-        let only = |t| Scope { tracks: vec![crate::model::TrackId(t)], ..Scope::default() };
-        let costs = |t| ask(&subject, &Costs { scope: only(t), metric: MetricId(0), range: None });
+        let key = |t| subject.profile.keys().track_key(crate::model::TrackId(t));
+        let only = |t| Scope { tracks: vec![key(t)], ..Scope::default() };
+        let costs = |t| ask(&subject, &Costs(Slice { scope: only(t), ..Slice::default() }));
         assert_eq!(dump(&subject.profile, &costs(0)), "main 3/0 >a 3/3");
         assert_eq!(dump(&subject.profile, &costs(1)), "main 5/0 >b 5/5");
     }

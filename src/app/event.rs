@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 
 use crate::import::ImportError;
 use crate::model::Profile;
-use crate::query::{Revision, RunId};
+use crate::query::RunId;
 
 /// A message from a background job.
 #[derive(Debug)]
@@ -36,15 +36,6 @@ pub enum Event {
         run: RunId,
         /// The whole profile, or why there is none; `None` when it was cancelled.
         result: Result<Option<Arc<Profile>>, String>,
-    },
-    /// Run `run` has other metrics.
-    Derived {
-        /// The run.
-        run: RunId,
-        /// The revision that it was made of.
-        revision: Revision,
-        /// The profile with them.
-        profile: Arc<Profile>,
     },
     /// A file dialog was closed.
     Picked {
@@ -142,8 +133,14 @@ impl Events {
         Self { sender, ctx }
     }
 
-    /// Sends an event. When the application is gone there is nobody left to tell.
+    /// Sends an event. Keys of a profile are made here, in the background, so that no frame waits for them. When the application is gone there is nobody left to tell.
     pub fn send(&self, event: Event) {
+        if let Event::Revision { profile, .. }
+        | Event::Opened { result: Ok(profile), .. }
+        | Event::Recorded { result: Ok(Some(profile)), .. } = &event
+        {
+            let _ = profile.keys();
+        }
         let _ = self.sender.send(event);
         self.wake();
     }

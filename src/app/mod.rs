@@ -267,7 +267,6 @@ impl App {
             Event::Recorded { run, result } => self.recorded(run, result),
             Event::Picked { purpose, paths } => self.picked(purpose, paths),
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
-            Event::Derived { run, revision, profile } => self.derived(run, revision, profile),
             Event::Wrote { run, result } => self.wrote(run, result),
         }
     }
@@ -295,7 +294,6 @@ impl App {
         match result {
             Ok(profile) => {
                 let attached = profile.attached.clone();
-                let profile = crate::analysis::formula::derive(profile, &self.settings.metrics);
                 let warnings: u64 = profile.warnings.iter().map(|w| w.count).sum();
                 let label = run.label.clone();
                 run.replace(profile);
@@ -469,13 +467,14 @@ impl App {
         if let Some(why) = run.failure() {
             widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
         }
-        let before = std::mem::take(&mut self.before);
+        let (before, defined) = (std::mem::take(&mut self.before), self.defined());
         let panes = if subject.profile().is_timed() { &mut self.timed } else { &mut self.untimed };
         let frame = panes::Frame {
             engine: &self.engine,
             subject: &subject,
             input: input.as_ref(),
             interaction: &interaction,
+            defined: &defined,
             before: &before,
             capture: self.wanted.as_ref().map(|w| w.pane),
             live,

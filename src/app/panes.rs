@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
 use crate::import::Input;
-use crate::model::Profile;
+use crate::model::{MetricKey, Profile};
 use crate::query::{Engine, RunId, Subject, SubjectId};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
@@ -47,6 +47,8 @@ pub struct Frame<'a> {
     pub input: Option<&'a Input>,
     /// The shared view state.
     pub interaction: &'a Interaction,
+    /// Metrics that the person defined and the shown profile can have.
+    pub defined: &'a [MetricKey],
     /// What views asked for in the last frame.
     pub before: &'a Out,
     /// True while the run is being recorded.
@@ -356,6 +358,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             let shown = self.views.entry(key).or_insert_with(|| Shown::View((kind.make)()));
             let mut cx = ViewCx {
                 input: frame.input,
+                defined: frame.defined,
                 hover: frame.before.hover.as_ref(),
                 cursor: frame.before.cursor,
                 preview: frame.before.preview,

@@ -98,8 +98,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         })
         .collect::<Result<_, _>>()?;
     let input = Input::Path(args.file.clone());
-    let mut profile = open_part(&args.file, args.part.as_deref())?;
-    let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
+    let profile = open_part(&args.file, args.part.as_deref())?;
+    let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let mut app = App::headless();
     app.add_profile(&input.file_name(), Some(input), profile.clone());
@@ -118,7 +118,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         let function = profile.functions.ids().find(|&f| profile.function_name(f) == name);
         let function = function
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
-        app.command(Command::Select(Some(crate::state::Item::Function(function))));
+        app.command(Command::Select(Some(crate::state::Item::of_function(function, &profile))));
     }
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
 }

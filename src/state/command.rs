@@ -5,7 +5,7 @@ use crate::analysis::folding::Folding;
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
-use crate::model::{MetricId, TrackId};
+use crate::model::{MetricKey, TrackKey};
 use std::sync::Arc;
 
 /// A change of the shared view state.
@@ -14,7 +14,7 @@ pub enum Command {
     /// Select something, or nothing.
     Select(Option<Item>),
     /// Show costs in another metric.
-    SetMetric(MetricId),
+    SetMetric(MetricKey),
     /// Say what percentages are a share of.
     SetRelative(Relative),
     /// Look at a part of the time, or at all of it.
@@ -24,7 +24,7 @@ pub enum Command {
     /// Say what the dependency graph shows as one node.
     Fold(Arc<Folding>),
     /// Look at some tracks only; empty for all.
-    SetTracks(Vec<TrackId>),
+    SetTracks(Vec<TrackKey>),
     /// Apply one more transform.
     Push(Transform),
     /// Keep the first `n` transforms (a click on a breadcrumb).

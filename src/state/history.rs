@@ -79,15 +79,6 @@ impl History {
     pub fn can_redo(&self) -> bool {
         !self.forth.is_empty()
     }
-
-    /// Carries all states over to another revision of the profile.
-    pub fn rekey(&mut self, from: &crate::model::Profile, to: &crate::model::Profile) {
-        self.now = self.now.rekey(from, to);
-        for state in self.back.iter_mut().chain(&mut self.forth) {
-            *state = state.rekey(from, to);
-        }
-        self.last = None;
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Functions as comma-separated values (RFC 4180): exact numbers in the unit that the heading names, empty when
 //! unknown.
 
-use super::Row;
+use super::{Counted, Row};
 use crate::model::Profile;
 
 fn field(text: &str) -> String {
@@ -12,13 +12,13 @@ fn field(text: &str) -> String {
     }
 }
 
-pub(super) fn render(profile: &Profile, rows: &[Row]) -> String {
+pub(super) fn render(profile: &Profile, metrics: &[Counted], rows: &[Row]) -> String {
     let mut head: Vec<String> =
         ["function", "file", "line", "module", "category", "calls", "primitive calls", "samples"]
             .map(str::to_owned)
             .into();
-    for m in &profile.metrics {
-        head.extend(["self", "total"].map(|what| format!("{what} {} ({})", m.key, m.unit.key())));
+    for Counted { key, measure } in metrics {
+        head.extend(["self", "total"].map(|what| format!("{what} {} ({})", key.key, measure.unit.key())));
     }
     let mut lines = vec![head.iter().map(|h| field(h)).collect::<Vec<_>>().join(",")];
     let number = |n: Option<u64>| n.map_or_else(String::new, |n| n.to_string());

@@ -8,7 +8,7 @@ use std::io::Write;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
-use super::{Report, Row};
+use super::{Counted, Report, Row};
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::model::{Basis, Counter, Finding, FunctionId, Profile, Request, TrackId};
@@ -75,7 +75,10 @@ impl Serialize for Document<'_> {
         map.serialize_entry("request_rows", &List(|| p.requests.rows.iter().map(|r| request(p, r))))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
-        map.serialize_entry("functions", &List(|| report.rows.iter().map(|row| function(p, row))))?;
+        map.serialize_entry(
+            "functions",
+            &List(|| report.rows.iter().map(|row| function(p, &report.metrics, row))),
+        )?;
         map.end()
     }
 }
@@ -97,7 +100,7 @@ struct Function<'a> {
 
 /// Values per metric key.
 struct PerMetric<'a> {
-    profile: &'a Profile,
+    metrics: &'a [Counted],
     row: &'a Row,
     value: fn((i64, i64)) -> i64,
 }
@@ -105,7 +108,7 @@ struct PerMetric<'a> {
 impl Serialize for PerMetric<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let values = self.row.costs.iter().map(|&costs| (self.value)(costs));
-        to.collect_map(self.profile.metrics.iter().map(|m| &m.key).zip(values))
+        to.collect_map(self.metrics.iter().map(|m| &m.key.value().key).zip(values))
     }
 }
 
@@ -116,9 +119,9 @@ fn facts(report: &Report) -> Map<String, Value> {
     let pairs = |pairs: &[(String, String)]| -> Value {
         Value::Object(pairs.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect::<Map<_, _>>())
     };
-    let totals = report.overview.totals.iter().map(|(id, value)| {
-        let m = p.metric(*id);
-        (m.key.clone(), json!({ "value": value, "unit": m.unit.key(), "label": m.label }))
+    let totals = report.overview.totals.iter().zip(&report.metrics).map(|((_, value), m)| {
+        let (unit, label) = (m.measure.unit.key(), &m.measure.label);
+        (m.key.key.to_string(), json!({ "value": value, "unit": unit, "label": label }))
     });
     let facts = json!({
         "format": meta.format,
@@ -170,10 +173,10 @@ fn counter(p: &Profile, c: &Counter) -> Value {
     })
 }
 
-fn function<'a>(p: &'a Profile, row: &'a Row) -> Function<'a> {
+fn function<'a>(p: &'a Profile, metrics: &'a [Counted], row: &'a Row) -> Function<'a> {
     let f = p.functions.get(row.function);
     let text = |id| Some(p.text(id)).filter(|t| !t.is_empty());
-    let per_metric = |value| PerMetric { profile: p, row, value };
+    let per_metric = |value| PerMetric { metrics, row, value };
     Function {
         name: p.text(f.name),
         file: text(f.file),

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, RelativeArg, metric_of, open_part, out, print};
+use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
-use crate::analysis::{FunctionTable, Functions, Scope};
+use crate::analysis::{FunctionTable, Functions, Scope, Slice};
 use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Calls, FunctionId, MetricId, Profile, TrackKind};
+use crate::model::{Calls, FunctionId, MetricKey, Profile, TrackKind};
 use crate::query::{Engine, Run};
 
 /// Stages of which the gain is computed.
@@ -94,8 +95,26 @@ pub(super) struct Row {
     function: FunctionId,
     calls: Option<Calls>,
     samples: Option<u64>,
-    /// Self and total, in the order of the profile's metrics.
+    /// Self and total, in the order of the metrics.
     costs: Vec<(i64, i64)>,
+}
+
+/// A metric and what its costs are.
+pub(super) struct Counted {
+    key: MetricKey,
+    measure: Measure,
+}
+
+impl Counted {
+    /// The metrics of a profile, and `more` where that is none of them.
+    fn all(profile: &Profile, more: MetricKey) -> Vec<Self> {
+        let mut keys: Vec<MetricKey> = profile.metric_ids().map(|id| profile.metric_key(id)).collect();
+        if !keys.contains(&more) {
+            keys.push(more);
+        }
+        let counted = |key| Some(Self { key, measure: Measure::of(key, profile)? });
+        keys.into_iter().filter_map(counted).collect()
+    }
 }
 
 /// Everything that a report shows.
@@ -104,7 +123,10 @@ pub(super) struct Report {
     engine: Engine,
     subject: Run,
     overview: Arc<Overview>,
-    metric: MetricId,
+    /// All metrics, the one that is asked for among them.
+    metrics: Vec<Counted>,
+    /// Place of that one.
+    metric: usize,
     rows: Vec<Row>,
     /// Number of functions before `--top` cut them.
     functions: usize,
@@ -131,8 +153,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
 }
 
 /// The report of a profile as the arguments want it.
-fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure> {
-    let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
+fn report_of(args: &ReportArgs, profile: Profile) -> Result<Report, Failure> {
+    let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
     let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };
     Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
@@ -140,7 +162,7 @@ fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure>
 /// The text report of a profile, as `report` prints it.
 pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
     let shown = Shown {
-        metric: MetricId::default(),
+        metric: MetricKey::default(),
         sort: SortKey::Own,
         top: None,
         json: false,
@@ -154,14 +176,15 @@ pub(super) fn csv_of(profile: Profile) -> Result<String, Cancelled> {
     let profile = Arc::new(profile);
     let engine = Engine::inline();
     let subject = Run::of(profile.clone());
-    let mut rows = rows(&profile, &engine, &subject, true, &Job::new())?;
-    sort_rows(&mut rows, &profile, MetricId::default(), SortKey::Own);
-    Ok(csv::render(&profile, &rows))
+    let metrics = Counted::all(&profile, MetricKey::default());
+    let mut rows = rows(&profile, &engine, &subject, (&metrics, true), &Job::new())?;
+    sort_rows(&mut rows, &profile, 0, SortKey::Own);
+    Ok(csv::render(&profile, &metrics, &rows))
 }
 
 /// What a report is asked to show.
 struct Shown {
-    metric: MetricId,
+    metric: MetricKey,
     sort: SortKey,
     top: Option<usize>,
     json: bool,
@@ -178,8 +201,12 @@ impl Report {
         let engine = Engine::inline();
         let subject = Run::of(profile.clone());
         let job = Job::new();
-        let overview = engine.now(&subject, &Summary::default(), &job)?;
-        let mut rows = rows(&profile, &engine, &subject, json, &job)?;
+        let metric = formula::shown(metric, &profile);
+        let defined = if metric.formula.is_empty() { Vec::new() } else { vec![metric] };
+        let overview = engine.now(&subject, &Summary { defined, ..Summary::default() }, &job)?;
+        let metrics = Counted::all(&profile, metric);
+        let metric = metrics.iter().position(|m| m.key == metric).unwrap_or(0);
+        let mut rows = rows(&profile, &engine, &subject, (&metrics, json), &job)?;
         sort_rows(&mut rows, &profile, metric, sort);
         let functions = rows.len();
         if let Some(top) = top.or((!json).then_some(20)) {
@@ -193,7 +220,19 @@ impl Report {
             None
         };
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
-        Ok(Self { profile, engine, subject, overview, metric, rows, functions, stages, heap, relative })
+        Ok(Self {
+            profile,
+            engine,
+            subject,
+            overview,
+            metrics,
+            metric,
+            rows,
+            functions,
+            stages,
+            heap,
+            relative,
+        })
     }
 }
 
@@ -201,20 +240,20 @@ fn rows(
     profile: &Profile,
     engine: &Engine,
     subject: &Run,
-    with_phases: bool,
+    (metrics, with_phases): (&[Counted], bool),
     job: &Job,
 ) -> Result<Vec<Row>, Cancelled> {
     let mut rows: Vec<Row> = Vec::new();
     let mut place = vec![usize::MAX; profile.functions.len()];
-    let metrics = profile.metrics.len();
     // For programs phases are rows too, though totals leave them out because they lie over other work. Without
     // any, the answers are those that totals and tree rest on. A reader has a section of them.
     let phases = with_phases && profile.tracks.iter().any(|t| t.kind == TrackKind::Phase);
-    let tracks = if phases { profile.track_ids().collect() } else { Vec::new() };
+    let all = || profile.track_ids().map(|id| profile.keys().track_key(id));
+    let tracks = if phases { all().collect() } else { Vec::new() };
     let scope = Scope { tracks, ..Scope::default() };
-    for metric in profile.metric_ids() {
-        let table: Arc<FunctionTable> =
-            engine.now(subject, &Functions { scope: scope.clone(), metric, range: None }, job)?;
+    for (i, metric) in metrics.iter().enumerate() {
+        let slice = Slice { scope: scope.clone(), metric: metric.key, range: None };
+        let table: Arc<FunctionTable> = engine.now(subject, &Functions(slice), job)?;
         for r in &table.rows {
             let at = &mut place[r.function.index()];
             if *at == usize::MAX {
@@ -223,11 +262,11 @@ fn rows(
                     function: r.function,
                     calls: None,
                     samples: None,
-                    costs: vec![(0, 0); metrics],
+                    costs: vec![(0, 0); metrics.len()],
                 });
             }
             let row = &mut rows[*at];
-            row.costs[metric.index()] = (r.own, r.total);
+            row.costs[i] = (r.own, r.total);
             // A metric that some spans lack counts fewer of them: the fullest count is the truth.
             row.calls = row.calls.max_by_all(r.calls);
             row.samples = row.samples.max(r.samples);
@@ -249,9 +288,9 @@ impl MaxByAll for Option<Calls> {
     }
 }
 
-fn sort_rows(rows: &mut [Row], profile: &Profile, metric: MetricId, sort: SortKey) {
+fn sort_rows(rows: &mut [Row], profile: &Profile, metric: usize, sort: SortKey) {
     use std::cmp::Reverse;
-    let cost = |r: &Row| r.costs.get(metric.index()).copied().unwrap_or_default();
+    let cost = |r: &Row| r.costs.get(metric).copied().unwrap_or_default();
     let f = |r: &Row| profile.functions.get(r.function);
     let name = |r: &Row| profile.text(f(r).name).to_owned();
     let file = |r: &Row| profile.text(f(r).file).to_owned();

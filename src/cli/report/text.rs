@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::super::RelativeArg;
-use super::Report;
+use super::{Counted, Report};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
-use crate::analysis::{Costs, Scope, TreeCosts};
+use crate::analysis::{Costs, Slice, TreeCosts};
 use crate::format::{self, Column};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, FunctionId, Profile, ResultTable};
@@ -62,8 +62,8 @@ fn header(out: &mut String, report: &Report) {
     };
     line(out, "Basis", &basis);
     line(out, "Elapsed", &report.overview.elapsed.map_or_else(|| format::UNKNOWN.into(), format::duration));
-    for (id, value) in &report.overview.totals {
-        let m = p.metric(*id);
+    for ((_, value), m) in report.overview.totals.iter().zip(&report.metrics) {
+        let m = &m.measure;
         line(out, &m.label, &format!("{} in {}", format::cost(m.unit, *value), report.overview.sum_of));
     }
     for (key, value) in p.meta.facts.iter().chain(&p.meta.machine) {
@@ -247,8 +247,8 @@ fn place(p: &Profile, f: FunctionId) -> String {
 
 fn functions(out: &mut String, report: &Report) {
     let p = &*report.profile;
-    let Some(metric) = p.metrics.get(report.metric.index()) else { return };
-    let i = report.metric.index();
+    let i = report.metric;
+    let Some(Counted { measure: metric, .. }) = report.metrics.get(i) else { return };
     let own = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].0).max().unwrap_or(0));
     let total = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].1).max().unwrap_or(0));
     let whole = report.overview.totals.get(i).map_or(0, |t| t.1);
@@ -292,8 +292,8 @@ fn functions(out: &mut String, report: &Report) {
 
 fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
     let p = &*report.profile;
-    let Some(metric) = p.metrics.get(report.metric.index()) else { return Ok(()) };
-    let query = Costs { scope: Scope::default(), metric: report.metric, range: None };
+    let Some(Counted { key, measure: metric }) = report.metrics.get(report.metric) else { return Ok(()) };
+    let query = Costs(Slice::whole(*key));
     let costs = report.engine.now(&report.subject, &query, &Job::new())?;
     if costs.tree.nodes.is_empty() {
         return Ok(());

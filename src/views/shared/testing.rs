@@ -44,6 +44,12 @@ impl Stage {
         }
     }
 
+    /// Puts the next revision of the run in its place, as a recording that goes on does.
+    pub fn grow(&mut self, profile: Arc<Profile>) {
+        let run = self.subject.head();
+        self.subject = Subject::One(Run { id: run.id, revision: run.revision.next(), profile });
+    }
+
     /// One frame.
     pub fn ui(&mut self, ui: &mut Ui) {
         let mut out = Out::default();

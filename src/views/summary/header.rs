@@ -1,8 +1,9 @@
 //! The head of the summary: title, format, basis, and the figures that matter most.
 
-use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::formula::Measure;
+use crate::analysis::overview::Overview;
 use crate::format;
-use crate::model::{Basis, Profile};
+use crate::model::{Basis, Profile, Unit};
 use crate::query::Answer;
 use crate::ui::theme::{Palette, Tone, space, strong};
 use crate::ui::widgets::pill;
@@ -40,7 +41,7 @@ pub fn format_title(profile: &Profile) -> &str {
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let palette = Palette::of(ui);
-    let answer = cx.ask(&Summary { scope: cx.interaction.scope.clone(), range: cx.interaction.range }, 0);
+    let answer = cx.ask(&super::cards::summary_query(cx), 0);
     let profile = cx.profile();
     let meta = &profile.meta;
     let file = cx.input.map(crate::import::Input::file_name);
@@ -117,8 +118,8 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
             shown.push(("Cost", format::dollars(cost), None, say::COST));
         }
     } else if let Some(&(metric, sum)) = overview.and_then(|o| o.totals.first()) {
-        let metric = profile.metric(metric);
-        shown.push(("Total", format::cost(metric.unit, sum), None, overview.map_or("", |o| o.sum_of)));
+        let unit = Measure::of(metric, profile).map_or(Unit::None, |m| m.unit);
+        shown.push(("Total", format::cost(unit, sum), None, overview.map_or("", |o| o.sum_of)));
     }
     let peak = overview.and_then(|o| o.peaks.iter().max_by(|a, b| a.bytes.total_cmp(&b.bytes)));
     if let Some(peak) = peak {
