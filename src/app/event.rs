@@ -69,8 +69,6 @@ pub enum Purpose {
     Picture(u64, crate::views::Picture),
     /// Say where a source file is.
     Source {
-        /// The run.
-        run: RunId,
         /// The file as the profile names it.
         file: String,
     },
@@ -104,7 +102,7 @@ impl Purpose {
     pub fn title(&self) -> String {
         match self {
             Self::Open => "Open by path".into(),
-            Self::Source { file, .. } => {
+            Self::Source { file } => {
                 let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
                 format!("Where is {name}?")
             }

@@ -24,7 +24,7 @@ impl App {
     pub(super) fn export_to(&mut self, id: RunId, (format, sources): (usize, bool), path: PathBuf) {
         let Some(run) = self.session.get(id) else { return };
         let Some(profile) = run.profile.clone() else { return };
-        let rules = run.history.now().sources.clone();
+        let rules = self.settings.sources.clone();
         let folder = open::folder_of(run.input()).map(Path::to_owned);
         let Some(kind) = FORMATS.get(format) else { return };
         let events = self.events.clone();

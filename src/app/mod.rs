@@ -173,7 +173,6 @@ impl App {
         if let Some(run) = self.session.get_mut(run) {
             run.replace(profile);
         }
-        self.seed(run);
         run
     }
 
@@ -190,7 +189,6 @@ impl App {
 
     fn open_input(&mut self, input: Input) -> RunId {
         let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
-        self.seed(run);
         self.opening.insert(run, open::start(run, input, self.events.clone()));
         run
     }
@@ -475,6 +473,7 @@ impl App {
             input: input.as_ref(),
             interaction: &interaction,
             defined: &defined,
+            sources: &self.settings.sources,
             before: &before,
             capture: self.wanted.as_ref().map(|w| w.pane),
             live,
@@ -487,7 +486,6 @@ impl App {
         for wish in std::mem::take(&mut out.wishes) {
             self.grant(wish);
         }
-        self.remember_sources();
         if let Some(captured) = captured {
             self.take_picture(captured, ui);
         }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
+use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
 use crate::model::{MetricKey, Profile};
 use crate::query::{Engine, RunId, Subject, SubjectId};
@@ -49,6 +50,8 @@ pub struct Frame<'a> {
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
     pub defined: &'a [MetricKey],
+    /// Where source files are that profiles name otherwise.
+    pub sources: &'a [SourceRule],
     /// What views asked for in the last frame.
     pub before: &'a Out,
     /// True while the run is being recorded.
@@ -359,6 +362,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             let mut cx = ViewCx {
                 input: frame.input,
                 defined: frame.defined,
+                sources: frame.sources,
                 hover: frame.before.hover.as_ref(),
                 cursor: frame.before.cursor,
                 preview: frame.before.preview,

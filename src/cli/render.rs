@@ -108,9 +108,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     }
     app.command(Command::SetMetric(metric));
     app.command(Command::SetRelative(args.relative.into()));
-    if !args.source.is_empty() {
-        app.command(Command::SetSources(args.source.clone()));
-    }
+    app.set_sources(args.source.clone());
     if !args.search.is_empty() {
         app.command(Command::Search(args.search.clone()));
     }

@@ -2,7 +2,6 @@
 
 use super::{Arrangement, Interaction, Item, Relative};
 use crate::analysis::folding::Folding;
-use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricKey, TrackKey};
@@ -33,8 +32,6 @@ pub enum Command {
     WhatIf(WhatIf),
     /// Search in every view.
     Search(String),
-    /// Say where source files are.
-    SetSources(Vec<SourceRule>),
     /// Look at it as before.
     Become(Box<Interaction>),
 }
@@ -54,7 +51,6 @@ impl Command {
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),
             Self::WhatIf(what_if) => to.what_if = what_if,
             Self::Search(text) => to.search = text,
-            Self::SetSources(rules) => to.sources = rules,
             Self::Become(state) => *to = *state,
         }
     }

@@ -27,11 +27,6 @@ impl History {
         &self.now
     }
 
-    /// Applies a command that is no step of its own: there is no way back behind it.
-    pub fn start_with(&mut self, command: Command) {
-        command.apply(&mut self.now);
-    }
-
     /// Applies a command; false when it changed nothing.
     pub fn apply(&mut self, command: Command) -> bool {
         let mut next = self.now.clone();

@@ -2,7 +2,6 @@
 
 use super::{Arrangement, Item};
 use crate::analysis::folding::Folding;
-use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{Scope, TimeRange};
 use crate::model::MetricKey;
@@ -55,6 +54,4 @@ pub struct Interaction {
     pub what_if: WhatIf,
     /// What is searched for, in every view.
     pub search: String,
-    /// Where source files are that the profile names otherwise.
-    pub sources: Vec<SourceRule>,
 }

@@ -35,6 +35,7 @@ use egui::{Response, Ui};
 
 use crate::analysis::Slice;
 use crate::analysis::formula::{self, Measure};
+use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
 use crate::model::{MetricKey, Profile};
 use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
@@ -45,6 +46,8 @@ use crate::state::{Command, Interaction, Item};
 pub enum Wish {
     /// Let the person choose the source file that the profile names so.
     LocateSource(String),
+    /// Look for source files by these rules, in all runs.
+    SetSources(Vec<SourceRule>),
     /// Save a picture of a pane.
     SavePicture(u64, Picture),
 }
@@ -118,6 +121,8 @@ pub struct ViewCx<'a> {
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
     pub defined: &'a [MetricKey],
+    /// Where source files are that profiles name otherwise.
+    pub sources: &'a [SourceRule],
     /// What the pointer was on in the last frame, in any view.
     pub hover: Option<&'a Item>,
     /// Time under the pointer in the last frame, in any view.
@@ -147,6 +152,7 @@ impl<'a> ViewCx<'a> {
             input: None,
             interaction,
             defined: &[],
+            sources: &[],
             hover: None,
             cursor: None,
             preview: None,

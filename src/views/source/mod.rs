@@ -24,7 +24,7 @@ use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
 use crate::ui::widgets::{EmptyState, Notice, combo, icon_button, pill, segmented};
-use crate::views::{View, ViewCx, ViewKind};
+use crate::views::{View, ViewCx, ViewKind, Wish};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -95,7 +95,7 @@ impl View for SourceView {
                 (answer, table)
             }
         };
-        let rules = cx.interaction.sources.clone();
+        let rules = cx.sources.to_vec();
         let beside = cx.input.and_then(|i| i.path()).and_then(|p| p.parent()).map(|folder| {
             if folder.as_os_str().is_empty() { std::path::PathBuf::from(".") } else { folder.to_owned() }
         });
@@ -268,7 +268,7 @@ impl SourceView {
                     pill(ui, Tone::Neutral, "Kept in this session");
                 } else if found.is_some() {
                     if icon_button(ui, Icon::Open, "Choose another file for this source").clicked() {
-                        cx.out.wishes.push(crate::views::Wish::LocateSource(named));
+                        cx.out.wishes.push(Wish::LocateSource(named));
                     }
                     if ui.add(Button::new("Reload").small()).on_hover_text("Read the file again").clicked() {
                         self.attempt += 1;
@@ -413,7 +413,7 @@ fn heaviest_line(lines: Option<&FileLines>) -> Option<u32> {
 
 /// Sends new rules when they differ.
 fn set_rules(cx: &mut ViewCx<'_>, rules: Vec<crate::analysis::source_file::SourceRule>) {
-    if rules != cx.interaction.sources {
-        cx.send(Command::SetSources(rules));
+    if rules != cx.sources {
+        cx.out.wishes.push(Wish::SetSources(rules));
     }
 }

@@ -143,7 +143,7 @@ fn calls_stand_below_their_line_and_lead_to_the_callee() {
 fn the_heaviest_line_is_marked_and_keys_walk_by_cost() {
     let mut stage = stage("callgrind/hot-lines.callgrind.out", "main");
     let rules = vec![SourceRule { from: "/build/hot".into(), to: file("tests/sources") }];
-    stage.history.apply(Command::SetSources(rules));
+    stage.sources = rules;
     let mut h = harness(stage);
     h.run();
     let marked = |h: &Harness<'_, Stage>| {
@@ -193,7 +193,7 @@ fn a_missing_file_has_costs_and_ways_to_find_it() {
     h.get_by_label("Add").click();
     h.run();
     h.run();
-    assert_eq!(h.state().history.now().sources[0].from, "/build/hot");
+    assert_eq!(h.state().sources[0].from, "/build/hot");
     assert!(h.query_all_by_label_contains("for (int i = 0").count() > 0);
 }
 
