@@ -2,7 +2,7 @@
 //!
 //! A row holds boxes that do not overlap, sorted by start. What a box is (a span, a node of a tree) is behind its
 //! index. Rows over spans keep only the order of span rows, 4 bytes a box, because a trace may hold millions; rows of
-//! samples keep no boxes at all (see [`samples`]); other rows hold their boxes.
+//! samples keep no boxes at all (see `samples`); other rows hold their boxes.
 //!
 //! Long rows have coarser levels (see [`mips`]), so that a layout costs by the pixel, not by the box.
 
