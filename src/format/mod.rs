@@ -149,6 +149,24 @@ pub fn percent_change(share: f64) -> String {
     plus(share >= 0.0005, percent(share))
 }
 
+/// Text that is no markup in HTML and XML.
+#[must_use]
+pub fn markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // What XML cannot hold.
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// A ratio: `2.50×`.
 #[must_use]
 pub fn factor(ratio: f64) -> String {

@@ -23,7 +23,7 @@ pub(super) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    let has = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let has = |sign| head.says(sign);
     if looks_like_pickle(head.bytes) && has("line_profiler") && has("LineStats") {
         Confidence::Certain
     } else {

@@ -73,6 +73,14 @@ pub struct Head<'a> {
     pub name: &'a str,
 }
 
+impl Head<'_> {
+    /// True when the text stands anywhere in it.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        memchr::memmem::find(self.bytes, text.as_bytes()).is_some()
+    }
+}
+
 /// What a format can fill, for the list of formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gives {

@@ -40,7 +40,7 @@ pub(super) const IMPORTER: Importer = Importer {
 fn sniff(head: &Head<'_>) -> Confidence {
     let keys = top_keys(head.bytes);
     let has = |key: &str| keys.iter().any(|k| k == key);
-    let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let says = |sign| head.says(sign);
     let session = has("frame_records") || (has("start_call_stack") && has("sample_count"));
     let rendered = has("root_frame") && (says("\"file_path_short\"") || has("sample_count"));
     let page = (has("session") || has("frame_tree")) && says("\"sample_count\"");

@@ -25,7 +25,7 @@ pub(super) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    let has = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let has = |sign| head.says(sign);
     if has("Recorded: ") && has("Samples:") && has("Duration: ") {
         Confidence::Certain
     } else {

@@ -37,7 +37,7 @@ fn sniff(head: &Head<'_>) -> Confidence {
         "files",
     ];
     let found = signs.iter().filter(|s| has(s)).count();
-    let says = memchr::memmem::find(head.bytes, b"\"n_cpu_percent_python\"").is_some();
+    let says = head.says("\"n_cpu_percent_python\"");
     match found {
         3.. => Confidence::Certain,
         _ if says && has("files") => Confidence::Certain,

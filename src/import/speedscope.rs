@@ -43,7 +43,7 @@ pub(super) const IMPORTER: Importer = Importer {
 fn sniff(head: &Head<'_>) -> Confidence {
     let keys = top_keys(head.bytes);
     let has = |key: &str| keys.iter().any(|k| k == key);
-    let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let says = |sign| head.says(sign);
     let types = says("\"sampled\"") || says("\"evented\"");
     match (has("profiles"), has("shared")) {
         (false, false) => Confidence::No,

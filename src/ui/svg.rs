@@ -13,6 +13,8 @@ use egui::epaint::{
 };
 use egui::{Color32, Pos2, Rect, Shape, Stroke, StrokeKind, TextureId, Vec2, pos2};
 
+use crate::format;
+
 /// Families of the program's fonts, with what stands in for them elsewhere.
 const PROPORTIONAL: &str = "Inter, Segoe UI, Helvetica, Arial, sans-serif";
 const MONOSPACE: &str = "JetBrains Mono, Consolas, Menlo, monospace";
@@ -76,22 +78,6 @@ fn stroke(stroke: Stroke) -> String {
         return String::new();
     }
     format!("{} stroke-width=\"{}\"", paint("stroke", stroke.color), n(stroke.width))
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // What XML cannot hold.
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 struct Writer<'a> {
@@ -307,7 +293,7 @@ impl Writer<'_> {
         } else {
             String::new()
         };
-        let (fill, text) = (paint("fill", color), escaped(trimmed));
+        let (fill, text) = (paint("fill", color), format::markup(trimmed));
         self.line(format_args!(
             "<text x=\"{x}\" y=\"{y}\" font-family=\"{family}\" font-size=\"{size}\"{weight}{length}{fill}{turn} \
              xml:space=\"preserve\">{text}</text>"

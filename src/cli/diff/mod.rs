@@ -195,7 +195,12 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
     let chosen = metrics.choose(profiles.0, profiles.1, args.metric.as_deref()).map_err(Failure::new)?;
     let matches = engine.now(&pair, &MatchQuery, &job).map_err(cancelled)?;
     let measured = [measure(&base, chosen.base, &engine)?, measure(&head, chosen.head, &engine)?];
-    let functions = Arc::new(FunctionDiff::of(&measured[0], &measured[1], &matches));
+    let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
+    let first_functions = engine.now(&pair, &question, &job).map_err(cancelled)?;
+    let functions = match (base.len(), head.len()) {
+        (1, 1) => first_functions.clone(),
+        _ => Arc::new(FunctionDiff::of(&measured[0], &measured[1], &matches)),
+    };
     let mut others = Vec::new();
     if args.json {
         for &(b, h) in metrics.common.iter().filter(|&&(b, _)| b != chosen.base || chosen.why_not.is_some()) {
@@ -204,8 +209,6 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
             others.push((Chosen { base: b, head: h, why_not: None }, diff));
         }
     }
-    let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
-    let first_functions = engine.now(&pair, &question, &job).map_err(cancelled)?;
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
     let moved = moved(&functions, &first_functions, &paths);
     let size = |side: &Opened, sum: Option<i64>| {

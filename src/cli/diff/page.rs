@@ -3,40 +3,40 @@
 use super::gate::{Gate, Outcome};
 use super::text::{HEADINGS, line, lists, sentences};
 use super::{Comparison, names};
-use crate::format;
+use crate::format::{self, markup};
 
 const PAGE: &str = include_str!("page.html");
 
 pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
-    let mut body = format!("<h1>{}</h1>\n", escaped(&c.headline()));
+    let mut body = format!("<h1>{}</h1>\n", markup(&c.headline()));
     body += &format!(
         "<p>Baseline: <code>{}</code><br>New run: <code>{}</code><br>Δ = head − base, {}</p>\n",
-        escaped(&names(&c.base)),
-        escaped(&names(&c.head)),
-        escaped(&c.metric().label)
+        markup(&names(&c.base)),
+        markup(&names(&c.head)),
+        markup(&c.metric().label)
     );
     for sentence in sentences(c).iter().skip(1) {
-        body += &format!("<p>{}</p>\n", escaped(sentence));
+        body += &format!("<p>{}</p>\n", markup(sentence));
     }
     for judged in &gate.0 {
         let class = if judged.outcome == Outcome::Passed { "" } else { " class=\"bad\"" };
         body += &format!(
             "<p{class}><code>{}</code>: {} ({})</p>\n",
-            escaped(&judged.condition),
+            markup(&judged.condition),
             judged.outcome.key(),
-            escaped(&judged.why)
+            markup(&judged.why)
         );
     }
     if !c.settings.is_empty() {
         body += "<h2>Differs besides costs</h2>\n<table><thead><tr><th>Base</th><th>Head</th><th>Note</th><th>What</th></tr></thead><tbody>\n";
         for s in &c.settings {
-            let value = |v: &Option<String>| escaped(v.as_deref().unwrap_or(format::UNKNOWN));
+            let value = |v: &Option<String>| markup(v.as_deref().unwrap_or(format::UNKNOWN));
             body += &format!(
                 "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
                 value(&s.values.base),
                 value(&s.values.head),
-                escaped(&s.note),
-                escaped(&s.what)
+                markup(&s.note),
+                markup(&s.what)
             );
         }
         body += "</tbody></table>\n";
@@ -48,7 +48,7 @@ pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
             let shown = c.shown(row.own(), row);
             let number = |v: Option<f64>, text: &str, class: &str| {
                 let value = v.map_or(f64::MIN, |v| if v.is_finite() { v } else { f64::MIN });
-                format!("<td data-v=\"{value}\"{class}>{}</td>", escaped(text))
+                format!("<td data-v=\"{value}\"{class}>{}</td>", markup(text))
             };
             let delta = shown.change();
             let class = match delta {
@@ -66,32 +66,17 @@ pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
                 number(shown.relative_change(), &l.relative, class),
                 number(delta, &l.points, ""),
                 number(calls, &l.calls, ""),
-                escaped(&l.state),
-                escaped(&l.name),
-                escaped(&l.place)
+                markup(&l.state),
+                markup(&l.name),
+                markup(&l.place)
             );
         }
         body += "</tbody></table>\n";
         if !list.rest.is_empty() {
-            body += &format!("<p>{}</p>\n", escaped(&list.rest));
+            body += &format!("<p>{}</p>\n", markup(&list.rest));
         }
     }
     let title = format!("{} → {}", names(&c.base), names(&c.head));
-    PAGE.replacen("{{title}}", &escaped(&title), 1).replacen("{{body}}", &body, 1)
-}
-
-/// Text that is no markup.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
+    // The last part first: what stands in a title is no place for the body.
+    PAGE.replacen("{{body}}", &body, 1).replacen("{{title}}", &markup(&title), 1)
 }

@@ -36,7 +36,7 @@ pub(super) const IMPORTER: Importer = Importer {
 fn sniff(head: &Head<'_>) -> Confidence {
     let keys = top_keys(head.bytes);
     let has = |key: &str| keys.iter().any(|k| k == key);
-    let says = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let says = |sign| head.says(sign);
     let meta = has("meta")
         && (says("\"processType\"") || says("\"preprocessedProfileVersion\"") || says("\"stackwalk\""));
     // What the performance panel of the developer tools saved.

@@ -32,11 +32,7 @@ fn sniff(head: &Head<'_>) -> Confidence {
     let first = head.bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let version =
         first.strip_prefix(b"v ").is_some_and(|v| v.iter().all(|b| b.is_ascii_hexdigit() || *b == b' '));
-    if version && memchr::memmem::find(head.bytes, b"\nX ").is_some() {
-        Confidence::Certain
-    } else {
-        Confidence::No
-    }
+    if version && head.says("\nX ") { Confidence::Certain } else { Confidence::No }
 }
 
 /// A kind of allocation: size and place.

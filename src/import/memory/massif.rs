@@ -27,7 +27,7 @@ pub(in crate::import) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    let has = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let has = |sign| head.says(sign);
     match (head.bytes.starts_with(b"desc:"), has("\ntime_unit: "), has("\nsnapshot=")) {
         (true, true, _) => Confidence::Certain,
         (_, _, true) if has("\nmem_heap_B=") => Confidence::Likely,

@@ -32,7 +32,7 @@ pub(in crate::import) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    let has = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let has = |sign| head.says(sign);
     match (looks_like_pickle(head.bytes), has("segments"), has("device_traces") || has("segment_type")) {
         (true, true, true) => Confidence::Certain,
         (true, true, false) => Confidence::Likely,

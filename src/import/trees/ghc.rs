@@ -26,7 +26,7 @@ pub(in crate::import) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    let has = |sign: &str| memchr::memmem::find(head.bytes, sign.as_bytes()).is_some();
+    let has = |sign| head.says(sign);
     if has("Time and Allocation Profiling Report") && has("COST CENTRE") {
         Confidence::Certain
     } else {

@@ -43,15 +43,11 @@ pub(super) const HEAP: Importer = Importer {
     details: no_details,
 };
 
-fn says(head: &Head<'_>, sign: &str) -> bool {
-    memchr::memmem::find(head.bytes, sign.as_bytes()).is_some()
-}
-
 fn sniff_cpu(head: &Head<'_>) -> Confidence {
     let keys = top_keys(head.bytes);
     let has = |key: &str| keys.iter().any(|k| k == key);
-    let nodes = has("nodes") && says(head, "\"callFrame\"");
-    let tree = has("head") && says(head, "\"functionName\"") && !says(head, "\"selfSize\"");
+    let nodes = has("nodes") && head.says("\"callFrame\"");
+    let tree = has("head") && head.says("\"functionName\"") && !head.says("\"selfSize\"");
     let timed = has("timeDeltas") || has("startTime") || has("samples") || has("timestamps");
     match (nodes || tree, timed) {
         (true, true) => Confidence::Certain,
@@ -62,7 +58,7 @@ fn sniff_cpu(head: &Head<'_>) -> Confidence {
 
 fn sniff_heap(head: &Head<'_>) -> Confidence {
     let has_head = top_keys(head.bytes).iter().any(|k| k == "head");
-    if has_head && says(head, "\"callFrame\"") && says(head, "\"selfSize\"") {
+    if has_head && head.says("\"callFrame\"") && head.says("\"selfSize\"") {
         Confidence::Certain
     } else {
         Confidence::No
