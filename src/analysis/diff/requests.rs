@@ -4,7 +4,7 @@
 //! never by their place in the list. One that failed or was cut off on a side is not comparable: it neither improved nor cost
 //! nothing. What is counted adds up to all requests of both sides.
 
-use hashbrown::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::Two;
 use crate::analysis::overview::Distribution;
@@ -137,8 +137,8 @@ fn pair(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
     let (b, h) = (&base.requests.rows, &head.requests.rows);
     let mut partner: Vec<Option<usize>> = vec![None; b.len()];
     let mut taken = vec![false; h.len()];
-    let unique = |p: &Profile| -> HashMap<String, Option<usize>> {
-        let mut of: HashMap<String, Option<usize>> = HashMap::new();
+    let unique = |p: &Profile| -> FxHashMap<String, Option<usize>> {
+        let mut of: FxHashMap<String, Option<usize>> = FxHashMap::default();
         for (i, r) in p.requests.rows.iter().enumerate() {
             let prompt = p.text(r.prompt);
             if !prompt.is_empty() {
