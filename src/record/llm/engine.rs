@@ -189,6 +189,12 @@ impl Model {
         &self.format
     }
 
+    /// What computes its products: weights in different formats may have different kernels.
+    #[must_use]
+    pub fn kernel(&self) -> &'static str {
+        self.llama.kernel()
+    }
+
     /// Bytes of its weights in memory.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {

@@ -37,6 +37,16 @@ impl Weight {
         Ok((Self::Candle(QMatMul::from_arc(tensor)?, columns), bytes))
     }
 
+    /// What computes the products.
+    fn kernel(&self) -> &'static str {
+        match self {
+            Self::Packed(_) => "own, AVX2",
+            Self::Candle(QMatMul::QTensor(weight), _) if weight.device().is_cpu() => "candle, quantised",
+            Self::Candle(QMatMul::QTensor(_), _) => "candle, GPU",
+            Self::Candle(..) => "candle, f32",
+        }
+    }
+
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (weight, columns) = match self {
             Self::Packed(weight) => return weight.forward(x),
@@ -163,6 +173,13 @@ impl KvCache {
         keys.slice_set(k, 2, self.len)?;
         values.slice_set(v, 2, self.len)?;
         Ok((keys.narrow(2, 0, len)?, values.narrow(2, 0, len)?))
+    }
+}
+
+impl Llama {
+    /// What computes most of its products.
+    pub(super) fn kernel(&self) -> &'static str {
+        self.layers.first().map_or("", |layer| layer.up.weight.kernel())
     }
 }
 

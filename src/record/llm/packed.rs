@@ -2,7 +2,8 @@
 //!
 //! candle has no vector instructions for Q4_1, and for Q8_0 only those of newer processors are fast. Here eight rows
 //! lie side by side: one load gives four neighbouring weights of each, so the sums of eight rows grow in the lanes of
-//! one register, and reading the weights is what takes the time. The weights keep the bits that they have in the file.
+//! one register, and reading the weights is what takes the time. The weights keep the bits that they have in the file; a
+//! comparison of formats shall compare the formats, so all of four and eight bits are computed in the same way.
 
 #[cfg(target_arch = "x86_64")]
 use std::ops::Range;
@@ -20,13 +21,25 @@ use super::share::{Helpers, Work};
 const ROWS: usize = 8;
 /// Weights that share a scale.
 const BLOCK: usize = 32;
+/// Weights of a block of Q4_K, which holds eight of these.
+const K_BLOCK: usize = 256;
 
-/// One block of eight rows, Q4_1: `scale × quant + min`. Scales are 16-bit floats.
+/// `[i][4 × row + j]` holds weight 4i + j of the row in its low half, and weight 4i + j + 16 in its high half.
+type Quants4 = [[u8; 32]; 4];
+
+/// One block of eight rows, Q4_1: `scale × quant + min`. Scales are 16-bit floats. Q4_0 is the same with a min of −8
+/// scales.
 struct Tile4 {
     scales: [u16; ROWS],
     mins: [u16; ROWS],
-    /// `[i][4 × row + j]` holds weight 4i + j of the row in its low half, and weight 4i + j + 16 in its high half.
-    quants: [[u8; 32]; 4],
+    quants: Quants4,
+}
+
+/// One block of eight rows, Q4_K: the same, but scales and mins are products of two numbers, for which 16 bits are too few.
+struct TileK {
+    scales: [f32; ROWS],
+    mins: [f32; ROWS],
+    quants: Quants4,
 }
 
 /// One block of eight rows, Q8_0: `scale × quant`.
@@ -39,6 +52,7 @@ struct Tile8 {
 /// Eight rows after eight rows, each from its first block to its last.
 enum Tiles {
     Four(Vec<Tile4>),
+    K(Vec<TileK>),
     Eight(Vec<Tile8>),
 }
 
@@ -79,7 +93,8 @@ struct Block {
 pub(super) fn is_wanted(format: GgmlDType, rows: usize, columns: usize) -> bool {
     let fits = rows.is_multiple_of(ROWS) && columns.is_multiple_of(BLOCK);
     let format = match format {
-        GgmlDType::Q4_1 => true,
+        GgmlDType::Q4_0 | GgmlDType::Q4_1 => true,
+        GgmlDType::Q4K => columns.is_multiple_of(K_BLOCK),
         // Rows of full length are candle's strength on processors with VNNI.
         GgmlDType::Q8_0 => !columns.is_multiple_of(256) || !has_vnni(),
         _ => false,
@@ -123,23 +138,26 @@ impl Packed {
         let (rows, columns) = weight.shape().dims2()?;
         let format = weight.dtype();
         let data = weight.data()?;
-        let blocks = columns / BLOCK;
-        let size = format.type_size();
-        if !rows.is_multiple_of(ROWS) || !columns.is_multiple_of(BLOCK) || data.len() != rows * blocks * size
-        {
+        // Tiles of a block of the file: one, but for Q4_K.
+        let (size, parts) = (format.type_size(), format.block_size() / BLOCK);
+        let blocks = columns / (BLOCK * parts);
+        let fits = rows.is_multiple_of(ROWS) && columns.is_multiple_of(BLOCK * parts);
+        if !fits || data.len() != rows * blocks * size {
             bail!("{rows} × {columns} weights cannot be packed");
         }
-        // The eight blocks that become one tile.
+        // The eight blocks that become one tile, or some.
         let eight = |tile: usize| {
-            let (band, block) = (tile / blocks, tile % blocks);
+            let (band, block) = (tile / (blocks * parts), tile / parts % blocks);
             std::array::from_fn(|row| {
                 let at = ((band * ROWS + row) * blocks + block) * size;
                 &data[at..at + size]
             })
         };
-        let tiles = rows / ROWS * blocks;
+        let tiles = rows / ROWS * blocks * parts;
         let tiles = match format {
+            GgmlDType::Q4_0 => Tiles::Four((0..tiles).map(|t| Tile4::symmetric(eight(t))).collect()),
             GgmlDType::Q4_1 => Tiles::Four((0..tiles).map(|t| Tile4::new(eight(t))).collect()),
+            GgmlDType::Q4K => Tiles::K((0..tiles).map(|t| TileK::new(eight(t), t % parts)).collect()),
             GgmlDType::Q8_0 => Tiles::Eight((0..tiles).map(|t| Tile8::new(eight(t))).collect()),
             other => bail!("{other:?} cannot be packed"),
         };
@@ -150,6 +168,7 @@ impl Packed {
     pub(super) fn bytes(&self) -> usize {
         match &*self.tiles {
             Tiles::Four(tiles) => size_of_val(tiles.as_slice()),
+            Tiles::K(tiles) => size_of_val(tiles.as_slice()),
             Tiles::Eight(tiles) => size_of_val(tiles.as_slice()),
         }
     }
@@ -200,6 +219,7 @@ impl Work for Product {
                 let sums = unsafe {
                     match &*self.tiles {
                         Tiles::Four(all) => x86::dot4(&all[tiles.clone()], x),
+                        Tiles::K(all) => x86::dot_k(&all[tiles.clone()], x),
                         Tiles::Eight(all) => x86::dot8(&all[tiles.clone()], x),
                     }
                 };
@@ -230,16 +250,81 @@ impl CustomOp1 for Packed {
     }
 }
 
+/// Side by side what each row has in 16 bytes, which `pair` gives: two weights each, 16 places apart.
+fn side_by_side(pair: impl Fn(usize, usize) -> u8) -> Quants4 {
+    let mut quants = [[0; 32]; 4];
+    for (i, group) in quants.iter_mut().enumerate() {
+        for (at, byte) in group.iter_mut().enumerate() {
+            *byte = pair(at / 4, 4 * i + at % 4);
+        }
+    }
+    quants
+}
+
 impl Tile4 {
     /// Of eight Q4_1 blocks: scale, min, and 16 bytes with two weights each, 16 places apart.
     fn new(rows: [&[u8]; ROWS]) -> Self {
-        let mut quants = [[0; 32]; 4];
-        for (i, group) in quants.iter_mut().enumerate() {
-            for (row, four) in group.chunks_exact_mut(4).enumerate() {
-                four.copy_from_slice(&rows[row][4 + 4 * i..8 + 4 * i]);
-            }
-        }
+        let quants = side_by_side(|row, at| rows[row][4 + at]);
         Self { scales: rows.map(|r| half(r, 0)), mins: rows.map(|r| half(r, 2)), quants }
+    }
+
+    /// Of eight Q4_0 blocks: the same without the min.
+    fn symmetric(rows: [&[u8]; ROWS]) -> Self {
+        let scales = rows.map(|r| half(r, 0));
+        Self { scales, mins: scales.map(minus_eight), quants: side_by_side(|row, at| rows[row][2 + at]) }
+    }
+}
+
+/// A 16-bit float times −8, which changes its exponent alone, and so is exact but for numbers that no scale has.
+fn minus_eight(bits: u16) -> u16 {
+    let (sign, exponent, fraction) = (!bits & 0x8000, bits >> 10 & 31, bits & 0x3ff);
+    sign | match (exponent, fraction) {
+        (31, _) => bits & 0x7fff,
+        (28.., _) => 0x7bff,
+        (0, f) => {
+            // Below the normal numbers; times eight it may be one of them.
+            let f = f << 3;
+            let shift = u16::from(f >= 0x800) + u16::from(f >= 0x1000);
+            let exponent = if f >= 0x400 { 1 + shift } else { 0 };
+            exponent << 10 | f >> shift & 0x3ff
+        }
+        (e, f) => (e + 3) << 10 | f,
+    }
+}
+
+/// The number that 16 bits are.
+fn float(bits: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 0x3ff));
+    let size = match exponent {
+        0 => fraction * 2f32.powi(-24),
+        e => (1024.0 + fraction) * 2f32.powi(e - 25),
+    };
+    if bits & 0x8000 == 0 { size } else { -size }
+}
+
+impl TileK {
+    /// Part `part` of eight Q4_K blocks: scale of the scales, scale of the mins, 12 bytes with eight of each in six bits, and
+    /// 128 bytes, of which each 32 hold one part in their low halves and the next in their high ones.
+    fn new(rows: [&[u8]; ROWS], part: usize) -> Self {
+        let six = |row: &[u8]| {
+            let packed = &row[4..16];
+            match part {
+                0..4 => (packed[part] & 63, packed[part + 4] & 63),
+                _ => (
+                    packed[part + 4] & 15 | packed[part - 4] >> 6 << 4,
+                    packed[part + 4] >> 4 | packed[part] >> 6 << 4,
+                ),
+            }
+        };
+        let weight = |row: usize, at: usize| {
+            let byte = rows[row][16 + part / 2 * 32 + at];
+            if part.is_multiple_of(2) { byte & 15 } else { byte >> 4 }
+        };
+        Self {
+            scales: rows.map(|r| float(half(r, 0)) * f32::from(six(r).0)),
+            mins: rows.map(|r| -float(half(r, 2)) * f32::from(six(r).1)),
+            quants: side_by_side(|row, at| weight(row, at) | weight(row, at + 16) << 4),
+        }
     }
 }
 
@@ -260,7 +345,7 @@ impl Tile8 {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Block, ROWS, Tile4, Tile8};
+    use super::{BLOCK, Block, Quants4, ROWS, Tile4, Tile8, TileK};
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -312,23 +397,52 @@ mod x86 {
         x.chunks_exact(BLOCK).map(block).collect()
     }
 
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn wide(of: &[f32; ROWS]) -> __m256 {
+        #[expect(unsafe_code, reason = "the way to load a vector")]
+        // SAFETY: 32 bytes, no alignment needed.
+        unsafe {
+            _mm256_loadu_ps(of.as_ptr())
+        }
+    }
+
+    /// The sums of the products of a block, before they are scaled.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn products4(quants: &Quants4, x: &Block) -> __m256 {
+        let low = _mm256_set1_epi8(15);
+        // Eight products of 15 × 127 twice fit 16 bits.
+        let mut pairs = _mm256_setzero_si256();
+        for (i, quants) in quants.iter().enumerate() {
+            let quants = bytes(quants);
+            let first = _mm256_and_si256(quants, low);
+            let second = _mm256_and_si256(_mm256_srli_epi16(quants, 4), low);
+            let first = _mm256_maddubs_epi16(first, _mm256_set1_epi32(x.quants[i]));
+            let second = _mm256_maddubs_epi16(second, _mm256_set1_epi32(x.quants[i + 4]));
+            pairs = _mm256_add_epi16(pairs, _mm256_add_epi16(first, second));
+        }
+        _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+
+    /// Eight rows times one.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn dot_k(tiles: &[TileK], x: &[Block]) -> [f32; ROWS] {
+        let (mut sums, mut mins) = (_mm256_setzero_ps(), _mm256_setzero_ps());
+        for (tile, x) in tiles.iter().zip(x) {
+            let scales = _mm256_mul_ps(wide(&tile.scales), _mm256_set1_ps(x.scale));
+            sums = _mm256_fmadd_ps(products4(&tile.quants, x), scales, sums);
+            mins = _mm256_fmadd_ps(wide(&tile.mins), _mm256_set1_ps(x.sum), mins);
+        }
+        array(_mm256_add_ps(sums, mins))
+    }
+
     /// Eight rows times one.
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn dot4(tiles: &[Tile4], x: &[Block]) -> [f32; ROWS] {
-        let (low, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
         let (mut sums, mut mins) = (_mm256_setzero_ps(), _mm256_setzero_ps());
         for (tile, x) in tiles.iter().zip(x) {
-            // Eight products of 15 × 127 twice fit 16 bits.
-            let mut pairs = _mm256_setzero_si256();
-            for (i, quants) in tile.quants.iter().enumerate() {
-                let quants = bytes(quants);
-                let first = _mm256_and_si256(quants, low);
-                let second = _mm256_and_si256(_mm256_srli_epi16(quants, 4), low);
-                let first = _mm256_maddubs_epi16(first, _mm256_set1_epi32(x.quants[i]));
-                let second = _mm256_maddubs_epi16(second, _mm256_set1_epi32(x.quants[i + 4]));
-                pairs = _mm256_add_epi16(pairs, _mm256_add_epi16(first, second));
-            }
-            let products = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, ones));
+            let products = products4(&tile.quants, x);
             let scales = _mm256_mul_ps(floats(&tile.scales), _mm256_set1_ps(x.scale));
             sums = _mm256_fmadd_ps(products, scales, sums);
             mins = _mm256_fmadd_ps(floats(&tile.mins), _mm256_set1_ps(x.sum), mins);
@@ -374,14 +488,22 @@ mod tests {
         if !has_avx2() {
             return;
         }
-        for (format, rows, columns) in
-            [(GgmlDType::Q4_1, 16, 96), (GgmlDType::Q8_0, 24, 64), (GgmlDType::Q8_0, 8, 576)]
-        {
+        for (format, rows, columns) in [
+            (GgmlDType::Q4_1, 16, 96),
+            (GgmlDType::Q4_0, 16, 96),
+            (GgmlDType::Q4K, 16, 512),
+            (GgmlDType::Q8_0, 24, 64),
+            (GgmlDType::Q8_0, 8, 576),
+        ] {
             let weights =
                 Tensor::from_vec(numbers(rows * columns, 1), (rows, columns), &Device::Cpu).unwrap();
             let weights = QTensor::quantize(&weights, format).unwrap();
             let packed = Packed::new(&weights).unwrap();
-            assert_eq!(packed.bytes(), weights.storage_size_in_bytes());
+            let file = weights.storage_size_in_bytes();
+            match format {
+                GgmlDType::Q4_0 | GgmlDType::Q4K => assert!(packed.bytes() < file * 3 / 2, "{format:?}"),
+                _ => assert_eq!(packed.bytes(), file),
+            }
             let mut x = numbers(3 * columns, 2);
             x[..BLOCK].fill(0.0); // a block without a scale
             let weights = weights.dequantize(&Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
@@ -406,9 +528,25 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_to_candle() {
-        assert!(!is_wanted(GgmlDType::Q4_1, 12, 64) && !is_wanted(GgmlDType::Q4K, 256, 256));
+        assert!(!is_wanted(GgmlDType::Q4_1, 12, 64) && !is_wanted(GgmlDType::Q6K, 256, 256));
+        assert!(!is_wanted(GgmlDType::Q4K, 8, 288), "no whole blocks");
         let odd = Tensor::zeros((12, 32), candle_core::DType::F32, &Device::Cpu).unwrap();
         let odd = QTensor::quantize(&odd, GgmlDType::Q8_0).unwrap();
         assert!(Packed::new(&odd).is_err());
+    }
+
+    #[test]
+    fn sixteen_bit_floats_are_read_and_multiplied_exactly() {
+        for bits in 0..=u16::MAX {
+            let value = float(bits);
+            if bits >> 10 & 31 == 31 || value.abs() > 8000.0 {
+                continue;
+            }
+            assert_eq!(float(minus_eight(bits)), value * -8.0, "{bits:#x}");
+        }
+        assert_eq!(
+            [0x3c00, 0xc000, 0x3555, 1, 0x0400].map(float),
+            [1.0, -2.0, 0.333_251_95, 2f32.powi(-24), 2f32.powi(-14)]
+        );
     }
 }
