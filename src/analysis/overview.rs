@@ -5,7 +5,7 @@ use super::phases::{Phases, phases};
 use super::scope::{Scope, TimeRange};
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricId, Outcome, Profile, Unit};
+use crate::model::{CounterId, MetricId, Outcome, Profile, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -106,6 +106,14 @@ pub struct Peak {
     pub bytes: f64,
 }
 
+impl Peak {
+    /// True for the memory that the recorded work allocated, which no recorder adds to.
+    #[must_use]
+    pub fn is_heap(&self) -> bool {
+        self.name == heap::COUNTER
+    }
+}
+
 /// Everything above.
 #[derive(Clone, Debug)]
 pub struct Overview {
@@ -121,6 +129,18 @@ pub struct Overview {
     pub peaks: Vec<Peak>,
     /// Figures over LLM requests; `None` when there are none.
     pub requests: Option<RequestFigures>,
+}
+
+impl Overview {
+    /// The peak of the memory of the work: of its heap where that was counted, otherwise of the counter that went highest.
+    /// What a recorder holds for itself is none of it.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<&Peak> {
+        let recorded = self.peaks.iter().any(|p| p.name == heap::RECORDER);
+        let work = self.peaks.iter().filter(|p| p.name != heap::RECORDER);
+        let heap = self.peaks.iter().find(|p| recorded && p.is_heap());
+        heap.or_else(|| work.max_by(|a, b| a.bytes.total_cmp(&b.bytes)))
+    }
 }
 
 /// Computes the [`Overview`] of a scope.
@@ -265,6 +285,24 @@ mod tests {
         assert_eq!(o.elapsed, Some(100));
         let cut = ask(&s, &Summary { range: Some((0, 10)), ..Summary::default() });
         assert_eq!(cut.totals[0].1, 20);
+    }
+
+    #[test]
+    fn the_peak_of_memory_is_that_of_the_work_and_not_of_its_recorder() {
+        let peak = |counters: &[(&str, f64)]| {
+            let mut b = ProfileBuilder::new("test");
+            for &(name, bytes) in counters {
+                let counter = b.counter(name, "", Unit::Bytes);
+                b.point(counter, 0, bytes);
+            }
+            let s = crate::query::Run { profile: b.finish().into(), ..subject("a 0 1") };
+            ask(&s, &Summary::default()).peak_memory().map(|p| (p.name.clone(), p.bytes))
+        };
+        let of = |name: &str, bytes| Some((name.to_owned(), bytes));
+        assert_eq!(peak(&[("RSS", 90.0), ("Heap", 30.0), ("Recorder", 200.0)]), of("Heap", 30.0));
+        assert_eq!(peak(&[("RSS", 90.0), ("Recorder", 200.0)]), of("RSS", 90.0));
+        assert_eq!(peak(&[("RSS", 90.0), ("Heap", 30.0)]), of("RSS", 90.0), "of another tool");
+        assert_eq!(peak(&[]), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::event::{Event, Events, Purpose};
 use super::{App, Settings};
 use crate::jobs;
 use crate::query::RunId;
-use crate::record::{self, Options, Param, ParamKind, RecordError, Recording, WORKLOADS, Workload};
+use crate::record::{self, Options, Param, ParamKind, Params, RecordError, Recording, WORKLOADS, Workload};
 use crate::state::{Origin, RunState};
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::{combo, primary_button};
@@ -87,7 +87,7 @@ impl Chooser {
                         ui.set_width(ui.available_width() - space::LARGE);
                         ui.label(egui::RichText::new(workload.about()).color(Palette::of(ui).text_weak));
                         ui.add_space(space::MEDIUM);
-                        problem = self.fields(workload, &app.events, ui);
+                        problem = self.fields(workload, &app.events, ui).or_else(|| self.problem(workload));
                         ui.separator();
                         ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers").on_hover_text(
                             "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
@@ -150,6 +150,12 @@ impl Chooser {
         {
             self.values[i] = text;
         }
+    }
+
+    /// Why the workload cannot be started with the values that are valid each by itself.
+    fn problem(&self, workload: &dyn Workload) -> Option<String> {
+        let texts: Vec<String> = self.pairs(workload).iter().map(|(k, v)| format!("{k}={v}")).collect();
+        workload.problem(&Params::parse(workload.params(), &texts).ok()?)
     }
 
     /// The parameters that differ from their defaults.

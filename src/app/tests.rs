@@ -210,6 +210,28 @@ fn a_command_is_chosen_by_its_line() {
 }
 
 #[test]
+fn a_command_that_cannot_be_found_cannot_be_started() {
+    for (line, why) in [
+        ("", "Command line: name the program to run"),
+        ("no_such_program_here --n 3", "there is no program «no_such_program_here»"),
+        ("sh -c 'echo", "the command line lacks a closing '"),
+        ("sh -c exit", ""),
+    ] {
+        let params = vec![("command".to_owned(), line.to_owned())];
+        let settings = Settings { workload: Some(("command".into(), params)), ..Settings::default() };
+        let mut app = App::headless();
+        app.overlay = Overlay::Record(recorder::Chooser::new(&settings));
+        let h = harness(app);
+        assert_eq!(
+            h.get_by_label("Start recording").accesskit_node().is_disabled(),
+            !why.is_empty(),
+            "{line}"
+        );
+        assert!(why.is_empty() || h.query_by_label(why).is_some(), "{why}");
+    }
+}
+
+#[test]
 fn the_record_dialog_says_why_it_cannot_start() {
     for (device, wrong) in [("auto", false), ("gpu", true)] {
         let mut app = App::headless();

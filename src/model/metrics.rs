@@ -91,6 +91,8 @@ impl Metric {
 pub mod heap {
     /// Counter: bytes that were allocated since the recording began and live.
     pub const COUNTER: &str = "Heap";
+    /// The counter of what a recorder holds for itself, which is no memory of the work.
+    pub const RECORDER: &str = "Recorder";
     /// Metric: bytes allocated.
     pub const ALLOCATED: &str = "allocated";
     /// Metric: number of allocations.

@@ -1,11 +1,13 @@
 //! What the recorded work may say and ask while it runs.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::clock;
 use super::processes::Lives;
+use super::sampler::thread_cpu_time;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Attachment, Profile, ResultTable};
 
@@ -51,8 +53,31 @@ pub struct Context {
     /// Files of profilers; true for one whose content becomes part of the recording.
     files: Mutex<Vec<(Attachment, bool)>>,
     exit_code: Mutex<Option<u8>>,
+    /// CPU time in ns of the recorder's threads beside the one that reads.
+    own_cpu: AtomicU64,
+    /// What the profilers of a recorded program could see of it.
+    sight: Mutex<Option<Sight>>,
+    peaks: Mutex<Vec<PeakCell>>,
     /// Where another process may leave files that outlive this one.
     folder: Mutex<Option<PathBuf>>,
+}
+
+/// What the profiler of a recorded program could see of it.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// The name of the one that is shown.
+    pub(super) tool: String,
+    /// All threads of its process, or only the main one.
+    pub(super) all_threads: bool,
+}
+
+/// A cell of a table of results that gets the peak of the heap between two moments, once that is known.
+#[derive(Clone, Debug)]
+pub(super) struct PeakCell {
+    /// The table's title, the name of its row, the heading of its column.
+    pub(super) place: (String, String, String),
+    /// In ticks of the recorder's clock.
+    pub(super) between: (u64, u64),
 }
 
 /// A process, and when it was started, in ticks of the recorder's clock.
@@ -121,6 +146,10 @@ impl Context {
         *lock(&self.lives) = Some(lives);
     }
 
+    pub(super) fn lives(&self) -> Option<Lives> {
+        lock(&self.lives).clone()
+    }
+
     pub(super) fn take_lives(&self) -> Option<Lives> {
         lock(&self.lives).take()
     }
@@ -161,6 +190,38 @@ impl Context {
 
     pub(super) fn exited(&self) -> Option<u8> {
         *lock(&self.exit_code)
+    }
+
+    /// Adds the CPU time that the calling thread of the recorder has used since `before`.
+    pub(super) fn add_own_cpu(&self, before: Option<Duration>) {
+        if let (Some(before), Some(now)) = (before, thread_cpu_time()) {
+            let ns = u64::try_from(now.saturating_sub(before).as_nanos()).unwrap_or(u64::MAX);
+            self.own_cpu.fetch_add(ns, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn own_cpu(&self) -> Duration {
+        Duration::from_nanos(self.own_cpu.load(Ordering::Relaxed))
+    }
+
+    /// Says what the profilers of the recorded program could see.
+    pub(super) fn set_sight(&self, sight: Sight) {
+        *lock(&self.sight) = Some(sight);
+    }
+
+    pub(super) fn take_sight(&self) -> Option<Sight> {
+        lock(&self.sight).take()
+    }
+
+    /// The cell of a table will hold the peak of the heap between two moments.
+    pub(super) fn peak_cell(&self, cell: PeakCell) {
+        let mut cells = lock(&self.peaks);
+        cells.retain(|known| known.place != cell.place);
+        cells.push(cell);
+    }
+
+    pub(super) fn take_peaks(&self) -> Vec<PeakCell> {
+        std::mem::take(&mut *lock(&self.peaks))
     }
 
     pub(super) fn take_warnings(&self) -> Vec<(String, String)> {

@@ -7,19 +7,6 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::Clock;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-/// Forgets the process's peak of memory, so that [`peak_memory`] tells the peak from now on. False where the
-/// system cannot do that.
-pub(super) fn reset_peak_memory() -> bool {
-    std::fs::write("/proc/self/clear_refs", "5").is_ok()
-}
-
-/// Most bytes that the process had in memory since the last reset.
-pub(super) fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-}
-
 /// The machine card, in order.
 pub(super) fn card() -> Vec<(String, String)> {
     let what = RefreshKind::nothing()

@@ -35,6 +35,7 @@ struct Known {
     named: u8,
     seen: u64,
     cpu: Duration,
+    most_threads: u64,
 }
 
 /// The life of a process, in ticks of the recorder's clock.
@@ -44,6 +45,10 @@ pub(super) struct Life {
     pub(super) name: String,
     pub(super) from: u64,
     pub(super) to: u64,
+    /// CPU time as it was seen last.
+    pub(super) cpu: Duration,
+    /// Most threads that were seen at once.
+    pub(super) threads: u64,
 }
 
 /// What became of a tree.
@@ -125,6 +130,7 @@ impl Tree {
             seen: ticks,
             // What it used before it was seen first happened in this recording, too.
             cpu: Duration::ZERO,
+            most_threads: 0,
         });
         if known.named < 3 {
             known.named += 1;
@@ -133,12 +139,14 @@ impl Tree {
         }
         self.cpu.1 += row.cpu.saturating_sub(known.cpu);
         known.cpu = row.cpu.max(known.cpu);
+        known.most_threads = known.most_threads.max(row.threads);
     }
 
     fn end(&mut self, pid: u32, to: u64) {
         let Some(known) = self.known.remove(&pid) else { return };
         if self.ended.lives.len() < MOST_LIVES {
-            self.ended.lives.push(Life { pid, name: known.name, from: known.seen, to });
+            let Known { name, seen: from, cpu, most_threads: threads, .. } = known;
+            self.ended.lives.push(Life { pid, name, from, to, cpu, threads });
         }
     }
 

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::gpu::Gpus;
 use super::processes::Tree;
-use super::sink;
-use crate::model::Unit;
+use super::{alloc, sink};
+use crate::model::{Unit, heap};
 
 /// Shortest time between two readings of a GPU.
 const GPU_EVERY: Duration = Duration::from_millis(100);
@@ -105,6 +105,7 @@ fn run(stop: &AtomicBool, every: Duration, mut subject: Subject, context: &Conte
     if let Some(gpus) = &gpus {
         gpus.finish(seconds, context);
     }
+    context.add_own_cpu(thread_cpu_time().map(|_| Duration::ZERO));
     let cost = thread_cpu_time().filter(|_| seconds > 0.0).map(|t| t.as_secs_f64() / seconds * 100.0);
     let cost = cost.map_or(String::new(), |share| format!(", {share:.2} % of one core"));
     let rate = samples as f64 / seconds.max(1e-3);
@@ -124,6 +125,9 @@ impl Process {
     fn sample(&mut self) {
         if let Some(bytes) = resident_bytes() {
             sink::queue_sample("RSS", Unit::Bytes, bytes as f64);
+        }
+        if let Some(own) = alloc::recorder_bytes() {
+            sink::queue_sample(heap::RECORDER, Unit::Bytes, own as f64);
         }
         let Some(used) = cpu_time() else { return };
         let now = Instant::now();

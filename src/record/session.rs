@@ -15,11 +15,13 @@ use super::alloc;
 use super::assemble::Assembler;
 use super::clock::{self, Scale};
 use super::context::{Context, WorkloadError};
+use super::cost::{Cost, Used};
+use super::freezer::Freezer;
 use super::journal::{Journal, JournalFile};
-use super::sampler::{Sampler, thread_cpu_time};
-use super::site::site;
+use super::sampler::Sampler;
 use super::{machine, request, roots, secrets, sink};
-use crate::model::{Meta, Profile, ProfileBuilder, Severity, Unit};
+use crate::format;
+use crate::model::{Meta, Profile, Severity, Unit};
 
 /// How to record.
 #[derive(Clone, Debug)]
@@ -277,7 +279,8 @@ impl Session {
             ..Meta::default()
         };
         lock(&self.shared).started = Some(Instant::now());
-        let freezer = Freezer::new(std::mem::replace(&mut self.on_revision, Box::new(|_| ())));
+        let on_revision = std::mem::replace(&mut self.on_revision, Box::new(|_| ()));
+        let freezer = Freezer::new(on_revision, self.context.clone());
         let mut assembler = Assembler::new(scale, !work.other_process);
         if cost.allocation.is_some() && alloc::begin() {
             assembler.count_memory();
@@ -287,7 +290,7 @@ impl Session {
         }
         alloc::leave_out_this_thread();
         let mut journal = self.journal(&mut assembler, &meta);
-        let outcome =
+        let (outcome, used) =
             self.watch((work.run, work.other_process), &mut assembler, &meta, &mut journal, freezer);
         let duration = scale.now();
         switch(false);
@@ -299,7 +302,7 @@ impl Session {
             return Err(RecordError::Cancelled);
         }
         self.context.stage("Assembling the profile");
-        let profile = self.conclude(assembler, meta, &outcome, (duration, cost), journal);
+        let profile = self.conclude(assembler, meta, &outcome, (duration, cost, used), journal);
         self.context.stage(if outcome.is_ok() { "Done" } else { "Ended early" });
         drop(exclusive);
         Ok(Arc::new(profile))
@@ -344,9 +347,8 @@ impl Session {
         meta: &Meta,
         journal: &mut Option<Journal>,
         mut freezer: Freezer,
-    ) -> Result<(), WorkloadError> {
-        let used_before = thread_cpu_time();
-        let begun = Instant::now();
+    ) -> (Result<(), WorkloadError>, Used) {
+        let before = Used::now();
         let sampler = Sampler::start(self.options.sample_hz, other, self.context.clone());
         let (done, finished) = mpsc::channel::<()>();
         let context = self.context.clone();
@@ -379,24 +381,19 @@ impl Session {
                 freezer.start(assembler.snapshot(meta.clone()), begin);
             }
         }
+        // What is sampled ends with the work: what comes now is the recorder's.
+        drop(sampler);
         let outcome = worker.join();
         // No revision may come after the end.
         drop(freezer);
-        drop(sampler);
-        if let (Some(before), Some(after)) = (used_before, thread_cpu_time()) {
-            let share = (after - before).as_secs_f64() / begun.elapsed().as_secs_f64().max(1e-9) * 100.0;
-            self.context.fact("Recorder thread", format!("{share:.2} % of one core"));
-        }
-        outcome.unwrap_or_else(|panic| Err(WorkloadError::Failed(panic_text(&*panic))))
+        let used = before.until_now(self.context.own_cpu());
+        (outcome.unwrap_or_else(|panic| Err(WorkloadError::Failed(panic_text(&*panic)))), used)
     }
 
     /// Adds what is known of another process that did the work: what its own profiler measured, or else the
     /// lives of it and all that it started. Not both, because spans would stand in the way of a call graph.
     fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) {
         let lives = self.context.take_lives();
-        if let Some(lives) = &lives {
-            meta.facts.push(("Processes".into(), format!("{}, at most {} at once", lives.count, lives.most)));
-        }
         match (self.context.take_attached(), lives) {
             (Some(profile), _) => {
                 let shift =
@@ -416,7 +413,7 @@ impl Session {
         mut assembler: Assembler,
         mut meta: Meta,
         outcome: &Result<(), WorkloadError>,
-        (duration, cost): (i64, Cost),
+        (duration, cost, used): (i64, Cost, Used),
         mut journal: Option<Journal>,
     ) -> Profile {
         assembler.feed();
@@ -436,6 +433,7 @@ impl Session {
         meta.tables = self.context.take_tables();
         let mut allocations = 0;
         if let Some((heap, table)) = assembler.end_memory() {
+            assembler.fill_peaks(&self.context.take_peaks(), &mut meta.tables);
             allocations = heap.allocations;
             meta.facts.push(("Heap".into(), heap.to_string()));
             meta.tables.extend(table);
@@ -455,9 +453,21 @@ impl Session {
             meta.facts.push(("Ended".into(), text));
         }
         let entered = assembler.entered();
-        meta.facts.extend(cost.fact(entered, allocations, duration).map(|f| ("Recorder cost".into(), f)));
+        let texts =
+            [("Recorder cost", cost.fact(entered, allocations, &used)), ("Recorder threads", used.fact())];
+        meta.facts.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))));
         let lost = sink::lost();
         meta.facts.push(("Lost events".into(), lost.to_string()));
+        if let Some(lives) = self.context.lives() {
+            let text = match lives.count {
+                0 => format!("{} (it ended before it was looked at)", format::UNKNOWN),
+                count => format!("{count}, at most {} at once", lives.most),
+            };
+            meta.facts.push(("Processes".into(), text));
+            if let (Some(sight), Some(root)) = (self.context.take_sight(), self.context.watched()) {
+                assembler.blind_spots(&lives.lives, root, &sight);
+            }
+        }
         for (file, part) in self.context.take_files() {
             if let Some(journal) = &mut journal {
                 journal.attach(file.clone());
@@ -478,59 +488,6 @@ impl Session {
     }
 }
 
-/// Freezes revisions on a thread of its own: that sorts all spans, and reading events and writing the
-/// journal must not wait for it.
-struct Freezer {
-    builders: Option<mpsc::Sender<(ProfileBuilder, Instant)>>,
-    costs: mpsc::Receiver<Duration>,
-    busy: bool,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Freezer {
-    fn new(on_revision: OnRevision) -> Self {
-        let (builders, orders) = mpsc::channel::<(ProfileBuilder, Instant)>();
-        let (done, costs) = mpsc::channel();
-        let thread = crate::jobs::spawn("revisions", move || {
-            alloc::leave_out_this_thread();
-            for (builder, begun) in orders {
-                on_revision(Arc::new(builder.finish()));
-                if done.send(begun.elapsed()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { builders: Some(builders), costs, busy: false, thread: Some(thread) }
-    }
-
-    fn is_idle(&self) -> bool {
-        !self.busy
-    }
-
-    /// Freezes and hands on what `builder` holds; copying it began at `begun`.
-    fn start(&mut self, builder: ProfileBuilder, begun: Instant) {
-        // A thread that panicked freezes nothing any more; the recording goes on.
-        self.busy = self.builders.as_ref().is_some_and(|b| b.send((builder, begun)).is_ok());
-    }
-
-    /// What a revision cost that was finished since the last question.
-    fn finished(&mut self) -> Option<Duration> {
-        let cost = self.costs.try_recv().ok();
-        self.busy &= cost.is_none();
-        cost
-    }
-}
-
-impl Drop for Freezer {
-    fn drop(&mut self) {
-        self.builders = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic in a revision takes nothing from the recording.
-            let _ = thread.join();
-        }
-    }
-}
-
 /// A fact without secrets.
 fn masked((key, value): (String, String)) -> (String, String) {
     let value = secrets::mask(&value).into_owned();
@@ -543,71 +500,6 @@ fn switch(on: bool) {
     }
     sink::set_on(on);
     rebuild_interest_cache();
-}
-
-/// What recording itself costs, measured before each recording.
-#[derive(Clone, Copy)]
-struct Cost {
-    /// CPU time of one enter and exit of a span in ns.
-    span: Option<f64>,
-    /// The same of an operation.
-    operation: f64,
-    /// What counting adds to an allocation and its free, in ns; `None` when nothing is counted.
-    allocation: Option<f64>,
-}
-
-impl Cost {
-    fn measure(allocations: bool) -> Self {
-        let (span, operation) = (measure_span(), measure_operation());
-        let allocation = (allocations && alloc::begin()).then(alloc::measure_cost);
-        alloc::end();
-        Self { span, operation, allocation }
-    }
-
-    /// «43 ns per span, 21 ns per operation, 5 ns per allocation, about 0.3 % of the run».
-    fn fact(self, (spans, operations): (u64, u64), allocations: i64, duration: i64) -> Option<String> {
-        let parts = [
-            (self.span, spans as f64, "span"),
-            (Some(self.operation).filter(|_| operations > 0), operations as f64, "operation"),
-            (self.allocation, allocations as f64, "allocation"),
-        ];
-        let known = parts.iter().filter_map(|&(ns, n, what)| Some((ns?, n, what)));
-        let texts: Vec<String> =
-            known.clone().map(|(ns, _, what)| format!("{ns:.0} ns per {what}")).collect();
-        let sum: f64 = known.map(|(ns, n, _)| ns * n).sum();
-        let share = sum / (duration.max(1) as f64) * 100.0;
-        let share = if share < 0.05 { "under 0.1 %".to_owned() } else { format!("about {share:.1} %") };
-        (!texts.is_empty()).then(|| format!("{}, {share} of the run", texts.join(", ")))
-    }
-}
-
-/// CPU time of one enter and exit in ns. `None` when a filter of the program keeps the recorder's own spans away.
-fn measure_span() -> Option<f64> {
-    let span = tracing::trace_span!(target: "inferscope::record", parent: None, "calibration");
-    if span.is_disabled() {
-        return None;
-    }
-    Some(best_of_rounds(|| drop(span.enter())))
-}
-
-/// CPU time of one call and return of an operation in ns.
-fn measure_operation() -> f64 {
-    let site = site!("inferscope::record", "calibration", None);
-    best_of_rounds(|| drop(site.enter()))
-}
-
-/// Time of `once` in ns, in the best of a few rounds.
-fn best_of_rounds(once: impl Fn()) -> f64 {
-    const ROUNDS: u32 = 10;
-    const TIMES: u32 = 500;
-    let round = || {
-        let start = Instant::now();
-        for _ in 0..TIMES {
-            once();
-        }
-        start.elapsed().as_nanos() as f64 / f64::from(TIMES)
-    };
-    (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
 }
 
 /// Reports something that a person should know about the run: the same `kind` each time, and a text

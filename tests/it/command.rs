@@ -281,6 +281,43 @@ fn secrets_of_a_program_are_nowhere_in_its_session() {
     );
 }
 
+/// Threads and processes that ran beside what the profiler saw are findings of the run.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_profiler_cannot_see_is_a_finding() {
+    let Some(python) = python() else { return };
+    let folder = folder("blind");
+    let script = folder.join("app.py");
+    let source = "\
+import subprocess, sys, threading, time
+def work():
+    time.sleep(0.5)
+threads = [threading.Thread(target=work) for _ in range(3)]
+[t.start() for t in threads]
+subprocess.run([sys.executable, '-c', 'import time; time.sleep(0.6)'])
+[t.join() for t in threads]
+";
+    std::fs::write(&script, source).unwrap();
+    let kinds = |json: &Value| -> Vec<String> {
+        json["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| f["kind"].to_string() + &f["text"].to_string())
+            .collect()
+    };
+    let (_, json) = record(&folder, &[], &[python, script.to_str().unwrap()]);
+    let found = kinds(&json);
+    let about =
+        |what: &str| found.iter().find(|f| f.contains(what)).unwrap_or_else(|| panic!("{found:?}")).clone();
+    assert!(about("Threads that the profiler does not see").contains("Up to 4 threads"), "{found:?}");
+    assert!(about("Processes that the profiler does not see").contains("time.sleep(0.6)"), "{found:?}");
+    let (_, json) = record(&folder, &[], &[python, "-c", "print(1)"]);
+    assert_eq!(kinds(&json), [""; 0], "nothing that it could not see");
+    let (_, json) = record(&folder, &["profilers=none"], &[python, script.to_str().unwrap()]);
+    assert_eq!(kinds(&json), [""; 0], "no profiler, no blind spot");
+}
+
 /// cProfile and a second profiler in one run: the first is shown, the other attached, and what cannot be is said.
 #[test]
 fn a_run_holds_what_several_profilers_measured() {

@@ -322,6 +322,13 @@ impl ProfileBuilder {
         counter.values.push(value);
     }
 
+    /// The points of a counter so far, as they were added.
+    #[must_use]
+    pub fn points(&self, counter: CounterId) -> (&[i64], &[f64]) {
+        let counter = &self.profile.counters[counter.index()];
+        (&counter.times, &counter.values)
+    }
+
     /// Adds an instant.
     pub fn instant(&mut self, instant: Instant) {
         self.profile.instants.push(instant);

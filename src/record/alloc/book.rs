@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::super::clock;
 use super::records::{Entry, OTHERS, Tape, at, fresh, pointer};
@@ -23,9 +23,12 @@ pub(super) type Owner = u64;
 pub(super) const GENERATION_SHIFT: u32 = 52;
 const BOOK_SHIFT: u32 = 32;
 const MOST_BOOKS: u32 = 1 << (GENERATION_SHIFT - BOOK_SHIFT);
+/// With the generation: the owner of what the recorder allocates for itself. The last book has no stretch 0.
+const RECORDER: Owner = ((MOST_BOOKS - 1) as Owner) << BOOK_SHIFT;
 
 /// Change of the level, in bytes, that becomes an entry at once.
 const LIMIT: i64 = 64 << 10;
+
 fn generation(owner: Owner) -> u64 {
     owner >> GENERATION_SHIFT
 }
@@ -76,6 +79,10 @@ thread_local! {
 static BOOKS: AtomicPtr<Book> = AtomicPtr::new(ptr::null_mut());
 static COUNT: AtomicU32 = AtomicU32::new(0);
 static LOST: AtomicU64 = AtomicU64::new(0);
+/// Bytes that the recorder holds for itself, of those allocated since counting began. Only its own threads and the rare
+/// paths that describe spans write it.
+static HELD: AtomicI64 = AtomicI64::new(0);
+
 /// Adds to a number that only the calling thread writes.
 #[inline]
 fn add(to: &AtomicU64, value: u64) {
@@ -205,7 +212,8 @@ impl Local {
 pub(super) fn allocated(on: u64, size: usize) -> Owner {
     LOCAL.with(|local| {
         if local.muted.get() != 0 {
-            return 0;
+            HELD.fetch_add(size as i64, Ordering::Relaxed);
+            return on | RECORDER;
         }
         let Some(book) = local.book(on) else { return 0 };
         let owner = book.owner.load(Ordering::Relaxed);
@@ -220,6 +228,10 @@ pub(super) fn allocated(on: u64, size: usize) -> Owner {
 #[inline]
 pub(super) fn freed(on: u64, owner: Owner, size: usize) {
     if generation(owner ^ on) != 0 || owner == 0 {
+        return;
+    }
+    if owner == on | RECORDER {
+        HELD.fetch_sub(size as i64, Ordering::Relaxed);
         return;
     }
     LOCAL.with(|local| {
@@ -301,9 +313,15 @@ pub(super) fn of_this_thread() -> Option<(Owner, u64)> {
     LOCAL.with(|local| local.book.get().map(|b| (load(&b.owner), load(&b.allocations))))
 }
 
-/// Forgets how many entries were lost.
+/// Forgets how many entries were lost and what the recorder held.
 pub(super) fn reset() {
     LOST.store(0, Ordering::Relaxed);
+    HELD.store(0, Ordering::Relaxed);
+}
+
+/// Bytes that the recorder holds for itself.
+pub(super) fn held() -> i64 {
+    HELD.load(Ordering::Relaxed)
 }
 
 /// What was not read yet, of one recording. Only one reader at a time.

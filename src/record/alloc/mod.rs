@@ -19,7 +19,6 @@ mod tests;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 pub(super) use book::Drain;
 use book::{GENERATION_SHIFT, Muted, Owner};
@@ -143,6 +142,11 @@ pub(super) fn begin() -> bool {
     counts
 }
 
+/// Bytes that the recorder itself has allocated since counting began and holds; `None` while nothing counts.
+pub(super) fn recorder_bytes() -> Option<u64> {
+    (ON.load(Ordering::Relaxed) != 0).then(|| u64::try_from(book::held()).unwrap_or(0))
+}
+
 /// Stops counting.
 pub(super) fn end() {
     ON.store(0, Ordering::SeqCst);
@@ -163,7 +167,7 @@ pub(super) fn thread_ends() {
     book::thread_ends(ON.load(Ordering::Relaxed));
 }
 
-/// While the result lives, allocations of the calling thread are the recorder's own and are not counted.
+/// While the result lives, allocations of the calling thread are the recorder's own and are counted apart.
 #[inline]
 pub(super) fn uncounted() -> Muted {
     Muted::begin()
@@ -180,21 +184,10 @@ pub(super) fn take(last: bool) -> Drain {
     Drain::new(LATEST.load(Ordering::Relaxed), last)
 }
 
-/// CPU time in ns that counting adds to an allocation and its free: the best of a few rounds. Counting is on.
-pub(super) fn measure_cost() -> f64 {
-    const ROUNDS: u32 = 10;
-    const BLOCKS: u32 = 500;
-    let round = || {
-        let start = Instant::now();
-        for _ in 0..BLOCKS {
-            drop(std::hint::black_box(Box::new([0u8; 48])));
-        }
-        start.elapsed().as_nanos() as f64 / f64::from(BLOCKS)
-    };
-    let best = || (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min);
-    let counted = best();
+/// Runs `f` while nothing is counted, to see what counting costs.
+pub(super) fn without_counting<T>(f: impl FnOnce() -> T) -> T {
     let on = ON.swap(0, Ordering::Relaxed);
-    let plain = best();
+    let result = f();
     ON.store(on, Ordering::Relaxed);
-    (counted - plain).max(0.0)
+    result
 }

@@ -270,6 +270,16 @@ impl Memory {
         }
     }
 
+    /// Most bytes alive between two moments (ns), above those alive at the first.
+    pub(super) fn peak_between(&self, builder: &ProfileBuilder, (from, to): (i64, i64)) -> Option<i64> {
+        let (times, values) = builder.points(self.curve.counter);
+        let before = times.partition_point(|&t| t <= from);
+        let base = before.checked_sub(1).map_or(0.0, |i| values[i]);
+        let inside = before..times.partition_point(|&t| t <= to);
+        let highest = values[inside].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        highest.is_finite().then_some((highest - base).max(0.0) as i64)
+    }
+
     /// Ends the counter.
     pub(super) fn end(&mut self, builder: &mut ProfileBuilder) {
         self.curve.close(builder);

@@ -23,6 +23,7 @@
 mod device;
 mod memory;
 mod places;
+mod processes;
 mod spans;
 
 use rustc_hash::FxHashMap;
@@ -30,11 +31,12 @@ use tracing_core::Metadata;
 
 use super::alloc;
 use super::clock::{self, Scale};
-use super::processes::Life;
+use super::context::PeakCell;
 use super::request::RequestRow;
 use super::scope::SCOPE;
 use super::sink::{self, Cold, Field, Fields};
 use super::site;
+use crate::format;
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
 use crate::model::{
@@ -253,6 +255,22 @@ impl Assembler {
         Some((memory.figures(), memory.table(&self.builder)))
     }
 
+    /// Fills in the cells that hold a peak of the heap.
+    pub(super) fn fill_peaks(&self, cells: &[PeakCell], tables: &mut [ResultTable]) {
+        let Some(memory) = &self.memory else { return };
+        for PeakCell { place: (title, name, heading), between: (from, to) } in cells {
+            let between = (self.scale.ns(*from), self.scale.ns(*to));
+            let Some(peak) = memory.peak_between(&self.builder, between) else { continue };
+            let table = tables.iter_mut().find(|t| t.title == *title);
+            let Some(table) = table else { continue };
+            let column = table.columns.iter().position(|c| c == heading);
+            let row = table.rows.iter_mut().find(|r| r.first() == Some(name));
+            if let Some(cell) = column.zip(row).and_then(|(at, row)| row.get_mut(at)) {
+                *cell = format::bytes(peak);
+            }
+        }
+    }
+
     fn describe(&mut self, cold: Cold) {
         match cold {
             Cold::New { id, parent, ticks, metadata, fields } => {
@@ -340,20 +358,6 @@ impl Assembler {
     /// Adds a file of another profiler.
     pub(super) fn attach(&mut self, file: Attachment) {
         self.builder.attach(file);
-    }
-
-    /// Adds the lives of processes as spans, each on a track of its own.
-    pub(super) fn processes(&mut self, lives: &[Life]) {
-        for (i, life) in lives.iter().enumerate() {
-            let name = format!("{} ({})", life.name, life.pid);
-            let kind = TrackKind::Task;
-            let track =
-                self.builder.track(TrackSpec { name: &name, process: "", kind, sort: 100 + i as i64 });
-            let program = life.name.split(' ').next().unwrap_or_default();
-            let function = self.builder.function(FunctionSpec::named(program));
-            let (from, to) = (self.scale.ns(life.from), self.scale.ns(life.to));
-            self.builder.span(track, from, to, function, ArgsRef::NONE);
-        }
     }
 
     /// What is new since `cursor`, and what still runs, as frames of a journal.

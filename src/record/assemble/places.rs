@@ -17,8 +17,9 @@ pub(super) struct Found {
     text: StringId,
     request: Option<u64>,
     /// The span, and the track of the thread for when that has none.
-    place: (Option<u32>, TrackId),
-    time: i64,
+    place: (Option<u32>, Option<TrackId>),
+    /// `None`: of the run as a whole.
+    time: Option<i64>,
 }
 
 /// Findings that are kept: nobody reads more.
@@ -94,9 +95,15 @@ impl Assembler {
         }
         let uid = span.and_then(|id| self.latest(id)).map(|(uid, _)| uid);
         uid.into_iter().for_each(|uid| self.mark_pointed_at(uid));
-        let place = (uid, self.thread(thread).track);
+        let place = (uid, Some(self.thread(thread).track));
         let (kind, text) = (self.builder.string(kind), self.builder.string(text));
-        self.findings.push(Found { kind, severity, text, request, place, time });
+        self.findings.push(Found { kind, severity, text, request, place, time: Some(time) });
+    }
+
+    /// A finding about the run as a whole.
+    pub(super) fn found_in_run(&mut self, kind: &str, severity: Severity, text: &str) {
+        let (kind, text) = (self.builder.string(kind), self.builder.string(text));
+        self.findings.push(Found { kind, severity, text, request: None, place: (None, None), time: None });
     }
 
     pub(super) fn add_findings(
@@ -114,8 +121,8 @@ impl Assembler {
                 severity: found.severity,
                 text: found.text,
                 request: request.copied(),
-                track: Some(place.map_or(fallback, |p| p.0)),
-                time: Some(found.time),
+                track: place.map(|p| p.0).or(fallback),
+                time: found.time,
             });
         }
     }

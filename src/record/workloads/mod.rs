@@ -50,6 +50,10 @@ pub trait Workload: Sync {
     fn other_process(&self) -> bool {
         false
     }
+    /// Why it cannot be started with these parameters, as far as that is known before; one line.
+    fn problem(&self, _params: &Params) -> Option<String> {
+        None
+    }
     /// True when it marks its requests for the sampling of roots; otherwise every outermost span is a root.
     fn marks_requests(&self) -> bool {
         false

@@ -10,9 +10,10 @@ use super::{Context, Params, WorkloadError};
 use crate::format::{self, bytes, duration, percent};
 use crate::model::ResultTable;
 use crate::phase;
+use crate::record::context::PeakCell;
 use crate::record::llm::matmul_threads;
 use crate::record::llm::{Difference, Generator, LlmError, Model, Reading, VariantFile, WeightFormat};
-use crate::record::{machine, request};
+use crate::record::{clock, request};
 
 /// What was measured of a variant.
 struct Row {
@@ -20,7 +21,7 @@ struct Row {
     file: u64,
     load: Duration,
     weights: usize,
-    peak: Option<u64>,
+    kernel: &'static str,
     /// Tokens and the time they took.
     prefill: (usize, Duration),
     decode: (usize, Duration),
@@ -29,18 +30,25 @@ struct Row {
     difference: Option<Difference>,
 }
 
-const COLUMNS: [&str; 10] = [
+const TITLE: &str = "Weight formats";
+const PEAK: &str = "Peak heap";
+const COLUMNS: [&str; 11] = [
     "Format",
     "File",
     "Load",
     "Weights in memory",
-    "Peak RSS",
+    PEAK,
+    "Kernel",
     "Prefill",
     "Decode",
     "Perplexity",
     "Same best token",
     "KL divergence",
 ];
+
+/// What is said where not all formats are computed in the same way.
+const DIFFERENT: &str =
+    " The formats are not computed by the same kernels, so their speeds compare kernels as much as formats.";
 
 impl Row {
     fn cells(&self) -> Vec<String> {
@@ -51,7 +59,9 @@ impl Row {
             size(self.file),
             duration(i64::try_from(self.load.as_nanos()).unwrap_or(i64::MAX)),
             size(self.weights as u64),
-            self.peak.map_or_else(unknown, size),
+            // Known when the heap has been followed to the end, if it is counted.
+            unknown(),
+            self.kernel.to_owned(),
             rate(self.prefill),
             rate(self.decode),
             format!("{:.3}", self.reading.perplexity),
@@ -91,17 +101,21 @@ pub(super) fn run(formats: &[WeightFormat], params: &Params, cx: &Context) -> Re
 fn report(rows: &[Row], cx: &Context) {
     let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
     if let (Some(row), Some(first)) = (cells.last(), rows.first()) {
-        let parts = COLUMNS.iter().zip(row).skip(1).map(|(column, cell)| format!("{column} {cell}"));
+        let parts = COLUMNS.iter().zip(row).skip(1).filter(|(column, _)| **column != PEAK);
+        let parts = parts.map(|(column, cell)| format!("{column} {cell}"));
         cx.fact(&format!("Variant {}", row[0]), parts.collect::<Vec<_>>().join(", "));
         let note = format!(
             "Perplexity over {} tokens of bundled answers, which the bundled model mostly knows from its training: it \
              compares formats. The last two columns compare the predictions for them with \
-             those of {}. Peak RSS is that of the whole process while the variant was loaded and ran. f16 and bf16 \
-             save space on disk only: on the CPU they are widened to f32.",
-            first.reading.tokens, first.name
+             those of {}. {PEAK}: the most that the variant held at once while it was loaded and ran, without what \
+             was there before and without the recorder. f16 and bf16 save space on disk only: on the CPU they are widened \
+             to f32.{}",
+            first.reading.tokens,
+            first.name,
+            if rows.iter().all(|r| r.kernel == first.kernel) { "" } else { DIFFERENT }
         );
         let columns = COLUMNS.map(str::to_owned).to_vec();
-        cx.table(ResultTable { title: "Weight formats".into(), columns, rows: cells, note, minor: false });
+        cx.table(ResultTable { title: TITLE.into(), columns, rows: cells, note, minor: false });
     }
 }
 
@@ -130,7 +144,7 @@ impl Steps<'_> {
         let converting = phase!("convert", variant = name);
         let file = VariantFile::make(path, weights, &go_on)?;
         drop(converting);
-        let has_peak = machine::reset_peak_memory();
+        let from = clock::ticks();
         self.step(name, "loading", 0.2)?;
         let loading = phase!("load", variant = name);
         let begin = Instant::now();
@@ -143,9 +157,11 @@ impl Steps<'_> {
             let _phase = phase!("read answers", variant = name);
             model.read_answers(&go_on)?
         };
-        let peak = machine::peak_memory().filter(|_| has_peak);
+        let place = (TITLE.to_owned(), name.to_owned(), PEAK.to_owned());
+        cx.peak_cell(PeakCell { place, between: (from, clock::ticks()) });
+        let kernel = model.kernel();
         let (file, weights) = (file.bytes, model.weight_bytes());
-        Ok(Row { name, file, load, weights, peak, prefill, decode, reading, difference: None })
+        Ok(Row { name, file, load, weights, kernel, prefill, decode, reading, difference: None })
     }
 
     /// Asks all questions; tokens and times of prefill and decode.

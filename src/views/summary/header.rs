@@ -120,14 +120,13 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
         let metric = profile.metric(metric);
         shown.push(("Total", format::cost(metric.unit, sum), None, overview.map_or("", |o| o.sum_of)));
     }
-    let peak = overview.and_then(|o| o.peaks.iter().max_by(|a, b| a.bytes.total_cmp(&b.bytes)));
-    if let Some(peak) = peak {
-        shown.push((
-            "Peak memory",
-            format::bytes(peak.bytes as i64),
-            None,
-            "The highest of all memory counters",
-        ));
+    if let Some(peak) = overview.and_then(|o| o.peak_memory()) {
+        let about = if peak.is_heap() {
+            "The heap of the recorded work, without what the recorder holds. RSS is among the counters."
+        } else {
+            "The highest of all memory counters"
+        };
+        shown.push(("Peak memory", format::bytes(peak.bytes as i64), None, about));
     }
     if !profile.warnings.is_empty() {
         let count: u64 = profile.warnings.iter().map(|w| w.count).sum();

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
 use crate::model::Attachment;
+use crate::record::context::Sight;
 use crate::record::{echo, words};
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Python};
@@ -106,6 +107,19 @@ impl Workload for Command {
 
     fn other_process(&self) -> bool {
         true
+    }
+
+    fn problem(&self, params: &Params) -> Option<String> {
+        let words = match words::split(params.text("command")) {
+            Ok(words) => words,
+            Err(why) => return Some(why),
+        };
+        let Some(program) = words.first() else {
+            return Some("Command line: name the program to run".into());
+        };
+        // Where a path leads is known when the working directory is.
+        let is_path = program.contains(['/', '\\']);
+        (!is_path && python::find(program).is_none()).then(|| format!("there is no program «{program}»"))
     }
 
     fn run_title(&self, params: &Params) -> String {
@@ -235,9 +249,12 @@ fn collect(python: &Python, params: &Params, cx: &Context) {
     if !tools.is_empty() {
         cx.fact("Call profile", tools.join(", "));
     }
+    if let Some(tool) = about.profilers.first().filter(|_| shown) {
+        cx.set_sight(Sight { tool: tool.clone(), all_threads: tool.starts_with("yappi") });
+    }
     if files.is_empty() {
         cx.warn(
-            "there is no Python profile: the program was killed or crashed before it could write one",
+            "there is no Python profile: the program was killed, crashed or replaced itself (exec) before it could write one",
             "",
         );
     }

@@ -152,7 +152,7 @@ fn split_options(words: &[String]) -> Option<(Vec<String>, Vec<String>)> {
 }
 
 /// The file that a command's first word names, as the system would find it.
-fn find(word: &str) -> Option<PathBuf> {
+pub(super) fn find(word: &str) -> Option<PathBuf> {
     if word.contains(['/', '\\']) {
         return Some(PathBuf::from(word)).filter(|p| p.is_file());
     }
