@@ -445,3 +445,30 @@ fn a_run_is_compared_with_the_baseline_and_shown() {
     assert!(h.state().session.subject().is_some_and(|s| s.pair().is_none()));
     assert!(!h.state().can(Action::StopComparing));
 }
+
+#[test]
+fn the_window_comes_to_rest_whatever_its_answers_weigh() {
+    for budget in [0, 20_000] {
+        let engine = Engine::within(budget, Mode::Background, || (), || ());
+        let mut app = App::with(engine, None, Settings::default(), None);
+        run_of(&mut app, "sample");
+        let mut h = harness(app);
+        settle(&mut h);
+        let done = h.state().engine.memory().computed;
+        // Other panes take their turn, and these come back.
+        for place in (0..crate::views::VIEWS.len()).chain(0..crate::views::VIEWS.len()) {
+            h.state_mut().act(Action::Show(place), &egui::Context::default());
+            settle(&mut h);
+        }
+        let all = h.state().engine.memory();
+        assert!(done > 0 && all.computed > done && all.running.is_empty());
+        for _ in 0..20 {
+            h.step();
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let after = h.state().engine.memory();
+        assert_eq!((after.computed, after.running.len()), (all.computed, 0), "nothing is computed again");
+        assert!(h.try_run().is_ok(), "nothing asks for another frame");
+        assert!(h.query_by_label_contains("Computing").is_none());
+    }
+}

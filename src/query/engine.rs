@@ -90,7 +90,7 @@ impl Engine {
         Self::within(BUDGET, mode, first, notify)
     }
 
-    pub(super) fn within(
+    pub(crate) fn within(
         budget: usize,
         mode: Mode,
         first: fn(),
