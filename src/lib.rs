@@ -5,6 +5,7 @@ pub mod analysis;
 pub mod app;
 #[cfg(feature = "window")]
 pub mod cli;
+pub mod exchange;
 pub mod export;
 pub mod format;
 pub mod import;

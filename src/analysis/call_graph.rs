@@ -12,7 +12,7 @@
 use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
-use super::functions::{Functions, graph_column, graph_of, tree_rows};
+use super::functions::{Functions, counted, graph_column, graph_of, tree_rows};
 use super::path::Symbol;
 use super::propagate;
 use super::scope::{Scope, TimeRange};
@@ -300,6 +300,7 @@ pub(super) fn tree_graph(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -
     }
     let mut edges = tree_edges(costs, labels, cx)?;
     edges.retain_mut(|edge| {
+        (edge.calls, edge.samples) = counted(edge.calls, edge.samples);
         let counts = edge.calls.map_or(0, |c| c.all) + edge.samples.unwrap_or(0);
         let any = edge.own != Some(0) || edge.total != Some(0) || counts != 0;
         edge.from = row_of.get(edge.from as usize).copied().unwrap_or(NOBODY);
@@ -312,7 +313,7 @@ pub(super) fn tree_graph(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -
 /// Edges between labels; `from` and `to` are labels.
 fn tree_edges(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -> Result<Vec<GraphEdge>, Cancelled> {
     let nodes = &costs.tree.nodes;
-    let (counted, sampled) = (!costs.calls.is_empty(), !costs.samples.is_empty());
+    let (called, sampled) = (!costs.calls.is_empty(), !costs.samples.is_empty());
     let mut index: FxHashMap<(u32, u32), u32> = FxHashMap::default();
     let mut edges: Vec<GraphEdge> = Vec::new();
     // How often each edge is open on the path, and the edge above each node.
@@ -336,7 +337,7 @@ fn tree_edges(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -> Result<Ve
             edges.push(GraphEdge {
                 from,
                 to,
-                calls: counted.then(Calls::default),
+                calls: called.then(Calls::default),
                 samples: sampled.then_some(0),
                 own: Some(0),
                 total: Some(0),
@@ -399,5 +400,7 @@ pub(super) fn focused(costs: &TreeCosts, symbol: Symbol) -> TreeCosts {
     let samples = counts(&costs.samples, &|i| inside[i]);
     let samples_total =
         if samples.is_empty() { Vec::new() } else { summed_up(&costs.tree, &samples, u64::saturating_add) };
-    TreeCosts { tree: costs.tree.clone(), own, total, calls, samples, samples_total, sum: costs.sum }
+    let unfinished = counts(&costs.unfinished, &|i| inside[i] || above[i]);
+    let (tree, sum, at_once) = (costs.tree.clone(), costs.sum, costs.at_once);
+    TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, sum, at_once }
 }

@@ -4,7 +4,8 @@
 //! not depend on the time range or the metric, so rows, expansion and scroll survive when those change;
 //! costs are a query of their own ([`super::TreeCosts`]).
 //!
-//! Spans and samples make a measured tree. A span that was called from another lane or track (a concurrent
+//! Spans and samples make a measured tree. Samples of a thread that has spans, too, stand below these
+//! ([`super::nested_samples`]). A span that was called from another lane or track (a concurrent
 //! branch, a spawned task) stands under its caller. A profile that has only a call graph makes an estimated one
 //! (see [`super::estimate`]).
 
@@ -13,11 +14,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::estimate;
 use super::expansion::{Names, PathKey};
+use super::nested_samples::{Below, is_nested, nested_tracks, pieces};
 use super::path::{PathMapper, PathState, Symbol};
 use super::runs::{Run, callers, runs};
 use super::scope::Scope;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, FunctionId, Functions, Profile, SpanTable, TrackId, row_hash};
+use crate::model::{Basis, FunctionId, Functions, NO_ROW, Profile, SpanTable, TrackId, row_hash};
 use crate::query::{Context, Query};
 
 /// No node: the frame was removed by a transform.
@@ -54,8 +56,10 @@ pub struct CallTree {
     pub keys: Vec<PathKey>,
     /// Nodes of span rows, for the tracks of the scope that have spans.
     pub tracks: Vec<TrackNodes>,
-    /// Node of each stack that samples of the scope have; empty when no track of the scope has samples.
+    /// Node of each stack that samples of the scope have which stand for themselves; empty when there are none.
     pub stacks: Vec<u32>,
+    /// For tracks whose samples stand below spans the node of each [piece](super::nested_samples::pieces).
+    pub nested: Vec<(TrackId, Vec<u32>)>,
     /// What the tree rests on.
     pub basis: Basis,
     /// Costs that came with an estimated tree.
@@ -63,6 +67,12 @@ pub struct CallTree {
 }
 
 impl CallTree {
+    /// True when samples are in it.
+    #[must_use]
+    pub fn has_samples(&self) -> bool {
+        !self.stacks.is_empty() || !self.nested.is_empty()
+    }
+
     /// Nodes from `node` up to its root, itself included.
     pub fn ancestors(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::successors(Some(node), |&n| {
@@ -120,6 +130,7 @@ impl Query for Shape {
     fn weight(tree: &CallTree) -> usize {
         tree.nodes.len() * (size_of::<Node>() + 8)
             + tree.stacks.len() * 4
+            + tree.nested.iter().map(|(_, nodes)| nodes.len() * 4).sum::<usize>()
             + tree.tracks.iter().map(|t| t.spans.len() * 4).sum::<usize>()
     }
 }
@@ -187,14 +198,20 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     let mut spanned = Vec::new();
     for id in scope.work_tracks(profile) {
         let track = profile.track(id);
-        has_samples |= !track.samples.is_empty();
+        has_samples |= !track.samples.is_empty() && !is_nested(track);
         if !track.spans.rows.is_empty() {
             tracks.push(TrackNodes { track: id, spans: vec![NO_NODE; track.spans.rows.len()] });
             spanned.push(id);
         }
     }
     let runs = runs(profile, &spanned);
-    let wanted = callers(&runs);
+    let mut wanted = callers(&runs);
+    if !mapper.is_plain() {
+        // Samples go on from the state that the transforms have at their span.
+        for id in nested_tracks(profile, scope) {
+            wanted.extend(pieces(profile.track(id)).map(|p| (id, p.row)).filter(|p| p.1 != NO_ROW));
+        }
+    }
     let mut reached: FxHashMap<(TrackId, u32), (PathState, u32)> = FxHashMap::default();
     let place: FxHashMap<TrackId, usize> = spanned.iter().copied().zip(0..).collect();
     for run in &runs {
@@ -209,6 +226,12 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     {
         return estimate::tree(profile, graph, &mapper, job);
     }
+    let mut nested = Vec::new();
+    for id in nested_tracks(profile, scope) {
+        let spans = place.get(&id).map_or(&[][..], |&i| &tracks[i].spans);
+        let mut below = Below::new(profile, &mapper, &mut growing);
+        nested.push((id, below.map(id, spans, &reached, job)?));
+    }
     let mut stacks =
         if has_samples { map_stacks(profile, scope, &mapper, &mut growing, job)? } else { Vec::new() };
     let (nodes, new_of) = preorder(&growing.nodes);
@@ -219,8 +242,9 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     };
     tracks.iter_mut().flat_map(|t| &mut t.spans).for_each(renumber);
     stacks.iter_mut().for_each(renumber);
+    nested.iter_mut().flat_map(|(_, nodes)| nodes).for_each(renumber);
     let keys = keys(&nodes, profile);
-    Ok(CallTree { nodes, keys, tracks, stacks, basis: profile.meta.basis.clone(), estimate: None })
+    Ok(CallTree { nodes, keys, tracks, stacks, nested, basis: profile.meta.basis.clone(), estimate: None })
 }
 
 /// Names of the paths of all nodes.
@@ -307,7 +331,7 @@ impl Walk<'_> {
 fn used_stacks(profile: &Profile, scope: &Scope) -> Vec<bool> {
     let rows = profile.stacks.rows();
     let mut used = vec![false; rows.len()];
-    for id in scope.work_tracks(profile) {
+    for id in scope.work_tracks(profile).filter(|&id| !is_nested(profile.track(id))) {
         for stack in profile.track(id).samples.stacks.iter().flatten() {
             used[stack.index()] = true;
         }

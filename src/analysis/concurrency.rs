@@ -16,40 +16,66 @@ use crate::model::{MetricId, Profile, Span, SpanTable, TrackId};
 
 type Place = (TrackId, u32);
 
-/// Takes the time of such callees from their callers' own costs. Returns what the sums of own costs count more
-/// than once, per node of the caller; `None` when nothing was called so.
-pub(super) fn correct(
-    profile: &Profile,
-    tree: &CallTree,
-    query: &Costs,
-    own: &mut [i64],
-    job: &Job,
-) -> Result<Option<Vec<i64>>, Cancelled> {
-    let families = families(profile, tree);
-    if families.is_empty() {
-        return Ok(None);
-    }
-    let mut twice = vec![0i64; own.len()];
-    for ((track, row), callees) in families {
-        job.checkpoint(0, 0)?;
-        let Some(node) = tree.node_of_span(track, row) else { continue };
-        let family = Family { profile, tree, query, caller: (track, row), callees };
-        let (taken, more) = if family.is_time() { family.time() } else { (family.other(), 0) };
-        let (own, twice) = (&mut own[node as usize], &mut twice[node as usize]);
-        (*own, *twice) = (own.saturating_sub(taken), twice.saturating_add(more));
-    }
-    Ok(Some(twice))
+/// Callers with their callees on other lanes and tracks.
+pub(super) struct Families<'a> {
+    profile: &'a Profile,
+    tree: &'a CallTree,
+    families: BTreeMap<Place, Vec<Place>>,
 }
 
-/// Callers with their callees on other lanes and tracks.
-fn families(profile: &Profile, tree: &CallTree) -> BTreeMap<Place, Vec<Place>> {
-    let mut families: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
-    for nodes in &tree.tracks {
-        for c in &profile.track(nodes.track).spans.callers {
-            families.entry((c.track, c.parent)).or_default().push((nodes.track, c.row));
+impl<'a> Families<'a> {
+    /// Finds those of a tree.
+    pub fn new(profile: &'a Profile, tree: &'a CallTree) -> Self {
+        let mut families: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+        for nodes in &tree.tracks {
+            for c in &profile.track(nodes.track).spans.callers {
+                families.entry((c.track, c.parent)).or_default().push((nodes.track, c.row));
+            }
         }
+        Self { profile, tree, families }
     }
-    families
+
+    /// Takes what such callees have from the own costs of their callers on `track`. What the sums of own costs count
+    /// more than once goes to `twice`, with the node of the caller.
+    pub fn correct(
+        &self,
+        query: &Costs,
+        track: TrackId,
+        own: &mut dyn FnMut(u32, i64),
+        twice: &mut Vec<(u32, i64)>,
+        job: &Job,
+    ) -> Result<(), Cancelled> {
+        let (profile, tree) = (self.profile, self.tree);
+        for (&caller, callees) in self.families.range((track, 0)..=(track, u32::MAX)) {
+            job.checkpoint(0, 0)?;
+            let Some(node) = tree.node_of_span(caller.0, caller.1) else { continue };
+            let family = Family { profile, tree, query, caller, callees };
+            let (taken, more) = if family.is_time() { family.time() } else { (family.other(), 0) };
+            if !query.scope.leaves_out(family.span(caller).status) {
+                own(node, taken.saturating_neg());
+            }
+            twice.push((node, more));
+        }
+        Ok(())
+    }
+
+    /// When callees on other lanes and tracks ran, for each caller on `track` that has any: time that is not the
+    /// caller's own. In order, without overlaps.
+    pub fn covered(&self, track: TrackId) -> impl Iterator<Item = (u32, Vec<(i64, i64)>)> + '_ {
+        self.families.range((track, 0)..=(track, u32::MAX)).map(|(&(_, row), callees)| {
+            let span = |&(track, row): &Place| &self.profile.track(track).spans.rows[row as usize];
+            let mut times: Vec<_> = callees.iter().map(span).map(|s| (s.start, s.end)).collect();
+            times.sort_unstable();
+            let mut joined: Vec<(i64, i64)> = Vec::new();
+            for (start, end) in times {
+                match joined.last_mut() {
+                    Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                    _ => joined.push((start, end)),
+                }
+            }
+            (row, joined)
+        })
+    }
 }
 
 struct Family<'a> {
@@ -57,7 +83,7 @@ struct Family<'a> {
     tree: &'a CallTree,
     query: &'a Costs,
     caller: Place,
-    callees: Vec<Place>,
+    callees: &'a [Place],
 }
 
 impl Family<'_> {
@@ -105,7 +131,7 @@ impl Family<'_> {
         let lengths = |places: &mut dyn Iterator<Item = Place>| {
             places.map(|p| self.interval(p)).fold(0i64, |sum, (a, b)| sum.saturating_add(b.saturating_sub(a)))
         };
-        let all = || nested.iter().chain(&self.callees).copied();
+        let all = || nested.iter().chain(self.callees).copied();
         let covered = covered(all().map(|p| self.interval(p)).collect(), Some(caller));
         let taken = covered.saturating_sub(lengths(&mut nested.iter().copied()));
         let once = self::covered(all().filter(alive).map(|p| self.interval(p)).collect(), None);
@@ -181,9 +207,10 @@ mod tests {
         Run::of(Arc::new(b.finish()))
     }
 
-    fn tree(s: &Run, metric: u32, range: Option<(i64, i64)>) -> (String, i64) {
+    fn tree(s: &Run, metric: u32, range: Option<(i64, i64)>) -> (String, (i64, i64)) {
         let costs = ask(s, &Costs { scope: Scope::default(), metric: MetricId(metric), range });
-        (dump(&s.profile, &costs), costs.sum)
+        assert_eq!(costs.own.iter().sum::<i64>(), costs.sum);
+        (dump(&s.profile, &costs), (costs.sum, costs.at_once))
     }
 
     #[test]
@@ -191,10 +218,10 @@ mod tests {
         let s = gathered();
         let (text, sum) = tree(&s, 0, None);
         assert_eq!(text, "main 120/20 >fetch 20/20 >gather 20/0 >>call 30/20 >>>inner 10/10 >task 60/60");
-        assert_eq!(sum, 120);
+        assert_eq!(sum, (130, 10), "self costs add up; 10 of them ran beside others");
         let (text, sum) = tree(&s, 0, Some((25, 60)));
         assert_eq!(text, "main 35/10 >fetch 0/0 >gather 15/0 >>call 20/10 >>>inner 10/10 >task 10/10");
-        assert_eq!(sum, 35);
+        assert_eq!(sum, (40, 5));
     }
 
     #[test]
@@ -202,7 +229,7 @@ mod tests {
         let s = gathered();
         let (text, sum) = tree(&s, 1, None);
         assert_eq!(text, "main 26/0 >fetch 2/2 >gather 9/2 >>call 7/6 >>>inner 1/1 >task 15/15");
-        assert_eq!(sum, 26, "main polled 20, of which 9 may be its task's; the task polled 15");
+        assert_eq!(sum, (26, 0), "main polled 20, of which 9 may be its task's; the task polled 15");
     }
 
     #[test]

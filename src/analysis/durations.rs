@@ -5,7 +5,7 @@
 
 use super::scope::TimeRange;
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile, TrackId};
+use crate::model::{FunctionId, Profile, SpanStatus, TrackId};
 use crate::query::{Context, Query};
 
 /// One bar of a histogram.
@@ -22,8 +22,10 @@ pub struct Bin {
 /// Order statistics of call durations in ns. Percentiles are durations that occurred (nearest rank).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallDurations {
-    /// Number of calls.
+    /// Number of calls that ended.
     pub n: u64,
+    /// Number of calls that had not ended when the recording did; nobody knows how long they are.
+    pub unfinished: u64,
     /// Shortest.
     pub min: i64,
     /// Mean.
@@ -69,13 +71,16 @@ impl Query for DurationsOf {
         let profile = cx.profile();
         let mut calls: Vec<i64> = Vec::new();
         let mut longest: Option<(i64, TrackId, u32)> = None;
+        let mut unfinished = 0;
         for id in profile.track_ids().filter(|id| self.tracks.is_empty() || self.tracks.contains(id)) {
             for (row, span) in profile.track(id).spans.rows.iter().enumerate() {
                 if row % 65_536 == 0 {
                     cx.job().checkpoint(0, 0)?;
                 }
                 let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&span.start));
-                if span.function == self.function && inside {
+                if span.function == self.function && inside && span.status == SpanStatus::Unfinished {
+                    unfinished += 1;
+                } else if span.function == self.function && inside {
                     let duration = span.duration();
                     calls.push(duration);
                     if longest.is_none_or(|l| duration > l.0) {
@@ -85,7 +90,8 @@ impl Query for DurationsOf {
             }
         }
         Ok(match longest {
-            Some((_, track, row)) => Ok(statistics(calls, (track, row))),
+            Some((_, track, row)) => Ok(CallDurations { unfinished, ..statistics(calls, (track, row)) }),
+            None if unfinished > 0 => Err("no call of it had ended when the recording did"),
             None => Err(why_none(profile)),
         })
     }
@@ -116,6 +122,7 @@ fn statistics(mut calls: Vec<i64>, longest: (TrackId, u32)) -> CallDurations {
     let log = max / min.max(1) >= LOG_FROM;
     CallDurations {
         n: n as u64,
+        unfinished: 0,
         min,
         mean: (sum / n as i128) as i64,
         p50: rank(0.5),

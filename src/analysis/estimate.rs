@@ -254,6 +254,7 @@ pub(super) fn tree(
         nodes,
         tracks: Vec::new(),
         stacks: Vec::new(),
+        nested: Vec::new(),
         basis: Basis::Estimated(WHY.into()),
         estimate: Some(estimate),
     })

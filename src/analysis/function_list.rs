@@ -19,6 +19,8 @@ pub enum FunctionKey {
     Primitive,
     /// Samples with the function in any frame.
     Samples,
+    /// Calls that had not ended.
+    Unfinished,
     /// Own cost («tottime»).
     Own,
     /// Own cost per call.
@@ -150,6 +152,7 @@ fn compare(key: FunctionKey, a: &FunctionRow, b: &FunctionRow, profile: &Profile
         FunctionKey::Calls => all(b).cmp(&all(a)),
         FunctionKey::Primitive => primitive(b).cmp(&primitive(a)),
         FunctionKey::Samples => b.samples_total.cmp(&a.samples_total),
+        FunctionKey::Unfinished => b.unfinished.cmp(&a.unfinished),
         FunctionKey::Own => b.own.cmp(&a.own),
         FunctionKey::OwnPerCall => ratios(ratio(a.own, all(a)), ratio(b.own, all(b))),
         FunctionKey::Total => b.total.cmp(&a.total),

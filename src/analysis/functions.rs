@@ -30,6 +30,8 @@ pub struct FunctionRow {
     pub samples: Option<u64>,
     /// Samples in which it was any frame; `None` when there are no samples.
     pub samples_total: Option<u64>,
+    /// Calls that had not ended when the recording did: self and total are at least what they say.
+    pub unfinished: u64,
     /// Own cost.
     pub own: i64,
     /// Own cost and that of all it called.
@@ -148,6 +150,7 @@ fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> Functio
         calls: graph.nodes[node as usize].calls,
         samples: None,
         samples_total: None,
+        unfinished: 0,
         own,
         total,
     };
@@ -182,6 +185,7 @@ pub(super) fn tree_rows(
         calls: has_calls.then(Calls::default),
         samples: has_samples.then_some(0),
         samples_total: has_samples.then_some(0),
+        unfinished: 0,
         own: 0,
         total: 0,
     };
@@ -204,6 +208,7 @@ pub(super) fn tree_rows(
         if outermost {
             row.total = row.total.saturating_add(costs.total[i]);
         }
+        row.unfinished += costs.unfinished.get(i).copied().unwrap_or(0);
         if let Some(calls) = &mut row.calls {
             calls.all += costs.calls[i];
             calls.primitive += if outermost { costs.calls[i] } else { 0 };
@@ -215,7 +220,21 @@ pub(super) fn tree_rows(
         on_path[at as usize] += 1;
         open.push((i as u32, at));
     }
+    for row in &mut rows {
+        let (calls, samples) = counted(row.calls, row.samples_total);
+        (row.calls, row.samples_total) = (calls, samples);
+        row.samples = row.samples.filter(|_| samples.is_some());
+    }
     Ok(rows)
+}
+
+/// Where calls and samples were both counted: what was seen by one of them only is unknown to the other, not 0.
+pub(super) fn counted(calls: Option<Calls>, samples: Option<u64>) -> (Option<Calls>, Option<u64>) {
+    match (calls, samples) {
+        (Some(Calls { all: 0, .. }), Some(1..)) => (None, samples),
+        (Some(Calls { all: 1.., .. }), Some(0)) => (calls, None),
+        both => both,
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct InvertedRow {
     pub cost: i64,
     /// Samples behind it, or calls; `None` when neither was counted.
     pub count: Option<u64>,
+    /// Calls of the root function behind it that had not ended.
+    pub unfinished: u64,
     /// True when it has callers.
     pub has_children: bool,
     /// True when they are shown.
@@ -83,6 +85,7 @@ struct Group {
     symbol: Symbol,
     cost: i64,
     count: Option<u64>,
+    unfinished: u64,
     /// Paths behind it: (leaf node, node of the row's function).
     behind: Vec<(u32, u32)>,
 }
@@ -95,19 +98,23 @@ fn grouped(
     profile: &Profile,
 ) -> Vec<Group> {
     let tree = &costs.tree;
-    let counts = if costs.samples.is_empty() { &costs.calls } else { &costs.samples };
+    let counted = !costs.calls.is_empty() || !costs.samples.is_empty();
+    let of = |column: &[u64], node: u32| column.get(node as usize).copied().unwrap_or(0);
     let mut groups: Vec<Group> = Vec::new();
     let mut index: FxHashMap<(bool, u32), usize> = FxHashMap::default();
     for (leaf, at) in nodes {
         let symbol = tree.nodes[at as usize].symbol.uncounted();
         let group = *index.entry(symbol.key()).or_insert_with(|| {
-            let count = (!counts.is_empty()).then_some(0);
-            groups.push(Group { symbol, cost: 0, count, behind: Vec::new() });
+            let count = counted.then_some(0);
+            groups.push(Group { symbol, cost: 0, count, unfinished: 0, behind: Vec::new() });
             groups.len() - 1
         });
         let group = &mut groups[group];
         group.cost = group.cost.saturating_add(costs.own[leaf as usize]);
-        group.count = group.count.map(|c| c + counts[leaf as usize]);
+        // What was seen as a call is counted in calls, all else in samples.
+        let (calls, samples) = (of(&costs.calls, leaf), of(&costs.samples, leaf));
+        group.count = group.count.map(|c| c + if calls > 0 { calls } else { samples });
+        group.unfinished += of(&costs.unfinished, leaf);
         group.behind.push((leaf, at));
     }
     match sort.by {
@@ -205,6 +212,7 @@ impl Query for Inverted {
                 key,
                 cost: group.cost,
                 count: group.count,
+                unfinished: group.unfinished,
                 has_children,
                 expanded,
                 matches: matches(group.symbol),

@@ -4,6 +4,7 @@ use super::functions::{graph_of, graph_sum};
 use super::phases::{Phases, phases};
 use super::scope::{Scope, TimeRange};
 use super::tree_costs::Costs;
+use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::{CounterId, MetricId, Outcome, Profile, Unit, heap};
 use crate::query::{Context, Query};
@@ -114,11 +115,30 @@ impl Peak {
     }
 }
 
+/// What everything costs in a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// The metric.
+    pub metric: MetricId,
+    /// Sum of own costs; what it means is in [`Overview::sum_of`].
+    pub sum: i64,
+    /// Of the sum, what calls that ran at the same time as others of their caller have.
+    pub at_once: i64,
+}
+
+impl Total {
+    /// True when more was counted than a number holds: the sum is the largest one.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        format::is_saturated(self.sum)
+    }
+}
+
 /// Everything above.
 #[derive(Clone, Debug)]
 pub struct Overview {
-    /// Sum of own costs per metric; what the sum means is in [`Overview::sum_of`].
-    pub totals: Vec<(MetricId, i64)>,
+    /// What everything costs, per metric.
+    pub totals: Vec<Total>,
     /// What totals of time are a sum of.
     pub sum_of: &'static str,
     /// Elapsed time from the first to the last thing, ns.
@@ -159,21 +179,22 @@ impl Query for Summary {
         let profile = cx.profile();
         let mut totals = Vec::new();
         for metric in profile.metric_ids() {
-            let sum = match graph_of(profile) {
+            totals.push(match graph_of(profile) {
                 // The estimate of a tree is not needed for what the tool has counted.
-                Some(graph) => graph_sum(profile, graph, metric),
-                None => cx.get(&Costs { scope: self.scope.clone(), metric, range: self.range })?.sum,
-            };
-            totals.push((metric, sum));
+                Some(graph) => Total { metric, sum: graph_sum(profile, graph, metric), at_once: 0 },
+                None => {
+                    let costs = cx.get(&Costs { scope: self.scope.clone(), metric, range: self.range })?;
+                    Total { metric, sum: costs.sum, at_once: costs.at_once }
+                }
+            });
         }
         Ok(Overview {
             totals,
-            sum_of: if profile.span_count() > 0 {
-                "all outermost spans of all tracks but phases"
-            } else if profile.sample_count() > 0 {
-                "all samples"
-            } else {
-                "the self costs of all functions"
+            sum_of: match (profile.span_count() > 0, profile.sample_count() > 0) {
+                (true, false) => "all outermost spans of all tracks but phases",
+                (true, true) => "all outermost spans of all tracks but phases, and samples outside of them",
+                (false, true) => "all samples",
+                (false, false) => "the self costs of all functions",
             },
             elapsed: profile.meta.duration.or_else(|| profile.time_bounds().map(|(a, b)| b - a)),
             phases: phases(profile, self.range),
@@ -281,10 +302,10 @@ mod tests {
     fn totals_are_those_of_the_tree() {
         let s = subject("main 0 100 alloc=7 / a 10 20; [t2]; b 0 50");
         let o = ask(&s, &Summary::default());
-        assert_eq!(o.totals, [(MetricId(0), 150), (MetricId(1), 7)]);
+        assert_eq!(o.totals.iter().map(|t| t.sum).collect::<Vec<_>>(), [150, 7]);
         assert_eq!(o.elapsed, Some(100));
         let cut = ask(&s, &Summary { range: Some((0, 10)), ..Summary::default() });
-        assert_eq!(cut.totals[0].1, 20);
+        assert_eq!(cut.totals[0].sum, 20);
     }
 
     #[test]

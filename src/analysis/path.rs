@@ -129,6 +129,13 @@ impl<'a> PathMapper<'a> {
         self.library.get(function.index()).is_some_and(|library| *library)
     }
 
+    /// The state of a path that was removed above.
+    #[must_use]
+    pub fn dead(&self) -> PathState {
+        let states = self.transforms.iter().map(|_| DEAD).collect();
+        PathState { states, alive: false, hidden: false }
+    }
+
     /// The state above a root.
     #[must_use]
     pub fn root(&self) -> PathState {
@@ -207,6 +214,8 @@ impl<'a> PathMapper<'a> {
                 }
             }
             Transform::CollapseRecursion => (function.0 + 1, (state != function.0 + 1).then_some(symbol)),
+            // It changes what calls cost, not their paths.
+            Transform::FinishedOnly => (0, Some(symbol)),
             Transform::HideLibraries if !self.is_library(function) => (0, Some(symbol)),
             Transform::HideLibraries => match state {
                 0 => (ENTRY, Some(symbol)),

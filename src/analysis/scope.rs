@@ -3,7 +3,7 @@
 //! Order of application, as in the Firefox Profiler: tracks → time range → transforms. The time range
 //! is kept apart from the rest, because it changes costs but not the shape of a tree.
 
-use crate::model::{FunctionId, Profile, StringId, TrackId, TrackKind};
+use crate::model::{FunctionId, Profile, SpanStatus, StringId, TrackId, TrackKind};
 
 /// Half-open time range in ns; `None` for all time.
 pub type TimeRange = Option<(i64, i64)>;
@@ -29,6 +29,9 @@ pub enum Transform {
     /// Of each run of library frames show the first, and all others as one «[n frames hidden]», as
     /// pyinstrument does. What is a library: [`super::libraries`].
     HideLibraries,
+    /// Leave out calls that had not ended when the recording did: nobody knows how long they are. What they called
+    /// and what ended stays below them.
+    FinishedOnly,
 }
 
 impl Transform {
@@ -53,6 +56,12 @@ impl Scope {
     #[must_use]
     pub fn has_track(&self, track: TrackId) -> bool {
         self.tracks.is_empty() || self.tracks.contains(&track)
+    }
+
+    /// True when the own cost of a span that ended so does not count.
+    #[must_use]
+    pub fn leaves_out(&self, status: SpanStatus) -> bool {
+        status == SpanStatus::Unfinished && self.transforms.contains(&Transform::FinishedOnly)
     }
 
     /// The tracks whose time is work. Phases lie over the work of all other tracks and would count it

@@ -9,6 +9,7 @@ use super::functions::{Functions, graph_of};
 use super::libraries::Libraries;
 use super::scope::Scope;
 use super::source_file::{SourceAnswer, SourceFile, SourceRule, no_file};
+use crate::import::{SourceFolders, may_be_given};
 use crate::jobs::Cancelled;
 use crate::model::{MetricId, Sources, StringId};
 use crate::query::{Context, Query};
@@ -16,35 +17,55 @@ use crate::query::{Context, Query};
 /// Most files that are looked for.
 const MAX_FILES: usize = 1000;
 
-/// Reads the files that were found: own code before libraries, the most expensive first, until [`Sources`] is
-/// full. Texts that the profile carries already stay as they are.
+/// Reads the files that may be given away ([`may_be_given`]): own code before libraries, the most expensive first, until
+/// [`Sources`] is full. Texts that the profile carries already stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceTexts {
-    /// The folder of the profile.
-    pub beside: Option<PathBuf>,
     /// Where to look first.
     pub rules: Vec<SourceRule>,
+    /// Where files may be taken from, beside what the rules lead to. What is named without a folder is looked for beside
+    /// the profile.
+    pub folders: SourceFolders,
+}
+
+/// Texts of source files, and what became of the files that are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundTexts {
+    /// The texts.
+    pub sources: Sources,
+    /// Files that were read.
+    pub taken: Vec<PathBuf>,
+    /// Files that were left alone, with the reason.
+    pub refused: Vec<(PathBuf, &'static str)>,
 }
 
 impl Query for SourceTexts {
-    type Output = Sources;
+    type Output = FoundTexts;
 
-    fn run(&self, cx: &Context<'_>) -> Result<Sources, Cancelled> {
-        let mut sources = cx.profile().sources.clone();
+    fn run(&self, cx: &Context<'_>) -> Result<FoundTexts, Cancelled> {
+        let mut found = FoundTexts { sources: cx.profile().sources.clone(), ..FoundTexts::default() };
+        let mut folders = self.folders.clone();
+        folders.chosen.extend(self.rules.iter().map(|r| r.to.clone()));
         for file in files(cx)? {
             cx.job().checkpoint(0, 0)?;
+            if found.sources.get(file).is_some() {
+                continue;
+            }
             let name = cx.profile().text(file).to_owned();
-            let query =
-                SourceFile { file: name, beside: self.beside.clone(), rules: self.rules.clone(), attempt: 0 };
-            if let SourceAnswer::Found(text) = &*cx.get(&query)? {
-                sources.insert(file, text.text());
+            let beside = folders.beside.clone();
+            let query = SourceFile { file: name, beside, rules: self.rules.clone(), attempt: 0 };
+            let SourceAnswer::Found(text) = &*cx.get(&query)? else { continue };
+            match may_be_given(&text.path, text.text(), &folders) {
+                Ok(()) if found.sources.insert(file, text.text()) => found.taken.push(text.path.clone()),
+                Ok(()) => found.refused.push((text.path.clone(), "is more text than a session keeps")),
+                Err(why) => found.refused.push((text.path.clone(), why)),
             }
         }
-        Ok(sources)
+        Ok(found)
     }
 
-    fn weight(sources: &Sources) -> usize {
-        sources.bytes()
+    fn weight(found: &FoundTexts) -> usize {
+        found.sources.bytes()
     }
 }
 
@@ -106,8 +127,10 @@ mod tests {
         b.source(kept, "kept");
         let s = Run::of(Arc::new(b.finish()));
         let beside = Some(folder.clone());
-        let sources = ask(&s, &SourceTexts { beside: beside.clone(), rules: Vec::new() });
-        let texts: Vec<_> = sources.iter().map(|(file, text)| (s.profile.text(file), text)).collect();
+        let folders = SourceFolders { beside: beside.clone(), ..SourceFolders::default() };
+        let found = ask(&s, &SourceTexts { rules: Vec::new(), folders });
+        assert_eq!(found.taken, ["app.py", "site-packages/lib.py"].map(|name| folder.join(name)));
+        let texts: Vec<_> = found.sources.iter().map(|(file, text)| (s.profile.text(file), text)).collect();
         assert_eq!(
             texts,
             [

@@ -5,16 +5,20 @@
 //! a span's length when the range cuts it.
 //!
 //! Children that ran at the same time (branches on other lanes and tracks) are the exception: each has its
-//! own time, but the total above them counts each moment once (see `analysis::concurrency`).
+//! own time, but the total above them counts each moment once (see `analysis::concurrency`). Own costs always
+//! add up to the sum.
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::call_tree::{CallTree, NO_NODE, Shape, TrackNodes};
-use super::concurrency;
+use super::concurrency::Families;
 use super::estimate::Estimate;
+use super::nested_samples::parts;
 use super::scope::{Scope, TimeRange};
-use crate::jobs::Cancelled;
-use crate::model::{MetricId, NO_ROW, Profile, SampleTable, SpanTable};
+use crate::jobs::{Cancelled, Job};
+use crate::model::{MetricId, NO_ROW, Profile, SpanStatus, TrackId};
 use crate::query::{Context, Query};
 
 /// Costs by node of a [`CallTree`].
@@ -28,22 +32,26 @@ pub struct TreeCosts {
     pub total: Vec<i64>,
     /// Calls per node: spans that touch the range. Empty when the scope has no counted calls.
     pub calls: Vec<u64>,
+    /// Calls of the node that had not ended when the recording did: their time is at least what is shown. Empty when
+    /// all have ended.
+    pub unfinished: Vec<u64>,
     /// Samples that ended in exactly this node. Empty when the scope has no samples.
     pub samples: Vec<u64>,
     /// Samples at or below the node. Empty when the scope has no samples.
     pub samples_total: Vec<u64>,
-    /// Cost of everything: the denominator of shares. The sum of all own costs, less what branches that ran at the
-    /// same time as others count more than once. For an estimated tree the sum over all recorded
-    /// functions, of which the tree may miss small parts.
+    /// Cost of everything: the denominator of shares. The sum of all own costs; for an estimated tree the sum over all
+    /// recorded functions, of which the tree may miss small parts.
     pub sum: i64,
+    /// Of the sum, what calls that ran at the same time as others of their caller have: totals count each moment once.
+    pub at_once: i64,
 }
 
 impl TreeCosts {
-    /// Calls of a node, or samples at or below it; `None` when neither was counted.
+    /// Calls of a node, or samples at or below it where it was not seen as a call; `None` when neither was counted.
     #[must_use]
     pub fn count(&self, node: u32) -> Option<u64> {
-        let column = if self.samples.is_empty() { &self.calls } else { &self.samples_total };
-        column.get(node as usize).copied()
+        let of = |column: &[u64]| column.get(node as usize).copied();
+        of(&self.calls).filter(|&calls| calls > 0 || self.samples.is_empty()).or(of(&self.samples_total))
     }
 }
 
@@ -79,35 +87,174 @@ impl Query for Costs {
     }
 }
 
+/// Own costs of the nodes of a tree that one track has: nodes in order, without those that cost nothing.
+pub type TrackCosts = (TrackId, Vec<(u32, i64)>);
+
+/// Computes own costs by track: what [`TreeCosts::own`] is the sum of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OwnByTrack(pub Costs);
+
+impl Query for OwnByTrack {
+    type Output = Vec<TrackCosts>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Vec<TrackCosts>, Cancelled> {
+        self.0.by_track(cx)
+    }
+
+    fn weight(tracks: &Vec<TrackCosts>) -> usize {
+        tracks.iter().map(|t| t.1.len() * 16).sum()
+    }
+}
+
+/// Times in which spans of a track have no time of their own, because what they called runs on other lanes and tracks
+/// of the tree: row, and start and end in order, without overlaps.
+#[must_use]
+pub fn own_covered(profile: &Profile, tree: &CallTree, track: TrackId) -> Vec<(u32, Vec<(i64, i64)>)> {
+    Families::new(profile, tree).covered(track).collect()
+}
+
 impl Costs {
     fn measured(&self, tree: Arc<CallTree>, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
         let profile = cx.profile();
         let n = tree.nodes.len();
         let mut own = vec![0i64; n];
-        let mut calls = vec![0u64; if tree.tracks.is_empty() { 0 } else { n }];
-        for nodes in &tree.tracks {
-            let spans = &profile.track(nodes.track).spans;
-            add_spans(spans, nodes, &tree, self, profile, (&mut own, &mut calls));
-            cx.job().checkpoint(0, 0)?;
-        }
-        let twice = concurrency::correct(profile, &tree, self, &mut own, cx.job())?;
-        let mut samples = vec![0u64; if tree.stacks.is_empty() { 0 } else { n }];
-        if !tree.stacks.is_empty() {
-            for id in self.scope.work_tracks(profile) {
-                add_samples(&profile.track(id).samples, &tree.stacks, self, (&mut own, &mut samples));
-                cx.job().checkpoint(0, 0)?;
-            }
+        let mut add = |node: u32, value: i64| {
+            let own = &mut own[node as usize];
+            *own = own.saturating_add(value);
+        };
+        let families = Families::new(profile, &tree);
+        let mut counts = Counts::new(&tree);
+        let mut twice = Vec::new();
+        for id in self.scope.work_tracks(profile) {
+            self.add_track(profile, &tree, id, (&mut add, &mut counts), cx.job())?;
+            families.correct(self, id, &mut add, &mut twice, cx.job())?;
         }
         let mut total = summed_up(&tree, &own, i64::saturating_add);
-        let mut sum = own.iter().fold(0i64, |a, &b| a.saturating_add(b));
-        if let Some(twice) = twice {
-            let above = summed_up(&tree, &twice, i64::saturating_add);
+        let sum = own.iter().fold(0i64, |a, &b| a.saturating_add(b));
+        let at_once = twice.iter().fold(0i64, |a, &(_, more)| a.saturating_add(more));
+        if at_once != 0 {
+            let mut above = vec![0i64; n];
+            for &(node, more) in &twice {
+                let above = &mut above[node as usize];
+                *above = above.saturating_add(more);
+            }
+            let above = summed_up(&tree, &above, i64::saturating_add);
             total.iter_mut().zip(&above).for_each(|(t, &v)| *t = t.saturating_sub(v));
-            sum = twice.iter().fold(sum, |a, &b| a.saturating_sub(b));
         }
+        let Counts { calls, samples, unfinished } = counts;
         let samples_total =
             if samples.is_empty() { Vec::new() } else { summed_up(&tree, &samples, u64::saturating_add) };
-        Ok(TreeCosts { tree, own, total, calls, samples, samples_total, sum })
+        let unfinished = if unfinished.iter().all(|&n| n == 0) { Vec::new() } else { unfinished };
+        Ok(TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, sum, at_once })
+    }
+
+    fn by_track(&self, cx: &Context<'_>) -> Result<Vec<TrackCosts>, Cancelled> {
+        let profile = cx.profile();
+        let tree = cx.get(&Shape(self.scope.clone()))?;
+        let measured = [(1, self.metric)];
+        let formula = match profile.metrics.get(self.metric.index()) {
+            Some(m) if !m.formula.is_empty() => &m.formula[..],
+            _ => &measured,
+        };
+        let families = Families::new(profile, &tree);
+        let mut tracks = Vec::new();
+        for id in self.scope.work_tracks(profile) {
+            let mut own: FxHashMap<u32, i64> = FxHashMap::default();
+            for &(factor, metric) in formula.iter().filter(|(_, m)| is_measured(profile, *m)) {
+                let part = Self { metric, ..self.clone() };
+                let mut add = |node: u32, value: i64| {
+                    let own = own.entry(node).or_default();
+                    *own = own.saturating_add(value.saturating_mul(factor));
+                };
+                part.add_track(profile, &tree, id, (&mut add, &mut Counts::default()), cx.job())?;
+                families.correct(&part, id, &mut add, &mut Vec::new(), cx.job())?;
+            }
+            let mut own: Vec<(u32, i64)> = own.into_iter().filter(|&(_, own)| own != 0).collect();
+            own.sort_unstable();
+            tracks.push((id, own));
+        }
+        Ok(tracks)
+    }
+
+    /// Adds what the spans and samples of a track cost.
+    fn add_track(
+        &self,
+        profile: &Profile,
+        tree: &CallTree,
+        id: TrackId,
+        (own, counts): (&mut dyn FnMut(u32, i64), &mut Counts),
+        job: &Job,
+    ) -> Result<(), Cancelled> {
+        let nodes = tree.tracks.iter().find(|t| t.track == id);
+        if let Some(nodes) = nodes {
+            self.add_spans(profile, tree, nodes, own, counts);
+        }
+        job.checkpoint(0, 0)?;
+        let (spans, samples) = (&profile.track(id).spans, &profile.track(id).samples);
+        let weights = samples.weights.iter().find(|(m, _)| *m == self.metric).map(|(_, w)| w);
+        let is_time = profile.time_metric() == Some(self.metric);
+        let in_spans = is_time || spans.costs.iter().any(|(m, _)| *m == self.metric);
+        parts(profile, tree, id, self.range, job, |part| {
+            if part.node != NO_NODE && part.first {
+                Counts::one(&mut counts.samples, part.node);
+            }
+            let Some(weights) = weights else { return };
+            let mut weight = part.of(weights[part.sample as usize]);
+            if let Some(nodes) = nodes.filter(|_| in_spans && part.row != NO_ROW) {
+                // It cannot have been longer than the span lets it be.
+                weight = if is_time { weight.min(part.length()) } else { weight };
+                let span = nodes.spans[part.row as usize];
+                if span != NO_NODE && !self.scope.leaves_out(spans.rows[part.row as usize].status) {
+                    own(span, weight.saturating_neg());
+                }
+            }
+            if part.node != NO_NODE {
+                own(part.node, weight);
+            }
+        })
+    }
+
+    fn add_spans(
+        &self,
+        profile: &Profile,
+        tree: &CallTree,
+        nodes: &TrackNodes,
+        own: &mut dyn FnMut(u32, i64),
+        counts: &mut Counts,
+    ) {
+        let spans = &profile.track(nodes.track).spans;
+        let is_time = profile.time_metric() == Some(self.metric);
+        let column = spans.costs.iter().find(|(m, _)| *m == self.metric).map(|(_, c)| c);
+        for (row, span) in spans.rows.iter().enumerate() {
+            if !touches(span.start, span.end, self.range) {
+                continue;
+            }
+            let node = nodes.spans[row];
+            let above = if span.parent == NO_ROW { NO_NODE } else { nodes.spans[span.parent as usize] };
+            let caller = if span.parent == NO_ROW { spans.caller(row as u32) } else { None };
+            let caller = caller.and_then(|(track, row)| tree.node_of_span(track, row)).unwrap_or(above);
+            let left_out = self.scope.leaves_out(span.status);
+            // A span that a transform merged into its caller is no call of the caller.
+            if node != NO_NODE && node != caller && !left_out {
+                Counts::one(&mut counts.calls, node);
+                if span.status == SpanStatus::Unfinished {
+                    Counts::one(&mut counts.unfinished, node);
+                }
+            }
+            let value = match column {
+                Some(column) => column[row],
+                None if is_time => span.end.saturating_sub(span.start),
+                None => continue,
+            };
+            let value = cut(value, span.start, span.end, self.range);
+            if node != NO_NODE && !left_out {
+                own(node, value);
+            }
+            // What has no cost of its own here has none to give to its callees.
+            if above != NO_NODE && !self.scope.leaves_out(spans.rows[span.parent as usize].status) {
+                own(above, value.saturating_neg());
+            }
+        }
     }
 
     /// A derived metric: the linear formula over the columns of measured ones.
@@ -117,16 +264,39 @@ impl Costs {
             let part = cx.get(&Self { metric, scope: self.scope.clone(), range: self.range })?;
             let to = result.get_or_insert_with(|| {
                 let zero = vec![0; part.own.len()];
-                TreeCosts { own: zero.clone(), total: zero, sum: 0, ..(*part).clone() }
+                TreeCosts { own: zero.clone(), total: zero, sum: 0, at_once: 0, ..(*part).clone() }
             });
             let add = |to: &mut i64, v: i64| *to = to.saturating_add(v.saturating_mul(factor));
             to.own.iter_mut().zip(&part.own).for_each(|(t, &v)| add(t, v));
             to.total.iter_mut().zip(&part.total).for_each(|(t, &v)| add(t, v));
             add(&mut to.sum, part.sum);
+            add(&mut to.at_once, part.at_once);
         }
         match result {
             Some(costs) => Ok(costs),
             None => self.measured(cx.get(&Shape(self.scope.clone()))?, cx),
+        }
+    }
+}
+
+/// What is counted per node; a column is empty where nothing can be counted.
+#[derive(Default)]
+struct Counts {
+    calls: Vec<u64>,
+    unfinished: Vec<u64>,
+    samples: Vec<u64>,
+}
+
+impl Counts {
+    fn new(tree: &CallTree) -> Self {
+        let column = |any: bool| vec![0; if any { tree.nodes.len() } else { 0 }];
+        let spans = !tree.tracks.is_empty();
+        Self { calls: column(spans), unfinished: column(spans), samples: column(tree.has_samples()) }
+    }
+
+    fn one(column: &mut [u64], node: u32) {
+        if let Some(count) = column.get_mut(node as usize) {
+            *count += 1;
         }
     }
 }
@@ -161,9 +331,11 @@ fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profil
         own,
         total,
         calls: estimate.calls.clone(),
+        unfinished: Vec::new(),
         samples: Vec::new(),
         samples_total: Vec::new(),
         sum: graph.map_or(0, |g| super::functions::graph_sum(profile, g, metric)),
+        at_once: 0,
     }
 }
 
@@ -180,63 +352,6 @@ pub(super) fn cut(value: i64, start: i64, end: i64, range: TimeRange) -> i64 {
 /// True when `[start, end)`, or the moment `start` when that is empty, has a part in the range.
 pub(super) fn touches(start: i64, end: i64, range: TimeRange) -> bool {
     range.is_none_or(|(from, to)| start < to && (end > from || start >= from))
-}
-
-fn add_spans(
-    spans: &SpanTable,
-    nodes: &TrackNodes,
-    tree: &CallTree,
-    query: &Costs,
-    profile: &Profile,
-    (own, calls): (&mut [i64], &mut [u64]),
-) {
-    let is_time = profile.time_metric() == Some(query.metric);
-    let column = spans.costs.iter().find(|(m, _)| *m == query.metric).map(|(_, c)| c);
-    for (row, span) in spans.rows.iter().enumerate() {
-        if !touches(span.start, span.end, query.range) {
-            continue;
-        }
-        let node = nodes.spans[row];
-        let above = if span.parent == NO_ROW { NO_NODE } else { nodes.spans[span.parent as usize] };
-        let caller = if span.parent == NO_ROW { spans.caller(row as u32) } else { None };
-        let caller = caller.and_then(|(track, row)| tree.node_of_span(track, row)).unwrap_or(above);
-        // A span that a transform merged into its caller is no call of the caller.
-        if node != NO_NODE && node != caller {
-            calls[node as usize] += 1;
-        }
-        let value = match column {
-            Some(column) => column[row],
-            None if is_time => span.end.saturating_sub(span.start),
-            None => continue,
-        };
-        let value = cut(value, span.start, span.end, query.range);
-        if node != NO_NODE {
-            own[node as usize] = own[node as usize].saturating_add(value);
-        }
-        if above != NO_NODE {
-            own[above as usize] = own[above as usize].saturating_sub(value);
-        }
-    }
-}
-
-fn add_samples(samples: &SampleTable, stacks: &[u32], query: &Costs, (own, count): (&mut [i64], &mut [u64])) {
-    let weights = samples.weights.iter().find(|(m, _)| *m == query.metric).map(|(_, w)| w);
-    for (i, stack) in samples.stacks.iter().enumerate() {
-        let node = stack.map_or(NO_NODE, |stack| stacks[stack.index()]);
-        if node == NO_NODE {
-            continue;
-        }
-        let (start, end) = samples.interval(i).unwrap_or_default();
-        let range = if samples.is_timed() { query.range } else { None };
-        if !touches(start, end, range) {
-            continue;
-        }
-        count[node as usize] += 1;
-        if let Some(weights) = weights {
-            let weight = cut(weights[i], start, end, range);
-            own[node as usize] = own[node as usize].saturating_add(weight);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -304,7 +419,7 @@ mod tests {
     #[test]
     fn tracks_that_are_left_out_leave_no_trace() {
         let subject = subject("main>a 3; [t2]; main>b 5");
-        let only = |t| Scope { tracks: vec![crate::model::TrackId(t)], ..Scope::default() };
+        let only = |t| Scope { tracks: vec![TrackId(t)], ..Scope::default() };
         let costs = |t| ask(&subject, &Costs { scope: only(t), metric: MetricId(0), range: None });
         assert_eq!(dump(&subject.profile, &costs(0)), "main 3/0 >a 3/3");
         assert_eq!(dump(&subject.profile, &costs(1)), "main 5/0 >b 5/5");

@@ -17,7 +17,7 @@ pub enum Action {
     StopRecording,
     /// End the recording and throw it away.
     CancelRecording,
-    /// Write the run in the export format with this place in [`crate::export::FORMATS`].
+    /// Write the run in the export format with this place in [`crate::exchange::FORMATS`].
     Export(usize),
     /// Write the run as a session with the texts of its source files.
     SaveWithSources,
@@ -108,7 +108,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::StopRecording, "Stop recording", ctrl(Key::E), Menu::File),
         entry(Action::CancelRecording, "Discard recording", None, Menu::File),
     ];
-    for (i, format) in crate::export::FORMATS.iter().enumerate() {
+    for (i, format) in crate::exchange::FORMATS.iter().enumerate() {
         let key = if i == 0 { ctrl(Key::S) } else { None };
         let title =
             if i == 0 { "Save session…".to_owned() } else { format!("Export as {}…", format.title) };

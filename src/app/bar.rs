@@ -71,7 +71,7 @@ fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
     let response = ui.add_enabled(app.can(entry.action), button);
     let response = match entry.action {
         Action::Show(place) => response.on_hover_text(action::view(place).map_or("", |v| v.about)),
-        Action::Export(place) => response.on_hover_text(crate::export::FORMATS[place].about),
+        Action::Export(place) => response.on_hover_text(crate::exchange::FORMATS[place].about),
         _ => response,
     };
     if response.clicked() {

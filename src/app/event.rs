@@ -64,8 +64,8 @@ pub enum Event {
     Wrote {
         /// The run that was written, when it was a whole session.
         run: Option<RunId>,
-        /// The file, or one line why not.
-        result: Result<PathBuf, String>,
+        /// The file and what it does not hold, or one line why it was not written.
+        result: Result<(PathBuf, Vec<String>), String>,
     },
 }
 
@@ -94,7 +94,7 @@ pub enum Purpose {
     Export {
         /// The run.
         run: RunId,
-        /// Place in [`crate::export::FORMATS`].
+        /// Place in [`crate::exchange::FORMATS`].
         format: usize,
         /// With the texts of source files, which only sessions hold.
         sources: bool,
@@ -121,7 +121,7 @@ impl Purpose {
             Self::Picture(_, picture) => format!("Save picture as {}", picture.extension().to_uppercase()),
             Self::Export { format: 0, .. } => "Save session".into(),
             Self::Export { format, .. } => {
-                let title = crate::export::FORMATS.get(*format).map_or("", |f| f.title);
+                let title = crate::exchange::FORMATS.get(*format).map_or("", |f| f.title);
                 format!("Export as {title}")
             }
         }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::event::{Event, Purpose};
 use super::source_texts::source_texts;
 use super::{App, dialog, open};
-use crate::export::{FORMATS, Options, write_file_with};
+use crate::analysis::source_texts::FoundTexts;
+use crate::exchange::{Asked, FORMATS, write_file};
+use crate::format;
 use crate::jobs;
 use crate::query::RunId;
 use crate::state::Origin;
@@ -24,24 +26,35 @@ impl App {
     pub(super) fn export_to(&mut self, id: RunId, (format, sources): (usize, bool), path: PathBuf) {
         let Some(run) = self.session.get(id) else { return };
         let Some(profile) = run.profile.clone() else { return };
-        let rules = run.history.now().sources.clone();
+        let now = run.history.now().clone();
+        let recorded = matches!(run.origin, Origin::Recording { .. });
+        let rules = now.sources;
+        let asked = Asked {
+            scope: now.scope,
+            range: now.range,
+            metric: (now.metric.index() > 0).then_some(now.metric),
+            ..Asked::all(profile)
+        };
         let folder = open::folder_of(run.input()).map(Path::to_owned);
         let Some(kind) = FORMATS.get(format) else { return };
         let events = self.events.clone();
         let whole = format == 0;
         jobs::spawn("export", move || {
-            let sources = sources.then(|| source_texts(&profile, folder.as_deref(), &rules));
-            let options = Options { sources, ..Options::default() };
-            let result = write_file_with(kind, &profile, &options, &path)
-                .map(|()| path.clone())
-                .map_err(|e| format!("{}: {e}", path.display()));
+            let texts = sources.then(|| source_texts(&asked.profile, folder.as_deref(), &rules, recorded));
+            let listed = texts.as_ref().map(listed);
+            let sources = texts.map(|t| t.sources);
+            let asked = Asked { sources, ..asked };
+            let written = write_file(kind, &asked, &path);
+            let said = written.map(|said| listed.into_iter().chain(said).collect());
+            let result =
+                said.map(|said| (path.clone(), said)).map_err(|e| format!("{}: {e}", path.display()));
             events.send(Event::Wrote { run: whole.then_some(id), result });
         });
     }
 
-    pub(super) fn wrote(&mut self, run: Option<RunId>, result: Result<PathBuf, String>) {
+    pub(super) fn wrote(&mut self, run: Option<RunId>, result: Result<(PathBuf, Vec<String>), String>) {
         match result {
-            Ok(path) => {
+            Ok((path, said)) => {
                 if let Some(run) = run.and_then(|id| self.session.get_mut(id))
                     && let Origin::Recording { saved, .. } = &mut run.origin
                 {
@@ -51,9 +64,33 @@ impl App {
                     self.journals.saved(run);
                     self.settings.remember(&path);
                 }
-                self.say(Tone::Good, format!("Saved {}.", path.display()));
+                let said: String = said.iter().map(|part| format!(" Note: {part}.")).collect();
+                let tone = if said.is_empty() { Tone::Good } else { Tone::Info };
+                self.say(tone, format!("Saved {}.{said}", path.display()));
             }
             Err(why) => self.say(Tone::Bad, why),
         }
     }
+}
+
+/// Names that are listed; there may be a thousand.
+const MOST_NAMES: usize = 8;
+
+/// «it holds the texts of 2 source files (a.py, b.py)».
+fn listed(texts: &FoundTexts) -> String {
+    let files = format::counted(texts.sources.len() as i64, "source file", "source files");
+    let name = |p: &PathBuf| p.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut names: Vec<_> = texts.taken.iter().take(MOST_NAMES).map(name).collect();
+    if texts.taken.len() > MOST_NAMES {
+        names.push("…".into());
+    }
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    let refused = match texts.refused.len() {
+        0 => String::new(),
+        n => format!(
+            "; {} that may not be given away are left out",
+            format::counted(n as i64, "file", "files")
+        ),
+    };
+    format!("it holds the texts of {files}{names}{refused}")
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use egui::Ui;
 
 use super::{App, Settings, Tone};
-use crate::export::{self, FORMATS};
+use crate::export;
 use crate::format;
 use crate::query::RunId;
 use crate::record::journal::{self, JournalFile, Unsaved};
@@ -112,10 +112,10 @@ impl App {
         }
         let began = profile.meta.origin_unix_ns.unwrap_or(0);
         let path = std::env::temp_dir().join(format!("inferscope-{began}.inferscope"));
-        export::write_file(&FORMATS[0], &profile, &path).map_err(|e| format!("{}: {e}", path.display()))?;
+        export::write_session(&profile, &path).map_err(|e| format!("{}: {e}", path.display()))?;
         self.settings.remember(&path);
         let text = format!("The recording had no journal, so it was saved as {}.", path.display());
-        eprintln!("inferscope: {text}");
+        eprintln!("inferscope: {}", format::plain(&text));
         self.say(Tone::Warning, text);
         Ok(())
     }

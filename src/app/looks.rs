@@ -15,7 +15,7 @@ fn file(run: &OpenRun) -> Option<PathBuf> {
     let path = match &run.origin {
         Origin::File(Input::Path(path)) => path,
         Origin::Recording { saved, .. } => saved.as_ref()?,
-        Origin::File(Input::Bytes(..)) => return None,
+        Origin::File(Input::Bytes(..) | Input::Part(..)) => return None,
     };
     std::path::absolute(path).ok()
 }

@@ -521,7 +521,7 @@ impl App {
         let runs: Vec<RunId> = self.session.runs.iter().map(|r| r.id).collect();
         for run in runs {
             if let Err(why) = self.rescue(run) {
-                eprintln!("inferscope: a recording could not be kept: {why}");
+                eprintln!("inferscope: a recording could not be kept: {}", crate::format::plain(&why));
             }
         }
         self.release_journals();

@@ -66,6 +66,7 @@ fn write(
     let written = bytes.map_err(|e| e.to_string()).and_then(|bytes| {
         crate::export::write_bytes(&bytes, &path).map_err(|e| format!("cannot be written ({e})"))
     });
-    let result = written.map(|()| path.clone()).map_err(|why| format!("{}: {why}", path.display()));
+    let result =
+        written.map(|()| (path.clone(), Vec::new())).map_err(|why| format!("{}: {why}", path.display()));
     events.send(Event::Wrote { run: None, result });
 }

@@ -77,9 +77,7 @@ impl Settings {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let draft = path.with_extension("json.new");
-        std::fs::write(&draft, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&draft, path)
+        crate::export::write_bytes(&serde_json::to_vec_pretty(self)?, path)
     }
 
     /// Bytes that unsaved recordings keep of the disk at most.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{App, dialog};
 use crate::analysis::source_file::{SourceRule, rule_for};
+use crate::import::Input;
 use crate::query::RunId;
 use crate::state::Command;
 use crate::ui::theme::Tone;
@@ -30,6 +31,11 @@ impl App {
                 }
             }
             Wish::SavePicture(pane, picture) => self.ask_picture(pane, picture),
+            Wish::OpenPart(part) => {
+                if let Some(whole) = self.active().and_then(|run| run.input().cloned()) {
+                    self.open_input(Input::Part(Box::new(whole), part));
+                }
+            }
         }
     }
 

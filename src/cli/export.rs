@@ -1,21 +1,27 @@
 //! `inferscope export`: a profile in another format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
+use super::out::say;
 use super::{Failure, open_part};
 use crate::analysis::source_file::SourceRule;
+use crate::analysis::source_texts::FoundTexts;
+use crate::analysis::{Scope, Transform};
 use crate::app::source_texts;
-use crate::export::{self, FORMATS, Format, Options};
+use crate::exchange::{self, Asked, FORMATS, Format};
+use crate::format;
+use crate::model::Sources;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// The profile.
+    /// The profile; - for standard input.
     file: PathBuf,
-    /// Take a file that is attached to it instead, such as the profile of a second profiler.
+    /// Take a part of it instead: a file that is attached, such as the profile of a second profiler, or one of the files
+    /// and parts that a run of callgrind was added up from.
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
     /// The file to write.
@@ -24,10 +30,14 @@ pub(super) struct ExportArgs {
     /// The format [default: by the ending of the output].
     #[arg(long, value_name = "ID")]
     to: Option<String>,
+    /// Leave out calls that had not ended when the recording did, where costs are written (speedscope, folded, csv).
+    #[arg(long)]
+    finished: bool,
     /// Keep the texts of the source files in the session.
     #[arg(long)]
     sources: bool,
-    /// With --sources: source files that the profile names below FROM are below TO on this computer.
+    /// With --sources: source files that the profile names below FROM are below TO on this computer. A folder alone says
+    /// that the sources below it may be taken; without it only those below the profile's own folder are.
     #[arg(long, value_name = "FROM=TO", value_parser = super::render::parse_rule)]
     source: Vec<SourceRule>,
 }
@@ -38,34 +48,30 @@ pub(super) fn format_list() -> String {
     for format in FORMATS {
         text += &format!("  {:<11} .{:<16} {}\n", format.id, format.extension, format.about);
     }
-    text += &format!(
-        "  {:<11} .{:<16} {}\n",
-        "csv", "csv", "every function with its self and total cost in each metric"
-    );
     text + "\nExample: inferscope export run.pyisession -o run.speedscope.json"
 }
 
-/// Functions as CSV: made of queries, which formats of profiles know nothing of.
-fn csv(args: &ExportArgs) -> Result<(), Failure> {
-    let text = super::report::csv_of(open_part(&args.file, args.part.as_deref())?)
-        .map_err(|e| Failure::new(e.to_string()))?;
-    std::fs::write(&args.output, text)
-        .map_err(|e| Failure::new(format!("{}: cannot be written ({e})", args.output.display())))
+/// Lists what was taken for a session, and what was not.
+pub(super) fn list(found: FoundTexts, output: &Path) -> Sources {
+    let texts = format::counted(found.sources.len() as i64, "source file", "source files");
+    say(format_args!("{}: holds the texts of {texts}", output.display()));
+    found.taken.iter().for_each(|path| say(format_args!("  {}", path.display())));
+    for (path, why) in &found.refused {
+        say(format_args!("  not {}: it {why}", path.display()));
+    }
+    found.sources
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
-    let by_name = args.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
-    if args.to.as_deref() == Some("csv") || (args.to.is_none() && by_name) {
-        return csv(args);
-    }
-    let known = || FORMATS.iter().map(|f| f.id).chain(["csv"]).collect::<Vec<_>>().join(", ");
+    let known = || FORMATS.iter().map(|f| f.id).collect::<Vec<_>>().join(", ");
     let format: &Format = match &args.to {
-        Some(id) => export::format(id)
+        Some(id) => exchange::format(id)
             .ok_or_else(|| Failure::new(format!("there is no format «{id}»; known: {}", known())))?,
         None => {
-            let name = args.output.to_string_lossy();
+            let name = args.output.to_string_lossy().to_lowercase();
             let longest = FORMATS.iter().filter(|f| name.ends_with(&format!(".{}", f.extension)));
             longest.max_by_key(|f| f.extension.len()).ok_or_else(|| {
+                let name = args.output.display();
                 Failure::new(format!("{name}: its ending names no format; say one with --to ({})", known()))
             })?
         }
@@ -76,8 +82,15 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         ));
     }
     let profile = Arc::new(open_part(&args.file, args.part.as_deref())?);
-    let sources = args.sources.then(|| source_texts(&profile, args.file.parent(), &args.source));
-    let options = Options { sources, ..Options::default() };
-    export::write_file_with(format, &profile, &options, &args.output)
-        .map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
+    let sources = args.sources.then(|| source_texts(&profile, args.file.parent(), &args.source, false));
+    let sources = sources.map(|found| list(found, &args.output));
+    let transforms = if args.finished { vec![Transform::FinishedOnly] } else { Vec::new() };
+    let scope = Scope { transforms, ..Scope::default() };
+    let asked = Asked { sources, scope, ..Asked::all(profile) };
+    let said = exchange::write_file(format, &asked, &args.output)
+        .map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))?;
+    for part in said {
+        say(format_args!("{}: {part}", args.output.display()));
+    }
+    Ok(())
 }

@@ -11,7 +11,6 @@ mod recover;
 mod render;
 mod report;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,11 +18,12 @@ use clap::{Parser, Subcommand};
 
 use crate::analysis::formula;
 use crate::app;
+use crate::format::Page;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
 use crate::model::{MetricId, Profile};
 use crate::state::Relative;
-use out::print;
+use out::{print_lines, say, say_all};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -130,7 +130,17 @@ impl Failure {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let args = Args::parse();
+    let code = match Args::try_parse() {
+        Ok(args) => obey(args),
+        Err(e) => usage(&e),
+    };
+    // What is on its way comes before the end. Who cannot be told cannot be told that either.
+    let _ = crate::record::echo::ERR.flush();
+    code
+}
+
+/// Does what the arguments say.
+fn obey(args: Args) -> ExitCode {
     let result = match args.command {
         None => window(args.files),
         Some(Command::Open { files }) => window(files),
@@ -142,15 +152,27 @@ pub fn run() -> ExitCode {
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Formats) => formats(),
     };
-    // What is on its way comes before the last line. Who cannot be told cannot be told that either.
-    let _ = crate::record::echo::ERR.flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("inferscope: {}", failure.message);
+            say(format_args!("inferscope: {}", failure.message));
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// What is said of a command line that is not understood, or asked for help.
+fn usage(e: &clap::Error) -> ExitCode {
+    if e.use_stderr() {
+        // Without colours, because it repeats what was typed.
+        let mut page = Page::default();
+        page.lines(&e.render().to_string());
+        say_all(&page);
+    } else {
+        // A help text that cannot be written is no reason to fail.
+        let _ = e.print();
+    }
+    ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2))
 }
 
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
@@ -159,7 +181,9 @@ fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
         return app::window::run(&app::window::Start { files }).map_err(Failure::new);
     };
     let Some(first) = files.first() else {
-        eprintln!("inferscope: there is no display ({why}), so the default run is recorded here instead.");
+        say(format_args!(
+            "inferscope: there is no display ({why}), so the default run is recorded here instead."
+        ));
         return record::without_display();
     };
     Err(Failure::new(format!(
@@ -171,34 +195,39 @@ fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
 
 /// Opens a file, or standard input for «-», or says in one line why not.
 fn open(path: &Path) -> Result<Profile, Failure> {
-    let input = if path == Path::new("-") { standard_input()? } else { Input::Path(path.to_owned()) };
-    import::open_whole(&input, &Job::new()).map_err(|e| Failure {
+    open_input(&input_of(path)?)
+}
+
+/// What a path on the command line means: `-` is standard input.
+fn input_of(path: &Path) -> Result<Input, Failure> {
+    if path != Path::new("-") {
+        return Ok(Input::Path(path.to_owned()));
+    }
+    Input::standard_input().map_err(|e| Failure::new(format!("-: {e}")))
+}
+
+fn open_input(input: &Input) -> Result<Profile, Failure> {
+    import::open_whole(input, &Job::new()).map_err(|e| Failure {
         code: if e.kind == ErrorKind::Unrecognised { 3 } else { 2 },
         message: format!("{}: {e}", input.label()),
     })
 }
 
-/// All of standard input.
-fn standard_input() -> Result<Input, Failure> {
-    let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|e| Failure::new(format!("standard input cannot be read: {e}")))?;
-    Ok(Input::Bytes("standard input".into(), bytes.into()))
-}
-
 /// Opens a file, or one that is attached to it.
 fn open_part(path: &Path, part: Option<&str>) -> Result<Profile, Failure> {
-    let whole = open(path)?;
+    let input = input_of(path)?;
+    let whole = open_input(&input)?;
     let Some(part) = part else { return Ok(whole) };
+    if whole.meta.parts.iter().any(|name| name == part) {
+        return open_input(&Input::Part(Box::new(input), part.to_owned()));
+    }
     let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
     let Some(file) = whole.attached.iter().find(|a| a.name == part || stem(&a.name) == part) else {
-        let names: Vec<_> = whole.attached.iter().map(|a| a.name.as_str()).collect();
+        let names = whole.attached.iter().map(|a| &a.name).chain(&whole.meta.parts);
+        let names: Vec<_> = names.map(String::as_str).collect();
         let known =
             if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
-        return Err(Failure::new(format!(
-            "{}: nothing called «{part}» is attached; {known}",
-            path.display()
-        )));
+        return Err(Failure::new(format!("{}: has no part called «{part}»; {known}", path.display())));
     };
     let input = Input::Bytes(file.name.clone(), file.bytes.clone());
     import::open_whole(&input, &Job::new())
@@ -228,5 +257,5 @@ fn formats() -> Result<(), Failure> {
         text += &format!("{:<14} {:<28} {endings:<32} {gives:<22} {}\n", i.id, i.title, i.written_by);
     }
     text += "\nFiles may be packed with gzip or zstd. The content decides, not the name.\n";
-    print(&text)
+    print_lines(&text)
 }

@@ -1,34 +1,104 @@
-//! Standard output, and whether what was written to it reached anybody.
+//! Standard output and standard error, and whether what was written reached anybody.
+//!
+//! The only place of the command line that writes to a terminal. Names in what is written come out of files that anybody
+//! may have made, so all of it is a [`Page`], which holds nothing that a terminal would act on.
 
-use std::io::{BufWriter, ErrorKind, Write};
+use std::fmt::Display;
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::Failure;
+use crate::format::{Page, PlainJson, plain};
 use crate::record::echo;
 
 /// How long a reader has to take what was written last.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes to standard output; a closed pipe is not an error.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    write(text).map(drop)
+pub(super) fn print(page: &Page) -> Result<(), Failure> {
+    write(page).map(drop)
+}
+
+/// Writes a text of our own of several lines.
+pub(super) fn print_lines(text: &str) -> Result<(), Failure> {
+    let mut page = Page::default();
+    page.lines(text);
+    print(&page)
 }
 
 /// Writes to standard output; false when its reader has gone.
-pub(super) fn write(text: &str) -> Result<bool, Failure> {
-    write_with(|out| out.write_all(text.as_bytes()))
+pub(super) fn write(page: &Page) -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    written(out.write_all(page.text().as_bytes()).and_then(|()| out.flush()))
 }
 
-/// The same for what is not one text.
-pub(super) fn write_with(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<bool, Failure> {
-    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+/// The same for JSON, which is too large to be made at once.
+pub(super) fn write_json(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<bool, Failure> {
+    let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let mut out = PlainJson::new(out);
     written(write(&mut out).and_then(|()| out.flush()))
+}
+
+/// Clears a terminal, so that what follows takes the place of what was shown.
+pub(super) fn clear() -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    if !out.is_terminal() {
+        return Ok(true);
+    }
+    written(out.write_all(b"\x1b[H\x1b[2J\x1b[3J").and_then(|()| out.flush()))
+}
+
+/// Says something beside the output, on one line of standard error.
+pub(super) fn say(text: impl Display) {
+    let mut page = Page::default();
+    page.line(text);
+    say_all(&page);
+}
+
+/// Says several lines.
+pub(super) fn say_all(page: &Page) {
+    echo::ERR.say(page.text());
+}
+
+/// A line of progress, which is written over on a terminal; elsewhere there is a line for each stage.
+#[derive(Default)]
+pub(super) struct ProgressLine {
+    stage: String,
+    width: usize,
+}
+
+impl ProgressLine {
+    /// Shows `text`, which belongs to `stage`.
+    pub(super) fn show(&mut self, text: &str, stage: &str) {
+        if std::io::stderr().is_terminal() {
+            let text = self.over(text);
+            echo::ERR.pass_on(text.as_bytes());
+        } else if stage != self.stage {
+            echo::ERR.pass_on(format!("{}\n", plain(text)).as_bytes());
+            stage.clone_into(&mut self.stage);
+        }
+    }
+
+    /// Shows `text` for good.
+    pub(super) fn end(&mut self, text: &str) {
+        let text = if std::io::stderr().is_terminal() { self.over(text) } else { plain(text).into_owned() };
+        echo::ERR.say(&(text + "\n"));
+    }
+
+    /// The text as it is written over the last one.
+    fn over(&mut self, text: &str) -> String {
+        let text = plain(text);
+        let width = text.chars().count();
+        let pad = " ".repeat(self.width.saturating_sub(width));
+        self.width = width;
+        format!("\r{text}{pad}")
+    }
 }
 
 /// The same after all that a recorded program wrote; false when nobody can have read it, because the stream is closed,
 /// leads to `/dev/null`, or nobody has taken it out of its pipe.
-pub(super) fn deliver(text: &str) -> Result<bool, Failure> {
-    Ok(written(echo::OUT.flush())? && write(text)? && is_read())
+pub(super) fn deliver(page: &Page) -> Result<bool, Failure> {
+    Ok(written(echo::OUT.flush())? && write(page)? && is_read())
 }
 
 pub(super) fn written(result: std::io::Result<()>) -> Result<bool, Failure> {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, open, print, record};
-use crate::export::Options;
-use crate::format;
+use super::out::{print, print_lines, say};
+use super::{Failure, open, record};
+use crate::format::{self, LONGEST_NAME, Page, short};
 use crate::record::journal::{self, Unsaved};
 use crate::views::date;
 
@@ -44,11 +44,11 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
         return Err(Failure::new("no recording was interrupted or left unsaved"));
     };
     let profile = open(&file)?;
-    record::save(&profile, &Options::default(), output)?;
-    eprintln!("Recovered {} to {}", file.display(), output.display());
+    record::save(&profile, None, output)?;
+    say(format_args!("Recovered {} to {}", file.display(), output.display()));
     if journal::is_awaited(&file) {
-        eprintln!(
-            "Kept the journal, too: the recorded program still runs, and leaves its call profile there when it ends"
+        say(
+            "Kept the journal, too: the recorded program still runs, and leaves its call profile there when it ends",
         );
     } else if !args.keep {
         journal::remove(&file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
@@ -58,14 +58,16 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
 
 fn list(found: &[Unsaved]) -> Result<(), Failure> {
     if found.is_empty() {
-        return print("No recording was interrupted or left unsaved.\n");
+        return print_lines("No recording was interrupted or left unsaved.");
     }
-    let mut text = String::new();
+    let mut page = Page::default();
     for i in found {
         let when = i.began_unix_ns.map(date::utc).unwrap_or_default();
         let how = if i.ended { "not saved" } else { "interrupted" };
-        text +=
-            &format!("{when}  {how}  {}  {}  {}\n", i.title, format::bytes(i.bytes as i64), i.path.display());
+        let (title, size) = (short(&i.title, LONGEST_NAME), format::bytes(i.bytes as i64));
+        page.line(format_args!("{when}  {how}  {title}  {size}  {}", i.path.display()));
     }
-    print(&(text + "\n`inferscope recover -o run.inferscope` brings back the first one.\n"))
+    page.gap();
+    page.line("`inferscope recover -o run.inferscope` brings back the first one.");
+    print(&page)
 }

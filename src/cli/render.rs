@@ -5,15 +5,22 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::out::say;
 use super::{Failure, RelativeArg, metric_of, open_part};
+use crate::analysis::named::{Named, place_of};
 use crate::analysis::source_file::SourceRule;
 use crate::app::App;
+use crate::format;
 use crate::import::Input;
-use crate::model::Profile;
+use crate::jobs::Job;
+use crate::model::{FunctionId, MetricId, Profile, Unit};
+use crate::query::{Engine, Run};
 use crate::state::Command;
-use crate::ui::software::{self, RenderError};
+use crate::ui::software::{self, MAX_SIDE, RenderError};
 use crate::views::{self, ViewKind};
 
+/// Most pixels of a picture: each takes some bytes more than once.
+const MOST_PIXELS: f64 = 100e6;
 /// Passes that a picture takes at most: tables and panels need some to settle.
 const PASSES: usize = 6;
 
@@ -28,9 +35,10 @@ pub(super) enum ThemeArg {
 /// Arguments of `render`.
 #[derive(Debug, Args)]
 pub(super) struct RenderArgs {
-    /// The profile.
+    /// The profile; - for standard input.
     file: PathBuf,
-    /// Take a file that is attached to it instead, such as the profile of a second profiler.
+    /// Take a part of it instead: a file that is attached, such as the profile of a second profiler, or one of the files
+    /// and parts that a run of callgrind was added up from.
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
     /// The picture to write: SVG when it ends with .svg, otherwise PNG.
@@ -57,7 +65,7 @@ pub(super) struct RenderArgs {
     /// Search for this in every view.
     #[arg(long, value_name = "TEXT", default_value = "")]
     search: String,
-    /// Select the function with this name.
+    /// Select a function: by its name (of several the one with the largest total), or by file:line.
     #[arg(long, value_name = "FUNCTION")]
     select: Option<String>,
     /// Source files that the profile names below FROM are below TO on this computer.
@@ -66,15 +74,49 @@ pub(super) struct RenderArgs {
 }
 
 pub(super) fn parse_rule(text: &str) -> Result<SourceRule, String> {
-    let (from, to) = text.split_once('=').ok_or("say FROM=TO, such as /build/project=/home/me/project")?;
-    Ok(SourceRule { from: from.into(), to: to.into() })
+    if let Some((from, to)) = text.split_once('=') {
+        return Ok(SourceRule { from: from.into(), to: to.into() });
+    }
+    let folder = Path::new(text);
+    if !folder.is_dir() {
+        return Err("say FROM=TO, such as /build/project=/home/me/project, or a folder".into());
+    }
+    let whole = std::path::absolute(folder).map_err(|e| e.to_string())?;
+    Ok(SourceRule { from: whole.to_string_lossy().into_owned(), to: whole })
 }
 
 fn parse_size(text: &str) -> Result<(f32, f32), String> {
-    let side = |t: &str| t.parse::<u32>().ok().filter(|n| (1..=16_384).contains(n)).map(|n| n as f32);
-    text.split_once('x')
-        .and_then(|(w, h)| Some((side(w)?, side(h)?)))
-        .ok_or_else(|| "a size is WIDTHxHEIGHT in points, such as 1600x1000".into())
+    let sides = text.split_once(['x', 'X', '×']).map(|(w, h)| [w, h].map(|side| side.trim().parse::<f64>()));
+    let Some([Ok(w), Ok(h)]) = sides else {
+        return Err("a size is WIDTHxHEIGHT in points, such as 1600x1000".into());
+    };
+    for (side, name) in [(w, "width"), (h, "height")] {
+        if !(1.0..=MAX_SIDE as f64).contains(&side) {
+            return Err(format!("the {name} is {side}; it must be 1 to {MAX_SIDE}"));
+        }
+    }
+    Ok((w.round() as f32, h.round() as f32))
+}
+
+/// Refuses a picture that is too large or has no size, before anything is read.
+fn check_size((width, height): (f32, f32), scale: f32) -> Result<(), Failure> {
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(Failure::new(format!(
+            "--scale {scale}: pixels per point must be more than 0, such as 2"
+        )));
+    }
+    let pixels = [width, height].map(|side| (f64::from(side) * f64::from(scale)).round());
+    if pixels.iter().any(|side| !(1.0..=MAX_SIDE as f64).contains(side)) {
+        let [w, h] = pixels;
+        return Err(Failure::new(format!(
+            "--size and --scale make a picture of {w} × {h} pixels; each side must have 1 to {MAX_SIDE}"
+        )));
+    }
+    if pixels[0] * pixels[1] > MOST_PIXELS {
+        let most = MOST_PIXELS / 1e6;
+        return Err(Failure::new(format!("--size and --scale make more than {most} million pixels")));
+    }
+    Ok(())
 }
 
 /// «id  what it shows» per view, for help texts.
@@ -97,12 +139,14 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
             })
         })
         .collect::<Result<_, _>>()?;
-    let input = Input::Path(args.file.clone());
+    check_size(args.size, args.scale)?;
+    let label = Input::Path(args.file.clone()).file_name();
+    let input = (args.file != Path::new("-")).then(|| Input::Path(args.file.clone()));
     let mut profile = open_part(&args.file, args.part.as_deref())?;
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let mut app = App::headless();
-    app.add_profile(&input.file_name(), Some(input), profile.clone());
+    app.add_profile(&label, input, profile.clone());
     if !kinds.is_empty() {
         app.show_only(&kinds);
     }
@@ -115,12 +159,30 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         app.command(Command::Search(args.search.clone()));
     }
     if let Some(name) = &args.select {
-        let function = profile.functions.ids().find(|&f| profile.function_name(f) == name);
-        let function = function
+        let function = function_of(&profile, name, metric)
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
         app.command(Command::Select(Some(crate::state::Item::Function(function))));
     }
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
+}
+
+/// The function that `--select` names. Where there are several, says which one was taken.
+fn function_of(profile: &Arc<Profile>, text: &str, metric: MetricId) -> Option<FunctionId> {
+    let run = Run::of(profile.clone());
+    let query = Named { text: text.to_owned(), metric };
+    let found = Engine::inline().now(&run, &query, &Job::new()).ok()?;
+    let first = found.first()?;
+    if found.len() > 1 {
+        let unit = profile.metrics.get(metric.index()).map_or(Unit::None, |m| m.unit);
+        let shown = |&(f, total): &(FunctionId, i64)| {
+            let place = place_of(profile, f);
+            format!("{} ({})", if place.is_empty() { text } else { &place }, format::cost(unit, total))
+        };
+        let others: Vec<_> = found.iter().skip(1).take(5).map(shown).collect();
+        let n = found.len();
+        say(format_args!("«{text}» names {n} functions: took {}, not {}", shown(first), others.join(", ")));
+    }
+    Some(first.0)
 }
 
 /// Draws the whole workspace of a profile into a file.
@@ -148,6 +210,6 @@ fn draw(app: &mut App, size: (f32, f32), scale: f32, theme: ThemeArg, path: &Pat
             .and_then(|image| software::encode_png(&image))
     };
     let bytes = bytes.map_err(|e: RenderError| Failure::new(format!("{}: {e}", path.display())))?;
-    std::fs::write(path, bytes)
+    crate::export::write_bytes(&bytes, path)
         .map_err(|e| Failure::new(format!("{}: cannot be written ({e})", path.display())))
 }

@@ -1,7 +1,7 @@
 //! One unit and one number of decimals for a whole column, so that its numbers line up and compare at a
 //! glance, and a live value does not jump.
 
-use super::{GROUP, LARGE, MINUS, SIZE, TIME, UNKNOWN, decimal, grouped, round_div};
+use super::{GROUP, LARGE, MINUS, SIZE, TIME, UNKNOWN, bounded, decimal, grouped, round_div};
 use crate::model::Unit;
 
 /// How a column prints its costs.
@@ -54,7 +54,7 @@ impl Column {
         let (less, scaled) = if scaled == 0 && abs > 0 { ("<", 1) } else { ("", scaled) };
         let text = if abs == 0 { grouped(0) } else { decimal(scaled, self.places) };
         let sign = if value < 0 { String::from(MINUS) } else { String::new() };
-        format!("{less}{sign}{}{text}", self.prefix)
+        bounded(value, format!("{less}{sign}{}{text}", self.prefix))
     }
 
     /// The number with its unit.

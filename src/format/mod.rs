@@ -8,11 +8,36 @@
 
 mod axis;
 mod column;
+mod csv;
+mod plain;
 
 pub use axis::{TimeTicks, time_ticks, value_step};
 pub use column::Column;
+pub use csv::csv_text;
+pub use plain::{LONGEST_NAME, Page, PlainJson, acts, plain, short};
 
 use crate::model::Unit;
+
+/// True for the largest and the smallest number: sums that would be beyond stop there, so the truth is more.
+#[must_use]
+pub fn is_saturated(value: i64) -> bool {
+    value == i64::MAX || value == i64::MIN
+}
+
+/// What stands before a cost that calls without an end belong to: «≥ ».
+#[must_use]
+pub fn at_least(unfinished: u64) -> &'static str {
+    if unfinished > 0 { "≥ " } else { "" }
+}
+
+/// A number that cannot be told from one beyond it says so.
+fn bounded(value: i64, text: String) -> String {
+    match value {
+        i64::MAX => format!("≥ {text}"),
+        i64::MIN => format!("≤ {text}"),
+        _ => text,
+    }
+}
 
 /// What stands for an unknown value.
 pub const UNKNOWN: &str = "–";
@@ -44,7 +69,7 @@ pub fn duration(ns: i64) -> String {
     } else {
         long_duration(abs)
     };
-    with_sign(ns < 0, text)
+    bounded(ns, with_sign(ns < 0, text))
 }
 
 /// A duration in ns without loss: `1.234567 ms`, `83.5 s`.
@@ -64,7 +89,7 @@ pub fn duration_exact(ns: i64) -> String {
 /// A size in bytes with three significant digits and binary units: `512 B`, `1.50 MiB`.
 #[must_use]
 pub fn bytes(n: i64) -> String {
-    with_sign(n < 0, laddered(n.unsigned_abs(), SIZE, 3, 1024))
+    bounded(n, with_sign(n < 0, laddered(n.unsigned_abs(), SIZE, 3, 1024)))
 }
 
 /// A count: `1 234 567`, from ten million on `12.3 M`.
@@ -72,7 +97,7 @@ pub fn bytes(n: i64) -> String {
 pub fn count(n: i64) -> String {
     let abs = n.unsigned_abs();
     let text = if abs < 10_000_000 { grouped(u128::from(abs)) } else { laddered(abs, LARGE, 3, 1000) };
-    with_sign(n < 0, text)
+    bounded(n, with_sign(n < 0, text))
 }
 
 /// A count with its noun: `1 token`, `1 234 tokens`.
@@ -120,7 +145,7 @@ pub fn dollars(nano: i64) -> String {
         let cents = text.find('.').map_or(text.len(), |dot| dot + 3);
         text[..cents].to_owned() + text[cents..].trim_end_matches('0')
     };
-    with_sign(nano < 0, format!("${text}"))
+    bounded(nano, with_sign(nano < 0, format!("${text}")))
 }
 
 /// A share (1.0 is all): `12.3 %`, `<0.1 %`, `100 %`. Nearly all is `>99.9 %`, so that only all is 100 %.

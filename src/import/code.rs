@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// Largest source file that is read, bytes.
 pub const MAX_CODE: u64 = 8 << 20;
@@ -50,6 +50,68 @@ pub fn read_code(path: &Path, root: Option<&Path>) -> Result<String, String> {
     Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
+/// Endings of source texts.
+const SOURCE_ENDINGS: &[&str] = &[
+    "asm", "c", "cc", "clj", "cpp", "cs", "cu", "cuh", "cxx", "d", "dart", "ex", "exs", "erl", "f", "f03",
+    "f08", "f90", "f95", "for", "fs", "go", "h", "hh", "hpp", "hs", "hxx", "inc", "inl", "java", "jl", "js",
+    "jsx", "kt", "lua", "m", "metal", "mjs", "ml", "mm", "nim", "php", "pl", "pm", "pxd", "pxi", "py", "pyi",
+    "pyw", "pyx", "r", "rb", "rs", "s", "scala", "swift", "ts", "tsx", "v", "zig",
+];
+
+/// Folders of the system: what is in them is nobody's source.
+const SYSTEM: &[&str] =
+    &["/boot", "/dev", "/etc", "/private/etc", "/proc", "/run", "/sys", "/var/log", "/var/spool"];
+
+/// Where source texts may be taken from that are given away with a session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct SourceFolders {
+    /// The folder of the profile.
+    pub beside: Option<PathBuf>,
+    /// Files and folders that the person has chosen.
+    pub chosen: Vec<PathBuf>,
+    /// Any folder: the names come from a program that was just recorded here, not from a file.
+    pub any: bool,
+}
+
+/// Whether the text of the file `path`, which a profile names, may become part of a session. The profile may be
+/// anybody's, and the session will be given away: so only source texts, only from known folders, links followed, and
+/// never what the system or a hidden folder holds.
+///
+/// # Errors
+/// A few words why not.
+pub fn may_be_given(path: &Path, text: &str, folders: &SourceFolders) -> Result<(), &'static str> {
+    let real = path.canonicalize().map_err(|_| "is not there")?;
+    let ending = real.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
+    if !SOURCE_ENDINGS.contains(&ending.as_str()) {
+        return Err("has not the ending of a source text");
+    }
+    if SYSTEM.iter().any(|folder| real.starts_with(folder)) {
+        return Err("is in a folder of the system");
+    }
+    let hidden = |path: &Path| {
+        let dotted = |c| matches!(c, Component::Normal(name) if name.to_string_lossy().starts_with('.'));
+        path.components().any(dotted)
+    };
+    let below = |folder: &Path| {
+        let folder = folder.canonicalize().ok()?;
+        real.strip_prefix(&folder).ok().map(Path::to_owned)
+    };
+    let chosen = folders.chosen.iter().find_map(|folder| below(folder));
+    // Whoever chose a folder knows what it is called.
+    if chosen.as_deref().map_or_else(|| hidden(&real), hidden) {
+        return Err("is hidden or in a hidden folder");
+    }
+    let beside = folders.beside.as_deref().and_then(below);
+    if chosen.is_none() && beside.is_none() && !folders.any {
+        return Err("is neither below the profile's folder nor below a chosen one");
+    }
+    // In what was recorded here, keys are masked, and the rest is wanted.
+    if text.contains("PRIVATE KEY-----") && !folders.any {
+        return Err("holds a private key");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +141,67 @@ mod tests {
                 "is not a regular file",
                 "a device never ends"
             );
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn only_sources_of_known_folders_are_given_away() {
+        let folder = std::env::temp_dir().join(format!("inferscope-give-{}", std::process::id()));
+        let (project, other) = (folder.join("project"), folder.join("other"));
+        for name in ["project/.ssh", "project/.venv/lib", "project/src", "other/.hidden/lib"] {
+            std::fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        let files = [
+            "project/src/a.py",
+            "project/b.rs",
+            "project/.ssh/id_rsa",
+            "project/.ssh/key.py",
+            "project/id_rsa",
+            "project/.env",
+            "project/.venv/lib/c.py",
+            "project/deploy.pem",
+            "project/notes.txt",
+            "project/key.py",
+            "other/d.py",
+            "other/.hidden/lib/e.py",
+        ];
+        for file in files {
+            let key =
+                if file == "project/key.py" { "K = '-----BEGIN RSA PRIVATE KEY-----'" } else { "x = 1" };
+            std::fs::write(folder.join(file), key).unwrap();
+        }
+        let given = |beside: Option<&Path>, chosen: &[&Path], any: bool| -> Vec<&str> {
+            let chosen = chosen.iter().map(|&p| p.to_owned()).collect();
+            let folders = SourceFolders { beside: beside.map(Path::to_owned), chosen, any };
+            let text = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+            let may = |file: &&str| may_be_given(&folder.join(file), &text(file), &folders).is_ok();
+            files.into_iter().filter(may).collect()
+        };
+        assert_eq!(given(Some(&project), &[], false), ["project/src/a.py", "project/b.rs"]);
+        assert_eq!(given(None, &[], false), [""; 0], "a profile of anywhere names nothing by itself");
+        assert_eq!(given(None, &[&other], false), ["other/d.py"]);
+        assert_eq!(given(None, &[&other.join("d.py")], false), ["other/d.py"]);
+        assert_eq!(
+            given(None, &[&other.join(".hidden")], false),
+            ["other/.hidden/lib/e.py"],
+            "it was chosen"
+        );
+        assert_eq!(given(None, &[], true), ["project/src/a.py", "project/b.rs", "other/d.py"]);
+        assert_eq!(given(Some(Path::new("/")), &[], false).len(), 3);
+        for file in ["/etc/passwd", "/etc/ssl/openssl.cnf", "/proc/self/environ"] {
+            let chosen = vec!["/".into(), "/etc".into()];
+            let folders = SourceFolders { chosen, any: true, ..SourceFolders::default() };
+            assert!(may_be_given(Path::new(file), "", &folders).is_err(), "{file}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(project.join(".ssh/id_rsa"), project.join("link.py")).unwrap();
+            std::os::unix::fs::symlink(other.join("d.py"), project.join("out.py")).unwrap();
+            let folders = SourceFolders { beside: Some(project.clone()), ..SourceFolders::default() };
+            for link in ["link.py", "out.py"] {
+                assert!(may_be_given(&project.join(link), "", &folders).is_err(), "{link}");
+            }
         }
         std::fs::remove_dir_all(folder).unwrap();
     }

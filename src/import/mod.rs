@@ -23,6 +23,7 @@ mod memory;
 mod mojo;
 mod native;
 mod perf;
+mod pipe;
 mod pprof;
 mod pstats;
 mod pyinstrument;
@@ -39,7 +40,7 @@ mod tests;
 mod trees;
 mod v8;
 
-pub use code::{MAX_CODE, read_code};
+pub use code::{MAX_CODE, SourceFolders, may_be_given, read_code};
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
 pub use source::{Input, Source};
@@ -246,6 +247,7 @@ fn open_with(
     job: &Job,
     mut publish: Option<&mut dyn FnMut(Profile)>,
 ) -> Result<Profile, ImportError> {
+    let input = &input.settled(job)?;
     let source = Source::open(input)?;
     let name = source.file_name().to_lowercase();
     let head = Head { bytes: source.head(), whole: source.is_whole_head(), name: &name };

@@ -5,12 +5,13 @@
 //! before it can still be shown.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::ImportError;
+use super::pipe;
 use super::read::text::{self, Mark, Utf16};
 use crate::jobs::Job;
 
@@ -30,15 +31,55 @@ pub enum Input {
     Path(PathBuf),
     /// Bytes in memory, under a name.
     Bytes(String, Arc<[u8]>),
+    /// One part of another input that is added up from several ([`crate::model::Meta::parts`]).
+    Part(Box<Input>, String),
 }
 
 impl Input {
+    /// Everything that standard input holds, to its end.
+    ///
+    /// # Errors
+    /// When it is a terminal, cannot be read, or holds too much.
+    pub fn standard_input() -> Result<Self, ImportError> {
+        if io::stdin().is_terminal() {
+            return Err(ImportError::from(io::Error::other("standard input is a terminal"))
+                .remedy("pipe a profile into it, as in `cat run.prof | inferscope report -`"));
+        }
+        Ok(Self::Bytes("standard input".into(), pipe::all(io::stdin().lock())?.into()))
+    }
+
+    /// The same input as something that can be read more than once: what a pipe holds is taken into memory.
+    ///
+    /// # Errors
+    /// When it is neither a file nor a pipe, when nothing writes to the pipe, and when cancelled.
+    pub fn settled(&self, job: &Job) -> Result<Self, ImportError> {
+        let path = match self {
+            Self::Path(path) => path,
+            Self::Bytes(..) => return Ok(self.clone()),
+            Self::Part(whole, part) => return Ok(Self::Part(Box::new(whole.settled(job)?), part.clone())),
+        };
+        match pipe::read(path, job)? {
+            Some(bytes) => Ok(Self::Bytes(self.file_name(), bytes.into())),
+            None => Ok(self.clone()),
+        }
+    }
+
     /// The name that messages use.
     #[must_use]
     pub fn label(&self) -> String {
         match self {
             Self::Path(path) => path.display().to_string(),
             Self::Bytes(name, _) => name.clone(),
+            Self::Part(whole, part) => format!("{}, part {part}", whole.label()),
+        }
+    }
+
+    /// The part that is wanted of an input which is added up from several.
+    #[must_use]
+    pub fn part(&self) -> Option<&str> {
+        match self {
+            Self::Part(_, part) => Some(part),
+            _ => None,
         }
     }
 
@@ -50,6 +91,7 @@ impl Input {
                 .file_name()
                 .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned()),
             Self::Bytes(name, _) => name.clone(),
+            Self::Part(whole, _) => whole.file_name(),
         }
     }
 
@@ -59,6 +101,7 @@ impl Input {
         match self {
             Self::Path(path) => Some(path),
             Self::Bytes(..) => None,
+            Self::Part(whole, _) => whole.path(),
         }
     }
 }
@@ -99,16 +142,24 @@ impl Source {
     /// When the system cannot read it, or its first compressed block is broken.
     pub fn open(input: &Input) -> Result<Self, ImportError> {
         let taken = Arc::new(AtomicU64::new(0));
-        let (raw, file_len): (Box<dyn Read + Send>, u64) = match input {
+        let whole = match input {
+            Input::Part(whole, _) => whole,
+            other => other,
+        };
+        let (raw, file_len): (Box<dyn Read + Send>, u64) = match whole {
             Input::Path(path) => {
-                let file = File::open(path)?;
-                let meta = file.metadata()?;
+                let meta = std::fs::metadata(path)?;
                 if meta.is_dir() {
                     return Err(ImportError::malformed("is a folder").remedy("open a file in it"));
                 }
-                (Box::new(file), meta.len())
+                // Opening a pipe would wait for its writer.
+                if !meta.is_file() {
+                    return Err(ImportError::malformed("is no file, and what it held was read before"));
+                }
+                (Box::new(File::open(path)?), meta.len())
             }
             Input::Bytes(_, bytes) => (Box::new(Cursor::new(bytes.clone())), bytes.len() as u64),
+            Input::Part(..) => return Err(ImportError::malformed("is a part of a part")),
         };
         let mut raw = Counted { inner: raw, count: taken.clone() };
         let mut magic = Vec::with_capacity(4);

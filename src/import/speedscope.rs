@@ -102,6 +102,8 @@ struct RawProfile {
     name: String,
     evented: bool,
     unit: String,
+    /// Key and label of a metric other than time, as inferscope writes them.
+    metric: [String; 2],
     start: Option<Decimal>,
     end: Option<Decimal>,
     events: Vec<Event>,
@@ -239,6 +241,8 @@ impl File {
             match json.key() {
                 b"name" => json.string_into(&mut profile.name)?,
                 b"unit" => json.string_into(&mut profile.unit)?,
+                b"metric" => json.string_into(&mut profile.metric[0])?,
+                b"label" => json.string_into(&mut profile.metric[1])?,
                 b"type" => profile.evented = json.string()? && json.text() == "evented",
                 b"startValue" => profile.start = json.number()?,
                 b"endValue" => profile.end = json.number()?,
@@ -572,7 +576,12 @@ impl Emitter {
         odd: &mut Oddities,
         b: &mut ProfileBuilder,
     ) {
-        let metric = b.metric(if power.is_some() { Metric::time() } else { plain_metric(&profile.unit) });
+        let known = if power.is_some() { Metric::time() } else { plain_metric(&profile.unit) };
+        // Weights in another metric say nothing about when, even if they are a time.
+        let (metric, timed) = match &profile.metric {
+            [key, _] if key.is_empty() => (b.metric(known), power.is_some()),
+            [key, label] => (b.metric(Metric::new(key, label, known.unit)), false),
+        };
         let extra = profile.weights.len().saturating_sub(profile.samples.len());
         if extra > 0 {
             odd.add("weights without samples (ignored)", || format!("{extra} weights"));
@@ -599,7 +608,7 @@ impl Emitter {
             }
             let stack = self.stacks.get(stack as usize).copied().flatten();
             self.kept += usize::from(stack.is_some());
-            if power.is_some() {
+            if timed {
                 let end = time.saturating_add(weight);
                 b.timed_sample(track, (time, end), stack, &[(metric, weight)]);
                 time = end;

@@ -1,10 +1,10 @@
-//! What tests of importers share: opening bytes, totals per function, and damage.
+//! What tests of importers and exports share: opening bytes, totals per function, damage, and a profile that has everything.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{ErrorKind, ImportError, Input, open};
 use crate::jobs::Job;
-use crate::model::{NO_ROW, Profile};
+use crate::model::*;
 
 /// Opens bytes under a name that says nothing about them.
 pub(crate) fn open_bytes(bytes: &[u8]) -> Result<Profile, ImportError> {
@@ -74,4 +74,117 @@ pub(crate) fn damage(bytes: &[u8], mut check: impl FnMut(Result<Profile, ImportE
         }
         open_damaged(&damaged);
     }
+}
+
+/// A profile with something in every table.
+pub(crate) fn everything() -> Profile {
+    let mut b = ProfileBuilder::new("chrome");
+    b.meta.tool = "a tool 1.2".into();
+    b.meta.title = "title with \"quotes\" and 漢字".into();
+    b.meta.origin_unix_ns = Some(1_700_000_000_123_456_789);
+    b.meta.basis = Basis::Estimated("because".into());
+    b.meta.facts.push(("Samples".into(), "8".into()));
+    b.meta.machine.push(("CPU".into(), "x".into()));
+    b.meta.source = Some(SourceFile { path: "/tmp/trace.json".into(), format: "chrome".into(), bytes: 77 });
+    let time = b.metric(Metric::time());
+    let bytes = b.metric(Metric { better: Better::Neutral, ..Metric::new("bytes", "Bytes", Unit::Bytes) });
+    b.metric(Metric { formula: vec![(10, time), (-1, bytes)], ..Metric::new("mix", "Mix", Unit::None) });
+    let [main, work] = ["main", "work; of\n\"two\""].map(|name| {
+        b.function(FunctionSpec { name, module: "m", file: "/a/b.py", line: 7, category: "cpu_op" })
+    });
+    let idle = b.function(FunctionSpec::named("idle"));
+    let spec = |name, process, kind, sort| TrackSpec { name, process, kind, sort };
+    let gpu = b.track(spec("stream 7", "GPU 0", TrackKind::GpuStream, 2));
+    let cpu = b.track(spec("MainThread", "python 12", TrackKind::Thread, 1));
+    let sampled = b.track(spec("sampler", "", TrackKind::Profile, 3));
+    let untimed = b.track(spec("sums", "", TrackKind::Phase, 4));
+    let (key, text) = (b.string("model"), b.string("gpt"));
+    let args = b.args([
+        (key, Value::Text(text)),
+        (text, Value::Int(-5)),
+        (key, Value::Float(0.1)),
+        (key, Value::Float(f64::NAN)),
+        (key, Value::Bool(true)),
+    ]);
+    b.span(cpu, 1_000_001, 9_000_000, main, args);
+    let inner = b.span(cpu, 2_000_000, 3_000_000, work, ArgsRef::offset(12_345));
+    b.span_cost(cpu, inner, bytes, 4096);
+    b.span(cpu, 2_000_000, 3_000_000, work, ArgsRef::offset(12_300));
+    b.open_span(cpu, 8_000_000, work, ArgsRef::NONE);
+    for i in 0..4 {
+        let kernel = b.open_span(gpu, i * 1000, work, ArgsRef::NONE);
+        b.close_span(gpu, kernel, i * 1000 + 2500, SpanStatus::Error);
+    }
+    // Two concurrent branches: by its times alone the last span would lie in the wrong one.
+    let tasks = b.track(spec("tasks", "", TrackKind::Task, 5));
+    for (start, end, own, parent) in
+        [(0, 100, 7, 99), (0, 90, 8, 7), (5, 95, 9, 7), (20, 30, 10, 7), (40, 50, 11, 9)]
+    {
+        let branch = b.span(tasks, start, end, work, ArgsRef::NONE);
+        b.nest_span(tasks, branch, own, Some(parent));
+    }
+    let frames = [b.frame(main, 1), b.frame(work, 22), b.frame(idle, 0)];
+    let root = b.stack(None, frames[0]);
+    let leaf = b.stack(Some(root), frames[1]);
+    let other = b.stack(Some(root), frames[2]);
+    b.timed_sample(sampled, (0, 10), Some(leaf), &[(time, 10), (bytes, 64)]);
+    b.timed_sample(sampled, (10, 30), None, &[(time, 20)]);
+    b.timed_sample(sampled, (30, 35), Some(other), &[(time, 5)]);
+    b.sample(untimed, Some(leaf), &[(bytes, 100)]);
+    let rss = b.counter("RSS", "python 12", Unit::Bytes);
+    [(5, 1.5), (3, 2.0), (9, -0.25)].into_iter().for_each(|(t, v)| b.point(rss, t, v));
+    b.instant(Instant { time: 44, track: Some(gpu), name: text, args, severity: Severity::Warning });
+    b.instant(Instant { time: 4, track: None, name: key, args: ArgsRef::NONE, severity: Severity::Info });
+    b.link(Link { from: (cpu, 2_500_000), to: (gpu, 1000), name: text });
+    let nodes = [b.node(main), b.node(work)];
+    b.node_calls(nodes[0], Calls { all: 3, primitive: 1 });
+    b.node_cost(nodes[1], time, NodeCosts { own: 5, total: 9 });
+    let edge = b.edge(nodes[0], nodes[1]);
+    b.edge_calls(edge, Calls { all: 2, primitive: 2 });
+    b.edge_cost(edge, time, 9);
+    b.edge_self_cost(edge, time, 4);
+    b.edge(nodes[1], nodes[1]);
+    b.node_cost(nodes[0], bytes, NodeCosts { own: 1, total: 1 });
+    b.line_cost(SourceLine { node: nodes[1], file: text, line: 3 }, &[5]);
+    b.source(text, "fn main() {}\n");
+    for (line, calls) in [(7, 2), (3, 9)] {
+        let site = CallSite { caller: nodes[0], file: text, line, callee: nodes[1] };
+        b.call_site(site, Some(calls), &[4, -1]);
+    }
+    b.request(Request {
+        name: text,
+        model: key,
+        track: Some(cpu),
+        arrived: 10,
+        scheduled: Some(12),
+        first_byte: Some(18),
+        first_token: Some(20),
+        finished: None,
+        tokens: TokenCounts {
+            input: Some(5),
+            cache_read: None,
+            cache_write: Some(0),
+            output: Some(9),
+            reasoning: None,
+        },
+        token_times: vec![20, 25, 31],
+        cost_nano_dollars: Some(1234),
+        kv_cache_bytes: Some(1 << 33),
+        outcome: Outcome::Running,
+        cache: Some(CacheOutcome::Semantic),
+        batch: Some(7),
+        prompt: key,
+        completion: text,
+        error: key,
+        retries: vec![Retry { began: 12, failed: 14, again: 17, reason: key }],
+        similarity: Some(0.75),
+    });
+    let early = b.request(Request { name: key, arrived: 3, ..Request::default() });
+    let (kind, severity) = (key, Severity::Error);
+    let request = Some(early);
+    b.finding(Finding { kind, severity, text, request, track: Some(gpu), time: Some(44) });
+    b.finding(Finding { kind, severity, text, request: None, track: None, time: None });
+    b.attach(Attachment { name: "other.prof".into(), bytes: [1u8, 0, 255].into() });
+    b.warn_many("oddity", "byte 7", 3);
+    b.finish()
 }

@@ -61,6 +61,8 @@ pub struct Meta {
     pub machine: Vec<(String, String)>,
     /// Results that a recording compared.
     pub tables: Vec<ResultTable>,
+    /// Names of the parts that it was added up from, each of which can be opened alone; empty for one.
+    pub parts: Vec<String>,
     /// The file that holds the details of spans whose [`ArgsPlace`] is an offset, when there are any.
     pub source: Option<SourceFile>,
 }

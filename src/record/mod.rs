@@ -5,7 +5,7 @@
 //! and [`phase!`](crate::phase), and records itself:
 //!
 //! ```no_run
-//! use inferscope::export::{self, FORMATS};
+//! use inferscope::export;
 //! use inferscope::record::{self, Options};
 //!
 //! inferscope::profiled! { // nests, returns the value, ends on panic; sync and async alike
@@ -17,7 +17,7 @@
 //!
 //! let recording = record::begin("my app", Options::default())?;
 //! answer("why?");
-//! export::write_file(&FORMATS[0], &*recording.finish()?, "run.inferscope".as_ref())?;
+//! export::write_session(&*recording.finish()?, "run.inferscope".as_ref())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

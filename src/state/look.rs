@@ -63,6 +63,8 @@ pub enum TransformName {
     CollapseRecursion,
     /// [`Transform::HideLibraries`]
     HideLibraries,
+    /// [`Transform::FinishedOnly`]
+    FinishedOnly,
 }
 
 impl TransformName {
@@ -81,6 +83,7 @@ impl TransformName {
             Transform::CollapseModule(m) => Self::CollapseModule(profile.text(*m).to_owned()),
             Transform::CollapseRecursion => Self::CollapseRecursion,
             Transform::HideLibraries => Self::HideLibraries,
+            Transform::FinishedOnly => Self::FinishedOnly,
         })
     }
 
@@ -99,6 +102,7 @@ impl TransformName {
             Self::CollapseModule(m) => Transform::CollapseModule(find(m)?),
             Self::CollapseRecursion => Transform::CollapseRecursion,
             Self::HideLibraries => Transform::HideLibraries,
+            Self::FinishedOnly => Transform::FinishedOnly,
         })
     }
 }
@@ -213,6 +217,7 @@ mod tests {
             Transform::CollapseModule(p.functions.get(f).module),
             Transform::CollapseRecursion,
             Transform::HideLibraries,
+            Transform::FinishedOnly,
         ] {
             Command::Push(transform).apply(&mut now);
         }
@@ -235,7 +240,7 @@ mod tests {
         let there = look.applied_to(&Interaction::default(), &other);
         assert_eq!(there.scope.transforms[0], Transform::FocusCategory(crate::model::Strings::EMPTY));
         assert_eq!(there.scope.transforms[1], Transform::DropFunction(function(&other, "g")));
-        assert_eq!(there.scope.transforms.len(), 4, "{:?}", there.scope.transforms);
+        assert_eq!(there.scope.transforms.len(), 5, "{:?}", there.scope.transforms);
         assert_eq!(Look::of(&Interaction::default(), &p), Look::default());
     }
 }

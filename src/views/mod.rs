@@ -45,6 +45,8 @@ pub enum Wish {
     LocateSource(String),
     /// Save a picture of a pane.
     SavePicture(u64, Picture),
+    /// Open one of the parts that the profile was added up from alone.
+    OpenPart(String),
 }
 
 /// What menus say above the forms of a picture.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use inferscope::export::{self, FORMATS};
+use inferscope::export;
 use inferscope::record::{self, Options};
 use inferscope::{phase, profiled, scope};
 
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     request.done();
 
     let path = Path::new("my_app.inferscope");
-    export::write_file(&FORMATS[0], &*recording.finish()?, path)?;
+    export::write_session(&*recording.finish()?, path)?;
     println!("{answer}\nRecorded: open {} with inferscope", path.display());
     Ok(())
 }

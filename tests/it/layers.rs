@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("format", &["model"]),
     ("import", &["model", "jobs", "format", "export"]),
     ("export", &["model", "jobs", "format", "import"]),
+    ("exchange", &["model", "jobs", "format", "query", "analysis", "export"]),
     ("record", &["model", "jobs", "format", "import"]),
     ("query", &["model", "jobs"]),
     ("analysis", &["model", "jobs", "query", "format", "import"]),
@@ -18,15 +19,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export",
-            "record",
+            "model", "jobs", "format", "query", "analysis", "exchange", "state", "ui", "views", "import",
+            "export", "record",
         ],
     ),
     (
         "cli",
         &[
-            "model", "jobs", "format", "query", "analysis", "state", "ui", "views", "import", "export",
-            "record", "app",
+            "model", "jobs", "format", "query", "analysis", "exchange", "state", "ui", "views", "import",
+            "export", "record", "app",
         ],
     ),
 ];
@@ -77,6 +78,21 @@ fn names(line: &str, prefix: &str) -> Vec<String> {
             line[at + prefix.len()..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
         })
         .collect()
+}
+
+/// What is printed passes one place, which lets nothing through that a terminal acts on.
+#[test]
+fn only_one_file_of_the_command_line_writes_to_the_terminal() {
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli"), &mut found);
+    let printing = ["print!(", "println!(", "eprint!(", "eprintln!(", "io::stdout", "io::stderr"];
+    // A journal goes to standard output as bytes, and never to a terminal.
+    let may = |path: &Path| ["cli/out.rs", "cli/record/stream.rs"].iter().any(|name| path.ends_with(name));
+    for path in found.iter().filter(|p| !is_test(p) && !may(p)) {
+        for (i, line) in code(path).iter().enumerate() {
+            assert!(!printing.iter().any(|p| line.contains(p)), "{}:{}: {line}", path.display(), i + 1);
+        }
+    }
 }
 
 #[test]

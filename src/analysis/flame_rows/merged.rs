@@ -11,7 +11,7 @@ use crate::analysis::scope::Scope;
 use crate::analysis::tree_costs::{Costs, TreeCosts};
 use crate::format;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Profile, TrackId};
+use crate::model::{Profile, SpanStatus, TrackId};
 use crate::query::{Context, Query};
 
 /// How siblings stand.
@@ -81,7 +81,13 @@ impl Merged {
             let tree = &costs.tree;
             let parents: Vec<u32> = tree.nodes.iter().map(|n| n.parent).collect();
             let symbols: Vec<Symbol> = tree.nodes.iter().map(|n| n.symbol).collect();
-            let rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;
+            let mut rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;
+            if !costs.unfinished.is_empty() {
+                let open = |leaf: &&mut Leaf| costs.unfinished[leaf.id as usize] > 0;
+                for leaf in rows.iter_mut().flatten().filter(open) {
+                    leaf.who = leaf.who.with_status(SpanStatus::Unfinished);
+                }
+            }
             out.sum = out.sum.saturating_add(costs.sum);
             pruned += tree.estimate.as_ref().map_or(0, |e| e.pruned);
             negative += costs.total.iter().filter(|&&t| t < 0).count() as u64;

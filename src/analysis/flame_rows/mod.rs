@@ -106,6 +106,7 @@ struct NodeNumbers {
     /// Empty when not known, as in [`TreeCosts`].
     calls: Vec<u64>,
     samples: Vec<u64>,
+    unfinished: Vec<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -149,6 +150,8 @@ pub struct BoxCosts {
     pub calls: Option<u64>,
     /// Samples at or below it, where there are samples.
     pub samples: Option<u64>,
+    /// Calls that had not ended: the costs are at least what they say.
+    pub unfinished: u64,
 }
 
 /// All rows of a flame chart.
@@ -380,16 +383,18 @@ impl FlameRows {
     pub fn costs(&self, at: BoxAt) -> Option<BoxCosts> {
         if let (Origin::Node(node), Some(costs)) = (self.origin(at)?, self.costs_of(at.row)) {
             let i = node as usize;
-            let known = |column: &[u64]| column.get(i).copied();
+            let known = |column: &[u64]| column.get(i).copied().filter(|&n| n > 0);
             let (calls, samples) = (known(&costs.calls), known(&costs.samples_total));
-            return Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples });
+            let unfinished = known(&costs.unfinished).unwrap_or(0);
+            return Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples, unfinished });
         }
         match (self.origin(at)?, &self.numbers) {
             (Origin::Merged(node), Numbers::Own(costs)) => {
                 let i = node as usize;
-                let known = |column: &[u64]| column.get(i).copied();
+                let known = |column: &[u64]| column.get(i).copied().filter(|&n| n > 0);
                 let (calls, samples) = (known(&costs.calls), known(&costs.samples));
-                Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples })
+                let unfinished = known(&costs.unfinished).unwrap_or(0);
+                Some(BoxCosts { own: costs.own[i], total: costs.total[i], calls, samples, unfinished })
             }
             _ => None,
         }

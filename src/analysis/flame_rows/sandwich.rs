@@ -110,6 +110,7 @@ impl Trie {
         self.numbers.total.push(0);
         self.numbers.calls.extend(self.counted.0.then_some(0));
         self.numbers.samples.extend(self.counted.1.then_some(0));
+        self.numbers.unfinished.push(0);
         self.index.insert((parent, symbol.key()), new);
         Some(new)
     }
@@ -121,9 +122,11 @@ impl Trie {
             numbers.own[to] = numbers.own[to].saturating_add(costs.own[node]);
         }
         numbers.total[to] = numbers.total[to].saturating_add(costs.total[node]);
-        for (column, more) in
-            [(&mut numbers.calls, &costs.calls), (&mut numbers.samples, &costs.samples_total)]
-        {
+        for (column, more) in [
+            (&mut numbers.calls, &costs.calls),
+            (&mut numbers.samples, &costs.samples_total),
+            (&mut numbers.unfinished, &costs.unfinished),
+        ] {
             if let (Some(sum), Some(more)) = (column.get_mut(to), more.get(node)) {
                 *sum = sum.saturating_add(*more);
             }

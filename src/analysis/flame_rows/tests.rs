@@ -114,7 +114,10 @@ fn left_heavy_and_alphabetical() {
     assert_eq!(show(&left), ["m 0-8 | k 8-12", "b 0-5 | a 5-8", "y 5-7 | x 7-8"]);
     assert_eq!(show(&merged(&p, MergedOrder::Name)), ["k 0-4 | m 4-12", "a 4-7 | b 7-12", "x 4-5 | y 5-7"]);
     let a = BoxAt { row: 1, index: 1 };
-    assert_eq!(left.costs(a), Some(BoxCosts { own: 0, total: 3, calls: None, samples: Some(2) }));
+    assert_eq!(
+        left.costs(a),
+        Some(BoxCosts { own: 0, total: 3, calls: None, samples: Some(2), unfinished: 0 })
+    );
     assert_eq!(left.find_path(&[function(&p, "m"), function(&p, "a")]), Some(a));
     assert_eq!(left.find_function(function(&p, "y")), Some(BoxAt { row: 2, index: 0 }));
     assert_eq!(left.sum, 12);
@@ -135,7 +138,7 @@ fn sandwich_counts_the_outermost_occurrence() {
     let top = rows.groups[1].rows.start;
     assert_eq!(
         rows.costs(BoxAt { row: top, index: 0 }),
-        Some(BoxCosts { own: 2, total: 6, calls: None, samples: Some(3) })
+        Some(BoxCosts { own: 2, total: 6, calls: None, samples: Some(3), unfinished: 0 })
     );
     assert_eq!(rows.sum, 10, "shares are of everything");
 }

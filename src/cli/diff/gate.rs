@@ -224,7 +224,7 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
                 .find(|&&(b, _)| c.profile(true).metric(b).key == *name)
                 .ok_or_else(|| format!("the runs have no metric «{name}» in common"))?;
             let total = |o: &super::Opened, id| {
-                o.overview.totals.iter().find(|(m, _)| *m == id).map(|(_, v)| *v as f64)
+                o.overview.totals.iter().find(|t| t.metric == id).map(|t| t.sum as f64)
             };
             let several =
                 |side: &[super::Opened], id| side.iter().filter_map(|o| total(o, id)).collect::<Vec<_>>();

@@ -1,6 +1,8 @@
 //! The comparison as one JSON object. Costs are numbers in the metric's unit (ns, bytes, …), as recorded; where costs are
 //! related to something (`normalise`), `delta` and `relative` are of the related costs, which stand beside.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value, json};
 
 use super::Comparison;
@@ -14,10 +16,9 @@ use crate::analysis::diff::requests::{Counts, RequestDiff};
 use crate::analysis::diff::{State, Two};
 use crate::model::Metric;
 
-pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
-    let mut text = serde_json::to_string_pretty(&document(c, gate)).unwrap_or_default();
-    text.push('\n');
-    text
+pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &document(c, gate))?;
+    out.write_all(b"\n")
 }
 
 fn document(c: &Comparison, gate: &Gate) -> Value {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, open, print};
+use super::out::{print, write_json};
+use super::{Failure, open};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
 use crate::analysis::diff::headline;
@@ -22,6 +23,7 @@ use crate::analysis::diff::settings::{self, Setting};
 use crate::analysis::matches::{MatchQuery, parse_rule};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::{Functions, Scope};
+use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, Metric, MetricId, Profile};
 use crate::query::{Alignment, Engine, MatchRule, Pair, Run, RunId};
@@ -154,13 +156,12 @@ pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
     };
     let comparison = compare(&side(&args.base_file, &args.base), &side(&args.head_file, &args.head), args)?;
     let gate = gate::judge(&args.fail_if, args.evidence, &comparison);
-    let text = match () {
-        () if args.json => json::render(&comparison, &gate),
-        () if args.markdown => text::markdown(&comparison, &gate),
-        () if args.html => page::render(&comparison, &gate),
-        () => text::plain(&comparison, &gate),
-    };
-    print(&text)?;
+    match () {
+        () if args.json => write_json(|out| json::write(&comparison, &gate, out)).map(drop)?,
+        () if args.markdown => print(&Page::of_markup(&text::markdown(&comparison, &gate)))?,
+        () if args.html => print(&Page::of_markup(&page::render(&comparison, &gate)))?,
+        () => print(&text::plain(&comparison, &gate))?,
+    }
     match gate.code() {
         0 => Ok(()),
         code => Err(Failure { message: gate.summary(), code }),

@@ -6,7 +6,7 @@ use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::explained_by_one;
 use crate::analysis::diff::{State, Two};
-use crate::format;
+use crate::format::{self, LONGEST_NAME, Page, short};
 
 /// Rows of each list, unless told otherwise.
 const TOP: usize = 15;
@@ -193,38 +193,50 @@ fn settings(c: &Comparison) -> Vec<String> {
     said
 }
 
-pub(super) fn plain(c: &Comparison, gate: &Gate) -> String {
-    let mut out = format!("base  {}\nhead  {}\n", names(&c.base), names(&c.head));
-    out += &format!("Δ = head − base, {}\n\n", c.metric().label);
+pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
+    let mut out = Page::default();
+    out.line(format_args!("base  {}", names(&c.base)));
+    out.line(format_args!("head  {}", names(&c.head)));
+    out.line(format_args!("Δ = head − base, {}", c.metric().label));
+    out.gap();
     for sentence in sentences(c) {
-        out += &format!("{sentence}\n");
+        out.line(sentence);
     }
     let differing = settings(c);
     if !differing.is_empty() {
-        out += "\nDiffers besides costs\n";
-        differing.iter().for_each(|line| out += &format!("  {line}\n"));
+        out.gap();
+        out.line("Differs besides costs");
+        differing.iter().for_each(|line| out.line(format_args!("  {line}")));
     }
     for list in lists(c).iter().filter(|l| !l.rows.is_empty()) {
-        out += &format!("\n{}\n", list.title);
-        out += &format!(
-            "{:>12} {:>12} {:>12} {:>8} {:>7}  {:<14} {}\n",
+        out.gap();
+        out.line(list.title);
+        out.line(format_args!(
+            "{:>12} {:>12} {:>12} {:>8} {:>7}  {:<14} {}",
             "BASE", "HEAD", "Δ SELF", "Δ %", "POINTS", "CALLS", "FUNCTION"
-        );
+        ));
         for row in &list.rows {
             let l = line(c, row);
             let state = if l.state.is_empty() { String::new() } else { format!("  [{}]", l.state) };
             let place = if l.place.is_empty() { String::new() } else { format!("  {}", l.place) };
-            out += &format!(
-                "{:>12} {:>12} {:>12} {:>8} {:>7}  {:<14} {}{place}{state}\n",
-                l.base, l.head, l.delta, l.relative, l.points, l.calls, l.name
-            );
+            out.line(format_args!(
+                "{:>12} {:>12} {:>12} {:>8} {:>7}  {:<14} {}{place}{state}",
+                l.base,
+                l.head,
+                l.delta,
+                l.relative,
+                l.points,
+                l.calls,
+                short(&l.name, LONGEST_NAME)
+            ));
         }
         if !list.rest.is_empty() {
-            out += &format!("  {}\n", list.rest);
+            out.line(format_args!("  {}", list.rest));
         }
     }
     for judged in &gate.0 {
-        out += &format!("\n{}: {} ({})\n", judged.condition, judged.outcome.key(), judged.why);
+        out.gap();
+        out.line(format_args!("{}: {} ({})", judged.condition, judged.outcome.key(), judged.why));
     }
     out
 }

@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, out, print, render, report};
+use super::export::list;
+use super::out::{self, print_lines, say};
+use super::{Failure, render, report};
 use crate::app::{Settings, source_texts};
-use crate::export::{self, FORMATS};
-use crate::model::Profile;
+use crate::export;
+use crate::format::Page;
+use crate::model::{Profile, Sources};
 use crate::record::journal::{self, JournalFile};
 use crate::record::workloads::command_line;
-use crate::record::{Options, WORKLOADS, echo};
+use crate::record::{Options, WORKLOADS};
 use progress::record;
 use stream::Stream;
 
@@ -93,7 +96,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     let recorded = record(&args.workload, &params(args)?, options, stream.as_ref())?;
     if let Some(path) = &args.output {
         recorded.save(path, args.sources)?;
-        echo::ERR.say(&format!("Saved {}\n", path.display()));
+        say(format_args!("Saved {}", path.display()));
     }
     let read = match (stream, args.quiet) {
         (Some(stream), _) => stream.end()?,
@@ -154,7 +157,7 @@ pub(super) fn without_display() -> Result<(), Failure> {
     recorded.discard_journal();
     render::workspace(&session.to_string_lossy(), recorded.profile.clone(), &picture)?;
     out::deliver(&recorded.report()?)?;
-    print(&format!(
+    print_lines(&format!(
         "\nSession  {}  (open it with `inferscope {}` on a machine with a display)\nPicture  {}\n",
         session.display(),
         session.display(),
@@ -182,9 +185,9 @@ struct Recorded {
 impl Recorded {
     /// Writes the session. When that fails the journal stays, and the error says where.
     fn save(&self, path: &Path, sources: bool) -> Result<(), Failure> {
-        let sources = sources.then(|| source_texts(&self.profile, Some(Path::new(".")), &[]));
-        let options = export::Options { sources, ..export::Options::default() };
-        save(&self.profile, &options, path).map_err(|mut failure| {
+        let sources = sources.then(|| source_texts(&self.profile, Some(Path::new(".")), &[], true));
+        let sources = sources.map(|found| list(found, path));
+        save(&self.profile, sources.as_ref(), path).map_err(|mut failure| {
             if let Some(journal) = &self.journal {
                 failure.message += &format!(
                     "; the recording is kept in {file}: `inferscope recover {file} -o run.inferscope`",
@@ -196,7 +199,7 @@ impl Recorded {
     }
 
     /// The report, as `report` prints it.
-    fn report(&self) -> Result<String, Failure> {
+    fn report(&self) -> Result<Page, Failure> {
         report::text_of(self.profile.clone()).map_err(|e| Failure::new(e.to_string()))
     }
 
@@ -215,8 +218,7 @@ impl Recorded {
         let Some(journal) = &self.journal else { return };
         let why = if args.quiet { "was not saved (-o FILE)" } else { "was neither saved nor read" };
         let file = journal.path().display();
-        echo::ERR
-            .say(&format!("The recording {why} and is kept: inferscope recover {file} -o run.inferscope\n"));
+        say(format_args!("The recording {why} and is kept: inferscope recover {file} -o run.inferscope"));
         // A folder that was named is its owner's to clear.
         if let (None | Some("-"), Some(folder)) =
             (args.journal.as_deref().and_then(Path::to_str), journal::folder())
@@ -239,7 +241,7 @@ impl Recorded {
 }
 
 /// Writes a session.
-pub(super) fn save(profile: &Profile, options: &export::Options, path: &Path) -> Result<(), Failure> {
-    export::write_file_with(&FORMATS[0], profile, options, path)
+pub(super) fn save(profile: &Profile, sources: Option<&Sources>, path: &Path) -> Result<(), Failure> {
+    export::write_session_with(profile, sources.unwrap_or(&profile.sources), path)
         .map_err(|e| Failure::new(format!("{}: {e}", path.display())))
 }

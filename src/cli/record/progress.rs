@@ -1,13 +1,13 @@
 //! Waiting for a recording: its progress, and what Ctrl-C means.
 
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::super::Failure;
+use super::super::out::ProgressLine;
 use super::{Recorded, Stream};
 use crate::format;
-use crate::record::{self, Options, RecordError, Recording, echo};
+use crate::record::{self, Options, RecordError, Recording};
 
 static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 /// The recorded work has ended: what is left is waiting for somebody who reads.
@@ -49,7 +49,8 @@ pub(super) fn record(
         }
         // A command's own output goes to the same terminal.
         if workload != "command" {
-            line.show(&recording);
+            let (text, stage) = progress(&recording);
+            line.show(&text, &stage);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -57,48 +58,16 @@ pub(super) fn record(
     if let (Some(stream), Some(journal)) = (stream, recording.journal()) {
         stream.send(journal.path());
     }
-    line.end(&recording);
+    line.end(&progress(&recording).0);
     let (journal, exit_code) = (recording.journal(), recording.status().exit_code);
     Ok(Recorded { profile: recording.join().map_err(failed)?, journal, exit_code })
 }
 
-/// One line that is written over on a terminal, or a line per stage elsewhere.
-#[derive(Default)]
-struct ProgressLine {
-    stage: String,
-    width: usize,
-}
-
-impl ProgressLine {
-    fn text(recording: &Recording) -> String {
-        let s = recording.status();
-        let share = s.progress.map(|p| format!("{:>3.0} % ", p * 100.0)).unwrap_or_default();
-        let time = format::duration(s.elapsed.as_nanos().min(i64::MAX as u128) as i64);
-        format!(
-            "Recording {share}{time:>8}  {}, {}",
-            format::counted(s.spans as i64, "span", "spans"),
-            s.stage
-        )
-    }
-
-    fn show(&mut self, recording: &Recording) {
-        let stage = recording.status().stage;
-        if std::io::stderr().is_terminal() {
-            let text = Self::text(recording);
-            let width = text.chars().count();
-            let pad = " ".repeat(self.width.saturating_sub(width));
-            echo::ERR.pass_on(format!("\r{text}{pad}").as_bytes());
-            self.width = width;
-        } else if stage != self.stage {
-            echo::ERR.pass_on(format!("{}\n", Self::text(recording)).as_bytes());
-            self.stage = stage;
-        }
-    }
-
-    fn end(&self, recording: &Recording) {
-        let start = if std::io::stderr().is_terminal() { "\r" } else { "" };
-        let text = Self::text(recording);
-        let pad = " ".repeat(self.width.saturating_sub(text.chars().count()));
-        echo::ERR.say(&format!("{start}{text}{pad}\n"));
-    }
+/// What a line of progress says, and the stage that it belongs to.
+fn progress(recording: &Recording) -> (String, String) {
+    let s = recording.status();
+    let share = s.progress.map(|p| format!("{:>3.0} % ", p * 100.0)).unwrap_or_default();
+    let time = format::duration(s.elapsed.as_nanos().min(i64::MAX as u128) as i64);
+    let spans = format::counted(s.spans as i64, "span", "spans");
+    (format!("Recording {share}{time:>8}  {spans}, {}", s.stage), s.stage)
 }

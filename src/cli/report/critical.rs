@@ -1,15 +1,13 @@
 //! The critical path in reports: which stages decided the total, and what would shorten it.
 
-use std::fmt::Write;
-
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
 use super::Report;
 use super::json::List;
 use crate::analysis::stages::{Gain, Stage, StageGraph};
-use crate::format;
-use crate::model::Profile;
+use crate::format::{self, Page};
+use crate::model::{Profile, SpanStatus};
 
 /// More stages than this are summed up by name.
 const MOST_LINES: usize = 24;
@@ -24,52 +22,55 @@ fn name(p: &Profile, graph: &StageGraph, stage: u32) -> String {
     p.function_name(graph.stages[stage as usize].function).to_owned()
 }
 
+/// What a line calls a stage.
+fn shown(p: &Profile, graph: &StageGraph, stage: u32) -> String {
+    let stage = &graph.stages[stage as usize];
+    let span = p.track(stage.id.track).spans.rows.get(stage.id.row as usize);
+    let open = span.is_some_and(|s| s.status == SpanStatus::Unfinished);
+    format!("{}{}", super::text::name(p, stage.function), if open { " (unfinished)" } else { "" })
+}
+
 /// The section as text.
-pub(super) fn text(out: &mut String, report: &Report) {
+pub(super) fn text(out: &mut Page, report: &Report) {
     let Some((graph, gains)) = &report.stages else { return };
     let p = &*report.profile;
     let total = graph.total().max(1) as f64;
     let share = |ns: i64| format::percent(ns as f64 / total);
     let (stages, tracks) = (graph.stages.len() as i64, graph.tracks.len() as i64);
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "\nCritical path ({} from the first start to the last end; {} on {})",
+    out.gap();
+    out.line(format_args!(
+        "Critical path ({} from the first start to the last end; {} on {})",
         format::duration(graph.total()),
         format::counted(stages, "stage", "stages"),
-        format::counted(tracks, "track", "tracks"),
-    );
+        format::counted(tracks, "track", "tracks")
+    ));
     for (count, length, name) in lines(p, graph) {
         let count = if count > 1 { format!("{count} × ") } else { String::new() };
-        let _ = writeln!(out, "  {:>10} {:>8}  {count}{name}", format::duration(length), share(length));
+        out.line(format_args!("  {:>10} {:>8}  {count}{name}", format::duration(length), share(length)));
     }
     let (between, unknown) = graph.path_gaps();
     for (length, what) in [(between, "between stages"), (unknown, "nothing known to wait for")] {
         if length > 0 {
-            let _ = writeln!(out, "  {:>10} {:>8}  ({what})", format::duration(length), share(length));
+            out.line(format_args!("  {:>10} {:>8}  ({what})", format::duration(length), share(length)));
         }
     }
     let worth = gains.iter().filter(|g| g.dropped as f64 >= total * LEAST_GAIN).take(MOST_GAINS);
     let worth: Vec<&Gain> = worth.collect();
     if !worth.is_empty() {
-        let _ = writeln!(out, "  Estimates of the total:");
+        out.line(format_args!("  Estimates of the total:"));
     }
     for gain in worth {
         let without = format::duration(graph.total().saturating_sub(gain.dropped));
-        let _ = write!(
-            out,
-            "  {without:>10} {:>8}  without {}",
-            change(gain.dropped, total),
-            name(p, graph, gain.stage)
-        );
         let beside = gain.beside.filter(|b| b.1 as f64 >= total * LEAST_GAIN);
-        let _ = match beside {
-            Some((other, saved)) => {
-                let at = format::duration(graph.total().saturating_sub(saved));
-                writeln!(out, "; {at} with it beside {}", name(p, graph, other))
-            }
-            None => writeln!(out),
-        };
+        let beside = beside.map_or_else(String::new, |(other, saved)| {
+            let at = format::duration(graph.total().saturating_sub(saved));
+            format!("; {at} with it beside {}", shown(p, graph, other))
+        });
+        out.line(format_args!(
+            "  {without:>10} {:>8}  without {}{beside}",
+            change(gain.dropped, total),
+            shown(p, graph, gain.stage)
+        ));
     }
 }
 
@@ -81,10 +82,10 @@ fn change(saved: i64, total: f64) -> String {
 fn lines(p: &Profile, graph: &StageGraph) -> Vec<(usize, i64, String)> {
     let steps: Vec<(u32, i64)> = graph.path_stages().filter(|s| s.1 > 0).collect();
     if steps.len() <= MOST_LINES {
-        return steps.iter().map(|&(stage, length)| (1, length, name(p, graph, stage))).collect();
+        return steps.iter().map(|&(stage, length)| (1, length, shown(p, graph, stage))).collect();
     }
     let sums = graph.path_names.iter().take(MOST_LINES);
-    sums.map(|s| (s.stages, s.length, p.function_name(s.function).to_owned())).collect()
+    sums.map(|s| (s.stages, s.length, super::text::name(p, s.function).into_owned())).collect()
 }
 
 /// The same for programs.

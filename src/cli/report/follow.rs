@@ -1,11 +1,10 @@
 //! `report --follow`: the report of a recording that goes on, printed again as it grows.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use super::{Failure, ReportArgs, json, report_of};
 use crate::cli::out;
-use crate::format;
+use crate::format::{self, Page};
 use crate::import::{Follow, ImportError};
 use crate::model::Profile;
 
@@ -42,12 +41,16 @@ fn show(args: &ReportArgs, profile: Profile, more: bool) -> Result<bool, Failure
     let length = profile.meta.duration.unwrap_or(0);
     let report = report_of(args, profile)?;
     if args.json {
-        return out::write_with(|out| json::write_line(&report, out));
+        return out::write_json(|out| json::write_line(&report, out));
     }
     let text = report.text()?;
     let state = if more { "still recording" } else { "the recording has ended" };
-    let head = format!("── {} recorded, {state} ──\n", format::duration(length));
+    let mut page = Page::default();
+    page.line(format_args!("── {} recorded, {state} ──", format::duration(length)));
+    page.lines(text.text());
+    if more {
+        page.gap();
+    }
     // On a terminal the next one takes the place of the last.
-    let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "" };
-    out::write(&format!("{clear}{head}{text}{}", if more { "\n" } else { "" }))
+    Ok(out::clear()? && out::write(&page)?)
 }

@@ -8,7 +8,8 @@ use std::io::Write;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
-use super::{Report, Row};
+use super::Report;
+use crate::analysis::every_metric::MetricRow;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::model::{Basis, Counter, Finding, FunctionId, Profile, Request, TrackId};
@@ -90,6 +91,7 @@ struct Function<'a> {
     calls: Option<u64>,
     primitive_calls: Option<u64>,
     samples: Option<u64>,
+    unfinished: u64,
     #[serde(rename = "self")]
     own: PerMetric<'a>,
     total: PerMetric<'a>,
@@ -98,7 +100,7 @@ struct Function<'a> {
 /// Values per metric key.
 struct PerMetric<'a> {
     profile: &'a Profile,
-    row: &'a Row,
+    row: &'a MetricRow,
     value: fn((i64, i64)) -> i64,
 }
 
@@ -116,9 +118,16 @@ fn facts(report: &Report) -> Map<String, Value> {
     let pairs = |pairs: &[(String, String)]| -> Value {
         Value::Object(pairs.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect::<Map<_, _>>())
     };
-    let totals = report.overview.totals.iter().map(|(id, value)| {
-        let m = p.metric(*id);
-        (m.key.clone(), json!({ "value": value, "unit": m.unit.key(), "label": m.label }))
+    let totals = report.overview.totals.iter().map(|t| {
+        let m = p.metric(t.metric);
+        let total = json!({
+            "value": t.sum,
+            "unit": m.unit.key(),
+            "label": m.label,
+            "at_once": t.at_once,
+            "saturated": t.is_saturated(),
+        });
+        (m.key.clone(), total)
     });
     let facts = json!({
         "format": meta.format,
@@ -170,8 +179,8 @@ fn counter(p: &Profile, c: &Counter) -> Value {
     })
 }
 
-fn function<'a>(p: &'a Profile, row: &'a Row) -> Function<'a> {
-    let f = p.functions.get(row.function);
+fn function<'a>(p: &'a Profile, row: &'a MetricRow) -> Function<'a> {
+    let f = p.functions.get(row.symbol.function());
     let text = |id| Some(p.text(id)).filter(|t| !t.is_empty());
     let per_metric = |value| PerMetric { profile: p, row, value };
     Function {
@@ -183,6 +192,7 @@ fn function<'a>(p: &'a Profile, row: &'a Row) -> Function<'a> {
         calls: row.calls.map(|c| c.all),
         primitive_calls: row.calls.map(|c| c.primitive),
         samples: row.samples,
+        unfinished: row.unfinished,
         own: per_metric(|c| c.0),
         total: per_metric(|c| c.1),
     }

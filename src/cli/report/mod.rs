@@ -1,7 +1,6 @@
 //! `inferscope report`: what is in a profile, for people and for programs.
 
 mod critical;
-mod csv;
 mod follow;
 mod json;
 mod text;
@@ -11,14 +10,17 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, RelativeArg, metric_of, open_part, out, print};
+use super::out::{self, print};
+use super::{Failure, RelativeArg, metric_of, open_part};
+use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
-use crate::analysis::{FunctionTable, Functions, Scope};
+use crate::analysis::{Scope, Transform};
+use crate::format::Page;
 use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Calls, FunctionId, MetricId, Profile, TrackKind};
+use crate::model::{MetricId, Profile};
 use crate::query::{Engine, Run};
 
 /// Stages of which the gain is computed.
@@ -54,9 +56,10 @@ pub(super) enum SortKey {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// The profile.
+    /// The profile; - for standard input.
     file: PathBuf,
-    /// Take a file that is attached to it instead, such as the profile of a second profiler.
+    /// Take a part of it instead: a file that is attached, such as the profile of a second profiler, or one of the files
+    /// and parts that a run of callgrind was added up from.
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
     /// Print one JSON object instead of text.
@@ -74,6 +77,9 @@ pub(super) struct ReportArgs {
     /// What percentages are a share of.
     #[arg(long, value_name = "WHOLE", default_value = "total")]
     relative: RelativeArg,
+    /// Leave out calls that had not ended when the recording did.
+    #[arg(long)]
+    finished: bool,
     /// Of the journal of a recording that goes on: print the report again as it grows, to its end. As JSON one object
     /// a line.
     #[arg(long)]
@@ -89,23 +95,16 @@ fn seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "a number of seconds from 0.1 to 86400".into())
 }
 
-/// One function with the costs of all metrics.
-pub(super) struct Row {
-    function: FunctionId,
-    calls: Option<Calls>,
-    samples: Option<u64>,
-    /// Self and total, in the order of the profile's metrics.
-    costs: Vec<(i64, i64)>,
-}
-
 /// Everything that a report shows.
 pub(super) struct Report {
     profile: Arc<Profile>,
     engine: Engine,
     subject: Run,
+    /// Which calls it is about.
+    scope: Scope,
     overview: Arc<Overview>,
     metric: MetricId,
-    rows: Vec<Row>,
+    rows: Vec<MetricRow>,
     /// Number of functions before `--top` cut them.
     functions: usize,
     /// Stages and what dropping them would save, where there are tasks, streams or links.
@@ -125,7 +124,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     }
     let report = report_of(args, open_part(&args.file, args.part.as_deref())?)?;
     if args.json {
-        return out::write_with(|out| json::write(&report, out)).map(drop);
+        return out::write_json(|out| json::write(&report, out)).map(drop);
     }
     print(&report.text()?)
 }
@@ -133,30 +132,28 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
 /// The report of a profile as the arguments want it.
 fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure> {
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
-    let shown = Shown { metric, sort: args.sort, top: args.top, json: args.json, relative: args.relative };
+    let shown = Shown {
+        metric,
+        sort: args.sort,
+        top: args.top,
+        json: args.json,
+        relative: args.relative,
+        finished: args.finished,
+    };
     Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
 
 /// The text report of a profile, as `report` prints it.
-pub(super) fn text_of(profile: Arc<Profile>) -> Result<String, Cancelled> {
+pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
     let shown = Shown {
         metric: MetricId::default(),
         sort: SortKey::Own,
         top: None,
         json: false,
         relative: RelativeArg::Total,
+        finished: false,
     };
     text::render(&Report::new(profile, &shown)?)
-}
-
-/// All functions with their costs in every metric, as comma-separated values.
-pub(super) fn csv_of(profile: Profile) -> Result<String, Cancelled> {
-    let profile = Arc::new(profile);
-    let engine = Engine::inline();
-    let subject = Run::of(profile.clone());
-    let mut rows = rows(&profile, &engine, &subject, true, &Job::new())?;
-    sort_rows(&mut rows, &profile, MetricId::default(), SortKey::Own);
-    Ok(csv::render(&profile, &rows))
 }
 
 /// What a report is asked to show.
@@ -166,20 +163,24 @@ struct Shown {
     top: Option<usize>,
     json: bool,
     relative: RelativeArg,
+    finished: bool,
 }
 
 impl Report {
-    fn text(&self) -> Result<String, Failure> {
+    fn text(&self) -> Result<Page, Failure> {
         text::render(self).map_err(|Cancelled| Failure::new("cancelled"))
     }
 
     fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
-        let Shown { metric, sort, top, json, relative } = *shown;
+        let Shown { metric, sort, top, json, relative, finished } = *shown;
+        let transforms = if finished { vec![Transform::FinishedOnly] } else { Vec::new() };
+        let scope = Scope { transforms, ..Scope::default() };
         let engine = Engine::inline();
         let subject = Run::of(profile.clone());
         let job = Job::new();
-        let overview = engine.now(&subject, &Summary::default(), &job)?;
-        let mut rows = rows(&profile, &engine, &subject, json, &job)?;
+        let overview = engine.now(&subject, &Summary { scope: scope.clone(), range: None }, &job)?;
+        let every = EveryMetric { scope: scope.clone(), range: None };
+        let mut rows = (*engine.now(&subject, &every, &job)?).clone();
         sort_rows(&mut rows, &profile, metric, sort);
         let functions = rows.len();
         if let Some(top) = top.or((!json).then_some(20)) {
@@ -193,69 +194,29 @@ impl Report {
             None
         };
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
-        Ok(Self { profile, engine, subject, overview, metric, rows, functions, stages, heap, relative })
+        Ok(Self {
+            profile,
+            engine,
+            subject,
+            scope,
+            overview,
+            metric,
+            rows,
+            functions,
+            stages,
+            heap,
+            relative,
+        })
     }
 }
 
-fn rows(
-    profile: &Profile,
-    engine: &Engine,
-    subject: &Run,
-    with_phases: bool,
-    job: &Job,
-) -> Result<Vec<Row>, Cancelled> {
-    let mut rows: Vec<Row> = Vec::new();
-    let mut place = vec![usize::MAX; profile.functions.len()];
-    let metrics = profile.metrics.len();
-    // For programs phases are rows too, though totals leave them out because they lie over other work. Without
-    // any, the answers are those that totals and tree rest on. A reader has a section of them.
-    let phases = with_phases && profile.tracks.iter().any(|t| t.kind == TrackKind::Phase);
-    let tracks = if phases { profile.track_ids().collect() } else { Vec::new() };
-    let scope = Scope { tracks, ..Scope::default() };
-    for metric in profile.metric_ids() {
-        let table: Arc<FunctionTable> =
-            engine.now(subject, &Functions { scope: scope.clone(), metric, range: None }, job)?;
-        for r in &table.rows {
-            let at = &mut place[r.function.index()];
-            if *at == usize::MAX {
-                *at = rows.len();
-                rows.push(Row {
-                    function: r.function,
-                    calls: None,
-                    samples: None,
-                    costs: vec![(0, 0); metrics],
-                });
-            }
-            let row = &mut rows[*at];
-            row.costs[metric.index()] = (r.own, r.total);
-            // A metric that some spans lack counts fewer of them: the fullest count is the truth.
-            row.calls = row.calls.max_by_all(r.calls);
-            row.samples = row.samples.max(r.samples);
-        }
-    }
-    Ok(rows)
-}
-
-trait MaxByAll {
-    fn max_by_all(self, other: Self) -> Self;
-}
-
-impl MaxByAll for Option<Calls> {
-    fn max_by_all(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(a), Some(b)) => Some(if b.all > a.all { b } else { a }),
-            (a, b) => a.or(b),
-        }
-    }
-}
-
-fn sort_rows(rows: &mut [Row], profile: &Profile, metric: MetricId, sort: SortKey) {
+fn sort_rows(rows: &mut [MetricRow], profile: &Profile, metric: MetricId, sort: SortKey) {
     use std::cmp::Reverse;
-    let cost = |r: &Row| r.costs.get(metric.index()).copied().unwrap_or_default();
-    let f = |r: &Row| profile.functions.get(r.function);
-    let name = |r: &Row| profile.text(f(r).name).to_owned();
-    let file = |r: &Row| profile.text(f(r).file).to_owned();
-    let calls = |r: &Row| r.calls.unwrap_or_default();
+    let cost = |r: &MetricRow| r.costs.get(metric.index()).copied().unwrap_or_default();
+    let f = |r: &MetricRow| profile.functions.get(r.symbol.function());
+    let name = |r: &MetricRow| profile.text(f(r).name).to_owned();
+    let file = |r: &MetricRow| profile.text(f(r).file).to_owned();
+    let calls = |r: &MetricRow| r.calls.unwrap_or_default();
     match sort {
         SortKey::Own => rows.sort_by_key(|r| (Reverse(cost(r).0), Reverse(cost(r).1))),
         SortKey::Total => rows.sort_by_key(|r| (Reverse(cost(r).1), Reverse(cost(r).0))),

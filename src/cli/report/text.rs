@@ -1,5 +1,8 @@
 //! The report as text: header, totals, phases, requests, memory, functions, tree, warnings.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Write;
 
 use super::super::RelativeArg;
@@ -8,8 +11,8 @@ use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
-use crate::analysis::{Costs, Scope, TreeCosts};
-use crate::format::{self, Column};
+use crate::analysis::{Costs, TreeCosts};
+use crate::format::{self, Column, LONGEST_NAME, Page, short};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, FunctionId, Profile, ResultTable};
 
@@ -20,8 +23,8 @@ const MOST_HOLDERS: usize = 8;
 /// Most lines of the tree.
 const TREE_LINES: usize = 40;
 
-pub(super) fn render(report: &Report) -> Result<String, Cancelled> {
-    let mut out = String::new();
+pub(super) fn render(report: &Report) -> Result<Page, Cancelled> {
+    let mut out = Page::default();
     header(&mut out, report);
     findings(&mut out, &report.profile);
     phases(&mut out, report);
@@ -37,18 +40,24 @@ pub(super) fn render(report: &Report) -> Result<String, Cancelled> {
     Ok(out)
 }
 
-/// «label   value» lines. Writing to a String cannot fail.
-fn line(out: &mut String, label: &str, value: &str) {
+/// The name of a function as far as a line has room for it.
+pub(super) fn name(p: &Profile, f: FunctionId) -> Cow<'_, str> {
+    short(p.function_name(f), LONGEST_NAME)
+}
+
+/// «label   value» lines.
+fn line(out: &mut Page, label: &str, value: &str) {
     if !value.is_empty() {
-        let _ = writeln!(out, "{label:<14} {value}");
+        out.line(format_args!("{label:<14} {value}"));
     }
 }
 
-fn section(out: &mut String, title: &str) {
-    let _ = writeln!(out, "\n{title}");
+fn section(out: &mut Page, title: &str) {
+    out.gap();
+    out.line(title);
 }
 
-fn header(out: &mut String, report: &Report) {
+fn header(out: &mut Page, report: &Report) {
     let p = &*report.profile;
     line(out, "Profile", &p.meta.title);
     let format = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title);
@@ -62,15 +71,25 @@ fn header(out: &mut String, report: &Report) {
     };
     line(out, "Basis", &basis);
     line(out, "Elapsed", &report.overview.elapsed.map_or_else(|| format::UNKNOWN.into(), format::duration));
-    for (id, value) in &report.overview.totals {
-        let m = p.metric(*id);
-        line(out, &m.label, &format!("{} in {}", format::cost(m.unit, *value), report.overview.sum_of));
+    for total in &report.overview.totals {
+        let m = p.metric(total.metric);
+        let mut text = format!("{} in {}", format::cost(m.unit, total.sum), report.overview.sum_of);
+        if total.at_once > 0 {
+            text +=
+                &format!(", {} of it at the same time as other calls", format::cost(m.unit, total.at_once));
+        }
+        if total.is_saturated() {
+            text += " (more than can be counted: sums and shares are wrong)";
+        }
+        line(out, &m.label, &text);
     }
     for (key, value) in p.meta.facts.iter().chain(&p.meta.machine) {
         line(out, key, value);
     }
     let attached: Vec<_> = p.attached.iter().map(|a| format!("{} (--part {})", a.name, a.name)).collect();
     line(out, "Attached", &attached.join(", "));
+    let parts: Vec<_> = p.meta.parts.iter().map(|part| format!("--part {part}")).collect();
+    line(out, "Parts", &parts.join(", "));
     let counts = [
         (report.functions, "function", "functions"),
         (p.tracks.len(), "track", "tracks"),
@@ -88,7 +107,7 @@ fn header(out: &mut String, report: &Report) {
 /// Most findings of one kind that are printed.
 const MOST_OF_A_KIND: usize = 3;
 
-fn findings(out: &mut String, p: &Profile) {
+fn findings(out: &mut Page, p: &Profile) {
     if p.findings.is_empty() {
         return;
     }
@@ -97,15 +116,18 @@ fn findings(out: &mut String, p: &Profile) {
         let before = p.findings[..i].iter().filter(|f| f.kind == finding.kind).count();
         if before < MOST_OF_A_KIND {
             let (kind, text) = (p.text(finding.kind), p.text(finding.text));
-            let _ = writeln!(out, "  {:<8} {kind}: {text}", format!("{:?}", finding.severity).to_lowercase());
+            out.line(format_args!(
+                "  {:<8} {kind}: {text}",
+                format!("{:?}", finding.severity).to_lowercase()
+            ));
         } else if before == MOST_OF_A_KIND {
             let all = p.findings.iter().filter(|f| f.kind == finding.kind).count();
-            let _ = writeln!(out, "  {:<8} … {} more of this kind", "", all - before);
+            out.line(format_args!("  {:<8} … {} more of this kind", "", all - before));
         }
     }
 }
 
-fn phases(out: &mut String, report: &Report) {
+fn phases(out: &mut Page, report: &Report) {
     let phases = &report.overview.phases;
     if phases.shares.is_empty() {
         return;
@@ -114,18 +136,22 @@ fn phases(out: &mut String, report: &Report) {
     let whole: i64 = report.overview.elapsed.unwrap_or_default().max(1);
     for p in &phases.shares {
         let share = format::percent(p.total as f64 / whole as f64);
-        let name = report.profile.function_name(p.function);
-        let _ = writeln!(out, "  {name:<24} {:>10} {share:>8} of elapsed", format::duration(p.total));
+        let name = name(&report.profile, p.function);
+        out.line(format_args!("  {name:<24} {:>10} {share:>8} of elapsed", format::duration(p.total)));
     }
     let rest = whole - (phases.elapsed - phases.unaccounted);
     if rest > 0 {
         let share = format::percent(rest as f64 / whole as f64);
-        let _ = writeln!(out, "  {:<24} {:>10} {share:>8} of elapsed", "unaccounted", format::duration(rest));
+        out.line(format_args!(
+            "  {:<24} {:>10} {share:>8} of elapsed",
+            "unaccounted",
+            format::duration(rest)
+        ));
     }
 }
 
 /// Cells of a column are as wide as its longest one; the first is flush left, numbers flush right.
-fn table(out: &mut String, table: &ResultTable) {
+fn table(out: &mut Page, table: &ResultTable) {
     section(out, &table.title);
     let cell = |row: &[String], i: usize| row.get(i).map_or(format::UNKNOWN, String::as_str).to_owned();
     let width = |i: usize| {
@@ -139,41 +165,39 @@ fn table(out: &mut String, table: &ResultTable) {
             let cell = cell(row, i);
             let _ = if i == 0 { write!(text, "  {cell:<width$}") } else { write!(text, "  {cell:>width$}") };
         }
-        let _ = writeln!(out, "{}", text.trim_end());
+        out.line(text);
     }
     if !table.note.is_empty() {
-        let _ = writeln!(out, "  {}", table.note);
+        out.line(format_args!("  {}", table.note));
     }
 }
 
-fn requests(out: &mut String, f: &RequestFigures) {
+fn requests(out: &mut Page, f: &RequestFigures) {
     section(out, "Requests to language models");
     let unknown = || format::UNKNOWN.to_owned();
     let tokens = |n: Option<u64>| n.map_or_else(unknown, |n| format::count(n as i64));
     let about = if f.estimated { "≈" } else { "" };
-    let _ = writeln!(
-        out,
+    out.line(format_args!(
         "  {} ({} failed), {} input and {about}{} output tokens, at most {} at once",
         format::counted(f.count as i64, "request", "requests"),
         f.failed,
         tokens(f.prompt_tokens),
         tokens(f.output_tokens),
         f.peak_concurrency
-    );
+    ));
     let cost = f.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars);
     let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
-    let _ = writeln!(
-        out,
+    out.line(format_args!(
         "  throughput {about}{rate} (output tokens over the time of all requests), cost {cost}"
-    );
+    ));
     if f.estimated {
-        let _ = writeln!(out, "  ≈: no tokens were counted, so chunks of the answers stand for them");
+        out.line("  ≈: no tokens were counted, so chunks of the answers stand for them");
     }
     if f.retries > 0 {
         let retries = format::counted(f.retries as i64, "failed attempt", "failed attempts");
-        let _ = writeln!(out, "  {} lost to {retries} and the waits after them", format::duration(f.lost));
+        out.line(format_args!("  {} lost to {retries} and the waits after them", format::duration(f.lost)));
     }
-    let _ = writeln!(out, "  {:<10} {:>10} {:>10} {:>10} {:>10} {:>6}", "", "p50", "p90", "p99", "max", "n");
+    out.line(format_args!("  {:<10} {:>10} {:>10} {:>10} {:>10} {:>6}", "", "p50", "p90", "p99", "max", "n"));
     let mut figures = vec![("TTFT", &f.ttft)];
     if f.retries > 0 {
         figures.push(("waited", &f.waited));
@@ -183,31 +207,29 @@ fn requests(out: &mut String, f: &RequestFigures) {
     for (name, d) in figures {
         let Some(d) = d else { continue };
         let t = |v: f64| format::duration(v.round() as i64);
-        let _ = writeln!(
-            out,
+        out.line(format_args!(
             "  {name:<10} {:>10} {:>10} {:>10} {:>10} {:>6}",
             t(d.p50),
             t(d.p90),
             t(d.p99),
             t(d.max),
             d.n
-        );
+        ));
     }
 }
 
-fn memory(out: &mut String, report: &Report) {
+fn memory(out: &mut Page, report: &Report) {
     if report.overview.peaks.is_empty() {
         return;
     }
     section(out, "Memory peaks");
     for peak in &report.overview.peaks {
-        let _ = writeln!(
-            out,
+        out.line(format_args!(
             "  {:<24} {:>10} at {}",
-            peak.name,
+            short(&peak.name, LONGEST_NAME),
             format::bytes(peak.bytes as i64),
             format::duration(peak.time)
-        );
+        ));
     }
     if let Some(heap) = &*report.heap {
         heap_peak(out, &report.profile, heap);
@@ -215,14 +237,14 @@ fn memory(out: &mut String, report: &Report) {
 }
 
 /// Who held the heap at its peak.
-fn heap_peak(out: &mut String, p: &Profile, heap: &HeapPeak) {
+fn heap_peak(out: &mut Page, p: &Profile, heap: &HeapPeak) {
     section(out, &format!("Heap at its peak of {}, by call path", format::bytes(heap.bytes)));
     let mut line = |bytes: i64, what: &str| {
         let (value, share) = (format::bytes(bytes), format::percent(heap.share(bytes)));
-        let _ = writeln!(out, "  {value:>10} {share:>7}  {what}");
+        out.line(format_args!("  {value:>10} {share:>7}  {what}"));
     };
     for (path, bytes) in heap.holders.iter().take(MOST_HOLDERS) {
-        let names: Vec<_> = path.iter().map(|&f| p.function_name(f)).collect();
+        let names: Vec<_> = path.iter().map(|&f| name(p, f)).collect();
         line(*bytes, &names.join(" > "));
     }
     let more: i64 =
@@ -236,22 +258,22 @@ fn heap_peak(out: &mut String, p: &Profile, heap: &HeapPeak) {
 
 /// «file:line(function)» as pstats prints it.
 fn place(p: &Profile, f: FunctionId) -> String {
-    let f = p.functions.get(f);
-    let (name, file) = (p.text(f.name), p.text(f.file));
-    match (file, f.line) {
-        ("", _) => name.to_owned(),
+    let (name, f) = (name(p, f), p.functions.get(f));
+    let file = short(p.text(f.file), LONGEST_NAME);
+    match (&*file, f.line) {
+        ("", _) => name.into_owned(),
         (file, 0) => format!("{file}({name})"),
         (file, line) => format!("{file}:{line}({name})"),
     }
 }
 
-fn functions(out: &mut String, report: &Report) {
+fn functions(out: &mut Page, report: &Report) {
     let p = &*report.profile;
     let Some(metric) = p.metrics.get(report.metric.index()) else { return };
     let i = report.metric.index();
     let own = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].0).max().unwrap_or(0));
     let total = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].1).max().unwrap_or(0));
-    let whole = report.overview.totals.get(i).map_or(0, |t| t.1);
+    let whole = report.overview.totals.get(i).map_or(0, |t| t.sum);
     let of = match report.relative {
         RelativeArg::None => String::new(),
         _ => format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole)),
@@ -262,38 +284,42 @@ fn functions(out: &mut String, report: &Report) {
         _ if whole > 0 => format::percent(cost as f64 / whole as f64),
         _ => format::UNKNOWN.into(),
     };
-    let sampled = report.rows.iter().any(|r| r.samples.is_some());
-    let _ = writeln!(
-        out,
-        "  {:>16} {:>12} {:>8} {:>12}  function",
-        if sampled { "samples" } else { "calls" },
+    let counted = [
+        ("calls", report.rows.iter().any(|r| r.calls.is_some())),
+        ("samples", report.rows.iter().any(|r| r.samples.is_some())),
+    ];
+    let counted: Vec<&str> = counted.iter().filter(|c| c.1).map(|c| c.0).collect();
+    let counted = if counted.is_empty() { vec!["calls"] } else { counted };
+    out.line(format_args!(
+        "{} {:>12} {:>8} {:>12}  function",
+        counted.iter().map(|what| format!("  {what:>16}")).collect::<String>(),
         format!("self {}", own.suffix()).trim_end(),
         if report.relative == RelativeArg::None { "" } else { "self %" },
         format!("total {}", total.suffix()).trim_end(),
-    );
+    ));
     for row in &report.rows {
-        let calls = match (row.calls, row.samples) {
-            (_, Some(n)) => n.to_string(),
-            (Some(c), None) if c.all != c.primitive => format!("{}/{}", c.all, c.primitive),
-            (Some(c), None) => c.all.to_string(),
-            (None, None) => format::UNKNOWN.to_owned(),
+        let count = |what: &&str| match (*what, row.calls, row.samples) {
+            ("calls", Some(c), _) if c.all != c.primitive => format!("{}/{}", c.all, c.primitive),
+            ("calls", Some(c), _) => c.all.to_string(),
+            ("samples", _, Some(n)) => n.to_string(),
+            _ => format::UNKNOWN.to_owned(),
         };
         let (o, t) = row.costs[i];
         let share = percent(o);
-        let _ = writeln!(
-            out,
-            "  {calls:>16} {:>12} {share:>8} {:>12}  {}",
-            own.number(Some(o)),
-            total.number(Some(t)),
-            place(p, row.function)
-        );
+        out.line(format_args!(
+            "{} {:>12} {share:>8} {:>12}  {}",
+            counted.iter().map(|what| format!("  {:>16}", count(what))).collect::<String>(),
+            least(row.unfinished, &own.number(Some(o))),
+            least(row.unfinished, &total.number(Some(t))),
+            marked(row.unfinished, &place(p, row.symbol.function()))
+        ));
     }
 }
 
-fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
+fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let p = &*report.profile;
     let Some(metric) = p.metrics.get(report.metric.index()) else { return Ok(()) };
-    let query = Costs { scope: Scope::default(), metric: report.metric, range: None };
+    let query = Costs { scope: report.scope.clone(), metric: report.metric, range: None };
     let costs = report.engine.now(&report.subject, &query, &Job::new())?;
     if costs.tree.nodes.is_empty() {
         return Ok(());
@@ -310,24 +336,36 @@ fn tree(out: &mut String, report: &Report) -> Result<(), Cancelled> {
     section(out, &format!("{title}{of}"));
     let whole = costs.sum.max(1) as f64;
     let nodes = &costs.tree.nodes;
-    let mut shown = pick_nodes(&costs, whole);
+    let shown = pick_nodes(&costs, whole);
     let hidden = nodes.len() - shown.len();
-    shown.sort_unstable();
     for &n in &shown {
         let i = n as usize;
         let indent = "  ".repeat((nodes[i].depth as usize).min(30));
-        let _ = writeln!(
-            out,
+        let open = costs.unfinished.get(i).copied().unwrap_or(0);
+        out.line(format_args!(
             "  {:>10} {:>7}  {indent}{}",
-            format::cost(metric.unit, costs.total[i]),
+            least(open, &format::cost(metric.unit, costs.total[i])),
             share_in_tree(report.relative, &costs, i),
-            p.function_name(nodes[i].symbol.function())
-        );
+            marked(open, &name(p, nodes[i].symbol.function()))
+        ));
     }
     if hidden > 0 {
-        let _ = writeln!(out, "  … {} smaller or deeper", format::counted(hidden as i64, "path", "paths"));
+        out.line(format_args!("  … {} smaller or deeper", format::counted(hidden as i64, "path", "paths")));
     }
     Ok(())
+}
+
+/// A cost that calls without an end make a lower bound.
+fn least(unfinished: u64, cost: &str) -> String {
+    format!("{}{cost}", format::at_least(unfinished))
+}
+
+/// A name, with the number of its calls that had not ended.
+fn marked(unfinished: u64, name: &str) -> String {
+    match unfinished {
+        0 => name.to_owned(),
+        n => format!("{name} ({} unfinished)", format::count(n as i64)),
+    }
 }
 
 fn share_in_tree(relative: RelativeArg, costs: &TreeCosts, i: usize) -> String {
@@ -342,25 +380,25 @@ fn share_in_tree(relative: RelativeArg, costs: &TreeCosts, i: usize) -> String {
     if whole == 0 { format::UNKNOWN.into() } else { format::percent(costs.total[i] as f64 / whole as f64) }
 }
 
-/// The heaviest path and then the largest nodes, each with all its callers.
-fn pick_nodes(costs: &TreeCosts, whole: f64) -> Vec<u32> {
-    let tree = &costs.tree;
-    let large = |n: &u32| costs.total[*n as usize] as f64 >= whole * MIN_SHARE;
-    let mut by_total: Vec<u32> = (0..tree.nodes.len() as u32).filter(large).collect();
-    by_total.sort_by_key(|&n| (std::cmp::Reverse(costs.total[n as usize]), n));
-    let mut shown = std::collections::BTreeSet::new();
-    for n in heaviest_path(costs).into_iter().filter(large).chain(by_total) {
-        // Above a node that is shown, all are. The tree may be far deeper than what fits.
-        let missing: Vec<u32> =
-            tree.ancestors(n).take_while(|a| !shown.contains(a)).take(TREE_LINES + 1).collect();
-        if shown.len() + missing.len() <= TREE_LINES {
-            shown.extend(missing);
+/// The heaviest path and then the largest nodes, each with all its callers. A node is looked at only below one that is
+/// shown, so that the depth of the tree costs nothing.
+fn pick_nodes(costs: &TreeCosts, whole: f64) -> BTreeSet<u32> {
+    let total = |n: u32| costs.total[n as usize];
+    let large = |n: &u32| total(*n) as f64 >= whole * MIN_SHARE;
+    let path = heaviest_path(costs).into_iter().take_while(large).take(TREE_LINES);
+    let mut shown: BTreeSet<u32> = path.collect();
+    let below = |at: Option<u32>| costs.tree.children(at).filter(large).map(|n| (total(n), Reverse(n)));
+    let mut next: BinaryHeap<(i64, Reverse<u32>)> = below(None).collect();
+    shown.iter().for_each(|&n| next.extend(below(Some(n))));
+    while let Some((_, Reverse(n))) = next.pop().filter(|_| shown.len() < TREE_LINES) {
+        if shown.insert(n) {
+            next.extend(below(Some(n)));
         }
     }
-    shown.into_iter().collect()
+    shown
 }
 
-fn warnings(out: &mut String, p: &Profile) {
+fn warnings(out: &mut Page, p: &Profile) {
     if p.warnings.is_empty() {
         return;
     }
@@ -373,6 +411,6 @@ fn warnings(out: &mut String, p: &Profile) {
     );
     for w in &p.warnings {
         let first = if w.first.is_empty() { String::new() } else { format!(" (first at {})", w.first) };
-        let _ = writeln!(out, "  {} × {}{first}", w.count, w.kind);
+        out.line(format_args!("  {} × {}{first}", w.count, w.kind));
     }
 }

@@ -46,7 +46,16 @@ pub(super) const IMPORTER: Importer = Importer {
 };
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let wanted = source.input.part().map(str::to_owned);
     let mut others = siblings::others(source);
+    let mut wants_own = true;
+    if let Some(wanted) = &wanted
+        && (others.iter().any(|o| o.file_name() == *wanted) || source.file_name() == *wanted)
+    {
+        // A file alone.
+        wants_own = source.file_name() == *wanted;
+        others.retain(|o| o.file_name() == *wanted);
+    }
     let own_is_empty = source.head().iter().all(u8::is_ascii_whitespace);
     if own_is_empty && others.is_empty() {
         return Err(ImportError { kind: ErrorKind::Unrecognised, ..ImportError::malformed("is empty") });
@@ -54,8 +63,9 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let job = cx.job;
     let total = source.file_len + others.iter().map(|o| o.file_len).sum::<u64>();
     let mut parser = Parser::new(&mut cx.builder);
+    parser.only = wanted.filter(|w| wants_own && source.file_name() != *w);
     let (mut done, mut names, mut left_out) = (0, Vec::new(), Vec::new());
-    if !own_is_empty {
+    if !own_is_empty && wants_own {
         read(source, &mut parser, job, (done, total))?;
         names.push(source.file_name());
     }
@@ -77,6 +87,11 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         )
         .remedy("record the profile again"));
     }
+    if let Some(part) = parser.only.as_ref().filter(|p| !parser.headers.parts.contains(p)) {
+        return Err(ImportError::malformed(format!("has no part {part}")));
+    }
+    let in_files = parser.headers.parts.clone();
+    let alone = source.input.part().is_some();
     let Parser { graph, events, headers, .. } = parser;
     let builder = &mut cx.builder;
     for place in &left_out {
@@ -85,6 +100,10 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     names.sort();
     if names.len() > 1 {
         builder.meta.facts.push((format!("Added up from {} files", names.len()), names.join(", ")));
+        builder.meta.parts.extend(names);
+    }
+    if in_files.len() > 1 && !alone {
+        builder.meta.parts.extend(in_files);
     }
     finish(graph, &events, &headers, builder);
     Ok(())

@@ -49,6 +49,10 @@ pub(super) struct Parser<'a> {
     pub(super) graph: Graph,
     pub(super) events: Events,
     pub(super) headers: Headers,
+    /// The only part to add up; `None` for all.
+    pub(super) only: Option<String>,
+    /// The part that is read is not the one that is wanted: only its names are.
+    muted: bool,
     /// 1-based.
     pub(super) line_no: u64,
     /// Counts parts, so that names of an earlier part can be told.
@@ -90,6 +94,8 @@ impl<'a> Parser<'a> {
             graph: Graph::default(),
             events: Events::default(),
             headers: Headers::default(),
+            only: None,
+            muted: false,
             line_no: 0,
             part: 0,
             in_body: false,
@@ -138,7 +144,9 @@ impl<'a> Parser<'a> {
         match line.first() {
             None | Some(b'#') => Ok(()),
             Some(b'0'..=b'9' | b'+' | b'-' | b'*') => {
-                self.numbers(line);
+                if !self.muted {
+                    self.numbers(line);
+                }
                 Ok(())
             }
             Some(b' ' | b'\t') => match line.trim_ascii_start() {
@@ -184,7 +192,10 @@ impl<'a> Parser<'a> {
             b"creator" => set(&mut headers.creator),
             b"cmd" => set(&mut headers.cmd),
             b"pid" => set(&mut headers.pid),
-            b"part" => list(&mut headers.parts),
+            b"part" => {
+                list(&mut headers.parts);
+                self.muted = self.only.as_ref().is_some_and(|only| *only != text);
+            }
             b"thread" => list(&mut headers.threads),
             b"desc" => {
                 let Some((name, value)) = text.split_once(':') else { return Ok(()) };
@@ -210,6 +221,7 @@ impl<'a> Parser<'a> {
                 self.graph.set_stride(self.events.metrics.len());
                 self.row = vec![0; self.events.metrics.len()];
             }
+            b"summary" | b"totals" if self.muted => {}
             b"summary" | b"totals" => self.stated(key == b"summary", value),
             _ => self.warn("line that is not understood (skipped)"),
         }
@@ -244,6 +256,14 @@ impl<'a> Parser<'a> {
 
     fn record(&mut self, key: &[u8], value: &[u8]) {
         self.in_body = true;
+        // Names keep their numbers for the parts that follow.
+        let key: &[u8] = match (self.muted, key) {
+            (true, b"fn" | b"cfn") => b"jfn",
+            (true, b"fl" | b"fi" | b"fe" | b"cfi" | b"cfl") => b"jfl",
+            (true, b"ob" | b"cob") => b"job",
+            (true, b"calls" | b"rcalls" | b"jump" | b"jcnd") => return,
+            (_, key) => key,
+        };
         match key {
             b"fn" => {
                 self.end_call();

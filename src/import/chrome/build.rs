@@ -32,7 +32,11 @@ pub(super) struct Build {
     operations: FxHashMap<u64, u32>,
     /// Number of events, whatever became of them.
     pub events: u64,
+    /// How many of them only say something about others.
+    pub metadata: u64,
     spans: bool,
+    /// Number of spans with a caller on another thread.
+    named: u64,
 }
 
 impl Build {
@@ -63,7 +67,10 @@ impl Build {
             b'C' => self.counter(b, e),
             b's' | b't' | b'f' => self.flow(b, e),
             b'b' | b'e' | b'n' | b'S' | b'F' | b'T' | b'p' => self.operation(b, e),
-            b'M' => self.tracks.metadata(&mut self.odd, e.name.bytes, (e.pid, e.tid), e.args),
+            b'M' => {
+                self.metadata += 1;
+                self.tracks.metadata(&mut self.odd, e.name.bytes, (e.pid, e.tid), e.args);
+            }
             b'P' => self.sample(b, e),
             b'N' | b'O' | b'D' => self.odd.count(Odd::Objects),
             0 => self.odd.count(Odd::NotAnEvent),
@@ -87,16 +94,16 @@ impl Build {
     }
 
     fn function(&mut self, b: &mut ProfileBuilder, e: &Event<'_>, name: Name) -> FunctionId {
-        if !e.file.is_none() {
-            self.facts.tracing_chrome = true;
+        if !(e.file.is_none() && e.line.is_none() && e.module.is_none()) {
+            self.facts.tracing_chrome |= e.module.is_none();
             let line = number::integer(e.line).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-            return self.names.located(b, &mut self.odd, name, (e.file, line));
+            return self.names.located(b, &mut self.odd, name, (e.module, e.file, line));
         }
         if e.cat.bytes == b"py-spy" {
             self.facts.py_spy = true;
             // The line is the one being run: part of the frame, not of the function.
             if let Some(file) = member(e.args, b"filename").filter(Raw::is_string) {
-                return self.names.located(b, &mut self.odd, name, (file, 0));
+                return self.names.located(b, &mut self.odd, name, (Raw::default(), file, 0));
             }
         }
         self.names.function(b, name)
@@ -127,6 +134,7 @@ impl Build {
             Some(end) => b.close_span(track, handle, end, SpanStatus::Ok),
             None => self.odd.count(Odd::NoDuration),
         }
+        self.called(b, e, (track, handle));
         match name.role {
             Role::Plain | Role::Memory | Role::Annotation => {}
             Role::Window => self.tracks.set_kind(lane, TrackKind::Phase),
@@ -146,6 +154,18 @@ impl Build {
         if !e.bind_id.is_none() {
             self.bound(e, name, (track, start));
         }
+    }
+
+    /// Who called a span on another thread, where inferscope wrote the file.
+    fn called(&mut self, b: &mut ProfileBuilder, e: &Event<'_>, (track, handle): (TrackId, u32)) {
+        if e.span.is_none() && e.caller.is_none() {
+            return;
+        }
+        let of = |raw| number::integer(raw).and_then(|n| u64::try_from(n).ok());
+        self.named += 1;
+        // Spans that called nothing elsewhere have no number of their own in the file.
+        let own = of(e.span).unwrap_or(u64::MAX - self.named);
+        b.name_span(track, handle, own, of(e.caller));
     }
 
     fn correlation(&mut self, e: &Event<'_>) -> Id {

@@ -30,6 +30,10 @@ pub(super) struct Event<'a> {
     /// Source file and line, as tracing-chrome writes them.
     pub file: Raw<'a>,
     pub line: Raw<'a>,
+    /// Module of the function, number of the span and of its caller on another thread, as inferscope writes them.
+    pub module: Raw<'a>,
+    pub span: Raw<'a>,
+    pub caller: Raw<'a>,
     pub args: Raw<'a>,
     /// A field stands there twice; the last one counts.
     pub repeated: bool,
@@ -71,6 +75,9 @@ impl<'a> Event<'a> {
                 b"sf" => &mut event.sf,
                 b".file" => &mut event.file,
                 b".line" => &mut event.line,
+                b".module" => &mut event.module,
+                b".span" => &mut event.span,
+                b".caller" => &mut event.caller,
                 _ => continue,
             };
             event.repeated |= !field.bytes.is_empty();

@@ -61,13 +61,32 @@ fn import_by(source: &mut Source, cx: &mut Context<'_>, chunk: usize) -> Result<
         *source = Source::open(&source.input.clone())?;
         build = read(source, cx, chunk, true)?;
     }
-    let events = build.events;
+    let (events, metadata) = (build.events, build.metadata);
     build.finish(&mut cx.builder);
     if cx.builder.is_empty() {
-        let what = if events == 0 { "has no trace events" } else { "has no trace events that can be shown" };
-        return Err(ImportError::malformed(what));
+        return Err(nothing(events, metadata));
     }
     Ok(())
+}
+
+/// Why a trace of so many events, so many of them metadata, shows nothing.
+fn nothing(events: u64, metadata: u64) -> ImportError {
+    let n = |n: u64| crate::format::counted(n as i64, "event", "events");
+    let (what, remedy) = match (events, events - metadata) {
+        (0, _) => (
+            "is a trace without any events: nothing was recorded".to_owned(),
+            "start the profiler before the work, and stop it before it is written",
+        ),
+        (_, 0) => (
+            format!("has {}, which only name processes and threads: nothing was recorded", n(events)),
+            "start the profiler before the work, and stop it before it is written",
+        ),
+        (_, rest) => (
+            format!("has {}, of which none has a kind and a time that can be shown", n(rest)),
+            "see the kinds that can be shown under «Trace Event Format»: X, B and E, b and e, i, C, s, P",
+        ),
+    };
+    ImportError::malformed(what).remedy(remedy)
 }
 
 fn read(

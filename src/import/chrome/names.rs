@@ -148,10 +148,13 @@ impl Names {
         b: &mut ProfileBuilder,
         odd: &mut Oddities,
         name: Name,
-        (file, line): (Raw<'_>, u32),
+        (module, file, line): (Raw<'_>, Raw<'_>, u32),
     ) -> FunctionId {
-        let file = b.string(&text(file, odd));
-        b.function_row(Function { name: name.text, module: Strings::EMPTY, file, line, category: name.cat })
+        let [module, file] = [module, file].map(|raw| match raw.is_none() {
+            true => Strings::EMPTY,
+            false => b.string(&text(raw, odd)),
+        });
+        b.function_row(Function { name: name.text, module, file, line, category: name.cat })
     }
 }
 

@@ -185,10 +185,15 @@ impl Samples {
         let mut profiles: Vec<_> = self.order.iter().filter_map(|key| self.profiles.remove(key)).collect();
         profiles.retain(|p| !p.samples.is_empty());
         profiles.sort_by_key(|p| (p.lane, p.samples[0].time));
-        for mut profile in profiles {
+        let lanes: Vec<u32> = profiles.iter().map(|p| p.lane).collect();
+        for (i, mut profile) in profiles.into_iter().enumerate() {
             any = true;
             let track = tracks.track(b, profile.lane);
             add(b, odd, track, &mut profile.tree, profile.samples, profile.end);
+            // Ends the last sample where another profile of the same thread follows.
+            if profile.end > i64::MIN && lanes.get(i + 1) == Some(&profile.lane) {
+                b.timed_sample(track, (profile.end, profile.end), None, &[]);
+            }
         }
         any
     }
@@ -205,8 +210,9 @@ impl V8 {
             "(root)" => None,
             name => {
                 let name = if name.is_empty() { "(anonymous)" } else { name };
-                let function =
-                    b.function(FunctionSpec { file: text("url"), line, ..FunctionSpec::named(name) });
+                // Only inferscope writes category and module.
+                let (category, module) = (text("category"), text("module"));
+                let function = b.function(FunctionSpec { name, module, file: text("url"), line, category });
                 Some(b.frame(function, 0))
             }
         };
@@ -244,9 +250,5 @@ fn add(
             None
         });
         b.timed_sample(track, (sample.time, until), stack, &[(time, until - sample.time)]);
-    }
-    // Ends the last sample where another profile of the same thread follows later.
-    if end > i64::MIN {
-        b.timed_sample(track, (end, end), None, &[]);
     }
 }

@@ -199,6 +199,15 @@ impl Tracks {
         (pid, tid): (Raw<'_>, Raw<'_>),
         args: Raw<'_>,
     ) {
+        if name == b"inferscope_kind" {
+            let lane = self.thread(pid, tid);
+            let kind = Members::of(args).find(|(k, _)| k.bytes == b"kind").map(|(_, v)| v.bytes);
+            if let Some(kind) = kind.and_then(kind_of) {
+                self.lanes[lane as usize].kind = kind;
+                self.relabel = true;
+            }
+            return;
+        }
         let key: &[u8] = match name {
             b"process_name" | b"thread_name" => b"name",
             b"process_labels" => b"labels",
@@ -346,6 +355,13 @@ impl Tracks {
     pub fn has_thread(&self, name: &str) -> bool {
         self.lanes.iter().any(|l| l.name == name)
     }
+}
+
+/// The kind of track of this key.
+fn kind_of(key: &[u8]) -> Option<TrackKind> {
+    use TrackKind as K;
+    let all = [K::Thread, K::Task, K::GpuStream, K::Async, K::Phase, K::Profile];
+    all.into_iter().find(|kind| kind.key().as_bytes() == key)
 }
 
 /// asyncio calls its tasks «Task-7» unless told otherwise; viztracer gives each a thread of its own.

@@ -27,7 +27,8 @@ pub struct Formats {
     sum: i64,
     relative: Relative,
     pub(super) unit: Unit,
-    sampled: bool,
+    /// Calls and samples were counted.
+    counted: (bool, bool),
     /// True when any function has a file.
     places: bool,
 }
@@ -42,7 +43,7 @@ impl Formats {
             sum: costs.sum,
             relative: cx.interaction.relative,
             unit,
-            sampled: !costs.samples.is_empty(),
+            counted: (!costs.calls.is_empty(), !costs.samples.is_empty()),
             places,
         }
     }
@@ -58,8 +59,12 @@ impl Formats {
 
     /// A cell as text.
     pub fn value(&self, profile: &Profile, line: &Line, column: &str) -> Value {
-        let cost =
-            |cost: Option<i64>| Value::number(cost.map_or_else(String::new, |_| self.cost.text(cost)), cost);
+        let cost = |cost: Option<i64>| {
+            let text = cost.map_or_else(String::new, |_| {
+                format!("{}{}", format::at_least(line.unfinished), self.cost.text(cost))
+            });
+            Value::number(text, cost)
+        };
         let share = |cost: Option<i64>| {
             let text = cost.map_or_else(String::new, |c| self.share_text(c, line));
             Value::number(text, cost.and_then(|c| self.share(c, line)).map(|s| s * 100.0))
@@ -87,7 +92,9 @@ impl Formats {
         let number = Cell::number(palette);
         let cost = |ui: &mut Ui, cost: Option<i64>| {
             let color = if cost.unwrap_or(0) == 0 { palette.text_weak } else { palette.text };
-            let text = cost.map_or_else(String::new, |_| self.cost.number(cost));
+            let text = cost.map_or_else(String::new, |_| {
+                format!("{}{}", format::at_least(line.unfinished), self.cost.number(cost))
+            });
             cell_text(ui, &text, &Cell { color, ..number.clone() });
         };
         match column {
@@ -172,14 +179,17 @@ pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Ve
     if formats.relative == Relative::Numbers {
         columns.retain(|c| !c.key.ends_with("share"));
     }
-    let (count, tip) = match (formats.sampled, mode) {
-        (true, Mode::TopDown) => ("Samples", "Samples at this path and below it"),
-        (true, Mode::BottomUp) => {
-            ("Samples", "Samples that ended in the outermost row's function on this path")
+    let (count, tip, width) = match (formats.counted, mode) {
+        ((true, true), _) => {
+            ("Calls or samples", "Calls on this path, or samples of what was seen by samples only", 124.0)
         }
-        (false, _) => ("Calls", "Calls on this path"),
+        ((_, true), Mode::TopDown) => ("Samples", "Samples at this path and below it", 78.0),
+        ((_, true), Mode::BottomUp) => {
+            ("Samples", "Samples that ended in the outermost row's function on this path", 78.0)
+        }
+        _ => ("Calls", "Calls on this path", 78.0),
     };
-    columns.push(Column::number("count", count, 78.0).rank(4).tip(tip));
+    columns.push(Column::number("count", count, width).rank(4).tip(tip));
     columns.push(Column::text("function", "Function", 190.0).grow(1.0));
     if formats.places {
         let tip = "Where the function is defined, as the file says";

@@ -39,6 +39,8 @@ pub struct Line {
     pub own: Option<i64>,
     /// Calls or samples.
     pub count: Option<u64>,
+    /// Calls on this path that had not ended.
+    pub unfinished: u64,
     /// True when it can be opened.
     pub has_children: bool,
     /// True when it is open.
@@ -110,6 +112,7 @@ impl List {
                     above: if node.parent == NO_NODE { costs.sum } else { costs.total[node.parent as usize] },
                     own: Some(costs.own[i]),
                     count: costs.count(r.node),
+                    unfinished: costs.unfinished.get(i).copied().unwrap_or(0),
                     has_children: r.has_children,
                     expanded: r.expanded,
                     matches: r.matches,
@@ -126,6 +129,7 @@ impl List {
                     above: if r.parent == NO_NODE { costs.sum } else { list.rows[r.parent as usize].cost },
                     own: (r.depth == 0).then_some(r.cost),
                     count: r.count,
+                    unfinished: r.unfinished,
                     has_children: r.has_children,
                     expanded: r.expanded,
                     matches: r.matches,

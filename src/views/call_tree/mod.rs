@@ -271,8 +271,12 @@ impl CallTreeView {
         if own != costs.sum {
             sum += &format!(" of {}", format::cost(unit, costs.sum));
         }
-        if own > costs.sum && cx.profile().span_count() > 0 {
-            sum += ": parts of it ran at the same time";
+        if costs.at_once > 0 {
+            sum += &format!(", {} of it at the same time as other calls", format::cost(unit, costs.at_once));
+        }
+        let open = costs.unfinished.iter().sum::<u64>();
+        if open > 0 {
+            sum += &format!(" · {} had not ended (≥)", format::counted(open as i64, "call", "calls"));
         }
         let cut = if list.is_cut() {
             format!(" · only the first {} rows are listed", format::count(MAX_ROWS as i64))

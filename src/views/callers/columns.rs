@@ -56,7 +56,7 @@ pub fn sort_key(column: &str) -> Option<Key> {
 /// Sorts a list; ties keep the largest total first.
 pub fn sort(rows: &mut [Neighbour], (key, reverse): (Key, bool), profile: &Profile) {
     let name = |n: &Neighbour| n.symbol.map(|s| s.label(profile));
-    let count = |n: &Neighbour| n.calls.map(|c| c.all).max(n.samples);
+    let count = |n: &Neighbour| n.calls.map(|c| c.all).or(n.samples);
     let compare = |a: &Neighbour, b: &Neighbour| -> Ordering {
         match key {
             Key::Total => b.total.cmp(&a.total),
@@ -101,12 +101,9 @@ impl Formats {
     /// A cell as text.
     pub fn value(&self, profile: &Profile, n: &Neighbour, column: &str) -> Value {
         match column {
-            "count" => match n.samples {
-                Some(samples) => Value::number(format::count(samples as i64), Some(samples)),
-                None => {
-                    let exact = n.calls.map(|c| c.all);
-                    Value::number(calls(n.calls), exact)
-                }
+            "count" => match (n.calls, n.samples) {
+                (None, Some(samples)) => Value::number(format::count(samples as i64), Some(samples)),
+                (counted, _) => Value::number(calls(counted), counted.map(|c| c.all)),
             },
             "self" => Value::number(self.cost.text(n.own), n.own),
             "total" => Value::number(self.cost.text(n.total), n.total),

@@ -296,9 +296,13 @@ fn figures(cx: &ViewCx<'_>, row: &FunctionRow, answer: &Neighbours) -> String {
         0 => String::new(),
         sum => format!(" ({})", format::percent(cost as f64 / sum as f64)),
     };
-    parts.push(format!("self {}{}", format::cost(unit, row.own), share(row.own)));
+    if row.unfinished > 0 {
+        parts.push(format!("{} unfinished", format::count(row.unfinished as i64)));
+    }
+    let least = format::at_least(row.unfinished);
+    parts.push(format!("self {least}{}{}", format::cost(unit, row.own), share(row.own)));
     let whole = format::cost(unit, answer.sum);
-    parts.push(format!("total {}{} of {whole}", format::cost(unit, row.total), share(row.total)));
+    parts.push(format!("total {least}{}{} of {whole}", format::cost(unit, row.total), share(row.total)));
     parts.join(" · ")
 }
 

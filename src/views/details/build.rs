@@ -208,7 +208,8 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
         let Some(table) = answer.value() else { continue };
         let Some(row) = table.rows.iter().find(|r| r.function == f && r.module.is_none()) else { continue };
         let Metric { label, unit, .. } = profile.metric(metric);
-        let cost = |v: i64| format!("{}  ({})", format::cost(*unit, v), of(v, table.sum));
+        let least = format::at_least(row.unfinished);
+        let cost = |v: i64| format!("{least}{}  ({})", format::cost(*unit, v), of(v, table.sum));
         rows.push(
             Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.own))
                 .hint("Its own cost, without what it called"),
@@ -217,6 +218,11 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
             Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.total))
                 .hint("Its own cost and that of all it called; recursion counts once"),
         );
+        if row.unfinished > 0 && i == 0 {
+            let text = format::counted(row.unfinished as i64, "call", "calls");
+            let hint = "They had not ended when the recording did: self and total are at least what they say";
+            rows.push(Fact::new("Unfinished", text).hint(hint));
+        }
         calls = match (row.calls, row.samples) {
             (Some(c), _) if c.all != c.primitive => {
                 let text = format!(
@@ -308,7 +314,8 @@ fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
         let (node, count) = (node as usize, costs.count(node));
         let cost = |v: i64| format!("{}  ({})", format::cost(metric.unit, v), of(v, costs.sum));
         let label = metric.label.to_lowercase();
-        let counted = if costs.tree.stacks.is_empty() { "Calls" } else { "Samples" };
+        let called = costs.calls.get(node).is_some_and(|&calls| calls > 0);
+        let counted = if called || costs.samples.is_empty() { "Calls" } else { "Samples" };
         let mut rows = vec![
             Fact::new(&format!("Self {label}"), cost(costs.own[node]))
                 .hint("On exactly this path, without what it called"),

@@ -29,6 +29,10 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, own: 
         }
         Ok(calls) => {
             figures(ui, calls);
+            if calls.unfinished > 0 {
+                let open = format::counted(calls.unfinished as i64, "call", "calls");
+                remark(ui, &format!("Without {open} that had not ended."));
+            }
             histogram(ui, calls, own);
             let (track, row) = calls.longest;
             let item = Item::Span { track, row };
@@ -148,6 +152,7 @@ mod tests {
     #[test]
     fn durations_stand_between_the_ends_of_their_axis() {
         let mut calls = CallDurations {
+            unfinished: 0,
             n: 9,
             min: 10,
             mean: 50,

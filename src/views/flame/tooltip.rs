@@ -110,6 +110,10 @@ impl Facts {
                 self.row(name, format::count(i64::try_from(number).unwrap_or(i64::MAX)));
             }
         }
+        if costs.unfinished > 0 {
+            self.row("Unfinished", format::count(i64::try_from(costs.unfinished).unwrap_or(i64::MAX)));
+            self.status = Some((Tone::Warning, "calls that had not ended: at least this long"));
+        }
     }
 
     fn add_caller(&mut self, rows: &FlameRows, at: BoxAt, length: i64) {

@@ -38,9 +38,15 @@ impl Formats {
 
     /// A cell as text.
     pub fn value(&self, profile: &Profile, row: &FunctionRow, column: &str) -> Value {
-        let cost = |format: &format::Column, cost: Option<i64>| Value::number(format.text(cost), cost);
+        let at_least = format::at_least(row.unfinished);
+        let cost = |format: &format::Column, cost: Option<i64>| {
+            Value::number(format!("{at_least}{}", format.text(cost)), cost)
+        };
         // These differ by so much that one unit would turn most of them into <0.001.
-        let per_call = |cost| Value::number(format::cost_or_unknown(self.unit, cost), cost);
+        let per_call = |cost: Option<i64>| {
+            let least = if cost.is_some() { at_least } else { "" };
+            Value::number(format!("{least}{}", format::cost_or_unknown(self.unit, cost)), cost)
+        };
         let share = |cost| {
             let share = self.share(cost);
             Value::number(share.map_or_else(|| UNKNOWN.into(), format::percent), share.map(|s| s * 100.0))
@@ -60,6 +66,10 @@ impl Formats {
                 Value::number(calls(row.calls), exact)
             }
             "samples" => count(row.samples_total),
+            "unfinished" => Value::number(
+                if row.unfinished > 0 { format::count(row.unfinished as i64) } else { String::new() },
+                Some(row.unfinished),
+            ),
             "self" => cost(&self.own, Some(row.own)),
             "self share" => share(row.own),
             "self per call" => per_call(row.own_per_call()),
@@ -82,7 +92,8 @@ impl Formats {
         let number = Cell::number(palette);
         let cost = |ui: &mut Ui, format: &format::Column, cost: Option<i64>| {
             let color = if cost.unwrap_or(0) == 0 { palette.text_weak } else { palette.text };
-            cell_text(ui, &format.number(cost), &Cell { color, ..number.clone() });
+            let text = format!("{}{}", format::at_least(row.unfinished), format.number(cost));
+            cell_text(ui, &text, &Cell { color, ..number.clone() });
         };
         match column {
             "self" => cost(ui, &self.own, Some(row.own)),
@@ -92,7 +103,7 @@ impl Formats {
                 let text = share.map_or_else(|| UNKNOWN.to_owned(), format::percent);
                 share_bar(ui, share, &text, &number);
             }
-            "calls" | "samples" | "self per call" | "total per call" => {
+            "calls" | "samples" | "unfinished" | "self per call" | "total per call" => {
                 cell_text(ui, &self.value(profile, row, column).text, &number);
             }
             "function" => {
@@ -119,9 +130,10 @@ pub fn calls(calls: Option<Calls>) -> String {
     }
 }
 
-const KEYS: [(&str, FunctionKey); 12] = [
+const KEYS: [(&str, FunctionKey); 13] = [
     ("calls", FunctionKey::Calls),
     ("samples", FunctionKey::Samples),
+    ("unfinished", FunctionKey::Unfinished),
     ("self", FunctionKey::Own),
     ("self share", FunctionKey::Own),
     ("self per call", FunctionKey::OwnPerCall),
@@ -164,6 +176,12 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
                 .rank(1)
                 .tip("Samples with the function anywhere on the stack"),
         );
+    }
+    if list.table.rows.iter().any(|r| r.unfinished > 0) {
+        columns.push(Column::number("unfinished", "Unfinished", 92.0).rank(1).tip(
+            "Calls that had not ended when the recording did: self and total are at least what they say. \
+             «Finished calls only» in a row's menu leaves them out.",
+        ));
     }
     columns.push(
         Column::number("self", named("Self", &formats.own), 86.0)

@@ -247,8 +247,13 @@ impl Rows for Table<'_, '_> {
     fn label(&self, row: usize) -> String {
         let row = self.row(row);
         let name = row.symbol().label(self.cx.profile());
+        let open = match row.unfinished {
+            0 => String::new(),
+            n => format!(", {} unfinished", format::count(n as i64)),
+        };
+        let least = format::at_least(row.unfinished);
         format!(
-            "{name}, self {}, total {}",
+            "{name}, self {least}{}, total {least}{}{open}",
             self.formats.own.text(Some(row.own)),
             self.formats.total.text(Some(row.total))
         )

@@ -1,6 +1,7 @@
 //! Tables as text: CSV with exact numbers for other programs, Markdown and aligned text for people.
 
 use super::grid::Column;
+use crate::format::{csv_text, plain};
 use crate::model::Unit;
 
 /// A form of a copied table.
@@ -78,15 +79,18 @@ pub fn headings(columns: &[Column], unit: Unit, costs: &[&str]) -> Vec<Heading> 
 pub fn table(form: Form, headings: &[Heading], rows: &[Vec<Value>]) -> String {
     match form {
         Form::Csv => {
-            let line =
-                |cells: &mut dyn Iterator<Item = &str>| cells.map(csv_field).collect::<Vec<_>>().join(",");
-            let mut lines = vec![line(&mut headings.iter().map(|h| h.exact.as_str()))];
-            lines.extend(rows.iter().map(|row| line(&mut row.iter().map(|v| v.exact.as_str()))));
+            let cell = |(heading, value): (&Heading, &Value)| match heading.number {
+                true => value.exact.clone(),
+                false => csv_text(&value.exact),
+            };
+            let mut lines = vec![headings.iter().map(|h| csv_text(&h.exact)).collect::<Vec<_>>().join(",")];
+            let line = |row: &Vec<Value>| headings.iter().zip(row).map(cell).collect::<Vec<_>>().join(",");
+            lines.extend(rows.iter().map(line));
             lines.join("\n") + "\n"
         }
         Form::Markdown => {
             let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-            let escaped = |t: &str| t.replace('\\', "\\\\").replace('|', "\\|").replace('\n', " ");
+            let escaped = |t: &str| plain(t).replace('\\', "\\\\").replace('|', "\\|");
             let mut out = line(headings.iter().map(|h| escaped(&h.title)).collect());
             out += &line(headings.iter().map(|h| if h.number { "---:" } else { "---" }.to_owned()).collect());
             out.extend(rows.iter().map(|row| line(row.iter().map(|v| escaped(&v.text)).collect())));
@@ -96,16 +100,8 @@ pub fn table(form: Form, headings: &[Heading], rows: &[Vec<Value>]) -> String {
     }
 }
 
-fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
 fn aligned(headings: &[Heading], rows: &[Vec<Value>]) -> String {
-    let width = |t: &str| t.chars().count();
+    let width = |t: &str| plain(t).chars().count();
     let widths: Vec<usize> = headings
         .iter()
         .enumerate()
@@ -117,9 +113,10 @@ fn aligned(headings: &[Heading], rows: &[Vec<Value>]) -> String {
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::new();
         for (i, text) in cells.enumerate() {
-            let fill = " ".repeat(widths[i].saturating_sub(width(text)));
+            let text = plain(text);
+            let fill = " ".repeat(widths[i].saturating_sub(width(&text)));
             line += if i > 0 { "  " } else { "" };
-            line += &if headings[i].number { fill + text } else { text.to_owned() + &fill };
+            line += &if headings[i].number { fill + &text } else { text.into_owned() + &fill };
         }
         line.trim_end().to_owned() + "\n"
     };
@@ -140,13 +137,14 @@ mod tests {
         let rows = [
             vec![Value::number("1.50 µs", Some(1500)), Value::text("a|b, \"c\"")],
             vec![Value::number("–", None::<i64>), Value::text("main")],
+            vec![Value::number("−1 ns", Some(-1)), Value::text("=1\n")],
         ];
         let form = |form| table(form, &headings, &rows);
-        assert_eq!(form(Form::Csv), "Self (ns),Function\n1500,\"a|b, \"\"c\"\"\"\n,main\n");
+        assert_eq!(form(Form::Csv), "Self (ns),Function\n1500,\"a|b, \"\"c\"\"\"\n,main\n-1,'=1␊\n");
         assert_eq!(
             form(Form::Markdown),
-            "| Self | Function |\n| ---: | --- |\n| 1.50 µs | a\\|b, \"c\" |\n| – | main |\n"
+            "| Self | Function |\n| ---: | --- |\n| 1.50 µs | a\\|b, \"c\" |\n| – | main |\n| −1 ns | =1␊ |\n"
         );
-        assert_eq!(form(Form::Text), "   Self  Function\n1.50 µs  a|b, \"c\"\n      –  main\n");
+        assert_eq!(form(Form::Text), "   Self  Function\n1.50 µs  a|b, \"c\"\n      –  main\n  −1 ns  =1␊\n");
     }
 }

@@ -28,6 +28,7 @@ pub fn describe(transform: &Transform, profile: &Profile) -> String {
         Transform::CollapseModule(m) => format!("Collapsed {}", short(profile.text(*m))),
         Transform::CollapseRecursion => "Recursion collapsed".to_owned(),
         Transform::HideLibraries => "Only my code".to_owned(),
+        Transform::FinishedOnly => "Finished calls only".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::analysis::Transform;
 use crate::analysis::libraries::Libraries;
+use crate::analysis::unfinished::Unfinished;
 use crate::model::{FunctionId, Strings};
 use crate::state::Command;
 use crate::ui::theme::Palette;
@@ -11,7 +12,7 @@ use crate::views::{PICTURES, Picture, ViewCx, Wish};
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
 /// The keys of the transforms and what they do, for the list of all keys.
-pub const KEYS: [(&str, &str); 8] = [
+pub const KEYS: [(&str, &str); 9] = [
     ("F", "focus on the function of the selected row of a tree or table"),
     ("Shift+F", "focus on its call path"),
     ("G", "focus on its category"),
@@ -20,6 +21,7 @@ pub const KEYS: [(&str, &str); 8] = [
     ("C", "collapse its module"),
     ("R", "collapse recursion"),
     ("L", "only my code"),
+    ("U", "finished calls only"),
 ];
 
 /// The key of a transform.
@@ -33,6 +35,7 @@ fn key_of(transform: &Transform) -> (Modifiers, Key) {
         Transform::CollapseModule(_) => (false, Key::C),
         Transform::CollapseRecursion => (false, Key::R),
         Transform::HideLibraries => (false, Key::L),
+        Transform::FinishedOnly => (false, Key::U),
     };
     (if shift { Modifiers::SHIFT } else { Modifiers::NONE }, key)
 }
@@ -114,6 +117,15 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
             transform: Transform::HideLibraries,
             text: "Only my code".into(),
             about: "Show the first of each run of library frames, and the others as «[n frames hidden]»",
+        });
+    }
+    if !cx.interaction.scope.transforms.contains(&Transform::FinishedOnly)
+        && cx.ask(&Unfinished, 0).value().is_some_and(|count| **count > 0)
+    {
+        entries.push(Entry {
+            transform: Transform::FinishedOnly,
+            text: "Finished calls only".into(),
+            about: "Leave out the time of calls that had not ended when the recording did",
         });
     }
     entries
@@ -313,6 +325,7 @@ mod tests {
             Transform::CollapseModule(Strings::EMPTY),
             Transform::CollapseRecursion,
             Transform::HideLibraries,
+            Transform::FinishedOnly,
         ];
         assert_eq!(all.map(|t| key_text(&t)), KEYS.map(|(key, _)| key));
     }

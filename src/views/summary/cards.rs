@@ -1,18 +1,18 @@
 //! The cards of the summary. Each says one thing; those that have nothing to say are left out.
 
 use crate::analysis::functions::{FunctionRow, Functions};
-use crate::analysis::overview::{Peak, RequestFigures, Summary};
+use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
 use crate::format;
 use crate::model::{Profile, Unit};
 use crate::query::Answer;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, space};
-use crate::ui::widgets::KeyValues;
+use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::heap;
 use crate::views::parts::{BarRow, answered, card, remark, row, text_in, weak};
 use crate::views::percentiles::{self, Statistic};
-use crate::views::{ViewCx, date, definitions, shared};
+use crate::views::{ViewCx, Wish, date, definitions, shared};
 use egui::{Align, Sense, Ui, vec2};
 
 /// A card.
@@ -96,6 +96,8 @@ fn summary(cx: &ViewCx<'_>) -> Answer<crate::analysis::overview::Overview> {
     cx.ask(&Summary { scope: cx.interaction.scope.clone(), range: cx.interaction.range }, 0)
 }
 
+/// Most parts that are offered.
+const MOST_PARTS: usize = 32;
 /// How many functions a card lists in a low pane, and in one from this height on.
 const TOP: [usize; 2] = [5, 10];
 const TALL: f32 = 700.0;
@@ -133,6 +135,7 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
         let name = function.symbol().label(&profile);
         let mut line = BarRow::new(&name, "");
         let (text, note) = (format::cost(metric.unit, value), format::percent(share));
+        let text = format!("{}{text}", format::at_least(function.unfinished));
         (line.value, line.note, line.share) = (&text, &note, Some(share));
         (line.selected, line.lit) = (cx.is_selected(&item), cx.is_hovered(&item));
         let response = line.show(ui);
@@ -283,6 +286,23 @@ fn run(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     add("Basis", super::header::basis_text(&meta.basis).0.to_owned());
     rows.extend(meta.facts.iter().cloned());
     pairs(ui, &rows);
+    parts(cx, ui);
+}
+
+/// The parts that the run was added up from; a click opens one alone.
+fn parts(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let names = cx.profile().meta.parts.clone();
+    if names.is_empty() || cx.input.is_none() {
+        return;
+    }
+    weak(ui, "Open one part alone:");
+    ui.horizontal_wrapped(|ui| {
+        for part in names.iter().take(MOST_PARTS) {
+            if link_button(ui, part).clicked() {
+                cx.out.wishes.push(Wish::OpenPart(part.clone()));
+            }
+        }
+    });
 }
 
 fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
@@ -292,10 +312,12 @@ fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     }
     let Some(overview) = answer.value().cloned() else { return };
     let profile = cx.subject.profile().clone();
-    for &(id, sum) in &overview.totals {
+    for &Total { metric: id, sum, at_once } in &overview.totals {
         let metric = profile.metric(id);
         let value = format::cost(metric.unit, sum);
         let mut line = BarRow::new(&metric.label, &value);
+        let note = format!("{} of it at the same time as other calls", format::cost(metric.unit, at_once));
+        line.note = if at_once > 0 { &note } else { "" };
         line.selected = id == cx.interaction.metric && profile.metrics.len() > 1;
         let response = line.show(ui).on_hover_text("Click to show costs in this metric");
         if response.clicked() {

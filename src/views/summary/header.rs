@@ -1,6 +1,6 @@
 //! The head of the summary: title, format, basis, and the figures that matter most.
 
-use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::overview::{Overview, Summary, Total};
 use crate::format;
 use crate::model::{Basis, Profile};
 use crate::query::Answer;
@@ -116,7 +116,7 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
         if let Some(cost) = requests.cost_nano_dollars {
             shown.push(("Cost", format::dollars(cost), None, say::COST));
         }
-    } else if let Some(&(metric, sum)) = overview.and_then(|o| o.totals.first()) {
+    } else if let Some(&Total { metric, sum, .. }) = overview.and_then(|o| o.totals.first()) {
         let metric = profile.metric(metric);
         shown.push(("Total", format::cost(metric.unit, sum), None, overview.map_or("", |o| o.sum_of)));
     }

@@ -73,6 +73,7 @@ fn the_top_five_are_right_and_ties_are_stable() {
         calls: None,
         samples: None,
         samples_total: None,
+        unfinished: 0,
         own,
         total,
     };

@@ -1,26 +1,37 @@
-//! Chrome trace events, for Perfetto, chrome://tracing and every tool that reads them.
+//! Chrome trace events, for Perfetto, DevTools, chrome://tracing and every tool that reads them.
 //!
-//! Kept: spans with their details, tracks grouped by process, counters, instants, links as flow arrows.
-//! Times are microseconds with three decimals, so nanoseconds survive. Overlapping spans of a track go to
-//! threads of their own, because the format demands that spans of a thread nest. Lost: samples, further
-//! costs of spans, details that still stand in the file that was opened.
+//! Kept: spans with their details, tracks grouped by process, timed samples as V8 writes them, counters, instants, links
+//! as flow arrows. Times are microseconds with three decimals, so nanoseconds survive. Overlapping spans of a track go to
+//! threads of their own, because the format demands that spans of a thread nest. A call that has not ended is a begin
+//! without an end.
+//!
+//! Fields that other programs skip bring back what the format has no word for: `.file` and `.line` (as tracing-chrome
+//! writes them) and `.module` of a function, `.span` and `.caller` where a call on another thread is meant, and metadata
+//! `inferscope_kind` of a thread, without which phases would be taken for work.
 
 use std::io::Write;
 
 use rustc_hash::FxHashMap;
 
-use super::{ExportError, WRITER, no_stacks};
-use crate::model::{ArgsRef, Profile, Severity, Span, SpanStatus, Strings, TrackId, Value};
+use super::{Asked, chrome_samples, no_stacks};
+use crate::export::{ExportError, WRITER};
+use crate::model::{
+    ArgsRef, FunctionId, Profile, Severity, Span, SpanStatus, StringId, Strings, TrackId, Value,
+};
 
-/// Writes spans, counters, instants and links.
+/// Writes spans, samples, counters, instants and links.
 ///
 /// # Errors
 /// When `out` cannot be written, or the profile has none of these.
-pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> {
-    let empty = profile.span_count() == 0 && profile.counters.is_empty() && profile.instants.is_empty();
+pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, ExportError> {
+    let profile = &*asked.profile;
+    let timed = profile.tracks.iter().any(|t| t.samples.is_timed());
+    let empty =
+        profile.span_count() == 0 && !timed && profile.counters.is_empty() && profile.instants.is_empty();
     if empty && profile.sample_count() > 0 {
         return Err(ExportError::Unsupported(
-            "this profile has samples but no spans, which a Chrome trace is made of; save it as speedscope instead"
+            "this profile has samples without times, and a Chrome trace is made of times; save it as speedscope \
+             instead"
                 .into(),
         ));
     }
@@ -36,19 +47,21 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> Result<(), ExportError> 
     let mut events = Events { out, profile, places, first: true };
     events.metadata()?;
     events.spans()?;
+    let said = chrome_samples::write(&mut events)?;
     events.counters()?;
     events.instants()?;
     events.links()?;
     out.write_all(b"\n]}\n")?;
-    Ok(())
+    Ok(said)
 }
 
-fn text(out: &mut dyn Write, text: &str) -> Result<(), ExportError> {
+/// Writes a text in quotes.
+pub(super) fn text(out: &mut dyn Write, text: &str) -> Result<(), ExportError> {
     Ok(serde_json::to_writer(out, text)?)
 }
 
 /// Microseconds with three decimals, exact.
-struct Micros(i64);
+pub(super) struct Micros(pub i64);
 
 impl std::fmt::Display for Micros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -60,9 +73,11 @@ impl std::fmt::Display for Micros {
 
 /// Process and thread numbers of tracks and lanes.
 struct Places {
-    pids: FxHashMap<crate::model::StringId, u32>,
+    pids: FxHashMap<StringId, u32>,
     /// First thread number of each track; its lanes follow.
     tids: Vec<u32>,
+    /// Numbers of spans that called something on another lane or track.
+    callers: FxHashMap<(TrackId, u32), usize>,
 }
 
 impl Places {
@@ -84,24 +99,32 @@ impl Places {
                 tid
             })
             .collect();
-        Self { pids, tids }
+        let mut callers = FxHashMap::default();
+        for caller in profile.tracks.iter().flat_map(|t| &t.spans.callers) {
+            let next = callers.len() + 1;
+            callers.entry((caller.track, caller.parent)).or_insert(next);
+        }
+        Self { pids, tids, callers }
     }
 
-    fn pid(&self, process: crate::model::StringId) -> u32 {
+    fn pid(&self, process: StringId) -> u32 {
         self.pids.get(&process).copied().unwrap_or(1)
     }
 }
 
-struct Events<'a> {
-    out: &'a mut dyn Write,
-    profile: &'a Profile,
+/// The list of events.
+pub(super) struct Events<'a> {
+    /// Where they go.
+    pub out: &'a mut dyn Write,
+    /// What they are of.
+    pub profile: &'a Profile,
     places: Places,
     first: bool,
 }
 
 impl Events<'_> {
     /// Begins an event with what all events have.
-    fn event(&mut self, phase: char, name: &str, pid: u32, tid: u32) -> Result<(), ExportError> {
+    pub(super) fn event(&mut self, phase: char, name: &str, pid: u32, tid: u32) -> Result<(), ExportError> {
         if !std::mem::take(&mut self.first) {
             self.out.write_all(b",\n")?;
         }
@@ -109,7 +132,8 @@ impl Events<'_> {
         text(self.out, name)
     }
 
-    fn place(&self, track: TrackId) -> (u32, u32) {
+    /// Process and thread number of a track.
+    pub(super) fn place(&self, track: TrackId) -> (u32, u32) {
         (self.places.pid(self.profile.track(track).process), self.places.tids[track.index()])
     }
 
@@ -134,6 +158,8 @@ impl Events<'_> {
                 self.out.write_all(b"}}")?;
                 self.event('M', "thread_sort_index", pid, tid + lane)?;
                 write!(self.out, ",\"args\":{{\"sort_index\":{}}}}}", tid + lane)?;
+                self.event('M', "inferscope_kind", pid, tid + lane)?;
+                write!(self.out, ",\"args\":{{\"kind\":\"{}\"}}}}", p.track(id).kind.key())?;
             }
         }
         Ok(())
@@ -145,18 +171,55 @@ impl Events<'_> {
             let (pid, tid) = self.place(id);
             let spans = &p.track(id).spans;
             for (n, lane) in spans.lanes.iter().enumerate() {
-                for span in &spans.rows[lane.rows.start as usize..lane.rows.end as usize] {
-                    self.span(span, pid, tid + n as u32)?;
+                for row in lane.rows.clone() {
+                    self.span(&spans.rows[row as usize], pid, tid + n as u32)?;
+                    self.calls(id, row)?;
+                    self.out.write_all(b"}")?;
                 }
             }
         }
         Ok(())
     }
 
+    /// Number of a span that called something elsewhere, and that of what called it from elsewhere.
+    fn calls(&mut self, track: TrackId, row: u32) -> Result<(), ExportError> {
+        if self.places.callers.is_empty() {
+            return Ok(());
+        }
+        if let Some(number) = self.places.callers.get(&(track, row)) {
+            write!(self.out, ",\".span\":{number}")?;
+        }
+        let caller = self.profile.track(track).spans.caller(row);
+        if let Some(number) = caller.and_then(|place| self.places.callers.get(&place)) {
+            write!(self.out, ",\".caller\":{number}")?;
+        }
+        Ok(())
+    }
+
+    /// File, line and module of a function.
+    fn origin(&mut self, function: FunctionId) -> Result<(), ExportError> {
+        let p = self.profile;
+        let function = p.functions.get(function);
+        if function.file != Strings::EMPTY {
+            self.out.write_all(b",\".file\":")?;
+            text(self.out, p.text(function.file))?;
+        }
+        if function.line > 0 {
+            write!(self.out, ",\".line\":{}", function.line)?;
+        }
+        if function.module != Strings::EMPTY && function.category != Strings::EMPTY {
+            self.out.write_all(b",\".module\":")?;
+            text(self.out, p.text(function.module))?;
+        }
+        Ok(())
+    }
+
+    /// A span up to its last field.
     fn span(&mut self, span: &Span, pid: u32, tid: u32) -> Result<(), ExportError> {
         let p = self.profile;
         let function = p.functions.get(span.function);
-        self.event('X', p.text(function.name), pid, tid)?;
+        let open = span.status == SpanStatus::Unfinished;
+        self.event(if open { 'B' } else { 'X' }, p.text(function.name), pid, tid)?;
         let category = match function.category {
             Strings::EMPTY => function.module,
             category => category,
@@ -165,15 +228,17 @@ impl Events<'_> {
             self.out.write_all(b",\"cat\":")?;
             text(self.out, p.text(category))?;
         }
-        write!(self.out, ",\"ts\":{},\"dur\":{}", Micros(span.start), Micros(span.duration()))?;
+        write!(self.out, ",\"ts\":{}", Micros(span.start))?;
+        if !open {
+            write!(self.out, ",\"dur\":{}", Micros(span.duration()))?;
+        }
+        self.origin(span.function)?;
         let status = match span.status {
             SpanStatus::Ok => None,
             SpanStatus::Error => Some("error"),
             SpanStatus::Unfinished => Some("unfinished"),
         };
-        self.args(span.args, status.map(|s| ("status", s)))?;
-        self.out.write_all(b"}")?;
-        Ok(())
+        self.args(span.args, status.map(|s| ("status", s)))
     }
 
     fn args(&mut self, args: ArgsRef, extra: Option<(&str, &str)>) -> Result<(), ExportError> {
