@@ -5,157 +5,139 @@ python [options] profile_run.py FOLDER PROFILER[,PROFILER] (FILE | -m MODULE | -
 Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json, which is locked as
 long as the program lives. The profile is written however the program ends, save by SIGKILL or a crash of the
 interpreter, and whether or not somebody still waits for it. Of processes that the program forks only the first
-is profiled; cProfile sees the main thread, yappi all threads.
+is profiled; cProfile sees the main thread before Python 3.12, yappi all threads.
+
+The program must not notice: it gets the __main__ module that the interpreter made, its own arguments and paths, and
+whenever it wants a profiler of its own, ours gives way and says for how long. FOLDER/command.json holds the command
+line as it was; an interpreter that is too old for this file runs that, without a profile.
 """
+
+# First of all: what the interpreter has put into __main__.
+MAIN = dict(globals())
 
 import sys
 
-
-class Whole:
-    """A file that has its name only once it is whole."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        return self.path + ".part"
-
-    def __exit__(self, kind, *_error):
-        import os
-
-        if kind is None:
-            os.replace(self.path + ".part", self.path)
+OLDEST = (3, 6)
 
 
-class CProfile:
-    def __init__(self):
-        import cProfile
+def own_module(name):
+    """Another file of ours, of which the program's sys.modules and sys.path know nothing."""
+    import os
+    import types
 
-        self.profile = cProfile.Profile()
-
-    def start(self):
-        self.profile.enable()
-
-    def write(self, folder):
-        self.profile.disable()
-        with Whole(folder + "/cprofile.prof") as path:
-            self.profile.dump_stats(path)
-
-
-class Pyinstrument:
-    def __init__(self):
-        import pyinstrument
-
-        self.profiler = pyinstrument.Profiler(interval=0.001)
-        self.version = pyinstrument.__version__
-
-    def start(self):
-        self.profiler.start()
-
-    def write(self, folder):
-        session = self.profiler.stop()
-        with Whole(folder + "/pyinstrument.pyisession") as path:
-            session.save(path)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    module = types.ModuleType("inferscope_" + name)
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec")
+    getattr(sys.modules["builtins"], "exec")(code, module.__dict__)
+    module.OUR_FILES = (__file__, path)
+    return module
 
 
-class Yappi:
-    def __init__(self, clock):
-        import yappi
-
-        self.yappi, self.name = yappi, "yappi-" + clock
-        yappi.set_clock_type(clock)
-
-    def start(self):
-        self.yappi.start(builtins=True)
-
-    def write(self, folder):
-        self.yappi.stop()
-        with Whole(folder + "/" + self.name + ".prof") as path:
-            self.yappi.get_func_stats().save(path, type="pstat")
-
-
-PROFILERS = {
-    "cprofile": CProfile,
-    "pyinstrument": Pyinstrument,
-    "yappi-wall": lambda: Yappi("wall"),
-    "yappi-cpu": lambda: Yappi("cpu"),
-}
-
-
-# What a profiler needs that only one can have: the interpreter's profile function. From Python 3.12 on cProfile
-# listens through sys.monitoring instead.
-NEEDS_HOOK = {"pyinstrument", "yappi-wall", "yappi-cpu"}
-if sys.version_info < (3, 12):
-    NEEDS_HOOK.add("cprofile")
-
-
-def choose(wanted):
-    """The profilers by name, in the order in which they were wanted, and why others are left out."""
-    chosen, missing, hook = {}, [], ""
-    for name in wanted.split(","):
-        if name in chosen:
-            continue
-        if hook and name in NEEDS_HOOK:
-            missing.append((name, "%s has the interpreter's one profile function" % hook))
-            continue
+def importer_of(path):
+    """What the interpreter imports from, when the program is a folder or an archive."""
+    for hook in sys.path_hooks:
         try:
-            chosen[name] = PROFILERS[name]()
-        except ImportError as error:
-            missing.append((name, str(error)))
-            continue
-        if name in NEEDS_HOOK:
-            hook = name
-    if not chosen:
-        chosen["cprofile"] = CProfile()
-    return chosen, missing
+            return hook(path)
+        except ImportError:
+            pass
 
 
 class Program:
     """What to run, as the interpreter itself would."""
 
-    def __init__(self, arguments, safe):
+    def __init__(self, arguments, safe, standard_library):
         import os
 
+        self.standard_library = standard_library
         self.kind, self.arguments = "file", arguments
         if arguments[0] in ("-m", "-c"):
             self.kind, self.arguments = arguments[0], arguments[1:]
         target = self.arguments[0]
-        first = {"file": os.path.dirname(os.path.realpath(target)), "-m": os.getcwd(), "-c": ""}
-        self.path = None if safe else first[self.kind]
+        self.file = target
+        if sys.version_info >= (3, 9) and not os.path.isabs(target):
+            # As the interpreter does it, which takes nothing out of the path.
+            self.file = os.path.join(os.getcwd(), target)
+        if self.kind == "file" and importer_of(target) is not None:
+            self.kind = "folder"
+        here = os.getcwd() if sys.version_info >= (3, 7) else ""
+        first = {"file": os.path.dirname(os.path.realpath(target)), "folder": self.file, "-m": here, "-c": ""}
+        self.path = None if safe and self.kind != "folder" else first[self.kind]
 
     def ready(self):
-        """The call that runs it: a function, its arguments, its keyword arguments."""
+        """The call that runs it: a function and its arguments."""
         import types
 
-        target = self.arguments[0]
+        module = types.ModuleType("__main__")
+        module.__dict__.clear()
+        module.__dict__.update(MAIN, __doc__=None)
+        if "__annotations__" in MAIN:
+            module.__annotations__ = {}
+        # Kept alive to the end, as the interpreter keeps it.
+        sys.modules["__main__"] = module
         sys.argv[:] = self.arguments
         if self.path is not None:
             sys.path.insert(0, self.path)
-        if self.kind == "-m":
-            import runpy
-
-            return runpy.run_module, (target,), {"run_name": "__main__", "alter_sys": True}
-        module = types.ModuleType("__main__")
-        module.__builtins__ = __builtins__
-        if self.kind == "-c":
-            sys.argv[0] = "-c"
-            code = compile(target, "<string>", "exec")
+        if self.kind == "file":
+            module.__file__ = self.file
+            code = self.code(module)
         else:
-            import os
+            for name in ("__file__", "__cached__"):
+                module.__dict__.pop(name, None)
+            module.__loader__ = sys.modules["builtins"].__spec__.loader
+            if self.kind == "-c":
+                sys.argv[0] = "-c"
+                code = compile(self.text(), "<string>", "exec", dont_inherit=True)
+            else:
+                if self.kind == "-m":
+                    sys.argv[0] = "-m"
+                with self.standard_library:
+                    import runpy
+                named = (self.arguments[0], True) if self.kind == "-m" else ("__main__", False)
+                return runpy._run_module_as_main, named
+        return getattr(sys.modules["builtins"], "exec"), (code, module.__dict__)
 
-            if os.path.isdir(target) or target.endswith((".zip", ".pyz")):
-                import runpy
+    def code(self, module):
+        from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 
-                if self.path is not None:
-                    del sys.path[0]
-                return runpy.run_path, (target,), {"run_name": "__main__"}
-            with open(target, "rb") as source:
-                code = compile(source.read(), target, "exec")
-            module.__file__ = target
-            module.__cached__ = None
-        # Kept alive to the end, as the interpreter keeps it.
-        sys.modules["__main__"] = module
-        return exec, (code, module.__dict__), {}
+        try:
+            with open(self.file, "rb") as file:
+                source = file.read()
+        except OSError as error:
+            text = "%s: can't open file %r: [Errno %d] %s\n"
+            say(text % (sys.executable, self.file, error.errno, error.strerror))
+            raise SystemExit(2)
+        if self.file.endswith(".pyc"):
+            module.__loader__ = SourcelessFileLoader("__main__", self.file)
+            return module.__loader__.get_code("__main__")
+        module.__loader__ = SourceFileLoader("__main__", self.file)
+        return compile(source, self.file, "exec", dont_inherit=True)
+
+    def text(self):
+        if sys.version_info < (3, 14):
+            return self.arguments[0]
+        import textwrap
+
+        return textwrap.dedent(self.arguments[0])
+
+
+def unhide(known):
+    """Takes out of sys.modules what only we have imported where the program means another file by that name."""
+    from importlib.machinery import PathFinder
+
+    mine = {name.partition(".")[0] for name in set(sys.modules) - known}
+    for name in mine:
+        module = sys.modules.get(name)
+        spec = getattr(module, "__spec__", None)
+        if spec is None or not spec.has_location:
+            continue
+        try:
+            found = PathFinder.find_spec(name)
+        except Exception:
+            continue
+        if found is not None and found.origin != spec.origin:
+            for part in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
+                del sys.modules[part]
 
 
 def say(text):
@@ -166,41 +148,121 @@ def say(text):
         pass
 
 
-def main():
+def describe(folder, about):
+    """Makes about.json. It stays open, and so locked, to the end."""
     import json
     import os
-    import signal
 
-    here = os.path.dirname(os.path.abspath(__file__))
-    # With -I or -P the interpreter adds no folder of the program.
-    safe = not (sys.path and sys.path[0] == here)
-    if not safe:
-        del sys.path[0]
-    folder, wanted = sys.argv[1:3]
-    program = Program(sys.argv[3:], safe)
-    profilers, missing = choose(wanted)
-    me, written = os.getpid(), []
-    # Stays open, and so locked, to the end.
-    about = open(folder + "/about.json", "w")
-    version = sys.version.split()[0]
-    json.dump({"python": version, "profilers": list(profilers), "missing": missing}, about)
-    about.flush()
+    file = open(folder + "/about.json", "w")
+    if hasattr(os, "set_inheritable") and not about["profilers"]:
+        # Another program takes our place.
+        os.set_inheritable(file.fileno(), True)
+
+    def write():
+        file.seek(0)
+        file.truncate()
+        json.dump(about, file)
+        file.flush()
+
+    write()
     try:
         import fcntl
 
-        fcntl.flock(about, fcntl.LOCK_EX)
-    except (ImportError, OSError):
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except (ImportError, IOError, OSError):
         pass
+    return file, write
+
+
+def run_plainly(folder, missing):
+    """Becomes the command as it was."""
+    import json
+    import os
+
+    version = sys.version.split()[0]
+    kept = describe(folder, {"python": version, "profilers": [], "missing": missing})
+    with open(folder + "/command.json", "rb") as file:
+        words = json.loads(file.read().decode("utf-8"))
+    if sys.version_info < (3,):
+        words = [word.encode("utf-8") for word in words]
+    if os.name == "posix":
+        os.execvp(words[0], words)
+    import subprocess
+
+    status = subprocess.call(words)
+    del kept
+    sys.exit(status)
+
+
+def be_quiet_about(signals, ours):
+    """Our handler of a signal looks as if nobody had set one."""
+    import signal
+
+    set_signal, get_signal = signal.signal, signal.getsignal
+
+    def seen(action):
+        return signal.SIG_DFL if action is ours else action
+
+    def new_signal(signalnum, handler):
+        mine = signalnum in signals and handler == signal.SIG_DFL
+        return seen(set_signal(signalnum, ours if mine else handler))
+
+    def new_getsignal(signalnum):
+        return seen(get_signal(signalnum))
+
+    for number in signals:
+        set_signal(number, ours)
+    signal.signal, signal.getsignal = new_signal, new_getsignal
+    return set_signal
+
+
+def main():
+    folder, wanted = sys.argv[1:3]
+    if sys.version_info < OLDEST:
+        why = "Python %d.%d is older than %d.%d: the program runs without a profile" % (sys.version_info[:2] + OLDEST)
+        run_plainly(folder, [(name, why) for name in wanted.split(",")])
+    known = set(sys.modules)
+    import _thread
+    import os
+
+    ours = own_module("profilers")
+    ours.OUR_THREAD = _thread.get_ident()
+    here = os.path.dirname(os.path.abspath(__file__))
+    # With -I or -P the interpreter adds no folder of the program.
+    safe = not (sys.path and sys.path[0] in (here, os.path.realpath(here)))
+    if not safe:
+        del sys.path[0]
+    standard_library = ours.OnlyStandardLibrary()
+    with standard_library:
+        import json
+        import signal
+    if hasattr(sys, "orig_argv"):
+        with open(folder + "/command.json", "rb") as file:
+            sys.orig_argv[:] = sys.orig_argv[:1] + json.loads(file.read().decode("utf-8"))[1:]
+    program = Program(sys.argv[3:], safe, standard_library)
+    profilers, missing = ours.choose(wanted)
+    ours.watch(profilers.values())
+    me, written = os.getpid(), []
+    about = {"python": sys.version.split()[0], "profilers": list(profilers), "missing": missing}
+    with standard_library:
+        kept, update = describe(folder, about)
 
     def write():
         if written or os.getpid() != me:
             return
         written.append(True)
-        for name in reversed(list(profilers)):
+        # First all stop, so that none measures how another writes.
+        for profiler in reversed(list(profilers.values())):
+            profiler.stop()
+        for name, profiler in profilers.items():
             try:
-                profilers[name].write(folder)
+                profiler.write(folder)
             except Exception as error:
                 say("inferscope: the profile of %s could not be written: %s\n" % (name, error))
+        # The first one is shown.
+        for profiler in list(profilers.values())[:1]:
+            about.update(profiler.about())
+        update()
 
     leave = os._exit
 
@@ -213,27 +275,27 @@ def main():
 
     def die(number, _frame):
         if os.getpid() != me:
-            signal.signal(number, signal.SIG_DFL)
+            set_signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         killed.append(number)
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)):
-        if number and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, die)
+    ends = [n for n in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if n and signal.getsignal(n) == signal.SIG_DFL]
+    set_signal = be_quiet_about(ends, die)
     end = None
     try:
-        run, arguments, named = program.ready()
+        run, arguments = program.ready()
+        unhide(known)
         for profiler in profilers.values():
             profiler.start()
-        run(*arguments, **named)
+        run(*arguments)
     except SystemExit as leaving:
         end = leaving
     except BaseException as error:
         write()
         trace = error.__traceback__
-        # Without the frames of this file.
-        while trace and trace.tb_frame.f_code.co_filename == __file__:
+        # Without our frames.
+        while trace and trace.tb_frame.f_code.co_filename in ours.OUR_FILES:
             trace = trace.tb_next
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         if isinstance(error, KeyboardInterrupt):
@@ -244,8 +306,9 @@ def main():
     if killed and os.name == "posix":
         # The parent shall see what ended it.
         sys.stdout.flush()
-        signal.signal(killed[0], signal.SIG_DFL)
+        set_signal(killed[0], signal.SIG_DFL)
         os.kill(me, killed[0])
+    del kept
     if end is not None:
         raise end
 

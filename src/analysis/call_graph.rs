@@ -36,6 +36,8 @@ pub struct GraphNode {
     pub total: i64,
     /// True when the costs are shared out by an assumption, not recorded.
     pub estimated: bool,
+    /// False when the file has no costs of the function itself; they are 0 then, and mean nothing.
+    pub measured: bool,
 }
 
 /// Calls from one node to another.
@@ -175,10 +177,11 @@ fn recorded(query: &Calling, graph: &CallGraph, cx: &Context<'_>) -> Result<Grap
         .map(|row| GraphNode {
             symbol: row.symbol(),
             calls: row.calls,
-            samples: None,
+            samples: row.samples_total,
             own: row.own,
             total: row.total,
             estimated: false,
+            measured: row.measured,
         })
         .collect();
     let row_of: FxHashMap<FunctionId, u32> =
@@ -195,6 +198,7 @@ fn recorded(query: &Calling, graph: &CallGraph, cx: &Context<'_>) -> Result<Grap
         parts.iter().all(|m| graph.costs.iter().any(|c| c.metric == *m && known(c)))
     };
     let (total_known, own_known) = (all(|c| c.edges_measured), all(|c| !c.edge_self.is_empty()));
+    let measured = |node: crate::model::NodeId| graph.nodes.get(node.index()).is_some_and(|n| n.measured);
     let row = |node: crate::model::NodeId| row_of.get(&graph.nodes.get(node.index())?.function).copied();
     let edges = graph
         .edges
@@ -206,8 +210,8 @@ fn recorded(query: &Calling, graph: &CallGraph, cx: &Context<'_>) -> Result<Grap
                 to: row(edge.callee)?,
                 calls: edge.calls,
                 samples: None,
-                own: own_known.then_some(own[i]),
-                total: total_known.then_some(total[i]),
+                own: own.get(i).copied().filter(|_| own_known && measured(edge.callee)),
+                total: total.get(i).copied().filter(|_| total_known && measured(edge.callee)),
                 estimated: false,
             })
         })
@@ -295,6 +299,7 @@ pub(super) fn tree_graph(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -
                 own: row.own,
                 total: row.total,
                 estimated: false,
+                measured: row.measured,
             });
         }
     }

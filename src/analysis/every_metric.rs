@@ -9,7 +9,7 @@ use super::functions::{FunctionRow, FunctionTable, Functions};
 use super::path::Symbol;
 use super::scope::{Scope, TimeRange};
 use crate::jobs::Cancelled;
-use crate::model::Calls;
+use crate::model::{Calls, MetricId};
 use crate::query::{Context, Query};
 
 /// A function.
@@ -23,6 +23,8 @@ pub struct MetricRow {
     pub samples: Option<u64>,
     /// Calls that had not ended.
     pub unfinished: u64,
+    /// False when the file has no costs of the function itself; they are 0 then, and mean nothing.
+    pub measured: bool,
     /// Self and total, in the order of the profile's metrics.
     pub costs: Vec<(i64, i64)>,
 }
@@ -50,7 +52,15 @@ impl Query for EveryMetric {
                 let symbol = r.symbol();
                 let at = *place.entry(symbol.key()).or_insert_with(|| {
                     let costs = vec![(0, 0); metrics];
-                    rows.push(MetricRow { symbol, calls: None, samples: None, unfinished: 0, costs });
+                    let measured = r.measured;
+                    rows.push(MetricRow {
+                        symbol,
+                        calls: None,
+                        samples: None,
+                        unfinished: 0,
+                        measured,
+                        costs,
+                    });
                     rows.len() - 1
                 });
                 rows[at].add(metric.index(), r);
@@ -66,6 +76,12 @@ impl Query for EveryMetric {
 }
 
 impl MetricRow {
+    /// Self and total in a metric, where they are known.
+    #[must_use]
+    pub fn known(&self, metric: MetricId) -> Option<(i64, i64)> {
+        self.costs.get(metric.index()).copied().filter(|_| self.measured)
+    }
+
     fn add(&mut self, metric: usize, row: &FunctionRow) {
         self.costs[metric] = (row.own, row.total);
         // A metric that some spans lack counts fewer of them: the fullest count is the truth.

@@ -117,13 +117,13 @@ impl FunctionRow {
     /// Own cost per call, rounded; `None` when calls were not counted or there were none.
     #[must_use]
     pub fn own_per_call(&self) -> Option<i64> {
-        per(self.own, self.calls?.all)
+        per(self.known_own()?, self.calls?.all)
     }
 
     /// Total cost per primitive call, rounded; `None` when calls were not counted or there were none.
     #[must_use]
     pub fn total_per_call(&self) -> Option<i64> {
-        per(self.total, self.calls?.primitive)
+        per(self.known_total()?, self.calls?.primitive)
     }
 }
 
@@ -153,9 +153,9 @@ fn compare(key: FunctionKey, a: &FunctionRow, b: &FunctionRow, profile: &Profile
         FunctionKey::Primitive => primitive(b).cmp(&primitive(a)),
         FunctionKey::Samples => b.samples_total.cmp(&a.samples_total),
         FunctionKey::Unfinished => b.unfinished.cmp(&a.unfinished),
-        FunctionKey::Own => b.own.cmp(&a.own),
+        FunctionKey::Own => b.known_own().cmp(&a.known_own()),
         FunctionKey::OwnPerCall => ratios(ratio(a.own, all(a)), ratio(b.own, all(b))),
-        FunctionKey::Total => b.total.cmp(&a.total),
+        FunctionKey::Total => b.known_total().cmp(&a.known_total()),
         FunctionKey::TotalPerCall => ratios(ratio(a.total, primitive(a)), ratio(b.total, primitive(b))),
         FunctionKey::Name => a.symbol().label(profile).cmp(&b.symbol().label(profile)),
         FunctionKey::Place => place(a).cmp(&place(b)),

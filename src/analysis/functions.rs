@@ -12,7 +12,7 @@ use super::path::Symbol;
 use super::scope::{Scope, TimeRange};
 use super::tree_costs::{Costs, TreeCosts, is_measured};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, Profile, StringId};
+use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, Profile, SAMPLES, StringId};
 use crate::query::{Context, Query};
 
 /// One function.
@@ -24,6 +24,8 @@ pub struct FunctionRow {
     pub module: Option<StringId>,
     /// True for all frames that a transform hides.
     pub hidden: bool,
+    /// False when the file has no costs of the function itself; they are 0 then, and mean nothing.
+    pub measured: bool,
     /// Calls, where calls were counted or recorded as spans.
     pub calls: Option<Calls>,
     /// Samples in which it was the innermost frame; `None` when there are no samples.
@@ -39,6 +41,18 @@ pub struct FunctionRow {
 }
 
 impl FunctionRow {
+    /// Own cost, where it is known.
+    #[must_use]
+    pub fn known_own(&self) -> Option<i64> {
+        self.measured.then_some(self.own)
+    }
+
+    /// Total cost, where it is known.
+    #[must_use]
+    pub fn known_total(&self) -> Option<i64> {
+        self.measured.then_some(self.total)
+    }
+
     /// What the row stands for.
     #[must_use]
     pub fn symbol(&self) -> Symbol {
@@ -143,13 +157,16 @@ fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> Functio
         .map(|i| (Reverse(own[i]), Reverse(total[i]), graph.nodes[i].function, i as u32))
         .collect();
     order.sort_unstable();
+    let samples = samples_of(profile, graph);
+    let of = |column: &[i64], node: u32| column.get(node as usize).and_then(|&n| u64::try_from(n).ok());
     let row = |&(Reverse(own), Reverse(total), function, node): &(_, _, _, u32)| FunctionRow {
         function,
         module: None,
         hidden: false,
+        measured: graph.nodes[node as usize].measured,
         calls: graph.nodes[node as usize].calls,
-        samples: None,
-        samples_total: None,
+        samples: samples.as_ref().and_then(|s| of(s.0, node)),
+        samples_total: samples.as_ref().and_then(|s| of(s.1, node)),
         unfinished: 0,
         own,
         total,
@@ -157,6 +174,13 @@ fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> Functio
     let rows = order.iter().map(row).collect();
     let sum = own.iter().fold(0, |a: i64, &b| a.saturating_add(b));
     FunctionTable { rows, sum, calls: None, samples: None, basis: profile.meta.basis.clone() }
+}
+
+/// How many samples ran each function, and had it on the stack, where the graph was made of samples.
+fn samples_of<'g>(profile: &Profile, graph: &'g CallGraph) -> Option<(&'g [i64], &'g [i64])> {
+    let metric = profile.metric_by_key(SAMPLES)?;
+    let costs = graph.costs.iter().find(|c| c.metric == metric)?;
+    (profile.meta.basis == Basis::Sampled).then_some((&costs.node_self[..], &costs.node_total[..]))
 }
 
 fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cancelled> {
@@ -182,6 +206,7 @@ pub(super) fn tree_rows(
             _ => None,
         },
         hidden: matches!(symbol, Symbol::Hidden { .. }),
+        measured: true,
         calls: has_calls.then(Calls::default),
         samples: has_samples.then_some(0),
         samples_total: has_samples.then_some(0),

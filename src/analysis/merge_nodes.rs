@@ -148,6 +148,7 @@ fn recorded(base: &Graph, parts: &Parts, cx: &Context<'_>) -> Result<Graph, Canc
                 all.total = all.total.max(node.total);
                 all.calls = sum(all.calls, node.calls, both);
                 all.estimated |= node.estimated;
+                all.measured |= node.measured;
             }
         }
     }

@@ -7,7 +7,6 @@ pub mod call_tree;
 pub mod callers;
 mod concurrency;
 pub mod counters;
-pub mod cycles;
 pub mod diff;
 pub mod durations;
 pub mod estimate;
@@ -32,6 +31,7 @@ pub mod moment;
 pub mod most_probable;
 pub mod named;
 pub mod nested_samples;
+pub mod nothing;
 pub mod overview;
 pub mod path;
 pub mod phases;
@@ -53,6 +53,8 @@ pub mod tree_costs;
 pub mod tree_rows;
 pub mod treemap;
 pub mod unfinished;
+
+use crate::model::cycles;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};

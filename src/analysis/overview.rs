@@ -196,12 +196,18 @@ impl Query for Summary {
                 (false, true) => "all samples",
                 (false, false) => "the self costs of all functions",
             },
-            elapsed: profile.meta.duration.or_else(|| profile.time_bounds().map(|(a, b)| b - a)),
+            elapsed: elapsed(profile),
             phases: phases(profile, self.range),
             peaks: peaks(profile, self.range),
             requests: request_figures(profile, self.range),
         })
     }
+}
+
+/// How long the run took; `None` when the file does not say and its times are no clock.
+fn elapsed(profile: &Profile) -> Option<i64> {
+    let bounds = profile.time_bounds().filter(|_| profile.meta.no_clock.is_empty());
+    profile.meta.duration.or_else(|| bounds.map(|(a, b)| b - a))
 }
 
 fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {

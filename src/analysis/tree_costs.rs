@@ -18,7 +18,7 @@ use super::estimate::Estimate;
 use super::nested_samples::parts;
 use super::scope::{Scope, TimeRange};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{MetricId, NO_ROW, Profile, SpanStatus, TrackId};
+use crate::model::{Basis, MetricId, NO_ROW, Profile, SpanStatus, TrackId};
 use crate::query::{Context, Query};
 
 /// Costs by node of a [`CallTree`].
@@ -30,14 +30,15 @@ pub struct TreeCosts {
     pub own: Vec<i64>,
     /// Own cost and that of all below.
     pub total: Vec<i64>,
-    /// Calls per node: spans that touch the range. Empty when the scope has no counted calls.
+    /// Calls per node: spans that touch the range. Empty when the scope has no counted calls, such as spans of a
+    /// sampling tool.
     pub calls: Vec<u64>,
     /// Calls of the node that had not ended when the recording did: their time is at least what is shown. Empty when
     /// all have ended.
     pub unfinished: Vec<u64>,
-    /// Samples that ended in exactly this node. Empty when the scope has no samples.
+    /// Samples that ended in exactly this node. Empty when the scope has no samples, or only sums of them.
     pub samples: Vec<u64>,
-    /// Samples at or below the node. Empty when the scope has no samples.
+    /// Samples at or below the node. Empty when the scope has no samples, or only sums of them.
     pub samples_total: Vec<u64>,
     /// Cost of everything: the denominator of shares. The sum of all own costs; for an estimated tree the sum over all
     /// recorded functions, of which the tree may miss small parts.
@@ -123,7 +124,7 @@ impl Costs {
             *own = own.saturating_add(value);
         };
         let families = Families::new(profile, &tree);
-        let mut counts = Counts::new(&tree);
+        let mut counts = Counts::new(profile, &tree);
         let mut twice = Vec::new();
         for id in self.scope.work_tracks(profile) {
             self.add_track(profile, &tree, id, (&mut add, &mut counts), cx.job())?;
@@ -288,10 +289,12 @@ struct Counts {
 }
 
 impl Counts {
-    fn new(tree: &CallTree) -> Self {
+    fn new(profile: &Profile, tree: &CallTree) -> Self {
         let column = |any: bool| vec![0; if any { tree.nodes.len() } else { 0 }];
-        let spans = !tree.tracks.is_empty();
-        Self { calls: column(spans), unfinished: column(spans), samples: column(tree.has_samples()) }
+        // Spans that were drawn from samples are no calls.
+        let calls = !tree.tracks.is_empty() && profile.meta.basis != Basis::Sampled;
+        let samples = tree.has_samples() && profile.counts_samples();
+        Self { calls: column(calls), unfinished: column(calls), samples: column(samples) }
     }
 
     fn one(column: &mut [u64], node: u32) {

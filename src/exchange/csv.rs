@@ -35,7 +35,8 @@ pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, E
             number(row.samples),
             row.unfinished.to_string(),
         ];
-        cells.extend(row.costs.iter().flat_map(|(own, total)| [own.to_string(), total.to_string()]));
+        let costs = row.costs.iter().flat_map(|&(own, total)| [own, total]);
+        cells.extend(costs.map(|cost| if row.measured { cost.to_string() } else { String::new() }));
         writeln!(out, "{}", cells.join(","))?;
     }
     Ok(Vec::new())

@@ -297,6 +297,10 @@ fn call_graph(graph: &CallGraph, w: &mut Writer) {
         w.size(row.costs.len());
         row.costs.iter().for_each(|&v| w.signed(v));
     });
+    // Since minor version 5.
+    let unmeasured: Vec<_> = (0..graph.nodes.len()).filter(|&i| !graph.nodes[i].measured).collect();
+    w.size(unmeasured.len());
+    unmeasured.into_iter().for_each(|i| w.size(i));
 }
 
 fn sources(sources: &Sources, w: &mut Writer) {

@@ -47,6 +47,46 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
     (b"\0asm", "is a WebAssembly module", ""),
 ];
 
+/// Words that a file begins with, in lower case, what it is and the remedy: what tools of Python print, draw and keep
+/// beside their profiles.
+const TOLD: &[(&[&str], &str, &str)] = &[
+    (
+        &["function calls", "ncalls", "tottime"],
+        "is a printout of Python's profile statistics",
+        "open the profile itself: `python -m cProfile -o out.prof …` or `Profile.dump_stats(\"out.prof\")`",
+    ),
+    (
+        &["profile stats:", "nsamples"],
+        "is a printout of Python's sampling profiler",
+        "write a profile: `python -m profiling.sampling run --pstats -o out.pstats …`",
+    ),
+    (
+        &["timer unit:", "per hit"],
+        "is a printout of line_profiler",
+        "open the .lprof file that `kernprof -l` wrote",
+    ),
+    (&["yappi", "yfuncstat"], "is statistics of yappi in its own format", YAPPI),
+    (&["clock type:", "ordered by:", "tsub"], "is a printout of yappi", YAPPI),
+    (
+        &["<html", "pyinstrument"],
+        "is a page of pyinstrument",
+        "write a session instead: `pyinstrument -r session -o out.pyisession …`",
+    ),
+    (&["<html", "scalene"], "is a page of Scalene", "open the JSON that it was made from (`scalene run`)"),
+    (
+        &["line #|", "time per hit|"],
+        "is a printout of pprofile",
+        "let it write a profile: `pprofile --format callgrind --out cachegrind.out.0 …`",
+    ),
+    (
+        &["<svg", "flame graph"],
+        "is a flame graph as a picture",
+        "open the profile that it was drawn from, or write one: `py-spy record -f speedscope -o out.speedscope.json …`",
+    ),
+];
+
+const YAPPI: &str = "save them in another one: `stats.save(\"out.pstat\", type=\"pstat\")`";
+
 /// The error for a file that no importer understands.
 pub(super) fn error(head: &Head<'_>) -> ImportError {
     let (what, remedy) = describe(head);
@@ -65,6 +105,10 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]);
     let start = text.trim_start();
+    let all = text.to_lowercase();
+    if let Some((_, what, remedy)) = TOLD.iter().find(|t| t.0.iter().all(|word| all.contains(word))) {
+        return ((*what).to_owned(), remedy);
+    }
     let lower = start.get(..start.len().min(64)).unwrap_or("").to_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
         return (
@@ -116,6 +160,11 @@ mod tests {
             (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"[..], "git lfs pull"),
             (b"<!DOCTYPE html><html><title>404</title>", "web page"),
             (b"PERFILE2\x01\x02\0\0", "perf script"),
+            (b"  6 function calls in 2.0 seconds\n\n  ncalls  tottime  percall", "-o out.prof"),
+            (b"<!DOCTYPE html>\n<html><script>var pyinstrumentHTMLRenderer", "-r session"),
+            (b"\x80\x02cyappi\nYFuncStats\nq\0", "type=\"pstat\""),
+            (b"Timer unit: 1e-06 s\n\nLine #  Hits  Time  Per Hit", "line_profiler"),
+            (b"<?xml version=\"1.0\"?><svg><text>Flame Graph</text></svg>", "py-spy record -f speedscope"),
             (b"\x7fELF\x02\x01\x01\0", "ELF"),
             (b"PK\x03\x04\x14\0\0\0", "zip"),
             (b"{\"name\": \"x\", \"version\": \"1\"}", "«name», «version»"),

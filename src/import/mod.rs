@@ -11,6 +11,7 @@ mod callgrind;
 mod chrome;
 mod code;
 mod dtrace;
+mod entry;
 mod error;
 mod firefox;
 mod folded;

@@ -433,6 +433,9 @@ impl Tables {
         if widths().any(|w| w > metrics || Some(w) != widths().next()) {
             return Err(Damaged);
         }
+        // Sessions before minor version 5 end here.
+        let unmeasured = if r.0.is_empty() { 0 } else { r.rows()? };
+        let unmeasured = r.column(unmeasured, Reader::unsigned)?;
         let mut node_ids = Vec::with_capacity(node_rows);
         for (function, calls) in nodes {
             let node = b.node(function);
@@ -451,6 +454,9 @@ impl Tables {
             }
             edge_ids.iter().zip(along).for_each(|(&edge, cost)| b.edge_cost(edge, metric, cost));
             edge_ids.iter().zip(callee).for_each(|(&edge, cost)| b.edge_self_cost(edge, metric, cost));
+        }
+        for node in unmeasured {
+            b.unmeasured(row(&node_ids, node)?);
         }
         for (node, file, line, costs) in lines {
             b.line_cost(SourceLine { node: row(&node_ids, node)?, file, line }, &costs);

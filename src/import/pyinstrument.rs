@@ -7,8 +7,8 @@
 //! two hold a tree of sums: each node becomes one untimed sample of its own time (its time less its
 //! children's).
 //!
-//! Kept: class names, first and running lines, `[await]`, `[self]` and `[out-of-context]` leaves as
-//! functions with a category, the thread as the track, the text header as facts. Lost: grouping of library
+//! Kept: class names, first and running lines, `[await]` and `[out-of-context]` leaves as functions with a category (a
+//! `[self]` leaf is its caller's own time), the thread as the track, the text header as facts. Lost: grouping of library
 //! frames, which is pyinstrument's display. Frames marked with `__tracebackhide__` are left out and their
 //! time goes to their callers, as in pyinstrument. Guessed: modules, from the paths of files.
 //!
@@ -164,6 +164,7 @@ impl About {
         meta.title.clone_from(&self.title);
         meta.origin_unix_ns = self.start;
         meta.duration = self.duration;
+        meta.samples = self.samples.and_then(|d| d.scaled(0)).and_then(|n| u64::try_from(n).ok());
         let seconds = |ns: i64| format!("{:.3} s", ns as f64 / 1e9);
         let mut fact = |name: &str, value: Option<String>| {
             if let Some(value) = value {

@@ -6,27 +6,24 @@
 //! Kept: every profile as a track; evented profiles in a time unit as spans, sampled ones as samples
 //! placed in time by their running weight; the exporter, the title, files and lines. Evented profiles in
 //! bytes or counts have no time: they become untimed samples, one for each stretch between two events.
-//! Lost: columns, `activeProfileIndex`. Guessed: py-spy, austin and rbspy write the line that runs, all
-//! others the line where the function starts.
+//! Lost: columns, `activeProfileIndex`. What exporters mean otherwise than the format says: `exporters`; several profiles
+//! of one thread that are measures of the same samples: `measures`.
 //!
 //! Everything that decides what an event means (`unit`, `type`, the frames, the exporter) may stand
 //! after the events. So profiles are kept in a compact form, 16 bytes an event, until the file's end.
 
+mod emit;
+mod exporters;
+mod measures;
 mod quick;
 
 use hashbrown::HashTable;
 
 use super::Gives::{Time, Tree};
+use super::read::Oddities;
 use super::read::json::{Decimal, Json, top_keys};
-use super::read::{Oddities, Rounding};
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
-use crate::model::{
-    ArgsRef, Basis, FrameId, FunctionId, FunctionSpec, Metric, NO_ROW, ProfileBuilder, SpanStatus, StackId,
-    StringId, TrackId, TrackKind, TrackSpec, Unit, row_hash,
-};
-
-/// Exporters whose `line` is the line that runs, not the first line of the function.
-const RUNNING_LINES: [&str; 3] = ["py-spy", "austin", "rbspy"];
+use crate::model::{Metric, ProfileBuilder, StringId, Unit, row_hash};
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
@@ -109,6 +106,13 @@ struct RawProfile {
     events: Vec<Event>,
     samples: Vec<u32>,
     weights: Vec<Option<Decimal>>,
+}
+
+impl RawProfile {
+    /// True where the file says which metric the weights are in, as inferscope does.
+    fn names_metric(&self) -> bool {
+        !self.metric[0].is_empty()
+    }
 }
 
 /// No frame at all.
@@ -260,51 +264,6 @@ impl File {
         }
         Ok(())
     }
-
-    /// Hands everything to the builder.
-    fn emit(mut self, builder: &mut ProfileBuilder) -> Result<(), ImportError> {
-        if self.profiles.is_empty() {
-            return Err(ImportError::malformed("holds no profiles"));
-        }
-        builder.meta.tool = self.exporter.replace('@', " ");
-        builder.meta.title = std::mem::take(&mut self.title);
-        if let ([only], true) = (&self.profiles[..], builder.meta.title.is_empty()) {
-            builder.meta.title.clone_from(&only.name);
-        }
-        builder.meta.basis = Basis::Sampled;
-        let running = RUNNING_LINES.iter().any(|tool| self.exporter.to_lowercase().starts_with(tool));
-        let mut emitter = Emitter { running, ..Emitter::default() };
-        for frame in &self.frames {
-            emitter.add_frame(frame, builder);
-        }
-        let profiles = std::mem::take(&mut self.profiles);
-        let stacks = std::mem::take(&mut self.stacks).rows;
-        let nanos =
-            |p: &RawProfile| p.start.zip(power_of(&p.unit)).and_then(|(start, power)| start.scaled(power));
-        builder.rebase = profiles.iter().filter_map(nanos).min().is_some_and(|first| first != 0);
-        for (sort, profile) in profiles.iter().enumerate() {
-            let (process, name) = split_name(&profile.name);
-            let kind = if name.starts_with("Thread") { TrackKind::Thread } else { TrackKind::Profile };
-            let track = builder.track(TrackSpec { name, process, kind, sort: sort as i64 });
-            match (profile.evented, power_of(&profile.unit)) {
-                (true, Some(power)) => emitter.spans(profile, track, power, &mut self.odd, builder),
-                (true, None) => emitter.stretches(profile, track, &mut self.odd, builder),
-                (false, power) => {
-                    emitter.resolve_stacks(&stacks, &mut self.odd, builder);
-                    emitter.samples(profile, track, power, &mut self.odd, builder);
-                }
-            }
-        }
-        let nothing = builder.is_empty() || emitter.kept == 0;
-        if nothing && let Some(first) = self.odd.first() {
-            return Err(ImportError::malformed(format!("holds nothing readable ({first})")));
-        }
-        if nothing && profiles.iter().all(|p| p.events.is_empty() && p.samples.is_empty()) {
-            return Err(ImportError::malformed("holds only empty profiles"));
-        }
-        self.odd.report(builder);
-        Ok(())
-    }
 }
 
 fn read_events(json: &mut Json<'_>, events: &mut Vec<Event>, odd: &mut Oddities) -> Result<(), ImportError> {
@@ -382,240 +341,10 @@ fn power_of(unit: &str) -> Option<i16> {
     })
 }
 
-/// py-spy's «Process 12 Thread 34 "name"» as process and thread.
-fn split_name(name: &str) -> (&str, &str) {
-    match name.split_once(" Thread ") {
-        Some((process, rest)) if process.starts_with("Process ") => {
-            (process, &name[name.len() - rest.len() - 7..])
-        }
-        _ => ("", name),
-    }
-}
-
 fn plain_metric(unit: &str) -> Metric {
     match unit {
         "bytes" => Metric::new("bytes", "Bytes", Unit::Bytes),
         _ => Metric::new("count", "Count", Unit::Count),
-    }
-}
-
-/// Turns raw profiles into rows, once the frames are known.
-#[derive(Default)]
-struct Emitter {
-    running: bool,
-    frames: Vec<(FunctionId, FrameId)>,
-    stacks: Vec<Option<StackId>>,
-    /// Spans and samples with a known frame, to tell a file of which nothing could be read.
-    kept: usize,
-}
-
-impl Emitter {
-    fn add_frame(&mut self, frame: &RawFrame, builder: &mut ProfileBuilder) {
-        let (first, line) = if self.running { (0, frame.line) } else { (frame.line, 0) };
-        let (name, file) = (builder.text(frame.name).to_owned(), builder.text(frame.file).to_owned());
-        let name = if name.is_empty() { "(unnamed)" } else { &name };
-        let function =
-            builder.function(FunctionSpec { name, file: &file, line: first, ..FunctionSpec::default() });
-        self.frames.push((function, builder.frame(function, line)));
-    }
-
-    fn known(&self, frame: u32, odd: &mut Oddities) -> bool {
-        let known = (frame as usize) < self.frames.len();
-        if !known {
-            odd.add("frame number out of range (left out)", || {
-                let shown = if frame == EMPTY { "not a number".into() } else { format!("frame {frame}") };
-                format!("{shown}, the file has {} frames", self.frames.len())
-            });
-        }
-        known
-    }
-
-    /// An evented profile in time: each opening and its closing are a span. A closing belongs to the
-    /// innermost open span of the same frame; where closings cross, each span keeps its own times.
-    fn spans(
-        &mut self,
-        profile: &RawProfile,
-        track: TrackId,
-        power: i16,
-        odd: &mut Oddities,
-        b: &mut ProfileBuilder,
-    ) {
-        b.meta.basis = Basis::Timed;
-        // Innermost open span per frame; the one before it per span.
-        let mut innermost = vec![NO_ROW; self.frames.len()];
-        let mut outer: Vec<(u32, bool)> = Vec::new();
-        let mut open: Vec<u32> = Vec::new();
-        let mut last = profile.start.and_then(|d| d.scaled(power)).unwrap_or(i64::MIN);
-        for (n, event) in profile.events.iter().enumerate() {
-            let (frame, opens) = (event.frame >> 1, event.frame & 1 == 1);
-            let place = || format!("event {n}");
-            let Some(time) = event.at().scaled(power) else {
-                odd.add("event without a usable time (skipped)", place);
-                continue;
-            };
-            if time < last {
-                odd.add("event earlier than the one before it", place);
-            }
-            last = last.max(time);
-            if !self.known(frame, odd) {
-                continue;
-            }
-            let innermost = &mut innermost[frame as usize];
-            if opens {
-                let handle = b.open_span(track, time, self.frames[frame as usize].0, ArgsRef::NONE);
-                outer.push((*innermost, false));
-                *innermost = handle;
-                open.push(handle);
-                continue;
-            }
-            let handle = *innermost;
-            if handle == NO_ROW {
-                odd.add("closing of a frame that is not open (skipped)", place);
-                continue;
-            }
-            while open.last().is_some_and(|&h| outer[h as usize].1) {
-                open.pop();
-            }
-            if open.last() != Some(&handle) {
-                odd.add("frames closed out of order (each keeps its own times)", place);
-            }
-            *innermost = outer[handle as usize].0;
-            outer[handle as usize].1 = true;
-            b.close_span(track, handle, time, SpanStatus::Ok);
-        }
-        let end = profile.end.and_then(|d| d.scaled(power)).unwrap_or(last).max(last);
-        for (handle, _) in outer.iter().enumerate().filter(|(_, span)| !span.1) {
-            odd.add("frame that is never closed (drawn to the end)", || format!("span {handle}"));
-            b.close_span(track, handle as u32, end, SpanStatus::Unfinished);
-        }
-        self.kept += outer.len();
-    }
-
-    /// An evented profile in bytes or counts: what lies between two events weighs on the open stack.
-    fn stretches(
-        &mut self,
-        profile: &RawProfile,
-        track: TrackId,
-        odd: &mut Oddities,
-        b: &mut ProfileBuilder,
-    ) {
-        if b.meta.basis == Basis::Sampled {
-            b.meta.basis = Basis::Aggregated;
-        }
-        let metric = b.metric(plain_metric(&profile.unit));
-        let mut open: Vec<(u32, StackId)> = Vec::new();
-        let mut opened = vec![0u32; self.frames.len()];
-        let mut last = profile.start.and_then(|d| d.scaled(0));
-        let mut weigh = |b: &mut ProfileBuilder, open: &[(u32, StackId)], value: i64| {
-            let before = last.replace(last.map_or(value, |l| l.max(value)));
-            if let (Some(before), Some(&(_, stack))) = (before, open.last())
-                && value > before
-            {
-                b.sample(track, Some(stack), &[(metric, value.saturating_sub(before))]);
-            }
-            before.is_some_and(|before| value < before)
-        };
-        for (n, event) in profile.events.iter().enumerate() {
-            let (frame, opens) = (event.frame >> 1, event.frame & 1 == 1);
-            let place = || format!("event {n}");
-            let Some(value) = event.at().scaled(0) else {
-                odd.add("event without a usable value (skipped)", place);
-                continue;
-            };
-            if weigh(b, &open, value) {
-                odd.add("event earlier than the one before it", place);
-            }
-            if !self.known(frame, odd) {
-                continue;
-            }
-            if opens {
-                let stack = b.stack(open.last().map(|o| o.1), self.frames[frame as usize].1);
-                open.push((frame, stack));
-                opened[frame as usize] += 1;
-                self.kept += 1;
-            } else if opened[frame as usize] == 0 {
-                odd.add("closing of a frame that is not open (skipped)", place);
-            } else {
-                while let Some((closed, _)) = open.pop() {
-                    opened[closed as usize] -= 1;
-                    if closed == frame {
-                        break;
-                    }
-                    odd.add("frames closed out of order (the inner ones end with the outer)", place);
-                }
-            }
-        }
-        if !open.is_empty() {
-            odd.add("frame that is never closed (runs to the end)", || {
-                format!("{} open at the end", open.len())
-            });
-            if let Some(end) = profile.end.and_then(|d| d.scaled(0)) {
-                weigh(b, &open, end);
-            }
-        }
-    }
-
-    /// Makes the file's stacks known to the builder; frames out of range are left out.
-    fn resolve_stacks(&mut self, stacks: &[(u32, u32)], odd: &mut Oddities, b: &mut ProfileBuilder) {
-        for &(parent, frame) in &stacks[self.stacks.len()..] {
-            let parent = self.stacks.get(parent as usize).copied().flatten();
-            let stack = if self.known(frame, odd) {
-                Some(b.stack(parent, self.frames[frame as usize].1))
-            } else {
-                parent
-            };
-            self.stacks.push(stack);
-        }
-    }
-
-    fn samples(
-        &mut self,
-        profile: &RawProfile,
-        track: TrackId,
-        power: Option<i16>,
-        odd: &mut Oddities,
-        b: &mut ProfileBuilder,
-    ) {
-        let known = if power.is_some() { Metric::time() } else { plain_metric(&profile.unit) };
-        // Weights in another metric say nothing about when, even if they are a time.
-        let (metric, timed) = match &profile.metric {
-            [key, _] if key.is_empty() => (b.metric(known), power.is_some()),
-            [key, label] => (b.metric(Metric::new(key, label, known.unit)), false),
-        };
-        let extra = profile.weights.len().saturating_sub(profile.samples.len());
-        if extra > 0 {
-            odd.add("weights without samples (ignored)", || format!("{extra} weights"));
-        }
-        let mut time = profile.start.and_then(|d| d.scaled(power?)).unwrap_or(0);
-        let mut rounding = Rounding::default();
-        for (n, &stack) in profile.samples.iter().enumerate() {
-            let place = || format!("sample {n}");
-            let Some(written) = profile.weights.get(n) else {
-                odd.add("sample without a weight (skipped)", place);
-                continue;
-            };
-            let weight = match power {
-                Some(power) => written.and_then(|d| d.scaled(power)),
-                None => written.and_then(|d| rounding.next(d)),
-            };
-            let Some(weight) = weight else {
-                odd.add("weight that is not a usable number (sample skipped)", place);
-                continue;
-            };
-            if weight < 0 {
-                odd.add("negative weight (sample skipped)", place);
-                continue;
-            }
-            let stack = self.stacks.get(stack as usize).copied().flatten();
-            self.kept += usize::from(stack.is_some());
-            if timed {
-                let end = time.saturating_add(weight);
-                b.timed_sample(track, (time, end), stack, &[(metric, weight)]);
-                time = end;
-            } else {
-                b.sample(track, stack, &[(metric, weight)]);
-            }
-        }
     }
 }
 

@@ -23,6 +23,9 @@ pub struct CallNode {
     pub function: FunctionId,
     /// How often it was called; `None` when the tool did not say.
     pub calls: Option<Calls>,
+    /// False when the file has no costs of the function itself: it is only named as a caller, or its times are no
+    /// numbers. Its costs are 0 then, and mean nothing.
+    pub measured: bool,
 }
 
 /// Calls from one function to another.

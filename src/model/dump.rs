@@ -231,8 +231,8 @@ impl Dump<'_> {
                     costs,
                     " {} self {} total {}",
                     self.metric(c.metric),
-                    c.node_self[i],
-                    c.node_total[i]
+                    or_dash(node.measured.then_some(c.node_self[i])),
+                    or_dash(node.measured.then_some(c.node_total[i]))
                 );
             }
             self.line(format_args!(

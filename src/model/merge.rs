@@ -121,6 +121,9 @@ impl ProfileBuilder {
             graph.nodes.iter().map(|n| self.node(ids.functions[n.function.index()])).collect();
         for (row, &node) in graph.nodes.iter().zip(&nodes) {
             row.calls.into_iter().for_each(|c| self.node_calls(node, c));
+            if !row.measured {
+                self.unmeasured(node);
+            }
         }
         let mut edges = Vec::with_capacity(graph.edges.len());
         for row in &graph.edges {

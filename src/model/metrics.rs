@@ -87,6 +87,9 @@ impl Metric {
     }
 }
 
+/// Metric of graphs that were made of samples: how many samples.
+pub const SAMPLES: &str = "samples";
+
 /// How a recording with memory by cause names what it counted, for those that look for it.
 pub mod heap {
     /// Counter: bytes that were allocated since the recording began and live.

@@ -8,6 +8,7 @@ mod attributes;
 mod builder;
 mod call_graph;
 mod callers;
+pub mod cycles;
 mod dump;
 mod findings;
 mod ids;
@@ -38,7 +39,7 @@ pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
 pub use keys::{CounterKey, Keys, MetricKey, RequestKey, SymbolKey, TextKey, TrackKey};
-pub use metrics::{Better, Metric, Unit, heap};
+pub use metrics::{Better, Metric, SAMPLES, Unit, heap};
 pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};
 pub use requests::{CacheOutcome, Outcome, Request, Requests, Retry, TokenCounts};

@@ -52,6 +52,10 @@ pub struct Meta {
     pub duration: Option<i64>,
     /// What the numbers rest on.
     pub basis: Basis,
+    /// Samples that the tool took, where only sums are left of them.
+    pub samples: Option<u64>,
+    /// Why times are no clock, such as samples that were laid end to end; empty when they are one.
+    pub no_clock: String,
     /// Facts about the run, in order («CPU time», «Samples», «Command»).
     pub facts: Vec<(String, String)>,
     /// Why the recorded work failed, in one line; `None` when it did not, or nobody says.
@@ -317,6 +321,18 @@ impl Profile {
     #[must_use]
     pub fn sample_count(&self) -> usize {
         self.tracks.iter().map(|t| t.samples.len()).sum()
+    }
+
+    /// Samples that the tool took; of sums of samples only what the file says. `None` when it does not.
+    #[must_use]
+    pub fn samples_taken(&self) -> Option<u64> {
+        self.meta.samples.or_else(|| self.counts_samples().then(|| self.sample_count() as u64))
+    }
+
+    /// True when each row of samples is one that the tool took, false when the rows are sums that it made.
+    #[must_use]
+    pub fn counts_samples(&self) -> bool {
+        self.meta.basis != Basis::Aggregated
     }
 
     /// True when something has a place in time.

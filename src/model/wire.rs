@@ -41,8 +41,8 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
 /// byte and error of requests, after those; 3: lines of calls, source texts, attached files; 4: retries and similarity of
-/// requests, after those.
-pub(crate) const MINOR: u16 = 4;
+/// requests, after those; 5: functions without costs of their own.
+pub(crate) const MINOR: u16 = 5;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;

@@ -512,3 +512,117 @@ fn a_session_carries_source_texts_when_asked_to() {
     let refused = export(&with, &folder.join("x.speedscope.json"), &["--sources"]);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--sources"));
 }
+
+/// Interpreters of these versions, as pyenv keeps them; those that are not here are left out.
+#[cfg(unix)]
+fn interpreters(versions: &[&str]) -> Vec<String> {
+    let roots = [std::env::var("PYENV_ROOT").ok(), std::env::var("HOME").ok().map(|h| format!("{h}/.pyenv"))];
+    let folder = roots.into_iter().flatten().map(|r| Path::new(&r).join("versions")).find(|f| f.is_dir());
+    let installed = folder.and_then(|f| std::fs::read_dir(f).ok()).into_iter().flatten().flatten();
+    let wanted = |p: &std::path::PathBuf| {
+        let name = p.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        versions.iter().any(|v| name.strip_prefix(v).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let found: Vec<_> = installed.map(|e| e.path()).filter(wanted).collect();
+    if found.is_empty() {
+        eprintln!("no Python {versions:?} of pyenv here: nothing is checked with it");
+    }
+    found.iter().map(|p| p.join("bin/python").display().to_string()).collect()
+}
+
+/// What the recorder runs is what runs without it: the same output, the same errors, the same end.
+#[cfg(unix)]
+#[test]
+fn a_python_program_does_not_notice_that_it_is_recorded() {
+    let all = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"];
+    let mut pythons = interpreters(&all);
+    pythons.extend(python().map(str::to_owned));
+    let folder = folder("unnoticed");
+    std::fs::write(folder.join("app.py"), include_str!("../data/python/surroundings.py")).unwrap();
+    std::fs::create_dir(folder.join("apart")).unwrap();
+    std::fs::write(folder.join("apart/own.py"), include_str!("../data/python/own_profilers.py")).unwrap();
+    // Files of the program's own under the names of what the recorder needs.
+    for name in ["profile", "json", "signal", "fcntl"] {
+        std::fs::write(folder.join(format!("{name}.py")), "mine = True\ndef run(*_): pass\n").unwrap();
+    }
+    std::fs::create_dir(folder.join("package")).unwrap();
+    std::fs::copy(folder.join("app.py"), folder.join("package/__main__.py")).unwrap();
+    let run = |words: &[&str], recorded: bool| {
+        let session = folder.join("run.inferscope");
+        let place = format!("folder={}", folder.display());
+        let mut all = vec!["record", "command", "--quiet", "--set", &place, "--set", "profilers=cprofile"];
+        let journals = folder.join("journals");
+        all.extend(["--journal", journals.to_str().unwrap(), "-o", session.to_str().unwrap(), "--"]);
+        all.extend(words);
+        let mut command = if recorded { program(&all) } else { Command::new(words[0]) };
+        if !recorded {
+            command.args(&words[1..]);
+        }
+        let out = command.current_dir(&folder).env("PYTHONUNBUFFERED", "1").output().unwrap();
+        let [said, complained] = [out.stdout, out.stderr].map(|o| String::from_utf8_lossy(&o).into_owned());
+        // What the recorder itself says comes after that.
+        let own = complained.find("Recording ").filter(|_| recorded).unwrap_or(complained.len());
+        (out.status.code(), said, complained[..own].to_owned())
+    };
+    for python in &pythons {
+        for program in [
+            &["app.py", "a", "b c"][..],
+            &["./package/../app.py"],
+            &["-m", "app", "x"],
+            &["package", "y"],
+            &["-c", "import app; print(__name__, '__file__' in globals(), __loader__)"],
+            &["no such file.py"],
+            &["apart/own.py"],
+        ] {
+            let words = [&[python.as_str()][..], program].concat();
+            assert_eq!(run(&words, true), run(&words, false), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_profiles_itself_is_recorded_but_for_that_part() {
+    let Some(python) = python() else { return };
+    let folder = folder("itself");
+    let script = folder.join("own.py");
+    std::fs::write(&script, include_str!("../data/python/own_profilers.py")).unwrap();
+    let (out, json) = record(&folder, &[], &[python, script.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(said.contains("own profile ok True") && out.status.code() == Some(5), "{out:?}");
+    assert!(json["warnings"].to_string().contains("profiler of its own"), "{}", json["warnings"]);
+    let has = |name: &str| json["functions"].as_array().unwrap().iter().any(|f| f["name"] == name);
+    assert!(has("before") && has("after") && !has("inside"), "{}", json["functions"]);
+}
+
+/// An interpreter that is too old for a profile runs the program all the same.
+#[cfg(unix)]
+#[test]
+fn old_interpreters_run_without_a_profile() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("old");
+    let script = folder.join("app.py");
+    std::fs::write(&script, "import sys\nprint('runs %s' % sys.argv[1:])\nsys.exit(3)\n").unwrap();
+    let mut pythons = interpreters(&["2.7", "3.5"]);
+    if let Some(python) = python() {
+        // One that says so only when asked, and one that is so by its name.
+        let made = |name: &str, body: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path.display().to_string()
+        };
+        pythons.push(made("python2.7", &format!("exec {python} \"$@\"")));
+        let lie = "import sys; sys.version_info = (3, 4, 9); sys.argv = sys.argv[1:]; exec(open(sys.argv[0]).read())";
+        pythons.push(made("python", &format!("exec {python} -c '{lie}' \"$@\"")));
+    }
+    for python in &pythons {
+        let (out, json) = record(&folder, &[], &[python, script.to_str().unwrap(), "a b"]);
+        assert_eq!(String::from_utf8_lossy(&out.stdout), "runs ['a b']\n", "{python}: {out:?}");
+        assert_eq!(out.status.code(), Some(3), "{python}");
+        let warnings = json["warnings"].to_string();
+        assert!(
+            warnings.contains("without a profile") && !warnings.contains("killed"),
+            "{python}: {warnings}"
+        );
+    }
+}

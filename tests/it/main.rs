@@ -10,5 +10,6 @@ mod hostile;
 mod journal;
 mod layers;
 mod outputs;
+mod python_reports;
 mod service;
 mod support;

@@ -27,6 +27,9 @@ impl Query for TimeOrder {
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
         let profile = cx.profile();
         let mut out = FlameRows::new(profile, &self.0, Axis::Time, profile.meta.basis.clone());
+        if !profile.meta.no_clock.is_empty() {
+            out.notices.push(format!("the axis is no clock: {}", profile.meta.no_clock));
+        }
         let timed = |id: &TrackId| self.0.has_track(*id) && profile.track(*id).samples.is_timed();
         if profile.track_ids().any(|id| timed(&id)) {
             out.lift = Some(Lift::new(cx.get(&Shape(self.0.clone()))?));

@@ -106,7 +106,7 @@ struct PerMetric<'a> {
 
 impl Serialize for PerMetric<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let values = self.row.costs.iter().map(|&costs| (self.value)(costs));
+        let values = self.row.costs.iter().map(|&costs| self.row.measured.then(|| (self.value)(costs)));
         to.collect_map(self.profile.metrics.iter().map(|m| &m.key).zip(values))
     }
 }
@@ -137,6 +137,7 @@ fn facts(report: &Report) -> Map<String, Value> {
         "basis_reason": match &meta.basis { Basis::Estimated(why) => Some(why), _ => None },
         "origin_unix_ns": meta.origin_unix_ns,
         "duration_ns": report.overview.elapsed,
+        "times_are_no_clock": (!meta.no_clock.is_empty()).then_some(&meta.no_clock),
         "totals": Value::Object(totals.collect()),
         "totals_are_sums_of": report.overview.sum_of,
         "facts": pairs(&meta.facts),
@@ -144,7 +145,7 @@ fn facts(report: &Report) -> Map<String, Value> {
         "tables": meta.tables,
         "attached": p.attached.iter().map(|a| &a.name).collect::<Vec<_>>(),
         "spans": p.span_count(),
-        "samples": p.sample_count(),
+        "samples": p.samples_taken(),
         "counters": p.counters.len(),
         "events": p.instants.len(),
         "links": p.links.len(),

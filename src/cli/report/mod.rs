@@ -3,12 +3,13 @@
 mod critical;
 mod follow;
 mod json;
+mod sort;
 mod text;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part};
@@ -22,36 +23,10 @@ use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{MetricId, Profile};
 use crate::query::{Engine, Run};
+use sort::Keys;
 
 /// Stages of which the gain is computed.
 const MOST_GAINS: usize = 24;
-
-/// How functions are sorted. The names are pstats'; each sorts as pstats does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum SortKey {
-    /// Own cost, largest first.
-    #[value(name = "self", aliases = ["time", "tottime"])]
-    Own,
-    /// Own cost and that of all called, largest first.
-    #[value(aliases = ["cumulative", "cumtime"])]
-    Total,
-    /// Calls, most first.
-    #[value(alias = "ncalls")]
-    Calls,
-    /// Calls without recursive ones, most first.
-    Pcalls,
-    /// Function name.
-    Name,
-    /// File name.
-    #[value(aliases = ["filename", "module"])]
-    File,
-    /// Line number.
-    Line,
-    /// Name, file, line.
-    Nfl,
-    /// File, line, name as one text.
-    Stdname,
-}
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -65,9 +40,10 @@ pub(super) struct ReportArgs {
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
-    /// Sort functions by KEY; pstats' names work too (cumulative, tottime, ncalls …).
-    #[arg(long, value_name = "KEY", default_value = "self")]
-    sort: SortKey,
+    /// Sort functions by KEY, then by further ones with commas between them: self, total, calls, pcalls, name, file,
+    /// line, nfl, stdname, and all words, beginnings of words and numbers that pstats takes [default: self,total].
+    #[arg(long, value_name = "KEY[,KEY]", value_parser = sort::parse, allow_hyphen_values = true)]
+    sort: Vec<Keys>,
     /// Print at most N functions [default: 20 in text, all in JSON].
     #[arg(long, value_name = "N")]
     top: Option<usize>,
@@ -134,7 +110,7 @@ fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure>
     let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
     let shown = Shown {
         metric,
-        sort: args.sort,
+        sort: Keys::joined(&args.sort),
         top: args.top,
         json: args.json,
         relative: args.relative,
@@ -147,7 +123,7 @@ fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure>
 pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
     let shown = Shown {
         metric: MetricId::default(),
-        sort: SortKey::Own,
+        sort: Keys::default(),
         top: None,
         json: false,
         relative: RelativeArg::Total,
@@ -159,7 +135,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
 /// What a report is asked to show.
 struct Shown {
     metric: MetricId,
-    sort: SortKey,
+    sort: Keys,
     top: Option<usize>,
     json: bool,
     relative: RelativeArg,
@@ -172,7 +148,7 @@ impl Report {
     }
 
     fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
-        let Shown { metric, sort, top, json, relative, finished } = *shown;
+        let &Shown { metric, ref sort, top, json, relative, finished } = shown;
         let transforms = if finished { vec![Transform::FinishedOnly] } else { Vec::new() };
         let scope = Scope { transforms, ..Scope::default() };
         let engine = Engine::inline();
@@ -181,7 +157,7 @@ impl Report {
         let overview = engine.now(&subject, &Summary { scope: scope.clone(), range: None }, &job)?;
         let every = EveryMetric { scope: scope.clone(), range: None };
         let mut rows = (*engine.now(&subject, &every, &job)?).clone();
-        sort_rows(&mut rows, &profile, metric, sort);
+        sort.sort(&mut rows, &profile, metric);
         let functions = rows.len();
         if let Some(top) = top.or((!json).then_some(20)) {
             rows.truncate(top);
@@ -207,25 +183,5 @@ impl Report {
             heap,
             relative,
         })
-    }
-}
-
-fn sort_rows(rows: &mut [MetricRow], profile: &Profile, metric: MetricId, sort: SortKey) {
-    use std::cmp::Reverse;
-    let cost = |r: &MetricRow| r.costs.get(metric.index()).copied().unwrap_or_default();
-    let f = |r: &MetricRow| profile.functions.get(r.symbol.function());
-    let name = |r: &MetricRow| profile.text(f(r).name).to_owned();
-    let file = |r: &MetricRow| profile.text(f(r).file).to_owned();
-    let calls = |r: &MetricRow| r.calls.unwrap_or_default();
-    match sort {
-        SortKey::Own => rows.sort_by_key(|r| (Reverse(cost(r).0), Reverse(cost(r).1))),
-        SortKey::Total => rows.sort_by_key(|r| (Reverse(cost(r).1), Reverse(cost(r).0))),
-        SortKey::Calls => rows.sort_by_key(|r| Reverse(calls(r).all)),
-        SortKey::Pcalls => rows.sort_by_key(|r| Reverse(calls(r).primitive)),
-        SortKey::Name => rows.sort_by_cached_key(name),
-        SortKey::File => rows.sort_by_cached_key(file),
-        SortKey::Line => rows.sort_by_key(|r| f(r).line),
-        SortKey::Nfl => rows.sort_by_cached_key(|r| (name(r), file(r), f(r).line)),
-        SortKey::Stdname => rows.sort_by_cached_key(|r| format!("{}:{}({})", file(r), f(r).line, name(r))),
     }
 }

@@ -9,12 +9,13 @@ use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::heap_peak::HeapPeak;
+use crate::analysis::nothing;
 use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
 use crate::analysis::{Costs, TreeCosts};
 use crate::format::{self, Column, LONGEST_NAME, Page, short};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, FunctionId, Profile, ResultTable};
+use crate::model::{Basis, FunctionId, NodeId, Profile, ResultTable};
 
 /// Children below this share of the whole are not printed in the tree.
 const MIN_SHARE: f64 = 0.005;
@@ -71,6 +72,7 @@ fn header(out: &mut Page, report: &Report) {
     };
     line(out, "Basis", &basis);
     line(out, "Elapsed", &report.overview.elapsed.map_or_else(|| format::UNKNOWN.into(), format::duration));
+    line(out, "Times", &no_clock(&p.meta.no_clock));
     for total in &report.overview.totals {
         let m = p.metric(total.metric);
         let mut text = format!("{} in {}", format::cost(m.unit, total.sum), report.overview.sum_of);
@@ -94,7 +96,7 @@ fn header(out: &mut Page, report: &Report) {
         (report.functions, "function", "functions"),
         (p.tracks.len(), "track", "tracks"),
         (p.span_count(), "span", "spans"),
-        (p.sample_count(), "sample", "samples"),
+        (p.samples_taken().unwrap_or(0) as usize, "sample", "samples"),
         (p.counters.len(), "counter", "counters"),
         (p.instants.len(), "event", "events"),
         (p.requests.rows.len(), "request", "requests"),
@@ -102,6 +104,11 @@ fn header(out: &mut Page, report: &Report) {
     let counts: Vec<_> =
         counts.iter().filter(|c| c.0 > 0).map(|c| format::counted(c.0 as i64, c.1, c.2)).collect();
     line(out, "Contents", &counts.join(", "));
+}
+
+/// «no clock: …», where times are none.
+fn no_clock(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!("no clock: {why}") }
 }
 
 /// Most findings of one kind that are printed.
@@ -257,14 +264,41 @@ fn heap_peak(out: &mut Page, p: &Profile, heap: &HeapPeak) {
 }
 
 /// «file:line(function)» as pstats prints it.
-fn place(p: &Profile, f: FunctionId) -> String {
-    let (name, f) = (name(p, f), p.functions.get(f));
+fn place(p: &Profile, id: FunctionId) -> String {
+    let (name, f) = (name(p, id), p.functions.get(id));
     let file = short(p.text(f.file), LONGEST_NAME);
     match (&*file, f.line) {
         ("", _) => name.into_owned(),
-        (file, 0) => format!("{file}({name})"),
+        (file, 0) => match &lines_of(p, id)[..] {
+            [] => format!("{file}({name})"),
+            lines => format!("{file}:{}({name})", lines.join(",")),
+        },
         (file, line) => format!("{file}:{line}({name})"),
     }
+}
+
+/// Most lines of a function that are named.
+const MOST_LINES: usize = 6;
+
+/// Lines of a function that ran, where the tool does not say which is its first.
+fn lines_of(p: &Profile, function: FunctionId) -> Vec<String> {
+    let Some(graph) = p.call_graph.as_ref().filter(|_| p.meta.basis == Basis::Sampled) else {
+        return Vec::new();
+    };
+    let is = |node: NodeId| graph.nodes.get(node.index()).is_some_and(|n| n.function == function);
+    let mut lines = BTreeSet::new();
+    let mut add = |node: NodeId, line: u32| {
+        if line > 0 && is(node) {
+            lines.insert(line);
+        }
+    };
+    graph.lines.for_each(|l| add(l.place.node, l.place.line));
+    graph.sites.for_each(|s| add(s.place.caller, s.place.line));
+    let mut shown: Vec<_> = lines.iter().take(MOST_LINES).map(u32::to_string).collect();
+    if lines.len() > MOST_LINES {
+        shown.push("…".into());
+    }
+    shown
 }
 
 fn functions(out: &mut Page, report: &Report) {
@@ -304,13 +338,13 @@ fn functions(out: &mut Page, report: &Report) {
             ("samples", _, Some(n)) => n.to_string(),
             _ => format::UNKNOWN.to_owned(),
         };
-        let (o, t) = row.costs[i];
-        let share = percent(o);
+        let known = row.known(report.metric);
+        let share = known.map_or_else(|| format::UNKNOWN.into(), |(own, _)| percent(own));
         out.line(format_args!(
             "{} {:>12} {share:>8} {:>12}  {}",
             counted.iter().map(|what| format!("  {:>16}", count(what))).collect::<String>(),
-            least(row.unfinished, &own.number(Some(o))),
-            least(row.unfinished, &total.number(Some(t))),
+            least(row.unfinished, &own.number(known.map(|k| k.0))),
+            least(row.unfinished, &total.number(known.map(|k| k.1))),
             marked(row.unfinished, &place(p, row.symbol.function()))
         ));
     }
@@ -321,7 +355,10 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let Some(metric) = p.metrics.get(report.metric.index()) else { return Ok(()) };
     let query = Costs { scope: report.scope.clone(), metric: report.metric, range: None };
     let costs = report.engine.now(&report.subject, &query, &Job::new())?;
-    if costs.tree.nodes.is_empty() {
+    if costs.tree.nodes.is_empty() || costs.sum == 0 {
+        section(out, "Call tree");
+        let why = nothing::why(p, &report.scope, report.metric, None);
+        out.line(format_args!("  {}", why.text(p, report.metric)));
         return Ok(());
     }
     let title = match &costs.tree.basis {

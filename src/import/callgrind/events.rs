@@ -84,6 +84,11 @@ impl Events {
         builder: &mut ProfileBuilder,
     ) -> Result<(), ImportError> {
         self.columns.clear();
+        if self.metrics.is_empty()
+            && let Some(time) = self.better_default(text, creator)
+        {
+            self.add(time, creator, builder);
+        }
         for name in text.split_whitespace() {
             if let Some(&place) = self.by_name.get(name) {
                 let twice = self.columns.contains(&Some(place));
@@ -96,18 +101,51 @@ impl Events {
             if self.metrics.len() >= MAX_EVENTS || self.columns.len() >= MAX_EVENTS {
                 return Err(ImportError::malformed(format!("names more than {MAX_EVENTS} events")));
             }
-            let long = self.long_names.get(name).map_or("", String::as_str);
-            let (metric, factor) = metric_of(name, long, creator);
-            let place = self.metrics.len();
-            let mut id = builder.metric(metric.clone());
-            if self.metrics.iter().any(|m| m.0 == id) {
-                id = builder.metric(Metric { key: name.into(), label: name.into(), ..metric });
+            if self.is_rate(name) {
+                builder.warn("event that is a rate and cannot be added up (left out)", name);
+                self.columns.push(None);
+                continue;
             }
-            self.metrics.push((id, factor));
-            self.by_name.insert(name.into(), place);
+            let place = self.add(name, creator, builder);
             self.columns.push(Some(place));
         }
         Ok(())
+    }
+
+    /// Makes an event a metric and returns its place.
+    fn add(&mut self, name: &str, creator: &str, builder: &mut ProfileBuilder) -> usize {
+        let long = self.long_names.get(name).map_or("", String::as_str);
+        let (metric, factor) = metric_of(name, long, creator);
+        let place = self.metrics.len();
+        let mut id = builder.metric(metric.clone());
+        if self.metrics.iter().any(|m| m.0 == id) {
+            id = builder.metric(Metric { key: name.into(), label: name.into(), ..metric });
+        }
+        self.metrics.push((id, factor));
+        self.by_name.insert(name.into(), place);
+        place
+    }
+
+    /// The time to open with, where the first event says only how often something ran.
+    fn better_default<'t>(&self, text: &'t str, creator: &str) -> Option<&'t str> {
+        let first = text.split_whitespace().next()?.to_ascii_lowercase();
+        if !matches!(first.as_str(), "hits" | "hit" | "calls" | "count" | "counts" | "executions" | "ncalls")
+        {
+            return None;
+        }
+        let long = |name: &str| self.long_names.get(name).map_or("", String::as_str);
+        text.split_whitespace().find(|name| {
+            !self.is_rate(name) && metric_of(name, long(name), creator).0.unit == Unit::Nanoseconds
+        })
+    }
+
+    /// «microseconds/hit»: a cost for each of something.
+    fn is_rate(&self, name: &str) -> bool {
+        let long = self.long_names.get(name).map_or("", String::as_str);
+        [name, long].iter().any(|text| {
+            let per = text.split_once('/').or_else(|| text.split_once(" per "));
+            per.is_some_and(|(cost, of)| !of.trim().is_empty() && unit(cost.trim()).is_some())
+        })
     }
 
     /// Declares the derived metrics of the file and those of KCachegrind whose events are there.
@@ -273,5 +311,17 @@ mod tests {
         assert_eq!(terms("Bm"), None);
         let id = profile.metric_by_key("Mem").unwrap();
         assert_eq!(profile.metric(id).label, "Data accesses (Mem)");
+    }
+
+    #[test]
+    fn hits_are_not_what_a_file_opens_with_and_rates_are_left_out() {
+        let mut builder = ProfileBuilder::new("callgrind");
+        let mut events = Events::default();
+        events.declare("usphit :microseconds/hit");
+        events.columns("hits microseconds usphit", "pprofile", &mut builder).unwrap();
+        assert_eq!(events.columns, [Some(1), Some(0), None]);
+        let profile = builder.finish();
+        assert_eq!(profile.metrics.iter().map(|m| m.key.as_str()).collect::<Vec<_>>(), ["time", "hits"]);
+        assert_eq!(profile.warnings[0].first, "usphit");
     }
 }

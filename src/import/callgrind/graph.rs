@@ -5,7 +5,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::python::module_of;
+use super::super::entry::cut_to_entry;
+use super::python::Python;
 use crate::model::place_table::add;
 use crate::model::{
     CallSite, Calls, Function, MetricId, NodeCosts, NodeId, PlaceTable, ProfileBuilder, SourceLine, StringId,
@@ -172,13 +173,11 @@ impl Graph {
         self.nodes.len()
     }
 
-    /// Moves everything into the builder and returns the self costs in all. `python`: names are
-    /// yappi's «name file:line».
+    /// Moves everything into the builder and returns the self costs in all.
     pub(super) fn finish(
         mut self,
         metrics: &[MetricId],
         stated: &[i64],
-        python: bool,
         builder: &mut ProfileBuilder,
     ) -> Vec<i64> {
         self.merge_unplaced();
@@ -196,7 +195,7 @@ impl Graph {
             above.count() as u64,
         );
         builder.reserve_graph(self.nodes.len(), edges.edges.len());
-        let (nodes, kept) = self.fill_nodes(&edges, python, builder);
+        let (nodes, kept) = self.fill_nodes(&edges, builder);
         let stride = self.stride;
         for (i, &node) in nodes.iter().enumerate().filter(|(i, _)| kept[*i]) {
             for (m, &metric) in metrics.iter().enumerate() {
@@ -239,7 +238,7 @@ impl Graph {
 
     /// Self and total costs per function. The total is that of the calls on it, as recorded; a
     /// function that nothing calls has its own cost and that of its calls. A call of a function by
-    /// itself is in the outer call already.
+    /// itself is in the outer call already, and so are calls around a circle of functions.
     fn totals(&self, edges: &Edges) -> (Vec<i64>, Vec<i64>) {
         let (n, stride) = (self.nodes.len(), self.stride);
         let mut own = self.own.clone();
@@ -259,26 +258,28 @@ impl Graph {
                 total[i] = incoming[i].max(own[i]);
             }
         }
+        cut_to_entry(stride, (&mut total, &own), |each| {
+            edges.iter().for_each(|(e, costs)| each(e.caller, e.callee, costs));
+        });
         (own, total)
     }
 
-    fn fill_nodes(
-        &self,
-        edges: &Edges,
-        python: bool,
-        builder: &mut ProfileBuilder,
-    ) -> (Vec<NodeId>, Vec<bool>) {
+    fn fill_nodes(&self, edges: &Edges, builder: &mut ProfileBuilder) -> (Vec<NodeId>, Vec<bool>) {
         // Functions that were merged into another, or only listed, have no calls and no costs.
         let mut kept = self.known.clone();
         for edge in &edges.edges {
             kept[edge.caller as usize] = true;
             kept[edge.callee as usize] = true;
         }
+        let mut python = Python::of(&self.nodes, builder);
+        if python.wants_lines() {
+            self.lines.for_each_put(|l, _| python.line(l.node.0, &self.nodes, l.file, l.line));
+        }
         let nodes = self.nodes.iter().enumerate().map(|(i, key)| {
             if !kept[i] {
                 return NodeId(u32::MAX);
             }
-            let function = if python { python_function(*key, builder) } else { None };
+            let function = python.function(i, *key, builder);
             let function = function.unwrap_or(Function {
                 name: key.name,
                 module: key.object,
@@ -323,22 +324,4 @@ fn fill_edges(edges: &Edges, nodes: &[NodeId], metrics: &[MetricId], builder: &m
             builder.edge_cost(edge, metric, cost);
         }
     }
-}
-
-/// Yappi names a function «name file:line».
-fn python_function(key: Key, builder: &mut ProfileBuilder) -> Option<Function> {
-    let file = builder.text(key.file);
-    let (head, line) = builder.text(key.name).rsplit_once(':')?;
-    let line: u32 = line.parse().ok()?;
-    let name = head.strip_suffix(file)?.strip_suffix(' ')?.to_owned();
-    let builtin =
-        line == 0 && !file.contains(['/', '\\']) && !file.ends_with(".py") && !file.starts_with('<');
-    let module = if builtin { file.to_owned() } else { module_of(file).into_owned() };
-    Some(Function {
-        name: builder.string(&name),
-        module: builder.string(&module),
-        file: key.file,
-        line,
-        category: builder.string(if builtin { "builtin" } else { "" }),
-    })
 }

@@ -9,17 +9,18 @@
 //! Kept: all events with their long names and formulas, costs per line (inlined code under its own
 //! file), calls, objects. A function's total is the recorded cost of the calls on it, as in
 //! KCachegrind; of a function that nothing calls it is its own cost and that of its calls. Calls of a
-//! function by itself do not count twice; calls around a longer cycle do, and then a total can be
-//! larger than the run (a warning says so).
+//! function by itself do not count twice; functions that call each other in a circle cost no more than what enters the
+//! circle from outside.
 //!
-//! Lost: instruction addresses, jumps, basic blocks, and which part or thread a cost is of.
-//! Guessed: the file of a called function where an old writer leaves it out.
+//! Lost: instruction addresses, jumps, basic blocks, which part or thread a cost is of, and events that are rates.
+//! Guessed: the file of a called function where an old writer leaves it out; the lines of Python functions (`python`).
 
 mod events;
 mod graph;
 mod names;
 mod numbers;
 mod parse;
+mod python;
 mod siblings;
 #[cfg(test)]
 mod tests;
@@ -134,7 +135,7 @@ fn finish(graph: graph::Graph, events: &events::Events, headers: &Headers, build
     if graph.len() == 0 {
         builder.warn("file without any function", "");
     }
-    let sums = graph.finish(&metrics, stated, creator.starts_with("yappi"), builder);
+    let sums = graph.finish(&metrics, stated, builder);
     events.declare_derived(builder);
     if headers.totals.iter().zip(&sums).any(|(stated, sum)| stated != sum) {
         builder.warn("costs of all functions differ from the totals that the file states", "");

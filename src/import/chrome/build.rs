@@ -360,7 +360,8 @@ impl Build {
         self.flows.finish(b, &mut self.odd);
         self.tracks.label(b, &self.counters.processes());
         self.counters.label(b, &self.tracks);
-        if sampled && !self.spans {
+        // py-spy begins and ends events where a sample differs from the one before.
+        if (sampled && !self.spans) || (self.facts.py_spy && self.names.all_of(b, &["py-spy", ""])) {
             b.meta.basis = Basis::Sampled;
         }
         self.facts.kineto |= self.names.has_category(b, &["cpu_op", "python_function"]);

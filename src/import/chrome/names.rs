@@ -142,6 +142,11 @@ impl Names {
         self.names.iter().any(|n| cats.contains(&b.text(n.cat)))
     }
 
+    /// True when every event was of one of these categories.
+    pub fn all_of(&self, b: &ProfileBuilder, cats: &[&str]) -> bool {
+        self.names.iter().all(|n| cats.contains(&b.text(n.cat)))
+    }
+
     /// The function of an event that names its source file.
     pub fn located(
         &self,

@@ -2,60 +2,23 @@
 //!
 //! Functions get their numbers as keys of entries, in the order of the file, which is how pstats itself breaks ties.
 //! Callers are met before their own entries, so edges name them by the number of their key until the end.
+//!
+//! A time that is no number is unknown, and so are the costs of a function that is only named as a caller: such nodes
+//! have no costs of their own.
 
 use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
+use super::super::entry::cut_to_entry;
 use super::super::python::module_of;
-use super::super::read::marshal::{Code, Dump, Span, Value};
+use super::super::read::marshal::{Dump, Span, Value};
+use super::parts::{CallOrder, Name, Parts, count, four, is_builtin_place, is_own_time};
+use super::sampled::Lines;
+use super::signs::{CPROFILE, Found, Signs};
 use crate::model::{
     CallEdge, Calls, Function, Metric, MetricId, NodeCosts, NodeId, ProfileBuilder, StringId, Strings,
 };
-
-/// Which of a function's two counts comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallOrder {
-    PrimitiveFirst,
-    AllFirst,
-}
-
-/// What only one tool writes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Signs {
-    /// A function named Class.method, or in a module without a file.
-    pub(super) yappi: bool,
-    /// The file of the first function that is no ordinary one: cProfile's «~», or `profile`'s empty one.
-    builtin: Option<&'static str>,
-    /// All functions have −1 calls.
-    uncounted: bool,
-}
-
-/// What a file said in sum.
-pub(super) struct Found {
-    pub(super) order: CallOrder,
-    pub(super) signs: Signs,
-    pub(super) functions: usize,
-    /// Entries that are no functions.
-    pub(super) skipped: u64,
-    /// Calls of all functions; `None` when none were counted.
-    pub(super) calls: Option<Calls>,
-    /// Self time of all functions, ns.
-    pub(super) own: i64,
-}
-
-impl Found {
-    /// The tool, by the signs that only one of them leaves.
-    pub(super) fn tool(&self) -> &'static str {
-        match self.signs {
-            _ if self.order == CallOrder::AllFirst => "yappi (pstats)",
-            Signs { uncounted: true, .. } if self.functions > 0 => "pyinstrument (pstats)",
-            Signs { builtin: Some(tool), .. } => tool,
-            Signs { yappi: true, .. } => "yappi (pstats)",
-            _ => "cProfile (pstats)",
-        }
-    }
-}
 
 /// What is known of a key (file, line, name).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,19 +27,6 @@ enum Key {
     /// It names a function that had no entry so far.
     Function,
     Node(NodeId),
-}
-
-/// A key in parts.
-struct Parts {
-    file: Span,
-    line: u32,
-    name: Name,
-}
-
-enum Name {
-    Text(Span),
-    /// `profile` names the profiled program by its code object: its name, file and line.
-    Code(Span, Span, i32),
 }
 
 #[derive(Clone, Copy)]
@@ -93,9 +43,17 @@ pub(super) struct Filler<'b> {
     /// By the number of the triple: callers refer to the same objects.
     keys: Vec<Key>,
     files: FxHashMap<u32, File>,
-    /// A function and its two counts, in the order of the file.
+    /// A function and its two counts, in the order of the file, and its costs; `None` when they are unknown.
     counts: Vec<(NodeId, (i64, i64))>,
+    costs: Vec<Option<NodeCosts>>,
     own: i64,
+    /// Own time of callers that stands beside their callees.
+    beside: Vec<(u32, i64)>,
+    lacks_callers: bool,
+    /// True in a file of Python's sampling profiler, which has lines instead of functions …
+    by_lines: bool,
+    /// … which are kept here until the end.
+    lines: Option<Lines>,
     pub(super) skipped: u64,
     signs: Signs,
     /// No function had two entries; false only for damaged files.
@@ -109,7 +67,8 @@ pub(super) struct Filler<'b> {
 }
 
 impl<'b> Filler<'b> {
-    pub(super) fn new(builder: &'b mut ProfileBuilder) -> Self {
+    /// `sampled`: the file is one of Python's sampling profiler.
+    pub(super) fn new(builder: &'b mut ProfileBuilder, sampled: bool) -> Self {
         let time = builder.metric(Metric::time());
         Self {
             builder,
@@ -117,7 +76,12 @@ impl<'b> Filler<'b> {
             keys: Vec::new(),
             files: FxHashMap::default(),
             counts: Vec::new(),
+            costs: Vec::new(),
             own: 0,
+            beside: Vec::new(),
+            lacks_callers: false,
+            by_lines: sampled,
+            lines: sampled.then(Lines::default),
             skipped: 0,
             signs: Signs { uncounted: true, ..Signs::default() },
             each_entry_once: true,
@@ -130,33 +94,82 @@ impl<'b> Filler<'b> {
 
     /// Entries so far that are functions.
     pub(super) fn functions(&self) -> usize {
-        self.counts.len()
+        self.counts.len() + self.lines.as_ref().map_or(0, Lines::len)
     }
 
     /// Reads an entry.
     pub(super) fn entry(&mut self, dump: &Dump<'_>, key: Value, value: Value) {
         let parts = dump.children(value);
-        let entry = four(parts).and_then(|four| Some((four, self.node(dump, key)?)));
-        let Some(((counts, own, total), node)) = entry else {
+        let callers = parts.get(4).copied().unwrap_or(Value::None);
+        if self.lines.is_some() && is_marker(dump, key) {
+            return;
+        }
+        let Some((counts, own, total)) = four(dump, parts) else {
             self.skipped += 1;
             return;
         };
+        if counts == (-1, -1) && is_own_time(dump, key) {
+            return self.own_times(dump, callers);
+        }
+        let Some(node) = self.node(dump, key) else {
+            self.skipped += 1;
+            return;
+        };
+        if self.lines.is_some() {
+            return self.line(dump, (key, node), (counts, own, total), callers);
+        }
         // Until the end only entries make nodes.
         self.each_entry_once &= node.index() == self.counts.len();
-        let callers = parts.get(4).copied().unwrap_or(Value::None);
         self.signs.uncounted &= counts == (-1, -1);
         self.look_for_signs(dump, key);
         self.counts.push((node, counts));
-        let (own, total) = (self.nanoseconds(own), self.nanoseconds(total));
-        if own > total.saturating_add(1000) {
+        let costs =
+            self.nanoseconds(own).zip(self.nanoseconds(total)).map(|(own, total)| NodeCosts { own, total });
+        if costs.is_some_and(|c| c.own > c.total.saturating_add(1000)) {
             self.builder.warn("function whose self time is larger than its total", "");
         }
-        self.own = self.own.saturating_add(own);
-        self.builder.node_cost(node, self.time, NodeCosts { own, total });
+        self.own = self.own.saturating_add(costs.map_or(0, |c| c.own));
+        self.costs.push(costs);
         for pair in dump.children(callers).chunks_exact(2) {
             match self.caller(dump, pair[0]) {
                 Some(caller) => self.calls_by(dump, (caller, node), pair[1]),
                 None => self.builder.warn("caller that is not a function (skipped)", ""),
+            }
+        }
+    }
+
+    /// Reads an entry of the sampling profiler: a line of a function.
+    fn line(
+        &mut self,
+        dump: &Dump<'_>,
+        (key, node): (Value, NodeId),
+        ((direct, all), own, total): ((i64, i64), f64, f64),
+        callers: Value,
+    ) {
+        let Some(parts) = Parts::of(dump, key) else { return };
+        let file = self.file(dump, parts.file).name;
+        let times = (self.nanoseconds(own).unwrap_or(0), self.nanoseconds(total).unwrap_or(0));
+        let row = self.lines.as_mut().map(|l| l.add(node, (file, parts.line), (direct, all), times));
+        for pair in dump.children(callers).chunks_exact(2) {
+            match self.caller(dump, pair[0]).zip(count(pair[1])) {
+                Some((caller, samples)) => {
+                    if let (Some(lines), Some(row)) = (&mut self.lines, row) {
+                        lines.call(caller, row, samples);
+                    }
+                }
+                None => self.builder.warn("caller that is not a function (skipped)", ""),
+            }
+        }
+    }
+
+    /// Notes the callers' own times that a function of its own repeats.
+    fn own_times(&mut self, dump: &Dump<'_>, callers: Value) {
+        for pair in dump.children(callers).chunks_exact(2) {
+            if let Some((caller, (_, own, _))) =
+                self.caller(dump, pair[0]).zip(four(dump, dump.children(pair[1])))
+            {
+                let own = self.nanoseconds(own).unwrap_or(0);
+                self.beside.push((caller, own));
             }
         }
     }
@@ -166,7 +179,7 @@ impl<'b> Filler<'b> {
         let place = dump.raw_text(file);
         if self.signs.builtin.is_none() {
             self.signs.builtin = match place {
-                b"~" => Some("cProfile (pstats)"),
+                b"~" => Some(CPROFILE),
                 b"" | b"profile" => Some("profile (pstats)"),
                 _ => None,
             };
@@ -210,12 +223,12 @@ impl<'b> Filler<'b> {
         let nested = matches!(parts.first(), Some(Value::Seq(_)));
         let all = if nested { parts } else { std::slice::from_ref(&value) };
         for &value in all {
-            let Some((counts, own, total)) = four(dump.children(value)) else {
+            let Some((counts, own, total)) = four(dump, dump.children(value)) else {
                 self.builder.warn("costs of a caller that cannot be read (skipped)", "");
                 continue;
             };
             let calls = self.calls(counts);
-            let (own, total) = (self.nanoseconds(own), self.nanoseconds(total));
+            let (own, total) = (self.nanoseconds(own).unwrap_or(0), self.nanoseconds(total).unwrap_or(0));
             self.measured = true;
             self.edge(caller, callee, calls, (own, total));
         }
@@ -241,15 +254,15 @@ impl<'b> Filler<'b> {
         Some(Calls { all: all.max(primitive), primitive })
     }
 
-    fn nanoseconds(&mut self, seconds: f64) -> i64 {
+    fn nanoseconds(&mut self, seconds: f64) -> Option<i64> {
         if !seconds.is_finite() {
-            self.builder.warn("time that is not a number (taken as 0)", "");
-            return 0;
+            self.builder.warn("time that is not a number (shown as unknown)", "");
+            return None;
         }
         if seconds < 0.0 {
             self.builder.warn("negative time", "");
         }
-        (seconds * 1e9).round() as i64
+        Some((seconds * 1e9).round() as i64)
     }
 
     /// The node of a key (file, line, name).
@@ -276,7 +289,9 @@ impl<'b> Filler<'b> {
             _ => self.builder.string(&name),
         };
         let category = if builtin { self.builder.string("builtin") } else { Strings::EMPTY };
-        let function = Function { name, module: file.module, file: file.name, line, category };
+        // Lines of the sampling profiler are those that ran.
+        let first = if self.by_lines { 0 } else { line };
+        let function = Function { name, module: file.module, file: file.name, line: first, category };
         let function = self.builder.function_row(function);
         let node = self.builder.node(function);
         *self.known(number) = Key::Node(node);
@@ -318,6 +333,9 @@ impl<'b> Filler<'b> {
 
     /// Gives what is left to the builder.
     pub(super) fn finish(mut self, dump: &Dump<'_>) -> Found {
+        if let Some(lines) = self.lines.take() {
+            return self.finish_lines(lines, dump);
+        }
         let counts = std::mem::take(&mut self.counts);
         let order = CallOrder::of(counts.iter().map(|c| c.1));
         let mut counted = None;
@@ -328,10 +346,23 @@ impl<'b> Filler<'b> {
                 counted = Some(sum(counted.unwrap_or_default(), calls));
             }
         }
-        let (functions, skipped, signs, own) = (counts.len(), self.skipped, self.signs, self.own);
-        drop(counts);
+        let (functions, skipped, signs) = (counts.len(), self.skipped, self.signs);
         self.name_callers(dump);
-        let Self { builder, time, edges, mut totals, mut owns, measured, .. } = self;
+        if signs.uncounted {
+            self.settle_samples(&counts, dump);
+        }
+        let mut largest = 0;
+        for (&(node, _), costs) in counts.iter().zip(&self.costs) {
+            match costs {
+                Some(costs) => {
+                    largest = largest.max(costs.total);
+                    self.builder.node_cost(node, self.time, *costs);
+                }
+                None => self.builder.unmeasured(node),
+            }
+        }
+        drop(counts);
+        let Self { builder, time, own, lacks_callers, edges, mut totals, mut owns, measured, .. } = self;
         if !measured {
             totals.clear();
             owns.clear();
@@ -350,12 +381,83 @@ impl<'b> Filler<'b> {
                 }
             }
         }
-        Found { order, signs, functions, skipped, calls: counted, own }
+        Found { order, signs, functions, skipped, calls: counted, lacks_callers, own, largest }
+    }
+
+    fn finish_lines(mut self, lines: Lines, dump: &Dump<'_>) -> Found {
+        let place = |number: u32| {
+            let key = Value::Triple(number);
+            let (node, parts) = (self.node(dump, key)?, Parts::of(dump, key)?);
+            Some((node, (self.file(dump, parts.file).name, parts.line)))
+        };
+        let callers: Vec<_> = lines.callers().map(place).collect();
+        let (functions, skipped, signs) = (lines.len(), self.skipped, Signs { sampled: true, ..self.signs });
+        let own = lines.fill(&callers, self.time, self.builder);
+        Found {
+            order: CallOrder::PrimitiveFirst,
+            signs,
+            functions,
+            skipped,
+            calls: None,
+            lacks_callers: false,
+            own,
+            largest: 0,
+        }
+    }
+
+    /// What a sampling tool sums up: own times that stand beside the callees go to the callers unless they are there
+    /// already, and what recursion counts once for each call counts once.
+    fn settle_samples(&mut self, counts: &[(NodeId, (i64, i64))], dump: &Dump<'_>) {
+        let mut row_of = vec![usize::MAX; self.builder.call_graph().map_or(0, |g| g.nodes.len())];
+        for (row, (node, _)) in counts.iter().enumerate() {
+            row_of[node.index()] = row;
+        }
+        let beside: i64 = self.beside.iter().fold(0, |sum, b| sum.saturating_add(b.1));
+        let whole = self.costs.iter().flatten().map(|c| c.total).max().unwrap_or(0);
+        if self.own.saturating_add(beside) <= whole.saturating_add(whole / 100) {
+            for (caller, own) in std::mem::take(&mut self.beside) {
+                let Some(node) = self.node(dump, Value::Triple(caller)) else { continue };
+                let row = row_of.get(node.index()).copied().unwrap_or(usize::MAX);
+                if let Some(costs) = self.costs.get_mut(row).and_then(Option::as_mut) {
+                    costs.own = costs.own.saturating_add(own);
+                    self.own = self.own.saturating_add(own);
+                }
+            }
+        }
+        if !self.measured {
+            return;
+        }
+        let mut entering = vec![None; counts.len()];
+        for (edge, &total) in self.edges.iter().zip(&self.totals).filter(|(e, _)| e.caller != e.callee) {
+            if let Some(sum) = entering.get_mut(row_of[edge.callee.index()]) {
+                *sum = Some(sum.unwrap_or(0i64).saturating_add(total));
+            }
+        }
+        let own: Vec<i64> = self.costs.iter().map(|c| c.map_or(0, |c| c.own)).collect();
+        let known = self.costs.iter().zip(&entering).map(|(c, &entering)| {
+            let recorded = c.map_or(0, |c| c.total);
+            entering.map_or(recorded, |e| recorded.min(e))
+        });
+        let mut totals: Vec<i64> = known.collect();
+        cut_to_entry(1, (&mut totals, &own), |each| {
+            for (edge, total) in self.edges.iter().zip(&self.totals) {
+                let (caller, callee) = (row_of[edge.caller.index()], row_of[edge.callee.index()]);
+                if caller.max(callee) < own.len() {
+                    each(caller as u32, callee as u32, std::slice::from_ref(total));
+                }
+            }
+        });
+        for (costs, total) in self.costs.iter_mut().zip(totals) {
+            if let Some(costs) = costs {
+                costs.total = total.max(costs.own);
+            }
+        }
     }
 
     /// Replaces numbers of triples by nodes, and adds up the edges of one entry that have the same caller.
     fn name_callers(&mut self, dump: &Dump<'_>) {
         let mut edges = std::mem::take(&mut self.edges);
+        let entered = self.builder.call_graph().map_or(0, |g| g.nodes.len());
         // Per caller its latest edge: those of an entry stand together.
         let mut latest: Vec<u32> = Vec::new();
         let mut kept = 0;
@@ -363,7 +465,7 @@ impl<'b> Filler<'b> {
             let CallEdge { caller, callee, mut calls } = edges[i];
             let caller = match self.keys[caller.index()] {
                 Key::Node(node) => node,
-                // A caller without an entry; that its key is one was seen before.
+                // A caller without an entry, or the key of one as another object; that it is one was seen before.
                 _ => self.node(dump, Value::Triple(caller.0)).unwrap_or(callee),
             };
             // Pure `profile` does not say which calls were primitive; those of a function by itself cannot be.
@@ -387,6 +489,11 @@ impl<'b> Filler<'b> {
             (self.totals[kept], self.owns[kept]) = (self.totals[i], self.owns[i]);
             kept += 1;
         }
+        let nodes = self.builder.call_graph().map_or(0, |g| g.nodes.len());
+        (entered..nodes).for_each(|node| self.builder.unmeasured(NodeId::from_index(node)));
+        self.lacks_callers = nodes > entered;
+        let what = "function that is only named as a caller (its costs are unknown)";
+        self.builder.warn_many(what, "", (nodes - entered) as u64);
         edges.truncate(kept);
         self.totals.truncate(kept);
         self.owns.truncate(kept);
@@ -394,62 +501,11 @@ impl<'b> Filler<'b> {
     }
 }
 
+/// True for the key by which Python's sampling profiler marks its files.
+fn is_marker(dump: &Dump<'_>, key: Value) -> bool {
+    matches!(*dump.children(key), [Value::Text(text)] if dump.raw_text(text) == super::MARKER)
+}
+
 fn sum(a: Calls, b: Calls) -> Calls {
     Calls { all: a.all.saturating_add(b.all), primitive: a.primitive.saturating_add(b.primitive) }
-}
-
-impl CallOrder {
-    fn of(counts: impl Iterator<Item = (i64, i64)>) -> Self {
-        let (mut rising, mut falling) = (0, 0);
-        for (a, b) in counts.filter(|&(a, b)| a >= 0 && b >= 0) {
-            rising += usize::from(a < b);
-            falling += usize::from(a > b);
-        }
-        if falling > rising { Self::AllFirst } else { Self::PrimitiveFirst }
-    }
-}
-
-impl Parts {
-    /// Of a key that has the right form.
-    fn of(dump: &Dump<'_>, key: Value) -> Option<Self> {
-        let &[Value::Text(file), line, name] = dump.children(key) else { return None };
-        let line = u32::try_from(count(line)?.max(0)).unwrap_or(0);
-        let name = match name {
-            Value::Text(name) => Name::Text(name),
-            Value::Code(id) => {
-                let Code { name: Value::Text(name), file: Value::Text(file), line } = dump.code(id) else {
-                    return None;
-                };
-                Name::Code(name, file, line)
-            }
-            _ => return None,
-        };
-        Some(Self { file, line, name })
-    }
-}
-
-fn is_builtin_place(file: &str) -> bool {
-    !file.contains(['/', '\\']) && !file.ends_with(".py") && !file.starts_with('<')
-}
-
-fn number(value: Value) -> Option<f64> {
-    match value {
-        Value::Int(v) => Some(v as f64),
-        Value::Float(v) => Some(v),
-        _ => None,
-    }
-}
-
-fn count(value: Value) -> Option<i64> {
-    match value {
-        Value::Int(v) => Some(v),
-        Value::Float(v) if v.is_finite() => Some(v as i64),
-        _ => None,
-    }
-}
-
-/// Two counts and two times.
-fn four(values: &[Value]) -> Option<((i64, i64), f64, f64)> {
-    let &[a, b, own, total, ..] = values else { return None };
-    Some(((count(a)?, count(b)?), number(own)?, number(total)?))
 }

@@ -1,7 +1,7 @@
 //! Python's pstats files: what cProfile, the pure Python `profile` and yappi dump.
 //!
 //! Written by `Lib/cProfile.py`, `Lib/profile.py`, `Lib/pstats.py` of Python 2.5 to 3.14, yappi's
-//! `convert2pstats` and pyinstrument's pstats renderer. There is no specification; `Lib/pstats.py` is
+//! `convert2pstats`, pyinstrument's pstats renderer, and `profiling.sampling` of Python 3.15 (see `sampled`). There is no specification; `Lib/pstats.py` is
 //! the reference. The file is one marshalled dict:
 //!
 //! ```text
@@ -18,20 +18,27 @@
 //! file names). Time order and call paths are not in the file at all.
 
 mod fill;
+mod parts;
+mod sampled;
+mod signs;
 #[cfg(test)]
 mod tests;
 
 use super::Gives::Graph;
 use super::read::marshal;
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use crate::format;
 use crate::model::{Basis, Calls, ProfileBuilder};
-use fill::{CallOrder, Filler, Found};
+use fill::Filler;
+use parts::CallOrder;
+pub(super) use sampled::MARKER;
+use signs::Found;
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
     id: "pstats",
     title: "Python pstats",
-    written_by: "cProfile, profile, yappi, pytest-profiling",
+    written_by: "cProfile, profile, profiling.sampling, yappi, pyinstrument, pytest-profiling",
     extensions: &["prof", "pstat", "pstats", "cprof"],
     gives: &[Graph],
     sniff,
@@ -57,7 +64,8 @@ fn sniff(head: &Head<'_>) -> Confidence {
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     let bytes = source.read_all(cx.job)?;
-    let mut filler = Filler::new(&mut cx.builder);
+    let sampled = memchr::memmem::find(&bytes, MARKER).is_some();
+    let mut filler = Filler::new(&mut cx.builder, sampled);
     let (dump, broken) = marshal::read_dict(&bytes, cx.job, &mut |dump, key, value| {
         filler.entry(dump, key, value);
     })?;
@@ -76,17 +84,31 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     if found.order == CallOrder::AllFirst && !found.signs.yappi {
         builder.warn("more primitive calls than calls (read in yappi's order, all calls first)", "");
     }
+    if found.signs.sampled && found.functions == 0 {
+        builder.warn("no samples were taken", "");
+    }
+    if found.mixes_threads() {
+        let [largest, whole] = [found.largest, found.own].map(format::duration);
+        builder.warn(
+            "calls of several threads are mixed up: a total is larger than the whole. cProfile of Python 3.12 and later \
+             sees all threads and puts their calls on one stack; self times hold, callers and totals do not",
+            &format!("{largest} of {whole}"),
+        );
+    }
     describe(builder, &found);
     Ok(())
 }
 
 fn describe(builder: &mut ProfileBuilder, found: &Found) {
     let (meta, tool) = (&mut builder.meta, found.tool());
-    meta.basis = Basis::Aggregated;
+    meta.basis =
+        if found.signs.of_samples() && found.functions > 0 { Basis::Sampled } else { Basis::Aggregated };
     meta.tool = tool.into();
-    // Yappi adds up what ran at the same time, so there the sum is no length.
-    meta.duration = (!tool.starts_with("yappi") && found.functions > 0).then_some(found.own);
-    meta.facts.push(("Functions".into(), found.functions.to_string()));
+    // Others add up what ran at the same time, so there the sum is no length.
+    let one_thread = !tool.starts_with("yappi") && !found.signs.sampled && !found.mixes_threads();
+    meta.duration = (one_thread && found.functions > 0).then_some(found.own);
+    let what = if found.signs.sampled { "Lines" } else { "Functions" };
+    meta.facts.push((what.into(), found.functions.to_string()));
     if let Some(Calls { all, primitive }) = found.calls {
         let calls = if all == primitive { all.to_string() } else { format!("{all} ({primitive} primitive)") };
         meta.facts.push(("Calls".into(), calls));

@@ -107,7 +107,9 @@ impl Tree {
         for (node, &(sum, count)) in self.nodes.iter().zip(&of_children) {
             let caller = stacks.get(node.parent as usize).copied().flatten();
             let [name, file, class] = [node.name, node.file, node.class].map(|id| b.text(id).to_owned());
-            stacks.push(if node.hidden || (is_thread(&file) && node.parent == ROOT) {
+            // The caller's own time, which stands beside its callees here.
+            let own_time = name == "[self]" && file.is_empty() && caller.is_some();
+            stacks.push(if node.hidden || own_time || (is_thread(&file) && node.parent == ROOT) {
                 caller
             } else {
                 let id = function(b, &class, (&name, &file, node.line));

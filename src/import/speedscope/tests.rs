@@ -34,7 +34,7 @@ fn evented(unit: &str, events: &[(&str, u32, &str)]) -> String {
 
 fn sampled(unit: &str, samples: &str, weights: &str) -> String {
     file(&format!(
-        r#""type": "sampled", "name": "p", "unit": "{unit}", "startValue": 0, "endValue": 10, "samples": {samples}, "weights": {weights}"#
+        r#""type": "sampled", "name": "p", "unit": "{unit}", "startValue": 0, "samples": {samples}, "weights": {weights}"#
     ))
 }
 
@@ -72,8 +72,10 @@ fn py_spy_threads_keep_names_times_and_running_lines() {
     assert_eq!((p.meta.tool.as_str(), p.meta.title.as_str()), ("py-spy 0.4.3", "py-spy profile"));
     let tracks: Vec<_> =
         p.track_ids().map(|t| (p.track_label(t), p.track(t).samples.len(), p.track(t).samples.end)).collect();
+    // The main thread first, the others by what they cost.
     assert_eq!(tracks[0], ("Thread 3059 \"MainThread\"".into(), 54, 270_000_000));
-    assert_eq!(tracks[2], ("Thread 3065 \"cpu_loop\"".into(), 588, 2_940_000_000));
+    assert_eq!(tracks[1], ("Thread 3065 \"cpu_loop\"".into(), 588, 2_940_000_000));
+    assert!(p.meta.no_clock.contains("each thread starts at 0"));
     assert!(p.tracks.iter().all(|t| t.kind == TrackKind::Thread));
     assert_eq!(sum(&p, "cpu_loop"), (90_000_000, 2_940_000_000));
     assert_eq!(sum(&p, "json_work"), (10_000_000, 2_255_000_000));
@@ -86,7 +88,7 @@ fn py_spy_threads_keep_names_times_and_running_lines() {
 #[test]
 fn spans_of_pyinstrument_add_up() {
     let p = open(sample!("pyinstrument-asyncio.speedscope.json"));
-    assert_eq!((p.meta.tool.as_str(), &p.meta.basis), ("pyinstrument", &Basis::Timed));
+    assert_eq!((p.meta.tool.as_str(), &p.meta.basis), ("pyinstrument", &Basis::Sampled));
     assert_eq!((p.span_count(), p.meta.duration), (38, Some(1_208_179_035)));
     assert!((1_110_703_000..1_110_706_000).contains(&sum(&p, "[await]").1));
 }
@@ -231,6 +233,95 @@ fn files_without_anything_readable_say_why() {
     );
     let deep = format!(r#"{{{HEAD}, "shared": {}"#, "[".repeat(1_000_000));
     assert_eq!(error(&deep).kind, ErrorKind::Malformed);
+}
+
+#[test]
+fn weights_are_held_against_the_length_of_their_profile() {
+    let with_end = |end: &str| {
+        let samples = r#""samples": [[0], [1]], "weights": [1, 2]"#;
+        let p = open(
+            file(&format!(
+                r#""type": "sampled", "unit": "seconds", "startValue": 1, "endValue": {end}, {samples}"#
+            ))
+            .as_bytes(),
+        );
+        p.warnings.iter().map(|w| w.kind.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(with_end("4"), [""; 0]);
+    assert_eq!(with_end("4.02"), [""; 0]);
+    assert_eq!(with_end("1.5"), ["weights that do not add up to the length of their profile"]);
+}
+
+#[test]
+fn own_time_that_is_a_frame_is_its_callers() {
+    let text = format!(
+        r#"{{{HEAD}, "exporter": "x", "shared": {{"frames": [{{"name": "a"}}, {{"name": "[self]"}}, {{"name": "[self]", "file": "b.py"}}]}},
+        "profiles": [
+            {{"type": "evented", "unit": "seconds", "startValue": 0, "endValue": 9, "events": [
+                {{"type": "O", "frame": 0, "at": 0}}, {{"type": "O", "frame": 1, "at": 0}}, {{"type": "C", "frame": 1, "at": 4}},
+                {{"type": "O", "frame": 2, "at": 4}}, {{"type": "C", "frame": 2, "at": 5}}, {{"type": "C", "frame": 0, "at": 6}}]}},
+            {{"type": "sampled", "unit": "seconds", "samples": [[0, 1], [1], [0, 2]], "weights": [10, 20, 40]}}]}}"#
+    );
+    let p = open(text.as_bytes());
+    let own: Vec<_> =
+        p.functions.ids().map(|f| (p.function_name(f), p.text(p.functions.get(f).file))).collect();
+    // One without a caller, and a real function, stay.
+    assert_eq!(own, [("a", ""), ("[self]", ""), ("[self]", "b.py")]);
+    assert_eq!(p.span_count(), 2);
+    assert_eq!(sum(&p, "a"), (15_000_000_000, 56_000_000_000));
+}
+
+#[test]
+fn threads_that_begin_at_once_and_end_apart_have_no_clock() {
+    let two = |a: &str, b: &str| {
+        let one = |name: &str, start: &str, weights: &str| {
+            format!(
+                r#"{{"type": "sampled", "name": "{name}", "unit": "seconds", "startValue": {start}, "samples": [[0], [0]], "weights": {weights}}}"#
+            )
+        };
+        let (a, b) = (a.split_once(' ').unwrap(), b.split_once(' ').unwrap());
+        let profiles = [one("t1", a.0, a.1), one("t2", b.0, b.1)].join(", ");
+        let p = open(
+            format!(r#"{{{HEAD}, "shared": {{"frames": [{{"name": "a"}}]}}, "profiles": [{profiles}]}}"#)
+                .as_bytes(),
+        );
+        !p.meta.no_clock.is_empty()
+    };
+    assert!(two("0 [1, 2]", "0 [1, 5]"));
+    assert!(!two("0 [1, 2]", "0 [2, 1]") && !two("0 [1, 2]", "3 [1, 5]"));
+}
+
+#[test]
+fn measures_of_a_thread_are_metrics_whatever_wrote_them() {
+    let one = |name: &str, unit: &str, samples: &str, weights: &str| {
+        format!(
+            r#"{{"type": "sampled", "name": "{name}", "unit": "{unit}", "samples": {samples}, "weights": {weights}}}"#
+        )
+    };
+    let profiles = [
+        one("main (cpu)", "seconds", "[[0], [1]]", "[1, 2]"),
+        one("main (wall)", "seconds", "[[0], [2], [1]]", "[3, 4, 5]"),
+        one("worker", "seconds", "[[0]]", "[7]"),
+        one("worker", "bytes", "[[0], [1]]", "[64, 128]"),
+    ]
+    .join(", ");
+    let frames = r#"[{"name": "a"}, {"name": "b"}, {"name": "c"}]"#;
+    let p =
+        open(format!(r#"{{{HEAD}, "shared": {{"frames": {frames}}}, "profiles": [{profiles}]}}"#).as_bytes());
+    let tracks: Vec<_> = p.track_ids().map(|t| (p.track_label(t), p.track(t).samples.len())).collect();
+    assert_eq!(tracks, [("main".to_owned(), 3), ("worker".to_owned(), 2)]);
+    let metrics: Vec<_> = p.metrics.iter().map(|m| m.key.as_str()).collect();
+    assert_eq!(metrics, ["time", "cpu", "bytes"]);
+    let weights = |track: usize, key: &str| {
+        let metric = p.metric_by_key(key).unwrap();
+        let column = p.tracks[track].samples.weights.iter().find(|w| w.0 == metric);
+        column.map_or(0, |w| w.1.iter().sum::<i64>())
+    };
+    assert_eq!(
+        (weights(0, "time"), weights(0, "cpu"), weights(1, "time")),
+        (12_000_000_000, 3_000_000_000, 7_000_000_000)
+    );
+    assert_eq!((weights(0, "bytes"), weights(1, "bytes")), (0, 192));
 }
 
 #[test]

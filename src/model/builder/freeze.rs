@@ -45,7 +45,7 @@ impl ProfileBuilder {
         if rebase {
             shift_to_zero(&mut profile);
         }
-        if profile.meta.duration.is_none() {
+        if profile.meta.duration.is_none() && profile.meta.no_clock.is_empty() {
             profile.meta.duration = profile.measure_bounds().map(|(a, b)| b.saturating_sub(a));
         }
         sort_tracks(&mut profile);

@@ -60,7 +60,7 @@ impl ProfileBuilder {
             graph.node_of.resize(function.index() + 1, None);
         }
         *graph.node_of[function.index()].get_or_insert_with(|| {
-            graph.graph.nodes.push(CallNode { function, calls: None });
+            graph.graph.nodes.push(CallNode { function, calls: None, measured: true });
             NodeId::from_index(graph.graph.nodes.len() - 1)
         })
     }
@@ -69,6 +69,11 @@ impl ProfileBuilder {
     pub fn node_calls(&mut self, node: NodeId, calls: Calls) {
         let graph = self.graph.get_or_insert_default();
         add_calls(&mut graph.graph.nodes[node.index()].calls, calls);
+    }
+
+    /// Says that the file has no costs of a node itself.
+    pub fn unmeasured(&mut self, node: NodeId) {
+        self.graph.get_or_insert_default().graph.nodes[node.index()].measured = false;
     }
 
     /// Adds costs to a node.

@@ -106,6 +106,10 @@ impl View for CallTreeView {
         self.toolbar(cx, ui, &list);
         shared::crumbs::show(cx, ui);
         shared::basis_notice(ui, list.basis(), &pruned(&list));
+        if list.costs().tree.nodes.is_empty() {
+            shared::nothing(cx, ui, Icon::Graph);
+            return;
+        }
         let footer = self.footer(cx, &list);
         shared::with_footer(
             ui,

@@ -97,8 +97,7 @@ impl View for CallersView {
         };
         shared::basis_notice(ui, &answered.basis, unknown);
         let Some(row) = answered.row else {
-            let text =
-                "It does not run in the part that is looked at. Take back a transform or the time range.";
+            let text = "Not called in the current selection. Undo a transform or clear the time range.";
             EmptyState::new(Icon::Graph, cx.profile().function_name(function), text).show(ui);
             return;
         };
@@ -292,17 +291,18 @@ fn figures(cx: &ViewCx<'_>, row: &FunctionRow, answer: &Neighbours) -> String {
     if let Some(samples) = row.samples_total {
         parts.push(format::counted(samples as i64, "sample", "samples"));
     }
-    let share = |cost: i64| match answer.sum {
-        0 => String::new(),
-        sum => format!(" ({})", format::percent(cost as f64 / sum as f64)),
+    let share = |cost: Option<i64>| match (cost, answer.sum) {
+        (None, _) | (_, 0) => String::new(),
+        (Some(cost), sum) => format!(" ({})", format::percent(cost as f64 / sum as f64)),
     };
     if row.unfinished > 0 {
         parts.push(format!("{} unfinished", format::count(row.unfinished as i64)));
     }
     let least = format::at_least(row.unfinished);
-    parts.push(format!("self {least}{}{}", format::cost(unit, row.own), share(row.own)));
+    let (own, total) = (row.known_own(), row.known_total());
+    parts.push(format!("self {least}{}{}", format::cost_or_unknown(unit, own), share(own)));
     let whole = format::cost(unit, answer.sum);
-    parts.push(format!("total {least}{}{} of {whole}", format::cost(unit, row.total), share(row.total)));
+    parts.push(format!("total {least}{}{} of {whole}", format::cost_or_unknown(unit, total), share(total)));
     parts.join(" · ")
 }
 

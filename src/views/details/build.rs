@@ -209,13 +209,18 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
         let Some(row) = table.rows.iter().find(|r| r.function == f && r.module.is_none()) else { continue };
         let Metric { label, unit, .. } = profile.metric(metric);
         let least = format::at_least(row.unfinished);
-        let cost = |v: i64| format!("{least}{}  ({})", format::cost(*unit, v), of(v, table.sum));
+        let cost = |v: Option<i64>| {
+            v.map_or_else(
+                || format::UNKNOWN.into(),
+                |v| format!("{least}{}  ({})", format::cost(*unit, v), of(v, table.sum)),
+            )
+        };
         rows.push(
-            Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.own))
+            Fact::new(&format!("Self {}", label.to_lowercase()), cost(row.known_own()))
                 .hint("Its own cost, without what it called"),
         );
         rows.push(
-            Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.total))
+            Fact::new(&format!("Total {}", label.to_lowercase()), cost(row.known_total()))
                 .hint("Its own cost and that of all it called; recursion counts once"),
         );
         if row.unfinished > 0 && i == 0 {

@@ -17,7 +17,6 @@ use crate::query::Answer;
 use crate::state::Command;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space};
-use crate::ui::widgets::EmptyState;
 use crate::views::{ViewCx, shared};
 
 impl FlameView {
@@ -32,12 +31,7 @@ impl FlameView {
     ) {
         Self::notices(rows, ui);
         if rows.is_empty() {
-            EmptyState::new(
-                Icon::Flame,
-                "Nothing to draw",
-                "The tracks, range and focus chosen leave no calls.",
-            )
-            .show(ui);
+            shared::nothing(cx, ui, Icon::Flame);
             return;
         }
         let palette = Palette::of(ui);

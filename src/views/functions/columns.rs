@@ -47,8 +47,8 @@ impl Formats {
             let least = if cost.is_some() { at_least } else { "" };
             Value::number(format!("{least}{}", format::cost_or_unknown(self.unit, cost)), cost)
         };
-        let share = |cost| {
-            let share = self.share(cost);
+        let share = |cost: Option<i64>| {
+            let share = cost.and_then(|cost| self.share(cost));
             Value::number(share.map_or_else(|| UNKNOWN.into(), format::percent), share.map(|s| s * 100.0))
         };
         let count =
@@ -70,11 +70,11 @@ impl Formats {
                 if row.unfinished > 0 { format::count(row.unfinished as i64) } else { String::new() },
                 Some(row.unfinished),
             ),
-            "self" => cost(&self.own, Some(row.own)),
-            "self share" => share(row.own),
+            "self" => cost(&self.own, row.known_own()),
+            "self share" => share(row.known_own()),
             "self per call" => per_call(row.own_per_call()),
-            "total" => cost(&self.total, Some(row.total)),
-            "total share" => share(row.total),
+            "total" => cost(&self.total, row.known_total()),
+            "total share" => share(row.known_total()),
             "total per call" => per_call(row.total_per_call()),
             "function" => Value::text(row.symbol().label(profile)),
             "module" => Value::text(profile.text(function.module)),
@@ -96,10 +96,11 @@ impl Formats {
             cell_text(ui, &text, &Cell { color, ..number.clone() });
         };
         match column {
-            "self" => cost(ui, &self.own, Some(row.own)),
-            "total" => cost(ui, &self.total, Some(row.total)),
+            "self" => cost(ui, &self.own, row.known_own()),
+            "total" => cost(ui, &self.total, row.known_total()),
             "self share" | "total share" => {
-                let share = self.share(if column == "self share" { row.own } else { row.total });
+                let cost = if column == "self share" { row.known_own() } else { row.known_total() };
+                let share = cost.and_then(|cost| self.share(cost));
                 let text = share.map_or_else(|| UNKNOWN.to_owned(), format::percent);
                 share_bar(ui, share, &text, &number);
             }

@@ -232,8 +232,10 @@ pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
                     }
                 }
             }
-            line(ui, format!("total {}", cost(node.total, node.estimated)));
-            line(ui, format!("self {}", cost(node.own, node.estimated)));
+            let known =
+                |value| if node.measured { cost(value, node.estimated) } else { format::UNKNOWN.to_owned() };
+            line(ui, format!("total {}", known(node.total)));
+            line(ui, format!("self {}", known(node.own)));
             let from = if group.is_some() { " from outside" } else { "" };
             node.calls.into_iter().for_each(|c| line(ui, calls(c) + from));
             if let Some(samples) = node.samples {

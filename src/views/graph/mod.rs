@@ -136,17 +136,14 @@ impl View for GraphView {
         self.caption(cx, ui, &picture);
         shared::basis_notice(ui, &picture.graph.basis, "");
         if picture.drawn.nodes.is_empty() {
-            let (title, text) = match self.active.filter(|_| self.mode == Mode::Around) {
-                Some(f) => (
-                    cx.profile().function_name(f),
-                    "It does not run in the part that is looked at. Take back a transform or the time range.",
-                ),
-                None => (
-                    "No calls",
-                    "Nothing ran in the part that is looked at. Take back a transform or the time range.",
-                ),
-            };
-            EmptyState::new(Icon::Graph, title, text).show(ui);
+            match self.active.filter(|_| self.mode == Mode::Around) {
+                Some(f) => {
+                    let text =
+                        "Not called in the current selection. Undo a transform or clear the time range.";
+                    EmptyState::new(Icon::Graph, cx.profile().function_name(f), text).show(ui);
+                }
+                None => shared::nothing(cx, ui, Icon::Graph),
+            }
             return;
         }
         self.stale.dim(&answer, cx.live, ui);
@@ -448,8 +445,7 @@ fn accessible(ui: &Ui, id: egui::Id, paint: &Paint<'_>) {
         }
         let part = ui.interact(rect, id.with(i), Sense::hover());
         let node = paint.scene.node(i);
-        let name =
-            format!("{} {}", paint.scene.label(i, paint.profile), paint.amount(node.total, node.estimated));
+        let name = format!("{} {}", paint.scene.label(i, paint.profile), paint.total_of(node));
         let selected = paint.selected == Some(Hit::Node(i));
         part.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, name.as_str()));
     }

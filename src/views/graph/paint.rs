@@ -6,6 +6,7 @@ use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 
 use super::camera::Lens;
 use super::scene::{Hit, Scene};
+use crate::analysis::call_graph::GraphNode;
 use crate::analysis::folding::{Group, GroupKind};
 use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::prune::EdgeKind;
@@ -70,6 +71,11 @@ impl Paint<'_> {
             format::percent(self.share(cost))
         };
         if estimated { format!("≈ {text}") } else { text }
+    }
+
+    /// The same of a node's total, which the file may lack.
+    pub fn total_of(&self, node: &GraphNode) -> String {
+        if node.measured { self.amount(node.total, node.estimated) } else { format::UNKNOWN.into() }
     }
 
     /// Nodes that an edge or node is about: they and their edges stand out.
@@ -300,7 +306,7 @@ impl Paint<'_> {
             dim(palette.text_strong),
             label,
         ));
-        let mut text = self.amount(node.total, node.estimated);
+        let mut text = self.total_of(node);
         if node.own > 0 {
             text += &format!(" · self {}", self.amount(node.own, false));
         }

@@ -17,6 +17,7 @@ pub use stale::Stale;
 use std::sync::Arc;
 
 use crate::analysis::functions::Functions;
+use crate::analysis::nothing;
 use crate::format;
 use crate::model::{Basis, FunctionId, Profile, Unit};
 use crate::query::Answer;
@@ -50,9 +51,16 @@ pub fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
     let table = value(ui, &cx.ask(&query, 0), "Adding up functions")?;
     let first = table.rows.first().map(|row| row.function);
     if first.is_none() {
-        EmptyState::new(Icon::Graph, "No calls", "Nothing ran in the part that is looked at.").show(ui);
+        nothing(cx, ui, Icon::Graph);
     }
     first
+}
+
+/// Says why there is nothing to draw: what the file lacks, or which filters leave nothing.
+pub fn nothing(cx: &ViewCx<'_>, ui: &mut Ui, icon: Icon) {
+    let (profile, now) = (cx.profile(), cx.interaction);
+    let why = nothing::why(profile, &now.scope, now.metric, now.range);
+    EmptyState::new(icon, why.title(), &why.text(profile, now.metric)).show(ui);
 }
 
 /// Says that numbers are estimated, and why. In a small pane the reason is in the tooltip.
@@ -63,6 +71,21 @@ pub fn basis_notice(ui: &mut Ui, basis: &Basis, more: &str) {
         pill(ui, Tone::Warning, "Estimated").on_hover_text(text);
     } else {
         Notice::new(Tone::Warning, &text).show(ui);
+    }
+}
+
+/// Says that times along an axis are no clock, and why. In a small pane the reason is in the tooltip.
+pub fn clock_notice(ui: &mut Ui, profile: &Profile) {
+    let why = &profile.meta.no_clock;
+    if why.is_empty() {
+        return;
+    }
+    let text = format!("This axis is no clock: {why}.");
+    if ui.available_width() < 600.0 || ui.available_height() < 260.0 {
+        pill(ui, Tone::Info, "No clock").on_hover_text(text);
+    } else {
+        Notice::new(Tone::Neutral, &text).show(ui);
+        ui.add_space(space::SMALL);
     }
 }
 

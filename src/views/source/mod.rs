@@ -23,7 +23,7 @@ use crate::model::{FunctionId, StringId, Strings};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
-use crate::ui::widgets::{EmptyState, Notice, combo, icon_button, pill, segmented};
+use crate::ui::widgets::{Notice, combo, icon_button, pill, segmented};
 use crate::views::{View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
@@ -153,7 +153,7 @@ fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
     let rows = table.rows.iter().map(|r| r.function);
     let found = rows.clone().find(|&f| has_file(f)).or_else(|| rows.clone().next());
     if found.is_none() {
-        EmptyState::new(Icon::Info, "No calls", "Nothing ran in the part that is looked at.").show(ui);
+        shared::nothing(cx, ui, Icon::Info);
     }
     found
 }

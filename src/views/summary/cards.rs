@@ -104,7 +104,7 @@ const TALL: f32 = 700.0;
 
 /// The first functions by self or total.
 pub(super) fn top(rows: &[FunctionRow], by_total: bool, most: usize) -> Vec<FunctionRow> {
-    let mut rows: Vec<_> = rows.to_vec();
+    let mut rows: Vec<_> = rows.iter().filter(|r| r.measured).copied().collect();
     let key = |r: &FunctionRow| if by_total { (r.total, r.own) } else { (r.own, r.total) };
     if rows.len() > most {
         rows.select_nth_unstable_by_key(most, |r| std::cmp::Reverse(key(r)));
@@ -333,7 +333,7 @@ fn contents(profile: &Profile, ui: &mut Ui) {
         ("Functions", profile.functions.len()),
         ("Tracks", profile.tracks.len()),
         ("Spans", profile.span_count()),
-        ("Samples", profile.sample_count()),
+        ("Samples", profile.samples_taken().unwrap_or(0) as usize),
         ("Call edges", edges),
         ("Requests", profile.requests.rows.len()),
         ("Counters", profile.counters.len()),

@@ -62,6 +62,10 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             let (name, why) = basis_text(&meta.basis);
             let tone = if matches!(meta.basis, Basis::Estimated(_)) { Tone::Warning } else { Tone::Info };
             pill(ui, tone, name).on_hover_text(why);
+            if !meta.no_clock.is_empty() {
+                pill(ui, Tone::Info, "no clock")
+                    .on_hover_text(format!("Times are no clock: {}", meta.no_clock));
+            }
             if let Some((from, to)) = cx.interaction.range {
                 let text = format!("range of {}", format::duration(to.saturating_sub(from)));
                 pill(ui, Tone::Info, &text).on_hover_text("The numbers below are of the chosen range only");

@@ -67,6 +67,7 @@ fn an_empty_profile_still_says_what_it_is() {
 #[test]
 fn the_top_five_are_right_and_ties_are_stable() {
     let row = |i: u32, own, total| FunctionRow {
+        measured: true,
         function: FunctionId(i),
         module: None,
         hidden: false,

@@ -7,6 +7,7 @@ use crate::format;
 use crate::model::TrackId;
 use crate::state::{Item, LaneHeight};
 use crate::ui::icons::Icon;
+use crate::ui::text::elide_middle;
 use crate::ui::theme::{Palette, regular, small, space, strong};
 use crate::views::ViewCx;
 use crate::views::parts::text_in;
@@ -179,7 +180,11 @@ impl Label<'_> {
         let color = if off { palette.text_weak } else { palette.text };
         let is_head = matches!(lane.of, LaneOf::Group(_));
         let font = if is_head { strong(12.0) } else { regular(12.0) };
-        let (width, _) = text_in(ui.painter(), line, self.name(), font, color, Align::Min);
+        // What tells threads apart is mostly the end of their names.
+        let name = ui.painter().fonts_mut(|fonts| {
+            elide_middle(self.name(), line.width(), |c| fonts.glyph_width(&font, c)).into_owned()
+        });
+        let (width, _) = text_in(ui.painter(), line, &name, font, color, Align::Min);
         if two {
             let top = self.area.top() + 18.0;
             let below = Rect::from_min_max(pos2(text.left(), top), pos2(text.right(), top + 14.0));

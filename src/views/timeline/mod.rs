@@ -18,7 +18,7 @@ mod stack;
 mod tests;
 
 use super::flame::{Coloring, Colors, Facts};
-use super::shared::Stale;
+use super::shared::{Stale, clock_notice};
 use super::time::{Gesture, PHASE_BAND, Viewport};
 use super::{View, ViewCx, ViewKind};
 use crate::analysis::Scope;
@@ -129,6 +129,7 @@ impl View for Timeline {
         let packing = cx.ask(&RequestRows, 0).value().cloned();
         let stacked = self.restack(cx, &profile, rows.as_ref(), packing.as_deref());
         self.toolbar(cx, ui, &stacked);
+        clock_notice(ui, &profile);
         if stacked.fixed.is_empty() && stacked.free.is_empty() {
             let text = "No lane has this name, or all are hidden.";
             EmptyState::new(Icon::Search, "No lane to show", text).show(ui);

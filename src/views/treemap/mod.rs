@@ -24,7 +24,7 @@ use crate::ui::icons::Icon;
 use crate::ui::keyboard;
 use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{EmptyState, link_button, segmented};
+use crate::ui::widgets::{link_button, segmented};
 use crate::views::{View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
@@ -84,8 +84,7 @@ impl View for TreemapView {
         shared::crumbs::show(cx, ui);
         shared::basis_notice(ui, &tree.basis, "");
         if tree.boxes[0].total <= 0 {
-            let text = "Nothing costs anything in the part that is looked at. Choose another metric or take back a filter.";
-            EmptyState::new(Icon::Info, "Nothing to show", text).show(ui);
+            shared::nothing(cx, ui, Icon::Info);
             return;
         }
         self.stale.dim(&answer, cx.live, ui);

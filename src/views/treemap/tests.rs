@@ -65,7 +65,7 @@ fn nesting_by_files_and_empty_profiles_have_words() {
     h.run();
     assert!(h.query_by_label_contains("Treemap of 2 boxes").is_some());
     let h = map("main 0");
-    assert!(h.query_by_label_contains("Nothing costs anything").is_some());
+    assert!(h.query_by_label_contains("All times in this file are 0").is_some());
 }
 
 #[test]

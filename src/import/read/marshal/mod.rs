@@ -144,7 +144,8 @@ fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// True when `bytes` may start a marshalled dict whose first key is a tuple, or an empty dict.
+/// True when `bytes` may start a marshalled dict whose first key is a tuple of three or the marker of Python's sampling
+/// profiler, or an empty dict.
 pub(in crate::import) fn looks_like_dict_of_tuples(bytes: &[u8]) -> bool {
     let kind = |i: usize| bytes.get(i).map(|b| b & !FLAG_REF);
     if kind(0) != Some(b'{') {
@@ -152,6 +153,9 @@ pub(in crate::import) fn looks_like_dict_of_tuples(bytes: &[u8]) -> bool {
     }
     match kind(1) {
         Some(b'0') => bytes.len() == 2,
+        Some(b')') if bytes.get(2) == Some(&1) => {
+            memchr::memmem::find(&bytes[..bytes.len().min(24)], crate::import::pstats::MARKER).is_some()
+        }
         Some(b')') => bytes.get(2) == Some(&3),
         Some(b'(') => bytes.get(2..6) == Some(&[3, 0, 0, 0]),
         _ => false,

@@ -19,10 +19,12 @@ use crate::model::Attachment;
 use crate::record::context::Sight;
 use crate::record::{echo, words};
 use output::{Counts, Reader, Stream};
-use python::{PROFILERS, Python};
+use python::{PROFILERS, Prepared, Python};
 
 /// How long output is read that is still on its way when the command has ended.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
+
+const TOO_OLD: &str = "the program ran without a profile of its calls: this Python is older than 3.6";
 
 /// See the module.
 pub(super) struct Command;
@@ -132,8 +134,8 @@ impl Workload for Command {
             return Err(WorkloadError::Failed("no command is given".into()));
         }
         let profilers: Vec<&str> = params.text("profilers").split(',').map(str::trim).collect();
-        let python = match profilers[..] {
-            ["none"] => None,
+        let prepared = match profilers[..] {
+            ["none"] => Prepared::Other,
             _ if profilers.contains(&"none") => {
                 return Err(WorkloadError::Failed("profilers: none goes with no other".into()));
             }
@@ -141,13 +143,20 @@ impl Workload for Command {
         };
         // What an earlier run lost is none of this one.
         let _ = (echo::OUT.take_cut(), echo::ERR.take_cut());
-        let mut child =
-            spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), python.is_some())
-                .map_err(|e| {
-                    // As a shell says it.
-                    cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
-                    WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
-                })?;
+        if matches!(prepared, Prepared::TooOld) {
+            cx.warn(TOO_OLD, &words[0]);
+        }
+        let is_python = !matches!(prepared, Prepared::Other);
+        let python = match prepared {
+            Prepared::Profiled(python) => Some(python),
+            Prepared::Other | Prepared::TooOld => None,
+        };
+        let mut child = spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), is_python)
+            .map_err(|e| {
+                // As a shell says it.
+                cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
+                WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
+            })?;
         cx.watch(child.id());
         cx.stage(&format!("Running {}", params.text("command")));
         let counts = Arc::new(Counts::default());
@@ -222,10 +231,13 @@ fn unread(cx: &Context) {
 fn collect(python: &Python, params: &Params, cx: &Context) {
     let (about, files) = python.result();
     if !about.python.is_empty() {
-        cx.fact("Python", about.python);
+        cx.fact("Python", about.python.clone());
     }
     for (name, why) in &about.missing {
         cx.warn(&format!("{name} was left out: {why}"), "");
+    }
+    if let Some(part) = about.part_without_calls() {
+        cx.warn(&part, "");
     }
     let mut shown = false;
     let mut tools = Vec::new();
@@ -252,7 +264,8 @@ fn collect(python: &Python, params: &Params, cx: &Context) {
     if let Some(tool) = about.profilers.first().filter(|_| shown) {
         cx.set_sight(Sight { tool: tool.clone(), all_threads: tool.starts_with("yappi") });
     }
-    if files.is_empty() {
+    // When no profiler ran, it is said already.
+    if files.is_empty() && (about.python.is_empty() || !about.profilers.is_empty()) {
         cx.warn(
             "there is no Python profile: the program was killed, crashed or replaced itself (exec) before it could write one",
             "",

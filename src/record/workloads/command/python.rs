@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use crate::format;
 use crate::import::{self, Input};
 use crate::jobs::Job;
 use crate::model::Profile;
@@ -21,6 +22,18 @@ pub(super) const PROFILERS: &[&str] = &["cprofile", "pyinstrument", "yappi-wall"
 const ENDINGS: [&str; 2] = ["prof", "pyisession"];
 
 const WRAPPER: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profile_run.py"));
+const PROFILERS_OF_IT: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profilers.py"));
+
+/// What a command line is.
+pub(super) enum Prepared {
+    /// No Python program that could be profiled.
+    Other,
+    /// One of an interpreter that is too old for it, by its name.
+    TooOld,
+    /// One that is.
+    Profiled(Python),
+}
 
 /// A Python program that is about to be run under a profiler.
 pub(super) struct Python {
@@ -38,25 +51,60 @@ pub(super) struct About {
     pub(super) profilers: Vec<String>,
     /// Those that were asked for and did not run, and why.
     pub(super) missing: Vec<(String, String)>,
+    /// How often the first one stepped back for a profiler of the program's own, and for how long in all.
+    pub(super) gaps: u64,
+    pub(super) gap_seconds: f64,
+    /// Something took its place without a word.
+    pub(super) lost: bool,
 }
 
+impl About {
+    /// Which part of the run has no calls, when one has none.
+    pub(super) fn part_without_calls(&self) -> Option<String> {
+        if self.lost {
+            return Some(
+                "the program set a profiler of its own: what ran from then on is not among the calls, and what ran at \
+                 that time is too long"
+                    .into(),
+            );
+        }
+        let length = format::duration((self.gap_seconds * 1e9) as i64);
+        (self.gaps > 0).then(|| {
+            format!(
+                "the program ran a profiler of its own: {length} of the run are not among the calls, and what ran when \
+                 it started is counted up to there"
+            )
+        })
+    }
+}
+
+/// The oldest Python that the wrapper runs on.
+const OLDEST: (u32, u32) = (3, 6);
+
 impl Python {
-    /// `Ok(None)` when the command is no Python program that could be profiled. `place`: the folder for the profilers'
-    /// files, where somebody may find them when this process is killed; not made yet. Without one a temporary folder.
+    /// `place`: the folder for the profilers' files, where somebody may find them when this process is killed; not made yet. Without one a temporary folder.
     pub(super) fn prepare(
         words: &[String],
         profilers: &str,
         place: Option<PathBuf>,
-    ) -> Result<Option<Self>, String> {
-        let Some(Split { interpreter, program }) = parts(words) else { return Ok(None) };
+    ) -> Result<Prepared, String> {
+        let Some(Split { interpreter, program }) = parts(words) else { return Ok(Prepared::Other) };
+        if is_too_old(&interpreter[0]) {
+            return Ok(Prepared::TooOld);
+        }
         let failed = |e: std::io::Error| format!("no temporary folder for the Python profiler: {e}");
         let own = place.and_then(|place| Folder::make(place).ok());
         let folder = own.map_or_else(Folder::temporary, Ok).map_err(failed)?;
         let wrapper = folder.0.join("profile_run.py");
         fs::write(&wrapper, WRAPPER).map_err(failed)?;
+        fs::write(folder.0.join("profilers.py"), PROFILERS_OF_IT).map_err(failed)?;
+        // As it runs without us, for an interpreter that is older than its name says.
+        let plain =
+            serde_json::to_vec(&[&interpreter[..], &program[..]].concat()).map_err(|e| e.to_string())?;
+        fs::write(folder.0.join("command.json"), plain).map_err(failed)?;
         let own = [wrapper.display().to_string(), folder.0.display().to_string(), profilers.to_owned()];
         let words = [interpreter, own.into(), program].concat();
-        Ok(Some(Self { folder, words }))
+        Ok(Prepared::Profiled(Self { folder, words }))
     }
 
     /// What the wrapper left: about itself, and the profilers' own files.
@@ -103,7 +151,18 @@ fn is_python(word: &str) -> bool {
     let name = word.rsplit(['/', '\\']).next().unwrap_or(word).to_ascii_lowercase();
     let name = name.strip_suffix(".exe").unwrap_or(&name);
     let version = name.strip_prefix("python").or_else(|| name.strip_prefix("pypy"));
-    version.is_some_and(|v| v.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 't' | 'd' | 'w')))
+    version.is_some_and(|v| {
+        v.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 't' | 'd' | 'm' | 'u' | 'w'))
+    })
+}
+
+/// `python2`, `python3.5`: those name a version that the wrapper does not run on.
+fn is_too_old(word: &str) -> bool {
+    let digits =
+        word.rsplit(['/', '\\']).next().unwrap_or(word).trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let mut parts = digits.split('.').map(|p| p.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok());
+    let (major, minor): (Option<u32>, Option<u32>) = (parts.next().flatten(), parts.next().flatten());
+    major.is_some_and(|major| (major, minor.unwrap_or(u32::MAX)) < OLDEST)
 }
 
 /// Options of the interpreter, and the program with its arguments; `None` when it runs no program.
@@ -229,6 +288,24 @@ mod tests {
             ["python", "python -", "python --version", "python -i app.py", "ls -l", "pythonic x", "python -m"]
         {
             assert_eq!(split(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn old_interpreters_are_known_by_their_names() {
+        for old in ["python2", "/usr/bin/python2.7", "python3.5", "python3.0m", "pypy2", "PYTHON2.7.EXE"] {
+            assert!(is_python(old) && is_too_old(old), "{old}");
+        }
+        for new in [
+            "python",
+            "python3",
+            "python3.6",
+            "python3.13t",
+            "/opt/python2.7/bin/python3",
+            "pypy3",
+            "python.exe",
+        ] {
+            assert!(is_python(new) && !is_too_old(new), "{new}");
         }
     }
 
