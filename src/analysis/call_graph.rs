@@ -12,13 +12,14 @@
 use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
+use super::formula::terms;
 use super::functions::{Functions, counted, graph_column, graph_of, tree_rows};
 use super::path::Symbol;
 use super::propagate;
-use super::scope::{Scope, TimeRange};
+use super::scope::Slice;
 use super::tree_costs::{Costs, TreeCosts, summed_up};
 use crate::jobs::Cancelled;
-use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, Profile};
+use crate::model::{Basis, CallGraph, Calls, FunctionId, Profile, SymbolKey};
 use crate::query::{Context, Query};
 
 /// A function, or several shown as one.
@@ -110,14 +111,10 @@ pub struct Adjacency {
 /// Computes the [`Graph`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Calling {
-    /// Which part.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
+    /// Which part, in which metric.
+    pub slice: Slice,
     /// Only what runs while this function is on the stack.
-    pub around: Option<FunctionId>,
+    pub around: Option<SymbolKey>,
 }
 
 impl Query for Calling {
@@ -128,7 +125,7 @@ impl Query for Calling {
             Some(graph) => {
                 let whole = recorded(self, graph, cx)?;
                 Ok(match self.around {
-                    Some(function) => propagate::around(&whole, function),
+                    Some(function) => propagate::around(&whole, cx.profile().keys().function(function)),
                     None => whole,
                 })
             }
@@ -137,7 +134,7 @@ impl Query for Calling {
                 cx.job().checkpoint(0, 0)?;
                 let labels = Labels::of(&costs);
                 let mut graph = tree_graph(&costs, &labels, cx)?;
-                if let Some(row) = self.around.and_then(|f| graph.find(f)) {
+                if let Some(row) = self.middle(cx.profile()).and_then(|f| graph.find(f)) {
                     graph.sum = graph.nodes[row as usize].total;
                 }
                 Ok(graph)
@@ -151,17 +148,25 @@ impl Query for Calling {
 }
 
 impl Calling {
+    /// The function that it is around, where the profile has it.
+    #[must_use]
+    pub fn middle(&self, profile: &Profile) -> Option<FunctionId> {
+        self.around.and_then(|key| profile.keys().function(key))
+    }
+
     /// The recorded call graph, when that is what answers.
     #[must_use]
     pub fn recorded<'a>(&self, profile: &'a Profile) -> Option<&'a CallGraph> {
-        graph_of(profile).filter(|_| self.scope.transforms.is_empty())
+        graph_of(profile).filter(|_| self.slice.scope.transforms.is_empty())
     }
 
     /// Costs of the call tree, cut down to what runs around the function.
     pub(super) fn costs(&self, cx: &Context<'_>) -> Result<std::sync::Arc<TreeCosts>, Cancelled> {
-        let costs = cx.get(&Costs { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
+        let costs = cx.get(&Costs(self.slice.clone()))?;
         Ok(match self.around {
-            Some(function) => std::sync::Arc::new(focused(&costs, Symbol::Function(function))),
+            Some(key) => {
+                std::sync::Arc::new(focused(&costs, cx.profile().keys().function(key).map(Symbol::Function)))
+            }
             None => costs,
         })
     }
@@ -169,8 +174,7 @@ impl Calling {
 
 fn recorded(query: &Calling, graph: &CallGraph, cx: &Context<'_>) -> Result<Graph, Cancelled> {
     let profile = cx.profile();
-    let table =
-        cx.get(&Functions { scope: query.scope.clone(), metric: query.metric, range: query.range })?;
+    let table = cx.get(&Functions(query.slice.clone()))?;
     let nodes: Vec<GraphNode> = table
         .rows
         .iter()
@@ -187,15 +191,12 @@ fn recorded(query: &Calling, graph: &CallGraph, cx: &Context<'_>) -> Result<Grap
     let row_of: FxHashMap<FunctionId, u32> =
         (0..).zip(&nodes).map(|(i, n)| (n.symbol.function(), i)).collect();
     let count = graph.edges.len();
-    let total = graph_column(profile, graph, query.metric, |c| &c.edge_total, count);
-    let own = graph_column(profile, graph, query.metric, |c| &c.edge_self, count);
+    let terms = terms(query.slice.metric, profile);
+    let total = graph_column(graph, &terms, |c| &c.edge_total, count);
+    let own = graph_column(graph, &terms, |c| &c.edge_self, count);
     // A derived metric is as well known as the least known part of it.
-    let parts: Vec<MetricId> = match profile.metrics.get(query.metric.index()) {
-        Some(m) if !m.formula.is_empty() => m.formula.iter().map(|f| f.1).collect(),
-        _ => vec![query.metric],
-    };
     let all = |known: fn(&crate::model::GraphCosts) -> bool| {
-        parts.iter().all(|m| graph.costs.iter().any(|c| c.metric == *m && known(c)))
+        !terms.is_empty() && terms.iter().all(|(_, m)| graph.costs.iter().any(|c| c.metric == *m && known(c)))
     };
     let (total_known, own_known) = (all(|c| c.edges_measured), all(|c| !c.edge_self.is_empty()));
     let measured = |node: crate::model::NodeId| graph.nodes.get(node.index()).is_some_and(|n| n.measured);
@@ -372,9 +373,9 @@ fn tree_edges(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -> Result<Ve
 
 /// The costs of a tree that fall on stacks with `symbol`: what runs below it stays as it is, what is
 /// above it keeps only the costs of the symbol, everything else becomes zero.
-pub(super) fn focused(costs: &TreeCosts, symbol: Symbol) -> TreeCosts {
+pub(super) fn focused(costs: &TreeCosts, symbol: Option<Symbol>) -> TreeCosts {
     let nodes = &costs.tree.nodes;
-    let is = |node: usize| nodes[node].symbol.key() == symbol.key();
+    let is = |node: usize| Some(nodes[node].symbol.key()) == symbol.map(Symbol::key);
     let mut inside = vec![false; nodes.len()];
     for (i, node) in nodes.iter().enumerate() {
         inside[i] = is(i) || (node.parent != NO_NODE && inside[node.parent as usize]);

@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::estimate;
-use super::expansion::{Names, PathKey};
+use super::expansion::PathKey;
 use super::nested_samples::{Below, is_nested, nested_tracks, pieces};
 use super::path::{PathMapper, PathState, Symbol};
 use super::runs::{Run, callers, runs};
@@ -249,11 +249,10 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
 
 /// Names of the paths of all nodes.
 pub(super) fn keys(nodes: &[Node], profile: &Profile) -> Vec<PathKey> {
-    let names = Names::of(profile);
     let mut keys: Vec<PathKey> = Vec::with_capacity(nodes.len());
     for node in nodes {
         let above = if node.parent == NO_NODE { PathKey::ROOT } else { keys[node.parent as usize] };
-        keys.push(above.child(names.symbol(node.symbol, profile)));
+        keys.push(above.child(node.symbol.name(profile)));
     }
     keys
 }

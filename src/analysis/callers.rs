@@ -16,10 +16,10 @@ use super::call_graph::{Calling, Labels, Visit, visits};
 use super::call_tree::NO_NODE;
 use super::functions::{FunctionRow, Functions, graph_of};
 use super::path::Symbol;
-use super::scope::{Scope, TimeRange};
+use super::scope::Slice;
 use super::tree_costs::{Costs, TreeCosts};
 use crate::jobs::Cancelled;
-use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, NodeId};
+use crate::model::{Basis, CallGraph, Calls, FunctionId, NodeId, SymbolKey};
 use crate::query::{Context, Query};
 
 /// How far to look.
@@ -68,14 +68,10 @@ pub struct Neighbours {
 /// Computes the [`Neighbours`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Callers {
-    /// Which part.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
+    /// Which part, in which metric.
+    pub slice: Slice,
     /// Whose callers and callees.
-    pub function: FunctionId,
+    pub function: SymbolKey,
     /// How far to look.
     pub reach: Reach,
 }
@@ -85,18 +81,21 @@ impl Query for Callers {
 
     fn run(&self, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
         let profile = cx.profile();
-        let table =
-            cx.get(&Functions { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
-        let row = table.rows.iter().find(|r| r.function == self.function && r.module.is_none()).copied();
-        let graph = graph_of(profile).filter(|_| self.scope.transforms.is_empty());
+        let table = cx.get(&Functions(self.slice.clone()))?;
+        let Some(function) = profile.keys().function(self.function) else {
+            let basis = table.basis.clone();
+            return Ok(Neighbours { sum: table.sum, basis, ..Neighbours::default() });
+        };
+        let row = table.rows.iter().find(|r| r.function == function && r.module.is_none()).copied();
+        let graph = graph_of(profile).filter(|_| self.slice.scope.transforms.is_empty());
         let mut answer = match (graph, self.reach) {
-            (_, Reach::Direct) => self.direct(cx)?,
+            (_, Reach::Direct) => self.direct(function, cx)?,
             (Some(graph), Reach::All) => {
-                let mut answer = self.in_tree(cx)?;
-                take_distances(graph, self.function, &mut answer);
+                let mut answer = self.in_tree(function, cx)?;
+                take_distances(graph, function, &mut answer);
                 answer
             }
-            (None, Reach::All) => self.in_tree(cx)?,
+            (None, Reach::All) => self.in_tree(function, cx)?,
         };
         for side in [&mut answer.callers, &mut answer.callees] {
             side.sort_by_key(|n| (Reverse((n.total, n.own)), n.distance, n.symbol.map(Symbol::key)));
@@ -111,20 +110,18 @@ impl Query for Callers {
 }
 
 impl Callers {
-    fn in_tree(&self, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
-        let costs = cx.get(&Costs { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
+    fn in_tree(&self, function: FunctionId, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
+        let costs = cx.get(&Costs(self.slice.clone()))?;
         cx.job().checkpoint(0, 0)?;
-        let tree = TreeSide::new(&costs, Symbol::Function(self.function));
+        let tree = TreeSide::new(&costs, Symbol::Function(function));
         let (callers, callees) = (tree.all_callers(), tree.all_callees());
         Ok(Neighbours { callers, callees, basis: costs.tree.basis.clone(), ..Neighbours::default() })
     }
 
-    fn direct(&self, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
-        let calling =
-            Calling { scope: self.scope.clone(), metric: self.metric, range: self.range, around: None };
-        let graph = cx.get(&calling)?;
+    fn direct(&self, function: FunctionId, cx: &Context<'_>) -> Result<Neighbours, Cancelled> {
+        let graph = cx.get(&Calling { slice: self.slice.clone(), around: None })?;
         let mut answer = Neighbours { basis: graph.basis.clone(), ..Neighbours::default() };
-        let Some(target) = graph.find(self.function) else { return Ok(answer) };
+        let Some(target) = graph.find(function) else { return Ok(answer) };
         for edge in &graph.edges {
             let neighbour = |row: u32| Neighbour {
                 symbol: graph.nodes.get(row as usize).map(|n| n.symbol),
@@ -339,14 +336,14 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, function, subject};
+    use crate::analysis::testing::{ask, subject, symbol};
     use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
     fn neighbours(subject: &Run, name: &str, reach: Reach) -> Arc<Neighbours> {
-        let function = function(&subject.profile, name);
-        ask(subject, &Callers { scope: Scope::default(), metric: MetricId(0), range: None, function, reach })
+        let function = symbol(&subject.profile, name);
+        ask(subject, &Callers { slice: Slice::default(), function, reach })
     }
 
     /// `name own/total calls/primitive @distance`, by total.

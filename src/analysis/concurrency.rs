@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 
 use super::call_tree::CallTree;
-use super::tree_costs::{Costs, cut};
+use super::tree_costs::{Adding, Column, cut};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{MetricId, Profile, Span, SpanTable, TrackId};
+use crate::model::{Profile, Span, SpanTable, TrackId};
 
 type Place = (TrackId, u32);
 
@@ -39,7 +39,7 @@ impl<'a> Families<'a> {
     /// more than once goes to `twice`, with the node of the caller.
     pub fn correct(
         &self,
-        query: &Costs,
+        adding: &Adding<'_>,
         track: TrackId,
         own: &mut dyn FnMut(u32, i64),
         twice: &mut Vec<(u32, i64)>,
@@ -49,9 +49,9 @@ impl<'a> Families<'a> {
         for (&caller, callees) in self.families.range((track, 0)..=(track, u32::MAX)) {
             job.checkpoint(0, 0)?;
             let Some(node) = tree.node_of_span(caller.0, caller.1) else { continue };
-            let family = Family { profile, tree, query, caller, callees };
+            let family = Family { profile, tree, wanted: adding.column, caller, callees };
             let (taken, more) = if family.is_time() { family.time() } else { (family.other(), 0) };
-            if !query.scope.leaves_out(family.span(caller).status) {
+            if !adding.scope.leaves_out(family.span(caller).status) {
                 own(node, taken.saturating_neg());
             }
             twice.push((node, more));
@@ -81,7 +81,7 @@ impl<'a> Families<'a> {
 struct Family<'a> {
     profile: &'a Profile,
     tree: &'a CallTree,
-    query: &'a Costs,
+    wanted: Column,
     caller: Place,
     callees: &'a [Place],
 }
@@ -91,13 +91,12 @@ impl Family<'_> {
         &self.profile.track(track).spans
     }
 
-    fn column(&self, track: TrackId, metric: MetricId) -> Option<&Vec<i64>> {
-        self.spans(track).costs.iter().find(|(m, _)| *m == metric).map(|(_, c)| c)
+    fn column(&self, track: TrackId) -> Option<&Vec<i64>> {
+        self.wanted.of(&self.spans(track).costs)
     }
 
     fn is_time(&self) -> bool {
-        self.profile.time_metric() == Some(self.query.metric)
-            && self.column(self.caller.0, self.query.metric).is_none()
+        self.wanted.is_time(self.profile) && self.column(self.caller.0).is_none()
     }
 
     /// Callees on the caller's own lane.
@@ -118,7 +117,7 @@ impl Family<'_> {
     /// The part of a span in the range.
     fn interval(&self, place: Place) -> (i64, i64) {
         let span = self.span(place);
-        let (from, to) = self.query.range.unwrap_or((i64::MIN, i64::MAX));
+        let (from, to) = self.wanted.range.unwrap_or((i64::MIN, i64::MAX));
         let start = span.start.clamp(from, to);
         (start, span.end.clamp(start, to))
     }
@@ -142,8 +141,8 @@ impl Family<'_> {
     fn other(&self) -> i64 {
         let value = |place: Place| {
             let (start, end) = (self.span(place).start, self.span(place).end);
-            let value = self.column(place.0, self.query.metric).map_or(0, |c| c[place.1 as usize]);
-            cut(value, start, end, self.query.range)
+            let value = self.column(place.0).map_or(0, |c| c[place.1 as usize]);
+            cut(value, start, end, self.wanted.range)
         };
         let sum = |places: &mut dyn Iterator<Item = Place>| places.map(value).fold(0i64, i64::saturating_add);
         let own = value(self.caller).saturating_sub(sum(&mut self.nested()));
@@ -172,8 +171,8 @@ mod tests {
 
     use crate::analysis::callers::{Callers, Reach};
     use crate::analysis::flame_rows::{Merged, MergedOrder};
-    use crate::analysis::testing::{ask, dump, function};
-    use crate::analysis::{Costs, Scope};
+    use crate::analysis::testing::{ask, dump, symbol};
+    use crate::analysis::{Costs, Slice};
     use crate::model::*;
     use crate::query::Run;
 
@@ -208,7 +207,7 @@ mod tests {
     }
 
     fn tree(s: &Run, metric: u32, range: Option<(i64, i64)>) -> (String, (i64, i64)) {
-        let costs = ask(s, &Costs { scope: Scope::default(), metric: MetricId(metric), range });
+        let costs = ask(s, &Costs(Slice { range, ..Slice::whole(s.profile.metric_key(MetricId(metric))) }));
         assert_eq!(costs.own.iter().sum::<i64>(), costs.sum);
         (dump(&s.profile, &costs), (costs.sum, costs.at_once))
     }
@@ -235,18 +234,13 @@ mod tests {
     #[test]
     fn callers_and_flame_chart_show_them_too() {
         let s = gathered();
-        let query = Callers {
-            scope: Scope::default(),
-            metric: MetricId(0),
-            range: None,
-            function: function(&s.profile, "call"),
-            reach: Reach::Direct,
-        };
+        let query =
+            Callers { slice: Slice::default(), function: symbol(&s.profile, "call"), reach: Reach::Direct };
         let callers = &ask(&s, &query).callers;
         assert_eq!(callers.len(), 1);
         assert_eq!(callers[0].symbol.map(|c| c.label(&s.profile)).as_deref(), Some("gather"));
         assert_eq!(callers[0].total, Some(30));
-        let costs = Costs { scope: Scope::default(), metric: MetricId(0), range: None };
+        let costs = Costs(Slice::default());
         let rows = ask(&s, &Merged { costs, order: MergedOrder::Name, by_track: false });
         let widths: Vec<Vec<(String, i64)>> = (0..rows.len() as u32)
             .map(|row| {

@@ -3,9 +3,9 @@
 //! Only spans know single calls. Samples and sums of a tool do not; then the answer is the reason, in
 //! words for the person who asks.
 
-use super::scope::TimeRange;
+use super::scope::{Scope, TimeRange};
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile, SpanStatus, TrackId};
+use crate::model::{Profile, SpanStatus, SymbolKey, TrackId, TrackKey};
 use crate::query::{Context, Query};
 
 /// One bar of a histogram.
@@ -57,9 +57,9 @@ pub type Durations = Result<CallDurations, &'static str>;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DurationsOf {
     /// The function.
-    pub function: FunctionId,
+    pub function: SymbolKey,
     /// The tracks; empty for all.
-    pub tracks: Vec<TrackId>,
+    pub tracks: Vec<TrackKey>,
     /// Which time.
     pub range: TimeRange,
 }
@@ -72,15 +72,18 @@ impl Query for DurationsOf {
         let mut calls: Vec<i64> = Vec::new();
         let mut longest: Option<(i64, TrackId, u32)> = None;
         let mut unfinished = 0;
-        for id in profile.track_ids().filter(|id| self.tracks.is_empty() || self.tracks.contains(id)) {
+        let function = profile.keys().function(self.function);
+        let scope = Scope { tracks: self.tracks.clone(), ..Scope::default() };
+        for id in scope.tracks_of(profile) {
             for (row, span) in profile.track(id).spans.rows.iter().enumerate() {
                 if row % 65_536 == 0 {
                     cx.job().checkpoint(0, 0)?;
                 }
                 let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&span.start));
-                if span.function == self.function && inside && span.status == SpanStatus::Unfinished {
+                let counts = Some(span.function) == function && inside;
+                if counts && span.status == SpanStatus::Unfinished {
                     unfinished += 1;
-                } else if span.function == self.function && inside {
+                } else if counts {
                     let duration = span.duration();
                     calls.push(duration);
                     if longest.is_none_or(|l| duration > l.0) {
@@ -180,7 +183,8 @@ mod tests {
             at += length + 1;
         }
         let subject = Run::of(Arc::new(b.finish()));
-        let query = DurationsOf { function: f, tracks: Vec::new(), range };
+        let function = subject.profile.keys().symbol(f);
+        let query = DurationsOf { function, tracks: Vec::new(), range };
         (*Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap()).clone()
     }
 

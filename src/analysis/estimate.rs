@@ -349,13 +349,13 @@ fn calls(graph: &CallGraph, nodes: usize, parts: &[Part]) -> Vec<u64> {
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, dump, path, subject};
-    use crate::analysis::{Costs, Scope, Transform, TreeCosts};
+    use crate::analysis::{Costs, Scope, Slice, Transform, TreeCosts};
     use proptest::prelude::*;
     use std::sync::Arc;
 
     fn costs(subject: &crate::query::Run, transforms: Vec<Transform>) -> Arc<TreeCosts> {
         let scope = Scope { tracks: Vec::new(), transforms };
-        ask(subject, &Costs { scope, metric: MetricId(0), range: None })
+        ask(subject, &Costs(Slice { scope, ..Slice::default() }))
     }
 
     /// `leaf` is called by two functions, three times as long by `b`.
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn transforms_act_on_estimated_trees_as_on_measured_ones() {
         let s = subject(SHARED);
-        let f = |name| crate::analysis::testing::function(&s.profile, name);
+        let f = |name| crate::analysis::testing::symbol(&s.profile, name);
         let after = |t| dump(&s.profile, &costs(&s, vec![t]));
         assert_eq!(after(Transform::FocusFunction(f("leaf"))), "leaf 50/50");
         assert_eq!(after(Transform::MergeFunction(f("a"))), "main 100/30 >b 50/20 >>leaf 30/30 >leaf 20/20");
@@ -423,7 +423,7 @@ mod tests {
                 nodes.iter().enumerate().map(|(i, (c, own, total))| format!("fn f{i} {c} {own} {total}")).collect();
             text.extend(edges.iter().map(|(a, b, c, t)| format!("f{} -> f{} {c} 0 {t}", a % n, b % n)));
             let s = subject(&text.join(";"));
-            let drop = Transform::DropFunction(crate::model::FunctionId(0));
+            let drop = Transform::DropFunction(s.profile.keys().symbol(crate::model::FunctionId(0)));
             for transforms in [vec![], vec![drop]] {
                 let c = costs(&s, transforms);
                 for i in 0..c.tree.nodes.len() {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::formula::Measure;
 use super::functions::{FunctionRow, FunctionTable, Functions};
 use super::path::Symbol;
-use super::scope::{Scope, TimeRange};
+use super::scope::{Scope, Slice, TimeRange};
 use crate::jobs::Cancelled;
-use crate::model::{Calls, MetricId};
+use crate::model::{Calls, MetricKey};
 use crate::query::{Context, Query};
 
 /// A function.
@@ -25,7 +26,7 @@ pub struct MetricRow {
     pub unfinished: u64,
     /// False when the file has no costs of the function itself; they are 0 then, and mean nothing.
     pub measured: bool,
-    /// Self and total, in the order of the profile's metrics.
+    /// Self and total, in the order of [`Measure::all`].
     pub costs: Vec<(i64, i64)>,
 }
 
@@ -36,22 +37,24 @@ pub struct EveryMetric {
     pub scope: Scope,
     /// Which time.
     pub range: TimeRange,
+    /// Metrics that a person defined, after those of the profile.
+    pub defined: Vec<MetricKey>,
 }
 
 impl Query for EveryMetric {
     type Output = Vec<MetricRow>;
 
     fn run(&self, cx: &Context<'_>) -> Result<Vec<MetricRow>, Cancelled> {
-        let metrics = cx.profile().metrics.len();
+        let metrics = Measure::all(cx.profile(), &self.defined);
         let mut rows: Vec<MetricRow> = Vec::new();
         let mut place: FxHashMap<(bool, u32), usize> = FxHashMap::default();
-        for metric in cx.profile().metric_ids() {
-            let functions = Functions { scope: self.scope.clone(), metric, range: self.range };
-            let table: Arc<FunctionTable> = cx.get(&functions)?;
+        for (i, metric) in metrics.iter().enumerate() {
+            let slice = Slice { scope: self.scope.clone(), metric: metric.key, range: self.range };
+            let table: Arc<FunctionTable> = cx.get(&Functions(slice))?;
             for r in &table.rows {
                 let symbol = r.symbol();
                 let at = *place.entry(symbol.key()).or_insert_with(|| {
-                    let costs = vec![(0, 0); metrics];
+                    let costs = vec![(0, 0); metrics.len()];
                     let measured = r.measured;
                     rows.push(MetricRow {
                         symbol,
@@ -63,7 +66,7 @@ impl Query for EveryMetric {
                     });
                     rows.len() - 1
                 });
-                rows[at].add(metric.index(), r);
+                rows[at].add(i, r);
             }
         }
         rows.sort_by_key(|r| r.costs.first().map(|c| (Reverse(c.0), Reverse(c.1))));
@@ -76,10 +79,10 @@ impl Query for EveryMetric {
 }
 
 impl MetricRow {
-    /// Self and total in a metric, where they are known.
+    /// Self and total in one of the metrics, where they are known.
     #[must_use]
-    pub fn known(&self, metric: MetricId) -> Option<(i64, i64)> {
-        self.costs.get(metric.index()).copied().filter(|_| self.measured)
+    pub fn known(&self, metric: usize) -> Option<(i64, i64)> {
+        self.costs.get(metric).copied().filter(|_| self.measured)
     }
 
     fn add(&mut self, metric: usize, row: &FunctionRow) {

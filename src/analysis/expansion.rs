@@ -1,17 +1,16 @@
 //! Which rows of a tree are open, named so that it holds in other trees too.
 //!
-//! A row is named by a hash chained along its path, made of names: it means the same path after a live
+//! A row is named by a hash chained along its path, made of keys: it means the same path after a live
 //! refresh, in another run, under other transforms. 64 bits a row, however deep the path is; with paths
 //! written out, opening a stack of 100 000 frames would take gigabytes. Two paths with one hash would
 //! open together, which does no harm.
 
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use rustc_hash::{FxHashSet, FxHasher};
+use rustc_hash::FxHashSet;
 
-use super::path::Symbol;
-use crate::model::{FunctionId, Profile};
+use super::path::SymbolName;
 
 /// Names a path from its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -21,49 +20,23 @@ impl PathKey {
     /// The empty path.
     pub const ROOT: Self = Self(0x9e37_79b9_7f4a_7c15);
 
-    /// The path one frame longer. `name` comes from [`Names`].
+    /// The path one frame longer.
     #[must_use]
-    pub fn child(self, name: u64) -> Self {
+    pub fn child(self, symbol: SymbolName) -> Self {
+        self.and(match symbol {
+            SymbolName::Function(key) => key.hash_value(),
+            SymbolName::Module(module) => !module.hash_value(),
+            SymbolName::Hidden => 1,
+        })
+    }
+
+    fn and(self, number: u64) -> Self {
         // The finisher of splitmix64.
-        let mut x = self.0.wrapping_mul(0xff51_afd7_ed55_8ccd).wrapping_add(name);
+        let mut x = self.0.wrapping_mul(0xff51_afd7_ed55_8ccd).wrapping_add(number);
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Self(x ^ (x >> 31))
     }
-}
-
-/// Hashes of the names of all functions of a profile.
-#[derive(Clone, Debug)]
-pub struct Names(Vec<u64>);
-
-impl Names {
-    /// Hashes the functions of `profile`.
-    #[must_use]
-    pub fn of(profile: &Profile) -> Self {
-        let text = |id| profile.text(id);
-        let rows = profile.functions.rows().iter();
-        Self(rows.map(|f| hash((text(f.name), text(f.module), text(f.file), f.line))).collect())
-    }
-
-    /// The hash of a function.
-    #[must_use]
-    pub fn function(&self, function: FunctionId) -> u64 {
-        self.0[function.index()]
-    }
-
-    /// The hash of a node's symbol.
-    #[must_use]
-    pub fn symbol(&self, symbol: Symbol, profile: &Profile) -> u64 {
-        match symbol {
-            Symbol::Function(f) => self.function(f),
-            Symbol::Module(m, _) => hash(("module", profile.text(m))),
-            Symbol::Hidden { .. } => hash("hidden"),
-        }
-    }
-}
-
-fn hash(value: impl Hash) -> u64 {
-    BuildHasherDefault::<FxHasher>::default().hash_one(value)
 }
 
 /// A set of rows. Cheap to clone and to compare, so that it can be part of a query.
@@ -85,7 +58,7 @@ impl Expansion {
         if self.contains(key) == inside {
             return;
         }
-        self.digest ^= PathKey::ROOT.child(key.0).0;
+        self.digest ^= PathKey::ROOT.and(key.0).0;
         let keys = Arc::make_mut(&mut self.keys);
         if inside {
             keys.insert(key)
@@ -132,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_set_is_its_content_whatever_the_way_to_it() {
-        let key = |i: u64| PathKey::ROOT.child(i);
+        let key = |i: u64| PathKey::ROOT.and(i);
         let mut a = Expansion::default();
         let mut b = Expansion::default();
         for i in 0..100 {
@@ -153,10 +126,8 @@ mod tests {
     fn the_same_path_has_the_same_key_in_another_profile() {
         let key = |text: &str, path: &str| {
             let p = super::super::testing::profile(text);
-            let names = Names::of(&p);
-            super::super::testing::path(&p, path)
-                .iter()
-                .fold(PathKey::ROOT, |key, &f| key.child(names.function(f)))
+            let path = super::super::testing::symbols(&p, path);
+            path.into_iter().fold(PathKey::ROOT, |key, f| key.child(SymbolName::Function(f)))
         };
         assert_eq!(key("a>b 1", "a>b"), key("x 1; b>a>b 1", "a>b"));
         assert_ne!(key("a>b 1", "a>b"), key("a>b 1", "b>a"));

@@ -15,12 +15,14 @@ use super::call_graph::{Calling, Graph, GraphNode, NOBODY};
 use super::cycles::components;
 use super::groups::{GroupBy, group_label};
 use super::merge_nodes::{Merged, merge};
+use super::path::SymbolName;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile};
+use crate::model::keys::names;
+use crate::model::{FunctionId, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Query};
 
-/// What is folded. Everything is named by names, so it outlives the profile.
+/// What is folded. Everything is named by keys, so it outlives the profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Folding {
@@ -28,19 +30,19 @@ pub struct Folding {
     pub by: Option<GroupBy>,
     /// True when groups are folded unless `turned` says otherwise, false when they are open.
     pub folded: bool,
-    /// Names of the groups that are the other way.
-    pub turned: BTreeSet<String>,
+    /// The groups that are the other way.
+    pub turned: BTreeSet<NameKey>,
     /// True when cycles are folded.
     pub cycles: bool,
-    /// Cycles that are open all the same: each by one of its functions ([`function_key`]).
-    pub open_cycles: BTreeSet<String>,
+    /// Cycles that are open all the same: each by one of its functions.
+    pub open_cycles: BTreeSet<SymbolKey>,
 }
 
 impl Folding {
     /// True when the group is one node.
     #[must_use]
-    pub fn is_folded(&self, group: &str) -> bool {
-        self.folded != self.turned.contains(group)
+    pub fn is_folded(&self, group: NameKey) -> bool {
+        self.folded != self.turned.contains(&group)
     }
 
     /// Folds all groups, or opens all.
@@ -50,15 +52,15 @@ impl Folding {
     }
 
     /// Folds an open group or opens a folded one.
-    pub fn turn_group(&mut self, group: &str) {
-        if !self.turned.remove(group) {
-            self.turned.insert(group.to_owned());
+    pub fn turn_group(&mut self, group: NameKey) {
+        if !self.turned.remove(&group) {
+            self.turned.insert(group);
         }
     }
 
     /// Folds an open cycle or opens a folded one.
     pub fn turn_cycle(&mut self, profile: &Profile, members: &[FunctionId]) {
-        let keys: Vec<String> = members.iter().map(|&f| function_key(profile, f)).collect();
+        let keys: Vec<SymbolKey> = members.iter().map(|&f| profile.keys().symbol(f)).collect();
         let before = self.open_cycles.len();
         self.open_cycles.retain(|k| !keys.contains(k));
         if self.open_cycles.len() == before {
@@ -67,12 +69,10 @@ impl Folding {
     }
 }
 
-/// A name of a function that is the same in another profile.
+/// The key of a group of this name.
 #[must_use]
-pub fn function_key(profile: &Profile, function: FunctionId) -> String {
-    let row = profile.functions.get(function);
-    let [name, module, file] = [row.name, row.module, row.file].map(|id| profile.text(id));
-    format!("{name}\t{module}\t{file}\t{}", row.line)
+pub fn group_key(name: &str) -> NameKey {
+    NameKey::from(&*names::file(name))
 }
 
 /// Functions that are shown as one, or in one frame.
@@ -114,6 +114,18 @@ impl Group {
         }
     }
 
+    /// What makes it the same in another picture; `None` without functions.
+    #[must_use]
+    pub fn key(&self, profile: &Profile) -> Option<NodeKey> {
+        match &self.kind {
+            GroupKind::Named(name) => Some(NodeKey::Group(group_key(name))),
+            GroupKind::Cycle(_) => {
+                let functions = self.members.iter().map(|&f| profile.keys().symbol(f));
+                functions.min().map(NodeKey::Cycle)
+            }
+        }
+    }
+
     /// «12 functions».
     #[must_use]
     pub fn size(&self) -> String {
@@ -121,8 +133,16 @@ impl Group {
     }
 }
 
-/// What makes a node of two pictures the same: its kind, and a number within it.
-pub type NodeKey = (u8, u32);
+/// What makes a node of two pictures the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeKey {
+    /// A function, a module, hidden frames.
+    Symbol(SymbolName),
+    /// A folded group.
+    Group(NameKey),
+    /// A folded cycle, by the least of its functions.
+    Cycle(SymbolKey),
+}
 
 /// The graph that is drawn.
 #[derive(Clone, Debug, Default)]
@@ -172,16 +192,9 @@ impl Folded {
 
     /// What makes the node the same in another picture.
     #[must_use]
-    pub fn key(&self, row: u32) -> NodeKey {
-        let first = |g: &Group| g.members.iter().min().map_or(0, |f| f.0);
-        match self.group(row) {
-            Some(g) if matches!(g.kind, GroupKind::Cycle(_)) => (3, first(g)),
-            Some(g) => (2, first(g)),
-            None => {
-                let (other, id) = self.graph.nodes[row as usize].symbol.key();
-                (u8::from(other), id)
-            }
-        }
+    pub fn key(&self, row: u32, profile: &Profile) -> NodeKey {
+        let group = self.group(row).and_then(|group| group.key(profile));
+        group.unwrap_or_else(|| NodeKey::Symbol(self.graph.nodes[row as usize].symbol.name(profile)))
     }
 
     /// The node that a function is, or is part of.
@@ -325,7 +338,7 @@ impl Folds {
                 continue;
             }
             let at = *index.entry(name.clone()).or_insert_with(|| {
-                let folded = self.folding.is_folded(&name);
+                let folded = self.folding.is_folded(group_key(&name));
                 drafts.push(Draft { kind: GroupKind::Named(name.into_owned()), rows: Vec::new(), folded });
                 drafts.len() - 1
             });
@@ -355,7 +368,7 @@ impl Folds {
         let open = |rows: &[u32]| {
             let function = |r: &u32| functions.nodes[*r as usize].symbol.function();
             let open = &self.folding.open_cycles;
-            !open.is_empty() && rows.iter().any(|r| open.contains(&function_key(profile, function(r))))
+            !open.is_empty() && rows.iter().any(|r| open.contains(&profile.keys().symbol(function(r))))
         };
         (1..)
             .zip(found)
@@ -376,15 +389,14 @@ fn by_cost(functions: &Graph, rows: impl Iterator<Item = u32>) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::scope::Scope;
-    use crate::analysis::testing::{ask, function, subject};
-    use crate::model::MetricId;
+    use crate::analysis::scope::Slice;
+    use crate::analysis::testing::{ask, subject, symbol};
     use crate::query::Run;
     use proptest::prelude::*;
 
     fn folded(s: &Run, around: Option<&str>, folding: Folding) -> Arc<Folded> {
-        let around = around.map(|name| function(&s.profile, name));
-        let calling = Calling { scope: Scope::default(), metric: MetricId(0), range: None, around };
+        let around = around.map(|name| symbol(&s.profile, name));
+        let calling = Calling { slice: Slice::default(), around };
         ask(s, &Folds { calling, folding })
     }
 
@@ -421,7 +433,7 @@ mod tests {
             ["cb -> lib 5", "cb 1/6", "lib -> cb 5", "lib 7/7", "main -> cb 1", "main -> lib 7", "main 3/11"]
         );
         assert_eq!((found.groups[0].members.len(), found.groups[0].total), (3, 7));
-        let lib = function(&s.profile, "g@lib");
+        let lib = crate::analysis::testing::function(&s.profile, "g@lib");
         assert_eq!(found.find(lib, &s.profile).map(|r| found.label(r, &s.profile)), Some("lib".into()));
         let spans = subject("main 0 100 / f@lib 10 90 / g@lib 20 60 / cb 30 50 / h@lib 35 45");
         let calls = text(&spans, &folded(&spans, None, modules()));
@@ -432,14 +444,14 @@ mod tests {
     fn open_groups_keep_their_functions_and_have_the_same_numbers() {
         let s = subject("main>f@lib>g@lib>cb>h@lib 5; main>g@lib 2; main>k@other 1");
         let mut folding = modules();
-        folding.turn_group("lib");
+        folding.turn_group("lib".into());
         let found = folded(&s, None, folding.clone());
         let lib = found.groups.iter().find(|g| g.label() == "lib").expect("the group");
         assert_eq!((lib.folded, lib.own, lib.total), (false, 7, 7));
         let inside: Vec<u32> =
             (0..found.inside.len() as u32).filter(|&r| found.around(r).is_some()).collect();
         assert_eq!(inside.len(), 3, "f, g and h");
-        folding.turn_group("lib");
+        folding.turn_group("lib".into());
         assert_eq!(folding, modules());
         folding.fold_all(false);
         assert!(folded(&s, None, folding).group.iter().all(Option::is_none));
@@ -487,7 +499,7 @@ mod tests {
         let all = folded(&s, None, both.clone());
         assert_eq!(all.graph.nodes.len(), 3, "in folded groups there are no cycles to see");
         let mut open = both;
-        open.turn_group("x");
+        open.turn_group("x".into());
         let found = text(&s, &folded(&s, None, open));
         assert!(found.contains(&"cycle 1 (2 functions) 2/2".to_owned()), "{found:?}");
         assert!(found.contains(&"a -> y 4".to_owned()), "{found:?}");

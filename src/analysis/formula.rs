@@ -1,11 +1,10 @@
 //! Metrics that a person defines: a name and a sum of the profile's metrics with whole factors, such as
 //! `CEst = Ir + 10 * Bm + 10 * L1m`, as KCachegrind's derived event types.
 //!
-//! A formula may use derived metrics; it is flattened to measured ones, so no formula can lead back to itself.
+//! A formula may use derived metrics; it is flattened to measured ones, so no formula can lead back to itself. It is part
+//! of the metric's key ([`MetricKey`]), so profiles know nothing of it and questions carry it along.
 
-use std::sync::Arc;
-
-use crate::model::{Metric, MetricId, Profile, Unit};
+use crate::model::{Metric, MetricId, MetricKey, Profile, Unit};
 
 /// A metric that a person defined.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -75,7 +74,7 @@ fn tokens(text: &str) -> Result<Vec<Token<'_>>, String> {
 }
 
 /// Factor and name of each term, left to right.
-fn terms(text: &str) -> Result<Vec<(i64, String)>, String> {
+fn written_terms(text: &str) -> Result<Vec<(i64, String)>, String> {
     let mut found: Vec<(i64, String)> = Vec::new();
     let (mut sign, mut factor, mut name): (i64, Option<i64>, Option<String>) = (1, None, None);
     let mut times = false;
@@ -146,7 +145,7 @@ fn find(metrics: &[Metric], name: &str) -> Option<usize> {
 /// One line that says what cannot be understood, or which metrics there are.
 pub fn parse(text: &str, metrics: &[Metric]) -> Result<Vec<(i64, MetricId)>, String> {
     let mut sum: Vec<(i64, MetricId)> = Vec::new();
-    for (factor, name) in terms(text)? {
+    for (factor, name) in written_terms(text)? {
         let Some(at) = find(metrics, &name) else {
             let known: Vec<_> = metrics.iter().map(|m| m.key.as_str()).take(30).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -173,52 +172,118 @@ pub fn parse(text: &str, metrics: &[Metric]) -> Result<Vec<(i64, MetricId)>, Str
     Ok(sum)
 }
 
-/// The metric that a definition makes in a profile.
+/// What costs in a metric are, in one profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// The metric; of the first one its own key.
+    pub key: MetricKey,
+    /// What a person reads.
+    pub label: String,
+    /// Unit of every cost.
+    pub unit: Unit,
+    /// Measured metrics that it is the sum of, each with its factor; empty when the profile has no costs of it.
+    pub terms: Vec<(i64, MetricId)>,
+}
+
+impl Measure {
+    /// What `key` is in a profile; `None` when the profile lacks it, or a part of its formula.
+    #[must_use]
+    pub fn of(key: MetricKey, profile: &Profile) -> Option<Self> {
+        if !key.formula.is_empty() {
+            let terms = parse(&key.formula, &profile.metrics).ok()?;
+            let unit = unit(&terms, &profile.metrics);
+            return Some(Self { key, label: key.key.to_string(), unit, terms });
+        }
+        let id = profile.find_metric(key)?;
+        let metric = profile.metric(id);
+        let measured = |id: MetricId| profile.metrics.get(id.index()).is_some_and(|m| m.formula.is_empty());
+        // Formulas use only measured ones, so that none can lead back to itself.
+        let terms = match metric.formula.is_empty() {
+            true => vec![(1, id)],
+            false => metric.formula.iter().copied().filter(|(_, part)| measured(*part)).collect(),
+        };
+        Some(Self { key: profile.metric_key(id), label: metric.label.clone(), unit: metric.unit, terms })
+    }
+
+    /// The metrics of a profile, then those that a person defined and that have a meaning in it.
+    #[must_use]
+    pub fn all(profile: &Profile, defined: &[MetricKey]) -> Vec<Self> {
+        let declared = profile.metric_ids().map(|id| profile.metric_key(id));
+        declared.chain(defined.iter().copied()).filter_map(|key| Self::of(key, profile)).collect()
+    }
+}
+
+/// The metric that is shown when `wanted` is: the profile's first one when it does not have that.
+#[must_use]
+pub fn shown(wanted: MetricKey, profile: &Profile) -> MetricKey {
+    let first = || profile.metrics.first().map_or_else(MetricKey::default, |m| MetricKey::declared(&m.key));
+    if wanted.is_first() || Measure::of(wanted, profile).is_none() { first() } else { wanted }
+}
+
+/// Measured metrics that a metric is the sum of, each with its factor.
+#[must_use]
+pub fn terms(key: MetricKey, profile: &Profile) -> Vec<(i64, MetricId)> {
+    Measure::of(key, profile).map_or_else(Vec::new, |measure| measure.terms)
+}
+
+/// The unit that all parts have.
+fn unit(terms: &[(i64, MetricId)], metrics: &[Metric]) -> Unit {
+    let mut units = terms.iter().filter_map(|t| metrics.get(t.1.index())).map(|m| m.unit);
+    let first = units.next().unwrap_or(Unit::None);
+    if units.all(|other| other == first) { first } else { Unit::None }
+}
+
+/// The key of a metric that a person defined, for a profile that can have it. What it is made of is written out, so that
+/// the key alone says what to add up.
 ///
 /// # Errors
 /// One line: what is wrong with the name or the formula.
-pub fn metric(definition: &Definition, metrics: &[Metric]) -> Result<Metric, String> {
+pub fn key(definition: &Definition, before: &[MetricKey], profile: &Profile) -> Result<MetricKey, String> {
     let name = definition.name.trim();
     if name.is_empty() {
         return Err("a metric needs a name".into());
     }
-    if metrics.iter().any(|m| m.key == name || m.label == name) {
+    let known = |m: &Metric| m.key == name || m.label == name;
+    if profile.metrics.iter().any(known) || before.iter().any(|k| k.key == *name) {
         return Err(format!("there is a metric «{name}» already"));
     }
-    let formula = parse(&definition.formula, metrics)?;
-    let units: Vec<Unit> = formula.iter().filter_map(|t| metrics.get(t.1.index())).map(|m| m.unit).collect();
-    let unit = units.first().copied().filter(|u| units.iter().all(|o| o == u)).unwrap_or(Unit::None);
-    Ok(Metric { formula, ..Metric::new(name, name, unit) })
+    // Those defined before may be used, as if the profile had them.
+    let mut metrics = profile.metrics.clone();
+    for key in before {
+        let formula = parse(&key.formula, &profile.metrics)?;
+        let unit = unit(&formula, &profile.metrics);
+        metrics.push(Metric { formula, ..Metric::new(&key.key, &key.key, unit) });
+    }
+    let terms = parse(&definition.formula, &metrics)?;
+    let written = |(i, &(factor, id)): (usize, &(i64, MetricId))| {
+        let sign = match (factor < 0, i) {
+            (true, _) => "- ",
+            (false, 0) => "",
+            (false, _) => "+ ",
+        };
+        format!("{sign}{} \"{}\"", factor.unsigned_abs(), profile.metric(id).key)
+    };
+    let formula: Vec<String> = terms.iter().enumerate().map(written).collect();
+    Ok(MetricKey::defined(name, &formula.join(" ")))
 }
 
-/// Which of `definitions` the profile lacks and can have; those that do not fit it wait for another profile.
+/// The keys of those of `definitions` that a profile can have; the others wait for another profile.
 #[must_use]
-pub fn missing(definitions: &[Definition], profile: &Profile) -> Vec<Metric> {
-    let mut all = profile.metrics.clone();
-    let before = all.len();
+pub fn keys(definitions: &[Definition], profile: &Profile) -> Vec<MetricKey> {
+    let mut keys = Vec::new();
     for definition in definitions {
-        if let Ok(metric) = metric(definition, &all) {
-            all.push(metric);
+        if let Ok(key) = key(definition, &keys, profile) {
+            keys.push(key);
         }
     }
-    all.split_off(before)
-}
-
-/// The profile with the person's metrics. Copies it only when something is missing and others hold it too.
-#[must_use]
-pub fn derive(mut profile: Arc<Profile>, definitions: &[Definition]) -> Arc<Profile> {
-    let missing = missing(definitions, &profile);
-    if !missing.is_empty() {
-        Arc::make_mut(&mut profile).metrics.extend(missing);
-    }
-    profile
+    keys
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, dump, profile};
-    use crate::analysis::{Costs, Functions, Scope};
+    use crate::analysis::{Costs, Functions, Slice};
     use crate::query::Run;
 
     fn metrics() -> Vec<Metric> {
@@ -268,23 +333,37 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
         }
-        let define = |text: &str| metric(&Definition::of(text), &metrics()).map(|m| m.formula.len());
-        assert_eq!(define("mine = Ir + L1m"), Ok(2));
-        assert!(define("CEst = Ir").unwrap_err().contains("already"));
-        assert!(define(" = Ir").unwrap_err().contains("name"));
+        let p = profile("main 0 100 alloc=7");
+        let define = |text: &str| key(&Definition::of(text), &[], &p).map(|k| k.formula.to_string());
+        assert_eq!(define("mine = 2 time - 3 alloc").unwrap(), "2 \"time\" - 3 \"alloc\"");
+        assert!(define("alloc = time").unwrap_err().contains("already"));
+        assert!(define(" = time").unwrap_err().contains("name"));
     }
 
     #[test]
-    fn a_defined_metric_counts_in_every_view() {
+    fn a_defined_metric_counts_in_every_question_and_is_no_part_of_the_profile() {
         let p = profile("main 0 100 alloc=7 / a 0 40 alloc=2");
-        let definitions = [Definition::of("both = 2 time + 10 alloc"), Definition::of("other = Ir + Dw")];
-        let derived = derive(p, &definitions);
-        assert_eq!((derived.metrics.len(), derived.metrics[2].unit), (3, Unit::None));
-        assert!(Arc::ptr_eq(&derived, &derive(derived.clone(), &definitions)), "nothing is missing any more");
-        let subject = Run::of(derived);
-        let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(2), range: None });
-        assert_eq!(dump(&subject.profile, &costs), "main 270/170 >a 100/100");
-        let table = ask(&subject, &Functions { scope: Scope::default(), metric: MetricId(2), range: None });
+        let list = ["both = 2 time + 10 alloc", "other = Ir + Dw", "more = both - time", "neg = -alloc"];
+        let keys = keys(&list.map(Definition::of), &p);
+        let names: Vec<&str> = keys.iter().map(|k| &**k.key).collect();
+        assert_eq!(names, ["both", "more", "neg"], "one waits for a profile that has its parts");
+        let subject = Run::of(p);
+        let sums = |key| {
+            let costs = ask(&subject, &Costs(Slice::whole(key)));
+            (dump(&subject.profile, &costs), costs.sum)
+        };
+        assert_eq!(sums(keys[0]), ("main 270/170 >a 100/100".into(), 270));
+        assert_eq!(sums(keys[1]).1, 170);
+        assert_eq!(sums(keys[2]).1, -7);
+        let table = ask(&subject, &Functions(Slice::whole(keys[0])));
         assert_eq!((table.rows[0].own, table.rows[0].total, table.sum), (170, 270, 270));
+        let measure = Measure::of(keys[0], &subject.profile).unwrap();
+        assert_eq!((measure.label.as_str(), measure.unit), ("both", Unit::None));
+        assert_eq!(Measure::of(keys[2], &subject.profile).unwrap().unit, Unit::Bytes);
+        assert_eq!(Measure::of(keys[0], &profile("main 0 9")), None, "a part is missing");
+        assert_eq!(Measure::of(MetricKey::default(), &subject.profile).unwrap().label, "Time");
+        let kept = serde_json::to_string(&keys).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<MetricKey>>(&kept).unwrap(), keys);
+        assert_eq!(serde_json::from_str::<MetricKey>("\"alloc\"").unwrap(), MetricKey::declared("alloc"));
     }
 }

@@ -229,13 +229,12 @@ pub fn click(sort: &mut Vec<SortKey>, key: FunctionKey, more: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Scope;
+    use crate::analysis::Slice;
     use crate::analysis::testing::{ask, subject};
-    use crate::model::MetricId;
     use crate::query::Run;
 
     fn list(subject: &Run, sort: &[SortKey], search: &str) -> (Arc<FunctionOrder>, String) {
-        let functions = Functions { scope: Scope::default(), metric: MetricId(0), range: None };
+        let functions = Functions(Slice::default());
         let list = ask(subject, &FunctionList { functions, sort: sort.to_vec(), search: search.into() });
         let name = |&i: &u32| subject.profile.function_name(list.table.rows[i as usize].function);
         let names = list.order.iter().map(name).collect::<Vec<_>>().join(" ");

@@ -8,9 +8,10 @@ use std::cmp::Reverse;
 
 use super::call_graph::Labels;
 use super::call_tree::NO_NODE;
+use super::formula::terms;
 use super::path::Symbol;
-use super::scope::{Scope, TimeRange};
-use super::tree_costs::{Costs, TreeCosts, is_measured};
+use super::scope::Slice;
+use super::tree_costs::{Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, CallGraph, Calls, FunctionId, MetricId, Profile, SAMPLES, StringId};
 use crate::query::{Context, Query};
@@ -81,14 +82,7 @@ pub struct FunctionTable {
 
 /// Computes the [`FunctionTable`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Functions {
-    /// Which part.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
-}
+pub struct Functions(pub Slice);
 
 impl Query for Functions {
     type Output = FunctionTable;
@@ -96,7 +90,9 @@ impl Query for Functions {
     fn run(&self, cx: &Context<'_>) -> Result<FunctionTable, Cancelled> {
         let profile = cx.profile();
         let mut table = match graph_of(profile) {
-            Some(graph) if self.scope.transforms.is_empty() => from_graph(profile, graph, self.metric),
+            Some(graph) if self.0.scope.transforms.is_empty() => {
+                from_graph(profile, graph, &terms(self.0.metric, profile))
+            }
             _ => from_tree(self, cx)?,
         };
         table.rows.sort_by_key(|r| (Reverse(r.own), Reverse(r.total), r.function));
@@ -119,29 +115,23 @@ pub fn graph_of(profile: &Profile) -> Option<&CallGraph> {
     profile.call_graph.as_ref().filter(|_| profile.span_count() + profile.sample_count() == 0)
 }
 
-/// Sum of self costs of a graph.
-pub(super) fn graph_sum(profile: &Profile, graph: &CallGraph, metric: MetricId) -> i64 {
-    let own = graph_column(profile, graph, metric, |c| &c.node_self, graph.nodes.len());
+/// Sum of self costs of a graph in a sum of metrics.
+pub(super) fn graph_sum(graph: &CallGraph, terms: &[(i64, MetricId)]) -> i64 {
+    let own = graph_column(graph, terms, |c| &c.node_self, graph.nodes.len());
     own.iter().fold(0i64, |a, &b| a.saturating_add(b))
 }
 
-/// A column of a graph for a measured or derived metric, `len` values.
+/// A column of a graph for a sum of measured metrics, `len` values.
 #[must_use]
 pub fn graph_column(
-    profile: &Profile,
     graph: &CallGraph,
-    metric: MetricId,
+    terms: &[(i64, MetricId)],
     column: impl Fn(&crate::model::GraphCosts) -> &Vec<i64>,
     len: usize,
 ) -> Vec<i64> {
     let find = |m: MetricId| graph.costs.iter().find(|c| c.metric == m).map(&column);
-    let measured = [(1, metric)];
-    let formula = match profile.metrics.get(metric.index()) {
-        Some(m) if !m.formula.is_empty() => &m.formula[..],
-        _ => &measured,
-    };
     let mut sum = vec![0i64; len];
-    for &(factor, m) in formula.iter().filter(|(_, m)| is_measured(profile, *m)) {
+    for &(factor, m) in terms {
         if let Some(values) = find(m) {
             sum.iter_mut().zip(values).for_each(|(s, v)| *s = s.saturating_add(v.saturating_mul(factor)));
         }
@@ -149,9 +139,9 @@ pub fn graph_column(
     sum
 }
 
-fn from_graph(profile: &Profile, graph: &CallGraph, metric: MetricId) -> FunctionTable {
-    let own = graph_column(profile, graph, metric, |c| &c.node_self, graph.nodes.len());
-    let total = graph_column(profile, graph, metric, |c| &c.node_total, graph.nodes.len());
+fn from_graph(profile: &Profile, graph: &CallGraph, terms: &[(i64, MetricId)]) -> FunctionTable {
+    let own = graph_column(graph, terms, |c| &c.node_self, graph.nodes.len());
+    let total = graph_column(graph, terms, |c| &c.node_total, graph.nodes.len());
     // Put in order before they are made: a row is five times as large as what decides.
     let mut order: Vec<_> = (0..graph.nodes.len())
         .map(|i| (Reverse(own[i]), Reverse(total[i]), graph.nodes[i].function, i as u32))
@@ -184,7 +174,7 @@ fn samples_of<'g>(profile: &Profile, graph: &'g CallGraph) -> Option<(&'g [i64],
 }
 
 fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cancelled> {
-    let costs = cx.get(&Costs { scope: query.scope.clone(), metric: query.metric, range: query.range })?;
+    let costs = cx.get(&Costs(query.0.clone()))?;
     let mut rows = tree_rows(&costs, &Labels::of(&costs), cx.job())?;
     let counts = |r: &FunctionRow| r.calls.map_or(0, |c| c.all) + r.samples_total.unwrap_or(0);
     rows.retain(|r| r.own != 0 || r.total != 0 || counts(r) != 0);
@@ -265,15 +255,15 @@ pub(super) fn counted(calls: Option<Calls>, samples: Option<u64>) -> (Option<Cal
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Transform;
-    use crate::analysis::testing::{ask, function, subject};
+    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::{Scope, Transform};
     use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
     fn table(subject: &Run, transforms: Vec<Transform>) -> Arc<FunctionTable> {
         let scope = Scope { tracks: Vec::new(), transforms };
-        ask(subject, &Functions { scope, metric: MetricId(0), range: None })
+        ask(subject, &Functions(Slice { scope, ..Slice::default() }))
     }
 
     /// `name own/total calls/primitive samples/samples_total`, in the table's order.
@@ -310,9 +300,8 @@ mod tests {
     #[test]
     fn a_collapsed_module_is_one_row() {
         let s = subject("main>f@lib>g@lib>cb>g@lib 5; main>g@lib>f@lib 2; main 1");
-        let lib = s.profile.functions.get(function(&s.profile, "f@lib")).module;
         assert_eq!(
-            text(&s, &table(&s, vec![Transform::CollapseModule(lib)])),
+            text(&s, &table(&s, vec![Transform::CollapseModule("lib".into())])),
             ["lib 7/7 2/2", "main 1/8 1/3", "cb 0/5 0/1"]
         );
     }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::call_graph::{Calling, Graph};
 use super::folding::{Folded, Folding, Folds, NodeKey};
 use super::graph_layout::{self, Direction, Drawing, Placed};
+use super::path::SymbolName;
 use super::prune::{EdgeKind, Limits, Pruned, prune};
 use crate::jobs::Cancelled;
+use crate::model::{FunctionId, Profile};
 use crate::query::{Context, Query};
 
 /// Height of a node, in points at zoom 1.
@@ -57,7 +59,7 @@ impl Query for GraphPicture {
         let folded = cx.get(&folds)?;
         let graph = folded.graph.clone();
         cx.job().checkpoint(0, 0)?;
-        let middle = self.calling.around.and_then(|f| folded.find(f, cx.profile()));
+        let middle = self.calling.middle(cx.profile()).and_then(|f| folded.find(f, cx.profile()));
         let drawn = prune(&graph, middle, self.limits);
         let widths: Vec<f32> = drawn
             .nodes
@@ -78,8 +80,9 @@ impl Query for GraphPicture {
         let drawing = Drawing {
             nodes: widths.iter().map(|&w| (w, NODE_HEIGHT)).collect(),
             edges: drawn.edges.iter().map(|e| (e.from, e.to, weight(e.kind))).collect(),
-            seed: (!self.seed.is_empty())
-                .then(|| drawn.nodes.iter().map(|n| self.place_before(&folded, n.row)).collect()),
+            seed: (!self.seed.is_empty()).then(|| {
+                drawn.nodes.iter().map(|n| self.place_before(&folded, n.row, cx.profile())).collect()
+            }),
             direction: self.direction,
             inside: drawn.nodes.iter().map(|n| folded.inside[n.row as usize]).collect(),
             titles: folded.groups.iter().map(|g| title_width(&g.label())).collect(),
@@ -102,17 +105,16 @@ fn title_width(name: &str) -> f32 {
 impl GraphPicture {
     /// Where a node was in the picture before; what was folded or opened since stands where its group, or its
     /// functions, stood.
-    fn place_before(&self, folded: &Folded, row: u32) -> Option<f32> {
+    fn place_before(&self, folded: &Folded, row: u32, profile: &Profile) -> Option<f32> {
         let place =
             |key: NodeKey| self.seed.binary_search_by_key(&key, |s| s.0).ok().map(|i| self.seed[i].1 as f32);
         let mean =
             |places: Vec<f32>| (!places.is_empty()).then(|| places.iter().sum::<f32>() / places.len() as f32);
-        place(folded.key(row)).or_else(|| match folded.group(row) {
-            Some(group) => mean(group.members.iter().filter_map(|f| place((0, f.0))).collect()),
-            None => {
-                let first = folded.around(row)?.members.iter().min()?.0;
-                place((2, first)).or_else(|| place((3, first)))
-            }
+        let function =
+            |f: &FunctionId| place(NodeKey::Symbol(SymbolName::Function(profile.keys().symbol(*f))));
+        place(folded.key(row, profile)).or_else(|| match folded.group(row) {
+            Some(group) => mean(group.members.iter().filter_map(function).collect()),
+            None => place(folded.around(row)?.key(profile)?),
         })
     }
 }
@@ -120,7 +122,7 @@ impl GraphPicture {
 impl Picture {
     /// Where everything stands now, to begin the next picture with.
     #[must_use]
-    pub fn seed(&self, direction: Direction) -> Arc<Vec<Seed>> {
+    pub fn seed(&self, direction: Direction, profile: &Profile) -> Arc<Vec<Seed>> {
         let across = |i: usize| match direction {
             Direction::Down => self.placed.nodes[i].x,
             Direction::Right => self.placed.nodes[i].y,
@@ -130,7 +132,7 @@ impl Picture {
             .nodes
             .iter()
             .enumerate()
-            .map(|(i, n)| (self.folded.key(n.row), across(i) as i32))
+            .map(|(i, n)| (self.folded.key(n.row, profile), across(i) as i32))
             .collect();
         seed.sort_unstable();
         Arc::new(seed)

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::scope::Scope;
+use super::scope::Slice;
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
 use crate::model::{CounterId, FunctionId, Profile, Unit, heap};
@@ -57,7 +57,7 @@ impl Query for AtHeapPeak {
             return Ok(None);
         };
         let Some((time, bytes)) = profile.counters[counter.index()].peak() else { return Ok(None) };
-        let costs = cx.get(&Costs { scope: Scope::default(), metric, range: None })?;
+        let costs = cx.get(&Costs(Slice::whole(profile.metric_key(metric))))?;
         let mut nodes: Vec<u32> =
             (0..costs.own.len() as u32).filter(|&n| costs.own[n as usize] > 0).collect();
         nodes.sort_by_key(|&n| (Reverse(costs.own[n as usize]), n));

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
-use super::expansion::{Expansion, Names, PathKey};
+use super::expansion::{Expansion, PathKey};
 use super::path::Symbol;
 use super::search::Pattern;
 use super::tree_costs::{Costs, TreeCosts};
@@ -149,14 +149,14 @@ pub fn heaviest_callers(costs: &TreeCosts, profile: &Profile) -> Vec<Symbol> {
 /// Names of the rows at and below the row whose path from its root is `path`, at most `limit`.
 #[must_use]
 pub fn keys_below(costs: &TreeCosts, path: &[Symbol], profile: &Profile, limit: usize) -> Vec<PathKey> {
-    let (tree, names) = (&costs.tree, Names::of(profile));
+    let tree = &costs.tree;
     let mut keys = rustc_hash::FxHashSet::default();
     let leaves = (0..tree.nodes.len() as u32).filter(|&n| path.first().is_some_and(|s| is(tree, n, *s)));
     for leaf in leaves {
         let begins = tree.ancestors(leaf).zip(path).filter(|&(n, s)| is(tree, n, *s)).count() == path.len();
         let mut key = PathKey::ROOT;
         for (i, node) in tree.ancestors(leaf).enumerate().take_while(|_| begins) {
-            key = key.child(names.symbol(tree.nodes[node as usize].symbol, profile));
+            key = key.child(tree.nodes[node as usize].symbol.name(profile));
             if keys.len() >= limit {
                 return keys.into_iter().collect();
             }
@@ -178,7 +178,6 @@ impl Query for Inverted {
     fn run(&self, cx: &Context<'_>) -> Result<InvertedRows, Cancelled> {
         let costs = cx.get(&self.costs)?;
         let (tree, profile) = (&costs.tree, cx.profile());
-        let names = Names::of(profile);
         let pattern = Pattern::new(&self.search).map(|p| p.functions(profile));
         let matches = |s: Symbol| pattern.as_ref().is_some_and(|p| p[s.function().index()]);
         let spent = |i: usize| {
@@ -202,7 +201,7 @@ impl Query for Inverted {
                 let parent = tree.nodes[at as usize].parent;
                 (parent != NO_NODE).then_some((leaf, parent))
             };
-            let key = above.child(names.symbol(group.symbol, profile));
+            let key = above.child(group.symbol.name(profile));
             let has_children = group.behind.iter().any(|b| caller(b).is_some());
             let expanded = has_children && self.expanded.contains(key);
             rows.push(InvertedRow {
@@ -235,22 +234,21 @@ impl Query for Inverted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::testing::{ask, path, subject};
-    use crate::model::MetricId;
+    use crate::analysis::Slice;
+    use crate::analysis::path::SymbolName;
+    use crate::analysis::testing::{ask, path, subject, symbols};
     use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
     fn inverted(subject: &Run, open: &[&str], search: &str) -> Arc<InvertedRows> {
-        let names = Names::of(&subject.profile);
         let mut expanded = Expansion::default();
         for text in open {
-            let functions = path(&subject.profile, text);
-            let key = functions.iter().fold(PathKey::ROOT, |key, &f| key.child(names.function(f)));
+            let step = |key: PathKey, f| key.child(SymbolName::Function(f));
+            let key = symbols(&subject.profile, text).into_iter().fold(PathKey::ROOT, step);
             expanded.set(key, true);
         }
-        let costs = Costs { scope: Scope::default(), metric: MetricId(0), range: None };
+        let costs = Costs(Slice::default());
         ask(subject, &Inverted { costs, sort: Sort::default(), expanded, search: search.into() })
     }
 
@@ -276,7 +274,7 @@ mod tests {
     #[test]
     fn all_callers_of_a_row_can_be_opened_and_the_heaviest_be_found() {
         let s = subject("main>a>x 10; main>b>x 5; q>b>x 1; main>b 2; y 3");
-        let costs = ask(&s, &Costs { scope: Scope::default(), metric: MetricId(0), range: None });
+        let costs = ask(&s, &Costs(Slice::default()));
         let label = |s_: &Symbol| s_.label(&s.profile).into_owned();
         let heaviest: Vec<_> = heaviest_callers(&costs, &s.profile).iter().map(label).collect();
         assert_eq!(heaviest, ["x", "a", "main"]);

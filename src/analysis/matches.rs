@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::jobs::Cancelled;
 use crate::model::keys::names::plain;
-use crate::model::{FunctionId, Profile, SymbolKey, TextKey};
+use crate::model::{FunctionId, NameKey, Profile, SymbolKey};
 use crate::query::{Context, MatchRule, Pair, Query, Step};
 
 /// Most folders of a path that are compared.
@@ -121,12 +121,12 @@ impl<'a> Rules<'a> {
         self.0.is_empty()
     }
 
-    fn apply(&self, text: &str) -> TextKey {
+    fn apply(&self, text: &str) -> NameKey {
         let mut text = text.to_owned();
         for (pattern, with) in &self.0 {
             text = pattern.replace_all(&text, *with).into_owned();
         }
-        TextKey::from(&*text)
+        NameKey::from(&*text)
     }
 }
 
@@ -149,16 +149,16 @@ pub fn parse_rule(text: &str) -> Result<MatchRule, String> {
 struct Function {
     key: SymbolKey,
     /// Its file.
-    file: TextKey,
+    file: NameKey,
     /// Its name without marks of the compiler.
-    plain: TextKey,
+    plain: NameKey,
     line: u32,
     /// Where each of the last parts of its path begins, the last one first.
     starts: Vec<u16>,
 }
 
 impl Function {
-    fn without_twin(&self) -> (TextKey, TextKey, TextKey, TextKey) {
+    fn without_twin(&self) -> (NameKey, NameKey, NameKey, NameKey) {
         (self.key.name, self.key.module, self.key.file, self.key.category)
     }
 
@@ -179,7 +179,7 @@ impl Side {
         let functions = profile.keys().symbols().iter().zip(rows).map(|(&key, row)| Function {
             key,
             file: key.file,
-            plain: TextKey::from(&*plain(&key.name)),
+            plain: NameKey::from(&*plain(&key.name)),
             line: row.line,
             starts: starts(&key.file),
         });

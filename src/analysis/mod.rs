@@ -58,5 +58,5 @@ use crate::model::cycles;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};
-pub use scope::{Scope, TimeRange, Transform};
+pub use scope::{Scope, Slice, TimeRange, Transform};
 pub use tree_costs::{Costs, TreeCosts};

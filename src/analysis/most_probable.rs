@@ -7,10 +7,10 @@
 
 use super::call_tree::NO_NODE;
 use super::path::Symbol;
-use super::scope::{Scope, TimeRange};
+use super::scope::Slice;
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
-use crate::model::{Basis, FunctionId, MetricId};
+use crate::model::{Basis, FunctionId, SymbolKey};
 use crate::query::{Context, Query};
 
 /// The answer.
@@ -31,23 +31,20 @@ pub struct Stack {
 /// Finds the [`Stack`]; `None` when the function is on no path with a cost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProbableStack {
-    /// Which part.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
+    /// Which part, in which metric.
+    pub slice: Slice,
     /// Whose stack.
-    pub function: FunctionId,
+    pub function: SymbolKey,
 }
 
 impl Query for ProbableStack {
     type Output = Option<Stack>;
 
     fn run(&self, cx: &Context<'_>) -> Result<Option<Stack>, Cancelled> {
-        let costs = cx.get(&Costs { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
+        let Some(function) = cx.profile().keys().function(self.function) else { return Ok(None) };
+        let costs = cx.get(&Costs(self.slice.clone()))?;
         let tree = &costs.tree;
-        let is = |n: u32| tree.nodes[n as usize].symbol == Symbol::Function(self.function);
+        let is = |n: u32| tree.nodes[n as usize].symbol == Symbol::Function(function);
         // For each node the outermost occurrence of the function at or above it.
         let mut under = vec![NO_NODE; tree.nodes.len()];
         let (mut best, mut total) = (None, 0i64);
@@ -83,14 +80,14 @@ impl Query for ProbableStack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, function, subject};
+    use crate::analysis::testing::{ask, subject, symbol};
     use crate::query::Run;
     use proptest::prelude::*;
     use std::sync::Arc;
 
     fn stack(subject: &Run, name: &str) -> Arc<Option<Stack>> {
-        let function = function(&subject.profile, name);
-        ask(subject, &ProbableStack { scope: Scope::default(), metric: MetricId(0), range: None, function })
+        let function = symbol(&subject.profile, name);
+        ask(subject, &ProbableStack { slice: Slice::default(), function })
     }
 
     fn text(subject: &Run, stack: &Option<Stack>) -> String {

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use super::functions::Functions;
-use super::scope::Scope;
+use super::scope::Slice;
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, MetricId, Profile};
+use crate::model::{FunctionId, MetricKey, Profile};
 use crate::query::{Context, Query};
 
 /// Computes the functions that a text may mean with their total costs, the largest first.
@@ -14,7 +14,7 @@ pub struct Named {
     /// `name`, `file:line` or `file:line(name)`; of the file only the last parts need be said.
     pub text: String,
     /// The metric of the totals.
-    pub metric: MetricId,
+    pub metric: MetricKey,
 }
 
 impl Query for Named {
@@ -35,8 +35,7 @@ impl Query for Named {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let query = Functions { scope: Scope::default(), metric: self.metric, range: None };
-        let table = cx.get(&query)?;
+        let table = cx.get(&Functions(Slice::whole(self.metric)))?;
         let total = |f: FunctionId| table.rows.iter().find(|r| r.function == f).map_or(0, |r| r.total);
         let mut found: Vec<_> = found.into_iter().map(|f| (f, total(f))).collect();
         found.sort_by_key(|&(f, total)| (Reverse(total), f));
@@ -93,7 +92,7 @@ mod tests {
         }
         let s = Run::of(Arc::new(b.finish()));
         let find = |text: &str| -> Vec<i64> {
-            let found = ask(&s, &Named { text: text.into(), metric: MetricId(0) });
+            let found = ask(&s, &Named { text: text.into(), metric: MetricKey::default() });
             found.iter().map(|f| f.1).collect()
         };
         assert_eq!(find("inner"), [30, 20, 10]);

@@ -1,9 +1,10 @@
 //! Why a picture of calls has nothing to show. Filters are blamed only when some are set.
 
+use super::formula::{Measure, terms};
 use super::functions::{graph_column, graph_of};
-use super::scope::{Scope, TimeRange};
+use super::scope::Slice;
 use crate::format;
-use crate::model::{Calls, MetricId, Profile, Unit};
+use crate::model::{Calls, MetricKey, Profile, Unit};
 
 /// Why nothing is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +21,14 @@ pub enum Nothing {
 
 /// Why a profile has nothing to show in a metric, in the part that was chosen.
 #[must_use]
-pub fn why(profile: &Profile, scope: &Scope, metric: MetricId, range: TimeRange) -> Nothing {
+pub fn why(profile: &Profile, slice: &Slice) -> Nothing {
     if let Some(graph) = graph_of(profile) {
         if graph.nodes.is_empty() {
             return Nothing::Recorded;
         }
+        let terms = terms(slice.metric, profile);
         let column = |of: fn(&crate::model::GraphCosts) -> &Vec<i64>| {
-            graph_column(profile, graph, metric, of, graph.nodes.len())
+            graph_column(graph, &terms, of, graph.nodes.len())
         };
         if column(|c| &c.node_self).iter().chain(&column(|c| &c.node_total)).all(|&c| c == 0) {
             return Nothing::Cost;
@@ -37,8 +39,7 @@ pub fn why(profile: &Profile, scope: &Scope, metric: MetricId, range: TimeRange)
     } else if profile.span_count() + profile.sample_count() == 0 {
         return Nothing::Recorded;
     }
-    let everything = scope.tracks.is_empty() && scope.transforms.is_empty() && range.is_none();
-    if everything { Nothing::Cost } else { Nothing::Left }
+    if *slice == Slice::whole(slice.metric) { Nothing::Cost } else { Nothing::Left }
 }
 
 /// True when a call graph holds no call at all: costs of functions, without who called whom.
@@ -61,7 +62,7 @@ impl Nothing {
 
     /// In a sentence or two, with what to do.
     #[must_use]
-    pub fn text(self, profile: &Profile, metric: MetricId) -> String {
+    pub fn text(self, profile: &Profile, metric: MetricKey) -> String {
         match self {
             Self::Recorded => "The file holds no calls and no samples. Record for longer.".into(),
             Self::Callers => {
@@ -77,9 +78,9 @@ impl Nothing {
     }
 }
 
-fn no_cost(profile: &Profile, metric: MetricId) -> String {
-    let Some(metric) = profile.metrics.get(metric.index()) else { return "The file counts nothing.".into() };
-    let what = match (metric.unit, metric.key.as_str()) {
+fn no_cost(profile: &Profile, metric: MetricKey) -> String {
+    let Some(metric) = Measure::of(metric, profile) else { return "The file counts nothing.".into() };
+    let what = match (metric.unit, &**metric.key.key.value()) {
         (Unit::Nanoseconds, "time") => {
             "All times in this file are 0: nothing took measurable time.".to_owned()
         }
@@ -102,8 +103,8 @@ mod tests {
 
     fn why_of(text: &str) -> (Nothing, String) {
         let p = profile(text);
-        let nothing = why(&p, &Scope::default(), MetricId(0), None);
-        (nothing, nothing.text(&p, MetricId(0)))
+        let nothing = why(&p, &Slice::default());
+        (nothing, nothing.text(&p, MetricKey::default()))
     }
 
     #[test]
@@ -117,6 +118,6 @@ mod tests {
         assert_eq!(why_of("fn run 1 5 5; fn kernel 3 1 1").0, Nothing::Callers);
         assert_eq!(why_of("main 0 0").0, Nothing::Cost);
         let p = profile("main 0 10");
-        assert_eq!(why(&p, &Scope::default(), MetricId(0), Some((20, 30))), Nothing::Left);
+        assert_eq!(why(&p, &Slice { range: Some((20, 30)), ..Slice::default() }), Nothing::Left);
     }
 }

@@ -1,12 +1,13 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
+use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
 use super::phases::{Phases, phases};
-use super::scope::{Scope, TimeRange};
+use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricId, Outcome, Profile, Unit, heap};
+use crate::model::{CounterId, MetricKey, Outcome, Profile, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -116,10 +117,10 @@ impl Peak {
 }
 
 /// What everything costs in a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Total {
     /// The metric.
-    pub metric: MetricId,
+    pub metric: Measure,
     /// Sum of own costs; what it means is in [`Overview::sum_of`].
     pub sum: i64,
     /// Of the sum, what calls that ran at the same time as others of their caller have.
@@ -170,6 +171,8 @@ pub struct Summary {
     pub scope: Scope,
     /// Which time.
     pub range: TimeRange,
+    /// Metrics that a person defined, beside those of the profile.
+    pub defined: Vec<MetricKey>,
 }
 
 impl Query for Summary {
@@ -178,15 +181,17 @@ impl Query for Summary {
     fn run(&self, cx: &Context<'_>) -> Result<Overview, Cancelled> {
         let profile = cx.profile();
         let mut totals = Vec::new();
-        for metric in profile.metric_ids() {
-            totals.push(match graph_of(profile) {
+        for metric in Measure::all(profile, &self.defined) {
+            let (sum, at_once) = match graph_of(profile) {
                 // The estimate of a tree is not needed for what the tool has counted.
-                Some(graph) => Total { metric, sum: graph_sum(profile, graph, metric), at_once: 0 },
+                Some(graph) => (graph_sum(graph, &metric.terms), 0),
                 None => {
-                    let costs = cx.get(&Costs { scope: self.scope.clone(), metric, range: self.range })?;
-                    Total { metric, sum: costs.sum, at_once: costs.at_once }
+                    let slice = Slice { scope: self.scope.clone(), metric: metric.key, range: self.range };
+                    let costs = cx.get(&Costs(slice))?;
+                    (costs.sum, costs.at_once)
                 }
-            });
+            };
+            totals.push(Total { metric, sum, at_once });
         }
         Ok(Overview {
             totals,
@@ -308,7 +313,10 @@ mod tests {
     fn totals_are_those_of_the_tree() {
         let s = subject("main 0 100 alloc=7 / a 10 20; [t2]; b 0 50");
         let o = ask(&s, &Summary::default());
-        assert_eq!(o.totals.iter().map(|t| t.sum).collect::<Vec<_>>(), [150, 7]);
+        assert_eq!(
+            o.totals.iter().map(|t| (&**t.metric.key.key.value(), t.sum)).collect::<Vec<_>>(),
+            [("time", 150), ("alloc", 7)]
+        );
         assert_eq!(o.elapsed, Some(100));
         let cut = ask(&s, &Summary { range: Some((0, 10)), ..Summary::default() });
         assert_eq!(cut.totals[0].sum, 20);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::libraries;
 use super::scope::Transform;
-use crate::model::{FunctionId, Functions, Profile, StringId};
+use crate::model::{FunctionId, Functions, Keys, NameKey, Profile, StringId, SymbolKey};
 
 /// What a frame becomes in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +64,17 @@ impl Symbol {
         }
     }
 
+    /// What it is in all profiles.
+    #[must_use]
+    pub fn name(self, profile: &Profile) -> SymbolName {
+        let key = |f| profile.keys().symbol(f);
+        match self {
+            Self::Function(f) => SymbolName::Function(key(f)),
+            Self::Module(_, f) => SymbolName::Module(key(f).module),
+            Self::Hidden { .. } => SymbolName::Hidden,
+        }
+    }
+
     /// True when `function` is the function, or one of the module of a run. A path of functions finds
     /// its node by this.
     #[must_use]
@@ -73,6 +84,17 @@ impl Symbol {
             Self::Module(m, f) => f == function || functions.get(function).module == m,
         }
     }
+}
+
+/// A [`Symbol`] in all profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SymbolName {
+    /// A function.
+    Function(SymbolKey),
+    /// A run of functions of one module.
+    Module(NameKey),
+    /// Library frames that are not shown one by one.
+    Hidden,
 }
 
 /// State of the transforms at one open frame.
@@ -102,9 +124,51 @@ const ENTRY: u32 = 1;
 /// It is a later one.
 const HIDDEN: u32 = 2;
 
+/// A transform in the ids of one profile; `None` for what the profile does not have.
+enum Change {
+    FocusFunction(Option<FunctionId>),
+    FocusSubtree(Vec<Option<FunctionId>>),
+    FocusCategory(Option<StringId>),
+    MergeFunction(Option<FunctionId>),
+    DropFunction(Option<FunctionId>),
+    /// The module, and how its nodes name it.
+    CollapseModule(NameKey, StringId),
+    CollapseRecursion,
+    HideLibraries,
+}
+
+impl Change {
+    /// `None` for one that changes what calls cost, not their paths.
+    fn of(transform: &Transform, profile: &Profile) -> Option<Self> {
+        let keys = profile.keys();
+        Some(match transform {
+            Transform::FocusFunction(f) => Self::FocusFunction(keys.function(*f)),
+            Transform::FocusSubtree(path) => {
+                Self::FocusSubtree(path.iter().map(|&f| keys.function(f)).collect())
+            }
+            Transform::FocusCategory(category) => Self::FocusCategory(profile.strings.find(category)),
+            Transform::MergeFunction(f) => Self::MergeFunction(keys.function(*f)),
+            Transform::DropFunction(f) => Self::DropFunction(keys.function(*f)),
+            Transform::CollapseModule(module) => {
+                let of_it = keys.symbols().iter().position(|s| s.module == *module);
+                let first = of_it.map(|at| profile.functions.rows()[at].module);
+                Self::CollapseModule(*module, first.unwrap_or_default())
+            }
+            Transform::CollapseRecursion => Self::CollapseRecursion,
+            Transform::HideLibraries => Self::HideLibraries,
+            Transform::FinishedOnly => return None,
+        })
+    }
+
+    fn is_focus(&self) -> bool {
+        matches!(self, Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_))
+    }
+}
+
 /// Maps paths by a list of transforms.
 pub struct PathMapper<'a> {
-    transforms: &'a [Transform],
+    changes: Vec<Change>,
+    keys: &'a Keys,
     functions: &'a Functions,
     /// Which functions are library code; empty unless a transform asks.
     library: Vec<bool>,
@@ -113,16 +177,17 @@ pub struct PathMapper<'a> {
 impl<'a> PathMapper<'a> {
     /// A mapper for functions of one profile.
     #[must_use]
-    pub fn new(transforms: &'a [Transform], profile: &'a Profile) -> Self {
+    pub fn new(transforms: &[Transform], profile: &'a Profile) -> Self {
         let asked = transforms.contains(&Transform::HideLibraries);
         let library = if asked { libraries::of(profile) } else { Vec::new() };
-        Self { transforms, functions: &profile.functions, library }
+        let changes = transforms.iter().filter_map(|t| Change::of(t, profile)).collect();
+        Self { changes, keys: profile.keys(), functions: &profile.functions, library }
     }
 
     /// True without transforms: then every frame is a node.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.transforms.is_empty()
+        self.changes.is_empty()
     }
 
     fn is_library(&self, function: FunctionId) -> bool {
@@ -132,15 +197,15 @@ impl<'a> PathMapper<'a> {
     /// The state of a path that was removed above.
     #[must_use]
     pub fn dead(&self) -> PathState {
-        let states = self.transforms.iter().map(|_| DEAD).collect();
+        let states = self.changes.iter().map(|_| DEAD).collect();
         PathState { states, alive: false, hidden: false }
     }
 
     /// The state above a root.
     #[must_use]
     pub fn root(&self) -> PathState {
-        let states = self.transforms.iter().map(|_| 0).collect();
-        PathState { states, alive: !self.transforms.iter().any(Transform::is_focus), hidden: false }
+        let states = self.changes.iter().map(|_| 0).collect();
+        PathState { states, alive: !self.changes.iter().any(Change::is_focus), hidden: false }
     }
 
     /// Steps into a frame of `function` below `parent`: the new state, and the node to enter, if the
@@ -150,16 +215,16 @@ impl<'a> PathMapper<'a> {
         let mut state = parent.clone();
         let mut symbol = Some(Symbol::Function(function));
         state.hidden = false;
-        for (transform, slot) in self.transforms.iter().zip(&mut state.states) {
+        for (change, slot) in self.changes.iter().zip(&mut state.states) {
             let before = symbol;
-            (*slot, symbol) = self.apply(transform, *slot, symbol);
-            state.hidden |= *transform == Transform::HideLibraries && before.is_some() && *slot == HIDDEN;
+            (*slot, symbol) = self.apply(change, *slot, symbol);
+            state.hidden |= matches!(change, Change::HideLibraries) && before.is_some() && *slot == HIDDEN;
         }
         state.alive = self
-            .transforms
+            .changes
             .iter()
             .zip(&state.states)
-            .all(|(transform, &slot)| if transform.is_focus() { slot == INSIDE } else { slot != DEAD });
+            .all(|(change, &slot)| if change.is_focus() { slot == INSIDE } else { slot != DEAD });
         let symbol = symbol.filter(|_| state.alive);
         (state, symbol)
     }
@@ -172,52 +237,54 @@ impl<'a> PathMapper<'a> {
         }
     }
 
-    fn apply(&self, transform: &Transform, state: u32, symbol: Option<Symbol>) -> (u32, Option<Symbol>) {
+    fn apply(&self, change: &Change, state: u32, symbol: Option<Symbol>) -> (u32, Option<Symbol>) {
         let Some(symbol) = symbol else { return (state, None) };
         let function = symbol.function();
         // A run of a module's functions is none of them.
-        let is = |f: FunctionId| symbol == Symbol::Function(f);
-        match transform {
-            Transform::FocusFunction(f) => {
-                let inside = state == INSIDE || is(*f);
+        let is = |f: &Option<FunctionId>| f.is_some_and(|f| symbol == Symbol::Function(f));
+        match change {
+            Change::FocusFunction(f) => {
+                let inside = state == INSIDE || is(f);
                 (if inside { INSIDE } else { 0 }, inside.then_some(symbol))
             }
-            Transform::FocusSubtree(path) => match state {
+            Change::FocusSubtree(path) => match state {
                 INSIDE => (INSIDE, Some(symbol)),
                 DEAD => (DEAD, None),
-                matched if path.get(matched as usize).is_some_and(|&f| self.stands_for(symbol, f)) => {
+                matched
+                    if path
+                        .get(matched as usize)
+                        .is_some_and(|f| f.is_some_and(|f| self.stands_for(symbol, f))) =>
+                {
                     let all = matched as usize + 1 == path.len();
                     (if all { INSIDE } else { matched + 1 }, all.then_some(symbol))
                 }
                 _ => (DEAD, None),
             },
-            Transform::FocusCategory(category) => {
-                let of_it = self.functions.get(function).category == *category;
+            Change::FocusCategory(category) => {
+                let of_it = Some(self.functions.get(function).category) == *category;
                 (if of_it { INSIDE } else { state }, of_it.then_some(symbol))
             }
-            Transform::MergeFunction(f) => (state, (!is(*f)).then_some(symbol)),
-            Transform::DropFunction(f) if state == DEAD || is(*f) => (DEAD, None),
-            Transform::DropFunction(_) => (state, Some(symbol)),
+            Change::MergeFunction(f) => (state, (!is(f)).then_some(symbol)),
+            Change::DropFunction(f) if state == DEAD || is(f) => (DEAD, None),
+            Change::DropFunction(_) => (state, Some(symbol)),
             // A group of hidden frames stays what it is.
-            Transform::CollapseModule(_) | Transform::CollapseRecursion
+            Change::CollapseModule(..) | Change::CollapseRecursion
                 if matches!(symbol, Symbol::Hidden { .. }) =>
             {
                 (0, Some(symbol))
             }
-            Transform::CollapseModule(module) => {
-                if self.functions.get(function).module != *module {
+            Change::CollapseModule(module, name) => {
+                if self.keys.symbol(function).module != *module {
                     (0, Some(symbol))
                 } else if state == 1 {
                     (1, None)
                 } else {
-                    (1, Some(Symbol::Module(*module, function)))
+                    (1, Some(Symbol::Module(*name, function)))
                 }
             }
-            Transform::CollapseRecursion => (function.0 + 1, (state != function.0 + 1).then_some(symbol)),
-            // It changes what calls cost, not their paths.
-            Transform::FinishedOnly => (0, Some(symbol)),
-            Transform::HideLibraries if !self.is_library(function) => (0, Some(symbol)),
-            Transform::HideLibraries => match state {
+            Change::CollapseRecursion => (function.0 + 1, (state != function.0 + 1).then_some(symbol)),
+            Change::HideLibraries if !self.is_library(function) => (0, Some(symbol)),
+            Change::HideLibraries => match state {
                 0 => (ENTRY, Some(symbol)),
                 ENTRY => (HIDDEN, Some(Symbol::Hidden { first: function, frames: 0 })),
                 _ => (HIDDEN, None),
@@ -228,9 +295,9 @@ impl<'a> PathMapper<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::testing::{ask, dump, function, path, subject};
-    use crate::analysis::{Costs, Scope, Transform};
-    use crate::model::{FunctionSpec, Metric, MetricId, Profile, ProfileBuilder, TrackKind, TrackSpec};
+    use crate::analysis::testing::{ask, dump, subject, symbol, symbols};
+    use crate::analysis::{Costs, Scope, Slice, Transform};
+    use crate::model::{FunctionSpec, Metric, NameKey, Profile, ProfileBuilder, TrackKind, TrackSpec};
     use crate::query::Run;
     use std::sync::Arc;
 
@@ -238,7 +305,7 @@ mod tests {
     fn after(text: &str, transforms: impl Fn(&Profile) -> Vec<Transform>) -> String {
         let s = subject(text);
         let scope = Scope { tracks: Vec::new(), transforms: transforms(&s.profile) };
-        let costs = ask(&s, &Costs { scope, metric: MetricId(0), range: None });
+        let costs = ask(&s, &Costs(Slice { scope, ..Slice::default() }));
         let found = dump(&s.profile, &costs);
         let (counts, calls) = (costs.samples.iter().sum::<u64>(), costs.calls.iter().sum::<u64>());
         assert!(counts <= s.profile.sample_count() as u64 && calls <= s.profile.span_count() as u64);
@@ -264,7 +331,7 @@ mod tests {
         let profile = Arc::new(b.finish());
         let scope = Scope { tracks: Vec::new(), transforms: transforms(&profile) };
         let s = Run::of(profile);
-        dump(&s.profile, &ask(&s, &Costs { scope, metric: MetricId(0), range: None }))
+        dump(&s.profile, &ask(&s, &Costs(Slice { scope, ..Slice::default() })))
     }
 
     const STACKS: &str = "main>a>b>c 1; main>a>c 2; main>b>a>b 4; main>c 8; x>b 16; b 32";
@@ -272,12 +339,15 @@ mod tests {
 
     #[test]
     fn focus_keeps_what_runs_under_the_outermost_occurrence() {
-        let focus = |p: &Profile| vec![Transform::FocusFunction(function(p, "b"))];
+        let focus = |p: &Profile| vec![Transform::FocusFunction(symbol(p, "b"))];
         assert_eq!(after(STACKS, focus), "b 53/48 >a 4/0 >>b 4/4 >c 1/1");
         assert_eq!(after(SPANS, focus), "b 30/20 >a 10/10");
-        let subtree = |p: &Profile| vec![Transform::FocusSubtree(path(p, "main>b"))];
+        let subtree = |p: &Profile| vec![Transform::FocusSubtree(symbols(p, "main>b"))];
         assert_eq!(after(STACKS, subtree), "b 4/0 >a 4/0 >>b 4/4");
-        assert_eq!(after(SPANS, |p| vec![Transform::FocusSubtree(path(p, "main>a>b"))]), "b 30/20 >a 10/10");
+        assert_eq!(
+            after(SPANS, |p| vec![Transform::FocusSubtree(symbols(p, "main>a>b"))]),
+            "b 30/20 >a 10/10"
+        );
     }
 
     #[test]
@@ -297,25 +367,23 @@ mod tests {
             b.sample(id, stack, &[(time, weight)]);
         }
         let profile = Arc::new(b.finish());
-        let transforms = vec![Transform::FocusCategory(profile.strings.find("op").unwrap())];
+        let transforms = vec![Transform::FocusCategory(NameKey::from("op"))];
         let s = Run::of(profile);
-        let costs = ask(
-            &s,
-            &Costs { scope: Scope { transforms, ..Scope::default() }, metric: MetricId(0), range: None },
-        );
+        let costs =
+            ask(&s, &Costs(Slice { scope: Scope { transforms, ..Scope::default() }, ..Slice::default() }));
         assert_eq!(dump(&s.profile, &costs), "step 9/6 >mul 3/3");
     }
 
     #[test]
     fn merge_gives_self_to_the_caller() {
-        let merge = |p: &Profile| vec![Transform::MergeFunction(function(p, "a"))];
+        let merge = |p: &Profile| vec![Transform::MergeFunction(symbol(p, "a"))];
         assert_eq!(after(STACKS, merge), "b 32/32 main 15/0 >b 5/0 >>b 4/4 >>c 1/1 >c 10/10 x 16/0 >b 16/16");
         assert_eq!(after(SPANS, merge), "main 100/60 >b 30/30 >c 10/10");
     }
 
     #[test]
     fn drop_removes_every_path_with_the_function() {
-        let drop = |p: &Profile| vec![Transform::DropFunction(function(p, "b"))];
+        let drop = |p: &Profile| vec![Transform::DropFunction(symbol(p, "b"))];
         assert_eq!(after(STACKS, drop), "main 10/0 >a 2/0 >>c 2/2 >c 8/8 x 0/0");
         assert_eq!(after(SPANS, drop), "main 70/40 >a 20/20 >c 10/10");
     }
@@ -323,15 +391,15 @@ mod tests {
     #[test]
     fn collapse_makes_one_node_of_a_run() {
         let text = "main>f@lib>g@lib>cb>g@lib 5; main>g@lib 2; main>f@lib 1";
-        let lib = |p: &Profile| p.functions.get(function(p, "f@lib")).module;
+        let lib = |p: &Profile| symbol(p, "f@lib").module;
         let collapse = |p: &Profile| vec![Transform::CollapseModule(lib(p))];
         assert_eq!(after(text, collapse), "main 8/0 >lib 8/3 >>cb 5/0 >>>lib 5/5");
         let focus = |p: &Profile| {
-            vec![Transform::CollapseModule(lib(p)), Transform::FocusSubtree(path(p, "main>g@lib>cb"))]
+            vec![Transform::CollapseModule(lib(p)), Transform::FocusSubtree(symbols(p, "main>g@lib>cb"))]
         };
         assert_eq!(after(text, focus), "cb 5/0 >lib 5/5");
         let gone = |p: &Profile| {
-            vec![Transform::CollapseModule(lib(p)), Transform::DropFunction(function(p, "f@lib"))]
+            vec![Transform::CollapseModule(lib(p)), Transform::DropFunction(symbol(p, "f@lib"))]
         };
         assert_eq!(after(text, gone), "main 8/0 >lib 8/3 >>cb 5/0 >>>lib 5/5", "no such function any more");
         let recursion = |_: &Profile| vec![Transform::CollapseRecursion];
@@ -349,7 +417,7 @@ mod tests {
              run 4/0 >[1 frame hidden] 4/0 >>main 4/4"
         );
         let recursion = |p: &Profile| {
-            let hidden = path(p, "main>load>loads>scan");
+            let hidden = symbols(p, "main>load>loads>scan");
             vec![Transform::HideLibraries, Transform::CollapseRecursion, Transform::FocusSubtree(hidden)]
         };
         assert_eq!(
@@ -363,11 +431,11 @@ mod tests {
     #[test]
     fn transforms_follow_each_other() {
         let both = |p: &Profile| {
-            vec![Transform::FocusFunction(function(p, "a")), Transform::DropFunction(function(p, "main"))]
+            vec![Transform::FocusFunction(symbol(p, "a")), Transform::DropFunction(symbol(p, "main"))]
         };
         assert_eq!(after(STACKS, both), "a 7/0 >b 5/4 >>c 1/1 >c 2/2", "main is gone before it is dropped");
         let merged =
-            |p: &Profile| vec![Transform::MergeFunction(function(p, "g")), Transform::CollapseRecursion];
+            |p: &Profile| vec![Transform::MergeFunction(symbol(p, "g")), Transform::CollapseRecursion];
         assert_eq!(after("f>g>f 3; f 1", merged), "f 4/4");
     }
 }

@@ -11,8 +11,8 @@ use crate::model::FunctionId;
 
 /// The part of a recorded graph that is above and below `function`, with the costs that fall on it.
 #[must_use]
-pub fn around(whole: &Graph, function: FunctionId) -> Graph {
-    let Some(target) = whole.find(function) else {
+pub fn around(whole: &Graph, function: Option<FunctionId>) -> Graph {
+    let Some(target) = function.and_then(|f| whole.find(f)) else {
         return Graph { basis: whole.basis.clone(), ..Graph::default() };
     };
     let flow = Flow { whole, adjacency: whole.adjacency(), target: target as usize };
@@ -224,15 +224,14 @@ impl Flow<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::call_graph::Calling;
-    use super::super::scope::Scope;
-    use crate::analysis::testing::{ask, function, subject};
-    use crate::model::MetricId;
+    use super::super::scope::Slice;
+    use crate::analysis::testing::{ask, subject, symbol};
 
     /// `caller -> callee total` with `~` before what is estimated, and `name own/total`.
     fn text(profile: &str, around: &str) -> Vec<String> {
         let s = subject(profile);
-        let around = Some(function(&s.profile, around));
-        let graph = ask(&s, &Calling { scope: Scope::default(), metric: MetricId(0), range: None, around });
+        let around = Some(symbol(&s.profile, around));
+        let graph = ask(&s, &Calling { slice: Slice::default(), around });
         let name = |row: u32| graph.nodes[row as usize].symbol.label(&s.profile).into_owned();
         let mark = |estimated: bool| if estimated { "~" } else { "" };
         let mut lines: Vec<String> = graph

@@ -220,16 +220,16 @@ fn elided(
 mod tests {
     use super::*;
     use crate::analysis::call_graph::Calling;
-    use crate::analysis::scope::Scope;
-    use crate::analysis::testing::{ask, function, subject};
-    use crate::model::MetricId;
+    use crate::analysis::scope::Slice;
+    use crate::analysis::testing::{ask, subject, symbol};
 
     /// Nodes as `name +callers/+callees`, edges as `a -> b` or `a ..n..> b`.
     fn text(profile: &str, around: Option<&str>, limits: Limits) -> Vec<String> {
         let s = subject(profile);
-        let around = around.map(|name| function(&s.profile, name));
-        let graph = ask(&s, &Calling { scope: Scope::default(), metric: MetricId(0), range: None, around });
-        let pruned = prune(&graph, around.and_then(|f| graph.find(f)), limits);
+        let around = around.map(|name| symbol(&s.profile, name));
+        let graph = ask(&s, &Calling { slice: Slice::default(), around });
+        let pruned =
+            prune(&graph, around.and_then(|key| graph.find(s.profile.keys().function(key)?)), limits);
         let name = |i: u32| {
             let row = pruned.nodes[i as usize].row as usize;
             graph.nodes[row].symbol.label(&s.profile).into_owned()
@@ -281,8 +281,7 @@ mod tests {
     fn a_graph_of_a_hundred_thousand_functions_is_cut() {
         let stacks: Vec<String> = (0..5000).map(|i| format!("main>f{i} 1")).collect();
         let s = subject(&stacks.join(";"));
-        let graph =
-            ask(&s, &Calling { scope: Scope::default(), metric: MetricId(0), range: None, around: None });
+        let graph = ask(&s, &Calling { slice: Slice::default(), around: None });
         let pruned = prune(&graph, None, Limits { nodes: 0, edges: 0, ..Limits::default() });
         assert!(pruned.cut && pruned.nodes.len() == MOST_NODES && pruned.nodes[0].more_callees == 3001);
     }

@@ -2,28 +2,32 @@
 //!
 //! Order of application, as in the Firefox Profiler: tracks → time range → transforms. The time range
 //! is kept apart from the rest, because it changes costs but not the shape of a tree.
+//!
+//! Everything is named by keys: the same scope can be asked of another revision and of another run. What a profile does
+//! not have changes nothing there, except that nothing is left of it when it is focused on.
 
-use crate::model::{FunctionId, Profile, SpanStatus, StringId, TrackId, TrackKind};
+use crate::model::{MetricKey, NameKey, Profile, SpanStatus, SymbolKey, TrackId, TrackKey, TrackKind};
 
 /// Half-open time range in ns; `None` for all time.
 pub type TimeRange = Option<(i64, i64)>;
 
 /// A change of call paths, applied before they are merged into a tree.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transform {
     /// Keep only what runs under the function; it becomes the root.
-    FocusFunction(FunctionId),
+    FocusFunction(SymbolKey),
     /// Keep only what runs under exactly this path (root first); its last function becomes the root.
-    FocusSubtree(Vec<FunctionId>),
+    FocusSubtree(Vec<SymbolKey>),
     /// Keep only functions of the category, under one another; the self cost of all others goes to the nearest of them
     /// above, and what runs under none of them is left out.
-    FocusCategory(StringId),
+    FocusCategory(NameKey),
     /// Remove the function from all paths; its self cost goes to its caller.
-    MergeFunction(FunctionId),
+    MergeFunction(SymbolKey),
     /// Remove all paths that contain the function.
-    DropFunction(FunctionId),
+    DropFunction(SymbolKey),
     /// Show each run of functions of the module as one node.
-    CollapseModule(StringId),
+    CollapseModule(NameKey),
     /// Show direct recursion of any function as one call.
     CollapseRecursion,
     /// Of each run of library frames show the first, and all others as one «[n frames hidden]», as
@@ -40,13 +44,28 @@ impl Transform {
     pub fn is_focus(&self) -> bool {
         matches!(self, Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_))
     }
+
+    /// True when the profile has what it is about.
+    #[must_use]
+    pub fn fits(&self, profile: &Profile) -> bool {
+        let keys = profile.keys();
+        let function = |key: &SymbolKey| keys.function(*key).is_some();
+        match self {
+            Self::FocusFunction(f) | Self::MergeFunction(f) | Self::DropFunction(f) => function(f),
+            Self::FocusSubtree(path) => path.iter().all(function),
+            Self::FocusCategory(category) => profile.strings.find(category).is_some(),
+            Self::CollapseModule(module) => keys.symbols().iter().any(|s| s.module == *module),
+            Self::CollapseRecursion | Self::HideLibraries | Self::FinishedOnly => true,
+        }
+    }
 }
 
 /// Tracks and transforms.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Scope {
     /// The tracks; empty for all.
-    pub tracks: Vec<TrackId>,
+    pub tracks: Vec<TrackKey>,
     /// Changes of call paths, first to last.
     pub transforms: Vec<Transform>,
 }
@@ -54,8 +73,24 @@ pub struct Scope {
 impl Scope {
     /// True when `track` belongs to the scope.
     #[must_use]
-    pub fn has_track(&self, track: TrackId) -> bool {
-        self.tracks.is_empty() || self.tracks.contains(&track)
+    pub fn has_track(&self, profile: &Profile, track: TrackId) -> bool {
+        self.tracks.is_empty() || self.tracks.contains(&profile.keys().track_key(track))
+    }
+
+    /// The tracks that belong to the scope.
+    pub fn tracks_of(&self, profile: &Profile) -> impl Iterator<Item = TrackId> + use<> {
+        let chosen: Vec<bool> = profile.track_ids().map(|id| self.has_track(profile, id)).collect();
+        profile.track_ids().filter(move |id| chosen[id.index()])
+    }
+
+    /// The same without what the profile does not have.
+    #[must_use]
+    pub fn fitted(&self, profile: &Profile) -> Self {
+        let known = |key: &TrackKey| profile.keys().track(*key).is_some();
+        Self {
+            tracks: self.tracks.iter().copied().filter(known).collect(),
+            transforms: self.transforms.iter().filter(|t| t.fits(profile)).cloned().collect(),
+        }
     }
 
     /// True when the own cost of a span that ended so does not count.
@@ -66,11 +101,30 @@ impl Scope {
 
     /// The tracks whose time is work. Phases lie over the work of all other tracks and would count it
     /// twice, so they belong to it only when they are asked for by name, or when nothing else is there.
-    pub fn work_tracks(&self, profile: &Profile) -> impl Iterator<Item = TrackId> + use<'_> {
+    pub fn work_tracks(&self, profile: &Profile) -> impl Iterator<Item = TrackId> + use<> {
         let phase = |id: TrackId| profile.track(id).kind == TrackKind::Phase;
         let only_phases = profile.track_ids().all(phase);
         let skipped: Vec<bool> =
             profile.track_ids().map(|id| self.tracks.is_empty() && !only_phases && phase(id)).collect();
-        profile.track_ids().filter(move |&id| self.has_track(id) && !skipped[id.index()])
+        self.tracks_of(profile).filter(move |id| !skipped[id.index()])
+    }
+}
+
+/// Which part of a profile, and what costs are counted in: what most questions about costs have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Slice {
+    /// Tracks and transforms.
+    pub scope: Scope,
+    /// The metric.
+    pub metric: MetricKey,
+    /// The time.
+    pub range: TimeRange,
+}
+
+impl Slice {
+    /// All of a profile, in one metric.
+    #[must_use]
+    pub fn whole(metric: MetricKey) -> Self {
+        Self { metric, ..Self::default() }
     }
 }

@@ -7,11 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::functions::{Functions, graph_of};
 use super::libraries::Libraries;
-use super::scope::Scope;
+use super::scope::Slice;
 use super::source_file::{SourceAnswer, SourceFile, SourceRule, no_file};
 use crate::import::{SourceFolders, may_be_given};
 use crate::jobs::Cancelled;
-use crate::model::{MetricId, Sources, StringId};
+use crate::model::{Sources, StringId};
 use crate::query::{Context, Query};
 
 /// Most files that are looked for.
@@ -72,8 +72,7 @@ impl Query for SourceTexts {
 /// Files in the order in which they shall be kept.
 fn files(cx: &Context<'_>) -> Result<Vec<StringId>, Cancelled> {
     let profile = cx.profile();
-    let metric = MetricId::default();
-    let functions = cx.get(&Functions { scope: Scope::default(), metric, range: None })?;
+    let functions = cx.get(&Functions(Slice::default()))?;
     let library = cx.get(&Libraries)?;
     let mut costs: FxHashMap<StringId, (bool, i64)> = FxHashMap::default();
     for row in functions.rows.iter().filter(|r| r.module.is_none()) {

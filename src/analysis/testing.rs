@@ -22,7 +22,7 @@ use super::{CallTree, TreeCosts};
 use crate::jobs::Job;
 use crate::model::{
     ArgsRef, Calls, FunctionId, FunctionSpec, Metric, MetricId, NodeCosts, Profile, ProfileBuilder,
-    SpanStatus, StackId, TrackId, TrackKind, TrackSpec, Unit,
+    SpanStatus, StackId, SymbolKey, TrackId, TrackKind, TrackSpec, Unit,
 };
 use crate::query::{Engine, Query, Run};
 
@@ -53,6 +53,16 @@ pub fn function(profile: &Profile, name: &str) -> FunctionId {
         profile.text(row.name) == name && (module.is_empty() || profile.text(row.module) == module)
     };
     profile.functions.ids().find(is).unwrap_or_else(|| panic!("no function {name}"))
+}
+
+/// The key of the function called `name`.
+pub fn symbol(profile: &Profile, name: &str) -> SymbolKey {
+    profile.keys().symbol(function(profile, name))
+}
+
+/// The path `main>a>b` in keys.
+pub fn symbols(profile: &Profile, path: &str) -> Vec<SymbolKey> {
+    path.split('>').map(|name| symbol(profile, name)).collect()
 }
 
 /// The path `main>a>b`.

@@ -15,8 +15,9 @@ use rustc_hash::FxHashMap;
 use super::call_tree::{CallTree, NO_NODE, Shape, TrackNodes};
 use super::concurrency::Families;
 use super::estimate::Estimate;
+use super::formula::terms;
 use super::nested_samples::parts;
-use super::scope::{Scope, TimeRange};
+use super::scope::{Scope, Slice, TimeRange};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, MetricId, NO_ROW, Profile, SpanStatus, TrackId};
 use crate::query::{Context, Query};
@@ -58,28 +59,21 @@ impl TreeCosts {
 
 /// Computes [`TreeCosts`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Costs {
-    /// Which tree.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
-}
+pub struct Costs(pub Slice);
 
 impl Query for Costs {
     type Output = TreeCosts;
 
     fn run(&self, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
-        if let Some(metric) = cx.profile().metrics.get(self.metric.index())
-            && !metric.formula.is_empty()
-        {
-            return self.derived(&metric.formula.clone(), cx);
-        }
-        let tree = cx.get(&Shape(self.scope.clone()))?;
+        let metric = match terms(self.0.metric, cx.profile())[..] {
+            [(1, metric)] => Some(metric),
+            [] => None,
+            ref terms => return self.derived(terms, cx),
+        };
+        let tree = cx.get(&Shape(self.0.scope.clone()))?;
         match &tree.estimate {
-            Some(estimate) => Ok(estimated(&tree, estimate, self.metric, cx.profile())),
-            None => self.measured(tree, cx),
+            Some(estimate) => Ok(estimated(&tree, estimate, metric, cx.profile())),
+            None => self.measured(tree, metric, cx),
         }
     }
 
@@ -93,13 +87,35 @@ pub type TrackCosts = (TrackId, Vec<(u32, i64)>);
 
 /// Computes own costs by track: what [`TreeCosts::own`] is the sum of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OwnByTrack(pub Costs);
+pub struct OwnByTrack(pub Slice);
 
 impl Query for OwnByTrack {
     type Output = Vec<TrackCosts>;
 
     fn run(&self, cx: &Context<'_>) -> Result<Vec<TrackCosts>, Cancelled> {
-        self.0.by_track(cx)
+        let Self(Slice { scope, metric, range }) = self;
+        let profile = cx.profile();
+        let tree = cx.get(&Shape(scope.clone()))?;
+        let terms = terms(*metric, profile);
+        let families = Families::new(profile, &tree);
+        let mut tracks = Vec::new();
+        for id in scope.work_tracks(profile) {
+            let mut own: FxHashMap<u32, i64> = FxHashMap::default();
+            for &(factor, metric) in &terms {
+                let column = Column { metric: Some(metric), range: *range };
+                let adding = Adding { profile, tree: &tree, scope, column };
+                let mut add = |node: u32, value: i64| {
+                    let own = own.entry(node).or_default();
+                    *own = own.saturating_add(value.saturating_mul(factor));
+                };
+                adding.add_track(id, (&mut add, &mut Counts::default()), cx.job())?;
+                families.correct(&adding, id, &mut add, &mut Vec::new(), cx.job())?;
+            }
+            let mut own: Vec<(u32, i64)> = own.into_iter().filter(|&(_, own)| own != 0).collect();
+            own.sort_unstable();
+            tracks.push((id, own));
+        }
+        Ok(tracks)
     }
 
     fn weight(tracks: &Vec<TrackCosts>) -> usize {
@@ -115,10 +131,17 @@ pub fn own_covered(profile: &Profile, tree: &CallTree, track: TrackId) -> Vec<(u
 }
 
 impl Costs {
-    fn measured(&self, tree: Arc<CallTree>, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
-        let profile = cx.profile();
+    /// Costs in one measured metric; none without.
+    fn measured(
+        &self,
+        tree: Arc<CallTree>,
+        metric: Option<MetricId>,
+        cx: &Context<'_>,
+    ) -> Result<TreeCosts, Cancelled> {
+        let (profile, column) = (cx.profile(), Column { metric, range: self.0.range });
         let n = tree.nodes.len();
         let mut own = vec![0i64; n];
+        let adding = Adding { profile, tree: &tree, scope: &self.0.scope, column };
         let mut add = |node: u32, value: i64| {
             let own = &mut own[node as usize];
             *own = own.saturating_add(value);
@@ -126,9 +149,9 @@ impl Costs {
         let families = Families::new(profile, &tree);
         let mut counts = Counts::new(profile, &tree);
         let mut twice = Vec::new();
-        for id in self.scope.work_tracks(profile) {
-            self.add_track(profile, &tree, id, (&mut add, &mut counts), cx.job())?;
-            families.correct(self, id, &mut add, &mut twice, cx.job())?;
+        for id in self.0.scope.work_tracks(profile) {
+            adding.add_track(id, (&mut add, &mut counts), cx.job())?;
+            families.correct(&adding, id, &mut add, &mut twice, cx.job())?;
         }
         let mut total = summed_up(&tree, &own, i64::saturating_add);
         let sum = own.iter().fold(0i64, |a, &b| a.saturating_add(b));
@@ -149,120 +172,11 @@ impl Costs {
         Ok(TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, sum, at_once })
     }
 
-    fn by_track(&self, cx: &Context<'_>) -> Result<Vec<TrackCosts>, Cancelled> {
-        let profile = cx.profile();
-        let tree = cx.get(&Shape(self.scope.clone()))?;
-        let measured = [(1, self.metric)];
-        let formula = match profile.metrics.get(self.metric.index()) {
-            Some(m) if !m.formula.is_empty() => &m.formula[..],
-            _ => &measured,
-        };
-        let families = Families::new(profile, &tree);
-        let mut tracks = Vec::new();
-        for id in self.scope.work_tracks(profile) {
-            let mut own: FxHashMap<u32, i64> = FxHashMap::default();
-            for &(factor, metric) in formula.iter().filter(|(_, m)| is_measured(profile, *m)) {
-                let part = Self { metric, ..self.clone() };
-                let mut add = |node: u32, value: i64| {
-                    let own = own.entry(node).or_default();
-                    *own = own.saturating_add(value.saturating_mul(factor));
-                };
-                part.add_track(profile, &tree, id, (&mut add, &mut Counts::default()), cx.job())?;
-                families.correct(&part, id, &mut add, &mut Vec::new(), cx.job())?;
-            }
-            let mut own: Vec<(u32, i64)> = own.into_iter().filter(|&(_, own)| own != 0).collect();
-            own.sort_unstable();
-            tracks.push((id, own));
-        }
-        Ok(tracks)
-    }
-
-    /// Adds what the spans and samples of a track cost.
-    fn add_track(
-        &self,
-        profile: &Profile,
-        tree: &CallTree,
-        id: TrackId,
-        (own, counts): (&mut dyn FnMut(u32, i64), &mut Counts),
-        job: &Job,
-    ) -> Result<(), Cancelled> {
-        let nodes = tree.tracks.iter().find(|t| t.track == id);
-        if let Some(nodes) = nodes {
-            self.add_spans(profile, tree, nodes, own, counts);
-        }
-        job.checkpoint(0, 0)?;
-        let (spans, samples) = (&profile.track(id).spans, &profile.track(id).samples);
-        let weights = samples.weights.iter().find(|(m, _)| *m == self.metric).map(|(_, w)| w);
-        let is_time = profile.time_metric() == Some(self.metric);
-        let in_spans = is_time || spans.costs.iter().any(|(m, _)| *m == self.metric);
-        parts(profile, tree, id, self.range, job, |part| {
-            if part.node != NO_NODE && part.first {
-                Counts::one(&mut counts.samples, part.node);
-            }
-            let Some(weights) = weights else { return };
-            let mut weight = part.of(weights[part.sample as usize]);
-            if let Some(nodes) = nodes.filter(|_| in_spans && part.row != NO_ROW) {
-                // It cannot have been longer than the span lets it be.
-                weight = if is_time { weight.min(part.length()) } else { weight };
-                let span = nodes.spans[part.row as usize];
-                if span != NO_NODE && !self.scope.leaves_out(spans.rows[part.row as usize].status) {
-                    own(span, weight.saturating_neg());
-                }
-            }
-            if part.node != NO_NODE {
-                own(part.node, weight);
-            }
-        })
-    }
-
-    fn add_spans(
-        &self,
-        profile: &Profile,
-        tree: &CallTree,
-        nodes: &TrackNodes,
-        own: &mut dyn FnMut(u32, i64),
-        counts: &mut Counts,
-    ) {
-        let spans = &profile.track(nodes.track).spans;
-        let is_time = profile.time_metric() == Some(self.metric);
-        let column = spans.costs.iter().find(|(m, _)| *m == self.metric).map(|(_, c)| c);
-        for (row, span) in spans.rows.iter().enumerate() {
-            if !touches(span.start, span.end, self.range) {
-                continue;
-            }
-            let node = nodes.spans[row];
-            let above = if span.parent == NO_ROW { NO_NODE } else { nodes.spans[span.parent as usize] };
-            let caller = if span.parent == NO_ROW { spans.caller(row as u32) } else { None };
-            let caller = caller.and_then(|(track, row)| tree.node_of_span(track, row)).unwrap_or(above);
-            let left_out = self.scope.leaves_out(span.status);
-            // A span that a transform merged into its caller is no call of the caller.
-            if node != NO_NODE && node != caller && !left_out {
-                Counts::one(&mut counts.calls, node);
-                if span.status == SpanStatus::Unfinished {
-                    Counts::one(&mut counts.unfinished, node);
-                }
-            }
-            let value = match column {
-                Some(column) => column[row],
-                None if is_time => span.end.saturating_sub(span.start),
-                None => continue,
-            };
-            let value = cut(value, span.start, span.end, self.range);
-            if node != NO_NODE && !left_out {
-                own(node, value);
-            }
-            // What has no cost of its own here has none to give to its callees.
-            if above != NO_NODE && !self.scope.leaves_out(spans.rows[span.parent as usize].status) {
-                own(above, value.saturating_neg());
-            }
-        }
-    }
-
     /// A derived metric: the linear formula over the columns of measured ones.
-    fn derived(&self, formula: &[(i64, MetricId)], cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
+    fn derived(&self, terms: &[(i64, MetricId)], cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
         let mut result: Option<TreeCosts> = None;
-        for &(factor, metric) in formula.iter().filter(|(_, m)| is_measured(cx.profile(), *m)) {
-            let part = cx.get(&Self { metric, scope: self.scope.clone(), range: self.range })?;
+        for &(factor, metric) in terms {
+            let part = cx.get(&Self(Slice { metric: cx.profile().metric_key(metric), ..self.0.clone() }))?;
             let to = result.get_or_insert_with(|| {
                 let zero = vec![0; part.own.len()];
                 TreeCosts { own: zero.clone(), total: zero, sum: 0, at_once: 0, ..(*part).clone() }
@@ -275,7 +189,112 @@ impl Costs {
         }
         match result {
             Some(costs) => Ok(costs),
-            None => self.measured(cx.get(&Shape(self.scope.clone()))?, cx),
+            None => self.measured(cx.get(&Shape(self.0.scope.clone()))?, None, cx),
+        }
+    }
+}
+
+/// What is added up: a measured metric within a time.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    /// `None` for nothing.
+    pub metric: Option<MetricId>,
+    pub range: TimeRange,
+}
+
+impl Column {
+    /// The values of one of several columns.
+    pub fn of(self, columns: &[(MetricId, Vec<i64>)]) -> Option<&Vec<i64>> {
+        columns.iter().find(|(m, _)| Some(*m) == self.metric).map(|(_, c)| c)
+    }
+
+    /// True for the time that spans themselves are.
+    pub fn is_time(self, profile: &Profile) -> bool {
+        self.metric.is_some() && profile.time_metric() == self.metric
+    }
+}
+
+/// A metric of the tracks of a tree, within a time.
+#[derive(Clone, Copy)]
+pub(super) struct Adding<'a> {
+    profile: &'a Profile,
+    tree: &'a CallTree,
+    pub scope: &'a Scope,
+    pub column: Column,
+}
+
+impl Adding<'_> {
+    /// Adds what the spans and samples of a track cost.
+    fn add_track(
+        &self,
+        id: TrackId,
+        (own, counts): (&mut dyn FnMut(u32, i64), &mut Counts),
+        job: &Job,
+    ) -> Result<(), Cancelled> {
+        let &Self { profile, tree, scope, column } = self;
+        let nodes = tree.tracks.iter().find(|t| t.track == id);
+        if let Some(nodes) = nodes {
+            self.add_spans(nodes, own, counts);
+        }
+        job.checkpoint(0, 0)?;
+        let (spans, samples) = (&profile.track(id).spans, &profile.track(id).samples);
+        let weights = column.of(&samples.weights);
+        let is_time = column.is_time(profile);
+        let in_spans = is_time || column.of(&spans.costs).is_some();
+        parts(profile, tree, id, column.range, job, |part| {
+            if part.node != NO_NODE && part.first {
+                Counts::one(&mut counts.samples, part.node);
+            }
+            let Some(weights) = weights else { return };
+            let mut weight = part.of(weights[part.sample as usize]);
+            if let Some(nodes) = nodes.filter(|_| in_spans && part.row != NO_ROW) {
+                // It cannot have been longer than the span lets it be.
+                weight = if is_time { weight.min(part.length()) } else { weight };
+                let span = nodes.spans[part.row as usize];
+                if span != NO_NODE && !scope.leaves_out(spans.rows[part.row as usize].status) {
+                    own(span, weight.saturating_neg());
+                }
+            }
+            if part.node != NO_NODE {
+                own(part.node, weight);
+            }
+        })
+    }
+
+    fn add_spans(&self, nodes: &TrackNodes, own: &mut dyn FnMut(u32, i64), counts: &mut Counts) {
+        let &Self { profile, tree, scope, column } = self;
+        let spans = &profile.track(nodes.track).spans;
+        let is_time = column.is_time(profile);
+        let values = column.of(&spans.costs);
+        for (row, span) in spans.rows.iter().enumerate() {
+            if !touches(span.start, span.end, column.range) {
+                continue;
+            }
+            let node = nodes.spans[row];
+            let above = if span.parent == NO_ROW { NO_NODE } else { nodes.spans[span.parent as usize] };
+            let caller = if span.parent == NO_ROW { spans.caller(row as u32) } else { None };
+            let caller = caller.and_then(|(track, row)| tree.node_of_span(track, row)).unwrap_or(above);
+            let left_out = scope.leaves_out(span.status);
+            // A span that a transform merged into its caller is no call of the caller.
+            if node != NO_NODE && node != caller && !left_out {
+                Counts::one(&mut counts.calls, node);
+                if span.status == SpanStatus::Unfinished {
+                    Counts::one(&mut counts.unfinished, node);
+                }
+            }
+            let value = match values {
+                Some(values) => values[row],
+                None if is_time => span.end.saturating_sub(span.start),
+                None => continue,
+            };
+            let value = cut(value, span.start, span.end, column.range);
+            if node != NO_NODE && !left_out {
+                own(node, value);
+            }
+            // What has no cost of its own here has none to give to its callees.
+            if above != NO_NODE && !scope.leaves_out(spans.rows[span.parent as usize].status) {
+                own(above, value.saturating_neg());
+            }
         }
     }
 }
@@ -304,12 +323,6 @@ impl Counts {
     }
 }
 
-/// True when the metric exists and has costs of its own. Formulas use only such ones, so that no
-/// formula can lead back to itself.
-pub(super) fn is_measured(profile: &Profile, metric: MetricId) -> bool {
-    profile.metrics.get(metric.index()).is_some_and(|m| m.formula.is_empty())
-}
-
 /// Adds each node's value to all nodes above it.
 pub(super) fn summed_up<T: Copy>(tree: &CallTree, own: &[T], add: impl Fn(T, T) -> T) -> Vec<T> {
     let mut total = own.to_vec();
@@ -321,12 +334,17 @@ pub(super) fn summed_up<T: Copy>(tree: &CallTree, own: &[T], add: impl Fn(T, T) 
     total
 }
 
-fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profile: &Profile) -> TreeCosts {
+fn estimated(
+    tree: &Arc<CallTree>,
+    estimate: &Estimate,
+    metric: Option<MetricId>,
+    profile: &Profile,
+) -> TreeCosts {
     let zero = || (vec![0; tree.nodes.len()], vec![0; tree.nodes.len()]);
     let (own, total) = estimate
         .costs
         .iter()
-        .find(|c| c.0 == metric)
+        .find(|c| Some(c.0) == metric)
         .map_or_else(zero, |(_, own, total)| (own.clone(), total.clone()));
     let graph = profile.call_graph.as_ref();
     TreeCosts {
@@ -337,7 +355,7 @@ fn estimated(tree: &Arc<CallTree>, estimate: &Estimate, metric: MetricId, profil
         unfinished: Vec::new(),
         samples: Vec::new(),
         samples_total: Vec::new(),
-        sum: graph.map_or(0, |g| super::functions::graph_sum(profile, g, metric)),
+        sum: graph.zip(metric).map_or(0, |(g, m)| super::functions::graph_sum(g, &[(1, m)])),
         at_once: 0,
     }
 }
@@ -360,12 +378,13 @@ pub(super) fn touches(start: i64, end: i64, range: TimeRange) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::Scope;
     use crate::analysis::testing::{ask, dump, profile, subject};
     use crate::query::Run;
     use proptest::prelude::*;
 
     fn costs(subject: &Run, range: TimeRange) -> Arc<TreeCosts> {
-        ask(subject, &Costs { scope: Scope::default(), metric: MetricId(0), range })
+        ask(subject, &Costs(Slice { range, ..Slice::default() }))
     }
 
     fn tree(text: &str, range: TimeRange) -> String {
@@ -400,7 +419,10 @@ mod tests {
     fn other_costs_are_inclusive_too_and_shared_out_by_the_range() {
         let subject = subject("main 0 100 alloc=1000 / a 0 50 alloc=400");
         let ask = |range| {
-            let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(1), range });
+            let costs = ask(
+                &subject,
+                &Costs(Slice { range, ..Slice::whole(subject.profile.metric_key(MetricId(1))) }),
+            );
             dump(&subject.profile, &costs)
         };
         assert_eq!(ask(None), "main 1000/600 >a 400/400");
@@ -410,11 +432,11 @@ mod tests {
     #[test]
     fn a_derived_metric_follows_its_formula() {
         let mut p = (*profile("main 0 100 alloc=7 / a 0 40 alloc=2")).clone();
-        let mut cost = crate::model::Metric::time();
+        let mut cost = crate::model::Metric { key: "cost".into(), ..crate::model::Metric::time() };
         cost.formula = vec![(2, MetricId(0)), (10, MetricId(1)), (5, MetricId(2)), (1, MetricId(9))];
         p.metrics.push(cost);
         let subject = Run::of(Arc::new(p));
-        let costs = ask(&subject, &Costs { scope: Scope::default(), metric: MetricId(2), range: None });
+        let costs = ask(&subject, &Costs(Slice::whole(subject.profile.metric_key(MetricId(2)))));
         assert_eq!(dump(&subject.profile, &costs), "main 270/170 >a 100/100");
         assert_eq!(costs.sum, 270);
     }
@@ -422,8 +444,9 @@ mod tests {
     #[test]
     fn tracks_that_are_left_out_leave_no_trace() {
         let subject = subject("main>a 3; [t2]; main>b 5");
-        let only = |t| Scope { tracks: vec![TrackId(t)], ..Scope::default() };
-        let costs = |t| ask(&subject, &Costs { scope: only(t), metric: MetricId(0), range: None });
+        let key = |t| subject.profile.keys().track_key(TrackId(t));
+        let only = |t| Scope { tracks: vec![key(t)], ..Scope::default() };
+        let costs = |t| ask(&subject, &Costs(Slice { scope: only(t), ..Slice::default() }));
         assert_eq!(dump(&subject.profile, &costs(0)), "main 3/0 >a 3/3");
         assert_eq!(dump(&subject.profile, &costs(1)), "main 5/0 >b 5/5");
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::call_tree::{CallTree, NO_NODE};
 use super::expansion::{Expansion, PathKey};
-use super::scope::{Scope, TimeRange};
+use super::scope::Slice;
 use super::search::Pattern;
 use super::tree_costs::{Costs, TreeCosts};
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, MetricId, Profile};
+use crate::model::{FunctionId, Profile};
 use crate::query::{Context, Query};
 
 /// Most rows that are listed. Whoever opens more than that is looking for a search.
@@ -90,9 +90,9 @@ pub struct Rows {
 impl Rows {
     /// The roots, largest first.
     #[must_use]
-    pub fn new(scope: Scope, metric: MetricId, range: TimeRange) -> Self {
+    pub fn new(slice: Slice) -> Self {
         Self {
-            costs: Costs { scope, metric, range },
+            costs: Costs(slice),
             sort: Sort::default(),
             expanded: Expansion::default(),
             closed: Expansion::default(),
@@ -261,7 +261,7 @@ mod tests {
     const TEXT: &str = "main>a>x 10; main>b 30; main>b>x 5; main>c>d 20; other 1";
 
     fn rows(subject: &Run, change: impl FnOnce(&mut Rows)) -> (Arc<TreeRows>, String) {
-        let mut query = Rows::new(Scope::default(), MetricId(0), None);
+        let mut query = Rows::new(Slice::default());
         change(&mut query);
         let rows = ask(subject, &query);
         let line = |r: &TreeRow| {
@@ -337,7 +337,7 @@ mod tests {
         let s = subject(&format!("{} 1", vec!["f"; 100_000].join(">")));
         let tree = ask(&s, &crate::analysis::Shape::default());
         let start = std::time::Instant::now();
-        let mut query = Rows::new(Scope::default(), MetricId(0), None);
+        let mut query = Rows::new(Slice::default());
         tree.keys.iter().for_each(|&k| query.expanded.set(k, true));
         let found = ask(&s, &query);
         assert_eq!(found.rows.len(), 100_000);

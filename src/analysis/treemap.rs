@@ -12,11 +12,12 @@ use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
 use super::functions::{FunctionRow, Functions};
-use super::path::Symbol;
-use super::scope::{Scope, TimeRange};
+use super::path::{Symbol, SymbolName};
+use super::scope::Slice;
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
-use crate::model::{Basis, FunctionId, MetricId, Profile, StringId, Strings};
+use crate::model::keys::names;
+use crate::model::{Basis, FunctionId, NameKey, Profile, StringId, Strings};
 use crate::query::{Context, Query};
 
 /// How boxes nest.
@@ -56,6 +57,17 @@ impl What {
         }
     }
 
+    /// What it is in all profiles.
+    #[must_use]
+    pub fn name(self, profile: &Profile) -> BoxName {
+        match self {
+            Self::All => BoxName::All,
+            Self::Module(id) => BoxName::Module(NameKey::from(&*names::module(profile.text(id)))),
+            Self::File(id) => BoxName::File(NameKey::from(&*names::file(profile.text(id)))),
+            Self::Symbol(symbol) => BoxName::Symbol(symbol.name(profile)),
+        }
+    }
+
     /// The function, if it is one.
     #[must_use]
     pub fn function(self) -> Option<FunctionId> {
@@ -64,6 +76,19 @@ impl What {
             _ => None,
         }
     }
+}
+
+/// What a box stands for, in all profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BoxName {
+    /// Everything.
+    All,
+    /// A module.
+    Module(NameKey),
+    /// A file.
+    File(NameKey),
+    /// A function or a run of them.
+    Symbol(SymbolName),
 }
 
 /// A box.
@@ -112,10 +137,11 @@ impl BoxTree {
 
     /// The box with this path of contents, or the last one of them that is there.
     #[must_use]
-    pub fn find(&self, path: &[What]) -> u32 {
+    pub fn find(&self, path: &[BoxName], profile: &Profile) -> u32 {
         let mut at = 0;
-        for what in path {
-            let Some(next) = self.children(at).find(|&n| self.boxes[n as usize].what == *what) else { break };
+        for name in path {
+            let is = |&n: &u32| self.boxes[n as usize].what.name(profile) == *name;
+            let Some(next) = self.children(at).find(is) else { break };
             at = next;
         }
         at
@@ -125,12 +151,8 @@ impl BoxTree {
 /// Computes the [`BoxTree`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boxes {
-    /// Which part.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
+    /// Which part, in which metric.
+    pub slice: Slice,
     /// How boxes nest.
     pub nesting: Nesting,
 }
@@ -152,7 +174,7 @@ impl Query for Boxes {
 
 impl Boxes {
     fn calls(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
-        let costs = cx.get(&Costs { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
+        let costs = cx.get(&Costs(self.slice.clone()))?;
         let tree = &costs.tree;
         // Areas hold what is positive only, so a parent may have less cost than its children.
         let mut area: Vec<i64> = costs.own.iter().map(|&c| c.max(0)).collect();
@@ -185,8 +207,7 @@ impl Boxes {
 
     fn files(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
         let profile = cx.profile();
-        let table =
-            cx.get(&Functions { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
+        let table = cx.get(&Functions(self.slice.clone()))?;
         let rows: Vec<&FunctionRow> = table.rows.iter().filter(|r| r.own > 0).collect();
         let module = |r: &FunctionRow| r.module.unwrap_or(profile.functions.get(r.function).module);
         let file = |r: &FunctionRow| profile.functions.get(r.function).file;
@@ -259,7 +280,7 @@ mod tests {
     use std::sync::Arc;
 
     fn boxes(subject: &Run, nesting: Nesting) -> Arc<BoxTree> {
-        ask(subject, &Boxes { scope: Scope::default(), metric: MetricId(0), range: None, nesting })
+        ask(subject, &Boxes { slice: Slice::default(), nesting })
     }
 
     fn text(subject: &Run, tree: &BoxTree) -> String {
@@ -278,9 +299,12 @@ mod tests {
             text(&s, &tree),
             "Everything 48/0 >main 47/2 >>b 35/30 >>>x 5/5 >>a 10/0 >>>x 10/10 >other 1/1"
         );
-        assert_eq!(tree.find(&[tree.boxes[1].what, tree.boxes[4].what]), 4);
-        assert_eq!(tree.find(&[tree.boxes[6].what]), 6);
-        assert_eq!(tree.find(&[tree.boxes[4].what]), 0, "not at this place");
+        let find = |path: &[usize]| {
+            let names: Vec<BoxName> = path.iter().map(|&at| tree.boxes[at].what.name(&s.profile)).collect();
+            tree.find(&names, &s.profile)
+        };
+        assert_eq!((find(&[1, 4]), find(&[6])), (4, 6));
+        assert_eq!(find(&[4]), 0, "not at this place");
     }
 
     #[test]

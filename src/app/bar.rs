@@ -4,12 +4,13 @@ use egui::{MenuBar, Ui};
 
 use super::action::{self, Action, Entry, Menu};
 use super::{App, recorder};
+use crate::analysis::formula::{self, Measure};
 use crate::format;
-use crate::model::Profile;
+use crate::model::{MetricKey, Profile, TrackKey};
 use crate::state::{Command, Relative, RunState};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone};
-use crate::ui::widgets::{self, SearchBox};
+use crate::ui::widgets::{self, MetricChoice, SearchBox};
 use crate::views::shared::crumbs::describe;
 use crate::views::{self, Picture};
 
@@ -176,8 +177,8 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             }
         }
         if !profile.metrics.is_empty() {
-            let mut metric = now.metric;
-            if widgets::metric_picker(ui, "metric", &profile.metrics, &mut metric) {
+            let mut metric = formula::shown(now.metric, &profile);
+            if widgets::metric_picker(ui, "metric", &metrics(app, &profile, metric), &mut metric) {
                 commands.push(Command::SetMetric(metric));
             }
             if widgets::icon_button(ui, Icon::Settings, "Define metrics by formulas").clicked() {
@@ -213,6 +214,27 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     }
 }
 
+/// The metrics that can be shown: the profile's, those of the settings, and the one that is shown.
+fn metrics(app: &App, profile: &Profile, shown: MetricKey) -> Vec<MetricChoice> {
+    let mut keys: Vec<MetricKey> = profile.metric_ids().map(|id| profile.metric_key(id)).collect();
+    keys.extend(app.defined());
+    if !keys.contains(&shown) {
+        keys.push(shown);
+    }
+    let choice = |key| {
+        let Measure { label, unit, .. } = Measure::of(key, profile)?;
+        Some(MetricChoice { key, label, unit })
+    };
+    keys.into_iter().filter_map(choice).collect()
+}
+
+fn track_name(profile: &Profile, key: TrackKey) -> String {
+    match profile.keys().track(key) {
+        Some(id) => profile.track_label(id),
+        None => key.name.to_string(),
+    }
+}
+
 /// What is left out: range, tracks and transforms, each removable.
 fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, commands: &mut Vec<Command>) {
     if let Some((from, to)) = now.range {
@@ -225,7 +247,7 @@ fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, comma
         }
     }
     if !now.scope.tracks.is_empty() {
-        let names: Vec<_> = now.scope.tracks.iter().map(|&t| profile.track_label(t)).collect();
+        let names: Vec<_> = now.scope.tracks.iter().map(|&key| track_name(profile, key)).collect();
         let text = shorten(&names.join(", "), 40);
         if widgets::chip(ui, &text).on_hover_text("Only these tracks. Click for all of them.").clicked() {
             commands.push(Command::SetTracks(Vec::new()));

@@ -10,7 +10,6 @@ use rfd::FileDialog;
 
 use super::event::{Event, Events, Purpose};
 use crate::jobs;
-use crate::query::RunId;
 use crate::views::Picture;
 
 /// A dialog that ends without a file within this time was not shown.
@@ -30,11 +29,11 @@ pub fn open(events: Events) {
 }
 
 /// Asks where a source file is that the profile of run `run` calls `file`.
-pub fn source(run: RunId, file: String, events: Events) {
+pub fn source(file: String, events: Events) {
     let name = file.rsplit(['/', '\\']).next().unwrap_or(&file);
     let dialog = FileDialog::new().set_title(format!("Where is {name}?"));
     let path = file.clone();
-    ask(Purpose::Source { run, file }, path, events, move || dialog.pick_file().into_iter().collect());
+    ask(Purpose::Source { file }, path, events, move || dialog.pick_file().into_iter().collect());
 }
 
 /// Asks for a file, or a folder, that a field wants.

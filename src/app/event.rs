@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 
 use crate::import::ImportError;
 use crate::model::Profile;
-use crate::query::{Revision, RunId};
+use crate::query::RunId;
 
 /// A message from a background job.
 #[derive(Debug)]
@@ -36,15 +36,6 @@ pub enum Event {
         run: RunId,
         /// The whole profile, or why there is none; `None` when it was cancelled.
         result: Result<Option<Arc<Profile>>, String>,
-    },
-    /// Run `run` has other metrics.
-    Derived {
-        /// The run.
-        run: RunId,
-        /// The revision that it was made of.
-        revision: Revision,
-        /// The profile with them.
-        profile: Arc<Profile>,
     },
     /// A file dialog was closed.
     Picked {
@@ -78,8 +69,6 @@ pub enum Purpose {
     Picture(u64, crate::views::Picture),
     /// Say where a source file is.
     Source {
-        /// The run.
-        run: RunId,
         /// The file as the profile names it.
         file: String,
     },
@@ -113,7 +102,7 @@ impl Purpose {
     pub fn title(&self) -> String {
         match self {
             Self::Open => "Open by path".into(),
-            Self::Source { file, .. } => {
+            Self::Source { file } => {
                 let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
                 format!("Where is {name}?")
             }
@@ -142,8 +131,14 @@ impl Events {
         Self { sender, ctx }
     }
 
-    /// Sends an event. When the application is gone there is nobody left to tell.
+    /// Sends an event. Keys of a profile are made here, in the background, so that no frame waits for them. When the application is gone there is nobody left to tell.
     pub fn send(&self, event: Event) {
+        if let Event::Revision { profile, .. }
+        | Event::Opened { result: Ok(profile), .. }
+        | Event::Recorded { result: Ok(Some(profile)), .. } = &event
+        {
+            let _ = profile.keys();
+        }
         let _ = self.sender.send(event);
         self.wake();
     }

@@ -28,11 +28,11 @@ impl App {
         let Some(profile) = run.profile.clone() else { return };
         let now = run.history.now().clone();
         let recorded = matches!(run.origin, Origin::Recording { .. });
-        let rules = now.sources;
+        let rules = self.settings.sources.clone();
         let asked = Asked {
             scope: now.scope,
             range: now.range,
-            metric: (now.metric.index() > 0).then_some(now.metric),
+            metric: (!now.metric.is_first()).then_some(now.metric),
             ..Asked::all(profile)
         };
         let folder = open::folder_of(run.input()).map(Path::to_owned);

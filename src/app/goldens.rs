@@ -45,7 +45,8 @@ fn with_sources() -> Profile {
 fn select(name: &str) -> impl Fn(&Profile) -> Option<Command> + '_ {
     move |profile| {
         let function = profile.functions.ids().find(|f| profile.function_name(*f) == name);
-        Some(Command::Select(Some(Item::Function(function.expect("a function of the sample")))))
+        let function = function.expect("a function of the sample");
+        Some(Command::Select(Some(Item::of_function(function, profile))))
     }
 }
 
@@ -156,7 +157,7 @@ goldens! {
     memory: view("memory", session(), &nothing, SMALL, 1.0);
     requests: view("requests", session(), &nothing, SMALL, 1.0);
     source: view("source", with_sources(), &select("depth"), SMALL, 1.0);
-    details: view("details", session(), &|_| Some(Command::Select(Some(Item::Request(RequestId(3))))), vec2(400.0, 600.0), 1.0);
+    details: view("details", session(), &|p| Some(Command::Select(Some(Item::of_request(RequestId(3), p)))), vec2(400.0, 600.0), 1.0);
     functions_at_scale_2: view("functions", sample(PSTATS), &nothing, vec2(400.0, 250.0), 2.0);
     flame_at_scale_2: view("flame", sample(DECODE), &nothing, vec2(400.0, 250.0), 2.0);
     workspace_timed: workspace("timed", session(), vec2(1600.0, 1000.0), Theme::Dark);

@@ -1,16 +1,11 @@
 //! Metrics that a person defines: a dialog, kept in the settings, the same for all runs that can have them.
 
-use std::sync::Arc;
-
 use egui::{Grid, RichText, TextEdit, Ui};
 
 use super::App;
-use super::event::Event;
 use crate::analysis::formula::{self, Definition};
-use crate::jobs;
-use crate::model::Profile;
-use crate::query::{Revision, RunId};
-use crate::state::{Command, RunState};
+use crate::model::{MetricKey, NameKey, Profile};
+use crate::state::Command;
 use crate::ui::theme::{Palette, Tone, mono};
 use crate::ui::widgets;
 
@@ -41,7 +36,8 @@ impl Editor {
             gone = list(app, &profile, ui);
             self.fields(ui);
             let definition = self.definition();
-            let made = formula::metric(&definition, &profile.metrics);
+            let defined = formula::keys(&app.settings.metrics, &profile);
+            let made = formula::key(&definition, &defined, &profile);
             if let Err(why) = &made
                 && !definition.formula.is_empty()
             {
@@ -85,11 +81,12 @@ impl Editor {
 fn list(app: &App, profile: &Profile, ui: &mut Ui) -> Option<usize> {
     let palette = Palette::of(ui);
     let mut gone = None;
+    let defined = formula::keys(&app.settings.metrics, profile);
     Grid::new("defined metrics").num_columns(4).striped(true).show(ui, |ui| {
         for (i, d) in app.settings.metrics.iter().enumerate() {
             ui.label(RichText::new(&d.name).color(palette.text_strong));
             ui.label(RichText::new(&d.formula).font(mono(12.0)));
-            let here = profile.metric_by_key(&d.name).is_some();
+            let here = defined.iter().any(|key| key.key == *d.name);
             ui.colored_label(palette.text_weak, if here { "" } else { "not in this profile" });
             if ui.button("Remove").clicked() {
                 gone = Some(i);
@@ -101,59 +98,25 @@ fn list(app: &App, profile: &Profile, ui: &mut Ui) -> Option<usize> {
 }
 
 impl App {
+    /// The metrics of the settings that the shown profile can have.
+    pub(super) fn defined(&self) -> Vec<MetricKey> {
+        let profile = self.active().and_then(|run| run.profile.as_ref());
+        profile.map_or_else(Vec::new, |profile| formula::keys(&self.settings.metrics, profile))
+    }
+
+    /// Adds a metric to the settings and shows it, where the shown profile has its parts.
     pub(super) fn define_metric(&mut self, definition: Definition) {
+        let name = NameKey::from(&*definition.name);
         self.settings.metrics.retain(|d| d.name != definition.name);
         self.settings.metrics.push(definition);
-        self.derive_all(None);
+        if let Some(key) = self.defined().into_iter().find(|key| key.key == name) {
+            self.command(Command::SetMetric(key));
+        }
     }
 
     fn forget_metric(&mut self, place: usize) {
         if place < self.settings.metrics.len() {
-            let gone = self.settings.metrics.remove(place);
-            self.derive_all(Some(&gone.name));
+            self.settings.metrics.remove(place);
         }
     }
-
-    /// Gives all runs the metrics of the settings, in the background: a large profile is copied for it.
-    fn derive_all(&self, gone: Option<&str>) {
-        for run in self.session.runs.iter().filter(|r| r.state == RunState::Ready) {
-            let Some(profile) = run.profile.clone() else { continue };
-            let gone = gone.filter(|g| may_go(&profile, g)).map(str::to_owned);
-            if gone.is_none() && formula::missing(&self.settings.metrics, &profile).is_empty() {
-                continue;
-            }
-            let (id, revision) = (run.id, run.revision);
-            let (events, definitions) = (self.events.clone(), self.settings.metrics.clone());
-            jobs::spawn("metrics", move || {
-                let mut profile = Profile::clone(&profile);
-                if let Some(gone) = gone {
-                    profile.metrics.retain(|m| m.key != gone);
-                }
-                let profile = formula::derive(Arc::new(profile), &definitions);
-                events.send(Event::Derived { run: id, revision, profile });
-            });
-        }
-    }
-
-    pub(super) fn derived(&mut self, id: RunId, revision: Revision, profile: Arc<Profile>) {
-        let Some(run) = self.session.get_mut(id) else { return };
-        if run.revision != revision {
-            return; // it was replaced meanwhile, with the metrics of the settings
-        }
-        let before = run.profile.as_ref().map_or(0, |p| p.metrics.len());
-        let newest = (profile.metrics.len() > before).then(|| profile.metrics.len() - 1);
-        run.replace(profile);
-        let revision = run.revision;
-        if let Some(newest) = newest {
-            run.history.apply(Command::SetMetric(crate::model::MetricId::from_index(newest)));
-        }
-        self.engine.forget_before(id, revision);
-    }
-}
-
-/// True when a metric is derived and only derived ones come after it: costs are kept under places of measured
-/// ones, which then stay.
-fn may_go(profile: &Profile, key: &str) -> bool {
-    let at = profile.metrics.iter().position(|m| m.key == key);
-    at.is_some_and(|at| profile.metrics[at..].iter().all(|m| !m.formula.is_empty()))
 }

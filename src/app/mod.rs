@@ -173,7 +173,6 @@ impl App {
         if let Some(run) = self.session.get_mut(run) {
             run.replace(profile);
         }
-        self.seed(run);
         run
     }
 
@@ -190,7 +189,6 @@ impl App {
 
     fn open_input(&mut self, input: Input) -> RunId {
         let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
-        self.seed(run);
         self.opening.insert(run, open::start(run, input, self.events.clone()));
         run
     }
@@ -267,7 +265,6 @@ impl App {
             Event::Recorded { run, result } => self.recorded(run, result),
             Event::Picked { purpose, paths } => self.picked(purpose, paths),
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
-            Event::Derived { run, revision, profile } => self.derived(run, revision, profile),
             Event::Wrote { run, result } => self.wrote(run, result),
         }
     }
@@ -295,7 +292,6 @@ impl App {
         match result {
             Ok(profile) => {
                 let attached = profile.attached.clone();
-                let profile = crate::analysis::formula::derive(profile, &self.settings.metrics);
                 let warnings: u64 = profile.warnings.iter().map(|w| w.count).sum();
                 let label = run.label.clone();
                 run.replace(profile);
@@ -469,13 +465,15 @@ impl App {
         if let Some(why) = run.failure() {
             widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
         }
-        let before = std::mem::take(&mut self.before);
+        let (before, defined) = (std::mem::take(&mut self.before), self.defined());
         let panes = if subject.profile().is_timed() { &mut self.timed } else { &mut self.untimed };
         let frame = panes::Frame {
             engine: &self.engine,
             subject: &subject,
             input: input.as_ref(),
             interaction: &interaction,
+            defined: &defined,
+            sources: &self.settings.sources,
             before: &before,
             capture: self.wanted.as_ref().map(|w| w.pane),
             live,
@@ -488,7 +486,6 @@ impl App {
         for wish in std::mem::take(&mut out.wishes) {
             self.grant(wish);
         }
-        self.remember_sources();
         if let Some(captured) = captured {
             self.take_picture(captured, ui);
         }

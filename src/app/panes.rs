@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
+use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
-use crate::model::Profile;
+use crate::model::{MetricKey, Profile};
 use crate::query::{Engine, RunId, Subject, SubjectId};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
@@ -47,6 +48,10 @@ pub struct Frame<'a> {
     pub input: Option<&'a Input>,
     /// The shared view state.
     pub interaction: &'a Interaction,
+    /// Metrics that the person defined and the shown profile can have.
+    pub defined: &'a [MetricKey],
+    /// Where source files are that profiles name otherwise.
+    pub sources: &'a [SourceRule],
     /// What views asked for in the last frame.
     pub before: &'a Out,
     /// True while the run is being recorded.
@@ -356,6 +361,8 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             let shown = self.views.entry(key).or_insert_with(|| Shown::View((kind.make)()));
             let mut cx = ViewCx {
                 input: frame.input,
+                defined: frame.defined,
+                sources: frame.sources,
                 hover: frame.before.hover.as_ref(),
                 cursor: frame.before.cursor,
                 preview: frame.before.preview,

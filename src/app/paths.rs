@@ -128,7 +128,7 @@ impl App {
                     self.open_path(&path);
                 }
             }
-            (Purpose::Source { run, file }, chosen) => self.source_chosen(run, &file, chosen.as_deref()),
+            (Purpose::Source { file }, chosen) => self.source_chosen(&file, chosen.as_deref()),
             (Purpose::Field { workload, key }, chosen) => {
                 if let (Overlay::Record(chooser), Some(path)) = (&mut self.overlay, chosen) {
                     chooser.fill(workload, key, path.to_string_lossy().into_owned());

@@ -1,7 +1,10 @@
 //! What is remembered between starts: recent files, theme, layout. One JSON file in the user's
-//! configuration folder. A broken or foreign file is ignored; nothing in it names prompts or secrets.
+//! configuration folder. What of it cannot be read (another version wrote it) is left out, the rest is kept; nothing in
+//! it names prompts or secrets.
 
 use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
 
 use crate::state::Look;
 
@@ -33,7 +36,7 @@ pub struct Settings {
     /// Theme.
     pub theme: ThemeChoice,
     /// The saved layout of panes.
-    pub layout: Option<serde_json::Value>,
+    pub layout: Option<Value>,
     /// How files were looked at, newest first.
     pub looks: Vec<(PathBuf, Look)>,
     /// The workload that was recorded last, with its parameters.
@@ -66,7 +69,24 @@ impl Settings {
     /// Reads settings; defaults when there are none.
     #[must_use]
     pub fn load(path: &Path) -> Self {
-        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        std::fs::read(path).ok().and_then(|bytes| Self::read(&bytes)).unwrap_or_default()
+    }
+
+    /// The settings of a file, without those that cannot be read and those entries of lists that cannot.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let fits = |name: &str, value: &Value| {
+            serde_json::from_value::<Self>(Map::from_iter([(name.to_owned(), value.clone())]).into()).is_ok()
+        };
+        let mut read: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+        read.retain(|name, value| {
+            if !fits(name, value)
+                && let Value::Array(entries) = value
+            {
+                entries.retain(|entry| fits(name, &Value::Array(vec![entry.clone()])));
+            }
+            fits(name, value)
+        });
+        serde_json::from_value(read.into()).ok()
     }
 
     /// Writes settings, whole or not at all.
@@ -118,6 +138,16 @@ mod tests {
         assert_eq!(Settings::load(&path), settings);
         std::fs::write(&path, b"{\"recent\": 7").unwrap();
         assert_eq!(Settings::load(&path), Settings::default());
+        let foreign = br#"{"recent": ["/p/1"], "theme": "sepia", "new": 1, "no_texts": true,
+            "looks": [["/p/1", {"range": [1, 2]}], ["/p/2", {"range": "all"}], ["/p/3", {}]]}"#;
+        std::fs::write(&path, foreign).unwrap();
+        let read = Settings::load(&path);
+        assert_eq!(
+            (read.recent, read.theme, read.no_texts),
+            (vec!["/p/1".into()], ThemeChoice::System, true)
+        );
+        let looks: Vec<_> = read.looks.iter().map(|(path, _)| path.to_str().unwrap()).collect();
+        assert_eq!(looks, ["/p/1", "/p/3"]);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -21,7 +21,7 @@ use crate::app;
 use crate::format::Page;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
-use crate::model::{MetricId, Profile};
+use crate::model::{MetricKey, Profile};
 use crate::state::Relative;
 use out::{print_lines, say, say_all};
 
@@ -234,17 +234,14 @@ fn open_part(path: &Path, part: Option<&str>) -> Result<Profile, Failure> {
         .map_err(|e| Failure::new(format!("{}, attached {}: {e}", path.display(), file.name)))
 }
 
-/// The metric that `--metric` names: a key, a label, a formula, or «name = formula», which is added.
-fn metric_of(profile: &mut Profile, name: Option<&str>, file: &Path) -> Result<MetricId, Failure> {
-    let Some(name) = name else { return Ok(MetricId::default()) };
-    let known = profile.metrics.iter().position(|m| m.key == name || m.label == name);
-    if let Some(known) = known {
-        return Ok(MetricId::from_index(known));
+/// The metric that `--metric` names: a key, a label, a formula, or «name = formula».
+fn metric_of(profile: &Profile, name: Option<&str>, file: &Path) -> Result<MetricKey, Failure> {
+    let Some(name) = name else { return Ok(formula::shown(MetricKey::default(), profile)) };
+    if let Some(known) = profile.metrics.iter().find(|m| m.key == name || m.label == name) {
+        return Ok(MetricKey::declared(&known.key));
     }
-    let metric = formula::metric(&formula::Definition::of(name), &profile.metrics)
-        .map_err(|why| Failure::new(format!("{}: metric «{name}»: {why}", file.display())))?;
-    profile.metrics.push(metric);
-    Ok(MetricId::from_index(profile.metrics.len() - 1))
+    formula::key(&formula::Definition::of(name), &[], profile)
+        .map_err(|why| Failure::new(format!("{}: metric «{name}»: {why}", file.display())))
 }
 
 fn formats() -> Result<(), Failure> {

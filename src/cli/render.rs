@@ -7,13 +7,14 @@ use clap::{Args, ValueEnum};
 
 use super::out::say;
 use super::{Failure, RelativeArg, metric_of, open_part};
+use crate::analysis::formula::Measure;
 use crate::analysis::named::{Named, place_of};
 use crate::analysis::source_file::SourceRule;
 use crate::app::App;
 use crate::format;
 use crate::import::Input;
 use crate::jobs::Job;
-use crate::model::{FunctionId, MetricId, Profile, Unit};
+use crate::model::{FunctionId, MetricKey, Profile, Unit};
 use crate::query::{Engine, Run};
 use crate::state::Command;
 use crate::ui::software::{self, MAX_SIDE, RenderError};
@@ -142,8 +143,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     check_size(args.size, args.scale)?;
     let label = Input::Path(args.file.clone()).file_name();
     let input = (args.file != Path::new("-")).then(|| Input::Path(args.file.clone()));
-    let mut profile = open_part(&args.file, args.part.as_deref())?;
-    let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
+    let profile = open_part(&args.file, args.part.as_deref())?;
+    let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let mut app = App::headless();
     app.add_profile(&label, input, profile.clone());
@@ -152,28 +153,26 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     }
     app.command(Command::SetMetric(metric));
     app.command(Command::SetRelative(args.relative.into()));
-    if !args.source.is_empty() {
-        app.command(Command::SetSources(args.source.clone()));
-    }
+    app.set_sources(args.source.clone());
     if !args.search.is_empty() {
         app.command(Command::Search(args.search.clone()));
     }
     if let Some(name) = &args.select {
         let function = function_of(&profile, name, metric)
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
-        app.command(Command::Select(Some(crate::state::Item::Function(function))));
+        app.command(Command::Select(Some(crate::state::Item::of_function(function, &profile))));
     }
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
 }
 
 /// The function that `--select` names. Where there are several, says which one was taken.
-fn function_of(profile: &Arc<Profile>, text: &str, metric: MetricId) -> Option<FunctionId> {
+fn function_of(profile: &Arc<Profile>, text: &str, metric: MetricKey) -> Option<FunctionId> {
     let run = Run::of(profile.clone());
     let query = Named { text: text.to_owned(), metric };
     let found = Engine::inline().now(&run, &query, &Job::new()).ok()?;
     let first = found.first()?;
     if found.len() > 1 {
-        let unit = profile.metrics.get(metric.index()).map_or(Unit::None, |m| m.unit);
+        let unit = Measure::of(metric, profile).map_or(Unit::None, |m| m.unit);
         let shown = |&(f, total): &(FunctionId, i64)| {
             let place = place_of(profile, f);
             format!("{} ({})", if place.is_empty() { text } else { &place }, format::cost(unit, total))

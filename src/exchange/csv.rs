@@ -5,10 +5,10 @@ use std::io::Write;
 
 use super::Asked;
 use crate::analysis::every_metric::EveryMetric;
+use crate::analysis::formula::Measure;
 use crate::analysis::path::Symbol;
 use crate::export::ExportError;
 use crate::format::csv_text;
-use crate::model::Profile;
 
 /// Writes a row for each function.
 ///
@@ -16,8 +16,9 @@ use crate::model::Profile;
 /// When `out` cannot be written.
 pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, ExportError> {
     let profile = &asked.profile;
-    let rows = asked.ask(&EveryMetric { scope: asked.scope.clone(), range: asked.range })?;
-    writeln!(out, "{}", heading(profile))?;
+    let defined: Vec<_> = asked.metric.into_iter().filter(|m| !m.formula.is_empty()).collect();
+    writeln!(out, "{}", heading(&Measure::all(profile, &defined)))?;
+    let rows = asked.ask(&EveryMetric { scope: asked.scope.clone(), range: asked.range, defined })?;
     let number = |n: Option<u64>| n.map_or_else(String::new, |n| n.to_string());
     for row in rows.iter() {
         let f = profile.functions.get(row.symbol.function());
@@ -42,7 +43,7 @@ pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, E
     Ok(Vec::new())
 }
 
-fn heading(profile: &Profile) -> String {
+fn heading(metrics: &[Measure]) -> String {
     let fixed = [
         "function",
         "file",
@@ -55,8 +56,10 @@ fn heading(profile: &Profile) -> String {
         "unfinished",
     ];
     let mut head: Vec<String> = fixed.map(str::to_owned).into();
-    for m in &profile.metrics {
-        head.extend(["self", "total"].map(|what| csv_text(&format!("{what} {} ({})", m.key, m.unit.key()))));
+    for m in metrics {
+        head.extend(
+            ["self", "total"].map(|what| csv_text(&format!("{what} {} ({})", m.key.key, m.unit.key()))),
+        );
     }
     head.join(",")
 }

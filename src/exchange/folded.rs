@@ -9,12 +9,13 @@ use std::io::Write;
 use rustc_hash::FxHashMap;
 
 use super::{Asked, no_stacks};
+use crate::analysis::formula::Measure;
 use crate::analysis::path::Symbol;
 use crate::analysis::tree_costs::{OwnByTrack, TrackCosts};
-use crate::analysis::{CallTree, Costs, Shape};
+use crate::analysis::{CallTree, Shape, Slice};
 use crate::export::ExportError;
 use crate::format::{self, plain};
-use crate::model::{MetricId, Profile};
+use crate::model::{Profile, Unit};
 
 /// Longest output: deep stacks repeat their callers on every line.
 const MAX_BYTES: u64 = 4 << 30;
@@ -29,16 +30,19 @@ pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, E
     if profile.span_count() == 0 && profile.sample_count() == 0 {
         return Err(no_stacks(profile, "the folded format"));
     }
-    let metrics = asked.metric.map_or_else(|| profile.metric_ids().collect(), |m| vec![m]);
+    let metrics = match asked.metric {
+        Some(metric) => Measure::of(metric, profile).into_iter().collect(),
+        None => Measure::all(profile, &[]),
+    };
     for metric in metrics {
-        let costs = Costs { scope: asked.scope.clone(), metric, range: asked.range };
-        let tracks = asked.ask(&OwnByTrack(costs))?;
+        let slice = Slice { scope: asked.scope.clone(), metric: metric.key, range: asked.range };
+        let tracks = asked.ask(&OwnByTrack(slice))?;
         if tracks.iter().flat_map(|t| &t.1).any(|&(_, own)| own > 0) {
             let tree = asked.ask(&Shape(asked.scope.clone()))?;
             let stacks = Stacks::new(profile, &tree, &tracks);
             stacks.check()?;
             stacks.write(out)?;
-            return Ok(stacks.negative(metric).into_iter().collect());
+            return Ok(stacks.negative(metric.unit).into_iter().collect());
         }
     }
     Err(ExportError::Unsupported("no stack of this profile has a cost of this metric".into()))
@@ -116,11 +120,11 @@ impl<'a> Stacks<'a> {
     }
 
     /// Costs below 0, which the format cannot hold.
-    fn negative(&self, metric: MetricId) -> Option<String> {
+    fn negative(&self, unit: Unit) -> Option<String> {
         let below: Vec<i64> = self.tracks.iter().flat_map(|t| &t.1).map(|c| c.1).filter(|&c| c < 0).collect();
         let sum = below.iter().fold(0i64, |a, &b| a.saturating_add(b));
         let paths = format::counted(below.len() as i64, "path", "paths");
-        let cost = format::cost(self.profile.metric(metric).unit, sum);
+        let cost = format::cost(unit, sum);
         (!below.is_empty()).then(|| format!("it cannot hold {paths} with a cost below 0 ({cost})"))
     }
 }

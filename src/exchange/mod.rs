@@ -22,7 +22,7 @@ use crate::analysis::{Scope, TimeRange};
 use crate::export::{ExportError, native, write_with};
 use crate::format;
 use crate::jobs::Job;
-use crate::model::{MetricId, Profile, Sources};
+use crate::model::{MetricKey, Profile, Sources};
 use crate::query::{Engine, Query, Run};
 use lost::Kept;
 
@@ -36,7 +36,7 @@ pub struct Asked {
     /// Time, for the same.
     pub range: TimeRange,
     /// The metric to write where a format holds only one; the profile's first that has values when `None`.
-    pub metric: Option<MetricId>,
+    pub metric: Option<MetricKey>,
     /// Source texts to write into a session instead of those that the profile carries.
     pub sources: Option<Sources>,
 }

@@ -56,7 +56,7 @@ fn speedscope_keeps_the_totals_of_every_function() {
 fn folded_stacks_add_up_for_each_metric() {
     let sum = |p: &Profile, metric: Option<MetricId>| -> (i64, String) {
         let mut bytes = Vec::new();
-        let asked = Asked { metric, ..Asked::all(Arc::new(p.clone())) };
+        let asked = Asked { metric: metric.map(|m| p.metric_key(m)), ..Asked::all(Arc::new(p.clone())) };
         write(format("folded").unwrap(), &asked, &mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();
         (text.lines().map(|l| l.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap()).sum(), text)
@@ -186,7 +186,7 @@ fn a_chrome_trace_brings_back_threads_functions_samples_and_callers() {
     let p = everything();
     let (bytes, said) = written("chrome", &p).unwrap();
     let q = open_bytes(&bytes).unwrap();
-    let time = |p: &Profile| ask(p, &Summary::default()).totals[0];
+    let time = |p: &Profile| ask(p, &Summary::default()).totals[0].clone();
     assert_eq!((time(&q).sum, time(&q).at_once), (time(&p).sum, time(&p).at_once));
     let kinds = |p: &Profile| {
         let mut kinds: Vec<_> = p.tracks.iter().map(|t| (p.text(t.name).to_owned(), t.kind)).collect();
@@ -219,10 +219,12 @@ fn a_chrome_trace_brings_back_threads_functions_samples_and_callers() {
 fn views_of_the_data_hold_what_is_shown_and_say_so() {
     let p = Arc::new(everything());
     let main = p.functions.ids().find(|&f| p.function_name(f) == "main").unwrap();
-    let scope =
-        Scope { transforms: vec![crate::analysis::Transform::FocusFunction(main)], ..Scope::default() };
+    let scope = Scope {
+        transforms: vec![crate::analysis::Transform::FocusFunction(p.keys().symbol(main))],
+        ..Scope::default()
+    };
     let asked = Asked { scope: scope.clone(), range: Some((0, 2_500_000)), ..Asked::all(p.clone()) };
-    let total = ask(&p, &Summary { scope, range: asked.range }).totals[0].sum;
+    let total = ask(&p, &Summary { scope, range: asked.range, ..Summary::default() }).totals[0].sum;
     assert!(total > 0 && total < ask(&p, &Summary::default()).totals[0].sum);
     for format in FORMATS {
         let mut bytes = Vec::new();

@@ -1,7 +1,7 @@
 //! Newtype ids: indices into the columns of one revision of one profile.
 //!
 //! An id must never outlive its profile. What has to survive a reload (a selection, a layout, a
-//! comparison) is a key made of names: see `state::Item::rekey`.
+//! comparison) is a key made of names: see [`super::keys`].
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(

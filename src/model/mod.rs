@@ -38,7 +38,7 @@ pub use findings::Finding;
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,
 };
-pub use keys::{CounterKey, Keys, MetricKey, RequestKey, SymbolKey, TextKey, TrackKey};
+pub use keys::{CounterKey, InstantKey, Keys, MetricKey, NameKey, RequestKey, SpanKey, SymbolKey, TrackKey};
 pub use metrics::{Better, Metric, SAMPLES, Unit, heap};
 pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};

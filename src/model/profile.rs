@@ -238,6 +238,16 @@ impl Profile {
         MetricKey::declared(&self.metric(id).key)
     }
 
+    /// The metric of a key; none for one that a person defined.
+    #[must_use]
+    pub fn find_metric(&self, key: MetricKey) -> Option<MetricId> {
+        match key.is_first() {
+            true => (!self.metrics.is_empty()).then(MetricId::default),
+            false if key.formula.is_empty() => self.metric_by_key(&key.key),
+            false => None,
+        }
+    }
+
     /// All metric ids.
     pub fn metric_ids(&self) -> impl Iterator<Item = MetricId> + use<> {
         (0..self.metrics.len() as u32).map(MetricId)

@@ -2,10 +2,9 @@
 
 use super::{Arrangement, Interaction, Item, Relative};
 use crate::analysis::folding::Folding;
-use crate::analysis::source_file::SourceRule;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
-use crate::model::{MetricId, TrackId};
+use crate::model::{MetricKey, TrackKey};
 use std::sync::Arc;
 
 /// A change of the shared view state.
@@ -14,7 +13,7 @@ pub enum Command {
     /// Select something, or nothing.
     Select(Option<Item>),
     /// Show costs in another metric.
-    SetMetric(MetricId),
+    SetMetric(MetricKey),
     /// Say what percentages are a share of.
     SetRelative(Relative),
     /// Look at a part of the time, or at all of it.
@@ -24,7 +23,7 @@ pub enum Command {
     /// Say what the dependency graph shows as one node.
     Fold(Arc<Folding>),
     /// Look at some tracks only; empty for all.
-    SetTracks(Vec<TrackId>),
+    SetTracks(Vec<TrackKey>),
     /// Apply one more transform.
     Push(Transform),
     /// Keep the first `n` transforms (a click on a breadcrumb).
@@ -33,8 +32,6 @@ pub enum Command {
     WhatIf(WhatIf),
     /// Search in every view.
     Search(String),
-    /// Say where source files are.
-    SetSources(Vec<SourceRule>),
     /// Look at it as before.
     Become(Box<Interaction>),
 }
@@ -54,7 +51,6 @@ impl Command {
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),
             Self::WhatIf(what_if) => to.what_if = what_if,
             Self::Search(text) => to.search = text,
-            Self::SetSources(rules) => to.sources = rules,
             Self::Become(state) => *to = *state,
         }
     }

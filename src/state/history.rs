@@ -27,11 +27,6 @@ impl History {
         &self.now
     }
 
-    /// Applies a command that is no step of its own: there is no way back behind it.
-    pub fn start_with(&mut self, command: Command) {
-        command.apply(&mut self.now);
-    }
-
     /// Applies a command; false when it changed nothing.
     pub fn apply(&mut self, command: Command) -> bool {
         let mut next = self.now.clone();
@@ -78,15 +73,6 @@ impl History {
     #[must_use]
     pub fn can_redo(&self) -> bool {
         !self.forth.is_empty()
-    }
-
-    /// Carries all states over to another revision of the profile.
-    pub fn rekey(&mut self, from: &crate::model::Profile, to: &crate::model::Profile) {
-        self.now = self.now.rekey(from, to);
-        for state in self.back.iter_mut().chain(&mut self.forth) {
-            *state = state.rekey(from, to);
-        }
-        self.last = None;
     }
 }
 

@@ -1,11 +1,10 @@
-//! What the person looks at: shared by all views of a run.
+//! What the person looks at: shared by all views.
 
-use super::{Arrangement, Item, Look};
+use super::{Arrangement, Item};
 use crate::analysis::folding::Folding;
-use crate::analysis::source_file::SourceRule;
-use crate::analysis::stages::{Change, StageId, WhatIf};
+use crate::analysis::stages::WhatIf;
 use crate::analysis::{Scope, TimeRange};
-use crate::model::{MetricId, Profile};
+use crate::model::MetricKey;
 use std::sync::Arc;
 
 /// What percentages are a share of, in every view; each names its denominator beside it.
@@ -33,11 +32,12 @@ impl Relative {
     }
 }
 
-/// Shared view state of one run. Changed by [`super::Command`]s only.
+/// Shared view state of what is shown. Everything in it is named by keys, so it outlives a revision and holds for both of
+/// two compared runs. Changed by [`super::Command`]s only.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Interaction {
     /// The metric that costs are shown in.
-    pub metric: MetricId,
+    pub metric: MetricKey,
     /// What percentages are a share of.
     pub relative: Relative,
     /// Tracks and transforms.
@@ -54,33 +54,4 @@ pub struct Interaction {
     pub what_if: WhatIf,
     /// What is searched for, in every view.
     pub search: String,
-    /// Where source files are that the profile names otherwise.
-    pub sources: Vec<SourceRule>,
-}
-
-impl Interaction {
-    /// The same state for another revision of the profile; what is gone is dropped.
-    #[must_use]
-    pub fn rekey(&self, from: &Profile, to: &Profile) -> Self {
-        Self {
-            selection: self.selection.as_ref().and_then(|s| s.rekey(from, to)),
-            what_if: rekey_what_if(&self.what_if, from, to),
-            ..Look::of(self, from).applied_to(self, to)
-        }
-    }
-}
-
-fn rekey_what_if(what_if: &WhatIf, from: &Profile, to: &Profile) -> WhatIf {
-    let stage = |id: StageId| match (Item::Span { track: id.track, row: id.row }).rekey(from, to) {
-        Some(Item::Span { track, row }) => Some(StageId { track, row, ..id }),
-        _ => None,
-    };
-    let change = |&(id, change): &(StageId, Change)| {
-        let change = match change {
-            Change::Beside(other) => Change::Beside(stage(other)?),
-            change => change,
-        };
-        Some((stage(id)?, change))
-    };
-    WhatIf { changes: what_if.changes.iter().filter_map(change).collect() }
 }

@@ -1,46 +1,119 @@
-//! A thing in a profile that can be pointed at, selected, shown in every view.
+//! A thing that can be pointed at, selected, shown in every view.
 
-use super::look::{rekey_function, rekey_track};
-use crate::model::{FunctionId, Profile, RequestId, TrackId};
+use crate::model::{
+    FunctionId, InstantKey, Profile, RequestId, RequestKey, SpanKey, SymbolKey, TrackId, TrackKey,
+};
 
-/// Something selectable. Ids belong to one revision of one profile; [`Item::rekey`] carries an item
-/// over to another.
+/// Something selectable. It is named by keys: the same in all revisions of a run and, but for what has a place in time,
+/// in other runs. Ids of one profile lead to it and back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
     /// A function, wherever it runs.
-    Function(FunctionId),
+    Function(SymbolKey),
     /// A call path, root first.
-    Path(Vec<FunctionId>),
+    Path(Vec<SymbolKey>),
     /// One span.
-    Span {
-        /// Its track.
-        track: TrackId,
-        /// Its row on the track.
-        row: u32,
-    },
+    Span(SpanKey),
     /// Calls from one function to another.
-    Edge(FunctionId, FunctionId),
-    /// Row of [`Profile::instants`].
-    Instant(u32),
-    /// Row of [`Profile::requests`].
-    Request(RequestId),
+    Edge(SymbolKey, SymbolKey),
+    /// One of [`Profile::instants`].
+    Instant(InstantKey),
+    /// One of [`Profile::requests`].
+    Request(RequestKey),
     /// A whole track.
-    Track(TrackId),
+    Track(TrackKey),
     /// A moment, ns.
     Time(i64),
 }
 
+/// From ids.
 impl Item {
-    /// The function that the item is about, if it is about one.
+    /// A function.
     #[must_use]
-    pub fn function(&self, profile: &Profile) -> Option<FunctionId> {
+    pub fn of_function(function: FunctionId, profile: &Profile) -> Self {
+        Self::Function(profile.keys().symbol(function))
+    }
+
+    /// A call path, root first.
+    #[must_use]
+    pub fn of_path(path: &[FunctionId], profile: &Profile) -> Self {
+        Self::Path(path.iter().map(|&f| profile.keys().symbol(f)).collect())
+    }
+
+    /// A span; `None` when there is no such row.
+    #[must_use]
+    pub fn of_span(track: TrackId, row: u32, profile: &Profile) -> Option<Self> {
+        profile.span_key(track, row).map(Self::Span)
+    }
+
+    /// Calls from one function to another.
+    #[must_use]
+    pub fn of_edge(caller: FunctionId, callee: FunctionId, profile: &Profile) -> Self {
+        Self::Edge(profile.keys().symbol(caller), profile.keys().symbol(callee))
+    }
+
+    /// A row of [`Profile::instants`]; `None` when there is none.
+    #[must_use]
+    pub fn of_instant(row: u32, profile: &Profile) -> Option<Self> {
+        profile.instant_key(row).map(Self::Instant)
+    }
+
+    /// A request.
+    #[must_use]
+    pub fn of_request(request: RequestId, profile: &Profile) -> Self {
+        Self::Request(profile.keys().request_key(request))
+    }
+
+    /// A track.
+    #[must_use]
+    pub fn of_track(track: TrackId, profile: &Profile) -> Self {
+        Self::Track(profile.keys().track_key(track))
+    }
+}
+
+/// To ids, where the profile has it.
+impl Item {
+    /// What function the item is about, if it is about one.
+    #[must_use]
+    pub fn symbol(&self) -> Option<SymbolKey> {
         match self {
             Self::Function(f) | Self::Edge(_, f) => Some(*f),
             Self::Path(path) => path.last().copied(),
-            Self::Span { track, row } => {
-                profile.tracks.get(track.index())?.spans.rows.get(*row as usize).map(|s| s.function)
-            }
+            Self::Span(span) => Some(span.symbol),
             Self::Instant(_) | Self::Request(_) | Self::Track(_) | Self::Time(_) => None,
+        }
+    }
+
+    /// The function that the item is about, if it is about one.
+    #[must_use]
+    pub fn function(&self, profile: &Profile) -> Option<FunctionId> {
+        self.symbol().and_then(|key| profile.keys().function(key))
+    }
+
+    /// Track and row of a span.
+    #[must_use]
+    pub fn span(&self, profile: &Profile) -> Option<(TrackId, u32)> {
+        match self {
+            Self::Span(key) => profile.find_span(*key),
+            _ => None,
+        }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self, profile: &Profile) -> Option<RequestId> {
+        match self {
+            Self::Request(key) => profile.keys().request(*key),
+            _ => None,
+        }
+    }
+
+    /// The row of an instant.
+    #[must_use]
+    pub fn instant(&self, profile: &Profile) -> Option<u32> {
+        match self {
+            Self::Instant(key) => profile.find_instant(*key),
+            _ => None,
         }
     }
 
@@ -49,13 +122,14 @@ impl Item {
     #[must_use]
     pub fn path(&self, profile: &Profile) -> Option<Vec<FunctionId>> {
         match self {
-            Self::Path(path) => Some(path.clone()),
-            Self::Span { track, row } => {
-                let above = profile.span_ancestors(*track, *row);
+            Self::Path(path) => path.iter().map(|&f| profile.keys().function(f)).collect(),
+            Self::Span(key) => {
+                let (track, row) = profile.find_span(*key)?;
+                let above = profile.span_ancestors(track, row);
                 let function = |(t, r): (TrackId, u32)| profile.track(t).spans.rows[r as usize].function;
                 let mut path: Vec<_> = above.map(function).collect();
                 path.reverse();
-                (!path.is_empty()).then_some(path)
+                Some(path)
             }
             _ => None,
         }
@@ -65,57 +139,19 @@ impl Item {
     #[must_use]
     pub fn interval(&self, profile: &Profile) -> Option<(i64, i64)> {
         match self {
-            Self::Span { track, row } => {
-                let span = profile.tracks.get(track.index())?.spans.rows.get(*row as usize)?;
+            Self::Span(key) => {
+                let (track, row) = profile.find_span(*key)?;
+                let span = profile.track(track).spans.rows.get(row as usize)?;
                 Some((span.start, span.end))
             }
-            Self::Instant(i) => profile.instants.get(*i as usize).map(|x| (x.time, x.time)),
-            Self::Request(id) => {
-                profile.requests.get(*id).map(|r| (r.arrived, r.finished.unwrap_or(r.arrived)))
+            Self::Instant(key) => Some((key.time, key.time)),
+            Self::Request(_) => {
+                let request = profile.requests.get(self.request(profile)?)?;
+                Some((request.arrived, request.finished.unwrap_or(request.arrived)))
             }
             Self::Time(t) => Some((*t, *t)),
             Self::Function(_) | Self::Path(_) | Self::Edge(..) | Self::Track(_) => None,
         }
-    }
-
-    /// The same thing in another revision (or another run) of the profile, found by its names and
-    /// times; `None` when it is not there.
-    #[must_use]
-    pub fn rekey(&self, from: &Profile, to: &Profile) -> Option<Self> {
-        let function = |f: FunctionId| rekey_function(f, from, to);
-        let track = |t: TrackId| rekey_track(t, from, to);
-        Some(match self {
-            Self::Function(f) => Self::Function(function(*f)?),
-            Self::Edge(a, b) => Self::Edge(function(*a)?, function(*b)?),
-            Self::Path(path) => Self::Path(path.iter().map(|&f| function(f)).collect::<Option<_>>()?),
-            Self::Span { track: t, row } => {
-                let old = from.tracks.get(t.index())?.spans.rows.get(*row as usize)?;
-                let (t, f) = (track(*t)?, function(old.function)?);
-                let rows = &to.track(t).spans.rows;
-                let row = rows
-                    .iter()
-                    .position(|s| s.start == old.start && s.function == f && s.depth == old.depth)?;
-                Self::Span { track: t, row: row as u32 }
-            }
-            Self::Instant(i) => {
-                let old = from.instants.get(*i as usize)?;
-                let name = from.text(old.name);
-                let found = to.instants.iter().position(|x| x.time == old.time && to.text(x.name) == name)?;
-                Self::Instant(found as u32)
-            }
-            Self::Request(id) => {
-                let old = from.requests.get(*id)?;
-                let name = from.text(old.name);
-                let found = to
-                    .requests
-                    .rows
-                    .iter()
-                    .position(|r| r.arrived == old.arrived && to.text(r.name) == name)?;
-                Self::Request(RequestId::from_index(found))
-            }
-            Self::Track(t) => Self::Track(track(*t)?),
-            Self::Time(t) => Self::Time(*t),
-        })
     }
 }
 
@@ -126,16 +162,19 @@ pub fn related(item: &Item, other: &Item, profile: &Profile) -> bool {
     if item == other {
         return true;
     }
-    match (item.function(profile), other.function(profile)) {
-        (Some(a), Some(b)) if a == b => match (item, other) {
-            (Item::Function(_), _) | (_, Item::Function(_)) => true,
-            (Item::Path(path), Item::Span { track, row }) | (Item::Span { track, row }, Item::Path(path)) => {
-                let function = |(t, r): (TrackId, u32)| profile.track(t).spans.rows[r as usize].function;
-                profile.span_ancestors(*track, *row).map(function).eq(path.iter().rev().copied())
-            }
-            // A path or a span is one place; two different ones are not the same thing.
-            _ => false,
-        },
+    if item.symbol().is_none() || item.symbol() != other.symbol() {
+        return false;
+    }
+    match (item, other) {
+        (Item::Function(_), _) | (_, Item::Function(_)) => true,
+        (Item::Path(path), Item::Span(span)) | (Item::Span(span), Item::Path(path)) => {
+            let Some((track, row)) = profile.find_span(*span) else { return false };
+            let symbol = |(t, r): (TrackId, u32)| {
+                profile.keys().symbol(profile.track(t).spans.rows[r as usize].function)
+            };
+            profile.span_ancestors(track, row).map(symbol).eq(path.iter().rev().copied())
+        }
+        // A path or a span is one place; two different ones are not the same thing.
         _ => false,
     }
 }
@@ -143,18 +182,32 @@ pub fn related(item: &Item, other: &Item, profile: &Profile) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{function, path, profile};
+    use crate::analysis::testing::{path, profile, symbol, symbols};
 
     #[test]
     fn a_span_lies_on_its_path() {
         let p = profile("main 0 100 / f 10 40 / g 20 30; g 60 70");
-        let span = |row| Item::Span { track: TrackId(0), row };
+        let span = |row| Item::of_span(TrackId(0), row, &p).unwrap();
         assert_eq!(span(2).path(&p), Some(path(&p, "main>f>g")));
-        assert_eq!((span(9).path(&p), Item::Time(3).path(&p)), (None, None));
-        let on = Item::Path(path(&p, "main>f>g"));
-        let g = Item::Function(function(&p, "g"));
+        assert_eq!((Item::of_span(TrackId(0), 9, &p), Item::Time(3).path(&p)), (None, None));
+        let on = Item::Path(symbols(&p, "main>f>g"));
+        let g = Item::Function(symbol(&p, "g"));
         assert!(related(&on, &span(2), &p) && related(&span(2), &on, &p) && related(&g, &span(3), &p));
-        assert!(!related(&on, &span(3), &p) && !related(&on, &Item::Path(path(&p, "main>g")), &p));
+        assert!(!related(&on, &span(3), &p) && !related(&on, &Item::Path(symbols(&p, "main>g")), &p));
         assert!(!related(&span(2), &span(3), &p) && related(&g, &on, &p));
+    }
+
+    #[test]
+    fn what_is_selected_stays_selected_while_a_run_grows_and_in_another_run() {
+        let before = profile("main 0 100 / f 10 40 / g 20 30");
+        let grown = profile("k 0 5; main 0 200; f 10 40; g 20 30; g 60 70 / [later]; g 0 10");
+        let span = Item::of_span(TrackId(0), 2, &before).unwrap();
+        assert_eq!(span.interval(&grown), Some((20, 30)));
+        let other = profile("main 0 90 / h 0 4 / g 50 60");
+        for item in [span, Item::of_function(before.track(TrackId(0)).spans.rows[2].function, &before)] {
+            let function = item.function(&other).unwrap();
+            assert_eq!(other.function_name(function), "g");
+        }
+        assert_eq!(Item::Function(symbol(&before, "f")).function(&other), None);
     }
 }

@@ -1,165 +1,48 @@
-//! What a person looks at, told by names: it outlives the program and fits every profile that has them.
+//! What a person looks at, kept for the next time: it outlives the program and fits every profile that has its names.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::{Arrangement, Interaction, Relative};
 use crate::analysis::folding::Folding;
-use crate::analysis::{Scope, TimeRange, Transform};
-use crate::model::{Function, FunctionId, Profile, StringId, TrackId, TrackKind};
-use std::sync::Arc;
-
-/// A function by all that tells it from others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FunctionName {
-    name: String,
-    module: String,
-    file: String,
-    line: u32,
-    category: String,
-}
-
-impl FunctionName {
-    fn of(function: FunctionId, profile: &Profile) -> Option<Self> {
-        let row = profile.functions.rows().get(function.index())?;
-        let text = |id: StringId| profile.text(id).to_owned();
-        Some(Self {
-            name: text(row.name),
-            module: text(row.module),
-            file: text(row.file),
-            line: row.line,
-            category: text(row.category),
-        })
-    }
-
-    fn find(&self, profile: &Profile) -> Option<FunctionId> {
-        let find = |text: &str| profile.strings.find(text);
-        profile.functions.id_of(&Function {
-            name: find(&self.name)?,
-            module: find(&self.module)?,
-            file: find(&self.file)?,
-            line: self.line,
-            category: find(&self.category)?,
-        })
-    }
-}
-
-/// A [`Transform`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TransformName {
-    /// [`Transform::FocusFunction`]
-    FocusFunction(FunctionName),
-    /// [`Transform::FocusSubtree`]
-    FocusSubtree(Vec<FunctionName>),
-    /// [`Transform::FocusCategory`]
-    FocusCategory(String),
-    /// [`Transform::MergeFunction`]
-    MergeFunction(FunctionName),
-    /// [`Transform::DropFunction`]
-    DropFunction(FunctionName),
-    /// [`Transform::CollapseModule`]
-    CollapseModule(String),
-    /// [`Transform::CollapseRecursion`]
-    CollapseRecursion,
-    /// [`Transform::HideLibraries`]
-    HideLibraries,
-    /// [`Transform::FinishedOnly`]
-    FinishedOnly,
-}
-
-impl TransformName {
-    /// The names of a transform; `None` when the profile lacks what it is about.
-    #[must_use]
-    pub fn of(transform: &Transform, profile: &Profile) -> Option<Self> {
-        let function = |f: FunctionId| FunctionName::of(f, profile);
-        Some(match transform {
-            Transform::FocusFunction(f) => Self::FocusFunction(function(*f)?),
-            Transform::FocusSubtree(path) => {
-                Self::FocusSubtree(path.iter().map(|&f| function(f)).collect::<Option<_>>()?)
-            }
-            Transform::FocusCategory(c) => Self::FocusCategory(profile.text(*c).to_owned()),
-            Transform::MergeFunction(f) => Self::MergeFunction(function(*f)?),
-            Transform::DropFunction(f) => Self::DropFunction(function(*f)?),
-            Transform::CollapseModule(m) => Self::CollapseModule(profile.text(*m).to_owned()),
-            Transform::CollapseRecursion => Self::CollapseRecursion,
-            Transform::HideLibraries => Self::HideLibraries,
-            Transform::FinishedOnly => Self::FinishedOnly,
-        })
-    }
-
-    /// The transform in a profile that has all the names.
-    #[must_use]
-    pub fn find(&self, profile: &Profile) -> Option<Transform> {
-        let find = |text: &str| profile.strings.find(text);
-        Some(match self {
-            Self::FocusFunction(f) => Transform::FocusFunction(f.find(profile)?),
-            Self::FocusSubtree(path) => {
-                Transform::FocusSubtree(path.iter().map(|f| f.find(profile)).collect::<Option<_>>()?)
-            }
-            Self::FocusCategory(c) => Transform::FocusCategory(find(c)?),
-            Self::MergeFunction(f) => Transform::MergeFunction(f.find(profile)?),
-            Self::DropFunction(f) => Transform::DropFunction(f.find(profile)?),
-            Self::CollapseModule(m) => Transform::CollapseModule(find(m)?),
-            Self::CollapseRecursion => Transform::CollapseRecursion,
-            Self::HideLibraries => Transform::HideLibraries,
-            Self::FinishedOnly => Transform::FinishedOnly,
-        })
-    }
-}
-
-/// A track.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrackName {
-    process: String,
-    name: String,
-    kind: TrackKind,
-}
-
-impl TrackName {
-    /// The names of a track.
-    #[must_use]
-    pub fn of(track: TrackId, profile: &Profile) -> Option<Self> {
-        let track = profile.tracks.get(track.index())?;
-        let text = |id: StringId| profile.text(id).to_owned();
-        Some(Self { process: text(track.process), name: text(track.name), kind: track.kind })
-    }
-
-    /// The first track of these names.
-    #[must_use]
-    pub fn find(&self, profile: &Profile) -> Option<TrackId> {
-        profile.track_ids().find(|&id| {
-            let track = profile.track(id);
-            (profile.text(track.process), profile.text(track.name), track.kind)
-                == (&*self.process, &*self.name, self.kind)
-        })
-    }
-}
+use crate::analysis::formula::Measure;
+use crate::analysis::{Scope, TimeRange};
+use crate::model::{MetricKey, Profile};
 
 /// What of an [`Interaction`] is worth keeping: which part of the profile is shown and how. Selection, search and
 /// what-ifs are passing thoughts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Look {
-    /// Key of the metric; `None` for the first one.
-    metric: Option<String>,
+    /// The metric; `None` for the first one.
+    metric: Option<MetricKey>,
     relative: Relative,
-    tracks: Vec<TrackName>,
-    transforms: Vec<TransformName>,
+    #[serde(flatten)]
+    scope: Scope,
     range: TimeRange,
+    #[serde(deserialize_with = "if_readable")]
     arrangement: Option<Arrangement>,
+    #[serde(deserialize_with = "if_readable")]
     folding: Option<Folding>,
 }
 
+/// What another version wrote otherwise is left out, and does not cost the rest of the look.
+fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(from)?).ok())
+}
+
 impl Look {
-    /// What is looked at in a profile.
+    /// What is looked at.
     #[must_use]
     pub fn of(now: &Interaction, profile: &Profile) -> Self {
-        let metric = profile.metrics.get(now.metric.index()).filter(|_| now.metric.index() > 0);
+        let first = |key: &MetricKey| profile.find_metric(*key).is_some_and(|id| id.index() == 0);
         Self {
-            metric: metric.map(|m| m.key.clone()),
+            metric: Some(now.metric).filter(|key| !key.is_first() && !first(key)),
             relative: now.relative,
-            tracks: now.scope.tracks.iter().filter_map(|&t| TrackName::of(t, profile)).collect(),
-            transforms: now.scope.transforms.iter().filter_map(|t| TransformName::of(t, profile)).collect(),
+            scope: now.scope.clone(),
             range: now.range,
             arrangement: now.arrangement.as_deref().cloned(),
             folding: now.folding.as_deref().cloned(),
@@ -169,14 +52,11 @@ impl Look {
     /// `now` changed to look at the same; what the profile lacks is left out.
     #[must_use]
     pub fn applied_to(&self, now: &Interaction, profile: &Profile) -> Interaction {
-        let metric = self.metric.as_ref().and_then(|key| profile.metric_by_key(key));
+        let metric = self.metric.filter(|&key| Measure::of(key, profile).is_some());
         Interaction {
             metric: metric.unwrap_or_default(),
             relative: self.relative,
-            scope: Scope {
-                tracks: self.tracks.iter().filter_map(|t| t.find(profile)).collect(),
-                transforms: self.transforms.iter().filter_map(|t| t.find(profile)).collect(),
-            },
+            scope: self.scope.fitted(profile),
             range: self.range.filter(|(from, to)| from < to),
             arrangement: self.arrangement.clone().map(Arc::new),
             folding: self.folding.clone().map(Arc::new),
@@ -185,47 +65,45 @@ impl Look {
     }
 }
 
-/// The same function in another profile.
-#[must_use]
-pub fn rekey_function(function: FunctionId, from: &Profile, to: &Profile) -> Option<FunctionId> {
-    FunctionName::of(function, from)?.find(to)
-}
-
-/// The same track in another profile.
-#[must_use]
-pub fn rekey_track(track: TrackId, from: &Profile, to: &Profile) -> Option<TrackId> {
-    TrackName::of(track, from)?.find(to)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{function, path, profile};
-    use crate::state::{Command, LaneHeight};
+    use crate::analysis::Transform;
+    use crate::analysis::testing::{profile, symbol, symbols};
+    use crate::model::{NameKey, TrackId};
+    use crate::state::{Command, LaneHeight, LaneKey};
 
-    #[test]
-    fn a_look_is_the_same_after_a_restart_and_in_a_profile_that_has_the_names() {
-        let p = profile("main 0 100 / f@lib 10 40 / g 20 30; g 60 70");
-        let f = function(&p, "f@lib");
-        let mut now = Interaction::default();
-        for transform in [
+    fn transforms(p: &Profile) -> [Transform; 9] {
+        let f = symbol(p, "f@lib");
+        [
             Transform::FocusFunction(f),
-            Transform::FocusSubtree(path(&p, "main>f@lib")),
-            Transform::FocusCategory(p.functions.get(f).category),
+            Transform::FocusSubtree(symbols(p, "main>f@lib")),
+            Transform::FocusCategory(NameKey::default()),
             Transform::MergeFunction(f),
-            Transform::DropFunction(function(&p, "g")),
-            Transform::CollapseModule(p.functions.get(f).module),
+            Transform::DropFunction(symbol(p, "g")),
+            Transform::CollapseModule(NameKey::from("lib")),
             Transform::CollapseRecursion,
             Transform::HideLibraries,
             Transform::FinishedOnly,
-        ] {
+        ]
+    }
+
+    #[test]
+    fn a_look_is_the_same_after_a_restart_and_in_a_profile_that_has_the_names() {
+        let p = profile("main 0 100 alloc=9 / f@lib 10 40 / g 20 30; g 60 70");
+        let mut now = Interaction::default();
+        for transform in transforms(&p) {
             Command::Push(transform).apply(&mut now);
         }
-        let arrangement = Arrangement { usual: Some(LaneHeight::All), ..Arrangement::default() };
+        let track = p.keys().track_key(TrackId(0));
+        let mut arrangement = Arrangement { usual: Some(LaneHeight::All), ..Arrangement::default() };
+        arrangement.turn_pinned(LaneKey::Track(track));
+        arrangement.heights.insert(LaneKey::Events, LaneHeight::Strip);
         for command in [
             Command::SetRelative(Relative::Parent),
+            Command::SetMetric(MetricKey::declared("alloc")),
             Command::SetRange(Some((3, 50))),
-            Command::SetTracks(vec![TrackId(0)]),
+            Command::SetTracks(vec![track]),
             Command::Arrange(Arc::new(arrangement)),
             Command::Fold(Arc::default()),
         ] {
@@ -238,9 +116,24 @@ mod tests {
         // Other ids, and no f.
         let other = profile("g 0 10; main 0 5");
         let there = look.applied_to(&Interaction::default(), &other);
-        assert_eq!(there.scope.transforms[0], Transform::FocusCategory(crate::model::Strings::EMPTY));
-        assert_eq!(there.scope.transforms[1], Transform::DropFunction(function(&other, "g")));
+        assert_eq!(there.metric, MetricKey::default());
+        assert_eq!(there.scope.transforms[0], Transform::FocusCategory(NameKey::default()));
+        assert_eq!(there.scope.transforms[1], Transform::DropFunction(symbol(&other, "g")));
         assert_eq!(there.scope.transforms.len(), 5, "{:?}", there.scope.transforms);
         assert_eq!(Look::of(&Interaction::default(), &p), Look::default());
+    }
+
+    #[test]
+    fn looks_that_were_written_with_lines_fit_the_edited_file() {
+        let written = r#"{"metric":"time","relative":"total","tracks":[{"process":"","name":"main","kind":"thread"}],
+            "transforms":[{"drop_function":{"name":"g","module":"","file":"","line":7,"category":""}},"collapse_recursion"],
+            "range":[3,50],"arrangement":{"pinned":["counter RSS"]},"folding":{"by":"module","folded":true,"turned":["lib"],"cycles":true}}"#;
+        let look: Look = serde_json::from_str(written).unwrap();
+        let p = profile("main 0 100 / g 20 30");
+        let now = look.applied_to(&Interaction::default(), &p);
+        assert_eq!(now.scope.tracks, [p.keys().track_key(TrackId(0))]);
+        let transforms = [Transform::DropFunction(symbol(&p, "g")), Transform::CollapseRecursion];
+        assert_eq!((&now.scope.transforms[..], now.range), (&transforms[..], Some((3, 50))));
+        assert!(!now.folding.unwrap().is_folded(NameKey::from("lib")) && now.arrangement.is_none());
     }
 }

@@ -11,7 +11,7 @@ mod item;
 mod look;
 mod session;
 
-pub use arrangement::{Arrangement, LaneHeight};
+pub use arrangement::{Arrangement, LaneHeight, LaneKey};
 pub use command::Command;
 pub use history::History;
 pub use interaction::{Interaction, Relative};

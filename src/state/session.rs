@@ -61,11 +61,8 @@ impl OpenRun {
         Some(Run { id: self.id, revision: self.revision, profile: self.profile.clone()? })
     }
 
-    /// Replaces the profile by a newer one and carries the view state over.
+    /// Replaces the profile by a newer one.
     pub fn replace(&mut self, profile: Arc<Profile>) {
-        if let Some(old) = &self.profile {
-            self.history.rekey(old, &profile);
-        }
         self.profile = Some(profile);
         self.revision = self.revision.next();
     }

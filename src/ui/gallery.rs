@@ -6,7 +6,7 @@ use super::text::{LabelStyle, TextCache, TextKey};
 use super::theme::{Palette, Tone, mono, regular, small, space, strong};
 use super::timeaxis::TimeAxis;
 use super::widgets::*;
-use crate::model::{Better, Metric, MetricId, Unit};
+use crate::model::{Better, MetricKey, Unit};
 use egui::{
     Align, Color32, Frame, Label, Margin, Rect, RichText, Sense, Stroke, Theme, Ui, UiBuilder, pos2, vec2,
 };
@@ -25,7 +25,7 @@ struct State {
     lost: String,
     empty: String,
     form: u8,
-    metric: MetricId,
+    metric: MetricKey,
     checked: bool,
     slider: f64,
     on: bool,
@@ -39,7 +39,7 @@ impl Default for State {
             lost: "atention".to_owned(),
             empty: String::new(),
             form: 1,
-            metric: MetricId(0),
+            metric: MetricKey::declared("time"),
             checked: true,
             slider: 0.4,
             on: true,
@@ -177,10 +177,15 @@ fn controls(ui: &mut Ui, s: &mut State) {
             &[(0, "Time order"), (1, "Left heavy"), (2, "Sandwich")],
         );
         let metrics = [
-            Metric::time(),
-            Metric::new("bytes", "Allocated", Unit::Bytes),
-            Metric::new("Ir", "Instructions", Unit::Count),
-        ];
+            ("time", "Time", Unit::Nanoseconds),
+            ("bytes", "Allocated", Unit::Bytes),
+            ("Ir", "Instructions", Unit::Count),
+        ]
+        .map(|(key, label, unit)| MetricChoice {
+            key: MetricKey::declared(key),
+            label: label.into(),
+            unit,
+        });
         metric_picker(ui, "gallery", &metrics, &mut s.metric);
     });
     ui.horizontal(|ui| {

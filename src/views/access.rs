@@ -32,8 +32,8 @@ impl Screen {
         // What is selected has details, and is marked.
         let profile = screen.stage.subject.profile().clone();
         let track = profile.track_ids().filter(|&t| !profile.track(t).spans.rows.is_empty()).last();
-        let span = track.map(|track| Item::Span { track, row: 0 });
-        let item = span.unwrap_or(Item::Function(crate::model::FunctionId(0)));
+        let span = track.and_then(|track| Item::of_span(track, 0, &profile));
+        let item = span.unwrap_or_else(|| Item::of_function(crate::model::FunctionId(0), &profile));
         screen.stage.send(Command::Select(Some(item)));
         (0..4).for_each(|_| screen.pass(Vec::new()));
         screen

@@ -37,7 +37,7 @@ pub fn held_by(profile: &Profile, peak: &HeapPeak) -> String {
 pub fn holders(cx: &mut ViewCx<'_>, ui: &mut Ui, peak: &HeapPeak, most: usize) {
     let profile = cx.subject.profile().clone();
     for (path, bytes) in peak.holders.iter().take(most) {
-        let item = Item::Path(path.clone());
+        let item = Item::of_path(path, &profile);
         let (name, value) = (short_path(&profile, path), format::bytes(*bytes));
         let note = format::percent(peak.share(*bytes));
         let mut line = BarRow::new(&name, &value);

@@ -33,8 +33,11 @@ pub mod treemap;
 
 use egui::{Response, Ui};
 
+use crate::analysis::Slice;
+use crate::analysis::formula::{self, Measure};
+use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
-use crate::model::Profile;
+use crate::model::{MetricKey, Profile};
 use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 
@@ -43,6 +46,8 @@ use crate::state::{Command, Interaction, Item};
 pub enum Wish {
     /// Let the person choose the source file that the profile names so.
     LocateSource(String),
+    /// Look for source files by these rules, in all runs.
+    SetSources(Vec<SourceRule>),
     /// Save a picture of a pane.
     SavePicture(u64, Picture),
     /// Open one of the parts that the profile was added up from alone.
@@ -116,6 +121,10 @@ pub struct ViewCx<'a> {
     pub input: Option<&'a Input>,
     /// The shared view state.
     pub interaction: &'a Interaction,
+    /// Metrics that the person defined and the shown profile can have.
+    pub defined: &'a [MetricKey],
+    /// Where source files are that profiles name otherwise.
+    pub sources: &'a [SourceRule],
     /// What the pointer was on in the last frame, in any view.
     pub hover: Option<&'a Item>,
     /// Time under the pointer in the last frame, in any view.
@@ -144,6 +153,8 @@ impl<'a> ViewCx<'a> {
             subject,
             input: None,
             interaction,
+            defined: &[],
+            sources: &[],
             hover: None,
             cursor: None,
             preview: None,
@@ -165,6 +176,31 @@ impl ViewCx<'_> {
     #[must_use]
     pub fn profile(&self) -> &Profile {
         self.subject.profile()
+    }
+
+    /// The metric that is shown.
+    #[must_use]
+    pub fn metric(&self) -> MetricKey {
+        formula::shown(self.interaction.metric, self.profile())
+    }
+
+    /// All metrics that can be shown.
+    pub fn metrics(&self) -> impl Iterator<Item = MetricKey> + '_ {
+        let profile = self.profile();
+        profile.metric_ids().map(|id| profile.metric_key(id)).chain(self.defined.iter().copied())
+    }
+
+    /// What costs in it are; `None` for a profile without metrics.
+    #[must_use]
+    pub fn measure(&self) -> Option<Measure> {
+        Measure::of(self.metric(), self.profile())
+    }
+
+    /// The part that is looked at, in the metric that is shown: what most questions about costs begin with.
+    #[must_use]
+    pub fn slice(&self) -> Slice {
+        let now = self.interaction;
+        Slice { scope: now.scope.clone(), metric: self.metric(), range: now.range }
     }
 
     /// Asks a query on behalf of this pane. `place` tells apart several questions of the same type in

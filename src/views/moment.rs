@@ -39,9 +39,10 @@ pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, time: i64, place: u64) {
         let Some(&last) = running.path.last() else { continue };
         let name = profile.function_name(last).to_owned();
         let item = match running.row {
-            Some(row) => Item::Span { track: running.track, row },
-            None => Item::Path(running.path.clone()),
+            Some(row) => Item::of_span(running.track, row, &profile),
+            None => Some(Item::of_path(&running.path, &profile)),
         };
+        let Some(item) = item else { continue };
         running_row(cx, ui, &label, &name, &callers(&profile, &running.path), &item);
     }
     if count == 0 {
@@ -75,7 +76,7 @@ fn phase_at(cx: &ViewCx<'_>, time: i64, place: u64) -> Option<(FunctionId, Item)
     let answer = cx.ask(&PhasesIn(None), place);
     let phases = answer.value()?;
     let span = phases.between(time, time.saturating_add(1)).last()?;
-    Some((span.function, Item::Span { track: span.track, row: span.row }))
+    Some((span.function, Item::of_span(span.track, span.row, cx.profile())?))
 }
 
 fn running_row(cx: &mut ViewCx<'_>, ui: &mut Ui, track: &str, name: &str, callers: &str, item: &Item) {
@@ -117,7 +118,7 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui, moment: &Moment, profile: &Profile
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::SMALL, space::SMALL);
         for &id in moment.requests.iter().take(MOST) {
-            let item = Item::Request(id);
+            let item = Item::of_request(id, profile);
             let Some(request) = profile.requests.get(id) else { continue };
             let name = profile.text(request.name);
             let text = if name.is_empty() { format!("request {}", id.0) } else { name.to_owned() };

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use inferscope::analysis::Scope;
+use inferscope::analysis::Slice;
 use inferscope::analysis::call_graph::{Calling, Graph, NOBODY};
 use inferscope::analysis::callers::{Callers, Reach};
 use inferscope::import::{self, Input};
 use inferscope::jobs::Job;
-use inferscope::model::{Calls, FunctionId, MetricId, Profile};
+use inferscope::model::{Calls, FunctionId, Profile};
 use inferscope::query::{Engine, Run};
 
 use crate::support;
@@ -31,7 +31,7 @@ impl Opened {
             .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let subject = Run::of(Arc::new(profile));
         let engine = Engine::inline();
-        let calling = Calling { scope: Scope::default(), metric: MetricId(0), range: None, around: None };
+        let calling = Calling { slice: Slice::default(), around: None };
         let graph = engine.now(&subject, &calling, &Job::new()).expect("not cancelled");
         Self { subject, engine, graph }
     }
@@ -59,8 +59,8 @@ impl Opened {
         let profile = &self.subject.profile;
         for node in &self.graph.nodes {
             let function = node.symbol.function();
-            let (scope, metric, range, reach) = (Scope::default(), MetricId(0), None, Reach::Direct);
-            let query = Callers { scope, metric, range, function, reach };
+            let (slice, symbol) = (Slice::default(), profile.keys().symbol(function));
+            let query = Callers { slice, function: symbol, reach: Reach::Direct };
             let list = self.engine.now(&self.subject, &query, &Job::new()).expect("not cancelled");
             for n in if callers { &list.callers } else { &list.callees } {
                 let Some(symbol) = n.symbol else { continue };

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inferscope::analysis::Scope;
+use inferscope::analysis::Slice;
 use inferscope::analysis::call_graph::{Calling, Graph};
 use inferscope::analysis::callers::{Callers, Reach};
 use inferscope::import::{self, Input};
 use inferscope::jobs::Job;
-use inferscope::model::{CallGraph, Calls, MetricId, NodeId, Profile};
+use inferscope::model::{CallGraph, Calls, NodeId, Profile};
 use inferscope::query::{Engine, Run, RunId};
 
 use crate::support;
@@ -324,15 +324,15 @@ fn the_dependency_graph_shows_the_recorded_calls() {
     let subject = Run::of(profile.clone());
     let engine = Engine::inline();
     let a = profile.functions.ids().find(|&f| profile.function_name(f) == "a").expect("a");
-    let (scope, metric, range) = (Scope::default(), MetricId(0), None);
+    let a = profile.keys().symbol(a);
     for around in [None, Some(a)] {
-        let query = Calling { scope: scope.clone(), metric, range, around };
+        let query = Calling { slice: Slice::default(), around };
         let graph = engine.now(&subject, &query, &Job::new()).expect("not cancelled");
         let edges = drawn(&profile, &graph);
         for (caller, callee, total) in [("main", "a", 10_377_523), ("b", "a", 5_019_881)] {
             assert!(edges.contains(&(caller.into(), callee.into(), Some(total))), "{caller} {edges:?}");
         }
-        let query = Callers { scope: scope.clone(), metric, range, function: a, reach: Reach::Direct };
+        let query = Callers { slice: Slice::default(), function: a, reach: Reach::Direct };
         let list = engine.now(&subject, &query, &Job::new()).expect("not cancelled");
         for side in [&list.callers, &list.callees] {
             assert!(side.iter().all(|n| edges.iter().any(|e| e.2 == n.total)), "{side:?}");
@@ -340,7 +340,7 @@ fn the_dependency_graph_shows_the_recorded_calls() {
     }
     let profile = Arc::new(sample("callgrind/gzip.callgrind.out"));
     let subject = Run { id: RunId(2), ..Run::of(profile.clone()) };
-    let query = Calling { scope, metric, range, around: None };
+    let query = Calling { slice: Slice::default(), around: None };
     let graph = engine.now(&subject, &query, &Job::new()).expect("not cancelled");
     for (name, total) in [("0x0000000000004290", 687_529), ("0x0000000000004710", 1_879_004)] {
         let node = graph.nodes.iter().find(|n| n.symbol.label(&profile) == name).expect("the function");

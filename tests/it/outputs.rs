@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inferscope::analysis::every_metric::EveryMetric;
 use inferscope::analysis::overview::Summary;
-use inferscope::analysis::{Costs, Functions, Scope};
+use inferscope::analysis::{Costs, Functions, Slice};
 use inferscope::exchange::{self, Asked};
 use inferscope::format;
 use inferscope::import::{self, Input};
@@ -33,6 +33,7 @@ fn ask<Q: Query>(profile: &Arc<Profile>, query: &Q) -> Arc<Q::Output> {
 /// What is written in a format, or why nothing is.
 fn written(profile: &Arc<Profile>, id: &str, metric: Option<MetricId>) -> Result<(Vec<u8>, String), String> {
     let mut bytes = Vec::new();
+    let metric = metric.map(|id| profile.metric_key(id));
     let asked = Asked { metric, ..Asked::all(profile.clone()) };
     let said = exchange::write(exchange::format(id).unwrap(), &asked, &mut bytes);
     said.map(|said| (bytes, said.join("\n"))).map_err(|e| e.to_string())
@@ -119,8 +120,8 @@ fn self_costs_add_up_to_the_stated_total_in_every_output_of_every_sample() {
             assert!(text.contains(&line), "{shown}: text has no «{line}»\n{text}");
             assert_eq!(csv_sum(&csv, &format!("self {} (", m.key)), stated, "{shown}: CSV, {}", m.key);
             assert_eq!(rows.iter().map(|r| r.costs[i].0).sum::<i64>(), stated, "{shown}: {}", m.key);
-            let scope = Scope::default();
-            let table = ask(&profile, &Functions { scope: scope.clone(), metric, range: None });
+            let slice = Slice::whole(profile.metric_key(metric));
+            let table = ask(&profile, &Functions(slice.clone()));
             assert_eq!(
                 (table.sum, table.rows.iter().map(|r| r.own).sum()),
                 (stated, stated),
@@ -129,7 +130,7 @@ fn self_costs_add_up_to_the_stated_total_in_every_output_of_every_sample() {
             if profile.span_count() + profile.sample_count() == 0 {
                 continue;
             }
-            let costs = ask(&profile, &Costs { scope, metric, range: None });
+            let costs = ask(&profile, &Costs(slice));
             assert_eq!(
                 (costs.sum, costs.own.iter().sum()),
                 (stated, stated),

@@ -11,9 +11,9 @@ use super::{State, Two};
 use crate::analysis::functions::{FunctionTable, Functions};
 use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::path::Symbol;
-use crate::analysis::scope::{Scope, TimeRange};
+use crate::analysis::scope::{Scope, Slice, TimeRange};
 use crate::jobs::Cancelled;
-use crate::model::{Calls, Profile, SymbolKey, TextKey};
+use crate::model::{Calls, MetricKey, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Pair, Query, Step};
 
 /// What a row is called in all runs.
@@ -22,7 +22,7 @@ pub enum RowKey {
     /// A function.
     Function(SymbolKey),
     /// The functions of a module, where a transform shows them as one.
-    Module(TextKey),
+    Module(NameKey),
     /// Frames that a transform hides.
     Hidden,
 }
@@ -33,7 +33,7 @@ impl RowKey {
     pub fn of(symbol: Symbol, profile: &Profile) -> Self {
         match symbol {
             Symbol::Function(f) => Self::Function(profile.keys().symbol(f)),
-            Symbol::Module(m, _) => Self::Module(TextKey::from(profile.text(m))),
+            Symbol::Module(m, _) => Self::Module(NameKey::from(profile.text(m))),
             Symbol::Hidden { .. } => Self::Hidden,
         }
     }
@@ -355,15 +355,21 @@ pub struct DiffFunctions {
     pub range: TimeRange,
 }
 
+impl DiffFunctions {
+    /// The part of one run, in its metric.
+    pub(super) fn of(&self, metric: MetricKey) -> Slice {
+        Slice { scope: self.scope.clone(), metric, range: self.range }
+    }
+}
+
 impl Query<Pair> for DiffFunctions {
     type Output = FunctionDiff;
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<FunctionDiff, Cancelled> {
-        let of = |metric| Functions { scope: self.scope.clone(), metric, range: self.range };
         let (base, head) = (cx.base(), cx.head());
-        let table = base.get(&of(self.metric.base))?;
+        let table = base.get(&Functions(self.of(self.metric.base)))?;
         let base = Measured { profile: base.profile().clone(), table };
-        let table = head.get(&of(self.metric.head))?;
+        let table = head.get(&Functions(self.of(self.metric.head)))?;
         let head = Measured { profile: head.profile().clone(), table };
         let matches = cx.get(&MatchQuery)?;
         cx.job().checkpoint(0, 0)?;
@@ -414,15 +420,13 @@ fn matched(rows: &[Row], sum: Two<i64>) -> Matched {
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, subject};
-    use crate::analysis::{Functions, Scope};
     use crate::jobs::Job;
-    use crate::model::MetricId;
     use crate::query::{Alignment, Engine, Run, RunId};
     use proptest::prelude::*;
 
     fn run(text: &str) -> Measured {
         let s = subject(text);
-        let table = ask(&s, &Functions { scope: Scope::default(), metric: MetricId(0), range: None });
+        let table = ask(&s, &Functions(Slice::default()));
         Measured { profile: s.profile, table }
     }
 

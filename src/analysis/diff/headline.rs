@@ -3,8 +3,9 @@
 use super::Two;
 use super::evidence::Evidence;
 use super::functions::{FunctionDiff, Half, Measured, Row};
+use crate::analysis::formula::Measure;
 use crate::format;
-use crate::model::{Metric, Unit};
+use crate::model::Unit;
 
 /// Functions that the headline names.
 const NAMED: usize = 3;
@@ -21,7 +22,7 @@ pub fn name(row: &Row, base: &[Measured], head: &[Measured]) -> String {
 
 /// What changed, in words: «The new run takes 412 ms more (+18 %): decode +390 ms (called 64 more times), load −22 ms».
 #[must_use]
-pub fn headline(diff: &FunctionDiff, base: &[Measured], head: &[Measured], metric: &Metric) -> String {
+pub fn headline(diff: &FunctionDiff, base: &[Measured], head: &[Measured], metric: &Measure) -> String {
     let delta = diff.sum.delta().unwrap_or(0);
     let verb = if metric.unit == Unit::Nanoseconds { "takes" } else { "costs" };
     let relative =
@@ -120,15 +121,15 @@ mod tests {
     use super::*;
     use crate::analysis::matches::MatchQuery;
     use crate::analysis::testing::{ask, subject};
-    use crate::analysis::{Functions, Scope};
+    use crate::analysis::{Functions, Slice};
     use crate::jobs::Job;
-    use crate::model::MetricId;
+    use crate::model::MetricKey;
     use crate::query::{Alignment, Engine, Pair, Run, RunId};
 
     fn said(base: &str, head: &str) -> (String, Option<String>) {
         let run = |text: &str| {
             let s = subject(text);
-            let table = ask(&s, &Functions { scope: Scope::default(), metric: MetricId(0), range: None });
+            let table = ask(&s, &Functions(Slice::default()));
             vec![Measured { profile: s.profile, table }]
         };
         let (base, head) = (run(base), run(head));
@@ -136,7 +137,7 @@ mod tests {
         let pair = Pair { base: run(&base[0], 0), head: run(&head[0], 1), alignment: Alignment::default() };
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         let diff = FunctionDiff::of(&base, &head, &matches);
-        let metric = head[0].profile.metric(MetricId(0));
+        let metric = &Measure::of(MetricKey::default(), &head[0].profile).unwrap();
         (headline(&diff, &base, &head, metric), explained_by_one(&diff, &base, &head))
     }
 

@@ -1,28 +1,36 @@
 //! Which metrics of two runs can be subtracted.
 
 use super::Two;
-use crate::model::{Metric, MetricId, Profile};
+use crate::model::{Metric, MetricId, MetricKey, Profile};
 
 /// The metrics of two runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
     /// The same measure on both sides: same key, unit and name.
-    pub common: Vec<(MetricId, MetricId)>,
+    pub common: Vec<MetricKey>,
     /// Only in the baseline, or there in another unit.
-    pub only_base: Vec<MetricId>,
+    pub only_base: Vec<MetricKey>,
     /// Only in the new run, or there in another unit.
-    pub only_head: Vec<MetricId>,
+    pub only_head: Vec<MetricKey>,
 }
 
 /// The metric that a comparison shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Chosen {
-    /// Its id on both sides.
-    pub base: MetricId,
-    /// The same.
-    pub head: MetricId,
+    /// What it is in the baseline.
+    pub base: MetricKey,
+    /// What it is in the new run: the same, where the two can be subtracted.
+    pub head: MetricKey,
     /// Why the two cannot be subtracted, in one line: only their shares are compared.
     pub why_not: Option<String>,
+}
+
+impl Chosen {
+    /// One that both runs have.
+    #[must_use]
+    pub fn common(key: MetricKey) -> Self {
+        Self { base: key, head: key, why_not: None }
+    }
 }
 
 fn same(a: &Metric, b: &Metric) -> bool {
@@ -33,16 +41,14 @@ impl Metrics {
     /// Pairs the metrics of two profiles.
     #[must_use]
     pub fn of(base: &Profile, head: &Profile) -> Self {
-        let partner =
-            |m: &Metric, of: &Profile| of.metrics.iter().position(|o| same(m, o)).map(MetricId::from_index);
-        let common: Vec<_> = base
-            .metric_ids()
-            .filter_map(|id| partner(base.metric(id), head).map(|other| (id, other)))
-            .collect();
-        let left = |of: &Profile, other: &Profile| {
-            of.metric_ids().filter(|&id| partner(of.metric(id), other).is_none()).collect()
+        let parts = |of: &Profile, other: &Profile| -> (Vec<MetricKey>, Vec<MetricKey>) {
+            let there = |key: MetricKey| other.find_metric(key).map(|id| other.metric(id));
+            let both = |key: &MetricKey| {
+                of.find_metric(*key).zip(there(*key)).is_some_and(|(id, there)| same(of.metric(id), there))
+            };
+            of.metric_ids().map(|id| of.metric_key(id)).partition(both)
         };
-        let (only_base, only_head) = (left(base, head), left(head, base));
+        let ((common, only_base), (_, only_head)) = (parts(base, head), parts(head, base));
         Self { common, only_base, only_head }
     }
 
@@ -56,16 +62,18 @@ impl Metrics {
             let m = p.metric(id);
             name.is_none_or(|n| m.key == n || m.label == n)
         };
-        if let Some(&(b, h)) = self.common.iter().find(|&&(b, _)| is(base, b)) {
-            return Ok(Chosen { base: b, head: h, why_not: None });
+        let common = |key: &&MetricKey| base.find_metric(**key).is_some_and(|id| is(base, id));
+        if let Some(&key) = self.common.iter().find(common) {
+            return Ok(Chosen::common(key));
         }
         let first = |p: &Profile| p.metric_ids().find(|&id| is(p, id));
         match (first(base), first(head), name) {
             (Some(b), Some(h), _) => {
-                Ok(Chosen { base: b, head: h, why_not: Some(why_not(base.metric(b), head.metric(h))) })
+                let why_not = Some(why_not(base.metric(b), head.metric(h)));
+                Ok(Chosen { base: base.metric_key(b), head: head.metric_key(h), why_not })
             }
             (None, None, Some(name)) => {
-                let known: Vec<_> = self.common.iter().map(|&(b, _)| base.metric(b).key.as_str()).collect();
+                let known: Vec<_> = self.common.iter().map(|key| &**key.key.value()).collect();
                 let known =
                     if known.is_empty() { "they have none in common".into() } else { known.join(", ") };
                 Err(format!("no metric «{name}» in either run; in both: {known}"))
@@ -78,9 +86,9 @@ impl Metrics {
 
     /// Keys of the metrics that one side lacks.
     #[must_use]
-    pub fn missing(&self, base: &Profile, head: &Profile) -> Two<Vec<String>> {
-        let keys = |p: &Profile, ids: &[MetricId]| ids.iter().map(|&id| p.metric(id).key.clone()).collect();
-        Two { base: Some(keys(base, &self.only_base)), head: Some(keys(head, &self.only_head)) }
+    pub fn missing(&self) -> Two<Vec<String>> {
+        let keys = |keys: &[MetricKey]| keys.iter().map(|key| key.key.to_string()).collect();
+        Two::both(keys(&self.only_base), keys(&self.only_head))
     }
 }
 

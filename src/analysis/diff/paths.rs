@@ -26,13 +26,12 @@ impl Query<Pair> for DiffPaths {
     type Output = PathDiff;
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<PathDiff, Cancelled> {
-        let DiffFunctions { scope, metric, range } = &self.0;
-        let costs = |metric| Costs { scope: scope.clone(), metric, range: *range };
-        let functions = cx.get(&self.0)?;
+        let question = &self.0;
+        let functions = cx.get(question)?;
         let (base, head) = (cx.base(), cx.head());
-        let tree = base.get(&costs(metric.base))?;
+        let tree = base.get(&Costs(question.of(question.metric.base)))?;
         let base = Tree { profile: base.profile().clone(), costs: tree };
-        let tree = head.get(&costs(metric.head))?;
+        let tree = head.get(&Costs(question.of(question.metric.head)))?;
         let head = Tree { profile: head.profile().clone(), costs: tree };
         PathDiff::of(&base, &head, &functions, cx.job())
     }
@@ -276,14 +275,14 @@ mod tests {
     use super::*;
     use crate::analysis::Scope;
     use crate::analysis::testing::subject;
-    use crate::model::MetricId;
+    use crate::model::MetricKey;
     use crate::query::{Alignment, Engine, Run, RunId};
     use proptest::prelude::*;
 
     fn diff(base: &str, head: &str) -> (Arc<FunctionDiff>, Arc<PathDiff>, [Arc<Profile>; 2]) {
         let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
         let pair = Pair { base: run(base, 0), head: run(head, 1), alignment: Alignment::default() };
-        let metric = Chosen { base: MetricId(0), head: MetricId(0), why_not: None };
+        let metric = Chosen { base: MetricKey::default(), head: MetricKey::default(), why_not: None };
         let question = DiffFunctions { scope: Scope::default(), metric, range: None };
         let engine = Engine::inline();
         let functions = engine.now(&pair, &question, &Job::new()).unwrap();

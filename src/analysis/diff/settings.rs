@@ -112,7 +112,7 @@ pub fn differing(base: &Profile, head: &Profile, metrics: &Metrics) -> Vec<Setti
             }
         }
     }
-    let missing = metrics.missing(base, head);
+    let missing = metrics.missing();
     let keys = |keys: Option<Vec<String>>| keys.filter(|k| !k.is_empty()).map(|k| k.join(", "));
     let missing = Two { base: keys(missing.base), head: keys(missing.head) };
     if missing.state().is_some() {

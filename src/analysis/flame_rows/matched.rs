@@ -46,7 +46,7 @@ impl Query for Matched {
             matched: outermost_sum(&costs, &marked),
             sum: costs.sum,
             functions: functions.len(),
-            tracks: super::track_count(cx.profile(), &self.costs.scope),
+            tracks: super::track_count(cx.profile(), &self.costs.0.scope),
         }))
     }
 }

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{Axis, FlameRows, GroupOf, Kind, Leaf, Numbers, Who};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
-use crate::analysis::scope::Scope;
+use crate::analysis::scope::{Scope, Slice};
 use crate::analysis::tree_costs::{Costs, TreeCosts};
 use crate::format;
 use crate::jobs::{Cancelled, Job};
@@ -43,7 +43,7 @@ impl Query for Merged {
 
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
         let profile = cx.profile();
-        let scope = &self.costs.scope;
+        let scope = &self.costs.0.scope;
         let tracks = if self.by_track { filled(scope, profile) } else { Vec::new() };
         if tracks.len() < 2 {
             let costs = cx.get(&self.costs)?;
@@ -54,8 +54,8 @@ impl Query for Merged {
         most.truncate(MOST_TRACKS);
         let mut parts = Vec::new();
         for &id in tracks.iter().filter(|id| most.contains(id)) {
-            let scope = Scope { tracks: vec![id], ..scope.clone() };
-            parts.push((GroupOf::Track(id), cx.get(&Costs { scope, ..self.costs.clone() })?));
+            let scope = Scope { tracks: vec![profile.keys().track_key(id)], ..scope.clone() };
+            parts.push((GroupOf::Track(id), cx.get(&Costs(Slice { scope, ..self.costs.0.clone() }))?));
         }
         self.chart(cx, parts, tracks.len() - most.len())
     }
@@ -75,7 +75,7 @@ impl Merged {
     ) -> Result<FlameRows, Cancelled> {
         let profile = cx.profile();
         let basis = parts.first().map_or_else(|| profile.meta.basis.clone(), |(_, c)| c.tree.basis.clone());
-        let mut out = FlameRows::new(profile, &self.costs.scope, Axis::Cost(self.costs.metric), basis);
+        let mut out = FlameRows::new(profile, &self.costs.0.scope, Axis::Cost(self.costs.0.metric), basis);
         let (mut pruned, mut negative, mut trees) = (0, 0, Vec::new());
         for (of, costs) in parts {
             let tree = &costs.tree;

@@ -39,7 +39,7 @@ use self::samples::{Cells, Runs, SampleRow};
 use super::call_tree::CallTree;
 use super::path::{Symbol, hidden_label};
 use super::tree_costs::TreeCosts;
-use crate::model::{Basis, FunctionId, MetricId, Profile, TrackId};
+use crate::model::{Basis, FunctionId, MetricKey, Profile, TrackId};
 
 /// Where a row's boxes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub enum Axis {
     /// Time, ns since the profile's origin.
     Time,
     /// Cost in a metric; places mean nothing.
-    Cost(MetricId),
+    Cost(MetricKey),
 }
 
 /// Costs of a sandwich's nodes.

@@ -12,7 +12,7 @@ use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
 use crate::analysis::tree_costs::{Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
-use crate::model::FunctionId;
+use crate::model::{FunctionId, SymbolKey};
 use crate::query::{Context, Query};
 
 /// Most boxes of one half. What would need more is hostile, and unreadable anyway.
@@ -24,7 +24,7 @@ pub struct Sandwich {
     /// Which tree and costs.
     pub costs: Costs,
     /// The function in the middle.
-    pub function: FunctionId,
+    pub function: SymbolKey,
 }
 
 impl Query for Sandwich {
@@ -34,13 +34,10 @@ impl Query for Sandwich {
     fn run(&self, cx: &Context<'_>) -> Result<FlameRows, Cancelled> {
         let costs = cx.get(&self.costs)?;
         let profile = cx.profile();
-        let outermost = outermost(&costs, self.function);
-        let mut out = FlameRows::new(
-            profile,
-            &self.costs.scope,
-            Axis::Cost(self.costs.metric),
-            costs.tree.basis.clone(),
-        );
+        let outermost =
+            profile.keys().function(self.function).map_or_else(Vec::new, |f| outermost(&costs, f));
+        let axis = Axis::Cost(self.costs.0.metric);
+        let mut out = FlameRows::new(profile, &self.costs.0.scope, axis, costs.tree.basis.clone());
         let mut halves =
             Trie { counted: (!costs.calls.is_empty(), !costs.samples_total.is_empty()), ..Trie::default() };
         callers(&costs, &outermost, &mut halves, cx.job())?;

@@ -1,8 +1,8 @@
 //! Known answers and laws of flame rows.
 
 use super::*;
-use crate::analysis::scope::{Scope, Transform};
-use crate::analysis::testing::{function, profile};
+use crate::analysis::scope::{Scope, Slice, Transform};
+use crate::analysis::testing::{function, profile, symbol};
 use crate::analysis::tree_costs::Costs;
 use crate::model::{FunctionSpec, Metric, ProfileBuilder, TrackKind, TrackSpec};
 use crate::query::{Engine, Query, Run};
@@ -34,7 +34,7 @@ pub(crate) fn time(profile: &Arc<Profile>) -> Arc<FlameRows> {
 }
 
 fn costs(scope: Scope) -> Costs {
-    Costs { scope, metric: MetricId(0), range: None }
+    Costs(Slice { scope, ..Slice::default() })
 }
 
 fn merged(profile: &Arc<Profile>, order: MergedOrder) -> Arc<FlameRows> {
@@ -42,7 +42,7 @@ fn merged(profile: &Arc<Profile>, order: MergedOrder) -> Arc<FlameRows> {
 }
 
 fn sandwich(profile: &Arc<Profile>, name: &str) -> Arc<FlameRows> {
-    let function = function(profile, name);
+    let function = symbol(profile, name);
     ask(profile, &Sandwich { costs: costs(Scope::default()), function })
 }
 
@@ -89,10 +89,10 @@ fn transforms_change_time_order_too() {
     let p = profile("a 0 10; a 1 9; b 2 5; c 3 4");
     let order = |t| show(&ask(&p, &TimeOrder(Scope { tracks: vec![], transforms: vec![t] })));
     assert_eq!(order(Transform::CollapseRecursion), ["a 0-10", "b 2-5", "c 3-4"]);
-    assert_eq!(order(Transform::MergeFunction(function(&p, "b"))), ["a 0-10", "a 1-9", "c 3-4"]);
-    assert_eq!(order(Transform::FocusFunction(function(&p, "b"))), ["b 2-5", "c 3-4"]);
-    assert_eq!(order(Transform::DropFunction(function(&p, "b"))), ["a 0-10", "a 1-9"]);
-    let focused = Scope { tracks: vec![], transforms: vec![Transform::FocusFunction(function(&p, "b"))] };
+    assert_eq!(order(Transform::MergeFunction(symbol(&p, "b"))), ["a 0-10", "a 1-9", "c 3-4"]);
+    assert_eq!(order(Transform::FocusFunction(symbol(&p, "b"))), ["b 2-5", "c 3-4"]);
+    assert_eq!(order(Transform::DropFunction(symbol(&p, "b"))), ["a 0-10", "a 1-9"]);
+    let focused = Scope { tracks: vec![], transforms: vec![Transform::FocusFunction(symbol(&p, "b"))] };
     let rows = ask(&p, &TimeOrder(focused));
     assert_eq!(rows.find_span(TrackId(0), 3), Some(BoxAt { row: 1, index: 0 }));
     assert_eq!((rows.start, rows.end), (0, 10), "the axis stays");
@@ -268,7 +268,7 @@ fn hidden_frames_are_counted_in_every_order() {
     let by_track = false;
     let merged = Merged { costs: costs(scope.clone()), order: MergedOrder::Heaviest, by_track };
     assert_eq!(labels(&ask(&p, &merged)), expected);
-    let middle = Sandwich { costs: costs(scope), function: function(&p, "get") };
+    let middle = Sandwich { costs: costs(scope), function: symbol(&p, "get") };
     assert_eq!(labels(&ask(&p, &middle)), ["run", "get", "get", "[frames hidden]", "cb"]);
 }
 

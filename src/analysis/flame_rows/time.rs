@@ -30,11 +30,11 @@ impl Query for TimeOrder {
         if !profile.meta.no_clock.is_empty() {
             out.notices.push(format!("the axis is no clock: {}", profile.meta.no_clock));
         }
-        let timed = |id: &TrackId| self.0.has_track(*id) && profile.track(*id).samples.is_timed();
-        if profile.track_ids().any(|id| timed(&id)) {
+        let tracks: Vec<_> = self.0.tracks_of(profile).collect();
+        if tracks.iter().any(|&id| profile.track(id).samples.is_timed()) {
             out.lift = Some(Lift::new(cx.get(&Shape(self.0.clone()))?));
         }
-        for id in profile.track_ids().filter(|&id| self.0.has_track(id)) {
+        for id in tracks {
             let track = profile.track(id);
             if !track.spans.rows.is_empty() {
                 if self.0.transforms.is_empty() {

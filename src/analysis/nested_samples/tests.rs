@@ -2,9 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::analysis::scope::TimeRange;
-use crate::analysis::testing::{ask, dump, function, profile, subject};
-use crate::analysis::{Costs, Functions, Transform};
-use crate::model::MetricId;
+use crate::analysis::testing::{ask, dump, function, profile, subject, symbol};
+use crate::analysis::{Costs, Functions, Slice, Transform};
 use crate::query::Run;
 use proptest::prelude::*;
 
@@ -32,7 +31,7 @@ const DEVTOOLS: &str = "RunTask 0 40 / Layout 30 35; main>handler @0..25; main @
 
 fn costs(s: &Run, range: TimeRange, transforms: Vec<Transform>) -> Arc<crate::analysis::TreeCosts> {
     let scope = Scope { transforms, ..Scope::default() };
-    ask(s, &Costs { scope, metric: MetricId(0), range })
+    ask(s, &Costs(Slice { scope, range, ..Slice::default() }))
 }
 
 #[test]
@@ -49,7 +48,7 @@ fn the_time_of_a_thread_counts_once() {
         dump(&s.profile, &part),
         "(idle) 0/0 RunTask 23/0 >Layout 3/0 >>main 3/3 >main 20/5 >>handler 15/15 main 0/0"
     );
-    let table = ask(&s, &Functions { scope: Scope::default(), metric: MetricId(0), range: None });
+    let table = ask(&s, &Functions(Slice::default()));
     let row = |name: &str| {
         let f = function(&s.profile, name);
         let row = table.rows.iter().find(|r| r.function == f).unwrap();
@@ -64,7 +63,7 @@ fn the_time_of_a_thread_counts_once() {
 #[test]
 fn transforms_reach_through_spans_into_samples() {
     let s = subject(DEVTOOLS);
-    let f = |name: &str| function(&s.profile, name);
+    let f = |name: &str| symbol(&s.profile, name);
     let after = |transform| dump(&s.profile, &costs(&s, None, vec![transform]));
     assert_eq!(after(Transform::FocusFunction(f("main"))), "main 45/20 >handler 25/25");
     assert_eq!(after(Transform::FocusFunction(f("Layout"))), "Layout 5/0 >main 5/5");

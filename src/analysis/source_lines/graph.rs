@@ -1,22 +1,22 @@
 //! Lines of a recorded call graph.
 
 use super::adding::{Adding, add_counts};
-use super::{LineCall, Lines, terms};
-use crate::model::{CallGraph, MetricId, NodeId, Place, PlaceRow, PlaceTable, Profile};
+use super::{Asked, LineCall};
+use crate::model::{CallGraph, MetricId, NodeId, Place, PlaceRow, PlaceTable};
 
 /// Factors and columns of a graph's line costs that a metric is the sum of.
-fn columns(profile: &Profile, graph: &CallGraph, metric: MetricId, known: usize) -> Vec<(i64, usize)> {
+fn columns(terms: &[(i64, MetricId)], graph: &CallGraph, known: usize) -> Vec<(i64, usize)> {
     let column = |m: MetricId| graph.costs.iter().position(|c| c.metric == m).filter(|&i| i < known);
-    terms(profile, metric).into_iter().filter_map(|(factor, m)| Some((factor, column(m)?))).collect()
+    terms.iter().filter_map(|&(factor, m)| Some((factor, column(m)?))).collect()
 }
 
 fn sum(terms: &[(i64, usize)], costs: &[i64]) -> i64 {
     terms.iter().fold(0, |sum, &(factor, c)| sum.saturating_add(costs[c].saturating_mul(factor)))
 }
 
-impl Lines {
-    pub(super) fn of_graph(&self, profile: &Profile, graph: &CallGraph, adding: &mut Adding) {
-        let terms = columns(profile, graph, self.metric, graph.lines.metrics());
+impl Asked<'_> {
+    pub(super) fn of_graph(&self, graph: &CallGraph, adding: &mut Adding) {
+        let terms = columns(&self.terms, graph, graph.lines.metrics());
         self.places(graph, &graph.lines, |row| {
             if self.whole_file.is_some_and(|file| file != row.place.file) {
                 return;
@@ -38,9 +38,9 @@ impl Lines {
     }
 
     /// Calls by their lines; the total of a line is its own cost and that of its calls.
-    pub(super) fn calls_of_graph(&self, profile: &Profile, graph: &CallGraph, adding: &mut Adding) {
+    pub(super) fn calls_of_graph(&self, graph: &CallGraph, adding: &mut Adding) {
         let sites = &graph.sites;
-        let terms = columns(profile, graph, self.metric, sites.metrics());
+        let terms = columns(&self.terms, graph, sites.metrics());
         self.places(graph, sites, |row| {
             let site = row.place;
             if self.whole_file.is_some_and(|file| file != site.file) {

@@ -12,11 +12,11 @@ mod samples;
 mod tests;
 
 use super::Shape;
+use super::formula::terms;
 use super::functions::{Functions, graph_of};
-use super::scope::{Scope, TimeRange};
-use super::tree_costs::is_measured;
+use super::scope::Slice;
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, MetricId, Profile, StringId};
+use crate::model::{FunctionId, MetricId, NameKey, Profile, StringId, SymbolKey};
 use crate::query::{Context, Query};
 use adding::Adding;
 use samples::has_lines;
@@ -98,16 +98,12 @@ pub struct LineTable {
 /// Computes the [`LineTable`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lines {
-    /// Which part.
-    pub scope: Scope,
-    /// Which metric.
-    pub metric: MetricId,
-    /// Which time.
-    pub range: TimeRange,
+    /// Which part, in which metric.
+    pub slice: Slice,
     /// Whose lines.
-    pub function: FunctionId,
+    pub function: SymbolKey,
     /// `None` for lines of the function alone, a file for all functions in it.
-    pub whole_file: Option<StringId>,
+    pub whole_file: Option<NameKey>,
 }
 
 impl Query for Lines {
@@ -115,9 +111,11 @@ impl Query for Lines {
 
     fn run(&self, cx: &Context<'_>) -> Result<LineTable, Cancelled> {
         let profile = cx.profile();
-        let functions =
-            cx.get(&Functions { scope: self.scope.clone(), metric: self.metric, range: self.range })?;
-        let row = functions.rows.iter().find(|r| r.function == self.function);
+        let functions = cx.get(&Functions(self.slice.clone()))?;
+        let Some(asked) = Asked::of(self, profile) else {
+            return Ok(LineTable { sum: functions.sum, ..LineTable::default() });
+        };
+        let row = functions.rows.iter().find(|r| r.function == asked.function);
         let mut table = LineTable {
             own: row.map_or(0, |r| r.own),
             total: row.map_or(0, |r| r.total),
@@ -125,24 +123,24 @@ impl Query for Lines {
             ..LineTable::default()
         };
         let mut adding = Adding::default();
-        let file = profile.functions.get(self.function).file;
+        let file = profile.functions.get(asked.function).file;
         match graph_of(profile).filter(|g| g.lines.metrics() > 0) {
             Some(graph) => {
                 table.grain = Grain::Lines;
-                self.of_graph(profile, graph, &mut adding);
-                self.calls_of_graph(profile, graph, &mut adding);
+                asked.of_graph(graph, &mut adding);
+                asked.calls_of_graph(graph, &mut adding);
                 table.has_calls = !graph.sites.is_empty();
             }
-            None if has_lines(profile, self.function) => {
+            None if has_lines(profile, asked.function) => {
                 (table.grain, table.sampled) = (Grain::Lines, true);
-                let tree = cx.get(&Shape(self.scope.clone()))?;
-                self.of_samples(profile, &tree, cx, &mut adding)?;
+                let tree = cx.get(&Shape(self.slice.scope.clone()))?;
+                asked.of_samples(profile, &tree, cx, &mut adding)?;
             }
             None => {
                 for r in functions.rows.iter().filter(|r| r.module.is_none()) {
                     let f = profile.functions.get(r.function);
-                    let wanted = match self.whole_file {
-                        None => r.function == self.function,
+                    let wanted = match asked.whole_file {
+                        None => r.function == asked.function,
                         Some(file) => f.file == file,
                     };
                     if wanted {
@@ -155,7 +153,7 @@ impl Query for Lines {
                 }
             }
         }
-        adding.finish(self.whole_file.unwrap_or(file), &mut table);
+        adding.finish(asked.whole_file.unwrap_or(file), &mut table);
         Ok(table)
     }
 
@@ -166,12 +164,27 @@ impl Query for Lines {
     }
 }
 
-/// Factors and places of the columns that a metric is the sum of.
-fn terms(profile: &Profile, metric: MetricId) -> Vec<(i64, MetricId)> {
-    match profile.metrics.get(metric.index()) {
-        Some(m) if !m.formula.is_empty() => {
-            m.formula.iter().copied().filter(|(_, m)| is_measured(profile, *m)).collect()
-        }
-        _ => vec![(1, metric)],
+/// The question in the ids of one profile.
+struct Asked<'a> {
+    slice: &'a Slice,
+    function: FunctionId,
+    whole_file: Option<StringId>,
+    /// Measured metrics that the metric is the sum of.
+    terms: Vec<(i64, MetricId)>,
+}
+
+impl<'a> Asked<'a> {
+    /// `None` where the profile lacks the function or the file.
+    fn of(query: &'a Lines, profile: &Profile) -> Option<Self> {
+        let whole_file = match query.whole_file {
+            Some(file) => Some(profile.strings.find(&file)?),
+            None => None,
+        };
+        Some(Self {
+            slice: &query.slice,
+            function: profile.keys().function(query.function)?,
+            whole_file,
+            terms: terms(query.slice.metric, profile),
+        })
     }
 }

@@ -6,7 +6,7 @@ use super::super::CallTree;
 use super::super::call_tree::NO_NODE;
 use super::super::tree_costs::{cut, touches};
 use super::adding::Adding;
-use super::{LineCall, Lines, terms};
+use super::{Asked, LineCall};
 use crate::jobs::Cancelled;
 use crate::model::{FunctionId, Profile, StringId, Strings};
 use crate::query::Context;
@@ -16,19 +16,18 @@ pub(super) fn has_lines(profile: &Profile, function: FunctionId) -> bool {
     profile.sample_count() > 0 && profile.frames.rows().iter().any(|f| f.function == function && f.line > 0)
 }
 
-impl Lines {
+impl Asked<'_> {
     /// Weight and number of samples that ended in each stack.
     fn leaves(&self, profile: &Profile, tree: &CallTree) -> Vec<(i64, u64)> {
         let mut leaves = vec![(0i64, 0u64); profile.stacks.len()];
-        let terms = terms(profile, self.metric);
-        for id in self.scope.work_tracks(profile) {
+        for id in self.slice.scope.work_tracks(profile) {
             let samples = &profile.track(id).samples;
             let weights: Vec<(i64, &Vec<i64>)> = samples
                 .weights
                 .iter()
-                .filter_map(|(m, w)| Some((terms.iter().find(|t| t.1 == *m)?.0, w)))
+                .filter_map(|(m, w)| Some((self.terms.iter().find(|t| t.1 == *m)?.0, w)))
                 .collect();
-            let range = if samples.is_timed() { self.range } else { None };
+            let range = if samples.is_timed() { self.slice.range } else { None };
             for (i, stack) in samples.stacks.iter().enumerate() {
                 let Some(stack) = stack.map(|s| s.index()) else { continue };
                 let alive = tree.stacks.get(stack).is_some_and(|&n| n != NO_NODE);

@@ -1,16 +1,16 @@
 //! Lines of graphs, samples and what has none.
 
 use super::*;
-use crate::analysis::testing::{ask, function, subject};
+use crate::analysis::TimeRange;
+use crate::analysis::testing::{ask, subject, symbol};
 use crate::model::{FunctionSpec, Metric, NodeCosts, ProfileBuilder, SourceLine, Unit};
 use crate::query::Run;
 use proptest::prelude::*;
 use std::sync::Arc;
 
 fn lines(subject: &Run, name: &str, range: TimeRange) -> Arc<LineTable> {
-    let function = function(&subject.profile, name);
-    let (scope, metric) = (Scope::default(), MetricId(0));
-    ask(subject, &Lines { scope, metric, range, function, whole_file: None })
+    let function = symbol(&subject.profile, name);
+    ask(subject, &Lines { slice: Slice { range, ..Slice::default() }, function, whole_file: None })
 }
 
 fn text(table: &LineTable) -> String {
@@ -48,9 +48,8 @@ fn what_has_no_lines_stands_at_the_definition() {
     let s = Run::of(Arc::new(b.finish()));
     let f = lines(&s, "f", None);
     assert_eq!((text(&f).as_str(), f.grain), ("3:10/15/-", Grain::Definition));
-    let function = function(&s.profile, "f");
-    let whole_file = s.profile.strings.find("a.py");
-    let query = Lines { scope: Scope::default(), metric: time, range: None, function, whole_file };
+    let function = symbol(&s.profile, "f");
+    let query = Lines { slice: Slice::default(), function, whole_file: Some("a.py".into()) };
     assert_eq!(text(&ask(&s, &query)), "3:10/15/- 9:20/25/-");
 }
 
@@ -72,12 +71,13 @@ fn lines_of_a_call_graph_follow_formulas_and_files() {
         b.line_cost(SourceLine { node, file: c, line: 0 }, &[1, 0]);
     }
     let s = Run::of(Arc::new(b.finish()));
-    let function = function(&s.profile, "main");
-    let query = Lines { scope: Scope::default(), metric: sum, range: None, function, whole_file: None };
+    let function = symbol(&s.profile, "main");
+    let slice = Slice::whole(s.profile.metric_key(sum));
+    let query = Lines { slice, function, whole_file: None };
     let main = ask(&s, &query);
     assert_eq!((text(&main).as_str(), main.unplaced), ("4:15/-/- | 2:23/-/-", 1));
     assert_eq!(main.files[0].file, c);
-    assert_eq!(text(&ask(&s, &Lines { whole_file: Some(h), ..query })), "2:46/-/-");
+    assert_eq!(text(&ask(&s, &Lines { whole_file: Some("b.h".into()), ..query })), "2:46/-/-");
 }
 
 /// «line:callee cost/count» of all files.
@@ -123,9 +123,8 @@ fn calls_of_a_line_are_those_of_the_graph() {
     let main = lines(&s, "main", None);
     assert_eq!(text(&main), "3:6/46/3 4:0/20/5", "a call of itself is in the outer call already");
     assert_eq!(calls(&s, &main), "3:work 40/2 3:main! 30/1 4:work 20/5");
-    let function = function(&s.profile, "main");
-    let query =
-        Lines { scope: Scope::default(), metric: time, range: None, function, whole_file: Some(file) };
+    let function = symbol(&s.profile, "main");
+    let query = Lines { slice: Slice::default(), function, whole_file: Some("a.c".into()) };
     assert!(calls(&s, &ask(&s, &query)).ends_with("9:work! 10/8"));
 }
 

@@ -5,7 +5,7 @@
 //! among the arrows over that moment: one look at each arrow answers for all stages, and nothing is solved anew.
 
 use super::net::{NONE, Net};
-use super::what_if::{Change, WhatIf, outcome};
+use super::what_if::{Change, solved};
 use super::{StageGraph, Stages};
 use crate::jobs::Cancelled;
 use crate::query::{Context, Query};
@@ -113,9 +113,8 @@ fn ends(graph: &StageGraph, asked: &[(u32, Option<u32>)]) -> Vec<i64> {
         match (Cut::new(net, of, (stage, other)), other) {
             (Some(cut), _) => cuts.push(cut),
             (None, Some(other)) => {
-                let id = |stage: u32| graph.stages[stage as usize].id;
-                let what_if = WhatIf { changes: vec![(id(stage), Change::Beside(id(other)))] };
-                ends[of] = graph.start.saturating_add(outcome(graph, &what_if).total);
+                let outcome = solved(graph, &[(stage, Change::Beside(other))]);
+                ends[of] = graph.start.saturating_add(outcome.total);
             }
             (None, None) => {} // on a circle: its events keep their times
         }

@@ -25,7 +25,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile, SpanStatus, TrackId};
+use crate::model::{FunctionId, Profile, SpanKey, SpanStatus, TrackId};
 use crate::query::{Context, Query};
 
 use super::scope::{Scope, TimeRange};
@@ -40,6 +40,32 @@ pub struct StageId {
     pub row: u32,
     /// 0 for the whole span, otherwise which stretch of its own time.
     pub part: u32,
+}
+
+/// Names a stage in all revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StageKey {
+    /// Its span.
+    pub span: SpanKey,
+    /// 0 for the whole span, otherwise which stretch of its own time.
+    pub part: u32,
+}
+
+impl StageId {
+    /// What it is in all revisions; `None` when the profile has no such span.
+    #[must_use]
+    pub fn key(self, profile: &Profile) -> Option<StageKey> {
+        Some(StageKey { span: profile.span_key(self.track, self.row)?, part: self.part })
+    }
+}
+
+impl StageKey {
+    /// The stage in one revision; `None` when the profile has no such span.
+    #[must_use]
+    pub fn id(self, profile: &Profile) -> Option<StageId> {
+        let (track, row) = profile.find_span(self.span)?;
+        Some(StageId { track, row, part: self.part })
+    }
 }
 
 /// A stage.

@@ -91,8 +91,17 @@ fn path(s: &Run, graph: &StageGraph) -> Vec<String> {
     graph.path.iter().map(text).collect()
 }
 
-fn total(s: &Run, changes: &[(StageId, Change)]) -> i64 {
-    let what_if = WhatIf { changes: changes.to_vec() };
+fn key(s: &Run, id: StageId) -> StageKey {
+    id.key(&s.profile).expect("a stage of this run")
+}
+
+fn total(s: &Run, changes: &[(StageId, Change<StageId>)]) -> i64 {
+    let change = |change| match change {
+        Change::Drop => Change::Drop,
+        Change::Scale(permille) => Change::Scale(permille),
+        Change::Beside(other) => Change::Beside(key(s, other)),
+    };
+    let what_if = WhatIf { changes: changes.iter().map(|&(id, c)| (key(s, id), change(c))).collect() };
     let outcome = ask(s, &Estimate { graph: Stages::default(), what_if });
     assert_eq!(outcome.elsewhere, 0);
     outcome.total
@@ -260,12 +269,14 @@ fn nothing_and_only_a_part_are_graphs_too() {
     let s = pipeline();
     let part = ask(&s, &Stages { range: Some((3 * S, 8 * S)), ..Stages::default() });
     assert_eq!(part.stages.len(), 3);
-    let toggled = WhatIf::default().toggled(part.stages[0].id, Change::Drop);
-    assert!(toggled.toggled(part.stages[0].id, Change::Drop).is_empty());
-    let other = toggled.toggled(part.stages[0].id, Change::Scale(500));
-    assert_eq!(other.changes, [(part.stages[0].id, Change::Scale(500))]);
-    let elsewhere = WhatIf { changes: vec![(StageId { track: TrackId(9), row: 3, part: 0 }, Change::Drop)] };
-    assert_eq!(ask(&s, &Estimate { graph: Stages::default(), what_if: elsewhere }).elsewhere, 1);
+    let first = key(&s, part.stages[0].id);
+    let toggled = WhatIf::default().toggled(first, Change::Drop);
+    assert!(toggled.toggled(first, Change::Drop).is_empty());
+    let other = toggled.toggled(first, Change::Scale(500));
+    assert_eq!(other.changes, [(first, Change::Scale(500))]);
+    let gone = StageKey { span: SpanKey { start: -7, ..first.span }, part: 0 };
+    let elsewhere = WhatIf { changes: vec![(gone, Change::Drop), (first, Change::Beside(gone))] };
+    assert_eq!(ask(&s, &Estimate { graph: Stages::default(), what_if: elsewhere }).elsewhere, 2);
 }
 
 proptest! {
@@ -299,13 +310,13 @@ proptest! {
         let same = estimate(WhatIf::default());
         prop_assert_eq!(same.total, g.total());
         prop_assert!(same.stages.iter().zip(&g.stages).all(|(now, x)| *now == (x.start, x.end)));
-        let id = g.stages[change % g.stages.len()].id;
-        for what in [Change::Drop, Change::Scale(500), Change::Beside(g.stages[0].id)] {
+        let id = key(&s, g.stages[change % g.stages.len()].id);
+        for what in [Change::Drop, Change::Scale(500), Change::Beside(key(&s, g.stages[0].id))] {
             let outcome = estimate(WhatIf::default().toggled(id, what));
             prop_assert!(outcome.total <= g.total());
         }
         for gain in ask(&s, &Gains { graph: query.clone(), most: 99 }).iter() {
-            let id = |stage: u32| g.stages[stage as usize].id;
+            let id = |stage: u32| key(&s, g.stages[stage as usize].id);
             let saved = |what| -estimate(WhatIf::default().toggled(id(gain.stage), what)).difference();
             prop_assert_eq!(gain.dropped, saved(Change::Drop));
             if let Some((other, together)) = gain.beside {
@@ -314,7 +325,7 @@ proptest! {
         }
         for x in g.stages.iter().filter(|x| unlinked && x.slack > 0) {
             let longer = Change::Scale(2000);
-            let outcome = estimate(WhatIf::default().toggled(x.id, longer));
+            let outcome = estimate(WhatIf::default().toggled(key(&s, x.id), longer));
             prop_assert!(outcome.total <= g.total() + (x.duration() - x.slack).max(0));
         }
     }

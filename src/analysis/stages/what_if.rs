@@ -1,26 +1,27 @@
 //! What-ifs: stages dropped, shortened or run beside others, and the total that would come of it.
 
 use super::net::{Arrow, Lengths, NONE, Net};
-use super::{StageGraph, StageId, Stages, Step, build};
+use super::{StageGraph, StageKey, Stages, Step, build};
 use crate::jobs::Cancelled;
+use crate::model::Profile;
 use crate::query::{Context, Query};
 
 /// What becomes of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Change {
+pub enum Change<S = StageKey> {
     /// It is left out.
     Drop,
     /// It takes so many thousandths of its time.
     Scale(u32),
     /// It starts together with another one that it waited for.
-    Beside(StageId),
+    Beside(S),
 }
 
 /// Changes of stages, in the order in which they were made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct WhatIf {
     /// The changes. A stage has at most one length and one other stage that it runs beside.
-    pub changes: Vec<(StageId, Change)>,
+    pub changes: Vec<(StageKey, Change)>,
 }
 
 impl WhatIf {
@@ -31,14 +32,14 @@ impl WhatIf {
     }
 
     /// The changes of a stage.
-    pub fn of(&self, id: StageId) -> impl Iterator<Item = Change> + '_ {
+    pub fn of(&self, id: StageKey) -> impl Iterator<Item = Change> + '_ {
         self.changes.iter().filter(move |c| c.0 == id).map(|c| c.1)
     }
 
     /// The same with one change more, or without it if it was there. Another length takes the place of the
     /// one before.
     #[must_use]
-    pub fn toggled(&self, id: StageId, change: Change) -> Self {
+    pub fn toggled(&self, id: StageKey, change: Change) -> Self {
         let mut next = self.clone();
         let had = next.of(id).any(|c| c == change);
         let is_beside = |c: Change| matches!(c, Change::Beside(_));
@@ -88,7 +89,7 @@ impl Query for Estimate {
     fn run(&self, cx: &Context<'_>) -> Result<Outcome, Cancelled> {
         let graph = cx.get(&self.graph)?;
         cx.job().checkpoint(0, 0)?;
-        Ok(outcome(&graph, &self.what_if))
+        Ok(outcome(&graph, &self.what_if, cx.profile()))
     }
 
     fn weight(outcome: &Outcome) -> usize {
@@ -104,24 +105,32 @@ impl Lengths for Changed {
     }
 }
 
-/// What would come of `what_if`.
+/// What would come of `what_if` in a profile's graph.
 #[must_use]
-pub fn outcome(graph: &StageGraph, what_if: &WhatIf) -> Outcome {
+pub fn outcome(graph: &StageGraph, what_if: &WhatIf, profile: &Profile) -> Outcome {
+    let stage = |key: StageKey| key.id(profile).and_then(|id| graph.find(id));
+    let change = |change: Change| {
+        Some(match change {
+            Change::Drop => Change::Drop,
+            Change::Scale(permille) => Change::Scale(permille),
+            Change::Beside(other) => Change::Beside(stage(other)?),
+        })
+    };
+    let here = |&(of, what): &(StageKey, Change)| Some((stage(of)?, change(what)?));
+    let changes: Vec<(u32, Change<u32>)> = what_if.changes.iter().filter_map(here).collect();
+    let elsewhere = what_if.changes.len() - changes.len();
+    Outcome { elsewhere, ..solved(graph, &changes) }
+}
+
+/// What would come of changes of stages of the graph.
+pub(super) fn solved(graph: &StageGraph, changes: &[(u32, Change<u32>)]) -> Outcome {
     let mut lengths = Changed(vec![1000; graph.stages.len()]);
     let mut beside = Vec::new();
-    let mut elsewhere = 0;
-    for &(id, change) in &what_if.changes {
-        let Some(stage) = graph.find(id) else {
-            elsewhere += 1;
-            continue;
-        };
+    for &(stage, change) in changes {
         match change {
             Change::Drop => lengths.0[stage as usize] = 0,
             Change::Scale(permille) => lengths.0[stage as usize] = permille,
-            Change::Beside(other) => match graph.find(other) {
-                Some(other) => beside.push((stage, other)),
-                None => elsewhere += 1,
-            },
+            Change::Beside(other) => beside.push((stage, other)),
         }
     }
     let moved = (!beside.is_empty()).then(|| {
@@ -145,7 +154,7 @@ pub fn outcome(graph: &StageGraph, what_if: &WhatIf) -> Outcome {
         total: end.saturating_sub(graph.start),
         stages: net.of_stage.iter().map(at).collect(),
         on_path,
-        elsewhere,
+        elsewhere: 0,
     }
 }
 

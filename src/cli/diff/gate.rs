@@ -4,6 +4,7 @@ use super::{CANNOT_TELL, Comparison, REGRESSION};
 use crate::analysis::diff::evidence::{Evidence, Verdict};
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::{State, Two};
+use crate::analysis::formula::Measure;
 use crate::format;
 use crate::model::Unit;
 
@@ -204,9 +205,9 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
     };
     match what {
         What::Total(name) => {
-            let shown = c.metric();
+            let shown = c.metric(true);
             let is_shown = name.is_empty()
-                || *name == shown.key
+                || c.chosen.base.key == *name.as_str()
                 || *name == shown.label
                 || (name == "time" && shown.unit == Unit::Nanoseconds);
             if is_shown {
@@ -217,21 +218,24 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
                     evidence: c.functions.evidence,
                 });
             }
-            let (b, h) = *c
+            let key = *c
                 .metrics
                 .common
                 .iter()
-                .find(|&&(b, _)| c.profile(true).metric(b).key == *name)
+                .find(|key| key.key == *name.as_str())
                 .ok_or_else(|| format!("the runs have no metric «{name}» in common"))?;
-            let total = |o: &super::Opened, id| {
-                o.overview.totals.iter().find(|t| t.metric == id).map(|t| t.sum as f64)
+            let total = |o: &super::Opened| {
+                o.overview.totals.iter().find(|t| t.metric.key == key).map(|t| t.sum as f64)
             };
-            let several =
-                |side: &[super::Opened], id| side.iter().filter_map(|o| total(o, id)).collect::<Vec<_>>();
-            let (base, head) = (several(&c.base, b), several(&c.head, h));
+            let several = |side: &[super::Opened]| side.iter().filter_map(total).collect::<Vec<_>>();
+            let (base, head) = (several(&c.base), several(&c.head));
             let evidence = Evidence::of(&base, &head, crate::analysis::diff::evidence::PRACTICAL);
             let values = Two { base: evidence.map(|e| e.median_base), head: evidence.map(|e| e.median_head) };
-            Ok(Figures { values, unit: c.profile(true).metric(b).unit, evidence })
+            Ok(Figures {
+                values,
+                unit: Measure::of(key, c.profile(true)).map_or(Unit::Count, |m| m.unit),
+                evidence,
+            })
         }
         What::Function(name, figure) => {
             comparable()?;
@@ -246,7 +250,7 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
                     calls
                 }
             };
-            let unit = if *figure == Figure::Calls { Unit::Count } else { c.metric().unit };
+            let unit = if *figure == Figure::Calls { Unit::Count } else { c.metric(true).unit };
             Ok(Figures { values, unit, evidence: row.evidence.filter(|_| *figure == Figure::Own) })
         }
         What::Ttft => {

@@ -14,7 +14,7 @@ use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::paths::PathNode;
 use crate::analysis::diff::requests::{Counts, RequestDiff};
 use crate::analysis::diff::{State, Two};
-use crate::model::Metric;
+use crate::model::MetricKey;
 
 pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &document(c, gate))?;
@@ -22,7 +22,7 @@ pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Res
 }
 
 fn document(c: &Comparison, gate: &Gate) -> Value {
-    let metric = c.metric();
+    let unit = c.metric(true).unit.key();
     let side = |side: &[super::Opened]| -> Value {
         let one = |o: &super::Opened| {
             let meta = &o.run.profile.meta;
@@ -34,9 +34,7 @@ fn document(c: &Comparison, gate: &Gate) -> Value {
         side.iter().map(one).collect()
     };
     let m = &c.functions.matched;
-    let keys = |ids: &[crate::model::MetricId], base| {
-        ids.iter().map(|&id| c.profile(base).metric(id).key.clone()).collect::<Vec<_>>()
-    };
+    let keys = |keys: &[MetricKey]| keys.iter().map(|key| key.key.to_string()).collect::<Vec<_>>();
     json!({
         "base": side(&c.base),
         "head": side(&c.head),
@@ -45,18 +43,18 @@ fn document(c: &Comparison, gate: &Gate) -> Value {
         "comparable": c.chosen.why_not.is_none() && !m.is_other_program(),
         "why_not_comparable": c.chosen.why_not,
         "basis": c.profile(false).meta.basis.key(),
-        "metric": metric.key,
-        "unit": metric.unit.key(),
-        "unit_base": metric.unit.key(),
-        "unit_head": c.profile(false).metric(c.chosen.head).unit.key(),
+        "metric": c.chosen.base.key,
+        "unit": unit,
+        "unit_base": unit,
+        "unit_head": c.metric(false).unit.key(),
         "normalise": c.normalise.key(),
         "factor_base": c.factors.base,
         "factor_head": c.factors.head,
         "legend": c.factors.legend,
         "metrics": {
-            "common": c.metrics.common.iter().map(|&(b, _)| c.profile(true).metric(b).key.clone()).collect::<Vec<_>>(),
-            "only_base": keys(&c.metrics.only_base, true),
-            "only_head": keys(&c.metrics.only_head, false),
+            "common": keys(&c.metrics.common),
+            "only_base": keys(&c.metrics.only_base),
+            "only_head": keys(&c.metrics.only_head),
         },
         "matched": { "rows": m.rows, "share_base": m.share_base, "share_head": m.share_head },
         "total": totals(c),
@@ -104,10 +102,6 @@ fn all(c: &Comparison) -> impl Iterator<Item = (&Chosen, &FunctionDiff)> {
     std::iter::once((&c.chosen, &*c.functions)).chain(c.others.iter().map(|(chosen, diff)| (chosen, diff)))
 }
 
-fn metric_of<'a>(c: &'a Comparison, chosen: &Chosen) -> &'a Metric {
-    c.profile(true).metric(chosen.base)
-}
-
 fn related(c: &Comparison, costs: Two<i64>, row: &Row) -> Option<Two<f64>> {
     (c.normalise != Normalise::Nothing).then(|| c.shown(costs, row))
 }
@@ -121,7 +115,7 @@ fn totals(c: &Comparison) -> Value {
             (value["delta"], value["relative"]) = (Value::Null, Value::Null);
         }
         value["evidence"] = diff.evidence.as_ref().map(evidence).into();
-        (metric_of(c, chosen).key.clone(), value)
+        (chosen.base.key.to_string(), value)
     };
     Value::Object(all(c).map(one).collect())
 }
@@ -155,10 +149,8 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
         for (column, name) in columns.iter_mut().zip(["base", "head", "delta", "relative"]) {
             let never = chosen.why_not.is_some() && matches!(name, "delta" | "relative");
             let value = |figure: &Value| if never { Value::Null } else { figure[name].clone() };
-            column.insert(
-                metric_of(c, chosen).key.clone(),
-                json!({ "self": value(&own), "total": value(&total) }),
-            );
+            column
+                .insert(chosen.base.key.to_string(), json!({ "self": value(&own), "total": value(&total) }));
         }
     }
     let [base, head, delta, relative] = columns.map(Value::Object);
@@ -209,7 +201,7 @@ fn path(c: &Comparison, i: u32) -> Value {
     names.reverse();
     // A path that one side lacks has no cost there, and one that it takes without spending has 0.
     let state = node.state();
-    let key = &c.metric().key;
+    let key = &**c.chosen.base.key;
     let subtracts = c.chosen.why_not.is_none();
     let of = |pick: &dyn Fn(Two<i64>) -> Value| json!({ key: { "self": pick(node.own()), "total": pick(node.total()) } });
     let related = |two: Two<i64>| match c.normalise {

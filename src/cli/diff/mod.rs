@@ -20,12 +20,13 @@ use crate::analysis::diff::normalise::{Factors, Normalise, Size};
 use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::requests::RequestDiff;
 use crate::analysis::diff::settings::{self, Setting};
+use crate::analysis::formula::Measure;
 use crate::analysis::matches::{MatchQuery, parse_rule};
 use crate::analysis::overview::{Overview, Summary};
-use crate::analysis::{Functions, Scope};
+use crate::analysis::{Functions, Scope, Slice};
 use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{FunctionId, Metric, MetricId, Profile};
+use crate::model::{FunctionId, MetricKey, Profile};
 use crate::query::{Alignment, Engine, MatchRule, Pair, Run, RunId};
 
 /// Exit code of a comparison in which a gate found a regression.
@@ -132,6 +133,8 @@ pub(super) struct Comparison {
     metrics: Metrics,
     /// The metric that is shown.
     chosen: Chosen,
+    /// What it is in either run.
+    measures: [Measure; 2],
     /// The shown metric's functions.
     functions: Arc<FunctionDiff>,
     /// Runs with their functions in the shown metric, for names.
@@ -194,6 +197,8 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
     let profiles = (&*pair.base.profile, &*pair.head.profile);
     let metrics = Metrics::of(profiles.0, profiles.1);
     let chosen = metrics.choose(profiles.0, profiles.1, args.metric.as_deref()).map_err(Failure::new)?;
+    let found = |key, profile| Measure::of(key, profile).ok_or_else(|| Failure::new("no such metric"));
+    let measures = [found(chosen.base, profiles.0)?, found(chosen.head, profiles.1)?];
     let matches = engine.now(&pair, &MatchQuery, &job).map_err(cancelled)?;
     let measured = [measure(&base, chosen.base, &engine)?, measure(&head, chosen.head, &engine)?];
     let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
@@ -204,10 +209,9 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
     };
     let mut others = Vec::new();
     if args.json {
-        for &(b, h) in metrics.common.iter().filter(|&&(b, _)| b != chosen.base || chosen.why_not.is_some()) {
-            let sides = [measure(&base, b, &engine)?, measure(&head, h, &engine)?];
-            let diff = FunctionDiff::of(&sides[0], &sides[1], &matches);
-            others.push((Chosen { base: b, head: h, why_not: None }, diff));
+        for &key in metrics.common.iter().filter(|&&key| key != chosen.base || chosen.why_not.is_some()) {
+            let sides = [measure(&base, key, &engine)?, measure(&head, key, &engine)?];
+            others.push((Chosen::common(key), FunctionDiff::of(&sides[0], &sides[1], &matches)));
         }
     }
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
@@ -225,6 +229,7 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
         head,
         metrics,
         chosen,
+        measures,
         functions,
         measured,
         others,
@@ -243,18 +248,15 @@ fn moved(functions: &FunctionDiff, first: &FunctionDiff, paths: &PathDiff) -> Ve
     functions.rows.iter().map(is).collect()
 }
 
-fn measure(side: &[Opened], metric: MetricId, engine: &Engine) -> Result<Vec<Measured>, Failure> {
-    let key = side.first().map(|s| s.run.profile.metric(metric).key.clone()).unwrap_or_default();
+fn measure(side: &[Opened], metric: MetricKey, engine: &Engine) -> Result<Vec<Measured>, Failure> {
     let one = |opened: &Opened| {
         let profile = &opened.run.profile;
-        let Some(metric) = profile.metric_ids().find(|&id| profile.metric(id).key == key) else {
-            let why = format!(
-                "{}: it has no metric «{key}», the other runs of its side have",
-                opened.path.display()
-            );
+        if profile.find_metric(metric).is_none() {
+            let (path, key) = (opened.path.display(), metric.key);
+            let why = format!("{path}: it has no metric «{key}», the other runs of its side have");
             return Err(Failure::new(why));
-        };
-        let functions = Functions { scope: Scope::default(), metric, range: None };
+        }
+        let functions = Functions(Slice::whole(metric));
         let table = engine.now(&opened.run, &functions, &Job::new()).map_err(cancelled)?;
         Ok(Measured { profile: profile.clone(), table })
     };
@@ -262,8 +264,9 @@ fn measure(side: &[Opened], metric: MetricId, engine: &Engine) -> Result<Vec<Mea
 }
 
 impl Comparison {
-    fn metric(&self) -> &Metric {
-        self.profile(true).metric(self.chosen.base)
+    /// What the shown metric is in the baseline, or in the new run.
+    fn metric(&self, base: bool) -> &Measure {
+        &self.measures[usize::from(!base)]
     }
 
     /// The profile of the first run of a side.
@@ -295,7 +298,7 @@ impl Comparison {
         if let Some(overlap) = headline::overlap(&self.functions, self.elapsed()) {
             return overlap;
         }
-        headline::headline(&self.functions, &self.measured[0], &self.measured[1], self.metric())
+        headline::headline(&self.functions, &self.measured[0], &self.measured[1], self.metric(true))
     }
 
     fn certainty(&self) -> String {

@@ -13,7 +13,7 @@ pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
         "<p>Baseline: <code>{}</code><br>New run: <code>{}</code><br>Δ = head − base, {}</p>\n",
         markup(&names(&c.base)),
         markup(&names(&c.head)),
-        markup(&c.metric().label)
+        markup(&c.metric(true).label)
     );
     for sentence in sentences(c).iter().skip(1) {
         body += &format!("<p>{}</p>\n", markup(sentence));

@@ -50,7 +50,7 @@ pub(super) fn lists(c: &Comparison) -> Vec<List<'_>> {
         let left: Vec<&Row> = rows.split_off(top.min(rows.len()));
         let together: f64 = left.iter().map(|r| change(r)).sum();
         let together = match &c.chosen.why_not {
-            None => format::signed_cost(c.metric().unit, together.round() as i64),
+            None => format::signed_cost(c.metric(true).unit, together.round() as i64),
             Some(_) => format!("{together:+.1} points"),
         };
         let rest = match left.len() {
@@ -71,7 +71,7 @@ fn points(c: &Comparison, r: &Row) -> Option<f64> {
 }
 
 pub(super) fn line(c: &Comparison, r: &Row) -> Line {
-    let unit = |base: bool| if base { c.metric().unit } else { c.profile(false).metric(c.chosen.head).unit };
+    let unit = |base: bool| c.metric(base).unit;
     let shown = c.shown(r.own(), r);
     let cost = |v: Option<f64>, base| format::cost_or_unknown(unit(base), v.map(|v| v.round() as i64));
     let unknown = || format::UNKNOWN.to_owned();
@@ -135,8 +135,8 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
             format::duration(base),
             format::duration(head),
             change.unwrap_or_default(),
-            format::cost_or_unknown(c.metric().unit, c.functions.sum.base),
-            format::cost_or_unknown(c.profile(false).metric(c.chosen.head).unit, c.functions.sum.head),
+            format::cost_or_unknown(c.metric(true).unit, c.functions.sum.base),
+            format::cost_or_unknown(c.metric(false).unit, c.functions.sum.head),
         ));
     }
     said.push(matched(c));
@@ -197,7 +197,7 @@ pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
     let mut out = Page::default();
     out.line(format_args!("base  {}", names(&c.base)));
     out.line(format_args!("head  {}", names(&c.head)));
-    out.line(format_args!("Δ = head − base, {}", c.metric().label));
+    out.line(format_args!("Δ = head − base, {}", c.metric(true).label));
     out.gap();
     for sentence in sentences(c) {
         out.line(sentence);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Report;
 use crate::analysis::every_metric::MetricRow;
+use crate::analysis::formula::Measure;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::model::{Basis, Counter, Finding, FunctionId, Profile, Request, TrackId};
@@ -76,7 +77,10 @@ impl Serialize for Document<'_> {
         map.serialize_entry("request_rows", &List(|| p.requests.rows.iter().map(|r| request(p, r))))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
-        map.serialize_entry("functions", &List(|| report.rows.iter().map(|row| function(p, row))))?;
+        map.serialize_entry(
+            "functions",
+            &List(|| report.rows.iter().map(|row| function(p, &report.metrics, row))),
+        )?;
         map.end()
     }
 }
@@ -99,7 +103,7 @@ struct Function<'a> {
 
 /// Values per metric key.
 struct PerMetric<'a> {
-    profile: &'a Profile,
+    metrics: &'a [Measure],
     row: &'a MetricRow,
     value: fn((i64, i64)) -> i64,
 }
@@ -107,7 +111,7 @@ struct PerMetric<'a> {
 impl Serialize for PerMetric<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let values = self.row.costs.iter().map(|&costs| self.row.measured.then(|| (self.value)(costs)));
-        to.collect_map(self.profile.metrics.iter().map(|m| &m.key).zip(values))
+        to.collect_map(self.metrics.iter().map(|m| &m.key.value().key).zip(values))
     }
 }
 
@@ -119,15 +123,14 @@ fn facts(report: &Report) -> Map<String, Value> {
         Value::Object(pairs.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect::<Map<_, _>>())
     };
     let totals = report.overview.totals.iter().map(|t| {
-        let m = p.metric(t.metric);
         let total = json!({
             "value": t.sum,
-            "unit": m.unit.key(),
-            "label": m.label,
+            "unit": t.metric.unit.key(),
+            "label": t.metric.label,
             "at_once": t.at_once,
             "saturated": t.is_saturated(),
         });
-        (m.key.clone(), total)
+        (t.metric.key.key.to_string(), total)
     });
     let facts = json!({
         "format": meta.format,
@@ -180,10 +183,10 @@ fn counter(p: &Profile, c: &Counter) -> Value {
     })
 }
 
-fn function<'a>(p: &'a Profile, row: &'a MetricRow) -> Function<'a> {
+fn function<'a>(p: &'a Profile, metrics: &'a [Measure], row: &'a MetricRow) -> Function<'a> {
     let f = p.functions.get(row.symbol.function());
     let text = |id| Some(p.text(id)).filter(|t| !t.is_empty());
-    let per_metric = |value| PerMetric { profile: p, row, value };
+    let per_metric = |value| PerMetric { metrics, row, value };
     Function {
         name: p.text(f.name),
         file: text(f.file),

@@ -14,6 +14,7 @@ use clap::Args;
 use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
+use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
@@ -21,7 +22,7 @@ use crate::analysis::{Scope, Transform};
 use crate::format::Page;
 use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{MetricId, Profile};
+use crate::model::{MetricKey, Profile};
 use crate::query::{Engine, Run};
 use sort::Keys;
 
@@ -79,7 +80,10 @@ pub(super) struct Report {
     /// Which calls it is about.
     scope: Scope,
     overview: Arc<Overview>,
-    metric: MetricId,
+    /// All metrics, the one that is asked for among them.
+    metrics: Vec<Measure>,
+    /// Place of that one.
+    metric: usize,
     rows: Vec<MetricRow>,
     /// Number of functions before `--top` cut them.
     functions: usize,
@@ -106,8 +110,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
 }
 
 /// The report of a profile as the arguments want it.
-fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure> {
-    let metric = metric_of(&mut profile, args.metric.as_deref(), &args.file)?;
+fn report_of(args: &ReportArgs, profile: Profile) -> Result<Report, Failure> {
+    let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
     let shown = Shown {
         metric,
         sort: Keys::joined(&args.sort),
@@ -122,7 +126,7 @@ fn report_of(args: &ReportArgs, mut profile: Profile) -> Result<Report, Failure>
 /// The text report of a profile, as `report` prints it.
 pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
     let shown = Shown {
-        metric: MetricId::default(),
+        metric: MetricKey::default(),
         sort: Keys::default(),
         top: None,
         json: false,
@@ -134,7 +138,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
 
 /// What a report is asked to show.
 struct Shown {
-    metric: MetricId,
+    metric: MetricKey,
     sort: Keys,
     top: Option<usize>,
     json: bool,
@@ -154,8 +158,13 @@ impl Report {
         let engine = Engine::inline();
         let subject = Run::of(profile.clone());
         let job = Job::new();
-        let overview = engine.now(&subject, &Summary { scope: scope.clone(), range: None }, &job)?;
-        let every = EveryMetric { scope: scope.clone(), range: None };
+        let metric = formula::shown(metric, &profile);
+        let defined = if metric.formula.is_empty() { Vec::new() } else { vec![metric] };
+        let metrics = Measure::all(&profile, &defined);
+        let metric = metrics.iter().position(|m| m.key == metric).unwrap_or(0);
+        let summary = Summary { scope: scope.clone(), range: None, defined: defined.clone() };
+        let overview = engine.now(&subject, &summary, &job)?;
+        let every = EveryMetric { scope: scope.clone(), range: None, defined };
         let mut rows = (*engine.now(&subject, &every, &job)?).clone();
         sort.sort(&mut rows, &profile, metric);
         let functions = rows.len();
@@ -176,6 +185,7 @@ impl Report {
             subject,
             scope,
             overview,
+            metrics,
             metric,
             rows,
             functions,

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::analysis::every_metric::MetricRow;
-use crate::model::{MetricId, Profile};
+use crate::model::Profile;
 
 /// What functions are sorted by. Each sorts as pstats does; ties keep the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Keys {
         }
     }
 
-    pub(super) fn sort(&self, rows: &mut [MetricRow], profile: &Profile, metric: MetricId) {
+    pub(super) fn sort(&self, rows: &mut [MetricRow], profile: &Profile, metric: usize) {
         // Functions have their numbers in the order of the file.
         rows.sort_by_key(|r| r.symbol.function());
         let cost = |r: &MetricRow| r.known(metric);

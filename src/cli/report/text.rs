@@ -12,7 +12,7 @@ use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::nothing;
 use crate::analysis::overview::RequestFigures;
 use crate::analysis::tree_rows::heaviest_path;
-use crate::analysis::{Costs, TreeCosts};
+use crate::analysis::{Costs, Slice, TreeCosts};
 use crate::format::{self, Column, LONGEST_NAME, Page, short};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, FunctionId, NodeId, Profile, ResultTable};
@@ -74,7 +74,7 @@ fn header(out: &mut Page, report: &Report) {
     line(out, "Elapsed", &report.overview.elapsed.map_or_else(|| format::UNKNOWN.into(), format::duration));
     line(out, "Times", &no_clock(&p.meta.no_clock));
     for total in &report.overview.totals {
-        let m = p.metric(total.metric);
+        let m = &total.metric;
         let mut text = format!("{} in {}", format::cost(m.unit, total.sum), report.overview.sum_of);
         if total.at_once > 0 {
             text +=
@@ -303,8 +303,8 @@ fn lines_of(p: &Profile, function: FunctionId) -> Vec<String> {
 
 fn functions(out: &mut Page, report: &Report) {
     let p = &*report.profile;
-    let Some(metric) = p.metrics.get(report.metric.index()) else { return };
-    let i = report.metric.index();
+    let i = report.metric;
+    let Some(metric) = report.metrics.get(i) else { return };
     let own = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].0).max().unwrap_or(0));
     let total = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].1).max().unwrap_or(0));
     let whole = report.overview.totals.get(i).map_or(0, |t| t.sum);
@@ -352,13 +352,14 @@ fn functions(out: &mut Page, report: &Report) {
 
 fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let p = &*report.profile;
-    let Some(metric) = p.metrics.get(report.metric.index()) else { return Ok(()) };
-    let query = Costs { scope: report.scope.clone(), metric: report.metric, range: None };
+    let Some(metric) = report.metrics.get(report.metric) else { return Ok(()) };
+    let slice = Slice { scope: report.scope.clone(), ..Slice::whole(metric.key) };
+    let query = Costs(slice.clone());
     let costs = report.engine.now(&report.subject, &query, &Job::new())?;
     if costs.tree.nodes.is_empty() || costs.sum == 0 {
         section(out, "Call tree");
-        let why = nothing::why(p, &report.scope, report.metric, None);
-        out.line(format_args!("  {}", why.text(p, report.metric)));
+        let why = nothing::why(p, &slice);
+        out.line(format_args!("  {}", why.text(p, metric.key)));
         return Ok(());
     }
     let title = match &costs.tree.basis {

@@ -26,7 +26,7 @@ pub trait Pool: Eq + Hash + Sized + Send + Sync + 'static {
 /// which a program has a bounded number of, not data.
 pub struct Interned<T: 'static>(&'static Node<T>);
 
-fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
+pub(super) fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
     BuildHasherDefault::<FxHasher>::default().hash_one(value)
 }
 
@@ -71,6 +71,12 @@ impl<T> Interned<T> {
 impl From<&str> for Interned<Box<str>> {
     fn from(text: &str) -> Self {
         intern::<Box<str>, &str>(hash_of(text), text, |text, other| **text == **other, Into::into)
+    }
+}
+
+impl PartialEq<str> for Interned<Box<str>> {
+    fn eq(&self, other: &str) -> bool {
+        **self.value() == *other
     }
 }
 

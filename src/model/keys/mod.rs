@@ -11,6 +11,7 @@
 
 mod interned;
 pub mod names;
+mod places;
 mod table;
 
 use hashbrown::HashTable;
@@ -18,6 +19,7 @@ use std::sync::{LazyLock, Mutex};
 
 pub use interned::Interned;
 use interned::{Node, Pool};
+pub use places::{InstantKey, SpanKey};
 pub use table::Keys;
 
 use super::TrackKind;
@@ -38,10 +40,9 @@ pool!(SymbolParts);
 pool!(TrackParts);
 pool!(CounterParts);
 pool!(MetricParts);
-pool!(RequestParts);
 
-/// A text: a module, a category, the name of a group.
-pub type TextKey = Interned<Box<str>>;
+/// A name: a module, a category, a group.
+pub type NameKey = Interned<Box<str>>;
 
 /// A function, in all runs.
 pub type SymbolKey = Interned<SymbolParts>;
@@ -55,25 +56,24 @@ pub type CounterKey = Interned<CounterParts>;
 /// A metric, in all runs.
 pub type MetricKey = Interned<MetricParts>;
 
-/// A request to a language model, in all runs.
-pub type RequestKey = Interned<RequestParts>;
-
 /// What makes two functions of two runs the same one. All texts are normalised ([`names`]), also when they are read: the
 /// rules may have changed since they were written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct SymbolParts {
     /// Its name.
     #[serde(deserialize_with = "read_symbol")]
-    pub name: TextKey,
+    pub name: NameKey,
     /// Module, library or package; empty when unknown.
     #[serde(default, deserialize_with = "read_module")]
-    pub module: TextKey,
+    pub module: NameKey,
     /// Source file, without the folders in front that depend on the machine; empty when unknown.
     #[serde(default, deserialize_with = "read_file")]
-    pub file: TextKey,
+    pub file: NameKey,
     /// The format's own category; empty when it has none.
     #[serde(default)]
-    pub category: TextKey,
+    pub category: NameKey,
     /// Counts the functions of one profile whose other parts are alike: 0 for the first. They are in order of their lines;
     /// in recordings, which can still grow, in the order in which they first ran.
     #[serde(default)]
@@ -85,10 +85,10 @@ pub struct SymbolParts {
 pub struct TrackParts {
     /// Process, device or group, without its number; empty when there is only one.
     #[serde(deserialize_with = "read_track")]
-    pub process: TextKey,
+    pub process: NameKey,
     /// Name within the process.
     #[serde(deserialize_with = "read_track")]
-    pub name: TextKey,
+    pub name: NameKey,
     /// What it stands for.
     pub kind: TrackKind,
     /// Counts the tracks of one profile whose other parts are alike, in order of display.
@@ -100,7 +100,7 @@ impl TrackKey {
     /// The key of a track as a tool wrote it.
     #[must_use]
     pub fn named(process: &str, name: &str, kind: TrackKind, twin: u32) -> Self {
-        let text = |text| TextKey::from(&*names::track(text));
+        let text = |text| NameKey::from(&*names::track(text));
         Self::of(TrackParts { process: text(process), name: text(name), kind, twin })
     }
 }
@@ -110,10 +110,10 @@ impl TrackKey {
 pub struct CounterParts {
     /// Process or device, without its number; empty when there is only one.
     #[serde(deserialize_with = "read_track")]
-    pub process: TextKey,
+    pub process: NameKey,
     /// Name.
     #[serde(deserialize_with = "read_track")]
-    pub name: TextKey,
+    pub name: NameKey,
     /// Counts the counters of one profile whose other parts are alike, in order of the file.
     #[serde(default)]
     pub twin: u32,
@@ -123,53 +123,108 @@ impl CounterKey {
     /// The key of a counter as a tool wrote it.
     #[must_use]
     pub fn named(process: &str, name: &str, twin: u32) -> Self {
-        let text = |text| TextKey::from(&*names::track(text));
+        let text = |text| NameKey::from(&*names::track(text));
         Self::of(CounterParts { process: text(process), name: text(name), twin })
     }
 }
 
 /// What makes two metrics of two runs the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(from = "WrittenMetric")]
 pub struct MetricParts {
-    /// The key that the profile declares it by.
-    pub key: TextKey,
+    /// The key that profiles declare it by, or the name that a person gave it; empty for the first metric of whichever
+    /// profile.
+    pub key: NameKey,
+    /// A sum of declared metrics, for one that a person defined; otherwise empty.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub formula: NameKey,
+}
+
+fn is_empty(text: &NameKey) -> bool {
+    text.is_empty()
+}
+
+/// Written as a mere key, too.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum WrittenMetric {
+    Declared(NameKey),
+    Defined {
+        key: NameKey,
+        #[serde(default)]
+        formula: NameKey,
+    },
+}
+
+impl From<WrittenMetric> for MetricParts {
+    fn from(written: WrittenMetric) -> Self {
+        match written {
+            WrittenMetric::Declared(key) => Self { key, formula: NameKey::default() },
+            WrittenMetric::Defined { key, formula } => Self { key, formula },
+        }
+    }
 }
 
 impl MetricKey {
     /// A metric that profiles declare.
     #[must_use]
     pub fn declared(key: &str) -> Self {
-        Self::of(MetricParts { key: TextKey::from(key) })
+        Self::defined(key, "")
+    }
+
+    /// A metric that a person defined.
+    #[must_use]
+    pub fn defined(name: &str, formula: &str) -> Self {
+        Self::of(MetricParts { key: NameKey::from(name), formula: NameKey::from(formula) })
+    }
+
+    /// True for the first metric of whichever profile.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self == Self::default()
     }
 }
 
-/// What makes two requests of two runs the same one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub struct RequestParts {
-    /// Name or id that a person recognises.
-    pub name: TextKey,
+/// The first metric of whichever profile.
+impl Default for MetricKey {
+    fn default() -> Self {
+        Self::declared("")
+    }
+}
+
+/// A request to a language model, in all runs. There may be millions, each with a name of its own, so names are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestKey {
+    /// Hash of its name.
+    name: u64,
     /// Counts the requests of one profile that have the name, by arrival.
-    pub twin: u32,
+    twin: u32,
 }
 
 impl RequestKey {
     /// The key of a request with this name.
     #[must_use]
     pub fn named(name: &str, twin: u32) -> Self {
-        Self::of(RequestParts { name: TextKey::from(name), twin })
+        Self { name: interned::hash_of(name), twin }
     }
 }
 
 macro_rules! read {
     ($($name:ident: $rule:path),*) => {$(
-        fn $name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<TextKey, D::Error> {
+        fn $name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<NameKey, D::Error> {
             let text = <String as serde::Deserialize>::deserialize(from)?;
-            Ok(TextKey::from(&*$rule(&text)))
+            Ok(NameKey::from(&*$rule(&text)))
         }
     )*};
 }
 
 read!(read_symbol: names::symbol, read_module: names::module, read_file: names::file, read_track: names::track);
+
+impl std::fmt::Display for NameKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self)
+    }
+}
 
 impl std::fmt::Display for SymbolKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

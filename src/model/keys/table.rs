@@ -5,7 +5,7 @@ use std::hash::Hash;
 use rustc_hash::FxHashMap;
 
 use super::super::{Counter, CounterId, FunctionId, Profile, Request, RequestId, StringId, Track, TrackId};
-use super::{CounterKey, RequestKey, SymbolKey, SymbolParts, TextKey, TrackKey, names};
+use super::{CounterKey, NameKey, RequestKey, SymbolKey, SymbolParts, TrackKey, names};
 
 /// Keys of all functions, tracks and counters of a profile, both ways.
 #[derive(Clone, Debug, Default)]
@@ -169,18 +169,18 @@ enum Part {
 /// Texts that were normalised already: thousands of functions share a file.
 struct Texts<'a> {
     profile: &'a Profile,
-    known: FxHashMap<(Part, StringId), TextKey>,
+    known: FxHashMap<(Part, StringId), NameKey>,
 }
 
 impl Texts<'_> {
-    fn get(&mut self, part: Part, id: StringId) -> TextKey {
+    fn get(&mut self, part: Part, id: StringId) -> NameKey {
         *self.known.entry((part, id)).or_insert_with(|| {
             let text = self.profile.text(id);
             match part {
-                Part::Name => TextKey::from(&*names::symbol(text)),
-                Part::Module => TextKey::from(&*names::module(text)),
-                Part::File => TextKey::from(&*names::file(text)),
-                Part::Category => TextKey::from(text),
+                Part::Name => NameKey::from(&*names::symbol(text)),
+                Part::Module => NameKey::from(&*names::module(text)),
+                Part::File => NameKey::from(&*names::file(text)),
+                Part::Category => NameKey::from(text),
             }
         })
     }

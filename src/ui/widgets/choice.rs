@@ -1,7 +1,7 @@
 //! Choosing one of a few.
 
 use super::focus_ring;
-use crate::model::{Metric, MetricId, Unit};
+use crate::model::{MetricKey, Unit};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, space};
 use egui::style::WidgetVisuals;
@@ -55,30 +55,44 @@ pub fn segmented<T: PartialEq + Copy>(
     response
 }
 
-/// The metric that a view counts. True when the user chose another.
-pub fn metric_picker(ui: &mut Ui, salt: &str, metrics: &[Metric], current: &mut MetricId) -> bool {
-    let label = |metric: &Metric| -> String {
-        let unit = match metric.unit {
-            Unit::Nanoseconds | Unit::Count | Unit::None => return metric.label.clone(),
+/// A metric to choose.
+#[derive(Clone, Debug)]
+pub struct MetricChoice {
+    /// Which.
+    pub key: MetricKey,
+    /// What a person reads.
+    pub label: String,
+    /// Unit of its costs.
+    pub unit: Unit,
+}
+
+impl MetricChoice {
+    /// The label, with the unit where it does not say it.
+    fn text(&self) -> String {
+        let unit = match self.unit {
+            Unit::Nanoseconds | Unit::Count | Unit::None => return self.label.clone(),
             Unit::Bytes => "bytes",
             Unit::Tokens => "tokens",
             Unit::NanoDollars => "US$",
             Unit::MilliPercent => "%",
         };
-        if metric.label.to_lowercase().contains(unit) {
-            metric.label.clone()
+        if self.label.to_lowercase().contains(unit) {
+            self.label.clone()
         } else {
-            format!("{} ({unit})", metric.label)
+            format!("{} ({unit})", self.label)
         }
-    };
-    let shown = metrics.get(current.index()).map_or_else(|| "–".to_owned(), label);
+    }
+}
+
+/// The metric that a view counts. True when the user chose another.
+pub fn metric_picker(ui: &mut Ui, salt: &str, metrics: &[MetricChoice], current: &mut MetricKey) -> bool {
+    let chosen = metrics.iter().find(|m| m.key == *current);
+    let shown = chosen.map_or_else(|| "–".to_owned(), MetricChoice::text);
     let before = *current;
     let combo = combo(Id::unique(salt)).selected_text(shown).show_ui(ui, |ui| {
-        for (i, metric) in metrics.iter().enumerate() {
-            let id = MetricId::from_index(i);
-            let text = RichText::new(label(metric));
-            if ui.selectable_label(id == *current, text).clicked() {
-                *current = id;
+        for metric in metrics {
+            if ui.selectable_label(metric.key == *current, RichText::new(metric.text())).clicked() {
+                *current = metric.key;
             }
         }
     });

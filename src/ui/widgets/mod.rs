@@ -9,7 +9,7 @@ mod table;
 mod values;
 
 pub use buttons::{chip, icon_button, link_button, primary_button, shortcut_hint, toggle_button};
-pub use choice::{combo, metric_picker, segmented};
+pub use choice::{MetricChoice, combo, metric_picker, segmented};
 pub use notice::{EmptyState, Notice, NoticeAction, legend_item, pill, section_heading};
 pub use progress::progress_row;
 pub use search::{SearchBox, SearchOutput};

@@ -1,7 +1,7 @@
 //! Widgets do what they say, by mouse and by keyboard, and have names.
 
 use super::*;
-use crate::model::{Better, Metric, MetricId, Unit};
+use crate::model::{Better, MetricKey, Unit};
 use crate::ui::icons::Icon;
 use crate::ui::software::Software;
 use crate::ui::theme::{self, Tone};
@@ -88,8 +88,10 @@ fn a_segment_is_chosen_by_mouse_and_by_keyboard() {
 
 #[test]
 fn another_metric_can_be_picked() {
-    let metrics = [Metric::time(), Metric::new("alloc", "Allocated", Unit::Bytes)];
-    let mut h = harness((MetricId(0), 0), move |ui, s: &mut (MetricId, usize)| {
+    let choice =
+        |key, label: &str, unit| MetricChoice { key: MetricKey::declared(key), label: label.into(), unit };
+    let metrics = [choice("time", "Time", Unit::Nanoseconds), choice("alloc", "Allocated", Unit::Bytes)];
+    let mut h = harness((MetricKey::declared("time"), 0), move |ui, s: &mut (MetricKey, usize)| {
         s.1 += usize::from(metric_picker(ui, "m", &metrics, &mut s.0));
     });
     h.run();
@@ -97,7 +99,7 @@ fn another_metric_can_be_picked() {
     h.run();
     h.get_by_label("Allocated (bytes)").click();
     h.run();
-    assert_eq!(*h.state(), (MetricId(1), 1));
+    assert_eq!(*h.state(), (MetricKey::declared("alloc"), 1));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use super::super::shared::grid::walk;
 use super::super::shared::menu;
 use super::list::List;
 use super::{CallTreeView, Mode};
-use crate::analysis::expansion::{Names, PathKey};
+use crate::analysis::expansion::PathKey;
+use crate::analysis::path::Symbol;
 use crate::analysis::{inverted, tree_rows};
 use crate::state::Item;
 use crate::views::ViewCx;
@@ -68,9 +69,8 @@ impl CallTreeView {
                 tree_rows::heaviest_path(costs).iter().map(|&n| costs.tree.keys[n as usize]).collect()
             }
             List::Up(..) => {
-                let names = Names::of(cx.profile());
-                let step = |key: &mut PathKey, symbol| {
-                    *key = key.child(names.symbol(symbol, cx.profile()));
+                let step = |key: &mut PathKey, symbol: Symbol| {
+                    *key = key.child(symbol.name(cx.profile()));
                     Some(*key)
                 };
                 inverted::heaviest_callers(costs, cx.profile())
@@ -92,13 +92,13 @@ impl CallTreeView {
         (self.at, self.reveal) = (Some(last), Some((last, false)));
         let tree = &list.costs().tree;
         if let (Mode::TopDown, Some(node)) = (self.mode, tree.keys.iter().position(|k| *k == last)) {
-            self.follow.select(cx, Item::Path(tree.path(node as u32)));
+            self.follow.select(cx, Item::of_path(&tree.path(node as u32), cx.profile()));
         }
     }
 
     pub(super) fn select(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {
         self.at = Some(list.line(row).key);
-        self.follow.select(cx, list.item(row));
+        self.follow.select(cx, list.item(row, cx.profile()));
     }
 
     fn go(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {

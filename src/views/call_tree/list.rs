@@ -1,5 +1,6 @@
 //! The rows of the tree, top-down or bottom-up, as the table needs them.
 
+use crate::model::Profile;
 use std::sync::Arc;
 
 use crate::analysis::TreeCosts;
@@ -147,10 +148,10 @@ impl List {
     }
 
     /// What a click on a row selects: its path, or bottom-up, where a row stands for many, its function.
-    pub fn item(&self, row: usize) -> Item {
+    pub fn item(&self, row: usize, profile: &Profile) -> Item {
         match self {
-            Self::Down(_) => Item::Path(self.path(row)),
-            Self::Up(list, _) => Item::Function(list.rows[row].symbol.function()),
+            Self::Down(_) => Item::of_path(&self.path(row), profile),
+            Self::Up(list, _) => Item::of_function(list.rows[row].symbol.function(), profile),
         }
     }
 

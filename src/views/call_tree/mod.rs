@@ -146,7 +146,7 @@ impl CallTreeView {
         if let Some((_, asked)) = &mut self.reveal {
             *asked = true;
         }
-        let costs = Costs { scope: now.scope.clone(), metric: now.metric, range: now.range };
+        let costs = Costs(cx.slice());
         let search = now.search.clone();
         match self.mode {
             Mode::TopDown => {
@@ -323,7 +323,7 @@ impl CallTreeView {
             self.sort = Sort { by, reverse };
         }
         if let Some(row) = happened.hovered {
-            cx.out.hover = Some(list.item(row));
+            cx.out.hover = Some(list.item(row, cx.profile()));
         }
         if let Some(row) = happened.clicked {
             self.select(cx, list, row);
@@ -356,8 +356,8 @@ fn listed<T>(answer: Answer<T>, list: impl Fn(Arc<T>) -> Option<List>) -> (Answe
 /// The node that an item stands for.
 fn node_of(item: &Item, tree: &CallTree, cx: &ViewCx<'_>) -> Option<u32> {
     match item {
-        Item::Span { track, row } => tree.node_of_span(*track, *row),
-        Item::Path(path) => tree.find(path, &cx.profile().functions),
+        Item::Span(_) => item.span(cx.profile()).and_then(|(track, row)| tree.node_of_span(track, row)),
+        Item::Path(_) => tree.find(&item.path(cx.profile())?, &cx.profile().functions),
         _ => None,
     }
 }
@@ -410,7 +410,9 @@ impl Table<'_, '_> {
 impl grid::Rows for Table<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
         let line = self.list.line(row);
-        let is = |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if *f == line.symbol.function());
+        let symbol = self.cx.profile().keys().symbol(line.symbol.function());
+        let is =
+            |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if *f == symbol);
         let lit = is(self.cx.hover)
             || is(self.cx.interaction.selection.as_ref())
             || line.node.is_some() && line.node == self.hovered;

@@ -6,7 +6,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
 use crate::analysis::Transform;
-use crate::analysis::testing::{path, profile};
+use crate::analysis::testing::{profile, symbols};
 use crate::model::TrackId;
 use crate::state::Command;
 use crate::views::shared::testing::{Stage, harness};
@@ -58,11 +58,11 @@ fn the_heaviest_path_is_open_at_first_and_keys_open_and_close() {
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "load 1"]);
     click_row(&mut h, "step, ", PointerButton::Primary);
     let p = h.state().subject.profile().clone();
-    assert_eq!(selected(&h), Some(Item::Path(path(&p, "main>run>step"))));
+    assert_eq!(selected(&h), Some(Item::Path(symbols(&p, "main>run>step"))));
     press(&mut h, Key::ArrowRight);
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "softmax 3", "load 1"]);
     press(&mut h, Key::ArrowRight);
-    assert_eq!(selected(&h), Some(Item::Path(path(&p, "main>run>step>softmax"))));
+    assert_eq!(selected(&h), Some(Item::Path(symbols(&p, "main>run>step>softmax"))));
     press(&mut h, Key::ArrowLeft);
     press(&mut h, Key::ArrowLeft);
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "load 1"]);
@@ -78,9 +78,10 @@ fn the_heaviest_path_is_open_at_first_and_keys_open_and_close() {
 fn a_span_selected_elsewhere_shows_its_path() {
     let mut h = tree(SPANS);
     let row = 4;
-    assert_eq!(h.state().subject.profile().tracks[0].spans.rows[row].depth, 2);
-    let span = Item::Span { track: TrackId(0), row: row as u32 + 1 };
-    h.state_mut().history.apply(Command::Select(Some(span)));
+    let p = h.state().subject.profile().clone();
+    assert_eq!(p.tracks[0].spans.rows[row].depth, 2);
+    let span = Item::of_span(TrackId(0), row as u32 + 1, &p);
+    h.state_mut().history.apply(Command::Select(span));
     h.run();
     assert!(rows(&h).contains(&"softmax 3".to_owned()));
 }
@@ -95,10 +96,10 @@ fn a_search_opens_the_way_and_steps_through_matches() {
     let p = h.state().subject.profile().clone();
     h.get_by_label("Next match (n)").click();
     h.run();
-    assert_eq!(selected(&h), Some(Item::Path(path(&p, "main>run>step>softmax"))));
+    assert_eq!(selected(&h), Some(Item::Path(symbols(&p, "main>run>step>softmax"))));
     h.get_by_label("Next match (n)").click();
     h.run();
-    assert_eq!(selected(&h), Some(Item::Path(path(&p, "main>load"))));
+    assert_eq!(selected(&h), Some(Item::Path(symbols(&p, "main>load"))));
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn the_menu_transforms_and_crumbs_take_back() {
     h.get_by_label_contains("Focus on this call path").click();
     h.run();
     let p = h.state().subject.profile().clone();
-    assert_eq!(h.state().history.now().scope.transforms, [Transform::FocusSubtree(path(&p, "main>run"))]);
+    assert_eq!(h.state().history.now().scope.transforms, [Transform::FocusSubtree(symbols(&p, "main>run"))]);
     assert_eq!(rows(&h), ["run 0", "step 1"]);
     assert!(h.query_by_label_contains("Path to run").is_some());
     h.get_by_label("Everything").click();

@@ -19,7 +19,7 @@ use super::shared::{self, Follow, Stale};
 use crate::analysis::FunctionRow;
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
 use crate::format;
-use crate::model::FunctionId;
+use crate::model::{FunctionId, SymbolKey};
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space, strong};
@@ -44,7 +44,7 @@ pub struct CallersView {
     reach: Reach,
     sort: (Key, bool),
     /// Whose neighbours are shown; `None` before anything was selected.
-    active: Option<FunctionId>,
+    active: Option<SymbolKey>,
     follow: Follow,
     grids: [GridState; 2],
     stale: Stale,
@@ -76,15 +76,9 @@ struct Saved {
 impl View for CallersView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.follow_selection(cx);
-        let Some(function) = self.active.or_else(|| shared::most_expensive(cx, ui)) else { return };
-        let now = cx.interaction;
-        let query = Callers {
-            scope: now.scope.clone(),
-            metric: now.metric,
-            range: now.range,
-            function,
-            reach: self.reach,
-        };
+        let Some(function) = self.active(cx).or_else(|| shared::most_expensive(cx, ui)) else { return };
+        let query =
+            Callers { slice: cx.slice(), function: cx.profile().keys().symbol(function), reach: self.reach };
         let answer = cx.ask(&query, 0);
         let Some(answered) = shared::value(ui, &answer, "Looking up callers") else { return };
         self.sort(cx, &answered);
@@ -117,11 +111,16 @@ impl View for CallersView {
 }
 
 impl CallersView {
+    /// The function that was selected last, where the profile has it.
+    fn active(&self, cx: &ViewCx<'_>) -> Option<FunctionId> {
+        self.active.and_then(|key| cx.profile().keys().function(key))
+    }
+
     fn follow_selection(&mut self, cx: &ViewCx<'_>) {
         if self.follow.news(cx)
-            && let Some(function) = self.follow.item().and_then(|item| item.function(cx.profile()))
+            && let Some(symbol) = self.follow.item().and_then(Item::symbol)
         {
-            self.active = Some(function);
+            self.active = Some(symbol);
         }
     }
 
@@ -151,7 +150,7 @@ impl CallersView {
                 response.on_hover_text(place);
             }
             // Not as a line of its own: the lists need the room more.
-            if self.active.is_none() && ui.available_size_before_wrap().x > 160.0 {
+            if self.active(cx).is_none() && ui.available_size_before_wrap().x > 160.0 {
                 let hint = "has the most self cost; select another function in any view";
                 ui.add(egui::Label::new(RichText::new(hint).color(palette.text_weak)).truncate());
             }
@@ -224,14 +223,15 @@ impl CallersView {
             return;
         }
         let current = rows.iter().position(|n| {
-            n.symbol.is_some_and(|s| self.follow.item() == Some(&Item::Function(s.function())))
+            let item = n.symbol.map(|s| Item::of_function(s.function(), cx.profile()));
+            item.is_some() && self.follow.item() == item.as_ref()
         });
         let next = if happened.focused { walk(ui, current, rows.len(), happened.page) } else { None };
         let enter = happened.focused && ui.input(|i| i.key_pressed(egui::Key::Enter));
         let walked = happened.double_clicked.or(current.filter(|_| enter)).and_then(function);
         let clicked = happened.clicked.or(next).and_then(function);
         if let Some(f) = happened.hovered.and_then(function) {
-            cx.out.hover = Some(Item::Function(f));
+            cx.out.hover = Some(Item::of_function(f, cx.profile()));
         }
         if let Some(row) = next {
             self.grids[side as usize].scroll_to = Some(row);
@@ -240,7 +240,7 @@ impl CallersView {
             menu::keys(cx, menu::About { function: f, path: None }, ui);
         }
         if let Some(f) = clicked {
-            self.follow.select(cx, Item::Function(f));
+            self.follow.select(cx, Item::of_function(f, cx.profile()));
         }
         if let Some(f) = walked {
             self.walk_to(cx, f);
@@ -248,8 +248,9 @@ impl CallersView {
     }
 
     fn walk_to(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
-        self.active = Some(function);
-        self.follow.select(cx, Item::Function(function));
+        let symbol = cx.profile().keys().symbol(function);
+        self.active = Some(symbol);
+        self.follow.select(cx, Item::Function(symbol));
         for grid in &mut self.grids {
             grid.scroll_to = Some(0);
         }
@@ -333,7 +334,7 @@ struct Table<'a, 'b> {
 
 impl Table<'_, '_> {
     fn item(&self, row: usize) -> Option<Item> {
-        self.rows[row].symbol.map(|s| Item::Function(s.function()))
+        self.rows[row].symbol.map(|s| Item::of_function(s.function(), self.cx.profile()))
     }
 }
 

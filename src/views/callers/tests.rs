@@ -4,7 +4,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
-use crate::analysis::testing::{function, profile};
+use crate::analysis::testing::{profile, symbol};
 use crate::state::Command;
 use crate::views::shared::testing::{Stage, harness};
 
@@ -20,7 +20,7 @@ fn view(select: &str) -> Harness<'static, Stage> {
 }
 
 fn select_function(h: &mut Harness<'_, Stage>, name: &str) {
-    let f = function(h.state().subject.profile(), name);
+    let f = symbol(h.state().subject.profile(), name);
     h.state_mut().history.apply(Command::Select(Some(Item::Function(f))));
     h.run();
 }
@@ -38,7 +38,7 @@ fn neighbours_of_the_selection_are_shown_and_walked_to() {
     // A click selects and stays; a double-click walks.
     h.get_by_label("leaf, 3.000 ms").click();
     h.run();
-    let leaf = function(h.state().subject.profile(), "leaf");
+    let leaf = symbol(h.state().subject.profile(), "leaf");
     assert_eq!(h.state().history.now().selection, Some(Item::Function(leaf)));
     assert!(has(&h, "Calls 2 functions"));
     h.key_press(egui::Key::Enter);
@@ -75,4 +75,17 @@ fn a_short_list_leaves_its_room_to_the_long_one() {
     assert!(few == 149.0 && many == 443.0);
     let [wide, other] = parts(area(1000.0, 300.0), [1, 50]);
     assert_eq!((wide.width(), other.width(), wide.height()), (496.0, 496.0, 300.0));
+}
+
+#[test]
+fn the_selected_function_stays_while_the_run_grows() {
+    let mut h = view("a");
+    let grown =
+        "fn new 1 0 0; fn leaf 6 6000000 6000000; fn b 2/1 4000000 14000000; fn main 1 1000000 60000000
+        fn a 5/1 9000000 26000000; main -> a 3 5000000 26000000; a -> b 2/1 4000000 14000000
+        b -> a 2/1 4000000 10000000; a -> leaf 5 5000000 5000000; b -> leaf 2 2000000 2000000";
+    h.state_mut().grow(profile(grown));
+    h.run();
+    assert!(h.query_by_label_contains("5 calls (1 primitive) · self 9.00 ms").is_some());
+    assert!(has(&h, "main, 26.000 ms") && has(&h, "leaf, 5.000 ms"));
 }

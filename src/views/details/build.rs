@@ -5,6 +5,8 @@
 
 use super::args::EventArgs;
 use super::sheet::{Block, Fact, Sheet};
+use crate::analysis::Slice;
+use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::most_probable::ProbableStack;
 use crate::analysis::span_facts::{self, SpanFacts};
@@ -23,14 +25,15 @@ const LONGEST_PATH: usize = 40;
 
 /// The sheet of an item; `None` when the profile does not have it.
 pub(super) fn sheet(cx: &ViewCx<'_>, item: &Item) -> Option<Sheet> {
+    let (profile, keys) = (cx.profile(), cx.profile().keys());
     match item {
-        Item::Span { track, row } => span(cx, *track, *row),
-        Item::Function(f) => function(cx, *f),
-        Item::Path(path) => call_path(cx, path),
-        Item::Edge(a, b) => edge(cx, *a, *b),
-        Item::Instant(i) => instant(cx, *i),
-        Item::Request(id) => request(cx, *id),
-        Item::Track(id) => track(cx, *id),
+        Item::Span(_) => item.span(profile).and_then(|(track, row)| span(cx, track, row)),
+        Item::Function(f) => function(cx, keys.function(*f)?),
+        Item::Path(_) => call_path(cx, &item.path(profile)?),
+        Item::Edge(a, b) => edge(cx, keys.function(*a)?, keys.function(*b)?),
+        Item::Instant(_) => instant(cx, item.instant(profile)?),
+        Item::Request(_) => request(cx, item.request(profile)?),
+        Item::Track(id) => track(cx, keys.track(*id)?),
         Item::Time(t) => Some(moment(cx, *t)),
     }
 }
@@ -104,7 +107,7 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
             of(duration, parent_row.duration()),
             profile.function_name(parent_row.function)
         );
-        rows.push(Fact::new("Of parent", value).go(Item::Span { track: on, row: parent }));
+        rows.push(Fact::new("Of parent", value).go(Item::of_span(on, parent, profile)));
     }
     rows.push(
         Fact::new("Of run", of(duration, run_length(cx)))
@@ -121,9 +124,11 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
         rows.push(Fact::new("Below it", format!("{below}, {} directly", format::count(f.children as i64))));
     }
     sheet.facts("", rows);
-    let mut place = vec![Fact::new("Track", profile.track_label(track)).go(Item::Track(track))];
+    let mut place = vec![Fact::new("Track", profile.track_label(track)).go(Item::of_track(track, profile))];
     place.push(
-        Fact::new("Function", name).go(Item::Function(span.function)).hint("All calls of the function"),
+        Fact::new("Function", name)
+            .go(Item::of_function(span.function, profile))
+            .hint("All calls of the function"),
     );
     place.extend(origin(profile, span.function));
     sheet.facts("Where", place);
@@ -132,9 +137,9 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
     if path.len() > 1 {
         let step = |&(track, row): &(TrackId, u32)| {
             let function = profile.track(track).spans.rows[row as usize].function;
-            (profile.function_name(function).to_owned(), Item::Span { track, row })
+            Some((profile.function_name(function).to_owned(), Item::of_span(track, row, profile)?))
         };
-        sheet.blocks.push(Block::Path(path.iter().map(step).collect()));
+        sheet.blocks.push(Block::Path(path.iter().filter_map(step).collect()));
     }
     if let Some(f) = facts {
         links(profile, &mut sheet, f);
@@ -158,8 +163,8 @@ fn links(profile: &Profile, sheet: &mut Sheet, facts: &span_facts::Facts) {
         let direction = if link.outgoing { "to" } else { "from" };
         let label = if kind.is_empty() { direction.to_owned() } else { format!("{kind} {direction}") };
         let item = match link.row {
-            Some(row) => Item::Span { track: link.track, row },
-            None => Item::Time(link.time),
+            Some(row) => Item::of_span(link.track, row, profile),
+            None => Some(Item::Time(link.time)),
         };
         let value = format!("{name}, {}", format::duration(gap));
         rows.push(Fact::new(&label, value).go(item).hint("Cause and effect, with the time between them"));
@@ -202,17 +207,16 @@ fn args(cx: &ViewCx<'_>, sheet: &mut Sheet, args: ArgsRef) {
 fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
     let profile = cx.profile();
     let (mut rows, mut calls) = (Vec::new(), None);
-    for (i, metric) in profile.metric_ids().take(100).enumerate() {
-        let query = Functions { scope: cx.interaction.scope.clone(), metric, range: cx.interaction.range };
-        let answer = cx.ask(&query, 16 + i as u64);
+    for (i, metric) in cx.metrics().take(100).enumerate() {
+        let answer = cx.ask(&Functions(Slice { metric, ..cx.slice() }), 16 + i as u64);
         let Some(table) = answer.value() else { continue };
         let Some(row) = table.rows.iter().find(|r| r.function == f && r.module.is_none()) else { continue };
-        let Metric { label, unit, .. } = profile.metric(metric);
+        let Some(Measure { label, unit, .. }) = Measure::of(metric, profile) else { continue };
         let least = format::at_least(row.unfinished);
         let cost = |v: Option<i64>| {
             v.map_or_else(
                 || format::UNKNOWN.into(),
-                |v| format!("{least}{}  ({})", format::cost(*unit, v), of(v, table.sum)),
+                |v| format!("{least}{}  ({})", format::cost(unit, v), of(v, table.sum)),
             )
         };
         rows.push(
@@ -274,14 +278,15 @@ fn function(cx: &ViewCx<'_>, f: FunctionId) -> Option<Sheet> {
 
 /// The stack that is most probable while the function runs.
 fn probable_stack(cx: &ViewCx<'_>, function: FunctionId) -> Option<Block> {
-    let (profile, now) = (cx.profile(), cx.interaction);
-    let query = ProbableStack { scope: now.scope.clone(), metric: now.metric, range: now.range, function };
+    let profile = cx.profile();
+    let query = ProbableStack { slice: cx.slice(), function: profile.keys().symbol(function) };
     let stack = Option::clone(&**cx.ask(&query, 0).value()?)?;
     let start = stack.path.len().saturating_sub(LONGEST_PATH).min(stack.at);
     let end = stack.path.len().min(start + LONGEST_PATH);
-    let step =
-        |n: usize| (profile.function_name(stack.path[n]).to_owned(), Item::Path(stack.path[..=n].to_vec()));
-    let unit = profile.metrics.get(now.metric.index()).map_or(crate::model::Unit::None, |m| m.unit);
+    let step = |n: usize| {
+        (profile.function_name(stack.path[n]).to_owned(), Item::of_path(&stack.path[..=n], profile))
+    };
+    let unit = crate::views::shared::unit(profile, cx.interaction);
     let mut note = format!(
         "Exactly this stack has {} of the function's total {}",
         of(stack.own, stack.total),
@@ -307,13 +312,8 @@ fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
     let name = profile.function_name(last);
     let mut sheet = Sheet::new("Call path", name);
     name.clone_into(&mut sheet.color_of);
-    let costs = Costs {
-        scope: cx.interaction.scope.clone(),
-        metric: cx.interaction.metric,
-        range: cx.interaction.range,
-    };
-    if let Some(metric) = profile.metrics.get(costs.metric.index())
-        && let Some(costs) = cx.ask(&costs, 0).value()
+    if let Some(metric) = cx.measure()
+        && let Some(costs) = cx.ask(&Costs(cx.slice()), 0).value()
         && let Some(node) = costs.tree.find(path, &profile.functions)
     {
         let (node, count) = (node as usize, costs.count(node));
@@ -340,12 +340,13 @@ fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
     }
     if path.len() > 1 {
         let start = path.len().saturating_sub(LONGEST_PATH);
-        let step = |n: usize| (profile.function_name(path[n]).to_owned(), Item::Path(path[..=n].to_vec()));
+        let step =
+            |n: usize| (profile.function_name(path[n]).to_owned(), Item::of_path(&path[..=n], profile));
         sheet.blocks.push(Block::Path((start..path.len()).map(step).collect()));
     }
     let (mut rows, calls) = metrics(cx, last);
     rows.extend(calls);
-    rows.push(Fact::new("Function", name).go(Item::Function(last)));
+    rows.push(Fact::new("Function", name).go(Item::of_function(last, profile)));
     sheet.facts("On all paths", rows);
     sheet.facts("Where", origin(profile, last));
     sheet.blocks.push(Block::Durations(last, None));
@@ -360,8 +361,8 @@ fn edge(cx: &ViewCx<'_>, caller: FunctionId, callee: FunctionId) -> Option<Sheet
     let (from, to) = (profile.function_name(caller), profile.function_name(callee));
     let mut sheet = Sheet::new("Calls", format!("{from} → {to}"));
     let mut rows = vec![
-        Fact::new("Caller", from).go(Item::Function(caller)),
-        Fact::new("Callee", to).go(Item::Function(callee)),
+        Fact::new("Caller", from).go(Item::of_function(caller, profile)),
+        Fact::new("Callee", to).go(Item::of_function(callee, profile)),
     ];
     if let Some(graph) = &profile.call_graph {
         let node = |f| graph.nodes.iter().position(|n| n.function == f).map(crate::model::NodeId::from_index);
@@ -402,7 +403,7 @@ fn instant(cx: &ViewCx<'_>, i: u32) -> Option<Sheet> {
     let mut rows = vec![time("Time", instant.time)];
     rows.extend(clock(cx, instant.time));
     rows.push(match instant.track {
-        Some(track) => Fact::new("Track", profile.track_label(track)).go(Item::Track(track)),
+        Some(track) => Fact::new("Track", profile.track_label(track)).go(Item::of_track(track, profile)),
         None => Fact::new("Track", "the whole profile"),
     });
     sheet.facts("", rows);
@@ -483,7 +484,7 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
         place.push(Fact::new("Model", model));
     }
     if let Some(track) = r.track {
-        place.push(Fact::new("Track", profile.track_label(track)).go(Item::Track(track)));
+        place.push(Fact::new("Track", profile.track_label(track)).go(Item::of_track(track, profile)));
     }
     if let Some(cache) = r.cache {
         let hint = "Whether a cache of whole answers had it";

@@ -15,8 +15,9 @@ use egui::{Align, Rect, Sense, Stroke, Ui, pos2, vec2};
 const HEIGHT: f32 = 58.0;
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, own: Option<i64>) {
-    let query =
-        DurationsOf { function, tracks: cx.interaction.scope.tracks.clone(), range: cx.interaction.range };
+    let now = cx.interaction;
+    let function = cx.profile().keys().symbol(function);
+    let query = DurationsOf { function, tracks: now.scope.tracks.clone(), range: now.range };
     heading(ui, if own.is_some() { "All calls of this function" } else { "Single calls" });
     let answer = cx.ask(&query, 0);
     if !answered(ui, &answer) {
@@ -35,7 +36,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, own: 
             }
             histogram(ui, calls, own);
             let (track, row) = calls.longest;
-            let item = Item::Span { track, row };
+            let Some(item) = Item::of_span(track, row, cx.profile()) else { return };
             if calls.n > 1 && cx.interaction.selection.as_ref() != Some(&item) {
                 let response = link_button(ui, "Go to the longest call");
                 cx.interact(&response, &item);

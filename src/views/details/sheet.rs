@@ -30,8 +30,8 @@ impl Fact {
     }
 
     /// Leads to `item`.
-    pub fn go(self, item: Item) -> Self {
-        Self { go: Some(item), ..self }
+    pub fn go(self, item: impl Into<Option<Item>>) -> Self {
+        Self { go: item.into(), ..self }
     }
 }
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, RequestId, TrackId, TrackKind, TrackSpec};
+use crate::model::{
+    ArgsRef, FunctionSpec, Instant, Profile, ProfileBuilder, Request, RequestId, Severity, TrackId,
+    TrackKind, TrackSpec,
+};
 use crate::ui::software::Software;
 use crate::views::fixture::{Stage, session};
 use egui_kittest::{Harness, kittest::Queryable};
@@ -27,7 +30,7 @@ fn a_span(stage: &Stage) -> Item {
     let track = p.track_ids().find(|&t| p.track(t).kind == TrackKind::Task).unwrap();
     let rows = &p.track(track).spans.rows;
     let row = rows.iter().position(|s| p.function_name(s.function) == "attention").unwrap();
-    Item::Span { track, row: row as u32 }
+    Item::of_span(track, row as u32, p).unwrap()
 }
 
 #[test]
@@ -48,17 +51,18 @@ fn a_span_leads_to_its_parents_and_its_function() {
     assert!(h.query_by_label("n 20").is_some(), "durations of all calls");
     h.get_by_label("Go to the longest call").click();
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Span { .. })));
+    assert!(matches!(h.state().interaction.selection, Some(Item::Span(_))));
 }
 
 #[test]
 fn what_the_pointer_is_on_is_shown_until_something_is_selected() {
     let mut stage = Stage::new("details", session());
-    stage.hover = Some(Item::Request(RequestId(3)));
+    let request = Item::of_request(RequestId(3), stage.subject.profile());
+    stage.hover = Some(request.clone());
     let mut h = harness(stage);
     h.step();
     // The harness has taken the hover of its own first frame; give it back.
-    h.state_mut().hover = Some(Item::Request(RequestId(3)));
+    h.state_mut().hover = Some(request);
     h.step();
     assert!(h.query_by_label_contains("Request under the pointer").is_some());
     h.run();
@@ -67,7 +71,7 @@ fn what_the_pointer_is_on_is_shown_until_something_is_selected() {
 
 #[test]
 fn values_are_copied_one_by_one_and_all_together() {
-    let mut h = harness(selected(Item::Request(RequestId(0))));
+    let mut h = harness(selected(Item::of_request(RequestId(0), &session())));
     h.run();
     let ttft = h.state().subject.profile().requests.rows[0].ttft().unwrap();
     let node = h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("TTFT: "))).next().unwrap();
@@ -83,7 +87,7 @@ fn values_are_copied_one_by_one_and_all_together() {
     let out = Stage::new("details", session());
     let mut all = crate::views::Out::default();
     let cx = ViewCx::new(&out.engine, &out.subject, &out.interaction, &mut all);
-    let text = build::sheet(&cx, &Item::Request(RequestId(0))).unwrap().markdown();
+    let text = build::sheet(&cx, &Item::of_request(RequestId(0), out.subject.profile())).unwrap().markdown();
     assert!(
         text.starts_with("## Request req-00") && text.contains("### Prompt") && text.contains("| TTFT |")
     );
@@ -96,7 +100,8 @@ fn args_that_stand_in_the_file_are_read_or_explained() {
     let f = b.function(FunctionSpec::named("f"));
     b.span(track, 0, 9, f, ArgsRef::offset(3));
     let mut stage = Stage::new("details", b.finish());
-    stage.send(Command::Select(Some(Item::Span { track: TrackId(0), row: 0 })));
+    let span = Item::of_span(TrackId(0), 0, stage.subject.profile());
+    stage.send(Command::Select(span));
     let mut h = harness(stage);
     h.run();
     assert!(h.query_by_label_contains("which is not open").is_some());
@@ -110,31 +115,44 @@ fn every_kind_of_thing_has_a_sheet_and_what_is_gone_is_said() {
     let profile = session();
     let function = profile.tracks[1].spans.rows[0].function;
     for item in [
-        Item::Function(function),
-        Item::Path(vec![function]),
-        Item::Edge(function, function),
-        Item::Instant(0),
-        Item::Track(TrackId(0)),
+        Item::of_function(function, &profile),
+        Item::of_path(&[function], &profile),
+        Item::of_edge(function, function, &profile),
+        Item::of_instant(0, &profile).unwrap(),
+        Item::of_track(TrackId(0), &profile),
         Item::Time(2_000_000_000),
-        Item::Request(RequestId(13)),
+        Item::of_request(RequestId(13), &profile),
     ] {
         let mut h = harness(selected(item.clone()));
         h.run();
         assert!(h.query_by_label("Not in this profile").is_none(), "{item:?}");
     }
+    let (other, stranger) = (strange(), crate::model::FunctionId(0));
     for item in [
-        Item::Function(crate::model::FunctionId(9999)),
-        Item::Path(vec![crate::model::FunctionId(9999)]),
-        Item::Edge(function, crate::model::FunctionId(9999)),
-        Item::Instant(9999),
-        Item::Track(TrackId(99)),
-        Item::Request(RequestId(9999)),
-        Item::Span { track: TrackId(0), row: 9999 },
+        Item::of_function(stranger, &other),
+        Item::of_path(&[stranger], &other),
+        Item::Edge(profile.keys().symbol(function), other.keys().symbol(stranger)),
+        Item::of_instant(0, &other).unwrap(),
+        Item::of_track(TrackId(0), &other),
+        Item::of_request(RequestId(0), &other),
+        Item::of_span(TrackId(0), 0, &other).unwrap(),
     ] {
         let mut h = harness(selected(item.clone()));
         h.run();
         assert!(h.query_by_label("Not in this profile").is_some(), "{item:?}");
     }
+}
+
+/// Nothing of it is in the session.
+fn strange() -> Profile {
+    let mut b = ProfileBuilder::new("chrome");
+    let track = b.track(TrackSpec { name: "strange", process: "x", kind: TrackKind::Thread, sort: 0 });
+    let f = b.function(FunctionSpec::named("stranger"));
+    b.span(track, 0, 9, f, ArgsRef::NONE);
+    let name = b.string("strange");
+    b.instant(Instant { time: 1, track: None, name, args: ArgsRef::NONE, severity: Severity::Info });
+    b.request(Request { name, arrived: 1, ..Request::default() });
+    b.finish()
 }
 
 #[test]
@@ -145,12 +163,14 @@ fn pictures() {
     stage.pictures("details-span");
     let narrow = vec2(340.0, 900.0);
     stage.picture("details-span", narrow, egui::Theme::Dark);
-    stage.send(Command::Select(Some(Item::Request(RequestId(4)))));
+    let request = Item::of_request(RequestId(4), stage.subject.profile());
+    stage.send(Command::Select(Some(request)));
     stage.picture("details-request", narrow, egui::Theme::Dark);
     stage.picture("details-request", narrow, egui::Theme::Light);
     stage.send(Command::Select(Some(Item::Time(2_500_000_000))));
     stage.picture("details-time", narrow, egui::Theme::Dark);
-    stage.send(Command::Select(Some(Item::Instant(5))));
+    let instant = Item::of_instant(5, stage.subject.profile());
+    stage.send(Command::Select(instant));
     stage.picture("details-instant", narrow, egui::Theme::Light);
     stage.send(Command::Select(None));
     stage.picture("details-empty", vec2(340.0, 380.0), egui::Theme::Dark);

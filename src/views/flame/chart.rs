@@ -1,5 +1,6 @@
 //! One frame of the chart: camera, layout, selection, hover, clicks.
 
+use super::GroupName;
 use std::sync::Arc;
 
 use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
@@ -118,7 +119,7 @@ impl FlameView {
 
     fn reveal(&mut self, rows: &Arc<FlameRows>, at: BoxAt, camera: &mut Camera, limits: Limits) {
         let Some(b) = rows.get(at) else { return };
-        if self.folded.remove(&rows.group_of(at.row).of) {
+        if self.folded.remove(&GroupName::of(rows.group_of(at.row).of, rows.profile())) {
             self.refold(rows);
         }
         let y = self.stacking.1.y_of(at.row).unwrap_or(0.0);
@@ -337,7 +338,7 @@ impl FlameView {
     }
 
     fn toggle(&mut self, rows: &FlameRows, group: u32) {
-        let of = rows.groups[group as usize].of;
+        let of = GroupName::of(rows.groups[group as usize].of, rows.profile());
         if !self.folded.remove(&of) {
             self.folded.insert(of);
         }

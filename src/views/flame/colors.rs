@@ -204,11 +204,7 @@ mod tests {
     fn heat_is_own_cost_by_total_or_beside_the_largest() {
         use crate::analysis::testing::{ask, function, subject};
         let s = subject("a 0 100; b 20 100; c 0 20");
-        let query = crate::analysis::Functions {
-            scope: crate::analysis::Scope::default(),
-            metric: crate::model::MetricId(0),
-            range: None,
-        };
+        let query = crate::analysis::Functions(crate::analysis::Slice::default());
         let table = ask(&s, &query);
         let palette = Palette::dark();
         let shade = |coloring, name| {

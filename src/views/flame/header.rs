@@ -8,7 +8,7 @@ use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
 use crate::analysis::libraries::Libraries;
 use crate::analysis::{Costs, Transform};
 use crate::format;
-use crate::model::{Basis, TrackId, Unit};
+use crate::model::{Basis, TrackKey, Unit};
 use crate::query::Answer;
 use crate::state::Command;
 use crate::ui::theme::{Palette, Tone, small, space};
@@ -69,7 +69,8 @@ impl FlameView {
 
     fn function_picker(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) {
         let profile = cx.profile();
-        let shown = self.sandwich.map_or("Choose a function", |f| profile.function_name(f));
+        let middle = self.sandwich.and_then(|key| profile.keys().function(key));
+        let shown = middle.map_or("Choose a function", |f| profile.function_name(f));
         let shown: String = shown.chars().take(48).collect();
         let field = combo("flame function").width(200.0).truncate().selected_text(shown);
         let field = field.show_ui(ui, |ui| {
@@ -81,9 +82,10 @@ impl FlameView {
             for row in table.rows.iter().take(OFFERED) {
                 let text =
                     format!("{}   {}", profile.function_name(row.function), format::cost(unit, row.own));
-                let chosen = self.sandwich == Some(row.function);
+                let symbol = profile.keys().symbol(row.function);
+                let chosen = self.sandwich == Some(symbol);
                 if ui.selectable_label(chosen, text).clicked() {
-                    self.sandwich = Some(row.function);
+                    self.sandwich = Some(symbol);
                 }
             }
         });
@@ -147,7 +149,7 @@ fn legend(ui: &mut Ui, (least, most): (&str, &str), about: &str) {
 
 /// Costs of what is looked at.
 pub(super) fn costs_query(cx: &ViewCx<'_>) -> Costs {
-    Costs { scope: cx.interaction.scope.clone(), metric: cx.interaction.metric, range: cx.interaction.range }
+    Costs(cx.slice())
 }
 
 fn matched_text(share: MatchedShare, unit: Unit) -> (Tone, String) {
@@ -174,10 +176,13 @@ fn tracks(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let all = format!("All {} tracks", profile.tracks.len());
     let shown = match chosen.as_slice() {
         [] => all.clone(),
-        [one] if one.index() < profile.tracks.len() => profile.track_label(*one).chars().take(40).collect(),
+        [one] => {
+            let here = profile.keys().track(*one);
+            here.map_or_else(|| "1 track".into(), |id| profile.track_label(id).chars().take(40).collect())
+        }
         many => format::counted(many.len() as i64, "track", "tracks"),
     };
-    let mut picked: Option<Vec<TrackId>> = None;
+    let mut picked: Option<Vec<TrackKey>> = None;
     let field = combo("flame tracks").width(150.0).truncate().selected_text(shown);
     let field = field.show_ui(ui, |ui| {
         if ui.selectable_label(chosen.is_empty(), all).clicked() {
@@ -188,8 +193,9 @@ fn tracks(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             if track.spans.rows.is_empty() && track.samples.is_empty() {
                 continue;
             }
-            if ui.selectable_label(chosen == &[id], profile.track_label(id)).clicked() {
-                picked = Some(vec![id]);
+            let key = profile.keys().track_key(id);
+            if ui.selectable_label(chosen == &[key], profile.track_label(id)).clicked() {
+                picked = Some(vec![key]);
             }
         }
     });

@@ -4,9 +4,10 @@
 //! row of a picture, in which the longest box of a column shows. Edges are rounded to pixels against the
 //! start of the chart, not of the viewport, so that nothing shimmers while the chart is moved.
 
+use super::GroupName;
 use std::collections::HashSet;
 
-use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Level, Who, Window};
+use crate::analysis::flame_rows::{BoxAt, FlameRows, Level, Who, Window};
 
 /// Boxes narrower than this many pixels are texels.
 const NARROW: i64 = 3;
@@ -98,11 +99,11 @@ struct Placed {
 impl Stacking {
     /// Stacks the groups of `rows`. Groups in `folded` show their header only.
     #[must_use]
-    pub fn new(rows: &FlameRows, metrics: Metrics, headers: bool, folded: &HashSet<GroupOf>) -> Self {
+    pub fn new(rows: &FlameRows, metrics: Metrics, headers: bool, folded: &HashSet<GroupName>) -> Self {
         let mut y = 0.0;
         let mut groups = Vec::with_capacity(rows.groups.len());
         for (i, group) in rows.groups.iter().enumerate() {
-            let shown = if headers && folded.contains(&group.of) {
+            let shown = if headers && folded.contains(&GroupName::of(group.of, rows.profile())) {
                 group.rows.start..group.rows.start
             } else {
                 group.rows.clone()
@@ -505,7 +506,7 @@ mod tests {
             ]
         );
         assert_eq!(open.y_of(3), Some(f64::from(second + h + r)));
-        let folded = HashSet::from([rows.groups[0].of]);
+        let folded = HashSet::from([GroupName::of(rows.groups[0].of, rows.profile())]);
         let folded = Stacking::new(&rows, METRICS, true, &folded);
         assert_eq!(folded.visible(0.0, 500.0).nth(1), Some((Strip::Header(1), h + g)));
         assert_eq!(folded.y_of(1), None);

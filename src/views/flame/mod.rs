@@ -32,7 +32,7 @@ use self::paint::Painted;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Merged, MergedOrder, Sandwich, TimeOrder};
 use crate::analysis::{FunctionTable, Functions};
 use crate::format;
-use crate::model::{FunctionId, Profile};
+use crate::model::{FunctionId, Profile, SymbolKey, TrackKey};
 use crate::query::{Answer, SubjectId};
 use crate::state::Item;
 use crate::ui::icons::Icon;
@@ -87,10 +87,11 @@ pub struct FlameView {
     /// Merged charts show a tree for each thread.
     by_track: bool,
     /// The function in the middle of the sandwich.
-    sandwich: Option<FunctionId>,
+    sandwich: Option<SymbolKey>,
     /// The selection that the sandwich has followed, or that was made in it.
     followed: Option<Item>,
-    folded: HashSet<GroupOf>,
+    /// Groups of which only the header is shown.
+    folded: HashSet<GroupName>,
     cameras: [Camera; 4],
     drag: Option<Drag>,
     selected: Option<BoxAt>,
@@ -106,10 +107,30 @@ pub struct FlameView {
     made_for: Option<MadeFor>,
     stacking: (Option<Arc<FlameRows>>, Stacking),
     colors: Option<(ColorsFor, Colors)>,
-    /// The run and the profile that ids in this state belong to.
-    profile: Option<(SubjectId, Arc<Profile>)>,
+    /// What boxes were looked up in.
+    of: Option<(SubjectId, Arc<Profile>)>,
     /// True when the focus came by a click, which needs no ring to be seen.
     clicked: bool,
+}
+
+/// A group of rows, in all revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GroupName {
+    /// A track.
+    Track(TrackKey),
+    /// Any other group.
+    Other(GroupOf),
+}
+
+impl GroupName {
+    /// The name of a group.
+    #[must_use]
+    pub fn of(group: GroupOf, profile: &Profile) -> Self {
+        match group {
+            GroupOf::Track(id) => Self::Track(profile.keys().track_key(id)),
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// The selection and rows for which the selected box was looked up.
@@ -122,7 +143,7 @@ struct MadeFor {
     rows: Arc<FlameRows>,
     port: Port,
     chart: Rect,
-    folded: HashSet<GroupOf>,
+    folded: HashSet<GroupName>,
     dark: bool,
 }
 
@@ -145,7 +166,7 @@ impl ColorsFor {
 
 impl View for FlameView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.rekey(cx);
+        self.renew(cx);
         ui.spacing_mut().item_spacing = vec2(space::MEDIUM, 0.0);
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = space::SMALL;
@@ -197,8 +218,7 @@ impl View for FlameView {
 
 /// Own and total costs of all functions.
 fn shares_query(cx: &ViewCx<'_>) -> Functions {
-    let costs = costs_query(cx);
-    Functions { scope: costs.scope, metric: costs.metric, range: costs.range }
+    Functions(cx.slice())
 }
 
 /// Why a profile has no time order, and what would have one.
@@ -244,8 +264,8 @@ impl FlameView {
             return;
         }
         self.followed.clone_from(selection);
-        if let Some(function) = selection.as_ref().and_then(|s| s.function(cx.profile())) {
-            self.sandwich = Some(function);
+        if let Some(symbol) = selection.as_ref().and_then(Item::symbol) {
+            self.sandwich = Some(symbol);
         }
     }
 
@@ -253,36 +273,20 @@ impl FlameView {
     fn show_sandwich(&mut self, function: FunctionId, cx: &ViewCx<'_>) {
         self.set_mode(Mode::Sandwich);
         self.followed.clone_from(&cx.interaction.selection);
-        self.sandwich = Some(function);
+        self.sandwich = Some(cx.profile().keys().symbol(function));
     }
 
-    /// Carries ids over to a new revision of the profile.
-    fn rekey(&mut self, cx: &ViewCx<'_>) {
-        let (run, now) = (cx.subject.id(), cx.subject.profile());
-        let Some((old_run, old)) = self.profile.replace((run, now.clone())) else { return };
-        if Arc::ptr_eq(&old, now) {
+    /// Forgets boxes of another revision, and of another run where it was looked at.
+    fn renew(&mut self, cx: &ViewCx<'_>) {
+        let now = (cx.subject.id(), cx.subject.profile().clone());
+        let Some((subject, profile)) = self.of.replace(now) else { return };
+        if Arc::ptr_eq(&profile, cx.subject.profile()) {
             return;
         }
-        let item = |item: Option<Item>| item.and_then(|item| item.rekey(&old, now));
-        if old_run == run {
-            // The selection goes along: what was brought into view once is not brought there again.
-            if let Some(known) = &mut self.known {
-                known.item = item(known.item.take());
-            }
-            self.followed = item(self.followed.take());
-        } else {
+        if subject != cx.subject.id() {
             self.cameras = <[Camera; 4]>::default();
             (self.known, self.followed, self.drag) = (None, None, None);
         }
-        self.sandwich = self.sandwich.and_then(|f| Item::Function(f).rekey(&old, now)?.function(now));
-        let folded = std::mem::take(&mut self.folded).into_iter().filter_map(|of| match of {
-            GroupOf::Track(id) => match Item::Track(id).rekey(&old, now)? {
-                Item::Track(id) => Some(GroupOf::Track(id)),
-                _ => None,
-            },
-            of => Some(of),
-        });
-        self.folded = folded.collect();
         (self.selected, self.facts, self.menu_at) = (None, None, None);
     }
 
@@ -290,16 +294,18 @@ impl FlameView {
     fn ask(&mut self, mode: Mode, cx: &ViewCx<'_>) -> Option<Answer<FlameRows>> {
         let costs = costs_query(cx);
         Some(match mode {
-            Mode::Time => cx.ask(&TimeOrder(costs.scope), 0),
+            Mode::Time => cx.ask(&TimeOrder(costs.0.scope), 0),
             Mode::LeftHeavy | Mode::Alphabetical => {
                 let order = if mode == Mode::LeftHeavy { MergedOrder::Heaviest } else { MergedOrder::Name };
                 cx.ask(&Merged { costs, order, by_track: self.by_track }, 0)
             }
             Mode::Sandwich => {
-                if self.sandwich.is_none() {
+                let there = |key: SymbolKey| cx.profile().keys().function(key).is_some();
+                if !self.sandwich.is_some_and(there) {
                     match cx.ask(&shares_query(cx), 0) {
                         Answer::Ready(table) => {
-                            self.sandwich = table.rows.first().map(|row| row.function);
+                            let first = table.rows.first();
+                            self.sandwich = first.map(|row| cx.profile().keys().symbol(row.function));
                         }
                         Answer::Working { progress, .. } => {
                             return Some(Answer::Working { progress, stale: None });

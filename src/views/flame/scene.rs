@@ -1,5 +1,7 @@
 //! What stands on the screen in one frame, from back to front, and its names for screen readers.
 
+use super::GroupName;
+use crate::analysis::formula::Measure;
 use egui::{Color32, Id, Rangef, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::input::Drag;
@@ -32,7 +34,7 @@ pub(super) struct Frame<'a> {
 fn unit(rows: &FlameRows) -> Unit {
     match rows.axis {
         Axis::Time => Unit::Nanoseconds,
-        Axis::Cost(metric) => rows.profile().metrics.get(metric.index()).map_or(Unit::None, |m| m.unit),
+        Axis::Cost(metric) => Measure::of(metric, rows.profile()).map_or(Unit::None, |m| m.unit),
     }
 }
 
@@ -99,7 +101,8 @@ impl FlameView {
             let Strip::Header(group) = *strip else { continue };
             let rect =
                 Rect::from_min_size(pos2(chart.left(), chart.top() + y), vec2(chart.width(), METRICS.header));
-            let open = !self.folded.contains(&rows.groups[group as usize].of);
+            let name = GroupName::of(rows.groups[group as usize].of, rows.profile());
+            let open = !self.folded.contains(&name);
             let hovered = pointer.is_some_and(|p| rect.contains(p) && chart.contains(p));
             paint::paint_header(painter, (rect, palette), rows, group, (open, hovered));
         }

@@ -7,7 +7,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use super::*;
-use crate::analysis::testing::{function, profile};
+use crate::analysis::testing::{profile, symbol};
 use crate::analysis::{Scope, Transform};
 use crate::query::{Engine, Run, RunId, Subject};
 use crate::state::{Command, Interaction};
@@ -49,7 +49,6 @@ impl Stage {
         let (id, mut revision) = (RunId(run), old.revision);
         if id == old.id {
             revision = revision.next();
-            self.interaction = self.interaction.rekey(&old.profile, &profile);
         } else {
             self.interaction = Interaction::default();
         }
@@ -68,7 +67,7 @@ impl Stage {
         match &self.stale {
             None => self.view.ui(&mut cx, ui),
             Some(rows) => {
-                self.view.rekey(&cx);
+                self.view.renew(&cx);
                 let mode = self.view.mode_of(cx.profile());
                 self.view.chart(&mut cx, ui, mode, rows, Some(None));
             }
@@ -109,19 +108,19 @@ fn two_levels() -> Arc<Profile> {
 fn a_click_selects_and_arrows_walk() {
     let profile = two_levels();
     let track = crate::model::TrackId(0);
-    let mut h = harness(profile);
+    let mut h = harness(profile.clone());
     h.get_by_label("run 500 ns").click();
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 2 }));
+    assert_eq!(h.state().interaction.selection, Item::of_span(track, 2, &profile));
     h.key_press(Key::ArrowDown);
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 3 }));
+    assert_eq!(h.state().interaction.selection, Item::of_span(track, 3, &profile));
     h.key_press(Key::ArrowRight);
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 4 }));
+    assert_eq!(h.state().interaction.selection, Item::of_span(track, 4, &profile));
     h.key_press(Key::ArrowUp);
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::Span { track, row: 2 }));
+    assert_eq!(h.state().interaction.selection, Item::of_span(track, 2, &profile));
     h.key_press(Key::Escape);
     h.run();
     assert_eq!(h.state().interaction.selection, None);
@@ -192,9 +191,9 @@ fn a_selection_made_elsewhere_is_brought_into_view() {
     for i in 0..1000 {
         text += &format!("f{i} {} {}\n", i * 1000, i * 1000 + 900);
     }
-    let mut h = harness(profile(&text));
-    let span = Item::Span { track: crate::model::TrackId(0), row: 900 };
-    h.state_mut().interaction.selection = Some(span);
+    let profile = profile(&text);
+    let mut h = harness(profile.clone());
+    h.state_mut().interaction.selection = Item::of_span(crate::model::TrackId(0), 900, &profile);
     h.run();
     let (t0, t1) = h.state().seen(Mode::Time);
     assert!(t0 < 899_000.0 && t1 > 899_900.0 && t1 - t0 < 20_000.0, "{t0} {t1}");
@@ -209,7 +208,7 @@ fn modes_change_and_the_sandwich_takes_the_selection() {
     h.run();
     h.get_by_label("step 400 ns").click();
     h.run();
-    let path: Vec<_> = ["main", "run", "step"].map(|n| function(&profile, n)).to_vec();
+    let path: Vec<_> = ["main", "run", "step"].map(|n| symbol(&profile, n)).to_vec();
     assert_eq!(h.state().interaction.selection, Some(Item::Path(path)));
     h.get_by_label("Sandwich").click();
     h.run();
@@ -236,7 +235,8 @@ fn without_times_the_view_says_why_and_offers_another_order() {
 
 #[test]
 fn tracks_fold_and_open_again_for_a_selection() {
-    let mut h = harness(profile("[one];a 0 100;[two];b 0 100"));
+    let profile = profile("[one];a 0 100;[two];b 0 100");
+    let mut h = harness(profile.clone());
     assert!(h.query_by_label("a 100 ns").is_some());
     let canvas = h.get_by_label("Flame chart").rect();
     let header = canvas.left_top() + vec2(100.0, 10.0);
@@ -247,7 +247,7 @@ fn tracks_fold_and_open_again_for_a_selection() {
     h.drop_at(header);
     h.run();
     assert!(h.query_by_label("a 100 ns").is_none() && h.query_by_label("b 100 ns").is_some());
-    h.state_mut().interaction.selection = Some(Item::Span { track: crate::model::TrackId(0), row: 0 });
+    h.state_mut().interaction.selection = Item::of_span(crate::model::TrackId(0), 0, &profile);
     h.run();
     assert!(h.query_by_label("a 100 ns").is_some());
 }
@@ -304,7 +304,7 @@ fn labels_are_those_of_the_run_shown() {
 #[test]
 fn rows_of_an_older_revision_take_no_part_in_selecting() {
     let big = profile("f@x 0 100; g@y 10 90; h@z 20 80; h@z 85 89");
-    let modules = ["f", "g", "h"].map(|f| big.functions.get(function(&big, f)).module);
+    let modules = ["f", "g", "h"].map(|f| symbol(&big, f).module);
     let transforms = modules.map(Transform::CollapseModule).to_vec();
     for scope in [Scope::default(), Scope { tracks: vec![], transforms }] {
         let subject = Run::of(big.clone());
@@ -316,7 +316,7 @@ fn rows_of_an_older_revision_take_no_part_in_selecting() {
         h.state_mut().show(0, profile("k 0 100"));
         let (stage, sent) = (h.state_mut(), 1);
         stage.stale = Some(rows);
-        stage.interaction.selection = Some(Item::Span { track: crate::model::TrackId(0), row: 0 });
+        stage.interaction.selection = Item::of_span(crate::model::TrackId(0), 0, stage.subject.profile());
         stage.hover = stage.interaction.selection.clone();
         h.run();
         let canvas = h.get_by_label("Flame chart").rect();
@@ -338,10 +338,10 @@ fn rows_of_an_older_revision_take_no_part_in_selecting() {
 
 #[test]
 fn extreme_times_can_be_selected_and_zoomed_to() {
-    let mut h =
-        harness(profile("a -9000000000000000000 9000000000000000000;b 0 10;c 20 8999999999999999999"));
+    let profile = profile("a -9000000000000000000 9000000000000000000;b 0 10;c 20 8999999999999999999");
+    let mut h = harness(profile.clone());
     for row in [0, 1, 2] {
-        h.state_mut().interaction.selection = Some(Item::Span { track: crate::model::TrackId(0), row });
+        h.state_mut().interaction.selection = Item::of_span(crate::model::TrackId(0), row, &profile);
         h.run();
         h.get_by_label("Flame chart").focus();
         h.run();
@@ -365,7 +365,7 @@ fn another_run_is_seen_whole_and_another_revision_as_before() {
     h.run();
     let kept = h.state().seen(Mode::Time);
     assert!((kept.0 - 400.0).abs() < 10.0 && kept.1 - kept.0 < 520.0, "{kept:?}");
-    assert_eq!(h.state().interaction.selection.as_ref().map(|i| matches!(i, Item::Span { .. })), Some(true));
+    assert_eq!(h.state().interaction.selection.as_ref().map(|i| matches!(i, Item::Span(_))), Some(true));
     // Who has moved away is not taken back to the selection by the next revision.
     h.key_press(Key::Num0);
     h.run();
@@ -387,15 +387,15 @@ fn the_sandwich_follows_a_selection_made_elsewhere() {
     let mut h = harness(profile.clone());
     h.get_by_label("Sandwich").click();
     h.run();
-    let shown = |h: &Harness<'_, Stage>| h.state().view.sandwich.map(|f| profile.function_name(f).to_owned());
+    let shown = |h: &Harness<'_, Stage>| h.state().view.sandwich.map(|f| f.name.to_string());
     for name in ["load", "step", "run"] {
-        h.state_mut().interaction.selection = Some(Item::Function(function(&profile, name)));
+        h.state_mut().interaction.selection = Some(Item::Function(symbol(&profile, name)));
         h.run();
         assert_eq!(shown(&h).as_deref(), Some(name));
     }
     h.get_by_label("main 500 ns").click();
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::Function(function(&profile, "main"))));
+    assert_eq!(h.state().interaction.selection, Some(Item::Function(symbol(&profile, "main"))));
     assert_eq!(shown(&h).as_deref(), Some("run"), "what is selected inside stays where it is");
 }
 
@@ -477,7 +477,7 @@ fn flame_states() {
         let mut stage = staged(profile.clone(), Mode::Time);
         let track = profile.track_ids().max_by_key(|&t| profile.track(t).spans.rows.len()).unwrap();
         let row = profile.track(track).spans.rows.len() as u32 / 3;
-        stage.interaction.selection = Some(Item::Span { track, row });
+        stage.interaction.selection = Item::of_span(track, row, &profile);
         stage.view.coloring = Coloring::Module;
         draw("selection", &mut stage, vec![at(512.0, 190.0)]);
         let mut stage = staged(profile.clone(), Mode::LeftHeavy);

@@ -1,11 +1,12 @@
 //! What the chart says about one box beside the pointer, and what a box is in the shared view state.
 
+use crate::analysis::formula::Measure;
 use egui::{Grid, Label, Rect, RichText, Tooltip, Ui, vec2};
 
 use super::layout::Hit;
 use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf, Origin};
 use crate::format;
-use crate::model::{FunctionId, Profile, SpanStatus, SpanTable, TrackId, Unit};
+use crate::model::{FunctionId, Profile, SpanStatus, SpanTable, Unit};
 use crate::state::Item;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
 use crate::views::shared;
@@ -53,7 +54,7 @@ impl Facts {
         match rows.axis {
             Axis::Time => facts.add_timed(rows, hit.at, (b.start, b.end)),
             Axis::Cost(metric) => {
-                let unit = profile.metrics.get(metric.index()).map_or(Unit::None, |m| m.unit);
+                let unit = Measure::of(metric, profile).map_or(Unit::None, |m| m.unit);
                 facts.add_costs(rows, hit.at, unit);
             }
         }
@@ -223,25 +224,22 @@ fn children(spans: &SpanTable, row: u32) -> i64 {
 /// What a box is in the shared view state.
 #[must_use]
 pub fn item(rows: &FlameRows, at: BoxAt) -> Option<Item> {
+    let profile = rows.profile();
     Some(match rows.origin(at)? {
-        Origin::Span(track, row) => Item::Span { track, row },
-        Origin::Node(_) => Item::Path(rows.path(at)?),
-        Origin::Merged(_) => Item::Function(rows.get(at)?.who.function()),
+        Origin::Span(track, row) => Item::of_span(track, row, profile)?,
+        Origin::Node(_) => Item::of_path(&rows.path(at)?, profile),
+        Origin::Merged(_) => Item::of_function(rows.get(at)?.who.function(), profile),
     })
 }
 
 /// Where an item is in the chart.
 #[must_use]
 pub fn locate(rows: &FlameRows, item: &Item) -> Option<BoxAt> {
-    let of = |track: TrackId, row: u32| {
-        let span = rows.profile().tracks.get(track.index())?.spans.rows.get(row as usize)?;
-        rows.find_span(track, row).or_else(|| rows.find_function(span.function))
+    let profile = rows.profile();
+    let place = match item {
+        Item::Span(_) => item.span(profile).and_then(|(track, row)| rows.find_span(track, row)),
+        Item::Path(_) => item.path(profile).and_then(|path| rows.find_path(&path)),
+        _ => None,
     };
-    match item {
-        Item::Span { track, row } => of(*track, *row),
-        Item::Path(path) => rows.find_path(path).or_else(|| rows.find_function(*path.last()?)),
-        Item::Function(function) => rows.find_function(*function),
-        Item::Edge(_, callee) => rows.find_function(*callee),
-        Item::Instant(_) | Item::Request(_) | Item::Track(_) | Item::Time(_) => None,
-    }
+    place.or_else(|| rows.find_function(item.function(profile)?))
 }

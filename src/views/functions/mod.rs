@@ -64,9 +64,8 @@ struct Saved {
 
 impl View for FunctionsView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let now = cx.interaction;
-        let functions = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
-        let query = FunctionList { functions, sort: self.sort.clone(), search: now.search.clone() };
+        let (functions, search) = (Functions(cx.slice()), cx.interaction.search.clone());
+        let query = FunctionList { functions, sort: self.sort.clone(), search };
         let answer = cx.ask(&query, 0);
         let Some(list) = shared::value(ui, &answer, "Adding up functions") else { return };
         self.remember(&list, cx);
@@ -141,13 +140,14 @@ impl FunctionsView {
             function_list::click(&mut self.sort, key, more);
         }
         if let Some(row) = happened.hovered {
-            cx.out.hover = Some(Item::Function(function(row)));
+            cx.out.hover = Some(Item::of_function(function(row), cx.profile()));
         }
         if let Some(row) = happened.clicked {
             self.select(cx, function(row));
         }
         if let Some(row) = happened.double_clicked {
-            cx.send(Command::Push(crate::analysis::Transform::FocusFunction(function(row))));
+            let symbol = cx.profile().keys().symbol(function(row));
+            cx.send(Command::Push(crate::analysis::Transform::FocusFunction(symbol)));
         }
         if happened.focused {
             let current = self.selected_row(cx);
@@ -162,7 +162,7 @@ impl FunctionsView {
     }
 
     fn select(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
-        self.follow.select(cx, Item::Function(function));
+        self.follow.select(cx, Item::of_function(function, cx.profile()));
     }
 }
 
@@ -240,7 +240,7 @@ impl Table<'_, '_> {
 
 impl Rows for Table<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
-        let item = Item::Function(self.row(row).function);
+        let item = Item::of_function(self.row(row).function, self.cx.profile());
         Mark { selected: self.cx.is_selected(&item), lit: self.cx.is_hovered(&item) }
     }
 

@@ -1,5 +1,6 @@
 //! Folding groups and cycles into one node and opening them: controls, and what a group is in words.
 
+use crate::analysis::folding::group_key;
 use std::sync::Arc;
 
 use egui::Ui;
@@ -72,7 +73,7 @@ impl GraphView {
     pub(super) fn turn(&mut self, cx: &mut ViewCx<'_>, group: &Group) {
         let profile = cx.subject.profile().clone();
         self.change(cx, |f| match &group.kind {
-            GroupKind::Named(name) => f.turn_group(name),
+            GroupKind::Named(name) => f.turn_group(group_key(name)),
             GroupKind::Cycle(_) => f.turn_cycle(&profile, &group.members),
         });
     }
@@ -81,7 +82,7 @@ impl GraphView {
     pub(super) fn enter(&mut self, cx: &mut ViewCx<'_>, scene: &Scene, node: u32) {
         match scene.group(node) {
             Some(group) => self.turn(cx, group),
-            None => self.make_active(scene.node(node).symbol.function()),
+            None => self.make_active(cx.profile().keys().symbol(scene.node(node).symbol.function())),
         }
     }
 }

@@ -71,7 +71,7 @@ impl GraphView {
         let unit = shared::unit(profile, cx.interaction);
         let sum = format::cost(unit, picture.graph.sum);
         let metric = shared::metric_name(profile, cx.interaction);
-        let mut text = match self.question.as_ref().and_then(|q| q.calling.around) {
+        let mut text = match self.question.as_ref().and_then(|q| q.calling.middle(profile)) {
             Some(f) => format!(
                 "Cost while {} runs: 100 % is its total, {sum}. A caller shows what {} costs under it.",
                 short(profile.function_name(f)),

@@ -32,7 +32,7 @@ impl GraphView {
         let lens = Lens::new(self.camera.now(), area);
         let at = response.hover_pos();
         let hovered = at.filter(|_| !response.dragged()).and_then(|at| scene.hit(lens, at, now));
-        if let Some(item) = hovered.and_then(|hit| scene.item(hit)) {
+        if let Some(item) = hovered.and_then(|hit| scene.item(hit, cx.profile())) {
             cx.out.hover = Some(item);
         }
         if response.secondary_clicked() {
@@ -179,7 +179,7 @@ impl GraphView {
                     }
                     None => {
                         if menu::entry(ui, "Draw around this function", "Enter", "") {
-                            self.make_active(function);
+                            self.make_active(cx.profile().keys().symbol(function));
                         }
                     }
                 }

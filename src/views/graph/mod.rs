@@ -31,7 +31,7 @@ use crate::analysis::graph_picture::{GraphPicture, Picture};
 use crate::analysis::groups::GroupBy;
 use crate::analysis::prune::Limits;
 use crate::analysis::search::Pattern;
-use crate::model::{FunctionId, Profile};
+use crate::model::{Profile, SymbolKey};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
@@ -77,7 +77,7 @@ pub struct GraphView {
     /// What is folded where nobody changed it: from the workspace, or as it was in the run before.
     usual: Arc<Folding>,
     /// The function in the middle.
-    active: Option<FunctionId>,
+    active: Option<SymbolKey>,
     back: Vec<Spot>,
     forth: Vec<Spot>,
     follow: Follow,
@@ -93,8 +93,6 @@ pub struct GraphView {
     texts: TextCache,
     /// What the menu is about.
     menu_at: Option<Hit>,
-    /// The profile that ids in this state belong to.
-    profile: Option<Arc<Profile>>,
 }
 
 /// Colours of nodes, and which ones the search leaves out; kept until what they depend on changes.
@@ -119,13 +117,12 @@ struct Saved {
 
 impl View for GraphView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.rekey(cx);
         self.folding = cx.interaction.folding.clone().unwrap_or_else(|| self.usual.clone());
         self.follow_selection(cx);
         self.header(cx, ui);
         shared::crumbs::show(cx, ui);
         if self.mode == Mode::Around && self.active.is_none() {
-            self.active = shared::most_expensive(cx, ui);
+            self.active = shared::most_expensive(cx, ui).map(|f| cx.profile().keys().symbol(f));
             if self.active.is_none() {
                 return;
             }
@@ -137,10 +134,10 @@ impl View for GraphView {
         shared::basis_notice(ui, &picture.graph.basis, "");
         if picture.drawn.nodes.is_empty() {
             match self.active.filter(|_| self.mode == Mode::Around) {
-                Some(f) => {
+                Some(key) => {
                     let text =
                         "Not called in the current selection. Undo a transform or clear the time range.";
-                    EmptyState::new(Icon::Graph, cx.profile().function_name(f), text).show(ui);
+                    EmptyState::new(Icon::Graph, &key.name, text).show(ui);
                 }
                 None => shared::nothing(cx, ui, Icon::Graph),
             }
@@ -172,34 +169,13 @@ impl View for GraphView {
 }
 
 impl GraphView {
-    /// Carries ids over to a new revision of the profile.
-    fn rekey(&mut self, cx: &ViewCx<'_>) {
-        let now = cx.subject.profile();
-        let Some(old) = self.profile.replace(now.clone()).filter(|old| !Arc::ptr_eq(old, now)) else {
-            return;
-        };
-        let function = |f: FunctionId| Item::Function(f).rekey(&old, now)?.function(now);
-        self.active = self.active.and_then(function);
-        if cx.interaction.folding.is_none() {
-            self.usual = self.folding.clone();
-        }
-        let spot = |spot: Spot| {
-            let active = spot.active.and_then(function);
-            (spot.mode == Mode::Whole || active.is_some()).then_some(Spot { active, ..spot })
-        };
-        for walk in [&mut self.back, &mut self.forth] {
-            *walk = std::mem::take(walk).into_iter().filter_map(spot).collect();
-        }
-        (self.scene, self.question, self.looks, self.menu_at) = (None, None, None, None);
-    }
-
     /// A function that was selected elsewhere is shown: in the drawing, or else as a new middle.
     fn follow_selection(&mut self, cx: &ViewCx<'_>) {
         if !self.follow.news(cx) {
             return;
         }
         let Some(item) = self.follow.item() else { return };
-        let Some(function) = item.function(cx.profile()) else { return };
+        let Some(function) = item.symbol() else { return };
         let hit = self.scene.as_ref().and_then(|s| Some((s, s.find(item, cx.profile())?)));
         if let Some((scene, Hit::Node(i))) = hit {
             let rect = scene.rect(i, f64::MAX);
@@ -219,14 +195,14 @@ impl GraphView {
     fn set_mode(&mut self, cx: &ViewCx<'_>, mode: Mode) {
         self.leave();
         self.mode = mode;
-        let selected = cx.interaction.selection.as_ref().and_then(|s| s.function(cx.profile()));
+        let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
         if mode == Mode::Around && selected.is_some() {
             self.active = selected;
         }
     }
 
     /// Puts a function in the middle and remembers the one before.
-    fn make_active(&mut self, function: FunctionId) {
+    fn make_active(&mut self, function: SymbolKey) {
         if self.active == Some(function) && self.mode == Mode::Around {
             return;
         }
@@ -237,9 +213,8 @@ impl GraphView {
     /// The question of this frame. When only limits, metric or range differ from the last one, it starts
     /// from where nodes stand, so that those that stay do not jump.
     fn ask(&mut self, cx: &ViewCx<'_>) -> GraphPicture {
-        let now = cx.interaction;
         let around = self.active.filter(|_| self.mode == Mode::Around);
-        let calling = Calling { scope: now.scope.clone(), metric: now.metric, range: now.range, around };
+        let calling = Calling { slice: cx.slice(), around };
         let limits = match around {
             Some(_) => self.limits,
             None => Limits { callers: None, callees: None, ..self.limits },
@@ -253,7 +228,7 @@ impl GraphView {
         }
         let same_middle = |last: &GraphPicture| last.calling.around == around && last.direction == direction;
         let seed = match (&self.question, &self.scene) {
-            (Some(last), Some(scene)) if same_middle(last) => scene.picture.seed(direction),
+            (Some(last), Some(scene)) if same_middle(last) => scene.picture.seed(direction, cx.profile()),
             _ => Arc::default(),
         };
         let question = GraphPicture { calling, folding: (*self.folding).clone(), limits, direction, seed };
@@ -272,7 +247,7 @@ impl GraphView {
         let response = ui.interact(area, id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Dependency graph"));
         let now = ui.input(|i| i.time);
-        self.take(picture, area, now);
+        self.take(picture, cx.profile(), area, now);
         self.look(cx, Palette::of(ui));
         if self.camera.step(ui.input(|i| i.stable_dt)) {
             ui.request_repaint();
@@ -330,14 +305,14 @@ impl GraphView {
     }
 
     /// Takes a new picture: what stays moves, and the camera goes with it.
-    fn take(&mut self, picture: &Arc<Picture>, area: Rect, now: f64) {
+    fn take(&mut self, picture: &Arc<Picture>, profile: &Profile, area: Rect, now: f64) {
         let old = self.scene.take();
         if let Some(old) = old {
             if Arc::ptr_eq(&old.picture, picture) {
                 self.scene = Some(old);
             } else {
                 let same = self.question.as_ref().is_some_and(|q| !q.seed.is_empty());
-                let mut scene = Scene::new(picture.clone(), Some(&old), now);
+                let mut scene = Scene::new(picture.clone(), Some(&old), profile, now);
                 let by = scene.anchor(None).filter(|_| same);
                 if let Some(by) = by {
                     self.camera.shift(by);
@@ -348,7 +323,7 @@ impl GraphView {
                 self.scene = Some(scene);
             }
         } else {
-            let scene = Scene::new(picture.clone(), None, now);
+            let scene = Scene::new(picture.clone(), None, profile, now);
             self.first_look(&scene, area, false);
             self.scene = Some(scene);
         }
@@ -414,7 +389,7 @@ impl GraphView {
     }
 
     fn select(&mut self, cx: &mut ViewCx<'_>, scene: &Scene, hit: Option<Hit>) {
-        match hit.and_then(|hit| scene.item(hit)) {
+        match hit.and_then(|hit| scene.item(hit, cx.profile())) {
             Some(item) => self.follow.select(cx, item),
             None => cx.send(Command::Select(None)),
         }

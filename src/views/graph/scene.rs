@@ -63,14 +63,16 @@ pub enum Step {
 impl Scene {
     /// A picture; what `old` shows as well moves from there.
     #[must_use]
-    pub fn new(picture: Arc<Picture>, old: Option<&Self>, now: f64) -> Self {
+    pub fn new(picture: Arc<Picture>, old: Option<&Self>, profile: &Profile, now: f64) -> Self {
         let lines = picture.placed.edges.iter().map(|curve| flattened(curve)).collect();
         let mut scene = Self { picture, lines, from: Vec::new(), since: None };
         if let Some(old) = old {
-            let was: FxHashMap<_, _> = (0..old.len()).map(|i| (old.key(i), old.centre(i, now))).collect();
+            let was: FxHashMap<_, _> =
+                (0..old.len()).map(|i| (old.key(i, profile), old.centre(i, now))).collect();
             scene.from = (0..scene.len())
                 .map(|i| {
-                    was.get(&scene.key(i)).copied().or_else(|| Some(old.centre(old.before(&scene, i)?, now)))
+                    let before = || Some(old.centre(old.before(&scene, i)?, now));
+                    was.get(&scene.key(i, profile)).copied().or_else(before)
                 })
                 .collect();
             scene.since = scene.from.iter().any(Option::is_some).then_some(now);
@@ -90,8 +92,8 @@ impl Scene {
         self.picture.drawn.nodes[node as usize].row
     }
 
-    fn key(&self, node: u32) -> NodeKey {
-        self.picture.folded.key(self.row(node))
+    fn key(&self, node: u32, profile: &Profile) -> NodeKey {
+        self.picture.folded.key(self.row(node), profile)
     }
 
     /// The place of a row of the graph, if it is drawn.
@@ -195,6 +197,7 @@ impl Scene {
     pub fn find(&self, item: &Item, profile: &Profile) -> Option<Hit> {
         let node = |f| self.place(self.picture.folded.find(f, profile)?);
         if let Item::Edge(a, b) = *item {
+            let node = |key| node(profile.keys().function(key)?);
             let (a, b) = (node(a)?, node(b)?);
             let edges = &self.picture.drawn.edges;
             let at =
@@ -206,16 +209,17 @@ impl Scene {
 
     /// What a hit stands for in other views: for a folded group its function with most self cost.
     #[must_use]
-    pub fn item(&self, hit: Hit) -> Option<Item> {
+    pub fn item(&self, hit: Hit, profile: &Profile) -> Option<Item> {
         match hit {
-            Hit::Node(i) => Some(Item::Function(self.node(i).symbol.function())),
+            Hit::Node(i) => Some(Item::of_function(self.node(i).symbol.function(), profile)),
             Hit::Frame(_) => None,
             Hit::Edge(i) => {
                 let edge = self.picture.drawn.edges[i as usize];
                 match edge.kind {
                     EdgeKind::Calls(_) => {
                         let (from, to) = (self.row(edge.from), self.row(edge.to));
-                        self.picture.folded.heaviest(from, to).map(|(a, b)| Item::Edge(a, b))
+                        let heaviest = self.picture.folded.heaviest(from, to);
+                        heaviest.map(|(a, b)| Item::of_edge(a, b, profile))
                     }
                     EdgeKind::Elided(_) => None,
                 }

@@ -5,7 +5,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use super::*;
-use crate::analysis::testing::{function, profile};
+use crate::analysis::testing::{profile, symbol};
 use crate::views::shared::testing::{Stage, harness};
 
 const STACKS: &str = "main>load>parse 30; main>run>decode>attend 40; main>run>decode>mlp 25; main>run>log 5";
@@ -23,7 +23,7 @@ fn selected(h: &Harness<'_, Stage>) -> Option<Item> {
 }
 
 fn item(h: &Harness<'_, Stage>, name: &str) -> Option<Item> {
-    Some(Item::Function(function(h.state().subject.profile(), name)))
+    Some(Item::Function(symbol(h.state().subject.profile(), name)))
 }
 
 #[test]

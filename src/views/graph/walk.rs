@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{GraphView, Mode};
 use crate::analysis::folding::Folding;
-use crate::model::{FunctionId, Profile};
+use crate::model::{Profile, SymbolKey};
 use crate::state::Command;
 use crate::views::ViewCx;
 
@@ -16,7 +16,7 @@ const LIMIT: usize = 200;
 pub(super) struct Spot {
     pub mode: Mode,
     /// The function in the middle.
-    pub active: Option<FunctionId>,
+    pub active: Option<SymbolKey>,
     pub folding: Arc<Folding>,
 }
 
@@ -25,7 +25,10 @@ impl Spot {
     pub fn name(&self, profile: &Profile, now: &Self) -> String {
         match self.active.filter(|_| self.mode == Mode::Around) {
             _ if (self.mode, self.active) == (now.mode, now.active) => "what was folded and open".into(),
-            Some(f) => profile.function_name(f).chars().take(80).collect(),
+            Some(key) => {
+                let here = profile.keys().function(key).map(|f| profile.function_name(f));
+                here.unwrap_or(&key.value().name).chars().take(80).collect()
+            }
             None => "the whole profile".into(),
         }
     }

@@ -130,10 +130,8 @@ impl Requests {
                 made.tip(tip).rank(rank).sorted(sort).grow(grow)
             })
             .collect();
-        let selected = match cx.interaction.selection {
-            Some(Item::Request(id)) => list.rows.iter().position(|r| *r == id),
-            _ => None,
-        };
+        let selected = cx.interaction.selection.as_ref().and_then(|item| item.request(cx.profile()));
+        let selected = selected.and_then(|id| list.rows.iter().position(|r| *r == id));
         if follow && selected.is_some() {
             self.grid.scroll_to = selected;
         }
@@ -159,20 +157,20 @@ impl Requests {
             self.sort = column;
         }
         if let Some(row) = happened.hovered {
-            cx.out.hover = Some(Item::Request(list.rows[row]));
+            cx.out.hover = Some(Item::of_request(list.rows[row], cx.profile()));
         }
         if let Some(row) = happened.clicked {
-            cx.send(Command::Select(Some(Item::Request(list.rows[row]))));
+            cx.send(Command::Select(Some(Item::of_request(list.rows[row], cx.profile()))));
         }
         if let Some(row) = happened.double_clicked
-            && let Some((from, to)) = Item::Request(list.rows[row]).interval(cx.profile())
+            && let Some((from, to)) = Item::of_request(list.rows[row], cx.profile()).interval(cx.profile())
         {
             self.viewport.show(from as f64, to as f64);
         }
         if happened.focused
             && let Some(row) = walk(ui, selected, list.rows.len(), happened.page)
         {
-            cx.send(Command::Select(Some(Item::Request(list.rows[row]))));
+            cx.send(Command::Select(Some(Item::of_request(list.rows[row], cx.profile()))));
             self.grid.scroll_to = Some(row);
         }
     }
@@ -228,7 +226,7 @@ impl Table<'_, '_> {
 impl Rows for Table<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
         let Some((id, _)) = self.request(row) else { return Mark::default() };
-        let item = Item::Request(id);
+        let item = Item::of_request(id, self.cx.profile());
         Mark { selected: self.cx.is_selected(&item), lit: self.cx.is_hovered(&item) }
     }
 

@@ -35,7 +35,7 @@ fn a_click_in_waterfall_or_table_selects_and_headers_sort() {
     assert_eq!(order(&h)[..3], ["req-00", "req-01", "req-02"]);
     h.get_by_label("waterfall req-07").click();
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::Request(RequestId(7))));
+    assert_eq!(h.state().interaction.selection, Some(Item::of_request(RequestId(7), &session())));
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("Latency"))).last().unwrap().click();
     h.run();
     let rows = &h.state().subject.profile().requests.rows;
@@ -70,7 +70,7 @@ fn without_requests_the_view_says_what_is_missing() {
 fn pictures() {
     let mut stage = Stage::new("requests", session());
     stage.pictures("requests");
-    stage.send(Command::Select(Some(Item::Request(RequestId(9)))));
+    stage.send(Command::Select(Some(Item::of_request(RequestId(9), &session()))));
     stage.picture("requests", vec2(520.0, 430.0), egui::Theme::Dark);
     stage.picture("requests", vec2(520.0, 430.0), egui::Theme::Light);
 }

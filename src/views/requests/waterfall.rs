@@ -205,7 +205,7 @@ fn rows(
     let ids = &frame.list.by_arrival;
     ui.painter().rect_filled(body.with_min_x(axis.x.min), 0.0, Palette::of(ui).canvas);
     let mut area = ScrollArea::vertical().id_salt("rows").auto_shrink(false);
-    if let Some(Item::Request(id)) = cx.interaction.selection
+    if let Some(id) = cx.interaction.selection.as_ref().and_then(|item| item.request(cx.profile()))
         && follow
         && let Ok(row) = ids.binary_search(&id)
     {
@@ -240,7 +240,7 @@ fn paint(cx: &mut ViewCx<'_>, ui: &Ui, bars: &[Bar], body: Rect, axis: &TimeAxis
     for bar in bars {
         let Some(r) = profile.requests.get(bar.id) else { continue };
         let row = Rect::from_min_max(pos2(body.left(), bar.y), pos2(body.right(), bar.y + ROW));
-        let item = Item::Request(bar.id);
+        let item = Item::of_request(bar.id, &profile);
         let lit = interact(cx, ui, &profile, bar, r, row, &item);
         if lit != Lit::No {
             let fill = if lit == Lit::Selected { palette.selection } else { palette.hover };

@@ -1,7 +1,7 @@
 //! Breadcrumbs: what a tree is reduced to, and the way back.
 
 use crate::analysis::Transform;
-use crate::model::Profile;
+use crate::model::{Profile, SymbolKey};
 use crate::state::Command;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular};
@@ -12,20 +12,23 @@ use egui::{RichText, Sense, Ui, vec2};
 /// Longest name in a crumb, characters.
 const LONGEST: usize = 36;
 
-/// A transform in words: «Focus on decode».
+/// A transform in words: «Focus on decode». Functions have the names that the profile gives them, where it has them.
 #[must_use]
 pub fn describe(transform: &Transform, profile: &Profile) -> String {
-    let name = |f| short(profile.function_name(f));
+    let name = |key: SymbolKey| {
+        let here = profile.keys().function(key).map(|f| profile.function_name(f));
+        short(here.unwrap_or(&key.value().name))
+    };
     match transform {
         Transform::FocusFunction(f) => format!("Focus on {}", name(*f)),
         Transform::FocusSubtree(path) => {
             let last = path.last().map_or_else(String::new, |&f| name(f));
             format!("Path to {last}")
         }
-        Transform::FocusCategory(c) => format!("Category {}", short(profile.text(*c))),
+        Transform::FocusCategory(c) => format!("Category {}", short(c)),
         Transform::MergeFunction(f) => format!("Merged {}", name(*f)),
         Transform::DropFunction(f) => format!("Without {}", name(*f)),
-        Transform::CollapseModule(m) => format!("Collapsed {}", short(profile.text(*m))),
+        Transform::CollapseModule(m) => format!("Collapsed {}", short(m)),
         Transform::CollapseRecursion => "Recursion collapsed".to_owned(),
         Transform::HideLibraries => "Only my code".to_owned(),
         Transform::FinishedOnly => "Finished calls only".to_owned(),
@@ -73,18 +76,17 @@ pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{function, path, profile};
+    use crate::analysis::testing::{profile, symbol, symbols};
 
     #[test]
     fn transforms_read_as_words() {
         let p = profile("main>a_function_with_a_very_long_name_that_goes_on@lib 1; f@lib 1");
-        let lib = p.functions.get(function(&p, "f")).module;
         let long = "main>a_function_with_a_very_long_name_that_goes_on";
         assert_eq!(
-            describe(&Transform::FocusSubtree(path(&p, long)), &p),
+            describe(&Transform::FocusSubtree(symbols(&p, long)), &p),
             "Path to a_function_with_a_very_long_name_tha…"
         );
-        assert_eq!(describe(&Transform::DropFunction(function(&p, "f")), &p), "Without f");
-        assert_eq!(describe(&Transform::CollapseModule(lib), &p), "Collapsed lib");
+        assert_eq!(describe(&Transform::DropFunction(symbol(&p, "f")), &p), "Without f");
+        assert_eq!(describe(&Transform::CollapseModule("lib".into()), &p), "Collapsed lib");
     }
 }

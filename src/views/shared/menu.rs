@@ -4,7 +4,7 @@
 use crate::analysis::Transform;
 use crate::analysis::libraries::Libraries;
 use crate::analysis::unfinished::Unfinished;
-use crate::model::{FunctionId, Strings};
+use crate::model::FunctionId;
 use crate::state::Command;
 use crate::ui::theme::Palette;
 use crate::views::shared::copy::Form;
@@ -63,10 +63,9 @@ pub struct About<'a> {
 }
 
 fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
-    let profile = cx.profile();
-    let function = about.function;
-    let (module, category) =
-        (profile.functions.get(function).module, profile.functions.get(function).category);
+    let keys = cx.profile().keys();
+    let function = keys.symbol(about.function);
+    let (module, category) = (function.module, function.category);
     let mut entries = vec![Entry {
         transform: Transform::FocusFunction(function),
         text: "Focus on this function".into(),
@@ -74,15 +73,15 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
     }];
     if let Some(path) = about.path {
         entries.push(Entry {
-            transform: Transform::FocusSubtree(path.to_vec()),
+            transform: Transform::FocusSubtree(path.iter().map(|&f| keys.symbol(f)).collect()),
             text: "Focus on this call path".into(),
             about: "Keep only what runs under exactly this path",
         });
     }
-    if category != Strings::EMPTY {
+    if !category.is_empty() {
         entries.push(Entry {
             transform: Transform::FocusCategory(category),
-            text: format!("Focus on category {}", profile.text(category)),
+            text: format!("Focus on category {category}"),
             about: "Keep only its functions; the self cost of others goes to the nearest of them above",
         });
     }
@@ -96,10 +95,10 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
         text: "Drop everything under it".into(),
         about: "Leave out all paths that contain the function, with their cost",
     });
-    if module != Strings::EMPTY {
+    if !module.is_empty() {
         entries.push(Entry {
             transform: Transform::CollapseModule(module),
-            text: format!("Collapse module {}", profile.text(module)),
+            text: format!("Collapse module {module}"),
             about: "Show each run of its functions as one",
         });
     }
@@ -312,17 +311,18 @@ pub fn keys(cx: &mut ViewCx<'_>, about: About<'_>, ui: &Ui) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NameKey;
 
     #[test]
     fn every_key_of_a_transform_is_in_the_list_of_keys() {
-        let function = FunctionId(0);
+        let function = crate::model::keys::SymbolKey::of(crate::model::keys::SymbolParts::default());
         let all = [
             Transform::FocusFunction(function),
             Transform::FocusSubtree(Vec::new()),
-            Transform::FocusCategory(Strings::EMPTY),
+            Transform::FocusCategory(NameKey::default()),
             Transform::MergeFunction(function),
             Transform::DropFunction(function),
-            Transform::CollapseModule(Strings::EMPTY),
+            Transform::CollapseModule(NameKey::default()),
             Transform::CollapseRecursion,
             Transform::HideLibraries,
             Transform::FinishedOnly,

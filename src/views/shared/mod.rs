@@ -16,10 +16,11 @@ pub use stale::Stale;
 
 use std::sync::Arc;
 
+use crate::analysis::formula::{self, Measure};
 use crate::analysis::functions::Functions;
 use crate::analysis::nothing;
 use crate::format;
-use crate::model::{Basis, FunctionId, Profile, Unit};
+use crate::model::{Basis, FunctionId, MetricKey, Profile, Unit};
 use crate::query::Answer;
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
@@ -46,9 +47,7 @@ pub fn value<T>(ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> 
 /// The function with most self cost in the part that is looked at: what a view about one function shows before
 /// one is selected. Without any it says so.
 pub fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let now = cx.interaction;
-    let query = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
-    let table = value(ui, &cx.ask(&query, 0), "Adding up functions")?;
+    let table = value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
     let first = table.rows.first().map(|row| row.function);
     if first.is_none() {
         nothing(cx, ui, Icon::Graph);
@@ -58,9 +57,9 @@ pub fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
 
 /// Says why there is nothing to draw: what the file lacks, or which filters leave nothing.
 pub fn nothing(cx: &ViewCx<'_>, ui: &mut Ui, icon: Icon) {
-    let (profile, now) = (cx.profile(), cx.interaction);
-    let why = nothing::why(profile, &now.scope, now.metric, now.range);
-    EmptyState::new(icon, why.title(), &why.text(profile, now.metric)).show(ui);
+    let (profile, slice) = (cx.profile(), cx.slice());
+    let why = nothing::why(profile, &slice);
+    EmptyState::new(icon, why.title(), &why.text(profile, slice.metric)).show(ui);
 }
 
 /// Says that numbers are estimated, and why. In a small pane the reason is in the tooltip.
@@ -103,14 +102,19 @@ pub fn with_footer(ui: &mut Ui, body: impl FnOnce(&mut Ui), footer: impl FnOnce(
 /// Unit of the metric that is shown.
 #[must_use]
 pub fn unit(profile: &Profile, interaction: &Interaction) -> Unit {
-    profile.metrics.get(interaction.metric.index()).map_or(Unit::None, |m| m.unit)
+    let shown = formula::shown(interaction.metric, profile);
+    Measure::of(shown, profile).map_or(Unit::None, |m| m.unit)
 }
 
 /// What a sum of the shown metric is called: «time», «Instructions».
 #[must_use]
 pub fn metric_name(profile: &Profile, interaction: &Interaction) -> String {
-    let metric = profile.metrics.get(interaction.metric.index());
-    metric.map_or_else(|| "cost".into(), |m| if m.key == "time" { "time".into() } else { m.label.clone() })
+    let shown = formula::shown(interaction.metric, profile);
+    match Measure::of(shown, profile) {
+        None => "cost".into(),
+        Some(_) if shown == MetricKey::declared("time") => "time".into(),
+        Some(measure) => measure.label,
+    }
 }
 
 /// The number format of a column of costs: five significant digits for the largest one, so that small ones

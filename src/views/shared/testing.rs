@@ -5,12 +5,13 @@ use std::sync::Arc;
 use egui::Ui;
 use egui_kittest::Harness;
 
+use crate::analysis::source_file::SourceRule;
 use crate::model::Profile;
 use crate::query::{Engine, Mode, Run, Subject};
 use crate::state::{Command, History, Item};
 use crate::ui::software::{Headless, Software, encode_png};
 use crate::ui::theme::{self, Palette};
-use crate::views::{Out, View, ViewCx, ViewKind};
+use crate::views::{Out, View, ViewCx, ViewKind, Wish};
 
 /// A view, its profile and the shared state, which commands change as in the application.
 pub struct Stage {
@@ -22,12 +23,14 @@ pub struct Stage {
     pub subject: Subject,
     /// The shared state.
     pub history: History,
+    /// Where source files are.
+    pub sources: Vec<SourceRule>,
     /// What the pointer was on in the last frame.
     pub hover: Option<Item>,
     /// All commands so far.
     pub sent: Vec<Command>,
     /// All wishes so far.
-    pub wishes: Vec<crate::views::Wish>,
+    pub wishes: Vec<Wish>,
 }
 
 impl Stage {
@@ -38,10 +41,17 @@ impl Stage {
             engine: Engine::new(Mode::Inline, || ()),
             subject: Subject::One(Run::of(profile)),
             history: History::default(),
+            sources: Vec::new(),
             hover: None,
             sent: Vec::new(),
             wishes: Vec::new(),
         }
+    }
+
+    /// Puts the next revision of the run in its place, as a recording that goes on does.
+    pub fn grow(&mut self, profile: Arc<Profile>) {
+        let run = self.subject.head();
+        self.subject = Subject::One(Run { id: run.id, revision: run.revision.next(), profile });
     }
 
     /// One frame.
@@ -50,6 +60,7 @@ impl Stage {
         let interaction = self.history.now().clone();
         let mut cx = ViewCx {
             hover: self.hover.as_ref(),
+            sources: &self.sources,
             ..ViewCx::new(&self.engine, &self.subject, &interaction, &mut out)
         };
         let fill = Palette::of(ui).panel;
@@ -58,7 +69,12 @@ impl Stage {
             self.view.ui(&mut cx, ui);
         });
         self.hover = out.hover;
-        self.wishes.extend(out.wishes);
+        for wish in out.wishes {
+            if let Wish::SetSources(rules) = &wish {
+                self.sources.clone_from(rules);
+            }
+            self.wishes.push(wish);
+        }
         for command in out.commands {
             self.sent.push(command.clone());
             self.history.apply(command);

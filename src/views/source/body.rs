@@ -8,7 +8,7 @@ use egui::Ui;
 use super::columns::Formats;
 use crate::analysis::source_file::SourceText;
 use crate::analysis::source_lines::{LineCall, LineRow};
-use crate::model::{FunctionId, Profile};
+use crate::model::{FunctionId, Profile, SymbolKey};
 use crate::ui::theme::Palette;
 use crate::views::ViewCx;
 use crate::views::shared::copy::{self, Form};
@@ -25,11 +25,18 @@ pub(super) enum Entry<'a> {
 }
 
 impl Entry<'_> {
+    fn line(self) -> u32 {
+        match self {
+            Self::Line(line) => line,
+            Self::Call(call) => call.line,
+        }
+    }
+
     /// What marks the row: its line, and who is called.
-    pub(super) fn mark(self) -> (u32, Option<FunctionId>) {
+    fn mark(self, profile: &Profile) -> (u32, Option<SymbolKey>) {
         match self {
             Self::Line(line) => (line, None),
-            Self::Call(call) => (call.line, Some(call.callee)),
+            Self::Call(call) => (call.line, Some(profile.keys().symbol(call.callee))),
         }
     }
 }
@@ -46,7 +53,7 @@ pub(super) struct Body<'a, 'b> {
     formats: &'a Formats,
     columns: &'a [Column],
     palette: &'static Palette,
-    pub(super) marked: Option<(u32, Option<FunctionId>)>,
+    pub(super) marked: Option<(u32, Option<SymbolKey>)>,
     pub(super) rows: usize,
     /// A called function that was chosen in the menu.
     pub(super) chosen: Option<FunctionId>,
@@ -102,14 +109,21 @@ impl<'a, 'b> Body<'a, 'b> {
         })
     }
 
+    /// What marks a row.
+    pub(super) fn mark_of(&self, row: usize) -> (u32, Option<SymbolKey>) {
+        self.entry(row).mark(self.profile)
+    }
+
     /// The row of a line or of a call from it.
-    pub(super) fn row_of(&self, (line, callee): (u32, Option<FunctionId>)) -> Option<usize> {
+    pub(super) fn row_of(&self, (line, callee): (u32, Option<SymbolKey>)) -> Option<usize> {
         let above = self.calls.partition_point(|c| c.line < line);
         let row = self.place(line)? + above;
         let among = self.calls[above..].iter().take_while(|c| c.line == line);
         Some(match callee {
             None => row,
-            Some(callee) => row + 1 + among.map(|c| c.callee).position(|c| c == callee)?,
+            Some(callee) => {
+                row + 1 + among.map(|c| self.profile.keys().symbol(c.callee)).position(|c| c == callee)?
+            }
         })
     }
 
@@ -138,7 +152,7 @@ impl<'a, 'b> Body<'a, 'b> {
 
 impl Rows for Body<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
-        Mark { selected: self.marked == Some(self.entry(row).mark()), lit: false }
+        Mark { selected: self.marked == Some(self.mark_of(row)), lit: false }
     }
 
     fn label(&self, row: usize) -> String {
@@ -181,7 +195,7 @@ impl Rows for Body<'_, '_> {
         };
         let context = match self.source {
             Some(source) => {
-                context.copies("Copy place", format!("{}:{}", source.path.display(), entry.mark().0))
+                context.copies("Copy place", format!("{}:{}", source.path.display(), entry.line()))
             }
             None => context,
         };

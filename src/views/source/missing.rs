@@ -70,7 +70,7 @@ impl Finder {
 
     /// The rules, and fields for one more.
     fn rules(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let mut rules = cx.interaction.sources.clone();
+        let mut rules = cx.sources.to_vec();
         let mut gone = None;
         Grid::new("source rules").num_columns(4).show(ui, |ui| {
             for (i, rule) in rules.iter().enumerate() {

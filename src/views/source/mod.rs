@@ -19,12 +19,12 @@ use crate::analysis::Functions;
 use crate::analysis::source_file::{SourceAnswer, SourceFile};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
 use crate::format;
-use crate::model::{FunctionId, StringId, Strings};
+use crate::model::{FunctionId, NameKey, StringId, Strings, SymbolKey};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
 use crate::ui::widgets::{Notice, combo, icon_button, pill, segmented};
-use crate::views::{View, ViewCx, ViewKind};
+use crate::views::{View, ViewCx, ViewKind, Wish};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -51,16 +51,16 @@ enum Part {
 pub struct SourceView {
     part: Part,
     /// Whose source is shown; `None` before anything was selected.
-    active: Option<FunctionId>,
+    active: Option<SymbolKey>,
     follow: Follow,
     /// The file that was chosen among those of the function.
-    file: Option<StringId>,
+    file: Option<NameKey>,
     /// The marked line, and the callee where a call from it is marked.
-    line: Option<(u32, Option<FunctionId>)>,
+    line: Option<(u32, Option<SymbolKey>)>,
     /// Calls are not shown below their lines.
     without_calls: bool,
     /// What was scrolled to its heaviest line already.
-    shown: Option<(FunctionId, StringId, Part, bool)>,
+    shown: Option<(SymbolKey, NameKey, Part, bool)>,
     attempt: u32,
     grid: GridState,
     stale: Stale,
@@ -79,27 +79,23 @@ struct Saved {
 impl View for SourceView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.follow_selection(cx);
-        let Some(function) = self.active.or_else(|| most_expensive(cx, ui)) else { return };
-        let now = cx.interaction;
-        let query = Lines {
-            scope: now.scope.clone(),
-            metric: now.metric,
-            range: now.range,
-            function,
-            whole_file: None,
-        };
+        let active = self.active.and_then(|key| cx.profile().keys().function(key));
+        let Some(function) = active.or_else(|| most_expensive(cx, ui)) else { return };
+        let symbol = cx.profile().keys().symbol(function);
+        let query = Lines { slice: cx.slice(), function: symbol, whole_file: None };
         let own = cx.ask(&query, 0);
         let Some(own_lines) = shared::value(ui, &own, "Adding up lines") else { return };
         let file = self.file_of(cx, function, &own_lines);
         let (answer, table) = match self.part {
             Part::Function => (own, own_lines.clone()),
             Part::File => {
-                let answer = cx.ask(&Lines { whole_file: Some(file), ..query }, 1);
+                let whole_file = Some(NameKey::from(cx.profile().text(file)));
+                let answer = cx.ask(&Lines { whole_file, ..query }, 1);
                 let Some(table) = shared::value(ui, &answer, "Adding up lines") else { return };
                 (answer, table)
             }
         };
-        let rules = cx.interaction.sources.clone();
+        let rules = cx.sources.to_vec();
         let beside = cx.input.and_then(|i| i.path()).and_then(|p| p.parent()).map(|folder| {
             if folder.as_os_str().is_empty() { std::path::PathBuf::from(".") } else { folder.to_owned() }
         });
@@ -144,9 +140,7 @@ impl View for SourceView {
 
 /// What is shown before anything is selected.
 fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let now = cx.interaction;
-    let query = Functions { scope: now.scope.clone(), metric: now.metric, range: now.range };
-    let table = shared::value(ui, &cx.ask(&query, 0), "Adding up functions")?;
+    let table = shared::value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
     let has_file = |f: FunctionId| {
         crate::analysis::source_file::no_file(cx.profile().text(cx.profile().functions.get(f).file)).is_none()
     };
@@ -195,10 +189,10 @@ fn footer(cx: &ViewCx<'_>, table: &LineTable, lines: Option<&FileLines>) -> Stri
 impl SourceView {
     fn follow_selection(&mut self, cx: &ViewCx<'_>) {
         if self.follow.news(cx)
-            && let Some(function) = self.follow.item().and_then(|item| item.function(cx.profile()))
-            && self.active != Some(function)
+            && let Some(symbol) = self.follow.item().and_then(Item::symbol)
+            && self.active != Some(symbol)
         {
-            (self.active, self.file, self.line) = (Some(function), None, None);
+            (self.active, self.file, self.line) = (Some(symbol), None, None);
         }
     }
 
@@ -206,7 +200,8 @@ impl SourceView {
     fn file_of(&self, cx: &ViewCx<'_>, function: FunctionId, table: &LineTable) -> StringId {
         let own = cx.profile().functions.get(function).file;
         let known = |file: &StringId| table.files.iter().any(|f| f.file == *file);
-        self.file.filter(known).unwrap_or_else(|| {
+        let chosen = self.file.and_then(|file| cx.profile().strings.find(&file));
+        chosen.filter(known).unwrap_or_else(|| {
             let heaviest = table.files.iter().max_by_key(|f| (f.own, f.file == own)).map(|f| f.file);
             if own == Strings::EMPTY || !known(&own) { heaviest.unwrap_or(own) } else { own }
         })
@@ -273,7 +268,7 @@ impl SourceView {
                     pill(ui, Tone::Neutral, "Kept in this session");
                 } else if found.is_some() {
                     if icon_button(ui, Icon::Open, "Choose another file for this source").clicked() {
-                        cx.out.wishes.push(crate::views::Wish::LocateSource(named));
+                        cx.out.wishes.push(Wish::LocateSource(named));
                     }
                     if ui.add(Button::new("Reload").small()).on_hover_text("Read the file again").clicked() {
                         self.attempt += 1;
@@ -302,7 +297,7 @@ impl SourceView {
                 let label = format!("{}{share}", short(lines.file));
                 let item = ui.selectable_label(lines.file == file, label);
                 if item.on_hover_text(cx.profile().text(lines.file)).clicked() {
-                    (self.file, self.line) = (Some(lines.file), None);
+                    (self.file, self.line) = (Some(NameKey::from(cx.profile().text(lines.file))), None);
                 }
             }
         });
@@ -343,7 +338,8 @@ impl SourceView {
         if rows == 0 {
             return;
         }
-        let now = (function, file, self.part, source.is_some());
+        let file = NameKey::from(profile.text(file));
+        let now = (profile.keys().symbol(function), file, self.part, source.is_some());
         if self.shown != Some(now) {
             self.shown = Some(now);
             let own_line = profile.functions.get(function).line;
@@ -357,21 +353,22 @@ impl SourceView {
         let mut state = std::mem::take(&mut self.grid);
         let happened = grid.show(ui, &mut state, &mut body);
         self.grid = state;
-        let callee = |row: Option<usize>| body.entry(row?).mark().1;
+        let callee = |row: Option<usize>| body.mark_of(row?).1;
         let (hovered, entered) = (callee(happened.hovered), callee(happened.double_clicked));
         if let Some(callee) = hovered {
             body.cx.out.hover = Some(Item::Function(callee));
         }
-        if let Some(callee) = entered.or(body.chosen) {
+        let chosen = body.chosen.map(|f| profile.keys().symbol(f));
+        if let Some(callee) = entered.or(chosen) {
             body.cx.send(Command::Select(Some(Item::Function(callee))));
         }
         if let Some(row) = happened.clicked {
-            self.line = Some(body.entry(row).mark());
+            self.line = Some(body.mark_of(row));
         }
         if happened.focused {
             let current = self.line.and_then(|line| body.row_of(line));
             if let Some(row) = walk(ui, current, rows, happened.page) {
-                self.line = Some(body.entry(row).mark());
+                self.line = Some(body.mark_of(row));
                 self.grid.scroll_to = Some(row);
             }
             self.keys(ui, costs, &mut body);
@@ -416,7 +413,7 @@ fn heaviest_line(lines: Option<&FileLines>) -> Option<u32> {
 
 /// Sends new rules when they differ.
 fn set_rules(cx: &mut ViewCx<'_>, rules: Vec<crate::analysis::source_file::SourceRule>) {
-    if rules != cx.interaction.sources {
-        cx.send(Command::SetSources(rules));
+    if rules != cx.sources {
+        cx.out.wishes.push(Wish::SetSources(rules));
     }
 }

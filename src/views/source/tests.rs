@@ -7,12 +7,15 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use super::*;
+use crate::analysis::Slice;
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::source_lines::LineCall;
-use crate::analysis::testing::{ask, function};
+use crate::analysis::testing::{ask, symbol};
 use crate::import::{Input, open};
 use crate::jobs::Job;
-use crate::model::{MetricId, Profile};
+use crate::model::{
+    FunctionSpec, Metric, MetricKey, NameKey, Profile, ProfileBuilder, TrackKind, TrackSpec, Unit,
+};
 use crate::query::Run;
 use crate::state::Item;
 use crate::views::Wish;
@@ -29,7 +32,7 @@ fn sample(path: &str) -> Arc<Profile> {
 
 fn stage(path: &str, selected: &str) -> Stage {
     let profile = sample(path);
-    let main = function(&profile, selected);
+    let main = symbol(&profile, selected);
     let mut stage = Stage::new(&KIND, profile);
     stage.history.apply(Command::Select(Some(Item::Function(main))));
     stage
@@ -49,18 +52,16 @@ fn rows(h: &Harness<'_, Stage>) -> Vec<String> {
 fn costs_per_line_are_those_of_callgrind_annotate() {
     let s = Run::of(sample("callgrind/hot-lines.callgrind.out"));
     let p = &s.profile;
-    let main = function(p, "main");
+    let main = symbol(p, "main");
     let lines = |metric: &str, ending: &str, part: Part| -> Vec<(u32, i64)> {
-        let metric = p.metric_by_key(metric).unwrap();
+        let metric = MetricKey::declared(metric);
         let file = p.functions.rows().iter().map(|f| f.file).chain((0..p.strings.len() as u32).map(StringId));
         let file = file.into_iter().find(|f| p.text(*f).ends_with(ending)).unwrap();
         let whole_file = (part == Part::File).then_some(file);
         let query = Lines {
-            scope: crate::analysis::Scope::default(),
-            metric,
-            range: None,
+            slice: Slice::whole(metric),
             function: main,
-            whole_file,
+            whole_file: whole_file.map(|file| NameKey::from(p.text(file))),
         };
         let table = ask(&s, &query);
         let lines = table.files.iter().find(|f| f.file == file).unwrap();
@@ -94,10 +95,10 @@ fn costs_per_line_are_those_of_callgrind_annotate() {
 #[test]
 fn calls_per_line_are_those_of_callgrind_annotate() {
     let s = Run::of(sample("callgrind/hot-lines.callgrind.out"));
-    let (scope, metric) = (crate::analysis::Scope::default(), s.profile.metric_by_key("Ir").unwrap());
+    let metric = MetricKey::declared("Ir");
     let of = |name: &str| {
-        let function = function(&s.profile, name);
-        let query = Lines { scope: scope.clone(), metric, range: None, function, whole_file: None };
+        let function = symbol(&s.profile, name);
+        let query = Lines { slice: Slice::whole(metric), function, whole_file: None };
         let table = ask(&s, &query);
         let call = |c: &LineCall| (c.line, s.profile.function_name(c.callee).to_owned(), c.count, c.cost);
         table.files.iter().flat_map(|f| &f.calls).map(call).collect::<Vec<_>>()
@@ -142,7 +143,7 @@ fn calls_stand_below_their_line_and_lead_to_the_callee() {
 fn the_heaviest_line_is_marked_and_keys_walk_by_cost() {
     let mut stage = stage("callgrind/hot-lines.callgrind.out", "main");
     let rules = vec![SourceRule { from: "/build/hot".into(), to: file("tests/sources") }];
-    stage.history.apply(Command::SetSources(rules));
+    stage.sources = rules;
     let mut h = harness(stage);
     h.run();
     let marked = |h: &Harness<'_, Stage>| {
@@ -192,7 +193,7 @@ fn a_missing_file_has_costs_and_ways_to_find_it() {
     h.get_by_label("Add").click();
     h.run();
     h.run();
-    assert_eq!(h.state().history.now().sources[0].from, "/build/hot");
+    assert_eq!(h.state().sources[0].from, "/build/hot");
     assert!(h.query_all_by_label_contains("for (int i = 0").count() > 0);
 }
 
@@ -211,16 +212,45 @@ fn a_profile_without_lines_says_so() {
 fn samples_have_lines() {
     let s = Run::of(sample("pyinstrument/cpu-v4.6.1.pyisession"));
     let with_lines = s.profile.functions.ids().filter(|&function| {
-        let query = Lines {
-            scope: crate::analysis::Scope::default(),
-            metric: MetricId(0),
-            range: None,
-            function,
-            whole_file: None,
-        };
+        let query =
+            Lines { slice: Slice::default(), function: s.profile.keys().symbol(function), whole_file: None };
         let table = ask(&s, &query);
         let own: i64 = table.files.iter().flat_map(|f| &f.rows).map(|r| r.own).sum();
         table.grain == Grain::Lines && own + table.unplaced == table.own && !table.files.is_empty()
     });
     assert!(with_lines.count() > 3);
+}
+
+/// `work` of a file that its tool kept, below so many functions that other revisions do not have.
+fn with_source(above: u32, cost: i64) -> Arc<Profile> {
+    let mut b = ProfileBuilder::new("test");
+    let metric = b.metric(Metric::new("time", "Time", Unit::Nanoseconds));
+    let track = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+    let mut spec = FunctionSpec { file: "/app/work.py", ..FunctionSpec::default() };
+    for i in 0..above {
+        b.function(FunctionSpec { name: &format!("f{i}"), line: 2 * i + 1, ..spec });
+    }
+    let line = 2 * above + 1;
+    (spec.name, spec.line) = ("work", line);
+    let work = b.function(spec);
+    let frame = b.frame(work, line + 1);
+    let stack = b.stack(None, frame);
+    b.sample(track, Some(stack), &[(metric, cost)]);
+    let text: String = (0..above).map(|i| format!("def f{i}():\n    pass\n")).collect();
+    let file = b.string("/app/work.py");
+    b.source(file, &format!("{text}def work():\n    busy()\n"));
+    Arc::new(b.finish())
+}
+
+#[test]
+fn the_selected_function_stays_while_the_run_grows_and_after_an_edit_above_it() {
+    let before = with_source(0, 1000);
+    let mut stage = Stage::new(&KIND, before.clone());
+    stage.history.apply(Command::Select(Some(Item::Function(symbol(&before, "work")))));
+    let mut h = harness(stage);
+    assert!(rows(&h).iter().any(|r| r.starts_with("Line 2, self 1")), "{:?}", rows(&h));
+    h.state_mut().grow(with_source(3, 5000));
+    h.run();
+    let rows = rows(&h);
+    assert!(rows.iter().any(|r| r.starts_with("Line 8, self 5") && r.ends_with("busy()")), "{rows:?}");
 }

@@ -19,7 +19,7 @@ use self::paint::Scene;
 use super::shared::{self, menu::ContextMenu};
 use super::time::{self, Viewport};
 use super::{View, ViewCx, ViewKind};
-use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, Stages};
+use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, StageKey, Stages};
 use crate::format;
 use crate::model::Profile;
 use crate::state::{Command, Item};
@@ -68,7 +68,7 @@ struct StagesView {
     /// Tracks that were left out in the last frame.
     hidden: usize,
     /// The stage that was clicked here; a span can have several.
-    picked: Option<StageId>,
+    picked: Option<StageKey>,
     listing: Option<panel::Listing>,
 }
 
@@ -150,16 +150,17 @@ impl View for StagesView {
 impl StagesView {
     /// The stage that is selected, wherever that was.
     fn selected(&self, cx: &ViewCx<'_>, graph: &StageGraph) -> Option<u32> {
-        let Some(Item::Span { track, row }) = cx.interaction.selection else { return None };
+        let (track, row) = cx.interaction.selection.as_ref()?.span(cx.profile())?;
         let is = |id: &StageId| (id.track, id.row) == (track, row);
-        let picked = self.picked.filter(is).and_then(|id| graph.find(id));
+        let picked =
+            self.picked.and_then(|key| key.id(cx.profile())).filter(is).and_then(|id| graph.find(id));
         picked.or_else(|| graph.stages.iter().position(|s| is(&s.id)).map(|i| i as u32))
     }
 
     fn pick(&mut self, cx: &mut ViewCx<'_>, graph: &StageGraph, stage: u32) {
         let id = graph.stages[stage as usize].id;
-        self.picked = Some(id);
-        cx.send(Command::Select(Some(Item::Span { track: id.track, row: id.row })));
+        self.picked = id.key(cx.profile());
+        cx.send(Command::Select(Item::of_span(id.track, id.row, cx.profile())));
     }
 
     fn header(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
@@ -310,7 +311,7 @@ impl StagesView {
             crate::ui::widgets::focus_ring(ui, &response, rect.expand(1.5));
             if response.hovered() {
                 hovered = Some(bar.stage);
-                cx.out.hover = Some(Item::Span { track: stage.id.track, row: stage.id.row });
+                cx.out.hover = Item::of_span(stage.id.track, stage.id.row, &profile);
             }
             if response.clicked() || response.secondary_clicked() {
                 self.pick(cx, graph, bar.stage);
@@ -329,12 +330,10 @@ impl StagesView {
                 response.on_hover_text_at_pointer(panel::tooltip(&profile, graph, bar.stage));
             }
         }
-        let elsewhere = match cx.hover {
-            Some(&Item::Span { track, row }) if hovered.is_none() => {
-                layout.bars.iter().map(|b| b.stage).find(|&s| {
-                    (graph.stages[s as usize].id.track, graph.stages[s as usize].id.row) == (track, row)
-                })
-            }
+        let elsewhere = match cx.hover.and_then(|item| item.span(&profile)) {
+            Some((track, row)) if hovered.is_none() => layout.bars.iter().map(|b| b.stage).find(|&s| {
+                (graph.stages[s as usize].id.track, graph.stages[s as usize].id.row) == (track, row)
+            }),
             _ => None,
         };
         let scene = Scene {

@@ -45,12 +45,19 @@ impl Scene<'_> {
         }
     }
 
+    /// What is changed of a stage.
+    fn changes(&self, stage: &Stage) -> impl Iterator<Item = Change> + '_ {
+        // Most of the time nothing is, and then no key is needed.
+        let key = (!self.what_if.is_empty()).then(|| stage.id.key(self.profile)).flatten();
+        key.into_iter().flat_map(|key| self.what_if.of(key))
+    }
+
     fn dropped(&self, stage: &Stage) -> bool {
-        self.what_if.of(stage.id).any(|c| c == Change::Drop)
+        self.changes(stage).any(|c| c == Change::Drop)
     }
 
     fn kept(&self, stage: &Stage) -> f32 {
-        let scale = self.what_if.of(stage.id).find_map(|c| match c {
+        let scale = self.changes(stage).find_map(|c| match c {
             Change::Scale(permille) => Some(permille),
             Change::Drop | Change::Beside(_) => None,
         });

@@ -4,7 +4,7 @@ use egui::{Button, RichText, ScrollArea, Ui, vec2};
 use serde::{Deserialize, Serialize};
 
 use super::{Frame, HALF, change, paint};
-use crate::analysis::stages::{Change, Gain, PathShare, StageGraph, StageId, WhatIf};
+use crate::analysis::stages::{Change, Gain, PathShare, StageGraph, StageKey, WhatIf};
 use crate::format;
 use crate::model::{Profile, SpanStatus};
 use crate::state::Command;
@@ -111,14 +111,16 @@ pub(super) fn choices(
     stage: u32,
     what_if: &WhatIf,
 ) -> Option<WhatIf> {
-    let id = graph.stages[stage as usize].id;
+    let id = graph.stages[stage as usize].id.key(profile)?;
     let mut choices = vec![("Drop".to_owned(), Change::Drop), ("Halve".to_owned(), HALF)];
     let before = graph.edges.iter().filter(|e| e.to == stage);
     // The stage that it waited for longest.
     if let Some(edge) = before.max_by_key(|e| (e.critical, graph.stages[e.from as usize].end)) {
         let other = graph.stages[edge.from as usize];
         let name = profile.function_name(other.function);
-        choices.push((format!("Overlap with {name}"), Change::Beside(other.id)));
+        if let Some(other) = other.id.key(profile) {
+            choices.push((format!("Overlap with {name}"), Change::Beside(other)));
+        }
     }
     let mut next = None;
     for (text, change) in choices {
@@ -151,11 +153,8 @@ fn changes(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
             ui.label(RichText::new(change(outcome)).color(palette.tone(tone)));
         }
         for &(id, change) in &what_if.changes {
-            let name = profile
-                .tracks
-                .get(id.track.index())
-                .and_then(|t| t.spans.rows.get(id.row as usize))
-                .map_or("?", |s| profile.function_name(s.function));
+            let here = profile.keys().function(id.span.symbol);
+            let name = here.map_or(&*id.span.symbol.value().name as &str, |f| profile.function_name(f));
             ui.horizontal(|ui| {
                 if icon_button(ui, Icon::Close, &format!("Take back: {name}")).clicked() {
                     cx.send(Command::WhatIf(what_if.toggled(id, change)));
@@ -263,7 +262,8 @@ fn in_order(cx: &ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: Option<&Vec<Gain
             note: &note,
             share: Some(length as f64 / total),
             selected: frame.selected == Some(stage),
-            lit: cx.is_hovered(&crate::state::Item::Span { track: s.id.track, row: s.id.row }),
+            lit: crate::state::Item::of_span(s.id.track, s.id.row, cx.profile())
+                .is_some_and(|item| cx.is_hovered(&item)),
             ..BarRow::new(cx.profile().function_name(s.function), &format::duration(length))
         }
         .show(ui);
@@ -286,7 +286,7 @@ fn more(ui: &mut Ui, rows: usize) {
 fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &[Gain]) {
     let graph = &frame.graph;
     let total = graph.total().max(1);
-    let mut ideas: Vec<(i64, StageId, Change, String)> = Vec::new();
+    let mut ideas: Vec<(i64, StageKey, Change, String)> = Vec::new();
     let names = &graph.path_names;
     for gain in gains {
         let stage = &graph.stages[gain.stage as usize];
@@ -295,11 +295,14 @@ fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &[Gain]) {
         let several = names.iter().any(|s| s.function == stage.function && s.stages > 1);
         let start = format::duration(stage.start);
         let name = if several { format!("{name} at {start}") } else { name.to_owned() };
-        ideas.push((gain.dropped, stage.id, Change::Drop, format!("without {name}")));
+        let Some(id) = stage.id.key(cx.profile()) else { continue };
+        ideas.push((gain.dropped, id, Change::Drop, format!("without {name}")));
         if let Some((other, saved)) = gain.beside {
             let other = graph.stages[other as usize];
             let beside = cx.profile().function_name(other.function);
-            ideas.push((saved, stage.id, Change::Beside(other.id), format!("{name} beside {beside}")));
+            if let Some(other) = other.id.key(cx.profile()) {
+                ideas.push((saved, id, Change::Beside(other), format!("{name} beside {beside}")));
+            }
         }
     }
     ideas.retain(|idea| idea.0 >= total / 100);

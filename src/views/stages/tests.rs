@@ -38,7 +38,7 @@ fn a_stage_is_clicked_dropped_and_taken_back() {
     h.run();
     h.get_by_label("stage unnecesary_io_operation").click();
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Span { .. })));
+    assert!(matches!(h.state().interaction.selection, Some(Item::Span(_))));
     h.get_by_label("Drop").click();
     h.run();
     assert_eq!((h.state().interaction.what_if.changes.len(), total(&h)), (1, Some(11_000)));
@@ -55,6 +55,7 @@ fn a_stage_is_clicked_dropped_and_taken_back() {
 fn what_ifs_can_be_undone() {
     let mut history = crate::state::History::default();
     let id = StageId { track: crate::model::TrackId(0), row: 1, part: 0 };
+    let id = id.key(&pipeline().profile).unwrap();
     assert!(history.apply(Command::WhatIf(WhatIf::default().toggled(id, Change::Drop))));
     assert!(history.undo() && history.now().what_if.is_empty());
     assert!(history.redo() && !history.now().what_if.is_empty());

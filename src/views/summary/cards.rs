@@ -93,7 +93,7 @@ fn within_a_line(name: &str) -> String {
 }
 
 fn summary(cx: &ViewCx<'_>) -> Answer<crate::analysis::overview::Overview> {
-    cx.ask(&Summary { scope: cx.interaction.scope.clone(), range: cx.interaction.range }, 0)
+    cx.ask(&summary_query(cx), 0)
 }
 
 /// Most parts that are offered.
@@ -114,24 +114,24 @@ pub(super) fn top(rows: &[FunctionRow], by_total: bool, most: usize) -> Vec<Func
     rows
 }
 
+pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
+    let now = cx.interaction;
+    Summary { scope: now.scope.clone(), range: now.range, defined: cx.defined.to_vec() }
+}
+
 fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
-    let query = Functions {
-        scope: cx.interaction.scope.clone(),
-        metric: cx.interaction.metric,
-        range: cx.interaction.range,
-    };
-    let answer = cx.ask(&query, 0);
+    let answer = cx.ask(&Functions(cx.slice()), 0);
     if !answered(ui, &answer) {
         return;
     }
     let Some(table) = answer.value().cloned() else { return };
     let profile = cx.subject.profile().clone();
-    let Some(metric) = profile.metrics.get(query.metric.index()) else { return };
+    let Some(metric) = cx.measure() else { return };
     let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
     for function in top(&table.rows, by_total, most) {
         let value = if by_total { function.total } else { function.own };
         let share = value as f64 / table.sum.max(1) as f64;
-        let item = Item::Function(function.function);
+        let item = Item::of_function(function.function, &profile);
         let name = function.symbol().label(&profile);
         let mut line = BarRow::new(&name, "");
         let (text, note) = (format::cost(metric.unit, value), format::percent(share));
@@ -311,17 +311,15 @@ fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         return;
     }
     let Some(overview) = answer.value().cloned() else { return };
-    let profile = cx.subject.profile().clone();
-    for &Total { metric: id, sum, at_once } in &overview.totals {
-        let metric = profile.metric(id);
-        let value = format::cost(metric.unit, sum);
+    for Total { metric, sum, at_once } in &overview.totals {
+        let value = format::cost(metric.unit, *sum);
         let mut line = BarRow::new(&metric.label, &value);
-        let note = format!("{} of it at the same time as other calls", format::cost(metric.unit, at_once));
-        line.note = if at_once > 0 { &note } else { "" };
-        line.selected = id == cx.interaction.metric && profile.metrics.len() > 1;
+        let note = format!("{} of it at the same time as other calls", format::cost(metric.unit, *at_once));
+        line.note = if *at_once > 0 { &note } else { "" };
+        line.selected = metric.key == cx.metric() && overview.totals.len() > 1;
         let response = line.show(ui).on_hover_text("Click to show costs in this metric");
         if response.clicked() {
-            cx.send(Command::SetMetric(id));
+            cx.send(Command::SetMetric(metric.key));
         }
     }
     remark(ui, &format!("Each is the sum over {}.", overview.sum_of));

@@ -23,8 +23,9 @@ fn tone(severity: Severity) -> Tone {
 
 /// What a click selects: the request, else the span, else the moment.
 fn target(cx: &ViewCx<'_>, finding: &Finding) -> Option<Item> {
-    let span = || finding.span(cx.profile()).map(|(track, row)| Item::Span { track, row });
-    finding.request.map(Item::Request).or_else(span).or(finding.time.map(Item::Time))
+    let span = || finding.span(cx.profile()).and_then(|(track, row)| Item::of_span(track, row, cx.profile()));
+    let request = finding.request.map(|id| Item::of_request(id, cx.profile()));
+    request.or_else(span).or(finding.time.map(Item::Time))
 }
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {

@@ -1,6 +1,6 @@
 //! The head of the summary: title, format, basis, and the figures that matter most.
 
-use crate::analysis::overview::{Overview, Summary, Total};
+use crate::analysis::overview::{Overview, Total};
 use crate::format;
 use crate::model::{Basis, Profile};
 use crate::query::Answer;
@@ -40,7 +40,7 @@ pub fn format_title(profile: &Profile) -> &str {
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let palette = Palette::of(ui);
-    let answer = cx.ask(&Summary { scope: cx.interaction.scope.clone(), range: cx.interaction.range }, 0);
+    let answer = cx.ask(&super::cards::summary_query(cx), 0);
     let profile = cx.profile();
     let meta = &profile.meta;
     let file = cx.input.map(crate::import::Input::file_name);
@@ -120,9 +120,8 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
         if let Some(cost) = requests.cost_nano_dollars {
             shown.push(("Cost", format::dollars(cost), None, say::COST));
         }
-    } else if let Some(&Total { metric, sum, .. }) = overview.and_then(|o| o.totals.first()) {
-        let metric = profile.metric(metric);
-        shown.push(("Total", format::cost(metric.unit, sum), None, overview.map_or("", |o| o.sum_of)));
+    } else if let Some(Total { metric, sum, .. }) = overview.and_then(|o| o.totals.first()) {
+        shown.push(("Total", format::cost(metric.unit, *sum), None, overview.map_or("", |o| o.sum_of)));
     }
     if let Some(peak) = overview.and_then(|o| o.peak_memory()) {
         let about = if peak.is_heap() {

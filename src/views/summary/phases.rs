@@ -55,9 +55,9 @@ fn look(cx: &ViewCx<'_>, phases: &Phases, part: &Part, palette: &Palette) -> Loo
             let color = palette.phase(name);
             let first = phases.spans[share.first];
             let item = if share.count == 1 {
-                Item::Span { track: first.track, row: first.row }
+                Item::of_span(first.track, first.row, cx.profile())
             } else {
-                Item::Function(share.function)
+                Some(Item::of_function(share.function, cx.profile()))
             };
             Look {
                 name: name.into(),
@@ -65,7 +65,7 @@ fn look(cx: &ViewCx<'_>, phases: &Phases, part: &Part, palette: &Palette) -> Loo
                 text: color.text,
                 total: share.total,
                 count: share.count,
-                item: Some(item),
+                item,
             }
         }
         None => {

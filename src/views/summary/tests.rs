@@ -26,12 +26,11 @@ fn clicks_select_functions_phases_and_peaks() {
     node.click();
     h.run();
     let selected = h.state().interaction.selection.clone();
-    let p = h.state().subject.profile();
     let Some(Item::Function(f)) = selected else { panic!("{selected:?}") };
-    assert_eq!(p.function_name(f), label);
+    assert!(f.name == *label);
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("phase load model"))).next().unwrap().click();
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Span { .. })));
+    assert!(matches!(h.state().interaction.selection, Some(Item::Span(_))));
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("RSS "))).next().unwrap().click();
     h.run();
     let Some(Item::Time(t)) = h.state().interaction.selection else { panic!("a moment") };

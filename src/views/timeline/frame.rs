@@ -197,13 +197,11 @@ impl Timeline {
         let region = &mut self.regions[which];
         region.make(&painter, (rows, strips), (port, chart), (colors, self.recolored), palette);
         let function = |item: Option<&Item>| match item {
-            Some(Item::Function(f)) => Some(*f),
+            Some(Item::Function(f)) => frame.profile.keys().function(*f),
             _ => None,
         };
-        let hovered = match cx.hover {
-            Some(Item::Span { track, row }) => rows.find_span(*track, *row),
-            _ => None,
-        };
+        let hovered = cx.hover.and_then(|item| item.span(frame.profile));
+        let hovered = hovered.and_then(|(track, row)| rows.find_span(track, row));
         let marked = Marked {
             function: function(cx.interaction.selection.as_ref()),
             selected: self.selected,
@@ -276,16 +274,16 @@ impl Timeline {
     /// Does what is wanted of a lane.
     fn grant(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame<'_>, lane: usize, wish: Wish) {
         let stacked = frame.stacked;
-        let key = &stacked.lanes.all[lane].key;
+        let key = stacked.lanes.all[lane].key;
         match wish {
-            Wish::Height(height) => arrange(cx, stacked, |a| a.heights.insert(key.clone(), height)),
+            Wish::Height(height) => arrange(cx, stacked, |a| a.heights.insert(key, height)),
             Wish::Fold => arrange(cx, stacked, |a| a.turn_folded(key)),
             Wish::Pin => arrange(cx, stacked, |a| a.turn_pinned(key)),
-            Wish::Hide => arrange(cx, stacked, |a| a.hidden.insert(key.clone())),
+            Wish::Hide => arrange(cx, stacked, |a| a.hidden.insert(key)),
             Wish::HideOthers => {
                 let all = &stacked.lanes.all;
                 let kept = |i: usize| i == lane || all[i].head == Some(lane) || all[lane].head == Some(i);
-                let others = || (0..all.len()).filter(|&i| !kept(i)).map(|i| all[i].key.clone());
+                let others = || (0..all.len()).filter(|&i| !kept(i)).map(|i| all[i].key);
                 arrange(cx, stacked, |a| a.hidden = others().collect());
             }
             Wish::ShowAll => arrange(cx, stacked, |a| a.hidden.clear()),

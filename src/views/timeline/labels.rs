@@ -4,7 +4,7 @@ use super::lanes::{FEW, Lane, LaneOf};
 use super::paint::Scene;
 use super::stack::{Placed, Stacked};
 use crate::format;
-use crate::model::TrackId;
+use crate::model::TrackKey;
 use crate::state::{Item, LaneHeight};
 use crate::ui::icons::Icon;
 use crate::ui::text::elide_middle;
@@ -34,7 +34,7 @@ pub(super) enum Wish {
     /// Show all again.
     ShowAll,
     /// Look at these tracks only, in all views.
-    Scope(Vec<TrackId>),
+    Scope(Vec<TrackKey>),
     /// Select it.
     Select(Item),
     /// One place down, or up.
@@ -117,7 +117,7 @@ impl Label<'_> {
         let id = self.id.with(("lane", &lane.key));
         let response = ui.interact(self.area.intersect(ui.clip_rect()), id, Sense::click_and_drag());
         let item = match lane.of {
-            LaneOf::Track(id) => Some(Item::Track(id)),
+            LaneOf::Track(id) => Some(Item::of_track(id, cx.profile())),
             _ => None,
         };
         let selected = item.as_ref().is_some_and(|i| cx.is_selected(i));
@@ -176,7 +176,7 @@ impl Label<'_> {
         } else {
             line.max.y -= 1.0;
         }
-        let off = matches!(lane.of, LaneOf::Track(id) if !cx.interaction.scope.has_track(id));
+        let off = matches!(lane.of, LaneOf::Track(id) if !cx.interaction.scope.has_track(cx.profile(), id));
         let color = if off { palette.text_weak } else { palette.text };
         let is_head = matches!(lane.of, LaneOf::Group(_));
         let font = if is_head { strong(12.0) } else { regular(12.0) };
@@ -370,7 +370,11 @@ impl Label<'_> {
                     choice(ui, text, Wish::Height(height));
                 }
                 ui.separator();
-                choice(ui, "Only this track in all views", Wish::Scope(vec![id]));
+                choice(
+                    ui,
+                    "Only this track in all views",
+                    Wish::Scope(vec![cx.profile().keys().track_key(id)]),
+                );
             }
             _ => {}
         }

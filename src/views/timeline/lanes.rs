@@ -1,8 +1,9 @@
 //! Which lanes there are, in which groups, and in which order they are shown.
 
 use crate::analysis::activity::BusyOf;
-use crate::model::{CounterId, Profile, StringId, TrackId, TrackKind};
-use crate::state::{Arrangement, LaneHeight};
+use crate::model::keys::names;
+use crate::model::{CounterId, NameKey, Profile, StringId, TrackId, TrackKind};
+use crate::state::{Arrangement, LaneHeight, LaneKey};
 use crate::views::memory::counter_name;
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,8 +27,8 @@ pub(super) enum LaneOf {
 pub(super) struct Lane {
     /// What it shows.
     pub of: LaneOf,
-    /// Name that survives.
-    pub key: String,
+    /// Its name in all profiles.
+    pub key: LaneKey,
     /// What a person reads.
     pub label: String,
     /// The same inside of its group, which says the rest.
@@ -48,7 +49,7 @@ pub(super) struct Lanes {
     pub all: Vec<Lane>,
     /// Number of tracks among them.
     pub tracks: usize,
-    places: HashMap<String, usize>,
+    places: HashMap<LaneKey, usize>,
 }
 
 /// What makes a group.
@@ -76,13 +77,21 @@ impl Lanes {
     }
 
     fn push_head(&mut self, by: GroupBy, profile: &Profile) -> Option<usize> {
-        let (label, who) = match by {
+        let (label, who, key) = match by {
             GroupBy::Alone(_) => return None,
-            GroupBy::Process(name) => (profile.text(name).to_owned(), Some(BusyOf::Process(name))),
-            GroupBy::Kind(kind) => (kind_label(kind).to_owned(), Some(BusyOf::Kind(kind))),
-            GroupBy::Counters => ("Counters".to_owned(), None),
+            GroupBy::Process(name) => {
+                let text = profile.text(name);
+                let process = NameKey::from(&*names::track(text));
+                let alike =
+                    self.all.iter().filter(|l| matches!(l.key, LaneKey::Process(p, _) if p == process));
+                let key = LaneKey::Process(process, alike.count() as u32);
+                (text.to_owned(), Some(BusyOf::Process(name)), key)
+            }
+            GroupBy::Kind(kind) => {
+                (kind_label(kind).to_owned(), Some(BusyOf::Kind(kind)), LaneKey::Kind(kind))
+            }
+            GroupBy::Counters => ("Counters".to_owned(), None, LaneKey::Counters),
         };
-        let key = format!("group {label}");
         self.add(Lane { of: LaneOf::Group(who), key, short: label.clone(), label, head: None });
         Some(self.all.len() - 1)
     }
@@ -90,18 +99,18 @@ impl Lanes {
     fn push(&mut self, of: LaneOf, head: Option<usize>, profile: &Profile) {
         let named = |text: String| if text.is_empty() { "unnamed".to_owned() } else { text };
         let (key, label, short) = match of {
-            LaneOf::Events => ("events".into(), "Events".to_owned(), "Events".to_owned()),
-            LaneOf::Requests => ("requests".into(), "Requests".to_owned(), "Requests".to_owned()),
+            LaneOf::Events => (LaneKey::Events, "Events".to_owned(), "Events".to_owned()),
+            LaneOf::Requests => (LaneKey::Requests, "Requests".to_owned(), "Requests".to_owned()),
             LaneOf::Track(id) => {
                 self.tracks += 1;
                 let (track, label) = (profile.track(id), profile.track_label(id));
-                let key = format!("track {} {label}", track.kind.key());
+                let key = LaneKey::Track(profile.keys().track_key(id));
                 (key, named(label), named(profile.text(track.name).to_owned()))
             }
             LaneOf::Counter(id) => {
                 let label = counter_name(profile, id);
                 let name = profile.text(profile.counters[id.index()].name).to_owned();
-                (format!("counter {label}"), label, name)
+                (LaneKey::Counter(profile.keys().counter_key(id)), label, name)
             }
             LaneOf::Group(_) => return,
         };
@@ -111,21 +120,14 @@ impl Lanes {
         self.add(Lane { of, key, label, short, head });
     }
 
-    /// Adds a lane; those of one name are told apart by their number.
-    fn add(&mut self, mut lane: Lane) {
-        let mut count = 1;
-        let name = lane.key.clone();
-        while self.places.contains_key(&lane.key) {
-            count += 1;
-            lane.key = format!("{name}#{count}");
-        }
-        self.places.insert(lane.key.clone(), self.all.len());
+    fn add(&mut self, lane: Lane) {
+        self.places.insert(lane.key, self.all.len());
         self.all.push(lane);
     }
 
     /// The lane with this key.
-    pub fn find(&self, key: &str) -> Option<usize> {
-        self.places.get(key).copied()
+    pub fn find(&self, key: LaneKey) -> Option<usize> {
+        self.places.get(&key).copied()
     }
 
     /// The lanes of a group.
@@ -231,7 +233,7 @@ impl Shown {
                 && (found(lane) || head.is_some_and(found))
         };
         let pinned: Vec<usize> =
-            arranged.pinned.iter().filter_map(|k| lanes.find(k)).filter(visible).collect();
+            arranged.pinned.iter().filter_map(|&k| lanes.find(k)).filter(visible).collect();
         let mut free = Vec::new();
         for (first, members) in units(lanes, arranged) {
             let is_head = matches!(lanes.all[first].of, LaneOf::Group(_));
@@ -254,9 +256,8 @@ impl Shown {
 
 /// Lanes alone or groups with their members, in the arranged order, whether shown or not.
 fn units(lanes: &Lanes, arranged: &Arrangement) -> Vec<(usize, Vec<usize>)> {
-    let place: HashMap<&str, usize> =
-        arranged.order.iter().enumerate().map(|(i, k)| (k.as_str(), i)).collect();
-    let order = |i: &usize| (place.get(lanes.all[*i].key.as_str()).copied().unwrap_or(usize::MAX), *i);
+    let place: HashMap<LaneKey, usize> = arranged.order.iter().enumerate().map(|(i, &k)| (k, i)).collect();
+    let order = |i: &usize| (place.get(&lanes.all[*i].key).copied().unwrap_or(usize::MAX), *i);
     let mut units: Vec<(usize, Vec<usize>)> = (0..lanes.all.len())
         .filter(|&i| lanes.all[i].head.is_none())
         .map(|i| (i, lanes.members(i).collect()))
@@ -271,8 +272,8 @@ fn units(lanes: &Lanes, arranged: &Arrangement) -> Vec<(usize, Vec<usize>)> {
 /// Moves a lane so that it stands before `before`, or last. A lane stays in its group, and a group moves as a
 /// whole; a pinned lane moves among the pinned ones.
 pub(super) fn move_before(arranged: &mut Arrangement, lanes: &Lanes, lane: usize, before: Option<usize>) {
-    let key = &lanes.all[lane].key;
-    if let Some(from) = arranged.pinned.iter().position(|k| k == key) {
+    let key = lanes.all[lane].key;
+    if let Some(from) = arranged.pinned.iter().position(|&k| k == key) {
         let key = arranged.pinned.remove(from);
         let to = before.and_then(|b| arranged.pinned.iter().position(|k| *k == lanes.all[b].key));
         arranged.pinned.insert(to.unwrap_or(arranged.pinned.len()), key);
@@ -288,7 +289,7 @@ pub(super) fn move_before(arranged: &mut Arrangement, lanes: &Lanes, lane: usize
         shift(&mut units, |u| u.0 == lane, |u| Some(u.0) == before);
     }
     let flat = units.into_iter().flat_map(|(first, members)| std::iter::once(first).chain(members));
-    arranged.order = flat.map(|i| lanes.all[i].key.clone()).collect();
+    arranged.order = flat.map(|i| lanes.all[i].key).collect();
 }
 
 /// Takes out the element that `is` names and puts it before the one that `before` names, or at the end.
@@ -328,6 +329,10 @@ mod tests {
         format!("{}|{}", names(&shown.pinned), names(&shown.free))
     }
 
+    fn key(lanes: &Lanes, short: &str) -> LaneKey {
+        lanes.all.iter().find(|l| l.short == short).map(|l| l.key).expect("a lane of this name")
+    }
+
     #[test]
     fn lanes_are_grouped_found_pinned_and_hidden() {
         let all = Lanes::new(&session());
@@ -336,12 +341,13 @@ mod tests {
         assert!(labels(&a, &all, "").starts_with(&format!("|{start}")), "{}", labels(&a, &all, ""));
         assert_eq!(labels(&a, &all, "SLOT 2"), "|tasks,slot 2");
         assert_eq!(labels(&a, &all, "tasks"), "|tasks,slot 0,slot 1,slot 2,slot 3");
-        a.turn_pinned("counter RSS");
-        a.turn_folded("group tasks");
-        a.hidden.insert("events".into());
+        let (rss, tasks) = (key(&all, "RSS"), key(&all, "tasks"));
+        a.turn_pinned(rss);
+        a.turn_folded(tasks);
+        a.hidden.insert(LaneKey::Events);
         assert!(labels(&a, &all, "").starts_with("RSS|Requests,main,tasks,GPU 0 › stream 7,Counters,CUDA"));
         assert_eq!(labels(&a, &all, "slot 2"), "|tasks,slot 2", "what is found is open");
-        a.hidden.insert("group tasks".into());
+        a.hidden.insert(tasks);
         assert!(labels(&a, &all, "").starts_with("RSS|Requests,main,GPU 0"));
         assert_eq!(all.hidden(&a).count(), 2);
         let saved = serde_json::to_value(&a).unwrap();
@@ -352,32 +358,33 @@ mod tests {
     fn a_lane_moves_within_its_group_and_a_group_as_a_whole() {
         let all = Lanes::new(&session());
         let mut a = Arrangement::default();
-        let at = |key: &str| all.find(key).unwrap();
-        let slot = |i: u32| at(&format!("track task tasks › slot {i}"));
+        let at = |short: &str| all.find(key(&all, short)).unwrap();
+        let slot = |i: u32| at(&format!("slot {i}"));
         move_before(&mut a, &all, slot(2), Some(slot(0)));
         assert_eq!(labels(&a, &all, "tasks"), "|tasks,slot 2,slot 0,slot 1,slot 3");
         let shown = Shown::new(&all, &a, "");
         step(&mut a, &all, &shown, slot(2), true);
         step(&mut a, &all, &shown, slot(3), true);
         assert_eq!(labels(&a, &all, "tasks"), "|tasks,slot 0,slot 2,slot 1,slot 3");
-        move_before(&mut a, &all, at("group Counters"), Some(slot(1)));
+        move_before(&mut a, &all, at("Counters"), Some(slot(1)));
         assert!(labels(&a, &all, "").starts_with("|Events,Requests,main,Counters,RSS"));
         let shown = Shown::new(&all, &a, "");
-        step(&mut a, &all, &shown, at("events"), true);
+        step(&mut a, &all, &shown, at("Events"), true);
         assert!(labels(&a, &all, "").starts_with("|Requests,Events,main,Counters"));
-        move_before(&mut a, &all, at("events"), None);
+        move_before(&mut a, &all, at("Events"), None);
         assert!(labels(&a, &all, "").ends_with("stream 7,Events"), "{}", labels(&a, &all, ""));
-        a.turn_pinned("requests");
-        a.turn_pinned("counter RSS");
-        move_before(&mut a, &all, at("counter RSS"), Some(at("requests")));
-        assert_eq!(a.pinned, ["counter RSS", "requests"]);
+        let rss = key(&all, "RSS");
+        a.turn_pinned(LaneKey::Requests);
+        a.turn_pinned(rss);
+        move_before(&mut a, &all, at("RSS"), Some(at("Requests")));
+        assert_eq!(a.pinned, [rss, LaneKey::Requests]);
     }
 
     #[test]
     fn keys_are_unique_and_phases_have_no_lane() {
         use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackSpec};
         let all = Lanes::new(&session());
-        let keys: BTreeSet<_> = all.all.iter().map(|l| &l.key).collect();
+        let keys: BTreeSet<_> = all.all.iter().map(|l| l.key).collect();
         assert_eq!(keys.len(), all.all.len());
         assert!(!all.all.iter().any(|l| l.label == "Phases"));
         let mut b = ProfileBuilder::new("test");
@@ -387,11 +394,28 @@ mod tests {
             b.span(t, 0, 10, f, ArgsRef::NONE);
         }
         let same = Lanes::new(&b.finish());
-        let keys: Vec<_> = same.all.iter().map(|l| l.key.as_str()).collect();
-        assert_eq!(
-            keys,
-            ["track thread w", "track thread w#2", "track thread w#3"],
-            "one group needs no head"
-        );
+        let twins = same.all.iter().map(|l| match l.key {
+            LaneKey::Track(track) => track.twin,
+            _ => u32::MAX,
+        });
+        assert_eq!(twins.collect::<Vec<_>>(), [0, 1, 2], "one group needs no head");
+    }
+
+    #[test]
+    fn processes_of_one_name_are_arranged_apart() {
+        use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackSpec};
+        let mut b = ProfileBuilder::new("test");
+        let f = b.function(FunctionSpec::named("f"));
+        for (sort, process) in
+            [(0, "python (pid 7)"), (1, "python (pid 7)"), (2, "python (pid 9)"), (3, "python (pid 9)")]
+        {
+            let t = b.track(TrackSpec { name: "w", process, kind: TrackKind::Thread, sort });
+            b.span(t, 0, 10, f, ArgsRef::NONE);
+        }
+        let all = Lanes::new(&b.finish());
+        let heads: Vec<LaneKey> = all.all.iter().filter(|l| l.head.is_none()).map(|l| l.key).collect();
+        let python = NameKey::from("python");
+        assert_eq!(heads, [LaneKey::Process(python, 0), LaneKey::Process(python, 1)]);
+        assert_eq!(all.all.iter().map(|l| l.key).collect::<BTreeSet<_>>().len(), 6);
     }
 }

@@ -14,10 +14,8 @@ use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, Ui, pos2, vec2};
 
 /// The links of the selected span.
 pub(super) fn of_selection(cx: &ViewCx<'_>) -> Option<Answer<crate::analysis::span_facts::Facts>> {
-    match cx.interaction.selection {
-        Some(Item::Span { track, row }) => Some(cx.ask(&SpanFacts { track, row }, 0)),
-        _ => None,
-    }
+    let (track, row) = cx.interaction.selection.as_ref()?.span(cx.profile())?;
+    Some(cx.ask(&SpanFacts { track, row }, 0))
 }
 
 /// The span at the other end of the first link in one direction.
@@ -28,7 +26,7 @@ pub(super) fn next(cx: &ViewCx<'_>, outgoing: bool) -> Option<Item> {
         .links
         .iter()
         .filter(|l| l.outgoing == outgoing)
-        .find_map(|l| Some(Item::Span { track: l.track, row: l.row? }))
+        .find_map(|l| Item::of_span(l.track, l.row?, cx.profile()))
 }
 
 impl Timeline {
@@ -40,7 +38,8 @@ impl Timeline {
         stacked: &Stacked,
         areas: &Areas,
     ) {
-        let Some(Item::Span { track, row }) = cx.interaction.selection else { return };
+        let selected = cx.interaction.selection.as_ref().and_then(|item| item.span(cx.profile()));
+        let Some((track, row)) = selected else { return };
         let answer = of_selection(cx);
         let Some(facts) = answer.as_ref().and_then(Answer::value).filter(|f| !f.links.is_empty()) else {
             return;

@@ -27,6 +27,7 @@ use crate::analysis::phases::{Phases, PhasesIn};
 use crate::analysis::requests::{Packing, RequestRows, parts};
 use crate::format;
 use crate::model::Profile;
+use crate::model::SpanKey;
 use crate::query::Answer;
 use crate::state::{Arrangement, Command, Item, LaneHeight};
 use crate::ui::icons::Icon;
@@ -257,10 +258,8 @@ impl Timeline {
             known == item && of.as_ref().map(Arc::as_ptr) == rows.map(Arc::as_ptr)
         });
         if !same {
-            self.selected = match (item, rows) {
-                (Some(Item::Span { track, row }), Some(rows)) => rows.find_span(*track, *row),
-                _ => None,
-            };
+            let span = item.as_ref().and_then(|item| item.span(cx.profile()));
+            self.selected = span.zip(rows).and_then(|((track, row), rows)| rows.find_span(track, row));
             self.known = Some((item.clone(), rows.cloned()));
         }
     }
@@ -278,7 +277,10 @@ impl Timeline {
         let Some(rows) = rows.filter(|_| self.seen != cx.interaction.selection) else { return };
         self.seen.clone_from(&cx.interaction.selection);
         let of = match self.seen {
-            Some(Item::Span { track, .. } | Item::Track(track)) => LaneOf::Track(track),
+            Some(Item::Span(SpanKey { track, .. }) | Item::Track(track)) => {
+                let Some(track) = cx.profile().keys().track(track) else { return };
+                LaneOf::Track(track)
+            }
             Some(Item::Request(_)) => LaneOf::Requests,
             Some(Item::Instant(_)) => LaneOf::Events,
             _ => return,
@@ -321,7 +323,7 @@ fn fold_all(cx: &mut ViewCx<'_>, ui: &mut Ui, stacked: &Stacked) {
     let text = if open { "Fold all groups" } else { "Open all groups" };
     if link_button(ui, text).clicked() {
         arrange(cx, stacked, |a| {
-            a.folded = if open { heads().map(|l| l.key.clone()).collect() } else { Default::default() };
+            a.folded = if open { heads().map(|l| l.key).collect() } else { Default::default() };
         });
     }
 }

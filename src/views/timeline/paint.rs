@@ -72,14 +72,14 @@ impl Hits {
                 n => format!("\nand {} more here", format::count(i64::from(n) - 1)),
             };
             let text = format!("{text}\nat {}{more}", format::duration_exact(instant.time));
-            return Some((Item::Instant(heap.instant), text, *rect));
+            return Some((Item::of_instant(heap.instant, profile)?, text, *rect));
         }
         let (rect, id) = self.requests.iter().rev().find(|(rect, _)| rect.contains(p))?;
         let r = profile.requests.get(*id)?;
         let known = |ns: Option<i64>| ns.map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
         let text =
             format!("{}\nlatency {}, TTFT {}", profile.text(r.name), known(r.latency()), known(r.ttft()));
-        Some((Item::Request(*id), text, *rect))
+        Some((Item::of_request(*id, profile), text, *rect))
     }
 }
 
@@ -209,7 +209,7 @@ impl Scene<'_> {
     }
 
     fn mark(&self, cx: &ViewCx<'_>, painter: &Painter, (x, heap): (f32, Heap), top: f32, height: f32) {
-        let item = Item::Instant(heap.instant);
+        let Some(item) = Item::of_instant(heap.instant, self.profile) else { return };
         let (selected, color) = (cx.is_selected(&item), self.severity(heap.severity));
         let size = if selected || cx.is_hovered(&item) { 5.5 } else { 4.0 };
         let stroke = Stroke::new(if selected { 2.0 } else { 1.0 }, color);
@@ -265,7 +265,7 @@ impl Scene<'_> {
                 let last = whole.with_min_x(whole.right() - 2.5);
                 mesh.add_colored_rect(last, self.palette.tone(Tone::Bad));
             }
-            let item = Item::Request(id);
+            let item = Item::of_request(id, self.profile);
             if cx.is_selected(&item) || cx.is_hovered(&item) {
                 let stroke = Stroke::new(1.5, self.palette.text_strong);
                 above.push(Shape::rect_stroke(whole, 1.0, stroke, StrokeKind::Outside));

@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::ProfileBuilder;
+use crate::model::{CounterId, ProfileBuilder};
+use crate::state::LaneKey;
 use crate::ui::software::Software;
 use crate::views::fixture::{Stage, session};
 use egui_kittest::Harness;
@@ -94,7 +95,9 @@ fn lanes_are_arranged_by_keys_alone() {
     h.key_press(egui::Key::P);
     h.run();
     let arranged = |h: &Harness<'_, Stage>| h.state().interaction.arrangement.clone().unwrap();
-    assert_eq!(arranged(&h).pinned, ["counter RSS"]);
+    let p = h.state().subject.profile().clone();
+    let rss = p.counters.iter().position(|c| p.text(c.name) == "RSS").map(CounterId::from_index).unwrap();
+    assert_eq!(arranged(&h).pinned, [LaneKey::Counter(p.keys().counter_key(rss))]);
     let (rss, ruler) = (h.get_by_label("lane RSS").rect(), h.get_by_label("Timeline").rect());
     assert!(rss.top() < ruler.top() + 60.0, "a pinned lane is at the top: {rss:?}");
     h.get_by_label("lane tasks › slot 3").focus();
@@ -107,7 +110,8 @@ fn lanes_are_arranged_by_keys_alone() {
     );
     h.key_press(egui::Key::H);
     h.run();
-    assert!(arranged(&h).hidden.contains("track task tasks › slot 3"));
+    let slot = p.track_ids().find(|&t| p.track_label(t) == "tasks › slot 3").unwrap();
+    assert!(arranged(&h).hidden.contains(&LaneKey::Track(p.keys().track_key(slot))));
     h.get_by_label("group tasks").focus();
     h.run();
     h.key_press(egui::Key::Space);
@@ -133,7 +137,7 @@ fn arrows_move_the_selection_from_box_to_box_and_from_track_to_track() {
         h.key_press(key);
         h.run();
         let item = h.state().interaction.selection.clone().unwrap();
-        let Item::Span { track, .. } = item else { panic!("{item:?}") };
+        let Some((track, _)) = item.span(&p) else { panic!("{item:?}") };
         format!("{} {}", p.track_label(track), p.function_name(item.function(&p).unwrap()))
     };
     use egui::Key::{ArrowDown, ArrowRight, ArrowUp, CloseBracket, OpenBracket};
@@ -204,10 +208,11 @@ fn a_thousand_tracks_cost_by_what_is_seen() {
 fn links_of_a_selected_span_are_drawn_and_nothing_breaks_without_lanes() {
     let profile = session();
     let track = profile.track_ids().find(|&t| profile.track_label(t) == "tasks › slot 0").unwrap();
+    let (span, lane) = (Item::of_span(track, 0, &profile), LaneKey::Track(profile.keys().track_key(track)));
     let mut stage = Stage::new("timeline", profile);
-    stage.send(Command::Select(Some(Item::Span { track, row: 0 })));
+    stage.send(Command::Select(span));
     stage.picture("timeline-link", vec2(700.0, 420.0), egui::Theme::Light);
-    stage.view.load(&serde_json::json!({ "hidden": ["track task tasks › slot 0"] }));
+    stage.view.load(&serde_json::json!({ "hidden": [lane] }));
     stage.picture("timeline-hidden", vec2(700.0, 420.0), egui::Theme::Light);
 }
 

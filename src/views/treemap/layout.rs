@@ -152,15 +152,13 @@ pub fn hit(cells: &[Cell], at: egui::Pos2) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Scope;
+    use crate::analysis::Slice;
     use crate::analysis::testing::{ask, subject};
     use crate::analysis::treemap::{Boxes, Nesting};
-    use crate::model::MetricId;
     use std::sync::Arc;
 
     fn tree(text: &str) -> Arc<BoxTree> {
-        let query =
-            Boxes { scope: Scope::default(), metric: MetricId(0), range: None, nesting: Nesting::Calls };
+        let query = Boxes { slice: Slice::default(), nesting: Nesting::Calls };
         ask(&subject(text), &query)
     }
 

@@ -1,7 +1,7 @@
 //! The treemap: areas are self costs, nested by calls or by module and file.
 //!
 //! A click selects, a double-click looks into a box, Backspace and the breadcrumbs lead out again. What it is
-//! zoomed to is kept as a path of names, so it survives another metric or time range.
+//! zoomed to is kept as a path of keys, so it survives another metric or time range, and a run that grows.
 
 mod layout;
 mod paint;
@@ -15,10 +15,9 @@ use egui::{Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
 use self::layout::{Cell, hit, layout};
 use self::paint::Picture;
 use super::shared::{self, Follow, Stale, menu};
-use crate::analysis::treemap::{BoxTree, Boxes, Nesting, What};
+use crate::analysis::treemap::{BoxName, BoxTree, Boxes, Nesting};
 use crate::format;
-use crate::model::FunctionId;
-use crate::query::{Revision, RunId};
+use crate::model::{FunctionId, Profile};
 use crate::state::{Item, Relative};
 use crate::ui::icons::Icon;
 use crate::ui::keyboard;
@@ -41,14 +40,12 @@ pub const KIND: ViewKind = ViewKind {
 pub struct TreemapView {
     nesting: Nesting,
     /// What it is zoomed to.
-    zoom: Vec<What>,
+    zoom: Vec<BoxName>,
     follow: Follow,
     stale: Stale,
     laid: Option<Laid>,
     /// Texts of the tree that is laid out.
     texts: TextCache,
-    /// The run that `zoom` belongs to: ids live in one revision only.
-    of: Option<(RunId, Revision)>,
 }
 
 /// The last layout and what it was made of.
@@ -68,18 +65,10 @@ struct Saved {
 
 impl View for TreemapView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let revision = Some(cx.subject.head().at());
-        if self.of != revision {
-            self.of = revision;
-            self.zoom.clear();
-        }
         self.follow.news(cx);
-        let now = cx.interaction;
-        let query =
-            Boxes { scope: now.scope.clone(), metric: now.metric, range: now.range, nesting: self.nesting };
-        let answer = cx.ask(&query, 0);
+        let answer = cx.ask(&Boxes { slice: cx.slice(), nesting: self.nesting }, 0);
         let Some(tree) = shared::value(ui, &answer, "Adding up boxes") else { return };
-        let root = tree.find(&self.zoom);
+        let root = tree.find(&self.zoom, cx.profile());
         self.header(cx, ui, &tree, root);
         shared::crumbs::show(cx, ui);
         shared::basis_notice(ui, &tree.basis, "");
@@ -190,7 +179,7 @@ impl TreemapView {
         picture.paint(cx, &painter, &mut self.texts, tree, cells, (pointed, selected));
         if let Some(cell) = pointed {
             let cell = cells[cell];
-            if let Some(item) = self.item(tree, cell.last) {
+            if let Some(item) = self.item(tree, cell.last, cx.profile()) {
                 cx.out.hover = Some(item);
             }
             let text = paint::tooltip(cx, tree, root, &cell);
@@ -213,14 +202,15 @@ impl TreemapView {
         let cell = |laid: &Option<Laid>, i: usize| laid.as_ref().and_then(|l| l.cells.get(i)).copied();
         if response.clicked() || response.secondary_clicked() {
             response.request_focus();
-            if let Some(item) = pointed.and_then(|i| self.item(tree, cell(&self.laid, i)?.last)) {
+            if let Some(item) = pointed.and_then(|i| self.item(tree, cell(&self.laid, i)?.last, cx.profile()))
+            {
                 self.follow.select(cx, item);
             }
         }
         if response.double_clicked()
             && let Some(cell) = pointed.and_then(|i| cell(&self.laid, i))
         {
-            self.zoom_to(tree, into(tree, cell));
+            self.zoom_to(tree, into(tree, cell), cx.profile());
         }
         let about = selected.and_then(|i| cell(&self.laid, i)).map(|c| c.last);
         let function = about.and_then(|at| tree.boxes[at as usize].what.function());
@@ -240,16 +230,16 @@ impl TreemapView {
         let pressed = |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
         if pressed(Key::Backspace) {
             let out = tree.boxes[root as usize].parent;
-            self.zoom_to(tree, out);
+            self.zoom_to(tree, out, cx.profile());
         }
         let at = about.unwrap_or(root);
         if pressed(Key::Enter)
             && let Some(cell) = selected.and_then(|i| cell(&self.laid, i))
         {
-            self.zoom_to(tree, into(tree, cell));
+            self.zoom_to(tree, into(tree, cell), cx.profile());
         }
         if let Some(to) = step(tree, root, at, &pressed)
-            && let Some(item) = self.item(tree, to)
+            && let Some(item) = self.item(tree, to, cx.profile())
         {
             self.follow.select(cx, item);
         }
@@ -258,16 +248,16 @@ impl TreemapView {
         }
     }
 
-    fn zoom_to(&mut self, tree: &BoxTree, at: u32) {
-        self.zoom = tree.path(at).iter().map(|&n| tree.boxes[n as usize].what).collect();
+    fn zoom_to(&mut self, tree: &BoxTree, at: u32, profile: &Profile) {
+        self.zoom = tree.path(at).iter().map(|&n| tree.boxes[n as usize].what.name(profile)).collect();
     }
 
     /// What a click on a box selects.
-    fn item(&self, tree: &BoxTree, at: u32) -> Option<Item> {
+    fn item(&self, tree: &BoxTree, at: u32, profile: &Profile) -> Option<Item> {
         let function = tree.boxes[at as usize].what.function()?;
         Some(match self.nesting {
-            Nesting::Calls => Item::Path(path_of(tree, at)),
-            Nesting::Files => Item::Function(function),
+            Nesting::Calls => Item::of_path(&path_of(tree, at), profile),
+            Nesting::Files => Item::of_function(function, profile),
         })
     }
 

@@ -126,7 +126,7 @@ impl Picture {
         for (i, cell) in cells.iter().enumerate() {
             let lit = || {
                 let function = tree.boxes[cell.last as usize].what.function();
-                function.is_some_and(|f| cx.is_hovered(&Item::Function(f)))
+                function.is_some_and(|f| cx.is_hovered(&Item::of_function(f, cx.profile())))
             };
             let ink = self.palette.text_strong;
             if Some(i) == selected {

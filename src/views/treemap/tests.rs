@@ -5,7 +5,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use super::*;
-use crate::analysis::testing::{path, profile};
+use crate::analysis::testing::{profile, symbols};
+use crate::state::Command;
 use crate::views::shared::testing::{Stage, harness};
 
 const TEXT: &str = "main>a>x 40; main>a 20; main>b 30; other 10";
@@ -37,7 +38,7 @@ fn click(h: &mut Harness<'_, Stage>, pos: egui::Pos2) {
 #[test]
 fn a_click_selects_and_keys_walk_and_zoom() {
     let mut h = map(TEXT);
-    let p = |h: &Harness<'_, Stage>, text: &str| Some(Item::Path(path(h.state().subject.profile(), text)));
+    let p = |h: &Harness<'_, Stage>, text: &str| Some(Item::Path(symbols(h.state().subject.profile(), text)));
     let place = at(&h, 0.96, 0.5);
     click(&mut h, place);
     assert_eq!(selection(&h), p(&h, "other"));
@@ -72,4 +73,25 @@ fn nesting_by_files_and_empty_profiles_have_words() {
 fn an_estimate_says_so() {
     let h = map("fn main 1 10 100; fn a 4 90 90; main -> a 4 90 90");
     assert!(h.query_by_label_contains("Estimated").is_some());
+}
+
+#[test]
+fn who_looks_into_a_box_stays_there_while_the_run_grows() {
+    let mut h = map(TEXT);
+    h.state_mut().history.apply(Command::Select(Some(Item::Path(symbols(&profile(TEXT), "main>a")))));
+    h.run();
+    h.get_by_label_contains("Treemap of").focus();
+    h.run();
+    h.key_press(Key::Enter);
+    h.run();
+    assert!(h.query_by_label_contains("(60.0 % of 100 ns)").is_some());
+    // Other functions come first, other boxes are larger.
+    let grown = profile("new>a 500; other 10; main>b 90; main>a>x 80; main>a 40; main>a>y 80");
+    h.state_mut().grow(grown.clone());
+    h.run();
+    assert!(h.query_by_label_contains("(25.0 % of 800 ns)").is_some());
+    assert_eq!(selection(&h), Some(Item::Path(symbols(&grown, "main>a"))));
+    h.get_by_label("Everything").click();
+    h.run();
+    assert!(h.query_by_label("Everything").is_none());
 }
