@@ -5,7 +5,7 @@ python [options] profile_run.py FOLDER PROFILER[,PROFILER] (FILE | -m MODULE | -
 Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json, which is locked as
 long as the program lives. The profile is written however the program ends, save by SIGKILL or a crash of the
 interpreter, and whether or not somebody still waits for it. Of processes that the program forks only the first
-is profiled; cProfile sees the main thread before Python 3.12, yappi all threads.
+is profiled; cProfile sees the main thread before Python 3.12, yappi all threads, until the last one has ended.
 
 The program must not notice: it gets the __main__ module that the interpreter made, its own arguments and paths, and
 whenever it wants a profiler of its own, ours gives way and says for how long. FOLDER/command.json holds the command
@@ -247,6 +247,12 @@ def main():
     with standard_library:
         kept, update = describe(folder, about)
 
+    def main_has_run():
+        """Threads may go on, and whoever measures all of them does so, too."""
+        if os.getpid() == me:
+            for profiler in reversed(list(profilers.values())):
+                profiler.leave_thread() if profiler.all_threads else profiler.stop()
+
     def write():
         if written or os.getpid() != me:
             return
@@ -273,6 +279,14 @@ def main():
     os._exit = leave_with_profile
     killed = []
 
+    def conclude(kept):
+        write()
+        if killed and os.name == "posix":
+            # The parent shall see what ended it.
+            sys.stdout.flush()
+            set_signal(killed[0], signal.SIG_DFL)
+            os.kill(os.getpid(), killed[0])
+
     def die(number, _frame):
         if os.getpid() != me:
             set_signal(number, signal.SIG_DFL)
@@ -292,7 +306,7 @@ def main():
     except SystemExit as leaving:
         end = leaving
     except BaseException as error:
-        write()
+        main_has_run()
         trace = error.__traceback__
         # Without our frames.
         while trace and trace.tb_frame.f_code.co_filename in ours.OUR_FILES:
@@ -302,13 +316,14 @@ def main():
             killed.append(signal.SIGINT)
         end = SystemExit(1)
     finally:
-        write()
-    if killed and os.name == "posix":
-        # The parent shall see what ended it.
-        sys.stdout.flush()
-        set_signal(killed[0], signal.SIG_DFL)
-        os.kill(me, killed[0])
-    del kept
+        main_has_run()
+        if os.getpid() == me and not killed and any(profiler.all_threads for profiler in profilers.values()):
+            import atexit
+
+            # The interpreter waits for threads before that.
+            atexit.register(conclude, kept)
+        else:
+            conclude(kept)
     if end is not None:
         raise end
 

@@ -37,6 +37,8 @@ class Profiler:
 
     # Whether it is the interpreter's one profile function, of which there is one per thread.
     needs_hook = True
+    # Whether it measures all threads, as long as there are any.
+    all_threads = False
 
     def __init__(self):
         self.on = False
@@ -60,9 +62,17 @@ class Profiler:
         if not self.on:
             self.count()
             return
-        self.lost = self.needs_hook and in_our_thread() and get_hook() is not self.token
+        self.lost |= self.needs_hook and in_our_thread() and get_hook() is not self.token
         self.busy, self.on = True, False
         self.end()
+
+    def leave_thread(self):
+        """Measures our thread no more, but all others."""
+        if self.on and not self.lost and in_our_thread():
+            self.lost = get_hook() is not self.token
+            if not self.lost:
+                set_hook(None)
+                self.token = None
 
     def pause(self):
         """Steps back for the program's own profiler. True when it ran."""
@@ -178,6 +188,7 @@ class Pyinstrument(Profiler):
 
 
 class Yappi(Profiler):
+    all_threads = True
     # What a program calls of it before it reads anything.
     CALLS = (
         "start stop clear_stats is_running get_func_stats get_thread_stats get_greenlet_stats get_clock_type "

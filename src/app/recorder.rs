@@ -302,6 +302,9 @@ fn recorder_fields(settings: &mut Settings, spans: bool, ui: &mut Ui) {
     let hz = "How often memory, CPU and GPU are looked at; 0 for never.";
     number("Samples per second", hz, &mut settings.sample_hz, usual.sample_hz, 0..=1000);
     if spans {
+        let memory = "Memory for what is recorded, in MiB. When it is full the oldest spans are left out.";
+        let most = (usual.max_bytes >> 20) as u32;
+        number("Memory limit, MiB", memory, &mut settings.memory_limit, most, 1..=1_000_000);
         let roots = "Records this share of requests and other outermost spans, each with all below it. For high loads.";
         number("Record one root span of", roots, &mut settings.one_root_of, usual.one_root_of, 1..=1_000_000);
     }
@@ -330,6 +333,7 @@ impl App {
             allocations: !self.settings.no_allocations,
             one_root_of: self.settings.one_root_of.unwrap_or(usual.one_root_of),
             sample_hz: self.settings.sample_hz.unwrap_or(usual.sample_hz),
+            max_bytes: self.settings.memory_limit.map_or(usual.max_bytes, |mib| (mib as usize) << 20),
             ..usual
         };
         match record::start(workload, &texts, options, on_revision) {

@@ -47,6 +47,8 @@ pub struct Settings {
     pub one_root_of: Option<u32>,
     /// Samples of memory, CPU and GPU per second; the usual number when it is not set.
     pub sample_hz: Option<u32>,
+    /// Memory for what is recorded, in MiB; the usual number when it is not set.
+    pub memory_limit: Option<u32>,
     /// Recordings do not count allocations by span.
     pub no_allocations: bool,
     /// The folder for journals of recordings; the system's usual one when it is not set.

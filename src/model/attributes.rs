@@ -68,6 +68,8 @@ pub enum Value {
 pub struct Attributes {
     pairs: Vec<(StringId, Value)>,
     ends: Vec<u32>,
+    /// Number of the first set that is stored. 0 in a profile that is done.
+    first: u32,
 }
 
 impl Attributes {
@@ -79,27 +81,58 @@ impl Attributes {
             return ArgsRef::NONE;
         }
         self.ends.push(self.pairs.len() as u32);
-        ArgsRef::inline(self.ends.len() as u32 - 1)
+        ArgsRef::inline(self.len() as u32 - 1)
     }
 
     /// The pairs of set `set`; empty when there is no such set.
     #[must_use]
     pub fn get(&self, set: u32) -> &[(StringId, Value)] {
-        let Some(&end) = self.ends.get(set as usize) else { return &[] };
-        let start = if set == 0 { 0 } else { self.ends[set as usize - 1] };
-        &self.pairs[start as usize..end as usize]
+        let Some(at) = set.checked_sub(self.first).map(|at| at as usize) else { return &[] };
+        let Some(&end) = self.ends.get(at) else { return &[] };
+        &self.pairs[self.end_of(at)..end as usize]
     }
 
-    /// Forgets all but the first `sets` sets.
+    /// Where the first `stored` stored sets end.
+    fn end_of(&self, stored: usize) -> usize {
+        stored.checked_sub(1).and_then(|at| self.ends.get(at)).map_or(0, |&end| end as usize)
+    }
+
+    /// Forgets all but the sets with numbers below `sets`.
     pub(super) fn truncate(&mut self, sets: usize) {
-        self.ends.truncate(sets);
-        self.pairs.truncate(self.ends.last().map_or(0, |&end| end as usize));
+        self.ends.truncate(sets.saturating_sub(self.first as usize));
+        self.pairs.truncate(self.end_of(self.ends.len()));
+    }
+
+    /// Forgets the sets before number `first`, or all; the others keep their numbers.
+    pub(super) fn leave_out_before(&mut self, first: Option<u32>) {
+        let first = first.unwrap_or(self.len() as u32);
+        let gone = first.saturating_sub(self.first) as usize;
+        let pairs = self.end_of(gone);
+        self.pairs.drain(..pairs);
+        self.ends.drain(..gone);
+        self.ends.iter_mut().for_each(|end| *end -= pairs as u32);
+        self.first = self.first.max(first);
+    }
+
+    /// Number of the first set that is stored.
+    pub(super) fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// Gives the first set that is stored the number 0, and so on.
+    pub(super) fn number_from_zero(&mut self) {
+        self.first = 0;
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.pairs) + size_of_val(&*self.ends)
     }
 
     /// Number of sets.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.first as usize + self.ends.len()
     }
 
     /// True when no set is stored.

@@ -17,8 +17,8 @@ use super::wire_rows::{
     write_finding, write_option, write_request, write_retries, write_token_times,
 };
 use super::{
-    ArgsPlace, ArgsRef, CounterId, Function, FunctionId, Instant, Link, Metric, MetricId, ProfileBuilder,
-    Request, RequestId, StringId, Strings, TrackId, TrackSpec,
+    ArgsPlace, ArgsRef, CounterId, Function, FunctionId, Instant, LeftOut, Link, Metric, MetricId,
+    ProfileBuilder, Request, RequestId, StringId, Strings, TrackId, TrackSpec,
 };
 
 /// How much of a builder has been encoded.
@@ -35,6 +35,16 @@ pub(crate) struct Cursor {
     spans: Vec<usize>,
     /// Points per counter.
     points: Vec<usize>,
+}
+
+impl Cursor {
+    /// Follows a builder of which older rows were left out. Sets of details keep their numbers.
+    pub(crate) fn follow(&mut self, left_out: &LeftOut) {
+        (self.instants, self.links) = left_out.marks_of_first(self.instants, self.links);
+        for (track, spans) in self.spans.iter_mut().enumerate() {
+            *spans = left_out.spans_of_first(track, *spans);
+        }
+    }
 }
 
 impl Default for Cursor {

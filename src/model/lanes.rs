@@ -69,6 +69,20 @@ impl Names {
         self.0.truncate(self.0.partition_point(|n| (n.handle as usize) < rows));
     }
 
+    /// Forgets all but those of the spans in `stayed`, which are numbered anew in that order.
+    pub(super) fn keep(&mut self, stayed: &[u32]) {
+        self.0.retain_mut(|name| {
+            let new = stayed.binary_search(&name.handle);
+            new.into_iter().for_each(|new| name.handle = new as u32);
+            new.is_ok()
+        });
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.0)
+    }
+
     pub(super) fn get(&self, handle: u32) -> Option<&Nesting> {
         match self.0.get(handle as usize) {
             Some(name) if name.handle == handle => Some(name),

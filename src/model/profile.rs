@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use super::{
     ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Finding, Frames, FunctionId, Functions, Instant,
-    Keys, Link, Metric, MetricId, MetricKey, NO_ROW, Requests, Sources, StackId, Stacks, StringId, Strings,
-    Track, TrackId, Unit, Value,
+    Keys, Link, Metric, MetricId, MetricKey, NO_ROW, Request, Requests, Sources, StackId, Stacks, StringId,
+    Strings, Track, TrackId, Unit, Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -378,6 +378,10 @@ impl Profile {
             + self.stacks.len() * 24
             + self.tracks.iter().map(|t| t.spans.heap_bytes() + t.samples.len() * 24).sum::<usize>()
             + self.counters.iter().map(|c| c.times.len() * 16).sum::<usize>()
+            + self.requests.rows.iter().map(Request::bytes).sum::<usize>()
+            + size_of_val(&*self.instants)
+            + size_of_val(&*self.links)
+            + self.attributes.bytes()
             + self.call_graph.as_ref().map_or(0, CallGraph::heap_bytes)
     }
 }

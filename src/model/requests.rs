@@ -141,6 +141,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Bytes held, texts apart.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.token_times) + size_of_val(&*self.retries)
+    }
+
     /// Time to first token, ns: first token − arrival, queueing included, without what attempts that failed and the waits
     /// after them took.
     #[must_use]

@@ -69,6 +69,8 @@ pub(super) struct Sight {
     pub(super) tool: String,
     /// All threads of its process, or only the main one.
     pub(super) all_threads: bool,
+    /// What other threads do is counted as if the main one did it.
+    pub(super) mixes: bool,
 }
 
 /// A cell of a table of results that gets the peak of the heap between two moments, once that is known.

@@ -83,7 +83,7 @@ impl Cost {
         used: &Used,
     ) -> Option<String> {
         let parts = [
-            (self.span, spans as f64, "span"),
+            (self.span.filter(|_| spans > 0), spans as f64, "span"),
             (Some(self.operation).filter(|_| operations > 0), operations as f64, "operation"),
             (self.allocation, allocations as f64, "allocation"),
         ];

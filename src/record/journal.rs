@@ -21,7 +21,7 @@ use crate::model::wire::attachment;
 use crate::model::wire::journal::{
     ABOUT, ATTACHED, END, EXTENSION, FILES, HEAD, Head, MAGIC, Next, VERSION, frame, next,
 };
-use crate::model::{Attachment, Meta};
+use crate::model::{Attachment, LeftOut, Meta};
 
 /// Time between two writes. With the time that the recorder takes to look, less than a second.
 const EVERY: Duration = Duration::from_millis(500);
@@ -184,6 +184,11 @@ impl Journal {
                 self.due = Instant::now() + RETRY;
             }
         }
+    }
+
+    /// Follows a recording of which older rows were left out.
+    pub(super) fn follow(&mut self, left_out: &LeftOut) {
+        self.cursor.follow(left_out);
     }
 
     /// How it went, for the facts of the run.

@@ -30,9 +30,11 @@ pub struct Options {
     pub sample_hz: u32,
     /// Shortest time between two revisions. They also never take more than a twentieth of the time.
     pub revision_every: Duration,
-    /// Events that a recording holds before it begins to lose some: 16 bytes each while they wait to
-    /// be read, and about as much per event in the profile.
+    /// Events that may wait to be read, 16 bytes each, before some are lost.
     pub max_events: u64,
+    /// Bytes of rows and texts that a recording holds; when there are more it leaves out its oldest spans. What it takes
+    /// to show and to save them comes on top.
+    pub max_bytes: usize,
     /// The folder for a journal, from which the recording can be recovered when this process is killed;
     /// `None` keeps none. See [`super::journal`].
     pub journal: Option<PathBuf>,
@@ -50,7 +52,8 @@ impl Default for Options {
         Self {
             sample_hz: 25,
             revision_every: Duration::from_millis(250),
-            max_events: 30_000_000,
+            max_events: 8_000_000,
+            max_bytes: 192 << 20,
             journal: None,
             texts: true,
             one_root_of: 1,
@@ -369,6 +372,7 @@ impl Session {
             if let Some(journal) = journal {
                 journal.keep(assembler, meta);
             }
+            self.bound(assembler, meta, journal);
             let begin = Instant::now();
             if let Some(cost) = freezer.finished() {
                 revisions += 1;
@@ -388,6 +392,20 @@ impl Session {
         drop(freezer);
         let used = before.until_now(self.context.own_cpu());
         (outcome.unwrap_or_else(|panic| Err(WorkloadError::Failed(panic_text(&*panic)))), used)
+    }
+
+    /// Leaves out the oldest spans when there is no more room. The journal has them.
+    fn bound(&self, assembler: &mut Assembler, meta: &Meta, journal: &mut Option<Journal>) {
+        if !assembler.is_over(self.options.max_bytes) {
+            return;
+        }
+        if let Some(journal) = journal {
+            journal.write(assembler, meta, false);
+        }
+        let left_out = assembler.leave_out(self.options.max_bytes);
+        if let Some(journal) = journal {
+            journal.follow(&left_out);
+        }
     }
 
     /// Adds what is known of another process that did the work: what its own profiler measured, or else the
@@ -417,6 +435,7 @@ impl Session {
         mut journal: Option<Journal>,
     ) -> Profile {
         assembler.feed();
+        self.bound(&mut assembler, &meta, &mut journal);
         for (key, value) in self.context.take_facts().into_iter().map(masked) {
             match meta.facts.iter_mut().find(|(k, _)| *k == key) {
                 Some((_, old)) => *old = value,
@@ -458,6 +477,7 @@ impl Session {
         meta.facts.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))));
         let lost = sink::lost();
         meta.facts.push(("Lost events".into(), lost.to_string()));
+        meta.facts.push(("Memory limit".into(), assembler.size_fact(self.options.max_bytes)));
         if let Some(lives) = self.context.lives() {
             let text = match lives.count {
                 0 => format!("{} (it ended before it was looked at)", format::UNKNOWN),

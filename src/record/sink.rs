@@ -10,7 +10,7 @@
 //! published, so a reader that takes the chunk lengths first and the queue second finds the
 //! description of every event that it sees.
 //!
-//! Memory is bounded by a budget per recording. What does not fit is dropped and counted.
+//! Memory is bounded by a budget of what waits to be read. What does not fit is dropped and counted.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -158,6 +158,8 @@ struct Thread {
 
 static ON: AtomicBool = AtomicBool::new(false);
 static BUDGET: AtomicI64 = AtomicI64::new(0);
+/// What the budget is when nothing waits.
+static WHOLE: AtomicI64 = AtomicI64::new(0);
 static LOST: AtomicU64 = AtomicU64::new(0);
 static NEXT_THREAD: AtomicU32 = AtomicU32::new(1);
 static THREADS: Mutex<BTreeMap<u32, Thread>> = Mutex::new(BTreeMap::new());
@@ -243,6 +245,20 @@ fn spend(events: i64) -> bool {
     left >= events
 }
 
+/// Events were read: there is room for as many again.
+fn give_back(events: i64) {
+    let whole = WHOLE.load(Ordering::Relaxed);
+    // Threads may hold chunks from before this recording, which it did not pay for.
+    let _ =
+        BUDGET.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some((left + events).min(whole)));
+}
+
+/// From now on nothing fits any more, and all that comes is counted as lost.
+pub(super) fn fill() {
+    WHOLE.store(0, Ordering::Relaxed);
+    BUDGET.store(0, Ordering::Relaxed);
+}
+
 /// True while a recording runs.
 #[inline]
 pub(super) fn is_on() -> bool {
@@ -278,6 +294,7 @@ pub(super) fn queue(cold: Cold) {
 /// Queues what must not be lost to the budget: samples of the process, of which there are few.
 pub(super) fn queue_sample(name: &str, unit: Unit, value: f64) {
     let _own = alloc::uncounted();
+    BUDGET.fetch_sub(COLD_WEIGHT, Ordering::Relaxed);
     lock(&QUEUE).push(Cold::Count { name: name.into(), unit, ticks: clock::ticks(), value });
 }
 
@@ -296,7 +313,7 @@ pub(super) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Forgets everything written so far and allows `events` more.
+/// Forgets everything written so far and lets `events` wait.
 pub(super) fn reset(events: u64) {
     lock(&QUEUE).clear();
     let mut threads = lock(&THREADS);
@@ -313,7 +330,9 @@ pub(super) fn reset(events: u64) {
         pool.push(Chunk::new());
     }
     LOST.store(0, Ordering::Relaxed);
-    BUDGET.store(i64::try_from(events).unwrap_or(i64::MAX), Ordering::Relaxed);
+    let events = i64::try_from(events).unwrap_or(i64::MAX);
+    WHOLE.store(events, Ordering::Relaxed);
+    BUDGET.store(events, Ordering::Relaxed);
 }
 
 /// A stretch of one chunk that nobody has read yet.
@@ -333,6 +352,7 @@ pub(super) struct Batch {
 /// Takes what was written since the last call. Only one reader at a time: the running recording.
 pub(super) fn take() -> Batch {
     let mut unread = Vec::new();
+    let mut read_up = 0;
     for (&thread, t) in lock(&THREADS).iter_mut() {
         for (chunk, read) in &mut t.chunks {
             let to = chunk.len.load(Ordering::Acquire);
@@ -342,12 +362,16 @@ pub(super) fn take() -> Batch {
             }
         }
         let ended = t.ended;
+        let before = t.chunks.len();
         t.chunks
             .retain(|(chunk, read)| *read < if ended { chunk.len.load(Ordering::Acquire) } else { CHUNK });
+        read_up += before - t.chunks.len();
     }
     // Room for as much again, so that the queue need not grow while others wait for it.
     let room = Vec::with_capacity(lock(&QUEUE).len());
-    Batch { unread, cold: std::mem::replace(&mut *lock(&QUEUE), room) }
+    let cold = std::mem::replace(&mut *lock(&QUEUE), room);
+    give_back((read_up * CHUNK) as i64 + COLD_WEIGHT * cold.len() as i64);
+    Batch { unread, cold }
 }
 
 impl Batch {

@@ -318,6 +318,59 @@ subprocess.run([sys.executable, '-c', 'import time; time.sleep(0.6)'])
     assert_eq!(kinds(&json), [""; 0], "no profiler, no blind spot");
 }
 
+/// What starts profilers around a program.
+const WRAPPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/profile_run.py");
+
+/// A profiler of all threads listens until they have ended, and not to the main one when that has run the program.
+#[test]
+fn threads_that_outlive_the_main_one_are_profiled_to_their_end() {
+    let Some(python) = python() else { return };
+    let folder = folder("outlive");
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    // Stands for yappi: says what is asked of it, and when.
+    let fake = "\
+import sys
+set_profile = sys.setprofile
+def say(*what):
+    print(*what, flush=True)
+class Stats:
+    def save(self, path, type):
+        say('save')
+        open(path, 'w').write('x')
+def set_clock_type(clock):
+    pass
+def start(builtins):
+    say('start')
+    set_profile(lambda *_: None)
+def stop():
+    say('stop')
+def get_func_stats():
+    return Stats()
+";
+    write("yappi.py", fake);
+    let app = "\
+import atexit, sys, threading, time
+def work():
+    time.sleep(0.3)
+    print('thread ends', flush=True)
+threading.Thread(target=work).start()
+atexit.register(lambda: print('program ends', sys.getprofile(), flush=True))
+";
+    write("app.py", app);
+    std::fs::write(folder.join("command.json"), "[]").unwrap();
+    let args = [WRAPPER, folder.to_str().unwrap(), "yappi-wall"];
+    let run = Command::new(python)
+        .args(args)
+        .arg(folder.join("app.py"))
+        .env("PYTHONPATH", &folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(run.stdout).unwrap();
+    let said: Vec<&str> = said.lines().collect();
+    let expected = ["start", "thread ends", "stop", "save", "program ends None"];
+    assert_eq!(said, expected, "{}", String::from_utf8_lossy(&run.stderr));
+}
+
 /// cProfile and a second profiler in one run: the first is shown, the other attached, and what cannot be is said.
 #[test]
 fn a_run_holds_what_several_profilers_measured() {

@@ -45,6 +45,9 @@ pub(super) struct RecordArgs {
     /// Record only such a share of root spans (requests, jobs), each with all below it: 1/N.
     #[arg(long, value_name = "1/N", value_parser = one_of, default_value = "1/1")]
     sample_spans: u32,
+    /// Memory for what is recorded, in MiB; when it is full the oldest spans are left out.
+    #[arg(long, value_name = "MIB", default_value_t = 192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    memory_limit: u32,
     /// Do not count allocations by span.
     #[arg(long)]
     no_allocations: bool,
@@ -87,6 +90,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         texts: !args.no_texts,
         one_root_of: args.sample_spans,
         allocations: !args.no_allocations,
+        max_bytes: (args.memory_limit as usize) << 20,
         ..Options::default()
     };
     if let Some(path) = &args.output {

@@ -6,8 +6,9 @@ use super::graph::GraphBuilder;
 impl ProfileBuilder {
     /// Freezes the profile.
     #[must_use]
-    pub fn finish(self) -> Profile {
-        let Self { meta, rebase, mut profile, graph, mut names, mut calls } = self;
+    pub fn finish(mut self) -> Profile {
+        self.cut_to_begin();
+        let Self { meta, rebase, mut profile, graph, mut names, mut calls, begin: _ } = self;
         profile.meta = meta;
         let end = last_time(&profile);
         let known = names.values().flat_map(lanes::Names::iter).map(|n| n.own).collect();

@@ -6,12 +6,14 @@
 
 mod freeze;
 mod graph;
+mod latest;
 
 use rustc_hash::FxHashMap;
 
 use super::*;
 use graph::GraphBuilder;
 pub use graph::NodeCosts;
+pub(crate) use latest::LeftOut;
 
 /// Parts of a function, as texts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +63,8 @@ pub struct ProfileBuilder {
     names: FxHashMap<TrackId, lanes::Names>,
     /// Callees and callers of frozen tracks.
     calls: Vec<callers::Call>,
+    /// The time from which all is there, when older spans were left out.
+    begin: Option<i64>,
 }
 
 impl ProfileBuilder {

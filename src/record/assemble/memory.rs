@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use crate::format;
 use crate::model::{
-    CounterId, FunctionId, Metric, MetricId, ProfileBuilder, ResultTable, TrackId, Unit, heap,
+    CounterId, FunctionId, LeftOut, Metric, MetricId, ProfileBuilder, ResultTable, TrackId, Unit, heap,
 };
 use crate::record::alloc::Entry;
 use crate::record::clock::Scale;
@@ -34,6 +34,8 @@ struct Holder {
     function: Option<FunctionId>,
     /// Its row in the builder, once it has one.
     row: Option<(TrackId, u32)>,
+    /// It had one, which was left out.
+    left_out: bool,
     allocated: i64,
     allocations: i64,
     level: Level,
@@ -232,7 +234,8 @@ impl Memory {
         if self.holders.len() > 2 * self.kept + 4096 {
             let peak = self.peak;
             self.holders.retain(|&id, h| {
-                id == OUTSIDE || h.row.is_none() || h.level.live != 0 || h.level.at_peak(peak) != 0
+                let runs = h.row.is_none() && !h.left_out;
+                id == OUTSIDE || runs || h.level.live != 0 || h.level.at_peak(peak) != 0
             });
             self.kept = self.holders.len();
         }
@@ -258,11 +261,28 @@ impl Memory {
         }
     }
 
+    /// Follows a builder of which older rows were left out.
+    pub(super) fn follow(&mut self, left_out: &LeftOut) {
+        for holder in self.holders.values_mut() {
+            if let Some((track, row)) = holder.row.take() {
+                holder.row = left_out.row(track, row).map(|row| (track, row));
+                holder.left_out = holder.row.is_none();
+            }
+        }
+    }
+
     /// Sets what spans hold and held at the peak, as far as is known now: those that have ended, and `running` ones.
-    pub(super) fn charge_levels(&self, builder: &mut ProfileBuilder, running: &[(HolderId, (TrackId, u32))]) {
+    /// `left_out`: of which rows of those that have ended `builder` is made.
+    pub(super) fn charge_levels(
+        &self,
+        builder: &mut ProfileBuilder,
+        running: &[(HolderId, (TrackId, u32))],
+        left_out: &LeftOut,
+    ) {
         let at_peak = metric(builder, heap::AT_PEAK, "Live at heap peak", Unit::Bytes);
         let at_end = metric(builder, heap::AT_END, "Live at end", Unit::Bytes);
-        let ended = self.holders.values().filter_map(|h| Some((h, h.row?)));
+        let now = |(track, row)| Some((track, left_out.row(track, row)?));
+        let ended = self.holders.values().filter_map(|h| Some((h, now(h.row?)?)));
         let running = running.iter().filter_map(|&(id, row)| Some((self.holders.get(&id)?, row)));
         for (holder, (track, row)) in ended.chain(running) {
             builder.span_cost(track, row, at_peak, holder.level.at_peak(self.peak));
@@ -384,7 +404,7 @@ mod tests {
             memory.apply(((i + 1) * read) as u64 * 20_000_000 - 1, &scale, &mut b);
         }
         memory.end(&mut b);
-        memory.charge_levels(&mut b, &[]);
+        memory.charge_levels(&mut b, &[], &LeftOut::default());
         (b.finish(), memory.figures())
     }
 

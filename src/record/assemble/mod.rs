@@ -20,6 +20,7 @@
 //!
 //! A span's end is its last exit, not its close: `tracing` keeps a parent open as long as any child.
 
+mod bound;
 mod device;
 mod memory;
 mod places;
@@ -40,7 +41,7 @@ use crate::format;
 use crate::model::increments::{self, Cursor};
 use crate::model::wire::journal;
 use crate::model::{
-    ArgsRef, Attachment, CounterId, FunctionId, FunctionSpec, Meta, Metric, MetricId, Profile,
+    ArgsRef, Attachment, CounterId, FunctionId, FunctionSpec, LeftOut, Meta, Metric, MetricId, Profile,
     ProfileBuilder, RequestId, ResultTable, TrackId, TrackKind, TrackSpec, Unit, Value,
 };
 use memory::{HolderId, Memory, OUTSIDE};
@@ -91,6 +92,7 @@ impl Entered {
 }
 
 /// A piece of work between spawn boundaries.
+#[derive(Clone, Copy)]
 struct Task {
     name: &'static str,
     track: Option<TrackId>,
@@ -112,7 +114,8 @@ pub(super) struct Assembler {
     functions: FxHashMap<tracing_core::callsite::Identifier, FunctionId>,
     /// Operations, by their numbers.
     sites: Vec<Option<(FunctionId, ArgsRef)>>,
-    tasks: Vec<Task>,
+    tasks: FxHashMap<u32, Task>,
+    next_task: u32,
     task_names: FxHashMap<&'static str, u32>,
     task_tracks: usize,
     /// Where tasks go when there are too many.
@@ -133,6 +136,7 @@ pub(super) struct Assembler {
     /// Enters so far, of spans and of operations.
     entered: (u64, u64),
     strangers: u64,
+    bound: bound::Bound,
 }
 
 impl Assembler {
@@ -151,7 +155,8 @@ impl Assembler {
             ids: FxHashMap::default(),
             functions: FxHashMap::default(),
             sites: Vec::new(),
-            tasks: Vec::new(),
+            tasks: FxHashMap::default(),
+            next_task: 0,
             task_names: FxHashMap::default(),
             task_tracks: 0,
             shared_track: None,
@@ -168,6 +173,7 @@ impl Assembler {
             next_uid: 0,
             entered: (0, 0),
             strangers: 0,
+            bound: bound::Bound::default(),
         }
     }
 
@@ -203,6 +209,10 @@ impl Assembler {
 
     fn add_requests(&mut self, rows: Vec<RequestRow>) {
         for row in rows {
+            if self.bound.is_full() {
+                self.builder.warn("requests not kept because the recording reached its memory limit", "");
+                continue;
+            }
             let track = self.request_track(&row);
             let request = row.to_model(&mut self.builder, &self.scale, track);
             self.request_ids.insert(row.number, self.builder.request(request));
@@ -302,27 +312,27 @@ impl Assembler {
         builder.point(counter, time, value);
     }
 
-    /// A copy of everything so far, to be frozen.
+    /// A copy of what came last, to be frozen: short enough that this takes no time that anybody notices.
     pub(super) fn snapshot(&mut self, mut meta: Meta) -> ProfileBuilder {
         let now = self.scale.now();
         let running = self.running(false);
         meta.duration = Some(now);
         let requests = self.open_requests();
-        let mut builder = self.builder.clone();
+        let (mut builder, left_out) = self.latest_spans();
         builder.meta = meta;
-        self.draw_open(&mut builder, &running, &requests, now, true);
+        self.draw_open(&mut builder, &running, &requests, now, Some(&left_out));
         builder
     }
 
     /// Adds what still runs to `builder`, up to `now`: spans, what waits for their tracks, requests. `levels`: and
-    /// what spans that ended before hold still.
+    /// what spans that ended before hold still, of which rows were left out.
     fn draw_open(
         &self,
         builder: &mut ProfileBuilder,
         running: &[spans::Drawn],
         requests: &[(Option<TrackId>, RequestRow)],
         now: i64,
-        levels: bool,
+        levels: Option<&LeftOut>,
     ) {
         let mut holders = Vec::new();
         for span in running {
@@ -332,8 +342,8 @@ impl Assembler {
                 holders.push((span.holder, row));
             }
         }
-        if let Some(memory) = self.memory.as_ref().filter(|_| levels) {
-            memory.charge_levels(builder, &holders);
+        if let Some((memory, left_out)) = self.memory.as_ref().zip(levels) {
+            memory.charge_levels(builder, &holders, left_out);
         }
         let placed: FxHashMap<u32, Place> = running.iter().filter_map(|r| Some((r.uid?, r.place))).collect();
         for pending in &self.pending {
@@ -371,7 +381,7 @@ impl Assembler {
         journal::frame(out, journal::HEAD, &serde_json::to_vec(&head).unwrap_or_default());
         journal::frame(out, journal::DONE, &increments::encode(&self.builder, cursor));
         let mut builder = std::mem::take(&mut self.builder);
-        self.draw_open(&mut builder, &running, &requests, now, false);
+        self.draw_open(&mut builder, &running, &requests, now, None);
         journal::frame(out, journal::OPEN, &increments::encode(&builder, &mut cursor.clone()));
         builder.truncate(cursor);
         self.builder = builder;
@@ -383,10 +393,15 @@ impl Assembler {
         let running = self.running(true);
         let requests = self.open_requests();
         let mut builder = std::mem::take(&mut self.builder);
-        self.draw_open(&mut builder, &running, &requests, duration, true);
+        self.draw_open(&mut builder, &running, &requests, duration, Some(&LeftOut::default()));
+        self.tell_left_out(&mut builder);
         self.builder = builder;
         let lost = sink::lost();
-        self.builder.warn_many("events lost because the recording reached its size limit", "", lost);
+        self.builder.warn_many(
+            "events lost: more came than was read, or the memory limit was reached",
+            "",
+            lost,
+        );
         let strangers = self.strangers;
         self.builder.warn_many("events of spans created before the recording (not shown)", "", strangers);
         meta.duration = Some(duration);
@@ -419,17 +434,18 @@ impl Assembler {
 
     /// The track of a task, made when its first span is drawn.
     fn task_track(&mut self, task: u32) -> TrackId {
-        let Task { name, track } = &self.tasks[task as usize];
-        if let Some(track) = *track {
-            return track;
-        }
-        let name = *name;
-        let track = match self.shared_track {
-            Some(track) => track,
-            None => self.new_task_track(name),
-        };
-        self.tasks[task as usize].track = Some(track);
+        let Task { name, track } = self.tasks.get(&task).copied().unwrap_or(Task { name: "", track: None });
+        let known = track.or(self.shared_track);
+        let track = known.unwrap_or_else(|| self.new_task_track(name));
+        self.tasks.insert(task, Task { name, track: Some(track) });
         track
+    }
+
+    fn new_task(&mut self, name: &'static str) -> u32 {
+        let task = self.next_task;
+        self.next_task += 1;
+        self.tasks.insert(task, Task { name, track: None });
+        task
     }
 
     fn new_task_track(&mut self, name: &'static str) -> TrackId {

@@ -22,6 +22,12 @@ pub(super) struct Found {
     time: Option<i64>,
 }
 
+impl Found {
+    pub(super) fn span(&self) -> Option<u32> {
+        self.place.0
+    }
+}
+
 /// Findings that are kept: nobody reads more.
 const MOST_FINDINGS: usize = 1000;
 
@@ -32,6 +38,21 @@ pub(super) enum Pending {
 }
 
 impl Pending {
+    /// The spans that it names.
+    pub(super) fn spans(&self) -> [Option<u32>; 2] {
+        match *self {
+            Self::Link { from, to, .. } => [Some(from.0), Some(to.0)],
+            Self::Log { span, .. } => [Some(span), None],
+        }
+    }
+
+    pub(super) fn args(&self) -> Option<ArgsRef> {
+        match *self {
+            Self::Link { .. } => None,
+            Self::Log { args, .. } => Some(args),
+        }
+    }
+
     pub(super) fn link(from: u32, to: u32, time: i64, name: &str, builder: &mut ProfileBuilder) -> Self {
         Self::Link { from: (from, time), to: (to, time), name: builder.string(name) }
     }

@@ -34,9 +34,16 @@ impl Assembler {
         let tool = &sight.tool;
         let threads = lives.iter().filter(|l| l.pid == root).map(|l| l.threads).max().unwrap_or(0);
         if threads > 1 && !sight.all_threads {
+            let seen = if sight.mixes {
+                format!(
+                    "{tool} from Python 3.12 on takes calls of other threads for those of the main one, so calls and times \
+                     may be of either."
+                )
+            } else {
+                format!("{tool} sees the main one alone: what the others did is not in the call profile.")
+            };
             let text = format!(
-                "Up to {threads} threads ran, and {tool} sees the main one alone: what the others did is not in the call \
-                 profile. yappi sees all threads (profilers=yappi-wall or yappi-cpu)."
+                "Up to {threads} threads ran. {seen} yappi tells all threads apart (profilers=yappi-wall or yappi-cpu)."
             );
             self.found_in_run("Threads that the profiler does not see", Severity::Warning, &text);
         }

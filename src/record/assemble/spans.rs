@@ -4,7 +4,7 @@ use tracing_core::Metadata;
 
 use super::memory::{HolderId, OUTSIDE};
 use super::places::{Pending, Place};
-use super::{Assembler, Entered, Instances, PHASE, Task, What, args};
+use super::{Assembler, Entered, Instances, PHASE, What, args};
 use crate::model::{ArgsRef, FunctionId, MetricId, ProfileBuilder, SpanStatus, TrackId};
 use crate::record::sink::{Field, Fields, Kind};
 use crate::record::site;
@@ -30,10 +30,10 @@ pub(super) struct Live {
     /// A call site of its own.
     call: bool,
     phase: bool,
-    task: Option<u32>,
+    pub(super) task: Option<u32>,
     fields: Fields,
     /// Details of a call site, which all its spans share.
-    args: Option<ArgsRef>,
+    pub(super) args: Option<ArgsRef>,
     failed: bool,
     closed: Option<i64>,
     /// Something points at it, so its place must outlive it.
@@ -296,13 +296,12 @@ impl Assembler {
             ancestor = self.spans.get(&a).and_then(|s| s.parent);
         }
         let task = task.unwrap_or_else(|| {
-            self.tasks.push(Task { name, track: None });
             if let Some(parent) = parent {
                 self.mark_pointed_at(parent);
                 self.mark_pointed_at(uid);
                 self.pending.push(Pending::link(parent, uid, opened, "spawn", &mut self.builder));
             }
-            (self.tasks.len() - 1) as u32
+            self.new_task(name)
         });
         if let Some(span) = self.spans.get_mut(&uid) {
             span.task = Some(task);
@@ -440,10 +439,8 @@ impl Assembler {
     fn task_of_parent(&mut self, uid: u32) -> u32 {
         let span = self.spans.get(&uid);
         let parent = span.and_then(|s| s.parent).and_then(|p| self.spans.get(&p));
-        let task = parent.and_then(|p| p.task).unwrap_or_else(|| {
-            self.tasks.push(Task { name: span.map_or("", |s| s.name), track: None });
-            (self.tasks.len() - 1) as u32
-        });
+        let (known, name) = (parent.and_then(|p| p.task), span.map_or("", |s| s.name));
+        let task = known.unwrap_or_else(|| self.new_task(name));
         if let Some(span) = self.spans.get_mut(&uid) {
             span.task = Some(task);
         }

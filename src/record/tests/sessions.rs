@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::import::{Input, open_whole};
+use crate::jobs::Job;
 use crate::model::{Profile, SpanStatus};
 use crate::record::testing::*;
 use crate::record::*;
@@ -164,6 +166,55 @@ fn a_slow_revision_does_not_hold_up_the_journal() {
     let p = record(work, options, slow).unwrap().join().unwrap();
     let writes: u32 = fact(&p, "Journal").split(' ').next().unwrap().parse().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(60) && writes >= 4, "{writes} writes");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_recording_that_is_full_keeps_what_came_last_and_its_journal_has_all() {
+    const STEPS: usize = 60;
+    const LEAVES: usize = 1000;
+    let folder = std::env::temp_dir().join(format!("inferscope-full-{}", std::process::id()));
+    let every = Duration::from_millis(10);
+    let options =
+        Options { max_bytes: 1 << 20, revision_every: every, journal: Some(folder.clone()), ..quiet() };
+    let work = Work::new("long", |_| {
+        let _outer = sp!("outer").entered();
+        for step in 0..STEPS {
+            let _step = sp!("step", step).entered();
+            for _ in 0..LEAVES {
+                sp!("leaf").in_scope(|| ());
+            }
+            std::thread::sleep(Duration::from_millis(15));
+        }
+        Ok(())
+    });
+    let recording = record(work, options, Box::new(|_| ())).unwrap();
+    while recording.journal().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let journal = recording.journal().unwrap();
+    let p = recording.join().unwrap();
+    let kept = all(&p, "leaf").len();
+    assert!((1000..STEPS * LEAVES / 2).contains(&kept), "{kept}");
+    let missing = p.warnings.iter().find(|w| w.kind.contains("memory limit")).map(|w| w.count);
+    assert_eq!(missing, Some((STEPS * LEAVES + STEPS + 1 - p.span_count()) as u64));
+    assert!(
+        fact(&p, "Memory limit").contains("left out, all are there from"),
+        "{}",
+        fact(&p, "Memory limit")
+    );
+    let steps = all(&p, "step");
+    assert_eq!(steps.last().map(|s| s.arg("step")), Some((STEPS - 1).to_string().as_str()));
+    assert!(all(&p, "leaf").iter().all(|s| s.parent == "step") && steps.iter().all(|s| s.parent == "outer"));
+    // What was not there is no time of the span around it.
+    let outer = one(&p, "outer");
+    assert_eq!(outer.start, steps[0].start);
+    let whole = open_whole(&Input::Path(journal.path().to_owned()), &Job::new()).unwrap();
+    assert_eq!(all(&whole, "leaf").len(), STEPS * LEAVES);
+    assert_eq!(whole.span_count(), STEPS * LEAVES + STEPS + 1);
+    assert!(one(&whole, "outer").start < outer.start && one(&whole, "outer").end == outer.end);
+    let numbers: Vec<String> = all(&whole, "step").iter().map(|s| s.arg("step").to_owned()).collect();
+    assert_eq!(numbers, (0..STEPS).map(|n| n.to_string()).collect::<Vec<_>>());
     std::fs::remove_dir_all(folder).unwrap();
 }
 

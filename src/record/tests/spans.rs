@@ -262,7 +262,7 @@ fn log_lines_are_instants_on_the_track_of_their_span_and_errors_mark_it() {
 
 #[test]
 fn a_full_recording_says_what_it_lost() {
-    let options = Options { max_events: 120_000, ..quiet() };
+    let options = Options { max_events: 40_000, ..quiet() };
     let work = Work::new("much", |_| {
         let _outer = sp!("outer").entered();
         let op = trace_span!(target: "inferscope::test", parent: None, "op");

@@ -262,7 +262,9 @@ fn collect(python: &Python, params: &Params, cx: &Context) {
         cx.fact("Call profile", tools.join(", "));
     }
     if let Some(tool) = about.profilers.first().filter(|_| shown) {
-        cx.set_sight(Sight { tool: tool.clone(), all_threads: tool.starts_with("yappi") });
+        // From Python 3.12 on cProfile listens to all threads, and takes their calls for those of one.
+        let mixes = tool == "cprofile" && python::is_at_least(&about.python, (3, 12));
+        cx.set_sight(Sight { tool: tool.clone(), all_threads: tool.starts_with("yappi"), mixes });
     }
     // When no profiler ran, it is said already.
     if files.is_empty() && (about.python.is_empty() || !about.profilers.is_empty()) {

@@ -120,6 +120,12 @@ impl Python {
     }
 }
 
+/// Whether a version such as «3.12.1» or «3.13.0rc1» is that or a later one.
+pub(super) fn is_at_least(version: &str, least: (u32, u32)) -> bool {
+    let mut parts = version.split('.').map_while(|part| part.parse().ok());
+    parts.next().zip(parts.next()).is_some_and(|found| found >= least)
+}
+
 /// Reads what a profiler wrote.
 pub(super) fn read(file: &Path) -> Result<Profile, String> {
     import::open_whole(&Input::Path(file.to_owned()), &Job::new()).map_err(|e| e.to_string())
@@ -307,6 +313,12 @@ mod tests {
         ] {
             assert!(is_python(new) && !is_too_old(new), "{new}");
         }
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        let known = ["3.12.1", "3.13.0rc1", "3.9.18", "2.7.18", "", "x"].map(|v| is_at_least(v, (3, 12)));
+        assert_eq!(known, [true, true, false, false, false, false]);
     }
 
     #[test]
