@@ -89,7 +89,7 @@ impl Cost {
         ];
         let known = parts.iter().filter_map(|&(ns, n, what)| Some((ns?, n, what)));
         let texts: Vec<String> =
-            known.clone().map(|(ns, _, what)| format!("{ns:.0} ns per {what}")).collect();
+            known.clone().map(|(ns, _, what)| format!("{} per {what}", nanoseconds(ns))).collect();
         let sum: f64 = known.map(|(ns, n, _)| ns * n).sum();
         let share = used.work().map(|work| sum / work * 100.0);
         let share = match share {
@@ -99,6 +99,11 @@ impl Cost {
         };
         (!texts.is_empty()).then(|| format!("{}{share}", texts.join(", ")))
     }
+}
+
+/// Below what can be told apart from nothing, it is said to be little and not none.
+fn nanoseconds(ns: f64) -> String {
+    if ns < 1.0 { "under 1 ns".to_owned() } else { format!("{ns:.0} ns") }
 }
 
 /// CPU time of one enter and exit in ns. `None` when a filter of the program keeps the recorder's own spans away.
