@@ -171,7 +171,8 @@ mod tests {
 
     use crate::analysis::callers::{Callers, Reach};
     use crate::analysis::flame_rows::{Merged, MergedOrder};
-    use crate::analysis::testing::{ask, dump, symbol};
+    use crate::analysis::span_facts::SpanFacts;
+    use crate::analysis::testing::{ask, dump, subject, symbol};
     use crate::analysis::{Costs, Slice};
     use crate::model::*;
     use crate::query::Run;
@@ -253,5 +254,23 @@ mod tests {
         assert_eq!(named(1), "fetch 20, gather 20, task 60");
         assert_eq!(named(2), "call 20", "as wide as its caller has room");
         assert_eq!(named(3), "inner 6");
+    }
+
+    #[test]
+    fn spans_have_the_own_time_that_the_tree_has() {
+        for s in [gathered(), subject(crate::analysis::testing::DEVTOOLS)] {
+            let costs = ask(&s, &Costs(Slice::default()));
+            let mut own = vec![0; costs.own.len()];
+            for track in s.profile.track_ids() {
+                for row in 0..s.profile.track(track).spans.rows.len() as u32 {
+                    let node = costs.tree.node_of_span(track, row).unwrap();
+                    own[node as usize] += ask(&s, &SpanFacts { track, row }).own;
+                }
+            }
+            for (node, &own) in own.iter().enumerate().filter(|(node, _)| costs.calls[*node] > 0) {
+                let name = costs.tree.nodes[node].symbol.label(&s.profile);
+                assert_eq!(own, costs.own[node], "{name}");
+            }
+        }
     }
 }

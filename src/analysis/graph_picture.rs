@@ -11,12 +11,42 @@ use crate::jobs::Cancelled;
 use crate::model::{FunctionId, Profile};
 use crate::query::{Context, Query};
 
-/// Height of a node, in points at zoom 1.
-pub const NODE_HEIGHT: f32 = 44.0;
-/// Least and largest width of a node.
-const WIDTHS: (f32, f32) = (138.0, 228.0);
-/// Width of a character of a node's name, about.
-const CHARACTER: f32 = 7.1;
+/// How large nodes are drawn: said by who draws them, in tenths of points at zoom 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeSizes {
+    /// Height.
+    pub height: u16,
+    /// Least and largest width.
+    pub widths: (u16, u16),
+    /// Width of a character of a name, about.
+    pub character: u16,
+    /// Width of what stands beside the name.
+    pub beside: u16,
+}
+
+impl NodeSizes {
+    /// Longest name that is shown, in characters.
+    const LONGEST: usize = 64;
+
+    /// Height of a node, in points.
+    #[must_use]
+    pub fn height(self) -> f32 {
+        f32::from(self.height) / 10.0
+    }
+
+    /// Width of a node of this name.
+    fn width(self, name: &str) -> f32 {
+        let characters = name.chars().take(Self::LONGEST).count() as f32;
+        let [least, most, character, beside] =
+            [self.widths.0, self.widths.1, self.character, self.beside].map(|n| f32::from(n) / 10.0);
+        (characters * character + beside).clamp(least, most)
+    }
+
+    /// Width of a frame's title, about: the name, up to a length, and a share.
+    fn title(self, name: &str) -> f32 {
+        (name.chars().count() as f32 + 15.0).min(44.0) * f32::from(self.character) / 10.0
+    }
+}
 
 /// A finished drawing.
 #[derive(Debug)]
@@ -47,6 +77,8 @@ pub struct GraphPicture {
     pub limits: Limits,
     /// Which way calls lead.
     pub direction: Direction,
+    /// How large nodes are.
+    pub sizes: NodeSizes,
     /// Where nodes were in the picture before, by key: they keep their order.
     pub seed: Arc<Vec<Seed>>,
 }
@@ -61,15 +93,8 @@ impl Query for GraphPicture {
         cx.job().checkpoint(0, 0)?;
         let middle = self.calling.middle(cx.profile()).and_then(|f| folded.find(f, cx.profile()));
         let drawn = prune(&graph, middle, self.limits);
-        let widths: Vec<f32> = drawn
-            .nodes
-            .iter()
-            .map(|n| {
-                let name = folded.label(n.row, cx.profile());
-                let characters = name.chars().take(64).count() as f32;
-                (characters * CHARACTER + 26.0).clamp(WIDTHS.0, WIDTHS.1)
-            })
-            .collect();
+        let widths: Vec<f32> =
+            drawn.nodes.iter().map(|n| self.sizes.width(&folded.label(n.row, cx.profile()))).collect();
         let weight = |kind: EdgeKind| match kind {
             EdgeKind::Calls(e) => {
                 let total = graph.edges[e as usize].total.unwrap_or(0);
@@ -78,14 +103,14 @@ impl Query for GraphPicture {
             EdgeKind::Elided(_) => 1,
         };
         let drawing = Drawing {
-            nodes: widths.iter().map(|&w| (w, NODE_HEIGHT)).collect(),
+            nodes: widths.iter().map(|&w| (w, self.sizes.height())).collect(),
             edges: drawn.edges.iter().map(|e| (e.from, e.to, weight(e.kind))).collect(),
             seed: (!self.seed.is_empty()).then(|| {
                 drawn.nodes.iter().map(|n| self.place_before(&folded, n.row, cx.profile())).collect()
             }),
             direction: self.direction,
             inside: drawn.nodes.iter().map(|n| folded.inside[n.row as usize]).collect(),
-            titles: folded.groups.iter().map(|g| title_width(&g.label())).collect(),
+            titles: folded.groups.iter().map(|g| self.sizes.title(&g.label())).collect(),
         };
         let placed = graph_layout::draw(&drawing, &|| cx.job().checkpoint(0, 0))?;
         Ok(Picture { graph, folded, drawn, widths, placed })
@@ -95,11 +120,6 @@ impl Query for GraphPicture {
         let points: usize = picture.placed.edges.iter().map(Vec::len).sum();
         picture.drawn.nodes.len() * 64 + picture.drawn.edges.len() * 64 + points * 8
     }
-}
-
-/// Width of a frame's title, about: the name, up to a length, and a share.
-fn title_width(name: &str) -> f32 {
-    (name.chars().count() as f32 + 15.0).min(44.0) * CHARACTER
 }
 
 impl GraphPicture {

@@ -1,6 +1,7 @@
 //! Facts about one span that take a look at its neighbours: own time, children, links.
 
 use super::concurrency::covered;
+use super::nested_samples::sampled_in;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Caller, Profile, StringId, TrackId};
 use crate::query::{Context, Query};
@@ -25,7 +26,7 @@ pub struct LinkEnd {
 /// What [`SpanFacts`] finds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Duration without the time in which direct children ran, ns.
+    /// Duration without the time in which anything that it called ran, on whatever lane or in samples, ns.
     pub own: i64,
     /// Number of direct children, on other lanes and tracks too.
     pub children: u64,
@@ -64,9 +65,11 @@ impl Query for SpanFacts {
             let called = |c: &&Caller| (c.track, c.parent) == (self.track, self.row);
             t.spans.callers.iter().filter(called).map(|c| &t.spans.rows[c.row as usize])
         });
-        let children: Vec<_> = nested.chain(beside).map(|s| (s.start, s.end)).collect();
-        facts.children = children.len() as u64;
-        facts.own = span.duration() - covered(children, Some((span.start, span.end)));
+        let called: Vec<_> = nested.chain(beside).map(|s| (s.start, s.end)).collect();
+        facts.children = called.len() as u64;
+        facts.own = (span.duration())
+            .saturating_sub(covered(called, Some((span.start, span.end))))
+            .saturating_sub(sampled_in(profile, self.track, self.row));
         links(profile, self, &mut facts, cx.job())?;
         Ok(facts)
     }

@@ -26,6 +26,9 @@ use crate::model::{
 };
 use crate::query::{Engine, Query, Run};
 
+/// What DevTools records: tasks as spans, JavaScript as samples of the same thread.
+pub const DEVTOOLS: &str = "RunTask 0 40 / Layout 30 35; main>handler @0..25; main @25..45; (idle) @45..60";
+
 /// Builds the profile that `text` describes.
 pub fn profile(text: &str) -> Arc<Profile> {
     let mut dsl = Dsl::new();

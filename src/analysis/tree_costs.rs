@@ -249,7 +249,7 @@ impl Adding<'_> {
             let mut weight = part.of(weights[part.sample as usize]);
             if let Some(nodes) = nodes.filter(|_| in_spans && part.row != NO_ROW) {
                 // It cannot have been longer than the span lets it be.
-                weight = if is_time { weight.min(part.length()) } else { weight };
+                weight = if is_time { part.time_of(weights[part.sample as usize]) } else { weight };
                 let span = nodes.spans[part.row as usize];
                 if span != NO_NODE && !scope.leaves_out(spans.rows[part.row as usize].status) {
                     own(span, weight.saturating_neg());

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::analysis::Transform;
     use crate::analysis::testing::{profile, symbol, symbols};
-    use crate::model::{NameKey, TrackId};
+    use crate::model::{FunctionSpec, NameKey, ProfileBuilder, TrackId};
     use crate::state::{Command, LaneHeight, LaneKey};
 
     fn transforms(p: &Profile) -> [Transform; 9] {
@@ -121,6 +121,30 @@ mod tests {
         assert_eq!(there.scope.transforms[1], Transform::DropFunction(symbol(&other, "g")));
         assert_eq!(there.scope.transforms.len(), 5, "{:?}", there.scope.transforms);
         assert_eq!(Look::of(&Interaction::default(), &p), Look::default());
+    }
+
+    #[test]
+    fn a_look_fits_the_file_after_an_edit_that_moved_its_functions() {
+        let of = |lines: [u32; 3]| {
+            let mut b = ProfileBuilder::new("pstats");
+            for (name, line) in ["load", "<lambda>", "<lambda>"].into_iter().zip(lines) {
+                b.function(FunctionSpec { name, file: "/app/pipe.py", line, ..FunctionSpec::default() });
+            }
+            b.finish()
+        };
+        let (before, after) = (of([3, 10, 20]), of([43, 50, 60]));
+        let mut now = Interaction::default();
+        for function in before.functions.ids() {
+            Command::Push(Transform::DropFunction(before.keys().symbol(function))).apply(&mut now);
+        }
+        let kept = serde_json::to_string(&Look::of(&now, &before)).unwrap();
+        let look: Look = serde_json::from_str(&kept).unwrap();
+        let there = look.applied_to(&Interaction::default(), &after);
+        let lines = there.scope.transforms.iter().map(|t| match t {
+            Transform::DropFunction(f) => after.functions.get(after.keys().function(*f).unwrap()).line,
+            _ => 0,
+        });
+        assert_eq!(lines.collect::<Vec<_>>(), [43, 50, 60]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::evidence::{self, Evidence};
 use super::metrics::Chosen;
-use super::{State, Two};
+use super::{Compared, Cost, State, Two};
 use crate::analysis::functions::{FunctionTable, Functions};
 use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::path::Symbol;
@@ -55,10 +55,8 @@ pub struct Half {
     pub run: u32,
     /// The same.
     pub symbol: Symbol,
-    /// Own cost.
-    pub own: i64,
-    /// Own cost and that of all it called.
-    pub total: i64,
+    /// What it costs.
+    pub cost: Cost,
     /// Calls, where they were counted.
     pub calls: Option<Calls>,
 }
@@ -76,25 +74,13 @@ pub struct Row {
     pub evidence: Option<Evidence>,
 }
 
+impl Compared for Row {
+    fn costs(&self) -> Two<Cost> {
+        self.halves.map(|h| h.cost)
+    }
+}
+
 impl Row {
-    /// Own costs.
-    #[must_use]
-    pub fn own(&self) -> Two<i64> {
-        self.halves.map(|h| h.own)
-    }
-
-    /// Total costs.
-    #[must_use]
-    pub fn total(&self) -> Two<i64> {
-        self.halves.map(|h| h.total)
-    }
-
-    /// In both runs, or in which.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.halves.state().unwrap_or(State::Both)
-    }
-
     /// Δ of the total in two parts: what comes of more or fewer calls at the price of the baseline, and what of each
     /// call taking more or less. `None` unless calls were counted on both sides.
     #[must_use]
@@ -105,9 +91,9 @@ impl Row {
             return None;
         }
         let more = i128::from(after) - i128::from(before);
-        let by_calls = (i128::from(base.total) * more) as f64 / before as f64;
+        let by_calls = (i128::from(base.cost.total) * more) as f64 / before as f64;
         let by_calls = by_calls.round() as i64;
-        Some((by_calls, head.total.saturating_sub(base.total).saturating_sub(by_calls)))
+        Some((by_calls, head.cost.total.saturating_sub(base.cost.total).saturating_sub(by_calls)))
     }
 }
 
@@ -248,8 +234,8 @@ impl Side {
                     keys.len() - 1
                 });
                 column.resize(keys.len().max(column.len()), None);
-                let half =
-                    Half { run: number as u32, symbol, own: row.own, total: row.total, calls: row.calls };
+                let cost = Cost { own: row.own, total: row.total };
+                let half = Half { run: number as u32, symbol, cost, calls: row.calls };
                 column[at] = Some(half);
             }
             values.push(column);
@@ -262,7 +248,7 @@ impl Side {
 
     /// Figures of a function in all runs; a run that did not call it spent nothing on it.
     fn own(&self, at: usize) -> Vec<f64> {
-        self.values.iter().map(|column| column[at].map_or(0.0, |h| h.own as f64)).collect()
+        self.values.iter().map(|column| column[at].map_or(0.0, |h| h.cost.own as f64)).collect()
     }
 
     fn half(&self, at: usize) -> Half {
@@ -277,8 +263,7 @@ impl Side {
         Half {
             run,
             symbol,
-            own: middle(&|h| h.own),
-            total: middle(&|h| h.total),
+            cost: Cost { own: middle(&|h| h.cost.own), total: middle(&|h| h.cost.total) },
             calls: counted.then(|| Calls { all: count(&|c| c.all), primitive: count(&|c| c.primitive) }),
         }
     }

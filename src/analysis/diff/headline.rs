@@ -1,8 +1,8 @@
 //! The difference of two runs in a few sentences.
 
-use super::Two;
 use super::evidence::Evidence;
 use super::functions::{FunctionDiff, Half, Measured, Row};
+use super::{Compared, Two};
 use crate::analysis::formula::Measure;
 use crate::format;
 use crate::model::Unit;

@@ -96,6 +96,36 @@ impl Two<i64> {
     }
 }
 
+/// Costs of a function or a path on one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Its own.
+    pub own: i64,
+    /// Its own and those of all that it called.
+    pub total: i64,
+}
+
+/// A function or a path on both sides.
+pub trait Compared {
+    /// Its costs; a side that does not have it has none.
+    fn costs(&self) -> Two<Cost>;
+
+    /// Own costs.
+    fn own(&self) -> Two<i64> {
+        self.costs().map(|c| c.own)
+    }
+
+    /// Total costs.
+    fn total(&self) -> Two<i64> {
+        self.costs().map(|c| c.total)
+    }
+
+    /// In both runs, or in which.
+    fn state(&self) -> State {
+        self.costs().state().unwrap_or(State::Both)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
 use super::functions::{DiffFunctions, FunctionDiff, RowKey};
-use super::{State, Two};
+use super::{Compared, Cost, State, Two};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
 use crate::analysis::{Costs, TreeCosts};
@@ -57,10 +57,8 @@ pub struct PathHalf {
     pub node: u32,
     /// What runs, by the ids of that side.
     pub symbol: Symbol,
-    /// Own cost.
-    pub own: i64,
-    /// Own cost and that of all below.
-    pub total: i64,
+    /// What it costs.
+    pub cost: Cost,
     /// Calls, or samples at or below, where either was counted.
     pub count: Option<u64>,
 }
@@ -80,23 +78,9 @@ pub struct PathNode {
     pub halves: Two<PathHalf>,
 }
 
-impl PathNode {
-    /// Own costs.
-    #[must_use]
-    pub fn own(&self) -> Two<i64> {
-        self.halves.map(|h| h.own)
-    }
-
-    /// Total costs.
-    #[must_use]
-    pub fn total(&self) -> Two<i64> {
-        self.halves.map(|h| h.total)
-    }
-
-    /// In both runs, or in which.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.halves.state().unwrap_or(State::Both)
+impl Compared for PathNode {
+    fn costs(&self) -> Two<Cost> {
+        self.halves.map(|h| h.cost)
     }
 }
 
@@ -180,8 +164,7 @@ impl Growing {
             let half = PathHalf {
                 node: i as u32,
                 symbol: node.symbol,
-                own: costs.own[i],
-                total: costs.total[i],
+                cost: Cost { own: costs.own[i], total: costs.total[i] },
                 count: costs.count(i as u32),
             };
             let halves = &mut self.nodes[found as usize].2;
@@ -216,7 +199,7 @@ impl Growing {
         let n = self.nodes.len();
         let change = |i: u32| {
             let halves = self.nodes[i as usize].2;
-            let (total, own) = (halves.map(|h| h.total), halves.map(|h| h.own));
+            let (total, own) = (halves.map(|h| h.cost.total), halves.map(|h| h.cost.own));
             let size = |two: Two<i64>| two.delta().unwrap_or(0).unsigned_abs();
             (size(total), size(own), total.base.unwrap_or(0).max(total.head.unwrap_or(0)))
         };
@@ -261,8 +244,10 @@ impl PathHalf {
     /// Two nodes of one tree that are one path here: functions that a rule made alike.
     fn with(self, other: Self) -> Self {
         Self {
-            own: self.own.saturating_add(other.own),
-            total: self.total.saturating_add(other.total),
+            cost: Cost {
+                own: self.cost.own.saturating_add(other.cost.own),
+                total: self.cost.total.saturating_add(other.cost.total),
+            },
             count: self.count.zip(other.count).map(|(a, b)| a + b),
             ..self
         }

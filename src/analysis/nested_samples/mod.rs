@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 pub(super) use below::Below;
-pub use parts::{Part, parts};
+pub use parts::{Part, parts, sampled_in};
 
 use super::lane_walk::{LaneWalk, Step};
 use super::scope::Scope;

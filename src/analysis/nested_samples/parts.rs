@@ -1,6 +1,6 @@
 //! Samples as costs: what of each falls on which node.
 
-use super::pieces;
+use super::{Piece, is_nested, pieces};
 use crate::analysis::call_tree::{CallTree, NO_NODE};
 use crate::analysis::scope::TimeRange;
 use crate::analysis::tree_costs::{cut, touches};
@@ -35,6 +35,12 @@ impl Part {
         if start == end { weight } else { until(self.within.1).saturating_sub(until(self.within.0)) }
     }
 
+    /// The same of a weight that is time: no longer than the part is.
+    #[must_use]
+    pub fn time_of(&self, weight: i64) -> i64 {
+        self.of(weight).min(self.length())
+    }
+
     /// When, ns.
     #[must_use]
     pub fn within(&self) -> (i64, i64) {
@@ -46,6 +52,20 @@ impl Part {
     pub fn length(&self) -> i64 {
         self.within.1.saturating_sub(self.within.0)
     }
+}
+
+/// Time of a span that samples have which fall on it, ns.
+#[must_use]
+pub fn sampled_in(profile: &Profile, track: TrackId, row: u32) -> i64 {
+    let of = profile.track(track);
+    let weights = of.samples.weights.iter().find(|(m, _)| Some(*m) == profile.time_metric());
+    let Some((_, weights)) = weights.filter(|_| is_nested(of)) else { return 0 };
+    let pieces = pieces(of).filter(|piece| piece.row == row);
+    pieces.fold(0i64, |sum, Piece { sample, start, end, .. }| {
+        let interval = of.samples.interval(sample as usize).unwrap_or_default();
+        let part = Part { track, sample, node: NO_NODE, row, first: true, interval, within: (start, end) };
+        sum.saturating_add(part.time_of(weights[sample as usize]))
+    })
 }
 
 /// Every sample of a track as far as it falls on the range; samples that the tree has no node for are left out unless

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::analysis::scope::TimeRange;
-use crate::analysis::testing::{ask, dump, function, profile, subject, symbol};
+use crate::analysis::testing::{DEVTOOLS, ask, dump, function, profile, subject, symbol};
 use crate::analysis::{Costs, Functions, Slice, Transform};
 use crate::query::Run;
 use proptest::prelude::*;
@@ -25,9 +25,6 @@ fn samples_are_parted_by_spans() {
         "0@0..10 0, 0@10..12 1, 0@12..20 2, 0@20..30 1, 0@30..40 0, 0@40..50 3, 0@50..60 -"
     );
 }
-
-/// What DevTools records: tasks as spans, JavaScript as samples of the same thread.
-const DEVTOOLS: &str = "RunTask 0 40 / Layout 30 35; main>handler @0..25; main @25..45; (idle) @45..60";
 
 fn costs(s: &Run, range: TimeRange, transforms: Vec<Transform>) -> Arc<crate::analysis::TreeCosts> {
     let scope = Scope { transforms, ..Scope::default() };

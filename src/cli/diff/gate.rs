@@ -3,7 +3,7 @@
 use super::{CANNOT_TELL, Comparison, REGRESSION};
 use crate::analysis::diff::evidence::{Evidence, Verdict};
 use crate::analysis::diff::functions::Row;
-use crate::analysis::diff::{State, Two};
+use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::formula::Measure;
 use crate::format;
 use crate::model::Unit;

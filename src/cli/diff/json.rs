@@ -13,7 +13,7 @@ use crate::analysis::diff::metrics::Chosen;
 use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::paths::PathNode;
 use crate::analysis::diff::requests::{Counts, RequestDiff};
-use crate::analysis::diff::{State, Two};
+use crate::analysis::diff::{Compared, State, Two};
 use crate::model::MetricKey;
 
 pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use super::gate::{Gate, Outcome};
 use super::text::{HEADINGS, line, lists, sentences};
 use super::{Comparison, names};
+use crate::analysis::diff::Compared;
 use crate::format::{self, markup};
 
 const PAGE: &str = include_str!("page.html");

@@ -5,7 +5,7 @@ use super::{Comparison, names};
 use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::explained_by_one;
-use crate::analysis::diff::{State, Two};
+use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, LONGEST_NAME, Page, short};
 
 /// Rows of each list, unless told otherwise.

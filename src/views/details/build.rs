@@ -97,7 +97,7 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
     if let Some(f) = facts {
         rows.push(
             Fact::new("Self", format!("{}  ({})", format::duration_exact(f.own), of(f.own, duration)))
-                .hint("Duration without the time in which spans directly below ran"),
+                .hint("Duration without the time in which what it called ran, on any lane"),
         );
     }
     if let Some((on, parent)) = profile.span_ancestors(track, row).nth(1) {

@@ -294,8 +294,7 @@ impl FlameView {
         }
         let over = response.hovered() && !response.dragged() && self.drag.is_none();
         self.facts = match hit.filter(|_| over && !response.context_menu_opened()) {
-            Some(hit) if self.facts.as_ref().is_some_and(|f| f.hit == hit) => self.facts.take(),
-            Some(hit) => Facts::new(rows, hit),
+            Some(hit) => Facts::of(cx, rows, hit, self.facts.take()),
             None => None,
         };
         if let Some(hit) = hit.filter(|_| over) {

@@ -5,12 +5,16 @@ use egui::{Grid, Label, Rect, RichText, Tooltip, Ui, vec2};
 
 use super::layout::Hit;
 use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf, Origin};
+use crate::analysis::span_facts::SpanFacts;
 use crate::format;
-use crate::model::{FunctionId, Profile, SpanStatus, SpanTable, Unit};
+use crate::model::{FunctionId, Profile, SpanStatus, Unit};
+use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
-use crate::views::shared;
+use crate::views::{ViewCx, shared};
 
+/// The place of questions about what the pointer is on.
+const POINTED: u64 = 2;
 /// Details shown of a span at most.
 const MOST_ARGS: usize = 8;
 
@@ -19,6 +23,8 @@ const MOST_ARGS: usize = 8;
 pub struct Facts {
     /// Which box.
     pub hit: Hit,
+    /// Own time of a span, where it is known.
+    own: Option<i64>,
     title: String,
     place: String,
     rows: Vec<(String, String)>,
@@ -29,13 +35,27 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Collects the facts.
-    #[must_use]
-    pub fn new(rows: &FlameRows, hit: Hit) -> Option<Self> {
+    /// The facts about the box under the pointer: those of the last frame where they are still right.
+    pub fn of(cx: &ViewCx<'_>, rows: &FlameRows, hit: Hit, before: Option<Self>) -> Option<Self> {
+        let own = match rows.origin(hit.at) {
+            Some(Origin::Span(track, row)) if std::ptr::eq(&**rows.profile(), cx.profile()) => {
+                match cx.ask(&SpanFacts { track, row }, POINTED) {
+                    Answer::Ready(facts) => Some(facts.own),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        before.filter(|f| f.hit == hit && f.own == own).or_else(|| Self::new(rows, hit, own))
+    }
+
+    /// Collects the facts; `own` is the own time of a span, where it is known.
+    fn new(rows: &FlameRows, hit: Hit, own: Option<i64>) -> Option<Self> {
         let b = rows.get(hit.at)?;
         let profile = rows.profile();
         let mut facts = Self {
             hit,
+            own,
             title: rows.label(hit.at, b.who).into_owned(),
             place: match b.who {
                 who if who.is_module() => "module".into(),
@@ -72,8 +92,8 @@ impl Facts {
         match rows.origin(at) {
             Some(Origin::Span(track, row)) => {
                 let spans = &profile.track(track).spans;
-                let own = length.saturating_sub(children(spans, row));
-                self.row("Self", with_share(format::duration(own), own, length, "it"));
+                let own = self.own.map(|own| with_share(format::duration(own), own, length, "it"));
+                self.row("Self", own.unwrap_or_else(|| format::UNKNOWN.into()));
                 self.add_caller(rows, at, length);
                 self.row("Start", format::duration(start));
                 for (metric, column) in &spans.costs {
@@ -209,16 +229,6 @@ fn shortened(text: &str, most: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-/// Sum of the durations of a span's direct children.
-fn children(spans: &SpanTable, row: u32) -> i64 {
-    let depth = spans.rows[row as usize].depth;
-    spans.rows[row as usize + 1..]
-        .iter()
-        .take_while(|s| s.depth > depth)
-        .filter(|s| s.depth == depth + 1)
-        .fold(0i64, |sum, s| sum.saturating_add(s.duration()))
 }
 
 /// What a box is in the shared view state.

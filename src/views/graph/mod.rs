@@ -231,7 +231,8 @@ impl GraphView {
             (Some(last), Some(scene)) if same_middle(last) => scene.picture.seed(direction, cx.profile()),
             _ => Arc::default(),
         };
-        let question = GraphPicture { calling, folding: (*self.folding).clone(), limits, direction, seed };
+        let folding = (*self.folding).clone();
+        let question = GraphPicture { calling, folding, limits, direction, sizes: scene::SIZES, seed };
         self.question = Some(question.clone());
         question
     }

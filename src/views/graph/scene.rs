@@ -12,10 +12,14 @@ use crate::analysis::call_graph::GraphNode;
 use crate::analysis::folding::{Group, NodeKey};
 use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::graph_layout::{Direction, Point};
-use crate::analysis::graph_picture::{NODE_HEIGHT, Picture};
+use crate::analysis::graph_picture::{NodeSizes, Picture};
 use crate::analysis::prune::EdgeKind;
 use crate::model::Profile;
 use crate::state::Item;
+
+/// How large nodes are drawn.
+pub(super) const SIZES: NodeSizes =
+    NodeSizes { height: 440, widths: (1380, 2280), character: 71, beside: 260 };
 
 /// How long nodes take to their new places, seconds.
 const MOVE: f64 = 0.22;
@@ -176,7 +180,7 @@ impl Scene {
     /// The node's rectangle now.
     #[must_use]
     pub fn rect(&self, node: u32, now: f64) -> Rect {
-        let size = vec2(self.picture.widths[node as usize], NODE_HEIGHT);
+        let size = vec2(self.picture.widths[node as usize], SIZES.height());
         Rect::from_center_size(self.centre(node, now), size)
     }
 

@@ -229,8 +229,7 @@ impl Timeline {
             ui.set_cursor_icon(egui::CursorIcon::PointingHand);
         }
         self.facts = match of_box.filter(|_| over) {
-            Some((_, (hit, _))) if self.facts.as_ref().is_some_and(|f| f.hit == hit) => self.facts.take(),
-            Some((rows, (hit, _))) => Facts::new(rows, hit),
+            Some((rows, (hit, _))) => Facts::of(cx, rows, hit, self.facts.take()),
             None => None,
         };
         if let (Some(facts), Some((_, (_, anchor)))) = (&self.facts, of_box) {
