@@ -7,7 +7,7 @@ use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricKey, Outcome, Profile, Unit, heap};
+use crate::model::{CounterId, MetricKey, Outcome, Profile, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -181,7 +181,9 @@ impl Query for Summary {
     fn run(&self, cx: &Context<'_>) -> Result<Overview, Cancelled> {
         let profile = cx.profile();
         let mut totals = Vec::new();
-        for metric in Measure::all(profile, &self.defined) {
+        // Where nothing was measured, a sum of nothing would look like one.
+        let metrics = if is_measured(profile) { Measure::all(profile, &self.defined) } else { Vec::new() };
+        for metric in metrics {
             let (sum, at_once) = match graph_of(profile) {
                 // The estimate of a tree is not needed for what the tool has counted.
                 Some(graph) => (graph_sum(graph, &metric.terms), 0),
@@ -207,6 +209,13 @@ impl Query for Summary {
             requests: request_figures(profile, self.range),
         })
     }
+}
+
+/// True when there is a function of which something was measured. Phases are none.
+fn is_measured(profile: &Profile) -> bool {
+    let tracks = profile.tracks.iter().filter(|t| t.kind != TrackKind::Phase);
+    let on_tracks = tracks.map(|t| t.spans.rows.len() + t.samples.len()).sum::<usize>();
+    profile.call_graph.is_some() || on_tracks > 0
 }
 
 /// How long the run took; `None` when the file does not say and its times are no clock.
@@ -320,6 +329,16 @@ mod tests {
         assert_eq!(o.elapsed, Some(100));
         let cut = ask(&s, &Summary { range: Some((0, 10)), ..Summary::default() });
         assert_eq!(cut.totals[0].sum, 20);
+    }
+
+    #[test]
+    fn a_run_of_which_no_function_was_measured_has_no_totals() {
+        let mut b = ProfileBuilder::new("test");
+        b.metric(crate::model::Metric::time());
+        let counter = b.counter("RSS", "", Unit::Bytes);
+        b.point(counter, 0, 1.0);
+        let s = crate::query::Run { profile: b.finish().into(), ..subject("a 0 1") };
+        assert!(ask(&s, &Summary::default()).totals.is_empty());
     }
 
     #[test]

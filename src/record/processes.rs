@@ -25,7 +25,8 @@ struct Row {
     began: u64,
     cpu: Duration,
     rss: u64,
-    threads: u64,
+    /// `None` where the system does not say.
+    threads: Option<u64>,
 }
 
 struct Known {
@@ -35,7 +36,7 @@ struct Known {
     named: u8,
     seen: u64,
     cpu: Duration,
-    most_threads: u64,
+    most_threads: Option<u64>,
 }
 
 /// The life of a process, in ticks of the recorder's clock.
@@ -47,8 +48,8 @@ pub(super) struct Life {
     pub(super) to: u64,
     /// CPU time as it was seen last.
     pub(super) cpu: Duration,
-    /// Most threads that were seen at once.
-    pub(super) threads: u64,
+    /// Most threads that were seen at once, where the system says.
+    pub(super) threads: Option<u64>,
 }
 
 /// What became of a tree.
@@ -106,7 +107,9 @@ impl Tree {
         }
         self.ended.most = self.ended.most.max(rows.len());
         sink::queue_sample("RSS", Unit::Bytes, rows.iter().map(|r| r.rss).sum::<u64>() as f64);
-        sink::queue_sample("Threads", Unit::Count, rows.iter().map(|r| r.threads).sum::<u64>() as f64);
+        if let Some(threads) = rows.iter().map(|r| r.threads).sum::<Option<u64>>() {
+            sink::queue_sample("Threads", Unit::Count, threads as f64);
+        }
         sink::queue_sample("Processes", Unit::Count, rows.len() as f64);
         let wall = now.duration_since(self.cpu.0);
         if wall >= CPU_OVER {
@@ -130,7 +133,7 @@ impl Tree {
             seen: ticks,
             // What it used before it was seen first happened in this recording, too.
             cpu: Duration::ZERO,
-            most_threads: 0,
+            most_threads: None,
         });
         if known.named < 3 {
             known.named += 1;
@@ -219,7 +222,13 @@ mod system {
             let cpu = TICK * u32::try_from(stat.get(10)? + stat.get(11)?).ok()?;
             let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
             let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-            Some(Row { pid, began: *stat.get(18)?, cpu, rss: pages * page_size(), threads: *stat.get(16)? })
+            Some(Row {
+                pid,
+                began: *stat.get(18)?,
+                cpu,
+                rss: pages * page_size(),
+                threads: stat.get(16).copied(),
+            })
         };
         pids.iter().filter_map(row).collect()
     }
@@ -302,7 +311,7 @@ mod system {
         let row = |pid: &Pid| {
             let p = system.process(*pid)?;
             let cpu = Duration::from_millis(p.accumulated_cpu_time());
-            let threads = p.tasks().map_or(0, |t| t.len() as u64);
+            let threads = p.tasks().map(|t| t.len() as u64);
             Some(Row { pid: pid.as_u32(), began: p.start_time(), cpu, rss: p.memory(), threads })
         };
         pids.iter().filter_map(row).collect()

@@ -304,10 +304,10 @@ fn lines_of(p: &Profile, function: FunctionId) -> Vec<String> {
 fn functions(out: &mut Page, report: &Report) {
     let p = &*report.profile;
     let i = report.metric;
-    let Some(metric) = report.metrics.get(i) else { return };
+    let (Some(metric), Some(of_all)) = (report.metrics.get(i), report.overview.totals.get(i)) else { return };
     let own = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].0).max().unwrap_or(0));
     let total = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].1).max().unwrap_or(0));
-    let whole = report.overview.totals.get(i).map_or(0, |t| t.sum);
+    let whole = of_all.sum;
     let of = match report.relative {
         RelativeArg::None => String::new(),
         _ => format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole)),

@@ -358,6 +358,10 @@ impl Build {
         self.counters.finish(b);
         let sampled = self.samples.finish(b, &mut self.odd, &mut self.tracks);
         self.flows.finish(b, &mut self.odd);
+        self.facts.python_calls = self.names.has_category(b, &["fee", "FEE"]);
+        if self.facts.python_calls {
+            self.tracks.late_names_are_tasks();
+        }
         self.tracks.label(b, &self.counters.processes());
         self.counters.label(b, &self.tracks);
         // py-spy begins and ends events where a sample differs from the one before.
@@ -365,7 +369,6 @@ impl Build {
             b.meta.basis = Basis::Sampled;
         }
         self.facts.kineto |= self.names.has_category(b, &["cpu_op", "python_function"]);
-        self.facts.python_calls = self.names.has_category(b, &["fee", "FEE"]);
         self.odd.report(b);
         self.facts.apply(b, &self.tracks);
     }

@@ -79,6 +79,8 @@ pub(super) struct Lane {
     name: String,
     sort: i64,
     kind: TrackKind,
+    /// Its name came after its first event.
+    named_late: bool,
     pub track: Option<TrackId>,
     /// Its stack of open begin events, once it has one.
     pub stack: Option<u32>,
@@ -158,7 +160,8 @@ impl Tracks {
     }
 
     fn add_lane(&mut self, process: u32, id: Id, kind: TrackKind) -> u32 {
-        let lane = Lane { process, id, name: String::new(), sort: 0, kind, track: None, stack: None };
+        let name = String::new();
+        let lane = Lane { process, id, name, sort: 0, kind, named_late: false, track: None, stack: None };
         self.lanes.push(lane);
         (self.lanes.len() - 1) as u32
     }
@@ -187,6 +190,14 @@ impl Tracks {
         let lane = &mut self.lanes[lane as usize];
         if lane.kind == TrackKind::Thread {
             lane.kind = kind;
+            self.relabel = true;
+        }
+    }
+
+    /// Of a file of viztracer: it names threads before all events and tasks of asyncio, whatever these are called, after them.
+    pub fn late_names_are_tasks(&mut self) {
+        for lane in self.lanes.iter_mut().filter(|l| l.named_late && l.kind == TrackKind::Thread) {
+            lane.kind = TrackKind::Task;
             self.relabel = true;
         }
     }
@@ -232,7 +243,10 @@ impl Tracks {
             let lane = &mut self.lanes[lane];
             match sort {
                 Some(sort) if key == b"sort_index" => lane.sort = sort,
-                _ => lane.name = names::text(value, odd).trim().to_owned(),
+                _ => {
+                    lane.named_late |= lane.name.is_empty() && lane.track.is_some();
+                    lane.name = names::text(value, odd).trim().to_owned();
+                }
             }
         } else {
             let process = self.process(pid) as usize;

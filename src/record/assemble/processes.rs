@@ -32,8 +32,8 @@ impl Assembler {
     /// Reports threads and processes that ran and that the profiler, which saw `root`, could not see.
     pub(in crate::record) fn blind_spots(&mut self, lives: &[Life], root: u32, sight: &Sight) {
         let tool = &sight.tool;
-        let threads = lives.iter().filter(|l| l.pid == root).map(|l| l.threads).max().unwrap_or(0);
-        if threads > 1 && !sight.all_threads {
+        let threads = lives.iter().filter(|l| l.pid == root).filter_map(|l| l.threads).max();
+        if let Some(threads) = threads.filter(|&n| n > 1 && !sight.all_threads) {
             let seen = if sight.mixes {
                 format!(
                     "{tool} from Python 3.12 on takes calls of other threads for those of the main one, so calls and times \

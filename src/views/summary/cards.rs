@@ -322,7 +322,13 @@ fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             cx.send(Command::SetMetric(metric.key));
         }
     }
-    remark(ui, &format!("Each is the sum over {}.", overview.sum_of));
+    remark(
+        ui,
+        &match overview.totals[..] {
+            [] => "No costs of functions were measured.".to_owned(),
+            _ => format!("Each is the sum over {}.", overview.sum_of),
+        },
+    );
 }
 
 fn contents(profile: &Profile, ui: &mut Ui) {

@@ -223,6 +223,30 @@ fn tasks_of_asyncio_are_no_threads() {
 }
 
 #[test]
+fn tasks_that_the_program_has_named_are_known_by_where_viztracer_names_them() {
+    let lines = [
+        r#"M thread_name 0 "tid":1,"args":{"name":"MainThread"}"#,
+        r#"M thread_name 0 "tid":2,"args":{"name":"worker"}"#,
+        r#"X a 0 1 "tid":1,"cat":"fee""#,
+        r#"X b 0 1 "tid":2,"cat":"fee""#,
+        r#"X c 0 1 "tid":13072176,"cat":"fee""#,
+        r#"M thread_name 0 "tid":13072176,"args":{"name":"user-3"}"#,
+    ];
+    let kinds = |lines: &[&str]| -> Vec<(String, TrackKind)> {
+        let p = profile(trace(lines));
+        p.tracks.iter().map(|t| (p.text(t.name).to_owned(), t.kind)).collect()
+    };
+    let (thread, task) = (TrackKind::Thread, TrackKind::Task);
+    let known =
+        [("MainThread".to_owned(), thread), ("worker".to_owned(), thread), ("user-3".to_owned(), task)];
+    assert_eq!(kinds(&lines), known);
+    // Other tools name threads where they like.
+    let others = lines.map(|l| l.replace("fee", "call"));
+    let others = kinds(&others.each_ref().map(|l| l.as_str()));
+    assert!(others.iter().all(|(_, kind)| *kind == thread), "{others:?}");
+}
+
+#[test]
 fn numbers_in_strings_are_numbers() {
     let p = profile(trace(&[
         r#"B x 0 "ph":"X","ts":"1.5","dur":"2","pid":"7","tid":"8""#,

@@ -172,9 +172,9 @@ struct Tally {
     malformed: u64,
     /// Answers with counts of the server.
     counted: u64,
-    prompt: u64,
+    prompt: Option<u64>,
     cached: Option<u64>,
-    output: u64,
+    output: Option<u64>,
     reasoning: Option<u64>,
 }
 
@@ -213,11 +213,11 @@ impl Shared {
         tally.chunks += counts.chunks;
         tally.malformed += counts.malformed;
         if let Some(usage) = counts.usage {
-            let sum = |to: u64, more: Option<u64>| to.saturating_add(more.unwrap_or(0));
-            let known = |to: Option<u64>, more: Option<u64>| more.map(|m| sum(m, to)).or(to);
+            let known =
+                |to: Option<u64>, more: Option<u64>| more.map(|m| m.saturating_add(to.unwrap_or(0))).or(to);
             tally.counted += 1;
-            tally.prompt = sum(tally.prompt, usage.prompt());
-            tally.output = sum(tally.output, usage.output);
+            tally.prompt = known(tally.prompt, usage.prompt());
+            tally.output = known(tally.output, usage.output);
             tally.cached = known(tally.cached, usage.cache_read);
             tally.reasoning = known(tally.reasoning, usage.reasoning);
         }
@@ -248,7 +248,9 @@ impl Tally {
         if self.counted > 0 {
             let part = |n: Option<u64>, what: &str| n.map_or(String::new(), |n| format!(" ({n} {what})"));
             let (cached, reasoning) = (part(self.cached, "cached"), part(self.reasoning, "reasoning"));
-            let text = format!("{} prompt{cached}, {} output{reasoning}", self.prompt, self.output);
+            let number = |n: Option<u64>| n.map_or_else(|| format::UNKNOWN.to_owned(), |n| n.to_string());
+            let (prompt, output) = (number(self.prompt), number(self.output));
+            let text = format!("{prompt} prompt{cached}, {output} output{reasoning}");
             cx.fact("Tokens, as the server counts", format!("{text}, in {} answers", self.counted));
         }
         if self.chunks > 0 {
