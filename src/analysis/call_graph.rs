@@ -408,5 +408,5 @@ pub(super) fn focused(costs: &TreeCosts, symbol: Option<Symbol>) -> TreeCosts {
         if samples.is_empty() { Vec::new() } else { summed_up(&costs.tree, &samples, u64::saturating_add) };
     let unfinished = counts(&costs.unfinished, &|i| inside[i] || above[i]);
     let (tree, sum, at_once) = (costs.tree.clone(), costs.sum, costs.at_once);
-    TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, sum, at_once }
+    TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, sum, at_once, gaps: None }
 }

@@ -7,12 +7,11 @@
 //! Spans and samples make a measured tree. Samples of a thread that has spans, too, stand below these
 //! ([`super::nested_samples`]). A span that was called from another lane or track (a concurrent
 //! branch, a spawned task) stands under its caller. A profile that has only a call graph makes an estimated one
-//! (see [`super::estimate`]).
+//! (see [`super::estimate`]), whose shape depends on the metric.
 
 use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::estimate;
 use super::expansion::PathKey;
 use super::nested_samples::{Below, is_nested, nested_tracks, pieces};
 use super::path::{PathMapper, PathState, Symbol};
@@ -62,8 +61,6 @@ pub struct CallTree {
     pub nested: Vec<(TrackId, Vec<u32>)>,
     /// What the tree rests on.
     pub basis: Basis,
-    /// Costs that came with an estimated tree.
-    pub estimate: Option<estimate::Estimate>,
 }
 
 impl CallTree {
@@ -116,7 +113,8 @@ impl CallTree {
     }
 }
 
-/// Builds the call tree of a scope.
+/// Builds the call tree of the spans and samples of a scope. A profile that has only a call graph has another tree for
+/// each metric, which comes with [`super::Costs`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Shape(pub Scope);
 
@@ -221,11 +219,6 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
             Walk { mapper: &mapper, growing: &mut growing, wanted: &wanted, reached: &mut reached };
         walk.map_spans(&profile.track(run.track).spans, run, above, nodes, job)?;
     }
-    if let Some(graph) = &profile.call_graph
-        && profile.span_count() + profile.sample_count() == 0
-    {
-        return estimate::tree(profile, graph, &mapper, job);
-    }
     let mut nested = Vec::new();
     for id in nested_tracks(profile, scope) {
         let spans = place.get(&id).map_or(&[][..], |&i| &tracks[i].spans);
@@ -244,7 +237,7 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     stacks.iter_mut().for_each(renumber);
     nested.iter_mut().flat_map(|(_, nodes)| nodes).for_each(renumber);
     let keys = keys(&nodes, profile);
-    Ok(CallTree { nodes, keys, tracks, stacks, nested, basis: profile.meta.basis.clone(), estimate: None })
+    Ok(CallTree { nodes, keys, tracks, stacks, nested, basis: profile.meta.basis.clone() })
 }
 
 /// Names of the paths of all nodes.

@@ -391,7 +391,9 @@ mod tests {
         assert_eq!(callers, [("a".into(), 1), ("b".into(), 1), ("main".into(), 1)]);
         assert!(leaf.callees.is_empty() && matches!(leaf.basis, Basis::Estimated(_)));
         let a = neighbours(&s, "a", Reach::All);
-        assert!(text(&s, &a.callers).contains(&"b -/- @1".replace(" @1", "")));
+        // The call of a by b lies within one of b by a.
+        let b = text(&s, &a.callers).into_iter().find(|t| t.starts_with("b ")).expect("b");
+        assert!(!b.starts_with("b -"), "{b}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use super::gaps::Gap;
 use super::path::SymbolName;
 
 /// Names a path from its root.
@@ -28,6 +29,12 @@ impl PathKey {
             SymbolName::Module(module) => !module.hash_value(),
             SymbolName::Hidden => 1,
         })
+    }
+
+    /// What of the path has no place in the tree.
+    #[must_use]
+    pub fn gap(self, gap: Gap) -> Self {
+        self.and(2 + gap as u64)
     }
 
     fn and(self, number: u64) -> Self {

@@ -70,8 +70,10 @@ impl FunctionRow {
 pub struct FunctionTable {
     /// The rows.
     pub rows: Vec<FunctionRow>,
-    /// Sum of own costs: the denominator of shares.
+    /// The denominator of shares: the sum of own costs, or of what outermost calls cost, if that is more.
     pub sum: i64,
+    /// Sum of own costs. What it lacks of `sum` no function has as its own.
+    pub own_sum: i64,
     /// All calls, where counted.
     pub calls: Option<Calls>,
     /// All samples, where there are any.
@@ -91,7 +93,9 @@ impl Query for Functions {
         let profile = cx.profile();
         let mut table = match graph_of(profile) {
             Some(graph) if self.0.scope.transforms.is_empty() => {
-                from_graph(profile, graph, &terms(self.0.metric, profile))
+                let mut table = from_graph(profile, graph, &terms(self.0.metric, profile));
+                table.sum = super::estimate::whole(self.0.metric, cx)?.unwrap_or(table.sum);
+                table
             }
             _ => from_tree(self, cx)?,
         };
@@ -163,7 +167,7 @@ fn from_graph(profile: &Profile, graph: &CallGraph, terms: &[(i64, MetricId)]) -
     };
     let rows = order.iter().map(row).collect();
     let sum = own.iter().fold(0, |a: i64, &b| a.saturating_add(b));
-    FunctionTable { rows, sum, calls: None, samples: None, basis: profile.meta.basis.clone() }
+    FunctionTable { rows, sum, own_sum: sum, calls: None, samples: None, basis: profile.meta.basis.clone() }
 }
 
 /// How many samples ran each function, and had it on the stack, where the graph was made of samples.
@@ -179,7 +183,8 @@ fn from_tree(query: &Functions, cx: &Context<'_>) -> Result<FunctionTable, Cance
     let counts = |r: &FunctionRow| r.calls.map_or(0, |c| c.all) + r.samples_total.unwrap_or(0);
     rows.retain(|r| r.own != 0 || r.total != 0 || counts(r) != 0);
     let basis = costs.tree.basis.clone();
-    Ok(FunctionTable { rows, sum: costs.sum, calls: None, samples: None, basis })
+    let own_sum = costs.own.iter().fold(0i64, |a, &b| a.saturating_add(b));
+    Ok(FunctionTable { rows, sum: costs.sum, own_sum, calls: None, samples: None, basis })
 }
 
 /// A row for each label, in their order.

@@ -18,6 +18,7 @@ pub mod folding;
 pub mod formula;
 pub mod function_list;
 pub mod functions;
+pub mod gaps;
 pub mod graph_layout;
 pub mod graph_picture;
 pub mod groups;

@@ -208,6 +208,12 @@ impl<'a> PathMapper<'a> {
         PathState { states, alive: !self.changes.iter().any(Change::is_focus), hidden: false }
     }
 
+    /// True when nothing below can be shown.
+    #[must_use]
+    pub fn is_gone(&self, state: &PathState) -> bool {
+        state.states.contains(&DEAD)
+    }
+
     /// Steps into a frame of `function` below `parent`: the new state, and the node to enter, if the
     /// frame makes one.
     #[must_use]

@@ -14,8 +14,9 @@ use rustc_hash::FxHashMap;
 
 use super::call_tree::{CallTree, NO_NODE, Shape, TrackNodes};
 use super::concurrency::Families;
-use super::estimate::Estimate;
+use super::estimate;
 use super::formula::terms;
+use super::gaps::Gaps;
 use super::nested_samples::parts;
 use super::scope::{Scope, Slice, TimeRange};
 use crate::jobs::{Cancelled, Job};
@@ -41,11 +42,13 @@ pub struct TreeCosts {
     pub samples: Vec<u64>,
     /// Samples at or below the node. Empty when the scope has no samples, or only sums of them.
     pub samples_total: Vec<u64>,
-    /// Cost of everything: the denominator of shares. The sum of all own costs; for an estimated tree the sum over all
-    /// recorded functions, of which the tree may miss small parts.
+    /// Cost of everything: the denominator of shares. The sum of all own costs; for an estimated tree the whole of
+    /// the recorded call graph.
     pub sum: i64,
     /// Of the sum, what calls that ran at the same time as others of their caller have: totals count each moment once.
     pub at_once: i64,
+    /// What the nodes of an estimated tree leave out; `None` for a measured one.
+    pub gaps: Option<Gaps>,
 }
 
 impl TreeCosts {
@@ -65,16 +68,15 @@ impl Query for Costs {
     type Output = TreeCosts;
 
     fn run(&self, cx: &Context<'_>) -> Result<TreeCosts, Cancelled> {
+        if let Some(costs) = estimate::costs(&self.0, cx)? {
+            return Ok(costs);
+        }
         let metric = match terms(self.0.metric, cx.profile())[..] {
             [(1, metric)] => Some(metric),
             [] => None,
             ref terms => return self.derived(terms, cx),
         };
-        let tree = cx.get(&Shape(self.0.scope.clone()))?;
-        match &tree.estimate {
-            Some(estimate) => Ok(estimated(&tree, estimate, metric, cx.profile())),
-            None => self.measured(tree, metric, cx),
-        }
+        self.measured(cx.get(&Shape(self.0.scope.clone()))?, metric, cx)
     }
 
     fn weight(costs: &TreeCosts) -> usize {
@@ -169,7 +171,18 @@ impl Costs {
         let samples_total =
             if samples.is_empty() { Vec::new() } else { summed_up(&tree, &samples, u64::saturating_add) };
         let unfinished = if unfinished.iter().all(|&n| n == 0) { Vec::new() } else { unfinished };
-        Ok(TreeCosts { tree, own, total, calls, unfinished, samples, samples_total, sum, at_once })
+        Ok(TreeCosts {
+            tree,
+            own,
+            total,
+            calls,
+            unfinished,
+            samples,
+            samples_total,
+            sum,
+            at_once,
+            gaps: None,
+        })
     }
 
     /// A derived metric: the linear formula over the columns of measured ones.
@@ -332,32 +345,6 @@ pub(super) fn summed_up<T: Copy>(tree: &CallTree, own: &[T], add: impl Fn(T, T) 
         }
     }
     total
-}
-
-fn estimated(
-    tree: &Arc<CallTree>,
-    estimate: &Estimate,
-    metric: Option<MetricId>,
-    profile: &Profile,
-) -> TreeCosts {
-    let zero = || (vec![0; tree.nodes.len()], vec![0; tree.nodes.len()]);
-    let (own, total) = estimate
-        .costs
-        .iter()
-        .find(|c| Some(c.0) == metric)
-        .map_or_else(zero, |(_, own, total)| (own.clone(), total.clone()));
-    let graph = profile.call_graph.as_ref();
-    TreeCosts {
-        tree: tree.clone(),
-        own,
-        total,
-        calls: estimate.calls.clone(),
-        unfinished: Vec::new(),
-        samples: Vec::new(),
-        samples_total: Vec::new(),
-        sum: graph.zip(metric).map_or(0, |(g, m)| super::functions::graph_sum(g, &[(1, m)])),
-        at_once: 0,
-    }
 }
 
 /// The part of `value` that falls on the overlap of `[start, end]` with the range.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::call_tree::{CallTree, NO_NODE};
 use super::expansion::{Expansion, PathKey};
+use super::gaps::Gap;
 use super::scope::Slice;
 use super::search::Pattern;
 use super::tree_costs::{Costs, TreeCosts};
@@ -47,8 +48,10 @@ pub type Path = Vec<FunctionId>;
 /// One visible row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeRow {
-    /// The node.
+    /// The node, or for a gap the one that it is of; [`NO_NODE`] for what is beside the roots.
     pub node: u32,
+    /// Why a part of the node is in no row below it, when the row stands for that.
+    pub gap: Option<Gap>,
     /// True when it has children to show.
     pub has_children: bool,
     /// True when they are shown.
@@ -69,6 +72,24 @@ pub struct TreeRows {
     pub matched: Option<(usize, i64)>,
     /// True when there are more than [`MAX_ROWS`].
     pub cut: bool,
+}
+
+impl TreeRows {
+    /// Names a row.
+    #[must_use]
+    pub fn key(&self, row: usize) -> PathKey {
+        let TreeRow { node, gap, .. } = self.rows[row];
+        let key = self.costs.tree.keys.get(node as usize).copied().unwrap_or(PathKey::ROOT);
+        gap.map_or(key, |gap| key.gap(gap))
+    }
+
+    /// 0 for a root.
+    #[must_use]
+    pub fn depth(&self, row: usize) -> u32 {
+        let TreeRow { node, gap, .. } = self.rows[row];
+        let depth = self.costs.tree.nodes.get(node as usize).map(|n| n.depth);
+        depth.map_or(0, |depth| depth + u32::from(gap.is_some()))
+    }
 }
 
 /// Computes the [`TreeRows`].
@@ -184,16 +205,29 @@ impl Listing<'_> {
         children
     }
 
+    /// Children of a node, and what is in none of them, last first.
+    fn below(&self, node: Option<u32>) -> Vec<(u32, Option<Gap>)> {
+        let gaps = self.costs.gaps.iter().filter(|_| self.found.is_none()).flat_map(|gaps| gaps.of(node));
+        let gaps = gaps.map(|(gap, _)| (node.unwrap_or(NO_NODE), Some(gap)));
+        let children = self.sorted_children(node).into_iter().map(|child| (child, None));
+        let mut below: Vec<_> = children.chain(gaps).collect();
+        below.reverse();
+        below
+    }
+
     fn row(&self, node: u32) -> TreeRow {
         let i = node as usize;
         let tree = &self.costs.tree;
-        let has_children = tree.nodes[i].end > node + 1;
+        let gaps = self.costs.gaps.as_ref().filter(|_| self.found.is_none());
+        let has_children =
+            tree.nodes[i].end > node + 1 || gaps.is_some_and(|gaps| gaps.of(Some(node)).next().is_some());
         let key = tree.keys[i];
         let held_open = self.found.as_ref().is_some_and(|f| f.leads[i]);
         let open =
             if held_open { !self.query.closed.contains(key) } else { self.query.expanded.contains(key) };
         TreeRow {
             node,
+            gap: None,
             has_children,
             expanded: open && has_children,
             matches: self.found.as_ref().is_some_and(|f| f.matches[i]),
@@ -213,19 +247,22 @@ impl Query for Rows {
             .map(|f| (f.matches.iter().filter(|m| **m).count(), outermost_sum(&costs, &f.matches)));
         let listing = Listing { query: self, costs: &costs, profile, found };
         let mut rows = Vec::new();
-        let mut open = listing.sorted_children(None);
-        open.reverse();
-        while let Some(node) = open.pop() {
+        let mut open = listing.below(None);
+        while let Some((node, gap)) = open.pop() {
             if rows.len() % 4096 == 0 {
                 cx.job().checkpoint(rows.len() as u64, 0)?;
             }
             if rows.len() == MAX_ROWS {
                 return Ok(TreeRows { costs, rows, matched, cut: true });
             }
+            if gap.is_some() {
+                rows.push(TreeRow { node, gap, has_children: false, expanded: false, matches: false });
+                continue;
+            }
             let row = listing.row(node);
             rows.push(row);
             if row.expanded {
-                open.extend(listing.sorted_children(Some(node)).into_iter().rev());
+                open.extend(listing.below(Some(node)));
             }
         }
         Ok(TreeRows { costs, rows, matched, cut: false })

@@ -11,13 +11,15 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
+use super::formula::Measure;
 use super::functions::{FunctionRow, Functions};
+use super::gaps::Gap;
 use super::path::{Symbol, SymbolName};
 use super::scope::Slice;
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
 use crate::model::keys::names;
-use crate::model::{Basis, FunctionId, NameKey, Profile, StringId, Strings};
+use crate::model::{Basis, FunctionId, NameKey, Profile, StringId, Strings, Unit};
 use crate::query::{Context, Query};
 
 /// How boxes nest.
@@ -42,6 +44,8 @@ pub enum What {
     File(StringId),
     /// A function, or a run of functions of a collapsed module.
     Symbol(Symbol),
+    /// A part of the box around that is in no box.
+    Gap(Gap),
 }
 
 impl What {
@@ -54,6 +58,7 @@ impl What {
             Self::Module(id) => or(id, "(no module)"),
             Self::File(id) => or(id, "(no file)"),
             Self::Symbol(symbol) => symbol.label(profile),
+            Self::Gap(gap) => gap.label().into(),
         }
     }
 
@@ -65,6 +70,7 @@ impl What {
             Self::Module(id) => BoxName::Module(NameKey::from(&*names::module(profile.text(id)))),
             Self::File(id) => BoxName::File(NameKey::from(&*names::file(profile.text(id)))),
             Self::Symbol(symbol) => BoxName::Symbol(symbol.name(profile)),
+            Self::Gap(gap) => BoxName::Gap(gap),
         }
     }
 
@@ -89,6 +95,8 @@ pub enum BoxName {
     File(NameKey),
     /// A function or a run of them.
     Symbol(SymbolName),
+    /// A part of the box around that is in no box.
+    Gap(Gap),
 }
 
 /// A box.
@@ -115,6 +123,8 @@ pub struct BoxTree {
     pub sum: i64,
     /// What the numbers rest on.
     pub basis: Basis,
+    /// What has no place in the tree, in words; empty when everything has.
+    pub lost: Vec<String>,
 }
 
 impl BoxTree {
@@ -177,21 +187,37 @@ impl Boxes {
         let costs = cx.get(&Costs(self.slice.clone()))?;
         let tree = &costs.tree;
         // Areas hold what is positive only, so a parent may have less cost than its children.
-        let mut area: Vec<i64> = costs.own.iter().map(|&c| c.max(0)).collect();
+        let gaps = |node: Option<u32>| -> Vec<(Gap, i64)> {
+            costs.gaps.iter().flat_map(|gaps| gaps.of(node)).collect()
+        };
+        let sum = |gaps: Vec<(Gap, i64)>| gaps.iter().fold(0i64, |sum, g| sum.saturating_add(g.1));
+        let mut area: Vec<i64> =
+            (0u32..).zip(&costs.own).map(|(n, &c)| c.max(0).saturating_add(sum(gaps(Some(n))))).collect();
         for (i, node) in tree.nodes.iter().enumerate().rev() {
             if node.parent != NO_NODE {
                 area[node.parent as usize] = area[node.parent as usize].saturating_add(area[i]);
             }
         }
-        let all = tree.children(None).fold(0i64, |sum, n| sum.saturating_add(area[n as usize]));
+        let all = tree.children(None).fold(sum(gaps(None)), |sum, n| sum.saturating_add(area[n as usize]));
         let mut boxes = vec![TreeBox { what: What::All, parent: 0, end: 1, own: 0, total: all }];
+        // The smallest first: boxes are taken from the end.
         let sorted = |at: Option<u32>| {
-            let mut children: Vec<u32> = tree.children(at).filter(|&n| area[n as usize] > 0).collect();
-            children.sort_by_key(|&n| (area[n as usize], Reverse(n)));
+            let nodes = tree.children(at).map(|n| (area[n as usize], Part::Node(n)));
+            let gaps = gaps(at).into_iter().map(|(gap, cost)| (cost, Part::Gap(gap)));
+            let mut children: Vec<(i64, Part)> = nodes.chain(gaps).filter(|c| c.0 > 0).collect();
+            children.sort_by_key(|&(cost, part)| (cost, Reverse(part)));
             children
         };
-        let mut open: Vec<(u32, u32)> = sorted(None).into_iter().map(|n| (n, 0)).collect();
-        while let Some((node, parent)) = open.pop() {
+        let mut open: Vec<(i64, Part, u32)> = sorted(None).into_iter().map(|(c, p)| (c, p, 0)).collect();
+        while let Some((cost, part, parent)) = open.pop() {
+            let node = match part {
+                Part::Node(node) => node,
+                Part::Gap(gap) => {
+                    let end = boxes.len() as u32 + 1;
+                    boxes.push(TreeBox { what: What::Gap(gap), parent, end, own: cost, total: cost });
+                    continue;
+                }
+            };
             let i = node as usize;
             if boxes.len() % 65_536 == 0 {
                 cx.job().checkpoint(boxes.len() as u64, tree.nodes.len() as u64)?;
@@ -199,10 +225,12 @@ impl Boxes {
             let at = boxes.len() as u32;
             let (own, total) = (costs.own[i].max(0), area[i]);
             boxes.push(TreeBox { what: What::Symbol(tree.nodes[i].symbol), parent, end: at + 1, own, total });
-            open.extend(sorted(Some(node)).into_iter().map(|n| (n, at)));
+            open.extend(sorted(Some(node)).into_iter().map(|(c, p)| (c, p, at)));
         }
         close(&mut boxes);
-        Ok(BoxTree { boxes, sum: costs.sum, basis: tree.basis.clone() })
+        let unit = Measure::of(self.slice.metric, cx.profile()).map_or(Unit::None, |m| m.unit);
+        let lost = costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.sum)).collect();
+        Ok(BoxTree { boxes, sum: costs.sum, basis: tree.basis.clone(), lost })
     }
 
     fn files(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
@@ -257,8 +285,15 @@ impl Boxes {
             boxes.push(TreeBox { what, parent, end: at + 1, own: row.own, total: row.own });
         }
         close(&mut boxes);
-        Ok(BoxTree { boxes, sum: table.sum, basis: table.basis.clone() })
+        Ok(BoxTree { boxes, sum: table.sum, basis: table.basis.clone(), lost: Vec::new() })
     }
+}
+
+/// What becomes a box: a node of the call tree, or what is beside its children.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Node(u32),
+    Gap(Gap),
 }
 
 /// Sets the ends of boxes that hold others.

@@ -192,7 +192,7 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
                 }
             });
             shares.response.on_hover_text(
-                "What percentages are a share of: the sum of all self costs, or what is one level up \
+                "What percentages are a share of: the whole run, or what is one level up \
                  (the caller, the function that is looked at, the box around)",
             );
         }

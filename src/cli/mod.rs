@@ -98,7 +98,7 @@ enum Command {
 enum RelativeArg {
     /// Numbers only.
     None,
-    /// The sum of all self costs.
+    /// The whole: the sum of all self costs, or what outermost calls cost, if that is more.
     Total,
     /// What is one level up.
     Parent,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub enum Relative {
     /// Costs as numbers only.
     Numbers,
-    /// Of the sum of all self costs.
+    /// Of the whole.
     #[default]
     Total,
     /// Of what is one level up: the caller, the function that is looked at, the box around.

@@ -2,6 +2,7 @@
 //! neither files nor windows.
 
 pub mod glide;
+pub mod hatch;
 pub mod icons;
 pub mod keyboard;
 pub mod software;

@@ -13,3 +13,4 @@ mod outputs;
 mod python_reports;
 mod service;
 mod support;
+mod trees;

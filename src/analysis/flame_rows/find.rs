@@ -121,7 +121,7 @@ impl FlameRows {
         let mut best: Option<(i64, BoxAt)> = None;
         for (r, row) in self.rows.iter().enumerate() {
             let leaves = &self.leaves[row.at as usize..(row.at + row.len) as usize];
-            for (i, leaf) in leaves.iter().enumerate().filter(|(_, leaf)| leaf.who.function() == function) {
+            for (i, leaf) in leaves.iter().enumerate().filter(|(_, leaf)| leaf.who.is_of(function)) {
                 if best.is_none_or(|(length, _)| leaf.end - leaf.start > length) {
                     best = Some((leaf.end - leaf.start, BoxAt { row: r as u32, index: i as u32 }));
                 }

@@ -6,12 +6,15 @@ use rustc_hash::FxHashMap;
 
 use super::{Axis, FlameRows, GroupOf, Kind, Leaf, Numbers, Who};
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::estimate::{Check, Errors, Pair};
+use crate::analysis::formula::Measure;
+use crate::analysis::gaps::{Gap, Gaps};
 use crate::analysis::path::Symbol;
 use crate::analysis::scope::{Scope, Slice};
 use crate::analysis::tree_costs::{Costs, TreeCosts};
 use crate::format;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Profile, SpanStatus, TrackId};
+use crate::model::{FunctionId, Profile, SpanStatus, TrackId, Unit};
 use crate::query::{Context, Query};
 
 /// How siblings stand.
@@ -34,6 +37,8 @@ pub struct Merged {
     pub by_track: bool,
 }
 
+/// Totals that are off by more are marked.
+const OFF: f64 = 0.02;
 /// Most trees of a chart by track: those of the tracks with the most in them.
 const MOST_TRACKS: usize = 64;
 
@@ -76,20 +81,25 @@ impl Merged {
         let profile = cx.profile();
         let basis = parts.first().map_or_else(|| profile.meta.basis.clone(), |(_, c)| c.tree.basis.clone());
         let mut out = FlameRows::new(profile, &self.costs.0.scope, Axis::Cost(self.costs.0.metric), basis);
-        let (mut pruned, mut negative, mut trees) = (0, 0, Vec::new());
+        let (mut negative, mut trees) = (0, Vec::new());
         for (of, costs) in parts {
             let tree = &costs.tree;
             let parents: Vec<u32> = tree.nodes.iter().map(|n| n.parent).collect();
             let symbols: Vec<Symbol> = tree.nodes.iter().map(|n| n.symbol).collect();
-            let mut rows = place(&parents, &symbols, &costs.total, self.order, profile, cx.job())?;
+            let none = |_: Option<u32>| Vec::new();
+            let some = |gaps: &Gaps, node| gaps.of(node).collect();
+            let gaps = |node| costs.gaps.as_ref().map_or_else(|| none(node), |gaps| some(gaps, node));
+            let forest = Forest { parents: &parents, symbols: &symbols, total: &costs.total, gaps: &gaps };
+            let mut rows = place(&forest, self.order, profile, cx.job())?;
             if !costs.unfinished.is_empty() {
                 let open = |leaf: &&mut Leaf| costs.unfinished[leaf.id as usize] > 0;
                 for leaf in rows.iter_mut().flatten().filter(open) {
                     leaf.who = leaf.who.with_status(SpanStatus::Unfinished);
                 }
             }
+            let unit = Measure::of(self.costs.0.metric, profile).map_or(Unit::None, |m| m.unit);
+            out.notices.extend(costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.sum)));
             out.sum = out.sum.saturating_add(costs.sum);
-            pruned += tree.estimate.as_ref().map_or(0, |e| e.pruned);
             negative += costs.total.iter().filter(|&&t| t < 0).count() as u64;
             // A track without cost in this metric or range has no rows, and would be a header only.
             if !rows.is_empty() {
@@ -98,9 +108,6 @@ impl Merged {
             }
         }
         let paths = |n: u64| format::counted(n as i64, "path", "paths");
-        if pruned > 0 {
-            out.notices.push(format!("{} below 0.01 % of the whole not drawn", paths(pruned)));
-        }
         if negative > 0 {
             // They have no width.
             out.notices.push(format!("{} with a total below 0 not drawn", paths(negative)));
@@ -108,10 +115,19 @@ impl Merged {
         if left_out > 0 {
             out.notices.push(format!("{left_out} tracks with the fewest spans and samples not drawn"));
         }
+        if trees.iter().any(|t| t.gaps.is_some()) && self.costs.0.scope.transforms.is_empty() {
+            out.off = off(&*cx.get(&Check(self.costs.clone()))?);
+        }
         out.numbers = Numbers::Trees(trees);
         out.fold(cx.job())?;
         Ok(out)
     }
+}
+
+/// Functions whose totals are off by more than [`OFF`].
+fn off(errors: &Errors) -> FxHashMap<FunctionId, Pair> {
+    let far = errors.functions.iter().filter(|f| f.total.error().is_some_and(|e| e > OFF));
+    far.map(|f| (f.symbol.function(), f.total)).collect()
 }
 
 fn rows_of(profile: &Profile, id: TrackId) -> usize {
@@ -155,15 +171,23 @@ impl Scale {
     }
 }
 
-/// Places the nodes of a forest (parents before children) by level. A child stands within its parent.
+/// What is placed: nodes, parents before children.
+pub(super) struct Forest<'a> {
+    pub parents: &'a [u32],
+    pub symbols: &'a [Symbol],
+    pub total: &'a [i64],
+    /// What a node, or all beside the roots, has in no node.
+    pub gaps: &'a dyn Fn(Option<u32>) -> Vec<(Gap, i64)>,
+}
+
+/// Places the nodes of a forest by level. A child stands within its parent, what is in no child after the children.
 pub(super) fn place(
-    parents: &[u32],
-    symbols: &[Symbol],
-    total: &[i64],
+    forest: &Forest<'_>,
     order: MergedOrder,
     profile: &Arc<Profile>,
     job: &Job,
 ) -> Result<Vec<Vec<Leaf>>, Cancelled> {
+    let Forest { parents, symbols, total, gaps } = *forest;
     let n = parents.len();
     // Children of each node as runs of one list; roots are the children of `n`.
     let mut first = vec![0u32; n + 2];
@@ -214,11 +238,23 @@ pub(super) fn place(
                 }
                 at = stop;
             }
+            let node = (parent < n).then_some(parent as u32);
+            for (gap, cost) in gaps(node) {
+                let stop = at.saturating_add(scale.width(cost)).min(end);
+                if stop > at {
+                    let function =
+                        symbols.get(parent).or(symbols.first()).map_or(FunctionId(0), |s| s.function());
+                    let who = Who::gap(function, gap);
+                    row.push(Leaf { start: at, end: stop, who, id: node.unwrap_or(NO_NODE) });
+                }
+                at = stop;
+            }
         }
         if row.is_empty() {
             return Ok(rows);
         }
-        above = row.iter().map(|leaf| (leaf.id as usize, leaf.start, leaf.end)).collect();
+        let nodes = row.iter().filter(|leaf| leaf.who.as_gap().is_none());
+        above = nodes.map(|leaf| (leaf.id as usize, leaf.start, leaf.end)).collect();
         rows.push(row);
     }
 }

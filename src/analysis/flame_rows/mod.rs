@@ -37,6 +37,9 @@ use self::level::{Leaf, LeafSlice};
 use self::lift::Lift;
 use self::samples::{Cells, Runs, SampleRow};
 use super::call_tree::CallTree;
+use super::call_tree::NO_NODE;
+use super::estimate::Pair;
+use super::gaps::Gap;
 use super::path::{Symbol, hidden_label};
 use super::tree_costs::TreeCosts;
 use crate::model::{Basis, FunctionId, MetricKey, Profile, TrackId};
@@ -107,6 +110,8 @@ struct NodeNumbers {
     calls: Vec<u64>,
     samples: Vec<u64>,
     unfinished: Vec<u64>,
+    /// What is in no node, by kind; empty for measured trees.
+    gaps: Vec<[i64; 2]>,
 }
 
 #[derive(Clone, Debug)]
@@ -137,6 +142,8 @@ pub enum Origin {
     Node(u32),
     /// A node of a sandwich: paths from several places.
     Merged(u32),
+    /// A part of a node that is in no box; `NO_NODE` beside the roots.
+    Gap(u32),
 }
 
 /// The numbers of a merged box.
@@ -182,6 +189,8 @@ pub struct FlameRows {
     pub tracks: usize,
     /// What the boxes rest on.
     pub basis: Basis,
+    /// Functions whose places add up to something else than what is recorded.
+    off: FxHashMap<FunctionId, Pair>,
     /// What is left out, in words; empty when nothing is.
     pub notices: Vec<String>,
 }
@@ -230,6 +239,7 @@ impl FlameRows {
             sum: 0,
             tracks: track_count(profile, scope),
             basis,
+            off: FxHashMap::default(),
             notices: Vec::new(),
         }
     }
@@ -336,6 +346,9 @@ impl FlameRows {
             GroupOf::Track(track) => track,
             _ => TrackId::default(),
         };
+        if row.kind != Kind::Spans && self.leaves[place].who.as_gap().is_some() {
+            return Some(Origin::Gap(self.leaves[place].id));
+        }
         Some(match row.kind {
             Kind::Spans => Origin::Span(track, self.order[place]),
             Kind::SpanLeaves => Origin::Span(track, self.leaves[place].id),
@@ -400,6 +413,29 @@ impl FlameRows {
         }
     }
 
+    /// Total of a box's function in the tree and as recorded, when they differ by more than 2 %.
+    #[must_use]
+    pub fn off(&self, at: BoxAt) -> Option<Pair> {
+        let who = self.get(at)?.who;
+        if self.off.is_empty() || who.as_gap().is_some() || who.is_module() || who.is_hidden() {
+            return None;
+        }
+        self.off.get(&who.function()).copied()
+    }
+
+    /// What a gap is, and its cost; `None` for other boxes.
+    #[must_use]
+    pub fn gap(&self, at: BoxAt) -> Option<(Gap, i64)> {
+        let Origin::Gap(node) = self.origin(at)? else { return None };
+        let kind = self.get(at)?.who.as_gap()?;
+        let cost = match (self.costs_of(at.row), &self.numbers) {
+            (Some(costs), _) => costs.gaps.as_ref()?.cost(Some(node).filter(|&n| n != NO_NODE), kind),
+            (None, Numbers::Own(numbers)) => *numbers.gaps.get(node as usize)?.get(kind as usize)?,
+            _ => return None,
+        };
+        Some((kind, cost))
+    }
+
     /// Functions from the root to the box; `None` where the box stands for several paths.
     #[must_use]
     pub fn path(&self, at: BoxAt) -> Option<Vec<FunctionId>> {
@@ -412,6 +448,7 @@ impl FlameRows {
                 Some(path)
             }
             (Origin::Node(node), Some(tree)) => Some(tree.path(node)),
+            (Origin::Gap(node), Some(tree)) if node != NO_NODE => Some(tree.path(node)),
             _ => None,
         }
     }

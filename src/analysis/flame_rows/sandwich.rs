@@ -6,9 +6,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::merged::{MergedOrder, finish, place};
+use super::merged::{Forest, MergedOrder, finish, place};
 use super::{Axis, FlameRows, GroupOf, NodeNumbers, Numbers};
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::gaps::Gap;
 use crate::analysis::path::Symbol;
 use crate::analysis::tree_costs::{Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
@@ -108,15 +109,22 @@ impl Trie {
         self.numbers.calls.extend(self.counted.0.then_some(0));
         self.numbers.samples.extend(self.counted.1.then_some(0));
         self.numbers.unfinished.push(0);
+        self.numbers.gaps.push([0; 2]);
         self.index.insert((parent, symbol.key()), new);
         Some(new)
     }
 
     /// Adds the costs of the tree's `node` to `to`; its own cost only when `own`.
-    fn add(&mut self, to: u32, costs: &TreeCosts, node: u32, own: bool) {
+    fn add(&mut self, to: u32, costs: &TreeCosts, node: u32, (own, below): (bool, bool)) {
         let (to, node, numbers) = (to as usize, node as usize, &mut self.numbers);
         if own {
             numbers.own[to] = numbers.own[to].saturating_add(costs.own[node]);
+        }
+        // Only the lower half has children to which something is beside.
+        if let (Some(gaps), Some(sums)) = (&costs.gaps, numbers.gaps.get_mut(to).filter(|_| below)) {
+            for (sum, gap) in sums.iter_mut().zip(Gap::ALL) {
+                *sum = sum.saturating_add(gaps.cost(Some(node as u32), gap));
+            }
         }
         numbers.total[to] = numbers.total[to].saturating_add(costs.total[node]);
         for (column, more) in [
@@ -140,7 +148,13 @@ impl Trie {
         let parents: Vec<u32> =
             self.parents[half.clone()].iter().map(|&p| if p == NO_NODE { p } else { p - base }).collect();
         let (symbols, total) = (&self.symbols[half.clone()], &self.numbers.total[half]);
-        let mut rows = place(&parents, symbols, total, MergedOrder::Heaviest, profile, job)?;
+        let gaps = |node: Option<u32>| -> Vec<(Gap, i64)> {
+            let of =
+                node.and_then(|n| self.numbers.gaps.get((base + n) as usize)).copied().unwrap_or_default();
+            Gap::ALL.into_iter().zip(of).filter(|g| g.1 > 0).collect()
+        };
+        let forest = Forest { parents: &parents, symbols, total, gaps: &gaps };
+        let mut rows = place(&forest, MergedOrder::Heaviest, profile, job)?;
         rows.iter_mut().flatten().for_each(|leaf| leaf.id += base);
         Ok(rows)
     }
@@ -157,7 +171,7 @@ fn callers(costs: &TreeCosts, outermost: &[u32], trie: &mut Trie, job: &Job) -> 
                 break;
             };
             // The own cost of the function itself; its callers' own cost is not part of this chart.
-            trie.add(next, costs, node, at == NO_NODE);
+            trie.add(next, costs, node, (at == NO_NODE, false));
             at = next;
         }
     }
@@ -178,7 +192,7 @@ fn callees(costs: &TreeCosts, outermost: &[u32], trie: &mut Trie, job: &Job) -> 
             let lost = node != root && above == NO_NODE;
             let merged = if lost { None } else { trie.child(above, symbol) };
             if let Some(merged) = merged {
-                trie.add(merged, costs, node, true);
+                trie.add(merged, costs, node, (true, true));
             }
             at.push(merged.unwrap_or(NO_NODE));
         }

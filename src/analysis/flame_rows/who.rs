@@ -1,5 +1,6 @@
 //! The function of a box with a few marks, packed.
 
+use crate::analysis::gaps::Gap;
 use crate::analysis::path::Symbol;
 use crate::model::{FunctionId, Profile, SpanStatus};
 
@@ -12,7 +13,9 @@ impl Who {
     const ERROR: u32 = 1 << 30;
     const UNFINISHED: u32 = 1 << 29;
     const HIDDEN: u32 = 1 << 28;
-    const FUNCTION: u32 = Self::HIDDEN - 1;
+    const GAP: u32 = 1 << 27;
+    const UNACCOUNTED: u32 = 1 << 26;
+    const FUNCTION: u32 = Self::UNACCOUNTED - 1;
 
     /// A box of `function`.
     #[must_use]
@@ -34,6 +37,20 @@ impl Who {
         )
     }
 
+    /// A part of the box above that is in no box, of `function`.
+    #[must_use]
+    pub fn gap(function: FunctionId, gap: Gap) -> Self {
+        let kind = if gap == Gap::Unaccounted { Self::UNACCOUNTED } else { 0 };
+        Self(Self::new(function).0 | Self::GAP | kind)
+    }
+
+    /// Why the box above has this part in no box, if it is one.
+    #[must_use]
+    pub fn as_gap(self) -> Option<Gap> {
+        let kind = if self.0 & Self::UNACCOUNTED == 0 { Gap::NotPlaced } else { Gap::Unaccounted };
+        (self.0 & Self::GAP != 0).then_some(kind)
+    }
+
     /// The same with the mark for `status`.
     #[must_use]
     pub fn with_status(self, status: SpanStatus) -> Self {
@@ -53,10 +70,16 @@ impl Who {
         Self(self.0 | other.0 & Self::ERROR)
     }
 
-    /// The function; of a box for a module its first one.
+    /// The function; of a box for a module its first one, of a gap that of the box above.
     #[must_use]
     pub fn function(self) -> FunctionId {
         FunctionId(self.0 & Self::FUNCTION)
+    }
+
+    /// True for a box of the function itself.
+    #[must_use]
+    pub fn is_of(self, function: FunctionId) -> bool {
+        self.function() == function && self.as_gap().is_none()
     }
 
     /// True for a run of functions of one module.
@@ -88,6 +111,9 @@ impl Who {
     pub fn label(self, profile: &Profile) -> &str {
         if self.is_hidden() {
             return "[frames hidden]";
+        }
+        if let Some(gap) = self.as_gap() {
+            return gap.label();
         }
         let function = profile.functions.get(self.function());
         profile.text(if self.is_module() { function.module } else { function.name })

@@ -81,6 +81,10 @@ impl Serialize for Document<'_> {
             "functions",
             &List(|| report.rows.iter().map(|row| function(p, &report.metrics, row))),
         )?;
+        if let Some(tree) = &report.tree {
+            map.serialize_entry("estimate", &tree.estimate())?;
+            map.serialize_entry("tree", &tree.paths(p))?;
+        }
         map.end()
     }
 }

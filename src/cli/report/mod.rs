@@ -5,18 +5,21 @@ mod follow;
 mod json;
 mod sort;
 mod text;
+mod tree;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
+use self::tree::Tree;
 use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::scope::Slice;
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{Scope, Transform};
 use crate::format::Page;
@@ -57,6 +60,12 @@ pub(super) struct ReportArgs {
     /// Leave out calls that had not ended when the recording did.
     #[arg(long)]
     finished: bool,
+    /// Print the call tree path by path, and how far it is from what the file records (as JSON: `tree`, `estimate`).
+    #[arg(long)]
+    tree: bool,
+    /// With --tree: paths with at least this share of the whole, such as 0.01 [default: the largest 20000].
+    #[arg(long, value_name = "SHARE", requires = "tree", value_parser = share)]
+    min_share: Option<f64>,
     /// Of the journal of a recording that goes on: print the report again as it grows, to its end. As JSON one object
     /// a line.
     #[arg(long)]
@@ -64,6 +73,11 @@ pub(super) struct ReportArgs {
     /// With --follow: seconds between two reports.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
     every: f64,
+}
+
+/// A share of the whole.
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|s| (0.0..=1.0).contains(s)).ok_or_else(|| "a share from 0 to 1".into())
 }
 
 /// A time between reports.
@@ -93,6 +107,8 @@ pub(super) struct Report {
     heap: Arc<Option<HeapPeak>>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
+    /// The call tree path by path, when it is asked for.
+    tree: Option<Tree>,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
@@ -119,6 +135,7 @@ fn report_of(args: &ReportArgs, profile: Profile) -> Result<Report, Failure> {
         json: args.json,
         relative: args.relative,
         finished: args.finished,
+        tree: args.tree.then_some(args.min_share),
     };
     Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
@@ -132,6 +149,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
         json: false,
         relative: RelativeArg::Total,
         finished: false,
+        tree: None,
     };
     text::render(&Report::new(profile, &shown)?)
 }
@@ -144,6 +162,8 @@ struct Shown {
     json: bool,
     relative: RelativeArg,
     finished: bool,
+    /// Whether the tree is printed path by path, and the least share of a path.
+    tree: Option<Option<f64>>,
 }
 
 impl Report {
@@ -152,7 +172,7 @@ impl Report {
     }
 
     fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
-        let &Shown { metric, ref sort, top, json, relative, finished } = shown;
+        let &Shown { metric, ref sort, top, json, relative, finished, tree } = shown;
         let transforms = if finished { vec![Transform::FinishedOnly] } else { Vec::new() };
         let scope = Scope { transforms, ..Scope::default() };
         let engine = Engine::inline();
@@ -179,6 +199,13 @@ impl Report {
             None
         };
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
+        let tree = match tree {
+            Some(least) => {
+                let slice = Slice { scope: scope.clone(), metric: metrics[metric].key, range: None };
+                Some(Tree::of(&engine, &subject, &slice, least)?)
+            }
+            None => None,
+        };
         Ok(Self {
             profile,
             engine,
@@ -192,6 +219,7 @@ impl Report {
             stages,
             heap,
             relative,
+            tree,
         })
     }
 }

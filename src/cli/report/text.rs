@@ -374,7 +374,10 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     section(out, &format!("{title}{of}"));
     let whole = costs.sum.max(1) as f64;
     let nodes = &costs.tree.nodes;
-    let shown = pick_nodes(&costs, whole);
+    let shown = report
+        .tree
+        .as_ref()
+        .map_or_else(|| pick_nodes(&costs, whole), |tree| tree.shown.iter().copied().collect());
     let hidden = nodes.len() - shown.len();
     for &n in &shown {
         let i = n as usize;
@@ -389,6 +392,15 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     }
     if hidden > 0 {
         out.line(format_args!("  … {} smaller or deeper", format::counted(hidden as i64, "path", "paths")));
+    }
+    for words in costs.gaps.iter().flat_map(|gaps| gaps.words(metric.unit, costs.sum)) {
+        out.line(format_args!("  … {words}"));
+    }
+    if let Some((median, p90)) = report.tree.as_ref().and_then(|tree| tree.errors.total) {
+        let (median, p90) = (format::percent(median), format::percent(p90));
+        out.line(format_args!(
+            "  Totals differ from recorded ones by {median} (median), {p90} (90th percentile)"
+        ));
     }
     Ok(())
 }

@@ -143,6 +143,18 @@ impl Palette {
         self.scales.idle
     }
 
+    /// The ground of a part that nothing is known of; stripes lie over it.
+    #[must_use]
+    pub fn gap(&self) -> SpanColor {
+        SpanColor { fill: mix(self.canvas, self.scales.idle.fill, 0.4), text: self.text }
+    }
+
+    /// The stripes over it.
+    #[must_use]
+    pub fn stripes(&self) -> Color32 {
+        self.scales.idle.fill
+    }
+
     /// The colour of a phase of a run (`prefill`, `decode` …): fixed for the known ones, by name otherwise.
     #[must_use]
     pub fn phase(&self, name: &str) -> SpanColor {

@@ -3,7 +3,7 @@
 use egui::{Event, Key, Modifiers, Ui};
 
 use super::super::shared::grid::walk;
-use super::super::shared::menu;
+use super::super::shared::{self, menu};
 use super::list::List;
 use super::{CallTreeView, Mode};
 use crate::analysis::expansion::PathKey;
@@ -116,6 +116,14 @@ impl CallTreeView {
         }
     }
 
+    /// What a double-click does: a row opens, what has no row leads to its caller alone.
+    pub(super) fn enter(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {
+        match list.line(row).gap {
+            Some(gap) => _ = shared::go_to_gap(cx, gap, &list.path(row)),
+            None => self.act(cx, list, Act::Toggle(row)),
+        }
+    }
+
     pub(super) fn keys(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, list: &List, page: usize) {
         let pressed = |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
         let current = self.shown.as_ref().and_then(|s| s.row);
@@ -148,7 +156,7 @@ impl CallTreeView {
             }
         }
         if pressed(Key::Enter) || pressed(Key::Space) {
-            self.act(cx, list, Act::Toggle(row));
+            self.enter(cx, list, row);
         }
         if ui.input(|i| i.events.iter().any(|e| matches!(e, Event::Text(t) if t == "*"))) {
             self.act(cx, list, Act::OpenAll(row));

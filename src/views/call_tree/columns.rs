@@ -1,5 +1,7 @@
 //! What the columns of the tree are, and how its cells are painted.
 
+use std::borrow::Cow;
+
 use egui::{Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::shared::copy::Value;
@@ -7,11 +9,13 @@ use super::super::shared::grid::Column;
 use super::super::shared::{self, path_cell, weak_cell};
 use super::Mode;
 use super::list::{Line, List};
+use crate::analysis::gaps::Gap;
 use crate::analysis::path::Symbol;
 use crate::analysis::tree_rows::{Order, Sort};
 use crate::format::{self, UNKNOWN};
 use crate::model::{Profile, Unit};
 use crate::state::Relative;
+use crate::ui::hatch;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, small};
 use crate::ui::widgets::{Cell, SortOrder, cell_text, share_bar};
@@ -80,10 +84,10 @@ impl Formats {
             ),
             "function" => {
                 let indent = "  ".repeat((line.depth as usize).min(200));
-                let name = line.symbol.label(profile);
+                let name = label(profile, line);
                 Value { text: format!("{indent}{name}"), exact: name.into_owned() }
             }
-            _ => Value::text(place(profile, line.symbol)),
+            _ => Value::text(place(profile, line)),
         }
     }
 
@@ -111,14 +115,20 @@ impl Formats {
                 cell_text(ui, &self.value(profile, line, column).text, &number);
             }
             _ => {
-                path_cell(ui, &place(profile, line.symbol), &weak_cell(palette));
+                path_cell(ui, &place(profile, line), &weak_cell(palette));
             }
         }
     }
 }
 
-fn place(profile: &Profile, symbol: Symbol) -> String {
-    match symbol {
+/// What stands in the row.
+pub fn label<'a>(profile: &'a Profile, line: &Line) -> Cow<'a, str> {
+    line.gap.map_or_else(|| line.symbol.label(profile), |gap| gap.label().into())
+}
+
+fn place(profile: &Profile, line: &Line) -> String {
+    match line.symbol {
+        _ if line.gap.is_some() => String::new(),
         Symbol::Function(f) => shared::place(profile, f),
         Symbol::Module(..) | Symbol::Hidden { .. } => String::new(),
     }
@@ -140,9 +150,9 @@ pub fn columns(cx: &ViewCx<'_>, mode: Mode, formats: &Formats, sort: Sort) -> Ve
     let what = shared::metric_name(cx.profile(), cx.interaction);
     let whole = match formats.relative {
         Relative::Parent => format!(
-            "the total {what} of the row above it in the tree; of a root as a share of all self {what}"
+            "the total {what} of the row above it in the tree; of a root as a share of the whole {what}"
         ),
-        _ => format!("the sum of all self {what}, {}", format::cost(formats.unit, formats.sum)),
+        _ => format!("the whole {what}, {}", format::cost(formats.unit, formats.sum)),
     };
     let (total_share, own_share) = match formats.relative {
         Relative::Parent => ("Total % of parent", "Self % of parent"),
@@ -238,15 +248,25 @@ pub fn function_cell(ui: &mut Ui, profile: &Profile, line: &Line, palette: &Pale
         let area = Rect::from_min_size(pos2(x, rect.top()), vec2(STEP + 2.0, rect.height()));
         done = triangle(ui, area, line.expanded, palette);
     }
+    if line.gap.is_some() {
+        let swatch = Rect::from_center_size(pos2(x + STEP / 2.0, rect.center().y), vec2(11.0, 11.0));
+        let mut mesh = egui::Mesh::default();
+        mesh.add_colored_rect(swatch, palette.gap().fill);
+        hatch::add(&mut mesh, swatch, palette.stripes());
+        ui.painter().add(egui::Shape::mesh(mesh));
+        let about = line.gap.map_or("", Gap::about);
+        ui.interact(rect, ui.scope_id().with("gap"), Sense::hover()).on_hover_text(about);
+    }
     x += STEP + 2.0;
-    let label = line.symbol.label(profile);
+    let label = label(profile, line);
     let name = Rect::from_min_max(pos2(x, rect.top()), rect.max);
     if line.matches {
         let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
         let behind = Rect::from_min_size(name.min + vec2(-3.0, 3.0), vec2(width + 6.0, name.height() - 6.0));
         ui.painter().rect_filled(behind.intersect(name.expand(3.0)), 3.0, palette.highlight);
     }
-    let cell = Cell { color: palette.text_strong, ..Cell::text(palette) };
+    let color = if line.gap.is_some() { palette.text_weak } else { palette.text_strong };
+    let cell = Cell { color, ..Cell::text(palette) };
     // The cell pads its text itself.
     let place = Rect::from_min_max(name.min - vec2(8.0, 0.0), name.max);
     ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, &label, &cell));

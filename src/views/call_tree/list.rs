@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::analysis::TreeCosts;
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::expansion::PathKey;
+use crate::analysis::gaps::Gap;
 use crate::analysis::inverted::InvertedRows;
 use crate::analysis::path::Symbol;
 use crate::analysis::tree_rows::TreeRows;
@@ -24,8 +25,10 @@ pub enum List {
 /// A row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What runs.
+    /// What runs; of a gap what runs around it.
     pub symbol: Symbol,
+    /// Why a part of the row above is in no other row, when the row stands for that.
+    pub gap: Option<Gap>,
     /// 0 for a root.
     pub depth: u32,
     /// Names the row.
@@ -102,10 +105,14 @@ impl List {
         match self {
             Self::Down(list) => {
                 let (r, costs) = (list.rows[row], &list.costs);
+                if let Some(gap) = r.gap {
+                    return gap_line(list, row, gap);
+                }
                 let i = r.node as usize;
                 let node = costs.tree.nodes[i];
                 Line {
                     symbol: node.symbol,
+                    gap: None,
                     depth: node.depth,
                     key: costs.tree.keys[i],
                     node: Some(r.node),
@@ -123,6 +130,7 @@ impl List {
                 let r = list.rows[row];
                 Line {
                     symbol: r.symbol,
+                    gap: None,
                     depth: r.depth,
                     key: r.key,
                     node: None,
@@ -142,6 +150,7 @@ impl List {
     /// Functions of a row's path, outermost caller first.
     pub fn path(&self, row: usize) -> Vec<FunctionId> {
         match self {
+            Self::Down(list) if list.rows[row].node == NO_NODE => Vec::new(),
             Self::Down(list) => list.costs.tree.path(list.rows[row].node),
             Self::Up(list, _) => list.path(row as u32),
         }
@@ -159,17 +168,14 @@ impl List {
     pub fn parent(&self, row: usize) -> Option<usize> {
         match self {
             Self::Up(list, _) => Some(list.rows[row].parent).filter(|&p| p != NO_NODE).map(|p| p as usize),
-            Self::Down(list) => {
-                let depth = |r: usize| list.costs.tree.nodes[list.rows[r].node as usize].depth;
-                (0..row).rev().find(|&r| depth(r) < depth(row))
-            }
+            Self::Down(list) => (0..row).rev().find(|&r| list.depth(r) < list.depth(row)),
         }
     }
 
     /// The row with a name.
     pub fn find(&self, key: PathKey) -> Option<usize> {
         (0..self.len()).find(|&row| match self {
-            Self::Down(list) => list.costs.tree.keys[list.rows[row].node as usize] == key,
+            Self::Down(list) => list.key(row) == key,
             Self::Up(list, _) => list.rows[row].key == key,
         })
     }
@@ -182,5 +188,27 @@ impl List {
             std::iter::successors(Some(row), above).map(|r| list.rows[r].symbol).collect();
         symbols.reverse();
         symbols
+    }
+}
+
+/// The row of what is in no other row.
+fn gap_line(list: &TreeRows, row: usize, gap: Gap) -> Line {
+    let (costs, node) = (&list.costs, list.rows[row].node);
+    let around = costs.tree.nodes.get(node as usize);
+    let cost = costs.gaps.as_ref().map_or(0, |gaps| gaps.cost(around.map(|_| node), gap));
+    Line {
+        symbol: around.or(costs.tree.nodes.first()).map_or(Symbol::Function(FunctionId(0)), |n| n.symbol),
+        gap: Some(gap),
+        depth: list.depth(row),
+        key: list.key(row),
+        node: None,
+        total: cost,
+        above: costs.total.get(node as usize).copied().unwrap_or(costs.sum),
+        own: None,
+        count: None,
+        unfinished: 0,
+        has_children: false,
+        expanded: false,
+        matches: false,
     }
 }

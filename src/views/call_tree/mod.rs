@@ -105,7 +105,9 @@ impl View for CallTreeView {
         self.remember(cx, &list, ready.is_ready());
         self.toolbar(cx, ui, &list);
         shared::crumbs::show(cx, ui);
-        shared::basis_notice(ui, list.basis(), &pruned(&list));
+        let unit = shared::unit(cx.profile(), cx.interaction);
+        let lost = list.costs().gaps.as_ref().map(|gaps| gaps.words(unit, list.costs().sum));
+        shared::basis_notice(ui, list.basis(), &shared::lost(&lost.unwrap_or_default()));
         if list.costs().tree.nodes.is_empty() {
             shared::nothing(cx, ui, Icon::Graph);
             return;
@@ -329,7 +331,7 @@ impl CallTreeView {
             self.select(cx, list, row);
         }
         if let Some(row) = happened.double_clicked {
-            self.act(cx, list, Act::Toggle(row));
+            self.enter(cx, list, row);
         }
         if happened.focused {
             self.keys(cx, ui, list, happened.page);
@@ -359,17 +361,6 @@ fn node_of(item: &Item, tree: &CallTree, cx: &ViewCx<'_>) -> Option<u32> {
         Item::Span(_) => item.span(cx.profile()).and_then(|(track, row)| tree.node_of_span(track, row)),
         Item::Path(_) => tree.find(&item.path(cx.profile())?, &cx.profile().functions),
         _ => None,
-    }
-}
-
-/// What an estimated tree leaves out.
-fn pruned(list: &List) -> String {
-    match list.costs().tree.estimate.as_ref().map_or(0, |e| e.pruned) {
-        0 => String::new(),
-        n => {
-            let paths = format::counted(n as i64, "small path is", "small paths are");
-            format!(" {paths} left out.")
-        }
     }
 }
 
@@ -410,9 +401,8 @@ impl Table<'_, '_> {
 impl grid::Rows for Table<'_, '_> {
     fn mark(&self, row: usize) -> Mark {
         let line = self.list.line(row);
-        let symbol = self.cx.profile().keys().symbol(line.symbol.function());
-        let is =
-            |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if *f == symbol);
+        let symbol = line.gap.is_none().then(|| self.cx.profile().keys().symbol(line.symbol.function()));
+        let is = |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if Some(*f) == symbol);
         let lit = is(self.cx.hover)
             || is(self.cx.interaction.selection.as_ref())
             || line.node.is_some() && line.node == self.hovered;
@@ -421,7 +411,7 @@ impl grid::Rows for Table<'_, '_> {
 
     fn label(&self, row: usize) -> String {
         let line = self.list.line(row);
-        let name = line.symbol.label(self.cx.profile());
+        let name = columns::label(self.cx.profile(), &line);
         let cost = self.formats.cost.text(Some(line.total));
         format!("{name}, {cost}, level {}", line.depth)
     }

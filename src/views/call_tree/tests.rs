@@ -155,3 +155,23 @@ fn a_hundred_thousand_frames_stay_usable() {
     press(&mut h, Key::End);
     assert!(h.query_by_label_contains("level 20000").is_some(), "{:?}", rows(&h));
 }
+
+#[test]
+fn what_has_no_row_is_a_row_and_leads_to_its_caller_alone() {
+    // `small` is under a millionth of all.
+    let mut h = tree(
+        "fn main 1 1999000000 2000000000; fn mid 1 999000 1000000; fn small 2 1000 1000
+         main -> mid 1 999000 1000000; mid -> small 2 1000 1000",
+    );
+    click_row(&mut h, "main, ", PointerButton::Primary);
+    h.event(egui::Event::Text("*".into()));
+    h.run();
+    assert_eq!(rows(&h), ["main 0", "mid 1", "[not placed] 2"]);
+    assert!(h.query_by_label_contains("in small or recursive paths").is_none(), "it is not worth a word");
+    press(&mut h, Key::End);
+    press(&mut h, Key::Enter);
+    let mid = symbols(h.state().subject.profile(), "main>mid");
+    assert_eq!(h.state().history.now().scope.transforms, [Transform::FocusSubtree(mid)]);
+    h.run();
+    assert!(rows(&h).contains(&"small 1".to_owned()), "{:?}", rows(&h));
+}

@@ -72,7 +72,7 @@ pub fn sort(rows: &mut [Neighbour], (key, reverse): (Key, bool), profile: &Profi
 /// Number formats of both lists, so that they compare, and what shares are a share of.
 pub struct Formats {
     cost: format::Column,
-    /// Total of the function itself, or the sum of all self costs: what shares are a share of.
+    /// Total of the function itself, or the whole: what shares are a share of.
     whole: i64,
     relative: Relative,
     pub(super) unit: Unit,
@@ -226,7 +226,7 @@ pub fn columns(
             format!("% of {}", short(function)),
             format!("This total as a share of the total {what} of {function}, {whole}"),
         ),
-        _ => ("Total %".to_owned(), format!("This total as a share of the sum of all self {what}, {whole}")),
+        _ => ("Total %".to_owned(), format!("This total as a share of the whole {what}, {whole}")),
     };
     if formats.relative != Relative::Numbers {
         let width = if formats.relative == Relative::Parent { 108.0 } else { 78.0 };

@@ -290,7 +290,10 @@ impl FlameView {
         if response.double_clicked()
             && let Some(hit) = hit
         {
-            self.zoom_to(rows, hit.at, camera, scene.limits);
+            let gap = rows.gap(hit.at).zip(rows.path(hit.at));
+            if !gap.is_some_and(|((gap, _), path)| shared::go_to_gap(cx, gap, &path)) {
+                self.zoom_to(rows, hit.at, camera, scene.limits);
+            }
         }
         let over = response.hovered() && !response.dragged() && self.drag.is_none();
         self.facts = match hit.filter(|_| over && !response.context_menu_opened()) {

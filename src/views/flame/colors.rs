@@ -57,6 +57,7 @@ pub struct Colors {
     found: Vec<bool>,
     error: SpanColor,
     idle: SpanColor,
+    gap: SpanColor,
 }
 
 impl Colors {
@@ -105,7 +106,7 @@ impl Colors {
         }
         let bad = palette.tone(Tone::Bad);
         let error = SpanColor { fill: bad, text: palette.text_on(bad) };
-        Self { functions, modules, found, error, idle: palette.idle() }
+        Self { functions, modules, found, error, idle: palette.idle(), gap: palette.gap() }
     }
 
     /// The colour of a box.
@@ -114,6 +115,9 @@ impl Colors {
         let function = who.function();
         if who.is_hidden() {
             return self.idle;
+        }
+        if who.as_gap().is_some() {
+            return self.gap;
         }
         if who.is_module() {
             let module = profile.functions.get(function).module;

@@ -111,7 +111,7 @@ impl FlameView {
     /// What the reader must know about the numbers.
     pub(super) fn notices(rows: &FlameRows, ui: &mut Ui) {
         let estimated = match &rows.basis {
-            Basis::Estimated(why) => Some(format!("Estimated: {why}.")),
+            Basis::Estimated(why) => Some(format!("Estimated: {why}.{}", shared::lost(&rows.notices))),
             _ => None,
         };
         if estimated.is_none() && rows.notices.is_empty() {
@@ -119,12 +119,10 @@ impl FlameView {
         }
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = space::SMALL;
-            if let Some(text) = estimated {
-                Notice::new(Tone::Warning, &text).show(ui);
-            }
-            if !rows.notices.is_empty() {
-                Notice::new(Tone::Neutral, &rows.notices.join(" · ")).show(ui);
-            }
+            match estimated {
+                Some(text) => Notice::new(Tone::Warning, &text).show(ui),
+                None => Notice::new(Tone::Neutral, &rows.notices.join(" · ")).show(ui),
+            };
             ui.add_space(space::SMALL);
         });
     }

@@ -14,6 +14,7 @@ use super::layout::{Layout, Port, Quad, Texels};
 use crate::analysis::flame_rows::{BoxAt, FlameRows, Group, GroupOf};
 use crate::format;
 use crate::model::{FunctionId, Profile, TrackKind};
+use crate::ui::hatch;
 use crate::ui::icons::Icon;
 use crate::ui::text::{LabelStyle, TextKey, Texts};
 use crate::ui::theme::{Palette, Tone, mix, small, space};
@@ -136,6 +137,9 @@ pub fn box_mesh(
         } else {
             mesh.add_colored_rect(rect, fill);
         }
+        if quad.who.as_gap().is_some() {
+            hatch::add(&mut mesh, rect, palette.stripes());
+        }
         if quad.who.is_error() {
             let edge = rect.with_max_x((rect.left() + EDGE).min(rect.right()));
             mesh.add_colored_rect(edge, bad);
@@ -195,8 +199,10 @@ pub fn paint_labels(
         if area.width() > AMOUNT_ROOM
             && let Some(b) = rows.get(quad.at)
         {
-            let length = b.length();
-            let text = amount(length);
+            let text = match rows.off(quad.at) {
+                Some(_) => format!("≈ {}", amount(b.length())),
+                None => amount(b.length()),
+            };
             let whole_name = texts.get(key, style, f32::MAX, name);
             if let Some(galley) = texts.get(TextKey::of(&text), style, area.width(), || Cow::Borrowed(&text))
                 && whole_name.is_some_and(|n| n.size().x + galley.size().x + 24.0 < area.width())
@@ -306,12 +312,12 @@ pub fn paint_marks(
     let mut exact = None;
     for quad in &layout.quads {
         let rect = quad_rect(quad, chart, ppp);
-        if lit == Lit::Box(quad.at) || lit == Lit::Function(Some(quad.who.function())) {
+        if lit == Lit::Box(quad.at) || matches!(lit, Lit::Function(Some(f)) if quad.who.is_of(f)) {
             mesh.add_colored_rect(rect, glow);
         }
         if selected == Some(quad.at) {
             exact = Some(rect);
-        } else if function == Some(quad.who.function()) {
+        } else if function.is_some_and(|f| quad.who.is_of(f)) {
             let line = 1.0;
             for edge in [
                 rect.with_max_y(rect.top() + line),

@@ -5,6 +5,7 @@ use egui::{Grid, Label, Rect, RichText, Tooltip, Ui, vec2};
 
 use super::layout::Hit;
 use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf, Origin};
+use crate::analysis::gaps::Gap;
 use crate::analysis::span_facts::SpanFacts;
 use crate::format;
 use crate::model::{FunctionId, Profile, SpanStatus, Unit};
@@ -59,6 +60,7 @@ impl Facts {
             title: rows.label(hit.at, b.who).into_owned(),
             place: match b.who {
                 who if who.is_module() => "module".into(),
+                who if who.as_gap().is_some() => who.as_gap().map_or("", Gap::about).into(),
                 who if who.is_hidden() => "library code, hidden by «Only my code»".into(),
                 who => place(profile, who.function()),
             },
@@ -121,11 +123,21 @@ impl Facts {
     }
 
     fn add_costs(&mut self, rows: &FlameRows, at: BoxAt, unit: Unit) {
+        if let Some((_, cost)) = rows.gap(at) {
+            let whole = format!("{}{}", format::cost(unit, rows.sum), over_tracks(rows.tracks));
+            self.row("Cost", with_share(format::cost(unit, cost), cost, rows.sum, &whole));
+            self.add_caller(rows, at, cost);
+        }
         let Some(costs) = rows.costs(at) else { return };
         let whole = format!("{}{}", format::cost(unit, rows.sum), over_tracks(rows.tracks));
         self.row("Total", with_share(format::cost(unit, costs.total), costs.total, rows.sum, &whole));
         self.row("Self", with_share(format::cost(unit, costs.own), costs.own, rows.sum, &whole));
         self.add_caller(rows, at, costs.total);
+        if let Some(off) = rows.off(at) {
+            let share = off.error().map_or(String::new(), |e| format!(", off by {}", format::percent(e)));
+            let (tree, recorded) = (format::cost(unit, off.tree), format::cost(unit, off.recorded));
+            self.row("Recorded", format!("{recorded} in all; its places here add up to ≈ {tree}{share}"));
+        }
         for (name, number) in [("Calls", costs.calls), ("Samples", costs.samples)] {
             if let Some(number) = number {
                 self.row(name, format::count(i64::try_from(number).unwrap_or(i64::MAX)));
@@ -237,7 +249,7 @@ pub fn item(rows: &FlameRows, at: BoxAt) -> Option<Item> {
     let profile = rows.profile();
     Some(match rows.origin(at)? {
         Origin::Span(track, row) => Item::of_span(track, row, profile)?,
-        Origin::Node(_) => Item::of_path(&rows.path(at)?, profile),
+        Origin::Node(_) | Origin::Gap(_) => Item::of_path(&rows.path(at)?, profile),
         Origin::Merged(_) => Item::of_function(rows.get(at)?.who.function(), profile),
     })
 }

@@ -161,7 +161,7 @@ fn named(title: &str, format: &format::Column) -> String {
 #[must_use]
 pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &[SortKey]) -> Vec<Column> {
     let what = shared::metric_name(cx.profile(), cx.interaction);
-    let whole = format!("the sum of all self {what}, {}", format::cost(formats.unit, formats.sum));
+    let whole = format!("the whole {what}, {}", format::cost(formats.unit, formats.sum));
     let mut columns = Vec::new();
     if list.table.calls.is_some() {
         // Digits are equally wide; their groups are parted by a little.

@@ -17,6 +17,7 @@ use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, Picked};
 use super::shared::{self, Follow, Stale};
 use crate::analysis::function_list::{self, FunctionKey, FunctionList, FunctionOrder, SortKey};
+use crate::analysis::functions::graph_of;
 use crate::analysis::{FunctionRow, Functions};
 use crate::format;
 use crate::model::{FunctionId, Unit};
@@ -172,8 +173,8 @@ fn reduced(list: &FunctionOrder) -> Option<String> {
     let (all, found) = (list.table.rows.len() as i64, list.order.len() as i64);
     let mut text =
         format!("reduced from {} to {}", format::count(all), format::counted(found, "function", "functions"));
-    if list.table.sum != 0 {
-        let share = format::percent(matched as f64 / list.table.sum as f64);
+    if list.table.own_sum != 0 {
+        let share = format::percent(matched as f64 / list.table.own_sum as f64);
         text += &format!(" with {share} of all self cost");
     }
     Some(text)
@@ -199,12 +200,17 @@ fn summary(cx: &ViewCx<'_>, list: &FunctionOrder) -> String {
         }
     };
     text += &match unit {
-        Unit::Nanoseconds => format!("{:.3} seconds", table.sum as f64 / 1e9),
+        Unit::Nanoseconds => format!("{:.3} seconds", table.own_sum as f64 / 1e9),
         _ => {
             let name = shared::metric_name(cx.profile(), cx.interaction);
-            format!("{} ({name})", format::cost(unit, table.sum))
+            format!("{} ({name})", format::cost(unit, table.own_sum))
         }
     };
+    // Of an estimate that was focused it has other reasons, which the tree tells.
+    let unaccounted = table.sum.saturating_sub(table.own_sum);
+    if unaccounted > 0 && cx.interaction.scope.transforms.is_empty() && graph_of(cx.profile()).is_some() {
+        text += &format!(" and {} that no function has as its own", format::cost(unit, unaccounted));
+    }
     if cx.interaction.range.is_some() {
         text += ", in the selected time range";
     }

@@ -16,13 +16,15 @@ pub use stale::Stale;
 
 use std::sync::Arc;
 
+use crate::analysis::Transform;
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::functions::Functions;
+use crate::analysis::gaps::Gap;
 use crate::analysis::nothing;
 use crate::format;
 use crate::model::{Basis, FunctionId, MetricKey, Profile, Unit};
 use crate::query::Answer;
-use crate::state::Interaction;
+use crate::state::{Command, Interaction};
 use crate::ui::icons::Icon;
 use crate::ui::text::elide_middle;
 use crate::ui::theme::{Palette, Tone, space};
@@ -86,6 +88,22 @@ pub fn clock_notice(ui: &mut Ui, profile: &Profile) {
         Notice::new(Tone::Neutral, &text).show(ui);
         ui.add_space(space::SMALL);
     }
+}
+
+/// Goes to what has no place: its caller alone, for which more paths are large enough. False where there is none.
+pub fn go_to_gap(cx: &mut ViewCx<'_>, gap: Gap, caller: &[FunctionId]) -> bool {
+    let goes = gap == Gap::NotPlaced && !caller.is_empty();
+    if goes {
+        let caller = caller.iter().map(|&f| cx.profile().keys().symbol(f)).collect();
+        cx.send(Command::Push(Transform::FocusSubtree(caller)));
+    }
+    goes
+}
+
+/// What has no place in a tree, as sentences after a notice.
+#[must_use]
+pub fn lost(words: &[String]) -> String {
+    words.iter().map(|part| format!(" {part}.")).collect()
 }
 
 /// A body that takes what a footer of one line leaves.

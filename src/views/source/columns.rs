@@ -230,7 +230,7 @@ pub(super) fn columns(
     let of = if formats.relative == Relative::Parent {
         format!("the total {what} of the selected function")
     } else {
-        format!("the sum of all self {what}")
+        format!("the whole {what}")
     };
     let whole = format!("{of}, {}", format::cost(formats.unit, formats.sum));
     let titled = |title: &str, format: &format::Column| match format.suffix() {

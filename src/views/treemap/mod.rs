@@ -15,7 +15,7 @@ use egui::{Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
 use self::layout::{Cell, hit, layout};
 use self::paint::Picture;
 use super::shared::{self, Follow, Stale, menu};
-use crate::analysis::treemap::{BoxName, BoxTree, Boxes, Nesting};
+use crate::analysis::treemap::{BoxName, BoxTree, Boxes, Nesting, What};
 use crate::format;
 use crate::model::{FunctionId, Profile};
 use crate::state::{Item, Relative};
@@ -71,7 +71,7 @@ impl View for TreemapView {
         let root = tree.find(&self.zoom, cx.profile());
         self.header(cx, ui, &tree, root);
         shared::crumbs::show(cx, ui);
-        shared::basis_notice(ui, &tree.basis, "");
+        shared::basis_notice(ui, &tree.basis, &shared::lost(&tree.lost));
         if tree.boxes[0].total <= 0 {
             shared::nothing(cx, ui, Icon::Info);
             return;
@@ -210,7 +210,13 @@ impl TreemapView {
         if response.double_clicked()
             && let Some(cell) = pointed.and_then(|i| cell(&self.laid, i))
         {
-            self.zoom_to(tree, into(tree, cell), cx.profile());
+            let gap = match tree.boxes[cell.last as usize].what {
+                What::Gap(gap) => Some(gap),
+                _ => None,
+            };
+            if !gap.is_some_and(|gap| shared::go_to_gap(cx, gap, &path_of(tree, cell.last))) {
+                self.zoom_to(tree, into(tree, cell), cx.profile());
+            }
         }
         let about = selected.and_then(|i| cell(&self.laid, i)).map(|c| c.last);
         let function = about.and_then(|at| tree.boxes[at as usize].what.function());

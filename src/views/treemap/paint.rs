@@ -12,6 +12,7 @@ use crate::analysis::treemap::{BoxTree, What};
 use crate::format;
 use crate::model::Profile;
 use crate::state::{Item, Relative};
+use crate::ui::hatch;
 use crate::ui::text::{Face, LabelStyle, TextCache, TextKey, Texts};
 use crate::ui::theme::{Palette, SpanColor, mix};
 use crate::views::ViewCx;
@@ -24,6 +25,7 @@ const SIZE: f32 = 12.0;
 fn color(palette: &Palette, profile: &Profile, what: What) -> SpanColor {
     match what {
         What::Symbol(symbol) => palette.span_named(&symbol.label(profile)),
+        What::Gap(_) => palette.gap(),
         What::Module(id) | What::File(id) if !profile.text(id).is_empty() => {
             palette.span_named(profile.text(id))
         }
@@ -93,6 +95,9 @@ impl Picture {
                 mesh.add_colored_rect(cell.rect, palette.canvas);
             }
             mesh.add_colored_rect(cell.rect.shrink(gap), color.fill);
+            if matches!(tree.boxes[cell.last as usize].what, What::Gap(_)) {
+                hatch::add(&mut mesh, cell.rect.shrink(gap), palette.stripes());
+            }
         }
         let room = |cell: &Cell| match cell.holds {
             true => has_header(cell.rect),
@@ -193,6 +198,9 @@ pub(super) fn tooltip(cx: &ViewCx<'_>, tree: &BoxTree, root: u32, cell: &Cell) -
     };
     let whole = format!("all, {}", format::cost(unit, tree.sum));
     let mut lines = vec![name(tree, profile, cell)];
+    if let What::Gap(gap) = b.what {
+        lines.push(gap.about().to_owned());
+    }
     if let Some(place) = b.what.function().map(|f| shared::place(profile, f)).filter(|p| !p.is_empty()) {
         lines.push(place);
     }
@@ -202,6 +210,9 @@ pub(super) fn tooltip(cx: &ViewCx<'_>, tree: &BoxTree, root: u32, cell: &Cell) -
             format::cost(unit, b.total),
             share(b.total, tree.sum, &whole)
         ));
+    }
+    if matches!(b.what, What::Gap(_)) {
+        lines.push(format!("{} ({})", format::cost(unit, b.total), share(b.total, tree.sum, &whole)));
     }
     if b.what.function().is_some() {
         lines.push(format!(
