@@ -170,6 +170,7 @@ fn imports_through_a_recursive_hub() {
     assert_eq!((g.node(&costs, "<module>").1, g.node(&costs, "<module> > _find_and_load").1), (1000, 900));
     assert_eq!(g.node(&costs, &format!("{exec} > <module>")).1, 600);
     assert_eq!(g.node(&costs, &format!("{exec} > <module> > __build_class__")).1, 500);
+    assert!(g.profile().warnings.is_empty(), "a call that had not ended is no damage");
 }
 
 #[test]
