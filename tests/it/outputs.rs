@@ -123,10 +123,12 @@ fn self_costs_add_up_to_the_stated_total_in_every_output_of_every_sample() {
             let slice = Slice::whole(profile.metric_key(metric));
             let table = ask(&profile, &Functions(slice.clone()));
             assert_eq!(
-                (table.sum, table.rows.iter().map(|r| r.own).sum()),
+                (table.own_sum, table.rows.iter().map(|r| r.own).sum()),
                 (stated, stated),
                 "{shown}: table"
             );
+            // Outermost calls may cost more than all functions have as their own.
+            assert!(table.sum >= stated, "{shown}: table");
             if profile.span_count() + profile.sample_count() == 0 {
                 continue;
             }
