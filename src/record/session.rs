@@ -53,7 +53,7 @@ impl Default for Options {
             sample_hz: 25,
             revision_every: Duration::from_millis(250),
             max_events: 8_000_000,
-            max_bytes: 192 << 20,
+            max_bytes: 128 << 20,
             journal: None,
             texts: true,
             one_root_of: 1,

@@ -46,7 +46,7 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "1/N", value_parser = one_of, default_value = "1/1")]
     sample_spans: u32,
     /// Memory for what is recorded, in MiB; when it is full the oldest spans are left out.
-    #[arg(long, value_name = "MIB", default_value_t = 192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     memory_limit: u32,
     /// Do not count allocations by span.
     #[arg(long)]

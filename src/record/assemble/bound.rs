@@ -90,8 +90,9 @@ impl Assembler {
             return (copy, LeftOut::default());
         };
         let (mut copy, left_out) = self.builder.copy_since(time);
-        let from = format!("shown from {}", format::duration(time));
-        copy.warn_many("older spans, which are shown when the recording has ended", &from, left_out.count);
+        let from = format::duration(time);
+        let kind = format!("spans before {from}, which are shown when the recording has ended");
+        copy.warn_many(&kind, "", left_out.count);
         self.tell_left_out(&mut copy);
         (copy, left_out)
     }
@@ -99,16 +100,14 @@ impl Assembler {
     /// Says in the profile what is not there.
     pub(super) fn tell_left_out(&self, builder: &mut ProfileBuilder) {
         if let Some((time, count)) = self.bound.since {
-            let from = format!("shown from {}", format::duration(time));
-            builder.warn_many(
-                "older spans were left out: the memory limit of the recording was reached",
-                &from,
-                count,
-            );
+            let from = format::duration(time);
+            let kind =
+                format!("spans before {from} were left out: the memory limit of the recording was reached");
+            builder.warn_many(&kind, "", count);
         }
         if let Some(time) = self.bound.full {
-            let from = format!("at {}", format::duration(time));
-            builder.warn("recording ended early: requests and texts alone reached the memory limit", &from);
+            let at = format::duration(time);
+            builder.warn("recording ended early: requests and texts alone reached the memory limit", &at);
         }
     }
 
