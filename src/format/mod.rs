@@ -16,7 +16,9 @@ pub use column::Column;
 pub use csv::csv_text;
 pub use plain::{LONGEST_NAME, Page, PlainJson, acts, plain, short};
 
-use crate::model::Unit;
+use std::borrow::Cow;
+
+use crate::model::{FactValue, Unit};
 
 /// True for the largest and the smallest number: sums that would be beyond stop there, so the truth is more.
 #[must_use]
@@ -233,6 +235,17 @@ pub fn cost(unit: Unit, value: i64) -> String {
         Unit::Tokens => tokens(value),
         Unit::NanoDollars => dollars(value),
         Unit::MilliPercent => percent(value as f64 / 100_000.0),
+    }
+}
+
+/// The value of a fact: numbers in full, counts as digits alone.
+#[must_use]
+pub fn fact(value: &FactValue) -> Cow<'_, str> {
+    match value {
+        FactValue::Text(text) => Cow::Borrowed(text),
+        FactValue::Number(count, Unit::Count | Unit::None) => Cow::Owned(count.to_string()),
+        FactValue::Number(ns, Unit::Nanoseconds) => Cow::Owned(duration_exact(*ns)),
+        FactValue::Number(value, unit) => Cow::Owned(cost(*unit, *value)),
     }
 }
 

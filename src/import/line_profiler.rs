@@ -45,7 +45,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let b = &mut cx.builder;
     b.meta.basis = Basis::Aggregated;
     b.meta.tool = "line_profiler".into();
-    b.meta.facts.push(("Times".into(), "of a line contain the functions that it calls".into()));
+    b.meta.setting("Times", "of a line contain the functions that it calls");
     let (time, hits) = (b.metric(Metric::time()), b.metric(Metric::new("hits", "Hits", Unit::Count)));
     let track = b.track(TrackSpec { name: "Lines", process: "", kind: TrackKind::Profile, sort: 0 });
     for (key, lines) in timings {

@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
                     _ => {}
                 }
                 if matches!(key, b"mode" | b"interval") {
-                    b.meta.facts.push((String::from_utf8_lossy(key).into_owned(), value.into_owned()));
+                    b.meta.setting(String::from_utf8_lossy(key), value.into_owned());
                 }
             }
             event::STACK => {

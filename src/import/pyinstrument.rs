@@ -23,7 +23,9 @@ use super::python::module_of;
 use super::read::Oddities;
 use super::read::json::{Decimal, Json, top_keys};
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
-use crate::model::{FunctionId, FunctionSpec, ProfileBuilder, TrackId, TrackKind, TrackSpec};
+use crate::model::{
+    FactValue, FunctionId, FunctionSpec, ProfileBuilder, TrackId, TrackKind, TrackSpec, Unit,
+};
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
@@ -165,18 +167,19 @@ impl About {
         meta.origin_unix_ns = self.start;
         meta.duration = self.duration;
         meta.samples = self.samples.and_then(|d| d.scaled(0)).and_then(|n| u64::try_from(n).ok());
-        let seconds = |ns: i64| format!("{:.3} s", ns as f64 / 1e9);
-        let mut fact = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                meta.facts.push((name.into(), value));
-            }
-        };
-        fact("Recorded", self.start.map(utc));
-        fact("Samples", self.samples.and_then(|d| d.scaled(0)).map(|n| n.to_string()));
-        fact("Duration", self.duration.map(seconds));
-        fact("CPU time", self.cpu.map(seconds));
         let ratio = self.cpu.zip(self.duration).filter(|&(_, wall)| wall > 0);
-        fact("CPU/wall", ratio.map(|(cpu, wall)| format!("{:.1} %", cpu as f64 * 100.0 / wall as f64)));
+        let facts: [(&str, Option<FactValue>); 5] = [
+            ("Recorded", self.start.map(|start| utc(start).into())),
+            ("Samples", meta.samples.map(FactValue::from)),
+            ("Duration", self.duration.map(|ns| (ns, Unit::Nanoseconds).into())),
+            ("CPU time", self.cpu.map(|ns| (ns, Unit::Nanoseconds).into())),
+            ("CPU/wall", ratio.map(|(cpu, wall)| share(cpu, wall).into())),
+        ];
+        for (name, value) in facts {
+            if let Some(value) = value {
+                meta.result(name, value);
+            }
+        }
     }
 }
 
@@ -250,6 +253,11 @@ fn utc(ns: i64) -> String {
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// A share in words.
+fn share(part: i64, whole: i64) -> String {
+    format!("{:.1} %", part as f64 * 100.0 / whole as f64)
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn head(text: &str, builder: &mut ProfileBuilder) {
     for (key, name) in [("Recorded:", "Recorded"), ("Samples:", "Samples"), ("CPU time:", "CPU time")] {
         if let Some((_, rest)) = text.split_once(key) {
             let value = rest.split_whitespace().next().unwrap_or("");
-            builder.meta.facts.push((name.into(), value.into()));
+            builder.meta.result(name, value);
         }
     }
     if let Some((_, rest)) = text.split_once("Duration:") {

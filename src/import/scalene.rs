@@ -159,7 +159,10 @@ impl File {
         (meta.tool, meta.basis, meta.title) = ("scalene".into(), Basis::Sampled, self.program.clone());
         meta.duration = (self.elapsed > 0.0).then(|| nanos(self.elapsed));
         if self.footprint > 0.0 {
-            meta.facts.push(("Largest footprint".into(), format!("{:.1} MiB", self.footprint)));
+            meta.result(
+                "Largest footprint",
+                ((self.footprint * f64::from(1 << 20)).round() as i64, Unit::Bytes),
+            );
         }
         if !self.memory.is_empty() {
             let counter = b.counter("Memory", "", Unit::Bytes);

@@ -83,8 +83,8 @@ pub(crate) fn everything() -> Profile {
     b.meta.title = "title with \"quotes\" and 漢字".into();
     b.meta.origin_unix_ns = Some(1_700_000_000_123_456_789);
     b.meta.basis = Basis::Estimated("because".into());
-    b.meta.facts.push(("Samples".into(), "8".into()));
-    b.meta.machine.push(("CPU".into(), "x".into()));
+    b.meta.result("Samples", 8u64);
+    b.meta.ran_on("CPU", "x");
     b.meta.source = Some(SourceFile { path: "/tmp/trace.json".into(), format: "chrome".into(), bytes: 77 });
     let time = b.metric(Metric::time());
     let bytes = b.metric(Metric { better: Better::Neutral, ..Metric::new("bytes", "Bytes", Unit::Bytes) });

@@ -7,8 +7,8 @@
 use std::fmt::Write;
 
 use super::{
-    ArgsPlace, ArgsRef, CallGraph, Calls, FunctionId, MetricId, NO_ROW, Profile, Request, SampleTable,
-    SpanStatus, SpanTable, TrackId, Value,
+    ArgsPlace, ArgsRef, CallGraph, Calls, Fact, FactKind, FactValue, FunctionId, MetricId, NO_ROW, Profile,
+    Request, SampleTable, SpanStatus, SpanTable, TrackId, Value,
 };
 
 /// Everything that `profile` holds, as text.
@@ -70,11 +70,20 @@ impl Dump<'_> {
             or_dash(meta.duration),
             meta.basis
         ));
-        for (name, value) in &meta.facts {
-            self.line(format_args!("fact {name:?} {value:?}"));
-        }
-        for (name, value) in &meta.machine {
-            self.line(format_args!("machine {name:?} {value:?}"));
+        for (word, facts) in [("fact", &meta.facts), ("machine", &meta.machine)] {
+            for Fact { kind, name, value } in facts {
+                let kind = match kind {
+                    FactKind::Setting | FactKind::Machine => "",
+                    FactKind::Input => " (input)",
+                    FactKind::Result => " (result)",
+                };
+                match value {
+                    FactValue::Text(text) => self.line(format_args!("{word} {name:?}{kind} {text:?}")),
+                    FactValue::Number(n, unit) => {
+                        self.line(format_args!("{word} {name:?}{kind} {n} {}", unit.key()));
+                    }
+                }
+            }
         }
         if let Some(source) = &meta.source {
             self.line(format_args!("source {:?} {} {} bytes", source.path, source.format, source.bytes));

@@ -10,6 +10,7 @@ mod call_graph;
 mod callers;
 pub mod cycles;
 mod dump;
+mod facts;
 mod findings;
 mod ids;
 mod inclusive;
@@ -35,6 +36,7 @@ pub use call_graph::{
     CallEdge, CallGraph, CallNode, CallSite, CallSites, Calls, GraphCosts, LineCosts, SourceLine,
 };
 pub use dump::dump;
+pub use facts::{Fact, FactKind, FactValue};
 pub use findings::Finding;
 pub use ids::{
     CounterId, EdgeId, FrameId, FunctionId, MetricId, NodeId, RequestId, StackId, StringId, TrackId,

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use super::{
-    ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Finding, Frames, FunctionId, Functions, Instant,
-    Keys, Link, Metric, MetricId, MetricKey, NO_ROW, Request, Requests, Sources, StackId, Stacks, StringId,
-    Strings, Track, TrackId, Unit, Value,
+    ArgsPlace, ArgsRef, Attributes, CallGraph, Counter, Fact, Finding, Frames, FunctionId, Functions,
+    Instant, Keys, Link, Metric, MetricId, MetricKey, NO_ROW, Request, Requests, Sources, StackId, Stacks,
+    StringId, Strings, Track, TrackId, Unit, Value,
 };
 
 /// What the numbers of a profile rest on.
@@ -56,13 +56,14 @@ pub struct Meta {
     pub samples: Option<u64>,
     /// Why times are no clock, such as samples that were laid end to end; empty when they are one.
     pub no_clock: String,
-    /// Facts about the run, in order («CPU time», «Samples», «Command»).
-    pub facts: Vec<(String, String)>,
+    /// What the run states about itself, in order («CPU time», «Samples», «Command»).
+    pub facts: Vec<Fact>,
     /// Why the recorded work failed, in one line; `None` when it did not, or nobody says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
     /// The machine, in order («CPU», «RAM», «GPU»).
-    pub machine: Vec<(String, String)>,
+    #[serde(deserialize_with = "super::facts::of_machine")]
+    pub machine: Vec<Fact>,
     /// Results that a recording compared.
     pub tables: Vec<ResultTable>,
     /// Names of the parts that it was added up from, each of which can be opened alone; empty for one.

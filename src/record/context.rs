@@ -9,7 +9,7 @@ use super::clock;
 use super::processes::Lives;
 use super::sampler::thread_cpu_time;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Attachment, Profile, ResultTable};
+use crate::model::{Attachment, Fact, FactKind, FactValue, Profile, ResultTable};
 
 /// Why work ended before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl From<Cancelled> for WorkloadError {
 pub struct Context {
     job: Job,
     stage: Mutex<String>,
-    facts: Mutex<Vec<(String, String)>>,
+    facts: Mutex<Vec<Fact>>,
     warnings: Mutex<Vec<(String, String)>>,
     tables: Mutex<Vec<ResultTable>>,
     discard: AtomicBool,
@@ -116,12 +116,10 @@ impl Context {
     }
 
     /// Adds a fact to the profile's header, or changes it.
-    pub fn fact(&self, key: &str, value: impl Into<String>) {
+    pub fn fact(&self, kind: FactKind, name: &str, value: impl Into<FactValue>) {
         let mut facts = lock(&self.facts);
-        match facts.iter_mut().find(|(k, _)| k == key) {
-            Some((_, old)) => *old = value.into(),
-            None => facts.push((key.into(), value.into())),
-        }
+        facts.retain(|fact| fact.name != name);
+        facts.push(Fact::new(kind, name, value));
     }
 
     /// Adds a counted warning to the profile.
@@ -243,7 +241,7 @@ impl Context {
         std::mem::take(&mut *lock(&self.tables))
     }
 
-    pub(super) fn take_facts(&self) -> Vec<(String, String)> {
+    pub(super) fn take_facts(&self) -> Vec<Fact> {
         std::mem::take(&mut *lock(&self.facts))
     }
 

@@ -11,7 +11,7 @@ use nvml_wrapper::enums::device::UsedGpuMemory;
 
 use super::context::Context;
 use super::sink;
-use crate::model::Unit;
+use crate::model::{FactKind, Unit};
 
 /// What slows a GPU down, in words. That it idles, or runs at clocks that somebody set, is not among them.
 const REASONS: &[(ThrottleReasons, &str)] = &[
@@ -100,7 +100,7 @@ impl Gpus {
                 } else {
                     String::new()
                 };
-                context.fact(&format!("GPU {i} energy"), format!("{joules:.1} J{mean}"));
+                context.fact(FactKind::Result, &format!("GPU {i} energy"), format!("{joules:.1} J{mean}"));
             }
             let share = |n: u64| n as f64 / watched.looks.max(1) as f64 * 100.0;
             let slowed = REASONS.iter().zip(&watched.times).filter(|(_, n)| **n > 0);
@@ -108,7 +108,7 @@ impl Gpus {
                 slowed.map(|((_, why), &n)| format!("{why} {:.0} % of the time", share(n))).collect();
             if watched.looks > 0 {
                 let text = if slowed.is_empty() { "by nothing".to_owned() } else { slowed.join(", ") };
-                context.fact(&format!("GPU {i} slowed down"), text);
+                context.fact(FactKind::Result, &format!("GPU {i} slowed down"), text);
             }
         }
     }

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::gpu::Gpus;
 use super::processes::Tree;
 use super::{alloc, sink};
-use crate::model::{Unit, heap};
+use crate::model::{FactKind, Unit, heap};
 
 /// Shortest time between two readings of a GPU.
 const GPU_EVERY: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ fn run(stop: &AtomicBool, every: Duration, mut subject: Subject, context: &Conte
     let cost = thread_cpu_time().filter(|_| seconds > 0.0).map(|t| t.as_secs_f64() / seconds * 100.0);
     let cost = cost.map_or(String::new(), |share| format!(", {share:.2} % of one core"));
     let rate = samples as f64 / seconds.max(1e-3);
-    context.fact("Sampling", format!("{samples} samples, {rate:.0} a second{cost}"));
+    context.fact(FactKind::Result, "Sampling", format!("{samples} samples, {rate:.0} a second{cost}"));
     if let Subject::Other(Some(tree)) = subject {
         context.set_lives(tree.finish());
     }

@@ -21,7 +21,7 @@ use super::journal::{Journal, JournalFile};
 use super::sampler::Sampler;
 use super::{machine, request, roots, secrets, sink};
 use crate::format;
-use crate::model::{Meta, Profile, Severity, Unit};
+use crate::model::{Fact, FactKind, FactValue, Meta, Profile, Severity, Unit};
 
 /// How to record.
 #[derive(Clone, Debug)]
@@ -207,7 +207,7 @@ pub struct Work {
     /// Title of the profile.
     pub title: String,
     /// Facts that are known before it runs.
-    pub facts: Vec<(String, String)>,
+    pub facts: Vec<Fact>,
     /// The work. It should call [`Context::check`] often enough to be stopped within 100 ms.
     #[expect(clippy::type_complexity, reason = "one closure, used once")]
     pub run: Box<dyn FnOnce(&Context) -> Result<(), WorkloadError> + Send>,
@@ -278,7 +278,10 @@ impl Session {
             title: secrets::mask(&work.title).into_owned(),
             origin_unix_ns: i64::try_from(unix).ok(),
             facts: work.facts.into_iter().map(masked).collect(),
-            machine,
+            machine: machine
+                .into_iter()
+                .map(|(name, text)| Fact::new(FactKind::Machine, name, text))
+                .collect(),
             ..Meta::default()
         };
         lock(&self.shared).started = Some(Instant::now());
@@ -289,7 +292,7 @@ impl Session {
             assembler.count_memory();
         } else if self.options.allocations && !work.other_process {
             let why = "not counted: this program does not use inferscope's allocator";
-            self.context.fact("Allocations", why);
+            self.context.fact(FactKind::Result, "Allocations", why);
         }
         alloc::leave_out_this_thread();
         let mut journal = self.journal(&mut assembler, &meta);
@@ -377,8 +380,11 @@ impl Session {
             if let Some(cost) = freezer.finished() {
                 revisions += 1;
                 let ms = cost.as_secs_f64() * 1e3;
-                self.context
-                    .fact("Revisions while recording", format!("{revisions}, the last took {ms:.1} ms"));
+                self.context.fact(
+                    FactKind::Result,
+                    "Revisions while recording",
+                    format!("{revisions}, the last took {ms:.1} ms"),
+                );
                 next_revision = begin + self.options.revision_every.max(cost * 20);
             }
             if begin >= next_revision && !self.context.is_cancelled() && freezer.is_idle() {
@@ -418,8 +424,9 @@ impl Session {
                     profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(a, b)| a.saturating_sub(b));
                 assembler.merge(&profile, shift, self.context.watched_since());
                 meta.basis = profile.meta.basis;
-                let known = meta.facts.iter().map(|(k, _)| k.clone()).collect::<Vec<_>>();
-                meta.facts.extend(profile.meta.facts.into_iter().filter(|(k, _)| !known.contains(k)));
+                let new = profile.meta.facts.into_iter().filter(|fact| meta.fact(&fact.name).is_none());
+                let new: Vec<_> = new.collect();
+                meta.facts.extend(new);
             }
             (None, Some(lives)) => assembler.processes(&lives.lives),
             (None, None) => {}
@@ -436,25 +443,27 @@ impl Session {
     ) -> Profile {
         assembler.feed();
         self.bound(&mut assembler, &meta, &mut journal);
-        for (key, value) in self.context.take_facts().into_iter().map(masked) {
-            match meta.facts.iter_mut().find(|(k, _)| *k == key) {
-                Some((_, old)) => *old = value,
-                None => meta.facts.push((key, value)),
+        for fact in self.context.take_facts().into_iter().map(masked) {
+            match meta.facts.iter_mut().find(|old| old.name == fact.name) {
+                Some(old) => *old = fact,
+                None => meta.facts.push(fact),
             }
         }
         for (kind, place) in self.context.take_warnings() {
             assembler.warn(&kind, &secrets::mask(&place));
         }
         if !self.options.texts {
-            meta.facts.push(("Texts".into(), "prompts and answers were left out".into()));
+            meta.setting("Texts", "prompts and answers were left out");
         }
-        meta.facts.extend(roots::fact().map(|fact| ("Root spans".into(), fact)));
+        if let Some(text) = roots::fact() {
+            meta.result("Root spans", text);
+        }
         meta.tables = self.context.take_tables();
         let mut allocations = 0;
         if let Some((heap, table)) = assembler.end_memory() {
             assembler.fill_peaks(&self.context.take_peaks(), &mut meta.tables);
             allocations = heap.allocations;
-            meta.facts.push(("Heap".into(), heap.to_string()));
+            meta.result("Heap", heap.to_string());
             meta.tables.extend(table);
         }
         let end = match outcome {
@@ -469,21 +478,25 @@ impl Session {
         };
         if let Some((text, severity)) = end {
             assembler.mark(duration, &format!("Recording {text}"), severity);
-            meta.facts.push(("Ended".into(), text));
+            meta.result("Ended", text);
         }
         let entered = assembler.entered();
         let texts =
             [("Recorder cost", cost.fact(entered, allocations, &used)), ("Recorder threads", used.fact())];
-        meta.facts.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))));
+        for (name, text) in texts {
+            if let Some(text) = text {
+                meta.result(name, text);
+            }
+        }
         let lost = sink::lost();
-        meta.facts.push(("Lost events".into(), lost.to_string()));
-        meta.facts.push(("Memory limit".into(), assembler.size_fact(self.options.max_bytes)));
+        meta.result("Lost events", lost);
+        meta.result("Memory limit", assembler.size_fact(self.options.max_bytes));
         if let Some(lives) = self.context.lives() {
             let text = match lives.count {
                 0 => format!("{} (it ended before it was looked at)", format::UNKNOWN),
                 count => format!("{count}, at most {} at once", lives.most),
             };
-            meta.facts.push(("Processes".into(), text));
+            meta.result("Processes", text);
             if let (Some(sight), Some(root)) = (self.context.take_sight(), self.context.watched()) {
                 assembler.blind_spots(&lives.lives, root, &sight);
             }
@@ -498,7 +511,7 @@ impl Session {
         }
         if let Some(journal) = &mut journal {
             journal.write(&mut assembler, &meta, true);
-            meta.facts.push(("Journal".into(), journal.fact()));
+            meta.result("Journal", journal.fact());
         }
         self.add_process(&mut assembler, &mut meta);
         let mut shared = lock(&self.shared);
@@ -509,9 +522,11 @@ impl Session {
 }
 
 /// A fact without secrets.
-fn masked((key, value): (String, String)) -> (String, String) {
-    let value = secrets::mask(&value).into_owned();
-    (key, value)
+fn masked(mut fact: Fact) -> Fact {
+    if let FactValue::Text(text) = &mut fact.value {
+        *text = secrets::mask(text).into_owned();
+    }
+    fact
 }
 
 fn switch(on: bool) {

@@ -85,8 +85,8 @@ pub(in crate::record) fn links(p: &Profile) -> Vec<(String, String, String)> {
     p.links.iter().map(|l| (text(l), label(l.from.0), label(l.to.0))).collect()
 }
 
-pub(in crate::record) fn fact<'a>(p: &'a Profile, key: &str) -> &'a str {
-    p.meta.facts.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
+pub(in crate::record) fn fact(p: &Profile, key: &str) -> String {
+    p.meta.fact(key).map_or_else(String::new, |value| crate::format::fact(value).into_owned())
 }
 
 /// What depends on how promptly a thread gets its core is judged by the calmest of six runs: a busy machine may hold

@@ -2,6 +2,7 @@
 //! with token times, log lines, tasks and a GPU stream. The same in every run.
 
 use crate::model::*;
+use crate::model::{Fact, FactKind};
 use crate::query::{Engine, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 use crate::views::{Out, View, ViewCx};
@@ -39,16 +40,16 @@ pub fn session() -> Profile {
         origin_unix_ns: Some(1_764_150_312_437_000_000),
         basis: Basis::Timed,
         facts: vec![
-            ("Command".into(), "inferscope record generate --requests 20 --concurrency 4".into()),
-            ("Model file".into(), "models/qwen3-0.6b-q4_k_m.gguf".into()),
-            ("Precision".into(), "Q4_K_M, KV cache f16".into()),
-            ("Seed".into(), "42".into()),
+            Fact::new(FactKind::Input, "Command", "inferscope record generate --requests 20 --concurrency 4"),
+            Fact::new(FactKind::Input, "Model file", "models/qwen3-0.6b-q4_k_m.gguf"),
+            Fact::new(FactKind::Setting, "Precision", "Q4_K_M, KV cache f16"),
+            Fact::new(FactKind::Setting, "Seed", "42"),
         ],
         machine: vec![
-            ("CPU".into(), "AMD EPYC 7763, 16 cores".into()),
-            ("RAM".into(), "128 GiB".into()),
-            ("GPU".into(), "NVIDIA H100 80GB HBM3".into()),
-            ("Driver".into(), "570.86.15".into()),
+            Fact::new(FactKind::Machine, "CPU", "AMD EPYC 7763, 16 cores"),
+            Fact::new(FactKind::Machine, "RAM", "128 GiB"),
+            Fact::new(FactKind::Machine, "GPU", "NVIDIA H100 80GB HBM3"),
+            Fact::new(FactKind::Machine, "Driver", "570.86.15"),
         ],
         ..Meta::default()
     };

@@ -206,7 +206,7 @@ fn own_figures(_: &mut Criterion) {
             Ok(())
         });
         let profile = record::record(work, Options::default(), Box::new(|_| ())).ok()?.join().ok()?;
-        profile.meta.facts.iter().find(|(key, _)| key == "Recorder cost").map(|(_, text)| text.clone())
+        profile.meta.fact("Recorder cost").map(|value| inferscope::format::fact(value).into_owned())
     });
     // «43 ns per span …»: the least of the first number.
     let ns = |text: &String| text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(u32::MAX);

@@ -61,7 +61,7 @@ fn document(c: &Comparison, gate: &Gate) -> Value {
         "elapsed_ns": figure(c.elapsed(), None),
         "calls": two_counts(c.functions.calls),
         "settings": c.settings.iter().map(|s| json!({
-            "name": s.what, "base": s.values.base, "head": s.values.head, "note": s.note,
+            "kind": s.kind, "name": s.what, "base": s.values.base, "head": s.values.head, "note": s.note,
         })).collect::<Vec<_>>(),
         "requests": c.requests.as_ref().map(|r| requests(c, r)),
         "evidence": c.functions.evidence.as_ref().map(evidence),

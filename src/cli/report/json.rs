@@ -13,7 +13,8 @@ use crate::analysis::every_metric::MetricRow;
 use crate::analysis::formula::Measure;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
-use crate::model::{Basis, Counter, Finding, FunctionId, Profile, Request, TrackId};
+use crate::format;
+use crate::model::{Basis, Counter, Fact, Finding, FunctionId, Profile, Request, TrackId};
 
 /// Writes the object.
 pub(super) fn write(report: &Report, mut out: impl Write) -> std::io::Result<()> {
@@ -123,8 +124,9 @@ impl Serialize for PerMetric<'_> {
 fn facts(report: &Report) -> Map<String, Value> {
     let p = &*report.profile;
     let meta = &p.meta;
-    let pairs = |pairs: &[(String, String)]| -> Value {
-        Value::Object(pairs.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect::<Map<_, _>>())
+    let pairs = |facts: &[Fact]| -> Value {
+        let pair = |fact: &Fact| (fact.name.clone(), format::fact(&fact.value).into());
+        Value::Object(facts.iter().map(pair).collect::<Map<_, _>>())
     };
     let totals = report.overview.totals.iter().map(|t| {
         let total = json!({

@@ -85,8 +85,8 @@ fn header(out: &mut Page, report: &Report) {
         }
         line(out, &m.label, &text);
     }
-    for (key, value) in p.meta.facts.iter().chain(&p.meta.machine) {
-        line(out, key, value);
+    for fact in p.meta.facts.iter().chain(&p.meta.machine) {
+        line(out, &fact.name, &format::fact(&fact.value));
     }
     let attached: Vec<_> = p.attached.iter().map(|a| format!("{} (--part {})", a.name, a.name)).collect();
     line(out, "Attached", &attached.join(", "));

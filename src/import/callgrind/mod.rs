@@ -28,7 +28,7 @@ mod tests;
 use super::Gives::Graph;
 use super::read::lines::for_each_line;
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
-use crate::model::{Basis, MetricId, ProfileBuilder, Unit};
+use crate::model::{Basis, Fact, FactKind, MetricId, ProfileBuilder, Unit};
 use parse::{Headers, Parser};
 
 /// Longest line that is kept. Names of C++ templates come to some 100 kB.
@@ -100,7 +100,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     }
     names.sort();
     if names.len() > 1 {
-        builder.meta.facts.push((format!("Added up from {} files", names.len()), names.join(", ")));
+        builder.meta.input(format!("Added up from {} files", names.len()), names.join(", "));
         builder.meta.parts.extend(names);
     }
     if in_files.len() > 1 && !alone {
@@ -148,26 +148,26 @@ fn finish(graph: graph::Graph, events: &events::Events, headers: &Headers, build
     meta.basis = Basis::Aggregated;
     meta.tool = tool(headers);
     meta.title = headers.cmd.clone();
-    for (name, value) in [
-        ("Command", headers.cmd.clone()),
-        ("Process", headers.pid.clone()),
-        ("Parts", in_order(&headers.parts)),
-        ("Threads", in_order(&headers.threads)),
+    for (kind, name, value) in [
+        (FactKind::Input, "Command", headers.cmd.clone()),
+        (FactKind::Result, "Process", headers.pid.clone()),
+        (FactKind::Result, "Parts", in_order(&headers.parts)),
+        (FactKind::Result, "Threads", in_order(&headers.threads)),
     ] {
         if !value.is_empty() {
-            meta.facts.push((name.into(), value));
+            meta.facts.push(Fact::new(kind, name, value));
         }
     }
     for (name, value) in &headers.desc {
-        if !value.is_empty() && !meta.facts.iter().any(|f| f.0 == *name) {
-            meta.facts.push((name.clone(), value.clone()));
+        if !value.is_empty() && meta.fact(name).is_none() {
+            meta.setting(name, value.as_str());
         }
     }
     let totals: Vec<_> = metrics.iter().copied().zip(whole.iter().copied()).collect();
     let mut lines = Vec::new();
     for &(metric, cost) in &totals {
         let metric = builder.metric_of(metric);
-        lines.push((format!("Total {}", metric.key), with_unit(cost, metric.unit)));
+        lines.push(Fact::new(FactKind::Result, format!("Total {}", metric.key), (cost, metric.unit)));
         if lines.len() == 1 && metric.unit == Unit::Nanoseconds && !stated.is_empty() {
             builder.meta.duration = Some(cost);
         }
@@ -180,14 +180,6 @@ fn in_order(numbers: &[String]) -> String {
     let mut sorted: Vec<_> = numbers.iter().map(String::as_str).collect();
     sorted.sort_by_key(|n| (n.len(), *n));
     if sorted == ["1"] { String::new() } else { sorted.join(", ") }
-}
-
-fn with_unit(cost: i64, unit: Unit) -> String {
-    match unit {
-        Unit::Nanoseconds => format!("{:.6} s", cost as f64 / 1e9),
-        Unit::Bytes => format!("{cost} bytes"),
-        _ => cost.to_string(),
-    }
 }
 
 /// «callgrind 3.19.0», «xdebug 3.2.0 (PHP 8.2.36)», «yappi (callgrind)». Cachegrind does not name

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::tracks::Tracks;
-use crate::model::ProfileBuilder;
+use crate::model::{Fact, FactKind, ProfileBuilder};
 
 /// Keys whose values are read. All others are skipped, whatever their size.
 pub(super) fn is_read(key: &[u8]) -> bool {
@@ -43,8 +43,8 @@ pub(super) struct Facts {
     base: Option<i64>,
     title: String,
     chrome: Option<String>,
-    rows: Vec<(String, String)>,
-    machine: Vec<(String, String)>,
+    rows: Vec<Fact>,
+    machine: Vec<Fact>,
 }
 
 fn shown(value: &Value) -> Option<String> {
@@ -68,11 +68,11 @@ impl Facts {
             }
             b"distributedInfo" => {
                 for (key, label) in [("rank", "Rank"), ("world_size", "World size"), ("backend", "Backend")] {
-                    self.row(label, &value[key]);
+                    self.row(FactKind::Setting, label, &value[key]);
                 }
             }
             b"traceName" => self.title = shown(value).unwrap_or_default(),
-            b"host_name" => self.row("Host", value),
+            b"host_name" => self.row(FactKind::Machine, "Host", value),
             b"baseTimeNanoseconds" => self.base = value.as_i64(),
             b"viztracer_metadata" => {
                 self.viztracer = Some(shown(&value["version"]).unwrap_or_default());
@@ -91,18 +91,18 @@ impl Facts {
         } else if value["source"] == "DevTools" {
             self.chrome = Some("Chrome DevTools".into());
         }
-        self.row("Command", &value["command_line"]);
-        self.row("Recorded", &value["trace-capture-datetime"]);
+        self.row(FactKind::Input, "Command", &value["command_line"]);
+        self.row(FactKind::Result, "Recorded", &value["trace-capture-datetime"]);
         for (key, label) in [("cpu-brand", "CPU"), ("os-name", "System"), ("gpu-gl-renderer", "GPU")] {
             if let Some(text) = shown(&value[key]) {
-                self.machine.push((label.into(), text));
+                self.machine.push(Fact::new(FactKind::Machine, label, text));
             }
         }
     }
 
-    fn row(&mut self, label: &str, value: &Value) {
+    fn row(&mut self, kind: FactKind, label: &str, value: &Value) {
         if let Some(text) = shown(value) {
-            self.rows.push((label.into(), text));
+            self.rows.push(Fact::new(kind, label, text));
         }
     }
 
@@ -117,7 +117,7 @@ impl Facts {
             text = format!("{text}, compute capability {major}.{minor}");
         }
         let label = device["id"].as_u64().map_or_else(|| "GPU".into(), |id| format!("GPU {id}"));
-        self.machine.push((label, text));
+        self.machine.push(Fact::new(FactKind::Machine, label, text));
     }
 
     /// Fills in the profile's own description.
@@ -144,7 +144,7 @@ impl Facts {
         b.meta.origin_unix_ns = self.base.or(since_1970.then_some(0));
         b.meta.title = self.title;
         if let Some(process) = tracks.only_process() {
-            b.meta.facts.push(("Process".into(), process));
+            b.meta.result("Process", process);
         }
         b.meta.facts.extend(self.rows);
         b.meta.machine.extend(self.machine);

@@ -137,12 +137,12 @@ fn describe(meta: &Meta, builder: &mut ProfileBuilder) {
     builder.meta.basis = Basis::Sampled;
     builder.meta.title.clone_from(&meta.product);
     builder.meta.origin_unix_ns = (meta.start > 0.0).then(|| nanos(meta.start));
-    builder.meta.facts.push(("Sampling interval".into(), format!("{} ms", meta.interval)));
+    builder.meta.setting("Sampling interval", ((meta.interval * 1e6).round() as i64, Unit::Nanoseconds));
     if let Some(version) = meta.version {
-        builder.meta.facts.push(("Format version".into(), version.to_string()));
+        builder.meta.setting("Format version", version.to_string());
     }
     let facts = meta.facts.iter().filter(|f| !f.1.is_empty());
-    builder.meta.machine.extend(facts.map(|(name, value)| ((*name).to_owned(), value.clone())));
+    facts.for_each(|(name, value)| builder.meta.ran_on(*name, value.as_str()));
 }
 
 impl Thread {

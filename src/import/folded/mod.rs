@@ -20,7 +20,7 @@ use super::Gives::Tree;
 use super::read::lines::{Line, for_each_text_line};
 use super::read::{Oddities, Rounding, json::Decimal};
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-use crate::model::{Basis, Metric, MetricId, ProfileBuilder, Unit};
+use crate::model::{Basis, FactValue, Metric, MetricId, ProfileBuilder, Unit};
 use stacks::Stacks;
 
 /// What the list of formats says, and how it is read.
@@ -193,7 +193,7 @@ impl Reader {
                 self.counts = Counts::Time;
             }
             "mode" if self.counts != Counts::One => {
-                builder.meta.facts.push(("Mode".into(), value.into()));
+                builder.meta.setting("Mode", value);
                 self.counts = match value {
                     "memory" => Counts::Memory,
                     "full" => Counts::Full,
@@ -201,7 +201,10 @@ impl Reader {
                 };
             }
             "interval" if self.counts != Counts::One => {
-                builder.meta.facts.push(("Sampling interval".into(), format!("{value} µs")));
+                let us = value.parse().ok().and_then(|us: i64| us.checked_mul(1000));
+                let stated: FactValue =
+                    us.map_or_else(|| format!("{value} µs").into(), |ns| (ns, Unit::Nanoseconds).into());
+                builder.meta.setting("Sampling interval", stated);
             }
             "duration" if self.counts != Counts::One => {
                 builder.meta.duration = value.parse().ok().and_then(|us: i64| us.checked_mul(1000));

@@ -146,7 +146,11 @@ mod tests {
             let mut wanted: Vec<String> = (0..=n).map(|n| format!("done {n}")).collect();
             wanted.push(format!("running {n}"));
             assert_eq!(names(&p), wanted);
-            assert!(p.meta.facts[0].1.starts_with("still recording"), "{:?}", p.meta.facts);
+            assert!(
+                crate::format::fact(&p.meta.facts[0].value).starts_with("still recording"),
+                "{:?}",
+                p.meta.facts
+            );
             assert!(p.warnings.is_empty());
         }
         let mut end = write(&mut b, &mut cursor, 4);
@@ -180,7 +184,7 @@ mod tests {
         assert!(!follow.is_live());
         let p = follow.finish().unwrap();
         assert_eq!(names(&p), ["done 0", "done 1"], "what was whole");
-        assert!(p.meta.facts.iter().any(|(k, v)| k == "Ended" && v.contains("interrupted")));
+        assert!(p.meta.fact("Ended").is_some_and(|v| crate::format::fact(v).contains("interrupted")));
         std::fs::remove_file(path).unwrap();
     }
 }

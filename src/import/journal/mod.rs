@@ -125,7 +125,7 @@ fn add_files(source: &Source, cx: &mut Context<'_>) {
     }
     if !names.is_empty() {
         let text = format!("{}, attached: written when the program ended by itself", names.join(", "));
-        cx.builder.meta.facts.push(("Call profile".into(), text));
+        cx.builder.meta.result("Call profile", text);
         return;
     }
     let kind = match about {
@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(open.count(), 1, "only what ran at the last write");
             assert_eq!(p.meta.duration, Some(n as i64 * 100 + 99));
             assert_eq!(p.warnings, [], "a cut between writes is no damage");
-            assert!(p.meta.facts.iter().any(|(k, v)| k == "Ended" && v.contains("interrupted")));
+            assert!(p.meta.fact("Ended").is_some_and(|v| crate::format::fact(v).contains("interrupted")));
         }
         let torn = read(bytes[..ends[3] - 3].to_vec()).unwrap();
         assert_eq!(torn.span_count(), 8, "the rows of the write whose end is missing are there");

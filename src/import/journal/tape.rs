@@ -120,6 +120,8 @@ fn dress(Head { mut meta, warnings }: Head, end: Ending, builder: &mut ProfileBu
             Some(("Ended", "interrupted; recovered from its journal, at most the last second is missing"))
         }
     };
-    meta.facts.extend(fact.map(|(key, text)| (key.to_owned(), text.to_owned())));
+    if let Some((key, text)) = fact {
+        meta.result(key, text);
+    }
     builder.meta = meta;
 }

@@ -115,7 +115,7 @@ impl File {
     fn build(&self, odd: &mut Oddities, builder: &mut ProfileBuilder) {
         let meta = &mut builder.meta;
         (meta.tool, meta.title, meta.basis) = ("DHAT".into(), self.command.clone(), Basis::Aggregated);
-        meta.facts.push(("Mode".into(), self.mode.clone()));
+        meta.setting("Mode", self.mode.as_str());
         let factor = match self.unit.as_str() {
             "µs" | "μs" => Some(1_000),
             "ms" => Some(1_000_000),

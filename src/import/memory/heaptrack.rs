@@ -185,8 +185,8 @@ impl Reader {
         let meta = &mut builder.meta;
         (meta.tool, meta.basis) = ("heaptrack".into(), Basis::Aggregated);
         meta.title.clone_from(&self.debuggee);
-        meta.facts.push(("Peak".into(), format!("{} B", self.peak)));
-        meta.facts.push(("Live at the end".into(), format!("{} B", self.live)));
+        meta.result("Peak", (self.peak, Unit::Bytes));
+        meta.result("Live at the end", (self.live, Unit::Bytes));
         let counter = builder.counter("Heap", "", Unit::Bytes);
         self.levels.iter().for_each(|l| builder.point(counter, l.0.saturating_mul(1_000_000), l.1 as f64));
         let mut peak = vec![0i64; self.infos.len()];

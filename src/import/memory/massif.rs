@@ -110,7 +110,7 @@ impl Reader {
     fn header(&mut self, key: &str, value: &str, builder: &mut ProfileBuilder) {
         match key {
             "cmd" => builder.meta.title = value.into(),
-            "desc" => builder.meta.facts.push(("Options".into(), value.into())),
+            "desc" => builder.meta.setting("Options", value),
             "time_unit" => {
                 let (factor, unit) = match value {
                     "ms" => (1_000_000, ""),
@@ -119,7 +119,7 @@ impl Reader {
                 };
                 self.factor = factor;
                 if !unit.is_empty() {
-                    builder.meta.facts.push(("Time is counted in".into(), unit.into()));
+                    builder.meta.setting("Time is counted in", unit);
                 }
             }
             _ => {}
@@ -154,13 +154,13 @@ impl Reader {
             let counter = builder.counter(name, "", Unit::Bytes);
             self.levels.iter().for_each(|l| builder.point(counter, l.0, l.1[n] as f64));
         }
-        let facts = &mut builder.meta.facts;
-        facts.push(("Snapshots".into(), format!("{} ({} with a tree)", self.levels.len(), self.detailed)));
+        let meta = &mut builder.meta;
+        meta.result("Snapshots", format!("{} ({} with a tree)", self.levels.len(), self.detailed));
         if let Some((bytes, number)) = self.largest {
-            facts.push(("Largest".into(), format!("{bytes} B at snapshot {number}")));
+            meta.result("Largest", format!("{bytes} B at snapshot {number}"));
         }
         if let Some(best) = &self.best {
-            facts.push(("Tree of".into(), format!("snapshot {} ({})", best.number, best.kind)));
+            meta.result("Tree of", format!("snapshot {} ({})", best.number, best.kind));
             tree(&best.nodes, builder);
         }
         self.odd.report(builder);

@@ -15,7 +15,7 @@ use super::super::read::lines::{Line, for_each_text_line};
 use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use super::{allocated, allocations};
 use crate::model::{
-    Basis, FrameId, FunctionSpec, ProfileBuilder, ResultTable, TrackId, TrackKind, TrackSpec,
+    Basis, FactValue, FrameId, FunctionSpec, ProfileBuilder, ResultTable, TrackId, TrackKind, TrackSpec, Unit,
 };
 
 /// What the list of formats says, and how it is read.
@@ -83,7 +83,7 @@ fn csv(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
         Ok(())
     })?;
     for (name, count) in &reader.allocators {
-        cx.builder.meta.facts.push((format!("Calls of {name}"), count.to_string()));
+        cx.builder.meta.result(format!("Calls of {name}"), count.to_string());
     }
     reader.odd.report(&mut cx.builder);
     Ok(())
@@ -230,8 +230,8 @@ fn statistics(json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), I
     }
     while json.next_key()? {
         match json.key() {
-            b"total_num_allocations" => fact("Allocations", json, builder)?,
-            b"total_bytes_allocated" => fact("Bytes allocated", json, builder)?,
+            b"total_num_allocations" => total("Allocations", Unit::Count, json, builder)?,
+            b"total_bytes_allocated" => total("Bytes allocated", Unit::Bytes, json, builder)?,
             b"allocation_size_histogram" => histogram(json, builder)?,
             b"top_allocations_by_size" => sizes = places(json)?,
             b"top_allocations_by_count" => counts = places(json)?,
@@ -243,7 +243,7 @@ fn statistics(json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), I
                         match key.as_str() {
                             "command_line" => builder.meta.title = value,
                             _ if value.is_empty() => {}
-                            _ => builder.meta.facts.push((key.replace('_', " "), value)),
+                            _ => builder.meta.result(key.replace('_', " "), value),
                         }
                     }
                 }
@@ -264,13 +264,19 @@ fn statistics(json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), I
         let stack = builder.stack(None, id);
         builder.sample(track, Some(stack), &weights);
     }
-    builder.meta.facts.push(("Shown are".into(), "the largest places only, without their callers".into()));
+    builder.meta.result("Shown are", "the largest places only, without their callers");
     Ok(())
 }
 
-fn fact(name: &str, json: &mut Json<'_>, builder: &mut ProfileBuilder) -> Result<(), ImportError> {
-    let value = json.text_or_number()?;
-    builder.meta.facts.push((name.into(), value));
+fn total(
+    name: &str,
+    unit: Unit,
+    json: &mut Json<'_>,
+    builder: &mut ProfileBuilder,
+) -> Result<(), ImportError> {
+    let text = json.text_or_number()?;
+    let value = text.parse().map_or(FactValue::Text(text), |n| FactValue::Number(n, unit));
+    builder.meta.result(name, value);
     Ok(())
 }
 

@@ -69,6 +69,6 @@ fn memray_has_stacks_or_tables() {
     assert_eq!(all(&graph, heap::ALLOCATED), 31_685_907);
     let stats = open(sample!("busy.memray-stats.json"), "memray");
     assert_eq!(stats.meta.tables[0].rows.len(), 10);
-    assert!(stats.meta.facts.contains(&("Bytes allocated".into(), "303163107".into())));
+    assert_eq!(stats.meta.fact("Bytes allocated"), Some(&(303_163_107, crate::model::Unit::Bytes).into()));
     damage(&sample!("busy.memray.csv")[..2000], drop);
 }

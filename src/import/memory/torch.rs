@@ -210,11 +210,11 @@ impl Reader<'_> {
         rows(&process, &peak, &end, &changes, b);
         let end_bytes: i64 = end.values().map(|l| l.size).sum();
         let peak_bytes: i64 = peak.values().map(|l| l.size).sum();
-        b.meta.facts.push((format!("{process}: active at the end"), format!("{end_bytes} B")));
-        b.meta.facts.push((format!("{process}: active at the peak"), format!("{peak_bytes} B")));
-        b.meta.facts.push((format!("{process}: reserved at the end"), format!("{reserved} B")));
+        b.meta.result(format!("{process}: active at the end"), (end_bytes, Unit::Bytes));
+        b.meta.result(format!("{process}: active at the peak"), (peak_bytes, Unit::Bytes));
+        b.meta.result(format!("{process}: reserved at the end"), format!("{reserved} B"));
         if before > 0 {
-            b.meta.facts.push((format!("{process}: blocks from before the trace"), before.to_string()));
+            b.meta.result(format!("{process}: blocks from before the trace"), before.to_string());
         }
     }
 

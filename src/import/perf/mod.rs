@@ -211,10 +211,7 @@ impl Reader {
             }
         }
         if let Some(usual) = usual {
-            builder
-                .meta
-                .facts
-                .push(("Usual distance of samples".into(), format!("{:.3} ms", usual as f64 / 1e6)));
+            builder.meta.result("Usual distance of samples", (usual, Unit::Nanoseconds));
         }
         self.odd.report(builder);
     }
@@ -234,9 +231,9 @@ impl Reader {
 fn fact(key: &str, value: &str, builder: &mut ProfileBuilder) {
     let meta = &mut builder.meta;
     match key {
-        "hostname" => meta.machine.push(("Host".into(), value.into())),
-        "os release" => meta.machine.push(("Kernel".into(), value.into())),
-        "cpudesc" => meta.machine.push(("CPU".into(), value.into())),
+        "hostname" => meta.ran_on("Host", value),
+        "os release" => meta.ran_on("Kernel", value),
+        "cpudesc" => meta.ran_on("CPU", value),
         "perf version" => meta.tool = format!("perf {value}"),
         "cmdline" => meta.title = value.into(),
         _ => {}

@@ -9,7 +9,9 @@ use rustc_hash::FxHashMap;
 use super::super::read::Oddities;
 use super::super::{Confidence, Context, Head, ImportError};
 use super::text;
-use crate::model::{Basis, FrameId, FunctionSpec, Metric, ProfileBuilder, TrackKind, TrackSpec};
+use crate::model::{
+    Basis, Fact, FactKind, FrameId, FunctionSpec, Metric, ProfileBuilder, TrackKind, TrackSpec,
+};
 
 /// A part of memory and the file that was mapped there.
 pub(super) struct Mapped {
@@ -37,7 +39,7 @@ pub(super) struct Raw {
     pub symbols: FxHashMap<u64, Symbol>,
     pub maps: Vec<Mapped>,
     pub title: String,
-    pub facts: Vec<(String, String)>,
+    pub facts: Vec<Fact>,
     pub odd: Oddities,
 }
 
@@ -88,7 +90,7 @@ fn cpu_words(bytes: &[u8]) -> Option<Words> {
 fn cpu(bytes: &[u8], words: Words, raw: &mut Raw) {
     let period = words.at(bytes, 3).map_or(1, |us| us as i64).saturating_mul(1000);
     raw.metrics = vec![super::metric("samples", "count").0, super::metric("cpu", "nanoseconds").0];
-    raw.facts.push(("Sampling period".into(), format!("{period} nanoseconds of cpu")));
+    raw.facts.push(Fact::new(FactKind::Setting, "Sampling period", format!("{period} nanoseconds of cpu")));
     let mut at = 5;
     let ended = loop {
         let (Some(count), Some(depth)) = (words.at(bytes, at), words.at(bytes, at + 1)) else { break false };

@@ -393,17 +393,14 @@ impl<'a> Build<'a> {
         builder.meta.title = tables.text(main).rsplit(['/', '\\']).next().unwrap_or("").into();
         if let (Some((kind, unit)), true) = (tables.period_type, tables.period > 0) {
             let (kind, unit) = (tables.text(kind), tables.text(unit));
-            builder
-                .meta
-                .facts
-                .push(("Sampling period".into(), format!("{} {unit} of {kind}", tables.period)));
+            builder.meta.setting("Sampling period", format!("{} {unit} of {kind}", tables.period));
         }
         for comment in std::mem::take(&mut tables.comments) {
             let text = tables.text(comment).into_owned();
-            builder.meta.facts.push(("Comment".into(), text));
+            builder.meta.setting("Comment", text);
         }
         if !self.labels.is_empty() {
-            builder.meta.facts.push(("Labels that are not shown".into(), self.labels.join(", ")));
+            builder.meta.result("Labels that are not shown", self.labels.join(", "));
         }
         if self.tracks.is_empty() {
             self.track(None, builder);

@@ -3,7 +3,7 @@
 use super::super::{Confidence, ImportError};
 use super::legacy::{Mapped, Raw, Symbol};
 use super::metric;
-use crate::model::Metric;
+use crate::model::{Fact, FactKind, Metric};
 
 /// What the first lines say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,8 +190,12 @@ impl Reader {
             "cycles/second" => self.per_second = value.parse().unwrap_or(0),
             "sampling period" => self.period = value.parse().unwrap_or(0),
             "resolution" => self.micros = value == "microseconds",
-            "ms since reset" => raw.facts.push(("Time since reset".into(), format!("{value} ms"))),
-            "discarded samples" if value != "0" => raw.facts.push(("Discarded samples".into(), value.into())),
+            "ms since reset" => {
+                raw.facts.push(Fact::new(FactKind::Result, "Time since reset", format!("{value} ms")))
+            }
+            "discarded samples" if value != "0" => {
+                raw.facts.push(Fact::new(FactKind::Result, "Discarded samples", value));
+            }
             _ => {}
         }
     }

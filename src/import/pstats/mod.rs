@@ -28,7 +28,7 @@ use super::Gives::Graph;
 use super::read::marshal;
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::format;
-use crate::model::{Basis, Calls, ProfileBuilder};
+use crate::model::{Basis, Calls, ProfileBuilder, Unit};
 use fill::Filler;
 use parts::CallOrder;
 pub(super) use sampled::MARKER;
@@ -108,10 +108,12 @@ fn describe(builder: &mut ProfileBuilder, found: &Found) {
     let one_thread = !tool.starts_with("yappi") && !found.signs.sampled && !found.mixes_threads();
     meta.duration = (one_thread && found.functions > 0).then_some(found.own);
     let what = if found.signs.sampled { "Lines" } else { "Functions" };
-    meta.facts.push((what.into(), found.functions.to_string()));
+    meta.result(what, found.functions);
     if let Some(Calls { all, primitive }) = found.calls {
-        let calls = if all == primitive { all.to_string() } else { format!("{all} ({primitive} primitive)") };
-        meta.facts.push(("Calls".into(), calls));
+        meta.result("Calls", all);
+        if primitive != all {
+            meta.result("Primitive calls", primitive);
+        }
     }
-    meta.facts.push(("Self time of all functions".into(), format!("{:.6} s", found.own as f64 / 1e9)));
+    meta.result("Self time of all functions", (found.own, Unit::Nanoseconds));
 }

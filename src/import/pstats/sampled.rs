@@ -130,9 +130,9 @@ impl Lines {
             }
         }
         b.meta.samples = u64::try_from(whole).ok();
-        b.meta.facts.push(("Samples".into(), whole.to_string()));
+        b.meta.result("Samples", (whole, Unit::Count));
         if counted > 0 {
-            b.meta.facts.push(("Interval".into(), format!("{:.3} ms", interval / 1e6)));
+            b.meta.setting("Sampling interval", (interval.round() as i64, Unit::Nanoseconds));
         }
         self.rows.iter().fold(0i64, |sum, l| sum.saturating_add(l.own))
     }

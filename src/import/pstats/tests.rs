@@ -83,7 +83,7 @@ fn counts_that_a_sampling_tool_does_not_have_are_unknown() {
     assert!(graph.nodes.iter().all(|n| n.calls.is_none()));
     assert_eq!((graph.edges[0].calls, graph.costs[0].edge_total[0]), (None, 200_000_000));
     assert_eq!(p.meta.tool, "pyinstrument (pstats)");
-    assert!(!p.meta.facts.iter().any(|f| f.0 == "Calls"));
+    assert!(p.meta.fact("Calls").is_none());
     // The caller has no entry of its own.
     assert_eq!(warnings(&p), [("function that is only named as a caller (its costs are unknown)", 1)]);
     assert_eq!(graph.nodes.iter().map(|n| n.measured).collect::<Vec<_>>(), [true, false]);

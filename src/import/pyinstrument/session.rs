@@ -190,7 +190,7 @@ impl Records {
             });
         }
         if hidden > 0 {
-            builder.meta.facts.push(("Hidden".into(), format!("{hidden} stacks end in __tracebackhide__")));
+            builder.meta.result("Hidden", format!("{hidden} stacks end in __tracebackhide__"));
         }
         let mut tracks: FxHashMap<u32, TrackId> = FxHashMap::default();
         let mut now = 0i64;

@@ -1,6 +1,6 @@
 use super::utc;
 use crate::import::testing::{damage, open_bytes, totals};
-use crate::model::{Basis, Profile, TrackKind};
+use crate::model::{Basis, FactValue, Profile, TrackKind, Unit};
 
 macro_rules! sample {
     ($name:literal) => {
@@ -48,17 +48,21 @@ fn a_session_and_its_json_give_the_times_that_pyinstrument_prints() {
         }
         assert_eq!(p.meta.basis, basis);
         assert_eq!(p.meta.title, "Profile at /home/bench/gen/pyi_yappi.py:10");
-        let facts: Vec<_> = p.meta.facts.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(
-            facts,
-            [
-                ("Recorded", "2026-11-22 00:49:37 UTC"),
-                ("Samples", "8"),
-                ("Duration", "1.209 s"),
-                ("CPU time", "0.004 s"),
-                ("CPU/wall", "0.3 %")
-            ]
-        );
+        let facts = p.meta.facts.iter().map(|f| match f.value {
+            // Printed in seconds with three places; the files have more.
+            FactValue::Number(ns, Unit::Nanoseconds) => {
+                (f.name.as_str(), format!("{:.3} s", ns as f64 / 1e9))
+            }
+            ref value => (f.name.as_str(), crate::format::fact(value).into_owned()),
+        });
+        let printed = [
+            ("Recorded", "2026-11-22 00:49:37 UTC"),
+            ("Samples", "8"),
+            ("Duration", "1.209 s"),
+            ("CPU time", "0.004 s"),
+            ("CPU/wall", "0.3 %"),
+        ];
+        assert_eq!(facts.collect::<Vec<_>>(), printed.map(|(name, text)| (name, text.to_owned())));
         assert!((p.meta.origin_unix_ns.unwrap() - 1_795_308_577_328_932_500).abs() < 1000);
     }
 }

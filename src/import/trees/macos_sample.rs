@@ -107,8 +107,8 @@ fn head(text: &str, builder: &mut ProfileBuilder) {
     let value = value.trim();
     match key {
         "Process" => builder.meta.title = value.into(),
-        "OS Version" => builder.meta.machine.push(("System".into(), value.into())),
-        "Date/Time" | "Physical footprint (peak)" => builder.meta.facts.push((key.into(), value.into())),
+        "OS Version" => builder.meta.ran_on("System", value),
+        "Date/Time" | "Physical footprint (peak)" => builder.meta.result(key, value),
         _ => {}
     }
 }

@@ -10,7 +10,9 @@ use super::super::Gives::Tree;
 use super::super::read::Oddities;
 use super::super::read::json::{Json, top_keys};
 use super::super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
-use crate::model::{Basis, FrameId, FunctionSpec, Metric, ProfileBuilder, TrackKind, TrackSpec, Unit};
+use crate::model::{
+    Basis, Fact, FactKind, FrameId, FunctionSpec, Metric, ProfileBuilder, TrackKind, TrackSpec, Unit,
+};
 
 /// What the list of formats says, and how it is read.
 pub(in crate::import) const IMPORTER: Importer = Importer {
@@ -106,8 +108,13 @@ impl File {
     fn build(&self, odd: &mut Oddities, builder: &mut ProfileBuilder) {
         let meta = &mut builder.meta;
         (meta.tool, meta.basis) = (format!("stackprof {}", self.version), Basis::Sampled);
-        let facts = [("Mode", &self.mode), ("Samples", &self.samples), ("Missed samples", &self.missed)];
-        meta.facts.extend(facts.iter().filter(|f| !f.1.is_empty()).map(|f| (f.0.into(), f.1.clone())));
+        let facts = [
+            (FactKind::Setting, "Mode", &self.mode),
+            (FactKind::Result, "Samples", &self.samples),
+            (FactKind::Result, "Missed samples", &self.missed),
+        ];
+        let said = facts.into_iter().filter(|f| !f.2.is_empty());
+        meta.facts.extend(said.map(|(kind, name, text)| Fact::new(kind, name, text.as_str())));
         let timed = matches!(self.mode.as_str(), "wall" | "cpu");
         let (metric, factor) = match self.mode.as_str() {
             "wall" => (Metric::time(), self.interval.saturating_mul(1000)),

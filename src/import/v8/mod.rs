@@ -200,7 +200,7 @@ fn timed(
     }
     b.meta.duration =
         file.start.zip(file.end).map(|(a, z)| z.saturating_sub(a).saturating_mul(1000)).filter(|d| *d >= 0);
-    b.meta.facts.push(("Samples".into(), file.samples.len().to_string()));
+    b.meta.result("Samples", file.samples.len());
 }
 
 fn import_heap(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {

@@ -188,7 +188,7 @@ fn switched_off_nothing_is_counted_and_nothing_is_invented() {
     });
     assert!(p.metric_by_key(heap::ALLOCATED).is_none());
     assert!(p.counters.is_empty() && p.meta.tables.is_empty());
-    assert_eq!((fact(&p, "Heap"), fact(&p, "Allocations")), ("", ""));
+    assert_eq!((&*fact(&p, "Heap"), &*fact(&p, "Allocations")), ("", ""));
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn samples_of_the_process_are_counters() {
         assert!(names.contains(&name), "{names:?}");
     }
     assert!(rss(&p) >= Some(4));
-    assert!(p.meta.machine.iter().any(|(k, _)| k == "CPU"), "{:?}", p.meta.machine);
+    assert!(p.meta.machine.iter().any(|fact| fact.name == "CPU"), "{:?}", p.meta.machine);
 }
 
 #[test]

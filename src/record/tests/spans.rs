@@ -311,7 +311,7 @@ fn a_program_records_itself_with_scopes_that_keep_values_and_end_on_panic() {
     assert_eq!(joined, (Ok("5 ms".to_owned()), Err("7 is odd".to_owned())));
     assert!(std::thread::spawn(|| explode("boom")).join().is_err());
     let p = recording.finish().unwrap();
-    assert_eq!((p.meta.title.as_str(), fact(&p, "Ended")), ("mine", ""));
+    assert_eq!((p.meta.title.as_str(), &*fact(&p, "Ended")), ("mine", ""));
     assert_eq!((all(&p, "halve").len(), all(&p, "later").len()), (4, 2));
     let checks = all(&p, "check");
     assert!(checks.iter().all(|c| c.parent == "halve"));
@@ -395,5 +395,5 @@ fn one_of_n_roots_is_recorded_with_all_below_it_and_the_run_says_so() {
         drop(sp!("root").entered());
         Ok(())
     });
-    assert_eq!((all(&everything, "root").len(), fact(&everything, "Root spans")), (1, ""));
+    assert_eq!((all(&everything, "root").len(), &*fact(&everything, "Root spans")), (1, ""));
 }

@@ -281,7 +281,7 @@ fn mock_times(p: &Profile) -> Result<(), String> {
         assert!(spans.iter().all(|s| s.parent == "profile_request"));
         timely(spans.iter().all(|s| s.busy < s.duration() / 2), || format!("{name} waits"))?;
     }
-    let profile: serde_json::Value = serde_json::from_str(fact(p, "Latency profile (mean, s)")).unwrap();
+    let profile: serde_json::Value = serde_json::from_str(&fact(p, "Latency profile (mean, s)")).unwrap();
     assert!(profile["total"].as_f64().unwrap() >= 0.110);
     let unaccounted = profile["unaccounted"].as_f64().unwrap();
     timely(unaccounted < 0.03, || format!("{unaccounted} s unaccounted"))?;

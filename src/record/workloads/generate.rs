@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tracing::{Span, info_span};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::model::FactKind;
 use crate::phase;
 use crate::record::llm::{
     Detail, DeviceChoice, Generator, LlmError, LoadOptions, Model, Sampling, WeightFormat, matmul_threads,
@@ -150,13 +151,17 @@ pub(super) fn load(params: &Params, cx: &Context) -> Result<Arc<Model>, Workload
     let path = params.text("model");
     let path = (!path.is_empty()).then(|| Path::new(path));
     let model = Model::load(path, load_options(params)?, &|| Ok(cx.check()?))?;
-    cx.fact("Model", model.name());
-    cx.fact("Weights", format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6));
-    cx.fact("Computed on", model.device());
+    cx.fact(FactKind::Input, "Model", model.name());
+    cx.fact(
+        FactKind::Input,
+        "Weights",
+        format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6),
+    );
+    cx.fact(FactKind::Setting, "Computed on", model.device());
     if let Some(how) = model.device_tracing() {
-        cx.fact("GPU work", how);
+        cx.fact(FactKind::Setting, "GPU work", how);
     }
-    cx.fact("Prompt", model.prompt_form());
+    cx.fact(FactKind::Input, "Prompt", model.prompt_form());
     Ok(Arc::new(model))
 }
 
@@ -217,8 +222,8 @@ impl Workload for Generate {
             return super::variants::run(&formats, params, cx);
         }
         let model = load(params, cx)?;
-        cx.fact("Seed", params.text("seed"));
-        cx.fact("Threads per matrix product", matmul_threads());
+        cx.fact(FactKind::Setting, "Seed", params.text("seed"));
+        cx.fact(FactKind::Setting, "Threads per matrix product", matmul_threads());
         let workers = params.size("workers").max(1);
         let queue = Queue::default();
         let here = Span::current();

@@ -1,6 +1,7 @@
 //! Starting the recording of a built-in workload by its name.
 
 use super::{Context, Param, Params, WORKLOADS};
+use crate::model::{Fact, FactKind};
 use crate::record::{OnRevision, Options, RecordError, Recording, Work, record, secrets};
 
 /// What a run of a workload is called, without secrets. Wrong parameters give the workload's own title.
@@ -30,8 +31,10 @@ pub fn start(
         return Err(RecordError::UnknownWorkload(why));
     };
     let params = Params::parse(workload.params(), params).map_err(RecordError::Parameter)?;
-    let mut facts = vec![("Workload".to_owned(), workload.id().to_owned())];
-    let kept = |(param, value): (&Param, &str)| (param.label.to_owned(), param.kept(value, options.texts));
+    let mut facts = vec![Fact::new(FactKind::Setting, "Workload", workload.id())];
+    let kept = |(param, value): (&Param, &str)| {
+        Fact::new(FactKind::Setting, param.label, param.kept(value, options.texts))
+    };
     facts.extend(params.changed().map(kept));
     let (title, other_process) =
         (secrets::command(&workload.run_title(&params), options.texts), workload.other_process());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::generate::{load_options, question, sampling};
 use super::{Context, Params, WorkloadError};
 use crate::format::{self, bytes, duration, percent};
-use crate::model::ResultTable;
+use crate::model::{FactKind, ResultTable};
 use crate::phase;
 use crate::record::context::PeakCell;
 use crate::record::llm::matmul_threads;
@@ -84,9 +84,9 @@ pub(super) fn run(formats: &[WeightFormat], params: &Params, cx: &Context) -> Re
     let threads = params.size("threads").max(1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
     let pool = pool.map_err(|e| WorkloadError::Failed(format!("no threads for the generation: {e}")))?;
-    cx.fact("Seed", params.text("seed"));
-    cx.fact("Device", params.text("device"));
-    cx.fact("Threads per matrix product", matmul_threads());
+    cx.fact(FactKind::Setting, "Seed", params.text("seed"));
+    cx.fact(FactKind::Setting, "Device", params.text("device"));
+    cx.fact(FactKind::Setting, "Threads per matrix product", matmul_threads());
     let mut rows: Vec<Row> = Vec::new();
     for (i, &weights) in formats.iter().enumerate() {
         let steps = Steps { params, cx, done: i, all: formats.len() };
@@ -103,7 +103,7 @@ fn report(rows: &[Row], cx: &Context) {
     if let (Some(row), Some(first)) = (cells.last(), rows.first()) {
         let parts = COLUMNS.iter().zip(row).skip(1).filter(|(column, _)| **column != PEAK);
         let parts = parts.map(|(column, cell)| format!("{column} {cell}"));
-        cx.fact(&format!("Variant {}", row[0]), parts.collect::<Vec<_>>().join(", "));
+        cx.fact(FactKind::Result, &format!("Variant {}", row[0]), parts.collect::<Vec<_>>().join(", "));
         let note = format!(
             "Perplexity over {} tokens of bundled answers, which the bundled model mostly knows from its training: it \
              compares formats. The last two columns compare the predictions for them with \

@@ -3,7 +3,7 @@
 use crate::analysis::functions::{FunctionRow, Functions};
 use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
 use crate::format;
-use crate::model::{Profile, Unit};
+use crate::model::{Fact, Profile, Unit};
 use crate::query::Answer;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
@@ -75,7 +75,7 @@ impl Card {
             Self::Run => run(cx, ui),
             Self::Totals => totals(cx, ui),
             Self::Contents => contents(cx.profile(), ui),
-            Self::Machine => pairs(ui, &cx.profile().meta.machine),
+            Self::Machine => pairs(ui, &rows_of(&cx.profile().meta.machine).collect::<Vec<_>>()),
             Self::Warnings => warnings(cx.profile(), ui),
         });
     }
@@ -259,6 +259,11 @@ fn line(ui: &mut Ui, name: &str, value: &str, hint: &str) {
     response.on_hover_text(hint);
 }
 
+/// Facts as rows of texts.
+fn rows_of(facts: &[Fact]) -> impl Iterator<Item = (String, String)> + '_ {
+    facts.iter().map(|fact| (fact.name.clone(), format::fact(&fact.value).into_owned()))
+}
+
 fn pairs(ui: &mut Ui, pairs: &[(String, String)]) {
     let names = (ui.available_width() * 0.34).clamp(70.0, 120.0);
     ui.set_max_width(ui.available_width() - space::SMALL);
@@ -284,7 +289,7 @@ fn run(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     add("Started", meta.origin_unix_ns.map_or_else(String::new, date::utc));
     add("Duration", meta.duration.map_or_else(|| format::UNKNOWN.into(), format::duration_exact));
     add("Basis", super::header::basis_text(&meta.basis).0.to_owned());
-    rows.extend(meta.facts.iter().cloned());
+    rows.extend(rows_of(&meta.facts));
     pairs(ui, &rows);
     parts(cx, ui);
 }

@@ -1,7 +1,7 @@
 //! What each kind of event means.
 
 use super::*;
-use crate::model::{SpanStatus, TrackKind, Unit};
+use crate::model::{Fact, FactKind, SpanStatus, TrackKind, Unit};
 
 fn shown(lines: &[&str]) -> (Vec<String>, Vec<(String, u64)>) {
     let p = profile(trace(lines));
@@ -208,7 +208,7 @@ fn tracks_are_named_and_ordered_by_metadata_wherever_it_stands() {
     );
     let p = profile(trace(&["X a 0 1", r#"M process_name 0 "args":{"name":"app"}"#]));
     assert_eq!(labels(&p), ["tid 1"]);
-    assert_eq!(p.meta.facts, [("Process".to_owned(), "app (pid 1)".to_owned())]);
+    assert_eq!(p.meta.facts, [Fact::new(FactKind::Result, "Process", "app (pid 1)")]);
 }
 
 #[test]

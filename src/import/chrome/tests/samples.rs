@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{Basis, TrackKind};
+use crate::model::{Basis, Fact, FactKind, TrackKind};
 
 /// Calls and summed ns of a function.
 fn sum(p: &Profile, name: &str) -> (usize, i64) {
@@ -52,7 +52,7 @@ fn pytorch_on_a_gpu() {
     assert_eq!(p.meta.tool, "PyTorch Kineto");
     assert_eq!(
         p.meta.machine[0],
-        ("GPU 0".into(), "NVIDIA A100-PG509-200, 42.3 GB, compute capability 8.0".into())
+        Fact::new(FactKind::Machine, "GPU 0", "NVIDIA A100-PG509-200, 42.3 GB, compute capability 8.0")
     );
     assert_eq!(p.meta.origin_unix_ns, Some(1_695_835_542_481_129_000));
     assert_eq!(p.warnings, []);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
-use crate::model::Attachment;
+use crate::model::{Attachment, FactKind};
 use crate::record::context::Sight;
 use crate::record::{echo, words};
 use output::{Counts, Reader, Stream};
@@ -170,16 +170,20 @@ impl Workload for Command {
             0 => String::new(),
             n => format!(", {n} of them not kept"),
         };
-        cx.fact("Output lines", format!("{}{left_out}", counts.lines.load(Ordering::Relaxed)));
+        cx.fact(
+            FactKind::Result,
+            "Output lines",
+            format!("{}{left_out}", counts.lines.load(Ordering::Relaxed)),
+        );
         unread(cx);
-        cx.fact("Exit status", stop::words(end.status));
+        cx.fact(FactKind::Result, "Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
         if let Some(python) = &python {
             collect(python, params, cx);
         }
         match (end.stopped, end.needed) {
             (true, needed) => {
-                cx.fact("Ended by", needed.unwrap_or("SIGINT"));
+                cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));
                 Err(WorkloadError::Stopped)
             }
             (false, _) if end.status.success() => Ok(()),
@@ -231,7 +235,7 @@ fn unread(cx: &Context) {
 fn collect(python: &Python, params: &Params, cx: &Context) {
     let (about, files) = python.result();
     if !about.python.is_empty() {
-        cx.fact("Python", about.python.clone());
+        cx.fact(FactKind::Setting, "Python", about.python.clone());
     }
     for (name, why) in &about.missing {
         cx.warn(&format!("{name} was left out: {why}"), "");
@@ -259,7 +263,7 @@ fn collect(python: &Python, params: &Params, cx: &Context) {
         }
     }
     if !tools.is_empty() {
-        cx.fact("Call profile", tools.join(", "));
+        cx.fact(FactKind::Result, "Call profile", tools.join(", "));
     }
     if let Some(tool) = about.profilers.first().filter(|_| shown) {
         // From Python 3.12 on cProfile listens to all threads, and takes their calls for those of one.

@@ -30,7 +30,7 @@ use self::load::Load;
 use self::wire::Limits;
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
-use crate::model::Severity;
+use crate::model::{FactKind, Severity};
 use crate::record::finding;
 
 /// The client.
@@ -228,8 +228,8 @@ impl Tally {
     fn facts(&self, cx: &Context) {
         let failed: u64 = self.failed.values().sum();
         let kinds: String = self.failed.iter().map(|(kind, n)| format!(", {n} × {kind}")).collect();
-        cx.fact("Requests ended", format!("{}: {} ok{kinds}", self.ok + failed, self.ok));
-        cx.fact("Retries", self.retries.to_string());
+        cx.fact(FactKind::Result, "Requests ended", format!("{}: {} ok{kinds}", self.ok + failed, self.ok));
+        cx.fact(FactKind::Result, "Retries", self.retries);
         if self.retries > 0 {
             let time = |d: Duration| format::duration(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
             let reasons: Vec<_> = self.reasons.iter().map(|(kind, n)| format!("{n} × {kind}")).collect();
@@ -239,22 +239,23 @@ impl Tally {
                 "{lost} in {attempts} ({}), {back_off} of it waiting for the next one",
                 reasons.join(", ")
             );
-            cx.fact("Lost to retries", text.clone());
+            cx.fact(FactKind::Result, "Lost to retries", text.clone());
             finding("Time lost to retries", Severity::Warning, &text, None);
         }
         if self.malformed > 0 {
-            cx.fact("Malformed chunks", self.malformed.to_string());
+            cx.fact(FactKind::Result, "Malformed chunks", self.malformed);
         }
         if self.counted > 0 {
             let part = |n: Option<u64>, what: &str| n.map_or(String::new(), |n| format!(" ({n} {what})"));
             let (cached, reasoning) = (part(self.cached, "cached"), part(self.reasoning, "reasoning"));
             let number = |n: Option<u64>| n.map_or_else(|| format::UNKNOWN.to_owned(), |n| n.to_string());
             let (prompt, output) = (number(self.prompt), number(self.output));
-            let text = format!("{prompt} prompt{cached}, {output} output{reasoning}");
-            cx.fact("Tokens, as the server counts", format!("{text}, in {} answers", self.counted));
+            let text =
+                format!("{prompt} prompt{cached}, {output} output{reasoning}, in {} answers", self.counted);
+            cx.fact(FactKind::Result, "Tokens, as the server counts", text);
         }
         if self.chunks > 0 {
-            cx.fact("Chunks", self.chunks.to_string());
+            cx.fact(FactKind::Result, "Chunks", self.chunks);
         }
     }
 }
@@ -285,7 +286,7 @@ impl Workload for Endpoint {
         let shared = Arc::new(prepare(params, cx).map_err(WorkloadError::Failed)?);
         let prompts = prompts::load(params.text("prompts")).map_err(WorkloadError::Failed)?;
         let from = if params.text("prompts").is_empty() { "built-in set" } else { "file" };
-        cx.fact("Prompts in use", format!("{} ({from})", prompts.len()));
+        cx.fact(FactKind::Input, "Prompts in use", format!("{} ({from})", prompts.len()));
         let rate = params.float("rate");
         let load = Load {
             requests: params.size("requests"),
@@ -293,7 +294,7 @@ impl Workload for Endpoint {
             rate: (rate > 0.0).then_some(rate),
             poisson: params.flag("poisson"),
         };
-        cx.fact("Load", load.describe());
+        cx.fact(FactKind::Setting, "Load", load.describe());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -341,12 +342,13 @@ fn prepare(params: &Params, cx: &Context) -> Result<Shared, String> {
     let patience = Duration::try_from_secs_f64(params.float("timeout")).unwrap_or(Duration::from_secs(60));
     let access =
         Access { proxy: params.text("proxy"), roots: params.text("ca"), key: key.as_deref(), patience };
-    cx.fact("Endpoint", target.shown());
+    cx.fact(FactKind::Input, "Endpoint", target.shown());
     let connector = Connector::new(target, &access)?;
     if let Some(via) = connector.via() {
-        cx.fact("Through the proxy", via);
+        cx.fact(FactKind::Setting, "Through the proxy", via);
     }
     cx.fact(
+        FactKind::Setting,
         "Key",
         match key {
             Some(_) => format!("from ${variable}"),

@@ -148,7 +148,7 @@ fn refusals_are_retried_after_a_back_off_that_is_a_span() {
     let attempts = all(&p, "attempt");
     let errors: Vec<_> = attempts.iter().map(|a| a.arg("error")).collect();
     assert_eq!(errors, ["HTTP 429: slow down", "HTTP 503: busy", ""]);
-    assert_eq!((all(&p, "connect").len(), fact(&p, "Retries")), (1, "2"));
+    assert_eq!((all(&p, "connect").len(), &*fact(&p, "Retries")), (1, "2"));
     assert!(row.first_byte.unwrap() >= waits[1].end, "the first byte of the answer, not of a refusal");
     // What it took is lost time, apart from the time to the first token.
     let reasons: Vec<_> = row.retries.iter().map(|r| p.text(r.reason)).collect();
@@ -183,7 +183,7 @@ fn malformed_chunks_are_skipped_and_counted_but_not_for_ever() {
     });
     let p = ask(&server.url(), &[]);
     assert_eq!((only(&p).0.outcome, only(&p).1), (Outcome::Ok, "ab"));
-    assert_eq!((fact(&p, "Malformed chunks"), one(&p, "request").arg("malformed_chunks")), ("3", "3"));
+    assert_eq!((&*fact(&p, "Malformed chunks"), one(&p, "request").arg("malformed_chunks")), ("3", "3"));
     assert_eq!(p.instants.iter().filter(|i| i.severity == Severity::Warning).count(), 3);
     let hole = p.findings.iter().find(|f| p.text(f.kind) == "Hole in an answer").unwrap();
     assert!(hole.request.is_some() && p.text(hole.text).contains("3 chunks"), "{}", p.text(hole.text));
@@ -304,7 +304,7 @@ fn proxies_pass_plain_requests_on_and_tunnel_encrypted_ones() {
     let proxy = Server::start(|_, _| answer(&["by proxy"]));
     let via = format!("proxy=http://{}", proxy.address());
     let p = ask("http://far.example/v1", &[&via]);
-    assert_eq!((only(&p).1, fact(&p, "Through the proxy")), ("by proxy", proxy.address().as_str()));
+    assert_eq!((only(&p).1, &*fact(&p, "Through the proxy")), ("by proxy", proxy.address().as_str()));
     assert!(proxy.seen()[0].head.starts_with("POST http://far.example/v1/chat/completions HTTP/1.1"));
 
     let server = Server::start_tls(|_, _| answer(&["tunnelled"]));

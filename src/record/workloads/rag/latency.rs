@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tracing::Span;
 
 use crate::format;
+use crate::model::FactKind;
 use crate::phase;
 use crate::record::{Context, sampler};
 
@@ -130,17 +131,21 @@ impl Latency {
             let ns = i64::try_from(mean(d).as_nanos()).unwrap_or(i64::MAX);
             format!("{}, {}", format::duration(ns), format::percent(share(d)))
         };
-        cx.fact("Questions answered", self.questions.to_string());
+        cx.fact(FactKind::Result, "Questions answered", u64::from(self.questions));
         let mut keys = Map::new();
         let rows = self.each().chain([("total", self.total), ("unaccounted", self.unaccounted())]);
         for (name, sum) in rows.filter(|(name, sum)| *name != "store" || !sum.is_zero()) {
-            cx.fact(name, text(sum));
+            cx.fact(FactKind::Result, name, text(sum));
             keys.insert(name.into(), json!((mean(sum).as_secs_f64() * 1e6).round() / 1e6));
         }
-        cx.fact("Latency profile (mean, s)", Value::Object(keys).to_string());
+        cx.fact(FactKind::Result, "Latency profile (mean, s)", Value::Object(keys).to_string());
         if let Some((name, sum)) = self.each().max_by_key(|(_, sum)| *sum) {
             let seconds = mean(sum).as_secs_f64();
-            cx.fact("Bottleneck", format!("{name} {seconds:.3} s, {}", format::percent(share(sum))));
+            cx.fact(
+                FactKind::Result,
+                "Bottleneck",
+                format!("{name} {seconds:.3} s, {}", format::percent(share(sum))),
+            );
         }
         let (instant, system, cpu) = self.began;
         let ns = |d: Duration| format::duration(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
@@ -148,6 +153,7 @@ impl Latency {
         let cpu = cpu.zip(sampler::cpu_time()).map(|(a, b)| ns(b.saturating_sub(a)));
         let cpu = cpu.unwrap_or_else(|| format::UNKNOWN.to_owned());
         cx.fact(
+            FactKind::Result,
             "Clocks",
             format!("monotonic {}, time of day {day}, CPU of the process {cpu}", ns(instant.elapsed())),
         );

@@ -23,6 +23,7 @@ use tracing::{info, info_span, warn};
 use super::asyncio::SCALE;
 use super::generate::{PARAMS as GENERATE, QUESTIONS, load, sampling};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::model::FactKind;
 use crate::phase;
 use crate::record::llm::{Asked, Generator, LlmError, Sampling, Step};
 use crate::record::{RequestHandle, request, secrets};
@@ -106,7 +107,7 @@ impl Workload for Rag {
             cx,
         };
         let pools = [pool("client")?, pool("llm worker")?];
-        cx.fact("Seed", params.text("seed"));
+        cx.fact(FactKind::Setting, "Seed", params.text("seed"));
         let sampling = sampling(params, 0);
         let [client_pool, worker_pool] = pools;
         std::thread::scope(|scope| {

@@ -25,6 +25,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::generate::{PARAMS as GENERATE, load, sampling};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::model::FactKind;
 use crate::phase;
 use crate::record::llm::{Generator, Model};
 use cache::{Exact, Similarity};
@@ -204,9 +205,9 @@ impl Workload for ServiceWorkload {
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
         let model = load(params, cx)?;
         let exact = Exact::open(params.text("redis"), params.size("entries"))?;
-        cx.fact("Mode", params.text("mode"));
-        cx.fact("Seed", params.text("seed"));
-        cx.fact("Answer cache", if exact.is_remote() { "Redis" } else { "in memory" });
+        cx.fact(FactKind::Setting, "Mode", params.text("mode"));
+        cx.fact(FactKind::Setting, "Seed", params.text("seed"));
+        cx.fact(FactKind::Setting, "Answer cache", if exact.is_remote() { "Redis" } else { "in memory" });
         let service = Arc::new(Service::new(config(params, model.name()), exact));
         if params.text("mode") == "faithful" {
             faithful(params, cx, &service, &model)

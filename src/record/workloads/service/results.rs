@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{Counts, Measured, Service};
 use crate::format;
-use crate::model::Severity;
+use crate::model::{FactKind, Severity};
 use crate::record::{Context, finding};
 
 /// What a good request is.
@@ -65,7 +65,11 @@ impl Results {
     /// Requests that the caches might have answered are done.
     pub(super) fn end(&mut self, name: &str, service: &Service, measured: Vec<Measured>, cx: &Context) {
         let made = service.counts().generations - self.before.generations;
-        cx.fact(&format!("Generations, {name}"), format!("{made} for {} requests", measured.len()));
+        cx.fact(
+            FactKind::Result,
+            &format!("Generations, {name}"),
+            format!("{made} for {} requests", measured.len()),
+        );
         let answered = measured.iter().filter(|m| m.ok && !m.hit).count();
         let failed = measured.iter().filter(|m| !m.ok).count();
         if made > answered + failed {
@@ -88,7 +92,7 @@ impl Results {
         let mut ttft: Vec<Duration> = done.iter().map(|m| m.ttft).collect();
         let mut tpot: Vec<Duration> = done.iter().filter_map(|m| m.tpot).collect();
         cx.fact(
-            &format!("Load of {clients}"),
+            FactKind::Result, &format!("Load of {clients}"),
             format!(
                 "{rate:.1} requests/s, {tokens:.0} tokens/s, TTFT p50 {} p95 {}, TPOT p50 {}, goodput {:.1}/s ({})",
                 or_unknown(quantile(&mut ttft, 0.5)),
@@ -104,30 +108,46 @@ impl Results {
     /// Facts of the whole run.
     pub(super) fn report(&self, service: &Service, cx: &Context, complete: bool) {
         let counts = service.counts();
-        cx.fact("Wrong receivers", counts.wrong.to_string());
-        cx.fact("Failed requests", counts.failed.to_string());
+        cx.fact(FactKind::Result, "Wrong receivers", counts.wrong);
+        cx.fact(FactKind::Result, "Failed requests", counts.failed);
         if let Some(rate) = counts.hit_rate() {
-            cx.fact("Cache hit rate", format::percent(rate));
+            cx.fact(FactKind::Result, "Cache hit rate", format::percent(rate));
             let Counts { exact, semantic, misses, .. } = counts;
-            cx.fact("Cache", format!("{exact} exact, {semantic} semantic, {misses} missed"));
+            cx.fact(
+                FactKind::Result,
+                "Cache",
+                format!("{exact} exact, {semantic} semantic, {misses} missed"),
+            );
         }
         savings(service, cx);
         if counts.semantic > 0 {
-            cx.fact("False semantic hits", format!("{} of {}", counts.false_hits, counts.semantic));
+            cx.fact(
+                FactKind::Result,
+                "False semantic hits",
+                format!("{} of {}", counts.false_hits, counts.semantic),
+            );
         }
         let latency =
             |hit: bool| mean(self.measured.iter().filter(|m| m.ok && m.hit == hit).map(|m| m.latency));
-        cx.fact("Latency of a hit", or_unknown(latency(true)));
-        cx.fact("Latency of a miss", or_unknown(latency(false)));
+        cx.fact(FactKind::Result, "Latency of a hit", or_unknown(latency(true)));
+        cx.fact(FactKind::Result, "Latency of a miss", or_unknown(latency(false)));
         if let (Some(hit), Some(miss)) = (latency(true), latency(false)) {
             let share = 1.0 - hit.as_secs_f64() / miss.as_secs_f64().max(1e-9);
-            cx.fact("Latency saved by a hit", format::percent(share));
+            cx.fact(FactKind::Result, "Latency saved by a hit", format::percent(share));
         }
         if counts.batches > 0 {
             let size = counts.batched as f64 / counts.batches as f64;
-            cx.fact("Batches", format!("{} of {size:.1} requests on average", counts.batches));
+            cx.fact(
+                FactKind::Result,
+                "Batches",
+                format!("{} of {size:.1} requests on average", counts.batches),
+            );
         }
-        cx.fact("SLO", format!("TTFT {} ms, TPOT {} ms", self.slo.ttft_ms, self.slo.tpot_ms));
+        cx.fact(
+            FactKind::Setting,
+            "SLO",
+            format!("TTFT {} ms, TPOT {} ms", self.slo.ttft_ms, self.slo.tpot_ms),
+        );
         if complete {
             self.knee();
         }
@@ -155,6 +175,7 @@ fn savings(service: &Service, cx: &Context) {
     let share = |part: f64, rest: f64| format::percent(part / (part + rest).max(f64::MIN_POSITIVE));
     let of_all = share(saved.sum() as f64, spent.sum() as f64);
     cx.fact(
+        FactKind::Result,
         "Tokens saved by hits",
         format!(
             "{} ({} of prompts, {} of answers), {of_all} of what all requests would have taken",
@@ -166,8 +187,8 @@ fn savings(service: &Service, cx: &Context) {
     if let Some(price) = service.config.price {
         let (saved, spent) = (price.of(saved), price.of(spent));
         let of_all = share(saved as f64, spent as f64);
-        cx.fact("Cost saved by hits", format!("{}, {of_all}", format::dollars(saved)));
-        cx.fact("Cost of generations", format::dollars(spent));
+        cx.fact(FactKind::Result, "Cost saved by hits", format!("{}, {of_all}", format::dollars(saved)));
+        cx.fact(FactKind::Result, "Cost of generations", format::dollars(spent));
     }
 }
 
