@@ -118,8 +118,11 @@ impl Context {
     /// Adds a fact to the profile's header, or changes it.
     pub fn fact(&self, kind: FactKind, name: &str, value: impl Into<FactValue>) {
         let mut facts = lock(&self.facts);
-        facts.retain(|fact| fact.name != name);
-        facts.push(Fact::new(kind, name, value));
+        let fact = Fact::new(kind, name, value);
+        match facts.iter_mut().find(|old| old.name == name) {
+            Some(old) => *old = fact,
+            None => facts.push(fact),
+        }
     }
 
     /// Adds a counted warning to the profile.
