@@ -17,11 +17,12 @@ pub enum BusyOf {
 }
 
 impl BusyOf {
-    /// True when a track counts. Phases never do: they are a view on the same time.
+    /// True when a track counts. Phases and summaries never do: they are a view on the same time.
     #[must_use]
     pub fn has(self, track: &Track, profile: &Profile) -> bool {
         let alone = || profile.text(track.process).is_empty();
-        track.kind != TrackKind::Phase
+        !track.kind.is_view()
+            && track.kind != TrackKind::Untimed
             && match self {
                 Self::All => true,
                 Self::Process(process) => track.process == process,

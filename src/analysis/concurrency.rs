@@ -96,7 +96,7 @@ impl Family<'_> {
     }
 
     fn is_time(&self) -> bool {
-        self.wanted.is_time(self.profile) && self.column(self.caller.0).is_none()
+        self.wanted.is_time(self.profile)
     }
 
     /// Callees on the caller's own lane.
@@ -134,7 +134,16 @@ impl Family<'_> {
         let covered = covered(all().map(|p| self.interval(p)).collect(), Some(caller));
         let taken = covered.saturating_sub(lengths(&mut nested.iter().copied()));
         let once = self::covered(all().filter(alive).map(|p| self.interval(p)).collect(), None);
-        (taken, lengths(&mut all().filter(alive)).saturating_sub(once))
+        let more = lengths(&mut all().filter(alive)).saturating_sub(once);
+        // Lengths that are longer than what is between start and end, because an end was cut.
+        let cut_off = |place: Place| {
+            let value = self.column(place.0).map(|c| c[place.1 as usize]);
+            let length = self.span(place).duration();
+            value.map_or(0, |v| v.saturating_sub(length))
+        };
+        let more =
+            self.callees.iter().filter(|p| alive(p)).fold(more, |sum, &p| sum.saturating_add(cut_off(p)));
+        (taken, more)
     }
 
     /// What the callees have of the caller's own value.

@@ -19,6 +19,7 @@ pub mod formula;
 pub mod function_list;
 pub mod functions;
 pub mod gaps;
+pub mod gpu;
 pub mod graph_layout;
 pub mod graph_picture;
 pub mod groups;

@@ -2,6 +2,7 @@
 
 use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
+use super::gpu::{GpuBusy, gpu_busy};
 use super::phases::{Phases, phases};
 use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
@@ -148,6 +149,8 @@ pub struct Overview {
     pub phases: Phases,
     /// Peaks of memory counters.
     pub peaks: Vec<Peak>,
+    /// How long GPUs were busy.
+    pub gpus: Vec<GpuBusy>,
     /// Figures over LLM requests; `None` when there are none.
     pub requests: Option<RequestFigures>,
 }
@@ -198,6 +201,9 @@ impl Query for Summary {
         Ok(Overview {
             totals,
             sum_of: match (profile.span_count() > 0, profile.sample_count() > 0) {
+                (true, _) if profile.tracks.iter().any(|t| t.kind == TrackKind::Summary) => {
+                    "all outermost spans of all tracks but phases and summaries"
+                }
                 (true, false) => "all outermost spans of all tracks but phases",
                 (true, true) => "all outermost spans of all tracks but phases, and samples outside of them",
                 (false, true) => "all samples",
@@ -206,6 +212,7 @@ impl Query for Summary {
             elapsed: elapsed(profile),
             phases: phases(profile, self.range),
             peaks: peaks(profile, self.range),
+            gpus: gpu_busy(profile, self.range),
             requests: request_figures(profile, self.range),
         })
     }

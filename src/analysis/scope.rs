@@ -6,7 +6,7 @@
 //! Everything is named by keys: the same scope can be asked of another revision and of another run. What a profile does
 //! not have changes nothing there, except that nothing is left of it when it is focused on.
 
-use crate::model::{MetricKey, NameKey, Profile, SpanStatus, SymbolKey, TrackId, TrackKey, TrackKind};
+use crate::model::{MetricKey, NameKey, Profile, SpanStatus, SymbolKey, TrackId, TrackKey};
 
 /// Half-open time range in ns; `None` for all time.
 pub type TimeRange = Option<(i64, i64)>;
@@ -99,10 +99,10 @@ impl Scope {
         status == SpanStatus::Unfinished && self.transforms.contains(&Transform::FinishedOnly)
     }
 
-    /// The tracks whose time is work. Phases lie over the work of all other tracks and would count it
+    /// The tracks whose time is work. Phases and summaries lie over the work of other tracks and would count it
     /// twice, so they belong to it only when they are asked for by name, or when nothing else is there.
     pub fn work_tracks(&self, profile: &Profile) -> impl Iterator<Item = TrackId> + use<> {
-        let phase = |id: TrackId| profile.track(id).kind == TrackKind::Phase;
+        let phase = |id: TrackId| profile.track(id).kind.is_view();
         let only_phases = profile.track_ids().all(phase);
         let skipped: Vec<bool> =
             profile.track_ids().map(|id| self.tracks.is_empty() && !only_phases && phase(id)).collect();

@@ -111,6 +111,11 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     }
     let lower = start.get(..start.len().min(64)).unwrap_or("").to_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+        // trace2html and viztracer put a trace into a page that shows it.
+        if memchr::memmem::find(bytes, b"\"traceEvents\"").is_some() {
+            let remedy = "take the trace out of it: save the JSON object with «traceEvents» as a file";
+            return ("is a web page with a trace in it".into(), remedy);
+        }
         return (
             "is a web page, not a profile".into(),
             "download the file itself: the page may be an error message",
@@ -159,6 +164,7 @@ mod tests {
         for (bytes, part) in [
             (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"[..], "git lfs pull"),
             (b"<!DOCTYPE html><html><title>404</title>", "web page"),
+            (b"<html><script>{\"traceEvents\": []}</script>", "take the trace out of it"),
             (b"PERFILE2\x01\x02\0\0", "perf script"),
             (b"  6 function calls in 2.0 seconds\n\n  ncalls  tottime  percall", "-o out.prof"),
             (b"<!DOCTYPE html>\n<html><script>var pyinstrumentHTMLRenderer", "-r session"),

@@ -31,7 +31,7 @@ pub(crate) mod wire_rows;
 
 pub use attributes::{ArgsPlace, ArgsRef, Attributes, Value};
 pub(crate) use builder::LeftOut;
-pub use builder::{FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
+pub use builder::{FarTimes, FunctionSpec, NodeCosts, ProfileBuilder, TrackSpec};
 pub use call_graph::{
     CallEdge, CallGraph, CallNode, CallSite, CallSites, Calls, GraphCosts, LineCosts, SourceLine,
 };

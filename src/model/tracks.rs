@@ -4,7 +4,8 @@
 //!
 //! Spans of a track are stored in preorder within each lane, so a subtree is a contiguous run of rows
 //! and a parent precedes its children. Spans that overlap without nesting (async work, GPU kernels)
-//! are split into lanes when the profile is built; none is dropped or shortened.
+//! are split into lanes when the profile is built; none is dropped. Ends that stick out by no more than times are
+//! rounded are cut, and then the lengths are a column of [`SpanTable::costs`].
 
 use super::attributes::ArgsRef;
 use super::ids::{FunctionId, MetricId, StackId, StringId, TrackId};
@@ -25,6 +26,10 @@ pub enum TrackKind {
     Phase,
     /// One profile of a file that has no threads.
     Profile,
+    /// Work of other tracks once more: sums of it, or a choice. It belongs to no sum and no path.
+    Summary,
+    /// Spans whose times are not known: only their lengths mean something.
+    Untimed,
 }
 
 impl TrackKind {
@@ -38,7 +43,15 @@ impl TrackKind {
             Self::Async => "async",
             Self::Phase => "phase",
             Self::Profile => "profile",
+            Self::Summary => "summary",
+            Self::Untimed => "untimed",
         }
+    }
+
+    /// True for tracks that lie over the work of others: their time is no further work.
+    #[must_use]
+    pub fn is_view(self) -> bool {
+        matches!(self, Self::Phase | Self::Summary)
     }
 }
 
@@ -51,7 +64,7 @@ pub enum SpanStatus {
     Ok,
     /// Ended with an error.
     Error,
-    /// Never ended in the file; drawn to the end of the trace.
+    /// Never ended in the file; drawn to the end of what encloses it, or of the trace.
     Unfinished,
 }
 

@@ -180,13 +180,15 @@ pub(crate) mod journal {
 }
 
 /// Numbers of enum values; only ever appended to.
-pub(crate) const KINDS: [TrackKind; 6] = [
+pub(crate) const KINDS: [TrackKind; 8] = [
     TrackKind::Thread,
     TrackKind::Task,
     TrackKind::GpuStream,
     TrackKind::Async,
     TrackKind::Phase,
     TrackKind::Profile,
+    TrackKind::Summary,
+    TrackKind::Untimed,
 ];
 pub(crate) const STATUSES: [SpanStatus; 3] = [SpanStatus::Ok, SpanStatus::Error, SpanStatus::Unfinished];
 pub(crate) const SEVERITIES: [Severity; 4] =

@@ -27,8 +27,11 @@ pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, time: i64, place: u64) {
         let item = phase.1;
         running_row(cx, ui, "phase", &name, "", &item);
     }
-    let shown =
-        moment.running.iter().filter(|r| profile.track(r.track).kind != crate::model::TrackKind::Phase);
+    let works = |r: &&crate::analysis::moment::Running| {
+        let kind = profile.track(r.track).kind;
+        !kind.is_view() && kind != crate::model::TrackKind::Untimed
+    };
+    let shown = moment.running.iter().filter(works);
     let mut count = 0;
     for running in shown {
         count += 1;

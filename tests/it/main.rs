@@ -13,4 +13,5 @@ mod outputs;
 mod python_reports;
 mod service;
 mod support;
+mod traces;
 mod trees;

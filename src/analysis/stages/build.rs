@@ -32,7 +32,9 @@ const MOST_LANES: usize = 128;
 type Place = (TrackId, u32);
 
 pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<StageGraph, Cancelled> {
-    let has_spans = |id: &TrackId| !profile.track(*id).spans.rows.is_empty();
+    let has_spans = |id: &TrackId| {
+        !profile.track(*id).spans.rows.is_empty() && profile.track(*id).kind != TrackKind::Untimed
+    };
     let tracks: Vec<TrackId> = query.scope.work_tracks(profile).filter(has_spans).collect();
     let forest = Forest::new(profile, &tracks, query.range);
     let budget = (ALL_OVERLOOKED / tracks.len().max(1)).clamp(8, OVERLOOKED);
@@ -184,8 +186,25 @@ struct Group {
     events: Option<(u32, u32)>,
     children: Vec<Place>,
     depth: u32,
-    /// False when its members do not wait for each other.
-    chained: bool,
+    order: Order,
+}
+
+/// How the members of a group wait for each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Not at all.
+    Free,
+    /// Each for all that had ended.
+    Calls,
+    /// Each for the one that started last before: on a GPU stream work begins in its order, and what still runs then does
+    /// not hold it up.
+    Queue,
+}
+
+impl Order {
+    fn of(kind: TrackKind) -> Self {
+        if kind == TrackKind::GpuStream { Self::Queue } else { Self::Calls }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -196,6 +215,15 @@ struct Member {
     /// 0 for a span, otherwise the number of a stretch of the caller's own time.
     part: u32,
     busy: Option<i64>,
+}
+
+/// The member of a queue that started last.
+struct Started {
+    events: (u32, u32),
+    start: i64,
+    end: i64,
+    /// Its stage, or [`NONE`] when its members are stages.
+    stage: u32,
 }
 
 /// A member that has begun: its end, the event of that, and the event that it waited for.
@@ -213,9 +241,10 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn track(&mut self, track: TrackId, job: &Job) -> Result<(), Cancelled> {
-        let chained = self.forest.profile.track(track).kind != TrackKind::Async;
+        let kind = self.forest.profile.track(track).kind;
+        let order = if kind == TrackKind::Async { Order::Free } else { Order::of(kind) };
         let children = self.forest.roots(track);
-        let mut open = vec![Group { caller: None, events: None, children, depth: 0, chained }];
+        let mut open = vec![Group { caller: None, events: None, children, depth: 0, order }];
         while let Some(group) = open.pop() {
             job.checkpoint(0, 0)?;
             self.group(&group, &mut open);
@@ -226,17 +255,20 @@ impl Builder<'_> {
     fn group(&mut self, group: &Group, open: &mut Vec<Group>) {
         let mut running = Running::new();
         let mut now = group.events.map(|e| e.0);
+        let mut before: Option<Started> = None;
         for member in self.members(group) {
             if self.stages.len() >= MOST {
                 self.left_out += 1;
                 continue;
             }
-            if group.chained {
+            if group.order == Order::Calls {
                 now = self.join(now, &mut running, member.start);
             }
             let events = (self.net.event(member.start), self.net.event(member.end));
-            if let Some(now) = now {
-                self.net.wait(now, events.0);
+            match (&before, now) {
+                (Some(last), _) if group.order == Order::Queue => self.queue_behind(last, &member, events.0),
+                (_, Some(now)) => self.net.wait(now, events.0),
+                (_, None) => {}
             }
             running.push(Reverse((member.end, events.1, now.unwrap_or(NONE))));
             let expanded =
@@ -247,16 +279,27 @@ impl Builder<'_> {
                     events: Some(events),
                     children: self.forest.children(member.place),
                     depth: group.depth + 1,
-                    chained: true,
+                    order: Order::of(self.forest.profile.track(member.place.0).kind),
                 });
             } else {
                 self.stage(&member, events);
             }
+            let stage = if expanded { NONE } else { self.stages.len() as u32 - 1 };
+            before = Some(Started { events, end: member.end, start: member.start, stage });
         }
         if let (Some(caller), Some((_, end))) = (group.caller, group.events) {
             let joined = self.join(now, &mut running, self.forest.span(caller).end);
             joined.into_iter().for_each(|event| self.net.wait(event, end));
         }
+    }
+
+    /// Lets a member of a queue begin after the one before it: when that has ended, or as long after its start as it did.
+    fn queue_behind(&mut self, last: &Started, member: &Member, event: u32) {
+        if last.end <= member.start {
+            return self.net.wait(last.events.1, event);
+        }
+        let delay = member.start.saturating_sub(last.start);
+        self.net.arrow(Arrow { from: last.events.0, to: event, delay, of: last.stage, link: false });
     }
 
     /// What a member that starts at `time` waits for: everything that has ended.
@@ -434,6 +477,14 @@ fn finish(mut graph: StageGraph, tracks: &[TrackId]) -> StageGraph {
     let latest = graph.net.latest(end);
     for (stage, events) in graph.stages.iter_mut().zip(&graph.net.of_stage) {
         stage.slack = latest[events.1 as usize].saturating_sub(times[events.1 as usize]).max(0);
+    }
+    // What comes next on a stream waits for a moment in the stage.
+    for arrow in graph.net.arrows.iter().filter(|a| a.of != NONE && !a.link) {
+        let to = arrow.to as usize;
+        let reached = times[arrow.from as usize].saturating_add(arrow.delay);
+        let slack = latest[to].saturating_sub(graph.net.events[to].gap).saturating_sub(reached).max(0);
+        let stage = &mut graph.stages[arrow.of as usize];
+        stage.slack = stage.slack.min(slack);
     }
     graph.path = path(&graph.net, &times, start, &Measured);
     graph.path_names = graph.sum_path_by_name();

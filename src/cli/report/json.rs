@@ -158,6 +158,9 @@ fn facts(report: &Report) -> Map<String, Value> {
         "counters": p.counters.len(),
         "events": p.instants.len(),
         "links": p.links.len(),
+        "gpu_busy": report.overview.gpus.iter().map(|g| json!({
+            "gpu": g.name, "busy_ns": g.busy, "idle_ns": g.idle,
+        })).collect::<Vec<_>>(),
         "heap_peak": (*report.heap).as_ref().map(|h| heap_peak(p, h)),
         "requests": p.requests.rows.len(),
     });

@@ -85,6 +85,13 @@ fn header(out: &mut Page, report: &Report) {
         }
         line(out, &m.label, &text);
     }
+    for gpu in &report.overview.gpus {
+        let whole = gpu.busy + gpu.idle;
+        let share =
+            if whole > 0 { format::percent(gpu.busy as f64 / whole as f64) } else { format::UNKNOWN.into() };
+        let (busy, of) = (format::duration(gpu.busy), format::duration(whole));
+        line(out, "GPU busy", &format!("{busy} of {of}, {share} ({})", gpu.name));
+    }
     for fact in p.meta.facts.iter().chain(&p.meta.machine) {
         line(out, &fact.name, &format::fact(&fact.value));
     }

@@ -133,6 +133,11 @@ impl Graph {
         id
     }
 
+    /// What makes a function the same function.
+    pub(super) fn key(&self, node: u32) -> Key {
+        self.nodes[node as usize]
+    }
+
     /// Notes that a function has costs or calls of its own, if only of 0. Yappi lists all functions
     /// before their files are known; what is only listed is no function.
     pub(super) fn mark(&mut self, node: u32) {
@@ -186,13 +191,11 @@ impl Graph {
             builder.warn("more source lines than are kept (the rest counts for its function only)", "");
         }
         let (own, totals) = self.totals(&edges);
-        let above = totals
-            .chunks_exact(self.stride.max(1))
-            .filter(|t| t.iter().zip(stated).any(|(t, s)| *s > 0 && t > s));
+        let above = self.larger_than_all(&edges, &own, &totals, stated);
         builder.warn_many(
             "function whose total is larger than the whole run (recursion, or a damaged file)",
             "",
-            above.count() as u64,
+            above,
         );
         builder.reserve_graph(self.nodes.len(), edges.edges.len());
         let (nodes, kept) = self.fill_nodes(&edges, builder);
@@ -208,6 +211,44 @@ impl Graph {
         own.chunks_exact(stride.max(1)).for_each(|row| add(&mut sums, row));
         self.fill_places(&nodes, builder);
         sums
+    }
+
+    /// How many functions cost more than the whole run. That is no sign of anything where costs can be negative, or where
+    /// functions call each other in a circle that nothing enters.
+    fn larger_than_all(&self, edges: &Edges, own: &[i64], totals: &[i64], stated: &[i64]) -> u64 {
+        let stride = self.stride.max(1);
+        let can_be_negative: Vec<bool> =
+            (0..stride).map(|m| own.iter().skip(m).step_by(stride).any(|&cost| cost < 0)).collect();
+        let is_above = |total: &[i64]| {
+            let mut costs = total.iter().zip(stated).zip(&can_be_negative);
+            costs.any(|((total, all), negative)| !negative && *all > 0 && total > all)
+        };
+        let above: Vec<usize> =
+            totals.chunks_exact(stride).enumerate().filter(|(_, t)| is_above(t)).map(|t| t.0).collect();
+        if above.is_empty() {
+            return 0;
+        }
+        let entered = self.entered(edges);
+        above.into_iter().filter(|&node| entered[node]).count() as u64
+    }
+
+    /// Which functions can be reached from one that nothing else calls.
+    fn entered(&self, edges: &Edges) -> Vec<bool> {
+        let mut callees: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
+        let mut entered = vec![true; self.nodes.len()];
+        for edge in edges.edges.iter().filter(|e| e.caller != e.callee) {
+            callees[edge.caller as usize].push(edge.callee);
+            entered[edge.callee as usize] = false;
+        }
+        let mut open: Vec<u32> = (0..self.nodes.len() as u32).filter(|&i| entered[i as usize]).collect();
+        while let Some(node) = open.pop() {
+            for &callee in &callees[node as usize] {
+                if !std::mem::replace(&mut entered[callee as usize], true) {
+                    open.push(callee);
+                }
+            }
+        }
+        entered
     }
 
     /// A call without `cfi=` is of a function in the current file; but some writers leave the file out
@@ -253,9 +294,12 @@ impl Graph {
                 called[callee as usize] = true;
             }
         }
+        let negative: Vec<bool> =
+            (0..stride).map(|m| own.iter().skip(m).step_by(stride).any(|&cost| cost < 0)).collect();
         for node in (0..n).filter(|i| called[*i]) {
-            for i in node * stride..(node + 1) * stride {
-                total[i] = incoming[i].max(own[i]);
+            for (m, i) in (node * stride..(node + 1) * stride).enumerate() {
+                // What frees memory costs less than nothing, and so can what is below.
+                total[i] = if negative[m] { incoming[i] } else { incoming[i].max(own[i]) };
             }
         }
         cut_to_entry(stride, (&mut total, &own), |each| {

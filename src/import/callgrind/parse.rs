@@ -9,7 +9,10 @@ use super::events::{Events, MAX_EVENTS};
 use super::graph::{Graph, Key};
 use super::names::{Names, numbered};
 use super::numbers::{Cursor, Number, plain_numbers};
-use crate::model::{ProfileBuilder, StringId, Strings};
+use crate::model::{ProfileBuilder, StringId, Strings, Unit};
+
+/// Longest time that a function is believed to take by itself, ns: a year.
+const IMPOSSIBLE: i64 = 365 * 86_400_000_000_000;
 
 const TOO_LARGE: &str = "cost too large to count (the largest number is taken)";
 
@@ -58,6 +61,10 @@ pub(super) struct Parser<'a> {
     /// Counts parts, so that names of an earlier part can be told.
     part: u32,
     in_body: bool,
+    /// Written by xdebug.
+    xdebug: bool,
+    /// Functions that a `summary:` line of the part was in, in xdebug's files.
+    summed: Vec<u32>,
     objects: Names,
     files: Names,
     functions: Names,
@@ -99,6 +106,8 @@ impl<'a> Parser<'a> {
             line_no: 0,
             part: 0,
             in_body: false,
+            xdebug: false,
+            summed: Vec::new(),
             objects: Names::default(),
             files: Names::default(),
             functions: Names::default(),
@@ -125,6 +134,7 @@ impl<'a> Parser<'a> {
         self.end_call();
         self.part += 1;
         self.in_body = false;
+        self.summed.clear();
         (self.object, self.file, self.inline_file) = (Strings::EMPTY, Strings::EMPTY, Strings::EMPTY);
         self.function = None;
         (self.positions, self.line_position, self.line) = (1, Some(0), 0);
@@ -189,7 +199,10 @@ impl<'a> Parser<'a> {
         };
         match key {
             b"version" => self.version(&text)?,
-            b"creator" => set(&mut headers.creator),
+            b"creator" => {
+                set(&mut headers.creator);
+                self.xdebug = headers.creator.starts_with("xdebug");
+            }
             b"cmd" => set(&mut headers.cmd),
             b"pid" => set(&mut headers.pid),
             b"part" => {
@@ -246,12 +259,54 @@ impl<'a> Parser<'a> {
     fn stated(&mut self, summary: bool, text: &[u8]) {
         let mut cursor = Cursor::new(text);
         self.read_costs(&mut cursor);
+        if summary && self.xdebug {
+            self.next_run();
+            self.leave_out_impossible();
+        }
         self.headers.summary_is_bad |= summary && self.row.contains(&i64::MAX);
         let stated = if summary { &mut self.headers.summary } else { &mut self.headers.totals };
         stated.resize(self.row.len(), 0);
         for (to, &cost) in stated.iter_mut().zip(&self.row) {
             *to = to.saturating_add(cost);
         }
+    }
+
+    /// xdebug writes a summary into the record of each outermost function. A second one there is of a further run, such as
+    /// that of functions at shutdown, which is counted by itself.
+    fn next_run(&mut self) {
+        let Some(function) = self.function else { return };
+        let before = self.summed.iter().filter(|&&f| f == function).count();
+        self.summed.push(function);
+        if before > 0 {
+            let Key { name, file, object } = self.graph.key(function);
+            let name = format!("{} (run {})", self.builder.text(name), before + 1);
+            let key = Key { name: self.builder.string(&name), file, object };
+            let node = self.graph.node(key, true);
+            self.graph.mark(node);
+            self.function = Some(node);
+        }
+    }
+
+    /// Takes times out of the row that no run has.
+    fn leave_out_impossible(&mut self) -> Option<i64> {
+        let mut found = None;
+        for (cost, &(metric, _)) in self.row.iter_mut().zip(&self.events.metrics) {
+            if *cost > IMPOSSIBLE && self.builder.metric_of(metric).unit == Unit::Nanoseconds {
+                found = Some(std::mem::take(cost));
+            }
+        }
+        found
+    }
+
+    /// Adds the row to a function's own costs. A cost that no run has is left out: xdebug before 2.6 took the time since
+    /// 1970 where it lost the start of a function.
+    fn self_cost(&mut self, function: u32, written: i64) {
+        if self.xdebug && self.leave_out_impossible().is_some() {
+            let place = format!("line {}: {written}", self.line_no);
+            self.builder.warn("self cost of more than a year (left out)", &place);
+        }
+        let line = self.line_number();
+        self.graph.self_cost(function, self.inline_file, line, &self.row);
     }
 
     fn record(&mut self, key: &[u8], value: &[u8]) {
@@ -422,11 +477,9 @@ impl<'a> Parser<'a> {
             Next::SelfCost => {
                 let any = self.read_costs(&mut cursor);
                 let function = self.current_function();
-                if !any {
-                    return;
+                if any {
+                    self.self_cost(function, self.last_costs[0]);
                 }
-                let line = self.line_number();
-                self.graph.self_cost(function, self.inline_file, line, &self.row);
             }
             Next::CallCost { calls } => {
                 self.read_costs(&mut cursor);
@@ -459,8 +512,7 @@ impl<'a> Parser<'a> {
             _ => {
                 let function = self.current_function();
                 if any {
-                    let line = self.line_number();
-                    self.graph.self_cost(function, self.inline_file, line, &self.row);
+                    self.self_cost(function, self.last_costs[0]);
                 }
             }
         }

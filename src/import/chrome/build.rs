@@ -8,13 +8,15 @@ use super::facts::Facts;
 use super::flows::{self, Flows};
 use super::matching::Matching;
 use super::names::{Name, Names, Role};
-use super::number;
+use super::number::{self, Scale, Stamp};
 use super::oddities::{Odd, Oddities};
 use super::samples::Samples;
 use super::scan::{Kind, Members, Raw};
-use super::tracks::{Id, Tracks};
+use super::streams;
+use super::tracks::{Id, Side, Tracks};
 use crate::model::{
-    ArgsRef, Basis, FunctionId, Instant, ProfileBuilder, Severity, SpanStatus, TrackId, TrackKind,
+    ArgsPlace, ArgsRef, Basis, FunctionId, Instant, ProfileBuilder, Severity, SpanStatus, TrackId, TrackKind,
+    TrackSpec,
 };
 
 /// Everything that is known while events come in, besides the profile itself.
@@ -37,14 +39,35 @@ pub(super) struct Build {
     spans: bool,
     /// Number of spans with a caller on another thread.
     named: u64,
+    /// What the numbers of the file count.
+    scale: Scale,
+}
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct How {
+    /// It is not in the order of time, see [`Matching`].
+    pub collect: bool,
+    /// What its numbers count.
+    pub scale: Scale,
 }
 
 impl Build {
-    /// Starts anew. `collect`: the file is not in the order of time, see [`Matching`].
-    pub fn new(collect: bool) -> Self {
-        let mut build = Self::default();
-        build.matching.collect = collect;
+    /// Starts anew.
+    pub fn new(how: How) -> Self {
+        let mut build = Self { scale: how.scale, ..Self::default() };
+        build.matching.collect = how.collect;
         build
+    }
+
+    /// How to read the file once more, when what was seen of it demands that.
+    pub fn again(&self) -> Option<How> {
+        let how = How { collect: self.matching.collect, scale: self.scale };
+        let next = How {
+            collect: how.collect || self.matching.disordered,
+            scale: if self.facts.times.only_nanoseconds() { Scale::Nanos } else { how.scale },
+        };
+        (next != how).then_some(next)
     }
 
     /// True when the file must be read again with `collect`.
@@ -79,14 +102,20 @@ impl Build {
     }
 
     /// The time of an event; a bad one is counted.
-    fn time(&mut self, e: &Event<'_>) -> Option<i64> {
-        let time = number::nanoseconds(e.ts);
-        match time {
-            None => self.odd.count(Odd::BadTime),
-            Some(_) if self.facts.first.is_none() => self.facts.first = time,
-            Some(_) => {}
+    fn stamp(&mut self, e: &Event<'_>) -> Option<Stamp> {
+        let stamp = number::stamp(e.ts, self.scale);
+        match stamp {
+            None => {
+                self.odd.count(Odd::BadTime);
+                self.facts.times.unusable(e.ts, self.odd.offset);
+            }
+            Some(stamp) => self.facts.times.note(stamp.ns()),
         }
-        time
+        stamp
+    }
+
+    fn time(&mut self, e: &Event<'_>) -> Option<i64> {
+        self.stamp(e).map(Stamp::ns)
     }
 
     fn name(&mut self, b: &mut ProfileBuilder, e: &Event<'_>) -> Name {
@@ -110,46 +139,40 @@ impl Build {
     }
 
     fn complete(&mut self, b: &mut ProfileBuilder, e: &Event<'_>) {
-        let Some(start) = self.time(e) else { return };
+        let Some(stamp) = self.stamp(e) else { return };
+        let start = stamp.ns();
         // Without either, or with a thread time of 0 alone, it had not ended when recording stopped.
         let by_thread = Raw { kind: if e.tdur.bytes == b"0" { Kind::Absent } else { e.tdur.kind }, ..e.tdur };
         let duration = if e.dur.kind == Kind::Absent { by_thread } else { e.dur };
         let end = match duration.kind {
             Kind::Absent => None,
-            _ => match number::nanoseconds(duration).and_then(|d| number::end_of(start, d)) {
+            _ => match number::stamp(duration, self.scale).and_then(|d| stamp.plus(d)) {
                 None => return self.odd.count(Odd::BadTime),
                 end => end,
             },
         };
         let name = self.name(b, e);
         let function = self.function(b, e, name);
-        let mut lane = self.tracks.thread(e.pid, e.tid);
+        let side = if name.role.is_on_gpu() { Side::Gpu } else { Side::Cpu };
+        let thread = self.tracks.thread(e.pid, e.tid);
+        let mut lane = self.tracks.side(thread, side);
         if name.role == Role::Annotation && self.facts.with_stack {
             lane = self.tracks.annotations(lane);
         }
         let track = self.tracks.track(b, lane);
+        self.tracks.lane(lane).grain |= stamp.grain;
         self.spans = true;
         let handle = b.open_span(track, start, function, ArgsRef::offset(self.odd.offset));
         match end {
-            Some(end) => b.close_span(track, handle, end, SpanStatus::Ok),
+            Some(end) => {
+                self.facts.times.note_end(end);
+                b.close_span(track, handle, end, SpanStatus::Ok);
+            }
             None => self.odd.count(Odd::NoDuration),
         }
         self.called(b, e, (track, handle));
-        match name.role {
-            Role::Plain | Role::Memory | Role::Annotation => {}
-            Role::Window => self.tracks.set_kind(lane, TrackKind::Phase),
-            Role::GpuOther => self.tracks.set_kind(lane, TrackKind::GpuStream),
-            Role::GpuWork => {
-                self.facts.kineto = true;
-                self.tracks.set_kind(lane, TrackKind::GpuStream);
-                let id = self.correlation(e);
-                self.flows.gpu_work(id, (track, start));
-            }
-            Role::Launch => {
-                self.facts.kineto = true;
-                let id = self.correlation(e);
-                self.flows.launch(id, (track, start));
-            }
+        if !matches!(name.role, Role::Plain | Role::Memory | Role::Annotation) {
+            self.by_role(b, e, name.role, (lane, track, start), handle);
         }
         if !e.bind_id.is_none() {
             self.bound(e, name, (track, start));
@@ -168,8 +191,56 @@ impl Build {
         b.name_span(track, handle, own, of(e.caller));
     }
 
-    fn correlation(&mut self, e: &Event<'_>) -> Id {
-        member(e.args, b"correlation").map_or(Id::Absent, |raw| self.tracks.ids.of(raw))
+    /// What only some kinds of spans take part in.
+    fn by_role(
+        &mut self,
+        b: &mut ProfileBuilder,
+        e: &Event<'_>,
+        role: Role,
+        (lane, track, start): (u32, TrackId, i64),
+        handle: u32,
+    ) {
+        match role {
+            Role::Plain | Role::Memory | Role::Annotation => {}
+            Role::Window => self.tracks.set_kind(lane, TrackKind::Phase),
+            Role::Repeated => self.tracks.set_kind(lane, TrackKind::Summary),
+            Role::Total => self.tracks.lane(lane).totals += u64::from(member(e.args, b"avg ms").is_some()),
+            Role::GpuRange => self.tracks.set_kind(lane, TrackKind::GpuStream),
+            Role::GpuOther => {
+                self.tracks.set_kind(lane, TrackKind::GpuStream);
+                b.queue_span(track, handle);
+            }
+            Role::GpuWork => {
+                self.facts.kineto = true;
+                self.tracks.set_kind(lane, TrackKind::GpuStream);
+                b.queue_span(track, handle);
+                let (id, operation) = self.correlation(e);
+                self.flows.gpu_work(id, operation, (track, start, self.place()));
+            }
+            Role::Launch => {
+                self.facts.kineto = true;
+                let (id, operation) = self.correlation(e);
+                self.flows.launch(id, operation, (track, start, self.place()));
+            }
+        }
+    }
+
+    /// Place of the event in the file.
+    fn place(&self) -> u32 {
+        u32::try_from(self.events).unwrap_or(u32::MAX)
+    }
+
+    /// Correlation id and operation of a launch or of GPU work.
+    fn correlation(&mut self, e: &Event<'_>) -> (Id, Id) {
+        let (mut correlation, mut operation) = (Raw::default(), Raw::default());
+        for (key, value) in Members::of(e.args) {
+            match key.bytes {
+                b"correlation" => correlation = value,
+                b"External id" | b"external id" => operation = value,
+                _ => {}
+            }
+        }
+        (self.tracks.ids.of(correlation), self.tracks.ids.of(operation))
     }
 
     /// Flows that spans take part in by themselves.
@@ -181,12 +252,13 @@ impl Build {
             (false, false) => return,
         };
         let key = flows::flow_key(("bind_id", self.tracks.ids.of_event(e.bind_id)));
-        self.flows.point(key, at, (name.text, ""), role);
+        self.flows.point(key, (at.0, at.1, self.place()), (name.text, ""), role);
     }
 
     /// The stack of a thread.
     fn stack(&mut self, b: &mut ProfileBuilder, e: &Event<'_>) -> (u32, TrackId) {
-        let lane = self.tracks.thread(e.pid, e.tid);
+        let thread = self.tracks.thread(e.pid, e.tid);
+        let lane = self.tracks.side(thread, Side::Cpu);
         let track = self.tracks.track(b, lane);
         let stack = self.tracks.lane(lane).stack;
         let stack = stack.unwrap_or_else(|| {
@@ -274,7 +346,7 @@ impl Build {
             _ if e.bp.bytes == b"e" => flows::Role::Arrive,
             _ => flows::Role::ArriveNext,
         };
-        self.flows.point(key, (track, time), (name.text, b.text(name.cat)), role);
+        self.flows.point(key, (track, time, self.place()), (name.text, b.text(name.cat)), role);
     }
 
     /// Async operations. Those of the older kind (S, T, p, F) are told apart by their name too.
@@ -356,21 +428,41 @@ impl Build {
     pub fn finish(mut self, b: &mut ProfileBuilder) {
         self.matching.finish(b, &mut self.odd);
         self.counters.finish(b);
-        let sampled = self.samples.finish(b, &mut self.odd, &mut self.tracks);
-        self.flows.finish(b, &mut self.odd);
+        let sampled = std::mem::take(&mut self.samples).finish(b, &mut self.odd, &mut self.tracks);
+        std::mem::take(&mut self.flows).finish(b, &mut self.odd, &self.tracks);
         self.facts.python_calls = self.names.has_category(b, &["fee", "FEE"]);
         if self.facts.python_calls {
             self.tracks.late_names_are_tasks();
         }
+        self.tracks.sum_up(b);
         self.tracks.label(b, &self.counters.processes());
         self.counters.label(b, &self.tracks);
+        self.tracks.resolution(b);
+        if self.facts.times.are_far_apart() {
+            self.set_far_times_aside(b);
+        }
+        streams::long_work(b, &self.tracks);
         // py-spy begins and ends events where a sample differs from the one before.
         if (sampled && !self.spans) || (self.facts.py_spy && self.names.all_of(b, &["py-spy", ""])) {
             b.meta.basis = Basis::Sampled;
         }
+        if self.scale == Scale::Nanos {
+            b.warn("times are nanoseconds since 1970 rather than microseconds (read as nanoseconds)", "");
+        }
         self.facts.kineto |= self.names.has_category(b, &["cpu_op", "python_function"]);
         self.odd.report(b);
         self.facts.apply(b, &self.tracks);
+    }
+
+    fn set_far_times_aside(&mut self, b: &mut ProfileBuilder) {
+        let name = "no usable time";
+        let spec = TrackSpec { name, process: "", kind: TrackKind::Untimed, sort: i64::MAX };
+        let far = b.set_far_times_aside(spec);
+        if let Some(ArgsPlace::Offset(offset)) = far.first.map(ArgsRef::place) {
+            self.odd.count_at(Odd::FarTime, far.count, offset);
+        } else {
+            self.odd.count_many(Odd::FarTime, far.count);
+        }
     }
 }
 

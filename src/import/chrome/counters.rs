@@ -123,7 +123,7 @@ impl Counters {
                 let name = if group.series.len() == 1 { base.clone() } else { format!("{base} · {key}") };
                 let bytes = key.ends_with("bytes") || b.text(group.name).ends_with("bytes");
                 let unit = if bytes { Unit::Bytes } else { Unit::None };
-                b.set_counter(counter, &name, &processes[group.process as usize], unit);
+                b.set_counter(counter, &name, processes.counted(group.process), unit);
             }
         }
     }
@@ -146,10 +146,25 @@ impl Counters {
     }
 }
 
-/// What PyTorch's device type and index stand for.
+/// What PyTorch's device type (`c10::DeviceType`) and index stand for. Each pair has a name of its own.
 fn device_label(kind: i64, index: i64) -> String {
-    match kind {
-        0 => "CPU".into(),
-        _ => format!("GPU {}", index.max(0)),
-    }
+    let name = match kind {
+        0 if index <= 0 => return "CPU".into(),
+        0 => "CPU",
+        1 => "GPU",
+        6 => "HIP",
+        9 => "XLA",
+        10 => "Vulkan",
+        11 => "Metal",
+        12 => "XPU",
+        13 => "MPS",
+        14 => "meta",
+        15 => "HPU",
+        16 => "VE",
+        18 => "IPU",
+        19 => "MTIA",
+        20 => "PrivateUse1 (NPU)",
+        _ => return format!("device type {kind} {}", index.max(0)),
+    };
+    format!("{name} {}", index.max(0))
 }

@@ -11,21 +11,31 @@ pub(super) struct Repairs {
     pub replaced: bool,
     /// A control character stands where JSON wants an escape.
     pub control: bool,
+    /// The writer does not escape backslashes: they are shown as they stand.
+    pub backslash: bool,
 }
 
 /// The text of a value: of a string without its escapes, of anything else as it stands in the file.
 pub(super) fn text(raw: Raw<'_>) -> (Cow<'_, str>, Repairs) {
     let control = raw.is_string() && raw.bytes.iter().any(|&b| b < b' ');
     let valid = String::from_utf8_lossy(raw.bytes);
-    let mut repairs = Repairs { replaced: matches!(valid, Cow::Owned(_)), control };
+    let mut repairs = Repairs { replaced: matches!(valid, Cow::Owned(_)), control, backslash: false };
     if raw.kind != Kind::Escaped {
         return (valid, repairs);
     }
+    repairs.backslash = has_raw_backslashes(&valid);
     let mut out = String::with_capacity(valid.len());
     let mut rest = &*valid;
     while let Some(i) = rest.find('\\') {
         out.push_str(&rest[..i]);
         let escape = rest[i + 1..].chars().next();
+        // The first of a network path are two: «\\server».
+        let meant = !matches!(escape, Some('\\' | '"')) || escape == Some('\\') && out.is_empty();
+        if repairs.backslash && meant {
+            out.push('\\');
+            rest = &rest[i + 1..];
+            continue;
+        }
         rest = &rest[i + 1 + escape.map_or(0, char::len_utf8)..];
         match escape {
             Some('n') => out.push('\n'),
@@ -45,6 +55,35 @@ pub(super) fn text(raw: Raw<'_>) -> (Cow<'_, str>, Repairs) {
     }
     out.push_str(rest);
     (Cow::Owned(out), repairs)
+}
+
+/// True when backslashes of a text are no escapes: where one is no escape that JSON has, none is, and neither is one
+/// right behind the drive of a path («C:\temp»), which is no tabulator.
+fn has_raw_backslashes(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(i) = memchr::memchr(b'\\', &bytes[at..]) {
+        let before = &bytes[..at + i];
+        let escape = bytes.get(at + i + 1).copied();
+        let is_escape = match escape {
+            Some(b'u') => {
+                bytes.get(at + i + 2..at + i + 6).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit))
+            }
+            Some(b) => b"\"\\/bfnrt".contains(&b),
+            None => false,
+        };
+        let after_drive = match before {
+            [rest @ .., drive, b':'] => {
+                drive.is_ascii_alphabetic() && !rest.last().is_some_and(u8::is_ascii_alphanumeric)
+            }
+            _ => false,
+        };
+        if !is_escape || after_drive && !matches!(escape, Some(b'\\' | b'/' | b'"')) {
+            return true;
+        }
+        at += i + 2;
+    }
+    false
 }
 
 /// The character after «\u» and the bytes that it took.
@@ -107,11 +146,31 @@ mod tests {
             decoded(r#"a\"b\\c\/d\n\t\u00e9 \ud83d\ude80"#),
             ("a\"b\\c/d\n\té 🚀".into(), Repairs::default())
         );
-        let replaced = Repairs { replaced: true, control: false };
+        let replaced = Repairs { replaced: true, ..Repairs::default() };
         assert_eq!(decoded(r"\ud800 x \udc00"), ("\u{fffd} x \u{fffd}".into(), replaced));
-        assert_eq!(decoded(r"\ud83dx \u12"), ("\u{fffd}x \u{fffd}12".into(), replaced));
-        assert_eq!(decoded("a\tb").1, Repairs { replaced: false, control: true });
+        assert_eq!(decoded(r"\ud83dx"), ("\u{fffd}x".into(), replaced));
+        assert_eq!(decoded("a\tb").1, Repairs { control: true, ..Repairs::default() });
         assert_eq!(text(Raw { bytes: b"a\xff\xfeb", kind: Kind::Plain }).0, "a\u{fffd}\u{fffd}b");
+    }
+
+    #[test]
+    fn backslashes_of_writers_that_do_not_escape_them_stay() {
+        for (raw, text) in [
+            (r"C:\Users\me\train.py(12): step", r"C:\Users\me\train.py(12): step"),
+            (r"C:\temp\new\bin", r"C:\temp\new\bin"),
+            (r"(d:\run.py)", r"(d:\run.py)"),
+            (r"\\server\share\new", r"\\server\share\new"),
+            (r"\d+\t", r"\d+\t"),
+            (r"\ud83dx \u12", r"\ud83dx \u12"),
+        ] {
+            let (got, repairs) = decoded(raw);
+            assert_eq!((got.as_str(), repairs.backslash), (text, true), "{raw}");
+        }
+        for (raw, text) in
+            [(r"C:\\temp\\new.py", r"C:\temp\new.py"), (r"Note:\tsee", "Note:\tsee"), (r"a\nb", "a\nb")]
+        {
+            assert_eq!(decoded(raw), (text.into(), Repairs::default()), "{raw}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The fields of one event, as they stand in the file.
 
-use super::scan::{Raw, Scan, Scanner};
+use super::loose;
+use super::scan::{Raw, Scan, Scanner, Stop};
 
 /// One trace event. Fields that no part of the importer reads are skipped; `args` is kept as bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,49 +48,69 @@ impl<'a> Event<'a> {
         while let Some(key) = scanner.key()? {
             let value = scanner.value()?;
             scanner.separator()?;
-            let field = match key.bytes {
-                b"ph" => {
-                    event.repeated |= event.phase != 0;
-                    event.phase = match value.bytes {
-                        &[letter] if value.is_string() => letter,
-                        _ => 0,
-                    };
-                    continue;
-                }
-                b"name" => &mut event.name,
-                b"cat" => &mut event.cat,
-                b"ts" => &mut event.ts,
-                b"dur" => &mut event.dur,
-                b"tdur" => &mut event.tdur,
-                b"pid" => &mut event.pid,
-                b"tid" => &mut event.tid,
-                b"args" => &mut event.args,
-                b"id" => &mut event.id,
-                b"id2" => &mut event.id2,
-                b"scope" => &mut event.scope,
-                b"s" => &mut event.s,
-                b"bp" => &mut event.bp,
-                b"bind_id" => &mut event.bind_id,
-                b"flow_in" => &mut event.flow_in,
-                b"flow_out" => &mut event.flow_out,
-                b"sf" => &mut event.sf,
-                b".file" => &mut event.file,
-                b".line" => &mut event.line,
-                b".module" => &mut event.module,
-                b".span" => &mut event.span,
-                b".caller" => &mut event.caller,
-                _ => continue,
-            };
-            event.repeated |= !field.bytes.is_empty();
-            *field = value;
+            event.set(key.bytes, value);
         }
         Ok(event)
+    }
+
+    /// The same for an event that is no JSON because quotes in its texts are not escaped. One that has no phase then
+    /// is broken otherwise.
+    #[cold]
+    pub fn scan_loosely(scanner: &mut Scanner<'a>) -> Scan<Self> {
+        let start = scanner.at;
+        let event = Self::of(&loose::event(scanner)?);
+        if event.phase == 0 { Err(Stop::Bad(start)) } else { Ok(event) }
+    }
+
+    /// The event with these members.
+    pub fn of(members: &[(Raw<'a>, Raw<'a>)]) -> Self {
+        let mut event = Self::default();
+        members.iter().for_each(|(key, value)| event.set(key.bytes, *value));
+        event
+    }
+
+    #[inline]
+    fn set(&mut self, key: &[u8], value: Raw<'a>) {
+        let field = match key {
+            b"ph" => {
+                self.repeated |= self.phase != 0;
+                self.phase = match value.bytes {
+                    &[letter] if value.is_string() => letter,
+                    _ => 0,
+                };
+                return;
+            }
+            b"name" => &mut self.name,
+            b"cat" => &mut self.cat,
+            b"ts" => &mut self.ts,
+            b"dur" => &mut self.dur,
+            b"tdur" => &mut self.tdur,
+            b"pid" => &mut self.pid,
+            b"tid" => &mut self.tid,
+            b"args" => &mut self.args,
+            b"id" => &mut self.id,
+            b"id2" => &mut self.id2,
+            b"scope" => &mut self.scope,
+            b"s" => &mut self.s,
+            b"bp" => &mut self.bp,
+            b"bind_id" => &mut self.bind_id,
+            b"flow_in" => &mut self.flow_in,
+            b"flow_out" => &mut self.flow_out,
+            b"sf" => &mut self.sf,
+            b".file" => &mut self.file,
+            b".line" => &mut self.line,
+            b".module" => &mut self.module,
+            b".span" => &mut self.span,
+            b".caller" => &mut self.caller,
+            _ => return,
+        };
+        self.repeated |= !field.bytes.is_empty();
+        *field = value;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::scan::Stop;
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::times::Times;
 use super::tracks::Tracks;
 use crate::model::{Fact, FactKind, ProfileBuilder};
 
@@ -36,8 +37,8 @@ pub(super) struct Facts {
     pub tracing_chrome: bool,
     /// Has events of py-spy.
     pub py_spy: bool,
-    /// Time of the first event, ns.
-    pub first: Option<i64>,
+    /// What is known about the times.
+    pub times: Times,
     viztracer: Option<String>,
     overflow: bool,
     base: Option<i64>,
@@ -140,7 +141,7 @@ impl Facts {
             String::new()
         };
         // Older files of PyTorch count microseconds since 1970.
-        let since_1970 = self.kineto && self.first.is_some_and(|ns| ns > 1_000_000_000_000_000_000);
+        let since_1970 = self.kineto && self.times.latest().is_some_and(|ns| ns > 1_000_000_000_000_000_000);
         b.meta.origin_unix_ns = self.base.or(since_1970.then_some(0));
         b.meta.title = self.title;
         if let Some(process) = tracks.only_process() {

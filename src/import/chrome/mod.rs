@@ -6,9 +6,9 @@
 //!
 //! Kept: spans (B/E, X), async operations (b/e, S/F), instants, counters, flows, samples, names and order of
 //! processes and threads, memory events and launch links of PyTorch. Left in the file: all arguments, which
-//! [`Importer::details`] reads when an event is clicked (of a pair of begin and end event, those of the
-//! begin). Not shown: object events, memory dumps, stacks of single events. Guessed: that spans of one thread
-//! which fit into one another are calls.
+//! [`Importer::details`] reads when an event is clicked. Not shown: object events, memory dumps, stacks of single
+//! events. Guessed: that spans of one thread which fit into one another are calls (as far as its stamps tell); work
+//! of one GPU stream never calls other work.
 //!
 //! `scan` finds values, `window` feeds it, `reader` walks the container, `event` picks the fields of one
 //! event, and `build` decides what they add; the other modules each keep one kind of thing.
@@ -20,6 +20,8 @@ mod details;
 mod event;
 mod facts;
 mod flows;
+mod labels;
+mod loose;
 mod matching;
 mod names;
 mod number;
@@ -28,14 +30,17 @@ mod reader;
 mod samples;
 mod scan;
 mod sniff;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod times;
 mod tracks;
 mod window;
 
 use super::Gives::{Memory, Time, Tree};
 use super::{Context, ImportError, Importer, Source};
 use crate::model::ProfileBuilder;
+use build::How;
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
@@ -55,16 +60,24 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
 
 /// Reads the file `chunk` bytes at a time.
 fn import_by(source: &mut Source, cx: &mut Context<'_>, chunk: usize) -> Result<(), ImportError> {
-    let mut build = read(source, cx, chunk, false)?;
-    if build.is_disordered() {
+    let mut build = read(source, cx, chunk, How::default())?;
+    // At most twice: in the order of time, and in the other unit.
+    while let Some(how) = build.again() {
         cx.builder = ProfileBuilder::new(&cx.builder.meta.format);
         *source = Source::open(&source.input.clone())?;
-        build = read(source, cx, chunk, true)?;
+        build = read(source, cx, chunk, how)?;
     }
     let (events, metadata) = (build.events, build.metadata);
+    let odd_time = build.facts.times.first_unusable();
     build.finish(&mut cx.builder);
     if cx.builder.is_empty() {
-        return Err(nothing(events, metadata));
+        return Err(match odd_time {
+            Some((time, offset)) => {
+                ImportError::at_byte(format!("has no time that can be read; the first is {time}"), offset)
+                    .remedy("write ts and dur in microseconds")
+            }
+            None => nothing(events, metadata),
+        });
     }
     Ok(())
 }
@@ -93,10 +106,10 @@ fn read(
     source: &mut Source,
     cx: &mut Context<'_>,
     chunk: usize,
-    collect: bool,
+    how: How,
 ) -> Result<build::Build, ImportError> {
     let window = window::Window::new(source, chunk);
-    let mut reader = reader::Reader { window, cx, build: build::Build::new(collect) };
+    let mut reader = reader::Reader { window, cx, build: build::Build::new(how) };
     reader.document()?;
     Ok(reader.build)
 }

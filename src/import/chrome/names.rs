@@ -22,16 +22,29 @@ pub(super) enum Role {
     Plain,
     /// Work on a GPU: a kernel, a copy.
     GpuWork,
-    /// Something else on the timeline of a GPU: a range, a wait.
+    /// A range that the program marked, on the timeline of a GPU.
+    GpuRange,
+    /// Something else there: a wait.
     GpuOther,
     /// A call on the CPU that may start work on a GPU.
     Launch,
     /// A span of the profiler itself: how long it recorded.
     Window,
+    /// What other spans are listed as already.
+    Repeated,
+    /// Perhaps a sum of other spans, as clang adds them: its arguments decide.
+    Total,
     /// A range that the program marked with PyTorch's `record_function`.
     Annotation,
     /// A `[memory]` instant of the PyTorch profiler.
     Memory,
+}
+
+impl Role {
+    /// True for what is on the timeline of a GPU.
+    pub fn is_on_gpu(self) -> bool {
+        matches!(self, Self::GpuWork | Self::GpuRange | Self::GpuOther)
+    }
 }
 
 /// A name with its category.
@@ -71,6 +84,9 @@ pub(super) fn text<'a>(raw: Raw<'a>, odd: &mut Oddities) -> Cow<'a, str> {
     }
     if repairs.control {
         odd.count(Odd::Control);
+    }
+    if repairs.backslash {
+        odd.count(Odd::Backslash);
     }
     text
 }
@@ -163,13 +179,23 @@ impl Names {
     }
 }
 
+/// True for the categories of what a GPU stream works on: kernels, copies, fills.
+pub(super) fn is_gpu_work(cat: &str) -> bool {
+    matches!(cat, "kernel" | "gpu_memcpy" | "gpu_memset" | "Kernel" | "Memcpy" | "Memset")
+}
+
 fn role(name: &str, cat: &str) -> Role {
     match cat {
-        "kernel" | "gpu_memcpy" | "gpu_memset" | "Kernel" | "Memcpy" | "Memset" => Role::GpuWork,
-        "gpu_user_annotation" | "cuda_sync" | "cuda_event" => Role::GpuOther,
-        "cuda_runtime" | "cuda_driver" | "Runtime" => Role::Launch,
+        _ if is_gpu_work(cat) => Role::GpuWork,
+        "gpu_user_annotation" => Role::GpuRange,
+        "cuda_sync" | "cuda_event" => Role::GpuOther,
+        "cuda_runtime" | "cuda_driver" | "Runtime" | "xpu_runtime" | "xpu_driver" | "hpu_runtime" => {
+            Role::Launch
+        }
         "Trace" => Role::Window,
         "user_annotation" => Role::Annotation,
+        "critical path component" => Role::Repeated,
+        _ if name.starts_with("Total ") => Role::Total,
         _ if name == "[memory]" => Role::Memory,
         _ => Role::Plain,
     }

@@ -22,14 +22,18 @@ oddities! {
     Repeated = "event with the same field twice (the last one counts)",
     UnknownPhase = "event of a kind that is not shown",
     Objects = "object events are not shown",
-    NoDuration = "complete event without a duration (shown as unfinished)",
+    NoDuration = "complete event without a duration (shown as unfinished, until the span around it or the trace ends)",
     StrayEnd = "end event without its begin event (ignored)",
     Crossed = "span that ends after the span around it (shown beside it)",
-    Unfinished = "span without an end (shown until the end of the trace)",
+    Unfinished = "span without an end (shown as unfinished, until the span around it or the trace ends)",
     FlowStart = "flow that starts and never arrives",
     FlowEnd = "flow that arrives and never started",
+    Quotes = "event whose texts hold quotes that are not escaped (read as far as its fields show)",
+    Backslash = "text with raw backslashes (shown as they are in the file)",
     Text = "text with invalid characters (shown as �)",
     Control = "text with raw control characters",
+    SharedFlow = "flow or correlation id used by several processes (arrows may be missing)",
+    FarTime = "event with a time far from all others (set aside: counted, but not in time)",
     BadMetadata = "name or order of a process or thread in a wrong form (ignored)",
     BadCounter = "counter value that is not a number (skipped)",
     BadSample = "sample whose stack is missing (shown without stack)",
@@ -66,8 +70,14 @@ impl Oddities {
         entry.0 += n;
     }
 
+    /// Counts several, of which the first stands at a known place.
+    pub fn count_at(&mut self, odd: Odd, n: u64, offset: u64) {
+        let before = std::mem::replace(&mut self.offset, offset);
+        self.count_many(odd, n);
+        self.offset = before;
+    }
+
     /// How many of one kind.
-    #[cfg(test)]
     pub fn of(&self, odd: Odd) -> u64 {
         self.counts[odd as usize].0
     }
@@ -78,7 +88,12 @@ impl Oddities {
             let (count, first) = self.counts[odd as usize];
             let somewhere = matches!(
                 odd,
-                Odd::Unfinished | Odd::StrayEnd | Odd::FlowStart | Odd::FlowEnd | Odd::StackCycle
+                Odd::Unfinished
+                    | Odd::StrayEnd
+                    | Odd::FlowStart
+                    | Odd::FlowEnd
+                    | Odd::SharedFlow
+                    | Odd::StackCycle
             );
             let place = if somewhere { String::new() } else { format!("byte {first}") };
             builder.warn_many(text, &place, count);

@@ -209,6 +209,18 @@ impl Reader<'_, '_, '_> {
                         self.build.event(&mut self.cx.builder, &e, base + start as u64);
                         continue;
                     }
+                    Err(stop @ Stop::Bad(_)) if items != Items::Samples => {
+                        s.at = start;
+                        match Event::scan_loosely(&mut s) {
+                            Ok(e) => {
+                                self.build.odd.count_at(Odd::Quotes, 1, base + start as u64);
+                                self.build.event(&mut self.cx.builder, &e, base + start as u64);
+                                continue;
+                            }
+                            Err(Stop::More) => Stop::More,
+                            Err(Stop::Bad(_)) => stop,
+                        }
+                    }
                     Err(stop) => stop,
                 },
                 _ => match s.value() {

@@ -1,11 +1,11 @@
 //! Processes and threads of a trace and the tracks that show them.
 //!
 //! Names may come at any time, also after the last event, and may be changed: tracks get their labels and
-//! their order when a picture is due ([`Tracks::label`]).
+//! their order when a picture is due (`labels.rs`).
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::number;
+use super::number::{self, grain};
 use super::oddities::{Odd, Oddities};
 use super::scan::{Members, Raw};
 use super::{decode, names};
@@ -64,40 +64,61 @@ impl Ids {
 }
 
 #[derive(Debug, Default)]
-struct Process {
-    id: Id,
-    name: String,
-    labels: String,
-    sort: i64,
+pub(super) struct Process {
+    pub id: Id,
+    pub name: String,
+    /// The device that its labels name («GPU 0»).
+    pub device: String,
+    pub sort: i64,
 }
 
-/// A thread, or a group of async operations.
+/// Whose work a lane holds. In containers the numbers of processes are as small as those of devices, and threads and
+/// streams of the same numbers are no more than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Of threads.
+    Cpu,
+    /// Of a stream.
+    Gpu,
+}
+
+/// A thread, a stream, or a group of async operations.
 #[derive(Debug)]
 pub(super) struct Lane {
-    process: u32,
-    id: Id,
-    name: String,
-    sort: i64,
-    kind: TrackKind,
+    pub process: u32,
+    pub id: Id,
+    pub name: String,
+    /// A name that only a stream has.
+    pub stream: String,
+    pub sort: i64,
+    pub kind: TrackKind,
     /// Its name came after its first event.
     named_late: bool,
     pub track: Option<TrackId>,
     /// Its stack of open begin events, once it has one.
     pub stack: Option<u32>,
+    /// What it holds; set with its first span.
+    pub side: Option<Side>,
+    /// The lane of the other side with the same numbers.
+    pub twin: Option<u32>,
+    /// How fine the times of its complete events are, see [`super::number::grain`].
+    pub grain: u8,
+    /// Spans that sum up those of other lanes.
+    pub totals: u64,
 }
 
 /// All processes, threads and async groups, in the order in which the file mentions them.
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     pub ids: Ids,
-    processes: Vec<Process>,
+    pub(super) processes: Vec<Process>,
     process_of: FxHashMap<Id, u32>,
-    lanes: Vec<Lane>,
+    pub(super) lanes: Vec<Lane>,
     thread_of: FxHashMap<(Id, Id), u32>,
     async_of: FxHashMap<(u32, crate::model::StringId), u32>,
     annotations_of: FxHashMap<u32, u32>,
     last: Option<(Id, Id, u32)>,
-    relabel: bool,
+    pub(super) relabel: bool,
 }
 
 impl Tracks {
@@ -160,10 +181,80 @@ impl Tracks {
     }
 
     fn add_lane(&mut self, process: u32, id: Id, kind: TrackKind) -> u32 {
-        let name = String::new();
-        let lane = Lane { process, id, name, sort: 0, kind, named_late: false, track: None, stack: None };
-        self.lanes.push(lane);
+        self.lanes.push(Lane {
+            process,
+            id,
+            name: String::new(),
+            stream: String::new(),
+            sort: 0,
+            kind,
+            named_late: false,
+            track: None,
+            stack: None,
+            side: None,
+            twin: None,
+            grain: 0,
+            totals: 0,
+        });
         (self.lanes.len() - 1) as u32
+    }
+
+    /// The lane of a thread, or of a stream, with the numbers of `lane`: itself unless it holds what is of the
+    /// other side.
+    #[inline]
+    pub fn side(&mut self, lane: u32, side: Side) -> u32 {
+        let own = &mut self.lanes[lane as usize].side;
+        if *own.get_or_insert(side) == side { lane } else { self.other_side(lane, side) }
+    }
+
+    #[cold]
+    fn other_side(&mut self, lane: u32, side: Side) -> u32 {
+        let first = &self.lanes[lane as usize];
+        if let Some(twin) = first.twin {
+            return twin;
+        }
+        let (process, id, sort) = (first.process, first.id, first.sort);
+        let kind = if side == Side::Gpu { TrackKind::GpuStream } else { TrackKind::Thread };
+        let twin = self.add_lane(process, id, kind);
+        let added = &mut self.lanes[twin as usize];
+        (added.side, added.twin, added.sort) = (Some(side), Some(lane), sort);
+        self.lanes[lane as usize].twin = Some(twin);
+        twin
+    }
+
+    /// Tracks of threads whose numbers a stream has, too, with that of the stream.
+    pub fn twins(&self) -> FxHashMap<TrackId, TrackId> {
+        let pair = |lane: &Lane| {
+            let twin = &self.lanes[lane.twin? as usize];
+            let (cpu, gpu) = if lane.side == Some(Side::Gpu) { (twin, lane) } else { (lane, twin) };
+            Some((cpu.track?, gpu.track?))
+        };
+        self.lanes.iter().filter_map(pair).collect()
+    }
+
+    /// The process of each track, and what rank it belongs to: the text before the number in ids such as
+    /// «[TP00-DP01] 1000», which programs write that merge the traces of several ranks.
+    pub fn owners(&self) -> Owners {
+        let mut ranks: FxHashMap<&str, u32> = FxHashMap::default();
+        let rank_of: Vec<u32> = self
+            .processes
+            .iter()
+            .map(|process| {
+                let Id::Text(text) = process.id else { return 0 };
+                let next = ranks.len() as u32 + 1;
+                rank_text(self.ids.texts.get(crate::model::StringId(text)))
+                    .map_or(0, |rank| *ranks.entry(rank).or_insert(next))
+            })
+            .collect();
+        let mut owners = Owners { of: Vec::new(), ranked: rank_of.iter().any(|&r| r != 0) };
+        for lane in &self.lanes {
+            let Some(track) = lane.track else { continue };
+            if owners.of.len() <= track.index() {
+                owners.of.resize(track.index() + 1, (0, 0));
+            }
+            owners.of[track.index()] = (lane.process, rank_of[lane.process as usize]);
+        }
+        owners
     }
 
     /// The process of a lane.
@@ -245,7 +336,9 @@ impl Tracks {
                 Some(sort) if key == b"sort_index" => lane.sort = sort,
                 _ => {
                     lane.named_late |= lane.name.is_empty() && lane.track.is_some();
-                    lane.name = names::text(value, odd).trim().to_owned();
+                    let name = names::text(value, odd).trim().to_owned();
+                    let of = if name.starts_with("stream ") { &mut lane.stream } else { &mut lane.name };
+                    *of = name;
                 }
             }
         } else {
@@ -253,96 +346,37 @@ impl Tracks {
             let process = &mut self.processes[process];
             match (name, sort) {
                 (b"process_sort_index", Some(sort)) => process.sort = sort,
-                (b"process_labels", _) => process.labels = names::text(value, odd).trim().to_owned(),
+                (b"process_labels", _) => {
+                    let label = names::text(value, odd).trim().to_owned();
+                    if is_device(&label) {
+                        process.device = label;
+                    }
+                }
                 _ => process.name = names::text(value, odd).trim().to_owned(),
             }
         }
     }
 
-    /// Gives the tracks their names and their order, when something changed since the last time.
-    pub fn label(&mut self, b: &mut ProfileBuilder, counted: &[u32]) {
-        if !std::mem::take(&mut self.relabel) {
-            return;
-        }
-        let processes = self.process_labels(counted);
-        let labels = self.lane_labels();
-        let mut order: Vec<u32> = (0..self.lanes.len() as u32).collect();
-        order.sort_by_key(|&i| {
-            let lane = &self.lanes[i as usize];
-            (
-                self.processes[lane.process as usize].sort,
-                lane.process,
-                lane.kind == TrackKind::Async,
-                lane.sort,
-                i,
-            )
-        });
-        for (sort, i) in (0..).zip(order) {
-            let lane = &self.lanes[i as usize];
-            let Some(track) = lane.track else { continue };
-            let kind = if lane.kind == TrackKind::Thread && is_task(&lane.name) {
-                TrackKind::Task
-            } else {
-                lane.kind
-            };
-            let process = &processes[lane.process as usize];
-            b.set_track(track, TrackSpec { name: &labels[i as usize], process, kind, sort });
-        }
-    }
-
-    /// What to call each process; nothing when there is only one. `counted` are processes with counters.
-    pub fn process_labels(&self, counted: &[u32]) -> Vec<String> {
-        let mut shown = vec![false; self.processes.len()];
-        self.lanes.iter().filter(|l| l.track.is_some()).for_each(|l| shown[l.process as usize] = true);
-        counted.iter().for_each(|&p| shown[p as usize] = true);
-        let shown_count = shown.iter().filter(|&&s| s).count();
-        let plain: Vec<_> = self.processes.iter().map(|p| self.process_name(p)).collect();
-        let mut uses: FxHashMap<&str, u32> = FxHashMap::default();
-        for (name, _) in plain.iter().zip(&shown).filter(|(_, shown)| **shown) {
-            *uses.entry(name).or_default() += 1;
-        }
-        let label = |(process, name): (&Process, &String)| match self.ids.shown(process.id) {
-            _ if shown_count < 2 => String::new(),
-            Some(id) if uses.get(name.as_str()).is_some_and(|&n| n > 1) => format!("{name} (pid {id})"),
-            _ => name.clone(),
-        };
-        self.processes.iter().zip(&plain).map(label).collect()
-    }
-
-    fn process_name(&self, process: &Process) -> String {
-        if process.labels.starts_with("GPU") {
-            return process.labels.clone();
-        }
-        if !process.name.is_empty() {
-            return process.name.clone();
-        }
-        match process.id {
-            Id::Number(n) => format!("pid {n}"),
-            id => self.ids.shown(id).unwrap_or_else(|| "no process id".into()),
-        }
-    }
-
-    fn lane_labels(&self) -> Vec<String> {
-        let plain = |lane: &Lane| match lane.id {
-            _ if !lane.name.is_empty() => lane.name.clone(),
-            Id::Number(n) => format!("tid {n}"),
-            id => self.ids.shown(id).unwrap_or_else(|| "no thread id".into()),
-        };
-        let mut labels: Vec<_> = self.lanes.iter().map(plain).collect();
-        let mut uses: FxHashMap<(u32, &str), u32> = FxHashMap::default();
-        for (lane, label) in self.lanes.iter().zip(&labels).filter(|(l, _)| l.track.is_some()) {
-            *uses.entry((lane.process, label)).or_default() += 1;
-        }
-        let ambiguous = |(lane, label): (&Lane, &String)| {
-            uses.get(&(lane.process, label.as_str())).is_some_and(|&n| n > 1)
-        };
-        let marked: Vec<_> = self.lanes.iter().zip(&labels).map(ambiguous).collect();
-        for ((lane, label), marked) in self.lanes.iter().zip(&mut labels).zip(marked) {
-            if marked && let Some(id) = self.ids.shown(lane.id) {
-                *label = format!("{label} (tid {id})");
+    /// Says which lanes of async operations are summed up beside: clang lists them for each kind, and what they cover
+    /// is work of threads already.
+    pub fn sum_up(&mut self, b: &ProfileBuilder) {
+        let is_sum = |l: &&Lane| l.totals > 0 && l.track.is_some_and(|t| b.span_count(t) as u64 == l.totals);
+        let sums = self.lanes.iter().filter(is_sum).filter_map(|l| l.track);
+        let names = sums.flat_map(|track| b.spans(track)).map(|s| b.function_name(s.function));
+        let summed: FxHashSet<&str> = names.filter_map(|name| name.strip_prefix("Total ")).collect();
+        for lane in self.lanes.iter_mut().filter(|l| l.kind == TrackKind::Async) {
+            if summed.contains(lane.name.as_str()) {
+                (lane.kind, self.relabel) = (TrackKind::Summary, true);
             }
         }
-        labels
+    }
+
+    /// Says how far the ends of spans may be off, as far as their digits show it.
+    pub fn resolution(&self, b: &mut ProfileBuilder) {
+        for lane in self.lanes.iter().filter(|l| l.kind != TrackKind::Async) {
+            let Some(track) = lane.track else { continue };
+            b.set_resolution(track, if lane.grain == grain::QUARTER { 250 } else { 1 });
+        }
     }
 
     /// The id of the process, when there is one only.
@@ -371,14 +405,39 @@ impl Tracks {
     }
 }
 
+/// Process and rank of each track.
+#[derive(Debug, Default)]
+pub(super) struct Owners {
+    of: Vec<(u32, u32)>,
+    /// True when ids of processes name ranks.
+    pub ranked: bool,
+}
+
+impl Owners {
+    /// Process and rank.
+    pub fn of(&self, track: TrackId) -> (u32, u32) {
+        self.of.get(track.index()).copied().unwrap_or_default()
+    }
+}
+
+/// What names the rank in the id of a process.
+fn rank_text(id: &str) -> Option<&str> {
+    if let Some((rank, _)) = id.split_once(']').filter(|_| id.starts_with('[')) {
+        return Some(rank);
+    }
+    let rank = id.trim_end_matches(|c: char| c.is_ascii_digit());
+    (rank.len() < id.len() && !rank.trim().is_empty()).then_some(rank)
+}
+
+/// True for «GPU 0» and its like, by which the PyTorch profiler labels devices.
+fn is_device(label: &str) -> bool {
+    let kinds = ["GPU", "XPU", "HPU", "NPU", "TPU", "MPS", "MTIA", "PrivateUse1"];
+    kinds.iter().any(|kind| label.strip_prefix(kind).is_some_and(|n| n.is_empty() || n.starts_with(' ')))
+}
+
 /// The kind of track of this key.
 fn kind_of(key: &[u8]) -> Option<TrackKind> {
     use TrackKind as K;
-    let all = [K::Thread, K::Task, K::GpuStream, K::Async, K::Phase, K::Profile];
+    let all = [K::Thread, K::Task, K::GpuStream, K::Async, K::Phase, K::Profile, K::Summary, K::Untimed];
     all.into_iter().find(|kind| kind.key().as_bytes() == key)
-}
-
-/// asyncio calls its tasks «Task-7» unless told otherwise; viztracer gives each a thread of its own.
-fn is_task(name: &str) -> bool {
-    name.strip_prefix("Task-").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -8,24 +8,27 @@ impl ProfileBuilder {
     #[must_use]
     pub fn finish(mut self) -> Profile {
         self.cut_to_begin();
-        let Self { meta, rebase, mut profile, graph, mut names, mut calls, begin: _ } = self;
+        let Self { meta, rebase, mut profile, graph, mut names, resolutions, mut calls, begin: _ } = self;
         profile.meta = meta;
-        let end = last_time(&profile);
-        let known = names.values().flat_map(lanes::Names::iter).map(|n| n.own).collect();
+        let last = last_time(&profile);
+        let time = profile.time_metric();
+        let numbers = names.values().flat_map(lanes::Names::iter).map(|n| n.own).collect();
         let mut named = callers::Named::default();
         for (i, track) in profile.tracks.iter_mut().enumerate() {
-            for span in &mut track.spans.rows {
-                if span.end == i64::MAX {
-                    span.end = end.max(span.start);
-                }
-            }
             // Lanes come only from freezing.
             if track.spans.lanes.is_empty() {
                 let spans = std::mem::take(&mut track.spans);
                 let id = TrackId::from_index(i);
                 let names = names.remove(&id).unwrap_or_default();
-                let frozen = lanes::freeze(spans.rows, spans.costs, &names, &known);
+                let resolution = resolutions.get(&id).copied().unwrap_or(0);
+                let known = lanes::Known { names: &names, numbers: &numbers, resolution, last, time };
+                let frozen = lanes::freeze(spans.rows, spans.costs, &known);
                 named.add(id, &frozen, &names);
+                let beside = |&(callee, caller): &(u32, u32)| callers::Call {
+                    callee: (id, callee),
+                    caller: (id, caller),
+                };
+                calls.extend(frozen.callers.iter().map(beside));
                 track.spans = frozen.table;
             }
             let rows = track.samples.len();

@@ -1,9 +1,10 @@
 //! The only way to make a [`Profile`]: importers and the recorder push rows, `finish` freezes them.
 //!
 //! A builder never fails on odd input: sums saturate, an end before its start is set to the start and
-//! counted, unclosed spans end with the profile. Importers report what they skip with
+//! counted, unclosed spans end with what encloses them, or with the profile. Importers report what they skip with
 //! [`ProfileBuilder::warn`].
 
+mod far;
 mod freeze;
 mod graph;
 mod latest;
@@ -11,6 +12,7 @@ mod latest;
 use rustc_hash::FxHashMap;
 
 use super::*;
+pub use far::FarTimes;
 use graph::GraphBuilder;
 pub use graph::NodeCosts;
 pub(crate) use latest::LeftOut;
@@ -61,6 +63,8 @@ pub struct ProfileBuilder {
     profile: Profile,
     graph: Option<GraphBuilder>,
     names: FxHashMap<TrackId, lanes::Names>,
+    /// How far ends of spans may be off, where that is known.
+    resolutions: FxHashMap<TrackId, i64>,
     /// Callees and callers of frozen tracks.
     calls: Vec<callers::Call>,
     /// The time from which all is there, when older spans were left out.
@@ -89,6 +93,18 @@ impl ProfileBuilder {
     #[must_use]
     pub fn function_name(&self, id: FunctionId) -> &str {
         self.profile.function_name(id)
+    }
+
+    /// Category of a function.
+    #[must_use]
+    pub fn category(&self, id: FunctionId) -> &str {
+        self.text(self.profile.functions.get(id).category)
+    }
+
+    /// What a track is called so far, with its process.
+    #[must_use]
+    pub fn track_label(&self, id: TrackId) -> String {
+        self.profile.track_label(id)
     }
 
     /// Declares a metric, or finds the one with the same key.
@@ -208,6 +224,18 @@ impl ProfileBuilder {
     pub fn chain_span(&mut self, track: TrackId, handle: u32, chain: u32) {
         // Until the profile is frozen `depth` holds the chain.
         self.profile.tracks[track.index()].spans.rows[handle as usize].depth = chain;
+    }
+
+    /// Says that a span is work of a queue, such as a kernel on a GPU stream: it begins when its turn comes, so it is
+    /// never called by other work there and calls none, whatever their times.
+    pub fn queue_span(&mut self, track: TrackId, handle: u32) {
+        self.chain_span(track, handle, lanes::QUEUED);
+    }
+
+    /// Says how far ends of spans of a track may be off, ns: as much as times are rounded. What sticks out of another
+    /// span by no more lies inside, and what overlaps by no more comes behind it.
+    pub fn set_resolution(&mut self, track: TrackId, ns: i64) {
+        self.resolutions.insert(track, ns);
     }
 
     /// The spans added so far to a track, in order of arrival; `parent` and `depth` mean nothing yet.

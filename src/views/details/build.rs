@@ -517,6 +517,8 @@ fn track(cx: &ViewCx<'_>, id: TrackId) -> Option<Sheet> {
         crate::model::TrackKind::Async => "async operations",
         crate::model::TrackKind::Phase => "phases of the run",
         crate::model::TrackKind::Profile => "profile without threads",
+        crate::model::TrackKind::Summary => "summary of other tracks, not part of any sum",
+        crate::model::TrackKind::Untimed => "spans whose times are not known",
     };
     let mut rows = vec![Fact::new("Kind", kind)];
     let process = profile.text(track.process);

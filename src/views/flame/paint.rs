@@ -271,6 +271,8 @@ fn group_note(rows: &FlameRows, group: &Group) -> String {
                 TrackKind::Async => "overlapping operations",
                 TrackKind::Phase => "phases",
                 TrackKind::Profile => "profile",
+                TrackKind::Summary => "summary of other tracks",
+                TrackKind::Untimed => "times not known",
             };
             let (spans, samples) = (track.spans.rows.len() as i64, track.samples.len() as i64);
             let mut parts = vec![kind.to_owned()];

@@ -164,6 +164,8 @@ fn kind_label(kind: TrackKind) -> &'static str {
         TrackKind::Async => "Async operations",
         TrackKind::Phase => "Phases",
         TrackKind::Profile => "Profiles",
+        TrackKind::Summary => "Summaries",
+        TrackKind::Untimed => "Without usable time",
     }
 }
 

@@ -38,7 +38,10 @@ fn unclosed_spans_last_until_the_end_of_the_trace() {
     let p = profile(trace(&["B a 0", "B b 2", "X c 5 3"]));
     assert_eq!(spans(&p), ["a 0-8", "b 2-8 in a", "c 5-8 in b"]);
     assert_eq!(p.tracks[0].spans.rows[0].status, SpanStatus::Unfinished);
-    assert_eq!(warnings(&p), [("span without an end (shown until the end of the trace)", 2)]);
+    assert_eq!(
+        warnings(&p),
+        [("span without an end (shown as unfinished, until the span around it or the trace ends)", 2)]
+    );
     let (got, odd) = shown(&[r#"Z x 0"#, r#"B a 0 "ph":"X""#, "X c 5 3"]);
     assert_eq!(got, ["a 0-8", "c 5-8 in a"]);
     assert!(odd.contains(&("complete event without a duration".into(), 1)));
@@ -199,10 +202,10 @@ fn tracks_are_named_and_ordered_by_metadata_wherever_it_stands() {
         labels(&p),
         [
             "first › tid 1",
+            "GPU 0 › stream 7",
             "worker (pid 1) › pool (tid 2)",
             "worker (pid 1) › pool (tid 3)",
             "worker (pid 1) › main",
-            "GPU 0 › stream 7",
             "worker (pid 3) › tid 1",
         ]
     );
@@ -218,7 +221,7 @@ fn tasks_of_asyncio_are_no_threads() {
         r#"X b 0 1 "tid":99"#,
         r#"M thread_name 0 "tid":99,"args":{"name":"Task-12"}"#,
     ]));
-    assert_eq!(p.tracks.iter().map(|t| t.kind).collect::<Vec<_>>(), [TrackKind::Thread, TrackKind::Task]);
+    assert_eq!(p.tracks.iter().map(|t| t.kind).collect::<Vec<_>>(), [TrackKind::Task, TrackKind::Thread]);
     assert_eq!(p.meta.tool, "viztracer");
 }
 

@@ -100,7 +100,7 @@ fn odd_ids_name_tracks() {
     let lines: Vec<_> = lines.iter().map(|ids| format!("X n 0 1 {ids}")).collect();
     let p = profile(trace(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
     let expected =
-        ["proc A › β", "pid -1 › tid -7", "1.5 › 18446744073709551616", "no process id › no thread id"];
+        ["pid -1 › tid -7", "1.5 › 18446744073709551616", "proc A › β", "no process id › no thread id"];
     assert_eq!(labels(&p), expected);
 }
 

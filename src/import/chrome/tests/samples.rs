@@ -203,10 +203,10 @@ fn small_files_by_hand() {
         "p0 › p0t1",
         "p1 › p1t0",
         "p1 › p1t1",
-        "pid 2 › p2t0",
-        "pid 2 › p2t1",
         "p3 › tid 0",
         "p3 › tid 1",
+        "pid 2 › p2t0",
+        "pid 2 › p2t1",
     ];
     assert_eq!(labels(&p), expected);
     let p = profile(sample("speedscope-x-events.json"));

@@ -1,0 +1,43 @@
+//! How long each GPU was busy.
+
+use super::concurrency::covered;
+use super::scope::TimeRange;
+use crate::model::{Profile, StringId, TrackKind};
+
+/// A GPU, or all that a profile does not tell apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuBusy {
+    /// What it is called.
+    pub name: String,
+    /// Time in which at least one of its streams worked, ns.
+    pub busy: i64,
+    /// The rest of the time of the profile, or of the range, ns.
+    pub idle: i64,
+}
+
+/// The GPUs with work in the range, in the order of their tracks.
+#[must_use]
+pub fn gpu_busy(profile: &Profile, range: TimeRange) -> Vec<GpuBusy> {
+    let Some(within) = range.or_else(|| profile.time_bounds()) else { return Vec::new() };
+    let mut work: Vec<(StringId, Vec<(i64, i64)>)> = Vec::new();
+    for track in profile.tracks.iter().filter(|t| t.kind == TrackKind::GpuStream) {
+        let spans = track.spans.rows.iter().filter(|s| is_work(profile, s.function));
+        let spans = spans.map(|s| (s.start, s.end));
+        match work.iter_mut().find(|(process, _)| *process == track.process) {
+            Some((_, all)) => all.extend(spans),
+            None => work.push((track.process, spans.collect())),
+        }
+    }
+    let busy = |(process, spans): (StringId, Vec<(i64, i64)>)| {
+        let name = Some(profile.text(process)).filter(|n| !n.is_empty()).unwrap_or("GPU").to_owned();
+        let busy = covered(spans, Some(within));
+        GpuBusy { name, busy, idle: within.1.saturating_sub(within.0).saturating_sub(busy) }
+    };
+    work.into_iter().filter(|(_, spans)| !spans.is_empty()).map(busy).collect()
+}
+
+/// False for ranges that a program marked and for waits, which lie on the same timeline.
+fn is_work(profile: &Profile, function: crate::model::FunctionId) -> bool {
+    let category = profile.text(profile.functions.get(function).category);
+    !matches!(category, "gpu_user_annotation" | "cuda_sync" | "cuda_event")
+}
