@@ -207,7 +207,7 @@ fn build(profile: &Profile, scope: &Scope, job: &Job) -> Result<CallTree, Cancel
     if !mapper.is_plain() {
         // Samples go on from the state that the transforms have at their span.
         for id in nested_tracks(profile, scope) {
-            wanted.extend(pieces(profile.track(id)).map(|p| (id, p.row)).filter(|p| p.1 != NO_ROW));
+            wanted.extend(pieces(profile, id).map(|p| (id, p.row)).filter(|p| p.1 != NO_ROW));
         }
     }
     let mut reached: FxHashMap<(TrackId, u32), (PathState, u32)> = FxHashMap::default();

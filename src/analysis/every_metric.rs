@@ -112,8 +112,8 @@ mod tests {
         assert_eq!(
             rows.iter().map(text).collect::<Vec<_>>(),
             [
-                "load Some(2) [(200, 200), (24, 24)]",
-                "main Some(1) [(100, 100), (64, 64)]",
+                "load Some(2) [(95, 95), (24, 24)]",
+                "main Some(1) [(10, 100), (40, 64)]",
                 "idle Some(1) [(0, 0), (0, 0)]"
             ]
         );

@@ -141,11 +141,16 @@ impl Events<'_> {
         let p = self.profile;
         let mut pids: Vec<_> = self.places.pids.iter().map(|(&name, &pid)| (pid, name)).collect();
         pids.sort_unstable();
-        for (pid, name) in pids.into_iter().filter(|(_, name)| *name != Strings::EMPTY) {
-            self.event('M', "process_name", pid, 0)?;
-            self.out.write_all(b",\"args\":{\"name\":")?;
-            text(self.out, p.text(name))?;
-            self.out.write_all(b"}}")?;
+        for (pid, name) in pids {
+            if name != Strings::EMPTY {
+                self.event('M', "process_name", pid, 0)?;
+                self.out.write_all(b",\"args\":{\"name\":")?;
+                text(self.out, p.text(name))?;
+                self.out.write_all(b"}}")?;
+            }
+            // Processes without a place are displayed by name.
+            self.event('M', "process_sort_index", pid, 0)?;
+            write!(self.out, ",\"args\":{{\"sort_index\":{pid}}}}}")?;
         }
         for id in p.track_ids() {
             let (pid, tid) = self.place(id);

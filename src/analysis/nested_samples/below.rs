@@ -33,7 +33,7 @@ impl<'a> Below<'a> {
         let track = self.profile.track(id);
         let root = (self.mapper.root(), NO_NODE);
         let mut nodes = Vec::new();
-        for piece in pieces(track) {
+        for piece in pieces(self.profile, id) {
             if nodes.len() % 65_536 == 0 {
                 job.checkpoint(u64::from(piece.sample), track.samples.len() as u64)?;
             }

@@ -14,9 +14,11 @@ use std::collections::BTreeSet;
 pub(super) use below::Below;
 pub use parts::{Part, parts, sampled_in};
 
+use rustc_hash::FxHashMap;
+
 use super::lane_walk::{LaneWalk, Step};
 use super::scope::Scope;
-use crate::model::{NO_ROW, Profile, SampleTable, SpanTable, Track, TrackId};
+use crate::model::{NO_ROW, Profile, SampleTable, Span, SpanTable, Track, TrackId};
 
 /// The part of a sample that falls on the own time of one span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +42,11 @@ pub fn is_nested(track: &Track) -> bool {
 /// The samples with a stack in pieces, in order of time. Always the same order, so that what is known of each need not
 /// be kept beside it.
 #[must_use]
-pub fn pieces(track: &Track) -> Pieces<'_> {
+pub fn pieces(profile: &Profile, id: TrackId) -> Pieces<'_> {
+    let track = profile.track(id);
     let owners: Box<dyn Iterator<Item = (i64, i64, u32)>> = match track.spans.lanes.len() {
         0 | 1 => Box::new(own_times(&track.spans, 0)),
-        _ => Box::new(deepest(&track.spans).into_iter()),
+        _ => Box::new(deepest(&track.spans, id).into_iter()),
     };
     Pieces { samples: &track.samples, next: 0, at: i64::MIN, owners, owner: None }
 }
@@ -57,13 +60,14 @@ fn own_times(spans: &SpanTable, lane: usize) -> impl Iterator<Item = (i64, i64, 
 }
 
 /// The deepest span at each time, over all lanes; of equally deep ones the first lane's.
-fn deepest(spans: &SpanTable) -> Vec<(i64, i64, u32)> {
+fn deepest(spans: &SpanTable, id: TrackId) -> Vec<(i64, i64, u32)> {
+    let depths = depths(spans, id);
     let own: Vec<_> = (0..spans.lanes.len()).flat_map(|lane| own_times(spans, lane)).collect();
     let mut edges: Vec<(i64, bool, u32)> =
         own.iter().flat_map(|&(start, end, row)| [(start, true, row), (end, false, row)]).collect();
     // At one time ends come before starts.
     edges.sort_unstable();
-    let rank = |row: u32| (u32::MAX - spans.rows[row as usize].depth, row);
+    let rank = |row: u32| (u32::MAX - depths[row as usize], row);
     let mut open: BTreeSet<(u32, u32)> = BTreeSet::new();
     let mut found: Vec<(i64, i64, u32)> = Vec::new();
     let mut at = i64::MIN;
@@ -82,6 +86,34 @@ fn deepest(spans: &SpanTable) -> Vec<(i64, i64, u32)> {
         }
     }
     found
+}
+
+/// How deep spans are, with what called the outermost ones of their lanes on other lanes of the track.
+fn depths(spans: &SpanTable, id: TrackId) -> Vec<u32> {
+    let mut outermost: Vec<u32> = Vec::with_capacity(spans.rows.len());
+    for (row, span) in (0..).zip(&spans.rows) {
+        outermost.push(outermost.get(span.parent as usize).copied().unwrap_or(row));
+    }
+    let caller = |row: u32| spans.caller(row).filter(|c| c.0 == id).map(|c| c.1);
+    let mut above: FxHashMap<u32, u32> = FxHashMap::default();
+    for called in &spans.callers {
+        let (mut path, mut at) = (Vec::new(), called.row);
+        // Callers in a circle end when all have been seen.
+        while let Some(by) =
+            caller(at).filter(|_| !above.contains_key(&at) && path.len() <= spans.callers.len())
+        {
+            path.push((at, by));
+            at = outermost[by as usize];
+        }
+        for (row, by) in path.into_iter().rev() {
+            let depth = above.get(&outermost[by as usize]).copied().unwrap_or(0);
+            above.insert(row, depth.saturating_add(spans.rows[by as usize].depth + 1));
+        }
+    }
+    let of = |(span, outermost): (&Span, u32)| {
+        span.depth.saturating_add(above.get(&outermost).copied().unwrap_or(0))
+    };
+    spans.rows.iter().zip(outermost).map(of).collect()
 }
 
 /// See [`pieces`].

@@ -60,7 +60,7 @@ pub fn sampled_in(profile: &Profile, track: TrackId, row: u32) -> i64 {
     let of = profile.track(track);
     let weights = of.samples.weights.iter().find(|(m, _)| Some(*m) == profile.time_metric());
     let Some((_, weights)) = weights.filter(|_| is_nested(of)) else { return 0 };
-    let pieces = pieces(of).filter(|piece| piece.row == row);
+    let pieces = pieces(profile, track).filter(|piece| piece.row == row);
     pieces.fold(0i64, |sum, Piece { sample, start, end, .. }| {
         let interval = of.samples.interval(sample as usize).unwrap_or_default();
         let part = Part { track, sample, node: NO_NODE, row, first: true, interval, within: (start, end) };
@@ -89,7 +89,7 @@ pub fn parts(
     };
     if let Some((_, nodes)) = tree.nested.iter().find(|n| n.0 == track) {
         let mut counted = None;
-        for (i, (piece, &node)) in pieces(profile.track(track)).zip(nodes).enumerate() {
+        for (i, (piece, &node)) in pieces(profile, track).zip(nodes).enumerate() {
             if i % 65_536 == 0 {
                 job.checkpoint(i as u64, nodes.len() as u64)?;
             }

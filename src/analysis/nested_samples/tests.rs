@@ -4,13 +4,14 @@ use super::*;
 use crate::analysis::scope::TimeRange;
 use crate::analysis::testing::{DEVTOOLS, ask, dump, function, profile, subject, symbol};
 use crate::analysis::{Costs, Functions, Slice, Transform};
+use crate::model::TrackId;
 use crate::query::Run;
 use proptest::prelude::*;
 
 fn text(profile: &Profile) -> String {
     let row = |row: u32| if row == NO_ROW { "-".to_owned() } else { row.to_string() };
     let piece = |p: Piece| format!("{}@{}..{} {}", p.sample, p.start, p.end, row(p.row));
-    pieces(&profile.tracks[0]).map(piece).collect::<Vec<_>>().join(", ")
+    pieces(profile, TrackId(0)).map(piece).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
@@ -106,4 +107,11 @@ proptest! {
             prop_assert_eq!(all.own[i], parts.iter().map(|p| p.own[i]).sum::<i64>());
         }
     }
+}
+
+#[test]
+fn a_sample_falls_on_the_deepest_span_whatever_its_lane() {
+    let s = subject("s 41 67; s 41 47; s 46 55; f @0..41; f @41..60");
+    let all = costs(&s, None, vec![]);
+    assert_eq!(dump(&s.profile, &all), "f 41/41 s 26/7 >f 5/5 >s 15/1 >>f 14/14", "1 of it at the same time");
 }

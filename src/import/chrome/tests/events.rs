@@ -241,7 +241,7 @@ fn tasks_that_the_program_has_named_are_known_by_where_viztracer_names_them() {
     };
     let (thread, task) = (TrackKind::Thread, TrackKind::Task);
     let known =
-        [("MainThread".to_owned(), thread), ("worker".to_owned(), thread), ("user-3".to_owned(), task)];
+        [("MainThread".to_owned(), thread), ("user-3".to_owned(), task), ("worker".to_owned(), thread)];
     assert_eq!(kinds(&lines), known);
     // Other tools name threads where they like.
     let others = lines.map(|l| l.replace("fee", "call"));
