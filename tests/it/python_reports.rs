@@ -270,3 +270,21 @@ fn functions_sort_as_pstats_sorts_them() {
     assert_eq!(names(&["--sort", "calls,cumtime"]), names(&["--sort", "calls", "--sort", "cumulative"]));
     assert_ne!(names(&["--sort", "calls,cumtime"]), names(&["--sort", "calls,name"]));
 }
+
+#[test]
+fn a_file_in_which_nothing_took_time_says_so_and_blames_no_filter() {
+    let text = stdout(&["report", &path("all-zero-times.prof")]);
+    assert!(text.contains("All times in this file are 0") && text.contains("shows the 4 calls"), "{text}");
+    assert!(!text.contains("Clear them"), "{text}");
+}
+
+#[test]
+fn odd_names_are_one_line_each() {
+    let text = stdout(&["report", &path("odd-names.prof")]);
+    assert!(
+        !text.contains('\u{1b}') && text.contains("/srv/app/multi␊line.py:1(tab␉name␛[31mred)"),
+        "{text}"
+    );
+    assert!(text.contains("/srv/bad\\xff\\xfename/mod.py:3(decode\\xe9)"), "{text}");
+    assert!(text.contains("\\\\server\\share\\dir\\b.py:1(<genexpr>)"), "{text}");
+}

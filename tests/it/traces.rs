@@ -315,6 +315,26 @@ fn threads_and_streams_of_the_same_numbers_are_apart() {
 }
 
 #[test]
+fn requests_that_overlap_keep_what_they_called() {
+    let mut json = "[".to_owned();
+    for i in 0..300 {
+        let at = i * 10;
+        for (name, start, length) in
+            [("request", at, 5000), ("prefill", at + 1, 100), ("decode", at + 200, 4700)]
+        {
+            let comma = if json.len() > 1 { "," } else { "" };
+            let place = format!(r#""ph":"X","pid":1,"tid":1,"ts":{start},"dur":{length}"#);
+            write!(json, r#"{comma}{{"name":"{name}",{place}}}"#).unwrap();
+        }
+    }
+    let t = Trace::text(&(json + "]"));
+    assert_eq!(t.function("request"), (300, 60_000_000, 1_500_000_000));
+    assert_eq!(t.function("prefill"), (300, 30_000_000, 30_000_000));
+    assert_eq!(t.function("decode"), (300, 1_410_000_000, 1_410_000_000));
+    assert_eq!(t.outermost(), 1_500_000_000);
+}
+
+#[test]
 fn what_crosses_a_sibling_keeps_its_caller() {
     let t = Trace::open("async-crossing.json");
     assert_eq!((t.function("parent"), t.outermost()), ((1, 10_000, 50_000), 50_000));

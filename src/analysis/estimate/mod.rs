@@ -1,8 +1,8 @@
 //! A call tree made from a call graph, which knows callers and callees but no paths.
 //!
-//! Four steps, each its own file: the recorded numbers as a flow of cost ([`flow`]); paths through functions that call
-//! each other in circles, laid out so that they contradict the file least ([`cycle`], [`lay`], [`settle`], [`moves`], [`ways`], [`search`]); the
-//! largest paths of it all ([`unroll`]); whole numbers by node of the tree ([`shares`]).
+//! Four steps, each its own file: the recorded numbers as a flow of cost (`flow`); paths through functions that call
+//! each other in circles, laid out so that they contradict the file least (`cycle`, `lay`, `settle`, `moves`, `ways`, `search`); the
+//! largest paths of it all (`unroll`); whole numbers by node of the tree (`shares`).
 //!
 //! Assumption: a function behaves the same whoever calls it, unless the file says more: one call is at one place, and in a
 //! cycle totals and costs of calls must be met at all places together.
