@@ -12,12 +12,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::call_graph::{Calling, Graph, GraphNode, NOBODY};
-use super::cycles::components;
 use super::groups::{GroupBy, group_label};
 use super::merge_nodes::{Merged, merge};
 use super::path::SymbolName;
 use crate::format;
 use crate::jobs::Cancelled;
+use crate::model::cycles::components;
 use crate::model::keys::names;
 use crate::model::{FunctionId, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Query};
@@ -350,15 +350,12 @@ impl Folds {
     /// Cycles among the functions that no folded group takes in.
     fn cycles(&self, profile: &Profile, functions: &Graph, taken: &[Option<u32>]) -> Vec<Draft> {
         let free = |row: u32| taken.get(row as usize).is_some_and(Option::is_none);
-        let mut next: Vec<Vec<u32>> = vec![Vec::new(); functions.nodes.len()];
-        for e in functions.edges.iter().filter(|e| e.from != e.to && free(e.from) && free(e.to)) {
-            next[e.from as usize].push(e.to);
-        }
-        let members = components(next.len(), |n| &next[n]).members();
+        let calls = functions.edges.iter().filter(|e| e.from != e.to && free(e.from) && free(e.to));
+        let members = components(functions.nodes.len(), calls.map(|e| (e.from, e.to))).members();
         let mut found: Vec<Vec<u32>> = members
-            .into_iter()
+            .iter()
             .filter(|rows| rows.len() > 1)
-            .map(|rows| by_cost(functions, rows.into_iter()))
+            .map(|rows| by_cost(functions, rows.iter().copied()))
             .collect();
         let cost = |rows: &Vec<u32>| {
             let first = &functions.nodes[rows[0] as usize];

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::call_graph::{Calling, Graph, GraphEdge, GraphNode, Labels, NOBODY, tree_graph};
-use super::cycles::components;
 use super::path::Symbol;
 use crate::jobs::Cancelled;
 use crate::model::Calls;
+use crate::model::cycles::components;
 use crate::query::Context;
 
 /// A graph whose nodes are functions and groups.
@@ -181,11 +181,8 @@ const ROUNDS: usize = 8;
 /// Totals of groups, from the calls that leave them.
 fn totals(graph: &mut Graph, group: &[Option<u32>], cx: &Context<'_>) -> Result<(), Cancelled> {
     let count = graph.nodes.len();
-    let mut next: Vec<Vec<u32>> = vec![Vec::new(); count];
-    for e in graph.edges.iter().filter(|e| e.from != e.to && e.from != NOBODY) {
-        next[e.from as usize].push(e.to);
-    }
-    let circles = components(count, |n| &next[n]);
+    let calls = graph.edges.iter().filter(|e| e.from != e.to && e.from != NOBODY);
+    let circles = components(count, calls.map(|e| (e.from, e.to)));
     let members = circles.members();
     // Edges within each circle of nodes, and the cost of all calls into each node.
     let mut within: Vec<Vec<u32>> = vec![Vec::new(); circles.count];
@@ -212,7 +209,7 @@ fn totals(graph: &mut Graph, group: &[Option<u32>], cx: &Context<'_>) -> Result<
             continue;
         };
         let all = graph.nodes[node].own.saturating_add(out);
-        let comes_back = members[circle].len() > 1;
+        let comes_back = members.of(circle).len() > 1;
         let back = if comes_back { coming_back(graph, &within[circle], &inflow, node as u32) } else { 0 };
         // An estimate is no less than what the most expensive function of the group costs.
         let most = if comes_back { graph.nodes[node].total.min(limit) } else { 0 };

@@ -56,8 +56,6 @@ pub mod tree_rows;
 pub mod treemap;
 pub mod unfinished;
 
-use crate::model::cycles;
-
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};
 pub use scope::{Scope, Slice, TimeRange, Transform};

@@ -6,8 +6,8 @@
 //! proportion. What had to be shared out so is marked as estimated.
 
 use super::call_graph::{Adjacency, Graph, GraphEdge, GraphNode, NOBODY};
-use super::cycles::{Components, components};
 use crate::model::FunctionId;
+use crate::model::cycles::{Components, components};
 
 /// The part of a recorded graph that is above and below `function`, with the costs that fall on it.
 #[must_use]
@@ -103,16 +103,10 @@ impl Flow<'_> {
 
     /// Strong components without the calls into the function (`below`), or without those out of it.
     fn components(&self, below: bool) -> Components {
-        let next: Vec<Vec<u32>> = (0..self.whole.nodes.len())
-            .map(|node| {
-                let callees = self.adjacency.callees[node].iter().map(|&e| self.whole.edges[e as usize].to);
-                let cut = |to: &u32| {
-                    if below { *to as usize != self.target } else { node != self.target }
-                };
-                callees.filter(cut).collect()
-            })
-            .collect();
-        components(next.len(), |n| &next[n])
+        let kept =
+            |e: &&GraphEdge| e.from != NOBODY && if below { e.to } else { e.from } as usize != self.target;
+        let calls = self.whole.edges.iter().filter(kept);
+        components(self.whole.nodes.len(), calls.map(|e| (e.from, e.to)))
     }
 
     /// Cost of all calls into each component from outside; for a single function at least its total.
@@ -142,7 +136,7 @@ impl Flow<'_> {
         let mut side = self.side();
         let edge = |e: u32| &self.whole.edges[e as usize];
         for c in (0..groups.count).rev() {
-            let members = &members[c];
+            let members = members.of(c);
             let is_target = members.contains(&(self.target as u32));
             let (mut under, mut reached, mut estimated) = (0i64, is_target, false);
             let external = members.iter().flat_map(|&m| &self.adjacency.callers[m as usize]);

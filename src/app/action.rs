@@ -13,6 +13,8 @@ pub enum Action {
     OpenPath,
     /// Choose what to record.
     Record,
+    /// Record the shown recording again, with the same settings.
+    RecordAgain,
     /// End the recording and keep it.
     StopRecording,
     /// End the recording and throw it away.
@@ -25,6 +27,12 @@ pub enum Action {
     SavePicture(crate::views::Picture),
     /// Close the shown run.
     CloseRun,
+    /// Choose two runs to compare.
+    Compare,
+    /// Compare the run that came last with the one before.
+    CompareLastTwo,
+    /// Base becomes head, and head base.
+    SwapRuns,
     /// Compare all other runs with the shown one.
     SetBaseline,
     /// Compare runs no more.
@@ -66,6 +74,8 @@ pub enum Menu {
     File,
     /// Undo, search.
     Edit,
+    /// Two runs.
+    Compare,
     /// Panes and looks.
     View,
     /// Keys, about.
@@ -92,6 +102,10 @@ const fn ctrl_shift(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key))
 }
 
+const fn shift(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::SHIFT, key))
+}
+
 const fn plain(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::NONE, key))
 }
@@ -105,6 +119,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Open, "Open…", ctrl(Key::O), Menu::File),
         entry(Action::OpenPath, "Open by path…", ctrl_shift(Key::O), Menu::File),
         entry(Action::Record, "Record…", ctrl(Key::R), Menu::File),
+        entry(Action::RecordAgain, "Record again", ctrl_shift(Key::R), Menu::File),
         entry(Action::StopRecording, "Stop recording", ctrl(Key::E), Menu::File),
         entry(Action::CancelRecording, "Discard recording", None, Menu::File),
     ];
@@ -124,8 +139,11 @@ pub fn all() -> Vec<Entry> {
     }
     list.extend([
         entry(Action::Start, "Start page", ctrl(Key::Home), Menu::File),
-        entry(Action::SetBaseline, "Set as baseline", None, Menu::File),
-        entry(Action::StopComparing, "Stop comparing", None, Menu::File),
+        entry(Action::Compare, "Compare two runs…", ctrl(Key::D), Menu::Compare),
+        entry(Action::CompareLastTwo, "Compare the last two", ctrl_shift(Key::D), Menu::Compare),
+        entry(Action::SetBaseline, "Set as baseline", plain(Key::B), Menu::Compare),
+        entry(Action::SwapRuns, "Swap base and head", plain(Key::X), Menu::Compare),
+        entry(Action::StopComparing, "Stop comparing", shift(Key::B), Menu::Compare),
         entry(Action::CloseRun, "Close run", ctrl(Key::W), Menu::File),
         entry(Action::Quit, "Quit", ctrl(Key::Q), Menu::File),
         entry(Action::Undo, "Undo", ctrl(Key::Z), Menu::Edit),

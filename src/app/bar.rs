@@ -34,9 +34,13 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
 
 fn menus(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
     let entries = action::all();
-    for (menu, title) in
-        [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::View, "View"), (Menu::Help, "Help")]
-    {
+    for (menu, title) in [
+        (Menu::File, "File"),
+        (Menu::Edit, "Edit"),
+        (Menu::Compare, "Compare"),
+        (Menu::View, "View"),
+        (Menu::Help, "Help"),
+    ] {
         ui.menu_button(title, |ui| {
             for entry in entries.iter().filter(|e| e.menu == menu) {
                 match entry.action {
@@ -176,6 +180,7 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
                 actions.push(action);
             }
         }
+        super::compare::compared(app, ui, actions);
         if !profile.metrics.is_empty() {
             let mut metric = formula::shown(now.metric, &profile);
             if widgets::metric_picker(ui, "metric", &metrics(app, &profile, metric), &mut metric) {

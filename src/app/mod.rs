@@ -8,6 +8,7 @@
 mod about;
 mod action;
 mod bar;
+mod compare;
 mod dialog;
 mod event;
 mod export;
@@ -74,6 +75,8 @@ enum Overlay {
     Record(recorder::Chooser),
     /// A path to open.
     Path(paths::AskPath),
+    /// Which runs to compare.
+    Compare(compare::Pairing),
     /// Metrics that the person defines.
     Metrics(metrics::Editor),
     /// Keys and gestures.
@@ -97,10 +100,14 @@ pub struct App {
     /// Revisions of growing runs that are not shown yet.
     newer: HashMap<RunId, Arc<Profile>>,
     recording: Option<recorder::Live>,
+    /// Workload and settings of what was recorded here, to record it again.
+    recorded_with: HashMap<RunId, (String, Vec<(String, String)>)>,
     journals: journals::Journals,
     before: Out,
     note: Option<Note>,
     overlay: Overlay,
+    /// Two runs that are offered to be compared.
+    offer: Option<compare::Offer>,
     focus_search: bool,
     /// The window with the engine's answers is open.
     memory_shown: bool,
@@ -152,10 +159,12 @@ impl App {
             opening: HashMap::new(),
             newer: HashMap::new(),
             recording: None,
+            recorded_with: HashMap::new(),
             journals: journals::Journals::default(),
             before: Out::default(),
             note: None,
             overlay: Overlay::None,
+            offer: None,
             focus_search: false,
             memory_shown: false,
             wanted: None,
@@ -244,8 +253,9 @@ impl App {
         self.show_newer();
         self.poll_recording();
         let dropped = ctx.input(|i| i.raw.dropped_files.clone());
-        for file in dropped {
-            self.open_path(file.path());
+        if !dropped.is_empty() {
+            let paths: Vec<PathBuf> = dropped.iter().map(|file| file.path().to_owned()).collect();
+            self.open_paths(&paths);
         }
     }
 
@@ -263,7 +273,7 @@ impl App {
             }
             Event::Opened { run, result } => self.opened(run, result),
             Event::Recorded { run, result } => self.recorded(run, result),
-            Event::Picked { purpose, paths } => self.picked(purpose, paths),
+            Event::Picked { purpose, paths } => self.picked(purpose, &paths),
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
             Event::Wrote { run, result } => self.wrote(run, result),
         }
@@ -344,6 +354,14 @@ impl App {
             }
             Action::CloseRun => self.close_run(),
             Action::Start => self.session.active = None,
+            Action::RecordAgain => self.record_again(),
+            Action::Compare => self.ask_compare(),
+            Action::CompareLastTwo => {
+                if let Some(last) = self.last_two() {
+                    self.compare(last.base, last.head);
+                }
+            }
+            Action::SwapRuns => self.swap_runs(),
             Action::SetBaseline => {
                 if let Some(run) = self.session.active {
                     self.compare_with(run);
@@ -392,6 +410,11 @@ impl App {
             Action::ClearRange => self.session.now().is_some_and(|now| now.range.is_some()),
             Action::SetBaseline => has_profile && run.map(|r| r.id) != self.session.baseline(),
             Action::StopComparing => self.session.baseline().is_some(),
+            Action::SwapRuns => self.session.subject().is_some_and(|s| s.pair().is_some()),
+            Action::CompareLastTwo => self.last_two().is_some(),
+            Action::RecordAgain => {
+                self.recording.is_none() && run.is_some_and(|r| self.recorded_with.contains_key(&r.id))
+            }
             _ => true,
         }
     }
@@ -423,6 +446,7 @@ impl App {
     fn forget_run(&mut self, id: RunId) {
         self.session.close(id);
         self.newer.remove(&id);
+        self.recorded_with.remove(&id);
         self.timed.forget(id);
         self.untimed.forget(id);
         self.engine.close(id);
@@ -457,8 +481,12 @@ impl App {
     }
 
     fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        compare::offer(self, ui);
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
         let (live, input) = (run.state == RunState::Live, run.input().cloned());
+        let base = self.session.baseline().and_then(|id| self.session.get(id));
+        let names = [base, Some(run)].map(|run| run.map_or_else(String::new, |r| r.label.clone()));
+        let base_input = base.and_then(OpenRun::input).cloned();
         let Some((subject, interaction)) = self.session.subject().zip(self.session.now().cloned()) else {
             return start::waiting(self, ui, actions);
         };
@@ -471,6 +499,8 @@ impl App {
             engine: &self.engine,
             subject: &subject,
             input: input.as_ref(),
+            base_input: base_input.as_ref(),
+            names: [&names[0], &names[1]],
             interaction: &interaction,
             defined: &defined,
             sources: &self.settings.sources,
@@ -502,6 +532,7 @@ impl App {
             Overlay::Palette(palette) => palette.ui(self, ui, actions).map(Overlay::Palette),
             Overlay::Record(chooser) => chooser.ui(self, ui).map(Overlay::Record),
             Overlay::Metrics(editor) => editor.ui(self, ui).map(Overlay::Metrics),
+            Overlay::Compare(pairing) => pairing.ui(self, ui, actions).map(Overlay::Compare),
             Overlay::Path(ask) => ask.ui(self, ui).map(Overlay::Path),
             Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),
             Overlay::About => about::about(ui).then_some(Overlay::About),
@@ -551,7 +582,7 @@ fn drop_hint(ui: &Ui) {
     painter.text(
         area.center(),
         egui::Align2::CENTER_CENTER,
-        "Drop profiles to open them",
+        "Drop profiles to open them; two at once to compare them",
         egui::TextStyle::Heading.resolve(ui.style()),
         palette.text_strong,
     );

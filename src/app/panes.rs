@@ -7,7 +7,7 @@ use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Ti
 
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
-use crate::model::{MetricKey, Profile};
+use crate::model::MetricKey;
 use crate::query::{Engine, RunId, Subject, SubjectId};
 use crate::state::Interaction;
 use crate::ui::icons::Icon;
@@ -46,6 +46,10 @@ pub struct Frame<'a> {
     pub subject: &'a Subject,
     /// The shown run's file.
     pub input: Option<&'a Input>,
+    /// The baseline's file.
+    pub base_input: Option<&'a Input>,
+    /// What baseline and shown run are called.
+    pub names: [&'a str; 2],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -222,7 +226,7 @@ impl Panes {
         self.fitted = Some(frame.subject.id());
         let shows = |tiles: &Tiles<Pane>, id: TileId| match tiles.get(id) {
             Some(egui_tiles::Tile::Pane(pane)) => {
-                views::view(&pane.view).is_none_or(|kind| (kind.needs)(frame.subject.profile()).is_ok())
+                views::view(&pane.view).is_none_or(|kind| kind.can_show(frame.subject).is_ok())
             }
             _ => true,
         };
@@ -300,7 +304,7 @@ impl Shown {
                 let why = "This view met an internal error; please report it. The others go on.";
                 let state = EmptyState::new(Icon::Warning, kind.title, why).action("Try again");
                 if state.show(ui) {
-                    *self = Self::View((kind.make)());
+                    *self = Self::View(kind.make_for(cx.subject));
                 }
             }
         }
@@ -331,8 +335,8 @@ struct Behavior<'a> {
     captured: Option<Captured>,
 }
 
-fn explain(kind: &ViewKind, profile: &Profile, ui: &mut egui::Ui) -> bool {
-    match (kind.needs)(profile) {
+fn explain(kind: &ViewKind, subject: &Subject, ui: &mut egui::Ui) -> bool {
+    match kind.can_show(subject) {
         Ok(()) => false,
         Err(why) => {
             EmptyState::new(Icon::Info, kind.title, why).show(ui);
@@ -354,13 +358,15 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         let before = ui.ctx().graphics_mut(|g| g.entry(layer).next_idx().0);
         egui::Frame::new().fill(fill).inner_margin(egui::Margin::same(6)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            if explain(kind, frame.subject.profile(), ui) {
+            if explain(kind, frame.subject, ui) {
                 return;
             }
             let key = (frame.subject.id(), pane.number);
-            let shown = self.views.entry(key).or_insert_with(|| Shown::View((kind.make)()));
+            let shown = self.views.entry(key).or_insert_with(|| Shown::View(kind.make_for(frame.subject)));
             let mut cx = ViewCx {
                 input: frame.input,
+                base_input: frame.base_input,
+                names: frame.names,
                 defined: frame.defined,
                 sources: frame.sources,
                 hover: frame.before.hover.as_ref(),
@@ -463,6 +469,7 @@ mod tests {
             about: "",
             needs: |_| Ok(()),
             make: || Box::new(Breaks),
+            comparing: views::Comparing::Stacked,
         };
         let engine = Engine::inline();
         let profile = std::sync::Arc::new(ProfileBuilder::new("test").finish());

@@ -72,7 +72,7 @@ impl AskPath {
             let path = expanded(self.text.trim());
             self.refused = self.objection(&path);
             if self.refused.is_none() {
-                app.picked(self.purpose, vec![path]);
+                app.picked(self.purpose, &[path]);
                 return None;
             }
             self.replaces = (saves && path.is_file()).then_some(path);
@@ -119,14 +119,12 @@ impl App {
     }
 
     /// Does what files were chosen for.
-    pub(super) fn picked(&mut self, purpose: Purpose, paths: Vec<PathBuf>) {
+    pub(super) fn picked(&mut self, purpose: Purpose, paths: &[PathBuf]) {
         let first = paths.first().cloned();
         match (purpose, first) {
             (Purpose::Open, None) => self.say(Tone::Info, "No file was chosen."),
             (Purpose::Open, Some(_)) => {
-                for path in paths {
-                    self.open_path(&path);
-                }
+                self.open_paths(paths);
             }
             (Purpose::Source { file }, chosen) => self.source_chosen(&file, chosen.as_deref()),
             (Purpose::Field { workload, key }, chosen) => {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use egui::{ScrollArea, Ui, vec2};
 
+use super::compare::Offer;
 use super::dialog;
 use super::event::{Event, Events, Purpose};
 use super::{App, Settings};
@@ -338,6 +339,7 @@ impl App {
         };
         match record::start(workload, &texts, options, on_revision) {
             Ok(recording) => {
+                self.recorded_with.insert(run, (workload.into(), params.clone()));
                 // Settings hold no secrets.
                 let kept = params.into_iter().filter(|(_, v)| *record::secrets::mask(v) == **v);
                 self.settings.workload = Some((workload.into(), kept.collect()));
@@ -347,6 +349,18 @@ impl App {
             Err(e) => {
                 self.session.close(run);
                 self.say(Tone::Bad, format!("Recording could not start: {e}"));
+            }
+        }
+    }
+
+    /// Records the shown recording again. When that ends, a comparison of both is offered.
+    pub(super) fn record_again(&mut self) {
+        let shown = self.session.active;
+        if let Some((workload, params)) = shown.and_then(|id| self.recorded_with.get(&id)).cloned() {
+            self.start_recording(&workload, params);
+            let head = self.session.active.filter(|_| self.recording.is_some());
+            if let (Some(base), Some(head), None) = (shown, head, self.session.baseline()) {
+                self.offer = Some(Offer { base, head });
             }
         }
     }

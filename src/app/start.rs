@@ -92,6 +92,15 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         {
             actions.push(Action::Record);
         }
+        if ui
+            .button("Compare two files…")
+            .on_hover_text(
+                "Choose two files at once: every view then shows what changed from the first to the second",
+            )
+            .clicked()
+        {
+            actions.push(Action::Open);
+        }
         ui.label(egui::RichText::new("or drop files here").color(palette.text_weak));
     });
     ui.add_space(22.0);

@@ -74,9 +74,7 @@ impl Window {
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();
         ctx.set_theme(theme_preference(settings.theme));
         let mut app = App::new(ctx, settings, path);
-        for file in &start.files {
-            app.open_path(file);
-        }
+        app.open_paths(&start.files);
         Self { app }
     }
 }

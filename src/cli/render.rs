@@ -42,6 +42,9 @@ pub(super) struct RenderArgs {
     /// and parts that a run of callgrind was added up from.
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
+    /// Compare the profile with this one, the run before: every view shows both.
+    #[arg(long, value_name = "BASE")]
+    compare: Option<PathBuf>,
     /// The picture to write: SVG when it ends with .svg, otherwise PNG.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -147,6 +150,12 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let mut app = App::headless();
+    if let Some(path) = &args.compare {
+        let base = Input::Path(path.clone());
+        let opened = open_part(path, None)?;
+        let run = app.add_profile(&base.file_name(), Some(base), Arc::new(opened));
+        app.compare_with(run);
+    }
     app.add_profile(&label, input, profile.clone());
     if !kinds.is_empty() {
         app.show_only(&kinds);

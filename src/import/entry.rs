@@ -16,20 +16,10 @@ pub(super) fn cut_to_entry(
     each: impl Fn(&mut dyn FnMut(u32, u32, &[i64])),
 ) {
     let nodes = totals.len() / stride.max(1);
-    let mut starts = vec![0u32; nodes + 1];
-    each(&mut |caller, callee, _| starts[caller as usize + 1] += u32::from(caller != callee));
-    for i in 1..starts.len() {
-        starts[i] += starts[i - 1];
-    }
-    let mut next = starts.clone();
-    let mut callees = vec![0u32; starts.last().map_or(0, |&n| n as usize)];
-    each(&mut |caller, callee, _| {
-        if caller != callee {
-            callees[next[caller as usize] as usize] = callee;
-            next[caller as usize] += 1;
-        }
-    });
-    let found = components(nodes, |n| &callees[starts[n] as usize..starts[n + 1] as usize]);
+    let mut calls = Vec::new();
+    each(&mut |caller, callee, _| calls.extend((caller != callee).then_some((caller, callee))));
+    let found = components(nodes, calls.iter().copied());
+    drop(calls);
     if found.count == nodes {
         return;
     }

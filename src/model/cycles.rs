@@ -1,10 +1,13 @@
 //! Cycles of calls: strongly connected components by Tarjan's algorithm, without recursion.
 
+use super::lists::Lists;
+
 /// The component of each of `nodes` nodes; components are numbered so that every edge between two of
-/// them leads from the higher to the lower number. `next` gives the nodes that a node leads to.
+/// them leads from the higher to the lower number. `edges` are pairs of nodes, in any order.
 #[must_use]
-pub fn components<'a>(nodes: usize, next: impl Fn(usize) -> &'a [u32]) -> Components {
+pub fn components(nodes: usize, edges: impl Iterator<Item = (u32, u32)> + Clone) -> Components {
     const UNSEEN: u32 = u32::MAX;
+    let next = Lists::new(nodes, edges);
     let mut order = vec![UNSEEN; nodes];
     let mut low = vec![0u32; nodes];
     let mut of = vec![UNSEEN; nodes];
@@ -24,7 +27,7 @@ pub fn components<'a>(nodes: usize, next: impl Fn(usize) -> &'a [u32]) -> Compon
                 seen += 1;
                 stack.push(*node);
             }
-            if let Some(&to) = next(at).get(*done) {
+            if let Some(&to) = next.of(at).get(*done) {
                 *done += 1;
                 let to_at = to as usize;
                 if order[to_at] == UNSEEN {
@@ -64,10 +67,8 @@ pub struct Components {
 impl Components {
     /// Nodes of each component, ascending.
     #[must_use]
-    pub fn members(&self) -> Vec<Vec<u32>> {
-        let mut members = vec![Vec::new(); self.count];
-        (0..).zip(&self.of).for_each(|(node, &c)| members[c as usize].push(node));
-        members
+    pub fn members(&self) -> Lists<u32> {
+        Lists::by(self.count, self.of.iter().copied())
     }
 }
 
@@ -77,9 +78,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(nodes: usize, edges: &[(u32, u32)]) -> Components {
-        let mut next = vec![Vec::new(); nodes];
-        edges.iter().for_each(|&(a, b)| next[a as usize].push(b));
-        components(nodes, |n| &next[n])
+        components(nodes, edges.iter().copied())
     }
 
     #[test]

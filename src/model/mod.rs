@@ -17,6 +17,7 @@ mod inclusive;
 pub(crate) mod increments;
 pub mod keys;
 mod lanes;
+pub mod lists;
 mod merge;
 mod metrics;
 pub(crate) mod place_table;

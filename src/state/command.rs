@@ -1,6 +1,7 @@
 //! Every change that a view can ask for.
 
 use super::{Arrangement, Interaction, Item, Relative};
+use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::folding::Folding;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
@@ -16,6 +17,8 @@ pub enum Command {
     SetMetric(MetricKey),
     /// Say what percentages are a share of.
     SetRelative(Relative),
+    /// Relate the costs of two compared runs to something.
+    SetNormalise(Normalise),
     /// Look at a part of the time, or at all of it.
     SetRange(TimeRange),
     /// Order, pin, hide, fold or size the lanes of the timeline.
@@ -43,6 +46,7 @@ impl Command {
             Self::Select(item) => to.selection = item,
             Self::SetMetric(metric) => to.metric = metric,
             Self::SetRelative(relative) => to.relative = relative,
+            Self::SetNormalise(normalise) => to.normalise = normalise,
             Self::SetRange(range) => to.range = range.filter(|(from, to)| from < to),
             Self::Arrange(arrangement) => to.arrangement = Some(arrangement),
             Self::Fold(folding) => to.folding = Some(folding),

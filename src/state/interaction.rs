@@ -1,6 +1,7 @@
 //! What the person looks at: shared by all views.
 
 use super::{Arrangement, Item};
+use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::folding::Folding;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{Scope, TimeRange};
@@ -40,6 +41,8 @@ pub struct Interaction {
     pub metric: MetricKey,
     /// What percentages are a share of.
     pub relative: Relative,
+    /// In relation to what the costs of two compared runs are shown.
+    pub normalise: Normalise,
     /// Tracks and transforms.
     pub scope: Scope,
     /// The committed time range: every view aggregates over it.

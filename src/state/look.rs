@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{Arrangement, Interaction, Relative};
+use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::folding::Folding;
 use crate::analysis::formula::Measure;
 use crate::analysis::{Scope, TimeRange};
@@ -20,6 +21,7 @@ pub struct Look {
     /// The metric; `None` for the first one.
     metric: Option<MetricKey>,
     relative: Relative,
+    normalise: Normalise,
     #[serde(flatten)]
     scope: Scope,
     range: TimeRange,
@@ -42,6 +44,7 @@ impl Look {
         Self {
             metric: Some(now.metric).filter(|key| !key.is_first() && !first(key)),
             relative: now.relative,
+            normalise: now.normalise,
             scope: now.scope.clone(),
             range: now.range,
             arrangement: now.arrangement.as_deref().cloned(),
@@ -56,6 +59,7 @@ impl Look {
         Interaction {
             metric: metric.unwrap_or_default(),
             relative: self.relative,
+            normalise: self.normalise,
             scope: self.scope.fitted(profile),
             range: self.range.filter(|(from, to)| from < to),
             arrangement: self.arrangement.clone().map(Arc::new),

@@ -34,6 +34,8 @@ pub enum Icon {
     Play,
     /// Two bars of different height.
     Compare,
+    /// Arrows to the right and to the left.
+    Swap,
     /// Two sliders.
     Settings,
     /// Clock.
@@ -59,7 +61,7 @@ pub enum Icon {
 }
 
 /// All icons, for tests and the gallery.
-pub const ALL: [Icon; 25] = [
+pub const ALL: [Icon; 26] = [
     Icon::Search,
     Icon::Close,
     Icon::Check,
@@ -74,6 +76,7 @@ pub const ALL: [Icon; 25] = [
     Icon::Stop,
     Icon::Play,
     Icon::Compare,
+    Icon::Swap,
     Icon::Settings,
     Icon::Clock,
     Icon::Flame,
@@ -154,6 +157,12 @@ impl Icon {
             Self::Stop => vec![pen.block(3.4, 3.4, 12.6, 12.6)],
             Self::Play => vec![pen.solid(&[(4.2, 2.6), (13.2, 8.0), (4.2, 13.4)])],
             Self::Compare => vec![pen.block(2.6, 7.0, 6.6, 14.0), pen.block(9.4, 2.4, 13.4, 14.0)],
+            Self::Swap => vec![
+                pen.line(&[(2.0, 5.2), (13.6, 5.2)]),
+                pen.line(&[(10.6, 2.2), (13.8, 5.2), (10.6, 8.2)]),
+                pen.line(&[(14.0, 11.4), (2.4, 11.4)]),
+                pen.line(&[(5.4, 8.4), (2.2, 11.4), (5.4, 14.4)]),
+            ],
             Self::Settings => vec![
                 pen.line(&[(1.6, 5.0), (7.8, 5.0)]),
                 pen.ring(10.0, 5.0, 2.1),

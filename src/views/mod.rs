@@ -7,8 +7,11 @@
 
 #[cfg(test)]
 mod access;
+mod bands;
 pub mod call_tree;
 pub mod callers;
+#[cfg(test)]
+mod compared;
 pub mod date;
 mod definitions;
 mod details;
@@ -119,6 +122,10 @@ pub struct ViewCx<'a> {
     pub subject: &'a Subject,
     /// The file that the shown run was read from, for details that stay there.
     pub input: Option<&'a Input>,
+    /// The same of the baseline, where two are compared.
+    pub base_input: Option<&'a Input>,
+    /// What the person calls baseline and shown run.
+    pub names: [&'a str; 2],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -135,6 +142,10 @@ pub struct ViewCx<'a> {
     pub live: bool,
     /// Number of the pane, unique among open panes.
     pub pane: u64,
+    /// True for a view that goes with one above it, whose controls are for both.
+    pub follower: bool,
+    /// What the axis of a chart spans at least, in its units: as much as that of the chart beside it.
+    pub extent: f64,
     /// What this view asks for.
     pub out: &'a mut Out,
 }
@@ -152,6 +163,8 @@ impl<'a> ViewCx<'a> {
             engine,
             subject,
             input: None,
+            base_input: None,
+            names: ["baseline", "new run"],
             interaction,
             defined: &[],
             sources: &[],
@@ -160,10 +173,37 @@ impl<'a> ViewCx<'a> {
             preview: None,
             live: false,
             pane: 1,
+            follower: false,
+            extent: 0.0,
             out,
         }
     }
+
+    /// The same place and state for one of two compared runs, as if it were shown alone. `subject` is that run.
+    pub fn side<'b>(&'b mut self, subject: &'b Subject, base: bool) -> ViewCx<'b> {
+        ViewCx {
+            engine: self.engine,
+            subject,
+            input: if base { self.base_input } else { self.input },
+            base_input: None,
+            names: self.names,
+            interaction: self.interaction,
+            defined: self.defined,
+            sources: self.sources,
+            hover: self.hover,
+            cursor: self.cursor,
+            preview: self.preview,
+            live: self.live && !base,
+            pane: self.pane,
+            follower: self.follower,
+            extent: self.extent,
+            out: self.out,
+        }
+    }
 }
+
+/// Questions about the baseline have places of their own.
+const OF_BASE: u64 = 1 << 40;
 
 impl ViewCx<'_> {
     /// The run that is shown: of two compared ones the later.
@@ -207,6 +247,11 @@ impl ViewCx<'_> {
     /// one pane.
     pub fn ask<Q: Query>(&self, query: &Q, place: u64) -> Answer<Q::Output> {
         self.engine.ask(self.run(), query, self.slot(place))
+    }
+
+    /// Asks a question about the baseline; `None` where none is compared.
+    pub fn ask_base<Q: Query>(&self, query: &Q, place: u64) -> Option<Answer<Q::Output>> {
+        Some(self.engine.ask(&self.subject.pair()?.base, query, self.slot(place) | OF_BASE))
     }
 
     /// Asks a question about both runs, when two are compared. An answer about one of them is part of that question's,
@@ -259,6 +304,36 @@ pub trait View {
 
     /// Restores what [`View::save`] gave; unknown content is ignored.
     fn load(&mut self, _saved: &serde_json::Value) {}
+
+    /// The part of its axis that a chart shows, for a chart of another run beside it.
+    fn seen(&self) -> Option<Seen> {
+        None
+    }
+
+    /// Shows the same part as a chart beside it.
+    fn see(&mut self, _seen: Seen) {}
+}
+
+/// The part of an axis that is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Seen {
+    /// Left end, in units since the start of the axis.
+    pub from: f64,
+    /// Right end.
+    pub to: f64,
+    /// What the axis spans by itself.
+    pub extent: f64,
+}
+
+/// How a kind of view shows two runs.
+#[derive(Clone, Copy)]
+pub enum Comparing {
+    /// By a view of its own, made of questions about both.
+    Own(fn() -> Box<dyn View>),
+    /// Twice, the baseline above the new run, on one scale.
+    Stacked,
+    /// Twice, the baseline left of the new run.
+    Beside,
 }
 
 /// A kind of view.
@@ -273,6 +348,30 @@ pub struct ViewKind {
     pub needs: fn(&Profile) -> Result<(), &'static str>,
     /// Makes one.
     pub make: fn() -> Box<dyn View>,
+    /// How it shows two runs.
+    pub comparing: Comparing,
+}
+
+impl ViewKind {
+    /// One for a run, or for two that are compared.
+    #[must_use]
+    pub fn make_for(&self, subject: &Subject) -> Box<dyn View> {
+        match (subject, self.comparing) {
+            (Subject::One(_), _) => (self.make)(),
+            (Subject::Pair(_), Comparing::Own(make)) => make(),
+            (Subject::Pair(_), Comparing::Stacked) => Box::new(bands::Bands::new(self, true)),
+            (Subject::Pair(_), Comparing::Beside) => Box::new(bands::Bands::new(self, false)),
+        }
+    }
+
+    /// Whether what is shown has what the view needs: of two runs one is enough.
+    ///
+    /// # Errors
+    /// What is missing, and what would fill it.
+    pub fn can_show(&self, subject: &Subject) -> Result<(), &'static str> {
+        let base = subject.pair().map_or(Err(""), |pair| (self.needs)(&pair.base.profile));
+        base.or_else(|_| (self.needs)(subject.profile()))
+    }
 }
 
 /// Every view, in menu order.

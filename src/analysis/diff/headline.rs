@@ -2,6 +2,7 @@
 
 use super::evidence::Evidence;
 use super::functions::{FunctionDiff, Half, Measured, Row};
+use super::metrics::Chosen;
 use super::{Compared, Two};
 use crate::analysis::formula::Measure;
 use crate::format;
@@ -9,6 +10,42 @@ use crate::model::Unit;
 
 /// Functions that the headline names.
 const NAMED: usize = 3;
+
+/// What there is to say about two runs, each one sentence or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// What changed.
+    pub headline: String,
+    /// How sure it is.
+    pub certainty: String,
+    /// What a comparison by shares would make of it; empty where there is nothing to warn of.
+    pub caution: String,
+}
+
+/// The sentences about two runs, in the metric that is shown.
+#[must_use]
+pub fn words(
+    diff: &FunctionDiff,
+    chosen: &Chosen,
+    elapsed: Two<i64>,
+    (base, head): (&[Measured], &[Measured]),
+    metric: &Measure,
+) -> Words {
+    let headline = if let Some(why) = &chosen.why_not {
+        format!("Only shares are compared: {why}.")
+    } else if diff.matched.is_other_program() {
+        "These are different programs: less than half of either run has a partner in the other.".into()
+    } else if let Some(overlap) = overlap(diff, elapsed) {
+        overlap
+    } else {
+        headline(diff, base, head, metric)
+    };
+    Words {
+        headline,
+        certainty: if chosen.why_not.is_none() { certainty(diff.evidence.as_ref()) } else { String::new() },
+        caution: explained_by_one(diff, base, head).unwrap_or_default(),
+    }
+}
 
 /// The name of a row in the new run, or in the baseline where only that has it.
 #[must_use]
@@ -22,17 +59,17 @@ pub fn name(row: &Row, base: &[Measured], head: &[Measured]) -> String {
 
 /// What changed, in words: «The new run takes 412 ms more (+18 %): decode +390 ms (called 64 more times), load −22 ms».
 #[must_use]
-pub fn headline(diff: &FunctionDiff, base: &[Measured], head: &[Measured], metric: &Measure) -> String {
+fn headline(diff: &FunctionDiff, base: &[Measured], head: &[Measured], metric: &Measure) -> String {
     let delta = diff.sum.delta().unwrap_or(0);
-    let verb = if metric.unit == Unit::Nanoseconds { "takes" } else { "costs" };
     let relative =
         diff.sum.relative().map(|r| format!(" ({})", format::percent_change(r))).unwrap_or_default();
     let size = format::cost(metric.unit, delta.saturating_abs());
-    let what = if metric.unit == Unit::Nanoseconds { String::new() } else { format!(" of {}", metric.label) };
-    let whole = match delta {
-        0 => format!("Both runs {} the same{what}", verb.trim_end_matches('s')),
-        d if d > 0 => format!("The new run {verb} {size} more{what}{relative}"),
-        _ => format!("The new run {verb} {size} less{what}{relative}"),
+    let more = if delta > 0 { "more" } else { "less" };
+    let whole = match (metric.unit, delta) {
+        (Unit::Nanoseconds, 0) => "Both runs take the same".to_owned(),
+        (Unit::Nanoseconds, _) => format!("The new run takes {size} {more}{relative}"),
+        (_, 0) => format!("{}: the same in both runs", metric.label),
+        _ => format!("{}: {size} {more} in the new run{relative}", metric.label),
     };
     let parts: Vec<String> = diff
         .rows
@@ -66,7 +103,7 @@ fn part(row: &Row, name: &str, unit: Unit) -> String {
 /// Where the work is the same and only its order changed: what of it runs at the same time. Times are those of the whole
 /// runs, ns.
 #[must_use]
-pub fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
+fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
     let work = diff.sum.relative()?;
     let wall = elapsed.relative()?;
     let by = format::duration(elapsed.delta()?.saturating_abs());
@@ -85,7 +122,7 @@ pub fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
 
 /// How sure it is that the totals differ, one line.
 #[must_use]
-pub fn certainty(evidence: Option<&Evidence>) -> String {
+fn certainty(evidence: Option<&Evidence>) -> String {
     let words = evidence.map(Evidence::words).unwrap_or_default();
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
@@ -94,7 +131,7 @@ pub fn certainty(evidence: Option<&Evidence>) -> String {
 /// Where one function explains a changed total and all others stayed as they were, what a comparison by shares then
 /// makes of these.
 #[must_use]
-pub fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Option<String> {
+fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Option<String> {
     let whole = diff.sum.delta().filter(|&d| d != 0)?;
     let (first, others) = diff.rows.split_first()?;
     let own = first.own().delta()?;

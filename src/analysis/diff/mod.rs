@@ -11,11 +11,14 @@
 pub mod evidence;
 pub mod functions;
 pub mod headline;
+pub mod list;
 pub mod metrics;
 pub mod normalise;
 pub mod paths;
 pub mod requests;
 pub mod settings;
+pub mod story;
+pub mod tree;
 
 /// What a row is: in both runs, or in one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

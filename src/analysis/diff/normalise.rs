@@ -3,8 +3,11 @@
 //! Nothing is normalised unless asked. One factor a side keeps sums true; per call each row has its own, so rows no longer
 //! add up. The factors are printed wherever the numbers are.
 
-use super::Two;
-use crate::analysis::overview::RequestFigures;
+use super::functions::{DiffFunctions, Half, Row};
+use super::{Compared, Two};
+use crate::analysis::overview::{RequestFigures, Summary};
+use crate::jobs::Cancelled;
+use crate::query::{Context, Pair, Query};
 
 /// In relation to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -116,6 +119,78 @@ impl Factors {
     #[must_use]
     pub fn apply(&self, costs: Two<i64>) -> Two<f64> {
         Two { base: costs.base.map(|v| v as f64 * self.base), head: costs.head.map(|v| v as f64 * self.head) }
+    }
+}
+
+/// Asks how costs of a pair are related; inside, one line when the size of a side is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DiffRelated {
+    /// Whose sums count.
+    pub functions: DiffFunctions,
+    /// In relation to what.
+    pub to: Normalise,
+}
+
+impl Query<Pair> for DiffRelated {
+    type Output = Result<Related, String>;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<Self::Output, Cancelled> {
+        let diff = cx.get(&self.functions)?;
+        let mut sizes =
+            [diff.sum.base, diff.sum.head].map(|sum| Size { sum: sum.unwrap_or(0), ..Size::default() });
+        if matches!(self.to, Normalise::Second | Normalise::Request | Normalise::Token) {
+            for (size, side) in sizes.iter_mut().zip([cx.base(), cx.head()]) {
+                let overview = side.get(&Summary::default())?;
+                *size = Size::of(size.sum, overview.elapsed, overview.requests.as_ref());
+            }
+        }
+        Ok(Factors::of(self.to, &sizes[0], &sizes[1]).map(|factors| Related { to: self.to, factors }))
+    }
+
+    fn weight(_: &Self::Output) -> usize {
+        64
+    }
+}
+
+/// Costs of rows as they are shown: in relation to the size of the runs, or each row to its calls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Related {
+    /// In relation to what.
+    pub to: Normalise,
+    /// What costs are multiplied by.
+    pub factors: Factors,
+}
+
+impl Default for Related {
+    fn default() -> Self {
+        Self { to: Normalise::Nothing, factors: Factors { base: 1.0, head: 1.0, legend: String::new() } }
+    }
+}
+
+impl Related {
+    /// Costs of a row.
+    #[must_use]
+    pub fn row(&self, costs: Two<i64>, row: &Row) -> Two<f64> {
+        if self.to != Normalise::Call {
+            return self.factors.apply(costs);
+        }
+        let per = |cost: Option<i64>, half: Option<Half>| {
+            let calls = half?.calls.filter(|c| c.primitive > 0)?;
+            Some(cost? as f64 / calls.primitive as f64)
+        };
+        Two { base: per(costs.base, row.halves.base), head: per(costs.head, row.halves.head) }
+    }
+
+    /// Own costs of a row.
+    #[must_use]
+    pub fn own(&self, row: &Row) -> Two<f64> {
+        self.row(row.own(), row)
+    }
+
+    /// Total costs of a row.
+    #[must_use]
+    pub fn total(&self, row: &Row) -> Two<f64> {
+        self.row(row.total(), row)
     }
 }
 

@@ -41,6 +41,24 @@ impl Query<Pair> for DiffPaths {
     }
 }
 
+/// Asks which functions of a pair are called from elsewhere now, by row ([`PathDiff::moved`]).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DiffMoved(pub DiffPaths);
+
+impl Query<Pair> for DiffMoved {
+    type Output = Vec<bool>;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<Vec<bool>, Cancelled> {
+        let paths = cx.get(&self.0)?;
+        let functions = cx.get(&self.0.0)?;
+        Ok(paths.moved(&functions))
+    }
+
+    fn weight(moved: &Vec<bool>) -> usize {
+        moved.len()
+    }
+}
+
 /// The call tree of one run.
 #[derive(Clone, Debug)]
 pub struct Tree {

@@ -1,6 +1,7 @@
 //! Functions that call each other in a circle, as far as their paths have to be found: numbers of the cycle's own.
 
-use super::flow::{Flow, Lists};
+use super::flow::Flow;
+use crate::model::lists::Lists;
 
 /// Rounds of finding how much goes along recursive calls.
 const ROUNDS: usize = 60;
@@ -63,7 +64,7 @@ pub struct Cycle {
     /// Calls that start in the cycle.
     pub links: Vec<Link>,
     /// Links by caller.
-    pub out: Lists,
+    pub out: Lists<u32>,
     /// Where it is entered.
     pub entries: Vec<Entry>,
     /// True when recorded costs of calls count those inside of one another again.

@@ -7,6 +7,7 @@
 
 use crate::analysis::functions::graph_column;
 use crate::model::cycles::components;
+use crate::model::lists::Lists;
 use crate::model::{CallGraph, Calls, MetricId};
 
 /// Rounds of fitting counted calls to totals.
@@ -31,37 +32,6 @@ pub struct Call {
     pub primitive: f64,
 }
 
-/// Lists of numbers by a key, in one.
-#[derive(Clone, Debug, Default)]
-pub struct Lists {
-    starts: Vec<u32>,
-    items: Vec<u32>,
-}
-
-impl Lists {
-    /// Lists the numbers 0, 1, … by their keys below `count`.
-    pub fn by(count: usize, keys: impl Iterator<Item = u32> + Clone) -> Self {
-        let mut starts = vec![0u32; count + 1];
-        keys.clone().for_each(|key| starts[key as usize + 1] += 1);
-        for i in 1..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        let mut next = starts.clone();
-        let mut items = vec![0; starts.last().map_or(0, |&n| n as usize)];
-        for (item, key) in (0u32..).zip(keys) {
-            let place = &mut next[key as usize];
-            items[*place as usize] = item;
-            *place += 1;
-        }
-        Self { starts, items }
-    }
-
-    /// The numbers of a key.
-    pub fn of(&self, key: usize) -> &[u32] {
-        &self.items[self.starts[key] as usize..self.starts[key + 1] as usize]
-    }
-}
-
 /// The flow of one metric.
 #[derive(Clone, Debug)]
 pub struct Flow {
@@ -74,13 +44,13 @@ pub struct Flow {
     /// Calls between nodes, in the order of the graph's edges.
     pub calls: Vec<Call>,
     /// Calls that leave each node.
-    pub out: Lists,
+    pub out: Lists<u32>,
     /// Calls that reach each node.
-    pub into: Lists,
+    pub into: Lists<u32>,
     /// The cycle of each node; callees have the lower numbers.
     pub component: Vec<u32>,
     /// Nodes by cycle.
-    pub members: Lists,
+    pub members: Lists<u32>,
     /// Number of cycles.
     pub components: usize,
     /// Nodes where paths begin, and what enters there, largest first.
@@ -111,10 +81,8 @@ impl Flow {
         let calls: Vec<Call> = graph.edges.iter().zip(&cost).map(call).collect();
         let (out, into) =
             (Lists::by(nodes, calls.iter().map(|c| c.from)), Lists::by(nodes, calls.iter().map(|c| c.to)));
-        let next: Vec<Vec<u32>> =
-            (0..nodes).map(|n| out.of(n).iter().map(|&c| calls[c as usize].to).collect()).collect();
-        let found = components(nodes, |n| &next[n]);
-        let members = Lists::by(found.count, found.of.iter().copied());
+        let found = components(nodes, calls.iter().map(|c| (c.from, c.to)));
+        let members = found.members();
         let own_sum = own.iter().sum();
         let mut flow = Self {
             own,

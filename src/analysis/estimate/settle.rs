@@ -2,9 +2,9 @@
 //! function spends what is recorded (iterative proportional fitting, Deming and Stephan 1940).
 
 use super::cycle::{Cycle, OUTSIDE};
-use super::flow::Lists;
 use super::lay::{Laid, Laying, NONE, Term};
 use super::{moves, ways};
+use crate::model::lists::Lists;
 
 /// Most rounds of fitting …
 const SWEEPS: usize = 30;
@@ -106,7 +106,7 @@ impl Skeleton {
     }
 
     /// Nodes by the node above; those of the entries come last.
-    pub fn children(&self) -> Lists {
+    pub fn children(&self) -> Lists<u32> {
         let n = self.nodes.len() as u32;
         Lists::by(n as usize + 1, self.nodes.iter().map(|node| node.parent.min(n)))
     }

@@ -11,13 +11,14 @@ use std::collections::BinaryHeap;
 
 use super::Solution;
 use super::cycle::OUTSIDE;
-use super::flow::{Flow, Lists};
+use super::flow::Flow;
 use super::lay::NONE;
 use super::turns::{Item, Turns};
 use crate::analysis::call_tree::{Growing, NO_NODE};
 use crate::analysis::path::{PathMapper, PathState};
 use crate::jobs::{Cancelled, Job};
 use crate::model::CallGraph;
+use crate::model::lists::Lists;
 
 /// Most paths that are followed; as many again that only lead to what a focus shows.
 const MOST: usize = 200_000;
@@ -103,7 +104,7 @@ struct Walk<'a> {
     mapper: &'a PathMapper<'a>,
     root: PathState,
     /// Children of the nodes of each cycle's paths.
-    children: Vec<Option<Lists>>,
+    children: Vec<Option<Lists<u32>>>,
     grown: Growing,
     parts: Vec<Part>,
     heap: BinaryHeap<Open>,

@@ -5,7 +5,6 @@
 //! so the same graph gives the same picture. Parts that do not hang together stand side by side.
 
 pub mod frames;
-mod lists;
 mod order;
 mod place;
 mod rank;
@@ -14,8 +13,8 @@ mod route;
 mod tests;
 
 use crate::jobs::Cancelled;
+use crate::model::lists::Lists;
 
-use self::lists::Lists;
 use self::order::Rows;
 use self::place::{Breadth, Pull};
 

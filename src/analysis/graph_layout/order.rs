@@ -2,8 +2,8 @@
 //! exchanges of neighbours, from four starts (Gansner and others, 1993).
 
 use super::Checkpoint;
-use super::lists::Lists;
 use crate::jobs::Cancelled;
+use crate::model::lists::Lists;
 
 /// Rows of nodes; edges lead from each row to the next one only.
 #[derive(Clone, Debug, Default)]
@@ -199,7 +199,7 @@ impl<'a> Search<'a> {
                 rows[self.graph.rank[v as usize] as usize].push(v);
                 // Only forward: what leads back is met from its own root.
                 let ahead = if from_top { &self.graph.down } else { &self.graph.up };
-                for &w in ahead.of(v) {
+                for &w in ahead.of(v as usize) {
                     if !std::mem::replace(&mut seen[w as usize], true) {
                         open.push_back(w);
                     }
@@ -234,7 +234,8 @@ impl<'a> Search<'a> {
                 for r in rows {
                     for &v in &self.rows[r] {
                         if x[v as usize].is_none() {
-                            let near = self.graph.up.of(v).iter().chain(self.graph.down.of(v));
+                            let near =
+                                self.graph.up.of(v as usize).iter().chain(self.graph.down.of(v as usize));
                             let known: Vec<f32> = near.filter_map(|&w| x[w as usize]).collect();
                             if !known.is_empty() {
                                 x[v as usize] = Some(known.iter().sum::<f32>() / known.len() as f32);
@@ -264,7 +265,7 @@ impl<'a> Search<'a> {
             let mut placed: Vec<(f32, u32)> = Vec::new();
             let mut free: Vec<usize> = Vec::new();
             for (i, &v) in self.rows[r].iter().enumerate() {
-                match self.median(near.of(v)) {
+                match self.median(near.of(v as usize)) {
                     Some(m) => placed.push((m, v)),
                     None => free.push(i),
                 }
@@ -320,7 +321,7 @@ impl<'a> Search<'a> {
             for (start, near) in start.iter_mut().zip([&self.graph.up, &self.graph.down]) {
                 let first = ends.places.len();
                 *start = first as u32;
-                ends.places.extend(near.of(v).iter().map(|&w| self.place[w as usize]));
+                ends.places.extend(near.of(v as usize).iter().map(|&w| self.place[w as usize]));
                 ends.places[first..].sort_unstable();
             }
             ends.start.push(start);
@@ -428,7 +429,7 @@ impl<'a> Search<'a> {
             let mut seen = 0u64;
             for &v in &pair[0] {
                 ends.clear();
-                ends.extend(self.graph.down.of(v).iter().map(|&w| self.place[w as usize]));
+                ends.extend(self.graph.down.of(v as usize).iter().map(|&w| self.place[w as usize]));
                 ends.sort_unstable();
                 for &end in &ends {
                     let mut before = 0u64;

@@ -3,8 +3,8 @@
 //! Each row is placed exactly for given wishes (isotonic regression: wishes that collide are pooled at
 //! their mean), and wishes and rows take turns, as long edges pull harder on their own straightness.
 
-use super::lists::Lists;
 use super::order::Rows;
+use crate::model::lists::Lists;
 
 /// A neighbour: where on it the edge ends, and how hard it pulls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +55,7 @@ pub(super) fn place(rows: &Rows, breadth: &[Breadth], pulls: &[Lists<Pull>; 2]) 
             fit.row(&rows.rows[r], breadth, &mut x, |v, x| {
                 let (mut sum, mut weight) = (0.0, 0.0);
                 for &side in sides {
-                    for pull in pulls[side].of(v) {
+                    for pull in pulls[side].of(v as usize) {
                         sum += (x[pull.node as usize] + pull.offset) * pull.weight;
                         weight += pull.weight;
                     }

@@ -213,7 +213,7 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
             if is_shown {
                 comparable()?;
                 return Ok(Figures {
-                    values: c.factors.apply(c.functions.sum),
+                    values: c.related.factors.apply(c.functions.sum),
                     unit: shown.unit,
                     evidence: c.functions.evidence,
                 });
@@ -241,8 +241,8 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
             comparable()?;
             let row = find(c, name)?;
             let values = match figure {
-                Figure::Own => c.shown(row.own(), row),
-                Figure::Total => c.shown(row.total(), row),
+                Figure::Own => c.related.own(row),
+                Figure::Total => c.related.total(row),
                 Figure::Calls => {
                     let calls = row.halves.map(|h| h.calls.map(|c| c.all as f64));
                     let calls = Two { base: calls.base.flatten(), head: calls.head.flatten() };

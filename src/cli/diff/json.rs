@@ -38,8 +38,8 @@ fn document(c: &Comparison, gate: &Gate) -> Value {
     json!({
         "base": side(&c.base),
         "head": side(&c.head),
-        "headline": c.headline(),
-        "certainty": c.certainty(),
+        "headline": c.words().headline,
+        "certainty": c.words().certainty,
         "comparable": c.chosen.why_not.is_none() && !m.is_other_program(),
         "why_not_comparable": c.chosen.why_not,
         "basis": c.profile(false).meta.basis.key(),
@@ -47,10 +47,10 @@ fn document(c: &Comparison, gate: &Gate) -> Value {
         "unit": unit,
         "unit_base": unit,
         "unit_head": c.metric(false).unit.key(),
-        "normalise": c.normalise.key(),
-        "factor_base": c.factors.base,
-        "factor_head": c.factors.head,
-        "legend": c.factors.legend,
+        "normalise": c.related.to.key(),
+        "factor_base": c.related.factors.base,
+        "factor_head": c.related.factors.head,
+        "legend": c.related.factors.legend,
         "metrics": {
             "common": keys(&c.metrics.common),
             "only_base": keys(&c.metrics.only_base),
@@ -103,13 +103,13 @@ fn all(c: &Comparison) -> impl Iterator<Item = (&Chosen, &FunctionDiff)> {
 }
 
 fn related(c: &Comparison, costs: Two<i64>, row: &Row) -> Option<Two<f64>> {
-    (c.normalise != Normalise::Nothing).then(|| c.shown(costs, row))
+    (c.related.to != Normalise::Nothing).then(|| c.related.row(costs, row))
 }
 
 fn totals(c: &Comparison) -> Value {
     let one = |(chosen, diff): (&Chosen, &FunctionDiff)| {
-        let related = (c.normalise != Normalise::Nothing && c.normalise != Normalise::Call)
-            .then(|| c.factors.apply(diff.sum));
+        let related = (c.related.to != Normalise::Nothing && c.related.to != Normalise::Call)
+            .then(|| c.related.factors.apply(diff.sum));
         let mut value = figure(diff.sum, related);
         if chosen.why_not.is_some() {
             (value["delta"], value["relative"]) = (Value::Null, Value::Null);
@@ -204,10 +204,10 @@ fn path(c: &Comparison, i: u32) -> Value {
     let key = &**c.chosen.base.key;
     let subtracts = c.chosen.why_not.is_none();
     let of = |pick: &dyn Fn(Two<i64>) -> Value| json!({ key: { "self": pick(node.own()), "total": pick(node.total()) } });
-    let related = |two: Two<i64>| match c.normalise {
+    let related = |two: Two<i64>| match c.related.to {
         Normalise::Nothing | Normalise::Call => (two.delta().into(), two.relative().into()),
         _ => {
-            let r = c.factors.apply(two);
+            let r = c.related.factors.apply(two);
             (Value::from(r.change()), Value::from(r.relative_change()))
         }
     };

@@ -14,9 +14,9 @@ use super::out::{print, write_json};
 use super::{Failure, open};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
-use crate::analysis::diff::headline;
+use crate::analysis::diff::headline::{self, Words};
 use crate::analysis::diff::metrics::{Chosen, Metrics};
-use crate::analysis::diff::normalise::{Factors, Normalise, Size};
+use crate::analysis::diff::normalise::{Factors, Normalise, Related, Size};
 use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::requests::RequestDiff;
 use crate::analysis::diff::settings::{self, Setting};
@@ -147,8 +147,7 @@ pub(super) struct Comparison {
     moved: Vec<bool>,
     settings: Vec<Setting>,
     requests: Option<RequestDiff>,
-    factors: Factors,
-    normalise: Normalise,
+    related: Related,
     top: Option<usize>,
 }
 
@@ -235,8 +234,7 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
         others,
         paths,
         moved,
-        factors,
-        normalise,
+        related: Related { to: normalise, factors },
         top: args.top,
     })
 }
@@ -287,34 +285,9 @@ impl Comparison {
         place_of(profile, half.symbol.function())
     }
 
-    fn headline(&self) -> String {
-        if let Some(why) = &self.chosen.why_not {
-            return format!("Only shares are compared: {why}.");
-        }
-        if self.functions.matched.is_other_program() {
-            return "These are different programs: less than half of either run has a partner in the other."
-                .into();
-        }
-        if let Some(overlap) = headline::overlap(&self.functions, self.elapsed()) {
-            return overlap;
-        }
-        headline::headline(&self.functions, &self.measured[0], &self.measured[1], self.metric(true))
-    }
-
-    fn certainty(&self) -> String {
-        headline::certainty(self.functions.evidence.as_ref())
-    }
-
-    /// Costs of a row as they are shown: related to the size of the runs, or per call.
-    fn shown(&self, costs: Two<i64>, row: &Row) -> Two<f64> {
-        if self.normalise == Normalise::Call {
-            let per = |cost: Option<i64>, half: Option<crate::analysis::diff::functions::Half>| {
-                let calls = half?.calls.filter(|c| c.primitive > 0)?;
-                Some(cost? as f64 / calls.primitive as f64)
-            };
-            return Two { base: per(costs.base, row.halves.base), head: per(costs.head, row.halves.head) };
-        }
-        self.factors.apply(costs)
+    fn words(&self) -> Words {
+        let sides = (&*self.measured[0], &*self.measured[1]);
+        headline::words(&self.functions, &self.chosen, self.elapsed(), sides, self.metric(true))
     }
 
     /// Elapsed time of the first run of each side, ns.

@@ -3,13 +3,12 @@
 use super::gate::{Gate, Outcome};
 use super::text::{HEADINGS, line, lists, sentences};
 use super::{Comparison, names};
-use crate::analysis::diff::Compared;
 use crate::format::{self, markup};
 
 const PAGE: &str = include_str!("page.html");
 
 pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
-    let mut body = format!("<h1>{}</h1>\n", markup(&c.headline()));
+    let mut body = format!("<h1>{}</h1>\n", markup(&c.words().headline));
     body += &format!(
         "<p>Baseline: <code>{}</code><br>New run: <code>{}</code><br>Δ = head − base, {}</p>\n",
         markup(&names(&c.base)),
@@ -46,7 +45,7 @@ pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
         let heads: String = HEADINGS.iter().map(|h| format!("<th>{h}</th>")).collect();
         body += &format!("<h2>{}</h2>\n<table><thead><tr>{heads}</tr></thead><tbody>\n", list.title);
         for row in &list.rows {
-            let shown = c.shown(row.own(), row);
+            let shown = c.related.own(row);
             let number = |v: Option<f64>, text: &str, class: &str| {
                 let value = v.map_or(f64::MIN, |v| if v.is_finite() { v } else { f64::MIN });
                 format!("<td data-v=\"{value}\"{class}>{}</td>", markup(text))

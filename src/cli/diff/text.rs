@@ -4,7 +4,8 @@ use super::gate::Gate;
 use super::{Comparison, names};
 use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
-use crate::analysis::diff::headline::explained_by_one;
+use crate::analysis::diff::headline::Words;
+use crate::analysis::diff::list;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, LONGEST_NAME, Page, short};
 
@@ -40,7 +41,7 @@ pub(super) const HEADINGS: [&str; 8] =
 /// What takes more and what takes less, each by the size of the change; what costs the same is counted.
 pub(super) fn lists(c: &Comparison) -> Vec<List<'_>> {
     let change = |r: &Row| match &c.chosen.why_not {
-        None => c.shown(r.own(), r).change().unwrap_or(0.0),
+        None => c.related.own(r).change().unwrap_or(0.0),
         Some(_) => points(c, r).unwrap_or(0.0),
     };
     let top = c.top.unwrap_or(TOP);
@@ -51,7 +52,7 @@ pub(super) fn lists(c: &Comparison) -> Vec<List<'_>> {
         let together: f64 = left.iter().map(|r| change(r)).sum();
         let together = match &c.chosen.why_not {
             None => format::signed_cost(c.metric(true).unit, together.round() as i64),
-            Some(_) => format!("{together:+.1} points"),
+            Some(_) => format!("{} points", format::points(together)),
         };
         let rest = match left.len() {
             0 => String::new(),
@@ -62,17 +63,14 @@ pub(super) fn lists(c: &Comparison) -> Vec<List<'_>> {
     vec![list("Takes more", 1.0), list("Takes less", -1.0)]
 }
 
-/// Points by which the share of the whole changed.
+/// Percentage points by which the share of the whole changed.
 fn points(c: &Comparison, r: &Row) -> Option<f64> {
-    let share =
-        |part: Option<i64>, whole: Option<i64>| Some(part? as f64 / whole.filter(|&w| w != 0)? as f64);
-    let (b, h) = (share(r.own().base, c.functions.sum.base), share(r.own().head, c.functions.sum.head));
-    Two { base: b, head: h }.change().map(|p| p * 100.0)
+    list::points(r.own(), c.functions.sum).map(|p| p * 100.0)
 }
 
 pub(super) fn line(c: &Comparison, r: &Row) -> Line {
     let unit = |base: bool| c.metric(base).unit;
-    let shown = c.shown(r.own(), r);
+    let shown = c.related.own(r);
     let cost = |v: Option<f64>, base| format::cost_or_unknown(unit(base), v.map(|v| v.round() as i64));
     let unknown = || format::UNKNOWN.to_owned();
     let delta = shown.change().filter(|_| c.chosen.why_not.is_none());
@@ -111,7 +109,7 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
             (None, State::Both) => unknown(),
             (None, state) => state.key().to_owned(),
         },
-        points: points(c, r).map_or_else(unknown, |p| format!("{p:+.1}").replace('-', "−")),
+        points: points(c, r).map_or_else(unknown, format::points),
         calls,
         state,
     }
@@ -119,14 +117,11 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
 
 /// The sentences above the tables.
 pub(super) fn sentences(c: &Comparison) -> Vec<String> {
-    let mut said = vec![c.headline()];
-    let certainty = c.certainty();
-    if c.chosen.why_not.is_none() && !certainty.is_empty() {
-        said.push(certainty);
-    }
-    said.extend(explained_by_one(&c.functions, &c.measured[0], &c.measured[1]));
-    if !c.factors.legend.is_empty() {
-        said.push(format!("Normalised {}.", c.factors.legend));
+    let Words { headline, certainty, caution } = c.words();
+    let mut said = vec![headline];
+    said.extend([certainty, caution].into_iter().filter(|text| !text.is_empty()));
+    if !c.related.factors.legend.is_empty() {
+        said.push(format!("Normalised {}.", c.related.factors.legend));
     }
     if let (Some(base), Some(head)) = (c.elapsed().base, c.elapsed().head) {
         let change = Two::both(base, head).relative().map(|r| format!(" ({})", format::percent_change(r)));
@@ -242,7 +237,7 @@ pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
 }
 
 pub(super) fn markdown(c: &Comparison, gate: &Gate) -> String {
-    let mut out = format!("**{}**\n\n", escaped(&c.headline()));
+    let mut out = format!("**{}**\n\n", escaped(&c.words().headline));
     for sentence in sentences(c).iter().skip(1) {
         out += &format!("{}\n", escaped(sentence));
     }

@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Write;
 
+use rustc_hash::FxHashMap;
+
 use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
@@ -271,41 +273,44 @@ fn heap_peak(out: &mut Page, p: &Profile, heap: &HeapPeak) {
 }
 
 /// «file:line(function)» as pstats prints it.
-fn place(p: &Profile, id: FunctionId) -> String {
+fn place(p: &Profile, id: FunctionId, ran: &Ran) -> String {
     let (name, f) = (name(p, id), p.functions.get(id));
     let file = short(p.text(f.file), LONGEST_NAME);
     match (&*file, f.line) {
         ("", _) => name.into_owned(),
-        (file, 0) => match &lines_of(p, id)[..] {
-            [] => format!("{file}({name})"),
-            lines => format!("{file}:{}({name})", lines.join(",")),
+        (file, 0) => match ran.get(&id) {
+            None => format!("{file}({name})"),
+            Some(lines) => format!("{file}:{}({name})", some_of(lines)),
         },
         (file, line) => format!("{file}:{line}({name})"),
     }
 }
 
-/// Most lines of a function that are named.
-const MOST_LINES: usize = 6;
+/// Lines of functions that ran, where the tool does not say which is a function's first.
+type Ran = FxHashMap<FunctionId, BTreeSet<u32>>;
 
-/// Lines of a function that ran, where the tool does not say which is its first.
-fn lines_of(p: &Profile, function: FunctionId) -> Vec<String> {
-    let Some(graph) = p.call_graph.as_ref().filter(|_| p.meta.basis == Basis::Sampled) else {
-        return Vec::new();
-    };
-    let is = |node: NodeId| graph.nodes.get(node.index()).is_some_and(|n| n.function == function);
-    let mut lines = BTreeSet::new();
+fn lines_that_ran(p: &Profile) -> Ran {
+    let mut ran = Ran::default();
+    let Some(graph) = p.call_graph.as_ref().filter(|_| p.meta.basis == Basis::Sampled) else { return ran };
     let mut add = |node: NodeId, line: u32| {
-        if line > 0 && is(node) {
-            lines.insert(line);
+        if let Some(node) = graph.nodes.get(node.index()).filter(|_| line > 0) {
+            ran.entry(node.function).or_default().insert(line);
         }
     };
     graph.lines.for_each(|l| add(l.place.node, l.place.line));
     graph.sites.for_each(|s| add(s.place.caller, s.place.line));
+    ran
+}
+
+/// Most lines of a function that are named.
+const MOST_LINES: usize = 6;
+
+fn some_of(lines: &BTreeSet<u32>) -> String {
     let mut shown: Vec<_> = lines.iter().take(MOST_LINES).map(u32::to_string).collect();
     if lines.len() > MOST_LINES {
         shown.push("…".into());
     }
-    shown
+    shown.join(",")
 }
 
 fn functions(out: &mut Page, report: &Report) {
@@ -338,6 +343,7 @@ fn functions(out: &mut Page, report: &Report) {
         if report.relative == RelativeArg::None { "" } else { "self %" },
         format!("total {}", total.suffix()).trim_end(),
     ));
+    let ran = lines_that_ran(p);
     for row in &report.rows {
         let count = |what: &&str| match (*what, row.calls, row.samples) {
             ("calls", Some(c), _) if c.all != c.primitive => format!("{}/{}", c.all, c.primitive),
@@ -352,7 +358,7 @@ fn functions(out: &mut Page, report: &Report) {
             counted.iter().map(|what| format!("  {:>16}", count(what))).collect::<String>(),
             least(row.unfinished, &own.number(known.map(|k| k.0))),
             least(row.unfinished, &total.number(known.map(|k| k.1))),
-            marked(row.unfinished, &place(p, row.symbol.function()))
+            marked(row.unfinished, &place(p, row.symbol.function(), &ran))
         ));
     }
 }

@@ -224,9 +224,25 @@ pub enum Triangle {
     ToggledAll,
 }
 
+/// What a cell shows of a row of a tree.
+pub struct Branch<'a> {
+    /// 0 for a root.
+    pub depth: u32,
+    /// What stands there.
+    pub label: &'a str,
+    /// True when it can be opened.
+    pub has_children: bool,
+    /// True when it is open.
+    pub expanded: bool,
+    /// True when the search finds it.
+    pub matches: bool,
+    /// Why a part of the row above is in no other row, when the row stands for that.
+    pub gap: Option<Gap>,
+}
+
 /// The function's name under its callers. Beyond the indentation that the column has room for, rows stay at
 /// the same place and say their depth.
-pub fn function_cell(ui: &mut Ui, profile: &Profile, line: &Line, palette: &Palette) -> Option<Triangle> {
+pub fn function_cell(ui: &mut Ui, line: &Branch<'_>, palette: &Palette) -> Option<Triangle> {
     let rect = ui.available_rect_before_wrap();
     let levels = ((rect.width() * 0.45 / STEP) as u32).max(2);
     let left = rect.left() + 4.0 + line.depth.min(levels) as f32 * STEP;
@@ -258,7 +274,7 @@ pub fn function_cell(ui: &mut Ui, profile: &Profile, line: &Line, palette: &Pale
         ui.interact(rect, ui.scope_id().with("gap"), Sense::hover()).on_hover_text(about);
     }
     x += STEP + 2.0;
-    let label = label(profile, line);
+    let label = line.label;
     let name = Rect::from_min_max(pos2(x, rect.top()), rect.max);
     if line.matches {
         let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
@@ -269,7 +285,7 @@ pub fn function_cell(ui: &mut Ui, profile: &Profile, line: &Line, palette: &Pale
     let cell = Cell { color, ..Cell::text(palette) };
     // The cell pads its text itself.
     let place = Rect::from_min_max(name.min - vec2(8.0, 0.0), name.max);
-    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, &label, &cell));
+    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, label, &cell));
     done
 }
 

@@ -5,6 +5,7 @@
 
 mod actions;
 mod columns;
+mod compare;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 
 use self::actions::Act;
-use self::columns::{Formats, Triangle, columns, function_cell};
+use self::columns::{Branch, Formats, Triangle, columns, function_cell};
 use self::list::{Line, List};
 use super::shared::copy::{self, Form};
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
@@ -31,7 +32,7 @@ use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{icon_button, segmented};
-use crate::views::{View, ViewCx, ViewKind};
+use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -40,6 +41,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "What called what and for how long: top-down from the roots, or bottom-up from who spent the time.",
     needs: shared::needs_calls,
     make: || Box::new(CallTreeView::default()),
+    comparing: Comparing::Own(|| Box::new(compare::DiffTreeView::default())),
 };
 
 /// Direction of the tree.
@@ -423,7 +425,15 @@ impl grid::Rows for Table<'_, '_> {
             self.formats.paint(ui, profile, &line, column, self.palette);
             return;
         }
-        match function_cell(ui, profile, &line, self.palette) {
+        let branch = Branch {
+            depth: line.depth,
+            label: &columns::label(profile, &line),
+            has_children: line.has_children,
+            expanded: line.expanded,
+            matches: line.matches,
+            gap: line.gap,
+        };
+        match function_cell(ui, &branch, self.palette) {
             Some(Triangle::Toggled) => self.acts.push(Act::Toggle(row)),
             Some(Triangle::ToggledAll) => self.acts.push(Act::ToggleAll(row)),
             None => {}

@@ -24,7 +24,7 @@ use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space, strong};
 use crate::ui::widgets::{EmptyState, segmented};
-use crate::views::{View, ViewCx, ViewKind};
+use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -33,6 +33,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Who calls the selected function and whom it calls, with the calls and costs between them.",
     needs: shared::needs_calls,
     make: || Box::new(CallersView::default()),
+    comparing: Comparing::Beside,
 };
 
 /// From this width on the two lists stand side by side.

@@ -7,7 +7,7 @@ mod durations;
 mod sheet;
 mod tokens;
 
-use super::{View, ViewCx, ViewKind};
+use super::{Comparing, View, ViewCx, ViewKind};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, small, space, strong};
@@ -22,6 +22,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Everything about the selected thing",
     needs: |_| Ok(()),
     make: || Box::new(Details::default()),
+    comparing: Comparing::Beside,
 };
 
 #[derive(Default)]

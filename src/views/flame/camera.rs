@@ -109,6 +109,13 @@ impl Camera {
         self.zoomed = self.now.t1 - self.now.t0 < limits.extent * (1.0 - 1e-9);
     }
 
+    /// Shows a part of the axis at once, before its limits are known in the next frame.
+    pub fn see(&mut self, t0: f64, t1: f64) {
+        self.target = None;
+        (self.now.t0, self.now.t1) = (t0, t1);
+        self.zoomed = t1 - t0 < self.extent * (1.0 - 1e-9);
+    }
+
     /// `place` zoomed by `factor` (over 1: closer) around the share `at` of the width.
     #[must_use]
     pub fn zoomed_at(place: Place, at: f64, factor: f64, limits: Limits) -> Place {

@@ -49,10 +49,11 @@ impl FlameView {
         // While a new revision is being prepared, ids of the old one mean nothing to others.
         let foreign = !Arc::ptr_eq(rows.profile(), cx.subject.profile());
         let limits = Limits {
-            extent: rows.extent() as f64,
+            extent: (rows.extent() as f64).max(cx.extent),
             content: self.stacking.1.height + 8.0,
             window: f64::from(chart.height()),
         };
+        self.last = Some((mode, rows.extent() as f64));
         let mut camera = self.cameras[mode as usize];
         camera.fit(limits, cx.live);
         let port = |camera: &Camera| {

@@ -7,6 +7,7 @@
 mod camera;
 mod chart;
 mod colors;
+mod compare;
 mod header;
 mod input;
 pub mod layout;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use egui::{Rect, Ui, vec2};
 
-use self::camera::Camera;
+use self::camera::{Camera, Place};
 use self::header::costs_query;
 use self::input::Drag;
 use self::layout::{Layout, Metrics, Port, Stacking};
@@ -39,7 +40,7 @@ use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, space};
 use crate::ui::widgets::EmptyState;
-use crate::views::{View, ViewCx, ViewKind, shared};
+use crate::views::{Comparing, Seen, View, ViewCx, ViewKind, shared};
 
 /// Sizes of rows and headers.
 pub const METRICS: Metrics = Metrics { row: space::SPAN, header: 22.0, gap: 6.0 };
@@ -53,6 +54,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Every call as a box: in time order, merged by call path, or around one function.",
     needs: shared::needs_calls,
     make: || Box::new(FlameView::default()),
+    comparing: Comparing::Own(|| Box::new(compare::DiffFlame::new())),
 };
 
 /// How boxes are ordered.
@@ -109,6 +111,8 @@ pub struct FlameView {
     colors: Option<(ColorsFor, Colors)>,
     /// What boxes were looked up in.
     of: Option<(SubjectId, Arc<Profile>)>,
+    /// The mode of the last frame, and what its axis spans by itself.
+    last: Option<(Mode, f64)>,
     /// True when the focus came by a click, which needs no ring to be seen.
     clicked: bool,
 }
@@ -170,7 +174,9 @@ impl View for FlameView {
         ui.spacing_mut().item_spacing = vec2(space::MEDIUM, 0.0);
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = space::SMALL;
-            self.header(cx, ui);
+            if !cx.follower {
+                self.header(cx, ui);
+            }
             shared::crumbs::show(cx, ui);
             ui.add_space(space::SMALL);
         });
@@ -213,6 +219,18 @@ impl View for FlameView {
         self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
         self.coloring = serde_json::from_value(read("coloring")).unwrap_or_default();
         self.by_track = serde_json::from_value(read("by_track")).unwrap_or_default();
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        let (mode, extent) = self.last?;
+        let Place { t0: from, t1: to, .. } = self.cameras[mode as usize].now();
+        Some(Seen { from, to, extent })
+    }
+
+    fn see(&mut self, Seen { from, to, .. }: Seen) {
+        if let Some((mode, _)) = self.last {
+            self.cameras[mode as usize].see(from, to);
+        }
     }
 }
 

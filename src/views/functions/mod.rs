@@ -3,6 +3,7 @@
 //! Sorting and filtering is a query ([`FunctionList`]); this thread paints the visible rows.
 
 mod columns;
+mod compare;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,7 @@ use crate::format;
 use crate::model::{FunctionId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::Palette;
-use crate::views::{View, ViewCx, ViewKind};
+use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -32,6 +33,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Every function with its calls, self and total cost; sorted and searched as in pstats.",
     needs: shared::needs_calls,
     make: || Box::new(FunctionsView::default()),
+    comparing: Comparing::Own(|| Box::new(compare::DiffFunctionsView::default())),
 };
 
 /// The view.

@@ -37,7 +37,7 @@ use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::EmptyState;
-use crate::views::{View, ViewCx, ViewKind};
+use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -46,6 +46,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Functions and the calls between them as a graph: all of the profile, or around one function.",
     needs: shared::needs_calls,
     make: || Box::new(GraphView::default()),
+    comparing: Comparing::Beside,
 };
 
 /// At first a drawing is not shown smaller than this, even if it does not fit.

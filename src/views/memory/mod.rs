@@ -10,7 +10,7 @@ mod table;
 pub(super) use layout::counter_name;
 
 use super::time::{Gesture, HELP, Viewport};
-use super::{View, ViewCx, ViewKind};
+use super::{Comparing, Seen, View, ViewCx, ViewKind};
 use crate::analysis::counters::{CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS};
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::model::CounterId;
@@ -37,6 +37,7 @@ pub const KIND: ViewKind = ViewKind {
         }
     },
     make: || Box::new(Memory::default()),
+    comparing: Comparing::Stacked,
 };
 
 #[derive(Default)]
@@ -64,7 +65,7 @@ struct Frame {
 
 impl View for Memory {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live);
+        self.viewport.follow(cx.profile(), cx.live, cx.extent);
         let area = ui.available_rect_before_wrap();
         ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
             let mut lit = None;
@@ -105,6 +106,14 @@ impl View for Memory {
         if let Some(hidden) = saved.get("hidden").and_then(|h| serde_json::from_value(h.clone()).ok()) {
             self.hidden = hidden;
         }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        Some(self.viewport.seen())
+    }
+
+    fn see(&mut self, seen: Seen) {
+        self.viewport.see(seen);
     }
 }
 

@@ -8,7 +8,7 @@ mod waterfall;
 
 use super::percentiles::{self, Figure, Statistic};
 use super::time::Viewport;
-use super::{View, ViewCx, ViewKind, definitions as say};
+use super::{Comparing, Seen, View, ViewCx, ViewKind, definitions as say};
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::analysis::requests::{RequestColumn, RequestList, RequestPart, RequestTable};
 use crate::format;
@@ -37,6 +37,7 @@ pub const KIND: ViewKind = ViewKind {
         }
     },
     make: || Box::new(Requests::default()),
+    comparing: Comparing::Stacked,
 };
 
 struct Requests {
@@ -73,7 +74,7 @@ struct Frame {
 
 impl View for Requests {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live);
+        self.viewport.follow(cx.profile(), cx.live, cx.extent);
         let query = RequestTable {
             range: cx.interaction.range,
             search: cx.interaction.search.clone(),
@@ -138,6 +139,14 @@ impl View for Requests {
         self.descending = part(saved, "descending").unwrap_or(self.descending);
         self.split = part(saved, "split").filter(|s| (0.0..=1.0).contains(s)).unwrap_or(self.split);
         self.grid.shown = part(saved, "columns").unwrap_or_default();
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        Some(self.viewport.seen())
+    }
+
+    fn see(&mut self, seen: Seen) {
+        self.viewport.see(seen);
     }
 }
 

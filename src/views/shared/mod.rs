@@ -6,6 +6,7 @@ mod follow;
 pub mod grid;
 mod header;
 pub mod menu;
+pub mod pair;
 mod stale;
 #[cfg(test)]
 pub mod testing;

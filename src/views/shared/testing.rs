@@ -7,7 +7,7 @@ use egui_kittest::Harness;
 
 use crate::analysis::source_file::SourceRule;
 use crate::model::Profile;
-use crate::query::{Engine, Mode, Run, Subject};
+use crate::query::{Alignment, Engine, Mode, Pair, Run, RunId, Subject};
 use crate::state::{Command, History, Item};
 use crate::ui::software::{Headless, Software, encode_png};
 use crate::ui::theme::{self, Palette};
@@ -46,6 +46,14 @@ impl Stage {
             sent: Vec::new(),
             wishes: Vec::new(),
         }
+    }
+
+    /// A fresh view of a kind that compares two runs.
+    pub fn pair(kind: &ViewKind, base: Arc<Profile>, head: Arc<Profile>) -> Self {
+        let run = |profile: Arc<Profile>, id| Run { id: RunId(id), ..Run::of(profile) };
+        let (base, head) = (run(base, 1), run(head, 2));
+        let subject = Subject::Pair(Pair { base, head, alignment: Alignment::default() });
+        Self { view: kind.make_for(&subject), subject, ..Self::new(kind, Arc::new(Profile::default())) }
     }
 
     /// Puts the next revision of the run in its place, as a recording that goes on does.

@@ -24,7 +24,7 @@ use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
 use crate::ui::widgets::{Notice, combo, icon_button, pill, segmented};
-use crate::views::{View, ViewCx, ViewKind, Wish};
+use crate::views::{Comparing, View, ViewCx, ViewKind, Wish};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -33,6 +33,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "The source of the selected function with the cost of each line, where the profile knows lines.",
     needs: shared::needs_calls,
     make: || Box::new(SourceView::default()),
+    comparing: Comparing::Beside,
 };
 
 /// Whose lines have costs.

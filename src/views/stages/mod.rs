@@ -18,7 +18,7 @@ use self::layout::{Layout, Mode, Sizes, place, ranks, seen_tracks};
 use self::paint::Scene;
 use super::shared::{self, menu::ContextMenu};
 use super::time::{self, Viewport};
-use super::{View, ViewCx, ViewKind};
+use super::{Comparing, Seen, View, ViewCx, ViewKind};
 use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, StageKey, Stages};
 use crate::format;
 use crate::model::Profile;
@@ -37,6 +37,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Which stage waited for which, the critical path with slack, and what a change would bring",
     needs,
     make: || Box::new(StagesView::default()),
+    comparing: Comparing::Stacked,
 };
 
 fn needs(profile: &Profile) -> Result<(), &'static str> {
@@ -82,7 +83,7 @@ struct Frame {
 
 impl View for StagesView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live);
+        self.viewport.follow(cx.profile(), cx.live, cx.extent);
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
         let query = Stages { scope, range: cx.interaction.range, level: self.level };
         let answer = cx.ask(&query, 0);
@@ -144,6 +145,14 @@ impl View for StagesView {
         self.level = serde_json::from_value(read("level")).unwrap_or_default();
         self.listing = serde_json::from_value(read("path")).unwrap_or_default();
         self.all_rows = serde_json::from_value(read("all_rows")).unwrap_or_default();
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        Some(self.viewport.seen())
+    }
+
+    fn see(&mut self, seen: Seen) {
+        self.viewport.see(seen);
     }
 }
 

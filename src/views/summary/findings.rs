@@ -12,7 +12,7 @@ use egui::{Label, RichText, Sense, Ui, UiBuilder, vec2};
 /// Most findings of one kind that are listed.
 const MOST_OF_A_KIND: usize = 3;
 
-fn tone(severity: Severity) -> Tone {
+pub(super) fn tone(severity: Severity) -> Tone {
     match severity {
         Severity::Debug => Tone::Neutral,
         Severity::Info => Tone::Info,

@@ -4,13 +4,14 @@
 //! chosen range and scope; whatever stands for something can be clicked and is then selected everywhere.
 
 mod cards;
+mod compare;
 mod findings;
 mod header;
 mod masonry;
 mod phases;
 mod results;
 
-use super::{View, ViewCx, ViewKind};
+use super::{Comparing, View, ViewCx, ViewKind};
 use crate::ui::theme::space;
 use egui::{Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
@@ -21,6 +22,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "What was measured, what took the time, what was odd",
     needs: |_| Ok(()),
     make: || Box::new(Summary::default()),
+    comparing: Comparing::Own(|| Box::new(compare::DiffSummary::default())),
 };
 
 #[derive(Default)]

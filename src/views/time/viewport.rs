@@ -9,7 +9,7 @@ use crate::model::Profile;
 use crate::state::Command;
 use crate::ui::timeaxis::TimeAxis;
 use crate::ui::{glide, keyboard};
-use crate::views::ViewCx;
+use crate::views::{Seen, ViewCx};
 use egui::{Key, Modifiers, PointerButton, Response, Ui};
 
 /// The gestures in one sentence, for tooltips.
@@ -33,6 +33,8 @@ pub struct Viewport {
     /// Time at the right edge, ns.
     pub t1: f64,
     bounds: (f64, f64),
+    /// Length of the profile itself, ns.
+    extent: f64,
     /// True once the person moved it: growth of the profile no longer refits it.
     moved: bool,
     /// Where a range drag began, ns.
@@ -62,9 +64,11 @@ pub struct Gesture {
 
 impl Viewport {
     /// Follows the profile: all of it at first, the end of a live one unless the person looks elsewhere.
-    pub fn follow(&mut self, profile: &Profile, live: bool) {
+    /// It spans `least` ns at least.
+    pub fn follow(&mut self, profile: &Profile, live: bool, least: f64) {
         let (a, b) = profile.time_bounds().unwrap_or((0, 1));
-        let (a, b) = (a as f64, (b as f64).max(a as f64 + SHORTEST));
+        self.extent = (b as f64 - a as f64).max(SHORTEST);
+        let (a, b) = (a as f64, a as f64 + self.extent.max(least));
         if (a, b) == self.bounds {
             return;
         }
@@ -83,6 +87,17 @@ impl Viewport {
     pub fn fit(&mut self) {
         (self.t0, self.t1) = self.whole();
         (self.moved, self.goal) = (false, None);
+    }
+
+    /// The part that is seen, since the start of the profile.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        Seen { from: self.t0 - self.bounds.0, to: self.t1 - self.bounds.0, extent: self.extent }
+    }
+
+    /// Shows the same part as a view of another run.
+    pub fn see(&mut self, seen: Seen) {
+        self.set(seen.from + self.bounds.0, seen.to + self.bounds.0);
     }
 
     /// Shows `from..to` with a little around it.
@@ -302,7 +317,7 @@ mod tests {
     #[test]
     fn zooming_keeps_the_time_under_the_pointer_and_never_leaves_the_profile() {
         let mut v = Viewport::default();
-        v.follow(&profile(1_000_000), false);
+        v.follow(&profile(1_000_000), false, 0.0);
         assert_eq!((v.t0, v.t1), (-10_000.0, 1_010_000.0));
         let at = 250_000.0;
         let share = |v: &Viewport| (at - v.t0) / v.length();
@@ -326,16 +341,16 @@ mod tests {
     #[test]
     fn a_live_view_follows_the_end_until_somebody_looks_elsewhere() {
         let mut v = Viewport::default();
-        v.follow(&profile(1_000), true);
-        v.follow(&profile(2_000), true);
+        v.follow(&profile(1_000), true, 0.0);
+        v.follow(&profile(2_000), true, 0.0);
         assert_eq!(v.t1, 2_020.0, "untouched: everything");
         v.zoom(0.25, v.t1);
         let length = v.length();
-        v.follow(&profile(3_000), true);
+        v.follow(&profile(3_000), true, 0.0);
         assert!(v.t1 >= 3_000.0 && (v.length() - length).abs() < 1e-6, "at the end: follows it");
         v.pan(-800.0);
         let shown = (v.t0, v.t1);
-        v.follow(&profile(4_000), true);
+        v.follow(&profile(4_000), true, 0.0);
         assert_eq!((v.t0, v.t1), shown, "looking back: stays");
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 use super::flame::{Coloring, Colors, Facts};
 use super::shared::{Stale, clock_notice};
 use super::time::{Gesture, PHASE_BAND, Viewport};
-use super::{View, ViewCx, ViewKind};
+use super::{Comparing, Seen, View, ViewCx, ViewKind};
 use crate::analysis::Scope;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, TimeOrder};
 use crate::analysis::phases::{Phases, PhasesIn};
@@ -56,6 +56,7 @@ pub const KIND: ViewKind = ViewKind {
         }
     },
     make: || Box::new(Timeline::default()),
+    comparing: Comparing::Stacked,
 };
 
 #[derive(Default)]
@@ -121,7 +122,7 @@ struct Frame<'a> {
 
 impl View for Timeline {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live);
+        self.viewport.follow(cx.profile(), cx.live, cx.extent);
         let profile = cx.subject.profile().clone();
         let transforms = cx.interaction.scope.transforms.clone();
         let answer = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0);
@@ -164,6 +165,14 @@ impl View for Timeline {
         if let Ok(arranged) = serde_json::from_value(saved.clone()) {
             self.saved = Arc::new(arranged);
         }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        Some(self.viewport.seen())
+    }
+
+    fn see(&mut self, seen: Seen) {
+        self.viewport.see(seen);
     }
 }
 

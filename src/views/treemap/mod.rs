@@ -24,7 +24,7 @@ use crate::ui::keyboard;
 use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{link_button, segmented};
-use crate::views::{View, ViewCx, ViewKind};
+use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -33,6 +33,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Boxes whose areas are self costs, nested by calls or by module and file: what is large at a glance.",
     needs: shared::needs_calls,
     make: || Box::new(TreemapView::default()),
+    comparing: Comparing::Beside,
 };
 
 /// The view.

@@ -1,0 +1,211 @@
+//! What changed between two runs, at a glance: a headline, what else differs, the figures that matter most, findings.
+
+use std::sync::Arc;
+
+use super::functions::{DiffFunctions, FunctionDiff, Measured};
+use super::headline;
+use super::metrics::Metrics;
+use super::requests::RequestDiff;
+use super::settings::{self, Setting};
+use super::{Two, headline::Words};
+use crate::analysis::formula::Measure;
+use crate::analysis::functions::Functions;
+use crate::analysis::overview::{Distribution, Overview, Summary};
+use crate::jobs::Cancelled;
+use crate::model::{Better, Profile, Severity, Unit};
+use crate::query::{Context, Pair, Query};
+
+/// Asks for the [`Story`] of a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DiffStory(pub DiffFunctions);
+
+/// A figure of both runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// What it is.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// Which way is better.
+    pub better: Better,
+    /// Its values; `None` where it is not known.
+    pub values: Two<i64>,
+}
+
+/// Findings of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What is the matter.
+    pub kind: String,
+    /// The worst of both runs.
+    pub severity: Severity,
+    /// How many there are in each run.
+    pub count: Two<usize>,
+}
+
+impl Found {
+    /// «new», «fixed» or «same».
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.count.base.unwrap_or(0), self.count.head.unwrap_or(0)) {
+            (0, _) => "new",
+            (_, 0) => "fixed",
+            (b, h) if b == h => "same",
+            (b, h) if h > b => "more",
+            _ => "fewer",
+        }
+    }
+}
+
+/// What changed.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// In words.
+    pub words: Words,
+    /// What differs in settings, input and machine.
+    pub settings: Vec<Setting>,
+    /// Figures that a side knows.
+    pub figures: Vec<Figure>,
+    /// Requests, where there are any.
+    pub requests: Option<RequestDiff>,
+    /// Findings by kind, those of the new run alone first.
+    pub findings: Vec<Found>,
+    /// All functions.
+    pub functions: Arc<FunctionDiff>,
+}
+
+impl Query<Pair> for DiffStory {
+    type Output = Story;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<Story, Cancelled> {
+        let functions = cx.get(&self.0)?;
+        let (base, head) = (cx.base(), cx.head());
+        let side = |of: &Context<'_>, metric| -> Result<(Measured, Arc<Overview>), Cancelled> {
+            let table = of.get(&Functions(self.0.of(metric)))?;
+            let summary = Summary { scope: self.0.scope.clone(), range: self.0.range, defined: Vec::new() };
+            Ok((Measured { profile: of.profile().clone(), table }, of.get(&summary)?))
+        };
+        let metric = &self.0.metric;
+        let (b, in_base) = side(&base, metric.base)?;
+        let (h, in_head) = side(&head, metric.head)?;
+        let elapsed = Two { base: in_base.elapsed, head: in_head.elapsed };
+        let (profiles, b, h) = ((base.profile(), head.profile()), [b], [h]);
+        let measure = Measure::of(metric.head, profiles.1);
+        let words = match &measure {
+            Some(measure) => headline::words(&functions, metric, elapsed, (&b, &h), measure),
+            None => Words::default(),
+        };
+        let sum = Figure {
+            name: "Total self",
+            unit: measure.map_or(Unit::None, |m| m.unit),
+            better: Better::Lower,
+            values: functions.sum,
+        };
+        let mut figures = figures(&in_base, &in_head);
+        if metric.why_not.is_none() {
+            figures.insert(figures.len().min(1), sum);
+        }
+        Ok(Story {
+            words,
+            settings: settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1)),
+            figures,
+            requests: RequestDiff::of(profiles.0, profiles.1),
+            findings: findings(profiles.0, profiles.1),
+            functions,
+        })
+    }
+
+    fn weight(story: &Story) -> usize {
+        story.settings.len() * 200 + story.findings.len() * 80 + 1000
+    }
+}
+
+fn figures(base: &Overview, head: &Overview) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let mut add = |name, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
+        let values = Two { base: of(base), head: of(head) };
+        if values.state().is_some() {
+            figures.push(Figure { name, unit, better, values });
+        }
+    };
+    let (less, more) = (Better::Lower, Better::Higher);
+    add("Elapsed", Unit::Nanoseconds, less, &|o| o.elapsed);
+    add("Peak memory", Unit::Bytes, less, &|o| o.peak_memory().map(|p| p.bytes.round() as i64));
+    add("Requests", Unit::Count, Better::Neutral, &|o| o.requests.as_ref().map(|r| r.count as i64));
+    add("Failed", Unit::Count, less, &|o| o.requests.as_ref().map(|r| r.failed as i64));
+    let p = |of: Option<Distribution>, q: fn(&Distribution) -> f64| of.map(|d| q(&d).round() as i64);
+    let time = Unit::Nanoseconds;
+    add("TTFT p50", time, less, &|o| p(o.requests.as_ref()?.ttft, |d| d.p50));
+    add("TTFT p99", time, less, &|o| p(o.requests.as_ref()?.ttft, |d| d.p99));
+    add("TPOT p50", time, less, &|o| p(o.requests.as_ref()?.tpot, |d| d.p50));
+    add("Latency p50", time, less, &|o| p(o.requests.as_ref()?.latency, |d| d.p50));
+    add("Latency p99", time, less, &|o| p(o.requests.as_ref()?.latency, |d| d.p99));
+    let tokens = |n: Option<u64>| n.map(|n| n as i64);
+    add("Input tokens", Unit::Tokens, Better::Neutral, &|o| tokens(o.requests.as_ref()?.prompt_tokens));
+    add("Output tokens", Unit::Tokens, Better::Neutral, &|o| tokens(o.requests.as_ref()?.output_tokens));
+    add("Tokens per second", Unit::Count, more, &|o| {
+        o.requests.as_ref()?.system_tokens_per_second.map(|r| r.round() as i64)
+    });
+    add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost_nano_dollars);
+    figures
+}
+
+fn findings(base: &Profile, head: &Profile) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for (profile, is_base) in [(base, true), (head, false)] {
+        for finding in &profile.findings {
+            let kind = profile.text(finding.kind);
+            let at = found.iter().position(|f| f.kind == kind).unwrap_or_else(|| {
+                let count = Two::both(0, 0);
+                found.push(Found { kind: kind.to_owned(), severity: finding.severity, count });
+                found.len() - 1
+            });
+            let f = &mut found[at];
+            f.severity = f.severity.max(finding.severity);
+            let side = if is_base { &mut f.count.base } else { &mut f.count.head };
+            *side = side.map(|n| n + 1);
+        }
+    }
+    let rank = |f: &Found| ["new", "more", "same", "fewer", "fixed"].iter().position(|s| *s == f.state());
+    found.sort_by_key(|f| (rank(f), std::cmp::Reverse(f.severity)));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metrics::Chosen;
+    use super::*;
+    use crate::analysis::Scope;
+    use crate::analysis::testing::subject;
+    use crate::jobs::Job;
+    use crate::model::MetricKey;
+    use crate::query::{Alignment, Engine, Run, RunId};
+
+    fn story(base: &str, head: &str) -> Arc<Story> {
+        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
+        let pair = Pair { base: run(base, 1), head: run(head, 2), alignment: Alignment::default() };
+        let metric = Chosen::common(MetricKey::default());
+        let question = DiffStory(DiffFunctions { scope: Scope::default(), metric, range: None });
+        Engine::inline().now(&pair, &question, &Job::new()).unwrap()
+    }
+
+    #[test]
+    fn a_story_says_what_took_more_and_how_sure_that_is() {
+        let s = story("main 0 100 / decode 10 40", "main 0 160 / decode 10 100");
+        assert!(
+            s.words.headline.starts_with("The new run takes 60 ns more (+60.0 %): decode +60 ns"),
+            "{:?}",
+            s.words
+        );
+        assert!(s.words.certainty.starts_with("One run each"), "{:?}", s.words);
+        let named: Vec<_> = s.figures.iter().map(|f| (f.name, f.values.delta())).collect();
+        assert_eq!(named, [("Elapsed", Some(60)), ("Total self", Some(60))]);
+        assert!(s.settings.is_empty() && s.findings.is_empty() && s.requests.is_none());
+    }
+
+    #[test]
+    fn the_same_work_in_less_time_is_told_as_such() {
+        let s = story("a 0 100 / b 10 90; c 100 200", "a 0 100 / b 10 90; [t2] / c 0 100");
+        assert!(s.words.headline.starts_with("The work is the same, and the new run ends"), "{:?}", s.words);
+    }
+}

@@ -1,0 +1,157 @@
+//! Two runs as the same view twice: above each other on one scale, or side by side.
+//!
+//! Selection, hover, search, range and transforms are shared state and act on both. Settings of one view are taken over by
+//! the other, and charts move together: their axes have one length, and the part that is seen is the same on both.
+
+use egui::{Rect, Ui, UiBuilder};
+
+use super::shared::pair;
+use super::{Seen, View, ViewCx, ViewKind};
+use crate::query::Subject;
+use crate::ui::icons::Icon;
+use crate::ui::theme::space;
+use crate::ui::widgets::EmptyState;
+
+/// Height of the line that names a run.
+const NAME: f32 = 18.0;
+
+/// The view, for base and head.
+pub struct Bands {
+    needs: fn(&crate::model::Profile) -> Result<(), &'static str>,
+    title: &'static str,
+    stacked: bool,
+    sides: [Box<dyn View>; 2],
+    /// Settings and seen parts after the last frame.
+    known: [Known; 2],
+}
+
+#[derive(Default, Clone, PartialEq)]
+struct Known {
+    settings: serde_json::Value,
+    seen: Option<Seen>,
+}
+
+impl Bands {
+    /// Two of a kind, above each other or side by side.
+    pub fn new(kind: &ViewKind, stacked: bool) -> Self {
+        Self {
+            needs: kind.needs,
+            title: kind.title,
+            stacked,
+            sides: [(kind.make)(), (kind.make)()],
+            known: <[Known; 2]>::default(),
+        }
+    }
+
+    /// What one of both was told since the last frame, told to the other one.
+    fn agree(&mut self) {
+        let now = |view: &dyn View| Known { settings: view.save(), seen: view.seen() };
+        let found = [now(&*self.sides[0]), now(&*self.sides[1])];
+        let [base, head] = &mut self.sides;
+        for (i, other) in [(0, head), (1, base)] {
+            if found[i].settings != self.known[i].settings {
+                other.load(&found[i].settings);
+            }
+            let part = |k: &Known| k.seen.map(|s| (s.from, s.to));
+            if let Some(seen) = found[i].seen.filter(|_| part(&found[i]) != part(&self.known[i])) {
+                other.see(seen);
+            }
+            if found[i] != self.known[i] {
+                break;
+            }
+        }
+        self.known = [now(&*self.sides[0]), now(&*self.sides[1])];
+    }
+
+    fn band(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, area: Rect, base: bool) {
+        let Some(pair) = cx.subject.pair() else { return };
+        let run = if base { &pair.base } else { &pair.head };
+        let subject = Subject::One(run.clone());
+        let extent = self.known.iter().filter_map(|k| k.seen).map(|s| s.extent).fold(0.0, f64::max);
+        let stacked = self.stacked;
+        let mut side = cx.side(&subject, base);
+        (side.extent, side.follower) = (extent, stacked && !base);
+        pair::name_line(ui, area.with_max_y(area.top() + NAME), side.names[usize::from(!base)], base);
+        let body = area.with_min_y(area.top() + NAME + 2.0);
+        let salt = if base { "base" } else { "head" };
+        ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(salt), |ui| {
+            ui.set_clip_rect(body.intersect(ui.clip_rect()));
+            match (self.needs)(&run.profile) {
+                Ok(()) => self.sides[usize::from(!base)].ui(&mut side, ui),
+                Err(why) => {
+                    EmptyState::new(Icon::Info, self.title, why).show(ui);
+                }
+            }
+        });
+    }
+}
+
+impl View for Bands {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        self.agree();
+        let area = ui.available_rect_before_wrap();
+        let gap = space::MEDIUM;
+        let (first, second) = if self.stacked {
+            let middle = area.center().y;
+            (area.with_max_y(middle - gap / 2.0), area.with_min_y(middle + gap / 2.0))
+        } else {
+            let middle = area.center().x;
+            (area.with_max_x(middle - gap / 2.0), area.with_min_x(middle + gap / 2.0))
+        };
+        self.band(cx, ui, first, true);
+        self.band(cx, ui, second, false);
+    }
+
+    fn save(&self) -> serde_json::Value {
+        self.sides[1].save()
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        self.sides.iter_mut().for_each(|side| side.load(saved));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::profile;
+    use crate::state::Interaction;
+    use crate::ui::software::Headless;
+    use crate::views::shared::testing::Stage;
+    use crate::views::{Out, view};
+
+    #[test]
+    fn charts_of_both_runs_have_one_scale_and_move_together() {
+        let base = profile("main 0 1000000 / f 100000 400000");
+        let head = profile("main 500 2000500 / f 100000 400000");
+        for id in ["timeline", "flame", "stages"] {
+            let kind = view(id).unwrap();
+            let stage = Stage::pair(kind, base.clone(), head.clone());
+            let interaction = Interaction::default();
+            let mut bands = Bands::new(kind, true);
+            let mut screen = Headless::new(egui::vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
+            let mut passes = |bands: &mut Bands| {
+                for _ in 0..4 {
+                    screen.pass(Vec::new(), |ui| {
+                        let mut out = Out::default();
+                        let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
+                        bands.ui(&mut cx, ui);
+                    });
+                }
+            };
+            let seen =
+                |bands: &Bands| bands.sides.each_ref().map(|s| s.seen().map(|s| (s.from, s.to)).unwrap());
+            let near = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() < 1.0 && (a.1 - b.1).abs() < 1.0;
+            passes(&mut bands);
+            let [b, h] = seen(&bands);
+            assert!(near(b, h) && b.1 >= 2_000_000.0, "{id}: both as long as the longer one: {b:?} {h:?}");
+            for side in 0..2 {
+                let at = side as f64 * 10_000.0;
+                bands.sides[side].see(Seen { from: 100_000.0 + at, to: 400_000.0 + at, extent: 0.0 });
+                passes(&mut bands);
+                let [b, h] = seen(&bands);
+                assert!(near(b, h) && near(b, (100_000.0 + at, 400_000.0 + at)), "{id} {side}: {b:?} {h:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,820 @@
+//! Two runs as flame charts: one picture of the difference, or both above each other on one scale.
+//!
+//! In the difference each call path is a box, also one that only the baseline took. Its width is what it costs in both runs
+//! together, in the new one or in the baseline: sums, so that children stay inside their parents. The colour says how much of the
+//! larger side changed, by total or by self cost; what only one run has is hatched too.
+
+use std::sync::Arc;
+
+use egui::{
+    Color32, Id, Key, Mesh, Modifiers, PointerButton, Rangef, Rect, Response, Role, Sense, Shape, Stroke,
+    StrokeKind, Ui, WidgetInfo, pos2,
+};
+
+use super::camera::{Camera, Limits, Place};
+use super::layout::Port;
+use super::paint::paint_share_ruler;
+use crate::analysis::diff::functions::FunctionDiff;
+use crate::analysis::diff::normalise::{DiffRelated, Factors, Normalise, Related};
+use crate::analysis::diff::paths::{DiffPaths, PathDiff, PathNode};
+use crate::analysis::diff::tree::name;
+use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::search::Pattern;
+use crate::format;
+use crate::model::{Better, FunctionId, SymbolKey};
+use crate::query::{Pair, Subject};
+use crate::state::{Command, Item};
+use crate::ui::hatch;
+use crate::ui::icons::Icon;
+use crate::ui::keyboard;
+use crate::ui::text::{LabelStyle, TextCache, TextKey};
+use crate::ui::theme::{Palette, small, space};
+use crate::ui::widgets::{EmptyState, combo, segmented};
+use crate::views::bands::Bands;
+use crate::views::shared::menu::{self, ContextMenu};
+use crate::views::shared::pair::{self, Asked};
+use crate::views::{Seen, View, ViewCx, shared};
+
+const ROW: f32 = space::SPAN;
+/// Boxes narrower than this are part of a grey strip.
+const NARROW: f64 = 1.0;
+/// Boxes that screen readers hear about, at most.
+const MOST_NODES: usize = 2000;
+/// Share of the width that a key moves by.
+const KEY_PAN: f64 = 0.2;
+/// How much closer a key goes.
+const KEY_ZOOM: f64 = 1.5;
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Form {
+    /// One picture of the difference.
+    #[default]
+    Difference,
+    /// Both charts.
+    Both,
+}
+
+/// What the width of a box is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Width {
+    /// What it costs in both together.
+    #[default]
+    Sum,
+    /// What it costs in the new run.
+    Head,
+    /// What it costs in the baseline.
+    Base,
+}
+
+impl Width {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Sum, "Width: base + head"), (Self::Head, "Width: head"), (Self::Base, "Width: base")];
+
+    fn of(self, total: Two<f64>) -> f64 {
+        let (base, head) = (total.base.unwrap_or(0.0).max(0.0), total.head.unwrap_or(0.0).max(0.0));
+        match self {
+            Self::Sum => base + head,
+            Self::Head => head,
+            Self::Base => base,
+        }
+    }
+}
+
+/// What the colour of a box is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Colour {
+    /// Change of the path and all below.
+    #[default]
+    Total,
+    /// Change of the function itself on this path.
+    Own,
+}
+
+/// The view.
+pub struct DiffFlame {
+    form: Form,
+    width: Width,
+    colour: Colour,
+    bands: Bands,
+    camera: Camera,
+    stale: shared::Stale,
+    texts: TextCache,
+    /// Where boxes stand, and what that was made for.
+    placed: Option<(PlacedFor, Arc<Placed>)>,
+    /// The box that was clicked here.
+    at: Option<u32>,
+    seen: Option<Item>,
+    menu_at: Option<u32>,
+}
+
+impl DiffFlame {
+    /// A fresh one.
+    pub fn new() -> Self {
+        Self {
+            form: Form::default(),
+            width: Width::default(),
+            colour: Colour::default(),
+            bands: Bands::new(&super::KIND, true),
+            camera: Camera::default(),
+            stale: shared::Stale::default(),
+            texts: TextCache::default(),
+            placed: None,
+            at: None,
+            seen: None,
+            menu_at: None,
+        }
+    }
+}
+
+/// What boxes were placed for.
+struct PlacedFor {
+    paths: Arc<PathDiff>,
+    width: Width,
+    factors: Factors,
+}
+
+/// Left edge and width of each node's box, in units of cost from the left.
+#[derive(Debug, Default)]
+struct Placed {
+    left: Vec<f64>,
+    width: Vec<f64>,
+    whole: f64,
+    depth: u32,
+}
+
+impl Placed {
+    /// Siblings stand in their order; a box is as wide as all that it costs, or, where costs cancel out, as its children.
+    fn of(paths: &PathDiff, width: Width, factors: &Factors) -> Self {
+        let n = paths.nodes.len();
+        let own = |node: &PathNode| width.of(factors.apply(node.own()));
+        let mut widths: Vec<f64> = paths.nodes.iter().map(own).collect();
+        let mut whole = 0.0;
+        for i in (0..n).rev() {
+            match widths.get(paths.nodes[i].parent as usize) {
+                Some(_) => {
+                    let below = widths[i];
+                    widths[paths.nodes[i].parent as usize] += below;
+                }
+                None => whole += widths[i],
+            }
+        }
+        let mut left = vec![0.0; n];
+        // Where the next child of each node, and the next root, begins.
+        let mut next: Vec<f64> = vec![0.0; n];
+        let mut next_root = 0.0;
+        let mut depth = 0;
+        for i in 0..n {
+            depth = depth.max(paths.nodes[i].depth);
+            let at = match next.get_mut(paths.nodes[i].parent as usize) {
+                Some(next) => next,
+                None => &mut next_root,
+            };
+            left[i] = *at;
+            *at += widths[i];
+            next[i] = left[i];
+        }
+        Self { left, width: widths, whole, depth }
+    }
+}
+
+impl View for DiffFlame {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let Some(pair) = cx.subject.pair().cloned() else { return };
+        self.header(cx, ui);
+        if self.form == Form::Both {
+            self.bands.ui(cx, ui);
+            return;
+        }
+        shared::crumbs::show(cx, ui);
+        let asked = match Asked::of(cx, &pair) {
+            Ok(asked) => asked,
+            Err(why) => {
+                EmptyState::new(Icon::Flame, "Nothing to compare", &why).show(ui);
+                return;
+            }
+        };
+        let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
+        let Some(paths) = shared::value(ui, &answer, "Comparing call paths") else { return };
+        let Some(functions) = cx.ask_pair(&asked.functions, 1).and_then(|a| a.value().cloned()) else {
+            return;
+        };
+        // Where only shares compare, both runs are as wide as each other.
+        let to = if asked.shares_only() { Normalise::Total } else { cx.interaction.normalise };
+        let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, 2);
+        let related = related.and_then(|a| a.value().cloned());
+        let (related, not_related) = match related.as_deref() {
+            _ if to == Normalise::Call => {
+                (Related::default(), Some("paths are not normalised by calls".to_owned()))
+            }
+            Some(Ok(related)) => (related.clone(), None),
+            Some(Err(why)) => (Related::default(), Some(why.clone())),
+            None => (Related::default(), None),
+        };
+        pair::notices(cx, ui, &asked, &related.factors.legend, not_related.as_deref());
+        let same = |(of, _): &&(PlacedFor, Arc<Placed>)| {
+            Arc::ptr_eq(&of.paths, &paths) && of.width == self.width && of.factors == related.factors
+        };
+        let placed = match self.placed.as_ref().filter(same) {
+            Some((_, placed)) => placed.clone(),
+            None => {
+                let placed = Arc::new(Placed::of(&paths, self.width, &related.factors));
+                let of =
+                    PlacedFor { paths: paths.clone(), width: self.width, factors: related.factors.clone() };
+                self.placed = Some((of, placed.clone()));
+                placed
+            }
+        };
+        if placed.whole <= 0.0 {
+            shared::nothing(cx, ui, Icon::Flame);
+            return;
+        }
+        let search = Pattern::new(&cx.interaction.search);
+        let found = search.map(|p| [p.functions(&pair.base.profile), p.functions(&pair.head.profile)]);
+        let better = asked.better(&pair);
+        self.stale.dim(&answer, cx.live, ui);
+        let scene = Scene {
+            pair: &pair,
+            asked: &asked,
+            paths: &paths,
+            functions: &functions,
+            placed: &placed,
+            factors: &related.factors,
+            found,
+            colour: self.colour,
+            better,
+        };
+        self.chart(cx, ui, &scene);
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({
+            "form": self.form, "width": self.width, "colour": self.colour, "both": self.bands.save(),
+        })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
+        self.form = serde_json::from_value(read("form")).unwrap_or_default();
+        self.width = serde_json::from_value(read("width")).unwrap_or_default();
+        self.colour = serde_json::from_value(read("colour")).unwrap_or_default();
+        self.bands.load(&read("both"));
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        None
+    }
+}
+
+impl DiffFlame {
+    fn header(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| {
+            let forms = [(Form::Difference, "Difference"), (Form::Both, "Both runs")];
+            segmented(ui, "Form of the comparison", &mut self.form, &forms);
+            if self.form == Form::Both {
+                return;
+            }
+            let text = Width::ALL.iter().find(|w| w.0 == self.width).map_or("", |w| w.1);
+            let field = combo("diff width").selected_text(text).show_ui(ui, |ui| {
+                for (width, label) in Width::ALL {
+                    ui.selectable_value(&mut self.width, width, label);
+                }
+            });
+            field.response.accessible_name("Width of boxes");
+            let colours = [(Colour::Total, "Colour: Δ total"), (Colour::Own, "Colour: Δ self")];
+            let text = colours.iter().find(|c| c.0 == self.colour).map_or("", |c| c.1);
+            let field = combo("diff colour").selected_text(text).show_ui(ui, |ui| {
+                for (colour, label) in colours {
+                    ui.selectable_value(&mut self.colour, colour, label);
+                }
+            });
+            field.response.accessible_name("Colour of boxes");
+            pair::normalise(cx, ui);
+            pair::legend(ui);
+        });
+        ui.add_space(space::SMALL);
+    }
+
+    fn chart(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, scene: &Scene<'_>) {
+        let palette = Palette::of(ui);
+        let whole = ui.available_rect_before_wrap();
+        let (rect, _) = ui.allocate_exact_size(whole.size(), Sense::hover());
+        let (ruler, chart) = rect.split_top_bottom_at_y(rect.top() + space::RULER);
+        if chart.height() < ROW || chart.width() < 20.0 {
+            return;
+        }
+        let id = ui.scope_id().with("difference");
+        let response = ui.interact(chart, id, Sense::click_and_drag());
+        response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flame chart of the difference"));
+        let limits = Limits {
+            extent: scene.placed.whole,
+            content: f64::from((scene.placed.depth + 1) as f32 * ROW + 8.0),
+            window: f64::from(chart.height()),
+        };
+        self.camera.fit(limits, false);
+        self.follow(cx, scene, limits);
+        pointer(ui, &response, &mut self.camera, chart, limits);
+        self.keys(cx, ui, &response, scene, chart, limits);
+        if self.camera.step(f64::from(ui.input(|i| i.stable_dt)), limits) {
+            ui.request_repaint();
+        }
+        let Place { t0, t1, scroll } = self.camera.now();
+        let port =
+            Port { t0, t1, scroll, width: chart.width(), height: chart.height(), ppp: ui.pixels_per_point() };
+        let boxes = scene.boxes(&port);
+        let at = ui.input(|i| i.pointer.latest_pos()).filter(|_| response.contains_pointer());
+        let hit = at.and_then(|p| boxes.iter().rev().find(|b| b.rect(chart).contains(p)));
+        if response.clicked() {
+            response.request_focus();
+            self.at = hit.map(|b| b.node);
+            let item = hit.and_then(|b| scene.item(b.node));
+            self.seen.clone_from(&item);
+            cx.send(Command::Select(item));
+        }
+        if response.double_clicked()
+            && let Some(b) = hit
+        {
+            self.zoom_to(scene, b.node, limits);
+        }
+        if let Some(b) = hit {
+            cx.out.hover = scene.item(b.node);
+        }
+        ui.painter().rect_filled(chart, 0.0, palette.canvas);
+        paint_share_ruler(ui.painter(), ruler, &port, scene.placed.whole, palette);
+        scene.paint(cx, ui, chart, &boxes, self.at, &mut self.texts);
+        scene.accessible(ui, id, chart, &boxes, self.at);
+        if response.secondary_clicked() {
+            self.menu_at = hit.map(|b| b.node);
+        }
+        let over = hit.filter(|_| !response.dragged() && !response.context_menu_opened()).map(|b| b.node);
+        if let Some(node) = self.menu_at {
+            response.context_menu(|ui| scene.menu(cx, ui, node));
+        }
+        if response.has_focus() {
+            ui.painter().rect_stroke(
+                chart.shrink(1.0),
+                0.0,
+                Stroke::new(1.5, palette.accent),
+                StrokeKind::Inside,
+            );
+        }
+        if let Some(node) = over {
+            let palette = Palette::of(ui);
+            response.on_hover_ui_at_pointer(|ui| scene.tooltip(ui, node, palette));
+        }
+    }
+
+    /// Goes to a path that was selected elsewhere.
+    fn follow(&mut self, cx: &ViewCx<'_>, scene: &Scene<'_>, limits: Limits) {
+        if self.seen == cx.interaction.selection {
+            return;
+        }
+        self.seen.clone_from(&cx.interaction.selection);
+        self.at = None;
+        let Some(Item::Path(keys)) = &self.seen else { return };
+        let Some(node) = scene.find(keys) else { return };
+        self.at = Some(node);
+        let i = node as usize;
+        let span = (scene.placed.left[i], scene.placed.left[i] + scene.placed.width[i]);
+        let y = f64::from(scene.paths.nodes[i].depth as f32 * ROW);
+        let place = Camera::revealing(self.camera.goal(), span, (y, f64::from(ROW)), limits);
+        if place != self.camera.goal() {
+            self.camera.glide(place, limits);
+        }
+    }
+
+    fn zoom_to(&mut self, scene: &Scene<'_>, node: u32, limits: Limits) {
+        let i = node as usize;
+        let (left, width) = (scene.placed.left[i], scene.placed.width[i]);
+        let y = f64::from(scene.paths.nodes[i].depth as f32 * ROW);
+        let scroll = self.camera.goal().scroll;
+        let scroll =
+            if y < scroll || y > scroll + limits.window * 0.6 { y - f64::from(ROW) * 2.0 } else { scroll };
+        self.camera.glide(Place { t0: left, t1: left + width, scroll }, limits);
+    }
+
+    fn keys(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &Ui,
+        response: &Response,
+        scene: &Scene<'_>,
+        chart: Rect,
+        limits: Limits,
+    ) {
+        keyboard::hold(ui, response, true);
+        if !keyboard::listens(ui, response) {
+            return;
+        }
+        let pressed = |key: Key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+        let share = ui
+            .input(|i| i.pointer.hover_pos())
+            .filter(|p| chart.contains(*p))
+            .map_or(0.5, |p| f64::from((p.x - chart.left()) / chart.width()));
+        let goal = self.camera.goal();
+        for (key, place) in [
+            (Key::W, Camera::zoomed_at(goal, share, KEY_ZOOM, limits)),
+            (Key::S, Camera::zoomed_at(goal, share, 1.0 / KEY_ZOOM, limits)),
+            (Key::A, Camera::panned(goal, -KEY_PAN)),
+            (Key::D, Camera::panned(goal, KEY_PAN)),
+        ] {
+            if pressed(key) {
+                self.camera.glide(place, limits);
+            }
+        }
+        if pressed(Key::Num0) || pressed(Key::Home) {
+            self.camera.glide(Place { t0: 0.0, t1: limits.extent, scroll: goal.scroll }, limits);
+        }
+        if pressed(Key::Escape) {
+            self.at = None;
+            cx.send(Command::Select(None));
+        }
+        if pressed(Key::Enter)
+            && let Some(node) = self.at
+        {
+            self.zoom_to(scene, node, limits);
+        }
+        let arrows = [Key::ArrowUp, Key::ArrowDown, Key::ArrowLeft, Key::ArrowRight];
+        let Some(key) = arrows.into_iter().find(|&key| pressed(key)) else { return };
+        if let Some(node) = scene.neighbour(self.at, key) {
+            self.at = Some(node);
+            let item = scene.item(node);
+            self.seen.clone_from(&item);
+            cx.send(Command::Select(item));
+            let i = node as usize;
+            let span = (scene.placed.left[i], scene.placed.left[i] + scene.placed.width[i]);
+            let y = f64::from(scene.paths.nodes[i].depth as f32 * ROW);
+            let place = Camera::revealing(self.camera.goal(), span, (y, f64::from(ROW)), limits);
+            self.camera.glide(place, limits);
+        }
+    }
+}
+
+/// Wheel and drag move the camera, as in the chart of one run.
+fn pointer(ui: &Ui, response: &Response, camera: &mut Camera, chart: Rect, limits: Limits) {
+    if response.contains_pointer() {
+        let (zoom, scroll, at) =
+            ui.input(|i| (i.zoom_delta(), i.smooth_scroll_delta(), i.pointer.hover_pos()));
+        let mut place = camera.now();
+        if zoom != 1.0 {
+            let x = at.map_or(chart.center().x, |p| p.x);
+            let share = f64::from((x - chart.left()) / chart.width()).clamp(0.0, 1.0);
+            place = Camera::zoomed_at(place, share, f64::from(zoom), limits);
+        } else if scroll != egui::Vec2::ZERO {
+            place = Camera::panned(place, -f64::from(scroll.x / chart.width()));
+            place.scroll -= f64::from(scroll.y);
+        }
+        if place != camera.now() {
+            camera.jump(place, limits);
+        }
+    }
+    if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
+        let by = response.drag_delta();
+        let mut place = Camera::panned(camera.now(), -f64::from(by.x / chart.width()));
+        place.scroll -= f64::from(by.y);
+        camera.jump(place, limits);
+    }
+}
+
+/// A box on screen, in points from the chart's upper left corner.
+#[derive(Clone, Copy, Debug)]
+struct Placing {
+    node: u32,
+    x0: f32,
+    x1: f32,
+    y: f32,
+    /// True for several that are too narrow to be told apart.
+    many: bool,
+}
+
+impl Placing {
+    fn rect(&self, chart: Rect) -> Rect {
+        let x = Rangef::new(chart.left() + self.x0, chart.left() + (self.x1 - 0.5).max(self.x0 + 0.5));
+        let y = Rangef::new(chart.top() + self.y, chart.top() + self.y + ROW - 1.0);
+        Rect::from_x_y_ranges(x, y).intersect(chart)
+    }
+}
+
+struct Scene<'a> {
+    pair: &'a Pair,
+    asked: &'a Asked,
+    paths: &'a PathDiff,
+    functions: &'a FunctionDiff,
+    placed: &'a Placed,
+    factors: &'a Factors,
+    /// What the search finds on each side.
+    found: Option<[Vec<bool>; 2]>,
+    colour: Colour,
+    better: Better,
+}
+
+impl Scene<'_> {
+    /// What is seen: subtrees that are narrower than a pixel are one strip, so the work is bounded by pixels and depth.
+    fn boxes(&self, port: &Port) -> Vec<Placing> {
+        let mut boxes: Vec<Placing> = Vec::new();
+        let nodes = &self.paths.nodes;
+        let pixel = port.units_per_point() / f64::from(port.ppp);
+        let mut i = 0;
+        while i < nodes.len() {
+            let (left, width) = (self.placed.left[i], self.placed.width[i]);
+            let end = nodes[i].end as usize;
+            if left + width <= port.t0 || left >= port.t1 || width <= 0.0 {
+                i = end;
+                continue;
+            }
+            let y = nodes[i].depth as f32 * ROW - port.scroll as f32;
+            let (x0, x1) = (port.x_of(left) as f32, port.x_of(left + width) as f32);
+            let narrow = width < NARROW * pixel;
+            if y + ROW > 0.0 && y < port.height {
+                let strip =
+                    boxes.last_mut().filter(|b| narrow && b.many && b.y == y && x0 - b.x1 < 1.5 / port.ppp);
+                match strip {
+                    Some(strip) => strip.x1 = x1.max(strip.x1),
+                    None => boxes.push(Placing {
+                        node: i as u32,
+                        x0: x0.max(-4.0),
+                        x1: x1.min(port.width + 4.0),
+                        y,
+                        many: narrow,
+                    }),
+                }
+            }
+            i = if narrow || y >= port.height { end } else { i + 1 };
+        }
+        boxes
+    }
+
+    fn name(&self, node: u32) -> std::borrow::Cow<'_, str> {
+        name(&self.paths.nodes[node as usize], &self.pair.base.profile, &self.pair.head.profile)
+    }
+
+    fn costs(&self, node: u32) -> (Two<f64>, Two<f64>) {
+        let node = &self.paths.nodes[node as usize];
+        (self.factors.apply(node.own()), self.factors.apply(node.total()))
+    }
+
+    /// How much of the larger side changed.
+    fn change(&self, node: u32) -> f64 {
+        let (own, total) = self.costs(node);
+        pair::strength(if self.colour == Colour::Own { own } else { total })
+    }
+
+    fn path(&self, node: u32) -> (Vec<FunctionId>, bool) {
+        let base = self.paths.nodes[node as usize].halves.head.is_none();
+        let function = |n: u32| {
+            let halves = self.paths.nodes[n as usize].halves;
+            if base { halves.base } else { halves.head }.map(|h| h.symbol.function())
+        };
+        let mut path: Vec<FunctionId> = self.paths.ancestors(node).filter_map(function).collect();
+        path.reverse();
+        (path, base)
+    }
+
+    fn item(&self, node: u32) -> Option<Item> {
+        let (path, base) = self.path(node);
+        let profile = if base { &self.pair.base.profile } else { &self.pair.head.profile };
+        (!path.is_empty()).then(|| Item::of_path(&path, profile))
+    }
+
+    fn symbol(&self, node: u32) -> Option<SymbolKey> {
+        let halves = self.paths.nodes[node as usize].halves;
+        match (halves.head, halves.base) {
+            (Some(half), _) => Some(self.pair.head.profile.keys().symbol(half.symbol.function())),
+            (None, Some(half)) => Some(self.pair.base.profile.keys().symbol(half.symbol.function())),
+            (None, None) => None,
+        }
+    }
+
+    /// The node of a path of functions of either side.
+    fn find(&self, keys: &[SymbolKey]) -> Option<u32> {
+        let mut at = None;
+        for key in keys {
+            let is = |&n: &u32| {
+                let halves = self.paths.nodes[n as usize].halves;
+                let of = |half: Option<crate::analysis::diff::paths::PathHalf>, run: &crate::query::Run| {
+                    half.is_some_and(|h| run.profile.keys().symbol(h.symbol.function()) == *key)
+                };
+                of(halves.head, &self.pair.head) || of(halves.base, &self.pair.base)
+            };
+            at = Some(self.paths.children(at).find(is)?);
+        }
+        at
+    }
+
+    /// The box beside another one: up and down are caller and widest callee, left and right are siblings.
+    fn neighbour(&self, at: Option<u32>, key: Key) -> Option<u32> {
+        let Some(at) = at else { return self.paths.children(None).next() };
+        let parent =
+            Some(self.paths.nodes[at as usize].parent).filter(|&p| (p as usize) < self.paths.nodes.len());
+        let width = |n: &u32| self.placed.width[*n as usize];
+        match key {
+            Key::ArrowUp => parent,
+            Key::ArrowDown => self.paths.children(Some(at)).max_by(|a, b| width(a).total_cmp(&width(b))),
+            Key::ArrowLeft => {
+                self.paths.children(parent).take_while(|&n| n != at).filter(|n| width(n) > 0.0).last()
+            }
+            _ => self.paths.children(parent).skip_while(|&n| n != at).skip(1).find(|n| width(n) > 0.0),
+        }
+    }
+
+    fn is_found(&self, node: u32) -> bool {
+        let Some([base, head]) = &self.found else { return true };
+        let halves = self.paths.nodes[node as usize].halves;
+        halves.base.is_some_and(|h| base[h.symbol.function().index()])
+            || halves.head.is_some_and(|h| head[h.symbol.function().index()])
+    }
+
+    fn color(&self, node: u32, palette: &Palette) -> (Color32, Color32) {
+        let fill = palette.diff(self.change(node) as f32, self.better);
+        if self.is_found(node) {
+            (fill, palette.text_on(fill))
+        } else {
+            (palette.dimmed(fill), palette.text_weak)
+        }
+    }
+
+    fn paint(
+        &self,
+        cx: &ViewCx<'_>,
+        ui: &Ui,
+        chart: Rect,
+        boxes: &[Placing],
+        at: Option<u32>,
+        texts: &mut TextCache,
+    ) {
+        let palette = Palette::of(ui);
+        let painter = ui.painter().with_clip_rect(chart);
+        let mut mesh = Mesh::default();
+        let hovered = cx.hover.and_then(Item::symbol);
+        let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
+        let mut outlines = Vec::new();
+        for b in boxes {
+            let rect = b.rect(chart);
+            if b.many {
+                mesh.add_colored_rect(rect, palette.gap().fill);
+                continue;
+            }
+            mesh.add_colored_rect(rect, self.color(b.node, palette).0);
+            if self.paths.nodes[b.node as usize].state() != State::Both {
+                hatch::add(&mut mesh, rect, palette.canvas.gamma_multiply(0.28));
+            }
+            let symbol = self.symbol(b.node);
+            if hovered.is_some() && symbol == hovered {
+                mesh.add_colored_rect(rect, palette.text_strong.gamma_multiply(0.18));
+            }
+            if at == Some(b.node) {
+                outlines.push((rect, 2.0));
+            } else if selected.is_some() && symbol == selected {
+                outlines.push((rect, 1.0));
+            }
+        }
+        painter.add(Shape::mesh(mesh));
+        let texts = &mut texts.begin(&painter);
+        let mut shapes = Vec::new();
+        for b in boxes.iter().filter(|b| !b.many) {
+            let rect = b.rect(chart);
+            if rect.width() < super::layout::LABEL {
+                continue;
+            }
+            let (fill, color) = self.color(b.node, palette);
+            let style = LabelStyle::new(11.5);
+            let label = self.name(b.node);
+            let whole = texts.get(TextKey::of(&label), style, f32::MAX, || label.clone());
+            let (own, total) = self.costs(b.node);
+            let delta = pair::signed(
+                self.asked.unit(false),
+                if self.colour == Colour::Own { own } else { total }.change(),
+            );
+            if rect.width() > 120.0
+                && let Some(galley) =
+                    texts.get(TextKey::of(&delta), style, rect.width(), || delta.clone().into())
+                && whole.is_some_and(|w| w.size().x + galley.size().x + 24.0 < rect.width())
+            {
+                let at = pos2(rect.right() - galley.size().x - 6.0, rect.center().y - galley.size().y / 2.0);
+                shapes.push(Shape::galley(at, galley, crate::ui::theme::mix(color, fill, 0.2)));
+            }
+            shapes.extend(texts.label(rect, TextKey::of(&label), style, color, || label.clone()));
+        }
+        painter.extend(shapes);
+        for (rect, width) in outlines {
+            painter.rect_stroke(rect, 1.0, Stroke::new(width, palette.text_strong), StrokeKind::Inside);
+        }
+    }
+
+    fn accessible(&self, ui: &Ui, id: Id, chart: Rect, boxes: &[Placing], at: Option<u32>) {
+        if ui.ctx().accesskit_node_builder(id, |_| ()).is_none() {
+            return;
+        }
+        let wide = boxes.iter().filter(|b| !b.many && b.x1 - b.x0 > super::layout::LABEL).take(MOST_NODES);
+        for b in wide {
+            let node = ui.interact(b.rect(chart), id.with(b.node), Sense::hover());
+            let text = format!("{} {}", self.name(b.node), self.summary(b.node));
+            node.widget_info(|| {
+                WidgetInfo::selected(Role::ListItem, true, at == Some(b.node), text.as_str())
+            });
+        }
+    }
+
+    /// «1.20 s → 1.50 s, +300 ms (+25.0 %)».
+    fn summary(&self, node: u32) -> String {
+        let (_, total) = self.costs(node);
+        self.line(total, self.paths.nodes[node as usize].state())
+    }
+
+    fn line(&self, costs: Two<f64>, state: State) -> String {
+        let cost = |v: Option<f64>, base| {
+            format::cost_or_unknown(self.asked.unit(base), v.map(|v| v.round() as i64))
+        };
+        let (base, head) = (cost(costs.base, true), cost(costs.head, false));
+        if self.asked.shares_only() {
+            return format!("{base} → {head}");
+        }
+        let change = pair::signed(self.asked.unit(false), costs.change());
+        format!("{base} → {head}, {change} ({})", pair::relative(costs.relative_change(), state))
+    }
+
+    fn tooltip(&self, ui: &mut Ui, node: u32, palette: &Palette) {
+        ui.set_max_width(460.0);
+        let n = &self.paths.nodes[node as usize];
+        ui.label(
+            egui::RichText::new(self.name(node))
+                .font(crate::ui::theme::strong(13.0))
+                .color(palette.text_strong),
+        );
+        let (own, total) = self.costs(node);
+        ui.label(format!("Total  {}", self.line(total, n.state())));
+        ui.label(format!("Self  {}", self.line(own, n.state())));
+        let counts = n.halves.map(|h| h.count);
+        if let (Some(b), Some(h)) = (counts.base.flatten(), counts.head.flatten()) {
+            ui.label(format!("Calls or samples  {} → {}", format::count(b as i64), format::count(h as i64)));
+        }
+        let row = n.row.and_then(|row| self.functions.rows.get(row as usize));
+        let step = row.and_then(|r| r.step);
+        let text = match (n.state(), step) {
+            (State::New, Some(_)) => "Only head takes this path; the function is in both.".to_owned(),
+            (State::Gone, Some(_)) => "Only base takes this path; the function is in both.".to_owned(),
+            (State::New, None) => "Only head has this function.".to_owned(),
+            (State::Gone, None) => "Only base has this function.".to_owned(),
+            (State::Both, Some(step)) => format!("Matched by {}.", step.key()),
+            (State::Both, None) => String::new(),
+        };
+        if !text.is_empty() {
+            ui.label(egui::RichText::new(text).font(small()).color(palette.text_weak));
+        }
+    }
+
+    fn menu(&self, cx: &mut ViewCx<'_>, ui: &mut Ui, node: u32) {
+        let (path, base) = self.path(node);
+        let Some(&function) = path.last() else { return };
+        let subject = Subject::One(if base { self.pair.base.clone() } else { self.pair.head.clone() });
+        let mut side = cx.side(&subject, base);
+        ContextMenu::about(menu::About { function, path: Some(&path) }).without_keys().show(
+            &mut side,
+            ui,
+            |_, _| (),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Scope;
+    use crate::analysis::diff::functions::DiffFunctions;
+    use crate::analysis::diff::metrics::Chosen;
+    use crate::analysis::testing::subject;
+    use crate::jobs::Job;
+    use crate::model::MetricKey;
+    use crate::query::{Alignment, Engine, Run, RunId};
+
+    #[test]
+    fn children_stay_inside_their_parents_whatever_the_width_is() {
+        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
+        let base = run("app>a 10; app>b>c 0; app 3", 1);
+        let head = run("app>a 0; app>b>c 10; app 5; new 4", 2);
+        let pair = Pair { base, head, alignment: Alignment::default() };
+        let metric = Chosen::common(MetricKey::default());
+        let question = DiffPaths(DiffFunctions { scope: Scope::default(), metric, range: None });
+        let paths = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
+        for (width, _) in Width::ALL {
+            let placed = Placed::of(&paths, width, &Related::default().factors);
+            for (i, node) in paths.nodes.iter().enumerate() {
+                let span = |i: usize| (placed.left[i], placed.left[i] + placed.width[i]);
+                let (from, to) = span(i);
+                let around = paths
+                    .nodes
+                    .get(node.parent as usize)
+                    .map_or((0.0, placed.whole), |_| span(node.parent as usize));
+                assert!(around.0 <= from && to <= around.1 + 1e-9, "{width:?} {i}");
+                assert!(
+                    (placed.width[i] - width.of(Related::default().factors.apply(node.total()))).abs() < 1e-9
+                );
+            }
+        }
+        let sum = Placed::of(&paths, Width::Sum, &Related::default().factors);
+        assert_eq!(sum.whole, 13.0 + 19.0);
+    }
+}

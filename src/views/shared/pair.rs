@@ -1,0 +1,221 @@
+//! What the views of two compared runs have in common: which is which, the metric on both sides, how costs are related,
+//! how a change is written and coloured.
+
+use egui::{Align2, Rect, RichText, Sense, Ui, pos2, vec2};
+
+use crate::analysis::diff::functions::DiffFunctions;
+use crate::analysis::diff::metrics::{Chosen, Metrics};
+use crate::analysis::diff::normalise::Normalise;
+use crate::analysis::diff::{State, Two};
+use crate::analysis::formula::{self, Measure};
+use crate::format::{self, UNKNOWN};
+use crate::model::{Better, MetricKey, Profile, Unit};
+use crate::query::Pair;
+use crate::state::Command;
+use crate::ui::theme::{Palette, Tone, small, strong};
+use crate::ui::widgets::{Notice, combo, pill};
+use crate::views::ViewCx;
+
+/// Says in front of a run which of both it is.
+pub fn name_line(ui: &Ui, area: Rect, name: &str, base: bool) {
+    let palette = Palette::of(ui);
+    let painter = ui.painter().with_clip_rect(area.intersect(ui.clip_rect()));
+    let stripe = Rect::from_min_size(area.min + vec2(0.0, 2.0), vec2(3.0, area.height() - 4.0));
+    painter.rect_filled(stripe, 1.0, color(palette, base));
+    let which = painter.layout_no_wrap(title(base).to_owned(), strong(12.0), palette.text);
+    let at = pos2(area.left() + 9.0, area.center().y - which.size().y / 2.0);
+    let right = at.x + which.size().x;
+    painter.galley(at, which, palette.text);
+    let at = pos2(right + 8.0, area.center().y);
+    painter.text(at, Align2::LEFT_CENTER, name, small(), palette.text_weak);
+}
+
+/// «Base» or «Head».
+#[must_use]
+pub fn title(base: bool) -> &'static str {
+    if base { "Base" } else { "Head" }
+}
+
+/// The colour of a run where both are in one picture.
+#[must_use]
+pub fn color(palette: &Palette, base: bool) -> egui::Color32 {
+    if base { palette.text_weak } else { palette.accent }
+}
+
+/// What both sides are asked in.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The question about all functions of both.
+    pub functions: DiffFunctions,
+    /// What costs are, in the new run.
+    pub measure: Measure,
+    /// What they are in the baseline.
+    pub base_measure: Measure,
+}
+
+impl Asked {
+    /// What is asked about the runs that are compared.
+    ///
+    /// # Errors
+    /// One line, when a side has no costs.
+    pub fn of(cx: &ViewCx<'_>, pair: &Pair) -> Result<Self, String> {
+        let metric = chosen(cx, pair)?;
+        let of = |key, profile: &Profile| Measure::of(key, profile).ok_or("one of the runs has no costs");
+        let (base_measure, measure) =
+            (of(metric.base, &pair.base.profile)?, of(metric.head, &pair.head.profile)?);
+        let now = cx.interaction;
+        let functions = DiffFunctions { scope: now.scope.clone(), metric, range: now.range };
+        Ok(Self { functions, measure, base_measure })
+    }
+
+    /// Unit of the costs of a side.
+    #[must_use]
+    pub fn unit(&self, base: bool) -> Unit {
+        if base { self.base_measure.unit } else { self.measure.unit }
+    }
+
+    /// Whether more of it is better.
+    #[must_use]
+    pub fn better(&self, pair: &Pair) -> Better {
+        let head = &pair.head.profile;
+        head.find_metric(self.functions.metric.head).map_or(Better::Lower, |id| head.metric(id).better)
+    }
+
+    /// True when only shares of the whole compare.
+    #[must_use]
+    pub fn shares_only(&self) -> bool {
+        self.functions.metric.why_not.is_some()
+    }
+}
+
+/// The metric that is shown, on both sides.
+fn chosen(cx: &ViewCx<'_>, pair: &Pair) -> Result<Chosen, String> {
+    let (base, head) = (&*pair.base.profile, &*pair.head.profile);
+    let shown = cx.metric();
+    let same = |key: MetricKey| {
+        let of = |p| Measure::of(key, p).map(|m| (m.unit, m.label));
+        formula::shown(key, base) == key && of(base).is_some() && of(base) == of(head)
+    };
+    if same(shown) {
+        return Ok(Chosen::common(shown));
+    }
+    let metrics = Metrics::of(base, head);
+    let id = head.find_metric(shown).map(|id| head.metric(id).label.clone());
+    metrics.choose(base, head, id.as_deref()).or_else(|_| metrics.choose(base, head, None))
+}
+
+/// What is to be known about the numbers: what cannot be subtracted, how they are related, what that rests on.
+pub fn notices(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, legend: &str, not_related: Option<&str>) {
+    let mut say = |tone: Tone, text: &str| {
+        if ui.available_height() < 200.0 || ui.available_width() < 500.0 {
+            pill(ui, tone, if tone == Tone::Warning { "Note" } else { "Normalised" }).on_hover_text(text);
+        } else {
+            Notice::new(tone, text).show(ui);
+        }
+    };
+    if let Some(why) = &asked.functions.metric.why_not {
+        say(Tone::Warning, &format!("Shares only: {why}."));
+    }
+    if let Some(why) = not_related {
+        say(Tone::Warning, &format!("Shown as recorded: {why}."));
+    } else if !legend.is_empty() {
+        say(Tone::Neutral, &format!("Normalised {legend}."));
+    }
+    let base = cx.subject.pair().map(|pair| &pair.base.profile.meta.basis);
+    if base.is_some_and(|base| base.key() != cx.profile().meta.basis.key()) {
+        say(Tone::Warning, "One run was measured, the other one sampled: costs differ by their method.");
+    }
+}
+
+/// Chooses in relation to what costs are shown.
+pub fn normalise(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let now = cx.interaction.normalise;
+    let label = |n: Normalise| match n {
+        Normalise::Nothing => "As recorded",
+        Normalise::Total => "Same total",
+        Normalise::Second => "Per second",
+        Normalise::Call => "Per call",
+        Normalise::Request => "Per request",
+        Normalise::Token => "Per token",
+    };
+    let mut picked = now;
+    let field = combo("normalise").selected_text(label(now)).show_ui(ui, |ui| {
+        for n in Normalise::ALL {
+            ui.selectable_value(&mut picked, n, label(n));
+        }
+    });
+    field.response.accessible_name("Relate costs to");
+    if picked != now {
+        cx.send(Command::SetNormalise(picked));
+    }
+}
+
+/// A change of a cost with its sign; a row that one side lacks changed by all of it.
+#[must_use]
+pub fn signed(unit: Unit, change: Option<f64>) -> String {
+    change.map_or_else(|| UNKNOWN.to_owned(), |c| format::signed_cost(unit, c.round() as i64))
+}
+
+/// A change as a share of the baseline; in words where there is none.
+#[must_use]
+pub fn relative(change: Option<f64>, state: State) -> String {
+    match (change, state) {
+        (_, State::New) => "new".to_owned(),
+        (_, State::Gone) => "gone".to_owned(),
+        (Some(change), _) => format::percent_change(change),
+        (None, _) => UNKNOWN.to_owned(),
+    }
+}
+
+/// How strongly a change is coloured: against the larger of both sides, so that from nothing and to nothing are 1.
+#[must_use]
+pub fn strength(costs: Two<f64>) -> f64 {
+    let (base, head) = (costs.base.unwrap_or(0.0), costs.head.unwrap_or(0.0));
+    let most = base.abs().max(head.abs());
+    if most > 0.0 { (head - base) / most } else { 0.0 }
+}
+
+/// What colours of changes mean.
+pub fn legend(ui: &mut Ui) {
+    const STEPS: usize = 21;
+    let palette = Palette::of(ui);
+    let weak = |text: &str| RichText::new(text).font(small()).color(palette.text_weak);
+    ui.label(weak("less"));
+    let (rect, response) = ui.allocate_exact_size(vec2(84.0, 10.0), Sense::hover());
+    let width = rect.width() / STEPS as f32;
+    for i in 0..STEPS {
+        let left = rect.left() + i as f32 * width;
+        let step = Rect::from_x_y_ranges(left..=left + width, rect.y_range());
+        let change = i as f32 / (STEPS - 1) as f32 * 2.0 - 1.0;
+        ui.painter().rect_filled(step, 0.0, palette.diff(change, Better::Lower));
+    }
+    ui.label(weak("more"));
+    response.on_hover_text(
+        "How much of the larger side changed: from −100 % (only base has it) to +100 % (only head has it). \
+         What only one run has is hatched. Within ±2 % a change is grey.",
+    );
+}
+
+/// A text of second rank.
+pub fn weak(ui: &mut Ui, text: &str) {
+    let color = Palette::of(ui).text_weak;
+    ui.add(egui::Label::new(RichText::new(text).color(color)).truncate());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_as_strong_as_its_part_of_the_larger_side() {
+        assert!((strength(Two::both(100.0, 150.0)) - 1.0 / 3.0).abs() < 1e-9);
+        assert_eq!(strength(Two { base: None, head: Some(5.0) }), 1.0);
+        assert_eq!(strength(Two { base: Some(5.0), head: None }), -1.0);
+        assert_eq!(strength(Two::both(0.0, 0.0)), 0.0);
+        assert_eq!(
+            (relative(None, State::New), relative(Some(0.5), State::Both)),
+            ("new".into(), "+50.0 %".into())
+        );
+        assert_eq!(signed(Unit::Nanoseconds, None), "–");
+    }
+}

@@ -1,0 +1,290 @@
+//! What changed between two runs, in words first, then in figures: settings, what takes more and less, requests, findings.
+
+use egui::{Label, RichText, ScrollArea, Ui, vec2};
+
+use super::findings::tone;
+use crate::analysis::diff::functions::{Row, RowKey};
+use crate::analysis::diff::list::name;
+use crate::analysis::diff::story::{DiffStory, Figure, Story};
+use crate::analysis::diff::{Compared, State, Two};
+use crate::format;
+use crate::model::FactKind;
+use crate::query::Pair;
+use crate::state::Item;
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, Tone, small, space, strong};
+use crate::ui::widgets::pill;
+use crate::views::parts::{BarRow, card, remark, weak};
+use crate::views::shared::pair::{self, Asked};
+use crate::views::{View, ViewCx, shared};
+
+/// Functions that each list names.
+const NAMED: usize = 6;
+/// Functions without a partner that are named.
+const UNMATCHED: usize = 3;
+/// Settings that are listed.
+const SETTINGS: usize = 12;
+
+/// The view.
+#[derive(Default)]
+pub struct DiffSummary {
+    stale: shared::Stale,
+}
+
+impl View for DiffSummary {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let Some(pair) = cx.subject.pair().cloned() else { return };
+        let asked = Asked::of(cx, &pair);
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = space::MEDIUM;
+            let asked = match &asked {
+                Ok(asked) => asked,
+                Err(why) => {
+                    names(cx, ui);
+                    weak(ui, why);
+                    return;
+                }
+            };
+            let Some(answer) = cx.ask_pair(&DiffStory(asked.functions.clone()), 0) else { return };
+            let Some(story) = shared::value(ui, &answer, "Comparing the runs") else { return };
+            self.stale.dim(&answer, cx.live, ui);
+            words(ui, &story);
+            names(cx, ui);
+            card(ui, "", |ui| figures(ui, &story));
+            settings(ui, &story);
+            let more = |r: &&Row| r.own().delta().unwrap_or(0) > 0;
+            let less = |r: &&Row| r.own().delta().unwrap_or(0) < 0;
+            if !asked.shares_only() {
+                functions(cx, ui, (&pair, asked, &story), "Takes more", &more);
+                functions(cx, ui, (&pair, asked, &story), "Takes less", &less);
+            }
+            requests(ui, &story);
+            findings(ui, &story);
+            matched(ui, &pair, &story);
+        });
+    }
+}
+
+/// The sentences.
+fn words(ui: &mut Ui, story: &Story) {
+    let palette = Palette::of(ui);
+    let text = RichText::new(&story.words.headline).font(strong(15.0)).color(palette.text_strong);
+    ui.add(Label::new(text).wrap());
+    if !story.words.certainty.is_empty() {
+        weak(ui, &story.words.certainty);
+    }
+    if !story.words.caution.is_empty() {
+        ui.horizontal_top(|ui| {
+            Icon::Warning.show(ui, 13.0, Tone::Warning);
+            weak(ui, &story.words.caution);
+        });
+    }
+}
+
+/// Which run is which.
+fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for base in [true, false] {
+            let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), egui::Sense::hover());
+            pair::name_line(ui, rect, cx.names[usize::from(!base)], base);
+        }
+    });
+}
+
+/// «Elapsed 1.20 s → 1.50 s +25.0 %».
+fn figures(ui: &mut Ui, story: &Story) {
+    let palette = Palette::of(ui);
+    let width = ui.available_width();
+    let cells = [width * 0.34, width * 0.22, width * 0.22, width * 0.22];
+    let line = |ui: &mut Ui, texts: [(String, egui::Color32); 4]| {
+        let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), egui::Sense::hover());
+        let mut x = rect.left();
+        let spoken: Vec<&str> = texts.iter().map(|t| t.0.as_str()).collect();
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, spoken.join(" ")));
+        for (i, ((text, color), width)) in texts.iter().zip(cells).enumerate() {
+            let cell = egui::Rect::from_min_size(egui::pos2(x, rect.top()), vec2(width - 4.0, rect.height()));
+            let align = if i == 0 { egui::Align::Min } else { egui::Align::Max };
+            crate::views::parts::text_in(
+                ui.painter(),
+                cell,
+                text,
+                crate::ui::theme::regular(13.0),
+                *color,
+                align,
+            );
+            x += width;
+        }
+    };
+    let weak = |text: &str| (text.to_owned(), palette.text_weak);
+    line(ui, [weak(""), weak(pair::title(true)), weak(pair::title(false)), weak("Δ")]);
+    for Figure { name, unit, values, .. } in &story.figures {
+        let value = |v: Option<i64>| (format::cost_or_unknown(*unit, v), palette.text);
+        let known = values.base.zip(values.head).is_some();
+        let relative = values.relative().map(format::percent_change);
+        let delta = values.delta().filter(|_| known);
+        let text = match (relative, delta) {
+            (_, Some(0)) => "=".to_owned(),
+            (Some(relative), _) => relative,
+            (None, Some(delta)) => format::signed_cost(*unit, delta),
+            (None, None) => format::UNKNOWN.to_owned(),
+        };
+        let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
+        let changed = known && pair::strength(two).abs() > 0.02;
+        let color = if changed { palette.text_strong } else { palette.text_weak };
+        line(ui, [weak(name), value(values.base), value(values.head), (text, color)]);
+    }
+}
+
+fn settings(ui: &mut Ui, story: &Story) {
+    if story.settings.is_empty() {
+        remark(ui, "Both runs state the same settings, machine and input.");
+        return;
+    }
+    card(ui, "What else differs", |ui| {
+        let palette = Palette::of(ui);
+        let causes =
+            story.settings.iter().filter(|s| s.kind != FactKind::Result && s.note.is_empty()).count();
+        if causes > 1 {
+            weak(ui, "More than one thing changed: a difference has no single cause.");
+        }
+        for s in story.settings.iter().take(SETTINGS) {
+            let value = |v: &Option<String>| v.clone().unwrap_or_else(|| format::UNKNOWN.into());
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                ui.label(RichText::new(&s.what).color(palette.text_weak));
+                ui.label(RichText::new(value(&s.values.base)).color(palette.text));
+                ui.label(RichText::new("→").color(palette.text_weak));
+                ui.label(RichText::new(value(&s.values.head)).color(palette.text_strong));
+                if !s.note.is_empty() {
+                    ui.label(RichText::new(format!("({})", s.note)).font(small()).color(palette.text_weak));
+                }
+            });
+        }
+        let more = story.settings.len().saturating_sub(SETTINGS);
+        if more > 0 {
+            weak(ui, &format!("and {} more", format::count(more as i64)));
+        }
+    });
+}
+
+/// A function, as the new run names it, else as the baseline does.
+fn item(row: &Row) -> Option<Item> {
+    match row.keys.head.or(row.keys.base)? {
+        RowKey::Function(symbol) => Some(Item::Function(symbol)),
+        RowKey::Module(_) | RowKey::Hidden => None,
+    }
+}
+
+fn functions(
+    cx: &mut ViewCx<'_>,
+    ui: &mut Ui,
+    (pair, asked, story): (&Pair, &Asked, &Story),
+    title: &str,
+    which: &dyn Fn(&&Row) -> bool,
+) {
+    let unit = asked.unit(false);
+    let rows: Vec<&Row> = story.functions.rows.iter().filter(which).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let most = rows.iter().filter_map(|r| r.own().delta()).map(i64::unsigned_abs).max().unwrap_or(1).max(1);
+    card(ui, title, |ui| {
+        for row in rows.iter().take(NAMED) {
+            let delta = row.own().delta().unwrap_or(0);
+            let value = format::signed_cost(unit, delta);
+            let note = match row.state() {
+                State::Both => row.own().relative().map(format::percent_change).unwrap_or_default(),
+                other => other.key().to_owned(),
+            };
+            let name = name(row, &pair.base.profile, &pair.head.profile);
+            let item = item(row);
+            let bar = BarRow {
+                note: &note,
+                share: Some(delta.unsigned_abs() as f64 / most as f64),
+                selected: item.as_ref().is_some_and(|i| cx.interaction.selection.as_ref() == Some(i)),
+                lit: item.as_ref().is_some_and(|i| cx.hover == Some(i)),
+                ..BarRow::new(&name, &value)
+            };
+            let response = bar.show(ui);
+            if let Some(item) = item {
+                cx.interact(&response, &item);
+            }
+        }
+        let rest: i64 = rows.iter().skip(NAMED).filter_map(|r| r.own().delta()).fold(0, i64::saturating_add);
+        let n = rows.len().saturating_sub(NAMED);
+        if n > 0 {
+            remark(
+                ui,
+                &format!("{} more, together {}", format::count(n as i64), format::signed_cost(unit, rest)),
+            );
+        }
+    });
+}
+
+fn requests(ui: &mut Ui, story: &Story) {
+    let Some(requests) = &story.requests else { return };
+    card(ui, "Requests, one by one", |ui| {
+        weak(ui, &format!("TTFT: {}", requests.ttft.words()));
+        weak(ui, &format!("Latency: {}", requests.latency.words()));
+        let like = requests.ttft_like_for_like;
+        if let (Some(b), Some(h)) = (like.base, like.head) {
+            let t = |v: f64| format::duration(v.round() as i64);
+            weak(
+                ui,
+                &format!(
+                    "TTFT of those in both: p50 {} → {}, p95 {} → {}",
+                    t(b.p50),
+                    t(h.p50),
+                    t(b.p95),
+                    t(h.p95)
+                ),
+            );
+        }
+        if let (Some(b), Some(h)) = (requests.cost_like_for_like.base, requests.cost_like_for_like.head) {
+            let of = format::counted(requests.like_for_like as i64, "pair", "pairs");
+            weak(ui, &format!("Cost like for like, {of}: {} → {}", format::dollars(b), format::dollars(h)));
+        }
+    });
+}
+
+fn findings(ui: &mut Ui, story: &Story) {
+    if story.findings.is_empty() {
+        return;
+    }
+    card(ui, "Findings", |ui| {
+        for f in &story.findings {
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                let state = f.state();
+                let tone = if matches!(state, "fixed" | "fewer") { Tone::Good } else { tone(f.severity) };
+                pill(ui, if state == "same" { Tone::Neutral } else { tone }, state);
+                ui.label(&f.kind);
+                let count = |n: Option<usize>| format::count(n.unwrap_or(0) as i64);
+                weak(ui, &format!("{} → {}", count(f.count.base), count(f.count.head)));
+            });
+        }
+    });
+}
+
+fn matched(ui: &mut Ui, pair: &Pair, story: &Story) {
+    let m = story.functions.matched;
+    let mut text = format!(
+        "{} matched: {} of base, {} of head.",
+        format::counted(m.rows as i64, "function", "functions"),
+        format::percent(m.share_base),
+        format::percent(m.share_head)
+    );
+    let alone: Vec<String> = story
+        .functions
+        .rows
+        .iter()
+        .filter(|r| r.state() != State::Both && r.own().delta() != Some(0))
+        .take(UNMATCHED)
+        .map(|r| format!("{} ({})", name(r, &pair.base.profile, &pair.head.profile), r.state().key()))
+        .collect();
+    if !alone.is_empty() {
+        text += &format!(" Largest without a partner: {}.", alone.join(", "));
+    }
+    remark(ui, &text);
+}
