@@ -173,6 +173,8 @@ pub fn percent(share: f64) -> String {
 /// A change as a share with its sign: `+12.3 %`, `−3.0 %`, `0 %`; `<0.1 %` is too small for a sign.
 #[must_use]
 pub fn percent_change(share: f64) -> String {
+    // Nearly twice is no «nearly all».
+    let share = if (0.9995..1.0).contains(&share) { 1.0 } else { share };
     plus(share >= 0.0005, percent(share))
 }
 

@@ -12,6 +12,8 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::space;
 use crate::ui::widgets::EmptyState;
 
+/// What stands side by side goes above each other in a pane that is narrower than this, and high enough.
+const NARROW: f32 = 480.0;
 /// Height of the line that names a run.
 const NAME: f32 = 18.0;
 
@@ -91,7 +93,7 @@ impl View for Bands {
         self.agree();
         let area = ui.available_rect_before_wrap();
         let gap = space::MEDIUM;
-        let (first, second) = if self.stacked {
+        let (first, second) = if self.stacked || area.width() < NARROW && area.height() > area.width() * 0.9 {
             let middle = area.center().y;
             (area.with_max_y(middle - gap / 2.0), area.with_min_y(middle + gap / 2.0))
         } else {

@@ -8,6 +8,7 @@
 //! Rows are paired by what functions are called, in graded steps ([`super::matches`]); each pair keeps the step that found it.
 //! A side is one run or several repetitions of it; of several the median counts ([`evidence`]).
 
+pub mod callers;
 pub mod evidence;
 pub mod functions;
 pub mod headline;
@@ -69,6 +70,12 @@ impl<T> Two<T> {
     #[must_use]
     pub fn map<U>(self, f: impl Fn(T) -> U) -> Two<U> {
         Two { base: self.base.map(&f), head: self.head.map(&f) }
+    }
+
+    /// A part that the figure may not have.
+    #[must_use]
+    pub fn and_then<U>(self, f: impl Fn(T) -> Option<U>) -> Two<U> {
+        Two { base: self.base.and_then(&f), head: self.head.and_then(&f) }
     }
 
     /// Where it is known; `None` when nowhere.

@@ -8,18 +8,25 @@ use rustc_hash::FxHashMap;
 
 use super::Two;
 use crate::analysis::overview::Distribution;
-use crate::model::{Outcome, Profile, Request, RequestId};
+use crate::analysis::requests::RequestColumn;
+use crate::analysis::scope::TimeRange;
+use crate::analysis::search::Pattern;
+use crate::jobs::Cancelled;
+use crate::model::{Better, Outcome, Profile, Request, RequestId, Unit};
+use crate::query::{Context, Pair, Query};
 
 /// A change of a figure below this share is none.
 pub const EQUAL: f64 = 0.01;
 
-/// How a figure of a request changed, where less is better.
+/// How a figure of a request changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// It takes less.
+    /// It is better.
     Improved,
-    /// It takes more.
+    /// It is worse.
     Regressed,
+    /// It is another, and neither is better: tokens.
+    Changed,
     /// The difference is below [`EQUAL`].
     Equal,
     /// Unknown or failed on a side.
@@ -30,13 +37,15 @@ pub enum Change {
     OnlyHead,
 }
 
-/// How many requests changed how. The six add up to all.
+/// How many requests changed how. They add up to all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// [`Change::Improved`].
     pub improved: usize,
     /// [`Change::Regressed`].
     pub regressed: usize,
+    /// [`Change::Changed`].
+    pub changed: usize,
     /// [`Change::Equal`].
     pub equal: usize,
     /// [`Change::NotComparable`].
@@ -86,7 +95,8 @@ pub struct Ttft {
 pub fn change(
     base: Option<&Request>,
     head: Option<&Request>,
-    figure: impl Fn(&Request) -> Option<i64>,
+    better: Better,
+    figure: impl Fn(&Request) -> Option<f64>,
 ) -> Change {
     let (base, head) = match (base, head) {
         (Some(base), Some(head)) => (base, head),
@@ -95,10 +105,12 @@ pub fn change(
     };
     let known = |r: &Request| figure(r).filter(|_| r.outcome == Outcome::Ok);
     let (Some(before), Some(after)) = (known(base), known(head)) else { return Change::NotComparable };
-    let delta = after as f64 - before as f64;
-    match delta {
-        d if d.abs() <= EQUAL * before.abs() as f64 => Change::Equal,
-        d if d < 0.0 => Change::Improved,
+    let delta = after - before;
+    match (better, delta) {
+        (_, d) if d.abs() <= EQUAL * before.abs() => Change::Equal,
+        (Better::Neutral, _) => Change::Changed,
+        (Better::Lower, d) if d < 0.0 => Change::Improved,
+        (Better::Higher, d) if d > 0.0 => Change::Improved,
         _ => Change::Regressed,
     }
 }
@@ -108,6 +120,7 @@ impl Counts {
         *match change {
             Change::Improved => &mut self.improved,
             Change::Regressed => &mut self.regressed,
+            Change::Changed => &mut self.changed,
             Change::Equal => &mut self.equal,
             Change::NotComparable => &mut self.not_comparable,
             Change::OnlyBase => &mut self.only_base,
@@ -121,6 +134,7 @@ impl Counts {
         let all = [
             (self.improved, "improved"),
             (self.regressed, "regressed"),
+            (self.changed, "changed"),
             (self.equal, "equal"),
             (self.not_comparable, "not comparable"),
             (self.only_base, "only in the baseline"),
@@ -193,8 +207,8 @@ impl RequestDiff {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for row in &diff.rows {
             let (b, h) = get(row);
-            diff.ttft.add(change(b, h, Request::ttft));
-            diff.latency.add(change(b, h, Request::latency));
+            diff.ttft.add(change(b, h, Better::Lower, |r| r.ttft().map(|v| v as f64)));
+            diff.latency.add(change(b, h, Better::Lower, |r| r.latency().map(|v| v as f64)));
             let Some((b, h)) = b.zip(h).filter(|(b, h)| ok(b) && ok(h)) else { continue };
             if let Some((b, h)) = b.cost_nano_dollars.zip(h.cost_nano_dollars) {
                 let sum = diff.cost_like_for_like;
@@ -209,6 +223,100 @@ impl RequestDiff {
         let of = |values| Distribution::of(values).map(|d| Ttft { p50: d.p50, p95: d.p95 });
         diff.ttft_like_for_like = Two { base: of(before), head: of(after) };
         Some(diff)
+    }
+}
+
+/// Asks what a figure of the requests did.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DiffRequests {
+    /// Which figure.
+    pub figure: RequestColumn,
+    /// Requests that arrived in it only.
+    pub range: TimeRange,
+    /// Requests whose names match only.
+    pub search: String,
+}
+
+/// A request of both runs, or of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RequestRow {
+    /// Which it is in each run.
+    pub ids: Two<RequestId>,
+    /// Its figure.
+    pub values: Two<f64>,
+    /// What that did.
+    pub change: Change,
+}
+
+/// What a figure of the requests did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FigureDiff {
+    /// Requests, those of the baseline first.
+    pub rows: Vec<RequestRow>,
+    /// How many changed how.
+    pub counts: Counts,
+    /// The figure of all requests that ended well, ascending, for each run.
+    pub sorted: Two<Vec<f64>>,
+}
+
+/// Unit of a figure, and which way it is better.
+#[must_use]
+pub fn meaning(figure: RequestColumn) -> (Unit, Better) {
+    match figure {
+        RequestColumn::Queued
+        | RequestColumn::Ttft
+        | RequestColumn::Lost
+        | RequestColumn::Tpot
+        | RequestColumn::Latency => (Unit::Nanoseconds, Better::Lower),
+        RequestColumn::Cost => (Unit::NanoDollars, Better::Lower),
+        RequestColumn::Rate => (Unit::Count, Better::Higher),
+        _ => (Unit::Count, Better::Neutral),
+    }
+}
+
+impl Query<Pair> for DiffRequests {
+    type Output = FigureDiff;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<FigureDiff, Cancelled> {
+        let (base, head) = (cx.base(), cx.head());
+        let (base, head) = (&**base.profile(), &**head.profile());
+        let better = meaning(self.figure).1;
+        let pattern = Pattern::new(&self.search);
+        let takes = |profile: &Profile, r: &Request| {
+            let in_range = self.range.is_none_or(|(from, to)| (from..=to).contains(&r.arrived));
+            in_range && pattern.as_ref().is_none_or(|p| p.matches(profile.text(r.name)))
+        };
+        let in_base = |id: Option<RequestId>| base.requests.get(id?).filter(|r| takes(base, r));
+        let in_head = |id: Option<RequestId>| head.requests.get(id?).filter(|r| takes(head, r));
+        let mut out = FigureDiff::default();
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (i, ids) in pair(base, head).into_iter().enumerate() {
+            if i % 4096 == 0 {
+                cx.job().checkpoint(i as u64, 0)?;
+            }
+            let (b, h) = (in_base(ids.base), in_head(ids.head));
+            if b.is_none() && h.is_none() {
+                continue;
+            }
+            let change = change(b, h, better, |r| self.figure.number(r));
+            out.counts.add(change);
+            for (side, request) in [(&mut before, b), (&mut after, h)] {
+                let value = request.filter(|r| r.outcome == Outcome::Ok).and_then(|r| self.figure.number(r));
+                side.extend(value.filter(|v| v.is_finite()));
+            }
+            let values = Two { base: b, head: h }.and_then(|r| self.figure.number(r));
+            let ids = Two { base: ids.base.filter(|_| b.is_some()), head: ids.head.filter(|_| h.is_some()) };
+            out.rows.push(RequestRow { ids, values, change });
+        }
+        for side in [&mut before, &mut after] {
+            side.sort_by(f64::total_cmp);
+        }
+        out.sorted = Two::both(before, after);
+        Ok(out)
+    }
+
+    fn weight(diff: &FigureDiff) -> usize {
+        diff.rows.len() * (size_of::<RequestRow>() + 16)
     }
 }
 

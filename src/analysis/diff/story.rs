@@ -141,9 +141,9 @@ fn figures(base: &Overview, head: &Overview) -> Vec<Figure> {
     add("Latency p50", time, less, &|o| p(o.requests.as_ref()?.latency, |d| d.p50));
     add("Latency p99", time, less, &|o| p(o.requests.as_ref()?.latency, |d| d.p99));
     let tokens = |n: Option<u64>| n.map(|n| n as i64);
-    add("Input tokens", Unit::Tokens, Better::Neutral, &|o| tokens(o.requests.as_ref()?.prompt_tokens));
-    add("Output tokens", Unit::Tokens, Better::Neutral, &|o| tokens(o.requests.as_ref()?.output_tokens));
-    add("Tokens per second", Unit::Count, more, &|o| {
+    add("Input tokens", Unit::Count, Better::Neutral, &|o| tokens(o.requests.as_ref()?.prompt_tokens));
+    add("Output tokens", Unit::Count, Better::Neutral, &|o| tokens(o.requests.as_ref()?.output_tokens));
+    add("Tokens/s", Unit::Count, more, &|o| {
         o.requests.as_ref()?.system_tokens_per_second.map(|r| r.round() as i64)
     });
     add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost_nano_dollars);

@@ -4,6 +4,7 @@
 //! everywhere but here, so that the list stays; a double-click walks to it.
 
 mod columns;
+mod compare;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Who calls the selected function and whom it calls, with the calls and costs between them.",
     needs: shared::needs_calls,
     make: || Box::new(CallersView::default()),
-    comparing: Comparing::Beside,
+    comparing: Comparing::Own(|| Box::new(compare::DiffCallersView::default())),
 };
 
 /// From this width on the two lists stand side by side.

@@ -4,6 +4,7 @@
 //! selects a moment, and the panel below says what ran then.
 
 mod charts;
+mod compare;
 mod layout;
 mod table;
 
@@ -37,7 +38,7 @@ pub const KIND: ViewKind = ViewKind {
         }
     },
     make: || Box::new(Memory::default()),
-    comparing: Comparing::Stacked,
+    comparing: Comparing::Own(|| Box::new(compare::DiffMemory::default())),
 };
 
 #[derive(Default)]

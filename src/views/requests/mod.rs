@@ -3,6 +3,7 @@
 //! Rows of the waterfall are in order of arrival; the table sorts as one likes. Both show the same
 //! requests: those that arrived in the chosen range and that the search finds.
 
+mod compare;
 mod table;
 mod waterfall;
 
@@ -37,7 +38,7 @@ pub const KIND: ViewKind = ViewKind {
         }
     },
     make: || Box::new(Requests::default()),
-    comparing: Comparing::Stacked,
+    comparing: Comparing::Own(|| Box::new(compare::DiffRequestsView::new())),
 };
 
 struct Requests {

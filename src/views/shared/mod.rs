@@ -10,6 +10,7 @@ pub mod pair;
 mod stale;
 #[cfg(test)]
 pub mod testing;
+pub mod two;
 
 pub use follow::Follow;
 pub use header::header;

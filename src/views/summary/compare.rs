@@ -96,7 +96,7 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
 fn figures(ui: &mut Ui, story: &Story) {
     let palette = Palette::of(ui);
     let width = ui.available_width();
-    let cells = [width * 0.34, width * 0.22, width * 0.22, width * 0.22];
+    let cells = [width * 0.31, width * 0.23, width * 0.23, width * 0.23];
     let line = |ui: &mut Ui, texts: [(String, egui::Color32); 4]| {
         let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), egui::Sense::hover());
         let mut x = rect.left();
@@ -109,7 +109,7 @@ fn figures(ui: &mut Ui, story: &Story) {
                 ui.painter(),
                 cell,
                 text,
-                crate::ui::theme::regular(13.0),
+                if width < 70.0 { small() } else { crate::ui::theme::regular(13.0) },
                 *color,
                 align,
             );

@@ -130,7 +130,9 @@ impl View for Timeline {
         let rows = answer.value().cloned();
         let packing = cx.ask(&RequestRows, 0).value().cloned();
         let stacked = self.restack(cx, &profile, rows.as_ref(), packing.as_deref());
-        self.toolbar(cx, ui, &stacked);
+        if !cx.follower {
+            self.toolbar(cx, ui, &stacked);
+        }
         clock_notice(ui, &profile);
         if stacked.fixed.is_empty() && stacked.free.is_empty() {
             let text = "No lane has this name, or all are hidden.";

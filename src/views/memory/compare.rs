@@ -1,0 +1,388 @@
+//! Counters of two runs: both curves on one clock, their difference below, and a table of all.
+//!
+//! Both clocks begin with their run. A curve ends where its run does, and there is no difference after the end of the shorter one.
+
+use std::sync::Arc;
+
+use egui::{Rect, RichText, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
+
+use super::layout::{MARGIN, counter_name};
+use crate::analysis::counters::{Cell, CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS, Series};
+use crate::analysis::diff::{State, Two};
+use crate::format::{self, UNKNOWN};
+use crate::model::{Better, CounterId, Profile, Unit};
+use crate::query::Pair;
+use crate::ui::theme::{Palette, small, space};
+use crate::ui::timeaxis::TimeAxis;
+use crate::ui::widgets::{combo, focus_ring};
+use crate::views::shared::grid::GridState;
+use crate::views::shared::pair;
+use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
+use crate::views::time::{self, Chart, Scale, Viewport};
+use crate::views::{View, ViewCx, shared};
+
+/// The view.
+#[derive(Default)]
+pub struct DiffMemory {
+    viewport: Viewport,
+    /// Name of the counter that is drawn; the first one of bytes before somebody chose.
+    chosen: Option<String>,
+    sort: TwoSort,
+    grid: GridState,
+}
+
+/// A counter that either run has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Counter {
+    name: String,
+    unit: Unit,
+    ids: Two<CounterId>,
+}
+
+/// Counters by name and unit, those of bytes first.
+fn counters(base: &Profile, head: &Profile) -> Vec<Counter> {
+    let mut found: Vec<Counter> = Vec::new();
+    for (profile, is_base) in [(base, true), (head, false)] {
+        for (i, counter) in profile.counters.iter().enumerate().filter(|(_, c)| !c.times.is_empty()) {
+            let id = CounterId::from_index(i);
+            let (name, unit) = (counter_name(profile, id), counter.unit);
+            let at = found.iter().position(|c| c.name == name && c.unit == unit).unwrap_or_else(|| {
+                found.push(Counter { name, unit, ids: Two::default() });
+                found.len() - 1
+            });
+            let side = if is_base { &mut found[at].ids.base } else { &mut found[at].ids.head };
+            side.get_or_insert(id);
+        }
+    }
+    found.sort_by_key(|c| (c.unit != Unit::Bytes, c.ids.state() != Some(State::Both)));
+    found
+}
+
+/// When a run begins and how long it is, ns.
+fn clock(profile: &Profile) -> (i64, i64) {
+    let (from, to) = profile.time_bounds().unwrap_or((0, 1));
+    (from, to.saturating_sub(from))
+}
+
+/// The cells of a counter on the common clock: from the start of its run, and nothing after its end.
+fn on_common_clock(lod: &Lod, length: i64, start: i64) -> Option<(Lod, Series)> {
+    let mut series = lod.series.first()?.clone();
+    let (from, to) = (lod.from.saturating_sub(start), lod.to.saturating_sub(start));
+    let n = series.cells.len();
+    let width = (to as f64 - from as f64) / n.max(1) as f64;
+    for (i, cell) in series.cells.iter_mut().enumerate() {
+        if from as f64 + width * i as f64 > length as f64 {
+            *cell = None;
+        }
+    }
+    Some((Lod { from, to, series: Vec::new() }, series))
+}
+
+/// head − base in each column that both know.
+fn difference(base: &Series, head: &Series) -> Series {
+    let cells: Vec<Option<Cell>> = base
+        .cells
+        .iter()
+        .zip(&head.cells)
+        .map(|(b, h)| {
+            let delta = h.as_ref()?.last - b.as_ref()?.last;
+            Some(Cell { min: delta, max: delta, last: delta })
+        })
+        .collect();
+    let known = || cells.iter().flatten();
+    let max = known().map(|c| c.max).fold(f64::NEG_INFINITY, f64::max);
+    let min = known().map(|c| c.min).fold(f64::INFINITY, f64::min);
+    Series { counter: head.counter, cells, max, min }
+}
+
+impl View for DiffMemory {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let Some(pair) = cx.subject.pair().cloned() else { return };
+        let (base, head) = (&*pair.base.profile, &*pair.head.profile);
+        let all = counters(base, head);
+        let wanted = self.chosen.as_ref().and_then(|name| all.iter().find(|c| c.name == *name));
+        let Some(counter) = wanted.or(all.first()).cloned() else { return };
+        let longest = clock(base).1.max(clock(head).1);
+        self.viewport.follow(head, cx.live, longest as f64);
+        let figures = Two {
+            base: cx.ask_base(&CounterFigures(None), 1).and_then(|a| a.value().cloned()),
+            head: cx.ask(&CounterFigures(None), 1).value().cloned(),
+        };
+        shared::header(ui, |ui| {
+            let field = combo("counter of two").width(240.0).truncate().selected_text(&counter.name);
+            let field = field.show_ui(ui, |ui| {
+                for c in &all {
+                    if ui.selectable_label(c.name == counter.name, &c.name).clicked() {
+                        self.chosen = Some(c.name.clone());
+                    }
+                }
+            });
+            field.response.accessible_name("Counter");
+            let peaks = of(&figures, counter.ids).map(|f| f.max);
+            for (is_base, peak) in [(true, peaks.base), (false, peaks.head)] {
+                legend(ui, is_base, peak.map(|peak| format::value(counter.unit, peak)));
+            }
+        });
+        ui.add_space(space::SMALL);
+        let area = ui.available_rect_before_wrap();
+        let rows = all.len() as f32;
+        let table = (space::HEADER + rows * space::ROW + space::MEDIUM).min(area.height() * 0.45);
+        let charts = area.with_max_y(area.bottom() - table - space::MEDIUM);
+        self.charts(cx, ui, (&pair, &counter, &figures), charts);
+        let below = area.with_min_y(area.bottom() - table);
+        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("figures"), |ui| {
+            self.table(cx, ui, &pair, &all, &figures);
+        });
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({ "counter": self.chosen, "sort": self.sort })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
+        self.chosen = serde_json::from_value(read("counter")).unwrap_or_default();
+        self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
+    }
+}
+
+/// Which line is which run.
+fn legend(ui: &mut Ui, base: bool, peak: Option<String>) {
+    let palette = Palette::of(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(16.0, space::CONTROL), Sense::hover());
+    ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(2.5, pair::color(palette, base)));
+    let peak = peak.map_or_else(String::new, |peak| format!(", peak {peak}"));
+    ui.label(RichText::new(format!("{}{peak}", pair::title(base))).font(small()).color(palette.text));
+}
+
+type AllFigures = Two<Arc<Vec<Option<Figures>>>>;
+
+fn of(figures: &AllFigures, ids: Two<CounterId>) -> Two<Figures> {
+    let side = |figures: &Option<Arc<Vec<Option<Figures>>>>, id: Option<CounterId>| {
+        figures.as_ref()?.get(id?.index()).copied().flatten()
+    };
+    Two { base: side(&figures.base, ids.base), head: side(&figures.head, ids.head) }
+}
+
+impl DiffMemory {
+    fn charts(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        (pair, counter, figures): (&Pair, &Counter, &AllFigures),
+        area: Rect,
+    ) {
+        let palette = Palette::of(ui);
+        let left = (area.left() + MARGIN).min(area.right() - 1.0);
+        let ruler = Rect::from_min_max(pos2(left, area.top()), pos2(area.right(), area.top() + space::RULER));
+        let room = area.bottom() - ruler.bottom();
+        let middle = ruler.bottom() + room * 0.64;
+        let both = Rect::from_min_max(pos2(left, ruler.bottom()), pos2(area.right(), middle - 3.0));
+        let delta = Rect::from_min_max(pos2(left, middle + 3.0), pos2(area.right(), area.bottom()));
+        if delta.height() < 20.0 || both.width() < 40.0 {
+            return;
+        }
+        let start = clock(&pair.head.profile).0;
+        let (t0, t1) = (self.viewport.t0 - start as f64, self.viewport.t1 - start as f64);
+        let axis = TimeAxis::layout(t0, t1, ruler.x_range());
+        let all = Rect::from_min_max(ruler.min, delta.max);
+        let response = ui.interact(all, ui.scope_id().with("charts"), Sense::click_and_drag());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Counters of both runs"));
+        // The viewport is that of the new run; what is shown is counted from its start.
+        let own = TimeAxis::layout(self.viewport.t0, self.viewport.t1, ruler.x_range());
+        let gesture = self.viewport.gesture(ui, &response, &own);
+        self.viewport.publish(&gesture, cx);
+        if gesture.double_click.is_some() {
+            self.viewport.fit();
+        }
+        let lines = self.lines(cx, pair, counter, ruler.width());
+        let of = of(figures, counter.ids);
+        let extremes = [of.base, of.head].into_iter().flatten();
+        let (min, max) =
+            extremes.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), f| (a.min(f.min), b.max(f.max)));
+        let scale = Scale::new(min, max, counter.unit, both.height());
+        let painter = ui.painter();
+        painter.rect_filled(both, 0.0, palette.canvas);
+        painter.rect_filled(delta, 0.0, palette.canvas);
+        axis.paint_grid(painter, both, palette);
+        axis.paint_grid(painter, delta, palette);
+        let chart = Chart { area: both, axis: &axis, scale: &scale };
+        chart.paint_values(painter, palette);
+        let clip = painter.with_clip_rect(both.intersect(painter.clip_rect()));
+        for (line, is_base) in [(&lines.base, true), (&lines.head, false)] {
+            if let Some((lod, series)) = line {
+                let color = pair::color(palette, is_base);
+                time::area(&clip, &chart, lod, series, color.gamma_multiply(0.08));
+                time::line(&clip, &chart, lod, series, color, if is_base { 1.5 } else { 2.0 });
+            }
+        }
+        for (figures, profile, is_base) in
+            [(of.base, &pair.base.profile, true), (of.head, &pair.head.profile, false)]
+        {
+            if let Some(f) = figures {
+                let at = pos2(axis.x_of((f.max_time - clock(profile).0) as f64), scale.y_of(f.max, both));
+                clip.circle(at, 3.5, palette.canvas, Stroke::new(2.0, pair::color(palette, is_base)));
+            }
+        }
+        if let (Some((lod, b)), Some((_, h))) = (&lines.base, &lines.head) {
+            self.delta(ui, (&axis, delta), lod, &difference(b, h), counter.unit);
+        } else {
+            let text = "Only one run has this counter: there is no difference.";
+            painter.text(delta.center(), egui::Align2::CENTER_CENTER, text, small(), palette.text_weak);
+        }
+        let at = |area: Rect| area.left_top() + vec2(space::MEDIUM, space::SMALL + 6.0);
+        let title = |area: Rect, text: &str| {
+            painter.text(at(area), egui::Align2::LEFT_CENTER, text, small(), palette.text_weak);
+        };
+        title(delta, "head − base");
+        let cursor = gesture.pointer.map(|t| t - start as f64);
+        axis.paint_ruler(painter, ruler, cursor, palette);
+        if let Some(t) = cursor {
+            axis.paint_cursor(painter, Rect::from_min_max(both.min, delta.max), t, palette);
+            self.readout(&response, (pair, counter), t);
+        }
+        focus_ring(ui, &response, all);
+    }
+
+    fn lines(&self, cx: &ViewCx<'_>, pair: &Pair, counter: &Counter, width: f32) -> Two<(Lod, Series)> {
+        let (start, _) = clock(&pair.head.profile);
+        let columns = (width.max(1.0) as u32).min(MAX_COLUMNS);
+        let query = |id: CounterId, shift: i64| CounterLod {
+            counters: vec![id],
+            from: (self.viewport.t0.floor() as i64).saturating_add(shift),
+            to: (self.viewport.t1.ceil() as i64).saturating_add(shift),
+            columns,
+        };
+        let (base_start, base_length) = clock(&pair.base.profile);
+        let base = counter.ids.base.and_then(|id| {
+            let answer = cx.ask_base(&query(id, base_start.saturating_sub(start)), 0)?;
+            on_common_clock(answer.value()?, base_length, base_start)
+        });
+        let head = counter.ids.head.and_then(|id| {
+            let answer = cx.ask(&query(id, 0), 0);
+            on_common_clock(answer.value()?, clock(&pair.head.profile).1, start)
+        });
+        Two { base, head }
+    }
+
+    fn delta(&self, ui: &Ui, (axis, area): (&TimeAxis, Rect), lod: &Lod, series: &Series, unit: Unit) {
+        let palette = Palette::of(ui);
+        let scale = Scale::new(series.min, series.max, unit, area.height());
+        let chart = Chart { area, axis, scale: &scale };
+        chart.paint_values(ui.painter(), palette);
+        let clip = ui.painter().with_clip_rect(area.intersect(ui.painter().clip_rect()));
+        let part = |keep: fn(f64) -> bool| Series {
+            cells: series.cells.iter().map(|c| c.filter(|c| keep(c.last))).collect(),
+            ..series.clone()
+        };
+        time::area(
+            &clip,
+            &chart,
+            lod,
+            &part(|v| v > 0.0),
+            palette.diff(1.0, Better::Lower).gamma_multiply(0.55),
+        );
+        time::area(
+            &clip,
+            &chart,
+            lod,
+            &part(|v| v < 0.0),
+            palette.diff(-1.0, Better::Lower).gamma_multiply(0.55),
+        );
+        time::line(&clip, &chart, lod, series, palette.text, 1.2);
+    }
+
+    fn readout(&self, response: &egui::Response, (pair, counter): (&Pair, &Counter), t: f64) {
+        let at = |profile: &Profile, id: Option<CounterId>| {
+            let (start, length) = clock(profile);
+            let time = t.round() as i64;
+            id.filter(|_| (0..=length).contains(&time))
+                .and_then(|id| profile.counters[id.index()].at(start.saturating_add(time)))
+        };
+        let values = Two {
+            base: at(&pair.base.profile, counter.ids.base),
+            head: at(&pair.head.profile, counter.ids.head),
+        };
+        let text = |v: Option<f64>| v.map_or_else(|| UNKNOWN.to_owned(), |v| format::value(counter.unit, v));
+        let delta = values.base.zip(values.head).map(|(b, h)| h - b);
+        let sign = if delta.is_some_and(|d| d > 0.0) { "+" } else { "" };
+        let said = format!(
+            "Base {}\nHead {}\nΔ {sign}{}\n{} after the start",
+            text(values.base),
+            text(values.head),
+            text(delta),
+            format::duration_exact(t.round() as i64)
+        );
+        if response.hovered() {
+            response.clone().on_hover_text_at_pointer(said);
+        }
+    }
+
+    fn table(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &mut Ui,
+        pair: &Pair,
+        all: &[Counter],
+        figures: &AllFigures,
+    ) {
+        // One table has one unit: that of the first counter, which is bytes where there are any.
+        let Some(unit) = all.first().map(|c| c.unit) else { return };
+        let mut rows: Vec<TwoRow> = all
+            .iter()
+            .filter(|c| c.unit == unit)
+            .map(|c| TwoRow {
+                name: c.name.clone(),
+                costs: of(figures, c.ids).map(|f| f.max),
+                counts: Two::default(),
+                state: c.ids.state().unwrap_or(State::Both),
+                function: None,
+                item: None,
+            })
+            .collect();
+        two::sort(&mut rows, self.sort);
+        let (mut state, mut sort) = (std::mem::take(&mut self.grid), self.sort);
+        let table = TwoTable {
+            salt: "counters",
+            name: "Peaks of counters",
+            cost: "Peak",
+            count: "",
+            what: "Counter",
+            unit,
+            better: Better::Lower,
+            subtracts: true,
+            rows: &rows,
+            sort,
+            pair,
+        };
+        let happened = table.show(cx, ui, &mut state, &mut sort);
+        (self.grid, self.sort) = (state, sort);
+        if let Some(row) = happened.clicked {
+            self.chosen = Some(rows[row].name.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(values: &[Option<f64>]) -> Series {
+        let cell = |v: &Option<f64>| v.map(|v| Cell { min: v, max: v, last: v });
+        Series { counter: CounterId(0), cells: values.iter().map(cell).collect(), max: 0.0, min: 0.0 }
+    }
+
+    #[test]
+    fn there_is_a_difference_only_where_both_runs_are() {
+        let lod =
+            Lod { from: 1000, to: 1400, series: vec![series(&[Some(1.0), Some(2.0), Some(3.0), Some(3.0)])] };
+        let (on, base) = on_common_clock(&lod, 250, 1000).unwrap();
+        assert_eq!((on.from, on.to), (0, 400));
+        let known: Vec<bool> = base.cells.iter().map(Option::is_some).collect();
+        assert_eq!(known, [true, true, true, false], "the run ends after 250 of 400");
+        let d = difference(&base, &series(&[None, Some(5.0), Some(1.0), Some(9.0)]));
+        let values: Vec<_> = d.cells.iter().map(|c| c.map(|c| c.last)).collect();
+        assert_eq!(values, [None, Some(3.0), Some(-2.0), None]);
+        assert_eq!((d.min, d.max), (-2.0, 3.0));
+    }
+}
