@@ -161,6 +161,20 @@ fn at(sorted: &[f64], q: f64) -> Option<f64> {
     Some(sorted[low] + (sorted[high] - sorted[low]) * share)
 }
 
+/// The share of values that are at most x, in percent, as steps. Of many values some stand for all.
+fn steps(sorted: &[f64]) -> Vec<[f64; 2]> {
+    let n = sorted.len();
+    let every = n.div_ceil(POINTS).max(1);
+    let mut points = Vec::with_capacity(2 * POINTS + 2);
+    let mut share = 0.0;
+    for i in (0..n).filter(|i| (i + 1) % every == 0 || i + 1 == n) {
+        points.push([sorted[i], share]);
+        share = (i + 1) as f64 / n as f64 * 100.0;
+        points.push([sorted[i], share]);
+    }
+    points
+}
+
 /// Which share of the requests is below a value, for both runs.
 fn curves(ui: &mut Ui, found: &FigureDiff, unit: Unit) {
     let palette = Palette::of(ui);
@@ -204,14 +218,10 @@ fn curves(ui: &mut Ui, found: &FigureDiff, unit: Unit) {
     plot.show(ui, |plot| {
         for (base, sorted) in sides {
             let Some(sorted) = sorted.as_ref().filter(|s| !s.is_empty()) else { continue };
-            let n = sorted.len().min(POINTS);
-            let points: PlotPoints<'_> = (0..n)
-                .filter_map(|i| {
-                    let q = if n == 1 { 1.0 } else { i as f64 / (n - 1) as f64 };
-                    Some([at(sorted, q)?, q * 100.0])
-                })
-                .collect();
-            let line = Line::new(pair::title(base), points).color(pair::color(palette, base));
+            let line = steps(sorted);
+            let line = Line::new(pair::title(base), PlotPoints::from(line))
+                .allow_band(false)
+                .color(pair::color(palette, base));
             plot.line(line.width(if base { 1.5 } else { 2.0 }));
         }
     });
@@ -317,5 +327,9 @@ mod tests {
         let sorted = [1.0, 2.0, 4.0];
         assert_eq!((at(&sorted, 0.5), at(&sorted, 0.9)), (Some(d.p50), Some(d.p90)));
         assert_eq!((at(&[7.0], 0.3), at(&[], 0.5)), (Some(7.0), None));
+        assert_eq!(steps(&[1.0, 3.0]), [[1.0, 0.0], [1.0, 50.0], [3.0, 50.0], [3.0, 100.0]]);
+        let many: Vec<f64> = (0..10_000).map(f64::from).collect();
+        let some = steps(&many);
+        assert!(some.len() <= 2 * POINTS + 2 && some.last() == Some(&[9999.0, 100.0]));
     }
 }
