@@ -20,6 +20,8 @@ pub const NONE: u32 = u32::MAX;
 const LEAST: f64 = 5e-7;
 /// Most nodes.
 const MOST: usize = 150_000;
+/// Most calls: of a cycle with more, which is no program that a person wrote, the smaller ones have no place.
+const MOST_LINKS: usize = 60_000;
 /// What is this much larger than a room still fits.
 const TOLERANCE: f64 = 0.01;
 /// Most steps up paths: paths may be as long as the cycle.
@@ -158,6 +160,8 @@ pub struct Laying<'a> {
     least: f64,
     /// Steps up paths so far.
     pub steps: Cell<u64>,
+    /// Calls and places that were looked at.
+    pub events: u64,
 }
 
 impl<'a> Laying<'a> {
@@ -183,19 +187,30 @@ impl<'a> Laying<'a> {
             // Costs are whole numbers.
             least: (LEAST * cycle.whole).max(0.5),
             steps: Cell::new(0),
+            events: 0,
         };
         for entry in &cycle.entries {
             this.allowed[entry.function as usize] -= entry.cost;
             this.add_known(entry.function, NONE, NONE, entry.cost);
         }
+        let mut largest = Vec::new();
         for (i, link) in (0u32..).zip(&cycle.links) {
             this.has_once[link.from as usize] |= link.once;
             let known = link.once || link.is_inside() && !strategy.spread;
             if known && link.cost > this.least {
-                this.queue(i, 1.0);
+                largest.push(i);
             }
         }
-        while this.step() {}
+        if largest.len() > MOST_LINKS {
+            let cost = |&i: &u32| cycle.links[i as usize].cost;
+            largest.select_nth_unstable_by(MOST_LINKS, |a, b| cost(b).total_cmp(&cost(a)).then(a.cmp(b)));
+            largest.truncate(MOST_LINKS);
+            largest.sort_unstable();
+        }
+        largest.into_iter().for_each(|i| this.queue(i, 1.0));
+        while this.step() {
+            this.events += 1;
+        }
         this
     }
 

@@ -34,7 +34,7 @@ pub fn best(cycle: &Cycle, job: &Job) -> Result<Skeleton, Cancelled> {
         job.checkpoint(run as u64, RUNS as u64)?;
         let strategy = if cycle.summed && run == 1 { SPREAD } else { STRATEGIES[run % STRATEGIES.len()] };
         let laying = Laying::run(cycle, strategy, &boost);
-        work += laying.nodes.len() + laying.steps.get() as usize / 100;
+        work += laying.nodes.len() + (laying.steps.get() / 100 + laying.events / 8) as usize;
         let starved: Vec<(usize, f64)> = laying.starved().collect();
         let skeleton = Skeleton::of(laying);
         // Of two that are as good the simpler one.
