@@ -19,6 +19,30 @@ const PADDING: f32 = 2.0;
 /// A callee with this share of its caller goes into one box with it.
 const CHAIN: f64 = 0.98;
 
+/// Boxes in boxes; 0 is the outermost one.
+pub trait Nested {
+    /// Boxes right inside `at`, largest first.
+    fn children(&self, at: u32) -> impl Iterator<Item = u32>;
+    /// What the area of a box is.
+    fn total(&self, at: u32) -> f64;
+    /// Its part that is in no box inside.
+    fn own(&self, at: u32) -> f64;
+}
+
+impl Nested for BoxTree {
+    fn children(&self, at: u32) -> impl Iterator<Item = u32> {
+        self.children(at)
+    }
+
+    fn total(&self, at: u32) -> f64 {
+        self.boxes[at as usize].total as f64
+    }
+
+    fn own(&self, at: u32) -> f64 {
+        self.boxes[at as usize].own as f64
+    }
+}
+
 /// A box on screen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
@@ -36,7 +60,7 @@ pub struct Cell {
 
 /// Lays out what is inside `root`.
 #[must_use]
-pub fn layout(tree: &BoxTree, root: u32, area: Rect) -> Vec<Cell> {
+pub fn layout(tree: &impl Nested, root: u32, area: Rect) -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut open = vec![(root, area, 0)];
     while let Some((at, area, depth)) = open.pop() {
@@ -72,10 +96,10 @@ pub fn has_header(rect: Rect) -> bool {
     rect.width() >= 36.0 && rect.height() >= 2.2 * HEADER
 }
 
-fn end_of_chain(tree: &BoxTree, first: u32) -> u32 {
+fn end_of_chain(tree: &impl Nested, first: u32) -> u32 {
     let mut last = first;
     while let Some(child) = tree.children(last).next()
-        && tree.boxes[child as usize].total as f64 >= CHAIN * tree.boxes[first as usize].total as f64
+        && tree.total(child) >= CHAIN * tree.total(first)
     {
         last = child;
     }
@@ -83,16 +107,16 @@ fn end_of_chain(tree: &BoxTree, first: u32) -> u32 {
 }
 
 /// Areas of the boxes right inside `at`. Own cost of `at` gets its part of the area and stays empty.
-fn squarified(tree: &BoxTree, at: u32, area: Rect) -> Vec<(u32, Rect)> {
-    let whole = tree.boxes[at as usize];
-    if whole.total <= 0 || !area.is_positive() {
+fn squarified(tree: &impl Nested, at: u32, area: Rect) -> Vec<(u32, Rect)> {
+    let whole = tree.total(at);
+    if whole <= 0.0 || !area.is_positive() {
         return Vec::new();
     }
-    let scale = f64::from(area.area()) / whole.total as f64;
-    let size = |n: u32| (tree.boxes[n as usize].total as f64 * scale) as f32;
+    let scale = f64::from(area.area()) / whole;
+    let size = |n: u32| (tree.total(n) * scale) as f32;
     let mut sizes: Vec<(Option<u32>, f32)> =
         tree.children(at).map(|n| (Some(n), size(n))).take_while(|(_, size)| *size >= SMALLEST).collect();
-    let own = (whole.own as f64 * scale) as f32;
+    let own = (tree.own(at) * scale) as f32;
     if own >= SMALLEST {
         let place = sizes.partition_point(|s| s.1 >= own);
         sizes.insert(place, (None, own));
@@ -169,7 +193,7 @@ mod tests {
     #[test]
     fn the_example_of_the_paper() {
         let tree = tree("a 6; b 6; c 4; d 3; e 2; f 2; g 1");
-        let sizes: Vec<_> = layout(&tree, 0, area(600.0, 400.0))
+        let sizes: Vec<_> = layout(&*tree, 0, area(600.0, 400.0))
             .iter()
             .map(|c| (c.rect.width().round() as i32, c.rect.height().round() as i32))
             .collect();
@@ -180,7 +204,7 @@ mod tests {
     fn boxes_stay_inside_and_never_overlap() {
         let text: String = (0..300).map(|i| format!("m{}>f{} {};", i % 7, i, 1 + (i * 37) % 101)).collect();
         let tree = tree(&text);
-        let cells = layout(&tree, 0, area(900.0, 500.0));
+        let cells = layout(&*tree, 0, area(900.0, 500.0));
         assert!(cells.len() > 200);
         for (i, c) in cells.iter().enumerate() {
             let parent = tree.boxes[c.first as usize].parent;
@@ -201,7 +225,7 @@ mod tests {
     #[test]
     fn areas_are_costs() {
         let tree = tree("a 60; b 30; c 10");
-        let cells = layout(&tree, 0, area(1000.0, 100.0));
+        let cells = layout(&*tree, 0, area(1000.0, 100.0));
         let areas: Vec<i32> = cells.iter().map(|c| c.rect.area().round() as i32).collect();
         assert_eq!(areas, [60_000, 30_000, 10_000]);
     }
@@ -209,10 +233,10 @@ mod tests {
     #[test]
     fn a_million_boxes_cost_no_more_than_pixels_allow() {
         let text: String = (0..20_000).map(|i| format!("f{i} {};", 1 + i % 9)).collect();
-        let cells = layout(&tree(&text), 0, area(200.0, 100.0));
+        let cells = layout(&*tree(&text), 0, area(200.0, 100.0));
         assert!(cells.len() as f32 <= 200.0 * 100.0 / SMALLEST);
         let deep = vec!["f"; 50_000].join(">");
-        let chain = layout(&tree(&format!("{deep} 1")), 0, area(200.0, 100.0));
+        let chain = layout(&*tree(&format!("{deep} 1")), 0, area(200.0, 100.0));
         assert_eq!(chain.len(), 1, "a chain is one box");
         assert_eq!((chain[0].first, chain[0].last), (1, 50_000));
     }

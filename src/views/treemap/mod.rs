@@ -3,6 +3,7 @@
 //! A click selects, a double-click looks into a box, Backspace and the breadcrumbs lead out again. What it is
 //! zoomed to is kept as a path of keys, so it survives another metric or time range, and a run that grows.
 
+mod compare;
 mod layout;
 mod paint;
 #[cfg(test)]
@@ -33,7 +34,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Boxes whose areas are self costs, nested by calls or by module and file: what is large at a glance.",
     needs: shared::needs_calls,
     make: || Box::new(TreemapView::default()),
-    comparing: Comparing::Beside,
+    comparing: Comparing::Own(|| Box::new(compare::DiffTreemap::default())),
 };
 
 /// The view.
@@ -153,7 +154,7 @@ impl TreemapView {
             if !self.laid.as_ref().is_some_and(|l| Arc::ptr_eq(&l.of, tree)) {
                 self.texts = TextCache::default();
             }
-            let cells = layout(tree, root, area);
+            let cells = layout(&**tree, root, area);
             self.laid = Some(Laid { of: tree.clone(), root, area, cells, picture: None });
         }
         let Some(laid) = &mut self.laid else { return };

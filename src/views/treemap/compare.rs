@@ -1,0 +1,441 @@
+//! Two runs as one treemap: areas are what call paths cost in both together, colours how much of that changed.
+
+use std::sync::Arc;
+
+use egui::{Mesh, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+
+use super::layout::{Cell, HEADER, Nested, has_header, hit, layout};
+use crate::analysis::diff::normalise::{DiffRelated, Factors, Normalise, Related};
+use crate::analysis::diff::paths::{DiffPaths, PathDiff};
+use crate::analysis::diff::tree::name;
+use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::search::Pattern;
+use crate::format;
+use crate::model::lists::Lists;
+use crate::query::{Pair, Subject};
+use crate::state::Item;
+use crate::ui::hatch;
+use crate::ui::icons::Icon;
+use crate::ui::text::{Face, LabelStyle, TextCache, TextKey};
+use crate::ui::theme::{Palette, mix};
+use crate::ui::widgets::{EmptyState, link_button};
+use crate::views::shared::menu::{About, ContextMenu};
+use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::{self, Follow, Stale};
+use crate::views::{View, ViewCx};
+
+/// A name needs this much room.
+const LABEL: (f32, f32) = (34.0, 14.0);
+
+/// The view.
+#[derive(Default)]
+pub struct DiffTreemap {
+    follow: Follow,
+    stale: Stale,
+    laid: Option<Laid>,
+    texts: TextCache,
+    /// What it is zoomed to: a box of the paths that it was chosen in.
+    zoom: Option<(Arc<PathDiff>, u32)>,
+    menu_at: Option<u32>,
+}
+
+/// The last layout and what it was made of.
+struct Laid {
+    of: Arc<PathDiff>,
+    factors: Factors,
+    root: u32,
+    area: Rect,
+    boxes: Arc<DiffBoxes>,
+    cells: Vec<Cell>,
+}
+
+/// Call paths of both runs as boxes: 0 is everything, the others are nodes by their number + 1.
+struct DiffBoxes {
+    own: Vec<f64>,
+    total: Vec<f64>,
+    children: Lists<u32>,
+}
+
+impl Nested for DiffBoxes {
+    fn children(&self, at: u32) -> impl Iterator<Item = u32> {
+        self.children.of(at as usize).iter().copied()
+    }
+
+    fn total(&self, at: u32) -> f64 {
+        self.total[at as usize]
+    }
+
+    fn own(&self, at: u32) -> f64 {
+        self.own[at as usize]
+    }
+}
+
+impl DiffBoxes {
+    fn of(paths: &PathDiff, factors: &Factors) -> Self {
+        let n = paths.nodes.len();
+        let size = |two: Two<i64>| {
+            let two = factors.apply(two);
+            two.base.unwrap_or(0.0).max(0.0) + two.head.unwrap_or(0.0).max(0.0)
+        };
+        let mut own: Vec<f64> = vec![0.0; n + 1];
+        let parent = |i: usize| {
+            paths.nodes.get(paths.nodes[i].parent as usize).map_or(0, |_| paths.nodes[i].parent + 1)
+        };
+        for i in 0..n {
+            own[i + 1] = size(paths.nodes[i].own());
+        }
+        let mut total = own.clone();
+        for i in (0..n).rev() {
+            total[parent(i) as usize] += total[i + 1];
+        }
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        order.sort_by(|&a, &b| total[b as usize + 1].total_cmp(&total[a as usize + 1]).then(a.cmp(&b)));
+        let children = Lists::new(n + 1, order.iter().map(|&i| (parent(i as usize), i + 1)));
+        Self { own, total, children }
+    }
+}
+
+impl View for DiffTreemap {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let Some(pair) = cx.subject.pair().cloned() else { return };
+        self.follow.news(cx);
+        let asked = match Asked::of(cx, &pair) {
+            Ok(asked) => asked,
+            Err(why) => {
+                EmptyState::new(Icon::Info, "Nothing to compare", &why).show(ui);
+                return;
+            }
+        };
+        let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
+        let Some(paths) = shared::value(ui, &answer, "Comparing call paths") else { return };
+        // Where only shares compare, both runs are as large as each other; paths have no calls of their own.
+        let to = match cx.interaction.normalise {
+            _ if asked.shares_only() => Normalise::Total,
+            Normalise::Call => Normalise::Nothing,
+            to => to,
+        };
+        let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, 1);
+        let related = match related.and_then(|a| a.value().cloned()).as_deref() {
+            Some(Ok(related)) => related.clone(),
+            _ => Related::default(),
+        };
+        let root = self.zoom.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &paths)).map_or(0, |z| z.1);
+        let factors = &related.factors;
+        self.header(ui, &pair, &asked, (&paths, factors, root));
+        shared::crumbs::show(cx, ui);
+        pair::notices(cx, ui, &asked, &factors.legend, None);
+        self.stale.dim(&answer, cx.live, ui);
+        self.map(cx, ui, &Shown { pair: &pair, asked: &asked, paths: &paths, factors }, root);
+    }
+}
+
+/// What the map shows.
+struct Shown<'a> {
+    pair: &'a Pair,
+    asked: &'a Asked,
+    paths: &'a Arc<PathDiff>,
+    factors: &'a Factors,
+}
+
+impl Shown<'_> {
+    fn name(&self, at: u32) -> String {
+        match at.checked_sub(1) {
+            None => "Everything".to_owned(),
+            Some(node) => {
+                let node = &self.paths.nodes[node as usize];
+                name(node, &self.pair.base.profile, &self.pair.head.profile).into_owned()
+            }
+        }
+    }
+
+    /// «main › run › loop» for a chain of calls.
+    fn names(&self, cell: &Cell) -> String {
+        let mut names = vec![self.name(cell.last)];
+        let mut at = cell.last;
+        while at != cell.first && names.len() < 6 {
+            at = self.parent(at);
+            names.push(self.name(at));
+        }
+        names.reverse();
+        names.join(" › ")
+    }
+
+    fn parent(&self, at: u32) -> u32 {
+        let parent = at.checked_sub(1).map_or(0, |node| self.paths.nodes[node as usize].parent);
+        if (parent as usize) < self.paths.nodes.len() { parent + 1 } else { 0 }
+    }
+
+    fn costs(&self, at: u32) -> (Two<f64>, Two<f64>) {
+        match at.checked_sub(1) {
+            None => (Two::default(), self.factors.apply(self.paths.sum)),
+            Some(node) => {
+                let node = &self.paths.nodes[node as usize];
+                (self.factors.apply(node.own()), self.factors.apply(node.total()))
+            }
+        }
+    }
+
+    fn state(&self, at: u32) -> State {
+        at.checked_sub(1).map_or(State::Both, |node| self.paths.nodes[node as usize].state())
+    }
+
+    /// Functions from the root, and whether they are those of the baseline.
+    fn path(&self, at: u32) -> (Vec<crate::model::FunctionId>, bool) {
+        let Some(node) = at.checked_sub(1) else { return (Vec::new(), false) };
+        let base = self.paths.nodes[node as usize].halves.head.is_none();
+        let function = |n: u32| {
+            let halves = self.paths.nodes[n as usize].halves;
+            if base { halves.base } else { halves.head }.map(|h| h.symbol.function())
+        };
+        let mut path: Vec<_> = self.paths.ancestors(node).filter_map(function).collect();
+        path.reverse();
+        (path, base)
+    }
+
+    fn item(&self, at: u32) -> Option<Item> {
+        let (path, base) = self.path(at);
+        let profile = if base { &self.pair.base.profile } else { &self.pair.head.profile };
+        (!path.is_empty()).then(|| Item::of_path(&path, profile))
+    }
+
+    fn line(&self, what: &str, costs: Two<f64>, state: State) -> String {
+        let cost = |v: Option<f64>, base| {
+            format::cost_or_unknown(self.asked.unit(base), v.map(|v| v.round() as i64))
+        };
+        let (base, head) = (cost(costs.base, true), cost(costs.head, false));
+        if self.asked.shares_only() {
+            return format!("{what} {base} → {head}");
+        }
+        let change = pair::signed(self.asked.unit(false), costs.change());
+        format!("{what} {base} → {head}, {change} ({})", pair::relative(costs.relative_change(), state))
+    }
+}
+
+impl DiffTreemap {
+    fn header(
+        &mut self,
+        ui: &mut Ui,
+        pair: &Pair,
+        asked: &Asked,
+        (paths, factors, root): (&Arc<PathDiff>, &Factors, u32),
+    ) {
+        let shown = Shown { pair, asked, paths, factors };
+        let mut to = None;
+        shared::header(ui, |ui| {
+            if root != 0 {
+                if link_button(ui, "Everything").on_hover_text("Zoom out to everything").clicked() {
+                    to = Some(0);
+                }
+                let mut way: Vec<u32> = std::iter::successors(Some(root), |&at| Some(shown.parent(at)))
+                    .take_while(|&at| at != 0)
+                    .collect();
+                way.truncate(4);
+                way.reverse();
+                for at in way {
+                    ui.colored_label(Palette::of(ui).text_weak, "›");
+                    if link_button(ui, &shown.name(at)).clicked() {
+                        to = Some(at);
+                    }
+                }
+            }
+            pair::legend(ui);
+            pair::weak(ui, "Area: self cost of base and head together. Colour: how much of it changed");
+        });
+        if let Some(at) = to {
+            self.zoom = (at != 0).then(|| (paths.clone(), at));
+        }
+    }
+
+    fn map(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, shown: &Shown<'_>, root: u32) {
+        let area = ui.available_rect_before_wrap();
+        let response = ui.allocate_rect(area, Sense::click());
+        let known = |l: &&Laid| {
+            Arc::ptr_eq(&l.of, shown.paths) && l.root == root && l.area == area && l.factors == *shown.factors
+        };
+        if self.laid.as_ref().filter(known).is_none() {
+            self.texts = TextCache::default();
+            let boxes = Arc::new(DiffBoxes::of(shown.paths, shown.factors));
+            let cells = layout(&*boxes, root, area);
+            let (of, factors) = (shown.paths.clone(), shown.factors.clone());
+            self.laid = Some(Laid { of, factors, root, area, boxes, cells });
+        }
+        let Some(laid) = &self.laid else { return };
+        if laid.boxes.total(0) <= 0.0 {
+            shared::nothing(cx, ui, Icon::Info);
+            return;
+        }
+        response.widget_info(|| {
+            WidgetInfo::labeled(
+                Role::Image,
+                true,
+                format!("Treemap of both runs, {} boxes", laid.cells.len()),
+            )
+        });
+        let pointed = response.hover_pos().and_then(|at| hit(&laid.cells, at)).map(|i| laid.cells[i]);
+        paint(cx, ui, shown, laid, &mut self.texts, (area, pointed));
+        if let Some(cell) = pointed {
+            cx.out.hover = shown.item(cell.last);
+            let (own, total) = shown.costs(cell.last);
+            let state = shown.state(cell.last);
+            let text = format!(
+                "{}\n{}\n{}",
+                shown.names(&cell),
+                shown.line("Total", total, state),
+                shown.line("Self", own, state)
+            );
+            response.clone().on_hover_text_at_pointer(text);
+        }
+        if response.clicked() {
+            response.request_focus();
+            if let Some(item) = pointed.and_then(|cell| shown.item(cell.last)) {
+                self.follow.select(cx, item);
+            }
+        }
+        let holds = |at: u32| laid.boxes.children(at).next().is_some();
+        let mut zoom = None;
+        if response.double_clicked()
+            && let Some(cell) = pointed
+        {
+            zoom = Some(if holds(cell.last) { cell.last } else { shown.parent(cell.first) });
+        }
+        if response.has_focus() {
+            crate::ui::keyboard::hold(ui, &response, false);
+            if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Backspace)) {
+                zoom = Some(shown.parent(root));
+            }
+            ui.painter().rect_stroke(area, 0.0, Stroke::new(1.5, Palette::of(ui).accent), StrokeKind::Inside);
+        }
+        if let Some(at) = zoom {
+            self.zoom = (at != 0).then(|| (shown.paths.clone(), at));
+        }
+        if response.secondary_clicked() {
+            self.menu_at = pointed.map(|cell| cell.last);
+        }
+        if let Some((path, base)) = self.menu_at.map(|at| shown.path(at))
+            && let Some(&function) = path.last()
+        {
+            let run = if base { &shown.pair.base } else { &shown.pair.head };
+            let subject = Subject::One(run.clone());
+            response.context_menu(|ui| {
+                let mut side = cx.side(&subject, base);
+                ContextMenu::about(About { function, path: Some(&path) }).without_keys().show(
+                    &mut side,
+                    ui,
+                    |_, _| (),
+                );
+            });
+        }
+    }
+}
+
+fn paint(
+    cx: &ViewCx<'_>,
+    ui: &Ui,
+    shown: &Shown<'_>,
+    laid: &Laid,
+    texts: &mut TextCache,
+    (area, pointed): (Rect, Option<Cell>),
+) {
+    let palette = Palette::of(ui);
+    let painter = ui.painter().with_clip_rect(area);
+    painter.rect_filled(area, 0.0, palette.canvas);
+    let better = shown.asked.better(shown.pair);
+    let found = Pattern::new(&cx.interaction.search)
+        .map(|p| [p.functions(&shown.pair.base.profile), p.functions(&shown.pair.head.profile)]);
+    let is_found = |at: u32| {
+        let Some([base, head]) = &found else { return true };
+        let Some(node) = at.checked_sub(1) else { return false };
+        let halves = shown.paths.nodes[node as usize].halves;
+        halves.base.is_some_and(|h| base[h.symbol.function().index()])
+            || halves.head.is_some_and(|h| head[h.symbol.function().index()])
+    };
+    let fill = |cell: &Cell| {
+        let (own, total) = shown.costs(cell.last);
+        let costs = if cell.holds { total } else { own };
+        let full = palette.diff(pair::strength(costs) as f32, better);
+        match (cell.holds, is_found(cell.last)) {
+            (true, _) => mix(palette.canvas, full, 0.35),
+            (false, true) => full,
+            (false, false) => palette.dimmed(full),
+        }
+    };
+    let mut mesh = Mesh::default();
+    for cell in &laid.cells {
+        let gap = if cell.rect.width().min(cell.rect.height()) >= 6.0 { 0.5 } else { 0.25 };
+        if cell.holds {
+            mesh.add_colored_rect(cell.rect, palette.canvas);
+        }
+        mesh.add_colored_rect(cell.rect.shrink(gap), fill(cell));
+        if !cell.holds && shown.state(cell.last) != State::Both {
+            hatch::add(&mut mesh, cell.rect.shrink(gap), palette.canvas.gamma_multiply(0.28));
+        }
+    }
+    painter.add(Shape::mesh(mesh));
+    let mut texts = texts.begin(&painter);
+    let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
+    let hovered = cx.hover.and_then(Item::symbol);
+    for cell in &laid.cells {
+        let rect = cell.rect;
+        let color = palette.text_on(fill(cell));
+        let room =
+            if cell.holds { has_header(rect) } else { rect.width() >= LABEL.0 && rect.height() >= LABEL.1 };
+        if room {
+            let (face, height) = if cell.holds { (Face::Strong, HEADER) } else { (Face::Regular, 15.0) };
+            let top = if cell.holds {
+                rect.top()
+            } else {
+                rect.top() + (rect.height() / 2.0 - 7.5).clamp(0.0, 2.0)
+            };
+            let line = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height));
+            let style = LabelStyle { face, ..LabelStyle::new(12.0) };
+            let key = TextKey::new(("name", cell.first, cell.last));
+            painter.extend(texts.label(line, key, style, color, || shown.names(cell).into()));
+            if !cell.holds && rect.height() >= 36.0 && !shown.asked.shares_only() {
+                let change = pair::signed(shown.asked.unit(false), shown.costs(cell.last).0.change());
+                let key = TextKey::new(("change", cell.last));
+                if let Some(galley) = texts.get(key, style, rect.width() - 8.0, || change.clone().into())
+                    && !galley.elided
+                {
+                    painter.galley(pos2(rect.left() + 4.0, top + 15.0), galley, color);
+                }
+            }
+        }
+        let symbol = || shown.item(cell.last).and_then(|i| i.symbol());
+        if selected.is_some() && symbol() == selected {
+            painter.rect_stroke(rect, 1.0, Stroke::new(2.0, palette.text_strong), StrokeKind::Inside);
+        } else if Some(*cell) == pointed || hovered.is_some() && symbol() == hovered {
+            painter.rect_stroke(rect, 1.0, Stroke::new(1.0, palette.text_strong), StrokeKind::Inside);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Scope;
+    use crate::analysis::diff::functions::DiffFunctions;
+    use crate::analysis::diff::metrics::Chosen;
+    use crate::analysis::testing::subject;
+    use crate::jobs::Job;
+    use crate::model::MetricKey;
+    use crate::query::{Alignment, Engine, Run, RunId};
+
+    #[test]
+    fn boxes_of_both_runs_add_up() {
+        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
+        let base = run("app>a 10; app>b>c 2; app 3", 1);
+        let head = run("app>a 1; app>b>c 10; app 5; new 4", 2);
+        let pair = Pair { base, head, alignment: Alignment::default() };
+        let metric = Chosen::common(MetricKey::default());
+        let question = DiffPaths(DiffFunctions { scope: Scope::default(), metric, range: None });
+        let paths = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
+        let boxes = DiffBoxes::of(&paths, &Related::default().factors);
+        assert_eq!(boxes.total(0), 35.0);
+        for at in 0..boxes.total.len() as u32 {
+            let inside: f64 = boxes.children(at).map(|child| boxes.total(child)).sum();
+            assert!((boxes.own(at) + inside - boxes.total(at)).abs() < 1e-9);
+            let sizes: Vec<f64> = boxes.children(at).map(|child| boxes.total(child)).collect();
+            assert!(sizes.windows(2).all(|w| w[0] >= w[1]), "largest first");
+        }
+    }
+}
