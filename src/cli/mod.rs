@@ -206,6 +206,11 @@ fn input_of(path: &Path) -> Result<Input, Failure> {
     Input::standard_input().map_err(|e| Failure::new(format!("-: {e}")))
 }
 
+/// The file that a path on the command line means. Standard input may be one, too.
+fn on_disk(path: &Path) -> PathBuf {
+    if path == Path::new("-") { "/dev/stdin".into() } else { path.to_owned() }
+}
+
 fn open_input(input: &Input) -> Result<Profile, Failure> {
     import::open_whole(input, &Job::new()).map_err(|e| Failure {
         code: if e.kind == ErrorKind::Unrecognised { 3 } else { 2 },

@@ -227,3 +227,46 @@ fn a_recording_says_which_path_held_the_heap_at_its_peak() {
     let json = record(&["--no-allocations"], &session("not.inferscope"));
     assert!(json["heap_peak"].is_null() && json["totals"]["allocations"].is_null());
 }
+
+/// Nothing that is made from a file may take its place: whatever it is written as, and by whatever name.
+#[test]
+fn what_is_read_is_not_written_over() {
+    let folder = folder("inputs");
+    let at = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let trace = r#"{"traceEvents":[{"ph":"X","name":"a","ts":0,"dur":5,"pid":1,"tid":1,"args":{"n":1}}]}"#;
+    std::fs::write(at("t.json"), trace).unwrap();
+    std::fs::create_dir(at("inner")).unwrap();
+    let mut names = vec![at("t.json"), at("inner/../t.json")];
+    if cfg!(unix) {
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(at("t.json"), at("soft.json")).unwrap();
+        std::fs::hard_link(at("t.json"), at("hard.json")).unwrap();
+        names.extend([at("soft.json"), at("hard.json")]);
+    }
+    stdout(&["export", &at("t.json"), "-o", &at("run.inferscope")]);
+    stdout(&["export", &at("t.json"), "--to", "csv", "-o", &at("other.json")]);
+    let mut refused = vec![
+        // The session leaves the arguments of its events in the trace.
+        vec!["export".into(), at("run.inferscope"), "--to".into(), "csv".into(), "-o".into(), at("t.json")],
+        vec!["recover".into(), at("t.json"), "-o".into(), at("t.json")],
+        ["record", "command", "-o", &at("t.json"), "--", "cat", &at("t.json")].map(str::to_owned).to_vec(),
+    ];
+    for name in names {
+        for format in ["csv", "native", "chrome", "folded", "speedscope"] {
+            refused.push(["export", &at("t.json"), "--to", format, "-o", &name].map(str::to_owned).to_vec());
+        }
+        refused.push(["render", &at("t.json"), "-o", &name].map(str::to_owned).to_vec());
+    }
+    for args in refused {
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let out = run(&args);
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.lines().count() == 1 && text.contains("name another file"), "{args:?}: {text}");
+        assert_eq!(std::fs::read_to_string(at("t.json")).unwrap(), trace, "{args:?}");
+    }
+    let mut child = program(&["export", "-", "--to", "csv", "-o", &at("t.json")]);
+    let out = child.stdin(std::fs::File::open(at("t.json")).unwrap()).output().unwrap();
+    assert!(!out.status.success() || cfg!(not(unix)));
+    std::fs::remove_dir_all(folder).unwrap();
+}
