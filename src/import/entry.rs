@@ -9,12 +9,12 @@ use crate::model::place_table::add;
 
 /// Cuts the totals of functions in circles to what enters the circle from outside, or, where nothing does, to what the
 /// circle and all that it calls cost. `totals` and `own` are rows of `stride` costs per function; `each` gives all calls
-/// with their costs to its argument, as often as it is called.
+/// with their costs to its argument, as often as it is called. Returns which functions are in a circle.
 pub(super) fn cut_to_entry(
     stride: usize,
     (totals, own): (&mut [i64], &[i64]),
     each: impl Fn(&mut dyn FnMut(u32, u32, &[i64])),
-) {
+) -> Vec<bool> {
     let nodes = totals.len() / stride.max(1);
     let mut starts = vec![0u32; nodes + 1];
     each(&mut |caller, callee, _| starts[caller as usize + 1] += u32::from(caller != callee));
@@ -31,7 +31,7 @@ pub(super) fn cut_to_entry(
     });
     let found = components(nodes, |n| &callees[starts[n] as usize..starts[n + 1] as usize]);
     if found.count == nodes {
-        return;
+        return vec![false; nodes];
     }
     let mut members = vec![0u32; found.count];
     found.of.iter().for_each(|&c| members[c as usize] += 1);
@@ -64,6 +64,7 @@ pub(super) fn cut_to_entry(
             totals[at] = totals[at].min(most[c * stride + m]).max(own[at]);
         }
     }
+    (0..nodes as u32).map(|node| circle(node).is_some()).collect()
 }
 
 #[cfg(test)]
