@@ -282,6 +282,7 @@ impl Emitter {
                 self.sample(track, &mut time, stack, (weight, &[(metric, weight)]), b);
             }
         }
+        weights.rounding.report(b);
     }
 
     /// Sampled profiles that are measures of the same samples; the first one places them in time.
@@ -302,6 +303,7 @@ impl Emitter {
             for (n, &row) in places.iter().enumerate() {
                 rows[row as usize][m] = weights.get(n, odd);
             }
+            weights.rounding.report(b);
         }
         let mut time = time.flatten();
         let mut costs: Vec<(MetricId, i64)> = Vec::new();
