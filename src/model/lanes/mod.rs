@@ -120,7 +120,8 @@ pub(super) struct Known<'a> {
 /// costs that go with them.
 pub(super) fn freeze(mut rows: Vec<Span>, mut costs: Vec<(MetricId, Vec<i64>)>, known: &Known<'_>) -> Frozen {
     unfinished::end(&mut rows, known);
-    let key = |s: &Span| (s.start, Reverse(s.end), s.parent);
+    // What is in no queue comes first: it may hold work of one that takes just as long.
+    let key = |s: &Span| (s.start, Reverse(s.end), s.depth == QUEUED, s.parent);
     if !rows.is_sorted_by_key(key) {
         rows.sort_unstable_by_key(key);
     }

@@ -235,6 +235,8 @@ fn work_of_a_queue_calls_nothing() {
     assert_eq!(above(&t), [None, Some(0), Some(0), Some(0), Some(0), Some(4), None]);
     let t = frozen(&[(0, 100, q), (20, 80, 0)], 0);
     assert_eq!(above(&t), [None, None]);
+    // A mark around work holds it, whatever comes first in the file, also when it is just as long.
+    assert_eq!(above(&frozen(&[(0, 100, q), (0, 100, 0)], 0)), [Some(1), None]);
 }
 
 #[test]
