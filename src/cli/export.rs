@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::out::say;
+use super::out::{self, say};
 use super::{Failure, on_disk, open_part};
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::source_texts::FoundTexts;
@@ -25,7 +25,7 @@ pub(super) struct ExportArgs {
     /// and parts that a run of callgrind was added up from.
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
-    /// The file to write.
+    /// The file to write; - for standard output, with --to.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The format [default: by the ending of the output].
@@ -91,7 +91,11 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     let scope = Scope { transforms, ..Scope::default() };
     let inputs = Inputs::of(&profile, Some(&on_disk(&args.file)));
     let asked = Asked { sources, scope, inputs, ..Asked::all(profile) };
-    let said = exchange::write_file(format, &asked, &args.output).map_err(failed)?;
+    let said = if args.output == Path::new("-") {
+        out::export(|out| exchange::write(format, &asked, out))?
+    } else {
+        exchange::write_file(format, &asked, &args.output).map_err(failed)?
+    };
     for part in said {
         say(format_args!("{}: {part}", args.output.display()));
     }

@@ -211,6 +211,14 @@ fn on_disk(path: &Path) -> PathBuf {
     if path == Path::new("-") { "/dev/stdin".into() } else { path.to_owned() }
 }
 
+/// Refuses `-` as the name of a file to write, where nothing is written to standard output.
+fn named(output: &Path) -> Result<(), Failure> {
+    if output == Path::new("-") {
+        return Err(Failure::new("-: this goes to a file only; name one"));
+    }
+    Ok(())
+}
+
 fn open_input(input: &Input) -> Result<Profile, Failure> {
     import::open_whole(input, &Job::new()).map_err(|e| Failure {
         code: if e.kind == ErrorKind::Unrecognised { 3 } else { 2 },

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::out::{print, print_lines, say};
-use super::{Failure, open, record};
+use super::{Failure, named, open, record};
 use crate::export::Inputs;
 use crate::format::{self, LONGEST_NAME, Page, short};
 use crate::record::journal::{self, Unsaved};
@@ -44,6 +44,7 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
     let Some(file) = file else {
         return Err(Failure::new("no recording was interrupted or left unsaved"));
     };
+    named(output)?;
     let inputs = Inputs::files([file.clone()]);
     inputs.refuse(output).map_err(|e| Failure::new(format!("{}: {e}", output.display())))?;
     let profile = open(&file)?;

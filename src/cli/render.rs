@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::out::say;
-use super::{Failure, RelativeArg, metric_of, on_disk, open_part};
+use super::{Failure, RelativeArg, metric_of, named, on_disk, open_part};
 use crate::analysis::formula::Measure;
 use crate::analysis::named::{Named, place_of};
 use crate::analysis::source_file::SourceRule;
@@ -144,6 +144,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     check_size(args.size, args.scale)?;
     let label = Input::Path(args.file.clone()).file_name();
     let input = (args.file != Path::new("-")).then(|| Input::Path(args.file.clone()));
+    named(&args.output)?;
     let refuse = |inputs: &Inputs| {
         inputs.refuse(&args.output).map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
     };

@@ -84,12 +84,14 @@ fn stacks_too_deep_to_write_out_are_refused() {
     let function = b.function(FunctionSpec::named("recursive_function"));
     let frame = b.frame(function, 0);
     let mut stack = None;
-    for _ in 0..50_000 {
-        stack = Some(b.stack(stack, frame));
-        b.sample(track, stack, &[(time, 1)]);
+    for depth in [8_000, 42_000] {
+        for _ in 0..depth {
+            stack = Some(b.stack(stack, frame));
+            b.sample(track, stack, &[(time, 1)]);
+        }
+        let e = written("folded", &b.clone().finish()).unwrap_err();
+        assert!(e.to_string().contains("too deep") && e.to_string().contains("iB"), "{e}");
     }
-    let e = written("folded", &b.finish()).unwrap_err();
-    assert!(e.to_string().contains("too deep"), "{e}");
 }
 
 #[test]

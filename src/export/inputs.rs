@@ -41,6 +41,10 @@ impl Inputs {
     /// # Errors
     /// When it is, in words that follow its name.
     pub fn refuse(&self, output: &Path) -> Result<(), ExportError> {
+        // On the command line this is no name of a file; who means one says ./-.
+        if output == Path::new("-") {
+            return Ok(());
+        }
         if !self.0.iter().any(|input| same_file(input, output)) {
             return Ok(());
         }

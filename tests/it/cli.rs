@@ -270,3 +270,33 @@ fn what_is_read_is_not_written_over() {
     assert!(!out.status.success() || cfg!(not(unix)));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn exports_go_to_standard_output_where_it_is_read() {
+    let folder = folder("stdout");
+    let path = file("sample_profiles/speedscope/0.0.1-simple.speedscope.json");
+    let path = path.to_string_lossy();
+    let out = program(&["export", &path, "-o", "-", "--to", "folded"]).current_dir(&folder).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "a;b 5\na;b;c 5\na;b;d 4\n");
+    for args in [&["render", &path, "-o", "-"][..], &["record", "asyncio", "-o", "-"]] {
+        let out = program(args).current_dir(&folder).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(2) && text.contains("goes to a file"), "{args:?}: {text}");
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "no file is called -");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn levels_beyond_the_screen_are_numbers() {
+    let folder = folder("levels");
+    let path = folder.join("deep.folded");
+    let stack: Vec<String> = (0..40).map(|i| format!("f{i}")).collect();
+    std::fs::write(&path, stack.join(";") + " 5\n").unwrap();
+    let text = stdout(&["report", &path.to_string_lossy(), "--tree"]);
+    let line =
+        |name: &str| text.lines().find(|l| l.ends_with(name)).unwrap_or_else(|| panic!("{text}")).to_owned();
+    assert!(line(" f30").ends_with("  f30") && line("] f31").ends_with("[31] f31"), "{text}");
+    assert!(line("] f39").ends_with("[39] f39"));
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::export::list;
 use super::out::{self, print_lines, say};
-use super::{Failure, render, report};
+use super::{Failure, named, render, report};
 use crate::app::{Settings, source_texts};
 use crate::export::{self, Inputs};
 use crate::format::Page;
@@ -94,6 +94,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         ..Options::default()
     };
     if let Some(path) = &args.output {
+        named(path)?;
         let failed = |e| Failure::new(format!("{}: {e}", path.display()));
         inputs(args).refuse(path).map_err(failed)?;
         export::can_write(path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
