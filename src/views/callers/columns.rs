@@ -90,7 +90,8 @@ impl Formats {
     }
 
     fn share(&self, n: &Neighbour) -> Option<f64> {
-        n.total.filter(|_| self.whole != 0).map(|total| total as f64 / self.whole as f64)
+        let share = if self.relative == Relative::Parent { format::share_of_parent } else { format::share };
+        n.total.and_then(|total| share(total, self.whole))
     }
 
     /// A row in words.
