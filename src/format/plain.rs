@@ -39,6 +39,27 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The same of a text of several lines, which stay lines; so do tabs.
+#[must_use]
+pub fn plain_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| acts(c) && !matches!(c, '\n' | '\t')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        let (line, end) = match line.strip_suffix('\n') {
+            Some(line) => (line.strip_suffix('\r').unwrap_or(line), "\n"),
+            None => (line, ""),
+        };
+        for (n, part) in line.split('\t').enumerate() {
+            out += if n == 0 { "" } else { "\t" };
+            out += &plain(part);
+        }
+        out += end;
+    }
+    Cow::Owned(out)
+}
+
 /// `text` as [`plain`] gives it, at most `most` characters of it: what is left out of the middle is `…`.
 #[must_use]
 pub fn short(text: &str, most: usize) -> Cow<'_, str> {

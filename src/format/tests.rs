@@ -120,6 +120,13 @@ fn no_part_is_less_than_nothing_or_more_than_the_whole() {
 }
 
 #[test]
+fn lines_and_tabs_of_a_text_stay() {
+    assert_eq!(plain_lines("a\r\nb\tc\n"), "a\r\nb\tc\n".replace('\r', ""));
+    assert_eq!(plain_lines("a\u{1b}b\n\tc\u{202e}"), "a␛b\n\tc\\u{202e}");
+    assert_eq!(plain("a\n\tb"), "a␊␉b");
+}
+
+#[test]
 fn shares_never_round_to_none_or_all() {
     let cases = [
         (0.0, "0 %"),
