@@ -20,7 +20,7 @@ use crate::model::{Profile, Unit};
 /// Longest output: deep stacks repeat their callers on every line.
 const MAX_BYTES: u64 = 4 << 30;
 /// Longest output of stacks that have so many bytes each: nobody reads such lines.
-const MAX_DEEP: (u64, u64) = (256 << 20, 16 << 10);
+const MAX_DEEP: (u64, u64) = (1 << 30, 16 << 10);
 /// Output of which the size is told.
 const LARGE: u64 = 256 << 20;
 

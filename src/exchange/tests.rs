@@ -84,7 +84,7 @@ fn stacks_too_deep_to_write_out_are_refused() {
     let function = b.function(FunctionSpec::named("recursive_function"));
     let frame = b.frame(function, 0);
     let mut stack = None;
-    for depth in [8_000, 42_000] {
+    for depth in [12_000, 38_000] {
         for _ in 0..depth {
             stack = Some(b.stack(stack, frame));
             b.sample(track, stack, &[(time, 1)]);

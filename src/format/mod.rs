@@ -14,7 +14,7 @@ mod plain;
 pub use axis::{TimeTicks, time_ticks, value_step};
 pub use column::Column;
 pub use csv::csv_text;
-pub use plain::{LONGEST_NAME, Page, PlainJson, acts, plain, plain_lines, short};
+pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, plain, short};
 
 use std::borrow::Cow;
 

@@ -39,9 +39,28 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The same for pictures, whose fonts have no signs of controls: `\u{1b}`, `\n`, `\u{202e}`.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) || !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' => out += "\\n",
+            '\t' => out += "\\t",
+            '\r' => out += "\\r",
+            c if acts(c) => _ = write!(out, "\\u{{{:x}}}", c as u32),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The same of a text of several lines, which stay lines; so do tabs.
 #[must_use]
-pub fn plain_lines(text: &str) -> Cow<'_, str> {
+pub fn escaped_lines(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| acts(c) && !matches!(c, '\n' | '\t')) {
         return Cow::Borrowed(text);
     }
@@ -53,7 +72,7 @@ pub fn plain_lines(text: &str) -> Cow<'_, str> {
         };
         for (n, part) in line.split('\t').enumerate() {
             out += if n == 0 { "" } else { "\t" };
-            out += &plain(part);
+            out += &escaped(part);
         }
         out += end;
     }

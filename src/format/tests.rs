@@ -121,8 +121,9 @@ fn no_part_is_less_than_nothing_or_more_than_the_whole() {
 
 #[test]
 fn lines_and_tabs_of_a_text_stay() {
-    assert_eq!(plain_lines("a\r\nb\tc\n"), "a\r\nb\tc\n".replace('\r', ""));
-    assert_eq!(plain_lines("a\u{1b}b\n\tc\u{202e}"), "a␛b\n\tc\\u{202e}");
+    assert_eq!(escaped_lines("a\r\nb\tc\n"), "a\r\nb\tc\n".replace('\r', ""));
+    assert_eq!(escaped_lines("a\u{1b}b\n\tc\u{202e}"), "a\\u{1b}b\n\tc\\u{202e}");
+    assert_eq!(escaped("a\n\tb\u{1b}"), "a\\n\\tb\\u{1b}");
     assert_eq!(plain("a\n\tb"), "a␊␉b");
 }
 

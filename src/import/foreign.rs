@@ -110,18 +110,16 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
         return (NO_EVENTS.into(), RECORD_LATER);
     }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]);
-    // Programs that write or read profiles name what stands in them.
-    if head.name.ends_with(".py") && !bytes.contains(&0) {
-        let remedy = "record what it does: `inferscope record command -- python FILE`";
-        return ("is a Python program, not a profile".into(), remedy);
-    }
     // A pickle.
     if bytes.starts_with(b"\x80") && text.contains("yappi") && text.contains("YFuncStat") {
         return ("is statistics of yappi in its own format".into(), YAPPI);
     }
     let start = text.trim_start();
     let all = text.to_lowercase();
-    if let Some((_, what, remedy)) = TOLD.iter().find(|t| t.0.iter().all(|word| all.contains(word))) {
+    // Programs that write or read profiles name what stands in them.
+    let is_program = head.name.ends_with(".py");
+    let told = TOLD.iter().filter(|_| !is_program).find(|t| t.0.iter().all(|word| all.contains(word)));
+    if let Some((_, what, remedy)) = told {
         return ((*what).to_owned(), remedy);
     }
     let lower = start.get(..start.len().min(64)).unwrap_or("").to_lowercase();
@@ -187,7 +185,7 @@ mod tests {
             let input = crate::import::Input::Bytes(name.into(), text.to_vec().into());
             crate::import::open_whole(&input, &crate::jobs::Job::new()).unwrap_err().to_string()
         };
-        assert!(open("yappi.py").contains("is a Python program"), "{}", open("yappi.py"));
+        assert!(open("yappi.py").contains("is text, and no profile"), "{}", open("yappi.py"));
         assert!(!open("x").contains("yappi in its own"), "{}", open("x"));
     }
 

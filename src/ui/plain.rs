@@ -1,5 +1,5 @@
 //! Names come out of files that anybody may have made. What is painted passes here last: characters that would act, or be
-//! invisible, are shown as they are in printed reports.
+//! invisible, are shown by their numbers: fonts have no signs for them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use egui::epaint::text::ByteRangeExt;
 use egui::text::LayoutJob;
 use egui::{Context, FullOutput, Galley, Plugin, Shape};
 
-use crate::format::{acts, plain, plain_lines};
+use crate::format::{acts, escaped, escaped_lines};
 
 /// Shows characters that act in all texts of a context.
 #[derive(Default)]
@@ -46,7 +46,7 @@ fn shown(ctx: &Context, galley: &Galley) -> Option<Arc<Galley>> {
     if is_ascii || !job.text.contains(|c| acts(c) && !stays(c)) {
         return None;
     }
-    let escape = if lines { plain_lines } else { plain };
+    let escape = if lines { escaped_lines } else { escaped };
     let mut shown = LayoutJob { text: String::new(), sections: Vec::new(), ..job.clone() };
     for section in &job.sections {
         let text = escape(&job.text[section.byte_range.as_usize()]);
@@ -79,7 +79,7 @@ mod tests {
             seen = texts(&output);
             output.textures_delta.clear();
         }
-        assert!(seen.contains(&"a␛[31mb\\u{202e}c\nd".to_owned()), "{seen:?}");
+        assert!(seen.contains(&"a\\u{1b}[31mb\\u{202e}c\nd".to_owned()), "{seen:?}");
         assert!(seen.contains(&"plain · ✓".to_owned()), "{seen:?}");
     }
 }

@@ -169,7 +169,7 @@ fn function_cell(ui: &mut Ui, profile: &Profile, n: &Neighbour, search: &str, pa
 
 /// A name that fits a header.
 fn short(name: &str) -> String {
-    if name.chars().count() <= 8 { format::plain(name).into_owned() } else { "function".to_owned() }
+    if name.chars().count() <= 8 { format::escaped(name).into_owned() } else { "function".to_owned() }
 }
 
 /// The columns of a list, in order.

@@ -142,7 +142,7 @@ impl CallersView {
         shared::header(ui, |ui| {
             let choices = [(Reach::Direct, "Direct"), (Reach::All, "All")];
             segmented(ui, "How far to look", &mut self.reach, &choices);
-            let name = RichText::new(format::plain(profile.function_name(function)))
+            let name = RichText::new(format::escaped(profile.function_name(function)))
                 .font(strong(14.0))
                 .color(palette.text_strong);
             let place = shared::place(profile, function);

@@ -100,7 +100,7 @@ fn copied(ui: &Ui, row: &egui::Response, mark: &egui::Response, fact: &Fact) -> 
 /// A text of bearable length, with ordinary line ends.
 fn shown(text: &str) -> String {
     let mut out: String = text.chars().take(2000).collect();
-    out = format::plain_lines(&out).into_owned();
+    out = format::escaped_lines(&out).into_owned();
     if text.len() > out.len() && text.chars().nth(2000).is_some() {
         out.push('…');
     }
@@ -162,7 +162,7 @@ pub(super) fn text(ui: &mut Ui, title: &str, text: &str, whole: bool) -> bool {
             ui.set_width(ui.available_width());
             let shown = &text[..cut];
             ui.add(
-                Label::new(RichText::new(format::plain_lines(shown)).color(palette.text))
+                Label::new(RichText::new(format::escaped_lines(shown)).color(palette.text))
                     .wrap()
                     .selectable(true),
             );

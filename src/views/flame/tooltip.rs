@@ -237,7 +237,7 @@ fn place(profile: &Profile, function: FunctionId) -> String {
 }
 
 fn shortened(text: &str, most: usize) -> String {
-    let text = &*format::plain_lines(text);
+    let text = &*format::escaped_lines(text);
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

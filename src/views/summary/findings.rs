@@ -75,7 +75,7 @@ fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Finding, title: &str, text: &
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing.y = 1.0;
                     let label = |text: &str, color| {
-                        Label::new(RichText::new(format::plain_lines(text)).color(color))
+                        Label::new(RichText::new(format::escaped_lines(text)).color(color))
                             .wrap()
                             .selectable(false)
                     };

@@ -329,7 +329,7 @@ fn step(tree: &BoxTree, root: u32, at: u32, pressed: &dyn Fn(Key) -> bool) -> Op
 }
 
 fn short(name: &str) -> String {
-    let name = format::plain(name);
+    let name = format::escaped(name);
     let mut chars = name.chars();
     let head: String = chars.by_ref().take(32).collect();
     if chars.next().is_some() { format!("{head}…") } else { head }
