@@ -52,8 +52,10 @@ pub(super) struct Many {
     open: Vec<Vec<Open>>,
     /// When the innermost open spans end that belong to no chain …
     tops: Tops,
-    /// Open spans of no chain by function: ends, rows and lanes.
-    running: FxHashMap<FunctionId, BTreeSet<(i64, u32, u32)>>,
+    /// Innermost open spans of no chain by function: ends and lanes.
+    running: FxHashMap<FunctionId, BTreeSet<(i64, u32)>>,
+    /// All open spans of no chain by function: ends and rows.
+    around: FxHashMap<FunctionId, BTreeSet<(i64, u32)>>,
     /// What called the outermost open span of each lane, if it is on another lane …
     base: Vec<Option<u32>>,
     /// … and by that the ends of the innermost spans of those lanes, with the lanes.
@@ -144,7 +146,7 @@ impl Many {
         }
         self.open[lane as usize].push(Open { outer, function, called: Recent::default() });
         if outer.chain == 0 {
-            self.running.entry(function).or_default().insert((outer.end, outer.row, lane));
+            self.around.entry(function).or_default().insert((outer.end, outer.row));
         }
         self.show_top(lane);
         self.ending.push(Reverse((outer.end, lane)));
@@ -181,8 +183,8 @@ impl Many {
         let Open { outer, function, .. } = self.open[lane as usize].pop()?;
         if outer.chain == 0 {
             self.beside.remove(&outer.row);
-            if let Some(spans) = self.running.get_mut(&function) {
-                spans.remove(&(outer.end, outer.row, lane));
+            if let Some(spans) = self.around.get_mut(&function) {
+                spans.remove(&(outer.end, outer.row));
             }
         }
         if let Some((_, open)) = self.chains.get_mut(&outer.chain) {
@@ -200,12 +202,17 @@ impl Many {
 
     /// The innermost span of a lane will be another one.
     fn hide_top(&mut self, lane: u32) {
-        if let (Some(end), Some(caller)) = (self.plain_top(lane), self.base[lane as usize])
-            && let Some(lanes) = self.beside.get_mut(&caller)
-        {
-            lanes.remove(&(end, lane));
-            if lanes.is_empty() {
-                self.beside.remove(&caller);
+        if let Some((function, end)) = self.plain_top(lane) {
+            if let Some(lanes) = self.running.get_mut(&function) {
+                lanes.remove(&(end, lane));
+            }
+            if let Some(caller) = self.base[lane as usize]
+                && let Some(lanes) = self.beside.get_mut(&caller)
+            {
+                lanes.remove(&(end, lane));
+                if lanes.is_empty() {
+                    self.beside.remove(&caller);
+                }
             }
         }
         self.tops.set(lane, i64::MIN);
@@ -213,16 +220,17 @@ impl Many {
 
     /// The innermost span of a lane is another one.
     fn show_top(&mut self, lane: u32) {
-        let Some(end) = self.plain_top(lane) else { return };
+        let Some((function, end)) = self.plain_top(lane) else { return };
+        self.running.entry(function).or_default().insert((end, lane));
         if let Some(caller) = self.base[lane as usize] {
             self.beside.entry(caller).or_default().insert((end, lane));
         }
         self.tops.set(lane, end);
     }
 
-    /// The end of the innermost span of a lane when it belongs to no chain.
-    fn plain_top(&self, lane: u32) -> Option<i64> {
-        self.top(lane).filter(|o| o.outer.chain == 0).map(|o| o.outer.end)
+    /// Function and end of the innermost span of a lane when it belongs to no chain.
+    fn plain_top(&self, lane: u32) -> Option<(FunctionId, i64)> {
+        self.top(lane).filter(|o| o.outer.chain == 0).map(|o| (o.function, o.outer.end))
     }
 
     fn free_lane(&mut self) -> u32 {
@@ -270,26 +278,24 @@ impl Many {
     fn usual_caller(&self, function: FunctionId, least: i64) -> Option<Place> {
         let callers = &self.callers.get(&function)?.0;
         let running = |caller: &FunctionId| {
-            let spans = self.running.get(caller).into_iter();
-            spans
-                .flat_map(|spans| spans.range((least, 0, 0)..))
-                .map(|&(_, row, lane)| (row, lane))
-                .take(COMPARED)
+            let lanes = self.running.get(caller).into_iter().flat_map(|lanes| lanes.range((least, 0)..));
+            lanes.map(|&(_, lane)| lane).take(COMPARED)
         };
-        let on_top = |(row, lane): (u32, u32)| self.top(lane).filter(|o| o.outer.row == row);
-        let any = |place: (u32, u32)| on_top(place).map(|_| place.1);
-        let is_new = |open: &&Open| !open.called.0.contains(&function);
-        let new = |place: (u32, u32)| on_top(place).filter(is_new).map(|_| place.1);
+        let is_new = |open: &Open| !open.called.0.contains(&function);
+        let new = |lane: &u32| self.top(*lane).is_some_and(is_new);
         let recent = || {
             let inner = self.plain.innermost(least)?;
-            let open = on_top((inner.row, inner.lane))?;
-            (callers.contains(&open.function) && is_new(&open)).then_some(inner.lane)
+            let open = self.top(inner.lane).filter(|o| o.outer.row == inner.row)?;
+            (callers.contains(&open.function) && is_new(open)).then_some(inner.lane)
         };
-        let lane = callers.iter().find_map(|caller| running(caller).find_map(new)).or_else(recent);
-        let lane = lane.or_else(|| callers.iter().find_map(|caller| running(caller).find_map(any)));
+        let lane = callers.iter().find_map(|caller| running(caller).find(new)).or_else(recent);
+        let lane = lane.or_else(|| callers.iter().find_map(|caller| running(caller).next()));
         // One that has something else on top is still what called it.
-        let beside = || callers.iter().find_map(|caller| running(caller).next());
-        lane.map(Place::On).or_else(|| beside().map(|(row, _)| Place::Beside(row)))
+        let beside = || {
+            let spans = callers.iter().filter_map(|caller| self.around.get(caller));
+            spans.filter_map(|spans| spans.range((least, 0)..).next()).next().map(|&(_, row)| row)
+        };
+        lane.map(Place::On).or_else(|| beside().map(Place::Beside))
     }
 
     /// The lane, or one of those called from there, from those, and so on, whose innermost spans have room: best one that
