@@ -35,8 +35,10 @@ impl Rounding {
 
     /// Says what was rounded.
     pub fn report(&self, builder: &mut ProfileBuilder) {
-        let place = format!("by at most {}", self.largest as f64 / MILLION as f64);
-        let what = "weight that is no whole number (rounded, so that the sum of all stays right)";
-        builder.warn_many(what, &place, self.rounded);
+        let largest = self.largest as f64 / MILLION as f64;
+        let what = format!(
+            "weight that is no whole number (rounded by at most {largest}, so that the sum of all stays right)"
+        );
+        builder.warn_many(&what, "", self.rounded);
     }
 }
