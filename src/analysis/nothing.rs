@@ -4,7 +4,7 @@ use super::formula::{Measure, terms};
 use super::functions::{graph_column, graph_of};
 use super::scope::Slice;
 use crate::format;
-use crate::model::{Calls, MetricKey, Profile, Unit};
+use crate::model::{Calls, MetricId, MetricKey, Profile, Unit};
 
 /// Why nothing is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Nothing {
     Callers,
     /// All costs of the metric are 0.
     Cost,
+    /// Costs below 0 cancel out the others: this is their sum.
+    Cancelled(i64),
     /// Tracks, range or transforms leave nothing.
     Left,
 }
@@ -30,16 +32,34 @@ pub fn why(profile: &Profile, slice: &Slice) -> Nothing {
         let column = |of: fn(&crate::model::GraphCosts) -> &Vec<i64>| {
             graph_column(graph, &terms, of, graph.nodes.len())
         };
-        if column(|c| &c.node_self).iter().chain(&column(|c| &c.node_total)).all(|&c| c == 0) {
+        let own = column(|c| &c.node_self);
+        if own.iter().chain(&column(|c| &c.node_total)).all(|&c| c == 0) {
             return Nothing::Cost;
         }
         if names_no_callers(profile) {
             return Nothing::Callers;
         }
+        if let Some(sum) = cancelled(own.iter().copied()) {
+            return Nothing::Cancelled(sum);
+        }
     } else if profile.span_count() + profile.sample_count() == 0 {
         return Nothing::Recorded;
     }
-    if *slice == Slice::whole(slice.metric) { Nothing::Cost } else { Nothing::Left }
+    if *slice != Slice::whole(slice.metric) {
+        return Nothing::Left;
+    }
+    let terms = terms(slice.metric, profile);
+    let columns = profile.tracks.iter().flat_map(|t| t.samples.weights.iter().chain(&t.spans.costs));
+    let of = |m: MetricId| terms.iter().find(|t| t.1 == m).map(|t| t.0);
+    let scaled = columns.filter_map(|(m, column)| Some((of(*m)?, column)));
+    let costs = scaled.flat_map(|(factor, column)| column.iter().map(move |c| c.saturating_mul(factor)));
+    cancelled(costs).map_or(Nothing::Cost, Nothing::Cancelled)
+}
+
+/// The sum of costs when those below 0 leave nothing of the others.
+fn cancelled(costs: impl Iterator<Item = i64>) -> Option<i64> {
+    let (sum, below) = costs.fold((0i64, false), |(sum, below), c| (sum.saturating_add(c), below || c < 0));
+    (below && sum <= 0).then_some(sum)
 }
 
 /// True when a call graph holds no call at all: costs of functions, without who called whom.
@@ -56,6 +76,7 @@ impl Nothing {
             Self::Recorded => "Nothing was recorded",
             Self::Callers => "This file names no callers",
             Self::Cost => "Nothing here has a cost",
+            Self::Cancelled(_) => "Costs cancel out",
             Self::Left => "Nothing in this selection",
         }
     }
@@ -71,6 +92,14 @@ impl Nothing {
                     .into()
             }
             Self::Cost => no_cost(profile, metric),
+            Self::Cancelled(sum) => {
+                let Some(metric) = Measure::of(metric, profile) else { return no_cost(profile, metric) };
+                let (what, sum) = (&metric.label, format::cost(metric.unit, sum));
+                format!(
+                    "{what} is {sum} in sum: costs below 0 cancel out the others, so there is no whole to draw parts of. \
+                     Functions and the call tree show them."
+                )
+            }
             Self::Left => {
                 "The tracks, range or transforms chosen leave no calls. Clear them to see all.".into()
             }
@@ -117,6 +146,10 @@ mod tests {
         );
         assert_eq!(why_of("fn run 1 5 5; fn kernel 3 1 1").0, Nothing::Callers);
         assert_eq!(why_of("main 0 0").0, Nothing::Cost);
+        let (nothing, text) =
+            why_of("fn run 1 -8000 -2000; fn kernel 3 6000 6000; run -> kernel 3 6000 6000");
+        assert_eq!(nothing, Nothing::Cancelled(-2000));
+        assert!(text.starts_with("Time is −2.00 µs in sum: costs below 0 cancel out the others"), "{text}");
         let p = profile("main 0 10");
         assert_eq!(why(&p, &Slice { range: Some((20, 30)), ..Slice::default() }), Nothing::Left);
     }

@@ -121,6 +121,8 @@ pub struct BoxTree {
     pub boxes: Vec<TreeBox>,
     /// Sum of own costs of all functions: the denominator of shares.
     pub sum: i64,
+    /// Sum of the own costs below 0, which have no area.
+    pub below_zero: i64,
     /// What the numbers rest on.
     pub basis: Basis,
     /// What has no place in the tree, in words; empty when everything has.
@@ -230,7 +232,8 @@ impl Boxes {
         close(&mut boxes);
         let unit = Measure::of(self.slice.metric, cx.profile()).map_or(Unit::None, |m| m.unit);
         let lost = costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.sum)).collect();
-        Ok(BoxTree { boxes, sum: costs.sum, basis: tree.basis.clone(), lost })
+        let below_zero = below_zero(costs.own.iter().copied());
+        Ok(BoxTree { boxes, sum: costs.sum, below_zero, basis: tree.basis.clone(), lost })
     }
 
     fn files(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
@@ -285,8 +288,13 @@ impl Boxes {
             boxes.push(TreeBox { what, parent, end: at + 1, own: row.own, total: row.own });
         }
         close(&mut boxes);
-        Ok(BoxTree { boxes, sum: table.sum, basis: table.basis.clone(), lost: Vec::new() })
+        let below_zero = below_zero(table.rows.iter().map(|r| r.own));
+        Ok(BoxTree { boxes, sum: table.sum, below_zero, basis: table.basis.clone(), lost: Vec::new() })
     }
+}
+
+fn below_zero(own: impl Iterator<Item = i64>) -> i64 {
+    own.filter(|own| *own < 0).fold(0, i64::saturating_add)
 }
 
 /// What becomes a box: a node of the call tree, or what is beside its children.

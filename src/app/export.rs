@@ -7,10 +7,12 @@ use super::source_texts::source_texts;
 use super::{App, dialog, open};
 use crate::analysis::source_texts::FoundTexts;
 use crate::exchange::{Asked, FORMATS, write_file};
+use crate::export::Inputs;
 use crate::format;
+use crate::import::{self, Input};
 use crate::jobs;
 use crate::query::RunId;
-use crate::state::Origin;
+use crate::state::{OpenRun, Origin, RunState};
 use crate::ui::theme::Tone;
 
 impl App {
@@ -29,7 +31,11 @@ impl App {
         let now = run.history.now().clone();
         let recorded = matches!(run.origin, Origin::Recording { .. });
         let rules = self.settings.sources.clone();
+        // A session that was read whole is in memory, so it may take its own place.
+        let read_whole = || run.input().is_some_and(|input| import::holds_all_of(&profile, input));
+        let itself = (format == 0 && run.state == RunState::Ready && read_whole()).then_some(id);
         let asked = Asked {
+            inputs: self.inputs(itself),
             scope: now.scope,
             range: now.range,
             metric: (!now.metric.is_first()).then_some(now.metric),
@@ -50,6 +56,19 @@ impl App {
                 said.map(|said| (path.clone(), said)).map_err(|e| format!("{}: {e}", path.display()));
             events.send(Event::Wrote { run: whole.then_some(id), result });
         });
+    }
+
+    /// The files that open runs are read from, which nothing may be written over; all but the one of run `but`.
+    pub(super) fn inputs(&self, but: Option<RunId>) -> Inputs {
+        let runs = self.session.runs.iter();
+        let of = |run: &OpenRun| {
+            let path = run.input().and_then(Input::path).filter(|_| Some(run.id) != but);
+            match &run.profile {
+                Some(profile) => Inputs::of(profile, path),
+                None => Inputs::files(path.map(Path::to_owned)),
+            }
+        };
+        runs.map(of).fold(Inputs::default(), Inputs::and)
     }
 
     pub(super) fn wrote(&mut self, run: Option<RunId>, result: Result<(PathBuf, Vec<String>), String>) {

@@ -10,6 +10,7 @@ use egui::{Color32, Ui};
 use super::event::{Event, Events, Purpose};
 use super::panes::Captured;
 use super::{App, dialog, open};
+use crate::export::Inputs;
 use crate::jobs;
 use crate::ui::software;
 use crate::ui::svg::{self, Pixels};
@@ -41,9 +42,11 @@ impl App {
     pub(super) fn take_picture(&mut self, captured: Captured, ui: &Ui) {
         let Some(wanted) = self.wanted.take() else { return };
         let (ground, scale) = (Palette::of(ui).panel, ui.ctx().pixels_per_point());
-        let events = self.events.clone();
+        let (events, inputs) = (self.events.clone(), self.inputs(None));
         ui.ctx().request_screenshot(move |image| {
-            jobs::spawn("picture", move || write(&wanted, &captured, &image, (ground, scale), &events));
+            jobs::spawn("picture", move || {
+                write(&wanted, &captured, &image, (ground, scale), (&inputs, &events))
+            });
         });
     }
 }
@@ -53,7 +56,7 @@ fn write(
     captured: &Captured,
     image: &egui::ColorImage,
     (ground, scale): (Color32, f32),
-    events: &Events,
+    (inputs, events): (&Inputs, &Events),
 ) {
     let bytes = software::to_rgba(image).and_then(|image| {
         let pixels = Pixels { image: &image, scale };
@@ -64,6 +67,7 @@ fn write(
     });
     let path = wanted.path.clone();
     let written = bytes.map_err(|e| e.to_string()).and_then(|bytes| {
+        inputs.refuse(&path).map_err(|e| e.to_string())?;
         crate::export::write_bytes(&bytes, &path).map_err(|e| format!("cannot be written ({e})"))
     });
     let result =

@@ -472,3 +472,30 @@ fn the_window_comes_to_rest_whatever_its_answers_weigh() {
         assert!(h.query_by_label_contains("Computing").is_none());
     }
 }
+
+#[test]
+fn only_a_session_that_was_read_whole_is_saved_over_itself() {
+    let folder = std::env::temp_dir().join(format!("inferscope-app-{}-itself", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (trace, session) = (folder.join("t.json"), folder.join("t.inferscope"));
+    let text = r#"{"traceEvents":[{"ph":"X","name":"a","ts":0,"dur":5,"pid":1,"tid":1,"args":{"n":1}}]}"#;
+    std::fs::write(&trace, text).unwrap();
+    let mut h = harness(App::headless());
+    let mut save = |open: &Path, to: &Path| -> String {
+        h.state_mut().open_path(open);
+        wait(&mut h, "it is read", |app| app.active().is_some_and(|r| r.state == RunState::Ready));
+        let run = h.state().active().unwrap().id;
+        h.state_mut().note = None;
+        h.state_mut().export_to(run, (0, false), to.to_owned());
+        wait(&mut h, "it is said", |app| app.note.is_some());
+        let note = h.state().note.as_ref().unwrap().text.clone();
+        h.state_mut().act(Action::CloseRun, &egui::Context::default());
+        note
+    };
+    assert!(save(&trace, &trace).contains("name another file"));
+    assert!(save(&trace, &session).starts_with("Saved"));
+    assert!(save(&session, &session).starts_with("Saved"), "a session over itself");
+    assert!(save(&session, &trace).contains("name another file"), "its arguments are there");
+    assert_eq!(std::fs::read_to_string(&trace).unwrap(), text);
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::out::say;
-use super::{Failure, open_part};
+use super::out::{self, say};
+use super::{Failure, on_disk, open_part};
 use crate::analysis::source_file::SourceRule;
 use crate::analysis::source_texts::FoundTexts;
 use crate::analysis::{Scope, Transform};
 use crate::app::source_texts;
 use crate::exchange::{self, Asked, FORMATS, Format};
+use crate::export::{ExportError, Inputs};
 use crate::format;
 use crate::model::Sources;
 
@@ -24,7 +25,7 @@ pub(super) struct ExportArgs {
     /// and parts that a run of callgrind was added up from.
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
-    /// The file to write.
+    /// The file to write; - for standard output, with --to.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The format [default: by the ending of the output].
@@ -81,14 +82,20 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
             "only inferscope sessions hold source texts: leave out --sources, or use --to native",
         ));
     }
+    let failed = |e: ExportError| Failure::new(format!("{}: {e}", args.output.display()));
+    Inputs::files([on_disk(&args.file)]).refuse(&args.output).map_err(failed)?;
     let profile = Arc::new(open_part(&args.file, args.part.as_deref())?);
     let sources = args.sources.then(|| source_texts(&profile, args.file.parent(), &args.source, false));
     let sources = sources.map(|found| list(found, &args.output));
     let transforms = if args.finished { vec![Transform::FinishedOnly] } else { Vec::new() };
     let scope = Scope { transforms, ..Scope::default() };
-    let asked = Asked { sources, scope, ..Asked::all(profile) };
-    let said = exchange::write_file(format, &asked, &args.output)
-        .map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))?;
+    let inputs = Inputs::of(&profile, Some(&on_disk(&args.file)));
+    let asked = Asked { sources, scope, inputs, ..Asked::all(profile) };
+    let said = if args.output == Path::new("-") {
+        out::export(|out| exchange::write(format, &asked, out))?
+    } else {
+        exchange::write_file(format, &asked, &args.output).map_err(failed)?
+    };
     for part in said {
         say(format_args!("{}: {part}", args.output.display()));
     }

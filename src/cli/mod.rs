@@ -206,6 +206,19 @@ fn input_of(path: &Path) -> Result<Input, Failure> {
     Input::standard_input().map_err(|e| Failure::new(format!("-: {e}")))
 }
 
+/// The file that a path on the command line means. Standard input may be one, too.
+fn on_disk(path: &Path) -> PathBuf {
+    if path == Path::new("-") { "/dev/stdin".into() } else { path.to_owned() }
+}
+
+/// Refuses `-` as the name of a file to write, where nothing is written to standard output.
+fn named(output: &Path) -> Result<(), Failure> {
+    if output == Path::new("-") {
+        return Err(Failure::new("-: this goes to a file only; name one"));
+    }
+    Ok(())
+}
+
 fn open_input(input: &Input) -> Result<Profile, Failure> {
     import::open_whole(input, &Job::new()).map_err(|e| Failure {
         code: if e.kind == ErrorKind::Unrecognised { 3 } else { 2 },

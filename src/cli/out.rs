@@ -8,6 +8,7 @@ use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::Failure;
+use crate::export::ExportError;
 use crate::format::{Page, PlainJson, plain};
 use crate::record::echo;
 
@@ -37,6 +38,19 @@ pub(super) fn write_json(write: impl FnOnce(&mut dyn Write) -> std::io::Result<(
     let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let mut out = PlainJson::new(out);
     written(write(&mut out).and_then(|()| out.flush()))
+}
+
+/// Writes a file of a format of its own to standard output, for the program that reads it there. Such a file is not made
+/// fit for a terminal.
+pub(super) fn export<T>(write: impl FnOnce(&mut dyn Write) -> Result<T, ExportError>) -> Result<T, Failure> {
+    if std::io::stdout().is_terminal() {
+        return Err(Failure::new(
+            "-: standard output is a terminal; name a file, or pass it on to a program",
+        ));
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let written = write(&mut out).and_then(|said| Ok(out.flush().map(|()| said)?));
+    written.map_err(|e| Failure::new(format!("-: {e}")))
 }
 
 /// Clears a terminal, so that what follows takes the place of what was shown.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::out::{print, print_lines, say};
-use super::{Failure, open, record};
+use super::{Failure, named, open, record};
+use crate::export::Inputs;
 use crate::format::{self, LONGEST_NAME, Page, short};
 use crate::record::journal::{self, Unsaved};
 use crate::views::date;
@@ -43,6 +44,9 @@ pub(super) fn run(args: &RecoverArgs) -> Result<(), Failure> {
     let Some(file) = file else {
         return Err(Failure::new("no recording was interrupted or left unsaved"));
     };
+    named(output)?;
+    let inputs = Inputs::files([file.clone()]);
+    inputs.refuse(output).map_err(|e| Failure::new(format!("{}: {e}", output.display())))?;
     let profile = open(&file)?;
     record::save(&profile, None, output)?;
     say(format_args!("Recovered {} to {}", file.display(), output.display()));

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::out::say;
-use super::{Failure, RelativeArg, metric_of, open_part};
+use super::{Failure, RelativeArg, metric_of, named, on_disk, open_part};
 use crate::analysis::formula::Measure;
 use crate::analysis::named::{Named, place_of};
 use crate::analysis::source_file::SourceRule;
 use crate::app::App;
+use crate::export::Inputs;
 use crate::format;
 use crate::import::Input;
 use crate::jobs::Job;
@@ -146,7 +147,13 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     check_size(args.size, args.scale)?;
     let label = Input::Path(args.file.clone()).file_name();
     let input = (args.file != Path::new("-")).then(|| Input::Path(args.file.clone()));
+    named(&args.output)?;
+    let refuse = |inputs: &Inputs| {
+        inputs.refuse(&args.output).map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
+    };
+    refuse(&Inputs::files([on_disk(&args.file)]))?;
     let profile = open_part(&args.file, args.part.as_deref())?;
+    refuse(&Inputs::of(&profile, Some(&on_disk(&args.file))))?;
     let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let mut app = App::headless();

@@ -2,12 +2,13 @@
 //!
 //! Kept: spans with their details, tracks grouped by process, timed samples as V8 writes them, counters, instants, links
 //! as flow arrows. Times are microseconds with three decimals, so nanoseconds survive. Overlapping spans of a track go to
-//! threads of their own, because the format demands that spans of a thread nest. A call that has not ended is a begin
-//! without an end.
+//! threads of their own, because the format demands that spans of a thread nest. A call that has not ended lasts to the
+//! end that is known, with a mark: a begin without an end would lose the end of the recording.
 //!
 //! Fields that other programs skip bring back what the format has no word for: `.file` and `.line` (as tracing-chrome
 //! writes them) and `.module` of a function, `.span` and `.caller` where a call on another thread is meant, and metadata
-//! `inferscope_kind` of a thread, without which phases would be taken for work.
+//! `inferscope_kind` of a thread, without which phases would be taken for work; `.open` of a call that has not ended; and in
+//! `otherData` who made the profile and how (`basis`), because spans may be made of samples.
 
 use std::io::Write;
 
@@ -43,6 +44,10 @@ pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, E
     text(out, WRITER)?;
     out.write_all(b",\"title\":")?;
     text(out, &profile.meta.title)?;
+    out.write_all(b",\"tool\":")?;
+    text(out, &profile.meta.tool)?;
+    write!(out, ",\"basis\":\"{}\",\"why\":", profile.meta.basis.key())?;
+    text(out, profile.meta.basis.why())?;
     out.write_all(b"},\"traceEvents\":[\n")?;
     let mut events = Events { out, profile, places, first: true };
     events.metadata()?;
@@ -223,8 +228,7 @@ impl Events<'_> {
     fn span(&mut self, span: &Span, pid: u32, tid: u32) -> Result<(), ExportError> {
         let p = self.profile;
         let function = p.functions.get(span.function);
-        let open = span.status == SpanStatus::Unfinished;
-        self.event(if open { 'B' } else { 'X' }, p.text(function.name), pid, tid)?;
+        self.event('X', p.text(function.name), pid, tid)?;
         let category = match function.category {
             Strings::EMPTY => function.module,
             category => category,
@@ -233,9 +237,9 @@ impl Events<'_> {
             self.out.write_all(b",\"cat\":")?;
             text(self.out, p.text(category))?;
         }
-        write!(self.out, ",\"ts\":{}", Micros(span.start))?;
-        if !open {
-            write!(self.out, ",\"dur\":{}", Micros(span.duration()))?;
+        write!(self.out, ",\"ts\":{},\"dur\":{}", Micros(span.start), Micros(span.duration()))?;
+        if span.status == SpanStatus::Unfinished {
+            self.out.write_all(b",\".open\":true")?;
         }
         self.origin(span.function)?;
         let status = match span.status {

@@ -19,6 +19,10 @@ use crate::model::{Profile, Unit};
 
 /// Longest output: deep stacks repeat their callers on every line.
 const MAX_BYTES: u64 = 4 << 30;
+/// Longest output of stacks that have so many bytes each: nobody reads such lines.
+const MAX_DEEP: (u64, u64) = (1 << 30, 16 << 10);
+/// Output of which the size is told.
+const LARGE: u64 = 256 << 20;
 
 /// Writes the self costs of one metric.
 ///
@@ -40,9 +44,12 @@ pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, E
         if tracks.iter().flat_map(|t| &t.1).any(|&(_, own)| own > 0) {
             let tree = asked.ask(&Shape(asked.scope.clone()))?;
             let stacks = Stacks::new(profile, &tree, &tracks);
-            stacks.check()?;
+            let bytes = stacks.check()?;
             stacks.write(out)?;
-            return Ok(stacks.negative(metric.unit).into_iter().collect());
+            let large = (bytes > LARGE).then(|| {
+                format!("it has {}, because each stack is written out", format::bytes(bytes as i64))
+            });
+            return Ok(stacks.negative(metric.unit).into_iter().chain(large).collect());
         }
     }
     Err(ExportError::Unsupported("no stack of this profile has a cost of this metric".into()))
@@ -81,25 +88,28 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Refuses stacks that are too deep to write each of them out.
-    fn check(&self) -> Result<(), ExportError> {
+    /// Bytes of all stacks. Refuses those that are too deep to write each of them out.
+    fn check(&self) -> Result<u64, ExportError> {
         let mut lengths: Vec<u64> = Vec::with_capacity(self.tree.nodes.len());
         for (i, node) in self.tree.nodes.iter().enumerate() {
             let above = lengths.get(node.parent as usize).copied().unwrap_or(0);
             lengths.push(above + self.name(i as u32).len() as u64 + 1);
         }
-        let mut total = 0u64;
+        let (mut total, mut lines) = (0u64, 0u64);
         for ((_, costs), label) in self.tracks.iter().zip(&self.labels) {
             for &(node, _) in costs.iter().filter(|c| c.1 > 0) {
                 total = total.saturating_add(lengths[node as usize] + label.len() as u64 + 24);
+                lines += 1;
             }
         }
-        if total <= MAX_BYTES {
-            return Ok(());
+        if total <= MAX_BYTES && (total <= MAX_DEEP.0 || total / lines.max(1) <= MAX_DEEP.1) {
+            return Ok(total);
         }
-        let why = "the stacks of this profile are too deep for a format that writes out each of them; \
-                   save it as an inferscope session instead";
-        Err(ExportError::Unsupported(why.into()))
+        let size = format::bytes(i64::try_from(total).unwrap_or(i64::MAX));
+        Err(ExportError::Unsupported(format!(
+            "the stacks of this profile are too deep for a format that writes out each of them ({size}); save it as an \
+             inferscope session instead"
+        )))
     }
 
     fn write(&self, out: &mut dyn Write) -> Result<(), ExportError> {

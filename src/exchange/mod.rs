@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::analysis::{Scope, TimeRange};
-use crate::export::{ExportError, native, write_with};
+use crate::export::{ExportError, Inputs, native, write_with};
 use crate::format;
 use crate::jobs::Job;
 use crate::model::{MetricKey, Profile, Sources};
@@ -39,13 +39,16 @@ pub struct Asked {
     pub metric: Option<MetricKey>,
     /// Source texts to write into a session instead of those that the profile carries.
     pub sources: Option<Sources>,
+    /// Files that must not be written over.
+    pub inputs: Inputs,
 }
 
 impl Asked {
-    /// All of a run.
+    /// All of a run that does not come out of a file.
     #[must_use]
     pub fn all(profile: Arc<Profile>) -> Self {
-        Self { profile, scope: Scope::default(), range: None, metric: None, sources: None }
+        let inputs = Inputs::of(&profile, None);
+        Self { profile, scope: Scope::default(), range: None, metric: None, sources: None, inputs }
     }
 
     /// What is left out of the run, in words; `None` for nothing.
@@ -164,8 +167,10 @@ pub fn format(id: &str) -> Option<&'static Format> {
 /// Writes a file, whole or not at all. Returns what it does not hold, each as a sentence without its end.
 ///
 /// # Errors
-/// When the system refuses or the format cannot hold the profile; then what was there before stays.
+/// When the system refuses, the format cannot hold the profile, or the profile was read from this file; then what was there
+/// before stays.
 pub fn write_file(format: &Format, asked: &Asked, path: &Path) -> Result<Vec<String>, ExportError> {
+    asked.inputs.refuse(path)?;
     let mut said = Vec::new();
     write_with(path, |out| {
         said = write(format, asked, out)?;

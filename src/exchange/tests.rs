@@ -84,12 +84,14 @@ fn stacks_too_deep_to_write_out_are_refused() {
     let function = b.function(FunctionSpec::named("recursive_function"));
     let frame = b.frame(function, 0);
     let mut stack = None;
-    for _ in 0..50_000 {
-        stack = Some(b.stack(stack, frame));
-        b.sample(track, stack, &[(time, 1)]);
+    for depth in [12_000, 38_000] {
+        for _ in 0..depth {
+            stack = Some(b.stack(stack, frame));
+            b.sample(track, stack, &[(time, 1)]);
+        }
+        let e = written("folded", &b.clone().finish()).unwrap_err();
+        assert!(e.to_string().contains("too deep") && e.to_string().contains("iB"), "{e}");
     }
-    let e = written("folded", &b.finish()).unwrap_err();
-    assert!(e.to_string().contains("too deep"), "{e}");
 }
 
 #[test]
@@ -98,11 +100,13 @@ fn a_chrome_trace_is_json_with_exact_times() {
     let json: serde_json::Value = serde_json::from_slice(&written("chrome", &p).unwrap().0).unwrap();
     let events = json["traceEvents"].as_array().unwrap();
     let of = |phase: &str| events.iter().filter(|e| e["ph"] == phase).collect::<Vec<_>>();
-    assert_eq!((of("X").len(), of("B").len()), (p.span_count() - 1, 1), "one never ended");
+    assert_eq!((of("X").len(), of("B").len()), (p.span_count(), 0), "all have an end");
     let main = of("X").into_iter().find(|e| e["name"] == "main").unwrap();
     assert_eq!((main["ts"].to_string(), main["dur"].to_string()), ("1000.001".into(), "7999.999".into()));
     assert_eq!((main["args"]["model"].as_bool(), main["args"]["gpt"].as_i64()), (Some(true), Some(-5)));
-    assert!(of("B").iter().any(|e| e["name"] == "work; of\n\"two\"" && e["args"]["status"] == "unfinished"));
+    let open: Vec<_> = of("X").into_iter().filter(|e| e[".open"] == true).collect();
+    assert!(open.len() == 1 && open[0]["name"] == "work; of\n\"two\"", "one never ended");
+    assert_eq!(open[0]["args"]["status"], "unfinished");
     assert_eq!((of("C").len(), of("i").len(), of("s").len(), of("f").len()), (3, 2, 1, 1));
     // Spans of one thread nest: kernels that overlap stand on threads of their own.
     let lanes: std::collections::HashSet<_> =
@@ -111,6 +115,44 @@ fn a_chrome_trace_is_json_with_exact_times() {
     let finish = of("f")[0];
     let start = of("s")[0];
     assert_eq!((&start["id"], start["ts"].to_string()), (&finish["id"], "2500.0".into()));
+}
+
+#[test]
+fn unfinished_calls_keep_the_end_of_the_recording() {
+    let text = br#"{"$schema":"https://www.speedscope.app/file-format-schema.json","shared":{"frames":[{"name":"a"},
+        {"name":"b"},{"name":"c"}]},"profiles":[{"type":"evented","name":"t","unit":"milliseconds","startValue":0,
+        "endValue":100,"events":[{"type":"O","frame":0,"at":0},{"type":"O","frame":1,"at":10},
+        {"type":"C","frame":0,"at":50},{"type":"C","frame":1,"at":60},{"type":"O","frame":2,"at":70}]}]}"#;
+    let p = open_bytes(text).unwrap();
+    let total = |p: &Profile| ask(p, &Summary::default()).totals[0].sum;
+    assert_eq!((total(&p), p.meta.duration), (130_000_000, Some(100_000_000)));
+    let again = open_bytes(&written("chrome", &p).unwrap().0).unwrap();
+    assert_eq!((total(&again), again.meta.duration), (130_000_000, Some(100_000_000)));
+    let open = |p: &Profile| {
+        let rows = p.tracks.iter().flat_map(|t| &t.spans.rows);
+        rows.filter(|s| s.status == SpanStatus::Unfinished).map(|s| (s.start, s.end)).collect::<Vec<_>>()
+    };
+    assert_eq!((open(&p), open(&again)), (vec![(70_000_000, 100_000_000)], open(&p)));
+    let (bytes, said) = written("speedscope", &p).unwrap();
+    assert_eq!(total(&open_bytes(&bytes).unwrap()), 130_000_000);
+    assert!(said.iter().any(|s| s.contains("unfinished")), "{said:?}");
+}
+
+#[test]
+fn spans_made_of_samples_stay_samples_in_other_formats() {
+    let text = br#"{"$schema":"https://www.speedscope.app/file-format-schema.json","exporter":"pyinstrument","shared":
+        {"frames":[{"name":"main","file":"m.py"},{"name":"work","file":"m.py"}]},"profiles":[{"type":"evented","name":
+        "t","unit":"seconds","startValue":0,"endValue":10,"events":[{"type":"O","frame":0,"at":0},{"type":"O",
+        "frame":1,"at":5},{"type":"C","frame":1,"at":9},{"type":"C","frame":0,"at":10}]}]}"#;
+    let p = open_bytes(text).unwrap();
+    let is = |p: &Profile| (p.meta.basis.clone(), p.meta.tool.clone(), p.span_count());
+    assert_eq!(is(&p), (Basis::Sampled, "pyinstrument".into(), 2));
+    for format in ["chrome", "speedscope"] {
+        assert_eq!(is(&open_bytes(&written(format, &p).unwrap().0).unwrap()), is(&p), "{format}");
+    }
+    // What was measured is, and is not taken for what another tool wrote.
+    let again = open_bytes(&written("chrome", &everything()).unwrap().0).unwrap();
+    assert_eq!((again.meta.basis, again.meta.tool), (everything().meta.basis, everything().meta.tool));
 }
 
 #[test]

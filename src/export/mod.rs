@@ -3,12 +3,15 @@
 //! Formats of other programs are made of answers about a profile: `exchange`.
 
 mod draft;
+mod inputs;
 pub mod native;
 
 use std::io::Write;
 use std::path::Path;
 
 use crate::model::{Profile, Sources};
+
+pub use inputs::Inputs;
 
 /// Why a profile was not written.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ mod plain;
 pub use axis::{TimeTicks, time_ticks, value_step};
 pub use column::Column;
 pub use csv::csv_text;
-pub use plain::{LONGEST_NAME, Page, PlainJson, acts, plain, short};
+pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, plain, short};
 
 use std::borrow::Cow;
 
@@ -148,6 +148,25 @@ pub fn dollars(nano: i64) -> String {
         text[..cents].to_owned() + text[cents..].trim_end_matches('0')
     };
     bounded(nano, with_sign(nano < 0, format!("${text}")))
+}
+
+/// The share of a cost in the whole. Where costs below 0 cancel others out, there is none: no part is less than nothing,
+/// or more than the whole.
+#[must_use]
+pub fn share(cost: i64, whole: i64) -> Option<f64> {
+    (whole > 0 && (0..=whole).contains(&cost)).then(|| cost as f64 / whole as f64)
+}
+
+/// The same of what is one level up, which costs less than its parts where these ran at the same time.
+#[must_use]
+pub fn share_of_parent(cost: i64, whole: i64) -> Option<f64> {
+    (whole > 0 && cost >= 0).then(|| cost as f64 / whole as f64)
+}
+
+/// A share in words; «–» where there is none.
+#[must_use]
+pub fn share_text(share: Option<f64>) -> String {
+    share.map_or_else(|| UNKNOWN.to_owned(), percent)
 }
 
 /// A share (1.0 is all): `12.3 %`, `<0.1 %`, `100 %`. Nearly all is `>99.9 %`, so that only all is 100 %.

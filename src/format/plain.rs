@@ -39,6 +39,46 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The same for pictures, whose fonts have no signs of controls: `\u{1b}`, `\n`, `\u{202e}`.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) || !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' => out += "\\n",
+            '\t' => out += "\\t",
+            '\r' => out += "\\r",
+            c if acts(c) => _ = write!(out, "\\u{{{:x}}}", c as u32),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The same of a text of several lines, which stay lines; so do tabs.
+#[must_use]
+pub fn escaped_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| acts(c) && !matches!(c, '\n' | '\t')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        let (line, end) = match line.strip_suffix('\n') {
+            Some(line) => (line.strip_suffix('\r').unwrap_or(line), "\n"),
+            None => (line, ""),
+        };
+        for (n, part) in line.split('\t').enumerate() {
+            out += if n == 0 { "" } else { "\t" };
+            out += &escaped(part);
+        }
+        out += end;
+    }
+    Cow::Owned(out)
+}
+
 /// `text` as [`plain`] gives it, at most `most` characters of it: what is left out of the middle is `…`.
 #[must_use]
 pub fn short(text: &str, most: usize) -> Cow<'_, str> {

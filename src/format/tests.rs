@@ -109,6 +109,25 @@ fn money_shows_cents_or_three_digits() {
 }
 
 #[test]
+fn no_part_is_less_than_nothing_or_more_than_the_whole() {
+    assert_eq!([share(1, 4), share(4, 4), share(0, 4)], [Some(0.25), Some(1.0), Some(0.0)]);
+    assert_eq!([share(5, 4), share(-1, 4), share(-1, -4), share(0, 0), share(1, 0)], [None; 5]);
+    assert_eq!(
+        [share_of_parent(8, 4), share_of_parent(-1, 4), share_of_parent(1, -4)],
+        [Some(2.0), None, None]
+    );
+    assert_eq!((share_text(share(1, 4)), share_text(None)), ("25.0 %".to_owned(), UNKNOWN.to_owned()));
+}
+
+#[test]
+fn lines_and_tabs_of_a_text_stay() {
+    assert_eq!(escaped_lines("a\r\nb\tc\n"), "a\r\nb\tc\n".replace('\r', ""));
+    assert_eq!(escaped_lines("a\u{1b}b\n\tc\u{202e}"), "a\\u{1b}b\n\tc\\u{202e}");
+    assert_eq!(escaped("a\n\tb\u{1b}"), "a\\n\\tb\\u{1b}");
+    assert_eq!(plain("a\n\tb"), "a␊␉b");
+}
+
+#[test]
 fn shares_never_round_to_none_or_all() {
     let cases = [
         (0.0, "0 %"),

@@ -9,19 +9,19 @@ use crate::model::place_table::add;
 
 /// Cuts the totals of functions in circles to what enters the circle from outside, or, where nothing does, to what the
 /// circle and all that it calls cost. `totals` and `own` are rows of `stride` costs per function; `each` gives all calls
-/// with their costs to its argument, as often as it is called.
+/// with their costs to its argument, as often as it is called. Returns which functions are in a circle.
 pub(super) fn cut_to_entry(
     stride: usize,
     (totals, own): (&mut [i64], &[i64]),
     each: impl Fn(&mut dyn FnMut(u32, u32, &[i64])),
-) {
+) -> Vec<bool> {
     let nodes = totals.len() / stride.max(1);
     let mut calls = Vec::new();
     each(&mut |caller, callee, _| calls.extend((caller != callee).then_some((caller, callee))));
     let found = components(nodes, calls.iter().copied());
     drop(calls);
     if found.count == nodes {
-        return;
+        return vec![false; nodes];
     }
     let mut members = vec![0u32; found.count];
     found.of.iter().for_each(|&c| members[c as usize] += 1);
@@ -54,6 +54,7 @@ pub(super) fn cut_to_entry(
             totals[at] = totals[at].min(most[c * stride + m]).max(own[at]);
         }
     }
+    (0..nodes as u32).map(|node| circle(node).is_some()).collect()
 }
 
 #[cfg(test)]

@@ -65,7 +65,6 @@ const TOLD: &[(&[&str], &str, &str)] = &[
         "is a printout of line_profiler",
         "open the .lprof file that `kernprof -l` wrote",
     ),
-    (&["yappi", "yfuncstat"], "is statistics of yappi in its own format", YAPPI),
     (&["clock type:", "ordered by:", "tsub"], "is a printout of yappi", YAPPI),
     (
         &["<html", "pyinstrument"],
@@ -93,6 +92,10 @@ pub(super) fn error(head: &Head<'_>) -> ImportError {
     ImportError { kind: ErrorKind::Unrecognised, what, place: None, remedy }
 }
 
+/// Of a trace that holds nothing, and what to do about it.
+pub(super) const NO_EVENTS: &str = "is a trace without any events: nothing was recorded";
+pub(super) const RECORD_LATER: &str = "start the profiler before the work, and stop it before it is written";
+
 const FORMATS: &str = "see `inferscope formats`";
 
 fn describe(head: &Head<'_>) -> (String, &'static str) {
@@ -103,10 +106,20 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     if bytes.get(257..262) == Some(b"ustar") {
         return ("is a tar archive".into(), "unpack it and open a file of it");
     }
+    if head.whole && is_empty_list(bytes) {
+        return (NO_EVENTS.into(), RECORD_LATER);
+    }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]);
+    // A pickle.
+    if bytes.starts_with(b"\x80") && text.contains("yappi") && text.contains("YFuncStat") {
+        return ("is statistics of yappi in its own format".into(), YAPPI);
+    }
     let start = text.trim_start();
     let all = text.to_lowercase();
-    if let Some((_, what, remedy)) = TOLD.iter().find(|t| t.0.iter().all(|word| all.contains(word))) {
+    // Programs that write or read profiles name what stands in them.
+    let is_program = head.name.ends_with(".py");
+    let told = TOLD.iter().filter(|_| !is_program).find(|t| t.0.iter().all(|word| all.contains(word)));
+    if let Some((_, what, remedy)) = told {
         return ((*what).to_owned(), remedy);
     }
     let lower = start.get(..start.len().min(64)).unwrap_or("").to_lowercase();
@@ -139,6 +152,12 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     (format!("is text, and no profile that is read (it starts with «{first}»)"), FORMATS)
 }
 
+/// True for a list of nothing, as tools write when they recorded nothing.
+fn is_empty_list(bytes: &[u8]) -> bool {
+    let inner = bytes.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    inner.is_some_and(|inner| inner.trim_ascii().is_empty())
+}
+
 /// JSON: its outermost fields tell a person most.
 fn json(head: &Head<'_>) -> String {
     let keys = top_keys(head.bytes);
@@ -160,6 +179,17 @@ mod tests {
     use crate::import::testing::open_bytes;
 
     #[test]
+    fn programs_that_name_profiles_are_none() {
+        let text = b"class YFuncStats:\n    # Statistics of yappi: ncalls tottime function calls\n    clock_type = 1\n";
+        let open = |name: &str| {
+            let input = crate::import::Input::Bytes(name.into(), text.to_vec().into());
+            crate::import::open_whole(&input, &crate::jobs::Job::new()).unwrap_err().to_string()
+        };
+        assert!(open("yappi.py").contains("is text, and no profile"), "{}", open("yappi.py"));
+        assert!(!open("x").contains("yappi in its own"), "{}", open("x"));
+    }
+
+    #[test]
     fn foreign_files_are_named_with_a_remedy() {
         for (bytes, part) in [
             (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"[..], "git lfs pull"),
@@ -176,6 +206,7 @@ mod tests {
             (b"{\"name\": \"x\", \"version\": \"1\"}", "«name», «version»"),
             (b"{", "broken JSON"),
             (b"null", "JSON"),
+            (b" [ ]\n", "trace without any events: nothing was recorded: start the profiler before"),
             (b"\x80\x05]\x94.", "pickle"),
             (b"\x01\x02\x03\0\0", "binary"),
             (b"Dear diary,\nnothing.", "«Dear diary,»"),

@@ -44,6 +44,7 @@ mod v8;
 pub use code::{MAX_CODE, SourceFolders, may_be_given, read_code};
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
+pub use native::holds_all_of;
 pub use source::{Input, Source};
 
 use std::time::{Duration, Instant};
@@ -243,6 +244,9 @@ pub fn open_whole(input: &Input, job: &Job) -> Result<Profile, ImportError> {
     open_with(input, job, None)
 }
 
+/// Begin of the warning that a packed file is broken.
+const DAMAGE: &str = "compressed data is damaged";
+
 fn open_with(
     input: &Input,
     job: &Job,
@@ -278,10 +282,7 @@ fn open_with(
         match (importer.import)(&mut source, &mut cx) {
             Ok(()) => {
                 if let Some(damage) = source.damage() {
-                    cx.builder.warn(
-                        &format!("compressed data is damaged ({damage}); what came before is shown"),
-                        "",
-                    );
+                    cx.builder.warn(&format!("{DAMAGE} ({damage}); what came before is shown"), "");
                 }
                 cx.builder.warn_many("text that is no valid UTF-16 (shown as �)", "", source.invalid_text());
                 let mut profile = cx.builder.finish();

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use super::Gives::{Graph, Memory, Requests, Time, Tree};
-use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use super::{Confidence, Context, DAMAGE, Head, ImportError, Importer, Input, Source, no_details};
 use crate::model::wire::{
     self, BLOCK_HEADER, CACHE, COMPRESSED, Damaged, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, Reader,
     SEVERITIES, STATUSES, UNITS, checksum, tag,
@@ -20,8 +20,8 @@ use crate::model::wire_rows::{
 };
 use crate::model::{
     ArgsRef, CallSite, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
-    NodeCosts, NodeId, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId, StringId,
-    Strings, TrackId, TrackKind, TrackSpec, Warning,
+    NodeCosts, NodeId, Profile, ProfileBuilder, Request, RequestId, SourceLine, Span, SpanTable, StackId,
+    StringId, Strings, TrackId, TrackKind, TrackSpec, Warning,
 };
 
 /// What the list of formats says, and how it is read.
@@ -35,6 +35,18 @@ pub(super) const IMPORTER: Importer = Importer {
     import,
     details: no_details,
 };
+
+const CUT: &str = "session is cut or damaged; what came before is shown";
+const UNKNOWN_PART: &str = "part that this version of inferscope does not know (skipped)";
+const DAMAGED_PART: &str = "damaged part of the session (left out)";
+
+/// True when `input` is a session and `profile` is all of what was read from it, so that writing it there loses nothing.
+#[must_use]
+pub fn holds_all_of(profile: &Profile, input: &Input) -> bool {
+    let lost = |kind: &str| [CUT, UNKNOWN_PART, DAMAGED_PART].contains(&kind) || kind.starts_with(DAMAGE);
+    let is_session = || Source::open(input).is_ok_and(|source| source.head().starts_with(&MAGIC));
+    !profile.warnings.iter().any(|w| lost(&w.kind)) && is_session()
+}
 
 fn sniff(head: &Head<'_>) -> Confidence {
     if head.bytes.starts_with(&MAGIC) { Confidence::Certain } else { Confidence::No }
@@ -105,7 +117,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
                 )
                 .remedy("copy it again"));
             }
-            cx.builder.warn("session is cut or damaged; what came before is shown", "");
+            cx.builder.warn(CUT, "");
             return Ok(());
         };
         let mut r = Reader(&raw);
@@ -134,7 +146,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
                 .map(|rows| rows.iter().for_each(|w| b.warn_many(&w.kind, &w.first, w.count)))
                 .map_err(|_| Damaged),
             _ => {
-                b.warn("part that this version of inferscope does not know (skipped)", &name(tag));
+                b.warn(UNKNOWN_PART, &name(tag));
                 Ok(())
             }
         };
@@ -148,7 +160,7 @@ fn read_v1(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError>
                 ))
                 .remedy("copy it again"));
             }
-            b.warn("damaged part of the session (left out)", &name(tag));
+            b.warn(DAMAGED_PART, &name(tag));
             if tag == tag::TRACK {
                 let (kind, sort) = (TrackKind::Thread, 0);
                 tables.tracks.push(b.track(TrackSpec { name: "", process: "", kind, sort }));

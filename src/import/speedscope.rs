@@ -123,6 +123,9 @@ struct File {
     frames: Vec<RawFrame>,
     profiles: Vec<RawProfile>,
     exporter: String,
+    /// What made the profile, and its basis (with the assumption of an estimate), where inferscope wrote the file.
+    tool: String,
+    basis: [String; 2],
     title: String,
     stacks: Stacks,
     odd: Oddities,
@@ -197,6 +200,9 @@ impl File {
                 }
                 b"name" => json.string_into(&mut self.title)?,
                 b"exporter" => json.string_into(&mut self.exporter)?,
+                b"tool" => json.string_into(&mut self.tool)?,
+                b"basis" => json.string_into(&mut self.basis[0])?,
+                b"why" => json.string_into(&mut self.basis[1])?,
                 _ => json.skip()?,
             }
         }

@@ -34,6 +34,19 @@ impl Basis {
             Self::Estimated(_) => "estimated",
         }
     }
+
+    /// The basis of that word; `why` is the assumption of an estimate.
+    #[must_use]
+    pub fn of_key(key: &str, why: &str) -> Option<Self> {
+        let plain = [Self::Timed, Self::Sampled, Self::Aggregated].into_iter().find(|b| b.key() == key);
+        plain.or_else(|| (key == "estimated").then(|| Self::Estimated(why.into())))
+    }
+
+    /// The assumption of an estimate.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        if let Self::Estimated(why) = self { why } else { "" }
+    }
 }
 
 /// Who made the profile, when and on what.

@@ -5,6 +5,7 @@ pub mod glide;
 pub mod hatch;
 pub mod icons;
 pub mod keyboard;
+pub mod plain;
 pub mod software;
 pub mod svg;
 pub mod text;

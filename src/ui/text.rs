@@ -7,6 +7,7 @@
 //! scale, another theme, other fonts, or simply full); but then it also forgets its own galleys. So a canary
 //! text is asked for in every pass: when it comes back as another object, everything kept is dropped.
 
+use crate::format::escaped;
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{Color32, FontId, Galley, Painter, Rect, Shape, pos2};
 use rustc_hash::FxHashMap;
@@ -205,11 +206,13 @@ impl Texts<'_> {
     }
 }
 
-/// One line without control characters, no longer than can be seen.
+/// One line, no longer than can be seen, with everything shown that would act on it.
 fn line(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    // What cannot be seen need not be looked at.
+    let end = text.char_indices().nth(LONGEST + 1).map_or(text.len(), |(end, _)| end);
+    let text = escaped(&text[..end]);
     let mut chars = text.chars();
-    let mut line: String = chars.by_ref().take(LONGEST).map(clean).collect();
+    let mut line: String = chars.by_ref().take(LONGEST).collect();
     if chars.next().is_some() {
         line.push('…');
     }

@@ -19,7 +19,7 @@ pub fn peak(cx: &ViewCx<'_>) -> Option<Arc<Option<HeapPeak>>> {
 pub fn short_path(profile: &Profile, path: &[FunctionId]) -> String {
     let skipped = path.len().saturating_sub(2);
     let names: Vec<_> = path[skipped..].iter().map(|&f| profile.function_name(f)).collect();
-    format!("{}{}", if skipped > 0 { "… › " } else { "" }, names.join(" › "))
+    format!("{}{}", if skipped > 0 { "… › " } else { "" }, format::escaped(&names.join(" › ")))
 }
 
 /// «, 3.1 MiB of it in load › read», or that most was allocated outside of spans.

@@ -1,5 +1,6 @@
 //! Small pieces that several panes draw in the same way: cards, rows, texts cut to their place.
 
+use crate::format::escaped;
 use crate::query::Answer;
 use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
 use crate::ui::widgets::section_heading;
@@ -46,7 +47,7 @@ pub fn text_in(
     if area.width() < 6.0 {
         return (0.0, text.is_empty());
     }
-    let line: String = text.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = escaped(text).chars().take(400).collect();
     let mut job = LayoutJob::simple_singleline(line, font, color);
     job.wrap = TextWrapping::truncate_at_width(area.width());
     let galley = painter.layout_job(job);
@@ -139,14 +140,14 @@ impl<'a> BarRow<'a> {
 /// A weak sentence.
 pub fn weak(ui: &mut Ui, text: &str) -> Response {
     let color = Palette::of(ui).text_weak;
-    ui.add(Label::new(RichText::new(text).color(color)).wrap())
+    ui.add(Label::new(RichText::new(escaped(text)).color(color)).wrap())
 }
 
 /// A small remark below something.
 pub fn remark(ui: &mut Ui, text: &str) {
     let color = Palette::of(ui).text_weak;
     ui.add_space(space::SMALL);
-    ui.add(Label::new(RichText::new(text).font(small()).color(color)).wrap());
+    ui.add(Label::new(RichText::new(escaped(text)).font(small()).color(color)).wrap());
 }
 
 /// Says why there is no answer: it is being computed, or it failed. True when there is one to show (the

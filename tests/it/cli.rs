@@ -227,3 +227,76 @@ fn a_recording_says_which_path_held_the_heap_at_its_peak() {
     let json = record(&["--no-allocations"], &session("not.inferscope"));
     assert!(json["heap_peak"].is_null() && json["totals"]["allocations"].is_null());
 }
+
+/// Nothing that is made from a file may take its place: whatever it is written as, and by whatever name.
+#[test]
+fn what_is_read_is_not_written_over() {
+    let folder = folder("inputs");
+    let at = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let trace = r#"{"traceEvents":[{"ph":"X","name":"a","ts":0,"dur":5,"pid":1,"tid":1,"args":{"n":1}}]}"#;
+    std::fs::write(at("t.json"), trace).unwrap();
+    std::fs::create_dir(at("inner")).unwrap();
+    let mut names = vec![at("t.json"), at("inner/../t.json")];
+    if cfg!(unix) {
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(at("t.json"), at("soft.json")).unwrap();
+        std::fs::hard_link(at("t.json"), at("hard.json")).unwrap();
+        names.extend([at("soft.json"), at("hard.json")]);
+    }
+    stdout(&["export", &at("t.json"), "-o", &at("run.inferscope")]);
+    stdout(&["export", &at("t.json"), "--to", "csv", "-o", &at("other.json")]);
+    let mut refused = vec![
+        // The session leaves the arguments of its events in the trace.
+        vec!["export".into(), at("run.inferscope"), "--to".into(), "csv".into(), "-o".into(), at("t.json")],
+        vec!["recover".into(), at("t.json"), "-o".into(), at("t.json")],
+        ["record", "command", "-o", &at("t.json"), "--", "cat", &at("t.json")].map(str::to_owned).to_vec(),
+    ];
+    for name in names {
+        for format in ["csv", "native", "chrome", "folded", "speedscope"] {
+            refused.push(["export", &at("t.json"), "--to", format, "-o", &name].map(str::to_owned).to_vec());
+        }
+        refused.push(["render", &at("t.json"), "-o", &name].map(str::to_owned).to_vec());
+    }
+    for args in refused {
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let out = run(&args);
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.lines().count() == 1 && text.contains("name another file"), "{args:?}: {text}");
+        assert_eq!(std::fs::read_to_string(at("t.json")).unwrap(), trace, "{args:?}");
+    }
+    let mut child = program(&["export", "-", "--to", "csv", "-o", &at("t.json")]);
+    let out = child.stdin(std::fs::File::open(at("t.json")).unwrap()).output().unwrap();
+    assert!(!out.status.success() || cfg!(not(unix)));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn exports_go_to_standard_output_where_it_is_read() {
+    let folder = folder("stdout");
+    let path = file("sample_profiles/speedscope/0.0.1-simple.speedscope.json");
+    let path = path.to_string_lossy();
+    let out = program(&["export", &path, "-o", "-", "--to", "folded"]).current_dir(&folder).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "a;b 5\na;b;c 5\na;b;d 4\n");
+    for args in [&["render", &path, "-o", "-"][..], &["record", "asyncio", "-o", "-"]] {
+        let out = program(args).current_dir(&folder).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(2) && text.contains("goes to a file"), "{args:?}: {text}");
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "no file is called -");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn levels_beyond_the_screen_are_numbers() {
+    let folder = folder("levels");
+    let path = folder.join("deep.folded");
+    let stack: Vec<String> = (0..40).map(|i| format!("f{i}")).collect();
+    std::fs::write(&path, stack.join(";") + " 5\n").unwrap();
+    let text = stdout(&["report", &path.to_string_lossy(), "--tree"]);
+    let line =
+        |name: &str| text.lines().find(|l| l.ends_with(name)).unwrap_or_else(|| panic!("{text}")).to_owned();
+    assert!(line(" f30").ends_with("  f30") && line("] f31").ends_with("[31] f31"), "{text}");
+    assert!(line("] f39").ends_with("[39] f39"));
+    std::fs::remove_dir_all(folder).unwrap();
+}

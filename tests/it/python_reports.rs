@@ -288,3 +288,13 @@ fn odd_names_are_one_line_each() {
     assert!(text.contains("/srv/bad\\xff\\xfename/mod.py:3(decode\\xe9)"), "{text}");
     assert!(text.contains("\\\\server\\share\\dir\\b.py:1(<genexpr>)"), "{text}");
 }
+
+#[test]
+fn functions_of_one_line_and_name_are_no_threads() {
+    // Two generators on one line: cProfile keeps one of them.
+    let j = json("one-line-lambdas.prof");
+    let said = warnings(&j);
+    assert!(said.contains("same file, line and name") && said.contains("269 ms of 147 ms"), "{said}");
+    assert!(!said.contains("calls of several threads are mixed up: "), "{said}");
+    assert_eq!(j["duration_ns"].as_i64().map(|ns| ns / 1_000_000), Some(268));
+}

@@ -302,3 +302,28 @@ fn anybody_can_check_the_tree() {
         }
     }
 }
+
+#[test]
+fn costs_below_0_have_no_share_in_tree_and_table() {
+    let folder = crate::support::folder("below-0");
+    let path = folder.join("neg.cg").to_string_lossy().into_owned();
+    let report_of = |last: i64| {
+        let text = "events: Ir Memory\nfn=main\n1 3 1000\ncfn=mid\ncalls=1 0\n2 22 MID\nfn=mid\n9 2 100\ncfn=grow\n\
+                    calls=1 0\n10 10 5000\ncfn=shrink\ncalls=1 0\n11 10 LAST\nfn=grow\n5 10 5000\nfn=shrink\n7 10 LAST\n";
+        std::fs::write(
+            &path,
+            text.replace("LAST", &last.to_string()).replace("MID", &(last + 5100).to_string()),
+        )
+        .unwrap();
+        stdout(&["report", &path, "--metric", "Memory", "--tree"])
+    };
+    for last in [-8000, -5500] {
+        let text = report_of(last);
+        assert_eq!(text.matches("(costs below 0 cancel out others)").count(), 2, "{text}");
+        for word in text.split_whitespace().collect::<Vec<_>>().windows(2).filter(|w| w[1] == "%") {
+            let share: Option<f64> = word[0].replace('−', "-").parse().ok();
+            assert!(share.is_none_or(|s| (0.0..=100.0).contains(&s)), "{word:?} in\n{text}");
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -10,9 +10,9 @@ use clap::Args;
 
 use super::export::list;
 use super::out::{self, print_lines, say};
-use super::{Failure, render, report};
+use super::{Failure, named, render, report};
 use crate::app::{Settings, source_texts};
-use crate::export;
+use crate::export::{self, Inputs};
 use crate::format::Page;
 use crate::model::{Profile, Sources};
 use crate::record::journal::{self, JournalFile};
@@ -94,6 +94,9 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         ..Options::default()
     };
     if let Some(path) = &args.output {
+        named(path)?;
+        let failed = |e| Failure::new(format!("{}: {e}", path.display()));
+        inputs(args).refuse(path).map_err(failed)?;
         export::can_write(path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
     }
     let stream = streamed.then(Stream::begin).transpose()?;
@@ -148,6 +151,22 @@ fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
         return Err(Failure::new("name the command: inferscope record command -- python app.py"));
     }
     Ok(params)
+}
+
+/// The files that are named as what is recorded or what it reads: a script, a model, a file of prompts.
+fn inputs(args: &RecordArgs) -> Inputs {
+    let set = args.set.iter().filter_map(|text| text.split_once('=')).map(|(_, value)| value.trim());
+    let mut files = Vec::new();
+    for named in set.chain(args.command.iter().map(String::as_str)) {
+        files.push(named.into());
+    }
+    // A model may be a folder with files of usual names.
+    let folders =
+        args.set.iter().filter_map(|text| text.split_once("model=")).map(|(_, folder)| folder.trim());
+    for entry in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
+        files.push(entry.path());
+    }
+    Inputs::files(files)
 }
 
 /// What the program does without a display: records the default workload, its pipeline at a fifth of the

@@ -19,6 +19,9 @@ use crate::format::{self, Column, LONGEST_NAME, Page, short};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, FunctionId, NodeId, Profile, ResultTable};
 
+/// Levels that are shown by how far a name is to the right.
+const MOST_INDENT: u32 = 30;
+
 /// Children below this share of the whole are not printed in the tree.
 const MIN_SHARE: f64 = 0.005;
 /// Paths that are named at the heap's peak.
@@ -322,13 +325,15 @@ fn functions(out: &mut Page, report: &Report) {
     let whole = of_all.sum;
     let of = match report.relative {
         RelativeArg::None => String::new(),
-        _ => format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole)),
+        _ => {
+            let of = format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole));
+            of + cancelled(whole, report.rows.iter().map(|r| r.costs[i].0))
+        }
     };
     section(out, &format!("Functions ({} of {}){of}", report.rows.len(), report.functions));
     let percent = |cost: i64| match report.relative {
         RelativeArg::None => String::new(),
-        _ if whole > 0 => format::percent(cost as f64 / whole as f64),
-        _ => format::UNKNOWN.into(),
+        _ => format::share_text(format::share(cost, whole)),
     };
     let counted = [
         ("calls", report.rows.iter().any(|r| r.calls.is_some())),
@@ -381,7 +386,10 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     };
     let of = match report.relative {
         RelativeArg::None => String::new(),
-        RelativeArg::Total => format!(", % of {}", format::cost(metric.unit, costs.sum)),
+        RelativeArg::Total => {
+            let of = format!(", % of {}", format::cost(metric.unit, costs.sum));
+            of + cancelled(costs.sum, costs.own.iter().copied())
+        }
         RelativeArg::Parent => ", % of the caller's total (of a root: of all)".to_owned(),
     };
     section(out, &format!("{title}{of}"));
@@ -394,7 +402,7 @@ fn tree(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let hidden = nodes.len() - shown.len();
     for &n in &shown {
         let i = n as usize;
-        let indent = "  ".repeat((nodes[i].depth as usize).min(30));
+        let indent = indent(nodes[i].depth);
         let open = costs.unfinished.get(i).copied().unwrap_or(0);
         out.line(format_args!(
             "  {:>10} {:>7}  {indent}{}",
@@ -431,6 +439,12 @@ fn marked(unfinished: u64, name: &str) -> String {
     }
 }
 
+/// The place of a name in the tree. What is so deep that it would leave the screen says how deep.
+fn indent(depth: u32) -> String {
+    let blanks = "  ".repeat(depth.min(MOST_INDENT) as usize);
+    if depth > MOST_INDENT { format!("{blanks}[{depth}] ") } else { blanks }
+}
+
 fn share_in_tree(relative: RelativeArg, costs: &TreeCosts, i: usize) -> String {
     let whole = match relative {
         RelativeArg::None => return String::new(),
@@ -440,7 +454,16 @@ fn share_in_tree(relative: RelativeArg, costs: &TreeCosts, i: usize) -> String {
             parent => costs.total[parent as usize],
         },
     };
-    if whole == 0 { format::UNKNOWN.into() } else { format::percent(costs.total[i] as f64 / whole as f64) }
+    let total = costs.total[i];
+    format::share_text(match relative {
+        RelativeArg::Parent => format::share_of_parent(total, whole),
+        _ => format::share(total, whole),
+    })
+}
+
+/// Why there are costs without a share of the whole.
+fn cancelled(whole: i64, mut own: impl Iterator<Item = i64>) -> &'static str {
+    if whole < 0 || own.any(|own| own < 0) { " (costs below 0 cancel out others)" } else { "" }
 }
 
 /// The heaviest path and then the largest nodes, each with all its callers. A node is looked at only below one that is

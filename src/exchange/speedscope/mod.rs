@@ -4,7 +4,8 @@
 //! metric of samples (one profile each, because a speedscope profile has only one). A track whose spans overlap becomes
 //! one profile for each lane, because speedscope demands strict nesting. Self times add up to what the call tree has:
 //! samples of a thread with spans stand in the spans that they fall on, and a call is in several parts while nothing but
-//! its callees on other lanes runs.
+//! its callees on other lanes runs. Fields that other programs skip say who made the profile and how (`basis`), because
+//! spans may be made of samples.
 
 mod evented;
 mod sampled;
@@ -36,6 +37,10 @@ pub(super) fn write(asked: &Asked, out: &mut dyn Write) -> Result<Vec<String>, E
     text(out, WRITER)?;
     out.write_all(b",\"name\":")?;
     text(out, &profile.meta.title)?;
+    out.write_all(b",\"tool\":")?;
+    text(out, &profile.meta.tool)?;
+    write!(out, ",\"basis\":\"{}\",\"why\":", profile.meta.basis.key())?;
+    text(out, profile.meta.basis.why())?;
     out.write_all(b",\"activeProfileIndex\":0,\"shared\":{\"frames\":[")?;
     frames.write(out)?;
     out.write_all(b"]},\"profiles\":[")?;

@@ -277,9 +277,9 @@ impl Graph {
         self.sites = self.sites.mapped(|s| Some(CallSite { callee: NodeId(new_id[s.callee.index()]), ..s }));
     }
 
-    /// Self and total costs per function. The total is that of the calls on it, as recorded; a
-    /// function that nothing calls has its own cost and that of its calls. A call of a function by
-    /// itself is in the outer call already, and so are calls around a circle of functions.
+    /// Self and total costs per function. The total is its own cost and that of its calls, and no less than that of the
+    /// calls on it, as recorded: not all callers need be in the file, nor all callees. A call of a function by itself is
+    /// in the outer call already, and so are calls around a circle of functions: there the calls on it count.
     fn totals(&self, edges: &Edges) -> (Vec<i64>, Vec<i64>) {
         let (n, stride) = (self.nodes.len(), self.stride);
         let mut own = self.own.clone();
@@ -296,15 +296,21 @@ impl Graph {
         }
         let negative: Vec<bool> =
             (0..stride).map(|m| own.iter().skip(m).step_by(stride).any(|&cost| cost < 0)).collect();
+        let below = total.clone();
         for node in (0..n).filter(|i| called[*i]) {
             for (m, i) in (node * stride..(node + 1) * stride).enumerate() {
                 // What frees memory costs less than nothing, and so can what is below.
                 total[i] = if negative[m] { incoming[i] } else { incoming[i].max(own[i]) };
             }
         }
-        cut_to_entry(stride, (&mut total, &own), |each| {
+        let in_circle = cut_to_entry(stride, (&mut total, &own), |each| {
             edges.iter().for_each(|(e, costs)| each(e.caller, e.callee, costs));
         });
+        for node in (0..n).filter(|i| !in_circle[*i]) {
+            for (m, i) in (node * stride..(node + 1) * stride).enumerate() {
+                total[i] = if negative[m] { below[i] } else { total[i].max(below[i]) };
+            }
+        }
         (own, total)
     }
 

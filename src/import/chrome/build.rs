@@ -166,7 +166,9 @@ impl Build {
         match end {
             Some(end) => {
                 self.facts.times.note_end(end);
-                b.close_span(track, handle, end, SpanStatus::Ok);
+                let open = e.open.is_true();
+                self.odd.count_many(Odd::Unfinished, u64::from(open));
+                b.close_span(track, handle, end, if open { SpanStatus::Unfinished } else { SpanStatus::Ok });
             }
             None => self.odd.count(Odd::NoDuration),
         }
@@ -443,7 +445,9 @@ impl Build {
         }
         streams::long_work(b, &self.tracks);
         // py-spy begins and ends events where a sample differs from the one before.
-        if (sampled && !self.spans) || (self.facts.py_spy && self.names.all_of(b, &["py-spy", ""])) {
+        if let Some(basis) = self.facts.basis() {
+            b.meta.basis = basis;
+        } else if (sampled && !self.spans) || (self.facts.py_spy && self.names.all_of(b, &["py-spy", ""])) {
             b.meta.basis = Basis::Sampled;
         }
         if self.scale == Scale::Nanos {

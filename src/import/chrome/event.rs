@@ -35,6 +35,8 @@ pub(super) struct Event<'a> {
     pub module: Raw<'a>,
     pub span: Raw<'a>,
     pub caller: Raw<'a>,
+    /// True for a span that had not ended where it ends.
+    pub open: Raw<'a>,
     pub args: Raw<'a>,
     /// A field stands there twice; the last one counts.
     pub repeated: bool,
@@ -102,6 +104,7 @@ impl<'a> Event<'a> {
             b".module" => &mut self.module,
             b".span" => &mut self.span,
             b".caller" => &mut self.caller,
+            b".open" => &mut self.open,
             _ => return,
         };
         self.repeated |= !field.bytes.is_empty();

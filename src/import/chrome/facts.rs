@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::times::Times;
 use super::tracks::Tracks;
-use crate::model::{Fact, FactKind, ProfileBuilder};
+use crate::model::{Basis, Fact, FactKind, ProfileBuilder};
 
 /// Keys whose values are read. All others are skipped, whatever their size.
 pub(super) fn is_read(key: &[u8]) -> bool {
@@ -40,6 +40,8 @@ pub(super) struct Facts {
     /// What is known about the times.
     pub times: Times,
     viztracer: Option<String>,
+    /// Where inferscope wrote the file: what made the profile, and its basis.
+    own: Option<(String, Option<Basis>)>,
     overflow: bool,
     base: Option<i64>,
     title: String,
@@ -84,8 +86,20 @@ impl Facts {
         }
     }
 
-    /// Metadata as Chrome writes it.
+    /// What the spans were made of, where inferscope wrote the file.
+    pub fn basis(&self) -> Option<Basis> {
+        self.own.as_ref().and_then(|(_, basis)| basis.clone())
+    }
+
+    /// Metadata as Chrome writes it, or inferscope.
     fn chrome(&mut self, value: &Value) {
+        if let Some(writer) = shown(&value["writer"]).filter(|w| w.starts_with("inferscope ")) {
+            let tool = shown(&value["tool"]).unwrap_or(writer);
+            let text = |key: &str| shown(&value[key]).unwrap_or_default();
+            self.own = Some((tool, Basis::of_key(&text("basis"), &text("why"))));
+            self.title = shown(&value["title"]).unwrap_or_default();
+            return;
+        }
         let product = shown(&value["product-version"]).or_else(|| shown(&value["version"]));
         if let Some(product) = product.filter(|p| p.contains("Chrom")) {
             self.chrome = Some(product);
@@ -123,7 +137,9 @@ impl Facts {
 
     /// Fills in the profile's own description.
     pub fn apply(self, b: &mut ProfileBuilder, tracks: &Tracks) {
-        b.meta.tool = if let Some(version) = &self.viztracer {
+        b.meta.tool = if let Some((tool, _)) = self.own {
+            tool
+        } else if let Some(version) = &self.viztracer {
             format!("viztracer {version}").trim_end().into()
         } else if self.kineto {
             "PyTorch Kineto".into()

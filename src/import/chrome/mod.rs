@@ -38,6 +38,7 @@ mod tracks;
 mod window;
 
 use super::Gives::{Memory, Time, Tree};
+use super::foreign::{NO_EVENTS, RECORD_LATER};
 use super::{Context, ImportError, Importer, Source};
 use crate::model::ProfileBuilder;
 use build::How;
@@ -86,13 +87,10 @@ fn import_by(source: &mut Source, cx: &mut Context<'_>, chunk: usize) -> Result<
 fn nothing(events: u64, metadata: u64) -> ImportError {
     let n = |n: u64| crate::format::counted(n as i64, "event", "events");
     let (what, remedy) = match (events, events - metadata) {
-        (0, _) => (
-            "is a trace without any events: nothing was recorded".to_owned(),
-            "start the profiler before the work, and stop it before it is written",
-        ),
+        (0, _) => (NO_EVENTS.to_owned(), RECORD_LATER),
         (_, 0) => (
             format!("has {}, which only name processes and threads: nothing was recorded", n(events)),
-            "start the profiler before the work, and stop it before it is written",
+            RECORD_LATER,
         ),
         (_, rest) => (
             format!("has {}, of which none has a kind and a time that can be shown", n(rest)),

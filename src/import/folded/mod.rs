@@ -9,7 +9,7 @@
 //! counts (`difffolded.pl`) both, as two metrics; processes and threads where the first frames name them; files and
 //! lines where frames hold them. Fractions are rounded so that their sum stays right.
 //!
-//! Lost: nothing. Guessed: that a number at the end of a line is its count: names may hold blanks. What a count counts
+//! Lost: the fractions of single counts, which is said. Guessed: that a number at the end of a line is its count: names may hold blanks. What a count counts
 //! is not in the file.
 
 mod stacks;
@@ -171,6 +171,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         return Err(ImportError::malformed(format!("holds no stack with a count{what}")));
     }
     reader.odd.report(&mut cx.builder);
+    reader.rounding.iter().for_each(|rounding| rounding.report(&mut cx.builder));
     Ok(())
 }
 

@@ -75,6 +75,10 @@ fn names_may_hold_blanks_and_numbers() {
 fn fractions_keep_their_sum() {
     let p = open("a;b 31.4\na;c 6.4\na;d 0.2\n");
     assert_eq!(sum(&p, "a").1, 38);
+    let p = open("a;b 0.4\na;c 0.4\na;d 0.4\na;e 2\n");
+    let said = "weight that is no whole number (rounded by at most 0.6, so that the sum of all stays right)";
+    assert_eq!(warnings(&p), [(3, said)]);
+    assert!(open("a;b 3.0\n").warnings.is_empty());
 }
 
 #[test]

@@ -363,6 +363,7 @@ impl<'b> Filler<'b> {
                 None => self.builder.unmeasured(node),
             }
         }
+        let half_called = self.half_called(&counts, order);
         drop(counts);
         let Self { builder, time, own, lacks_callers, edges, mut totals, mut owns, measured, .. } = self;
         if !measured {
@@ -383,7 +384,21 @@ impl<'b> Filler<'b> {
                 }
             }
         }
-        Found { order, signs, functions, skipped, calls: counted, lacks_callers, own, largest }
+        Found { order, signs, functions, skipped, calls: counted, lacks_callers, half_called, own, largest }
+    }
+
+    /// How many functions that have callers were called more often than these say.
+    fn half_called(&self, counts: &[(NodeId, (i64, i64))], order: CallOrder) -> usize {
+        let mut calls: FxHashMap<NodeId, u64> = FxHashMap::default();
+        for edge in &self.edges {
+            let sum = calls.entry(edge.callee).or_default();
+            *sum = sum.saturating_add(edge.calls.map_or(u64::MAX, |c| c.all));
+        }
+        let more = |&&(node, (a, b)): &&(NodeId, (i64, i64))| {
+            let all = if order == CallOrder::AllFirst { a } else { b };
+            calls.get(&node).is_some_and(|&sum| u64::try_from(all).is_ok_and(|all| all > sum))
+        };
+        counts.iter().filter(more).count()
     }
 
     fn finish_lines(mut self, lines: Lines, dump: &Dump<'_>) -> Found {
@@ -402,6 +417,7 @@ impl<'b> Filler<'b> {
             skipped,
             calls: None,
             lacks_callers: false,
+            half_called: 0,
             own,
             largest: 0,
         }

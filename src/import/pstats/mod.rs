@@ -95,6 +95,15 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
             &format!("{largest} of {whole}"),
         );
     }
+    if found.lacks_functions() {
+        let [largest, whole] = [found.largest, found.own].map(format::duration);
+        builder.warn(
+            "self times of some functions are missing: a total is larger than all of them. cProfile keeps one of two \
+             functions with the same file, line and name, such as two lambdas on a line, and drops the other; totals and \
+             callers of the rest hold (less likely, calls of several threads are mixed up)",
+            &format!("{largest} of {whole}"),
+        );
+    }
     describe(builder, &found);
     Ok(())
 }
@@ -106,7 +115,8 @@ fn describe(builder: &mut ProfileBuilder, found: &Found) {
     meta.tool = tool.into();
     // Others add up what ran at the same time, so there the sum is no length.
     let one_thread = !tool.starts_with("yappi") && !found.signs.sampled && !found.mixes_threads();
-    meta.duration = (one_thread && found.functions > 0).then_some(found.own);
+    let length = if found.lacks_functions() { found.largest } else { found.own };
+    meta.duration = (one_thread && found.functions > 0).then_some(length);
     let what = if found.signs.sampled { "Lines" } else { "Functions" };
     meta.result(what, found.functions);
     if let Some(Calls { all, primitive }) = found.calls {

@@ -5,6 +5,9 @@ use crate::model::Calls;
 
 pub(super) const CPROFILE: &str = "cProfile (pstats)";
 
+/// The first function that is recorded may have been called before, by nothing that is.
+const HALF_CALLED: usize = 2;
+
 /// What only one tool writes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Signs {
@@ -36,6 +39,8 @@ pub(super) struct Found {
     pub(super) calls: Option<Calls>,
     /// True when functions that call others have no entry.
     pub(super) lacks_callers: bool,
+    /// How many functions that have callers were called more often than these say.
+    pub(super) half_called: usize,
     /// Self time of all functions, ns.
     pub(super) own: i64,
     /// The largest total of a function, ns.
@@ -43,12 +48,21 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// True when cProfile has put calls of several threads on one stack: of one thread no total is larger than all self
-    /// times together.
-    pub(super) fn mixes_threads(&self) -> bool {
+    /// True when a total is larger than all self times together, which is so of no thread whose functions are all there.
+    fn exceeds(&self) -> bool {
         // Of a file without built-ins, or without the callers of what it has, rows were left out.
         let whole = self.signs.builtin == Some(CPROFILE) && !self.lacks_callers;
         whole && self.largest > self.own.saturating_add(self.own / 500 + 10_000)
+    }
+
+    /// True when cProfile has put calls of several threads on one stack: then functions are called that no caller calls.
+    pub(super) fn mixes_threads(&self) -> bool {
+        self.exceeds() && self.half_called >= HALF_CALLED
+    }
+
+    /// True when self times are missing although each call has its caller.
+    pub(super) fn lacks_functions(&self) -> bool {
+        self.exceeds() && self.half_called < HALF_CALLED
     }
 
     /// The tool, by the signs that only one of them leaves.

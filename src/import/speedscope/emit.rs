@@ -61,14 +61,24 @@ impl File {
         if nothing && profiles.iter().all(|p| p.events.is_empty() && p.samples.is_empty()) {
             return Err(ImportError::malformed("holds only empty profiles"));
         }
+        let basis = Basis::of_key(&self.basis[0], &self.basis[1]).filter(|_| self.is_own());
+        if let Some(basis) = basis {
+            builder.meta.basis = basis;
+        }
         self.odd.report(builder);
         Ok(())
+    }
+
+    /// True where inferscope wrote the file.
+    fn is_own(&self) -> bool {
+        self.exporter.starts_with("inferscope ")
     }
 
     /// What the file says about itself.
     fn describe(&mut self, profiles: &[RawProfile], no_clock: Option<&str>, builder: &mut ProfileBuilder) {
         let meta = &mut builder.meta;
-        meta.tool = self.exporter.replace('@', " ");
+        let own = self.is_own() && !self.tool.is_empty();
+        meta.tool = if own { self.tool.clone() } else { self.exporter.replace('@', " ") };
         meta.title = std::mem::take(&mut self.title);
         if let ([only], true) = (profiles, meta.title.is_empty()) {
             meta.title.clone_from(&only.name);
@@ -282,6 +292,7 @@ impl Emitter {
                 self.sample(track, &mut time, stack, (weight, &[(metric, weight)]), b);
             }
         }
+        weights.rounding.report(b);
     }
 
     /// Sampled profiles that are measures of the same samples; the first one places them in time.
@@ -302,6 +313,7 @@ impl Emitter {
             for (n, &row) in places.iter().enumerate() {
                 rows[row as usize][m] = weights.get(n, odd);
             }
+            weights.rounding.report(b);
         }
         let mut time = time.flatten();
         let mut costs: Vec<(MetricId, i64)> = Vec::new();

@@ -122,6 +122,12 @@ impl Exporter {
                 });
             }
         }
+        let last = profile.events.iter().map(|e| float(e.at())).reduce(f64::max);
+        if let Some(last) = last.filter(|last| last - float(start) > 1.01 * length) {
+            let what = "calls that last longer than the file says that it was recorded (pyinstrument 4.5 and 4.6 count \
+                        time of functions that call themselves twice)";
+            odd.add(what, || format!("{} of {length} {}", last - float(start), profile.unit));
+        }
         if self == Self::Pyinstrument
             && let Some(last) = profile.events.last()
             && float(last.at()) - float(start) < 0.9 * length

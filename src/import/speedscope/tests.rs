@@ -360,3 +360,17 @@ fn damage_never_panics() {
     damage(sample!("0.0.1-simple.speedscope.json"), |_| ());
     damage(sample!("pyinstrument-asyncio.speedscope.json"), |_| ());
 }
+
+#[test]
+fn calls_that_last_longer_than_the_recording_are_told() {
+    let at = |end: f64, last: f64| {
+        format!(
+            r#"{{"shared":{{"frames":[{{"name":"a"}}]}},"profiles":[{{"type":"evented","name":"t","unit":"seconds","startValue":0,"endValue":{end},"events":[{{"type":"O","frame":0,"at":0}},{{"type":"C","frame":0,"at":{last}}}]}}],"exporter":"pyinstrument"}}"#
+        )
+    };
+    let said = |end, last| {
+        let p = open_bytes(at(end, last).as_bytes()).unwrap();
+        p.warnings.iter().any(|w| w.kind.contains("longer than the file says") && w.first.contains("seconds"))
+    };
+    assert!(said(0.4436, 0.4952) && !said(0.4484, 0.4430) && !said(1.0, 1.005));
+}

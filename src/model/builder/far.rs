@@ -53,12 +53,12 @@ impl ProfileBuilder {
     /// in time, and keep their lengths. Instants and points of counters move to the closest time that is usual, spans that
     /// only end far away are unfinished, links are left out. Does nothing when no group of times is that small and far.
     pub fn set_far_times_aside(&mut self, spec: TrackSpec<'_>) -> FarTimes {
-        let Some(usual) = self.usual_times() else { return FarTimes::default() };
+        let Some((usual, length)) = self.usual_times() else { return FarTimes::default() };
         let mut far = FarTimes::default();
         let is_far = |t: i64| t < usual.first || t > usual.last;
         let ends_far = |s: &Span| {
             let beyond = s.end.saturating_sub(usual.last);
-            s.end != i64::MAX && beyond > FAR && beyond / TIMES_LONGER >= usual.length()
+            s.end != i64::MAX && beyond > FAR && beyond / TIMES_LONGER >= length
         };
         let mut aside: Vec<Span> = Vec::new();
         let mut last = usual.last;
@@ -117,8 +117,9 @@ impl ProfileBuilder {
         }
     }
 
-    /// The group that nearly all times are in, when others are far from it.
-    fn usual_times(&self) -> Option<Group> {
+    /// The largest group of times with those that are not far from it, and the length of the largest one alone; `None` when
+    /// too many are far.
+    fn usual_times(&self) -> Option<(Group, i64)> {
         let groups = self.groups();
         let usual = *groups.iter().max_by_key(|g| g.count)?;
         let far = |g: &&Group| {
@@ -126,9 +127,11 @@ impl ProfileBuilder {
             let least = if (g.first, g.last) == (0, 0) { GAP } else { FAR };
             distance >= least && distance / TIMES_LONGER >= usual.length()
         };
-        let others: Vec<_> = groups.iter().filter(|g| g.first != usual.first).collect();
-        let count: u64 = others.iter().map(|g| g.count).sum();
-        (others.iter().copied().all(|g| far(&g)) && count <= (usual.count + count) / ONE_OF).then_some(usual)
+        // What is a bit early or late says nothing about what is impossible.
+        let mut near = usual;
+        groups.iter().filter(|g| g.first != usual.first && !far(g)).for_each(|g| near.add(*g));
+        let all: u64 = groups.iter().map(|g| g.count).sum();
+        (all - near.count <= all / ONE_OF).then_some((near, usual.length()))
     }
 
     /// Times with more than [`GAP`] between them.
@@ -203,6 +206,11 @@ mod tests {
         assert_eq!(aside(&[&usual[..], &[(1, 0)]].concat()).0, 0);
         // Two runs in one file, and a run over weeks.
         assert_eq!(aside(&[&usual[..], &[(0, 0); 5]].concat()).0, 0);
+        // What is not far does not change what is.
+        let early = [&usual[..], &[(-HOUR / 2, 10), (-50_000 * HOUR, 10)]].concat();
+        assert_eq!(aside(&early), (1, Some(2 * HOUR + HOUR / 2 + 80)));
+        let long = [&usual[..], &[(-HOUR / 2, 10), (2 * HOUR + 5, 50_000 * HOUR)]].concat();
+        assert_eq!(aside(&long), (1, Some(2 * HOUR + HOUR / 2 + 80)));
         let weeks: Vec<_> = (0..100).map(|i| (i * 8 * HOUR, HOUR)).collect();
         assert_eq!(aside(&weeks).0, 0);
     }

@@ -68,7 +68,7 @@ pub(super) fn assign(rows: &mut [Span], known: &Known<'_>) -> Assigned {
         };
         let mut outer = Outer { end: span.end, row: row as u32, arrival, chain: span.depth };
         if many.is_none() && !fits(&mut only, seeker, known, rows, &mut found.cut) {
-            many = Some(Many::new(&only, known, rows));
+            many = Some(Many::new(&only, row, known, rows));
             found.lane_of = Some(vec![0; row]);
         }
         let Some(many) = &mut many else {

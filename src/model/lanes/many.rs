@@ -10,7 +10,7 @@ use super::assign::{Assigned, Outer, Seeker, cut};
 use super::{Known, QUEUED, Span};
 
 /// Callers that are compared before the first one that fits is taken.
-const COMPARED: usize = 64;
+const COMPARED: usize = 512;
 /// Functions that a call remembers to have called, and callers of a function that are remembered.
 const REMEMBERED: usize = 4;
 
@@ -37,14 +37,29 @@ impl Recent {
     }
 }
 
+/// Where a span belongs.
+#[derive(Clone, Copy)]
+enum Place {
+    /// On a lane, below its innermost span.
+    On(u32),
+    /// On a lane with nothing open, called from the span in this row.
+    Beside(u32),
+}
+
 /// All lanes with what is open in them.
 #[derive(Default)]
 pub(super) struct Many {
     open: Vec<Vec<Open>>,
     /// When the innermost open spans end that belong to no chain …
     tops: Tops,
-    /// … and the lanes where they are, by function.
-    running: FxHashMap<FunctionId, BTreeSet<u32>>,
+    /// Innermost open spans of no chain by function: ends and lanes.
+    running: FxHashMap<FunctionId, BTreeSet<(i64, u32)>>,
+    /// All open spans of no chain by function: ends and rows.
+    around: FxHashMap<FunctionId, BTreeSet<(i64, u32)>>,
+    /// What called the outermost open span of each lane, if it is on another lane …
+    base: Vec<Option<u32>>,
+    /// … and by that the ends of the innermost spans of those lanes, with the lanes.
+    beside: FxHashMap<u32, BTreeSet<(i64, u32)>>,
     /// What called a function so far.
     callers: FxHashMap<FunctionId, Recent>,
     /// Ends of all open spans with their lanes.
@@ -60,13 +75,22 @@ pub(super) struct Many {
 }
 
 impl Many {
-    /// What is open in the only lane so far.
-    pub(super) fn new(only: &[Outer], known: &Known<'_>, rows: &[Span]) -> Self {
+    /// What is open in the only lane so far, when `row` is to be placed, and what it has called.
+    pub(super) fn new(only: &[Outer], row: usize, known: &Known<'_>, rows: &[Span]) -> Self {
         let mut many = Self::default();
         let lane = many.free_lane();
         for &outer in only {
             let own = known.names.get(outer.arrival).map(|name| name.own);
             many.push(lane, outer, rows[outer.row as usize].function, own);
+        }
+        let from = only.first().map_or(row, |o| o.row as usize);
+        for span in &rows[from..row] {
+            let depth = (span.depth as usize).wrapping_sub(1);
+            if only.get(depth).is_some_and(|outer| outer.row == span.parent) {
+                let caller = &mut many.open[lane as usize][depth];
+                caller.called.note(span.function);
+                many.callers.entry(span.function).or_default().note(caller.function);
+            }
         }
         many
     }
@@ -87,23 +111,30 @@ impl Many {
     ) -> u32 {
         self.close(span.start);
         let nested = match span.parent {
-            Some(parent) => self.below_named(parent, span, known),
+            Some(parent) => self.below_named(parent, span, known).map(Place::On),
             None if matches!(span.chain, 0 | QUEUED) => {
                 let function = rows[span.row as usize].function;
-                let inside = self.below_plain(function, span.end);
-                let behind = inside.or_else(|| self.behind(span, known, rows, &mut found.cut));
-                behind.or_else(|| self.below_plain(function, span.end.saturating_sub(known.resolution)))
+                let inside = self.below_plain(function, span.end, span.by_time);
+                let lane = match inside {
+                    Some(Place::On(lane)) => Some(lane),
+                    _ => self.behind(span, known, rows, &mut found.cut),
+                };
+                let about = span.end.saturating_sub(known.resolution);
+                let inside = lane.map(Place::On).or(inside);
+                inside.or_else(|| self.below_plain(function, about, span.by_time))
             }
-            None => self.below_chain(span, known),
+            None => self.below_chain(span, known).map(Place::On),
         };
-        nested.unwrap_or_else(|| {
-            if let Some(caller) =
-                self.enclosing(span, known).filter(|_| span.by_time && span.parent.is_none())
-            {
-                found.callers.push((span.row, caller.row));
-            }
-            self.free_lane()
-        })
+        let caller = match nested {
+            Some(Place::On(lane)) => return lane,
+            Some(Place::Beside(caller)) => Some(caller),
+            None => self.enclosing(span, known).map(|caller| caller.row),
+        };
+        let caller = caller.filter(|_| span.by_time && span.parent.is_none());
+        found.callers.extend(caller.map(|caller| (span.row, caller)));
+        let lane = self.free_lane();
+        self.base[lane as usize] = caller;
+        lane
     }
 
     /// Puts a span on a lane.
@@ -114,6 +145,9 @@ impl Many {
             self.callers.entry(function).or_default().note(caller.function);
         }
         self.open[lane as usize].push(Open { outer, function, called: Recent::default() });
+        if outer.chain == 0 {
+            self.around.entry(function).or_default().insert((outer.end, outer.row));
+        }
         self.show_top(lane);
         self.ending.push(Reverse((outer.end, lane)));
         match outer.chain {
@@ -146,7 +180,13 @@ impl Many {
     /// Takes the innermost span from a lane.
     fn pop(&mut self, lane: u32) -> Option<Outer> {
         self.hide_top(lane);
-        let outer = self.open[lane as usize].pop()?.outer;
+        let Open { outer, function, .. } = self.open[lane as usize].pop()?;
+        if outer.chain == 0 {
+            self.beside.remove(&outer.row);
+            if let Some(spans) = self.around.get_mut(&function) {
+                spans.remove(&(outer.end, outer.row));
+            }
+        }
         if let Some((_, open)) = self.chains.get_mut(&outer.chain) {
             *open -= 1;
             if *open == 0 {
@@ -162,20 +202,30 @@ impl Many {
 
     /// The innermost span of a lane will be another one.
     fn hide_top(&mut self, lane: u32) {
-        if let Some((function, _)) = self.plain_top(lane)
-            && let Some(lanes) = self.running.get_mut(&function)
-        {
-            lanes.remove(&lane);
+        if let Some((function, end)) = self.plain_top(lane) {
+            if let Some(lanes) = self.running.get_mut(&function) {
+                lanes.remove(&(end, lane));
+            }
+            if let Some(caller) = self.base[lane as usize]
+                && let Some(lanes) = self.beside.get_mut(&caller)
+            {
+                lanes.remove(&(end, lane));
+                if lanes.is_empty() {
+                    self.beside.remove(&caller);
+                }
+            }
         }
         self.tops.set(lane, i64::MIN);
     }
 
     /// The innermost span of a lane is another one.
     fn show_top(&mut self, lane: u32) {
-        if let Some((function, end)) = self.plain_top(lane) {
-            self.running.entry(function).or_default().insert(lane);
-            self.tops.set(lane, end);
+        let Some((function, end)) = self.plain_top(lane) else { return };
+        self.running.entry(function).or_default().insert((end, lane));
+        if let Some(caller) = self.base[lane as usize] {
+            self.beside.entry(caller).or_default().insert((end, lane));
         }
+        self.tops.set(lane, end);
     }
 
     /// Function and end of the innermost span of a lane when it belongs to no chain.
@@ -188,6 +238,7 @@ impl Many {
             return lane;
         }
         self.open.push(Vec::new());
+        self.base.push(None);
         (self.open.len() - 1) as u32
     }
 
@@ -207,36 +258,57 @@ impl Many {
         self.top(caller.lane).filter(|o| o.outer.row == caller.row).map(|_| caller.lane)
     }
 
-    /// The lane for a call of a function among those whose innermost span ends at `least` or later.
-    fn below_plain(&self, function: FunctionId, least: i64) -> Option<u32> {
+    /// The place for a call of a function below a span that ends at `least` or later.
+    fn below_plain(&self, function: FunctionId, least: i64, by_time: bool) -> Option<Place> {
         let least = least.max(i64::MIN + 1);
-        let first = self.tops.first(0, least)?;
+        let first = self.tops.first(0, least);
         let row = |lane: u32| self.top(lane).map_or(0, |o| o.outer.row);
-        if self.open.len() - self.idle.len() == 2 {
+        if let Some(first) = first.filter(|_| self.open.len() - self.idle.len() == 2) {
             // The other lane is mostly a mark that crosses calls: what fits into both belongs to what began last.
             let second = self.tops.first(first + 1, least);
-            return Some(second.filter(|&second| row(second) > row(first)).unwrap_or(first));
+            return Some(Place::On(second.filter(|&second| row(second) > row(first)).unwrap_or(first)));
         }
-        Some(self.usual_caller(function, least).unwrap_or(first))
+        let usual = self.usual_caller(function, least);
+        let usual = usual.filter(|place| by_time || matches!(place, Place::On(_)));
+        usual.or_else(|| first.map(|first| Place::On(self.called_from(first, least))))
     }
 
     /// Where much runs at the same time: a caller of a function that has called this one before, best one that has not
-    /// done so in this call.
-    fn usual_caller(&self, function: FunctionId, least: i64) -> Option<u32> {
-        let has_room = |lane: u32| self.top(lane).filter(|o| o.outer.end >= least);
-        let is_new = |lane: &u32| has_room(*lane).is_some_and(|o| !o.called.0.contains(&function));
+    /// done so in this call, and of these the one that ends first.
+    fn usual_caller(&self, function: FunctionId, least: i64) -> Option<Place> {
         let callers = &self.callers.get(&function)?.0;
         let running = |caller: &FunctionId| {
-            let lanes = self.running.get(caller).into_iter().flatten().copied().take(COMPARED);
-            lanes.filter(|&lane| has_room(lane).is_some())
+            let lanes = self.running.get(caller).into_iter().flat_map(|lanes| lanes.range((least, 0)..));
+            lanes.map(|&(_, lane)| lane).take(COMPARED)
         };
+        let is_new = |open: &Open| !open.called.0.contains(&function);
+        let new = |lane: &u32| self.top(*lane).is_some_and(is_new);
         let recent = || {
             let inner = self.plain.innermost(least)?;
-            self.top(inner.lane).filter(|o| o.outer.row == inner.row && callers.contains(&o.function))?;
-            Some(inner.lane).filter(is_new)
+            let open = self.top(inner.lane).filter(|o| o.outer.row == inner.row)?;
+            (callers.contains(&open.function) && is_new(open)).then_some(inner.lane)
         };
-        let new = callers.iter().find_map(|caller| running(caller).find(is_new)).or_else(recent);
-        new.or_else(|| callers.iter().find_map(|caller| running(caller).next()))
+        let lane = callers.iter().find_map(|caller| running(caller).find(new)).or_else(recent);
+        let lane = lane.or_else(|| callers.iter().find_map(|caller| running(caller).next()));
+        // One that has something else on top is still what called it.
+        let beside = || {
+            let spans = callers.iter().filter_map(|caller| self.around.get(caller));
+            spans.filter_map(|spans| spans.range((least, 0)..).next()).next().map(|&(_, row)| row)
+        };
+        lane.map(Place::On).or_else(|| beside().map(Place::Beside))
+    }
+
+    /// The lane, or one of those called from there, from those, and so on, whose innermost spans have room: best one that
+    /// has called something, and of these the one that ends first.
+    fn called_from(&self, mut lane: u32, least: i64) -> u32 {
+        for _ in 0..COMPARED {
+            let Some(lanes) = self.top(lane).and_then(|o| self.beside.get(&o.outer.row)) else { break };
+            let room = || lanes.range((least, 0)..).map(|&(_, lane)| lane);
+            let calls = |lane: &u32| self.top(*lane).is_some_and(|o| !o.called.0.is_empty());
+            let Some(next) = room().take(COMPARED).find(calls).or_else(|| room().next()) else { break };
+            lane = next;
+        }
+        lane
     }
 
     /// A lane whose innermost span ended a moment after this one began, in one in which it fits.

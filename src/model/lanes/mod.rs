@@ -3,9 +3,11 @@
 //! Input: spans of one track in any order. Output: lanes in which spans only nest, each in preorder.
 //!
 //! A span goes into a lane whose innermost open span encloses it: of two such lanes into the one that began last, of more
-//! into one whose function has called its own before, otherwise into the first. Failing that, it goes into a lane with
+//! into one whose function has called its own before (of those that have not done so in this call, the one that ends
+//! first), otherwise into the first, or a lane called from there. Failing that, it goes into a lane with
 //! nothing open. There it has no parent; but when an open span encloses it, though not the innermost one of its
-//! lane, the innermost of those is its caller, kept beside the rows. Spans of one chain (an async operation) nest only in
+//! lane, the innermost of those is its caller, kept beside the rows; one whose function has called its own before is
+//! the better one. Spans of one chain (an async operation) nest only in
 //! spans of that chain, however well they would fit elsewhere, and work of a queue (a GPU stream) encloses nothing.
 //!
 //! Stamps are only as good as their resolution: what sticks out by no more than that lies inside, and what overlaps by
@@ -118,7 +120,8 @@ pub(super) struct Known<'a> {
 /// costs that go with them.
 pub(super) fn freeze(mut rows: Vec<Span>, mut costs: Vec<(MetricId, Vec<i64>)>, known: &Known<'_>) -> Frozen {
     unfinished::end(&mut rows, known);
-    let key = |s: &Span| (s.start, Reverse(s.end), s.parent);
+    // What is in no queue comes first: it may hold work of one that takes just as long.
+    let key = |s: &Span| (s.start, Reverse(s.end), s.depth == QUEUED, s.parent);
     if !rows.is_sorted_by_key(key) {
         rows.sort_unstable_by_key(key);
     }

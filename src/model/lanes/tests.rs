@@ -183,6 +183,49 @@ fn any_number_of_callers_at_the_same_time_is_told_apart() {
 }
 
 #[test]
+fn requests_that_overlap_in_a_server_keep_what_they_call() {
+    // Parts of a request one after the other, each far longer than the time to the next request.
+    for n in [2u32, 3, 10, 63, 64, 65, 200, 700] {
+        let request = |i: u32| {
+            let (at, i) = (10 + i64::from(i) * 100, i64::from(i));
+            [(at, at + 5000 + i, 0), (at, at + 50, 0), (at + 60, at + 4060, 0), (at + 4100, at + 4900, 0)]
+        };
+        let spans: Vec<_> = std::iter::once((0, 100_000, 0)).chain((0..n).flat_map(request)).collect();
+        let t = calling(&spans, 0, |i| if i == 0 { 9 } else { (i - 1) % 4 });
+        for (i, above) in (0u32..).zip(above(&t)).skip(1) {
+            let of_it = (i - 1) / 4 * 4 + 1;
+            assert_eq!(above, Some(if i == of_it { 0 } else { of_it }), "{i} of {n} requests");
+        }
+    }
+}
+
+#[test]
+fn the_innermost_of_many_that_enclose_a_span_is_its_caller() {
+    let t = frozen(&[(0, 1000, 0), (100, 300, 0), (200, 600, 0), (220, 720, 0), (350, 500, 0)], 0);
+    assert_eq!(above(&t), [None, Some(0), Some(0), Some(0), Some(2)]);
+    let server =
+        [(0, 100_000, 0), (8170, 12_170, 0), (9000, 13_000, 0), (9310, 14_403, 0), (12_210, 13_010, 0)];
+    assert_eq!(above(&frozen(&server, 0)), [None, Some(0), Some(0), Some(0), Some(3)]);
+}
+
+#[test]
+fn a_caller_with_something_else_on_top_is_still_the_caller() {
+    // Function 1 has called 2 before; this time what crosses lies on top of both of its calls.
+    let spans = [
+        (0, 1000, 0),
+        (10, 100, 0),
+        (20, 90, 0),
+        (50, 110, 0),
+        (200, 400, 0),
+        (210, 300, 0),
+        (220, 310, 0),
+        (290, 350, 0),
+    ];
+    let t = calling(&spans, 0, |i| [0, 1, 2, 3, 1, 4, 5, 2][i as usize]);
+    assert_eq!(above(&t)[7], Some(4));
+}
+
+#[test]
 fn work_of_a_queue_calls_nothing() {
     let q = QUEUED;
     let t = frozen(
@@ -192,6 +235,8 @@ fn work_of_a_queue_calls_nothing() {
     assert_eq!(above(&t), [None, Some(0), Some(0), Some(0), Some(0), Some(4), None]);
     let t = frozen(&[(0, 100, q), (20, 80, 0)], 0);
     assert_eq!(above(&t), [None, None]);
+    // A mark around work holds it, whatever comes first in the file, also when it is just as long.
+    assert_eq!(above(&frozen(&[(0, 100, q), (0, 100, 0)], 0)), [Some(1), None]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub mod space {
 /// Sets fonts, text styles, spacing and the colours of both themes. Call once for each context.
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(fonts::definitions());
+    ctx.add_plugin(super::plain::PlainText);
     for (theme, palette) in [(egui::Theme::Dark, Palette::dark()), (egui::Theme::Light, Palette::light())] {
         ctx.style_mut_of(theme, |s| style::apply(s, palette));
     }

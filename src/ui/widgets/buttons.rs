@@ -1,6 +1,7 @@
 //! Buttons beyond egui's own, and the picture of a key.
 
 use super::focus_ring;
+use crate::format::escaped;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, mono, regular, space, strong};
 use egui::{
@@ -30,7 +31,7 @@ pub fn primary_button(ui: &mut Ui, text: &str) -> Response {
 /// A text that acts when clicked, without a frame.
 pub fn link_button(ui: &mut Ui, text: &str) -> Response {
     let palette = Palette::of(ui);
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), strong(13.0), palette.accent);
+    let galley = ui.painter().layout_no_wrap(escaped(text).into_owned(), strong(13.0), palette.accent);
     let size = vec2(galley.size().x + 2.0 * space::SMALL, space::CONTROL);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), text));
@@ -48,7 +49,7 @@ pub fn link_button(ui: &mut Ui, text: &str) -> Response {
 pub fn chip(ui: &mut Ui, text: &str) -> Response {
     const CROSS: f32 = 9.0;
     let palette = Palette::of(ui);
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), regular(13.0), palette.text);
+    let galley = ui.painter().layout_no_wrap(escaped(text).into_owned(), regular(13.0), palette.text);
     let size = vec2(galley.size().x + CROSS + 3.0 * space::MEDIUM, space::CONTROL);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), text));

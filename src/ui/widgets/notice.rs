@@ -1,6 +1,7 @@
 //! Words to the user: notices, pills, headings, legends, and what stands where there is nothing to show.
 
 use super::{icon_button, link_button, primary_button};
+use crate::format::escaped;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
 use egui::{
@@ -60,7 +61,7 @@ impl<'a> Notice<'a> {
                     Icon::of_tone(self.tone).show(ui, 16.0, self.tone);
                     let buttons = self.buttons_width(ui);
                     let room = (ui.available_width() - buttons).max(40.0);
-                    let text = RichText::new(self.text).color(palette.text);
+                    let text = RichText::new(escaped(self.text)).color(palette.text);
                     ui.allocate_ui(vec2(room, space::CONTROL), |ui| {
                         ui.set_width(room);
                         ui.add(Label::new(text).wrap());
@@ -95,7 +96,7 @@ impl<'a> Notice<'a> {
 pub fn pill(ui: &mut Ui, tone: Tone, text: &str) -> Response {
     let palette = Palette::of(ui);
     let color = palette.tone(tone);
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), small(), color);
+    let galley = ui.painter().layout_no_wrap(escaped(text).into_owned(), small(), color);
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 14.0, 18.0), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     let border = Stroke::new(1.0, palette.tone_line(tone));
@@ -107,13 +108,13 @@ pub fn pill(ui: &mut Ui, tone: Tone, text: &str) -> Response {
 /// A heading inside a panel.
 pub fn section_heading(ui: &mut Ui, text: &str) -> Response {
     let color = Palette::of(ui).text_strong;
-    ui.add(Label::new(RichText::new(text).font(strong(13.0)).color(color)))
+    ui.add(Label::new(RichText::new(escaped(text)).font(strong(13.0)).color(color)))
 }
 
 /// A colour of a chart and what it stands for.
 pub fn legend_item(ui: &mut Ui, color: Color32, text: &str) -> Response {
     let palette = Palette::of(ui);
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), regular(12.0), palette.text);
+    let galley = ui.painter().layout_no_wrap(escaped(text).into_owned(), regular(12.0), palette.text);
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 16.0, 18.0), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     let swatch =
@@ -150,9 +151,9 @@ impl<'a> EmptyState<'a> {
     pub fn show(self, ui: &mut Ui) -> bool {
         let palette = Palette::of(ui);
         let width = ui.available_width().min(400.0);
-        let text = RichText::new(self.text).color(palette.text_weak);
-        let lines =
-            ui.painter().layout(self.text.to_owned(), regular(13.0), palette.text_weak, width).size().y;
+        let plain_text = escaped(self.text).into_owned();
+        let text = RichText::new(plain_text.clone()).color(palette.text_weak);
+        let lines = ui.painter().layout(plain_text, regular(13.0), palette.text_weak, width).size().y;
         let button = if self.action.is_some() { space::CONTROL + 14.0 } else { 0.0 };
         let height = 56.0 + 12.0 + 20.0 + 6.0 + lines + button;
         let mut acted = false;

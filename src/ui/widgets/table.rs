@@ -1,6 +1,7 @@
 //! Cells of tables. All fill the space they are given, so they serve `egui_table` and grids alike.
 
 use super::focus_ring;
+use crate::format::escaped;
 use crate::model::Better;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, strong};
@@ -108,7 +109,7 @@ pub fn cell_text(ui: &mut Ui, text: &str, cell: &Cell) -> Response {
     let response = ui.allocate_rect(rect, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     let whole = paint_text(ui, rect.shrink2(Vec2::new(PADDING, 0.0)), text, cell);
-    if whole { response } else { response.on_hover_text(text) }
+    if whole { response } else { response.on_hover_text(escaped(text)) }
 }
 
 /// A number in front of a bar whose length is `share` (0 to 1) of the cell.
@@ -167,7 +168,7 @@ fn paint_text(ui: &Ui, rect: Rect, text: &str, cell: &Cell) -> bool {
 }
 
 fn fitted(ui: &Ui, width: f32, text: &str, cell: &Cell) -> Arc<Galley> {
-    let mut job = LayoutJob::simple_singleline(text.to_owned(), cell.font.clone(), cell.color);
+    let mut job = LayoutJob::simple_singleline(escaped(text).into_owned(), cell.font.clone(), cell.color);
     job.wrap = TextWrapping::truncate_at_width(width.max(0.0));
     ui.painter().layout_job(job)
 }

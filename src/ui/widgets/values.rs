@@ -1,5 +1,6 @@
 //! Facts as name and value, each copied by a click.
 
+use crate::format::{escaped, escaped_lines};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, space};
 use egui::{Id, Label, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo, vec2};
@@ -32,7 +33,7 @@ impl<'u> KeyValues<'u> {
             ui.spacing_mut().item_spacing.x = space::MEDIUM;
             ui.allocate_ui(vec2(names, 20.0), |ui| {
                 ui.set_width(names);
-                ui.add(Label::new(RichText::new(name).color(palette.text_weak)).truncate());
+                ui.add(Label::new(RichText::new(escaped(name)).color(palette.text_weak)).truncate());
             });
             copied_on_click(ui, name, value, tone.map_or(palette.text, |tone| palette.tone(tone)));
         });
@@ -44,7 +45,7 @@ fn copied_on_click(ui: &mut Ui, name: &str, value: &str, color: egui::Color32) {
     const ICON: f32 = 12.0;
     let palette = Palette::of(ui);
     let room = (ui.available_width() - ICON - 3.0 * space::SMALL).max(20.0);
-    let galley = ui.painter().layout(value.to_owned(), regular(13.0), color, room);
+    let galley = ui.painter().layout(escaped_lines(value).into_owned(), regular(13.0), color, room);
     let size = vec2(galley.size().x + ICON + 3.0 * space::SMALL, galley.size().y.max(16.0) + 4.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), format!("{name}: {value}")));

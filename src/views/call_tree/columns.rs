@@ -53,12 +53,14 @@ impl Formats {
     }
 
     fn share(&self, cost: i64, line: &Line) -> Option<f64> {
-        let whole = if self.relative == Relative::Parent { line.above } else { self.sum };
-        (whole != 0).then(|| cost as f64 / whole as f64)
+        match self.relative {
+            Relative::Parent => format::share_of_parent(cost, line.above),
+            _ => format::share(cost, self.sum),
+        }
     }
 
     fn share_text(&self, cost: i64, line: &Line) -> String {
-        self.share(cost, line).map_or_else(|| UNKNOWN.to_owned(), format::percent)
+        format::share_text(self.share(cost, line))
     }
 
     /// A cell as text.

@@ -90,7 +90,8 @@ impl Formats {
     }
 
     fn share(&self, n: &Neighbour) -> Option<f64> {
-        n.total.filter(|_| self.whole != 0).map(|total| total as f64 / self.whole as f64)
+        let share = if self.relative == Relative::Parent { format::share_of_parent } else { format::share };
+        n.total.and_then(|total| share(total, self.whole))
     }
 
     /// A row in words.
@@ -168,7 +169,7 @@ fn function_cell(ui: &mut Ui, profile: &Profile, n: &Neighbour, search: &str, pa
 
 /// A name that fits a header.
 fn short(name: &str) -> String {
-    if name.chars().count() <= 8 { name.to_owned() } else { "function".to_owned() }
+    if name.chars().count() <= 8 { format::escaped(name).into_owned() } else { "function".to_owned() }
 }
 
 /// The columns of a list, in order.

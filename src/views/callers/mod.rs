@@ -144,8 +144,9 @@ impl CallersView {
         shared::header(ui, |ui| {
             let choices = [(Reach::Direct, "Direct"), (Reach::All, "All")];
             segmented(ui, "How far to look", &mut self.reach, &choices);
-            let name =
-                RichText::new(profile.function_name(function)).font(strong(14.0)).color(palette.text_strong);
+            let name = RichText::new(format::escaped(profile.function_name(function)))
+                .font(strong(14.0))
+                .color(palette.text_strong);
             let place = shared::place(profile, function);
             let response = ui.add(egui::Label::new(name).truncate());
             if !place.is_empty() {
@@ -294,9 +295,9 @@ fn figures(cx: &ViewCx<'_>, row: &FunctionRow, answer: &Neighbours) -> String {
     if let Some(samples) = row.samples_total {
         parts.push(format::counted(samples as i64, "sample", "samples"));
     }
-    let share = |cost: Option<i64>| match (cost, answer.sum) {
-        (None, _) | (_, 0) => String::new(),
-        (Some(cost), sum) => format!(" ({})", format::percent(cost as f64 / sum as f64)),
+    let share = |cost: Option<i64>| {
+        let share = cost.and_then(|cost| format::share(cost, answer.sum));
+        share.map_or_else(String::new, |share| format!(" ({})", format::percent(share)))
     };
     if row.unfinished > 0 {
         parts.push(format!("{} unfinished", format::count(row.unfinished as i64)));

@@ -1,6 +1,7 @@
 //! Painting of facts, paths and texts.
 
 use super::sheet::Fact;
+use crate::format;
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, space};
@@ -98,7 +99,8 @@ fn copied(ui: &Ui, row: &egui::Response, mark: &egui::Response, fact: &Fact) -> 
 
 /// A text of bearable length, with ordinary line ends.
 fn shown(text: &str) -> String {
-    let mut out: String = text.chars().take(2000).filter(|c| *c == '\n' || !c.is_control()).collect();
+    let mut out: String = text.chars().take(2000).collect();
+    out = format::escaped_lines(&out).into_owned();
     if text.len() > out.len() && text.chars().nth(2000).is_some() {
         out.push('…');
     }
@@ -159,7 +161,11 @@ pub(super) fn text(ui: &mut Ui, title: &str, text: &str, whole: bool) -> bool {
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             let shown = &text[..cut];
-            ui.add(Label::new(RichText::new(shown).color(palette.text)).wrap().selectable(true));
+            ui.add(
+                Label::new(RichText::new(format::escaped_lines(shown)).color(palette.text))
+                    .wrap()
+                    .selectable(true),
+            );
             if text.len() > cut || whole && text.chars().nth(SHORT).is_some() {
                 let label = if whole { "Show less" } else { "Show more" };
                 turned = link_button(ui, label).clicked();

@@ -8,6 +8,7 @@ mod sheet;
 mod tokens;
 
 use super::{Comparing, View, ViewCx, ViewKind};
+use crate::format;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, small, space, strong};
@@ -93,7 +94,7 @@ fn head(cx: &mut ViewCx<'_>, ui: &mut Ui, sheet: &Sheet, pinned: bool) {
             ui.painter().rect_filled(square, space::RADIUS_SMALL, fill);
         }
         let title: String = sheet.title.chars().take(400).collect();
-        let text = RichText::new(title).font(strong(15.0)).color(palette.text_strong);
+        let text = RichText::new(format::escaped(&title)).font(strong(15.0)).color(palette.text_strong);
         ui.add(Label::new(text).wrap().selectable(true));
     });
     ui.add_space(2.0);

@@ -83,7 +83,7 @@ fn values_are_copied_one_by_one_and_all_together() {
             _ => None,
         })
     });
-    assert_eq!(copied, Some(crate::format::duration(ttft)));
+    assert_eq!(copied, Some(format::duration(ttft)));
     let out = Stage::new("details", session());
     let mut all = crate::views::Out::default();
     let cx = ViewCx::new(&out.engine, &out.subject, &out.interaction, &mut all);

@@ -210,10 +210,10 @@ impl Facts {
 
 /// «1.20 ms · 12.3 % of 9.80 ms».
 fn with_share(text: String, value: i64, of: i64, what: &str) -> String {
-    if of <= 0 {
-        return text;
+    match format::share_of_parent(value, of) {
+        Some(share) => format!("{text} · {} of {what}", format::percent(share)),
+        None => text,
     }
-    format!("{text} · {} of {what}", format::percent(value as f64 / of as f64))
 }
 
 /// Says that a sum is over several tracks, which may run at the same time.
@@ -237,6 +237,7 @@ fn place(profile: &Profile, function: FunctionId) -> String {
 }
 
 fn shortened(text: &str, most: usize) -> String {
+    let text = &*format::escaped_lines(text);
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

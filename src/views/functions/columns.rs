@@ -33,7 +33,7 @@ impl Formats {
     }
 
     fn share(&self, cost: i64) -> Option<f64> {
-        (self.sum != 0).then(|| cost as f64 / self.sum as f64)
+        format::share(cost, self.sum)
     }
 
     /// A cell as text.

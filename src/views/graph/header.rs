@@ -105,6 +105,7 @@ impl GraphView {
 }
 
 fn short(name: &str) -> String {
+    let name = format::escaped(name);
     let mut chars = name.chars();
     let head: String = chars.by_ref().take(40).collect();
     if chars.next().is_some() { format!("{head}…") } else { head }

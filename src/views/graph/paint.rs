@@ -68,7 +68,7 @@ impl Paint<'_> {
         let text = if self.costs || self.scene.picture.graph.sum <= 0 {
             format::cost(self.unit, cost)
         } else {
-            format::percent(self.share(cost))
+            format::share_text(format::share(cost, self.scene.picture.graph.sum))
         };
         if estimated { format!("≈ {text}") } else { text }
     }

@@ -1,6 +1,7 @@
 //! Breadcrumbs: what a tree is reduced to, and the way back.
 
 use crate::analysis::Transform;
+use crate::format::escaped;
 use crate::model::{Profile, SymbolKey};
 use crate::state::Command;
 use crate::ui::icons::Icon;
@@ -36,6 +37,7 @@ pub fn describe(transform: &Transform, profile: &Profile) -> String {
 }
 
 fn short(name: &str) -> String {
+    let name = escaped(name);
     let mut chars = name.chars();
     let head: String = chars.by_ref().take(LONGEST).collect();
     if chars.next().is_some() { format!("{head}…") } else { head }
@@ -62,7 +64,7 @@ pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             let text = describe(transform, cx.profile());
             if i + 1 == transforms.len() {
                 ui.add_space(4.0);
-                ui.label(RichText::new(text).font(regular(13.0)).color(palette.text_strong));
+                ui.label(RichText::new(escaped(&text)).font(regular(13.0)).color(palette.text_strong));
             } else if link_button(ui, &text).on_hover_text("Go back to here").clicked() {
                 keep = Some(i + 1);
             }

@@ -47,7 +47,7 @@ impl Formats {
     }
 
     fn share(&self, cost: Option<i64>) -> Option<f64> {
-        cost.filter(|_| self.sum != 0).map(|c| c as f64 / self.sum as f64)
+        cost.and_then(|cost| format::share(cost, self.sum))
     }
 
     /// A cell as text.

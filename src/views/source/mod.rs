@@ -291,10 +291,9 @@ impl SourceView {
         };
         let field = combo("file").selected_text(short(file)).show_ui(ui, |ui| {
             for lines in &own.files {
-                let share = match own.own {
-                    0 => String::new(),
-                    sum => format!("  {} of its self cost", format::percent(lines.own as f64 / sum as f64)),
-                };
+                let share = format::share(lines.own, own.own).map_or_else(String::new, |share| {
+                    format!("  {} of its self cost", format::percent(share))
+                });
                 let label = format!("{}{share}", short(lines.file));
                 let item = ui.selectable_label(lines.file == file, label);
                 if item.on_hover_text(cx.profile().text(lines.file)).clicked() {

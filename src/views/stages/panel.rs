@@ -99,7 +99,7 @@ fn fact(ui: &mut Ui, name: &str, value: &str) {
             vec2(86.0, 18.0),
             egui::Label::new(RichText::new(name).color(palette.text_weak)).halign(egui::Align::Min),
         );
-        ui.add(egui::Label::new(value).truncate());
+        ui.add(egui::Label::new(format::escaped(value)).truncate());
     });
 }
 

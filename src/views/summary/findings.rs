@@ -75,7 +75,9 @@ fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Finding, title: &str, text: &
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing.y = 1.0;
                     let label = |text: &str, color| {
-                        Label::new(RichText::new(text).color(color)).wrap().selectable(false)
+                        Label::new(RichText::new(format::escaped_lines(text)).color(color))
+                            .wrap()
+                            .selectable(false)
                     };
                     if !title.is_empty() {
                         ui.add(label(title, palette.text_strong));

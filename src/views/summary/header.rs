@@ -51,8 +51,8 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     };
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
-        let text = RichText::new(&title).font(strong(19.0)).color(palette.text_strong);
-        ui.add(Label::new(text).truncate()).on_hover_text(&title);
+        let text = RichText::new(format::escaped(&title)).font(strong(19.0)).color(palette.text_strong);
+        ui.add(Label::new(text).truncate()).on_hover_text(format::escaped(&title));
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             pill(ui, Tone::Neutral, format_title(profile)).on_hover_text("Format of the file");

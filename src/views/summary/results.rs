@@ -47,7 +47,7 @@ fn grid(table: &ResultTable, id: usize, ui: &mut Ui) {
 
 /// A cell; the first column is flush left, numbers are flush right.
 fn cell(ui: &mut Ui, column: usize, text: &str, color: egui::Color32) {
-    let label = Label::new(RichText::new(text).font(regular(13.0)).color(color)).extend();
+    let label = Label::new(RichText::new(format::escaped(text)).font(regular(13.0)).color(color)).extend();
     if column == 0 {
         ui.add(label);
     } else {

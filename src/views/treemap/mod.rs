@@ -129,9 +129,12 @@ impl TreemapView {
             let shown = tree.boxes[root as usize].total;
             let what = shared::metric_name(cx.profile(), cx.interaction);
             let mut text = format!("Area: self {what}, {} shown", format::cost(unit, shown));
-            if root != 0 && tree.sum > 0 {
-                let share = format::percent(shown as f64 / tree.sum as f64);
+            if let Some(share) = format::share(shown, tree.sum).filter(|_| root != 0) {
+                let share = format::percent(share);
                 text += &format!(" ({share} of {})", format::cost(unit, tree.sum));
+            }
+            if tree.below_zero < 0 {
+                text += &format!("; costs below 0 ({}) have no area", format::cost(unit, tree.below_zero));
             }
             text += match cx.interaction.relative {
                 Relative::Numbers => "",
@@ -328,6 +331,7 @@ fn step(tree: &BoxTree, root: u32, at: u32, pressed: &dyn Fn(Key) -> bool) -> Op
 }
 
 fn short(name: &str) -> String {
+    let name = format::escaped(name);
     let mut chars = name.chars();
     let head: String = chars.by_ref().take(32).collect();
     if chars.next().is_some() { format!("{head}…") } else { head }

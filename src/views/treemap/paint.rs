@@ -174,13 +174,15 @@ fn label(
     };
     let total = tree.boxes[cell.first as usize].total;
     let cost = || format::cost(shared::unit(profile, cx.interaction), total);
-    let both = || format!("{}  {}", cost(), format::percent(total as f64 / whole as f64));
+    // Areas hold no costs below 0, so they may be more than the whole.
+    let share = format::share(total, whole);
+    let both = || format!("{}  {}", cost(), format::share_text(share));
     // A cut number is no number: both when there is room, else the cost, else nothing.
     let mut fitting = |key: TextKey, text: &dyn Fn() -> String| {
         let galley = texts.get(key, style, rect.width() - 8.0, || text().into())?;
         (!galley.elided).then_some(galley)
     };
-    let with_share = (whole > 0).then(|| fitting(TextKey::new(("both", cell.first, whole)), &both)).flatten();
+    let with_share = share.and_then(|_| fitting(TextKey::new(("both", cell.first, whole)), &both));
     if let Some(galley) = with_share.or_else(|| fitting(TextKey::new(("cost", cell.first)), &cost)) {
         let at = pos2(rect.left() + 4.0, first + 22.5 - galley.size().y / 2.0);
         painter.galley(at, galley, color);
@@ -192,9 +194,9 @@ pub(super) fn tooltip(cx: &ViewCx<'_>, tree: &BoxTree, root: u32, cell: &Cell) -
     let profile = cx.profile();
     let (unit, what) = (shared::unit(profile, cx.interaction), shared::metric_name(profile, cx.interaction));
     let b = tree.boxes[cell.last as usize];
-    let share = |cost: i64, whole: i64, of: &str| match whole {
-        0 => String::new(),
-        whole => format!("{} of {of}", format::percent(cost as f64 / whole as f64)),
+    let share = |cost: i64, whole: i64, of: &str| match format::share(cost, whole) {
+        None => String::new(),
+        Some(share) => format!("{} of {of}", format::percent(share)),
     };
     let whole = format!("all, {}", format::cost(unit, tree.sum));
     let mut lines = vec![name(tree, profile, cell)];
