@@ -174,7 +174,7 @@ pub struct SourceText {
 }
 
 impl SourceText {
-    fn new(path: PathBuf, text: String) -> Self {
+    pub(super) fn new(path: PathBuf, text: String) -> Self {
         let language = Language::of(&path);
         let (mut ends, mut states, mut state) = (Vec::new(), Vec::new(), State::default());
         for line in text.split_inclusive('\n') {

@@ -18,6 +18,7 @@ pub mod normalise;
 pub mod paths;
 pub mod requests;
 pub mod settings;
+pub mod source;
 pub mod story;
 pub mod tree;
 

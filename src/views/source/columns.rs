@@ -176,7 +176,8 @@ fn color(word: Word, palette: &Palette) -> Color32 {
     }
 }
 
-fn code_cell(ui: &mut Ui, code: Option<(Language, (&str, State))>, palette: &Palette) {
+/// A line of code in its colours.
+pub(super) fn code_cell(ui: &mut Ui, code: Option<(Language, (&str, State))>, palette: &Palette) {
     let rect = ui.available_rect_before_wrap();
     let response = ui.allocate_rect(rect, Sense::hover());
     let Some((language, (line, state))) = code else { return };

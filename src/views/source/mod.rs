@@ -5,6 +5,7 @@
 
 mod body;
 mod columns;
+mod compare;
 mod missing;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "The source of the selected function with the cost of each line, where the profile knows lines.",
     needs: shared::needs_calls,
     make: || Box::new(SourceView::default()),
-    comparing: Comparing::Beside,
+    comparing: Comparing::Own(|| Box::new(compare::DiffSourceView::default())),
 };
 
 /// Whose lines have costs.
