@@ -7,7 +7,7 @@ use crate::jobs::{Cancelled, Job};
 
 /// Most layouts that are tried.
 const RUNS: usize = 12;
-/// Nodes of all layouts after which no other one is tried.
+/// Calls and nodes of all layouts after which no other one is tried.
 const WORK: usize = 250_000;
 /// A layout with less than this is good enough.
 const GOOD: f64 = 0.01;
@@ -34,7 +34,8 @@ pub fn best(cycle: &Cycle, job: &Job) -> Result<Skeleton, Cancelled> {
         job.checkpoint(run as u64, RUNS as u64)?;
         let strategy = if cycle.summed && run == 1 { SPREAD } else { STRATEGIES[run % STRATEGIES.len()] };
         let laying = Laying::run(cycle, strategy, &boost);
-        work += laying.nodes.len() + (laying.steps.get() / 100 + laying.events / 8) as usize;
+        let looked = laying.steps.get() / 100 + laying.events / 8;
+        work += cycle.links.len() + laying.nodes.len() + looked as usize;
         let starved: Vec<(usize, f64)> = laying.starved().collect();
         let skeleton = Skeleton::of(laying);
         // Of two that are as good the simpler one.

@@ -75,8 +75,9 @@ impl View for DiffSourceView {
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(found) = shared::value(ui, &answer, "Comparing lines") else { return };
         shared::header(ui, |ui| {
-            let name =
-                RichText::new(function.value().name.to_string()).font(strong(14.0)).color(Palette::of(ui).text_strong);
+            let name = RichText::new(function.value().name.to_string())
+                .font(strong(14.0))
+                .color(Palette::of(ui).text_strong);
             ui.add(egui::Label::new(name).truncate());
             if let Some(file) = found.files.head.as_ref().or(found.files.base.as_ref()) {
                 pair::weak(ui, file);
