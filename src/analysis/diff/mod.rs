@@ -11,6 +11,7 @@
 pub mod callers;
 pub mod evidence;
 pub mod functions;
+pub mod graph;
 pub mod headline;
 pub mod list;
 pub mod metrics;

@@ -5,6 +5,7 @@
 //! everywhere, a double-click puts a function in the middle.
 
 mod camera;
+mod compare;
 mod folds;
 mod header;
 mod input;
@@ -46,7 +47,7 @@ pub const KIND: ViewKind = ViewKind {
     about: "Functions and the calls between them as a graph: all of the profile, or around one function.",
     needs: shared::needs_calls,
     make: || Box::new(GraphView::default()),
-    comparing: Comparing::Beside,
+    comparing: Comparing::Own(|| Box::new(compare::DiffGraphView::new())),
 };
 
 /// At first a drawing is not shown smaller than this, even if it does not fit.

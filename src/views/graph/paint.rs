@@ -210,7 +210,7 @@ impl Paint<'_> {
         let mut points: Vec<Pos2> = line.iter().map(|&p| self.lens.point(p)).collect();
         if self.lens.zoom > 0.25 {
             let length = (4.0 + 1.4 * width) * self.lens.zoom.clamp(0.5, 1.2);
-            painter.extend(head(&mut points, length, color));
+            painter.extend(arrow_head(&mut points, length, color));
         }
         let stroke = Stroke::new(width.max(0.6), color);
         if elided {
@@ -450,7 +450,7 @@ impl Paint<'_> {
 }
 
 /// The head of an arrow at the end of a line, which then ends where the head begins.
-fn head(points: &mut Vec<Pos2>, length: f32, color: Color32) -> Option<Shape> {
+pub(super) fn arrow_head(points: &mut Vec<Pos2>, length: f32, color: Color32) -> Option<Shape> {
     let end = points.pop()?;
     let mut left = length;
     let mut after = end;

@@ -287,7 +287,7 @@ impl Scene {
 }
 
 /// A curve as a line, and the rectangle around it.
-fn flattened(curve: &[Point]) -> (Rect, Vec<Pos2>) {
+pub(super) fn flattened(curve: &[Point]) -> (Rect, Vec<Pos2>) {
     let mut line: Vec<Pos2> = curve.first().map(|p| pos2(p.x, p.y)).into_iter().collect();
     for piece in curve.windows(4).step_by(3) {
         let [a, b, c, d] = [piece[0], piece[1], piece[2], piece[3]].map(|p| pos2(p.x, p.y));

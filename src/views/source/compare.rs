@@ -178,15 +178,15 @@ fn columns(asked: &Asked, found: &SourceDiff) -> Vec<Column> {
     let mut columns = vec![
         Column::number("line base", "Base", 52.0).rank(4).tip("Line in the baseline's version"),
         Column::number("line head", "Line", 52.0).tip("Line in the new run's version"),
-        Column::number("base", format!("Self base{suffix}"), 104.0).rank(2),
-        Column::number("head", format!("Self head{suffix}"), 104.0).rank(3),
+        Column::number("base", format!("Self base{suffix}"), 96.0).rank(2),
+        Column::number("head", format!("Self head{suffix}"), 96.0).rank(3),
     ];
     if !asked.shares_only() {
-        columns.push(Column::number("delta", format!("Δ{suffix}"), 130.0).tip("head − base"));
+        columns.push(Column::number("delta", format!("Δ{suffix}"), 112.0).tip("head − base"));
         columns.push(Column::number("relative", "Δ %", 80.0).rank(1));
     }
     columns.push(Column::text("mark", "", 20.0).tip("+: only head has this line. −: only base has it"));
-    columns.push(Column::text("text", "Source", 200.0).grow(1.0));
+    columns.push(Column::text("text", "Source", 140.0).grow(1.0));
     columns
 }
 

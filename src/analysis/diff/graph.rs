@@ -1,0 +1,248 @@
+//! The dependency graphs of two runs as one drawing: each function and each call of either has one place.
+
+use rustc_hash::FxHashMap;
+
+use super::functions::{DiffFunctions, FunctionDiff, RowKey};
+use super::{Compared, State, Two};
+use crate::analysis::call_graph::{Calling, Graph, GraphEdge, GraphNode, NOBODY};
+use crate::analysis::graph_layout::{Direction, Drawing, Placed, draw};
+use crate::analysis::path::Symbol;
+use crate::analysis::prune::{EdgeKind, Limits, prune};
+use crate::jobs::Cancelled;
+use crate::model::{Basis, FunctionId, Profile};
+use crate::query::{Context, Pair, Query};
+
+/// Width of a letter in a node, points.
+const LETTER: f32 = 7.2;
+/// Least and largest width of a node.
+const WIDTHS: (f32, f32) = (144.0, 240.0);
+/// Height of a node.
+const HEIGHT: f32 = 46.0;
+
+/// Asks for the [`GraphDiff`] of a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DiffGraph {
+    /// Which functions.
+    pub functions: DiffFunctions,
+    /// What is drawn: a node or an edge that matters in either run.
+    pub limits: Limits,
+    /// Which way calls lead.
+    pub direction: Direction,
+}
+
+/// A node that is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeDiff {
+    /// Row of the functions of the pair.
+    pub row: u32,
+}
+
+/// Calls that are drawn; ends are places in [`GraphDiff::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeDiff {
+    /// Caller.
+    pub from: u32,
+    /// Callee.
+    pub to: u32,
+    /// What the calls cost; a run without them has none. `None` where the tool does not say.
+    pub total: Two<i64>,
+    /// Calls, where they were counted.
+    pub calls: Two<i64>,
+    /// In which runs it is.
+    pub state: State,
+    /// Paths through this many functions that are left out, at least; 0 for calls.
+    pub elided: u32,
+}
+
+/// Both graphs as one drawing.
+#[derive(Clone, Debug, Default)]
+pub struct GraphDiff {
+    /// Nodes.
+    pub nodes: Vec<NodeDiff>,
+    /// Edges.
+    pub edges: Vec<EdgeDiff>,
+    /// Where they are.
+    pub placed: Placed,
+    /// Width and height of each node.
+    pub sizes: Vec<(f32, f32)>,
+    /// Functions that are too small in both runs to be drawn.
+    pub left_out: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Between {
+    total: Two<i64>,
+    calls: Two<i64>,
+    there: (bool, bool),
+}
+
+impl Query<Pair> for DiffGraph {
+    type Output = GraphDiff;
+
+    fn run(&self, cx: &Context<'_, Pair>) -> Result<GraphDiff, Cancelled> {
+        let all = cx.get(&self.functions)?;
+        let (base, head) = (cx.base(), cx.head());
+        let metric = &self.functions.metric;
+        let mut between: FxHashMap<(u32, u32), Between> = FxHashMap::default();
+        for (side, metric, is_base) in [(&base, metric.base, true), (&head, metric.head, false)] {
+            let graph = side.get(&Calling { slice: self.functions.of(metric), around: None })?;
+            add(&graph, side.profile(), &all, is_base, &mut between);
+        }
+        cx.job().checkpoint(0, 0)?;
+        let mut edges: Vec<((u32, u32), Between)> = between.into_iter().collect();
+        edges.sort_unstable_by_key(|e| e.0);
+        let graph = union(&all, &edges);
+        let drawn = prune(&graph, None, self.limits);
+        let label = |row: u32| {
+            let row = &all.rows[row as usize];
+            super::list::name(row, base.profile(), head.profile()).chars().count()
+        };
+        let size = |row: u32| ((label(row) as f32 * LETTER + 26.0).clamp(WIDTHS.0, WIDTHS.1), HEIGHT);
+        let sizes: Vec<(f32, f32)> = drawn.nodes.iter().map(|n| size(n.row)).collect();
+        let drawing = Drawing {
+            nodes: sizes.clone(),
+            edges: drawn.edges.iter().map(|e| (e.from, e.to, 1)).collect(),
+            direction: self.direction,
+            ..Drawing::default()
+        };
+        let placed = draw(&drawing, &|| cx.job().checkpoint(0, 0))?;
+        let edge = |e: &crate::analysis::prune::KeptEdge| {
+            let (b, elided) = match e.kind {
+                EdgeKind::Calls(i) => (edges[i as usize].1, 0),
+                EdgeKind::Elided(n) => (Between { there: (true, true), ..Between::default() }, n),
+            };
+            let state = match b.there {
+                (true, false) => State::Gone,
+                (false, true) => State::New,
+                _ => State::Both,
+            };
+            EdgeDiff { from: e.from, to: e.to, total: b.total, calls: b.calls, state, elided }
+        };
+        Ok(GraphDiff {
+            left_out: all.rows.len() - drawn.nodes.len(),
+            edges: drawn.edges.iter().map(edge).collect(),
+            nodes: drawn.nodes.iter().map(|n| NodeDiff { row: n.row }).collect(),
+            placed,
+            sizes,
+        })
+    }
+
+    fn weight(diff: &GraphDiff) -> usize {
+        diff.nodes.len() * 64 + diff.placed.edges.iter().map(|e| e.len() * 8 + 64).sum::<usize>()
+    }
+}
+
+fn add(
+    graph: &Graph,
+    profile: &Profile,
+    all: &FunctionDiff,
+    is_base: bool,
+    between: &mut FxHashMap<(u32, u32), Between>,
+) {
+    let rows: Vec<Option<u32>> =
+        graph.nodes.iter().map(|n| all.row_of(RowKey::of(n.symbol, profile), is_base)).collect();
+    for e in &graph.edges {
+        let row = |node: u32| rows.get(node as usize).copied().flatten();
+        let (Some(from), Some(to)) = (row(e.from), row(e.to)) else { continue };
+        let b = between.entry((from, to)).or_default();
+        let (total, calls) = match is_base {
+            true => {
+                b.there.0 = true;
+                (&mut b.total.base, &mut b.calls.base)
+            }
+            false => {
+                b.there.1 = true;
+                (&mut b.total.head, &mut b.calls.head)
+            }
+        };
+        let sum = |a: Option<i64>, b: Option<i64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+        *total = sum(*total, e.total);
+        *calls = sum(*calls, e.calls.map(|c| c.all as i64));
+    }
+}
+
+/// A graph of the rows, in which each costs what it costs in the run where that is more: what matters in either is drawn.
+fn union(all: &FunctionDiff, edges: &[((u32, u32), Between)]) -> Graph {
+    let more = |two: Two<i64>| two.base.unwrap_or(0).max(two.head.unwrap_or(0));
+    let node = |(i, row): (u32, &super::functions::Row)| GraphNode {
+        // Rows are told apart by their numbers here; names come from the pair.
+        symbol: Symbol::Function(FunctionId(i)),
+        calls: None,
+        samples: None,
+        own: more(row.own()),
+        total: more(row.total()),
+        estimated: false,
+        measured: true,
+    };
+    let edge = |&((from, to), b): &((u32, u32), Between)| GraphEdge {
+        from: if from == u32::MAX { NOBODY } else { from },
+        to,
+        calls: None,
+        samples: None,
+        own: None,
+        total: b.total.state().map(|_| more(b.total)),
+        estimated: false,
+    };
+    Graph {
+        nodes: (0u32..).zip(&all.rows).map(node).collect(),
+        edges: edges.iter().map(edge).collect(),
+        sum: more(all.sum),
+        basis: Basis::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::list::name;
+    use super::super::metrics::Chosen;
+    use super::*;
+    use crate::analysis::Scope;
+    use crate::analysis::testing::subject;
+    use crate::jobs::Job;
+    use crate::model::MetricKey;
+    use crate::query::{Alignment, Engine, Run, RunId};
+
+    #[test]
+    fn each_function_and_call_of_either_run_has_one_place() {
+        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
+        let base = run("app>emit 15; app>backoff 60; app>read>split 75", 1);
+        let head = run("app>emit 30; app>lookup>split 75", 2);
+        let pair = Pair { base, head, alignment: Alignment::default() };
+        let metric = Chosen::common(MetricKey::default());
+        let functions = DiffFunctions { scope: Scope::default(), metric, range: None };
+        let limits = Limits { nodes: 0, edges: 0, callers: None, callees: None };
+        let engine = Engine::inline();
+        let all = engine.now(&pair, &functions, &Job::new()).unwrap();
+        let query = DiffGraph { functions, limits, direction: Direction::Down };
+        let graph = engine.now(&pair, &query, &Job::new()).unwrap();
+        let label = |at: u32| {
+            let row = &all.rows[graph.nodes[at as usize].row as usize];
+            name(row, &pair.base.profile, &pair.head.profile).into_owned()
+        };
+        let mut edges: Vec<String> = graph
+            .edges
+            .iter()
+            .map(|e| {
+                format!("{}>{} {} {}", label(e.from), label(e.to), e.total.delta().unwrap(), e.state.key())
+            })
+            .collect();
+        edges.sort();
+        let want = [
+            "app>backoff -60 gone",
+            "app>emit 15 both",
+            "app>lookup 75 new",
+            "app>read -75 gone",
+            "lookup>split 75 new",
+            "read>split -75 gone",
+        ];
+        assert_eq!(edges, want);
+        assert_eq!((graph.nodes.len(), graph.left_out), (6, 0));
+        assert_eq!(graph.placed.nodes.len(), 6);
+        let turned = Pair { base: pair.head.clone(), head: pair.base.clone(), ..pair.clone() };
+        let back = engine.now(&turned, &query, &Job::new()).unwrap();
+        assert_eq!(back.placed.nodes.len(), graph.placed.nodes.len(), "what is drawn is the same");
+    }
+}

@@ -1,0 +1,491 @@
+//! The dependency graph of two runs: one picture in which everything keeps its place, whichever run it shows.
+
+use std::sync::Arc;
+
+use egui::{
+    Color32, Key, Modifiers, PointerButton, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui,
+    WidgetInfo, pos2, vec2,
+};
+
+use super::camera::{Camera, Lens};
+use super::paint::arrow_head;
+use super::scene::flattened;
+use crate::analysis::diff::functions::{FunctionDiff, Row, RowKey};
+use crate::analysis::diff::graph::{DiffGraph, EdgeDiff, GraphDiff};
+use crate::analysis::diff::list::name;
+use crate::analysis::diff::normalise::Related;
+use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::graph_layout::Direction;
+use crate::analysis::prune::Limits;
+use crate::analysis::search::Pattern;
+use crate::format;
+use crate::query::{Pair, Subject};
+use crate::state::{Command, Item};
+use crate::ui::hatch;
+use crate::ui::icons::Icon;
+use crate::ui::keyboard;
+use crate::ui::text::{Elide, Face, LabelStyle, TextCache, TextKey};
+use crate::ui::theme::{Palette, mix};
+use crate::ui::widgets::{EmptyState, combo, segmented};
+use crate::views::shared::menu::{About, ContextMenu};
+use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::{self, Stale};
+use crate::views::{View, ViewCx};
+
+/// Below this zoom nodes are boxes without words.
+const WORDS: f32 = 0.4;
+/// Nodes that screen readers hear about, at most.
+const MOST_NODES: usize = 2000;
+
+/// Which run's numbers stand in the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Shows {
+    /// The change.
+    #[default]
+    Change,
+    /// The baseline; what it lacks is faint.
+    Base,
+    /// The new run; what it lacks is faint.
+    Head,
+}
+
+/// Edges as lines, with the rectangles around them.
+type Lines = Vec<(Rect, Vec<Pos2>)>;
+
+/// The view.
+pub struct DiffGraphView {
+    shows: Shows,
+    /// Least share of nodes, in thousandths.
+    least: u16,
+    direction: Direction,
+    camera: Camera,
+    /// The drawing that the camera was fitted to, in a pane of this size.
+    fitted: Option<(Arc<GraphDiff>, egui::Vec2)>,
+    lines: Option<(Arc<GraphDiff>, Lines)>,
+    stale: Stale,
+    texts: TextCache,
+    menu_at: Option<u32>,
+}
+
+impl DiffGraphView {
+    /// A fresh one.
+    pub fn new() -> Self {
+        Self {
+            shows: Shows::default(),
+            least: Limits::default().nodes,
+            direction: Direction::default(),
+            camera: Camera::default(),
+            fitted: None,
+            lines: None,
+            stale: Stale::default(),
+            texts: TextCache::default(),
+            menu_at: None,
+        }
+    }
+}
+
+impl View for DiffGraphView {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let Some(pair) = cx.subject.pair().cloned() else { return };
+        let asked = match Asked::of(cx, &pair) {
+            Ok(asked) => asked,
+            Err(why) => return pair::weak(ui, &why),
+        };
+        let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
+        let Some(functions) = shared::value(ui, &functions, "Comparing functions") else { return };
+        let limits = Limits { nodes: self.least, edges: self.least / 2, ..Limits::default() };
+        let query = DiffGraph { functions: asked.functions.clone(), limits, direction: self.direction };
+        let Some(answer) = cx.ask_pair(&query, 0) else { return };
+        let Some(graph) = shared::value(ui, &answer, "Drawing both graphs") else { return };
+        self.header(ui, &graph);
+        shared::crumbs::show(cx, ui);
+        pair::notices(cx, ui, &asked, "", None);
+        if graph.nodes.is_empty() {
+            EmptyState::new(Icon::Graph, "Nothing is large enough", "Choose a smaller least share.").show(ui);
+            return;
+        }
+        self.stale.dim(&answer, cx.live, ui);
+        let scene =
+            Scene { pair: &pair, asked: &asked, functions: &functions, graph: &graph, shows: self.shows };
+        self.canvas(cx, ui, &scene);
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({ "shows": self.shows, "least": self.least, "direction": self.direction })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
+        self.shows = serde_json::from_value(read("shows")).unwrap_or_default();
+        self.least = serde_json::from_value(read("least")).unwrap_or(Limits::default().nodes);
+        self.direction = serde_json::from_value(read("direction")).unwrap_or_default();
+    }
+}
+
+struct Scene<'a> {
+    pair: &'a Pair,
+    asked: &'a Asked,
+    functions: &'a FunctionDiff,
+    graph: &'a Arc<GraphDiff>,
+    shows: Shows,
+}
+
+impl Scene<'_> {
+    fn row(&self, i: u32) -> &Row {
+        &self.functions.rows[self.graph.nodes[i as usize].row as usize]
+    }
+
+    fn name(&self, i: u32) -> std::borrow::Cow<'_, str> {
+        name(self.row(i), &self.pair.base.profile, &self.pair.head.profile)
+    }
+
+    fn item(&self, i: u32) -> Option<Item> {
+        let keys = self.row(i).keys;
+        match keys.head.or(keys.base)? {
+            RowKey::Function(symbol) => Some(Item::Function(symbol)),
+            RowKey::Module(_) | RowKey::Hidden => None,
+        }
+    }
+
+    fn rect(&self, i: u32) -> Rect {
+        let (at, (w, h)) = (self.graph.placed.nodes[i as usize], self.graph.sizes[i as usize]);
+        Rect::from_center_size(pos2(at.x, at.y), vec2(w, h))
+    }
+
+    /// False for what the shown run lacks.
+    fn is_there(&self, state: State) -> bool {
+        !matches!((self.shows, state), (Shows::Base, State::New) | (Shows::Head, State::Gone))
+    }
+
+    fn strength(&self, costs: Two<i64>) -> f32 {
+        pair::strength(Related::default().factors.apply(costs)) as f32
+    }
+
+    /// The second line of a node.
+    fn figures(&self, row: &Row) -> String {
+        let cost = |v: Option<i64>, base| format::cost_or_unknown(self.asked.unit(base), v);
+        let total = row.total();
+        match self.shows {
+            Shows::Base => cost(total.base, true),
+            Shows::Head => cost(total.head, false),
+            Shows::Change if self.asked.shares_only() => {
+                format!("{} → {}", cost(total.base, true), cost(total.head, false))
+            }
+            Shows::Change => match row.state() {
+                State::Both if total.delta() == Some(0) => format!("= {}", cost(total.head, false)),
+                State::Both => {
+                    let change = pair::signed(self.asked.unit(false), total.delta().map(|d| d as f64));
+                    format!("{change} ({})", pair::relative(total.relative(), State::Both))
+                }
+                State::New => format!("new, {}", cost(total.head, false)),
+                State::Gone => format!("gone, {}", cost(total.base, true)),
+            },
+        }
+    }
+
+    fn line(&self, what: &str, costs: Two<i64>, state: State) -> String {
+        let cost = |v: Option<i64>, base| format::cost_or_unknown(self.asked.unit(base), v);
+        let (base, head) = (cost(costs.base, true), cost(costs.head, false));
+        if self.asked.shares_only() {
+            return format!("{what} {base} → {head}");
+        }
+        let change = pair::signed(self.asked.unit(false), costs.delta().map(|d| d as f64));
+        format!("{what} {base} → {head}, {change} ({})", pair::relative(costs.relative(), state))
+    }
+
+    fn edge_text(&self, e: &EdgeDiff) -> String {
+        let ends = format!("{} → {}", self.name(e.from), self.name(e.to));
+        if e.elided > 0 {
+            return format!("{ends}\nthrough functions that are left out");
+        }
+        let count = |n: Option<i64>| n.map_or_else(|| format::UNKNOWN.to_owned(), format::count);
+        let calls = match e.calls.state() {
+            Some(_) => format!("\nCalls {} → {}", count(e.calls.base), count(e.calls.head)),
+            None => String::new(),
+        };
+        format!("{ends}\n{}{calls}", self.line("Total", e.total, e.state))
+    }
+}
+
+impl DiffGraphView {
+    fn header(&mut self, ui: &mut Ui, graph: &GraphDiff) {
+        shared::header(ui, |ui| {
+            let shows = [(Shows::Change, "Change"), (Shows::Base, "Base"), (Shows::Head, "Head")];
+            segmented(ui, "Which run the graph shows", &mut self.shows, &shows);
+            let text = |n: u16| {
+                if n == 0 {
+                    "Functions: all".to_owned()
+                } else {
+                    format!("Functions: ≥ {} %", f32::from(n) / 10.0)
+                }
+            };
+            let field = combo("diff graph least").selected_text(text(self.least)).show_ui(ui, |ui| {
+                for n in [0, 1, 5, 10, 20, 50, 100] {
+                    ui.selectable_value(&mut self.least, n, text(n));
+                }
+            });
+            field.response.accessible_name("Least share in either run");
+            segmented(
+                ui,
+                "Direction of calls",
+                &mut self.direction,
+                &[(Direction::Down, "↓"), (Direction::Right, "→")],
+            );
+            if ui.button("Fit").clicked() {
+                self.fitted = None;
+            }
+            pair::legend(ui);
+            if graph.left_out > 0 {
+                let n = format::counted(graph.left_out as i64, "function", "functions");
+                pair::weak(ui, &format!("{n} too small in both runs"));
+            }
+        });
+    }
+
+    fn canvas(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, scene: &Scene<'_>) {
+        let area = ui.available_rect_before_wrap();
+        let response = ui.allocate_rect(area, Sense::click_and_drag());
+        response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Dependency graph of both runs"));
+        let size = vec2(scene.graph.placed.width, scene.graph.placed.height);
+        let known =
+            self.fitted.as_ref().is_some_and(|(of, at)| Arc::ptr_eq(of, scene.graph) && *at == area.size());
+        if !known {
+            self.camera.jump(Camera::fitting(area, size));
+            self.fitted = Some((scene.graph.clone(), area.size()));
+        }
+        if !self.lines.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, scene.graph)) {
+            let lines = scene.graph.placed.edges.iter().map(|curve| flattened(curve)).collect();
+            self.lines = Some((scene.graph.clone(), lines));
+        }
+        self.moves(ui, &response, area, size);
+        if self.camera.step(ui.input(|i| i.stable_dt)) {
+            ui.request_repaint();
+        }
+        let lens = Lens::new(self.camera.now(), area);
+        let Some((_, lines)) = &self.lines else { return };
+        let pointer = response.hover_pos().map(|p| lens.back(p));
+        let node =
+            pointer.and_then(|p| (0..scene.graph.nodes.len() as u32).find(|&i| scene.rect(i).contains(p)));
+        let near = 5.0 / lens.zoom;
+        let edge = pointer.filter(|_| node.is_none()).and_then(|p| {
+            lines.iter().position(|(bounds, line)| {
+                bounds.expand(near).contains(p) && line.windows(2).any(|s| distance(p, s[0], s[1]) < near)
+            })
+        });
+        if let Some(item) = node.and_then(|i| scene.item(i)) {
+            cx.out.hover = Some(item);
+        }
+        if response.clicked() {
+            response.request_focus();
+            cx.send(Command::Select(node.and_then(|i| scene.item(i))));
+        }
+        paint(cx, ui, scene, lines, &mut self.texts, (area, lens, node, edge));
+        accessible(cx, ui, scene, (area, lens), &response);
+        if response.secondary_clicked() {
+            self.menu_at = node;
+        }
+        if let Some(i) = self.menu_at {
+            let halves = scene.row(i).halves;
+            let base = halves.head.is_none();
+            if let Some(half) = halves.head.or(halves.base) {
+                let run = if base { &scene.pair.base } else { &scene.pair.head };
+                let subject = Subject::One(run.clone());
+                response.context_menu(|ui| {
+                    let about = About { function: half.symbol.function(), path: None };
+                    let mut side = cx.side(&subject, base);
+                    ContextMenu::about(about).without_keys().show(&mut side, ui, |_, _| ());
+                });
+            }
+        }
+        let said = match (node, edge) {
+            (Some(i), _) => {
+                let row = scene.row(i);
+                Some(format!(
+                    "{}\n{}\n{}",
+                    scene.name(i),
+                    scene.line("Total", row.total(), row.state()),
+                    scene.line("Self", row.own(), row.state())
+                ))
+            }
+            (None, Some(e)) => Some(scene.edge_text(&scene.graph.edges[e])),
+            _ => None,
+        };
+        if let Some(text) = said.filter(|_| !response.dragged()) {
+            response.on_hover_text_at_pointer(text);
+        }
+    }
+
+    /// Drag moves, the wheel zooms, as in the graph of one run.
+    fn moves(&mut self, ui: &Ui, response: &egui::Response, area: Rect, size: egui::Vec2) {
+        if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
+            let mut place = self.camera.now();
+            place.centre -= response.drag_delta() / place.zoom;
+            self.camera.jump(place);
+        }
+        if let Some(at) = response.hover_pos() {
+            let (scroll, zoom) = ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta()));
+            let factor = if zoom == 1.0 { (scroll.y * 0.004).exp() } else { zoom };
+            if factor != 1.0 {
+                self.camera.jump(Camera::zoomed(self.camera.now(), area, at, factor));
+            }
+        }
+        keyboard::hold(ui, response, false);
+        if !keyboard::listens(ui, response) {
+            return;
+        }
+        let pressed = |key: Key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+        for (key, factor) in [(Key::W, 1.4), (Key::S, 1.0 / 1.4)] {
+            if pressed(key) {
+                self.camera.glide(Camera::zoomed(self.camera.goal(), area, area.center(), factor));
+            }
+        }
+        let step = 0.2 * area.width();
+        for (key, by) in [
+            (Key::A, vec2(-step, 0.0)),
+            (Key::D, vec2(step, 0.0)),
+            (Key::ArrowLeft, vec2(-step, 0.0)),
+            (Key::ArrowRight, vec2(step, 0.0)),
+            (Key::ArrowUp, vec2(0.0, -step)),
+            (Key::ArrowDown, vec2(0.0, step)),
+        ] {
+            if pressed(key) {
+                let mut place = self.camera.goal();
+                place.centre += by / place.zoom;
+                self.camera.glide(place);
+            }
+        }
+        if pressed(Key::Num0) || pressed(Key::Home) {
+            self.camera.glide(Camera::fitting(area, size));
+        }
+    }
+}
+
+/// Distance of a point from a piece of a line.
+fn distance(p: Pos2, a: Pos2, b: Pos2) -> f32 {
+    let along = b - a;
+    let t =
+        if along.length_sq() > 0.0 { ((p - a).dot(along) / along.length_sq()).clamp(0.0, 1.0) } else { 0.0 };
+    (p - (a + along * t)).length()
+}
+
+fn paint(
+    cx: &ViewCx<'_>,
+    ui: &Ui,
+    scene: &Scene<'_>,
+    lines: &[(Rect, Vec<Pos2>)],
+    texts: &mut TextCache,
+    (area, lens, node, edge): (Rect, Lens, Option<u32>, Option<usize>),
+) {
+    let palette = Palette::of(ui);
+    let painter = ui.painter().with_clip_rect(area);
+    let better = scene.asked.better(scene.pair);
+    painter.rect_filled(area, 0.0, palette.canvas);
+    let more = |two: Two<i64>| two.base.unwrap_or(0).max(two.head.unwrap_or(0)) as f32;
+    let whole = more(scene.functions.sum).max(1.0);
+    let faint = |there: bool, color: Color32| if there { color } else { mix(palette.canvas, color, 0.25) };
+    for (i, (e, (bounds, line))) in scene.graph.edges.iter().zip(lines).enumerate() {
+        if !lens.rect(*bounds).expand(8.0).intersects(area) {
+            continue;
+        }
+        let share = (more(e.total) / whole).clamp(0.0, 1.0).sqrt();
+        let width = (1.0 + 5.0 * share) * lens.zoom.sqrt().clamp(0.35, 1.3);
+        let stands_out = edge == Some(i) || node.is_some_and(|n| n == e.from || n == e.to);
+        let color = match (scene.shows, stands_out) {
+            (_, true) => palette.accent,
+            (Shows::Change, _) if e.elided == 0 => palette.diff(scene.strength(e.total), better),
+            _ => mix(palette.line, palette.text_weak, 0.3 + 0.6 * share),
+        };
+        let color = faint(scene.is_there(e.state), color);
+        let mut points: Vec<Pos2> = line.iter().map(|&p| lens.point(p)).collect();
+        if lens.zoom > 0.25 {
+            painter.extend(arrow_head(&mut points, (4.0 + 1.4 * width) * lens.zoom.clamp(0.5, 1.2), color));
+        }
+        let stroke = Stroke::new(width.max(0.6), color);
+        if e.elided > 0 || e.state != State::Both {
+            painter.extend(Shape::dashed_line(&points, stroke, if e.elided > 0 { 2.0 } else { 6.0 }, 4.0));
+        } else {
+            painter.add(Shape::line(points, stroke));
+        }
+    }
+    let found = Pattern::new(&cx.interaction.search)
+        .map(|p| [p.functions(&scene.pair.base.profile), p.functions(&scene.pair.head.profile)]);
+    let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
+    let hovered = cx.hover.and_then(Item::symbol);
+    let mut texts = texts.begin(&painter);
+    for i in 0..scene.graph.nodes.len() as u32 {
+        let rect = lens.rect(scene.rect(i));
+        if !rect.intersects(area) {
+            continue;
+        }
+        let row = scene.row(i);
+        let is_found = found.as_ref().is_none_or(|[base, head]| {
+            row.halves.base.is_some_and(|h| base[h.symbol.function().index()])
+                || row.halves.head.is_some_and(|h| head[h.symbol.function().index()])
+        });
+        let full = match scene.shows {
+            Shows::Change => palette.diff(scene.strength(row.total()), better),
+            Shows::Base | Shows::Head => palette.raised,
+        };
+        let fill = if is_found { full } else { palette.dimmed(full) };
+        let fill = faint(scene.is_there(row.state()), fill);
+        let symbol = scene.item(i).and_then(|item| item.symbol());
+        let border = if symbol.is_some() && symbol == selected {
+            Stroke::new(2.0, palette.accent)
+        } else if node == Some(i) || symbol.is_some() && symbol == hovered {
+            Stroke::new(2.0, palette.text_strong)
+        } else {
+            Stroke::new(1.0, palette.line_strong)
+        };
+        let radius = 5.0 * lens.zoom.min(1.0);
+        painter.rect(rect, radius, fill, border, StrokeKind::Inside);
+        if row.state() != State::Both {
+            let mut mesh = egui::Mesh::default();
+            hatch::add(&mut mesh, rect.shrink(2.0), palette.canvas.gamma_multiply(0.28));
+            painter.add(Shape::mesh(mesh));
+        }
+        if lens.zoom < WORDS {
+            continue;
+        }
+        let ink =
+            if is_found && scene.is_there(row.state()) { palette.text_on(fill) } else { palette.text_weak };
+        let size = |points: f32| ((points * lens.zoom * 2.0).round() / 2.0).clamp(5.0, 26.0);
+        let line = |from: f32, to: f32| {
+            Rect::from_min_max(
+                pos2(rect.left() + 4.0, rect.top() + from * lens.zoom),
+                pos2(rect.right() - 4.0, rect.top() + to * lens.zoom),
+            )
+        };
+        let label = scene.name(i);
+        let style = LabelStyle { face: Face::Strong, size: size(12.5), elide: Elide::Middle };
+        painter.extend(texts.label(line(4.0, 23.0), TextKey::of(&label), style, ink, || label.clone()));
+        let figures = scene.figures(row);
+        let style = LabelStyle::new(size(11.0));
+        painter.extend(
+            texts.label(line(23.0, 42.0), TextKey::of(&figures), style, ink, || figures.clone().into()),
+        );
+    }
+}
+
+/// Names nodes for screen readers and tests.
+fn accessible(
+    cx: &ViewCx<'_>,
+    ui: &Ui,
+    scene: &Scene<'_>,
+    (area, lens): (Rect, Lens),
+    response: &egui::Response,
+) {
+    if ui.ctx().accesskit_node_builder(response.id, |_| ()).is_none() {
+        return;
+    }
+    for i in (0..scene.graph.nodes.len() as u32).take(MOST_NODES) {
+        let rect = lens.rect(scene.rect(i)).intersect(area);
+        if !rect.is_positive() {
+            continue;
+        }
+        let node = ui.interact(rect, response.id.with(("node", i)), Sense::hover());
+        let text = format!("{} {}", scene.name(i), scene.figures(scene.row(i)));
+        let selected = cx.interaction.selection.is_some() && scene.item(i) == cx.interaction.selection;
+        node.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, text.as_str()));
+    }
+}
