@@ -45,6 +45,18 @@ impl Transform {
         matches!(self, Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_))
     }
 
+    /// The same under the names that another run has for its functions.
+    #[must_use]
+    pub fn renamed(&self, name: impl Fn(SymbolKey) -> SymbolKey) -> Self {
+        match self {
+            Self::FocusFunction(f) => Self::FocusFunction(name(*f)),
+            Self::FocusSubtree(path) => Self::FocusSubtree(path.iter().map(|&f| name(f)).collect()),
+            Self::MergeFunction(f) => Self::MergeFunction(name(*f)),
+            Self::DropFunction(f) => Self::DropFunction(name(*f)),
+            other => other.clone(),
+        }
+    }
+
     /// True when the profile has what it is about.
     #[must_use]
     pub fn fits(&self, profile: &Profile) -> bool {

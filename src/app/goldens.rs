@@ -95,6 +95,26 @@ fn workspace(name: &str, profile: Profile, size: Vec2, theme: Theme) {
     compare(&mut SnapshotResults::new(), &image.expect("a picture"), &format!("workspace_{name}"));
 }
 
+/// One view of two runs in the window.
+fn compared(id: &str, [base, head]: [Profile; 2], theme: Theme) {
+    let mut app = App::headless();
+    let base = app.add_profile("base", None, Arc::new(base));
+    app.compare_with(base);
+    app.add_profile("head", None, Arc::new(head));
+    app.show_only(&[crate::views::view(id).expect("a view")]);
+    let image = render_to_image(SMALL, 1.0, theme, 6, |ui| {
+        let ctx = ui.ctx().clone();
+        app.logic(&ctx);
+        app.ui(ui);
+    });
+    compare(&mut SnapshotResults::new(), &image.expect("a picture"), &format!("compared_{id}"));
+}
+
+/// The same program under two versions of Python.
+fn two() -> [Profile; 2] {
+    [sample(PSTATS), sample("pstats/workload-py313.prof")]
+}
+
 /// The dialog that asks what to record, with these values.
 fn chooser(name: &str, workload: &str, values: &[(&str, &str)], theme: Theme) {
     let mut app = App::headless();
@@ -160,6 +180,19 @@ goldens! {
     details: view("details", session(), &|p| Some(Command::Select(Some(Item::of_request(RequestId(3), p)))), vec2(400.0, 600.0), 1.0);
     functions_at_scale_2: view("functions", sample(PSTATS), &nothing, vec2(400.0, 250.0), 2.0);
     flame_at_scale_2: view("flame", sample(DECODE), &nothing, vec2(400.0, 250.0), 2.0);
+    compared_summary: compared("summary", two(), Theme::Dark);
+    compared_functions: compared("functions", two(), Theme::Light);
+    compared_call_tree: compared("calltree", two(), Theme::Dark);
+    compared_callers: compared("callers", two(), Theme::Light);
+    compared_graph: compared("graph", two(), Theme::Dark);
+    compared_flame: compared("flame", two(), Theme::Dark);
+    compared_treemap: compared("treemap", two(), Theme::Light);
+    compared_source: compared("source", [with_sources(), with_sources()], Theme::Dark);
+    compared_memory: compared("memory", [session(), session()], Theme::Light);
+    compared_requests: compared("requests", [session(), session()], Theme::Dark);
+    compared_timeline: compared("timeline", [session(), session()], Theme::Dark);
+    compared_stages: compared("stages", [sample("native/asyncio.inferscope"), session()], Theme::Light);
+    compared_details: compared("details", two(), Theme::Light);
     workspace_timed: workspace("timed", session(), vec2(1600.0, 1000.0), Theme::Dark);
     workspace_untimed: workspace("untimed", sample(PSTATS), vec2(1600.0, 1000.0), Theme::Light);
     workspace_timed_small: workspace("timed_small", session(), vec2(1024.0, 640.0), Theme::Light);

@@ -71,6 +71,23 @@ impl Item {
     }
 }
 
+/// To another run.
+impl Item {
+    /// The same thing under the names that another run has for its functions; `None` when a function has none there, or
+    /// when the item is not known by functions alone.
+    #[must_use]
+    pub fn renamed(&self, name: impl Fn(SymbolKey) -> Option<SymbolKey>) -> Option<Self> {
+        Some(match self {
+            Self::Function(f) => Self::Function(name(*f)?),
+            Self::Path(path) => Self::Path(path.iter().map(|&f| name(f)).collect::<Option<_>>()?),
+            Self::Edge(a, b) => Self::Edge(name(*a)?, name(*b)?),
+            Self::Span(_) | Self::Instant(_) | Self::Request(_) | Self::Track(_) | Self::Time(_) => {
+                return None;
+            }
+        })
+    }
+}
+
 /// To ids, where the profile has it.
 impl Item {
     /// What function the item is about, if it is about one.

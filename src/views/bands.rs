@@ -7,7 +7,9 @@ use egui::{Rect, Ui, UiBuilder};
 
 use super::shared::pair;
 use super::{Seen, View, ViewCx, ViewKind};
+use crate::analysis::matches::MatchQuery;
 use crate::query::Subject;
+use crate::state::{Interaction, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::space;
 use crate::ui::widgets::EmptyState;
@@ -65,14 +67,42 @@ impl Bands {
         self.known = [now(&*self.sides[0]), now(&*self.sides[1])];
     }
 
+    /// What is selected, as one side calls it: a function of the other run is that of its pair.
+    fn selection_of(&self, cx: &ViewCx<'_>, base: bool) -> Option<Item> {
+        let selection = cx.interaction.selection.clone()?;
+        let pair = cx.subject.pair()?;
+        let (here, there) = match base {
+            true => (&pair.base.profile, &pair.head.profile),
+            false => (&pair.head.profile, &pair.base.profile),
+        };
+        let Some(symbol) = selection.symbol() else { return Some(selection) };
+        if here.keys().function(symbol).is_some() {
+            return Some(selection);
+        }
+        let matches = cx.ask_pair(&MatchQuery, 90).and_then(|a| a.value().cloned());
+        let name = |key| {
+            let function = there.keys().function(key)?;
+            let matches = matches.as_ref()?;
+            let found = if base { matches.to_base(function) } else { matches.to_head(function) };
+            Some(here.keys().symbol(found?.0))
+        };
+        Some(selection.renamed(name).unwrap_or(selection))
+    }
+
     fn band(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, area: Rect, base: bool) {
         let Some(pair) = cx.subject.pair() else { return };
         let run = if base { &pair.base } else { &pair.head };
         let subject = Subject::One(run.clone());
+        let selection = self.selection_of(cx, base);
+        let other = selection != cx.interaction.selection;
+        let renamed = other.then(|| Interaction { selection, ..cx.interaction.clone() });
         let extent = self.known.iter().filter_map(|k| k.seen).map(|s| s.extent).fold(0.0, f64::max);
         let stacked = self.stacked;
         let mut side = cx.side(&subject, base);
         (side.extent, side.follower) = (extent, stacked && !base);
+        if let Some(renamed) = &renamed {
+            side.interaction = renamed;
+        }
         pair::name_line(ui, area.with_max_y(area.top() + NAME), side.names[usize::from(!base)], base);
         let body = area.with_min_y(area.top() + NAME + 2.0);
         let salt = if base { "base" } else { "head" };

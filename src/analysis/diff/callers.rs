@@ -7,7 +7,7 @@ use super::{Compared, Cost, Two};
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
 use crate::analysis::path::Symbol;
 use crate::jobs::Cancelled;
-use crate::model::{MetricKey, Profile, SymbolKey};
+use crate::model::{Profile, SymbolKey};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`CallersDiff`] of a function.
@@ -64,16 +64,15 @@ impl Query<Pair> for DiffCallers {
             _ => None,
         };
         let keys = row.map(|row| all.rows[row as usize].keys).unwrap_or_default();
-        let ask = |side: &Context<'_>, function: Option<SymbolKey>, metric: MetricKey| match function {
+        let ask = |side: &Context<'_>, function: Option<SymbolKey>, is_base: bool| match function {
             Some(function) => {
-                let slice = self.functions.of(metric);
+                let slice = self.functions.of(is_base, cx)?;
                 side.get(&Callers { slice, function, reach: self.reach }).map(|n| (*n).clone())
             }
             None => Ok(Neighbours::default()),
         };
-        let metric = &self.functions.metric;
-        let in_base = ask(&base, symbol(keys.base), metric.base)?;
-        let in_head = ask(&head, symbol(keys.head), metric.head)?;
+        let in_base = ask(&base, symbol(keys.base), true)?;
+        let in_head = ask(&head, symbol(keys.head), false)?;
         let side = |of: fn(&Neighbours) -> &Vec<Neighbour>| {
             joined(of(&in_base), of(&in_head), &all, base.profile(), head.profile())
         };
@@ -144,6 +143,7 @@ mod tests {
     use crate::analysis::Scope;
     use crate::analysis::testing::{subject, symbol};
     use crate::jobs::Job;
+    use crate::model::MetricKey;
     use crate::query::{Alignment, Engine, Run, RunId};
 
     #[test]

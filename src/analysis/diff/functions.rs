@@ -11,7 +11,7 @@ use super::{Compared, Cost, State, Two};
 use crate::analysis::functions::{FunctionTable, Functions};
 use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::path::Symbol;
-use crate::analysis::scope::{Scope, Slice, TimeRange};
+use crate::analysis::scope::{Scope, Slice, TimeRange, Transform};
 use crate::jobs::Cancelled;
 use crate::model::{Calls, MetricKey, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Pair, Query, Step};
@@ -341,9 +341,26 @@ pub struct DiffFunctions {
 }
 
 impl DiffFunctions {
-    /// The part of one run, in its metric.
-    pub(super) fn of(&self, metric: MetricKey) -> Slice {
-        Slice { scope: self.scope.clone(), metric, range: self.range }
+    /// The part of the baseline (`base`) or of the new run, in its metric. What is focused on, merged or left out is in
+    /// either run what it is called there.
+    pub(super) fn of(&self, base: bool, cx: &Context<'_, Pair>) -> Result<Slice, Cancelled> {
+        let (here, there) = if base { (cx.base(), cx.head()) } else { (cx.head(), cx.base()) };
+        let metric = if base { self.metric.base } else { self.metric.head };
+        let mut scope = self.scope.clone();
+        let lacks = |t: &Transform| !t.fits(here.profile());
+        if scope.transforms.iter().any(lacks) {
+            let matches = cx.get(&MatchQuery)?;
+            let name = |key: SymbolKey| {
+                let Some(function) = there.profile().keys().function(key) else { return key };
+                if here.profile().keys().function(key).is_some() {
+                    return key;
+                }
+                let partner = if base { matches.to_base(function) } else { matches.to_head(function) };
+                partner.map_or(key, |(found, _)| here.profile().keys().symbol(found))
+            };
+            scope.transforms = scope.transforms.iter().map(|t| t.renamed(name)).collect();
+        }
+        Ok(Slice { scope, metric, range: self.range })
     }
 }
 
@@ -352,9 +369,9 @@ impl Query<Pair> for DiffFunctions {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<FunctionDiff, Cancelled> {
         let (base, head) = (cx.base(), cx.head());
-        let table = base.get(&Functions(self.of(self.metric.base)))?;
+        let table = base.get(&Functions(self.of(true, cx)?))?;
         let base = Measured { profile: base.profile().clone(), table };
-        let table = head.get(&Functions(self.of(self.metric.head)))?;
+        let table = head.get(&Functions(self.of(false, cx)?))?;
         let head = Measured { profile: head.profile().clone(), table };
         let matches = cx.get(&MatchQuery)?;
         cx.job().checkpoint(0, 0)?;
@@ -470,6 +487,24 @@ mod tests {
         assert_eq!(d.rows[0].own(), Two::both(11, 11));
         assert_eq!(d.sum, Two::both(11, 11));
         assert_eq!(d.evidence.unwrap().verdict, evidence::Verdict::TooFewRuns);
+    }
+
+    #[test]
+    fn a_focus_holds_for_the_function_of_either_run_whatever_its_file_is_called() {
+        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
+        let base = run("fn main@old 1 5 100; fn work@old 2 60 95; main@old -> work@old 2 60 95", 1);
+        let head = run("fn main@new 1 5 50; fn work@new 2 30 45; main@new -> work@new 2 30 45", 2);
+        for (of, other) in [(&head, &base), (&base, &head)] {
+            let focus = of.profile.functions.ids().find(|&f| of.profile.function_name(f) == "work").unwrap();
+            let key = of.profile.keys().symbol(focus);
+            assert_eq!(other.profile.keys().function(key), None, "it has another name there");
+            let scope = Scope { transforms: vec![Transform::FocusFunction(key)], ..Scope::default() };
+            let metric = Chosen::common(MetricKey::default());
+            let pair = Pair { base: base.clone(), head: head.clone(), alignment: Alignment::default() };
+            let question = DiffFunctions { scope, metric, range: None };
+            let diff = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
+            assert_eq!(diff.sum, Two::both(60, 30), "main is left out on both sides");
+        }
     }
 
     proptest! {

@@ -82,10 +82,9 @@ impl Query<Pair> for DiffGraph {
     fn run(&self, cx: &Context<'_, Pair>) -> Result<GraphDiff, Cancelled> {
         let all = cx.get(&self.functions)?;
         let (base, head) = (cx.base(), cx.head());
-        let metric = &self.functions.metric;
         let mut between: FxHashMap<(u32, u32), Between> = FxHashMap::default();
-        for (side, metric, is_base) in [(&base, metric.base, true), (&head, metric.head, false)] {
-            let graph = side.get(&Calling { slice: self.functions.of(metric), around: None })?;
+        for (side, is_base) in [(&base, true), (&head, false)] {
+            let graph = side.get(&Calling { slice: self.functions.of(is_base, cx)?, around: None })?;
             add(&graph, side.profile(), &all, is_base, &mut between);
         }
         cx.job().checkpoint(0, 0)?;

@@ -29,9 +29,9 @@ impl Query<Pair> for DiffPaths {
         let question = &self.0;
         let functions = cx.get(question)?;
         let (base, head) = (cx.base(), cx.head());
-        let tree = base.get(&Costs(question.of(question.metric.base)))?;
+        let tree = base.get(&Costs(question.of(true, cx)?))?;
         let base = Tree { profile: base.profile().clone(), costs: tree };
-        let tree = head.get(&Costs(question.of(question.metric.head)))?;
+        let tree = head.get(&Costs(question.of(false, cx)?))?;
         let head = Tree { profile: head.profile().clone(), costs: tree };
         PathDiff::of(&base, &head, &functions, cx.job())
     }

@@ -7,10 +7,11 @@ use similar::{Algorithm, ChangeTag};
 
 use super::Two;
 use super::functions::{DiffFunctions, RowKey};
+use crate::analysis::scope::Slice;
 use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceRule, SourceText};
 use crate::analysis::source_lines::{FileLines, Grain, Lines};
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, MetricKey, Profile, StringId, SymbolKey};
+use crate::model::{FunctionId, Profile, StringId, SymbolKey};
 use crate::query::{Context, Pair, Query};
 
 /// Time after which lines are compared more coarsely.
@@ -69,14 +70,13 @@ impl DiffSource {
     fn side(
         &self,
         cx: &Context<'_>,
+        slice: Slice,
         function: FunctionId,
-        metric: MetricKey,
         base: bool,
     ) -> Result<Side, Cancelled> {
         let profile = cx.profile().clone();
         let symbol = profile.keys().symbol(function);
-        let table =
-            cx.get(&Lines { slice: self.functions.of(metric), function: symbol, whole_file: None })?;
+        let table = cx.get(&Lines { slice, function: symbol, whole_file: None })?;
         let own: StringId = profile.functions.get(function).file;
         let heaviest = table.files.iter().max_by_key(|f| (f.own, f.file == own));
         let lines = table.files.iter().find(|f| f.file == own).or(heaviest).cloned();
@@ -106,15 +106,11 @@ impl Query<Pair> for DiffSource {
             RowKey::Function(symbol) => profile.keys().function(symbol),
             _ => None,
         };
-        let metric = &self.functions.metric;
-        let ask = |side: &Context<'_>, key, metric, is_base| match function(key, side.profile()) {
-            Some(function) => self.side(side, function, metric, is_base).map(Some),
+        let ask = |side: &Context<'_>, key, is_base| match function(key, side.profile()) {
+            Some(function) => self.side(side, self.functions.of(is_base, cx)?, function, is_base).map(Some),
             None => Ok(None),
         };
-        let sides = Two {
-            base: ask(&base, keys.base, metric.base, true)?,
-            head: ask(&head, keys.head, metric.head, false)?,
-        };
+        let sides = Two { base: ask(&base, keys.base, true)?, head: ask(&head, keys.head, false)? };
         cx.job().checkpoint(0, 0)?;
         Ok(beside(sides))
     }

@@ -80,14 +80,14 @@ impl Query<Pair> for DiffStory {
     fn run(&self, cx: &Context<'_, Pair>) -> Result<Story, Cancelled> {
         let functions = cx.get(&self.0)?;
         let (base, head) = (cx.base(), cx.head());
-        let side = |of: &Context<'_>, metric| -> Result<(Measured, Arc<Overview>), Cancelled> {
-            let table = of.get(&Functions(self.0.of(metric)))?;
+        let side = |of: &Context<'_>, is_base| -> Result<(Measured, Arc<Overview>), Cancelled> {
+            let table = of.get(&Functions(self.0.of(is_base, cx)?))?;
             let summary = Summary { scope: self.0.scope.clone(), range: self.0.range, defined: Vec::new() };
             Ok((Measured { profile: of.profile().clone(), table }, of.get(&summary)?))
         };
         let metric = &self.0.metric;
-        let (b, in_base) = side(&base, metric.base)?;
-        let (h, in_head) = side(&head, metric.head)?;
+        let (b, in_base) = side(&base, true)?;
+        let (h, in_head) = side(&head, false)?;
         let elapsed = Two { base: in_base.elapsed, head: in_head.elapsed };
         let (profiles, b, h) = ((base.profile(), head.profile()), [b], [h]);
         let measure = Measure::of(metric.head, profiles.1);
