@@ -13,7 +13,7 @@ use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::path::Symbol;
 use crate::analysis::scope::{Scope, Slice, TimeRange, Transform};
 use crate::jobs::Cancelled;
-use crate::model::{Calls, MetricKey, NameKey, Profile, SymbolKey};
+use crate::model::{Calls, NameKey, Profile, SymbolKey};
 use crate::query::{Context, Pair, Query, Step};
 
 /// What a row is called in all runs.
@@ -126,6 +126,8 @@ pub struct FunctionDiff {
     pub rows: Vec<Row>,
     /// Sum of the own costs of each side: Δ of the rows add up to its Δ.
     pub sum: Two<i64>,
+    /// What shares are of: the sum, or what the outermost calls cost, where a tool measured more there.
+    pub whole: Two<i64>,
     /// All calls, where they were counted.
     pub calls: Two<u64>,
     /// What has a partner.
@@ -174,11 +176,12 @@ impl FunctionDiff {
         let mut rows: Vec<Row> = rows.into_iter().map(|m| m.row).collect();
         correct(&mut rows);
         let sum = Two::both(sides[0].sum(), sides[1].sum());
+        let whole = Two::both(median(sides[0].wholes.clone()), median(sides[1].wholes.clone()));
         let matched = matched(&rows, sum);
         let sums = |side: &Side| side.sums.iter().map(|&s| s as f64).collect::<Vec<_>>();
         let evidence = Evidence::of(&sums(&sides[0]), &sums(&sides[1]), evidence::PRACTICAL);
         let calls = Two { base: sides[0].calls(), head: sides[1].calls() };
-        Self { rows, sum, calls, matched, evidence, places }
+        Self { rows, sum, whole, calls, matched, evidence, places }
     }
 
     /// The row of a symbol of one of the runs of the baseline (`base`) or of the new run.
@@ -215,6 +218,8 @@ struct Side {
     values: Vec<Vec<Option<Half>>>,
     /// Sum of own costs per run.
     sums: Vec<i64>,
+    /// What shares are of, per run.
+    wholes: Vec<i64>,
     all_calls: Vec<Option<u64>>,
 }
 
@@ -241,9 +246,10 @@ impl Side {
             values.push(column);
         }
         values.iter_mut().for_each(|column| column.resize(keys.len(), None));
-        let sums = runs.iter().map(|r| r.table.sum).collect();
+        let sums = runs.iter().map(|r| r.table.own_sum).collect();
+        let wholes = runs.iter().map(|r| r.table.sum).collect();
         let all_calls = runs.iter().map(|r| r.table.calls.map(|c| c.all)).collect();
-        Self { keys, first, values, sums, all_calls }
+        Self { keys, first, values, sums, wholes, all_calls }
     }
 
     /// Figures of a function in all runs; a run that did not call it spent nothing on it.
@@ -407,8 +413,8 @@ fn matched(rows: &[Row], sum: Two<i64>) -> Matched {
         let part: i64 = paired.iter().filter_map(|r| own(r)).fold(0, i64::saturating_add);
         match whole {
             Some(whole) if whole != 0 => part as f64 / whole as f64,
-            _ if paired.len() == rows.len() => 1.0,
-            _ => 0.0,
+            // Of nothing nothing is missing.
+            _ => 1.0,
         }
     };
     Matched {
@@ -499,7 +505,7 @@ mod tests {
             let key = of.profile.keys().symbol(focus);
             assert_eq!(other.profile.keys().function(key), None, "it has another name there");
             let scope = Scope { transforms: vec![Transform::FocusFunction(key)], ..Scope::default() };
-            let metric = Chosen::common(MetricKey::default());
+            let metric = Chosen::common(crate::model::MetricKey::default());
             let pair = Pair { base: base.clone(), head: head.clone(), alignment: Alignment::default() };
             let question = DiffFunctions { scope, metric, range: None };
             let diff = Engine::inline().now(&pair, &question, &Job::new()).unwrap();

@@ -188,7 +188,7 @@ fn union(all: &FunctionDiff, edges: &[((u32, u32), Between)]) -> Graph {
     Graph {
         nodes: (0u32..).zip(&all.rows).map(node).collect(),
         edges: edges.iter().map(edge).collect(),
-        sum: more(all.sum),
+        sum: more(all.whole),
         basis: Basis::default(),
     }
 }

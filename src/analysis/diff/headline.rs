@@ -10,6 +10,8 @@ use crate::model::Unit;
 
 /// Functions that the headline names.
 const NAMED: usize = 3;
+/// Longest of their names, characters.
+const LONGEST: usize = 60;
 
 /// What there is to say about two runs, each one sentence or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,11 +34,18 @@ pub fn words(
     metric: &Measure,
 ) -> Words {
     let headline = if let Some(why) = &chosen.why_not {
-        format!("Only shares are compared: {why}.")
+        let mut letters = why.chars();
+        letters
+            .next()
+            .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
     } else if diff.matched.is_other_program() {
         "These are different programs: less than half of either run has a partner in the other.".into()
     } else if let Some(overlap) = overlap(diff, elapsed) {
         overlap
+    } else if let Some(ends) = ends_otherwise(diff, elapsed, metric) {
+        let work = headline(diff, base, head, metric);
+        let parts = work.split_once(": ").map_or_else(|| ".".to_owned(), |(_, parts)| format!(": {parts}"));
+        format!("{ends}{parts}")
     } else {
         headline(diff, base, head, metric)
     };
@@ -91,13 +100,17 @@ fn part(row: &Row, name: &str, unit: Unit) -> String {
         (None, _) => "new".into(),
         (_, None) => "gone".into(),
         _ => match (Two { base: calls.base.flatten(), head: calls.head.flatten() }).delta() {
-            Some(d) if d > 0 => format!("called {} more", format::counted(d, "time", "times")),
-            Some(d) if d < 0 => format!("called {} less", format::counted(-d, "time", "times")),
+            Some(d) if d > 0 => {
+                format!("{} more {}", format::count(d), if d == 1 { "call" } else { "calls" })
+            }
+            Some(d) if d < 0 => {
+                format!("{} fewer {}", format::count(-d), if d == -1 { "call" } else { "calls" })
+            }
             _ => String::new(),
         },
     };
     let more = if more.is_empty() { more } else { format!(" ({more})") };
-    format!("{name} {delta}{more}")
+    format!("{} {delta}{more}", format::short(name, LONGEST))
 }
 
 /// Where the work is the same and only its order changed: what of it runs at the same time. Times are those of the whole
@@ -118,6 +131,27 @@ fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
         _ => return None,
     };
     Some(format!("The work is the same, and the new run ends {how}."))
+}
+
+/// Where a run ends earlier although it works more, or later although it works less: that its end says.
+fn ends_otherwise(diff: &FunctionDiff, elapsed: Two<i64>, metric: &Measure) -> Option<String> {
+    let (work, wall) = (diff.sum.relative()?, elapsed.relative()?);
+    if metric.unit != Unit::Nanoseconds
+        || work.abs() < 0.01
+        || wall.abs() < 0.01
+        || (work > 0.0) == (wall > 0.0)
+    {
+        return None;
+    }
+    let (by, when) =
+        (format::duration(elapsed.delta()?.saturating_abs()), if wall < 0.0 { "earlier" } else { "later" });
+    let more = if work > 0.0 { "more" } else { "less" };
+    Some(format!(
+        "The new run ends {by} {when} ({}), with {} {more} work ({})",
+        format::percent_change(wall),
+        format::duration(diff.sum.delta()?.saturating_abs()),
+        format::percent_change(work)
+    ))
 }
 
 /// How sure it is that the totals differ, one line.
@@ -186,7 +220,7 @@ mod tests {
         );
         assert_eq!(
             text,
-            "The new run takes 370 ns more (+247 %): decode +390 ns (called 64 times more), load −22 ns, x +2 ns (new)."
+            "The new run takes 370 ns more (+247 %): decode +390 ns (64 more calls), load −22 ns, x +2 ns (new)."
         );
         assert_eq!(said("f 5", "f 5").0, "Both runs take the same.");
     }

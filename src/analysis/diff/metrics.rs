@@ -48,7 +48,10 @@ impl Metrics {
             };
             of.metric_ids().map(|id| of.metric_key(id)).partition(both)
         };
-        let ((common, only_base), (_, only_head)) = (parts(base, head), parts(head, base));
+        let ((mut common, only_base), (_, only_head)) = (parts(base, head), parts(head, base));
+        // The first ones of both, whichever is base.
+        let place = |p: &Profile, key: MetricKey| p.find_metric(key).map_or(usize::MAX / 2, MetricId::index);
+        common.sort_by_key(|&key| (place(base, key) + place(head, key), key.key.to_string()));
         Self { common, only_base, only_head }
     }
 

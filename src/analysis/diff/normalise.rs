@@ -7,6 +7,7 @@ use super::functions::{DiffFunctions, Half, Row};
 use super::{Compared, Two};
 use crate::analysis::overview::{RequestFigures, Summary};
 use crate::jobs::Cancelled;
+use crate::model::Calls;
 use crate::query::{Context, Pair, Query};
 
 /// In relation to what.
@@ -168,29 +169,27 @@ impl Default for Related {
 }
 
 impl Related {
-    /// Costs of a row.
-    #[must_use]
-    pub fn row(&self, costs: Two<i64>, row: &Row) -> Two<f64> {
+    fn row(&self, costs: Two<i64>, row: &Row, of: fn(Calls) -> u64) -> Two<f64> {
         if self.to != Normalise::Call {
             return self.factors.apply(costs);
         }
         let per = |cost: Option<i64>, half: Option<Half>| {
-            let calls = half?.calls.filter(|c| c.primitive > 0)?;
-            Some(cost? as f64 / calls.primitive as f64)
+            let calls = half?.calls.map(of).filter(|&c| c > 0)?;
+            Some(cost? as f64 / calls as f64)
         };
         Two { base: per(costs.base, row.halves.base), head: per(costs.head, row.halves.head) }
     }
 
-    /// Own costs of a row.
+    /// Own costs of a row; per call by all its calls.
     #[must_use]
     pub fn own(&self, row: &Row) -> Two<f64> {
-        self.row(row.own(), row)
+        self.row(row.own(), row, |c| c.all)
     }
 
-    /// Total costs of a row.
+    /// Total costs of a row; per call by its outermost calls, whose costs they are.
     #[must_use]
     pub fn total(&self, row: &Row) -> Two<f64> {
-        self.row(row.total(), row)
+        self.row(row.total(), row, |c| c.primitive)
     }
 }
 

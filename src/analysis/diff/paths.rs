@@ -15,7 +15,7 @@ use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
 use crate::analysis::{Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Profile, row_hash};
+use crate::model::{Basis, Profile, row_hash};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`PathDiff`] of a pair.
@@ -109,6 +109,10 @@ pub struct PathDiff {
     pub nodes: Vec<PathNode>,
     /// Denominators of shares.
     pub sum: Two<i64>,
+    /// What of them is in no node: a recorded call graph has no paths for it.
+    pub not_placed: Two<i64>,
+    /// Why the paths of a side are estimated; `None` where they were recorded.
+    pub estimated: Option<String>,
 }
 
 impl PathDiff {
@@ -121,7 +125,18 @@ impl PathDiff {
         growing.add(base, functions, true, job)?;
         growing.add(head, functions, false, job)?;
         let sum = Two::both(base.costs.sum, head.costs.sum);
-        Ok(Self { nodes: growing.in_preorder(functions.rows.len() as u32), sum })
+        let own = |tree: &Tree| tree.costs.own.iter().fold(0i64, |sum, &v| sum.saturating_add(v));
+        let rest = |tree: &Tree| tree.costs.gaps.as_ref().map(|_| tree.costs.sum.saturating_sub(own(tree)));
+        let estimated = [base, head].iter().find_map(|tree| match &tree.costs.tree.basis {
+            Basis::Estimated(why) => Some(why.to_string()),
+            _ => None,
+        });
+        Ok(Self {
+            nodes: growing.in_preorder(functions.rows.len() as u32),
+            sum,
+            not_placed: Two { base: rest(base), head: rest(head) },
+            estimated,
+        })
     }
 
     /// Nodes from `node` up to its root, itself included.

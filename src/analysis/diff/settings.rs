@@ -81,8 +81,22 @@ pub fn differing(base: &Profile, head: &Profile, metrics: &Metrics) -> Vec<Setti
             note,
         });
     }
+    // The same change under two names is one: a title that repeats the command.
+    let mut seen: Vec<Two<String>> = Vec::new();
+    found.retain(|s| {
+        let again = s.values.state() == Some(State::Both) && seen.contains(&s.values);
+        seen.push(s.values.clone());
+        !again
+    });
     found.sort_by_key(|s| s.kind);
     found
+}
+
+/// True when a run says something of its settings, input or machine.
+#[must_use]
+pub fn states_any(profile: &Profile) -> bool {
+    let meta = &profile.meta;
+    meta.facts.iter().chain(&meta.machine).any(|f| f.kind != FactKind::Result)
 }
 
 /// The fact that states the time between two samples.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use similar::{Algorithm, ChangeTag};
 
-use super::Two;
 use super::functions::{DiffFunctions, RowKey};
+use super::{State, Two};
 use crate::analysis::scope::Slice;
 use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceRule, SourceText};
 use crate::analysis::source_lines::{FileLines, Grain, Lines};
@@ -18,6 +18,8 @@ use crate::query::{Context, Pair, Query};
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Lines above and below those with costs that are shown.
 const AROUND: u32 = 3;
+/// Lines of a change that go on beyond these, at most.
+const MOST_OF_A_CHANGE: usize = 200;
 
 /// Asks for the [`SourceDiff`] of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -183,7 +185,16 @@ fn beside(sides: Two<Side>) -> SourceDiff {
         (Some(&first), Some(&last)) => {
             let known = texts.0.is_some() || texts.1.is_some();
             let around = if known { AROUND as usize } else { 0 };
-            let shown = first.saturating_sub(around)..(last + 1 + around).min(pairs.len());
+            let (mut from, mut to) = (first.saturating_sub(around), (last + 1 + around).min(pairs.len()));
+            // A change is shown whole: what is gone with what came in its place.
+            let changes = |i: usize| changed && pairs[i].lines.state() != Some(State::Both);
+            while from > 0 && changes(from - 1) && changes(from) && first - from < MOST_OF_A_CHANGE {
+                from -= 1;
+            }
+            while to < pairs.len() && changes(to) && changes(to - 1) && to - last < MOST_OF_A_CHANGE {
+                to += 1;
+            }
+            let shown = from..to;
             // Without a text a line without cost says nothing.
             pairs[shown].iter().filter(|p| known || p.own.state().is_some()).copied().collect()
         }

@@ -102,8 +102,8 @@ fn all(c: &Comparison) -> impl Iterator<Item = (&Chosen, &FunctionDiff)> {
     std::iter::once((&c.chosen, &*c.functions)).chain(c.others.iter().map(|(chosen, diff)| (chosen, diff)))
 }
 
-fn related(c: &Comparison, costs: Two<i64>, row: &Row) -> Option<Two<f64>> {
-    (c.related.to != Normalise::Nothing).then(|| c.related.row(costs, row))
+fn related(c: &Comparison, costs: Two<f64>) -> Option<Two<f64>> {
+    (c.related.to != Normalise::Nothing).then_some(costs)
 }
 
 fn totals(c: &Comparison) -> Value {
@@ -144,8 +144,8 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
     for (chosen, diff) in all(c) {
         let same = diff.same_row(r).and_then(|at| diff.rows.get(at as usize));
         let (own, total) = same.map_or_else(Default::default, |r| (r.own(), r.total()));
-        let of = |costs: Two<i64>| figure(costs, same.and_then(|row| related(c, costs, row)));
-        let (own, total) = (of(own), of(total));
+        let own = figure(own, same.and_then(|row| related(c, c.related.own(row))));
+        let total = figure(total, same.and_then(|row| related(c, c.related.total(row))));
         for (column, name) in columns.iter_mut().zip(["base", "head", "delta", "relative"]) {
             let never = chosen.why_not.is_some() && matches!(name, "delta" | "relative");
             let value = |figure: &Value| if never { Value::Null } else { figure[name].clone() };
@@ -155,8 +155,8 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
     }
     let [base, head, delta, relative] = columns.map(Value::Object);
     let shares = Two {
-        base: share(r.own().base, c.functions.sum.base),
-        head: share(r.own().head, c.functions.sum.head),
+        base: share(r.own().base, c.functions.whole.base),
+        head: share(r.own().head, c.functions.whole.head),
     };
     let points = at.and_then(|_| {
         shares.state().map(|_| (shares.head.unwrap_or(0.0) - shares.base.unwrap_or(0.0)) * 100.0)

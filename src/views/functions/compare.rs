@@ -393,7 +393,7 @@ impl Numbers<'_> {
             "own delta" => change(own.change(), most_changed.0),
             "own relative" => relative(own),
             "points" => {
-                let points = list::points(r.own(), self.list.diff.sum).map(|p| p * 100.0);
+                let points = list::points(r.own(), self.list.diff.whole).map(|p| p * 100.0);
                 let text = points.map_or_else(|| UNKNOWN.to_owned(), format::points);
                 Value::number(text, points)
             }
@@ -470,7 +470,7 @@ impl grid::Rows for Table<'_, '_> {
                 // The longest bar is the largest change of all rows.
                 let most = self.numbers.list.most_changed.0.max(1.0);
                 let share = match column {
-                    "points" => list::points(r.own(), self.numbers.list.diff.sum),
+                    "points" => list::points(r.own(), self.numbers.list.diff.whole),
                     _ => self.numbers.list.related.own(r).change().map(|c| c / most),
                 };
                 delta_bar(ui, share, self.numbers.asked.better(self.numbers.pair), &text, &number);

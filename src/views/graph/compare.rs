@@ -382,7 +382,7 @@ fn paint(
     let better = scene.asked.better(scene.pair);
     painter.rect_filled(area, 0.0, palette.canvas);
     let more = |two: Two<i64>| two.base.unwrap_or(0).max(two.head.unwrap_or(0)) as f32;
-    let whole = more(scene.functions.sum).max(1.0);
+    let whole = more(scene.functions.whole).max(1.0);
     let faint = |there: bool, color: Color32| if there { color } else { mix(palette.canvas, color, 0.25) };
     for (i, (e, (bounds, line))) in scene.graph.edges.iter().zip(lines).enumerate() {
         if !lens.rect(*bounds).expand(8.0).intersects(area) {
