@@ -4,6 +4,7 @@ use egui::{MenuBar, Ui};
 
 use super::action::{self, Action, Entry, Menu};
 use super::{App, recorder};
+use crate::analysis::diff::metrics::shown_of;
 use crate::analysis::formula::{self, Measure};
 use crate::format;
 use crate::model::{MetricKey, Profile, TrackKey};
@@ -182,8 +183,15 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         }
         super::compare::compared(app, ui, actions);
         if !profile.metrics.is_empty() {
-            let mut metric = formula::shown(now.metric, &profile);
-            if widgets::metric_picker(ui, "metric", &metrics(app, &profile, metric), &mut metric) {
+            // Of two runs those that both have.
+            let subject = app.session.subject();
+            let shown = |wanted| {
+                subject.as_ref().map_or_else(|| formula::shown(wanted, &profile), |s| shown_of(s, wanted))
+            };
+            let mut metric = shown(now.metric);
+            let mut known = metrics(app, &profile, metric);
+            known.retain(|m| shown(m.key) == m.key);
+            if widgets::metric_picker(ui, "metric", &known, &mut metric) {
                 commands.push(Command::SetMetric(metric));
             }
             if widgets::icon_button(ui, Icon::Settings, "Define metrics by formulas").clicked() {

@@ -157,11 +157,15 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     let metric = metric_of(&profile, args.metric.as_deref(), &args.file)?;
     let profile = Arc::new(profile);
     let mut app = App::headless();
+    let mut base: Option<Arc<Profile>> = None;
     if let Some(path) = &args.compare {
-        let base = Input::Path(path.clone());
+        let input = Input::Path(path.clone());
         let opened = open_part(path, None)?;
-        let run = app.add_profile(&base.file_name(), Some(base), Arc::new(opened));
+        metric_of(&opened, args.metric.as_deref(), path)?;
+        let opened = Arc::new(opened);
+        let run = app.add_profile(&input.file_name(), Some(input), opened.clone());
         app.compare_with(run);
+        base = Some(opened);
     }
     app.add_profile(&label, input, profile.clone());
     if !kinds.is_empty() {
@@ -174,9 +178,12 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         app.command(Command::Search(args.search.clone()));
     }
     if let Some(name) = &args.select {
-        let function = function_of(&profile, name, metric)
+        // What only the baseline has can be selected too.
+        let sides = std::iter::once(&profile).chain(&base);
+        let found = sides.filter_map(|side| Some((function_of(side, name, metric)?, side))).next();
+        let (function, side) = found
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
-        app.command(Command::Select(Some(crate::state::Item::of_function(function, &profile))));
+        app.command(Command::Select(Some(crate::state::Item::of_function(function, side))));
     }
     draw(&mut app, args.size, args.scale, args.theme, &args.output)
 }

@@ -54,7 +54,7 @@ impl Column {
         let (less, scaled) = if scaled == 0 && abs > 0 { ("<", 1) } else { ("", scaled) };
         let text = if abs == 0 { grouped(0) } else { decimal(scaled, self.places) };
         let sign = if value < 0 { String::from(MINUS) } else { String::new() };
-        bounded(value, format!("{less}{sign}{}{text}", self.prefix))
+        bounded(value, format!("{sign}{less}{}{text}", self.prefix))
     }
 
     /// The number with its unit.
@@ -68,7 +68,7 @@ impl Column {
     #[must_use]
     pub fn signed(&self, value: Option<i64>) -> String {
         let number = self.number(value);
-        if value.is_some_and(|v| v > 0) && !number.starts_with('<') { format!("+{number}") } else { number }
+        if value.is_some_and(|v| v > 0) { format!("+{number}") } else { number }
     }
 
     /// The number, filled from the left with spaces as wide as a digit, so that a live value of at most

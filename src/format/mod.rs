@@ -197,14 +197,14 @@ pub fn percent_change(share: f64) -> String {
     plus(share >= 0.0005, percent(share))
 }
 
-/// A change of a share in percentage points, with its sign: `+1.2`, `−30.0`, `0`; what is too small is `<0.1`.
+/// A change of a share in percentage points, with its sign: `+1.2`, `−30.0`, `0`; what is too small is `+<0.1`.
 #[must_use]
 pub fn points(points: f64) -> String {
     let abs = points.abs();
     let text = match abs {
         _ if !abs.is_finite() => return UNKNOWN.to_owned(),
         0.0 => return "0".to_owned(),
-        _ if abs < 0.05 => return "<0.1".to_owned(),
+        _ if abs < 0.05 => "<0.1".to_owned(),
         _ => format!("{abs:.1}"),
     };
     plus(points > 0.0, with_sign(points < 0.0, text))

@@ -83,6 +83,19 @@ impl Step {
             Self::ByHand => "by hand",
         }
     }
+
+    /// A sentence.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Exact => "The same name in the same place in both.",
+            Self::File => "Matched by name and file; the folders differ.",
+            Self::Module => "Matched by name and module.",
+            Self::Name => "Matched by the name alone.",
+            Self::Rule => "Matched by a rule.",
+            Self::ByHand => "Matched by hand.",
+        }
+    }
 }
 
 /// A regular expression and what stands in its place before names and files are compared.

@@ -103,13 +103,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// Adds a run and shows it.
+    /// Adds a run and shows it. Runs of one name are numbered: «count.py», «count.py (2)».
     pub fn add(&mut self, label: &str, origin: Origin, state: RunState) -> RunId {
         self.next += 1;
         let id = RunId(self.next);
+        let label = (2..=self.runs.len() + 1).fold(label.to_owned(), |name, n| {
+            match self.runs.iter().any(|run| *run.label == *name) {
+                true => format!("{label} ({n})"),
+                false => name,
+            }
+        });
         self.runs.push(OpenRun {
             id,
-            label: label.into(),
+            label,
             origin,
             state,
             revision: Revision(0),

@@ -37,7 +37,8 @@ pub mod treemap;
 use egui::{Response, Ui};
 
 use crate::analysis::Slice;
-use crate::analysis::formula::{self, Measure};
+use crate::analysis::diff::metrics;
+use crate::analysis::formula::Measure;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
 use crate::model::{MetricKey, Profile};
@@ -221,7 +222,7 @@ impl ViewCx<'_> {
     /// The metric that is shown.
     #[must_use]
     pub fn metric(&self) -> MetricKey {
-        formula::shown(self.interaction.metric, self.profile())
+        metrics::shown_of(self.subject, self.interaction.metric)
     }
 
     /// All metrics that can be shown.

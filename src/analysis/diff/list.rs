@@ -135,7 +135,7 @@ pub struct DiffOrder {
     /// Largest own cost and largest total of any row on any side, as shown.
     pub most: (f64, f64),
     /// Largest size of a change of an own cost and of a total.
-    pub most_changed: (f64, f64),
+    pub most_changed: f64,
 }
 
 /// Points by which the share of the whole changed: 1.0 is from nothing to all.
@@ -229,15 +229,14 @@ impl Query<Pair> for DiffList {
             counts: [0; 5],
             change: 0.0,
             most: (0.0, 0.0),
-            most_changed: (0.0, 0.0),
+            most_changed: 0.0,
             diff: diff.clone(),
         };
         for (i, row) in (0u32..).zip(&diff.rows) {
             let (own, total) = (related.own(row), related.total(row));
             let most = |two: Two<f64>| two.base.unwrap_or(0.0).abs().max(two.head.unwrap_or(0.0).abs());
-            let changed = |two: Two<f64>| two.change().unwrap_or(0.0).abs();
             out.most = (out.most.0.max(most(own)), out.most.1.max(most(total)));
-            out.most_changed = (out.most_changed.0.max(changed(own)), out.most_changed.1.max(changed(total)));
+            out.most_changed = out.most_changed.max(own.change().unwrap_or(0.0).abs());
             if !finds(row) {
                 continue;
             }

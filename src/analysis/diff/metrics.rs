@@ -1,7 +1,9 @@
 //! Which metrics of two runs can be subtracted.
 
 use super::Two;
+use crate::analysis::formula::{self, Measure};
 use crate::model::{Metric, MetricId, MetricKey, Profile};
+use crate::query::Subject;
 
 /// The metrics of two runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,6 +95,29 @@ impl Metrics {
         let keys = |keys: &[MetricKey]| keys.iter().map(|key| key.key.to_string()).collect();
         Two::both(keys(&self.only_base), keys(&self.only_head))
     }
+}
+
+/// The metric that a pair is shown in when `wanted` was chosen: that one if both runs have it, or if its formula means the
+/// same in both; else their first common one.
+///
+/// # Errors
+/// One line, when a run has no costs.
+pub fn shown(wanted: MetricKey, base: &Profile, head: &Profile) -> Result<Chosen, String> {
+    let key = formula::shown(wanted, head);
+    let of = |p| Measure::of(key, p).map(|m| (m.unit, m.label));
+    if formula::shown(key, base) == key && of(base).is_some() && of(base) == of(head) {
+        return Ok(Chosen::common(key));
+    }
+    let metrics = Metrics::of(base, head);
+    let label = head.find_metric(key).map(|id| head.metric(id).label.clone());
+    metrics.choose(base, head, label.as_deref()).or_else(|_| metrics.choose(base, head, None))
+}
+
+/// The metric that views of `subject` show when `wanted` was chosen; of two runs in the later one.
+#[must_use]
+pub fn shown_of(subject: &Subject, wanted: MetricKey) -> MetricKey {
+    let pair = subject.pair().and_then(|p| shown(wanted, &p.base.profile, &p.head.profile).ok());
+    pair.map_or_else(|| formula::shown(wanted, subject.profile()), |chosen| chosen.head)
 }
 
 fn why_not(base: &Metric, head: &Metric) -> String {

@@ -136,10 +136,12 @@ pub fn delta_bar(ui: &mut Ui, change: Option<f64>, better: Better, text: &str, c
     const NUMBER: f32 = 62.0;
     let palette = Palette::of(ui);
     let rect = ui.available_rect_before_wrap();
+    // Bars of a table begin at one place, and a long number still stands clear of its bar.
+    let number = fitted(ui, rect.width(), text, cell).size().x.max(NUMBER);
     let response = ui.allocate_rect(rect, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     let change = change.filter(|c| c.is_finite()).map(|c| c.clamp(-1.0, 1.0) as f32);
-    let room = Rect::from_min_max(rect.min, pos2(rect.right() - PADDING - NUMBER, rect.bottom()))
+    let room = Rect::from_min_max(rect.min, pos2(rect.right() - PADDING - number, rect.bottom()))
         .shrink2(Vec2::new(6.0, 5.0));
     if let Some(change) = change
         && room.width() >= 24.0

@@ -5,18 +5,18 @@ use egui::{Key, Modifiers, Ui};
 use super::super::shared::copy::{self, Form, Value};
 use super::super::shared::grid::{self, Column, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, ContextMenu, Picked};
-use super::super::shared::pair::{self, Asked};
+use super::super::shared::pair::{self, Asked, Written};
 use super::super::shared::{self, Follow, Stale};
 use super::columns::{Branch, Triangle, function_cell};
 use crate::analysis::Scope;
-use crate::analysis::diff::normalise::{DiffRelated, Factors, Normalise, Related};
+use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathNode};
 use crate::analysis::diff::tree::{self, DiffTree, PathRows, TreeKey, TreeSort};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::tree_rows::MAX_ROWS;
 use crate::format::{self, UNKNOWN};
-use crate::model::{Basis, FunctionId, SymbolKey};
+use crate::model::{FunctionId, SymbolKey};
 use crate::query::{Pair, Subject};
 use crate::state::Item;
 use crate::ui::theme::{Palette, Tone};
@@ -72,18 +72,7 @@ impl View for DiffTreeView {
         };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(rows) = shared::value(ui, &answer, "Comparing call trees") else { return };
-        // One path has no calls of its own on both sides, so nothing is per call here.
-        let to = cx.interaction.normalise;
-        let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, 1);
-        let related = related.and_then(|a| a.value().cloned());
-        let (related, not_related) = match related.as_deref() {
-            _ if to == Normalise::Call => {
-                (Related::default(), Some("paths are not normalised by calls".to_owned()))
-            }
-            Some(Ok(related)) => (related.clone(), None),
-            Some(Err(why)) => (Related::default(), Some(why.clone())),
-            None => (Related::default(), None),
-        };
+        let (related, not_related) = pair::related_paths(cx, &asked, false, 1);
         if self.opened.as_ref() != Some(&cx.interaction.scope) && !rows.paths.nodes.is_empty() {
             self.opened = Some(cx.interaction.scope.clone());
             self.most_changed(&rows);
@@ -95,9 +84,8 @@ impl View for DiffTreeView {
         self.toolbar(cx, ui, &rows);
         shared::crumbs::show(cx, ui);
         pair::notices(cx, ui, &asked, &related.factors.legend, not_related.as_deref());
-        let estimated =
-            [&pair.base, &pair.head].iter().any(|run| matches!(run.profile.meta.basis, Basis::Estimated(_)));
-        let footer = footer(&asked, &rows, estimated);
+        pair::estimated(ui, &asked, &rows.paths);
+        let footer = footer(&asked, &rows);
         let numbers = Numbers { pair: &pair, asked: &asked, rows: &rows, factors: &related.factors };
         shared::with_footer(
             ui,
@@ -122,7 +110,7 @@ impl View for DiffTreeView {
 }
 
 /// «Δ = head − base · 1 203 call paths: 12 new, 3 gone».
-fn footer(asked: &Asked, rows: &PathRows, estimated: bool) -> String {
+fn footer(asked: &Asked, rows: &PathRows) -> String {
     let nodes = &rows.paths.nodes;
     let count = |state: State| nodes.iter().filter(|n| n.state() == state).count() as i64;
     let paths = format::counted(nodes.len() as i64, "call path", "call paths");
@@ -136,9 +124,6 @@ fn footer(asked: &Asked, rows: &PathRows, estimated: bool) -> String {
             " · together {}",
             pair::signed(asked.unit(false), rows.paths.sum.delta().map(|d| d as f64))
         );
-    }
-    if estimated {
-        text += " · paths of a recorded call graph are estimated";
     }
     if rows.cut {
         text += &format!(" · only the first {} rows are listed", format::count(MAX_ROWS as i64));
@@ -373,20 +358,23 @@ impl Numbers<'_> {
         sum.base.unwrap_or(0.0).abs().max(sum.head.unwrap_or(0.0).abs())
     }
 
+    fn written(&self) -> Written {
+        Written::of(self.asked, self.most())
+    }
+
     fn columns(&self, sort: TreeSort) -> Vec<Column> {
         let what = &self.asked.measure.label;
-        let suffix = shared::cost_column(self.asked.unit(false), self.most().round() as i64).suffix();
-        let suffix = if suffix.is_empty() { String::new() } else { format!(" ({suffix})") };
+        let suffix = self.written().suffix();
         let shares = self.asked.shares_only();
         let mut columns = vec![
             Column::text("state", "", 58.0)
-                .rank(3)
+                .rank(4)
                 .tip("new: only head took this path. gone: only base did. =: not changed."),
             Column::number("base", format!("Total base{suffix}"), 112.0)
-                .rank(4)
+                .rank(2)
                 .tip(format!("Total {what} of this path in the baseline")),
             Column::number("head", format!("Total head{suffix}"), 112.0)
-                .rank(5)
+                .rank(1)
                 .tip(format!("Total {what} of this path in the new run")),
         ];
         if shares {
@@ -399,7 +387,7 @@ impl Numbers<'_> {
                 Column::number("delta", format!("Δ total{suffix}"), 150.0)
                     .tip(format!("Change of the total {what} of this path and all below it: head − base")),
                 Column::number("relative", "Δ %", 84.0)
-                    .rank(2)
+                    .rank(3)
                     .tip("The change as a share of the baseline of the same path"),
                 Column::number("own delta", format!("Δ self{suffix}"), 100.0)
                     .rank(6)
@@ -432,13 +420,9 @@ impl Numbers<'_> {
     fn value(&self, row: usize, column: &str) -> Value {
         let node = self.node(row);
         let (total, own) = (self.factors.apply(node.total()), self.factors.apply(node.own()));
-        let most = self.most().round() as i64;
-        let format = |base| shared::cost_column(self.asked.unit(base), most);
-        let cost = |v: Option<f64>, base| Value::number(format(base).number(v.map(|v| v.round() as i64)), v);
-        let change = |two: Two<f64>| {
-            let change = two.change();
-            Value::number(format(false).signed(change.map(|v| v.round() as i64)), change)
-        };
+        let written = self.written();
+        let cost = |v: Option<f64>, base| Value::number(written.cost(v, base), v);
+        let change = |two: Two<f64>| Value::number(written.change(two.change()), two.change());
         match column {
             "base" => cost(total.base, true),
             "head" => cost(total.head, false),
@@ -482,11 +466,12 @@ struct Table<'a, 'b> {
 
 impl Table<'_, '_> {
     fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let headings = copy::headings(
-            self.columns,
-            self.numbers.asked.unit(false),
-            &["base", "head", "delta", "own delta"],
-        );
+        let asked = self.numbers.asked;
+        let headings = copy::headings_of(self.columns, |key| match key {
+            "base" => Some(asked.unit(true)),
+            "head" | "delta" | "own delta" => Some(asked.unit(false)),
+            _ => None,
+        });
         let values = rows.map(|row| self.columns.iter().map(|c| self.numbers.value(row, c.key)).collect());
         copy::table(form, &headings, &values.collect::<Vec<_>>())
     }

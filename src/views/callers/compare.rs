@@ -7,7 +7,7 @@ use crate::analysis::callers::Reach;
 use crate::analysis::diff::callers::{CallersDiff, DiffCallers, NeighbourDiff};
 use crate::analysis::diff::functions::{FunctionDiff, Row, RowKey};
 use crate::analysis::diff::list::name;
-use crate::analysis::diff::normalise::{DiffRelated, Related};
+use crate::analysis::diff::normalise::Related;
 use crate::analysis::diff::{Compared, Two};
 use crate::format;
 use crate::model::SymbolKey;
@@ -55,14 +55,7 @@ impl View for DiffCallersView {
         let query = DiffCallers { functions: asked.functions.clone(), function, reach: self.reach };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(found) = shared::value(ui, &answer, "Comparing callers") else { return };
-        let to = cx.interaction.normalise;
-        let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, 2);
-        let related = related.and_then(|a| a.value().cloned());
-        let (related, why) = match related.as_deref() {
-            Some(Ok(related)) => (related.clone(), None),
-            Some(Err(why)) => (Related::default(), Some(why.clone())),
-            None => (Related::default(), None),
-        };
+        let (related, why) = pair::related_paths(cx, &asked, false, 2);
         self.header(ui, &pair, &asked, (&functions, &found, function));
         shared::crumbs::show(cx, ui);
         pair::notices(cx, ui, &asked, &related.factors.legend, why.as_deref());

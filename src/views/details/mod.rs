@@ -45,7 +45,8 @@ impl View for Details {
             return;
         };
         let Some(sheet) = build::sheet(cx, &item) else {
-            EmptyState::new(Icon::Info, "Not in this profile", "The selected thing is gone.").show(ui);
+            EmptyState::new(Icon::Info, "Not in this profile", "Nothing here is the selected thing.")
+                .show(ui);
             return;
         };
         head(cx, ui, &sheet, pinned);

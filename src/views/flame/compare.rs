@@ -15,7 +15,7 @@ use super::camera::{Camera, Limits, Place};
 use super::layout::Port;
 use super::paint::paint_share_ruler;
 use crate::analysis::diff::functions::FunctionDiff;
-use crate::analysis::diff::normalise::{DiffRelated, Factors, Normalise, Related};
+use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathDiff, PathNode};
 use crate::analysis::diff::tree::name;
 use crate::analysis::diff::{Compared, State, Two};
@@ -202,19 +202,9 @@ impl View for DiffFlame {
         let Some(functions) = cx.ask_pair(&asked.functions, 1).and_then(|a| a.value().cloned()) else {
             return;
         };
-        // Where only shares compare, both runs are as wide as each other.
-        let to = if asked.shares_only() { Normalise::Total } else { cx.interaction.normalise };
-        let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, 2);
-        let related = related.and_then(|a| a.value().cloned());
-        let (related, not_related) = match related.as_deref() {
-            _ if to == Normalise::Call => {
-                (Related::default(), Some("paths are not normalised by calls".to_owned()))
-            }
-            Some(Ok(related)) => (related.clone(), None),
-            Some(Err(why)) => (Related::default(), Some(why.clone())),
-            None => (Related::default(), None),
-        };
+        let (related, not_related) = pair::related_paths(cx, &asked, true, 2);
         pair::notices(cx, ui, &asked, &related.factors.legend, not_related.as_deref());
+        pair::estimated(ui, &asked, &paths);
         let same = |(of, _): &&(PlacedFor, Arc<Placed>)| {
             Arc::ptr_eq(&of.paths, &paths) && of.width == self.width && of.factors == related.factors
         };
@@ -684,10 +674,8 @@ impl Scene<'_> {
             let label = self.name(b.node);
             let whole = texts.get(TextKey::of(&label), style, f32::MAX, || label.clone());
             let (own, total) = self.costs(b.node);
-            let delta = pair::signed(
-                self.asked.unit(false),
-                if self.colour == Colour::Own { own } else { total }.change(),
-            );
+            let shown = if self.colour == Colour::Own { own } else { total };
+            let delta = pair::change(self.asked, shown, self.factors.apply(self.paths.sum));
             if rect.width() > 120.0
                 && let Some(galley) =
                     texts.get(TextKey::of(&delta), style, rect.width(), || delta.clone().into())
@@ -725,15 +713,7 @@ impl Scene<'_> {
     }
 
     fn line(&self, costs: Two<f64>, state: State) -> String {
-        let cost = |v: Option<f64>, base| {
-            format::cost_or_unknown(self.asked.unit(base), v.map(|v| v.round() as i64))
-        };
-        let (base, head) = (cost(costs.base, true), cost(costs.head, false));
-        if self.asked.shares_only() {
-            return format!("{base} → {head}");
-        }
-        let change = pair::signed(self.asked.unit(false), costs.change());
-        format!("{base} → {head}, {change} ({})", pair::relative(costs.relative_change(), state))
+        pair::line(self.asked, costs, self.factors.apply(self.paths.sum), state)
     }
 
     fn tooltip(&self, ui: &mut Ui, node: u32, palette: &Palette) {
@@ -758,7 +738,7 @@ impl Scene<'_> {
             (State::Gone, Some(_)) => "Only base takes this path; the function is in both.".to_owned(),
             (State::New, None) => "Only head has this function.".to_owned(),
             (State::Gone, None) => "Only base has this function.".to_owned(),
-            (State::Both, Some(step)) => format!("Matched by {}.", step.key()),
+            (State::Both, Some(step)) => step.words().to_owned(),
             (State::Both, None) => String::new(),
         };
         if !text.is_empty() {
@@ -785,6 +765,7 @@ mod tests {
     use crate::analysis::Scope;
     use crate::analysis::diff::functions::DiffFunctions;
     use crate::analysis::diff::metrics::Chosen;
+    use crate::analysis::diff::normalise::Related;
     use crate::analysis::testing::subject;
     use crate::jobs::Job;
     use crate::model::MetricKey;

@@ -8,7 +8,7 @@ use egui::Ui;
 use super::super::shared::copy::{self, Form, Value};
 use super::super::shared::grid::{self, Column, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, Picked};
-use super::super::shared::pair::{self, Asked};
+use super::super::shared::pair::{self, Asked, Written};
 use super::super::shared::{self, Follow, Stale, path_cell, weak_cell};
 use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::{self, DiffKey, DiffList, DiffOrder, DiffSort, Which};
@@ -273,19 +273,15 @@ impl Numbers<'_> {
 
     fn columns(&self, sort: DiffSort) -> Vec<Column> {
         let what = &self.asked.measure.label;
-        let suffix = |most: f64| {
-            let column = shared::cost_column(self.asked.unit(false), most.round() as i64);
-            if column.suffix().is_empty() { String::new() } else { format!(" ({})", column.suffix()) }
-        };
+        let suffix = |most| Written::of(self.asked, most).suffix();
         let (own, total) = (suffix(self.list.most.0), suffix(self.list.most.1));
-        let (own_change, total_change) = (suffix(self.list.most_changed.0), suffix(self.list.most_changed.1));
         let mut columns = vec![
-            Column::text("state", "", 64.0).rank(3).tip(
+            Column::text("state", "", 64.0).rank(4).tip(
                 "new: only head has it. gone: only base has it. moved: both have it, but on no common call path. \
                  =: not changed.",
             ),
-            Column::number("own base", format!("Self base{own}"), 108.0).rank(4).tip(format!("Self {what} in the baseline")),
-            Column::number("own head", format!("Self head{own}"), 108.0).rank(5).tip(format!("Self {what} in the new run")),
+            Column::number("own base", format!("Self base{own}"), 108.0).rank(2).tip(format!("Self {what} in the baseline")),
+            Column::number("own head", format!("Self head{own}"), 108.0).rank(1).tip(format!("Self {what} in the new run")),
         ];
         if self.asked.shares_only() {
             columns
@@ -294,10 +290,10 @@ impl Numbers<'_> {
                 )));
         } else {
             columns.extend([
-                Column::number("own delta", format!("Δ self{own_change}"), 150.0)
+                Column::number("own delta", format!("Δ self{own}"), 150.0)
                     .tip(format!("Change of the self {what}: head − base")),
                 Column::number("own relative", "Δ %", 84.0)
-                    .rank(2)
+                    .rank(3)
                     .tip("The change as a share of the baseline of the same function"),
                 Column::number("points", "Points", 76.0)
                     .rank(8)
@@ -314,7 +310,7 @@ impl Numbers<'_> {
         ]);
         if !self.asked.shares_only() {
             columns.push(
-                Column::number("total delta", format!("Δ total{total_change}"), 112.0)
+                Column::number("total delta", format!("Δ total{total}"), 112.0)
                     .rank(6)
                     .tip(format!("Change of the total {what}: of the function and all that it called")),
             );
@@ -359,22 +355,13 @@ impl Numbers<'_> {
         columns
     }
 
-    fn cost(&self, cost: Option<f64>, most: f64, base: bool) -> String {
-        shared::cost_column(self.asked.unit(base), most.round() as i64).number(cost.map(|c| c.round() as i64))
-    }
-
-    fn change(&self, change: Option<f64>, most: f64) -> String {
-        shared::cost_column(self.asked.unit(false), most.round() as i64)
-            .signed(change.map(|c| c.round() as i64))
-    }
-
     /// A cell as text.
     fn value(&self, row: usize, column: &str) -> Value {
         let (_, r) = self.at(row);
         let (own, total) = (self.list.related.own(r), self.list.related.total(r));
-        let (most, most_changed) = (self.list.most, self.list.most_changed);
-        let cost = |v: Option<f64>, most, base| Value::number(self.cost(v, most, base), v);
-        let change = |v: Option<f64>, most| Value::number(self.change(v, most), v);
+        let most = self.list.most;
+        let cost = |v: Option<f64>, most, base| Value::number(Written::of(self.asked, most).cost(v, base), v);
+        let change = |v: Option<f64>, most| Value::number(Written::of(self.asked, most).change(v), v);
         let relative = |two: Two<f64>| {
             let change = two.relative_change();
             Value::number(pair::relative(change, r.state()), change.map(|c| c * 100.0))
@@ -390,7 +377,7 @@ impl Numbers<'_> {
         match column {
             "own base" => cost(own.base, most.0, true),
             "own head" => cost(own.head, most.0, false),
-            "own delta" => change(own.change(), most_changed.0),
+            "own delta" => change(own.change(), most.0),
             "own relative" => relative(own),
             "points" => {
                 let points = list::points(r.own(), self.list.diff.whole).map(|p| p * 100.0);
@@ -399,7 +386,7 @@ impl Numbers<'_> {
             }
             "total base" => cost(total.base, most.1, true),
             "total head" => cost(total.head, most.1, false),
-            "total delta" => change(total.change(), most_changed.1),
+            "total delta" => change(total.change(), most.1),
             "total relative" => relative(total),
             "calls base" => count(list::calls(r).base),
             "calls head" => count(list::calls(r).head),
@@ -424,17 +411,14 @@ struct Table<'a, 'b> {
 
 impl Table<'_, '_> {
     fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let costs = [
-            "own base",
-            "own head",
-            "own delta",
-            "total base",
-            "total head",
-            "total delta",
-            "by calls",
-            "per call",
-        ];
-        let headings = copy::headings(self.columns, self.numbers.asked.unit(false), &costs);
+        let asked = self.numbers.asked;
+        let headings = copy::headings_of(self.columns, |key| match key {
+            "own base" | "total base" => Some(asked.unit(true)),
+            "own head" | "own delta" | "total head" | "total delta" | "by calls" | "per call" => {
+                Some(asked.unit(false))
+            }
+            _ => None,
+        });
         let values = rows.map(|row| self.columns.iter().map(|c| self.numbers.value(row, c.key)).collect());
         copy::table(form, &headings, &values.collect::<Vec<_>>())
     }
@@ -468,7 +452,7 @@ impl grid::Rows for Table<'_, '_> {
         match column {
             "own delta" | "points" if column == "own delta" || self.numbers.asked.shares_only() => {
                 // The longest bar is the largest change of all rows.
-                let most = self.numbers.list.most_changed.0.max(1.0);
+                let most = self.numbers.list.most_changed.max(1.0);
                 let share = match column {
                     "points" => list::points(r.own(), self.numbers.list.diff.whole),
                     _ => self.numbers.list.related.own(r).change().map(|c| c / most),

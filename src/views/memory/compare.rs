@@ -152,7 +152,8 @@ fn legend(ui: &mut Ui, base: bool, peak: Option<String>) {
     let (rect, _) = ui.allocate_exact_size(vec2(16.0, space::CONTROL), Sense::hover());
     ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(2.5, pair::color(palette, base)));
     let peak = peak.map_or_else(String::new, |peak| format!(", peak {peak}"));
-    ui.label(RichText::new(format!("{}{peak}", pair::title(base))).font(small()).color(palette.text));
+    let text = RichText::new(format!("{}{peak}", pair::title(base))).font(small()).color(palette.text);
+    ui.add(egui::Label::new(text).extend());
 }
 
 type AllFigures = Two<Arc<Vec<Option<Figures>>>>;
@@ -348,7 +349,7 @@ impl DiffMemory {
             cost: "Peak",
             count: "",
             what: "Counter",
-            unit,
+            units: [unit; 2],
             better: Better::Lower,
             subtracts: true,
             rows: &rows,

@@ -299,7 +299,7 @@ impl DiffRequestsView {
             cost,
             count: "",
             what: "Request",
-            unit,
+            units: [unit; 2],
             better,
             subtracts: true,
             rows: &rows,

@@ -62,12 +62,17 @@ pub struct Heading {
 /// The headings of `columns`; those whose keys are `costs` hold costs, exactly in `unit`.
 #[must_use]
 pub fn headings(columns: &[Column], unit: Unit, costs: &[&str]) -> Vec<Heading> {
+    headings_of(columns, |key| costs.contains(&key).then_some(unit))
+}
+
+/// The headings of `columns`; `unit` tells by its key what unit a column holds exact costs in.
+#[must_use]
+pub fn headings_of(columns: &[Column], unit: impl Fn(&str) -> Option<Unit>) -> Vec<Heading> {
     let heading = |c: &Column| {
         let title = c.title.clone();
-        let exact = if costs.contains(&c.key) {
-            format!("{} ({})", title.split(" (").next().unwrap_or_default(), unit.key())
-        } else {
-            title.clone()
+        let exact = match unit(c.key) {
+            Some(unit) => format!("{} ({})", title.split(" (").next().unwrap_or_default(), unit.key()),
+            None => title.clone(),
         };
         Heading { title, exact, number: c.align == egui::Align::RIGHT }
     };

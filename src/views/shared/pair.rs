@@ -4,17 +4,18 @@
 use egui::{Align2, Rect, RichText, Sense, Ui, pos2, vec2};
 
 use crate::analysis::diff::functions::DiffFunctions;
-use crate::analysis::diff::metrics::{Chosen, Metrics};
-use crate::analysis::diff::normalise::Normalise;
+use crate::analysis::diff::metrics::shown;
+use crate::analysis::diff::normalise::{DiffRelated, Normalise, Related};
+use crate::analysis::diff::paths::PathDiff;
 use crate::analysis::diff::{State, Two};
-use crate::analysis::formula::{self, Measure};
+use crate::analysis::formula::Measure;
 use crate::format::{self, UNKNOWN};
-use crate::model::{Better, MetricKey, Profile, Unit};
+use crate::model::{Basis, Better, Profile, Unit};
 use crate::query::Pair;
 use crate::state::Command;
 use crate::ui::theme::{Palette, Tone, small, strong};
 use crate::ui::widgets::{Notice, combo, pill};
-use crate::views::ViewCx;
+use crate::views::{ViewCx, shared};
 
 /// Says in front of a run which of both it is.
 pub fn name_line(ui: &Ui, area: Rect, name: &str, base: bool) {
@@ -59,7 +60,7 @@ impl Asked {
     /// # Errors
     /// One line, when a side has no costs.
     pub fn of(cx: &ViewCx<'_>, pair: &Pair) -> Result<Self, String> {
-        let metric = chosen(cx, pair)?;
+        let metric = shown(cx.interaction.metric, &pair.base.profile, &pair.head.profile)?;
         let of = |key, profile: &Profile| Measure::of(key, profile).ok_or("one of the runs has no costs");
         let (base_measure, measure) =
             (of(metric.base, &pair.base.profile)?, of(metric.head, &pair.head.profile)?);
@@ -88,22 +89,6 @@ impl Asked {
     }
 }
 
-/// The metric that is shown, on both sides.
-fn chosen(cx: &ViewCx<'_>, pair: &Pair) -> Result<Chosen, String> {
-    let (base, head) = (&*pair.base.profile, &*pair.head.profile);
-    let shown = cx.metric();
-    let same = |key: MetricKey| {
-        let of = |p| Measure::of(key, p).map(|m| (m.unit, m.label));
-        formula::shown(key, base) == key && of(base).is_some() && of(base) == of(head)
-    };
-    if same(shown) {
-        return Ok(Chosen::common(shown));
-    }
-    let metrics = Metrics::of(base, head);
-    let id = head.find_metric(shown).map(|id| head.metric(id).label.clone());
-    metrics.choose(base, head, id.as_deref()).or_else(|_| metrics.choose(base, head, None))
-}
-
 /// What is to be known about the numbers: what cannot be subtracted, how they are related, what that rests on.
 pub fn notices(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, legend: &str, not_related: Option<&str>) {
     let mut say = |tone: Tone, text: &str| {
@@ -124,6 +109,90 @@ pub fn notices(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, legend: &str, no
     let base = cx.subject.pair().map(|pair| &pair.base.profile.meta.basis);
     if base.is_some_and(|base| base.key() != cx.profile().meta.basis.key()) {
         say(Tone::Warning, "One run was measured, the other one sampled: costs differ by their method.");
+    }
+}
+
+/// How costs of call paths and of calls are related, and why not. One path has no calls of its own on both sides, so
+/// nothing is per call here. A picture whose sizes are costs shows both runs as large as each other where only shares
+/// compare. Asked at place `n`.
+pub fn related_paths(cx: &mut ViewCx<'_>, asked: &Asked, picture: bool, n: u64) -> (Related, Option<String>) {
+    let to = match cx.interaction.normalise {
+        _ if picture && asked.shares_only() => Normalise::Total,
+        Normalise::Call => {
+            return (Related::default(), Some("calls on one path are not normalised by calls".to_owned()));
+        }
+        to => to,
+    };
+    let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, n);
+    match related.and_then(|a| a.value().cloned()).as_deref() {
+        Some(Ok(related)) => (related.clone(), None),
+        Some(Err(why)) => (Related::default(), Some(why.clone())),
+        None => (Related::default(), None),
+    }
+}
+
+/// Says that call paths are estimated, and how much of the cost stands in none.
+pub fn estimated(ui: &mut Ui, asked: &Asked, paths: &PathDiff) {
+    let Some(why) = &paths.estimated else { return };
+    let (rest, sum) = (paths.not_placed, paths.sum);
+    let side = |name: &str, rest: Option<i64>, sum: Option<i64>, base: bool| {
+        let (rest, sum) = (rest.filter(|&r| r > 0)?, sum.filter(|&s| s > 0)?);
+        let share = format::percent(rest as f64 / sum as f64);
+        Some(format!("{} of {name} ({share})", format::cost(asked.unit(base), rest)))
+    };
+    let parts = [side("base", rest.base, sum.base, true), side("head", rest.head, sum.head, false)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let more = match parts.is_empty() {
+        true => String::new(),
+        false => format!(" Not placed on any path: {}.", parts.join(", ")),
+    };
+    shared::basis_notice(ui, &Basis::Estimated(why.as_str().into()), &more);
+}
+
+/// How costs of both runs are written: in one unit, which headings name, where they can be subtracted; else each with
+/// its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    units: [Unit; 2],
+    column: Option<format::Column>,
+}
+
+impl Written {
+    /// Of costs of at most `most`.
+    #[must_use]
+    pub fn of(asked: &Asked, most: f64) -> Self {
+        Self::new([asked.unit(true), asked.unit(false)], !asked.shares_only(), most)
+    }
+
+    /// Of costs in the units of base and head of at most `most`.
+    #[must_use]
+    pub fn new(units: [Unit; 2], subtracts: bool, most: f64) -> Self {
+        Self { units, column: subtracts.then(|| shared::cost_column(units[1], most.round() as i64)) }
+    }
+
+    /// What the heading of a column of them says behind its name: « (ms)».
+    #[must_use]
+    pub fn suffix(&self) -> String {
+        match self.column.map(|c| c.suffix()) {
+            None | Some("") => String::new(),
+            Some(suffix) => format!(" ({suffix})"),
+        }
+    }
+
+    /// A cost of a side.
+    #[must_use]
+    pub fn cost(&self, cost: Option<f64>, base: bool) -> String {
+        let cost = cost.map(|c| c.round() as i64);
+        match self.column {
+            Some(column) => column.number(cost),
+            None => format::cost_or_unknown(self.units[usize::from(!base)], cost),
+        }
+    }
+
+    /// A change, which is not known where only shares compare.
+    #[must_use]
+    pub fn change(&self, change: Option<f64>) -> String {
+        self.column.map_or_else(|| UNKNOWN.to_owned(), |c| c.signed(change.map(|c| c.round() as i64)))
     }
 }
 
@@ -154,6 +223,35 @@ pub fn normalise(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 #[must_use]
 pub fn signed(unit: Unit, change: Option<f64>) -> String {
     change.map_or_else(|| UNKNOWN.to_owned(), |c| format::signed_cost(unit, c.round() as i64))
+}
+
+/// A change of a cost of `whole`: with its sign, or in percentage points where only shares compare.
+#[must_use]
+pub fn change(asked: &Asked, costs: Two<f64>, whole: Two<f64>) -> String {
+    if !asked.shares_only() {
+        return signed(asked.unit(false), costs.change());
+    }
+    let points = shares(costs, whole).change().map(|share| format::points(share * 100.0));
+    points.map_or_else(|| UNKNOWN.to_owned(), |points| format!("{points} points"))
+}
+
+/// «1.20 s → 1.50 s, +300 ms (+25.0 %)»; where only shares compare «12.0 % → 15.0 %, +3.0 points».
+#[must_use]
+pub fn line(asked: &Asked, costs: Two<f64>, whole: Two<f64>, state: State) -> String {
+    let change = change(asked, costs, whole);
+    if asked.shares_only() {
+        let shares = shares(costs, whole);
+        let text = |share: Option<f64>| share.map_or_else(|| UNKNOWN.to_owned(), format::percent);
+        return format!("{} → {}, {change}", text(shares.base), text(shares.head));
+    }
+    let cost = |v: Option<f64>, base| format::cost_or_unknown(asked.unit(base), v.map(|v| v.round() as i64));
+    let relative = relative(costs.relative_change(), state);
+    format!("{} → {}, {change} ({relative})", cost(costs.base, true), cost(costs.head, false))
+}
+
+fn shares(costs: Two<f64>, whole: Two<f64>) -> Two<f64> {
+    let share = |cost: Option<f64>, whole: Option<f64>| Some(cost? / whole.filter(|&w| w != 0.0)?);
+    Two { base: share(costs.base, whole.base), head: share(costs.head, whole.head) }
 }
 
 /// A change as a share of the baseline; in words where there is none.

@@ -5,8 +5,8 @@ use egui::Ui;
 use super::copy::{self, Form, Value};
 use super::grid::{self, Column, Grid, GridState, Happened, Mark};
 use super::menu::{About, ContextMenu, Picked};
-use super::pair::{self, Asked};
-use super::{cost_column, weak_cell};
+use super::pair::{self, Asked, Written};
+use super::weak_cell;
 use crate::analysis::diff::{State, Two};
 use crate::format::{self, UNKNOWN};
 use crate::model::{Better, FunctionId, Unit};
@@ -83,8 +83,8 @@ pub struct TwoTable<'a> {
     pub count: &'a str,
     /// Heading of the names.
     pub what: &'a str,
-    /// Unit of the costs.
-    pub unit: Unit,
+    /// Unit of the costs, in the baseline and in the new run: another one where only shares compare.
+    pub units: [Unit; 2],
     /// Which way is better.
     pub better: Better,
     /// False where only shares compare.
@@ -107,7 +107,7 @@ impl<'a> TwoTable<'a> {
             cost: "Total",
             count: "Calls",
             what: "Function",
-            unit: asked.unit(false),
+            units: [asked.unit(true), asked.unit(false)],
             better: asked.better(pair),
             subtracts: !asked.shares_only(),
             rows,
@@ -121,27 +121,30 @@ impl<'a> TwoTable<'a> {
         self.rows.iter().map(of).fold(0.0, f64::max)
     }
 
+    fn written(&self) -> Written {
+        Written::new(self.units, self.subtracts, self.most())
+    }
+
     fn columns(&self) -> Vec<Column> {
-        let suffix = cost_column(self.unit, self.most().round() as i64).suffix();
-        let suffix = if suffix.is_empty() { String::new() } else { format!(" ({suffix})") };
+        let suffix = self.written().suffix();
         let mut columns = vec![
             Column::text("state", "", 52.0)
-                .rank(4)
+                .rank(5)
                 .tip("new: only head has it. gone: only base has it. =: not changed."),
             Column::number("base", format!("{} base{suffix}", self.cost), 120.0)
                 .rank(2)
                 .tip("In the baseline"),
             Column::number("head", format!("{} head{suffix}", self.cost), 120.0)
-                .rank(3)
+                .rank(1)
                 .tip("In the new run"),
         ];
         if self.subtracts {
             columns.push(Column::number("delta", format!("Δ{suffix}"), 130.0).tip("head − base"));
             columns
-                .push(Column::number("relative", "Δ %", 80.0).rank(1).tip("The change as a share of base"));
+                .push(Column::number("relative", "Δ %", 80.0).rank(3).tip("The change as a share of base"));
         }
         if self.rows.iter().any(|r| r.counts.state().is_some()) {
-            columns.push(Column::number("count", self.count, 110.0).rank(5).tip("base → head"));
+            columns.push(Column::number("count", self.count, 110.0).rank(4).tip("base → head"));
         }
         columns.push(Column::text("name", self.what, 130.0).grow(1.0));
         let (key, reverse) = self.sort;
@@ -159,15 +162,15 @@ impl<'a> TwoTable<'a> {
     }
 
     fn value(&self, row: &TwoRow, column: &str) -> Value {
-        let format = cost_column(self.unit, self.most().round() as i64);
-        let cost = |v: Option<f64>| Value::number(format.number(v.map(|v| v.round() as i64)), v);
+        let written = self.written();
+        let cost = |v: Option<f64>, base| Value::number(written.cost(v, base), v);
         let count = |n: Option<i64>| n.map_or_else(|| UNKNOWN.to_owned(), format::count);
         match column {
-            "base" => cost(row.costs.base),
-            "head" => cost(row.costs.head),
+            "base" => cost(row.costs.base, true),
+            "head" => cost(row.costs.head, false),
             "delta" => {
                 let change = row.costs.change();
-                Value::number(format.signed(change.map(|v| v.round() as i64)), change)
+                Value::number(written.change(change), change)
             }
             "relative" => {
                 let relative = row.costs.relative_change();
@@ -223,7 +226,12 @@ struct Rows<'a, 'b> {
 
 impl Rows<'_, '_> {
     fn copied(&self, form: Form, rows: &[TwoRow]) -> String {
-        let headings = copy::headings(self.columns, self.table.unit, &["base", "head", "delta"]);
+        let [base, head] = self.table.units;
+        let headings = copy::headings_of(self.columns, |key| match key {
+            "base" => Some(base),
+            "head" | "delta" => Some(head),
+            _ => None,
+        });
         let values: Vec<Vec<Value>> =
             rows.iter().map(|r| self.columns.iter().map(|c| self.table.value(r, c.key)).collect()).collect();
         copy::table(form, &headings, &values)

@@ -16,8 +16,8 @@ use crate::ui::widgets::{Cell, Notice, cell_text, delta_bar};
 use crate::views::shared::copy::{self, Form, Value};
 use crate::views::shared::grid::{self, Column, Grid, GridState, Mark};
 use crate::views::shared::menu::{ContextMenu, Picked};
-use crate::views::shared::pair::{self, Asked};
-use crate::views::shared::{self, Follow, Stale, cost_column};
+use crate::views::shared::pair::{self, Asked, Written};
+use crate::views::shared::{self, Follow, Stale};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -173,17 +173,16 @@ fn most(found: &SourceDiff) -> i64 {
 }
 
 fn columns(asked: &Asked, found: &SourceDiff) -> Vec<Column> {
-    let suffix = cost_column(asked.unit(false), most(found)).suffix();
-    let suffix = if suffix.is_empty() { String::new() } else { format!(" ({suffix})") };
+    let suffix = Written::of(asked, most(found) as f64).suffix();
     let mut columns = vec![
         Column::number("line base", "Base", 52.0).rank(4).tip("Line in the baseline's version"),
         Column::number("line head", "Line", 52.0).tip("Line in the new run's version"),
         Column::number("base", format!("Self base{suffix}"), 96.0).rank(2),
-        Column::number("head", format!("Self head{suffix}"), 96.0).rank(3),
+        Column::number("head", format!("Self head{suffix}"), 96.0).rank(1),
     ];
     if !asked.shares_only() {
         columns.push(Column::number("delta", format!("Δ{suffix}"), 112.0).tip("head − base"));
-        columns.push(Column::number("relative", "Δ %", 80.0).rank(1));
+        columns.push(Column::number("relative", "Δ %", 80.0).rank(3));
     }
     columns.push(Column::text("mark", "", 20.0).tip("+: only head has this line. −: only base has it"));
     columns.push(Column::text("text", "Source", 140.0).grow(1.0));
@@ -211,17 +210,18 @@ impl Rows<'_, '_> {
     }
 
     fn value(&self, row: &LinePair, column: &str) -> Value {
-        let format = cost_column(self.asked.unit(false), most(self.found));
-        let cost = |v: Option<i64>| Value::number(v.map_or_else(String::new, |v| format.number(Some(v))), v);
+        let written = Written::of(self.asked, most(self.found) as f64);
+        let text = |v: Option<i64>, base| v.map_or_else(String::new, |v| written.cost(Some(v as f64), base));
+        let cost = |v: Option<i64>, base| Value::number(text(v, base), v);
         let line = |n: Option<u32>| Value::number(n.map_or_else(String::new, |n| n.to_string()), n);
         match column {
             "line base" => line(row.lines.base),
             "line head" => line(row.lines.head),
-            "base" => cost(row.own.base),
-            "head" => cost(row.own.head),
+            "base" => cost(row.own.base, true),
+            "head" => cost(row.own.head, false),
             "delta" => {
                 let delta = row.own.delta();
-                Value::number(delta.map_or_else(String::new, |d| format.signed(Some(d))), delta)
+                Value::number(delta.map_or_else(String::new, |d| written.change(Some(d as f64))), delta)
             }
             "relative" => {
                 let state = row.own.state();
@@ -245,7 +245,12 @@ impl Rows<'_, '_> {
     }
 
     fn copied(&self, form: Form, rows: &[LinePair]) -> String {
-        let headings = copy::headings(self.columns, self.asked.unit(false), &["base", "head", "delta"]);
+        let asked = self.asked;
+        let headings = copy::headings_of(self.columns, |key| match key {
+            "base" => Some(asked.unit(true)),
+            "head" | "delta" => Some(asked.unit(false)),
+            _ => None,
+        });
         let values: Vec<Vec<Value>> =
             rows.iter().map(|r| self.columns.iter().map(|c| self.value(r, c.key)).collect()).collect();
         copy::table(form, &headings, &values)

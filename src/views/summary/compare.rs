@@ -5,6 +5,7 @@ use egui::{Label, RichText, ScrollArea, Ui, vec2};
 use super::findings::tone;
 use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::name;
+use crate::analysis::diff::settings;
 use crate::analysis::diff::story::{DiffStory, Figure, Story};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format;
@@ -51,7 +52,7 @@ impl View for DiffSummary {
             words(ui, &story);
             names(cx, ui);
             card(ui, "", |ui| figures(ui, &story));
-            settings(ui, &story);
+            settings(ui, &pair, &story);
             let more = |r: &&Row| r.own().delta().unwrap_or(0) > 0;
             let less = |r: &&Row| r.own().delta().unwrap_or(0) < 0;
             if !asked.shares_only() {
@@ -136,9 +137,19 @@ fn figures(ui: &mut Ui, story: &Story) {
     }
 }
 
-fn settings(ui: &mut Ui, story: &Story) {
+fn settings(ui: &mut Ui, pair: &Pair, story: &Story) {
     if story.settings.is_empty() {
-        remark(ui, "Both runs state the same settings, machine and input.");
+        let says = [&pair.base, &pair.head].map(|run| settings::states_any(&run.profile));
+        remark(
+            ui,
+            match says {
+                [true, true] => "Both runs state the same settings, machine and input.",
+                [false, false] => "Neither run states its settings, its machine or its input.",
+                _ => {
+                    "Only one of the runs states its settings, machine or input: what else differs is not known."
+                }
+            },
+        );
         return;
     }
     card(ui, "What else differs", |ui| {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use egui::{Mesh, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::layout::{Cell, HEADER, Nested, has_header, hit, layout};
-use crate::analysis::diff::normalise::{DiffRelated, Factors, Normalise, Related};
+use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::tree::name;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::search::Pattern;
-use crate::format;
 use crate::model::lists::Lists;
 use crate::query::{Pair, Subject};
 use crate::state::Item;
@@ -108,22 +107,13 @@ impl View for DiffTreemap {
         };
         let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
         let Some(paths) = shared::value(ui, &answer, "Comparing call paths") else { return };
-        // Where only shares compare, both runs are as large as each other; paths have no calls of their own.
-        let to = match cx.interaction.normalise {
-            _ if asked.shares_only() => Normalise::Total,
-            Normalise::Call => Normalise::Nothing,
-            to => to,
-        };
-        let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, 1);
-        let related = match related.and_then(|a| a.value().cloned()).as_deref() {
-            Some(Ok(related)) => related.clone(),
-            _ => Related::default(),
-        };
+        let (related, not_related) = pair::related_paths(cx, &asked, true, 1);
         let root = self.zoom.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &paths)).map_or(0, |z| z.1);
         let factors = &related.factors;
         self.header(ui, &pair, &asked, (&paths, factors, root));
         shared::crumbs::show(cx, ui);
-        pair::notices(cx, ui, &asked, &factors.legend, None);
+        pair::notices(cx, ui, &asked, &factors.legend, not_related.as_deref());
+        pair::estimated(ui, &asked, &paths);
         self.stale.dim(&answer, cx.live, ui);
         self.map(cx, ui, &Shown { pair: &pair, asked: &asked, paths: &paths, factors }, root);
     }
@@ -199,15 +189,12 @@ impl Shown<'_> {
     }
 
     fn line(&self, what: &str, costs: Two<f64>, state: State) -> String {
-        let cost = |v: Option<f64>, base| {
-            format::cost_or_unknown(self.asked.unit(base), v.map(|v| v.round() as i64))
-        };
-        let (base, head) = (cost(costs.base, true), cost(costs.head, false));
-        if self.asked.shares_only() {
-            return format!("{what} {base} → {head}");
-        }
-        let change = pair::signed(self.asked.unit(false), costs.change());
-        format!("{what} {base} → {head}, {change} ({})", pair::relative(costs.relative_change(), state))
+        format!("{what} {}", pair::line(self.asked, costs, self.whole(), state))
+    }
+
+    /// What both runs cost.
+    fn whole(&self) -> Two<f64> {
+        self.factors.apply(self.paths.sum)
     }
 }
 
@@ -390,8 +377,8 @@ fn paint(
             let style = LabelStyle { face, ..LabelStyle::new(12.0) };
             let key = TextKey::new(("name", cell.first, cell.last));
             painter.extend(texts.label(line, key, style, color, || shown.names(cell).into()));
-            if !cell.holds && rect.height() >= 36.0 && !shown.asked.shares_only() {
-                let change = pair::signed(shown.asked.unit(false), shown.costs(cell.last).0.change());
+            if !cell.holds && rect.height() >= 36.0 {
+                let change = pair::change(shown.asked, shown.costs(cell.last).0, shown.whole());
                 let key = TextKey::new(("change", cell.last));
                 if let Some(galley) = texts.get(key, style, rect.width() - 8.0, || change.clone().into())
                     && !galley.elided
@@ -415,6 +402,7 @@ mod tests {
     use crate::analysis::Scope;
     use crate::analysis::diff::functions::DiffFunctions;
     use crate::analysis::diff::metrics::Chosen;
+    use crate::analysis::diff::normalise::Related;
     use crate::analysis::testing::subject;
     use crate::jobs::Job;
     use crate::model::MetricKey;
