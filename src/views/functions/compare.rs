@@ -18,8 +18,9 @@ use crate::format::{self, UNKNOWN};
 use crate::model::SymbolKey;
 use crate::query::{Pair, Subject};
 use crate::state::Item;
+use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone};
-use crate::ui::widgets::{Cell, SortOrder, cell_text, delta_bar, segmented};
+use crate::ui::widgets::{Cell, EmptyState, SortOrder, cell_text, delta_bar, segmented};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -82,6 +83,9 @@ impl View for DiffFunctionsView {
             ui,
             |ui| {
                 self.stale.dim(&answer, cx.live, ui);
+                if list.order.is_empty() {
+                    return nothing(cx, ui, self.which);
+                }
                 let table = Numbers { pair: &pair, asked: &asked, list: &list, moved: moved.as_deref() };
                 self.table(cx, ui, &table);
             },
@@ -99,6 +103,23 @@ impl View for DiffFunctionsView {
             (self.sort, self.which, self.grid.shown) = (saved.sort, saved.which, saved.columns);
         }
     }
+}
+
+/// Says why no function is listed.
+fn nothing(cx: &ViewCx<'_>, ui: &mut Ui, which: Which) {
+    let search = &cx.interaction.search;
+    let title = match which {
+        _ if !search.is_empty() => format!("Nothing matches «{search}»"),
+        Which::All => "No function costs anything".to_owned(),
+        Which::More => "No function takes more".to_owned(),
+        Which::Less => "No function takes less".to_owned(),
+        Which::New => "No function is new".to_owned(),
+        Which::Gone => "No function is gone".to_owned(),
+    };
+    let mut text = "Costs of functions are those of the shown metric in both runs".to_owned();
+    let narrowed = cx.interaction.range.is_some() || !cx.interaction.scope.transforms.is_empty();
+    text += if narrowed { ", in what is shown: clear the time range or undo a transform." } else { "." };
+    EmptyState::new(Icon::Info, &title, &text).show(ui);
 }
 
 /// The listed row of the selected function.

@@ -137,8 +137,11 @@ pub fn estimated(ui: &mut Ui, asked: &Asked, paths: &PathDiff) {
     let (rest, sum) = (paths.not_placed, paths.sum);
     let side = |name: &str, rest: Option<i64>, sum: Option<i64>, base: bool| {
         let (rest, sum) = (rest.filter(|&r| r > 0)?, sum.filter(|&s| s > 0)?);
-        let share = format::percent(rest as f64 / sum as f64);
-        Some(format!("{} of {name} ({share})", format::cost(asked.unit(base), rest)))
+        let share = rest as f64 / sum as f64;
+        // Costs are shared out in whole units: what is left over by rounding is none.
+        (share >= 0.000_5).then(|| {
+            format!("{} of {name} ({})", format::cost(asked.unit(base), rest), format::percent(share))
+        })
     };
     let parts = [side("base", rest.base, sum.base, true), side("head", rest.head, sum.head, false)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
