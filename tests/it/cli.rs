@@ -182,6 +182,31 @@ fn export_gives_a_file_that_opens_with_the_same_totals() {
 }
 
 #[test]
+fn repeated_recordings_tell_a_change_from_noise() {
+    let folder = folder("repeat");
+    let runs = |name: &str, scale: &str| {
+        let output = folder.join(format!("{name}.inferscope")).to_string_lossy().into_owned();
+        let text = stdout(&["record", "asyncio", "--set", scale, "--repeat", "4", "-o", &output]);
+        assert!(text.starts_with("4 runs: elapsed "), "{text}");
+        assert!(!Path::new(&output).exists());
+        (1..=4).map(|n| output.replace(".inf", &format!("-{n}.inf"))).collect::<Vec<_>>().join(",")
+    };
+    let (base, head) = (runs("before", "scale=0.01"), runs("after", "scale=0.03"));
+    let out = run(&["diff", "--base", &base, "--head", &head, "--evidence", "--fail-if", "total.time>+5%"]);
+    assert_eq!(out.status.code(), Some(1), "{}", String::from_utf8_lossy(&out.stdout));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("4 + 4 runs"));
+    // Every run is saved, so there must be a name for it.
+    let unnamed = run(&["record", "asyncio", "--repeat", "2"]);
+    assert_eq!(unnamed.status.code(), Some(2));
+    // The first run that fails is the last one.
+    let at = folder.join("f.inferscope").to_string_lossy().into_owned();
+    let failed = run(&["record", "command", "--repeat", "3", "-o", &at, "--", "sh", "-c", "exit 7"]);
+    assert_eq!(failed.status.code(), Some(7));
+    assert!(folder.join("f-1.inferscope").exists() && !folder.join("f-2.inferscope").exists());
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_recording_is_saved_and_opens_again() {
     let folder = folder("record");
     let session = folder.join("run.inferscope").to_string_lossy().into_owned();

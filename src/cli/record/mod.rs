@@ -1,6 +1,7 @@
 //! `inferscope record`: record a workload without a window.
 
 mod progress;
+mod repeat;
 mod stream;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::model::{Profile, Sources};
 use crate::record::journal::{self, JournalFile};
 use crate::record::workloads::command_line;
 use crate::record::{Options, WORKLOADS};
-use progress::record;
+use progress::{record, was_interrupted};
 use stream::Stream;
 
 /// Arguments of `record`.
@@ -56,6 +57,10 @@ pub(super) struct RecordArgs {
     /// grows, instead of the report; what the program writes there goes to standard error.
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+    /// Record so many times, one after the other, and save `run-1.inferscope`, `run-2.inferscope` … for `-o
+    /// run.inferscope`: `diff --base A,B,… --head C,D,…` then tells a change from noise.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
     /// Do not print the report at the end.
     #[arg(long)]
     quiet: bool,
@@ -84,20 +89,17 @@ pub(super) fn workload_list() -> String {
 
 pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     let streamed = args.journal.as_deref() == Some(Path::new("-"));
-    let options = Options {
-        sample_hz: args.sample_hz,
-        journal: journal_folder(args.journal.as_deref().filter(|_| !streamed), streamed)?,
-        texts: !args.no_texts,
-        one_root_of: args.sample_spans,
-        allocations: !args.no_allocations,
-        max_bytes: (args.memory_limit as usize) << 20,
-        ..Options::default()
-    };
+    if args.repeat > 1 {
+        return match &args.output {
+            Some(_) if streamed => Err(Failure::new("one recording is streamed, not --repeat of them")),
+            Some(output) => repeat::run(args, output),
+            None => Err(Failure::new("--repeat saves each run: name them with -o run.inferscope")),
+        };
+    }
+    let folder = journal_folder(args.journal.as_deref().filter(|_| !streamed), streamed)?;
+    let options = options(args, folder);
     if let Some(path) = &args.output {
-        named(path)?;
-        let failed = |e| Failure::new(format!("{}: {e}", path.display()));
-        inputs(args).refuse(path).map_err(failed)?;
-        export::can_write(path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+        writable(args, path)?;
     }
     let stream = streamed.then(Stream::begin).transpose()?;
     let recorded = record(&args.workload, &params(args)?, options, stream.as_ref())?;
@@ -112,6 +114,25 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     };
     recorded.settle(args, read);
     recorded.outcome()
+}
+
+/// Refuses a session file that cannot be written or that the recording reads.
+fn writable(args: &RecordArgs, path: &Path) -> Result<(), Failure> {
+    named(path)?;
+    inputs(args).refuse(path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    export::can_write(path).map_err(|e| Failure::new(format!("{}: {e}", path.display())))
+}
+
+fn options(args: &RecordArgs, journal: Option<PathBuf>) -> Options {
+    Options {
+        sample_hz: args.sample_hz,
+        journal,
+        texts: !args.no_texts,
+        one_root_of: args.sample_spans,
+        allocations: !args.no_allocations,
+        max_bytes: (args.memory_limit as usize) << 20,
+        ..Options::default()
+    }
 }
 
 /// The folder for the journal. One that was asked for must be fit before anything starts; without the usual one there is no

@@ -16,6 +16,11 @@ static ENDED: AtomicBool = AtomicBool::new(false);
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: i32 = 130;
 
+/// True when somebody pressed Ctrl-C.
+pub(super) fn was_interrupted() -> bool {
+    INTERRUPTS.load(Ordering::Relaxed) > 0
+}
+
 /// Records with a progress line. The first Ctrl-C stops and keeps, the second one throws away. One after the end leaves
 /// at once: what was not saved by then stays in its journal.
 pub(super) fn record(
@@ -31,6 +36,7 @@ pub(super) fn record(
             std::process::exit(INTERRUPTED);
         }
     });
+    ENDED.store(false, Ordering::Relaxed);
     let code = |e: &RecordError| match e {
         RecordError::UnknownWorkload(_) | RecordError::Parameter(_) => 2,
         _ => 1,

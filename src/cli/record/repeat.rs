@@ -1,0 +1,83 @@
+//! `record --repeat N`: the same recording several times, so that a comparison can tell a change from noise.
+
+use std::path::{Path, PathBuf};
+
+use super::super::Failure;
+use super::super::out::{print_lines, say};
+use super::{RecordArgs, journal_folder, options, params, record, was_interrupted, writable};
+use crate::analysis::diff::evidence::median;
+use crate::format;
+
+/// Records `args.repeat` times into `stem-1.ext` … and prints how long the runs took.
+pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
+    let files: Vec<PathBuf> = (1..=args.repeat).map(|n| numbered(output, n)).collect();
+    // Nothing is recorded that cannot be saved.
+    for path in &files {
+        writable(args, path)?;
+    }
+    let params = params(args)?;
+    let mut elapsed = Vec::new();
+    for path in &files {
+        let options = options(args, journal_folder(args.journal.as_deref(), false)?);
+        let recorded = record(&args.workload, &params, options, None)?;
+        recorded.save(path, args.sources)?;
+        say(format_args!("Saved {}", path.display()));
+        recorded.settle(args, false);
+        elapsed.extend(recorded.profile.meta.duration.map(|ns| ns as f64));
+        recorded.outcome()?;
+        if was_interrupted() {
+            return Err(Failure::new("stopped by the user"));
+        }
+    }
+    if args.quiet {
+        return Ok(());
+    }
+    let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    print_lines(&format!(
+        "{}\nCompare with other runs: inferscope diff --base {} --head …\n",
+        summary(files.len(), &elapsed),
+        names.join(",")
+    ))
+}
+
+/// «5 runs: elapsed 1.20 s (median; 1.18 s – 1.25 s)».
+fn summary(runs: usize, elapsed: &[f64]) -> String {
+    let runs = format::counted(runs as i64, "run", "runs");
+    let time = |ns: f64| format::duration(ns.round() as i64);
+    let (least, most) =
+        elapsed.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+    match median(elapsed) {
+        Some(middle) => {
+            format!("{runs}: elapsed {} (median; {} – {})", time(middle), time(least), time(most))
+        }
+        None => runs,
+    }
+}
+
+/// `run.inferscope` → `run-2.inferscope`.
+fn numbered(path: &Path, n: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match path.extension() {
+        Some(extension) => format!("{stem}-{n}.{}", extension.to_string_lossy()),
+        None => format!("{stem}-{n}"),
+    };
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_numbered_before_the_ending() {
+        let at = |path: &str| numbered(Path::new(path), 2).display().to_string();
+        assert_eq!(at("a/run.inferscope"), "a/run-2.inferscope");
+        assert_eq!((at("run"), at("v1.2/run")), ("run-2".into(), "v1.2/run-2".into()));
+    }
+
+    #[test]
+    fn the_middle_run_stands_for_all() {
+        assert_eq!(summary(3, &[3e9, 1e9, 2e9]), "3 runs: elapsed 2.00 s (median; 1.00 s – 3.00 s)");
+        assert_eq!(summary(2, &[]), "2 runs");
+    }
+}
