@@ -7,6 +7,8 @@ use std::fmt::Display;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use serde::{Serialize, Serializer};
+
 use super::Failure;
 use crate::export::ExportError;
 use crate::format::{Page, PlainJson, plain};
@@ -171,4 +173,13 @@ fn unsent(_: &std::fs::File) -> Option<u64> {
 #[cfg(not(unix))]
 pub(super) fn is_read() -> bool {
     true
+}
+
+/// The rows of an iterator as a list, made while they are written.
+pub(super) struct List<F>(pub F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for List<F> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
 }

@@ -1,10 +1,13 @@
 //! The comparison as one JSON object. Costs are numbers in the metric's unit (ns, bytes, …), as recorded; where costs are
-//! related to something (`normalise`), `delta` and `relative` are of the related costs, which stand beside.
+//! related to something (`normalise`), `delta` and `relative` are of the related costs, which stand beside. Rows are made
+//! while they are written: two traces may have hundreds of thousands of call paths.
 
 use std::io::{self, Write};
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
+use super::super::out::List;
 use super::Comparison;
 use super::gate::Gate;
 use crate::analysis::diff::evidence::Evidence;
@@ -17,11 +20,31 @@ use crate::analysis::diff::{Compared, State, Two};
 use crate::model::MetricKey;
 
 pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &document(c, gate))?;
+    serde_json::to_writer_pretty(&mut *out, &Document { c, gate })?;
     out.write_all(b"\n")
 }
 
-fn document(c: &Comparison, gate: &Gate) -> Value {
+struct Document<'a> {
+    c: &'a Comparison,
+    gate: &'a Gate,
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let c = self.c;
+        let mut map = to.serialize_map(None)?;
+        for (key, value) in facts(c, self.gate).as_object().into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("rows", &List(|| rows(c)))?;
+        let found = paths(c);
+        map.serialize_entry("paths", &List(|| found.iter().map(|&i| path(c, i))))?;
+        map.end()
+    }
+}
+
+/// What there is one of.
+fn facts(c: &Comparison, gate: &Gate) -> Value {
     let unit = c.metric(true).unit.key();
     let side = |side: &[super::Opened]| -> Value {
         let one = |o: &super::Opened| {
@@ -68,8 +91,6 @@ fn document(c: &Comparison, gate: &Gate) -> Value {
         "gate": gate.0.iter().map(|j| json!({
             "condition": j.condition, "outcome": j.outcome.key(), "why": j.why,
         })).collect::<Vec<_>>(),
-        "rows": rows(c),
-        "paths": paths(c),
     })
 }
 
@@ -120,17 +141,12 @@ fn totals(c: &Comparison) -> Value {
     Value::Object(all(c).map(one).collect())
 }
 
-fn rows(c: &Comparison) -> Vec<Value> {
-    let mut rows: Vec<Value> = c.functions.rows.iter().enumerate().map(|(i, r)| row(c, r, Some(i))).collect();
+fn rows(c: &Comparison) -> impl Iterator<Item = Value> {
+    let shown = c.functions.rows.iter().enumerate().map(|(i, r)| row(c, r, Some(i)));
     // Functions that cost nothing in the shown metric.
-    for (_, other) in &c.others {
-        let missing = other.rows.iter().filter(|r| c.functions.same_row(r).is_none());
-        rows.extend(missing.map(|r| row(c, r, None)));
-    }
-    if let Some(top) = c.top {
-        rows.truncate(top);
-    }
-    rows
+    let missing = c.others.iter().flat_map(|(_, other)| &other.rows);
+    let missing = missing.filter(|r| c.functions.same_row(r).is_none()).map(|r| row(c, r, None));
+    shown.chain(missing).take(c.top.unwrap_or(usize::MAX))
 }
 
 fn share(part: Option<i64>, whole: Option<i64>) -> Option<f64> {
@@ -181,8 +197,8 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
     })
 }
 
-/// Paths that cost something by themselves.
-fn paths(c: &Comparison) -> Vec<Value> {
+/// Paths that cost something by themselves, the most changed one first.
+fn paths(c: &Comparison) -> Vec<u32> {
     let nodes = &c.paths.nodes;
     let costs = |n: &PathNode| n.own().base.unwrap_or(0) != 0 || n.own().head.unwrap_or(0) != 0;
     let mut found: Vec<(u64, u32)> = (0u32..)
@@ -192,7 +208,7 @@ fn paths(c: &Comparison) -> Vec<Value> {
         .collect();
     found.sort_by_key(|&(size, i)| (std::cmp::Reverse(size), i));
     found.truncate(c.top.unwrap_or(usize::MAX));
-    found.into_iter().map(|(_, i)| path(c, i)).collect()
+    found.into_iter().map(|(_, i)| i).collect()
 }
 
 fn path(c: &Comparison, i: u32) -> Value {

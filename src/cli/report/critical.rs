@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
+use super::super::out::List;
 use super::Report;
-use super::json::List;
 use crate::analysis::stages::{Gain, Stage, StageGraph};
 use crate::format::{self, Page};
 use crate::model::{Profile, SpanStatus};

@@ -8,6 +8,7 @@ use std::io::Write;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
+use super::super::out::List;
 use super::Report;
 use crate::analysis::every_metric::MetricRow;
 use crate::analysis::formula::Measure;
@@ -26,15 +27,6 @@ pub(super) fn write(report: &Report, mut out: impl Write) -> std::io::Result<()>
 pub(super) fn write_line(report: &Report, mut out: impl Write) -> std::io::Result<()> {
     serde_json::to_writer(&mut out, &Document(report))?;
     out.write_all(b"\n")
-}
-
-/// The rows of an iterator as a list, made while they are written.
-pub(super) struct List<F>(pub F);
-
-impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for List<F> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq((self.0)())
-    }
 }
 
 struct Document<'a>(&'a Report);
