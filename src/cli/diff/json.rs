@@ -36,6 +36,7 @@ impl Serialize for Document<'_> {
         for (key, value) in facts(c, self.gate).as_object().into_iter().flatten() {
             map.serialize_entry(key, value)?;
         }
+        map.serialize_entry("requests", &c.requests.as_ref().map(|diff| Requests { c, diff }))?;
         map.serialize_entry("rows", &List(|| rows(c)))?;
         let found = paths(c);
         map.serialize_entry("paths", &List(|| found.iter().map(|&i| path(c, i))))?;
@@ -86,7 +87,6 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
         "settings": c.settings.iter().map(|s| json!({
             "kind": s.kind, "name": s.what, "base": s.values.base, "head": s.values.head, "note": s.note,
         })).collect::<Vec<_>>(),
-        "requests": c.requests.as_ref().map(|r| requests(c, r)),
         "evidence": c.functions.evidence.as_ref().map(evidence),
         "gate": gate.0.iter().map(|j| json!({
             "condition": j.condition, "outcome": j.outcome.key(), "why": j.why,
@@ -249,10 +249,25 @@ fn counts(counts: &Counts) -> Value {
     })
 }
 
-fn requests(c: &Comparison, r: &RequestDiff) -> Value {
-    let n = |two: Two<usize>| json!({ "base": two.base, "head": two.head });
+struct Requests<'a> {
+    c: &'a Comparison,
+    diff: &'a RequestDiff,
+}
+
+impl Serialize for Requests<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        for (key, value) in requests(self.diff).as_object().into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("rows", &List(|| request_rows(self.c, self.diff)))?;
+        map.end()
+    }
+}
+
+fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item = Value> + 'a {
     let (base, head) = (c.profile(true), c.profile(false));
-    let rows = r.rows.iter().map(|row| {
+    r.rows.iter().map(move |row| {
         let (b, h) =
             (row.base.and_then(|id| base.requests.get(id)), row.head.and_then(|id| head.requests.get(id)));
         let name = h.map(|h| head.text(h.name)).or_else(|| b.map(|b| base.text(b.name)));
@@ -267,7 +282,11 @@ fn requests(c: &Comparison, r: &RequestDiff) -> Value {
             "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
             "cost_nano_dollars": of(&|r| r.cost_nano_dollars),
         })
-    });
+    })
+}
+
+fn requests(r: &RequestDiff) -> Value {
+    let n = |two: Two<usize>| json!({ "base": two.base, "head": two.head });
     json!({
         "count": n(r.count), "ok": n(r.ok), "priced": n(r.priced),
         "cost_nano_dollars": { "base": r.cost.base, "head": r.cost.head },
@@ -279,6 +298,5 @@ fn requests(c: &Comparison, r: &RequestDiff) -> Value {
         },
         "ttft": counts(&r.ttft),
         "latency": counts(&r.latency),
-        "rows": rows.collect::<Vec<_>>(),
     })
 }
