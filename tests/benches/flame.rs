@@ -1,9 +1,9 @@
 //! Flame charts of millions of spans: building the rows, and whole frames of the view while it is panned. And frames of
-//! every view with 1 M spans of 100 k functions open.
+//! every view with 1 M spans of 100 k functions open, alone and compared with another such run.
 //!
 //! CPU time of the thread, so that a busy machine disturbs little. A frame is all that the view does from input to
 //! triangles: controls, layout, meshes, labels, tessellation. Goal, in the 95th percentile: 1 M spans within 8 ms, 5 M
-//! within 16 ms. Queries run beside on threads of their own, as in the window.
+//! within 16 ms. The first picture of two compared runs, all queries of the view included: 1 s. Queries run beside on threads of their own, as in the window.
 #![allow(
     missing_docs,
     clippy::panic,
@@ -19,7 +19,7 @@ use inferscope::analysis::Scope;
 use inferscope::analysis::flame_rows::{FlameRows, TimeOrder};
 use inferscope::jobs::Job;
 use inferscope::model::{ArgsRef, FunctionSpec, Profile, ProfileBuilder, TrackKind, TrackSpec};
-use inferscope::query::{Engine, Mode, Run, Subject};
+use inferscope::query::{Alignment, Engine, Mode, Pair, Run, RunId, Subject};
 use inferscope::state::Interaction;
 use inferscope::views::{Out, VIEWS, View, ViewCx, view};
 
@@ -29,15 +29,24 @@ fn cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// CPU time of the process.
+fn cpu_of_all() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// `spans` spans in 60 rows: each row is one call chain's level, of random lengths.
 fn profile(spans: usize, functions: u64) -> Arc<Profile> {
+    profile_of(spans, functions, 0x9E37_79B9_7F4A_7C15)
+}
+
+fn profile_of(spans: usize, functions: u64, mut seed: u64) -> Arc<Profile> {
     const ROWS: usize = 60;
     let mut b = ProfileBuilder::new("bench");
     let track = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
     let names: Vec<_> = (0..functions)
         .map(|i| b.function(FunctionSpec::named(&format!("module_{}::function_{i}", i % 13))))
         .collect();
-    let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = || {
         seed ^= seed << 13;
         seed ^= seed >> 7;
@@ -80,12 +89,15 @@ const SIZE: egui::Vec2 = egui::vec2(1600.0, 1000.0);
 
 impl Window {
     fn new(profile: &Arc<Profile>, id: &str) -> Self {
+        Self::of(Subject::One(Run::of(profile.clone())), id)
+    }
+
+    fn of(subject: Subject, id: &str) -> Self {
         let ctx = egui::Context::default();
         inferscope::ui::theme::install(&ctx);
         let Some(kind) = view(id) else { panic!("no view {id}") };
-        let subject = Subject::One(Run::of(profile.clone()));
         let (engine, interaction) = (Engine::new(Mode::Background, || ()), Interaction::default());
-        Self { ctx, view: (kind.make)(), engine, subject, interaction, now: 0.0 }
+        Self { ctx, view: kind.make_for(&subject), engine, subject, interaction, now: 0.0 }
     }
 
     /// One frame from input to triangles; the CPU time it took, and the number of vertices.
@@ -161,6 +173,21 @@ fn views(_: &mut Criterion) {
     }
 }
 
+/// Frames of every view of two runs, and what it takes to the first picture.
+fn compared(_: &mut Criterion) {
+    let run = |id: u32, seed| Run { id: RunId(id), ..Run::of(profile_of(1_000_000, 100_000, seed)) };
+    let (base, head) = (run(1, 0x9E37_79B9_7F4A_7C15), run(2, 0xD1B5_4A32_D192_ED03));
+    for kind in VIEWS {
+        let pair = Pair { base: base.clone(), head: head.clone(), alignment: Alignment::default() };
+        let mut window = Window::of(Subject::Pair(pair), kind.id);
+        let start = cpu_of_all();
+        settled(&mut window);
+        let first = cpu_of_all().saturating_sub(start);
+        println!("first picture of two runs, {}: CPU {:.2} s", kind.title, first.as_secs_f64());
+        pan(&mut window, &format!("two runs of 1 M spans of 100 k functions, {}", kind.title));
+    }
+}
+
 fn flame(c: &mut Criterion) {
     let mut group = c.benchmark_group("flame");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
@@ -189,5 +216,5 @@ fn flame(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, views, flame);
+criterion_group!(benches, views, compared, flame);
 criterion_main!(benches);
