@@ -186,4 +186,19 @@ mod tests {
             }
         }
     }
+
+    /// A question that takes longer than a frame would be given up in each frame for that about the other run.
+    #[test]
+    fn questions_about_one_run_do_not_take_the_place_of_those_about_the_other() {
+        let run = || profile("main 0 1000000 / f 100000 400000");
+        let stage = Stage::pair(view("stages").unwrap(), run(), run());
+        let (interaction, mut out) = (Interaction::default(), Out::default());
+        let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
+        let pair = stage.subject.pair().unwrap();
+        let one = |run: &crate::query::Run| Subject::One(run.clone());
+        let (base, head) = (one(&pair.base), one(&pair.head));
+        let slots = [cx.slot(0), cx.side(&head, false).slot(0), cx.side(&base, true).slot(0)];
+        assert_eq!(slots[0], slots[1]);
+        assert_ne!(slots[1], slots[2]);
+    }
 }

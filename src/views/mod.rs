@@ -145,6 +145,8 @@ pub struct ViewCx<'a> {
     pub pane: u64,
     /// True for a view that goes with one above it, whose controls are for both.
     pub follower: bool,
+    /// True for the baseline of two runs of which each has a view in this pane: its questions have places of their own.
+    pub of_base: bool,
     /// What the axis of a chart spans at least, in its units: as much as that of the chart beside it.
     pub extent: f64,
     /// What this view asks for.
@@ -174,6 +176,7 @@ impl<'a> ViewCx<'a> {
             preview: None,
             live: false,
             pane: 1,
+            of_base: false,
             follower: false,
             extent: 0.0,
             out,
@@ -196,6 +199,7 @@ impl<'a> ViewCx<'a> {
             preview: self.preview,
             live: self.live && !base,
             pane: self.pane,
+            of_base: base,
             follower: self.follower,
             extent: self.extent,
             out: self.out,
@@ -262,7 +266,7 @@ impl ViewCx<'_> {
     }
 
     fn slot(&self, place: u64) -> u64 {
-        self.pane << 8 | place
+        self.pane << 8 | place | if self.of_base { OF_BASE } else { 0 }
     }
 
     /// Sends a command.

@@ -109,6 +109,8 @@ pub struct PathDiff {
     pub nodes: Vec<PathNode>,
     /// Denominators of shares.
     pub sum: Two<i64>,
+    /// How many nodes only that run has.
+    pub alone: Two<usize>,
     /// What of them is in no node: a recorded call graph has no paths for it.
     pub not_placed: Two<i64>,
     /// Why the paths of a side are estimated; `None` where they were recorded.
@@ -131,12 +133,10 @@ impl PathDiff {
             Basis::Estimated(why) => Some(why.to_string()),
             _ => None,
         });
-        Ok(Self {
-            nodes: growing.in_preorder(functions.rows.len() as u32),
-            sum,
-            not_placed: Two { base: rest(base), head: rest(head) },
-            estimated,
-        })
+        let nodes = growing.in_preorder(functions.rows.len() as u32);
+        let alone = |state| nodes.iter().filter(|n| n.state() == state).count();
+        let alone = Two::both(alone(State::Gone), alone(State::New));
+        Ok(Self { nodes, alone, sum, not_placed: Two { base: rest(base), head: rest(head) }, estimated })
     }
 
     /// Nodes from `node` up to its root, itself included.

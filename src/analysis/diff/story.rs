@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::functions::{DiffFunctions, FunctionDiff, Measured};
+use super::functions::{DiffFunctions, FunctionDiff, Measured, Row};
 use super::headline;
 use super::metrics::Metrics;
 use super::requests::RequestDiff;
 use super::settings::{self, Setting};
-use super::{Two, headline::Words};
+use super::{Compared, State, Two, headline::Words};
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::overview::{Distribution, Overview, Summary};
@@ -57,6 +57,38 @@ impl Found {
     }
 }
 
+/// Functions of one kind of change: the first ones by its size, and the others together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Movers {
+    /// Rows of [`Story::functions`].
+    pub first: Vec<u32>,
+    /// How many more there are.
+    pub more: usize,
+    /// The change of their own costs.
+    pub rest: i64,
+}
+
+impl Movers {
+    /// Names at most `most` of those that `takes` tells.
+    fn of(functions: &FunctionDiff, most: usize, takes: impl Fn(&Row) -> bool) -> Self {
+        let mut out = Self::default();
+        for (i, row) in (0u32..).zip(&functions.rows).filter(|(_, row)| takes(row)) {
+            if out.first.len() < most {
+                out.first.push(i);
+            } else {
+                out.more += 1;
+                out.rest = out.rest.saturating_add(row.own().delta().unwrap_or(0));
+            }
+        }
+        out
+    }
+}
+
+/// Functions that each list of a story names.
+const NAMED: usize = 6;
+/// Functions without a partner that are named.
+const UNMATCHED: usize = 3;
+
 /// What changed.
 #[derive(Clone, Debug)]
 pub struct Story {
@@ -72,6 +104,12 @@ pub struct Story {
     pub findings: Vec<Found>,
     /// All functions.
     pub functions: Arc<FunctionDiff>,
+    /// Those whose own cost grew.
+    pub more: Movers,
+    /// Those whose own cost shrank.
+    pub less: Movers,
+    /// Those that only one run has.
+    pub alone: Movers,
 }
 
 impl Query<Pair> for DiffStory {
@@ -111,6 +149,11 @@ impl Query<Pair> for DiffStory {
             figures,
             requests: RequestDiff::of(profiles.0, profiles.1),
             findings: findings(profiles.0, profiles.1),
+            more: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) > 0),
+            less: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) < 0),
+            alone: Movers::of(&functions, UNMATCHED, |r| {
+                r.state() != State::Both && r.own().delta() != Some(0)
+            }),
             functions,
         })
     }

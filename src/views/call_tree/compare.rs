@@ -112,12 +112,12 @@ impl View for DiffTreeView {
 /// «Δ = head − base · 1 203 call paths: 12 new, 3 gone».
 fn footer(asked: &Asked, rows: &PathRows) -> String {
     let nodes = &rows.paths.nodes;
-    let count = |state: State| nodes.iter().filter(|n| n.state() == state).count() as i64;
+    let alone = rows.paths.alone.map(|n| format::count(n as i64));
     let paths = format::counted(nodes.len() as i64, "call path", "call paths");
     let mut text = format!(
         "Δ = head − base · {paths}: {} new, {} gone",
-        format::count(count(State::New)),
-        format::count(count(State::Gone))
+        alone.head.unwrap_or_default(),
+        alone.base.unwrap_or_default()
     );
     if !asked.shares_only() {
         text += &format!(

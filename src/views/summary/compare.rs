@@ -6,7 +6,7 @@ use super::findings::tone;
 use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::settings;
-use crate::analysis::diff::story::{DiffStory, Figure, Story};
+use crate::analysis::diff::story::{DiffStory, Figure, Movers, Story};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format;
 use crate::model::FactKind;
@@ -19,10 +19,6 @@ use crate::views::parts::{BarRow, card, remark, weak};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::{View, ViewCx, shared};
 
-/// Functions that each list names.
-const NAMED: usize = 6;
-/// Functions without a partner that are named.
-const UNMATCHED: usize = 3;
 /// Settings that are listed.
 const SETTINGS: usize = 12;
 
@@ -53,11 +49,9 @@ impl View for DiffSummary {
             names(cx, ui);
             card(ui, "", |ui| figures(ui, &story));
             settings(ui, &pair, &story);
-            let more = |r: &&Row| r.own().delta().unwrap_or(0) > 0;
-            let less = |r: &&Row| r.own().delta().unwrap_or(0) < 0;
             if !asked.shares_only() {
-                functions(cx, ui, (&pair, asked, &story), "Takes more", &more);
-                functions(cx, ui, (&pair, asked, &story), "Takes less", &less);
+                functions(cx, ui, (&pair, asked, &story), "Takes more", &story.more);
+                functions(cx, ui, (&pair, asked, &story), "Takes less", &story.less);
             }
             requests(ui, &story);
             findings(ui, &story);
@@ -192,16 +186,16 @@ fn functions(
     ui: &mut Ui,
     (pair, asked, story): (&Pair, &Asked, &Story),
     title: &str,
-    which: &dyn Fn(&&Row) -> bool,
+    which: &Movers,
 ) {
     let unit = asked.unit(false);
-    let rows: Vec<&Row> = story.functions.rows.iter().filter(which).collect();
+    let rows: Vec<&Row> = which.first.iter().map(|&i| &story.functions.rows[i as usize]).collect();
     if rows.is_empty() {
         return;
     }
     let most = rows.iter().filter_map(|r| r.own().delta()).map(i64::unsigned_abs).max().unwrap_or(1).max(1);
     card(ui, title, |ui| {
-        for row in rows.iter().take(NAMED) {
+        for row in rows {
             let delta = row.own().delta().unwrap_or(0);
             let value = format::signed_cost(unit, delta);
             let note = match row.state() {
@@ -222,12 +216,14 @@ fn functions(
                 cx.interact(&response, &item);
             }
         }
-        let rest: i64 = rows.iter().skip(NAMED).filter_map(|r| r.own().delta()).fold(0, i64::saturating_add);
-        let n = rows.len().saturating_sub(NAMED);
-        if n > 0 {
+        if which.more > 0 {
             remark(
                 ui,
-                &format!("{} more, together {}", format::count(n as i64), format::signed_cost(unit, rest)),
+                &format!(
+                    "{} more, together {}",
+                    format::count(which.more as i64),
+                    format::signed_cost(unit, which.rest)
+                ),
             );
         }
     });
@@ -287,11 +283,10 @@ fn matched(ui: &mut Ui, pair: &Pair, story: &Story) {
         format::percent(m.share_head)
     );
     let alone: Vec<String> = story
-        .functions
-        .rows
+        .alone
+        .first
         .iter()
-        .filter(|r| r.state() != State::Both && r.own().delta() != Some(0))
-        .take(UNMATCHED)
+        .map(|&i| &story.functions.rows[i as usize])
         .map(|r| format!("{} ({})", name(r, &pair.base.profile, &pair.head.profile), r.state().key()))
         .collect();
     if !alone.is_empty() {
