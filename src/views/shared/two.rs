@@ -125,8 +125,8 @@ impl<'a> TwoTable<'a> {
         Written::new(self.units, self.subtracts, self.most())
     }
 
-    fn columns(&self) -> Vec<Column> {
-        let suffix = self.written().suffix();
+    fn columns(&self, written: &Written) -> Vec<Column> {
+        let suffix = written.suffix();
         let mut columns = vec![
             Column::text("state", "", 52.0)
                 .rank(5)
@@ -161,8 +161,7 @@ impl<'a> TwoTable<'a> {
         columns
     }
 
-    fn value(&self, row: &TwoRow, column: &str) -> Value {
-        let written = self.written();
+    fn value(&self, row: &TwoRow, column: &str, written: &Written) -> Value {
         let cost = |v: Option<f64>, base| Value::number(written.cost(v, base), v);
         let count = |n: Option<i64>| n.map_or_else(|| UNKNOWN.to_owned(), format::count);
         match column {
@@ -195,10 +194,13 @@ impl<'a> TwoTable<'a> {
         state: &mut GridState,
         sort: &mut TwoSort,
     ) -> Happened {
-        let columns = self.columns();
+        let written = self.written();
+        let columns = self.columns(&written);
+        let changes = self.rows.iter().filter_map(|r| r.costs.change());
+        let most_changed = changes.map(f64::abs).fold(0.0, f64::max);
         let grid = Grid { salt: self.salt, name: self.name, columns: &columns, rows: self.rows.len() };
         let palette = Palette::of(ui);
-        let mut rows = Rows { cx, table: self, palette, columns: &columns };
+        let mut rows = Rows { cx, table: self, palette, columns: &columns, written, most_changed };
         let happened = grid.show(ui, state, &mut rows);
         let key = happened.header.and_then(|(key, _)| match key {
             "base" => Some(TwoKey::Base),
@@ -222,6 +224,9 @@ struct Rows<'a, 'b> {
     table: &'a TwoTable<'a>,
     palette: &'static Palette,
     columns: &'a [Column],
+    /// How its costs are written, and the largest change: found once for all cells.
+    written: Written,
+    most_changed: f64,
 }
 
 impl Rows<'_, '_> {
@@ -232,8 +237,10 @@ impl Rows<'_, '_> {
             "head" | "delta" => Some(head),
             _ => None,
         });
-        let values: Vec<Vec<Value>> =
-            rows.iter().map(|r| self.columns.iter().map(|c| self.table.value(r, c.key)).collect()).collect();
+        let values: Vec<Vec<Value>> = rows
+            .iter()
+            .map(|r| self.columns.iter().map(|c| self.table.value(r, c.key, &self.written)).collect())
+            .collect();
         copy::table(form, &headings, &values)
     }
 }
@@ -251,7 +258,7 @@ impl grid::Rows for Rows<'_, '_> {
     }
 
     fn label(&self, row: usize) -> String {
-        let value = |key| self.table.value(&self.table.rows[row], key).text;
+        let value = |key| self.table.value(&self.table.rows[row], key, &self.written).text;
         format!(
             "{}, base {}, head {}, change {}",
             value("name"),
@@ -264,12 +271,11 @@ impl grid::Rows for Rows<'_, '_> {
     fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
         let (palette, table) = (self.palette, self.table);
         let r = &table.rows[row];
-        let text = table.value(r, column).text;
+        let text = table.value(r, column, &self.written).text;
         let number = Cell::number(palette);
         match column {
             "delta" => {
-                let most =
-                    table.rows.iter().filter_map(|r| r.costs.change()).map(f64::abs).fold(0.0, f64::max);
+                let most = self.most_changed;
                 let share = r.costs.change().map(|c| if most > 0.0 { c / most } else { 0.0 });
                 delta_bar(ui, share, table.better, &text, &number);
             }

@@ -115,6 +115,13 @@ impl View for DiffSourceView {
                     columns: &columns,
                     palette: Palette::of(ui),
                     better: asked.better(&pair),
+                    written: Written::of(&asked, most(&found) as f64),
+                    most_changed: found
+                        .rows
+                        .iter()
+                        .filter_map(|r| r.own.delta())
+                        .map(i64::unsigned_abs)
+                        .max(),
                 };
                 grid.show(ui, &mut state, &mut rows);
                 self.grid = state;
@@ -196,6 +203,9 @@ struct Rows<'a, 'b> {
     columns: &'a [Column],
     palette: &'static Palette,
     better: Better,
+    /// How costs are written, and the largest change: found once for all cells.
+    written: Written,
+    most_changed: Option<u64>,
 }
 
 impl Rows<'_, '_> {
@@ -210,7 +220,7 @@ impl Rows<'_, '_> {
     }
 
     fn value(&self, row: &LinePair, column: &str) -> Value {
-        let written = Written::of(self.asked, most(self.found) as f64);
+        let written = &self.written;
         let text = |v: Option<i64>, base| v.map_or_else(String::new, |v| written.cost(Some(v as f64), base));
         let cost = |v: Option<i64>, base| Value::number(text(v, base), v);
         let line = |n: Option<u32>| Value::number(n.map_or_else(String::new, |n| n.to_string()), n);
@@ -285,14 +295,7 @@ impl grid::Rows for Rows<'_, '_> {
             }
             "delta" => {
                 let text = self.value(r, column).text;
-                let largest = self
-                    .found
-                    .rows
-                    .iter()
-                    .filter_map(|r| r.own.delta())
-                    .map(i64::unsigned_abs)
-                    .max()
-                    .unwrap_or(1);
+                let largest = self.most_changed.unwrap_or(1);
                 let share = r.own.delta().filter(|&d| d != 0).map(|d| d as f64 / largest.max(1) as f64);
                 delta_bar(ui, share, self.better, &text, &number);
             }
