@@ -18,13 +18,15 @@
 
 use std::sync::Arc;
 
-use super::{CallTree, TreeCosts};
+use super::diff::functions::DiffFunctions;
+use super::diff::metrics::Chosen;
+use super::{CallTree, Scope, TreeCosts};
 use crate::jobs::Job;
 use crate::model::{
-    ArgsRef, Calls, FunctionId, FunctionSpec, Metric, MetricId, NodeCosts, Profile, ProfileBuilder,
-    SpanStatus, StackId, SymbolKey, TrackId, TrackKind, TrackSpec, Unit,
+    ArgsRef, Calls, FunctionId, FunctionSpec, Metric, MetricId, MetricKey, NodeCosts, Profile,
+    ProfileBuilder, SpanStatus, StackId, SymbolKey, TrackId, TrackKind, TrackSpec, Unit,
 };
-use crate::query::{Engine, Query, Run};
+use crate::query::{Alignment, Engine, Pair, Query, Run, RunId};
 
 /// What DevTools records: tasks as spans, JavaScript as samples of the same thread.
 pub const DEVTOOLS: &str = "RunTask 0 40 / Layout 30 35; main>handler @0..25; main @25..45; (idle) @45..60";
@@ -41,6 +43,18 @@ pub fn profile(text: &str) -> Arc<Profile> {
 /// The profile that `text` describes, ready for queries.
 pub fn subject(text: &str) -> Run {
     Run::of(profile(text))
+}
+
+/// Two such profiles, to be compared.
+pub fn pair(base: &str, head: &str) -> Pair {
+    let run = |text, id| Run { id: RunId(id), ..subject(text) };
+    Pair { base: run(base, 1), head: run(head, 2), alignment: Alignment::default() }
+}
+
+/// The question about all functions of a pair, in the time of both.
+pub fn all_functions() -> DiffFunctions {
+    let metric = Chosen::common(MetricKey::default());
+    DiffFunctions { scope: Scope::default(), metric, range: None }
 }
 
 /// The answer to `query`.

@@ -130,6 +130,20 @@ pub struct Pair {
     pub alignment: Alignment,
 }
 
+impl Pair {
+    /// One of both.
+    #[must_use]
+    pub fn run(&self, base: bool) -> &Run {
+        if base { &self.base } else { &self.head }
+    }
+
+    /// The same as a subject of its own.
+    #[must_use]
+    pub fn one(&self, base: bool) -> Subject {
+        Subject::One(self.run(base).clone())
+    }
+}
+
 /// The revisions that a question is about, as part of its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum About {

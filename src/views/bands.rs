@@ -8,7 +8,6 @@ use egui::{Rect, Ui, UiBuilder};
 use super::shared::pair;
 use super::{Seen, View, ViewCx, ViewKind};
 use crate::analysis::matches::MatchQuery;
-use crate::query::Subject;
 use crate::state::{Interaction, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::space;
@@ -91,8 +90,7 @@ impl Bands {
 
     fn band(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, area: Rect, base: bool) {
         let Some(pair) = cx.subject.pair() else { return };
-        let run = if base { &pair.base } else { &pair.head };
-        let subject = Subject::One(run.clone());
+        let (run, subject) = (pair.run(base), pair.one(base));
         let selection = self.selection_of(cx, base);
         let other = selection != cx.interaction.selection;
         let renamed = other.then(|| Interaction { selection, ..cx.interaction.clone() });
@@ -195,8 +193,7 @@ mod tests {
         let (interaction, mut out) = (Interaction::default(), Out::default());
         let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
         let pair = stage.subject.pair().unwrap();
-        let one = |run: &crate::query::Run| Subject::One(run.clone());
-        let (base, head) = (one(&pair.base), one(&pair.head));
+        let (base, head) = (pair.one(true), pair.one(false));
         let slots = [cx.slot(0), cx.side(&head, false).slot(0), cx.side(&base, true).slot(0)];
         assert_eq!(slots[0], slots[1]);
         assert_ne!(slots[1], slots[2]);

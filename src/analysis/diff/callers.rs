@@ -138,26 +138,16 @@ fn joined(
 #[cfg(test)]
 mod tests {
     use super::super::State;
-    use super::super::metrics::Chosen;
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::testing::{subject, symbol};
+    use crate::analysis::testing::{all_functions, pair, symbol};
     use crate::jobs::Job;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::Engine;
 
     #[test]
     fn callers_and_callees_of_both_runs_are_rows() {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let base = run("a>work 10; a>work>io 30; b>work>parse 5", 1);
-        let head = run("a>work 40; a>work>io 30; c>work>fetch 9", 2);
-        let function = symbol(&base.profile, "work");
-        let pair = Pair { base, head, alignment: Alignment::default() };
-        let functions = DiffFunctions {
-            scope: Scope::default(),
-            metric: Chosen::common(MetricKey::default()),
-            range: None,
-        };
+        let pair = pair("a>work 10; a>work>io 30; b>work>parse 5", "a>work 40; a>work>io 30; c>work>fetch 9");
+        let function = symbol(&pair.base.profile, "work");
+        let functions = all_functions();
         let query = DiffCallers { functions, function, reach: Reach::Direct };
         let answer = Engine::inline().now(&pair, &query, &Job::new()).unwrap();
         let line = |n: &NeighbourDiff| {

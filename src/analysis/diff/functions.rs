@@ -81,6 +81,15 @@ impl Compared for Row {
 }
 
 impl Row {
+    /// The function, as the new run names it, else as the baseline does; `None` for rows that are none.
+    #[must_use]
+    pub fn symbol(&self) -> Option<SymbolKey> {
+        match self.keys.head.or(self.keys.base)? {
+            RowKey::Function(symbol) => Some(symbol),
+            RowKey::Module(_) | RowKey::Hidden => None,
+        }
+    }
+
     /// Δ of the total in two parts: what comes of more or fewer calls at the price of the baseline, and what of each
     /// call taking more or less. `None` unless calls were counted on both sides.
     #[must_use]

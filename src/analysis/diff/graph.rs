@@ -196,22 +196,15 @@ fn union(all: &FunctionDiff, edges: &[((u32, u32), Between)]) -> Graph {
 #[cfg(test)]
 mod tests {
     use super::super::list::name;
-    use super::super::metrics::Chosen;
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::testing::subject;
+    use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::Engine;
 
     #[test]
     fn each_function_and_call_of_either_run_has_one_place() {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let base = run("app>emit 15; app>backoff 60; app>read>split 75", 1);
-        let head = run("app>emit 30; app>lookup>split 75", 2);
-        let pair = Pair { base, head, alignment: Alignment::default() };
-        let metric = Chosen::common(MetricKey::default());
-        let functions = DiffFunctions { scope: Scope::default(), metric, range: None };
+        let pair = pair("app>emit 15; app>backoff 60; app>read>split 75", "app>emit 30; app>lookup>split 75");
+        let functions = all_functions();
         let limits = Limits { nodes: 0, edges: 0, callers: None, callees: None };
         let engine = Engine::inline();
         let all = engine.now(&pair, &functions, &Job::new()).unwrap();

@@ -298,20 +298,16 @@ pub fn click(sort: &mut DiffSort, key: DiffKey) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::diff::metrics::Chosen;
-    use crate::analysis::testing::subject;
+    use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::Engine;
 
     fn listed(change: impl Fn(&mut DiffList)) -> (Vec<String>, Arc<DiffOrder>) {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let base = run("fn a 10 100 100; fn b 5 50 50; fn gone 1 7 7; fn same 1 3 3", 1);
-        let head = run("fn a 20 90 90; fn b 5 80 80; fn new 2 9 9; fn same 1 3 3", 2);
-        let pair = Pair { base, head, alignment: Alignment::default() };
-        let metric = Chosen::common(MetricKey::default());
-        let functions = DiffFunctions { scope: Scope::default(), metric, range: None };
+        let pair = pair(
+            "fn a 10 100 100; fn b 5 50 50; fn gone 1 7 7; fn same 1 3 3",
+            "fn a 20 90 90; fn b 5 80 80; fn new 2 9 9; fn same 1 3 3",
+        );
+        let functions = all_functions();
         let mut list = DiffList {
             functions,
             to: Normalise::Nothing,

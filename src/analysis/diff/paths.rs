@@ -15,7 +15,7 @@ use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
 use crate::analysis::{Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, Profile, row_hash};
+use crate::model::{Basis, FunctionId, Profile, row_hash};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`PathDiff`] of a pair.
@@ -145,6 +145,20 @@ impl PathDiff {
             let parent = self.nodes[n as usize].parent;
             (parent != NO_NODE).then_some(parent)
         })
+    }
+
+    /// Functions of the path that ends at `node`, root first, by the ids of the new run if it takes the path, else of the
+    /// baseline (`true`).
+    #[must_use]
+    pub fn functions(&self, node: u32) -> (Vec<FunctionId>, bool) {
+        let base = self.nodes[node as usize].halves.head.is_none();
+        let function = |n: u32| {
+            let halves = self.nodes[n as usize].halves;
+            if base { halves.base } else { halves.head }.map(|h| h.symbol.function())
+        };
+        let mut path: Vec<FunctionId> = self.ancestors(node).filter_map(function).collect();
+        path.reverse();
+        (path, base)
     }
 
     /// Functions that are on both sides, but on no common path: they are called from elsewhere now.
@@ -289,19 +303,13 @@ impl PathHalf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::metrics::Chosen;
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::testing::subject;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::analysis::testing::{all_functions, pair};
+    use crate::query::Engine;
     use proptest::prelude::*;
 
     fn diff(base: &str, head: &str) -> (Arc<FunctionDiff>, Arc<PathDiff>, [Arc<Profile>; 2]) {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let pair = Pair { base: run(base, 0), head: run(head, 1), alignment: Alignment::default() };
-        let metric = Chosen { base: MetricKey::default(), head: MetricKey::default(), why_not: None };
-        let question = DiffFunctions { scope: Scope::default(), metric, range: None };
+        let (pair, question) = (pair(base, head), all_functions());
         let engine = Engine::inline();
         let functions = engine.now(&pair, &question, &Job::new()).unwrap();
         let paths = engine.now(&pair, &DiffPaths(question), &Job::new()).unwrap();

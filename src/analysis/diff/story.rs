@@ -216,20 +216,13 @@ fn findings(base: &Profile, head: &Profile) -> Vec<Found> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::metrics::Chosen;
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::testing::subject;
+    use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::Engine;
 
     fn story(base: &str, head: &str) -> Arc<Story> {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let pair = Pair { base: run(base, 1), head: run(head, 2), alignment: Alignment::default() };
-        let metric = Chosen::common(MetricKey::default());
-        let question = DiffStory(DiffFunctions { scope: Scope::default(), metric, range: None });
-        Engine::inline().now(&pair, &question, &Job::new()).unwrap()
+        Engine::inline().now(&pair(base, head), &DiffStory(all_functions()), &Job::new()).unwrap()
     }
 
     #[test]

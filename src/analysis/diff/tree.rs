@@ -265,14 +265,10 @@ impl Query<Pair> for DiffTree {
 
 #[cfg(test)]
 mod tests {
-    use super::super::functions::DiffFunctions;
-    use super::super::metrics::Chosen;
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::testing::subject;
+    use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::Engine;
 
     struct Two {
         pair: Pair,
@@ -281,8 +277,7 @@ mod tests {
 
     impl Two {
         fn rows(&self, change: impl Fn(&mut DiffTree)) -> (Arc<PathRows>, Vec<String>) {
-            let metric = Chosen::common(MetricKey::default());
-            let functions = DiffFunctions { scope: Scope::default(), metric, range: None };
+            let functions = all_functions();
             let mut tree = DiffTree {
                 paths: DiffPaths(functions),
                 sort: TreeSort::default(),
@@ -303,10 +298,11 @@ mod tests {
     }
 
     fn two() -> Two {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let base = run("app>emit 15; app>backoff 60; app>read>split 75; idle 5", 1);
-        let head = run("app>emit 95; app>lookup 36; app>lookup>split 75; idle 5", 2);
-        Two { pair: Pair { base, head, alignment: Alignment::default() }, engine: Engine::inline() }
+        let pair = pair(
+            "app>emit 15; app>backoff 60; app>read>split 75; idle 5",
+            "app>emit 95; app>lookup 36; app>lookup>split 75; idle 5",
+        );
+        Two { pair, engine: Engine::inline() }
     }
 
     #[test]

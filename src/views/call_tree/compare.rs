@@ -16,8 +16,8 @@ use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::tree_rows::MAX_ROWS;
 use crate::format::{self, UNKNOWN};
-use crate::model::{FunctionId, SymbolKey};
-use crate::query::{Pair, Subject};
+use crate::model::SymbolKey;
+use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Cell, SortOrder, cell_text, delta_bar};
@@ -51,14 +51,7 @@ struct Saved {
 
 impl View for DiffTreeView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let Some(pair) = cx.subject.pair().cloned() else { return };
-        let asked = match Asked::of(cx, &pair) {
-            Ok(asked) => asked,
-            Err(why) => {
-                pair::weak(ui, &why);
-                return;
-            }
-        };
+        let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         if self.search != cx.interaction.search {
             self.search.clone_from(&cx.interaction.search);
             self.closed.clear();
@@ -310,33 +303,12 @@ impl Numbers<'_> {
         self.rows.keys[self.rows.rows[row].node as usize]
     }
 
-    /// Functions of the path, root first, on the side that is shown.
-    fn path(&self, row: usize) -> (Vec<FunctionId>, bool) {
-        let base = self.node(row).halves.head.is_none();
-        let step = |n: u32| {
-            let halves = self.rows.paths.nodes[n as usize].halves;
-            let half = if base { halves.base } else { halves.head };
-            half.map(|h| h.symbol.function())
-        };
-        let mut path: Vec<FunctionId> =
-            self.rows.paths.ancestors(self.rows.rows[row].node).filter_map(step).collect();
-        path.reverse();
-        (path, base)
-    }
-
     fn item(&self, row: usize) -> Option<Item> {
-        let (path, base) = self.path(row);
-        let profile = if base { &self.pair.base.profile } else { &self.pair.head.profile };
-        (!path.is_empty()).then(|| Item::of_path(&path, profile))
+        pair::path_item(self.pair, &self.rows.paths, self.rows.rows[row].node)
     }
 
     fn symbol(&self, row: usize) -> Option<SymbolKey> {
-        let halves = self.node(row).halves;
-        match (halves.head, halves.base) {
-            (Some(half), _) => Some(self.pair.head.profile.keys().symbol(half.symbol.function())),
-            (None, Some(half)) => Some(self.pair.base.profile.keys().symbol(half.symbol.function())),
-            (None, None) => None,
-        }
+        pair::path_symbol(self.pair, self.node(row))
     }
 
     fn name(&self, row: usize) -> std::borrow::Cow<'_, str> {
@@ -542,10 +514,11 @@ impl grid::Rows for Table<'_, '_> {
     }
 
     fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let (path, base) = self.numbers.path(row);
+        let rows = self.numbers.rows;
+        let (path, base) = rows.paths.functions(rows.rows[row].node);
         let Some(&function) = path.last() else { return };
         let pair = self.numbers.pair;
-        let subject = Subject::One(if base { pair.base.clone() } else { pair.head.clone() });
+        let subject = pair.one(base);
         let names: Vec<_> = path.iter().map(|&f| subject.profile().function_name(f)).collect();
         let context = ContextMenu::about(menu::About { function, path: Some(&path) });
         let context = context.copies("Copy call path", names.join(";")).row().table();

@@ -5,7 +5,7 @@ use egui::{RichText, Ui, UiBuilder};
 use super::parts;
 use crate::analysis::callers::Reach;
 use crate::analysis::diff::callers::{CallersDiff, DiffCallers, NeighbourDiff};
-use crate::analysis::diff::functions::{FunctionDiff, Row, RowKey};
+use crate::analysis::diff::functions::{FunctionDiff, Row};
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::normalise::Related;
 use crate::analysis::diff::{Compared, Two};
@@ -36,14 +36,8 @@ pub struct DiffCallersView {
 
 impl View for DiffCallersView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let Some(pair) = cx.subject.pair().cloned() else { return };
-        let asked = match Asked::of(cx, &pair) {
-            Ok(asked) => asked,
-            Err(why) => return pair::weak(ui, &why),
-        };
-        if self.follow.news(cx)
-            && let Some(symbol) = self.follow.item().and_then(Item::symbol)
-        {
+        let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
+        if let Some(symbol) = self.follow.new_symbol(cx) {
             self.active = Some(symbol);
         }
         let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
@@ -89,10 +83,7 @@ impl View for DiffCallersView {
 
 /// The function whose own cost changed most.
 fn first(functions: &FunctionDiff) -> Option<SymbolKey> {
-    functions.rows.iter().find_map(|row| match row.keys.head.or(row.keys.base) {
-        Some(RowKey::Function(symbol)) => Some(symbol),
-        _ => None,
-    })
+    functions.rows.iter().find_map(Row::symbol)
 }
 
 fn row(n: &NeighbourDiff, pair: &Pair, related: &Related) -> TwoRow {

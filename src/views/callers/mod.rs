@@ -119,9 +119,7 @@ impl CallersView {
     }
 
     fn follow_selection(&mut self, cx: &ViewCx<'_>) {
-        if self.follow.news(cx)
-            && let Some(symbol) = self.follow.item().and_then(Item::symbol)
-        {
+        if let Some(symbol) = self.follow.new_symbol(cx) {
             self.active = Some(symbol);
         }
     }

@@ -21,15 +21,15 @@ use crate::analysis::diff::tree::name;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::search::Pattern;
 use crate::format;
-use crate::model::{Better, FunctionId, SymbolKey};
-use crate::query::{Pair, Subject};
+use crate::model::{Better, SymbolKey};
+use crate::query::Pair;
 use crate::state::{Command, Item};
 use crate::ui::hatch;
 use crate::ui::icons::Icon;
 use crate::ui::keyboard;
 use crate::ui::text::{LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, small, space};
-use crate::ui::widgets::{EmptyState, combo, segmented};
+use crate::ui::widgets::{combo, segmented};
 use crate::views::bands::Bands;
 use crate::views::shared::menu::{self, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
@@ -183,20 +183,13 @@ impl Placed {
 
 impl View for DiffFlame {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let Some(pair) = cx.subject.pair().cloned() else { return };
         self.header(cx, ui);
         if self.form == Form::Both {
             self.bands.ui(cx, ui);
             return;
         }
         shared::crumbs::show(cx, ui);
-        let asked = match Asked::of(cx, &pair) {
-            Ok(asked) => asked,
-            Err(why) => {
-                EmptyState::new(Icon::Flame, "Nothing to compare", &why).show(ui);
-                return;
-            }
-        };
+        let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
         let Some(paths) = shared::value(ui, &answer, "Comparing call paths") else { return };
         let Some(functions) = cx.ask_pair(&asked.functions, 1).and_then(|a| a.value().cloned()) else {
@@ -552,30 +545,12 @@ impl Scene<'_> {
         pair::strength(if self.colour == Colour::Own { own } else { total })
     }
 
-    fn path(&self, node: u32) -> (Vec<FunctionId>, bool) {
-        let base = self.paths.nodes[node as usize].halves.head.is_none();
-        let function = |n: u32| {
-            let halves = self.paths.nodes[n as usize].halves;
-            if base { halves.base } else { halves.head }.map(|h| h.symbol.function())
-        };
-        let mut path: Vec<FunctionId> = self.paths.ancestors(node).filter_map(function).collect();
-        path.reverse();
-        (path, base)
-    }
-
     fn item(&self, node: u32) -> Option<Item> {
-        let (path, base) = self.path(node);
-        let profile = if base { &self.pair.base.profile } else { &self.pair.head.profile };
-        (!path.is_empty()).then(|| Item::of_path(&path, profile))
+        pair::path_item(self.pair, self.paths, node)
     }
 
     fn symbol(&self, node: u32) -> Option<SymbolKey> {
-        let halves = self.paths.nodes[node as usize].halves;
-        match (halves.head, halves.base) {
-            (Some(half), _) => Some(self.pair.head.profile.keys().symbol(half.symbol.function())),
-            (None, Some(half)) => Some(self.pair.base.profile.keys().symbol(half.symbol.function())),
-            (None, None) => None,
-        }
+        pair::path_symbol(self.pair, &self.paths.nodes[node as usize])
     }
 
     /// The node of a path of functions of either side.
@@ -747,9 +722,9 @@ impl Scene<'_> {
     }
 
     fn menu(&self, cx: &mut ViewCx<'_>, ui: &mut Ui, node: u32) {
-        let (path, base) = self.path(node);
+        let (path, base) = self.paths.functions(node);
         let Some(&function) = path.last() else { return };
-        let subject = Subject::One(if base { self.pair.base.clone() } else { self.pair.head.clone() });
+        let subject = self.pair.one(base);
         let mut side = cx.side(&subject, base);
         ContextMenu::about(menu::About { function, path: Some(&path) }).without_keys().show(
             &mut side,
@@ -762,23 +737,15 @@ impl Scene<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::diff::functions::DiffFunctions;
-    use crate::analysis::diff::metrics::Chosen;
     use crate::analysis::diff::normalise::Related;
-    use crate::analysis::testing::subject;
+    use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::Engine;
 
     #[test]
     fn children_stay_inside_their_parents_whatever_the_width_is() {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let base = run("app>a 10; app>b>c 0; app 3", 1);
-        let head = run("app>a 0; app>b>c 10; app 5; new 4", 2);
-        let pair = Pair { base, head, alignment: Alignment::default() };
-        let metric = Chosen::common(MetricKey::default());
-        let question = DiffPaths(DiffFunctions { scope: Scope::default(), metric, range: None });
+        let pair = pair("app>a 10; app>b>c 0; app 3", "app>a 0; app>b>c 10; app 5; new 4");
+        let question = DiffPaths(all_functions());
         let paths = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
         for (width, _) in Width::ALL {
             let placed = Placed::of(&paths, width, &Related::default().factors);

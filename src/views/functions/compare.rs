@@ -16,7 +16,7 @@ use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, UNKNOWN};
 use crate::model::SymbolKey;
-use crate::query::{Pair, Subject};
+use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone};
@@ -45,14 +45,7 @@ struct Saved {
 
 impl View for DiffFunctionsView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let Some(pair) = cx.subject.pair().cloned() else { return };
-        let asked = match Asked::of(cx, &pair) {
-            Ok(asked) => asked,
-            Err(why) => {
-                pair::weak(ui, &why);
-                return;
-            }
-        };
+        let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let query = DiffList {
             functions: asked.functions.clone(),
             to: cx.interaction.normalise,
@@ -258,18 +251,13 @@ impl Numbers<'_> {
     }
 
     fn symbol(&self, row: usize) -> Option<SymbolKey> {
-        let keys = self.at(row).1.keys;
-        match keys.head.or(keys.base)? {
-            RowKey::Function(symbol) => Some(symbol),
-            RowKey::Module(_) | RowKey::Hidden => None,
-        }
+        self.at(row).1.symbol()
     }
 
     fn place(&self, row: usize) -> String {
         let halves = self.at(row).1.halves;
         let of = |half: crate::analysis::diff::functions::Half, base: bool| {
-            let profile = if base { &self.pair.base.profile } else { &self.pair.head.profile };
-            shared::place(profile, half.symbol.function())
+            shared::place(&self.pair.run(base).profile, half.symbol.function())
         };
         match (halves.head, halves.base) {
             (Some(half), _) => of(half, false),
@@ -513,7 +501,7 @@ impl grid::Rows for Table<'_, '_> {
         let base = halves.head.is_none();
         let pair = self.numbers.pair;
         let Some(half) = halves.head.or(halves.base) else { return };
-        let subject = Subject::One(if base { pair.base.clone() } else { pair.head.clone() });
+        let subject = pair.one(base);
         let about = menu::About { function: half.symbol.function(), path: None };
         let mut side = self.cx.side(&subject, base);
         let picked = menu::ContextMenu::about(about).row().table().show(&mut side, ui, |_, _| ());

@@ -10,7 +10,7 @@ use egui::{
 use super::camera::{Camera, Lens};
 use super::paint::arrow_head;
 use super::scene::flattened;
-use crate::analysis::diff::functions::{FunctionDiff, Row, RowKey};
+use crate::analysis::diff::functions::{FunctionDiff, Row};
 use crate::analysis::diff::graph::{DiffGraph, EdgeDiff, GraphDiff};
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::normalise::Related;
@@ -19,7 +19,7 @@ use crate::analysis::graph_layout::Direction;
 use crate::analysis::prune::Limits;
 use crate::analysis::search::Pattern;
 use crate::format;
-use crate::query::{Pair, Subject};
+use crate::query::Pair;
 use crate::state::{Command, Item};
 use crate::ui::hatch;
 use crate::ui::icons::Icon;
@@ -87,11 +87,7 @@ impl DiffGraphView {
 
 impl View for DiffGraphView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let Some(pair) = cx.subject.pair().cloned() else { return };
-        let asked = match Asked::of(cx, &pair) {
-            Ok(asked) => asked,
-            Err(why) => return pair::weak(ui, &why),
-        };
+        let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
         let Some(functions) = shared::value(ui, &functions, "Comparing functions") else { return };
         let limits = Limits { nodes: self.least, edges: self.least / 2, ..Limits::default() };
@@ -141,11 +137,7 @@ impl Scene<'_> {
     }
 
     fn item(&self, i: u32) -> Option<Item> {
-        let keys = self.row(i).keys;
-        match keys.head.or(keys.base)? {
-            RowKey::Function(symbol) => Some(Item::Function(symbol)),
-            RowKey::Module(_) | RowKey::Hidden => None,
-        }
+        self.row(i).symbol().map(Item::Function)
     }
 
     fn rect(&self, i: u32) -> Rect {
@@ -289,8 +281,7 @@ impl DiffGraphView {
             let halves = scene.row(i).halves;
             let base = halves.head.is_none();
             if let Some(half) = halves.head.or(halves.base) {
-                let run = if base { &scene.pair.base } else { &scene.pair.head };
-                let subject = Subject::One(run.clone());
+                let subject = scene.pair.one(base);
                 response.context_menu(|ui| {
                     let about = About { function: half.symbol.function(), path: None };
                     let mut side = cx.side(&subject, base);

@@ -1,5 +1,6 @@
 //! Noticing what is selected in other views.
 
+use crate::model::SymbolKey;
 use crate::state::{Command, Item};
 use crate::views::ViewCx;
 
@@ -17,6 +18,11 @@ impl Follow {
             self.seen.clone_from(&cx.interaction.selection);
         }
         other
+    }
+
+    /// The function that was selected in another view, once for each selection.
+    pub fn new_symbol(&mut self, cx: &ViewCx<'_>) -> Option<SymbolKey> {
+        if self.news(cx) { self.item()?.symbol() } else { None }
     }
 
     /// Selects something from this view.

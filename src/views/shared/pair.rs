@@ -6,15 +6,16 @@ use egui::{Align2, Rect, RichText, Sense, Ui, pos2, vec2};
 use crate::analysis::diff::functions::DiffFunctions;
 use crate::analysis::diff::metrics::shown;
 use crate::analysis::diff::normalise::{DiffRelated, Normalise, Related};
-use crate::analysis::diff::paths::PathDiff;
+use crate::analysis::diff::paths::{PathDiff, PathHalf, PathNode};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::formula::Measure;
 use crate::format::{self, UNKNOWN};
-use crate::model::{Basis, Better, Profile, Unit};
+use crate::model::{Basis, Better, Profile, SymbolKey, Unit};
 use crate::query::Pair;
-use crate::state::Command;
+use crate::state::{Command, Item};
+use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, strong};
-use crate::ui::widgets::{Notice, combo, pill};
+use crate::ui::widgets::{EmptyState, Notice, combo, pill};
 use crate::views::{ViewCx, shared};
 
 /// Says in front of a run which of both it is.
@@ -67,6 +68,18 @@ impl Asked {
         let now = cx.interaction;
         let functions = DiffFunctions { scope: now.scope.clone(), metric, range: now.range };
         Ok(Self { functions, measure, base_measure })
+    }
+
+    /// The compared runs and what is asked about them; `None` after saying why there is nothing to compare.
+    pub fn begin(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<(Pair, Self)> {
+        let pair = cx.subject.pair()?.clone();
+        match Self::of(cx, &pair) {
+            Ok(asked) => Some((pair, asked)),
+            Err(why) => {
+                EmptyState::new(Icon::Info, "Nothing to compare", &why).show(ui);
+                None
+            }
+        }
     }
 
     /// Unit of the costs of a side.
@@ -150,6 +163,21 @@ pub fn estimated(ui: &mut Ui, asked: &Asked, paths: &PathDiff) {
         false => format!(" Not placed on any path: {}.", parts.join(", ")),
     };
     shared::basis_notice(ui, &Basis::Estimated(why.as_str().into()), &more);
+}
+
+/// A call path as what a click selects.
+#[must_use]
+pub fn path_item(pair: &Pair, paths: &PathDiff, node: u32) -> Option<Item> {
+    let (path, base) = paths.functions(node);
+    (!path.is_empty()).then(|| Item::of_path(&path, &pair.run(base).profile))
+}
+
+/// The function of a call path, as the new run names it if it takes the path.
+#[must_use]
+pub fn path_symbol(pair: &Pair, node: &PathNode) -> Option<SymbolKey> {
+    let of = |half: PathHalf, base| pair.run(base).profile.keys().symbol(half.symbol.function());
+    let halves = node.halves;
+    halves.head.map(|half| of(half, false)).or_else(|| Some(of(halves.base?, true)))
 }
 
 /// How costs of both runs are written: in one unit, which headings name, where they can be subtracted; else each with

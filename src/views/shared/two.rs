@@ -10,7 +10,7 @@ use super::weak_cell;
 use crate::analysis::diff::{State, Two};
 use crate::format::{self, UNKNOWN};
 use crate::model::{Better, FunctionId, Unit};
-use crate::query::{Pair, Subject};
+use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Cell, SortOrder, cell_text, delta_bar};
@@ -302,7 +302,7 @@ impl grid::Rows for Rows<'_, '_> {
         let r = &self.table.rows[row];
         let base = r.function.is_some_and(|f| f.1);
         let pair = self.table.pair;
-        let subject = Subject::One(if base { pair.base.clone() } else { pair.head.clone() });
+        let subject = pair.one(base);
         let context = match r.function {
             Some((function, _)) => ContextMenu::about(About { function, path: None }),
             None => ContextMenu::new(),

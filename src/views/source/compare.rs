@@ -4,13 +4,13 @@ use egui::{RichText, Ui};
 
 use super::columns::code_cell;
 use crate::analysis::diff::State as RowState;
+use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::source::{DiffSource, LinePair, SourceDiff};
 use crate::analysis::source_file::SourceText;
 use crate::analysis::syntax::{Language, State};
 use crate::format::{self, UNKNOWN};
 use crate::import::Input;
 use crate::model::{Better, SymbolKey, Unit};
-use crate::state::Item;
 use crate::ui::theme::{Palette, Tone, mono, strong};
 use crate::ui::widgets::{Cell, Notice, cell_text, delta_bar};
 use crate::views::shared::copy::{self, Form, Value};
@@ -34,26 +34,13 @@ pub struct DiffSourceView {
 
 impl View for DiffSourceView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let Some(pair) = cx.subject.pair().cloned() else { return };
-        let asked = match Asked::of(cx, &pair) {
-            Ok(asked) => asked,
-            Err(why) => return pair::weak(ui, &why),
-        };
-        if self.follow.news(cx)
-            && let Some(symbol) = self.follow.item().and_then(Item::symbol)
-        {
+        let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
+        if let Some(symbol) = self.follow.new_symbol(cx) {
             self.active = Some(symbol);
         }
         let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
         let Some(functions) = shared::value(ui, &functions, "Comparing functions") else { return };
-        let changed_most = || {
-            functions.rows.iter().find_map(|row| match row.keys.head.or(row.keys.base)? {
-                crate::analysis::diff::functions::RowKey::Function(symbol) if !symbol.file.is_empty() => {
-                    Some(symbol)
-                }
-                _ => None,
-            })
-        };
+        let changed_most = || functions.rows.iter().filter_map(Row::symbol).find(|s| !s.file.is_empty());
         let Some(function) = self.active.or_else(changed_most) else {
             shared::nothing(cx, ui, crate::ui::icons::Icon::Info);
             return;

@@ -190,8 +190,7 @@ fn footer(cx: &ViewCx<'_>, table: &LineTable, lines: Option<&FileLines>) -> Stri
 
 impl SourceView {
     fn follow_selection(&mut self, cx: &ViewCx<'_>) {
-        if self.follow.news(cx)
-            && let Some(symbol) = self.follow.item().and_then(Item::symbol)
+        if let Some(symbol) = self.follow.new_symbol(cx)
             && self.active != Some(symbol)
         {
             (self.active, self.file, self.line) = (Some(symbol), None, None);

@@ -3,7 +3,7 @@
 use egui::{Label, RichText, ScrollArea, Ui, vec2};
 
 use super::findings::tone;
-use crate::analysis::diff::functions::{Row, RowKey};
+use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::settings;
 use crate::analysis::diff::story::{DiffStory, Figure, Movers, Story};
@@ -173,14 +173,6 @@ fn settings(ui: &mut Ui, pair: &Pair, story: &Story) {
     });
 }
 
-/// A function, as the new run names it, else as the baseline does.
-fn item(row: &Row) -> Option<Item> {
-    match row.keys.head.or(row.keys.base)? {
-        RowKey::Function(symbol) => Some(Item::Function(symbol)),
-        RowKey::Module(_) | RowKey::Hidden => None,
-    }
-}
-
 fn functions(
     cx: &mut ViewCx<'_>,
     ui: &mut Ui,
@@ -203,7 +195,7 @@ fn functions(
                 other => other.key().to_owned(),
             };
             let name = name(row, &pair.base.profile, &pair.head.profile);
-            let item = item(row);
+            let item = row.symbol().map(Item::Function);
             let bar = BarRow {
                 note: &note,
                 share: Some(delta.unsigned_abs() as f64 / most as f64),

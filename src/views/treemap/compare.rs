@@ -10,14 +10,15 @@ use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::tree::name;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::search::Pattern;
+use crate::model::SymbolKey;
 use crate::model::lists::Lists;
-use crate::query::{Pair, Subject};
+use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::hatch;
 use crate::ui::icons::Icon;
 use crate::ui::text::{Face, LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, mix};
-use crate::ui::widgets::{EmptyState, link_button};
+use crate::ui::widgets::link_button;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::shared::{self, Follow, Stale};
@@ -96,15 +97,8 @@ impl DiffBoxes {
 
 impl View for DiffTreemap {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let Some(pair) = cx.subject.pair().cloned() else { return };
         self.follow.news(cx);
-        let asked = match Asked::of(cx, &pair) {
-            Ok(asked) => asked,
-            Err(why) => {
-                EmptyState::new(Icon::Info, "Nothing to compare", &why).show(ui);
-                return;
-            }
-        };
+        let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
         let Some(paths) = shared::value(ui, &answer, "Comparing call paths") else { return };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 1);
@@ -169,23 +163,17 @@ impl Shown<'_> {
         at.checked_sub(1).map_or(State::Both, |node| self.paths.nodes[node as usize].state())
     }
 
-    /// Functions from the root, and whether they are those of the baseline.
-    fn path(&self, at: u32) -> (Vec<crate::model::FunctionId>, bool) {
-        let Some(node) = at.checked_sub(1) else { return (Vec::new(), false) };
-        let base = self.paths.nodes[node as usize].halves.head.is_none();
-        let function = |n: u32| {
-            let halves = self.paths.nodes[n as usize].halves;
-            if base { halves.base } else { halves.head }.map(|h| h.symbol.function())
-        };
-        let mut path: Vec<_> = self.paths.ancestors(node).filter_map(function).collect();
-        path.reverse();
-        (path, base)
+    /// The node of a box; everything is none.
+    fn node(&self, at: u32) -> Option<u32> {
+        at.checked_sub(1)
     }
 
     fn item(&self, at: u32) -> Option<Item> {
-        let (path, base) = self.path(at);
-        let profile = if base { &self.pair.base.profile } else { &self.pair.head.profile };
-        (!path.is_empty()).then(|| Item::of_path(&path, profile))
+        pair::path_item(self.pair, self.paths, self.node(at)?)
+    }
+
+    fn symbol(&self, at: u32) -> Option<SymbolKey> {
+        pair::path_symbol(self.pair, &self.paths.nodes[self.node(at)? as usize])
     }
 
     fn line(&self, what: &str, costs: Two<f64>, state: State) -> String {
@@ -298,11 +286,10 @@ impl DiffTreemap {
         if response.secondary_clicked() {
             self.menu_at = pointed.map(|cell| cell.last);
         }
-        if let Some((path, base)) = self.menu_at.map(|at| shown.path(at))
+        if let Some((path, base)) = self.menu_at.and_then(|at| Some(shown.paths.functions(shown.node(at)?)))
             && let Some(&function) = path.last()
         {
-            let run = if base { &shown.pair.base } else { &shown.pair.head };
-            let subject = Subject::One(run.clone());
+            let subject = shown.pair.one(base);
             response.context_menu(|ui| {
                 let mut side = cx.side(&subject, base);
                 ContextMenu::about(About { function, path: Some(&path) }).without_keys().show(
@@ -387,7 +374,7 @@ fn paint(
                 }
             }
         }
-        let symbol = || shown.item(cell.last).and_then(|i| i.symbol());
+        let symbol = || shown.symbol(cell.last);
         if selected.is_some() && symbol() == selected {
             painter.rect_stroke(rect, 1.0, Stroke::new(2.0, palette.text_strong), StrokeKind::Inside);
         } else if Some(*cell) == pointed || hovered.is_some() && symbol() == hovered {
@@ -399,23 +386,15 @@ fn paint(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Scope;
-    use crate::analysis::diff::functions::DiffFunctions;
-    use crate::analysis::diff::metrics::Chosen;
     use crate::analysis::diff::normalise::Related;
-    use crate::analysis::testing::subject;
+    use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
-    use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::Engine;
 
     #[test]
     fn boxes_of_both_runs_add_up() {
-        let run = |text: &str, id| Run { id: RunId(id), ..subject(text) };
-        let base = run("app>a 10; app>b>c 2; app 3", 1);
-        let head = run("app>a 1; app>b>c 10; app 5; new 4", 2);
-        let pair = Pair { base, head, alignment: Alignment::default() };
-        let metric = Chosen::common(MetricKey::default());
-        let question = DiffPaths(DiffFunctions { scope: Scope::default(), metric, range: None });
+        let pair = pair("app>a 10; app>b>c 2; app 3", "app>a 1; app>b>c 10; app 5; new 4");
+        let question = DiffPaths(all_functions());
         let paths = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
         let boxes = DiffBoxes::of(&paths, &Related::default().factors);
         assert_eq!(boxes.total(0), 35.0);
