@@ -171,8 +171,8 @@ fn columns(asked: &Asked, found: &SourceDiff) -> Vec<Column> {
     let mut columns = vec![
         Column::number("line base", "Base", 52.0).rank(4).tip("Line in the baseline's version"),
         Column::number("line head", "Line", 52.0).tip("Line in the new run's version"),
-        Column::number("base", format!("Self base{suffix}"), 96.0).rank(2),
-        Column::number("head", format!("Self head{suffix}"), 96.0).rank(1),
+        Column::number("base", format!("Self base{suffix}"), 112.0).rank(2),
+        Column::number("head", format!("Self head{suffix}"), 112.0).rank(1),
     ];
     if !asked.shares_only() {
         columns.push(Column::number("delta", format!("Δ{suffix}"), 112.0).tip("head − base"));
