@@ -138,6 +138,14 @@ pub fn parse_rule(text: &str) -> Result<MatchRule, String> {
     let Some((pattern, with)) = text.rsplit_once('=') else {
         return Err(format!("a rule is PATTERN=REPLACEMENT, «{text}» has no «=»"));
     };
+    rule(pattern, with)
+}
+
+/// The rule that puts `with` in the place of what `pattern` finds.
+///
+/// # Errors
+/// One line, when the pattern is no regular expression.
+pub fn rule(pattern: &str, with: &str) -> Result<MatchRule, String> {
     Regex::new(pattern).map_err(|e| {
         let why = e.to_string();
         format!("«{pattern}» is no regular expression: {}", why.lines().last().unwrap_or_default())

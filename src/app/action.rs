@@ -37,6 +37,12 @@ pub enum Action {
     SetBaseline,
     /// Compare runs no more.
     StopComparing,
+    /// Show or hide the window with names, notes and rules.
+    Runs,
+    /// Write the project.
+    SaveProject,
+    /// Write the project to another file.
+    SaveProjectAs,
     /// Show the start page.
     Start,
     /// One step back.
@@ -138,12 +144,15 @@ pub fn all() -> Vec<Entry> {
         list.push(entry(Action::SavePicture(picture), &title, None, Menu::File));
     }
     list.extend([
+        entry(Action::SaveProject, "Save project", None, Menu::File),
+        entry(Action::SaveProjectAs, "Save project as…", None, Menu::File),
         entry(Action::Start, "Start page", ctrl(Key::Home), Menu::File),
         entry(Action::Compare, "Compare two runs…", ctrl(Key::D), Menu::Compare),
         entry(Action::CompareLastTwo, "Compare the last two", ctrl_shift(Key::D), Menu::Compare),
         entry(Action::SetBaseline, "Set as baseline", plain(Key::B), Menu::Compare),
         entry(Action::SwapRuns, "Swap base and head", plain(Key::X), Menu::Compare),
         entry(Action::StopComparing, "Stop comparing", shift(Key::B), Menu::Compare),
+        entry(Action::Runs, "Runs, notes and matching…", ctrl(Key::N), Menu::Compare),
         entry(Action::CloseRun, "Close run", ctrl(Key::W), Menu::File),
         entry(Action::Quit, "Quit", ctrl(Key::Q), Menu::File),
         entry(Action::Undo, "Undo", ctrl(Key::Z), Menu::Edit),

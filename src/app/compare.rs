@@ -109,10 +109,9 @@ impl App {
     /// Opens files; two at once are most likely to be compared.
     pub fn open_paths(&mut self, paths: &[std::path::PathBuf]) {
         let before = self.session.active.filter(|_| self.session.runs.len() == 1);
-        paths.iter().for_each(|path| self.open_path(path));
-        let ids: Vec<RunId> = self.session.runs.iter().rev().take(paths.len()).map(|r| r.id).collect();
+        let ids: Vec<RunId> = paths.iter().filter_map(|path| self.open_path(path)).collect();
         match (&ids[..], before) {
-            ([head, base], _) => {
+            ([base, head], _) => {
                 self.overlay = super::Overlay::Compare(Pairing::new(Some(*base), Some(*head)));
             }
             ([head], Some(base)) if self.session.baseline().is_none() => {
@@ -149,11 +148,15 @@ pub(super) fn offer(app: &mut App, ui: &mut Ui) {
     if app.session.active != Some(head) || app.session.get(head).is_none_or(|r| r.profile.is_none()) {
         return;
     }
-    let text = format!("Compare {after} with {before}, the run before?");
+    let text = format!("Is {after} the run after {before}, or the one before it?");
     ui.horizontal(|ui| {
         let mut answered = false;
-        if primary_button(ui, "Compare").clicked() {
+        if primary_button(ui, "Compare as new run").clicked() {
             app.compare(base, head);
+            answered = true;
+        }
+        if ui.button("Compare as baseline").clicked() {
+            app.compare(head, base);
             answered = true;
         }
         if ui.button("Not now").clicked() {

@@ -21,7 +21,7 @@ pub fn open(events: Events) {
         .iter()
         .flat_map(|i| i.extensions)
         .map(|e| e.rsplit('.').next().unwrap_or(e))
-        .chain(["gz", "zst"])
+        .chain(["gz", "zst", crate::state::project::EXTENSION])
         .collect();
     let dialog = FileDialog::new().set_title("Open profiles");
     let dialog = dialog.add_filter("Profiles", &endings).add_filter("All files", &["*"]);
@@ -46,6 +46,9 @@ pub fn field(title: String, folder: bool, purpose: Purpose, events: Events) {
 /// Asks where to write; starts with `name` in `folder`.
 pub fn save(purpose: Purpose, name: &str, folder: Option<PathBuf>, events: Events) {
     let mut dialog = FileDialog::new().set_title(purpose.title()).set_file_name(name);
+    if purpose == Purpose::Project {
+        dialog = dialog.add_filter("Projects of inferscope", &[crate::state::project::EXTENSION]);
+    }
     if let Purpose::Picture(_, picture) = purpose {
         dialog = match picture {
             Picture::Svg => dialog.add_filter("SVG", &["svg"]),

@@ -51,6 +51,22 @@ pub enum Event {
         /// A path to start from.
         suggested: String,
     },
+    /// A project was read, or why not: one line.
+    Project {
+        /// Its file.
+        path: PathBuf,
+        /// What it holds.
+        result: Result<Box<crate::state::Project>, String>,
+    },
+    /// A project was written, or not.
+    ProjectSaved {
+        /// Its file.
+        path: PathBuf,
+        /// Runs that have no file, so it does not name them.
+        left_out: usize,
+        /// One line, why it was not written.
+        result: Result<(), String>,
+    },
     /// A file was written, or not.
     Wrote {
         /// The run that was written, when it was a whole session.
@@ -67,6 +83,8 @@ pub enum Purpose {
     Open,
     /// Save a picture of a pane.
     Picture(u64, crate::views::Picture),
+    /// Save the project.
+    Project,
     /// Say where a source file is.
     Source {
         /// The file as the profile names it.
@@ -94,7 +112,7 @@ impl Purpose {
     /// True when a file is written.
     #[must_use]
     pub fn saves(&self) -> bool {
-        matches!(self, Self::Picture(..) | Self::Export { .. })
+        matches!(self, Self::Picture(..) | Self::Project | Self::Export { .. })
     }
 
     /// The title of the window that asks.
@@ -107,6 +125,7 @@ impl Purpose {
                 format!("Where is {name}?")
             }
             Self::Field { .. } => "Choose".into(),
+            Self::Project => "Save project".into(),
             Self::Picture(_, picture) => format!("Save picture as {}", picture.extension().to_uppercase()),
             Self::Export { format: 0, .. } => "Save session".into(),
             Self::Export { format, .. } => {

@@ -74,10 +74,15 @@ impl App {
     pub(super) fn wrote(&mut self, run: Option<RunId>, result: Result<(PathBuf, Vec<String>), String>) {
         match result {
             Ok((path, said)) => {
-                if let Some(run) = run.and_then(|id| self.session.get_mut(id))
-                    && let Origin::Recording { saved, .. } = &mut run.origin
-                {
-                    *saved = Some(path.clone());
+                if let Some(run) = run.and_then(|id| self.session.get_mut(id)) {
+                    match &mut run.origin {
+                        Origin::Recording { saved, .. } => *saved = Some(path.clone()),
+                        // Its journal goes now.
+                        origin if self.journals.is_unsaved(run.id) => {
+                            *origin = Origin::File(Input::Path(path.clone()));
+                        }
+                        Origin::File(_) => {}
+                    }
                 }
                 if let Some(run) = run {
                     self.journals.saved(run);

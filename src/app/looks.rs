@@ -48,9 +48,14 @@ impl App {
     /// Looks at a file that was just opened as it was looked at before, as a step that can be undone; false when
     /// there is nothing to take up, or when the person has done something with it already.
     pub(super) fn take_up_look(&mut self, run: RunId) -> bool {
+        let of_project = self.look_of_project(run);
         let Some(run) = self.session.get_mut(run).filter(|run| !run.history.can_undo()) else { return false };
-        let (Some(file), Some(profile)) = (file(run), &run.profile) else { return false };
-        let Some((_, look)) = self.settings.looks.iter().find(|(f, _)| *f == file) else { return false };
+        let Some(profile) = &run.profile else { return false };
+        let kept = || {
+            let file = file(run)?;
+            Some(self.settings.looks.iter().find(|(f, _)| *f == file)?.1.clone())
+        };
+        let Some(look) = of_project.or_else(kept) else { return false };
         let now = look.applied_to(run.history.now(), profile);
         run.history.apply(Command::Become(Box::new(now)))
     }

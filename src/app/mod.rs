@@ -22,8 +22,10 @@ mod palette;
 mod panes;
 mod paths;
 mod picture;
+mod project;
 mod query_memory;
 mod recorder;
+mod runs;
 mod settings;
 mod source_texts;
 mod sources;
@@ -46,7 +48,7 @@ use crate::import::Input;
 use crate::jobs::Job;
 use crate::model::Profile;
 use crate::query::{Engine, Mode, RunId};
-use crate::state::{Command, History, OpenRun, Origin, RunState, Session};
+use crate::state::{Command, History, OpenRun, Origin, Project, RunState, Session};
 use crate::ui::theme::Tone;
 use crate::ui::widgets;
 use crate::views::{Out, ViewKind};
@@ -54,6 +56,7 @@ use crate::views::{Out, ViewKind};
 pub use action::Action;
 use event::{Event, Events};
 use panes::Panes;
+pub use project::read as read_project;
 pub use settings::{Settings, ThemeChoice};
 pub use source_texts::source_texts;
 
@@ -111,6 +114,12 @@ pub struct App {
     focus_search: bool,
     /// The window with the engine's answers is open.
     memory_shown: bool,
+    /// The project that is open.
+    project: project::Current,
+    /// The window with the runs and notes is open.
+    runs_shown: bool,
+    /// A rule of matching that is being typed.
+    matching: runs::Editing,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -167,6 +176,9 @@ impl App {
             offer: None,
             focus_search: false,
             memory_shown: false,
+            project: project::Current::default(),
+            runs_shown: false,
+            matching: runs::Editing::default(),
             wanted: None,
             quit: false,
         }
@@ -190,10 +202,14 @@ impl App {
         self.session.set_baseline(Some(base));
     }
 
-    /// Starts opening a file in the background.
-    pub fn open_path(&mut self, path: &Path) {
+    /// Starts opening a file in the background: a run, whose number is given, or a project.
+    pub fn open_path(&mut self, path: &Path) -> Option<RunId> {
+        if Project::is_one(path) {
+            self.open_project(path);
+            return None;
+        }
         self.settings.remember(path);
-        self.open_input(Input::Path(path.to_owned()));
+        Some(self.open_input(Input::Path(path.to_owned())))
     }
 
     fn open_input(&mut self, input: Input) -> RunId {
@@ -276,6 +292,8 @@ impl App {
             Event::Picked { purpose, paths } => self.picked(purpose, &paths),
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
             Event::Wrote { run, result } => self.wrote(run, result),
+            Event::Project { path, result } => self.project_read(path, result),
+            Event::ProjectSaved { path, left_out, result } => self.project_saved(&path, left_out, result),
         }
     }
 
@@ -368,6 +386,9 @@ impl App {
                 }
             }
             Action::StopComparing => self.session.set_baseline(None),
+            Action::Runs => self.runs_shown = !self.runs_shown,
+            Action::SaveProject => self.save_project(false),
+            Action::SaveProjectAs => self.save_project(true),
             Action::Undo => self.step(History::undo),
             Action::Redo => self.step(History::redo),
             Action::ClearRange => self.command(Command::SetRange(None)),
@@ -412,6 +433,9 @@ impl App {
             Action::StopComparing => self.session.baseline().is_some(),
             Action::SwapRuns => self.session.subject().is_some_and(|s| s.pair().is_some()),
             Action::CompareLastTwo => self.last_two().is_some(),
+            Action::SaveProject | Action::SaveProjectAs => {
+                !self.session.runs.is_empty() || self.project.path.is_some()
+            }
             Action::RecordAgain => {
                 self.recording.is_none() && run.is_some_and(|r| self.recorded_with.contains_key(&r.id))
             }
@@ -439,6 +463,7 @@ impl App {
             return;
         }
         self.keep_look_of(id);
+        self.keep_in_project(id);
         self.forget_run(id);
     }
 
@@ -472,6 +497,7 @@ impl App {
         CentralPanel::no_frame().show(ui, |ui| self.central(ui, &mut actions));
         self.overlays(ui, &mut actions);
         query_memory::ui(self, ui);
+        runs::ui(self, ui, &mut actions);
         drop_hint(ui);
         for action in actions {
             if self.can(action) {
@@ -552,18 +578,24 @@ impl App {
                 eprintln!("inferscope: a recording could not be kept: {}", crate::format::plain(&why));
             }
         }
+        if let Err(why) = self.save_project_now() {
+            eprintln!("inferscope: the project could not be saved: {}", crate::format::plain(&why));
+        }
         self.release_journals();
         self.save_settings();
+    }
+
+    /// The panes, as they are saved.
+    fn layout(&self) -> Option<serde_json::Value> {
+        let (timed, untimed) = (self.timed.save()?, self.untimed.save()?);
+        Some(serde_json::json!({ "timed": timed, "untimed": untimed }))
     }
 
     /// Writes the settings; a failure is told once in the status line.
     pub fn save_settings(&mut self) {
         let Some(path) = self.settings_path.clone() else { return };
         self.keep_looks();
-        self.settings.layout = match (self.timed.save(), self.untimed.save()) {
-            (Some(timed), Some(untimed)) => Some(serde_json::json!({ "timed": timed, "untimed": untimed })),
-            _ => None,
-        };
+        self.settings.layout = self.layout();
         if let Err(e) = self.settings.save(&path) {
             self.say(Tone::Warning, format!("Settings could not be saved to {}: {e}", path.display()));
         }

@@ -76,6 +76,26 @@ impl Default for Panes {
     }
 }
 
+/// Most levels and tiles of a layout.
+const MOST_LEVELS: usize = 32;
+const MOST_TILES: usize = 500;
+
+/// True when every tile has one place and no more: a file that somebody else made may name a tile twice, or as a part
+/// of itself, and what draws the tiles would not end.
+fn is_tree(tree: &Tree<Pane>) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    let mut open: Vec<(TileId, usize)> = tree.root().map(|root| (root, 0)).into_iter().collect();
+    while let Some((id, level)) = open.pop() {
+        if level > MOST_LEVELS || seen.len() > MOST_TILES || !seen.insert(id) {
+            return false;
+        }
+        if let Some(egui_tiles::Tile::Container(container)) = tree.tiles.get(id) {
+            open.extend(container.children().map(|&child| (child, level + 1)));
+        }
+    }
+    true
+}
+
 struct LayoutMaker {
     tiles: Tiles<Pane>,
     next: u64,
@@ -160,6 +180,9 @@ impl Panes {
     #[must_use]
     pub fn load(saved: &serde_json::Value) -> Option<Self> {
         let (mut tree, next): (Tree<Pane>, u64) = serde_json::from_value(saved.clone()).ok()?;
+        if !is_tree(&tree) {
+            return None;
+        }
         let gone: Vec<TileId> = tree
             .tiles
             .iter()

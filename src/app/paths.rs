@@ -132,9 +132,10 @@ impl App {
                     chooser.fill(workload, key, path.to_string_lossy().into_owned());
                 }
             }
-            (Purpose::Picture(..) | Purpose::Export { .. }, None) => {
+            (Purpose::Picture(..) | Purpose::Project | Purpose::Export { .. }, None) => {
                 self.say(Tone::Info, "Nothing was saved: no file was chosen.");
             }
+            (Purpose::Project, Some(path)) => self.save_project_to(path),
             (Purpose::Picture(pane, picture), Some(path)) => {
                 let picture = Picture::of(&path).unwrap_or(picture);
                 self.wanted = Some(picture::Wanted { pane, picture, path });

@@ -26,6 +26,14 @@ impl App {
             }
             Wish::SetSources(rules) => self.set_sources(rules),
             Wish::SavePicture(pane, picture) => self.ask_picture(pane, picture),
+            Wish::Pair { base, head, same } => {
+                let pairs = &mut self.session.alignment.by_hand;
+                pairs.retain(|(b, h)| *b != base && *h != head);
+                if same {
+                    pairs.push((base, head));
+                    self.say(Tone::Good, "Paired. «Runs, notes and matching» lists pairs by hand (Ctrl-N).");
+                }
+            }
             Wish::OpenPart(part) => {
                 if let Some(whole) = self.active().and_then(|run| run.input().cloned()) {
                     self.open_input(Input::Part(Box::new(whole), part));

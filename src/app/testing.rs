@@ -24,3 +24,20 @@ pub(super) fn harness(app: App, size: Vec2) -> Harness<'static, App> {
     harness.run_ok();
     harness
 }
+
+/// Writes what is shown to the folder that `OUT` names, to be looked at.
+pub(super) fn picture(h: &mut Harness<'_, App>, name: &str) {
+    if let Ok(folder) = std::env::var("OUT") {
+        h.render().unwrap().save(format!("{folder}/{name}.png")).unwrap();
+    }
+}
+
+/// Waits until `ready` says so, with frames in between.
+pub(super) fn wait(h: &mut Harness<'_, App>, what: &str, ready: impl Fn(&App) -> bool) {
+    let start = std::time::Instant::now();
+    while !ready(h.state()) {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        h.run_ok();
+    }
+}

@@ -3,18 +3,13 @@
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
+use super::testing::{picture, wait};
 use super::*;
 use crate::query::RunId;
 use crate::record::{self, Options, Work};
 
 fn harness(app: App) -> Harness<'static, App> {
     testing::harness(app, egui::vec2(1024.0, 640.0))
-}
-
-fn picture(h: &mut Harness<'_, App>, name: &str) {
-    if let Ok(folder) = std::env::var("OUT") {
-        h.render().unwrap().save(format!("{folder}/{name}.png")).unwrap();
-    }
 }
 
 /// A folder with the journal of a recording that nobody saved.
@@ -27,16 +22,6 @@ fn left_behind(name: &str) -> PathBuf {
     let options = Options { journal: Some(folder.clone()), sample_hz: 0, ..Options::default() };
     record::record(work, options, Box::new(|_| ())).unwrap().join().unwrap();
     folder
-}
-
-/// Waits until `ready` says so, with frames in between.
-fn wait(h: &mut Harness<'_, App>, what: &str, ready: impl Fn(&App) -> bool) {
-    let start = std::time::Instant::now();
-    while !ready(h.state()) {
-        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{what}");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        h.run_ok();
-    }
 }
 
 /// Frames until `ready` says so: journals on the start page and a folder for them.

@@ -9,6 +9,7 @@ mod history;
 mod interaction;
 mod item;
 mod look;
+pub mod project;
 mod session;
 
 pub use arrangement::{Arrangement, LaneHeight, LaneKey};
@@ -17,4 +18,5 @@ pub use history::History;
 pub use interaction::{Interaction, Relative};
 pub use item::{Item, related};
 pub use look::Look;
+pub use project::{Decision, Project, ProjectRun};
 pub use session::{OpenRun, Origin, RunState, Session};

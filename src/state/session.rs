@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{History, Interaction};
+use super::{Decision, History, Interaction};
 use crate::import::Input;
 use crate::model::Profile;
 use crate::query::{Alignment, Pair, Revision, Run, RunId, Subject};
@@ -52,6 +52,10 @@ pub struct OpenRun {
     pub profile: Option<Arc<Profile>>,
     /// What the person looks at in it while it is shown alone.
     pub history: History,
+    /// What the person wrote about it.
+    pub note: String,
+    /// Whether the change that it shows stays.
+    pub decision: Decision,
 }
 
 impl OpenRun {
@@ -121,6 +125,8 @@ impl Session {
             revision: Revision(0),
             profile: None,
             history: History::default(),
+            note: String::new(),
+            decision: Decision::default(),
         });
         self.active = Some(id);
         id

@@ -41,7 +41,7 @@ use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
-use crate::model::{MetricKey, Profile};
+use crate::model::{MetricKey, Profile, SymbolKey};
 use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 
@@ -54,6 +54,15 @@ pub enum Wish {
     SetSources(Vec<SourceRule>),
     /// Save a picture of a pane.
     SavePicture(u64, Picture),
+    /// Take a function of the baseline and one of the new run for the same one, or do so no more.
+    Pair {
+        /// As the baseline calls it.
+        base: SymbolKey,
+        /// As the new run calls it.
+        head: SymbolKey,
+        /// False to end it.
+        same: bool,
+    },
     /// Open one of the parts that the profile was added up from alone.
     OpenPart(String),
 }

@@ -16,12 +16,12 @@ use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, UNKNOWN};
 use crate::model::SymbolKey;
-use crate::query::Pair;
+use crate::query::{Pair, Step};
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Cell, EmptyState, SortOrder, cell_text, delta_bar, segmented};
-use crate::views::{View, ViewCx};
+use crate::views::{View, ViewCx, Wish};
 
 /// The view.
 #[derive(Default)]
@@ -403,7 +403,7 @@ impl Numbers<'_> {
             "by calls" => part(r.split().map(|s| s.0)),
             "per call" => part(r.split().map(|s| s.1)),
             "state" => Value::text(self.state(row)),
-            "step" => Value::text(r.step.map_or("", crate::query::Step::key)),
+            "step" => Value::text(r.step.map_or("", Step::key)),
             "place" => Value::text(self.place(row)),
             _ => Value::text(self.name(row)),
         }
@@ -504,7 +504,9 @@ impl grid::Rows for Table<'_, '_> {
         let subject = pair.one(base);
         let about = menu::About { function: half.symbol.function(), path: None };
         let mut side = self.cx.side(&subject, base);
-        let picked = menu::ContextMenu::about(about).row().table().show(&mut side, ui, |_, _| ());
+        let picked = menu::ContextMenu::about(about).row().table().show(&mut side, ui, |cx, ui| {
+            pairing(cx, ui, self.numbers, row);
+        });
         match picked {
             Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row))),
             Some(Picked::Table(form)) => {
@@ -514,4 +516,43 @@ impl grid::Rows for Table<'_, '_> {
             None => {}
         }
     }
+}
+
+/// Most functions that a function without a partner can be paired with.
+const CANDIDATES: usize = 12;
+
+/// Entries that pair a function by hand with one of the other run, or end that.
+fn pairing(cx: &mut ViewCx<'_>, ui: &mut Ui, numbers: &Numbers<'_>, row: usize) {
+    let (_, row) = numbers.at(row);
+    if let (Some(Step::ByHand), Some(RowKey::Function(base)), Some(RowKey::Function(head))) =
+        (row.step, row.keys.base, row.keys.head)
+        && menu::entry(ui, "Pair by hand no more", "", "Match it by its name again")
+    {
+        cx.out.wishes.push(Wish::Pair { base, head, same: false });
+    }
+    let Some(own) = row.symbol().filter(|_| row.state() != State::Both) else { return };
+    let gone = row.state() == State::Gone;
+    let other = if gone { State::New } else { State::Gone };
+    let mut others: Vec<&Row> = numbers.list.diff.rows.iter().filter(|r| r.state() == other).collect();
+    if others.is_empty() {
+        return;
+    }
+    // The likeliest first: those that cost about as much.
+    let cost = |r: &Row| r.total().base.or(r.total().head).unwrap_or(0);
+    let here = cost(row);
+    others.sort_by_key(|r| cost(r).abs_diff(here));
+    let title = if gone { "Same function as in head" } else { "Same function as in base" };
+    ui.menu_button(title, |ui| {
+        let unit = numbers.asked.unit(!gone);
+        for candidate in others.iter().take(CANDIDATES) {
+            let name = list::name(candidate, &numbers.pair.base.profile, &numbers.pair.head.profile);
+            let cost = format::cost(unit, cost(candidate));
+            if menu::entry(ui, &name, &cost, "Take both for the same function, in every view")
+                && let Some(symbol) = candidate.symbol()
+            {
+                let (base, head) = if gone { (own, symbol) } else { (symbol, own) };
+                cx.out.wishes.push(Wish::Pair { base, head, same: true });
+            }
+        }
+    });
 }
