@@ -506,6 +506,11 @@ impl App {
         }
     }
 
+    /// Draws only the panes of one frame, for pictures without the bars around them.
+    pub fn ui_of_panes(&mut self, ui: &mut Ui) {
+        CentralPanel::no_frame().show(ui, |ui| self.central(ui, &mut Vec::new()));
+    }
+
     fn central(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         compare::offer(self, ui);
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };

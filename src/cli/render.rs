@@ -52,6 +52,9 @@ pub(super) struct RenderArgs {
     /// Show only these views, side by side [default: the whole workspace]. Ids are in the list below.
     #[arg(long, value_name = "ID", num_args = 1.., value_delimiter = ',')]
     view: Vec<String>,
+    /// Only the views, without the bars of the window.
+    #[arg(long)]
+    bare: bool,
     /// Size in points.
     #[arg(long, value_name = "WxH", default_value = "1600x1000", value_parser = parse_size)]
     size: (f32, f32),
@@ -185,7 +188,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
         app.command(Command::Select(Some(crate::state::Item::of_function(function, side))));
     }
-    draw(&mut app, args.size, args.scale, args.theme, &args.output)
+    let form = Form { size: args.size, scale: args.scale, theme: args.theme, bare: args.bare };
+    draw(&mut app, form, &args.output)
 }
 
 /// The function that `--select` names. Where there are several, says which one was taken.
@@ -211,19 +215,47 @@ fn function_of(profile: &Arc<Profile>, text: &str, metric: MetricKey) -> Option<
 pub(super) fn workspace(label: &str, profile: Arc<Profile>, path: &Path) -> Result<(), Failure> {
     let mut app = App::headless();
     app.add_profile(label, None, profile);
-    draw(&mut app, (1600.0, 1000.0), 1.0, ThemeArg::Dark, path)
+    let size = Form { size: (1600.0, 1000.0), scale: 1.0, theme: ThemeArg::Dark, bare: false };
+    draw(&mut app, size, path)
 }
 
-fn draw(app: &mut App, size: (f32, f32), scale: f32, theme: ThemeArg, path: &Path) -> Result<(), Failure> {
-    let theme = match theme {
+/// One view of two runs as an SVG picture; `size` in points.
+pub(super) fn compared(
+    base: (&str, Arc<Profile>),
+    head: (&str, Arc<Profile>),
+    (metric, kind): (MetricKey, &ViewKind),
+    size: egui::Vec2,
+) -> Result<String, RenderError> {
+    let mut app = App::headless();
+    let run = app.add_profile(base.0, None, base.1);
+    app.compare_with(run);
+    app.add_profile(head.0, None, head.1);
+    app.show_only(&[kind]);
+    app.command(Command::SetMetric(metric));
+    let ui = |ui: &mut egui::Ui| {
+        app.logic(&ui.ctx().clone());
+        app.ui_of_panes(ui);
+    };
+    software::render_to_svg(size, 1.0, egui::Theme::Light, PASSES, ui)
+}
+
+/// What a picture is like.
+struct Form {
+    size: (f32, f32),
+    scale: f32,
+    theme: ThemeArg,
+    bare: bool,
+}
+
+fn draw(app: &mut App, form: Form, path: &Path) -> Result<(), Failure> {
+    let theme = match form.theme {
         ThemeArg::Dark => egui::Theme::Dark,
         ThemeArg::Light => egui::Theme::Light,
     };
-    let size = egui::vec2(size.0, size.1);
+    let (size, scale) = (egui::vec2(form.size.0, form.size.1), form.scale);
     let ui = |ui: &mut egui::Ui| {
-        let ctx = ui.ctx().clone();
-        app.logic(&ctx);
-        app.ui(ui);
+        app.logic(&ui.ctx().clone());
+        if form.bare { app.ui_of_panes(ui) } else { app.ui(ui) }
     };
     let bytes = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg")) {
         software::render_to_svg(size, scale, theme, PASSES, ui).map(String::into_bytes)

@@ -162,8 +162,15 @@ fn is_empty_list(bytes: &[u8]) -> bool {
 fn json(head: &Head<'_>) -> String {
     let keys = top_keys(head.bytes);
     let mut json = Json::of_bytes(head.bytes);
-    if head.whole && json.skip().is_err() {
-        return "is broken JSON, and no profile that is read".into();
+    if head.whole
+        && let Err(why) = json.skip()
+    {
+        let place = why.place.map(|p| format!(" at {p}")).unwrap_or_default();
+        return format!("is broken JSON: {}{place}", why.what);
+    }
+    if keys.iter().any(|key| key == "inferscope_project") {
+        return "is a project of inferscope, which `inferscope FILE` opens: this wants one of its runs"
+            .into();
     }
     let shown: Vec<_> =
         keys.iter().take(4).map(|k| format!("«{}»", k.chars().take(30).collect::<String>())).collect();

@@ -133,24 +133,28 @@ fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
     Some(format!("The work is the same, and the new run ends {how}."))
 }
 
-/// Where a run ends earlier although it works more, or later although it works less: that its end says.
+/// Where a run ends earlier although it works more, later although it works less, or at the same time although its work
+/// is another: that its end says.
 fn ends_otherwise(diff: &FunctionDiff, elapsed: Two<i64>, metric: &Measure) -> Option<String> {
     let (work, wall) = (diff.sum.relative()?, elapsed.relative()?);
     if metric.unit != Unit::Nanoseconds
         || work.abs() < 0.01
-        || wall.abs() < 0.01
-        || (work > 0.0) == (wall > 0.0)
+        || (wall.abs() >= 0.01 && (work > 0.0) == (wall > 0.0))
     {
         return None;
     }
+    let more = if work > 0.0 { "more" } else { "less" };
+    let by_work = format::duration(diff.sum.delta()?.saturating_abs());
+    let by_share = format::percent_change(work);
+    if wall.abs() < 0.01 {
+        let at = format::duration(elapsed.head?);
+        return Some(format!("Both runs end after {at}; the new one has {by_work} {more} work ({by_share})"));
+    }
     let (by, when) =
         (format::duration(elapsed.delta()?.saturating_abs()), if wall < 0.0 { "earlier" } else { "later" });
-    let more = if work > 0.0 { "more" } else { "less" };
     Some(format!(
-        "The new run ends {by} {when} ({}), with {} {more} work ({})",
+        "The new run ends {by} {when} ({}), with {by_work} {more} work ({by_share})",
         format::percent_change(wall),
-        format::duration(diff.sum.delta()?.saturating_abs()),
-        format::percent_change(work)
     ))
 }
 

@@ -3,6 +3,7 @@
 mod gate;
 mod json;
 mod page;
+mod project;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use self::project::OfProject;
 use super::out::{print, write_json};
 use super::{Failure, open};
 use crate::analysis::diff::Two;
@@ -27,7 +29,8 @@ use crate::analysis::{Functions, Scope, Slice};
 use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, MetricKey, Profile};
-use crate::query::{Alignment, Engine, MatchRule, Pair, Run, RunId};
+use crate::query::{Engine, MatchRule, Pair, Run, RunId};
+use crate::state::Decision;
 
 /// Exit code of a comparison in which a gate found a regression.
 const REGRESSION: u8 = 1;
@@ -70,10 +73,10 @@ impl From<NormaliseArg> for Normalise {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct DiffArgs {
     /// The run before.
-    #[arg(required_unless_present = "base", conflicts_with = "base")]
+    #[arg(required_unless_present_any = ["base", "project"], conflicts_with = "base", requires = "head_file")]
     base_file: Option<PathBuf>,
     /// The run after.
-    #[arg(required_unless_present = "head", conflicts_with = "head")]
+    #[arg(required_unless_present_any = ["head", "project"], conflicts_with = "head")]
     head_file: Option<PathBuf>,
     /// Several runs before, with commas: their medians are compared and tested.
     #[arg(long, value_name = "FILES", value_delimiter = ',', requires = "head")]
@@ -102,6 +105,10 @@ pub(super) struct DiffArgs {
     /// Print at most N rows each of what takes more and of what takes less [default: 15; all in JSON].
     #[arg(long, value_name = "N")]
     top: Option<usize>,
+    /// Take rules, pairs by hand, names and notes from this project; without BASE and HEAD also its baseline and the run
+    /// that it shows.
+    #[arg(long, value_name = "FILE")]
+    project: Option<PathBuf>,
     /// Exit with 1 when this holds, such as 'total.time>+5%' or 'fn:decode.self>+10ms'; repeatable.
     #[arg(long, value_name = "CONDITION", value_parser = gate::Condition::parse)]
     fail_if: Vec<gate::Condition>,
@@ -126,8 +133,17 @@ struct Opened {
     overview: Arc<Overview>,
 }
 
+/// What a person wrote: about which run, or about all; decision; text.
+struct Written {
+    about: String,
+    decision: Decision,
+    text: String,
+}
+
 /// Both sides, compared.
 pub(super) struct Comparison {
+    /// Notes of the project.
+    notes: Vec<Written>,
     base: Vec<Opened>,
     head: Vec<Opened>,
     metrics: Metrics,
@@ -156,7 +172,12 @@ pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
         Some(one) => vec![one.clone()],
         None => several.to_vec(),
     };
-    let comparison = compare(&side(&args.base_file, &args.base), &side(&args.head_file, &args.head), args)?;
+    let (mut base, mut head) = (side(&args.base_file, &args.base), side(&args.head_file, &args.head));
+    let project = args.project.as_deref().map(OfProject::read).transpose()?;
+    if let Some(project) = project.as_ref().filter(|_| base.is_empty() && head.is_empty()) {
+        (base, head) = project.runs()?;
+    }
+    let comparison = compare(&base, &head, args, project.as_ref())?;
     let gate = gate::judge(&args.fail_if, args.evidence, &comparison);
     match () {
         () if args.json => write_json(|out| json::write(&comparison, &gate, out)).map(drop)?,
@@ -183,7 +204,12 @@ fn cancelled(_: Cancelled) -> Failure {
     Failure::new("cancelled")
 }
 
-fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Comparison, Failure> {
+fn compare(
+    base: &[PathBuf],
+    head: &[PathBuf],
+    args: &DiffArgs,
+    project: Option<&OfProject>,
+) -> Result<Comparison, Failure> {
     let engine = Engine::inline();
     let base = open_all(base, 0, &engine)?;
     let head = open_all(head, base.len() as u32, &engine)?;
@@ -191,7 +217,8 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
         return Err(Failure::new("each side needs at least one file"));
     };
     let job = Job::new();
-    let alignment = Alignment { rules: args.rule.clone(), ..Alignment::default() };
+    let mut alignment = project.map(|p| p.project.alignment.clone()).unwrap_or_default();
+    alignment.rules.extend(args.rule.iter().cloned());
     let pair = Pair { base: first.run.clone(), head: last.run.clone(), alignment };
     let profiles = (&*pair.base.profile, &*pair.head.profile);
     let metrics = Metrics::of(profiles.0, profiles.1);
@@ -221,7 +248,9 @@ fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Compar
     let normalise = args.normalise.into();
     let sizes = (size(first, functions.sum.base), size(last, functions.sum.head));
     let factors = Factors::of(normalise, &sizes.0, &sizes.1).map_err(Failure::new)?;
+    let notes = project.map(|p| p.notes([&base, &head])).unwrap_or_default();
     Ok(Comparison {
+        notes,
         settings: settings::differing(profiles.0, profiles.1, &metrics),
         requests: RequestDiff::of(profiles.0, profiles.1),
         base,

@@ -1,11 +1,69 @@
 //! The comparison as one HTML page that needs no server and loads nothing.
 
+use super::super::render;
 use super::gate::{Gate, Outcome};
-use super::text::{HEADINGS, line, lists, sentences};
-use super::{Comparison, names};
+use super::text::{HEADINGS, line, lists, sentences, written};
+use super::{Comparison, Opened, names};
 use crate::format::{self, markup};
+use crate::views::{self, ViewKind};
 
 const PAGE: &str = include_str!("page.html");
+
+/// Views that are drawn, those of which the runs have what they need, and their height in points.
+const PICTURES: [(&str, f32); 4] =
+    [("flame", 420.0), ("stages", 420.0), ("timeline", 420.0), ("memory", 420.0)];
+/// Width of pictures, points.
+const WIDTH: f32 = 1180.0;
+
+/// The first runs of both sides in the views that compare best by eye.
+fn pictures(c: &Comparison) -> String {
+    let (base, head) = (&c.base[0], &c.head[0]);
+    let fits =
+        |kind: &ViewKind| (kind.needs)(&base.run.profile).is_ok() && (kind.needs)(&head.run.profile).is_ok();
+    let mut out = String::new();
+    for (id, height) in PICTURES {
+        let Some(kind) = views::view(id).filter(|kind| fits(kind)) else { continue };
+        let name = |o: &Opened| o.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let runs = [base, head].map(|o| (name(o), o.run.profile.clone()));
+        let [(b, bp), (h, hp)] = &runs;
+        let size = egui::vec2(WIDTH, height);
+        let shown = (c.chosen.head, kind);
+        let Ok(svg) = render::compared((b, bp.clone()), (h, hp.clone()), shown, size) else { continue };
+        out += &format!(
+            "<h2>{}</h2>\n<img alt=\"{} of both runs\" width=\"{WIDTH}\" src=\"data:image/svg+xml,{}\">\n",
+            markup(kind.title),
+            markup(kind.title),
+            in_address(&svg)
+        );
+    }
+    out
+}
+
+/// A text as a part of an address within an attribute.
+fn in_address(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 5 / 4);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b' '
+            | b'-'
+            | b'_'
+            | b'.'
+            | b'/'
+            | b':'
+            | b','
+            | b'='
+            | b'('
+            | b')'
+            | b';'
+            | b'\'' => out.push(byte as char),
+            _ => out += &format!("%{byte:02X}"),
+        }
+    }
+    out
+}
 
 pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
     let mut body = format!("<h1>{}</h1>\n", markup(&c.words().headline));
@@ -41,6 +99,12 @@ pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
         }
         body += "</tbody></table>\n";
     }
+    for note in &c.notes {
+        let (heading, text) = written(note);
+        let lines: Vec<String> = text.lines().map(markup).collect();
+        body += &format!("<h2>{}</h2>\n<p>{}</p>\n", markup(&heading), lines.join("<br>\n"));
+    }
+    body += &pictures(c);
     for list in lists(c).iter().filter(|l| !l.rows.is_empty()) {
         let heads: String = HEADINGS.iter().map(|h| format!("<th>{h}</th>")).collect();
         body += &format!("<h2>{}</h2>\n<table><thead><tr>{heads}</tr></thead><tbody>\n", list.title);

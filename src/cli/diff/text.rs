@@ -1,13 +1,14 @@
 //! The comparison as text for a terminal, and as Markdown for a pull request.
 
 use super::gate::Gate;
-use super::{Comparison, names};
+use super::{Comparison, Written, names};
 use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::Words;
 use crate::analysis::diff::list;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, LONGEST_NAME, Page, short};
+use crate::state::Decision;
 
 /// Rows of each list, unless told otherwise.
 const TOP: usize = 15;
@@ -188,6 +189,16 @@ fn settings(c: &Comparison) -> Vec<String> {
     said
 }
 
+/// What was written about a run or about all: its heading, and the text.
+pub(super) fn written(note: &Written) -> (String, &str) {
+    let decision = match note.decision {
+        Decision::Open => String::new(),
+        other => format!(" ({})", other.label()),
+    };
+    let about = if note.about.is_empty() { "Notes" } else { &note.about };
+    (format!("{about}{decision}"), note.text.trim())
+}
+
 pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
     let mut out = Page::default();
     out.line(format_args!("base  {}", names(&c.base)));
@@ -202,6 +213,12 @@ pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
         out.gap();
         out.line("Differs besides costs");
         differing.iter().for_each(|line| out.line(format_args!("  {line}")));
+    }
+    for note in &c.notes {
+        let (heading, text) = written(note);
+        out.gap();
+        out.line(heading);
+        text.lines().for_each(|line| out.line(format_args!("  {line}")));
     }
     for list in lists(c).iter().filter(|l| !l.rows.is_empty()) {
         out.gap();
@@ -250,6 +267,11 @@ pub(super) fn markdown(c: &Comparison, gate: &Gate) -> String {
     if !differing.is_empty() {
         out += "\nDiffers besides costs:\n\n";
         differing.iter().for_each(|line| out += &format!("- {}\n", escaped(line)));
+    }
+    for note in &c.notes {
+        let (heading, text) = written(note);
+        out += &format!("\n**{}**\n\n", escaped(&heading));
+        text.lines().for_each(|line| out += &format!("{}\n", escaped(line)));
     }
     for list in lists(c).iter().filter(|l| !l.rows.is_empty()) {
         out += &format!(

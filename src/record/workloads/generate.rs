@@ -222,7 +222,6 @@ impl Workload for Generate {
             return super::variants::run(&formats, params, cx);
         }
         let model = load(params, cx)?;
-        cx.fact(FactKind::Setting, "Seed", params.text("seed"));
         cx.fact(FactKind::Setting, "Threads per matrix product", matmul_threads());
         let workers = params.size("workers").max(1);
         let queue = Queue::default();

@@ -255,9 +255,9 @@ impl Params {
         Ok(Self { values, declared })
     }
 
-    /// Parameters whose value is not the default.
-    pub fn changed(&self) -> impl Iterator<Item = (&Param, &str)> {
-        self.declared.iter().map(|p| (p, self.text(p.key))).filter(|(p, value)| *value != p.default)
+    /// All parameters that have a value, defaults as well: another version may have other ones.
+    pub fn stated(&self) -> impl Iterator<Item = (&Param, &str)> {
+        self.declared.iter().map(|p| (p, self.text(p.key))).filter(|(_, value)| !value.is_empty())
     }
 
     /// The value as it was written; empty for an unknown key.
@@ -310,8 +310,8 @@ mod tests {
     fn parameters_are_checked_and_errors_say_what_would_be_right() {
         let params = parse(&["scale=0.5", " users = 3"]).unwrap();
         assert_eq!((params.float("scale"), params.int("users"), params.flag("fault")), (0.5, 3, false));
-        let changed: Vec<_> = params.changed().map(|(p, v)| (p.key, v)).collect();
-        assert_eq!(changed, [("scale", "0.5"), ("users", "3")]);
+        let stated: Vec<_> = params.stated().map(|(p, v)| (p.key, v)).collect();
+        assert_eq!(stated, [("scale", "0.5"), ("users", "3"), ("fault", "false")]);
         assert_eq!(parse(&["users=0"]).unwrap_err(), "users=0: Users is a whole number from 1 to 1000");
         assert_eq!(parse(&["fault=yes"]).unwrap_err(), "fault=yes: Fault is true or false");
         assert!(parse(&["scale=NaN"]).is_err());

@@ -35,7 +35,7 @@ pub fn start(
     let kept = |(param, value): (&Param, &str)| {
         Fact::new(FactKind::Setting, param.label, param.kept(value, options.texts))
     };
-    facts.extend(params.changed().map(kept));
+    facts.extend(params.stated().map(kept));
     let (title, other_process) =
         (secrets::command(&workload.run_title(&params), options.texts), workload.other_process());
     let marks_requests = workload.marks_requests();

@@ -84,8 +84,6 @@ pub(super) fn run(formats: &[WeightFormat], params: &Params, cx: &Context) -> Re
     let threads = params.size("threads").max(1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
     let pool = pool.map_err(|e| WorkloadError::Failed(format!("no threads for the generation: {e}")))?;
-    cx.fact(FactKind::Setting, "Seed", params.text("seed"));
-    cx.fact(FactKind::Setting, "Device", params.text("device"));
     cx.fact(FactKind::Setting, "Threads per matrix product", matmul_threads());
     let mut rows: Vec<Row> = Vec::new();
     for (i, &weights) in formats.iter().enumerate() {

@@ -107,7 +107,6 @@ impl Workload for Rag {
             cx,
         };
         let pools = [pool("client")?, pool("llm worker")?];
-        cx.fact(FactKind::Setting, "Seed", params.text("seed"));
         let sampling = sampling(params, 0);
         let [client_pool, worker_pool] = pools;
         std::thread::scope(|scope| {

@@ -205,8 +205,6 @@ impl Workload for ServiceWorkload {
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
         let model = load(params, cx)?;
         let exact = Exact::open(params.text("redis"), params.size("entries"))?;
-        cx.fact(FactKind::Setting, "Mode", params.text("mode"));
-        cx.fact(FactKind::Setting, "Seed", params.text("seed"));
         cx.fact(FactKind::Setting, "Answer cache", if exact.is_remote() { "Redis" } else { "in memory" });
         let service = Arc::new(Service::new(config(params, model.name()), exact));
         if params.text("mode") == "faithful" {
