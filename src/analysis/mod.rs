@@ -2,6 +2,7 @@
 //! answers of others.
 
 pub mod activity;
+pub mod align;
 pub mod call_graph;
 pub mod call_tree;
 pub mod callers;

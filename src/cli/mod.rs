@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 a recording that failed, or a regression that `diff --fail-if` found; 2 a file that cannot be
 //! read or is broken, or a wrong command line; 3 a file that nothing understands; 4 a gate that cannot tell.
 
+mod align;
 mod diff;
 mod export;
 mod out;

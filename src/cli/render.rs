@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::align::AlignArg;
 use super::out::say;
 use super::{Failure, RelativeArg, metric_of, named, on_disk, open_part};
+use crate::analysis::align::AlignAt;
 use crate::analysis::formula::Measure;
 use crate::analysis::named::{Named, place_of};
 use crate::analysis::source_file::SourceRule;
@@ -46,6 +48,10 @@ pub(super) struct RenderArgs {
     /// Compare the profile with this one, the run before: every view shows both.
     #[arg(long, value_name = "BASE")]
     compare: Option<PathBuf>,
+    /// Lay both runs over each other on this moment: start, first-token, phase:NAME, event:NAME, fn:NAME, or a time such
+    /// as 12ms or -3s that moves the new run.
+    #[arg(long, value_name = "MOMENT", value_parser = AlignArg::parse, requires = "compare", allow_hyphen_values = true)]
+    align: Option<AlignArg>,
     /// The picture to write: SVG when it ends with .svg, otherwise PNG.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -174,6 +180,9 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     if !kinds.is_empty() {
         app.show_only(&kinds);
     }
+    if let (Some(align), Some(base)) = (&args.align, &base) {
+        app.command(Command::SetAlign(align.of(base, &profile)?));
+    }
     app.command(Command::SetMetric(metric));
     app.command(Command::SetRelative(args.relative.into()));
     app.set_sources(args.source.clone());
@@ -223,8 +232,8 @@ pub(super) fn workspace(label: &str, profile: Arc<Profile>, path: &Path) -> Resu
 pub(super) fn compared(
     base: (&str, Arc<Profile>),
     head: (&str, Arc<Profile>),
-    (metric, kind): (MetricKey, &ViewKind),
-    size: egui::Vec2,
+    (metric, align): (MetricKey, &AlignAt),
+    (kind, size): (&ViewKind, egui::Vec2),
 ) -> Result<String, RenderError> {
     let mut app = App::headless();
     let run = app.add_profile(base.0, None, base.1);
@@ -232,6 +241,7 @@ pub(super) fn compared(
     app.add_profile(head.0, None, head.1);
     app.show_only(&[kind]);
     app.command(Command::SetMetric(metric));
+    app.command(Command::SetAlign(align.clone()));
     let ui = |ui: &mut egui::Ui| {
         app.logic(&ui.ctx().clone());
         app.ui_of_panes(ui);

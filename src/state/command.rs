@@ -1,6 +1,7 @@
 //! Every change that a view can ask for.
 
 use super::{Arrangement, Interaction, Item, Relative};
+use crate::analysis::align::AlignAt;
 use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::folding::Folding;
 use crate::analysis::stages::WhatIf;
@@ -19,6 +20,8 @@ pub enum Command {
     SetRelative(Relative),
     /// Relate the costs of two compared runs to something.
     SetNormalise(Normalise),
+    /// Lay two compared runs over each other on this moment.
+    SetAlign(AlignAt),
     /// Look at a part of the time, or at all of it.
     SetRange(TimeRange),
     /// Order, pin, hide, fold or size the lanes of the timeline.
@@ -47,6 +50,7 @@ impl Command {
             Self::SetMetric(metric) => to.metric = metric,
             Self::SetRelative(relative) => to.relative = relative,
             Self::SetNormalise(normalise) => to.normalise = normalise,
+            Self::SetAlign(align) => to.align = align,
             Self::SetRange(range) => to.range = range.filter(|(from, to)| from < to),
             Self::Arrange(arrangement) => to.arrangement = Some(arrangement),
             Self::Fold(folding) => to.folding = Some(folding),
@@ -62,6 +66,11 @@ impl Command {
     /// True when several in a row are one step of undo (typing, dragging).
     #[must_use]
     pub fn merges_with(&self, before: &Self) -> bool {
-        matches!((self, before), (Self::Search(_), Self::Search(_)) | (Self::Select(_), Self::Select(_)))
+        matches!(
+            (self, before),
+            (Self::Search(_), Self::Search(_))
+                | (Self::Select(_), Self::Select(_))
+                | (Self::SetAlign(AlignAt::By(_)), Self::SetAlign(AlignAt::By(_)))
+        )
     }
 }

@@ -1,6 +1,7 @@
 //! What the person looks at: shared by all views.
 
 use super::{Arrangement, Item};
+use crate::analysis::align::AlignAt;
 use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::folding::Folding;
 use crate::analysis::stages::WhatIf;
@@ -43,6 +44,8 @@ pub struct Interaction {
     pub relative: Relative,
     /// In relation to what the costs of two compared runs are shown.
     pub normalise: Normalise,
+    /// The moment on which two compared runs are laid over each other in time.
+    pub align: AlignAt,
     /// Tracks and transforms.
     pub scope: Scope,
     /// The committed time range: every view aggregates over it.

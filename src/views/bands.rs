@@ -5,7 +5,7 @@
 
 use egui::{Rect, Ui, UiBuilder};
 
-use super::shared::pair;
+use super::shared::{align, pair};
 use super::{Seen, View, ViewCx, ViewKind};
 use crate::analysis::matches::MatchQuery;
 use crate::state::{Interaction, Item};
@@ -91,18 +91,24 @@ impl Bands {
     fn band(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, area: Rect, base: bool) {
         let Some(pair) = cx.subject.pair() else { return };
         let (run, subject) = (pair.run(base), pair.one(base));
+        let lead = if self.stacked { align::leads_of(cx)[usize::from(!base)] } else { 0 };
         let selection = self.selection_of(cx, base);
         let other = selection != cx.interaction.selection;
         let renamed = other.then(|| Interaction { selection, ..cx.interaction.clone() });
         let extent = self.known.iter().filter_map(|k| k.seen).map(|s| s.extent).fold(0.0, f64::max);
         let stacked = self.stacked;
+        let line = area.with_max_y(area.top() + if base && stacked { space::CONTROL } else { NAME });
+        pair::name_line(ui, line, cx.names[usize::from(!base)], base);
+        if base && stacked {
+            let layout = egui::Layout::right_to_left(egui::Align::Center);
+            ui.scope_builder(UiBuilder::new().max_rect(line).layout(layout), |ui| align::picker(cx, ui));
+        }
         let mut side = cx.side(&subject, base);
-        (side.extent, side.follower) = (extent, stacked && !base);
+        (side.extent, side.follower, side.lead) = (extent, stacked && !base, lead);
         if let Some(renamed) = &renamed {
             side.interaction = renamed;
         }
-        pair::name_line(ui, area.with_max_y(area.top() + NAME), side.names[usize::from(!base)], base);
-        let body = area.with_min_y(area.top() + NAME + 2.0);
+        let body = area.with_min_y(line.bottom() + 2.0);
         let salt = if base { "base" } else { "head" };
         ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(salt), |ui| {
             ui.set_clip_rect(body.intersect(ui.clip_rect()));
@@ -182,6 +188,33 @@ mod tests {
                 let [b, h] = seen(&bands);
                 assert!(near(b, h) && near(b, (100_000.0 + at, 400_000.0 + at)), "{id} {side}: {b:?} {h:?}");
             }
+        }
+    }
+
+    #[test]
+    fn runs_lie_over_each_other_on_the_moment_that_is_chosen() {
+        let base = profile("main 0 1000000 / decode 100000 400000");
+        let head = profile("main 500 1500500 / decode 600500 900500");
+        let symbol = head.functions.ids().find(|&f| head.function_name(f) == "decode").unwrap();
+        let align = crate::analysis::align::AlignAt::Function(head.keys().symbol(symbol));
+        for id in ["timeline", "stages"] {
+            let kind = view(id).unwrap();
+            let stage = Stage::pair(kind, base.clone(), head.clone());
+            let interaction = Interaction { align: align.clone(), ..Interaction::default() };
+            let mut bands = Bands::new(kind, true);
+            let mut screen = Headless::new(egui::vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
+            for _ in 0..4 {
+                screen.pass(Vec::new(), |ui| {
+                    let mut out = Out::default();
+                    let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
+                    bands.ui(&mut cx, ui);
+                });
+            }
+            let seen = bands.sides.each_ref().map(|s| s.seen().unwrap());
+            // The base decodes 500 µs earlier, so it begins 500 µs later: both axes are 1.5 ms long.
+            assert!((seen[0].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
+            assert!((seen[1].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
+            assert_eq!((seen[0].from, seen[0].to), (seen[1].from, seen[1].to), "{id}");
         }
     }
 

@@ -158,6 +158,8 @@ pub struct ViewCx<'a> {
     pub of_base: bool,
     /// What the axis of a chart spans at least, in its units: as much as that of the chart beside it.
     pub extent: f64,
+    /// Empty time before the start of the run, ns, so that a moment of it stands below that of the run beside it.
+    pub lead: i64,
     /// What this view asks for.
     pub out: &'a mut Out,
 }
@@ -188,6 +190,7 @@ impl<'a> ViewCx<'a> {
             of_base: false,
             follower: false,
             extent: 0.0,
+            lead: 0,
             out,
         }
     }
@@ -211,6 +214,7 @@ impl<'a> ViewCx<'a> {
             of_base: base,
             follower: self.follower,
             extent: self.extent,
+            lead: self.lead,
             out: self.out,
         }
     }

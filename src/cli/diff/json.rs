@@ -71,6 +71,7 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
         "unit": unit,
         "unit_base": unit,
         "unit_head": c.metric(false).unit.key(),
+        "align": { "at": c.align.label(), "base_ns": c.moments.base, "head_ns": c.moments.head },
         "normalise": c.related.to.key(),
         "factor_base": c.related.factors.base,
         "factor_head": c.related.factors.head,

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use self::project::OfProject;
+use super::align::AlignArg;
 use super::out::{print, write_json};
 use super::{Failure, open};
+use crate::analysis::align::{AlignAt, Moments, MomentsOf};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
 use crate::analysis::diff::headline::{self, Words};
@@ -105,6 +107,10 @@ pub(super) struct DiffArgs {
     /// Print at most N rows each of what takes more and of what takes less [default: 15; all in JSON].
     #[arg(long, value_name = "N")]
     top: Option<usize>,
+    /// Lay both runs over each other on this moment in pictures: start, first-token, phase:NAME, event:NAME, fn:NAME, or a
+    /// time such as 12ms or -3s that moves the new run.
+    #[arg(long, value_name = "MOMENT", value_parser = AlignArg::parse, default_value = "start", allow_hyphen_values = true)]
+    align: AlignArg,
     /// Take rules, pairs by hand, names and notes from this project; without BASE and HEAD also its baseline and the run
     /// that it shows.
     #[arg(long, value_name = "FILE")]
@@ -144,6 +150,10 @@ struct Written {
 pub(super) struct Comparison {
     /// Notes of the project.
     notes: Vec<Written>,
+    /// The moment on which both runs are laid over each other.
+    align: AlignAt,
+    /// When it is in each of them.
+    moments: Moments,
     base: Vec<Opened>,
     head: Vec<Opened>,
     metrics: Metrics,
@@ -249,8 +259,20 @@ fn compare(
     let sizes = (size(first, functions.sum.base), size(last, functions.sum.head));
     let factors = Factors::of(normalise, &sizes.0, &sizes.1).map_err(Failure::new)?;
     let notes = project.map(|p| p.notes([&base, &head])).unwrap_or_default();
+    let align = args.align.of(profiles.0, profiles.1)?;
+    let moments = *engine.now(&pair, &MomentsOf(align.clone()), &job).map_err(cancelled)?;
+    if moments.base.zip(moments.head).is_none() {
+        let which = match (moments.base, moments.head) {
+            (None, None) => "neither run has",
+            (None, _) => "the baseline does not have",
+            _ => "the new run does not have",
+        };
+        return Err(Failure::new(format!("--align: {which} «{}»", align.label())));
+    }
     Ok(Comparison {
         notes,
+        align,
+        moments,
         settings: settings::differing(profiles.0, profiles.1, &metrics),
         requests: RequestDiff::of(profiles.0, profiles.1),
         base,

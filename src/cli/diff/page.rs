@@ -27,8 +27,8 @@ fn pictures(c: &Comparison) -> String {
         let runs = [base, head].map(|o| (name(o), o.run.profile.clone()));
         let [(b, bp), (h, hp)] = &runs;
         let size = egui::vec2(WIDTH, height);
-        let shown = (c.chosen.head, kind);
-        let Ok(svg) = render::compared((b, bp.clone()), (h, hp.clone()), shown, size) else { continue };
+        let (shown, form) = ((c.chosen.head, &c.align), (kind, size));
+        let Ok(svg) = render::compared((b, bp.clone()), (h, hp.clone()), shown, form) else { continue };
         out += &format!(
             "<h2>{}</h2>\n<img alt=\"{} of both runs\" width=\"{WIDTH}\" src=\"data:image/svg+xml,{}\">\n",
             markup(kind.title),

@@ -2,6 +2,7 @@
 
 use super::gate::Gate;
 use super::{Comparison, Written, names};
+use crate::analysis::align::AlignAt;
 use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::Words;
@@ -134,6 +135,17 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
             format::cost_or_unknown(c.metric(true).unit, c.functions.sum.base),
             format::cost_or_unknown(c.metric(false).unit, c.functions.sum.head),
         ));
+    }
+    if c.align != AlignAt::Start
+        && let (Some(base), Some(head)) = (c.moments.base, c.moments.head)
+    {
+        let at = format!(
+            "Aligned at {}: {} → {}",
+            c.align.label(),
+            format::duration(base),
+            format::duration(head)
+        );
+        said.push(format!("{at} after the start."));
     }
     said.push(matched(c));
     if let Some(r) = &c.requests {

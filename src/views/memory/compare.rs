@@ -1,6 +1,6 @@
 //! Counters of two runs: both curves on one clock, their difference below, and a table of all.
 //!
-//! Both clocks begin with their run. A curve ends where its run does, and there is no difference after the end of the shorter one.
+//! Both clocks begin with their run, unless another moment of both is laid over each other. A curve ends where its run does, and there is no difference after the end of the shorter one.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::ui::theme::{Palette, small, space};
 use crate::ui::timeaxis::TimeAxis;
 use crate::ui::widgets::{combo, focus_ring};
 use crate::views::shared::grid::GridState;
-use crate::views::shared::pair;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
+use crate::views::shared::{align, pair};
 use crate::views::time::{self, Chart, Scale, Viewport};
 use crate::views::{View, ViewCx, shared};
 
@@ -29,6 +29,8 @@ pub struct DiffMemory {
     chosen: Option<String>,
     sort: TwoSort,
     grid: GridState,
+    /// Empty time before base and head, ns.
+    leads: [i64; 2],
 }
 
 /// A counter that either run has.
@@ -58,9 +60,10 @@ fn counters(base: &Profile, head: &Profile) -> Vec<Counter> {
     found
 }
 
-/// When a run begins and how long it is, ns.
-fn clock(profile: &Profile) -> (i64, i64) {
+/// When the common clock is 0 in a run, and what it shows at the run's end, ns. `lead` is the empty time before the run.
+fn clock(profile: &Profile, lead: i64) -> (i64, i64) {
     let (from, to) = profile.time_bounds().unwrap_or((0, 1));
+    let from = from.saturating_sub(lead);
     (from, to.saturating_sub(from))
 }
 
@@ -102,8 +105,10 @@ impl View for DiffMemory {
         let all = counters(base, head);
         let wanted = self.chosen.as_ref().and_then(|name| all.iter().find(|c| c.name == *name));
         let Some(counter) = wanted.or(all.first()).cloned() else { return };
-        let longest = clock(base).1.max(clock(head).1);
-        self.viewport.follow(head, cx.live, longest as f64);
+        self.leads = align::leads_of(cx);
+        let [base_lead, head_lead] = self.leads;
+        let longest = clock(base, base_lead).1.max(clock(head, head_lead).1);
+        self.viewport.follow_run(head, cx.live, longest as f64, head_lead);
         let figures = Two {
             base: cx.ask_base(&CounterFigures(None), 1).and_then(|a| a.value().cloned()),
             head: cx.ask(&CounterFigures(None), 1).value().cloned(),
@@ -122,6 +127,7 @@ impl View for DiffMemory {
             for (is_base, peak) in [(true, peaks.base), (false, peaks.head)] {
                 legend(ui, is_base, peak.map(|peak| format::value(counter.unit, peak)));
             }
+            align::picker(cx, ui);
         });
         ui.add_space(space::SMALL);
         let area = ui.available_rect_before_wrap();
@@ -183,7 +189,7 @@ impl DiffMemory {
         if delta.height() < 20.0 || both.width() < 40.0 {
             return;
         }
-        let start = clock(&pair.head.profile).0;
+        let start = clock(&pair.head.profile, self.leads[1]).0;
         let (t0, t1) = (self.viewport.t0 - start as f64, self.viewport.t1 - start as f64);
         let axis = TimeAxis::layout(t0, t1, ruler.x_range());
         let all = Rect::from_min_max(ruler.min, delta.max);
@@ -217,11 +223,13 @@ impl DiffMemory {
                 time::line(&clip, &chart, lod, series, color, if is_base { 1.5 } else { 2.0 });
             }
         }
-        for (figures, profile, is_base) in
-            [(of.base, &pair.base.profile, true), (of.head, &pair.head.profile, false)]
+        let [base_lead, head_lead] = self.leads;
+        for (figures, profile, lead, is_base) in
+            [(of.base, &pair.base.profile, base_lead, true), (of.head, &pair.head.profile, head_lead, false)]
         {
             if let Some(f) = figures {
-                let at = pos2(axis.x_of((f.max_time - clock(profile).0) as f64), scale.y_of(f.max, both));
+                let at =
+                    pos2(axis.x_of((f.max_time - clock(profile, lead).0) as f64), scale.y_of(f.max, both));
                 clip.circle(at, 3.5, palette.canvas, Stroke::new(2.0, pair::color(palette, is_base)));
             }
         }
@@ -246,7 +254,7 @@ impl DiffMemory {
     }
 
     fn lines(&self, cx: &ViewCx<'_>, pair: &Pair, counter: &Counter, width: f32) -> Two<(Lod, Series)> {
-        let (start, _) = clock(&pair.head.profile);
+        let (start, head_length) = clock(&pair.head.profile, self.leads[1]);
         let columns = (width.max(1.0) as u32).min(MAX_COLUMNS);
         let query = |id: CounterId, shift: i64| CounterLod {
             counters: vec![id],
@@ -254,14 +262,14 @@ impl DiffMemory {
             to: (self.viewport.t1.ceil() as i64).saturating_add(shift),
             columns,
         };
-        let (base_start, base_length) = clock(&pair.base.profile);
+        let (base_start, base_length) = clock(&pair.base.profile, self.leads[0]);
         let base = counter.ids.base.and_then(|id| {
             let answer = cx.ask_base(&query(id, base_start.saturating_sub(start)), 0)?;
             on_common_clock(answer.value()?, base_length, base_start)
         });
         let head = counter.ids.head.and_then(|id| {
             let answer = cx.ask(&query(id, 0), 0);
-            on_common_clock(answer.value()?, clock(&pair.head.profile).1, start)
+            on_common_clock(answer.value()?, head_length, start)
         });
         Two { base, head }
     }
@@ -294,21 +302,21 @@ impl DiffMemory {
     }
 
     fn readout(&self, response: &egui::Response, (pair, counter): (&Pair, &Counter), t: f64) {
-        let at = |profile: &Profile, id: Option<CounterId>| {
-            let (start, length) = clock(profile);
+        let at = |profile: &Profile, lead: i64, id: Option<CounterId>| {
+            let (start, length) = clock(profile, lead);
             let time = t.round() as i64;
             id.filter(|_| (0..=length).contains(&time))
                 .and_then(|id| profile.counters[id.index()].at(start.saturating_add(time)))
         };
         let values = Two {
-            base: at(&pair.base.profile, counter.ids.base),
-            head: at(&pair.head.profile, counter.ids.head),
+            base: at(&pair.base.profile, self.leads[0], counter.ids.base),
+            head: at(&pair.head.profile, self.leads[1], counter.ids.head),
         };
         let text = |v: Option<f64>| v.map_or_else(|| UNKNOWN.to_owned(), |v| format::value(counter.unit, v));
         let delta = values.base.zip(values.head).map(|(b, h)| h - b);
         let sign = if delta.is_some_and(|d| d > 0.0) { "+" } else { "" };
         let said = format!(
-            "Base {}\nHead {}\nΔ {sign}{}\n{} after the start",
+            "Base {}\nHead {}\nΔ {sign}{}\n{} on the common clock",
             text(values.base),
             text(values.head),
             text(delta),

@@ -66,7 +66,7 @@ struct Frame {
 
 impl View for Memory {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live, cx.extent);
+        self.viewport.follow(cx);
         let area = ui.available_rect_before_wrap();
         ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
             let mut lit = None;

@@ -75,7 +75,7 @@ struct Frame {
 
 impl View for Requests {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live, cx.extent);
+        self.viewport.follow(cx);
         let query = RequestTable {
             range: cx.interaction.range,
             search: cx.interaction.search.clone(),

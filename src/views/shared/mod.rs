@@ -1,5 +1,6 @@
 //! What several views are made of: tables, breadcrumbs, the menu of a function, copying.
 
+pub mod align;
 pub mod copy;
 pub mod crumbs;
 mod follow;

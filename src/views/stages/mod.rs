@@ -83,7 +83,7 @@ struct Frame {
 
 impl View for StagesView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live, cx.extent);
+        self.viewport.follow(cx);
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
         let query = Stages { scope, range: cx.interaction.range, level: self.level };
         let answer = cx.ask(&query, 0);

@@ -64,9 +64,14 @@ pub struct Gesture {
 
 impl Viewport {
     /// Follows the profile: all of it at first, the end of a live one unless the person looks elsewhere.
-    /// It spans `least` ns at least.
-    pub fn follow(&mut self, profile: &Profile, live: bool, least: f64) {
+    pub fn follow(&mut self, cx: &ViewCx<'_>) {
+        self.follow_run(cx.profile(), cx.live, cx.extent, cx.lead);
+    }
+
+    /// The same for a profile. It spans `least` ns at least, of which `lead` ns are before its start.
+    pub fn follow_run(&mut self, profile: &Profile, live: bool, least: f64, lead: i64) {
         let (a, b) = profile.time_bounds().unwrap_or((0, 1));
+        let a = a.saturating_sub(lead);
         self.extent = (b as f64 - a as f64).max(SHORTEST);
         let (a, b) = (a as f64, a as f64 + self.extent.max(least));
         if (a, b) == self.bounds {
@@ -89,7 +94,7 @@ impl Viewport {
         (self.moved, self.goal) = (false, None);
     }
 
-    /// The part that is seen, since the start of the profile.
+    /// The part that is seen, since the start of the axis.
     #[must_use]
     pub fn seen(&self) -> Seen {
         Seen { from: self.t0 - self.bounds.0, to: self.t1 - self.bounds.0, extent: self.extent }
@@ -317,7 +322,7 @@ mod tests {
     #[test]
     fn zooming_keeps_the_time_under_the_pointer_and_never_leaves_the_profile() {
         let mut v = Viewport::default();
-        v.follow(&profile(1_000_000), false, 0.0);
+        v.follow_run(&profile(1_000_000), false, 0.0, 0);
         assert_eq!((v.t0, v.t1), (-10_000.0, 1_010_000.0));
         let at = 250_000.0;
         let share = |v: &Viewport| (at - v.t0) / v.length();
@@ -341,16 +346,16 @@ mod tests {
     #[test]
     fn a_live_view_follows_the_end_until_somebody_looks_elsewhere() {
         let mut v = Viewport::default();
-        v.follow(&profile(1_000), true, 0.0);
-        v.follow(&profile(2_000), true, 0.0);
+        v.follow_run(&profile(1_000), true, 0.0, 0);
+        v.follow_run(&profile(2_000), true, 0.0, 0);
         assert_eq!(v.t1, 2_020.0, "untouched: everything");
         v.zoom(0.25, v.t1);
         let length = v.length();
-        v.follow(&profile(3_000), true, 0.0);
+        v.follow_run(&profile(3_000), true, 0.0, 0);
         assert!(v.t1 >= 3_000.0 && (v.length() - length).abs() < 1e-6, "at the end: follows it");
         v.pan(-800.0);
         let shown = (v.t0, v.t1);
-        v.follow(&profile(4_000), true, 0.0);
+        v.follow_run(&profile(4_000), true, 0.0, 0);
         assert_eq!((v.t0, v.t1), shown, "looking back: stays");
     }
 }

@@ -122,7 +122,7 @@ struct Frame<'a> {
 
 impl View for Timeline {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.viewport.follow(cx.profile(), cx.live, cx.extent);
+        self.viewport.follow(cx);
         let profile = cx.subject.profile().clone();
         let transforms = cx.interaction.scope.transforms.clone();
         let answer = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0);

@@ -23,7 +23,6 @@ use tracing::{info, info_span, warn};
 use super::asyncio::SCALE;
 use super::generate::{PARAMS as GENERATE, QUESTIONS, load, sampling};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
-use crate::model::FactKind;
 use crate::phase;
 use crate::record::llm::{Asked, Generator, LlmError, Sampling, Step};
 use crate::record::{RequestHandle, request, secrets};
