@@ -27,6 +27,12 @@ pub enum Action {
     SavePicture(crate::views::Picture),
     /// Close the shown run.
     CloseRun,
+    /// Close a run.
+    CloseRunOf(crate::query::RunId),
+    /// Show the run in the next tab.
+    NextRun,
+    /// Show the run in the tab before.
+    PreviousRun,
     /// Choose two runs to compare.
     Compare,
     /// Compare the run that came last with the one before.
@@ -166,6 +172,8 @@ pub fn all() -> Vec<Entry> {
         list.push(entry(Action::Show(i), view.title, None, Menu::View));
     }
     list.extend([
+        entry(Action::NextRun, "Next run", ctrl(Key::Tab), Menu::View),
+        entry(Action::PreviousRun, "Previous run", ctrl_shift(Key::Tab), Menu::View),
         entry(Action::ResetLayout, "Reset layout", None, Menu::View),
         entry(Action::Theme(T::System), "Theme: as the system", None, Menu::View),
         entry(Action::Theme(T::Dark), "Theme: dark", None, Menu::View),
@@ -197,6 +205,12 @@ pub fn pressed(ctx: &egui::Context) -> Option<Action> {
     if !typing && ctx.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Slash)) {
         ctx.input_mut(|i| i.events.retain(|e| !matches!(e, egui::Event::Text(text) if text == "/")));
         return Some(Action::Search);
+    }
+    // As in browsers, too.
+    for (key, action) in [(Key::PageDown, Action::NextRun), (Key::PageUp, Action::PreviousRun)] {
+        if ctx.input_mut(|i| i.consume_key(Modifiers::COMMAND, key)) {
+            return Some(action);
+        }
     }
     // More modifiers first: Ctrl-Shift-O must not count as Ctrl-O.
     let mut keyed: Vec<_> = all().into_iter().filter_map(|e| Some((e.key?, e.action))).collect();

@@ -3,14 +3,14 @@
 use egui::{MenuBar, Ui};
 
 use super::action::{self, Action, Entry, Menu};
-use super::{App, recorder};
+use super::{App, recorder, tabs};
 use crate::analysis::diff::metrics::shown_of;
 use crate::analysis::formula::{self, Measure};
 use crate::format;
 use crate::model::{MetricKey, Profile, TrackKey};
-use crate::state::{Command, Relative, RunState};
+use crate::state::{Command, Relative};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone};
+use crate::ui::theme::Tone;
 use crate::ui::widgets::{self, MetricChoice, SearchBox};
 use crate::views::shared::crumbs::describe;
 use crate::views::{self, Picture};
@@ -21,9 +21,11 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     MenuBar::new().ui(ui, |ui| {
         menus(app, ui, actions);
         ui.separator();
-        runs(app, ui);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             record_button(app, ui, actions);
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                tabs::ui(app, ui, actions);
+            });
         });
     });
     if app.active().is_some_and(|r| r.profile.is_some()) {
@@ -83,48 +85,6 @@ fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
     if response.clicked() {
         actions.push(entry.action);
         ui.close();
-    }
-}
-
-/// One tab per open run.
-fn runs(app: &mut App, ui: &mut Ui) {
-    let mut shown = None;
-    ui.spacing_mut().button_padding.x = 8.0;
-    for run in &app.session.runs {
-        let failure = run.failure();
-        let (state, mark) = match (&run.state, failure) {
-            (_, Some(_)) => (" failed", Some(Icon::Error)),
-            (RunState::Loading, _) => (" …", None),
-            (RunState::Live, _) => ("", Some(Icon::Record)),
-            _ => ("", None),
-        };
-        mark.into_iter().for_each(|icon| {
-            icon.show(ui, 11.0, Tone::Bad);
-        });
-        let unsaved = app.journals.is_unsaved(run.id);
-        let dot = if unsaved { " ●" } else { "" };
-        if app.session.baseline() == Some(run.id) {
-            Icon::Compare.show(ui, 11.0, Tone::Neutral);
-        }
-        let mut text = egui::RichText::new(format!("{}{state}{dot}", shorten(&run.label, 28)));
-        if failure.is_some() {
-            text = text.color(Palette::of(ui).tone(Tone::Bad));
-        }
-        let tab = ui.selectable_label(app.session.active == Some(run.id), text);
-        let mut tip = run.label.clone();
-        if app.session.baseline() == Some(run.id) {
-            tip += "\nThe baseline: other runs are compared with it.";
-        }
-        failure.into_iter().for_each(|why| tip += &format!("\n{why}"));
-        if unsaved {
-            tip += "\nNot saved (Ctrl-S). When it is closed it stays among the unsaved recordings on the start page.";
-        }
-        if tab.on_hover_text(tip).clicked() {
-            shown = Some(run.id);
-        }
-    }
-    if shown.is_some() {
-        app.session.active = shown;
     }
 }
 

@@ -31,6 +31,7 @@ mod source_texts;
 mod sources;
 mod start;
 mod status;
+mod tabs;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -116,6 +117,8 @@ pub struct App {
     memory_shown: bool,
     /// The project that is open.
     project: project::Current,
+    /// The run whose tab was last brought into view.
+    tab_shown: Option<RunId>,
     /// The window with the runs and notes is open.
     runs_shown: bool,
     /// A rule of matching that is being typed.
@@ -177,6 +180,7 @@ impl App {
             focus_search: false,
             memory_shown: false,
             project: project::Current::default(),
+            tab_shown: None,
             runs_shown: false,
             matching: runs::Editing::default(),
             wanted: None,
@@ -371,6 +375,9 @@ impl App {
                 }
             }
             Action::CloseRun => self.close_run(),
+            Action::CloseRunOf(run) => self.close_run_of(run),
+            Action::NextRun => self.step_tab(1),
+            Action::PreviousRun => self.step_tab(-1),
             Action::Start => self.session.active = None,
             Action::RecordAgain => self.record_again(),
             Action::Compare => self.ask_compare(),
@@ -423,6 +430,7 @@ impl App {
                 has_profile && run.is_some_and(|r| r.state == RunState::Ready)
             }
             Action::CloseRun => run.is_some(),
+            Action::NextRun | Action::PreviousRun => !self.session.runs.is_empty(),
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
             Action::Show(_) | Action::Search | Action::ResetLayout => has_profile,

@@ -66,7 +66,7 @@ impl Current {
 }
 
 /// The file of a run, and the part of it that the run is.
-fn file_of(run: &OpenRun) -> Option<(PathBuf, Option<String>)> {
+pub(super) fn file_of(run: &OpenRun) -> Option<(PathBuf, Option<String>)> {
     let absolute = |path: &Path| std::path::absolute(path).ok();
     match &run.origin {
         Origin::File(Input::Path(path)) => Some((absolute(path)?, None)),

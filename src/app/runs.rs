@@ -72,12 +72,7 @@ fn act(app: &mut App, done: Done) {
     match done {
         Done::Baseline(run) => app.session.set_baseline(run),
         Done::Show(run) => app.session.active = Some(run),
-        Done::Close(run) => {
-            let shown = app.session.active.filter(|shown| *shown != run);
-            app.session.active = Some(run);
-            app.close_run();
-            app.session.active = shown.or(app.session.active);
-        }
+        Done::Close(run) => app.close_run_of(run),
         Done::OpenAway(place) => app.open_away(place),
         Done::Remove(place) => drop(app.project.away.remove(place)),
     }
