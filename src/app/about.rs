@@ -17,10 +17,10 @@ const GESTURES: &[(&str, &str)] = &[
     ("0, Home", "show everything"),
     ("Arrow keys", "caller, callee and neighbours of the selection; rows of tables"),
     ("Enter", "zoom to the selection; expand a row"),
-    ("Double-click", "zoom to the box; look into the function"),
+    ("Double-click", "zoom to the box; callers and callees of the function"),
     ("Escape", "drop the selection or the search"),
     ("*", "expand everything below a row of the call tree"),
-    ("Secondary click", "focus, merge, drop, collapse, copy"),
+    ("Secondary click", "show in another view, open in the editor, focus, merge, drop, copy"),
 ];
 
 fn window(ui: &Ui, id: &str, title: &str, add: impl FnOnce(&mut Ui)) -> bool {

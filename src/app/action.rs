@@ -67,6 +67,8 @@ pub enum Action {
     ResetLayout,
     /// Dark, light, as the system.
     Theme(super::settings::ThemeChoice),
+    /// Choose the editor that source lines open in.
+    Editor,
     /// Find any action by typing.
     Palette,
     /// Show or hide what the engine keeps: questions, bytes, times.
@@ -178,6 +180,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Theme(T::System), "Theme: as the system", None, Menu::View),
         entry(Action::Theme(T::Dark), "Theme: dark", None, Menu::View),
         entry(Action::Theme(T::Light), "Theme: light", None, Menu::View),
+        entry(Action::Editor, "Editor…", None, Menu::View),
         entry(Action::QueryMemory, "Show query memory", None, Menu::Help),
         entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),
         entry(Action::About, "About inferscope", None, Menu::Help),

@@ -51,6 +51,11 @@ pub enum Event {
         /// A path to start from.
         suggested: String,
     },
+    /// The editor was started, or not: one line.
+    Edited {
+        /// Why not.
+        result: Result<(), String>,
+    },
     /// A project was read, or why not: one line.
     Project {
         /// Its file.

@@ -10,6 +10,7 @@ mod action;
 mod bar;
 mod compare;
 mod dialog;
+mod editor;
 mod event;
 mod export;
 #[cfg(test)]
@@ -83,6 +84,8 @@ enum Overlay {
     Compare(compare::Pairing),
     /// Metrics that the person defines.
     Metrics(metrics::Editor),
+    /// The command of the person's editor.
+    Editor(editor::ChooseEditor),
     /// Keys and gestures.
     Keys,
     /// Name, version, licences.
@@ -296,6 +299,7 @@ impl App {
             Event::Picked { purpose, paths } => self.picked(purpose, &paths),
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
             Event::Wrote { run, result } => self.wrote(run, result),
+            Event::Edited { result } => self.edited(result),
             Event::Project { path, result } => self.project_read(path, result),
             Event::ProjectSaved { path, left_out, result } => self.project_saved(&path, left_out, result),
         }
@@ -411,6 +415,7 @@ impl App {
                 ctx.set_theme(window::theme_preference(theme));
             }
             Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
+            Action::Editor => self.overlay = Overlay::Editor(editor::ChooseEditor::new(self, None)),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
             Action::QueryMemory => self.memory_shown = !self.memory_shown,
             Action::Keys => self.overlay = Overlay::Keys,
@@ -571,6 +576,7 @@ impl App {
             Overlay::Palette(palette) => palette.ui(self, ui, actions).map(Overlay::Palette),
             Overlay::Record(chooser) => chooser.ui(self, ui).map(Overlay::Record),
             Overlay::Metrics(editor) => editor.ui(self, ui).map(Overlay::Metrics),
+            Overlay::Editor(chooser) => chooser.ui(self, ui).map(Overlay::Editor),
             Overlay::Compare(pairing) => pairing.ui(self, ui, actions).map(Overlay::Compare),
             Overlay::Path(ask) => ask.ui(self, ui).map(Overlay::Path),
             Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),

@@ -57,6 +57,8 @@ pub struct Settings {
     pub unsaved_bytes: Option<u64>,
     /// Metrics that the person defined.
     pub metrics: Vec<crate::analysis::formula::Definition>,
+    /// The command that opens a line in the person's editor.
+    pub editor: Option<String>,
     /// Where source files are that profiles name otherwise.
     pub sources: Vec<crate::analysis::source_file::SourceRule>,
 }

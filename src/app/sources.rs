@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::editor::SourcePlace;
 use super::{App, dialog};
 use crate::analysis::source_file::{SourceRule, rule_for};
 use crate::import::Input;
 use crate::ui::theme::Tone;
-use crate::views::Wish;
+use crate::views::{Wish, view};
 
 /// Most rules that are kept.
 const RULES: usize = 100;
@@ -26,6 +27,12 @@ impl App {
             }
             Wish::SetSources(rules) => self.set_sources(rules),
             Wish::SavePicture(pane, picture) => self.ask_picture(pane, picture),
+            Wish::Show(id) => {
+                if let Some(kind) = view(id) {
+                    self.panes_mut().show(kind);
+                }
+            }
+            Wish::Edit { file, line } => self.open_in_editor(SourcePlace { file, line }),
             Wish::Pair { base, head, same } => {
                 let pairs = &mut self.session.alignment.by_hand;
                 pairs.retain(|(b, h)| *b != base && *h != head);

@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn any_number_of_tabs_moves_neither_search_nor_record() {
         let place = |n: usize| {
-            let mut h = harness(many(n), egui::vec2(1024.0, 640.0));
+            let mut h = harness(many(n), vec2(1024.0, 640.0));
             picture(&mut h, &format!("tabs-{n}"));
             let record = h.get_by_label("Record").rect();
             assert!(record.right() <= 1024.0, "{record:?}");
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn tabs_are_walked_closed_and_found_in_the_list() {
-        let mut h = harness(many(12), egui::vec2(1024.0, 640.0));
+        let mut h = harness(many(12), vec2(1024.0, 640.0));
         let shown = |app: &App| app.session.runs.iter().position(|r| Some(r.id) == app.session.active);
         assert_eq!(shown(h.state()), Some(11));
         let tab = h.get_by_label_contains("a-run-with-a-long-name-11").rect();

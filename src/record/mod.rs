@@ -94,6 +94,7 @@ pub use scope::{Ongoing, ScopeGuard, begin, is_on};
 pub use session::{OnRevision, Options, RecordError, Recording, Status, Work, count, finding, record};
 #[doc(hidden)]
 pub use tracing as __tracing; // for the macros, so that a program needs no tracing of its own
+pub use words::split as split_words;
 #[cfg(feature = "workloads")]
 pub use workloads::{Param, ParamKind, Params, WORKLOADS, Workload, run_title, start};
 

@@ -54,6 +54,15 @@ pub enum Wish {
     SetSources(Vec<SourceRule>),
     /// Save a picture of a pane.
     SavePicture(u64, Picture),
+    /// Bring the view with this id to the front.
+    Show(&'static str),
+    /// Open a line of a source file in the person's editor.
+    Edit {
+        /// The file as the profile names it.
+        file: String,
+        /// The line, from 1.
+        line: u32,
+    },
     /// Take a function of the baseline and one of the new run for the same one, or do so no more.
     Pair {
         /// As the baseline calls it.

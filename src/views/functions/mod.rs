@@ -24,7 +24,7 @@ use crate::format;
 use crate::model::{FunctionId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::Palette;
-use crate::views::{Comparing, View, ViewCx, ViewKind};
+use crate::views::{Comparing, View, ViewCx, ViewKind, Wish};
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -149,8 +149,8 @@ impl FunctionsView {
             self.select(cx, function(row));
         }
         if let Some(row) = happened.double_clicked {
-            let symbol = cx.profile().keys().symbol(function(row));
-            cx.send(Command::Push(crate::analysis::Transform::FocusFunction(symbol)));
+            self.select(cx, function(row));
+            cx.out.wishes.push(Wish::Show("callers"));
         }
         if happened.focused {
             let current = self.selected_row(cx);

@@ -5,10 +5,10 @@ use crate::analysis::Transform;
 use crate::analysis::libraries::Libraries;
 use crate::analysis::unfinished::Unfinished;
 use crate::model::FunctionId;
-use crate::state::Command;
+use crate::state::{Command, Item};
 use crate::ui::theme::Palette;
 use crate::views::shared::copy::Form;
-use crate::views::{PICTURES, Picture, ViewCx, Wish};
+use crate::views::{PICTURES, Picture, ViewCx, Wish, view};
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
 /// The keys of the transforms and what they do, for the list of all keys.
@@ -213,6 +213,9 @@ impl<'a> ContextMenu<'a> {
             line(ui);
         }
         part(ui, |ui| own(cx, ui));
+        if let Some(about) = self.about {
+            part(ui, |ui| places(cx, about, ui));
+        }
         if let (Some(about), Some(name)) = (self.about, name) {
             part(ui, |ui| transforms(cx, about, !self.without_keys, ui));
             if entry(ui, "Search for this name", "", "") {
@@ -287,6 +290,30 @@ pub fn pictures(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             }
         }
     });
+}
+
+/// Views that show a function that is selected, in the order of the menu.
+const SHOWN_IN: [&str; 7] = ["functions", "callers", "graph", "flame", "timeline", "calltree", "source"];
+
+/// Where else to look at the function: selects it and brings the view to the front.
+fn places(cx: &mut ViewCx<'_>, about: About<'_>, ui: &mut Ui) {
+    let symbol = cx.profile().keys().symbol(about.function);
+    ui.menu_button("Show in", |ui| {
+        for id in SHOWN_IN {
+            let Some(kind) = view(id) else { continue };
+            let can = kind.can_show(cx.subject).is_ok();
+            if ui.add_enabled(can, Button::new(kind.title)).clicked() {
+                ui.close();
+                cx.send(Command::Select(Some(Item::Function(symbol))));
+                cx.out.wishes.push(Wish::Show(id));
+            }
+        }
+    });
+    let function = cx.profile().functions.get(about.function);
+    let (file, line) = (cx.profile().text(function.file).to_owned(), function.line);
+    if !file.is_empty() && entry(ui, "Open in editor", "", "Opens the file at the function's line") {
+        cx.out.wishes.push(Wish::Edit { file, line });
+    }
 }
 
 fn transforms(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut Ui) {
