@@ -63,6 +63,8 @@ pub enum Action {
     Show(usize),
     /// Define metrics by formulas.
     Metrics,
+    /// Give the current pane all of the room, or put it back.
+    Maximise,
     /// Put the panes back as they were at first.
     ResetLayout,
     /// Dark, light, as the system.
@@ -176,6 +178,7 @@ pub fn all() -> Vec<Entry> {
     list.extend([
         entry(Action::NextRun, "Next run", ctrl(Key::Tab), Menu::View),
         entry(Action::PreviousRun, "Previous run", ctrl_shift(Key::Tab), Menu::View),
+        entry(Action::Maximise, "Only the current pane", ctrl(Key::M), Menu::View),
         entry(Action::ResetLayout, "Reset layout", None, Menu::View),
         entry(Action::Theme(T::System), "Theme: as the system", None, Menu::View),
         entry(Action::Theme(T::Dark), "Theme: dark", None, Menu::View),

@@ -409,6 +409,7 @@ impl App {
                     self.panes_mut().show(kind);
                 }
             }
+            Action::Maximise => self.panes_mut().maximise(),
             Action::ResetLayout => self.lay_out(Panes::standard(true), Panes::standard(false)),
             Action::Theme(theme) => {
                 self.settings.theme = theme;
@@ -438,7 +439,7 @@ impl App {
             Action::NextRun | Action::PreviousRun => !self.session.runs.is_empty(),
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
-            Action::Show(_) | Action::Search | Action::ResetLayout => has_profile,
+            Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
             Action::Undo => self.session.history().is_some_and(History::can_undo),
             Action::Redo => self.session.history().is_some_and(History::can_redo),
             Action::ClearRange => self.session.now().is_some_and(|now| now.range.is_some()),
@@ -503,6 +504,15 @@ impl App {
             && self.can(action)
         {
             self.act(action, &ctx);
+        }
+        // Escape first takes back what was chosen or typed, then the pane.
+        let idle = self.session.now().is_some_and(|now| now.selection.is_none() && now.search.is_empty());
+        if idle
+            && matches!(self.overlay, Overlay::None)
+            && self.panes_mut().is_maximised()
+            && ctx.input(|i| i.key_pressed(egui::Key::Escape))
+        {
+            self.panes_mut().restore();
         }
         let mut actions = Vec::new();
         Panel::top("bar").show(ui, |ui| bar::ui(self, ui, &mut actions));

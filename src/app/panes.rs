@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{
+    Behavior as _, Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse,
+};
 
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
@@ -32,6 +34,10 @@ pub struct Panes {
     views: HashMap<(SubjectId, u64), Shown>,
     /// The pane that was clicked last.
     current: Option<u64>,
+    /// True for views that were chosen for a picture, which stay beside each other.
+    fixed: bool,
+    /// The pane that takes all of the room.
+    maximised: Option<u64>,
     /// The subject whose views were brought to the front.
     fitted: Option<SubjectId>,
     /// What the wanted pane painted.
@@ -76,6 +82,8 @@ impl Default for Panes {
     }
 }
 
+/// In less room than this the panes are one with tabs.
+const SMALL: (f32, f32) = (640.0, 380.0);
 /// Most levels and tiles of a layout.
 const MOST_LEVELS: usize = 32;
 const MOST_TILES: usize = 500;
@@ -131,7 +139,16 @@ impl LayoutMaker {
             Some(root) => Tree::new(id, root, self.tiles),
             None => Tree::empty(id),
         };
-        Panes { tree, next: self.next, views: HashMap::new(), current: None, fitted: None, captured: None }
+        Panes {
+            tree,
+            next: self.next,
+            views: HashMap::new(),
+            current: None,
+            fixed: false,
+            maximised: None,
+            fitted: None,
+            captured: None,
+        }
     }
 }
 
@@ -167,7 +184,7 @@ impl Panes {
         let parts: Vec<_> = kinds.iter().map(|kind| (make.tabs(&[kind.id]), 1.0)).collect();
         let dir = if kinds.len() > 2 { LinearDir::Vertical } else { LinearDir::Horizontal };
         let root = make.linear(dir, &parts);
-        make.finish(root)
+        Self { fixed: true, ..make.finish(root) }
     }
 
     /// The layout as saved text.
@@ -193,7 +210,16 @@ impl Panes {
             tree.tiles.remove(id);
         }
         let any = tree.tiles.iter().any(|(_, tile)| tile.is_pane());
-        any.then_some(Self { tree, next, views: HashMap::new(), current: None, fitted: None, captured: None })
+        any.then_some(Self {
+            tree,
+            next,
+            views: HashMap::new(),
+            current: None,
+            fixed: false,
+            maximised: None,
+            fitted: None,
+            captured: None,
+        })
     }
 
     /// True when the view is open and in front of its tabs.
@@ -223,6 +249,49 @@ impl Panes {
             }
         }
         self.tree.make_active(|_, tile| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id));
+        if self.maximised.is_some() {
+            self.maximised = self.number_of(kind);
+        }
+    }
+
+    /// Number of the pane with a view of this kind.
+    fn number_of(&self, kind: &ViewKind) -> Option<u64> {
+        self.tree.tiles.iter().find_map(|(_, tile)| match tile {
+            egui_tiles::Tile::Pane(pane) if pane.view == kind.id => Some(pane.number),
+            _ => None,
+        })
+    }
+
+    /// Gives the current pane all of the room, or puts it back.
+    pub fn maximise(&mut self) {
+        self.maximised = if self.maximised.is_some() { None } else { self.current() };
+    }
+
+    /// Puts the pane that has all of the room back.
+    pub fn restore(&mut self) {
+        self.maximised = None;
+    }
+
+    /// True while one pane has all of the room.
+    #[must_use]
+    pub fn is_maximised(&self) -> bool {
+        self.maximised.is_some()
+    }
+
+    /// All panes in the order of their places, with the tiles they are in.
+    fn in_order(&self) -> Vec<(TileId, Pane)> {
+        let mut found = Vec::new();
+        let mut open: Vec<TileId> = self.tree.root().into_iter().collect();
+        while let Some(id) = open.pop() {
+            match self.tree.tiles.get(id) {
+                Some(egui_tiles::Tile::Pane(pane)) => found.push((id, pane.clone())),
+                Some(egui_tiles::Tile::Container(container)) => {
+                    open.extend(container.children_vec().into_iter().rev());
+                }
+                None => {}
+            }
+        }
+        found
     }
 
     /// The tabs with most panes: where a new view is expected.
@@ -272,16 +341,43 @@ impl Panes {
     /// Draws all panes and returns what they asked for.
     pub fn ui(&mut self, frame: &Frame<'_>, ui: &mut egui::Ui) -> Out {
         self.fit(frame);
+        let room = ui.available_size();
+        let small = !self.fixed && (room.x < SMALL.0 || room.y < SMALL.1);
+        let all = if small || self.maximised.is_some() { self.in_order() } else { Vec::new() };
+        let wanted = self.maximised.or_else(|| self.current());
+        let single = all.iter().find(|(_, pane)| Some(pane.number) == wanted).or(all.first()).cloned();
+        let (mut maximise, mut restore, mut shown) = (None, false, None);
         let mut behavior = Behavior {
             frame,
             views: &mut self.views,
             out: Out::default(),
             current: &mut self.current,
             captured: None,
+            maximise: &mut maximise,
         };
-        self.tree.ui(&mut behavior, ui);
+        match single.filter(|_| all.len() > 1) {
+            Some((tile, mut pane)) => {
+                let here = pane.number;
+                ui.spacing_mut().item_spacing.y = 0.0;
+                (shown, restore) = strip(&all, here, self.maximised.is_some(), ui);
+                let area = ui.available_rect_before_wrap();
+                ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {
+                    let _ = behavior.pane_ui(ui, tile, &mut pane);
+                });
+            }
+            None => self.tree.ui(&mut behavior, ui),
+        }
         let Behavior { out, captured, .. } = behavior;
         self.captured = captured;
+        if let Some(number) = shown {
+            self.current = Some(number);
+            self.maximised = self.maximised.map(|_| number);
+        }
+        if restore {
+            self.maximised = None;
+        } else if maximise.is_some() {
+            self.maximised = maximise;
+        }
         out
     }
 
@@ -356,6 +452,39 @@ struct Behavior<'a> {
     out: Out,
     current: &'a mut Option<u64>,
     captured: Option<Captured>,
+    /// A pane whose tab was double-clicked.
+    maximise: &'a mut Option<u64>,
+}
+
+/// The tabs of all panes, where one of them has all of the room: the one that was clicked, and whether to put it back.
+fn strip(all: &[(TileId, Pane)], here: u64, maximised: bool, ui: &mut egui::Ui) -> (Option<u64>, bool) {
+    let (mut clicked, mut restore) = (None, false);
+    ui.horizontal(|ui| {
+        ui.set_min_height(28.0);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if maximised {
+                restore = icon_button(ui, Icon::Restore, "All panes (Ctrl-M, Esc)").clicked();
+            }
+            let tabs = egui::ScrollArea::horizontal()
+                .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden);
+            ui.style_mut().always_scroll_the_only_direction = true;
+            tabs.show(ui, |ui| {
+                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                    for (_, pane) in all {
+                        let Some(kind) = views::view(&pane.view) else { continue };
+                        let tab = ui.selectable_label(pane.number == here, kind.title);
+                        if tab.clicked() {
+                            clicked = Some(pane.number);
+                        }
+                        if tab.double_clicked() {
+                            restore = maximised;
+                        }
+                    }
+                });
+            });
+        });
+    });
+    (clicked, restore)
 }
 
 fn explain(kind: &ViewKind, subject: &Subject, ui: &mut egui::Ui) -> bool {
@@ -429,6 +558,9 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         _scroll: &mut f32,
     ) {
         let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
+        if icon_button(ui, Icon::Maximise, "Only this pane (Ctrl-M, double-click on its tab)").clicked() {
+            *self.maximise = Some(pane.number);
+        }
         let button = icon_button(ui, Icon::Export, "Save a picture of this view");
         Popup::menu(&button).show(|ui| {
             for picture in Picture::ALL {
@@ -458,10 +590,14 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         tile: TileId,
         response: egui::Response,
     ) -> egui::Response {
-        let about = match tiles.get(tile) {
-            Some(egui_tiles::Tile::Pane(pane)) => views::view(&pane.view).map(|kind| kind.about),
+        let pane = match tiles.get(tile) {
+            Some(egui_tiles::Tile::Pane(pane)) => Some(pane),
             _ => None,
         };
+        if let Some(pane) = pane.filter(|_| response.double_clicked()) {
+            *self.maximise = Some(pane.number);
+        }
+        let about = pane.and_then(|pane| views::view(&pane.view)).map(|kind| kind.about);
         match about {
             Some(about) => response.on_hover_text(about),
             None => response,
@@ -471,6 +607,8 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{harness, picture};
+    use super::super::{Action, App};
     use super::*;
     use crate::model::ProfileBuilder;
     use crate::query::Run;
@@ -519,5 +657,41 @@ mod tests {
             harness.query_by_label_contains("met an internal error").is_some(),
             "it breaks again, as quietly"
         );
+    }
+
+    #[test]
+    fn one_pane_takes_all_of_the_room_and_gives_it_back() {
+        let mut app = App::headless();
+        app.add_profile("a.prof", None, crate::analysis::testing::profile("main 0 100 / f 10 60"));
+        let mut h = harness(app, egui::vec2(1024.0, 640.0));
+        assert!(h.query_by_label("Top-down").is_some());
+        let place = crate::app::action::all().iter().find_map(|e| match e.action {
+            Action::Show(i) if e.title == "Functions" => Some(i),
+            _ => None,
+        });
+        h.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::M);
+        h.run_ok();
+        h.state_mut().act(Action::Show(place.unwrap()), &egui::Context::default());
+        h.run_ok();
+        picture(&mut h, "maximised");
+        assert!(h.query_by_label("Top-down").is_none() && h.query_by_label_contains("main, self").is_some());
+        h.get_by_label("Call tree").click();
+        h.run_ok();
+        assert!(h.query_by_label("Top-down").is_some() && h.query_by_label_contains("main, self").is_none());
+        h.key_press(egui::Key::Escape);
+        h.run_ok();
+        assert!(!h.state_mut().panes_mut().is_maximised());
+    }
+
+    #[test]
+    fn in_little_room_the_panes_are_one_with_tabs() {
+        let mut app = App::headless();
+        app.add_profile("a.prof", None, crate::analysis::testing::profile("main 0 100 / f 10 60"));
+        let mut h = harness(app, egui::vec2(512.0, 320.0));
+        picture(&mut h, "little-room");
+        h.get_by_label("Summary").click();
+        h.run_ok();
+        picture(&mut h, "little-room-summary");
+        assert!(h.query_by_label("Top functions by self time").is_some());
     }
 }

@@ -48,6 +48,10 @@ pub enum Icon {
     Undo,
     /// Arrow that turns on to the right.
     Redo,
+    /// Corners that move apart.
+    Maximise,
+    /// Corners that move together.
+    Restore,
     /// Angle to the left.
     ChevronLeft,
     /// Angle to the right.
@@ -61,7 +65,7 @@ pub enum Icon {
 }
 
 /// All icons, for tests and the gallery.
-pub const ALL: [Icon; 26] = [
+pub const ALL: [Icon; 28] = [
     Icon::Search,
     Icon::Close,
     Icon::Check,
@@ -83,6 +87,8 @@ pub const ALL: [Icon; 26] = [
     Icon::Graph,
     Icon::Undo,
     Icon::Redo,
+    Icon::Maximise,
+    Icon::Restore,
     Icon::ChevronLeft,
     Icon::ChevronRight,
     Icon::ChevronDown,
@@ -136,6 +142,18 @@ impl Icon {
                 pen.line(&[(10.3, 5.7), (5.7, 10.3)]),
             ],
             Self::Good => vec![pen.ring(8.0, 8.0, 6.3), pen.line(&[(5.0, 8.3), (7.2, 10.5), (11.1, 5.8)])],
+            Self::Maximise => vec![
+                pen.line(&[(9.6, 2.4), (13.6, 2.4), (13.6, 6.4)]),
+                pen.line(&[(13.6, 2.4), (9.4, 6.6)]),
+                pen.line(&[(6.4, 13.6), (2.4, 13.6), (2.4, 9.6)]),
+                pen.line(&[(2.4, 13.6), (6.6, 9.4)]),
+            ],
+            Self::Restore => vec![
+                pen.line(&[(13.2, 6.6), (9.4, 6.6), (9.4, 2.8)]),
+                pen.line(&[(9.4, 6.6), (13.8, 2.2)]),
+                pen.line(&[(2.8, 9.4), (6.6, 9.4), (6.6, 13.2)]),
+                pen.line(&[(6.6, 9.4), (2.2, 13.8)]),
+            ],
             Self::Copy => vec![
                 pen.frame(5.6, 5.6, 14.0, 14.0),
                 pen.line(&[(10.4, 3.2), (10.4, 2.0), (2.0, 2.0), (2.0, 10.4), (3.2, 10.4)]),

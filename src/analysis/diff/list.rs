@@ -132,8 +132,8 @@ pub struct DiffOrder {
     pub counts: [usize; 5],
     /// Change of the own costs of the listed rows.
     pub change: f64,
-    /// Largest own cost and largest total of any row on any side, as shown.
-    pub most: (f64, f64),
+    /// Largest own cost or total of any row on any side, as shown.
+    pub most: f64,
     /// Largest size of a change of an own cost and of a total.
     pub most_changed: f64,
 }
@@ -228,14 +228,14 @@ impl Query<Pair> for DiffList {
             order: Vec::new(),
             counts: [0; 5],
             change: 0.0,
-            most: (0.0, 0.0),
+            most: 0.0,
             most_changed: 0.0,
             diff: diff.clone(),
         };
         for (i, row) in (0u32..).zip(&diff.rows) {
             let (own, total) = (related.own(row), related.total(row));
             let most = |two: Two<f64>| two.base.unwrap_or(0.0).abs().max(two.head.unwrap_or(0.0).abs());
-            out.most = (out.most.0.max(most(own)), out.most.1.max(most(total)));
+            out.most = out.most.max(most(own)).max(most(total));
             out.most_changed = out.most_changed.max(own.change().unwrap_or(0.0).abs());
             if !finds(row) {
                 continue;

@@ -16,10 +16,8 @@ use crate::views::ViewCx;
 
 /// Number formats of the columns and what shares are a share of.
 pub struct Formats {
-    /// Self cost.
-    pub own: format::Column,
-    /// Total cost.
-    pub total: format::Column,
+    /// Costs. Self and total stand side by side, so they have one unit.
+    pub cost: format::Column,
     sum: i64,
     pub(super) unit: Unit,
 }
@@ -28,8 +26,8 @@ impl Formats {
     /// Formats that fit the largest numbers of a list.
     pub fn new(cx: &ViewCx<'_>, list: &FunctionOrder) -> Self {
         let unit = shared::unit(cx.profile(), cx.interaction);
-        let column = |max| shared::cost_column(unit, max);
-        Self { own: column(list.max.own), total: column(list.max.total), sum: list.table.sum, unit }
+        let cost = shared::cost_column(unit, list.max.own.max(list.max.total));
+        Self { cost, sum: list.table.sum, unit }
     }
 
     fn share(&self, cost: i64) -> Option<f64> {
@@ -39,9 +37,7 @@ impl Formats {
     /// A cell as text.
     pub fn value(&self, profile: &Profile, row: &FunctionRow, column: &str) -> Value {
         let at_least = format::at_least(row.unfinished);
-        let cost = |format: &format::Column, cost: Option<i64>| {
-            Value::number(format!("{at_least}{}", format.text(cost)), cost)
-        };
+        let cost = |cost: Option<i64>| Value::number(format!("{at_least}{}", self.cost.text(cost)), cost);
         // These differ by so much that one unit would turn most of them into <0.001.
         let per_call = |cost: Option<i64>| {
             let least = if cost.is_some() { at_least } else { "" };
@@ -70,10 +66,10 @@ impl Formats {
                 if row.unfinished > 0 { format::count(row.unfinished as i64) } else { String::new() },
                 Some(row.unfinished),
             ),
-            "self" => cost(&self.own, row.known_own()),
+            "self" => cost(row.known_own()),
             "self share" => share(row.known_own()),
             "self per call" => per_call(row.own_per_call()),
-            "total" => cost(&self.total, row.known_total()),
+            "total" => cost(row.known_total()),
             "total share" => share(row.known_total()),
             "total per call" => per_call(row.total_per_call()),
             "function" => Value::text(row.symbol().label(profile)),
@@ -90,14 +86,14 @@ impl Formats {
     /// Paints a cell.
     pub fn paint(&self, ui: &mut Ui, profile: &Profile, row: &FunctionRow, column: &str, palette: &Palette) {
         let number = Cell::number(palette);
-        let cost = |ui: &mut Ui, format: &format::Column, cost: Option<i64>| {
+        let cost = |ui: &mut Ui, cost: Option<i64>| {
             let color = if cost.unwrap_or(0) == 0 { palette.text_weak } else { palette.text };
-            let text = format!("{}{}", format::at_least(row.unfinished), format.number(cost));
+            let text = format!("{}{}", format::at_least(row.unfinished), self.cost.number(cost));
             cell_text(ui, &text, &Cell { color, ..number.clone() });
         };
         match column {
-            "self" => cost(ui, &self.own, row.known_own()),
-            "total" => cost(ui, &self.total, row.known_total()),
+            "self" => cost(ui, row.known_own()),
+            "total" => cost(ui, row.known_total()),
             "self share" | "total share" => {
                 let cost = if column == "self share" { row.known_own() } else { row.known_total() };
                 let share = cost.and_then(|cost| self.share(cost));
@@ -185,7 +181,7 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
         ));
     }
     columns.push(
-        Column::number("self", named("Self", &formats.own), 86.0)
+        Column::number("self", named("Self", &formats.cost), 86.0)
             .tip(format!("Self {what}: spent in the function itself, not in what it called")),
     );
     columns.push(
@@ -201,7 +197,7 @@ pub fn columns(cx: &ViewCx<'_>, list: &FunctionOrder, formats: &Formats, sort: &
         );
     }
     columns.push(
-        Column::number("total", named("Total", &formats.total), 92.0)
+        Column::number("total", named("Total", &formats.cost), 92.0)
             .tip(format!("Total {what}: of the function and all that it called. Recursion counts once.")),
     );
     columns.push(

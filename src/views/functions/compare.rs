@@ -79,7 +79,9 @@ impl View for DiffFunctionsView {
                 if list.order.is_empty() {
                     return nothing(cx, ui, self.which);
                 }
-                let table = Numbers { pair: &pair, asked: &asked, list: &list, moved: moved.as_deref() };
+                let written = Written::of(&asked, list.most);
+                let table =
+                    Numbers { pair: &pair, asked: &asked, list: &list, written, moved: moved.as_deref() };
                 self.table(cx, ui, &table);
             },
             |ui| pair::weak(ui, &footer),
@@ -207,6 +209,8 @@ struct Numbers<'a> {
     pair: &'a Pair,
     asked: &'a Asked,
     list: &'a DiffOrder,
+    /// How costs are written: self and total stand side by side, so they have one unit.
+    written: Written,
     /// By row, whether it is called from elsewhere now; `None` while that is not known.
     moved: Option<&'a Vec<bool>>,
 }
@@ -282,15 +286,14 @@ impl Numbers<'_> {
 
     fn columns(&self, sort: DiffSort) -> Vec<Column> {
         let what = &self.asked.measure.label;
-        let suffix = |most| Written::of(self.asked, most).suffix();
-        let (own, total) = (suffix(self.list.most.0), suffix(self.list.most.1));
+        let unit = self.written.suffix();
         let mut columns = vec![
             Column::text("state", "", 64.0).rank(4).tip(
                 "new: only head has it. gone: only base has it. moved: both have it, but on no common call path. \
                  =: not changed.",
             ),
-            Column::number("own base", format!("Self base{own}"), 108.0).rank(2).tip(format!("Self {what} in the baseline")),
-            Column::number("own head", format!("Self head{own}"), 108.0).rank(1).tip(format!("Self {what} in the new run")),
+            Column::number("own base", format!("Self base{unit}"), 108.0).rank(2).tip(format!("Self {what} in the baseline")),
+            Column::number("own head", format!("Self head{unit}"), 108.0).rank(1).tip(format!("Self {what} in the new run")),
         ];
         if self.asked.shares_only() {
             columns
@@ -299,7 +302,7 @@ impl Numbers<'_> {
                 )));
         } else {
             columns.extend([
-                Column::number("own delta", format!("Δ self{own}"), 150.0)
+                Column::number("own delta", format!("Δ self{unit}"), 150.0)
                     .tip(format!("Change of the self {what}: head − base")),
                 Column::number("own relative", "Δ %", 84.0)
                     .rank(3)
@@ -310,16 +313,16 @@ impl Numbers<'_> {
             ]);
         }
         columns.extend([
-            Column::number("total base", format!("Total base{total}"), 112.0)
+            Column::number("total base", format!("Total base{unit}"), 112.0)
                 .rank(9)
                 .tip(format!("Total {what} in the baseline")),
-            Column::number("total head", format!("Total head{total}"), 112.0)
+            Column::number("total head", format!("Total head{unit}"), 112.0)
                 .rank(10)
                 .tip(format!("Total {what} in the new run")),
         ]);
         if !self.asked.shares_only() {
             columns.push(
-                Column::number("total delta", format!("Δ total{total}"), 112.0)
+                Column::number("total delta", format!("Δ total{unit}"), 112.0)
                     .rank(6)
                     .tip(format!("Change of the total {what}: of the function and all that it called")),
             );
@@ -368,9 +371,8 @@ impl Numbers<'_> {
     fn value(&self, row: usize, column: &str) -> Value {
         let (_, r) = self.at(row);
         let (own, total) = (self.list.related.own(r), self.list.related.total(r));
-        let most = self.list.most;
-        let cost = |v: Option<f64>, most, base| Value::number(Written::of(self.asked, most).cost(v, base), v);
-        let change = |v: Option<f64>, most| Value::number(Written::of(self.asked, most).change(v), v);
+        let cost = |v: Option<f64>, base| Value::number(self.written.cost(v, base), v);
+        let change = |v: Option<f64>| Value::number(self.written.change(v), v);
         let relative = |two: Two<f64>| {
             let change = two.relative_change();
             Value::number(pair::relative(change, r.state()), change.map(|c| c * 100.0))
@@ -384,18 +386,18 @@ impl Numbers<'_> {
         let part =
             |n: Option<i64>| Value::number(pair::signed(self.asked.unit(false), n.map(|n| n as f64)), n);
         match column {
-            "own base" => cost(own.base, most.0, true),
-            "own head" => cost(own.head, most.0, false),
-            "own delta" => change(own.change(), most.0),
+            "own base" => cost(own.base, true),
+            "own head" => cost(own.head, false),
+            "own delta" => change(own.change()),
             "own relative" => relative(own),
             "points" => {
                 let points = list::points(r.own(), self.list.diff.whole).map(|p| p * 100.0);
                 let text = points.map_or_else(|| UNKNOWN.to_owned(), format::points);
                 Value::number(text, points)
             }
-            "total base" => cost(total.base, most.1, true),
-            "total head" => cost(total.head, most.1, false),
-            "total delta" => change(total.change(), most.1),
+            "total base" => cost(total.base, true),
+            "total head" => cost(total.head, false),
+            "total delta" => change(total.change()),
             "total relative" => relative(total),
             "calls base" => count(list::calls(r).base),
             "calls head" => count(list::calls(r).head),

@@ -22,7 +22,7 @@ use crate::analysis::functions::graph_of;
 use crate::analysis::{FunctionRow, Functions};
 use crate::format;
 use crate::model::{FunctionId, Unit};
-use crate::state::{Command, Item};
+use crate::state::Item;
 use crate::ui::theme::Palette;
 use crate::views::{Comparing, View, ViewCx, ViewKind, Wish};
 
@@ -262,8 +262,8 @@ impl Rows for Table<'_, '_> {
         let least = format::at_least(row.unfinished);
         format!(
             "{name}, self {least}{}, total {least}{}{open}",
-            self.formats.own.text(Some(row.own)),
-            self.formats.total.text(Some(row.total))
+            self.formats.cost.text(Some(row.own)),
+            self.formats.cost.text(Some(row.total))
         )
     }
 
