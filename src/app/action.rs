@@ -59,6 +59,10 @@ pub enum Action {
     ClearRange,
     /// Put the cursor into the search field.
     Search,
+    /// Select the next function that the search finds.
+    FindNext,
+    /// Select the one before.
+    FindPrevious,
     /// Bring a view to the front.
     Show(usize),
     /// Define metrics by formulas.
@@ -168,7 +172,9 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Undo, "Undo", ctrl(Key::Z), Menu::Edit),
         entry(Action::Redo, "Redo", ctrl_shift(Key::Z), Menu::Edit),
         entry(Action::Search, "Search", ctrl(Key::F), Menu::Edit),
-        entry(Action::ClearRange, "Look at all of the time", None, Menu::Edit),
+        entry(Action::FindNext, "Find next", plain(Key::F3), Menu::Edit),
+        entry(Action::FindPrevious, "Find previous", shift(Key::F3), Menu::Edit),
+        entry(Action::ClearRange, "Show the whole run", None, Menu::Edit),
         entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
     ]);
@@ -223,7 +229,7 @@ pub fn pressed(ctx: &egui::Context) -> Option<Action> {
     keyed.sort_by_key(|(key, _)| !key.modifiers.shift);
     keyed
         .into_iter()
-        .filter(|(key, _)| key.modifiers.any() || !typing)
+        .filter(|(key, _)| key.modifiers.any() || key.logical_key == Key::F3 || !typing)
         .find(|(key, _)| ctx.input_mut(|i| i.consume_shortcut(key)))
         .map(|(_, action)| action)
 }

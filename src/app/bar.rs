@@ -173,7 +173,18 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let mut text = now.search.clone();
             let width = ui.available_width().clamp(80.0, 260.0);
-            let out = SearchBox::new("Search functions  (Ctrl-F)", &mut text).width(width).show(ui);
+            let found = app.found();
+            let mut field = SearchBox::new("Search functions  (Ctrl-F)", &mut text).width(width);
+            if let Some(found) = &found {
+                field = field.matches(found.at, found.len());
+            }
+            let out = field.show(ui);
+            if let Some(found) = &found {
+                out.response.clone().on_hover_text(format!("{}\nF3 or Enter: the next one", found.words()));
+            }
+            if out.next || out.previous {
+                app.find(out.next);
+            }
             if std::mem::take(&mut app.focus_search) {
                 out.response.request_focus();
             }

@@ -56,6 +56,11 @@ pub enum Event {
         /// Why not.
         result: Result<(), String>,
     },
+    /// What the system says of recent files.
+    Recent {
+        /// By file.
+        facts: Vec<(PathBuf, super::start::FileFacts)>,
+    },
     /// A project was read, or why not: one line.
     Project {
         /// Its file.

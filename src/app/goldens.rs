@@ -200,7 +200,7 @@ goldens! {
     record_a_command: chooser("command", "command", &[("command", "python app.py --n 3"), ("profilers", "cprofile,pyinstrument")], Theme::Light);
     record_with_a_wrong_value: chooser("wrong", "generate", &[("model", "/models/SmolLM2-135M-Instruct.Q4_1.gguf"), ("device", "gpu")], Theme::Dark);
     menu_of_functions: menu("functions", sample(PSTATS), &label("_iterencode,"), &["Merge into callers", "Copy row", "Copy table as CSV"]);
-    menu_of_source: menu("source", with_sources(), &label("Line 17, self"), &["Copy line", "Copy place", "Copy table as Markdown"]);
+    menu_of_source: menu("source", with_sources(), &label("Line 17, self"), &["Copy line", "Copy file:line", "Copy table as Markdown"]);
     menu_of_requests: menu("requests", session(), &label("req-01 "), &["Copy prompt", "Copy answer", "Copy table as text"]);
     menu_of_memory: menu("memory", session(), &label("RSS:"), &["Copy name", "Copy row", "Copy table as CSV"]);
     menu_of_summary: menu("summary", session(), &|_| egui::pos2(500.0, 300.0), &[]);

@@ -13,6 +13,7 @@ mod dialog;
 mod editor;
 mod event;
 mod export;
+mod find;
 #[cfg(test)]
 mod goldens;
 mod journals;
@@ -120,6 +121,8 @@ pub struct App {
     memory_shown: bool,
     /// The project that is open.
     project: project::Current,
+    /// What is known of recent files.
+    recent_facts: HashMap<PathBuf, start::FileFacts>,
     /// The run whose tab was last brought into view.
     tab_shown: Option<RunId>,
     /// The window with the runs and notes is open.
@@ -141,7 +144,9 @@ impl App {
         apart();
         let engine = Engine::with_threads(Mode::Background, apart, move || repaint.request_repaint());
         let journals = journals::Journals::find(&settings);
-        Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) }
+        let app = Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) };
+        start::look_at(app.settings.recent.clone(), app.events.clone());
+        app
     }
 
     /// An application that answers every query at once, for pictures and tests.
@@ -183,6 +188,7 @@ impl App {
             focus_search: false,
             memory_shown: false,
             project: project::Current::default(),
+            recent_facts: HashMap::new(),
             tab_shown: None,
             runs_shown: false,
             matching: runs::Editing::default(),
@@ -299,6 +305,7 @@ impl App {
             Event::Picked { purpose, paths } => self.picked(purpose, &paths),
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
             Event::Wrote { run, result } => self.wrote(run, result),
+            Event::Recent { facts } => self.recent_facts.extend(facts),
             Event::Edited { result } => self.edited(result),
             Event::Project { path, result } => self.project_read(path, result),
             Event::ProjectSaved { path, left_out, result } => self.project_saved(&path, left_out, result),
@@ -382,7 +389,10 @@ impl App {
             Action::CloseRunOf(run) => self.close_run_of(run),
             Action::NextRun => self.step_tab(1),
             Action::PreviousRun => self.step_tab(-1),
-            Action::Start => self.session.active = None,
+            Action::Start => {
+                self.session.active = None;
+                start::look_at(self.settings.recent.clone(), self.events.clone());
+            }
             Action::RecordAgain => self.record_again(),
             Action::Compare => self.ask_compare(),
             Action::CompareLastTwo => {
@@ -404,6 +414,8 @@ impl App {
             Action::Redo => self.step(History::redo),
             Action::ClearRange => self.command(Command::SetRange(None)),
             Action::Search => self.focus_search = true,
+            Action::FindNext => self.find(true),
+            Action::FindPrevious => self.find(false),
             Action::Show(place) => {
                 if let Some(kind) = action::view(place) {
                     self.panes_mut().show(kind);
@@ -442,6 +454,9 @@ impl App {
             Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
             Action::Undo => self.session.history().is_some_and(History::can_undo),
             Action::Redo => self.session.history().is_some_and(History::can_redo),
+            Action::FindNext | Action::FindPrevious => {
+                self.session.now().is_some_and(|now| !now.search.is_empty())
+            }
             Action::ClearRange => self.session.now().is_some_and(|now| now.range.is_some()),
             Action::SetBaseline => has_profile && run.map(|r| r.id) != self.session.baseline(),
             Action::StopComparing => self.session.baseline().is_some(),

@@ -1,13 +1,18 @@
 //! What is shown while no profile is: the start page, and a run that is being read or failed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use egui::Ui;
 
 use super::App;
 use super::action::Action;
+use super::bar::shorten;
+use super::event::{Event, Events};
 use super::recorder;
+use crate::format;
 use crate::import::Input;
+use crate::jobs;
 use crate::state::RunState;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space};
@@ -31,26 +36,35 @@ macro_rules! sample {
 }
 
 static SAMPLES: &[Sample] = &[
-    sample!("pstats/workload-py311.prof", "workload.prof", "cProfile: JSON, recursion and sorting"),
     sample!(
-        "pyinstrument/asyncio-enabled.pyisession",
-        "asyncio.pyisession",
-        "pyinstrument: an async pipeline that waits"
+        "native/asyncio.inferscope",
+        "asyncio.inferscope",
+        "Which stage of an async pipeline makes it wait? A recording of inferscope: open Stages"
     ),
     sample!(
         "chrome-trace/pytorch-decode.pt.trace.json.gz",
         "decode.pt.trace.json.gz",
-        "PyTorch: a decode loop on CPU"
+        "What does PyTorch do for each token? A decode loop: open Timeline"
+    ),
+    sample!(
+        "pstats/workload-py311.prof",
+        "workload.prof",
+        "Which function is slow, and who calls it? cProfile: open Callers"
+    ),
+    sample!(
+        "pyinstrument/asyncio-enabled.pyisession",
+        "asyncio.pyisession",
+        "The same pipeline, as pyinstrument samples it: open Flame chart"
     ),
     sample!(
         "callgrind/sort-caches.callgrind.out",
         "sort.callgrind.out",
-        "valgrind: sort with cache simulation"
+        "Where are the cache misses? valgrind's callgrind: choose a metric"
     ),
     sample!(
         "speedscope/py-spy-threads.speedscope.json",
         "threads.speedscope.json",
-        "py-spy: several threads"
+        "What do several threads do at once? py-spy: open Timeline"
     ),
 ];
 
@@ -114,7 +128,7 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             ui.label(egui::RichText::new("none yet").color(palette.text_weak));
         }
         for path in &recent {
-            if file_row(ui, path) {
+            if file_row(ui, path, app.recent_facts.get(path)) {
                 open = Some(path.clone());
             }
         }
@@ -141,12 +155,52 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     );
 }
 
-/// A recent file: its name, and its folder below.
-fn file_row(ui: &mut Ui, path: &Path) -> bool {
+/// What the system says of a recent file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileFacts {
+    bytes: u64,
+    changed: Option<SystemTime>,
+}
+
+/// Asks the system about files, on a thread: a folder of another computer may take its time. A file that is not there
+/// has no entry.
+pub(super) fn look_at(files: Vec<PathBuf>, events: Events) {
+    jobs::spawn("recent files", move || {
+        let of = |path: PathBuf| {
+            let meta = std::fs::metadata(&path).ok()?;
+            Some((path, FileFacts { bytes: meta.len(), changed: meta.modified().ok() }))
+        };
+        events.send(Event::Recent { facts: files.into_iter().filter_map(of).collect() });
+    });
+}
+
+/// «3 min ago».
+fn ago(then: SystemTime) -> String {
+    let seconds = SystemTime::now().duration_since(then).map_or(0, |d| d.as_secs());
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        _ => format::counted((seconds / 86_400) as i64, "day", "days") + " ago",
+    }
+}
+
+/// Most letters of a name.
+const LETTERS: usize = 42;
+
+/// A recent file: its name, and below when it changed, its size, its folder.
+fn file_row(ui: &mut Ui, path: &Path, facts: Option<&FileFacts>) -> bool {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let clicked = widgets::link_button(ui, &name).on_hover_text(path.display().to_string()).clicked();
+    let link = widgets::link_button(ui, &shorten(&name, LETTERS));
+    let clicked = link.on_hover_text(path.display().to_string()).clicked();
     let folder = path.parent().map(|p| p.display().to_string()).unwrap_or_default();
-    under(ui, &folder);
+    let mut about = Vec::new();
+    if let Some(facts) = facts {
+        about.extend(facts.changed.map(ago));
+        about.push(format::bytes(i64::try_from(facts.bytes).unwrap_or(i64::MAX)));
+    }
+    about.push(folder);
+    under(ui, &about.join("  ·  "));
     clicked
 }
 
@@ -178,7 +232,7 @@ pub(super) fn waiting(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             EmptyState::new(Icon::Record, "Recording has started", &stage).show(ui);
         }
         RunState::Loading | RunState::Ready => {
-            let progress = app.opening.get(&id).and_then(crate::jobs::Job::progress);
+            let progress = app.opening.get(&id).and_then(jobs::Job::progress);
             ui.add_space(ui.available_height() * 0.4);
             ui.vertical_centered(|ui| {
                 ui.set_max_width(460.0);

@@ -96,8 +96,8 @@ impl Picture {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Self::Svg => "SVG, which scales…",
-            Self::Png => "PNG, as on the screen…",
+            Self::Svg => "SVG…",
+            Self::Png => "PNG…",
         }
     }
 

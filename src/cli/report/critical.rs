@@ -49,7 +49,7 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         out.line(format_args!("  {:>10} {:>8}  {count}{name}", format::duration(length), share(length)));
     }
     let (between, unknown) = graph.path_gaps();
-    for (length, what) in [(between, "between stages"), (unknown, "nothing known to wait for")] {
+    for (length, what) in [(between, "between stages"), (unknown, "on no known path")] {
         if length > 0 {
             out.line(format_args!("  {:>10} {:>8}  ({what})", format::duration(length), share(length)));
         }

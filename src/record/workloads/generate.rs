@@ -52,7 +52,7 @@ pub(super) const PARAMS: [Param; 13] = [
     },
     Param {
         key: "max_new_tokens",
-        label: "Most new tokens",
+        label: "Max new tokens",
         help: "Longest answer, in tokens.",
         default: "80",
         kind: ParamKind::Int { min: 1, max: 4096 },

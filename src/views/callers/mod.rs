@@ -152,7 +152,7 @@ impl CallersView {
             }
             // Not as a line of its own: the lists need the room more.
             if self.active(cx).is_none() && ui.available_size_before_wrap().x > 160.0 {
-                let hint = "has the most self cost; select another function in any view";
+                let hint = "nothing selected: the function with the most self cost";
                 ui.add(egui::Label::new(RichText::new(hint).color(palette.text_weak)).truncate());
             }
         });

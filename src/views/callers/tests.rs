@@ -60,7 +60,7 @@ fn all_lists_what_is_further_away() {
 #[test]
 fn before_anything_is_selected_the_most_expensive_function_is_shown() {
     let h = harness(Stage::new(&KIND, profile(PSTATS)));
-    assert!(h.query_by_label_contains("has the most self cost").is_some());
+    assert!(h.query_by_label_contains("with the most self cost").is_some());
     let names: Vec<_> =
         h.query_all_by_role(egui::Role::Row).filter_map(|n| n.accesskit_node().label()).collect();
     assert_eq!(names.len(), 4, "{names:?}");

@@ -115,7 +115,7 @@ impl FlameView {
             return;
         }
         let count = i64::try_from(self.layout.narrow).unwrap_or(i64::MAX);
-        let text = format!("{} too narrow to draw one by one", format::counted(count, "box", "boxes"));
+        let text = format!("+ {} (zoom in)", format::counted(count, "narrow box", "narrow boxes"));
         let galley = painter.layout_no_wrap(text.clone(), crate::ui::theme::small(), palette.text_weak);
         let size = galley.size() + vec2(12.0, 6.0);
         let rect = Rect::from_min_size(chart.right_bottom() - size - vec2(14.0, 4.0), size);

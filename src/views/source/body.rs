@@ -195,7 +195,7 @@ impl Rows for Body<'_, '_> {
         };
         let context = match self.source {
             Some(source) => {
-                context.copies("Copy place", format!("{}:{}", source.path.display(), entry.line()))
+                context.copies("Copy file:line", format!("{}:{}", source.path.display(), entry.line()))
             }
             None => context,
         };

@@ -55,7 +55,7 @@ impl Finder {
             }
             again = ui.button("Look again").clicked();
             ui.label(
-                RichText::new("The profile names the file as it was where it was recorded.")
+                RichText::new("Recorded on another machine? Say where the files are.")
                     .color(Palette::of(ui).text_weak),
             );
         });

@@ -213,7 +213,7 @@ fn path(
         };
         let total = graph.total().max(1) as f64;
         let (gaps, unknown) = graph.path_gaps();
-        for (text, length) in [("between stages", gaps), ("nothing known to wait for", unknown)] {
+        for (text, length) in [("between stages", gaps), ("on no known path", unknown)] {
             if length > 0 {
                 let share = format::percent(length as f64 / total);
                 remark(ui, &format!("{} {text} ({share})", format::duration(length)));
@@ -331,7 +331,7 @@ fn legend(ui: &mut Ui) {
         crate::ui::widgets::legend_item(ui, palette.tone(Tone::Good), "slack");
     });
     ui.label(
-        RichText::new("The line in a stage is the time it worked; the rest it waited.")
+        RichText::new("Thick line: working. The rest of the box: waiting.")
             .font(small())
             .color(palette.text_weak),
     );

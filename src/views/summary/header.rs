@@ -21,7 +21,7 @@ pub fn basis_text(basis: &Basis) -> (&'static str, String) {
                 .into(),
         ),
         Basis::Aggregated => (
-            "summed by the tool",
+            "totals per function",
             "The tool added up costs per function while the program ran. There is no order in time, and \
              there are no single calls."
                 .into(),

@@ -1,6 +1,6 @@
 //! The names of lanes at the left, and what can be done with a lane: by pointer, by keys, by a menu.
 
-use super::lanes::{FEW, Lane, LaneOf};
+use super::lanes::{Lane, LaneOf};
 use super::paint::Scene;
 use super::stack::{Placed, Stacked};
 use crate::format;
@@ -82,7 +82,7 @@ impl Label<'_> {
         let profile = self.scene.profile;
         match self.lane().of {
             LaneOf::Track(id) => {
-                let more = self.stacked.row_count(id).saturating_sub(FEW);
+                let more = self.stacked.row_count(id).saturating_sub(self.stacked.few(id));
                 if self.height() == LaneHeight::Few && more > 0 {
                     return format::counted(i64::from(more), "row more", "rows more");
                 }
@@ -286,7 +286,7 @@ impl Label<'_> {
     /// clicked.
     fn buttons(&self, cx: &mut ViewCx<'_>, ui: &Ui, over: bool) -> (f32, Option<Wish>) {
         let lane = self.lane();
-        let pin = if self.pinned { "Unpin" } else { "Keep at the top" };
+        let pin = if self.pinned { "Unpin" } else { "Pin" };
         let mut all = vec![(Icon::SortDown, "More"), (Icon::Close, "Hide")];
         if !matches!(lane.of, LaneOf::Group(_)) {
             all.push((Icon::SortUp, pin));
@@ -347,7 +347,7 @@ impl Label<'_> {
             }
         };
         if !matches!(lane.of, LaneOf::Group(_)) {
-            choice(ui, if self.pinned { "Unpin" } else { "Keep at the top" }, Wish::Pin);
+            choice(ui, if self.pinned { "Unpin" } else { "Pin" }, Wish::Pin);
         }
         choice(ui, "Move up", Wish::Move { down: false });
         choice(ui, "Move down", Wish::Move { down: true });
@@ -362,7 +362,7 @@ impl Label<'_> {
             LaneOf::Track(id) => {
                 ui.separator();
                 let heights = [
-                    (LaneHeight::Strip, "As a strip"),
+                    (LaneHeight::Strip, "Compact"),
                     (LaneHeight::Few, "Outermost rows"),
                     (LaneHeight::All, "All rows"),
                 ];

@@ -69,6 +69,8 @@ struct Timeline {
     stale: Stale,
     lanes: Option<(Arc<Profile>, Arc<Lanes>)>,
     stacked: Option<Arc<Stacked>>,
+    /// Height for lanes in the last frame, rows of boxes.
+    room: u32,
     colors: Option<(ColorsFor, Colors)>,
     /// Counts up with each change of colours.
     recolored: u64,
@@ -141,6 +143,12 @@ impl View for Timeline {
         }
         let phases = cx.ask(&PhasesIn(None), 0).value().cloned().filter(|p| !p.spans.is_empty());
         let areas = areas(ui.available_rect_before_wrap(), &stacked.fixed, phases.is_some());
+        let visible = areas.lanes.height().min(ui.clip_rect().bottom() - areas.lanes.top());
+        let room = (visible / region::METRICS.row).max(0.0) as u32;
+        if room != self.room {
+            self.room = room;
+            ui.ctx().request_repaint();
+        }
         let axis = TimeAxis::layout(self.viewport.t0, self.viewport.t1, areas.ruler.x_range());
         let all = Rect::from_min_max(areas.ruler.min, areas.lanes.max);
         let response = ui.interact(all, ui.scope_id().with("chart"), Sense::click_and_drag());
@@ -223,11 +231,12 @@ impl Timeline {
         };
         let arranged = cx.interaction.arrangement.clone().unwrap_or_else(|| self.saved.clone());
         let packed = packing.map_or(1, |p| p.rows.len() as u32);
-        let same = |s: &&Arc<Stacked>| s.is_for(&lanes, &arranged, &self.find, rows, packed);
+        let same = |s: &&Arc<Stacked>| s.is_for(&lanes, &arranged, &self.find, rows, packed, self.room);
         if let Some(stacked) = self.stacked.as_ref().filter(same) {
             return stacked.clone();
         }
-        let stacked = Arc::new(Stacked::new(profile, (lanes, arranged), &self.find, rows.cloned(), packed));
+        let stacked =
+            Arc::new(Stacked::new(profile, (lanes, arranged), &self.find, rows.cloned(), packed, self.room));
         self.stacked = Some(stacked.clone());
         stacked
     }
@@ -331,7 +340,7 @@ fn fold_all(cx: &mut ViewCx<'_>, ui: &mut Ui, stacked: &Stacked) {
         return;
     }
     let open = heads().any(|l| !stacked.arranged.folded.contains(&l.key));
-    let text = if open { "Fold all groups" } else { "Open all groups" };
+    let text = if open { "Collapse groups" } else { "Expand groups" };
     if link_button(ui, text).clicked() {
         arrange(cx, stacked, |a| {
             a.folded = if open { heads().map(|l| l.key).collect() } else { Default::default() };

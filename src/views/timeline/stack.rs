@@ -33,6 +33,10 @@ pub(super) struct Stacked {
     find: String,
     rows: Option<Arc<FlameRows>>,
     packed: u32,
+    /// Height that there is for the free lanes, rows of boxes.
+    room: u32,
+    /// Rows that tracks have beyond [`FEW`], because there is room for them.
+    more: HashMap<TrackId, u32>,
     /// Which are shown.
     pub shown: Shown,
     /// Those that stay at the top.
@@ -51,15 +55,53 @@ impl Stacked {
         find: &str,
         rows: Option<Arc<FlameRows>>,
         packed: u32,
+        room: u32,
     ) -> Self {
         let shown = Shown::new(&lanes, &arranged, find);
         let groups = rows.as_deref().map(|rows| groups(rows, profile)).unwrap_or_default();
         let (fixed, free) = (Vec::new(), Vec::new());
         let find = find.to_owned();
-        let mut out = Self { lanes, arranged, find, rows, packed, shown, fixed, free, groups };
+        let more = HashMap::new();
+        let mut out = Self { lanes, arranged, find, rows, packed, room, more, shown, fixed, free, groups };
         out.fixed = out.stack(&out.shown.pinned);
         out.free = out.stack(&out.shown.free);
+        out.fill();
         out
+    }
+
+    /// Where the lanes leave room, tracks show more of their rows: in turns, so that each gets its share.
+    fn fill(&mut self) {
+        let room = self.room as f32 * METRICS.row;
+        let mut spare = ((room - bottom(&self.free)) / METRICS.row).floor();
+        let grows = |lane: &usize| match self.lanes.all[*lane].of {
+            LaneOf::Track(id)
+                if self.lanes.height(&self.lanes.all[*lane], &self.arranged) == LaneHeight::Few =>
+            {
+                Some((id, self.row_count(id).saturating_sub(FEW)))
+            }
+            _ => None,
+        };
+        let mut hungry: Vec<(TrackId, u32)> =
+            self.shown.free.iter().filter_map(grows).filter(|t| t.1 > 0).collect();
+        if spare < 1.0 || hungry.is_empty() {
+            return;
+        }
+        while spare >= 1.0 && !hungry.is_empty() {
+            for (id, left) in &mut hungry {
+                if spare >= 1.0 {
+                    *self.more.entry(*id).or_default() += 1;
+                    *left -= 1;
+                    spare -= 1.0;
+                }
+            }
+            hungry.retain(|t| t.1 > 0);
+        }
+        self.free = self.stack(&self.shown.free);
+    }
+
+    /// Rows of a track that is shown with its outermost ones.
+    pub fn few(&self, track: TrackId) -> u32 {
+        FEW + self.more.get(&track).copied().unwrap_or(0)
     }
 
     /// True when it was made from the same things.
@@ -70,12 +112,14 @@ impl Stacked {
         find: &str,
         rows: Option<&Arc<FlameRows>>,
         packed: u32,
+        room: u32,
     ) -> bool {
         Arc::ptr_eq(&self.lanes, lanes)
             && Arc::ptr_eq(&self.arranged, arranged)
             && self.find == find
             && self.rows.as_ref().map(Arc::as_ptr) == rows.map(Arc::as_ptr)
             && self.packed == packed
+            && self.room == room
     }
 
     fn stack(&self, shown: &[usize]) -> Vec<Placed> {
@@ -103,7 +147,7 @@ impl Stacked {
             LaneOf::Track(id) => {
                 let rows = match height {
                     LaneHeight::Strip => 0,
-                    LaneHeight::Few => self.row_count(id).min(FEW),
+                    LaneHeight::Few => self.row_count(id).min(self.few(id)),
                     LaneHeight::All => self.row_count(id),
                 };
                 // A name needs room, also beside one row.

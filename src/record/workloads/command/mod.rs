@@ -91,14 +91,14 @@ impl Workload for Command {
             ),
             param(
                 "echo",
-                "Pass output on",
+                "Show output in the terminal",
                 "Also writes its output to where inferscope's own goes.",
                 "true",
                 ParamKind::Bool,
             ),
             param(
                 "grace",
-                "Seconds to end",
+                "Grace period (s)",
                 "How long it has to end after SIGINT, and again after SIGTERM, when the recording is stopped.",
                 "5",
                 ParamKind::Float { min: 0.0, max: 3600.0 },

@@ -57,7 +57,7 @@ static PARAMS: [Param; 16] = [
     param("model", "Model", "", ParamKind::Text, "Name of the model, as the server knows it."),
     param(
         "key_env",
-        "Key variable",
+        "API key variable",
         "OPENAI_API_KEY",
         ParamKind::Variable,
         "Environment variable that holds the key. The key itself is never typed here, stored or shown.",
@@ -93,7 +93,7 @@ static PARAMS: [Param; 16] = [
     ),
     param(
         "max_tokens",
-        "Most new tokens",
+        "Max new tokens",
         "128",
         ParamKind::Int { min: 1, max: 1_000_000 },
         "Longest answer, in tokens.",
@@ -101,7 +101,7 @@ static PARAMS: [Param; 16] = [
     param("stream", "Stream", "true", ParamKind::Bool, "Answers token by token; off: each in one piece."),
     param(
         "extra",
-        "Further fields",
+        "Extra JSON fields",
         "",
         ParamKind::Prompt,
         "A JSON object that goes into each request, such as {\"temperature\": 0}; null takes a field away.",
@@ -115,7 +115,7 @@ static PARAMS: [Param; 16] = [
     ),
     param(
         "timeout",
-        "Patience",
+        "Timeout (s)",
         "60",
         ParamKind::Float { min: 0.05, max: 3600.0 },
         "Longest silence of the server, in seconds.",
