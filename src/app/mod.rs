@@ -10,6 +10,7 @@ mod action;
 mod bar;
 mod compare;
 mod dialog;
+pub mod display;
 mod event;
 mod export;
 #[cfg(test)]

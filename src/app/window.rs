@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::display::Session;
 use super::{App, Settings, ThemeChoice};
 
 /// What the window starts with.
@@ -9,17 +10,6 @@ use super::{App, Settings, ThemeChoice};
 pub struct Start {
     /// Files to open.
     pub files: Vec<PathBuf>,
-}
-
-/// Why no window can be opened here, in words for a person; `None` when it looks possible.
-#[must_use]
-pub fn no_display() -> Option<&'static str> {
-    if !cfg!(all(unix, not(target_os = "macos"))) {
-        return None;
-    }
-    let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-    let none = !set("DISPLAY") && !set("WAYLAND_DISPLAY") && !set("WAYLAND_SOCKET");
-    none.then_some("neither DISPLAY nor WAYLAND_DISPLAY is set")
 }
 
 pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
@@ -30,11 +20,11 @@ pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
     }
 }
 
-/// Opens the window and runs until it is closed.
+/// Opens the window on `session` and runs until it is closed.
 ///
 /// # Errors
-/// One line with the cause and the remedy when the system has no usable display.
-pub fn run(start: &Start) -> Result<(), String> {
+/// One line with the cause and the remedy when the system cannot show it.
+pub fn run(start: &Start, session: Session) -> Result<(), String> {
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_app_id("inferscope")
@@ -42,6 +32,7 @@ pub fn run(start: &Start) -> Result<(), String> {
             .with_inner_size([1440.0, 900.0])
             .with_min_inner_size([640.0, 400.0])
             .with_drag_and_drop(true),
+        event_loop_builder: Some(Box::new(move |builder| session.choose(builder))),
         ..Default::default()
     };
     let opened = std::cell::Cell::new(false);
@@ -49,17 +40,28 @@ pub fn run(start: &Start) -> Result<(), String> {
         opened.set(true);
         Ok(Box::new(Window::new(&cc.egui_ctx, start)))
     });
-    // winit panics when a library that it loads at run time is missing.
+    // What is below panics where it does not expect to fail.
     let run = || eframe::run_native("inferscope", options, create);
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(e)) => Err(format!("no window can be opened: {e}")),
-        Err(_) if opened.get() => {
-            Err("an internal error ended the window; please report it with the lines above".into())
+        Ok(Err(_)) if opened.get() => Err("the window ended because its display went away".into()),
+        Ok(Err(e)) => Err(format!("no window can be opened: {}", remedy(&e))),
+        Err(_) => Err("an internal error ended the window; please report it with the lines above".into()),
+    }
+}
+
+/// What to do about an error of the toolkit, whose own words tell nothing to the person.
+fn remedy(e: &eframe::Error) -> &'static str {
+    use eframe::Error;
+    match e {
+        Error::Glutin(_) | Error::NoGlutinConfigs(..) | Error::OpenGL(_) if cfg!(windows) => {
+            "OpenGL 2.0 does not work here; install the driver of the graphics card"
         }
-        Err(_) => Err("no window can be opened: a system library is missing; on Debian and Ubuntu: \
-             apt-get install libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libgl1"
-            .into()),
+        Error::Glutin(_) | Error::NoGlutinConfigs(..) | Error::OpenGL(_) => {
+            "OpenGL does not work on this display; install the driver of the graphics card, or Mesa's for the processor \
+             (Debian and Ubuntu: apt-get install libgl1-mesa-dri)"
+        }
+        _ => "the display refused it",
     }
 }
 

@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::analysis::formula;
 use crate::app;
+use crate::app::display::{self, Display};
 use crate::format::Page;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
@@ -177,20 +178,22 @@ fn usage(e: &clap::Error) -> ExitCode {
 
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
 fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
-    let Some(why) = app::window::no_display() else {
-        return app::window::run(&app::window::Start { files }).map_err(Failure::new);
-    };
-    let Some(first) = files.first() else {
-        say(format_args!(
-            "inferscope: there is no display ({why}), so the default run is recorded here instead."
-        ));
-        return record::without_display();
-    };
-    Err(Failure::new(format!(
-        "there is no display ({why}) to show {file}: use `inferscope report {file}` or \
-         `inferscope render {file} -o picture.png`",
-        file = first.display()
-    )))
+    let named = files.first().map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
+    let instead = format!("`inferscope report {named}` or `inferscope render {named} -o picture.png`");
+    let without = |why: String| Failure::new(format!("{why}. Without a window: {instead}"));
+    match display::find() {
+        Display::Ready(session) => app::window::run(&app::window::Start { files }, session).map_err(without),
+        Display::Lacking(what) => Err(without(format!("no window can be opened: {what}"))),
+        Display::None(why) if files.is_empty() => {
+            say(format_args!(
+                "inferscope: there is no display ({why}), so the default run is recorded here instead."
+            ));
+            record::without_display()
+        }
+        Display::None(why) => {
+            Err(Failure::new(format!("there is no display ({why}) to show {named}: use {instead}")))
+        }
+    }
 }
 
 /// Opens a file, or standard input for «-», or says in one line why not.

@@ -5,6 +5,7 @@ mod calls;
 mod cli;
 mod command;
 mod diff;
+mod display;
 mod graphs;
 mod hostile;
 mod journal;
