@@ -11,6 +11,7 @@ mod hostile;
 mod journal;
 mod layers;
 mod outputs;
+mod python_package;
 mod python_reports;
 mod service;
 mod support;
