@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use super::display::Session;
 use super::{App, Settings, ThemeChoice};
 
+const ICON: &[u8] = include_bytes!("../../assets/desktop/icon-256.png");
+
 /// What the window starts with.
 #[derive(Debug, Default)]
 pub struct Start {
@@ -25,8 +27,13 @@ pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
 /// # Errors
 /// One line with the cause and the remedy when the system cannot show it.
 pub fn run(start: &Start, session: Session) -> Result<(), String> {
+    let mut viewport = egui::ViewportBuilder::default();
+    // On Wayland a desktop entry of the same name as the app id brings it.
+    if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {
+        viewport = viewport.with_icon(icon);
+    }
     let options = eframe::NativeOptions {
-        viewport: egui::ViewportBuilder::default()
+        viewport: viewport
             .with_app_id("inferscope")
             .with_title("inferscope")
             .with_inner_size([1440.0, 900.0])
@@ -95,5 +102,14 @@ impl eframe::App for Window {
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.app.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_icon_of_the_window_is_a_picture() {
+        let icon = eframe::icon_data::from_png_bytes(super::ICON).unwrap();
+        assert_eq!((icon.width, icon.height), (256, 256));
     }
 }

@@ -3,8 +3,10 @@
 //! Exit codes: 0 done; 1 a recording that failed, or a regression that `diff --fail-if` found; 2 a file that cannot be
 //! read or is broken, or a wrong command line; 3 a file that nothing understands; 4 a gate that cannot tell.
 
+mod desktop;
 mod diff;
 mod export;
+mod manual;
 mod out;
 mod record;
 mod recover;
@@ -14,7 +16,7 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::analysis::formula;
 use crate::app;
@@ -92,6 +94,14 @@ enum Command {
     ///
     /// Example: inferscope formats
     Formats,
+    /// Add inferscope to the menu of your desktop, or remove it; without root.
+    ///
+    /// Example: inferscope desktop --install
+    Desktop(desktop::DesktopArgs),
+    /// Write the manual pages into a folder.
+    ///
+    /// Example: inferscope man ~/.local/share/man/man1
+    Man(manual::ManArgs),
 }
 
 /// What percentages are a share of.
@@ -152,6 +162,8 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Formats) => formats(),
+        Some(Command::Desktop(args)) => desktop::run(&args),
+        Some(Command::Man(args)) => manual::run(&args, Args::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 mod calls;
 mod cli;
 mod command;
+mod desktop;
 mod diff;
 mod display;
 mod graphs;
