@@ -9,12 +9,15 @@ mod about;
 mod action;
 mod bar;
 mod compare;
+#[cfg(windows)]
+mod console;
 mod dialog;
 pub mod display;
 mod event;
 mod export;
 #[cfg(test)]
 mod goldens;
+pub mod guide;
 mod journals;
 mod looks;
 mod metrics;
@@ -112,6 +115,8 @@ pub struct App {
     focus_search: bool,
     /// The window with the engine's answers is open.
     memory_shown: bool,
+    /// The guide, while its window is open.
+    guide: Option<guide::Reader>,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -168,6 +173,7 @@ impl App {
             offer: None,
             focus_search: false,
             memory_shown: false,
+            guide: None,
             wanted: None,
             quit: false,
         }
@@ -386,6 +392,7 @@ impl App {
             Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
             Action::QueryMemory => self.memory_shown = !self.memory_shown,
+            Action::Guide => self.guide = Some(guide::Reader::default()),
             Action::Keys => self.overlay = Overlay::Keys,
             Action::About => self.overlay = Overlay::About,
             Action::Quit => self.quit = true,
@@ -473,6 +480,7 @@ impl App {
         CentralPanel::no_frame().show(ui, |ui| self.central(ui, &mut actions));
         self.overlays(ui, &mut actions);
         query_memory::ui(self, ui);
+        guide::ui(self, ui);
         drop_hint(ui);
         for action in actions {
             if self.can(action) {

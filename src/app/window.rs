@@ -27,6 +27,8 @@ pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
 /// # Errors
 /// One line with the cause and the remedy when the system cannot show it.
 pub fn run(start: &Start, session: Session) -> Result<(), String> {
+    #[cfg(windows)]
+    super::console::leave();
     let mut viewport = egui::ViewportBuilder::default();
     // On Wayland a desktop entry of the same name as the app id brings it.
     if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {

@@ -22,8 +22,7 @@ pub(super) fn run(args: &ManArgs, mut program: Command) -> Result<(), Failure> {
     program.build();
     let mut todo = vec![program];
     while let Some(command) = todo.pop() {
-        let subs = command.get_subcommands().filter(|sub| sub.get_name() != "help");
-        todo.extend(subs.map(|sub| sub.clone().version(env!("CARGO_PKG_VERSION"))));
+        todo.extend(command.get_subcommands().map(|sub| sub.clone().version(env!("CARGO_PKG_VERSION"))));
         // As `man inferscope report` and `man inferscope-report` look for it.
         let path =
             args.folder.join(format!("{}.1", command.get_display_name().unwrap_or(command.get_name())));

@@ -6,6 +6,7 @@
 mod desktop;
 mod diff;
 mod export;
+mod help;
 mod manual;
 mod out;
 mod record;
@@ -34,7 +35,8 @@ use out::{print_lines, say, say_all};
     version,
     about = "A profile viewer for people who build LLM applications",
     after_help = EXAMPLES,
-    args_conflicts_with_subcommands = true
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
 )]
 struct Args {
     /// Profiles to open in the window.
@@ -58,6 +60,7 @@ Examples:
   inferscope recover -o run.inferscope        what a killed or unsaved recording left
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened
+  inferscope help recording                   a page of the guide
 
 Without a display `inferscope` records the default run and prints its report.";
 
@@ -102,6 +105,12 @@ enum Command {
     ///
     /// Example: inferscope man ~/.local/share/man/man1
     Man(manual::ManArgs),
+    /// Print the help of a command, or a page of the guide.
+    #[command(after_help = help::topic_list())]
+    Help {
+        /// The command or page.
+        topic: Option<String>,
+    },
 }
 
 /// What percentages are a share of.
@@ -150,6 +159,18 @@ pub fn run() -> ExitCode {
     code
 }
 
+/// Whether a command line, without the program's name, is one of ours; nothing is done.
+///
+/// # Errors
+/// What would be said of it.
+pub fn understands<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    let line = std::iter::once("inferscope").chain(words);
+    match Args::try_parse_from(line) {
+        Err(e) if e.use_stderr() => Err(e.to_string()),
+        _ => Ok(()),
+    }
+}
+
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
     let result = match args.command {
@@ -164,6 +185,7 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Formats) => formats(),
         Some(Command::Desktop(args)) => desktop::run(&args),
         Some(Command::Man(args)) => manual::run(&args, Args::command()),
+        Some(Command::Help { topic }) => help::run(topic.as_deref(), Args::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,7 @@ impl Folder {
     }
 
     fn make(path: PathBuf) -> std::io::Result<Self> {
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "folders of users are private there"))]
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
