@@ -79,6 +79,8 @@ pub enum Action {
     Palette,
     /// Show or hide what the engine keeps: questions, bytes, times.
     QueryMemory,
+    /// Open the guide.
+    Guide,
     /// List keys and gestures.
     Keys,
     /// Name, version, licences.
@@ -98,7 +100,7 @@ pub enum Menu {
     Compare,
     /// Panes and looks.
     View,
-    /// Keys, about.
+    /// Guide, keys, about.
     Help,
 }
 
@@ -191,6 +193,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Theme(T::Light), "Theme: light", None, Menu::View),
         entry(Action::Editor, "Editor…", None, Menu::View),
         entry(Action::QueryMemory, "Show query memory", None, Menu::Help),
+        entry(Action::Guide, "Guide", plain(Key::F1), Menu::Help),
         entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),
         entry(Action::About, "About inferscope", None, Menu::Help),
     ]);

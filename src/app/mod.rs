@@ -9,13 +9,17 @@ mod about;
 mod action;
 mod bar;
 mod compare;
+#[cfg(windows)]
+mod console;
 mod dialog;
 mod editor;
+pub mod display;
 mod event;
 mod export;
 mod find;
 #[cfg(test)]
 mod goldens;
+pub mod guide;
 mod journals;
 mod looks;
 mod metrics;
@@ -129,6 +133,8 @@ pub struct App {
     runs_shown: bool,
     /// A rule of matching that is being typed.
     matching: runs::Editing,
+    /// The guide, while its window is open.
+    guide: Option<guide::Reader>,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -192,6 +198,7 @@ impl App {
             tab_shown: None,
             runs_shown: false,
             matching: runs::Editing::default(),
+            guide: None,
             wanted: None,
             quit: false,
         }
@@ -431,6 +438,7 @@ impl App {
             Action::Editor => self.overlay = Overlay::Editor(editor::ChooseEditor::new(self, None)),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
             Action::QueryMemory => self.memory_shown = !self.memory_shown,
+            Action::Guide => self.guide = Some(guide::Reader::default()),
             Action::Keys => self.overlay = Overlay::Keys,
             Action::About => self.overlay = Overlay::About,
             Action::Quit => self.quit = true,
@@ -536,6 +544,7 @@ impl App {
         self.overlays(ui, &mut actions);
         query_memory::ui(self, ui);
         runs::ui(self, ui, &mut actions);
+        guide::ui(self, ui);
         drop_hint(ui);
         for action in actions {
             if self.can(action) {

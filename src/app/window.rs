@@ -2,24 +2,16 @@
 
 use std::path::PathBuf;
 
+use super::display::Session;
 use super::{App, Settings, ThemeChoice};
+
+const ICON: &[u8] = include_bytes!("../../assets/desktop/icon-256.png");
 
 /// What the window starts with.
 #[derive(Debug, Default)]
 pub struct Start {
     /// Files to open.
     pub files: Vec<PathBuf>,
-}
-
-/// Why no window can be opened here, in words for a person; `None` when it looks possible.
-#[must_use]
-pub fn no_display() -> Option<&'static str> {
-    if !cfg!(all(unix, not(target_os = "macos"))) {
-        return None;
-    }
-    let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-    let none = !set("DISPLAY") && !set("WAYLAND_DISPLAY") && !set("WAYLAND_SOCKET");
-    none.then_some("neither DISPLAY nor WAYLAND_DISPLAY is set")
 }
 
 pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
@@ -30,18 +22,26 @@ pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
     }
 }
 
-/// Opens the window and runs until it is closed.
+/// Opens the window on `session` and runs until it is closed.
 ///
 /// # Errors
-/// One line with the cause and the remedy when the system has no usable display.
-pub fn run(start: &Start) -> Result<(), String> {
+/// One line with the cause and the remedy when the system cannot show it.
+pub fn run(start: &Start, session: Session) -> Result<(), String> {
+    #[cfg(windows)]
+    super::console::leave();
+    let mut viewport = egui::ViewportBuilder::default();
+    // On Wayland a desktop entry of the same name as the app id brings it.
+    if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {
+        viewport = viewport.with_icon(icon);
+    }
     let options = eframe::NativeOptions {
-        viewport: egui::ViewportBuilder::default()
+        viewport: viewport
             .with_app_id("inferscope")
             .with_title("inferscope")
             .with_inner_size([1440.0, 900.0])
             .with_min_inner_size([640.0, 400.0])
             .with_drag_and_drop(true),
+        event_loop_builder: Some(Box::new(move |builder| session.choose(builder))),
         ..Default::default()
     };
     let opened = std::cell::Cell::new(false);
@@ -49,17 +49,28 @@ pub fn run(start: &Start) -> Result<(), String> {
         opened.set(true);
         Ok(Box::new(Window::new(&cc.egui_ctx, start)))
     });
-    // winit panics when a library that it loads at run time is missing.
+    // What is below panics where it does not expect to fail.
     let run = || eframe::run_native("inferscope", options, create);
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(e)) => Err(format!("no window can be opened: {e}")),
-        Err(_) if opened.get() => {
-            Err("an internal error ended the window; please report it with the lines above".into())
+        Ok(Err(_)) if opened.get() => Err("the window ended because its display went away".into()),
+        Ok(Err(e)) => Err(format!("no window can be opened: {}", remedy(&e))),
+        Err(_) => Err("an internal error ended the window; please report it with the lines above".into()),
+    }
+}
+
+/// What to do about an error of the toolkit, whose own words tell nothing to the person.
+fn remedy(e: &eframe::Error) -> &'static str {
+    use eframe::Error;
+    match e {
+        Error::Glutin(_) | Error::NoGlutinConfigs(..) | Error::OpenGL(_) if cfg!(windows) => {
+            "OpenGL 2.0 does not work here; install the driver of the graphics card"
         }
-        Err(_) => Err("no window can be opened: a system library is missing; on Debian and Ubuntu: \
-             apt-get install libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libgl1"
-            .into()),
+        Error::Glutin(_) | Error::NoGlutinConfigs(..) | Error::OpenGL(_) => {
+            "OpenGL does not work on this display; install the driver of the graphics card, or Mesa's for the processor \
+             (Debian and Ubuntu: apt-get install libgl1-mesa-dri)"
+        }
+        _ => "the display refused it",
     }
 }
 
@@ -93,5 +104,14 @@ impl eframe::App for Window {
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.app.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_icon_of_the_window_is_a_picture() {
+        let icon = eframe::icon_data::from_png_bytes(super::ICON).unwrap();
+        assert_eq!((icon.width, icon.height), (256, 256));
     }
 }

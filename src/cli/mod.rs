@@ -4,8 +4,11 @@
 //! read or is broken, or a wrong command line; 3 a file that nothing understands; 4 a gate that cannot tell.
 
 mod align;
+mod desktop;
 mod diff;
 mod export;
+mod help;
+mod manual;
 mod out;
 mod record;
 mod recover;
@@ -15,10 +18,11 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::analysis::formula;
 use crate::app;
+use crate::app::display::{self, Display};
 use crate::format::Page;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
@@ -32,7 +36,8 @@ use out::{print_lines, say, say_all};
     version,
     about = "A profile viewer for people who build LLM applications",
     after_help = EXAMPLES,
-    args_conflicts_with_subcommands = true
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
 )]
 struct Args {
     /// Profiles to open in the window.
@@ -56,6 +61,7 @@ Examples:
   inferscope recover -o run.inferscope        what a killed or unsaved recording left
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened
+  inferscope help recording                   a page of the guide
 
 Without a display `inferscope` records the default run and prints its report.";
 
@@ -92,6 +98,20 @@ enum Command {
     ///
     /// Example: inferscope formats
     Formats,
+    /// Add inferscope to the menu of your desktop, or remove it; without root.
+    ///
+    /// Example: inferscope desktop --install
+    Desktop(desktop::DesktopArgs),
+    /// Write the manual pages into a folder.
+    ///
+    /// Example: inferscope man ~/.local/share/man/man1
+    Man(manual::ManArgs),
+    /// Print the help of a command, or a page of the guide.
+    #[command(after_help = help::topic_list())]
+    Help {
+        /// The command or page.
+        topic: Option<String>,
+    },
 }
 
 /// What percentages are a share of.
@@ -140,6 +160,18 @@ pub fn run() -> ExitCode {
     code
 }
 
+/// Whether a command line, without the program's name, is one of ours; nothing is done.
+///
+/// # Errors
+/// What would be said of it.
+pub fn understands<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    let line = std::iter::once("inferscope").chain(words);
+    match Args::try_parse_from(line) {
+        Err(e) if e.use_stderr() => Err(e.to_string()),
+        _ => Ok(()),
+    }
+}
+
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
     let result = match args.command {
@@ -152,6 +184,9 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Formats) => formats(),
+        Some(Command::Desktop(args)) => desktop::run(&args),
+        Some(Command::Man(args)) => manual::run(&args, Args::command()),
+        Some(Command::Help { topic }) => help::run(topic.as_deref(), Args::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -178,20 +213,22 @@ fn usage(e: &clap::Error) -> ExitCode {
 
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
 fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
-    let Some(why) = app::window::no_display() else {
-        return app::window::run(&app::window::Start { files }).map_err(Failure::new);
-    };
-    let Some(first) = files.first() else {
-        say(format_args!(
-            "inferscope: there is no display ({why}), so the default run is recorded here instead."
-        ));
-        return record::without_display();
-    };
-    Err(Failure::new(format!(
-        "there is no display ({why}) to show {file}: use `inferscope report {file}` or \
-         `inferscope render {file} -o picture.png`",
-        file = first.display()
-    )))
+    let named = files.first().map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
+    let instead = format!("`inferscope report {named}` or `inferscope render {named} -o picture.png`");
+    let without = |why: String| Failure::new(format!("{why}. Without a window: {instead}"));
+    match display::find() {
+        Display::Ready(session) => app::window::run(&app::window::Start { files }, session).map_err(without),
+        Display::Lacking(what) => Err(without(format!("no window can be opened: {what}"))),
+        Display::None(why) if files.is_empty() => {
+            say(format_args!(
+                "inferscope: there is no display ({why}), so the default run is recorded here instead."
+            ));
+            record::without_display()
+        }
+        Display::None(why) => {
+            Err(Failure::new(format!("there is no display ({why}) to show {named}: use {instead}")))
+        }
+    }
 }
 
 /// Opens a file, or standard input for «-», or says in one line why not.

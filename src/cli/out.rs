@@ -5,7 +5,6 @@
 
 use std::fmt::Display;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
-use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
@@ -13,9 +12,6 @@ use super::Failure;
 use crate::export::ExportError;
 use crate::format::{Page, PlainJson, plain};
 use crate::record::echo;
-
-/// How long a reader has to take what was written last.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes to standard output; a closed pipe is not an error.
 pub(super) fn print(page: &Page) -> Result<(), Failure> {
@@ -130,6 +126,10 @@ pub(super) fn written(result: std::io::Result<()>) -> Result<bool, Failure> {
 pub(super) fn is_read() -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    use std::time::{Duration, Instant};
+
+    /// How long a reader has to take what was written last.
+    const PATIENCE: Duration = Duration::from_secs(2);
 
     let stdout = std::io::stdout();
     let Ok(file) = stdout.as_fd().try_clone_to_owned().map(std::fs::File::from) else { return false };

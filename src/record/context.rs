@@ -49,7 +49,7 @@ pub struct Context {
     /// The process that does the work, when another one does.
     watched: Mutex<Option<Watched>>,
     lives: Mutex<Option<Lives>>,
-    attached: Mutex<Option<Profile>>,
+    attached: Mutex<Vec<Profile>>,
     /// Files of profilers; true for one whose content becomes part of the recording.
     files: Mutex<Vec<(Attachment, bool)>>,
     exit_code: Mutex<Option<u8>>,
@@ -159,11 +159,11 @@ impl Context {
 
     /// Adds what another profiler measured of the work to the recording.
     pub(super) fn attach(&self, profile: Profile) {
-        *lock(&self.attached) = Some(profile);
+        lock(&self.attached).push(profile);
     }
 
-    pub(super) fn take_attached(&self) -> Option<Profile> {
-        lock(&self.attached).take()
+    pub(super) fn take_attached(&self) -> Vec<Profile> {
+        std::mem::take(&mut *lock(&self.attached))
     }
 
     /// Keeps a file that a profiler wrote of the work: beside the recording, or (the one whose content becomes part of

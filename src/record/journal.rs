@@ -83,6 +83,7 @@ impl JournalFile {
 
 /// A journal holds prompts and log lines: nobody but the user may read it.
 fn private() -> OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "folders of users are private there"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

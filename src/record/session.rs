@@ -414,22 +414,24 @@ impl Session {
         }
     }
 
-    /// Adds what is known of another process that did the work: what its own profiler measured, or else the
-    /// lives of it and all that it started. Not both, because spans would stand in the way of a call graph.
+    /// Adds what is known of another process that did the work: what was measured in it, and the lives of it and all that
+    /// it started. Not both where that are calls, because spans would stand in the way of a call graph.
     fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) {
-        let lives = self.context.take_lives();
-        match (self.context.take_attached(), lives) {
-            (Some(profile), _) => {
-                let shift =
-                    profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(a, b)| a.saturating_sub(b));
-                assembler.merge(&profile, shift, self.context.watched_since());
-                meta.basis = profile.meta.basis;
-                let new = profile.meta.facts.into_iter().filter(|fact| meta.fact(&fact.name).is_none());
-                let new: Vec<_> = new.collect();
-                meta.facts.extend(new);
-            }
-            (None, Some(lives)) => assembler.processes(&lives.lives),
-            (None, None) => {}
+        let attached = self.context.take_attached();
+        let spans = |profile: &Profile| profile.tracks.iter().any(|track| !track.spans.rows.is_empty());
+        if let Some(lives) = self.context.take_lives()
+            && attached.iter().all(spans)
+        {
+            assembler.processes(&lives.lives);
+        }
+        for profile in attached {
+            let shift =
+                profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(a, b)| a.saturating_sub(b));
+            assembler.merge(&profile, shift, self.context.watched_since());
+            meta.basis = profile.meta.basis;
+            let new = profile.meta.facts.into_iter().filter(|fact| meta.fact(&fact.name).is_none());
+            let new: Vec<_> = new.collect();
+            meta.facts.extend(new);
         }
     }
 

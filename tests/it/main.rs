@@ -4,12 +4,17 @@
 mod calls;
 mod cli;
 mod command;
+mod desktop;
 mod diff;
+mod display;
 mod graphs;
+mod guide;
 mod hostile;
 mod journal;
 mod layers;
 mod outputs;
+mod package;
+mod python_package;
 mod python_reports;
 mod service;
 mod support;

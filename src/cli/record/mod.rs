@@ -191,11 +191,13 @@ fn inputs(args: &RecordArgs) -> Inputs {
 }
 
 /// What the program does without a display: records the default workload, its pipeline at a fifth of the
-/// time, and leaves a session and a picture in the current folder.
+/// time, and leaves a session and a picture in the user's data folder: nobody asked for files where the program was started.
 pub(super) fn without_display() -> Result<(), Failure> {
     let options = Options { journal: journal::folder(), ..Options::default() };
     let recorded = record("default", &["scale=0.2".to_owned()], options, None)?;
-    let session = free_name("inferscope-run", "inferscope");
+    let folder = dirs::data_local_dir().unwrap_or_else(std::env::temp_dir).join("inferscope");
+    std::fs::create_dir_all(&folder).map_err(|e| Failure::new(format!("{}: {e}", folder.display())))?;
+    let session = free_name(&folder, "inferscope-run", "inferscope");
     let picture = session.with_extension("png");
     recorded.save(&session, false)?;
     recorded.discard_journal();
@@ -209,11 +211,11 @@ pub(super) fn without_display() -> Result<(), Failure> {
     ))
 }
 
-/// The first of `stem.ext`, `stem-2.ext` … that is not there yet.
-fn free_name(stem: &str, extension: &str) -> PathBuf {
+/// The first of `stem.ext`, `stem-2.ext` … that is not in the folder yet.
+fn free_name(folder: &Path, stem: &str, extension: &str) -> PathBuf {
     let name = |i: u32| match i {
-        1 => PathBuf::from(format!("{stem}.{extension}")),
-        i => PathBuf::from(format!("{stem}-{i}.{extension}")),
+        1 => folder.join(format!("{stem}.{extension}")),
+        i => folder.join(format!("{stem}-{i}.{extension}")),
     };
     (1..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(1))
 }

@@ -106,22 +106,26 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
 /// Attaches what profilers left beside the journal.
 fn add_files(source: &Source, cx: &mut Context<'_>) {
     let Some(files) = source.own_files(FILES, MOST_FILES, LONGEST_FILE) else { return };
-    let mut names = Vec::new();
+    let (mut names, mut spans) = (Vec::new(), Vec::new());
     let mut about = None;
     for OwnFile { name, content, locked } in files {
         if name == ABOUT {
             about = Some(locked);
         }
-        if !Path::new(&name).extension().is_some_and(|e| PROFILES.iter().any(|p| e == *p)) {
+        let of_spans = name.starts_with("spans-") && name.ends_with(".json");
+        if !of_spans && !Path::new(&name).extension().is_some_and(|e| PROFILES.iter().any(|p| e == *p)) {
             continue;
         }
         match content {
             Ok(bytes) => {
-                names.push(name.clone());
+                if of_spans { &mut spans } else { &mut names }.push(name.clone());
                 cx.builder.attach(Attachment { name, bytes: bytes.into() });
             }
             Err(e) => cx.builder.warn("a profile beside the journal cannot be read", &format!("{name}: {e}")),
         }
+    }
+    if !spans.is_empty() {
+        cx.builder.meta.result("Spans of the program", format!("attached as {}", spans.join(", ")));
     }
     if !names.is_empty() {
         let text = format!("{}, attached: written when the program ended by itself", names.join(", "));

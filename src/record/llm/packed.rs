@@ -29,6 +29,7 @@ type Quants4 = [[u8; 32]; 4];
 
 /// One block of eight rows, Q4_1: `scale × quant + min`. Scales are 16-bit floats. Q4_0 is the same with a min of −8
 /// scales.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "nothing is packed there"))]
 struct Tile4 {
     scales: [u16; ROWS],
     mins: [u16; ROWS],
@@ -36,6 +37,7 @@ struct Tile4 {
 }
 
 /// One block of eight rows, Q4_K: the same, but scales and mins are products of two numbers, for which 16 bits are too few.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "nothing is packed there"))]
 struct TileK {
     scales: [f32; ROWS],
     mins: [f32; ROWS],
@@ -43,6 +45,7 @@ struct TileK {
 }
 
 /// One block of eight rows, Q8_0: `scale × quant`.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "nothing is packed there"))]
 struct Tile8 {
     scales: [u16; ROWS],
     /// `[i][4 × row + j]` is weight 4i + j of the row, signed.
@@ -81,6 +84,7 @@ struct Product {
 const WORTH_SHARING: usize = 1 << 9;
 
 /// 32 numbers of the other factor.
+#[cfg(target_arch = "x86_64")]
 struct Block {
     /// Four signed bytes in each.
     quants: [i32; 8],

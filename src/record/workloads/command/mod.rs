@@ -2,10 +2,13 @@
 //!
 //! The command runs in a process group of its own, with our environment and, unless that is a terminal,
 //! our standard input. A profile of calls knows no times of single calls, so a run that has one holds no spans:
-//! its tables are the profiler's own numbers, and memory, CPU and log lines lie on the run's clock.
+//! its tables are the profiler's own numbers, and memory, CPU and log lines lie on the run's clock. Without one
+//! (`profilers=none`, or programs that are no Python but start some) the spans that Python code marks lie there, too.
 
+mod folder;
 mod output;
 mod python;
+mod spans;
 mod stop;
 
 use std::process::{Child, Command as Process, Stdio};
@@ -18,6 +21,7 @@ use crate::format;
 use crate::model::{Attachment, FactKind};
 use crate::record::context::Sight;
 use crate::record::{echo, words};
+use folder::Folder;
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Prepared, Python};
 
@@ -134,12 +138,15 @@ impl Workload for Command {
             return Err(WorkloadError::Failed("no command is given".into()));
         }
         let profilers: Vec<&str> = params.text("profilers").split(',').map(str::trim).collect();
+        let folder = Folder::beside(cx.folder()).map_err(WorkloadError::Failed)?;
         let prepared = match profilers[..] {
             ["none"] => Prepared::Other,
             _ if profilers.contains(&"none") => {
                 return Err(WorkloadError::Failed("profilers: none goes with no other".into()));
             }
-            _ => Python::prepare(&words, &profilers.join(","), cx.folder()).map_err(WorkloadError::Failed)?,
+            _ => {
+                Python::prepare(&words, &profilers.join(","), folder.path()).map_err(WorkloadError::Failed)?
+            }
         };
         // What an earlier run lost is none of this one.
         let _ = (echo::OUT.take_cut(), echo::ERR.take_cut());
@@ -151,12 +158,12 @@ impl Workload for Command {
             Prepared::Profiled(python) => Some(python),
             Prepared::Other | Prepared::TooOld => None,
         };
-        let mut child = spawn(python.as_ref().map_or(&words, |p| &p.words), params.text("folder"), is_python)
-            .map_err(|e| {
-                // As a shell says it.
-                cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
-                WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
-            })?;
+        let words_of_it = python.as_ref().map_or(&words, |p| &p.words);
+        let mut child = spawn(words_of_it, params.text("folder"), is_python, &folder).map_err(|e| {
+            // As a shell says it.
+            cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
+            WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
+        })?;
         cx.watch(child.id());
         cx.stage(&format!("Running {}", params.text("command")));
         let counts = Arc::new(Counts::default());
@@ -178,9 +185,8 @@ impl Workload for Command {
         unread(cx);
         cx.fact(FactKind::Result, "Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
-        if let Some(python) = &python {
-            collect(python, params, cx);
-        }
+        let profiled = python.as_ref().is_some_and(|python| collect(python, params, cx));
+        spans::collect(folder.path(), profiled, cx);
         match (end.stopped, end.needed) {
             (true, needed) => {
                 cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));
@@ -194,13 +200,14 @@ impl Workload for Command {
     }
 }
 
-fn spawn(words: &[String], folder: &str, python: bool) -> std::io::Result<Child> {
+fn spawn(words: &[String], folder: &str, python: bool, left: &Folder) -> std::io::Result<Child> {
     use std::io::IsTerminal;
     let mut command = Process::new(&words[0]);
     command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
     if !folder.is_empty() {
         command.current_dir(folder);
     }
+    command.env(spans::VARIABLE, left.path());
     if python {
         // Lines get the time at which they were written, not that at which a buffer was full.
         command.env("PYTHONUNBUFFERED", "1");
@@ -231,8 +238,9 @@ fn unread(cx: &Context) {
     }
 }
 
-/// Adds what the Python profilers measured to the run: the first one as its numbers, the others as files.
-fn collect(python: &Python, params: &Params, cx: &Context) {
+/// Adds what the Python profilers measured to the run: the first one as its numbers, the others as files. True when there
+/// is a first one.
+fn collect(python: &Python, params: &Params, cx: &Context) -> bool {
     let (about, files) = python.result();
     if !about.python.is_empty() {
         cx.fact(FactKind::Setting, "Python", about.python.clone());
@@ -283,4 +291,5 @@ fn collect(python: &Python, params: &Params, cx: &Context) {
     {
         cx.warn("the Python profile could not be kept", &format!("{keep}: {e}"));
     }
+    shown
 }

@@ -7,8 +7,6 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
 
 use crate::format;
 use crate::import::{self, Input};
@@ -37,7 +35,7 @@ pub(super) enum Prepared {
 
 /// A Python program that is about to be run under a profiler.
 pub(super) struct Python {
-    folder: Folder,
+    folder: PathBuf,
     /// The command line that does it.
     pub(super) words: Vec<String>,
 }
@@ -82,37 +80,31 @@ impl About {
 const OLDEST: (u32, u32) = (3, 6);
 
 impl Python {
-    /// `place`: the folder for the profilers' files, where somebody may find them when this process is killed; not made yet. Without one a temporary folder.
-    pub(super) fn prepare(
-        words: &[String],
-        profilers: &str,
-        place: Option<PathBuf>,
-    ) -> Result<Prepared, String> {
+    /// `folder`: for the profilers' files.
+    pub(super) fn prepare(words: &[String], profilers: &str, folder: &Path) -> Result<Prepared, String> {
         let Some(Split { interpreter, program }) = parts(words) else { return Ok(Prepared::Other) };
         if is_too_old(&interpreter[0]) {
             return Ok(Prepared::TooOld);
         }
-        let failed = |e: std::io::Error| format!("no temporary folder for the Python profiler: {e}");
-        let own = place.and_then(|place| Folder::make(place).ok());
-        let folder = own.map_or_else(Folder::temporary, Ok).map_err(failed)?;
-        let wrapper = folder.0.join("profile_run.py");
+        let failed = |e: std::io::Error| format!("no files for the Python profiler: {e}");
+        let wrapper = folder.join("profile_run.py");
         fs::write(&wrapper, WRAPPER).map_err(failed)?;
-        fs::write(folder.0.join("profilers.py"), PROFILERS_OF_IT).map_err(failed)?;
+        fs::write(folder.join("profilers.py"), PROFILERS_OF_IT).map_err(failed)?;
         // As it runs without us, for an interpreter that is older than its name says.
         let plain =
             serde_json::to_vec(&[&interpreter[..], &program[..]].concat()).map_err(|e| e.to_string())?;
-        fs::write(folder.0.join("command.json"), plain).map_err(failed)?;
-        let own = [wrapper.display().to_string(), folder.0.display().to_string(), profilers.to_owned()];
+        fs::write(folder.join("command.json"), plain).map_err(failed)?;
+        let own = [wrapper.display().to_string(), folder.display().to_string(), profilers.to_owned()];
         let words = [interpreter, own.into(), program].concat();
-        Ok(Prepared::Profiled(Self { folder, words }))
+        Ok(Prepared::Profiled(Self { folder: folder.to_owned(), words }))
     }
 
     /// What the wrapper left: about itself, and the profilers' own files.
     pub(super) fn result(&self) -> (About, Vec<PathBuf>) {
-        let about = fs::read(self.folder.0.join("about.json")).ok();
+        let about = fs::read(self.folder.join("about.json")).ok();
         let about: About = about.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let file = |name: &String| {
-            let files = ENDINGS.iter().map(|ending| self.folder.0.join(format!("{name}.{ending}")));
+            let files = ENDINGS.iter().map(|ending| self.folder.join(format!("{name}.{ending}")));
             files.into_iter().find(|f| f.exists())
         };
         let files = about.profilers.iter().filter_map(file).collect();
@@ -241,36 +233,9 @@ fn shebang(file: &Path) -> Option<Vec<String>> {
     is_python(words.first()?).then_some(words)
 }
 
-/// A folder that only the user may enter; removed with what is in it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn temporary() -> std::io::Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
-        let (n, pid) = (NEXT.fetch_add(1, Ordering::Relaxed), std::process::id());
-        Self::make(std::env::temp_dir().join(format!("inferscope-{pid}-{n}-{now:x}")))
-    }
-
-    fn make(path: PathBuf) -> std::io::Result<Self> {
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        // Fails when it is there already, whoever made it.
-        builder.create(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is left to the system's own clearing of temporary files.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::folder::Folder;
     use super::*;
 
     fn split(line: &str) -> Option<(String, String)> {
@@ -323,9 +288,9 @@ mod tests {
 
     #[test]
     fn scripts_of_python_are_known_by_their_first_line() {
-        let folder = Folder::temporary().unwrap();
+        let folder = Folder::beside(None).unwrap();
         let script = |name: &str, first: &str| {
-            let path = folder.0.join(name);
+            let path = folder.path().join(name);
             fs::write(&path, format!("{first}\nprint(1)\n")).unwrap();
             path.display().to_string()
         };
@@ -337,6 +302,6 @@ mod tests {
         let env = script("env", "#!/usr/bin/env -S python3 -u");
         assert_eq!(split(&env), Some(("python3 -u".into(), env.clone())));
         assert_eq!(split(&script("shell", "#!/bin/sh")), None);
-        assert_eq!(split(&folder.0.join("absent").display().to_string()), None);
+        assert_eq!(split(&folder.path().join("absent").display().to_string()), None);
     }
 }

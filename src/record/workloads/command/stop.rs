@@ -39,9 +39,8 @@ pub(super) fn wait(child: &mut Child, grace: Duration, cx: &Context) -> std::io:
         if let Some(n) = next {
             cx.stage(&format!("Ending the command ({})", SIGNALS[n]));
             step = Some((n, Instant::now()));
-            if cfg!(unix) {
-                signal(child.id(), SIGNALS[n], n == 2);
-            } else {
+            signal(child.id(), SIGNALS[n], n == 2);
+            if !cfg!(unix) {
                 child.kill()?;
             }
         }
@@ -68,7 +67,22 @@ fn signal(pid: u32, name: &str, all: bool) {
     }
 }
 
-#[cfg(not(unix))]
+/// Ends the command and all that it started: there are no signals to ask with.
+#[cfg(windows)]
+fn signal(pid: u32, _: &str, _: bool) {
+    use std::process::{Command, Stdio};
+    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+    let mut kill = Command::new("taskkill");
+    kill.args(["/T", "/F", "/PID", &pid.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    std::os::windows::process::CommandExt::creation_flags(&mut kill, CREATE_NO_WINDOW);
+    // What has ended by itself meanwhile cannot be ended any more.
+    let _ = kill.status();
+}
+
+#[cfg(not(any(unix, windows)))]
 fn signal(_: u32, _: &str, _: bool) {}
 
 /// The exit code that a shell would show: the command's own, or 128 and the number of its signal.

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# All that a release consists of, from one build of the program: wheel, sdist, archive, Debian package and crate, each with its
+# SHA-256. What this system has no tools for is left out and named at the end.
+#
+#   assets/packaging/build.sh [FOLDER]        # dist, unless named
+#
+# Needs Rust, a C compiler and python3 with maturin, on Linux also ziglang (pip install maturin ziglang), whose linker makes a binary
+# for glibc 2.17 on any system; dpkg-deb for the Debian package. A wheel that is there already (WHEEL=FILE) is not built again.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+mkdir -p "${1:-dist}"
+out=$(cd "${1:-dist}" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+left_out=()
+
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+target=$(rustc -vV | sed -n 's/^host: //p')
+exe=
+case $target in *windows*) exe=.exe ;; esac
+
+# No path of this machine in the program, in messages of Rust nor of C.
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+rust_flags="--remap-path-prefix=$HOME=/home --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$root=/inferscope"
+export RUSTFLAGS="${RUSTFLAGS:-} $rust_flags"
+case $target in
+*windows-msvc) ;;
+*)
+    c_flags="-ffile-prefix-map=$HOME=/home -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$root=/inferscope"
+    export CFLAGS="${CFLAGS:-} $c_flags" CXXFLAGS="${CXXFLAGS:-} $c_flags"
+    ;;
+esac
+
+# The wheel.
+if [ -z "${WHEEL:-}" ]; then
+    how=(--release --locked --strip)
+    case $target in *linux*) how+=(--zig --compatibility manylinux2014) ;; esac
+    maturin build "${how[@]}" --out "$out"
+    WHEEL=$(ls -t "$out"/inferscope_profiler-"$version"-*.whl | head -n 1)
+fi
+# The rest has the wheel's programs.
+python3 -m zipfile -e "$WHEEL" "$scratch/wheel"
+programs=$scratch/wheel/inferscope_profiler-$version.data/scripts
+chmod +x "$programs"/*
+program=$programs/inferscope$exe
+if grep -aqF -e "$HOME/" -e "$root/" "$program"; then
+    echo "the program holds paths of this machine" >&2
+    exit 1
+fi
+
+# Sources for pip, where no wheel fits.
+maturin sdist --out "$out"
+
+# Manual pages and completions.
+"$program" man "$scratch/man"
+mkdir "$scratch/completions"
+"$program" completions bash >"$scratch/completions/inferscope.bash"
+"$program" completions zsh >"$scratch/completions/_inferscope"
+"$program" completions fish >"$scratch/completions/inferscope.fish"
+"$program" completions powershell >"$scratch/completions/_inferscope.ps1"
+
+# The archive, as cargo-binstall expects it.
+name=inferscope-$target
+mkdir -p "$scratch/$name"
+cp "$programs"/* README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE assets/fonts/OFL.txt "$scratch/$name/"
+cp -r "$scratch/man" "$scratch/completions" "$scratch/$name/"
+case $target in
+*windows*) (cd "$scratch" && python3 -m zipfile -c "$out/$name.zip" "$name") ;;
+*) tar -C "$scratch" --owner=0 --group=0 --numeric-owner -czf "$out/$name.tar.gz" "$name" ;;
+esac
+
+# The Debian package.
+case $target in
+*linux-gnu)
+    if command -v dpkg-deb >/dev/null; then
+        assets/packaging/deb.sh "$programs" "$scratch/man" "$scratch/completions" "$out"
+    else
+        left_out+=("the Debian package: there is no dpkg-deb")
+    fi
+    ;;
+esac
+
+# The crate. Its sources were compiled for the wheel.
+cargo package --locked --no-verify ${ALLOW_DIRTY:+--allow-dirty}
+packed=$(cargo metadata --format-version 1 --no-deps --offline | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+cp "$packed/package/inferscope-$version.crate" "$out/"
+
+python3 - "$out" <<'PYTHON'
+import hashlib, os, sys
+
+limits = {".whl": 20 << 20, ".crate": 8 << 20}
+for name in sorted(os.listdir(sys.argv[1])):
+    path = os.path.join(sys.argv[1], name)
+    if name.endswith(".sha256"):
+        continue
+    with open(path, "rb") as file:
+        content = file.read()
+    with open(path + ".sha256", "w") as file:
+        file.write("%s  %s\n" % (hashlib.sha256(content).hexdigest(), name))
+    print("%8.2f MiB  %s" % (len(content) / (1 << 20), name))
+    limit = limits.get(os.path.splitext(name)[1])
+    if limit and len(content) > limit:
+        sys.exit("%s is larger than %d MiB" % (name, limit >> 20))
+PYTHON
+for what in "${left_out[@]+"${left_out[@]}"}"; do echo "left out: $what"; done
