@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 a recording that failed, or a regression that `diff --fail-if` found; 2 a file that cannot be
 //! read or is broken, or a wrong command line; 3 a file that nothing understands; 4 a gate that cannot tell.
 
+mod ask;
 mod diff;
 mod export;
 mod out;
@@ -14,7 +15,7 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::analysis::formula;
 use crate::app;
@@ -125,13 +126,18 @@ impl Failure {
     fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 2 }
     }
+
+    /// A failure that was explained already, in more than one line.
+    fn said() -> Self {
+        Self::new("")
+    }
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let code = match Args::try_parse() {
-        Ok(args) => obey(args),
+    let code = match command().try_get_matches() {
+        Ok(matches) => understood(&matches),
         Err(e) => usage(&e),
     };
     // What is on its way comes before the end. Who cannot be told cannot be told that either.
@@ -139,9 +145,27 @@ pub fn run() -> ExitCode {
     code
 }
 
+/// The whole command line: what is written here, and a subcommand for each question.
+fn command() -> clap::Command {
+    ask::augment(Args::command())
+}
+
+/// Does what an understood command line says.
+fn understood(matches: &ArgMatches) -> ExitCode {
+    if let Some((name, own)) = matches.subcommand()
+        && let Some(question) = ask::named(name)
+    {
+        return ended(ask::run(question, own));
+    }
+    match Args::from_arg_matches(matches) {
+        Ok(args) => obey(args),
+        Err(e) => usage(&e.format(&mut command())),
+    }
+}
+
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
-    let result = match args.command {
+    ended(match args.command {
         None => window(args.files),
         Some(Command::Open { files }) => window(files),
         Some(Command::Report(args)) => report::run(&args),
@@ -151,11 +175,16 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Formats) => formats(),
-    };
+    })
+}
+
+fn ended(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(format_args!("inferscope: {}", failure.message));
+            if !failure.message.is_empty() {
+                say(format_args!("inferscope: {}", failure.message));
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -250,10 +279,7 @@ fn open_part(path: &Path, part: Option<&str>) -> Result<Profile, Failure> {
 /// The metric that `--metric` names: a key, a label, a formula, or «name = formula».
 fn metric_of(profile: &Profile, name: Option<&str>, file: &Path) -> Result<MetricKey, Failure> {
     let Some(name) = name else { return Ok(formula::shown(MetricKey::default(), profile)) };
-    if let Some(known) = profile.metrics.iter().find(|m| m.key == name || m.label == name) {
-        return Ok(MetricKey::declared(&known.key));
-    }
-    formula::key(&formula::Definition::of(name), &[], profile)
+    formula::named(name, profile)
         .map_err(|why| Failure::new(format!("{}: metric «{name}»: {why}", file.display())))
 }
 

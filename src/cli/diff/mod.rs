@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::out::{print, write_json};
-use super::{Failure, open};
+use super::{Failure, ask, open};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
 use crate::analysis::diff::headline::{self, Words};
@@ -28,6 +28,7 @@ use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, MetricKey, Profile};
 use crate::query::{Alignment, Engine, MatchRule, Pair, Run, RunId};
+use crate::questions::{Values, question};
 
 /// Exit code of a comparison in which a gate found a regression.
 const REGRESSION: u8 = 1;
@@ -102,6 +103,12 @@ pub(super) struct DiffArgs {
     /// Print at most N rows each of what takes more and of what takes less [default: 15; all in JSON].
     #[arg(long, value_name = "N")]
     top: Option<usize>,
+    /// Print one short text of about so many tokens instead, as a question does.
+    #[arg(long, value_name = "N", group = "form", conflicts_with_all = ["fail_if", "rule", "base", "evidence"])]
+    budget: Option<usize>,
+    /// With --budget: what its rows are.
+    #[arg(long, value_name = "ROWS", requires = "budget", value_parser = ["function", "path", "phase", "request"])]
+    by: Option<String>,
     /// Exit with 1 when this holds, such as 'total.time>+5%' or 'fn:decode.self>+10ms'; repeatable.
     #[arg(long, value_name = "CONDITION", value_parser = gate::Condition::parse)]
     fail_if: Vec<gate::Condition>,
@@ -152,6 +159,9 @@ pub(super) struct Comparison {
 }
 
 pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
+    if let (Some(budget), Some(base), Some(head)) = (args.budget, &args.base_file, &args.head_file) {
+        return short(args, budget, &[base.clone(), head.clone()]);
+    }
     let side = |one: &Option<PathBuf>, several: &[PathBuf]| match one {
         Some(one) => vec![one.clone()],
         None => several.to_vec(),
@@ -168,6 +178,21 @@ pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
         0 => Ok(()),
         code => Err(Failure { message: gate.summary(), code }),
     }
+}
+
+/// The answer of the question `diff`.
+fn short(args: &DiffArgs, budget: usize, files: &[PathBuf]) -> Result<(), Failure> {
+    let Some(question) = question("diff") else { return Err(Failure::new("there is no such question")) };
+    let mut values = Values::default();
+    values.set("budget", budget.to_string());
+    for (name, value) in
+        [("by", args.by.clone()), ("metric", args.metric.clone()), ("top", args.top.map(|n| n.to_string()))]
+    {
+        if let Some(value) = value {
+            values.set(name, value);
+        }
+    }
+    ask::answer(question, files, &values, false, false)
 }
 
 fn open_all(paths: &[PathBuf], first_id: u32, engine: &Engine) -> Result<Vec<Opened>, Failure> {
