@@ -1,10 +1,11 @@
 //! The questions of [`crate::questions`] as subcommands, made of their table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::Value;
 
 use super::out::{self, print};
 use super::{Failure, open};
@@ -84,6 +85,24 @@ pub(super) fn run(question: &'static Question, matches: &ArgMatches) -> Result<(
     answer(question, &files, &values, matches.get_flag("json"), texts)
 }
 
+/// The answer of a question without arguments, as JSON.
+pub(super) fn json(name: &str, files: &[Opened]) -> Result<Value, Failure> {
+    let Some(question) = question(name) else {
+        return Err(Failure::new(format!("there is no question «{name}»")));
+    };
+    let (engine, job, values) = (Engine::inline(), Job::new(), Values::default());
+    let asked = Asked {
+        files,
+        values: &values,
+        engine: &engine,
+        job: &job,
+        door: Door::Cli,
+        texts: false,
+        sources: false,
+    };
+    Ok(question.ask(&asked).map_err(|refusal| Failure::new(refusal.0))?.json())
+}
+
 /// Prints the answer about some files.
 pub(super) fn answer(
     question: &Question,
@@ -92,6 +111,9 @@ pub(super) fn answer(
     json: bool,
     texts: bool,
 ) -> Result<(), Failure> {
+    if files.iter().filter(|f| *f == Path::new("-")).count() > 1 {
+        return Err(Failure::new("-: standard input holds one file; name the other one"));
+    }
     let one = |(number, path): (u32, &PathBuf)| {
         let run = Run { id: RunId(number), ..Run::of(Arc::new(open(path)?)) };
         Ok(Opened::new(path, run))

@@ -6,6 +6,7 @@
 mod ask;
 mod diff;
 mod export;
+mod guide;
 mod out;
 mod record;
 mod recover;
@@ -49,6 +50,8 @@ Examples:
   inferscope report trace.json --json         the same numbers for programs
   inferscope report run.journal --follow      a recording that goes on, again and again
   inferscope diff before.prof after.prof      what takes more, what takes less
+  inferscope summary run.prof                 short answers: hot, tree, callers, gaps …
+  inferscope guide --install claude           how a coding agent asks them
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   another one, ten times as fast
@@ -88,6 +91,16 @@ enum Command {
     /// Write a profile in another format.
     #[command(after_help = export::format_list())]
     Export(export::ExportArgs),
+    /// Tell a coding agent how to use this program, or put that where it looks.
+    Guide(guide::GuideArgs),
+    /// Print completions for a shell.
+    #[command(
+        after_help = "Example: inferscope completions bash > ~/.local/share/bash-completion/completions/inferscope"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// List the formats that can be opened.
     ///
     /// Example: inferscope formats
@@ -174,6 +187,8 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Guide(args)) => guide::run(&args),
+        Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Formats) => formats(),
     })
 }
@@ -281,6 +296,13 @@ fn metric_of(profile: &Profile, name: Option<&str>, file: &Path) -> Result<Metri
     let Some(name) = name else { return Ok(formula::shown(MetricKey::default(), profile)) };
     formula::named(name, profile)
         .map_err(|why| Failure::new(format!("{}: metric «{name}»: {why}", file.display())))
+}
+
+/// Completions of the whole command line, for a shell to read.
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "inferscope", &mut script);
+    out::print_script(&script)
 }
 
 fn formats() -> Result<(), Failure> {

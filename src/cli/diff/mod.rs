@@ -210,6 +210,9 @@ fn cancelled(_: Cancelled) -> Failure {
 
 fn compare(base: &[PathBuf], head: &[PathBuf], args: &DiffArgs) -> Result<Comparison, Failure> {
     let engine = Engine::inline();
+    if base.iter().chain(head).filter(|f| *f == Path::new("-")).count() > 1 {
+        return Err(Failure::new("-: standard input holds one file; name the others"));
+    }
     let base = open_all(base, 0, &engine)?;
     let head = open_all(head, base.len() as u32, &engine)?;
     let (Some(first), Some(last)) = (base.first(), head.first()) else {
