@@ -12,7 +12,7 @@ use super::{Failure, open};
 use crate::format::Page;
 use crate::jobs::Job;
 use crate::query::{Engine, Run, RunId};
-use crate::questions::{Asked, Door, Kind, Opened, QUESTIONS, Question, Values, question};
+use crate::questions::{Asked, Door, Kind, Opened, QUESTIONS, Question, SourcesFrom, Values, question};
 
 /// The question whose answer `diff` gives with `--budget` or `--by`; it has a subcommand of its own.
 const OWN_COMMAND: &str = "diff";
@@ -98,7 +98,7 @@ pub(super) fn json(name: &str, files: &[Opened]) -> Result<Value, Failure> {
         job: &job,
         door: Door::Cli,
         texts: false,
-        sources: false,
+        sources: SourcesFrom::Anywhere,
     };
     Ok(question.ask(&asked).map_err(|refusal| Failure::new(refusal.0))?.json())
 }
@@ -127,7 +127,7 @@ pub(super) fn answer(
         job: &Job::new(),
         door: Door::Cli,
         texts,
-        sources: true,
+        sources: SourcesFrom::Anywhere,
     };
     let sheet = match question.ask(&asked) {
         Ok(sheet) => sheet,

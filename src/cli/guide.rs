@@ -9,7 +9,7 @@ use super::out::{print_lines, say};
 use crate::export::write_bytes;
 
 /// The text. At most 400 tokens, because it is read in each session.
-const GUIDE: &str = include_str!("guide.md");
+pub(super) const GUIDE: &str = include_str!("guide.md");
 
 /// What the text is for, where a tool lists it without its content.
 const ABOUT: &str = "Find out from profiles and traces why a program or an LLM application is slow, waits or costs too \

@@ -7,6 +7,8 @@ mod ask;
 mod diff;
 mod export;
 mod guide;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod out;
 mod record;
 mod recover;
@@ -93,6 +95,9 @@ enum Command {
     Export(export::ExportArgs),
     /// Tell a coding agent how to use this program, or put that where it looks.
     Guide(guide::GuideArgs),
+    /// Serve the questions as tools of the Model Context Protocol, on standard input and output.
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::McpArgs),
     /// Print completions for a shell.
     #[command(
         after_help = "Example: inferscope completions bash > ~/.local/share/bash-completion/completions/inferscope"
@@ -188,6 +193,8 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Guide(args)) => guide::run(&args),
+        #[cfg(feature = "mcp")]
+        Some(Command::Mcp(args)) => mcp::run(&args),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Formats) => formats(),
     })
@@ -306,6 +313,11 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 }
 
 fn formats() -> Result<(), Failure> {
+    print_lines(&formats_text())
+}
+
+/// One line a format.
+fn formats_text() -> String {
     let mut text =
         format!("{:<14} {:<28} {:<32} {:<22} {}\n", "ID", "FORMAT", "USUAL ENDINGS", "GIVES", "WRITTEN BY");
     for i in import::IMPORTERS {
@@ -314,6 +326,5 @@ fn formats() -> Result<(), Failure> {
         let (endings, gives) = (endings.join(" "), gives.join(", "));
         text += &format!("{:<14} {:<28} {endings:<32} {gives:<22} {}\n", i.id, i.title, i.written_by);
     }
-    text += "\nFiles may be packed with gzip or zstd. The content decides, not the name.\n";
-    print_lines(&text)
+    text + "\nFiles may be packed with gzip or zstd. The content decides, not the name.\n"
 }

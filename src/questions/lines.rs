@@ -7,7 +7,7 @@ use serde_json::json;
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
 use super::names::Names;
 use super::sheet::{Part, Row};
-use super::{Asked, Question, Refusal, Sheet, words};
+use super::{Asked, Question, Refusal, Sheet, SourcesFrom, words};
 use crate::analysis::formula::Measure;
 use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceText};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
@@ -136,16 +136,21 @@ fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal>
 fn text_of(asked: &Asked<'_>, file: StringId) -> Result<Result<Arc<SourceText>, String>, Refusal> {
     let query = SourceFile {
         file: asked.profile().text(file).to_owned(),
-        beside: asked.files[0].folder.clone().filter(|_| asked.sources),
+        beside: asked.files[0].folder.clone(),
         rules: Vec::new(),
         attempt: 0,
     };
-    // A path that a profile names may lead anywhere: whoever answers others reads what the profile carries, nothing else.
-    if !asked.sources && asked.profile().sources.get(file).is_none() {
-        return Ok(Err("the profile carries none".into()));
-    }
+    // What was read is shown only when it lies where it may.
+    let may = |text: &SourceText| match asked.sources {
+        SourcesFrom::Anywhere => true,
+        SourcesFrom::Below(roots) => {
+            text.carried
+                || text.path.canonicalize().is_ok_and(|real| roots.iter().any(|root| real.starts_with(root)))
+        }
+    };
     Ok(match &*asked.get(&query)? {
-        SourceAnswer::Found(text) => Ok(Arc::new(text.clone())),
+        SourceAnswer::Found(text) if may(text) => Ok(Arc::new(text.clone())),
+        SourceAnswer::Found(_) => Err("it lies outside of the folders that may be read".to_owned()),
         SourceAnswer::Missing { why: Some(why), .. } => Err((*why).to_owned()),
         SourceAnswer::Missing { tried, .. } => Err(match tried.first() {
             Some((path, why)) => format!("{path} {why}"),

@@ -120,6 +120,15 @@ impl Opened {
     }
 }
 
+/// Where source files may lie that a profile names. The profile may be anybody's, and the answer may leave this computer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourcesFrom<'a> {
+    /// Where the profile says: who asks sits at this computer.
+    Anywhere,
+    /// Below these folders only, links followed.
+    Below(&'a [PathBuf]),
+}
+
 /// A question with all that its answer depends on.
 pub struct Asked<'a> {
     /// Files, as many as the question wants.
@@ -134,8 +143,8 @@ pub struct Asked<'a> {
     pub door: Door,
     /// Texts of prompts and answers may be part of it.
     pub texts: bool,
-    /// Source files that the profile names may be read, not only those that it carries.
-    pub sources: bool,
+    /// Which source files may be read beside those that the profile carries.
+    pub sources: SourcesFrom<'a>,
 }
 
 /// Why there is no answer: one line, or a line and candidates below it.

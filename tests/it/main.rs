@@ -9,8 +9,11 @@ mod graphs;
 mod hostile;
 mod journal;
 mod layers;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod outputs;
 mod python_reports;
+mod questions;
 mod service;
 mod support;
 mod traces;
