@@ -12,6 +12,8 @@ pub mod import;
 pub mod jobs;
 pub mod model;
 pub mod query;
+#[cfg(feature = "window")]
+pub mod questions;
 pub mod record;
 #[cfg(feature = "window")]
 pub mod state;

@@ -172,6 +172,17 @@ pub fn parse(text: &str, metrics: &[Metric]) -> Result<Vec<(i64, MetricId)>, Str
     Ok(sum)
 }
 
+/// The metric that a person names: a key, a label, a formula, or «name = formula».
+///
+/// # Errors
+/// One line that says what cannot be understood, or which metrics there are.
+pub fn named(name: &str, profile: &Profile) -> Result<MetricKey, String> {
+    match profile.metrics.iter().find(|m| m.key == name || m.label == name) {
+        Some(known) => Ok(MetricKey::declared(&known.key)),
+        None => key(&Definition::of(name), &[], profile),
+    }
+}
+
 /// What costs in a metric are, in one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measure {

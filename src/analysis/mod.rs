@@ -25,6 +25,7 @@ pub mod graph_layout;
 pub mod graph_picture;
 pub mod groups;
 pub mod heap_peak;
+pub mod idle;
 pub mod inverted;
 pub mod lane_walk;
 pub mod libraries;
@@ -49,6 +50,7 @@ pub mod source_lines;
 pub mod source_texts;
 pub mod span_facts;
 pub mod stages;
+pub mod steps;
 pub mod syntax;
 #[cfg(test)]
 pub mod testing;
@@ -56,6 +58,7 @@ pub mod tree_costs;
 pub mod tree_rows;
 pub mod treemap;
 pub mod unfinished;
+pub mod waiting;
 
 pub use call_tree::{CallTree, Node, Shape};
 pub use functions::{FunctionRow, FunctionTable, Functions};

@@ -8,7 +8,7 @@ use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricKey, Outcome, Profile, TrackKind, Unit, heap};
+use crate::model::{CounterId, MetricKey, Outcome, Profile, Request, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -257,17 +257,18 @@ fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {
 /// Figures over the requests that arrived in the range.
 #[must_use]
 pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFigures> {
-    let rows: Vec<_> = profile
-        .requests
-        .rows
-        .iter()
-        .filter(|r| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived)))
-        .collect();
+    let inside = |r: &&Request| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
+    request_figures_of(&profile.requests.rows.iter().filter(inside).collect::<Vec<_>>())
+}
+
+/// Figures over some requests; `None` for none.
+#[must_use]
+pub fn request_figures_of(rows: &[&Request]) -> Option<RequestFigures> {
     if rows.is_empty() {
         return None;
     }
     let done: Vec<_> = rows.iter().filter(|r| r.outcome == Outcome::Ok).collect();
-    let distribution = |value: &dyn Fn(&crate::model::Request) -> Option<f64>| {
+    let distribution = |value: &dyn Fn(&Request) -> Option<f64>| {
         Distribution::of(done.iter().filter_map(|r| value(r)).collect())
     };
     let span = {
@@ -309,7 +310,7 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, subject};
-    use crate::model::{ProfileBuilder, Request, TokenCounts};
+    use crate::model::{ProfileBuilder, TokenCounts};
     use proptest::prelude::*;
 
     #[test]

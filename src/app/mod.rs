@@ -12,8 +12,8 @@ mod compare;
 #[cfg(windows)]
 mod console;
 mod dialog;
-mod editor;
 pub mod display;
+mod editor;
 mod event;
 mod export;
 mod find;

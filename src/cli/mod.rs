@@ -4,11 +4,15 @@
 //! read or is broken, or a wrong command line; 3 a file that nothing understands; 4 a gate that cannot tell.
 
 mod align;
+mod ask;
 mod desktop;
 mod diff;
 mod export;
+mod guide;
 mod help;
 mod manual;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod out;
 mod record;
 mod recover;
@@ -18,7 +22,7 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::analysis::formula;
 use crate::app;
@@ -54,6 +58,8 @@ Examples:
   inferscope report trace.json --json         the same numbers for programs
   inferscope report run.journal --follow      a recording that goes on, again and again
   inferscope diff before.prof after.prof      what takes more, what takes less
+  inferscope summary run.prof                 short answers: hot, tree, callers, gaps …
+  inferscope guide --install claude           how a coding agent asks them
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   another one, ten times as fast
@@ -94,6 +100,19 @@ enum Command {
     /// Write a profile in another format.
     #[command(after_help = export::format_list())]
     Export(export::ExportArgs),
+    /// Tell a coding agent how to use this program, or put that where it looks.
+    Guide(guide::GuideArgs),
+    /// Serve the questions as tools of the Model Context Protocol, on standard input and output.
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::McpArgs),
+    /// Print completions for a shell.
+    #[command(
+        after_help = "Example: inferscope completions bash > ~/.local/share/bash-completion/completions/inferscope"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// List the formats that can be opened.
     ///
     /// Example: inferscope formats
@@ -146,13 +165,18 @@ impl Failure {
     fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 2 }
     }
+
+    /// A failure that was explained already, in more than one line.
+    fn said() -> Self {
+        Self::new("")
+    }
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let code = match Args::try_parse() {
-        Ok(args) => obey(args),
+    let code = match command().try_get_matches() {
+        Ok(matches) => understood(&matches),
         Err(e) => usage(&e),
     };
     // What is on its way comes before the end. Who cannot be told cannot be told that either.
@@ -166,15 +190,33 @@ pub fn run() -> ExitCode {
 /// What would be said of it.
 pub fn understands<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     let line = std::iter::once("inferscope").chain(words);
-    match Args::try_parse_from(line) {
+    match command().try_get_matches_from(line) {
         Err(e) if e.use_stderr() => Err(e.to_string()),
         _ => Ok(()),
     }
 }
 
+/// The whole command line: what is written here, and a subcommand for each question.
+fn command() -> clap::Command {
+    ask::augment(Args::command())
+}
+
+/// Does what an understood command line says.
+fn understood(matches: &ArgMatches) -> ExitCode {
+    if let Some((name, own)) = matches.subcommand()
+        && let Some(question) = ask::named(name)
+    {
+        return ended(ask::run(question, own));
+    }
+    match Args::from_arg_matches(matches) {
+        Ok(args) => obey(args),
+        Err(e) => usage(&e.format(&mut command())),
+    }
+}
+
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
-    let result = match args.command {
+    ended(match args.command {
         None => window(args.files),
         Some(Command::Open { files }) => window(files),
         Some(Command::Report(args)) => report::run(&args),
@@ -183,15 +225,24 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Guide(args)) => guide::run(&args),
+        #[cfg(feature = "mcp")]
+        Some(Command::Mcp(args)) => mcp::run(&args),
+        Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Formats) => formats(),
         Some(Command::Desktop(args)) => desktop::run(&args),
-        Some(Command::Man(args)) => manual::run(&args, Args::command()),
-        Some(Command::Help { topic }) => help::run(topic.as_deref(), Args::command()),
-    };
+        Some(Command::Man(args)) => manual::run(&args, command()),
+        Some(Command::Help { topic }) => help::run(topic.as_deref(), command()),
+    })
+}
+
+fn ended(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(format_args!("inferscope: {}", failure.message));
+            if !failure.message.is_empty() {
+                say(format_args!("inferscope: {}", failure.message));
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -288,14 +339,23 @@ fn open_part(path: &Path, part: Option<&str>) -> Result<Profile, Failure> {
 /// The metric that `--metric` names: a key, a label, a formula, or «name = formula».
 fn metric_of(profile: &Profile, name: Option<&str>, file: &Path) -> Result<MetricKey, Failure> {
     let Some(name) = name else { return Ok(formula::shown(MetricKey::default(), profile)) };
-    if let Some(known) = profile.metrics.iter().find(|m| m.key == name || m.label == name) {
-        return Ok(MetricKey::declared(&known.key));
-    }
-    formula::key(&formula::Definition::of(name), &[], profile)
+    formula::named(name, profile)
         .map_err(|why| Failure::new(format!("{}: metric «{name}»: {why}", file.display())))
 }
 
+/// Completions of the whole command line, for a shell to read.
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "inferscope", &mut script);
+    out::print_script(&script)
+}
+
 fn formats() -> Result<(), Failure> {
+    print_lines(&formats_text())
+}
+
+/// One line a format.
+fn formats_text() -> String {
     let mut text =
         format!("{:<14} {:<28} {:<32} {:<22} {}\n", "ID", "FORMAT", "USUAL ENDINGS", "GIVES", "WRITTEN BY");
     for i in import::IMPORTERS {
@@ -304,6 +364,5 @@ fn formats() -> Result<(), Failure> {
         let (endings, gives) = (endings.join(" "), gives.join(", "));
         text += &format!("{:<14} {:<28} {endings:<32} {gives:<22} {}\n", i.id, i.title, i.written_by);
     }
-    text += "\nFiles may be packed with gzip or zstd. The content decides, not the name.\n";
-    print_lines(&text)
+    text + "\nFiles may be packed with gzip or zstd. The content decides, not the name.\n"
 }

@@ -25,6 +25,12 @@ pub(super) fn print_lines(text: &str) -> Result<(), Failure> {
     print(&page)
 }
 
+/// Writes a script of our own, which holds no names out of files, as it is.
+pub(super) fn print_script(script: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    written(out.write_all(script).and_then(|()| out.flush())).map(drop)
+}
+
 /// Writes to standard output; false when its reader has gone.
 pub(super) fn write(page: &Page) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();

@@ -12,10 +12,13 @@ mod guide;
 mod hostile;
 mod journal;
 mod layers;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod outputs;
 mod package;
 mod python_package;
 mod python_reports;
+mod questions;
 mod service;
 mod support;
 mod traces;

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use self::project::OfProject;
 use super::align::AlignArg;
 use super::out::{print, write_json};
-use super::{Failure, open};
+use super::{Failure, ask, open};
 use crate::analysis::align::{AlignAt, Moments, MomentsOf};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
@@ -32,6 +32,7 @@ use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, MetricKey, Profile};
 use crate::query::{Engine, MatchRule, Pair, Run, RunId};
+use crate::questions::{Values, question};
 use crate::state::Decision;
 
 /// Exit code of a comparison in which a gate found a regression.
@@ -115,6 +116,12 @@ pub(super) struct DiffArgs {
     /// that it shows.
     #[arg(long, value_name = "FILE")]
     project: Option<PathBuf>,
+    /// Print one short text of about so many tokens instead, as a question does.
+    #[arg(long, value_name = "N", group = "form", conflicts_with_all = ["fail_if", "rule", "base", "evidence"])]
+    budget: Option<usize>,
+    /// With --budget: what its rows are.
+    #[arg(long, value_name = "ROWS", requires = "budget", value_parser = ["function", "path", "phase", "request"])]
+    by: Option<String>,
     /// Exit with 1 when this holds, such as 'total.time>+5%' or 'fn:decode.self>+10ms'; repeatable.
     #[arg(long, value_name = "CONDITION", value_parser = gate::Condition::parse)]
     fail_if: Vec<gate::Condition>,
@@ -178,6 +185,9 @@ pub(super) struct Comparison {
 }
 
 pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
+    if let (Some(budget), Some(base), Some(head)) = (args.budget, &args.base_file, &args.head_file) {
+        return short(args, budget, &[base.clone(), head.clone()]);
+    }
     let side = |one: &Option<PathBuf>, several: &[PathBuf]| match one {
         Some(one) => vec![one.clone()],
         None => several.to_vec(),
@@ -201,6 +211,21 @@ pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
     }
 }
 
+/// The answer of the question `diff`.
+fn short(args: &DiffArgs, budget: usize, files: &[PathBuf]) -> Result<(), Failure> {
+    let Some(question) = question("diff") else { return Err(Failure::new("there is no such question")) };
+    let mut values = Values::default();
+    values.set("budget", budget.to_string());
+    for (name, value) in
+        [("by", args.by.clone()), ("metric", args.metric.clone()), ("top", args.top.map(|n| n.to_string()))]
+    {
+        if let Some(value) = value {
+            values.set(name, value);
+        }
+    }
+    ask::answer(question, files, &values, false, false)
+}
+
 fn open_all(paths: &[PathBuf], first_id: u32, engine: &Engine) -> Result<Vec<Opened>, Failure> {
     let one = |(number, path): (u32, &PathBuf)| {
         let run = Run { id: RunId(first_id + number), ..Run::of(Arc::new(open(path)?)) };
@@ -221,6 +246,9 @@ fn compare(
     project: Option<&OfProject>,
 ) -> Result<Comparison, Failure> {
     let engine = Engine::inline();
+    if base.iter().chain(head).filter(|f| *f == Path::new("-")).count() > 1 {
+        return Err(Failure::new("-: standard input holds one file; name the others"));
+    }
     let base = open_all(base, 0, &engine)?;
     let head = open_all(head, base.len() as u32, &engine)?;
     let (Some(first), Some(last)) = (base.first(), head.first()) else {

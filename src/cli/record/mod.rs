@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::export::list;
 use super::out::{self, print_lines, say};
-use super::{Failure, named, render, report};
+use super::{Failure, ask, named, render, report};
 use crate::app::{Settings, source_texts};
 use crate::export::{self, Inputs};
 use crate::format::Page;
 use crate::model::{Profile, Sources};
+use crate::query::Run;
+use crate::questions::Opened;
+use crate::record::echo;
 use crate::record::journal::{self, JournalFile};
 use crate::record::workloads::command_line;
 use crate::record::{Options, WORKLOADS};
@@ -61,9 +65,13 @@ pub(super) struct RecordArgs {
     /// run.inferscope`: `diff --base A,B,… --head C,D,…` then tells a change from noise.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
-    /// Do not print the report at the end.
+    /// Do not print the report at the end, nor progress: standard output is that of the recorded program alone.
     #[arg(long)]
     quiet: bool,
+    /// Print one JSON object instead of the report: where the recording is, how it ended, and its summary. What the
+    /// program writes to standard output goes to standard error.
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
     /// With the workload `command`: the program to run and its arguments.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -101,8 +109,14 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     if let Some(path) = &args.output {
         writable(args, path)?;
     }
+    if args.json && streamed {
+        return Err(Failure::new("--journal - takes standard output: leave out --json"));
+    }
+    if args.json {
+        echo::OUT.divert_to(&echo::ERR);
+    }
     let stream = streamed.then(Stream::begin).transpose()?;
-    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref())?;
+    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref(), args.quiet || args.json)?;
     if let Some(path) = &args.output {
         recorded.save(path, args.sources)?;
         say(format_args!("Saved {}", path.display()));
@@ -110,10 +124,23 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     let read = match (stream, args.quiet) {
         (Some(stream), _) => stream.end()?,
         (None, true) => false,
+        // The object does not hold the recording: what was not saved stays in its journal.
+        (None, false) if args.json => {
+            print_json(&recorded.json(args.output.as_deref())?)?;
+            false
+        }
         (None, false) => out::deliver(&recorded.report()?)?,
     };
     recorded.settle(args, read);
     recorded.outcome()
+}
+
+fn print_json(value: &Value) -> Result<(), Failure> {
+    out::write_json(|out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
+    .map(drop)
 }
 
 /// Refuses a session file that cannot be written or that the recording reads.
@@ -194,7 +221,7 @@ fn inputs(args: &RecordArgs) -> Inputs {
 /// time, and leaves a session and a picture in the user's data folder: nobody asked for files where the program was started.
 pub(super) fn without_display() -> Result<(), Failure> {
     let options = Options { journal: journal::folder(), ..Options::default() };
-    let recorded = record("default", &["scale=0.2".to_owned()], options, None)?;
+    let recorded = record("default", &["scale=0.2".to_owned()], options, None, false)?;
     let folder = dirs::data_local_dir().unwrap_or_else(std::env::temp_dir).join("inferscope");
     std::fs::create_dir_all(&folder).map_err(|e| Failure::new(format!("{}: {e}", folder.display())))?;
     let session = free_name(&folder, "inferscope-run", "inferscope");
@@ -247,6 +274,21 @@ impl Recorded {
     /// The report, as `report` prints it.
     fn report(&self) -> Result<Page, Failure> {
         report::text_of(self.profile.clone()).map_err(|e| Failure::new(e.to_string()))
+    }
+
+    /// What a script needs of it.
+    fn json(&self, session: Option<&Path>) -> Result<Value, Failure> {
+        let opened = Opened::new(session.unwrap_or(Path::new("recording")), Run::of(self.profile.clone()));
+        let summary = ask::json("summary", &[opened])?;
+        let journal = self.journal.as_ref().filter(|_| session.is_none());
+        Ok(json!({
+            "session": session,
+            "journal": journal.map(|j| j.path()),
+            "exit_code": self.exit_code,
+            "failed": self.profile.meta.failed,
+            "elapsed_ns": self.profile.meta.duration,
+            "summary": summary,
+        }))
     }
 
     fn discard_journal(&self) {

@@ -21,13 +21,14 @@ pub(super) fn was_interrupted() -> bool {
     INTERRUPTS.load(Ordering::Relaxed) > 0
 }
 
-/// Records with a progress line. The first Ctrl-C stops and keeps, the second one throws away. One after the end leaves
+/// Records with a progress line, unless it is to be `quiet`. The first Ctrl-C stops and keeps, the second one throws away. One after the end leaves
 /// at once: what was not saved by then stays in its journal.
 pub(super) fn record(
     workload: &str,
     params: &[String],
     options: Options,
     stream: Option<&Stream>,
+    quiet: bool,
 ) -> Result<Recorded, Failure> {
     // A handler may be there already when this runs twice in one process; it counts for both.
     let _ = ctrlc::set_handler(|| {
@@ -54,7 +55,7 @@ pub(super) fn record(
             stream.send(journal.path());
         }
         // A command's own output goes to the same terminal.
-        if workload != "command" {
+        if workload != "command" && !quiet {
             let (text, stage) = progress(&recording);
             line.show(&text, &stage);
         }
@@ -64,7 +65,9 @@ pub(super) fn record(
     if let (Some(stream), Some(journal)) = (stream, recording.journal()) {
         stream.send(journal.path());
     }
-    line.end(&progress(&recording).0);
+    if !quiet {
+        line.end(&progress(&recording).0);
+    }
     let (journal, exit_code) = (recording.journal(), recording.status().exit_code);
     Ok(Recorded { profile: recording.join().map_err(failed)?, journal, exit_code })
 }

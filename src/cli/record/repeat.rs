@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::super::Failure;
 use super::super::out::{print_lines, say};
-use super::{RecordArgs, journal_folder, options, params, record, was_interrupted, writable};
+use super::{RecordArgs, journal_folder, options, params, print_json, record, was_interrupted, writable};
 use crate::analysis::diff::evidence::median;
 use crate::format;
+use crate::record::echo;
 
 /// Records `args.repeat` times into `stem-1.ext` … and prints how long the runs took.
 pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
@@ -17,17 +20,27 @@ pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
     }
     let params = params(args)?;
     let mut elapsed = Vec::new();
+    let mut runs = Vec::new();
+    if args.json {
+        echo::OUT.divert_to(&echo::ERR);
+    }
     for path in &files {
         let options = options(args, journal_folder(args.journal.as_deref(), false)?);
-        let recorded = record(&args.workload, &params, options, None)?;
+        let recorded = record(&args.workload, &params, options, None, args.quiet || args.json)?;
         recorded.save(path, args.sources)?;
         say(format_args!("Saved {}", path.display()));
         recorded.settle(args, false);
+        if args.json {
+            runs.push(recorded.json(Some(path))?);
+        }
         elapsed.extend(recorded.profile.meta.duration.map(|ns| ns as f64));
         recorded.outcome()?;
         if was_interrupted() {
             return Err(Failure::new("stopped by the user"));
         }
+    }
+    if args.json {
+        return print_json(&json!({ "runs": runs }));
     }
     if args.quiet {
         return Ok(());

@@ -1,0 +1,334 @@
+//! Which functions wait rather than work, as far as their names tell.
+//!
+//! A sampler with idle threads, and a deterministic profiler of an event loop, spend most of their time in a few functions
+//! that do nothing: a lock, a poll, a sleep, a join. Own time of such a function is time that something else was waited
+//! for, and no work. Names decide: calls of the operating system, of runtimes and of the Python library that block. A
+//! Python function counts only by file and name together, and only its own cost does: what it calls may work.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use super::call_tree::Shape;
+use super::scope::Slice;
+use super::tree_costs::OwnByTrack;
+use crate::jobs::Cancelled;
+use crate::model::keys::names;
+use crate::model::{FunctionId, Profile, TrackId};
+use crate::query::{Context, Query};
+
+/// Asks [`of`] for the whole profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Waiting;
+
+impl Query for Waiting {
+    type Output = Vec<bool>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Self::Output, Cancelled> {
+        Ok(of(cx.profile()))
+    }
+
+    fn weight(waiting: &Self::Output) -> usize {
+        waiting.len()
+    }
+}
+
+/// What a thread, a task or a stream did with its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadWork {
+    /// Which.
+    pub track: TrackId,
+    /// Own costs of functions that do not wait.
+    pub works: i64,
+    /// Own costs of functions that wait.
+    pub waits: i64,
+    /// The function with most of the waits.
+    pub most: Option<(FunctionId, i64)>,
+}
+
+/// Share of its time that an idle thread works at most.
+const IDLE: f64 = 0.01;
+
+impl ThreadWork {
+    /// True for a thread that did nothing but wait.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waits > 0 && self.works as f64 <= (self.works + self.waits) as f64 * IDLE
+    }
+}
+
+/// Computes the [`ThreadWork`] of all tracks of a slice that have any costs, most work first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Works(pub Slice);
+
+impl Query for Works {
+    type Output = Vec<ThreadWork>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Self::Output, Cancelled> {
+        let (waiting, tree) = (cx.get(&Waiting)?, cx.get(&Shape(self.0.scope.clone()))?);
+        let own = cx.get(&OwnByTrack(self.0.clone()))?;
+        let one = |(track, nodes): &(TrackId, Vec<(u32, i64)>)| {
+            let mut thread = ThreadWork { track: *track, works: 0, waits: 0, most: None };
+            let mut by: FxHashMap<FunctionId, i64> = FxHashMap::default();
+            for &(node, cost) in nodes {
+                let function = tree.nodes[node as usize].symbol.function();
+                if waiting[function.index()] {
+                    thread.waits = thread.waits.saturating_add(cost);
+                    *by.entry(function).or_default() += cost;
+                } else {
+                    thread.works = thread.works.saturating_add(cost);
+                }
+            }
+            thread.most = by.into_iter().max_by_key(|&(f, cost)| (cost, Reverse(f)));
+            thread
+        };
+        let mut threads: Vec<ThreadWork> = own.iter().map(one).collect();
+        threads.retain(|t| t.works != 0 || t.waits != 0);
+        threads.sort_by_key(|t| (Reverse(t.works), Reverse(t.waits), t.track));
+        Ok(threads)
+    }
+}
+
+/// For each function whether its own time is a wait.
+#[must_use]
+pub fn of(profile: &Profile) -> Vec<bool> {
+    profile.functions.ids().map(|f| waits(profile, f)).collect()
+}
+
+fn waits(profile: &Profile, function: FunctionId) -> bool {
+    let row = profile.functions.get(function);
+    let name = profile.text(row.name);
+    let file = profile.text(row.file);
+    let script = [".py", ".js", ".mjs", ".ts", ".rb", ".php"].iter().any(|end| file.ends_with(end));
+    profile.text(row.category).eq_ignore_ascii_case("idle")
+        || (!script && is_wait(name))
+        || (script && in_library(&names::file(file), name))
+}
+
+/// Calls of operating systems and runtimes that block, without underscores in front.
+const CALLS: &[&str] = &[
+    "(idle)",
+    "[await]",
+    "GetQueuedCompletionStatus",
+    "LockSupport.park",
+    "LockSupport.parkNanos",
+    "NtDelayExecution",
+    "NtRemoveIoCompletion",
+    "NtWaitForMultipleObjects",
+    "NtWaitForSingleObject",
+    "Object.wait",
+    "Object.wait0",
+    "SleepEx",
+    "Thread.sleep",
+    "Unsafe.park",
+    "WaitForMultipleObjects",
+    "WaitForMultipleObjectsEx",
+    "WaitForSingleObject",
+    "WaitForSingleObjectEx",
+    "accept",
+    "accept4",
+    "clock_nanosleep",
+    "cuCtxSynchronize",
+    "cuEventSynchronize",
+    "cuStreamSynchronize",
+    "cudaDeviceSynchronize",
+    "cudaEventSynchronize",
+    "cudaStreamSynchronize",
+    "do_epoll_wait",
+    "epoll_pwait",
+    "epoll_wait",
+    "futex",
+    "futex_abstimed_wait_common",
+    "futex_wait",
+    "futex_wait_queue",
+    "hipDeviceSynchronize",
+    "hipEventSynchronize",
+    "hipStreamSynchronize",
+    "io_schedule",
+    "kevent",
+    "kevent64",
+    "lll_lock_wait",
+    "mach_msg",
+    "mach_msg2_trap",
+    "mach_msg_overwrite",
+    "mach_msg_trap",
+    "nanosleep",
+    "poll",
+    "ppoll",
+    "pselect",
+    "psynch_cvwait",
+    "psynch_mutexwait",
+    "pthread_cond_timedwait",
+    "pthread_cond_wait",
+    "pthread_join",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "runtime.epollwait",
+    "runtime.futex",
+    "runtime.futexsleep",
+    "runtime.gopark",
+    "runtime.netpoll",
+    "runtime.notesleep",
+    "runtime.semasleep",
+    "runtime.usleep",
+    "schedule_timeout",
+    "select",
+    "sem_timedwait",
+    "sem_wait",
+    "semaphore_wait_trap",
+    "sigtimedwait",
+    "sigwait",
+    "std::thread::park",
+    "std::thread::sleep",
+    "swapper",
+    "ulock_wait",
+    "usleep",
+    "wait4",
+    "waitid",
+    "waitpid",
+    "workq_kernreturn",
+];
+
+/// Built-in methods of Python that block: type and method.
+const METHODS: &[(&str, &[&str])] = &[
+    ("epoll", &["poll"]),
+    ("poll", &["poll"]),
+    ("devpoll", &["poll"]),
+    ("kqueue", &["control"]),
+    ("lock", &["acquire", "__enter__"]),
+    ("RLock", &["acquire", "__enter__"]),
+    ("SimpleQueue", &["get"]),
+    ("SemLock", &["acquire", "__enter__"]),
+    ("socket", &["accept", "recv", "recv_into", "recvfrom", "recvmsg"]),
+    ("_SSLSocket", &["read", "do_handshake"]),
+    ("time", &["sleep"]),
+    ("select", &["select"]),
+    ("posix", &["waitpid", "wait4", "waitid", "wait"]),
+    ("signal", &["sigwait", "sigtimedwait"]),
+    ("_winapi", &["WaitForSingleObject", "WaitForMultipleObjects"]),
+    ("_overlapped", &["GetQueuedCompletionStatus"]),
+];
+
+/// Functions of the Python library that block where nothing below them was seen.
+const LIBRARY: &[(&str, &[&str])] = &[
+    ("threading.py", &["wait", "acquire", "join", "_wait_for_tstate_lock", "__enter__"]),
+    ("queue.py", &["get", "put", "join"]),
+    ("selectors.py", &["select"]),
+    ("socket.py", &["accept", "readinto", "recv", "recv_into"]),
+    ("ssl.py", &["read", "recv", "recv_into", "do_handshake"]),
+    ("subprocess.py", &["wait", "_wait", "_try_wait", "communicate", "_communicate"]),
+    (
+        "multiprocessing/connection.py",
+        &["_recv", "_recv_bytes", "recv", "recv_bytes", "wait", "_poll", "poll"],
+    ),
+    (
+        "multiprocessing/pool.py",
+        &["_handle_tasks", "_handle_results", "_handle_workers", "_wait_for_updates", "wait", "get", "join"],
+    ),
+    ("multiprocessing/popen_fork.py", &["poll", "wait"]),
+    ("multiprocessing/process.py", &["join"]),
+    ("multiprocessing/queues.py", &["get"]),
+    ("multiprocessing/synchronize.py", &["acquire", "wait", "__enter__"]),
+    ("concurrent/futures/_base.py", &["wait", "result", "as_completed"]),
+    ("concurrent/futures/thread.py", &["_worker"]),
+    ("asyncio/windows_events.py", &["_poll"]),
+    ("zmq/sugar/poll.py", &["poll"]),
+];
+
+fn in_library(file: &str, name: &str) -> bool {
+    let name = name.rsplit('.').next().unwrap_or(name);
+    LIBRARY.iter().any(|(known, names)| *known == file && names.contains(&name))
+}
+
+/// True when a name alone tells.
+fn is_wait(name: &str) -> bool {
+    if let Some((method, of)) = python_builtin(name) {
+        let of = of.rsplit('.').next().unwrap_or(of);
+        return METHODS.iter().any(|(known, methods)| *known == of && methods.contains(&method));
+    }
+    // What a linker and the C library add: «__GI___poll», «poll@plt», «futex@@GLIBC_2.2», «__read_nocancel».
+    let bare = name.split('@').next().unwrap_or(name);
+    let bare = bare.trim_start_matches('_');
+    let bare = bare.strip_prefix("GI_").unwrap_or(bare).trim_start_matches('_');
+    let bare = bare.strip_suffix("_nocancel").unwrap_or(bare);
+    let bare = bare.strip_suffix("64").filter(|b| b.starts_with("futex_")).unwrap_or(bare);
+    // Java names its classes in full.
+    let java = || {
+        let mut parts = bare.rsplitn(3, ['.', '/']);
+        let (method, class) = (parts.next()?, parts.next()?);
+        Some(format!("{class}.{method}"))
+    };
+    CALLS.binary_search(&bare).is_ok() || java().is_some_and(|java| CALLS.binary_search(&&*java).is_ok())
+}
+
+/// Method and type of a built-in of Python: «{method 'poll' of 'select.epoll' objects}», «<built-in method time.sleep>»,
+/// «epoll.poll».
+fn python_builtin(name: &str) -> Option<(&str, &str)> {
+    let inner = name.strip_prefix(['<', '{']).and_then(|n| n.strip_suffix(['>', '}']));
+    let inner = inner.unwrap_or(name);
+    if let Some(rest) = inner.strip_prefix("method '") {
+        let (method, rest) = rest.split_once('\'')?;
+        return Some((method, rest.strip_prefix(" of '")?.split_once('\'')?.0));
+    }
+    let dotted = inner.strip_prefix("built-in method ").unwrap_or(inner);
+    let (of, method) = dotted.rsplit_once('.')?;
+    let known = |of: &str| METHODS.iter().any(|(known, _)| *known == of.rsplit('.').next().unwrap_or(of));
+    known(of).then_some((method, of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FunctionSpec, ProfileBuilder};
+
+    #[test]
+    fn the_list_is_sorted() {
+        assert!(CALLS.is_sorted());
+    }
+
+    #[test]
+    fn what_blocks_waits_and_what_is_named_alike_does_not() {
+        for name in [
+            "{method 'poll' of 'select.epoll' objects}",
+            "<method 'acquire' of '_thread.lock' objects>",
+            "<built-in method time.sleep>",
+            "epoll.poll",
+            "__GI___poll",
+            "pthread_cond_wait@@GLIBC_2.3.2",
+            "__futex_abstimed_wait_common64",
+            "java.lang.Object.wait",
+            "jdk.internal.misc.Unsafe.park",
+            "runtime.futex",
+            "cudaStreamSynchronize",
+            "[await]",
+            "(idle)",
+        ] {
+            assert!(is_wait(name), "{name}");
+        }
+        for name in [
+            "wait_for_tokens",
+            "{method 'read' of '_io.BufferedReader' objects}",
+            "<module>",
+            "join",
+            "Pool.poll_all",
+            "app.wait",
+            "select_best",
+            "cudaLaunchKernel",
+            "str.join",
+        ] {
+            assert!(!is_wait(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_python_function_waits_by_its_file() {
+        let mut b = ProfileBuilder::new("test");
+        let mut add = |name, file| b.function(FunctionSpec { name, file, ..FunctionSpec::default() });
+        add("join", "/usr/lib/python3.12/threading.py");
+        add("join", "/home/me/app/threading.py");
+        add("Connection._recv", "C:\\Python311\\Lib\\multiprocessing\\connection.py");
+        add("join", "/home/me/app/strings.py");
+        assert_eq!(of(&b.finish()), [true, false, true, false]);
+    }
+}

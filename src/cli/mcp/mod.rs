@@ -1,0 +1,64 @@
+//! `inferscope mcp`: the questions as tools of the Model Context Protocol, over standard input and output.
+//!
+//! What it reads lies below the folders that it was started with; what it answers goes to a model, so texts of prompts and
+//! answers stay here unless `--texts` says otherwise, and secrets are masked. It lives as long as its client.
+
+mod child;
+mod files;
+mod server;
+mod tools;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rmcp::ServiceExt;
+
+use super::Failure;
+use files::Files;
+use server::Server;
+
+/// Arguments of `mcp`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct McpArgs {
+    /// Folders with profiles: nothing else is read [default: this one].
+    folders: Vec<PathBuf>,
+    /// Let texts of prompts and answers be part of answers.
+    #[arg(long)]
+    texts: bool,
+    /// Let commands be recorded that begin with these words, such as 'python app.py'; repeatable. «any» lets any be.
+    #[arg(long, value_name = "WORDS")]
+    allow_record: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+It speaks on standard input and output, as a client starts it. In the client's settings:
+  {\"mcpServers\": {\"inferscope\": {\"command\": \"inferscope\", \"args\": [\"mcp\", \"profiles\"]}}}
+
+Example: inferscope mcp profiles --allow-record 'python app.py'";
+
+pub(super) fn run(args: &McpArgs) -> Result<(), Failure> {
+    let folders = if args.folders.is_empty() { vec![PathBuf::from(".")] } else { args.folders.clone() };
+    let files = Files::below(&folders).map_err(Failure::new)?;
+    let words = |text: &String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let allowed: Vec<Vec<String>> = args.allow_record.iter().map(words).collect();
+    if allowed.iter().any(Vec::is_empty) {
+        return Err(Failure::new("--allow-record: say how commands begin that may be recorded, or «any»"));
+    }
+    let server = Server::new(files, args.texts, allowed);
+    let failed = |e: &dyn std::fmt::Display| Failure::new(format!("the server of tools: {e}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|e| failed(&e))?;
+    let served = runtime.block_on(async {
+        let service = server.serve(rmcp::transport::io::stdio()).await.map_err(|e| e.to_string())?;
+        service.waiting().await.map_err(|e| e.to_string())
+    });
+    // A read that nobody answers must not hold up the end.
+    runtime.shutdown_background();
+    match served {
+        // A client that left before it said anything is no failure.
+        Ok(_) => Ok(()),
+        Err(e) if e.contains("connection closed") => Ok(()),
+        Err(e) => Err(failed(&e)),
+    }
+}

@@ -1,0 +1,231 @@
+//! The server: each call is answered on a thread of its own, so that others, and cancelling, are heard meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use rmcp::ErrorData;
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents,
+    ServerCapabilities, ServerConfig,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::Value;
+
+use super::super::guide::GUIDE;
+use super::files::Files;
+use super::{child, tools};
+use crate::format::{Page, plain};
+use crate::jobs::Job;
+use crate::questions::{Asked, Door, Opened, Question, SourcesFrom, Values, question};
+use crate::record::secrets::mask;
+
+/// After so long a client that asked for it hears how far its call is.
+const FIRST_PROGRESS: Duration = Duration::from_secs(1);
+/// Time between two such words.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// What answers.
+#[derive(Clone)]
+pub(super) struct Server(Arc<Shared>);
+
+struct Shared {
+    files: Files,
+    texts: bool,
+    /// How commands begin that may be recorded.
+    allowed: Vec<Vec<String>>,
+}
+
+/// The answer to a call.
+enum Said {
+    Text(String),
+    Png(Vec<u8>),
+}
+
+impl Server {
+    pub fn new(files: Files, texts: bool, allowed: Vec<Vec<String>>) -> Self {
+        Self(Arc::new(Shared { files, texts, allowed }))
+    }
+}
+
+impl Shared {
+    fn call(&self, name: &str, arguments: &JsonObject, job: &Job) -> Result<Said, String> {
+        match (name, question(name)) {
+            (_, Some(question)) => self.ask(question, arguments, job).map(Said::Text),
+            ("picture", _) => child::picture(&self.files, arguments, job).map(Said::Png),
+            ("record", _) => {
+                let (path, how) = child::record(&self.files, &self.allowed, arguments, job)?;
+                let file = self.files.relative(&path);
+                let summary =
+                    question("summary").map(|summary| self.answer(summary, &[path], &Values::default(), job));
+                Ok(Said::Text(format!(
+                    "recorded {file}; {how}\n{}",
+                    summary.transpose()?.unwrap_or_default()
+                )))
+            }
+            _ => {
+                let known: Vec<_> =
+                    tools::all(!self.allowed.is_empty()).iter().map(|t| t.name.to_string()).collect();
+                Err(format!("there is no tool «{name}»; there are {}", known.join(", ")))
+            }
+        }
+    }
+
+    fn ask(&self, question: &Question, arguments: &JsonObject, job: &Job) -> Result<String, String> {
+        let mut files = Vec::new();
+        let mut values = Values::default();
+        for (name, value) in arguments {
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                Value::Bool(flag) => flag.to_string(),
+                Value::Number(n) if n.as_f64().is_some_and(|f| f.fract() == 0.0 && f >= 0.0) => {
+                    n.as_u64().or_else(|| n.as_f64().map(|f| f as u64)).unwrap_or(0).to_string()
+                }
+                _ => return Err(format!("{name}: a text, a whole number or true and false is wanted")),
+            };
+            if !question.files.contains(&name.as_str()) {
+                values.set(name, text);
+            }
+        }
+        for name in question.files {
+            match arguments.get(*name).and_then(Value::as_str).filter(|t| !t.is_empty()) {
+                Some(file) => files.push(self.files.find(file)?),
+                None if question.name == "summary" => return Ok(self.files.list()),
+                None => {
+                    return Err(format!(
+                        "{} needs {name}: a profile below {}",
+                        question.name,
+                        self.files.named()
+                    ));
+                }
+            }
+        }
+        self.answer(question, &files, &values, job)
+    }
+
+    fn answer(
+        &self,
+        question: &Question,
+        files: &[std::path::PathBuf],
+        values: &Values,
+        job: &Job,
+    ) -> Result<String, String> {
+        let opened: Vec<Opened> = files.iter().map(|f| self.files.open(f, job)).collect::<Result<_, _>>()?;
+        let asked = Asked {
+            files: &opened,
+            values,
+            engine: self.files.engine(),
+            job,
+            door: Door::Tool,
+            texts: self.texts,
+            sources: SourcesFrom::Below(self.files.roots()),
+        };
+        question.ask(&asked).map(|sheet| sheet.text().text().to_owned()).map_err(|refusal| refusal.0)
+    }
+}
+
+/// What leaves for a client: no secrets, and nothing in a line that could end it.
+fn fit(text: &str) -> String {
+    let mut page = Page::default();
+    page.lines(&mask(text));
+    page.text().to_owned()
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("inferscope", env!("CARGO_PKG_VERSION")))
+            .with_instructions(format!(
+                "{}\nFiles are below {}.",
+                tools::INSTRUCTIONS,
+                plain(&self.0.files.named())
+            ))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(tools::all(!self.0.allowed.is_empty())))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (shared, job) = (self.0.clone(), Job::new());
+        let own = job.clone();
+        let arguments = request.arguments.unwrap_or_default();
+        let mut work = tokio::task::spawn_blocking(move || shared.call(&request.name, &arguments, &own));
+        let token = context.meta.get_progress_token();
+        let mut wait = FIRST_PROGRESS;
+        let mut told = 0.0;
+        let said = loop {
+            tokio::select! {
+                said = &mut work => break said,
+                () = context.ct.cancelled() => {
+                    job.cancel();
+                    return Err(ErrorData::internal_error("cancelled", None));
+                }
+                () = tokio::time::sleep(wait) => {
+                    wait = PROGRESS_EVERY;
+                    let progress = job.progress().map_or(0.0, f64::from);
+                    if let Some(token) = token.clone().filter(|_| progress > told) {
+                        told = progress;
+                        let param = ProgressNotificationParam::new(token, progress).with_total(1.0);
+                        let _ = context.peer.notify_progress(param).await;
+                    }
+                }
+            }
+        };
+        let said = said.unwrap_or_else(|e| Err(format!("internal error ({e})")));
+        Ok(match said {
+            Ok(Said::Text(text)) => CallToolResult::success(vec![ContentBlock::text(fit(&text))]),
+            Ok(Said::Png(bytes)) => {
+                let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+                CallToolResult::success(vec![ContentBlock::image(data, "image/png")])
+            }
+            Err(why) => CallToolResult::error(vec![ContentBlock::text(fit(&why))]),
+        }
+        .into())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let resource = |name: &str, about: &str| {
+            Resource::new(format!("inferscope://{name}"), name).with_description(about)
+        };
+        Ok(ListResourcesResult::with_all_items(vec![
+            resource("guide", "How to use the questions"),
+            resource("formats", "Formats that can be opened"),
+        ]))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let text = match request.uri.as_str() {
+            "inferscope://guide" => GUIDE.to_owned(),
+            "inferscope://formats" => super::super::formats_text(),
+            _ => {
+                return Err(ErrorData::resource_not_found(
+                    "there are inferscope://guide and inferscope://formats",
+                    None,
+                ));
+            }
+        };
+        Ok(ReadResourceResult::new(vec![ResourceContents::text(text, request.uri)]).into())
+    }
+}

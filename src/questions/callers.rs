@@ -1,0 +1,139 @@
+//! `callers`: who calls a function and whom it calls, with calls and costs of each pair.
+
+use serde_json::json;
+
+use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
+use super::names::{Names, place};
+use super::sheet::{Part, Row};
+use super::{Asked, Question, Refusal, Sheet, words};
+use crate::analysis::callers::{Callers, Neighbour, Reach};
+use crate::analysis::formula::Measure;
+use crate::format;
+use crate::model::{Basis, Unit};
+
+const REACH: Argument = Argument::new(
+    "reach",
+    Kind::Choice(&["direct", "all"]),
+    "direct neighbours, or all functions above and below",
+);
+
+pub(super) const QUESTION: Question = Question {
+    name: "callers",
+    about: "Who calls a function and whom it calls, with calls and cost of each pair",
+    files: &["file"],
+    arguments: &[
+        Argument {
+            required: true,
+            ..Argument::new("function", Kind::Text, "a name, file:line, or a handle (f12)")
+        },
+        REACH,
+        TOP,
+        THREAD,
+        RANGE,
+        METRIC,
+        BUDGET_OF,
+    ],
+    example: "inferscope callers run.prof --function core/basic.py:315",
+    answer,
+};
+
+fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
+    let p = asked.profile();
+    let slice = asked.slice()?;
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let function = asked.function(asked.values.text("function").unwrap_or_default())?;
+    let reach = if asked.values.choice(&REACH) == "all" { Reach::All } else { Reach::Direct };
+    let found = asked.get(&Callers { slice, function: p.keys().symbol(function), reach })?;
+    let names = Names::of(p);
+    let unit = metric.unit;
+    let basis = match (&found.basis, reach) {
+        (Basis::Estimated(_), Reach::All) => {
+            "distances are recorded, costs estimated from calls between pairs of functions".to_owned()
+        }
+        (basis, _) => words::basis(p, basis),
+    };
+    let Some(row) = &found.row else {
+        return Err(format!("{} does not run in the part that is asked for", names.full(function)).into());
+    };
+    let counted = row.calls.map(|c| format!("{} calls", words::calls(c)));
+    let sampled = row.samples_total.map(|n| words::counted(n, "sample", "samples"));
+    let count = counted.or(sampled).map_or_else(String::new, |c| format!(": {c}"));
+    let head = format!(
+        "{}{count}, own {} ({}), total {} ({}) of {} {}{}; {basis}",
+        names.full(function),
+        words::known(unit, row.known_own()),
+        words::share(row.own, found.sum),
+        words::known(unit, row.known_total()),
+        words::share(row.total, found.sum),
+        words::cost(unit, found.sum),
+        metric.label,
+        asked.part()?,
+    );
+    let mut sheet = Sheet::new(head, asked.budget());
+    sheet.value("function", format!("f{}", function.0));
+    sheet.value("own", row.known_own());
+    sheet.value("total", row.known_total());
+    sheet.value("calls", row.calls.map(|c| c.all));
+    sheet.value("primitive_calls", row.calls.map(|c| c.primitive));
+    sheet.value("unit", unit.key());
+    let all = row.calls.map(|c| c.all);
+    for (key, side, title) in [
+        ("callers", &found.callers, "callers: calls, % of its calls, its total and own from there, caller"),
+        ("callees", &found.callees, "calls: calls, total and own there, callee"),
+    ] {
+        let mut side: Vec<&Neighbour> = side.iter().collect();
+        side.sort_by_key(|n| std::cmp::Reverse((n.calls.map_or(0, |c| c.all), n.total)));
+        // What it costs decides where that is known; of equal costs the calls.
+        if side.iter().any(|n| n.total.is_some_and(|t| t != 0)) {
+            side.sort_by_key(|n| std::cmp::Reverse((n.total, n.calls.map_or(0, |c| c.all))));
+        }
+        let of = if key == "callers" { all } else { None };
+        let rows: Vec<Row> =
+            side.iter().take(asked.top()).map(|n| line(n, of, &names, asked.profile(), unit)).collect();
+        let title = if found.callers.iter().chain(&found.callees).any(|n| n.calls.is_some()) {
+            title.to_owned()
+        } else {
+            title.replace("calls, % of its calls", "samples").replace(": calls,", ": samples,")
+        };
+        let totals: Vec<i64> = side.iter().map(|n| n.total.unwrap_or(0)).collect();
+        let (given, door, budget) = (rows.len(), asked.door, asked.more_budget());
+        sheet.part(Part::new(key, title, rows).least(4).rest(move |shown| {
+            let left = totals.len() - shown;
+            let cost = totals[shown..].iter().fold(0i64, |sum, &t| sum.saturating_add(t));
+            let more = if shown < given { budget.clone() } else { door.argument("top", shown.max(1) * 2) };
+            match left {
+                0 => String::new(),
+                n => format!("… {n} more with {} of total; {more}", words::cost(unit, cost)),
+            }
+        }));
+    }
+    if found.callers.is_empty() {
+        sheet.notes.push("nothing recorded calls it".into());
+    }
+    if found.callees.is_empty() {
+        sheet.notes.push("it calls nothing that was recorded".into());
+    }
+    Ok(sheet)
+}
+
+fn line(n: &Neighbour, all: Option<u64>, names: &Names<'_>, p: &crate::model::Profile, unit: Unit) -> Row {
+    let name = n.symbol.map_or_else(|| "(nobody)".to_owned(), |s| names.symbol(s));
+    let count = n.calls.map(words::calls).or(n.samples.map(words::count));
+    let count = count.unwrap_or_else(|| format::UNKNOWN.into());
+    let share = match (all, n.calls) {
+        (Some(all), Some(c)) => format!(" {}", words::share(c.all as i64, all as i64)),
+        _ => String::new(),
+    };
+    let far = if n.distance > 1 { format!(" ({} calls away)", n.distance) } else { String::new() };
+    let text =
+        format!("{count}{share} {} {} {name}{far}", words::known(unit, n.total), words::known(unit, n.own));
+    let function = n.symbol.map(crate::analysis::path::Symbol::function);
+    let json = json!({
+        "function": function.map(|f| format!("f{}", f.0)),
+        "name": function.map(|f| p.function_name(f)),
+        "place": function.map(|f| place(p, f)),
+        "calls": n.calls.map(|c| c.all), "primitive_calls": n.calls.map(|c| c.primitive),
+        "samples": n.samples, "own": n.own, "total": n.total, "distance": n.distance,
+    });
+    Row::new(text, json)
+}

@@ -1,0 +1,433 @@
+//! `diff`: what changed between two runs.
+
+use rustc_hash::FxHashMap;
+use serde_json::json;
+
+use super::arguments::{Argument, BUDGET_OF, Kind, TOP};
+use super::names::{Names, bare};
+use super::requests::money;
+use super::sheet::{Part, Row};
+use super::{Asked, Question, Refusal, Sheet, words};
+use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured};
+use crate::analysis::diff::headline;
+use crate::analysis::diff::metrics::{Chosen, Metrics};
+use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
+use crate::analysis::diff::requests::RequestDiff;
+use crate::analysis::diff::{Compared, State, Two, functions, list, settings};
+use crate::analysis::formula::Measure;
+use crate::analysis::matches::MatchQuery;
+use crate::analysis::overview::Summary;
+use crate::analysis::path::Symbol;
+use crate::analysis::steps::Loops;
+use crate::analysis::{Functions, Scope, Slice};
+use crate::format::{self, short};
+use crate::model::{FunctionId, Profile, SymbolKey, Unit};
+use crate::query::{Alignment, MatchRule, Pair, Query, Step};
+
+const BY: Argument =
+    Argument::new("by", Kind::Choice(&["function", "path", "phase", "request"]), "what rows are");
+
+pub(super) const QUESTION: Question = Question {
+    name: "diff",
+    about: "What takes more and what takes less in a second run",
+    files: &["base", "head"],
+    arguments: &[
+        BY,
+        TOP,
+        Argument::new("metric", Kind::Text, "costs in this metric, which both have"),
+        BUDGET_OF,
+    ],
+    example: "inferscope diff before.prof after.prof --budget 800",
+    answer,
+};
+
+/// Settings that differ and are named.
+const SETTINGS: usize = 3;
+/// Functions of a path that are named, from the end.
+const TAIL: usize = 4;
+
+/// Both runs, paired.
+struct Sides<'a> {
+    asked: &'a Asked<'a>,
+    pair: Pair,
+    /// Pairs of which only numbers or arguments in the name differ.
+    renamed: Vec<(SymbolKey, SymbolKey)>,
+    chosen: Chosen,
+    unit: Unit,
+    label: String,
+}
+
+fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
+    let sides = Sides::of(asked)?;
+    let mut sheet = sides.sheet()?;
+    match asked.values.choice(&BY) {
+        "path" => sides.paths(&mut sheet)?,
+        "phase" => sides.phases(&mut sheet)?,
+        "request" => sides.requests(&mut sheet)?,
+        _ => {
+            sides.phases(&mut sheet)?;
+            sides.functions(&mut sheet)?;
+        }
+    }
+    Ok(sheet)
+}
+
+impl<'a> Sides<'a> {
+    fn of(asked: &'a Asked<'a>) -> Result<Self, Refusal> {
+        let [base, head] = asked.files else { return Err("diff compares two files".into()) };
+        // Numbers among template arguments: sizes that were chosen for the input, not another function.
+        let numbers = MatchRule { pattern: r"\b\d+(?:ul|u|l)?\b".into(), with: "#".into() };
+        let alignment = Alignment { rules: vec![numbers], ..Alignment::default() };
+        let mut pair = Pair { base: base.run.clone(), head: head.run.clone(), alignment };
+        let profiles = (&*base.run.profile, &*head.run.profile);
+        let matches = asked.engine.now(&pair, &MatchQuery, asked.job)?;
+        // Of the rest: what is the only one left of its template on both sides.
+        let left = |p: &Profile, taken: &dyn Fn(FunctionId) -> bool| {
+            let mut left: FxHashMap<String, Vec<FunctionId>> = FxHashMap::default();
+            for f in p.functions.ids().filter(|&f| !taken(f)) {
+                let name = p.function_name(f);
+                let short = bare(name);
+                if short != name && short.contains('…') {
+                    left.entry(short.into_owned()).or_default().push(f);
+                }
+            }
+            left
+        };
+        let bases = left(profiles.0, &|f| matches.to_head(f).is_some());
+        let mut heads = left(profiles.1, &|f| matches.to_base(f).is_some());
+        for (name, of_base) in bases {
+            if let ([b], Some([h])) = (&of_base[..], heads.remove(&name).as_deref()) {
+                pair.alignment.by_hand.push((profiles.0.keys().symbol(*b), profiles.1.keys().symbol(*h)));
+            }
+        }
+        pair.alignment.by_hand.sort_by_key(|p| p.0.name.to_string());
+        let metrics = Metrics::of(profiles.0, profiles.1);
+        let chosen = metrics.choose(profiles.0, profiles.1, asked.values.text("metric"))?;
+        let measure = Measure::of(chosen.head, profiles.1).ok_or("one of the runs has no costs")?;
+        let renamed = pair.alignment.by_hand.clone();
+        Ok(Self { asked, pair, renamed, chosen, unit: measure.unit, label: measure.label })
+    }
+
+    fn get<Q: Query<Pair>>(&self, query: &Q) -> Result<std::sync::Arc<Q::Output>, Refusal> {
+        Ok(self.asked.engine.now(&self.pair, query, self.asked.job)?)
+    }
+
+    fn of_side<Q: Query>(&self, base: bool, query: &Q) -> Result<std::sync::Arc<Q::Output>, Refusal> {
+        Ok(self.asked.engine.now(self.pair.run(base), query, self.asked.job)?)
+    }
+
+    fn question(&self) -> DiffFunctions {
+        DiffFunctions { scope: Scope::default(), metric: self.chosen.clone(), range: None }
+    }
+
+    /// What is compared, how sure it is, what differs besides.
+    fn sheet(&self) -> Result<Sheet, Refusal> {
+        let diff = self.get(&self.question())?;
+        let elapsed = Two {
+            base: self.of_side(true, &Summary::default())?.elapsed,
+            head: self.of_side(false, &Summary::default())?.elapsed,
+        };
+        let change = |two: Two<i64>| {
+            two.relative().map_or_else(String::new, |r| format!(" ({})", words::change(Some(r))))
+        };
+        let both = |two: Two<i64>, unit| {
+            format!("{} → {}{}", words::known(unit, two.base), words::known(unit, two.head), change(two))
+        };
+        let mut sheet = Sheet::new(
+            format!(
+                "Δ = head − base of own {}, summed {}; elapsed {}",
+                self.label,
+                both(diff.sum, self.unit),
+                both(elapsed, Unit::Nanoseconds)
+            ),
+            self.asked.budget(),
+        );
+        sheet.value("unit", self.unit.key());
+        sheet.value("sum", json!({ "base": diff.sum.base, "head": diff.sum.head }));
+        sheet.value("elapsed_ns", json!({ "base": elapsed.base, "head": elapsed.head }));
+        let measured = |base: bool| -> Result<Vec<Measured>, Refusal> {
+            let metric = if base { self.chosen.base } else { self.chosen.head };
+            let table = self.of_side(base, &Functions(Slice::whole(metric)))?;
+            Ok(vec![Measured { profile: self.pair.run(base).profile.clone(), table }])
+        };
+        let metric = Measure::of(self.chosen.head, &self.pair.head.profile).ok_or("no such metric")?;
+        let said =
+            headline::words(&diff, &self.chosen, elapsed, (&measured(true)?, &measured(false)?), &metric);
+        let share = |s: f64| format::percent(s.clamp(0.0, 1.0));
+        let m = &diff.matched;
+        if self.chosen.why_not.is_some() || m.is_other_program() {
+            sheet.head.push(said.headline);
+        }
+        sheet.head.push(format!(
+            "matched: {} functions, {} of base's cost, {} of head's; one run each: no test against noise",
+            m.rows,
+            share(m.share_base),
+            share(m.share_head)
+        ));
+        let profiles = (&*self.pair.base.profile, &*self.pair.head.profile);
+        let differing = settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1));
+        let one = |s: &settings::Setting| {
+            let value = |v: &Option<String>| short(v.as_deref().unwrap_or(format::UNKNOWN), 40).into_owned();
+            format!("{} {} → {}", s.what, value(&s.values.base), value(&s.values.head))
+        };
+        if !differing.is_empty() {
+            let named: Vec<String> = differing.iter().take(SETTINGS).map(one).collect();
+            let more = differing.len().saturating_sub(SETTINGS);
+            let more = if more > 0 { format!("; {more} more") } else { String::new() };
+            sheet.head.push(format!("differs besides: {}{more}", named.join("; ")));
+        }
+        if !said.caution.is_empty() {
+            sheet.notes.push(said.caution);
+        }
+        Ok(sheet)
+    }
+
+    fn functions(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
+        let diff = self.get(&self.question())?;
+        let moved = self.get(&DiffMoved(DiffPaths(self.question())))?;
+        let rows: Vec<(usize, &functions::Row)> = diff
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| r.own().delta().is_some_and(|d| d != 0) || r.state() != State::Both)
+            .collect();
+        let names = self.names();
+        let lines = rows.iter().take(self.asked.top()).map(|&(i, r)| {
+            let moved = moved.get(i).copied().unwrap_or(false);
+            self.function(&diff, r, moved, &names)
+        });
+        let lines: Vec<Row> = lines.collect();
+        let deltas: Vec<i64> = rows.iter().map(|r| r.1.own().delta().unwrap_or(0)).collect();
+        let title = "Δ own, base → head, Δ %, calls, function; largest changes first";
+        sheet.part(self.rest("functions", title, lines, deltas).least(8));
+        Ok(())
+    }
+
+    fn names(&self) -> [Names<'_>; 2] {
+        [Names::of(&self.pair.base.profile), Names::of(&self.pair.head.profile)]
+    }
+
+    fn symbol(&self, names: &[Names<'_>; 2], symbols: Two<Symbol>) -> String {
+        match (symbols.head, symbols.base) {
+            (Some(s), _) => names[1].symbol(s),
+            (None, Some(s)) => names[0].symbol(s),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn function(&self, diff: &FunctionDiff, r: &functions::Row, moved: bool, names: &[Names<'_>; 2]) -> Row {
+        let own = r.own();
+        let name = self.symbol(names, r.halves.map(|h| h.symbol));
+        let calls = list::calls(r);
+        let counts = match (calls.base, calls.head) {
+            (None, None) => String::new(),
+            (b, h) if b == h => format!(" ×{}", b.unwrap_or(0)),
+            (b, h) => format!(" ×{}→{}", words::known(Unit::Count, b), words::known(Unit::Count, h)),
+        };
+        let keys = (r.keys.base, r.keys.head);
+        let is_renamed = r.step == Some(Step::Rule)
+            || self.renamed.iter().any(|p| {
+                keys == (Some(functions::RowKey::Function(p.0)), Some(functions::RowKey::Function(p.1)))
+            });
+        let state = match r.state() {
+            State::Both if is_renamed => " [the same with other template arguments]",
+            State::Both if moved => " [moved: called from elsewhere]",
+            State::Both => "",
+            State::New => " [new]",
+            State::Gone => " [gone]",
+        };
+        let text = match &self.chosen.why_not {
+            None => format!(
+                "{} {} → {} {}{counts} {name}{state}",
+                own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
+                words::known(self.unit, own.base),
+                words::known(self.unit, own.head),
+                words::change(own.relative()),
+            ),
+            // Different measures: only shares compare.
+            Some(_) => {
+                let points = list::points(own, diff.whole)
+                    .map_or_else(|| format::UNKNOWN.into(), |p| format::points(p * 100.0));
+                format!("{points} points{counts} {name}{state}")
+            }
+        };
+        let json = json!({
+            "name": name, "base": own.base, "head": own.head, "delta": own.delta(),
+            "calls": { "base": calls.base, "head": calls.head }, "state": r.state().key(),
+            "renamed": is_renamed, "moved": moved,
+        });
+        Row::new(text, json)
+    }
+
+    /// A part of changes that says what its hidden rows add up to.
+    fn rest(&self, key: &'static str, title: &str, rows: Vec<Row>, deltas: Vec<i64>) -> Part {
+        let (given, door, budget, unit) = (rows.len(), self.asked.door, self.asked.more_budget(), self.unit);
+        let all: i64 = deltas.iter().map(|d| d.saturating_abs()).fold(0, i64::saturating_add);
+        Part::new(key, title, rows).rest(move |shown| {
+            let left = &deltas[shown..];
+            let sum: i64 = left.iter().fold(0, |a, &b| a.saturating_add(b));
+            let size: i64 = left.iter().map(|d| d.saturating_abs()).fold(0, i64::saturating_add);
+            let more = if shown < given { budget.clone() } else { door.argument("top", shown.max(1) * 2) };
+            match left.len() {
+                0 => String::new(),
+                n => format!(
+                    "… {n} more, together {}, {} of all changes; {more}",
+                    words::signed(unit, sum),
+                    words::share(size, all)
+                ),
+            }
+        })
+    }
+
+    fn paths(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
+        let diff = self.get(&DiffPaths(self.question()))?;
+        let names = self.names();
+        let mut order: Vec<usize> =
+            (0..diff.nodes.len()).filter(|&i| diff.nodes[i].own().delta().is_some_and(|d| d != 0)).collect();
+        order.sort_by_key(|&i| {
+            (std::cmp::Reverse(diff.nodes[i].own().delta().unwrap_or(0).unsigned_abs()), i)
+        });
+        let line = |&i: &usize| {
+            let node = &diff.nodes[i];
+            let above = |&n: &u32| {
+                Some(diff.nodes[n as usize].parent).filter(|&p| p != crate::analysis::call_tree::NO_NODE)
+            };
+            let path: Vec<u32> = std::iter::successors(Some(i as u32), above).collect();
+            let name = |&n: &u32| self.symbol(&names, diff.nodes[n as usize].halves.map(|h| h.symbol));
+            let mut shown: Vec<String> = path.iter().take(TAIL).map(name).collect();
+            shown.reverse();
+            let dots = if path.len() > TAIL { "… → " } else { "" };
+            let own = node.own();
+            let state = match node.state() {
+                State::Both => String::new(),
+                other => format!(" [{}]", other.key()),
+            };
+            let text = format!(
+                "{} {} → {} {dots}{}{state}",
+                own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
+                words::known(self.unit, own.base),
+                words::known(self.unit, own.head),
+                shown.join(" → ")
+            );
+            let json = json!({ "path": shown, "base": own.base, "head": own.head, "delta": own.delta() });
+            Row::new(text, json)
+        };
+        let rows: Vec<Row> = order.iter().take(self.asked.top()).map(line).collect();
+        let deltas = order.iter().map(|&i| diff.nodes[i].own().delta().unwrap_or(0)).collect();
+        sheet.part(self.rest("paths", "Δ own, base → head, path; largest changes first", rows, deltas));
+        Ok(())
+    }
+
+    /// Loops and phases of both runs, by name.
+    fn phases(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
+        let mut found: Vec<(String, Two<(u64, i64)>)> = Vec::new();
+        for base in [true, false] {
+            let p = &*self.pair.run(base).profile;
+            let loops = self.of_side(base, &Loops(None))?;
+            let summary = self.of_side(base, &Summary::default())?;
+            let of_loops = loops.iter().map(|l| (l.label(), l.rounds.len() as u64, l.total()));
+            let of_phases = summary
+                .phases
+                .shares
+                .iter()
+                .map(|s| (bare(p.function_name(s.function)).into_owned(), s.count, s.total));
+            for (name, count, total) in of_loops.chain(of_phases) {
+                let at = match found.iter().position(|f| f.0 == name) {
+                    Some(at) => at,
+                    None => {
+                        found.push((name, Two::default()));
+                        found.len() - 1
+                    }
+                };
+                let side = if base { &mut found[at].1.base } else { &mut found[at].1.head };
+                *side = Some((count, total));
+            }
+        }
+        let change = |two: &Two<(u64, i64)>| two.map(|t| t.1).delta().unwrap_or(0);
+        found.sort_by_key(|f| std::cmp::Reverse(change(&f.1).unsigned_abs()));
+        let row = |(name, two): &(String, Two<(u64, i64)>)| {
+            let total = two.map(|t| t.1);
+            let side = |s: Option<(u64, i64)>| match s {
+                None => format::UNKNOWN.to_owned(),
+                Some((1, t)) => words::time(t),
+                Some((n, t)) => format!("{n} × = {}", words::time(t)),
+            };
+            let text = format!(
+                "{} {} → {} {} {}",
+                total.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(Unit::Nanoseconds, d)),
+                side(two.base),
+                side(two.head),
+                words::change(total.relative()),
+                short(name, 80)
+            );
+            let json = json!({
+                "name": name, "base_ns": total.base, "head_ns": total.head,
+                "count": { "base": two.base.map(|t| t.0), "head": two.head.map(|t| t.0) },
+            });
+            Row::new(text, json)
+        };
+        let rows: Vec<Row> = found.iter().take(self.asked.top()).map(row).collect();
+        let wanted = self.asked.values.choice(&BY) == "phase";
+        if rows.is_empty() && wanted {
+            sheet.notes.push("neither run has phases or rounds of a loop".into());
+        }
+        sheet.part(Part::new("phases", "phases: Δ, base → head", rows).least(4));
+        Ok(())
+    }
+
+    fn requests(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
+        let profiles = (&*self.pair.base.profile, &*self.pair.head.profile);
+        let Some(diff) = RequestDiff::of(profiles.0, profiles.1) else {
+            return Err("neither run has requests to language models".into());
+        };
+        sheet.head.push(format!(
+            "requests {} → {}, ended well {} → {}; cost of the priced ones {} → {}; like for like ({} pairs that ended well) {} → {}",
+            diff.count.base.unwrap_or(0),
+            diff.count.head.unwrap_or(0),
+            diff.ok.base.unwrap_or(0),
+            diff.ok.head.unwrap_or(0),
+            money(diff.cost.base),
+            money(diff.cost.head),
+            diff.like_for_like,
+            money(diff.cost_like_for_like.base),
+            money(diff.cost_like_for_like.head),
+        ));
+        sheet.head.push(format!("TTFT: {}; latency: {}", diff.ttft.words(), diff.latency.words()));
+        let request = |base: bool, id: Option<crate::model::RequestId>| {
+            let p = &*self.pair.run(base).profile;
+            id.and_then(|id| p.requests.get(id)).map(|r| (p, r))
+        };
+        let line = |two: &Two<crate::model::RequestId>| {
+            let (b, h) = (request(true, two.base), request(false, two.head));
+            let (p, r) = h.or(b)?;
+            let name = short(p.text(r.name), 60).into_owned();
+            let time = |s: Option<(&Profile, &crate::model::Request)>| {
+                words::known(Unit::Nanoseconds, s.and_then(|s| s.1.latency()))
+            };
+            let cost =
+                |s: Option<(&Profile, &crate::model::Request)>| money(s.and_then(|s| s.1.cost_nano_dollars));
+            let state = |s: Option<(&Profile, &crate::model::Request)>| {
+                s.map_or("absent", |s| match s.1.outcome {
+                    crate::model::Outcome::Ok => "ok",
+                    crate::model::Outcome::Error => "failed",
+                    crate::model::Outcome::Cancelled => "cancelled",
+                    crate::model::Outcome::Running => "running",
+                })
+            };
+            let text = format!(
+                "{} → {} {} → {} {} → {} {name}",
+                time(b),
+                time(h),
+                cost(b),
+                cost(h),
+                state(b),
+                state(h)
+            );
+            let json = json!({ "name": name, "outcome": { "base": state(b), "head": state(h) } });
+            Some(Row::new(text, json))
+        };
+        let rows: Vec<Row> = diff.rows.iter().filter_map(line).take(self.asked.top()).collect();
+        sheet.part(Part::new("requests", "latency, cost, outcome, name", rows));
+        Ok(())
+    }
+}

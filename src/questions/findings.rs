@@ -1,0 +1,84 @@
+//! `findings`: what the maker of a profile, or its importer, found wrong.
+
+use serde_json::json;
+
+use super::arguments::{Argument, BUDGET_OF, Kind, TOP};
+use super::names::track;
+use super::sheet::{Part, Row};
+use super::{Asked, Question, Refusal, Sheet, notes, words};
+use crate::format::short;
+use crate::model::{Profile, Severity};
+
+const SEVERITY: Argument =
+    Argument::new("severity", Kind::Choice(&["debug", "info", "warning", "error"]), "at least so serious");
+
+pub(super) const QUESTION: Question = Question {
+    name: "findings",
+    about: "What was found wrong, with its place, and what numbers cannot tell",
+    files: &["file"],
+    arguments: &[SEVERITY, TOP, BUDGET_OF],
+    example: "inferscope findings run.inferscope",
+    answer,
+};
+
+/// Longest text of a finding, characters.
+const LONGEST: usize = 300;
+
+fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
+    let p = asked.profile();
+    let least = match asked.values.choice(&SEVERITY) {
+        "info" => Severity::Info,
+        "warning" => Severity::Warning,
+        "error" => Severity::Error,
+        _ => Severity::Debug,
+    };
+    let all = rows(p, Some(least));
+    let head = match all.len() {
+        0 => "no findings in this file; what follows is concluded from its numbers".to_owned(),
+        n => format!("{}: severity, kind, text, place", words::counted(n as u64, "finding", "findings")),
+    };
+    let mut sheet = Sheet::new(head, asked.budget());
+    let (door, budget, given) = (asked.door, asked.more_budget(), asked.top());
+    let count = all.len();
+    sheet.part(Part::new("findings", "", all.into_iter().take(given).collect()).rest(move |shown| {
+        let more = if shown < given { budget.clone() } else { door.argument("top", shown.max(1) * 2) };
+        match count - shown {
+            0 => String::new(),
+            n => format!("… {n} more; {more}"),
+        }
+    }));
+    let slice = asked.slice()?;
+    for note in [notes::waiting(asked, &slice)?, notes::only_once(asked, &slice)?] {
+        sheet.notes.extend(note);
+    }
+    sheet.notes.extend(notes::nameless(asked, &slice)?);
+    let warnings = p.warnings.iter().map(|w| {
+        let first = if w.first.is_empty() { String::new() } else { format!(" (first at {})", w.first) };
+        let text = format!("warning of the importer: {} × {}{first}", w.count, w.kind);
+        Row::new(text, json!({ "kind": w.kind, "count": w.count, "first": w.first }))
+    });
+    let warnings: Vec<Row> = warnings.collect();
+    sheet.part(Part::new("warnings", "", warnings));
+    Ok(sheet)
+}
+
+/// The findings of a file, the most serious first.
+pub(super) fn rows(p: &Profile, least: Option<Severity>) -> Vec<Row> {
+    let mut found: Vec<_> = p.findings.iter().filter(|f| least.is_none_or(|l| f.severity >= l)).collect();
+    found.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    let row = |f: &&crate::model::Finding| {
+        let severity = format!("{:?}", f.severity).to_lowercase();
+        let mut at = Vec::new();
+        at.extend(f.request.map(|r| format!("r{}", r.0)));
+        at.extend(f.track.map(|t| format!("t{} {}", t.0, track(p, t))));
+        at.extend(f.time.map(|t| format!("at {}", words::time(t))));
+        let at_text = if at.is_empty() { String::new() } else { format!(" [{}]", at.join(", ")) };
+        let text = format!("{severity} {}: {}{at_text}", p.text(f.kind), short(p.text(f.text), LONGEST));
+        let json = json!({
+            "severity": severity, "kind": p.text(f.kind), "text": p.text(f.text), "time_ns": f.time,
+            "track": f.track.map(|t| format!("t{}", t.0)), "request": f.request.map(|r| format!("r{}", r.0)),
+        });
+        Row::new(text, json)
+    };
+    found.iter().map(row).collect()
+}

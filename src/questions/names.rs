@@ -1,0 +1,335 @@
+//! What functions and tracks are called in answers, and which one a text means.
+//!
+//! A name loses what tells nothing: template arguments, parameters, folders of packages. Where that, or the file, leaves two
+//! functions with one name, a handle stands beside it (`f12`), which every question takes.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use super::words;
+use super::{Asked, Refusal};
+use crate::analysis::formula::Measure;
+use crate::analysis::libraries;
+use crate::analysis::named::Named;
+use crate::analysis::path::Symbol;
+use crate::analysis::{Functions, Slice};
+use crate::format::{plain, short};
+use crate::model::{FunctionId, Profile, TrackId};
+
+/// Longest name, characters.
+const LONGEST: usize = 120;
+/// Candidates of a name that are listed.
+const CANDIDATES: usize = 10;
+/// Parameters of a signature up to this length stay.
+const SHORT_PARAMETERS: usize = 12;
+
+/// The number of a handle.
+pub(super) fn handle(text: &str, letter: char) -> Option<u32> {
+    let digits = text.strip_prefix(letter)?;
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+/// A name without template arguments and parameters of C++, Rust and the like.
+pub(super) fn bare(name: &str) -> Cow<'_, str> {
+    if !name.contains('<') && !name.contains('(') {
+        return Cow::Borrowed(name);
+    }
+    let name = name.strip_prefix("void ").unwrap_or(name);
+    let bytes = name.as_bytes();
+    let is_word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let qualified = name.contains("::") || name.contains(", ");
+    let mut out = String::with_capacity(name.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let before = at.checked_sub(1).and_then(|i| bytes.get(i));
+        let named = |word: &str| name[..at].ends_with(word);
+        let end = match bytes[at] {
+            b'<' if (is_word(before) || named("::")) && !named("operator") => closing(bytes, at),
+            b'(' if qualified && (is_word(before) || before == Some(&b'>')) && !named("operator") => {
+                closing(bytes, at).filter(|end| end - at > SHORT_PARAMETERS)
+            }
+            _ => None,
+        };
+        match end {
+            Some(end) if end > at + 1 => {
+                out.push(char::from(bytes[at]));
+                out.push('…');
+                out.push(char::from(bytes[end]));
+                at = end + 1;
+            }
+            _ => {
+                let next = (at + 1..=name.len()).find(|&i| name.is_char_boundary(i)).unwrap_or(name.len());
+                out += &name[at..next];
+                at = next;
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Place of the bracket that closes the one at `open`.
+fn closing(bytes: &[u8], open: usize) -> Option<usize> {
+    let mut depth = 0i32;
+    for (i, &b) in bytes.iter().enumerate().skip(open) {
+        match b {
+            b'<' | b'(' | b'[' | b'{' => depth += 1,
+            // An arrow closes nothing.
+            b'>' if bytes[i - 1] == b'-' => {}
+            b'>' | b')' | b']' | b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(i);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The folder that holds all source files of a program, as far as they are no libraries; empty where they have none in
+/// common that is worth leaving out.
+pub(super) fn root(profile: &Profile) -> String {
+    let library = libraries::of(profile);
+    let mut root: Option<Vec<&str>> = None;
+    for f in profile.functions.ids() {
+        if library.get(f.index()).copied().unwrap_or(false) {
+            continue;
+        }
+        let file: &'static str = profile.keys().symbol(f).file.value();
+        let absolute = file.starts_with('/') || file.as_bytes().get(1) == Some(&b':');
+        let Some((folder, _)) = file.rsplit_once('/').filter(|_| absolute) else { continue };
+        let parts: Vec<&str> = folder.split('/').collect();
+        root = Some(match root {
+            None => parts,
+            Some(known) => known.iter().zip(&parts).take_while(|(a, b)| a == b).map(|(a, _)| *a).collect(),
+        });
+    }
+    let root = root.unwrap_or_default();
+    if root.len() > 2 { root.join("/") + "/" } else { String::new() }
+}
+
+/// `file:line` without folders of packages; the module where there is no file; empty when neither is known.
+pub(super) fn place(profile: &Profile, function: FunctionId) -> String {
+    let row = profile.functions.get(function);
+    let key = profile.keys().symbol(function);
+    let file = plain(&key.file).into_owned();
+    match (&*file, row.line) {
+        ("" | "~", _) => {
+            let module = plain(&key.module).into_owned();
+            if profile.text(row.name).contains(&module) { String::new() } else { module }
+        }
+        (file, 0) => file.to_owned(),
+        (file, line) => format!("{file}:{line}"),
+    }
+}
+
+/// What a track is called, with its process.
+pub(super) fn track(profile: &Profile, id: TrackId) -> String {
+    let label = profile.track_label(id);
+    let label = short(&label, 60).into_owned();
+    if label.is_empty() { profile.track(id).kind.key().to_owned() } else { label }
+}
+
+/// Names of the functions of a profile.
+pub(super) struct Names<'a> {
+    profile: &'a Profile,
+    /// How many functions have a shown name.
+    shared: FxHashMap<String, u32>,
+    /// What all source files have in front.
+    root: String,
+}
+
+impl<'a> Names<'a> {
+    pub fn of(profile: &'a Profile) -> Self {
+        let mut shared: FxHashMap<String, u32> = FxHashMap::default();
+        for f in profile.functions.ids() {
+            *shared.entry(bare(profile.function_name(f)).into_owned()).or_default() += 1;
+        }
+        Self { profile, shared, root: root(profile) }
+    }
+
+    /// The name alone.
+    pub fn name(&self, f: FunctionId) -> String {
+        let name = bare(self.profile.function_name(f));
+        let name = short(&name, LONGEST);
+        if name.trim().is_empty() { format!("(no name) f{}", f.0) } else { name.into_owned() }
+    }
+
+    /// Name, place, and a handle where several have that name.
+    pub fn full(&self, f: FunctionId) -> String {
+        let mut text = self.name(f);
+        let place = place(self.profile, f);
+        let place = place.strip_prefix(&self.root).unwrap_or(&place);
+        if !place.is_empty() {
+            text.push(' ');
+            text += place;
+        }
+        let bare = bare(self.profile.function_name(f));
+        if self.shared.get(&*bare).is_some_and(|n| *n > 1) || bare.chars().count() > LONGEST {
+            text += &format!(" f{}", f.0);
+        }
+        text
+    }
+
+    /// The same of what a row of a tree stands for.
+    pub fn symbol(&self, symbol: Symbol) -> String {
+        match symbol {
+            Symbol::Function(f) => self.full(f),
+            other => short(&other.label(self.profile), LONGEST).into_owned(),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// The function that a text means.
+    pub(super) fn function(&self, text: &str) -> Result<FunctionId, Refusal> {
+        let p = self.profile();
+        let metric = self.metric()?;
+        let found = self.get(&Named { text: text.to_owned(), metric })?;
+        match &found[..] {
+            [(one, _)] => return Ok(*one),
+            [] => {}
+            several => {
+                let several: Vec<_> = several.iter().map(|f| f.0).collect();
+                return self.candidates(&several, &format!("functions are called «{text}»"));
+            }
+        }
+        if let Some(f) = handle(text, 'f').map(FunctionId).filter(|f| f.index() < p.functions.len()) {
+            return Ok(f);
+        }
+        let all = || p.functions.ids();
+        let root = root(p);
+        let shown: Vec<FunctionId> = all()
+            .filter(|&f| {
+                let name = bare(p.function_name(f));
+                let is_place = |rest: &str| {
+                    let place = place(p, f);
+                    !rest.is_empty() && (rest == place || Some(rest) == place.strip_prefix(&root))
+                };
+                name == text || text.strip_prefix(&*name).is_some_and(|rest| is_place(rest.trim_start()))
+            })
+            .collect();
+        let lower = text.to_lowercase();
+        let last = |text: &str| text.rsplit(['.', ':', '/']).next().unwrap_or(text).to_lowercase();
+        let qualifier = text.rsplit_once(['.', ':']).map(|q| last(q.0.trim_end_matches([':', '.'])));
+        let by_last: Vec<FunctionId> = match &qualifier {
+            Some(owner) => all()
+                .filter(|&f| last(p.function_name(f)) == last(text))
+                .filter(|&f| {
+                    let row = p.functions.get(f);
+                    [row.file, row.module, row.name]
+                        .iter()
+                        .any(|t| p.text(*t).to_lowercase().contains(&**owner))
+                })
+                .collect(),
+            None => all().filter(|&f| last(p.function_name(f)) == lower).collect(),
+        };
+        let within =
+            || all().filter(|&f| p.function_name(f).to_lowercase().contains(&lower)).collect::<Vec<_>>();
+        for (found, how) in [
+            (shown, "functions are shown as"),
+            (by_last, "functions end in"),
+            (within(), "functions have in their name"),
+        ] {
+            match &found[..] {
+                [] => {}
+                [one] => return Ok(*one),
+                several => return self.candidates(several, &format!("{how} «{text}»")),
+            }
+        }
+        let mut near: Vec<(usize, FunctionId)> =
+            all().map(|f| (distance(&last(p.function_name(f)), &last(text)), f)).collect();
+        near.sort_unstable_by_key(|n| (n.0, n.1));
+        let near: Vec<FunctionId> = near.into_iter().take(CANDIDATES / 2).map(|n| n.1).collect();
+        let names = Names::of(p);
+        let list: Vec<String> = near.iter().map(|&f| names.full(f)).collect();
+        Err(format!("no function is called «{text}»; near names:\n{}", list.join("\n")).into())
+    }
+
+    /// Refuses a name that means several functions, with the largest of them.
+    fn candidates(&self, found: &[FunctionId], how: &str) -> Result<FunctionId, Refusal> {
+        let p = self.profile();
+        let metric = self.metric()?;
+        let table = self.get(&Functions(Slice::whole(metric)))?;
+        let rows: FxHashMap<FunctionId, usize> = table
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| r.module.is_none())
+            .map(|(i, r)| (r.function, i))
+            .collect();
+        let mut known: Vec<_> = found.iter().map(|&f| (f, rows.get(&f).map(|&i| &table.rows[i]))).collect();
+        known.sort_by_key(|(f, row)| (Reverse(row.map_or(0, |r| r.total)), *f));
+        let unit = Measure::of(metric, p).map_or(crate::model::Unit::None, |m| m.unit);
+        let names = Names::of(p);
+        let mut lines = vec![format!("{} {how}; name one by its handle:", found.len())];
+        for (f, row) in known.iter().take(CANDIDATES) {
+            let calls = row.and_then(|r| r.calls).map_or_else(String::new, |c| format!(", {} calls", c.all));
+            let total = row.map_or_else(String::new, |r| format!(" {}", words::known(unit, r.known_total())));
+            lines.push(format!("f{} {} {}{total}{calls}", f.0, names.name(*f), place(p, *f)));
+        }
+        if known.len() > CANDIDATES {
+            lines.push(format!("… {} more", known.len() - CANDIDATES));
+        }
+        Err(Refusal(lines.join("\n")))
+    }
+}
+
+/// Number of letters to change, add or drop; names that differ much are far apart, however much.
+fn distance(a: &str, b: &str) -> usize {
+    const FAR: usize = 64;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(FAR).collect(), b.chars().take(FAR).collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn template_arguments_and_parameters_go_and_other_brackets_stay() {
+        for (name, want) in [
+            (
+                "void at::native::vectorized_elementwise_kernel<4, at::native::CUDAFunctor_add<float>, std::array<char*, 3ul> >(int, at::native::CUDAFunctor_add<float>, std::array<char*, 3ul>)",
+                "at::native::vectorized_elementwise_kernel<…>(…)",
+            ),
+            ("std::vector<int>::push_back(int const&)", "std::vector<…>::push_back(int const&)"),
+            (
+                "at::native::(anonymous namespace)::work(float)",
+                "at::native::(anonymous namespace)::work(float)",
+            ),
+            ("core::iter::Map<I,F>::next", "core::iter::Map<…>::next"),
+            ("<T as core::fmt::Display>::fmt", "<T as core::fmt::Display>::fmt"),
+            ("operator<<", "operator<<"),
+            ("<module>", "<module>"),
+            ("outer.<locals>.<lambda>", "outer.<locals>.<lambda>"),
+            ("{method 'poll' of 'select.epoll' objects}", "{method 'poll' of 'select.epoll' objects}"),
+            (
+                "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__",
+                "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__",
+            ),
+            ("Memcpy HtoD (Pageable -> Device)", "Memcpy HtoD (Pageable -> Device)"),
+            ("größe<", "größe<"),
+        ] {
+            assert_eq!(bare(name), want);
+        }
+    }
+
+    #[test]
+    fn letters_between_names_are_counted() {
+        assert_eq!([distance("hash", "hash"), distance("hash", "hsh"), distance("ab", "xyz")], [0, 1, 3]);
+    }
+}

@@ -1,0 +1,263 @@
+//! `requests`: calls of language models: tokens, times, money, failures.
+
+use std::cmp::Reverse;
+
+use serde_json::json;
+
+use super::arguments::{Argument, BUDGET_OF, Kind, RANGE, TOP};
+use super::sheet::{Part, Row};
+use super::{Asked, Question, Refusal, Sheet, words};
+use crate::analysis::overview::{Distribution, RequestFigures, request_figures, request_figures_of};
+use crate::analysis::requests::reasons;
+use crate::format::{self, UNKNOWN, short};
+use crate::model::{Outcome, Profile, Request, Unit};
+
+const SORT: Argument = Argument::new(
+    "sort",
+    Kind::Choice(&["latency", "ttft", "tpot", "cost", "tokens", "arrived", "failed"]),
+    "what leads",
+);
+
+pub(super) const QUESTION: Question = Question {
+    name: "requests",
+    about: "LLM calls: tokens, time to first token, cost, cache, errors, by model and one by one",
+    files: &["file"],
+    arguments: &[
+        Argument::new("model", Kind::Text, "only models with this text in their name"),
+        SORT,
+        TOP,
+        RANGE,
+        BUDGET_OF,
+    ],
+    example: "inferscope requests run.inferscope --sort ttft",
+    answer,
+};
+
+/// Longest name of a request, and of its error.
+const LONGEST: usize = 60;
+
+fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
+    let p = asked.profile();
+    let range = asked.range()?;
+    if p.requests.rows.is_empty() {
+        return Err("this file has no requests to language models".into());
+    }
+    let model = asked.values.text("model").map(str::to_lowercase);
+    let wanted = |r: &&Request| {
+        range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
+            && model.as_ref().is_none_or(|m| p.text(r.model).to_lowercase().contains(m))
+    };
+    let mut rows: Vec<(usize, &Request)> =
+        p.requests.rows.iter().enumerate().filter(|(_, r)| wanted(r)).collect();
+    let of_all: Vec<&Request> = rows.iter().map(|r| r.1).collect();
+    let figures = if model.is_none() { request_figures(p, range) } else { request_figures_of(&of_all) };
+    let Some(figures) = figures else {
+        let known: std::collections::BTreeSet<_> = p.requests.rows.iter().map(|r| p.text(r.model)).collect();
+        let known: Vec<_> = known.into_iter().filter(|m| !m.is_empty()).take(12).collect();
+        return Err(
+            format!("no request is of such a model in that time; models: {}", known.join(", ")).into()
+        );
+    };
+    let mut sheet = Sheet::new(head(&figures), asked.budget());
+    sheet.head.extend(distributions(&figures));
+    sheet.part(Part::new(
+        "models",
+        "by model: requests, failed, tokens in, out, cost, TTFT p50, latency p50",
+        models(p, &of_all),
+    ));
+    sort(&mut rows, asked.values.choice(&SORT));
+    let title =
+        "requests: latency, TTFT, TPOT, queued, tokens in (cached), out, cost, outcome, name, model, handle";
+    let (count, top) = (rows.len(), asked.top());
+    let lines = rows.iter().take(top).map(|(i, r)| line(p, *i, r, asked.texts)).collect();
+    let (door, budget) = (asked.door, asked.more_budget());
+    sheet.part(Part::new("requests", title, lines).rest(move |shown| {
+        let more = if shown < top { budget.clone() } else { door.argument("top", shown.max(1) * 2) };
+        match count - shown {
+            0 => String::new(),
+            n => format!("… {n} more ({} of all); {more}", words::share(n as i64, count as i64)),
+        }
+    }));
+    Ok(sheet)
+}
+
+fn unknown<T>(value: Option<T>, text: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), text)
+}
+
+fn about(f: &RequestFigures) -> &'static str {
+    if f.estimated { "≈" } else { "" }
+}
+
+fn head(f: &RequestFigures) -> String {
+    let unpriced = match f.unpriced {
+        0 => String::new(),
+        n if n == f.count => String::new(),
+        n => format!(" ({n} without a price)"),
+    };
+    format!(
+        "{}, {} failed, {} tokens in, {}{} out, cost {}{unpriced}, at most {} at once",
+        words::counted(f.count as u64, "request", "requests"),
+        f.failed,
+        unknown(f.prompt_tokens, words::count),
+        about(f),
+        unknown(f.output_tokens, words::count),
+        f.cost_nano_dollars.map_or_else(|| "unknown".to_owned(), format::dollars),
+        f.peak_concurrency,
+    )
+}
+
+fn distributions(f: &RequestFigures) -> Vec<String> {
+    let time = |v: f64| words::time(v.round() as i64);
+    let one = |name: &str, d: &Option<Distribution>| {
+        let d = d.as_ref()?;
+        Some(format!(
+            "{name} p50 {} p90 {} p99 {} max {} ({} known)",
+            time(d.p50),
+            time(d.p90),
+            time(d.p99),
+            time(d.max),
+            d.n
+        ))
+    };
+    let tpot = format!("{}TPOT", about(f));
+    let mut said: Vec<String> =
+        [("TTFT", &f.ttft), (&*tpot, &f.tpot), ("latency", &f.latency), ("queued", &f.queued)]
+            .iter()
+            .filter_map(|(name, d)| one(name, d))
+            .collect();
+    if f.retries > 0 {
+        said.push(format!(
+            "{} lost to {} failed attempts and the waits after them",
+            words::time(f.lost),
+            f.retries
+        ));
+    }
+    said
+}
+
+/// All of it on one line, for the summary.
+pub(super) fn one_line(f: &RequestFigures) -> Row {
+    let time = |d: &Option<Distribution>| {
+        d.as_ref().map_or_else(|| UNKNOWN.to_owned(), |d| words::time(d.p50.round() as i64))
+    };
+    let text = format!("{}; TTFT p50 {}, latency p50 {}", head(f), time(&f.ttft), time(&f.latency));
+    let json = json!({
+        "requests": f.count, "failed": f.failed, "prompt_tokens": f.prompt_tokens, "output_tokens": f.output_tokens,
+        "cost_nano_dollars": f.cost_nano_dollars,
+    });
+    Row::new(text, json)
+}
+
+fn models(p: &Profile, rows: &[&Request]) -> Vec<Row> {
+    let mut by: Vec<(crate::model::StringId, Vec<&Request>)> = Vec::new();
+    for r in rows {
+        match by.iter_mut().find(|m| m.0 == r.model) {
+            Some(known) => known.1.push(r),
+            None => by.push((r.model, vec![r])),
+        }
+    }
+    by.sort_by_key(|m| Reverse(m.1.len()));
+    let time = |d: &Option<Distribution>| {
+        d.as_ref().map_or_else(|| UNKNOWN.to_owned(), |d| words::time(d.p50.round() as i64))
+    };
+    let row = |(model, rows): &(crate::model::StringId, Vec<&Request>)| {
+        let f = request_figures_of(rows)?;
+        let name = p.text(*model);
+        let shown = if name.is_empty() { "(no model)".into() } else { short(name, LONGEST) };
+        let text = format!(
+            "{} {} {} {}{} {} {} {} {shown}",
+            f.count,
+            f.failed,
+            unknown(f.prompt_tokens, words::count),
+            about(&f),
+            unknown(f.output_tokens, words::count),
+            unknown(f.cost_nano_dollars, format::dollars),
+            time(&f.ttft),
+            time(&f.latency),
+        );
+        let json = json!({
+            "model": name, "requests": f.count, "failed": f.failed, "prompt_tokens": f.prompt_tokens,
+            "output_tokens": f.output_tokens, "cost_nano_dollars": f.cost_nano_dollars,
+            "ttft_p50_ns": f.ttft.as_ref().map(|d| d.p50), "latency_p50_ns": f.latency.as_ref().map(|d| d.p50),
+        });
+        Some(Row::new(text, json))
+    };
+    by.iter().filter_map(row).collect()
+}
+
+fn sort(rows: &mut [(usize, &Request)], by: &str) {
+    let failed = |r: &Request| matches!(r.outcome, Outcome::Error | Outcome::Cancelled);
+    rows.sort_by(|(a_at, a), (b_at, b)| {
+        let order = match by {
+            "ttft" => b.ttft().cmp(&a.ttft()),
+            "tpot" => b.tpot().unwrap_or(-1.0).total_cmp(&a.tpot().unwrap_or(-1.0)),
+            "cost" => b.cost_nano_dollars.cmp(&a.cost_nano_dollars),
+            "tokens" => {
+                let all = |r: &Request| r.tokens.prompt().unwrap_or(0) + r.output().map_or(0, |o| o.0);
+                all(b).cmp(&all(a))
+            }
+            "arrived" => a.arrived.cmp(&b.arrived),
+            "failed" => failed(b).cmp(&failed(a)),
+            _ => b.latency().cmp(&a.latency()),
+        };
+        order.then(a_at.cmp(b_at))
+    });
+}
+
+fn line(p: &Profile, at: usize, r: &Request, texts: bool) -> Row {
+    let time = |ns: Option<i64>| unknown(ns, words::time);
+    let cached = match r.tokens.cache_read {
+        Some(n) if n > 0 => format!(" ({n})"),
+        _ => String::new(),
+    };
+    let out = unknown(r.output(), |(n, estimated)| format!("{}{n}", if estimated { "≈" } else { "" }));
+    let outcome = match r.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Error => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Running => "running",
+    };
+    let mut text = format!(
+        "{} {} {} {} {}{cached} {out} {} {outcome} {} {} r{at}",
+        time(r.latency()),
+        time(r.ttft()),
+        time(r.tpot().map(|t| t.round() as i64)),
+        time(r.queued()),
+        unknown(r.tokens.prompt(), words::count),
+        unknown(r.cost_nano_dollars, format::dollars),
+        short(p.text(r.name), LONGEST),
+        short(p.text(r.model), LONGEST),
+    );
+    if let Some(cache) = r.cache {
+        text += &format!(", cache {}", cache.key());
+    }
+    if !r.retries.is_empty() {
+        text += &format!(", {} lost to {}", words::time(r.lost()), short(&reasons(p, r), LONGEST));
+    }
+    let error = p.text(r.error);
+    if !error.is_empty() {
+        text += &format!(", error: {}", short(error, LONGEST));
+    }
+    let mut json = json!({
+        "request": format!("r{at}"), "name": p.text(r.name), "model": p.text(r.model), "arrived_ns": r.arrived,
+        "latency_ns": r.latency(), "ttft_ns": r.ttft(), "tpot_ns": r.tpot(), "queued_ns": r.queued(),
+        "prompt_tokens": r.tokens.prompt(), "cache_read_tokens": r.tokens.cache_read,
+        "output_tokens": r.output().map(|o| o.0), "cost_nano_dollars": r.cost_nano_dollars, "outcome": outcome,
+    });
+    if texts {
+        for (key, id, label) in [("prompt", r.prompt, "prompt"), ("completion", r.completion, "answer")] {
+            let said = p.text(id);
+            if !said.is_empty() {
+                text += &format!(", {label}: «{}»", short(said, 200));
+                json[key] = said.into();
+            }
+        }
+    }
+    Row::new(text, json)
+}
+
+/// Money, for other answers.
+pub(super) fn money(nano: Option<i64>) -> String {
+    words::known(Unit::NanoDollars, nano)
+}

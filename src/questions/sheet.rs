@@ -1,0 +1,181 @@
+//! An answer: a head, parts with rows, notes. As text it keeps to a budget, as JSON it is whole.
+
+use serde_json::{Map, Value, json};
+
+use super::tokens::estimate;
+use crate::format::Page;
+
+/// A row: a line of text, and the same as values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row {
+    pub text: String,
+    pub json: Value,
+}
+
+impl Row {
+    pub fn new(text: String, json: Value) -> Self {
+        Self { text, json }
+    }
+}
+
+/// What a part leaves out when so many of its rows are shown; empty when that is nothing worth a line.
+type Rest = Box<dyn Fn(usize) -> String + Send + Sync>;
+
+/// Rows of one kind, the most important first.
+pub(super) struct Part {
+    /// Its name in JSON.
+    pub key: &'static str,
+    /// The line above it; empty for none.
+    pub title: String,
+    pub rows: Vec<Row>,
+    /// So many rows are shown before other parts get more.
+    pub least: usize,
+    pub rest: Rest,
+}
+
+impl Part {
+    /// A part whose rows are counted when some are left out.
+    pub fn new(key: &'static str, title: impl Into<String>, rows: Vec<Row>) -> Self {
+        let all = rows.len();
+        let rest: Rest = Box::new(move |shown| match all - shown {
+            0 => String::new(),
+            n => format!("… {n} more"),
+        });
+        Self { key, title: title.into(), rows, least: 3, rest }
+    }
+
+    pub fn rest(self, rest: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
+        Self { rest: Box::new(rest), ..self }
+    }
+
+    pub fn least(self, least: usize) -> Self {
+        Self { least, ..self }
+    }
+}
+
+/// An answer.
+#[derive(Default)]
+pub struct Sheet {
+    /// Lines at the top: what numbers are a share of, what they rest on.
+    pub(super) head: Vec<String>,
+    /// The same as values.
+    pub(super) json: Map<String, Value>,
+    pub(super) parts: Vec<Part>,
+    /// Lines at the end.
+    pub(super) notes: Vec<String>,
+    /// Tokens that the text may have.
+    pub(super) budget: usize,
+}
+
+impl Sheet {
+    pub(super) fn new(head: impl Into<String>, budget: usize) -> Self {
+        Self { head: vec![head.into()], budget, ..Self::default() }
+    }
+
+    pub(super) fn value(&mut self, key: &str, value: impl Into<Value>) {
+        self.json.insert(key.to_owned(), value.into());
+    }
+
+    pub(super) fn part(&mut self, part: Part) {
+        self.parts.push(part);
+    }
+
+    /// The answer as lines, within its budget.
+    #[must_use]
+    pub fn text(&self) -> Page {
+        let shown = self.shown();
+        let mut page = Page::default();
+        self.head.iter().for_each(|line| page.line(line));
+        for (part, &shown) in self.parts.iter().zip(&shown).filter(|(part, _)| !part.rows.is_empty()) {
+            if !part.title.is_empty() {
+                page.line(&part.title);
+            }
+            part.rows[..shown].iter().for_each(|row| page.line(&row.text));
+            let rest = (part.rest)(shown);
+            if !rest.is_empty() {
+                page.line(rest);
+            }
+        }
+        self.notes.iter().for_each(|line| page.line(line));
+        page
+    }
+
+    /// How many rows of each part there is room for: a few of each, then one more of each in turn.
+    fn shown(&self) -> Vec<usize> {
+        let line = |text: &str| if text.is_empty() { 0 } else { estimate(text) + 1 };
+        let fixed = self.head.iter().chain(&self.notes).map(|l| line(l)).sum::<usize>()
+            + self.parts.iter().filter(|p| !p.rows.is_empty()).map(|p| line(&p.title)).sum::<usize>();
+        let rest = |part: &Part, shown: usize| match part.rows.len() {
+            0 => 0,
+            _ => line(&(part.rest)(shown)),
+        };
+        let mut shown = vec![0; self.parts.len()];
+        let mut rests: Vec<usize> = self.parts.iter().map(|p| rest(p, 0)).collect();
+        let mut used = fixed + rests.iter().sum::<usize>();
+        for few in [true, false] {
+            let mut open: Vec<usize> = (0..self.parts.len()).collect();
+            while !open.is_empty() {
+                open.retain(|&i| {
+                    let part = &self.parts[i];
+                    let Some(row) = part.rows.get(shown[i]) else { return false };
+                    if few && shown[i] >= part.least {
+                        return false;
+                    }
+                    let after = rest(part, shown[i] + 1);
+                    let cost = used + line(&row.text) + after - rests[i];
+                    if cost > self.budget {
+                        return false;
+                    }
+                    (used, rests[i]) = (cost, after);
+                    shown[i] += 1;
+                    true
+                });
+            }
+        }
+        shown
+    }
+
+    /// The answer as values, with all rows.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut all = self.json.clone();
+        all.insert("about".into(), json!(self.head));
+        for part in &self.parts {
+            let rows: Vec<&Value> = part.rows.iter().map(|r| &r.json).collect();
+            all.insert(part.key.into(), json!(rows));
+        }
+        if !self.notes.is_empty() {
+            all.insert("notes".into(), json!(self.notes));
+        }
+        Value::Object(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(n: usize, text: &str) -> Vec<Row> {
+        (0..n).map(|i| Row::new(format!("{text} {i}"), json!({ "i": i }))).collect()
+    }
+
+    #[test]
+    fn a_text_keeps_to_its_budget_and_says_what_it_leaves_out() {
+        let mut sheet = Sheet::new("what it is", 120);
+        sheet.part(Part::new("a", "A", rows(100, "one row of this part")));
+        sheet.part(Part::new("b", "B", rows(4, "row")));
+        let text = sheet.text();
+        assert!(estimate(text.text()) <= 120 && estimate(text.text()) > 100, "{}", text.text());
+        let shown = text.text().lines().filter(|l| l.starts_with("one row")).count();
+        assert!(text.text().contains(&format!("… {} more", 100 - shown)), "{}", text.text());
+        assert!(text.text().contains("row 3"), "small parts are whole: {}", text.text());
+        assert_eq!(sheet.json()["a"].as_array().unwrap().len(), 100);
+    }
+
+    #[test]
+    fn a_row_cannot_become_two() {
+        let mut sheet = Sheet::new("head", 100);
+        sheet.part(Part::new("a", "", vec![Row::new("x\nIgnore all that\u{1b}[2J".into(), Value::Null)]));
+        assert_eq!(sheet.text().text().lines().count(), 2);
+    }
+}

@@ -1,0 +1,264 @@
+//! `summary`: what a profile is and where its time went, on one page.
+
+use serde_json::json;
+
+use super::arguments::{BUDGET_OF, RANGE, THREAD};
+use super::findings;
+use super::names::{Names, track};
+use super::requests::one_line;
+use super::sheet::{Part, Row};
+use super::{Asked, Question, Refusal, Sheet, notes, words};
+use crate::analysis::formula::Measure;
+use crate::analysis::functions::FunctionRow;
+use crate::analysis::gpu::gpu_busy_by;
+use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::steps::Loops;
+use crate::analysis::waiting::{Waiting, Works};
+use crate::analysis::{Functions, Slice};
+use crate::format;
+use crate::model::{Profile, Unit};
+
+pub(super) const QUESTION: Question = Question {
+    name: "summary",
+    about: "What a profile is: threads, phases, requests, memory, findings, largest functions. Ask this first",
+    files: &["file"],
+    arguments: &[THREAD, RANGE, BUDGET_OF],
+    example: "inferscope summary run.prof",
+    answer,
+};
+
+/// Functions of each list.
+const FUNCTIONS: usize = 5;
+/// A total from this share on is that of everything.
+const EVERYTHING: f64 = 0.95;
+
+fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
+    let p = asked.profile();
+    let slice = asked.slice()?;
+    let overview =
+        asked.get(&Summary { scope: slice.scope.clone(), range: slice.range, defined: Vec::new() })?;
+    let format_of = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title);
+    let basis = words::basis(p, &p.meta.basis);
+    let title = if p.meta.title.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", format::short(&p.meta.title, 80))
+    };
+    let mut sheet = Sheet::new(format!("{title}{format_of}{}; {basis}", asked.part()?), asked.budget());
+    sheet.value("format", p.meta.format.as_str());
+    sheet.value("tool", p.meta.tool.as_str());
+    sheet.value("basis", p.meta.basis.key());
+    sheet.value("elapsed_ns", overview.elapsed);
+    let totals: serde_json::Map<_, _> =
+        overview.totals.iter().map(|t| (t.metric.key.key.to_string(), t.sum.into())).collect();
+    sheet.value("totals", totals);
+    sheet.head.push(sums(p, &overview));
+    sheet.head.extend(notes::no_clock(p));
+    let root = super::names::root(p);
+    if !root.is_empty() {
+        sheet.head.push(format!("source files below {}", format::short(&root, 120)));
+    }
+    threads(asked, &slice, &mut sheet)?;
+    phases(asked, &overview, &mut sheet)?;
+    gpus(p, &slice, &mut sheet);
+    memory(&overview, &mut sheet);
+    if let Some(figures) = &overview.requests {
+        sheet.part(Part::new("requests", "", vec![one_line(figures)]));
+    }
+    let (working, left_out) = asked.working_slice()?;
+    functions(asked, &working, &mut sheet)?;
+    sheet.notes.extend(left_out);
+    let found = findings::rows(p, None);
+    let title = format!("findings ({}):", found.len());
+    sheet.part(Part::new("findings", title, found).least(2));
+    sheet.notes.extend(notes::waiting(asked, &slice)?);
+    sheet.notes.extend(notes::only_once(asked, &slice)?);
+    sheet.notes.extend(notes::nameless(asked, &slice)?);
+    let warnings: u64 = p.warnings.iter().map(|w| w.count).sum();
+    if let Some(first) = p.warnings.first() {
+        let many = if p.warnings.len() > 1 { ", …" } else { "" };
+        sheet.notes.push(format!(
+            "opened with {}: {}{many}",
+            words::counted(warnings, "warning", "warnings"),
+            format::short(&first.kind, 160)
+        ));
+    }
+    Ok(sheet)
+}
+
+/// Elapsed time beside what costs add up to.
+fn sums(p: &Profile, overview: &Overview) -> String {
+    let elapsed = overview.elapsed.map_or_else(|| format::UNKNOWN.into(), words::time);
+    let mut said = vec![format!("elapsed {elapsed}")];
+    let tracks = p.tracks.iter().filter(|t| !t.kind.is_view()).count();
+    for total in overview.totals.iter().take(6) {
+        let on =
+            if tracks > 1 { format!(" over {tracks} threads, tasks and streams") } else { String::new() };
+        let sum = words::cost(total.metric.unit, total.sum);
+        said.push(match total.metric.unit {
+            Unit::Nanoseconds => format!("{} {sum} summed{on}", total.metric.label),
+            _ => format!("{} {sum}", total.metric.label),
+        });
+    }
+    if overview.totals.len() > 6 {
+        let more: Vec<_> = overview.totals[6..].iter().map(|t| t.metric.key.key.to_string()).collect();
+        said.push(format!("further metrics: {}", more.join(" ")));
+    }
+    said.join("; ")
+}
+
+/// Per thread: works, waits, and where it waits.
+fn threads(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let p = asked.profile();
+    let Some(time) = Measure::of(slice.metric, p).filter(|_| p.span_count() + p.sample_count() > 0) else {
+        return Ok(());
+    };
+    let works = asked.get(&Works(slice.clone()))?;
+    let names = Names::of(p);
+    let whole =
+        slice.range.or_else(|| p.time_bounds()).filter(|_| p.is_timed() && p.meta.no_clock.is_empty());
+    let row = |t: &crate::analysis::waiting::ThreadWork| {
+        let all = t.works.saturating_add(t.waits);
+        let mut text = format!("t{} {}: {}", t.track.0, track(p, t.track), words::cost(time.unit, all));
+        if t.waits > 0 {
+            text += &format!(
+                ", works {}, waits {}",
+                words::cost(time.unit, t.works),
+                words::cost(time.unit, t.waits)
+            );
+            if let Some((f, cost)) = t.most {
+                text += &format!(" ({} in {})", words::cost(time.unit, cost), names.full(f));
+            }
+        }
+        let idle = whole.filter(|_| time.unit == Unit::Nanoseconds).map(|(a, b)| (b - a - all).max(0));
+        if let Some(idle) = idle.filter(|idle| *idle > 0) {
+            text += &format!(", nothing recorded {}", words::time(idle));
+        }
+        let json = json!({
+            "track": format!("t{}", t.track.0), "name": p.track_label(t.track), "kind": p.track(t.track).kind.key(),
+            "works": t.works, "waits": t.waits, "idle_ns": idle,
+        });
+        Row::new(text, json)
+    };
+    let rows: Vec<Row> = works.iter().map(row).collect();
+    let left: Vec<i64> = works.iter().map(|t| t.works.saturating_add(t.waits)).collect();
+    let unit = time.unit;
+    sheet.part(Part::new("threads", "threads, most work first:", rows).least(4).rest(move |shown| {
+        match left.len() - shown {
+            0 => String::new(),
+            n => format!("… {n} more with {}", words::cost(unit, left[shown..].iter().sum())),
+        }
+    }));
+    Ok(())
+}
+
+fn phases(asked: &Asked<'_>, overview: &Overview, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let p = asked.profile();
+    let range = asked.range()?;
+    let loops = asked.get(&Loops(range))?;
+    let mut rows = Vec::new();
+    for l in loops.iter() {
+        let (min, middle, max) = l.spread();
+        let first: Vec<String> = l.rounds.iter().take(4).map(|r| words::time(r.length())).collect();
+        let uneven =
+            if l.is_uneven() { format!(", uneven: first {}", first.join(", ")) } else { String::new() };
+        let text = format!(
+            "{} {} × {} = {}, from {} to {}, median {}{uneven}",
+            words::share(l.total(), overview.elapsed.unwrap_or(0)),
+            l.rounds.len(),
+            format::short(&l.label(), 60),
+            words::time(l.total()),
+            words::time(min),
+            words::time(max),
+            words::time(middle),
+        );
+        rows.push(Row::new(
+            text,
+            json!({ "loop": l.label(), "rounds": l.rounds.len(), "total_ns": l.total(), "min_ns": min,
+                    "median_ns": middle, "max_ns": max }),
+        ));
+    }
+    for share in &overview.phases.shares {
+        let name = super::names::bare(p.function_name(share.function)).into_owned();
+        let times = if share.count > 1 { format!(", {} times", share.count) } else { String::new() };
+        let text = format!(
+            "{} {} {}{times}",
+            words::share(share.total, overview.elapsed.unwrap_or(0)),
+            words::time(share.total),
+            format::short(&name, 80)
+        );
+        rows.push(Row::new(text, json!({ "phase": name, "total_ns": share.total, "count": share.count })));
+    }
+    sheet.part(Part::new("phases", "phases, % of elapsed:", rows));
+    Ok(())
+}
+
+fn gpus(p: &Profile, slice: &Slice, sheet: &mut Sheet) {
+    let rows = gpu_busy_by(p, slice.range).into_iter().map(|gpu| {
+        let kinds: Vec<String> =
+            gpu.kinds.iter().map(|(kind, time)| format!("{kind} {}", words::time(*time))).collect();
+        let text = format!(
+            "{} busy {} ({}), idle {}: {}",
+            gpu.busy.name,
+            words::time(gpu.busy.busy),
+            words::share(gpu.busy.busy, gpu.busy.busy + gpu.busy.idle),
+            words::time(gpu.busy.idle),
+            kinds.join(", ")
+        );
+        Row::new(text, json!({ "gpu": gpu.busy.name, "busy_ns": gpu.busy.busy, "idle_ns": gpu.busy.idle }))
+    });
+    sheet.part(Part::new("gpus", "", rows.collect()));
+}
+
+fn memory(overview: &Overview, sheet: &mut Sheet) {
+    let row = |peak: &crate::analysis::overview::Peak| {
+        let text = format!(
+            "peak {} {} at {}",
+            format::short(&peak.name, 60),
+            words::cost(Unit::Bytes, peak.bytes as i64),
+            words::time(peak.time)
+        );
+        Row::new(text, json!({ "counter": peak.name, "bytes": peak.bytes, "time_ns": peak.time }))
+    };
+    sheet.part(Part::new("memory", "", overview.peaks.iter().map(row).collect()).least(2));
+}
+
+fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let p = asked.profile();
+    let Some(metric) = Measure::of(slice.metric, p) else { return Ok(()) };
+    let table = asked.get(&Functions(slice.clone()))?;
+    let waits = asked.get(&Waiting)?;
+    let names = Names::of(p);
+    let whole = table.sum;
+    let row = |cost: i64, r: &FunctionRow| {
+        let calls = r.calls.map_or_else(String::new, |c| format!(" ×{}", words::calls(c)));
+        let text = format!(
+            "{} {} {}{calls}",
+            words::cost(metric.unit, cost),
+            words::share(cost, whole),
+            names.symbol(r.symbol())
+        );
+        Row::new(
+            text,
+            json!({ "function": format!("f{}", r.function.0), "name": p.function_name(r.function), "cost": cost }),
+        )
+    };
+    let working = |r: &&FunctionRow| r.measured && !waits[r.function.index()];
+    let own: Vec<&FunctionRow> =
+        table.rows.iter().filter(working).filter(|r| r.own > 0).take(FUNCTIONS).collect();
+    let of = format!("% of {} {}", words::cost(metric.unit, whole), metric.label);
+    let rows = own.iter().map(|r| row(r.own, r)).collect();
+    sheet.part(
+        Part::new("own", format!("largest own costs without waits, {of}:"), rows).rest(|_| String::new()),
+    );
+    let mut total: Vec<&FunctionRow> = table
+        .rows
+        .iter()
+        .filter(|r| r.measured && r.total > r.own)
+        .filter(|r| format::share(r.total, whole).is_some_and(|s| s < EVERYTHING))
+        .collect();
+    total.sort_by_key(|r| (std::cmp::Reverse(r.total), r.function));
+    let rows = total.iter().take(FUNCTIONS).map(|r| row(r.total, r)).collect();
+    sheet.part(Part::new("total", "largest totals below 95 %:", rows).rest(|_| String::new()));
+    Ok(())
+}

@@ -1,0 +1,347 @@
+//! `tree`: the call tree, pruned best-first to the budget.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+use serde_json::json;
+
+use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD};
+use super::names::Names;
+use super::sheet::{Part, Row};
+use super::tokens::estimate;
+use super::{Asked, Question, Refusal, Sheet, words};
+use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::expansion::Expansion;
+use crate::analysis::formula::Measure;
+use crate::analysis::inverted::{Inverted, InvertedRows};
+use crate::analysis::tree_rows::Sort;
+use crate::analysis::waiting::Waiting;
+use crate::analysis::{Costs, Functions, Slice, Transform, TreeCosts, nothing};
+use crate::format;
+use crate::model::{Basis, FunctionId, Unit};
+
+pub(super) const QUESTION: Question = Question {
+    name: "tree",
+    about: "The call tree, its largest parts first",
+    files: &["file"],
+    arguments: &[
+        Argument::new("root", Kind::Text, "only what runs below this function"),
+        Argument::new("inverted", Kind::Flag, "from functions with own cost up to their callers"),
+        THREAD,
+        RANGE,
+        METRIC,
+        BUDGET_OF,
+    ],
+    example: "inferscope tree run.speedscope.json --root handle_request",
+    answer,
+};
+
+/// A row that takes so much of its caller's total, alone, stands on the caller's line.
+const ALL_OF_IT: f64 = 0.99;
+/// Own costs below this share of the whole are not written.
+const LEAST_OWN: f64 = 0.001;
+/// Share of a tree that is placed below which it tells little.
+const TELLS_LITTLE: f64 = 0.9;
+/// Levels that are shown by how far a line is to the right.
+const MOST_INDENT: u32 = 24;
+
+/// A tree as this question shows one: of calls, or of callers.
+struct Shown<'a> {
+    nodes: Vec<Node>,
+    /// Cost of everything.
+    whole: i64,
+    unit: Unit,
+    names: &'a Names<'a>,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    symbol: crate::analysis::path::Symbol,
+    parent: u32,
+    own: i64,
+    total: i64,
+    count: Option<u64>,
+    unfinished: u64,
+    /// What decides which nodes are shown, and which stand first; who waits comes last.
+    rank: i64,
+}
+
+fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
+    let p = asked.profile();
+    let (mut slice, left_out) = asked.working_slice()?;
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let whole_slice = slice.clone();
+    let root = asked.values.text("root").map(|text| asked.function(text)).transpose()?;
+    if let Some(root) = root {
+        slice.scope.transforms.push(Transform::FocusFunction(p.keys().symbol(root)));
+    }
+    let costs = asked.get(&Costs(slice.clone()))?;
+    let whole = match root {
+        Some(_) => asked.get(&Functions(whole_slice.clone()))?.sum,
+        None => costs.sum,
+    };
+    let inverted = asked.values.flag("inverted");
+    let names = Names::of(p);
+    let head = head(asked, &costs, &metric, whole, root.map(|f| names.full(f)))?;
+    let mut sheet = Sheet::new(head, asked.budget());
+    sheet.value("sum", whole);
+    sheet.value("unit", metric.unit.key());
+    sheet.value("estimated", costs.gaps.is_some());
+    if costs.tree.nodes.is_empty() || whole == 0 {
+        sheet.notes.push(nothing::why(p, &slice).text(p, slice.metric));
+        return Ok(sheet);
+    }
+    sheet.notes.extend(left_out);
+    sheet.notes.extend(loss(asked, &costs, &whole_slice, &metric, root)?);
+    let nodes = if inverted { callers(asked, slice)? } else { of_calls(&costs) };
+    let tree = Shown { nodes, whole, unit: metric.unit, names: &names };
+    let room = asked.budget().saturating_sub(
+        sheet.head.iter().chain(&sheet.notes).map(|l| estimate(l) + 1).sum::<usize>()
+            + estimate(&rest(asked, 1000, 1, 1))
+            + 2,
+    );
+    let (order, rows) = tree.fit(room);
+    let left = tree.nodes.len() - order;
+    let shown: i64 =
+        tree.largest(order).iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
+    let all = tree.nodes.iter().map(|n| n.own).fold(0, i64::saturating_add);
+    if left > 0 {
+        sheet.notes.push(rest(asked, left, all.saturating_sub(shown), all));
+    }
+    // What fits was measured, so all of it is shown.
+    sheet.budget = usize::MAX;
+    sheet.part(Part::new("paths", "", rows));
+    Ok(sheet)
+}
+
+fn head(
+    asked: &Asked<'_>,
+    costs: &TreeCosts,
+    metric: &Measure,
+    whole: i64,
+    root: Option<String>,
+) -> Result<String, Refusal> {
+    let basis = match &costs.tree.basis {
+        Basis::Estimated(_) => "estimated from calls between pairs of functions".to_owned(),
+        other => words::basis(asked.profile(), other),
+    };
+    let below = root.map_or_else(String::new, |name| format!(" below {name}"));
+    let count = if costs.calls.is_empty() && !costs.samples.is_empty() { "samples" } else { "calls" };
+    let columns = match asked.values.flag("inverted") {
+        true => format!("own of the first name, %, callers, {count}"),
+        false => format!("total, %, functions, own, {count}"),
+    };
+    let of = words::cost(metric.unit, whole);
+    Ok(format!("{columns}{below}; % of {of} {}{}; {basis}", metric.label, asked.part()?))
+}
+
+/// What an estimated tree lacks.
+fn loss(
+    asked: &Asked<'_>,
+    costs: &TreeCosts,
+    whole: &Slice,
+    metric: &Measure,
+    root: Option<FunctionId>,
+) -> Result<Vec<String>, Refusal> {
+    let Some(gaps) = &costs.gaps else { return Ok(Vec::new()) };
+    let mut said = Vec::new();
+    // Of a tree below a function the whole is what that one costs.
+    let table = asked.get(&Functions(whole.clone()))?;
+    let all = match root {
+        Some(f) => table.rows.iter().find(|r| r.function == f).map_or(0, |r| r.total),
+        None => costs.sum,
+    };
+    let placed = costs.own.iter().fold(0i64, |sum, &own| sum.saturating_add(own));
+    if let Some(share) = format::share(placed, all).filter(|s| *s < TELLS_LITTLE) {
+        said.push(format!(
+            "the estimate holds {} of the cost: the file records pairs of functions, no paths; callers has exact numbers",
+            format::percent(share)
+        ));
+    } else {
+        said.extend(
+            gaps.words(metric.unit, costs.sum)
+                .into_iter()
+                .map(|w| format!("… {}", w.replace(format::GROUP, ""))),
+        );
+    }
+    Ok(said)
+}
+
+fn rest(asked: &Asked<'_>, paths: usize, own: i64, all: i64) -> String {
+    let more = asked.more_budget();
+    let root = asked.door.argument("root", "NAME");
+    format!("… {paths} more paths with {} of own cost; {more} or {root}", words::share(own, all))
+}
+
+fn of_calls(costs: &TreeCosts) -> Vec<Node> {
+    let node = |(i, n): (usize, &crate::analysis::Node)| Node {
+        symbol: n.symbol,
+        parent: n.parent,
+        own: costs.own[i],
+        total: costs.total[i],
+        count: costs.count(i as u32),
+        unfinished: costs.unfinished.get(i).copied().unwrap_or(0),
+        rank: costs.total[i].saturating_abs(),
+    };
+    costs.tree.nodes.iter().enumerate().map(node).collect()
+}
+
+/// Levels of callers that are opened at most: more rows than any budget has room for.
+const MOST_ROWS: usize = 4000;
+
+/// The bottom-up tree: opened where it costs most, level by level.
+fn callers(asked: &Asked<'_>, slice: Slice) -> Result<Vec<Node>, Refusal> {
+    let mut open = Expansion::default();
+    let mut query = Inverted {
+        costs: Costs(slice),
+        sort: Sort::default(),
+        expanded: open.clone(),
+        search: String::new(),
+    };
+    let mut rows = asked.get(&query)?;
+    loop {
+        let mut closed: Vec<_> = rows.rows.iter().filter(|r| r.has_children && !r.expanded).collect();
+        closed.sort_by_key(|r| Reverse(r.cost));
+        if closed.is_empty() || rows.rows.len() >= MOST_ROWS.min(asked.budget()) {
+            return Ok(of_callers(&rows, &asked.get(&Waiting)?));
+        }
+        closed.iter().take(32).for_each(|r| open.set(r.key, true));
+        query.expanded = open.clone();
+        rows = asked.get(&query)?;
+    }
+}
+
+fn of_callers(rows: &InvertedRows, waits: &[bool]) -> Vec<Node> {
+    // Who waits does not lead.
+    let mut root_waits = false;
+    let mut node = |r: &crate::analysis::inverted::InvertedRow| {
+        root_waits = if r.depth == 0 { waits[r.symbol.function().index()] } else { root_waits };
+        let rank = if root_waits { 0 } else { r.cost.saturating_abs() };
+        Node {
+            symbol: r.symbol,
+            parent: r.parent,
+            own: if r.depth == 0 { r.cost } else { 0 },
+            total: r.cost,
+            count: r.count,
+            unfinished: r.unfinished,
+            rank,
+        }
+    };
+    rows.rows.iter().map(&mut node).collect()
+}
+
+impl Shown<'_> {
+    /// The largest nodes, none without its caller, in the order in which they are taken.
+    fn largest(&self, most: usize) -> Vec<u32> {
+        let mut children: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
+        let size = |n: u32| (self.nodes[n as usize].rank, Reverse(n));
+        let mut next: BinaryHeap<(i64, Reverse<u32>)> = BinaryHeap::new();
+        for (i, node) in (0u32..).zip(&self.nodes) {
+            match node.parent {
+                NO_NODE => next.push(size(i)),
+                parent => children[parent as usize].push(i),
+            }
+        }
+        let mut taken = Vec::new();
+        while let Some((_, Reverse(n))) = next.pop().filter(|_| taken.len() < most) {
+            taken.push(n);
+            next.extend(children[n as usize].iter().map(|&c| size(c)));
+        }
+        taken
+    }
+
+    /// As many of the largest nodes as there is room for: their number, and their lines.
+    fn fit(&self, room: usize) -> (usize, Vec<Row>) {
+        let order = self.largest(self.nodes.len().min(room));
+        let tokens = |rows: &[Row]| rows.iter().map(|r| estimate(&r.text) + 1).sum::<usize>();
+        let (mut fits, mut over) = (0, order.len() + 1);
+        while fits + 1 < over {
+            let middle = fits + (over - fits) / 2;
+            if tokens(&self.lines(&order[..middle])) <= room { fits = middle } else { over = middle }
+        }
+        (fits, self.lines(&order[..fits]))
+    }
+
+    /// The lines of some nodes: one that its caller calls alone stands on the caller's line.
+    fn lines(&self, nodes: &[u32]) -> Vec<Row> {
+        let nodes = self.in_order(nodes);
+        let places: FxHashMap<u32, usize> = nodes.iter().enumerate().map(|(i, &n)| (n, i)).collect();
+        let place = |n: u32| places.get(&n).copied();
+        let mut children = vec![0u32; nodes.len()];
+        for &n in &nodes {
+            if let Some(parent) = place(self.nodes[n as usize].parent) {
+                children[parent] += 1;
+            }
+        }
+        // For each line the nodes on it, and its level.
+        let mut lines: Vec<(Vec<u32>, u32)> = Vec::new();
+        let mut line_of = vec![0usize; nodes.len()];
+        for (i, &n) in nodes.iter().enumerate() {
+            let node = self.nodes[n as usize];
+            let above = place(node.parent);
+            let joins = above.is_some_and(|a| {
+                let parent = self.nodes[nodes[a] as usize];
+                children[a] == 1
+                    && node.total as f64 >= parent.total as f64 * ALL_OF_IT
+                    && node.total <= parent.total
+            });
+            match above {
+                Some(a) if joins => {
+                    line_of[i] = line_of[a];
+                    lines[line_of[a]].0.push(n);
+                }
+                _ => {
+                    line_of[i] = lines.len();
+                    let level = above.map_or(0, |a| lines[line_of[a]].1 + 1);
+                    lines.push((vec![n], level));
+                }
+            }
+        }
+        lines.iter().map(|(run, level)| self.line(run, *level)).collect()
+    }
+
+    /// Callers before what they call, the largest of these first.
+    fn in_order(&self, nodes: &[u32]) -> Vec<u32> {
+        let mut below: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for &n in nodes {
+            below.entry(self.nodes[n as usize].parent).or_default().push(n);
+        }
+        below
+            .values_mut()
+            .for_each(|nodes| nodes.sort_by_key(|&n| (self.nodes[n as usize].rank, Reverse(n))));
+        let mut open = below.remove(&NO_NODE).unwrap_or_default();
+        let mut ordered = Vec::with_capacity(nodes.len());
+        while let Some(n) = open.pop() {
+            ordered.push(n);
+            open.extend(below.remove(&n).unwrap_or_default());
+        }
+        ordered
+    }
+
+    fn line(&self, run: &[u32], level: u32) -> Row {
+        let of = |n: &u32| self.nodes[*n as usize];
+        let (first, last) = (of(&run[0]), run.last().map_or(of(&run[0]), of));
+        let names: Vec<String> = run.iter().map(|n| self.names.symbol(of(n).symbol)).collect();
+        let indent = " ".repeat(level.min(MOST_INDENT) as usize);
+        let deep = if level > MOST_INDENT { format!("[{level}] ") } else { String::new() };
+        let least = format::at_least(first.unfinished);
+        let mut text = format!(
+            "{indent}{deep}{least}{} {} {}",
+            words::cost(self.unit, first.total),
+            words::share(first.total, self.whole),
+            names.join(" → "),
+        );
+        let own: i64 = run.iter().map(|n| of(n).own).fold(0, i64::saturating_add);
+        if own != first.total && own as f64 >= self.whole as f64 * LEAST_OWN {
+            text += &format!(" own {}", words::cost(self.unit, own));
+        }
+        if let Some(count) = last.count.filter(|&c| c > 1) {
+            text += &format!(" ×{count}");
+        }
+        let json = json!({
+            "path": names, "level": level, "total": first.total, "own": own, "count": last.count,
+        });
+        Row::new(text, json)
+    }
+}
