@@ -8,7 +8,7 @@ use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricKey, Outcome, Profile, TrackKind, Unit, heap};
+use crate::model::{CounterId, MetricKey, Money, Outcome, Profile, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -78,8 +78,8 @@ pub struct RequestFigures {
     pub lost: i64,
     /// What users waited for the first token, ns: as `ttft`, with what retries took.
     pub waited: Option<Distribution>,
-    /// Money in 1e-9 US dollar over the priced requests; `None` when none is priced.
-    pub cost_nano_dollars: Option<i64>,
+    /// What the priced requests cost; `None` when none is priced.
+    pub cost: Option<Money>,
     /// Requests without a price.
     pub unpriced: usize,
     /// Time to first token, ns.
@@ -294,8 +294,8 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
         retries: rows.iter().map(|r| r.retries.len()).sum(),
         lost: rows.iter().map(|r| r.lost()).sum(),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),
-        cost_nano_dollars: rows.iter().filter_map(|r| r.cost_nano_dollars).reduce(i64::saturating_add),
-        unpriced: rows.iter().filter(|r| r.cost_nano_dollars.is_none()).count(),
+        cost: rows.iter().filter_map(|r| r.cost).reduce(|a, b| a + b),
+        unpriced: rows.iter().filter(|r| r.cost.is_none()).count(),
         ttft: distribution(&|r| r.ttft().map(|v| v as f64)),
         tpot: distribution(&|r| r.tpot()),
         latency: distribution(&|r| r.latency().map(|v| v as f64)),
@@ -375,16 +375,16 @@ mod tests {
             arrived,
             finished,
             outcome,
-            cost_nano_dollars: cost,
+            cost,
             tokens: TokenCounts { output: Some(10), ..TokenCounts::default() },
             ..Request::default()
         };
-        b.request(request(0, Some(1_000_000_000), Outcome::Ok, Some(5)));
+        b.request(request(0, Some(1_000_000_000), Outcome::Ok, Some(Money::from_nano(5))));
         b.request(request(500_000_000, Some(2_000_000_000), Outcome::Ok, None));
         b.request(request(600_000_000, None, Outcome::Error, None));
         let p = b.finish();
         let f = request_figures(&p, None).unwrap();
-        assert_eq!((f.count, f.failed, f.unpriced, f.cost_nano_dollars), (3, 1, 2, Some(5)));
+        assert_eq!((f.count, f.failed, f.unpriced, f.cost), (3, 1, 2, Some(Money::from_nano(5))));
         assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(30)));
         assert_eq!(f.system_tokens_per_second, Some(10.0));
         assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));

@@ -107,7 +107,7 @@ impl RequestColumn {
             Self::Prompt => r.tokens.prompt().map(|v| v as f64),
             Self::Output => r.output().map(|(v, _)| v as f64),
             Self::CacheRead => r.tokens.cache_read.map(|v| v as f64),
-            Self::Cost => r.cost_nano_dollars.map(|v| v as f64),
+            Self::Cost => r.cost.map(|v| v.to_f64() * 1e9),
             Self::Cache => r.cache.map(|c| f64::from(c as u8)),
             Self::Similarity => r.similarity,
             Self::Batch => r.batch.map(|b| b as f64),
@@ -194,7 +194,7 @@ pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
         add(clip(retry.failed), RequestPart::Attempt);
         add(clip(retry.again), RequestPart::BackOff);
     }
-    match r.first_token {
+    match r.began() {
         Some(t) => {
             add(clip(t), RequestPart::Prefill);
             add(end, RequestPart::Decode);

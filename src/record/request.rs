@@ -342,7 +342,6 @@ impl RequestRow {
                 ..TokenCounts::default()
             }),
             token_times: times,
-            cost_nano_dollars: None,
             kv_cache_bytes: self.kv_cache_bytes,
             outcome: self.outcome,
             cache: self.cache,
@@ -352,6 +351,7 @@ impl RequestRow {
             error: builder.string(&self.error),
             retries,
             similarity: self.similarity,
+            ..Request::default()
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::analysis::requests::RequestColumn;
 use crate::analysis::scope::TimeRange;
 use crate::analysis::search::Pattern;
 use crate::jobs::Cancelled;
-use crate::model::{Better, Outcome, Profile, Request, RequestId, Unit};
+use crate::model::{Better, Money, Outcome, Profile, Request, RequestId, Unit};
 use crate::query::{Context, Pair, Query};
 
 /// A change of a figure below this share is none.
@@ -72,9 +72,9 @@ pub struct RequestDiff {
     /// Those with a price.
     pub priced: Two<usize>,
     /// Price of the priced ones, 1e-9 US dollar; `None` when none is priced.
-    pub cost: Two<i64>,
+    pub cost: Two<Money>,
     /// Price of the pairs that ended well and are priced on both sides: like for like.
-    pub cost_like_for_like: Two<i64>,
+    pub cost_like_for_like: Two<Money>,
     /// Number of those pairs.
     pub like_for_like: usize,
     /// Distribution of the time to first token over pairs that have one on both sides, ns.
@@ -200,9 +200,8 @@ impl RequestDiff {
         };
         let ok = |r: &Request| r.outcome == Outcome::Ok;
         (diff.count, diff.ok) = (count(&|_| true), count(&ok));
-        diff.priced = count(&|r| r.cost_nano_dollars.is_some());
-        let cost =
-            |rows: &[Request]| rows.iter().filter_map(|r| r.cost_nano_dollars).reduce(i64::saturating_add);
+        diff.priced = count(&|r| r.cost.is_some());
+        let cost = |rows: &[Request]| rows.iter().filter_map(|r| r.cost).reduce(|a, b| a + b);
         diff.cost = Two { base: cost(sides[0]), head: cost(sides[1]) };
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for row in &diff.rows {
@@ -210,9 +209,10 @@ impl RequestDiff {
             diff.ttft.add(change(b, h, Better::Lower, |r| r.ttft().map(|v| v as f64)));
             diff.latency.add(change(b, h, Better::Lower, |r| r.latency().map(|v| v as f64)));
             let Some((b, h)) = b.zip(h).filter(|(b, h)| ok(b) && ok(h)) else { continue };
-            if let Some((b, h)) = b.cost_nano_dollars.zip(h.cost_nano_dollars) {
+            if let Some((b, h)) = b.cost.zip(h.cost) {
                 let sum = diff.cost_like_for_like;
-                diff.cost_like_for_like = Two::both(sum.base.unwrap_or(0) + b, sum.head.unwrap_or(0) + h);
+                diff.cost_like_for_like =
+                    Two::both(sum.base.unwrap_or_default() + b, sum.head.unwrap_or_default() + h);
                 diff.like_for_like += 1;
             }
             if let Some((b, h)) = b.ttft().zip(h.ttft()) {
@@ -334,7 +334,7 @@ mod tests {
                 arrived,
                 first_token: ttft.map(|t| arrived + t),
                 finished: ttft.map(|t| arrived + 2 * t),
-                cost_nano_dollars: cost,
+                cost: cost.map(Money::from_nano),
                 outcome: if ttft.is_some() { Outcome::Ok } else { Outcome::Error },
                 ..Request::default()
             });
@@ -360,7 +360,10 @@ mod tests {
         let d = RequestDiff::of(&base, &head).unwrap();
         let want = Counts { improved: 2, equal: 1, not_comparable: 1, only_head: 1, ..Counts::default() };
         assert_eq!((d.ttft, d.latency), (want, want));
-        assert_eq!((d.cost, d.cost_like_for_like), (Two::both(6350, 3870), Two::both(3150, 3150)));
+        assert_eq!(
+            (d.cost, d.cost_like_for_like),
+            (Two::both(6350, 3870).map(Money::from_nano), Two::both(3150, 3150).map(Money::from_nano))
+        );
         assert_eq!((d.count, d.ok, d.priced), (Two::both(4, 5), Two::both(4, 4), Two::both(4, 4)));
         assert_eq!(d.like_for_like, 3);
     }

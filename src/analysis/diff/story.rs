@@ -12,7 +12,7 @@ use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::overview::{Distribution, Overview, Summary};
 use crate::jobs::Cancelled;
-use crate::model::{Better, Profile, Severity, Unit};
+use crate::model::{Better, Money, Profile, Severity, Unit};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`Story`] of a pair.
@@ -189,7 +189,7 @@ fn figures(base: &Overview, head: &Overview) -> Vec<Figure> {
     add("Tokens/s", Unit::Count, more, &|o| {
         o.requests.as_ref()?.system_tokens_per_second.map(|r| r.round() as i64)
     });
-    add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost_nano_dollars);
+    add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost.map(Money::nano));
     figures
 }
 

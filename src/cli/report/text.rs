@@ -204,7 +204,7 @@ fn requests(out: &mut Page, f: &RequestFigures) {
         tokens(f.output_tokens),
         f.peak_concurrency
     ));
-    let cost = f.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars);
+    let cost = f.cost.map_or_else(|| "unpriced".to_owned(), format::money);
     let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
     out.line(format_args!(
         "  throughput {about}{rate} (output tokens over the time of all requests), cost {cost}"

@@ -456,14 +456,13 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     let mut tokens = vec![
         Fact::new("Prompt", count(r.tokens.prompt())).hint(say::PROMPT),
         Fact::new("Cache read", count(r.tokens.cache_read)).hint(say::CACHE_READ),
-        Fact::new("Cache write", count(r.tokens.cache_write)).hint("Input tokens written to a prompt cache"),
+        Fact::new("Cache write", count(r.tokens.cache_write()))
+            .hint("Input tokens written to a prompt cache"),
         Fact::new("Output", about(count(r.output().map(|o| o.0)))).hint(say::OUTPUT),
         Fact::new("Reasoning", count(r.tokens.reasoning)).hint("Output tokens spent on reasoning"),
     ];
-    tokens.push(
-        Fact::new("Cost", r.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars))
-            .hint(say::COST),
-    );
+    tokens
+        .push(Fact::new("Cost", r.cost.map_or_else(|| "unpriced".to_owned(), format::money)).hint(say::COST));
     if let Some(bytes) = r.kv_cache_bytes {
         let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
         tokens.push(Fact::new("KV cache", bytes).hint("Size of the KV cache when the request ended"));

@@ -110,9 +110,9 @@ fn usage(value: &Value) -> Option<TokenCounts> {
     Some(TokenCounts {
         input: prompt.map(|p| p - cached.unwrap_or(0)),
         cache_read: cached,
-        cache_write: None,
         output: number(&["completion_tokens"]),
         reasoning: number(&["completion_tokens_details", "reasoning_tokens"]),
+        ..TokenCounts::default()
     })
 }
 
