@@ -126,6 +126,13 @@ pub struct Accounting {
 }
 
 impl Accounting {
+    /// Of counts that were made where the tokens were: what is missing is unknown.
+    #[must_use]
+    pub fn of_counted(tokens: &TokenCounts) -> Self {
+        let origin = |count: Option<u64>| if count.is_some() { Origin::Reported } else { Origin::Unknown };
+        Self { input: origin(tokens.input), output: origin(tokens.output), ..Self::default() }
+    }
+
     /// Whether the source's total is ours; `None` when either is unknown.
     #[must_use]
     pub fn agrees(&self, tokens: &TokenCounts) -> Option<bool> {
