@@ -2,6 +2,7 @@
 //! answers of others.
 
 pub mod activity;
+pub mod billing;
 pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
@@ -37,6 +38,7 @@ pub mod nothing;
 pub mod overview;
 pub mod path;
 pub mod phases;
+pub mod prices;
 pub mod propagate;
 pub mod prune;
 pub mod requests;

@@ -1,14 +1,16 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
+use super::billing::{Bill, Billing};
 use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
 use super::gpu::{GpuBusy, gpu_busy};
 use super::phases::{Phases, phases};
+use super::prices::Prices;
 use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricKey, Money, Outcome, Profile, TrackKind, Unit, heap};
+use crate::model::{CounterId, MetricKey, Money, Outcome, Profile, Request, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -176,6 +178,8 @@ pub struct Summary {
     pub range: TimeRange,
     /// Metrics that a person defined, beside those of the profile.
     pub defined: Vec<MetricKey>,
+    /// By which requests are priced.
+    pub prices: Prices,
 }
 
 impl Query for Summary {
@@ -213,7 +217,7 @@ impl Query for Summary {
             phases: phases(profile, self.range),
             peaks: peaks(profile, self.range),
             gpus: gpu_busy(profile, self.range),
-            requests: request_figures(profile, self.range),
+            requests: request_figures(profile, self.range, &*cx.get(&Bill { prices: self.prices.clone() })?),
         })
     }
 }
@@ -256,18 +260,16 @@ fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {
 
 /// Figures over the requests that arrived in the range.
 #[must_use]
-pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFigures> {
-    let rows: Vec<_> = profile
-        .requests
-        .rows
-        .iter()
-        .filter(|r| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived)))
-        .collect();
+pub fn request_figures(profile: &Profile, range: TimeRange, bill: &Billing) -> Option<RequestFigures> {
+    let inside = |r: &Request| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
+    let rows: Vec<_> = profile.requests.rows.iter().filter(|r| inside(r)).collect();
+    let all = profile.requests.rows.iter().zip(&bill.charges);
+    let charges: Vec<_> = all.filter(|(r, _)| inside(r)).map(|(_, charge)| charge).collect();
     if rows.is_empty() {
         return None;
     }
     let done: Vec<_> = rows.iter().filter(|r| r.outcome == Outcome::Ok).collect();
-    let distribution = |value: &dyn Fn(&crate::model::Request) -> Option<f64>| {
+    let distribution = |value: &dyn Fn(&Request) -> Option<f64>| {
         Distribution::of(done.iter().filter_map(|r| value(r)).collect())
     };
     let span = {
@@ -294,8 +296,8 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
         retries: rows.iter().map(|r| r.retries.len()).sum(),
         lost: rows.iter().map(|r| r.lost()).sum(),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),
-        cost: rows.iter().filter_map(|r| r.cost).reduce(|a, b| a + b),
-        unpriced: rows.iter().filter(|r| r.cost.is_none()).count(),
+        cost: charges.iter().filter_map(|c| c.cost).reduce(|a, b| a + b),
+        unpriced: charges.iter().filter(|c| c.cost.is_none()).count(),
         ttft: distribution(&|r| r.ttft().map(|v| v as f64)),
         tpot: distribution(&|r| r.tpot()),
         latency: distribution(&|r| r.latency().map(|v| v as f64)),
@@ -309,7 +311,7 @@ pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFig
 mod tests {
     use super::*;
     use crate::analysis::testing::{ask, subject};
-    use crate::model::{ProfileBuilder, Request, TokenCounts};
+    use crate::model::{ProfileBuilder, TokenCounts};
     use proptest::prelude::*;
 
     #[test]
@@ -383,12 +385,14 @@ mod tests {
         b.request(request(500_000_000, Some(2_000_000_000), Outcome::Ok, None));
         b.request(request(600_000_000, None, Outcome::Error, None));
         let p = b.finish();
-        let f = request_figures(&p, None).unwrap();
+        let s = crate::query::Run { profile: p.into(), ..subject("a 0 1") };
+        let (p, bill) = (&*s.profile, ask(&s, &Bill::default()));
+        let f = request_figures(p, None, &bill).unwrap();
         assert_eq!((f.count, f.failed, f.unpriced, f.cost), (3, 1, 2, Some(Money::from_nano(5))));
         assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(30)));
         assert_eq!(f.system_tokens_per_second, Some(10.0));
         assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));
-        assert_eq!(request_figures(&p, Some((5, 6))), None);
+        assert_eq!(request_figures(p, Some((5, 6)), &bill), None);
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod graphs;
 mod hostile;
 mod journal;
 mod layers;
+mod llm;
 mod outputs;
 mod python_reports;
 mod service;

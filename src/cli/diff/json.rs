@@ -280,7 +280,7 @@ fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item
             "ttft_ns": of(&crate::model::Request::ttft),
             "latency_ns": of(&crate::model::Request::latency),
             "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
-            "cost_usd": money(b.and_then(|r| r.cost), h.and_then(|r| r.cost)),
+            "cost_usd": money(row.base.and_then(|id| c.bills[0].cost(id)), row.head.and_then(|id| c.bills[1].cost(id))),
         })
     })
 }

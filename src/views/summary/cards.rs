@@ -116,7 +116,7 @@ pub(super) fn top(rows: &[FunctionRow], by_total: bool, most: usize) -> Vec<Func
 
 pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
     let now = cx.interaction;
-    Summary { scope: now.scope.clone(), range: now.range, defined: cx.defined.to_vec() }
+    Summary { scope: now.scope.clone(), range: now.range, defined: cx.defined.to_vec(), ..Summary::default() }
 }
 
 fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
