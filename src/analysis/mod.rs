@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod align;
+pub mod billing;
 pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
@@ -39,6 +40,7 @@ pub mod nothing;
 pub mod overview;
 pub mod path;
 pub mod phases;
+pub mod prices;
 pub mod propagate;
 pub mod prune;
 pub mod requests;

@@ -1,14 +1,16 @@
 //! The numbers at the top: totals per metric, memory peak, phases, and figures over all LLM requests.
 
+use super::billing::{Bill, Billing};
 use super::formula::Measure;
 use super::functions::{graph_of, graph_sum};
 use super::gpu::{GpuBusy, gpu_busy};
 use super::phases::{Phases, phases};
+use super::prices::{Charge, Prices};
 use super::scope::{Scope, Slice, TimeRange};
 use super::tree_costs::Costs;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{CounterId, MetricKey, Outcome, Profile, Request, TrackKind, Unit, heap};
+use crate::model::{CounterId, MetricKey, Money, Outcome, Profile, Request, TrackKind, Unit, heap};
 use crate::query::{Context, Query};
 
 /// Order statistics of one figure.
@@ -78,8 +80,8 @@ pub struct RequestFigures {
     pub lost: i64,
     /// What users waited for the first token, ns: as `ttft`, with what retries took.
     pub waited: Option<Distribution>,
-    /// Money in 1e-9 US dollar over the priced requests; `None` when none is priced.
-    pub cost_nano_dollars: Option<i64>,
+    /// What the priced requests cost; `None` when none is priced.
+    pub cost: Option<Money>,
     /// Requests without a price.
     pub unpriced: usize,
     /// Time to first token, ns.
@@ -176,6 +178,8 @@ pub struct Summary {
     pub range: TimeRange,
     /// Metrics that a person defined, beside those of the profile.
     pub defined: Vec<MetricKey>,
+    /// By which requests are priced.
+    pub prices: Prices,
 }
 
 impl Query for Summary {
@@ -213,7 +217,7 @@ impl Query for Summary {
             phases: phases(profile, self.range),
             peaks: peaks(profile, self.range),
             gpus: gpu_busy(profile, self.range),
-            requests: request_figures(profile, self.range),
+            requests: request_figures(profile, self.range, &*cx.get(&Bill { prices: self.prices.clone() })?),
         })
     }
 }
@@ -256,14 +260,17 @@ fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {
 
 /// Figures over the requests that arrived in the range.
 #[must_use]
-pub fn request_figures(profile: &Profile, range: TimeRange) -> Option<RequestFigures> {
-    let inside = |r: &&Request| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
-    request_figures_of(&profile.requests.rows.iter().filter(inside).collect::<Vec<_>>())
+pub fn request_figures(profile: &Profile, range: TimeRange, bill: &Billing) -> Option<RequestFigures> {
+    let inside = |r: &Request| range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
+    let all = profile.requests.rows.iter().enumerate().filter(|(_, r)| inside(r));
+    request_figures_of(&all.map(|(i, r)| (r, bill.charges.get(i))).collect::<Vec<_>>())
 }
 
-/// Figures over some requests; `None` for none.
+/// Figures over some requests with what each costs; `None` for none.
 #[must_use]
-pub fn request_figures_of(rows: &[&Request]) -> Option<RequestFigures> {
+pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<RequestFigures> {
+    let charges: Vec<_> = rows.iter().filter_map(|r| r.1).collect();
+    let rows: Vec<&Request> = rows.iter().map(|r| r.0).collect();
     if rows.is_empty() {
         return None;
     }
@@ -295,8 +302,8 @@ pub fn request_figures_of(rows: &[&Request]) -> Option<RequestFigures> {
         retries: rows.iter().map(|r| r.retries.len()).sum(),
         lost: rows.iter().map(|r| r.lost()).sum(),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),
-        cost_nano_dollars: rows.iter().filter_map(|r| r.cost_nano_dollars).reduce(i64::saturating_add),
-        unpriced: rows.iter().filter(|r| r.cost_nano_dollars.is_none()).count(),
+        cost: charges.iter().filter_map(|c| c.cost).reduce(|a, b| a + b),
+        unpriced: charges.iter().filter(|c| c.cost.is_none()).count(),
         ttft: distribution(&|r| r.ttft().map(|v| v as f64)),
         tpot: distribution(&|r| r.tpot()),
         latency: distribution(&|r| r.latency().map(|v| v as f64)),
@@ -376,20 +383,22 @@ mod tests {
             arrived,
             finished,
             outcome,
-            cost_nano_dollars: cost,
+            cost,
             tokens: TokenCounts { output: Some(10), ..TokenCounts::default() },
             ..Request::default()
         };
-        b.request(request(0, Some(1_000_000_000), Outcome::Ok, Some(5)));
+        b.request(request(0, Some(1_000_000_000), Outcome::Ok, Some(Money::from_nano(5))));
         b.request(request(500_000_000, Some(2_000_000_000), Outcome::Ok, None));
         b.request(request(600_000_000, None, Outcome::Error, None));
         let p = b.finish();
-        let f = request_figures(&p, None).unwrap();
-        assert_eq!((f.count, f.failed, f.unpriced, f.cost_nano_dollars), (3, 1, 2, Some(5)));
+        let s = crate::query::Run { profile: p.into(), ..subject("a 0 1") };
+        let (p, bill) = (&*s.profile, ask(&s, &Bill::default()));
+        let f = request_figures(p, None, &bill).unwrap();
+        assert_eq!((f.count, f.failed, f.unpriced, f.cost), (3, 1, 2, Some(Money::from_nano(5))));
         assert_eq!((f.peak_concurrency, f.output_tokens), (3, Some(30)));
         assert_eq!(f.system_tokens_per_second, Some(10.0));
         assert_eq!(f.latency.map(|d| (d.n, d.max)), Some((2, 1.5e9)));
-        assert_eq!(request_figures(&p, Some((5, 6))), None);
+        assert_eq!(request_figures(p, Some((5, 6)), &bill), None);
     }
 
     proptest! {

@@ -1,13 +1,15 @@
 //! LLM requests as a table and over time: derived figures per request, order, concurrency, gaps
 //! between tokens.
 
+use super::billing::{Bill, Billing};
 use super::overview::{Distribution, RequestFigures, request_figures};
 use super::scope::TimeRange;
 use super::search::Pattern;
 use crate::jobs::Cancelled;
-use crate::model::{Outcome, Profile, Request, RequestId};
+use crate::model::{Money, Outcome, Profile, Request, RequestId};
 use crate::query::{Context, Query};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -92,9 +94,9 @@ impl RequestColumn {
         matches!(self, Self::Tpot | Self::Rate | Self::Output) && r.is_estimated()
     }
 
-    /// The number that the column sorts by; `None` when unknown or a text.
+    /// The number that the column sorts by, of a request with this cost; `None` when unknown or a text. Costs are in 1e-9 dollar.
     #[must_use]
-    pub fn number(self, r: &Request) -> Option<f64> {
+    pub fn number(self, r: &Request, cost: Option<Money>) -> Option<f64> {
         match self {
             Self::Name | Self::Model => None,
             Self::Arrived => Some(r.arrived as f64),
@@ -107,7 +109,7 @@ impl RequestColumn {
             Self::Prompt => r.tokens.prompt().map(|v| v as f64),
             Self::Output => r.output().map(|(v, _)| v as f64),
             Self::CacheRead => r.tokens.cache_read.map(|v| v as f64),
-            Self::Cost => r.cost_nano_dollars.map(|v| v as f64),
+            Self::Cost => cost.map(|v| v.to_f64() * 1e9),
             Self::Cache => r.cache.map(|c| f64::from(c as u8)),
             Self::Similarity => r.similarity,
             Self::Batch => r.batch.map(|b| b as f64),
@@ -194,7 +196,7 @@ pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
         add(clip(retry.failed), RequestPart::Attempt);
         add(clip(retry.again), RequestPart::BackOff);
     }
-    match r.first_token {
+    match r.began() {
         Some(t) => {
             add(clip(t), RequestPart::Prefill);
             add(end, RequestPart::Decode);
@@ -288,6 +290,8 @@ pub struct RequestList {
     pub gaps: Option<Distribution>,
     /// True when each gap is between two single tokens; false when a chunk may hold several.
     pub single_tokens: bool,
+    /// What all requests of the profile cost.
+    pub bill: Arc<Billing>,
     /// Parts that the bars of these requests have, in the order of [`RequestPart::ALL`].
     pub parts: Vec<RequestPart>,
 }
@@ -326,9 +330,11 @@ impl Query for RequestTable {
             }
         }
         let by_arrival = rows.clone();
-        sort(profile, &mut rows, self.sort, self.descending);
+        let bill = cx.get(&Bill::default())?;
+        sort(profile, &bill, &mut rows, self.sort, self.descending);
         let largest = |column: &RequestColumn| {
-            rows.iter().filter_map(|id| column.number(&requests[id.index()])).fold(0.0, f64::max)
+            let number = |id: &RequestId| column.number(&requests[id.index()], bill.cost(*id));
+            rows.iter().filter_map(number).fold(0.0, f64::max)
         };
         let largest = RequestColumn::ALL.iter().map(largest).collect();
         cx.job().checkpoint(0, 0)?;
@@ -352,7 +358,8 @@ impl Query for RequestTable {
             largest,
             all: requests.len(),
             concurrency: concurrency(profile),
-            figures: request_figures(profile, self.range),
+            figures: request_figures(profile, self.range, &bill),
+            bill,
             gaps: Distribution::of(gap),
             single_tokens,
             parts: RequestPart::ALL.into_iter().filter(|part| seen[*part as usize]).collect(),
@@ -364,7 +371,7 @@ impl Query for RequestTable {
     }
 }
 
-fn sort(profile: &Profile, rows: &mut [RequestId], column: RequestColumn, descending: bool) {
+fn sort(profile: &Profile, bill: &Billing, rows: &mut [RequestId], column: RequestColumn, descending: bool) {
     let request = |id: &RequestId| &profile.requests.rows[id.index()];
     let turned = |o: Ordering| if descending { o.reverse() } else { o };
     let text = |r: &Request| match column {
@@ -372,11 +379,11 @@ fn sort(profile: &Profile, rows: &mut [RequestId], column: RequestColumn, descen
         RequestColumn::Model => Some(profile.text(r.model)),
         _ => None,
     };
-    rows.sort_by(|a, b| {
-        let (a, b) = (request(a), request(b));
+    rows.sort_by(|&i, &j| {
+        let (a, b) = (request(&i), request(&j));
         match (text(a), text(b)) {
             (Some(a), Some(b)) => turned(a.cmp(b)),
-            _ => match (column.number(a), column.number(b)) {
+            _ => match (column.number(a, bill.cost(i)), column.number(b, bill.cost(j))) {
                 (Some(a), Some(b)) => turned(a.total_cmp(&b)),
                 (a, b) => b.is_some().cmp(&a.is_some()),
             },

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::analysis::formula;
+use crate::analysis::prices::{self, Prices};
 use crate::app;
 use crate::app::display::{self, Display};
 use crate::format::Page;
@@ -334,6 +335,14 @@ fn open_part(path: &Path, part: Option<&str>) -> Result<Profile, Failure> {
     let input = Input::Bytes(file.name.clone(), file.bytes.clone());
     import::open_whole(&input, &Job::new())
         .map_err(|e| Failure::new(format!("{}, attached {}: {e}", path.display(), file.name)))
+}
+
+/// Prices as `--prices` says: a person's table above the carried one.
+fn prices_of(file: Option<&Path>) -> Result<Prices, Failure> {
+    let Some(file) = file else { return Ok(Prices::default()) };
+    let fail = |what: String| Failure::new(format!("{}: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|e| fail(format!("cannot be read ({e})")))?;
+    Ok(Prices::with(prices::read_table(&text).map_err(fail)?))
 }
 
 /// The metric that `--metric` names: a key, a label, a formula, or «name = formula».

@@ -7,7 +7,9 @@ use crate::model::wire::{
     self, BLOCK_HEADER, CACHE, COMPRESSED, FREE_RAW, Header, KINDS, MAGIC, MAJOR, MAX_RATIO, MINOR,
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
-use crate::model::wire_rows::{write_finding, write_option, write_request, write_retries, write_token_times};
+use crate::model::wire_rows::{
+    write_billing, write_finding, write_option, write_request, write_retries, write_token_times,
+};
 use crate::model::{
     ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, SampleTable, Sources,
     SpanTable, Track,
@@ -87,6 +89,8 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
         }
         // Since minor version 4.
         profile.requests.rows.iter().for_each(|request| write_retries(request, w));
+        // Since minor version 6.
+        profile.requests.rows.iter().for_each(|request| write_billing(request, w));
     })?;
     if !profile.findings.is_empty() {
         columns(tag::FINDINGS, &|w| findings(profile, w))?;

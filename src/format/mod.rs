@@ -18,7 +18,7 @@ pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, pla
 
 use std::borrow::Cow;
 
-use crate::model::{FactValue, Unit};
+use crate::model::{FactValue, Money, Unit};
 
 /// True for the largest and the smallest number: sums that would be beyond stop there, so the truth is more.
 #[must_use]
@@ -148,6 +148,21 @@ pub fn dollars(nano: i64) -> String {
         text[..cents].to_owned() + text[cents..].trim_end_matches('0')
     };
     bounded(nano, with_sign(nano < 0, format!("${text}")))
+}
+
+/// Money for reading; what is less than can be shown says so.
+#[must_use]
+pub fn money(amount: Money) -> String {
+    match amount.nano() {
+        0 if amount > Money::ZERO => "< $0.000000001".to_owned(),
+        nano => dollars(nano),
+    }
+}
+
+/// Money that may be unknown.
+#[must_use]
+pub fn money_or_unknown(amount: Option<Money>) -> String {
+    amount.map_or_else(|| UNKNOWN.to_owned(), money)
 }
 
 /// The share of a cost in the whole. Where costs below 0 cancel others out, there is none: no part is less than nothing,

@@ -7,6 +7,7 @@
 //! Importers never panic, never hang, never recurse on the depth of the input and never allocate by a
 //! number that the file claims.
 
+mod answers;
 mod callgrind;
 mod chrome;
 mod code;
@@ -20,9 +21,11 @@ mod frame_names;
 mod gpu;
 mod journal;
 mod line_profiler;
+pub(crate) mod llm;
 mod memory;
 mod mojo;
 mod native;
+mod otlp;
 mod perf;
 mod pipe;
 mod pprof;
@@ -41,10 +44,12 @@ mod tests;
 mod trees;
 mod v8;
 
+pub(crate) use answers::counted;
 pub use code::{MAX_CODE, SourceFolders, may_be_given, read_code};
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
 pub use native::holds_all_of;
+pub(crate) use read::{sse, time::unix_time};
 pub use source::{Input, Source};
 
 use std::time::{Duration, Instant};
@@ -209,6 +214,8 @@ pub static IMPORTERS: &[&Importer] = &[
     &memory::mprof::IMPORTER,
     &memory::torch::IMPORTER,
     &gpu::smi::IMPORTER,
+    &otlp::IMPORTER,
+    &answers::IMPORTER,
     &scalene::IMPORTER,
     &line_profiler::IMPORTER,
     &pyinstrument_text::IMPORTER,

@@ -16,7 +16,7 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::wire_rows::{
-    Ids, optional_track, read_finding, read_request, read_retries, read_token_times,
+    Ids, optional_track, read_billing, read_finding, read_request, read_retries, read_token_times,
 };
 use crate::model::{
     ArgsRef, CallSite, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
@@ -530,6 +530,12 @@ impl Tables {
         if !r.0.is_empty() {
             for row in &mut rows {
                 read_retries(row, r, self)?;
+            }
+        }
+        // Those up to minor version 5 here.
+        if !r.0.is_empty() {
+            for row in &mut rows {
+                read_billing(row, r, self)?;
             }
         }
         self.requests = rows.into_iter().map(|row| b.request(row)).collect();

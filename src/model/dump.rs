@@ -293,11 +293,11 @@ impl Dump<'_> {
             or_dash(r.finished)
         ));
         let t = &r.tokens;
-        let counts = [t.input, t.cache_read, t.cache_write, t.output, t.reasoning].map(or_dash);
+        let counts = [t.input, t.cache_read, t.cache_write_5m, t.output, t.reasoning].map(or_dash);
         self.line(format_args!(
             "  tokens {} cost {} kv {} times {:?}",
             counts.join("/"),
-            or_dash(r.cost_nano_dollars),
+            or_dash(r.cost.map(|c| format!("${c}"))),
             or_dash(r.kv_cache_bytes),
             r.token_times
         ));
@@ -305,6 +305,17 @@ impl Dump<'_> {
             self.line(format_args!("  cache {:?} batch {}", r.cache, or_dash(r.batch)));
         }
         self.line(format_args!("  prompt {:?} completion {:?}", p.text(r.prompt), p.text(r.completion)));
+        let billed = (r.accounting, r.phases, r.searches, r.chunks);
+        let stamps = [r.first_chunk, r.first_output, r.last_token];
+        let texts =
+            [r.requested_model, r.provider, r.tier, r.requested_tier, r.tokens_why].map(|id| p.text(id));
+        if billed != <_>::default() || stamps != [None; 3] || texts.iter().any(|t| !t.is_empty()) || r.undated
+        {
+            self.line(format_args!("  billed {texts:?} {billed:?}"));
+            let parts =
+                [t.cache_write_1h, t.audio_input, t.image_input, t.tool_input, t.audio_output].map(or_dash);
+            self.line(format_args!("  stamps {stamps:?} undated {} parts {}", r.undated, parts.join("/")));
+        }
         if r.first_byte.is_some() || !p.text(r.error).is_empty() {
             self.line(format_args!("  first byte {} error {:?}", or_dash(r.first_byte), p.text(r.error)));
         }

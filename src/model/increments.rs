@@ -13,8 +13,9 @@
 use super::lanes::Nesting;
 use super::wire::{CACHE, Damaged, KINDS, Reader, SEVERITIES, STATUSES, UNITS, Writer};
 use super::wire_rows::{
-    Ids, optional_track, read_finding, read_option, read_request, read_retries, read_token_times,
-    write_finding, write_option, write_request, write_retries, write_token_times,
+    Ids, optional_track, read_billing, read_finding, read_option, read_request, read_retries,
+    read_token_times, write_billing, write_finding, write_option, write_request, write_retries,
+    write_token_times,
 };
 use super::{
     ArgsPlace, ArgsRef, CounterId, Function, FunctionId, Instant, LeftOut, Link, Metric, MetricId,
@@ -217,6 +218,7 @@ fn request(r: &Request, w: &mut Writer) {
     w.optional(r.first_byte);
     w.unsigned(r.error.0.into());
     write_retries(r, w);
+    write_billing(r, w);
 }
 
 impl ProfileBuilder {
@@ -373,6 +375,7 @@ impl Replay {
             ..request
         };
         read_retries(&mut request, r, self)?;
+        read_billing(&mut request, r, self)?;
         Ok(request)
     }
 }
@@ -392,7 +395,9 @@ impl Ids for Replay {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FunctionSpec, Retry, Severity, SpanStatus, TrackKind, Unit, Value, dump};
+    use super::super::{
+        Chunks, FunctionSpec, Money, Retry, ServerTimes, Severity, SpanStatus, TrackKind, Unit, Value, dump,
+    };
     use super::*;
 
     /// A step of a recording: adds rows of every kind.
@@ -423,6 +428,11 @@ mod tests {
             retries: vec![Retry { began: n, failed: n + 1, again: n + 5, reason: text }],
             similarity: (n > 2).then_some(0.25),
             error: text,
+            tier: key,
+            last_token: Some(n + 4),
+            phases: ServerTimes { decode: Some(n), decode_holds_first: true, ..ServerTimes::default() },
+            chunks: Some(Chunks { with_output: 3, first_token: Some(2), first_output: None }),
+            cost: Money::parse("0.000000000000000000000001"),
             ..Request::default()
         });
     }

@@ -20,12 +20,14 @@ mod lanes;
 pub mod lists;
 mod merge;
 mod metrics;
+mod money;
 pub(crate) mod place_table;
 mod profile;
 mod requests;
 mod sources;
 mod strings;
 mod symbols;
+mod tokens;
 mod tracks;
 pub(crate) mod wire;
 pub(crate) mod wire_rows;
@@ -44,13 +46,15 @@ pub use ids::{
 };
 pub use keys::{CounterKey, InstantKey, Keys, MetricKey, NameKey, RequestKey, SpanKey, SymbolKey, TrackKey};
 pub use metrics::{Better, Metric, SAMPLES, Unit, heap};
+pub use money::Money;
 pub use place_table::{Place, PlaceRow, PlaceRows, PlaceTable};
 pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, Warning};
-pub use requests::{CacheOutcome, Outcome, Request, Requests, Retry, TokenCounts};
+pub use requests::{CacheOutcome, Chunks, Outcome, Request, Requests, Retry, ServerTimes};
 pub use sources::Sources;
 pub use strings::Strings;
 pub(crate) use symbols::row_hash;
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
+pub use tokens::{Accounting, DecidedBy, InputCount, Origin, TokenCounts};
 pub use tracks::{
     Caller, Counter, Instant, Lane, Link, NO_ROW, SampleTable, Severity, Span, SpanStatus, SpanTable, Track,
     TrackKind,

@@ -4,29 +4,8 @@
 //! for recordings and imported logs. An unknown is `None`, never 0.
 
 use super::ids::{RequestId, StringId, TrackId};
-
-/// Tokens of one request by billing class. The three input classes are disjoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct TokenCounts {
-    /// Input tokens that were not cached.
-    pub input: Option<u64>,
-    /// Input tokens read from a cache.
-    pub cache_read: Option<u64>,
-    /// Input tokens written to a cache.
-    pub cache_write: Option<u64>,
-    /// Output tokens, reasoning included.
-    pub output: Option<u64>,
-    /// Output tokens spent on reasoning.
-    pub reasoning: Option<u64>,
-}
-
-impl TokenCounts {
-    /// All input tokens; `None` when none of the classes is known.
-    #[must_use]
-    pub fn prompt(&self) -> Option<u64> {
-        [self.input, self.cache_read, self.cache_write].into_iter().flatten().reduce(|a, b| a + b)
-    }
-}
+use super::money::Money;
+use super::tokens::{Accounting, TokenCounts};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -94,31 +73,92 @@ impl Retry {
     }
 }
 
+/// Lengths of phases as a server measured them itself, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerTimes {
+    /// Waiting for the scheduler.
+    pub queue: Option<i64>,
+    /// Loading the model.
+    pub load: Option<i64>,
+    /// Reading the prompt.
+    pub prefill: Option<i64>,
+    /// Writing the answer.
+    pub decode: Option<i64>,
+    /// `decode` made all tokens of the answer, the first one too (Ollama, llama.cpp): no time per token after the first
+    /// follows from it.
+    pub decode_holds_first: bool,
+}
+
+impl ServerTimes {
+    /// Sum of those that are known; `None` when none is.
+    #[must_use]
+    pub fn sum(&self) -> Option<i64> {
+        [self.queue, self.load, self.prefill, self.decode].into_iter().flatten().reduce(i64::saturating_add)
+    }
+}
+
+/// Pieces of a streamed answer, where their times are not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chunks {
+    /// Pieces that brought output.
+    pub with_output: u32,
+    /// Number of the first of these among all pieces, from 1.
+    pub first_token: Option<u32>,
+    /// Number of the first one with text of the answer rather than reasoning, from 1.
+    pub first_output: Option<u32>,
+}
+
 /// One request. Stamps are ns since the profile's origin.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Name or id that a person recognises.
     pub name: StringId,
-    /// The model; empty when unknown.
+    /// The model that answered, as the answer names it, otherwise the one that was asked for; empty when unknown.
     pub model: StringId,
+    /// The model that was asked for; empty when unknown.
+    pub requested_model: StringId,
+    /// Who served it («openai»); empty when unknown.
+    pub provider: StringId,
+    /// The service tier that the answer states; empty when it does not.
+    pub tier: StringId,
+    /// The service tier that was asked for; empty when unknown.
+    pub requested_tier: StringId,
     /// Where its spans are.
     pub track: Option<TrackId>,
     /// Issued or received.
     pub arrived: i64,
+    /// Nobody says when: `arrived` is only a place in an order.
+    pub undated: bool,
     /// Work on it began (left the queue).
     pub scheduled: Option<i64>,
     /// First byte of the response, for a request to a server.
     pub first_byte: Option<i64>,
-    /// First output token.
+    /// First piece of a streamed answer, which may hold no token.
+    pub first_chunk: Option<i64>,
+    /// First output token, reasoning included.
     pub first_token: Option<i64>,
-    /// Last token or response end.
+    /// First token of the answer itself.
+    pub first_output: Option<i64>,
+    /// Last token.
+    pub last_token: Option<i64>,
+    /// The response was complete.
     pub finished: Option<i64>,
+    /// What a server says about its phases.
+    pub phases: ServerTimes,
     /// Tokens.
     pub tokens: TokenCounts,
+    /// How they became known.
+    pub accounting: Accounting,
+    /// Why tokens are unknown or a lower bound, in one line; empty otherwise.
+    pub tokens_why: StringId,
+    /// Web searches and the like that are billed beside tokens.
+    pub searches: Option<u64>,
     /// Arrival of each output token or chunk, ascending.
     pub token_times: Vec<i64>,
-    /// Price in 1e-9 US dollar; `None` when unpriced.
-    pub cost_nano_dollars: Option<i64>,
+    /// Pieces of the answer, where they have no times.
+    pub chunks: Option<Chunks>,
+    /// What it cost, as the source states it.
+    pub cost: Option<Money>,
     /// Bytes of the KV cache at the end.
     pub kv_cache_bytes: Option<u64>,
     /// How it ended.
@@ -146,17 +186,29 @@ impl Request {
         size_of::<Self>() + size_of_val(&*self.token_times) + size_of_val(&*self.retries)
     }
 
-    /// Time to first token, ns: first token − arrival, queueing included, without what attempts that failed and the waits
-    /// after them took.
+    /// When the answer began: the first token, or the first chunk where no more is known.
+    #[must_use]
+    pub fn began(&self) -> Option<i64> {
+        self.first_token.or(self.first_chunk)
+    }
+
+    /// Time to first token, ns: first token (or chunk) − arrival, queueing included, without what attempts that failed and the
+    /// waits after them took.
     #[must_use]
     pub fn ttft(&self) -> Option<i64> {
         Some(self.waited()? - self.lost())
     }
 
-    /// What its user waited for the first token, ns: first token − arrival.
+    /// What its user waited for the first token, ns: first token (or chunk) − arrival.
     #[must_use]
     pub fn waited(&self) -> Option<i64> {
-        Some(self.first_token? - self.arrived)
+        Some(self.began()? - self.arrived)
+    }
+
+    /// Time to the first token of the answer itself, ns: as [`Self::ttft`], after reasoning.
+    #[must_use]
+    pub fn ttfo(&self) -> Option<i64> {
+        Some(self.first_output? - self.arrived - self.lost())
     }
 
     /// Time that attempts that failed and the waits after them took, ns.
@@ -184,20 +236,44 @@ impl Request {
         Some(self.finished? - self.arrived)
     }
 
-    /// Time in the queue, ns: scheduled − arrival.
+    /// Time in the queue, ns: as a server states it, otherwise scheduled − arrival.
     #[must_use]
     pub fn queued(&self) -> Option<i64> {
-        Some(self.scheduled? - self.arrived)
+        self.phases.queue.or_else(|| Some(self.scheduled? - self.arrived))
     }
 
-    /// Mean time per output token after the first, ns: decode time / (N − 1), where the decode ends with the last token,
-    /// or with the response where that has no stamp. `None` for N ≤ 1, because the first token belongs to the
-    /// prefill (vLLM's definition). An estimate when [`Self::is_estimated`].
+    /// What of the latency no phase that a server states explains, ns; `None` when it states none.
+    #[must_use]
+    pub fn unaccounted(&self) -> Option<i64> {
+        Some(self.latency()? - self.phases.sum()?)
+    }
+
+    /// Uncached input tokens over the prefill that a server states, tokens/s.
+    #[must_use]
+    pub fn prefill_rate(&self) -> Option<f64> {
+        let time = self.phases.prefill.filter(|&t| t > 0)?;
+        Some(self.tokens.input? as f64 * 1e9 / time as f64)
+    }
+
+    /// Output tokens over the decode time that a server states, tokens/s, by its own definition: all N tokens where that time
+    /// holds the first one, N − 1 otherwise.
+    #[must_use]
+    pub fn decode_rate(&self) -> Option<f64> {
+        let time = self.phases.decode.filter(|&t| t > 0)?;
+        let tokens = self.tokens.output?.saturating_sub(u64::from(!self.phases.decode_holds_first));
+        Some(tokens as f64 * 1e9 / time as f64)
+    }
+
+    /// Mean time per output token after the first, ns: decode time / (N − 1), where the decode is what a server states, or
+    /// ends with the last token, or with the response where that has no stamp. `None` for N ≤ 1, because the first token
+    /// belongs to the prefill (vLLM's definition). An estimate when [`Self::is_estimated`].
     #[must_use]
     pub fn tpot(&self) -> Option<f64> {
         let (n, _) = self.output()?;
         let last = self.token_times.last().copied().filter(|_| self.token_times.len() > 1);
-        let decode = last.or(self.finished)? - self.first_token?;
+        let measured = || Some(last.or(self.last_token).or(self.finished)? - self.began()?);
+        let stated = self.phases.decode.filter(|_| !self.phases.decode_holds_first);
+        let decode = stated.or_else(measured)?;
         (n > 1).then(|| decode as f64 / (n - 1) as f64)
     }
 

@@ -15,7 +15,10 @@
 //! Versions: a new block or a new column at a block's end is a new minor version, and older readers skip
 //! it. Everything else is a new major version with a reader of its own.
 
-use super::{Attachment, CacheOutcome, Outcome, Severity, SpanStatus, StringId, TrackKind, Unit, Value};
+use super::{
+    Attachment, CacheOutcome, DecidedBy, InputCount, Origin, Outcome, Severity, SpanStatus, StringId,
+    TrackKind, Unit, Value,
+};
 
 /// An attached file: the length of its name, its name, its bytes.
 pub(crate) fn attachment(file: &Attachment) -> Vec<u8> {
@@ -41,8 +44,8 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
 /// byte and error of requests, after those; 3: lines of calls, source texts, attached files; 4: retries and similarity of
-/// requests, after those; 5: functions without costs of their own.
-pub(crate) const MINOR: u16 = 5;
+/// requests, after those; 5: functions without costs of their own; 6: what is billed of requests, after those.
+pub(crate) const MINOR: u16 = 6;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -105,8 +108,8 @@ pub(crate) mod journal {
 
     /// First bytes of a journal.
     pub(crate) const MAGIC: [u8; 16] = *b"\x89inferscope-jnl\n";
-    /// Version of the layout that is written. 2: retries and similarity of requests.
-    pub(crate) const VERSION: u16 = 2;
+    /// Version of the layout that is written. 2: retries and similarity of requests; 3: what is billed of them.
+    pub(crate) const VERSION: u16 = 3;
     /// Usual file name ending, without the dot.
     pub(crate) const EXTENSION: &str = "journal";
 
@@ -196,6 +199,12 @@ pub(crate) const SEVERITIES: [Severity; 4] =
 pub(crate) const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Cancelled, Outcome::Running];
 pub(crate) const CACHE: [Option<CacheOutcome>; 4] =
     [None, Some(CacheOutcome::Exact), Some(CacheOutcome::Semantic), Some(CacheOutcome::Miss)];
+pub(crate) const ORIGINS: [Origin; 4] =
+    [Origin::Reported, Origin::Computed, Origin::LowerBound, Origin::Unknown];
+pub(crate) const INPUT_COUNTS: [InputCount; 3] =
+    [InputCount::Disjoint, InputCount::Inclusive, InputCount::Exclusive];
+pub(crate) const DECIDED_BY: [DecidedBy; 4] =
+    [DecidedBy::Nothing, DecidedBy::Identity, DecidedBy::Sizes, DecidedBy::Provider];
 pub(crate) const UNITS: [Unit; 7] = [
     Unit::Nanoseconds,
     Unit::Bytes,

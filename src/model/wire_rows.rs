@@ -3,8 +3,11 @@
 //! A row names texts, tracks and requests by number; what a number stands for is known to who reads ([`Ids`]). The parts
 //! that the two formats have in different places (later versions of sessions append columns) are left to them.
 
-use super::wire::{Damaged, OUTCOMES, Reader, SEVERITIES, Writer};
-use super::{Finding, Request, RequestId, Retry, StringId, TokenCounts, TrackId};
+use super::wire::{DECIDED_BY, Damaged, INPUT_COUNTS, ORIGINS, OUTCOMES, Reader, SEVERITIES, Writer};
+use super::{
+    Accounting, Chunks, Finding, Money, Request, RequestId, Retry, ServerTimes, StringId, TokenCounts,
+    TrackId,
+};
 
 /// What the numbers in rows stand for.
 pub(crate) trait Ids {
@@ -35,11 +38,11 @@ pub(crate) fn write_request(request: &Request, w: &mut Writer) {
     [name, model, prompt, completion].iter().for_each(|id| w.unsigned(id.0.into()));
     write_option(track.map(|t| t.0), w);
     w.signed(request.arrived);
-    for stamp in [request.scheduled, request.first_token, request.finished, request.cost_nano_dollars] {
+    for stamp in [request.scheduled, request.first_token, request.finished, request.cost.map(Money::nano)] {
         w.optional(stamp);
     }
-    let TokenCounts { input, cache_read, cache_write, output, reasoning } = request.tokens;
-    for count in [input, cache_read, cache_write, output, reasoning, request.kv_cache_bytes] {
+    let TokenCounts { input, cache_read, cache_write_5m, output, reasoning, .. } = request.tokens;
+    for count in [input, cache_read, cache_write_5m, output, reasoning, request.kv_cache_bytes] {
         w.optional(count.map(|c| c as i64));
     }
     w.choice(&OUTCOMES, &request.outcome);
@@ -49,10 +52,10 @@ pub(crate) fn write_request(request: &Request, w: &mut Writer) {
 pub(crate) fn read_request(r: &mut Reader<'_>, ids: &impl Ids) -> Result<Request, Damaged> {
     let [name, model, prompt, completion] = [ids.string(r)?, ids.string(r)?, ids.string(r)?, ids.string(r)?];
     let (track, arrived) = (optional_track(r, ids)?, r.signed()?);
-    let [scheduled, first_token, finished, cost_nano_dollars] =
+    let [scheduled, first_token, finished, cost] =
         [r.optional()?, r.optional()?, r.optional()?, r.optional()?];
     let mut count = || Ok(r.optional()?.map(|c| c as u64));
-    let [input, cache_read, cache_write, output, reasoning, kv_cache_bytes] =
+    let [input, cache_read, cache_write_5m, output, reasoning, kv_cache_bytes] =
         [count()?, count()?, count()?, count()?, count()?, count()?];
     Ok(Request {
         name,
@@ -64,8 +67,15 @@ pub(crate) fn read_request(r: &mut Reader<'_>, ids: &impl Ids) -> Result<Request
         scheduled,
         first_token,
         finished,
-        cost_nano_dollars,
-        tokens: TokenCounts { input, cache_read, cache_write, output, reasoning },
+        cost: cost.map(Money::from_nano),
+        tokens: TokenCounts {
+            input,
+            cache_read,
+            cache_write_5m,
+            output,
+            reasoning,
+            ..TokenCounts::default()
+        },
         kv_cache_bytes,
         outcome: r.choice(&OUTCOMES)?,
         ..Request::default()
@@ -106,6 +116,93 @@ pub(crate) fn read_retries(request: &mut Request, r: &mut Reader<'_>, ids: &impl
         0 => None,
         1 => Some(r.bits()?).filter(|s| s.is_finite()),
         _ => return Err(Damaged),
+    };
+    Ok(())
+}
+
+/// What is billed of a request and how that became known, and its stamps and phases that recordings do not have.
+pub(crate) fn write_billing(request: &Request, w: &mut Writer) {
+    let Request { requested_model, provider, tier, requested_tier, tokens_why, .. } = request;
+    [requested_model, provider, tier, requested_tier, tokens_why]
+        .iter()
+        .for_each(|id| w.unsigned(id.0.into()));
+    w.byte(u8::from(request.undated));
+    for stamp in [request.first_chunk, request.first_output, request.last_token] {
+        w.optional(stamp);
+    }
+    let ServerTimes { queue, load, prefill, decode, decode_holds_first } = request.phases;
+    [queue, load, prefill, decode].into_iter().for_each(|length| w.optional(length));
+    w.byte(u8::from(decode_holds_first));
+    let TokenCounts { cache_write_1h, audio_input, image_input, tool_input, audio_output, .. } =
+        request.tokens;
+    let Accounting { input, output, input_count, decided_by, stated_total, write_time_stated } =
+        request.accounting;
+    for count in
+        [cache_write_1h, audio_input, image_input, tool_input, audio_output, stated_total, request.searches]
+    {
+        w.optional(count.map(|c| c as i64));
+    }
+    w.choice(&ORIGINS, &input);
+    w.choice(&ORIGINS, &output);
+    w.choice(&INPUT_COUNTS, &input_count);
+    w.choice(&DECIDED_BY, &decided_by);
+    w.byte(u8::from(write_time_stated));
+    w.byte(u8::from(request.chunks.is_some()));
+    if let Some(Chunks { with_output, first_token, first_output }) = request.chunks {
+        w.unsigned(with_output.into());
+        write_option(first_token, w);
+        write_option(first_output, w);
+    }
+    w.byte(u8::from(request.cost.is_some()));
+    request.cost.into_iter().for_each(|cost| w.0.extend_from_slice(&cost.to_bytes()));
+}
+
+/// What [`write_billing`] wrote, added to `request`.
+pub(crate) fn read_billing(request: &mut Request, r: &mut Reader<'_>, ids: &impl Ids) -> Result<(), Damaged> {
+    let flag = |r: &mut Reader<'_>| match r.byte()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Damaged),
+    };
+    let narrow = |n: Option<u64>| n.map(u32::try_from).transpose().map_err(|_| Damaged);
+    request.requested_model = ids.string(r)?;
+    request.provider = ids.string(r)?;
+    request.tier = ids.string(r)?;
+    request.requested_tier = ids.string(r)?;
+    request.tokens_why = ids.string(r)?;
+    request.undated = flag(r)?;
+    [request.first_chunk, request.first_output, request.last_token] =
+        [r.optional()?, r.optional()?, r.optional()?];
+    let [queue, load, prefill, decode] = [r.optional()?, r.optional()?, r.optional()?, r.optional()?];
+    request.phases = ServerTimes { queue, load, prefill, decode, decode_holds_first: flag(r)? };
+    let mut count = || Ok(r.optional()?.map(|c| c as u64));
+    let tokens = &mut request.tokens;
+    tokens.cache_write_1h = count()?;
+    tokens.audio_input = count()?;
+    tokens.image_input = count()?;
+    tokens.tool_input = count()?;
+    tokens.audio_output = count()?;
+    let stated_total = count()?;
+    request.searches = count()?;
+    request.accounting = Accounting {
+        input: r.choice(&ORIGINS)?,
+        output: r.choice(&ORIGINS)?,
+        input_count: r.choice(&INPUT_COUNTS)?,
+        decided_by: r.choice(&DECIDED_BY)?,
+        stated_total,
+        write_time_stated: flag(r)?,
+    };
+    request.chunks = match flag(r)? {
+        false => None,
+        true => Some(Chunks {
+            with_output: r.narrow()?,
+            first_token: narrow(read_option(r)?)?,
+            first_output: narrow(read_option(r)?)?,
+        }),
+    };
+    request.cost = match flag(r)? {
+        false => None,
+        true => Some(Money::from_bytes(r.bytes(16)?.try_into().map_err(|_| Damaged)?)),
     };
     Ok(())
 }

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::arguments::{Argument, BUDGET_OF, Kind, TOP};
 use super::names::{Names, bare};
-use super::requests::money;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, words};
+use crate::analysis::billing::Bill;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured};
 use crate::analysis::diff::headline;
 use crate::analysis::diff::metrics::{Chosen, Metrics};
@@ -377,7 +377,8 @@ impl<'a> Sides<'a> {
 
     fn requests(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let profiles = (&*self.pair.base.profile, &*self.pair.head.profile);
-        let Some(diff) = RequestDiff::of(profiles.0, profiles.1) else {
+        let bills = [self.of_side(true, &Bill::default())?, self.of_side(false, &Bill::default())?];
+        let Some(diff) = RequestDiff::of((profiles.0, &bills[0]), (profiles.1, &bills[1])) else {
             return Err("neither run has requests to language models".into());
         };
         sheet.head.push(format!(
@@ -386,11 +387,11 @@ impl<'a> Sides<'a> {
             diff.count.head.unwrap_or(0),
             diff.ok.base.unwrap_or(0),
             diff.ok.head.unwrap_or(0),
-            money(diff.cost.base),
-            money(diff.cost.head),
+            format::money_or_unknown(diff.cost.base),
+            format::money_or_unknown(diff.cost.head),
             diff.like_for_like,
-            money(diff.cost_like_for_like.base),
-            money(diff.cost_like_for_like.head),
+            format::money_or_unknown(diff.cost_like_for_like.base),
+            format::money_or_unknown(diff.cost_like_for_like.head),
         ));
         sheet.head.push(format!("TTFT: {}; latency: {}", diff.ttft.words(), diff.latency.words()));
         let request = |base: bool, id: Option<crate::model::RequestId>| {
@@ -404,8 +405,10 @@ impl<'a> Sides<'a> {
             let time = |s: Option<(&Profile, &crate::model::Request)>| {
                 words::known(Unit::Nanoseconds, s.and_then(|s| s.1.latency()))
             };
-            let cost =
-                |s: Option<(&Profile, &crate::model::Request)>| money(s.and_then(|s| s.1.cost_nano_dollars));
+            let cost = |base: bool, id: Option<crate::model::RequestId>| {
+                let charge = id.and_then(|id| bills[usize::from(!base)].charges.get(id.index()));
+                format::money_or_unknown(charge.and_then(|c| c.cost))
+            };
             let state = |s: Option<(&Profile, &crate::model::Request)>| {
                 s.map_or("absent", |s| match s.1.outcome {
                     crate::model::Outcome::Ok => "ok",
@@ -418,8 +421,8 @@ impl<'a> Sides<'a> {
                 "{} → {} {} → {} {} → {} {name}",
                 time(b),
                 time(h),
-                cost(b),
-                cost(h),
+                cost(true, two.base),
+                cost(false, two.head),
                 state(b),
                 state(h)
             );

@@ -7,10 +7,12 @@ use serde_json::json;
 use super::arguments::{Argument, BUDGET_OF, Kind, RANGE, TOP};
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, words};
-use crate::analysis::overview::{Distribution, RequestFigures, request_figures, request_figures_of};
+use crate::analysis::billing::Bill;
+use crate::analysis::overview::{Distribution, RequestFigures, request_figures_of};
+use crate::analysis::prices::Charge;
 use crate::analysis::requests::reasons;
 use crate::format::{self, UNKNOWN, short};
-use crate::model::{Outcome, Profile, Request, Unit};
+use crate::model::{Money, Outcome, Profile, Request};
 
 const SORT: Argument = Argument::new(
     "sort",
@@ -33,6 +35,14 @@ pub(super) const QUESTION: Question = Question {
     answer,
 };
 
+/// A request and what it costs.
+type Charged<'a> = (&'a Request, Option<&'a Charge>);
+
+/// What a request costs, where that is known.
+fn cost((_, charge): Charged<'_>) -> Option<Money> {
+    charge.and_then(|c| c.cost)
+}
+
 /// Longest name of a request, and of its error.
 const LONGEST: usize = 60;
 
@@ -47,11 +57,11 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
             && model.as_ref().is_none_or(|m| p.text(r.model).to_lowercase().contains(m))
     };
-    let mut rows: Vec<(usize, &Request)> =
-        p.requests.rows.iter().enumerate().filter(|(_, r)| wanted(r)).collect();
-    let of_all: Vec<&Request> = rows.iter().map(|r| r.1).collect();
-    let figures = if model.is_none() { request_figures(p, range) } else { request_figures_of(&of_all) };
-    let Some(figures) = figures else {
+    let bill = asked.get(&Bill::default())?;
+    let all = p.requests.rows.iter().enumerate().filter(|(_, r)| wanted(r));
+    let mut rows: Vec<(usize, Charged<'_>)> = all.map(|(i, r)| (i, (r, bill.charges.get(i)))).collect();
+    let of_all: Vec<Charged<'_>> = rows.iter().map(|r| r.1).collect();
+    let Some(figures) = request_figures_of(&of_all) else {
         let known: std::collections::BTreeSet<_> = p.requests.rows.iter().map(|r| p.text(r.model)).collect();
         let known: Vec<_> = known.into_iter().filter(|m| !m.is_empty()).take(12).collect();
         return Err(
@@ -69,7 +79,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let title =
         "requests: latency, TTFT, TPOT, queued, tokens in (cached), out, cost, outcome, name, model, handle";
     let (count, top) = (rows.len(), asked.top());
-    let lines = rows.iter().take(top).map(|(i, r)| line(p, *i, r, asked.texts)).collect();
+    let lines = rows.iter().take(top).map(|(i, r)| line(p, *i, *r, asked.texts)).collect();
     let (door, budget) = (asked.door, asked.more_budget());
     sheet.part(Part::new("requests", title, lines).rest(move |shown| {
         let more = if shown < top { budget.clone() } else { door.argument("top", shown.max(1) * 2) };
@@ -102,7 +112,7 @@ fn head(f: &RequestFigures) -> String {
         unknown(f.prompt_tokens, words::count),
         about(f),
         unknown(f.output_tokens, words::count),
-        f.cost_nano_dollars.map_or_else(|| "unknown".to_owned(), format::dollars),
+        f.cost.map_or_else(|| "unknown".to_owned(), format::money),
         f.peak_concurrency,
     )
 }
@@ -144,24 +154,24 @@ pub(super) fn one_line(f: &RequestFigures) -> Row {
     let text = format!("{}; TTFT p50 {}, latency p50 {}", head(f), time(&f.ttft), time(&f.latency));
     let json = json!({
         "requests": f.count, "failed": f.failed, "prompt_tokens": f.prompt_tokens, "output_tokens": f.output_tokens,
-        "cost_nano_dollars": f.cost_nano_dollars,
+        "cost_usd": f.cost.map(|c| c.to_string()),
     });
     Row::new(text, json)
 }
 
-fn models(p: &Profile, rows: &[&Request]) -> Vec<Row> {
-    let mut by: Vec<(crate::model::StringId, Vec<&Request>)> = Vec::new();
+fn models(p: &Profile, rows: &[Charged<'_>]) -> Vec<Row> {
+    let mut by: Vec<(crate::model::StringId, Vec<Charged<'_>>)> = Vec::new();
     for r in rows {
-        match by.iter_mut().find(|m| m.0 == r.model) {
-            Some(known) => known.1.push(r),
-            None => by.push((r.model, vec![r])),
+        match by.iter_mut().find(|m| m.0 == r.0.model) {
+            Some(known) => known.1.push(*r),
+            None => by.push((r.0.model, vec![*r])),
         }
     }
     by.sort_by_key(|m| Reverse(m.1.len()));
     let time = |d: &Option<Distribution>| {
         d.as_ref().map_or_else(|| UNKNOWN.to_owned(), |d| words::time(d.p50.round() as i64))
     };
-    let row = |(model, rows): &(crate::model::StringId, Vec<&Request>)| {
+    let row = |(model, rows): &(crate::model::StringId, Vec<Charged<'_>>)| {
         let f = request_figures_of(rows)?;
         let name = p.text(*model);
         let shown = if name.is_empty() { "(no model)".into() } else { short(name, LONGEST) };
@@ -172,13 +182,13 @@ fn models(p: &Profile, rows: &[&Request]) -> Vec<Row> {
             unknown(f.prompt_tokens, words::count),
             about(&f),
             unknown(f.output_tokens, words::count),
-            unknown(f.cost_nano_dollars, format::dollars),
+            unknown(f.cost, format::money),
             time(&f.ttft),
             time(&f.latency),
         );
         let json = json!({
             "model": name, "requests": f.count, "failed": f.failed, "prompt_tokens": f.prompt_tokens,
-            "output_tokens": f.output_tokens, "cost_nano_dollars": f.cost_nano_dollars,
+            "output_tokens": f.output_tokens, "cost_usd": f.cost.map(|c| c.to_string()),
             "ttft_p50_ns": f.ttft.as_ref().map(|d| d.p50), "latency_p50_ns": f.latency.as_ref().map(|d| d.p50),
         });
         Some(Row::new(text, json))
@@ -186,13 +196,14 @@ fn models(p: &Profile, rows: &[&Request]) -> Vec<Row> {
     by.iter().filter_map(row).collect()
 }
 
-fn sort(rows: &mut [(usize, &Request)], by: &str) {
+fn sort(rows: &mut [(usize, Charged<'_>)], by: &str) {
     let failed = |r: &Request| matches!(r.outcome, Outcome::Error | Outcome::Cancelled);
-    rows.sort_by(|(a_at, a), (b_at, b)| {
+    rows.sort_by(|(a_at, first), (b_at, second)| {
+        let (a, b) = (first.0, second.0);
         let order = match by {
             "ttft" => b.ttft().cmp(&a.ttft()),
             "tpot" => b.tpot().unwrap_or(-1.0).total_cmp(&a.tpot().unwrap_or(-1.0)),
-            "cost" => b.cost_nano_dollars.cmp(&a.cost_nano_dollars),
+            "cost" => cost(*second).cmp(&cost(*first)),
             "tokens" => {
                 let all = |r: &Request| r.tokens.prompt().unwrap_or(0) + r.output().map_or(0, |o| o.0);
                 all(b).cmp(&all(a))
@@ -205,7 +216,8 @@ fn sort(rows: &mut [(usize, &Request)], by: &str) {
     });
 }
 
-fn line(p: &Profile, at: usize, r: &Request, texts: bool) -> Row {
+fn line(p: &Profile, at: usize, charged: Charged<'_>, texts: bool) -> Row {
+    let r = charged.0;
     let time = |ns: Option<i64>| unknown(ns, words::time);
     let cached = match r.tokens.cache_read {
         Some(n) if n > 0 => format!(" ({n})"),
@@ -225,7 +237,7 @@ fn line(p: &Profile, at: usize, r: &Request, texts: bool) -> Row {
         time(r.tpot().map(|t| t.round() as i64)),
         time(r.queued()),
         unknown(r.tokens.prompt(), words::count),
-        unknown(r.cost_nano_dollars, format::dollars),
+        unknown(cost(charged), format::money),
         short(p.text(r.name), LONGEST),
         short(p.text(r.model), LONGEST),
     );
@@ -243,7 +255,7 @@ fn line(p: &Profile, at: usize, r: &Request, texts: bool) -> Row {
         "request": format!("r{at}"), "name": p.text(r.name), "model": p.text(r.model), "arrived_ns": r.arrived,
         "latency_ns": r.latency(), "ttft_ns": r.ttft(), "tpot_ns": r.tpot(), "queued_ns": r.queued(),
         "prompt_tokens": r.tokens.prompt(), "cache_read_tokens": r.tokens.cache_read,
-        "output_tokens": r.output().map(|o| o.0), "cost_nano_dollars": r.cost_nano_dollars, "outcome": outcome,
+        "output_tokens": r.output().map(|o| o.0), "cost_usd": cost(charged).map(|c| c.to_string()), "outcome": outcome,
     });
     if texts {
         for (key, id, label) in [("prompt", r.prompt, "prompt"), ("completion", r.completion, "answer")] {
@@ -255,9 +267,4 @@ fn line(p: &Profile, at: usize, r: &Request, texts: bool) -> Row {
         }
     }
     Row::new(text, json)
-}
-
-/// Money, for other answers.
-pub(super) fn money(nano: Option<i64>) -> String {
-    words::known(Unit::NanoDollars, nano)
 }

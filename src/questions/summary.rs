@@ -36,7 +36,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let slice = asked.slice()?;
     let overview =
-        asked.get(&Summary { scope: slice.scope.clone(), range: slice.range, defined: Vec::new() })?;
+        asked.get(&Summary { scope: slice.scope.clone(), range: slice.range, ..Summary::default() })?;
     let format_of = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title);
     let basis = words::basis(p, &p.meta.basis);
     let title = if p.meta.title.is_empty() {

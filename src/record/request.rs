@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::{self, Scale};
 use super::{roots, secrets, sink};
-use crate::model::{CacheOutcome, Outcome, ProfileBuilder, Request, Retry, TokenCounts, TrackId};
+use crate::model::{Accounting, CacheOutcome, Outcome, ProfileBuilder, Request, Retry, TokenCounts, TrackId};
 
 /// What is known about a request so far.
 #[derive(Clone, Debug, Default)]
@@ -327,6 +327,11 @@ impl RequestRow {
             reason: builder.string(&a.reason),
         };
         let retries = self.retries.iter().map(&mut retry).collect();
+        let tokens = self.reported.unwrap_or(TokenCounts {
+            input: self.prompt_tokens,
+            output: self.output_tokens.or_else(|| (!times.is_empty()).then_some(times.len() as u64)),
+            ..TokenCounts::default()
+        });
         Request {
             name: builder.string(&self.name),
             model: builder.string(&self.model),
@@ -336,13 +341,9 @@ impl RequestRow {
             first_byte: self.first_byte.map(|t| scale.ns(t)),
             first_token: times.first().copied(),
             finished: self.finished.map(|t| scale.ns(t)),
-            tokens: self.reported.unwrap_or(TokenCounts {
-                input: self.prompt_tokens,
-                output: self.output_tokens.or_else(|| (!times.is_empty()).then_some(times.len() as u64)),
-                ..TokenCounts::default()
-            }),
+            accounting: Accounting::of_counted(&tokens),
+            tokens,
             token_times: times,
-            cost_nano_dollars: None,
             kv_cache_bytes: self.kv_cache_bytes,
             outcome: self.outcome,
             cache: self.cache,
@@ -352,6 +353,7 @@ impl RequestRow {
             error: builder.string(&self.error),
             retries,
             similarity: self.similarity,
+            ..Request::default()
         }
     }
 }

@@ -282,12 +282,11 @@ fn requests(b: &mut ProfileBuilder, served: &[Served], noise: &mut Noise) {
             tokens: TokenCounts {
                 input: Some(240 + noise.next(300) as u64),
                 cache_read: Some(cached as u64),
-                cache_write: None,
                 output: Some(output),
-                reasoning: None,
+                ..TokenCounts::default()
             },
             token_times: s.tokens.clone(),
-            cost_nano_dollars: (i != 5).then_some(120_000 + output as i64 * 1_900),
+            cost: (i != 5).then(|| Money::from_nano(120_000 + output as i64 * 1_900)),
             kv_cache_bytes: Some((300 + output * 6) * 450 * 1024),
             outcome,
             prompt,

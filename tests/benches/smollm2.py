@@ -58,7 +58,7 @@ def inferscope(program, model, threads, tokens):
         base = record(program, model, threads, 1, session)
         cpu = record(program, model, threads, tokens, session) - base
         report = subprocess.run([program, "report", session, "--json"], check=True, capture_output=True).stdout
-    row = json.loads(report)["request_rows"][0]
+    row = json.loads(report)["requests"][0]
     made = row["tokens"]["output"] - 1
     return {"wall": row["tpot_ns"] * made / 1e9, "cpu": cpu, "tokens": made, "text": row["completion"]}
 

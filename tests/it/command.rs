@@ -220,7 +220,7 @@ fn texts_can_be_left_out() {
     let out = program(&[&args[..], &few[..]].concat()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let json = report(&session);
-    assert!(json["requests"].as_u64() > Some(0));
+    assert!(!json["requests"].as_array().unwrap().is_empty());
     assert_eq!(fact(&json, "Texts"), "prompts and answers were left out");
     let logs = logs(&folder);
     assert!(!logs.contains("Why is my app slow"), "{logs}");

@@ -12,6 +12,7 @@ mod guide;
 mod hostile;
 mod journal;
 mod layers;
+mod llm;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod outputs;

@@ -31,7 +31,7 @@ fn findings<'a>(json: &'a Value, kind: &str) -> Vec<&'a Value> {
 }
 
 fn rows(json: &Value) -> &Vec<Value> {
-    json["request_rows"].as_array().unwrap()
+    json["requests"].as_array().unwrap()
 }
 
 fn spans(json: &Value, name: &str) -> u64 {

@@ -7,12 +7,13 @@
 use rustc_hash::FxHashMap;
 
 use super::Two;
+use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::overview::Distribution;
 use crate::analysis::requests::RequestColumn;
 use crate::analysis::scope::TimeRange;
 use crate::analysis::search::Pattern;
 use crate::jobs::Cancelled;
-use crate::model::{Better, Outcome, Profile, Request, RequestId, Unit};
+use crate::model::{Better, Money, Outcome, Profile, Request, RequestId, Unit};
 use crate::query::{Context, Pair, Query};
 
 /// A change of a figure below this share is none.
@@ -72,9 +73,9 @@ pub struct RequestDiff {
     /// Those with a price.
     pub priced: Two<usize>,
     /// Price of the priced ones, 1e-9 US dollar; `None` when none is priced.
-    pub cost: Two<i64>,
+    pub cost: Two<Money>,
     /// Price of the pairs that ended well and are priced on both sides: like for like.
-    pub cost_like_for_like: Two<i64>,
+    pub cost_like_for_like: Two<Money>,
     /// Number of those pairs.
     pub like_for_like: usize,
     /// Distribution of the time to first token over pairs that have one on both sides, ns.
@@ -91,20 +92,26 @@ pub struct Ttft {
 }
 
 /// What a figure did between two requests.
-#[must_use]
-pub fn change(
+fn change(
     base: Option<&Request>,
     head: Option<&Request>,
     better: Better,
     figure: impl Fn(&Request) -> Option<f64>,
 ) -> Change {
+    change_of(base, head, better, Two { base: base.and_then(&figure), head: head.and_then(&figure) })
+}
+
+/// The same of a figure whose values are known.
+fn change_of(base: Option<&Request>, head: Option<&Request>, better: Better, values: Two<f64>) -> Change {
     let (base, head) = match (base, head) {
         (Some(base), Some(head)) => (base, head),
         (None, Some(_)) => return Change::OnlyHead,
         _ => return Change::OnlyBase,
     };
-    let known = |r: &Request| figure(r).filter(|_| r.outcome == Outcome::Ok);
-    let (Some(before), Some(after)) = (known(base), known(head)) else { return Change::NotComparable };
+    let known = |r: &Request, value: Option<f64>| value.filter(|_| r.outcome == Outcome::Ok);
+    let (Some(before), Some(after)) = (known(base, values.base), known(head, values.head)) else {
+        return Change::NotComparable;
+    };
     let delta = after - before;
     match (better, delta) {
         (_, d) if d.abs() <= EQUAL * before.abs() => Change::Equal,
@@ -185,7 +192,8 @@ fn pair(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
 impl RequestDiff {
     /// Compares the requests of two runs; `None` when neither has any.
     #[must_use]
-    pub fn of(base: &Profile, head: &Profile) -> Option<Self> {
+    pub fn of(base: (&Profile, &Billing), head: (&Profile, &Billing)) -> Option<Self> {
+        let ((base, base_bill), (head, head_bill)) = (base, head);
         if base.requests.rows.is_empty() && head.requests.rows.is_empty() {
             return None;
         }
@@ -195,24 +203,26 @@ impl RequestDiff {
         };
         let mut diff = Self { rows, ..Self::default() };
         let sides = [&base.requests.rows, &head.requests.rows];
+        let bills = [base_bill, head_bill];
         let count = |of: &dyn Fn(&Request) -> bool| {
             Two::both(sides[0].iter().filter(|r| of(r)).count(), sides[1].iter().filter(|r| of(r)).count())
         };
         let ok = |r: &Request| r.outcome == Outcome::Ok;
         (diff.count, diff.ok) = (count(&|_| true), count(&ok));
-        diff.priced = count(&|r| r.cost_nano_dollars.is_some());
-        let cost =
-            |rows: &[Request]| rows.iter().filter_map(|r| r.cost_nano_dollars).reduce(i64::saturating_add);
-        diff.cost = Two { base: cost(sides[0]), head: cost(sides[1]) };
+        let priced = |bill: &Billing| bill.charges.iter().filter(|c| c.cost.is_some()).count();
+        diff.priced = Two::both(priced(bills[0]), priced(bills[1]));
+        diff.cost = Two { base: bills[0].all.cost, head: bills[1].all.cost };
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for row in &diff.rows {
             let (b, h) = get(row);
             diff.ttft.add(change(b, h, Better::Lower, |r| r.ttft().map(|v| v as f64)));
             diff.latency.add(change(b, h, Better::Lower, |r| r.latency().map(|v| v as f64)));
             let Some((b, h)) = b.zip(h).filter(|(b, h)| ok(b) && ok(h)) else { continue };
-            if let Some((b, h)) = b.cost_nano_dollars.zip(h.cost_nano_dollars) {
+            let cost = |bill: &Billing, id: Option<RequestId>| bill.cost(id?);
+            if let Some((b, h)) = cost(bills[0], row.base).zip(cost(bills[1], row.head)) {
                 let sum = diff.cost_like_for_like;
-                diff.cost_like_for_like = Two::both(sum.base.unwrap_or(0) + b, sum.head.unwrap_or(0) + h);
+                diff.cost_like_for_like =
+                    Two::both(sum.base.unwrap_or_default() + b, sum.head.unwrap_or_default() + h);
                 diff.like_for_like += 1;
             }
             if let Some((b, h)) = b.ttft().zip(h.ttft()) {
@@ -279,6 +289,7 @@ impl Query<Pair> for DiffRequests {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<FigureDiff, Cancelled> {
         let (base, head) = (cx.base(), cx.head());
+        let bills = [base.get(&Bill::default())?, head.get(&Bill::default())?];
         let (base, head) = (&**base.profile(), &**head.profile());
         let better = meaning(self.figure).1;
         let pattern = Pattern::new(&self.search);
@@ -298,13 +309,16 @@ impl Query<Pair> for DiffRequests {
             if b.is_none() && h.is_none() {
                 continue;
             }
-            let change = change(b, h, better, |r| self.figure.number(r));
+            let number = |side: usize, id: Option<RequestId>, r: Option<&Request>| {
+                self.figure.number(r?, bills[side].cost(id?))
+            };
+            let values = Two { base: number(0, ids.base, b), head: number(1, ids.head, h) };
+            let change = change_of(b, h, better, values);
             out.counts.add(change);
-            for (side, request) in [(&mut before, b), (&mut after, h)] {
-                let value = request.filter(|r| r.outcome == Outcome::Ok).and_then(|r| self.figure.number(r));
+            for (side, request, value) in [(&mut before, b, values.base), (&mut after, h, values.head)] {
+                let value = value.filter(|_| request.is_some_and(|r| r.outcome == Outcome::Ok));
                 side.extend(value.filter(|v| v.is_finite()));
             }
-            let values = Two { base: b, head: h }.and_then(|r| self.figure.number(r));
             let ids = Two { base: ids.base.filter(|_| b.is_some()), head: ids.head.filter(|_| h.is_some()) };
             out.rows.push(RequestRow { ids, values, change });
         }
@@ -334,12 +348,22 @@ mod tests {
                 arrived,
                 first_token: ttft.map(|t| arrived + t),
                 finished: ttft.map(|t| arrived + 2 * t),
-                cost_nano_dollars: cost,
+                cost: cost.map(Money::from_nano),
                 outcome: if ttft.is_some() { Outcome::Ok } else { Outcome::Error },
                 ..Request::default()
             });
         }
         b.finish()
+    }
+
+    fn diff(base: Profile, head: Profile) -> Option<RequestDiff> {
+        let run = |p: Profile| crate::query::Run {
+            profile: p.into(),
+            ..crate::analysis::testing::subject("a 0 1")
+        };
+        let (base, head) = (run(base), run(head));
+        let bill = |run: &crate::query::Run| crate::analysis::testing::ask(run, &Bill::default());
+        RequestDiff::of((&base.profile, &*bill(&base)), (&head.profile, &*bill(&head)))
     }
 
     #[test]
@@ -357,10 +381,13 @@ mod tests {
             ("q5", Some(90), Some(720)),
             ("q2", Some(250), Some(1050)),
         ]);
-        let d = RequestDiff::of(&base, &head).unwrap();
+        let d = diff(base, head).unwrap();
         let want = Counts { improved: 2, equal: 1, not_comparable: 1, only_head: 1, ..Counts::default() };
         assert_eq!((d.ttft, d.latency), (want, want));
-        assert_eq!((d.cost, d.cost_like_for_like), (Two::both(6350, 3870), Two::both(3150, 3150)));
+        assert_eq!(
+            (d.cost, d.cost_like_for_like),
+            (Two::both(6350, 3870).map(Money::from_nano), Two::both(3150, 3150).map(Money::from_nano))
+        );
         assert_eq!((d.count, d.ok, d.priced), (Two::both(4, 5), Two::both(4, 4), Two::both(4, 4)));
         assert_eq!(d.like_for_like, 3);
     }
@@ -368,8 +395,8 @@ mod tests {
     #[test]
     fn a_run_compared_with_itself_is_equal() {
         let p = requests(&[("a", Some(10), None), ("a", Some(20), None)]);
-        let d = RequestDiff::of(&p, &p).unwrap();
+        let d = diff(p.clone(), p).unwrap();
         assert_eq!(d.ttft, Counts { equal: 2, ..Counts::default() });
-        assert_eq!(RequestDiff::of(&requests(&[]), &requests(&[])), None);
+        assert_eq!(diff(requests(&[]), requests(&[])), None);
     }
 }

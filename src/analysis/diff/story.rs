@@ -8,11 +8,12 @@ use super::metrics::Metrics;
 use super::requests::RequestDiff;
 use super::settings::{self, Setting};
 use super::{Compared, State, Two, headline::Words};
+use crate::analysis::billing::Bill;
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::overview::{Distribution, Overview, Summary};
 use crate::jobs::Cancelled;
-use crate::model::{Better, Profile, Severity, Unit};
+use crate::model::{Better, Money, Profile, Severity, Unit};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`Story`] of a pair.
@@ -120,7 +121,7 @@ impl Query<Pair> for DiffStory {
         let (base, head) = (cx.base(), cx.head());
         let side = |of: &Context<'_>, is_base| -> Result<(Measured, Arc<Overview>), Cancelled> {
             let table = of.get(&Functions(self.0.of(is_base, cx)?))?;
-            let summary = Summary { scope: self.0.scope.clone(), range: self.0.range, defined: Vec::new() };
+            let summary = Summary { scope: self.0.scope.clone(), range: self.0.range, ..Summary::default() };
             Ok((Measured { profile: of.profile().clone(), table }, of.get(&summary)?))
         };
         let metric = &self.0.metric;
@@ -147,7 +148,10 @@ impl Query<Pair> for DiffStory {
             words,
             settings: settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1)),
             figures,
-            requests: RequestDiff::of(profiles.0, profiles.1),
+            requests: RequestDiff::of(
+                (profiles.0, &*base.get(&Bill::default())?),
+                (profiles.1, &*head.get(&Bill::default())?),
+            ),
             findings: findings(profiles.0, profiles.1),
             more: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) > 0),
             less: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) < 0),
@@ -189,7 +193,7 @@ fn figures(base: &Overview, head: &Overview) -> Vec<Figure> {
     add("Tokens/s", Unit::Count, more, &|o| {
         o.requests.as_ref()?.system_tokens_per_second.map(|r| r.round() as i64)
     });
-    add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost_nano_dollars);
+    add("Cost", Unit::NanoDollars, less, &|o| o.requests.as_ref()?.cost.map(Money::nano));
     figures
 }
 

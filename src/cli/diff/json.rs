@@ -17,7 +17,7 @@ use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::paths::PathNode;
 use crate::analysis::diff::requests::{Counts, RequestDiff};
 use crate::analysis::diff::{Compared, State, Two};
-use crate::model::MetricKey;
+use crate::model::{MetricKey, Money};
 
 pub(super) fn write(c: &Comparison, gate: &Gate, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &Document { c, gate })?;
@@ -281,19 +281,25 @@ fn request_rows<'a>(c: &'a Comparison, r: &'a RequestDiff) -> impl Iterator<Item
             "ttft_ns": of(&crate::model::Request::ttft),
             "latency_ns": of(&crate::model::Request::latency),
             "output_tokens": of(&|r| r.tokens.output.map(|n| n as i64)),
-            "cost_nano_dollars": of(&|r| r.cost_nano_dollars),
+            "cost_usd": money(row.base.and_then(|id| c.bills[0].cost(id)), row.head.and_then(|id| c.bills[1].cost(id))),
         })
     })
+}
+
+/// Exact amounts of both sides.
+fn money(base: Option<Money>, head: Option<Money>) -> Value {
+    let text = |amount: Option<Money>| amount.map(|a| a.to_string());
+    json!({ "base": text(base), "head": text(head), "delta": text(base.zip(head).map(|(b, h)| h - b)) })
 }
 
 fn requests(r: &RequestDiff) -> Value {
     let n = |two: Two<usize>| json!({ "base": two.base, "head": two.head });
     json!({
         "count": n(r.count), "ok": n(r.ok), "priced": n(r.priced),
-        "cost_nano_dollars": { "base": r.cost.base, "head": r.cost.head },
+        "cost_usd": money(r.cost.base, r.cost.head),
         "like_for_like": {
             "pairs": r.like_for_like,
-            "cost_nano_dollars": { "base": r.cost_like_for_like.base, "head": r.cost_like_for_like.head },
+            "cost_usd": money(r.cost_like_for_like.base, r.cost_like_for_like.head),
             "ttft_p50_ns": { "base": r.ttft_like_for_like.base.map(|t| t.p50), "head": r.ttft_like_for_like.head.map(|t| t.p50) },
             "ttft_p95_ns": { "base": r.ttft_like_for_like.base.map(|t| t.p95), "head": r.ttft_like_for_like.head.map(|t| t.p95) },
         },

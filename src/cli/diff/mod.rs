@@ -14,8 +14,9 @@ use clap::{Args, ValueEnum};
 use self::project::OfProject;
 use super::align::AlignArg;
 use super::out::{print, write_json};
-use super::{Failure, ask, open};
+use super::{Failure, ask, open, prices_of};
 use crate::analysis::align::{AlignAt, Moments, MomentsOf};
+use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
 use crate::analysis::diff::headline::{self, Words};
@@ -99,6 +100,9 @@ pub(super) struct DiffArgs {
     /// Compare this metric: a key or a label [default: the first one that both have].
     #[arg(long, value_name = "METRIC")]
     metric: Option<String>,
+    /// Prices of models, above the carried ones: a table in inferscope's layout or LiteLLM's.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
     /// Relate costs to the size of each run.
     #[arg(long, value_name = "TO", default_value = "nothing")]
     normalise: NormaliseArg,
@@ -180,6 +184,8 @@ pub(super) struct Comparison {
     moved: Vec<bool>,
     settings: Vec<Setting>,
     requests: Option<RequestDiff>,
+    /// What the requests of the first run of each side cost.
+    bills: [Arc<Billing>; 2],
     related: Related,
     top: Option<usize>,
 }
@@ -278,6 +284,9 @@ fn compare(
             others.push((Chosen::common(key), FunctionDiff::of(&sides[0], &sides[1], &matches)));
         }
     }
+    let bill = Bill { prices: prices_of(args.prices.as_deref())? };
+    let first_bill = engine.now(&first.run, &bill, &job).map_err(cancelled)?;
+    let last_bill = engine.now(&last.run, &bill, &job).map_err(cancelled)?;
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
     let moved = moved(&functions, &first_functions, &paths);
     let size = |side: &Opened, sum: Option<i64>| {
@@ -302,7 +311,8 @@ fn compare(
         align,
         moments,
         settings: settings::differing(profiles.0, profiles.1, &metrics),
-        requests: RequestDiff::of(profiles.0, profiles.1),
+        requests: RequestDiff::of((profiles.0, &first_bill), (profiles.1, &last_bill)),
+        bills: [first_bill, last_bill],
         base,
         head,
         metrics,

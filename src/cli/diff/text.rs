@@ -154,10 +154,10 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
             said.push(format!(
                 "Price of the {} paired that ended well: {} → {}; of all priced ones {} → {}.",
                 r.like_for_like,
-                format::dollars(base),
-                format::dollars(head),
-                format::cost_or_unknown(crate::model::Unit::NanoDollars, r.cost.base),
-                format::cost_or_unknown(crate::model::Unit::NanoDollars, r.cost.head),
+                format::money(base),
+                format::money(head),
+                format::money_or_unknown(r.cost.base),
+                format::money_or_unknown(r.cost.head),
             ));
         }
     }

@@ -9,13 +9,13 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
 use super::super::out::List;
-use super::Report;
+use super::{Report, requests};
 use crate::analysis::every_metric::MetricRow;
 use crate::analysis::formula::Measure;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::format;
-use crate::model::{Basis, Counter, Fact, Finding, FunctionId, Profile, Request, TrackId};
+use crate::model::{Basis, Counter, Fact, Finding, FunctionId, Profile, TrackId};
 
 /// Writes the object.
 pub(super) fn write(report: &Report, mut out: impl Write) -> std::io::Result<()> {
@@ -67,7 +67,10 @@ impl Serialize for Document<'_> {
             }),
         )?;
         map.serialize_entry("request_figures", &report.overview.requests.as_ref().map(figures))?;
-        map.serialize_entry("request_rows", &List(|| p.requests.rows.iter().map(|r| request(p, r))))?;
+        let rows = || p.requests.rows.iter().enumerate().map(|(n, r)| requests::row(report, n, r));
+        map.serialize_entry("requests", &List(rows))?;
+        map.serialize_entry("tokens", &requests::token_sums(report))?;
+        map.serialize_entry("cost", &requests::cost_sums(report))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
         map.serialize_entry(
@@ -154,7 +157,6 @@ fn facts(report: &Report) -> Map<String, Value> {
             "gpu": g.name, "busy_ns": g.busy, "idle_ns": g.idle,
         })).collect::<Vec<_>>(),
         "heap_peak": (*report.heap).as_ref().map(|h| heap_peak(p, h)),
-        "requests": p.requests.rows.len(),
     });
     match facts {
         Value::Object(facts) => facts,
@@ -218,7 +220,7 @@ fn figures(f: &RequestFigures) -> Value {
         "retries": f.retries,
         "lost_ns": f.lost,
         "waited_ns": distribution(f.waited.as_ref()),
-        "cost_nano_dollars": f.cost_nano_dollars,
+        "cost_usd": f.cost.map(|c| c.to_string()),
         "unpriced": f.unpriced,
         "ttft_ns": distribution(f.ttft.as_ref()),
         "tpot_ns": distribution(f.tpot.as_ref()),
@@ -253,41 +255,5 @@ fn finding(p: &Profile, f: &Finding) -> Value {
         "track": f.track.map(|t| p.track_label(t)),
         "span": span,
         "time_ns": f.time,
-    })
-}
-
-fn request(p: &Profile, r: &Request) -> Value {
-    let t = &r.tokens;
-    let text = |id| Some(p.text(id)).filter(|t| !t.is_empty());
-    json!({
-        "name": p.text(r.name),
-        "model": p.text(r.model),
-        "arrived_ns": r.arrived,
-        "scheduled_ns": r.scheduled,
-        "first_byte_ns": r.first_byte,
-        "first_token_ns": r.first_token,
-        "finished_ns": r.finished,
-        "ttft_ns": r.ttft(),
-        "waited_ns": r.waited(),
-        "lost_ns": r.lost(),
-        "retries": r.retries.iter().map(|t| json!({
-            "began_ns": t.began, "failed_ns": t.failed, "again_ns": t.again, "reason": p.text(t.reason),
-        })).collect::<Vec<_>>(),
-        "tpot_ns": r.tpot(),
-        "estimated_by_chunks": r.is_estimated(),
-        "chunks": Some(r.token_times.len()).filter(|n| *n > 0),
-        "tokens": {
-            "input": t.input, "cache_read": t.cache_read, "cache_write": t.cache_write,
-            "output": t.output, "reasoning": t.reasoning,
-        },
-        "cost_nano_dollars": r.cost_nano_dollars,
-        "kv_cache_bytes": r.kv_cache_bytes,
-        "outcome": r.outcome,
-        "cache": r.cache,
-        "similarity": r.similarity,
-        "batch": r.batch,
-        "error": (!p.text(r.error).is_empty()).then(|| p.text(r.error)),
-        "prompt": text(r.prompt),
-        "completion": text(r.completion),
     })
 }

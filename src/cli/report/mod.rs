@@ -3,6 +3,7 @@
 mod critical;
 mod follow;
 mod json;
+mod requests;
 mod sort;
 mod text;
 mod tree;
@@ -14,11 +15,13 @@ use clap::Args;
 
 use self::tree::Tree;
 use super::out::{self, print};
-use super::{Failure, RelativeArg, metric_of, open_part};
+use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
+use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::prices::Prices;
 use crate::analysis::scope::Slice;
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{Scope, Transform};
@@ -57,6 +60,9 @@ pub(super) struct ReportArgs {
     /// What percentages are a share of.
     #[arg(long, value_name = "WHOLE", default_value = "total")]
     relative: RelativeArg,
+    /// Prices of models, above the carried ones: a table in inferscope's layout or LiteLLM's.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
     /// Leave out calls that had not ended when the recording did.
     #[arg(long)]
     finished: bool,
@@ -105,6 +111,10 @@ pub(super) struct Report {
     stages: Option<(Arc<StageGraph>, Arc<Vec<Gain>>)>,
     /// Who held the heap at its peak, where allocations were counted.
     heap: Arc<Option<HeapPeak>>,
+    /// By which requests are priced.
+    prices: Prices,
+    /// What they cost.
+    billing: Arc<Billing>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
     /// The call tree path by path, when it is asked for.
@@ -136,6 +146,7 @@ fn report_of(args: &ReportArgs, profile: Profile) -> Result<Report, Failure> {
         relative: args.relative,
         finished: args.finished,
         tree: args.tree.then_some(args.min_share),
+        prices: prices_of(args.prices.as_deref())?,
     };
     Report::new(Arc::new(profile), &shown).map_err(|Cancelled| Failure::new("cancelled"))
 }
@@ -150,6 +161,7 @@ pub(super) fn text_of(profile: Arc<Profile>) -> Result<Page, Cancelled> {
         relative: RelativeArg::Total,
         finished: false,
         tree: None,
+        prices: Prices::default(),
     };
     text::render(&Report::new(profile, &shown)?)
 }
@@ -164,6 +176,8 @@ struct Shown {
     finished: bool,
     /// Whether the tree is printed path by path, and the least share of a path.
     tree: Option<Option<f64>>,
+    /// By which requests are priced.
+    prices: Prices,
 }
 
 impl Report {
@@ -172,7 +186,7 @@ impl Report {
     }
 
     fn new(profile: Arc<Profile>, shown: &Shown) -> Result<Self, Cancelled> {
-        let &Shown { metric, ref sort, top, json, relative, finished, tree } = shown;
+        let &Shown { metric, ref sort, top, json, relative, finished, tree, ref prices } = shown;
         let transforms = if finished { vec![Transform::FinishedOnly] } else { Vec::new() };
         let scope = Scope { transforms, ..Scope::default() };
         let engine = Engine::inline();
@@ -182,7 +196,8 @@ impl Report {
         let defined = if metric.formula.is_empty() { Vec::new() } else { vec![metric] };
         let metrics = Measure::all(&profile, &defined);
         let metric = metrics.iter().position(|m| m.key == metric).unwrap_or(0);
-        let summary = Summary { scope: scope.clone(), range: None, defined: defined.clone() };
+        let summary =
+            Summary { scope: scope.clone(), range: None, defined: defined.clone(), prices: prices.clone() };
         let overview = engine.now(&subject, &summary, &job)?;
         let every = EveryMetric { scope: scope.clone(), range: None, defined };
         let mut rows = (*engine.now(&subject, &every, &job)?).clone();
@@ -198,6 +213,7 @@ impl Report {
         } else {
             None
         };
+        let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
             Some(least) => {
@@ -218,6 +234,8 @@ impl Report {
             functions,
             stages,
             heap,
+            prices: prices.clone(),
+            billing,
             relative,
             tree,
         })

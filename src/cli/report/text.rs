@@ -37,6 +37,7 @@ pub(super) fn render(report: &Report) -> Result<Page, Cancelled> {
     report.profile.meta.tables.iter().for_each(|t| table(&mut out, t));
     if let Some(figures) = &report.overview.requests {
         requests(&mut out, figures);
+        super::requests::text(&mut out, report);
     }
     super::critical::text(&mut out, report);
     memory(&mut out, report);
@@ -204,11 +205,8 @@ fn requests(out: &mut Page, f: &RequestFigures) {
         tokens(f.output_tokens),
         f.peak_concurrency
     ));
-    let cost = f.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars);
     let rate = f.system_tokens_per_second.map_or_else(unknown, |r| format::rate(r, "tokens"));
-    out.line(format_args!(
-        "  throughput {about}{rate} (output tokens over the time of all requests), cost {cost}"
-    ));
+    out.line(format_args!("  throughput {about}{rate} (output tokens over the time of all requests)"));
     if f.estimated {
         out.line("  ≈: no tokens were counted, so chunks of the answers stand for them");
     }

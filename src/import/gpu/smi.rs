@@ -6,6 +6,7 @@
 
 use super::super::Gives::Counters;
 use super::super::read::lines::{Line, for_each_text_line};
+use super::super::read::time::unix_time;
 use super::super::read::{Oddities, csv};
 use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::model::{Basis, CounterId, ProfileBuilder, Unit};
@@ -132,7 +133,7 @@ impl Reader {
             return;
         }
         let fields = csv::fields(line.text, self.delimiter);
-        let time = self.time.and_then(|t| timestamp(fields.get(t)?));
+        let time = self.time.and_then(|t| unix_time(fields.get(t)?));
         if self.time.is_some() && time.is_none() {
             self.odd.add("row without a usable time (skipped)", || line.place());
             return;
@@ -183,7 +184,7 @@ impl Reader {
         let gpu = self.gpu.map_or("", |g| words[g]).to_owned();
         let clock = self.time.and_then(|t| {
             let date = self.date.map_or("19700101", |d| words[d]);
-            timestamp(&format!("{}/{}/{} {}", date.get(..4)?, date.get(4..6)?, date.get(6..)?, words[t]))
+            unix_time(&format!("{}/{}/{} {}", date.get(..4)?, date.get(4..6)?, date.get(6..)?, words[t]))
         });
         let time = clock.unwrap_or_else(|| self.second(&gpu));
         for (n, word) in words.iter().enumerate() {
@@ -209,39 +210,10 @@ impl Reader {
     }
 }
 
-/// `2025/04/24 15:58:57.879` as ns since 1970.
-fn timestamp(text: &str) -> Option<i64> {
-    let (date, clock) = text.trim().split_once(' ')?;
-    let mut date = date.split(['/', '-']).map(|p| p.parse::<i64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let mut clock = clock.split(':');
-    let (hour, minute) = (clock.next()?.parse::<i64>().ok()?, clock.next()?.parse::<i64>().ok()?);
-    let seconds: f64 = clock.next()?.replace(',', ".").parse().ok()?;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(0.0..61.0).contains(&seconds) {
-        return None;
-    }
-    // Days since 1970 by the civil calendar: years begin in March, so that the leap day is their last.
-    let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day
-        - 1
-        - 719_468;
-    let whole = days.checked_mul(86_400)?.checked_add(hour * 3600 + minute * 60)?;
-    whole.checked_mul(1_000_000_000)?.checked_add((seconds * 1e9).round() as i64)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::timestamp;
     use crate::import::testing::{damage, open_bytes};
     use crate::model::Unit;
-
-    #[test]
-    fn times_are_dates() {
-        assert_eq!(timestamp("1970/01/02 00:00:01.500"), Some(86_401_500_000_000));
-        assert_eq!(timestamp("2025/04/24 15:58:57.879"), Some(1_745_510_337_879_000_000));
-        assert_eq!(timestamp("2024/02/29 00:00:00"), Some(1_709_164_800_000_000_000));
-        assert_eq!(timestamp("2024/13/29 00:00:00"), None);
-    }
 
     const QUERY: &str = "timestamp, index, power.draw [W], utilization.gpu [%], memory.used [MiB]\n\
         2025/04/24 15:58:57.879, 0, 18.81 W, 5 %, 100 MiB\n2025/04/24 15:58:57.879, 1, [N/A], 7 %, 3 MiB\n\

@@ -3,12 +3,15 @@
 //! | file | for |
 //! |---|---|
 //! | [`json`] | JSON of any size, pulled value by value |
+//! | [`value`] | one value of it as a tree, bounded in depth |
 //! | [`lines`] | texts, line by line |
 //! | [`csv`] | fields of a line of CSV |
 //! | [`outline`] | trees that are written line by line |
 //! | [`pickle`] | Python's pickles, as data only |
 //! | [`marshal`] | Python's marshal format |
 //! | [`protobuf`] | fields of a message, without a schema |
+//! | [`sse`] | server-sent events |
+//! | [`time`] | dates |
 //! | [`text`] | UTF-16 and byte order marks, for all of them |
 //! | [`Rounding`] | fractional costs whose sum stays right |
 //! | [`Oddities`] | counting what was odd |
@@ -22,7 +25,10 @@ pub(super) mod outline;
 pub(super) mod pickle;
 pub(super) mod protobuf;
 mod rounding;
+pub(crate) mod sse;
 pub(super) mod text;
+pub(crate) mod time;
+pub(super) mod value;
 
 pub(super) use oddities::Oddities;
 pub(super) use rounding::Rounding;

@@ -6,9 +6,11 @@
 use super::args::EventArgs;
 use super::sheet::{Block, Fact, Sheet};
 use crate::analysis::Slice;
+use crate::analysis::billing::Bill;
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::most_probable::ProbableStack;
+use crate::analysis::prices::Charge;
 use crate::analysis::span_facts::{self, SpanFacts};
 use crate::analysis::tree_costs::Costs;
 use crate::format;
@@ -415,6 +417,19 @@ fn instant(cx: &ViewCx<'_>, i: u32) -> Option<Sheet> {
     Some(sheet)
 }
 
+/// What a request costs, and what that rests on.
+fn cost(charge: Option<&Charge>) -> Fact {
+    let Some(charge) = charge else { return Fact::new("Cost", format::UNKNOWN) };
+    let about = charge.priced.as_ref().filter(|_| !charge.stated).map_or(&[][..], |p| &p.about);
+    let text = match charge.cost {
+        Some(cost) if about.is_empty() => format::money(cost),
+        Some(cost) => format!("≈ {} ({})", format::money(cost), about.join("; ")),
+        None if charge.why.is_empty() => "unpriced".to_owned(),
+        None => format!("unpriced: {}", charge.why),
+    };
+    Fact::new("Cost", text).hint(say::COST)
+}
+
 fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     let profile = cx.profile();
     let r = profile.requests.get(id)?;
@@ -456,14 +471,25 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     let mut tokens = vec![
         Fact::new("Prompt", count(r.tokens.prompt())).hint(say::PROMPT),
         Fact::new("Cache read", count(r.tokens.cache_read)).hint(say::CACHE_READ),
-        Fact::new("Cache write", count(r.tokens.cache_write)).hint("Input tokens written to a prompt cache"),
+        Fact::new("Cache write", count(r.tokens.cache_write()))
+            .hint("Input tokens written to a prompt cache"),
         Fact::new("Output", about(count(r.output().map(|o| o.0)))).hint(say::OUTPUT),
         Fact::new("Reasoning", count(r.tokens.reasoning)).hint("Output tokens spent on reasoning"),
     ];
-    tokens.push(
-        Fact::new("Cost", r.cost_nano_dollars.map_or_else(|| "unpriced".to_owned(), format::dollars))
-            .hint(say::COST),
-    );
+    if let Some(stated) = r.accounting.stated_total {
+        let agrees = match r.accounting.agrees(&r.tokens) {
+            Some(true) => "the same here".to_owned(),
+            Some(false) => format!("here {}: they disagree", count(r.tokens.total())),
+            None => "here unknown".to_owned(),
+        };
+        tokens.push(Fact::new("Source says total", format!("{}, {agrees}", count(Some(stated)))));
+    }
+    let why = profile.text(r.tokens_why);
+    if !why.is_empty() {
+        tokens.push(Fact::new("Tokens", why.to_owned()));
+    }
+    let bill = cx.ask(&Bill::default(), 1);
+    tokens.push(cost(bill.value().and_then(|bill| bill.charges.get(id.index()))));
     if let Some(bytes) = r.kv_cache_bytes {
         let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
         tokens.push(Fact::new("KV cache", bytes).hint("Size of the KV cache when the request ended"));

@@ -248,8 +248,8 @@ fn totals(f: &crate::analysis::overview::RequestFigures) -> Vec<Total> {
         all.push(("Retries", count(f.retries as u64), Some(Tone::Warning), say::RETRIES));
         all.push(("Lost", format::duration(f.lost), Some(Tone::Warning), say::LOST));
     }
-    if let Some(cost) = f.cost_nano_dollars {
-        all.push(("Cost", format::dollars(cost), None, say::COST));
+    if let Some(cost) = f.cost {
+        all.push(("Cost", format::money(cost), None, say::COST));
     }
     all
 }

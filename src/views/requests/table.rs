@@ -3,7 +3,7 @@
 use super::Requests;
 use crate::analysis::requests::{RequestColumn, RequestList};
 use crate::format::{self, UNKNOWN};
-use crate::model::{CacheOutcome, Outcome, Profile, Request, RequestId, Unit};
+use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone};
 use crate::ui::widgets::{Cell, SortOrder, cell_text};
@@ -52,6 +52,9 @@ fn is_text(column: RequestColumn) -> bool {
     )
 }
 
+/// A request, and what it costs.
+type Row<'a> = (&'a Request, Option<Money>);
+
 /// How each column prints its numbers: one unit for all rows.
 struct Formats([Option<format::Column>; RequestColumn::ALL.len()]);
 
@@ -74,12 +77,12 @@ impl Formats {
         RequestColumn::ALL.iter().position(|c| *c == column).and_then(|i| self.0[i])
     }
 
-    fn text(&self, profile: &Profile, r: &Request, column: RequestColumn) -> String {
-        let text = self.plain(profile, r, column);
+    fn text(&self, profile: &Profile, (r, cost): Row<'_>, column: RequestColumn) -> String {
+        let text = self.plain(profile, (r, cost), column);
         if column.is_estimated(r) && text != UNKNOWN { format!("≈{text}") } else { text }
     }
 
-    fn plain(&self, profile: &Profile, r: &Request, column: RequestColumn) -> String {
+    fn plain(&self, profile: &Profile, (r, cost): Row<'_>, column: RequestColumn) -> String {
         match column {
             RequestColumn::Name => profile.text(r.name).to_owned(),
             RequestColumn::Model if profile.text(r.model).is_empty() => UNKNOWN.to_owned(),
@@ -92,7 +95,7 @@ impl Formats {
             }
             RequestColumn::Batch => r.batch.map_or_else(|| UNKNOWN.to_owned(), |b| b.to_string()),
             _ => match self.of(column) {
-                Some(format) => format.number(column.number(r).map(|v| v.round() as i64)),
+                Some(format) => format.number(column.number(r, cost).map(|v| v.round() as i64)),
                 None => UNKNOWN.to_owned(),
             },
         }
@@ -193,20 +196,22 @@ impl Table<'_, '_> {
     fn copied(&self, form: Form, rows: std::ops::Range<usize>) -> String {
         let profile = self.cx.profile();
         let columns: Vec<RequestColumn> = self.columns.iter().filter_map(|c| of_key(c.key)).collect();
-        let value = |r: &Request, column: RequestColumn| {
-            let text = self.formats.text(profile, r, column);
+        let value = |(r, cost): Row<'_>, column: RequestColumn| {
+            let text = self.formats.text(profile, (r, cost), column);
             match column {
                 _ if is_text(column) && text == UNKNOWN => Value { text, exact: String::new() },
                 _ if is_text(column) => Value::text(text),
-                RequestColumn::Rate | RequestColumn::Similarity => Value::number(text, column.number(r)),
+                RequestColumn::Rate | RequestColumn::Similarity => {
+                    Value::number(text, column.number(r, cost))
+                }
                 RequestColumn::Batch => Value::number(text, r.batch),
-                _ => Value::number(text, column.number(r).map(|v| v.round() as i64)),
+                _ => Value::number(text, column.number(r, cost).map(|v| v.round() as i64)),
             }
         };
         let values: Vec<Vec<Value>> = self.list.rows[rows]
             .iter()
-            .filter_map(|id| profile.requests.get(*id))
-            .map(|r| columns.iter().map(|&c| value(r, c)).collect())
+            .filter_map(|id| Some((profile.requests.get(*id)?, self.list.bill.cost(*id))))
+            .map(|row| columns.iter().map(|&c| value(row, c)).collect())
             .collect();
         let heading = |(column, &of): (&Column, &RequestColumn)| {
             let exact = match self.formats.of(of).filter(|_| !is_text(of)) {
@@ -231,15 +236,15 @@ impl Rows for Table<'_, '_> {
     }
 
     fn label(&self, row: usize) -> String {
-        let Some((_, r)) = self.request(row) else { return String::new() };
+        let Some((id, r)) = self.request(row) else { return String::new() };
         let profile = self.cx.profile();
-        let text = |c| self.formats.text(profile, r, c);
+        let text = |c| self.formats.text(profile, (r, self.list.bill.cost(id)), c);
         format!("{} {}", text(RequestColumn::Name), text(RequestColumn::Outcome))
     }
 
     fn cell(&mut self, ui: &mut Ui, row: usize, key: &'static str) {
-        let (Some((_, r)), Some(column)) = (self.request(row), of_key(key)) else { return };
-        let text = self.formats.text(self.cx.profile(), r, column);
+        let (Some((id, r)), Some(column)) = (self.request(row), of_key(key)) else { return };
+        let text = self.formats.text(self.cx.profile(), (r, self.list.bill.cost(id)), column);
         let mut cell = if is_text(column) { Cell::text(self.palette) } else { Cell::number(self.palette) };
         if column == RequestColumn::Outcome {
             cell.color = self.palette.tone(outcome(r.outcome).0);

@@ -116,7 +116,7 @@ pub(super) fn top(rows: &[FunctionRow], by_total: bool, most: usize) -> Vec<Func
 
 pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
     let now = cx.interaction;
-    Summary { scope: now.scope.clone(), range: now.range, defined: cx.defined.to_vec() }
+    Summary { scope: now.scope.clone(), range: now.range, defined: cx.defined.to_vec(), ..Summary::default() }
 }
 
 fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
@@ -205,11 +205,11 @@ fn request_figures(ui: &mut Ui, f: &RequestFigures) {
     ui.add_space(space::SMALL);
     let known = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.into(), |v| format::count(v as i64));
     let per_user = f.tpot.filter(|t| t.p50 > 0.0).map(|t| format::rate(1e9 / t.p50, "tok"));
-    let cost = match f.cost_nano_dollars {
+    let cost = match f.cost {
         Some(cost) if f.unpriced > 0 => {
-            format!("{} and {} unpriced", format::dollars(cost), format::count(f.unpriced as i64))
+            format!("{} and {} unpriced", format::money(cost), format::count(f.unpriced as i64))
         }
-        Some(cost) => format::dollars(cost),
+        Some(cost) => format::money(cost),
         None => "unpriced".to_owned(),
     };
     let outcome = if f.failed == 0 {

@@ -117,8 +117,8 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
                 say::SYSTEM_RATE,
             ));
         }
-        if let Some(cost) = requests.cost_nano_dollars {
-            shown.push(("Cost", format::dollars(cost), None, say::COST));
+        if let Some(cost) = requests.cost {
+            shown.push(("Cost", format::money(cost), None, say::COST));
         }
     } else if let Some(Total { metric, sum, .. }) = overview.and_then(|o| o.totals.first()) {
         shown.push(("Total", format::cost(metric.unit, *sum), None, overview.map_or("", |o| o.sum_of)));

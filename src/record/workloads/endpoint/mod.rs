@@ -12,7 +12,6 @@ mod load;
 mod prompts;
 #[cfg(test)]
 mod server;
-mod sse;
 #[cfg(test)]
 mod tests;
 mod tls;

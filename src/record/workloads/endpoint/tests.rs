@@ -236,7 +236,7 @@ fn without_usage_rates_are_by_chunks_and_say_so() {
     assert_eq!((row.tokens.output, row.output(), row.is_estimated()), (None, Some((3, true)), true));
     let (tpot, rate) = (row.tpot().unwrap(), row.tokens_per_second().unwrap());
     assert!(tpot >= 15e6 && (rate - 1e9 / tpot).abs() < 1e-6, "{tpot} {rate}");
-    let figures = crate::analysis::overview::request_figures(&p, None).unwrap();
+    let figures = crate::analysis::overview::request_figures(&p, None, &<_>::default()).unwrap();
     assert!(figures.estimated && figures.output_tokens == Some(3) && figures.tpot.is_some());
 }
 

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::import;
 use crate::model::TokenCounts;
 
 /// The body of a request.
@@ -61,7 +62,7 @@ impl Piece {
         let value: Value = serde_json::from_str(text).ok()?;
         let object = value.as_object()?;
         let mut piece = Self {
-            usage: object.get("usage").and_then(usage),
+            usage: object.get("usage").filter(|u| u.is_object()).map(import::counted),
             error: object.get("error").filter(|e| !e.is_null()).map(error_text),
             model: object.get("model").and_then(Value::as_str).map(str::to_owned),
             ..Self::default()
@@ -93,27 +94,6 @@ fn content(value: Option<&Value>) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// Token counts. Cached tokens are part of the prompt's there, and apart from them here.
-fn usage(value: &Value) -> Option<TokenCounts> {
-    let usage = value.as_object()?;
-    let number = |path: &[&str]| {
-        let (last, folders) = path.split_last()?;
-        let folder = folders.iter().try_fold(usage, |at, key| at.get(*key)?.as_object())?;
-        folder.get(*last)?.as_u64()
-    };
-    let prompt = number(&["prompt_tokens"]);
-    let cached = number(&["prompt_tokens_details", "cached_tokens"])
-        .or_else(|| number(&["prompt_cache_hit_tokens"]))
-        .map(|c| c.min(prompt.unwrap_or(c)));
-    Some(TokenCounts {
-        input: prompt.map(|p| p - cached.unwrap_or(0)),
-        cache_read: cached,
-        cache_write: None,
-        output: number(&["completion_tokens"]),
-        reasoning: number(&["completion_tokens_details", "reasoning_tokens"]),
-    })
 }
 
 /// The message of an error object, in one line.
@@ -196,7 +176,7 @@ mod tests {
         let none = usage(r#"{"prompt_tokens":"many","prompt_tokens_details":null}"#);
         assert_eq!(none, TokenCounts::default());
         let lying = usage(r#"{"prompt_tokens":3,"prompt_tokens_details":{"cached_tokens":9}}"#);
-        assert_eq!((lying.input, lying.cache_read), (Some(0), Some(3)));
+        assert_eq!((lying.input, lying.cache_read), (Some(3), Some(9)), "it cannot hold what was cached");
     }
 
     #[test]

@@ -8,16 +8,16 @@ const LONGEST: usize = 1 << 20;
 
 /// The data of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// Its text; several data lines are joined by line feeds.
     Data(String),
     /// It was longer than anything sensible, and was skipped.
     TooLong,
 }
 
-/// The state between two pieces.
+/// Reads a stream; holds the state between two pieces.
 #[derive(Debug, Default)]
-pub(super) struct Parser {
+pub(crate) struct Parser {
     line: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
@@ -28,7 +28,7 @@ pub(super) struct Parser {
 
 impl Parser {
     /// Reads more bytes and appends the events that they complete.
-    pub(super) fn push(&mut self, mut bytes: &[u8], events: &mut impl Extend<Event>) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8], events: &mut impl Extend<Event>) {
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
@@ -47,7 +47,7 @@ impl Parser {
     }
 
     /// The stream has ended: an event without its blank line counts too, because servers forget it.
-    pub(super) fn finish(&mut self, events: &mut impl Extend<Event>) {
+    pub(crate) fn finish(&mut self, events: &mut impl Extend<Event>) {
         if !self.line.is_empty() {
             events.extend(self.end_line());
         }

@@ -1,0 +1,225 @@
+//! What the requests of a profile cost: each one, by model, in all, and what if it had been otherwise.
+
+use rustc_hash::FxHashMap;
+
+use super::prices::{self, Charge, Prices, Resolved};
+use crate::jobs::Cancelled;
+use crate::model::{CacheOutcome, Money, Origin, Outcome, Profile, Request, RequestId, StringId};
+use crate::query::{Context, Query};
+
+/// Sums over requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Requests.
+    pub requests: usize,
+    /// Those without a cost.
+    pub unpriced: usize,
+    /// Those of which a count is a lower bound or unknown.
+    pub incomplete: usize,
+    /// What the others cost; `None` when none of them has a cost.
+    pub cost: Option<Money>,
+    /// Some cost is only about right.
+    pub about: bool,
+    /// Uncached input tokens, where known.
+    pub input: u64,
+    /// Input tokens read from caches.
+    pub cache_read: u64,
+    /// Input tokens written to caches for 5 minutes, or for a time that nobody stated.
+    pub cache_write_5m: u64,
+    /// For an hour.
+    pub cache_write_1h: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Of these, reasoning.
+    pub reasoning: u64,
+    /// As billed by list prices, over the requests that have them.
+    pub as_billed: Option<Money>,
+    /// The same if nothing had been cached.
+    pub no_cache: Option<Money>,
+    /// The same if, but for the first request with cached tokens of each model, all that was written had been read.
+    pub best_cache: Option<Money>,
+}
+
+impl Sums {
+    /// All input tokens.
+    #[must_use]
+    pub fn prompt(&self) -> u64 {
+        [self.cache_read, self.cache_write_5m, self.cache_write_1h]
+            .into_iter()
+            .fold(self.input, u64::saturating_add)
+    }
+
+    fn add(&mut self, r: &Request, charge: &Charge, best: Option<Money>) {
+        let plus = |sum: &mut u64, n: Option<u64>| *sum = sum.saturating_add(n.unwrap_or(0));
+        let more = |sum: &mut Option<Money>, money: Option<Money>| {
+            if let Some(money) = money {
+                *sum = Some(sum.unwrap_or_default() + money);
+            }
+        };
+        self.requests += 1;
+        self.unpriced += usize::from(charge.cost.is_none());
+        self.incomplete += usize::from(
+            matches!(r.accounting.origin(), Origin::LowerBound | Origin::Unknown) || r.tokens.is_unknown(),
+        );
+        plus(&mut self.input, r.tokens.input);
+        plus(&mut self.cache_read, r.tokens.cache_read);
+        plus(&mut self.cache_write_5m, r.tokens.cache_write_5m);
+        plus(&mut self.cache_write_1h, r.tokens.cache_write_1h);
+        plus(&mut self.output, r.tokens.output);
+        plus(&mut self.reasoning, r.tokens.reasoning);
+        more(&mut self.cost, charge.cost);
+        if let Some(priced) = &charge.priced {
+            self.about |= !charge.stated && !priced.about.is_empty();
+            more(&mut self.as_billed, Some(priced.parts.sum()));
+            more(&mut self.no_cache, Some(priced.no_cache));
+        }
+        more(&mut self.best_cache, best);
+    }
+}
+
+/// Requests of one model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelSums {
+    /// The name it is priced by, else that of the answer, else that was asked for.
+    pub model: String,
+    /// Their sums.
+    pub sums: Sums,
+}
+
+/// What all requests cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Billing {
+    /// One per request, in their order.
+    pub charges: Vec<Charge>,
+    /// By model, the dearest first.
+    pub models: Vec<ModelSums>,
+    /// Over all.
+    pub all: Sums,
+    /// Requests whose stated total is not the sum of their parts.
+    pub disagreeing: usize,
+}
+
+/// Computes the [`Billing`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Bill {
+    /// By which prices.
+    pub prices: Prices,
+}
+
+impl Query for Bill {
+    type Output = Billing;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Billing, Cancelled> {
+        let profile = cx.profile();
+        let rows = &profile.requests.rows;
+        let mut out = Billing::default();
+        let mut known: FxHashMap<[StringId; 3], Result<Resolved, String>> = FxHashMap::default();
+        let mut models: FxHashMap<String, usize> = FxHashMap::default();
+        let mut cached_before: FxHashMap<String, ()> = FxHashMap::default();
+        for (n, r) in rows.iter().enumerate() {
+            if n % 1024 == 0 {
+                cx.job().checkpoint(n as u64, rows.len() as u64)?;
+            }
+            let resolved = known.entry([r.provider, r.model, r.requested_model]).or_insert_with(|| {
+                prices::resolve(
+                    &self.prices,
+                    profile.text(r.provider),
+                    profile.text(r.model),
+                    profile.text(r.requested_model),
+                )
+            });
+            let charge = charge(&self.prices, profile, r, resolved);
+            let model = model_name(&self.prices, profile, r, &charge).to_owned();
+            let writes_first = r.tokens.cache_write().unwrap_or(0) > 0 && !cached_before.contains_key(&model);
+            if r.tokens.cache_write().unwrap_or(0) + r.tokens.cache_read.unwrap_or(0) > 0 {
+                cached_before.insert(model.clone(), ());
+            }
+            let best = charge.priced.as_ref().map(|p| if writes_first { p.parts.sum() } else { p.all_read });
+            let place = *models.entry(model.clone()).or_insert_with(|| {
+                out.models.push(ModelSums { model, ..ModelSums::default() });
+                out.models.len() - 1
+            });
+            out.models[place].sums.add(r, &charge, best);
+            out.all.add(r, &charge, best);
+            out.disagreeing += usize::from(r.accounting.agrees(&r.tokens) == Some(false));
+            out.charges.push(charge);
+        }
+        out.models.sort_by(|a, b| b.sums.cost.cmp(&a.sums.cost).then_with(|| a.model.cmp(&b.model)));
+        Ok(out)
+    }
+
+    fn weight(billing: &Billing) -> usize {
+        billing.charges.len() * size_of::<Charge>()
+    }
+}
+
+impl Billing {
+    /// What a request costs; `None` when unpriced.
+    #[must_use]
+    pub fn cost(&self, id: RequestId) -> Option<Money> {
+        self.charges.get(id.index())?.cost
+    }
+}
+
+/// The name that a request is priced by, else that of the answer, else that was asked for; empty when nobody names one.
+#[must_use]
+pub fn model_name<'a>(prices: &'a Prices, profile: &'a Profile, r: &Request, charge: &Charge) -> &'a str {
+    let priced = charge.priced.as_ref().and(charge.resolved.as_ref());
+    priced.map_or_else(
+        || profile.text(r.model),
+        |found| &prices.tables()[found.table].entries()[found.entry].name,
+    )
+}
+
+/// The cost of one request.
+fn charge(prices: &Prices, profile: &Profile, r: &Request, resolved: &Result<Resolved, String>) -> Charge {
+    let mut out = Charge { resolved: resolved.as_ref().ok().cloned(), ..Charge::default() };
+    let served = profile.text(r.tier);
+    let tier = if served.is_empty() { profile.text(r.requested_tier) } else { served };
+    let call = prices::Call {
+        tokens: r.tokens,
+        accounting: r.accounting,
+        at: profile.meta.origin_unix_ns.filter(|_| !r.undated).map(|origin| origin.saturating_add(r.arrived)),
+        tier,
+        searches: r.searches.unwrap_or(0),
+    };
+    match resolved {
+        Ok(found) => {
+            let table = &prices.tables()[found.table];
+            match prices::charge(&table.entries()[found.entry], table.newest, &call) {
+                Ok(mut priced) => {
+                    if found.instead {
+                        let provider = &table.entries()[found.entry].provider;
+                        priced
+                            .about
+                            .push(format!("the price of {provider}: the table lists none of the provider"));
+                    }
+                    out.priced = Some(priced);
+                }
+                Err((least, why)) => {
+                    out.at_least = Some(least).filter(|m| *m > Money::ZERO);
+                    out.why = why;
+                }
+            }
+        }
+        Err(why) => out.why.clone_from(why),
+    }
+    let said = profile.text(r.tokens_why);
+    if r.outcome == Outcome::Running {
+        out.why = "it still runs".into();
+    } else if out.priced.is_none() && !said.is_empty() {
+        said.clone_into(&mut out.why);
+    }
+    out.cost = out.priced.as_ref().map(|p| p.parts.sum());
+    if let Some(stated) = r.cost {
+        (out.cost, out.stated) = (Some(stated), true);
+    } else if matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic)) {
+        // Without a price nobody knows what was saved: a sum of 0 would look like one of all.
+        out.answered_locally = true;
+        out.cost = out.cost.map(|_| Money::ZERO);
+    }
+    if out.cost.is_some() {
+        out.why.clear();
+    }
+    out
+}

@@ -1,0 +1,101 @@
+//! What models cost: tables of list prices, dated, with tiers, and the price of one request by them.
+//!
+//! | file | its job |
+//! |---|---|
+//! | [`table`] | what a table holds |
+//! | [`own`] | our layout, which the carried table has, too |
+//! | [`litellm`] | LiteLLM's layout |
+//! | [`names`] | which entry a model's name means |
+//! | [`charge`] | what a request costs by an entry |
+//!
+//! An unknown model has no price; nothing is ever taken for free because it is unknown.
+
+mod charge;
+mod litellm;
+mod names;
+mod own;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{Hash, Hasher};
+use std::io::Read;
+use std::sync::{Arc, OnceLock};
+
+pub(super) use charge::{Call, charge};
+pub use charge::{Charge, Parts, Priced};
+pub(super) use names::resolve;
+pub use names::{Resolved, Step};
+pub use table::{Class, Entry, PriceTable};
+
+/// The carried table: first-party providers and large resellers, from the PyPI package genai-prices.
+static CARRIED: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/prices/prices.json.gz"));
+
+/// Reads a table of a person: our layout or LiteLLM's.
+///
+/// # Errors
+/// One line that says what is wrong, where, and what to do; without the file's name.
+pub fn read_table(text: &str) -> Result<PriceTable, String> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| {
+        format!("is not valid JSON ({e}): save the table as JSON, in inferscope's layout or LiteLLM's")
+    })?;
+    if value.get("models").is_some_and(serde_json::Value::is_array) {
+        return own::read(&value);
+    }
+    litellm::read(&value)
+}
+
+/// Tables in the order in which they are asked: a person's own, then the carried one. Equal when their texts are.
+#[derive(Clone, Debug)]
+pub struct Prices {
+    tables: Arc<[Arc<PriceTable>]>,
+}
+
+impl Default for Prices {
+    fn default() -> Self {
+        Self::carried()
+    }
+}
+
+impl Prices {
+    /// The carried table alone.
+    #[must_use]
+    pub fn carried() -> Self {
+        static TABLE: OnceLock<Arc<PriceTable>> = OnceLock::new();
+        let table = TABLE.get_or_init(|| {
+            let mut text = String::new();
+            let unpacked = flate2::read::GzDecoder::new(CARRIED).read_to_string(&mut text);
+            let table = unpacked.ok().and_then(|_| read_table(&text).ok());
+            Arc::new(table.map_or_else(PriceTable::default, |table| PriceTable { carried: true, ..table }))
+        });
+        Self { tables: [table.clone()].into() }
+    }
+
+    /// A person's table above the carried one.
+    #[must_use]
+    pub fn with(own: PriceTable) -> Self {
+        let tables: Vec<_> =
+            std::iter::once(Arc::new(own)).chain(Self::carried().tables.iter().cloned()).collect();
+        Self { tables: tables.into() }
+    }
+
+    /// The tables, the first one first.
+    #[must_use]
+    pub fn tables(&self) -> &[Arc<PriceTable>] {
+        &self.tables
+    }
+}
+
+impl PartialEq for Prices {
+    fn eq(&self, other: &Self) -> bool {
+        self.tables.iter().map(|t| t.mark).eq(other.tables.iter().map(|t| t.mark))
+    }
+}
+
+impl Eq for Prices {}
+
+impl Hash for Prices {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.tables.iter().for_each(|t| t.mark.hash(state));
+    }
+}

@@ -1,0 +1,105 @@
+//! A call of a model as readers find it, before it is a request of a profile.
+
+use super::Usage;
+use crate::model::{Chunks, Money, Origin, Outcome, ProfileBuilder, Request, ServerTimes, TrackId};
+
+/// Why tokens are unknown where a source counts none.
+const NO_USAGE: &str = "no usage was received: unknown, not 0";
+
+/// What stamps of a call count from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::import) enum Clock {
+    /// Unix time, ns.
+    Unix,
+    /// Its own beginning: nobody says when that was.
+    #[default]
+    Own,
+}
+
+/// One call. Stamps are ns of its clock.
+#[derive(Clone, Debug, Default)]
+pub(in crate::import) struct Call {
+    pub clock: Clock,
+    pub name: String,
+    /// Of the answer.
+    pub model: String,
+    pub requested_model: String,
+    pub provider: String,
+    pub tier: String,
+    pub requested_tier: String,
+    pub usage: Usage,
+    /// It ended before its usage was complete: its output is at least what had come.
+    pub broken_off: bool,
+    /// Why its tokens are not known, where the reader knows.
+    pub why: String,
+    pub start: i64,
+    pub scheduled: Option<i64>,
+    pub first_byte: Option<i64>,
+    pub first_chunk: Option<i64>,
+    pub first_token: Option<i64>,
+    pub first_output: Option<i64>,
+    pub last_token: Option<i64>,
+    pub end: Option<i64>,
+    pub times: ServerTimes,
+    pub token_times: Vec<i64>,
+    pub chunks: Option<Chunks>,
+    pub searches: Option<u64>,
+    pub cost: Option<Money>,
+    pub outcome: Outcome,
+    pub error: String,
+    pub prompt: String,
+    pub completion: String,
+}
+
+impl Call {
+    /// The request of a profile whose time 0 is `origin`, unix ns.
+    pub fn request(mut self, b: &mut ProfileBuilder, origin: i64, track: Option<TrackId>) -> Request {
+        let (tokens, mut accounting) = self.usage.settle();
+        if self.broken_off && accounting.output != Origin::Unknown {
+            accounting.output = Origin::LowerBound;
+        }
+        if tokens.is_unknown() && self.why.is_empty() && self.outcome != Outcome::Running {
+            NO_USAGE.clone_into(&mut self.why);
+        }
+        // An answer of several tokens whose first one comes with its end was not streamed, or nobody noted when it began.
+        if tokens.output.is_some_and(|n| n > 1) && self.token_times.len() < 2 {
+            for stamp in [&mut self.first_chunk, &mut self.first_token, &mut self.first_output] {
+                *stamp = stamp.filter(|t| self.end.is_none_or(|end| *t < end));
+            }
+        }
+        let undated = self.clock == Clock::Own;
+        let at = |t: i64| if undated { t } else { t.saturating_sub(origin) };
+        let model = if self.model.is_empty() { &self.requested_model } else { &self.model };
+        Request {
+            name: b.string(&self.name),
+            model: b.string(model),
+            requested_model: b.string(&self.requested_model),
+            provider: b.string(&self.provider),
+            tier: b.string(&self.tier),
+            requested_tier: b.string(&self.requested_tier),
+            track,
+            arrived: at(self.start),
+            undated,
+            scheduled: self.scheduled.map(at),
+            first_byte: self.first_byte.map(at),
+            first_chunk: self.first_chunk.map(at),
+            first_token: self.first_token.map(at),
+            first_output: self.first_output.map(at),
+            last_token: self.last_token.map(at),
+            finished: self.end.map(at),
+            phases: self.times,
+            tokens,
+            accounting,
+            tokens_why: b.string(&self.why),
+            searches: self.searches,
+            token_times: self.token_times.into_iter().map(at).collect(),
+            chunks: self.chunks,
+            cost: self.cost,
+            outcome: self.outcome,
+            prompt: b.string(&self.prompt),
+            completion: b.string(&self.completion),
+            error: b.string(&self.error),
+            ..Request::default()
+        }
+    }
+}

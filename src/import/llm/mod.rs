@@ -1,0 +1,8 @@
+//! What all readers of model calls share: raw counts become disjoint classes in one place ([`Usage::settle`]), and a call
+//! becomes a request in one place ([`Call::request`]).
+
+mod call;
+mod usage;
+
+pub(in crate::import) use call::{Call, Clock};
+pub(crate) use usage::{Habit, Usage};

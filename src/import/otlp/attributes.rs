@@ -1,0 +1,345 @@
+//! Attributes of a span that tell of a language model, under all the names that conventions gave them.
+//!
+//! Four generations of OpenTelemetry's GenAI conventions, OpenInference, OpenLLMetry, Vercel's AI SDK, Langfuse, Sentry, pydantic-ai
+//! and vLLM. Which one a span follows is told by the attributes that it has; of several names for one thing the first
+//! one counts, so nothing is counted twice.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::super::llm::{Habit, Usage};
+use super::super::read::value::{at, count, milliseconds, real, seconds, text};
+use super::row::Row;
+use crate::model::{Money, ServerTimes};
+
+/// The attributes of a span by name.
+pub(super) struct Attributes<'a> {
+    map: HashMap<&'a str, &'a Value>,
+    /// Vercel's `providerMetadata`, which is JSON in a text.
+    metadata: Value,
+    /// Langfuse's usage by kind.
+    langfuse: Value,
+}
+
+/// A JSON text as a value, or the value itself.
+fn parsed(value: Option<&&Value>) -> Value {
+    match value {
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+        Some(value) => (**value).clone(),
+        None => Value::Null,
+    }
+}
+
+impl<'a> Attributes<'a> {
+    /// Those of a span.
+    pub fn of(row: &'a Row) -> Self {
+        let map: HashMap<&str, &Value> =
+            row.attributes.iter().map(|(key, value)| (key.as_str(), value)).collect();
+        let metadata = parsed(map.get("ai.response.providerMetadata"));
+        let langfuse = parsed(map.get("langfuse.observation.usage_details"));
+        Self { map, metadata, langfuse }
+    }
+
+    /// True when a span may tell of a model at all: a quick look before a thorough one.
+    pub fn may_tell(row: &Row) -> bool {
+        let of_models =
+            ["gen_ai.", "llm.", "ai.", "openinference.", "langfuse.", "traceloop.", "operation.name"];
+        row.attributes.iter().any(|(key, _)| of_models.iter().any(|prefix| key.starts_with(prefix)))
+    }
+
+    pub fn get(&self, names: &[&str]) -> Option<&'a Value> {
+        names.iter().find_map(|name| self.map.get(name).copied())
+    }
+
+    pub fn has_any(&self, names: &[&str]) -> bool {
+        self.get(names).is_some()
+    }
+
+    /// The first text that is not empty.
+    pub fn text(&self, names: &[&str]) -> &'a str {
+        let texts = names.iter().filter_map(|name| self.map.get(name)?.as_str());
+        texts.into_iter().find(|text| !text.is_empty()).unwrap_or("")
+    }
+
+    fn count(&self, names: &[&str]) -> Option<u64> {
+        names.iter().find_map(|name| count(self.map.get(name)?))
+    }
+
+    /// The first name that is a length in seconds.
+    fn seconds(&self, names: &[&str]) -> Option<i64> {
+        names.iter().find_map(|name| seconds(self.map.get(name)?))
+    }
+
+    /// The model that answered; empty when nobody says.
+    pub fn model(&self) -> &'a str {
+        self.text(&[
+            "gen_ai.response.model",
+            "llm.response.model_name",
+            "llm.response.model",
+            "ai.response.model",
+            "langfuse.observation.model.name",
+        ])
+    }
+
+    /// The model that was asked for; empty when nobody says.
+    pub fn requested_model(&self) -> &'a str {
+        self.text(&[
+            "gen_ai.request.model",
+            "llm.request.model_name",
+            "llm.request.model",
+            "ai.model.id",
+            "llm.model_name",
+            "embedding.model_name",
+            "model",
+        ])
+    }
+
+    pub fn provider(&self) -> &'a str {
+        self.text(&[
+            "gen_ai.provider.name",
+            "gen_ai.system",
+            "llm.provider",
+            "llm.system",
+            "ai.model.provider",
+        ])
+    }
+
+    /// The tier that served, and the one that was asked for.
+    pub fn tiers(&self) -> (&'a str, &'a str) {
+        let served = self.text(&[
+            "openai.response.service_tier",
+            "gen_ai.openai.response.service_tier",
+            "gen_ai.response.service_tier",
+            "gen_ai.usage.service_tier",
+        ]);
+        let asked = self.text(&[
+            "openai.request.service_tier",
+            "gen_ai.openai.request.service_tier",
+            "gen_ai.request.service_tier",
+        ]);
+        (served, asked)
+    }
+
+    /// What the source says it cost.
+    pub fn cost(&self) -> Option<Money> {
+        let value =
+            self.get(&["llm.cost.total", "gen_ai.usage.cost", "gen_ai.cost.total", "operation.cost"])?;
+        match value {
+            Value::Number(n) => Money::parse(&n.to_string()),
+            Value::String(text) => Money::parse(text),
+            _ => None,
+        }
+    }
+
+    /// Token counts as the source states them.
+    pub fn usage(&self) -> Usage {
+        let metadata = |key: &str| {
+            let paths =
+                [&["anthropic", "usage", "cache_creation", key][..], &["anthropic", "cacheCreation", key]];
+            paths.iter().find_map(|path| count(at(&self.metadata, path)?))
+        };
+        let langfuse = |keys: &[&str]| keys.iter().find_map(|key| count(self.langfuse.get(key)?));
+        Usage {
+            input: self.count(INPUT).or_else(|| langfuse(&["input", "input_tokens", "prompt_tokens"])),
+            uncached: self.count(&["ai.usage.inputTokenDetails.noCacheTokens"]),
+            output: self
+                .count(OUTPUT)
+                .or_else(|| langfuse(&["output", "output_tokens", "completion_tokens"])),
+            total: self.count(TOTAL).or_else(|| langfuse(&["total", "total_tokens"])),
+            cache_read: self.count(CACHE_READ).or_else(|| {
+                langfuse(&["input_cached_tokens", "cache_read_input_tokens", "input_cache_read"])
+            }),
+            cache_write: self
+                .count(CACHE_WRITE)
+                .or_else(|| langfuse(&["cache_creation_input_tokens", "input_cache_creation"])),
+            write_5m: self.count(WRITE_5M).or_else(|| metadata("ephemeral_5m_input_tokens")),
+            write_1h: self.count(WRITE_1H).or_else(|| metadata("ephemeral_1h_input_tokens")),
+            reasoning: self
+                .count(REASONING)
+                .or_else(|| langfuse(&["output_reasoning_tokens", "reasoning_tokens"])),
+            audio_input: self
+                .count(&["gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"]),
+            image_input: self.count(&["gen_ai.usage.image.input_tokens"]),
+            tool_input: None,
+            audio_output: self
+                .count(&["gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio"]),
+            habit: self.habit(),
+        }
+    }
+
+    /// Conventions since 1.37, and those that break down input, count cached tokens as input. Older names, and OpenInference,
+    /// pass on what the provider says.
+    fn habit(&self) -> Habit {
+        let settled = ["gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_write.input_tokens"];
+        let since_137 = self.has_any(&settled)
+            || self.has_any(&["gen_ai.usage.cache_creation.input_tokens", "gen_ai.provider.name"])
+            || self
+                .map
+                .keys()
+                .any(|key| key.starts_with("gen_ai.usage.details.") || key.starts_with("ai.usage."));
+        let provider = self.provider().to_ascii_lowercase();
+        let apart = ["anthropic", "bedrock", "aws", "amazon"].iter().any(|name| provider.contains(name));
+        if apart && !since_137 { Habit::Exclusive } else { Habit::Inclusive }
+    }
+
+    /// Time from the start to the first chunk and to the first token, ns.
+    pub fn first(&self) -> (Option<i64>, Option<i64>) {
+        let chunk = self
+            .seconds(&["gen_ai.response.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk"]);
+        let chunk = chunk
+            .or_else(|| milliseconds(self.get(&["ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"])?));
+        let token =
+            self.seconds(&["gen_ai.latency.time_to_first_token", "gen_ai.server.time_to_first_token"]);
+        (chunk, token)
+    }
+
+    /// Phases of a server's own span (vLLM).
+    pub fn phases(&self) -> ServerTimes {
+        ServerTimes {
+            queue: self.seconds(&["gen_ai.latency.time_in_queue"]),
+            load: None,
+            prefill: self.seconds(&["gen_ai.latency.time_in_model_prefill"]),
+            decode: self.seconds(&["gen_ai.latency.time_in_model_decode"]),
+            decode_holds_first: false,
+        }
+    }
+
+    /// True when a number is stated that is none: a count was lost on the way.
+    pub fn has_broken_usage(&self) -> bool {
+        [INPUT, OUTPUT]
+            .iter()
+            .any(|names| self.get(names).is_some_and(|v| count(v).is_none() && real(v).is_none()))
+    }
+
+    /// What was asked and what was answered, where a span holds it.
+    pub fn texts(&self) -> (String, String) {
+        let asked = self.messages(
+            &["gen_ai.input.messages", "ai.prompt.messages"],
+            &["gen_ai.prompt.", "llm.input_messages."],
+            &["ai.prompt", "input.value", "traceloop.entity.input", "langfuse.observation.input"],
+        );
+        let answered = self.messages(
+            &["gen_ai.output.messages"],
+            &["gen_ai.completion.", "llm.output_messages."],
+            &["ai.response.text", "output.value", "traceloop.entity.output", "langfuse.observation.output"],
+        );
+        (asked, answered)
+    }
+
+    /// Texts of structured messages, of numbered attributes, or of one attribute.
+    fn messages(&self, structured: &[&str], numbered: &[&str], plain: &[&str]) -> String {
+        for name in structured {
+            let said = said(&parsed(self.map.get(name)));
+            if !said.is_empty() {
+                return said;
+            }
+        }
+        let mut parts: Vec<(usize, &str)> = Vec::new();
+        for (key, value) in &self.map {
+            let Some(rest) = numbered.iter().find_map(|prefix| key.strip_prefix(prefix)) else { continue };
+            let Some((number, rest)) = rest.split_once('.') else { continue };
+            if let (Ok(number), "content" | "message.content", Some(text)) =
+                (number.parse(), rest, value.as_str())
+            {
+                parts.push((number, text));
+            }
+        }
+        parts.sort_unstable();
+        if parts.is_empty() {
+            return self.text(plain).to_owned();
+        }
+        parts.iter().map(|part| part.1).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The texts of a list of messages, each with a list of parts or a text of its own.
+fn said(messages: &Value) -> String {
+    let mut texts = Vec::new();
+    for message in messages.as_array().into_iter().flatten() {
+        match message.get("parts").or_else(|| message.get("content")) {
+            Some(Value::String(text)) => texts.push(text.as_str()),
+            Some(Value::Array(parts)) => {
+                texts.extend(parts.iter().map(|part| match text(part, &["content"]) {
+                    "" => text(part, &["text"]),
+                    text => text,
+                }));
+            }
+            _ => {}
+        }
+    }
+    texts.retain(|text| !text.is_empty());
+    texts.join("\n")
+}
+
+const INPUT: &[&str] = &[
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.usage.prompt_tokens",
+    "llm.usage.input_tokens",
+    "llm.token_count.prompt",
+    "ai.usage.inputTokens",
+    "ai.usage.promptTokens",
+    "ai.usage.tokens",
+];
+const OUTPUT: &[&str] = &[
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.usage.completion_tokens",
+    "llm.usage.output_tokens",
+    "llm.token_count.completion",
+    "ai.usage.outputTokens",
+    "ai.usage.completionTokens",
+];
+const TOTAL: &[&str] =
+    &["gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens"];
+const CACHE_READ: &[&str] = &[
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.cache_read_tokens",
+    "gen_ai.usage.input_cached_tokens",
+    "gen_ai.usage.input_tokens.cached",
+    "gen_ai.usage.details.cache_read_tokens",
+    "gen_ai.usage.details.cache_read_input_tokens",
+    "gen_ai.usage.details.cached_tokens",
+    "llm.usage.cache_read_input_tokens",
+    "llm.token_count.prompt_details.cache_read",
+    "ai.usage.inputTokenDetails.cacheReadTokens",
+    "ai.usage.cachedInputTokens",
+];
+const CACHE_WRITE: &[&str] = &[
+    "gen_ai.usage.cache_write.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.cache_write_input_tokens",
+    "gen_ai.usage.cache_write_tokens",
+    "gen_ai.usage.cache_creation_tokens",
+    "gen_ai.usage.input_tokens.cache_write",
+    "gen_ai.usage.details.cache_write_tokens",
+    "gen_ai.usage.details.cache_creation_input_tokens",
+    "llm.usage.cache_creation_input_tokens",
+    "llm.token_count.prompt_details.cache_write",
+    "ai.usage.inputTokenDetails.cacheWriteTokens",
+];
+const WRITE_5M: &[&str] = &[
+    "gen_ai.usage.cache_write.ephemeral_5m.input_tokens",
+    "gen_ai.usage.cache_creation.ephemeral_5m_input_tokens",
+    "gen_ai.usage.cache_creation.ephemeral_5m.input_tokens",
+    "gen_ai.usage.details.ephemeral_5m_input_tokens",
+];
+const WRITE_1H: &[&str] = &[
+    "gen_ai.usage.cache_write.ephemeral_1h.input_tokens",
+    "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens",
+    "gen_ai.usage.cache_creation.ephemeral_1h.input_tokens",
+    "gen_ai.usage.details.ephemeral_1h_input_tokens",
+];
+const REASONING: &[&str] = &[
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.reasoning_tokens",
+    "gen_ai.usage.output_tokens.reasoning",
+    "gen_ai.usage.details.reasoning_tokens",
+    "llm.usage.reasoning_tokens",
+    "llm.token_count.completion_details.reasoning",
+    "ai.usage.outputTokenDetails.reasoningTokens",
+    "ai.usage.reasoningTokens",
+];

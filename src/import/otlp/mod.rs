@@ -1,0 +1,88 @@
+//! Traces of OpenTelemetry: OTLP as JSON, and what console exporters print.
+//!
+//! Specification: opentelemetry-proto `docs/specification.md`, and its file exporter for JSON lines. Accepted beside it: snake_case, ids
+//! as base64, numbers as texts and the reverse, names of enumerations, `instrumentationLibrarySpans`, several objects
+//! or a list of them, spans in any order with missing parents. Kept: spans with attributes, events, links and status; requests of
+//! spans that follow a convention for language models. Lost: trace state, schema addresses, attributes of scopes; metrics and logs.
+
+mod attributes;
+mod build;
+mod calls;
+mod kind;
+mod read;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::Gives::{Requests, Time, Tree};
+use super::read::json::{Json, top_keys};
+use super::read::value::value;
+use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use read::{Reading, is_console};
+
+/// What the list of formats says, and how it is read.
+pub(super) const IMPORTER: Importer = Importer {
+    id: "otlp",
+    title: "OpenTelemetry traces",
+    written_by: "OpenTelemetry SDKs and collectors (OTLP JSON), Phoenix, Tempo, console exporters",
+    extensions: &["json", "jsonl"],
+    gives: &[Tree, Time, Requests],
+    sniff,
+    import,
+    details: no_details,
+};
+
+/// Keys that only these files have.
+const CERTAIN: [&str; 2] = ["resourceSpans", "resource_spans"];
+const OTHERS: [&str; 4] = ["resourceMetrics", "resource_metrics", "resourceLogs", "resource_logs"];
+
+fn sniff(head: &Head<'_>) -> Confidence {
+    let start = head.bytes.trim_ascii_start();
+    let start = start.strip_prefix(b"[").unwrap_or(start);
+    if start.trim_ascii_start().first() != Some(&b'{') {
+        return Confidence::No;
+    }
+    let keys = top_keys(start);
+    let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.as_str()));
+    if has(&CERTAIN) || has(&OTHERS) {
+        return Confidence::Certain;
+    }
+    if has(&["batches"]) && (head.says("\"scopeSpans\"") || head.says("\"instrumentationLibrarySpans\"")) {
+        return Confidence::Certain;
+    }
+    match value(&mut Json::of_bytes(start)) {
+        Ok(Value::Object(map)) if is_console(&map) => Confidence::Certain,
+        _ => Confidence::No,
+    }
+}
+
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut reading = Reading::default();
+    if is_lines(source.head()) {
+        reading.lines(source, cx)?;
+    } else {
+        reading.whole(source, cx)?;
+    }
+    if reading.rows.is_empty() {
+        return Err(match (reading.odd.first(), reading.others) {
+            (Some(odd), _) => ImportError::malformed(odd),
+            (None, true) => ImportError::malformed("holds metrics or logs of OpenTelemetry, and no spans")
+                .remedy("export the traces, too: they are what is read"),
+            (None, false) => ImportError::malformed("holds no spans")
+                .remedy("check that the exporter of traces was switched on"),
+        });
+    }
+    build::build(reading, &mut cx.builder);
+    Ok(())
+}
+
+/// True when each line is a value of its own.
+fn is_lines(head: &[u8]) -> bool {
+    let start = head.trim_ascii_start();
+    let line = start.split(|b| *b == b'\n').next().unwrap_or(start);
+    let mut json = Json::of_bytes(line);
+    let alone = json.skip().is_ok() && json.at_end().unwrap_or(false);
+    alone && start[line.len()..].trim_ascii_start().starts_with(b"{")
+}

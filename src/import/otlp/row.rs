@@ -1,0 +1,260 @@
+//! A span as it is read, whichever way it was written.
+
+use serde_json::{Map, Value};
+
+use super::super::read::time::unix_time;
+use super::super::read::value::{count, text};
+
+/// A span.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Row {
+    pub trace: u128,
+    pub id: u64,
+    /// 0 for none.
+    pub parent: u64,
+    pub name: String,
+    /// Unix ns.
+    pub start: i64,
+    /// `None` while it runs.
+    pub end: Option<i64>,
+    pub attributes: Vec<(String, Value)>,
+    pub events: Vec<Event>,
+    /// Spans that it points to.
+    pub links: Vec<(u128, u64)>,
+    pub failed: bool,
+    /// Of the status.
+    pub message: String,
+    /// Attributes that the SDK dropped at its limit.
+    pub dropped: u64,
+    /// Number of its resource and its scope.
+    pub resource: u32,
+    pub scope: u32,
+}
+
+/// Something that happened during a span.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Event {
+    pub time: i64,
+    pub name: String,
+    pub attributes: Vec<(String, Value)>,
+}
+
+/// A value under its key in camelCase or snake_case.
+pub(super) fn field<'a>(map: &'a Map<String, Value>, camel: &str, snake: &str) -> Option<&'a Value> {
+    map.get(camel).or_else(|| map.get(snake)).filter(|v| !v.is_null())
+}
+
+/// A number that is hex of `digits` digits in any case, with or without `0x`, or base64 of half as many bytes. `None` for anything else;
+/// 0 stands for none.
+pub(super) fn id(text: &str, digits: usize) -> Option<u128> {
+    let hex = text.strip_prefix("0x").unwrap_or(text);
+    if hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return u128::from_str_radix(hex, 16).ok();
+    }
+    let packed = text.trim_end_matches('=');
+    let bytes = digits / 2;
+    if packed.len() != (bytes * 8).div_ceil(6) {
+        return None;
+    }
+    let mut value = 0u128;
+    for (n, byte) in packed.bytes().enumerate() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        // The last character holds fewer bits than six.
+        let bits = (bytes * 8 - n * 6).min(6);
+        value = value << bits | u128::from(six >> (6 - bits));
+    }
+    Some(value)
+}
+
+/// Unix ns of a number, a text of digits or a date; `None` for 0 and for none.
+pub(super) fn time(value: Option<&Value>) -> Option<i64> {
+    let value = value?;
+    let ns = count(value).and_then(|n| i64::try_from(n).ok()).or_else(|| unix_time(value.as_str()?));
+    ns.filter(|ns| *ns > 0)
+}
+
+/// The value of an attribute. What is empty, or of a kind that is not known, is null.
+pub(super) fn any(value: &Value) -> Value {
+    let Some((kind, inner)) = value.as_object().and_then(|map| map.iter().next()) else { return Value::Null };
+    match kind.as_str() {
+        "stringValue" | "string_value" | "boolValue" | "bool_value" | "bytesValue" | "bytes_value" => {
+            inner.clone()
+        }
+        "intValue" | "int_value" => match inner.as_str() {
+            Some(text) => text.parse::<i64>().map_or(Value::Null, Value::from),
+            None => inner.clone(),
+        },
+        // NaN and infinities are texts.
+        "doubleValue" | "double_value" => match inner.as_str() {
+            Some(text) => text.parse::<f64>().ok().filter(|n| n.is_finite()).map_or(Value::Null, Value::from),
+            None => inner.clone(),
+        },
+        "arrayValue" | "array_value" => {
+            let items = inner.get("values").and_then(Value::as_array);
+            Value::Array(items.into_iter().flatten().map(any).collect())
+        }
+        "kvlistValue" | "kvlist_value" => {
+            Value::Object(attributes(inner.get("values")).into_iter().collect())
+        }
+        _ => Value::Null,
+    }
+}
+
+/// A list of keys and values, or an object of plain ones. Null values are left out.
+pub(super) fn attributes(value: Option<&Value>) -> Vec<(String, Value)> {
+    let pairs: Vec<(String, Value)> = match value {
+        Some(Value::Array(items)) => {
+            let pair = |item: &Value| Some((item.get("key")?.as_str()?.to_owned(), any(item.get("value")?)));
+            items.iter().filter_map(pair).collect()
+        }
+        Some(Value::Object(map)) => map.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        _ => Vec::new(),
+    };
+    pairs.into_iter().filter(|(_, value)| !value.is_null()).collect()
+}
+
+impl Row {
+    /// A span of OTLP's JSON; what is wrong with it otherwise.
+    pub fn read(map: &Map<String, Value>) -> Result<Self, &'static str> {
+        let text_of = |camel, snake| field(map, camel, snake).and_then(Value::as_str).unwrap_or("");
+        let (trace, own) = (id(text_of("traceId", "trace_id"), 32), id(text_of("spanId", "span_id"), 16));
+        let (Some(trace @ 1..), Some(own @ 1..)) = (trace, own) else { return Err(BAD_ID) };
+        let parent = id(text_of("parentSpanId", "parent_span_id"), 16).unwrap_or(0);
+        let start = time(field(map, "startTimeUnixNano", "start_time_unix_nano")).ok_or(NO_START)?;
+        let status = map.get("status").unwrap_or(&Value::Null);
+        let code =
+            status.get("code").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
+        Ok(Self {
+            trace,
+            id: own as u64,
+            parent: parent as u64,
+            name: text_of("name", "name").to_owned(),
+            start,
+            end: time(field(map, "endTimeUnixNano", "end_time_unix_nano")),
+            attributes: attributes(map.get("attributes")),
+            events: map
+                .get("events")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(event)
+                .collect(),
+            links: map
+                .get("links")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(link)
+                .collect(),
+            failed: code.is_some_and(|code| code == "2" || code.ends_with("ERROR")),
+            message: text(status, &["message"]).to_owned(),
+            dropped: field(map, "droppedAttributesCount", "dropped_attributes_count")
+                .and_then(count)
+                .unwrap_or(0),
+            resource: 0,
+            scope: 0,
+        })
+    }
+
+    /// A span as the console exporters of Python and others print it.
+    pub fn read_console(map: &Map<String, Value>) -> Result<Self, &'static str> {
+        let context = map.get("context").unwrap_or(&Value::Null);
+        let id_of = |text: &str, digits| id(text, digits).filter(|id| *id > 0);
+        let trace = id_of(text(context, &["trace_id"]), 32).ok_or(BAD_ID)?;
+        let own = id_of(text(context, &["span_id"]), 16).ok_or(BAD_ID)?;
+        let parent = map.get("parent_id").and_then(Value::as_str).and_then(|p| id(p, 16)).unwrap_or(0);
+        let status = map.get("status").unwrap_or(&Value::Null);
+        let message = match text(status, &["description"]) {
+            "" => text(status, &["message"]),
+            text => text,
+        };
+        let event = |item: &Value| {
+            Some(Event {
+                time: time(item.get("timestamp"))?,
+                name: text(item, &["name"]).to_owned(),
+                attributes: attributes(item.get("attributes")),
+            })
+        };
+        Ok(Self {
+            trace,
+            id: own as u64,
+            parent: parent as u64,
+            name: map.get("name").and_then(Value::as_str).unwrap_or("").to_owned(),
+            start: time(map.get("start_time")).ok_or(NO_START)?,
+            end: time(map.get("end_time")),
+            attributes: attributes(map.get("attributes")),
+            events: map
+                .get("events")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(event)
+                .collect(),
+            failed: text(status, &["status_code"]).ends_with("ERROR"),
+            message: message.to_owned(),
+            ..Self::default()
+        })
+    }
+}
+
+/// Why a span is left out.
+pub(super) const BAD_ID: &str = "span whose trace or span id is none (left out)";
+pub(super) const NO_START: &str = "span without a start (left out)";
+
+fn event(value: &Value) -> Option<Event> {
+    let map = value.as_object()?;
+    Some(Event {
+        time: time(field(map, "timeUnixNano", "time_unix_nano"))?,
+        name: map.get("name").and_then(Value::as_str).unwrap_or("").to_owned(),
+        attributes: attributes(map.get("attributes")),
+    })
+}
+
+fn link(value: &Value) -> Option<(u128, u64)> {
+    let map = value.as_object()?;
+    let text_of = |camel, snake| field(map, camel, snake).and_then(Value::as_str).unwrap_or("");
+    Some((id(text_of("traceId", "trace_id"), 32)?, id(text_of("spanId", "span_id"), 16)? as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ids_are_hex_in_any_case_or_base64() {
+        let trace = 0x5b8e_fff7_9803_8103_d269_b633_813f_c60c;
+        for text in [
+            "5B8EFFF798038103D269B633813FC60C",
+            "5b8efff798038103d269b633813fc60c",
+            "0x5b8efff798038103d269b633813fc60c",
+            "W47/95gDgQPSabYzgT/GDA==",
+            "W47_95gDgQPSabYzgT_GDA",
+        ] {
+            assert_eq!(id(text, 32), Some(trace), "{text}");
+        }
+        assert_eq!((id("AAAAAAAAAKE=", 16), id("00000000000000a1", 16)), (Some(0xa1), Some(0xa1)));
+        let bad = ["", "xyz", "5b8e", "5b8efff798038103d269b633813fc60", "é8efff798038103d269b633813fc60c"];
+        assert!(bad.iter().all(|t| id(t, 32).is_none()));
+    }
+
+    #[test]
+    fn values_of_any_kind_become_plain_ones() {
+        let list = json!([
+            {"key": "a", "value": {"intValue": "7"}}, {"key": "b", "value": {"int_value": 7}},
+            {"key": "c", "value": {"doubleValue": "NaN"}}, {"key": "d", "value": {}},
+            {"key": "e", "value": {"futureValue": 1}}, {"key": "f", "value": {"boolValue": true}},
+            {"key": "g", "value": {"arrayValue": {"values": [{"stringValue": "x"}]}}},
+            {"key": "h", "value": {"kvlistValue": {"values": [{"key": "k", "value": {"doubleValue": 0.5}}]}}},
+        ]);
+        let expected = json!({"a": 7, "b": 7, "f": true, "g": ["x"], "h": {"k": 0.5}});
+        assert_eq!(Value::Object(attributes(Some(&list)).into_iter().collect()), expected);
+    }
+}

@@ -1,0 +1,198 @@
+use serde_json::{Value, json};
+
+use crate::import::testing::{damage, open_bytes};
+use crate::model::{DecidedBy, InputCount, Origin, Outcome, Profile, Request, SpanStatus};
+
+macro_rules! sample {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/sample_profiles/", $name))
+    };
+}
+
+fn attributes(pairs: &Value) -> Value {
+    let kind = |v: &Value| match v {
+        Value::String(_) => "stringValue",
+        Value::Bool(_) => "boolValue",
+        Value::Number(n) if n.is_f64() => "doubleValue",
+        _ => "intValue",
+    };
+    let pairs = pairs.as_object().unwrap().iter();
+    pairs.map(|(key, v)| json!({"key": key, "value": {kind(v): v}})).collect()
+}
+
+/// A span of trace 1; its parent is 0 for none.
+fn span(id: u64, parent: u64, (start, end): (u64, u64), name: &str, pairs: &Value) -> Value {
+    let mut span = json!({
+        "traceId": format!("{:032x}", 1), "spanId": format!("{id:016x}"), "name": name,
+        "startTimeUnixNano": (1_764_000_000_000_000_000u64 + start).to_string(),
+        "endTimeUnixNano": (1_764_000_000_000_000_000u64 + end).to_string(),
+        "attributes": attributes(pairs), "status": {},
+    });
+    if parent > 0 {
+        span["parentSpanId"] = format!("{parent:016x}").into();
+    }
+    span
+}
+
+fn open(spans: &[Value]) -> Profile {
+    let file = json!({"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {"name": "x"}, "spans": spans}]}]});
+    open_bytes(file.to_string().as_bytes()).unwrap()
+}
+
+fn chat(input: u64, output: u64) -> Value {
+    json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m",
+        "gen_ai.usage.input_tokens": input, "gen_ai.usage.output_tokens": output})
+}
+
+fn agent(input: u64) -> Value {
+    json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": input})
+}
+
+fn inputs(p: &Profile) -> Vec<Option<u64>> {
+    p.requests.rows.iter().map(|r| r.tokens.input).collect()
+}
+
+fn only(pairs: &Value) -> (Profile, Request) {
+    let p = open(&[span(1, 0, (0, 1000), "chat", pairs)]);
+    let r = p.requests.rows[0].clone();
+    (p, r)
+}
+
+#[test]
+fn samples_open_with_the_counts_of_the_server_that_answered() {
+    for (bytes, spans, requests, prompt, output, cached) in [
+        (&sample!("otlp/openai-v2.otlp.json")[..], 26, 14, 817, 354, 0),
+        (&sample!("otlp/openai-v2.console.jsonl")[..], 26, 14, 817, 354, 0),
+        (&sample!("otlp/traceloop.otlp.json")[..], 27, 15, 825, 354, 358),
+        (&sample!("otlp/otel-proto-trace.json")[..], 1, 0, 0, 0, 0),
+    ] {
+        let p = open_bytes(bytes).unwrap();
+        let sum = |of: &dyn Fn(&Request) -> Option<u64>| p.requests.rows.iter().filter_map(of).sum::<u64>();
+        assert_eq!(
+            (p.meta.format.as_str(), p.span_count(), p.requests.rows.len()),
+            ("otlp", spans, requests)
+        );
+        assert_eq!(
+            (sum(&|r| r.tokens.prompt()), sum(&|r| r.tokens.output), sum(&|r| r.tokens.cache_read)),
+            (prompt, output, cached)
+        );
+        assert_eq!(
+            p.requests.rows.iter().filter(|r| r.outcome == Outcome::Error).count(),
+            usize::from(spans > 1)
+        );
+    }
+}
+
+#[test]
+fn spans_around_others_are_no_requests_but_where_nothing_below_is_counted() {
+    let turn = json!({"gen_ai.operation.name": "handle_conversation_turn"});
+    let all = [
+        span(4, 2, (60, 90), "chat", &chat(50, 5)),
+        span(1, 0, (0, 100), "turn", &turn),
+        span(3, 2, (20, 50), "chat", &chat(30, 3)),
+        span(2, 1, (10, 95), "agent", &agent(80)),
+    ];
+    assert_eq!(inputs(&open(&all)), [Some(30), Some(50)]);
+    // Its calls were sampled away, or lost their counts: the agent stands for them.
+    assert_eq!(inputs(&open(&[all[1].clone(), all[3].clone()])), [Some(80)]);
+    let bare = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"});
+    assert_eq!(inputs(&open(&[all[3].clone(), span(3, 2, (20, 50), "chat", &bare)])), [Some(80)]);
+    // A call around a call: two libraries tell of the same one.
+    let outer = span(5, 0, (0, 100), "ChatOpenAI", &chat(30, 3));
+    assert_eq!(inputs(&open(&[outer, span(6, 5, (1, 99), "openai.chat", &chat(30, 3))])), [Some(30)]);
+    assert_eq!(inputs(&open(&[span(1, 0, (0, 9), "chat", &bare)])), [None], "a call that nobody counted");
+    // Spans that are each other's parents.
+    let circle = [span(1, 2, (0, 9), "a", &chat(1, 1)), span(2, 1, (0, 9), "b", &agent(1))];
+    assert_eq!(open(&circle).requests.rows.len(), 1);
+}
+
+#[test]
+fn each_name_of_a_count_is_known_and_counted_once() {
+    let with = |more: Value| {
+        let mut pairs = chat(1000, 50);
+        pairs.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        only(&pairs).1
+    };
+    for name in [
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.input_cached_tokens",
+        "gen_ai.usage.input_tokens.cached",
+        "gen_ai.usage.details.cache_read_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "ai.usage.cachedInputTokens",
+    ] {
+        let t = with(json!({name: 400})).tokens;
+        assert_eq!((t.input, t.cache_read), (Some(600), Some(400)), "{name}");
+    }
+    let both = with(
+        json!({"gen_ai.usage.cache_write.input_tokens": 300, "gen_ai.usage.cache_creation.input_tokens": 300}),
+    );
+    assert_eq!((both.tokens.input, both.tokens.cache_write_5m), (Some(700), Some(300)));
+    let apart = with(
+        json!({"ai.usage.inputTokenDetails.noCacheTokens": 600, "ai.usage.inputTokenDetails.cacheReadTokens": 400,
+        "ai.response.providerMetadata": "{\"anthropic\":{\"usage\":{\"cache_creation\":{\"ephemeral_1h_input_tokens\":7}}}}"}),
+    );
+    assert_eq!(
+        (apart.tokens.input, apart.tokens.cache_write_1h, apart.tokens.prompt()),
+        (Some(600), Some(7), Some(1007))
+    );
+    let reasoning = with(json!({"gen_ai.usage.reasoning.output_tokens": 20}));
+    assert_eq!((reasoning.tokens.output, reasoning.tokens.reasoning), (Some(50), Some(20)));
+    // An old name, where providers count in their own way.
+    let native = with(json!({"gen_ai.system": "anthropic", "gen_ai.usage.cache_read_input_tokens": 400}));
+    assert_eq!((native.tokens.input, native.accounting.input_count), (Some(1000), InputCount::Exclusive));
+    assert_eq!(native.accounting.decided_by, DecidedBy::Provider);
+}
+
+#[test]
+fn unknown_is_never_nothing() {
+    let (p, r) = only(
+        &json!({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}),
+    );
+    assert!(r.tokens.is_unknown() && r.accounting.origin() == Origin::Unknown);
+    assert!(p.text(r.tokens_why).contains("unknown, not 0"));
+    let (p, r) = only(&json!({"gen_ai.operation.name": "chat", "ai.usage.promptTokens": "NaN"}));
+    assert!(r.tokens.is_unknown() && p.text(r.tokens_why).contains("no number"));
+    let mut late = chat(5, 5);
+    late["gen_ai.response.time_to_first_chunk"] = json!(0.000_001);
+    assert_eq!(only(&late).1.ttft(), None, "the first chunk came with the end");
+    late["gen_ai.response.time_to_first_chunk"] = json!(0.000_000_4);
+    assert_eq!(only(&late).1.ttft(), Some(400));
+}
+
+#[test]
+fn spans_keep_what_they_say() {
+    let mut failed = span(2, 1, (10, 40), "call", &json!({"k": "v", "n": 7}));
+    failed["status"] = json!({"code": "STATUS_CODE_ERROR", "message": "no"});
+    failed["events"] =
+        json!([{"timeUnixNano": "1764000000000000030", "name": "exception", "attributes": []}]);
+    failed["links"] = json!([{"traceId": format!("{:032x}", 1), "spanId": format!("{:016x}", 1)}]);
+    let mut running = span(3, 1, (20, 0), "runs", &json!({}));
+    running["endTimeUnixNano"] = "0".into();
+    let p = open(&[failed, running, span(1, 0, (0, 100), "root", &json!({}))]);
+    let spans: Vec<_> = p.tracks.iter().flat_map(|t| &t.spans.rows).collect();
+    let status = |name: &str| spans.iter().find(|s| p.function_name(s.function) == name).unwrap().status;
+    assert_eq!(
+        (status("call"), status("runs"), status("root")),
+        (SpanStatus::Error, SpanStatus::Unfinished, SpanStatus::Ok)
+    );
+    assert_eq!((p.instants.len(), p.instants[0].time, p.links.len()), (1, 30, 1));
+    let details: Vec<_> =
+        (0..p.attributes.len()).flat_map(|n| p.attributes.get(n as u32)).map(|(k, _)| p.text(*k)).collect();
+    assert_eq!(details, ["k", "n"]);
+    assert_eq!(p.meta.origin_unix_ns, Some(1_764_000_000_000_000_000));
+}
+
+#[test]
+fn other_signals_and_damage_are_no_panic() {
+    let e = open_bytes(br#"{"resourceLogs": [{"scopeLogs": []}]}"#).unwrap_err().to_string();
+    assert!(e.contains("logs of OpenTelemetry"), "{e}");
+    let e = open_bytes(br#"{"resourceSpans": []}"#).unwrap_err().to_string();
+    assert!(e.contains("holds no spans"), "{e}");
+    let bad = span(0, 0, (0, 1), "x", &json!({}));
+    let p = open(&[bad, span(1, 0, (0, 1), "y", &json!({}))]);
+    assert_eq!((p.span_count(), p.warnings[0].kind.as_str()), (1, super::row::BAD_ID));
+    damage(sample!("otlp/otel-proto-trace.json"), drop);
+    damage(&sample!("otlp/openai-v2.console.jsonl")[..3000], drop);
+}
