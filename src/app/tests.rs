@@ -256,6 +256,26 @@ fn a_slash_leads_to_the_search_and_the_palette_finds_what_is_typed() {
 }
 
 #[test]
+fn the_guide_opens_turns_to_what_is_searched_and_to_what_a_link_names() {
+    let mut app = App::headless();
+    app.add_profile("sample", None, Arc::new(crate::views::fixture::session()));
+    let mut h = harness(app);
+    h.key_press(egui::Key::F1);
+    h.run_ok();
+    assert!(h.query_by_label("From Python's index").is_some());
+    h.get_by_role_and_label(egui::Role::Link, "Python").click();
+    h.run_ok();
+    assert!(h.query_by_label("Spans of your own").is_some());
+    let field = h.get_by_role_and_label(egui::Role::TextInput, "Search the guide");
+    field.focus();
+    h.run_ok();
+    h.event(egui::Event::Text("KCachegrind".into()));
+    h.run_ok();
+    assert!(h.query_by_label("Installing").is_none() && h.query_by_label_contains("Numbers (").is_some());
+    picture(&mut h, "guide");
+}
+
+#[test]
 fn without_file_dialogs_the_window_asks_for_a_path_itself() {
     let mut app = App::headless();
     app.add_profile("sample", None, Arc::new(crate::views::fixture::session()));
