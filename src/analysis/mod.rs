@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod billing;
+pub mod caches;
 pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
@@ -27,6 +28,7 @@ pub mod groups;
 pub mod heap_peak;
 pub mod inverted;
 pub mod lane_walk;
+pub mod latency;
 pub mod libraries;
 pub mod matches;
 mod merge_nodes;

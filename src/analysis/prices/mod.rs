@@ -24,8 +24,8 @@ use std::sync::{Arc, OnceLock};
 
 pub(super) use charge::{Call, charge};
 pub use charge::{Charge, Parts, Priced};
-pub(super) use names::resolve;
 pub use names::{Resolved, Step};
+pub(super) use names::{is_local, resolve};
 pub use table::{Class, Entry, PriceTable};
 
 /// The carried table: first-party providers and large resellers, from the PyPI package genai-prices.

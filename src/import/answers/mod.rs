@@ -6,6 +6,7 @@
 //! answer that ends before its server says so counts as cancelled.
 
 mod fold;
+mod pieces;
 mod shape;
 #[cfg(test)]
 mod tests;
