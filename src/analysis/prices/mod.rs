@@ -2,11 +2,11 @@
 //!
 //! | file | its job |
 //! |---|---|
-//! | [`table`] | what a table holds |
-//! | [`own`] | our layout, which the carried table has, too |
-//! | [`litellm`] | LiteLLM's layout |
-//! | [`names`] | which entry a model's name means |
-//! | [`charge`] | what a request costs by an entry |
+//! | `table` | what a table holds |
+//! | `own` | our layout, which the carried table has, too |
+//! | `litellm` | LiteLLM's layout |
+//! | `names` | which entry a model's name means |
+//! | `charge` | what a request costs by an entry |
 //!
 //! An unknown model has no price; nothing is ever taken for free because it is unknown.
 
