@@ -25,6 +25,7 @@ use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source,
 use crate::model::Basis;
 use fold::Fold;
 use shape::{Shape, unwrapped};
+#[cfg(feature = "workloads")]
 pub(crate) use usage::counted;
 
 /// What the list of formats says, and how it is read.
