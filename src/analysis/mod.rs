@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod align;
 pub mod billing;
+pub mod caches;
 pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
@@ -29,6 +30,7 @@ pub mod heap_peak;
 pub mod idle;
 pub mod inverted;
 pub mod lane_walk;
+pub mod latency;
 pub mod libraries;
 pub mod matches;
 mod merge_nodes;

@@ -24,12 +24,16 @@ pub struct Distribution {
     pub min: f64,
     /// Median.
     pub p50: f64,
+    /// 75th percentile.
+    pub p75: f64,
     /// 90th percentile.
     pub p90: f64,
     /// 95th percentile.
     pub p95: f64,
     /// 99th percentile.
     pub p99: f64,
+    /// 99.9th percentile, of a thousand values and more: of fewer it would be the largest.
+    pub p999: Option<f64>,
     /// Largest.
     pub max: f64,
 }
@@ -53,9 +57,11 @@ impl Distribution {
             mean: values.iter().sum::<f64>() / values.len() as f64,
             min,
             p50: at(0.5),
+            p75: at(0.75),
             p90: at(0.9),
             p95: at(0.95),
             p99: at(0.99),
+            p999: (values.len() >= 1000).then(|| at(0.999)),
             max,
         })
     }

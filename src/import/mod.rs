@@ -44,12 +44,15 @@ mod tests;
 mod trees;
 mod v8;
 
+#[cfg(feature = "workloads")]
 pub(crate) use answers::counted;
 pub use code::{MAX_CODE, SourceFolders, may_be_given, read_code};
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
 pub use native::holds_all_of;
-pub(crate) use read::{sse, time::unix_time};
+#[cfg(feature = "workloads")]
+pub(crate) use read::sse;
+pub(crate) use read::time::unix_time;
 pub use source::{Input, Source};
 
 use std::time::{Duration, Instant};

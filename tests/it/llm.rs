@@ -124,6 +124,30 @@ fn what_a_price_rests_on_is_said() {
 }
 
 #[test]
+fn latency_and_caches_have_the_numbers_of_the_examples() {
+    let local = &case("08-otlp-vllm.json")["latency"];
+    assert_eq!(
+        (&local["bottleneck"]["phase"], &local["bottleneck"]["share"]),
+        (&"token_generation".into(), &0.625.into())
+    );
+    assert!(
+        same(&local["phases_s"]["unaccounted"], &0.05.into())
+            && same(&local["phases_s"]["total"], &4.0.into())
+    );
+    assert!(same(&local["ttft_s"]["rest"], &0.05.into()), "{local}");
+    let percentiles = &local["percentiles"]["latency_ns"];
+    assert_eq!((&percentiles["n"], &percentiles["p99.9"]), (&1.into(), &Value::Null));
+    let cached = &case("04-otlp-gen4-agent.json")["caches"]["prompt"];
+    assert_eq!(
+        (&cached["hits"], &cached["misses"], &cached["saved_tokens"]),
+        (&1.into(), &1.into(), &8700.into())
+    );
+    assert_eq!(cached["cost_saved"], "0.0483");
+    let kv = &case("17-llamacpp.json")["caches"]["kv_prefix"];
+    assert!(same(&kv["hit_rate"], &(708.0 / 759.0).into()), "{kv}");
+}
+
+#[test]
 fn what_if_reprices_the_same_classes() {
     let cost = &case("04-otlp-gen4-agent.json")["cost"];
     let if_ = &cost["what_if"];

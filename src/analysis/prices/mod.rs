@@ -2,11 +2,11 @@
 //!
 //! | file | its job |
 //! |---|---|
-//! | [`table`] | what a table holds |
-//! | [`own`] | our layout, which the carried table has, too |
-//! | [`litellm`] | LiteLLM's layout |
-//! | [`names`] | which entry a model's name means |
-//! | [`charge`] | what a request costs by an entry |
+//! | `table` | what a table holds |
+//! | `own` | our layout, which the carried table has, too |
+//! | `litellm` | LiteLLM's layout |
+//! | `names` | which entry a model's name means |
+//! | `charge` | what a request costs by an entry |
 //!
 //! An unknown model has no price; nothing is ever taken for free because it is unknown.
 
@@ -24,8 +24,8 @@ use std::sync::{Arc, OnceLock};
 
 pub(super) use charge::{Call, charge};
 pub use charge::{Charge, Parts, Priced};
-pub(super) use names::resolve;
 pub use names::{Resolved, Step};
+pub(super) use names::{is_local, resolve};
 pub use table::{Class, Entry, PriceTable};
 
 /// The carried table: first-party providers and large resellers, from the PyPI package genai-prices.

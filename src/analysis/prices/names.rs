@@ -7,7 +7,7 @@
 use std::hash::{Hash, Hasher};
 
 use super::Prices;
-use super::table::{Entry, PriceTable, Provider};
+use super::table::{PriceTable, Provider};
 
 /// How a name led to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -53,6 +53,12 @@ pub struct Resolved {
 const LOCAL: [&str; 9] =
     ["ollama", "llama.cpp", "llama_cpp", "vllm", "sglang", "lmstudio", "lm_studio", "localai", "inferscope"];
 
+/// True when a provider is a program on a person's own machine.
+pub(in crate::analysis) fn is_local(provider: &str) -> bool {
+    let provider = provider.to_lowercase();
+    LOCAL.iter().any(|name| provider.contains(name))
+}
+
 /// Regions and vendors in front of names on Bedrock.
 const DOTTED: [&str; 17] = [
     "us",
@@ -85,20 +91,20 @@ pub(in crate::analysis) fn resolve(
         return Err("no model is named".into());
     }
     let provider = provider.to_lowercase();
-    let is_local = LOCAL.iter().any(|name| provider.contains(name));
+    let is_local = is_local(&provider);
     for (number, table) in prices.tables().iter().enumerate() {
         if table.carried && is_local {
             continue;
         }
         for (step, name) in [(Step::Response, response), (Step::Request, request)] {
-            let found = table.listed(&name.to_lowercase());
+            let found = table.listed(&name.to_lowercase(), &provider);
             if let Some(found) = table.choose(found, &provider, name)? {
                 return Ok(Resolved { table: number, step, ..found });
             }
         }
         for (step, name) in [(Step::ResponseAlias, response), (Step::RequestAlias, request)] {
             for alias in aliases(&name.to_lowercase()) {
-                let mut found = table.listed(&alias);
+                let mut found = table.listed(&alias, &provider);
                 if found.is_empty() {
                     found = table.by_alias.get(&alias).cloned().unwrap_or_default();
                 }
@@ -116,18 +122,31 @@ pub(in crate::analysis) fn resolve(
 }
 
 impl PriceTable {
-    /// Entries that list a name in lower case. Of one provider only the first.
-    fn listed(&self, name: &str) -> Vec<u32> {
+    /// The provider that is known under a name in lower case.
+    fn known(&self, name: &str) -> Option<&Provider> {
+        let fits = |p: &&Provider| p.known_as.iter().any(|pattern| pattern.fits(name));
+        self.providers.iter().find(fits).filter(|_| !name.is_empty())
+    }
+
+    /// Entries that list a name in lower case: by itself, else by patterns, of one provider only the first. What the provider that
+    /// served it lists by a pattern counts beside what others list by itself.
+    fn listed(&self, name: &str, provider: &str) -> Vec<u32> {
         if name.is_empty() {
             return Vec::new();
         }
-        if let Some(exact) = self.by_name.get(name) {
-            return exact.clone();
+        let mut found = self.by_name.get(name).cloned().unwrap_or_default();
+        let has = |found: &[u32], provider: &str| {
+            found.iter().any(|f| self.entries[*f as usize].provider == provider)
+        };
+        let own = self.known(provider).map(|p| p.id.as_str()).filter(|own| !has(&found, own));
+        if own.is_none() && !found.is_empty() {
+            return found;
         }
-        let fits = |entry: &Entry| entry.names.iter().any(|all| all.iter().all(|pattern| pattern.fits(name)));
-        let mut found: Vec<u32> = Vec::new();
+        let by_itself = !found.is_empty();
         for (n, entry) in self.entries.iter().enumerate() {
-            if fits(entry) && found.iter().all(|f| self.entries[*f as usize].provider != entry.provider) {
+            let wanted = !by_itself || Some(entry.provider.as_str()) == own;
+            let fits = || entry.names.iter().any(|all| all.iter().all(|pattern| pattern.fits(name)));
+            if wanted && !has(&found, &entry.provider) && fits() {
                 found.push(n as u32);
             }
         }
@@ -148,8 +167,8 @@ impl PriceTable {
         if found.is_empty() {
             return Ok(None);
         }
-        let known = self.providers.iter().find(|p| p.known_as.iter().any(|pattern| pattern.fits(provider)));
-        if let Some(known) = known.filter(|_| !provider.is_empty()) {
+        let known = self.known(provider);
+        if let Some(known) = known {
             if let Some(&own) = found.iter().find(|n| of(n).provider == known.id) {
                 return resolved(own, false);
             }
@@ -176,7 +195,7 @@ impl PriceTable {
         let same = |n: &u32| (&of(n).prices, &of(n).tiers) == (&first.prices, &first.tiers);
         if candidates.iter().all(same) {
             // Of a provider whose list is known and does not hold it, that of another is a guess.
-            return resolved(candidates[0], known.is_some() && !provider.is_empty());
+            return resolved(candidates[0], known.is_some());
         }
         let list = candidates.iter().take(4).map(|n| match of(n) {
             entry if entry.provider.is_empty() => entry.name.clone(),

@@ -108,6 +108,11 @@ fn providers_that_sell_models_of_others_have_prices_of_their_own() {
     assert_eq!(provider("", "gpt-4o-2024-08-06"), ("openai".into(), false));
     assert_eq!(provider("azure.ai.openai", "gpt-4o"), ("openai".into(), true));
     assert_eq!(provider("gcp.vertex_ai", "gemini-2.5-pro").0, "google");
+    assert_eq!(
+        provider("aws.bedrock", "claude-opus-4-8"),
+        ("aws".into(), false),
+        "its own pattern, not the maker's name"
+    );
     assert_eq!(provider("anthropic", "claude-3-5-haiku-20241022"), ("anthropic".into(), false));
 }
 

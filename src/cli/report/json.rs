@@ -69,6 +69,8 @@ impl Serialize for Document<'_> {
         map.serialize_entry("request_figures", &report.overview.requests.as_ref().map(figures))?;
         let rows = || p.requests.rows.iter().enumerate().map(|(n, r)| requests::row(report, n, r));
         map.serialize_entry("requests", &List(rows))?;
+        map.serialize_entry("latency", &requests::latency(&report.latency))?;
+        map.serialize_entry("caches", &requests::caches(&report.caches))?;
         map.serialize_entry("tokens", &requests::token_sums(report))?;
         map.serialize_entry("cost", &requests::cost_sums(report))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
@@ -205,9 +207,9 @@ fn function<'a>(p: &'a Profile, metrics: &'a [Measure], row: &'a MetricRow) -> F
     }
 }
 
-fn distribution(d: Option<&Distribution>) -> Value {
+pub(super) fn distribution(d: Option<&Distribution>) -> Value {
     let Some(d) = d else { return Value::Null };
-    json!({ "n": d.n, "mean": d.mean, "min": d.min, "p50": d.p50, "p90": d.p90, "p95": d.p95, "p99": d.p99, "max": d.max })
+    json!({ "n": d.n, "mean": d.mean, "min": d.min, "p50": d.p50, "p75": d.p75, "p90": d.p90, "p95": d.p95, "p99": d.p99, "p99.9": d.p999, "max": d.max })
 }
 
 fn figures(f: &RequestFigures) -> Value {

@@ -17,9 +17,11 @@ use self::tree::Tree;
 use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
 use crate::analysis::billing::{Bill, Billing};
+use crate::analysis::caches::{CacheFigures, Caches};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
+use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::analysis::scope::Slice;
@@ -115,6 +117,10 @@ pub(super) struct Report {
     prices: Prices,
     /// What they cost.
     billing: Arc<Billing>,
+    /// Where their time goes.
+    latency: Arc<Latency>,
+    /// What caches did for them.
+    caches: Arc<Vec<CacheFigures>>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
     /// The call tree path by path, when it is asked for.
@@ -214,6 +220,8 @@ impl Report {
             None
         };
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
+        let latency = engine.now(&subject, &RequestLatency, &job)?;
+        let caches = engine.now(&subject, &Caches { prices: prices.clone() }, &job)?;
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
             Some(least) => {
@@ -236,6 +244,8 @@ impl Report {
             heap,
             prices: prices.clone(),
             billing,
+            latency,
+            caches,
             relative,
             tree,
         })

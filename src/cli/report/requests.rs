@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::Report;
 use crate::analysis::billing::{Sums, model_name};
+use crate::analysis::caches::{CacheFigures, CacheKind};
+use crate::analysis::latency::Latency;
 use crate::analysis::prices::Charge;
 use crate::format::{self, Page, short};
 use crate::model::{Money, Profile, Request, TokenCounts};
@@ -204,8 +206,81 @@ pub(super) fn cost_sums(report: &Report) -> Value {
     })
 }
 
+/// Where the time goes. Lengths are seconds, percentiles ns.
+pub(super) fn latency(l: &Latency) -> Value {
+    let s = |ns: i64| ns as f64 / 1e9;
+    let mut phases: Map<String, Value> =
+        l.phases.iter().map(|p| (p.name.clone(), s(p.time).into())).collect();
+    phases.insert("total".into(), s(l.total).into());
+    let first = &l.first_token;
+    let spreads: Map<String, Value> = l
+        .spreads
+        .iter()
+        .map(|spread| (format!("{}_ns", spread.name), super::json::distribution(spread.values.as_ref())))
+        .collect();
+    json!({
+        "phases_s": phases,
+        "phases_are_of": if l.recorded { "the recording" } else { "the requests that ended well" },
+        "phases_overlap": l.overlap,
+        "bottleneck": l.bottleneck().map(|(phase, share)| json!({
+            "phase": phase.name, "seconds": s(phase.time), "share": share,
+        })),
+        "ttft_s": (first.requests > 0).then(|| json!({
+            "requests": first.requests, "total": s(first.total), "queue": s(first.queue), "load": s(first.load),
+            "prefill": s(first.prefill), "rest": s(first.rest),
+        })),
+        "percentiles": spreads,
+        "percentiles_are": "interpolated linearly between the closest ranks",
+        "average_concurrency": l.average_concurrency,
+    })
+}
+
+/// What caches did, by kind.
+pub(super) fn caches(all: &[CacheFigures]) -> Value {
+    let kind = |c: &CacheFigures| {
+        let s = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
+        let answers = c.kind == CacheKind::Answers;
+        json!({
+            "hits": c.hits, "misses": c.misses, "hit_rate": c.hit_rate,
+            "avg_hit_latency": s(c.hit_latency), "avg_miss_latency": s(c.miss_latency),
+            "latency_improvement": c.latency_improvement(), "cost_saved": usd(c.saved_cost),
+            "exact": answers.then_some(c.exact), "semantic": answers.then(|| c.hits - c.exact),
+            "saved_latency": s(c.saved_latency()), "saved_tokens": c.saved_tokens,
+            "latency_is": if answers { "of whole requests, s" } else { "to the first token, s" },
+            "definition": c.kind.definition(),
+        })
+    };
+    Value::Object(all.iter().map(|c| (c.kind.key().to_owned(), kind(c))).collect())
+}
+
 /// Lines on tokens and money, below the figures of requests.
 pub(super) fn text(out: &mut Page, report: &Report) {
+    if let Some((phase, share)) = report.latency.bottleneck() {
+        out.line(format_args!(
+            "  bottleneck: {} {}, {} of {}",
+            phase.name,
+            format::duration(phase.time),
+            format::percent(share),
+            format::duration(report.latency.total)
+        ));
+    }
+    for c in report.caches.iter() {
+        let rate = c.hit_rate.map_or_else(|| format::UNKNOWN.to_owned(), format::percent);
+        let saved = c.saved_latency().map(|ns| format!(", {} saved", format::duration(ns.round() as i64)));
+        let money = c.saved_cost.map(|m| format!(", {} saved", format::money(m)));
+        out.line(format_args!(
+            "  cache of {}: {} hits, {} misses, {rate}{}{}",
+            match c.kind {
+                CacheKind::Answers => "answers",
+                CacheKind::Prompt => "prompts",
+                CacheKind::Kv => "the server (KV)",
+            },
+            c.hits,
+            c.misses,
+            saved.unwrap_or_default(),
+            money.unwrap_or_default()
+        ));
+    }
     let (bill, all) = (&report.billing, &report.billing.all);
     let count = |n: u64| format::count(n as i64);
     if all.prompt() > 0 {

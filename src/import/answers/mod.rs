@@ -6,6 +6,7 @@
 //! answer that ends before its server says so counts as cancelled.
 
 mod fold;
+mod pieces;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source,
 use crate::model::Basis;
 use fold::Fold;
 use shape::{Shape, unwrapped};
+#[cfg(feature = "workloads")]
 pub(crate) use usage::counted;
 
 /// What the list of formats says, and how it is read.

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::super::llm::{Habit, Usage};
 use super::super::read::value::{at, count, text};
-use crate::model::TokenCounts;
 
 /// Tokens of an answer of an OpenAI-compatible server, by class.
+#[cfg(feature = "workloads")]
 #[must_use]
-pub(crate) fn counted(usage: &Value) -> TokenCounts {
+pub(crate) fn counted(usage: &Value) -> crate::model::TokenCounts {
     of(usage).settle().0
 }
 

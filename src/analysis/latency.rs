@@ -1,0 +1,273 @@
+//! Where the time of requests goes: phases and the longest of them, the parts of the time to first token, percentiles.
+//!
+//! A recording with phases of its own has those; otherwise the phases are sums over the requests that ended well, by what their server
+//! states or by their stamps. What no phase covers is a part of its own: `unaccounted`.
+
+use super::overview::Distribution;
+use super::phases::phases;
+use super::requests::{RequestPart, parts};
+use crate::jobs::Cancelled;
+use crate::model::{Outcome, Profile, Request};
+use crate::query::{Context, Query};
+
+/// The part that no phase covers.
+pub const UNACCOUNTED: &str = "unaccounted";
+
+/// Time of one phase over all requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseTime {
+    /// Its name.
+    pub name: String,
+    /// ns.
+    pub time: i64,
+}
+
+/// What the time to first token is made of, ns, over the requests that have one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstToken {
+    /// Requests with a time to first token.
+    pub requests: usize,
+    /// Sum of these times.
+    pub total: i64,
+    /// Waiting in a queue, where known.
+    pub queue: i64,
+    /// Loading the model, where stated.
+    pub load: i64,
+    /// Reading the prompt, where stated.
+    pub prefill: i64,
+    /// The rest: reading the prompt where nobody states it, and the way to and from the server.
+    pub rest: i64,
+}
+
+/// A figure with its statistics, ns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spread {
+    /// Its name.
+    pub name: &'static str,
+    /// `None` when no request has it.
+    pub values: Option<Distribution>,
+}
+
+/// Where the time goes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Latency {
+    /// Phases in order, with what they leave over at the end.
+    pub phases: Vec<PhaseTime>,
+    /// Sum of the phases and of what they leave over: the time of all requests, or of the run.
+    pub total: i64,
+    /// The phases are those of the recording rather than of the requests.
+    pub recorded: bool,
+    /// Phases of the recording overlap, so that they may be more than the total.
+    pub overlap: bool,
+    /// Parts of the time to first token.
+    pub first_token: FirstToken,
+    /// Percentiles.
+    pub spreads: Vec<Spread>,
+    /// Requests in flight on average: their latencies over the time of all of them (Little's law).
+    pub average_concurrency: Option<f64>,
+}
+
+impl Latency {
+    /// The longest phase, and its share of the total; `None` without phases.
+    #[must_use]
+    pub fn bottleneck(&self) -> Option<(&PhaseTime, f64)> {
+        let phases = self.phases.iter().filter(|p| p.name != UNACCOUNTED && p.time > 0);
+        // Of equal ones the first.
+        let longest = phases.rev().max_by_key(|p| p.time)?;
+        (self.total > 0).then(|| (longest, longest.time as f64 / self.total as f64))
+    }
+}
+
+/// Computes the [`Latency`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestLatency;
+
+impl Query for RequestLatency {
+    type Output = Latency;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Latency, Cancelled> {
+        let profile = cx.profile();
+        cx.job().checkpoint(0, 0)?;
+        let done: Vec<&Request> = profile.requests.rows.iter().filter(|r| r.outcome == Outcome::Ok).collect();
+        let mut out = recorded(profile).unwrap_or_else(|| of_requests(&done));
+        out.first_token = first_token(&done);
+        let spread = |name, of: &dyn Fn(&Request) -> Option<f64>| Spread {
+            name,
+            values: Distribution::of(done.iter().filter_map(|r| of(r)).collect()),
+        };
+        out.spreads = vec![
+            spread("latency", &|r| r.latency().map(|ns| ns as f64)),
+            spread("ttft", &|r| r.ttft().map(|ns| ns as f64)),
+            spread("ttfo", &|r| r.ttfo().map(|ns| ns as f64)),
+            spread("tpot", &Request::tpot),
+            spread("queue", &|r| r.queued().map(|ns| ns as f64)),
+        ];
+        let dated: Vec<&&Request> = done.iter().filter(|r| !r.undated && r.finished.is_some()).collect();
+        let first = dated.iter().map(|r| r.arrived).min();
+        let last = dated.iter().filter_map(|r| r.finished).max();
+        let busy: i64 = dated.iter().filter_map(|r| r.latency()).fold(0, i64::saturating_add);
+        let wall = first.zip(last).map(|(a, b)| b - a).filter(|&wall| wall > 0);
+        out.average_concurrency = wall.map(|wall| busy as f64 / wall as f64);
+        Ok(out)
+    }
+
+    fn weight(latency: &Latency) -> usize {
+        latency.phases.len() * 64 + 1000
+    }
+}
+
+/// The phases of a recording.
+fn recorded(profile: &Profile) -> Option<Latency> {
+    let found = phases(profile, None);
+    if found.shares.is_empty() {
+        return None;
+    }
+    let mut out =
+        Latency { total: found.elapsed, recorded: true, overlap: found.overlap, ..Latency::default() };
+    for share in &found.shares {
+        add(&mut out.phases, profile.function_name(share.function), share.total);
+    }
+    add(&mut out.phases, UNACCOUNTED, found.unaccounted);
+    Some(out)
+}
+
+fn add(phases: &mut Vec<PhaseTime>, name: &str, time: i64) {
+    match phases.iter_mut().find(|p| p.name == name) {
+        Some(known) => known.time = known.time.saturating_add(time),
+        None => phases.push(PhaseTime { name: name.to_owned(), time }),
+    }
+}
+
+/// Sums over requests, under the names of the well-known example where there is one.
+fn of_requests(done: &[&Request]) -> Latency {
+    let mut out = Latency::default();
+    for r in done {
+        let Some(latency) = r.latency() else { continue };
+        out.total = out.total.saturating_add(latency);
+        let t = &r.phases;
+        if t.sum().is_some() {
+            let stated = [
+                ("llm_queue_wait", t.queue),
+                ("model_load", t.load),
+                ("prefill", t.prefill),
+                ("token_generation", t.decode),
+            ];
+            for (name, time) in stated.into_iter().filter_map(|(name, time)| Some((name, time?))) {
+                add(&mut out.phases, name, time);
+            }
+            add(&mut out.phases, UNACCOUNTED, r.unaccounted().unwrap_or(0));
+            continue;
+        }
+        for (from, to, part) in parts(r, r.arrived) {
+            let name = match part {
+                RequestPart::Queued => "llm_queue_wait",
+                RequestPart::Attempt => "failed_attempts",
+                RequestPart::BackOff => "back_off",
+                RequestPart::Prefill => "time_to_first_token",
+                RequestPart::Decode => "token_generation",
+                RequestPart::Answer => "whole_answer",
+                RequestPart::Unknown => UNACCOUNTED,
+            };
+            add(&mut out.phases, name, to - from);
+        }
+    }
+    // The rest stands last.
+    out.phases.sort_by_key(|p| p.name == UNACCOUNTED);
+    out
+}
+
+fn first_token(done: &[&Request]) -> FirstToken {
+    let mut out = FirstToken::default();
+    for r in done {
+        let Some(ttft) = r.ttft() else { continue };
+        let known = |time: Option<i64>| time.unwrap_or(0);
+        let (queue, load, prefill) = (known(r.queued()), known(r.phases.load), known(r.phases.prefill));
+        out.requests += 1;
+        out.total = out.total.saturating_add(ttft);
+        out.queue = out.queue.saturating_add(queue);
+        out.load = out.load.saturating_add(load);
+        out.prefill = out.prefill.saturating_add(prefill);
+        out.rest = out.rest.saturating_add(ttft - queue - load - prefill);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, subject};
+    use crate::model::{FunctionSpec, ProfileBuilder, ServerTimes, TokenCounts, TrackKind, TrackSpec};
+    use crate::query::Run;
+
+    const MS: i64 = 1_000_000;
+
+    fn latency(b: ProfileBuilder) -> std::sync::Arc<Latency> {
+        ask(&Run { profile: b.finish().into(), ..subject("a 0 1") }, &RequestLatency)
+    }
+
+    #[test]
+    fn the_example_spends_most_on_token_generation() {
+        let mut b = ProfileBuilder::new("test");
+        let track = b.track(TrackSpec { name: "Phases", process: "", kind: TrackKind::Phase, sort: 0 });
+        let mut at = 0;
+        for (name, ms) in [
+            ("preprocessing", 10),
+            ("embedding_lookup", 50),
+            ("llm_queue_wait", 20),
+            ("time_to_first_token", 150),
+            ("token_generation", 200),
+            ("postprocessing", 10),
+        ] {
+            let function = b.function(FunctionSpec::named(name));
+            b.span(track, at, at + ms * MS, function, crate::model::ArgsRef::NONE);
+            at += ms * MS;
+        }
+        let found = latency(b);
+        let (phase, share) = found.bottleneck().unwrap();
+        assert_eq!((phase.name.as_str(), phase.time, found.total), ("token_generation", 200 * MS, 440 * MS));
+        assert!((share - 0.4545).abs() < 0.0001);
+        assert!(found.recorded && found.phases.last().is_some_and(|p| p.name == UNACCOUNTED && p.time == 0));
+    }
+
+    #[test]
+    fn phases_of_requests_and_what_they_leave_over_are_the_latency() {
+        let mut b = ProfileBuilder::new("test");
+        // As vLLM states them.
+        b.request(Request {
+            finished: Some(4000),
+            first_token: Some(1500),
+            phases: ServerTimes {
+                queue: Some(1000),
+                prefill: Some(450),
+                decode: Some(2500),
+                ..ServerTimes::default()
+            },
+            tokens: TokenCounts { output: Some(101), ..TokenCounts::default() },
+            ..Request::default()
+        });
+        // By stamps.
+        b.request(Request {
+            arrived: 4000,
+            scheduled: Some(4100),
+            first_token: Some(4300),
+            finished: Some(5000),
+            ..Request::default()
+        });
+        b.request(Request { finished: Some(9000), outcome: Outcome::Error, ..Request::default() });
+        let found = latency(b);
+        let named: Vec<_> = found.phases.iter().map(|p| (p.name.as_str(), p.time)).collect();
+        let expected = [
+            ("llm_queue_wait", 1100),
+            ("prefill", 450),
+            ("token_generation", 3200),
+            ("time_to_first_token", 200),
+            ("unaccounted", 50),
+        ];
+        assert_eq!(named, expected);
+        assert_eq!((found.total, expected.iter().map(|p| p.1).sum::<i64>()), (5000, 5000));
+        let first = FirstToken { requests: 2, total: 1800, queue: 1100, load: 0, prefill: 450, rest: 250 };
+        assert_eq!((found.first_token, found.average_concurrency), (first, Some(1.0)));
+        let ttft = found.spreads.iter().find(|s| s.name == "ttft").unwrap().values.unwrap();
+        assert_eq!((ttft.n, ttft.max, ttft.p999), (2, 1500.0, None));
+    }
+}
