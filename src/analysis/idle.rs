@@ -137,7 +137,7 @@ impl Query for IdleOf {
             idle: idle.length(),
             count: idle.len(),
             within,
-            loops: loops.clone(),
+            loops,
             ..Idle::default()
         };
         answer.busy = answer.whole - answer.idle;

@@ -49,7 +49,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         (None, None) => (largest(asked, &slice)?, None),
     };
     let query = Lines {
-        slice: slice.clone(),
+        slice,
         function: p.keys().symbol(function),
         whole_file: whole_file.map(|f| NameKey::from(p.text(f))),
     };

@@ -77,9 +77,7 @@ impl Sheet {
     }
 
     pub(super) fn part(&mut self, part: Part) {
-        if !part.rows.is_empty() {
-            self.parts.push(part);
-        }
+        self.parts.push(part);
     }
 
     /// The answer as lines, within its budget.
@@ -88,7 +86,7 @@ impl Sheet {
         let shown = self.shown();
         let mut page = Page::default();
         self.head.iter().for_each(|line| page.line(line));
-        for (part, &shown) in self.parts.iter().zip(&shown) {
+        for (part, &shown) in self.parts.iter().zip(&shown).filter(|(part, _)| !part.rows.is_empty()) {
             if !part.title.is_empty() {
                 page.line(&part.title);
             }
@@ -106,8 +104,11 @@ impl Sheet {
     fn shown(&self) -> Vec<usize> {
         let line = |text: &str| if text.is_empty() { 0 } else { estimate(text) + 1 };
         let fixed = self.head.iter().chain(&self.notes).map(|l| line(l)).sum::<usize>()
-            + self.parts.iter().map(|p| line(&p.title)).sum::<usize>();
-        let rest = |part: &Part, shown: usize| line(&(part.rest)(shown));
+            + self.parts.iter().filter(|p| !p.rows.is_empty()).map(|p| line(&p.title)).sum::<usize>();
+        let rest = |part: &Part, shown: usize| match part.rows.len() {
+            0 => 0,
+            _ => line(&(part.rest)(shown)),
+        };
         let mut shown = vec![0; self.parts.len()];
         let mut rests: Vec<usize> = self.parts.iter().map(|p| rest(p, 0)).collect();
         let mut used = fixed + rests.iter().sum::<usize>();

@@ -204,7 +204,7 @@ fn callers(asked: &Asked<'_>, slice: Slice) -> Result<Vec<Node>, Refusal> {
         let mut closed: Vec<_> = rows.rows.iter().filter(|r| r.has_children && !r.expanded).collect();
         closed.sort_by_key(|r| Reverse(r.cost));
         if closed.is_empty() || rows.rows.len() >= MOST_ROWS.min(asked.budget()) {
-            return Ok(of_callers(&rows, &*asked.get(&Waiting)?));
+            return Ok(of_callers(&rows, &asked.get(&Waiting)?));
         }
         closed.iter().take(32).for_each(|r| open.set(r.key, true));
         query.expanded = open.clone();

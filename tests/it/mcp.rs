@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// The text of an answer, and whether it is an error.
-    fn call(&mut self, name: &str, arguments: Value) -> (String, bool) {
+    fn call(&mut self, name: &str, arguments: &Value) -> (String, bool) {
         let said = self.ask("tools/call", &json!({ "name": name, "arguments": arguments }));
         assert!(said["structuredContent"].is_null(), "nothing is said twice");
         let text = said["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned();
@@ -86,15 +86,15 @@ fn tools_are_the_questions_with_the_same_answers() {
     assert!(!names.contains(&"record"), "only where it is allowed");
     let size = inferscope::questions::tokens::estimate(&tools.to_string());
     assert!(size < 1900, "{size}");
-    assert!(client.call("summary", json!({})).0.contains("a.prof pstats"));
-    let by_tool = client.call("hot", json!({ "file": "a.prof", "budget": 300 }));
+    assert!(client.call("summary", &json!({})).0.contains("a.prof "));
+    let by_tool = client.call("hot", &json!({ "file": "a.prof", "budget": 300 }));
     let by_command =
         crate::support::stdout(&["hot", folder.join("a.prof").to_str().unwrap(), "--budget", "300"]);
     assert_eq!(
         (by_tool.0.replace("budget=600", "--budget 600").replace("sort=total", "--sort total"), by_tool.1),
         (by_command, false)
     );
-    let diff = client.call("diff", json!({ "base": "a.prof", "head": "b.prof", "budget": 300 }));
+    let diff = client.call("diff", &json!({ "base": "a.prof", "head": "b.prof", "budget": 300 }));
     assert!(diff.0.contains("Δ = head − base") && !diff.1, "{}", diff.0);
     let guide = client.ask("resources/read", &json!({ "uri": "inferscope://guide" }));
     assert!(guide["contents"][0]["text"].as_str().unwrap().contains("inferscope summary"));
@@ -126,11 +126,11 @@ fn what_is_wrong_is_said_and_nothing_else_is_read() {
         ("record", json!({ "command": ["true"], "out": "x.inferscope" }), "may not be recorded"),
         ("hot", json!({ "file": "x".repeat(100_000) }), "is not there"),
     ] {
-        let (text, is_error) = client.call(name, arguments.clone());
+        let (text, is_error) = client.call(name, &arguments);
         assert!(is_error && text.contains(says) && text.len() < 4000, "{name} {arguments}: {text}");
     }
     assert!(client.ask("no/such/method", &json!({}))["message"].is_string());
-    assert!(!client.call("summary", json!({ "file": "a.prof" })).1, "it still answers");
+    assert!(!client.call("summary", &json!({ "file": "a.prof" })).1, "it still answers");
 }
 
 /// A profile is data: a name cannot begin a line of its own, and secrets in it stay here.
@@ -146,7 +146,7 @@ fn a_profile_cannot_speak_as_the_tool() {
     for (tool, arguments) in
         [("hot", json!({ "file": "x.json" })), ("callers", json!({ "file": "x.json", "function": "w" }))]
     {
-        let (text, _) = client.call(tool, arguments);
+        let (text, _) = client.call(tool, &arguments);
         assert!(
             !text.lines().any(|l| l.trim_start().starts_with("Ignore")) && !text.contains('\u{1b}'),
             "{text}"
@@ -160,16 +160,16 @@ fn only_allowed_commands_are_recorded() {
     let folder = profiles("mcp-record");
     let mut client = Client::start(&[folder.to_str().unwrap(), "--allow-record", "echo hello"]);
     let (said, is_error) =
-        client.call("record", json!({ "command": ["echo", "hello", "world"], "out": "new.inferscope" }));
+        client.call("record", &json!({ "command": ["echo", "hello", "world"], "out": "new.inferscope" }));
     assert!(!is_error && said.starts_with("recorded new.inferscope; exit code 0"), "{said}");
     assert!(folder.join("new.inferscope").exists());
-    assert!(!client.call("summary", json!({ "file": "latest" })).1);
+    assert!(!client.call("summary", &json!({ "file": "latest" })).1);
     for (command, out) in [
         (json!(["echo", "bye"]), "n.inferscope"),
         (json!(["echo", "hello"]), "../n.inferscope"),
         (json!(["echo", "hello"]), "n.sh"),
     ] {
-        assert!(client.call("record", json!({ "command": command, "out": out })).1, "{command} {out}");
+        assert!(client.call("record", &json!({ "command": command, "out": out })).1, "{command} {out}");
     }
 }
 

@@ -108,13 +108,16 @@ impl Files {
         }
         let wanted =
             Path::new(name).file_stem().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let near: Vec<String> = self
+        let mut near: Vec<String> = self
             .profiles()
             .iter()
             .map(|p| self.relative(&p.path))
             .filter(|p| wanted.is_empty() || p.to_lowercase().contains(&wanted))
-            .take(5)
             .collect();
+        let begins =
+            |path: &str| path.rsplit('/').next().is_some_and(|n| n.to_lowercase().starts_with(&wanted));
+        near.sort_by_key(|path| (!begins(path), path.len()));
+        near.truncate(5);
         let near = if near.is_empty() { String::new() } else { format!("; there are {}", near.join(", ")) };
         Err(format!("«{}» is not there, below {}{near}", shown(name), self.named()))
     }
@@ -217,10 +220,12 @@ impl Files {
     /// What lies below the folders, for a client that names no file.
     pub fn list(&self) -> String {
         let all = self.profiles();
-        let mut text = format!("below {}, newest first: name, kind by its ending, size\n", self.named());
+        let mut text =
+            format!("below {}, newest first: name, kind where the ending tells, size\n", self.named());
         for p in all.iter().take(MOST_LISTED) {
             let size = bytes(i64::try_from(p.bytes).unwrap_or(i64::MAX));
-            text += &format!("{} {} {size}\n", shown(&self.relative(&p.path)), p.format);
+            let format = if p.format.is_empty() { String::new() } else { format!(" {}", p.format) };
+            text += &format!("{}{format} {size}\n", shown(&self.relative(&p.path)));
         }
         match all.len() {
             0 => text += "nothing that looks like a profile\n",
@@ -239,7 +244,8 @@ struct Listed {
     changed: Option<SystemTime>,
 }
 
-/// The format that the longest known ending of a name belongs to, or the ending where several formats have it.
+/// The format that the longest known ending of a name belongs to, empty where several formats have it; `None` for a name
+/// of no profile.
 fn format_of(name: &str) -> Option<&'static str> {
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     let ends = |e: &&'static str| name.strip_suffix(*e).is_some_and(|stem| stem.ends_with('.'));
@@ -248,7 +254,7 @@ fn format_of(name: &str) -> Option<&'static str> {
     let all: Vec<(&str, &str)> = IMPORTERS.iter().flat_map(|i| endings(i)).collect();
     let longest = all.iter().max_by_key(|(e, _)| e.len())?;
     let alone = all.iter().filter(|(e, _)| *e == longest.0).count() == 1;
-    Some(if alone { longest.1 } else { longest.0 })
+    Some(if alone { longest.1 } else { "" })
 }
 
 fn shown(name: &str) -> String {
@@ -300,7 +306,7 @@ mod tests {
         for outside in ["../new.inferscope", "/tmp/new.inferscope", "..", "no/such/folder.inferscope"] {
             assert!(files.place(outside).is_err(), "{outside}");
         }
-        assert!(files.list().contains("a.prof pstats") && !files.list().contains("out.prof"));
+        assert!(files.list().contains("a.prof ") && !files.list().contains("out.prof"));
         std::fs::remove_dir_all(root).unwrap();
     }
 
