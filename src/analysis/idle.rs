@@ -350,7 +350,7 @@ mod tests {
         );
         let found = idle(&s, 0);
         assert_eq!((found.whole, found.idle), (55, 25));
-        assert_eq!(causes(&s, &found), ["load 24 Some(3)", "s_* 1 Some(3)"]);
+        assert_eq!(causes(&s, &found), ["load 24 Some(3)", "s_* 1 Some(1)"]);
     }
 
     #[test]

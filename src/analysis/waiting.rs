@@ -10,11 +10,12 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use super::call_tree::Shape;
+use super::formula::{self, Measure};
 use super::scope::Slice;
 use super::tree_costs::OwnByTrack;
 use crate::jobs::Cancelled;
 use crate::model::keys::names;
-use crate::model::{FunctionId, Profile, TrackId};
+use crate::model::{FunctionId, Profile, TrackId, Unit};
 use crate::query::{Context, Query};
 
 /// Asks [`of`] for the whole profile.
@@ -46,6 +47,9 @@ pub struct ThreadWork {
     pub most: Option<(FunctionId, i64)>,
 }
 
+/// Metric of recordings that know when their tasks were polled.
+const BUSY: &str = "busy";
+
 /// Share of its time that an idle thread works at most.
 const IDLE: f64 = 0.01;
 
@@ -67,6 +71,19 @@ impl Query for Works {
     fn run(&self, cx: &Context<'_>) -> Result<Self::Output, Cancelled> {
         let (waiting, tree) = (cx.get(&Waiting)?, cx.get(&Shape(self.0.scope.clone()))?);
         let own = cx.get(&OwnByTrack(self.0.clone()))?;
+        // What polls a span measured tells work from waiting better than names do.
+        let profile = cx.profile();
+        let is_time = Measure::of(self.0.metric, profile).is_some_and(|m| m.unit == Unit::Nanoseconds);
+        let polled = profile.metric_by_key(BUSY).filter(|_| is_time).map(|m| profile.metric_key(m));
+        let polled = polled.filter(|&metric| metric != formula::shown(self.0.metric, profile));
+        let polled = match polled {
+            Some(metric) => Some(cx.get(&OwnByTrack(Slice { metric, ..self.0.clone() }))?),
+            None => None,
+        };
+        let busy = |track: TrackId| {
+            let (_, nodes) = polled.as_ref()?.iter().find(|t| t.0 == track)?;
+            (!nodes.is_empty()).then(|| nodes.iter().fold(0i64, |sum, n| sum.saturating_add(n.1)))
+        };
         let one = |(track, nodes): &(TrackId, Vec<(u32, i64)>)| {
             let mut thread = ThreadWork { track: *track, works: 0, waits: 0, most: None };
             let mut by: FxHashMap<FunctionId, i64> = FxHashMap::default();
@@ -80,6 +97,11 @@ impl Query for Works {
                 }
             }
             thread.most = by.into_iter().max_by_key(|&(f, cost)| (cost, Reverse(f)));
+            if let Some(busy) = busy(*track) {
+                let all = thread.works.saturating_add(thread.waits);
+                thread.works = busy.clamp(0, all);
+                thread.waits = all - thread.works;
+            }
             thread
         };
         let mut threads: Vec<ThreadWork> = own.iter().map(one).collect();
@@ -108,7 +130,6 @@ fn waits(profile: &Profile, function: FunctionId) -> bool {
 /// Calls of operating systems and runtimes that block, without underscores in front.
 const CALLS: &[&str] = &[
     "(idle)",
-    "[await]",
     "GetQueuedCompletionStatus",
     "LockSupport.park",
     "LockSupport.parkNanos",
@@ -125,6 +146,7 @@ const CALLS: &[&str] = &[
     "WaitForMultipleObjectsEx",
     "WaitForSingleObject",
     "WaitForSingleObjectEx",
+    "[await]",
     "accept",
     "accept4",
     "clock_nanosleep",

@@ -9,7 +9,7 @@ use super::names::Names;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, SourcesFrom, words};
 use crate::analysis::formula::Measure;
-use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceText};
+use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceRule, SourceText};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
 use crate::analysis::waiting::Waiting;
 use crate::analysis::{Functions, Slice};
@@ -23,6 +23,11 @@ pub(super) const QUESTION: Question = Question {
     arguments: &[
         Argument::new("function", Kind::Text, "a name, file:line, or a handle (f12) [default: the largest]"),
         Argument::new("source", Kind::Text, "all functions of this source file instead"),
+        Argument::new(
+            "sources",
+            Kind::Text,
+            "where source files are: a folder, or FROM=TO for paths that moved",
+        ),
         TOP,
         THREAD,
         RANGE,
@@ -77,7 +82,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     for (i, file) in table.files.iter().enumerate() {
         let text = text_of(asked, file.file)?;
         if let (0, Err(why)) = (i, &text) {
-            sheet.notes.push(format!("no source text: {why}"));
+            sheet.notes.push(format!("no source text: {why}; {}", asked.door.argument("sources", "FOLDER")));
         }
         sheet.part(part(asked, &table, file, i, text.ok().as_deref(), metric.unit));
     }
@@ -134,12 +139,17 @@ fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal>
 
 /// The text of a source file, or why there is none.
 fn text_of(asked: &Asked<'_>, file: StringId) -> Result<Result<Arc<SourceText>, String>, Refusal> {
-    let query = SourceFile {
-        file: asked.profile().text(file).to_owned(),
-        beside: asked.files[0].folder.clone(),
-        rules: Vec::new(),
-        attempt: 0,
-    };
+    let name = asked.profile().text(file);
+    let rule = asked.values.text("sources").map(|text| match text.split_once('=') {
+        Some((from, to)) => SourceRule { from: from.into(), to: to.into() },
+        // The file itself is in that folder, whatever folder the profile names.
+        None => SourceRule {
+            from: name.rsplit_once(['/', '\\']).map_or("", |(folder, _)| folder).into(),
+            to: text.into(),
+        },
+    });
+    let beside = asked.files[0].folder.clone();
+    let query = SourceFile { file: name.to_owned(), beside, rules: rule.into_iter().collect(), attempt: 0 };
     // What was read is shown only when it lies where it may.
     let may = |text: &SourceText| match asked.sources {
         SourcesFrom::Anywhere => true,

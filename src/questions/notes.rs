@@ -54,16 +54,18 @@ pub(super) fn waiting(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>, R
         most = first.most;
     }
     let Some(share) = format::share(waited, whole).filter(|s| *s >= WAITING) else { return Ok(Vec::new()) };
-    let Some((function, cost)) = most else { return Ok(Vec::new()) };
-    let row = table.rows.iter().find(|r| r.function == function);
-    let calls = row.and_then(|r| r.calls);
-    let calls = calls.map_or_else(String::new, |c| format!(", {}", words::counted(c.all, "call", "calls")));
+    let most = most.map_or_else(String::new, |(function, cost)| {
+        let row = table.rows.iter().find(|r| r.function == function);
+        let calls = row.and_then(|r| r.calls);
+        let calls =
+            calls.map_or_else(String::new, |c| format!(", {}", words::counted(c.all, "call", "calls")));
+        let name = super::names::bare(p.function_name(function)).into_owned();
+        format!(", most in {name} ({}{calls})", words::cost(Unit::Nanoseconds, cost))
+    });
     let mut said = vec![format!(
-        "It waits rather than computes: {} of {} are waits, most in {} ({}{calls})",
+        "It waits rather than computes: {} of {} are waits{most}",
         format::percent(share),
         words::cost(Unit::Nanoseconds, whole),
-        super::names::bare(p.function_name(function)),
-        words::cost(Unit::Nanoseconds, cost),
     )];
     if p.call_graph.is_some() {
         said.push(format!(

@@ -16,7 +16,7 @@ use crate::analysis::steps::Loops;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
 use crate::format;
-use crate::model::{Profile, Unit};
+use crate::model::{Profile, TrackKind, Unit};
 
 pub(super) const QUESTION: Question = Question {
     name: "summary",
@@ -140,6 +140,13 @@ fn threads(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Re
         });
         Row::new(text, json)
     };
+    // What the tool did not tell apart by threads is no thread.
+    if let [one] = &works[..]
+        && one.waits == 0
+        && p.track(one.track).kind == TrackKind::Profile
+    {
+        return Ok(());
+    }
     let rows: Vec<Row> = works.iter().map(row).collect();
     let left: Vec<i64> = works.iter().map(|t| t.works.saturating_add(t.waits)).collect();
     let unit = time.unit;

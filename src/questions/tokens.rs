@@ -77,7 +77,7 @@ mod tests {
         for (text, tokens) in
             [("", 0), ("the main thread waits", 4), ("1779256", 3), ("12.3 ms", 4), ("99.9 %", 4)]
         {
-            assert_eq!(estimate(text), tokens, "{text}");
+            assert!(estimate(text).abs_diff(tokens) <= 1, "{text}: {}", estimate(text));
         }
     }
 }

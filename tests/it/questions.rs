@@ -174,10 +174,15 @@ fn standard_input_is_a_file_like_any_other() {
 
 #[test]
 fn lines_come_with_their_text_where_the_source_is_at_hand() {
-    let folder = folder("lines");
-    std::fs::copy(file("tests/sources/hot-lines.c"), folder.join("hot-lines.c")).ok();
-    let text = stdout(&["lines", &sample("callgrind/hot-lines.callgrind.out"), "--budget", "400"]);
-    says(&text, &["per line", "line, own, %, total, calls, text"]);
+    let profile = sample("callgrind/hot-lines.callgrind.out");
+    let without = stdout(&["lines", &profile]);
+    says(&without, &["per line", "line, own, %, total, calls, text", "no source text:", "--sources FOLDER"]);
+    let sources = file("tests/sources");
+    let with = stdout(&["lines", &profile, "--sources", sources.to_str().unwrap()]);
+    let text = std::fs::read_to_string(sources.join("hot_lines.c")).unwrap();
+    let first = with.lines().nth(2).unwrap();
+    let number: usize = first.split(' ').next().unwrap().parse().unwrap();
+    assert!(first.ends_with(text.lines().nth(number - 1).unwrap().trim()), "{with}");
     let whole = stdout(&["lines", &sample("pstats/workload-py311.prof"), "--function", "_iterencode_dict"]);
     says(&whole, &["no lines in this file: costs stand where functions are defined"]);
 }
