@@ -37,8 +37,11 @@ fn subcommand(q: &'static Question) -> Command {
         command = command.arg(match a.kind {
             Kind::Flag => arg.action(ArgAction::SetTrue),
             Kind::Number => arg.value_name("N").value_parser(clap::value_parser!(usize)),
-            Kind::Text => arg.value_name(a.name),
-            Kind::Choice(words) => arg.value_name(a.name).value_parser(PossibleValuesParser::new(words)),
+            Kind::Text => arg.value_name("TEXT"),
+            Kind::Choice(words) => arg
+                .value_name("WORD")
+                .help(format!("{} [default: {}]", sentence(a.help), words[0]))
+                .value_parser(PossibleValuesParser::new(words)),
         });
     }
     if q.name == "requests" {

@@ -133,15 +133,12 @@ impl<'a> Sides<'a> {
         let both = |two: Two<i64>, unit| {
             format!("{} → {}{}", words::known(unit, two.base), words::known(unit, two.head), change(two))
         };
-        let mut sheet = Sheet::new(
-            format!(
-                "Δ = head − base of own {}, summed {}; elapsed {}",
-                self.label,
-                both(diff.sum, self.unit),
-                both(elapsed, Unit::Nanoseconds)
-            ),
-            self.asked.budget(),
-        );
+        let of = match &self.chosen.why_not {
+            None => format!("Δ = head − base of own {}, summed {}", self.label, both(diff.sum, self.unit)),
+            Some(_) => "Δ = head − base of shares of own costs, in points".to_owned(),
+        };
+        let head = format!("{of}; elapsed {}", both(elapsed, Unit::Nanoseconds));
+        let mut sheet = Sheet::new(head, self.asked.budget());
         sheet.value("unit", self.unit.key());
         sheet.value("sum", json!({ "base": diff.sum.base, "head": diff.sum.head }));
         sheet.value("elapsed_ns", json!({ "base": elapsed.base, "head": elapsed.head }));
@@ -155,7 +152,10 @@ impl<'a> Sides<'a> {
             headline::words(&diff, &self.chosen, elapsed, (&measured(true)?, &measured(false)?), &metric);
         let share = |s: f64| format::percent(s.clamp(0.0, 1.0));
         let m = &diff.matched;
-        if self.chosen.why_not.is_some() || m.is_other_program() {
+        // Where the end says something else than the work does, rows of functions do not tell.
+        let (work, wall) = (diff.sum.relative().unwrap_or(0.0), elapsed.relative().unwrap_or(0.0));
+        let ends_otherwise = wall.abs() >= 0.01 && (work.abs() < 0.01 || (work > 0.0) != (wall > 0.0));
+        if self.chosen.why_not.is_some() || m.is_other_program() || ends_otherwise {
             sheet.head.push(said.headline);
         }
         sheet.head.push(format!(
@@ -168,7 +168,8 @@ impl<'a> Sides<'a> {
         let differing = settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1));
         let one = |s: &settings::Setting| {
             let value = |v: &Option<String>| short(v.as_deref().unwrap_or(format::UNKNOWN), 40).into_owned();
-            format!("{} {} → {}", s.what, value(&s.values.base), value(&s.values.head))
+            let note = if s.note.is_empty() { String::new() } else { format!(" ({})", s.note) };
+            format!("{} {} → {}{note}", s.what, value(&s.values.base), value(&s.values.head))
         };
         if !differing.is_empty() {
             let named: Vec<String> = differing.iter().take(SETTINGS).map(one).collect();
@@ -185,12 +186,18 @@ impl<'a> Sides<'a> {
     fn functions(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let diff = self.get(&self.question())?;
         let moved = self.get(&DiffMoved(DiffPaths(self.question())))?;
-        let rows: Vec<(usize, &functions::Row)> = diff
-            .rows
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| r.own().delta().is_some_and(|d| d != 0) || r.state() != State::Both)
-            .collect();
+        // Of different measures only shares compare.
+        let points = |r: &functions::Row| list::points(r.own(), diff.whole).unwrap_or(0.0);
+        let shares = self.chosen.why_not.is_some();
+        let changed = |r: &functions::Row| match shares {
+            true => points(r) != 0.0,
+            false => r.own().delta().is_some_and(|d| d != 0) || r.state() != State::Both,
+        };
+        let mut rows: Vec<(usize, &functions::Row)> =
+            diff.rows.iter().enumerate().filter(|(_, r)| changed(r)).collect();
+        if shares {
+            rows.sort_by(|a, b| points(b.1).abs().total_cmp(&points(a.1).abs()));
+        }
         let names = self.names();
         let lines = rows.iter().take(self.asked.top()).map(|&(i, r)| {
             let moved = moved.get(i).copied().unwrap_or(false);
@@ -198,6 +205,18 @@ impl<'a> Sides<'a> {
         });
         let lines: Vec<Row> = lines.collect();
         let deltas: Vec<i64> = rows.iter().map(|r| r.1.own().delta().unwrap_or(0)).collect();
+        if rows.is_empty() {
+            sheet.notes.push("no function takes more or less itself".into());
+        }
+        if shares {
+            let left = rows.len();
+            let part = Part::new("functions", "Δ share, calls, function; largest changes first", lines);
+            sheet.part(part.least(8).rest(move |shown| match left - shown {
+                0 => String::new(),
+                n => format!("… {n} more"),
+            }));
+            return Ok(());
+        }
         let title = "Δ own, base → head, Δ %, calls, function; largest changes first";
         sheet.part(self.rest("functions", title, lines, deltas).least(8));
         Ok(())

@@ -22,6 +22,8 @@ use crate::model::{FunctionId, Profile, TrackId};
 const LONGEST: usize = 120;
 /// Candidates of a name that are listed.
 const CANDIDATES: usize = 10;
+/// Names that differ so much in length are not near, unless they have a file in front.
+const FAR_APART: usize = 40;
 /// Parameters of a signature up to this length stay.
 const SHORT_PARAMETERS: usize = 12;
 
@@ -240,13 +242,17 @@ impl Asked<'_> {
                 several => return self.candidates(several, &format!("{how} «{text}»")),
             }
         }
+        let wanted = last(text);
+        let alike = |f: &FunctionId| p.function_name(*f).len().abs_diff(wanted.len()) <= FAR_APART;
         let mut near: Vec<(usize, FunctionId)> =
-            all().map(|f| (distance(&last(p.function_name(f)), &last(text)), f)).collect();
+            all().filter(alike).map(|f| (distance(&last(p.function_name(f)), &wanted), f)).collect();
         near.sort_unstable_by_key(|n| (n.0, n.1));
         let near: Vec<FunctionId> = near.into_iter().take(CANDIDATES / 2).map(|n| n.1).collect();
         let names = Names::of(p);
         let list: Vec<String> = near.iter().map(|&f| names.full(f)).collect();
-        Err(format!("no function is called «{text}»; near names:\n{}", list.join("\n")).into())
+        let near =
+            if list.is_empty() { String::new() } else { format!("; near names:\n{}", list.join("\n")) };
+        Err(format!("no function is called «{}»{near}", short(text, LONGEST)).into())
     }
 
     /// Refuses a name that means several functions, with the largest of them.

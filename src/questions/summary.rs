@@ -11,12 +11,13 @@ use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::FunctionRow;
 use crate::analysis::gpu::gpu_busy_by;
+use crate::analysis::heap_peak::AtHeapPeak;
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::steps::Loops;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
 use crate::format;
-use crate::model::{Profile, TrackKind, Unit};
+use crate::model::{FunctionId, Profile, TrackKind, Unit};
 
 pub(super) const QUESTION: Question = Question {
     name: "summary",
@@ -62,6 +63,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     phases(asked, &overview, &mut sheet)?;
     gpus(p, &slice, &mut sheet);
     memory(&overview, &mut sheet);
+    heap(asked, &mut sheet)?;
     if let Some(figures) = &overview.requests {
         sheet.part(Part::new("requests", "", vec![one_line(figures)]));
     }
@@ -228,6 +230,33 @@ fn memory(overview: &Overview, sheet: &mut Sheet) {
         Row::new(text, json!({ "counter": peak.name, "bytes": peak.bytes, "time_ns": peak.time }))
     };
     sheet.part(Part::new("memory", "", overview.peaks.iter().map(row).collect()).least(2));
+}
+
+/// Who held the heap at its peak, where allocations were counted.
+fn heap(asked: &Asked<'_>, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let p = asked.profile();
+    let found = asked.get(&AtHeapPeak)?;
+    let Some(heap) = &*found else { return Ok(()) };
+    let names = Names::of(p);
+    let row = |(path, bytes): &(Vec<FunctionId>, i64)| {
+        let path: Vec<String> = path.iter().map(|&f| names.name(f)).collect();
+        let text = format!(
+            "{} {} {}",
+            words::cost(Unit::Bytes, *bytes),
+            format::percent(heap.share(*bytes)),
+            path.join(" → ")
+        );
+        Row::new(text, json!({ "path": path, "bytes": bytes }))
+    };
+    let rows: Vec<Row> = heap.holders.iter().map(row).collect();
+    let title = format!("heap at its peak of {}, by path:", words::cost(Unit::Bytes, heap.bytes));
+    let left: Vec<i64> = heap.holders.iter().map(|h| h.1).collect();
+    let (others, whole) = (heap.others + heap.outside, heap.bytes);
+    sheet.part(Part::new("heap", title, rows).rest(move |shown| {
+        let rest = left[shown..].iter().fold(others, |sum, &b| sum.saturating_add(b));
+        if rest > 0 { format!("… {} held by others", words::share(rest, whole)) } else { String::new() }
+    }));
+    Ok(())
 }
 
 fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {

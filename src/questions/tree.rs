@@ -187,8 +187,10 @@ fn of_calls(costs: &TreeCosts) -> Vec<Node> {
     costs.tree.nodes.iter().enumerate().map(node).collect()
 }
 
-/// Levels of callers that are opened at most: more rows than any budget has room for.
-const MOST_ROWS: usize = 4000;
+/// Rows of callers that are opened at most.
+const MOST_ROWS: usize = 2000;
+/// Tokens that a row has at least.
+const LEAST_TOKENS: usize = 6;
 
 /// The bottom-up tree: opened where it costs most, level by level.
 fn callers(asked: &Asked<'_>, slice: Slice) -> Result<Vec<Node>, Refusal> {
@@ -203,7 +205,7 @@ fn callers(asked: &Asked<'_>, slice: Slice) -> Result<Vec<Node>, Refusal> {
     loop {
         let mut closed: Vec<_> = rows.rows.iter().filter(|r| r.has_children && !r.expanded).collect();
         closed.sort_by_key(|r| Reverse(r.cost));
-        if closed.is_empty() || rows.rows.len() >= MOST_ROWS.min(asked.budget()) {
+        if closed.is_empty() || rows.rows.len() >= MOST_ROWS.min(asked.budget() / LEAST_TOKENS) {
             return Ok(of_callers(&rows, &asked.get(&Waiting)?));
         }
         closed.iter().take(32).for_each(|r| open.set(r.key, true));

@@ -159,6 +159,34 @@ fn two_runs_are_compared_in_a_few_lines() {
 }
 
 #[test]
+fn what_cannot_be_subtracted_is_said_and_only_shares_compare() {
+    let folder = folder("shares");
+    let other = folder.join("head.folded");
+    std::fs::write(&other, "main;encode 3\nmain;decode 1\n").unwrap();
+    let text =
+        stdout(&["diff", &sample("pstats/workload-py311.prof"), other.to_str().unwrap(), "--budget", "400"]);
+    says(&text, &["shares of own costs, in points", "cannot be subtracted"]);
+    assert!(!text.contains("summed"), "{text}");
+    // The same work in another order.
+    let trace = |name: &str, second: u64| {
+        let event = |name: &str, tid: u64, ts: u64| serde_json::json!({ "ph": "X", "pid": 1, "tid": tid, "ts": ts, "dur": 1000, "name": name });
+        let path = folder.join(name);
+        std::fs::write(&path, serde_json::json!([event("a", 1, 0), event("b", 2, second)]).to_string())
+            .unwrap();
+        path
+    };
+    let (serial, beside) = (trace("serial.json", 1000), trace("beside.json", 200));
+    let text = stdout(&["diff", serial.to_str().unwrap(), beside.to_str().unwrap(), "--budget", "300"]);
+    says(
+        &text,
+        &[
+            "The work is the same, and the new run ends 800 µs earlier",
+            "no function takes more or less itself",
+        ],
+    );
+}
+
+#[test]
 fn standard_input_is_a_file_like_any_other() {
     use std::io::Write;
     use std::process::Stdio;
