@@ -65,7 +65,7 @@ pub(super) struct RecordArgs {
     /// run.inferscope`: `diff --base A,B,… --head C,D,…` then tells a change from noise.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
-    /// Do not print the report at the end, nor progress: standard output is that of the recorded program alone.
+    /// Do not print the report at the end: standard output is that of the recorded program alone.
     #[arg(long)]
     quiet: bool,
     /// Print one JSON object instead of the report: where the recording is, how it ended, and its summary. What the
@@ -116,7 +116,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         echo::OUT.divert_to(&echo::ERR);
     }
     let stream = streamed.then(Stream::begin).transpose()?;
-    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref(), args.quiet || args.json)?;
+    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref(), args.json)?;
     if let Some(path) = &args.output {
         recorded.save(path, args.sources)?;
         say(format_args!("Saved {}", path.display()));

@@ -26,7 +26,7 @@ pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
     }
     for path in &files {
         let options = options(args, journal_folder(args.journal.as_deref(), false)?);
-        let recorded = record(&args.workload, &params, options, None, args.quiet || args.json)?;
+        let recorded = record(&args.workload, &params, options, None, args.json)?;
         recorded.save(path, args.sources)?;
         say(format_args!("Saved {}", path.display()));
         recorded.settle(args, false);
