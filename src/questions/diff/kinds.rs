@@ -1,0 +1,170 @@
+//! Rows of a comparison that are no functions: call paths, phases, requests.
+
+use serde_json::json;
+
+use super::super::requests::money;
+use super::{BY, Part, Refusal, Row, Sheet, Sides, bare, words};
+use crate::analysis::diff::paths::DiffPaths;
+use crate::analysis::diff::requests::RequestDiff;
+use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::overview::Summary;
+use crate::analysis::steps::Loops;
+use crate::format::{self, short};
+use crate::model::{Profile, Unit};
+
+/// Functions of a path that are named, from the end.
+const TAIL: usize = 4;
+
+impl Sides<'_> {
+    pub(super) fn paths(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
+        let diff = self.get(&DiffPaths(self.question()))?;
+        let names = self.names();
+        let mut order: Vec<usize> =
+            (0..diff.nodes.len()).filter(|&i| diff.nodes[i].own().delta().is_some_and(|d| d != 0)).collect();
+        order.sort_by_key(|&i| {
+            (std::cmp::Reverse(diff.nodes[i].own().delta().unwrap_or(0).unsigned_abs()), i)
+        });
+        let line = |&i: &usize| {
+            let node = &diff.nodes[i];
+            let above = |&n: &u32| {
+                Some(diff.nodes[n as usize].parent).filter(|&p| p != crate::analysis::call_tree::NO_NODE)
+            };
+            let path: Vec<u32> = std::iter::successors(Some(i as u32), above).collect();
+            let name = |&n: &u32| self.symbol(&names, diff.nodes[n as usize].halves.map(|h| h.symbol));
+            let mut shown: Vec<String> = path.iter().take(TAIL).map(name).collect();
+            shown.reverse();
+            let dots = if path.len() > TAIL { "… → " } else { "" };
+            let own = node.own();
+            let state = match node.state() {
+                State::Both => String::new(),
+                other => format!(" [{}]", other.key()),
+            };
+            let text = format!(
+                "{} {} → {} {dots}{}{state}",
+                own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
+                words::known(self.unit, own.base),
+                words::known(self.unit, own.head),
+                shown.join(" → ")
+            );
+            let json = json!({ "path": shown, "base": own.base, "head": own.head, "delta": own.delta() });
+            Row::new(text, json)
+        };
+        let rows: Vec<Row> = order.iter().take(self.asked.top()).map(line).collect();
+        let deltas = order.iter().map(|&i| diff.nodes[i].own().delta().unwrap_or(0)).collect();
+        sheet.part(self.rest("paths", "Δ own, base → head, path; largest changes first", rows, deltas));
+        Ok(())
+    }
+
+    /// Loops and phases of both runs, by name.
+    pub(super) fn phases(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
+        let mut found: Vec<(String, Two<(u64, i64)>)> = Vec::new();
+        for base in [true, false] {
+            let p = &*self.pair.run(base).profile;
+            let loops = self.of_side(base, &Loops(None))?;
+            let summary = self.of_side(base, &Summary::default())?;
+            let of_loops = loops.iter().map(|l| (l.label(), l.rounds.len() as u64, l.total()));
+            let of_phases = summary
+                .phases
+                .shares
+                .iter()
+                .map(|s| (bare(p.function_name(s.function)).into_owned(), s.count, s.total));
+            for (name, count, total) in of_loops.chain(of_phases) {
+                let at = match found.iter().position(|f| f.0 == name) {
+                    Some(at) => at,
+                    None => {
+                        found.push((name, Two::default()));
+                        found.len() - 1
+                    }
+                };
+                let side = if base { &mut found[at].1.base } else { &mut found[at].1.head };
+                *side = Some((count, total));
+            }
+        }
+        let change = |two: &Two<(u64, i64)>| two.map(|t| t.1).delta().unwrap_or(0);
+        found.sort_by_key(|f| std::cmp::Reverse(change(&f.1).unsigned_abs()));
+        let row = |(name, two): &(String, Two<(u64, i64)>)| {
+            let total = two.map(|t| t.1);
+            let side = |s: Option<(u64, i64)>| match s {
+                None => format::UNKNOWN.to_owned(),
+                Some((1, t)) => words::time(t),
+                Some((n, t)) => format!("{n} × = {}", words::time(t)),
+            };
+            let text = format!(
+                "{} {} → {} {} {}",
+                total.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(Unit::Nanoseconds, d)),
+                side(two.base),
+                side(two.head),
+                words::change(total.relative()),
+                short(name, 80)
+            );
+            let json = json!({
+                "name": name, "base_ns": total.base, "head_ns": total.head,
+                "count": { "base": two.base.map(|t| t.0), "head": two.head.map(|t| t.0) },
+            });
+            Row::new(text, json)
+        };
+        let rows: Vec<Row> = found.iter().take(self.asked.top()).map(row).collect();
+        let wanted = self.asked.values.choice(&BY) == "phase";
+        if rows.is_empty() && wanted {
+            sheet.notes.push("neither run has phases or rounds of a loop".into());
+        }
+        sheet.part(Part::new("phases", "phases: Δ, base → head", rows).least(4));
+        Ok(())
+    }
+
+    pub(super) fn requests(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
+        let profiles = (&*self.pair.base.profile, &*self.pair.head.profile);
+        let Some(diff) = RequestDiff::of(profiles.0, profiles.1) else {
+            return Err("neither run has requests to language models".into());
+        };
+        sheet.head.push(format!(
+            "requests {} → {}, ended well {} → {}; cost of the priced ones {} → {}; like for like ({} pairs that ended well) {} → {}",
+            diff.count.base.unwrap_or(0),
+            diff.count.head.unwrap_or(0),
+            diff.ok.base.unwrap_or(0),
+            diff.ok.head.unwrap_or(0),
+            money(diff.cost.base),
+            money(diff.cost.head),
+            diff.like_for_like,
+            money(diff.cost_like_for_like.base),
+            money(diff.cost_like_for_like.head),
+        ));
+        sheet.head.push(format!("TTFT: {}; latency: {}", diff.ttft.words(), diff.latency.words()));
+        let request = |base: bool, id: Option<crate::model::RequestId>| {
+            let p = &*self.pair.run(base).profile;
+            id.and_then(|id| p.requests.get(id)).map(|r| (p, r))
+        };
+        let line = |two: &Two<crate::model::RequestId>| {
+            let (b, h) = (request(true, two.base), request(false, two.head));
+            let (p, r) = h.or(b)?;
+            let name = short(p.text(r.name), 60).into_owned();
+            let time = |s: Option<(&Profile, &crate::model::Request)>| {
+                words::known(Unit::Nanoseconds, s.and_then(|s| s.1.latency()))
+            };
+            let cost =
+                |s: Option<(&Profile, &crate::model::Request)>| money(s.and_then(|s| s.1.cost_nano_dollars));
+            let state = |s: Option<(&Profile, &crate::model::Request)>| {
+                s.map_or("absent", |s| match s.1.outcome {
+                    crate::model::Outcome::Ok => "ok",
+                    crate::model::Outcome::Error => "failed",
+                    crate::model::Outcome::Cancelled => "cancelled",
+                    crate::model::Outcome::Running => "running",
+                })
+            };
+            let text = format!(
+                "{} → {} {} → {} {} → {} {name}",
+                time(b),
+                time(h),
+                cost(b),
+                cost(h),
+                state(b),
+                state(h)
+            );
+            let json = json!({ "name": name, "outcome": { "base": state(b), "head": state(h) } });
+            Some(Row::new(text, json))
+        };
+        let rows: Vec<Row> = diff.rows.iter().filter_map(line).take(self.asked.top()).collect();
+        sheet.part(Part::new("requests", "latency, cost, outcome, name", rows));
+        Ok(())
+    }
+}
