@@ -15,9 +15,10 @@ fn pages() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
 
-/// The texts in backquotes and the lines of fenced blocks.
+/// The texts in backquotes, the lines of fenced blocks, and those of comments.
 fn code(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
+    let comments = text.split("<!--").skip(1).filter_map(|rest| rest.split("-->").next());
+    let mut found: Vec<String> = comments.flat_map(str::lines).map(str::to_owned).collect();
     for (i, part) in text.split("```").enumerate() {
         if i % 2 == 1 {
             found.extend(part.lines().skip(1).map(str::to_owned));
@@ -111,7 +112,14 @@ fn links_lead_somewhere() {
         all.push((file(name), std::fs::read_to_string(file(name)).unwrap()));
     }
     for (path, text) in all {
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let pictures = text.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for link in links.chain(pictures) {
+            // Whatever is a picture can be made again.
+            let made = || {
+                code(&text).iter().any(|line| line.starts_with("inferscope render") && line.contains(link))
+            };
+            assert!(!link.ends_with(".png") || made(), "{}: no command makes {link}", path.display());
             if link.starts_with("https://") {
                 continue;
             }
@@ -121,7 +129,22 @@ fn links_lead_somewhere() {
             checked += 1;
         }
     }
-    assert!(checked >= 5, "{checked} links");
+    assert!(checked > 20, "{checked} links");
+}
+
+/// A stranger reads it to the end.
+#[test]
+fn the_readme_is_short() {
+    let text = std::fs::read_to_string(file("README.md")).unwrap();
+    assert!(text.lines().count() <= 130, "{} lines", text.lines().count());
+    // The name on PyPI is somebody else's.
+    for (path, text) in pages() {
+        assert!(
+            !text.contains("pip install inferscope\n") && !text.contains("pip install inferscope "),
+            "{}",
+            path.display()
+        );
+    }
 }
 
 #[test]

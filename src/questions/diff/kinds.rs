@@ -10,7 +10,7 @@ use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::overview::Summary;
 use crate::analysis::steps::Loops;
 use crate::format::{self, short};
-use crate::model::{Profile, Unit, RequestId};
+use crate::model::{Profile, RequestId, Unit};
 
 /// Functions of a path that are named, from the end.
 const TAIL: usize = 4;
