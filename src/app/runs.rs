@@ -22,6 +22,7 @@ pub(super) struct Editing {
 }
 
 /// What was chosen in a frame.
+#[derive(Clone, Copy)]
 enum Done {
     Baseline(Option<RunId>),
     Show(RunId),

@@ -198,7 +198,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         app.command(Command::Select(Some(crate::state::Item::of_function(function, side))));
     }
     let form = Form { size: args.size, scale: args.scale, theme: args.theme, bare: args.bare };
-    draw(&mut app, form, &args.output)
+    draw(&mut app, &form, &args.output)
 }
 
 /// The function that `--select` names. Where there are several, says which one was taken.
@@ -225,7 +225,7 @@ pub(super) fn workspace(label: &str, profile: Arc<Profile>, path: &Path) -> Resu
     let mut app = App::headless();
     app.add_profile(label, None, profile);
     let size = Form { size: (1600.0, 1000.0), scale: 1.0, theme: ThemeArg::Dark, bare: false };
-    draw(&mut app, size, path)
+    draw(&mut app, &size, path)
 }
 
 /// One view of two runs as an SVG picture; `size` in points.
@@ -257,7 +257,7 @@ struct Form {
     bare: bool,
 }
 
-fn draw(app: &mut App, form: Form, path: &Path) -> Result<(), Failure> {
+fn draw(app: &mut App, form: &Form, path: &Path) -> Result<(), Failure> {
     let theme = match form.theme {
         ThemeArg::Dark => egui::Theme::Dark,
         ThemeArg::Light => egui::Theme::Light,

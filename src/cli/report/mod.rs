@@ -37,8 +37,16 @@ use sort::Keys;
 /// Stages of which the gain is computed.
 const MOST_GAINS: usize = 24;
 
+const PRICES: &str = r#"A table of prices (--prices) is LiteLLM's model_prices_and_context_window.json, or:
+  {"source": "my contract", "as_of": "2026-11-01", "per": 1000000, "models": [
+    {"name": "my-model", "provider": "openai", "match": ["my-model-*"], "prices": [
+      {"input": "2.5", "cache_read": "0.25", "cache_write": "3.125", "output": "10"},
+      {"from": "2026-09-01", "input": {"base": "2", "above": {"272000": "4"}}, "output": "8"}]}]}
+Rates are US dollars for «per» tokens; of «prices» the last one that is active counts."#;
+
 /// Arguments of `report`.
 #[derive(Debug, Args)]
+#[command(after_help = PRICES)]
 pub(super) struct ReportArgs {
     /// The profile; - for standard input.
     file: PathBuf,
