@@ -44,7 +44,7 @@ mod testing;
 mod tests;
 pub mod window;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -66,6 +66,9 @@ use panes::Panes;
 pub use project::read as read_project;
 pub use settings::{Settings, ThemeChoice};
 pub use source_texts::source_texts;
+
+/// Files that are read at the same time.
+const OPENED_AT_ONCE: usize = 4;
 
 /// A line at the bottom of the window.
 #[derive(Clone, Debug)]
@@ -109,6 +112,8 @@ pub struct App {
     events: Events,
     inbox: Receiver<Event>,
     opening: HashMap<RunId, Job>,
+    /// Files that are opened when others are done.
+    waiting: VecDeque<(RunId, Input)>,
     /// Revisions of growing runs that are not shown yet.
     newer: HashMap<RunId, Arc<Profile>>,
     recording: Option<recorder::Live>,
@@ -183,6 +188,7 @@ impl App {
             events: Events::new(sender, ctx),
             inbox,
             opening: HashMap::new(),
+            waiting: VecDeque::new(),
             newer: HashMap::new(),
             recording: None,
             recorded_with: HashMap::new(),
@@ -234,8 +240,24 @@ impl App {
 
     fn open_input(&mut self, input: Input) -> RunId {
         let run = self.session.add(&input.file_name(), Origin::File(input.clone()), RunState::Loading);
-        self.opening.insert(run, open::start(run, input, self.events.clone()));
+        self.waiting.push_back((run, input));
+        self.open_waiting();
         run
+    }
+
+    /// Starts opening files that wait for their turn: a folder of a thousand of them must not be read at once. Recordings
+    /// that are followed take no place.
+    fn open_waiting(&mut self) {
+        loop {
+            let loading = |id: &&RunId| self.session.get(**id).is_some_and(|r| r.state == RunState::Loading);
+            if self.opening.keys().filter(loading).count() >= OPENED_AT_ONCE {
+                return;
+            }
+            let Some((run, input)) = self.waiting.pop_front() else { return };
+            if self.session.get(run).is_some() {
+                self.opening.insert(run, open::start(run, input, self.events.clone()));
+            }
+        }
     }
 
     /// Opens the files that other tools wrote of a run, beside it.
@@ -306,6 +328,7 @@ impl App {
                 if let Some(run) = self.session.get_mut(run) {
                     run.state = RunState::Live;
                 }
+                self.open_waiting();
             }
             Event::Opened { run, result } => self.opened(run, result),
             Event::Recorded { run, result } => self.recorded(run, result),
@@ -338,6 +361,7 @@ impl App {
 
     fn opened(&mut self, id: RunId, result: Result<Arc<Profile>, crate::import::ImportError>) {
         self.opening.remove(&id);
+        self.open_waiting();
         let Some(run) = self.session.get_mut(id) else { return };
         match result {
             Ok(profile) => {
@@ -512,6 +536,8 @@ impl App {
         self.timed.forget(id);
         self.untimed.forget(id);
         self.engine.close(id);
+        self.waiting.retain(|(run, _)| *run != id);
+        self.open_waiting();
         self.release_journal(id);
     }
 

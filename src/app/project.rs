@@ -497,6 +497,19 @@ mod tests {
     }
 
     #[test]
+    fn many_runs_are_read_a_few_at_a_time() {
+        let mut h = harness(App::headless());
+        for _ in 0..12 {
+            h.state_mut().open_path(&sample("pstats/workload-py311.prof"));
+            assert!(h.state().opening.len() <= 4);
+        }
+        let closed = h.state().session.runs[11].id;
+        h.state_mut().act(Action::CloseRunOf(closed), &egui::Context::default());
+        wait(&mut h, "all open", |app| app.session.runs.len() == 11 && all_ready(app));
+        assert!(h.state().waiting.is_empty() && h.state().opening.is_empty());
+    }
+
+    #[test]
     fn a_recording_is_written_beside_the_project_that_holds_it() {
         let root = folder("project-recording");
         let mut app = App::headless();

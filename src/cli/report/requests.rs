@@ -269,14 +269,14 @@ pub(super) fn text(out: &mut Page, report: &Report) {
         let saved = c.saved_latency().map(|ns| format!(", {} saved", format::duration(ns.round() as i64)));
         let money = c.saved_cost.map(|m| format!(", {} saved", format::money(m)));
         out.line(format_args!(
-            "  cache of {}: {} hits, {} misses, {rate}{}{}",
+            "  cache of {}: {}, {}, {rate}{}{}",
             match c.kind {
                 CacheKind::Answers => "answers",
                 CacheKind::Prompt => "prompts",
                 CacheKind::Kv => "the server (KV)",
             },
-            c.hits,
-            c.misses,
+            format::counted(c.hits as i64, "hit", "hits"),
+            format::counted(c.misses as i64, "miss", "misses"),
             saved.unwrap_or_default(),
             money.unwrap_or_default()
         ));
