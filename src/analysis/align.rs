@@ -12,8 +12,7 @@ use crate::model::{Profile, SymbolKey};
 use crate::query::{Context, Pair, Query};
 
 /// A moment that both runs have.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub enum AlignAt {
     /// Their starts.
     #[default]
