@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::call_tree::CallTree;
+use super::intervals::{self, Intervals};
 use super::tree_costs::{Adding, Column, cut};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Profile, Span, SpanTable, TrackId};
@@ -64,16 +65,8 @@ impl<'a> Families<'a> {
     pub fn covered(&self, track: TrackId) -> impl Iterator<Item = (u32, Vec<(i64, i64)>)> + '_ {
         self.families.range((track, 0)..=(track, u32::MAX)).map(|(&(_, row), callees)| {
             let span = |&(track, row): &Place| &self.profile.track(track).spans.rows[row as usize];
-            let mut times: Vec<_> = callees.iter().map(span).map(|s| (s.start, s.end)).collect();
-            times.sort_unstable();
-            let mut joined: Vec<(i64, i64)> = Vec::new();
-            for (start, end) in times {
-                match joined.last_mut() {
-                    Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                    _ => joined.push((start, end)),
-                }
-            }
-            (row, joined)
+            let times: Intervals = callees.iter().map(span).map(|s| (s.start, s.end)).collect();
+            (row, times.joined().into_iter().collect())
         })
     }
 }
@@ -131,9 +124,9 @@ impl Family<'_> {
             places.map(|p| self.interval(p)).fold(0i64, |sum, (a, b)| sum.saturating_add(b.saturating_sub(a)))
         };
         let all = || nested.iter().chain(self.callees).copied();
-        let covered = covered(all().map(|p| self.interval(p)).collect(), Some(caller));
+        let covered = intervals::covered(all().map(|p| self.interval(p)).collect(), Some(caller));
         let taken = covered.saturating_sub(lengths(&mut nested.iter().copied()));
-        let once = self::covered(all().filter(alive).map(|p| self.interval(p)).collect(), None);
+        let once = intervals::covered(all().filter(alive).map(|p| self.interval(p)).collect(), None);
         let more = lengths(&mut all().filter(alive)).saturating_sub(once);
         // Lengths that are longer than what is between start and end, because an end was cut.
         let cut_off = |place: Place| {
@@ -157,21 +150,6 @@ impl Family<'_> {
         let own = value(self.caller).saturating_sub(sum(&mut self.nested()));
         sum(&mut self.callees.iter().copied()).clamp(0, own.max(0))
     }
-}
-
-/// Length of the union of intervals, cut to `within`.
-pub(super) fn covered(mut intervals: Vec<(i64, i64)>, within: Option<(i64, i64)>) -> i64 {
-    intervals.sort_unstable();
-    let (from, to) = within.unwrap_or((i64::MIN, i64::MAX));
-    let (mut sum, mut reached) = (0i64, from);
-    for (start, end) in intervals {
-        let (start, end) = (start.max(reached), end.min(to));
-        if end > start {
-            sum = sum.saturating_add(end.saturating_sub(start));
-            reached = end;
-        }
-    }
-    sum
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How long each GPU was busy.
 
-use super::concurrency::covered;
+use super::intervals::covered;
 use super::scope::TimeRange;
 use crate::model::{Profile, StringId, TrackKind};
 

@@ -5,7 +5,6 @@
 //! track that ran most of it, at the first depth at which the runs differ (a loop's rounds count as one: see
 //! [`super::steps`]). A track that waits itself is a cause only where nobody works.
 
-mod intervals;
 mod segments;
 
 use std::cmp::Reverse;
@@ -14,13 +13,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::gpu::is_work;
+use super::intervals::{Intervals, Sums};
 use super::scope::TimeRange;
 use super::steps::{Loop, Loops};
 use super::waiting::Waiting;
 use crate::jobs::Cancelled;
 use crate::model::{FunctionId, Profile, TrackId, TrackKey, TrackKind};
 use crate::query::{Context, Query};
-use intervals::{Intervals, Sums};
 use segments::{Segment, segments};
 
 /// Gaps that are kept one by one.

@@ -28,6 +28,7 @@ pub mod graph_picture;
 pub mod groups;
 pub mod heap_peak;
 pub mod idle;
+mod intervals;
 pub mod inverted;
 pub mod lane_walk;
 pub mod latency;

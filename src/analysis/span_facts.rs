@@ -1,6 +1,6 @@
 //! Facts about one span that take a look at its neighbours: own time, children, links.
 
-use super::concurrency::covered;
+use super::intervals::covered;
 use super::nested_samples::sampled_in;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Caller, Profile, StringId, TrackId};

@@ -19,7 +19,6 @@ use crate::state::{Origin, RunState};
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets;
-use crate::views::date;
 
 /// What the application knows about journals.
 #[derive(Default)]
@@ -193,7 +192,7 @@ fn row(found: &Unsaved, ui: &mut Ui) -> Option<Done> {
         if name.on_hover_text(format!("{title}\n{}", found.path.display())).clicked() {
             done = Some(Done::Open);
         }
-        let when = found.began_unix_ns.map(date::utc).unwrap_or_default();
+        let when = found.began_unix_ns.map(format::utc).unwrap_or_default();
         let about = format!("{state}  ·  {when}  ·  {}", size(found.bytes));
         ui.label(egui::RichText::new(about).small().color(palette.text_weak));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {

@@ -3,21 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::App;
-use crate::import::Input;
+use super::project::file_of;
 use crate::query::RunId;
-use crate::state::{Command, Look, OpenRun, Origin};
+use crate::state::{Command, Look, OpenRun};
 
 /// Most files whose look is kept.
 const KEPT: usize = 50;
 
-/// The file of a run on the disk, if it has one.
+/// The file of a run on the disk, if it is all of one.
 fn file(run: &OpenRun) -> Option<PathBuf> {
-    let path = match &run.origin {
-        Origin::File(Input::Path(path)) => path,
-        Origin::Recording { saved, .. } => saved.as_ref()?,
-        Origin::File(Input::Bytes(..) | Input::Part(..)) => return None,
-    };
-    std::path::absolute(path).ok()
+    file_of(run).filter(|(_, part)| part.is_none()).map(|(path, _)| path)
 }
 
 impl App {

@@ -173,10 +173,7 @@ impl App {
         settings_path: Option<PathBuf>,
     ) -> Self {
         let (sender, inbox) = mpsc::channel();
-        let layouts: Option<(Panes, Panes)> = settings
-            .layout
-            .as_ref()
-            .and_then(|saved| Some((Panes::load(saved.get("timed")?)?, Panes::load(saved.get("untimed")?)?)));
+        let layouts = settings.layout.as_ref().and_then(layouts);
         let (timed, untimed) = layouts.unwrap_or_else(|| (Panes::standard(true), Panes::standard(false)));
         Self {
             session: Session::default(),
@@ -679,6 +676,11 @@ impl App {
             self.say(Tone::Warning, format!("Settings could not be saved to {}: {e}", path.display()));
         }
     }
+}
+
+/// The panes that [`App::layout`] gave.
+fn layouts(saved: &serde_json::Value) -> Option<(Panes, Panes)> {
+    Some((Panes::load(saved.get("timed")?)?, Panes::load(saved.get("untimed")?)?))
 }
 
 fn drop_hint(ui: &Ui) {

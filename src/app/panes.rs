@@ -139,9 +139,16 @@ impl LayoutMaker {
             Some(root) => Tree::new(id, root, self.tiles),
             None => Tree::empty(id),
         };
-        Panes {
+        Panes::new(tree, self.next)
+    }
+}
+
+impl Panes {
+    /// Panes whose views are made when they are first shown; `next` is the largest number of a pane.
+    fn new(tree: Tree<Pane>, next: u64) -> Self {
+        Self {
             tree,
-            next: self.next,
+            next,
             views: HashMap::new(),
             current: None,
             fixed: false,
@@ -150,9 +157,7 @@ impl LayoutMaker {
             captured: None,
         }
     }
-}
 
-impl Panes {
     /// The layout for a profile with a time axis, or for one without.
     #[must_use]
     pub fn standard(timed: bool) -> Self {
@@ -210,22 +215,13 @@ impl Panes {
             tree.tiles.remove(id);
         }
         let any = tree.tiles.iter().any(|(_, tile)| tile.is_pane());
-        any.then_some(Self {
-            tree,
-            next,
-            views: HashMap::new(),
-            current: None,
-            fixed: false,
-            maximised: None,
-            fitted: None,
-            captured: None,
-        })
+        any.then(|| Self::new(tree, next))
     }
 
     /// True when the view is open and in front of its tabs.
     #[must_use]
     pub fn is_open(&self, kind: &ViewKind) -> bool {
-        self.tree.tiles.iter().any(|(_, tile)| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id))
+        self.number_of(kind).is_some()
     }
 
     /// Brings the view to the front, opening it when it is not there.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::event::{Event, Purpose};
-use super::panes::Panes;
 use super::{App, dialog};
 use crate::export;
 use crate::format;
@@ -52,7 +51,7 @@ pub(super) struct Current {
     pub away: Vec<(ProjectRun, Away)>,
     /// What another version wrote into the file.
     rest: Map<String, Value>,
-    /// The content of the file, without layout and looks: these are no reason to save.
+    /// The contents of the file, which are a reason to save when they change.
     saved: Option<Project>,
     /// Looks that runs get once they are open.
     looks: Vec<(RunId, Look)>,
@@ -74,13 +73,6 @@ pub(super) fn file_of(run: &OpenRun) -> Option<(PathBuf, Option<String>)> {
         Origin::File(Input::Bytes(..)) => None,
         Origin::Recording { saved, .. } => Some((absolute(saved.as_ref()?)?, None)),
     }
-}
-
-/// What is compared to know whether there is something to save.
-fn essence(project: &Project) -> Project {
-    let mut project = Project { layout: None, shown: None, inferscope_project: 0, ..project.clone() };
-    project.runs.iter_mut().for_each(|run| run.look = None);
-    project
 }
 
 /// A recording that is written with the project.
@@ -148,7 +140,7 @@ impl App {
         self.session.active = id(project.shown).or(ids.iter().copied().flatten().next());
         self.take_up_layout(project.layout.as_ref());
         let away = self.project.away.len();
-        self.project.saved = Some(essence(&self.project_now(&folder, &[])));
+        self.project.saved = Some(self.contents(&folder, &[]).1);
         if away > 0 {
             let runs = format::counted(away as i64, "run is", "runs are");
             self.say(Tone::Warning, format!("{runs} not open: «Runs and notes» names the files."));
@@ -190,8 +182,7 @@ impl App {
     }
 
     fn take_up_layout(&mut self, saved: Option<&Value>) {
-        let of = |name| saved.and_then(|s| s.get(name)).and_then(Panes::load);
-        if let (Some(timed), Some(untimed)) = (of("timed"), of("untimed")) {
+        if let Some((timed, untimed)) = saved.and_then(super::layouts) {
             self.lay_out(timed, untimed);
         }
     }
@@ -200,33 +191,60 @@ impl App {
     pub(super) fn keep_in_project(&mut self, run: RunId) {
         let Some(folder) = self.project.folder() else { return };
         let closed = self.session.get(run).and_then(|run| entry(run, folder, None));
-        self.project.away.extend(closed.map(|run| (run, Away::Closed)));
+        let look = self.look_of_run(run);
+        self.project.away.extend(closed.map(|run| (ProjectRun { look, ..run }, Away::Closed)));
     }
 
-    /// The project as it stands now, in `folder`. Recordings that are not saved are at their planned places.
-    fn project_now(&self, folder: &Path, planned: &[Unsaved]) -> Project {
+    /// The project as it stands now, in `folder`, without layout and looks, and which runs its first ones are. Recordings
+    /// that are not saved are at their planned places.
+    fn contents(&self, folder: &Path, planned: &[Unsaved]) -> (Vec<RunId>, Project) {
         let of = |run: &OpenRun| {
             let planned = planned.iter().find(|p| p.run == run.id).map(|p| p.path.as_path());
             Some((run.id, entry(run, folder, planned)?))
         };
         let (ids, runs): (Vec<_>, Vec<_>) = self.session.runs.iter().filter_map(of).unzip();
-        let place = |run: Option<RunId>| ids.iter().position(|id| Some(*id) == run);
-        Project {
-            inferscope_project: 0,
+        let away = self.project.away.iter().map(|(run, _)| ProjectRun { look: None, ..run.clone() });
+        let project = Project {
             notes: self.project.notes.clone(),
-            runs: runs.into_iter().chain(self.project.away.iter().map(|(run, _)| run.clone())).collect(),
-            baseline: place(self.session.baseline()),
-            shown: place(self.session.active),
+            runs: runs.into_iter().chain(away).collect(),
+            baseline: self.session.baseline().and_then(|run| ids.iter().position(|id| *id == run)),
             alignment: self.session.alignment.clone(),
-            layout: self.layout(),
             rest: self.project.rest.clone(),
+            ..Project::default()
+        };
+        (ids, project)
+    }
+
+    /// The same with layout and looks, as it is written.
+    fn project_now(&self, folder: &Path, planned: &[Unsaved]) -> Project {
+        let (ids, contents) = self.contents(folder, planned);
+        let mut project = Project {
+            shown: self.session.active.and_then(|run| ids.iter().position(|id| *id == run)),
+            layout: self.layout(),
+            ..contents
+        };
+        let open = ids.iter().map(|&run| self.look_of_run(run));
+        let away = self.project.away.iter().map(|(run, _)| run.look.clone());
+        for (run, look) in project.runs.iter_mut().zip(open.chain(away)) {
+            run.look = look;
         }
+        project
+    }
+
+    /// How a run is looked at, or will be once it is open.
+    fn look_of_run(&self, run: RunId) -> Option<Look> {
+        let waits = self.project.looks.iter().find(|(id, _)| *id == run).map(|(_, look)| look.clone());
+        let shown = || {
+            let run = self.session.get(run)?;
+            Some(Look::of(run.history.now(), run.profile.as_ref()?)).filter(|look| *look != Look::default())
+        };
+        waits.or_else(shown)
     }
 
     /// True when there is something in the project, or in what would be one, that its file does not hold.
     pub(super) fn project_changed(&self) -> bool {
         let folder = self.project.folder().unwrap_or(Path::new(""));
-        let now = essence(&self.project_now(folder, &[]));
+        let now = self.contents(folder, &[]).1;
         match &self.project.saved {
             Some(saved) => *saved != now || self.unsaved_recordings().next().is_some(),
             None => {
@@ -280,7 +298,7 @@ impl App {
         let project = self.project_now(&folder, &planned);
         let left_out = self.session.runs.len() + self.project.away.len() - project.runs.len();
         self.project.path = Some(path.clone());
-        self.project.saved = Some(essence(&project));
+        self.project.saved = Some(self.contents(&folder, &planned).1);
         self.settings.remember(&path);
         let (events, inputs) = (self.events.clone(), self.inputs(None));
         jobs::spawn("save project", move || {
@@ -347,7 +365,7 @@ impl App {
     }
 }
 
-/// A run as a project in `folder` names it; `None` without a file.
+/// A run as a project in `folder` names it, without its look; `None` without a file.
 fn entry(run: &OpenRun, folder: &Path, planned: Option<&Path>) -> Option<ProjectRun> {
     let (file, part) = match planned {
         Some(path) => (path.to_owned(), None),
@@ -358,14 +376,13 @@ fn entry(run: &OpenRun, folder: &Path, planned: Option<&Path>) -> Option<Project
         Origin::Recording { .. } => String::new(),
     };
     let name = if run.label == usual { String::new() } else { run.label.clone() };
-    let look = run.profile.as_ref().map(|profile| Look::of(run.history.now(), profile));
     Some(ProjectRun {
         file: project::relative(folder, &file),
         part,
         name,
         note: run.note.clone(),
         decision: run.decision,
-        look: look.filter(|look| *look != Look::default()),
+        look: None,
     })
 }
 
@@ -494,6 +511,18 @@ mod tests {
         let mine = project.runs.iter().filter(|run| run.note == "mine").count();
         assert_eq!((project.runs.len(), mine), (4, 1));
         std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_look_that_waits_for_its_run_is_not_lost_by_saving() {
+        let mut app = App::headless();
+        let input = Input::Path(PathBuf::from("/study/a.prof"));
+        let run = app.session.add("a.prof", Origin::File(input), RunState::Loading);
+        let look: Look = serde_json::from_value(serde_json::json!({ "range": [5, 9] })).unwrap();
+        app.project.looks.push((run, look.clone()));
+        let folder = Path::new("/study");
+        assert_eq!(app.project_now(folder, &[]).runs[0].look, Some(look));
+        assert_eq!(app.contents(folder, &[]).1.runs[0].look, None);
     }
 
     #[test]

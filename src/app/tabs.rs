@@ -9,7 +9,7 @@ use super::project::file_of;
 use super::{App, Overlay};
 use crate::format::escaped;
 use crate::query::RunId;
-use crate::state::RunState;
+use crate::state::{OpenRun, RunState};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, space};
 use crate::ui::widgets::focus_ring;
@@ -24,14 +24,12 @@ struct Tab {
     run: RunId,
     /// Its name with its state, whole.
     name: String,
-    /// Everything, over the pointer.
-    tip: String,
     mark: Option<(Icon, Tone)>,
     baseline: bool,
     bad: bool,
 }
 
-fn tab_of(app: &App, run: &crate::state::OpenRun) -> Tab {
+fn tab_of(app: &App, run: &OpenRun) -> Tab {
     let failure = run.failure();
     let (state, mark) = match (&run.state, failure) {
         (_, Some(_)) => (" failed", Some((Icon::Error, Tone::Bad))),
@@ -41,29 +39,32 @@ fn tab_of(app: &App, run: &crate::state::OpenRun) -> Tab {
     };
     let unsaved = app.journals.is_unsaved(run.id);
     let dot = if unsaved { " ●" } else { "" };
-    let baseline = app.session.baseline() == Some(run.id);
+    Tab {
+        run: run.id,
+        name: format!("{}{state}{dot}", run.label),
+        mark,
+        baseline: app.session.baseline() == Some(run.id),
+        bad: failure.is_some(),
+    }
+}
+
+/// Everything about a run, over the pointer.
+fn tip(app: &App, run: &OpenRun) -> String {
     let mut tip = run.label.clone();
     if let Some((path, part)) = file_of(run) {
         tip += &format!("\n{}{}", path.display(), part.map(|p| format!(" › {p}")).unwrap_or_default());
     }
-    if baseline {
+    if app.session.baseline() == Some(run.id) {
         tip += "\nThe baseline: other runs are compared with it.";
     }
     if !run.note.is_empty() {
         tip += &format!("\n\n{}", run.note);
     }
-    failure.into_iter().for_each(|why| tip += &format!("\n{why}"));
-    if unsaved {
+    run.failure().into_iter().for_each(|why| tip += &format!("\n{why}"));
+    if app.journals.is_unsaved(run.id) {
         tip += "\nNot saved (Ctrl-S). When it is closed it stays among the unsaved recordings on the start page.";
     }
-    Tab {
-        run: run.id,
-        name: format!("{}{state}{dot}", run.label),
-        tip,
-        mark,
-        baseline,
-        bad: failure.is_some(),
-    }
+    tip
 }
 
 /// Draws the tabs in what is left of the bar.
@@ -99,7 +100,9 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
                     actions.push(Action::CloseRunOf(tab.run));
                 }
                 response.context_menu(|ui| menu(app, tab.run, ui, actions));
-                response.on_hover_text(&tab.tip);
+                if let Some(run) = app.session.get(tab.run) {
+                    response.on_hover_ui(|ui| drop(ui.label(tip(app, run))));
+                }
             }
         });
     });

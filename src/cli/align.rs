@@ -2,12 +2,11 @@
 
 use super::Failure;
 use crate::analysis::align::AlignAt;
+use crate::format;
 use crate::model::Profile;
 
 /// What a person may say.
 pub(super) const FORMS: &str = "start, first-token, phase:NAME, event:NAME, fn:NAME, or a time such as 12ms or -3s that moves the new run";
-
-const UNITS: [(&str, f64); 5] = [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
 
 /// An alignment whose function is not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +33,9 @@ impl AlignArg {
                 } else if let Some(name) = named("fn:") {
                     Self::Function(name.into())
                 } else {
-                    let ns = moved(text).ok_or_else(|| format!("expected {FORMS}"))?;
+                    // No run is longer than three years.
+                    let moved = format::typed_time(text).filter(|ns| ns.abs() < 100_000_000_000_000_000);
+                    let ns = moved.ok_or_else(|| format!("expected {FORMS}"))?;
                     Self::At(AlignAt::By(ns))
                 }
             }
@@ -56,15 +57,6 @@ impl AlignArg {
             symbol.ok_or_else(|| Failure::new(format!("--align: neither run has a function «{name}»")))?;
         Ok(AlignAt::Function(symbol))
     }
-}
-
-/// «12ms», «-3s» in ns.
-fn moved(text: &str) -> Option<i64> {
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))?;
-    let (value, unit) = text.split_at(digits);
-    let factor = UNITS.iter().find(|(name, _)| *name == unit.trim())?.1;
-    let ns = value.parse::<f64>().ok()? * factor;
-    (ns.abs() < 1e17).then_some(ns.round() as i64)
 }
 
 #[cfg(test)]

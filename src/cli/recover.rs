@@ -10,7 +10,6 @@ use super::{Failure, named, open, record};
 use crate::export::Inputs;
 use crate::format::{self, LONGEST_NAME, Page, short};
 use crate::record::journal::{self, Unsaved};
-use crate::views::date;
 
 /// Arguments of `recover`.
 #[derive(Debug, Args)]
@@ -66,7 +65,7 @@ fn list(found: &[Unsaved]) -> Result<(), Failure> {
     }
     let mut page = Page::default();
     for i in found {
-        let when = i.began_unix_ns.map(date::utc).unwrap_or_default();
+        let when = i.began_unix_ns.map(format::utc).unwrap_or_default();
         let how = if i.ended { "not saved" } else { "interrupted" };
         let (title, size) = (short(&i.title, LONGEST_NAME), format::bytes(i.bytes as i64));
         page.line(format_args!("{when}  {how}  {title}  {size}  {}", i.path.display()));

@@ -23,6 +23,7 @@ use super::python::module_of;
 use super::read::Oddities;
 use super::read::json::{Decimal, Json, top_keys};
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
+use crate::format::utc;
 use crate::model::{
     FactValue, FunctionId, FunctionSpec, ProfileBuilder, TrackId, TrackKind, TrackSpec, Unit,
 };
@@ -236,23 +237,6 @@ fn function(builder: &mut ProfileBuilder, class: &str, (name, file, line): (&str
         });
     }
     builder.function(FunctionSpec { name, module: &module_of(file), file, line, category: "" })
-}
-
-/// Unix nanoseconds as «2026-11-22 00:49:37 UTC».
-fn utc(ns: i64) -> String {
-    let seconds = ns.div_euclid(1_000_000_000);
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Civil date of a day count, in years that begin with March (Howard Hinnant's days_from_civil).
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 /// A share in words.

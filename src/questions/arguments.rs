@@ -121,23 +121,6 @@ impl Values {
     }
 }
 
-/// A time as it is written: «1.2s», «350 ms»; ns.
-pub(super) fn time(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let at = text.find(|c: char| c.is_alphabetic() || c == 'µ')?;
-    let (number, unit) = text.split_at(at);
-    let size = match unit.trim() {
-        "ns" => 1.0,
-        "us" | "µs" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        "min" => 60e9,
-        _ => return None,
-    };
-    let value: f64 = number.trim().replace(',', ".").parse().ok()?;
-    value.is_finite().then_some((value * size).round() as i64)
-}
-
 impl Asked<'_> {
     /// The profile of the first file.
     pub(super) fn profile(&self) -> &Profile {
@@ -170,7 +153,9 @@ impl Asked<'_> {
         let wrong = || format!("range: «{text}» is no time; write it as 1.2s..1.5s");
         let (from, to) = text.split_once("..").ok_or_else(wrong)?;
         let bounds = self.profile().time_bounds().ok_or("range: nothing in this file has a time")?;
-        let end = |text: &str, open| if text.trim().is_empty() { Some(open) } else { time(text) };
+        let end = |text: &str, open| {
+            if text.trim().is_empty() { Some(open) } else { crate::format::typed_time(text) }
+        };
         let range = end(from, bounds.0).zip(end(to, bounds.1)).filter(|(a, b)| a < b).ok_or_else(wrong)?;
         if range.0 >= bounds.1 || range.1 <= bounds.0 {
             let at = |t| crate::format::duration_exact(t);
@@ -271,18 +256,5 @@ impl Asked<'_> {
                 &format!(", {}..{}", crate::format::duration_exact(from), crate::format::duration_exact(to));
         }
         Ok(said)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::time;
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(time("1.2s"), Some(1_200_000_000));
-        assert_eq!(time(" 350 ms"), Some(350_000_000));
-        assert_eq!(time("2 µs"), Some(2000));
-        assert_eq!([time("12"), time("1 h"), time("s"), time("")], [None; 4]);
     }
 }

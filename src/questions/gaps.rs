@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::arguments::{Argument, BUDGET_OF, Kind, RANGE, TOP, time};
+use super::arguments::{Argument, BUDGET_OF, Kind, RANGE, TOP};
 use super::names::{Names, track};
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, notes, words};
@@ -85,7 +85,9 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let (tracks, name) = wanted(asked)?;
     let over = match asked.values.text("over") {
         None => None,
-        Some(text) => Some(time(text).ok_or_else(|| format!("over: «{text}» is no time; write it as 1ms"))?),
+        Some(text) => Some(
+            format::typed_time(text).ok_or_else(|| format!("over: «{text}» is no time; write it as 1ms"))?,
+        ),
     };
     let keys = tracks.iter().map(|&t| p.keys().track_key(t)).collect();
     let found = asked.get(&IdleOf { tracks: keys, range })?;

@@ -12,7 +12,6 @@ pub mod call_tree;
 pub mod callers;
 #[cfg(test)]
 mod compared;
-pub mod date;
 mod definitions;
 mod details;
 #[cfg(test)]

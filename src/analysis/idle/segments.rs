@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::intervals::{Intervals, Sums};
+use super::super::intervals::{Intervals, Sums};
 use super::{Cause, CauseOf};
 use crate::analysis::steps::Loop;
 use crate::model::{FunctionId, Profile, SpanTable, StackId, TrackId};

@@ -51,12 +51,6 @@ enum Kind {
 }
 
 const UNITS: &[(&str, f64, Kind)] = &[
-    ("ns", 1.0, Kind::Time),
-    ("us", 1e3, Kind::Time),
-    ("µs", 1e3, Kind::Time),
-    ("ms", 1e6, Kind::Time),
-    ("s", 1e9, Kind::Time),
-    ("min", 60e9, Kind::Time),
     ("B", 1.0, Kind::Bytes),
     ("kB", 1e3, Kind::Bytes),
     ("KiB", 1024.0, Kind::Bytes),
@@ -88,11 +82,11 @@ impl Condition {
                 let (value, unit) = limit.split_at(digits);
                 let value = number(value).ok_or_else(|| wrong("the amount is no number"))?;
                 let unit = unit.trim();
-                let (_, factor, kind) = UNITS
-                    .iter()
-                    .find(|(name, ..)| *name == unit)
-                    .ok_or_else(|| wrong(&format!("«{unit}» is no unit")))?;
-                Limit::Amount(value * factor, *kind)
+                let other =
+                    || UNITS.iter().find(|(name, ..)| *name == unit).map(|(_, size, kind)| (*size, *kind));
+                let known = format::time_unit(unit).map(|size| (size, Kind::Time)).or_else(other);
+                let (factor, kind) = known.ok_or_else(|| wrong(&format!("«{unit}» is no unit")))?;
+                Limit::Amount(value * factor, kind)
             }
         };
         let what = if let Some(metric) = what.strip_prefix("total.") {

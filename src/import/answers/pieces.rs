@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::llm::{Clock, Usage};
 use super::super::read::time::unix_time;
-use super::super::read::value::{self, at, count, milliseconds, text};
+use super::super::read::value::{self, at, count, items, milliseconds, text};
 use super::fold::Open;
 use super::usage;
 use crate::model::{Money, Outcome, ServerTimes};
@@ -63,7 +63,7 @@ impl Open {
         self.tier(value);
         self.began(value, "created");
         self.usage(at(value, &["usage"]).or(at(value, &["x_groq", "usage"])));
-        for choice in at(value, &["choices"]).and_then(Value::as_array).into_iter().flatten() {
+        for choice in items(at(value, &["choices"])) {
             self.finished |= at(choice, &["finish_reason"]).is_some();
             let said = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(choice);
             let texts = ["content", "text", "refusal"].map(|key| content(said.get(key)));
@@ -105,7 +105,7 @@ impl Open {
             _ => {}
         }
         if self.call.completion.is_empty() {
-            let items = at(value, &["output"]).and_then(Value::as_array).into_iter().flatten();
+            let items = items(at(value, &["output"]));
             let said: String = items.map(|item| content(item.get("content"))).collect();
             self.call.completion.push_str(&said[..said.floor_char_boundary(LONGEST)]);
         }
@@ -114,7 +114,7 @@ impl Open {
     }
 
     fn searches(&mut self, value: &Value) {
-        let items = at(value, &["output"]).and_then(Value::as_array).into_iter().flatten();
+        let items = items(at(value, &["output"]));
         let searches = items.filter(|item| text(item, &["type"]) == "web_search_call").count() as u64;
         if searches > 0 {
             self.call.searches = Some(searches);
@@ -190,9 +190,9 @@ impl Open {
             (self.call.clock, self.call.start) = (Clock::Unix, ns);
         }
         let (mut said, mut call, mut reasoning, mut over) = (String::new(), false, false, false);
-        for candidate in at(value, &["candidates"]).and_then(Value::as_array).into_iter().flatten() {
+        for candidate in items(at(value, &["candidates"])) {
             over |= at(candidate, &["finishReason"]).or(at(candidate, &["finish_reason"])).is_some();
-            for part in at(candidate, &["content", "parts"]).and_then(Value::as_array).into_iter().flatten() {
+            for part in items(at(candidate, &["content", "parts"])) {
                 let words = text(part, &["text"]);
                 match part.get("thought") == Some(&Value::Bool(true)) {
                     true => reasoning |= !words.is_empty(),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::read::time::unix_time;
-use super::super::read::value::{count, text};
+use super::super::read::value::{count, items, text};
 
 /// A span.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,10 +96,7 @@ pub(super) fn any(value: &Value) -> Value {
             Some(text) => text.parse::<f64>().ok().filter(|n| n.is_finite()).map_or(Value::Null, Value::from),
             None => inner.clone(),
         },
-        "arrayValue" | "array_value" => {
-            let items = inner.get("values").and_then(Value::as_array);
-            Value::Array(items.into_iter().flatten().map(any).collect())
-        }
+        "arrayValue" | "array_value" => Value::Array(items(inner.get("values")).map(any).collect()),
         "kvlistValue" | "kvlist_value" => {
             Value::Object(attributes(inner.get("values")).into_iter().collect())
         }
@@ -139,20 +136,8 @@ impl Row {
             start,
             end: time(field(map, "endTimeUnixNano", "end_time_unix_nano")),
             attributes: attributes(map.get("attributes")),
-            events: map
-                .get("events")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(event)
-                .collect(),
-            links: map
-                .get("links")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(link)
-                .collect(),
+            events: items(map.get("events")).filter_map(event).collect(),
+            links: items(map.get("links")).filter_map(link).collect(),
             failed: code.is_some_and(|code| code == "2" || code.ends_with("ERROR")),
             message: text(status, &["message"]).to_owned(),
             dropped: field(map, "droppedAttributesCount", "dropped_attributes_count")
@@ -190,13 +175,7 @@ impl Row {
             start: time(map.get("start_time")).ok_or(NO_START)?,
             end: time(map.get("end_time")),
             attributes: attributes(map.get("attributes")),
-            events: map
-                .get("events")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(event)
-                .collect(),
+            events: items(map.get("events")).filter_map(event).collect(),
             failed: text(status, &["status_code"]).ends_with("ERROR"),
             message: message.to_owned(),
             ..Self::default()

@@ -62,6 +62,11 @@ fn number(text: &str) -> Option<Number> {
     Number::from_f64(text.parse().ok()?)
 }
 
+/// The items of a list; none of anything else.
+pub(in crate::import) fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_array).into_iter().flatten()
+}
+
 /// A number that counts something: whole and not below 0, as a number or as text. `None` for anything else, NaN too.
 pub(in crate::import) fn count(value: &Value) -> Option<u64> {
     match value {

@@ -20,7 +20,7 @@ use crate::model::{
 use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::Tone;
-use crate::views::{ViewCx, date, definitions as say};
+use crate::views::{ViewCx, definitions as say};
 
 /// Most enclosing spans that a path lists.
 const LONGEST_PATH: usize = 40;
@@ -57,7 +57,7 @@ fn time(name: &str, t: i64) -> Fact {
 /// The calendar time of a moment, where the profile knows its own.
 fn clock(cx: &ViewCx<'_>, t: i64) -> Option<Fact> {
     let origin = cx.profile().meta.origin_unix_ns?;
-    Some(Fact::new("Clock", date::utc(origin.saturating_add(t))))
+    Some(Fact::new("Clock", format::utc(origin.saturating_add(t))))
 }
 
 /// Where a function comes from.

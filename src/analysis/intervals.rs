@@ -94,6 +94,21 @@ impl Intervals {
     }
 }
 
+/// Length of the union of intervals, cut to `within`.
+pub(super) fn covered(mut intervals: Vec<(i64, i64)>, within: Option<(i64, i64)>) -> i64 {
+    intervals.sort_unstable();
+    let (from, to) = within.unwrap_or((i64::MIN, i64::MAX));
+    let (mut sum, mut reached) = (0i64, from);
+    for (start, end) in intervals {
+        let (start, end) = (start.max(reached), end.min(to));
+        if end > start {
+            sum = sum.saturating_add(end.saturating_sub(start));
+            reached = end;
+        }
+    }
+    sum
+}
+
 /// How much of a set lies before any moment.
 pub(super) struct Sums {
     parts: Vec<(i64, i64)>,
