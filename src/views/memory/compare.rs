@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use egui::{Rect, RichText, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
+use egui::{Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 
 use super::layout::{MARGIN, counter_name};
 use crate::analysis::counters::{Cell, CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS, Series};
@@ -114,7 +114,9 @@ impl View for DiffMemory {
             head: cx.ask(&CounterFigures(None), 1).value().cloned(),
         };
         shared::header(ui, |ui| {
-            let field = combo("counter of two").width(240.0).truncate().selected_text(&counter.name);
+            // Both choices fit one line of a narrow pane.
+            let width = (ui.available_width() * 0.5 - space::MEDIUM).clamp(90.0, 240.0);
+            let field = combo("counter of two").width(width).truncate().selected_text(&counter.name);
             let field = field.show_ui(ui, |ui| {
                 for c in &all {
                     if ui.selectable_label(c.name == counter.name, &c.name).clicked() {
@@ -123,11 +125,11 @@ impl View for DiffMemory {
                 }
             });
             field.response.accessible_name("Counter");
+            align::picker(cx, ui);
             let peaks = of(&figures, counter.ids).map(|f| f.max);
             for (is_base, peak) in [(true, peaks.base), (false, peaks.head)] {
                 legend(ui, is_base, peak.map(|peak| format::value(counter.unit, peak)));
             }
-            align::picker(cx, ui);
         });
         ui.add_space(space::SMALL);
         let area = ui.available_rect_before_wrap();
@@ -152,14 +154,24 @@ impl View for DiffMemory {
     }
 }
 
+/// Height in which curves and their difference are worth drawing, points.
+const LOW: f32 = 64.0;
+
 /// Which line is which run.
 fn legend(ui: &mut Ui, base: bool, peak: Option<String>) {
+    const LINE: f32 = 16.0;
     let palette = Palette::of(ui);
-    let (rect, _) = ui.allocate_exact_size(vec2(16.0, space::CONTROL), Sense::hover());
-    ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(2.5, pair::color(palette, base)));
     let peak = peak.map_or_else(String::new, |peak| format!(", peak {peak}"));
-    let text = RichText::new(format!("{}{peak}", pair::title(base))).font(small()).color(palette.text);
-    ui.add(egui::Label::new(text).extend());
+    let text = format!("{}{peak}", pair::title(base));
+    let galley = ui.painter().layout_no_wrap(text.clone(), small(), palette.text);
+    // One thing, so that a line never ends between the colour and its name.
+    let size = vec2(LINE + space::SMALL + galley.size().x, space::CONTROL);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
+    let line = rect.left()..=rect.left() + LINE;
+    ui.painter().hline(line, rect.center().y, Stroke::new(2.5, pair::color(palette, base)));
+    let at = pos2(rect.right() - galley.size().x, rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, palette.text);
 }
 
 type AllFigures = Two<Arc<Vec<Option<Figures>>>>;
@@ -183,16 +195,18 @@ impl DiffMemory {
         let left = (area.left() + MARGIN).min(area.right() - 1.0);
         let ruler = Rect::from_min_max(pos2(left, area.top()), pos2(area.right(), area.top() + space::RULER));
         let room = area.bottom() - ruler.bottom();
-        let middle = ruler.bottom() + room * 0.64;
+        // In a low pane the curves come first.
+        let low = room < LOW;
+        let middle = if low { area.bottom() + 3.0 } else { ruler.bottom() + room * 0.64 };
         let both = Rect::from_min_max(pos2(left, ruler.bottom()), pos2(area.right(), middle - 3.0));
         let delta = Rect::from_min_max(pos2(left, middle + 3.0), pos2(area.right(), area.bottom()));
-        if delta.height() < 20.0 || both.width() < 40.0 {
+        if both.height() < 20.0 || both.width() < 40.0 {
             return;
         }
         let start = clock(&pair.head.profile, self.leads[1]).0;
         let (t0, t1) = (self.viewport.t0 - start as f64, self.viewport.t1 - start as f64);
         let axis = TimeAxis::layout(t0, t1, ruler.x_range());
-        let all = Rect::from_min_max(ruler.min, delta.max);
+        let all = Rect::from_min_max(ruler.min, area.max);
         let response = ui.interact(all, ui.scope_id().with("charts"), Sense::click_and_drag());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Counters of both runs"));
         // The viewport is that of the new run; what is shown is counted from its start.
@@ -210,9 +224,7 @@ impl DiffMemory {
         let scale = Scale::new(min, max, counter.unit, both.height());
         let painter = ui.painter();
         painter.rect_filled(both, 0.0, palette.canvas);
-        painter.rect_filled(delta, 0.0, palette.canvas);
         axis.paint_grid(painter, both, palette);
-        axis.paint_grid(painter, delta, palette);
         let chart = Chart { area: both, axis: &axis, scale: &scale };
         chart.paint_values(painter, palette);
         let clip = painter.with_clip_rect(both.intersect(painter.clip_rect()));
@@ -233,21 +245,22 @@ impl DiffMemory {
                 clip.circle(at, 3.5, palette.canvas, Stroke::new(2.0, pair::color(palette, is_base)));
             }
         }
-        if let (Some((lod, b)), Some((_, h))) = (&lines.base, &lines.head) {
-            self.delta(ui, (&axis, delta), lod, &difference(b, h), counter.unit);
-        } else {
-            let text = "Only one run has this counter: there is no difference.";
-            painter.text(delta.center(), egui::Align2::CENTER_CENTER, text, small(), palette.text_weak);
+        if !low {
+            painter.rect_filled(delta, 0.0, palette.canvas);
+            axis.paint_grid(painter, delta, palette);
+            if let (Some((lod, b)), Some((_, h))) = (&lines.base, &lines.head) {
+                self.delta(ui, (&axis, delta), lod, &difference(b, h), counter.unit);
+            } else {
+                let text = "Only one run has this counter: there is no difference.";
+                painter.text(delta.center(), egui::Align2::CENTER_CENTER, text, small(), palette.text_weak);
+            }
+            let at = delta.left_top() + vec2(space::MEDIUM, space::SMALL + 6.0);
+            painter.text(at, egui::Align2::LEFT_CENTER, "head − base", small(), palette.text_weak);
         }
-        let at = |area: Rect| area.left_top() + vec2(space::MEDIUM, space::SMALL + 6.0);
-        let title = |area: Rect, text: &str| {
-            painter.text(at(area), egui::Align2::LEFT_CENTER, text, small(), palette.text_weak);
-        };
-        title(delta, "head − base");
         let cursor = gesture.pointer.map(|t| t - start as f64);
         axis.paint_ruler(painter, ruler, cursor, palette);
         if let Some(t) = cursor {
-            axis.paint_cursor(painter, Rect::from_min_max(both.min, delta.max), t, palette);
+            axis.paint_cursor(painter, Rect::from_min_max(both.min, area.max), t, palette);
             self.readout(&response, (pair, counter), t);
         }
         focus_ring(ui, &response, all);

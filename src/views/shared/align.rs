@@ -30,7 +30,7 @@ pub fn picker(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         choices.push(AlignAt::Function(symbol));
     }
     let mut chosen = None;
-    let field = combo("align").width(170.0).truncate();
+    let field = combo("align").width((ui.available_width() - 2.0).clamp(90.0, 170.0)).truncate();
     let text = match &now {
         AlignAt::By(_) => "Aligned by hand".to_owned(),
         other => format!("Aligned at {}", other.label()),
