@@ -39,7 +39,7 @@ static SAMPLES: &[Sample] = &[
     sample!(
         "native/asyncio.inferscope",
         "asyncio.inferscope",
-        "Which stage of an async pipeline makes it wait? A recording of inferscope: open Stages"
+        "Where does an async pipeline wait? Recorded here: open Stages"
     ),
     sample!(
         "chrome-trace/pytorch-decode.pt.trace.json.gz",

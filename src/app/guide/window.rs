@@ -99,6 +99,8 @@ impl Reader {
     fn page(&mut self, ui: &mut Ui) {
         let topic = &TOPICS[self.shown];
         ScrollArea::vertical().id_salt(topic.name).auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_max_width(ui.available_width() - space::LARGE);
             for (i, part) in parts(topic.text).into_iter().enumerate() {
                 ui.push_id(i, |ui| match part {
                     Part::Text(text) => self.pages.show(ui, text),
