@@ -49,7 +49,8 @@ impl Sums {
             .fold(self.input, u64::saturating_add)
     }
 
-    fn add(&mut self, r: &Request, charge: &Charge, best: Option<Money>) {
+    /// Adds one. `best` is what it would have cost as [`Self::best_cache`] says.
+    pub(super) fn add(&mut self, r: &Request, charge: &Charge, best: Option<Money>) {
         let plus = |sum: &mut u64, n: Option<u64>| *sum = sum.saturating_add(n.unwrap_or(0));
         let more = |sum: &mut Option<Money>, money: Option<Money>| {
             if let Some(money) = money {
@@ -91,6 +92,8 @@ pub struct ModelSums {
 pub struct Billing {
     /// One per request, in their order.
     pub charges: Vec<Charge>,
+    /// The same as [`Sums::best_cache`] says, where priced.
+    pub best: Vec<Option<Money>>,
     /// By model, the dearest first.
     pub models: Vec<ModelSums>,
     /// Over all.
@@ -143,6 +146,7 @@ impl Query for Bill {
             out.all.add(r, &charge, best);
             out.disagreeing += usize::from(r.accounting.agrees(&r.tokens) == Some(false));
             out.charges.push(charge);
+            out.best.push(best);
         }
         out.models.sort_by(|a, b| b.sums.cost.cmp(&a.sums.cost).then_with(|| a.model.cmp(&b.model)));
         Ok(out)

@@ -5,8 +5,10 @@
 
 use super::billing::{Bill, Billing};
 use super::prices::{Prices, is_local};
+use super::requests::chosen;
+use super::scope::TimeRange;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome, Profile, Request};
+use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId};
 use crate::query::{Context, Query};
 
 /// A kind of cache.
@@ -63,8 +65,8 @@ pub struct CacheFigures {
     pub hit_latency: Option<f64>,
     /// The same of a miss.
     pub miss_latency: Option<f64>,
-    /// Tokens that hits saved: of whole requests, or input tokens read.
-    pub saved_tokens: u64,
+    /// Tokens that hits saved: of whole requests, or input tokens read; `None` when no hit says how many.
+    pub saved_tokens: Option<u64>,
     /// Money that hits saved by list prices, less what writing cost; may be below 0. `None` when nothing is priced.
     pub saved_cost: Option<Money>,
 }
@@ -89,6 +91,10 @@ impl CacheFigures {
 pub struct Caches {
     /// By which saved money is counted.
     pub prices: Prices,
+    /// Only requests that arrived in it.
+    pub range: TimeRange,
+    /// Only requests in whose texts it is found.
+    pub search: String,
 }
 
 impl Query for Caches {
@@ -98,7 +104,8 @@ impl Query for Caches {
         let profile = cx.profile();
         let bill = cx.get(&Bill { prices: self.prices.clone() })?;
         let kinds = [CacheKind::Answers, CacheKind::Prompt, CacheKind::Kv];
-        Ok(kinds.into_iter().filter_map(|kind| figures(profile, &bill, kind)).collect())
+        let ids = chosen(cx, self.range, &self.search)?;
+        Ok(kinds.into_iter().filter_map(|kind| figures(profile, &bill, &ids, kind)).collect())
     }
 
     fn weight(all: &Vec<CacheFigures>) -> usize {
@@ -107,7 +114,7 @@ impl Query for Caches {
 }
 
 /// Whether a request hit a kind of cache; `None` when it says nothing of it.
-fn is_hit(profile: &Profile, r: &Request, kind: CacheKind) -> Option<bool> {
+pub(super) fn is_hit(profile: &Profile, r: &Request, kind: CacheKind) -> Option<bool> {
     if kind == CacheKind::Answers {
         return r.cache.map(|said| said != CacheOutcome::Miss);
     }
@@ -116,7 +123,7 @@ fn is_hit(profile: &Profile, r: &Request, kind: CacheKind) -> Option<bool> {
     (here && told).then(|| r.tokens.cache_read.unwrap_or(0) > 0)
 }
 
-fn figures(profile: &Profile, bill: &Billing, kind: CacheKind) -> Option<CacheFigures> {
+fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind) -> Option<CacheFigures> {
     let mut out = CacheFigures {
         kind,
         hits: 0,
@@ -125,12 +132,12 @@ fn figures(profile: &Profile, bill: &Billing, kind: CacheKind) -> Option<CacheFi
         hit_rate: None,
         hit_latency: None,
         miss_latency: None,
-        saved_tokens: 0,
+        saved_tokens: None,
         saved_cost: None,
     };
     let (mut read, mut prompt) = (0u64, 0u64);
     let (mut hit_times, mut miss_times) = (Vec::new(), Vec::new());
-    for (r, charge) in profile.requests.rows.iter().zip(&bill.charges) {
+    for (r, charge) in ids.iter().map(|id| (&profile.requests.rows[id.index()], &bill.charges[id.index()])) {
         let Some(hit) = is_hit(profile, r, kind) else { continue };
         let answers = kind == CacheKind::Answers;
         let (count, times) =
@@ -143,10 +150,12 @@ fn figures(profile: &Profile, bill: &Billing, kind: CacheKind) -> Option<CacheFi
         read = read.saturating_add(r.tokens.cache_read.unwrap_or(0));
         prompt = prompt.saturating_add(r.tokens.prompt().unwrap_or(0));
         let saved = match answers {
-            true => r.tokens.total().filter(|_| hit).unwrap_or(0),
-            false => r.tokens.cache_read.unwrap_or(0),
+            true => r.tokens.total().filter(|_| hit),
+            false => r.tokens.cache_read,
         };
-        out.saved_tokens = out.saved_tokens.saturating_add(saved);
+        if let Some(saved) = saved {
+            out.saved_tokens = Some(out.saved_tokens.unwrap_or(0).saturating_add(saved));
+        }
         let list = charge.priced.as_ref();
         let money = match answers {
             true => list.filter(|_| hit).map(|p| p.parts.sum()),
@@ -186,7 +195,7 @@ mod tests {
         let table = r#"{"models": [{"name": "m", "prices": [{"input": "1", "cache_read": "0.1", "cache_write": "1.25", "output": "2"}]}]}"#;
         let prices = Prices::with(read_table(table).unwrap());
         let run = Run { profile: b.finish().into(), ..subject("a 0 1") };
-        (*ask(&run, &Caches { prices })).clone()
+        (*ask(&run, &Caches { prices, ..Caches::default() })).clone()
     }
 
     #[test]
@@ -212,7 +221,7 @@ mod tests {
         assert_eq!((found.latency_improvement(), found.saved_latency()), (Some(0.98), Some(1960.0)));
         assert_eq!(
             (found.saved_tokens, found.saved_cost.map(|m| m.to_string())),
-            (320, Some("0.00034".into()))
+            (Some(320), Some("0.00034".into()))
         );
     }
 
@@ -232,7 +241,7 @@ mod tests {
         };
         let written = caches(vec![("openai", request(0, 900, 500)), ("llama.cpp", request(300, 0, 50))]);
         let [prompt, kv] = written[..] else { panic!("two kinds") };
-        assert_eq!((prompt.kind.key(), prompt.hit_rate, prompt.saved_tokens), ("prompt", Some(0.0), 0));
+        assert_eq!((prompt.kind.key(), prompt.hit_rate, prompt.saved_tokens), ("prompt", Some(0.0), Some(0)));
         // 900 tokens at 0.25 above the input price.
         assert_eq!(prompt.saved_cost.map(|m| m.to_string()), Some("-0.000225".into()));
         assert_eq!(

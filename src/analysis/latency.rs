@@ -5,7 +5,8 @@
 
 use super::overview::Distribution;
 use super::phases::phases;
-use super::requests::{RequestPart, parts};
+use super::requests::{RequestPart, chosen, parts};
+use super::scope::TimeRange;
 use crate::jobs::Cancelled;
 use crate::model::{Outcome, Profile, Request};
 use crate::query::{Context, Query};
@@ -79,17 +80,26 @@ impl Latency {
 }
 
 /// Computes the [`Latency`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RequestLatency;
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct RequestLatency {
+    /// Phases are those of the recording where it has some, rather than of the requests.
+    pub of_run: bool,
+    /// Only requests that arrived in it.
+    pub range: TimeRange,
+    /// Only requests in whose texts it is found.
+    pub search: String,
+}
 
 impl Query for RequestLatency {
     type Output = Latency;
 
     fn run(&self, cx: &Context<'_>) -> Result<Latency, Cancelled> {
         let profile = cx.profile();
-        cx.job().checkpoint(0, 0)?;
-        let done: Vec<&Request> = profile.requests.rows.iter().filter(|r| r.outcome == Outcome::Ok).collect();
-        let mut out = recorded(profile).unwrap_or_else(|| of_requests(&done));
+        let ids = chosen(cx, self.range, &self.search)?;
+        let rows = ids.iter().map(|id| &profile.requests.rows[id.index()]);
+        let done: Vec<&Request> = rows.filter(|r| r.outcome == Outcome::Ok).collect();
+        let of_run = self.of_run.then(|| recorded(profile, self.range)).flatten();
+        let mut out = of_run.unwrap_or_else(|| of_requests(&done));
         out.first_token = first_token(&done);
         let spread = |name, of: &dyn Fn(&Request) -> Option<f64>| Spread {
             name,
@@ -117,8 +127,8 @@ impl Query for RequestLatency {
 }
 
 /// The phases of a recording.
-fn recorded(profile: &Profile) -> Option<Latency> {
-    let found = phases(profile, None);
+fn recorded(profile: &Profile, range: TimeRange) -> Option<Latency> {
+    let found = phases(profile, range);
     if found.shares.is_empty() {
         return None;
     }
@@ -202,7 +212,10 @@ mod tests {
     const MS: i64 = 1_000_000;
 
     fn latency(b: ProfileBuilder) -> std::sync::Arc<Latency> {
-        ask(&Run { profile: b.finish().into(), ..subject("a 0 1") }, &RequestLatency)
+        ask(
+            &Run { profile: b.finish().into(), ..subject("a 0 1") },
+            &RequestLatency { of_run: true, ..RequestLatency::default() },
+        )
     }
 
     #[test]

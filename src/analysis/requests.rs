@@ -3,6 +3,7 @@
 
 use super::billing::{Bill, Billing};
 use super::overview::{Distribution, RequestFigures, request_figures};
+use super::prices::Prices;
 use super::scope::TimeRange;
 use super::search::Pattern;
 use crate::jobs::Cancelled;
@@ -307,6 +308,28 @@ pub struct RequestTable {
     pub sort: RequestColumn,
     /// Largest first. Unknown ones come last either way.
     pub descending: bool,
+    /// By which they are priced.
+    pub prices: Prices,
+}
+
+/// Requests that arrived in a range and in whose texts (name, model, prompt, answer, error) something is found, by arrival.
+pub(super) fn chosen(cx: &Context<'_>, range: TimeRange, search: &str) -> Result<Vec<RequestId>, Cancelled> {
+    let profile = cx.profile();
+    let pattern = Pattern::new(search);
+    let mut rows = Vec::new();
+    for (i, r) in profile.requests.rows.iter().enumerate() {
+        if i % 1024 == 0 {
+            cx.job().checkpoint(i as u64, profile.requests.rows.len() as u64)?;
+        }
+        let inside = range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
+        let found = pattern.as_ref().is_none_or(|p| {
+            [r.name, r.model, r.prompt, r.completion, r.error].iter().any(|&t| p.matches(profile.text(t)))
+        });
+        if inside && found {
+            rows.push(RequestId::from_index(i));
+        }
+    }
+    Ok(rows)
 }
 
 impl Query for RequestTable {
@@ -315,22 +338,9 @@ impl Query for RequestTable {
     fn run(&self, cx: &Context<'_>) -> Result<RequestList, Cancelled> {
         let profile = cx.profile();
         let requests = &profile.requests.rows;
-        let pattern = Pattern::new(&self.search);
-        let mut rows = Vec::new();
-        for (i, r) in requests.iter().enumerate() {
-            if i % 1024 == 0 {
-                cx.job().checkpoint(i as u64, requests.len() as u64)?;
-            }
-            let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
-            let found = pattern.as_ref().is_none_or(|p| {
-                [r.name, r.model, r.prompt, r.completion, r.error].iter().any(|&t| p.matches(profile.text(t)))
-            });
-            if inside && found {
-                rows.push(RequestId::from_index(i));
-            }
-        }
+        let mut rows = chosen(cx, self.range, &self.search)?;
         let by_arrival = rows.clone();
-        let bill = cx.get(&Bill::default())?;
+        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
         sort(profile, &bill, &mut rows, self.sort, self.descending);
         let largest = |column: &RequestColumn| {
             let number = |id: &RequestId| column.number(&requests[id.index()], bill.cost(*id));
@@ -452,7 +462,8 @@ mod tests {
 
     fn ask(sort: RequestColumn, descending: bool, search: &str, range: TimeRange) -> (String, RequestList) {
         let subject = subject();
-        let query = RequestTable { range, search: search.into(), sort, descending };
+        let query =
+            RequestTable { range, search: search.into(), sort, descending, prices: Prices::default() };
         let list = Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap();
         let p = &subject.profile;
         let names = list.rows.iter().map(|id| p.text(p.requests.get(*id).unwrap().name)).collect();

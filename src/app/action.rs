@@ -67,6 +67,8 @@ pub enum Action {
     Show(usize),
     /// Define metrics by formulas.
     Metrics,
+    /// Show or hide the window of prices.
+    Prices,
     /// Give the current pane all of the room, or put it back.
     Maximise,
     /// Put the panes back as they were at first.
@@ -178,6 +180,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::FindPrevious, "Find previous", shift(Key::F3), Menu::Edit),
         entry(Action::ClearRange, "Show the whole run", None, Menu::Edit),
         entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
+        entry(Action::Prices, "Prices…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
     ]);
     for (i, view) in VIEWS.iter().enumerate() {

@@ -61,6 +61,13 @@ pub enum Event {
         /// By file.
         facts: Vec<(PathBuf, super::start::FileFacts)>,
     },
+    /// A table of prices was read, or why not: one line.
+    PriceTable {
+        /// Its file.
+        path: PathBuf,
+        /// What it holds.
+        result: Result<Arc<crate::analysis::prices::PriceTable>, String>,
+    },
     /// A project was read, or why not: one line.
     Project {
         /// Its file.
@@ -95,6 +102,8 @@ pub enum Purpose {
     Picture(u64, crate::views::Picture),
     /// Save the project.
     Project,
+    /// Choose a table of prices.
+    PriceTable,
     /// Say where a source file is.
     Source {
         /// The file as the profile names it.
@@ -135,6 +144,7 @@ impl Purpose {
                 format!("Where is {name}?")
             }
             Self::Field { .. } => "Choose".into(),
+            Self::PriceTable => "Table of prices".into(),
             Self::Project => "Save project".into(),
             Self::Picture(_, picture) => format!("Save picture as {}", picture.extension().to_uppercase()),
             Self::Export { format: 0, .. } => "Save session".into(),

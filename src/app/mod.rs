@@ -28,6 +28,7 @@ mod palette;
 mod panes;
 mod paths;
 mod picture;
+mod prices;
 mod project;
 mod query_memory;
 mod recorder;
@@ -63,6 +64,7 @@ use crate::views::{Out, ViewKind};
 pub use action::Action;
 use event::{Event, Events};
 use panes::Panes;
+pub use prices::price_file;
 pub use project::read as read_project;
 pub use settings::{Settings, ThemeChoice};
 pub use source_texts::source_texts;
@@ -134,6 +136,8 @@ pub struct App {
     recent_facts: HashMap<PathBuf, start::FileFacts>,
     /// The run whose tab was last brought into view.
     tab_shown: Option<RunId>,
+    /// By which requests are priced.
+    prices: prices::Known,
     /// The window with the runs and notes is open.
     runs_shown: bool,
     /// A rule of matching that is being typed.
@@ -155,8 +159,10 @@ impl App {
         apart();
         let engine = Engine::with_threads(Mode::Background, apart, move || repaint.request_repaint());
         let journals = journals::Journals::find(&settings);
-        let app = Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) };
+        let mut app = Self { journals, ..Self::with(engine, Some(ctx.clone()), settings, settings_path) };
         start::look_at(app.settings.recent.clone(), app.events.clone());
+        let table = app.settings.price_table.clone();
+        app.set_price_table(table);
         app
     }
 
@@ -199,6 +205,7 @@ impl App {
             project: project::Current::default(),
             recent_facts: HashMap::new(),
             tab_shown: None,
+            prices: prices::Known::default(),
             runs_shown: false,
             matching: runs::Editing::default(),
             guide: None,
@@ -334,6 +341,7 @@ impl App {
             Event::Wrote { run, result } => self.wrote(run, result),
             Event::Recent { facts } => self.recent_facts.extend(facts),
             Event::Edited { result } => self.edited(result),
+            Event::PriceTable { path, result } => self.price_table_read(path, result),
             Event::Project { path, result } => self.project_read(path, result),
             Event::ProjectSaved { path, left_out, result } => self.project_saved(&path, left_out, result),
         }
@@ -456,6 +464,7 @@ impl App {
                 ctx.set_theme(window::theme_preference(theme));
             }
             Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
+            Action::Prices => self.prices.shown = !self.prices.shown,
             Action::Editor => self.overlay = Overlay::Editor(editor::ChooseEditor::new(self, None)),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
             Action::QueryMemory => self.memory_shown = !self.memory_shown,
@@ -566,6 +575,7 @@ impl App {
         CentralPanel::no_frame().show(ui, |ui| self.central(ui, &mut actions));
         self.overlays(ui, &mut actions);
         query_memory::ui(self, ui);
+        prices::ui(self, ui);
         runs::ui(self, ui, &mut actions);
         guide::ui(self, ui);
         drop_hint(ui);
@@ -605,6 +615,7 @@ impl App {
             interaction: &interaction,
             defined: &defined,
             sources: &self.settings.sources,
+            prices: &self.prices.all,
             before: &before,
             capture: self.wanted.as_ref().map(|w| w.pane),
             live,

@@ -7,6 +7,7 @@ use egui_tiles::{
     Behavior as _, Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse,
 };
 
+use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
 use crate::model::MetricKey;
@@ -62,6 +63,8 @@ pub struct Frame<'a> {
     pub defined: &'a [MetricKey],
     /// Where source files are that profiles name otherwise.
     pub sources: &'a [SourceRule],
+    /// By which requests are priced.
+    pub prices: &'a Prices,
     /// What views asked for in the last frame.
     pub before: &'a Out,
     /// True while the run is being recorded.
@@ -517,6 +520,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 names: frame.names,
                 defined: frame.defined,
                 sources: frame.sources,
+                prices: frame.prices,
                 hover: frame.before.hover.as_ref(),
                 cursor: frame.before.cursor,
                 preview: frame.before.preview,

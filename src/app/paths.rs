@@ -127,6 +127,8 @@ impl App {
                 self.open_paths(paths);
             }
             (Purpose::Source { file }, chosen) => self.source_chosen(&file, chosen.as_deref()),
+            (Purpose::PriceTable, None) => {}
+            (Purpose::PriceTable, chosen) => self.set_price_table(chosen),
             (Purpose::Field { workload, key }, chosen) => {
                 if let (Overlay::Record(chooser), Some(path)) = (&mut self.overlay, chosen) {
                     chooser.fill(workload, key, path.to_string_lossy().into_owned());

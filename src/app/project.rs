@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::event::{Event, Purpose};
 use super::{App, dialog};
+use crate::analysis::prices::TypedPrice;
 use crate::export;
 use crate::format;
 use crate::import::Input;
@@ -49,6 +50,8 @@ pub(super) struct Current {
     pub notes: String,
     /// Runs without a tab.
     pub away: Vec<(ProjectRun, Away)>,
+    /// What models cost, as the person typed it for this project.
+    pub prices: Vec<TypedPrice>,
     /// What another version wrote into the file.
     rest: Map<String, Value>,
     /// The contents of the file, which are a reason to save when they change.
@@ -116,6 +119,7 @@ impl App {
         self.project = Current {
             path: Some(path.clone()),
             notes: project.notes.clone(),
+            prices: project.prices.clone(),
             rest: project.rest.clone(),
             ..Current::default()
         };
@@ -209,6 +213,7 @@ impl App {
             runs: runs.into_iter().chain(away).collect(),
             baseline: self.session.baseline().and_then(|run| ids.iter().position(|id| *id == run)),
             alignment: self.session.alignment.clone(),
+            prices: self.project.prices.clone(),
             rest: self.project.rest.clone(),
             ..Project::default()
         };

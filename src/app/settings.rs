@@ -59,6 +59,10 @@ pub struct Settings {
     pub metrics: Vec<crate::analysis::formula::Definition>,
     /// The command that opens a line in the person's editor.
     pub editor: Option<String>,
+    /// What models cost, as the person typed it.
+    pub prices: Vec<crate::analysis::prices::TypedPrice>,
+    /// A file with a table of prices.
+    pub price_table: Option<PathBuf>,
     /// Where source files are that profiles name otherwise.
     pub sources: Vec<crate::analysis::source_file::SourceRule>,
 }

@@ -1,9 +1,11 @@
 //! The window: eframe around [`App`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::display::Session;
 use super::{App, Settings, ThemeChoice};
+use crate::analysis::prices::PriceTable;
 
 const ICON: &[u8] = include_bytes!("../../assets/desktop/icon-256.png");
 
@@ -12,6 +14,8 @@ const ICON: &[u8] = include_bytes!("../../assets/desktop/icon-256.png");
 pub struct Start {
     /// Files to open.
     pub files: Vec<PathBuf>,
+    /// A table of prices for this window, with its file.
+    pub prices: Option<(PathBuf, Arc<PriceTable>)>,
 }
 
 pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
@@ -85,6 +89,9 @@ impl Window {
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();
         ctx.set_theme(theme_preference(settings.theme));
         let mut app = App::new(ctx, settings, path);
+        if let Some((path, table)) = &start.prices {
+            app.give_price_table(path.clone(), table.clone());
+        }
         app.open_paths(&start.files);
         Self { app }
     }

@@ -21,11 +21,12 @@ mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::analysis::formula;
-use crate::analysis::prices::{self, Prices};
+use crate::analysis::prices::{PriceTable, Prices};
 use crate::app;
 use crate::app::display::{self, Display};
 use crate::format::Page;
@@ -47,6 +48,9 @@ use out::{print_lines, say, say_all};
 struct Args {
     /// Profiles to open in the window.
     files: Vec<PathBuf>,
+    /// Price requests by this table first (JSON; see `inferscope report --help`).
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -81,6 +85,9 @@ enum Command {
         /// The profiles.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Price requests by this table first (JSON; see `inferscope report --help`).
+        #[arg(long, value_name = "FILE")]
+        prices: Option<PathBuf>,
     },
     /// Print what is in a profile.
     ///
@@ -218,8 +225,8 @@ fn understood(matches: &ArgMatches) -> ExitCode {
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
     ended(match args.command {
-        None => window(args.files),
-        Some(Command::Open { files }) => window(files),
+        None => window(args.files, args.prices),
+        Some(Command::Open { files, prices }) => window(files, prices),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
@@ -264,12 +271,15 @@ fn usage(e: &clap::Error) -> ExitCode {
 }
 
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
-fn window(files: Vec<PathBuf>) -> Result<(), Failure> {
+fn window(files: Vec<PathBuf>, prices: Option<PathBuf>) -> Result<(), Failure> {
     let named = files.first().map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
     let instead = format!("`inferscope report {named}` or `inferscope render {named} -o picture.png`");
     let without = |why: String| Failure::new(format!("{why}. Without a window: {instead}"));
     match display::find() {
-        Display::Ready(session) => app::window::run(&app::window::Start { files }, session).map_err(without),
+        Display::Ready(session) => {
+            let prices = price_table(prices.as_deref())?;
+            app::window::run(&app::window::Start { files, prices }, session).map_err(without)
+        }
         Display::Lacking(what) => Err(without(format!("no window can be opened: {what}"))),
         Display::None(why) if files.is_empty() => {
             say(format_args!(
@@ -339,10 +349,14 @@ fn open_part(path: &Path, part: Option<&str>) -> Result<Profile, Failure> {
 
 /// Prices as `--prices` says: a person's table above the carried one.
 fn prices_of(file: Option<&Path>) -> Result<Prices, Failure> {
-    let Some(file) = file else { return Ok(Prices::default()) };
-    let fail = |what: String| Failure::new(format!("{}: {what}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|e| fail(format!("cannot be read ({e})")))?;
-    Ok(Prices::with(prices::read_table(&text).map_err(fail)?))
+    Ok(price_table(file)?.map_or_else(Prices::default, |(_, table)| Prices::above([table])))
+}
+
+/// The table that `--prices` names, with its file.
+fn price_table(file: Option<&Path>) -> Result<Option<(PathBuf, Arc<PriceTable>)>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let table = app::price_file(file).map_err(Failure::new)?;
+    Ok(Some((file.to_owned(), Arc::new(table))))
 }
 
 /// The metric that `--metric` names: a key, a label, a formula, or «name = formula».

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::align::AlignArg;
 use super::out::say;
-use super::{Failure, RelativeArg, metric_of, named, on_disk, open_part};
+use super::{Failure, RelativeArg, metric_of, named, on_disk, open_part, price_table};
 use crate::analysis::align::AlignAt;
 use crate::analysis::formula::Measure;
 use crate::analysis::named::{Named, place_of};
@@ -85,6 +85,9 @@ pub(super) struct RenderArgs {
     /// Source files that the profile names below FROM are below TO on this computer.
     #[arg(long, value_name = "FROM=TO", value_parser = parse_rule)]
     source: Vec<SourceRule>,
+    /// Price requests by this table first (JSON; see `inferscope report --help`).
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
 }
 
 pub(super) fn parse_rule(text: &str) -> Result<SourceRule, String> {
@@ -186,6 +189,9 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     app.command(Command::SetMetric(metric));
     app.command(Command::SetRelative(args.relative.into()));
     app.set_sources(args.source.clone());
+    if let Some((path, table)) = price_table(args.prices.as_deref())? {
+        app.give_price_table(path, table);
+    }
     if !args.search.is_empty() {
         app.command(Command::Search(args.search.clone()));
     }

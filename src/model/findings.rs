@@ -6,6 +6,9 @@ use super::ids::{RequestId, StringId, TrackId};
 use super::profile::Profile;
 use super::tracks::Severity;
 
+/// The kind of findings about answers of a semantic cache that were made for another question.
+pub const FALSE_HIT: &str = "False hit of the semantic cache";
+
 /// Something that was found during the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::Look;
+use crate::analysis::prices::TypedPrice;
 use crate::query::Alignment;
 
 /// Ending of its files.
@@ -85,6 +86,9 @@ pub struct Project {
     pub shown: Option<usize>,
     /// How two runs are laid beside each other: rules and pairs by hand.
     pub alignment: Alignment,
+    /// What models cost, above the tables of prices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<TypedPrice>,
     /// The panes.
     pub layout: Option<Value>,
     /// What another version wrote.

@@ -7,6 +7,9 @@
 pub const TTFT: &str = "Time to first token: first output token − arrival, waiting in the queue included, without what \
     attempts that failed and the waits after them took.\n\n\
     Other tools differ: llama.cpp counts the prefill only; client benchmarks add the network.";
+/// Time to the first token of the answer.
+pub const TTFO: &str =
+    "Time to first output: first token of the answer itself − arrival, reasoning before it included.";
 /// Time per output token.
 pub const TPOT: &str = "Time per output token: (last token − first token) ÷ (output tokens − 1), one value per request. \
     ≈: nobody counted the tokens, so chunks of the answer stand for them.\n\n\
@@ -43,6 +46,32 @@ pub const SYSTEM_RATE: &str = "Output tokens of all finished requests ÷ the tim
     end.";
 /// Price.
 pub const COST: &str = "Price of the tokens. Requests without a price are left out, not counted as 0.";
+/// Cost of an answer.
+pub const PER_ANSWER: &str =
+    "Cost of all requests ÷ requests that ended well: what failed was paid for, too.";
+/// Requests without a price.
+pub const UNPRICED: &str =
+    "Requests whose model has no price, or whose tokens are not known. They are in no sum.";
+/// What caching saved.
+pub const SAVED: &str = "List price had nothing been cached − list price as it was. Below 0, writing to the cache cost more than \
+    reading from it saved.";
+/// What if nothing had been cached.
+pub const NO_CACHE: &str = "The same requests with all input tokens at the input price.";
+/// What if all had been cached.
+pub const BEST_CACHE: &str =
+    "What was written to caches read from them instead, but for the first write of each model.";
+/// What if another model had answered.
+pub const ANOTHER_MODEL: &str = "The same numbers of tokens at its prices of today. Its tokenizer counts otherwise, and it answers \
+    otherwise.";
+/// Goodput.
+pub const GOODPUT: &str = "Requests per second that keep all that is promised, over the time from the first arrival to the last end. \
+    What failed keeps nothing.";
+/// What load does.
+pub const BY_LOAD: &str = "A dot is the mean latency of requests that arrived when so many were in flight, themselves included; what a cache \
+    answered is left out. Throughput is Little's law: in flight ÷ mean latency.";
+/// Where more load only makes requests wait.
+pub const KNEE: &str = "The load with most throughput for its latency (Kleinrock's power: throughput ÷ latency), of levels with at least \
+    three requests.";
 /// All input tokens.
 pub const PROMPT: &str = "Input tokens: uncached, read from a cache and written to one.";
 /// Cache reads.

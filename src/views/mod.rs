@@ -8,10 +8,12 @@
 #[cfg(test)]
 mod access;
 mod bands;
+mod caches;
 pub mod call_tree;
 pub mod callers;
 #[cfg(test)]
 mod compared;
+mod cost;
 mod definitions;
 mod details;
 #[cfg(test)]
@@ -20,6 +22,7 @@ pub mod flame;
 pub mod functions;
 pub mod graph;
 mod heap;
+mod latency;
 mod memory;
 mod moment;
 mod parts;
@@ -31,6 +34,7 @@ mod stages;
 mod summary;
 mod time;
 mod timeline;
+mod tokens;
 pub mod treemap;
 
 use egui::{Response, Ui};
@@ -38,6 +42,7 @@ use egui::{Response, Ui};
 use crate::analysis::Slice;
 use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
+use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
 use crate::model::{MetricKey, Profile, SymbolKey};
@@ -71,6 +76,8 @@ pub enum Wish {
         /// False to end it.
         same: bool,
     },
+    /// Show the window of prices.
+    Prices,
     /// Open one of the parts that the profile was added up from alone.
     OpenPart(String),
 }
@@ -150,6 +157,8 @@ pub struct ViewCx<'a> {
     pub defined: &'a [MetricKey],
     /// Where source files are that profiles name otherwise.
     pub sources: &'a [SourceRule],
+    /// By which requests are priced.
+    pub prices: &'a Prices,
     /// What the pointer was on in the last frame, in any view.
     pub hover: Option<&'a Item>,
     /// Time under the pointer in the last frame, in any view.
@@ -190,6 +199,7 @@ impl<'a> ViewCx<'a> {
             interaction,
             defined: &[],
             sources: &[],
+            prices: Prices::carried_alone(),
             hover: None,
             cursor: None,
             preview: None,
@@ -214,6 +224,7 @@ impl<'a> ViewCx<'a> {
             interaction: self.interaction,
             defined: self.defined,
             sources: self.sources,
+            prices: self.prices,
             hover: self.hover,
             cursor: self.cursor,
             preview: self.preview,
@@ -413,9 +424,26 @@ pub static VIEWS: &[ViewKind] = &[
     treemap::KIND,
     memory::KIND,
     requests::KIND,
+    latency::KIND,
+    tokens::KIND,
+    cost::KIND,
+    caches::KIND,
     source::KIND,
     details::KIND,
 ];
+
+/// What views of requests need.
+///
+/// # Errors
+/// What is missing, and what would fill it.
+fn needs_requests(profile: &Profile) -> Result<(), &'static str> {
+    if profile.requests.rows.is_empty() {
+        return Err(
+            "This file has no calls of a language model; open an OpenTelemetry or vLLM trace, or record a generation.",
+        );
+    }
+    Ok(())
+}
 
 /// The kind with id `id`.
 #[must_use]

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::Two;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::overview::Distribution;
+use crate::analysis::prices::Prices;
 use crate::analysis::requests::RequestColumn;
 use crate::analysis::scope::TimeRange;
 use crate::analysis::search::Pattern;
@@ -245,6 +246,8 @@ pub struct DiffRequests {
     pub range: TimeRange,
     /// Requests whose names match only.
     pub search: String,
+    /// By which they are priced.
+    pub prices: Prices,
 }
 
 /// A request of both runs, or of one.
@@ -289,7 +292,8 @@ impl Query<Pair> for DiffRequests {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<FigureDiff, Cancelled> {
         let (base, head) = (cx.base(), cx.head());
-        let bills = [base.get(&Bill::default())?, head.get(&Bill::default())?];
+        let bill = Bill { prices: self.prices.clone() };
+        let bills = [base.get(&bill)?, head.get(&bill)?];
         let (base, head) = (&**base.profile(), &**head.profile());
         let better = meaning(self.figure).1;
         let pattern = Pattern::new(&self.search);

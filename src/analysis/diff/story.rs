@@ -12,13 +12,19 @@ use crate::analysis::billing::Bill;
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::overview::{Distribution, Overview, Summary};
+use crate::analysis::prices::Prices;
 use crate::jobs::Cancelled;
 use crate::model::{Better, Money, Profile, Severity, Unit};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`Story`] of a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DiffStory(pub DiffFunctions);
+pub struct DiffStory {
+    /// Costs of functions.
+    pub functions: DiffFunctions,
+    /// By which requests are priced.
+    pub prices: Prices,
+}
 
 /// A figure of both runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,14 +123,17 @@ impl Query<Pair> for DiffStory {
     type Output = Story;
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<Story, Cancelled> {
-        let functions = cx.get(&self.0)?;
+        let functions = cx.get(&self.functions)?;
         let (base, head) = (cx.base(), cx.head());
         let side = |of: &Context<'_>, is_base| -> Result<(Measured, Arc<Overview>), Cancelled> {
-            let table = of.get(&Functions(self.0.of(is_base, cx)?))?;
-            let summary = Summary { scope: self.0.scope.clone(), range: self.0.range, ..Summary::default() };
+            let table = of.get(&Functions(self.functions.of(is_base, cx)?))?;
+            let DiffFunctions { scope, range, .. } = &self.functions;
+            let prices = self.prices.clone();
+            let summary = Summary { scope: scope.clone(), range: *range, prices, ..Summary::default() };
             Ok((Measured { profile: of.profile().clone(), table }, of.get(&summary)?))
         };
-        let metric = &self.0.metric;
+        let metric = &self.functions.metric;
+        let bill = Bill { prices: self.prices.clone() };
         let (b, in_base) = side(&base, true)?;
         let (h, in_head) = side(&head, false)?;
         let elapsed = Two { base: in_base.elapsed, head: in_head.elapsed };
@@ -148,10 +157,7 @@ impl Query<Pair> for DiffStory {
             words,
             settings: settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1)),
             figures,
-            requests: RequestDiff::of(
-                (profiles.0, &*base.get(&Bill::default())?),
-                (profiles.1, &*head.get(&Bill::default())?),
-            ),
+            requests: RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?)),
             findings: findings(profiles.0, profiles.1),
             more: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) > 0),
             less: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) < 0),
@@ -226,7 +232,13 @@ mod tests {
     use crate::query::Engine;
 
     fn story(base: &str, head: &str) -> Arc<Story> {
-        Engine::inline().now(&pair(base, head), &DiffStory(all_functions()), &Job::new()).unwrap()
+        Engine::inline()
+            .now(
+                &pair(base, head),
+                &DiffStory { functions: all_functions(), prices: Prices::default() },
+                &Job::new(),
+            )
+            .unwrap()
     }
 
     #[test]

@@ -39,6 +39,20 @@ impl Parts {
     }
 }
 
+impl std::ops::Add for Parts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            input: self.input + other.input,
+            cache_read: self.cache_read + other.cache_read,
+            cache_write: self.cache_write + other.cache_write,
+            output: self.output + other.output,
+            other: self.other + other.other,
+        }
+    }
+}
+
 /// A price, and what it rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Priced {

@@ -6,6 +6,7 @@
 //! | `own` | our layout, which the carried table has, too |
 //! | `litellm` | LiteLLM's layout |
 //! | `names` | which entry a model's name means |
+//! | `typed` | prices that a person types |
 //! | `charge` | what a request costs by an entry |
 //!
 //! An unknown model has no price; nothing is ever taken for free because it is unknown.
@@ -17,6 +18,7 @@ mod own;
 mod table;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use std::hash::{Hash, Hasher};
 use std::io::Read;
@@ -27,6 +29,7 @@ pub use charge::{Charge, Parts, Priced};
 pub use names::{Resolved, Step};
 pub(super) use names::{is_local, resolve};
 pub use table::{Class, Entry, PriceTable};
+pub use typed::{TypedPrice, table_of_typed};
 
 /// The carried table: first-party providers and large resellers, from the PyPI package genai-prices.
 static CARRIED: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/prices/prices.json.gz"));
@@ -71,12 +74,35 @@ impl Prices {
         Self { tables: [table.clone()].into() }
     }
 
+    /// [`Self::carried`], kept for good.
+    #[must_use]
+    pub fn carried_alone() -> &'static Self {
+        static ALONE: OnceLock<Prices> = OnceLock::new();
+        ALONE.get_or_init(Self::carried)
+    }
+
     /// A person's table above the carried one.
     #[must_use]
     pub fn with(own: PriceTable) -> Self {
-        let tables: Vec<_> =
-            std::iter::once(Arc::new(own)).chain(Self::carried().tables.iter().cloned()).collect();
+        Self::above([Arc::new(own)])
+    }
+
+    /// Tables above the carried one, the first one asked first.
+    #[must_use]
+    pub fn above(own: impl IntoIterator<Item = Arc<PriceTable>>) -> Self {
+        let tables: Vec<_> = own.into_iter().chain(Self::carried().tables.iter().cloned()).collect();
         Self { tables: tables.into() }
+    }
+
+    /// Names of models that hold a text in lower case, at most `most`, those that begin with it first.
+    #[must_use]
+    pub fn names_with(&self, text: &str, most: usize) -> Vec<&str> {
+        let all = self.tables.iter().flat_map(|t| t.entries()).map(|e| e.name.as_str());
+        let mut found: Vec<&str> = all.filter(|name| name.to_lowercase().contains(text)).collect();
+        found.sort_by_key(|name| (!name.to_lowercase().starts_with(text), name.len(), *name));
+        found.dedup();
+        found.truncate(most);
+        found
     }
 
     /// The tables, the first one first.

@@ -181,6 +181,18 @@ pub struct Entry {
     pub(super) tiers: Vec<Rule>,
 }
 
+impl Entry {
+    /// Sizes of the prompt above which other prices hold, ascending.
+    #[must_use]
+    pub fn thresholds(&self) -> Vec<u64> {
+        let rates = self.prices.iter().chain(&self.tiers).flat_map(|rule| &rule.rates);
+        let mut all: Vec<u64> = rates.flat_map(|rate| rate.above.iter().map(|a| a.0)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
 /// A table of prices.
 #[derive(Clone, Debug, Default)]
 pub struct PriceTable {

@@ -228,8 +228,9 @@ impl Report {
             None
         };
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
-        let latency = engine.now(&subject, &RequestLatency, &job)?;
-        let caches = engine.now(&subject, &Caches { prices: prices.clone() }, &job)?;
+        let latency =
+            engine.now(&subject, &RequestLatency { of_run: true, ..RequestLatency::default() }, &job)?;
+        let caches = engine.now(&subject, &Caches { prices: prices.clone(), ..Caches::default() }, &job)?;
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
             Some(least) => {

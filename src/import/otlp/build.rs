@@ -26,6 +26,7 @@ pub(super) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
     b.meta.title = title(&rows, &reading);
     let tracks = tracks(&rows, &reading, b);
     let time = |ns: i64| ns.saturating_sub(origin);
+    let roots = calls::roots(&parents);
     let mut missing = HashSet::new();
     for (row, _) in rows.iter().zip(&parents).filter(|(row, up)| row.parent != 0 && up.is_none()) {
         if missing.insert((row.trace, row.parent)) {
@@ -48,6 +49,8 @@ pub(super) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
             None => b.warn("span without end", &row.name),
         }
         b.nest_span(tracks[n], handle, n as u64 + 1, parents[n].map(|up| u64::from(up) + 1));
+        // What has no parent is called by nothing that happens to run at the same time.
+        b.chain_span(tracks[n], handle, roots[n] + 1);
         if row.dropped > 0 {
             b.warn("span of which the SDK dropped attributes (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT)", &row.name);
         }

@@ -111,6 +111,28 @@ pub(super) fn parents(rows: &[Row]) -> Vec<Option<u32>> {
     parents
 }
 
+/// The outermost caller of each row, itself where it has none. `parents` hold no circle.
+pub(super) fn roots(parents: &[Option<u32>]) -> Vec<u32> {
+    let mut roots: Vec<u32> = vec![u32::MAX; parents.len()];
+    let mut way = Vec::new();
+    for n in 0..parents.len() {
+        let mut at = n;
+        let root = loop {
+            match (roots[at], parents[at]) {
+                (u32::MAX, Some(up)) => {
+                    way.push(at);
+                    at = up as usize;
+                }
+                (u32::MAX, None) => break at as u32,
+                (known, _) => break known,
+            }
+        };
+        roots[at] = root;
+        way.drain(..).for_each(|below| roots[below] = root);
+    }
+    roots
+}
+
 /// The call that a span tells of.
 pub(super) fn call(row: &Row, kind: Kind) -> Call {
     let a = Attributes::of(row);

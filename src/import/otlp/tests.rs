@@ -185,6 +185,33 @@ fn spans_keep_what_they_say() {
 }
 
 #[test]
+fn what_runs_at_the_same_time_is_no_caller() {
+    // More traces than have tracks of their own, each within the one before.
+    let spans: Vec<Value> = (0..100u64)
+        .map(|i| {
+            let mut span = span(i + 1, 0, (i * 10, 10_000 - i * 10), "chat", &chat(1, 1));
+            span["traceId"] = format!("{:032x}", i + 1).into();
+            span
+        })
+        .collect();
+    let p = open(&spans);
+    let rows = p.tracks.iter().flat_map(|t| &t.spans.rows);
+    assert_eq!(rows.clone().count(), 100);
+    assert!(rows.clone().all(|s| s.depth == 0), "roots of other traces are no children");
+    // In one trace, too: a second root is called by nothing.
+    let two = [
+        span(1, 0, (0, 100), "job", &chat(1, 1)),
+        span(2, 0, (10, 20), "other job", &chat(1, 1)),
+        span(3, 1, (12, 18), "step", &chat(1, 1)),
+    ];
+    let p = open(&two);
+    let depths: Vec<_> =
+        p.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| (p.function_name(s.function), s.depth)).collect();
+    let depth = |name: &str| depths.iter().find(|d| d.0 == name).map(|d| d.1);
+    assert_eq!((depth("job"), depth("other job"), depth("step")), (Some(0), Some(0), Some(1)));
+}
+
+#[test]
 fn other_signals_and_damage_are_no_panic() {
     let e = open_bytes(br#"{"resourceLogs": [{"scopeLogs": []}]}"#).unwrap_err().to_string();
     assert!(e.contains("logs of OpenTelemetry"), "{e}");

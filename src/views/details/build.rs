@@ -488,7 +488,7 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     if !why.is_empty() {
         tokens.push(Fact::new("Tokens", why.to_owned()));
     }
-    let bill = cx.ask(&Bill::default(), 1);
+    let bill = cx.ask(&Bill { prices: cx.prices.clone() }, 1);
     tokens.push(cost(bill.value().and_then(|bill| bill.charges.get(id.index()))));
     if let Some(bytes) = r.kv_cache_bytes {
         let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));

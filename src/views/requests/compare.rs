@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use egui::{RichText, Ui, UiBuilder, vec2};
-use egui_plot::{HoverPosition, Line, Plot, PlotPoints};
+use egui_plot::HoverPosition;
 
 use super::table::outcome;
 use crate::analysis::diff::requests::{Change, DiffRequests, FigureDiff, RequestRow, meaning};
@@ -17,8 +17,8 @@ use crate::ui::theme::{Palette, Tone, small, space};
 use crate::ui::widgets::{pill, segmented};
 use crate::views::bands::Bands;
 use crate::views::shared::grid::{GridState, walk};
-use crate::views::shared::pair;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
+use crate::views::shared::{pair, plot};
 use crate::views::{View, ViewCx, shared};
 
 /// Points of a curve, at most.
@@ -99,6 +99,7 @@ impl View for DiffRequestsView {
             figure: self.figure,
             range: cx.interaction.range,
             search: cx.interaction.search.clone(),
+            prices: cx.prices.clone(),
         };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(found) = shared::value(ui, &answer, "Comparing requests") else { return };
@@ -195,15 +196,8 @@ fn curves(ui: &mut Ui, found: &FigureDiff, unit: Unit) {
             ui.label(RichText::new(text).font(small()).color(pair::color(palette, base)));
         }
     });
-    let plot = Plot::new("distribution")
-        .height(ui.available_height())
-        .allow_scroll(false)
-        .grid_color(palette.line)
-        .grid_fade(1.0)
-        .cursor_color(palette.line_strong)
-        .show_axes([true, true])
+    let distribution = plot::plot(ui, "distribution", ui.available_height(), [unit, Unit::Count])
         .y_axis_formatter(|mark, _| format!("{:.0} %", mark.value))
-        .x_axis_formatter(move |mark, _| format::value(unit, mark.value.max(0.0)))
         .include_y(0.0)
         .include_y(100.0)
         .include_x(0.0)
@@ -215,14 +209,11 @@ fn curves(ui: &mut Ui, found: &FigureDiff, unit: Unit) {
             )),
             HoverPosition::Elsewhere { .. } => None,
         });
-    plot.show(ui, |plot| {
+    plot::show(ui, distribution, "Distribution of both runs", |shown| {
         for (base, sorted) in sides {
             let Some(sorted) = sorted.as_ref().filter(|s| !s.is_empty()) else { continue };
-            let line = steps(sorted);
-            let line = Line::new(pair::title(base), PlotPoints::from(line))
-                .allow_band(false)
-                .color(pair::color(palette, base));
-            plot.line(line.width(if base { 1.5 } else { 2.0 }));
+            let line = plot::line(pair::title(base), steps(sorted), pair::color(palette, base));
+            shown.line(line.width(if base { 1.5 } else { 2.0 }));
         }
     });
 }

@@ -9,7 +9,7 @@ mod waterfall;
 
 use super::percentiles::{self, Figure, Statistic};
 use super::time::Viewport;
-use super::{Comparing, Seen, View, ViewCx, ViewKind, definitions as say};
+use super::{Comparing, Seen, View, ViewCx, ViewKind, definitions as say, needs_requests};
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::analysis::requests::{RequestColumn, RequestList, RequestPart, RequestTable};
 use crate::format;
@@ -28,15 +28,7 @@ pub const KIND: ViewKind = ViewKind {
     id: "requests",
     title: "Requests",
     about: "Calls of a language model: waiting, first token, tokens, cost",
-    needs: |profile| {
-        if profile.requests.rows.is_empty() {
-            Err(
-                "This file has no calls of a language model; open an OpenTelemetry or vLLM trace, or record a generation.",
-            )
-        } else {
-            Ok(())
-        }
-    },
+    needs: needs_requests,
     make: || Box::new(Requests::default()),
     comparing: Comparing::Own(|| Box::new(compare::DiffRequestsView::new())),
 };
@@ -81,6 +73,7 @@ impl View for Requests {
             search: cx.interaction.search.clone(),
             sort: self.sort,
             descending: self.descending,
+            prices: cx.prices.clone(),
         };
         let answer = cx.ask(&query, 0);
         if !answered(ui, &answer) {

@@ -1,13 +1,18 @@
 //! What several views are made of: tables, breadcrumbs, the menu of a function, copying.
 
 pub mod align;
+pub mod bars;
+pub mod board;
+pub mod caches;
 pub mod copy;
 pub mod crumbs;
+pub mod figures;
 mod follow;
 pub mod grid;
 mod header;
 pub mod menu;
 pub mod pair;
+pub mod plot;
 mod stale;
 #[cfg(test)]
 pub mod testing;

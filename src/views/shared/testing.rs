@@ -5,6 +5,7 @@ use std::sync::Arc;
 use egui::Ui;
 use egui_kittest::Harness;
 
+use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::model::Profile;
 use crate::query::{Alignment, Engine, Mode, Pair, Run, RunId, Subject};
@@ -25,6 +26,8 @@ pub struct Stage {
     pub history: History,
     /// Where source files are.
     pub sources: Vec<SourceRule>,
+    /// By which requests are priced.
+    pub prices: Prices,
     /// What the pointer was on in the last frame.
     pub hover: Option<Item>,
     /// All commands so far.
@@ -42,6 +45,7 @@ impl Stage {
             subject: Subject::One(Run::of(profile)),
             history: History::default(),
             sources: Vec::new(),
+            prices: Prices::default(),
             hover: None,
             sent: Vec::new(),
             wishes: Vec::new(),
@@ -69,6 +73,7 @@ impl Stage {
         let mut cx = ViewCx {
             hover: self.hover.as_ref(),
             sources: &self.sources,
+            prices: &self.prices,
             ..ViewCx::new(&self.engine, &self.subject, &interaction, &mut out)
         };
         let fill = Palette::of(ui).panel;

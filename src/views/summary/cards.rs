@@ -1,5 +1,6 @@
 //! The cards of the summary. Each says one thing; those that have nothing to say are left out.
 
+use crate::analysis::caches::Caches;
 use crate::analysis::functions::{FunctionRow, Functions};
 use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
 use crate::format;
@@ -12,6 +13,7 @@ use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::heap;
 use crate::views::parts::{BarRow, answered, card, remark, row, text_in, weak};
 use crate::views::percentiles::{self, Statistic};
+use crate::views::shared::bars;
 use crate::views::{ViewCx, Wish, definitions, shared};
 use egui::{Align, Sense, Ui, vec2};
 
@@ -22,6 +24,7 @@ pub(super) enum Card {
     Own,
     Total,
     Requests,
+    Caches,
     Memory,
     Run,
     Totals,
@@ -39,6 +42,10 @@ pub(super) fn wanted(profile: &Profile) -> Vec<Card> {
         (Card::Own, functions),
         (Card::Total, functions),
         (Card::Requests, !profile.requests.rows.is_empty()),
+        (
+            Card::Caches,
+            profile.requests.rows.iter().any(|r| r.cache.is_some() || r.tokens.cache_read.is_some()),
+        ),
         (Card::Memory, memory),
         (Card::Run, true),
         (Card::Contents, true),
@@ -59,6 +66,7 @@ impl Card {
             Self::Own => format!("Top functions by self {}", within_a_line(&metric)),
             Self::Total => format!("Top functions by total {}", within_a_line(&metric)),
             Self::Requests => "LLM requests".into(),
+            Self::Caches => "Caches".into(),
             Self::Memory => "Memory peaks".into(),
             Self::Run => "Run".into(),
             Self::Totals => "Totals".into(),
@@ -71,6 +79,7 @@ impl Card {
             Self::Own => top_functions(cx, ui, false),
             Self::Total => top_functions(cx, ui, true),
             Self::Requests => requests(cx, ui),
+            Self::Caches => caches(cx, ui),
             Self::Memory => memory(cx, ui),
             Self::Run => run(cx, ui),
             Self::Totals => totals(cx, ui),
@@ -116,7 +125,8 @@ pub(super) fn top(rows: &[FunctionRow], by_total: bool, most: usize) -> Vec<Func
 
 pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
     let now = cx.interaction;
-    Summary { scope: now.scope.clone(), range: now.range, defined: cx.defined.to_vec(), ..Summary::default() }
+    let (defined, prices) = (cx.defined.to_vec(), cx.prices.clone());
+    Summary { scope: now.scope.clone(), range: now.range, defined, prices }
 }
 
 fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
@@ -188,6 +198,26 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         None => {
             weak(ui, "No request arrived in the chosen range.");
         }
+    }
+}
+
+/// What caches did, by kind.
+fn caches(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let asked = Caches { prices: cx.prices.clone(), range: cx.interaction.range, search: String::new() };
+    let answer = cx.ask(&asked, 6);
+    if !answered(ui, &answer) {
+        return;
+    }
+    let Some(kinds) = answer.value() else { return };
+    for (i, figures) in kinds.iter().enumerate() {
+        if kinds.len() > 1 {
+            ui.add_space(if i > 0 { space::SMALL } else { 0.0 });
+            bars::caption(ui, shared::caches::title(figures.kind));
+        }
+        shared::caches::figures(ui, figures);
+    }
+    if kinds.is_empty() {
+        weak(ui, "No request in the chosen range says anything of a cache.");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::settings;
 use crate::analysis::diff::story::{DiffStory, Figure, Movers, Story};
-use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::diff::{Compared, State};
 use crate::format;
 use crate::model::FactKind;
 use crate::query::Pair;
@@ -16,6 +16,7 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
 use crate::ui::widgets::pill;
 use crate::views::parts::{BarRow, card, remark, weak};
+use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::{View, ViewCx, shared};
 
@@ -42,12 +43,17 @@ impl View for DiffSummary {
                     return;
                 }
             };
-            let Some(answer) = cx.ask_pair(&DiffStory(asked.functions.clone()), 0) else { return };
+            let question = DiffStory { functions: asked.functions.clone(), prices: cx.prices.clone() };
+            let Some(answer) = cx.ask_pair(&question, 0) else { return };
             let Some(story) = shared::value(ui, &answer, "Comparing the runs") else { return };
             self.stale.dim(&answer, cx.live, ui);
             words(ui, &story);
             names(cx, ui);
-            card(ui, "", |ui| figures(ui, &story));
+            card(ui, "", |ui| {
+                let figures = story.figures.iter();
+                let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
+                two_figures(ui, figures.map(of));
+            });
             settings(ui, &pair, &story);
             if !asked.shares_only() {
                 functions(cx, ui, (&pair, asked, &story), "Takes more", &story.more);
@@ -85,50 +91,6 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
             pair::name_line(ui, rect, cx.names[usize::from(!base)], base);
         }
     });
-}
-
-/// «Elapsed 1.20 s → 1.50 s +25.0 %».
-fn figures(ui: &mut Ui, story: &Story) {
-    let palette = Palette::of(ui);
-    let width = ui.available_width();
-    let cells = [width * 0.31, width * 0.23, width * 0.23, width * 0.23];
-    let line = |ui: &mut Ui, texts: [(String, egui::Color32); 4]| {
-        let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), egui::Sense::hover());
-        let mut x = rect.left();
-        let spoken: Vec<&str> = texts.iter().map(|t| t.0.as_str()).collect();
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, spoken.join(" ")));
-        for (i, ((text, color), width)) in texts.iter().zip(cells).enumerate() {
-            let cell = egui::Rect::from_min_size(egui::pos2(x, rect.top()), vec2(width - 4.0, rect.height()));
-            let align = if i == 0 { egui::Align::Min } else { egui::Align::Max };
-            crate::views::parts::text_in(
-                ui.painter(),
-                cell,
-                text,
-                if width < 70.0 { small() } else { crate::ui::theme::regular(13.0) },
-                *color,
-                align,
-            );
-            x += width;
-        }
-    };
-    let weak = |text: &str| (text.to_owned(), palette.text_weak);
-    line(ui, [weak(""), weak(pair::title(true)), weak(pair::title(false)), weak("Δ")]);
-    for Figure { name, unit, values, .. } in &story.figures {
-        let value = |v: Option<i64>| (format::cost_or_unknown(*unit, v), palette.text);
-        let known = values.base.zip(values.head).is_some();
-        let relative = values.relative().map(format::percent_change);
-        let delta = values.delta().filter(|_| known);
-        let text = match (relative, delta) {
-            (_, Some(0)) => "=".to_owned(),
-            (Some(relative), _) => relative,
-            (None, Some(delta)) => format::signed_cost(*unit, delta),
-            (None, None) => format::UNKNOWN.to_owned(),
-        };
-        let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
-        let changed = known && pair::strength(two).abs() > 0.02;
-        let color = if changed { palette.text_strong } else { palette.text_weak };
-        line(ui, [weak(name), value(values.base), value(values.head), (text, color)]);
-    }
 }
 
 fn settings(ui: &mut Ui, pair: &Pair, story: &Story) {

@@ -13,7 +13,7 @@ use super::cache::{Found, Similarity};
 use super::client::receive;
 use super::shared::{Ask, Call, Event, Reply, Service, Watch, quoted};
 use crate::format;
-use crate::model::{CacheOutcome, Severity};
+use crate::model::{CacheOutcome, FALSE_HIT, Severity};
 use crate::record::llm::{Asked, Generator, LlmError, Step};
 use crate::record::{Context, RequestHandle, finding};
 
@@ -117,7 +117,7 @@ impl Front {
                 found.similarity,
                 service.config.threshold
             );
-            finding("False hit of the semantic cache", Severity::Warning, &text, Some(request));
+            finding(FALSE_HIT, Severity::Warning, &text, Some(request));
         }
         let cache = Some(CacheOutcome::Semantic);
         Ok(Some(Reply { text: found.text, tokens: 0, prompt_tokens: None, kv_cache_bytes: None, cache }))

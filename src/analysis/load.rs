@@ -1,0 +1,229 @@
+//! How many requests were in flight and waited over time, and how latency and throughput went with that.
+
+use super::requests::chosen;
+use super::scope::TimeRange;
+use crate::jobs::Cancelled;
+use crate::model::{CacheOutcome, Outcome, Request};
+use crate::query::{Context, Query};
+
+/// Requests in flight from a time on, until the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// ns.
+    pub time: i64,
+    /// All that had arrived and not ended.
+    pub in_flight: u32,
+    /// Of these, waiting for their turn.
+    pub waiting: u32,
+}
+
+/// Requests that arrived while so many others were in flight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// In flight, the request itself included.
+    pub in_flight: u32,
+    /// Requests that ended well, without those that a cache answered.
+    pub requests: usize,
+    /// Their mean latency, ns.
+    pub latency: f64,
+    /// Their mean time to first token, ns; `None` where nobody says.
+    pub ttft: Option<f64>,
+    /// Requests per second at that level by Little's law: in flight ÷ mean latency.
+    pub throughput: f64,
+}
+
+/// Load and what it did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Load {
+    /// In flight over time, at most [`STEPS`] and then the highest of each stretch.
+    pub steps: Vec<Step>,
+    /// Time-weighted mean of requests in flight.
+    pub average: Option<f64>,
+    /// Most requests in flight.
+    pub peak: u32,
+    /// Most requests that waited.
+    pub peak_waiting: u32,
+    /// Somebody says when requests left the queue.
+    pub knows_queue: bool,
+    /// By load, ascending; levels that no request arrived at are left out.
+    pub levels: Vec<Level>,
+    /// The level with most throughput for its latency (Kleinrock's power), by place in `levels`, where at least three levels have
+    /// three requests each.
+    pub knee: Option<usize>,
+}
+
+/// Most [`Load::steps`].
+pub const STEPS: usize = 1200;
+/// Requests that a level needs to say something.
+pub const ENOUGH: usize = 3;
+
+/// Computes the [`Load`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestLoad {
+    /// Only requests that arrived in it.
+    pub range: TimeRange,
+    /// Only requests in whose texts it is found.
+    pub search: String,
+}
+
+impl Query for RequestLoad {
+    type Output = Load;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Load, Cancelled> {
+        let rows = &cx.profile().requests.rows;
+        let ids = chosen(cx, self.range, &self.search)?;
+        let dated: Vec<&Request> = ids.iter().map(|id| &rows[id.index()]).filter(|r| !r.undated).collect();
+        let mut out = Load { knows_queue: dated.iter().any(|r| r.scheduled.is_some()), ..Load::default() };
+        let steps = steps(&dated);
+        cx.job().checkpoint(0, 0)?;
+        out.peak = steps.iter().map(|s| s.in_flight).max().unwrap_or(0);
+        out.peak_waiting = steps.iter().map(|s| s.waiting).max().unwrap_or(0);
+        out.average = average(&steps);
+        out.levels = levels(&dated, &steps);
+        out.knee = knee(&out.levels);
+        out.steps = thinned(steps);
+        Ok(out)
+    }
+
+    fn weight(load: &Load) -> usize {
+        size_of_val(&*load.steps) + size_of_val(&*load.levels)
+    }
+}
+
+/// All changes. At the same time departures come before arrivals.
+fn steps(rows: &[&Request]) -> Vec<Step> {
+    let mut edges: Vec<(i64, i32, i32)> = Vec::with_capacity(rows.len() * 3);
+    for r in rows {
+        let end = r.finished.map(|end| end.max(r.arrived));
+        edges.push((r.arrived, 1, i32::from(r.scheduled.is_some())));
+        if let Some(at) = r.scheduled {
+            edges.push((at.clamp(r.arrived, end.unwrap_or(i64::MAX)), 0, -1));
+        }
+        edges.extend(end.map(|end| (end, -1, 0)));
+    }
+    edges.sort_unstable();
+    let mut steps: Vec<Step> = Vec::new();
+    let (mut flying, mut waiting) = (0i32, 0i32);
+    for (time, flies, waits) in edges {
+        (flying, waiting) = (flying + flies, waiting + waits);
+        let step = Step { time, in_flight: flying.max(0) as u32, waiting: waiting.max(0) as u32 };
+        match steps.last_mut() {
+            Some(last) if last.time == time => *last = step,
+            _ => steps.push(step),
+        }
+    }
+    steps
+}
+
+fn average(steps: &[Step]) -> Option<f64> {
+    let (first, last) = (steps.first()?, steps.last()?);
+    let length = last.time.checked_sub(first.time).filter(|&l| l > 0)?;
+    let area: f64 =
+        steps.windows(2).map(|w| f64::from(w[0].in_flight) * (w[1].time - w[0].time) as f64).sum();
+    Some(area / length as f64)
+}
+
+/// Requests by how many were in flight right after they arrived.
+fn levels(rows: &[&Request], steps: &[Step]) -> Vec<Level> {
+    let mut sums: std::collections::BTreeMap<u32, (usize, f64, usize, f64)> =
+        std::collections::BTreeMap::new();
+    // What a cache answered put no load on the model.
+    let cached = |r: &Request| matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic));
+    for r in rows.iter().filter(|r| r.outcome == Outcome::Ok && !cached(r)) {
+        let Some(latency) = r.latency().filter(|&l| l > 0) else { continue };
+        let at = steps.partition_point(|s| s.time <= r.arrived);
+        let Some(step) = at.checked_sub(1).map(|i| steps[i]) else { continue };
+        let sum = sums.entry(step.in_flight.max(1)).or_default();
+        (sum.0, sum.1) = (sum.0 + 1, sum.1 + latency as f64);
+        if let Some(ttft) = r.ttft() {
+            (sum.2, sum.3) = (sum.2 + 1, sum.3 + ttft as f64);
+        }
+    }
+    let level = |(in_flight, (n, latency, known, ttft)): (u32, (usize, f64, usize, f64))| {
+        let latency = latency / n as f64;
+        Level {
+            in_flight,
+            requests: n,
+            latency,
+            ttft: (known > 0).then(|| ttft / known as f64),
+            throughput: f64::from(in_flight) * 1e9 / latency,
+        }
+    };
+    sums.into_iter().map(level).collect()
+}
+
+fn knee(levels: &[Level]) -> Option<usize> {
+    let sound = || levels.iter().enumerate().filter(|(_, l)| l.requests >= ENOUGH);
+    let power = |l: &Level| l.throughput / l.latency;
+    let best = sound().max_by(|a, b| power(a.1).total_cmp(&power(b.1)))?;
+    (sound().count() >= 3).then_some(best.0)
+}
+
+/// Of many steps the highest of each stretch.
+fn thinned(steps: Vec<Step>) -> Vec<Step> {
+    let every = steps.len().div_ceil(STEPS).max(1);
+    if every == 1 {
+        return steps;
+    }
+    let highest = |part: &[Step]| Step {
+        time: part[0].time,
+        in_flight: part.iter().map(|s| s.in_flight).max().unwrap_or(0),
+        waiting: part.iter().map(|s| s.waiting).max().unwrap_or(0),
+    };
+    steps.chunks(every).map(highest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, subject};
+    use crate::model::ProfileBuilder;
+    use crate::query::Run;
+
+    fn load(rows: impl IntoIterator<Item = (i64, i64, i64)>) -> Load {
+        let mut b = ProfileBuilder::new("test");
+        for (arrived, scheduled, finished) in rows {
+            let (scheduled, finished) = (Some(scheduled), Some(finished));
+            b.request(Request { arrived, scheduled, finished, ..Request::default() });
+        }
+        let run = Run { profile: b.finish().into(), ..subject("a 0 1") };
+        (*ask(&run, &RequestLoad { range: None, search: String::new() })).clone()
+    }
+
+    #[test]
+    fn requests_in_flight_and_waiting_are_counted_from_edge_to_edge() {
+        let found = load([(0, 0, 100), (10, 100, 150), (20, 150, 200)]);
+        let steps: Vec<_> = found.steps.iter().map(|s| (s.time, s.in_flight, s.waiting)).collect();
+        let expected = [(0, 1, 0), (10, 2, 1), (20, 3, 2), (100, 2, 1), (150, 1, 0), (200, 0, 0)];
+        assert_eq!(steps, expected);
+        assert_eq!((found.peak, found.peak_waiting), (3, 2));
+        // 1×10 + 2×10 + 3×80 + 2×50 + 1×50, which is the sum of all latencies: Little's law.
+        assert_eq!(found.average, Some((100 + 140 + 180) as f64 / 200.0));
+    }
+
+    #[test]
+    fn the_knee_is_where_more_load_only_makes_requests_wait() {
+        // One server that does two at once: from three on they wait.
+        let mut rows = Vec::new();
+        for (n, latency) in [(1, 100), (2, 100), (4, 200), (8, 400)] {
+            for round in 0..3 {
+                let start = n * 100_000 + round * 10_000;
+                rows.extend((0..n).map(|_| (start, start, start + latency)));
+            }
+        }
+        let found = load(rows);
+        let levels: Vec<_> = found.levels.iter().map(|l| (l.in_flight, l.requests, l.latency)).collect();
+        assert_eq!(levels, [(1, 3, 100.0), (2, 6, 100.0), (4, 12, 200.0), (8, 24, 400.0)]);
+        let rate = |i: usize| found.levels[i].throughput;
+        assert!(rate(1) > rate(0) && (rate(3) - rate(1)).abs() < 1e-6, "no more than two at once");
+        assert_eq!(found.knee, Some(1));
+    }
+
+    #[test]
+    fn of_many_steps_the_highest_stay() {
+        let found = load((0..10_000).map(|i| (i * 10, i * 10, i * 10 + if i == 5000 { 1000 } else { 5 })));
+        assert!(found.steps.len() <= STEPS);
+        assert_eq!(found.steps.iter().map(|s| s.in_flight).max(), Some(found.peak));
+        assert_eq!(load([]), Load::default());
+    }
+}

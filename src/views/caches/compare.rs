@@ -1,0 +1,82 @@
+//! What caches did in two runs.
+
+use egui::{ScrollArea, Ui};
+
+use super::question;
+use crate::analysis::caches::{CacheFigures, CacheKind};
+use crate::analysis::diff::Two;
+use crate::model::Unit;
+use crate::ui::theme::space;
+use crate::views::parts::{card, weak};
+use crate::views::shared::board::Board;
+use crate::views::shared::caches::title;
+use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::{View, ViewCx, shared};
+
+/// The view.
+#[derive(Default)]
+pub struct DiffCaches {
+    board: Board,
+    stale: shared::Stale,
+}
+
+const KINDS: [CacheKind; 3] = [CacheKind::Answers, CacheKind::Prompt, CacheKind::Kv];
+
+impl View for DiffCaches {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let asked = question(cx);
+        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
+        let Some(in_base) = shared::value(ui, &base, "Counting hits of base") else { return };
+        let Some(in_head) = shared::value(ui, &head, "Counting hits of head") else { return };
+        self.stale.dim(&head, cx.live, ui);
+        let find = |all: &[CacheFigures], kind| all.iter().find(|c| c.kind == kind).copied();
+        let kinds: Vec<(CacheKind, Two<CacheFigures>)> = KINDS
+            .into_iter()
+            .map(|kind| (kind, Two { base: find(&in_base, kind), head: find(&in_head, kind) }))
+            .filter(|(_, both)| both.base.is_some() || both.head.is_some())
+            .collect();
+        if kinds.is_empty() {
+            weak(ui, "No request of either run says anything of a cache.");
+            return;
+        }
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_width(ui.available_width() - space::MEDIUM);
+            self.board.show(ui, kinds.len(), |i, ui| {
+                let (kind, both) = &kinds[i];
+                card(ui, title(*kind), |ui| figures(ui, both));
+            });
+        });
+    }
+}
+
+fn figures(ui: &mut Ui, both: &Two<CacheFigures>) {
+    let of = |value: &dyn Fn(&CacheFigures) -> Option<i64>| Two {
+        base: both.base.as_ref().and_then(value),
+        head: both.head.as_ref().and_then(value),
+    };
+    let whole = |value: Option<f64>| value.map(|v| v.round() as i64);
+    let rate = of(&|c| whole(c.hit_rate.map(|r| r * 100_000.0)));
+    let answers = both.base.or(both.head).is_some_and(|c| c.kind == CacheKind::Answers);
+    let mut figures = vec![
+        ("Hit rate", Unit::MilliPercent, rate),
+        ("Hits", Unit::Count, of(&|c| Some(c.hits as i64))),
+        ("Misses", Unit::Count, of(&|c| Some(c.misses as i64))),
+    ];
+    if answers {
+        figures.insert(2, ("of these exact", Unit::Count, of(&|c| Some(c.exact as i64))));
+    }
+    let times = if answers { ["Latency of a hit", "of a miss"] } else { ["TTFT of a hit", "of a miss"] };
+    figures.extend([
+        (times[0], Unit::Nanoseconds, of(&|c| whole(c.hit_latency))),
+        (times[1], Unit::Nanoseconds, of(&|c| whole(c.miss_latency))),
+        ("Time saved", Unit::Nanoseconds, of(&|c| whole(c.saved_latency()))),
+        ("Tokens saved", Unit::Tokens, of(&|c| c.saved_tokens.map(|n| n as i64))),
+        ("Money saved", Unit::NanoDollars, of(&|c| c.saved_cost.map(crate::model::Money::nano))),
+    ]);
+    let definition = both.base.or(both.head).map_or("", |c| c.kind.definition());
+    two_figures(
+        ui,
+        figures.into_iter().map(|(name, unit, values)| TwoFigure { name, unit, values, about: definition }),
+    );
+}

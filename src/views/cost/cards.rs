@@ -1,0 +1,416 @@
+//! The cards of the view.
+
+use std::sync::Arc;
+
+use egui::{Color32, RichText, TextEdit, Ui};
+use egui_plot::{MarkerShape, PlotPoint, PlotPoints, Points, VLine};
+
+use super::{Cost, amount, cost_text};
+use crate::analysis::prices::Prices;
+use crate::analysis::spending::{Group, Point, PriceCurves, Reprice, SpendBy, Spent};
+use crate::format::{self, UNKNOWN};
+use crate::model::{Money, Unit};
+use crate::state::{Command, Item};
+use crate::ui::theme::{Palette, Tone, mono, space};
+use crate::ui::widgets::{KeyValues, link_button};
+use crate::views::parts::{card, remark, weak};
+use crate::views::shared::bars::{self, Segment, StackedRow};
+use crate::views::shared::plot;
+use crate::views::{ViewCx, definitions as say, shared};
+
+/// A card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Card {
+    Groups,
+    WhatIf,
+    Latency,
+    Context,
+    Machine,
+    Basis,
+}
+
+/// Groups that are listed.
+const GROUPS: usize = 12;
+/// Names that are offered for another model.
+const OFFERED: usize = 6;
+/// How near to a dot the pointer is on it, points.
+const NEAR: f32 = 12.0;
+
+/// The cards that have something to say.
+pub(super) fn wanted(spent: &Spent) -> Vec<Card> {
+    let listed = spent.all.sums.as_billed.is_some();
+    [
+        (Card::Groups, true),
+        (Card::Latency, spent.points.len() > 1),
+        (Card::WhatIf, listed),
+        (Card::Context, listed),
+        (Card::Machine, true),
+        (Card::Basis, true),
+    ]
+    .into_iter()
+    .filter_map(|(card, filled)| filled.then_some(card))
+    .collect()
+}
+
+/// Parts of a bill, in the order in which they are stacked.
+fn parts(palette: &Palette, group: &Group) -> [(&'static str, Money, Color32, bool); 6] {
+    let p = &group.parts;
+    [
+        ("input", p.input, palette.series(0), false),
+        ("cache reads", p.cache_read, palette.series(1), false),
+        ("cache writes", p.cache_write, palette.series(2), false),
+        ("output", p.output, palette.series(3), false),
+        ("requests, searches", p.other, palette.series(4), false),
+        ("as the source states", group.stated, palette.series(5), false),
+    ]
+}
+
+impl Cost {
+    pub(super) fn card(&mut self, which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Arc<Spent>) {
+        let by = SpendBy::ALL.iter().find(|b| b.0 == self.by).map_or("", |b| b.1).to_lowercase();
+        let title = match which {
+            Card::Groups => format!("Cost by {by}"),
+            Card::WhatIf => "What if".into(),
+            Card::Latency => "Cost against latency".into(),
+            Card::Context => "One request by the size of its prompt".into(),
+            Card::Machine => "By the hour".into(),
+            Card::Basis => "What this rests on".into(),
+        };
+        card(ui, &title, |ui| match which {
+            Card::Groups => groups(cx, ui, spent),
+            Card::WhatIf => self.what_if(cx, ui, spent),
+            Card::Latency => scatter(cx, ui, spent, self.plots),
+            Card::Context => context(cx, ui, self.plots),
+            Card::Machine => machine_hour(cx, ui, &mut self.hour, spent),
+            Card::Basis => basis(cx, ui, spent),
+        });
+    }
+
+    /// The same tokens, billed otherwise.
+    fn what_if(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
+        let sums = &spent.all.sums;
+        let Some(billed) = sums.as_billed else { return };
+        let asked = Reprice {
+            prices: cx.prices.clone(),
+            model: self.other.trim().to_owned(),
+            range: cx.interaction.range,
+            search: cx.interaction.search.clone(),
+        };
+        let other = (!asked.model.is_empty()).then(|| cx.ask(&asked, 1).value().cloned()).flatten();
+        let mut rows: Vec<(String, Option<Money>, String)> = vec![
+            ("As billed".into(), Some(billed), "By list prices, with the cached tokens as they were.".into()),
+            ("Without caches".into(), sums.no_cache, say::NO_CACHE.into()),
+        ];
+        if sums.best_cache != Some(billed) {
+            rows.push(("Best caching".into(), sums.best_cache, say::BEST_CACHE.into()));
+        }
+        if let Some(repriced) = other.as_deref()
+            && let Ok((name, provider)) = &repriced.model
+        {
+            let about = format!("{name} of {provider}. {}", say::ANOTHER_MODEL);
+            rows.push((format!("With {name}"), repriced.cost, about));
+        }
+        let most = rows.iter().filter_map(|r| r.1).map(Money::to_f64).fold(0.0, f64::max);
+        let palette = Palette::of(ui);
+        for (i, (name, money, about)) in rows.iter().enumerate() {
+            let color = palette.series(0);
+            let size = money.map_or(0.0, Money::to_f64);
+            let segment = [Segment { name, size, color, hatched: i > 0 }];
+            let value = format::money_or_unknown(*money);
+            let row =
+                StackedRow { tip: about, value_width: 92.0, ..StackedRow::new(name, &value, &segment, most) };
+            row.show(ui);
+        }
+        ui.add_space(space::SMALL);
+        self.other_model(cx.prices, ui);
+        match other.as_deref() {
+            Some(repriced) => match &repriced.model {
+                Err(why) => {
+                    weak(ui, why);
+                }
+                Ok(_) if repriced.left_out > 0 => {
+                    let n = format::counted(repriced.left_out as i64, "request is", "requests are");
+                    weak(ui, &format!("{n} in neither sum: unpriced one way or the other."));
+                }
+                Ok(_) => {}
+            },
+            None => {}
+        }
+    }
+
+    /// The field for another model.
+    fn other_model(&mut self, prices: &Prices, ui: &mut Ui) {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("With another model").color(Palette::of(ui).text_weak));
+            let field =
+                TextEdit::singleline(&mut self.other).font(mono(12.0)).desired_width(ui.available_width());
+            ui.add(field.hint_text("its name in the tables of prices").char_limit(200))
+                .accessible_name("Another model");
+        });
+        let typed = self.other.trim().to_lowercase();
+        if typed.is_empty() {
+            return;
+        }
+        let names = prices.names_with(&typed, OFFERED);
+        if names.iter().any(|n| n.to_lowercase() == typed) {
+            return;
+        }
+        ui.horizontal_wrapped(|ui| {
+            for name in names {
+                if link_button(ui, name).clicked() {
+                    name.clone_into(&mut self.other);
+                }
+            }
+        });
+    }
+}
+
+/// A field for the price of an hour of the machine, for models that run on it, and what the run costs by it.
+fn machine_hour(cx: &ViewCx<'_>, ui: &mut Ui, hour: &mut String, spent: &Spent) {
+    let range = cx.interaction.range;
+    let elapsed = range.map(|(a, b)| b - a).or_else(|| {
+        let profile = cx.profile();
+        let bounds = profile.time_bounds().filter(|_| profile.meta.no_clock.is_empty());
+        profile.meta.duration.or(bounds.map(|(a, b)| b - a))
+    });
+    ui.horizontal(|ui| {
+        let palette = Palette::of(ui);
+        ui.label(RichText::new("This machine at $").color(palette.text_weak));
+        ui.add(
+            TextEdit::singleline(hour).font(mono(12.0)).desired_width(54.0).hint_text("2.50").char_limit(20),
+        )
+        .accessible_name("Dollars for an hour of the machine");
+        ui.label(RichText::new("an hour").color(palette.text_weak));
+    });
+    let rate = hour.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r >= 0.0);
+    if let Some((rate, elapsed)) = rate.zip(elapsed) {
+        let (cost, output) = (rate * elapsed as f64 / 3.6e12, spent.all.sums.output);
+        let per = |n: f64| if n > 0.0 { amount(Some(cost / n)) } else { UNKNOWN.to_owned() };
+        let mut grid = KeyValues::new(ui, 150.0);
+        grid.row("The run", &format!("{} for {}", amount(Some(cost)), format::duration(elapsed)));
+        grid.row("An answer", &per(spent.all.answered as f64));
+        grid.row("1 M output tokens", &per(output as f64 / 1e6));
+    } else {
+        remark(ui, "What the time of the run costs where the model runs on a machine of yours.");
+    }
+}
+
+/// Rows of groups with the parts of their bills.
+fn groups(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
+    let palette = Palette::of(ui);
+    let most = spent.groups.iter().filter_map(|g| g.sums.cost).map(Money::to_f64).fold(0.0, f64::max);
+    let value_width = if spent.groups.iter().any(|g| g.sums.about) { 104.0 } else { 92.0 };
+    for group in spent.groups.iter().take(GROUPS) {
+        let all = parts(palette, group);
+        let segments: Vec<Segment<'_>> = all
+            .iter()
+            .map(|&(name, money, color, hatched)| Segment { name, size: money.to_f64(), color, hatched })
+            .chain(unpriced(palette, group, most))
+            .collect();
+        let name = if group.name.is_empty() { "not named" } else { &group.name };
+        let value = cost_text(group);
+        let tip = tip(group);
+        let item = group.first.map(|id| Item::of_request(id, cx.profile()));
+        let row = StackedRow {
+            tip: &tip,
+            value_width,
+            ..StackedRow::new(name, &value, &segments, most.max(UNPRICED))
+        };
+        let row = StackedRow { swatch: Some(palette.span_named(&group.name).fill), ..row };
+        if row.show(ui).clicked()
+            && let Some(item) = item
+        {
+            cx.send(Command::Select(Some(item)));
+        }
+    }
+    if spent.groups.len() > GROUPS {
+        let rest: Money = spent.groups[GROUPS..].iter().filter_map(|g| g.sums.cost).sum();
+        let n = format::count((spent.groups.len() - GROUPS) as i64);
+        weak(ui, &format!("{n} more, together {}", format::money(rest)));
+    }
+    ui.add_space(space::SMALL);
+    let shown = parts(palette, &spent.all).into_iter().filter(|p| p.1 != Money::ZERO);
+    if spent.all.sums.cost.is_some() {
+        bars::legend(ui, shown.map(|(name, _, color, _)| (color, name)));
+    } else {
+        weak(ui, "Nothing here has a price. «Prices…» takes yours.");
+    }
+}
+
+/// Length of the striped bar of requests without a price where nothing has one.
+const UNPRICED: f64 = 1e-12;
+
+/// A striped bar for a group without any cost: of unknown length, so it fills the room.
+fn unpriced(palette: &Palette, group: &Group, most: f64) -> Option<Segment<'static>> {
+    let color = palette.gap().fill;
+    let none = group.sums.cost.is_none();
+    none.then_some(Segment { name: "unpriced", size: most.max(UNPRICED), color, hatched: true })
+}
+
+/// All that is known of a group.
+fn tip(group: &Group) -> String {
+    let sums = &group.sums;
+    let count = |n: u64| format::count(n as i64);
+    let mut lines = vec![format!(
+        "{}: {}",
+        format::counted(sums.requests as i64, "request", "requests"),
+        cost_text(group)
+    )];
+    if sums.unpriced > 0 {
+        lines.push(format!("{} of them unpriced", count(sums.unpriced as u64)));
+    }
+    let parts = [
+        ("input", group.parts.input),
+        ("cache reads", group.parts.cache_read),
+        ("cache writes", group.parts.cache_write),
+        ("output", group.parts.output),
+        ("requests, searches", group.parts.other),
+        ("as the source states", group.stated),
+    ];
+    lines.extend(
+        parts
+            .iter()
+            .filter(|p| p.1 != Money::ZERO)
+            .map(|(name, money)| format!("{name} {}", format::money(*money))),
+    );
+    lines.push(format!(
+        "tokens: {} uncached input, {} read, {} written, {} output",
+        count(sums.input),
+        count(sums.cache_read),
+        count(sums.cache_write_5m.saturating_add(sums.cache_write_1h)),
+        count(sums.output)
+    ));
+    let latency = group.latency.map_or_else(|| UNKNOWN.to_owned(), |ns| format::duration(ns.round() as i64));
+    lines.push(format!(
+        "per request {}, per answer {}, mean latency {latency}",
+        amount(group.per_request()),
+        amount(group.per_answer())
+    ));
+    lines.join("\n")
+}
+
+/// Each request as a dot, each group as a ring; groups that none beats in both are joined.
+fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
+    let palette = Palette::of(ui);
+    let selected = cx.interaction.selection.as_ref().and_then(|i| i.request(cx.profile()));
+    let at = |latency: f64, cost: f64| [latency, cost * 1e9];
+    let color = |group: usize| plot::thin(palette, palette.span_named(&spent.groups[group].name).fill);
+    let mut front: Vec<[f64; 2]> = spent
+        .groups
+        .iter()
+        .filter(|g| g.best)
+        .filter_map(|g| g.latency.zip(g.per_request()))
+        .map(|(latency, cost)| at(latency, cost))
+        .collect();
+    front.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    let scatter = plot::plot(ui, "cost and latency", height, [Unit::Nanoseconds, Unit::NanoDollars]);
+    let drawn = plot::show(ui, scatter.include_x(0.0).include_y(0.0), "Cost against latency", |shown| {
+        for (i, group) in spent.groups.iter().enumerate().take(GROUPS) {
+            let dots: Vec<[f64; 2]> = spent
+                .points
+                .iter()
+                .filter(|p| p.group as usize == i)
+                .map(|p| at(p.latency as f64, p.cost))
+                .collect();
+            if dots.is_empty() {
+                continue;
+            }
+            let points = Points::new(group.name.clone(), PlotPoints::from(dots));
+            shown.points(points.radius(2.5).color(plot::see_through(color(i))));
+            if let Some((latency, cost)) = group.latency.zip(group.per_request()) {
+                let mean = Points::new(format!("{} on average", group.name), vec![at(latency, cost)]);
+                shown.points(mean.radius(5.0).filled(false).shape(MarkerShape::Circle).color(color(i)));
+            }
+        }
+        if front.len() > 1 {
+            let line = plot::line("none is both faster and cheaper", front, palette.text_weak);
+            shown.line(line.width(1.0).allow_hover(false));
+        }
+        if let Some(p) = spent.points.iter().find(|p| Some(p.request) == selected) {
+            let marked = Points::new("selected", vec![at(p.latency as f64, p.cost)]);
+            shown.points(marked.radius(6.0).filled(false).color(palette.accent));
+        }
+        let pointer = shown.pointer_coordinate()?;
+        let place = |p: PlotPoint| shown.transform().position_from_point(&p);
+        let distance = |p: &Point| {
+            let [x, y] = at(p.latency as f64, p.cost);
+            place(PlotPoint::new(x, y)).distance(place(pointer))
+        };
+        let near = spent.points.iter().map(|p| (p.request, distance(p)));
+        near.filter(|(_, d)| *d < NEAR).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(request, _)| request)
+    });
+    if let Some(request) = drawn.inner {
+        let item = Item::of_request(request, cx.profile());
+        cx.interact(&drawn.response, &item);
+    }
+    let many = match spent.every {
+        1 => String::new(),
+        n => format!(" A dot stands for {n} requests."),
+    };
+    remark(ui, &format!("A dot is a request, a ring the mean of a group. Quality is not measured.{many}"));
+}
+
+/// What one request costs by the size of its prompt.
+fn context(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
+    let answer = cx.ask(&PriceCurves { prices: cx.prices.clone() }, 2);
+    let Some(curves) = shared::value(ui, &answer, "Pricing prompts") else { return };
+    let palette = Palette::of(ui);
+    let drawn = plot::plot(ui, "cost by prompt", height, [Unit::Tokens, Unit::NanoDollars]);
+    plot::show(ui, drawn.include_x(0.0).include_y(0.0), "Cost by the size of the prompt", |shown| {
+        for curve in curves.iter() {
+            let color = plot::thin(palette, palette.span_named(&curve.model).fill);
+            let points: Vec<[f64; 2]> = curve.points.iter().map(|p| [p[0], p[1] * 1e9]).collect();
+            shown.line(plot::line(curve.model.clone(), points, color));
+            let largest = VLine::new(format!("largest prompt of {}", curve.model), curve.largest as f64);
+            shown.vline(
+                largest
+                    .color(plot::see_through(color))
+                    .width(1.0)
+                    .style(egui_plot::LineStyle::dashed_loose()),
+            );
+        }
+    });
+    bars::legend(ui, curves.iter().map(|c| (palette.span_named(&c.model).fill, c.model.as_str())));
+    let outputs: Vec<String> = curves.iter().map(|c| format::count(c.output as i64)).collect();
+    remark(
+        ui,
+        &format!(
+            "Nothing cached; with {} output tokens (the median). Dashed: the largest prompt here. A step: the price \
+             of larger prompts holds for all of their tokens.",
+            outputs.join(", ")
+        ),
+    );
+}
+
+/// Tables, reservations, what has no price.
+fn basis(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
+    let palette = Palette::of(ui);
+    for &(table, requests) in &spent.tables {
+        let table = &cx.prices.tables()[table];
+        let date = if table.as_of.is_empty() { String::new() } else { format!(", as of {}", table.as_of) };
+        let name = if table.source.is_empty() { "a table of yours" } else { &table.source };
+        weak(
+            ui,
+            &format!("{name}{date}: prices of {}", format::counted(requests as i64, "request", "requests")),
+        );
+    }
+    let stated = spent.all.stated;
+    if stated != Money::ZERO {
+        weak(ui, &format!("{} as the file itself states it", format::money(stated)));
+    }
+    let lines = spent.about.iter().map(|a| ("≈", a)).chain(spent.left_out.iter().map(|l| ("without", l)));
+    for (sign, (text, n)) in lines {
+        weak(ui, &format!("{sign} {text} ({})", format::counted(*n as i64, "request", "requests")));
+    }
+    for u in &spent.unpriced {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::SMALL;
+            let n = format::counted(u.requests as i64, "request", "requests");
+            ui.label(RichText::new(format!("{n} unpriced:")).color(palette.tone(Tone::Warning)));
+            weak(ui, &u.why);
+            if link_button(ui, "show the first").clicked() {
+                cx.send(Command::Select(Some(Item::of_request(u.first, cx.profile()))));
+            }
+        });
+    }
+}

@@ -1,0 +1,157 @@
+//! What the requests cost: by model and the like, by part of the bill, against latency and prompt size, and what it would have been
+//! otherwise.
+
+mod cards;
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use egui::{ScrollArea, Ui, vec2};
+
+use super::shared::board::Board;
+use super::{Comparing, View, ViewCx, ViewKind, Wish, definitions as say, needs_requests};
+use crate::analysis::spending::{Group, SpendBy, Spending, Spent};
+use crate::format::{self, UNKNOWN};
+use crate::model::Money;
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Tone, space};
+use crate::ui::widgets::{EmptyState, segmented};
+use crate::views::parts::figure;
+use crate::views::shared;
+
+/// The entry in [`super::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "cost",
+    title: "Cost",
+    about: "What requests cost: by model, by part, against latency, and otherwise",
+    needs: needs_requests,
+    make: || {
+        Box::new(Cost {
+            by: SpendBy::default(),
+            other: String::new(),
+            hour: String::new(),
+            board: Board::of_plots(),
+            plots: 0.0,
+            stale: shared::Stale::default(),
+        })
+    },
+    comparing: Comparing::Own(|| Box::new(compare::DiffCost::default())),
+};
+
+/// The view.
+struct Cost {
+    by: SpendBy,
+    /// The other model that is asked about.
+    other: String,
+    /// Dollars for an hour of the machine, as typed.
+    hour: String,
+    board: Board,
+    /// Height of the plots.
+    plots: f32,
+    stale: shared::Stale,
+}
+
+/// What the view is asked for now.
+fn question(cx: &ViewCx<'_>, by: SpendBy) -> Spending {
+    Spending {
+        prices: cx.prices.clone(),
+        range: cx.interaction.range,
+        search: cx.interaction.search.clone(),
+        by,
+    }
+}
+
+impl View for Cost {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| {
+            segmented(ui, "Group by", &mut self.by, &SpendBy::ALL);
+            if ui
+                .button("Prices…")
+                .on_hover_text("Your own prices, a table of yours, the carried table")
+                .clicked()
+            {
+                cx.out.wishes.push(Wish::Prices);
+            }
+        });
+        let answer = cx.ask(&question(cx, self.by), 0);
+        let Some(spent) = shared::value(ui, &answer, "Adding up costs") else { return };
+        self.stale.dim(&answer, cx.live, ui);
+        if spent.groups.is_empty() {
+            let text = "No request arrived in the chosen range, or the search finds none.";
+            EmptyState::new(Icon::Search, "No request to show", text).show(ui);
+            return;
+        }
+        self.plots = shared::plot::height(ui.available_height());
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_width(ui.available_width() - space::MEDIUM);
+            figures(ui, &spent);
+            ui.add_space(space::MEDIUM);
+            let cards = cards::wanted(&spent);
+            let mut board = std::mem::take(&mut self.board);
+            board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &spent));
+            self.board = board;
+        });
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({ "by": self.by, "other": self.other, "hour": self.hour })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        let text = |key: &str| saved.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
+        (self.other, self.hour) = (text("other"), text("hour"));
+    }
+}
+
+/// An amount in dollars for reading.
+fn amount(dollars: Option<f64>) -> String {
+    dollars.map_or_else(|| UNKNOWN.to_owned(), |d| format::dollars((d * 1e9).round() as i64))
+}
+
+/// The cost of a group, with ≈ where it is only about right.
+fn cost_text(group: &Group) -> String {
+    match group.sums.cost {
+        Some(cost) if group.sums.about => format!("≈ {}", format::money(cost)),
+        Some(cost) => format::money(cost),
+        None => "unpriced".to_owned(),
+    }
+}
+
+/// The line of large figures.
+fn figures(ui: &mut Ui, spent: &Arc<Spent>) {
+    let all = &spent.all;
+    let count = |n: usize| format::count(n as i64);
+    let tokens = all.sums.output.max(1);
+    let per_token =
+        all.sums.cost.filter(|_| all.sums.output > 0).map(|c| c.to_f64() / tokens as f64 * 1000.0);
+    let mut list: Vec<(&str, String, Option<Tone>, &str)> = vec![
+        ("Cost", cost_text(all), None, say::COST),
+        ("Per request", amount(all.per_request()), None, "Cost ÷ requests that have one."),
+        ("Per answer", amount(all.per_answer()), None, say::PER_ANSWER),
+        (
+            "Per 1,000 output tokens",
+            amount(per_token),
+            None,
+            "Cost, input included, ÷ output tokens × 1,000.",
+        ),
+        ("Requests", count(all.sums.requests), None, "In the chosen range, found by the search."),
+    ];
+    if all.sums.unpriced > 0 {
+        list.push(("Unpriced", count(all.sums.unpriced), Some(Tone::Warning), say::UNPRICED));
+    }
+    let saved = all.sums.no_cache.zip(all.sums.as_billed).map(|(no, billed)| no - billed);
+    if let Some(saved) = saved.filter(|m| *m != Money::ZERO) {
+        let tone = if saved > Money::ZERO { Tone::Good } else { Tone::Warning };
+        list.push(("Saved by caching", format::money(saved), Some(tone), say::SAVED));
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(space::LARGE, space::SMALL);
+        for (name, value, tone, about) in list {
+            figure(ui, 142.0, name, &value, tone).on_hover_text(about);
+        }
+    });
+}

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use egui_kittest::kittest::Queryable;
+
+use crate::analysis::prices::{Prices, read_table};
+use crate::model::{Outcome, Profile, ProfileBuilder, Request, TokenCounts};
+use crate::state::{Command, Item};
+use crate::views::shared::testing::{Stage, harness};
+use crate::views::{Wish, view};
+
+fn profile() -> Arc<Profile> {
+    let mut b = ProfileBuilder::new("test");
+    for (i, (model, input, read)) in
+        [("large", 1000u64, 0u64), ("large", 200, 800), ("small", 1000, 0), ("unknown", 7, 0)]
+            .into_iter()
+            .enumerate()
+    {
+        let tokens = TokenCounts {
+            input: Some(input),
+            cache_read: Some(read),
+            output: Some(100),
+            ..TokenCounts::default()
+        };
+        let (name, model) = (b.string(&format!("r{i}")), b.string(model));
+        let arrived = i as i64 * 1_000_000;
+        let outcome = if i == 2 { Outcome::Error } else { Outcome::Ok };
+        let finished = Some(arrived + 500_000);
+        b.request(Request { name, model, tokens, arrived, finished, outcome, ..Request::default() });
+    }
+    Arc::new(b.finish())
+}
+
+fn prices() -> Prices {
+    let table = r#"{"source": "test prices", "models": [
+        {"name": "large", "prices": [{"input": "10", "cache_read": "1", "output": "50"}]},
+        {"name": "small", "prices": [{"input": "1", "output": "5"}]}]}"#;
+    Prices::with(read_table(table).unwrap())
+}
+
+#[test]
+fn costs_are_told_by_model_and_a_row_selects_its_first_request() {
+    let profile = profile();
+    let stage = Stage { prices: prices(), ..Stage::new(view("cost").unwrap(), profile.clone()) };
+    let mut h = harness(stage);
+    h.run_ok();
+    // 2 × 100 × 50 + 1,200 × 10 + 800 × 1 per million, and 1,000 × 1 + 100 × 5.
+    assert!(h.query_by_label("large $0.0228").is_some());
+    assert!(h.query_by_label("small $0.0015").is_some());
+    assert!(h.query_by_label("unknown unpriced").is_some());
+    assert!(h.query_by_label("Cost: $0.0243").is_some());
+    assert!(h.query_by_label("Unpriced: 1").is_some());
+    assert!(h.query_by_label("Saved by caching: $0.0072").is_some());
+    h.get_by_label("small $0.0015").click();
+    h.run_ok();
+    let selected = h.state().history.now().selection.clone();
+    assert_eq!(selected, Some(Item::of_request(crate::model::RequestId(2), &profile)));
+    h.get_by_label("Outcome").click();
+    h.run_ok();
+    assert!(h.query_by_label("failed $0.0015").is_some());
+    h.get_by_label("Prices…").click();
+    h.run_ok();
+    assert!(h.state().wishes.contains(&Wish::Prices));
+}
+
+#[test]
+fn a_range_counts_only_its_requests() {
+    let stage = Stage { prices: prices(), ..Stage::new(view("cost").unwrap(), profile()) };
+    let mut h = harness(stage);
+    h.state_mut().history.apply(Command::SetRange(Some((2_000_000, 3_000_000))));
+    h.run_ok();
+    assert!(h.query_by_label("Cost: $0.0015").is_some());
+    assert!(h.query_by_label_contains("large $").is_none());
+}
+
+#[test]
+fn two_runs_are_compared_by_group() {
+    let stage = Stage { prices: prices(), ..Stage::pair(view("cost").unwrap(), profile(), profile()) };
+    let mut h = harness(stage);
+    h.run_ok();
+    assert!(h.query_by_label("Cost $0.0243 $0.0243 =").is_some());
+}

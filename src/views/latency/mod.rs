@@ -1,0 +1,106 @@
+//! Where the time of requests goes: phases and the bottleneck, what the first token waits for, how figures are distributed, what load
+//! does to them, whether promises are kept, and why the slowest were slow.
+
+mod cards;
+mod compare;
+mod promises;
+#[cfg(test)]
+mod tests;
+
+use egui::{ScrollArea, Ui};
+
+use super::shared::board::Board;
+use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::latency::RequestLatency;
+use crate::analysis::slo::Slo;
+use crate::model::Profile;
+use crate::ui::icons::Icon;
+use crate::ui::theme::space;
+use crate::ui::widgets::EmptyState;
+use crate::views::shared;
+
+/// The entry in [`super::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "latency",
+    title: "Latency",
+    about: "Where the time of requests goes: phases, first token, load, promises",
+    needs: needs_times,
+    make: || Box::new(Latency::new()),
+    comparing: Comparing::Own(|| Box::new(compare::DiffLatency::default())),
+};
+
+fn needs_times(profile: &Profile) -> Result<(), &'static str> {
+    needs_requests(profile)?;
+    let timed = profile.requests.rows.iter().any(|r| r.latency().is_some() || r.phases.sum().is_some());
+    if timed { Ok(()) } else { Err("The requests of this file have no times.") }
+}
+
+/// The figures that can be looked at as a distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Figure {
+    #[default]
+    Ttft,
+    Tpot,
+    Latency,
+    Queued,
+}
+
+/// The view.
+struct Latency {
+    figure: Figure,
+    slo: Slo,
+    board: Board,
+    /// Height of the plots.
+    plots: f32,
+    stale: shared::Stale,
+}
+
+impl Latency {
+    fn new() -> Self {
+        Self {
+            figure: Figure::default(),
+            slo: Slo::default(),
+            board: Board::of_plots(),
+            plots: 0.0,
+            stale: shared::Stale::default(),
+        }
+    }
+}
+
+/// What is asked about phases and percentiles.
+fn question(cx: &ViewCx<'_>) -> RequestLatency {
+    RequestLatency { of_run: false, range: cx.interaction.range, search: cx.interaction.search.clone() }
+}
+
+impl View for Latency {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let answer = cx.ask(&question(cx), 0);
+        let Some(found) = shared::value(ui, &answer, "Adding up phases") else { return };
+        self.stale.dim(&answer, cx.live, ui);
+        if found.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
+            let text = "No request that ended well arrived in the chosen range, or the search finds none.";
+            EmptyState::new(Icon::Search, "No request to show", text).show(ui);
+            return;
+        }
+        self.plots = shared::plot::height(ui.available_height());
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_width(ui.available_width() - space::MEDIUM);
+            let cards = cards::wanted(&found);
+            let mut board = std::mem::take(&mut self.board);
+            board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &found));
+            self.board = board;
+        });
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({ "figure": self.figure, "slo": self.slo })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
+        self.figure = serde_json::from_value(read("figure")).unwrap_or_default();
+        self.slo = serde_json::from_value(read("slo")).unwrap_or_default();
+    }
+}

@@ -1,0 +1,120 @@
+//! What is promised and kept, and why the slowest requests were slow.
+
+use egui::{RichText, TextEdit, Ui};
+
+use super::Latency;
+use super::cards::share_row;
+use crate::analysis::slo::{SloCheck, SlowRequests};
+use crate::format;
+use crate::state::{Command, Item};
+use crate::ui::theme::{Palette, mono, space};
+use crate::ui::widgets::{KeyValues, link_button};
+use crate::views::parts::{BarRow, remark, weak};
+use crate::views::{ViewCx, definitions as say, shared};
+
+impl Latency {
+    /// Fields for what is promised, and what came of it.
+    pub(super) fn promises(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        ui.horizontal_wrapped(|ui| {
+            limit(ui, "TTFT ≤", &mut self.slo.ttft);
+            limit(ui, "TPOT ≤", &mut self.slo.tpot);
+            limit(ui, "Latency ≤", &mut self.slo.latency);
+        });
+        ui.add_space(space::SMALL);
+        if !self.slo.is_set() {
+            remark(ui, "What you promise your users, in ms. Then: how many requests keep it, and goodput.");
+            return;
+        }
+        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
+        let answer = cx.ask(&SloCheck { slo: self.slo, range, search }, 2);
+        let Some(kept) = shared::value(ui, &answer, "Holding requests against it") else { return };
+        share_row(ui, "Kept", [kept.kept, kept.broken, kept.unknown], "Requests that keep all of it.");
+        let rate = |rate: Option<f64>| {
+            rate.map_or_else(|| format::UNKNOWN.to_owned(), |r| format::rate(r, "requests"))
+        };
+        let mut grid = KeyValues::new(ui, 100.0);
+        grid.row("Goodput", &rate(kept.goodput));
+        grid.row("Throughput", &rate(kept.throughput));
+        let names = ["first token too late", "tokens too slow", "too long"];
+        let mut why: Vec<String> = kept
+            .by
+            .iter()
+            .zip(names)
+            .filter(|(n, _)| **n > 0)
+            .map(|(n, name)| format!("{} {name}", format::count(*n as i64)))
+            .collect();
+        if kept.failed > 0 {
+            why.push(format!("{} failed", format::count(kept.failed as i64)));
+        }
+        if !why.is_empty() {
+            ui.horizontal_wrapped(|ui| {
+                weak(ui, &format!("Broken: {}.", why.join(", ")));
+                if let Some(first) = kept.first_broken
+                    && link_button(ui, "show the first").clicked()
+                {
+                    cx.send(Command::Select(Some(Item::of_request(first, cx.profile()))));
+                }
+            });
+        }
+        remark(ui, say::GOODPUT);
+    }
+}
+
+/// A field for a limit in ms; empty for none.
+fn limit(ui: &mut Ui, name: &str, value: &mut Option<i64>) {
+    let id = ui.scope_id().with(name);
+    ui.label(RichText::new(name).color(Palette::of(ui).text_weak));
+    let shown = value.map_or_else(String::new, |ns| format::number(ns as f64 / 1e6));
+    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or(shown);
+    let field =
+        TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(52.0).char_limit(12).hint_text("ms");
+    let response = ui.add(field);
+    response.clone().accessible_name(format!("{name} ms"));
+    if response.changed() {
+        let ms = text.trim().parse::<f64>().ok().filter(|ms| ms.is_finite() && *ms >= 0.0);
+        *value = ms.map(|ms| (ms * 1e6) as i64);
+    }
+    // What is being typed stays as it is; else it shows what is taken.
+    let typing = response.has_focus();
+    ui.data_mut(|d| {
+        if typing {
+            d.insert_temp(id, text);
+        } else {
+            d.remove::<String>(id);
+        }
+    });
+}
+
+/// The slowest requests with what made them slow; a click selects one.
+pub(super) fn slowest(cx: &mut ViewCx<'_>, ui: &mut Ui) {
+    let asked = SlowRequests { range: cx.interaction.range, search: cx.interaction.search.clone() };
+    let answer = cx.ask(&asked, 4);
+    let Some(found) = shared::value(ui, &answer, "Looking for the slowest") else { return };
+    let median = format::duration(found.median.round() as i64);
+    if found.rows.is_empty() {
+        weak(ui, &format!("None took more than 1.5 times the median, {median}."));
+        return;
+    }
+    let most = found.rows.iter().map(|r| r.latency).max().unwrap_or(1).max(1) as f64;
+    let profile = cx.subject.profile().clone();
+    for row in &found.rows {
+        let Some(request) = profile.requests.get(row.request) else { continue };
+        let value = format::duration(row.latency);
+        let explained = format::duration(row.explained.round() as i64);
+        let why = match row.explained > 0.0 {
+            true => format!("{} {explained}", row.cause.words()),
+            false => row.cause.words().to_owned(),
+        };
+        let item = Item::of_request(row.request, &profile);
+        let bar = BarRow {
+            note: &why,
+            share: Some(row.latency as f64 / most),
+            selected: cx.is_selected(&item),
+            lit: cx.is_hovered(&item),
+            ..BarRow::new(profile.text(request.name), &value)
+        };
+        let response = bar.show(ui);
+        cx.interact(&response, &item);
+    }
+    remark(ui, &format!("Held against the median, {median}: what explains most of what they took more."));
+}

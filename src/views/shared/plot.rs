@@ -1,0 +1,79 @@
+//! Plots in the look of the charts.
+
+use egui::{Color32, Ui};
+use egui_plot::{HoverPosition, Line, Plot, PlotPoints, PlotResponse, PlotUi};
+
+use crate::format;
+use crate::model::Unit;
+use crate::ui::theme::{Palette, mix};
+use crate::ui::widgets::focus_ring;
+
+/// A plot of values in these units, `height` points high. The wheel scrolls what it stands in; Ctrl and wheel zoom, a double click
+/// shows all again.
+pub fn plot<'a>(ui: &Ui, id: &str, height: f32, [x, y]: [Unit; 2]) -> Plot<'a> {
+    let palette = Palette::of(ui);
+    Plot::new(id.to_owned())
+        .height(height)
+        .allow_scroll(false)
+        .grid_color(palette.line)
+        .grid_fade(1.0)
+        .cursor_color(palette.line_strong)
+        .show_axes([true, true])
+        .x_axis_formatter(move |mark, _| at_least_zero(x, mark.value))
+        .y_axis_formatter(move |mark, _| at_least_zero(y, mark.value))
+        .label_formatter(move |at| match at {
+            HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                let (x, y) = (at_least_zero(x, position.x), at_least_zero(y, position.y));
+                Some(format!("{plot_name}: {x}, {y}"))
+            }
+            HoverPosition::Elsewhere { .. } => None,
+        })
+}
+
+fn at_least_zero(unit: Unit, value: f64) -> String {
+    format::value(unit, value.max(0.0))
+}
+
+/// Shows a plot under a name for screen readers.
+pub fn show<'a, R>(
+    ui: &mut Ui,
+    plot: Plot<'a>,
+    name: &str,
+    add: impl FnOnce(&mut PlotUi<'a>) -> R + 'a,
+) -> PlotResponse<R> {
+    let shown = plot.show(ui, add);
+    shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name));
+    focus_ring(ui, &shown.response, shown.response.rect);
+    shown
+}
+
+/// A line through points. Points that are nearer to each other than pixels stay a line.
+#[must_use]
+pub fn line<'a>(name: impl Into<String>, points: Vec<[f64; 2]>, color: Color32) -> Line<'a> {
+    Line::new(name, PlotPoints::from(points)).allow_band(false).color(color).width(1.5)
+}
+
+/// The line of a value that holds until the next one.
+#[must_use]
+pub fn steps(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let corners = points.windows(2).flat_map(|w| [w[0], [w[1][0], w[0][1]]]);
+    corners.chain(points.last().copied()).collect()
+}
+
+/// The colour of a box as that of a dot or a line, which are thinner and so need more of it.
+#[must_use]
+pub fn thin(palette: &Palette, fill: Color32) -> Color32 {
+    if palette.dark { mix(fill, palette.text_strong, 0.35) } else { fill }
+}
+
+/// A colour that lets others through.
+#[must_use]
+pub fn see_through(color: Color32) -> Color32 {
+    color.gamma_multiply(0.75)
+}
+
+/// Height of the plots of a view that has `room` points.
+#[must_use]
+pub fn height(room: f32) -> f32 {
+    (room * 0.34).clamp(150.0, 340.0)
+}

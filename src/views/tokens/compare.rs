@@ -1,0 +1,130 @@
+//! Tokens of the requests of two runs.
+
+use egui::{ScrollArea, Ui};
+
+use super::question;
+use crate::analysis::billing::Sums;
+use crate::analysis::diff::Two;
+use crate::analysis::overview::Distribution;
+use crate::analysis::spending::{SpendBy, Spent};
+use crate::analysis::token_facts::{Facts, TokenFacts};
+use crate::model::Unit;
+use crate::ui::theme::space;
+use crate::ui::widgets::segmented;
+use crate::views::parts::card;
+use crate::views::shared::board::Board;
+use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::{View, ViewCx, definitions as say, shared};
+
+/// The view.
+#[derive(Default)]
+pub struct DiffTokens {
+    by: SpendBy,
+    board: Board,
+    stale: shared::Stale,
+}
+
+impl View for DiffTokens {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| {
+            segmented(ui, "Group by", &mut self.by, &SpendBy::ALL);
+        });
+        let asked = question(cx, self.by);
+        let facts = TokenFacts { range: cx.interaction.range, search: cx.interaction.search.clone() };
+        let (Some(base), Some(base_facts)) = (cx.ask_base(&asked, 0), cx.ask_base(&facts, 1)) else { return };
+        let (head, head_facts) = (cx.ask(&asked, 0), cx.ask(&facts, 1));
+        let Some(in_base) = shared::value(ui, &base, "Adding up tokens of base") else { return };
+        let Some(in_head) = shared::value(ui, &head, "Adding up tokens of head") else { return };
+        let (Some(base_facts), Some(head_facts)) = (base_facts.value(), head_facts.value()) else { return };
+        self.stale.dim(&head, cx.live, ui);
+        let (spent, facts) = ([&*in_base, &*in_head], [&**base_facts, &**head_facts]);
+        let by = SpendBy::ALL.iter().find(|b| b.0 == self.by).map_or("", |b| b.1).to_lowercase();
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_width(ui.available_width() - space::MEDIUM);
+            self.board.show(ui, 3, |i, ui| match i {
+                0 => card(ui, "Classes", |ui| classes(ui, spent)),
+                1 => card(ui, "Sizes", |ui| sizes(ui, facts)),
+                _ => card(ui, &format!("Input and output by {by}"), |ui| groups(ui, spent)),
+            });
+        });
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({ "by": self.by })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
+    }
+}
+
+fn classes(ui: &mut Ui, [base, head]: [&Spent; 2]) {
+    let of = |value: fn(&Sums) -> u64| Two {
+        base: Some(value(&base.all.sums) as i64),
+        head: Some(value(&head.all.sums) as i64),
+    };
+    let rows = [
+        ("Uncached input", of(|s| s.input), "Input tokens that no cache held."),
+        ("Read from cache", of(|s| s.cache_read), say::CACHE_READ),
+        (
+            "Written to cache",
+            of(|s| s.cache_write_5m.saturating_add(s.cache_write_1h)),
+            "Input tokens written to a prompt cache.",
+        ),
+        ("All input", of(Sums::prompt), say::PROMPT),
+        ("Output", of(|s| s.output), say::OUTPUT),
+        ("Of it reasoning", of(|s| s.reasoning), "Output tokens before the answer itself."),
+        ("Requests", of(|s| s.requests as u64), "In the chosen range, found by the search."),
+        ("Incomplete", of(|s| s.incomplete as u64), "Requests of which a count is a lower bound or unknown."),
+    ];
+    let told = rows.into_iter().filter(|r| r.1 != Two::both(0, 0));
+    two_figures(ui, told.map(|(name, values, about)| TwoFigure { name, unit: Unit::Count, values, about }));
+}
+
+fn sizes(ui: &mut Ui, [base, head]: [&Facts; 2]) {
+    let statistics: [(&str, fn(&Distribution) -> f64); 3] =
+        [("p50", |d| d.p50), ("p95", |d| d.p95), ("largest", |d| d.max)];
+    let kinds: [(&str, fn(&Facts) -> Option<Distribution>); 2] =
+        [("Prompt", |f| f.prompt), ("Output", |f| f.output)];
+    let mut rows = Vec::new();
+    for (kind, distribution) in kinds {
+        for (name, value) in statistics {
+            let of = |facts: &Facts| distribution(facts).map(|d| value(&d).round() as i64);
+            rows.push((format!("{kind} {name}"), Two { base: of(base), head: of(head) }));
+        }
+    }
+    let told = rows.iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
+    two_figures(
+        ui,
+        told.map(|(name, values)| TwoFigure {
+            name,
+            unit: Unit::Count,
+            values: *values,
+            about: "Tokens of one request.",
+        }),
+    );
+}
+
+/// Groups that are listed.
+const GROUPS: usize = 12;
+
+fn groups(ui: &mut Ui, [base, head]: [&Spent; 2]) {
+    let mut names: Vec<&str> = Vec::new();
+    for group in head.groups.iter().chain(&base.groups) {
+        if !names.contains(&group.name.as_str()) {
+            names.push(&group.name);
+        }
+    }
+    let find = |spent: &Spent, name: &str| {
+        let group = spent.groups.iter().find(|g| g.name == name)?;
+        Some(group.sums.prompt().saturating_add(group.sums.output) as i64)
+    };
+    let rows = names.into_iter().take(GROUPS).map(|name| TwoFigure {
+        name: if name.is_empty() { "not named" } else { name },
+        unit: Unit::Count,
+        values: Two { base: find(base, name), head: find(head, name) },
+        about: "Input and output tokens.",
+    });
+    two_figures(ui, rows);
+}

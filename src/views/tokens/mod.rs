@@ -1,0 +1,98 @@
+//! How many tokens requests have: by class and by model, over time, how large prompts and answers are, what of the prompts is the same
+//! each time, and how the counts are known.
+
+mod cards;
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use egui::{ScrollArea, Ui};
+
+use super::shared::board::Board;
+use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::cache_history::{RepeatedPrompts, Repeats};
+use crate::analysis::spending::{SpendBy, Spending, Spent};
+use crate::analysis::token_facts::{Facts, TokenFacts};
+use crate::ui::icons::Icon;
+use crate::ui::theme::space;
+use crate::ui::widgets::{EmptyState, segmented};
+use crate::views::shared;
+
+/// The entry in [`super::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "tokens",
+    title: "Tokens",
+    about: "Tokens of requests: by class and model, over time, how they are known",
+    needs: needs_requests,
+    make: || Box::new(Tokens::new()),
+    comparing: Comparing::Own(|| Box::new(compare::DiffTokens::default())),
+};
+
+/// The view.
+struct Tokens {
+    by: SpendBy,
+    board: Board,
+    /// Height of the plots.
+    plots: f32,
+    stale: shared::Stale,
+}
+
+impl Tokens {
+    fn new() -> Self {
+        Self { by: SpendBy::default(), board: Board::of_plots(), plots: 0.0, stale: shared::Stale::default() }
+    }
+}
+
+/// What the view is made of.
+struct Frame {
+    spent: Arc<Spent>,
+    facts: Arc<Facts>,
+    repeats: Option<Arc<Repeats>>,
+}
+
+/// Sums by what requests have in common.
+fn question(cx: &ViewCx<'_>, by: SpendBy) -> Spending {
+    let now = cx.interaction;
+    Spending { prices: cx.prices.clone(), range: now.range, search: now.search.clone(), by }
+}
+
+impl View for Tokens {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| {
+            segmented(ui, "Group by", &mut self.by, &SpendBy::ALL);
+        });
+        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
+        let answer = cx.ask(&question(cx, self.by), 0);
+        let Some(spent) = shared::value(ui, &answer, "Adding up tokens") else { return };
+        let facts = cx.ask(&TokenFacts { range, search: search.clone() }, 1);
+        let Some(facts) = shared::value(ui, &facts, "Counting tokens") else { return };
+        let repeats = RepeatedPrompts { prices: cx.prices.clone(), range, search };
+        let repeats = cx.ask(&repeats, 2).value().cloned();
+        self.stale.dim(&answer, cx.live, ui);
+        if spent.groups.is_empty() {
+            let text = "No request arrived in the chosen range, or the search finds none.";
+            EmptyState::new(Icon::Search, "No request to show", text).show(ui);
+            return;
+        }
+        let frame = Frame { spent, facts, repeats };
+        self.plots = shared::plot::height(ui.available_height());
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_width(ui.available_width() - space::MEDIUM);
+            let cards = cards::wanted(&frame);
+            let mut board = std::mem::take(&mut self.board);
+            board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &frame));
+            self.board = board;
+        });
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::json!({ "by": self.by })
+    }
+
+    fn load(&mut self, saved: &serde_json::Value) {
+        self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
+    }
+}
