@@ -17,6 +17,7 @@ pub mod estimate;
 pub mod events;
 pub mod every_metric;
 pub mod expansion;
+pub mod findings;
 pub mod flame_rows;
 pub mod folding;
 pub mod formula;

@@ -21,6 +21,7 @@ mod find;
 mod goldens;
 pub mod guide;
 mod journals;
+mod layouts;
 mod looks;
 mod metrics;
 mod open;
@@ -63,6 +64,7 @@ use crate::views::{Out, ViewKind};
 
 pub use action::Action;
 use event::{Event, Events};
+use layouts::{LayoutKind, Layouts};
 use panes::Panes;
 pub use prices::price_file;
 pub use project::read as read_project;
@@ -107,8 +109,7 @@ pub struct App {
     session: Session,
     engine: Engine,
     /// Layouts for profiles with a time axis and without.
-    timed: Panes,
-    untimed: Panes,
+    layouts: Layouts,
     settings: Settings,
     settings_path: Option<PathBuf>,
     events: Events,
@@ -179,13 +180,11 @@ impl App {
         settings_path: Option<PathBuf>,
     ) -> Self {
         let (sender, inbox) = mpsc::channel();
-        let layouts = settings.layout.as_ref().and_then(layouts);
-        let (timed, untimed) = layouts.unwrap_or_else(|| (Panes::standard(true), Panes::standard(false)));
+        let layouts = settings.layout.as_ref().and_then(Layouts::load).unwrap_or_default();
         Self {
             session: Session::default(),
             engine,
-            timed,
-            untimed,
+            layouts,
             settings,
             settings_path,
             events: Events::new(sender, ctx),
@@ -275,12 +274,12 @@ impl App {
 
     /// Shows only these views of the active run.
     pub fn show_only(&mut self, kinds: &[&ViewKind]) {
-        self.lay_out(Panes::of(kinds), Panes::of(kinds));
+        self.lay_out(Layouts::of(kinds));
     }
 
     /// Puts other panes in the place of all.
-    fn lay_out(&mut self, timed: Panes, untimed: Panes) {
-        (self.timed, self.untimed) = (timed, untimed);
+    fn lay_out(&mut self, layouts: Layouts) {
+        self.layouts = layouts;
         self.engine.forget_slots();
     }
 
@@ -458,7 +457,7 @@ impl App {
                 }
             }
             Action::Maximise => self.panes_mut().maximise(),
-            Action::ResetLayout => self.lay_out(Panes::standard(true), Panes::standard(false)),
+            Action::ResetLayout => self.lay_out(Layouts::default()),
             Action::Theme(theme) => {
                 self.settings.theme = theme;
                 ctx.set_theme(window::theme_preference(theme));
@@ -539,8 +538,7 @@ impl App {
         self.session.close(id);
         self.newer.remove(&id);
         self.recorded_with.remove(&id);
-        self.timed.forget(id);
-        self.untimed.forget(id);
+        self.layouts.forget(id);
         self.engine.close(id);
         self.waiting.retain(|(run, _)| *run != id);
         self.open_waiting();
@@ -548,8 +546,9 @@ impl App {
     }
 
     fn panes_mut(&mut self) -> &mut Panes {
-        let timed = self.active().and_then(|r| r.profile.as_ref()).is_none_or(|p| p.is_timed());
-        if timed { &mut self.timed } else { &mut self.untimed }
+        let shown = self.active().and_then(|r| r.profile.as_deref());
+        let kind = shown.map_or(LayoutKind::Timed, LayoutKind::of);
+        self.layouts.panes(kind)
     }
 
     /// Draws one frame.
@@ -605,7 +604,7 @@ impl App {
             widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
         }
         let (before, defined) = (std::mem::take(&mut self.before), self.defined());
-        let panes = if subject.profile().is_timed() { &mut self.timed } else { &mut self.untimed };
+        let panes = self.layouts.panes(LayoutKind::of(subject.profile()));
         let frame = panes::Frame {
             engine: &self.engine,
             subject: &subject,
@@ -674,8 +673,7 @@ impl App {
 
     /// The panes, as they are saved.
     fn layout(&self) -> Option<serde_json::Value> {
-        let (timed, untimed) = (self.timed.save()?, self.untimed.save()?);
-        Some(serde_json::json!({ "timed": timed, "untimed": untimed }))
+        self.layouts.save()
     }
 
     /// Writes the settings; a failure is told once in the status line.
@@ -687,11 +685,6 @@ impl App {
             self.say(Tone::Warning, format!("Settings could not be saved to {}: {e}", path.display()));
         }
     }
-}
-
-/// The panes that [`App::layout`] gave.
-fn layouts(saved: &serde_json::Value) -> Option<(Panes, Panes)> {
-    Some((Panes::load(saved.get("timed")?)?, Panes::load(saved.get("untimed")?)?))
 }
 
 fn drop_hint(ui: &Ui) {

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use egui_tiles::{
-    Behavior as _, Container, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse,
-};
+use egui_tiles::{Behavior as _, Container, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
@@ -25,6 +23,13 @@ use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 pub struct Pane {
     view: String,
     number: u64,
+}
+
+impl Pane {
+    /// One that shows a view; its number is unique among open panes.
+    pub(super) fn new(kind: &ViewKind, number: u64) -> Self {
+        Self { view: kind.id.into(), number }
+    }
 }
 
 /// A layout and the views in it.
@@ -79,12 +84,6 @@ pub(super) struct Captured {
     pub(super) area: egui::Rect,
 }
 
-impl Default for Panes {
-    fn default() -> Self {
-        Self::standard(true)
-    }
-}
-
 /// In less room than this the panes are one with tabs.
 const SMALL: (f32, f32) = (640.0, 380.0);
 /// Most levels and tiles of a layout.
@@ -107,48 +106,9 @@ fn is_tree(tree: &Tree<Pane>) -> bool {
     true
 }
 
-struct LayoutMaker {
-    tiles: Tiles<Pane>,
-    next: u64,
-}
-
-impl LayoutMaker {
-    fn pane(&mut self, kind: &ViewKind) -> TileId {
-        self.next += 1;
-        self.tiles.insert_pane(Pane { view: kind.id.into(), number: self.next })
-    }
-
-    /// Tabs of the views that exist among `ids`, the first one in front.
-    fn tabs(&mut self, ids: &[&str]) -> Option<TileId> {
-        let panes: Vec<_> = ids.iter().filter_map(|id| views::view(id)).map(|kind| self.pane(kind)).collect();
-        let first = *panes.first()?;
-        let mut tabs = egui_tiles::Tabs::new(panes);
-        tabs.set_active(first);
-        Some(self.tiles.insert_container(tabs))
-    }
-
-    fn linear(&mut self, dir: LinearDir, parts: &[(Option<TileId>, f32)]) -> Option<TileId> {
-        let parts: Vec<_> = parts.iter().filter_map(|&(tile, share)| Some((tile?, share))).collect();
-        let mut linear = Linear::new(dir, parts.iter().map(|p| p.0).collect());
-        for &(tile, share) in &parts {
-            linear.shares.set_share(tile, share);
-        }
-        (!parts.is_empty()).then(|| self.tiles.insert_container(Container::Linear(linear)))
-    }
-
-    fn finish(self, root: Option<TileId>) -> Panes {
-        let id = egui::Id::unique("panes");
-        let tree = match root {
-            Some(root) => Tree::new(id, root, self.tiles),
-            None => Tree::empty(id),
-        };
-        Panes::new(tree, self.next)
-    }
-}
-
 impl Panes {
     /// Panes whose views are made when they are first shown; `next` is the largest number of a pane.
-    fn new(tree: Tree<Pane>, next: u64) -> Self {
+    pub(super) fn new(tree: Tree<Pane>, next: u64) -> Self {
         Self {
             tree,
             next,
@@ -161,38 +121,10 @@ impl Panes {
         }
     }
 
-    /// The layout for a profile with a time axis, or for one without.
+    /// The same for a picture of just these views.
     #[must_use]
-    pub fn standard(timed: bool) -> Self {
-        let mut make = LayoutMaker { tiles: Tiles::default(), next: 0 };
-        let summary = make.tabs(&["summary"]);
-        let details = make.tabs(&["details"]);
-        let side = make.linear(LinearDir::Vertical, &[(summary, 0.62), (details, 0.38)]);
-        let main = if timed {
-            let top = make.tabs(&["flame", "timeline", "stages"]);
-            let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
-            let right = make.tabs(&["memory", "requests", "treemap", "source"]);
-            let below = make.linear(LinearDir::Horizontal, &[(tables, 0.58), (right, 0.42)]);
-            make.linear(LinearDir::Vertical, &[(top, 0.5), (below, 0.5)])
-        } else {
-            let top = make.tabs(&["functions", "source"]);
-            let graph = make.tabs(&["graph", "flame", "treemap"]);
-            let tree = make.tabs(&["callers", "calltree"]);
-            let below = make.linear(LinearDir::Horizontal, &[(graph, 0.55), (tree, 0.45)]);
-            make.linear(LinearDir::Vertical, &[(top, 0.42), (below, 0.58)])
-        };
-        let root = make.linear(LinearDir::Horizontal, &[(side, 0.22), (main, 0.78)]);
-        make.finish(root)
-    }
-
-    /// The given views side by side, for a picture of just them.
-    #[must_use]
-    pub fn of(kinds: &[&ViewKind]) -> Self {
-        let mut make = LayoutMaker { tiles: Tiles::default(), next: 0 };
-        let parts: Vec<_> = kinds.iter().map(|kind| (make.tabs(&[kind.id]), 1.0)).collect();
-        let dir = if kinds.len() > 2 { LinearDir::Vertical } else { LinearDir::Horizontal };
-        let root = make.linear(dir, &parts);
-        Self { fixed: true, ..make.finish(root) }
+    pub(super) fn fixed(self) -> Self {
+        Self { fixed: true, ..self }
     }
 
     /// The layout as saved text.
@@ -231,7 +163,7 @@ impl Panes {
     pub fn show(&mut self, kind: &ViewKind) {
         if !self.is_open(kind) {
             self.next += 1;
-            let pane = self.tree.tiles.insert_pane(Pane { view: kind.id.into(), number: self.next });
+            let pane = self.tree.tiles.insert_pane(Pane::new(kind, self.next));
             match self.largest_tabs() {
                 Some(tabs) => {
                     if let Some(egui_tiles::Tile::Container(Container::Tabs(tabs))) =

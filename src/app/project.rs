@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::event::{Event, Purpose};
+use super::layouts::Layouts;
 use super::{App, dialog};
 use crate::analysis::prices::TypedPrice;
 use crate::export;
@@ -186,8 +187,8 @@ impl App {
     }
 
     fn take_up_layout(&mut self, saved: Option<&Value>) {
-        if let Some((timed, untimed)) = saved.and_then(super::layouts) {
-            self.lay_out(timed, untimed);
+        if let Some(layouts) = saved.and_then(Layouts::load) {
+            self.lay_out(layouts);
         }
     }
 

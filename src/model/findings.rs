@@ -3,7 +3,6 @@
 //! A finding is data of the profile, as an event is; what inferscope concludes from the numbers is not.
 
 use super::ids::{RequestId, StringId, TrackId};
-use super::profile::Profile;
 use super::tracks::Severity;
 
 /// The kind of findings about answers of a semantic cache that were made for another question.
@@ -24,14 +23,4 @@ pub struct Finding {
     pub track: Option<TrackId>,
     /// When, ns; `None` for what is true of the whole run.
     pub time: Option<i64>,
-}
-
-impl Finding {
-    /// The innermost span at that place: track and row.
-    #[must_use]
-    pub fn span(&self, profile: &Profile) -> Option<(TrackId, u32)> {
-        let track = self.track?;
-        let row = profile.tracks.get(track.index())?.spans.innermost_at(self.time?)?;
-        Some((track, row))
-    }
 }

@@ -1,4 +1,4 @@
-//! `findings`: what the maker of a profile, or its importer, found wrong.
+//! `findings`: what the maker of a profile or its importer found wrong, and what its numbers say.
 
 use serde_json::json;
 
@@ -6,8 +6,9 @@ use super::arguments::{Argument, BUDGET_OF, Kind, TOP};
 use super::names::track;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, notes, words};
+use crate::analysis::findings::{Findings, Noted};
 use crate::format::short;
-use crate::model::{Profile, Severity};
+use crate::model::Severity;
 
 const SEVERITY: Argument =
     Argument::new("severity", Kind::Choice(&["debug", "info", "warning", "error"]), "at least so serious");
@@ -32,9 +33,9 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         "error" => Severity::Error,
         _ => Severity::Debug,
     };
-    let all = rows(p, Some(least));
+    let all = rows(asked, Some(least))?;
     let head = match all.len() {
-        0 => "no findings in this file; what follows is concluded from its numbers".to_owned(),
+        0 => "no findings in this file".to_owned(),
         n => format!("{}: severity, kind, text, place", words::counted(n as u64, "finding", "findings")),
     };
     let mut sheet = Sheet::new(head, asked.budget());
@@ -63,22 +64,26 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
 }
 
 /// The findings of a file, the most serious first.
-pub(super) fn rows(p: &Profile, least: Option<Severity>) -> Vec<Row> {
-    let mut found: Vec<_> = p.findings.iter().filter(|f| least.is_none_or(|l| f.severity >= l)).collect();
-    found.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    let row = |f: &&crate::model::Finding| {
+pub(super) fn rows(asked: &Asked<'_>, least: Option<Severity>) -> Result<Vec<Row>, Refusal> {
+    let p = asked.profile();
+    let all = asked.get(&Findings::default())?;
+    let row = |f: &Noted| {
         let severity = format!("{:?}", f.severity).to_lowercase();
         let mut at = Vec::new();
         at.extend(f.request.map(|r| format!("r{}", r.0)));
+        at.extend(f.function.map(|f| format!("f{}", f.0)));
         at.extend(f.track.map(|t| format!("t{} {}", t.0, track(p, t))));
         at.extend(f.time.map(|t| format!("at {}", words::time(t))));
         let at_text = if at.is_empty() { String::new() } else { format!(" [{}]", at.join(", ")) };
-        let text = format!("{severity} {}: {}{at_text}", p.text(f.kind), short(p.text(f.text), LONGEST));
+        let advice = if f.advice.is_empty() { String::new() } else { format!(" Try: {}.", f.advice) };
+        let text = format!("{severity} {}: {}{advice}{at_text}", f.kind, short(&f.text, LONGEST));
         let json = json!({
-            "severity": severity, "kind": p.text(f.kind), "text": p.text(f.text), "time_ns": f.time,
+            "severity": severity, "kind": f.kind, "text": f.text, "advice": f.advice, "concluded": f.concluded,
+            "gain_ns": f.gain.time, "gain_usd": f.gain.money.map(|m| m.to_string()), "time_ns": f.time,
             "track": f.track.map(|t| format!("t{}", t.0)), "request": f.request.map(|r| format!("r{}", r.0)),
+            "function": f.function.map(|f| format!("f{}", f.0)),
         });
         Row::new(text, json)
     };
-    found.iter().map(row).collect()
+    Ok(all.iter().filter(|f| least.is_none_or(|l| f.severity >= l)).map(row).collect())
 }

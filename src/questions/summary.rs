@@ -70,7 +70,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let (working, left_out) = asked.working_slice()?;
     functions(asked, &working, &mut sheet)?;
     sheet.notes.extend(left_out);
-    let found = findings::rows(p, None);
+    let found = findings::rows(asked, None)?;
     let title = format!("findings ({}):", found.len());
     sheet.part(Part::new("findings", title, found).least(2));
     sheet.notes.extend(notes::waiting(asked, &slice)?);

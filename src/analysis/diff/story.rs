@@ -9,12 +9,13 @@ use super::requests::RequestDiff;
 use super::settings::{self, Setting};
 use super::{Compared, State, Two, headline::Words};
 use crate::analysis::billing::Bill;
+use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::overview::{Distribution, Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::jobs::Cancelled;
-use crate::model::{Better, Money, Profile, Severity, Unit};
+use crate::model::{Better, Money, Severity, Unit};
 use crate::query::{Context, Pair, Query};
 
 /// Asks for the [`Story`] of a pair.
@@ -134,6 +135,7 @@ impl Query<Pair> for DiffStory {
         };
         let metric = &self.functions.metric;
         let bill = Bill { prices: self.prices.clone() };
+        let noted = Findings { prices: self.prices.clone() };
         let (b, in_base) = side(&base, true)?;
         let (h, in_head) = side(&head, false)?;
         let elapsed = Two { base: in_base.elapsed, head: in_head.elapsed };
@@ -158,7 +160,7 @@ impl Query<Pair> for DiffStory {
             settings: settings::differing(profiles.0, profiles.1, &Metrics::of(profiles.0, profiles.1)),
             figures,
             requests: RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?)),
-            findings: findings(profiles.0, profiles.1),
+            findings: findings(&base.get(&noted)?, &head.get(&noted)?),
             more: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) > 0),
             less: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) < 0),
             alone: Movers::of(&functions, UNMATCHED, |r| {
@@ -203,14 +205,14 @@ fn figures(base: &Overview, head: &Overview) -> Vec<Figure> {
     figures
 }
 
-fn findings(base: &Profile, head: &Profile) -> Vec<Found> {
+fn findings(base: &[Noted], head: &[Noted]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    for (profile, is_base) in [(base, true), (head, false)] {
-        for finding in &profile.findings {
-            let kind = profile.text(finding.kind);
-            let at = found.iter().position(|f| f.kind == kind).unwrap_or_else(|| {
+    for (all, is_base) in [(base, true), (head, false)] {
+        for finding in all {
+            let at = found.iter().position(|f| f.kind == finding.kind).unwrap_or_else(|| {
                 let count = Two::both(0, 0);
-                found.push(Found { kind: kind.to_owned(), severity: finding.severity, count });
+                let kind = finding.kind.clone().into_owned();
+                found.push(Found { kind, severity: finding.severity, count });
                 found.len() - 1
             });
             let f = &mut found[at];

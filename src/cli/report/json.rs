@@ -11,11 +11,12 @@ use serde_json::{Map, Value, json};
 use super::super::out::List;
 use super::{Report, requests};
 use crate::analysis::every_metric::MetricRow;
+use crate::analysis::findings::Noted;
 use crate::analysis::formula::Measure;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::overview::{Distribution, RequestFigures};
 use crate::format;
-use crate::model::{Basis, Counter, Fact, Finding, FunctionId, Profile, TrackId};
+use crate::model::{Basis, Counter, Fact, FunctionId, Profile, TrackId};
 
 /// Writes the object.
 pub(super) fn write(report: &Report, mut out: impl Write) -> std::io::Result<()> {
@@ -40,7 +41,7 @@ impl Serialize for Document<'_> {
         for (key, value) in &facts(report) {
             map.serialize_entry(key, value)?;
         }
-        map.serialize_entry("findings", &List(|| p.findings.iter().map(|f| finding(p, f))))?;
+        map.serialize_entry("findings", &List(|| report.findings.iter().map(|f| finding(p, f))))?;
         map.serialize_entry(
             "warnings",
             &List(|| {
@@ -244,15 +245,20 @@ fn heap_peak(p: &Profile, heap: &HeapPeak) -> Value {
     })
 }
 
-fn finding(p: &Profile, f: &Finding) -> Value {
+fn finding(p: &Profile, f: &Noted) -> Value {
     let span = f.span(p).map(|(track, row)| {
         let span = p.track(track).spans.rows[row as usize];
         json!({ "name": p.function_name(span.function), "start_ns": span.start, "end_ns": span.end })
     });
     json!({
-        "kind": p.text(f.kind),
+        "kind": f.kind,
         "severity": f.severity,
-        "text": p.text(f.text),
+        "text": f.text,
+        "concluded": f.concluded,
+        "advice": (!f.advice.is_empty()).then_some(f.advice),
+        "gain_ns": f.gain.time,
+        "gain_usd": f.gain.money.map(|m| m.to_string()),
+        "function": f.function.map(|f| p.function_name(f)),
         "request": f.request.and_then(|id| p.requests.get(id)).map(|r| p.text(r.name)),
         "track": f.track.map(|t| p.track_label(t)),
         "span": span,

@@ -19,6 +19,7 @@ use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::caches::{CacheFigures, Caches};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
+use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
@@ -127,6 +128,7 @@ pub(super) struct Report {
     billing: Arc<Billing>,
     /// Where their time goes.
     latency: Arc<Latency>,
+    findings: Arc<Vec<Noted>>,
     /// What caches did for them.
     caches: Arc<Vec<CacheFigures>>,
     /// What percentages of the tree are a share of.
@@ -230,6 +232,7 @@ impl Report {
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
         let latency =
             engine.now(&subject, &RequestLatency { of_run: true, ..RequestLatency::default() }, &job)?;
+        let findings = engine.now(&subject, &Findings { prices: prices.clone() }, &job)?;
         let caches = engine.now(&subject, &Caches { prices: prices.clone(), ..Caches::default() }, &job)?;
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
@@ -254,6 +257,7 @@ impl Report {
             prices: prices.clone(),
             billing,
             latency,
+            findings,
             caches,
             relative,
             tree,

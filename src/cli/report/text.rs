@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::findings::Noted;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::nothing;
 use crate::analysis::overview::RequestFigures;
@@ -32,7 +33,7 @@ const TREE_LINES: usize = 40;
 pub(super) fn render(report: &Report) -> Result<Page, Cancelled> {
     let mut out = Page::default();
     header(&mut out, report);
-    findings(&mut out, &report.profile);
+    findings(&mut out, &report.findings);
     phases(&mut out, report);
     report.profile.meta.tables.iter().for_each(|t| table(&mut out, t));
     if let Some(figures) = &report.overview.requests {
@@ -127,22 +128,25 @@ fn no_clock(why: &str) -> String {
 /// Most findings of one kind that are printed.
 const MOST_OF_A_KIND: usize = 3;
 
-fn findings(out: &mut Page, p: &Profile) {
-    if p.findings.is_empty() {
+fn findings(out: &mut Page, all: &[Noted]) {
+    if all.is_empty() {
         return;
     }
     section(out, "Findings");
-    for (i, finding) in p.findings.iter().enumerate() {
-        let before = p.findings[..i].iter().filter(|f| f.kind == finding.kind).count();
+    for (i, finding) in all.iter().enumerate() {
+        let before = all[..i].iter().filter(|f| f.kind == finding.kind).count();
         if before < MOST_OF_A_KIND {
-            let (kind, text) = (p.text(finding.kind), p.text(finding.text));
-            out.line(format_args!(
-                "  {:<8} {kind}: {text}",
-                format!("{:?}", finding.severity).to_lowercase()
-            ));
+            let (kind, text, gain) = (&finding.kind, &finding.text, finding.gain.words());
+            let severity = format!("{:?}", finding.severity).to_lowercase();
+            out.line(format_args!("  {severity:<8} {kind}: {text}"));
+            match (finding.advice, gain.as_str()) {
+                ("", _) => {}
+                (advice, "") => out.line(format_args!("  {:<8} try: {advice}", "")),
+                (advice, gain) => out.line(format_args!("  {:<8} try: {advice} ({gain})", "")),
+            }
         } else if before == MOST_OF_A_KIND {
-            let all = p.findings.iter().filter(|f| f.kind == finding.kind).count();
-            out.line(format_args!("  {:<8} … {} more of this kind", "", all - before));
+            let of_kind = all.iter().filter(|f| f.kind == finding.kind).count();
+            out.line(format_args!("  {:<8} … {} more of this kind", "", of_kind - before));
         }
     }
 }

@@ -71,7 +71,7 @@ fn figures(ui: &mut Ui, both: &Two<CacheFigures>) {
         (times[0], Unit::Nanoseconds, of(&|c| whole(c.hit_latency))),
         (times[1], Unit::Nanoseconds, of(&|c| whole(c.miss_latency))),
         ("Time saved", Unit::Nanoseconds, of(&|c| whole(c.saved_latency()))),
-        ("Tokens saved", Unit::Tokens, of(&|c| c.saved_tokens.map(|n| n as i64))),
+        ("Tokens saved", Unit::Count, of(&|c| c.saved_tokens.map(|n| n as i64))),
         ("Money saved", Unit::NanoDollars, of(&|c| c.saved_cost.map(crate::model::Money::nano))),
     ]);
     let definition = both.base.or(both.head).map_or("", |c| c.kind.definition());

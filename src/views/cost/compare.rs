@@ -40,7 +40,11 @@ impl View for DiffCost {
         let split = area.top() + (area.height() * 0.5).clamp(80.0, 236.0);
         let (above, below) = (area.with_max_y(split - space::SMALL), area.with_min_y(split + space::SMALL));
         ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("sums"), |ui| {
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| sums(ui, both));
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                // The scroll bar has a place of its own.
+                ui.set_width(ui.available_width() - space::MEDIUM);
+                sums(ui, both);
+            });
         });
         ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("groups"), |ui| {
             let mut rows = rows(cx, both);
@@ -83,7 +87,7 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2]) {
     let part = |value: fn(&Group) -> Money| of(&|g| g.sums.cost.map(|_| value(g).nano()));
     let dollars = |value: fn(&Group) -> Option<f64>| of(&|g| value(g).map(|d| (d * 1e9).round() as i64));
     let count = |value: fn(&Group) -> u64| of(&|g| Some(value(g) as i64));
-    let (d, n, t) = (Unit::NanoDollars, Unit::Count, Unit::Tokens);
+    let (d, n) = (Unit::NanoDollars, Unit::Count);
     let figures = [
         ("Cost", d, money(|g| g.sums.cost), say::COST),
         ("Per request", d, dollars(Group::per_request), "Cost ÷ requests that have one."),
@@ -92,8 +96,8 @@ fn sums(ui: &mut Ui, [base, head]: [&Spent; 2]) {
         ("Cache reads", d, part(|g| g.parts.cache_read), say::CACHE_READ),
         ("Cache writes", d, part(|g| g.parts.cache_write), "Input written to a prompt cache."),
         ("Output", d, part(|g| g.parts.output), say::OUTPUT),
-        ("Input tokens", t, count(|g| g.sums.prompt()), say::PROMPT),
-        ("Output tokens", t, count(|g| g.sums.output), say::OUTPUT),
+        ("Input tokens", n, count(|g| g.sums.prompt()), say::PROMPT),
+        ("Output tokens", n, count(|g| g.sums.output), say::OUTPUT),
         ("Requests", n, count(|g| g.sums.requests as u64), "In the chosen range, found by the search."),
         ("Unpriced", n, count(|g| g.sums.unpriced as u64), say::UNPRICED),
     ];

@@ -31,6 +31,8 @@ pub fn plot<'a>(ui: &Ui, id: &str, height: f32, [x, y]: [Unit; 2]) -> Plot<'a> {
 }
 
 fn at_least_zero(unit: Unit, value: f64) -> String {
+    // An axis says its unit once, beside it.
+    let unit = if unit == Unit::Tokens { Unit::Count } else { unit };
     format::value(unit, value.max(0.0))
 }
 

@@ -1,6 +1,7 @@
 //! The cards of the summary. Each says one thing; those that have nothing to say are left out.
 
 use crate::analysis::caches::Caches;
+use crate::analysis::findings::Findings;
 use crate::analysis::functions::{FunctionRow, Functions};
 use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
 use crate::format;
@@ -34,11 +35,14 @@ pub(super) enum Card {
 }
 
 /// The cards that this profile fills, in order of interest.
-pub(super) fn wanted(profile: &Profile) -> Vec<Card> {
+pub(super) fn wanted(cx: &ViewCx<'_>) -> Vec<Card> {
+    let profile = cx.profile();
+    let found = cx.ask(&Findings { prices: cx.prices.clone() }, 7);
+    let found = found.value().is_some_and(|all| !all.is_empty());
     let functions = !profile.metrics.is_empty() && !profile.functions.is_empty();
     let memory = profile.counters.iter().any(|c| c.unit == Unit::Bytes && !c.times.is_empty());
     [
-        (Card::Findings, !profile.findings.is_empty()),
+        (Card::Findings, found),
         (Card::Own, functions),
         (Card::Total, functions),
         (Card::Requests, !profile.requests.rows.is_empty()),

@@ -1,12 +1,13 @@
-//! The card of findings: what the maker of the profile says went wrong, each linked to its place.
+//! The card of findings: what the maker of the profile says went wrong and what its numbers say, each linked to its place.
 
+use crate::analysis::findings::{Findings, Noted};
 use crate::format;
-use crate::model::{Finding, Severity};
+use crate::model::Severity;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, space};
 use crate::views::ViewCx;
-use crate::views::parts::weak;
+use crate::views::parts::{answered, weak};
 use egui::{Label, RichText, Sense, Ui, UiBuilder, vec2};
 
 /// Most findings of one kind that are listed.
@@ -22,25 +23,29 @@ pub(super) fn tone(severity: Severity) -> Tone {
 }
 
 /// What a click selects: the request, else the span, else the moment.
-fn target(cx: &ViewCx<'_>, finding: &Finding) -> Option<Item> {
+fn target(cx: &ViewCx<'_>, finding: &Noted) -> Option<Item> {
     let span = || finding.span(cx.profile()).and_then(|(track, row)| Item::of_span(track, row, cx.profile()));
     let request = finding.request.map(|id| Item::of_request(id, cx.profile()));
-    request.or_else(span).or(finding.time.map(Item::Time))
+    let function = finding.function.map(|f| Item::of_function(f, cx.profile()));
+    request.or_else(span).or(function).or(finding.time.map(Item::Time))
 }
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let profile = cx.subject.profile().clone();
-    let mut kinds: Vec<_> =
-        profile.findings.iter().map(|f| (std::cmp::Reverse(f.severity), f.kind)).collect();
-    let mut seen = rustc_hash::FxHashSet::default();
-    kinds.retain(|kind| seen.insert(*kind));
-    // Worst first; among equals the first to happen.
-    kinds.sort_by_key(|(severity, _)| *severity);
-    for (severity, kind) in kinds {
-        let of_kind = || profile.findings.iter().filter(|f| (f.kind, f.severity) == (kind, severity.0));
-        for (i, finding) in of_kind().take(MOST_OF_A_KIND).enumerate() {
-            let title = if i == 0 { profile.text(kind) } else { "" };
-            one(cx, ui, finding, title, profile.text(finding.text));
+    let answer = cx.ask(&Findings { prices: cx.prices.clone() }, 7);
+    if !answered(ui, &answer) {
+        return;
+    }
+    let Some(all) = answer.value().cloned() else { return };
+    let mut kinds: Vec<&str> = Vec::new();
+    all.iter().map(|n| n.kind.as_ref()).for_each(|kind| {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    });
+    for kind in kinds {
+        let of_kind = || all.iter().filter(|n| n.kind == kind);
+        for (i, noted) in of_kind().take(MOST_OF_A_KIND).enumerate() {
+            one(cx, ui, noted, if i == 0 { kind } else { "" });
         }
         let more = of_kind().count().saturating_sub(MOST_OF_A_KIND);
         if more > 0 {
@@ -53,7 +58,9 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     }
 }
 
-fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Finding, title: &str, text: &str) {
+fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Noted, title: &str) {
+    let text = finding.text.as_str();
+    let gain = finding.gain.words();
     let palette = Palette::of(ui);
     let item = target(cx, finding);
     let sense = if item.is_some() { Sense::click() } else { Sense::hover() };
@@ -83,6 +90,14 @@ fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Finding, title: &str, text: &
                         ui.add(label(title, palette.text_strong));
                     }
                     ui.add(label(text, palette.text_weak));
+                    let todo = match (finding.advice, gain.as_str()) {
+                        ("", _) => String::new(),
+                        (advice, "") => format!("Try: {advice}."),
+                        (advice, gain) => format!("Try: {advice} ({gain})."),
+                    };
+                    if !todo.is_empty() {
+                        ui.add(label(&todo, palette.text));
+                    }
                 });
             });
             let area = ui.min_rect().expand2(vec2(0.0, 1.0));

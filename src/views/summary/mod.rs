@@ -41,7 +41,7 @@ impl View for Summary {
                     header::show(cx, ui);
                     phases::show(cx, ui);
                     results::show(cx.profile(), false, ui);
-                    let cards = cards::wanted(cx.profile());
+                    let cards = cards::wanted(cx);
                     self.board.show(ui, cards.len(), |i, ui| cards[i].show(cx, ui));
                     results::show(cx.profile(), true, ui);
                 })

@@ -1,0 +1,134 @@
+//! What is wrong or worth to know: what the maker of a profile states itself, and what its numbers say. One list for the window, the
+//! reports, the questions and the comparison.
+//!
+//! What is concluded rests on data that is there, says how much it is about and what to try; where something could be otherwise for
+//! a good reason, it is a remark (info) and no warning.
+
+mod program;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use super::prices::Prices;
+use crate::format;
+use crate::jobs::Cancelled;
+use crate::model::{Finding, FunctionId, Money, Profile, RequestId, Severity, TrackId};
+use crate::query::{Context, Query};
+
+/// What could be gained at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gain {
+    /// Time, ns; of several requests added up.
+    pub time: Option<i64>,
+    /// Money.
+    pub money: Option<Money>,
+}
+
+impl Gain {
+    /// «up to 1.20 s, $0.0300»; empty where nothing is known.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let time = self.time.filter(|t| *t > 0).map(format::duration);
+        let money = self.money.filter(|m| *m > Money::ZERO).map(format::money);
+        let parts: Vec<String> = time.into_iter().chain(money).collect();
+        if parts.is_empty() { String::new() } else { format!("up to {}", parts.join(", ")) }
+    }
+}
+
+/// Something wrong, or worth to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// What kind, in a few words: the same words each time.
+    pub kind: Cow<'static, str>,
+    /// How bad.
+    pub severity: Severity,
+    /// One or two sentences with the figures of this case.
+    pub text: String,
+    /// What to try; empty where the maker of the profile states the finding.
+    pub advice: &'static str,
+    /// What could be gained.
+    pub gain: Gain,
+    /// The request that it is about, or the first of several.
+    pub request: Option<RequestId>,
+    /// The function that it is about.
+    pub function: Option<FunctionId>,
+    /// Where it was found.
+    pub track: Option<TrackId>,
+    /// When, ns.
+    pub time: Option<i64>,
+    /// It was concluded from the numbers, not stated.
+    pub concluded: bool,
+}
+
+impl Noted {
+    /// One that is concluded.
+    fn new(kind: &'static str, severity: Severity, text: String, advice: &'static str) -> Self {
+        Self {
+            kind: Cow::Borrowed(kind),
+            severity,
+            text,
+            advice,
+            gain: Gain::default(),
+            request: None,
+            function: None,
+            track: None,
+            time: None,
+            concluded: true,
+        }
+    }
+
+    fn stated(profile: &Profile, finding: &Finding) -> Self {
+        Self {
+            kind: Cow::Owned(profile.text(finding.kind).to_owned()),
+            severity: finding.severity,
+            text: profile.text(finding.text).to_owned(),
+            advice: "",
+            gain: Gain::default(),
+            request: finding.request,
+            function: None,
+            track: finding.track,
+            time: finding.time,
+            concluded: false,
+        }
+    }
+
+    /// The innermost span at its place: track and row.
+    #[must_use]
+    pub fn span(&self, profile: &Profile) -> Option<(TrackId, u32)> {
+        let track = self.track?;
+        let row = profile.tracks.get(track.index())?.spans.innermost_at(self.time?)?;
+        Some((track, row))
+    }
+}
+
+/// Finds all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Findings {
+    /// By which requests are priced.
+    pub prices: Prices,
+}
+
+impl Query for Findings {
+    type Output = Vec<Noted>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Vec<Noted>, Cancelled> {
+        let profile = cx.profile();
+        let mut all: Vec<Noted> = profile.findings.iter().map(|f| Noted::stated(profile, f)).collect();
+        all.extend(program::find(cx)?);
+        if !profile.requests.rows.is_empty() {
+            all.extend(requests::find(cx, &self.prices)?);
+        }
+        // The worst first; what is stated before what is concluded; then by what can be gained.
+        all.sort_by_key(|n| {
+            let gain = (n.gain.money, n.gain.time);
+            (std::cmp::Reverse(n.severity), n.concluded, std::cmp::Reverse(gain))
+        });
+        Ok(all)
+    }
+
+    fn weight(all: &Vec<Noted>) -> usize {
+        all.iter().map(|n| size_of::<Noted>() + n.text.len() + n.kind.len()).sum()
+    }
+}

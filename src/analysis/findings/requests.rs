@@ -1,0 +1,307 @@
+//! What the calls of a language model say.
+
+use super::Noted;
+use crate::analysis::billing::{Bill, Billing};
+use crate::analysis::cache_history::{RepeatedPrompts, Repeats};
+use crate::analysis::caches::{CacheKind, Caches};
+use crate::analysis::latency::{Latency, RequestLatency};
+use crate::analysis::prices::Prices;
+use crate::analysis::requests::reasons;
+use crate::analysis::slo::SlowRequests;
+use crate::analysis::spending::{Spending, Spent};
+use crate::analysis::token_facts::{Facts, TokenFacts};
+use crate::format;
+use crate::jobs::Cancelled;
+use crate::model::{Money, Outcome, Profile, RequestId, Severity};
+use crate::query::Context;
+
+/// Requests that a statement about most of them needs.
+const ENOUGH: usize = 5;
+/// Tokens that a prompt needs for a provider to cache it, as most of them say.
+const CACHEABLE: f64 = 1024.0;
+
+pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Cancelled> {
+    let profile = cx.profile();
+    let search = String::new;
+    let latency = cx.get(&RequestLatency::default())?;
+    let bill = cx.get(&Bill { prices: prices.clone() })?;
+    let spent = cx.get(&Spending { prices: prices.clone(), ..Spending::default() })?;
+    let repeats = cx.get(&RepeatedPrompts { prices: prices.clone(), range: None, search: search() })?;
+    let facts = cx.get(&TokenFacts { range: None, search: search() })?;
+    let caches = cx.get(&Caches { prices: prices.clone(), ..Caches::default() })?;
+    let slow = cx.get(&SlowRequests { range: None, search: search() })?;
+    let mut out = Vec::new();
+    out.extend(queue(&latency));
+    out.extend(retries(profile));
+    out.extend(failures(profile, &bill));
+    out.extend(again(profile, &repeats));
+    out.extend(common_beginning(&repeats, &facts));
+    for c in caches.iter().filter(|c| c.kind == CacheKind::Prompt) {
+        out.extend(writes_for_nothing(c.saved_cost, &spent));
+    }
+    out.extend(reasoning(&spent));
+    out.extend(price_step(profile, &bill));
+    out.extend(unpriced(&spent));
+    out.extend(totals(&facts));
+    if let (Some(first), Some(spread)) =
+        (slow.rows.first(), latency.spreads.iter().find(|s| s.name == "latency"))
+        && let Some(d) = spread.values.filter(|d| d.n >= 20 && d.p50 > 0.0 && d.p99 > 4.0 * d.p50)
+    {
+        let time = |ns: f64| format::duration(ns.round() as i64);
+        let text = format!(
+            "p99 of the latency is {}, {} the median, {}. The slowest: {}.",
+            time(d.p99),
+            format::factor(d.p99 / d.p50),
+            time(d.p50),
+            first.cause.words()
+        );
+        let advice = "Latency lists the slowest with what made them slow";
+        let mut noted = Noted::new("A few requests take much longer", Severity::Info, text, advice);
+        noted.request = Some(first.request);
+        out.push(noted);
+    }
+    out.extend(one_after_the_other(profile));
+    Ok(out)
+}
+
+/// The first token waits in a queue for longer than for all else.
+fn queue(latency: &Latency) -> Option<Noted> {
+    let first = &latency.first_token;
+    if first.requests < ENOUGH || first.queue.saturating_mul(2) <= first.total {
+        return None;
+    }
+    let mean = |ns: i64| format::duration((ns as f64 / first.requests as f64).round() as i64);
+    let text = format!(
+        "{} of the time to first token is waiting: {} of {} on average.",
+        format::percent(first.queue as f64 / first.total as f64),
+        mean(first.queue),
+        mean(first.total)
+    );
+    let advice = "More workers, a larger batch, or fewer requests at once";
+    let mut noted = Noted::new("Requests wait in the queue", Severity::Warning, text, advice);
+    noted.gain.time = Some(first.queue);
+    Some(noted)
+}
+
+/// Attempts that failed and were repeated.
+fn retries(profile: &Profile) -> Option<Noted> {
+    let rows = || profile.requests.rows.iter().enumerate().filter(|(_, r)| !r.retries.is_empty());
+    let (first, example) = rows().max_by_key(|(_, r)| r.lost())?;
+    let attempts: usize = rows().map(|(_, r)| r.retries.len()).sum();
+    let lost = rows().fold(0i64, |sum, (_, r)| sum.saturating_add(r.lost()));
+    let text = format!(
+        "{} of {} failed and {} repeated. They and the waits took {}; most in one request, {} ({}).",
+        format::counted(attempts as i64, "attempt", "attempts"),
+        format::counted(rows().count() as i64, "request", "requests"),
+        if attempts == 1 { "was" } else { "were" },
+        format::duration(lost),
+        format::duration(example.lost()),
+        reasons(profile, example)
+    );
+    let advice = "Fewer requests at once, or a higher limit; wait as long as the server says";
+    let mut noted = Noted::new("Attempts failed and were repeated", Severity::Warning, text, advice);
+    noted.gain.time = Some(lost);
+    noted.request = Some(RequestId::from_index(first));
+    Some(noted)
+}
+
+/// Requests that ended badly.
+fn failures(profile: &Profile, bill: &Billing) -> Option<Noted> {
+    let rows = &profile.requests.rows;
+    let failed = || rows.iter().enumerate().filter(|(_, r)| r.outcome == Outcome::Error);
+    let (first, request) = failed().next()?;
+    let paid: Option<Money> =
+        failed().filter_map(|(i, _)| bill.charges[i].cost.filter(|c| *c > Money::ZERO)).reduce(|a, b| a + b);
+    let mut text = format!(
+        "{} of {} failed",
+        format::count(failed().count() as i64),
+        format::counted(rows.len() as i64, "request", "requests")
+    );
+    let why = profile.text(request.error);
+    if !why.is_empty() {
+        text += &format!(", the first one so: {}", format::short(why, 160));
+    }
+    if let Some(paid) = paid {
+        text += &format!("; {} were paid for them", format::money(paid));
+    }
+    text.push('.');
+    let advice = "Requests, sorted by outcome, lists them";
+    let mut noted = Noted::new("Requests failed", Severity::Warning, text, advice);
+    noted.gain.money = paid;
+    noted.request = Some(RequestId::from_index(first));
+    Some(noted)
+}
+
+/// The same was asked again and again.
+fn again(profile: &Profile, r: &Repeats) -> Option<Noted> {
+    if r.again < 3 || r.again * 20 < r.kept {
+        return None;
+    }
+    let asked = profile.requests.rows.iter().any(|r| r.cache.is_some());
+    let cost = r.again_cost.filter(|c| *c > Money::ZERO).map(|c| format!(", {}", format::money(c)));
+    let text = format!(
+        "{} of {} prompts had been asked word for word before{}: {}{}.",
+        format::count(r.again as i64),
+        format::count(r.kept as i64),
+        if asked { " and missed the cache" } else { "" },
+        format::duration(r.again_time),
+        cost.unwrap_or_default()
+    );
+    let advice = if asked {
+        "Look at the key: what is in it that differs each time? And at what asks at the same time: the second could wait for the first"
+    } else {
+        "A cache of answers, where the same question may get the same answer"
+    };
+    let mut noted = Noted::new("The same is asked again", Severity::Info, text, advice);
+    (noted.gain.time, noted.gain.money) = (Some(r.again_time), r.again_cost);
+    Some(noted)
+}
+
+/// Prompts begin alike and are not read from a cache.
+fn common_beginning(r: &Repeats, facts: &Facts) -> Option<Noted> {
+    let (same, read) = (r.beginning()?, r.read_share?);
+    let mean = facts.prompt?.mean;
+    if r.kept < ENOUGH || same < 0.5 || mean * same < CACHEABLE || read >= 0.5 * same {
+        return None;
+    }
+    let text = format!(
+        "≈ {} of the prompts begins as an earlier one, {} of the input tokens was read from a cache. A prompt has {} tokens on average.",
+        format::percent(same),
+        format::percent(read),
+        format::count(mean.round() as i64)
+    );
+    let advice = "Keep what stays the same first and unchanged (no date, no id in it), and ask the provider to cache it";
+    Some(Noted::new("A common beginning is not cached", Severity::Warning, text, advice))
+}
+
+/// Writing to the prompt cache costs more than reading saves.
+fn writes_for_nothing(saved: Option<Money>, spent: &Spent) -> Option<Noted> {
+    let lost = Money::ZERO - saved.filter(|saved| *saved < Money::ZERO)?;
+    let sums = &spent.all.sums;
+    let text = format!(
+        "{} tokens were written to the prompt cache and {} read from it: {} more than without it.",
+        format::count(sums.cache_write_5m.saturating_add(sums.cache_write_1h) as i64),
+        format::count(sums.cache_read as i64),
+        format::money(lost)
+    );
+    let advice = "What changes before the cached part breaks it; entries live for minutes; cache only what is asked again soon";
+    let mut noted = Noted::new("The prompt cache costs more than it saves", Severity::Warning, text, advice);
+    noted.gain.money = Some(lost);
+    Some(noted)
+}
+
+/// Most output is reasoning.
+fn reasoning(spent: &Spent) -> Option<Noted> {
+    let sums = &spent.all.sums;
+    if sums.requests < ENOUGH || sums.output == 0 || sums.reasoning.saturating_mul(2) <= sums.output {
+        return None;
+    }
+    let share = sums.reasoning as f64 / sums.output as f64;
+    let output = spent.all.parts.output;
+    let cost = (output > Money::ZERO).then(|| {
+        format!(
+            ", ≈ {} of {}",
+            format::dollars((output.to_f64() * share * 1e9) as i64),
+            format::money(output)
+        )
+    });
+    let text = format!(
+        "{} of {} output tokens are reasoning{}.",
+        format::percent(share),
+        format::count(sums.output as i64),
+        cost.unwrap_or_default()
+    );
+    let advice = "Try a lower effort of reasoning where answers stay good enough";
+    Some(Noted::new("Most output is reasoning", Severity::Info, text, advice))
+}
+
+/// Prompts for which a higher price holds.
+fn price_step(profile: &Profile, bill: &Billing) -> Option<Noted> {
+    let above = |i: usize| bill.charges[i].priced.as_ref().and_then(|p| p.above);
+    let over: Vec<usize> = (0..profile.requests.rows.len()).filter(|&i| above(i).is_some()).collect();
+    let first = *over.first()?;
+    let cost: Money = over.iter().filter_map(|&i| bill.charges[i].cost).sum();
+    let text = format!(
+        "{} more than {} tokens of prompt: a higher price holds for all tokens. Together {}.",
+        format::counted(over.len() as i64, "request has", "requests have"),
+        format::count(above(first)? as i64),
+        format::money(cost)
+    );
+    let advice = "Shorter prompts, or two requests below the step";
+    let mut noted = Noted::new("Prompts above a step of the price", Severity::Info, text, advice);
+    noted.request = Some(RequestId::from_index(first));
+    Some(noted)
+}
+
+/// Some requests have a price and others have none.
+fn unpriced(spent: &Spent) -> Option<Noted> {
+    let first = spent.unpriced.first().filter(|_| spent.all.sums.cost.is_some())?;
+    let text = format!(
+        "{} in no sum of costs. {}: {}.",
+        format::counted(spent.all.sums.unpriced as i64, "request is", "requests are"),
+        format::count(first.requests as i64),
+        first.why
+    );
+    let advice = "Give their prices: «Prices…» in the window, --prices on the command line";
+    let mut noted = Noted::new("Requests without a price", Severity::Info, text, advice);
+    noted.request = Some(first.first);
+    Some(noted)
+}
+
+/// What the source states does not add up.
+fn totals(facts: &Facts) -> Option<Noted> {
+    let (n, first) = facts.disagreeing;
+    let text = format!(
+        "In {} the total that the source states is not the sum of its parts.",
+        format::counted((n > 0).then_some(n as i64)?, "request", "requests")
+    );
+    let advice = "Details shows both; do not trust costs of these before it is clear what was counted";
+    let mut noted = Noted::new("Totals of tokens do not add up", Severity::Warning, text, advice);
+    noted.request = first;
+    Some(noted)
+}
+
+/// Share of the run that requests one after the other have at least.
+const MOST: f64 = 0.5;
+/// Characters of an answer that tell it in a later prompt.
+const MARK: usize = 40;
+
+/// Requests that need nothing of each other ran one after the other. Only where prompts and answers tell that.
+fn one_after_the_other(profile: &Profile) -> Option<Noted> {
+    let rows = &profile.requests.rows;
+    let texts =
+        rows.iter().all(|r| !profile.text(r.prompt).is_empty() && !profile.text(r.completion).is_empty());
+    let dated = rows.iter().all(|r| !r.undated && r.outcome == Outcome::Ok && r.finished.is_some());
+    if rows.len() < ENOUGH || rows.len() > 2000 || !texts || !dated {
+        return None;
+    }
+    let apart = rows.windows(2).all(|w| w[0].finished.is_some_and(|end| end <= w[1].arrived));
+    let wall = rows.last()?.finished?.saturating_sub(rows.first()?.arrived);
+    let lengths = || rows.iter().filter_map(crate::model::Request::latency);
+    let (busy, longest) = (lengths().fold(0i64, i64::saturating_add), lengths().max().unwrap_or(0));
+    if !apart || (busy as f64) < MOST * wall as f64 {
+        return None;
+    }
+    // A prompt that holds an earlier answer had to wait for it.
+    let needs = |i: usize| {
+        let prompt = profile.text(rows[i].prompt);
+        rows[..i].iter().rev().take(50).any(|r| {
+            let answer = profile.text(r.completion).trim();
+            let end = answer.char_indices().nth(MARK).map_or(answer.len(), |(at, _)| at);
+            !answer.is_empty() && prompt.contains(&answer[..end])
+        })
+    };
+    if (1..rows.len()).any(needs) {
+        return None;
+    }
+    let text = format!(
+        "{} requests ran one after the other, {} in all, and no prompt holds an earlier answer.",
+        format::count(rows.len() as i64),
+        format::duration(busy)
+    );
+    let advice = "Where none needs another: asyncio.gather, threads, or a batch API";
+    let mut noted = Noted::new("Requests could run at the same time", Severity::Info, text, advice);
+    noted.gain.time = Some(busy - longest);
+    noted.request = Some(RequestId::from_index(0));
+    Some(noted)
+}
