@@ -33,6 +33,7 @@ pub mod idle;
 mod intervals;
 pub mod inverted;
 pub mod lane_walk;
+pub mod kernels;
 pub mod latency;
 pub mod libraries;
 pub mod load;

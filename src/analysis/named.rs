@@ -66,6 +66,14 @@ pub fn place_of(profile: &Profile, function: FunctionId) -> String {
     }
 }
 
+/// True for a function that a program without symbols has: its name is an address.
+#[must_use]
+pub fn is_address(name: &str) -> bool {
+    let name = name.trim_start_matches('[').split('\'').next().unwrap_or(name).trim_end_matches(']');
+    let digits = name.strip_prefix("0x").unwrap_or_default();
+    digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use super::prices::Prices;
 use super::scope::TimeRange;
 use super::search::Pattern;
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, Profile, Request, RequestId};
+use crate::model::{Money, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -75,17 +75,25 @@ impl RequestColumn {
         Self::Batch,
     ];
 
-    /// True when the profile knows something for this column. Columns that most profiles have are shown
-    /// in any case.
+    /// True when the profile knows something for this column.
     #[must_use]
     pub fn is_filled(self, profile: &Profile) -> bool {
         let rows = &profile.requests.rows;
         match self {
+            Self::Model => rows.iter().any(|r| r.model != StringId::default()),
+            Self::Arrived => rows.iter().any(|r| !r.undated),
+            Self::Queued => rows.iter().any(|r| r.queued().is_some()),
+            Self::Ttft => rows.iter().any(|r| r.ttft().is_some()),
+            Self::Tpot | Self::Rate => rows.iter().any(|r| r.tpot().is_some()),
+            Self::Latency => rows.iter().any(|r| r.latency().is_some()),
+            Self::Prompt => rows.iter().any(|r| r.tokens.prompt().is_some()),
+            Self::Output => rows.iter().any(|r| r.output().is_some()),
+            Self::CacheRead => rows.iter().any(|r| r.tokens.cache_read.is_some()),
             Self::Lost => rows.iter().any(|r| !r.retries.is_empty()),
             Self::Cache => rows.iter().any(|r| r.cache.is_some()),
             Self::Similarity => rows.iter().any(|r| r.similarity.is_some()),
             Self::Batch => rows.iter().any(|r| r.batch.is_some()),
-            _ => true,
+            Self::Name | Self::Cost | Self::Outcome => true,
         }
     }
 

@@ -23,6 +23,8 @@ use crate::ui::theme::Palette;
 use crate::views::fixture::{Stage, session};
 
 const SMALL: Vec2 = vec2(800.0, 500.0);
+/// For views of cards.
+const LARGE: Vec2 = vec2(1200.0, 800.0);
 
 fn sample(path: &str) -> Profile {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles").join(path);
@@ -176,6 +178,11 @@ goldens! {
     treemap: view("treemap", sample(PSTATS), &nothing, SMALL, 1.0);
     memory: view("memory", session(), &nothing, SMALL, 1.0);
     requests: view("requests", session(), &nothing, SMALL, 1.0);
+    latency: view("latency", session(), &nothing, LARGE, 1.0);
+    cost: view("cost", session(), &nothing, LARGE, 1.0);
+    tokens: view("tokens", session(), &nothing, LARGE, 1.0);
+    caches: view("caches", session(), &nothing, LARGE, 1.0);
+    gpu: view("gpu", sample(DECODE), &nothing, LARGE, 1.0);
     source: view("source", with_sources(), &select("depth"), SMALL, 1.0);
     details: view("details", session(), &|p| Some(Command::Select(Some(Item::of_request(RequestId(3), p)))), vec2(400.0, 600.0), 1.0);
     functions_at_scale_2: view("functions", sample(PSTATS), &nothing, vec2(400.0, 250.0), 2.0);
@@ -190,6 +197,11 @@ goldens! {
     compared_source: compared("source", [with_sources(), with_sources()], Theme::Dark);
     compared_memory: compared("memory", [session(), session()], Theme::Light);
     compared_requests: compared("requests", [session(), session()], Theme::Dark);
+    compared_latency: compared("latency", [session(), session()], Theme::Light);
+    compared_cost: compared("cost", [session(), session()], Theme::Dark);
+    compared_tokens: compared("tokens", [session(), session()], Theme::Light);
+    compared_caches: compared("caches", [session(), session()], Theme::Dark);
+    compared_gpu: compared("gpu", [sample(DECODE), sample(DECODE)], Theme::Dark);
     compared_timeline: compared("timeline", [session(), session()], Theme::Dark);
     compared_stages: compared("stages", [sample("native/asyncio.inferscope"), session()], Theme::Light);
     compared_details: compared("details", two(), Theme::Light);

@@ -95,7 +95,7 @@ fn standard(kind: LayoutKind) -> Panes {
         LayoutKind::Timed => {
             let top = make.tabs(&["flame", "timeline", "stages"]);
             let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
-            let right = make.tabs(&["memory", "treemap", "source"]);
+            let right = make.tabs(&["memory", "gpu", "treemap", "source"]);
             let below = make.linear(Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(Vertical, &[(top, 0.5), (below, 0.5)])
         }
@@ -110,7 +110,7 @@ fn standard(kind: LayoutKind) -> Panes {
             let top = make.tabs(&["timeline", "stages", "flame"]);
             let requests = make.tabs(&["requests", "latency", "cost", "tokens", "caches"]);
             let tables =
-                make.tabs(&["calltree", "functions", "callers", "graph", "memory", "treemap", "source"]);
+                make.tabs(&["calltree", "functions", "callers", "graph", "memory", "gpu", "treemap", "source"]);
             let below = make.linear(Horizontal, &[(requests, 0.58), (tables, 0.42)]);
             make.linear(Vertical, &[(top, 0.46), (below, 0.54)])
         }

@@ -1,6 +1,7 @@
 //! What an answer says beside its numbers: what they cannot tell, and what happens only once.
 
 use super::{Asked, Refusal, words};
+use crate::analysis::named::is_address;
 use crate::analysis::durations::DurationsOf;
 use crate::analysis::functions::FunctionRow;
 use crate::analysis::waiting::{Waiting, Works};
@@ -31,12 +32,6 @@ pub(super) fn nameless(asked: &Asked<'_>, slice: &Slice) -> Result<Option<String
             format::percent(s)
         )
     }))
-}
-
-fn is_address(name: &str) -> bool {
-    let name = name.trim_start_matches('[').split('\'').next().unwrap_or(name).trim_end_matches(']');
-    let digits = name.strip_prefix("0x").unwrap_or_default();
-    digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Whether the run waits or computes, and what its tool cannot say about that.

@@ -20,6 +20,7 @@ mod details;
 pub mod fixture;
 pub mod flame;
 pub mod functions;
+mod gpu;
 pub mod graph;
 mod heap;
 mod latency;
@@ -423,6 +424,7 @@ pub static VIEWS: &[ViewKind] = &[
     timeline::KIND,
     treemap::KIND,
     memory::KIND,
+    gpu::KIND,
     requests::KIND,
     latency::KIND,
     tokens::KIND,

@@ -6,11 +6,12 @@ use crate::analysis::formula::{Measure, shown};
 use crate::analysis::functions::Functions;
 use crate::analysis::gpu::{gpu_busy, is_work};
 use crate::analysis::heap_peak::AtHeapPeak;
+use crate::analysis::named::is_address;
 use crate::analysis::scope::Slice;
 use crate::analysis::waiting::Waiting;
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, MetricKey, Profile, Severity, TrackKind, Unit};
+use crate::model::{FunctionId, MetricKey, Profile, Severity, Span, TrackKind, Unit};
 use crate::query::Context;
 
 /// Share of all own time in an event loop's poll from which on a profile is blind.
@@ -23,6 +24,8 @@ const ONE_CALLER: f64 = 0.9;
 const FUNCTIONS: usize = 5;
 /// Kernels that a statement about all of them needs, and how short they are on average, ns.
 const KERNELS: (usize, i64) = (500, 10_000);
+/// Work that a GPU needs for a statement about its idle time.
+const GPU_WORK: usize = 100;
 /// Share of the time in which a GPU has nothing to do that is worth to know.
 const IDLE: f64 = 0.3;
 
@@ -63,7 +66,10 @@ fn functions(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
         noted.function = Some(first.function);
         return Ok(Some(noted));
     }
+    // What was allocated is not what takes the time, and nobody can change what has no name.
+    let named = |f: FunctionId| !is_placeholder(profile.function_name(f));
     let works = table.rows.iter().find(|r| r.measured && r.own > 0 && !waits[r.function.index()]).copied();
+    let works = works.filter(|r| unit != Unit::Bytes && named(r.function));
     let Some(row) = works.filter(|r| r.own as f64 >= DOMINANT * sum && table.rows.len() >= FUNCTIONS) else {
         return Ok(None);
     };
@@ -72,7 +78,8 @@ fn functions(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
     let one = callers.callers.first().filter(|c| {
         c.total.is_some_and(|total| row.total > 0 && total as f64 >= ONE_CALLER * row.total as f64)
     });
-    let caller = one.and_then(|c| c.symbol).map(|s| s.function()).filter(|f| *f != row.function);
+    let caller = one.and_then(|c| c.symbol).map(|s| s.function());
+    let caller = caller.filter(|f| *f != row.function && named(*f));
     let place = match caller {
         Some(caller) => format!(", nearly all of it called from {}", profile.function_name(caller)),
         None => String::new(),
@@ -89,6 +96,12 @@ fn functions(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
     Ok(Some(noted))
 }
 
+/// Names that stand for no function: addresses, roots, what a tool could not tell.
+fn is_placeholder(name: &str) -> bool {
+    let bracketed = [('(', ')'), ('[', ']')].iter().any(|(a, b)| name.starts_with(*a) && name.ends_with(*b));
+    bracketed || name.trim_matches('?').is_empty() || is_address(name) || name == "(below main)"
+}
+
 /// Names under which event loops wait.
 fn polls(name: &str) -> bool {
     ["poll", "select", "kevent", "kqueue", "run_once", "GetQueuedCompletionStatus"]
@@ -98,20 +111,24 @@ fn polls(name: &str) -> bool {
 
 /// GPUs that had nothing to do.
 fn gpus(profile: &Profile) -> Vec<Noted> {
-    let idle = gpu_busy(profile, None).into_iter().filter(|g| {
+    // What comes before the first work and after the last says nothing of the GPU.
+    let spans = gpu_spans(profile).map(|s| (s.start, s.end));
+    let bounds = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let Some(bounds) = bounds.filter(|_| gpu_spans(profile).count() >= GPU_WORK) else { return Vec::new() };
+    let idle = gpu_busy(profile, Some(bounds)).into_iter().filter(|g| {
         let whole = g.busy.saturating_add(g.idle);
         whole > 0 && g.busy > 0 && g.idle as f64 >= IDLE * whole as f64
     });
     let noted = |g: crate::analysis::gpu::GpuBusy| {
         let whole = g.busy.saturating_add(g.idle);
         let text = format!(
-            "{} had nothing to do for {} of {} ({}).",
+            "{} had nothing to do for {} of {} ({}) between the first and the last work of GPUs.",
             g.name,
             format::duration(g.idle),
             format::duration(whole),
             format::percent(g.idle as f64 / whole as f64)
         );
-        let advice = "`inferscope idle` says what ran meanwhile: launches, copies, the input, Python";
+        let advice = "GPU (and `inferscope gaps`) says what ran meanwhile: launches, copies, the input, Python";
         let mut noted = Noted::new("A GPU has nothing to do", Severity::Warning, text, advice);
         noted.gain.time = Some(g.idle);
         noted
@@ -119,11 +136,15 @@ fn gpus(profile: &Profile) -> Vec<Noted> {
     idle.map(noted).collect()
 }
 
-/// Work of GPU streams: function and length.
-fn gpu_work(profile: &Profile) -> impl Iterator<Item = (FunctionId, i64)> + '_ {
+/// Work of GPU streams.
+fn gpu_spans(profile: &Profile) -> impl Iterator<Item = &Span> + '_ {
     let streams = profile.tracks.iter().filter(|t| t.kind == TrackKind::GpuStream);
-    let spans = streams.flat_map(|t| &t.spans.rows).filter(|s| is_work(profile, s.function));
-    spans.map(|s| (s.function, s.end.saturating_sub(s.start)))
+    streams.flat_map(|t| &t.spans.rows).filter(|s| is_work(profile, s.function))
+}
+
+/// Its functions and lengths.
+fn gpu_work(profile: &Profile) -> impl Iterator<Item = (FunctionId, i64)> + '_ {
+    gpu_spans(profile).map(|s| (s.function, s.end.saturating_sub(s.start)))
 }
 
 /// Many kernels that are so short that starting them takes longer.
@@ -175,6 +196,9 @@ fn heap(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
         return Ok(None);
     };
     let Some(&last) = path.last() else { return Ok(None) };
+    if is_placeholder(profile.function_name(last)) {
+        return Ok(None);
+    }
     let text = format!(
         "{} of the {} at the peak are held by {}.",
         format::percent(heap.share(*bytes)),

@@ -6,6 +6,7 @@ use crate::model::Severity;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::parts::{answered, weak};
 use egui::{Label, RichText, Sense, Ui, UiBuilder, vec2};
@@ -111,6 +112,7 @@ fn one(cx: &mut ViewCx<'_>, ui: &mut Ui, finding: &Noted, title: &str) {
             }
         })
         .response;
+    focus_ring(ui, &response, response.rect.expand2(vec2(0.0, 1.0)));
     let said = format!("finding {title}: {text}");
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &said));
     if let Some(item) = item {

@@ -1,0 +1,92 @@
+//! What GPUs did in two runs.
+
+use egui::{ScrollArea, Ui};
+
+use crate::analysis::diff::Two;
+use crate::analysis::gpu::gpu_busy;
+use crate::analysis::kernels::{GpuWorkTable, WorkClass, WorkTable};
+use crate::model::{Profile, Unit};
+use crate::ui::theme::space;
+use crate::views::parts::{card, remark};
+use crate::views::shared::board::Board;
+use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::{View, ViewCx, shared};
+
+/// The view.
+#[derive(Default)]
+pub struct DiffGpu {
+    board: Board,
+    stale: shared::Stale,
+}
+
+/// Kernels that are listed.
+const LISTED: usize = 16;
+
+impl View for DiffGpu {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let Some(pair) = cx.subject.pair().cloned() else { return };
+        let asked = GpuWorkTable(cx.interaction.range);
+        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
+        let Some(in_base) = shared::value(ui, &base, "Adding up kernels of base") else { return };
+        let Some(in_head) = shared::value(ui, &head, "Adding up kernels of head") else { return };
+        self.stale.dim(&head, cx.live, ui);
+        let range = cx.interaction.range;
+        let profiles = [&pair.base.profile, &pair.head.profile];
+        let tables = [&*in_base, &*in_head];
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_width(ui.available_width() - space::MEDIUM);
+            self.board.show(ui, 3, |i, ui| match i {
+                0 => card(ui, "Busy and idle", |ui| {
+                    let busy = profiles.map(|p| gpu_busy(p, range));
+                    let sum = |of: fn(&crate::analysis::gpu::GpuBusy) -> i64| {
+                        let [base, head] = busy.each_ref().map(|all| all.iter().map(of).fold(0i64, i64::saturating_add));
+                        Two::both(base, head)
+                    };
+                    let rows = [("Busy", sum(|g| g.busy)), ("Idle", sum(|g| g.idle))];
+                    two_figures(ui, rows.map(|(name, values)| time(name, values)));
+                    remark(ui, "Sums over all GPUs.");
+                }),
+                1 => card(ui, "Classes of work", |ui| classes(ui, tables)),
+                _ => card(ui, "Kernels and copies", |ui| kernels(ui, profiles, tables)),
+            });
+        });
+    }
+}
+
+fn time(name: &str, values: Two<i64>) -> TwoFigure<'_> {
+    TwoFigure { name, unit: Unit::Nanoseconds, values, about: "" }
+}
+
+fn classes(ui: &mut Ui, tables: [&WorkTable; 2]) {
+    let of = |class| {
+        let [base, head] = tables.map(|t| t.of(class).0);
+        Two::both(base, head)
+    };
+    let rows = WorkClass::ALL.into_iter().map(|class| (class.name(), of(class)));
+    let told = rows.filter(|r| r.1 != Two::both(0, 0));
+    two_figures(ui, told.map(|(name, values)| time(name, values)));
+}
+
+/// Work by name, largest change first.
+fn kernels(ui: &mut Ui, profiles: [&std::sync::Arc<Profile>; 2], tables: [&WorkTable; 2]) {
+    let mut rows: Vec<(&str, Two<i64>)> = Vec::new();
+    for (side, (profile, table)) in profiles.into_iter().zip(tables).enumerate() {
+        for row in &table.rows {
+            let name = profile.function_name(row.function);
+            let at = rows.iter().position(|r| r.0 == name).unwrap_or_else(|| {
+                rows.push((name, Two::default()));
+                rows.len() - 1
+            });
+            let values = &mut rows[at].1;
+            let value = if side == 0 { &mut values.base } else { &mut values.head };
+            *value = Some(value.unwrap_or(0).saturating_add(row.total));
+        }
+    }
+    let change = |v: &Two<i64>| (v.head.unwrap_or(0) - v.base.unwrap_or(0)).unsigned_abs();
+    rows.sort_by_key(|r| std::cmp::Reverse(change(&r.1)));
+    two_figures(ui, rows.iter().take(LISTED).map(|(name, values)| time(name, *values)));
+    if rows.len() > LISTED {
+        remark(ui, &format!("{} more whose time changed less.", rows.len() - LISTED));
+    }
+}

@@ -1,0 +1,80 @@
+//! What GPUs did and why they did nothing: busy and idle time by cause, kernels by class and name, the rounds of the loop.
+
+mod cards;
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use egui::{ScrollArea, Ui};
+
+use super::shared::board::Board;
+use super::{Comparing, View, ViewCx, ViewKind};
+use crate::analysis::idle::{Idle, IdleOf, usual_tracks};
+use crate::analysis::kernels::{GpuWorkTable, WorkTable};
+use crate::model::{Profile, TrackKind};
+use crate::ui::icons::Icon;
+use crate::ui::theme::space;
+use crate::ui::widgets::EmptyState;
+use crate::views::shared;
+
+/// The entry in [`super::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "gpu",
+    title: "GPU",
+    about: "Busy and idle time of GPUs by cause, kernels by class and name, rounds of the loop",
+    needs: needs_gpu,
+    make: || Box::new(Gpu::default()),
+    comparing: Comparing::Own(|| Box::new(compare::DiffGpu::default())),
+};
+
+fn needs_gpu(profile: &Profile) -> Result<(), &'static str> {
+    let works = |t: &crate::model::Track| t.kind == TrackKind::GpuStream && !t.spans.rows.is_empty();
+    if profile.tracks.iter().any(works) {
+        Ok(())
+    } else {
+        Err("This file has no work of a GPU; open a trace of torch.profiler with CUDA, or record a generation on a GPU.")
+    }
+}
+
+/// The view.
+#[derive(Default)]
+struct Gpu {
+    board: Board,
+    stale: shared::Stale,
+}
+
+/// What the view is made of.
+struct Frame {
+    table: Arc<WorkTable>,
+    idle: Option<Arc<Idle>>,
+}
+
+/// The question about the busiest GPU.
+fn idle_of(cx: &ViewCx<'_>) -> IdleOf {
+    let profile = cx.profile();
+    let tracks = usual_tracks(profile).into_iter().map(|t| profile.keys().track_key(t)).collect();
+    IdleOf { tracks, range: cx.interaction.range }
+}
+
+impl View for Gpu {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        let answer = cx.ask(&GpuWorkTable(cx.interaction.range), 0);
+        let Some(table) = shared::value(ui, &answer, "Adding up kernels") else { return };
+        self.stale.dim(&answer, cx.live, ui);
+        if table.rows.is_empty() {
+            let text = "No GPU worked in the chosen range.";
+            EmptyState::new(Icon::Search, "No work of a GPU", text).show(ui);
+            return;
+        }
+        let idle = cx.ask(&idle_of(cx), 1).value().cloned();
+        let frame = Frame { table, idle };
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar has a place of its own.
+            ui.set_width(ui.available_width() - space::MEDIUM);
+            let cards = cards::wanted(&frame);
+            self.board.show(ui, cards.len(), |i, ui| cards::show(cards[i], cx, ui, &frame));
+        });
+    }
+}
