@@ -63,12 +63,12 @@ impl Query for CacheHistory {
             .collect();
         let times = told.iter().map(|(r, _)| r.arrived);
         let Some((first, last)) = times.clone().min().zip(times.max()) else { return Ok(History::default()) };
-        let length = ((last - first) / BINS + 1).max(1);
-        let count = ((last - first) / length + 1) as usize;
+        let length = (last.saturating_sub(first) / BINS + 1).max(1);
+        let count = (last.saturating_sub(first) / length + 1) as usize;
         let mut bins: Vec<Bin> =
             (0..count).map(|i| Bin { start: first + i as i64 * length, ..Bin::default() }).collect();
         for (r, hit) in told {
-            let bin = &mut bins[((r.arrived - first) / length) as usize];
+            let bin = &mut bins[(r.arrived.saturating_sub(first) / length) as usize];
             let plus = |to: &mut u64, n: u64| *to = to.saturating_add(n);
             if self.kind != CacheKind::Answers {
                 let read = r.tokens.cache_read.unwrap_or(0);

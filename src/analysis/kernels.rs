@@ -53,11 +53,29 @@ impl WorkClass {
             Self::Communication
         } else if has(&["flash", "fmha", "attention", "attn"]) {
             Self::Attention
-        } else if has(&["gemm", "gemv", "matmul", "cutlass", "cublas", "conv", "mmvq", "mul_mat", "wgrad", "dgrad"]) {
+        } else if has(&[
+            "gemm", "gemv", "matmul", "cutlass", "cublas", "conv", "mmvq", "mul_mat", "wgrad", "dgrad",
+        ]) {
             Self::Matrix
         } else if has(&[
-            "elementwise", "vectorized", "reduce", "softmax", "norm", "rope", "silu", "gelu", "unary", "binary", "copy",
-            "cast", "fill", "index", "cat", "triton_poi", "triton_red", "triton_per",
+            "elementwise",
+            "vectorized",
+            "reduce",
+            "softmax",
+            "norm",
+            "rope",
+            "silu",
+            "gelu",
+            "unary",
+            "binary",
+            "copy",
+            "cast",
+            "fill",
+            "index",
+            "cat",
+            "triton_poi",
+            "triton_red",
+            "triton_per",
         ]) {
             Self::Elementwise
         } else {
@@ -176,7 +194,8 @@ mod tests {
     #[test]
     fn work_adds_up_and_is_cut_to_the_range() {
         let mut b = ProfileBuilder::new("test");
-        let track = b.track(TrackSpec { name: "stream 7", process: "GPU 0", kind: TrackKind::GpuStream, sort: 0 });
+        let track =
+            b.track(TrackSpec { name: "stream 7", process: "GPU 0", kind: TrackKind::GpuStream, sort: 0 });
         let spec = |name| FunctionSpec { category: "kernel", ..FunctionSpec::named(name) };
         let (gemm, add) = (b.function(spec("gemm")), b.function(spec("elementwise_add")));
         for (start, end, f) in [(0, 100, gemm), (100, 130, add), (200, 260, gemm)] {

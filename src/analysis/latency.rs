@@ -116,7 +116,7 @@ impl Query for RequestLatency {
         let first = dated.iter().map(|r| r.arrived).min();
         let last = dated.iter().filter_map(|r| r.finished).max();
         let busy: i64 = dated.iter().filter_map(|r| r.latency()).fold(0, i64::saturating_add);
-        let wall = first.zip(last).map(|(a, b)| b - a).filter(|&wall| wall > 0);
+        let wall = first.zip(last).map(|(a, b)| b.saturating_sub(a)).filter(|&wall| wall > 0);
         out.average_concurrency = wall.map(|wall| busy as f64 / wall as f64);
         Ok(out)
     }
@@ -178,7 +178,7 @@ fn of_requests(done: &[&Request]) -> Latency {
                 RequestPart::Answer => "whole_answer",
                 RequestPart::Unknown => UNACCOUNTED,
             };
-            add(&mut out.phases, name, to - from);
+            add(&mut out.phases, name, to.saturating_sub(from));
         }
     }
     // The rest stands last.
@@ -197,7 +197,8 @@ fn first_token(done: &[&Request]) -> FirstToken {
         out.queue = out.queue.saturating_add(queue);
         out.load = out.load.saturating_add(load);
         out.prefill = out.prefill.saturating_add(prefill);
-        out.rest = out.rest.saturating_add(ttft - queue - load - prefill);
+        out.rest =
+            out.rest.saturating_add(ttft.saturating_sub(queue).saturating_sub(load).saturating_sub(prefill));
     }
     out
 }

@@ -118,8 +118,10 @@ fn steps(rows: &[&Request]) -> Vec<Step> {
 fn average(steps: &[Step]) -> Option<f64> {
     let (first, last) = (steps.first()?, steps.last()?);
     let length = last.time.checked_sub(first.time).filter(|&l| l > 0)?;
-    let area: f64 =
-        steps.windows(2).map(|w| f64::from(w[0].in_flight) * (w[1].time - w[0].time) as f64).sum();
+    let area: f64 = steps
+        .windows(2)
+        .map(|w| f64::from(w[0].in_flight) * w[1].time.saturating_sub(w[0].time) as f64)
+        .sum();
     Some(area / length as f64)
 }
 

@@ -238,7 +238,7 @@ fn is_measured(profile: &Profile) -> bool {
 /// How long the run took; `None` when the file does not say and its times are no clock.
 fn elapsed(profile: &Profile) -> Option<i64> {
     let bounds = profile.time_bounds().filter(|_| profile.meta.no_clock.is_empty());
-    profile.meta.duration.or_else(|| bounds.map(|(a, b)| b - a))
+    profile.meta.duration.or_else(|| bounds.map(|(a, b)| b.saturating_sub(a)))
 }
 
 fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {
@@ -287,9 +287,10 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     let span = {
         let first = done.iter().map(|r| r.arrived).min();
         let last = done.iter().filter_map(|r| r.finished).max();
-        first.zip(last).map(|(a, b)| b - a).filter(|&d| d > 0)
+        first.zip(last).map(|(a, b)| b.saturating_sub(a)).filter(|&d| d > 0)
     };
-    let done_output: Option<u64> = done.iter().filter_map(|r| Some(r.output()?.0)).reduce(|a, b| a + b);
+    let done_output: Option<u64> =
+        done.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add);
     // Departures come before arrivals at the same time.
     let mut edges: Vec<(i64, i32)> =
         rows.iter().flat_map(|r| [(r.arrived, 1), (r.finished.unwrap_or(i64::MAX), -1)]).collect();
@@ -302,11 +303,11 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     Some(RequestFigures {
         count: rows.len(),
         failed: rows.iter().filter(|r| matches!(r.outcome, Outcome::Error | Outcome::Cancelled)).count(),
-        prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(|a, b| a + b),
-        output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(|a, b| a + b),
+        prompt_tokens: rows.iter().filter_map(|r| r.tokens.prompt()).reduce(u64::saturating_add),
+        output_tokens: rows.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add),
         estimated: rows.iter().any(|r| r.is_estimated()),
         retries: rows.iter().map(|r| r.retries.len()).sum(),
-        lost: rows.iter().map(|r| r.lost()).sum(),
+        lost: rows.iter().map(|r| r.lost()).fold(0, i64::saturating_add),
         waited: distribution(&|r| r.waited().map(|v| v as f64)),
         cost: charges.iter().filter_map(|c| c.cost).reduce(|a, b| a + b),
         unpriced: charges.iter().filter(|c| c.cost.is_none()).count(),

@@ -128,7 +128,7 @@ impl Query for SloCheck {
                 None => out.unknown += 1,
             }
         }
-        let seconds = first.zip(last).map(|(a, b)| (b - a) as f64 / 1e9).filter(|s| *s > 0.0);
+        let seconds = first.zip(last).map(|(a, b)| b.saturating_sub(a) as f64 / 1e9).filter(|s| *s > 0.0);
         out.goodput = seconds.map(|s| out.kept as f64 / s);
         out.throughput = seconds.map(|s| ended as f64 / s);
         Ok(out)
@@ -250,7 +250,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// First token − start of work, without retries, ns.
 fn prefill(r: &Request) -> Option<f64> {
-    Some((r.ttft()? - r.queued().unwrap_or(0)) as f64)
+    Some(r.ttft()?.saturating_sub(r.queued().unwrap_or(0)) as f64)
 }
 
 impl Typical {

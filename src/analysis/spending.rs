@@ -272,6 +272,8 @@ pub struct PriceCurve {
 
 /// Points of a curve, ends of prices apart.
 const STEPS: u64 = 60;
+/// The largest prompt of a curve: no model takes more.
+const LONGEST: u64 = 100_000_000;
 /// Models that have a curve.
 const CURVES: usize = 6;
 
@@ -331,7 +333,8 @@ impl PriceCurves {
         let (_, charge) = self.of_model(profile, bill, model).next()?;
         let found = charge.resolved.as_ref()?;
         let beyond = self.prices.tables()[found.table].entries()[found.entry].thresholds().last().copied();
-        let end = (curve.largest.max(1) * 2).max(beyond.map_or(0, |t| t + t / 4)).max(8_000);
+        let end = curve.largest.saturating_mul(2).max(beyond.map_or(0, |t| t.saturating_add(t / 4)));
+        let end = end.clamp(8_000, LONGEST);
         self.draw_on(profile, bill, &mut curve, end);
         Some(curve)
     }
@@ -497,6 +500,34 @@ mod tests {
         assert!((at(1000.0).unwrap() - 0.015).abs() < 1e-12);
         assert!((at(1001.0).unwrap() - (0.02002 + 0.005)).abs() < 1e-12);
         assert!(points.is_sorted_by(|a, b| a[0] < b[0] && a[1] <= b[1]));
+    }
+
+    #[test]
+    fn impossible_counts_and_times_are_no_panic() {
+        let most = TokenCounts {
+            input: Some(u64::MAX),
+            cache_read: Some(u64::MAX),
+            output: Some(u64::MAX),
+            reasoning: Some(u64::MAX),
+            ..TokenCounts::default()
+        };
+        let row = || Request {
+            tokens: most,
+            arrived: i64::MIN,
+            scheduled: Some(i64::MAX),
+            first_token: Some(i64::MAX),
+            finished: Some(i64::MAX),
+            ..Request::default()
+        };
+        let run = run((0..30).map(|i| (if i % 2 == 0 { "dear" } else { "cheap" }, row())).collect());
+        ask(&run, &Spending { prices: prices(), ..Spending::default() });
+        ask(&run, &PriceCurves { prices: prices() });
+        ask(&run, &crate::analysis::findings::Findings { prices: prices() });
+        let search = String::new;
+        ask(&run, &crate::analysis::load::RequestLoad { range: None, search: search() });
+        ask(&run, &crate::analysis::caches::Caches::default());
+        let kind = crate::analysis::caches::CacheKind::Prompt;
+        ask(&run, &crate::analysis::cache_history::CacheHistory { kind, range: None, search: search() });
     }
 
     #[test]

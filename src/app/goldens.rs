@@ -164,6 +164,7 @@ macro_rules! goldens {
 }
 
 const DECODE: &str = "chrome-trace/pytorch-decode.pt.trace.json.gz";
+const GPU_TRACE: &str = "chrome-trace/pytorch-alexnet-gpu.json.gz";
 const PSTATS: &str = "pstats/workload-py311.prof";
 
 goldens! {
@@ -182,7 +183,7 @@ goldens! {
     cost: view("cost", session(), &nothing, LARGE, 1.0);
     tokens: view("tokens", session(), &nothing, LARGE, 1.0);
     caches: view("caches", session(), &nothing, LARGE, 1.0);
-    gpu: view("gpu", sample(DECODE), &nothing, LARGE, 1.0);
+    gpu: view("gpu", sample(GPU_TRACE), &nothing, LARGE, 1.0);
     source: view("source", with_sources(), &select("depth"), SMALL, 1.0);
     details: view("details", session(), &|p| Some(Command::Select(Some(Item::of_request(RequestId(3), p)))), vec2(400.0, 600.0), 1.0);
     functions_at_scale_2: view("functions", sample(PSTATS), &nothing, vec2(400.0, 250.0), 2.0);
@@ -201,7 +202,7 @@ goldens! {
     compared_cost: compared("cost", [session(), session()], Theme::Dark);
     compared_tokens: compared("tokens", [session(), session()], Theme::Light);
     compared_caches: compared("caches", [session(), session()], Theme::Dark);
-    compared_gpu: compared("gpu", [sample(DECODE), sample(DECODE)], Theme::Dark);
+    compared_gpu: compared("gpu", [sample(GPU_TRACE), sample(GPU_TRACE)], Theme::Dark);
     compared_timeline: compared("timeline", [session(), session()], Theme::Dark);
     compared_stages: compared("stages", [sample("native/asyncio.inferscope"), session()], Theme::Light);
     compared_details: compared("details", two(), Theme::Light);

@@ -109,8 +109,16 @@ fn standard(kind: LayoutKind) -> Panes {
         LayoutKind::Requests => {
             let top = make.tabs(&["timeline", "stages", "flame"]);
             let requests = make.tabs(&["requests", "latency", "cost", "tokens", "caches"]);
-            let tables =
-                make.tabs(&["calltree", "functions", "callers", "graph", "memory", "gpu", "treemap", "source"]);
+            let tables = make.tabs(&[
+                "calltree",
+                "functions",
+                "callers",
+                "graph",
+                "memory",
+                "gpu",
+                "treemap",
+                "source",
+            ]);
             let below = make.linear(Horizontal, &[(requests, 0.58), (tables, 0.42)]);
             make.linear(Vertical, &[(top, 0.46), (below, 0.54)])
         }

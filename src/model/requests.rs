@@ -63,13 +63,13 @@ impl Retry {
     /// Time that the attempt and the wait took, ns.
     #[must_use]
     pub fn lost(&self) -> i64 {
-        (self.again - self.began).max(0)
+        self.again.saturating_sub(self.began).max(0)
     }
 
     /// The wait alone, ns.
     #[must_use]
     pub fn back_off(&self) -> i64 {
-        (self.again - self.failed).max(0)
+        self.again.saturating_sub(self.failed).max(0)
     }
 }
 
@@ -196,25 +196,25 @@ impl Request {
     /// waits after them took.
     #[must_use]
     pub fn ttft(&self) -> Option<i64> {
-        Some(self.waited()? - self.lost())
+        Some(self.waited()?.saturating_sub(self.lost()))
     }
 
     /// What its user waited for the first token, ns: first token (or chunk) − arrival.
     #[must_use]
     pub fn waited(&self) -> Option<i64> {
-        Some(self.began()? - self.arrived)
+        Some(self.began()?.saturating_sub(self.arrived))
     }
 
     /// Time to the first token of the answer itself, ns: as [`Self::ttft`], after reasoning.
     #[must_use]
     pub fn ttfo(&self) -> Option<i64> {
-        Some(self.first_output? - self.arrived - self.lost())
+        Some(self.first_output?.saturating_sub(self.arrived).saturating_sub(self.lost()))
     }
 
     /// Time that attempts that failed and the waits after them took, ns.
     #[must_use]
     pub fn lost(&self) -> i64 {
-        self.retries.iter().map(Retry::lost).sum()
+        self.retries.iter().map(Retry::lost).fold(0, i64::saturating_add)
     }
 
     /// Output tokens, and whether that is an estimate: where nobody counted them, chunks of the answer are.
@@ -233,19 +233,19 @@ impl Request {
     /// Whole latency, ns: finished − arrival.
     #[must_use]
     pub fn latency(&self) -> Option<i64> {
-        Some(self.finished? - self.arrived)
+        Some(self.finished?.saturating_sub(self.arrived))
     }
 
     /// Time in the queue, ns: as a server states it, otherwise scheduled − arrival.
     #[must_use]
     pub fn queued(&self) -> Option<i64> {
-        self.phases.queue.or_else(|| Some(self.scheduled? - self.arrived))
+        self.phases.queue.or_else(|| Some(self.scheduled?.saturating_sub(self.arrived)))
     }
 
     /// What of the latency no phase that a server states explains, ns; `None` when it states none.
     #[must_use]
     pub fn unaccounted(&self) -> Option<i64> {
-        Some(self.latency()? - self.phases.sum()?)
+        Some(self.latency()?.saturating_sub(self.phases.sum()?))
     }
 
     /// Uncached input tokens over the prefill that a server states, tokens/s.
@@ -271,7 +271,7 @@ impl Request {
     pub fn tpot(&self) -> Option<f64> {
         let (n, _) = self.output()?;
         let last = self.token_times.last().copied().filter(|_| self.token_times.len() > 1);
-        let measured = || Some(last.or(self.last_token).or(self.finished)? - self.began()?);
+        let measured = || Some(last.or(self.last_token).or(self.finished)?.saturating_sub(self.began()?));
         let stated = self.phases.decode.filter(|_| !self.phases.decode_holds_first);
         let decode = stated.or_else(measured)?;
         (n > 1).then(|| decode as f64 / (n - 1) as f64)

@@ -1,9 +1,9 @@
 //! What an answer says beside its numbers: what they cannot tell, and what happens only once.
 
 use super::{Asked, Refusal, words};
-use crate::analysis::named::is_address;
 use crate::analysis::durations::DurationsOf;
 use crate::analysis::functions::FunctionRow;
+use crate::analysis::named::is_address;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
 use crate::format;

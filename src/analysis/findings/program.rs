@@ -91,7 +91,7 @@ fn functions(cx: &Context<'_>) -> Result<Option<Noted>, Cancelled> {
         profile.function_name(row.function)
     );
     let advice = "Call it less often, or make it faster: nothing else matters as much";
-    let mut noted = Noted::new("One function has most of it", Severity::Info, text, advice);
+    let mut noted = Noted::new("One function stands out", Severity::Info, text, advice);
     noted.function = Some(row.function);
     Ok(Some(noted))
 }
@@ -128,7 +128,8 @@ fn gpus(profile: &Profile) -> Vec<Noted> {
             format::duration(whole),
             format::percent(g.idle as f64 / whole as f64)
         );
-        let advice = "GPU (and `inferscope gaps`) says what ran meanwhile: launches, copies, the input, Python";
+        let advice =
+            "GPU (and `inferscope gaps`) says what ran meanwhile: launches, copies, the input, Python";
         let mut noted = Noted::new("A GPU has nothing to do", Severity::Warning, text, advice);
         noted.gain.time = Some(g.idle);
         noted

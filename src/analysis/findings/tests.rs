@@ -108,6 +108,6 @@ fn a_profile_that_only_sees_the_poll_says_so_and_one_function_stands_out() {
     let text = "fn main 1 5 100; fn a 1 5 90; fn hot 9 80 80; fn b 1 5 5; fn c 1 5 5; \
         main -> a 1 5 90; a -> hot 9 80 80; main -> b 1 5 5; b -> c 1 5 5";
     let found = ask(&Run::of(profile(text)), &Findings::default());
-    assert_eq!(kinds(&found), ["One function has most of it"]);
+    assert_eq!(kinds(&found), ["One function stands out"]);
     assert!(found[0].text.contains("hot itself, nearly all of it called from a"), "{}", found[0].text);
 }

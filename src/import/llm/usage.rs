@@ -69,7 +69,7 @@ impl Usage {
     /// True when no token is counted anywhere: a request without any does not exist, so nobody counted.
     pub fn says_nothing(&self) -> bool {
         let counts = [self.input, self.uncached, self.output, self.cache_read, self.cache_write];
-        counts.into_iter().flatten().sum::<u64>() == 0
+        counts.into_iter().flatten().all(|n| n == 0)
     }
 
     /// 5 minutes and an hour, and whether the source tells them apart. The sum counts where parts disagree with it: parts may

@@ -96,17 +96,17 @@ fn over_time(cx: &mut ViewCx<'_>, ui: &mut Ui, kind: CacheKind) {
 
 /// The rates of the first and of the second half of what was asked.
 fn halves(bins: &[Bin]) -> [Option<f64>; 2] {
-    let asked = |b: &Bin| b.hits + b.semantic + b.misses;
-    let all: u64 = bins.iter().map(asked).sum();
-    let mut sums = [(0u64, 0u64); 2];
-    let mut before = 0;
+    let asked = |b: &Bin| b.hits as f64 + b.semantic as f64 + b.misses as f64;
+    let all: f64 = bins.iter().map(asked).sum();
+    let mut sums = [(0.0f64, 0.0f64); 2];
+    let mut before = 0.0;
     for bin in bins {
-        let (hit, of) = &mut sums[usize::from(before * 2 >= all)];
-        *hit += bin.hits + bin.semantic;
+        let (hit, of) = &mut sums[usize::from(before * 2.0 >= all)];
+        *hit += bin.hits as f64 + bin.semantic as f64;
         *of += asked(bin);
         before += asked(bin);
     }
-    sums.map(|(hit, of)| (of > 0).then(|| hit as f64 / of as f64))
+    sums.map(|(hit, of)| (of > 0.0).then(|| hit / of))
 }
 
 /// Numbers of entries, and what became of them.

@@ -83,7 +83,8 @@ fn devices(cx: &ViewCx<'_>, ui: &mut Ui) {
             Segment { name: "busy", size: gpu.busy.busy as f64, color: palette.series(0), hatched: false },
             Segment { name: "idle", size: gpu.busy.idle as f64, color: palette.idle().fill, hatched: false },
         ];
-        let mut tip = vec![format!("busy {} of {}", format::duration(gpu.busy.busy), format::duration(whole))];
+        let mut tip =
+            vec![format!("busy {} of {}", format::duration(gpu.busy.busy), format::duration(whole))];
         tip.extend(gpu.kinds.iter().map(|(kind, time)| format!("{kind} {}", format::duration(*time))));
         let tip = tip.join("\n");
         StackedRow { tip: &tip, ..StackedRow::new(&gpu.busy.name, &share, &segments, whole as f64) }.show(ui);
@@ -107,14 +108,21 @@ fn classes(ui: &mut Ui, table: &WorkTable) {
     let whole = table.total.max(1);
     let segments: Vec<Segment<'_>> = all
         .iter()
-        .map(|(c, time, _)| Segment { name: c.name(), size: *time as f64, color: color(palette, *c), hatched: false })
+        .map(|(c, time, _)| Segment {
+            name: c.name(),
+            size: *time as f64,
+            color: color(palette, *c),
+            hatched: false,
+        })
         .collect();
     bars::strip(ui, &segments, whole as f64, 18.0);
     ui.add_space(space::SMALL);
     for (class, time, count) in all {
         let value = format::duration(time);
-        let note = format!("{} × · {}", format::count(count as i64), format::percent(time as f64 / whole as f64));
-        BarRow { note: &note, swatch: Some(color(palette, class)), ..BarRow::new(class.name(), &value) }.show(ui);
+        let note =
+            format!("{} × · {}", format::count(count as i64), format::percent(time as f64 / whole as f64));
+        BarRow { note: &note, swatch: Some(color(palette, class)), ..BarRow::new(class.name(), &value) }
+            .show(ui);
     }
     remark(ui, "By names of kernels. Streams that work at the same time count more than once.");
 }
@@ -234,10 +242,8 @@ fn rounds(cx: &mut ViewCx<'_>, ui: &mut Ui, idle: &Idle) {
     for (i, round) in steps.rounds.iter().enumerate().take(LISTED) {
         let value = format::duration(round.length());
         let name = cx.profile().function_name(round.function).to_owned();
-        let bar = BarRow {
-            share: Some(round.length() as f64 / max.max(1) as f64),
-            ..BarRow::new(&name, &value)
-        };
+        let bar =
+            BarRow { share: Some(round.length() as f64 / max.max(1) as f64), ..BarRow::new(&name, &value) };
         let response = ui.push_id(i, |ui| bar.show(ui)).inner;
         if response.on_hover_text("Show only this round").clicked() {
             cx.send(Command::SetRange(Some((round.start, round.end))));

@@ -40,7 +40,8 @@ impl View for DiffGpu {
                 0 => card(ui, "Busy and idle", |ui| {
                     let busy = profiles.map(|p| gpu_busy(p, range));
                     let sum = |of: fn(&crate::analysis::gpu::GpuBusy) -> i64| {
-                        let [base, head] = busy.each_ref().map(|all| all.iter().map(of).fold(0i64, i64::saturating_add));
+                        let [base, head] =
+                            busy.each_ref().map(|all| all.iter().map(of).fold(0i64, i64::saturating_add));
                         Two::both(base, head)
                     };
                     let rows = [("Busy", sum(|g| g.busy)), ("Idle", sum(|g| g.idle))];

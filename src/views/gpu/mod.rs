@@ -34,7 +34,9 @@ fn needs_gpu(profile: &Profile) -> Result<(), &'static str> {
     if profile.tracks.iter().any(works) {
         Ok(())
     } else {
-        Err("This file has no work of a GPU; open a trace of torch.profiler with CUDA, or record a generation on a GPU.")
+        Err(
+            "This file has no work of a GPU; open a trace of torch.profiler with CUDA, or record a generation on a GPU.",
+        )
     }
 }
 
