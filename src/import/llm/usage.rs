@@ -16,6 +16,9 @@ pub(crate) enum Habit {
     Exclusive,
 }
 
+/// More tokens than any request has.
+const MOST: u64 = 1_000_000_000_000;
+
 /// Counts of one request as a source states them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
@@ -79,7 +82,7 @@ impl Usage {
             (sum, None, None) => (sum, None, false),
             (None, short, long) => (short, long, true),
             (Some(sum), short, Some(long)) => {
-                let stated = short.unwrap_or(sum.saturating_sub(long)) + long == sum;
+                let stated = short.unwrap_or(sum.saturating_sub(long)).saturating_add(long) == sum;
                 let long = long.min(sum);
                 (Some(sum - long), Some(long), stated)
             }
@@ -90,6 +93,32 @@ impl Usage {
     /// Disjoint classes, and how they came about. Nothing is known where no token is counted at all.
     #[must_use]
     pub fn settle(&self) -> (TokenCounts, Accounting) {
+        self.possible().settled()
+    }
+
+    /// Without counts that no request has: these are damage, and nothing is known of them.
+    fn possible(mut self) -> Self {
+        for count in [
+            &mut self.input,
+            &mut self.uncached,
+            &mut self.output,
+            &mut self.total,
+            &mut self.cache_read,
+            &mut self.cache_write,
+            &mut self.write_5m,
+            &mut self.write_1h,
+            &mut self.reasoning,
+            &mut self.audio_input,
+            &mut self.image_input,
+            &mut self.tool_input,
+            &mut self.audio_output,
+        ] {
+            *count = count.filter(|n| *n <= MOST);
+        }
+        self
+    }
+
+    fn settled(&self) -> (TokenCounts, Accounting) {
         let unknown = Accounting { input: Origin::Unknown, output: Origin::Unknown, ..Accounting::default() };
         if self.says_nothing() && self.total.unwrap_or(0) == 0 {
             return (TokenCounts::default(), unknown);
@@ -187,6 +216,14 @@ mod tests {
             total,
             ..Usage::default()
         }
+    }
+
+    #[test]
+    fn a_count_that_no_request_has_is_none() {
+        let (tokens, accounting) = usage(u64::MAX, u64::MAX, u64::MAX, u64::MAX, Some(u64::MAX)).settle();
+        assert_eq!((tokens, accounting.input), (TokenCounts::default(), Origin::Unknown));
+        let (tokens, _) = usage(100, u64::MAX, 0, 0, None).settle();
+        assert_eq!((tokens.input, tokens.output), (Some(100), None));
     }
 
     #[test]
