@@ -72,7 +72,7 @@ impl WorkClass {
             "cast",
             "fill",
             "index",
-            "cat",
+            "catarray",
             "triton_poi",
             "triton_red",
             "triton_per",

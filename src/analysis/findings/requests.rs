@@ -118,7 +118,7 @@ fn failures(profile: &Profile, bill: &Billing) -> Option<Noted> {
         format::counted(rows.len() as i64, "request", "requests")
     );
     let why = profile.text(request.error);
-    if !why.is_empty() {
+    if !why.is_empty() && why != "failed" {
         text += &format!(", the first one so: {}", format::short(why, 160));
     }
     if let Some(paid) = paid {

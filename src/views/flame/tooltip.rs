@@ -8,7 +8,7 @@ use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf, Origin};
 use crate::analysis::gaps::Gap;
 use crate::analysis::span_facts::SpanFacts;
 use crate::format;
-use crate::model::{FunctionId, Profile, SpanStatus, Unit};
+use crate::model::{FunctionId, Profile, SpanStatus, TrackId, Unit};
 use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
@@ -96,7 +96,10 @@ impl Facts {
                 let spans = &profile.track(track).spans;
                 let own = self.own.map(|own| with_share(format::duration(own), own, length, "it"));
                 self.row("Self", own.unwrap_or_else(|| format::UNKNOWN.into()));
-                self.add_caller(rows, at, length);
+                // The box above may be one of another lane, which happened to run at the same time.
+                if let Some((name, of)) = caller_of(profile, track, row) {
+                    self.add_share("Of caller", length, of, &name);
+                }
                 self.row("Start", format::duration(start));
                 for (metric, column) in &spans.costs {
                     let metric = profile.metric(*metric);
@@ -153,13 +156,14 @@ impl Facts {
         let upwards = rows.group_of(at.row).of == GroupOf::Callers;
         let Some(above) = rows.neighbour_row(at, upwards) else { return };
         let Some(caller) = rows.get(above) else { return };
-        if caller.length() > 0 {
-            let name = rows.label(above, caller.who);
-            let share = format::percent(length as f64 / caller.length() as f64);
-            self.row(
-                if upwards { "Part of" } else { "Of caller" },
-                format!("{share} of {}", shortened(&name, 48)),
-            );
+        let name = rows.label(above, caller.who);
+        self.add_share(if upwards { "Part of" } else { "Of caller" }, length, caller.length(), &name);
+    }
+
+    fn add_share(&mut self, title: &str, length: i64, of: i64, name: &str) {
+        if of > 0 {
+            let share = format::percent(length as f64 / of as f64);
+            self.row(title, format!("{share} of {}", shortened(name, 48)));
         }
     }
 
@@ -265,4 +269,36 @@ pub fn locate(rows: &FlameRows, item: &Item) -> Option<BoxAt> {
         _ => None,
     };
     place.or_else(|| rows.find_function(item.function(profile)?))
+}
+
+/// Name and length of what called a span; `None` for a root.
+fn caller_of(profile: &Profile, track: TrackId, row: u32) -> Option<(String, i64)> {
+    let (track, row) = profile.span_ancestors(track, row).nth(1)?;
+    let span = profile.track(track).spans.rows.get(row as usize)?;
+    Some((profile.function_name(span.function).to_owned(), span.duration()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackKind, TrackSpec};
+
+    #[test]
+    fn what_runs_in_the_lane_above_is_no_caller() {
+        let mut b = ProfileBuilder::new("test");
+        let track = b.track(TrackSpec { name: "tasks", process: "", kind: TrackKind::Async, sort: 0 });
+        let f = |b: &mut ProfileBuilder, name| b.function(FunctionSpec::named(name));
+        let (one, other, inner) = (f(&mut b, "one"), f(&mut b, "other"), f(&mut b, "inner"));
+        b.span(track, 0, 100, one, ArgsRef::NONE);
+        b.span(track, 50, 150, other, ArgsRef::NONE);
+        b.span(track, 110, 120, inner, ArgsRef::NONE);
+        let profile = b.finish();
+        let rows = &profile.tracks[0].spans.rows;
+        let caller = |f| {
+            let row = rows.iter().position(|s| s.function == f).unwrap() as u32;
+            caller_of(&profile, TrackId(0), row)
+        };
+        assert_eq!((caller(one), caller(other)), (None, None));
+        assert_eq!(caller(inner), Some(("other".into(), 100)));
+    }
 }
