@@ -143,11 +143,6 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     if bytes.starts_with(&[0x80]) && bytes.get(1).is_some_and(|p| (2..=5).contains(p)) {
         return ("is a Python pickle, and none of a profiler that is read".into(), FORMATS);
     }
-    // A field of bytes first, and the attributes that every SDK sends.
-    if bytes.first() == Some(&0x0a) && memchr::memmem::find(bytes, b"telemetry.sdk.").is_some() {
-        let remedy = "export it as JSON: the file exporter of the OpenTelemetry Collector writes that (`format: json`)";
-        return ("is OpenTelemetry data as protobuf, of which only JSON is read".into(), remedy);
-    }
     let binary = bytes.iter().filter(|b| **b == 0 || **b > 0x7e || **b < 9).count();
     if bytes.contains(&0) || binary * 4 > bytes.len() {
         return ("is a binary file of a kind that is not read".into(), FORMATS);
@@ -197,8 +192,6 @@ mod tests {
     #[test]
     fn what_is_known_but_no_profile_says_what_it_is() {
         let of = |bytes: &[u8]| open_bytes(bytes).unwrap_err().to_string();
-        let packed = [b"\n\x20\n\x1e\n\x1c\n\x16", &b"telemetry.sdk.language\x12\x02\n\0"[..]].concat();
-        assert!(of(&packed).contains("OpenTelemetry data as protobuf"), "{}", of(&packed));
         assert!(of(b"{\"sample_spec\": {}, \"m\": {}}").contains("table of prices"));
         assert!(of(b"{\"inferscope_project\": 1}").contains("project of inferscope"));
         assert!(of(b"{\"a\": [1,}").contains("broken JSON"));

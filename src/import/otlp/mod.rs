@@ -1,4 +1,4 @@
-//! Traces of OpenTelemetry: OTLP as JSON, and what console exporters print.
+//! Traces of OpenTelemetry: OTLP as JSON and as protobuf, and what console exporters print.
 //!
 //! Specification: opentelemetry-proto `docs/specification.md`, and its file exporter for JSON lines. Accepted beside it: snake_case, ids
 //! as base64, numbers as texts and the reverse, names of enumerations, `instrumentationLibrarySpans`, several objects
@@ -9,6 +9,7 @@ mod attributes;
 mod build;
 mod calls;
 mod kind;
+mod proto;
 mod read;
 mod row;
 #[cfg(test)]
@@ -26,8 +27,8 @@ use read::{Reading, is_console};
 pub(super) const IMPORTER: Importer = Importer {
     id: "otlp",
     title: "OpenTelemetry traces",
-    written_by: "OpenTelemetry SDKs and collectors (OTLP JSON), Phoenix, Tempo, console exporters",
-    extensions: &["json", "jsonl"],
+    written_by: "OpenTelemetry SDKs and collectors (OTLP as JSON or protobuf), Phoenix, Tempo, console exporters",
+    extensions: &["json", "jsonl", "pb", "binpb"],
     gives: &[Tree, Time, Requests],
     sniff,
     import,
@@ -39,6 +40,9 @@ const CERTAIN: [&str; 2] = ["resourceSpans", "resource_spans"];
 const OTHERS: [&str; 4] = ["resourceMetrics", "resource_metrics", "resourceLogs", "resource_logs"];
 
 fn sniff(head: &Head<'_>) -> Confidence {
+    if proto::is_one(head.bytes) {
+        return Confidence::Certain;
+    }
     let start = head.bytes.trim_ascii_start();
     let start = start.strip_prefix(b"[").unwrap_or(start);
     if start.trim_ascii_start().first() != Some(&b'{') {
@@ -60,13 +64,18 @@ fn sniff(head: &Head<'_>) -> Confidence {
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     let mut reading = Reading::default();
-    if is_lines(source.head()) {
+    let packed = proto::is_one(source.head());
+    if packed {
+        reading.protobuf(source, cx)?;
+    } else if is_lines(source.head()) {
         reading.lines(source, cx)?;
     } else {
         reading.whole(source, cx)?;
     }
     if reading.rows.is_empty() {
         return Err(match (reading.odd.first(), reading.others) {
+            _ if packed => ImportError::malformed("holds no span that can be read")
+                .remedy("export traces: metrics and logs look alike in protobuf and are not read"),
             (Some(odd), _) => ImportError::malformed(odd),
             (None, true) => ImportError::malformed("holds metrics or logs of OpenTelemetry, and no spans")
                 .remedy("export the traces, too: they are what is read"),

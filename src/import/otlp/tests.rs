@@ -184,6 +184,26 @@ fn spans_keep_what_they_say() {
     assert_eq!(p.meta.origin_unix_ns, Some(1_764_000_000_000_000_000));
 }
 
+/// The JSON and the protobuf of one export are the same trace.
+#[test]
+fn protobuf_and_json_of_one_export_are_alike() {
+    let open = |name: &str| {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles/otlp").join(name);
+        crate::import::open(&crate::import::Input::Path(file), &crate::jobs::Job::new(), &mut |_| ()).unwrap()
+    };
+    let (json, packed) = (open("openai-v2.otlp.json"), open("openai-v2.otlp.pb"));
+    let of = |p: &Profile| {
+        let row = |r: &Request| {
+            let texts =
+                [r.name, r.model, r.provider, r.prompt, r.completion, r.error].map(|t| p.text(t).to_owned());
+            (texts, r.arrived, r.finished, r.tokens, r.outcome)
+        };
+        (p.requests.rows.iter().map(row).collect::<Vec<_>>(), p.span_count(), p.meta.origin_unix_ns)
+    };
+    assert_eq!(of(&json), of(&packed));
+    assert!(json.requests.rows.len() > 5);
+}
+
 #[test]
 fn what_runs_at_the_same_time_is_no_caller() {
     // More traces than have tracks of their own, each within the one before.
