@@ -6,6 +6,7 @@
 //! (`profilers=none`, or programs that are no Python but start some) the spans that Python code marks lie there, too.
 
 mod folder;
+mod inject;
 mod output;
 mod python;
 mod spans;
@@ -22,6 +23,7 @@ use crate::model::{Attachment, FactKind};
 use crate::record::context::Sight;
 use crate::record::{echo, words};
 use folder::Folder;
+use inject::{Inject, Parts};
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Prepared, Python};
 
@@ -81,10 +83,19 @@ impl Workload for Command {
             param(
                 "profilers",
                 "Python profilers",
-                "For a Python program: cprofile, pyinstrument, yappi-wall, yappi-cpu, with commas between them, or \
-                 none. The first is shown, the others are kept with the run; what cannot run together is left out.",
-                "cprofile",
+                "For a Python program: cprofile, pyinstrument, yappi-wall, yappi-cpu, with commas between them; none; or \
+                 auto, which is cprofile until the program makes an asyncio task. The first is shown, the others are kept \
+                 with the run; what cannot run together is left out.",
+                "auto",
                 ParamKind::Choices(PROFILERS),
+            ),
+            param(
+                "tasks",
+                "Asyncio tasks",
+                "For programs that use asyncio (Python 3.8 on): their tasks, coroutines and what each await waits for, in all \
+                 processes. Not beside a Python profiler that is asked for by name.",
+                "true",
+                ParamKind::Bool,
             ),
             param(
                 "keep",
@@ -141,8 +152,11 @@ impl Workload for Command {
         let folder = Folder::beside(cx.folder()).map_err(WorkloadError::Failed)?;
         let prepared = match profilers[..] {
             ["none"] => Prepared::Other,
-            _ if profilers.contains(&"none") => {
-                return Err(WorkloadError::Failed("profilers: none goes with no other".into()));
+            [python::AUTO] => {
+                Python::prepare(&words, python::AUTO, folder.path()).map_err(WorkloadError::Failed)?
+            }
+            _ if profilers.iter().any(|p| ["none", python::AUTO].contains(p)) => {
+                return Err(WorkloadError::Failed("profilers: none and auto go with no other".into()));
             }
             _ => {
                 Python::prepare(&words, &profilers.join(","), folder.path()).map_err(WorkloadError::Failed)?
@@ -159,7 +173,15 @@ impl Workload for Command {
             Prepared::Other | Prepared::TooOld => None,
         };
         let words_of_it = python.as_ref().map_or(&words, |p| &p.words);
-        let mut child = spawn(words_of_it, params.text("folder"), is_python, &folder).map_err(|e| {
+        // Two that listen to every call would measure each other.
+        let tasks = params.flag("tasks") && matches!(profilers[..], [python::AUTO] | ["none"]);
+        let inject = Inject::prepare(folder.path(), Parts { tasks }).unwrap_or_else(|why| {
+            cx.warn("the program was not recorded from inside", &why);
+            None
+        });
+        let surroundings =
+            Surroundings { folder: params.text("folder"), python: is_python, left: &folder, inject };
+        let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
             // As a shell says it.
             cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
             WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
@@ -200,15 +222,28 @@ impl Workload for Command {
     }
 }
 
-fn spawn(words: &[String], folder: &str, python: bool, left: &Folder) -> std::io::Result<Child> {
+/// What a command is started with.
+struct Surroundings<'a> {
+    /// Its working directory; empty for ours.
+    folder: &'a str,
+    python: bool,
+    /// Where it leaves files for the recorder.
+    left: &'a Folder,
+    inject: Option<Inject>,
+}
+
+fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
     use std::io::IsTerminal;
     let mut command = Process::new(&words[0]);
     command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if !folder.is_empty() {
-        command.current_dir(folder);
+    if !with.folder.is_empty() {
+        command.current_dir(with.folder);
     }
-    command.env(spans::VARIABLE, left.path());
-    if python {
+    command.env(spans::VARIABLE, with.left.path());
+    if let Some(inject) = &with.inject {
+        command.envs(inject.variables());
+    }
+    if with.python {
         // Lines get the time at which they were written, not that at which a buffer was full.
         command.env("PYTHONUNBUFFERED", "1");
     }
