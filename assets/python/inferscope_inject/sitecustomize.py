@@ -18,6 +18,7 @@ TABLE = {
     "httpx2": "_http",
     "aiohttp": "_http",
     "urllib3": "_http",
+    "http.client": "_http",
 }
 OLDEST = (3, 8)
 FOLDER = "INFERSCOPE_TRACE"

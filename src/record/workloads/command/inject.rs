@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::record::secrets;
+
 /// The variable that names the folder in which processes leave what they record. Nothing else is in the environment.
 const VARIABLE: &str = "INFERSCOPE_TRACE";
 
@@ -22,17 +24,30 @@ macro_rules! file {
 
 const START: (&str, &str) = file!("sitecustomize.py");
 const TASKS: &[(&str, &str)] = &[file!("_tasks.py")];
+const REQUESTS: &[(&str, &str)] = &[
+    file!("_http.py"),
+    file!("_http_aiohttp.py"),
+    file!("_http_client.py"),
+    file!("_http_httpx.py"),
+    file!("_http_scrub.py"),
+    file!("_http_urllib3.py"),
+];
+/// Lies beside what processes leave where texts are not to be kept.
+const NO_TEXTS: &str = "no-texts";
 
 /// Which parts of a program record themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Parts {
     /// Asyncio's tasks and coroutines.
     pub(super) tasks: bool,
+    /// Requests over HTTP.
+    pub(super) requests: bool,
 }
 
 impl Parts {
     fn files(self) -> Vec<(&'static str, &'static str)> {
-        if self.tasks { TASKS.to_vec() } else { Vec::new() }
+        let parts = [(self.tasks, TASKS), (self.requests, REQUESTS)];
+        parts.into_iter().filter(|(on, _)| *on).flat_map(|(_, files)| files).copied().collect()
     }
 }
 
@@ -58,11 +73,19 @@ impl Inject {
         for (name, text) in std::iter::once(START).chain(files) {
             fs::write(code.join(name), text).map_err(failed)?;
         }
+        if !secrets::texts() {
+            fs::write(trace.join(NO_TEXTS), "").map_err(failed)?;
+        }
         let known = std::env::var_os("PYTHONPATH").filter(|known| !known.is_empty());
         let known = known.iter().flat_map(std::env::split_paths);
         let path =
             std::env::join_paths(std::iter::once(code.clone()).chain(known)).map_err(|e| e.to_string())?;
         Ok(Some(Self { path, trace }))
+    }
+
+    /// Where processes leave what they record.
+    pub(super) fn trace(&self) -> &Path {
+        &self.trace
     }
 
     /// What is set in the command's environment.
@@ -80,12 +103,14 @@ mod tests {
     fn a_known_path_stays_behind_ours_and_parts_that_are_off_have_no_file() {
         let run = Folder::beside(None).unwrap();
         assert!(Inject::prepare(run.path(), Parts::default()).unwrap().is_none());
-        let inject = Inject::prepare(run.path(), Parts { tasks: true }).unwrap().unwrap();
+        let tasks = Parts { tasks: true, requests: false };
+        let inject = Inject::prepare(run.path(), tasks).unwrap().unwrap();
         let [(_, path), (_, trace)] = inject.variables();
         let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
         let known = std::env::var_os("PYTHONPATH").filter(|p| !p.is_empty());
         assert_eq!(folders[1..], known.iter().flat_map(std::env::split_paths).collect::<Vec<_>>());
         assert!(folders[0].join("sitecustomize.py").is_file() && folders[0].join("_tasks.py").is_file());
+        assert!(!folders[0].join("_http.py").exists());
         assert!(Path::new(&trace).is_dir());
     }
 }

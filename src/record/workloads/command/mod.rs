@@ -5,6 +5,7 @@
 //! its tables are the profiler's own numbers, and memory, CPU and log lines lie on the run's clock. Without one
 //! (`profilers=none`, or programs that are no Python but start some) the spans that Python code marks lie there, too.
 
+mod calls;
 mod folder;
 mod inject;
 mod output;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
 use crate::model::{Attachment, FactKind};
+use crate::record::calls::Moment;
 use crate::record::context::Sight;
 use crate::record::{echo, words};
 use folder::Folder;
@@ -94,6 +96,14 @@ impl Workload for Command {
                 "Asyncio tasks",
                 "For programs that use asyncio (Python 3.8 on): their tasks, coroutines and what each await waits for, in all \
                  processes. Not beside a Python profiler that is asked for by name.",
+                "true",
+                ParamKind::Bool,
+            ),
+            param(
+                "requests",
+                "HTTP requests",
+                "Of Python programs (3.8 on): requests that httpx, aiohttp, requests, urllib3 and urllib make; calls of \
+                 language models with prompt, answer and tokens.",
                 "true",
                 ParamKind::Bool,
             ),
@@ -175,12 +185,14 @@ impl Workload for Command {
         let words_of_it = python.as_ref().map_or(&words, |p| &p.words);
         // Two that listen to every call would measure each other.
         let tasks = params.flag("tasks") && matches!(profilers[..], [python::AUTO] | ["none"]);
-        let inject = Inject::prepare(folder.path(), Parts { tasks }).unwrap_or_else(|why| {
+        let parts = Parts { tasks, requests: params.flag("requests") };
+        let inject = Inject::prepare(folder.path(), parts).unwrap_or_else(|why| {
             cx.warn("the program was not recorded from inside", &why);
             None
         });
         let surroundings =
             Surroundings { folder: params.text("folder"), python: is_python, left: &folder, inject };
+        let before = Moment::now();
         let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
             // As a shell says it.
             cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
@@ -209,6 +221,9 @@ impl Workload for Command {
         cx.exit_code(stop::code(end.status));
         let profiled = python.as_ref().is_some_and(|python| collect(python, params, cx));
         spans::collect(folder.path(), profiled, cx);
+        if let Some(inject) = &surroundings.inject {
+            calls::collect(inject.trace(), before, profiled, cx);
+        }
         match (end.stopped, end.needed) {
             (true, needed) => {
                 cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));
