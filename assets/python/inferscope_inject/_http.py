@@ -275,10 +275,11 @@ class Call:
             about["coding"] = header("content-encoding") if coding else None
             about["id"] = next((found for found in map(header, IDS) if found), None)
             about["through"] = header("x-inferscope-request")
+            if self.known and not State.texts:
+                # Unpacks what it looks into.
+                self.scrub = agent.load("_http_scrub").Stream(about["type"], about.pop("coding"))
             about = {key: value for key, value in about.items() if value is not None}
             self.write(ANSWER, 0, json.dumps(about, default=str).encode("utf-8", "replace"))
-            if self.known and not State.texts:
-                self.scrub = agent.load("_http_scrub").Stream(about.get("type"), about.get("coding"))
         except Exception as error:
             failed(error)
 

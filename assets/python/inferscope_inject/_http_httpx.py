@@ -133,6 +133,14 @@ def install(module, http):
         def aclose(self):
             return self.inner.aclose()
 
+    def forget(stream):
+        """Nobody has it any more: an answer that was neither read nor closed."""
+        try:
+            stream._call.end("aborted")
+        except Exception:
+            # The interpreter ends.
+            pass
+
     class Stream(module.SyncByteStream):
         def __init__(self, inner, call):
             self._inner, self._call = inner, call
@@ -148,6 +156,8 @@ def install(module, http):
 
         def __getattr__(self, name):
             return getattr(self._inner, name)
+
+        __del__ = forget
 
     class AsyncStream(module.AsyncByteStream):
         def __init__(self, inner, call):
@@ -165,6 +175,8 @@ def install(module, http):
 
         def __getattr__(self, name):
             return getattr(self._inner, name)
+
+        __del__ = forget
 
     one, aone = module.Client._send_single_request, module.AsyncClient._send_single_request
 

@@ -54,7 +54,8 @@ def install(module, http):
     def over(answer):
         """It is read to its end, or thrown away before."""
         call = call_of(answer)
-        if call is not None:
+        # In the middle of reading, who reads tells.
+        if call is not None and not call.busy:
             call.end("" if call.whole or getattr(answer, "length_remaining", None) == 0 else "aborted")
 
     def reading(function, see):
@@ -66,12 +67,17 @@ def install(module, http):
             if call is None or call.log is None:
                 call = None
             try:
+                if call is not None:
+                    call.busy = True
                 data = function(self, *more, **named)
             except BaseException as error:
                 if call is not None:
                     call.end(error)
                 cut(error)
                 raise
+            finally:
+                if call is not None:
+                    call.busy = False
             if call is not None:
                 see(call, self, data, more)
             return data

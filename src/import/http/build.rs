@@ -53,7 +53,7 @@ impl Built {
     }
 
     /// Adds fact and findings where nobody else does.
-    pub(super) fn tell(&self, b: &mut ProfileBuilder) {
+    pub(in crate::import) fn tell(&self, b: &mut ProfileBuilder) {
         let (name, text) = self.fact();
         b.meta.facts.push(crate::model::Fact::new(FactKind::Result, name, text));
         for remark in &self.remarks {
@@ -283,9 +283,14 @@ impl Building<'_> {
             retries.push(Retry { began, failed, again, reason: self.b.string(&reason) });
         }
         let start = attempts.first().map_or(0, |s| s.exchange.start.saturating_add(s.shift));
+        let queued = attempts.first().and_then(|s| {
+            let stamps = &s.exchange.stamps;
+            Some(stamps.connect.or(stamps.send)?.saturating_add(s.shift))
+        });
         let mut attempts = attempts;
         let Some(Seen { shift: by, exchange: e, .. }) = attempts.pop() else { return RequestId(0) };
         let call = call(e, number, by, start);
+        let call = Call { scheduled: queued, ..call };
         let mut request = call.request(self.b, 0, track);
         request.retries = retries;
         self.b.request(request)
@@ -296,7 +301,7 @@ impl Building<'_> {
 fn call(e: Exchange, number: usize, by: i64, start: i64) -> Call {
     let (outcome, failure, is_whole) = (e.outcome(), e.failure(), e.is_whole());
     let provider = hosts::provider(&e.url);
-    let name = format!("{} {number}", hosts::route(&e.url));
+    let name = format!("#{number} {}", hosts::route(&e.url));
     let asked = e.asked.unwrap_or_default();
     let mut call = e.call.unwrap_or_default();
     shift(&mut call, by);
@@ -315,13 +320,11 @@ fn call(e: Exchange, number: usize, by: i64, start: i64) -> Call {
     }
     let hidden = |text: &str| mask(text).into_owned();
     let error = failure.unwrap_or_else(|| std::mem::take(&mut call.error));
-    let queued = e.stamps.connect.or(e.stamps.send);
     Call {
         clock: Clock::Unix,
         name,
         requested_tier: asked.tier,
         start,
-        scheduled: queued.map(at),
         first_byte: e.stamps.first_byte.map(at),
         end: e.end.map(at),
         prompt: hidden(&asked.prompt),

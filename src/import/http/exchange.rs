@@ -137,7 +137,13 @@ impl Exchange {
 
     pub(super) fn forget_texts(&mut self) {
         self.asked.iter_mut().for_each(|asked| asked.prompt = String::new());
-        self.call.iter_mut().for_each(|call| call.completion = String::new());
+        if let Some(call) = &mut self.call {
+            call.completion = String::new();
+            // A server's words may repeat the prompt.
+            if !call.error.is_empty() {
+                "the server reported an error".clone_into(&mut call.error);
+            }
+        }
     }
 }
 
@@ -274,6 +280,9 @@ impl Open {
         }
         if let Some((_, error)) = error.filter(|_| texts) {
             *refusal = reason(&error);
+        }
+        if !texts {
+            exchange.forget_texts();
         }
         exchange
     }

@@ -55,30 +55,39 @@ pub(super) fn provider(url: &str) -> &'static str {
     HOSTS.iter().find(|(known, _)| is(known)).map_or("", |(_, name)| name)
 }
 
+/// Ends of paths that are calls of models, and what a person calls them.
+const ROUTES: [(&str, &str); 17] = [
+    ("/chat/completions", "chat completions"),
+    ("/completions", "completions"),
+    ("/responses", "responses"),
+    ("/embeddings", "embeddings"),
+    ("/api/embed", "embeddings"),
+    (":embedContent", "embeddings"),
+    (":batchEmbedContents", "embeddings"),
+    ("/messages", "messages"),
+    (":generateContent", "generate content"),
+    (":streamGenerateContent", "generate content"),
+    ("/converse", "converse"),
+    ("/converse-stream", "converse"),
+    ("/invoke", "invoke"),
+    ("/invoke-with-response-stream", "invoke"),
+    ("/api/chat", "chat"),
+    ("/api/generate", "generate"),
+    ("/rerank", "rerank"),
+];
+
 /// What a person calls the route.
 pub(super) fn route(url: &str) -> &str {
     let path = parts(url).1.trim_end_matches('/');
-    let known = [
-        ("/chat/completions", "chat completions"),
-        ("/completions", "completions"),
-        ("/responses", "responses"),
-        ("/embeddings", "embeddings"),
-        ("/api/embed", "embeddings"),
-        (":embedContent", "embeddings"),
-        (":batchEmbedContents", "embeddings"),
-        ("/messages", "messages"),
-        (":generateContent", "generate content"),
-        (":streamGenerateContent", "generate content"),
-        ("/converse", "converse"),
-        ("/converse-stream", "converse"),
-        ("/invoke", "invoke"),
-        ("/invoke-with-response-stream", "invoke"),
-        ("/api/chat", "chat"),
-        ("/api/generate", "generate"),
-        ("/rerank", "rerank"),
-    ];
-    let found = known.iter().find(|(end, _)| path.ends_with(end));
+    let found = ROUTES.iter().find(|(end, _)| path.ends_with(end));
     found.map_or_else(|| path.rsplit('/').next().unwrap_or(""), |(_, name)| name)
+}
+
+/// Whether bodies of a request are to be kept: it is a call of a model, as far as its address says.
+#[cfg(feature = "workloads")]
+pub(crate) fn is_known(method: &str, url: &str) -> bool {
+    let path = parts(url).1;
+    method == "POST" && ROUTES.iter().any(|(end, _)| path.ends_with(end))
 }
 
 /// The model that a path names, as Gemini's, Bedrock's and Azure's do; empty when it names none.
@@ -162,6 +171,20 @@ mod tests {
             assert_eq!((provider(url), route(url), model(url).as_str()), (served, named, said), "{url}");
         }
         assert_eq!((host("http://[::1]:8000/x"), host("https://a.b/x"), host("a:80")), ("[::1]", "a.b", "a"));
+    }
+
+    /// What runs in the program decides by the same routes.
+    #[test]
+    fn the_program_keeps_bodies_of_the_same_routes() {
+        let ours = include_str!("../../../assets/python/inferscope_inject/_http.py");
+        let (_, list) = ours.split_once("\nROUTES = (").unwrap();
+        let (list, _) = list.split_once("\n)").unwrap();
+        let known: Vec<&str> =
+            list.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\",")).collect();
+        let mut own: Vec<&str> = ROUTES.iter().map(|(end, _)| *end).collect();
+        assert!(known.iter().all(|end| own.contains(end)), "{known:?}");
+        own.retain(|end| !known.contains(end));
+        assert_eq!(own, [""; 0]);
     }
 
     #[test]

@@ -19,14 +19,19 @@ use super::Gives::{Requests, Time};
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::model::Basis;
 pub(crate) use build::build;
-pub(crate) use records::{Calls, read};
+#[cfg(feature = "workloads")]
+pub(crate) use hosts::is_known;
+pub(crate) use records::{Calls, MAGIC, read};
+
+/// The ending of the files.
+pub(crate) const EXTENSION: &str = "calls";
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
     id: "http",
     title: "HTTP requests of a recorded program",
     written_by: "inferscope, in the program or as a proxy",
-    extensions: &["calls"],
+    extensions: &[EXTENSION],
     gives: &[Time, Requests],
     sniff,
     import,
@@ -34,7 +39,7 @@ pub(super) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    if head.bytes.starts_with(records::MAGIC) { Confidence::Certain } else { Confidence::No }
+    if head.bytes.starts_with(MAGIC) { Confidence::Certain } else { Confidence::No }
 }
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {

@@ -9,7 +9,7 @@ use super::exchange::{Exchange, Open};
 use crate::model::ProfileBuilder;
 
 /// How a file begins.
-pub(super) const MAGIC: &[u8] = b"\x89IHTTP1\n";
+pub(crate) const MAGIC: &[u8] = b"\x89IHTTP1\n";
 const HEAD: usize = 64;
 const RECORD: usize = 24;
 /// Longest record: a body, or what one begins with.

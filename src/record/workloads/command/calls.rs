@@ -11,15 +11,22 @@ use crate::record::context::Context;
 /// Processes whose requests are read.
 const MOST_FILES: usize = 1024;
 
-/// Hands over what lies in `folder`; `moment` is one before the command began. Without spans beside a call profile.
-pub(super) fn collect(folder: &Path, moment: Moment, profiled: bool, cx: &Context) {
+/// Hands over what lies in `folder` and what is `kept` in memory; `moment` is one before all of it. Without spans beside a
+/// call profile.
+pub(in super::super) fn collect(
+    folder: &Path,
+    kept: Vec<Calls>,
+    moment: Moment,
+    profiled: bool,
+    cx: &Context,
+) {
     let mut names = files(folder);
     if names.len() > MOST_FILES {
         let text = format!("{} of {} processes", names.len() - MOST_FILES, names.len());
         cx.warn("HTTP requests of some processes were left out", &text);
         names.truncate(MOST_FILES);
     }
-    let mut files: Vec<Calls> = Vec::new();
+    let mut files = kept;
     for name in &names {
         match read(name) {
             Ok(calls) => files.push(calls),
@@ -37,7 +44,7 @@ pub(super) fn collect(folder: &Path, moment: Moment, profiled: bool, cx: &Contex
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|e| e == "calls")).collect();
+        entries.filter(|path| path.extension().is_some_and(|e| e == http::EXTENSION)).collect();
     found.sort_unstable();
     found
 }

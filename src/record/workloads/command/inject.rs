@@ -7,14 +7,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::model::wire::journal::TRACE;
 use crate::record::secrets;
 
 /// The variable that names the folder in which processes leave what they record. Nothing else is in the environment.
 const VARIABLE: &str = "INFERSCOPE_TRACE";
 
-/// The folders in that of the run: of the files below, and of what processes leave.
+/// The folder of the files below in that of the run.
 const CODE: &str = "inject";
-const TRACE: &str = "trace";
 
 macro_rules! file {
     ($name:literal) => {
@@ -69,7 +69,7 @@ impl Inject {
         let run = std::path::absolute(run).map_err(|e| e.to_string())?;
         let (code, trace) = (run.join(CODE), run.join(TRACE));
         let failed = |e: std::io::Error| format!("{}: {e}", code.display());
-        fs::create_dir(&code).and_then(|()| fs::create_dir(&trace)).map_err(failed)?;
+        fs::create_dir(&code).and_then(|()| fs::create_dir_all(&trace)).map_err(failed)?;
         for (name, text) in std::iter::once(START).chain(files) {
             fs::write(code.join(name), text).map_err(failed)?;
         }
@@ -81,11 +81,6 @@ impl Inject {
         let path =
             std::env::join_paths(std::iter::once(code.clone()).chain(known)).map_err(|e| e.to_string())?;
         Ok(Some(Self { path, trace }))
-    }
-
-    /// Where processes leave what they record.
-    pub(super) fn trace(&self) -> &Path {
-        &self.trace
     }
 
     /// What is set in the command's environment.

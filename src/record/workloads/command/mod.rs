@@ -5,13 +5,14 @@
 //! its tables are the profiler's own numbers, and memory, CPU and log lines lie on the run's clock. Without one
 //! (`profilers=none`, or programs that are no Python but start some) the spans that Python code marks lie there, too.
 
-mod calls;
+pub(super) mod calls;
 mod folder;
 mod inject;
 mod output;
 mod python;
 mod spans;
 mod stop;
+mod through;
 
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -23,11 +24,12 @@ use crate::format;
 use crate::model::{Attachment, FactKind};
 use crate::record::calls::Moment;
 use crate::record::context::Sight;
-use crate::record::{echo, words};
-use folder::Folder;
+use crate::record::{echo, secrets, words};
+pub(super) use folder::Folder;
 use inject::{Inject, Parts};
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Prepared, Python};
+use through::Through;
 
 /// How long output is read that is still on its way when the command has ended.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
@@ -105,6 +107,14 @@ impl Workload for Command {
                 "Of Python programs (3.8 on): requests that httpx, aiohttp, requests, urllib3 and urllib make; calls of \
                  language models with prompt, answer and tokens.",
                 "true",
+                ParamKind::Bool,
+            ),
+            param(
+                "proxy",
+                "Through a proxy",
+                "Of programs in any language: calls of language models go through a proxy of the recorder, to which \
+                 OPENAI_BASE_URL, ANTHROPIC_BASE_URL and GOOGLE_GEMINI_BASE_URL point; it sees when pieces arrive.",
+                "false",
                 ParamKind::Bool,
             ),
             param(
@@ -190,8 +200,19 @@ impl Workload for Command {
             cx.warn("the program was not recorded from inside", &why);
             None
         });
-        let surroundings =
-            Surroundings { folder: params.text("folder"), python: is_python, left: &folder, inject };
+        let trace = folder.trace().map_err(WorkloadError::Failed)?;
+        let through = params.flag("proxy").then(|| Through::start(secrets::texts().then_some(&trace)));
+        let through = through.transpose().map_err(WorkloadError::Failed)?;
+        if let Some(through) = &through {
+            cx.fact(FactKind::Setting, "Proxy", through.about.clone());
+        }
+        let surroundings = Surroundings {
+            folder: params.text("folder"),
+            python: is_python,
+            left: &folder,
+            inject,
+            variables: through.as_ref().map_or(&[], |t| &t.variables),
+        };
         let before = Moment::now();
         let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
             // As a shell says it.
@@ -221,9 +242,12 @@ impl Workload for Command {
         cx.exit_code(stop::code(end.status));
         let profiled = python.as_ref().is_some_and(|python| collect(python, params, cx));
         spans::collect(folder.path(), profiled, cx);
-        if let Some(inject) = &surroundings.inject {
-            calls::collect(inject.trace(), before, profiled, cx);
-        }
+        let kept = through.and_then(|through| {
+            let (kept, failed) = through.proxy.end();
+            failed.into_iter().for_each(|why| cx.warn("the proxy could not write all requests down", &why));
+            kept
+        });
+        calls::collect(&trace, kept.into_iter().collect(), before, profiled, cx);
         match (end.stopped, end.needed) {
             (true, needed) => {
                 cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));
@@ -245,6 +269,8 @@ struct Surroundings<'a> {
     /// Where it leaves files for the recorder.
     left: &'a Folder,
     inject: Option<Inject>,
+    /// Further variables.
+    variables: &'a [(&'static str, String)],
 }
 
 fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
@@ -258,6 +284,7 @@ fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
     if let Some(inject) = &with.inject {
         command.envs(inject.variables());
     }
+    command.envs(with.variables.iter().map(|(name, value)| (name, value)));
     if with.python {
         // Lines get the time at which they were written, not that at which a buffer was full.
         command.env("PYTHONUNBUFFERED", "1");
