@@ -13,7 +13,7 @@ use crate::support::{file, folder, program, python, report, stdout};
 
 /// A model server that runs.
 struct Server {
-    child: Child,
+    _child: Ends,
     base: String,
     log: PathBuf,
 }
@@ -29,20 +29,13 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, base: format!("http://127.0.0.1:{}/v1", line.trim()), log }
+        Self { _child: Ends(child), base: format!("http://127.0.0.1:{}/v1", line.trim()), log }
     }
 
     /// What it wrote down of each request.
     fn seen(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -299,13 +292,194 @@ fn what_a_killed_program_and_a_killed_recorder_had_is_kept() {
     let dir = journals.to_str().unwrap();
     let args = ["record", "command", "--quiet", "--set", "profilers=none", "--journal", dir, "--"];
     let words = [python, script.to_str().unwrap(), &server.base, mark.to_str().unwrap()];
-    let mut child = program(&[&args[..], &words].concat()).stderr(Stdio::null()).spawn().unwrap();
+    let child = Ends(program(&[&args[..], &words].concat()).stderr(Stdio::null()).spawn().unwrap());
     crate::support::wait("the program's call", || mark.exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // SIGKILL.
+    drop(child);
     stdout(&["recover", "--journal", dir, "-o", session.to_str().unwrap()]);
     let json = report(&session);
     let rows = json["requests"].as_array().unwrap();
     assert_eq!((rows.len(), rows[0]["outcome"].as_str()), (1, Some("ok")), "{rows:?}");
     assert_eq!(std::fs::read_dir(&journals).unwrap().count(), 0);
+}
+
+/// A body, and the head in lower case, as they come over a connection of their own.
+fn ask(address: &str, route: &str, body: &str) -> (String, Vec<u8>) {
+    use std::io::{Read, Write};
+    let host = address.trim_start_matches("http://").split('/').next().unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let length = body.len();
+    let key = "authorization: Bearer sk-abcdefghijklmnop1234\r\nx-api-key: swordfish-key";
+    let head = format!(
+        "POST {route} HTTP/1.1\r\nhost: {host}\r\n{key}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    let end = memchr::memmem::find(&all, b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&all[..end]).to_lowercase();
+    let body = all[end + 4..].to_vec();
+    (head.clone(), if head.contains("chunked") { pieces_of(&body).concat() } else { body })
+}
+
+/// The pieces of a chunked body, as far as they are whole.
+fn pieces_of(mut body: &[u8]) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    while let Some(end) = memchr::memmem::find(body, b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
+        let Some(piece) = body.get(end + 2..end + 2 + length).filter(|piece| !piece.is_empty()) else {
+            break;
+        };
+        pieces.push(piece.to_vec());
+        body = &body[end + 4 + length..];
+    }
+    pieces
+}
+
+/// A process that ends with its test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A proxy that records, and its address.
+#[cfg(unix)]
+fn proxy(folder: &Path, to: &str, more: &[&str]) -> (Ends, String) {
+    let (session, journals) = (folder.join("run.inferscope"), folder.join("journals"));
+    let mut args = vec!["record", "proxy", "--quiet", "--to", to, "--set", "port=0", "--journal"];
+    args.extend([journals.to_str().unwrap(), "-o", session.to_str().unwrap()]);
+    args.extend(more);
+    let mut child = Ends(program(&args).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("passes requests on")).expect("it says where it listens");
+    // Somebody must go on reading.
+    std::thread::spawn(move || lines.for_each(drop));
+    let address = line.split_whitespace().find(|word| word.starts_with("http://127")).unwrap().to_owned();
+    (child, address)
+}
+
+#[cfg(unix)]
+fn interrupt(mut child: Ends) -> std::process::ExitStatus {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.0.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    child.0.wait().unwrap()
+}
+
+/// Files below a folder that hold a text.
+fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()) {
+        if path.is_dir() {
+            found.extend(holding(&path, text));
+        } else if memchr::memmem::find(&std::fs::read(&path).unwrap_or_default(), text.as_bytes()).is_some() {
+            found.push(path);
+        }
+    }
+    found
+}
+
+const ASKED: &str = r#"{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "the zebra question"}], "max_tokens": 5"#;
+
+#[cfg(unix)]
+#[test]
+fn a_proxy_passes_everything_on_as_it_is_and_records_it() {
+    let Some(python) = python() else { return };
+    let folder = folder("proxy");
+    let server = Server::start(python, &folder);
+    let origin = server.base.trim_end_matches("/v1").to_owned();
+    let (child, address) = proxy(&folder, &origin, &[]);
+    let streamed = format!(r#"{ASKED}, "stream": true, "stream_options": {{"include_usage": true}}}}"#);
+    let packed = ASKED.replace("gpt", "packed-gpt") + "}";
+    for (route, body) in [
+        ("/v1/chat/completions?key=not-kept", streamed.clone()),
+        ("/v1/chat/completions", packed),
+        ("/v1/messages", format!("{ASKED}}}")),
+        ("/v1/nothing", "{}".to_owned()),
+    ] {
+        let (head, through) = ask(&address, route, &body);
+        let (direct_head, direct) = ask(&origin, route, &body);
+        assert_eq!(through, direct, "{route}");
+        assert!(head.contains("x-inferscope-request: "), "{head}");
+        let without: Vec<&str> =
+            head.lines().filter(|l| !l.starts_with("x-inferscope") && !l.starts_with("date")).collect();
+        for line in direct_head.lines().filter(|l| !l.starts_with("date") && !l.starts_with("x-request-id")) {
+            assert!(without.iter().any(|l| *l == line), "{line} is missing in {head}");
+        }
+    }
+    // Nobody waits for the end of this one.
+    let (_, cut) = ask(&address, "/v1/chat/completions", &streamed.replace("gpt", "cut-gpt"));
+    assert!(!cut.is_empty());
+    assert!(holding(&folder.join("journals"), "sk-abcdefgh").is_empty());
+    assert!(interrupt(child).success());
+    let session = folder.join("run.inferscope");
+    let json = report(&session);
+    let rows = json["requests"].as_array().unwrap();
+    let outcomes: Vec<&str> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["ok", "ok", "ok", "error"]);
+    let tokens: Vec<_> = rows.iter().map(|row| row["tokens"]["output"].as_u64()).collect();
+    assert_eq!(tokens[..3], [Some(5); 3]);
+    assert!(!rows[0]["ttft_ns"].is_null());
+    let all = texts(&session);
+    assert!(all.contains("the zebra question") && all.contains("POST 127.0.0.1"));
+    for secret in ["not-kept", "sk-abcdefgh", "swordfish"] {
+        assert!(!all.contains(secret), "{secret}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_proxy_without_texts_puts_no_prompt_on_any_disk() {
+    let Some(python) = python() else { return };
+    let folder = folder("proxy-no-texts");
+    let server = Server::start(python, &folder);
+    let (child, address) = proxy(&folder, server.base.trim_end_matches("/v1"), &["--no-texts"]);
+    ask(&address, "/v1/chat/completions", &format!("{ASKED}}}"));
+    ask(&address, "/v1/chat/completions", &format!("{ASKED}, \"stream\": true}}"));
+    assert!(holding(&folder.join("journals"), "zebra").is_empty());
+    assert!(interrupt(child).success());
+    let session = folder.join("run.inferscope");
+    let json = report(&session);
+    assert_eq!(json["requests"][0]["tokens"]["output"], 5);
+    let all = texts(&session);
+    assert!(!all.contains("zebra") && !all.contains("depends"), "{all}");
+}
+
+#[test]
+fn an_address_that_leads_nowhere_is_an_error_of_the_proxy_and_not_of_the_recording() {
+    let out = program(&["record", "proxy", "--quiet"]).output().unwrap();
+    assert!(!out.status.success());
+    assert!(String::from_utf8_lossy(&out.stderr).contains("--to https://api.openai.com"), "{out:?}");
+    for args in
+        [&["record", "command", "--to", "http://x", "--", "true"][..], &["record", "asyncio", "--proxy"]]
+    {
+        let out = program(args).output().unwrap();
+        assert!(String::from_utf8_lossy(&out.stderr).contains("goes with"), "{out:?}");
+    }
+}
+
+/// The library's side and the proxy's are put together: nothing is there twice.
+#[cfg(unix)]
+#[test]
+fn a_call_through_both_doors_is_one_request() {
+    let Some(python) = python() else { return };
+    let folder = folder("both-doors");
+    let server = Server::start(python, &folder);
+    let script = file("tests/examples/python/assistant.py");
+    let words = [python, script.to_str().unwrap()];
+    for (more, by) in
+        [(&["--proxy"][..], "(http.client "), (&["--proxy", "--set", "requests=false"], "(proxy ")]
+    {
+        let (out, session) = record(&folder, more, &words, &server.base);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let json = report(&session);
+        assert_eq!(json["requests"].as_array().unwrap().len(), 12, "{by}");
+        let made = json["facts"]["HTTP requests made"].as_str().unwrap().to_owned();
+        assert!(made.contains(by), "{made}");
+        assert_eq!(made.matches("proxy").count() + made.matches("http.client").count(), 1, "{made}");
+        assert!(json["facts"]["Proxy"].as_str().unwrap().contains("OPENAI_BASE_URL"));
+    }
 }

@@ -204,6 +204,10 @@ fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
             ));
         }
         Some(url) => params.push(format!("to={url}")),
+        None if args.workload == "proxy" && !params.iter().any(|p| p.trim_start().starts_with("to=")) => {
+            let why = "name where requests go: inferscope record proxy --to https://api.openai.com";
+            return Err(Failure::new(why));
+        }
         None => {}
     }
     match args.workload.as_str() {
