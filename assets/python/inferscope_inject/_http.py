@@ -4,7 +4,7 @@ Each process has one file in the recorder's folder, `http-PID-N.calls`. It is be
 records, one write each, so that a killed process loses at most the record that it was writing:
 
     head, 64 bytes: "\\x89IHTTP1\\n", u32 pid, u32 flags (1: texts are left out), u64 perf_counter ns, u64 unix ns of the same
-    moment, u64 requests that were left out, 24 bytes 0
+    moment, u64 requests that were left out, 24 bytes for the program's name
     record: u32 length of what follows it, u8 kind, 3 bytes 0, u32 number of the request, u32 size (of a body or a piece before
     it was cut), u64 perf_counter ns; then that many bytes. Little endian.
 
@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 
-HEAD = struct.Struct("<8sIIQQQ24x")
+HEAD = struct.Struct("<8sIIQQQ24s")
 RECORD = struct.Struct("<IBxxxIIQ")
 MAGIC = b"\x89IHTTP1\n"
 LEFT_OUT_AT = 32
@@ -94,7 +94,8 @@ class Log:
             except FileExistsError:
                 # An earlier program of this process, before exec.
                 pass
-        os.write(self.file, HEAD.pack(MAGIC, self.pid, 0 if texts else 1, now(), time.time_ns(), 0))
+        name = os.path.basename((getattr(sys, "argv", None) or [""])[0]).encode("utf-8", "replace")
+        os.write(self.file, HEAD.pack(MAGIC, self.pid, 0 if texts else 1, now(), time.time_ns(), 0, name[:24]))
         self.identity = self.look()
 
     def look(self):
@@ -132,6 +133,7 @@ class State:
 
     folder = None
     log = None
+    lock = threading.RLock()
     texts = True
     broken = False
 
@@ -148,6 +150,8 @@ def failed(error):
 def forked():
     """A child begins a file of its own; requests of its parent are the parent's."""
     log, State.log = State.log, None
+    # Another thread of the parent may have held it.
+    State.lock = threading.RLock()
     if log is not None:
         log.pid = -1
         try:
@@ -191,9 +195,11 @@ def begin(library, method, url, body=None, blocks=False):
         return NOBODY
     at = now()
     try:
-        if State.log is None:
-            State.log = Log(State.folder, State.texts)
-        call = Call(State.log, at, library, method, plain(url), blocks)
+        log = State.log
+        if log is None:
+            with State.lock:
+                log = State.log = State.log or Log(State.folder, State.texts)
+        call = Call(log, at, library, method, plain(url), blocks)
         call.body(body)
         return call
     except Exception as error:

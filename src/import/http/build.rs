@@ -1,6 +1,7 @@
 //! Exchanges become requests and spans.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::super::llm::{Call, Clock};
 use super::super::secrets::mask;
@@ -70,12 +71,19 @@ struct Group(Vec<Seen>);
 /// Adds the exchanges of processes, each with what is to be added to its times. Without `spans` only calls of models.
 pub(crate) fn build(mut files: Vec<(Calls, i64)>, spans: bool, b: &mut ProfileBuilder) -> Built {
     files.iter_mut().for_each(|(calls, _)| calls.report(b));
-    let several = files.iter().filter(|(calls, _)| !calls.exchanges.is_empty()).count() > 1;
     let seen = files.into_iter().flat_map(|(calls, shift)| {
         let pid = calls.pid;
-        calls.exchanges.into_iter().map(move |exchange| Seen { pid, shift, exchange })
+        let name = if calls.program.is_empty() { "process" } else { &calls.program };
+        let process: Rc<str> = format!("{name} ({pid})").into();
+        calls.exchanges.into_iter().map(move |exchange| Seen {
+            pid,
+            process: process.clone(),
+            shift,
+            exchange,
+        })
     });
     let seen = join(seen.collect());
+    let several = seen.iter().any(|one| seen.first().is_some_and(|first| first.pid != one.pid));
     let mut built = Built { exchanges: seen.len(), ..Built::default() };
     for one in &seen {
         let library = &one.exchange.library;
@@ -93,7 +101,7 @@ pub(crate) fn build(mut files: Vec<(Calls, i64)>, spans: bool, b: &mut ProfileBu
         let length = last.exchange.end.map_or(0, |end| end.saturating_sub(last.exchange.start));
         let blocks = last.exchange.blocks;
         built.calls += usize::from(is_call);
-        let track = building.track(last.pid, is_call);
+        let track = building.track(last, is_call);
         if let Some(track) = track {
             building.spans(track, &attempts, is_call);
         }
@@ -161,16 +169,16 @@ struct Building<'a> {
 type Phase = (&'static str, i64, i64);
 
 impl Building<'_> {
-    fn track(&mut self, pid: u32, is_call: bool) -> Option<TrackId> {
+    fn track(&mut self, one: &Seen, is_call: bool) -> Option<TrackId> {
         if !self.spans {
             return None;
         }
         let (several, b) = (self.several, &mut *self.b);
-        let known = self.tracks.entry((pid, is_call)).or_insert_with(|| {
-            let process = if several { format!("process {pid}") } else { String::new() };
+        let known = self.tracks.entry((one.pid, is_call)).or_insert_with(|| {
+            let process: &str = if several { &one.process } else { "" };
             let name = if is_call { "LLM calls" } else { "HTTP requests" };
             let sort = if is_call { 50 } else { 51 };
-            b.track(TrackSpec { name, process: &process, kind: TrackKind::Async, sort })
+            b.track(TrackSpec { name, process, kind: TrackKind::Async, sort })
         });
         Some(*known)
     }
@@ -232,6 +240,8 @@ impl Building<'_> {
                 around = self.span(track, (spec, args), (start, end), status(e), Some(outer));
             }
             for (name, from, to) in phases(e) {
+                // Whoever looks for work finds none there.
+                let category = if name.starts_with("wait_") { "idle" } else { category };
                 let spec = FunctionSpec { category, ..FunctionSpec::named(name) };
                 let times = (from.saturating_add(one.shift), Some(to.saturating_add(one.shift)));
                 self.span(track, (spec, ArgsRef::NONE), times, SpanStatus::Ok, Some(around));

@@ -4,6 +4,7 @@
 //! and end, and the proxy's address, answer and times of arrival.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::super::llm::Call;
 use super::exchange::Exchange;
@@ -14,6 +15,8 @@ pub(super) const PROXY: &str = "proxy";
 /// An exchange, the process that it is of, and what is added to that one's times to get those of the profile.
 pub(super) struct Seen {
     pub(super) pid: u32,
+    /// What a person calls it.
+    pub(super) process: Rc<str>,
     pub(super) shift: i64,
     pub(super) exchange: Exchange,
 }

@@ -21,7 +21,9 @@ use crate::model::Basis;
 pub(crate) use build::build;
 #[cfg(feature = "workloads")]
 pub(crate) use hosts::is_known;
-pub(crate) use records::{Calls, MAGIC, read};
+#[cfg(feature = "workloads")]
+pub(crate) use records::Calls;
+pub(crate) use records::{MAGIC, read};
 
 /// The ending of the files.
 pub(crate) const EXTENSION: &str = "calls";

@@ -24,6 +24,8 @@ const MOST_TEXT: usize = 96 << 20;
 pub(crate) struct Calls {
     /// The process.
     pub(crate) pid: u32,
+    /// What runs in it; empty when unknown.
+    pub(super) program: String,
     /// Unix time of its clock's 0, ns.
     pub(crate) unix: i64,
     /// Texts were kept.
@@ -84,6 +86,7 @@ pub(crate) fn read(from: &mut impl Read) -> Result<Calls, ImportError> {
     }
     let mut calls = Calls {
         pid: u32_at(&head, 8),
+        program: String::from_utf8_lossy(&head[40..]).trim_end_matches(['\0', '\u{fffd}']).to_owned(),
         texts: u32_at(&head, 12) & 1 == 0,
         unix: time_at(&head, 24).saturating_sub(time_at(&head, 16)),
         left_out: u64_at(&head, 32),

@@ -1,4 +1,4 @@
-use super::*;
+use super::MAGIC;
 use crate::import::{Input, open};
 use crate::jobs::Job;
 use crate::model::{Outcome, Profile, Request};
@@ -10,7 +10,7 @@ const SECOND: u64 = 1_000_000_000;
 
 impl File {
     fn new(pid: u32) -> Self {
-        let mut bytes = records::MAGIC.to_vec();
+        let mut bytes = MAGIC.to_vec();
         bytes.extend(pid.to_le_bytes());
         bytes.extend(0u32.to_le_bytes());
         bytes.extend((5 * SECOND).to_le_bytes());

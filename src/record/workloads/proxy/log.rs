@@ -81,7 +81,8 @@ impl Log {
         head.extend(u32::from(!texts).to_le_bytes());
         head.extend(now().to_le_bytes());
         head.extend(u64::try_from(unix).unwrap_or(0).to_le_bytes());
-        head.extend([0; 32]);
+        head.extend([0; 8]);
+        head.extend(b"proxy\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         log.append(&head);
         Ok(log)
     }
