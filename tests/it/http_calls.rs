@@ -252,8 +252,7 @@ fn a_hook_that_does_not_work_switches_itself_off() {
     assert!(complaints[0].contains("httpx is not recorded"), "{complaints:?}");
 
     let failing = format!(
-        "import os\nclass Full(Exception): pass\ndef full(*_): raise Full('no room')\n{}",
-        STREAMED
+        "import os\nclass Full(Exception): pass\ndef full(*_): raise Full('no room')\n{STREAMED}"
     )
     .replace("url = ", "os.write, write = full, os.write\nurl = ")
         + "urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode())).read()\nprint('done')\n";
@@ -407,7 +406,7 @@ fn a_proxy_passes_everything_on_as_it_is_and_records_it() {
         let without: Vec<&str> =
             head.lines().filter(|l| !l.starts_with("x-inferscope") && !l.starts_with("date")).collect();
         for line in direct_head.lines().filter(|l| !l.starts_with("date") && !l.starts_with("x-request-id")) {
-            assert!(without.iter().any(|l| *l == line), "{line} is missing in {head}");
+            assert!(without.contains(&line), "{line} is missing in {head}");
         }
     }
     // Nobody waits for the end of this one.

@@ -21,6 +21,7 @@ import struct
 import sys
 import threading
 import time
+import weakref
 
 HEAD = struct.Struct("<8sIIQQQ24s")
 RECORD = struct.Struct("<IBxxxIIQ")
@@ -322,6 +323,32 @@ class Call:
             failed(error)
         finally:
             self.log = None
+
+
+class Table:
+    """Calls by an object of the program, which does not live longer for it."""
+
+    def __init__(self):
+        self.calls = weakref.WeakKeyDictionary()
+
+    def put(self, key, call):
+        try:
+            self.calls[key] = call
+        except TypeError:
+            # Its class has an order of its own, or knows no weak references.
+            call.end("aborted")
+
+    def get(self, key):
+        try:
+            return self.calls.get(key, NOBODY)
+        except TypeError:
+            return NOBODY
+
+    def take(self, key):
+        try:
+            return self.calls.pop(key, NOBODY)
+        except TypeError:
+            return NOBODY
 
 
 NOBODY = object.__new__(Call)

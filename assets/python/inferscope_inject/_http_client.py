@@ -4,7 +4,6 @@ Pieces are what the program reads, so many at a time as it asks for.
 """
 
 import functools
-import weakref
 
 
 def install(module, http):
@@ -12,7 +11,7 @@ def install(module, http):
     link, reply = module.HTTPConnection, module.HTTPResponse
     request, wait, dial, close = link.request, link.getresponse, link.connect, reply.close
     # Requests that wait for their answer by connection, and answers.
-    pending, watched = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+    pending, watched = http.Table(), http.Table()
 
     def begin(self, method, url):
         try:
@@ -43,7 +42,7 @@ def install(module, http):
             http.leave(token)
         if call.log is not None:
             call.stamp("sent")
-            pending[self] = call
+            pending.put(self, call)
 
     def stamping(function, before, after):
         @functools.wraps(function)
@@ -62,7 +61,7 @@ def install(module, http):
 
     @functools.wraps(wait)
     def getresponse(self):
-        call = pending.pop(self, http.NOBODY)
+        call = pending.take(self)
         try:
             answer = wait(self)
         except BaseException as error:
@@ -75,7 +74,7 @@ def install(module, http):
                 if answer.isclosed():
                     call.end()
                 else:
-                    watched[answer] = call
+                    watched.put(answer, call)
             except Exception as error:
                 http.failed(error)
         return answer
@@ -85,7 +84,7 @@ def install(module, http):
 
         @functools.wraps(function)
         def wrapper(self, *more, **named):
-            call = watched.get(self, http.NOBODY)
+            call = watched.get(self)
             # Ways of reading make use of each other.
             mine = call.log is not None and not call.busy
             try:
@@ -115,7 +114,7 @@ def install(module, http):
 
     @functools.wraps(close)
     def _close(self):
-        call = watched.get(self, http.NOBODY)
+        call = watched.get(self)
         if not call.busy:
             # One without a length ends with its connection, and nobody may have read on to see that.
             call.end("aborted" if self.length or self.chunked else "")

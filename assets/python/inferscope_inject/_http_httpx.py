@@ -155,6 +155,8 @@ def install(module, http):
             return self._inner.close
 
         def __getattr__(self, name):
+            if name == "_inner":
+                raise AttributeError(name)
             return getattr(self._inner, name)
 
         __del__ = forget
@@ -174,6 +176,8 @@ def install(module, http):
             return self._inner.aclose
 
         def __getattr__(self, name):
+            if name == "_inner":
+                raise AttributeError(name)
             return getattr(self._inner, name)
 
         __del__ = forget

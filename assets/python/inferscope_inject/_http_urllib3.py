@@ -4,7 +4,6 @@ Pieces are taken where a response reads from its connection, of which all ways o
 """
 
 import functools
-import weakref
 
 
 def install(module, http):
@@ -16,7 +15,7 @@ def install(module, http):
     read, read_chunk, next_chunk = reply._fp_read, reply._handle_chunk, reply._update_chunk_length
     dial, handshake, wait = link._new_conn, connection.HTTPSConnection.connect, link.getresponse
     # Calls by the answer of http.client that they read.
-    watched = weakref.WeakKeyDictionary()
+    watched = http.Table()
 
     def key_of(answer):
         return getattr(answer, "_original_response", None) or answer
@@ -24,7 +23,7 @@ def install(module, http):
     def call_of(answer):
         call = watched.get(key_of(answer))
         # Its body may be read before it is handed out.
-        return inside.get() if call is None else call
+        return (inside.get() or http.NOBODY) if call is http.NOBODY else call
 
     def begin(link, method, url, named, more):
         try:
@@ -47,7 +46,7 @@ def install(module, http):
         try:
             headers = answer.headers
             call.answer(answer.status, headers.get)
-            watched[key_of(answer)] = call
+            watched.put(key_of(answer), call)
         except Exception as error:
             http.failed(error)
 
@@ -55,7 +54,7 @@ def install(module, http):
         """It is read to its end, or thrown away before."""
         call = call_of(answer)
         # In the middle of reading, who reads tells.
-        if call is not None and not call.busy:
+        if call.log is not None and not call.busy:
             call.end("" if call.whole or getattr(answer, "length_remaining", None) == 0 else "aborted")
 
     def reading(function, see):
@@ -64,21 +63,17 @@ def install(module, http):
         @functools.wraps(function)
         def wrapper(self, *more, **named):
             call = call_of(self)
-            if call is None or call.log is None:
-                call = None
+            mine = call.log is not None
             try:
-                if call is not None:
-                    call.busy = True
+                call.busy = mine
                 data = function(self, *more, **named)
             except BaseException as error:
-                if call is not None:
-                    call.end(error)
+                call.end(error)
                 cut(error)
                 raise
             finally:
-                if call is not None:
-                    call.busy = False
-            if call is not None:
+                call.busy = False
+            if mine:
                 see(call, self, data, more)
             return data
 

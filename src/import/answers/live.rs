@@ -198,7 +198,7 @@ enum Frame {
 
 fn frame(bytes: &[u8]) -> Frame {
     let (Some(length), Some(headers)) = (number(bytes, 0), number(bytes, 4)) else { return Frame::Begun };
-    if length < 16 || length > LONGEST || headers > length - 16 {
+    if !(16..=LONGEST).contains(&length) || headers > length - 16 {
         return Frame::Broken;
     }
     let Some(frame) = bytes.get(..length) else { return Frame::Begun };

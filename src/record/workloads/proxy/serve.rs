@@ -110,7 +110,8 @@ impl Drop for Proxy {
 }
 
 async fn accept(listener: TcpListener, routes: Arc<[Arc<Route>]>, log: Arc<Log>) {
-    for route in routes.iter().cloned() {
+    for route in routes.iter() {
+        let route = route.clone();
         tokio::spawn(async move { route.tidy().await });
     }
     loop {
