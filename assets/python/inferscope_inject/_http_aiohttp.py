@@ -30,6 +30,16 @@ def install(module, http):
         if found is not None:
             found[1].end(how)
 
+    def unsent(call, named):
+        """What would have been sent, where there was no connection."""
+        try:
+            if call.log is not None and not call.asked:
+                body = named.get("data")
+                call.body(http.json.dumps(named["json"]) if named.get("json") is not None else body)
+        except Exception:
+            # The library would have said so.
+            pass
+
     def watch(call, response):
         if call.log is None:
             return
@@ -60,6 +70,7 @@ def install(module, http):
         try:
             response = await request(self, method, str_or_url, **named)
         except BaseException as error:
+            unsent(call, named)
             call.end(error)
             cut(error)
             raise

@@ -8,7 +8,9 @@ import sys
 import traceback
 import urllib.request
 
+import aiohttp
 import httpx2
+import urllib3
 
 BASE = sys.argv[1]
 SAID = [{"role": "user", "content": "the zebra question"}]
@@ -76,6 +78,44 @@ def by_urllib():
         print("no tool", error)
 
 
+def by_urllib3():
+    host, _, port = BASE.split("/")[2].partition(":")
+
+    def ask(path, value, **more):
+        pool = urllib3.HTTPConnectionPool(host, int(port))
+        return pool.urlopen("POST", path, json.dumps(value).encode(), KEY, **more)
+
+    response = ask("/v1/chat/completions", body("busy-model"), retries=2)
+    print("tried again", json.loads(response.read())["usage"])
+    response = ask("/v1/chat/completions", body(**STREAM))
+    print("pieces", response.read(10), [piece[:6] for piece in ask("/v1/messages", body(stream=True)).stream()][-1])
+    response.close()
+    try:
+        list(ask("/v1/messages", body("cut-model", stream=True)).stream())
+    except ValueError as error:
+        print("cut", error)
+
+
+async def by_aiohttp():
+    session = aiohttp.ClientSession()
+    response = await session.post(BASE + "/chat/completions", json=body(), headers=KEY)
+    print("aiohttp", json.loads(await response.read())["usage"])
+    response.release()
+    response = await session.post(BASE + "/chat/completions", json=body(**STREAM), headers=KEY)
+    print("aiohttp stream", (await response.read())[-16:])
+    response.release()
+    response = await session.post(BASE + "/messages", json=body("cut-model", stream=True), headers=KEY)
+    try:
+        print(await response.read())
+    except ValueError as error:
+        print("cut", error)
+    response.close()
+    try:
+        await session.post("http://127.0.0.1:9/v1/messages", json=body(), headers=KEY)
+    except OSError as error:
+        print("refused", type(error).__name__)
+
+
 def look():
     send = httpx2.Client._send_single_request
     print(send.__name__, send.__qualname__, send.__module__, inspect.signature(send), inspect.getdoc(send))
@@ -97,5 +137,7 @@ look()
 by_client()
 asyncio.run(by_async_client())
 by_urllib()
+by_urllib3()
+asyncio.run(by_aiohttp())
 failing()
 sys.exit(5)
