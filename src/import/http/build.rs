@@ -92,7 +92,7 @@ pub(crate) fn build(mut files: Vec<(Calls, i64)>, spans: bool, b: &mut ProfileBu
             None => built.libraries.push((library.clone(), 1)),
         }
     }
-    let mut building = Building { b, tracks: HashMap::new(), several, spans, next: NUMBERS };
+    let mut building = Building { b, tracks: HashMap::new(), several, spans, next: NUMBERS, chain: 0 };
     let mut blocking: Vec<(i64, i64, Option<RequestId>)> = Vec::new();
     for Group(attempts) in groups(seen) {
         let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else { continue };
@@ -163,6 +163,8 @@ struct Building<'a> {
     several: bool,
     spans: bool,
     next: u64,
+    /// One for each call.
+    chain: u32,
 }
 
 /// A stretch of an exchange.
@@ -198,6 +200,8 @@ impl Building<'_> {
         }
         self.next += 1;
         self.b.nest_span(track, handle, self.next, parent);
+        // Calls of one time did not call each other, though one may last longer than another.
+        self.b.chain_span(track, handle, self.chain);
         self.next
     }
 
@@ -217,6 +221,7 @@ impl Building<'_> {
             first.exchange.start.saturating_add(first.shift),
             e.end.map(|end| end.saturating_add(last.shift)),
         );
+        self.chain += 1;
         let outer = self.span(track, (spec, args), times, status(e), None);
         let mut before: Option<i64> = None;
         for (n, one) in attempts.iter().enumerate() {

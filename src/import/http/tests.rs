@@ -265,6 +265,12 @@ fn spans_of_calls_at_one_time_keep_their_own_parts() {
         let parent = &track.spans.rows[span.parent as usize];
         assert!(parent.start <= span.start && span.end <= parent.end, "{row}");
     }
+    // Within the time of the first.
+    file.chat(4, 210).answer(4, 215, STREAM).record(6, 4, 220, b"");
+    let nested = file.open();
+    let outer =
+        nested.tracks[0].spans.rows.iter().filter(|s| nested.function_name(s.function) == "chat completions");
+    assert_eq!(outer.map(|s| s.depth).collect::<Vec<_>>(), [0; 4]);
     let inner = track.spans.rows.iter().filter(|s| s.depth > 0).count();
     assert_eq!(inner, 9, "three parts of each");
 }
