@@ -65,7 +65,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def whole(self, status, value, headers=(), packed=False):
         body = json.dumps(value).encode()
         if packed:
-            body = gzip.compress(body)
+            body = gzip.compress(body, mtime=0)
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
