@@ -2,6 +2,9 @@
 
 python [options] profile_run.py FOLDER PROFILER[,PROFILER] (FILE | -m MODULE | -c CODE) [arguments]
 
+PROFILER auto is cProfile, which ends without a profile when the process makes its first asyncio task while our recorder of tasks
+is in it: spans say more about such a program.
+
 Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json, which is locked as
 long as the program lives. The profile is written however the program ends, save by SIGKILL or a crash of the
 interpreter, and whether or not somebody still waits for it. Of processes that the program forks only the first
@@ -240,12 +243,26 @@ def main():
         with open(folder + "/command.json", "rb") as file:
             sys.orig_argv[:] = sys.orig_argv[:1] + json.loads(file.read().decode("utf-8"))[1:]
     program = Program(sys.argv[3:], safe, standard_library)
-    profilers, missing = ours.choose(wanted)
+    profilers, missing = ours.choose("cprofile" if wanted == "auto" else wanted)
     ours.watch(profilers.values())
     me, written = os.getpid(), []
     about = {"python": sys.version.split()[0], "profilers": list(profilers), "missing": missing}
     with standard_library:
         kept, update = describe(folder, about)
+
+    def give_way():
+        """The first task is about to be made."""
+        if not profilers or not ours.in_our_thread():
+            return
+        for profiler in profilers.values():
+            profiler.stop()
+        profilers.clear()
+        if os.getpid() == me:
+            about["profilers"] = []
+            update()
+
+    for finder in sys.meta_path if wanted == "auto" else ():
+        getattr(finder, "at_first_task", []).append(give_way)
 
     def main_has_run():
         """Threads may go on, and whoever measures all of them does so, too."""

@@ -39,7 +39,8 @@ const LABEL: f32 = 150.0;
 const NUMBER: f32 = 120.0;
 /// Width of a button beside a field, with the space before it.
 const BUTTON: f32 = 84.0;
-/// The word that switches all others of a list off.
+/// Words that switch all others of a list off.
+const ALONE: [&str; 2] = [NONE, "auto"];
 const NONE: &str = "none";
 
 /// The small window that asks what to record.
@@ -215,13 +216,13 @@ fn choices(words: &[&str], value: &mut String, help: &str, ui: &mut Ui) {
     });
 }
 
-/// The list `value` with `word` switched on or off. «none» goes with no other, and an empty list is «none».
+/// The list `value` with `word` switched on or off. «none» and «auto» go with no other, and an empty list is «none».
 fn toggled(words: &[&str], value: &str, word: &str) -> String {
     let mut chosen: Vec<&str> = value.split(',').map(str::trim).collect();
     if chosen.contains(&word) {
         chosen.retain(|w| *w != word);
     } else {
-        chosen.retain(|w| word != NONE && *w != NONE);
+        chosen.retain(|w| !ALONE.contains(&word) && !ALONE.contains(w));
         chosen.push(word);
     }
     if chosen.is_empty() {
@@ -458,7 +459,7 @@ mod tests {
 
     #[test]
     fn words_are_switched_on_and_off() {
-        let words = ["cprofile", "pyinstrument", "yappi-wall", "none"];
+        let words = ["auto", "cprofile", "pyinstrument", "yappi-wall", "none"];
         let mut value = "cprofile".to_owned();
         for (word, then) in [
             ("pyinstrument", "cprofile,pyinstrument"),
@@ -468,6 +469,9 @@ mod tests {
             ("yappi-wall", "yappi-wall"),
             ("yappi-wall", "none"),
             ("none", "none"),
+            ("cprofile", "cprofile"),
+            ("auto", "auto"),
+            ("yappi-wall", "yappi-wall"),
         ] {
             value = toggled(&words, &value, word);
             assert_eq!(value, then, "{word}");

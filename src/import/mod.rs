@@ -19,6 +19,7 @@ mod folded;
 mod foreign;
 mod frame_names;
 mod gpu;
+pub(crate) mod http;
 mod journal;
 mod line_profiler;
 pub(crate) mod llm;
@@ -35,6 +36,7 @@ mod pyinstrument_text;
 mod python;
 mod read;
 mod scalene;
+pub(crate) mod secrets;
 mod source;
 mod speedscope;
 #[cfg(test)]
@@ -219,6 +221,7 @@ pub static IMPORTERS: &[&Importer] = &[
     &gpu::smi::IMPORTER,
     &otlp::IMPORTER,
     &answers::IMPORTER,
+    &http::IMPORTER,
     &scalene::IMPORTER,
     &line_profiler::IMPORTER,
     &pyinstrument_text::IMPORTER,

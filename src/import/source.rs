@@ -317,13 +317,24 @@ impl Source {
     /// at, of each at most `longest` bytes are read, links are not followed. `None` when there is no such folder.
     #[must_use]
     pub fn own_files(&self, extension: &str, most: usize, longest: u64) -> Option<Vec<OwnFile>> {
-        let folder = self.input.path()?.with_extension(extension);
-        let is_folder = std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir());
-        let entries = is_folder.then(|| std::fs::read_dir(&folder).ok())??;
-        let is_file = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
-        let mut paths: Vec<_> = entries.flatten().take(most).map(|e| e.path()).filter(is_file).collect();
-        paths.sort();
+        let paths = files_in(&self.input.path()?.with_extension(extension), most, |_| true)?;
         Some(paths.iter().map(|path| OwnFile::read(path, longest)).collect())
+    }
+
+    /// The same of the folder `below` in that folder: only files with the ending `of`.
+    #[must_use]
+    pub fn own_files_below(
+        &self,
+        (extension, below, of): (&str, &str, &str),
+        most: usize,
+        longest: u64,
+    ) -> Vec<OwnFile> {
+        let Some(folder) = self.input.path().map(|path| path.with_extension(extension).join(below)) else {
+            return Vec::new();
+        };
+        let wanted = |path: &Path| path.extension().is_some_and(|e| e == of);
+        let paths = files_in(&folder, most, wanted).unwrap_or_default();
+        paths.iter().map(|path| OwnFile::read(path, longest)).collect()
     }
 
     /// Files beside this one, for formats that spread over several. Empty for bytes in memory.
@@ -338,6 +349,17 @@ impl Source {
         files.sort();
         files
     }
+}
+
+/// Regular files in a folder, by name, at most `most`; `None` when it is none.
+fn files_in(folder: &Path, most: usize, wanted: impl Fn(&Path) -> bool) -> Option<Vec<PathBuf>> {
+    let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|m| m.is_dir());
+    let entries = is_folder.then(|| std::fs::read_dir(folder).ok())??;
+    let is_file = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
+    let named = entries.flatten().map(|e| e.path()).filter(|path| wanted(path));
+    let mut paths: Vec<_> = named.take(most).filter(is_file).collect();
+    paths.sort();
+    Some(paths)
 }
 
 fn is_locked(file: &File) -> bool {

@@ -116,6 +116,8 @@ pub(crate) mod journal {
     /// Beside «name.journal» the folder «name.files» holds what a profiler in the recorded process writes by itself,
     /// so that it is there even when nobody was left to add it to the journal.
     pub(crate) const FILES: &str = "files";
+    /// In that one: where processes that are recorded from inside leave what they record.
+    pub(crate) const TRACE: &str = "trace";
     /// In that folder: who writes, as JSON. Locked by the recorded process as long as it lives.
     pub(crate) const ABOUT: &str = "about.json";
 

@@ -60,6 +60,8 @@ pub struct Context {
     peaks: Mutex<Vec<PeakCell>>,
     /// Where another process may leave files that outlive this one.
     folder: Mutex<Option<PathBuf>>,
+    #[cfg(feature = "workloads")]
+    calls: Mutex<Option<super::calls::HttpCalls>>,
 }
 
 /// What the profiler of a recorded program could see of it.
@@ -184,6 +186,17 @@ impl Context {
     /// The same; `None` without a journal.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         lock(&self.folder).clone()
+    }
+
+    /// Requests over HTTP that were seen of the work.
+    #[cfg(feature = "workloads")]
+    pub(super) fn keep_calls(&self, calls: super::calls::HttpCalls) {
+        *lock(&self.calls) = Some(calls);
+    }
+
+    #[cfg(feature = "workloads")]
+    pub(super) fn take_calls(&self) -> Option<super::calls::HttpCalls> {
+        lock(&self.calls).take()
     }
 
     /// The exit code of the process that did the work.

@@ -47,6 +47,8 @@
 mod activity;
 mod alloc;
 mod assemble;
+#[cfg(feature = "workloads")]
+mod calls;
 mod clock;
 mod context;
 mod cost;

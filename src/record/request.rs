@@ -276,6 +276,12 @@ impl Drop for RequestHandle {
     }
 }
 
+/// A number for a request that others report.
+#[cfg(feature = "workloads")]
+pub(super) fn next_number() -> u64 {
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Forgets the requests of earlier recordings.
 pub(super) fn reset() {
     lock(&OPEN).clear();

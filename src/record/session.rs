@@ -503,6 +503,11 @@ impl Session {
                 assembler.blind_spots(&lives.lives, root, &sight);
             }
         }
+        #[cfg(feature = "workloads")]
+        if let Some(calls) = self.context.take_calls() {
+            let (name, text) = assembler.calls(calls, meta.origin_unix_ns);
+            meta.result(name, text);
+        }
         for (file, part) in self.context.take_files() {
             if let Some(journal) = &mut journal {
                 journal.attach(file.clone());

@@ -3,16 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::support::{folder, program, report, run, stdout};
-
-/// Waits until `ready` says so, at most 30 s.
-fn wait(what: &str, mut ready: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !ready() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::support::{folder, program, report, run, stdout, wait};
 
 #[test]
 fn a_killed_recording_loses_at_most_its_last_second() {

@@ -10,6 +10,7 @@ mod display;
 mod graphs;
 mod guide;
 mod hostile;
+mod http_calls;
 mod journal;
 mod layers;
 mod llm;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// A file of the repository.
 pub fn file(path: &str) -> PathBuf {
@@ -67,4 +68,38 @@ pub fn samples(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Waits until `ready` says so, at most 30 s.
+pub fn wait(what: &str, mut ready: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The usual Python; without one it says so.
+pub fn python() -> Option<&'static str> {
+    let found = Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success());
+    if !found {
+        eprintln!("no python3 here: nothing is checked");
+    }
+    found.then_some("python3")
+}
+
+/// Interpreters of these versions, where pyenv has them.
+pub fn interpreters(versions: &[&str]) -> Vec<String> {
+    let roots = [std::env::var("PYENV_ROOT").ok(), std::env::var("HOME").ok().map(|h| format!("{h}/.pyenv"))];
+    let folder = roots.into_iter().flatten().map(|r| Path::new(&r).join("versions")).find(|f| f.is_dir());
+    let installed = folder.and_then(|f| std::fs::read_dir(f).ok()).into_iter().flatten().flatten();
+    let wanted = |p: &PathBuf| {
+        let name = p.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        versions.iter().any(|v| name.strip_prefix(v).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let found: Vec<_> = installed.map(|e| e.path()).filter(wanted).collect();
+    if found.is_empty() {
+        eprintln!("no Python {versions:?} of pyenv here: nothing is checked with it");
+    }
+    found.iter().map(|p| p.join("bin/python").display().to_string()).collect()
 }

@@ -72,6 +72,13 @@ pub(super) struct RecordArgs {
     /// program writes to standard output goes to standard error.
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
+    /// With the workload `proxy`: the base URL of the server or provider that requests are passed on to.
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// With the workload `command`: calls of language models go through a proxy of the recorder, to which the environment's
+    /// base URLs point, so that programs in any language are recorded.
+    #[arg(long)]
+    proxy: bool,
     /// With the workload `command`: the program to run and its arguments.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -92,7 +99,8 @@ pub(super) fn workload_list() -> String {
         }
     }
     text + "\nExample: inferscope record asyncio --set scale=0.1 -o run.inferscope\n         \
-            inferscope record command -o run.inferscope -- python app.py"
+            inferscope record command -o run.inferscope -- python app.py\n         \
+            inferscope record proxy --to https://api.openai.com -o run.inferscope"
 }
 
 pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
@@ -189,6 +197,24 @@ fn one_of(text: &str) -> Result<u32, String> {
 /// The parameters, with the command line among them when there is one.
 fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
     let mut params = args.set.clone();
+    match &args.to {
+        Some(_) if args.workload != "proxy" => {
+            return Err(Failure::new(
+                "--to goes with `record proxy`; for a command try `record command --proxy -- …`",
+            ));
+        }
+        Some(url) => params.push(format!("to={url}")),
+        None if args.workload == "proxy" && !params.iter().any(|p| p.trim_start().starts_with("to=")) => {
+            let why = "name where requests go: inferscope record proxy --to https://api.openai.com";
+            return Err(Failure::new(why));
+        }
+        None => {}
+    }
+    match args.workload.as_str() {
+        "command" if args.proxy => params.push("proxy=true".to_owned()),
+        _ if args.proxy => return Err(Failure::new("--proxy goes with `record command`")),
+        _ => {}
+    }
     if !args.command.is_empty() {
         if args.workload != "command" {
             let workload = &args.workload;

@@ -13,6 +13,8 @@ pub(super) struct Fold {
     /// Those that are complete, or that others followed.
     pub calls: Vec<Call>,
     open: Option<Open>,
+    /// When what is added came, where somebody noted that.
+    pub now: Option<i64>,
 }
 
 /// An answer of which more may come.
@@ -27,6 +29,8 @@ pub(super) struct Open {
     pub finished: bool,
     pub pieces: u32,
     pub chunks: Chunks,
+    /// When the piece that is being added came.
+    pub now: Option<i64>,
 }
 
 impl Fold {
@@ -38,6 +42,7 @@ impl Fold {
             self.close();
         }
         let open = self.open.get_or_insert_with(Open::default);
+        open.now = self.now;
         let over = open.add(value, shape, piece);
         if over {
             self.close();
@@ -90,6 +95,9 @@ impl Open {
         }
         self.streamed |= piece;
         self.pieces += 1;
+        if shape != Shape::Error {
+            self.call.first_chunk = self.call.first_chunk.or(self.now);
+        }
         let id = id_of(value, shape);
         if !id.is_empty() {
             id.clone_into(&mut self.id);
@@ -119,7 +127,8 @@ impl Open {
     fn done(self, number: usize) -> Call {
         let Self { mut call, id, streamed, finished, pieces, chunks, .. } = self;
         call.name = if id.is_empty() { format!("answer {number}") } else { id };
-        if streamed || (pieces > 1 && chunks.with_output > 0) {
+        let timed = !call.token_times.is_empty();
+        if !timed && (streamed || (pieces > 1 && chunks.with_output > 0)) {
             call.chunks = Some(chunks);
         }
         if !finished && streamed && call.outcome == Outcome::Ok {

@@ -6,6 +6,7 @@
 //! answer that ends before its server says so counts as cancelled.
 
 mod fold;
+mod live;
 mod pieces;
 mod shape;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use super::read::value::value;
 use super::{Confidence, Context, ErrorKind, Head, ImportError, Importer, Source, no_details};
 use crate::model::Basis;
 use fold::Fold;
+pub(super) use live::Answer;
 use shape::{Shape, unwrapped};
 #[cfg(feature = "workloads")]
 pub(crate) use usage::counted;

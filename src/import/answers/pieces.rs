@@ -49,6 +49,14 @@ impl Open {
         if !said.is_empty() || other {
             self.chunks.first_output.get_or_insert(self.pieces);
         }
+        if let Some(now) = self.now {
+            if !said.is_empty() || other {
+                self.call.first_output.get_or_insert(now);
+            }
+            self.call.first_token.get_or_insert(now);
+            self.call.last_token = Some(now);
+            self.call.token_times.push(now);
+        }
     }
 
     /// The time at which an answer was begun, in unix seconds.
@@ -255,7 +263,9 @@ impl Open {
         let done = value.get("done") == Some(&Value::Bool(true));
         if !done {
             let has_output = !said.is_empty() || reasoning || calls;
-            self.call.token_times.extend(now.filter(|_| has_output));
+            if self.now.is_none() {
+                self.call.token_times.extend(now.filter(|_| has_output));
+            }
             return false;
         }
         self.call.usage.update(&usage::ollama(value));

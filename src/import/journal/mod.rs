@@ -10,7 +10,7 @@
 //! interrupted, and can be followed as it grows ([`Follow`]).
 //!
 //! What a profiler in the recorded process wrote after its recorder was killed lies in a folder beside the journal and
-//! is attached, as if the recorder had added it.
+//! is attached, as if the recorder had added it. What processes recorded of themselves becomes part of the recording.
 
 mod follow;
 mod frames;
@@ -24,13 +24,15 @@ pub use frames::Frames;
 use tape::{DAMAGED, Ending, TORN, Tape};
 
 use super::Gives::{Graph, Memory, Requests, Time, Tree};
+use super::http;
 use super::source::OwnFile;
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::model::Attachment;
-use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, VERSION, next};
+use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, TRACE, VERSION, next};
 
 /// Files that are looked at beside a journal, and how long one may be.
 const MOST_FILES: usize = 32;
+const MOST_PROCESSES: usize = 256;
 const LONGEST_FILE: u64 = 256 << 20;
 /// Endings of the files of profilers.
 const PROFILES: [&str; 2] = ["prof", "pyisession"];
@@ -99,8 +101,32 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     tape.conclude(&mut cx.builder, end)?;
     if end == Ending::Interrupted {
         add_files(source, cx);
+        add_calls(source, cx);
     }
     Ok(())
+}
+
+/// Adds the requests over HTTP that processes wrote down.
+fn add_calls(source: &Source, cx: &mut Context<'_>) {
+    let place = (FILES, TRACE, http::EXTENSION);
+    let mut found = Vec::new();
+    for OwnFile { name, content, .. } in source.own_files_below(place, MOST_PROCESSES, LONGEST_FILE) {
+        let read = content.map_err(|e| e.to_string());
+        match read.and_then(|bytes| http::read(&mut &bytes[..]).map_err(|e| e.to_string())) {
+            Ok(calls) => found.push(calls),
+            Err(e) => {
+                cx.builder.warn("HTTP requests of a process cannot be read", &format!("{name}: {e}"));
+            }
+        }
+    }
+    if !found.is_empty() {
+        let origin = cx.builder.meta.origin_unix_ns.unwrap_or(0);
+        let shifted = found.into_iter().map(|calls| {
+            let shift = calls.unix.saturating_sub(origin);
+            (calls, shift)
+        });
+        http::build(shifted.collect(), true, &mut cx.builder).tell(&mut cx.builder);
+    }
 }
 
 /// Attaches what profilers left beside the journal.

@@ -21,6 +21,8 @@
 //! A span's end is its last exit, not its close: `tracing` keeps a parent open as long as any child.
 
 mod bound;
+#[cfg(feature = "workloads")]
+mod calls;
 mod device;
 mod memory;
 mod places;

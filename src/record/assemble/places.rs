@@ -127,6 +127,18 @@ impl Assembler {
         self.findings.push(Found { kind, severity, text, request: None, place: (None, None), time: None });
     }
 
+    /// A finding about a request that others report.
+    #[cfg(feature = "workloads")]
+    pub(super) fn found_of_request(
+        &mut self,
+        (kind, severity, text): (&str, Severity, &str),
+        request: Option<u64>,
+        time: i64,
+    ) {
+        let (kind, text) = (self.builder.string(kind), self.builder.string(text));
+        self.findings.push(Found { kind, severity, text, request, place: (None, None), time: Some(time) });
+    }
+
     pub(super) fn add_findings(
         &self,
         builder: &mut ProfileBuilder,

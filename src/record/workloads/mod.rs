@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod endpoint;
 mod generate;
+mod proxy;
 mod rag;
 mod service;
 mod start;
@@ -30,6 +31,7 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &rag::Rag,
     &service::ServiceWorkload,
     &endpoint::Endpoint,
+    &proxy::ProxyWorkload,
 ];
 
 /// Something to record.

@@ -5,16 +5,30 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use crate::model::wire::journal::TRACE;
+
 /// A folder that only the user may enter; removed with what is in it.
-pub(super) struct Folder(PathBuf);
+pub(in super::super) struct Folder(PathBuf);
 
 impl Folder {
     /// At `place`, where somebody may find the files when this process is killed; without one, or where it cannot be made,
     /// a temporary folder.
-    pub(super) fn beside(place: Option<PathBuf>) -> Result<Self, String> {
+    pub(in super::super) fn beside(place: Option<PathBuf>) -> Result<Self, String> {
         let own = place.and_then(|place| Self::make(place).ok());
         own.map_or_else(Self::temporary, Ok)
             .map_err(|e| format!("no temporary folder for what the command leaves: {e}"))
+    }
+
+    /// Where processes that are recorded from inside leave what they record, made when it is missing.
+    pub(in super::super) fn trace(&self) -> Result<PathBuf, String> {
+        // Whoever records may work elsewhere.
+        let trace = std::path::absolute(self.0.join(TRACE)).map_err(|e| e.to_string())?;
+        match fs::create_dir(&trace) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(format!("{}: {e}", trace.display()))
+            }
+            _ => Ok(trace),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -5,11 +5,14 @@
 //! its tables are the profiler's own numbers, and memory, CPU and log lines lie on the run's clock. Without one
 //! (`profilers=none`, or programs that are no Python but start some) the spans that Python code marks lie there, too.
 
+pub(super) mod calls;
 mod folder;
+mod inject;
 mod output;
 mod python;
 mod spans;
 mod stop;
+mod through;
 
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -19,11 +22,14 @@ use std::time::{Duration, Instant};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
 use crate::model::{Attachment, FactKind};
+use crate::record::calls::Moment;
 use crate::record::context::Sight;
-use crate::record::{echo, words};
-use folder::Folder;
+use crate::record::{echo, secrets, words};
+pub(super) use folder::Folder;
+use inject::{Inject, Parts};
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Prepared, Python};
+use through::Through;
 
 /// How long output is read that is still on its way when the command has ended.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
@@ -81,10 +87,35 @@ impl Workload for Command {
             param(
                 "profilers",
                 "Python profilers",
-                "For a Python program: cprofile, pyinstrument, yappi-wall, yappi-cpu, with commas between them, or \
-                 none. The first is shown, the others are kept with the run; what cannot run together is left out.",
-                "cprofile",
+                "For a Python program: cprofile, pyinstrument, yappi-wall, yappi-cpu, with commas between them; none; or \
+                 auto, which is cprofile until the program makes an asyncio task. The first is shown, the others are kept \
+                 with the run; what cannot run together is left out.",
+                "auto",
                 ParamKind::Choices(PROFILERS),
+            ),
+            param(
+                "tasks",
+                "Asyncio tasks",
+                "For programs that use asyncio (Python 3.8 on): their tasks, coroutines and what each await waits for, in all \
+                 processes. Not beside a Python profiler that is asked for by name.",
+                "true",
+                ParamKind::Bool,
+            ),
+            param(
+                "requests",
+                "HTTP requests",
+                "Of Python programs (3.8 on): requests that httpx, aiohttp, requests, urllib3 and urllib make; calls of \
+                 language models with prompt, answer and tokens.",
+                "true",
+                ParamKind::Bool,
+            ),
+            param(
+                "proxy",
+                "Through a proxy",
+                "Of programs in any language: calls of language models go through a proxy of the recorder, to which \
+                 OPENAI_BASE_URL, ANTHROPIC_BASE_URL and GOOGLE_GEMINI_BASE_URL point; it sees when pieces arrive.",
+                "false",
+                ParamKind::Bool,
             ),
             param(
                 "keep",
@@ -141,8 +172,11 @@ impl Workload for Command {
         let folder = Folder::beside(cx.folder()).map_err(WorkloadError::Failed)?;
         let prepared = match profilers[..] {
             ["none"] => Prepared::Other,
-            _ if profilers.contains(&"none") => {
-                return Err(WorkloadError::Failed("profilers: none goes with no other".into()));
+            [python::AUTO] => {
+                Python::prepare(&words, python::AUTO, folder.path()).map_err(WorkloadError::Failed)?
+            }
+            _ if profilers.iter().any(|p| ["none", python::AUTO].contains(p)) => {
+                return Err(WorkloadError::Failed("profilers: none and auto go with no other".into()));
             }
             _ => {
                 Python::prepare(&words, &profilers.join(","), folder.path()).map_err(WorkloadError::Failed)?
@@ -159,7 +193,28 @@ impl Workload for Command {
             Prepared::Other | Prepared::TooOld => None,
         };
         let words_of_it = python.as_ref().map_or(&words, |p| &p.words);
-        let mut child = spawn(words_of_it, params.text("folder"), is_python, &folder).map_err(|e| {
+        // Two that listen to every call would measure each other.
+        let tasks = params.flag("tasks") && matches!(profilers[..], [python::AUTO] | ["none"]);
+        let parts = Parts { tasks, requests: params.flag("requests") };
+        let inject = Inject::prepare(folder.path(), parts).unwrap_or_else(|why| {
+            cx.warn("the program was not recorded from inside", &why);
+            None
+        });
+        let trace = folder.trace().map_err(WorkloadError::Failed)?;
+        let through = params.flag("proxy").then(|| Through::start(secrets::texts().then_some(&trace)));
+        let through = through.transpose().map_err(WorkloadError::Failed)?;
+        if let Some(through) = &through {
+            cx.fact(FactKind::Setting, "Proxy", through.about.clone());
+        }
+        let surroundings = Surroundings {
+            folder: params.text("folder"),
+            python: is_python,
+            left: &folder,
+            inject,
+            variables: through.as_ref().map_or(&[], |t| &t.variables),
+        };
+        let before = Moment::now();
+        let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
             // As a shell says it.
             cx.exit_code(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
             WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
@@ -187,6 +242,12 @@ impl Workload for Command {
         cx.exit_code(stop::code(end.status));
         let profiled = python.as_ref().is_some_and(|python| collect(python, params, cx));
         spans::collect(folder.path(), profiled, cx);
+        let kept = through.and_then(|through| {
+            let (kept, failed) = through.proxy.end();
+            failed.into_iter().for_each(|why| cx.warn("the proxy could not write all requests down", &why));
+            kept
+        });
+        calls::collect(&trace, kept.into_iter().collect(), before, profiled, cx);
         match (end.stopped, end.needed) {
             (true, needed) => {
                 cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));
@@ -200,15 +261,31 @@ impl Workload for Command {
     }
 }
 
-fn spawn(words: &[String], folder: &str, python: bool, left: &Folder) -> std::io::Result<Child> {
+/// What a command is started with.
+struct Surroundings<'a> {
+    /// Its working directory; empty for ours.
+    folder: &'a str,
+    python: bool,
+    /// Where it leaves files for the recorder.
+    left: &'a Folder,
+    inject: Option<Inject>,
+    /// Further variables.
+    variables: &'a [(&'static str, String)],
+}
+
+fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {
     use std::io::IsTerminal;
     let mut command = Process::new(&words[0]);
     command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if !folder.is_empty() {
-        command.current_dir(folder);
+    if !with.folder.is_empty() {
+        command.current_dir(with.folder);
     }
-    command.env(spans::VARIABLE, left.path());
-    if python {
+    command.env(spans::VARIABLE, with.left.path());
+    if let Some(inject) = &with.inject {
+        command.envs(inject.variables());
+    }
+    command.envs(with.variables.iter().map(|(name, value)| (name, value)));
+    if with.python {
         // Lines get the time at which they were written, not that at which a buffer was full.
         command.env("PYTHONUNBUFFERED", "1");
     }

@@ -13,8 +13,11 @@ use crate::import::{self, Input};
 use crate::jobs::Job;
 use crate::model::Profile;
 
+/// The value of the workload's parameter that means cProfile for a program without asyncio tasks.
+pub(super) const AUTO: &str = "auto";
+
 /// Values of the workload's parameter.
-pub(super) const PROFILERS: &[&str] = &["cprofile", "pyinstrument", "yappi-wall", "yappi-cpu", "none"];
+pub(super) const PROFILERS: &[&str] = &[AUTO, "cprofile", "pyinstrument", "yappi-wall", "yappi-cpu", "none"];
 
 /// Endings of the files that they write.
 const ENDINGS: [&str; 2] = ["prof", "pyisession"];

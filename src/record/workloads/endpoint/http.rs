@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HeaderValue, PROXY_AUTHORIZATION};
 use hyper::{Method, Request, Response, Uri};
@@ -27,7 +27,7 @@ const BUFFER: usize = 256 << 10;
 
 /// Where requests go.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Target {
+pub(in super::super) struct Target {
     tls: bool,
     host: String,
     port: u16,
@@ -55,14 +55,29 @@ impl Target {
         Ok(Self { tls, host: host.to_owned(), port, path: format!("{base}{end}{query}") })
     }
 
-    fn origin(&self) -> String {
+    /// A base URL as it is: requests bring their own paths.
+    pub(in super::super) fn base(url: &str) -> Result<Self, String> {
+        let mut target = Self::parse(url)?;
+        let path = target.path.split('?').next().unwrap_or_default();
+        let added =
+            !url.split('?').next().is_some_and(|u| u.trim_end_matches('/').ends_with("/chat/completions"));
+        target.path = path.strip_suffix("/chat/completions").filter(|_| added).unwrap_or(path).to_owned();
+        Ok(target)
+    }
+
+    /// Path of the base URL, without a slash at its end.
+    pub(in super::super) fn path(&self) -> &str {
+        self.path.trim_end_matches('/')
+    }
+
+    pub(in super::super) fn origin(&self) -> String {
         let default = if self.tls { 443 } else { 80 };
         let port = if self.port == default { String::new() } else { format!(":{}", self.port) };
         format!("{}{port}", self.host)
     }
 
     /// The address without query, as a person may see it.
-    pub(super) fn shown(&self) -> String {
+    pub(in super::super) fn shown(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         format!("{}://{}{path}", if self.tls { "https" } else { "http" }, self.origin())
     }
@@ -77,7 +92,7 @@ struct Proxy {
 }
 
 /// Makes connections to one target.
-pub(super) struct Connector {
+pub(in super::super) struct Connector {
     target: Target,
     proxy: Option<Proxy>,
     tls: Option<TlsConnector>,
@@ -86,18 +101,18 @@ pub(super) struct Connector {
 }
 
 /// How to reach a target.
-pub(super) struct Access<'a> {
+pub(in super::super) struct Access<'a> {
     /// A proxy's URL, `none`, or empty for what the environment says.
-    pub(super) proxy: &'a str,
+    pub(in super::super) proxy: &'a str,
     /// A PEM file with further root certificates, or empty.
-    pub(super) roots: &'a str,
-    pub(super) key: Option<&'a str>,
+    pub(in super::super) roots: &'a str,
+    pub(in super::super) key: Option<&'a str>,
     /// How long a connection may take.
-    pub(super) patience: Duration,
+    pub(in super::super) patience: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(target: Target, access: &Access<'_>) -> Result<Self, String> {
+    pub(in super::super) fn new(target: Target, access: &Access<'_>) -> Result<Self, String> {
         let proxy = find_proxy(&target, access.proxy)?;
         let tls = if target.tls { Some(tls::connector(access.roots)?) } else { None };
         let key = access.key.map(|key| HeaderValue::from_str(&format!("Bearer {key}"))).transpose();
@@ -109,12 +124,22 @@ impl Connector {
     }
 
     /// The proxy as a person may see it, without credentials.
-    pub(super) fn via(&self) -> Option<String> {
+    pub(in super::super) fn via(&self) -> Option<String> {
         self.proxy.as_ref().map(|p| format!("{}:{}", p.host, p.port))
     }
 
-    /// Opens a connection.
-    pub(super) async fn connect(&self) -> Result<Connection, String> {
+    /// The target of all connections.
+    pub(in super::super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Opens a connection for requests with bodies of the kind `B`.
+    pub(in super::super) async fn connect<B>(&self) -> Result<Connection<B>, String>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let span = debug_span!(target: "inferscope::endpoint", "connect", host = self.target.host,
             error = tracing::field::Empty);
         let connected = timeout(self.patience, self.open()).instrument(span.clone()).await;
@@ -127,7 +152,12 @@ impl Connector {
         connected
     }
 
-    async fn open(&self) -> Result<Connection, String> {
+    async fn open<B>(&self) -> Result<Connection<B>, String>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let (host, port) = match &self.proxy {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (self.target.host.as_str(), self.target.port),
@@ -155,11 +185,23 @@ impl Connector {
         Ok(Connection { sender, driver: driver.abort_handle(), used: false })
     }
 
+    /// What a request names for a path with its query: all of the address where a proxy reads it.
+    pub(in super::super) fn uri(&self, path: &str) -> String {
+        match self.proxy.as_ref().filter(|_| !self.target.tls) {
+            Some(_) => format!("http://{}{path}", self.target.origin()),
+            None => path.to_owned(),
+        }
+    }
+
+    /// What a proxy that reads requests wants to see in each.
+    pub(in super::super) fn proxy_key(&self) -> Option<&HeaderValue> {
+        self.proxy.as_ref().filter(|_| !self.target.tls)?.auth.as_ref()
+    }
+
     /// A POST with this body.
     pub(super) fn post(&self, body: Bytes, accept: &'static str) -> Result<Request<Full<Bytes>>, String> {
-        let through_proxy = self.proxy.as_ref().filter(|_| !self.target.tls);
-        let (origin, path) = (self.target.origin(), &self.target.path);
-        let uri = if through_proxy.is_some() { format!("http://{origin}{path}") } else { path.clone() };
+        let origin = self.target.origin();
+        let uri = self.uri(&self.target.path);
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(uri)
@@ -170,7 +212,7 @@ impl Connector {
         if let Some(key) = &self.key {
             request = request.header("authorization", key);
         }
-        if let Some(auth) = through_proxy.and_then(|p| p.auth.as_ref()) {
+        if let Some(auth) = self.proxy_key() {
             request = request.header(PROXY_AUTHORIZATION, auth);
         }
         request.body(Full::new(body)).map_err(|e| format!("the request cannot be made: {e}"))
@@ -178,11 +220,35 @@ impl Connector {
 }
 
 /// A connection that is kept between requests.
-pub(super) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+pub(in super::super) struct Connection<B = Full<Bytes>> {
+    sender: SendRequest<B>,
     driver: tokio::task::AbortHandle,
     /// It has carried a request before.
     pub(super) used: bool,
+}
+
+impl<B: Body + 'static> Connection<B> {
+    /// Sends a request; one that no server can have seen is given back. `Err` of the inner one is for the person.
+    pub(in super::super) async fn try_send(
+        &mut self,
+        request: Request<B>,
+    ) -> Result<Response<Incoming>, (Option<Request<B>>, String)> {
+        let again = std::mem::replace(&mut self.used, true);
+        self.sender.try_send_request(request).await.map_err(|mut e| {
+            let request = e.take_message().filter(|_| again);
+            (request, reason(e.error()))
+        })
+    }
+
+    /// Waits until the answer before is read to its end; false when no other request can follow.
+    pub(in super::super) async fn is_free(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    /// True while the server has not closed it.
+    pub(in super::super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
 }
 
 impl Connection {
@@ -202,7 +268,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl<B> Drop for Connection<B> {
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -296,7 +362,7 @@ fn find_proxy(target: &Target, proxy: &str) -> Result<Option<Proxy>, String> {
 }
 
 /// An error with its causes, in one line.
-pub(super) fn reason(error: &dyn std::error::Error) -> String {
+pub(in super::super) fn reason(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     // Chains are short; a circular one would be a bug of a library.

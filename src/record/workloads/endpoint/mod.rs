@@ -7,7 +7,7 @@
 //! repeat it in an error it is masked.
 
 mod call;
-mod http;
+pub(super) mod http;
 mod load;
 mod prompts;
 #[cfg(test)]

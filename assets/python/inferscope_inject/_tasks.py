@@ -1,0 +1,5 @@
+"""Asyncio tasks and coroutines of the program."""
+
+
+def install(module, folder):
+    """`module` is asyncio or uvloop, just imported."""

@@ -1,0 +1,151 @@
+"""In front on the PYTHONPATH of a recorded command and all that it starts: arms what records a program from inside.
+
+`inferscope record command` writes this folder and names in INFERSCOPE_TRACE where processes leave what they record. Nothing of
+ours is loaded before the program imports a module of TABLE, so a process that imports none costs milliseconds and
+leaves no file. A file of ours that the recorder did not write here is switched off. Then the next sitecustomize on the path runs,
+as if this one were not there. Any version of Python may read this file; from 3.8 on it does something.
+
+A module of ours defines `install(module, folder)`, called once that module of the program was executed, and finds in its
+globals `agent`, the Agent below. Whatever it raises is one line on standard error.
+"""
+import sys
+
+# A module of the program: what is armed once it was executed.
+TABLE = {
+    "asyncio": "_tasks",
+    "uvloop": "_tasks",
+    "httpx": "_http",
+    "httpx2": "_http",
+    "aiohttp": "_http",
+    "urllib3": "_http",
+    "http.client": "_http",
+}
+OLDEST = (3, 8)
+FOLDER = "INFERSCOPE_TRACE"
+
+
+class Agent:
+    """Finds the modules of TABLE as the finders behind it do, and arms what belongs to them."""
+
+    def __init__(self, here, folder):
+        self.here, self.folder = here, folder
+        self.loaded = {}
+        # Called once, when the first task of the process is made.
+        self.at_first_task = []
+
+    def start(self):
+        from os.path import exists
+
+        self.table = {name: ours for name, ours in TABLE.items() if exists("%s/%s.py" % (self.here, ours))}
+        for name in list(self.table):
+            # A .pth file may have imported it before us.
+            if name in sys.modules:
+                self.arm(name, sys.modules[name])
+        if self.table:
+            sys.meta_path.insert(0, self)
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.table:
+            return None
+        spec = None
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            if finder is not self and find is not None:
+                spec = find(name, path, target)
+                if spec is not None:
+                    break
+        try:
+            self.wrap(name, spec)
+        except Exception as error:
+            self.say("%s is not recorded" % name, error)
+        return spec
+
+    def wrap(self, name, spec):
+        """Arms when the loader has executed the module; the loader is as it was by then."""
+        loader = getattr(spec, "loader", None)
+        execute = getattr(loader, "exec_module", None)
+        if execute is None or isinstance(loader, type):
+            return
+
+        def exec_module(module):
+            loader.__dict__.pop("exec_module", None)
+            execute(module)
+            self.arm(name, module)
+
+        loader.exec_module = exec_module
+
+    def arm(self, name, module):
+        ours = self.table.pop(name, None)
+        if ours is None:
+            return
+        try:
+            self.load(ours).install(module, self.folder)
+        except Exception as error:
+            self.say("%s is not recorded" % name, error)
+
+    def load(self, name):
+        """A module of ours, of which the program's sys.modules and sys.path know nothing."""
+        module = self.loaded.get(name)
+        if module is None:
+            from importlib.machinery import SourceFileLoader
+
+            loader = SourceFileLoader("inferscope_inject." + name, "%s/%s.py" % (self.here, name))
+            module = type(sys)(loader.name)
+            module.__file__, module.agent = loader.path, self
+            # The folder is the recorder's own: compiled once for each version of Python.
+            code = loader.get_code(loader.name)
+            getattr(sys.modules["builtins"], "exec")(code, module.__dict__)
+            self.loaded[name] = module
+        return module
+
+    def say(self, what, error):
+        try:
+            import os
+
+            text = "inferscope: %s in process %d: %s: %s\n"
+            sys.stderr.write(text % (what, os.getpid(), type(error).__name__, error))
+        except Exception:
+            # Nobody reads.
+            pass
+
+
+def begin():
+    import os
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    # The environment keeps it, for children.
+    sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != here]
+    folder = os.environ.get(FOLDER)
+    if folder and sys.version_info >= OLDEST:
+        Agent(here, folder).start()
+
+
+def go_on():
+    """The sitecustomize that runs when ours is not there. It replaces ours in sys.modules, too."""
+    if sys.version_info[0] < 3:
+        import imp
+
+        try:
+            found = imp.find_module("sitecustomize", sys.path)
+        except ImportError:
+            return
+        imp.load_module("sitecustomize", *found)
+        return
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec("sitecustomize")
+    if spec is not None and spec.loader is not None:
+        from importlib.util import module_from_spec
+
+        module = module_from_spec(spec)
+        # It stays there: the import that runs us takes it out and puts it back.
+        sys.modules["sitecustomize"] = module
+        spec.loader.exec_module(module)
+
+
+try:
+    begin()
+except Exception:
+    # Whatever it is, the program runs.
+    pass
+go_on()

@@ -1,0 +1,149 @@
+//! What a program asked a model for: the body of its request.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::Value;
+
+use super::super::read::value::{items, text};
+
+/// Longest prompt that is kept, bytes.
+const LONGEST: usize = 1 << 20;
+/// Deepest nesting of parts that is looked into.
+const DEEPEST: u32 = 8;
+
+/// What was asked for, as far as it is understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) model: String,
+    pub(super) tier: String,
+    /// What was said to the model, one part a paragraph, with who said it where several did.
+    pub(super) prompt: String,
+    /// Tells equal bodies.
+    pub(super) hash: u64,
+}
+
+impl Asked {
+    pub(super) fn of(body: &[u8], texts: bool) -> Self {
+        let mut hasher = DefaultHasher::new();
+        body.hash(&mut hasher);
+        let hash = hasher.finish();
+        // One that was cut is none.
+        let Ok(value) = serde_json::from_slice::<Value>(body) else {
+            return Self { hash, ..Self::default() };
+        };
+        let model = ["model", "modelId"].iter().map(|key| text(&value, &[key])).find(|name| !name.is_empty());
+        Self {
+            model: model.unwrap_or("").to_owned(),
+            tier: text(&value, &["service_tier"]).to_owned(),
+            prompt: if texts { prompt(&value) } else { String::new() },
+            hash,
+        }
+    }
+}
+
+/// The prompt of a request of any of the known kinds.
+fn prompt(value: &Value) -> String {
+    let mut said: Vec<(String, String)> = Vec::new();
+    for key in ["system", "instructions", "systemInstruction", "system_instruction"] {
+        said.push(("system".into(), words(value.get(key), 0)));
+    }
+    for key in ["messages", "contents", "input"] {
+        match value.get(key) {
+            Some(Value::Array(parts)) if parts.iter().all(Value::is_string) => {
+                said.extend(parts.iter().map(|part| (String::new(), words(Some(part), 0))));
+            }
+            list @ Some(Value::Array(_)) => {
+                for message in items(list) {
+                    let content =
+                        ["content", "parts", "output", "arguments"].iter().find_map(|key| message.get(*key));
+                    said.push((text(message, &["role"]).to_owned(), words(content.or(Some(message)), 0)));
+                }
+            }
+            other => said.push((String::new(), words(other, 0))),
+        }
+    }
+    for key in ["prompt", "inputText", "query", "content", "texts", "documents"] {
+        said.push((String::new(), words(value.get(key), 0)));
+    }
+    said.retain(|(_, text)| !text.is_empty());
+    let alone = said.len() == 1;
+    let part = |(role, text): (String, String)| match role.as_str() {
+        "" => text,
+        _ if alone => text,
+        role => format!("{role}: {text}"),
+    };
+    let all = said.into_iter().map(part).collect::<Vec<_>>().join("\n\n");
+    all[..all.floor_char_boundary(LONGEST)].to_owned()
+}
+
+/// The texts in a content of any form: a text, parts of one, parts with texts.
+fn words(value: Option<&Value>, depth: u32) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) if depth < DEEPEST => {
+            let parts = parts.iter().map(|part| words(Some(part), depth + 1)).filter(|text| !text.is_empty());
+            parts.collect::<Vec<_>>().join("\n")
+        }
+        Some(part @ Value::Object(_)) if depth < DEEPEST => {
+            let inside =
+                ["text", "content", "parts", "input_text", "output"].iter().find_map(|key| part.get(*key));
+            words(inside, depth + 1)
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn prompts_of_all_kinds_are_found() {
+        let said = |value: Value| Asked::of(value.to_string().as_bytes(), true).prompt;
+        assert_eq!(said(json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]})), "hi");
+        assert_eq!(
+            said(
+                json!({"system": [{"type": "text", "text": "be kind"}], "messages": [{"role": "user", "content": [
+                {"type": "text", "text": "what is"}, {"type": "image", "source": {"data": "AAAA"}}, {"type": "text", "text": "this"}]}]})
+            ),
+            "system: be kind\n\nuser: what is\nthis"
+        );
+        assert_eq!(
+            said(
+                json!({"systemInstruction": {"parts": [{"text": "s"}]}, "contents": [{"role": "user", "parts": [{"text": "u"}]}]})
+            ),
+            "system: s\n\nuser: u"
+        );
+        assert_eq!(said(json!({"model": "m", "input": ["a", "b"]})), "a\n\nb");
+        assert_eq!(said(json!({"model": "m", "input": "a"})), "a");
+        assert_eq!(
+            said(
+                json!({"instructions": "i", "input": [{"role": "user", "content": [{"type": "input_text", "text": "q"}]}]})
+            ),
+            "system: i\n\nuser: q"
+        );
+        assert_eq!(
+            said(json!({"messages": [{"role": "user", "content": [{"text": "bedrock"}]}]})),
+            "bedrock"
+        );
+        assert_eq!(said(json!({"query": "q", "documents": ["a", {"text": "b"}]})), "q\n\na\nb");
+    }
+
+    #[test]
+    fn odd_bodies_say_nothing_and_equal_ones_are_known() {
+        let odd = [
+            &b""[..],
+            b"{",
+            b"[1]",
+            b"null",
+            b"\xff",
+            b"{\"model\": 3, \"messages\": {\"a\": [[[[[[[[[[]]]]]]]]]]}}",
+        ];
+        assert!(odd.iter().all(|body| Asked::of(body, true).prompt.is_empty()));
+        let body = br#"{"model": "m", "service_tier": "flex", "prompt": "secret"}"#;
+        let (with, without) = (Asked::of(body, true), Asked::of(body, false));
+        assert_eq!((with.model.as_str(), with.tier.as_str(), with.prompt.as_str()), ("m", "flex", "secret"));
+        assert_eq!((without.prompt.as_str(), without.hash), ("", with.hash));
+    }
+}
