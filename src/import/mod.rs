@@ -37,6 +37,7 @@ mod read;
 mod scalene;
 mod source;
 mod speedscope;
+pub(crate) mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -229,6 +230,7 @@ pub static IMPORTERS: &[&Importer] = &[
     &trees::vtune::IMPORTER,
     &mojo::IMPORTER,
     &dtrace::IMPORTER,
+    &tasks::IMPORTER,
     &folded::IMPORTER,
 ];
 

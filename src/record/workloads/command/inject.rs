@@ -21,7 +21,8 @@ macro_rules! file {
 }
 
 const START: (&str, &str) = file!("sitecustomize.py");
-const TASKS: &[(&str, &str)] = &[file!("_tasks.py")];
+const TASKS: &[(&str, &str)] =
+    &[file!("_tasks.py"), file!("_records.py"), file!("_monitor.py"), file!("_steps.py"), file!("_rewrite.py")];
 
 /// Which parts of a program record themselves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +64,11 @@ impl Inject {
         let path =
             std::env::join_paths(std::iter::once(code.clone()).chain(known)).map_err(|e| e.to_string())?;
         Ok(Some(Self { path, trace }))
+    }
+
+    /// The folder for what processes record.
+    pub(super) fn trace(&self) -> &Path {
+        &self.trace
     }
 
     /// What is set in the command's environment.
