@@ -122,9 +122,20 @@ fn waits(profile: &Profile, function: FunctionId) -> bool {
     let name = profile.text(row.name);
     let file = profile.text(row.file);
     let script = [".py", ".js", ".mjs", ".ts", ".rb", ".php"].iter().any(|end| file.ends_with(end));
-    profile.text(row.category).eq_ignore_ascii_case("idle")
+    is_marked(profile.text(row.category))
         || (!script && is_wait(name))
         || (script && in_library(&names::file(file), name))
+}
+
+/// True for the categories of what does nothing: it waits for something, or for its turn.
+fn is_marked(category: &str) -> bool {
+    ["idle", "ready"].iter().any(|known| category.eq_ignore_ascii_case(known))
+}
+
+/// True for a function whose maker says that it does nothing.
+#[must_use]
+pub fn is_said_to_wait(profile: &Profile, function: FunctionId) -> bool {
+    is_marked(profile.text(profile.functions.get(function).category))
 }
 
 /// Calls of operating systems and runtimes that block, without underscores in front.

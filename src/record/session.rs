@@ -422,7 +422,7 @@ impl Session {
         if let Some(lives) = self.context.take_lives()
             && attached.iter().all(spans)
         {
-            assembler.processes(&lives.lives);
+            assembler.processes(&lives.lives, !attached.is_empty());
         }
         for profile in attached {
             let shift =

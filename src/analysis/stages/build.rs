@@ -9,6 +9,7 @@ use super::net::{Arrow, Measured, NONE, Net};
 use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
 use crate::analysis::runs::runs;
 use crate::analysis::scope::TimeRange;
+use crate::analysis::waiting::is_said_to_wait;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{NO_ROW, Profile, Span, SpanTable, TrackId, TrackKind};
 
@@ -75,6 +76,8 @@ struct Forest<'a> {
     ends: FxHashMap<TrackId, Vec<u32>>,
     callees: FxHashMap<Place, Vec<Place>>,
     called: FxHashSet<Place>,
+    /// For each function whether its maker says that it does nothing.
+    waits: Vec<bool>,
 }
 
 impl<'a> Forest<'a> {
@@ -88,7 +91,8 @@ impl<'a> Forest<'a> {
             }
         }
         let ends = tracks.iter().map(|&id| (id, profile.track(id).spans.subtree_ends())).collect();
-        Self { profile, range, ends, callees, called }
+        let waits = profile.functions.ids().map(|f| is_said_to_wait(profile, f)).collect();
+        Self { profile, range, ends, callees, called, waits }
     }
 
     fn spans(&self, track: TrackId) -> &SpanTable {
@@ -113,17 +117,18 @@ impl<'a> Forest<'a> {
     }
 
     fn has_children(&self, place: Place) -> bool {
-        self.end_of(place) > place.1 + 1 || self.callees.contains_key(&place)
+        self.callees.contains_key(&place) || self.end_of(place) > place.1 + 1 && !self.children(place).is_empty()
     }
 
-    /// All that a span called, seen or not.
+    /// All that a span called, seen or not. What is said to do nothing is its own time, in which it waited.
     fn children(&self, place: Place) -> Vec<Place> {
         let end = self.end_of(place);
         let first = Some(place.1 + 1).filter(|&row| row < end);
         let nested =
             std::iter::successors(first, |&row| Some(self.end_of((place.0, row))).filter(|&next| next < end));
         let beside = self.callees.get(&place).into_iter().flatten().copied();
-        nested.map(|row| (place.0, row)).chain(beside).collect()
+        let works = |&(track, row): &Place| !self.waits[self.spans(track).rows[row as usize].function.index()];
+        nested.map(|row| (place.0, row)).filter(works).chain(beside).collect()
     }
 
     fn roots(&self, track: TrackId) -> Vec<Place> {

@@ -89,7 +89,7 @@ fn facts(worlds: &[&World], cx: &mut Context<'_>) {
     let states = states.iter().filter(|s| s.0 > 0).map(|(n, name)| format!("{} {name}", format::count(*n)));
     let all = format::count(tasks().count() as i64);
     let states = states.collect::<Vec<_>>().join(", ");
-    cx.builder.meta.result("Asyncio tasks", format!("{all}: {states}"));
+    cx.builder.meta.result("Tasks", format!("{all}: {states}"));
     let mut versions: Vec<&str> = worlds.iter().map(|w| w.version.as_str()).filter(|v| !v.is_empty()).collect();
     versions.sort_unstable();
     versions.dedup();

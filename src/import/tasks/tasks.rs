@@ -374,11 +374,7 @@ impl World {
             Kind::Ready => self.ready(thread, argument, time),
             Kind::Late => {
                 let task = self.task(argument & 0xFFFF_FFFF);
-                let late = (argument >> 32).cast_signed() * 1000;
-                let task = &mut self.tasks[task];
-                if let (Some(woken), Some(off)) = (&mut task.woken, &task.off) {
-                    woken.at = (time - late).max(off.at);
-                }
+                self.late(thread, task, time - (argument >> 32).cast_signed() * 1000);
             }
             Kind::Submit => {
                 let mut parts = record.parts();
@@ -583,6 +579,17 @@ impl World {
         let task = &mut self.tasks[index];
         if task.woken.is_none() {
             task.woken = Some(Woken { at: time, by });
+        }
+    }
+
+    /// The timer that woke a task was due at `due`: from when on the loop ran something since then, the task was ready.
+    /// Before that the system was late.
+    fn late(&mut self, thread: Index, task: Index, due: i64) {
+        let steps = self.threads[thread].steps.iter().rev().take(LOOK_BACK);
+        let since = steps.take_while(|step| step.end > due).last().map(|step| step.start.max(due));
+        let task = &mut self.tasks[task];
+        if let (Some(since), Some(woken), Some(off)) = (since, &mut task.woken, &task.off) {
+            woken.at = since.clamp(off.at, woken.at.max(off.at));
         }
     }
 
