@@ -114,6 +114,15 @@ class Program:
             module.__loader__ = SourcelessFileLoader("__main__", self.file)
             return module.__loader__.get_code("__main__")
         module.__loader__ = SourceFileLoader("__main__", self.file)
+        for finder in sys.meta_path:
+            # Our recorder of tasks in this process compiles the program's own files.
+            compiler = getattr(getattr(finder, "finder", None), "compile", None)
+            try:
+                code = compiler(source, self.file) if compiler else None
+            except Exception:
+                code = None
+            if code is not None:
+                return code
         return compile(source, self.file, "exec", dont_inherit=True)
 
     def text(self):

@@ -123,9 +123,13 @@ impl ProfileBuilder {
                 args: ids.details_of(span.args),
                 ..*span
             });
-            let costs = track.spans.costs.iter().map(|(metric, costs)| (ids.metrics[metric.index()], costs.clone()));
+            let costs =
+                track.spans.costs.iter().map(|(metric, costs)| (ids.metrics[metric.index()], costs.clone()));
             let (rows, costs) = (rows.collect(), costs.collect());
-            self.frozen_spans(id, SpanTable { rows, lanes: track.spans.lanes.clone(), costs, callers: Vec::new() });
+            self.frozen_spans(
+                id,
+                SpanTable { rows, lanes: track.spans.lanes.clone(), costs, callers: Vec::new() },
+            );
         }
         let samples = &track.samples;
         let mut weights: Vec<(MetricId, i64)> = Vec::new();

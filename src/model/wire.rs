@@ -118,6 +118,8 @@ pub(crate) mod journal {
     pub(crate) const FILES: &str = "files";
     /// In that folder: who writes, as JSON. Locked by the recorded process as long as it lives.
     pub(crate) const ABOUT: &str = "about.json";
+    /// In that folder: one of what recorded processes write of themselves.
+    pub(crate) const TRACE: &str = "trace";
 
     /// [`Head`], JSON. The last one counts.
     pub(crate) const HEAD: Tag = *b"HEAD";

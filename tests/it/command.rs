@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{folder, program, report};
+use crate::support::{folder, interpreters, program, report};
 
 /// Records `command` into a session in `folder`.
 fn record(folder: &Path, set: &[&str], command: &[&str]) -> (Output, Value) {
@@ -564,23 +564,6 @@ fn a_session_carries_source_texts_when_asked_to() {
     assert!(own(&again).is_some(), "a session that is converted keeps its texts");
     let refused = export(&with, &folder.join("x.speedscope.json"), &["--sources"]);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--sources"));
-}
-
-/// Interpreters of these versions, as pyenv keeps them; those that are not here are left out.
-#[cfg(unix)]
-fn interpreters(versions: &[&str]) -> Vec<String> {
-    let roots = [std::env::var("PYENV_ROOT").ok(), std::env::var("HOME").ok().map(|h| format!("{h}/.pyenv"))];
-    let folder = roots.into_iter().flatten().map(|r| Path::new(&r).join("versions")).find(|f| f.is_dir());
-    let installed = folder.and_then(|f| std::fs::read_dir(f).ok()).into_iter().flatten().flatten();
-    let wanted = |p: &std::path::PathBuf| {
-        let name = p.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        versions.iter().any(|v| name.strip_prefix(v).is_some_and(|rest| rest.starts_with('.')))
-    };
-    let found: Vec<_> = installed.map(|e| e.path()).filter(wanted).collect();
-    if found.is_empty() {
-        eprintln!("no Python {versions:?} of pyenv here: nothing is checked with it");
-    }
-    found.iter().map(|p| p.join("bin/python").display().to_string()).collect()
 }
 
 /// What the recorder runs is what runs without it: the same output, the same errors, the same end.

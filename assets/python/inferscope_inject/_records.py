@@ -45,6 +45,8 @@ class Books:
         # Code objects by id, for as long as they live, and what is known of them: equal ones share a number, because a function
         # that is defined anew in a loop is one function.
         self.codes, self.numbers, self.symbols = {}, {}, []
+        # What somebody knows better of a code object: file, qualified name, line.
+        self.known = lambda code: None
         self.begin()
 
     def begin(self):
@@ -78,7 +80,10 @@ class Books:
         """The number of a code object."""
         number = self.codes.get(id(code))
         if number is None:
-            number = self.symbol((code.co_filename, getattr(code, "co_qualname", code.co_name), str(code.co_firstlineno)))
+            symbol = self.known(code)
+            if symbol is None:
+                symbol = code.co_filename, getattr(code, "co_qualname", code.co_name), str(code.co_firstlineno)
+            number = self.symbol(symbol)
             self.remember(code, self.codes, number)
         return number
 

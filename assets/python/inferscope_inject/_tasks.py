@@ -165,15 +165,19 @@ class Common:
 
     def job_begins(self):
         if self.made:
-            item = sys._getframe(2).f_locals["self"]
-            self.books.thread().put(self.r.JOB | self.job(item.future) << 8)
+            self.job_runs(sys._getframe(2).f_locals["self"].future)
+
+    def job_runs(self, future):
+        self.books.thread().put(self.r.JOB | self.job(future) << 8)
 
     def job_ends(self, value):
         if self.made:
             self.books.thread().put(self.r.JOB_END)
 
     def is_wrapped(self, future):
-        inner = sys._getframe(2).f_locals.get("future")
+        self.wrapped(sys._getframe(2).f_locals.get("future"), future)
+
+    def wrapped(self, inner, future):
         n = self.jobs.get(id(inner))
         if n is not None and future is not None and future is not inner:
             self.books.remember(future, self.awaited, n)

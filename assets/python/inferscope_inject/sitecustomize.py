@@ -20,6 +20,8 @@ TABLE = {
     "urllib3": "_http",
 }
 OLDEST = (3, 8)
+# From here on the interpreter tells of calls itself.
+MONITORED = (3, 12)
 FOLDER = "INFERSCOPE_TRACE"
 
 
@@ -31,6 +33,8 @@ class Agent:
         self.loaded = {}
         # Called once, when the first task of the process is made.
         self.at_first_task = []
+        # What compiles the program's own files before Python 3.12.
+        self.finder = None
 
     def start(self):
         from os.path import exists
@@ -42,6 +46,9 @@ class Agent:
                 self.arm(name, sys.modules[name])
         if self.table:
             sys.meta_path.insert(0, self)
+        if sys.version_info < MONITORED and "asyncio" in self.table:
+            self.finder = self.load("_rewrite").Finder()
+            self.finder.begin()
 
     def find_spec(self, name, path=None, target=None):
         if name not in self.table:

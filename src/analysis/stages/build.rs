@@ -117,7 +117,8 @@ impl<'a> Forest<'a> {
     }
 
     fn has_children(&self, place: Place) -> bool {
-        self.callees.contains_key(&place) || self.end_of(place) > place.1 + 1 && !self.children(place).is_empty()
+        self.callees.contains_key(&place)
+            || self.end_of(place) > place.1 + 1 && !self.children(place).is_empty()
     }
 
     /// All that a span called, seen or not. What is said to do nothing is its own time, in which it waited.
@@ -127,7 +128,8 @@ impl<'a> Forest<'a> {
         let nested =
             std::iter::successors(first, |&row| Some(self.end_of((place.0, row))).filter(|&next| next < end));
         let beside = self.callees.get(&place).into_iter().flatten().copied();
-        let works = |&(track, row): &Place| !self.waits[self.spans(track).rows[row as usize].function.index()];
+        let works =
+            |&(track, row): &Place| !self.waits[self.spans(track).rows[row as usize].function.index()];
         nested.map(|row| (place.0, row)).filter(works).chain(beside).collect()
     }
 

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::tasks::{Call, Index, Job, MOST_LINKS, Origin, State, Step, Symbol, Task, Wait, What, World};
+use super::task::{Call, Index, State, Task, Wait, What};
+use super::world::{Job, MOST_LINKS, Origin, Step, Symbol, World};
 use crate::format;
 use crate::model::{
     ArgsRef, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity, SpanStatus,
@@ -14,7 +15,7 @@ use crate::model::{
 /// Tasks that have a track each. Where there are more, those of one coroutine share a track, one beside the other.
 const OWN_TRACKS: usize = 64;
 /// A step that others waited for this long is a finding, ns; findings of a process.
-const HELD: i64 = 5_000_000;
+const HELD: i64 = 10_000_000;
 const MOST_FINDINGS: usize = 20;
 /// A wait of this length, ns, says what it was for.
 const TOLD: i64 = 20_000;
@@ -71,7 +72,11 @@ impl Drawing<'_> {
         }
         if self.world.wakes_left_out > 0 {
             let place = format!("the first {MOST_LINKS} are kept");
-            b.warn_many("links from who woke a task to that task (left out)", &place, self.world.wakes_left_out);
+            b.warn_many(
+                "links from who woke a task to that task (left out)",
+                &place,
+                self.world.wakes_left_out,
+            );
         }
         self.findings(b, &tracks);
     }
@@ -220,7 +225,9 @@ impl Drawing<'_> {
         if length >= TOLD {
             match (call.what, call.of) {
                 (What::Wait(Wait::Task), Some(of)) => pairs.extend(name(of).map(|of| ("for", of))),
-                (What::Wait(Wait::Members), Some(of)) => pairs.push(("for", format!("{of} tasks or futures"))),
+                (What::Wait(Wait::Members), Some(of)) => {
+                    pairs.push(("for", format!("{of} tasks or futures")))
+                }
                 (What::Wait(Wait::Job), Some(of)) => {
                     pairs.extend(world.jobs.get(&of).map(|job| ("for", job.name.clone())));
                 }
@@ -276,7 +283,8 @@ impl Drawing<'_> {
     /// What each loop ran, step by step.
     fn loops(&self, b: &mut ProfileBuilder) {
         for (n, thread) in self.world.threads.iter().enumerate().filter(|(_, t)| !t.steps.is_empty()) {
-            let name = format!("Event loop of {}", if thread.name.is_empty() { "a thread" } else { &thread.name });
+            let name =
+                format!("Event loop of {}", if thread.name.is_empty() { "a thread" } else { &thread.name });
             let sort = self.sort(0, n);
             let track =
                 b.track(TrackSpec { name: &name, process: &self.process, kind: TrackKind::Summary, sort });
@@ -305,7 +313,8 @@ impl Drawing<'_> {
                 by.entry((step.symbol, n)).or_default().push(step);
             }
         }
-        let worst = |steps: &[&'_ Step]| steps.iter().copied().copied().max_by_key(|s| (s.delay, Reverse(s.start)));
+        let worst =
+            |steps: &[&'_ Step]| steps.iter().copied().copied().max_by_key(|s| (s.delay, Reverse(s.start)));
         let mut held: Vec<_> =
             by.into_iter().filter_map(|(key, steps)| Some((worst(&steps)?, key, steps))).collect();
         held.sort_by_key(|(worst, key, _)| (Reverse(worst.delay), *key));

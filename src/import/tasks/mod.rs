@@ -8,9 +8,10 @@ mod draw;
 mod pack;
 mod reasons;
 mod records;
-mod tasks;
+mod task;
 #[cfg(test)]
 mod tests;
+mod world;
 
 use super::Gives::{Time, Tree};
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
@@ -19,7 +20,8 @@ use crate::model::Basis;
 use draw::Drawing;
 pub use pack::pack;
 use records::MAGIC;
-use tasks::{State, World};
+use task::State;
+use world::World;
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
@@ -32,6 +34,9 @@ pub(super) const IMPORTER: Importer = Importer {
     import,
     details: no_details,
 };
+
+/// What the file of a run is called.
+pub(crate) const NAME: &str = "asyncio.tasks";
 
 fn sniff(head: &Head<'_>) -> Confidence {
     if head.bytes.starts_with(&MAGIC.to_le_bytes()) { Confidence::Certain } else { Confidence::No }
@@ -52,7 +57,8 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         worlds.push((process, world, calendar));
     }
     worlds.retain(|(_, world, _)| !world.tasks.is_empty());
-    let first = worlds.iter().filter_map(|(_, w, calendar)| Some(w.bounds?.0.saturating_add(*calendar))).min();
+    let first =
+        worlds.iter().filter_map(|(_, w, calendar)| Some(w.bounds?.0.saturating_add(*calendar))).min();
     let Some(first) = first else {
         return Err(ImportError::malformed("holds no record of a task"));
     };
@@ -90,7 +96,8 @@ fn facts(worlds: &[&World], cx: &mut Context<'_>) {
     let all = format::count(tasks().count() as i64);
     let states = states.collect::<Vec<_>>().join(", ");
     cx.builder.meta.result("Tasks", format!("{all}: {states}"));
-    let mut versions: Vec<&str> = worlds.iter().map(|w| w.version.as_str()).filter(|v| !v.is_empty()).collect();
+    let mut versions: Vec<&str> =
+        worlds.iter().map(|w| w.version.as_str()).filter(|v| !v.is_empty()).collect();
     versions.sort_unstable();
     versions.dedup();
     if !versions.is_empty() {

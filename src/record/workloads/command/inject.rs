@@ -7,12 +7,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::model::wire::journal::TRACE;
+
 /// The variable that names the folder in which processes leave what they record. Nothing else is in the environment.
 const VARIABLE: &str = "INFERSCOPE_TRACE";
 
-/// The folders in that of the run: of the files below, and of what processes leave.
+/// The folder in that of the run for the files below. What processes leave lies beside it.
 const CODE: &str = "inject";
-const TRACE: &str = "trace";
 
 macro_rules! file {
     ($name:literal) => {
@@ -21,8 +22,13 @@ macro_rules! file {
 }
 
 const START: (&str, &str) = file!("sitecustomize.py");
-const TASKS: &[(&str, &str)] =
-    &[file!("_tasks.py"), file!("_records.py"), file!("_monitor.py"), file!("_steps.py"), file!("_rewrite.py")];
+const TASKS: &[(&str, &str)] = &[
+    file!("_tasks.py"),
+    file!("_records.py"),
+    file!("_monitor.py"),
+    file!("_steps.py"),
+    file!("_rewrite.py"),
+];
 
 /// Which parts of a program record themselves.
 #[derive(Clone, Copy, Debug, Default)]

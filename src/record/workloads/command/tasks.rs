@@ -1,15 +1,11 @@
 //! Asyncio tasks of the command's Python processes: segments of records that they left (`import/tasks` reads them).
 
-
 use super::inject::Inject;
 use crate::format;
-use crate::import::{self, Input};
+use crate::import::{self, Input, tasks::NAME};
 use crate::jobs::Job;
 use crate::model::Attachment;
 use crate::record::context::Context;
-
-/// The file that all segments of a run become.
-const NAME: &str = "asyncio.tasks";
 
 /// Adds the tasks to the run. True when there are any: they are its numbers then.
 pub(super) fn collect(inject: Option<&Inject>, cx: &Context) -> bool {

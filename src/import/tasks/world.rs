@@ -4,12 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::reasons::{self, Waker};
 use super::records::{Kind, Process, Record};
+use super::task::{Index, State, Suspended, Task, Wait, What, Woken};
 
-/// A place in a list of this module.
-pub(super) type Index = usize;
-
-/// How many calls deep a task is followed.
-const DEEPEST: usize = 10_000;
 /// How many steps back it is searched for what held the loop.
 const LOOK_BACK: usize = 256;
 /// A task that is ready for less than that, ns, has no bar for it: a loop's turn takes as long.
@@ -17,6 +13,7 @@ const LEAST_READY: i64 = 50_000;
 /// Links that are kept.
 pub(super) const MOST_LINKS: usize = 200_000;
 
+/// The argument of an OFF of a task that has ended.
 const ENDED: u64 = 4;
 
 /// A function's code, or a short text; by number.
@@ -27,196 +24,6 @@ pub(super) struct Symbol {
     pub(super) line: u32,
     /// Its calls wait and do nothing else.
     pub(super) waits: bool,
-}
-
-/// What a task waited for where no coroutine of asyncio says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// Its next turn.
-    Turn,
-    Future,
-    Task,
-    /// Several, of which [`Call::of`] is how many.
-    Members,
-    /// A job of a thread pool.
-    Job,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// A coroutine, by its symbol.
-    Code(u32),
-    Wait(Wait),
-    /// The loop had other things to do.
-    Ready,
-}
-
-/// One bar of a task.
-#[derive(Debug)]
-pub(super) struct Call {
-    pub(super) what: What,
-    pub(super) start: i64,
-    /// `None` while it is open.
-    pub(super) end: Option<i64>,
-    /// Time on the loop within it, and time in which it was ready to run and did not.
-    pub(super) busy: i64,
-    pub(super) ready: i64,
-    /// The symbol of the exception that left it; 0 for none.
-    pub(super) error: u32,
-    /// The task or job that was waited for, how many; of a ready stretch the task that ran most of it.
-    pub(super) of: Option<u64>,
-    /// The task that ended the wait.
-    pub(super) woken_by: Option<Index>,
-    /// Of a ready stretch, the code that held the loop.
-    pub(super) held_by: u32,
-    /// Of calls that are known by chains of awaits: the coroutine's identity.
-    key: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
-    #[default]
-    Pending,
-    Returned,
-    Failed,
-    Cancelled,
-}
-
-#[derive(Debug, Default)]
-struct Suspended {
-    at: i64,
-    wait: u64,
-    members: Vec<Index>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Woken {
-    at: i64,
-    by: Option<Index>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Task {
-    pub(super) number: u64,
-    pub(super) name: String,
-    pub(super) coroutine: String,
-    /// File and line where it was made.
-    pub(super) place: String,
-    pub(super) made: Option<i64>,
-    /// Task and call that made it.
-    pub(super) creator: Option<(Index, Option<Index>)>,
-    pub(super) calls: Vec<Call>,
-    open: Vec<Index>,
-    since: Option<i64>,
-    pub(super) busy: i64,
-    pub(super) ready: i64,
-    pub(super) steps: u64,
-    off: Option<Suspended>,
-    woken: Option<Woken>,
-    members: Vec<Index>,
-    pub(super) state: State,
-    pub(super) error: u32,
-    ended: Option<i64>,
-}
-
-impl Task {
-    fn busy_at(&self, time: i64) -> i64 {
-        self.busy + self.since.map_or(0, |since| (time - since).max(0))
-    }
-
-    fn push(&mut self, what: What, start: i64) -> Index {
-        let call = Call {
-            what,
-            start,
-            end: None,
-            // Until it ends: what the task had used before.
-            busy: self.busy_at(start),
-            ready: self.ready,
-            error: 0,
-            of: None,
-            woken_by: None,
-            held_by: 0,
-            key: None,
-        };
-        self.calls.push(call);
-        self.calls.len() - 1
-    }
-
-    fn open(&mut self, symbol: u32, start: i64) {
-        if self.open.len() < DEEPEST {
-            let call = self.push(What::Code(symbol), start);
-            self.open.push(call);
-        }
-    }
-
-    fn end_call(&mut self, call: Index, time: i64) {
-        let (busy, ready) = (self.busy_at(time), self.ready);
-        let call = &mut self.calls[call];
-        call.end = Some(time.max(call.start));
-        (call.busy, call.ready) = ((busy - call.busy).max(0), (ready - call.ready).max(0));
-    }
-
-    /// Ends all open calls but the outermost `keep`.
-    fn close(&mut self, keep: usize, time: i64, error: u32) {
-        while self.open.len() > keep {
-            let Some(call) = self.open.pop() else { return };
-            self.end_call(call, time);
-            self.calls[call].error = error;
-        }
-    }
-
-    /// Ends the innermost call of that symbol, and what it left open.
-    fn leave(&mut self, symbol: u32, time: i64, error: u32) {
-        let is = |&call: &Index| self.calls[call].what == What::Code(symbol);
-        if let Some(at) = self.open.iter().rposition(is) {
-            self.close(at + 1, time, 0);
-            self.close(at, time, error);
-        }
-    }
-
-    fn innermost(&self) -> Option<(Index, u32)> {
-        let &call = self.open.last()?;
-        match self.calls[call].what {
-            What::Code(symbol) => Some((call, symbol)),
-            _ => None,
-        }
-    }
-
-    /// Brings the open calls in line with a chain of awaits: what is gone ended in this step, what is new began in it.
-    fn follow(&mut self, chain: &[u8], time: i64) {
-        let mut at = 0;
-        for slot in chain.chunks_exact(16).take(DEEPEST) {
-            let word = |from: usize| slot[from..from + 8].iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
-            let (symbol, key) = (word(0) as u32, word(8));
-            let is = |task: &Self, at: usize, exact: bool| {
-                task.open.get(at).is_some_and(|&call| {
-                    let call = &task.calls[call];
-                    call.what == What::Code(symbol) && (!exact || call.key.is_none_or(|k| k == key))
-                })
-            };
-            if is(self, at, true) {
-                at += 1;
-                continue;
-            }
-            // Frames of libraries that have gone, below which younger ones began.
-            while self.open.get(at).is_some_and(|&call| self.calls[call].key.is_some()) {
-                let gone = self.open.remove(at);
-                let end = self.open.get(at).map_or(time, |&next| self.calls[next].start);
-                self.end_call(gone, end);
-            }
-            if is(self, at, false) {
-                at += 1;
-            } else if at >= self.open.len() && at < DEEPEST {
-                let since = self.since.unwrap_or(time);
-                let start = self.open.last().map_or(since, |&last| self.calls[last].start.max(since));
-                let call = self.push(What::Code(symbol), start);
-                self.calls[call].key = Some(key);
-                self.open.push(call);
-                at += 1;
-            }
-        }
-        self.close(at, time, 0);
-    }
 }
 
 /// A step of a task on its loop.
@@ -237,9 +44,10 @@ pub(super) struct Thread {
     pub(super) name: String,
     pub(super) steps: Vec<Step>,
     on: Option<Index>,
-    /// When the step began, and up to when its time was given to calls.
+    /// When the step began, up to when its time was given to calls, and the first event in it.
     began: i64,
     mark: i64,
+    first: Option<i64>,
     own: Vec<(u32, i64)>,
     /// The task that ended last, and the same for as long as nothing else ran.
     last_ended: Option<Index>,
@@ -314,7 +122,7 @@ impl World {
 
     fn task(&mut self, number: u64) -> Index {
         *self.by_number.entry(number).or_insert_with(|| {
-            self.tasks.push(Task { number, ..Task::default() });
+            self.tasks.push(Task::new(number));
             self.tasks.len() - 1
         })
     }
@@ -327,7 +135,8 @@ impl World {
     fn add(&mut self, series: usize, record: &Record<'_>) {
         let (time, argument) = (record.time, record.argument);
         let symbol = (argument & 0xFF_FFFF) as u32;
-        self.bounds = Some(self.bounds.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+        self.bounds =
+            Some(self.bounds.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
         let thread = self.thread(series);
         let on = self.threads[thread].on;
         match record.kind {
@@ -360,8 +169,12 @@ impl World {
                 }
             }
             Kind::Chain => {
+                let edges = (self.threads[thread].first.unwrap_or(time), self.threads[thread].mark);
                 self.pass(thread, time);
-                on.into_iter().for_each(|task| self.tasks[task].follow(record.bytes, time));
+                if let Some(task) = on {
+                    let waits = |symbol: u32| self.symbols.get(&symbol).is_some_and(|s| s.waits);
+                    self.tasks[task].follow(record.bytes, edges, time, waits);
+                }
             }
             Kind::On => self.on(thread, argument, time),
             Kind::Off => self.off(thread, argument, time),
@@ -418,6 +231,7 @@ impl World {
         let thread = &mut self.threads[thread];
         let passed = (time - thread.mark).max(0);
         thread.mark = time;
+        thread.first.get_or_insert(time);
         match thread.own.iter().position(|own| own.0 == symbol) {
             Some(at) => thread.own[at].1 += passed,
             None if thread.own.len() < LOOK_BACK => thread.own.push((symbol, passed)),
@@ -443,7 +257,7 @@ impl World {
         // The first step of an eager task lies within one of its creator.
         self.end_step(thread, time);
         let world = &mut self.threads[thread];
-        (world.on, world.began, world.mark, world.told) = (Some(index), time, time, None);
+        (world.on, world.began, world.mark, world.first, world.told) = (Some(index), time, time, None, None);
         let task = &mut self.tasks[index];
         let (off, woken) = (task.off.take(), task.woken.take());
         task.since = Some(time);
@@ -451,7 +265,7 @@ impl World {
         let first = task.steps == 1;
         let since = if first { task.made } else { off.as_ref().map(|off| off.at) };
         // After an eager step nothing was waited for.
-        let Some(since) = since else { return };
+        let Some(since) = since else { return self.tasks[index].resume(time) };
         let ready_at = if first { since } else { woken.map_or(time, |w| w.at.clamp(since, time.max(since))) };
         let ready = (time - ready_at).max(0);
         let (held_by, of) = self.culprit(thread, ready_at, time);
@@ -487,6 +301,7 @@ impl World {
         if let Some(call) = waiting.filter(|&call| matches!(task.calls[call].what, What::Wait(_))) {
             task.end_call(call, time);
         }
+        task.resume(time);
         let job = off.filter(|off| off.wait & 7 == 1).and_then(|off| self.jobs.get(&(off.wait >> 3)));
         let from = match job.and_then(|job| job.ran) {
             Some((thread, _, Some(end))) => Some((Origin::Thread(thread), end)),
@@ -596,6 +411,10 @@ impl World {
     /// Of the tasks that a task waits for together, the one that ended last.
     fn latest_member(&self, task: Index) -> Option<Index> {
         let members = &self.tasks[task].off.as_ref()?.members;
-        members.iter().copied().filter(|&m| self.tasks[m].ended.is_some()).max_by_key(|&m| self.tasks[m].ended)
+        members
+            .iter()
+            .copied()
+            .filter(|&m| self.tasks[m].ended.is_some())
+            .max_by_key(|&m| self.tasks[m].ended)
     }
 }
