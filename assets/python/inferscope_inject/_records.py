@@ -145,10 +145,10 @@ references = {}
 class Series:
     """Where one thread writes."""
 
-    __slots__ = ("i", "mv", "whole", "map", "cur", "outer", "books", "number", "seq", "__weakref__")
+    __slots__ = ("i", "mv", "whole", "map", "cur", "outer", "books", "pid", "number", "seq", "__weakref__")
 
     def __init__(self, books):
-        self.books, self.cur, self.outer = books, None, []
+        self.books, self.pid, self.cur, self.outer = books, books.pid, None, []
         threading = sys.modules["threading"]
         if books.free:
             # That of a thread which has ended.
@@ -163,7 +163,8 @@ class Series:
 
     def __del__(self):
         try:
-            if self.books.pid == os.getpid():
+            # A child that was forked has the maps of its parent, too, and leaves them alone.
+            if self.pid == os.getpid():
                 self.books.free.append((self.number, self.seq, self.map, self.whole, self.mv, self.i))
         except Exception:
             # The interpreter ends.

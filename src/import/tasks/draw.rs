@@ -92,7 +92,7 @@ impl Drawing<'_> {
     /// The track of each task that did anything, and a number of its own where it shares that.
     fn tracks(&self, b: &mut ProfileBuilder) -> FxHashMap<Index, (TrackId, u32)> {
         let tasks = &self.world.tasks;
-        let seen: Vec<Index> = (0..tasks.len()).filter(|&i| !tasks[i].calls.is_empty()).collect();
+        let seen: Vec<Index> = (0..tasks.len()).filter(|&i| tasks[i].is_shown()).collect();
         let mut alike: FxHashMap<&str, usize> = FxHashMap::default();
         seen.iter().for_each(|&i| *alike.entry(&tasks[i].coroutine).or_default() += 1);
         // The fewest of a kind come first.
@@ -129,7 +129,7 @@ impl Drawing<'_> {
     /// Loops, tasks, threads; of one process after the other.
     fn sort(&self, part: i64, order: usize) -> i64 {
         let order = i64::try_from(order).unwrap_or(i64::MAX).min(999_999);
-        (self.place.cast_signed() * 4 + part) * 1_000_000 + order
+        (self.place.cast_signed() * 4 + part * 2) * 1_000_000 + order
     }
 
     fn task(

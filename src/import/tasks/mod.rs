@@ -84,7 +84,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
 }
 
 fn facts(worlds: &[&World], cx: &mut Context<'_>) {
-    let tasks = || worlds.iter().flat_map(|w| &w.tasks);
+    let tasks = || worlds.iter().flat_map(|w| &w.tasks).filter(|t| t.is_shown());
     let states = [
         (State::Returned, "returned"),
         (State::Failed, "failed"),

@@ -6,6 +6,10 @@ pub(super) type Index = usize;
 /// How many calls deep a task is followed.
 const DEEPEST: usize = 10_000;
 
+/// Coroutines of asyncio that end a loop, and how long one is a matter of course, ns.
+const SHUTDOWN: [&str; 2] = ["shutdown_asyncgens", "shutdown_default_executor"];
+const LONG: i64 = 5_000_000;
+
 /// What a task waited for where no coroutine of asyncio says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
@@ -103,6 +107,14 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(number: u64) -> Self {
         Self { number, ..Self::default() }
+    }
+
+    /// False for what `asyncio.run` does at its end, unless that takes long.
+    pub(super) fn is_shown(&self) -> bool {
+        let start = self.calls.first().map(|call| call.start);
+        let short = start.zip(self.ended).is_some_and(|(start, end)| end - start < LONG);
+        start.is_some()
+            && !(short && self.coroutine.rsplit('.').next().is_some_and(|c| SHUTDOWN.contains(&c)))
     }
 
     pub(super) fn busy_at(&self, time: i64) -> i64 {

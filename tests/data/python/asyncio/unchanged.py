@@ -65,6 +65,9 @@ async def main(end):
         raise RuntimeError("the end")
     if end == "os":
         os._exit(5)
+    if end == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(5)
     if end == "signal":
         signal.signal(signal.SIGUSR1, lambda *_: print("got it", flush=True))
         os.kill(os.getpid(), signal.SIGUSR1)
