@@ -122,20 +122,31 @@ fn waits(profile: &Profile, function: FunctionId) -> bool {
     let name = profile.text(row.name);
     let file = profile.text(row.file);
     let script = [".py", ".js", ".mjs", ".ts", ".rb", ".php"].iter().any(|end| file.ends_with(end));
-    is_marked(profile.text(row.category))
+    doing(profile.text(row.category)).is_some()
         || (!script && is_wait(name))
         || (script && in_library(&names::file(file), name))
 }
 
-/// True for the categories of what does nothing: it waits for something, or for its turn.
-fn is_marked(category: &str) -> bool {
-    ["idle", "ready"].iter().any(|known| category.eq_ignore_ascii_case(known))
+/// What a function does while it does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It waits for something.
+    Idle,
+    /// It waits for its turn.
+    Ready,
 }
 
-/// True for a function whose maker says that it does nothing.
+fn doing(category: &str) -> Option<Doing> {
+    [("idle", Doing::Idle), ("ready", Doing::Ready)]
+        .into_iter()
+        .find(|(known, _)| category.eq_ignore_ascii_case(known))
+        .map(|(_, doing)| doing)
+}
+
+/// What a function does of which its maker says that it does nothing; `None` for all others.
 #[must_use]
-pub fn is_said_to_wait(profile: &Profile, function: FunctionId) -> bool {
-    is_marked(profile.text(profile.functions.get(function).category))
+pub fn said(profile: &Profile, function: FunctionId) -> Option<Doing> {
+    doing(profile.text(profile.functions.get(function).category))
 }
 
 /// Calls of operating systems and runtimes that block, without underscores in front.

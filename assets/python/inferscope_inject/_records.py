@@ -73,7 +73,7 @@ class Books:
             argv = getattr(sys, "argv", None) or [""]
             s.text(PROCESS, 0, version, os.path.basename(argv[0]))
             for number, symbol in enumerate(self.symbols, 1):
-                s.text(CODE if len(symbol) > 1 else TEXT, number, *symbol)
+                self.tell(s, number, symbol)
         return s
 
     def code(self, code):
@@ -97,8 +97,16 @@ class Books:
                 if number is None:
                     self.symbols.append(symbol)
                     number = self.numbers[symbol] = len(self.symbols)
-                    s.text(CODE if len(symbol) > 1 else TEXT, number, *symbol)
+                    self.tell(s, number, symbol)
         return number
+
+    def tell(self, s, number, symbol):
+        if len(symbol) == 1:
+            return s.text(TEXT, number, *symbol)
+        path = symbol[0]
+        if path[:1] != "<":
+            path = os.path.abspath(path)
+        s.text(CODE, number, path, *symbol[1:])
 
     def remember(self, thing, table, value):
         """An entry under the identity of an object, for as long as that lives."""

@@ -160,7 +160,7 @@ class Common:
             what = what.func
         name = getattr(what, "__qualname__", None) or type(what).__qualname__
         code = getattr(what, "__code__", None)
-        place = "%s:%d" % (code.co_filename, code.co_firstlineno) if code is not None else ""
+        place = "%s:%d" % (os.path.abspath(code.co_filename), code.co_firstlineno) if code is not None else ""
         self.books.thread().text(self.r.SUBMIT, self.job(future), name, place)
 
     def job_begins(self):

@@ -9,7 +9,7 @@ use super::net::{Arrow, Measured, NONE, Net};
 use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
 use crate::analysis::runs::runs;
 use crate::analysis::scope::TimeRange;
-use crate::analysis::waiting::is_said_to_wait;
+use crate::analysis::waiting;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{NO_ROW, Profile, Span, SpanTable, TrackId, TrackKind};
 
@@ -78,6 +78,8 @@ struct Forest<'a> {
     called: FxHashSet<Place>,
     /// For each function whether its maker says that it does nothing.
     waits: Vec<bool>,
+    /// Per track when links have their effects, in order.
+    effects: FxHashMap<TrackId, Vec<i64>>,
 }
 
 impl<'a> Forest<'a> {
@@ -91,8 +93,11 @@ impl<'a> Forest<'a> {
             }
         }
         let ends = tracks.iter().map(|&id| (id, profile.track(id).spans.subtree_ends())).collect();
-        let waits = profile.functions.ids().map(|f| is_said_to_wait(profile, f)).collect();
-        Self { profile, range, ends, callees, called, waits }
+        let waits = profile.functions.ids().map(|f| waiting::said(profile, f).is_some()).collect();
+        let mut effects: FxHashMap<TrackId, Vec<i64>> = FxHashMap::default();
+        profile.links.iter().for_each(|l| effects.entry(l.to.0).or_default().push(l.to.1));
+        effects.values_mut().for_each(|times| times.sort_unstable());
+        Self { profile, range, ends, callees, called, waits, effects }
     }
 
     fn spans(&self, track: TrackId) -> &SpanTable {
@@ -117,20 +122,38 @@ impl<'a> Forest<'a> {
     }
 
     fn has_children(&self, place: Place) -> bool {
-        self.callees.contains_key(&place)
-            || self.end_of(place) > place.1 + 1 && !self.children(place).is_empty()
+        let nested = || !self.children(place).is_empty() || !self.blocked(place).is_empty();
+        self.callees.contains_key(&place) || self.end_of(place) > place.1 + 1 && nested()
+    }
+
+    /// Rows that lie directly in a span.
+    fn nested(&self, place: Place) -> impl Iterator<Item = Place> + '_ {
+        let end = self.end_of(place);
+        let first = Some(place.1 + 1).filter(|&row| row < end);
+        let rows = std::iter::successors(first, move |&row| {
+            Some(self.end_of((place.0, row))).filter(|&next| next < end)
+        });
+        rows.map(move |row| (place.0, row))
+    }
+
+    /// True for a span that is said to do nothing.
+    fn does_nothing(&self, place: Place) -> bool {
+        self.waits[self.span(place).function.index()]
     }
 
     /// All that a span called, seen or not. What is said to do nothing is its own time, in which it waited.
     fn children(&self, place: Place) -> Vec<Place> {
-        let end = self.end_of(place);
-        let first = Some(place.1 + 1).filter(|&row| row < end);
-        let nested =
-            std::iter::successors(first, |&row| Some(self.end_of((place.0, row))).filter(|&next| next < end));
         let beside = self.callees.get(&place).into_iter().flatten().copied();
-        let works =
-            |&(track, row): &Place| !self.waits[self.spans(track).rows[row as usize].function.index()];
-        nested.map(|row| (place.0, row)).filter(works).chain(beside).collect()
+        self.nested(place).filter(|&c| !self.does_nothing(c)).chain(beside).collect()
+    }
+
+    /// When a span waited for something that a link tells of: that is no time of its own.
+    fn blocked(&self, place: Place) -> Vec<(i64, i64)> {
+        let Some(effects) = self.effects.get(&place.0) else { return Vec::new() };
+        let waits = self.nested(place).filter(|&c| self.does_nothing(c)).map(|c| self.span(c));
+        let is_linked =
+            |s: &&Span| effects.get(effects.partition_point(|t| *t <= s.start)).is_some_and(|t| *t <= s.end);
+        waits.filter(is_linked).map(|s| (s.start, s.end)).collect()
     }
 
     fn roots(&self, track: TrackId) -> Vec<Place> {
@@ -164,6 +187,10 @@ impl<'a> Forest<'a> {
             } else if depth < DEEPEST {
                 let children = self.children(place).into_iter().filter(|&c| self.is_seen(c));
                 open.extend(children.map(|c| (c, depth + 1)));
+                // Stretches of its own around each wait.
+                let blocked = self.blocked(place).into_iter().filter(|&wait| self.touches(wait)).count();
+                at[depth as usize + 1] += blocked;
+                leaves[depth as usize + 1] += blocked;
             }
         }
         let deepest = at.iter().rposition(|&n| n > 0).unwrap_or(0) as u32;
@@ -350,6 +377,7 @@ impl Builder<'_> {
         let span = self.forest.span(caller);
         let mut covered: Vec<(i64, i64)> =
             children.iter().map(|&c| self.forest.span(c)).map(|s| (s.start, s.end)).collect();
+        covered.extend(self.forest.blocked(caller));
         covered.sort_unstable();
         covered.push((span.end, span.end));
         let mut reached = span.start;

@@ -143,6 +143,9 @@ impl Drawing<'_> {
     ) {
         let mut outermost = true;
         for (n, call) in task.calls.iter().enumerate() {
+            if matches!(call.what, What::Code(symbol) if self.symbol(symbol).is_some_and(|s| s.is_between)) {
+                continue;
+            }
             let is_root = outermost && matches!(call.what, What::Code(_));
             outermost &= !is_root;
             let function = self.function(b, call.what);

@@ -41,6 +41,11 @@ pub(super) fn waits(file: &str, name: &str) -> bool {
     WAITS.iter().any(|(known, names)| *known == file && names.contains(&last(name)))
 }
 
+/// True for what `async with lock` calls before it acquires the lock.
+pub(super) fn is_between(file: &str, name: &str) -> bool {
+    file_of_asyncio(file).is_some_and(|f| f == "locks.py") && matches!(last(name), "__aenter__" | "__aexit__")
+}
+
 /// What called the loop to let a task run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waker {

@@ -24,6 +24,8 @@ pub(super) struct Symbol {
     pub(super) line: u32,
     /// Its calls wait and do nothing else.
     pub(super) waits: bool,
+    /// It stands between the program's `async with` and what that waits for, and says nothing itself.
+    pub(super) is_between: bool,
 }
 
 /// A step of a task on its loop.
@@ -217,7 +219,8 @@ impl World {
         let symbol = match (parts.next(), parts.next()) {
             (Some(name), line) => {
                 let line = line.and_then(|l| l.parse().ok()).unwrap_or(0);
-                Symbol { waits: reasons::waits(&first, &name), name, file: first, line }
+                let (waits, is_between) = (reasons::waits(&first, &name), reasons::is_between(&first, &name));
+                Symbol { waits, is_between, name, file: first, line }
             }
             (None, _) => Symbol { name: first, ..Symbol::default() },
         };
