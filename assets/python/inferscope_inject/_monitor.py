@@ -1,6 +1,7 @@
 """Tasks and coroutines by `sys.monitoring`, from Python 3.12 on: exact, and nothing of the program is wrapped.
 
-PY_START is on for all code and switched off at once, place by place, where it is no coroutine's. Returns are local to
+Nothing is on until a loop runs. Then PY_START is on for all code and switched off at once, place by place, where it is no
+coroutine's. Returns are local to
 coroutines; suspensions to those that are a task's outermost one (its root), because a suspension passes all frames between. What
 throws into coroutines and unwinds them has no local events before 3.15.
 
@@ -28,7 +29,7 @@ def start_engine(r, books, common):
     AGEN_IN, AGEN_OUT = r.AGEN_IN, r.AGEN_OUT
     local, thread, guard = books.local, books.thread, books.guard
     # By the id of a code object: the word of its START.
-    words, generators, wakers = {}, set(), {}
+    words, generators, wakers = {}, {}, {}
     get, waker_of, task_now = words.get, wakers.get, asyncio.tasks.current_task
     tasks, Future = common.tasks, asyncio.Future
     number_of = tasks.get
@@ -41,10 +42,9 @@ def start_engine(r, books, common):
     def learn(code):
         flags = code.co_flags
         if flags & CO_ASYNC_GENERATOR:
-            generators.add(id(code))
+            books.remember(code, generators, True)
             on = events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
         elif flags & COROUTINE:
-            generators.discard(id(code))
             on = events.PY_RETURN
         else:
             return 0
@@ -294,6 +294,9 @@ def start_engine(r, books, common):
             ends[id(code)] = end
             monitoring.set_local_events(tool, code, events.PY_RETURN)
 
+    def loop_runs():
+        monitoring.set_events(tool, events.PY_START | events.PY_UNWIND | events.PY_THROW)
+
     def stop():
         monitoring.set_events(tool, 0)
         monitoring.free_tool_id(tool)
@@ -312,4 +315,8 @@ def start_engine(r, books, common):
         monitoring.register_callback(tool, event, callback)
     watch(CREATE, task_begins, task_is_made)
     common.watch_executors(watch)
-    monitoring.set_events(tool, events.PY_START | events.PY_UNWIND | events.PY_THROW)
+    run = asyncio.BaseEventLoop.run_forever.__code__
+    watch(run, loop_runs, None)
+    monitoring.set_local_events(tool, run, events.PY_START)
+    # Other loops are compiled, and may run in any thread by now.
+    common.loop_runs = loop_runs

@@ -13,7 +13,7 @@ import time
 MAGIC = 0x0131454341525449
 HEADER = 64
 # The first file of a series is small, because many threads write little.
-SIZES = (1 << 16, 1 << 20, 1 << 22, 1 << 24)
+SIZES = (1 << 16, 1 << 20, 1 << 22)
 # Of all files of a process. What comes later is not recorded, and the last file says so.
 MOST_BYTES = 1 << 28
 LONGEST_TEXT = 4000

@@ -39,6 +39,7 @@ class Recorder:
 
     def add_loop(self, cls):
         """A class of loops whose methods are compiled."""
+        self.common.loop_runs()
         agent.load("_steps").hook_loop(cls, self.r, self.books, self.common, self.engine is not agent.load("_monitor"))
 
     def after_fork(self):
@@ -62,6 +63,8 @@ class Common:
         # Names that were told of tasks that have not ended.
         self.names = {}
         self.made = 0
+        # Called when a loop is about to run that cannot be seen to.
+        self.loop_runs = lambda: None
         self.lock = sys.modules["_thread"].allocate_lock()
         self.skip = (os.path.dirname(asyncio.__file__), os.path.dirname(os.path.abspath(__file__)))
 

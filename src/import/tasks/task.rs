@@ -109,12 +109,16 @@ impl Task {
         Self { number, ..Self::default() }
     }
 
-    /// False for what `asyncio.run` does at its end, unless that takes long.
+    /// True for what `asyncio.run` does at its end.
+    pub(super) fn is_of_the_end(&self) -> bool {
+        self.coroutine.rsplit('.').next().is_some_and(|c| SHUTDOWN.contains(&c))
+    }
+
+    /// True for what did anything, but for what goes without saying.
     pub(super) fn is_shown(&self) -> bool {
         let start = self.calls.first().map(|call| call.start);
         let short = start.zip(self.ended).is_some_and(|(start, end)| end - start < LONG);
-        start.is_some()
-            && !(short && self.coroutine.rsplit('.').next().is_some_and(|c| SHUTDOWN.contains(&c)))
+        start.is_some() && !(short && self.is_of_the_end())
     }
 
     pub(super) fn busy_at(&self, time: i64) -> i64 {

@@ -266,6 +266,13 @@ impl World {
         task.since = Some(time);
         task.steps += 1;
         let first = task.steps == 1;
+        if first && task.creator.is_none() && task.is_of_the_end() {
+            // `asyncio.run` makes it when the main task has ended.
+            let before = world.last_ended.filter(|&ended| ended != index);
+            let before = before.and_then(|ended| Some((ended, self.tasks[ended].ended?)));
+            self.wakes.extend(before.map(|(ended, at)| ((Origin::Task(ended), at), (index, time))));
+        }
+        let task = &mut self.tasks[index];
         let since = if first { task.made } else { off.as_ref().map(|off| off.at) };
         // After an eager step nothing was waited for.
         let Some(since) = since else { return self.tasks[index].resume(time) };
