@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use inferscope::import::{Input, open_whole};
 use inferscope::jobs::Job;
 use inferscope::model::{ArgsPlace, NO_ROW, Profile, SpanStatus, TrackId, TrackKind, Value};
 
-use crate::support::{file, folder, interpreters, program};
+use crate::support::{file, folder, interpreters, program, report};
 
 const VERSIONS: [&str; 7] = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"];
 
@@ -42,7 +43,7 @@ fn record_with(folder: &Path, set: &[&str], debug: &str, command: &[&str]) -> (O
     let mut out = record.output().unwrap();
     let complained = String::from_utf8_lossy(&out.stderr).into_owned();
     let own = complained.find("Recording ").unwrap_or(complained.len());
-    out.stderr = complained[..own].as_bytes().to_vec();
+    out.stderr = complained.as_bytes()[..own].to_vec();
     (out, session)
 }
 
@@ -193,8 +194,8 @@ fn tasks_end_as_they_did_and_know_who_made_and_who_woke_them() {
             assert_eq!(name(&fanout, parent, row), "search", "who made it, {python}");
         }
         let waits = |track: &TrackId| {
-            let rows = 0..fanout.track(*track).spans.rows.len() as u32;
-            let acquire = rows.clone().find(|&row| {
+            let mut rows = 0..fanout.track(*track).spans.rows.len() as u32;
+            let acquire = rows.find(|&row| {
                 name(&fanout, *track, row) == "acquire"
                     && !detail(&fanout, *track, row, "woken by").is_empty()
             });
@@ -213,8 +214,8 @@ fn tasks_end_as_they_did_and_know_who_made_and_who_woke_them() {
 
 /// The outermost coroutine of a task's track.
 fn root(p: &Profile, track: TrackId) -> u32 {
-    let rows = 0..p.track(track).spans.rows.len() as u32;
-    rows.clone().find(|&row| !detail(p, track, row, "task").is_empty()).unwrap_or(0)
+    let mut rows = 0..p.track(track).spans.rows.len() as u32;
+    rows.find(|&row| !detail(p, track, row, "task").is_empty()).unwrap_or(0)
 }
 
 #[test]
@@ -224,7 +225,7 @@ fn a_held_loop_and_jobs_of_threads_are_told() {
         let p = open(&record(&folder, &[&python, &program_file("threads.py")]).1);
         let held: Vec<&str> = p.findings.iter().map(|f| p.text(f.text)).collect();
         assert!(
-            held.iter().any(|t| t.starts_with("embed held the event loop of MainThread for 4")),
+            held.iter().any(|t| t.starts_with("embed held the event loop of MainThread for")),
             "{held:?}"
         );
         let mut ready = 0;
@@ -270,6 +271,68 @@ fn children_are_followed_and_a_killed_process_keeps_what_it_did() {
         assert!(states.contains(&("dies".into(), "not ended".into())), "{states:?}, {python}");
         let processes: std::collections::HashSet<_> = tasks(&p).map(|t| p.track(t).process).collect();
         assert_eq!(processes.len(), 4, "{python}");
+    }
+}
+
+#[test]
+fn the_example_says_what_holds_its_loop_and_what_decides_its_end() {
+    let folder = folder("asyncio-example");
+    let script = file("tests/examples/python/rag_service.py").display().to_string();
+    for python in two_ways() {
+        let (out, session) = record(&folder, &[&python, &script]);
+        assert!(out.status.success() && out.stderr.is_empty(), "{out:?}");
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(said.contains("answered question 1\n") && said.contains("the model gave no JSON"), "{said}");
+        let p = open(&session);
+        let held: Vec<&str> = p.findings.iter().map(|f| p.text(f.text)).collect();
+        assert!(
+            held.iter().any(|t| t.starts_with("Service.vector_of held the event loop")),
+            "{held:?}, {python}"
+        );
+        let path = report(&session)["critical_path"].to_string();
+        assert!(path.contains("generate") && path.contains("retrieve"), "{path}, {python}");
+    }
+}
+
+#[test]
+fn tasks_of_a_program_whose_recorder_was_killed_are_in_its_journal() {
+    let folder = folder("asyncio-orphan");
+    let script = folder.join("app.py");
+    let text = "\
+import asyncio
+async def work(number):
+    await asyncio.sleep(0.01)
+async def main():
+    await asyncio.gather(*(work(number) for number in range(3)))
+    open('ready', 'w').close()
+    await asyncio.sleep(4)
+asyncio.run(main())
+";
+    std::fs::write(&script, text).unwrap();
+    for python in two_ways() {
+        let _ = std::fs::remove_file(folder.join("ready"));
+        let journals = folder.join("journals");
+        let _ = std::fs::remove_dir_all(&journals);
+        let (dir, app) = (journals.display().to_string(), script.display().to_string());
+        let place = format!("folder={}", folder.display());
+        let args = ["record", "command", "--quiet", "--journal", &dir, "--set", &place, "--", &python, &app];
+        let mut recorder = program(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while !folder.join("ready").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the program runs");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Until the journal has its beginning.
+        std::thread::sleep(Duration::from_millis(1000));
+        recorder.kill().unwrap();
+        recorder.wait().unwrap();
+        let mut files = std::fs::read_dir(&journals).unwrap().map(|e| e.unwrap().path());
+        let journal = files.find(|p| p.extension().is_some_and(|e| e == "journal")).unwrap();
+        let p = open(&journal);
+        let work = states(&p).iter().filter(|s| **s == ("work".into(), "returned".into())).count();
+        assert_eq!(work, 3, "{python}");
+        assert!(states(&p).contains(&("main".into(), "not ended".into())), "{python}");
+        assert!(p.attached.iter().any(|a| a.name == "asyncio.tasks"), "{python}");
     }
 }
 

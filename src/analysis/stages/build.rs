@@ -295,6 +295,12 @@ impl Builder<'_> {
                 self.left_out += 1;
                 continue;
             }
+            let expanded =
+                member.part == 0 && group.depth < self.level && self.forest.has_children(member.place);
+            // It waited for others all the time: they decide what comes next.
+            if expanded && self.only_waits(member.place) {
+                continue;
+            }
             if group.order == Order::Calls {
                 now = self.join(now, &mut running, member.start);
             }
@@ -305,8 +311,6 @@ impl Builder<'_> {
                 (_, None) => {}
             }
             running.push(Reverse((member.end, events.1, now.unwrap_or(NONE))));
-            let expanded =
-                member.part == 0 && group.depth < self.level && self.forest.has_children(member.place);
             if expanded {
                 open.push(Group {
                     caller: Some(member.place),
@@ -370,6 +374,12 @@ impl Builder<'_> {
         }
         members.sort_by_key(|m| (m.start, m.end, m.part));
         members
+    }
+
+    /// True for a call of which nothing is left without what links tell of.
+    fn only_waits(&self, place: Place) -> bool {
+        let children = self.forest.children(place);
+        children.is_empty() && self.stretches(place, &children).is_empty()
     }
 
     /// Long stretches of a caller's own time.

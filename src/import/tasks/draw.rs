@@ -252,11 +252,13 @@ impl Drawing<'_> {
 
     /// Jobs of thread pools, on tracks of their threads.
     fn jobs(&self, b: &mut ProfileBuilder) -> FxHashMap<Index, TrackId> {
-        let mut jobs: Vec<(u64, &Job, (Index, i64, Option<i64>))> =
-            self.world.jobs.iter().filter_map(|(n, job)| Some((*n, job, job.ran?))).collect();
-        jobs.sort_by_key(|job| (job.2.1, job.0));
+        let ran = |(number, job): (&u64, &'_ Job)| Some((job.ran?.1, *number));
+        let mut jobs: Vec<(i64, u64)> = self.world.jobs.iter().filter_map(ran).collect();
+        jobs.sort_unstable();
         let mut tracks: FxHashMap<Index, TrackId> = FxHashMap::default();
-        for (number, job, (thread, start, end)) in jobs {
+        for (_, number) in jobs {
+            let job = &self.world.jobs[&number];
+            let Some((thread, start, end)) = job.ran else { continue };
             let track = *tracks.entry(thread).or_insert_with(|| {
                 let name = match self.world.threads[thread].name.as_str() {
                     "" => "thread",

@@ -51,6 +51,8 @@ pub(super) fn is_between(file: &str, name: &str) -> bool {
 pub(super) enum Waker {
     /// A timer.
     Timer,
+    /// A timer, or the end of the task that was waited for until then.
+    TimerOrMade,
     /// The end of a task that is among those it waits for.
     Member,
     /// The end of some task.
@@ -68,7 +70,7 @@ pub(super) fn waker(file: &str, name: &str) -> Waker {
     match file_of_asyncio(file).as_deref() {
         Some("futures.py") if name == "_set_result_unless_cancelled" => Waker::Timer,
         Some("timeouts.py") if last(name) == "_on_timeout" => Waker::Timer,
-        Some("tasks.py") if last(name) == "_release_waiter" => Waker::Timer,
+        Some("tasks.py") if last(name) == "_release_waiter" => Waker::TimerOrMade,
         Some("futures.py") if matches!(last(name), "_copy_future_state" | "_set_state") => Waker::Elsewhere,
         Some("tasks.py") if last(name) == "_done_callback" => Waker::Member,
         Some("tasks.py") if matches!(last(name), "_on_completion" | "_inner_done_callback") => Waker::AnyTask,

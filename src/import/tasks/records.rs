@@ -90,8 +90,14 @@ pub(super) struct Process<'a> {
     pub(super) pid: u64,
     /// Readings of its clock and of the calendar that were taken together, ns.
     pub(super) clocks: (i64, i64),
-    /// The segments of each series, in order.
-    series: Vec<(u64, Vec<(u64, &'a [u8])>)>,
+    series: Vec<Series<'a>>,
+}
+
+/// A series by its number.
+struct Series<'a> {
+    number: u64,
+    /// Numbers and records, in order.
+    segments: Vec<(u64, &'a [u8])>,
 }
 
 /// What a file holds.
@@ -131,14 +137,14 @@ pub(super) fn contents(bytes: &[u8]) -> Contents<'_> {
         });
         let all = &mut found.processes[process].series;
         let segment = (seq, &bytes[start..end]);
-        match all.iter_mut().find(|s| s.0 == series) {
-            Some((_, segments)) => segments.push(segment),
-            None => all.push((series, vec![segment])),
+        match all.iter_mut().find(|s| s.number == series) {
+            Some(known) => known.segments.push(segment),
+            None => all.push(Series { number: series, segments: vec![segment] }),
         }
         at = end.max(start);
     }
     for process in &mut found.processes {
-        process.series.iter_mut().for_each(|(_, segments)| segments.sort_by_key(|s| s.0));
+        process.series.iter_mut().for_each(|series| series.segments.sort_by_key(|s| s.0));
     }
     found
 }
@@ -178,13 +184,13 @@ fn read(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
 impl<'a> Process<'a> {
     /// Bytes of records.
     pub(super) fn len(&self) -> usize {
-        self.series.iter().flat_map(|(_, segments)| segments).map(|s| s.1.len()).sum()
+        self.series.iter().flat_map(|s| &s.segments).map(|s| s.1.len()).sum()
     }
 
     /// All records in order of time, each with the place of its series; those of a series keep their order.
     pub(super) fn records(&self) -> impl Iterator<Item = (usize, Record<'a>)> + '_ {
         let mut walks: Vec<Walk<'a, '_>> =
-            self.series.iter().map(|(_, segments)| Walk { segments, at: 0, last: 0 }).collect();
+            self.series.iter().map(|s| Walk { segments: &s.segments, at: 0, last: 0 }).collect();
         let mut next: BinaryHeap<Reverse<(i64, usize)>> = BinaryHeap::new();
         let mut heads: Vec<Option<Record<'a>>> = walks.iter_mut().map(Walk::step).collect();
         for (i, head) in heads.iter().enumerate() {

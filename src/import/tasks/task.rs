@@ -100,6 +100,8 @@ pub(super) struct Task {
     pub(super) state: State,
     pub(super) error: u32,
     pub(super) ended: Option<i64>,
+    /// Of the tasks that it made, the one that ended last.
+    pub(super) made_ended: Option<Index>,
     /// The wait that the present step ended.
     resumed: Option<Index>,
 }

@@ -385,6 +385,9 @@ impl World {
         task.error = (argument >> 34) as u32;
         task.close(0, time, 0);
         task.ended = Some(time);
+        if let Some((creator, _)) = task.creator {
+            self.tasks[creator].made_ended = Some(index);
+        }
         let thread = &mut self.threads[thread];
         (thread.last_ended, thread.told) = (Some(index), Some(index));
     }
@@ -397,6 +400,11 @@ impl World {
         // Who just ended still stands as the one who is on, where its last step is not over yet.
         let by = match waker {
             Waker::Timer | Waker::Elsewhere => None,
+            Waker::TimerOrMade => {
+                let task = &self.tasks[index];
+                let since = task.off.as_ref().map_or(i64::MAX, |off| off.at);
+                task.made_ended.filter(|&made| self.tasks[made].ended.is_some_and(|end| end >= since))
+            }
             Waker::Member => self.latest_member(index).or(state.last_ended),
             Waker::AnyTask => state.last_ended,
             Waker::Told | Waker::Other => state.on.or(state.told),
