@@ -54,15 +54,16 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
         least: (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1),
         stages: Vec::new(),
         net: Net::default(),
+        firsts: FxHashMap::default(),
         left_out: 0,
     };
     for &track in &tracks {
         builder.level = levels.get(&track).copied().unwrap_or(0);
         builder.track(track, job)?;
     }
-    let Builder { mut stages, mut net, left_out, .. } = builder;
+    let Builder { mut stages, mut net, firsts, left_out, .. } = builder;
     sort_stages(&mut stages, &mut net);
-    links(profile, &stages, &mut net, job)?;
+    links(profile, &stages, (&mut net, &firsts), job)?;
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
     Ok(finish(graph, &tracks))
@@ -270,6 +271,8 @@ struct Builder<'a> {
     least: i64,
     stages: Vec<Stage>,
     net: Net,
+    /// Starts of what a caller called first, and the start of that caller.
+    firsts: FxHashMap<u32, u32>,
     left_out: usize,
 }
 
@@ -307,7 +310,12 @@ impl Builder<'_> {
             let events = (self.net.event(member.start), self.net.event(member.end));
             match (&before, now) {
                 (Some(last), _) if group.order == Order::Queue => self.queue_behind(last, &member, events.0),
-                (_, Some(now)) => self.net.wait(now, events.0),
+                (_, Some(now)) => {
+                    self.net.wait(now, events.0);
+                    if group.events.is_some_and(|e| e.0 == now) {
+                        self.firsts.insert(events.0, now);
+                    }
+                }
                 (_, None) => {}
             }
             running.push(Reverse((member.end, events.1, now.unwrap_or(NONE))));
@@ -454,7 +462,12 @@ fn sort_stages(stages: &mut Vec<Stage>, net: &mut Net) {
 }
 
 /// Adds the links of the profile.
-fn links(profile: &Profile, stages: &[Stage], net: &mut Net, job: &Job) -> Result<(), Cancelled> {
+fn links(
+    profile: &Profile,
+    stages: &[Stage],
+    (net, firsts): (&mut Net, &FxHashMap<u32, u32>),
+    job: &Job,
+) -> Result<(), Cancelled> {
     let mut on: FxHashMap<TrackId, Vec<u32>> = FxHashMap::default();
     for (i, stage) in (0u32..).zip(stages) {
         on.entry(stage.id.track).or_default().push(i);
@@ -468,13 +481,18 @@ fn links(profile: &Profile, stages: &[Stage], net: &mut Net, job: &Job) -> Resul
             continue;
         };
         if a != b {
-            add_link(stages, net, (a, link.from.1), (b, link.to.1));
+            add_link(stages, (net, firsts), (a, link.from.1), (b, link.to.1));
         }
     }
     Ok(())
 }
 
-fn add_link(stages: &[Stage], net: &mut Net, (a, cause): (u32, i64), (b, effect): (u32, i64)) {
+fn add_link(
+    stages: &[Stage],
+    (net, firsts): (&mut Net, &FxHashMap<u32, u32>),
+    (a, cause): (u32, i64),
+    (b, effect): (u32, i64),
+) {
     let (first, second) = (&stages[a as usize], &stages[b as usize]);
     if first.start > second.start {
         return;
@@ -487,7 +505,11 @@ fn add_link(stages: &[Stage], net: &mut Net, (a, cause): (u32, i64), (b, effect)
         (starts.0, cause.saturating_sub(first.start).max(0), a)
     };
     if effect <= second.start || second.start >= cause {
-        net.arrow(Arrow { from, to: ends.0, delay, of, link: true });
+        // Callers that begin with it wait, too.
+        let outer =
+            |event: &u32| firsts.get(event).copied().filter(|&o| net.events[o as usize].time >= effect);
+        let to = std::iter::successors(Some(ends.0), outer).last().unwrap_or(ends.0);
+        net.arrow(Arrow { from, to, delay, of, link: true });
     } else if of == NONE {
         // It arrived while the effect ran: what came after it could not end earlier.
         let rest = second.end.saturating_sub(effect.max(first.end)).max(0);
