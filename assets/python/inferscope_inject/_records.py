@@ -27,6 +27,7 @@ NOTHING, FUTURE, TASK, MEMBERS, ENDED = range(5)
 RETURNED, FAILED, CANCELLED = range(3)
 
 now = time.perf_counter_ns
+STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 
 class Full(Exception):
@@ -103,10 +104,7 @@ class Books:
     def tell(self, s, number, symbol):
         if len(symbol) == 1:
             return s.text(TEXT, number, *symbol)
-        path = symbol[0]
-        if path[:1] != "<":
-            path = os.path.abspath(path)
-        s.text(CODE, number, path, *symbol[1:])
+        s.text(CODE, number, whole(symbol[0]), *symbol[1:])
 
     def remember(self, thing, table, value):
         """An entry under the identity of an object, for as long as that lives."""
@@ -140,7 +138,8 @@ class Books:
         """An exception in a callback of ours. What comes from code of the program (a signal's handler) is the program's."""
         trace = error.__traceback__
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename not in self.files:
+            path = trace.tb_frame.f_code.co_filename
+            if path not in self.files and (not path.startswith(STANDARD) or "site-packages" in path):
                 raise error
             trace = trace.tb_next
         self.stop(None if isinstance(error, Full) else error)
@@ -235,6 +234,15 @@ class Series:
 
 # Maps are never closed before 3.13: each holds a file descriptor, whose number may be the program's by now.
 kept = []
+
+
+def whole(path):
+    """A source file's path from the root; what is none stays as it is."""
+    try:
+        return path if path[:1] == "<" else os.path.abspath(path)
+    except OSError:
+        # The working directory is gone.
+        return path
 
 
 def allocate(fd, size):

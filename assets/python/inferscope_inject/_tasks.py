@@ -92,7 +92,7 @@ class Common:
         """A task that was just made by what stands behind this frame."""
         while frame is not None and frame.f_code.co_filename.startswith(self.skip):
             frame = frame.f_back
-        place = "%s:%d" % (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
+        place = "%s:%d" % (self.r.whole(frame.f_code.co_filename), frame.f_lineno) if frame is not None else ""
         n = self.tasks.get(id(task))
         if n is None:
             self.new(s, task, place)
@@ -163,7 +163,7 @@ class Common:
             what = what.func
         name = getattr(what, "__qualname__", None) or type(what).__qualname__
         code = getattr(what, "__code__", None)
-        place = "%s:%d" % (os.path.abspath(code.co_filename), code.co_firstlineno) if code is not None else ""
+        place = "%s:%d" % (self.r.whole(code.co_filename), code.co_firstlineno) if code is not None else ""
         self.books.thread().text(self.r.SUBMIT, self.job(future), name, place)
 
     def job_begins(self):

@@ -81,7 +81,7 @@ fn a_wait_is_its_callers_time_and_one_that_a_link_ended_is_nobodys() {
     t.span(b, "fetch", 0, 2 * S, Some(user));
     t.span(b, "await sleep", 2 * S, 3 * S, Some(user));
     t.span(b, "generate", 3 * S, 6 * S, Some(user));
-    t.link((b, 6 * S), (a, 6 * S));
+    t.link((b, 6 * S - 1), (a, 6 * S));
     let s = t.done();
     let graph = graph(&s);
     let mut stages: Vec<(&str, i64, i64)> =
