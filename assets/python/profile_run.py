@@ -23,13 +23,14 @@ import sys
 OLDEST = (3, 6)
 
 
-def own_module(name):
+def own_module(name, folder=""):
     """Another file of ours, of which the program's sys.modules and sys.path know nothing."""
     import os
     import types
 
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), folder, name + ".py")
     module = types.ModuleType("inferscope_" + name)
+    module.__file__ = path
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec")
     getattr(sys.modules["builtins"], "exec")(code, module.__dict__)
@@ -114,6 +115,15 @@ class Program:
             module.__loader__ = SourcelessFileLoader("__main__", self.file)
             return module.__loader__.get_code("__main__")
         module.__loader__ = SourceFileLoader("__main__", self.file)
+        for finder in sys.meta_path:
+            # Our recorder of tasks in this process compiles the program's own files.
+            compiler = getattr(getattr(finder, "finder", None), "compile", None)
+            try:
+                code = compiler(source, self.file) if compiler else None
+            except Exception:
+                code = None
+            if code is not None:
+                return code
         return compile(source, self.file, "exec", dont_inherit=True)
 
     def text(self):
@@ -261,8 +271,15 @@ def main():
             about["profilers"] = []
             update()
 
-    for finder in sys.meta_path if wanted == "auto" else ():
-        getattr(finder, "at_first_task", []).append(give_way)
+    if wanted == "auto":
+        agents = [finder for finder in sys.meta_path if hasattr(finder, "at_first_task")]
+        if not agents and os.path.exists(os.path.join(here, "inject")):
+            # The interpreter was told to read no environment (-I, -E, -S).
+            with standard_library:
+                own_module("sitecustomize", "inject").begin()
+            agents = [finder for finder in sys.meta_path if hasattr(finder, "at_first_task")]
+        for agent in agents:
+            agent.at_first_task.append(give_way)
 
     def main_has_run():
         """Threads may go on, and whoever measures all of them does so, too."""

@@ -122,9 +122,31 @@ fn waits(profile: &Profile, function: FunctionId) -> bool {
     let name = profile.text(row.name);
     let file = profile.text(row.file);
     let script = [".py", ".js", ".mjs", ".ts", ".rb", ".php"].iter().any(|end| file.ends_with(end));
-    profile.text(row.category).eq_ignore_ascii_case("idle")
+    doing(profile.text(row.category)).is_some()
         || (!script && is_wait(name))
         || (script && in_library(&names::file(file), name))
+}
+
+/// What a function does while it does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It waits for something.
+    Idle,
+    /// It waits for its turn.
+    Ready,
+}
+
+fn doing(category: &str) -> Option<Doing> {
+    [("idle", Doing::Idle), ("ready", Doing::Ready)]
+        .into_iter()
+        .find(|(known, _)| category.eq_ignore_ascii_case(known))
+        .map(|(_, doing)| doing)
+}
+
+/// What a function does of which its maker says that it does nothing; `None` for all others.
+#[must_use]
+pub fn said(profile: &Profile, function: FunctionId) -> Option<Doing> {
+    doing(profile.text(profile.functions.get(function).category))
 }
 
 /// Calls of operating systems and runtimes that block, without underscores in front.

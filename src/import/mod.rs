@@ -39,6 +39,7 @@ mod scalene;
 pub(crate) mod secrets;
 mod source;
 mod speedscope;
+pub(crate) mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -232,6 +233,7 @@ pub static IMPORTERS: &[&Importer] = &[
     &trees::vtune::IMPORTER,
     &mojo::IMPORTER,
     &dtrace::IMPORTER,
+    &tasks::IMPORTER,
     &folded::IMPORTER,
 ];
 

@@ -313,11 +313,18 @@ impl Source {
         self.input.path().is_some_and(|path| File::open(path).is_ok_and(|file| is_locked(&file)))
     }
 
+    /// The folder of this file's name with the ending `extension`, when there is one.
+    #[must_use]
+    pub fn own_folder(&self, extension: &str) -> Option<PathBuf> {
+        let folder = self.input.path()?.with_extension(extension);
+        std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()).then_some(folder)
+    }
+
     /// Regular files in the folder of this one's name with the ending `extension`, by name. At most `most` are looked
     /// at, of each at most `longest` bytes are read, links are not followed. `None` when there is no such folder.
     #[must_use]
     pub fn own_files(&self, extension: &str, most: usize, longest: u64) -> Option<Vec<OwnFile>> {
-        let paths = files_in(&self.input.path()?.with_extension(extension), most, |_| true)?;
+        let paths = files_in(&self.own_folder(extension)?, most, |_| true)?;
         Some(paths.iter().map(|path| OwnFile::read(path, longest)).collect())
     }
 

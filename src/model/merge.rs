@@ -1,12 +1,13 @@
 //! A whole profile added to another one: what a profiler of another process measured, as part of a run.
 //!
-//! Everything comes along but links, requests and what the profile says about itself. Metrics with the same key are the
-//! same metric, functions with the same parts the same function; tracks and counters stay apart. Spans are put in
-//! place anew when the whole is frozen.
+//! Everything comes along but requests and what the profile says about itself. Metrics with the same key are the
+//! same metric, functions with the same parts the same function; tracks and counters stay apart. Spans keep their lanes and
+//! callers, which may rest on more than their times.
 
 use super::{
-    ArgsPlace, ArgsRef, CallGraph, CallSite, Counter, FrameId, Function, FunctionId, Instant, MetricId,
-    NodeCosts, Profile, ProfileBuilder, SourceLine, StackId, StringId, Track, TrackId, TrackSpec, Value,
+    ArgsPlace, ArgsRef, CallGraph, CallSite, Counter, Finding, FrameId, Function, FunctionId, Instant, Link,
+    MetricId, NodeCosts, Profile, ProfileBuilder, SourceLine, Span, SpanTable, StackId, StringId, Track,
+    TrackId, TrackSpec, Value,
 };
 
 /// The ids that rows of the added profile got.
@@ -34,6 +35,33 @@ impl ProfileBuilder {
             let track = i.track.and_then(|t| tracks.get(t.index()).copied());
             let (time, name) = (i.time.saturating_add(shift), ids.strings[i.name.index()]);
             self.instant(Instant { time, track, name, args: ids.details_of(i.args), severity: i.severity });
+        }
+        let track = |id: TrackId| tracks.get(id.index()).copied();
+        for (&id, table) in tracks.iter().zip(other.tracks.iter().map(|t| &t.spans)) {
+            for caller in &table.callers {
+                if let Some(parent) = track(caller.track) {
+                    self.frozen_caller((id, caller.row), (parent, caller.parent));
+                }
+            }
+        }
+        for link in &other.links {
+            if let (Some(from), Some(to)) = (track(link.from.0), track(link.to.0)) {
+                self.link(Link {
+                    from: (from, link.from.1.saturating_add(shift)),
+                    to: (to, link.to.1.saturating_add(shift)),
+                    name: ids.strings[link.name.index()],
+                });
+            }
+        }
+        for found in &other.findings {
+            self.finding(Finding {
+                kind: ids.strings[found.kind.index()],
+                text: ids.strings[found.text.index()],
+                request: None,
+                track: found.track.and_then(track),
+                time: found.time.map(|t| t.saturating_add(shift)),
+                severity: found.severity,
+            });
         }
         if let Some(graph) = &other.call_graph {
             self.merge_graph(graph, &ids);
@@ -87,15 +115,21 @@ impl ProfileBuilder {
     fn merge_track(&mut self, track: &Track, other: &Profile, ids: &Ids, shift: i64) -> TrackId {
         let (name, process) = (other.text(track.name), other.text(track.process));
         let id = self.track(TrackSpec { name, process, kind: track.kind, sort: track.sort });
-        for (row, span) in track.spans.rows.iter().enumerate() {
-            let (start, end) = (span.start.saturating_add(shift), span.end.saturating_add(shift));
-            let function = ids.functions[span.function.index()];
-            let handle = self.open_span(id, start, function, ids.details_of(span.args));
-            self.close_span(id, handle, end, span.status);
-            for (metric, column) in &track.spans.costs {
-                let value = column.get(row).copied().unwrap_or(0);
-                self.span_cost(id, handle, ids.metrics[metric.index()], value);
-            }
+        if !track.spans.rows.is_empty() {
+            let rows = track.spans.rows.iter().map(|span| Span {
+                start: span.start.saturating_add(shift),
+                end: span.end.saturating_add(shift),
+                function: ids.functions[span.function.index()],
+                args: ids.details_of(span.args),
+                ..*span
+            });
+            let costs =
+                track.spans.costs.iter().map(|(metric, costs)| (ids.metrics[metric.index()], costs.clone()));
+            let (rows, costs) = (rows.collect(), costs.collect());
+            self.frozen_spans(
+                id,
+                SpanTable { rows, lanes: track.spans.lanes.clone(), costs, callers: Vec::new() },
+            );
         }
         let samples = &track.samples;
         let mut weights: Vec<(MetricId, i64)> = Vec::new();

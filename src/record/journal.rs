@@ -19,7 +19,7 @@ use super::assemble::Assembler;
 use crate::model::increments::Cursor;
 use crate::model::wire::attachment;
 use crate::model::wire::journal::{
-    ABOUT, ATTACHED, END, EXTENSION, FILES, HEAD, Head, MAGIC, Next, VERSION, frame, next,
+    ABOUT, ATTACHED, END, EXTENSION, FILES, HEAD, Head, MAGIC, Next, TRACE, VERSION, frame, next,
 };
 use crate::model::{Attachment, LeftOut, Meta};
 
@@ -289,8 +289,10 @@ fn look(path: &Path) -> Option<Unsaved> {
 
 /// Bytes of what lies in the folder of a journal.
 fn size_of_files(journal: &Path) -> u64 {
-    let files = std::fs::read_dir(journal.with_extension(FILES)).into_iter().flatten().flatten();
-    files.filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum()
+    let folder = journal.with_extension(FILES);
+    let folders = [folder.join(TRACE), folder];
+    let files = folders.iter().filter_map(|f| std::fs::read_dir(f).ok()).flatten().flatten();
+    files.filter_map(|f| f.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
 }
 
 /// Makes sure that journals can be written to `folder`, which is made where it is missing.

@@ -415,15 +415,17 @@ impl Session {
     }
 
     /// Adds what is known of another process that did the work: what was measured in it, and the lives of it and all that
-    /// it started. Not both where that are calls, because spans would stand in the way of a call graph.
-    fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) {
+    /// it started. Not both where that are calls, because spans would stand in the way of a call graph. Gives the number of spans
+    /// that were measured in it.
+    fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) -> u64 {
         let attached = self.context.take_attached();
         let spans = |profile: &Profile| profile.tracks.iter().any(|track| !track.spans.rows.is_empty());
         if let Some(lives) = self.context.take_lives()
             && attached.iter().all(spans)
         {
-            assembler.processes(&lives.lives);
+            assembler.processes(&lives.lives, !attached.is_empty());
         }
+        let added = attached.iter().map(|profile| profile.span_count() as u64).sum();
         for profile in attached {
             let shift =
                 profile.meta.origin_unix_ns.zip(meta.origin_unix_ns).map(|(a, b)| a.saturating_sub(b));
@@ -433,6 +435,7 @@ impl Session {
             let new: Vec<_> = new.collect();
             meta.facts.extend(new);
         }
+        added
     }
 
     fn conclude(
@@ -520,9 +523,9 @@ impl Session {
             journal.write(&mut assembler, &meta, true);
             meta.result("Journal", journal.fact());
         }
-        self.add_process(&mut assembler, &mut meta);
+        let added = self.add_process(&mut assembler, &mut meta);
         let mut shared = lock(&self.shared);
-        (shared.spans, shared.dropped) = (entered.0 + entered.1, lost);
+        (shared.spans, shared.dropped) = (entered.0 + entered.1 + added, lost);
         drop(shared);
         assembler.finish(meta, duration)
     }

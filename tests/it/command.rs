@@ -558,8 +558,6 @@ fn a_session_carries_source_texts_when_asked_to() {
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--sources"));
 }
 
-/// Interpreters of these versions, as pyenv keeps them; those that are not here are left out.
-#[cfg(unix)]
 /// What the recorder runs is what runs without it: the same output, the same errors, the same end.
 #[cfg(unix)]
 #[test]

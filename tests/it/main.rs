@@ -1,6 +1,7 @@
 //! Integration tests, in one binary: what a user cares about, through the public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod asyncio;
 mod calls;
 mod cli;
 mod command;

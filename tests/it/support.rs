@@ -45,6 +45,22 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// Interpreters of these versions, as pyenv keeps them; those that are not here are left out.
+pub fn interpreters(versions: &[&str]) -> Vec<String> {
+    let roots = [std::env::var("PYENV_ROOT").ok(), std::env::var("HOME").ok().map(|h| format!("{h}/.pyenv"))];
+    let folder = roots.into_iter().flatten().map(|r| Path::new(&r).join("versions")).find(|f| f.is_dir());
+    let installed = folder.and_then(|f| std::fs::read_dir(f).ok()).into_iter().flatten().flatten();
+    let wanted = |p: &PathBuf| {
+        let name = p.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        versions.iter().any(|v| name.strip_prefix(v).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let found: Vec<_> = installed.map(|e| e.path()).filter(wanted).collect();
+    if found.is_empty() {
+        eprintln!("no Python {versions:?} of pyenv here: nothing is checked with it");
+    }
+    found.iter().map(|p| p.join("bin/python").display().to_string()).collect()
+}
+
 fn entry_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
 }
@@ -86,20 +102,4 @@ pub fn python() -> Option<&'static str> {
         eprintln!("no python3 here: nothing is checked");
     }
     found.then_some("python3")
-}
-
-/// Interpreters of these versions, where pyenv has them.
-pub fn interpreters(versions: &[&str]) -> Vec<String> {
-    let roots = [std::env::var("PYENV_ROOT").ok(), std::env::var("HOME").ok().map(|h| format!("{h}/.pyenv"))];
-    let folder = roots.into_iter().flatten().map(|r| Path::new(&r).join("versions")).find(|f| f.is_dir());
-    let installed = folder.and_then(|f| std::fs::read_dir(f).ok()).into_iter().flatten().flatten();
-    let wanted = |p: &PathBuf| {
-        let name = p.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        versions.iter().any(|v| name.strip_prefix(v).is_some_and(|rest| rest.starts_with('.')))
-    };
-    let found: Vec<_> = installed.map(|e| e.path()).filter(wanted).collect();
-    if found.is_empty() {
-        eprintln!("no Python {versions:?} of pyenv here: nothing is checked with it");
-    }
-    found.iter().map(|p| p.join("bin/python").display().to_string()).collect()
 }

@@ -3,7 +3,8 @@
 `inferscope record command` writes this folder and names in INFERSCOPE_TRACE where processes leave what they record. Nothing of
 ours is loaded before the program imports a module of TABLE, so a process that imports none costs milliseconds and
 leaves no file. A file of ours that the recorder did not write here is switched off. Then the next sitecustomize on the path runs,
-as if this one were not there. Any version of Python may read this file; from 3.8 on it does something.
+as if this one were not there. Any version of Python may read this file; from 3.8 on it does something. Where an interpreter was
+told to read no environment, what runs a profiler around the program calls `begin` itself.
 
 A module of ours defines `install(module, folder)`, called once that module of the program was executed, and finds in its
 globals `agent`, the Agent below. Whatever it raises is one line on standard error.
@@ -21,6 +22,8 @@ TABLE = {
     "http.client": "_http",
 }
 OLDEST = (3, 8)
+# From here on the interpreter tells of calls itself.
+MONITORED = (3, 12)
 FOLDER = "INFERSCOPE_TRACE"
 
 
@@ -32,6 +35,8 @@ class Agent:
         self.loaded = {}
         # Called once, when the first task of the process is made.
         self.at_first_task = []
+        # What compiles the program's own files before Python 3.12.
+        self.finder = None
 
     def start(self):
         from os.path import exists
@@ -43,6 +48,9 @@ class Agent:
                 self.arm(name, sys.modules[name])
         if self.table:
             sys.meta_path.insert(0, self)
+        if sys.version_info < MONITORED and "asyncio" in self.table:
+            self.finder = self.load("_rewrite").Finder()
+            self.finder.begin()
 
     def find_spec(self, name, path=None, target=None):
         if name not in self.table:
@@ -143,9 +151,10 @@ def go_on():
         spec.loader.exec_module(module)
 
 
-try:
-    begin()
-except Exception:
-    # Whatever it is, the program runs.
-    pass
-go_on()
+if __name__ == "sitecustomize":
+    try:
+        begin()
+    except Exception:
+        # Whatever it is, the program runs.
+        pass
+    go_on()

@@ -9,6 +9,7 @@ use super::net::{Arrow, Measured, NONE, Net};
 use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
 use crate::analysis::runs::runs;
 use crate::analysis::scope::TimeRange;
+use crate::analysis::waiting;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{NO_ROW, Profile, Span, SpanTable, TrackId, TrackKind};
 
@@ -53,15 +54,16 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
         least: (bounds.1.saturating_sub(bounds.0) / LEAST_STRETCH).max(1),
         stages: Vec::new(),
         net: Net::default(),
+        firsts: FxHashMap::default(),
         left_out: 0,
     };
     for &track in &tracks {
         builder.level = levels.get(&track).copied().unwrap_or(0);
         builder.track(track, job)?;
     }
-    let Builder { mut stages, mut net, left_out, .. } = builder;
+    let Builder { mut stages, mut net, firsts, left_out, .. } = builder;
     sort_stages(&mut stages, &mut net);
-    links(profile, &stages, &mut net, job)?;
+    links(profile, &stages, (&mut net, &firsts), job)?;
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
     Ok(finish(graph, &tracks))
@@ -75,6 +77,10 @@ struct Forest<'a> {
     ends: FxHashMap<TrackId, Vec<u32>>,
     callees: FxHashMap<Place, Vec<Place>>,
     called: FxHashSet<Place>,
+    /// For each function whether its maker says that it does nothing.
+    waits: Vec<bool>,
+    /// Per track when links have their effects, in order.
+    effects: FxHashMap<TrackId, Vec<i64>>,
 }
 
 impl<'a> Forest<'a> {
@@ -88,7 +94,11 @@ impl<'a> Forest<'a> {
             }
         }
         let ends = tracks.iter().map(|&id| (id, profile.track(id).spans.subtree_ends())).collect();
-        Self { profile, range, ends, callees, called }
+        let waits = profile.functions.ids().map(|f| waiting::said(profile, f).is_some()).collect();
+        let mut effects: FxHashMap<TrackId, Vec<i64>> = FxHashMap::default();
+        profile.links.iter().for_each(|l| effects.entry(l.to.0).or_default().push(l.to.1));
+        effects.values_mut().for_each(|times| times.sort_unstable());
+        Self { profile, range, ends, callees, called, waits, effects }
     }
 
     fn spans(&self, track: TrackId) -> &SpanTable {
@@ -113,17 +123,38 @@ impl<'a> Forest<'a> {
     }
 
     fn has_children(&self, place: Place) -> bool {
-        self.end_of(place) > place.1 + 1 || self.callees.contains_key(&place)
+        let nested = || !self.children(place).is_empty() || !self.blocked(place).is_empty();
+        self.callees.contains_key(&place) || self.end_of(place) > place.1 + 1 && nested()
     }
 
-    /// All that a span called, seen or not.
-    fn children(&self, place: Place) -> Vec<Place> {
+    /// Rows that lie directly in a span.
+    fn nested(&self, place: Place) -> impl Iterator<Item = Place> + '_ {
         let end = self.end_of(place);
         let first = Some(place.1 + 1).filter(|&row| row < end);
-        let nested =
-            std::iter::successors(first, |&row| Some(self.end_of((place.0, row))).filter(|&next| next < end));
+        let rows = std::iter::successors(first, move |&row| {
+            Some(self.end_of((place.0, row))).filter(|&next| next < end)
+        });
+        rows.map(move |row| (place.0, row))
+    }
+
+    /// True for a span that is said to do nothing.
+    fn does_nothing(&self, place: Place) -> bool {
+        self.waits[self.span(place).function.index()]
+    }
+
+    /// All that a span called, seen or not. What is said to do nothing is its own time, in which it waited.
+    fn children(&self, place: Place) -> Vec<Place> {
         let beside = self.callees.get(&place).into_iter().flatten().copied();
-        nested.map(|row| (place.0, row)).chain(beside).collect()
+        self.nested(place).filter(|&c| !self.does_nothing(c)).chain(beside).collect()
+    }
+
+    /// When a span waited for something that a link tells of: that is no time of its own.
+    fn blocked(&self, place: Place) -> Vec<(i64, i64)> {
+        let Some(effects) = self.effects.get(&place.0) else { return Vec::new() };
+        let waits = self.nested(place).filter(|&c| self.does_nothing(c)).map(|c| self.span(c));
+        let is_linked =
+            |s: &&Span| effects.get(effects.partition_point(|t| *t <= s.start)).is_some_and(|t| *t <= s.end);
+        waits.filter(is_linked).map(|s| (s.start, s.end)).collect()
     }
 
     fn roots(&self, track: TrackId) -> Vec<Place> {
@@ -157,6 +188,10 @@ impl<'a> Forest<'a> {
             } else if depth < DEEPEST {
                 let children = self.children(place).into_iter().filter(|&c| self.is_seen(c));
                 open.extend(children.map(|c| (c, depth + 1)));
+                // Stretches of its own around each wait.
+                let blocked = self.blocked(place).into_iter().filter(|&wait| self.touches(wait)).count();
+                at[depth as usize + 1] += blocked;
+                leaves[depth as usize + 1] += blocked;
             }
         }
         let deepest = at.iter().rposition(|&n| n > 0).unwrap_or(0) as u32;
@@ -236,6 +271,8 @@ struct Builder<'a> {
     least: i64,
     stages: Vec<Stage>,
     net: Net,
+    /// Starts of what a caller called first, and the start of that caller.
+    firsts: FxHashMap<u32, u32>,
     left_out: usize,
 }
 
@@ -261,18 +298,27 @@ impl Builder<'_> {
                 self.left_out += 1;
                 continue;
             }
+            let expanded =
+                member.part == 0 && group.depth < self.level && self.forest.has_children(member.place);
+            // It waited for others all the time: they decide what comes next.
+            if expanded && self.only_waits(member.place) {
+                continue;
+            }
             if group.order == Order::Calls {
                 now = self.join(now, &mut running, member.start);
             }
             let events = (self.net.event(member.start), self.net.event(member.end));
             match (&before, now) {
                 (Some(last), _) if group.order == Order::Queue => self.queue_behind(last, &member, events.0),
-                (_, Some(now)) => self.net.wait(now, events.0),
+                (_, Some(now)) => {
+                    self.net.wait(now, events.0);
+                    if group.events.is_some_and(|e| e.0 == now) {
+                        self.firsts.insert(events.0, now);
+                    }
+                }
                 (_, None) => {}
             }
             running.push(Reverse((member.end, events.1, now.unwrap_or(NONE))));
-            let expanded =
-                member.part == 0 && group.depth < self.level && self.forest.has_children(member.place);
             if expanded {
                 open.push(Group {
                     caller: Some(member.place),
@@ -338,11 +384,18 @@ impl Builder<'_> {
         members
     }
 
+    /// True for a call of which nothing is left without what links tell of.
+    fn only_waits(&self, place: Place) -> bool {
+        let children = self.forest.children(place);
+        children.is_empty() && self.stretches(place, &children).is_empty()
+    }
+
     /// Long stretches of a caller's own time.
     fn stretches(&self, caller: Place, children: &[Place]) -> Vec<Member> {
         let span = self.forest.span(caller);
         let mut covered: Vec<(i64, i64)> =
             children.iter().map(|&c| self.forest.span(c)).map(|s| (s.start, s.end)).collect();
+        covered.extend(self.forest.blocked(caller));
         covered.sort_unstable();
         covered.push((span.end, span.end));
         let mut reached = span.start;
@@ -409,7 +462,12 @@ fn sort_stages(stages: &mut Vec<Stage>, net: &mut Net) {
 }
 
 /// Adds the links of the profile.
-fn links(profile: &Profile, stages: &[Stage], net: &mut Net, job: &Job) -> Result<(), Cancelled> {
+fn links(
+    profile: &Profile,
+    stages: &[Stage],
+    (net, firsts): (&mut Net, &FxHashMap<u32, u32>),
+    job: &Job,
+) -> Result<(), Cancelled> {
     let mut on: FxHashMap<TrackId, Vec<u32>> = FxHashMap::default();
     for (i, stage) in (0u32..).zip(stages) {
         on.entry(stage.id.track).or_default().push(i);
@@ -423,13 +481,18 @@ fn links(profile: &Profile, stages: &[Stage], net: &mut Net, job: &Job) -> Resul
             continue;
         };
         if a != b {
-            add_link(stages, net, (a, link.from.1), (b, link.to.1));
+            add_link(stages, (net, firsts), (a, link.from.1), (b, link.to.1));
         }
     }
     Ok(())
 }
 
-fn add_link(stages: &[Stage], net: &mut Net, (a, cause): (u32, i64), (b, effect): (u32, i64)) {
+fn add_link(
+    stages: &[Stage],
+    (net, firsts): (&mut Net, &FxHashMap<u32, u32>),
+    (a, cause): (u32, i64),
+    (b, effect): (u32, i64),
+) {
     let (first, second) = (&stages[a as usize], &stages[b as usize]);
     if first.start > second.start {
         return;
@@ -442,7 +505,11 @@ fn add_link(stages: &[Stage], net: &mut Net, (a, cause): (u32, i64), (b, effect)
         (starts.0, cause.saturating_sub(first.start).max(0), a)
     };
     if effect <= second.start || second.start >= cause {
-        net.arrow(Arrow { from, to: ends.0, delay, of, link: true });
+        // Callers that begin with it wait, too.
+        let outer =
+            |event: &u32| firsts.get(event).copied().filter(|&o| net.events[o as usize].time >= effect);
+        let to = std::iter::successors(Some(ends.0), outer).last().unwrap_or(ends.0);
+        net.arrow(Arrow { from, to, delay, of, link: true });
     } else if of == NONE {
         // It arrived while the effect ran: what came after it could not end earlier.
         let rest = second.end.saturating_sub(effect.max(first.end)).max(0);

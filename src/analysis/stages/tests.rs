@@ -27,9 +27,10 @@ impl Trace {
         id
     }
 
-    /// Returns the number by which it can be named as a parent.
+    /// Returns the number by which it can be named as a parent. What is called «await …» is said to do nothing.
     fn span(&mut self, track: TrackId, name: &str, start: i64, end: i64, parent: Option<u64>) -> u64 {
-        let f = self.b.function(FunctionSpec::named(name));
+        let category = if name.starts_with("await ") { "idle" } else { "" };
+        let f = self.b.function(FunctionSpec { name, category, ..FunctionSpec::default() });
         let handle = self.b.span(track, start, end, f, ArgsRef::NONE);
         self.b.nest_span(track, handle, self.spans, parent);
         self.spans += 1;
@@ -67,6 +68,35 @@ pub(crate) fn pipeline() -> Run {
     t.span(task, "long_call", 3 * S, 5 * S, Some(gather));
     t.span(task, "unnecesary_io_operation", 9 * S, 10 * S, Some(post));
     t.done()
+}
+
+#[test]
+fn a_wait_is_its_callers_time_and_one_that_a_link_ended_is_nobodys() {
+    let mut t = Trace::new();
+    let (a, b) = (t.track("log", TrackKind::Task), t.track("user", TrackKind::Task));
+    let log = t.span(a, "log", 0, 10 * S, None);
+    t.span(a, "await queue", 0, 6 * S, Some(log));
+    t.span(a, "await sleep", 7 * S, 9 * S, Some(log));
+    let user = t.span(b, "user", 0, 8 * S, None);
+    t.span(b, "fetch", 0, 2 * S, Some(user));
+    t.span(b, "await sleep", 2 * S, 3 * S, Some(user));
+    t.span(b, "generate", 3 * S, 6 * S, Some(user));
+    t.link((b, 6 * S - 1), (a, 6 * S));
+    let s = t.done();
+    let graph = graph(&s);
+    let mut stages: Vec<(&str, i64, i64)> =
+        graph.stages.iter().map(|x| (s.profile.function_name(x.function), x.start / S, x.end / S)).collect();
+    stages.sort_by_key(|x| (x.1, x.2));
+    assert_eq!(stages, [("fetch", 0, 2), ("user", 2, 3), ("generate", 3, 6), ("user", 6, 8), ("log", 6, 10)]);
+    let path: Vec<&str> = graph
+        .path_stages()
+        .map(|(i, _)| s.profile.function_name(graph.stages[i as usize].function))
+        .collect();
+    assert_eq!(
+        path,
+        ["fetch", "user", "generate", "log"],
+        "the log waited for who put something into its queue"
+    );
 }
 
 fn graph(s: &Run) -> Arc<StageGraph> {

@@ -10,7 +10,8 @@
 //! interrupted, and can be followed as it grows ([`Follow`]).
 //!
 //! What a profiler in the recorded process wrote after its recorder was killed lies in a folder beside the journal and
-//! is attached, as if the recorder had added it. What processes recorded of themselves becomes part of the recording.
+//! is attached, as if the recorder had added it. Tasks and HTTP requests that processes recorded of themselves become part of the
+//! recording.
 
 mod follow;
 mod frames;
@@ -26,7 +27,7 @@ use tape::{DAMAGED, Ending, TORN, Tape};
 use super::Gives::{Graph, Memory, Requests, Time, Tree};
 use super::http;
 use super::source::OwnFile;
-use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use super::{Confidence, Context, Head, ImportError, Importer, Input, Source, no_details};
 use crate::model::Attachment;
 use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, TRACE, VERSION, next};
 
@@ -100,10 +101,30 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     };
     tape.conclude(&mut cx.builder, end)?;
     if end == Ending::Interrupted {
+        add_tasks(source, cx);
         add_files(source, cx);
         add_calls(source, cx);
     }
     Ok(())
+}
+
+/// Adds what the recorder of tasks in the recorded processes wrote.
+fn add_tasks(source: &Source, cx: &mut Context<'_>) {
+    let Some(folder) = source.own_folder(FILES) else { return };
+    let packed = super::tasks::pack(&folder.join(TRACE));
+    if packed.bytes.is_empty() {
+        return;
+    }
+    let bytes: std::sync::Arc<[u8]> = packed.bytes.into();
+    match super::open_whole(&Input::Bytes(super::tasks::NAME.into(), bytes.clone()), cx.job) {
+        Ok(profile) => {
+            let (own, theirs) = (cx.builder.meta.origin_unix_ns, profile.meta.origin_unix_ns);
+            let shift = own.zip(theirs).map_or(0, |(own, theirs)| theirs.saturating_sub(own).max(0));
+            cx.builder.merge(&profile, shift);
+            cx.builder.attach(Attachment { name: super::tasks::NAME.into(), bytes });
+        }
+        Err(e) => cx.builder.warn("records of tasks beside the journal cannot be read", &e.to_string()),
+    }
 }
 
 /// Adds the requests over HTTP that processes wrote down.
@@ -171,7 +192,7 @@ fn add_files(source: &Source, cx: &mut Context<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::{Input, open};
+    use crate::import::open;
     use crate::jobs::Job;
     use crate::model::increments::{Cursor, encode};
     use crate::model::wire::journal::{DONE, END, HEAD, Head as Header, OPEN, frame};

@@ -15,11 +15,12 @@ const SHORT_LIFE: i64 = 250_000_000;
 const NAMED: usize = 3;
 
 impl Assembler {
-    /// Adds the lives of processes as spans, each on a track of its own.
-    pub(in crate::record) fn processes(&mut self, lives: &[Life]) {
+    /// Adds the lives of processes as spans, each on a track of its own. Beside spans of what they did (`told`) that is no
+    /// further work.
+    pub(in crate::record) fn processes(&mut self, lives: &[Life], told: bool) {
         for (i, life) in lives.iter().enumerate() {
             let name = format!("{} ({})", life.name, life.pid);
-            let kind = TrackKind::Task;
+            let kind = if told { TrackKind::Summary } else { TrackKind::Task };
             let track =
                 self.builder.track(TrackSpec { name: &name, process: "", kind, sort: 100 + i as i64 });
             let program = life.name.split(' ').next().unwrap_or_default();

@@ -4,7 +4,7 @@
 //! lightness, which colour-blind people see.
 
 use super::color::{mix, oklch};
-use super::palette::Palette;
+use super::palette::{Palette, Tone};
 use crate::model::Better;
 use egui::Color32;
 
@@ -141,6 +141,18 @@ impl Palette {
     #[must_use]
     pub fn idle(&self) -> SpanColor {
         self.scales.idle
+    }
+
+    /// The colour of a span that waits, by what it would have: what works stands out.
+    #[must_use]
+    pub fn waiting(&self, color: SpanColor) -> SpanColor {
+        SpanColor { fill: mix(self.canvas, color.fill, 0.4), text: self.text }
+    }
+
+    /// The colour of a span in which something was ready to run and did not.
+    #[must_use]
+    pub fn held_up(&self) -> SpanColor {
+        SpanColor { fill: mix(self.canvas, self.tone(Tone::Warning), 0.5), text: self.text }
     }
 
     /// The ground of a part that nothing is known of; stripes lie over it.

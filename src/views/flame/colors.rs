@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::analysis::FunctionTable;
 use crate::analysis::flame_rows::Who;
 use crate::analysis::search::Pattern;
+use crate::analysis::waiting::{self, Doing};
 use crate::model::{Function, Profile, StringId};
 use crate::ui::theme::{Palette, SpanColor, Tone};
 
@@ -83,7 +84,15 @@ impl Colors {
                         text => palette.span_named(text),
                     })
                 };
-                profile.functions.rows().iter().map(color).collect()
+                let mut colors: Vec<SpanColor> = profile.functions.rows().iter().map(color).collect();
+                for (function, color) in profile.functions.ids().zip(&mut colors) {
+                    match waiting::said(profile, function) {
+                        Some(Doing::Idle) => *color = palette.waiting(*color),
+                        Some(Doing::Ready) => *color = palette.held_up(),
+                        None => {}
+                    }
+                }
+                colors
             }
         };
         let mut modules: FxHashMap<StringId, SpanColor> = FxHashMap::default();

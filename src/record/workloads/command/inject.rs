@@ -13,7 +13,7 @@ use crate::record::secrets;
 /// The variable that names the folder in which processes leave what they record. Nothing else is in the environment.
 const VARIABLE: &str = "INFERSCOPE_TRACE";
 
-/// The folder of the files below in that of the run.
+/// The folder in that of the run for the files below. What processes leave lies beside it.
 const CODE: &str = "inject";
 
 macro_rules! file {
@@ -23,7 +23,13 @@ macro_rules! file {
 }
 
 const START: (&str, &str) = file!("sitecustomize.py");
-const TASKS: &[(&str, &str)] = &[file!("_tasks.py")];
+const TASKS: &[(&str, &str)] = &[
+    file!("_tasks.py"),
+    file!("_records.py"),
+    file!("_monitor.py"),
+    file!("_steps.py"),
+    file!("_rewrite.py"),
+];
 const REQUESTS: &[(&str, &str)] = &[
     file!("_http.py"),
     file!("_http_aiohttp.py"),
@@ -81,6 +87,11 @@ impl Inject {
         let path =
             std::env::join_paths(std::iter::once(code.clone()).chain(known)).map_err(|e| e.to_string())?;
         Ok(Some(Self { path, trace }))
+    }
+
+    /// The folder for what processes record.
+    pub(super) fn trace(&self) -> &Path {
+        &self.trace
     }
 
     /// What is set in the command's environment.

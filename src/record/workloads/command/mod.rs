@@ -12,6 +12,7 @@ mod output;
 mod python;
 mod spans;
 mod stop;
+mod tasks;
 mod through;
 
 use std::process::{Child, Command as Process, Stdio};
@@ -240,7 +241,9 @@ impl Workload for Command {
         unread(cx);
         cx.fact(FactKind::Result, "Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
-        let profiled = python.as_ref().is_some_and(|python| collect(python, params, cx));
+        // Spans say more about a program with tasks than sums of its calls.
+        let shown = tasks::collect(surroundings.inject.as_ref(), cx);
+        let profiled = python.as_ref().is_some_and(|python| collect(python, shown, params, cx));
         spans::collect(folder.path(), profiled, cx);
         let kept = through.and_then(|through| {
             let (kept, failed) = through.proxy.end();
@@ -315,9 +318,9 @@ fn unread(cx: &Context) {
     }
 }
 
-/// Adds what the Python profilers measured to the run: the first one as its numbers, the others as files. True when there
-/// is a first one.
-fn collect(python: &Python, params: &Params, cx: &Context) -> bool {
+/// Adds what the Python profilers measured to the run: the first one as its numbers, unless something else is shown, the
+/// others as files. True when there is a first one.
+fn collect(python: &Python, other_is_shown: bool, params: &Params, cx: &Context) -> bool {
     let (about, files) = python.result();
     if !about.python.is_empty() {
         cx.fact(FactKind::Setting, "Python", about.python.clone());
@@ -336,9 +339,10 @@ fn collect(python: &Python, params: &Params, cx: &Context) -> bool {
                 let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let tool =
                     if profile.meta.tool.is_empty() { name.clone() } else { profile.meta.tool.clone() };
-                tools.push(if shown { format!("{tool} (attached as {name})") } else { tool });
-                cx.keep_file(Attachment { name, bytes: bytes.into() }, !shown);
-                if !shown {
+                let attached = shown || other_is_shown;
+                tools.push(if attached { format!("{tool} (attached as {name})") } else { tool });
+                cx.keep_file(Attachment { name, bytes: bytes.into() }, !attached);
+                if !attached {
                     cx.attach(profile);
                     shown = true;
                 }

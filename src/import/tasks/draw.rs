@@ -1,0 +1,367 @@
+//! From tasks to tracks, spans, links and findings of a profile.
+
+use std::cmp::Reverse;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::task::{Call, Index, State, Task, Wait, What};
+use super::world::{Job, MOST_LINKS, Origin, Step, Symbol, World};
+use crate::format;
+use crate::model::{
+    ArgsRef, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity, SpanStatus,
+    TrackId, TrackKind, TrackSpec, Unit, Value,
+};
+
+/// Tasks that have a track each. Where there are more, those of one coroutine share a track, one beside the other.
+const OWN_TRACKS: usize = 64;
+/// A step that others waited for this long is a finding, ns; findings of a process.
+const HELD: i64 = 10_000_000;
+const MOST_FINDINGS: usize = 20;
+/// A wait of this length, ns, says what it was for.
+const TOLD: i64 = 20_000;
+
+/// A process, and what it adds to times of its clock.
+pub(super) struct Drawing<'a> {
+    pub(super) world: &'a World,
+    pub(super) shift: i64,
+    /// The name of the process; empty when there is one.
+    pub(super) process: String,
+    /// Its place among the processes.
+    pub(super) place: u64,
+}
+
+struct Metrics {
+    busy: MetricId,
+    ready: MetricId,
+}
+
+/// Names of spans, each its own in the profile.
+fn uid(place: u64, task: Index, call: Index) -> u64 {
+    place << 56 | (task as u64 & 0xFFF_FFFF) << 28 | call as u64 & 0xFFF_FFFF
+}
+
+impl Drawing<'_> {
+    pub(super) fn draw(&self, b: &mut ProfileBuilder) {
+        b.metric(Metric::time());
+        let metrics = Metrics {
+            busy: b.metric(Metric::new("busy", "Busy (on the loop)", Unit::Nanoseconds)),
+            ready: b.metric(Metric::new("ready", "Ready (the loop was busy)", Unit::Nanoseconds)),
+        };
+        let tracks = self.tracks(b);
+        let creators: FxHashSet<(Index, Index)> = {
+            let tasks = self.world.tasks.iter().filter_map(|t| t.creator);
+            let jobs = self.world.jobs.values().filter_map(|j| j.creator);
+            tasks.chain(jobs).filter_map(|(task, call)| Some((task, call?))).collect()
+        };
+        for (index, task) in self.world.tasks.iter().enumerate() {
+            if let Some(&(track, chain)) = tracks.get(&index) {
+                self.task(b, &metrics, (track, chain), index, task, &creators);
+            }
+        }
+        let threads = self.jobs(b);
+        self.loops(b);
+        let name = b.string("wakes");
+        for &((from, told), (to, time)) in &self.world.wakes {
+            let from = match from {
+                Origin::Task(task) => tracks.get(&task).map(|t| t.0),
+                Origin::Thread(thread) => threads.get(&thread).copied(),
+            };
+            if let (Some(from), Some((to, _))) = (from, tracks.get(&to)) {
+                b.link(Link { from: (from, self.at(told)), to: (*to, self.at(time)), name });
+            }
+        }
+        if self.world.wakes_left_out > 0 {
+            let place = format!("the first {MOST_LINKS} are kept");
+            b.warn_many(
+                "links from who woke a task to that task (left out)",
+                &place,
+                self.world.wakes_left_out,
+            );
+        }
+        self.findings(b, &tracks);
+    }
+
+    fn at(&self, time: i64) -> i64 {
+        time.saturating_add(self.shift)
+    }
+
+    fn symbol(&self, number: u32) -> Option<&Symbol> {
+        self.world.symbols.get(&number).filter(|s| !s.name.is_empty())
+    }
+
+    /// The track of each task that did anything, and a number of its own where it shares that.
+    fn tracks(&self, b: &mut ProfileBuilder) -> FxHashMap<Index, (TrackId, u32)> {
+        let tasks = &self.world.tasks;
+        let seen: Vec<Index> = (0..tasks.len()).filter(|&i| tasks[i].is_shown()).collect();
+        let mut alike: FxHashMap<&str, usize> = FxHashMap::default();
+        seen.iter().for_each(|&i| *alike.entry(&tasks[i].coroutine).or_default() += 1);
+        // The fewest of a kind come first.
+        let mut kinds: Vec<(usize, &str)> = alike.iter().map(|(name, count)| (*count, *name)).collect();
+        kinds.sort_unstable();
+        let mut left = OWN_TRACKS;
+        let mut own: FxHashSet<&str> = FxHashSet::default();
+        for (count, name) in kinds {
+            if count <= left {
+                left -= count;
+                own.insert(name);
+            }
+        }
+        let mut shared: FxHashMap<&str, TrackId> = FxHashMap::default();
+        let mut found = FxHashMap::default();
+        for (order, &i) in seen.iter().enumerate() {
+            let task = &tasks[i];
+            let mut add = |name: &str| {
+                let sort = self.sort(1, order);
+                b.track(TrackSpec { name, process: &self.process, kind: TrackKind::Task, sort })
+            };
+            let coroutine = task.coroutine.as_str();
+            let place = if own.contains(coroutine) {
+                (add(&label(task)), 0)
+            } else {
+                let title = || format!("{coroutine} ({} tasks)", alike.get(coroutine).copied().unwrap_or(0));
+                (*shared.entry(coroutine).or_insert_with(|| add(&title())), order as u32 + 1)
+            };
+            found.insert(i, place);
+        }
+        found
+    }
+
+    /// Loops, tasks, threads; of one process after the other.
+    fn sort(&self, part: i64, order: usize) -> i64 {
+        let order = i64::try_from(order).unwrap_or(i64::MAX).min(999_999);
+        (self.place.cast_signed() * 4 + part * 2) * 1_000_000 + order
+    }
+
+    fn task(
+        &self,
+        b: &mut ProfileBuilder,
+        metrics: &Metrics,
+        (track, chain): (TrackId, u32),
+        index: Index,
+        task: &Task,
+        creators: &FxHashSet<(Index, Index)>,
+    ) {
+        let mut outermost = true;
+        for (n, call) in task.calls.iter().enumerate() {
+            if matches!(call.what, What::Code(symbol) if self.symbol(symbol).is_some_and(|s| s.is_between)) {
+                continue;
+            }
+            let is_root = outermost && matches!(call.what, What::Code(_));
+            outermost &= !is_root;
+            let function = self.function(b, call.what);
+            let args = self.args(b, task, call, is_root);
+            let handle = b.open_span(track, self.at(call.start), function, args);
+            let failed = match self.symbol(call.error) {
+                Some(error) => !["CancelledError", "GeneratorExit", "StopAsyncIteration", "StopIteration"]
+                    .contains(&error.name.as_str()),
+                None => is_root && task.state == State::Failed,
+            };
+            let status = match call.end {
+                None => SpanStatus::Unfinished,
+                Some(_) if failed => SpanStatus::Error,
+                Some(_) => SpanStatus::Ok,
+            };
+            let last = self.world.bounds.map_or(call.start, |bounds| bounds.1);
+            b.close_span(track, handle, self.at(call.end.unwrap_or(last)), status);
+            b.span_cost(track, handle, metrics.busy, call.busy);
+            b.span_cost(track, handle, metrics.ready, call.ready);
+            if chain > 0 {
+                b.chain_span(track, handle, chain);
+            }
+            let caller = task.creator.filter(|_| is_root);
+            let parent = caller.and_then(|(task, call)| Some(uid(self.place, task, call?)));
+            if parent.is_some() || creators.contains(&(index, n)) {
+                b.name_span(track, handle, uid(self.place, index, n), parent);
+            }
+        }
+    }
+
+    fn function(&self, b: &mut ProfileBuilder, what: What) -> FunctionId {
+        let named = |name, category| FunctionSpec { name, category, ..FunctionSpec::default() };
+        let spec = match what {
+            What::Code(number) => match self.symbol(number) {
+                Some(s) => FunctionSpec {
+                    name: &s.name,
+                    file: &s.file,
+                    line: s.line,
+                    category: if s.waits { IDLE } else { "" },
+                    ..FunctionSpec::default()
+                },
+                None => named("(unknown coroutine)", ""),
+            },
+            What::Ready => named("ready, the loop was busy", "ready"),
+            What::Wait(wait) => {
+                let name = match wait {
+                    Wait::Turn => "await of the next turn",
+                    Wait::Future => "await of a future",
+                    Wait::Task => "await of a task",
+                    Wait::Members => "await of several",
+                    Wait::Job => "await of a thread's job",
+                };
+                named(name, IDLE)
+            }
+        };
+        b.function(spec)
+    }
+
+    /// What is known of a bar beside its times.
+    fn args(&self, b: &mut ProfileBuilder, task: &Task, call: &Call, is_root: bool) -> ArgsRef {
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        let world = self.world;
+        let name = |number: u64| world.find(number).map(label);
+        if is_root {
+            pairs.push(("task", task.name.clone()));
+            let state = match task.state {
+                State::Pending => "not ended",
+                State::Returned => "returned",
+                State::Failed => "failed",
+                State::Cancelled => "cancelled",
+            };
+            pairs.push(("state", state.into()));
+            pairs.push(("made at", task.place.clone()));
+            let parent = task.creator.map(|(parent, _)| label(&world.tasks[parent]));
+            pairs.push(("made by", parent.unwrap_or_default()));
+        }
+        let error = if is_root && call.error == 0 { task.error } else { call.error };
+        pairs.extend(self.symbol(error).map(|error| ("error", error.name.clone())));
+        let length = call.end.map_or(0, |end| end - call.start);
+        if length >= TOLD {
+            match (call.what, call.of) {
+                (What::Wait(Wait::Task), Some(of)) => pairs.extend(name(of).map(|of| ("for", of))),
+                (What::Wait(Wait::Members), Some(of)) => {
+                    pairs.push(("for", format!("{of} tasks or futures")))
+                }
+                (What::Wait(Wait::Job), Some(of)) => {
+                    pairs.extend(world.jobs.get(&of).map(|job| ("for", job.name.clone())));
+                }
+                (What::Ready, of) => {
+                    pairs.extend(self.symbol(call.held_by).map(|s| ("held by", s.name.clone())));
+                    pairs.extend(of.and_then(name).map(|of| ("in task", of)));
+                }
+                _ => {}
+            }
+            pairs.extend(call.woken_by.map(|by| ("woken by", label(&world.tasks[by]))));
+        }
+        let pairs: Vec<_> = pairs
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(key, text)| (b.string(key), Value::Text(b.string(&text))))
+            .collect();
+        b.args(pairs)
+    }
+
+    /// Jobs of thread pools, on tracks of their threads.
+    fn jobs(&self, b: &mut ProfileBuilder) -> FxHashMap<Index, TrackId> {
+        let ran = |(number, job): (&u64, &'_ Job)| Some((job.ran?.1, *number));
+        let mut jobs: Vec<(i64, u64)> = self.world.jobs.iter().filter_map(ran).collect();
+        jobs.sort_unstable();
+        let mut tracks: FxHashMap<Index, TrackId> = FxHashMap::default();
+        for (_, number) in jobs {
+            let job = &self.world.jobs[&number];
+            let Some((thread, start, end)) = job.ran else { continue };
+            let track = *tracks.entry(thread).or_insert_with(|| {
+                let name = match self.world.threads[thread].name.as_str() {
+                    "" => "thread",
+                    name => name,
+                };
+                let (kind, sort) = (TrackKind::Thread, self.sort(2, thread));
+                b.track(TrackSpec { name, process: &self.process, kind, sort })
+            });
+            let (file, line) = job.place.rsplit_once(':').unwrap_or((&job.place, ""));
+            let name = if job.name.is_empty() { "(job)" } else { &job.name };
+            let line = line.parse().unwrap_or(0);
+            let function = b.function(FunctionSpec { name, file, line, ..FunctionSpec::default() });
+            let queued = job.submitted.map(|at| (start - at).max(0));
+            let key = b.string("waited for a thread");
+            let queued = queued.map(|ns| (key, Value::Text(b.string(&format::duration(ns)))));
+            let args = b.args(queued);
+            let last = self.world.bounds.map_or(start, |bounds| bounds.1);
+            let handle = b.open_span(track, self.at(start), function, args);
+            let status = if end.is_some() { SpanStatus::Ok } else { SpanStatus::Unfinished };
+            b.close_span(track, handle, self.at(end.unwrap_or(last)), status);
+            let parent = job.creator.and_then(|(task, call)| Some(uid(self.place, task, call?)));
+            b.name_span(track, handle, 1 << 63 | self.place << 56 | number & 0xFF_FFFF_FFFF_FFFF, parent);
+        }
+        tracks
+    }
+
+    /// What each loop ran, step by step.
+    fn loops(&self, b: &mut ProfileBuilder) {
+        for (n, thread) in self.world.threads.iter().enumerate().filter(|(_, t)| !t.steps.is_empty()) {
+            let name =
+                format!("Event loop of {}", if thread.name.is_empty() { "a thread" } else { &thread.name });
+            let sort = self.sort(0, n);
+            let track =
+                b.track(TrackSpec { name: &name, process: &self.process, kind: TrackKind::Summary, sort });
+            for step in &thread.steps {
+                let function = self.step_function(b, step);
+                let key = b.string("task");
+                let task = b.string(&label(&self.world.tasks[step.task]));
+                let args = b.args([(key, Value::Text(task))]);
+                b.span(track, self.at(step.start), self.at(step.end), function, args);
+            }
+        }
+    }
+
+    fn step_function(&self, b: &mut ProfileBuilder, step: &Step) -> FunctionId {
+        match self.symbol(step.symbol) {
+            Some(_) => self.function(b, What::Code(step.symbol)),
+            None => b.function(FunctionSpec::named(&self.world.tasks[step.task].coroutine)),
+        }
+    }
+
+    /// What held a loop while tasks were due, the worst first.
+    fn findings(&self, b: &mut ProfileBuilder, tracks: &FxHashMap<Index, (TrackId, u32)>) {
+        let mut by: FxHashMap<(u32, Index), Vec<&Step>> = FxHashMap::default();
+        for (n, thread) in self.world.threads.iter().enumerate() {
+            for step in thread.steps.iter().filter(|s| s.delay >= HELD) {
+                by.entry((step.symbol, n)).or_default().push(step);
+            }
+        }
+        let worst =
+            |steps: &[&'_ Step]| steps.iter().copied().copied().max_by_key(|s| (s.delay, Reverse(s.start)));
+        let mut held: Vec<_> =
+            by.into_iter().filter_map(|(key, steps)| Some((worst(&steps)?, key, steps))).collect();
+        held.sort_by_key(|(worst, key, _)| (Reverse(worst.delay), *key));
+        for (worst, (symbol, thread), steps) in held.into_iter().take(MOST_FINDINGS) {
+            let task = &self.world.tasks[worst.task];
+            let name = self.symbol(symbol).map_or(&task.coroutine, |s| &s.name);
+            let thread = &self.world.threads[thread].name;
+            let mut text = format!(
+                "{name} held the event loop of {thread} for {}; {} ready meanwhile, and the longest wait for it was {}.",
+                format::duration(worst.end - worst.start),
+                format::counted(i64::from(worst.delayed), "task was", "tasks were"),
+                format::duration(worst.delay),
+            );
+            if steps.len() > 1 {
+                let all = steps.iter().fold(0i64, |sum, s| sum.saturating_add(s.end - s.start));
+                text.push_str(&format!(
+                    " {} such steps took {} together.",
+                    format::count(steps.len() as i64),
+                    format::duration(all)
+                ));
+            }
+            let kind = b.string("Event loop held up");
+            let text = b.string(&text);
+            let track = tracks.get(&worst.task).map(|t| t.0);
+            let time = Some(self.at(worst.start.midpoint(worst.end)));
+            b.finding(Finding { kind, severity: Severity::Warning, text, request: None, track, time });
+        }
+    }
+}
+
+/// The category of what waits, which every view knows.
+const IDLE: &str = "idle";
+
+/// What a task is called: its name where somebody gave it one, else its coroutine.
+fn label(task: &Task) -> String {
+    let made_up = task.name.strip_prefix("Task-").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    match (task.coroutine.as_str(), task.name.as_str()) {
+        ("", "") => format!("task {}", task.number),
+        ("", name) => name.to_owned(),
+        (coroutine, "") => coroutine.to_owned(),
+        (coroutine, name) if made_up => format!("{coroutine} ({name})"),
+        (coroutine, name) if coroutine == name => name.to_owned(),
+        (coroutine, name) => format!("{name} ({coroutine})"),
+    }
+}

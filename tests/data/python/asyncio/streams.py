@@ -1,0 +1,79 @@
+"""Sockets, asynchronous generators (one is left half-way), recursion, `async with`."""
+import asyncio
+from truth import Body, spin
+
+
+async def serve(reader, writer):
+    with Body("serve", True):
+        await reader.readline()
+        await asyncio.sleep(0.01)
+        for number in range(6):
+            writer.write(b"data: %d\n" % number)
+            await writer.drain()
+            await asyncio.sleep(0.003)
+        writer.close()
+
+
+async def tokens(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET\n")
+    try:
+        while True:
+            line = await reader.readline()
+            if not line:
+                break
+            yield line
+    finally:
+        writer.close()
+
+
+async def complete(port):
+    with Body("complete"):
+        count = 0
+        async for _ in tokens(port):
+            spin(1)
+            count += 1
+        assert count == 6
+
+
+async def numbers():
+    try:
+        for number in range(100):
+            await asyncio.sleep(0.001)
+            yield number
+    finally:
+        await asyncio.sleep(0.005)
+
+
+async def first_three():
+    with Body("first_three"):
+        source = numbers()
+        async for number in source:
+            spin(1)
+            if number == 2:
+                break
+        await source.aclose()
+
+
+class Session:
+    async def __aenter__(self):
+        with Body("Session.__aenter__"):
+            await asyncio.sleep(0.004)
+            return self
+
+    async def __aexit__(self, *error):
+        with Body("Session.__aexit__"):
+            await asyncio.sleep(0.002)
+
+
+async def main():
+    with Body("main", True):
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with Session():
+            await complete(server.sockets[0].getsockname()[1])
+        await first_three()
+        server.close()
+        await server.wait_closed()
+
+
+asyncio.run(main())
