@@ -1,6 +1,6 @@
 //! Requests over HTTP of a recorded program, on their way to the recording.
 
-use crate::import::http::Calls;
+use crate::import::http::{Beside, Calls};
 use crate::record::clock;
 
 /// One moment by two clocks: the recorder's, and that which recorded processes write down.
@@ -34,8 +34,8 @@ pub(super) struct HttpCalls {
     pub(super) files: Vec<Calls>,
     /// A moment before all of them.
     pub(super) moment: Moment,
-    /// Spans of them, too. Not where a call profile is shown, whose calls are not on a clock.
-    pub(super) spans: bool,
+    /// What else the run has: a call profile, whose calls are not on a clock, lets no spans be beside it.
+    pub(super) beside: Beside,
 }
 
 impl std::fmt::Debug for HttpCalls {

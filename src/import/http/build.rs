@@ -65,11 +65,22 @@ impl Built {
     }
 }
 
+/// What spans of requests are beside the rest of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// Nothing else tells where the time went: they are its spans.
+    Nothing,
+    /// Tasks are recorded, whose coroutines wait for the requests: their spans are a summary of the same time.
+    Tasks,
+    /// A call profile has the numbers: there are no spans.
+    Calls,
+}
+
 /// Attempts of one call, or one exchange.
 struct Group(Vec<Seen>);
 
-/// Adds the exchanges of processes, each with what is to be added to its times. Without `spans` only calls of models.
-pub(crate) fn build(mut files: Vec<(Calls, i64)>, spans: bool, b: &mut ProfileBuilder) -> Built {
+/// Adds the exchanges of processes, each with what is to be added to its times. `beside` says what else the run has.
+pub(crate) fn build(mut files: Vec<(Calls, i64)>, beside: Beside, b: &mut ProfileBuilder) -> Built {
     files.iter_mut().for_each(|(calls, _)| calls.report(b));
     let seen = files.into_iter().flat_map(|(calls, shift)| {
         let pid = calls.pid;
@@ -92,7 +103,7 @@ pub(crate) fn build(mut files: Vec<(Calls, i64)>, spans: bool, b: &mut ProfileBu
             None => built.libraries.push((library.clone(), 1)),
         }
     }
-    let mut building = Building { b, tracks: HashMap::new(), several, spans, next: NUMBERS, chain: 0 };
+    let mut building = Building { b, tracks: HashMap::new(), several, beside, next: NUMBERS, chain: 0 };
     let mut blocking: Vec<(i64, i64, Option<RequestId>)> = Vec::new();
     for Group(attempts) in groups(seen) {
         let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else { continue };
@@ -161,7 +172,7 @@ struct Building<'a> {
     b: &'a mut ProfileBuilder,
     tracks: HashMap<(u32, bool), TrackId>,
     several: bool,
-    spans: bool,
+    beside: Beside,
     next: u64,
     /// One for each call.
     chain: u32,
@@ -172,15 +183,17 @@ type Phase = (&'static str, i64, i64);
 
 impl Building<'_> {
     fn track(&mut self, one: &Seen, is_call: bool) -> Option<TrackId> {
-        if !self.spans {
-            return None;
-        }
+        let kind = match self.beside {
+            Beside::Nothing => TrackKind::Async,
+            Beside::Tasks => TrackKind::Summary,
+            Beside::Calls => return None,
+        };
         let (several, b) = (self.several, &mut *self.b);
         let known = self.tracks.entry((one.pid, is_call)).or_insert_with(|| {
             let process: &str = if several { &one.process } else { "" };
             let name = if is_call { "LLM calls" } else { "HTTP requests" };
             let sort = if is_call { 50 } else { 51 };
-            b.track(TrackSpec { name, process, kind: TrackKind::Async, sort })
+            b.track(TrackSpec { name, process, kind, sort })
         });
         Some(*known)
     }

@@ -18,7 +18,7 @@ mod tests;
 use super::Gives::{Requests, Time};
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::model::Basis;
-pub(crate) use build::build;
+pub(crate) use build::{Beside, build};
 #[cfg(feature = "workloads")]
 pub(crate) use hosts::is_known;
 #[cfg(feature = "workloads")]
@@ -52,7 +52,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let origin = first.saturating_add(calls.unix);
     let b = &mut cx.builder;
     (b.meta.basis, b.meta.origin_unix_ns) = (Basis::Timed, Some(origin));
-    let built = build(vec![(calls, -first)], true, b);
+    let built = build(vec![(calls, -first)], Beside::Nothing, b);
     built.tell(b);
     Ok(())
 }

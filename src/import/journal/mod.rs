@@ -101,19 +101,20 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     };
     tape.conclude(&mut cx.builder, end)?;
     if end == Ending::Interrupted {
-        add_tasks(source, cx);
+        let tasks = add_tasks(source, cx);
         add_files(source, cx);
-        add_calls(source, cx);
+        let beside = if tasks { http::Beside::Tasks } else { http::Beside::Nothing };
+        add_calls(source, beside, cx);
     }
     Ok(())
 }
 
-/// Adds what the recorder of tasks in the recorded processes wrote.
-fn add_tasks(source: &Source, cx: &mut Context<'_>) {
-    let Some(folder) = source.own_folder(FILES) else { return };
+/// Adds what the recorder of tasks in the recorded processes wrote. True when there is some.
+fn add_tasks(source: &Source, cx: &mut Context<'_>) -> bool {
+    let Some(folder) = source.own_folder(FILES) else { return false };
     let packed = super::tasks::pack(&folder.join(TRACE));
     if packed.bytes.is_empty() {
-        return;
+        return false;
     }
     let bytes: std::sync::Arc<[u8]> = packed.bytes.into();
     match super::open_whole(&Input::Bytes(super::tasks::NAME.into(), bytes.clone()), cx.job) {
@@ -122,13 +123,17 @@ fn add_tasks(source: &Source, cx: &mut Context<'_>) {
             let shift = own.zip(theirs).map_or(0, |(own, theirs)| theirs.saturating_sub(own).max(0));
             cx.builder.merge(&profile, shift);
             cx.builder.attach(Attachment { name: super::tasks::NAME.into(), bytes });
+            true
         }
-        Err(e) => cx.builder.warn("records of tasks beside the journal cannot be read", &e.to_string()),
+        Err(e) => {
+            cx.builder.warn("records of tasks beside the journal cannot be read", &e.to_string());
+            false
+        }
     }
 }
 
 /// Adds the requests over HTTP that processes wrote down.
-fn add_calls(source: &Source, cx: &mut Context<'_>) {
+fn add_calls(source: &Source, beside: http::Beside, cx: &mut Context<'_>) {
     let place = (FILES, TRACE, http::EXTENSION);
     let mut found = Vec::new();
     for OwnFile { name, content, .. } in source.own_files_below(place, MOST_PROCESSES, LONGEST_FILE) {
@@ -146,7 +151,7 @@ fn add_calls(source: &Source, cx: &mut Context<'_>) {
             let shift = calls.unix.saturating_sub(origin);
             (calls, shift)
         });
-        http::build(shifted.collect(), true, &mut cx.builder).tell(&mut cx.builder);
+        http::build(shifted.collect(), beside, &mut cx.builder).tell(&mut cx.builder);
     }
 }
 

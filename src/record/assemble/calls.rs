@@ -13,7 +13,7 @@ impl Assembler {
         calls: HttpCalls,
         origin: Option<i64>,
     ) -> (&'static str, String) {
-        let HttpCalls { files, moment, spans } = calls;
+        let HttpCalls { files, moment, beside } = calls;
         let here = self.scale.ns(moment.ticks);
         let by_wall = |unix: i64| unix.saturating_sub(origin.unwrap_or(unix));
         let shifts = files.iter().map(|file| match moment.counter {
@@ -21,7 +21,7 @@ impl Assembler {
             None => by_wall(file.unix),
         });
         let shifts: Vec<i64> = shifts.collect();
-        let built = build(files.into_iter().zip(shifts).collect(), spans, &mut self.builder);
+        let built = build(files.into_iter().zip(shifts).collect(), beside, &mut self.builder);
         for remark in &built.remarks {
             let number = remark.request.map(|id| {
                 let number = request::next_number();

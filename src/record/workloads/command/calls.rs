@@ -4,20 +4,19 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use crate::import::http::{self, Calls};
+use crate::import::http::{self, Beside, Calls};
 use crate::record::calls::{HttpCalls, Moment};
 use crate::record::context::Context;
 
 /// Processes whose requests are read.
 const MOST_FILES: usize = 1024;
 
-/// Hands over what lies in `folder` and what is `kept` in memory; `moment` is one before all of it. Without spans beside a
-/// call profile.
+/// Hands over what lies in `folder` and what is `kept` in memory; `moment` is one before all of it.
 pub(in super::super) fn collect(
     folder: &Path,
     kept: Vec<Calls>,
     moment: Moment,
-    profiled: bool,
+    beside: Beside,
     cx: &Context,
 ) {
     let mut names = files(folder);
@@ -37,7 +36,7 @@ pub(in super::super) fn collect(
         }
     }
     if !files.is_empty() {
-        cx.keep_calls(HttpCalls { files, moment, spans: !profiled });
+        cx.keep_calls(HttpCalls { files, moment, beside });
     }
 }
 

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
+use crate::import::http::Beside;
 use crate::model::{Attachment, FactKind};
 use crate::record::calls::Moment;
 use crate::record::context::Sight;
@@ -250,7 +251,12 @@ impl Workload for Command {
             failed.into_iter().for_each(|why| cx.warn("the proxy could not write all requests down", &why));
             kept
         });
-        calls::collect(&trace, kept.into_iter().collect(), before, profiled, cx);
+        let beside = match (shown, profiled) {
+            (true, _) => Beside::Tasks,
+            (false, true) => Beside::Calls,
+            (false, false) => Beside::Nothing,
+        };
+        calls::collect(&trace, kept.into_iter().collect(), before, beside, cx);
         match (end.stopped, end.needed) {
             (true, needed) => {
                 cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::command::{Folder, calls};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
+use crate::import::http::Beside;
 use crate::model::FactKind;
 use crate::record::calls::Moment;
 use crate::record::{echo, secrets};
@@ -92,7 +93,7 @@ impl Workload for ProxyWorkload {
         if let Some(why) = failed {
             cx.warn("the proxy could not write all requests down", &why);
         }
-        calls::collect(&trace, kept.into_iter().collect(), moment, false, cx);
+        calls::collect(&trace, kept.into_iter().collect(), moment, Beside::Nothing, cx);
         // There is no other end.
         Ok(())
     }
