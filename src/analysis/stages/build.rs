@@ -5,20 +5,18 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::forest::Forest;
 use super::net::{Arrow, Measured, NONE, Net};
 use super::{Stage, StageEdge, StageGraph, StageId, StageTrack, Stages, Step};
-use crate::analysis::runs::runs;
-use crate::analysis::scope::TimeRange;
-use crate::analysis::waiting;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{NO_ROW, Profile, Span, SpanTable, TrackId, TrackKind};
+use crate::model::{Profile, TrackId, TrackKind};
 
 /// Most stages of a track at the level that is chosen when nobody chooses one …
 const OVERLOOKED: usize = 160;
 /// … and of all tracks together.
 const ALL_OVERLOOKED: usize = 4000;
 /// Deepest level.
-const DEEPEST: u32 = 24;
+pub(super) const DEEPEST: u32 = 24;
 /// Most stages of a graph.
 const MOST: usize = 200_000;
 /// A stretch of own time is a stage from this part of the whole on.
@@ -30,7 +28,7 @@ const MOST_EDGES: usize = 16;
 /// Most rows of a track.
 const MOST_LANES: usize = 128;
 
-type Place = (TrackId, u32);
+pub(super) type Place = (TrackId, u32);
 
 pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<StageGraph, Cancelled> {
     let has_spans = |id: &TrackId| {
@@ -67,151 +65,6 @@ pub(super) fn build(profile: &Profile, query: &Stages, job: &Job) -> Result<Stag
     net.settle();
     let graph = StageGraph { stages, level, deepest, left_out, net, ..StageGraph::default() };
     Ok(finish(graph, &tracks))
-}
-
-/// Spans with what they called, wherever that ran.
-struct Forest<'a> {
-    profile: &'a Profile,
-    range: TimeRange,
-    /// First row after each subtree, per track.
-    ends: FxHashMap<TrackId, Vec<u32>>,
-    callees: FxHashMap<Place, Vec<Place>>,
-    called: FxHashSet<Place>,
-    /// For each function whether its maker says that it does nothing.
-    waits: Vec<bool>,
-    /// Per track when links have their effects, in order.
-    effects: FxHashMap<TrackId, Vec<i64>>,
-}
-
-impl<'a> Forest<'a> {
-    fn new(profile: &'a Profile, tracks: &[TrackId], range: TimeRange) -> Self {
-        let mut callees: FxHashMap<Place, Vec<Place>> = FxHashMap::default();
-        let mut called = FxHashSet::default();
-        for run in runs(profile, tracks) {
-            if let Some(caller) = run.caller {
-                callees.entry(caller).or_default().push((run.track, run.rows.start));
-                called.insert((run.track, run.rows.start));
-            }
-        }
-        let ends = tracks.iter().map(|&id| (id, profile.track(id).spans.subtree_ends())).collect();
-        let waits = profile.functions.ids().map(|f| waiting::said(profile, f).is_some()).collect();
-        let mut effects: FxHashMap<TrackId, Vec<i64>> = FxHashMap::default();
-        profile.links.iter().for_each(|l| effects.entry(l.to.0).or_default().push(l.to.1));
-        effects.values_mut().for_each(|times| times.sort_unstable());
-        Self { profile, range, ends, callees, called, waits, effects }
-    }
-
-    fn spans(&self, track: TrackId) -> &SpanTable {
-        &self.profile.track(track).spans
-    }
-
-    fn span(&self, (track, row): Place) -> &Span {
-        &self.spans(track).rows[row as usize]
-    }
-
-    fn end_of(&self, (track, row): Place) -> u32 {
-        self.ends.get(&track).and_then(|e| e.get(row as usize)).copied().unwrap_or(row + 1)
-    }
-
-    fn touches(&self, (start, end): (i64, i64)) -> bool {
-        self.range.is_none_or(|(from, to)| start < to && (end > from || start >= from))
-    }
-
-    fn is_seen(&self, place: Place) -> bool {
-        let span = self.span(place);
-        self.touches((span.start, span.end))
-    }
-
-    fn has_children(&self, place: Place) -> bool {
-        let nested = || !self.children(place).is_empty() || !self.blocked(place).is_empty();
-        self.callees.contains_key(&place) || self.end_of(place) > place.1 + 1 && nested()
-    }
-
-    /// Rows that lie directly in a span.
-    fn nested(&self, place: Place) -> impl Iterator<Item = Place> + '_ {
-        let end = self.end_of(place);
-        let first = Some(place.1 + 1).filter(|&row| row < end);
-        let rows = std::iter::successors(first, move |&row| {
-            Some(self.end_of((place.0, row))).filter(|&next| next < end)
-        });
-        rows.map(move |row| (place.0, row))
-    }
-
-    /// True for a span that is said to do nothing.
-    fn does_nothing(&self, place: Place) -> bool {
-        self.waits[self.span(place).function.index()]
-    }
-
-    /// All that a span called, seen or not. What is said to do nothing is its own time, in which it waited.
-    fn children(&self, place: Place) -> Vec<Place> {
-        let beside = self.callees.get(&place).into_iter().flatten().copied();
-        self.nested(place).filter(|&c| !self.does_nothing(c)).chain(beside).collect()
-    }
-
-    /// When a span waited for something that a link tells of: that is no time of its own.
-    fn blocked(&self, place: Place) -> Vec<(i64, i64)> {
-        let Some(effects) = self.effects.get(&place.0) else { return Vec::new() };
-        let waits = self.nested(place).filter(|&c| self.does_nothing(c)).map(|c| self.span(c));
-        let is_linked =
-            |s: &&Span| effects.get(effects.partition_point(|t| *t <= s.start)).is_some_and(|t| *t <= s.end);
-        waits.filter(is_linked).map(|s| (s.start, s.end)).collect()
-    }
-
-    fn roots(&self, track: TrackId) -> Vec<Place> {
-        let rows = (0u32..).zip(&self.spans(track).rows);
-        rows.filter(|(_, s)| s.parent == NO_ROW)
-            .map(|(row, _)| (track, row))
-            .filter(|place| !self.called.contains(place) && self.is_seen(*place))
-            .collect()
-    }
-
-    /// The level to show of what was called from a track, and the deepest one.
-    fn level(
-        &self,
-        track: TrackId,
-        wanted: Option<u32>,
-        budget: usize,
-        job: &Job,
-    ) -> Result<(u32, u32), Cancelled> {
-        // Stages that a level adds, and those that all deeper levels keep.
-        let (mut at, mut leaves) = ([0usize; DEEPEST as usize + 1], [0usize; DEEPEST as usize + 1]);
-        let mut open: Vec<(Place, u32)> = self.roots(track).into_iter().map(|place| (place, 0)).collect();
-        let mut seen = 0u64;
-        while let Some((place, depth)) = open.pop() {
-            seen += 1;
-            if seen.is_multiple_of(65_536) {
-                job.checkpoint(seen, self.profile.span_count() as u64)?;
-            }
-            at[depth as usize] += 1;
-            if !self.has_children(place) {
-                leaves[depth as usize] += 1;
-            } else if depth < DEEPEST {
-                let children = self.children(place).into_iter().filter(|&c| self.is_seen(c));
-                open.extend(children.map(|c| (c, depth + 1)));
-                // Stretches of its own around each wait.
-                let blocked = self.blocked(place).into_iter().filter(|&wait| self.touches(wait)).count();
-                at[depth as usize + 1] += blocked;
-                leaves[depth as usize + 1] += blocked;
-            }
-        }
-        let deepest = at.iter().rposition(|&n| n > 0).unwrap_or(0) as u32;
-        if let Some(level) = wanted {
-            return Ok((level.min(deepest), deepest));
-        }
-        let mut level = 0;
-        let mut kept = 0;
-        let mut fewer = 0;
-        for depth in 0..=deepest {
-            let stages = kept + at[depth as usize];
-            // A single stage that holds everything says nothing.
-            if stages <= budget || fewer < 2 {
-                level = depth;
-                fewer = stages;
-            }
-            kept += leaves[depth as usize];
-        }
-        Ok((level, deepest))
-    }
 }
 
 /// A caller, or the outermost spans of a track, and what is to be put into order there.
@@ -432,21 +285,6 @@ impl Builder<'_> {
             on_path: 0,
             critical: false,
         });
-    }
-}
-
-impl Forest<'_> {
-    /// Polled time of a span, with all it called on its track.
-    fn busy(&self, (track, row): Place) -> Option<i64> {
-        let metric = self.profile.metric_by_key("busy")?;
-        let column = self.spans(track).costs.iter().find(|(m, _)| *m == metric)?;
-        column.1.get(row as usize).copied()
-    }
-
-    /// Polled time of a span without what it called on its track.
-    fn own_busy(&self, place: Place, children: &[Place]) -> Option<i64> {
-        let below: i64 = children.iter().filter(|c| c.0 == place.0).filter_map(|&c| self.busy(c)).sum();
-        self.busy(place).map(|all| (all - below).max(0))
     }
 }
 

@@ -11,6 +11,7 @@
 //! estimates: a wait that no caller, order or link tells of stays where it was.
 
 mod build;
+mod forest;
 mod gains;
 mod net;
 #[cfg(test)]

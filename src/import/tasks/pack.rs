@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::records::MAGIC;
 
 /// All segments together, bytes, and how many files are looked at.
-const MOST_BYTES: u64 = 1 << 29;
+const MOST_BYTES: u64 = 1 << 28;
 const MOST_FILES: usize = 65_536;
 /// The ending of a segment's name.
 const ENDING: &str = "seg";

@@ -102,8 +102,6 @@ pub(super) struct Task {
     pub(super) ended: Option<i64>,
     /// Of the tasks that it made, the one that ended last.
     pub(super) made_ended: Option<Index>,
-    /// The wait that the present step ended.
-    resumed: Option<Index>,
 }
 
 impl Task {
@@ -188,16 +186,8 @@ impl Task {
 
     /// A step begins. A call of the library that is known by a chain and only waits has ended now, as far as anybody knows.
     pub(super) fn resume(&mut self, time: i64) {
-        self.resumed = self.open.pop_if(|call| self.calls[*call].key.is_some() && self.calls[*call].waits);
-        self.resumed.into_iter().for_each(|call| self.end_call(call, time));
-    }
-
-    /// It goes on after all.
-    fn reopen(&mut self, call: Index) {
-        let (busy, ready) = (self.busy, self.ready);
-        let known = &mut self.calls[call];
-        (known.end, known.busy, known.ready) = (None, busy - known.busy, ready - known.ready);
-        self.open.push(call);
+        let ended = self.open.pop_if(|call| self.calls[*call].key.is_some() && self.calls[*call].waits);
+        ended.into_iter().for_each(|call| self.end_call(call, time));
     }
 
     /// Brings the open calls in line with a chain of awaits: what is gone ended in this step, what is new began in it,
@@ -230,13 +220,7 @@ impl Task {
                 let end = self.open.get(at).map_or(first, |&next| self.calls[next].start);
                 self.end_call(gone, end);
             }
-            let same = |call: &Index| {
-                self.calls[*call].what == What::Code(symbol) && self.calls[*call].key == Some(key)
-            };
             if is(self, at, false) {
-                at += 1;
-            } else if let Some(call) = self.resumed.take_if(|call| at >= self.open.len() && same(call)) {
-                self.reopen(call);
                 at += 1;
             } else if at >= self.open.len() && at < DEEPEST {
                 // A wait begins where the step ends.

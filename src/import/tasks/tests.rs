@@ -177,6 +177,7 @@ fn who_holds_the_loop_while_a_timer_is_due_is_named() {
     assert_eq!(p.findings[0].track, Some(track(&p, "embed (Task-2)").0));
 }
 
+/// An identity is an address, which the next coroutine gets.
 #[test]
 fn chains_of_awaits_tell_calls_to_a_step() {
     let file = File::new()
@@ -189,7 +190,7 @@ fn chains_of_awaits_tell_calls_to_a_step() {
         .put(4, OFF, 1)
         .put(8, ON, 1)
         .put(10, CHAIN, 2)
-        .words(&[1, 100, 3, 300])
+        .words(&[1, 100, 3, 200])
         .put(10, OFF, 1)
         .put(12, ON, 1)
         .put(13, RETURN, symbol(1))
