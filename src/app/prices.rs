@@ -23,13 +23,16 @@ const MOST_BYTES: u64 = 64 << 20;
 /// Unpriced models that are offered.
 const OFFERED: usize = 8;
 
+/// A table that was read, or why not.
+type Found = Result<Arc<PriceTable>, String>;
+
 /// What the window knows of prices.
 #[derive(Default)]
 pub(super) struct Known {
     /// All tables, those of the person first.
     pub all: Prices,
     /// The chosen file, and its table once it is read.
-    file: Option<(PathBuf, Option<Result<Arc<PriceTable>, String>>)>,
+    file: Option<(PathBuf, Option<Found>)>,
     /// What [`Self::all`] was made of.
     made_of: Vec<TypedPrice>,
     /// The window is open.
@@ -65,7 +68,7 @@ impl App {
         });
     }
 
-    pub(super) fn price_table_read(&mut self, path: PathBuf, result: Result<Arc<PriceTable>, String>) {
+    pub(super) fn price_table_read(&mut self, path: PathBuf, result: Found) {
         if self.prices.file.as_ref().is_some_and(|(chosen, _)| *chosen == path) {
             if let Err(why) = &result {
                 self.say(Tone::Bad, why.clone());

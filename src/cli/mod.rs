@@ -225,8 +225,8 @@ fn understood(matches: &ArgMatches) -> ExitCode {
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
     ended(match args.command {
-        None => window(args.files, args.prices),
-        Some(Command::Open { files, prices }) => window(files, prices),
+        None => window(args.files, args.prices.as_deref()),
+        Some(Command::Open { files, prices }) => window(files, prices.as_deref()),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
@@ -271,13 +271,13 @@ fn usage(e: &clap::Error) -> ExitCode {
 }
 
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
-fn window(files: Vec<PathBuf>, prices: Option<PathBuf>) -> Result<(), Failure> {
+fn window(files: Vec<PathBuf>, prices: Option<&Path>) -> Result<(), Failure> {
     let named = files.first().map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
     let instead = format!("`inferscope report {named}` or `inferscope render {named} -o picture.png`");
     let without = |why: String| Failure::new(format!("{why}. Without a window: {instead}"));
     match display::find() {
         Display::Ready(session) => {
-            let prices = price_table(prices.as_deref())?;
+            let prices = price_table(prices)?;
             app::window::run(&app::window::Start { files, prices }, session).map_err(without)
         }
         Display::Lacking(what) => Err(without(format!("no window can be opened: {what}"))),

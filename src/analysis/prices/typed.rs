@@ -55,11 +55,11 @@ impl TypedPrice {
     }
 
     fn table(&self) -> Result<PriceTable, String> {
-        table_of_values(vec![self.value()])
+        table_of_values(&[self.value()])
     }
 }
 
-fn table_of_values(models: Vec<Value>) -> Result<PriceTable, String> {
+fn table_of_values(models: &[Value]) -> Result<PriceTable, String> {
     own::read(&serde_json::json!({ "source": "your own prices", "models": models }))
 }
 
@@ -67,7 +67,7 @@ fn table_of_values(models: Vec<Value>) -> Result<PriceTable, String> {
 #[must_use]
 pub fn table_of_typed(prices: &[TypedPrice]) -> Option<PriceTable> {
     let usable = prices.iter().filter(|p| p.check().is_ok());
-    table_of_values(usable.map(TypedPrice::value).collect()).ok()
+    table_of_values(&usable.map(TypedPrice::value).collect::<Vec<_>>()).ok()
 }
 
 #[cfg(test)]

@@ -338,8 +338,8 @@ mod tests {
         out
     }
 
-    fn attribute(key: &str, value: Vec<u8>) -> Vec<u8> {
-        [field(1, key.as_bytes()), field(2, &value)].concat()
+    fn attribute(key: &str, value: &[u8]) -> Vec<u8> {
+        [field(1, key.as_bytes()), field(2, value)].concat()
     }
 
     fn span(own: u8, more: Vec<u8>) -> Vec<u8> {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     fn file(spans: Vec<u8>) -> Vec<u8> {
-        let resource = field(1, &field(1, &attribute("service.name", field(1, b"shop"))));
+        let resource = field(1, &field(1, &attribute("service.name", &field(1, b"shop"))));
         let scope = field(2, &[field(1, &field(1, b"openai")), spans].concat());
         field(1, &[resource, scope].concat())
     }
@@ -357,15 +357,15 @@ mod tests {
     #[test]
     fn spans_with_values_of_every_kind_are_read() {
         let list = field(5, &field(1, &field(1, b"x")));
-        let map = field(6, &field(1, &attribute("k", vec![3 << 3, 9])));
+        let map = field(6, &field(1, &attribute("k", &vec![3 << 3, 9])));
         let more = [
-            field(9, &attribute("text", field(1, b"hi"))),
-            field(9, &attribute("yes", vec![2 << 3, 1])),
-            field(9, &attribute("n", vec![3 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
-            field(9, &attribute("f", fixed(4, 0.5f64.to_bits()))),
-            field(9, &attribute("list", list)),
-            field(9, &attribute("map", map)),
-            field(9, &attribute("none", Vec::new())),
+            field(9, &attribute("text", &field(1, b"hi"))),
+            field(9, &attribute("yes", &vec![2 << 3, 1])),
+            field(9, &attribute("n", &vec![3 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
+            field(9, &attribute("f", &fixed(4, 0.5f64.to_bits()))),
+            field(9, &attribute("list", &list)),
+            field(9, &attribute("map", &map)),
+            field(9, &attribute("none", &[])),
             field(11, &[fixed(1, 1_764_000_000_500_000_000), field(2, b"first")].concat()),
             field(13, &[field(1, &[1; 16]), field(2, &[2; 8])].concat()),
             field(15, &[field(2, b"too long"), vec![3 << 3, 2]].concat()),
@@ -393,7 +393,7 @@ mod tests {
         for _ in 0..100 {
             deep = field(5, &field(1, &deep));
         }
-        let bytes = file([span(1, field(9, &attribute("deep", deep))), span(2, Vec::new())].concat());
+        let bytes = file([span(1, field(9, &attribute("deep", &deep))), span(2, Vec::new())].concat());
         let mut reading = Reading::default();
         reading.resources_of(&bytes).unwrap();
         assert_eq!(reading.rows.len(), 2);

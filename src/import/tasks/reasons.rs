@@ -41,9 +41,18 @@ pub(super) fn waits(file: &str, name: &str) -> bool {
     WAITS.iter().any(|(known, names)| *known == file && names.contains(&last(name)))
 }
 
-/// True for what `async with lock` calls before it acquires the lock.
+/// True for what stands between: what `async with lock` calls before it acquires the lock, and the recorder's own coroutines.
 pub(super) fn is_between(file: &str, name: &str) -> bool {
-    file_of_asyncio(file).is_some_and(|f| f == "locks.py") && matches!(last(name), "__aenter__" | "__aexit__")
+    is_of_recorder(file)
+        || file_of_asyncio(file).is_some_and(|f| f == "locks.py")
+            && matches!(last(name), "__aenter__" | "__aexit__")
+}
+
+/// True for what the recorder of HTTP requests puts between a library and its transport.
+fn is_of_recorder(file: &str) -> bool {
+    let mut parts = file.rsplit(['/', '\\']);
+    let (name, folder) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    folder == "inject" && name.starts_with("_http") && name.ends_with(".py")
 }
 
 /// What called the loop to let a task run again.
@@ -91,6 +100,12 @@ mod tests {
         assert!(waits("/usr/lib/python3.12/asyncio/queues.py", "Queue.get"));
         assert!(!waits("/home/me/asyncio_app/queues.py", "Queue.get"));
         assert!(!waits("/usr/lib/python3.12/asyncio/tasks.py", "wait_for"));
+    }
+
+    #[test]
+    fn coroutines_of_the_recorder_stand_between() {
+        assert!(is_between("/tmp/run.files/inject/_http_httpx.py", "install.<locals>.asend"));
+        assert!(!is_between("/home/me/inject/http.py", "send") && !is_between("/home/me/_http.py", "send"));
     }
 
     #[test]

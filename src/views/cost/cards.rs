@@ -123,8 +123,8 @@ impl Cost {
         }
         ui.add_space(space::SMALL);
         self.other_model(cx.prices, ui);
-        match other.as_deref() {
-            Some(repriced) => match &repriced.model {
+        if let Some(repriced) = other.as_deref() {
+            match &repriced.model {
                 Err(why) => {
                     weak(ui, why);
                 }
@@ -133,8 +133,7 @@ impl Cost {
                     weak(ui, &format!("{n} in neither sum: unpriced one way or the other."));
                 }
                 Ok(_) => {}
-            },
-            None => {}
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use egui_plot::{Bar, BarChart, MarkerShape, Points, VLine};
 
 use super::{Figure, Latency};
 use crate::analysis::latency::{FirstToken, Latency as Found, Spread, UNACCOUNTED};
-use crate::analysis::load::{ENOUGH, Level, RequestLoad};
+use crate::analysis::load::{ENOUGH, Level, RequestLoad, Step};
 use crate::analysis::requests::{RequestColumn, RequestTable};
 use crate::format;
 use crate::model::{Outcome, Unit};
@@ -260,7 +260,8 @@ fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     let answer = cx.ask(&asked, 1);
     let Some(load) = shared::value(ui, &answer, "Counting requests in flight") else { return };
     let palette = Palette::of(ui);
-    let lines: [(&str, Color32, fn(&crate::analysis::load::Step) -> u32); 2] =
+    type Series = (&'static str, Color32, fn(&Step) -> u32);
+    let lines: [Series; 2] =
         [("in flight", palette.series(0), |s| s.in_flight), ("waiting", palette.series(1), |s| s.waiting)];
     let shown = lines.into_iter().take(if load.knows_queue { 2 } else { 1 });
     let flying = plot::plot(ui, "in flight", height, [Unit::Nanoseconds, Unit::Count]).include_y(0.0);

@@ -21,6 +21,8 @@ pub struct DiffLatency {
 }
 
 type Both<'a> = Two<&'a Latency>;
+/// A statistic with its name.
+type Statistic = (&'static str, fn(&Distribution) -> f64);
 
 impl View for DiffLatency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
@@ -69,8 +71,7 @@ fn percentiles(ui: &mut Ui, both: Both<'_>) {
         ("Latency", "latency", say::LATENCY),
         ("Queued", "queue", say::QUEUED),
     ];
-    let statistics: [(&str, fn(&Distribution) -> f64); 3] =
-        [("p50", |d| d.p50), ("p95", |d| d.p95), ("p99", |d| d.p99)];
+    let statistics: [Statistic; 3] = [("p50", |d| d.p50), ("p95", |d| d.p95), ("p99", |d| d.p99)];
     let mut rows = Vec::new();
     for (title, key, about) in figures {
         for (name, value) in statistics {

@@ -25,7 +25,7 @@ pub struct TwoFigure<'a> {
 pub fn two_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<'a>>) {
     let palette = Palette::of(ui);
     let weak = |text: &str| (text.to_owned(), palette.text_weak);
-    line(ui, [weak(""), weak(pair::title(true)), weak(pair::title(false)), weak("Δ")], "");
+    line(ui, &[weak(""), weak(pair::title(true)), weak(pair::title(false)), weak("Δ")], "");
     for TwoFigure { name, unit, values, about } in figures {
         let value = |v: Option<i64>| (format::cost_or_unknown(unit, v), palette.text);
         let known = values.base.zip(values.head).is_some();
@@ -40,11 +40,11 @@ pub fn two_figures<'a>(ui: &mut Ui, figures: impl IntoIterator<Item = TwoFigure<
         let two = Two { base: values.base.map(|v| v as f64), head: values.head.map(|v| v as f64) };
         let changed = known && pair::strength(two).abs() > 0.02;
         let color = if changed { palette.text_strong } else { palette.text_weak };
-        line(ui, [weak(name), value(values.base), value(values.head), (text, color)], about);
+        line(ui, &[weak(name), value(values.base), value(values.head), (text, color)], about);
     }
 }
 
-fn line(ui: &mut Ui, texts: [(String, Color32); 4], about: &str) {
+fn line(ui: &mut Ui, texts: &[(String, Color32); 4], about: &str) {
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), Sense::hover());
     let spoken: Vec<&str> = texts.iter().map(|t| t.0.as_str()).collect();

@@ -141,7 +141,8 @@ fn groups(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
 /// How large prompts and answers are.
 fn sizes(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &Facts) {
     let palette = Palette::of(ui);
-    let rows: [(&str, Option<Distribution>, Option<RequestId>, Color32, &str); 2] = [
+    type Row = (&'static str, Option<Distribution>, Option<RequestId>, Color32, &'static str);
+    let rows: [Row; 2] = [
         ("Prompt", facts.prompt, facts.largest_prompt, palette.series(0), say::PROMPT),
         ("Output", facts.output, facts.largest_output, palette.series(3), say::OUTPUT),
     ];
@@ -188,7 +189,8 @@ fn sizes(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &Facts) {
 /// Each request as two dots: its prompt and its output.
 fn over_time(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &Facts, height: f32) {
     let palette = Palette::of(ui);
-    let series: [(&str, Color32, fn(&Counted) -> Option<u64>); 2] =
+    type Series = (&'static str, Color32, fn(&Counted) -> Option<u64>);
+    let series: [Series; 2] =
         [("prompt", palette.series(0), |p| p.prompt), ("output", palette.series(3), |p| p.output)];
     let at = |p: &Counted, value: fn(&Counted) -> Option<u64>| Some([p.arrived? as f64, value(p)? as f64]);
     let selected = cx.interaction.selection.as_ref().and_then(|i| i.request(cx.profile()));

@@ -83,10 +83,10 @@ fn classes(ui: &mut Ui, [base, head]: [&Spent; 2]) {
 }
 
 fn sizes(ui: &mut Ui, [base, head]: [&Facts; 2]) {
-    let statistics: [(&str, fn(&Distribution) -> f64); 3] =
-        [("p50", |d| d.p50), ("p95", |d| d.p95), ("largest", |d| d.max)];
-    let kinds: [(&str, fn(&Facts) -> Option<Distribution>); 2] =
-        [("Prompt", |f| f.prompt), ("Output", |f| f.output)];
+    type Statistic = (&'static str, fn(&Distribution) -> f64);
+    type Kind = (&'static str, fn(&Facts) -> Option<Distribution>);
+    let statistics: [Statistic; 3] = [("p50", |d| d.p50), ("p95", |d| d.p95), ("largest", |d| d.max)];
+    let kinds: [Kind; 2] = [("Prompt", |f| f.prompt), ("Output", |f| f.output)];
     let mut rows = Vec::new();
     for (kind, distribution) in kinds {
         for (name, value) in statistics {
