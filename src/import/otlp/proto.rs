@@ -357,11 +357,11 @@ mod tests {
     #[test]
     fn spans_with_values_of_every_kind_are_read() {
         let list = field(5, &field(1, &field(1, b"x")));
-        let map = field(6, &field(1, &attribute("k", &vec![3 << 3, 9])));
+        let map = field(6, &field(1, &attribute("k", &[3 << 3, 9])));
         let more = [
             field(9, &attribute("text", &field(1, b"hi"))),
-            field(9, &attribute("yes", &vec![2 << 3, 1])),
-            field(9, &attribute("n", &vec![3 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
+            field(9, &attribute("yes", &[2 << 3, 1])),
+            field(9, &attribute("n", &[3 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
             field(9, &attribute("f", &fixed(4, 0.5f64.to_bits()))),
             field(9, &attribute("list", &list)),
             field(9, &attribute("map", &map)),
