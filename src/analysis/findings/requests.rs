@@ -2,10 +2,10 @@
 
 use super::Noted;
 use crate::analysis::billing::{Bill, Billing};
-use crate::analysis::cache_history::{RepeatedPrompts, Repeats};
 use crate::analysis::caches::{CacheKind, Caches};
 use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::prices::Prices;
+use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::requests::reasons;
 use crate::analysis::slo::SlowRequests;
 use crate::analysis::spending::{Spending, Spent};

@@ -4,8 +4,9 @@ use egui::{Color32, Ui};
 use egui_plot::{Bar, BarChart};
 
 use super::{Caches, Card, Frame};
-use crate::analysis::cache_history::{Bin, CacheHistory, Repeats};
+use crate::analysis::cache_history::{Bin, CacheHistory};
 use crate::analysis::caches::CacheKind;
+use crate::analysis::repeats::Repeats;
 use crate::format;
 use crate::model::{Counter, Money, Profile, Unit};
 use crate::ui::theme::{Palette, space};

@@ -13,8 +13,9 @@ use egui::{ScrollArea, Ui};
 
 use super::shared::board::Board;
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
-use crate::analysis::cache_history::{Alike, RepeatedPrompts, Repeats, Similarities};
 use crate::analysis::caches::{CacheFigures, CacheKind, Caches as CachesQuery};
+use crate::analysis::repeats::{RepeatedPrompts, Repeats};
+use crate::analysis::similarities::{Alike, Similarities};
 use crate::model::Profile;
 use crate::ui::icons::Icon;
 use crate::ui::theme::space;

@@ -4,7 +4,7 @@ use egui::{DragValue, Slider, Ui};
 use egui_plot::{Bar, BarChart, VLine};
 
 use super::Caches;
-use crate::analysis::cache_history::Alike;
+use crate::analysis::similarities::Alike;
 use crate::format::{self, UNKNOWN};
 use crate::model::Unit;
 use crate::state::Item;

@@ -5,8 +5,8 @@ use egui_plot::{PlotPoint, PlotPoints, Points};
 
 use super::{Frame, Tokens};
 use crate::analysis::billing::Sums;
-use crate::analysis::cache_history::Repeats;
 use crate::analysis::overview::Distribution;
+use crate::analysis::repeats::Repeats;
 use crate::analysis::spending::{SpendBy, Spent};
 use crate::analysis::token_facts::{Counted, Facts};
 use crate::format::{self, UNKNOWN};

@@ -12,7 +12,7 @@ use egui::{ScrollArea, Ui};
 
 use super::shared::board::Board;
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
-use crate::analysis::cache_history::{RepeatedPrompts, Repeats};
+use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::spending::{SpendBy, Spending, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::ui::icons::Icon;

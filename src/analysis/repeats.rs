@@ -1,0 +1,147 @@
+//! What repeats among prompts: what caches of answers and of prompts could do with them.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use rustc_hash::FxHashMap;
+
+use super::billing::Bill;
+use super::prices::Prices;
+use super::requests::chosen;
+use super::scope::TimeRange;
+use crate::jobs::Cancelled;
+use crate::model::{CacheOutcome, Money, Outcome, StringId};
+use crate::query::{Context, Query};
+
+/// What repeats among the prompts that were kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Repeats {
+    /// Requests whose prompt was kept.
+    pub kept: usize,
+    /// Of these, requests whose model was asked the very same before and that no cache of answers had an answer for.
+    pub again: usize,
+    /// Time that those took, ns.
+    pub again_time: i64,
+    /// What those cost; `None` when none is priced.
+    pub again_cost: Option<Money>,
+    /// Characters of all prompts.
+    pub characters: u64,
+    /// Of these, at the beginning and the same as in an earlier prompt to the same model.
+    pub same_beginning: u64,
+    /// Input tokens read from prompt caches over all input tokens of these requests; `None` where nobody says.
+    pub read_share: Option<f64>,
+}
+
+impl Repeats {
+    /// Share of the prompts that begins as an earlier one.
+    #[must_use]
+    pub fn beginning(&self) -> Option<f64> {
+        (self.characters > 0).then(|| self.same_beginning as f64 / self.characters as f64)
+    }
+}
+
+/// Computes the [`Repeats`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RepeatedPrompts {
+    /// By which what was asked again is priced.
+    pub prices: Prices,
+    /// Only requests that arrived in it.
+    pub range: TimeRange,
+    /// Only requests in whose texts it is found.
+    pub search: String,
+}
+
+impl Query for RepeatedPrompts {
+    type Output = Repeats;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Repeats, Cancelled> {
+        let profile = cx.profile();
+        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
+        let mut out = Repeats::default();
+        let mut seen: FxHashMap<StringId, BTreeSet<&str>> = FxHashMap::default();
+        let (mut read, mut prompt) = (None, 0u64);
+        let ids = chosen(cx, self.range, &self.search)?;
+        for (n, id) in ids.iter().enumerate() {
+            cx.job().checkpoint(n as u64, ids.len() as u64)?;
+            let r = &profile.requests.rows[id.index()];
+            let text = profile.text(r.prompt);
+            if text.is_empty() {
+                continue;
+            }
+            out.kept += 1;
+            let earlier = seen.entry(r.model).or_default();
+            let length = text.chars().count() as u64;
+            out.characters += length;
+            if earlier.contains(text) {
+                out.same_beginning += length;
+                if !matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic))
+                    && r.outcome == Outcome::Ok
+                {
+                    out.again += 1;
+                    out.again_time = out.again_time.saturating_add(r.latency().unwrap_or(0));
+                    if let Some(cost) = bill.cost(*id) {
+                        out.again_cost = Some(out.again_cost.unwrap_or_default() + cost);
+                    }
+                }
+            } else {
+                // Of sorted texts, the neighbours have the longest beginning in common.
+                let before = earlier.range::<str, _>((Bound::Unbounded, Bound::Excluded(text))).next_back();
+                let after = earlier.range::<str, _>((Bound::Included(text), Bound::Unbounded)).next();
+                out.same_beginning +=
+                    before.into_iter().chain(after).map(|e| common(e, text)).max().unwrap_or(0);
+                earlier.insert(text);
+            }
+            if let Some(tokens) = r.tokens.cache_read {
+                read = Some(read.unwrap_or(0u64).saturating_add(tokens));
+            }
+            prompt = prompt.saturating_add(r.tokens.prompt().unwrap_or(0));
+        }
+        out.read_share = read.filter(|_| prompt > 0).map(|read| read as f64 / prompt as f64);
+        Ok(out)
+    }
+}
+
+/// Characters that two texts begin with alike.
+fn common(a: &str, b: &str) -> u64 {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, subject};
+    use crate::model::{ProfileBuilder, Request, TokenCounts};
+    use crate::query::Run;
+
+    fn run(fill: impl FnOnce(&mut ProfileBuilder)) -> Run {
+        let mut b = ProfileBuilder::new("test");
+        fill(&mut b);
+        Run { profile: b.finish().into(), ..subject("a 0 1") }
+    }
+
+    #[test]
+    fn prompts_that_repeat_and_beginnings_that_do_are_counted() {
+        let run = run(|b| {
+            let model = b.string("m");
+            for (text, cache) in [
+                ("You are kind. What is 1+1?", None),
+                ("You are kind. What is 2+2?", None),
+                ("You are kind. What is 1+1?", None),
+                ("You are kind. What is 1+1?", Some(CacheOutcome::Exact)),
+                ("", None),
+            ] {
+                let prompt = b.string(text);
+                let tokens = TokenCounts { input: Some(10), cache_read: Some(0), ..TokenCounts::default() };
+                b.request(Request { model, prompt, cache, tokens, finished: Some(7), ..Request::default() });
+            }
+        });
+        let asked = RepeatedPrompts { prices: Prices::default(), range: None, search: String::new() };
+        let found = *ask(&run, &asked);
+        assert_eq!((found.kept, found.again, found.again_time), (4, 1, 7));
+        assert_eq!(
+            (found.characters, found.same_beginning),
+            (4 * 26, "You are kind. What is ".len() as u64 + 26 * 2)
+        );
+        assert_eq!(found.read_share, Some(0.0));
+    }
+}
