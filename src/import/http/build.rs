@@ -73,6 +73,7 @@ pub(crate) enum Beside {
     /// Tasks are recorded, whose coroutines wait for the requests: their spans are a summary of the same time.
     Tasks,
     /// A call profile has the numbers: there are no spans.
+    #[cfg(feature = "workloads")]
     Calls,
 }
 
@@ -186,6 +187,7 @@ impl Building<'_> {
         let kind = match self.beside {
             Beside::Nothing => TrackKind::Async,
             Beside::Tasks => TrackKind::Summary,
+            #[cfg(feature = "workloads")]
             Beside::Calls => return None,
         };
         let (several, b) = (self.several, &mut *self.b);
