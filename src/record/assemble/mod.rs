@@ -110,6 +110,8 @@ pub(super) struct Assembler {
     builder: ProfileBuilder,
     scale: Scale,
     busy: MetricId,
+    /// The latest event, ns.
+    latest: i64,
     threads: FxHashMap<u32, Thread>,
     spans: FxHashMap<u32, Live>,
     ids: FxHashMap<u64, Instances>,
@@ -152,6 +154,7 @@ impl Assembler {
             builder,
             scale,
             busy,
+            latest: 0,
             threads: FxHashMap::default(),
             spans: FxHashMap::default(),
             ids: FxHashMap::default(),
@@ -314,9 +317,15 @@ impl Assembler {
         builder.point(counter, time, value);
     }
 
+    /// The time up to which what still runs is drawn. The counters of two cores may be a little apart: what runs has lasted at
+    /// least as long as what ended in it.
+    fn now(&self) -> i64 {
+        self.scale.now().max(self.latest)
+    }
+
     /// A copy of what came last, to be frozen: short enough that this takes no time that anybody notices.
     pub(super) fn snapshot(&mut self, mut meta: Meta) -> ProfileBuilder {
-        let now = self.scale.now();
+        let now = self.now();
         let running = self.running(false);
         meta.duration = Some(now);
         let requests = self.open_requests();
@@ -374,7 +383,7 @@ impl Assembler {
 
     /// What is new since `cursor`, and what still runs, as frames of a journal.
     pub(super) fn journal(&mut self, cursor: &mut Cursor, mut meta: Meta, out: &mut Vec<u8>) {
-        let now = self.scale.now();
+        let now = self.now();
         let running = self.running(false);
         let requests = self.open_requests();
         meta.duration = Some(now);

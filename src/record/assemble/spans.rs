@@ -211,6 +211,7 @@ impl Assembler {
 
     pub(super) fn event(&mut self, thread: u32, ticks: u64, id: u64, kind: Kind) {
         let time = self.scale.ns(ticks);
+        self.latest = self.latest.max(time);
         if kind != Kind::Close {
             self.settle_memory(thread, ticks);
         }
