@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod align;
 pub mod billing;
+pub mod cache_entries;
 pub mod cache_history;
 pub mod caches;
 pub mod call_graph;
@@ -29,6 +30,7 @@ pub mod graph_layout;
 pub mod graph_picture;
 pub mod groups;
 pub mod heap_peak;
+pub mod histogram;
 pub mod idle;
 mod intervals;
 pub mod inverted;

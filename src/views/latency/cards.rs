@@ -4,11 +4,12 @@ use egui::{Color32, RichText, Ui};
 use egui_plot::{Bar, BarChart, MarkerShape, Points, VLine};
 
 use super::{Figure, Latency};
+use crate::analysis::histogram::{Histogram, RequestHistogram};
 use crate::analysis::latency::{FirstToken, Latency as Found, Spread, UNACCOUNTED};
 use crate::analysis::load::{ENOUGH, Level, RequestLoad, Step};
-use crate::analysis::requests::{RequestColumn, RequestTable};
+use crate::analysis::requests::RequestColumn;
 use crate::format;
-use crate::model::{Outcome, Unit};
+use crate::model::Unit;
 use crate::ui::theme::{Palette, mix, space, strong};
 use crate::ui::widgets::segmented;
 use crate::views::parts::{BarRow, card, remark, weak};
@@ -29,9 +30,6 @@ pub(super) enum Card {
     Promises,
     Slowest,
 }
-
-/// Bars of a histogram.
-const BARS: usize = 36;
 
 /// The cards that have something to say.
 pub(super) fn wanted(found: &Found) -> Vec<Card> {
@@ -84,67 +82,44 @@ impl Latency {
         ];
         segmented(ui, "Figure", &mut self.figure, &choices);
         ui.add_space(space::SMALL);
-        let query = RequestTable {
-            range: cx.interaction.range,
-            search: cx.interaction.search.clone(),
-            sort: RequestColumn::Arrived,
-            descending: false,
-            prices: cx.prices.clone(),
-        };
-        let answer = cx.ask(&query, 3);
-        let Some(list) = shared::value(ui, &answer, "Reading requests") else { return };
-        let column = match self.figure {
+        let figure = match self.figure {
             Figure::Ttft => RequestColumn::Ttft,
             Figure::Tpot => RequestColumn::Tpot,
             Figure::Latency => RequestColumn::Latency,
             Figure::Queued => RequestColumn::Queued,
         };
-        let rows = list.rows.iter().filter_map(|id| cx.profile().requests.get(*id));
-        let done = rows.filter(|r| r.outcome == Outcome::Ok);
-        let mut values: Vec<f64> =
-            done.filter_map(|r| column.number(r, None)).filter(|v| v.is_finite()).collect();
-        if values.len() < 2 {
-            weak(ui, "Fewer than two requests have it.");
-            return;
+        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
+        let answer = cx.ask(&RequestHistogram { figure, range, search }, 3);
+        let Some(found) = shared::value(ui, &answer, "Reading requests") else { return };
+        match &*found {
+            Some(found) => histogram(ui, found, self.plots),
+            None => {
+                weak(ui, "Fewer than two requests have it.");
+            }
         }
-        values.sort_by(f64::total_cmp);
-        histogram(ui, &values, self.plots);
     }
 }
 
-/// Counts of ascending values in equal steps, with median and 95th percentile.
-fn histogram(ui: &mut Ui, values: &[f64], height: f32) {
+/// Counts in equal steps, with median and 95th percentile.
+fn histogram(ui: &mut Ui, found: &Histogram, height: f32) {
     let palette = Palette::of(ui);
-    let (least, most) = (values[0], values[values.len() - 1]);
-    let width = ((most - least) / BARS as f64).max(1.0);
-    let mut counts = [0usize; BARS];
-    for v in values {
-        counts[(((v - least) / width) as usize).min(BARS - 1)] += 1;
-    }
+    let (of, width) = (found.values, found.width);
     let bar = |(i, n): (usize, &usize)| {
-        Bar::new(least + (i as f64 + 0.5) * width, *n as f64).width(width * 0.92).fill(palette.series(0))
+        Bar::new(of.min + (i as f64 + 0.5) * width, *n as f64).width(width * 0.92).fill(palette.series(0))
     };
-    let chart =
-        BarChart::new("requests", counts.iter().enumerate().map(bar).collect()).color(palette.series(0));
-    let at = |q: f64| values[((values.len() - 1) as f64 * q).round() as usize];
+    let chart = BarChart::new("requests", found.counts.iter().enumerate().map(bar).collect())
+        .color(palette.series(0));
     let drawn =
         plot::plot(ui, "distribution of a figure", height, [Unit::Nanoseconds, Unit::Count]).include_y(0.0);
     plot::show(ui, drawn, "Distribution", |shown| {
         shown.bar_chart(chart);
-        for (name, q) in [("p50", 0.5), ("p95", 0.95)] {
-            shown.vline(VLine::new(name, at(q)).color(palette.accent).width(1.0));
+        for (name, at) in [("p50", of.p50), ("p95", of.p95)] {
+            shown.vline(VLine::new(name, at).color(palette.accent).width(1.0));
         }
     });
-    let time = |q: f64| format::duration(at(q).round() as i64);
-    remark(
-        ui,
-        &format!(
-            "Lines: p50 {} and p95 {} of {} requests.",
-            time(0.5),
-            time(0.95),
-            format::count(values.len() as i64)
-        ),
-    );
+    let [p50, p95] = [of.p50, of.p95].map(|ns| format::duration(ns.round() as i64));
+    let n = format::count(of.n as i64);
+    remark(ui, &format!("Lines: p50 {p50} and p95 {p95} of {n} requests."));
 }
 
 /// Phases with their shares, and the longest in words.
