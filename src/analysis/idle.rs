@@ -101,8 +101,8 @@ pub struct Idle {
 /// Computes the [`Idle`] time of tracks, taken together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdleOf {
-    /// The tracks; one is enough to be busy.
-    pub tracks: Vec<TrackKey>,
+    /// The tracks, one of which is enough to be busy; `None` for [`usual_tracks`].
+    pub tracks: Option<Vec<TrackKey>>,
     /// Which time; `None` for the rounds of the loop that has most of the run, or all of it where there is none.
     pub range: TimeRange,
 }
@@ -118,7 +118,10 @@ impl Query for IdleOf {
         let waits = cx.get(&Waiting)?;
         let loops = cx.get(&Loops(None))?;
         let Some(all) = self.range.or_else(|| profile.time_bounds()) else { return Ok(Idle::default()) };
-        let own: Vec<TrackId> = self.tracks.iter().filter_map(|&key| profile.keys().track(key)).collect();
+        let own: Vec<TrackId> = match &self.tracks {
+            Some(keys) => keys.iter().filter_map(|&key| profile.keys().track(key)).collect(),
+            None => usual_tracks(profile),
+        };
         let mut busy = Intervals::default();
         for &track in &own {
             cx.job().checkpoint(0, 0)?;
@@ -315,7 +318,7 @@ mod tests {
     use crate::query::Run;
 
     fn idle(s: &Run, track: u32) -> Idle {
-        let tracks = vec![s.profile.keys().track_key(TrackId(track))];
+        let tracks = Some(vec![s.profile.keys().track_key(TrackId(track))]);
         (*ask(s, &IdleOf { tracks, range: None })).clone()
     }
 

@@ -1,8 +1,8 @@
-//! What GPUs did: kernels and copies by name and by class.
+//! What GPUs did: busy and idle time of each, kernels and copies by name and by class.
 
 use rustc_hash::FxHashMap;
 
-use super::gpu::is_work;
+use super::gpu::{GpuWork, gpu_busy_by, is_work};
 use super::scope::TimeRange;
 use crate::jobs::Cancelled;
 use crate::model::{FunctionId, Profile, TrackKind};
@@ -108,6 +108,8 @@ pub struct WorkTable {
     pub rows: Vec<Work>,
     /// Sum of all of it, ns; more than the time that passed where streams work at the same time.
     pub total: i64,
+    /// Busy and idle time of each GPU.
+    pub gpus: Vec<GpuWork>,
 }
 
 impl WorkTable {
@@ -155,7 +157,8 @@ impl Query for GpuWorkTable {
         let mut rows: Vec<Work> = rows.into_values().collect();
         rows.sort_by_key(|r| (std::cmp::Reverse(r.total), r.function));
         let total = rows.iter().fold(0i64, |sum, r| sum.saturating_add(r.total));
-        Ok(WorkTable { rows, total })
+        cx.job().checkpoint(0, 0)?;
+        Ok(WorkTable { rows, total, gpus: gpu_busy_by(profile, self.0) })
     }
 
     fn weight(table: &WorkTable) -> usize {

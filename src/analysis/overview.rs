@@ -219,7 +219,7 @@ impl Query for Summary {
                 (false, true) => "all samples",
                 (false, false) => "the self costs of all functions",
             },
-            elapsed: elapsed(profile),
+            elapsed: profile.elapsed(),
             phases: phases(profile, self.range),
             peaks: peaks(profile, self.range),
             gpus: gpu_busy(profile, self.range),
@@ -233,12 +233,6 @@ fn is_measured(profile: &Profile) -> bool {
     let tracks = profile.tracks.iter().filter(|t| t.kind != TrackKind::Phase);
     let on_tracks = tracks.map(|t| t.spans.rows.len() + t.samples.len()).sum::<usize>();
     profile.call_graph.is_some() || on_tracks > 0
-}
-
-/// How long the run took; `None` when the file does not say and its times are no clock.
-fn elapsed(profile: &Profile) -> Option<i64> {
-    let bounds = profile.time_bounds().filter(|_| profile.meta.no_clock.is_empty());
-    profile.meta.duration.or_else(|| bounds.map(|(a, b)| b.saturating_sub(a)))
 }
 
 fn peaks(profile: &Profile, range: TimeRange) -> Vec<Peak> {

@@ -34,6 +34,17 @@ impl SpendBy {
         (Self::Name, "Name"),
         (Self::Outcome, "Outcome"),
     ];
+
+    /// What it is called within a sentence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Name => "name",
+            Self::Outcome => "outcome",
+        }
+    }
 }
 
 /// Requests that have something in common.
@@ -162,7 +173,7 @@ impl Query for Spending {
                 SpendBy::Model => model_name(&self.prices, profile, r, charge),
                 SpendBy::Provider => profile.text(r.provider),
                 SpendBy::Name => profile.text(r.name),
-                SpendBy::Outcome => outcome(r.outcome),
+                SpendBy::Outcome => r.outcome.name(),
             };
             let group = *known.entry(name).or_insert_with(|| {
                 out.groups.push(Group { name: name.to_owned(), ..Group::default() });
@@ -192,16 +203,6 @@ impl Query for Spending {
 
     fn weight(spent: &Spent) -> usize {
         spent.groups.len() * size_of::<Group>() + spent.points.len() * size_of::<Point>()
-    }
-}
-
-/// How a request ended, in a word.
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "finished",
-        Outcome::Error => "failed",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Running => "running",
     }
 }
 

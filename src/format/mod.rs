@@ -17,7 +17,7 @@ pub use axis::{TimeTicks, time_ticks, value_step};
 pub use column::Column;
 pub use csv::csv_text;
 pub use date::utc;
-pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, plain, short};
+pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, one_line, plain, short};
 pub use typed::{time_unit, typed_time};
 
 use std::borrow::Cow;

@@ -93,6 +93,24 @@ pub fn short(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(head + "…" + &tail.into_iter().rev().collect::<String>())
 }
 
+/// Some 300 characters of a text whose white space and controls are one space each: what a server said, as a part of a message.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = String::new();
+    for word in words {
+        if line.len() > 300 {
+            line.push('…');
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word.chars().take(300));
+    }
+    line
+}
+
 /// Text by lines, for a terminal. What is written into a line cannot end it, nor act.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page(String);

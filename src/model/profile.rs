@@ -303,7 +303,14 @@ impl Profile {
         *self.bounds.get_or_init(|| self.measure_bounds())
     }
 
-    /// The same, of a profile that is not frozen yet.
+    /// How long the run took, ns; `None` when the file does not say and its times are no clock.
+    #[must_use]
+    pub fn elapsed(&self) -> Option<i64> {
+        let bounds = self.time_bounds().filter(|_| self.meta.no_clock.is_empty());
+        self.meta.duration.or_else(|| bounds.map(|(a, b)| b.saturating_sub(a)))
+    }
+
+    /// The same as [`Profile::time_bounds`], of a profile that is not frozen yet.
     pub(super) fn measure_bounds(&self) -> Option<(i64, i64)> {
         let mut bounds: Option<(i64, i64)> = None;
         let mut grow = |a: i64, b: i64| {

@@ -22,6 +22,19 @@ pub enum Outcome {
     Running,
 }
 
+impl Outcome {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "finished",
+            Self::Error => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Running => "running",
+        }
+    }
+}
+
 /// What a cache of whole answers said to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -90,7 +90,7 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         ),
     };
     let keys = tracks.iter().map(|&t| p.keys().track_key(t)).collect();
-    let found = asked.get(&IdleOf { tracks: keys, range })?;
+    let found = asked.get(&IdleOf { tracks: Some(keys), range })?;
     let names = Names::of(p);
     let within = match (found.within, range) {
         (Some(i), _) => {

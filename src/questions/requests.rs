@@ -224,12 +224,7 @@ fn line(p: &Profile, at: usize, charged: Charged<'_>, texts: bool) -> Row {
         _ => String::new(),
     };
     let out = unknown(r.output(), |(n, estimated)| format!("{}{n}", if estimated { "≈" } else { "" }));
-    let outcome = match r.outcome {
-        Outcome::Ok => "ok",
-        Outcome::Error => "failed",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Running => "running",
-    };
+    let outcome = words::outcome(r.outcome);
     let mut text = format!(
         "{} {} {} {} {}{cached} {out} {} {outcome} {} {} r{at}",
         time(r.latency()),

@@ -1,7 +1,7 @@
 //! Numbers and bases in answers: the words of reports, without what costs tokens and tells nothing.
 
 use crate::format::{self, GROUP};
-use crate::model::{Basis, Profile, Unit};
+use crate::model::{Basis, Outcome, Profile, Unit};
 
 fn lean(text: String) -> String {
     if text.contains(GROUP) { text.replace(GROUP, "") } else { text }
@@ -53,6 +53,11 @@ pub(super) fn calls(calls: crate::model::Calls) -> String {
         true => calls.all.to_string(),
         false => format!("{}/{}", calls.all, calls.primitive),
     }
+}
+
+/// How a request ended.
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
+    if outcome == Outcome::Ok { "ok" } else { outcome.name() }
 }
 
 /// What numbers rest on.

@@ -3,6 +3,7 @@
 use crate::format::escaped;
 use crate::query::Answer;
 use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
+use crate::ui::widgets::focus_ring;
 use crate::ui::widgets::section_heading;
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{
@@ -94,14 +95,7 @@ impl<'a> BarRow<'a> {
         let label = format!("{} {}", self.name, self.value);
         response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, self.selected, &label));
         let painter = ui.painter();
-        let fill = match (self.selected, response.hovered() || self.lit) {
-            (true, _) => Some(palette.selection),
-            (_, true) => Some(palette.hover),
-            _ => None,
-        };
-        if let Some(fill) = fill {
-            painter.rect_filled(rect, space::RADIUS_SMALL, fill);
-        }
+        ground(ui, rect, self.selected, response.hovered() || self.lit);
         if let Some(share) = self.share.filter(|s| s.is_finite() && *s > 0.0) {
             let bar = Rect::from_min_size(
                 rect.min,
@@ -111,14 +105,7 @@ impl<'a> BarRow<'a> {
                 crate::ui::theme::mix(palette.canvas, palette.accent, if palette.dark { 0.28 } else { 0.18 });
             painter.rect_filled(bar.shrink2(vec2(0.0, 2.0)), space::RADIUS_SMALL, tint);
         }
-        if response.has_focus() {
-            painter.rect_stroke(
-                rect,
-                space::RADIUS_SMALL,
-                Stroke::new(1.5, palette.accent),
-                egui::StrokeKind::Inside,
-            );
-        }
+        focus_ring(ui, &response, rect);
         let mut inner = rect.shrink2(vec2(6.0, 0.0));
         let (value_width, _) =
             text_in(painter, inner, self.value, regular(13.0), palette.text_strong, Align::Max);
@@ -128,13 +115,27 @@ impl<'a> BarRow<'a> {
             inner.max.x -= width + space::MEDIUM;
         }
         if let Some(color) = self.swatch {
-            let square = Rect::from_center_size(pos2(inner.left() + 5.0, inner.center().y), vec2(10.0, 10.0));
-            painter.rect_filled(square, space::RADIUS_SMALL, color);
-            inner.min.x += 16.0;
+            swatch(painter, &mut inner, color);
         }
         let (_, whole) = text_in(painter, inner, self.name, regular(13.0), palette.text, Align::Min);
         if whole { response } else { response.on_hover_text(self.name) }
     }
+}
+
+/// What a row stands on: marked when it is selected, or under the pointer here or in another view.
+pub fn ground(ui: &Ui, row: Rect, selected: bool, lit: bool) {
+    let palette = Palette::of(ui);
+    if selected || lit {
+        let fill = if selected { palette.selection } else { palette.hover };
+        ui.painter().rect_filled(row, space::RADIUS_SMALL, fill);
+    }
+}
+
+/// A square of a colour at the left of `room`, which it makes smaller.
+pub fn swatch(painter: &Painter, room: &mut Rect, color: Color32) {
+    let square = Rect::from_center_size(pos2(room.left() + 5.0, room.center().y), vec2(10.0, 10.0));
+    painter.rect_filled(square, space::RADIUS_SMALL, color);
+    room.min.x += 16.0;
 }
 
 /// A weak sentence.

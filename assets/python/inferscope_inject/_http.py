@@ -14,6 +14,7 @@ piece as its library gave it.
 """
 
 import contextvars
+import functools
 import itertools
 import json
 import os
@@ -323,6 +324,35 @@ class Call:
             failed(error)
         finally:
             self.log = None
+
+
+def address(secure, host, port, url):
+    """The address of a request on a connection, which may have it whole."""
+    if "://" in url:
+        return url
+    host = "[%s]" % host if ":" in host else host
+    port = "" if port in (None, 443 if secure else 80) else ":%d" % port
+    return "%s://%s%s%s" % ("https" if secure else "http", host, port, url)
+
+
+def stamping(function, before, after):
+    """`function` of a connection, with stamps of the request that it is for."""
+
+    @functools.wraps(function)
+    def wrapper(self, *more, **named):
+        call = inside.get() or NOBODY
+        if before:
+            call.stamp(before)
+        try:
+            made = function(self, *more, **named)
+        except BaseException as error:
+            cut(error)
+            raise
+        if after:
+            call.stamp(after)
+        return made
+
+    return wrapper
 
 
 class Table:

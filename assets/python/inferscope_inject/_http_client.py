@@ -15,13 +15,10 @@ def install(module, http):
 
     def begin(self, method, url):
         try:
-            if "://" not in url:
-                secure = isinstance(self, getattr(module, "HTTPSConnection", ()))
-                tunnel = getattr(self, "_tunnel_host", None)
-                host, number = (tunnel, self._tunnel_port) if tunnel else (self.host, self.port)
-                host = "[%s]" % host if ":" in host else host
-                port = "" if number in (None, 443 if secure else 80) else ":%d" % number
-                url = "%s://%s%s%s" % ("https" if secure else "http", host, port, url)
+            secure = isinstance(self, getattr(module, "HTTPSConnection", ()))
+            tunnel = getattr(self, "_tunnel_host", None)
+            host, port = (tunnel, self._tunnel_port) if tunnel else (self.host, self.port)
+            url = http.address(secure, host, port, url)
             return http.begin("http.client", method, url, None, True)
         except Exception as error:
             http.failed(error)
@@ -43,21 +40,6 @@ def install(module, http):
         if call.log is not None:
             call.stamp("sent")
             pending.put(self, call)
-
-    def stamping(function, before, after):
-        @functools.wraps(function)
-        def connect(self):
-            call = http.inside.get() or http.NOBODY
-            if before:
-                call.stamp(before)
-            try:
-                function(self)
-            except BaseException as error:
-                cut(error)
-                raise
-            call.stamp(after)
-
-        return connect
 
     @functools.wraps(wait)
     def getresponse(self):
@@ -125,9 +107,9 @@ def install(module, http):
             raise
 
     link.request, link.getresponse = _request, getresponse
-    link.connect = stamping(dial, "connect", "connected")
+    link.connect = http.stamping(dial, "connect", "connected")
     if hasattr(module, "HTTPSConnection"):
-        module.HTTPSConnection.connect = stamping(module.HTTPSConnection.connect, None, "tls")
+        module.HTTPSConnection.connect = http.stamping(module.HTTPSConnection.connect, None, "tls")
     for name in ("read", "read1", "readline", "readinto"):
         setattr(reply, name, reading(getattr(reply, name), name == "readinto"))
     reply.close = _close

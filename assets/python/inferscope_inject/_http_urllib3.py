@@ -9,7 +9,7 @@ import functools
 def install(module, http):
     from urllib3 import connection, connectionpool, response
 
-    cut, inside = http.cut, http.inside
+    cut, inside, stamping = http.cut, http.inside, http.stamping
     pool, reply, link = connectionpool.HTTPConnectionPool, response.HTTPResponse, connection.HTTPConnection
     attempt, release, close = pool._make_request, reply.release_conn, reply.close
     read, read_chunk, next_chunk = reply._fp_read, reply._handle_chunk, reply._update_chunk_length
@@ -27,12 +27,7 @@ def install(module, http):
 
     def begin(link, method, url, named, more):
         try:
-            scheme = "https" if isinstance(link, connection.HTTPSConnection) else "http"
-            if "://" not in url:
-                host = "[%s]" % link.host if ":" in link.host else link.host
-                default = {"https": 443, "http": 80}[scheme]
-                port = "" if link.port in (None, default) else ":%d" % link.port
-                url = "%s://%s%s%s" % (scheme, host, port, url)
+            url = http.address(isinstance(link, connection.HTTPSConnection), link.host, link.port, url)
             # The body is the first of what follows in urllib3 2, and a keyword before.
             body = named.get("body", more[0] if more else None)
             return http.begin("urllib3", method, url, body, True)
@@ -117,25 +112,6 @@ def install(module, http):
     def _close(self):
         over(self)
         return close(self)
-
-    def stamping(function, before, after):
-        """`function` of a connection, with stamps of the request that it is for."""
-
-        @functools.wraps(function)
-        def wrapper(self, *more, **named):
-            call = inside.get() or http.NOBODY
-            if before:
-                call.stamp(before)
-            try:
-                made = function(self, *more, **named)
-            except BaseException as error:
-                cut(error)
-                raise
-            if after:
-                call.stamp(after)
-            return made
-
-        return wrapper
 
     pool._make_request = _make_request
     link._new_conn = stamping(dial, "connect", "connected")

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::llm::{Call, Clock};
+use super::super::read::base64;
 use super::super::read::json::Json;
 use super::super::read::sse::{Event, Parser};
 use super::super::read::value::value;
@@ -207,7 +208,7 @@ fn frame(bytes: &[u8]) -> Frame {
     let value = match (name, payload) {
         // A model's own format inside of Bedrock's.
         (Some((name, false)), Some(inner)) if name == "chunk" => {
-            let inside = inner.get("bytes").and_then(Value::as_str).and_then(base64);
+            let inside = inner.get("bytes").and_then(Value::as_str).and_then(base64::decode);
             inside.and_then(|bytes| serde_json::from_slice(&bytes).ok())
         }
         (Some((name, false)), Some(inner)) => Some(Value::Object(Map::from_iter([(name, inner)]))),
@@ -243,27 +244,6 @@ fn event_name(mut headers: &[u8]) -> Option<(String, bool)> {
             return Some((String::from_utf8_lossy(&content[2..]).into_owned(), name == b":exception-type"));
         }
     }
-}
-
-/// Bytes of a base64 text.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        (bits, held) = (bits << 6 | u32::from(six), held + 6);
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::super::read::value::{at, count, text};
 use super::asked::Asked;
 use super::coding::Coding;
 use super::records::Record;
+use crate::format::one_line;
 use crate::model::Outcome;
 
 /// Kinds of records.
@@ -303,21 +304,4 @@ fn reason(body: &[u8]) -> String {
         Some(said) => one_line(said),
         None => one_line(&error.to_string()),
     }
-}
-
-/// The first 300 characters, without line ends and control characters.
-fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let mut line = String::new();
-    for word in words {
-        if line.len() > 300 {
-            line.push('…');
-            break;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.extend(word.chars().take(300));
-    }
-    line
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::super::read::protobuf::{Broken, Message};
+use super::super::read::protobuf::{Broken, Message, Value as Field};
 use super::super::{Context, ImportError, Source};
 use super::read::Reading;
 use super::row::{BAD_ID, Event, NO_START, Row};
@@ -122,55 +122,45 @@ impl Reading {
     }
 
     fn resource_spans(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        let (first, mut found) = (self.rows.len(), Vec::new());
-        let mut message = Message::new(bytes);
-        let mut broken = Ok(());
-        loop {
-            match message.next() {
-                Ok(None) => break,
-                Err(e) => {
-                    broken = Err(e);
-                    break;
-                }
-                Ok(Some((1, resource))) => found = attributes(resource.bytes(), 1),
-                // 1000 is what it was called before 2022.
-                Ok(Some((2 | 1000, scope))) => {
-                    if let Err(e) = self.scope_spans(scope.bytes()) {
-                        broken = Err(e);
-                    }
-                }
-                Ok(Some(_)) => {}
-            }
-        }
+        let (first, mut found, mut within) = (self.rows.len(), Vec::new(), Ok(()));
+        let read = each(bytes, |field, value, _| match field {
+            1 => found = attributes(value.bytes(), 1),
+            // 1000 is what it was called before 2022.
+            2 | 1000 => within = self.scope_spans(value.bytes()).and(within),
+            _ => {}
+        });
         // It may stand behind its spans.
         let resource = self.resource_of(found);
         self.rows[first..].iter_mut().for_each(|row| row.resource = resource);
-        broken
+        read.and(within)
     }
 
     fn scope_spans(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let (first, mut name) = (self.rows.len(), String::new());
-        let mut message = Message::new(bytes);
-        let mut broken = Ok(());
-        loop {
-            match message.next() {
-                Ok(None) => break,
-                Err(e) => {
-                    broken = Err(e);
-                    break;
-                }
-                Ok(Some((1, scope))) => name = text(scope.bytes(), 1),
-                Ok(Some((2, span))) => {
-                    let at = message.offset() as u64;
-                    self.add(row(span.bytes()), 0, 0, at);
-                }
-                Ok(Some(_)) => {}
-            }
-        }
+        let read = each(bytes, |field, value, at| match field {
+            1 => name = text(value.bytes(), 1),
+            2 => self.add(row(value.bytes()), 0, 0, at),
+            _ => {}
+        });
         let scope = self.scope_of(name);
         self.rows[first..].iter_mut().for_each(|row| row.scope = scope);
-        broken
+        read
     }
+}
+
+/// Calls `take` with every field of a message and the place behind it. What came before damage has been taken.
+fn each<'a>(bytes: &'a [u8], mut take: impl FnMut(u32, Field<'a>, u64)) -> Result<(), Broken> {
+    let mut message = Message::new(bytes);
+    while let Some((field, value)) = message.next()? {
+        take(field, value, message.offset() as u64);
+    }
+    Ok(())
+}
+
+/// The fields of a message up to damage.
+fn fields(bytes: &[u8]) -> impl Iterator<Item = (u32, Field<'_>)> {
+    let mut message = Message::new(bytes);
+    std::iter::from_fn(move || message.next().ok().flatten())
 }
 
 /// A number of up to 16 bytes.
@@ -181,8 +171,7 @@ fn id(bytes: &[u8]) -> u128 {
 /// The last text of a field.
 fn text(bytes: &[u8], wanted: u32) -> String {
     let mut found = String::new();
-    let mut message = Message::new(bytes);
-    while let Ok(Some((field, value))) = message.next() {
+    for (field, value) in fields(bytes) {
         if field == wanted {
             found = String::from_utf8_lossy(value.bytes()).into_owned();
         }
@@ -213,8 +202,7 @@ fn row(bytes: &[u8]) -> Result<Row, &'static str> {
             13 => row.links.extend(link(value.bytes())),
             15 => {
                 row.message = text(value.bytes(), 2);
-                let mut status = value.message();
-                while let Ok(Some((field, value))) = status.next() {
+                for (field, value) in fields(value.bytes()) {
                     row.failed = (field == 3 && value.number() == 2) || (field != 3 && row.failed);
                 }
             }
@@ -230,8 +218,7 @@ fn row(bytes: &[u8]) -> Result<Row, &'static str> {
 
 fn event(bytes: &[u8]) -> Option<Event> {
     let mut out = Event { name: text(bytes, 2), attributes: attributes(bytes, 3), ..Event::default() };
-    let mut message = Message::new(bytes);
-    while let Ok(Some((field, value))) = message.next() {
+    for (field, value) in fields(bytes) {
         if field == 1 {
             out.time = time(value.number())?;
         }
@@ -241,8 +228,7 @@ fn event(bytes: &[u8]) -> Option<Event> {
 
 fn link(bytes: &[u8]) -> Option<(u128, u64)> {
     let (mut trace, mut span) = (0, 0);
-    let mut message = Message::new(bytes);
-    while let Ok(Some((field, value))) = message.next() {
+    for (field, value) in fields(bytes) {
         match field {
             1 => trace = id(value.bytes()),
             2 => span = id(value.bytes()) as u64,
@@ -255,8 +241,7 @@ fn link(bytes: &[u8]) -> Option<(u128, u64)> {
 /// Keys and values in a repeated field of a message. Null values are left out.
 fn attributes(bytes: &[u8], wanted: u32) -> Vec<(String, Value)> {
     let mut found = Vec::new();
-    let mut message = Message::new(bytes);
-    while let Ok(Some((field, value))) = message.next() {
+    for (field, value) in fields(bytes) {
         if field == wanted {
             found.extend(pair(value.bytes(), 0).filter(|(_, value)| !value.is_null()));
         }
@@ -267,8 +252,7 @@ fn attributes(bytes: &[u8], wanted: u32) -> Vec<(String, Value)> {
 /// A key with its value.
 fn pair(bytes: &[u8], depth: u32) -> Option<(String, Value)> {
     let (mut key, mut found) = (None, Value::Null);
-    let mut message = Message::new(bytes);
-    while let Ok(Some((field, value))) = message.next() {
+    for (field, value) in fields(bytes) {
         match field {
             1 => key = Some(String::from_utf8_lossy(value.bytes()).into_owned()),
             2 => found = any(value.bytes(), depth),
@@ -284,8 +268,7 @@ fn any(bytes: &[u8], depth: u32) -> Value {
         return Value::Null;
     }
     let mut found = Value::Null;
-    let mut message = Message::new(bytes);
-    while let Ok(Some((field, value))) = message.next() {
+    for (field, value) in fields(bytes) {
         found = match field {
             1 => String::from_utf8_lossy(value.bytes()).into_owned().into(),
             2 => (value.number() != 0).into(),
@@ -304,15 +287,7 @@ fn any(bytes: &[u8], depth: u32) -> Value {
 
 /// The messages in field 1.
 fn values(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut message = Message::new(bytes);
-    std::iter::from_fn(move || {
-        while let Ok(Some((field, value))) = message.next() {
-            if field == 1 {
-                return Some(value.bytes());
-            }
-        }
-        None
-    })
+    fields(bytes).filter(|(field, _)| *field == 1).map(|(_, value)| value.bytes())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::read::base64;
 use super::super::read::time::unix_time;
 use super::super::read::value::{count, items, text};
 
@@ -51,26 +52,11 @@ pub(super) fn id(text: &str, digits: usize) -> Option<u128> {
     if hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return u128::from_str_radix(hex, 16).ok();
     }
-    let packed = text.trim_end_matches('=');
     let bytes = digits / 2;
-    if packed.len() != (bytes * 8).div_ceil(6) {
+    if text.trim_end_matches('=').len() != (bytes * 8).div_ceil(6) {
         return None;
     }
-    let mut value = 0u128;
-    for (n, byte) in packed.bytes().enumerate() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        // The last character holds fewer bits than six.
-        let bits = (bytes * 8 - n * 6).min(6);
-        value = value << bits | u128::from(six >> (6 - bits));
-    }
-    Some(value)
+    Some(base64::decode(text)?.into_iter().fold(0, |id, byte| id << 8 | u128::from(byte)))
 }
 
 /// Unix ns of a number, a text of digits or a date; `None` for 0 and for none.

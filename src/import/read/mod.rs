@@ -11,11 +11,13 @@
 //! | [`marshal`] | Python's marshal format |
 //! | [`protobuf`] | fields of a message, without a schema |
 //! | [`sse`] | server-sent events |
+//! | [`base64`] | bytes that are written as text |
 //! | [`time`] | dates |
 //! | [`text`] | UTF-16 and byte order marks, for all of them |
 //! | [`Rounding`] | fractional costs whose sum stays right |
 //! | [`Oddities`] | counting what was odd |
 
+pub(super) mod base64;
 pub(super) mod csv;
 pub(super) mod json;
 pub(super) mod lines;

@@ -211,13 +211,7 @@ impl Drawing<'_> {
         let name = |number: u64| world.find(number).map(label);
         if is_root {
             pairs.push(("task", task.name.clone()));
-            let state = match task.state {
-                State::Pending => "not ended",
-                State::Returned => "returned",
-                State::Failed => "failed",
-                State::Cancelled => "cancelled",
-            };
-            pairs.push(("state", state.into()));
+            pairs.push(("state", task.state.name().into()));
             pairs.push(("made at", task.place.clone()));
             let parent = task.creator.map(|(parent, _)| label(&world.tasks[parent]));
             pairs.push(("made by", parent.unwrap_or_default()));

@@ -85,13 +85,8 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
 
 fn facts(worlds: &[&World], cx: &mut Context<'_>) {
     let tasks = || worlds.iter().flat_map(|w| &w.tasks).filter(|t| t.is_shown());
-    let states = [
-        (State::Returned, "returned"),
-        (State::Failed, "failed"),
-        (State::Cancelled, "cancelled"),
-        (State::Pending, "not ended"),
-    ];
-    let states = states.map(|(state, name)| (tasks().filter(|t| t.state == state).count() as i64, name));
+    let states = [State::Returned, State::Failed, State::Cancelled, State::Pending];
+    let states = states.map(|state| (tasks().filter(|t| t.state == state).count() as i64, state.name()));
     let states = states.iter().filter(|s| s.0 > 0).map(|(n, name)| format!("{} {name}", format::count(*n)));
     let all = format::count(tasks().count() as i64);
     let states = states.collect::<Vec<_>>().join(", ");

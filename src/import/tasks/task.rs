@@ -64,6 +64,18 @@ pub(super) enum State {
     Cancelled,
 }
 
+impl State {
+    /// In a word.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "not ended",
+            Self::Returned => "returned",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Suspended {
     pub(super) at: i64,

@@ -147,12 +147,7 @@ impl Sides<'_> {
                 format::money_or_unknown(charge.and_then(|c| c.cost))
             };
             let state = |s: Option<(&Profile, &crate::model::Request)>| {
-                s.map_or("absent", |s| match s.1.outcome {
-                    crate::model::Outcome::Ok => "ok",
-                    crate::model::Outcome::Error => "failed",
-                    crate::model::Outcome::Cancelled => "cancelled",
-                    crate::model::Outcome::Running => "running",
-                })
+                s.map_or("absent", |s| words::outcome(s.1.outcome))
             };
             let text = format!(
                 "{} → {} {} → {} {} → {} {name}",

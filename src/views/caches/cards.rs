@@ -4,11 +4,12 @@ use egui::{Color32, Ui};
 use egui_plot::{Bar, BarChart};
 
 use super::{Caches, Card, Frame};
+use crate::analysis::cache_entries::Held;
 use crate::analysis::cache_history::{Bin, CacheHistory};
 use crate::analysis::caches::CacheKind;
 use crate::analysis::repeats::Repeats;
 use crate::format;
-use crate::model::{Counter, Money, Profile, Unit};
+use crate::model::{Money, Unit};
 use crate::ui::theme::{Palette, space};
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
@@ -18,14 +19,6 @@ use crate::views::{ViewCx, shared};
 
 /// Height of a plot.
 const PLOT: f32 = 190.0;
-
-/// Counters of what caches hold.
-pub(super) fn entries(profile: &Profile) -> impl Iterator<Item = &Counter> {
-    profile.counters.iter().filter(|c| {
-        let name = profile.text(c.name).to_lowercase();
-        c.unit == Unit::Count && name.contains("cache") && name.contains("entries") && !c.times.is_empty()
-    })
-}
 
 impl Caches {
     pub(super) fn card(&mut self, which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
@@ -44,7 +37,11 @@ impl Caches {
                     self.threshold(cx, ui, alike);
                 }
             }
-            Card::Entries => held(cx.profile(), ui),
+            Card::Entries => {
+                if let Some(held) = &frame.held {
+                    entries(ui, held);
+                }
+            }
             Card::Repeats => {
                 if let Some(repeats) = &frame.repeats {
                     repeated(ui, repeats);
@@ -111,47 +108,23 @@ fn halves(bins: &[Bin]) -> [Option<f64>; 2] {
 }
 
 /// Numbers of entries, and what became of them.
-fn held(profile: &Profile, ui: &mut Ui) {
+fn entries(ui: &mut Ui, held: &Held) {
     let palette = Palette::of(ui);
-    let all: Vec<&Counter> = entries(profile).collect();
-    let lines: Vec<(String, Vec<[f64; 2]>)> = all
-        .iter()
-        .map(|c| {
-            (
-                profile.text(c.name).to_owned(),
-                c.times.iter().zip(&c.values).map(|(t, v)| [*t as f64, *v]).collect(),
-            )
-        })
-        .collect();
     let drawn = plot::plot(ui, "cache entries", PLOT, [Unit::Nanoseconds, Unit::Count]).include_y(0.0);
     plot::show(ui, drawn, "Entries over time", |shown| {
-        for (i, (name, points)) in lines.iter().enumerate() {
-            shown.line(plot::line(name.clone(), plot::steps(&thinned(points)), palette.series(i)));
+        for (i, line) in held.lines.iter().enumerate() {
+            shown.line(plot::line(line.name.clone(), plot::steps(&line.points), palette.series(i)));
         }
     });
-    bars::legend(ui, lines.iter().enumerate().map(|(i, (name, _))| (palette.series(i), name.as_str())));
-    let happened = |what: &str| {
-        let of = |i: &&crate::model::Instant| profile.text(i.name).starts_with(what);
-        profile.instants.iter().filter(of).count()
-    };
+    bars::legend(ui, held.lines.iter().enumerate().map(|(i, l)| (palette.series(i), l.name.as_str())));
     let counts = [
-        ("expired", happened("cache entry expired"), "An entry was older than its time to live (TTL)."),
-        ("evicted", happened("cache entry evicted"), "An entry had to make room for a newer one."),
+        ("expired", held.expired, "An entry was older than its time to live (TTL)."),
+        ("evicted", held.evicted, "An entry had to make room for a newer one."),
     ];
     let texts: Vec<String> =
         counts.iter().map(|(name, n, _)| format!("{} {name}", format::count(*n as i64))).collect();
     weak(ui, &format!("Entries: {}.", texts.join(", ")))
         .on_hover_text(counts.map(|c| format!("{}: {}", c.0, c.2)).join("\n"));
-}
-
-/// Points at most, of each line.
-const POINTS: usize = 1500;
-
-/// Every nth point of a line, and the last.
-fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let every = points.len().div_ceil(POINTS).max(1);
-    let last = points.len().saturating_sub(1);
-    points.iter().enumerate().filter(|(i, _)| i % every == 0 || *i == last).map(|(_, p)| *p).collect()
 }
 
 /// What a cache could have done with the prompts.

@@ -1,14 +1,13 @@
 //! What caches did in two runs.
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
 use super::question;
 use crate::analysis::caches::{CacheFigures, CacheKind};
 use crate::analysis::diff::Two;
 use crate::model::Unit;
-use crate::ui::theme::space;
 use crate::views::parts::{card, weak};
-use crate::views::shared::board::Board;
+use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::caches::title;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::{View, ViewCx, shared};
@@ -39,9 +38,7 @@ impl View for DiffCaches {
             weak(ui, "No request of either run says anything of a cache.");
             return;
         }
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             self.board.show(ui, kinds.len(), |i, ui| {
                 let (kind, both) = &kinds[i];
                 card(ui, title(*kind), |ui| figures(ui, both));

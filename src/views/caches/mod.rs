@@ -9,16 +9,16 @@ mod threshold;
 
 use std::sync::Arc;
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
-use super::shared::board::Board;
+use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::cache_entries::{CacheEntries, Held};
 use crate::analysis::caches::{CacheFigures, CacheKind, Caches as CachesQuery};
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::similarities::{Alike, Similarities};
 use crate::model::Profile;
 use crate::ui::icons::Icon;
-use crate::ui::theme::space;
 use crate::ui::widgets::EmptyState;
 use crate::views::shared;
 
@@ -61,6 +61,7 @@ struct Frame {
     kinds: Arc<Vec<CacheFigures>>,
     alike: Option<Arc<Alike>>,
     repeats: Option<Arc<Repeats>>,
+    held: Option<Arc<Held>>,
 }
 
 /// A card.
@@ -91,16 +92,15 @@ impl View for Caches {
         let repeats = RepeatedPrompts { prices: cx.prices.clone(), range, search };
         let repeats = cx.ask(&repeats, 2).value().cloned();
         self.stale.dim(&answer, cx.live, ui);
-        let frame = Frame { kinds, alike, repeats };
-        let cards = cards(cx.profile(), &frame);
+        let held = cx.ask(&CacheEntries, 3).value().cloned();
+        let frame = Frame { kinds, alike, repeats, held };
+        let cards = cards(&frame);
         if cards.is_empty() {
             let text = "No request in the chosen range that the search finds says anything of a cache.";
             EmptyState::new(Icon::Search, "Nothing of a cache here", text).show(ui);
             return;
         }
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             let mut board = std::mem::take(&mut self.board);
             board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &frame));
             self.board = board;
@@ -118,7 +118,7 @@ impl View for Caches {
 }
 
 /// The cards that have something to say.
-fn cards(profile: &Profile, frame: &Frame) -> Vec<Card> {
+fn cards(frame: &Frame) -> Vec<Card> {
     let mut cards = Vec::new();
     for (i, c) in frame.kinds.iter().enumerate() {
         cards.push(Card::Kind(i));
@@ -129,7 +129,7 @@ fn cards(profile: &Profile, frame: &Frame) -> Vec<Card> {
     if frame.alike.as_ref().is_some_and(|a| !a.rows.is_empty()) {
         cards.push(Card::Threshold);
     }
-    if cards::entries(profile).next().is_some() {
+    if frame.held.as_ref().is_some_and(|h| !h.lines.is_empty()) {
         cards.push(Card::Entries);
     }
     if frame.repeats.as_ref().is_some_and(|r| r.kept > 1) {

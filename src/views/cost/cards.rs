@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use egui::{Color32, RichText, TextEdit, Ui};
-use egui_plot::{MarkerShape, PlotPoint, PlotPoints, Points, VLine};
+use egui_plot::{MarkerShape, PlotPoints, Points, VLine};
 
 use super::{Cost, amount, cost_text};
 use crate::analysis::prices::Prices;
-use crate::analysis::spending::{Group, Point, PriceCurves, Reprice, SpendBy, Spent};
+use crate::analysis::spending::{Group, PriceCurves, Reprice, Spent};
 use crate::format::{self, UNKNOWN};
 use crate::model::{Money, Unit};
 use crate::state::{Command, Item};
@@ -33,8 +33,6 @@ pub(super) enum Card {
 const GROUPS: usize = 12;
 /// Names that are offered for another model.
 const OFFERED: usize = 6;
-/// How near to a dot the pointer is on it, points.
-const NEAR: f32 = 12.0;
 
 /// The cards that have something to say.
 pub(super) fn wanted(spent: &Spent) -> Vec<Card> {
@@ -67,7 +65,7 @@ fn parts(palette: &Palette, group: &Group) -> [(&'static str, Money, Color32, bo
 
 impl Cost {
     pub(super) fn card(&mut self, which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Arc<Spent>) {
-        let by = SpendBy::ALL.iter().find(|b| b.0 == self.by).map_or("", |b| b.1).to_lowercase();
+        let by = self.by.name();
         let title = match which {
             Card::Groups => format!("Cost by {by}"),
             Card::WhatIf => "What if".into(),
@@ -167,11 +165,7 @@ impl Cost {
 /// A field for the price of an hour of the machine, for models that run on it, and what the run costs by it.
 fn machine_hour(cx: &ViewCx<'_>, ui: &mut Ui, hour: &mut String, spent: &Spent) {
     let range = cx.interaction.range;
-    let elapsed = range.map(|(a, b)| b - a).or_else(|| {
-        let profile = cx.profile();
-        let bounds = profile.time_bounds().filter(|_| profile.meta.no_clock.is_empty());
-        profile.meta.duration.or(bounds.map(|(a, b)| b - a))
-    });
+    let elapsed = range.map(|(a, b)| b - a).or_else(|| cx.profile().elapsed());
     ui.horizontal(|ui| {
         let palette = Palette::of(ui);
         ui.label(RichText::new("This machine at $").color(palette.text_weak));
@@ -208,7 +202,7 @@ fn groups(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
             .collect();
         let name = if group.name.is_empty() { "not named" } else { &group.name };
         let value = cost_text(group);
-        let tip = tip(group);
+        let tip = tip(palette, group);
         let item = group.first.map(|id| Item::of_request(id, cx.profile()));
         let row = StackedRow {
             tip: &tip,
@@ -247,7 +241,7 @@ fn unpriced(palette: &Palette, group: &Group, most: f64) -> Option<Segment<'stat
 }
 
 /// All that is known of a group.
-fn tip(group: &Group) -> String {
+fn tip(palette: &Palette, group: &Group) -> String {
     let sums = &group.sums;
     let count = |n: u64| format::count(n as i64);
     let mut lines = vec![format!(
@@ -258,19 +252,11 @@ fn tip(group: &Group) -> String {
     if sums.unpriced > 0 {
         lines.push(format!("{} of them unpriced", count(sums.unpriced as u64)));
     }
-    let parts = [
-        ("input", group.parts.input),
-        ("cache reads", group.parts.cache_read),
-        ("cache writes", group.parts.cache_write),
-        ("output", group.parts.output),
-        ("requests, searches", group.parts.other),
-        ("as the source states", group.stated),
-    ];
     lines.extend(
-        parts
+        parts(palette, group)
             .iter()
             .filter(|p| p.1 != Money::ZERO)
-            .map(|(name, money)| format!("{name} {}", format::money(*money))),
+            .map(|(name, money, ..)| format!("{name} {}", format::money(*money))),
     );
     lines.push(format!(
         "tokens: {} uncached input, {} read, {} written, {} output",
@@ -329,14 +315,8 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
             let marked = Points::new("selected", vec![at(p.latency as f64, p.cost)]);
             shown.points(marked.radius(6.0).filled(false).color(palette.accent));
         }
-        let pointer = shown.pointer_coordinate()?;
-        let place = |p: PlotPoint| shown.transform().position_from_point(&p);
-        let distance = |p: &Point| {
-            let [x, y] = at(p.latency as f64, p.cost);
-            place(PlotPoint::new(x, y)).distance(place(pointer))
-        };
-        let near = spent.points.iter().map(|p| (p.request, distance(p)));
-        near.filter(|(_, d)| *d < NEAR).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(request, _)| request)
+        let dots = spent.points.iter().map(|p| (p.request, at(p.latency as f64, p.cost)));
+        plot::under_pointer(shown, dots)
     });
     if let Some(request) = drawn.inner {
         let item = Item::of_request(request, cx.profile());

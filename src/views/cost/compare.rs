@@ -1,6 +1,6 @@
 //! What the requests of two runs cost.
 
-use egui::{ScrollArea, Ui, UiBuilder};
+use egui::{Ui, UiBuilder};
 
 use super::question;
 use crate::analysis::diff::{State, Two};
@@ -9,6 +9,7 @@ use crate::model::{Better, Money, Unit};
 use crate::state::Item;
 use crate::ui::theme::space;
 use crate::ui::widgets::segmented;
+use crate::views::shared::board::scrolled;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::grid::GridState;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
@@ -40,9 +41,7 @@ impl View for DiffCost {
         let split = area.top() + (area.height() * 0.5).clamp(80.0, 236.0);
         let (above, below) = (area.with_max_y(split - space::SMALL), area.with_min_y(split + space::SMALL));
         ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("sums"), |ui| {
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                // The scroll bar has a place of its own.
-                ui.set_width(ui.available_width() - space::MEDIUM);
+            scrolled(ui, |ui| {
                 sums(ui, both);
             });
         });

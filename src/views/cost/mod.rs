@@ -8,9 +8,9 @@ mod tests;
 
 use std::sync::Arc;
 
-use egui::{ScrollArea, Ui, vec2};
+use egui::{Ui, vec2};
 
-use super::shared::board::Board;
+use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, Wish, definitions as say, needs_requests};
 use crate::analysis::spending::{Group, SpendBy, Spending, Spent};
 use crate::format::{self, UNKNOWN};
@@ -84,9 +84,7 @@ impl View for Cost {
             return;
         }
         self.plots = shared::plot::height(ui.available_height());
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             figures(ui, &spent);
             ui.add_space(space::MEDIUM);
             let cards = cards::wanted(&spent);

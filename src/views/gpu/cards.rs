@@ -3,7 +3,7 @@
 use egui::{Color32, RichText, Ui};
 
 use super::Frame;
-use crate::analysis::gpu::gpu_busy_by;
+use crate::analysis::gpu::GpuWork;
 use crate::analysis::idle::{Cause, CauseOf, Idle};
 use crate::analysis::kernels::{Work, WorkClass, WorkTable};
 use crate::format;
@@ -53,7 +53,7 @@ pub(super) fn show(which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame)
         Card::Rounds => "Rounds of the loop",
     };
     card(ui, title, |ui| match which {
-        Card::Devices => devices(cx, ui),
+        Card::Devices => devices(ui, &frame.table.gpus),
         Card::Classes => classes(ui, &frame.table),
         Card::Kernels => kernels(cx, ui, &frame.table),
         Card::Idle => {
@@ -74,9 +74,9 @@ fn color(palette: &Palette, class: WorkClass) -> Color32 {
 }
 
 /// Each GPU: kernels, copies, nothing.
-fn devices(cx: &ViewCx<'_>, ui: &mut Ui) {
+fn devices(ui: &mut Ui, gpus: &[GpuWork]) {
     let palette = Palette::of(ui);
-    for gpu in gpu_busy_by(cx.profile(), cx.interaction.range) {
+    for gpu in gpus {
         let whole = gpu.busy.busy.saturating_add(gpu.busy.idle).max(1);
         let share = format::percent(gpu.busy.busy as f64 / whole as f64);
         let segments = [

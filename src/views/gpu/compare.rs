@@ -1,14 +1,13 @@
 //! What GPUs did in two runs.
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
 use crate::analysis::diff::Two;
-use crate::analysis::gpu::gpu_busy;
+use crate::analysis::gpu::GpuBusy;
 use crate::analysis::kernels::{GpuWorkTable, WorkClass, WorkTable};
 use crate::model::{Profile, Unit};
-use crate::ui::theme::space;
 use crate::views::parts::{card, remark};
-use crate::views::shared::board::Board;
+use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::{View, ViewCx, shared};
 
@@ -30,18 +29,14 @@ impl View for DiffGpu {
         let Some(in_base) = shared::value(ui, &base, "Adding up kernels of base") else { return };
         let Some(in_head) = shared::value(ui, &head, "Adding up kernels of head") else { return };
         self.stale.dim(&head, cx.live, ui);
-        let range = cx.interaction.range;
         let profiles = [&pair.base.profile, &pair.head.profile];
         let tables = [&*in_base, &*in_head];
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             self.board.show(ui, 3, |i, ui| match i {
                 0 => card(ui, "Busy and idle", |ui| {
-                    let busy = profiles.map(|p| gpu_busy(p, range));
-                    let sum = |of: fn(&crate::analysis::gpu::GpuBusy) -> i64| {
-                        let [base, head] =
-                            busy.each_ref().map(|all| all.iter().map(of).fold(0i64, i64::saturating_add));
+                    let sum = |of: fn(&GpuBusy) -> i64| {
+                        let [base, head] = tables
+                            .map(|t| t.gpus.iter().map(|g| of(&g.busy)).fold(0i64, i64::saturating_add));
                         Two::both(base, head)
                     };
                     let rows = [("Busy", sum(|g| g.busy)), ("Idle", sum(|g| g.idle))];

@@ -7,15 +7,14 @@ mod tests;
 
 use std::sync::Arc;
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
-use super::shared::board::Board;
+use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind};
-use crate::analysis::idle::{Idle, IdleOf, usual_tracks};
+use crate::analysis::idle::{Idle, IdleOf};
 use crate::analysis::kernels::{GpuWorkTable, WorkTable};
 use crate::model::{Profile, TrackKind};
 use crate::ui::icons::Icon;
-use crate::ui::theme::space;
 use crate::ui::widgets::EmptyState;
 use crate::views::shared;
 
@@ -53,13 +52,6 @@ struct Frame {
     idle: Option<Arc<Idle>>,
 }
 
-/// The question about the busiest GPU.
-fn idle_of(cx: &ViewCx<'_>) -> IdleOf {
-    let profile = cx.profile();
-    let tracks = usual_tracks(profile).into_iter().map(|t| profile.keys().track_key(t)).collect();
-    IdleOf { tracks, range: cx.interaction.range }
-}
-
 impl View for Gpu {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let answer = cx.ask(&GpuWorkTable(cx.interaction.range), 0);
@@ -70,11 +62,10 @@ impl View for Gpu {
             EmptyState::new(Icon::Search, "No work of a GPU", text).show(ui);
             return;
         }
-        let idle = cx.ask(&idle_of(cx), 1).value().cloned();
+        let busiest = IdleOf { tracks: None, range: cx.interaction.range };
+        let idle = cx.ask(&busiest, 1).value().cloned();
         let frame = Frame { table, idle };
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             let cards = cards::wanted(&frame);
             self.board.show(ui, cards.len(), |i, ui| cards::show(cards[i], cx, ui, &frame));
         });

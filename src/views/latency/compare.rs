@@ -1,15 +1,14 @@
 //! Where the time of requests goes in two runs.
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
 use super::{cards::readable, question};
 use crate::analysis::diff::Two;
 use crate::analysis::latency::Latency;
 use crate::analysis::overview::Distribution;
 use crate::model::Unit;
-use crate::ui::theme::space;
 use crate::views::parts::{card, remark};
-use crate::views::shared::board::Board;
+use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::{View, ViewCx, definitions as say, shared};
 
@@ -32,9 +31,7 @@ impl View for DiffLatency {
         let Some(in_head) = shared::value(ui, &head, "Adding up phases of head") else { return };
         self.stale.dim(&head, cx.live, ui);
         let both = Two { base: Some(&*in_base), head: Some(&*in_head) };
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             self.board.show(ui, 3, |i, ui| match i {
                 0 => card(ui, "Where the time goes", |ui| phases(ui, both)),
                 1 => card(ui, "Percentiles", |ui| percentiles(ui, both)),

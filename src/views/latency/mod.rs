@@ -7,15 +7,14 @@ mod promises;
 #[cfg(test)]
 mod tests;
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
-use super::shared::board::Board;
+use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
 use crate::analysis::latency::RequestLatency;
 use crate::analysis::slo::Slo;
 use crate::model::Profile;
 use crate::ui::icons::Icon;
-use crate::ui::theme::space;
 use crate::ui::widgets::EmptyState;
 use crate::views::shared;
 
@@ -84,9 +83,7 @@ impl View for Latency {
             return;
         }
         self.plots = shared::plot::height(ui.available_height());
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             let cards = cards::wanted(&found);
             let mut board = std::mem::take(&mut self.board);
             board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &found));

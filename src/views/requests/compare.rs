@@ -5,7 +5,6 @@ use std::sync::Arc;
 use egui::{RichText, Ui, UiBuilder, vec2};
 use egui_plot::HoverPosition;
 
-use super::table::outcome;
 use crate::analysis::diff::requests::{Change, DiffRequests, FigureDiff, RequestRow, meaning};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::requests::RequestColumn;
@@ -238,7 +237,7 @@ fn row(r: &RequestRow, pair: &Pair) -> TwoRow {
         [] => String::new(),
         [side] => format!(
             " ({} in {side})",
-            outcomes.iter().flatten().find(|o| **o != Outcome::Ok).map_or("", |o| outcome(*o).1)
+            outcomes.iter().flatten().find(|o| **o != Outcome::Ok).map_or("", |o| o.name())
         ),
         _ => " (failed in both)".to_owned(),
     };

@@ -88,7 +88,7 @@ impl Formats {
             RequestColumn::Model if profile.text(r.model).is_empty() => UNKNOWN.to_owned(),
             RequestColumn::Model => profile.text(r.model).to_owned(),
             RequestColumn::Rate => r.tokens_per_second().map_or_else(|| UNKNOWN.to_owned(), format::number),
-            RequestColumn::Outcome => outcome(r.outcome).1.to_owned(),
+            RequestColumn::Outcome => r.outcome.name().to_owned(),
             RequestColumn::Cache => r.cache.map_or(UNKNOWN, CacheOutcome::key).to_owned(),
             RequestColumn::Similarity => {
                 r.similarity.map_or_else(|| UNKNOWN.to_owned(), |s| format!("{s:.3}"))
@@ -102,13 +102,13 @@ impl Formats {
     }
 }
 
-/// Tone and word of an outcome.
-pub(super) fn outcome(outcome: Outcome) -> (Tone, &'static str) {
+/// Tone of an outcome.
+pub(super) fn tone(outcome: Outcome) -> Tone {
     match outcome {
-        Outcome::Ok => (Tone::Neutral, "finished"),
-        Outcome::Error => (Tone::Bad, "failed"),
-        Outcome::Cancelled => (Tone::Warning, "cancelled"),
-        Outcome::Running => (Tone::Info, "running"),
+        Outcome::Ok => Tone::Neutral,
+        Outcome::Error => Tone::Bad,
+        Outcome::Cancelled => Tone::Warning,
+        Outcome::Running => Tone::Info,
     }
 }
 
@@ -247,7 +247,7 @@ impl Rows for Table<'_, '_> {
         let text = self.formats.text(self.cx.profile(), (r, self.list.bill.cost(id)), column);
         let mut cell = if is_text(column) { Cell::text(self.palette) } else { Cell::number(self.palette) };
         if column == RequestColumn::Outcome {
-            cell.color = self.palette.tone(outcome(r.outcome).0);
+            cell.color = self.palette.tone(tone(r.outcome));
         } else if text == UNKNOWN || column == RequestColumn::Model {
             cell.color = self.palette.text_weak;
         }

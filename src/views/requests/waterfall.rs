@@ -2,7 +2,7 @@
 //! above them how many requests were in flight.
 
 use super::Frame;
-use super::table::{context, outcome};
+use super::table::{context, tone};
 use crate::analysis::requests::{RequestPart, parts};
 use crate::format;
 use crate::model::{Outcome, Profile, Request, RequestId};
@@ -329,7 +329,7 @@ fn labels(
         return;
     }
     if r.outcome == Outcome::Error || r.outcome == Outcome::Cancelled {
-        let (tone, _) = outcome(r.outcome);
+        let tone = tone(r.outcome);
         let mark = Rect::from_center_size(pos2(at + 6.0, row.center().y), vec2(11.0, 11.0));
         if mark.right() < axis.x.max {
             let icon = if tone == Tone::Bad { Icon::Error } else { Icon::Close };
@@ -351,7 +351,7 @@ fn labels(
 fn tooltip(profile: &Profile, r: &Request) -> String {
     let ns = |v: Option<i64>| v.map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
     let count = |v: Option<u64>| v.map_or_else(|| format::UNKNOWN.to_owned(), |v| format::count(v as i64));
-    let mut lines = vec![format!("{}  {}", profile.text(r.name), outcome(r.outcome).1)];
+    let mut lines = vec![format!("{}  {}", profile.text(r.name), r.outcome.name())];
     let model = profile.text(r.model);
     if !model.is_empty() {
         lines.push(model.to_owned());

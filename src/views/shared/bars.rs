@@ -1,11 +1,11 @@
 //! Rows with a bar of several parts: name, bar, value. What the colours of the parts mean stands below the rows.
 
-use egui::{Align, Color32, Rect, Response, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+use egui::{Align, Color32, Rect, Response, Sense, Ui, pos2, vec2};
 
 use crate::ui::hatch;
 use crate::ui::theme::{Palette, regular, small, space};
-use crate::ui::widgets::legend_item;
-use crate::views::parts::{row, text_in};
+use crate::ui::widgets::{focus_ring, legend_item};
+use crate::views::parts::{ground, row, swatch, text_in};
 
 /// A part of a bar.
 #[derive(Clone, Copy, Debug)]
@@ -66,25 +66,13 @@ impl<'a> StackedRow<'a> {
         let spoken = format!("{} {}", self.name, self.value);
         response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, self.selected, &spoken));
         let painter = ui.painter();
-        let fill = match (self.selected, response.hovered() || self.lit) {
-            (true, _) => Some(palette.selection),
-            (_, true) => Some(palette.hover),
-            _ => None,
-        };
-        if let Some(fill) = fill {
-            painter.rect_filled(rect, space::RADIUS_SMALL, fill);
-        }
-        if response.has_focus() {
-            let stroke = Stroke::new(1.5, palette.accent);
-            painter.rect_stroke(rect, space::RADIUS_SMALL, stroke, StrokeKind::Inside);
-        }
+        ground(ui, rect, self.selected, response.hovered() || self.lit);
+        focus_ring(ui, &response, rect);
         let inner = rect.shrink2(vec2(6.0, 0.0));
         let names = (inner.width() * 0.34).clamp(60.0, 220.0);
         let mut name = Rect::from_min_size(inner.min, vec2(names, inner.height()));
         if let Some(color) = self.swatch {
-            let square = Rect::from_center_size(pos2(name.left() + 5.0, name.center().y), vec2(10.0, 10.0));
-            painter.rect_filled(square, space::RADIUS_SMALL, color);
-            name.min.x += 16.0;
+            swatch(painter, &mut name, color);
         }
         let (_, whole_name) = text_in(painter, name, self.name, regular(13.0), palette.text, Align::Min);
         let value = Rect::from_min_max(pos2(inner.right() - self.value_width, inner.top()), inner.max);

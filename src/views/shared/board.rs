@@ -1,6 +1,8 @@
 //! Cards in columns: as many as the width allows, each card below the shortest column so far.
 
-use egui::{Rect, Ui, UiBuilder, pos2, vec2};
+use egui::{Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
+
+use crate::ui::theme::space;
 
 /// Distance between cards.
 pub const GAP: f32 = 10.0;
@@ -10,6 +12,14 @@ const NARROWEST: f32 = 330.0;
 const OF_PLOTS: f32 = 440.0;
 /// Most columns: longer lines do not read better.
 const MOST: usize = 4;
+
+/// What a view scrolls: the bar has a place of its own beside it.
+pub fn scrolled(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.set_width(ui.available_width() - space::MEDIUM);
+        contents(ui);
+    });
+}
 
 /// Heights of the cards of a view in the last frame.
 pub struct Board {

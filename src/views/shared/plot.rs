@@ -1,12 +1,15 @@
 //! Plots in the look of the charts.
 
 use egui::{Color32, Ui};
-use egui_plot::{HoverPosition, Line, Plot, PlotPoints, PlotResponse, PlotUi};
+use egui_plot::{HoverPosition, Line, Plot, PlotPoint, PlotPoints, PlotResponse, PlotUi};
 
 use crate::format;
 use crate::model::Unit;
 use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::focus_ring;
+
+/// How near to a dot the pointer is on it, points.
+const NEAR: f32 = 12.0;
 
 /// A plot of values in these units, `height` points high. The wheel scrolls what it stands in; Ctrl and wheel zoom, a double click
 /// shows all again.
@@ -60,6 +63,15 @@ pub fn line<'a>(name: impl Into<String>, points: Vec<[f64; 2]>, color: Color32) 
 pub fn steps(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let corners = points.windows(2).flat_map(|w| [w[0], [w[1][0], w[0][1]]]);
     corners.chain(points.last().copied()).collect()
+}
+
+/// Which of `dots` (a name and a place) the pointer is on, if it is on one.
+#[must_use]
+pub fn under_pointer<T>(shown: &PlotUi<'_>, dots: impl Iterator<Item = (T, [f64; 2])>) -> Option<T> {
+    let place = |at: PlotPoint| shown.transform().position_from_point(&at);
+    let pointer = place(shown.pointer_coordinate()?);
+    let far = dots.map(|(name, [x, y])| (name, place(PlotPoint::new(x, y)).distance(pointer)));
+    far.filter(|d| d.1 < NEAR).min_by(|a, b| a.1.total_cmp(&b.1)).map(|d| d.0)
 }
 
 /// The colour of a box as that of a dot or a line, which are thinner and so need more of it.

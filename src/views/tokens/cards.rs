@@ -1,13 +1,13 @@
 //! The cards of the view.
 
 use egui::{Color32, RichText, Ui};
-use egui_plot::{PlotPoint, PlotPoints, Points};
+use egui_plot::{PlotPoints, Points};
 
 use super::{Frame, Tokens};
 use crate::analysis::billing::Sums;
 use crate::analysis::overview::Distribution;
 use crate::analysis::repeats::Repeats;
-use crate::analysis::spending::{SpendBy, Spent};
+use crate::analysis::spending::Spent;
 use crate::analysis::token_facts::{Counted, Facts};
 use crate::format::{self, UNKNOWN};
 use crate::model::{RequestId, Unit};
@@ -31,8 +31,6 @@ pub(super) enum Card {
 
 /// Groups that are listed.
 const GROUPS: usize = 12;
-/// How near to a dot the pointer is on it, points.
-const NEAR: f32 = 10.0;
 
 /// The cards that have something to say.
 pub(super) fn wanted(frame: &Frame) -> Vec<Card> {
@@ -70,7 +68,7 @@ fn total(sums: &Sums) -> u64 {
 
 impl Tokens {
     pub(super) fn card(&mut self, which: Card, cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
-        let by = SpendBy::ALL.iter().find(|b| b.0 == self.by).map_or("", |b| b.1).to_lowercase();
+        let by = self.by.name();
         let title = match which {
             Card::Groups => format!("Tokens by {by}"),
             Card::Sizes => "Sizes".into(),
@@ -207,14 +205,9 @@ fn over_time(cx: &mut ViewCx<'_>, ui: &mut Ui, facts: &Facts, height: f32) {
                 shown.points(ring.color(palette.accent));
             }
         }
-        let pointer = shown.pointer_coordinate()?;
-        let place = |p: PlotPoint| shown.transform().position_from_point(&p);
-        let near = |p: &Counted| {
-            let dots = series.iter().filter_map(|s| at(p, s.2));
-            dots.map(|[x, y]| place(PlotPoint::new(x, y)).distance(place(pointer))).reduce(f32::min)
-        };
-        let all = facts.points.iter().filter_map(|p| Some((p.request, near(p)?)));
-        all.filter(|(_, d)| *d < NEAR).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(request, _)| request)
+        let all = series.iter().flat_map(|s| facts.points.iter().map(move |p| (p, s.2)));
+        let dots = all.filter_map(|(p, value)| Some((p.request, at(p, value)?)));
+        plot::under_pointer(shown, dots)
     });
     if let Some(request) = shown.inner {
         let item = Item::of_request(request, cx.profile());

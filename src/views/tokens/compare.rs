@@ -1,6 +1,6 @@
 //! Tokens of the requests of two runs.
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
 use super::question;
 use crate::analysis::billing::Sums;
@@ -9,10 +9,9 @@ use crate::analysis::overview::Distribution;
 use crate::analysis::spending::{SpendBy, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::model::Unit;
-use crate::ui::theme::space;
 use crate::ui::widgets::segmented;
 use crate::views::parts::card;
-use crate::views::shared::board::Board;
+use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::{View, ViewCx, definitions as say, shared};
 
@@ -38,10 +37,8 @@ impl View for DiffTokens {
         let (Some(base_facts), Some(head_facts)) = (base_facts.value(), head_facts.value()) else { return };
         self.stale.dim(&head, cx.live, ui);
         let (spent, facts) = ([&*in_base, &*in_head], [&**base_facts, &**head_facts]);
-        let by = SpendBy::ALL.iter().find(|b| b.0 == self.by).map_or("", |b| b.1).to_lowercase();
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        let by = self.by.name();
+        scrolled(ui, |ui| {
             self.board.show(ui, 3, |i, ui| match i {
                 0 => card(ui, "Classes", |ui| classes(ui, spent)),
                 1 => card(ui, "Sizes", |ui| sizes(ui, facts)),

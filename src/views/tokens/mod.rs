@@ -8,15 +8,14 @@ mod tests;
 
 use std::sync::Arc;
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 
-use super::shared::board::Board;
+use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::spending::{SpendBy, Spending, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::ui::icons::Icon;
-use crate::ui::theme::space;
 use crate::ui::widgets::{EmptyState, segmented};
 use crate::views::shared;
 
@@ -78,9 +77,7 @@ impl View for Tokens {
         }
         let frame = Frame { spent, facts, repeats };
         self.plots = shared::plot::height(ui.available_height());
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            // The scroll bar has a place of its own.
-            ui.set_width(ui.available_width() - space::MEDIUM);
+        scrolled(ui, |ui| {
             let cards = cards::wanted(&frame);
             let mut board = std::mem::take(&mut self.board);
             board.show(ui, cards.len(), |i, ui| self.card(cards[i], cx, ui, &frame));

@@ -20,7 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tracing::{Instrument, debug_span};
 
 use super::tls;
-use super::wire::one_line;
+use crate::format::one_line;
 
 /// What a connection may hold back for a response's header, and reads at once.
 const BUFFER: usize = 256 << 10;

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::format::one_line;
 use crate::import;
 use crate::model::TokenCounts;
 
@@ -117,23 +118,6 @@ pub(super) fn error_of_body(body: &[u8]) -> String {
         }
         Err(_) => one_line(&text),
     }
-}
-
-/// The first 300 characters, without line ends and control characters.
-pub(super) fn one_line(text: &str) -> String {
-    let clean = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty());
-    let mut line = String::new();
-    for word in clean {
-        if line.len() > 300 {
-            line.push('…');
-            break;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.extend(word.chars().take(300));
-    }
-    line
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ const PIECE: u8 = 5;
 const END: u8 = 6;
 
 /// Of one body; of all bodies, in a file and in memory; of all that is written.
-const MOST_OF_A_BODY: usize = 1 << 20;
+pub(super) const MOST_OF_A_BODY: usize = 1 << 20;
 const MOST_OF_BODIES: u64 = 256 << 20;
 const MOST_IN_MEMORY: u64 = 64 << 20;
 const MOST: u64 = 1 << 30;
@@ -134,7 +134,7 @@ impl Log {
             number,
             known,
             left: AtomicU64::new(MOST_OF_A_BODY as u64),
-            ended: Mutex::new(false),
+            ended: AtomicBool::new(false),
         };
         let about =
             json!({"library": "proxy", "method": method, "url": url, "known": known, "mark": call.mark()});
@@ -160,7 +160,7 @@ pub(super) struct Call {
     pub(super) known: bool,
     /// Bytes of the answer that may still be kept.
     left: AtomicU64,
-    ended: Mutex<bool>,
+    ended: AtomicBool,
 }
 
 impl Call {
@@ -197,8 +197,7 @@ impl Call {
 
     /// It is over, once: whole, «aborted» by who asked, or why it failed.
     pub(super) fn end(&self, how: &str) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::mem::replace(&mut *ended, true) {
+        if !self.ended.swap(true, Ordering::Relaxed) {
             self.log.record(END, self.number, 0, how.as_bytes());
         }
     }

@@ -14,13 +14,11 @@ use hyper::{Request, Response, StatusCode};
 use serde_json::json;
 
 use super::super::endpoint::http::{Connection, Connector};
-use super::log::{Call, Log};
+use super::log::{Call, Log, MOST_OF_A_BODY};
 use crate::record::secrets;
 
 /// Tells who sees an answer that it came through here.
 const MARK: &str = "x-inferscope-request";
-/// Of what is sent only this much is kept.
-const MOST_OF_A_BODY: usize = 1 << 20;
 /// Connections that wait for the next request, and how long.
 const MOST_IDLE: usize = 16;
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
