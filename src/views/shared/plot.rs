@@ -1,7 +1,9 @@
 //! Plots in the look of the charts.
 
 use egui::{Color32, Ui};
-use egui_plot::{HoverPosition, Line, Plot, PlotPoint, PlotPoints, PlotResponse, PlotUi};
+use egui_plot::{
+    GridInput, GridMark, HoverPosition, Line, Plot, PlotPoint, PlotPoints, PlotResponse, PlotUi,
+};
 
 use crate::format;
 use crate::model::Unit;
@@ -22,6 +24,9 @@ pub fn plot<'a>(ui: &Ui, id: &str, height: f32, [x, y]: [Unit; 2]) -> Plot<'a> {
         .grid_fade(1.0)
         .cursor_color(palette.line_strong)
         .show_axes([true, true])
+        .grid_spacing(LEAST..=300.0)
+        .x_grid_spacer(move |input| marks(&input, x, 84.0))
+        .y_grid_spacer(move |input| marks(&input, y, 32.0))
         .x_axis_formatter(move |mark, _| at_least_zero(x, mark.value))
         .y_axis_formatter(move |mark, _| at_least_zero(y, mark.value))
         .label_formatter(move |at| match at {
@@ -32,6 +37,23 @@ pub fn plot<'a>(ui: &Ui, id: &str, height: f32, [x, y]: [Unit; 2]) -> Plot<'a> {
             HoverPosition::Elsewhere { .. } => None,
         })
 }
+
+/// Closest lines of a grid, points.
+const LEAST: f32 = 8.0;
+
+/// Lines at round values, at least `apart` points from each other: far enough for each to have its label.
+fn marks(input: &GridInput, unit: Unit, apart: f64) -> Vec<GridMark> {
+    let least = input.base_step_size * apart / f64::from(LEAST);
+    // There is no half of what is counted.
+    let whole = if matches!(unit, Unit::Count | Unit::Tokens) { 1.0 } else { 0.0 };
+    let step = format::value_step(least.max(whole));
+    let first = (input.bounds.0 / step).ceil();
+    let marks = (0..MOST_MARKS).map(|i| (first + f64::from(i)) * step);
+    marks.take_while(|v| *v <= input.bounds.1).map(|value| GridMark { value, step_size: step }).collect()
+}
+
+/// Lines of a grid at most.
+const MOST_MARKS: u32 = 200;
 
 fn at_least_zero(unit: Unit, value: f64) -> String {
     // An axis says its unit once, beside it.

@@ -31,13 +31,28 @@ pub(in super::super) struct Target {
     tls: bool,
     host: String,
     port: u16,
-    /// Path and query of the chat completions.
+    /// Path and query of the chat completions, or the path of a base URL.
     path: String,
 }
 
 impl Target {
     /// The chat completions below a base URL.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
+        let (mut target, query) = Self::read(url)?;
+        if !target.path.ends_with("/chat/completions") {
+            target.path += "/chat/completions";
+        }
+        target.path += &query;
+        Ok(target)
+    }
+
+    /// A base URL as it is: requests bring their own paths.
+    pub(in super::super) fn base(url: &str) -> Result<Self, String> {
+        Ok(Self::read(url)?.0)
+    }
+
+    /// A URL without a slash at its end, and its query.
+    fn read(url: &str) -> Result<(Self, String), String> {
         let bad = |why: &str| {
             format!("«{url}» is no address of a server: {why}; an example is http://127.0.0.1:8000/v1")
         };
@@ -49,25 +64,14 @@ impl Target {
         };
         let host = uri.host().filter(|h| !h.is_empty()).ok_or_else(|| bad("the host is missing"))?;
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let base = uri.path().trim_end_matches('/');
-        let end = if base.ends_with("/chat/completions") { "" } else { "/chat/completions" };
         let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
-        Ok(Self { tls, host: host.to_owned(), port, path: format!("{base}{end}{query}") })
+        let path = uri.path().trim_end_matches('/').to_owned();
+        Ok((Self { tls, host: host.to_owned(), port, path }, query))
     }
 
-    /// A base URL as it is: requests bring their own paths.
-    pub(in super::super) fn base(url: &str) -> Result<Self, String> {
-        let mut target = Self::parse(url)?;
-        let path = target.path.split('?').next().unwrap_or_default();
-        let added =
-            !url.split('?').next().is_some_and(|u| u.trim_end_matches('/').ends_with("/chat/completions"));
-        target.path = path.strip_suffix("/chat/completions").filter(|_| added).unwrap_or(path).to_owned();
-        Ok(target)
-    }
-
-    /// Path of the base URL, without a slash at its end.
+    /// Its path.
     pub(in super::super) fn path(&self) -> &str {
-        self.path.trim_end_matches('/')
+        &self.path
     }
 
     pub(in super::super) fn origin(&self) -> String {
