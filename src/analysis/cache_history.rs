@@ -84,19 +84,12 @@ impl Query for CacheHistory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
-    use crate::model::{ProfileBuilder, Request};
-    use crate::query::Run;
-
-    fn run(fill: impl FnOnce(&mut ProfileBuilder)) -> Run {
-        let mut b = ProfileBuilder::new("test");
-        fill(&mut b);
-        Run { profile: b.finish().into(), ..subject("a 0 1") }
-    }
+    use crate::analysis::testing::{ask, built};
+    use crate::model::Request;
 
     #[test]
     fn bins_hold_every_request_once() {
-        let run = run(|b| {
+        let run = built(|b| {
             for i in 0..1000 {
                 let cache = [CacheOutcome::Miss, CacheOutcome::Exact, CacheOutcome::Semantic][i as usize % 3];
                 b.request(Request { arrived: i * i, cache: Some(cache), ..Request::default() });

@@ -182,7 +182,7 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
 mod tests {
     use super::*;
     use crate::analysis::prices::read_table;
-    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::testing::ask;
     use crate::model::{ProfileBuilder, TokenCounts};
     use crate::query::Run;
 
@@ -194,7 +194,7 @@ mod tests {
         }
         let table = r#"{"models": [{"name": "m", "prices": [{"input": "1", "cache_read": "0.1", "cache_write": "1.25", "output": "2"}]}]}"#;
         let prices = Prices::with(read_table(table).unwrap());
-        let run = Run { profile: b.finish().into(), ..subject("a 0 1") };
+        let run = Run::of(b.finish().into());
         (*ask(&run, &Caches { prices, ..Caches::default() })).clone()
     }
 

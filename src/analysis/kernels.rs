@@ -174,7 +174,7 @@ fn class(profile: &Profile, function: FunctionId) -> WorkClass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::testing::ask;
     use crate::model::{ArgsRef, FunctionSpec, ProfileBuilder, TrackSpec};
     use crate::query::Run;
 
@@ -204,7 +204,7 @@ mod tests {
         for (start, end, f) in [(0, 100, gemm), (100, 130, add), (200, 260, gemm)] {
             b.span(track, start, end, f, ArgsRef::NONE);
         }
-        let run = Run { profile: b.finish().into(), ..subject("a 0 1") };
+        let run = Run::of(b.finish().into());
         let all = ask(&run, &GpuWorkTable(None));
         let rows: Vec<_> = all.rows.iter().map(|r| (r.count, r.total, r.min, r.max)).collect();
         assert_eq!((rows, all.total), (vec![(2, 160, 60, 100), (1, 30, 30, 30)], 190));

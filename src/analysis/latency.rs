@@ -206,17 +206,14 @@ fn first_token(done: &[&Request]) -> FirstToken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::testing::ask;
     use crate::model::{FunctionSpec, ProfileBuilder, ServerTimes, TokenCounts, TrackKind, TrackSpec};
     use crate::query::Run;
 
     const MS: i64 = 1_000_000;
 
     fn latency(b: ProfileBuilder) -> std::sync::Arc<Latency> {
-        ask(
-            &Run { profile: b.finish().into(), ..subject("a 0 1") },
-            &RequestLatency { of_run: true, ..RequestLatency::default() },
-        )
+        ask(&Run::of(b.finish().into()), &RequestLatency { of_run: true, ..RequestLatency::default() })
     }
 
     #[test]

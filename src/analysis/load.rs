@@ -178,7 +178,7 @@ fn thinned(steps: Vec<Step>) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::testing::ask;
     use crate::model::ProfileBuilder;
     use crate::query::Run;
 
@@ -188,7 +188,7 @@ mod tests {
             let (scheduled, finished) = (Some(scheduled), Some(finished));
             b.request(Request { arrived, scheduled, finished, ..Request::default() });
         }
-        let run = Run { profile: b.finish().into(), ..subject("a 0 1") };
+        let run = Run::of(b.finish().into());
         (*ask(&run, &RequestLoad { range: None, search: String::new() })).clone()
     }
 

@@ -353,7 +353,7 @@ mod tests {
         b.metric(crate::model::Metric::time());
         let counter = b.counter("RSS", "", Unit::Bytes);
         b.point(counter, 0, 1.0);
-        let s = crate::query::Run { profile: b.finish().into(), ..subject("a 0 1") };
+        let s = crate::query::Run::of(b.finish().into());
         assert!(ask(&s, &Summary::default()).totals.is_empty());
     }
 
@@ -365,7 +365,7 @@ mod tests {
                 let counter = b.counter(name, "", Unit::Bytes);
                 b.point(counter, 0, bytes);
             }
-            let s = crate::query::Run { profile: b.finish().into(), ..subject("a 0 1") };
+            let s = crate::query::Run::of(b.finish().into());
             ask(&s, &Summary::default()).peak_memory().map(|p| (p.name.clone(), p.bytes))
         };
         let of = |name: &str, bytes| Some((name.to_owned(), bytes));
@@ -392,7 +392,7 @@ mod tests {
         b.request(request(500_000_000, Some(2_000_000_000), Outcome::Ok, None));
         b.request(request(600_000_000, None, Outcome::Error, None));
         let p = b.finish();
-        let s = crate::query::Run { profile: p.into(), ..subject("a 0 1") };
+        let s = crate::query::Run::of(p.into());
         let (p, bill) = (&*s.profile, ask(&s, &Bill::default()));
         let f = request_figures(p, None, &bill).unwrap();
         assert_eq!((f.count, f.failed, f.unpriced, f.cost), (3, 1, 2, Some(Money::from_nano(5))));

@@ -109,19 +109,12 @@ fn common(a: &str, b: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
-    use crate::model::{ProfileBuilder, Request, TokenCounts};
-    use crate::query::Run;
-
-    fn run(fill: impl FnOnce(&mut ProfileBuilder)) -> Run {
-        let mut b = ProfileBuilder::new("test");
-        fill(&mut b);
-        Run { profile: b.finish().into(), ..subject("a 0 1") }
-    }
+    use crate::analysis::testing::{ask, built};
+    use crate::model::{Request, TokenCounts};
 
     #[test]
     fn prompts_that_repeat_and_beginnings_that_do_are_counted() {
-        let run = run(|b| {
+        let run = built(|b| {
             let model = b.string("m");
             for (text, cache) in [
                 ("You are kind. What is 1+1?", None),

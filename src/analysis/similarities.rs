@@ -111,19 +111,12 @@ fn false_hits(profile: &Profile) -> BTreeSet<RequestId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
-    use crate::model::{Finding, ProfileBuilder, Request, Severity};
-    use crate::query::Run;
-
-    fn run(fill: impl FnOnce(&mut ProfileBuilder)) -> Run {
-        let mut b = ProfileBuilder::new("test");
-        fill(&mut b);
-        Run { profile: b.finish().into(), ..subject("a 0 1") }
-    }
+    use crate::analysis::testing::{ask, built};
+    use crate::model::{Finding, Request, Severity};
 
     #[test]
     fn another_threshold_counts_what_it_takes_and_what_of_it_is_wrong() {
-        let run = run(|b| {
+        let run = built(|b| {
             let of = |cache, similarity| Request { cache: Some(cache), similarity, ..Request::default() };
             b.request(of(CacheOutcome::Exact, None));
             b.request(of(CacheOutcome::Semantic, Some(0.97)));

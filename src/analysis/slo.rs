@@ -306,7 +306,7 @@ impl Typical {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::testing::ask;
     use crate::model::{ProfileBuilder, Retry, StringId, TokenCounts};
     use crate::query::Run;
 
@@ -315,7 +315,7 @@ mod tests {
         for r in rows {
             b.request(r);
         }
-        Run { profile: b.finish().into(), ..subject("a 0 1") }
+        Run::of(b.finish().into())
     }
 
     fn request(queue: i64, prefill: i64, tokens: u64, tpot: i64) -> Request {

@@ -434,7 +434,7 @@ impl Query for Reprice {
 mod tests {
     use super::*;
     use crate::analysis::prices::read_table;
-    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::testing::ask;
     use crate::model::ProfileBuilder;
     use crate::query::Run;
 
@@ -444,7 +444,7 @@ mod tests {
             let model = b.string(model);
             b.request(Request { model, ..request });
         }
-        Run { profile: b.finish().into(), ..subject("a 0 1") }
+        Run::of(b.finish().into())
     }
 
     fn prices() -> Prices {

@@ -45,6 +45,13 @@ pub fn subject(text: &str) -> Run {
     Run::of(profile(text))
 }
 
+/// A profile that `fill` makes, ready for queries.
+pub fn built(fill: impl FnOnce(&mut ProfileBuilder)) -> Run {
+    let mut b = ProfileBuilder::new("test");
+    fill(&mut b);
+    Run::of(b.finish().into())
+}
+
 /// Two such profiles, to be compared.
 pub fn pair(base: &str, head: &str) -> Pair {
     let run = |text, id| Run { id: RunId(id), ..subject(text) };

@@ -114,7 +114,7 @@ fn origin(r: &Request) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{ask, subject};
+    use crate::analysis::testing::ask;
     use crate::model::{Accounting, ProfileBuilder, TokenCounts};
     use crate::query::Run;
 
@@ -131,7 +131,7 @@ mod tests {
         b.request(of(Some(900), Some(20), said(1000)));
         b.request(of(Some(50), Some(5), Accounting { output: Origin::LowerBound, ..Accounting::default() }));
         b.request(of(None, None, Accounting::default()));
-        let run = Run { profile: b.finish().into(), ..subject("a 0 1") };
+        let run = Run::of(b.finish().into());
         let facts = ask(&run, &TokenFacts { range: None, search: String::new() });
         assert_eq!(facts.origins, [2, 0, 1, 1]);
         assert_eq!((facts.agreeing, facts.disagreeing), (1, (1, Some(RequestId(1)))));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::analysis::prices::read_table;
-use crate::analysis::testing::{ask, profile, subject};
+use crate::analysis::testing::{ask, profile};
 use crate::model::{Accounting, Outcome, ProfileBuilder, Request, Retry, TokenCounts};
 use crate::query::Run;
 
@@ -14,7 +14,7 @@ fn of(requests: Vec<(&str, &str, Request)>) -> Vec<Noted> {
         let (prompt, completion, model) = (b.string(prompt), b.string(completion), b.string("m"));
         b.request(Request { prompt, completion, model, ..request });
     }
-    let run = Run { profile: b.finish().into(), ..subject("a 0 1") };
+    let run = Run::of(b.finish().into());
     let table = r#"{"models": [{"name": "m", "prices": [{"input": "1", "cache_read": "0.1", "cache_write": "1.25", "output": "2"}]}]}"#;
     (*ask(&run, &Findings { prices: Prices::with(read_table(table).unwrap()) })).clone()
 }
