@@ -1,10 +1,12 @@
 //! The flat profile as a list: sorted by several keys, filtered by a search.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::columns::functions::functions;
+use super::columns::{Relative, Shown};
 use super::functions::{FunctionRow, FunctionTable, Functions};
 use super::search::Pattern;
+use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::{Calls, Function, Profile, StringId, Strings};
 use crate::query::{Context, Query};
@@ -15,8 +17,6 @@ use crate::query::{Context, Query};
 pub enum FunctionKey {
     /// Calls («ncalls»).
     Calls,
-    /// Primitive calls («pcalls»).
-    Primitive,
     /// Samples with the function in any frame.
     Samples,
     /// Calls that had not ended.
@@ -37,14 +37,6 @@ pub enum FunctionKey {
     Module,
     /// Category.
     Category,
-}
-
-impl FunctionKey {
-    /// True for texts, which ascend; numbers start with the largest.
-    #[must_use]
-    pub fn ascends(self) -> bool {
-        matches!(self, Self::Name | Self::Place | Self::Module | Self::Category)
-    }
 }
 
 /// A key, and whether its natural direction is reversed.
@@ -133,37 +125,6 @@ fn per(cost: i64, calls: u64) -> Option<i64> {
     (calls > 0).then(|| ((i128::from(cost) + half) / calls) as i64)
 }
 
-/// `cost / calls` exactly, for sorting.
-fn ratio(cost: i64, calls: Option<u64>) -> Option<f64> {
-    calls.filter(|&c| c > 0).map(|c| cost as f64 / c as f64)
-}
-
-fn compare(key: FunctionKey, a: &FunctionRow, b: &FunctionRow, profile: &Profile) -> Ordering {
-    let function = |r: &FunctionRow| profile.functions.get(r.function);
-    let place = |r: &FunctionRow| {
-        let f = function(r);
-        (f.file == Strings::EMPTY, profile.text(f.file), f.line)
-    };
-    let text = |id| (id == Strings::EMPTY, profile.text(id));
-    let ratios = |a: Option<f64>, b: Option<f64>| b.partial_cmp(&a).unwrap_or(Ordering::Equal);
-    let all = |r: &FunctionRow| r.calls.map(|c| c.all);
-    let primitive = |r: &FunctionRow| r.calls.map(|c| c.primitive);
-    match key {
-        FunctionKey::Calls => all(b).cmp(&all(a)),
-        FunctionKey::Primitive => primitive(b).cmp(&primitive(a)),
-        FunctionKey::Samples => b.samples_total.cmp(&a.samples_total),
-        FunctionKey::Unfinished => b.unfinished.cmp(&a.unfinished),
-        FunctionKey::Own => b.known_own().cmp(&a.known_own()),
-        FunctionKey::OwnPerCall => ratios(ratio(a.own, all(a)), ratio(b.own, all(b))),
-        FunctionKey::Total => b.known_total().cmp(&a.known_total()),
-        FunctionKey::TotalPerCall => ratios(ratio(a.total, primitive(a)), ratio(b.total, primitive(b))),
-        FunctionKey::Name => a.symbol().label(profile).cmp(&b.symbol().label(profile)),
-        FunctionKey::Place => place(a).cmp(&place(b)),
-        FunctionKey::Module => text(function(a).module).cmp(&text(function(b).module)),
-        FunctionKey::Category => text(function(a).category).cmp(&text(function(b).category)),
-    }
-}
-
 /// Digits of calls, and of primitive calls where these differ.
 fn digits(calls: &Calls) -> u32 {
     let digits = |n: u64| n.max(1).ilog10() + 1;
@@ -194,23 +155,31 @@ impl Query for FunctionList {
         let listed = |i: &u32| found.as_ref().is_none_or(|f| f[rows[*i as usize].function.index()]);
         let mut order: Vec<u32> = (0..rows.len() as u32).filter(listed).collect();
         cx.job().checkpoint(0, 0)?;
-        order.sort_by(|&a, &b| {
-            let (a, b) = (&rows[a as usize], &rows[b as usize]);
-            let decide = |&(key, reverse): &SortKey| {
-                let order = compare(key, a, b, profile);
-                if reverse { order.reverse() } else { order }
-            };
-            self.sort.iter().map(decide).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-        });
+        let (max, known) = (largest(&table), Known::of(profile));
+        self.sort(&mut order, profile, &table, (&max, known));
         let matched = found
             .as_ref()
             .map(|_| order.iter().fold(0i64, |sum, &i| sum.saturating_add(rows[i as usize].own)));
-        let max = largest(&table);
-        Ok(FunctionOrder { table, order, matched, max, known: Known::of(profile) })
+        Ok(FunctionOrder { table, order, matched, max, known })
     }
 
     fn weight(list: &FunctionOrder) -> usize {
         list.order.len() * 4
+    }
+}
+
+impl FunctionList {
+    fn sort(
+        &self,
+        order: &mut [u32],
+        profile: &Profile,
+        table: &FunctionTable,
+        (max, known): (&Largest, Known),
+    ) {
+        let shown = Shown::of(self.functions.0.metric, Relative::default(), profile);
+        let columns = functions(profile, table, max, known, &shown);
+        let compare = format::by(&columns, &self.sort);
+        order.sort_by(|&a, &b| compare(&table.rows[a as usize], &table.rows[b as usize]));
     }
 }
 
@@ -252,7 +221,6 @@ mod tests {
         assert_eq!(by(&[(K::Total, false)]), "main read b c");
         assert_eq!(by(&[(K::Total, true)]), "c b read main");
         assert_eq!(by(&[(K::Calls, false)]), "read b main c");
-        assert_eq!(by(&[(K::Primitive, false)]), "read b main c");
         assert_eq!(by(&[(K::OwnPerCall, false)]), "main b read c");
         assert_eq!(by(&[(K::TotalPerCall, false)]), "main read b c");
         assert_eq!(by(&[(K::Name, false)]), "b c main read");

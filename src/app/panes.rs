@@ -1,6 +1,6 @@
 //! The docked panes: which views are open, where, and their state per run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use egui_tiles::{Behavior as _, Container, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
@@ -14,8 +14,9 @@ use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, icon_button};
+use crate::views::shared::Stale;
 use crate::views::shared::menu::ContextMenu;
-use crate::views::{self, Out, Picture, View, ViewCx, ViewKind, Wish};
+use crate::views::{self, Out, Picture, TimeWindow, View, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
@@ -37,7 +38,11 @@ pub struct Panes {
     tree: Tree<Pane>,
     next: u64,
     /// One view per subject and pane, so that each keeps its own zoom and scroll.
-    views: HashMap<(SubjectId, u64), Shown>,
+    views: HashMap<(SubjectId, u64), Held>,
+    /// The time that linked panes show, for each subject.
+    windows: HashMap<SubjectId, Window>,
+    /// Panes that keep the time they show to themselves.
+    unlinked: BTreeSet<u64>,
     /// The pane that was clicked last.
     current: Option<u64>,
     /// True for views that were chosen for a picture, which stay beside each other.
@@ -113,6 +118,8 @@ impl Panes {
             tree,
             next,
             views: HashMap::new(),
+            windows: HashMap::new(),
+            unlinked: BTreeSet::new(),
             current: None,
             fixed: false,
             maximised: None,
@@ -130,13 +137,18 @@ impl Panes {
     /// The layout as saved text.
     #[must_use]
     pub fn save(&self) -> Option<serde_json::Value> {
-        serde_json::to_value((&self.tree, self.next)).ok()
+        serde_json::to_value((&self.tree, self.next, &self.unlinked)).ok()
     }
 
     /// A saved layout; `None` when it cannot be read or shows no view that exists.
     #[must_use]
     pub fn load(saved: &serde_json::Value) -> Option<Self> {
-        let (mut tree, next): (Tree<Pane>, u64) = serde_json::from_value(saved.clone()).ok()?;
+        // Layouts of the first versions have two parts.
+        let (mut tree, next, unlinked): (Tree<Pane>, u64, BTreeSet<u64>) =
+            serde_json::from_value(saved.clone()).ok().or_else(|| {
+                let (tree, next) = serde_json::from_value(saved.clone()).ok()?;
+                Some((tree, next, BTreeSet::new()))
+            })?;
         if !is_tree(&tree) {
             return None;
         }
@@ -150,7 +162,7 @@ impl Panes {
             tree.tiles.remove(id);
         }
         let any = tree.tiles.iter().any(|(_, tile)| tile.is_pane());
-        any.then(|| Self::new(tree, next))
+        any.then(|| Self { unlinked, ..Self::new(tree, next) })
     }
 
     /// True when the view is open and in front of its tabs.
@@ -238,6 +250,7 @@ impl Panes {
     /// Forgets the views of a closed run.
     pub fn forget(&mut self, run: RunId) {
         self.views.retain(|(subject, _), _| !subject.names(run));
+        self.windows.retain(|subject, _| !subject.names(run));
     }
 
     /// Brings a view that has something to show to the front of tabs whose front one has nothing. Once for each
@@ -281,6 +294,8 @@ impl Panes {
         let mut behavior = Behavior {
             frame,
             views: &mut self.views,
+            window: self.windows.entry(frame.subject.id()).or_default(),
+            unlinked: &mut self.unlinked,
             out: Out::default(),
             current: &mut self.current,
             captured: None,
@@ -333,6 +348,70 @@ impl Panes {
     }
 }
 
+/// The time that linked panes show.
+#[derive(Clone, Copy, Default)]
+struct Window {
+    seen: Option<TimeWindow>,
+    /// Counts its changes.
+    version: u64,
+}
+
+/// A pane's view, and what the host keeps for it.
+struct Held {
+    shown: Shown,
+    stale: Stale,
+    /// The time that it showed after the last frame, and the version of the window that it has taken over.
+    seen: Option<TimeWindow>,
+    version: u64,
+}
+
+impl Held {
+    fn new(view: Box<dyn View>) -> Self {
+        Self { shown: Shown::View(view), stale: Stale::default(), seen: None, version: 0 }
+    }
+
+    /// Draws the view, dimmed while it shows answers to older questions for long.
+    fn ui(&mut self, kind: &ViewKind, cx: &mut ViewCx<'_>, ui: &mut egui::Ui) {
+        cx.late = self.stale.is_late();
+        cx.out.waits.set(false);
+        ui.scope(|ui| {
+            if cx.late {
+                ui.multiply_opacity(0.5);
+            }
+            self.shown.ui(kind, cx, ui);
+        });
+        self.stale.waits(cx.out.waits.get() && !cx.live, ui);
+    }
+
+    /// True for a chart over the time of the run.
+    fn has_time(&self) -> bool {
+        matches!(&self.shown, Shown::View(view) if view.window().is_some())
+    }
+
+    /// Takes over the time that another pane shows, or tells the others what this one was moved to.
+    fn link(&mut self, window: &mut Window, linked: bool, ui: &egui::Ui) {
+        let Shown::View(view) = &mut self.shown else { return };
+        let Some(seen) = view.window() else { return };
+        if !linked {
+            (self.seen, self.version) = (Some(seen), window.version);
+        } else if self.version != window.version {
+            self.version = window.version;
+            if let Some(shared) = window.seen.filter(|shared| *shared != seen) {
+                view.show_window(shared);
+                ui.ctx().request_repaint();
+            }
+            self.seen = None; // what it makes of it is no wish of its own
+        } else if let Some(before) = self.seen.replace(seen)
+            && !before.is_near(seen)
+        {
+            window.seen = Some(seen);
+            window.version += 1;
+            self.version = window.version;
+            ui.ctx().request_repaint();
+        }
+    }
+}
+
 /// What stands in a pane.
 enum Shown {
     /// A view with its state.
@@ -379,7 +458,9 @@ fn menu_elsewhere(cx: &mut ViewCx<'_>, ui: &egui::Ui, area: egui::Rect, kind: &V
 
 struct Behavior<'a> {
     frame: &'a Frame<'a>,
-    views: &'a mut HashMap<(SubjectId, u64), Shown>,
+    views: &'a mut HashMap<(SubjectId, u64), Held>,
+    window: &'a mut Window,
+    unlinked: &'a mut BTreeSet<u64>,
     out: Out,
     current: &'a mut Option<u64>,
     captured: Option<Captured>,
@@ -445,7 +526,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 return;
             }
             let key = (frame.subject.id(), pane.number);
-            let shown = self.views.entry(key).or_insert_with(|| Shown::View(kind.make_for(frame.subject)));
+            let held = self.views.entry(key).or_insert_with(|| Held::new(kind.make_for(frame.subject)));
             let mut cx = ViewCx {
                 input: frame.input,
                 base_input: frame.base_input,
@@ -460,7 +541,8 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 pane: pane.number,
                 ..ViewCx::new(frame.engine, frame.subject, frame.interaction, &mut self.out)
             };
-            ui.push_id(key, |ui| shown.ui(kind, &mut cx, ui));
+            ui.push_id(key, |ui| held.ui(kind, &mut cx, ui));
+            held.link(self.window, !self.unlinked.contains(&pane.number), ui);
             menu_elsewhere(&mut cx, ui, area, kind);
         });
         if frame.capture == Some(pane.number) {
@@ -490,6 +572,21 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
         _scroll: &mut f32,
     ) {
         let Some(egui_tiles::Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
+        let key = (self.frame.subject.id(), pane.number);
+        if self.views.get(&key).is_some_and(Held::has_time) {
+            let linked = !self.unlinked.contains(&pane.number);
+            let (icon, about) = match linked {
+                true => (Icon::Linked, "Shows the same time as other linked panes. Click to keep its own."),
+                false => (Icon::Unlinked, "Keeps its own time. Click to show what linked panes show."),
+            };
+            if icon_button(ui, icon, about).clicked() {
+                let _ = if linked {
+                    self.unlinked.insert(pane.number)
+                } else {
+                    self.unlinked.remove(&pane.number)
+                };
+            }
+        }
         if icon_button(ui, Icon::Maximise, "Only this pane (Ctrl-M, double-click on its tab)").clicked() {
             *self.maximise = Some(pane.number);
         }

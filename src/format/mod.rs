@@ -7,17 +7,19 @@
 //! - Groups of thousands are parted by a narrow no-break space, the sign is a real minus.
 
 mod axis;
-mod column;
 mod csv;
 mod date;
 mod plain;
+mod scale;
+mod table;
 mod typed;
 
 pub use axis::{TimeTicks, time_ticks, value_step};
-pub use column::Column;
 pub use csv::csv_text;
 pub use date::utc;
 pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, one_line, plain, short};
+pub use scale::Scale;
+pub use table::{Column, CopyAs, Form, Look, Order, SortBy, Value, aligned, by, calls, click, copied, mark};
 pub use typed::{time_unit, typed_time};
 
 use std::borrow::Cow;

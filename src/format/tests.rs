@@ -190,7 +190,7 @@ fn costs_follow_their_unit() {
 
 #[test]
 fn a_column_has_one_unit_and_one_number_of_decimals() {
-    let ms = Column::for_max(Unit::Nanoseconds, 12_345_678);
+    let ms = Scale::for_max(Unit::Nanoseconds, 12_345_678);
     assert_eq!(ms.suffix(), "ms");
     assert_eq!(ms.number(Some(12_345_678)), "12.35");
     assert_eq!(ms.number(Some(5_000)), "0.01");
@@ -200,9 +200,9 @@ fn a_column_has_one_unit_and_one_number_of_decimals() {
     assert_eq!(ms.text(Some(-1_000_000)), "−1.00 ms");
     assert_eq!(ms.signed(Some(1_000_000)), "+1.00");
     assert_eq!(ms.padded(Some(1_000_000), 12_345_678), "\u{2007}1.00");
-    assert_eq!(Column::for_max(Unit::NanoDollars, 12_300_000).number(Some(1_230_000)), "$0.0012");
-    assert_eq!(spaced(&Column::for_max(Unit::Count, 50_000).text(Some(1234))), "1_234");
-    assert_eq!(Column::for_max(Unit::Tokens, 50_000_000).text(Some(1_500_000)), "1.50 M");
+    assert_eq!(Scale::for_max(Unit::NanoDollars, 12_300_000).number(Some(1_230_000)), "$0.0012");
+    assert_eq!(spaced(&Scale::for_max(Unit::Count, 50_000).text(Some(1234))), "1_234");
+    assert_eq!(Scale::for_max(Unit::Tokens, 50_000_000).text(Some(1_500_000)), "1.50 M");
 }
 
 fn labels(t0: f64, t1: f64, n: usize) -> Vec<String> {
@@ -251,7 +251,7 @@ proptest! {
     fn no_value_panics_and_only_zero_prints_as_zero(v: i64, max: i64, f: f64) {
         for unit in [Unit::Nanoseconds, Unit::Bytes, Unit::Count, Unit::Tokens, Unit::NanoDollars,
                      Unit::MilliPercent, Unit::None] {
-            let texts = [cost(unit, v), Column::for_max(unit, max).number(Some(v)), signed_cost(unit, v)];
+            let texts = [cost(unit, v), Scale::for_max(unit, max).number(Some(v)), signed_cost(unit, v)];
             for text in texts {
                 let nonzero_digit = text.chars().any(|c| c.is_ascii_digit() && c != '0');
                 prop_assert_eq!(nonzero_digit, v != 0, "{}", text);

@@ -2,37 +2,13 @@
 
 use super::{Arrangement, Item};
 use crate::analysis::align::AlignAt;
+use crate::analysis::columns::Relative;
 use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::folding::Folding;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{Scope, TimeRange};
 use crate::model::MetricKey;
 use std::sync::Arc;
-
-/// What percentages are a share of, in every view; each names its denominator beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Relative {
-    /// Costs as numbers only.
-    Numbers,
-    /// Of the whole.
-    #[default]
-    Total,
-    /// Of what is one level up: the caller, the function that is looked at, the box around.
-    Parent,
-}
-
-impl Relative {
-    /// All, with what a menu says.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Numbers, "Numbers only"), (Self::Total, "% of total"), (Self::Parent, "% of parent")];
-
-    /// What a menu says.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        Self::ALL.iter().find(|(r, _)| *r == self).map_or("", |(_, label)| label)
-    }
-}
 
 /// Shared view state of what is shown. Everything in it is named by keys, so it outlives a revision and holds for both of
 /// two compared runs. Changed by [`super::Command`]s only.

@@ -12,10 +12,11 @@ mod look;
 pub mod project;
 mod session;
 
+pub use crate::analysis::columns::Relative;
 pub use arrangement::{Arrangement, LaneHeight, LaneKey};
 pub use command::Command;
 pub use history::History;
-pub use interaction::{Interaction, Relative};
+pub use interaction::Interaction;
 pub use item::{Item, related};
 pub use look::Look;
 pub use project::{Decision, Project, ProjectRun};

@@ -52,6 +52,10 @@ pub enum Icon {
     Maximise,
     /// Corners that move together.
     Restore,
+    /// Rings that hold each other.
+    Linked,
+    /// Rings apart.
+    Unlinked,
     /// Angle to the left.
     ChevronLeft,
     /// Angle to the right.
@@ -65,7 +69,7 @@ pub enum Icon {
 }
 
 /// All icons, for tests and the gallery.
-pub const ALL: [Icon; 28] = [
+pub const ALL: [Icon; 30] = [
     Icon::Search,
     Icon::Close,
     Icon::Check,
@@ -89,6 +93,8 @@ pub const ALL: [Icon; 28] = [
     Icon::Redo,
     Icon::Maximise,
     Icon::Restore,
+    Icon::Linked,
+    Icon::Unlinked,
     Icon::ChevronLeft,
     Icon::ChevronRight,
     Icon::ChevronDown,
@@ -148,6 +154,8 @@ impl Icon {
                 pen.line(&[(6.4, 13.6), (2.4, 13.6), (2.4, 9.6)]),
                 pen.line(&[(2.4, 13.6), (6.6, 9.4)]),
             ],
+            Self::Linked => vec![pen.ring(5.6, 8.0, 3.7), pen.ring(10.4, 8.0, 3.7)],
+            Self::Unlinked => vec![pen.ring(4.0, 8.0, 2.9), pen.ring(12.0, 8.0, 2.9)],
             Self::Restore => vec![
                 pen.line(&[(13.2, 6.6), (9.4, 6.6), (9.4, 2.8)]),
                 pen.line(&[(9.4, 6.6), (13.8, 2.2)]),

@@ -6,7 +6,7 @@
 use egui::{Rect, Ui, UiBuilder};
 
 use super::shared::{align, pair};
-use super::{Seen, View, ViewCx, ViewKind};
+use super::{Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::matches::MatchQuery;
 use crate::state::{Interaction, Item};
 use crate::ui::icons::Icon;
@@ -140,6 +140,15 @@ impl View for Bands {
 
     fn save(&self) -> serde_json::Value {
         self.sides[1].save()
+    }
+
+    /// The time of the new run, which the baseline's chart follows.
+    fn window(&self) -> Option<TimeWindow> {
+        self.sides[1].window()
+    }
+
+    fn show_window(&mut self, window: TimeWindow) {
+        self.sides[1].show_window(window);
     }
 
     fn load(&mut self, saved: &serde_json::Value) {

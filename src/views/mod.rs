@@ -14,7 +14,7 @@ pub mod callers;
 #[cfg(test)]
 mod compared;
 mod cost;
-mod definitions;
+
 mod details;
 #[cfg(test)]
 pub mod fixture;
@@ -38,6 +38,9 @@ mod timeline;
 mod tokens;
 pub mod treemap;
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use egui::{Response, Ui};
 
 use crate::analysis::Slice;
@@ -49,6 +52,8 @@ use crate::import::Input;
 use crate::model::{MetricKey, Profile, SymbolKey};
 use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
 use crate::state::{Command, Interaction, Item};
+use crate::ui::theme::Tone;
+use crate::ui::widgets::{Notice, progress_row};
 
 /// What only the application can do for a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +143,8 @@ pub struct Out {
     pub preview: Option<(i64, i64)>,
     /// What only the application can do.
     pub wishes: Vec<Wish>,
+    /// True when a view shows an answer to an older question, because the one to the newest is not there yet.
+    pub waits: Cell<bool>,
 }
 
 /// What a view works with during one frame.
@@ -178,6 +185,8 @@ pub struct ViewCx<'a> {
     pub extent: f64,
     /// Empty time before the start of the run, ns, so that a moment of it stands below that of the run beside it.
     pub lead: i64,
+    /// True when the pane waits for an answer so long already that what it shows is dimmed.
+    pub late: bool,
     /// What this view asks for.
     pub out: &'a mut Out,
 }
@@ -210,6 +219,7 @@ impl<'a> ViewCx<'a> {
             follower: false,
             extent: 0.0,
             lead: 0,
+            late: false,
             out,
         }
     }
@@ -235,6 +245,7 @@ impl<'a> ViewCx<'a> {
             follower: self.follower,
             extent: self.extent,
             lead: self.lead,
+            late: self.late,
             out: self.out,
         }
     }
@@ -298,6 +309,25 @@ impl ViewCx<'_> {
         Some(self.engine.ask(self.subject.pair()?, query, self.slot(place)))
     }
 
+    /// An answer that is content of the view: the newest, or an older one, which the host dims when it takes long.
+    /// Without any it shows how far it is, or why there is none.
+    pub fn value<T>(&self, ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> {
+        match answer {
+            Answer::Ready(value) => return Some(value.clone()),
+            Answer::Working { stale: Some(value), .. } => {
+                self.out.waits.set(true);
+                return Some(value.clone());
+            }
+            Answer::Working { progress, .. } => {
+                progress_row(ui, doing, *progress, "Cancel");
+            }
+            Answer::Failed(why) => {
+                Notice::new(Tone::Bad, why).show(ui);
+            }
+        }
+        None
+    }
+
     fn slot(&self, place: u64) -> u64 {
         self.pane << 8 | place | if self.of_base { OF_BASE } else { 0 }
     }
@@ -350,6 +380,14 @@ pub trait View {
 
     /// Shows the same part as a chart beside it.
     fn see(&mut self, _seen: Seen) {}
+
+    /// The time that a chart over the time of the run shows, for other panes of that run.
+    fn window(&self) -> Option<TimeWindow> {
+        None
+    }
+
+    /// Shows the same time as another pane.
+    fn show_window(&mut self, _window: TimeWindow) {}
 }
 
 /// The part of an axis that is seen.
@@ -361,6 +399,30 @@ pub struct Seen {
     pub to: f64,
     /// What the axis spans by itself.
     pub extent: f64,
+}
+
+/// The time that is seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TimeWindow {
+    /// All of it, however long it grows.
+    All,
+    /// From one time to another, ns.
+    Part(f64, f64),
+}
+
+impl TimeWindow {
+    /// True for windows between which nobody sees a difference.
+    #[must_use]
+    pub fn is_near(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::All, Self::All) => true,
+            (Self::Part(a, b), Self::Part(c, d)) => {
+                let near = (b - a).abs().max(1.0) * 1e-6;
+                (a - c).abs() <= near && (b - d).abs() <= near
+            }
+            _ => false,
+        }
+    }
 }
 
 /// How a kind of view shows two runs.

@@ -8,7 +8,7 @@ use crate::state::Item;
 use crate::ui::theme::{Palette, regular, small, space};
 use crate::views::ViewCx;
 use crate::views::heap;
-use crate::views::parts::{answered, remark, row, text_in, weak};
+use crate::views::parts::{remark, row, text_in, weak};
 use egui::{Align, Rect, Sense, Ui, pos2, vec2};
 
 /// Most tracks and requests that are listed.
@@ -17,10 +17,7 @@ const MOST: usize = 60;
 /// Shows what ran at `time`. `place` tells apart several such panels of one pane.
 pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, time: i64, place: u64) {
     let answer = cx.ask(&At(time), place);
-    if !answered(ui, &answer) {
-        return;
-    }
-    let Some(moment) = answer.value().cloned() else { return };
+    let Some(moment) = cx.value(ui, &answer, "Looking up what ran") else { return };
     let profile = cx.subject.profile().clone();
     if let Some(phase) = phase_at(cx, time, place) {
         let name = profile.function_name(phase.0).to_owned();

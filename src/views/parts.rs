@@ -1,7 +1,6 @@
 //! Small pieces that several panes draw in the same way: cards, rows, texts cut to their place.
 
 use crate::format::escaped;
-use crate::query::Answer;
 use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
 use crate::ui::widgets::focus_ring;
 use crate::ui::widgets::section_heading;
@@ -149,26 +148,6 @@ pub fn remark(ui: &mut Ui, text: &str) {
     let color = Palette::of(ui).text_weak;
     ui.add_space(space::SMALL);
     ui.add(Label::new(RichText::new(escaped(text)).font(small()).color(color)).wrap());
-}
-
-/// Says why there is no answer: it is being computed, or it failed. True when there is one to show (the
-/// stale one included).
-pub fn answered<T>(ui: &mut Ui, answer: &Answer<T>) -> bool {
-    match answer {
-        Answer::Ready(_) | Answer::Working { stale: Some(_), .. } => return true,
-        Answer::Working { progress, .. } => {
-            let text = progress.map_or_else(
-                || "Computing …".to_owned(),
-                |p| format!("Computing … {}", crate::format::percent(f64::from(p))),
-            );
-            weak(ui, &text);
-        }
-        Answer::Failed(why) => {
-            let color = Palette::of(ui).tone(Tone::Bad);
-            ui.add(Label::new(RichText::new(why).color(color)).wrap());
-        }
-    }
-    false
 }
 
 /// A number with its name above it.

@@ -6,6 +6,7 @@ use super::functions::{DiffFunctions, FunctionDiff, Row};
 use super::normalise::{DiffRelated, Normalise, Related};
 use super::{Compared, State, Two};
 use crate::analysis::search::Pattern;
+use crate::format::SortBy;
 use crate::jobs::Cancelled;
 use crate::model::Profile;
 use crate::query::{Context, Pair, Query, Step};
@@ -53,10 +54,8 @@ pub enum DiffKey {
     Name,
 }
 
-impl DiffKey {
-    /// True for texts, which ascend; numbers start with the largest.
-    #[must_use]
-    pub fn ascends(self) -> bool {
+impl SortBy for DiffKey {
+    fn ascends(self) -> bool {
         matches!(self, Self::State | Self::Step | Self::Name)
     }
 }
@@ -288,11 +287,6 @@ impl Query<Pair> for DiffList {
     fn weight(list: &DiffOrder) -> usize {
         list.order.len() * 4
     }
-}
-
-/// The sort after a click on a header: another key, or the same one turned round.
-pub fn click(sort: &mut DiffSort, key: DiffKey) {
-    *sort = if sort.0 == key { (key, !sort.1) } else { (key, false) };
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::MAX_ROWS;
+use crate::format::SortBy;
 use crate::jobs::Cancelled;
 use crate::model::Profile;
 use crate::query::{Context, Pair, Query};
@@ -30,6 +31,12 @@ pub enum TreeKey {
     Head,
     /// Name.
     Name,
+}
+
+impl SortBy for TreeKey {
+    fn ascends(self) -> bool {
+        self == Self::Name
+    }
 }
 
 /// A key, and whether its natural direction is reversed.

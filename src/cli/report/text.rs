@@ -10,13 +10,17 @@ use rustc_hash::FxHashMap;
 use super::super::RelativeArg;
 use super::Report;
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::columns::functions as columns;
+use crate::analysis::columns::{Relative, Shown};
 use crate::analysis::findings::Noted;
+use crate::analysis::function_list::FunctionList;
 use crate::analysis::heap_peak::HeapPeak;
 use crate::analysis::nothing;
 use crate::analysis::overview::RequestFigures;
+use crate::analysis::path::Symbol;
 use crate::analysis::tree_rows::heaviest_path;
-use crate::analysis::{Costs, Slice, TreeCosts};
-use crate::format::{self, Column, LONGEST_NAME, Page, short};
+use crate::analysis::{Costs, FunctionRow, Functions, Slice, TreeCosts};
+use crate::format::{self, Column, LONGEST_NAME, Page, Value, short};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, FunctionId, NodeId, Profile, ResultTable};
 
@@ -42,7 +46,7 @@ pub(super) fn render(report: &Report) -> Result<Page, Cancelled> {
     }
     super::critical::text(&mut out, report);
     memory(&mut out, report);
-    functions(&mut out, report);
+    functions(&mut out, report)?;
     tree(&mut out, report)?;
     warnings(&mut out, &report.profile);
     Ok(out)
@@ -277,20 +281,6 @@ fn heap_peak(out: &mut Page, p: &Profile, heap: &HeapPeak) {
     }
 }
 
-/// «file:line(function)» as pstats prints it.
-fn place(p: &Profile, id: FunctionId, ran: &Ran) -> String {
-    let (name, f) = (name(p, id), p.functions.get(id));
-    let file = short(p.text(f.file), LONGEST_NAME);
-    match (&*file, f.line) {
-        ("", _) => name.into_owned(),
-        (file, 0) => match ran.get(&id) {
-            None => format!("{file}({name})"),
-            Some(lines) => format!("{file}:{}({name})", some_of(lines)),
-        },
-        (file, line) => format!("{file}:{line}({name})"),
-    }
-}
-
 /// Lines of functions that ran, where the tool does not say which is a function's first.
 type Ran = FxHashMap<FunctionId, BTreeSet<u32>>;
 
@@ -318,55 +308,65 @@ fn some_of(lines: &BTreeSet<u32>) -> String {
     shown.join(",")
 }
 
-fn functions(out: &mut Page, report: &Report) {
+/// Columns of the window that a line of a terminal has no room for.
+const LEFT_OUT: [&str; 4] = ["self per call", "total per call", "module", "category"];
+
+/// The rows with the columns of the window: in its words, and with the numbers of the same answer.
+fn functions(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     let p = &*report.profile;
     let i = report.metric;
-    let (Some(metric), Some(of_all)) = (report.metrics.get(i), report.overview.totals.get(i)) else { return };
-    let own = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].0).max().unwrap_or(0));
-    let total = Column::for_max(metric.unit, report.rows.iter().map(|r| r.costs[i].1).max().unwrap_or(0));
+    let (Some(metric), Some(of_all)) = (report.metrics.get(i), report.overview.totals.get(i)) else {
+        return Ok(());
+    };
+    let slice = Slice { scope: report.scope.clone(), ..Slice::whole(metric.key) };
+    let query = FunctionList { functions: Functions(slice), sort: Vec::new(), search: String::new() };
+    let list = report.engine.now(&report.subject, &query, &Job::new())?;
     let whole = of_all.sum;
-    let of = match report.relative {
-        RelativeArg::None => String::new(),
+    let (of, relative) = match report.relative {
+        RelativeArg::None => (String::new(), Relative::Numbers),
         _ => {
             let of = format!(", % of the sum of self {}, {}", metric.label, format::cost(metric.unit, whole));
-            of + cancelled(whole, report.rows.iter().map(|r| r.costs[i].0))
+            let own = report.rows.iter().map(|r| r.costs[i].0);
+            (of + cancelled(whole, own), Relative::Total)
         }
     };
     section(out, &format!("Functions ({} of {}){of}", report.rows.len(), report.functions));
-    let percent = |cost: i64| match report.relative {
-        RelativeArg::None => String::new(),
-        _ => format::share_text(format::share(cost, whole)),
-    };
-    let counted = [
-        ("calls", report.rows.iter().any(|r| r.calls.is_some())),
-        ("samples", report.rows.iter().any(|r| r.samples.is_some())),
-    ];
-    let counted: Vec<&str> = counted.iter().filter(|c| c.1).map(|c| c.0).collect();
-    let counted = if counted.is_empty() { vec!["calls"] } else { counted };
-    out.line(format_args!(
-        "{} {:>12} {:>8} {:>12}  function",
-        counted.iter().map(|what| format!("  {what:>16}")).collect::<String>(),
-        format!("self {}", own.suffix()).trim_end(),
-        if report.relative == RelativeArg::None { "" } else { "self %" },
-        format!("total {}", total.suffix()).trim_end(),
-    ));
+    let rows: FxHashMap<Symbol, &FunctionRow> = list.table.rows.iter().map(|r| (r.symbol(), r)).collect();
+    let rows: Vec<&FunctionRow> = report.rows.iter().filter_map(|r| rows.get(&r.symbol).copied()).collect();
+    let shown = Shown::of(metric.key, relative, p);
     let ran = lines_that_ran(p);
-    for row in &report.rows {
-        let count = |what: &&str| match (*what, row.calls, row.samples) {
-            ("calls", Some(c), _) if c.all != c.primitive => format!("{}/{}", c.all, c.primitive),
-            ("calls", Some(c), _) => c.all.to_string(),
-            ("samples", _, Some(n)) => n.to_string(),
-            _ => format::UNKNOWN.to_owned(),
-        };
-        let known = row.known(report.metric);
-        let share = known.map_or_else(|| format::UNKNOWN.into(), |(own, _)| percent(own));
-        out.line(format_args!(
-            "{} {:>12} {share:>8} {:>12}  {}",
-            counted.iter().map(|what| format!("  {:>16}", count(what))).collect::<String>(),
-            least(row.unfinished, &own.number(known.map(|k| k.0))),
-            least(row.unfinished, &total.number(known.map(|k| k.1))),
-            marked(row.unfinished, &place(p, row.symbol.function(), &ran))
-        ));
+    let mut columns = columns::functions(p, &list.table, &list.max, list.known, &shown);
+    columns.retain(|c| !LEFT_OUT.contains(&c.key));
+    for column in &mut columns {
+        match column.key {
+            "function" => {
+                *column = Column::name("function", "Function", |r: &FunctionRow| {
+                    Value::text(short(&r.symbol().label(p), LONGEST_NAME).into_owned())
+                });
+            }
+            "place" => {
+                *column =
+                    Column::path("place", "File:line", |r: &FunctionRow| Value::text(place(p, r, &ran)));
+            }
+            _ => {}
+        }
+    }
+    for line in format::aligned(&columns, rows.into_iter()) {
+        out.line(format_args!("  {line}"));
+    }
+    Ok(())
+}
+
+/// «file:line», with the lines that ran where the tool says these only.
+fn place(p: &Profile, row: &FunctionRow, ran: &Ran) -> String {
+    let f = p.functions.get(row.function);
+    let file = short(p.text(f.file), LONGEST_NAME);
+    let lines = ran.get(&row.function).filter(|_| f.line == 0);
+    match (row.module, &*file, lines) {
+        (Some(_), ..) | (None, "" | "~", _) => String::new(),
+        (None, file, Some(lines)) => format!("{file}:{}", some_of(lines)),
+        (None, file, None) if f.line == 0 => file.to_owned(),
+        (None, file, None) => format!("{file}:{}", f.line),
     }
 }
 

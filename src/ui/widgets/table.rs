@@ -1,7 +1,7 @@
 //! Cells of tables. All fill the space they are given, so they serve `egui_table` and grids alike.
 
 use super::focus_ring;
-use crate::format::escaped;
+use crate::format::{Order, escaped};
 use crate::model::Better;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, strong};
@@ -11,15 +11,6 @@ use std::sync::Arc;
 
 /// Left and right of a cell's text.
 const PADDING: f32 = 8.0;
-
-/// Direction of a sorted column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SortOrder {
-    /// Least first.
-    Ascending,
-    /// Most first.
-    Descending,
-}
 
 /// How a cell's text is set.
 #[derive(Clone, Debug)]
@@ -47,14 +38,14 @@ impl Cell {
 }
 
 /// The head of a column. A click sorts by it; the arrow shows how it is sorted.
-pub fn header_cell(ui: &mut Ui, label: &str, align: Align, sort: Option<SortOrder>) -> Response {
+pub fn header_cell(ui: &mut Ui, label: &str, align: Align, sort: Option<Order>) -> Response {
     let palette = Palette::of(ui);
     let rect = ui.available_rect_before_wrap();
     let response = ui.allocate_rect(rect, Sense::click());
     let name = match sort {
         None => label.to_owned(),
-        Some(SortOrder::Ascending) => format!("{label}, ascending"),
-        Some(SortOrder::Descending) => format!("{label}, descending"),
+        Some(Order::Ascending) => format!("{label}, ascending"),
+        Some(Order::Descending) => format!("{label}, descending"),
     };
     response.widget_info(|| WidgetInfo::labeled(Role::ColumnHeader, ui.is_enabled(), &name));
     let fill = if response.hovered() { palette.hover } else { palette.raised };
@@ -79,7 +70,7 @@ pub fn header_cell(ui: &mut Ui, label: &str, align: Align, sort: Option<SortOrde
         inner.max.x -= ARROW;
         inner.left() + label_width + 3.0
     };
-    let icon = if order == SortOrder::Ascending { Icon::SortUp } else { Icon::SortDown };
+    let icon = if order == Order::Ascending { Icon::SortUp } else { Icon::SortDown };
     let square = Rect::from_min_size(pos2(arrow_x - 2.0, rect.center().y - ARROW / 2.0), Vec2::splat(ARROW));
     icon.paint(ui.painter(), square, palette.accent);
     paint_text(ui, inner, label, &cell);

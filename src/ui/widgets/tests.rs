@@ -1,6 +1,7 @@
 //! Widgets do what they say, by mouse and by keyboard, and have names.
 
 use super::*;
+use crate::format::Order;
 use crate::model::{Better, MetricKey, Unit};
 use crate::ui::icons::Icon;
 use crate::ui::software::Software;
@@ -158,10 +159,10 @@ fn work_can_be_cancelled_and_says_how_far_it_is() {
 
 #[test]
 fn a_column_head_sorts_and_says_so() {
-    let mut h = harness(None, |ui, sort: &mut Option<SortOrder>| {
+    let mut h = harness(None, |ui, sort: &mut Option<Order>| {
         ui.set_max_height(26.0);
         if header_cell(ui, "Total", Align::RIGHT, *sort).clicked() {
-            *sort = Some(SortOrder::Descending);
+            *sort = Some(Order::Descending);
         }
     });
     h.run();
@@ -171,7 +172,7 @@ fn a_column_head_sorts_and_says_so() {
     h.run();
     h.key_press(Key::Enter);
     h.run();
-    assert_eq!(*h.state(), Some(SortOrder::Descending));
+    assert_eq!(*h.state(), Some(Order::Descending));
 }
 
 #[test]

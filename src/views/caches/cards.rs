@@ -15,7 +15,7 @@ use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::caches::{colors, figures, title};
 use crate::views::shared::plot;
-use crate::views::{ViewCx, shared};
+use crate::views::ViewCx;
 
 /// Height of a plot.
 const PLOT: f32 = 190.0;
@@ -55,7 +55,7 @@ impl Caches {
 fn over_time(cx: &mut ViewCx<'_>, ui: &mut Ui, kind: CacheKind) {
     let asked = CacheHistory { kind, range: cx.interaction.range, search: cx.interaction.search.clone() };
     let answer = cx.ask(&asked, 4 + kind as u64);
-    let Some(history) = shared::value(ui, &answer, "Counting hits over time") else { return };
+    let Some(history) = cx.value(ui, &answer, "Counting hits over time") else { return };
     let palette = Palette::of(ui);
     let unit = if kind == CacheKind::Answers { Unit::Count } else { Unit::Tokens };
     let half = history.length as f64 / 2.0;

@@ -10,13 +10,12 @@ use crate::views::parts::{card, weak};
 use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::caches::title;
 use crate::views::shared::figures::{TwoFigure, two_figures};
-use crate::views::{View, ViewCx, shared};
+use crate::views::{View, ViewCx};
 
 /// The view.
 #[derive(Default)]
 pub struct DiffCaches {
     board: Board,
-    stale: shared::Stale,
 }
 
 const KINDS: [CacheKind; 3] = [CacheKind::Answers, CacheKind::Prompt, CacheKind::Kv];
@@ -25,9 +24,8 @@ impl View for DiffCaches {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let asked = question(cx);
         let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = shared::value(ui, &base, "Counting hits of base") else { return };
-        let Some(in_head) = shared::value(ui, &head, "Counting hits of head") else { return };
-        self.stale.dim(&head, cx.live, ui);
+        let Some(in_base) = cx.value(ui, &base, "Counting hits of base") else { return };
+        let Some(in_head) = cx.value(ui, &head, "Counting hits of head") else { return };
         let find = |all: &[CacheFigures], kind| all.iter().find(|c| c.kind == kind).copied();
         let kinds: Vec<(CacheKind, Two<CacheFigures>)> = KINDS
             .into_iter()

@@ -20,7 +20,6 @@ use crate::analysis::similarities::{Alike, Similarities};
 use crate::model::Profile;
 use crate::ui::icons::Icon;
 use crate::ui::widgets::EmptyState;
-use crate::views::shared;
 
 /// The entry in [`super::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -28,7 +27,7 @@ pub const KIND: ViewKind = ViewKind {
     title: "Caches",
     about: "Hits and misses of answer, prompt and KV caches, and what they saved",
     needs: needs_caches,
-    make: || Box::new(Caches { threshold: None, board: Board::of_plots(), stale: shared::Stale::default() }),
+    make: || Box::new(Caches { threshold: None, board: Board::of_plots() }),
     comparing: Comparing::Own(|| Box::new(compare::DiffCaches::default())),
 };
 
@@ -53,7 +52,6 @@ struct Caches {
     /// The threshold that is asked about; `None`: that of the run.
     threshold: Option<f64>,
     board: Board,
-    stale: shared::Stale,
 }
 
 /// What the view is made of.
@@ -87,11 +85,10 @@ impl View for Caches {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
         let answer = cx.ask(&question(cx), 0);
-        let Some(kinds) = shared::value(ui, &answer, "Counting hits") else { return };
+        let Some(kinds) = cx.value(ui, &answer, "Counting hits") else { return };
         let alike = cx.ask(&Similarities { range, search: search.clone() }, 1).value().cloned();
         let repeats = RepeatedPrompts { prices: cx.prices.clone(), range, search };
         let repeats = cx.ask(&repeats, 2).value().cloned();
-        self.stale.dim(&answer, cx.live, ui);
         let held = cx.ask(&CacheEntries, 3).value().cloned();
         let frame = Frame { kinds, alike, repeats, held };
         let cards = cards(&frame);

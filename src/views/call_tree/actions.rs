@@ -56,7 +56,7 @@ impl CallTreeView {
         let costs = list.costs();
         let keys: Vec<PathKey> = match list.line(row).node {
             Some(node) => tree_rows::keys_below(&costs.tree, node, MOST_OPENED).collect(),
-            None if list.line(row).gap.is_some() => return,
+            None if list.line(row).says.gap.is_some() => return,
             None => inverted::keys_below(costs, &list.symbols_up(row), cx.profile(), MOST_OPENED),
         };
         keys.into_iter().for_each(|key| self.set_open(key, open));
@@ -120,10 +120,10 @@ impl CallTreeView {
     /// What a double-click does: a row opens, what has no row leads to its caller alone.
     pub(super) fn enter(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {
         let line = list.line(row);
-        let Some(gap) = line.gap else { return self.act(cx, list, Act::Toggle(row)) };
+        let Some(gap) = line.says.gap else { return self.act(cx, list, Act::Toggle(row)) };
         if shared::go_to_gap(cx, gap, &list.path(row)) {
             // The caller is the root now, and open.
-            self.set_open(PathKey::ROOT.child(line.symbol.name(cx.profile())), true);
+            self.set_open(PathKey::ROOT.child(line.says.symbol.name(cx.profile())), true);
         }
     }
 
@@ -165,6 +165,6 @@ impl CallTreeView {
             self.act(cx, list, Act::OpenAll(row));
         }
         let path = line.node.map(|_| list.path(row));
-        menu::keys(cx, menu::About { function: line.symbol.function(), path: path.as_deref() }, ui);
+        menu::keys(cx, menu::About { function: line.says.symbol.function(), path: path.as_deref() }, ui);
     }
 }

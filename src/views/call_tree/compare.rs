@@ -2,25 +2,23 @@
 
 use egui::{Key, Modifiers, Ui};
 
-use super::super::shared::copy::{self, Form, Value};
-use super::super::shared::grid::{self, Column, Grid, GridState, Happened, Mark, walk};
+use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, ContextMenu, Picked};
 use super::super::shared::pair::{self, Asked, Written};
-use super::super::shared::{self, Follow, Stale};
-use super::columns::{Branch, Triangle, function_cell};
+use super::super::shared::{self, Follow};
+use super::branch::{Branch, Triangle, function_cell};
 use crate::analysis::Scope;
 use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathNode};
 use crate::analysis::diff::tree::{self, DiffTree, PathRows, TreeKey, TreeSort};
-use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::diff::{Compared, State, list};
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::tree_rows::MAX_ROWS;
-use crate::format::{self, UNKNOWN};
+use crate::format::{self, Column, Form, Look, Value};
 use crate::model::SymbolKey;
 use crate::query::Pair;
 use crate::state::Item;
-use crate::ui::theme::{Palette, Tone};
-use crate::ui::widgets::{Cell, SortOrder, cell_text, delta_bar};
+use crate::ui::theme::Palette;
 use crate::views::{View, ViewCx};
 
 /// Most rows that are opened at once.
@@ -34,7 +32,6 @@ pub struct DiffTreeView {
     closed: Expansion,
     search: String,
     grid: GridState,
-    stale: Stale,
     follow: Follow,
     /// The scope whose most changed path was opened.
     opened: Option<Scope>,
@@ -64,7 +61,7 @@ impl View for DiffTreeView {
             search: self.search.clone(),
         };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(rows) = shared::value(ui, &answer, "Comparing call trees") else { return };
+        let Some(rows) = cx.value(ui, &answer, "Comparing call trees") else { return };
         let (related, not_related) = pair::related_paths(cx, &asked, false, 1);
         if self.opened.as_ref() != Some(&cx.interaction.scope) && !rows.paths.nodes.is_empty() {
             self.opened = Some(cx.interaction.scope.clone());
@@ -75,7 +72,6 @@ impl View for DiffTreeView {
             self.at = None;
         }
         self.toolbar(cx, ui, &rows);
-        shared::crumbs::show(cx, ui);
         pair::notices(cx, ui, &asked, &related.factors.legend, not_related.as_deref());
         pair::estimated(ui, &asked, &rows.paths);
         let footer = footer(&asked, &rows);
@@ -83,7 +79,6 @@ impl View for DiffTreeView {
         shared::with_footer(
             ui,
             |ui| {
-                self.stale.dim(&answer, cx.live, ui);
                 self.table(cx, ui, &numbers);
             },
             |ui| pair::weak(ui, &footer),
@@ -170,9 +165,7 @@ impl DiffTreeView {
         let grid = Grid { salt: "paths of two", name: "Call tree of both runs", columns: &columns, rows: n };
         let mut state = std::mem::take(&mut self.grid);
         let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
-        let palette = Palette::of(ui);
-        let mut table =
-            Table { cx, numbers, palette, columns: &columns, selected, at: self.at, acts: Vec::new() };
+        let mut table = Table { cx, numbers, columns: &columns, selected, at: self.at, acts: Vec::new() };
         let happened = grid.show(ui, &mut state, &mut table);
         let acts = table.acts;
         self.grid = state;
@@ -212,9 +205,9 @@ impl DiffTreeView {
         }
     }
 
-    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, numbers: &Numbers<'_>, happened: &Happened) {
-        if let Some(key) = happened.header.and_then(|(key, _)| sort_key(key)) {
-            self.sort = if self.sort.0 == key { (key, !self.sort.1) } else { (key, false) };
+    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, numbers: &Numbers<'_>, happened: &Happened<TreeKey>) {
+        if let Some((by, _)) = happened.header {
+            format::click(&mut self.sort, by);
         }
         if let Some(row) = happened.hovered {
             cx.out.hover = numbers.item(row);
@@ -283,19 +276,8 @@ struct Numbers<'a> {
     factors: &'a Factors,
 }
 
-fn sort_key(column: &str) -> Option<TreeKey> {
-    Some(match column {
-        "delta" => TreeKey::Delta,
-        "own delta" => TreeKey::OwnDelta,
-        "base" => TreeKey::Base,
-        "head" => TreeKey::Head,
-        "function" => TreeKey::Name,
-        _ => return None,
-    })
-}
-
-impl Numbers<'_> {
-    fn node(&self, row: usize) -> &PathNode {
+impl<'a> Numbers<'a> {
+    fn node(&self, row: usize) -> &'a PathNode {
         &self.rows.paths.nodes[self.rows.rows[row].node as usize]
     }
 
@@ -311,7 +293,7 @@ impl Numbers<'_> {
         pair::path_symbol(self.pair, self.node(row))
     }
 
-    fn name(&self, row: usize) -> std::borrow::Cow<'_, str> {
+    fn name(&self, row: usize) -> std::borrow::Cow<'a, str> {
         tree::name(self.node(row), &self.pair.base.profile, &self.pair.head.profile)
     }
 
@@ -334,211 +316,168 @@ impl Numbers<'_> {
         Written::of(self.asked, self.most())
     }
 
-    fn columns(&self, sort: TreeSort) -> Vec<Column> {
+    fn columns<'s>(&'s self, sort: TreeSort) -> Vec<Column<'s, (usize, &'s PathNode), TreeKey>> {
+        type C<'s> = (usize, &'s PathNode);
         let what = &self.asked.measure.label;
-        let suffix = self.written().suffix();
-        let shares = self.asked.shares_only();
+        let (written, factors) = (self.written(), self.factors);
+        let total = move |(_, node): C<'s>| factors.apply(node.total());
+        let bar = |most| Look::Change(most, self.asked.better(self.pair));
         let mut columns = vec![
-            Column::text("state", "", 58.0)
-                .rank(4)
-                .tip("new: only head took this path. gone: only base did. =: not changed."),
-            Column::number("base", format!("Total base{suffix}"), 112.0)
-                .rank(2)
-                .tip(format!("Total {what} of this path in the baseline")),
-            Column::number("head", format!("Total head{suffix}"), 112.0)
-                .rank(1)
-                .tip(format!("Total {what} of this path in the new run")),
+            pair::state(
+                "new: only head took this path. gone: only base did. =: not changed.",
+                |(row, _): C<'s>| self.state(row),
+            )
+            .rank(4)
+            .room(6.0),
+            Column::cost("base", "Total base", written.cost(true), move |row: C<'s>| {
+                Value::number(total(row).base)
+            })
+            .sorts(TreeKey::Base)
+            .rank(2)
+            .room(14.0)
+            .hint(format!("Total {what} of this path in the baseline")),
+            Column::cost("head", "Total head", written.cost(false), move |row: C<'s>| {
+                Value::number(total(row).head)
+            })
+            .sorts(TreeKey::Head)
+            .rank(1)
+            .room(14.0)
+            .hint(format!("Total {what} of this path in the new run")),
         ];
-        if shares {
+        if self.asked.shares_only() {
+            let points = |(_, node): C<'s>| Value::number(list::points(node.total(), self.rows.paths.sum));
             columns.push(
-                Column::number("points", "Δ share, points", 150.0)
-                    .tip(format!("By how many percentage points the share of the whole {what} changed")),
+                Column::number("points", "Δ share, points", Form::Points, points)
+                    .look(bar(1.0))
+                    .hint(format!("By how many percentage points the share of the whole {what} changed")),
             );
         } else {
+            // The longest bar is the largest change of any path.
+            let most = self.most_changed();
             columns.extend([
-                Column::number("delta", format!("Δ total{suffix}"), 150.0)
-                    .tip(format!("Change of the total {what} of this path and all below it: head − base")),
-                Column::number("relative", "Δ %", 84.0)
-                    .rank(3)
-                    .tip("The change as a share of the baseline of the same path"),
-                Column::number("own delta", format!("Δ self{suffix}"), 100.0)
-                    .rank(6)
-                    .tip(format!("Change of the {what} that the function spent itself on exactly this path")),
+                Column::cost("delta", "Δ total", written.change(), move |row: C<'s>| {
+                    Value::number(total(row).change())
+                })
+                .look(bar(most))
+                .sorts(TreeKey::Delta)
+                .room(19.0)
+                .hint(format!("Change of the total {what} of this path and all below it: head − base")),
+                Column::number("relative", "Δ %", Form::Growth, move |row: C<'s>| {
+                    pair::growth(total(row).relative_change(), row.1.state())
+                })
+                .rank(3)
+                .room(10.0)
+                .hint("The change as a share of the baseline of the same path"),
+                Column::cost("own delta", "Δ self", written.change(), move |(_, node): C<'s>| {
+                    Value::number(factors.apply(node.own()).change())
+                })
+                .sorts(TreeKey::OwnDelta)
+                .rank(6)
+                .room(12.0)
+                .hint(format!("Change of the {what} that the function spent itself on exactly this path")),
             ]);
         }
         if self.rows.counted {
             columns.push(
-                Column::number("count", "Calls", 110.0)
-                    .rank(7)
-                    .tip("Calls or samples on this path: base → head"),
+                Column::count("count", "Calls", |(_, node): C<'s>| {
+                    let count = node.halves.map(|h| h.count);
+                    Value::Both(count.base.flatten(), count.head.flatten())
+                })
+                .rank(7)
+                .room(13.0)
+                .hint("Calls or samples on this path: base → head"),
             );
         }
-        columns.push(Column::text("function", "Function", 190.0).grow(1.0));
+        columns.push(
+            Column::name("function", "Function", |(row, node): C<'s>| {
+                Value::Nested(node.depth, self.name(row))
+            })
+            .sorts(TreeKey::Name)
+            .room(24.0),
+        );
+        // The size of the change is no column; the arrow stands at the change.
         let (key, reverse) = sort;
-        for column in &mut columns {
-            let here = sort_key(column.key);
-            if here == Some(key) || key == TreeKey::Change && here == Some(TreeKey::Delta) {
-                let up = (key == TreeKey::Name) != reverse;
-                column.sort = Some(if up { SortOrder::Ascending } else { SortOrder::Descending });
-            }
-        }
+        let key = if key == TreeKey::Change { TreeKey::Delta } else { key };
+        format::mark(&mut columns, &[(key, reverse)]);
         columns
     }
 
-    fn points(&self, row: usize) -> Option<f64> {
-        crate::analysis::diff::list::points(self.node(row).total(), self.rows.paths.sum)
-    }
-
-    fn value(&self, row: usize, column: &str) -> Value {
-        let node = self.node(row);
-        let (total, own) = (self.factors.apply(node.total()), self.factors.apply(node.own()));
-        let written = self.written();
-        let cost = |v: Option<f64>, base| Value::number(written.cost(v, base), v);
-        let change = |two: Two<f64>| Value::number(written.change(two.change()), two.change());
-        match column {
-            "base" => cost(total.base, true),
-            "head" => cost(total.head, false),
-            "delta" => change(total),
-            "own delta" => change(own),
-            "relative" => {
-                let relative = total.relative_change();
-                Value::number(pair::relative(relative, node.state()), relative.map(|r| r * 100.0))
-            }
-            "points" => {
-                let points = self.points(row).map(|p| p * 100.0);
-                Value::number(points.map_or_else(|| UNKNOWN.to_owned(), format::points), points)
-            }
-            "count" => {
-                let count = node.halves.map(|h| h.count);
-                let text = |n: Option<u64>| n.map_or_else(|| UNKNOWN.to_owned(), |n| format::count(n as i64));
-                match (count.base.flatten(), count.head.flatten()) {
-                    (b, h) if b == h => Value::text(text(b)),
-                    (b, h) => Value::text(format!("{} → {}", text(b), text(h))),
-                }
-            }
-            "state" => Value::text(self.state(row)),
-            _ => {
-                let indent = "  ".repeat((node.depth as usize).min(200));
-                let name = self.name(row);
-                Value { text: format!("{indent}{name}"), exact: name.into_owned() }
-            }
-        }
+    /// The largest change of any path, as it is shown.
+    fn most_changed(&self) -> f64 {
+        (self.rows.most as f64 * self.factors.base.abs().max(self.factors.head.abs())).max(f64::MIN_POSITIVE)
     }
 }
 
-struct Table<'a, 'b> {
+struct Table<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
-    numbers: &'a Numbers<'a>,
-    palette: &'static Palette,
-    columns: &'a [Column],
+    numbers: &'l Numbers<'l>,
+    columns: &'a [Column<'l, (usize, &'l PathNode), TreeKey>],
     selected: Option<SymbolKey>,
     at: Option<PathKey>,
     acts: Vec<Act>,
 }
 
-impl Table<'_, '_> {
-    fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let asked = self.numbers.asked;
-        let headings = copy::headings_of(self.columns, |key| match key {
-            "base" => Some(asked.unit(true)),
-            "head" | "delta" | "own delta" => Some(asked.unit(false)),
-            _ => None,
-        });
-        let values = rows.map(|row| self.columns.iter().map(|c| self.numbers.value(row, c.key)).collect());
-        copy::table(form, &headings, &values.collect::<Vec<_>>())
-    }
-}
+impl<'l> grid::Rows for Table<'_, 'l, '_> {
+    type Row = (usize, &'l PathNode);
 
-impl grid::Rows for Table<'_, '_> {
-    fn mark(&self, row: usize) -> Mark {
-        let symbol = self.numbers.symbol(row);
+    fn row(&self, at: usize) -> (usize, &'l PathNode) {
+        (at, self.numbers.node(at))
+    }
+
+    fn mark(&self, at: usize) -> Mark {
+        let symbol = self.numbers.symbol(at);
         let is = |other: Option<SymbolKey>| symbol.is_some() && other == symbol;
         Mark {
-            selected: self.at == Some(self.numbers.key(row)),
+            selected: self.at == Some(self.numbers.key(at)),
             lit: is(self.cx.hover.and_then(Item::symbol)) || is(self.selected),
         }
     }
 
-    fn label(&self, row: usize) -> String {
-        let value = |key| self.numbers.value(row, key).text;
-        let change = value(if self.numbers.asked.shares_only() { "points" } else { "delta" });
-        let (name, depth) = (self.numbers.name(row), self.numbers.node(row).depth);
-        format!("{name}, base {}, head {}, change {change}, level {depth}", value("base"), value("head"))
+    fn label(&self, at: usize) -> String {
+        let cell = |key| shared::cell_with_unit(self.columns, key, self.row(at));
+        let change = cell(if self.numbers.asked.shares_only() { "points" } else { "delta" });
+        let (name, depth) = (self.numbers.name(at), self.numbers.node(at).depth);
+        format!("{name}, base {}, head {}, change {change}, level {depth}", cell("base"), cell("head"))
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        let (palette, numbers) = (self.palette, self.numbers);
-        let node = numbers.node(row);
-        let number = Cell::number(palette);
-        if column == "function" {
-            let r = numbers.rows.rows[row];
-            let branch = Branch {
-                depth: node.depth,
-                label: &numbers.name(row),
-                has_children: r.has_children,
-                expanded: r.expanded,
-                matches: r.matches,
-                gap: None,
-            };
-            match function_cell(ui, &branch, palette) {
-                Some(Triangle::Toggled) => self.acts.push(Act::Toggle(row)),
-                Some(Triangle::ToggledAll) => self.acts.push(Act::All(row, !r.expanded)),
-                None => {}
-            }
-            return;
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
+        if column != "function" {
+            return false;
         }
-        let text = numbers.value(row, column).text;
-        match column {
-            "delta" | "points" => {
-                let share = match column {
-                    "points" => numbers.points(row),
-                    // The longest bar is the largest change of any path.
-                    _ => node.total().delta().map(|d| d as f64 / numbers.rows.most.max(1) as f64),
-                };
-                delta_bar(ui, share, numbers.asked.better(numbers.pair), &text, &number);
-            }
-            "state" => {
-                let color = if matches!(text.as_str(), "new" | "gone") {
-                    palette.tone(Tone::Info)
-                } else {
-                    palette.text_weak
-                };
-                cell_text(ui, &text, &Cell { color, ..Cell::text(palette) });
-            }
-            _ => {
-                let weak = matches!(text.as_str(), "0" | "0 %" | "–");
-                let color = if weak { palette.text_weak } else { palette.text };
-                cell_text(ui, &text, &Cell { color, ..number });
-            }
+        let r = self.numbers.rows.rows[at];
+        let branch = Branch {
+            depth: self.numbers.node(at).depth,
+            label: &self.numbers.name(at),
+            has_children: r.has_children,
+            expanded: r.expanded,
+            matches: r.matches,
+            gap: None,
+        };
+        match function_cell(ui, &branch, Palette::of(ui)) {
+            Some(Triangle::Toggled) => self.acts.push(Act::Toggle(at)),
+            Some(Triangle::ToggledAll) => self.acts.push(Act::All(at, !r.expanded)),
+            None => {}
         }
+        true
     }
 
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
         let rows = self.numbers.rows;
-        let (path, base) = rows.paths.functions(rows.rows[row].node);
-        let Some(&function) = path.last() else { return };
-        let pair = self.numbers.pair;
-        let subject = pair.one(base);
+        let (path, base) = rows.paths.functions(rows.rows[at].node);
+        let &function = path.last()?;
+        let subject = self.numbers.pair.one(base);
         let names: Vec<_> = path.iter().map(|&f| subject.profile().function_name(f)).collect();
         let context = ContextMenu::about(menu::About { function, path: Some(&path) });
         let context = context.copies("Copy call path", names.join(";")).row().table();
         let acts = &mut self.acts;
         let mut side = self.cx.side(&subject, base);
-        let picked = context.show(&mut side, ui, |_, ui| {
+        context.show(&mut side, ui, |_, ui| {
             if menu::entry(ui, "Open all below", "", "") {
-                acts.push(Act::All(row, true));
+                acts.push(Act::All(at, true));
             }
             if menu::entry(ui, "Close all", "", "") {
                 acts.push(Act::CloseAll);
             }
-        });
-        match picked {
-            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row))),
-            Some(Picked::Table(form)) => {
-                let n = self.numbers.rows.rows.len();
-                ui.ctx().copy_text(self.copied(form, &mut (0..n)));
-            }
-            None => {}
-        }
+        })
     }
 }

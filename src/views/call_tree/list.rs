@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::analysis::TreeCosts;
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::columns::call_tree::TreeLine;
 use crate::analysis::expansion::PathKey;
 use crate::analysis::gaps::Gap;
 use crate::analysis::inverted::InvertedRows;
@@ -25,26 +26,12 @@ pub enum List {
 /// A row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What runs; of a gap what runs around it.
-    pub symbol: Symbol,
-    /// Why a part of the row above is in no other row, when the row stands for that.
-    pub gap: Option<Gap>,
-    /// 0 for a root.
-    pub depth: u32,
+    /// What it says.
+    pub says: TreeLine,
     /// Names the row.
     pub key: PathKey,
     /// Node of the call tree; `None` bottom-up, where a row stands for many.
     pub node: Option<u32>,
-    /// Total cost; bottom-up the own cost of the root on the paths of the row.
-    pub total: i64,
-    /// Total of the row above in the tree; of an outermost row the sum of all own costs.
-    pub above: i64,
-    /// Own cost; `None` for callers bottom-up.
-    pub own: Option<i64>,
-    /// Calls or samples.
-    pub count: Option<u64>,
-    /// Calls on this path that had not ended.
-    pub unfinished: u64,
     /// True when it can be opened.
     pub has_children: bool,
     /// True when it is open.
@@ -110,17 +97,22 @@ impl List {
                 }
                 let i = r.node as usize;
                 let node = costs.tree.nodes[i];
-                Line {
+                let above =
+                    if node.parent == NO_NODE { costs.sum } else { costs.total[node.parent as usize] };
+                let says = TreeLine {
                     symbol: node.symbol,
                     gap: None,
                     depth: node.depth,
-                    key: costs.tree.keys[i],
-                    node: Some(r.node),
                     total: costs.total[i],
-                    above: if node.parent == NO_NODE { costs.sum } else { costs.total[node.parent as usize] },
+                    above,
                     own: Some(costs.own[i]),
                     count: costs.count(r.node),
                     unfinished: costs.unfinished.get(i).copied().unwrap_or(0),
+                };
+                Line {
+                    says,
+                    key: costs.tree.keys[i],
+                    node: Some(r.node),
                     has_children: r.has_children,
                     expanded: r.expanded,
                     matches: r.matches,
@@ -128,17 +120,21 @@ impl List {
             }
             Self::Up(list, costs) => {
                 let r = list.rows[row];
-                Line {
+                let above = if r.parent == NO_NODE { costs.sum } else { list.rows[r.parent as usize].cost };
+                let says = TreeLine {
                     symbol: r.symbol,
                     gap: None,
                     depth: r.depth,
-                    key: r.key,
-                    node: None,
                     total: r.cost,
-                    above: if r.parent == NO_NODE { costs.sum } else { list.rows[r.parent as usize].cost },
+                    above,
                     own: (r.depth == 0).then_some(r.cost),
                     count: r.count,
                     unfinished: r.unfinished,
+                };
+                Line {
+                    says,
+                    key: r.key,
+                    node: None,
                     has_children: r.has_children,
                     expanded: r.expanded,
                     matches: r.matches,
@@ -196,19 +192,15 @@ fn gap_line(list: &TreeRows, row: usize, gap: Gap) -> Line {
     let (costs, node) = (&list.costs, list.rows[row].node);
     let around = costs.tree.nodes.get(node as usize);
     let cost = costs.gaps.as_ref().map_or(0, |gaps| gaps.cost(around.map(|_| node), gap));
-    Line {
+    let says = TreeLine {
         symbol: around.or(costs.tree.nodes.first()).map_or(Symbol::Function(FunctionId(0)), |n| n.symbol),
         gap: Some(gap),
         depth: list.depth(row),
-        key: list.key(row),
-        node: None,
         total: cost,
         above: costs.total.get(node as usize).copied().unwrap_or(costs.sum),
         own: None,
         count: None,
         unfinished: 0,
-        has_children: false,
-        expanded: false,
-        matches: false,
-    }
+    };
+    Line { says, key: list.key(row), node: None, has_children: false, expanded: false, matches: false }
 }

@@ -4,7 +4,7 @@
 //! another metric, another time range and the next revision of a live recording.
 
 mod actions;
-mod columns;
+mod branch;
 mod compare;
 mod list;
 #[cfg(test)]
@@ -15,16 +15,17 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 
 use self::actions::Act;
-use self::columns::{Branch, Formats, Triangle, columns, function_cell};
-use self::list::{Line, List};
-use super::shared::copy::{self, Form};
+use self::branch::{Branch, Triangle, function_cell};
+use self::list::List;
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
 use super::shared::menu::{self, ContextMenu, Picked};
-use super::shared::{self, Follow, Stale};
+use super::shared::{self, Follow};
+use crate::analysis::columns::call_tree::{TreeColumn, TreeKind, TreeLine, call_tree};
+use crate::analysis::columns::{self, Shown};
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::function_list::Known;
 use crate::analysis::inverted::Inverted;
-use crate::analysis::tree_rows::{MAX_ROWS, Rows, Sort};
+use crate::analysis::tree_rows::{MAX_ROWS, Order, Rows, Sort};
 use crate::analysis::{CallTree, Costs, Scope};
 use crate::format;
 use crate::query::Answer;
@@ -67,11 +68,10 @@ pub struct CallTreeView {
     closed: Expansion,
     search: String,
     grid: GridState,
-    stale: Stale,
     /// The scope whose heaviest path was opened.
     opened: Option<Scope>,
     /// The list shown last and what was found out about it.
-    shown: Option<Shown>,
+    shown: Option<Listed>,
     follow: Follow,
     /// The selected row.
     at: Option<PathKey>,
@@ -79,7 +79,7 @@ pub struct CallTreeView {
     reveal: Option<(PathKey, bool)>,
 }
 
-struct Shown {
+struct Listed {
     list: List,
     at: Option<PathKey>,
     row: Option<usize>,
@@ -100,13 +100,12 @@ struct Saved {
 impl View for CallTreeView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let (answer, ready) = self.ask(cx);
-        let Some(list) = shared::value(ui, &answer, "Building the call tree") else { return };
+        let Some(list) = cx.value(ui, &answer, "Building the call tree") else { return };
         let list = List::clone(&list);
         self.open_first(cx, ui, &list);
         self.follow_selection(cx, ui, &list);
         self.remember(cx, &list, ready.is_ready());
         self.toolbar(cx, ui, &list);
-        shared::crumbs::show(cx, ui);
         let unit = shared::unit(cx.profile(), cx.interaction);
         let lost = list.costs().gaps.as_ref().map(|gaps| gaps.words(unit, list.costs().sum));
         shared::basis_notice(ui, list.basis(), &shared::lost(&lost.unwrap_or_default()));
@@ -118,7 +117,6 @@ impl View for CallTreeView {
         shared::with_footer(
             ui,
             |ui| {
-                self.stale.dim(&ready, cx.live, ui);
                 self.table(cx, ui, &list);
             },
             |ui| {
@@ -228,7 +226,7 @@ impl CallTreeView {
             let row = self.at.and_then(|key| list.find(key));
             let own = list.costs().own.iter().fold(0i64, |a, &b| a.saturating_add(b));
             let places = Known::of(cx.profile()).files;
-            self.shown = Some(Shown { list: list.clone(), at: self.at, row, own, places });
+            self.shown = Some(Listed { list: list.clone(), at: self.at, row, own, places });
         }
     }
 
@@ -296,8 +294,18 @@ impl CallTreeView {
     }
 
     fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &List) {
-        let formats = Formats::new(cx, list, self.shown.as_ref().is_some_and(|s| s.places));
-        let columns = columns(cx, self.mode, &formats, self.sort);
+        let profile = cx.subject.profile();
+        let metric = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let costs = list.costs();
+        let kind = TreeKind {
+            bottom_up: self.mode == Mode::BottomUp,
+            sum: costs.sum,
+            counted: (!costs.calls.is_empty(), !costs.samples.is_empty()),
+            places: self.shown.as_ref().is_some_and(|s| s.places),
+            scale: columns::scale(metric.unit, costs.sum),
+        };
+        let mut columns = call_tree(profile, kind, &metric);
+        format::mark(&mut columns, &[(self.sort.by, self.sort.reverse)]);
         let rows = list.len();
         let grid = Grid { salt: "call tree", name: "Call tree", columns: &columns, rows };
         let mut state = std::mem::take(&mut self.grid);
@@ -305,10 +313,8 @@ impl CallTreeView {
         let mut source = Table {
             hovered: cx.hover.and_then(|item| node_of(item, tree, cx)),
             row: self.shown.as_ref().and_then(|s| s.row),
-            palette: Palette::of(ui),
             cx,
             list,
-            formats: &formats,
             columns: &columns,
             acts: Vec::new(),
         };
@@ -321,8 +327,8 @@ impl CallTreeView {
         self.events(cx, ui, list, &happened);
     }
 
-    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, list: &List, happened: &Happened) {
-        if let Some(by) = happened.header.and_then(|(key, _)| columns::order_of(key)) {
+    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, list: &List, happened: &Happened<Order>) {
+        if let Some((by, _)) = happened.header {
             let reverse = by == self.sort.by && !self.sort.reverse;
             self.sort = Sort { by, reverse };
         }
@@ -375,12 +381,10 @@ fn matched(count: usize, mode: Mode) -> String {
     }
 }
 
-struct Table<'a, 'b> {
+struct Table<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
     list: &'a List,
-    formats: &'a Formats,
-    columns: &'a [grid::Column],
-    palette: &'static Palette,
+    columns: &'a [TreeColumn<'l>],
     /// The selected row.
     row: Option<usize>,
     /// The node that the pointer is on, in any view.
@@ -388,81 +392,67 @@ struct Table<'a, 'b> {
     acts: Vec<Act>,
 }
 
-impl Table<'_, '_> {
-    fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let headings = copy::headings(self.columns, self.formats.unit, &["self", "total"]);
-        let value = |line: &Line, key| self.formats.value(self.cx.profile(), line, key);
-        let values = rows.map(|row| {
-            let line = self.list.line(row);
-            self.columns.iter().map(|c| value(&line, c.key)).collect()
-        });
-        copy::table(form, &headings, &values.collect::<Vec<_>>())
-    }
-}
+impl grid::Rows for Table<'_, '_, '_> {
+    type Row = TreeLine;
 
-impl grid::Rows for Table<'_, '_> {
-    fn mark(&self, row: usize) -> Mark {
-        let line = self.list.line(row);
-        let symbol = line.gap.is_none().then(|| self.cx.profile().keys().symbol(line.symbol.function()));
+    fn row(&self, at: usize) -> TreeLine {
+        self.list.line(at).says
+    }
+
+    fn mark(&self, at: usize) -> Mark {
+        let line = self.list.line(at);
+        let says = line.says;
+        let symbol = says.gap.is_none().then(|| self.cx.profile().keys().symbol(says.symbol.function()));
         let is = |item: Option<&Item>| matches!(item, Some(Item::Function(f) | Item::Edge(_, f)) if Some(*f) == symbol);
         let lit = is(self.cx.hover)
             || is(self.cx.interaction.selection.as_ref())
             || line.node.is_some() && line.node == self.hovered;
-        Mark { selected: self.row == Some(row), lit }
+        Mark { selected: self.row == Some(at), lit }
     }
 
-    fn label(&self, row: usize) -> String {
-        let line = self.list.line(row);
-        let name = columns::label(self.cx.profile(), &line);
-        let cost = self.formats.cost.text(Some(line.total));
-        format!("{name}, {cost}, level {}", line.depth)
+    fn label(&self, at: usize) -> String {
+        let line = self.row(at);
+        let cost = shared::cell_with_unit(self.columns, "total", line);
+        format!("{}, {cost}, level {}", line.label(self.cx.profile()), line.depth)
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        let line = self.list.line(row);
-        let profile = self.cx.profile();
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         if column != "function" {
-            self.formats.paint(ui, profile, &line, column, self.palette);
-            return;
+            return false;
         }
+        let line = self.list.line(at);
         let branch = Branch {
-            depth: line.depth,
-            label: &columns::label(profile, &line),
+            depth: line.says.depth,
+            label: &line.says.label(self.cx.profile()),
             has_children: line.has_children,
             expanded: line.expanded,
             matches: line.matches,
-            gap: line.gap,
+            gap: line.says.gap,
         };
-        match function_cell(ui, &branch, self.palette) {
-            Some(Triangle::Toggled) => self.acts.push(Act::Toggle(row)),
-            Some(Triangle::ToggledAll) => self.acts.push(Act::ToggleAll(row)),
+        match function_cell(ui, &branch, Palette::of(ui)) {
+            Some(Triangle::Toggled) => self.acts.push(Act::Toggle(at)),
+            Some(Triangle::ToggledAll) => self.acts.push(Act::ToggleAll(at)),
             None => {}
         }
+        true
     }
 
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let path = self.list.path(row);
-        let function = self.list.line(row).symbol.function();
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
+        let path = self.list.path(at);
+        let function = self.row(at).symbol.function();
         // Bottom-up, a row's path is only the lower part of whole paths.
         let whole = matches!(self.list, List::Down(_)).then_some(path.as_slice());
         let names: Vec<_> = path.iter().map(|&f| self.cx.profile().function_name(f)).collect();
         let context = ContextMenu::about(menu::About { function, path: whole });
         let context = context.copies("Copy call path", names.join(";")).row().table();
         let acts = &mut self.acts;
-        let picked = context.show(self.cx, ui, |_, ui| {
+        context.show(self.cx, ui, |_, ui| {
             if menu::entry(ui, "Open all below", "*", "") {
-                acts.push(Act::OpenAll(row));
+                acts.push(Act::OpenAll(at));
             }
             if menu::entry(ui, "Close all", "", "") {
                 acts.push(Act::CloseAll);
             }
-        });
-        match picked {
-            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row))),
-            Some(Picked::Table(form)) => {
-                ui.ctx().copy_text(self.copied(form, &mut (0..self.list.len())));
-            }
-            None => {}
-        }
+        })
     }
 }

@@ -19,7 +19,7 @@ use crate::ui::widgets::{EmptyState, segmented};
 use crate::views::shared::grid::{GridState, walk};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
-use crate::views::shared::{self, Follow, Stale};
+use crate::views::shared::{self, Follow};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -31,7 +31,6 @@ pub struct DiffCallersView {
     active: Option<SymbolKey>,
     follow: Follow,
     grids: [GridState; 2],
-    stale: Stale,
 }
 
 impl View for DiffCallersView {
@@ -41,24 +40,22 @@ impl View for DiffCallersView {
             self.active = Some(symbol);
         }
         let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
-        let Some(functions) = shared::value(ui, &functions, "Comparing functions") else { return };
+        let Some(functions) = cx.value(ui, &functions, "Comparing functions") else { return };
         let Some(function) = self.active.or_else(|| first(&functions)) else {
             shared::nothing(cx, ui, Icon::Graph);
             return;
         };
         let query = DiffCallers { functions: asked.functions.clone(), function, reach: self.reach };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(found) = shared::value(ui, &answer, "Comparing callers") else { return };
+        let Some(found) = cx.value(ui, &answer, "Comparing callers") else { return };
         let (related, why) = pair::related_paths(cx, &asked, false, 2);
         self.header(ui, &pair, &asked, (&functions, &found, function));
-        shared::crumbs::show(cx, ui);
         pair::notices(cx, ui, &asked, &related.factors.legend, why.as_deref());
         if found.row.is_none() {
             let text = "Not called in the current selection. Undo a transform or clear the time range.";
             EmptyState::new(Icon::Graph, &function.value().name, text).show(ui);
             return;
         }
-        self.stale.dim(&answer, cx.live, ui);
         let area = ui.available_rect_before_wrap();
         let areas = parts(area, [found.callers.len(), found.callees.len()]);
         for (side, (area, list)) in areas.into_iter().zip([&found.callers, &found.callees]).enumerate() {

@@ -3,28 +3,28 @@
 //! The function is the one that was selected last in another view. A click on a neighbour selects it
 //! everywhere but here, so that the list stays; a double-click walks to it.
 
-mod columns;
 mod compare;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use egui::{Rect, RichText, Ui, UiBuilder, pos2};
+use egui::{Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
-use self::columns::{Formats, Key, columns};
-use super::shared::copy::{self, Form};
-use super::shared::grid::{Column, Grid, GridState, Happened, Mark, Rows, walk};
+use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, ContextMenu, Picked};
-use super::shared::{self, Follow, Stale};
+use super::shared::{self, Follow};
 use crate::analysis::FunctionRow;
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
+use crate::analysis::columns::Shown;
+use crate::analysis::columns::callers::{Around, NeighbourColumn, NeighbourKey, Side, name, neighbours};
+use crate::analysis::search::Pattern;
 use crate::format;
 use crate::model::{FunctionId, SymbolKey};
 use crate::state::Item;
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, space, strong};
-use crate::ui::widgets::{EmptyState, segmented};
+use crate::ui::theme::{Palette, regular, space, strong};
+use crate::ui::widgets::{Cell, EmptyState, cell_text, segmented};
 use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].
@@ -44,35 +44,27 @@ const WIDE: f32 = 820.0;
 #[derive(Default)]
 pub struct CallersView {
     reach: Reach,
-    sort: (Key, bool),
+    sort: (NeighbourKey, bool),
     /// Whose neighbours are shown; `None` before anything was selected.
     active: Option<SymbolKey>,
     follow: Follow,
     grids: [GridState; 2],
-    stale: Stale,
     sorted: Option<Sorted>,
 }
 
 /// A sorted copy of the last answer.
 struct Sorted {
     of: Arc<Neighbours>,
-    by: (Key, bool),
+    by: (NeighbourKey, bool),
     /// Callers, then callees.
     sides: [Vec<Neighbour>; 2],
-}
-
-/// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Callers,
-    Callees,
 }
 
 /// What is kept of the view in a workspace.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Saved {
     reach: Reach,
-    sort: (Key, bool),
+    sort: (NeighbourKey, bool),
 }
 
 impl View for CallersView {
@@ -82,23 +74,21 @@ impl View for CallersView {
         let query =
             Callers { slice: cx.slice(), function: cx.profile().keys().symbol(function), reach: self.reach };
         let answer = cx.ask(&query, 0);
-        let Some(answered) = shared::value(ui, &answer, "Looking up callers") else { return };
-        self.sort(cx, &answered);
+        let Some(answered) = cx.value(ui, &answer, "Looking up callers") else { return };
+        self.sort(cx, function, &answered);
         self.header(cx, ui, function, &answered);
-        shared::crumbs::show(cx, ui);
         let unknown = if self.reach == Reach::All {
             " Distances are exact; functions that only small paths reach have no costs here."
         } else {
             ""
         };
         shared::basis_notice(ui, &answered.basis, unknown);
-        let Some(row) = answered.row else {
+        if answered.row.is_none() {
             let text = "Not called in the current selection. Undo a transform or clear the time range.";
             EmptyState::new(Icon::Graph, cx.profile().function_name(function), text).show(ui);
             return;
         };
-        self.stale.dim(&answer, cx.live, ui);
-        self.lists(cx, ui, function, &row, &answered);
+        self.lists(cx, ui, function, &answered);
     }
 
     fn save(&self) -> serde_json::Value {
@@ -124,13 +114,18 @@ impl CallersView {
         }
     }
 
-    fn sort(&mut self, cx: &ViewCx<'_>, answer: &Arc<Neighbours>) {
+    fn sort(&mut self, cx: &ViewCx<'_>, function: FunctionId, answer: &Arc<Neighbours>) {
         let known = self.sorted.as_ref().is_some_and(|s| Arc::ptr_eq(&s.of, answer) && s.by == self.sort);
         if !known {
-            let sides = [&answer.callers, &answer.callees].map(|side| {
-                let mut side = side.clone();
-                columns::sort(&mut side, self.sort, cx.profile());
-                side
+            let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, cx.profile());
+            let around = around(function, self.reach, answer);
+            let sides = [(Side::Callers, &answer.callers), (Side::Callees, &answer.callees)];
+            let sides = sides.map(|(side, rows)| {
+                let columns = neighbours(cx.profile(), side, rows, around, &shown);
+                let compare = format::by(&columns, &[self.sort]);
+                let mut sorted: Vec<&Neighbour> = rows.iter().collect();
+                sorted.sort_by(|a, b| compare(a, b));
+                sorted.into_iter().copied().collect()
             });
             self.sorted = Some(Sorted { of: answer.clone(), by: self.sort, sides });
         }
@@ -162,31 +157,17 @@ impl CallersView {
         }
     }
 
-    fn lists(
-        &mut self,
-        cx: &mut ViewCx<'_>,
-        ui: &mut Ui,
-        function: FunctionId,
-        row: &FunctionRow,
-        answer: &Neighbours,
-    ) {
+    fn lists(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, answer: &Neighbours) {
         let area = ui.available_rect_before_wrap();
         let parts = parts(area, [answer.callers.len(), answer.callees.len()]);
-        let formats = Formats::new(cx, row, answer);
+        let around = around(function, self.reach, answer);
         for (part, side) in parts.into_iter().zip([Side::Callers, Side::Callees]) {
             let builder = UiBuilder::new().max_rect(part).id_salt(side as u8);
-            ui.scope_builder(builder, |ui| self.list(cx, ui, side, function, &formats));
+            ui.scope_builder(builder, |ui| self.list(cx, ui, side, around));
         }
     }
 
-    fn list(
-        &mut self,
-        cx: &mut ViewCx<'_>,
-        ui: &mut Ui,
-        side: Side,
-        function: FunctionId,
-        formats: &Formats,
-    ) {
+    fn list(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, side: Side, around: Around) {
         let Some(sorted) = &self.sorted else { return };
         let rows = &sorted.sides[side as usize];
         let title = title(side, self.reach, rows.len());
@@ -199,28 +180,30 @@ impl CallersView {
             ui.label(RichText::new(text).color(Palette::of(ui).text_weak));
             return;
         }
-        let name = cx.profile().function_name(function).to_owned();
-        let columns = columns(cx, side, &name, rows, formats, self.sort, self.reach);
+        let profile = cx.subject.profile();
+        let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let mut columns = neighbours(profile, side, rows, around, &shown);
+        format::mark(&mut columns, &[self.sort]);
         let title = if side == Side::Callers { "Callers" } else { "Callees" };
         let grid = Grid { salt: "neighbours", name: title, columns: &columns, rows: rows.len() };
         let mut state = std::mem::take(&mut self.grids[side as usize]);
         let mut walked = None;
-        let mut source =
-            Table { cx, rows, formats, columns: &columns, palette: Palette::of(ui), walked: &mut walked };
+        let mut source = Table { cx, rows, columns: &columns, walked: &mut walked };
         let happened = grid.show(ui, &mut state, &mut source);
         self.grids[side as usize] = state;
+        drop(columns);
         if let Some(function) = walked {
             self.walk_to(cx, function);
         }
         self.events(cx, ui, side, &happened);
     }
 
-    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, side: Side, happened: &Happened) {
+    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, side: Side, happened: &Happened<NeighbourKey>) {
         let Some(sorted) = &self.sorted else { return };
         let rows = &sorted.sides[side as usize];
         let function = |row: usize| rows[row].symbol.map(|s| s.function());
-        if let Some(key) = happened.header.and_then(|(key, _)| columns::sort_key(key)) {
-            self.sort = (key, key == self.sort.0 && !self.sort.1);
+        if let Some((by, _)) = happened.header {
+            format::click(&mut self.sort, by);
             return;
         }
         let current = rows.iter().position(|n| {
@@ -324,68 +307,80 @@ fn title(side: Side, reach: Reach, n: usize) -> String {
     }
 }
 
-struct Table<'a, 'b> {
+/// What both lists are made for.
+fn around(function: FunctionId, reach: Reach, answer: &Neighbours) -> Around {
+    let totals = answer.callers.iter().chain(&answer.callees).filter_map(|n| n.total);
+    let max = totals.map(i64::saturating_abs).max().unwrap_or(0);
+    let total = answer.row.map_or(0, |row| row.total);
+    Around { function, total, sum: answer.sum, max, reach }
+}
+
+struct Table<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
-    rows: &'a [Neighbour],
-    formats: &'a Formats,
-    columns: &'a [Column],
-    palette: &'static Palette,
+    rows: &'l [Neighbour],
+    columns: &'a [NeighbourColumn<'l>],
     walked: &'a mut Option<FunctionId>,
 }
 
-impl Table<'_, '_> {
-    fn item(&self, row: usize) -> Option<Item> {
-        self.rows[row].symbol.map(|s| Item::of_function(s.function(), self.cx.profile()))
+impl Table<'_, '_, '_> {
+    fn item(&self, at: usize) -> Option<Item> {
+        self.rows[at].symbol.map(|s| Item::of_function(s.function(), self.cx.profile()))
     }
 }
 
-impl Table<'_, '_> {
-    fn copied(&self, form: Form, rows: &[Neighbour]) -> String {
-        let profile = self.cx.profile();
-        let line =
-            |n: &Neighbour| self.columns.iter().map(|c| self.formats.value(profile, n, c.key)).collect();
-        let values: Vec<_> = rows.iter().map(line).collect();
-        copy::table(form, &copy::headings(self.columns, self.formats.unit, &["self", "total"]), &values)
-    }
-}
+impl<'l> Rows for Table<'_, 'l, '_> {
+    type Row = &'l Neighbour;
 
-impl Rows for Table<'_, '_> {
-    fn mark(&self, row: usize) -> Mark {
-        let Some(item) = self.item(row) else { return Mark::default() };
+    fn row(&self, at: usize) -> &'l Neighbour {
+        &self.rows[at]
+    }
+
+    fn mark(&self, at: usize) -> Mark {
+        let Some(item) = self.item(at) else { return Mark::default() };
         Mark {
             selected: self.cx.interaction.selection.as_ref() == Some(&item),
             lit: self.cx.is_hovered(&item),
         }
     }
 
-    fn label(&self, row: usize) -> String {
-        self.formats.label(self.cx.profile(), &self.rows[row])
+    fn label(&self, at: usize) -> String {
+        let cell = |key| shared::cell_with_unit(self.columns, key, self.row(at));
+        format!("{}, {}", cell("function"), cell("total"))
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        let search = &self.cx.interaction.search;
-        self.formats.paint(ui, self.cx.profile(), &self.rows[row], column, search, self.palette);
+    /// A name that the search finds is marked; nobody is a name of second rank.
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
+        let known = self.rows[at].symbol.is_some();
+        if column != "function" {
+            return false;
+        }
+        let palette = Palette::of(ui);
+        let label = name(self.cx.profile(), &self.rows[at]);
+        if known && Pattern::new(&self.cx.interaction.search).is_some_and(|p| p.matches(&label)) {
+            let rect = ui.available_rect_before_wrap();
+            let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
+            let behind =
+                Rect::from_min_size(rect.min + vec2(5.0, 3.0), vec2(width + 6.0, rect.height() - 6.0));
+            ui.painter().rect_filled(behind.intersect(rect), 3.0, palette.highlight);
+        }
+        let color = if known { palette.text_strong } else { palette.text_weak };
+        cell_text(ui, &label, &Cell { color, ..Cell::text(palette) });
+        true
     }
 
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let symbol = self.rows[row].symbol;
-        let function = symbol.map(|s| s.function());
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
+        let function = self.rows[at].symbol.map(|s| s.function());
         let context = match function {
             Some(function) => ContextMenu::about(menu::About { function, path: None }),
             None => ContextMenu::new(),
         };
         let walked = &mut self.walked;
-        let picked = context.row().table().show(self.cx, ui, |_, ui| {
+        context.row().table().show(self.cx, ui, |_, ui| {
             if let Some(function) = function
                 && menu::entry(ui, "Show its callers and callees", "Enter", "")
             {
                 **walked = Some(function);
             }
-        });
-        match picked {
-            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &self.rows[row..=row])),
-            Some(Picked::Table(form)) => ui.ctx().copy_text(self.copied(form, self.rows)),
-            None => {}
-        }
+        })
     }
 }

@@ -6,6 +6,7 @@ use egui::{Color32, RichText, TextEdit, Ui};
 use egui_plot::{MarkerShape, PlotPoints, Points, VLine};
 
 use super::{Cost, amount, cost_text};
+use crate::analysis::definitions as say;
 use crate::analysis::prices::Prices;
 use crate::analysis::spending::{Group, PriceCurves, Reprice, Spent};
 use crate::format::{self, UNKNOWN};
@@ -16,7 +17,7 @@ use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::plot;
-use crate::views::{ViewCx, definitions as say, shared};
+use crate::views::ViewCx;
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,7 +333,7 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
 /// What one request costs by the size of its prompt.
 fn context(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     let answer = cx.ask(&PriceCurves { prices: cx.prices.clone() }, 2);
-    let Some(curves) = shared::value(ui, &answer, "Pricing prompts") else { return };
+    let Some(curves) = cx.value(ui, &answer, "Pricing prompts") else { return };
     let palette = Palette::of(ui);
     let drawn = plot::plot(ui, "cost by prompt", height, [Unit::Tokens, Unit::NanoDollars]);
     plot::show(ui, drawn.include_x(0.0).include_y(0.0), "Cost by the size of the prompt", |shown| {

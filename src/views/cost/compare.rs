@@ -3,6 +3,7 @@
 use egui::{Ui, UiBuilder};
 
 use super::question;
+use crate::analysis::definitions as say;
 use crate::analysis::diff::{State, Two};
 use crate::analysis::spending::{Group, SpendBy, Spent};
 use crate::model::{Better, Money, Unit};
@@ -13,7 +14,7 @@ use crate::views::shared::board::scrolled;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::grid::GridState;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
-use crate::views::{View, ViewCx, definitions as say, parts, shared};
+use crate::views::{View, ViewCx, parts, shared};
 
 /// The view.
 #[derive(Default)]
@@ -21,7 +22,6 @@ pub struct DiffCost {
     by: SpendBy,
     sort: TwoSort,
     grid: GridState,
-    stale: shared::Stale,
 }
 
 impl View for DiffCost {
@@ -33,9 +33,8 @@ impl View for DiffCost {
         let asked = question(cx, self.by);
         let answers = (cx.ask_base(&asked, 0), cx.ask(&asked, 0));
         let (Some(base), head) = answers else { return };
-        let Some(base_spent) = shared::value(ui, &base, "Adding up costs of base") else { return };
-        let Some(head_spent) = shared::value(ui, &head, "Adding up costs of head") else { return };
-        self.stale.dim(&head, cx.live, ui);
+        let Some(base_spent) = cx.value(ui, &base, "Adding up costs of base") else { return };
+        let Some(head_spent) = cx.value(ui, &head, "Adding up costs of head") else { return };
         let both = [&*base_spent, &*head_spent];
         let area = ui.available_rect_before_wrap();
         let split = area.top() + (area.height() * 0.5).clamp(80.0, 236.0);

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use egui::{Ui, vec2};
 
 use super::shared::board::{Board, scrolled};
-use super::{Comparing, View, ViewCx, ViewKind, Wish, definitions as say, needs_requests};
+use super::{Comparing, View, ViewCx, ViewKind, Wish, needs_requests};
+use crate::analysis::definitions as say;
 use crate::analysis::spending::{Group, SpendBy, Spending, Spent};
 use crate::format::{self, UNKNOWN};
 use crate::model::Money;
@@ -34,7 +35,6 @@ pub const KIND: ViewKind = ViewKind {
             hour: String::new(),
             board: Board::of_plots(),
             plots: 0.0,
-            stale: shared::Stale::default(),
         })
     },
     comparing: Comparing::Own(|| Box::new(compare::DiffCost::default())),
@@ -50,7 +50,6 @@ struct Cost {
     board: Board,
     /// Height of the plots.
     plots: f32,
-    stale: shared::Stale,
 }
 
 /// What the view is asked for now.
@@ -76,8 +75,7 @@ impl View for Cost {
             }
         });
         let answer = cx.ask(&question(cx, self.by), 0);
-        let Some(spent) = shared::value(ui, &answer, "Adding up costs") else { return };
-        self.stale.dim(&answer, cx.live, ui);
+        let Some(spent) = cx.value(ui, &answer, "Adding up costs") else { return };
         if spent.groups.is_empty() {
             let text = "No request arrived in the chosen range, or the search finds none.";
             EmptyState::new(Icon::Search, "No request to show", text).show(ui);

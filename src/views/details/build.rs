@@ -7,6 +7,7 @@ use super::args::EventArgs;
 use super::sheet::{Block, Fact, Sheet};
 use crate::analysis::Slice;
 use crate::analysis::billing::Bill;
+use crate::analysis::definitions as say;
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::Functions;
 use crate::analysis::most_probable::ProbableStack;
@@ -20,7 +21,7 @@ use crate::model::{
 use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::Tone;
-use crate::views::{ViewCx, definitions as say};
+use crate::views::ViewCx;
 
 /// Most enclosing spans that a path lists.
 const LONGEST_PATH: usize = 40;

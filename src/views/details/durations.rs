@@ -8,7 +8,7 @@ use crate::state::Item;
 use crate::ui::theme::{Palette, mix, small, space};
 use crate::ui::widgets::link_button;
 use crate::views::ViewCx;
-use crate::views::parts::{answered, remark, text_in, weak};
+use crate::views::parts::{remark, text_in, weak};
 use egui::{Align, Rect, Sense, Stroke, Ui, pos2, vec2};
 
 /// Height of the histogram.
@@ -20,10 +20,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, own: 
     let query = DurationsOf { function, tracks: now.scope.tracks.clone(), range: now.range };
     heading(ui, if own.is_some() { "All calls of this function" } else { "Single calls" });
     let answer = cx.ask(&query, 0);
-    if !answered(ui, &answer) {
-        return;
-    }
-    let Some(durations) = answer.value().cloned() else { return };
+    let Some(durations) = cx.value(ui, &answer, "Adding up calls") else { return };
     match &*durations {
         Err(why) => {
             weak(ui, &format!("No durations of single calls: {why}."));

@@ -1,12 +1,12 @@
 //! The output of one request over time: a strip of tokens and the gaps between them.
 
 use super::blocks::heading;
+use crate::analysis::definitions as say;
 use crate::analysis::requests::{gaps, parts};
 use crate::format;
 use crate::model::{Request, RequestId};
 use crate::ui::theme::{Palette, Tone, mix, small, space};
 use crate::views::ViewCx;
-use crate::views::definitions as say;
 use crate::views::parts::text_in;
 use egui::{Align, Mesh, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 

@@ -62,6 +62,12 @@ impl Camera {
         self.now
     }
 
+    /// True when no part of the axis was chosen.
+    #[must_use]
+    pub fn shows_all(&self) -> bool {
+        !self.zoomed
+    }
+
     /// Where it is going, or is.
     #[must_use]
     pub fn goal(&self) -> Place {

@@ -53,7 +53,7 @@ impl FlameView {
             content: self.stacking.1.height + 8.0,
             window: f64::from(chart.height()),
         };
-        self.last = Some((mode, rows.extent() as f64));
+        self.last = Some((mode, rows.start, rows.extent() as f64));
         let mut camera = self.cameras[mode as usize];
         camera.fit(limits, cx.live);
         let port = |camera: &Camera| {

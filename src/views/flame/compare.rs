@@ -101,7 +101,6 @@ pub struct DiffFlame {
     colour: Colour,
     bands: Bands,
     camera: Camera,
-    stale: shared::Stale,
     texts: TextCache,
     /// Where boxes stand, and what that was made for.
     placed: Option<(PlacedFor, Arc<Placed>)>,
@@ -120,7 +119,6 @@ impl DiffFlame {
             colour: Colour::default(),
             bands: Bands::new(&super::KIND, true),
             camera: Camera::default(),
-            stale: shared::Stale::default(),
             texts: TextCache::default(),
             placed: None,
             at: None,
@@ -188,10 +186,9 @@ impl View for DiffFlame {
             self.bands.ui(cx, ui);
             return;
         }
-        shared::crumbs::show(cx, ui);
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
-        let Some(paths) = shared::value(ui, &answer, "Comparing call paths") else { return };
+        let Some(paths) = cx.value(ui, &answer, "Comparing call paths") else { return };
         let Some(functions) = cx.ask_pair(&asked.functions, 1).and_then(|a| a.value().cloned()) else {
             return;
         };
@@ -218,7 +215,6 @@ impl View for DiffFlame {
         let search = Pattern::new(&cx.interaction.search);
         let found = search.map(|p| [p.functions(&pair.base.profile), p.functions(&pair.head.profile)]);
         let better = asked.better(&pair);
-        self.stale.dim(&answer, cx.live, ui);
         let scene = Scene {
             pair: &pair,
             asked: &asked,

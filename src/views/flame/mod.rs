@@ -40,7 +40,7 @@ use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, space};
 use crate::ui::widgets::EmptyState;
-use crate::views::{Comparing, Seen, View, ViewCx, ViewKind, shared};
+use crate::views::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind, shared};
 
 /// Sizes of rows and headers.
 pub const METRICS: Metrics = Metrics { row: space::SPAN, header: 22.0, gap: 6.0 };
@@ -101,7 +101,6 @@ pub struct FlameView {
     known: Option<Known>,
     menu_at: Option<BoxAt>,
     facts: Option<Facts>,
-    stale: shared::Stale,
     texts: TextCache,
     painted: Painted,
     layout: Layout,
@@ -111,8 +110,8 @@ pub struct FlameView {
     colors: Option<(ColorsFor, Colors)>,
     /// What boxes were looked up in.
     of: Option<(SubjectId, Arc<Profile>)>,
-    /// The mode of the last frame, and what its axis spans by itself.
-    last: Option<(Mode, f64)>,
+    /// The mode of the last frame, and where its axis begins and what it spans by itself.
+    last: Option<(Mode, i64, f64)>,
     /// True when the focus came by a click, which needs no ring to be seen.
     clicked: bool,
 }
@@ -177,7 +176,6 @@ impl View for FlameView {
             if !cx.follower {
                 self.header(cx, ui);
             }
-            shared::crumbs::show(cx, ui);
             ui.add_space(space::SMALL);
         });
         let mode = self.mode_of(cx.profile());
@@ -197,16 +195,12 @@ impl View for FlameView {
                 .show(ui);
             return;
         };
-        let late = self.stale.is_late(&answer, cx.live, ui);
-        match answer {
-            Answer::Ready(rows) => self.chart(cx, ui, mode, &rows, None),
-            Answer::Working { progress, stale: Some(rows) } => {
-                self.chart(cx, ui, mode, &rows, late.then_some(progress));
-            }
-            Answer::Working { progress, stale: None } => working(ui, progress),
-            Answer::Failed(why) => {
-                EmptyState::new(Icon::Error, "The chart could not be made", &why).show(ui);
-            }
+        let progress = match answer {
+            Answer::Working { progress, .. } if cx.late => Some(progress),
+            _ => None,
+        };
+        if let Some(rows) = cx.value(ui, &answer, "Building the flame chart") {
+            self.chart(cx, ui, mode, &rows, progress);
         }
     }
 
@@ -222,14 +216,31 @@ impl View for FlameView {
     }
 
     fn seen(&self) -> Option<Seen> {
-        let (mode, extent) = self.last?;
+        let (mode, _, extent) = self.last?;
         let Place { t0: from, t1: to, .. } = self.cameras[mode as usize].now();
         Some(Seen { from, to, extent })
     }
 
     fn see(&mut self, Seen { from, to, .. }: Seen) {
-        if let Some((mode, _)) = self.last {
+        if let Some((mode, ..)) = self.last {
             self.cameras[mode as usize].see(from, to);
+        }
+    }
+
+    fn window(&self) -> Option<TimeWindow> {
+        let (mode, start, _) = self.last.filter(|last| last.0 == Mode::Time)?;
+        let camera = &self.cameras[mode as usize];
+        let Place { t0, t1, .. } = camera.now();
+        let start = start as f64;
+        Some(if camera.shows_all() { TimeWindow::All } else { TimeWindow::Part(start + t0, start + t1) })
+    }
+
+    fn show_window(&mut self, window: TimeWindow) {
+        let Some((mode, start, extent)) = self.last.filter(|last| last.0 == Mode::Time) else { return };
+        let camera = &mut self.cameras[mode as usize];
+        match window {
+            TimeWindow::All => camera.see(0.0, extent),
+            TimeWindow::Part(from, to) => camera.see(from - start as f64, to - start as f64),
         }
     }
 }
@@ -248,18 +259,6 @@ fn why_no_time(profile: &Profile) -> &'static str {
         "These stacks were merged when they were saved, so when each ran is lost. Open a trace, or a profile whose \
          samples carry times, to see time."
     }
-}
-
-fn working(ui: &Ui, progress: Option<f32>) {
-    let palette = Palette::of(ui);
-    let rect = ui.available_rect_before_wrap();
-    let text = match progress {
-        Some(share) => format!("Preparing the chart … {}", format::percent(f64::from(share))),
-        None => "Preparing the chart …".to_owned(),
-    };
-    let font = crate::ui::theme::regular(13.0);
-    ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, text, font, palette.text_weak);
-    ui.request_repaint_after(std::time::Duration::from_millis(100));
 }
 
 impl FlameView {

@@ -5,22 +5,21 @@ use std::sync::Arc;
 
 use egui::Ui;
 
-use super::super::shared::copy::{self, Form, Value};
-use super::super::shared::grid::{self, Column, Grid, GridState, Happened, Mark, walk};
+use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, Picked};
 use super::super::shared::pair::{self, Asked, Written};
-use super::super::shared::{self, Follow, Stale, path_cell, weak_cell};
+use super::super::shared::{self, Follow};
+use crate::analysis::columns;
 use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::{self, DiffKey, DiffList, DiffOrder, DiffSort, Which};
 use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
-use crate::analysis::diff::{Compared, State, Two};
-use crate::format::{self, UNKNOWN};
-use crate::model::SymbolKey;
+use crate::analysis::diff::{Compared, State};
+use crate::format::{self, Column, Form, Look, Value};
+use crate::model::{SymbolKey, Unit};
 use crate::query::{Pair, Step};
 use crate::state::Item;
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone};
-use crate::ui::widgets::{Cell, EmptyState, SortOrder, cell_text, delta_bar, segmented};
+use crate::ui::widgets::{EmptyState, segmented};
 use crate::views::{View, ViewCx, Wish};
 
 /// The view.
@@ -29,7 +28,6 @@ pub struct DiffFunctionsView {
     sort: DiffSort,
     which: Which,
     grid: GridState,
-    stale: Stale,
     follow: Follow,
     /// The list that was shown last.
     listed: Option<Arc<DiffOrder>>,
@@ -54,7 +52,7 @@ impl View for DiffFunctionsView {
             search: cx.interaction.search.clone(),
         };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(list) = shared::value(ui, &answer, "Comparing functions") else { return };
+        let Some(list) = cx.value(ui, &answer, "Comparing functions") else { return };
         let moved = cx.ask_pair(&DiffMoved(DiffPaths(asked.functions.clone())), 1);
         let moved = moved.and_then(|answer| answer.value().cloned());
         let known = self.listed.as_ref().is_some_and(|old| Arc::ptr_eq(old, &list));
@@ -69,13 +67,11 @@ impl View for DiffFunctionsView {
             segmented(ui, "Which functions", &mut self.which, &names);
             pair::normalise(cx, ui);
         });
-        shared::crumbs::show(cx, ui);
         pair::notices(cx, ui, &asked, &list.related.factors.legend, list.not_related.as_deref());
         let footer = footer(&asked, &list, self.which);
         shared::with_footer(
             ui,
             |ui| {
-                self.stale.dim(&answer, cx.live, ui);
                 if list.order.is_empty() {
                     return nothing(cx, ui, self.which);
                 }
@@ -175,16 +171,15 @@ impl DiffFunctionsView {
         };
         let mut state = std::mem::take(&mut self.grid);
         let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
-        let palette = Palette::of(ui);
-        let mut rows = Table { cx, numbers, palette, columns: &columns, selected };
+        let mut rows = Table { cx, numbers, columns: &columns, selected };
         let happened = grid.show(ui, &mut state, &mut rows);
         self.grid = state;
         self.events(cx, ui, numbers, &happened);
     }
 
-    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, numbers: &Numbers<'_>, happened: &Happened) {
-        if let Some(key) = happened.header.and_then(|(key, _)| sort_key(key)) {
-            list::click(&mut self.sort, key);
+    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, numbers: &Numbers<'_>, happened: &Happened<DiffKey>) {
+        if let Some((by, _)) = happened.header {
+            format::click(&mut self.sort, by);
         }
         if let Some(item) = happened.hovered.and_then(|row| numbers.item(row)) {
             cx.out.hover = Some(item);
@@ -215,37 +210,16 @@ struct Numbers<'a> {
     moved: Option<&'a Vec<bool>>,
 }
 
-const KEYS: [(&str, DiffKey); 17] = [
-    ("own base", DiffKey::OwnBase),
-    ("own head", DiffKey::OwnHead),
-    ("own delta", DiffKey::OwnDelta),
-    ("own relative", DiffKey::OwnRelative),
-    ("points", DiffKey::OwnPoints),
-    ("total base", DiffKey::TotalBase),
-    ("total head", DiffKey::TotalHead),
-    ("total delta", DiffKey::TotalDelta),
-    ("total relative", DiffKey::TotalRelative),
-    ("calls base", DiffKey::CallsBase),
-    ("calls head", DiffKey::CallsHead),
-    ("calls delta", DiffKey::CallsDelta),
-    ("by calls", DiffKey::ByCalls),
-    ("per call", DiffKey::PerCall),
-    ("state", DiffKey::State),
-    ("step", DiffKey::Step),
-    ("function", DiffKey::Name),
-];
+/// A row of the list, by its place there, and the row itself.
+type Cells<'a> = (usize, &'a Row);
 
-fn sort_key(column: &str) -> Option<DiffKey> {
-    KEYS.iter().find(|(key, _)| *key == column).map(|(_, sort)| *sort)
-}
-
-impl Numbers<'_> {
-    fn at(&self, row: usize) -> (u32, &Row) {
+impl<'a> Numbers<'a> {
+    fn at(&self, row: usize) -> (u32, &'a Row) {
         let i = self.list.order[row];
         (i, &self.list.diff.rows[i as usize])
     }
 
-    fn name(&self, row: usize) -> std::borrow::Cow<'_, str> {
+    fn name(&self, row: usize) -> std::borrow::Cow<'a, str> {
         list::name(self.at(row).1, &self.pair.base.profile, &self.pair.head.profile)
     }
 
@@ -258,16 +232,14 @@ impl Numbers<'_> {
         self.at(row).1.symbol()
     }
 
-    fn place(&self, row: usize) -> String {
+    fn place(&self, row: usize) -> Value<'a> {
         let halves = self.at(row).1.halves;
-        let of = |half: crate::analysis::diff::functions::Half, base: bool| {
-            shared::place(&self.pair.run(base).profile, half.symbol.function())
+        let (half, base) = match (halves.head, halves.base) {
+            (Some(half), _) => (half, false),
+            (None, Some(half)) => (half, true),
+            (None, None) => return Value::Empty,
         };
-        match (halves.head, halves.base) {
-            (Some(half), _) => of(half, false),
-            (None, Some(half)) => of(half, true),
-            (None, None) => String::new(),
-        }
+        columns::place(&self.pair.run(base).profile, half.symbol.function())
     }
 
     fn state(&self, row: usize) -> &'static str {
@@ -284,239 +256,192 @@ impl Numbers<'_> {
         self.list.diff.calls.state().is_some()
     }
 
-    fn columns(&self, sort: DiffSort) -> Vec<Column> {
+    fn columns<'s>(&'s self, sort: DiffSort) -> Vec<Column<'s, Cells<'s>, DiffKey>> {
+        type C<'s> = Cells<'s>;
         let what = &self.asked.measure.label;
-        let unit = self.written.suffix();
+        let (written, related) = (self.written, &self.list.related);
+        let shares_only = self.asked.shares_only();
+        let own = move |(_, r): C<'s>| related.own(r);
+        let total = move |(_, r): C<'s>| related.total(r);
+        let points = move |(_, r): C<'s>| Value::number(list::points(r.own(), self.list.diff.whole));
+        // The longest bar is the largest change of all rows.
+        let bar = |most| Look::Change(most, self.asked.better(self.pair));
+        let side = |base: bool| if base { "the baseline" } else { "the new run" };
+        let cost = |key, title: &str, of: &'static str, base: bool| {
+            let costs = move |row: C<'s>| if of == "Self" { own(row) } else { total(row) };
+            Column::cost(key, title, written.cost(base), move |row: C<'s>| {
+                let costs = costs(row);
+                Value::number(if base { costs.base } else { costs.head })
+            })
+            .room(13.0)
+            .hint(format!("{of} {what} in {}", side(base)))
+        };
         let mut columns = vec![
-            Column::text("state", "", 64.0).rank(4).tip(
+            pair::state(
                 "new: only head has it. gone: only base has it. moved: both have it, but on no common call path. \
                  =: not changed.",
-            ),
-            Column::number("own base", format!("Self base{unit}"), 108.0).rank(2).tip(format!("Self {what} in the baseline")),
-            Column::number("own head", format!("Self head{unit}"), 108.0).rank(1).tip(format!("Self {what} in the new run")),
+                |(row, _): C<'s>| self.state(row),
+            )
+            .sorts(DiffKey::State)
+            .rank(4)
+            .room(7.0),
+            cost("own base", "Self base", "Self", true).sorts(DiffKey::OwnBase).rank(2),
+            cost("own head", "Self head", "Self", false).sorts(DiffKey::OwnHead).rank(1),
         ];
-        if self.asked.shares_only() {
-            columns
-                .push(Column::number("points", "Δ share, points", 150.0).tip(format!(
-                    "By how many percentage points the share of the whole self {what} changed"
-                )));
+        if shares_only {
+            columns.push(
+                Column::number("points", "Δ share, points", Form::Points, points)
+                    .look(bar(1.0))
+                    .sorts(DiffKey::OwnPoints)
+                    .hint(format!(
+                        "By how many percentage points the share of the whole self {what} changed"
+                    )),
+            );
         } else {
             columns.extend([
-                Column::number("own delta", format!("Δ self{unit}"), 150.0)
-                    .tip(format!("Change of the self {what}: head − base")),
-                Column::number("own relative", "Δ %", 84.0)
-                    .rank(3)
-                    .tip("The change as a share of the baseline of the same function"),
-                Column::number("points", "Points", 76.0)
+                Column::cost("own delta", "Δ self", written.change(), move |row: C<'s>| {
+                    Value::number(own(row).change())
+                })
+                .look(bar(self.list.most_changed.max(1.0)))
+                .sorts(DiffKey::OwnDelta)
+                .room(19.0)
+                .hint(format!("Change of the self {what}: head − base")),
+                Column::number("own relative", "Δ %", Form::Growth, move |row: C<'s>| {
+                    pair::growth(own(row).relative_change(), row.1.state())
+                })
+                .sorts(DiffKey::OwnRelative)
+                .rank(3)
+                .room(10.0)
+                .hint("The change as a share of the baseline of the same function"),
+                Column::number("points", "Points", Form::Points, points)
+                    .sorts(DiffKey::OwnPoints)
                     .rank(8)
-                    .tip(format!("By how many percentage points the share of the whole self {what} changed")),
+                    .hint(format!(
+                        "By how many percentage points the share of the whole self {what} changed"
+                    )),
             ]);
         }
         columns.extend([
-            Column::number("total base", format!("Total base{unit}"), 112.0)
-                .rank(9)
-                .tip(format!("Total {what} in the baseline")),
-            Column::number("total head", format!("Total head{unit}"), 112.0)
-                .rank(10)
-                .tip(format!("Total {what} in the new run")),
+            cost("total base", "Total base", "Total", true).sorts(DiffKey::TotalBase).rank(9),
+            cost("total head", "Total head", "Total", false).sorts(DiffKey::TotalHead).rank(10),
         ]);
-        if !self.asked.shares_only() {
-            columns.push(
-                Column::number("total delta", format!("Δ total{unit}"), 112.0)
-                    .rank(6)
-                    .tip(format!("Change of the total {what}: of the function and all that it called")),
-            );
-            columns.push(Column::number("total relative", "Δ total %", 88.0).rank(11));
+        if !shares_only {
+            columns.extend([
+                Column::cost("total delta", "Δ total", written.change(), move |row: C<'s>| {
+                    Value::number(total(row).change())
+                })
+                .sorts(DiffKey::TotalDelta)
+                .rank(6)
+                .room(13.0)
+                .hint(format!("Change of the total {what}: of the function and all that it called")),
+                Column::number("total relative", "Δ total %", Form::Growth, move |row: C<'s>| {
+                    pair::growth(total(row).relative_change(), row.1.state())
+                })
+                .sorts(DiffKey::TotalRelative)
+                .rank(11)
+                .room(10.0)
+                .hint("The change of the total as a share of the baseline of the same function"),
+            ]);
         }
         if self.counted() {
+            let count = |n: Option<i64>| Value::count(n.map(|n| n.max(0) as u64));
             columns.extend([
-                Column::number("calls base", "Calls base", 92.0).rank(12).tip("Calls in the baseline"),
-                Column::number("calls head", "Calls head", 92.0).rank(13).tip("Calls in the new run"),
-                Column::number("calls delta", "Δ calls", 84.0).rank(7).tip("Change of the number of calls"),
+                Column::count("calls base", "Calls base", move |(_, r): C<'s>| count(list::calls(r).base))
+                    .sorts(DiffKey::CallsBase)
+                    .rank(12)
+                    .room(11.0)
+                    .hint("Calls in the baseline"),
+                Column::count("calls head", "Calls head", move |(_, r): C<'s>| count(list::calls(r).head))
+                    .sorts(DiffKey::CallsHead)
+                    .rank(13)
+                    .room(11.0)
+                    .hint("Calls in the new run"),
+                Column::number("calls delta", "Δ calls", Form::SignedEach(Unit::Count), |(_, r): C<'s>| {
+                    Value::cost(list::calls_delta(r))
+                })
+                .sorts(DiffKey::CallsDelta)
+                .rank(7)
+                .room(10.0)
+                .hint("Change of the number of calls"),
             ]);
-            if !self.asked.shares_only() {
+            if !shares_only {
+                let unit = self.asked.unit(false);
+                let each = (Form::SignedEach(unit), unit);
                 columns.extend([
-                    Column::number("by calls", "By calls", 96.0)
+                    Column::cost("by calls", "By calls", each, |(_, r): C<'s>| Value::cost(r.split().map(|s| s.0)))
+                        .sorts(DiffKey::ByCalls)
                         .rank(14)
-                        .tip("What of the change of the total comes of more or fewer calls, at the price of the baseline"),
-                    Column::number("per call", "Per call", 96.0)
+                        .room(11.0)
+                        .hint("What of the change of the total comes of more or fewer calls, at the price of the baseline"),
+                    Column::cost("per call", "Per call", each, |(_, r): C<'s>| Value::cost(r.split().map(|s| s.1)))
+                        .sorts(DiffKey::PerCall)
                         .rank(15)
-                        .tip("What of the change of the total comes of calls that each take more or less"),
+                        .room(11.0)
+                        .hint("What of the change of the total comes of calls that each take more or less"),
                 ]);
             }
         }
-        columns.push(Column::text("function", "Function", 150.0).grow(1.0));
-        columns.push(
-            Column::text("place", "File:line", 200.0)
+        columns.extend([
+            Column::name("function", "Function", |(row, _): C<'s>| Value::Text(self.name(row)))
+                .sorts(DiffKey::Name),
+            Column::path("place", "File:line", |(row, _): C<'s>| self.place(row))
                 .rank(16)
-                .tip("Where the function is defined, in head if it has it"),
-        );
-        columns.push(
-            Column::text("step", "Matched by", 110.0)
+                .room(26.0)
+                .hint("Where the function is defined, in head if it has it"),
+            Column::weak("step", "Matched by", |(_, r): C<'s>| Value::Word(r.step.map_or("", Step::key)))
+                .sorts(DiffKey::Step)
                 .rank(17)
-                .tip("By which of the steps of matching the two were found to be the same"),
-        );
+                .room(14.0)
+                .hint("By which of the steps of matching the two were found to be the same"),
+        ]);
+        // The size of the change is no column; the arrow stands at the change.
         let (key, reverse) = sort;
-        for column in &mut columns {
-            let here = sort_key(column.key);
-            if here == Some(key) || key == DiffKey::Change && here == Some(DiffKey::OwnDelta) {
-                let up = key.ascends() != reverse;
-                column.sort = Some(if up { SortOrder::Ascending } else { SortOrder::Descending });
-            }
-        }
+        let key = if key == DiffKey::Change { DiffKey::OwnDelta } else { key };
+        format::mark(&mut columns, &[(key, reverse)]);
         columns
-    }
-
-    /// A cell as text.
-    fn value(&self, row: usize, column: &str) -> Value {
-        let (_, r) = self.at(row);
-        let (own, total) = (self.list.related.own(r), self.list.related.total(r));
-        let cost = |v: Option<f64>, base| Value::number(self.written.cost(v, base), v);
-        let change = |v: Option<f64>| Value::number(self.written.change(v), v);
-        let relative = |two: Two<f64>| {
-            let change = two.relative_change();
-            Value::number(pair::relative(change, r.state()), change.map(|c| c * 100.0))
-        };
-        let count = |n: Option<i64>| Value::number(n.map_or_else(|| UNKNOWN.into(), format::count), n);
-        let signed_count = |n: Option<i64>| {
-            let text =
-                n.map_or_else(|| UNKNOWN.into(), |n| format::signed_cost(crate::model::Unit::Count, n));
-            Value::number(text, n)
-        };
-        let part =
-            |n: Option<i64>| Value::number(pair::signed(self.asked.unit(false), n.map(|n| n as f64)), n);
-        match column {
-            "own base" => cost(own.base, true),
-            "own head" => cost(own.head, false),
-            "own delta" => change(own.change()),
-            "own relative" => relative(own),
-            "points" => {
-                let points = list::points(r.own(), self.list.diff.whole).map(|p| p * 100.0);
-                let text = points.map_or_else(|| UNKNOWN.to_owned(), format::points);
-                Value::number(text, points)
-            }
-            "total base" => cost(total.base, true),
-            "total head" => cost(total.head, false),
-            "total delta" => change(total.change()),
-            "total relative" => relative(total),
-            "calls base" => count(list::calls(r).base),
-            "calls head" => count(list::calls(r).head),
-            "calls delta" => signed_count(list::calls_delta(r)),
-            "by calls" => part(r.split().map(|s| s.0)),
-            "per call" => part(r.split().map(|s| s.1)),
-            "state" => Value::text(self.state(row)),
-            "step" => Value::text(r.step.map_or("", Step::key)),
-            "place" => Value::text(self.place(row)),
-            _ => Value::text(self.name(row)),
-        }
     }
 }
 
-struct Table<'a, 'b> {
+struct Table<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
-    numbers: &'a Numbers<'a>,
-    palette: &'static Palette,
-    columns: &'a [Column],
+    numbers: &'l Numbers<'l>,
+    columns: &'a [Column<'l, Cells<'l>, DiffKey>],
     selected: Option<SymbolKey>,
 }
 
-impl Table<'_, '_> {
-    fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let asked = self.numbers.asked;
-        let headings = copy::headings_of(self.columns, |key| match key {
-            "own base" | "total base" => Some(asked.unit(true)),
-            "own head" | "own delta" | "total head" | "total delta" | "by calls" | "per call" => {
-                Some(asked.unit(false))
-            }
-            _ => None,
-        });
-        let values = rows.map(|row| self.columns.iter().map(|c| self.numbers.value(row, c.key)).collect());
-        copy::table(form, &headings, &values.collect::<Vec<_>>())
-    }
-}
+impl<'l> grid::Rows for Table<'_, 'l, '_> {
+    type Row = Cells<'l>;
 
-impl grid::Rows for Table<'_, '_> {
-    fn mark(&self, row: usize) -> Mark {
-        let symbol = self.numbers.symbol(row);
+    fn row(&self, at: usize) -> Cells<'l> {
+        (at, self.numbers.at(at).1)
+    }
+
+    fn mark(&self, at: usize) -> Mark {
+        let symbol = self.numbers.symbol(at);
         let lit = symbol.is_some() && self.cx.hover.and_then(Item::symbol) == symbol;
         Mark { selected: symbol.is_some() && self.selected == symbol, lit }
     }
 
-    fn label(&self, row: usize) -> String {
-        let value = |key| self.numbers.value(row, key).text;
-        let state = self.numbers.state(row);
+    fn label(&self, at: usize) -> String {
+        let cell = |key| shared::cell_with_unit(self.columns, key, self.row(at));
+        let state = self.numbers.state(at);
         let state = if state.is_empty() { String::new() } else { format!(", {state}") };
-        format!(
-            "{}, base {}, head {}, change {}{state}",
-            value("function"),
-            value("own base"),
-            value("own head"),
-            value(if self.numbers.asked.shares_only() { "points" } else { "own delta" })
-        )
+        let change = if self.numbers.asked.shares_only() { "points" } else { "own delta" };
+        let (name, base, head) = (cell("function"), cell("own base"), cell("own head"));
+        format!("{name}, base {base}, head {head}, change {}{state}", cell(change))
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        let palette = self.palette;
-        let text = self.numbers.value(row, column).text;
-        let (_, r) = self.numbers.at(row);
-        let number = Cell::number(palette);
-        match column {
-            "own delta" | "points" if column == "own delta" || self.numbers.asked.shares_only() => {
-                // The longest bar is the largest change of all rows.
-                let most = self.numbers.list.most_changed.max(1.0);
-                let share = match column {
-                    "points" => list::points(r.own(), self.numbers.list.diff.whole),
-                    _ => self.numbers.list.related.own(r).change().map(|c| c / most),
-                };
-                delta_bar(ui, share, self.numbers.asked.better(self.numbers.pair), &text, &number);
-            }
-            "state" => {
-                let color = match self.numbers.state(row) {
-                    "new" | "gone" | "moved" => palette.tone(Tone::Info),
-                    _ => palette.text_weak,
-                };
-                cell_text(ui, &text, &Cell { color, ..Cell::text(palette) });
-            }
-            "function" => {
-                cell_text(ui, &text, &Cell { color: palette.text_strong, ..Cell::text(palette) });
-            }
-            "place" => {
-                path_cell(ui, &text, &weak_cell(palette));
-            }
-            "step" => {
-                cell_text(ui, &text, &weak_cell(palette));
-            }
-            _ => {
-                let color = if matches!(text.as_str(), "0" | "0 %" | "–") {
-                    palette.text_weak
-                } else {
-                    palette.text
-                };
-                cell_text(ui, &text, &Cell { color, ..number });
-            }
-        }
-    }
-
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let halves = self.numbers.at(row).1.halves;
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
+        let halves = self.numbers.at(at).1.halves;
         // A function that is gone is one of the baseline.
         let base = halves.head.is_none();
-        let pair = self.numbers.pair;
-        let Some(half) = halves.head.or(halves.base) else { return };
-        let subject = pair.one(base);
+        let half = halves.head.or(halves.base)?;
+        let subject = self.numbers.pair.one(base);
         let about = menu::About { function: half.symbol.function(), path: None };
         let mut side = self.cx.side(&subject, base);
-        let picked = menu::ContextMenu::about(about).row().table().show(&mut side, ui, |cx, ui| {
-            pairing(cx, ui, self.numbers, row);
-        });
-        match picked {
-            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row))),
-            Some(Picked::Table(form)) => {
-                let n = self.numbers.list.order.len();
-                ui.ctx().copy_text(self.copied(form, &mut (0..n)));
-            }
-            None => {}
-        }
+        menu::ContextMenu::about(about).row().table().show(&mut side, ui, |cx, ui| {
+            pairing(cx, ui, self.numbers, at);
+        })
     }
 }
 

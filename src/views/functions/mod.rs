@@ -2,7 +2,6 @@
 //!
 //! Sorting and filtering is a query ([`FunctionList`]); this thread paints the visible rows.
 
-mod columns;
 mod compare;
 #[cfg(test)]
 mod tests;
@@ -11,12 +10,11 @@ use std::sync::Arc;
 
 use egui::{RichText, Ui};
 
-pub use self::columns::calls;
-use self::columns::{Formats, columns};
-use super::shared::copy::{self, Form};
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, Picked};
-use super::shared::{self, Follow, Stale};
+use super::shared::{self, Follow};
+use crate::analysis::columns::Shown;
+use crate::analysis::columns::functions::{FunctionColumn, functions};
 use crate::analysis::function_list::{self, FunctionKey, FunctionList, FunctionOrder, SortKey};
 use crate::analysis::functions::graph_of;
 use crate::analysis::{FunctionRow, Functions};
@@ -40,7 +38,6 @@ pub const KIND: ViewKind = ViewKind {
 pub struct FunctionsView {
     sort: Vec<SortKey>,
     grid: GridState,
-    stale: Stale,
     /// The list that was shown last, and for each function its row there.
     listed: Option<(Arc<FunctionOrder>, Vec<u32>)>,
     follow: Follow,
@@ -51,7 +48,6 @@ impl Default for FunctionsView {
         Self {
             sort: vec![(FunctionKey::Own, false)],
             grid: GridState::default(),
-            stale: Stale::default(),
             listed: None,
             follow: Follow::default(),
         }
@@ -70,9 +66,8 @@ impl View for FunctionsView {
         let (functions, search) = (Functions(cx.slice()), cx.interaction.search.clone());
         let query = FunctionList { functions, sort: self.sort.clone(), search };
         let answer = cx.ask(&query, 0);
-        let Some(list) = shared::value(ui, &answer, "Adding up functions") else { return };
+        let Some(list) = cx.value(ui, &answer, "Adding up functions") else { return };
         self.remember(&list, cx);
-        shared::crumbs::show(cx, ui);
         if let Some(text) = reduced(&list) {
             ui.add(egui::Label::new(RichText::new(text).color(Palette::of(ui).text_weak)).truncate());
         }
@@ -81,7 +76,6 @@ impl View for FunctionsView {
         shared::with_footer(
             ui,
             |ui| {
-                self.stale.dim(&answer, cx.live, ui);
                 self.table(cx, ui, &list);
             },
             |ui| {
@@ -125,21 +119,27 @@ impl FunctionsView {
     }
 
     fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &FunctionOrder) {
-        let formats = Formats::new(cx, list);
-        let columns = columns(cx, list, &formats, &self.sort);
+        let profile = cx.subject.profile();
+        let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let mut columns = functions(profile, &list.table, &list.max, list.known, &shown);
+        format::mark(&mut columns, &self.sort);
         let grid = Grid { salt: "functions", name: "Functions", columns: &columns, rows: list.order.len() };
         let mut grid_state = std::mem::take(&mut self.grid);
-        let mut rows = Table { cx, list, formats: &formats, palette: Palette::of(ui), columns: &columns };
+        let mut rows = Table { cx, list, columns: &columns };
         let happened = grid.show(ui, &mut grid_state, &mut rows);
         self.grid = grid_state;
         self.events(cx, ui, list, &happened);
     }
 
-    fn events(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, list: &FunctionOrder, happened: &Happened) {
+    fn events(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &Ui,
+        list: &FunctionOrder,
+        happened: &Happened<FunctionKey>,
+    ) {
         let function = |row: usize| list.table.rows[list.order[row] as usize].function;
-        if let Some((key, more)) = happened.header
-            && let Some(key) = columns::sort_key(key)
-        {
+        if let Some((key, more)) = happened.header {
             function_list::click(&mut self.sort, key, more);
         }
         if let Some(row) = happened.hovered {
@@ -219,68 +219,37 @@ fn summary(cx: &ViewCx<'_>, list: &FunctionOrder) -> String {
     text
 }
 
-struct Table<'a, 'b> {
+struct Table<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
-    list: &'a FunctionOrder,
-    formats: &'a Formats,
-    palette: &'static Palette,
-    columns: &'a [shared::grid::Column],
+    list: &'l FunctionOrder,
+    columns: &'a [FunctionColumn<'l>],
 }
 
-impl Table<'_, '_> {
-    fn row(&self, row: usize) -> &FunctionRow {
-        &self.list.table.rows[self.list.order[row] as usize]
+impl<'l> Rows for Table<'_, 'l, '_> {
+    type Row = &'l FunctionRow;
+
+    fn row(&self, at: usize) -> &'l FunctionRow {
+        &self.list.table.rows[self.list.order[at] as usize]
     }
 
-    fn copied(&self, form: Form, rows: &mut dyn Iterator<Item = usize>) -> String {
-        let headings = copy::headings(
-            self.columns,
-            self.formats.unit,
-            &["self", "self per call", "total", "total per call"],
-        );
-        let values = rows.map(|row| {
-            let row = self.row(row);
-            self.columns.iter().map(|c| self.formats.value(self.cx.profile(), row, c.key)).collect()
-        });
-        copy::table(form, &headings, &values.collect::<Vec<_>>())
-    }
-}
-
-impl Rows for Table<'_, '_> {
-    fn mark(&self, row: usize) -> Mark {
-        let item = Item::of_function(self.row(row).function, self.cx.profile());
+    fn mark(&self, at: usize) -> Mark {
+        let item = Item::of_function(self.row(at).function, self.cx.profile());
         Mark { selected: self.cx.is_selected(&item), lit: self.cx.is_hovered(&item) }
     }
 
-    fn label(&self, row: usize) -> String {
-        let row = self.row(row);
+    fn label(&self, at: usize) -> String {
+        let row = self.row(at);
         let name = row.symbol().label(self.cx.profile());
         let open = match row.unfinished {
             0 => String::new(),
             n => format!(", {} unfinished", format::count(n as i64)),
         };
-        let least = format::at_least(row.unfinished);
-        format!(
-            "{name}, self {least}{}, total {least}{}{open}",
-            self.formats.cost.text(Some(row.own)),
-            self.formats.cost.text(Some(row.total))
-        )
+        let cost = |key| shared::cell_with_unit(self.columns, key, row);
+        format!("{name}, self {}, total {}{open}", cost("self"), cost("total"))
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        self.formats.paint(ui, self.cx.profile(), self.row(row), column, self.palette);
-    }
-
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let function = self.row(row).function;
-        let about = menu::About { function, path: None };
-        let picked = menu::ContextMenu::about(about).row().table().show(self.cx, ui, |_, _| ());
-        match picked {
-            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &mut std::iter::once(row))),
-            Some(Picked::Table(form)) => {
-                ui.ctx().copy_text(self.copied(form, &mut (0..self.list.order.len())));
-            }
-            None => {}
-        }
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
+        let about = menu::About { function: self.row(at).function, path: None };
+        menu::ContextMenu::about(about).row().table().show(self.cx, ui, |_, _| ())
     }
 }

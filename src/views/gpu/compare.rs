@@ -9,13 +9,12 @@ use crate::model::{Profile, Unit};
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
-use crate::views::{View, ViewCx, shared};
+use crate::views::{View, ViewCx};
 
 /// The view.
 #[derive(Default)]
 pub struct DiffGpu {
     board: Board,
-    stale: shared::Stale,
 }
 
 /// Kernels that are listed.
@@ -26,9 +25,8 @@ impl View for DiffGpu {
         let Some(pair) = cx.subject.pair().cloned() else { return };
         let asked = GpuWorkTable(cx.interaction.range);
         let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = shared::value(ui, &base, "Adding up kernels of base") else { return };
-        let Some(in_head) = shared::value(ui, &head, "Adding up kernels of head") else { return };
-        self.stale.dim(&head, cx.live, ui);
+        let Some(in_base) = cx.value(ui, &base, "Adding up kernels of base") else { return };
+        let Some(in_head) = cx.value(ui, &head, "Adding up kernels of head") else { return };
         let profiles = [&pair.base.profile, &pair.head.profile];
         let tables = [&*in_base, &*in_head];
         scrolled(ui, |ui| {

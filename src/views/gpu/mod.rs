@@ -16,7 +16,6 @@ use crate::analysis::kernels::{GpuWorkTable, WorkTable};
 use crate::model::{Profile, TrackKind};
 use crate::ui::icons::Icon;
 use crate::ui::widgets::EmptyState;
-use crate::views::shared;
 
 /// The entry in [`super::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -43,7 +42,6 @@ fn needs_gpu(profile: &Profile) -> Result<(), &'static str> {
 #[derive(Default)]
 struct Gpu {
     board: Board,
-    stale: shared::Stale,
 }
 
 /// What the view is made of.
@@ -55,8 +53,7 @@ struct Frame {
 impl View for Gpu {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let answer = cx.ask(&GpuWorkTable(cx.interaction.range), 0);
-        let Some(table) = shared::value(ui, &answer, "Adding up kernels") else { return };
-        self.stale.dim(&answer, cx.live, ui);
+        let Some(table) = cx.value(ui, &answer, "Adding up kernels") else { return };
         if table.rows.is_empty() {
             let text = "No GPU worked in the chosen range.";
             EmptyState::new(Icon::Search, "No work of a GPU", text).show(ui);

@@ -27,9 +27,9 @@ use crate::ui::keyboard;
 use crate::ui::text::{Elide, Face, LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::{EmptyState, combo, segmented};
+use crate::views::shared;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
-use crate::views::shared::{self, Stale};
 use crate::views::{View, ViewCx};
 
 /// Below this zoom nodes are boxes without words.
@@ -63,7 +63,6 @@ pub struct DiffGraphView {
     /// The drawing that the camera was fitted to, in a pane of this size.
     fitted: Option<(Arc<GraphDiff>, egui::Vec2)>,
     lines: Option<(Arc<GraphDiff>, Lines)>,
-    stale: Stale,
     texts: TextCache,
     menu_at: Option<u32>,
 }
@@ -78,7 +77,6 @@ impl DiffGraphView {
             camera: Camera::default(),
             fitted: None,
             lines: None,
-            stale: Stale::default(),
             texts: TextCache::default(),
             menu_at: None,
         }
@@ -89,19 +87,17 @@ impl View for DiffGraphView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
-        let Some(functions) = shared::value(ui, &functions, "Comparing functions") else { return };
+        let Some(functions) = cx.value(ui, &functions, "Comparing functions") else { return };
         let limits = Limits { nodes: self.least, edges: self.least / 2, ..Limits::default() };
         let query = DiffGraph { functions: asked.functions.clone(), limits, direction: self.direction };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(graph) = shared::value(ui, &answer, "Drawing both graphs") else { return };
+        let Some(graph) = cx.value(ui, &answer, "Drawing both graphs") else { return };
         self.header(ui, &graph);
-        shared::crumbs::show(cx, ui);
         pair::notices(cx, ui, &asked, "", None);
         if graph.nodes.is_empty() {
             EmptyState::new(Icon::Graph, "Nothing is large enough", "Choose a smaller least share.").show(ui);
             return;
         }
-        self.stale.dim(&answer, cx.live, ui);
         let scene =
             Scene { pair: &pair, asked: &asked, functions: &functions, graph: &graph, shows: self.shows };
         self.canvas(cx, ui, &scene);

@@ -23,7 +23,7 @@ use self::camera::{Camera, Lens, Place};
 use self::paint::Paint;
 use self::scene::{Hit, Scene};
 use self::walk::Spot;
-use super::shared::{self, Follow, Stale};
+use super::shared::{self, Follow};
 use crate::analysis::call_graph::Calling;
 use crate::analysis::folding::Folding;
 use crate::analysis::graph_layout::Direction;
@@ -83,7 +83,6 @@ pub struct GraphView {
     back: Vec<Spot>,
     forth: Vec<Spot>,
     follow: Follow,
-    stale: Stale,
     camera: Camera,
     /// Size of the drawing's part of the pane in the last frame.
     area_size: Vec2,
@@ -122,7 +121,6 @@ impl View for GraphView {
         self.folding = cx.interaction.folding.clone().unwrap_or_else(|| self.usual.clone());
         self.follow_selection(cx);
         self.header(cx, ui);
-        shared::crumbs::show(cx, ui);
         if self.mode == Mode::Around && self.active.is_none() {
             self.active = shared::most_expensive(cx, ui).map(|f| cx.profile().keys().symbol(f));
             if self.active.is_none() {
@@ -131,7 +129,7 @@ impl View for GraphView {
         }
         let question = self.ask(cx);
         let answer = cx.ask(&question, 0);
-        let Some(picture) = shared::value(ui, &answer, "Drawing the graph") else { return };
+        let Some(picture) = cx.value(ui, &answer, "Drawing the graph") else { return };
         self.caption(cx, ui, &picture);
         shared::basis_notice(ui, &picture.graph.basis, "");
         if picture.drawn.nodes.is_empty() {
@@ -145,7 +143,6 @@ impl View for GraphView {
             }
             return;
         }
-        self.stale.dim(&answer, cx.live, ui);
         self.canvas(cx, ui, &picture);
     }
 

@@ -4,6 +4,7 @@ use egui::{Color32, RichText, Ui};
 use egui_plot::{Bar, BarChart, MarkerShape, Points, VLine};
 
 use super::{Figure, Latency};
+use crate::analysis::definitions as say;
 use crate::analysis::histogram::{Histogram, RequestHistogram};
 use crate::analysis::latency::{FirstToken, Latency as Found, Spread, UNACCOUNTED};
 use crate::analysis::load::{ENOUGH, Level, RequestLoad, Step};
@@ -16,7 +17,7 @@ use crate::views::parts::{BarRow, card, remark, weak};
 use crate::views::percentiles::{self, Statistic};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::plot;
-use crate::views::{ViewCx, definitions as say, shared};
+use crate::views::ViewCx;
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Latency {
         };
         let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
         let answer = cx.ask(&RequestHistogram { figure, range, search }, 3);
-        let Some(found) = shared::value(ui, &answer, "Reading requests") else { return };
+        let Some(found) = cx.value(ui, &answer, "Reading requests") else { return };
         match &*found {
             Some(found) => histogram(ui, found, self.plots),
             None => {
@@ -233,7 +234,7 @@ fn spreads(ui: &mut Ui, found: &Found) {
 fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     let asked = RequestLoad { range: cx.interaction.range, search: cx.interaction.search.clone() };
     let answer = cx.ask(&asked, 1);
-    let Some(load) = shared::value(ui, &answer, "Counting requests in flight") else { return };
+    let Some(load) = cx.value(ui, &answer, "Counting requests in flight") else { return };
     let palette = Palette::of(ui);
     type Series = (&'static str, Color32, fn(&Step) -> u32);
     let lines: [Series; 2] =

@@ -3,6 +3,7 @@
 use egui::Ui;
 
 use super::{cards::readable, question};
+use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
 use crate::analysis::latency::Latency;
 use crate::analysis::overview::Distribution;
@@ -10,13 +11,12 @@ use crate::model::Unit;
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
-use crate::views::{View, ViewCx, definitions as say, shared};
+use crate::views::{View, ViewCx};
 
 /// The view.
 #[derive(Default)]
 pub struct DiffLatency {
     board: Board,
-    stale: shared::Stale,
 }
 
 type Both<'a> = Two<&'a Latency>;
@@ -27,9 +27,8 @@ impl View for DiffLatency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let asked = question(cx);
         let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = shared::value(ui, &base, "Adding up phases of base") else { return };
-        let Some(in_head) = shared::value(ui, &head, "Adding up phases of head") else { return };
-        self.stale.dim(&head, cx.live, ui);
+        let Some(in_base) = cx.value(ui, &base, "Adding up phases of base") else { return };
+        let Some(in_head) = cx.value(ui, &head, "Adding up phases of head") else { return };
         let both = Two { base: Some(&*in_base), head: Some(&*in_head) };
         scrolled(ui, |ui| {
             self.board.show(ui, 3, |i, ui| match i {

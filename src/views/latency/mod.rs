@@ -52,18 +52,11 @@ struct Latency {
     board: Board,
     /// Height of the plots.
     plots: f32,
-    stale: shared::Stale,
 }
 
 impl Latency {
     fn new() -> Self {
-        Self {
-            figure: Figure::default(),
-            slo: Slo::default(),
-            board: Board::of_plots(),
-            plots: 0.0,
-            stale: shared::Stale::default(),
-        }
+        Self { figure: Figure::default(), slo: Slo::default(), board: Board::of_plots(), plots: 0.0 }
     }
 }
 
@@ -75,8 +68,7 @@ fn question(cx: &ViewCx<'_>) -> RequestLatency {
 impl View for Latency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let answer = cx.ask(&question(cx), 0);
-        let Some(found) = shared::value(ui, &answer, "Adding up phases") else { return };
-        self.stale.dim(&answer, cx.live, ui);
+        let Some(found) = cx.value(ui, &answer, "Adding up phases") else { return };
         if found.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
             let text = "No request that ended well arrived in the chosen range, or the search finds none.";
             EmptyState::new(Icon::Search, "No request to show", text).show(ui);

@@ -4,13 +4,14 @@ use egui::{RichText, TextEdit, Ui};
 
 use super::Latency;
 use super::cards::share_row;
+use crate::analysis::definitions as say;
 use crate::analysis::slo::{SloCheck, SlowRequests};
 use crate::format;
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, mono, space};
 use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::parts::{BarRow, remark, weak};
-use crate::views::{ViewCx, definitions as say, shared};
+use crate::views::ViewCx;
 
 impl Latency {
     /// Fields for what is promised, and what came of it.
@@ -27,7 +28,7 @@ impl Latency {
         }
         let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
         let answer = cx.ask(&SloCheck { slo: self.slo, range, search }, 2);
-        let Some(kept) = shared::value(ui, &answer, "Holding requests against it") else { return };
+        let Some(kept) = cx.value(ui, &answer, "Holding requests against it") else { return };
         share_row(ui, "Kept", [kept.kept, kept.broken, kept.unknown], "Requests that keep all of it.");
         let rate = |rate: Option<f64>| {
             rate.map_or_else(|| format::UNKNOWN.to_owned(), |r| format::rate(r, "requests"))
@@ -89,7 +90,7 @@ fn limit(ui: &mut Ui, name: &str, value: &mut Option<i64>) {
 pub(super) fn slowest(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let asked = SlowRequests { range: cx.interaction.range, search: cx.interaction.search.clone() };
     let answer = cx.ask(&asked, 4);
-    let Some(found) = shared::value(ui, &answer, "Looking for the slowest") else { return };
+    let Some(found) = cx.value(ui, &answer, "Looking for the slowest") else { return };
     let median = format::duration(found.median.round() as i64);
     if found.rows.is_empty() {
         weak(ui, &format!("None took more than 1.5 times the median, {median}."));

@@ -11,7 +11,7 @@ mod table;
 pub(super) use layout::counter_name;
 
 use super::time::{Gesture, HELP, Viewport};
-use super::{Comparing, Seen, View, ViewCx, ViewKind};
+use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::counters::{CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS};
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::model::CounterId;
@@ -115,6 +115,14 @@ impl View for Memory {
 
     fn see(&mut self, seen: Seen) {
         self.viewport.see(seen);
+    }
+
+    fn window(&self) -> Option<TimeWindow> {
+        Some(self.viewport.window())
+    }
+
+    fn show_window(&mut self, window: TimeWindow) {
+        self.viewport.show_window(window);
     }
 }
 

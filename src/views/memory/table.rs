@@ -3,14 +3,14 @@
 use super::Frame;
 use super::charts::color;
 use super::layout::{counter_name, groups};
-use crate::format::{self, UNKNOWN};
+use crate::analysis::counters::Figures;
+use crate::format::{self, Column, CopyAs, Form, UNKNOWN, Value};
 use crate::model::{CounterId, Profile, Unit};
 use crate::state::Item;
 use crate::ui::theme::{Palette, regular, space, strong};
 use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::parts::text_in;
-use crate::views::shared::copy::{self, Form, Heading, Value};
 use crate::views::shared::menu::{ContextMenu, Picked};
 use egui::{Align, Rect, Sense, Stroke, Ui, pos2, vec2};
 use std::collections::BTreeSet;
@@ -96,44 +96,35 @@ fn menu(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, id: CounterId) {
     let all: Vec<_> = frame.groups.iter().flat_map(|g| g.counters.iter().copied()).collect();
     let rows: Vec<_> = all.into_iter().filter(|id| frame.shown.contains(id)).collect();
     let context = ContextMenu::new().title(&name).copies("Copy name", &name).row().table();
-    match context.show(cx, ui, |_, _| ()) {
-        Some(Picked::Row) => ui.ctx().copy_text(copied(cx.profile(), frame, &[id], Form::Text)),
-        Some(Picked::Table(form)) => ui.ctx().copy_text(copied(cx.profile(), frame, &rows, form)),
+    let picked = context.show(cx, ui, |_, _| ());
+    let columns = columns(cx.profile(), frame);
+    match picked {
+        Some(Picked::Row) => ui.ctx().copy_text(format::copied(CopyAs::Text, &columns, std::iter::once(id))),
+        Some(Picked::Table(form)) => ui.ctx().copy_text(format::copied(form, &columns, rows.into_iter())),
         None => {}
     }
 }
 
 /// Counters with their figures. Their units differ, so each row names its own.
-fn copied(profile: &Profile, frame: &Frame, counters: &[CounterId], form: Form) -> String {
-    let heading = |title: &str, exact: &str, number| Heading {
-        title: title.to_owned(),
-        exact: exact.to_owned(),
-        number,
+fn columns<'a>(profile: &'a Profile, frame: &'a Frame) -> Vec<Column<'a, CounterId, ()>> {
+    let figures = |id: CounterId| frame.figures.get(id.index()).copied().flatten();
+    let unit = |id: CounterId| profile.counters[id.index()].unit;
+    let number = |key, title, of: fn(Figures) -> f64| {
+        Column::number(key, title, Form::Plain, move |id: CounterId| match figures(id).map(of) {
+            None => Value::Unknown,
+            Some(value) => Value::Written(value_text(unit(id), value), value),
+        })
     };
-    let headings = [
-        heading("Counter", "Counter", false),
-        heading("Unit", "Unit", false),
-        heading("Min", "Min", true),
-        heading("Mean", "Mean", true),
-        heading("Max", "Max", true),
-        heading("Max at", "Max at (nanoseconds)", true),
-    ];
-    let row = |&id: &CounterId| {
-        let unit = profile.counters[id.index()].unit;
-        let figures = frame.figures.get(id.index()).copied().flatten();
-        let value =
-            |v: Option<f64>| Value::number(v.map_or_else(|| UNKNOWN.to_owned(), |v| value_text(unit, v)), v);
-        let at = figures.map(|f| f.max_time);
-        vec![
-            Value::text(counter_name(profile, id)),
-            Value::text(unit.key()),
-            value(figures.map(|f| f.min)),
-            value(figures.map(|f| f.mean)),
-            value(figures.map(|f| f.max)),
-            Value::number(at.map_or_else(|| UNKNOWN.to_owned(), format::duration), at),
-        ]
-    };
-    copy::table(form, &headings, &counters.iter().map(row).collect::<Vec<_>>())
+    vec![
+        Column::name("counter", "Counter", |id: CounterId| Value::text(counter_name(profile, id))),
+        Column::text("unit", "Unit", move |id: CounterId| Value::Word(unit(id).key())),
+        number("min", "Min", |f| f.min),
+        number("mean", "Mean", |f| f.mean),
+        number("max", "Max", |f| f.max),
+        Column::cost("max at", "Max at", (Form::Each(Unit::Nanoseconds), Unit::Nanoseconds), move |id| {
+            Value::cost(figures(id).map(|f| f.max_time))
+        }),
+    ]
 }
 
 /// The cells of a row: the name, then the numbers.

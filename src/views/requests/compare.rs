@@ -52,7 +52,6 @@ pub struct DiffRequestsView {
     sort: TwoSort,
     grid: GridState,
     bands: Bands,
-    stale: shared::Stale,
     /// Rows of the last answer as they are sorted.
     rows: Option<Rows>,
     seen: Option<Item>,
@@ -73,7 +72,6 @@ impl DiffRequestsView {
             sort: TwoSort::default(),
             grid: GridState::default(),
             bands: Bands::new(&super::KIND, true),
-            stale: shared::Stale::default(),
             rows: None,
             seen: None,
         }
@@ -101,8 +99,7 @@ impl View for DiffRequestsView {
             prices: cx.prices.clone(),
         };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(found) = shared::value(ui, &answer, "Comparing requests") else { return };
-        self.stale.dim(&answer, cx.live, ui);
+        let Some(found) = cx.value(ui, &answer, "Comparing requests") else { return };
         counts(ui, &found);
         let area = ui.available_rect_before_wrap();
         let split = area.top() + (area.height() * 0.38).clamp(70.0, 260.0);

@@ -9,7 +9,8 @@ mod waterfall;
 
 use super::percentiles::{self, Figure, Statistic};
 use super::time::Viewport;
-use super::{Comparing, Seen, View, ViewCx, ViewKind, definitions as say, needs_requests};
+use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::definitions as say;
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::analysis::requests::{RequestColumn, RequestList, RequestPart, RequestTable};
 use crate::format;
@@ -18,7 +19,7 @@ use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::{EmptyState, legend_item};
-use crate::views::parts::{answered, figure};
+use crate::views::parts::figure;
 use crate::views::shared::grid::GridState;
 use egui::{CursorIcon, Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 use std::sync::Arc;
@@ -76,10 +77,7 @@ impl View for Requests {
             prices: cx.prices.clone(),
         };
         let answer = cx.ask(&query, 0);
-        if !answered(ui, &answer) {
-            return;
-        }
-        let Some(list) = answer.value().cloned() else { return };
+        let Some(list) = cx.value(ui, &answer, "Adding up requests") else { return };
         let phases = cx.ask(&PhasesIn(None), 0).value().cloned().filter(|p| !p.spans.is_empty());
         let frame = Frame { list, phases };
         let follow = self.seen != cx.interaction.selection;
@@ -141,6 +139,14 @@ impl View for Requests {
 
     fn see(&mut self, seen: Seen) {
         self.viewport.see(seen);
+    }
+
+    fn window(&self) -> Option<TimeWindow> {
+        Some(self.viewport.window())
+    }
+
+    fn show_window(&mut self, window: TimeWindow) {
+        self.viewport.show_window(window);
     }
 }
 

@@ -13,76 +13,11 @@ use egui::{
 };
 use egui_table::{CellInfo, HeaderCellInfo, HeaderRow, PrefetchInfo, Table, TableDelegate, TableState};
 
-use crate::ui::theme::{Palette, space};
-use crate::ui::widgets::{SortOrder, header_cell, row_background};
-
-/// A column.
-#[derive(Clone, Debug)]
-pub struct Column {
-    /// Stable name; also what [`Rows::cell`] is asked for.
-    pub key: &'static str,
-    /// Title, with the unit of its numbers.
-    pub title: String,
-    /// What the numbers mean, with the denominator of shares.
-    pub tip: String,
-    /// Width at first, points; of a growing column the least one.
-    pub width: f32,
-    /// Its part of what is left; 0 for a column whose width the person sets.
-    pub grow: f32,
-    /// Left, or right for numbers.
-    pub align: Align,
-    /// How the rows are sorted by it.
-    pub sort: Option<SortOrder>,
-    /// The higher, the sooner it is hidden; 0 never.
-    pub rank: u8,
-}
-
-impl Column {
-    /// A column of numbers.
-    #[must_use]
-    pub fn number(key: &'static str, title: impl Into<String>, width: f32) -> Self {
-        Self {
-            key,
-            title: title.into(),
-            tip: String::new(),
-            width,
-            grow: 0.0,
-            align: Align::RIGHT,
-            sort: None,
-            rank: 0,
-        }
-    }
-
-    /// A column of texts.
-    #[must_use]
-    pub fn text(key: &'static str, title: impl Into<String>, width: f32) -> Self {
-        Self { align: Align::LEFT, ..Self::number(key, title, width) }
-    }
-
-    /// What a tooltip says.
-    #[must_use]
-    pub fn tip(self, tip: impl Into<String>) -> Self {
-        Self { tip: tip.into(), ..self }
-    }
-
-    /// Its part of what is left.
-    #[must_use]
-    pub fn grow(self, grow: f32) -> Self {
-        Self { grow, ..self }
-    }
-
-    /// How soon it is hidden.
-    #[must_use]
-    pub fn rank(self, rank: u8) -> Self {
-        Self { rank, ..self }
-    }
-
-    /// How the rows are sorted by it.
-    #[must_use]
-    pub fn sorted(self, sort: Option<SortOrder>) -> Self {
-        Self { sort, ..self }
-    }
-}
+use super::menu::Picked;
+use super::{path_cell, weak_cell};
+use crate::format::{self, Column, CopyAs, Look};
+use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::widgets::{Cell, cell_text, delta_bar, header_cell, row_background, share_bar};
 
 /// How a row stands out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,16 +28,24 @@ pub struct Mark {
     pub lit: bool,
 }
 
-/// What the rows show.
+/// What the rows are.
 pub trait Rows {
+    /// A row, as its columns take it.
+    type Row: Copy;
+
+    /// The row at a place.
+    fn row(&self, at: usize) -> Self::Row;
     /// How a row stands out.
-    fn mark(&self, row: usize) -> Mark;
+    fn mark(&self, at: usize) -> Mark;
     /// A row in words, for screen readers and tests.
-    fn label(&self, row: usize) -> String;
-    /// Paints a cell; fills the space that `ui` has.
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str);
-    /// The context menu of a row.
-    fn menu(&mut self, ui: &mut Ui, row: usize);
+    fn label(&self, at: usize) -> String;
+    /// The context menu of a row; what of the table it copies.
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked>;
+    /// Paints a cell that is more than its value, in the space that `ui` has. False leaves it to the column.
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
+        let _ = (ui, at, column);
+        false
+    }
 }
 
 /// What stays from frame to frame.
@@ -117,22 +60,22 @@ pub struct GridState {
 }
 
 /// The table of one frame.
-pub struct Grid<'a> {
+pub struct Grid<'a, 'c, R, S> {
     /// Tells apart several tables of one view.
     pub salt: &'static str,
     /// What screen readers call it.
     pub name: &'a str,
     /// All columns, the hidden ones too.
-    pub columns: &'a [Column],
+    pub columns: &'a [Column<'c, R, S>],
     /// Number of rows.
     pub rows: usize,
 }
 
 /// What the person did.
-#[derive(Clone, Debug, Default)]
-pub struct Happened {
-    /// Clicked header, and whether Shift was held.
-    pub header: Option<(&'static str, bool)>,
+#[derive(Clone, Debug)]
+pub struct Happened<S> {
+    /// What a clicked heading sorts by, and whether Shift was held.
+    pub header: Option<(S, bool)>,
     /// Row under the pointer.
     pub hovered: Option<usize>,
     /// Row that was clicked, by either button.
@@ -152,7 +95,12 @@ const NARROWEST: f32 = 28.0;
 
 /// Which columns are shown in `width` points: those that were asked for, and the others while they fit.
 #[must_use]
-pub fn fitting(columns: &[Column], widths: &[f32], shown: &BTreeMap<String, bool>, width: f32) -> Vec<usize> {
+pub fn fitting<R, S>(
+    columns: &[Column<'_, R, S>],
+    widths: &[f32],
+    shown: &BTreeMap<String, bool>,
+    width: f32,
+) -> Vec<usize> {
     let wish = |i: &usize| shown.get(columns[*i].key).copied();
     let mut fit: Vec<usize> = (0..columns.len()).filter(|i| wish(i) != Some(false)).collect();
     while fit.iter().map(|&i| widths[i]).sum::<f32>() > width {
@@ -165,9 +113,14 @@ pub fn fitting(columns: &[Column], widths: &[f32], shown: &BTreeMap<String, bool
     fit
 }
 
-impl Grid<'_> {
+/// Width of a column at first, points: digits are equally wide, and a cell has room left and right of them.
+fn width<R, S>(column: &Column<'_, R, S>) -> f32 {
+    (column.room * 7.0 + 16.0).round()
+}
+
+impl<R: Copy, S: Copy> Grid<'_, '_, R, S> {
     /// Shows the table in the space that is left.
-    pub fn show(&self, ui: &mut Ui, state: &mut GridState, rows: &mut dyn Rows) -> Happened {
+    pub fn show<T: Rows<Row = R>>(&self, ui: &mut Ui, state: &mut GridState, rows: &mut T) -> Happened<S> {
         let area = ui.available_rect_before_wrap();
         let palette = Palette::of(ui);
         ui.painter().rect_filled(area, space::RADIUS_SMALL, palette.canvas);
@@ -190,7 +143,14 @@ impl Grid<'_> {
             fit,
             rows,
             state,
-            happened: Happened { focused, ..Happened::default() },
+            happened: Happened {
+                header: None,
+                hovered: None,
+                clicked: None,
+                double_clicked: None,
+                focused,
+                page: 0,
+            },
             focus,
         };
         table.columns(columns).show(ui, &mut painter);
@@ -199,7 +159,7 @@ impl Grid<'_> {
         if !reset.is_empty() {
             let mut widths = TableState::load(ui, id).unwrap_or_default();
             for i in reset {
-                widths.col_widths.insert(column_id(self.columns[i].key), self.columns[i].width);
+                widths.col_widths.insert(column_id(self.columns[i].key), width(&self.columns[i]));
             }
             widths.store(ui, id);
         }
@@ -215,7 +175,7 @@ impl Grid<'_> {
         for column in shown.iter().map(|&i| &self.columns[i]) {
             let edge = id.with(column_id(column.key)).with("resize");
             let Some(response) = ui.ctx().read_response(edge) else { continue };
-            let name = format!("Width of column {}", column.title);
+            let name = format!("Width of column {}", column.heading());
             response.widget_info(|| WidgetInfo::labeled(Role::Splitter, true, &name));
             if !response.has_focus() {
                 continue;
@@ -227,7 +187,8 @@ impl Grid<'_> {
             for (key, step) in [(Key::ArrowLeft, -8.0), (Key::ArrowRight, 8.0)] {
                 if ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
                     let mut table = TableState::load(ui, id).unwrap_or_default();
-                    let width = table.col_widths.entry(column_id(column.key)).or_insert(column.width);
+                    let entry = table.col_widths.entry(column_id(column.key));
+                    let width = entry.or_insert(width(column));
                     *width = (*width + step).clamp(NARROWEST, 2000.0);
                     table.store(ui, id);
                 }
@@ -238,7 +199,7 @@ impl Grid<'_> {
     fn column(&self, i: usize) -> egui_table::Column {
         let column = &self.columns[i];
         let range = Rangef::new(NARROWEST, 2000.0);
-        egui_table::Column::new(column.width)
+        egui_table::Column::new(width(column))
             .range(range)
             .id(column_id(column.key))
             .resizable(column.grow == 0.0)
@@ -248,9 +209,11 @@ impl Grid<'_> {
     /// double-clicked, which takes them back to their first width.
     fn set_widths(&self, ui: &Ui, id: Id, state: &GridState, area: Rect) -> (Vec<usize>, Vec<usize>) {
         let mut table = TableState::load(ui, id).unwrap_or_default();
-        let kept = |c: &Column| table.col_widths.get(&column_id(c.key)).copied().unwrap_or(c.width);
+        let kept = |c: &Column<'_, R, S>| {
+            table.col_widths.get(&column_id(c.key)).copied().unwrap_or_else(|| width(c))
+        };
         let mut widths: Vec<f32> =
-            self.columns.iter().map(|c| if c.grow > 0.0 { c.width } else { kept(c) }).collect();
+            self.columns.iter().map(|c| if c.grow > 0.0 { width(c) } else { kept(c) }).collect();
         let over = self.rows as f32 * space::ROW + space::HEADER > area.height();
         let room = area.width() - if over { SCROLL_BAR } else { 0.0 };
         let fit = fitting(self.columns, &widths, &state.shown, room);
@@ -270,6 +233,38 @@ impl Grid<'_> {
         let reset = fit.iter().copied().filter(clicked).collect();
         (fit, reset)
     }
+}
+
+fn align<R, S>(column: &Column<'_, R, S>) -> Align {
+    if column.is_number() { Align::RIGHT } else { Align::LEFT }
+}
+
+/// Paints a value as its column says.
+fn paint<R: Copy, S>(ui: &mut Ui, column: &Column<'_, R, S>, row: R) {
+    let palette = Palette::of(ui);
+    let value = column.value(row);
+    let text = column.write(&value);
+    let number = Cell::number(palette);
+    match column.look {
+        Look::Text => cell_text(ui, &text, &Cell::text(palette)),
+        Look::Name => cell_text(ui, &text, &Cell { color: palette.text_strong, ..Cell::text(palette) }),
+        Look::Weak => cell_text(ui, &text, &weak_cell(palette)),
+        Look::Path => path_cell(ui, &text, &weak_cell(palette)),
+        Look::Bar => share_bar(ui, value.size(), &text, &number),
+        Look::Change(most, better) => {
+            let change = value.size().map(|change| if most > 0.0 { change / most } else { 0.0 });
+            delta_bar(ui, change, better, &text, &number)
+        }
+        Look::State => {
+            let news = !matches!(text.as_str(), "" | "=");
+            let color = if news { palette.tone(Tone::Info) } else { palette.text_weak };
+            cell_text(ui, &text, &Cell { color, ..Cell::text(palette) })
+        }
+        Look::Number => {
+            let color = if value.is_nothing() { palette.text_weak } else { palette.text };
+            cell_text(ui, &text, &Cell { color, ..number })
+        }
+    };
 }
 
 fn column_id(key: &str) -> Id {
@@ -311,22 +306,22 @@ pub fn walk(ui: &Ui, current: Option<usize>, rows: usize, page: usize) -> Option
     pressed(Key::End).then_some(last)
 }
 
-struct Painter<'a> {
-    grid: &'a Grid<'a>,
+struct Painter<'a, 'c, R, S, T> {
+    grid: &'a Grid<'a, 'c, R, S>,
     fit: Vec<usize>,
-    rows: &'a mut dyn Rows,
+    rows: &'a mut T,
     state: &'a mut GridState,
-    happened: Happened,
+    happened: Happened<S>,
     focus: Id,
 }
 
-impl Painter<'_> {
+impl<R: Copy, S: Copy, T: Rows<Row = R>> Painter<'_, '_, R, S, T> {
     /// Columns to show and hide.
     fn column_menu(&mut self, ui: &mut Ui) {
         ui.set_min_width(150.0);
         for (i, column) in self.grid.columns.iter().enumerate().filter(|(_, c)| c.rank > 0) {
             let mut shown = self.fit.contains(&i);
-            if ui.checkbox(&mut shown, &column.title).changed() {
+            if ui.checkbox(&mut shown, column.heading()).changed() {
                 self.state.shown.insert(column.key.to_owned(), shown);
             }
         }
@@ -335,6 +330,15 @@ impl Painter<'_> {
             self.state.shown.clear();
             ui.close();
         }
+    }
+
+    /// The row or the whole table as text, with the columns that there are, shown or hidden.
+    fn copied(&self, picked: Picked, row: usize) -> String {
+        let (form, rows) = match picked {
+            Picked::Row => (CopyAs::Text, row..row + 1),
+            Picked::Table(form) => (form, 0..self.grid.rows),
+        };
+        format::copied(form, self.grid.columns, rows.map(|at| self.rows.row(at)))
     }
 
     fn row_events(&mut self, response: &Response, row: usize) {
@@ -351,7 +355,7 @@ impl Painter<'_> {
     }
 }
 
-impl TableDelegate for Painter<'_> {
+impl<R: Copy, S: Copy, T: Rows<Row = R>> TableDelegate for Painter<'_, '_, R, S, T> {
     fn prepare(&mut self, info: &PrefetchInfo) {
         self.happened.page = (info.visible_rows.end - info.visible_rows.start) as usize;
     }
@@ -359,12 +363,13 @@ impl TableDelegate for Painter<'_> {
     fn header_cell_ui(&mut self, ui: &mut Ui, cell: &HeaderCellInfo) {
         let Some(&i) = self.fit.get(cell.col_range.start) else { return };
         let column = &self.grid.columns[i];
-        let mut response = header_cell(ui, &column.title, column.align, column.sort);
-        if !column.tip.is_empty() {
-            response = response.on_hover_text(&column.tip);
+        let mut response = header_cell(ui, &column.heading(), align(column), column.order);
+        if !column.hint.is_empty() {
+            response = response.on_hover_text(&column.hint);
         }
         if response.clicked() {
-            self.happened.header = Some((column.key, ui.input(|i| i.modifiers.shift)));
+            let shift = ui.input(|i| i.modifiers.shift);
+            self.happened.header = column.sort.map(|by| (by, shift));
         }
         response.on_hover_cursor(CursorIcon::PointingHand).context_menu(|ui| self.column_menu(ui));
     }
@@ -381,7 +386,11 @@ impl TableDelegate for Painter<'_> {
         response.widget_info(|| WidgetInfo::selected(Role::Row, true, mark.selected, self.rows.label(at)));
         row_background(ui, rect, row, mark.selected, mark.lit || response.hovered());
         self.row_events(&response, at);
-        response.context_menu(|ui| self.rows.menu(ui, at));
+        response.context_menu(|ui| {
+            if let Some(picked) = self.rows.menu(ui, at) {
+                ui.ctx().copy_text(self.copied(picked, at));
+            }
+        });
     }
 
     fn cell_ui(&mut self, ui: &mut Ui, cell: &CellInfo) {
@@ -389,7 +398,10 @@ impl TableDelegate for Painter<'_> {
         if let Some(&i) = self.fit.get(cell.col_nr)
             && row < self.grid.rows
         {
-            self.rows.cell(ui, row, self.grid.columns[i].key);
+            let column = &self.grid.columns[i];
+            if !self.rows.paint(ui, row, column.key) {
+                paint(ui, column, self.rows.row(row));
+            }
         }
     }
 
@@ -404,13 +416,14 @@ mod tests {
 
     #[test]
     fn less_important_columns_give_way_first() {
-        let columns = [
-            Column::number("calls", "Calls", 60.0),
-            Column::number("per", "Per call", 70.0).rank(2),
-            Column::text("name", "Function", 150.0).grow(1.0),
-            Column::text("place", "Location", 180.0).rank(3),
+        let none = |_: ()| format::Value::Empty;
+        let columns: [Column<'_, (), ()>; 4] = [
+            Column::count("calls", "Calls", none).room(44.0 / 7.0),
+            Column::count("per", "Per call", none).room(54.0 / 7.0).rank(2),
+            Column::name("name", "Function", none).room(134.0 / 7.0),
+            Column::path("place", "Location", none).room(164.0 / 7.0).rank(3),
         ];
-        let widths: Vec<f32> = columns.iter().map(|c| c.width).collect();
+        let widths: Vec<f32> = columns.iter().map(width).collect();
         let fit = |width, shown: &[(&str, bool)]| {
             let shown = shown.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
             fitting(&columns, &widths, &shown, width)

@@ -4,10 +4,10 @@
 use crate::analysis::Transform;
 use crate::analysis::libraries::Libraries;
 use crate::analysis::unfinished::Unfinished;
+use crate::format::CopyAs;
 use crate::model::FunctionId;
 use crate::state::{Command, Item};
 use crate::ui::theme::Palette;
-use crate::views::shared::copy::Form;
 use crate::views::{PICTURES, Picture, ViewCx, Wish, view};
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
@@ -136,7 +136,7 @@ pub enum Picked {
     /// The row that the menu is about, as text.
     Row,
     /// The whole table.
-    Table(Form),
+    Table(CopyAs),
 }
 
 /// A context menu. All views have the same one: what it is about, what only this view does with it, transforms,
@@ -230,7 +230,7 @@ impl<'a> ContextMenu<'a> {
         if self.row && entry(ui, "Copy row", "", "") {
             picked = Some(Picked::Row);
         }
-        for (form, title) in Form::ALL.into_iter().filter(|_| self.table) {
+        for (form, title) in CopyAs::ALL.into_iter().filter(|_| self.table) {
             if entry(ui, title, "", "") {
                 picked = Some(Picked::Table(form));
             }

@@ -4,7 +4,6 @@ pub mod align;
 pub mod bars;
 pub mod board;
 pub mod caches;
-pub mod copy;
 pub mod crumbs;
 pub mod figures;
 mod follow;
@@ -22,42 +21,25 @@ pub use follow::Follow;
 pub use header::header;
 pub use stale::Stale;
 
-use std::sync::Arc;
-
 use crate::analysis::Transform;
-use crate::analysis::formula::{self, Measure};
+use crate::analysis::columns::Shown;
 use crate::analysis::functions::Functions;
 use crate::analysis::gaps::Gap;
 use crate::analysis::nothing;
-use crate::format;
-use crate::model::{Basis, FunctionId, MetricKey, Profile, Unit};
-use crate::query::Answer;
+use crate::format::{Column, UNKNOWN};
+use crate::model::{Basis, FunctionId, Profile, Unit};
 use crate::state::{Command, Interaction};
 use crate::ui::icons::Icon;
 use crate::ui::text::elide_middle;
 use crate::ui::theme::{Palette, Tone, space};
-use crate::ui::widgets::{Cell, EmptyState, Notice, pill, progress_row};
+use crate::ui::widgets::{Cell, EmptyState, Notice, pill};
 use crate::views::ViewCx;
 use egui::{Align, Layout, Rect, Response, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo, pos2};
-
-/// The answer or an older one; otherwise shows how far it is, or why there is none.
-pub fn value<T>(ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> {
-    match answer {
-        Answer::Ready(value) | Answer::Working { stale: Some(value), .. } => return Some(value.clone()),
-        Answer::Working { progress, .. } => {
-            progress_row(ui, doing, *progress, "Cancel");
-        }
-        Answer::Failed(why) => {
-            Notice::new(Tone::Bad, why).show(ui);
-        }
-    }
-    None
-}
 
 /// The function with most self cost in the part that is looked at: what a view about one function shows before
 /// one is selected. Without any it says so.
 pub fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let table = value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
+    let table = cx.value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
     let first = table.rows.first().map(|row| row.function);
     if first.is_none() {
         nothing(cx, ui, Icon::Graph);
@@ -128,26 +110,24 @@ pub fn with_footer(ui: &mut Ui, body: impl FnOnce(&mut Ui), footer: impl FnOnce(
 /// Unit of the metric that is shown.
 #[must_use]
 pub fn unit(profile: &Profile, interaction: &Interaction) -> Unit {
-    let shown = formula::shown(interaction.metric, profile);
-    Measure::of(shown, profile).map_or(Unit::None, |m| m.unit)
+    Shown::of(interaction.metric, interaction.relative, profile).unit
 }
 
 /// What a sum of the shown metric is called: «time», «Instructions».
 #[must_use]
 pub fn metric_name(profile: &Profile, interaction: &Interaction) -> String {
-    let shown = formula::shown(interaction.metric, profile);
-    match Measure::of(shown, profile) {
-        None => "cost".into(),
-        Some(_) if shown == MetricKey::declared("time") => "time".into(),
-        Some(measure) => measure.label,
-    }
+    Shown::of(interaction.metric, interaction.relative, profile).what
 }
 
-/// The number format of a column of costs: five significant digits for the largest one, so that small ones
-/// beside it still show something.
-#[must_use]
-pub fn cost_column(unit: Unit, max: i64) -> format::Column {
-    format::Column::for_max(unit, max / 10)
+/// A cell with the unit that its heading names, for words that stand alone; empty where there is no such column.
+pub fn cell_with_unit<R: Copy, S>(columns: &[Column<'_, R, S>], key: &str, row: R) -> String {
+    let Some(column) = columns.iter().find(|c| c.key == key) else { return String::new() };
+    let text = column.cell(row);
+    match column.form.suffix() {
+        "" => text,
+        _ if text == UNKNOWN || text.is_empty() => text,
+        suffix => format!("{text} {suffix}"),
+    }
 }
 
 /// True when a profile has calls of any kind; otherwise what would show some.

@@ -3,13 +3,14 @@
 
 use egui::{Align2, Rect, RichText, Sense, Ui, pos2, vec2};
 
+use crate::analysis::columns::scale;
 use crate::analysis::diff::functions::DiffFunctions;
 use crate::analysis::diff::metrics::shown;
 use crate::analysis::diff::normalise::{DiffRelated, Normalise, Related};
 use crate::analysis::diff::paths::{PathDiff, PathHalf, PathNode};
 use crate::analysis::diff::{State, Two};
 use crate::analysis::formula::Measure;
-use crate::format::{self, UNKNOWN};
+use crate::format::{self, Column, Form, Look, Scale, UNKNOWN, Value};
 use crate::model::{Basis, Better, Profile, SymbolKey, Unit};
 use crate::query::Pair;
 use crate::state::{Command, Item};
@@ -185,7 +186,7 @@ pub fn path_symbol(pair: &Pair, node: &PathNode) -> Option<SymbolKey> {
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
     units: [Unit; 2],
-    column: Option<format::Column>,
+    scale: Option<Scale>,
 }
 
 impl Written {
@@ -198,33 +199,49 @@ impl Written {
     /// Of costs in the units of base and head of at most `most`.
     #[must_use]
     pub fn new(units: [Unit; 2], subtracts: bool, most: f64) -> Self {
-        Self { units, column: subtracts.then(|| shared::cost_column(units[1], most.round() as i64)) }
+        Self { units, scale: subtracts.then(|| scale(units[1], most.round() as i64)) }
     }
 
-    /// What the heading of a column of them says behind its name: « (ms)».
+    /// How a cost of a side is written.
     #[must_use]
-    pub fn suffix(&self) -> String {
-        match self.column.map(|c| c.suffix()) {
-            None | Some("") => String::new(),
-            Some(suffix) => format!(" ({suffix})"),
-        }
+    pub fn cost(&self, base: bool) -> (Form, Unit) {
+        let unit = self.units[usize::from(!base)];
+        (self.scale.map_or(Form::Each(unit), Form::Scaled), unit)
     }
 
-    /// A cost of a side.
+    /// How a change is written, which is not known where only shares compare.
     #[must_use]
-    pub fn cost(&self, cost: Option<f64>, base: bool) -> String {
-        let cost = cost.map(|c| c.round() as i64);
-        match self.column {
-            Some(column) => column.number(cost),
-            None => format::cost_or_unknown(self.units[usize::from(!base)], cost),
-        }
+    pub fn change(&self) -> (Form, Unit) {
+        let unit = self.units[1];
+        (self.scale.map_or(Form::SignedEach(unit), Form::Signed), unit)
     }
 
-    /// A change, which is not known where only shares compare.
+    /// True where changes are known.
     #[must_use]
-    pub fn change(&self, change: Option<f64>) -> String {
-        self.column.map_or_else(|| UNKNOWN.to_owned(), |c| c.signed(change.map(|c| c.round() as i64)))
+    pub fn subtracts(&self) -> bool {
+        self.scale.is_some()
     }
+}
+
+/// A change as a share of the baseline, as a value; in words where there is none.
+#[must_use]
+pub fn growth<'a>(change: Option<f64>, state: State) -> Value<'a> {
+    match state {
+        State::New | State::Gone => Value::Word(state.key()),
+        State::Both => Value::number(change),
+    }
+}
+
+/// How often in both runs, as a value.
+#[must_use]
+pub fn counts<'a>(counts: Two<i64>) -> Value<'a> {
+    let count = |n: i64| n.max(0) as u64;
+    Value::Both(counts.base.map(count), counts.head.map(count))
+}
+
+/// What a column of the states of rows means.
+pub fn state<'a, R, S>(hint: &str, value: impl Fn(R) -> &'static str + 'a) -> Column<'a, R, S> {
+    Column::text("state", "", move |row| Value::Word(value(row))).look(Look::State).hint(hint)
 }
 
 /// Chooses in relation to what costs are shown.

@@ -1,6 +1,5 @@
 //! Dimming what is out of date, but not for a moment only: that would flicker.
 
-use crate::query::Answer;
 use egui::Ui;
 
 /// How long an answer may take before the old one is dimmed, seconds.
@@ -10,28 +9,29 @@ const PATIENCE: f64 = 0.15;
 #[derive(Default)]
 pub struct Stale {
     since: Option<f64>,
+    late: bool,
 }
 
 impl Stale {
-    /// True once an answer is late. Call it each frame with the answer. While a run is `live` the last answer is
+    /// True once an answer is late.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.late
+    }
+
+    /// Says, once a frame, whether the pane shows an answer to an older question. While a run is recorded the last answer is
     /// always a moment old, and never late.
-    pub fn is_late<T>(&mut self, answer: &Answer<T>, live: bool, ui: &Ui) -> bool {
-        if answer.is_ready() || live {
-            self.since = None;
-            return false;
+    pub fn waits(&mut self, waits: bool, ui: &Ui) {
+        if !waits {
+            *self = Self::default();
+            return;
         }
         let now = ui.input(|i| i.time);
         let waited = now - *self.since.get_or_insert(now);
         if waited < PATIENCE {
             ui.ctx().request_repaint_after_secs((PATIENCE - waited) as f32);
-        }
-        waited >= PATIENCE
-    }
-
-    /// Dims `ui` when the answer is late. Call it each frame, before painting the answer.
-    pub fn dim<T>(&mut self, answer: &Answer<T>, live: bool, ui: &mut Ui) {
-        if self.is_late(answer, live, ui) {
-            ui.multiply_opacity(0.5);
+        } else if !std::mem::replace(&mut self.late, true) {
+            ui.ctx().request_repaint();
         }
     }
 }

@@ -2,19 +2,17 @@
 
 use egui::Ui;
 
-use super::copy::{self, Form, Value};
-use super::grid::{self, Column, Grid, GridState, Happened, Mark};
+use super::grid::{self, Grid, GridState, Happened, Mark};
 use super::menu::{About, ContextMenu, Picked};
 use super::pair::{self, Asked, Written};
-use super::weak_cell;
 use crate::analysis::diff::{State, Two};
-use crate::format::{self, UNKNOWN};
+use crate::format::{self, Column, Form, Look, SortBy, Value};
 use crate::model::{Better, FunctionId, Unit};
 use crate::query::Pair;
 use crate::state::Item;
-use crate::ui::theme::{Palette, Tone};
-use crate::ui::widgets::{Cell, SortOrder, cell_text, delta_bar};
-use crate::views::ViewCx;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::cell_text;
+use crate::views::{ViewCx, shared};
 
 /// One of them.
 #[derive(Clone, Debug)]
@@ -48,6 +46,12 @@ pub enum TwoKey {
     Delta,
     /// Name.
     Name,
+}
+
+impl SortBy for TwoKey {
+    fn ascends(self) -> bool {
+        self == Self::Name
+    }
 }
 
 /// A key, and whether its natural direction is reversed.
@@ -125,65 +129,69 @@ impl<'a> TwoTable<'a> {
         Written::new(self.units, self.subtracts, self.most())
     }
 
-    fn columns(&self, written: &Written) -> Vec<Column> {
-        let suffix = written.suffix();
+    fn columns(&self) -> Vec<Column<'_, &TwoRow, TwoKey>> {
+        let written = self.written();
+        let changes = self.rows.iter().filter_map(|r| r.costs.change());
+        let most = changes.map(f64::abs).fold(0.0, f64::max);
         let mut columns = vec![
-            Column::text("state", "", 52.0)
-                .rank(5)
-                .tip("new: only head has it. gone: only base has it. =: not changed."),
-            Column::number("base", format!("{} base{suffix}", self.cost), 120.0)
-                .rank(2)
-                .tip("In the baseline"),
-            Column::number("head", format!("{} head{suffix}", self.cost), 120.0)
-                .rank(1)
-                .tip("In the new run"),
+            pair::state(
+                "new: only head has it. gone: only base has it. =: not changed.",
+                |r: &TwoRow| match r.state {
+                    State::Both if r.costs.change() == Some(0.0) => "=",
+                    State::Both => "",
+                    other => other.key(),
+                },
+            )
+            .rank(5)
+            .room(5.0),
+            Column::cost("base", format!("{} base", self.cost), written.cost(true), |r: &TwoRow| {
+                Value::number(r.costs.base)
+            })
+            .sorts(TwoKey::Base)
+            .room(15.0)
+            .rank(2)
+            .hint("In the baseline"),
+            Column::cost("head", format!("{} head", self.cost), written.cost(false), |r: &TwoRow| {
+                Value::number(r.costs.head)
+            })
+            .sorts(TwoKey::Head)
+            .room(15.0)
+            .rank(1)
+            .hint("In the new run"),
         ];
         if self.subtracts {
-            columns.push(Column::number("delta", format!("Δ{suffix}"), 130.0).tip("head − base"));
-            columns
-                .push(Column::number("relative", "Δ %", 80.0).rank(3).tip("The change as a share of base"));
+            columns.push(
+                Column::cost("delta", "Δ", written.change(), |r: &TwoRow| Value::number(r.costs.change()))
+                    .look(Look::Change(most, self.better))
+                    .sorts(TwoKey::Delta)
+                    .room(16.0)
+                    .hint("head − base"),
+            );
+            columns.push(
+                Column::number("relative", "Δ %", Form::Growth, |r: &TwoRow| {
+                    pair::growth(r.costs.relative_change(), r.state)
+                })
+                .sorts(TwoKey::Delta)
+                .follows()
+                .rank(3)
+                .hint("The change as a share of base"),
+            );
         }
         if self.rows.iter().any(|r| r.counts.state().is_some()) {
-            columns.push(Column::number("count", self.count, 110.0).rank(4).tip("base → head"));
+            columns.push(
+                Column::count("count", self.count, |r: &TwoRow| pair::counts(r.counts))
+                    .room(13.0)
+                    .rank(4)
+                    .hint("base → head"),
+            );
         }
-        columns.push(Column::text("name", self.what, 130.0).grow(1.0));
+        let named = Column::name("name", self.what, |r: &TwoRow| Value::text(&r.name));
+        columns.push(named.sorts(TwoKey::Name).room(16.0));
+        // The size of the change is no column; the arrow stands at the change.
         let (key, reverse) = self.sort;
-        let here = |key: TwoKey| match key {
-            TwoKey::Change | TwoKey::Delta => "delta",
-            TwoKey::Base => "base",
-            TwoKey::Head => "head",
-            TwoKey::Name => "name",
-        };
-        for column in columns.iter_mut().filter(|c| c.key == here(key)) {
-            let up = (key == TwoKey::Name) != reverse;
-            column.sort = Some(if up { SortOrder::Ascending } else { SortOrder::Descending });
-        }
+        let key = if key == TwoKey::Change { TwoKey::Delta } else { key };
+        format::mark(&mut columns, &[(key, reverse)]);
         columns
-    }
-
-    fn value(&self, row: &TwoRow, column: &str, written: &Written) -> Value {
-        let cost = |v: Option<f64>, base| Value::number(written.cost(v, base), v);
-        let count = |n: Option<i64>| n.map_or_else(|| UNKNOWN.to_owned(), format::count);
-        match column {
-            "base" => cost(row.costs.base, true),
-            "head" => cost(row.costs.head, false),
-            "delta" => {
-                let change = row.costs.change();
-                Value::number(written.change(change), change)
-            }
-            "relative" => {
-                let relative = row.costs.relative_change();
-                Value::number(pair::relative(relative, row.state), relative.map(|r| r * 100.0))
-            }
-            "count" if row.counts.base == row.counts.head => Value::text(count(row.counts.base)),
-            "count" => Value::text(format!("{} → {}", count(row.counts.base), count(row.counts.head))),
-            "state" => Value::text(match row.state {
-                State::Both if row.costs.change() == Some(0.0) => "=",
-                State::Both => "",
-                other => other.key(),
-            }),
-            _ => Value::text(&row.name),
-        }
     }
 
     /// Shows it in the space that is left. A click on a header changes `sort`.
@@ -193,24 +201,13 @@ impl<'a> TwoTable<'a> {
         ui: &mut Ui,
         state: &mut GridState,
         sort: &mut TwoSort,
-    ) -> Happened {
-        let written = self.written();
-        let columns = self.columns(&written);
-        let changes = self.rows.iter().filter_map(|r| r.costs.change());
-        let most_changed = changes.map(f64::abs).fold(0.0, f64::max);
+    ) -> Happened<TwoKey> {
+        let columns = self.columns();
         let grid = Grid { salt: self.salt, name: self.name, columns: &columns, rows: self.rows.len() };
-        let palette = Palette::of(ui);
-        let mut rows = Rows { cx, table: self, palette, columns: &columns, written, most_changed };
+        let mut rows = Rows { cx, table: self, columns: &columns };
         let happened = grid.show(ui, state, &mut rows);
-        let key = happened.header.and_then(|(key, _)| match key {
-            "base" => Some(TwoKey::Base),
-            "head" => Some(TwoKey::Head),
-            "delta" | "relative" => Some(TwoKey::Delta),
-            "name" => Some(TwoKey::Name),
-            _ => None,
-        });
-        if let Some(key) = key {
-            *sort = if sort.0 == key { (key, !sort.1) } else { (key, false) };
+        if let Some((by, _)) = happened.header {
+            format::click(sort, by);
         }
         if let Some(item) = happened.hovered.and_then(|row| self.rows[row].item.clone()) {
             cx.out.hover = Some(item);
@@ -219,35 +216,21 @@ impl<'a> TwoTable<'a> {
     }
 }
 
-struct Rows<'a, 'b> {
+struct Rows<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
-    table: &'a TwoTable<'a>,
-    palette: &'static Palette,
-    columns: &'a [Column],
-    /// How its costs are written, and the largest change: found once for all cells.
-    written: Written,
-    most_changed: f64,
+    table: &'l TwoTable<'l>,
+    columns: &'a [Column<'l, &'l TwoRow, TwoKey>],
 }
 
-impl Rows<'_, '_> {
-    fn copied(&self, form: Form, rows: &[TwoRow]) -> String {
-        let [base, head] = self.table.units;
-        let headings = copy::headings_of(self.columns, |key| match key {
-            "base" => Some(base),
-            "head" | "delta" => Some(head),
-            _ => None,
-        });
-        let values: Vec<Vec<Value>> = rows
-            .iter()
-            .map(|r| self.columns.iter().map(|c| self.table.value(r, c.key, &self.written)).collect())
-            .collect();
-        copy::table(form, &headings, &values)
+impl<'l> grid::Rows for Rows<'_, 'l, '_> {
+    type Row = &'l TwoRow;
+
+    fn row(&self, at: usize) -> &'l TwoRow {
+        &self.table.rows[at]
     }
-}
 
-impl grid::Rows for Rows<'_, '_> {
-    fn mark(&self, row: usize) -> Mark {
-        let here = self.table.rows[row].item.as_ref();
+    fn mark(&self, at: usize) -> Mark {
+        let here = self.row(at).item.as_ref();
         let is = |item: Option<&Item>| match (here, item) {
             (Some(here), Some(item)) => {
                 here == item || here.symbol().is_some() && here.symbol() == item.symbol()
@@ -257,65 +240,29 @@ impl grid::Rows for Rows<'_, '_> {
         Mark { selected: is(self.cx.interaction.selection.as_ref()), lit: is(self.cx.hover) }
     }
 
-    fn label(&self, row: usize) -> String {
-        let value = |key| self.table.value(&self.table.rows[row], key, &self.written).text;
-        format!(
-            "{}, base {}, head {}, change {}",
-            value("name"),
-            value("base"),
-            value("head"),
-            value("delta")
-        )
+    fn label(&self, at: usize) -> String {
+        let cell = |key| shared::cell_with_unit(self.columns, key, self.row(at));
+        format!("{}, base {}, head {}, change {}", cell("name"), cell("base"), cell("head"), cell("delta"))
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        let (palette, table) = (self.palette, self.table);
-        let r = &table.rows[row];
-        let text = table.value(r, column, &self.written).text;
-        let number = Cell::number(palette);
-        match column {
-            "delta" => {
-                let most = self.most_changed;
-                let share = r.costs.change().map(|c| if most > 0.0 { c / most } else { 0.0 });
-                delta_bar(ui, share, table.better, &text, &number);
-            }
-            "state" => {
-                let new = matches!(text.as_str(), "new" | "gone");
-                let color = if new { palette.tone(Tone::Info) } else { palette.text_weak };
-                cell_text(ui, &text, &Cell { color, ..Cell::text(palette) });
-            }
-            "name" if r.item.is_none() => {
-                cell_text(ui, &text, &weak_cell(palette));
-            }
-            "name" => {
-                cell_text(ui, &text, &Cell { color: palette.text_strong, ..Cell::text(palette) });
-            }
-            _ => {
-                let weak = matches!(text.as_str(), "0" | "0 %" | "–");
-                let color = if weak { palette.text_weak } else { palette.text };
-                cell_text(ui, &text, &Cell { color, ..number });
-            }
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
+        let weak = column == "name" && self.row(at).item.is_none();
+        if weak {
+            cell_text(ui, &self.row(at).name, &shared::weak_cell(Palette::of(ui)));
         }
+        weak
     }
 
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let r = &self.table.rows[row];
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
+        let r = self.row(at);
         let base = r.function.is_some_and(|f| f.1);
-        let pair = self.table.pair;
-        let subject = pair.one(base);
+        let subject = self.table.pair.one(base);
         let context = match r.function {
             Some((function, _)) => ContextMenu::about(About { function, path: None }),
             None => ContextMenu::new(),
         };
         let mut side = self.cx.side(&subject, base);
-        let picked = context.row().table().show(&mut side, ui, |_, _| ());
-        match picked {
-            Some(Picked::Row) => {
-                ui.ctx().copy_text(self.copied(Form::Text, std::slice::from_ref(&self.table.rows[row])));
-            }
-            Some(Picked::Table(form)) => ui.ctx().copy_text(self.copied(form, self.table.rows)),
-            None => {}
-        }
+        context.row().table().show(&mut side, ui, |_, _| ())
     }
 }
 

@@ -1,18 +1,19 @@
 //! The rows of the source table: each line of the file, or those with costs when there is no file, and below a
 //! line the calls that it makes.
 
-use std::ops::Range;
+use egui::{Rect, Ui, UiBuilder, pos2, vec2};
 
-use egui::Ui;
-
-use super::columns::Formats;
+use super::code::code_cell;
+use crate::analysis::columns::lines::{LineColumn, LineOf};
 use crate::analysis::source_file::SourceText;
 use crate::analysis::source_lines::{LineCall, LineRow};
 use crate::model::{FunctionId, Profile, SymbolKey};
-use crate::ui::theme::Palette;
+use crate::ui::icons::Icon;
+use crate::ui::theme::{Palette, mono};
+use crate::ui::widgets::{Cell, cell_text};
 use crate::views::ViewCx;
-use crate::views::shared::copy::{self, Form};
-use crate::views::shared::grid::{Column, Mark, Rows};
+use crate::views::shared;
+use crate::views::shared::grid::{Mark, Rows};
 use crate::views::shared::menu::{self, About, ContextMenu, Picked};
 
 /// What a row shows.
@@ -41,32 +42,29 @@ impl Entry<'_> {
     }
 }
 
-pub(super) struct Body<'a, 'b> {
+pub(super) struct Body<'a, 'l, 'b> {
     pub(super) cx: &'a mut ViewCx<'b>,
-    profile: &'a Profile,
-    source: Option<&'a SourceText>,
-    costs: &'a [LineRow],
+    profile: &'l Profile,
+    source: Option<&'l SourceText>,
+    costs: &'l [LineRow],
     /// Ascending lines; empty when calls are not shown.
-    calls: &'a [LineCall],
+    calls: &'l [LineCall],
     /// The row of each call.
     call_rows: Vec<usize>,
-    formats: &'a Formats,
-    columns: &'a [Column],
-    palette: &'static Palette,
+    columns: &'a [LineColumn<'l>],
     pub(super) marked: Option<(u32, Option<SymbolKey>)>,
     pub(super) rows: usize,
     /// A called function that was chosen in the menu.
     pub(super) chosen: Option<FunctionId>,
 }
 
-impl<'a, 'b> Body<'a, 'b> {
+impl<'a, 'l, 'b> Body<'a, 'l, 'b> {
     pub(super) fn new(
         cx: &'a mut ViewCx<'b>,
-        profile: &'a Profile,
-        source: Option<&'a SourceText>,
-        (costs, calls): (&'a [LineRow], &'a [LineCall]),
-        (formats, columns): (&'a Formats, &'a [Column]),
-        palette: &'static Palette,
+        profile: &'l Profile,
+        source: Option<&'l SourceText>,
+        (costs, calls): (&'l [LineRow], &'l [LineCall]),
+        columns: &'a [LineColumn<'l>],
     ) -> Self {
         let lines = source.map_or(costs.len(), SourceText::len);
         let mut body = Self {
@@ -76,9 +74,7 @@ impl<'a, 'b> Body<'a, 'b> {
             costs,
             calls,
             call_rows: Vec::new(),
-            formats,
             columns,
-            palette,
             marked: None,
             rows: lines + calls.len(),
             chosen: None,
@@ -97,7 +93,7 @@ impl<'a, 'b> Body<'a, 'b> {
         }
     }
 
-    pub(super) fn entry(&self, row: usize) -> Entry<'a> {
+    pub(super) fn entry(&self, row: usize) -> Entry<'l> {
         let above = self.call_rows.partition_point(|&r| r < row);
         if self.call_rows.get(above) == Some(&row) {
             return Entry::Call(&self.calls[above]);
@@ -127,64 +123,70 @@ impl<'a, 'b> Body<'a, 'b> {
         })
     }
 
-    fn cost(&self, line: u32) -> Option<&'a LineRow> {
+    fn cost(&self, line: u32) -> Option<&'l LineRow> {
         self.costs.binary_search_by_key(&line, |r| r.line).ok().map(|i| &self.costs[i])
     }
 
-    fn code(&self, line: u32) -> &'a str {
+    fn code(&self, line: u32) -> &'l str {
         self.source.and_then(|s| s.line(line)).map_or("", |l| l.0)
-    }
-
-    fn copied(&self, form: Form, rows: Range<usize>) -> String {
-        let cell = |entry, column: &str| match entry {
-            Entry::Line(line) => self.formats.value(line, self.cost(line), self.code(line), column),
-            Entry::Call(call) => {
-                self.formats.call_value(call, self.profile.function_name(call.callee), column)
-            }
-        };
-        let values: Vec<Vec<_>> = rows
-            .map(|row| self.entry(row))
-            .map(|entry| self.columns.iter().map(|c| cell(entry, c.key)).collect())
-            .collect();
-        copy::table(form, &copy::headings(self.columns, self.formats.unit, &["self", "total"]), &values)
     }
 }
 
-impl Rows for Body<'_, '_> {
-    fn mark(&self, row: usize) -> Mark {
-        Mark { selected: self.marked == Some(self.mark_of(row)), lit: false }
+impl<'l> Rows for Body<'_, 'l, '_> {
+    type Row = LineOf<'l>;
+
+    fn row(&self, at: usize) -> LineOf<'l> {
+        match self.entry(at) {
+            Entry::Line(line) => LineOf::Line(line, self.cost(line), self.code(line)),
+            Entry::Call(call) => LineOf::Call(call, self.profile.function_name(call.callee)),
+        }
     }
 
-    fn label(&self, row: usize) -> String {
-        match self.entry(row) {
-            Entry::Line(line) => {
-                let own = |r: &LineRow| format!(", self {}", self.formats.own.text(Some(r.own)));
-                let cost = self.cost(line).map_or_else(String::new, own);
-                format!("Line {line}{cost}: {}", self.code(line).trim())
+    fn mark(&self, at: usize) -> Mark {
+        Mark { selected: self.marked == Some(self.mark_of(at)), lit: false }
+    }
+
+    fn label(&self, at: usize) -> String {
+        let row = self.row(at);
+        let cell = |key| shared::cell_with_unit(self.columns, key, row);
+        match row {
+            LineOf::Line(line, costs, code) => {
+                let own = costs.map_or_else(String::new, |_| format!(", self {}", cell("self")));
+                format!("Line {line}{own}: {}", code.trim())
             }
-            Entry::Call(call) => {
-                let text = |column| self.formats.call_value(call, "", column).text;
-                let callee = self.profile.function_name(call.callee);
-                format!("Line {} calls {callee}: {}, total {}", call.line, text("count"), text("total"))
+            LineOf::Call(call, callee) => {
+                format!("Line {} calls {callee}: {}, total {}", call.line, cell("count"), cell("total"))
             }
         }
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        match self.entry(row) {
-            Entry::Line(line) => {
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
+        let palette = Palette::of(ui);
+        let row = self.row(at);
+        match (row, column) {
+            (LineOf::Line(line, costs, _), "line") => {
+                let color = if costs.is_some() { palette.text } else { palette.text_weak };
+                cell_text(ui, &line.to_string(), &Cell { font: mono(12.0), color, ..Cell::number(palette) });
+            }
+            (LineOf::Line(line, ..), "code") => {
                 let code = self.source.and_then(|s| Some((s.language, s.line(line)?)));
-                self.formats.paint(ui, line, self.cost(line), code, column, self.palette);
+                code_cell(ui, code, palette);
             }
-            Entry::Call(call) => {
-                let callee = self.profile.function_name(call.callee);
-                self.formats.paint_call(ui, call, callee, column, self.palette);
+            // A call has its cost and number under those of the line, the callee's name under the code.
+            (LineOf::Call(..), "line") => {}
+            (LineOf::Call(call, callee), "code") => callee_cell(ui, call, callee, palette),
+            (LineOf::Call(..), _) => {
+                let text = self.columns.iter().find(|c| c.key == column).map(|c| c.cell(row));
+                let weak = Cell { color: palette.text_weak, ..Cell::number(palette) };
+                cell_text(ui, &text.unwrap_or_default(), &weak);
             }
+            (LineOf::Line(..), _) => return false,
         }
+        true
     }
 
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let entry = self.entry(row);
+    fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
+        let entry = self.entry(at);
         let context = match entry {
             Entry::Line(line) => ContextMenu::new()
                 .title(format!("Line {line}"))
@@ -200,17 +202,24 @@ impl Rows for Body<'_, '_> {
             None => context,
         };
         let chosen = &mut self.chosen;
-        let picked = context.row().table().show(self.cx, ui, |_, ui| {
+        context.row().table().show(self.cx, ui, |_, ui| {
             if let Entry::Call(call) = entry
                 && menu::entry(ui, "Go to the called function", "Enter", "")
             {
                 *chosen = Some(call.callee);
             }
-        });
-        match picked {
-            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, row..row + 1)),
-            Some(Picked::Table(form)) => ui.ctx().copy_text(self.copied(form, 0..self.rows)),
-            None => {}
-        }
+        })
     }
+}
+
+/// Who is called, below the line that calls.
+fn callee_cell(ui: &mut Ui, call: &LineCall, callee: &str, palette: &Palette) {
+    let rect = ui.available_rect_before_wrap();
+    let square = Rect::from_center_size(pos2(rect.left() + 18.0, rect.center().y), vec2(11.0, 11.0));
+    Icon::ChevronRight.paint(ui.painter(), square, palette.text_weak);
+    let name = if call.recursive { format!("{callee} (itself)") } else { callee.to_owned() };
+    let cell = Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), rect.max);
+    ui.scope_builder(UiBuilder::new().max_rect(cell), |ui| {
+        cell_text(ui, &name, &Cell { color: palette.accent, ..Cell::text(palette) });
+    });
 }

@@ -2,22 +2,23 @@
 
 use egui::{RichText, Ui};
 
-use super::columns::code_cell;
+use super::code::code_cell;
+use crate::analysis::columns::lines::LineKey;
 use crate::analysis::diff::State as RowState;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::source::{DiffSource, LinePair, SourceDiff};
 use crate::analysis::source_file::SourceText;
 use crate::analysis::syntax::{Language, State};
-use crate::format::{self, UNKNOWN};
+use crate::format::{self, Column, Form, Look, Value};
 use crate::import::Input;
 use crate::model::{Better, SymbolKey, Unit};
+use crate::query::Pair;
 use crate::ui::theme::{Palette, Tone, mono, strong};
-use crate::ui::widgets::{Cell, Notice, cell_text, delta_bar};
-use crate::views::shared::copy::{self, Form, Value};
-use crate::views::shared::grid::{self, Column, Grid, GridState, Mark};
+use crate::ui::widgets::{Cell, Notice, cell_text};
+use crate::views::shared::grid::{self, Grid, GridState, Mark};
 use crate::views::shared::menu::{ContextMenu, Picked};
 use crate::views::shared::pair::{self, Asked, Written};
-use crate::views::shared::{self, Follow, Stale};
+use crate::views::shared::{self, Follow};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -27,7 +28,6 @@ pub struct DiffSourceView {
     active: Option<SymbolKey>,
     follow: Follow,
     grid: GridState,
-    stale: Stale,
     /// What was scrolled to its most changed line already.
     shown: Option<SymbolKey>,
 }
@@ -39,7 +39,7 @@ impl View for DiffSourceView {
             self.active = Some(symbol);
         }
         let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
-        let Some(functions) = shared::value(ui, &functions, "Comparing functions") else { return };
+        let Some(functions) = cx.value(ui, &functions, "Comparing functions") else { return };
         let changed_most = || functions.rows.iter().filter_map(Row::symbol).find(|s| !s.file.is_empty());
         let Some(function) = self.active.or_else(changed_most) else {
             shared::nothing(cx, ui, crate::ui::icons::Icon::Info);
@@ -60,7 +60,7 @@ impl View for DiffSourceView {
             rules: cx.sources.to_vec(),
         };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(found) = shared::value(ui, &answer, "Comparing lines") else { return };
+        let Some(found) = cx.value(ui, &answer, "Comparing lines") else { return };
         shared::header(ui, |ui| {
             let name = RichText::new(function.value().name.to_string())
                 .font(strong(14.0))
@@ -70,9 +70,7 @@ impl View for DiffSourceView {
                 pair::weak(ui, file);
             }
         });
-        shared::crumbs::show(cx, ui);
         notices(ui, &found);
-        self.stale.dim(&answer, cx.live, ui);
         if found.rows.is_empty() {
             pair::weak(ui, "No line of this function has costs of its own in either run.");
             return;
@@ -87,7 +85,7 @@ impl View for DiffSourceView {
         shared::with_footer(
             ui,
             |ui| {
-                let columns = columns(&asked, &found);
+                let columns = columns(&pair, &asked, &found);
                 let grid = Grid {
                     salt: "lines of two",
                     name: "Lines of both runs",
@@ -95,21 +93,7 @@ impl View for DiffSourceView {
                     rows: found.rows.len(),
                 };
                 let mut state = std::mem::take(&mut self.grid);
-                let mut rows = Rows {
-                    cx,
-                    asked: &asked,
-                    found: &found,
-                    columns: &columns,
-                    palette: Palette::of(ui),
-                    better: asked.better(&pair),
-                    written: Written::of(&asked, most(&found) as f64),
-                    most_changed: found
-                        .rows
-                        .iter()
-                        .filter_map(|r| r.own.delta())
-                        .map(i64::unsigned_abs)
-                        .max(),
-                };
+                let mut rows = Rows { cx, found: &found, columns: &columns };
                 grid.show(ui, &mut state, &mut rows);
                 self.grid = state;
             },
@@ -166,143 +150,127 @@ fn most(found: &SourceDiff) -> i64 {
     found.rows.iter().map(of).max().unwrap_or(0)
 }
 
-fn columns(asked: &Asked, found: &SourceDiff) -> Vec<Column> {
-    let suffix = Written::of(asked, most(found) as f64).suffix();
-    let mut columns = vec![
-        Column::number("line base", "Base", 52.0).rank(4).tip("Line in the baseline's version"),
-        Column::number("line head", "Line", 52.0).tip("Line in the new run's version"),
-        Column::number("base", format!("Self base{suffix}"), 112.0).rank(2),
-        Column::number("head", format!("Self head{suffix}"), 112.0).rank(1),
+/// Lines have one order, that of the file.
+type LinePairs<'a> = Column<'a, &'a LinePair, LineKey>;
+
+fn columns<'a>(pair: &Pair, asked: &Asked, found: &'a SourceDiff) -> Vec<LinePairs<'a>> {
+    let written = Written::of(asked, most(found) as f64);
+    let line = |n: Option<u32>| n.map_or(Value::Empty, |n| Value::Number(f64::from(n)));
+    // A line without costs says nothing about them.
+    let cost = |cost: Option<i64>| cost.map_or(Value::Empty, Value::Cost);
+    let mut columns: Vec<LinePairs<'a>> = vec![
+        Column::number("line base", "Base", Form::Decimals(0), move |r: &LinePair| line(r.lines.base))
+            .rank(4)
+            .room(6.0)
+            .hint("Line in the baseline's version"),
+        Column::number("line head", "Line", Form::Decimals(0), move |r: &LinePair| line(r.lines.head))
+            .room(6.0)
+            .hint("Line in the new run's version"),
+        Column::cost("base", "Self base", written.cost(true), move |r: &LinePair| cost(r.own.base))
+            .rank(2)
+            .room(14.0)
+            .hint("Self cost of the line in the baseline"),
+        Column::cost("head", "Self head", written.cost(false), move |r: &LinePair| cost(r.own.head))
+            .rank(1)
+            .room(14.0)
+            .hint("Self cost of the line in the new run"),
     ];
-    if !asked.shares_only() {
-        columns.push(Column::number("delta", format!("Δ{suffix}"), 112.0).tip("head − base"));
-        columns.push(Column::number("relative", "Δ %", 80.0).rank(3));
+    if written.subtracts() {
+        let changes = found.rows.iter().filter_map(|r| r.own.delta());
+        let most = changes.map(i64::unsigned_abs).max().unwrap_or(1).max(1) as f64;
+        columns.push(
+            Column::cost("delta", "Δ", written.change(), move |r: &LinePair| cost(r.own.delta()))
+                .look(Look::Change(most, asked.better(pair)))
+                .room(14.0)
+                .hint("head − base"),
+        );
+        columns.push(
+            Column::number("relative", "Δ %", Form::Growth, |r: &LinePair| match r.own.state() {
+                None => Value::Empty,
+                Some(_) => Value::number(r.own.relative()),
+            })
+            .rank(3)
+            .hint("The change as a share of the baseline of the same line"),
+        );
     }
-    columns.push(Column::text("mark", "", 20.0).tip("+: only head has this line. −: only base has it"));
-    columns.push(Column::text("text", "Source", 140.0).grow(1.0));
+    columns.push(
+        Column::text("mark", "", |r: &LinePair| Value::Word(mark_of(found, r)))
+            .room(1.0)
+            .hint("+: only head has this line. −: only base has it"),
+    );
+    columns.push(
+        Column::text("text", "Source", |r: &LinePair| {
+            Value::text(code(found, r).map_or("", |(_, (line, _))| line))
+        })
+        .room(18.0)
+        .growing(1.0),
+    );
     columns
 }
 
-struct Rows<'a, 'b> {
+/// The line's code, in the version of the new run if that has it.
+fn code<'a>(found: &'a SourceDiff, row: &LinePair) -> Option<(Language, (&'a str, State))> {
+    fn of(text: Option<&SourceText>, line: Option<u32>) -> Option<(Language, (&str, State))> {
+        let text = text?;
+        Some((text.language, text.line(line?)?))
+    }
+    let texts = &found.texts;
+    of(texts.head.as_ref(), row.lines.head).or_else(|| of(texts.base.as_ref(), row.lines.base))
+}
+
+fn mark_of(found: &SourceDiff, row: &LinePair) -> &'static str {
+    match row.lines.state() {
+        Some(RowState::New) if found.changed => "+",
+        Some(RowState::Gone) if found.changed => "−",
+        _ => "",
+    }
+}
+
+struct Rows<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
-    asked: &'a Asked,
-    found: &'a SourceDiff,
-    columns: &'a [Column],
-    palette: &'static Palette,
-    better: Better,
-    /// How costs are written, and the largest change: found once for all cells.
-    written: Written,
-    most_changed: Option<u64>,
+    found: &'l SourceDiff,
+    columns: &'a [LinePairs<'l>],
 }
 
-impl Rows<'_, '_> {
-    /// The line's code, in the version of the new run if that has it.
-    fn code(&self, row: &LinePair) -> Option<(Language, (&str, State))> {
-        fn of(text: Option<&SourceText>, line: Option<u32>) -> Option<(Language, (&str, State))> {
-            let text = text?;
-            Some((text.language, text.line(line?)?))
-        }
-        let texts = &self.found.texts;
-        of(texts.head.as_ref(), row.lines.head).or_else(|| of(texts.base.as_ref(), row.lines.base))
+impl<'l> grid::Rows for Rows<'_, 'l, '_> {
+    type Row = &'l LinePair;
+
+    fn row(&self, at: usize) -> &'l LinePair {
+        &self.found.rows[at]
     }
 
-    fn value(&self, row: &LinePair, column: &str) -> Value {
-        let written = &self.written;
-        let text = |v: Option<i64>, base| v.map_or_else(String::new, |v| written.cost(Some(v as f64), base));
-        let cost = |v: Option<i64>, base| Value::number(text(v, base), v);
-        let line = |n: Option<u32>| Value::number(n.map_or_else(String::new, |n| n.to_string()), n);
-        match column {
-            "line base" => line(row.lines.base),
-            "line head" => line(row.lines.head),
-            "base" => cost(row.own.base, true),
-            "head" => cost(row.own.head, false),
-            "delta" => {
-                let delta = row.own.delta();
-                Value::number(delta.map_or_else(String::new, |d| written.change(Some(d as f64))), delta)
-            }
-            "relative" => {
-                let state = row.own.state();
-                let text = state.map_or_else(String::new, |_| match row.own.relative() {
-                    Some(relative) => format::percent_change(relative),
-                    None => UNKNOWN.to_owned(),
-                });
-                Value::number(text, row.own.relative().map(|r| r * 100.0))
-            }
-            "mark" => Value::text(self.mark_of(row)),
-            _ => Value::text(self.code(row).map_or("", |(_, (line, _))| line)),
-        }
-    }
-
-    fn mark_of(&self, row: &LinePair) -> &'static str {
-        match row.lines.state() {
-            Some(RowState::New) if self.found.changed => "+",
-            Some(RowState::Gone) if self.found.changed => "−",
-            _ => "",
-        }
-    }
-
-    fn copied(&self, form: Form, rows: &[LinePair]) -> String {
-        let asked = self.asked;
-        let headings = copy::headings_of(self.columns, |key| match key {
-            "base" => Some(asked.unit(true)),
-            "head" | "delta" => Some(asked.unit(false)),
-            _ => None,
-        });
-        let values: Vec<Vec<Value>> =
-            rows.iter().map(|r| self.columns.iter().map(|c| self.value(r, c.key)).collect()).collect();
-        copy::table(form, &headings, &values)
-    }
-}
-
-impl grid::Rows for Rows<'_, '_> {
     fn mark(&self, _: usize) -> Mark {
         Mark::default()
     }
 
-    fn label(&self, row: usize) -> String {
-        let value = |key| self.value(&self.found.rows[row], key).text;
-        format!(
-            "line {}, base {}, head {}, {}",
-            value("line head"),
-            value("base"),
-            value("head"),
-            value("text").trim()
-        )
+    fn label(&self, at: usize) -> String {
+        let cell = |key| shared::cell_with_unit(self.columns, key, self.row(at));
+        let (line, text) = (cell("line head"), cell("text"));
+        format!("line {line}, base {}, head {}, {}", cell("base"), cell("head"), text.trim())
     }
 
-    fn cell(&mut self, ui: &mut Ui, row: usize, column: &'static str) {
-        let palette = self.palette;
-        let r = &self.found.rows[row];
-        let number = Cell::number(palette);
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
+        let palette = Palette::of(ui);
+        let row = self.row(at);
         match column {
-            "text" => code_cell(ui, self.code(r), palette),
+            "text" => code_cell(ui, code(self.found, row), palette),
             "line base" | "line head" => {
-                let text = self.value(r, column).text;
-                cell_text(ui, &text, &Cell { font: mono(12.0), color: palette.text_weak, ..number });
-            }
-            "delta" => {
-                let text = self.value(r, column).text;
-                let largest = self.most_changed.unwrap_or(1);
-                let share = r.own.delta().filter(|&d| d != 0).map(|d| d as f64 / largest.max(1) as f64);
-                delta_bar(ui, share, self.better, &text, &number);
+                let line = if column == "line base" { row.lines.base } else { row.lines.head };
+                let text = line.map_or_else(String::new, |line| line.to_string());
+                let cell = Cell { font: mono(12.0), color: palette.text_weak, ..Cell::number(palette) };
+                cell_text(ui, &text, &cell);
             }
             "mark" => {
-                let color = palette.diff(if self.mark_of(r) == "+" { 1.0 } else { -1.0 }, Better::Lower);
-                cell_text(ui, self.mark_of(r), &Cell { font: mono(12.0), color, ..Cell::text(palette) });
+                let mark = mark_of(self.found, row);
+                let color = palette.diff(if mark == "+" { 1.0 } else { -1.0 }, Better::Lower);
+                cell_text(ui, mark, &Cell { font: mono(12.0), color, ..Cell::text(palette) });
             }
-            _ => {
-                let text = self.value(r, column).text;
-                cell_text(ui, &text, &number);
-            }
+            _ => return false,
         }
+        true
     }
 
-    fn menu(&mut self, ui: &mut Ui, row: usize) {
-        let picked = ContextMenu::new().row().table().show(self.cx, ui, |_, _| ());
-        match picked {
-            Some(Picked::Row) => ui.ctx().copy_text(self.copied(Form::Text, &self.found.rows[row..=row])),
-            Some(Picked::Table(form)) => ui.ctx().copy_text(self.copied(form, &self.found.rows)),
-            None => {}
-        }
+    fn menu(&mut self, ui: &mut Ui, _: usize) -> Option<Picked> {
+        ContextMenu::new().row().table().show(self.cx, ui, |_, _| ())
     }
 }

@@ -4,7 +4,7 @@
 //! without text, and the view says where it looked and how to help. Files are read in the background.
 
 mod body;
-mod columns;
+mod code;
 mod compare;
 mod missing;
 #[cfg(test)]
@@ -13,10 +13,10 @@ mod tests;
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
 use self::body::Body;
-use self::columns::{Formats, columns};
 use super::shared::grid::{Grid, GridState, walk};
-use super::shared::{self, Follow, Stale};
+use super::shared::{self, Follow};
 use crate::analysis::Functions;
+use crate::analysis::columns::{Shown, lines::lines as columns_of};
 use crate::analysis::source_file::{SourceAnswer, SourceFile};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
 use crate::format;
@@ -65,7 +65,6 @@ pub struct SourceView {
     shown: Option<(SymbolKey, NameKey, Part, bool)>,
     attempt: u32,
     grid: GridState,
-    stale: Stale,
     finder: missing::Finder,
 }
 
@@ -86,15 +85,15 @@ impl View for SourceView {
         let symbol = cx.profile().keys().symbol(function);
         let query = Lines { slice: cx.slice(), function: symbol, whole_file: None };
         let own = cx.ask(&query, 0);
-        let Some(own_lines) = shared::value(ui, &own, "Adding up lines") else { return };
+        let Some(own_lines) = cx.value(ui, &own, "Adding up lines") else { return };
         let file = self.file_of(cx, function, &own_lines);
-        let (answer, table) = match self.part {
-            Part::Function => (own, own_lines.clone()),
+        let table = match self.part {
+            Part::Function => own_lines.clone(),
             Part::File => {
                 let whole_file = Some(NameKey::from(cx.profile().text(file)));
                 let answer = cx.ask(&Lines { whole_file, ..query }, 1);
-                let Some(table) = shared::value(ui, &answer, "Adding up lines") else { return };
-                (answer, table)
+                let Some(table) = cx.value(ui, &answer, "Adding up lines") else { return };
+                table
             }
         };
         let rules = cx.sources.to_vec();
@@ -103,16 +102,14 @@ impl View for SourceView {
         });
         let named = cx.profile().text(file).to_owned();
         let text = cx.ask(&SourceFile { file: named.clone(), beside, rules, attempt: self.attempt }, 0);
-        let Some(text) = shared::value(ui, &text, "Reading the source") else { return };
+        let Some(text) = cx.value(ui, &text, "Reading the source") else { return };
         let lines = table.files.iter().find(|f| f.file == file);
         self.header(cx, ui, function, file, &own_lines, (lines, &text));
-        shared::crumbs::show(cx, ui);
         grain_notice(cx, ui, function, &table);
         if let SourceAnswer::Missing { why, tried } = &*text {
             let again = self.finder.show(cx, ui, &named, *why, tried);
             self.attempt += u32::from(again);
         }
-        self.stale.dim(&answer, cx.live, ui);
         let footer = footer(cx, &table, lines);
         shared::with_footer(
             ui,
@@ -142,7 +139,7 @@ impl View for SourceView {
 
 /// What is shown before anything is selected.
 fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let table = shared::value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
+    let table = cx.value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
     let has_file = |f: FunctionId| {
         crate::analysis::source_file::no_file(cx.profile().text(cx.profile().functions.get(f).file)).is_none()
     };
@@ -328,12 +325,11 @@ impl SourceView {
         };
         let costs = lines.map_or(&[][..], |l| &l.rows);
         let calls = lines.filter(|_| !self.without_calls).map_or(&[][..], |l| &l.calls);
-        let formats = Formats::new(cx, table, lines);
         let last = source.map(|_| "Source").or((!calls.is_empty()).then_some("Called function"));
-        let columns = columns(cx, table, last, &formats);
-        let palette = Palette::of(ui);
-        let profile = &cx.subject.profile().clone();
-        let mut body = Body::new(cx, profile, source, (costs, calls), (&formats, &columns), palette);
+        let profile = cx.subject.profile();
+        let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let columns = columns_of(table, lines, last, &shown);
+        let mut body = Body::new(cx, profile, source, (costs, calls), &columns);
         let rows = body.rows;
         if rows == 0 {
             return;
@@ -376,7 +372,7 @@ impl SourceView {
     }
 
     /// H: the heaviest line. N and P: the next lighter and the next heavier one. Enter: the called function.
-    fn keys(&mut self, ui: &Ui, costs: &[LineRow], body: &mut Body<'_, '_>) {
+    fn keys(&mut self, ui: &Ui, costs: &[LineRow], body: &mut Body<'_, '_, '_>) {
         let pressed = |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
         let mut heavy: Vec<&LineRow> = costs.iter().filter(|r| weight(r) != (0, 0)).collect();
         heavy.sort_by_key(|r| std::cmp::Reverse((weight(r), std::cmp::Reverse(r.line))));

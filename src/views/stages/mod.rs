@@ -18,7 +18,7 @@ use self::layout::{Layout, Mode, Sizes, place, ranks, seen_tracks};
 use self::paint::Scene;
 use super::shared::{self, menu::ContextMenu};
 use super::time::{self, Viewport};
-use super::{Comparing, Seen, View, ViewCx, ViewKind};
+use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, StageKey, Stages};
 use crate::format;
 use crate::model::Profile;
@@ -28,7 +28,7 @@ use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::timeaxis::TimeAxis;
 use crate::ui::widgets::{EmptyState, combo, pill, segmented};
-use crate::views::parts::{answered, weak};
+use crate::views::parts::weak;
 
 /// The line in [`super::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -87,10 +87,7 @@ impl View for StagesView {
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
         let query = Stages { scope, range: cx.interaction.range, level: self.level };
         let answer = cx.ask(&query, 0);
-        if !answered(ui, &answer) {
-            return;
-        }
-        let Some(graph) = answer.value().cloned() else { return };
+        let Some(graph) = cx.value(ui, &answer, "Finding stages") else { return };
         let what_if = &cx.interaction.what_if;
         let outcome = if what_if.is_empty() {
             None
@@ -153,6 +150,14 @@ impl View for StagesView {
 
     fn see(&mut self, seen: Seen) {
         self.viewport.see(seen);
+    }
+
+    fn window(&self) -> Option<TimeWindow> {
+        Some(self.viewport.window())
+    }
+
+    fn show_window(&mut self, window: TimeWindow) {
+        self.viewport.show_window(window);
     }
 }
 

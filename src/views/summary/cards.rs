@@ -1,6 +1,7 @@
 //! The cards of the summary. Each says one thing; those that have nothing to say are left out.
 
 use crate::analysis::caches::Caches;
+use crate::analysis::definitions;
 use crate::analysis::findings::Findings;
 use crate::analysis::functions::{FunctionRow, Functions};
 use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
@@ -12,10 +13,10 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, space};
 use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::heap;
-use crate::views::parts::{BarRow, answered, card, remark, row, text_in, weak};
+use crate::views::parts::{BarRow, card, remark, row, text_in, weak};
 use crate::views::percentiles::{self, Statistic};
 use crate::views::shared::bars;
-use crate::views::{ViewCx, Wish, definitions, shared};
+use crate::views::{ViewCx, Wish, shared};
 use egui::{Align, Sense, Ui, vec2};
 
 /// A card.
@@ -135,10 +136,7 @@ pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
 
 fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
     let answer = cx.ask(&Functions(cx.slice()), 0);
-    if !answered(ui, &answer) {
-        return;
-    }
-    let Some(table) = answer.value().cloned() else { return };
+    let Some(table) = cx.value(ui, &answer, "Adding up the profile") else { return };
     let profile = cx.subject.profile().clone();
     let Some(metric) = cx.measure() else { return };
     let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
@@ -162,10 +160,7 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
 
 fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let answer = summary(cx);
-    if !answered(ui, &answer) {
-        return;
-    }
-    let Some(overview) = answer.value().cloned() else { return };
+    let Some(overview) = cx.value(ui, &answer, "Adding up the profile") else { return };
     let top = overview.peaks.iter().map(|p| p.bytes).fold(0.0, f64::max);
     for Peak { name, time, bytes, .. } in &overview.peaks {
         let item = Item::Time(*time);
@@ -194,10 +189,8 @@ fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 
 fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let answer = summary(cx);
-    if !answered(ui, &answer) {
-        return;
-    }
-    match answer.value().and_then(|o| o.requests.as_ref()) {
+    let Some(overview) = cx.value(ui, &answer, "Adding up requests") else { return };
+    match &overview.requests {
         Some(figures) => request_figures(ui, figures),
         None => {
             weak(ui, "No request arrived in the chosen range.");
@@ -209,10 +202,7 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 fn caches(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let asked = Caches { prices: cx.prices.clone(), range: cx.interaction.range, search: String::new() };
     let answer = cx.ask(&asked, 6);
-    if !answered(ui, &answer) {
-        return;
-    }
-    let Some(kinds) = answer.value() else { return };
+    let Some(kinds) = cx.value(ui, &answer, "Adding up the profile") else { return };
     for (i, figures) in kinds.iter().enumerate() {
         if kinds.len() > 1 {
             ui.add_space(if i > 0 { space::SMALL } else { 0.0 });
@@ -346,10 +336,7 @@ fn parts(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 
 fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let answer = summary(cx);
-    if !answered(ui, &answer) {
-        return;
-    }
-    let Some(overview) = answer.value().cloned() else { return };
+    let Some(overview) = cx.value(ui, &answer, "Adding up the profile") else { return };
     for Total { metric, sum, at_once } in &overview.totals {
         let value = format::cost(metric.unit, *sum);
         let mut line = BarRow::new(&metric.label, &value);

@@ -18,16 +18,14 @@ use crate::ui::widgets::pill;
 use crate::views::parts::{BarRow, card, remark, weak};
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::pair::{self, Asked};
-use crate::views::{View, ViewCx, shared};
+use crate::views::{View, ViewCx};
 
 /// Settings that are listed.
 const SETTINGS: usize = 12;
 
 /// The view.
 #[derive(Default)]
-pub struct DiffSummary {
-    stale: shared::Stale,
-}
+pub struct DiffSummary {}
 
 impl View for DiffSummary {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
@@ -45,8 +43,7 @@ impl View for DiffSummary {
             };
             let question = DiffStory { functions: asked.functions.clone(), prices: cx.prices.clone() };
             let Some(answer) = cx.ask_pair(&question, 0) else { return };
-            let Some(story) = shared::value(ui, &answer, "Comparing the runs") else { return };
-            self.stale.dim(&answer, cx.live, ui);
+            let Some(story) = cx.value(ui, &answer, "Comparing the runs") else { return };
             words(ui, &story);
             names(cx, ui);
             card(ui, "", |ui| {

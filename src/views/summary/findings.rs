@@ -8,7 +8,7 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
-use crate::views::parts::{answered, weak};
+use crate::views::parts::weak;
 use egui::{Label, RichText, Sense, Ui, UiBuilder, vec2};
 
 /// Most findings of one kind that are listed.
@@ -33,10 +33,7 @@ fn target(cx: &ViewCx<'_>, finding: &Noted) -> Option<Item> {
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let answer = cx.ask(&Findings { prices: cx.prices.clone() }, 7);
-    if !answered(ui, &answer) {
-        return;
-    }
-    let Some(all) = answer.value().cloned() else { return };
+    let Some(all) = cx.value(ui, &answer, "Looking for findings") else { return };
     let mut kinds: Vec<&str> = Vec::new();
     all.iter().map(|n| n.kind.as_ref()).for_each(|kind| {
         if !kinds.contains(&kind) {

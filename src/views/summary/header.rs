@@ -95,7 +95,7 @@ fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
         ));
     }
     if let Some(requests) = overview.and_then(|o| o.requests.as_ref()) {
-        use crate::views::definitions as say;
+        use crate::analysis::definitions as say;
         shown.push(("Requests", format::count(requests.count as i64), None, "Calls of a language model"));
         if requests.failed > 0 {
             shown.push((

@@ -9,7 +9,7 @@ use crate::model::Profile;
 use crate::state::Command;
 use crate::ui::timeaxis::TimeAxis;
 use crate::ui::{glide, keyboard};
-use crate::views::{Seen, ViewCx};
+use crate::views::{Seen, TimeWindow, ViewCx};
 use egui::{Key, Modifiers, PointerButton, Response, Ui};
 
 /// The gestures in one sentence, for tooltips.
@@ -103,6 +103,20 @@ impl Viewport {
     /// Shows the same part as a view of another run.
     pub fn see(&mut self, seen: Seen) {
         self.set(seen.from + self.bounds.0, seen.to + self.bounds.0);
+    }
+
+    /// The time that is seen, for other panes.
+    #[must_use]
+    pub fn window(&self) -> TimeWindow {
+        if self.moved { TimeWindow::Part(self.t0, self.t1) } else { TimeWindow::All }
+    }
+
+    /// Shows the time that another pane shows.
+    pub fn show_window(&mut self, window: TimeWindow) {
+        match window {
+            TimeWindow::All => self.fit(),
+            TimeWindow::Part(from, to) => self.set(from, to),
+        }
     }
 
     /// Shows `from..to` with a little around it.

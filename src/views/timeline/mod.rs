@@ -18,9 +18,9 @@ mod stack;
 mod tests;
 
 use super::flame::{Coloring, Colors, Facts};
-use super::shared::{Stale, clock_notice};
+use super::shared::clock_notice;
 use super::time::{Gesture, PHASE_BAND, Viewport};
-use super::{Comparing, Seen, View, ViewCx, ViewKind};
+use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::Scope;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, TimeOrder};
 use crate::analysis::phases::{Phases, PhasesIn};
@@ -66,7 +66,6 @@ struct Timeline {
     saved: Arc<Arrangement>,
     find: String,
     texts: TextCache,
-    stale: Stale,
     lanes: Option<(Arc<Profile>, Arc<Lanes>)>,
     stacked: Option<Arc<Stacked>>,
     /// Height for lanes in the last frame, rows of boxes.
@@ -128,7 +127,6 @@ impl View for Timeline {
         let profile = cx.subject.profile().clone();
         let transforms = cx.interaction.scope.transforms.clone();
         let answer = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0);
-        self.stale.dim(&answer, cx.live, ui);
         let rows = answer.value().cloned();
         let packing = cx.ask(&RequestRows, 0).value().cloned();
         let stacked = self.restack(cx, &profile, rows.as_ref(), packing.as_deref());
@@ -183,6 +181,14 @@ impl View for Timeline {
 
     fn see(&mut self, seen: Seen) {
         self.viewport.see(seen);
+    }
+
+    fn window(&self) -> Option<TimeWindow> {
+        Some(self.viewport.window())
+    }
+
+    fn show_window(&mut self, window: TimeWindow) {
+        self.viewport.show_window(window);
     }
 }
 

@@ -5,6 +5,7 @@ use egui_plot::{PlotPoints, Points};
 
 use super::{Frame, Tokens};
 use crate::analysis::billing::Sums;
+use crate::analysis::definitions as say;
 use crate::analysis::overview::Distribution;
 use crate::analysis::repeats::Repeats;
 use crate::analysis::spending::Spent;
@@ -14,10 +15,10 @@ use crate::model::{RequestId, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::link_button;
+use crate::views::ViewCx;
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::plot;
-use crate::views::{ViewCx, definitions as say};
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use egui::Ui;
 
 use super::question;
 use crate::analysis::billing::Sums;
+use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
 use crate::analysis::overview::Distribution;
 use crate::analysis::spending::{SpendBy, Spent};
@@ -13,14 +14,13 @@ use crate::ui::widgets::segmented;
 use crate::views::parts::card;
 use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
-use crate::views::{View, ViewCx, definitions as say, shared};
+use crate::views::{View, ViewCx, shared};
 
 /// The view.
 #[derive(Default)]
 pub struct DiffTokens {
     by: SpendBy,
     board: Board,
-    stale: shared::Stale,
 }
 
 impl View for DiffTokens {
@@ -32,10 +32,9 @@ impl View for DiffTokens {
         let facts = TokenFacts { range: cx.interaction.range, search: cx.interaction.search.clone() };
         let (Some(base), Some(base_facts)) = (cx.ask_base(&asked, 0), cx.ask_base(&facts, 1)) else { return };
         let (head, head_facts) = (cx.ask(&asked, 0), cx.ask(&facts, 1));
-        let Some(in_base) = shared::value(ui, &base, "Adding up tokens of base") else { return };
-        let Some(in_head) = shared::value(ui, &head, "Adding up tokens of head") else { return };
+        let Some(in_base) = cx.value(ui, &base, "Adding up tokens of base") else { return };
+        let Some(in_head) = cx.value(ui, &head, "Adding up tokens of head") else { return };
         let (Some(base_facts), Some(head_facts)) = (base_facts.value(), head_facts.value()) else { return };
-        self.stale.dim(&head, cx.live, ui);
         let (spent, facts) = ([&*in_base, &*in_head], [&**base_facts, &**head_facts]);
         let by = self.by.name();
         scrolled(ui, |ui| {

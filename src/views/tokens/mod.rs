@@ -35,12 +35,11 @@ struct Tokens {
     board: Board,
     /// Height of the plots.
     plots: f32,
-    stale: shared::Stale,
 }
 
 impl Tokens {
     fn new() -> Self {
-        Self { by: SpendBy::default(), board: Board::of_plots(), plots: 0.0, stale: shared::Stale::default() }
+        Self { by: SpendBy::default(), board: Board::of_plots(), plots: 0.0 }
     }
 }
 
@@ -64,12 +63,11 @@ impl View for Tokens {
         });
         let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
         let answer = cx.ask(&question(cx, self.by), 0);
-        let Some(spent) = shared::value(ui, &answer, "Adding up tokens") else { return };
+        let Some(spent) = cx.value(ui, &answer, "Adding up tokens") else { return };
         let facts = cx.ask(&TokenFacts { range, search: search.clone() }, 1);
-        let Some(facts) = shared::value(ui, &facts, "Counting tokens") else { return };
+        let Some(facts) = cx.value(ui, &facts, "Counting tokens") else { return };
         let repeats = RepeatedPrompts { prices: cx.prices.clone(), range, search };
         let repeats = cx.ask(&repeats, 2).value().cloned();
-        self.stale.dim(&answer, cx.live, ui);
         if spent.groups.is_empty() {
             let text = "No request arrived in the chosen range, or the search finds none.";
             EmptyState::new(Icon::Search, "No request to show", text).show(ui);

@@ -21,7 +21,7 @@ use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::link_button;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
-use crate::views::shared::{self, Follow, Stale};
+use crate::views::shared::{self, Follow};
 use crate::views::{View, ViewCx};
 
 /// A name needs this much room.
@@ -31,7 +31,6 @@ const LABEL: (f32, f32) = (34.0, 14.0);
 #[derive(Default)]
 pub struct DiffTreemap {
     follow: Follow,
-    stale: Stale,
     laid: Option<Laid>,
     texts: TextCache,
     /// What it is zoomed to: a box of the paths that it was chosen in.
@@ -100,15 +99,13 @@ impl View for DiffTreemap {
         self.follow.news(cx);
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
         let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
-        let Some(paths) = shared::value(ui, &answer, "Comparing call paths") else { return };
+        let Some(paths) = cx.value(ui, &answer, "Comparing call paths") else { return };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 1);
         let root = self.zoom.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &paths)).map_or(0, |z| z.1);
         let factors = &related.factors;
         self.header(ui, &pair, &asked, (&paths, factors, root));
-        shared::crumbs::show(cx, ui);
         pair::notices(cx, ui, &asked, &factors.legend, not_related.as_deref());
         pair::estimated(ui, &asked, &paths);
-        self.stale.dim(&answer, cx.live, ui);
         self.map(cx, ui, &Shown { pair: &pair, asked: &asked, paths: &paths, factors }, root);
     }
 }

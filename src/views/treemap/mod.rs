@@ -15,7 +15,7 @@ use egui::{Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
 
 use self::layout::{Cell, hit, layout};
 use self::paint::Picture;
-use super::shared::{self, Follow, Stale, menu};
+use super::shared::{self, Follow, menu};
 use crate::analysis::treemap::{BoxName, BoxTree, Boxes, Nesting, What};
 use crate::format;
 use crate::model::{FunctionId, Profile};
@@ -44,7 +44,6 @@ pub struct TreemapView {
     /// What it is zoomed to.
     zoom: Vec<BoxName>,
     follow: Follow,
-    stale: Stale,
     laid: Option<Laid>,
     /// Texts of the tree that is laid out.
     texts: TextCache,
@@ -69,16 +68,14 @@ impl View for TreemapView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.follow.news(cx);
         let answer = cx.ask(&Boxes { slice: cx.slice(), nesting: self.nesting }, 0);
-        let Some(tree) = shared::value(ui, &answer, "Adding up boxes") else { return };
+        let Some(tree) = cx.value(ui, &answer, "Adding up boxes") else { return };
         let root = tree.find(&self.zoom, cx.profile());
         self.header(cx, ui, &tree, root);
-        shared::crumbs::show(cx, ui);
         shared::basis_notice(ui, &tree.basis, &shared::lost(&tree.lost));
         if tree.boxes[0].total <= 0 {
             shared::nothing(cx, ui, Icon::Info);
             return;
         }
-        self.stale.dim(&answer, cx.live, ui);
         self.map(cx, ui, &tree, root);
     }
 

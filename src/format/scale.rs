@@ -1,19 +1,19 @@
-//! One unit and one number of decimals for a whole column, so that its numbers line up and compare at a
+//! A scale: one unit and one number of decimals for a whole column, so that its numbers line up and compare at a
 //! glance, and a live value does not jump.
 
 use super::{GROUP, LARGE, MINUS, SIZE, TIME, UNKNOWN, bounded, decimal, grouped, round_div};
 use crate::model::Unit;
 
-/// How a column prints its costs.
+/// How a column writes its costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
+pub struct Scale {
     size: u128,
     places: u32,
     prefix: &'static str,
     suffix: &'static str,
 }
 
-impl Column {
+impl Scale {
     /// The format in which the value of largest magnitude, `max`, has about four significant digits.
     #[must_use]
     pub fn for_max(unit: Unit, max: i64) -> Self {

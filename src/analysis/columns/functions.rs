@@ -1,0 +1,166 @@
+//! The flat profile, with the columns of pstats and what else is known.
+
+use super::{PLACE, Shown, place};
+use crate::analysis::FunctionRow;
+use crate::analysis::function_list::{FunctionKey, Known, Largest};
+use crate::analysis::functions::FunctionTable;
+use crate::format::{Column, Form, SortBy, Value, calls, share};
+use crate::model::Profile;
+
+impl SortBy for FunctionKey {
+    fn ascends(self) -> bool {
+        matches!(self, Self::Name | Self::Place | Self::Module | Self::Category)
+    }
+}
+
+/// A column of functions.
+pub type FunctionColumn<'a> = Column<'a, &'a FunctionRow, FunctionKey>;
+
+/// The columns for a table, in order: those of which it knows anything.
+#[must_use]
+pub fn functions<'a>(
+    profile: &'a Profile,
+    table: &FunctionTable,
+    max: &Largest,
+    known: Known,
+    shown: &Shown,
+) -> Vec<FunctionColumn<'a>> {
+    let (what, whole, sum) = (&shown.what, shown.whole(table.sum), table.sum);
+    // Self and total stand side by side, so they have one unit.
+    let cost = shown.form(max.own.max(max.total));
+    // These differ by so much that one unit would turn most of them into <0.001.
+    let each = (Form::Each(shown.unit), shown.unit);
+    let text = |id| Value::text(profile.text(id));
+    let function = |r: &FunctionRow| profile.functions.get(r.function);
+    let of_sum = move |cost: Option<i64>| Value::number(cost.and_then(|cost| share(cost, sum)));
+    let mut columns: Vec<FunctionColumn<'a>> = Vec::new();
+    if table.calls.is_some() {
+        let widest = calls(max.calls).chars().count() as f32;
+        columns.push(
+            Column::count("calls", "Calls", |r: &FunctionRow| r.calls.map_or(Value::Unknown, Value::Calls))
+                .sorts(FunctionKey::Calls)
+                .rank(1)
+                .room((widest + 1.0).max(7.0))
+                .hint(
+                    "Number of calls. Of a recursive function: all calls / primitive calls, \
+                     which are those that were not made by a recursion.",
+                ),
+        );
+    }
+    if table.samples.is_some() {
+        columns.push(
+            Column::count("samples", "Samples", |r: &FunctionRow| Value::count(r.samples_total))
+                .sorts(FunctionKey::Samples)
+                .rank(1)
+                .room(8.0)
+                .hint("Samples with the function anywhere on the stack"),
+        );
+    }
+    if table.rows.iter().any(|r| r.unfinished > 0) {
+        columns.push(
+            Column::count("unfinished", "Unfinished", |r: &FunctionRow| match r.unfinished {
+                0 => Value::Empty,
+                n => Value::Count(n),
+            })
+            .sorts(FunctionKey::Unfinished)
+            .rank(1)
+            .room(11.0)
+            .hint(
+                "Calls that had not ended when the recording did: self and total are at least what they say. \
+                 «Finished calls only» in a row's menu leaves them out.",
+            ),
+        );
+    }
+    columns.push(
+        Column::cost("self", "Self", cost, |r: &FunctionRow| Value::unfinished(r.known_own(), r.unfinished))
+            .sorts(FunctionKey::Own)
+            .room(10.0)
+            .hint(format!("Self {what}: spent in the function itself, not in what it called")),
+    );
+    columns.push(
+        Column::share("self share", "Self %", move |r: &FunctionRow| of_sum(r.known_own()))
+            .sorts(FunctionKey::Own)
+            .rank(2)
+            .hint(format!("Self {what} as a share of {whole}")),
+    );
+    if table.calls.is_some() {
+        columns.push(
+            Column::cost("self per call", "Self/call", each, |r: &FunctionRow| {
+                Value::unfinished(r.own_per_call(), r.unfinished)
+            })
+            .sorts(FunctionKey::OwnPerCall)
+            .rank(5)
+            .hint(format!("Self {what} divided by the number of calls")),
+        );
+    }
+    columns.push(
+        Column::cost("total", "Total", cost, |r: &FunctionRow| {
+            Value::unfinished(r.known_total(), r.unfinished)
+        })
+        .sorts(FunctionKey::Total)
+        .room(11.0)
+        .hint(format!("Total {what}: of the function and all that it called. Recursion counts once.")),
+    );
+    columns.push(
+        Column::share("total share", "Total %", move |r: &FunctionRow| of_sum(r.known_total()))
+            .sorts(FunctionKey::Total)
+            .rank(3)
+            .hint(format!("Total {what} as a share of {whole}")),
+    );
+    if table.calls.is_some() {
+        columns.push(
+            Column::cost("total per call", "Total/call", each, |r: &FunctionRow| {
+                Value::unfinished(r.total_per_call(), r.unfinished)
+            })
+            .sorts(FunctionKey::TotalPerCall)
+            .rank(6)
+            .hint(format!("Total {what} divided by the number of primitive calls")),
+        );
+    }
+    columns.push(
+        Column::name("function", "Function", move |r: &FunctionRow| Value::Text(r.symbol().label(profile)))
+            .sorts(FunctionKey::Name),
+    );
+    if known.files {
+        columns.push(
+            Column::path("place", "File:line", move |r: &FunctionRow| match r.module {
+                Some(_) => Value::Empty,
+                None => place(profile, r.function),
+            })
+            .sorts(FunctionKey::Place)
+            .rank(4)
+            .room(32.0)
+            .hint(PLACE),
+        );
+    }
+    if known.modules {
+        columns.push(
+            Column::weak("module", "Module", move |r: &FunctionRow| text(function(r).module))
+                .sorts(FunctionKey::Module)
+                .rank(7)
+                .room(16.0)
+                .hint("Module, package or library"),
+        );
+    }
+    if known.categories {
+        columns.push(
+            Column::weak("category", "Category", move |r: &FunctionRow| text(function(r).category))
+                .sorts(FunctionKey::Category)
+                .rank(8)
+                .room(12.0)
+                .hint("The format's own category"),
+        );
+    }
+    if !shown.shares() {
+        columns.retain(|c| !c.key.ends_with("share"));
+    }
+    for column in &mut columns {
+        let more = match column.leads {
+            true => "Click to sort, Shift-click to sort by several columns.",
+            false => "Click to sort.",
+        };
+        column.hint =
+            if column.hint.is_empty() { more.to_owned() } else { format!("{}\n{more}", column.hint) };
+    }
+    columns
+}

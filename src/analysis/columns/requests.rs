@@ -1,0 +1,94 @@
+//! Calls of a language model.
+
+use crate::analysis::definitions as say;
+use crate::analysis::requests::{RequestColumn, RequestList};
+use crate::format::{Column, Form, Look, Scale, SortBy, Value};
+use crate::model::{CacheOutcome, Money, Profile, Request, Unit};
+
+impl SortBy for RequestColumn {
+    fn ascends(self) -> bool {
+        matches!(self, Self::Name | Self::Model | Self::Outcome | Self::Cache | Self::Arrived)
+    }
+}
+
+/// A request, and what it costs.
+pub type Priced<'a> = (&'a Request, Option<Money>);
+
+/// A column of requests.
+pub type RequestCells<'a> = Column<'a, Priced<'a>, RequestColumn>;
+
+/// The columns for a list, in order: those of which the profile knows anything.
+#[must_use]
+pub fn requests<'a>(profile: &'a Profile, list: &RequestList) -> Vec<RequestCells<'a>> {
+    let largest = |i: usize| list.largest.get(i).map_or(0, |v| *v as i64);
+    let made = RequestColumn::ALL.into_iter().enumerate().filter(|(_, column)| column.is_filled(profile));
+    made.map(|(i, column)| one(profile, column, largest(i)).sorts(column)).collect()
+}
+
+fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
+    use RequestColumn as C;
+    let number = move |(r, cost): Priced<'_>| Value::number(by.number(r, cost));
+    // What rests on chunks, because nobody counted tokens, says so.
+    let known = move |row: Priced<'_>| match number(row) {
+        value if by.is_estimated(row.0) && value != Value::Unknown => Value::About(Box::new(value)),
+        value => value,
+    };
+    let time = |key, title| {
+        let unit = Unit::Nanoseconds;
+        Column::cost(key, title, (Form::Scaled(Scale::for_max(unit, largest)), unit), known)
+    };
+    let tokens =
+        |key, title| Column::number(key, title, Form::Scaled(Scale::for_max(Unit::Count, largest)), known);
+    fn or_unknown(text: &str) -> Value<'_> {
+        if text.is_empty() { Value::Unknown } else { Value::text(text) }
+    }
+    match by {
+        C::Name => Column::text("name", "Request", |(r, _): Priced<'_>| Value::text(profile.text(r.name)))
+            .look(Look::Text)
+            .room(14.0)
+            .growing(1.0)
+            .hint("Name or id of the request"),
+        C::Model => Column::weak("model", "Model", |(r, _): Priced<'_>| or_unknown(profile.text(r.model)))
+            .room(14.0)
+            .rank(7)
+            .hint("The model that answered"),
+        C::Arrived => time("arrived", "Arrived")
+            .room(11.0)
+            .rank(4)
+            .hint("When it was issued, since the start of the profile"),
+        C::Queued => time("queued", "Queued").room(11.0).rank(5).hint(say::QUEUED),
+        C::Ttft => time("ttft", "TTFT").rank(1).hint(say::TTFT),
+        C::Lost => time("lost", "Lost").rank(2).hint(say::LOST),
+        C::Tpot => time("tpot", "TPOT").rank(1).hint(say::TPOT),
+        C::Rate => Column::number("rate", "tok/s", Form::Rate, known).room(7.0).rank(3).hint(say::RATE),
+        C::Latency => time("latency", "Latency").room(11.0).rank(1).hint(say::LATENCY),
+        C::Prompt => tokens("prompt", "Prompt").room(8.0).rank(4).hint(say::PROMPT),
+        C::Output => tokens("output", "Output").room(8.0).rank(2).hint("Output tokens, reasoning included"),
+        C::CacheRead => tokens("cache", "Cached").room(8.0).rank(6).hint(say::CACHE_READ),
+        C::Cost => {
+            let unit = Unit::NanoDollars;
+            Column::cost("cost", "Cost", (Form::Scaled(Scale::for_max(unit, largest)), unit), known)
+                .room(12.0)
+                .rank(5)
+                .hint(say::COST)
+        }
+        C::Cache => Column::text("answer", "Answer", |(r, _): Priced<'_>| {
+            r.cache.map_or(Value::Unknown, |cache| Value::Word(CacheOutcome::key(cache)))
+        })
+        .room(10.0)
+        .rank(3)
+        .hint("Whether a cache of whole answers had it: exact, semantic or miss"),
+        C::Similarity => Column::number("similarity", "Similarity", Form::Decimals(3), known)
+            .room(10.0)
+            .rank(4)
+            .hint(say::SIMILARITY),
+        C::Batch => Column::number("batch", "Batch", Form::Decimals(0), known)
+            .room(7.0)
+            .rank(4)
+            .hint("The batch that it was generated in"),
+        C::Outcome => Column::text("outcome", "Outcome", |(r, _): Priced<'_>| Value::Word(r.outcome.name()))
+            .room(11.0)
+            .rank(2)
+            .hint("How it ended"),
+    }
+}
