@@ -723,4 +723,49 @@ mod tests {
         picture(&mut h, "little-room-summary");
         assert!(h.query_by_label("Top functions by self time").is_some());
     }
+
+    #[test]
+    fn charts_over_time_show_the_same_time_until_one_is_unlinked() {
+        let mut app = App::headless();
+        app.add_profile(
+            "a.json",
+            None,
+            crate::analysis::testing::profile("main 0 1000000 / f 100000 600000"),
+        );
+        let mut h = harness(app, egui::vec2(1400.0, 900.0));
+        type H<'a> = egui_kittest::Harness<'a, App>;
+        fn seen(h: &mut H<'_>, id: &str, to: Option<TimeWindow>) -> Option<TimeWindow> {
+            let kind = views::view(id).unwrap();
+            h.state_mut().panes_mut().show(kind);
+            h.run_ok();
+            let panes = h.state_mut().panes_mut();
+            let number = panes.number_of(kind).unwrap();
+            let (_, held) = panes.views.iter_mut().find(|((_, pane), _)| *pane == number).unwrap();
+            let Shown::View(view) = &mut held.shown else { panic!("{id} is broken") };
+            to.into_iter().for_each(|to| view.show_window(to));
+            let window = view.window();
+            h.run_ok();
+            window
+        }
+        fn near(window: Option<TimeWindow>, to: TimeWindow) -> bool {
+            window.is_some_and(|window| window.is_near(to))
+        }
+        let all = ["flame", "timeline", "stages", "memory"];
+        let some = TimeWindow::Part(200_000.0, 300_000.0);
+        all.into_iter().for_each(|id| assert!(near(seen(&mut h, id, None), TimeWindow::All), "{id}"));
+        seen(&mut h, "flame", Some(some));
+        for id in ["timeline", "stages", "flame"] {
+            assert!(near(seen(&mut h, id, None), some), "{id}");
+        }
+        seen(&mut h, "timeline", Some(TimeWindow::All));
+        assert!(near(seen(&mut h, "flame", None), TimeWindow::All));
+        let number = h.state_mut().panes_mut().number_of(views::view("stages").unwrap()).unwrap();
+        h.state_mut().panes_mut().unlinked.insert(number);
+        seen(&mut h, "timeline", Some(some));
+        assert!(near(seen(&mut h, "stages", None), TimeWindow::All), "it keeps its own");
+        seen(&mut h, "stages", Some(TimeWindow::Part(0.0, 50_000.0)));
+        assert!(near(seen(&mut h, "timeline", None), some), "and to itself");
+        let saved = h.state_mut().panes_mut().save().unwrap();
+        assert!(Panes::load(&saved).unwrap().unlinked.contains(&number), "a layout remembers it");
+    }
 }

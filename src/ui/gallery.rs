@@ -312,7 +312,12 @@ fn table(ui: &mut Ui) {
         }
         add(&mut child);
     };
-    let heads = [("Function", None), ("Self", None), ("Total", Some(crate::format::Order::Descending)), ("Δ Total", None)];
+    let heads = [
+        ("Function", None),
+        ("Self", None),
+        ("Total", Some(crate::format::Order::Descending)),
+        ("Δ Total", None),
+    ];
     for (i, (label, sort)) in heads.into_iter().enumerate() {
         let align = if i == 0 { Align::LEFT } else { Align::RIGHT };
         cell(None, i, &mut |ui| {

@@ -72,7 +72,7 @@ fn rows_tell_base_head_and_change_and_sort_by_them() {
     let head = profile("fn decode 74 490000 490000; fn load 1 28000 28000; fn new 1 2000 2000");
     let mut h = two("functions", &base, &head);
     let first = rows(&h);
-    assert_eq!(first[0], "decode, base 100.00, head 490.00, change +390.00");
+    assert_eq!(first[0], "decode, base 100.00 µs, head 490.00 µs, change +390.00 µs");
     let names = |h: &Harness<'_, Stage>| -> Vec<String> {
         rows(h).iter().map(|r| r.split(',').next().unwrap_or_default().to_owned()).collect()
     };

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod access;
 mod bands;
+pub mod boxes;
 mod caches;
 pub mod call_tree;
 pub mod callers;

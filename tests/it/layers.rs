@@ -157,3 +157,63 @@ fn layers_point_one_way() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What two panes need stands beside them: in `shared`, `time` or `boxes`.
+#[test]
+fn panes_do_not_know_each_other() {
+    let views = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/views");
+    let list = std::fs::read_to_string(views.join("mod.rs")).unwrap();
+    let list = list.split("pub static VIEWS").nth(1).unwrap();
+    let panes: Vec<&str> = list.lines().filter_map(|l| l.trim().strip_suffix("::KIND,")).collect();
+    assert!(panes.len() >= 18 && panes.iter().all(|pane| views.join(pane).is_dir()), "{panes:?}");
+    let mut wrong = Vec::new();
+    for pane in &panes {
+        let mut found = Vec::new();
+        files(&views.join(pane), &mut found);
+        for path in found.iter().filter(|p| !is_test(p)) {
+            let above = if path.ends_with("mod.rs") { "super::" } else { "super::super::" };
+            for (i, line) in code(path).iter().enumerate() {
+                let named = names(line, above).into_iter().chain(names(line, "views::"));
+                for name in named.filter(|name| name != pane && panes.contains(&name.as_str())) {
+                    let file = path.strip_prefix(&views).unwrap().display();
+                    wrong.push(format!("{file}:{}: {pane} must not use {name}", i + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A setting that nobody declares has no value: asking for one by a mistyped name would quietly be 0 or nothing.
+#[test]
+fn workloads_ask_for_settings_that_are_declared_and_in_their_kind() {
+    use inferscope::record::workloads::{ParamKind, WORKLOADS};
+    let declared: Vec<_> = WORKLOADS.iter().flat_map(|w| w.params()).collect();
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/record/workloads"), &mut found);
+    let (mut asked, mut wrong) = (0, Vec::new());
+    for path in found.iter().filter(|p| !is_test(p)) {
+        let code = code(path).join("\n");
+        for (at, _) in code.match_indices("params.") {
+            let call = &code[at + "params.".len()..];
+            let Some((method, rest)) = call.split_once("(\"") else { continue };
+            let Some((key, _)) = rest.split_once('"') else { continue };
+            if !method.chars().all(|c| c.is_ascii_lowercase()) {
+                continue;
+            }
+            asked += 1;
+            let fits = |kind: ParamKind| match method {
+                "flag" => kind == ParamKind::Bool,
+                "float" => matches!(kind, ParamKind::Float { .. }),
+                "size" | "int" => matches!(kind, ParamKind::Int { .. }),
+                "numbers" => matches!(kind, ParamKind::Numbers { .. }),
+                _ => !matches!(kind, ParamKind::Bool | ParamKind::Float { .. }),
+            };
+            if !declared.iter().any(|p| p.key == key && fits(p.kind)) {
+                wrong.push(format!("{}: params.{method}(\"{key}\")", path.display()));
+            }
+        }
+    }
+    assert!(asked > 50, "{asked} settings are asked for");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

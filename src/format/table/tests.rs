@@ -39,7 +39,10 @@ fn a_column_writes_the_same_cell_for_people_and_for_programs() {
     assert_eq!(exact(ROWS[0]), ["3", "1500", "37.5", "a|b, \"c\""]);
     assert_eq!(cells(ROWS[1]), ["12/9", "–", "–", "main"]);
     assert_eq!(exact(ROWS[1]), ["12/9", "", "", "main"]);
-    assert_eq!((columns[1].heading(), columns[1].exact_heading()), ("Self (µs)".into(), "Self (ns)".into()));
+    assert_eq!(
+        (columns[1].heading(), columns[1].exact_heading()),
+        ("Self (µs)".into(), "Self (nanoseconds)".into())
+    );
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn tables_are_copied_in_each_form() {
     let form = |form| copied(form, &columns, ROWS.into_iter());
     assert_eq!(
         form(CopyAs::Csv),
-        "Calls,Self (ns),Self %,Function\n3,1500,37.5,\"a|b, \"\"c\"\"\"\n12/9,,,main\n1,-1,-0.025,'=1␊\n"
+        "Calls,Self (nanoseconds),Self %,Function\n3,1500,37.5,\"a|b, \"\"c\"\"\"\n12/9,,,main\n1,-1,-0.025,'=1␊\n"
     );
     assert_eq!(
         form(CopyAs::Markdown),

@@ -11,11 +11,11 @@ use crate::analysis::repeats::Repeats;
 use crate::format;
 use crate::model::{Money, Unit};
 use crate::ui::theme::{Palette, space};
+use crate::views::ViewCx;
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::caches::{colors, figures, title};
 use crate::views::shared::plot;
-use crate::views::ViewCx;
 
 /// Height of a plot.
 const PLOT: f32 = 190.0;

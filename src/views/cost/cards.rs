@@ -14,10 +14,10 @@ use crate::model::{Money, Unit};
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, Tone, mono, space};
 use crate::ui::widgets::{KeyValues, link_button};
+use crate::views::ViewCx;
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::plot;
-use crate::views::ViewCx;
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

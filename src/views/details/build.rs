@@ -580,7 +580,7 @@ fn moment(cx: &ViewCx<'_>, t: i64) -> Sheet {
     sheet.facts("", clock(cx, t).into_iter().collect());
     let mut rows = Vec::new();
     for (i, counter) in profile.counters.iter().enumerate().take(200) {
-        let name = crate::views::memory::counter_name(profile, crate::model::CounterId::from_index(i));
+        let name = crate::views::shared::counter_name(profile, crate::model::CounterId::from_index(i));
         let value =
             counter.at(t).map_or_else(|| format::UNKNOWN.to_owned(), |v| format::value(counter.unit, v));
         rows.push(Fact::new(&name, value));

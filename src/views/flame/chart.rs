@@ -1,23 +1,21 @@
 //! One frame of the chart: camera, layout, selection, hover, clicks.
 
-use super::GroupName;
 use std::sync::Arc;
 
 use egui::{Color32, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::camera::{Camera, Limits, Place};
-use super::colors::Colors;
 use super::input::{Chart, Wish};
-use super::layout::{Port, Stacking, Strip, layout};
 use super::scene::Frame;
-use super::tooltip::{self, Facts};
-use super::{ColorsFor, FlameView, Known, METRICS, MadeFor, Mode, shares_query};
+use super::{ColorsFor, FlameView, Known, MadeFor, Mode, shares_query};
 use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows};
 use crate::model::Profile;
 use crate::query::Answer;
 use crate::state::Command;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space};
+use crate::views::boxes::layout::{Port, Stacking, Strip, layout};
+use crate::views::boxes::{Colors, Facts, GroupName, METRICS, item, locate};
 use crate::views::{ViewCx, shared};
 
 impl FlameView {
@@ -111,7 +109,7 @@ impl FlameView {
         if same_rows && same_item {
             return;
         }
-        self.selected = item.as_ref().and_then(|item| tooltip::locate(rows, item));
+        self.selected = item.as_ref().and_then(|item| locate(rows, item));
         self.known = Some(Known { item: item.clone(), rows: rows.clone() });
         if let Some(at) = self.selected.filter(|_| !same_item) {
             self.reveal(rows, at, camera, limits);
@@ -133,7 +131,7 @@ impl FlameView {
 
     /// Selects a box in the shared state and here.
     fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: Option<BoxAt>) {
-        let item = at.and_then(|at| tooltip::item(rows, at));
+        let item = at.and_then(|at| item(rows, at));
         self.selected = at;
         self.followed.clone_from(&item);
         self.known = Some(Known { item: item.clone(), rows: rows.clone() });
@@ -302,7 +300,7 @@ impl FlameView {
             None => None,
         };
         if let Some(hit) = hit.filter(|_| over) {
-            cx.out.hover = tooltip::item(rows, hit.at);
+            cx.out.hover = item(rows, hit.at);
         }
         if rows.axis == Axis::Time {
             if let Some(p) = at.filter(|_| response.contains_pointer()) {

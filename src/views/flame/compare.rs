@@ -12,8 +12,6 @@ use egui::{
 };
 
 use super::camera::{Camera, Limits, Place};
-use super::layout::Port;
-use super::paint::paint_share_ruler;
 use crate::analysis::diff::functions::FunctionDiff;
 use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathDiff, PathNode};
@@ -31,6 +29,8 @@ use crate::ui::text::{LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, small, space};
 use crate::ui::widgets::{combo, segmented};
 use crate::views::bands::Bands;
+use crate::views::boxes::layout::Port;
+use crate::views::boxes::paint::paint_share_ruler;
 use crate::views::shared::menu::{self, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::{Seen, View, ViewCx, shared};
@@ -637,7 +637,7 @@ impl Scene<'_> {
         let mut shapes = Vec::new();
         for b in boxes.iter().filter(|b| !b.many) {
             let rect = b.rect(chart);
-            if rect.width() < super::layout::LABEL {
+            if rect.width() < crate::views::boxes::layout::LABEL {
                 continue;
             }
             let (fill, color) = self.color(b.node, palette);
@@ -667,7 +667,10 @@ impl Scene<'_> {
         if ui.ctx().accesskit_node_builder(id, |_| ()).is_none() {
             return;
         }
-        let wide = boxes.iter().filter(|b| !b.many && b.x1 - b.x0 > super::layout::LABEL).take(MOST_NODES);
+        let wide = boxes
+            .iter()
+            .filter(|b| !b.many && b.x1 - b.x0 > crate::views::boxes::layout::LABEL)
+            .take(MOST_NODES);
         for b in wide {
             let node = ui.interact(b.rect(chart), id.with(b.node), Sense::hover());
             let text = format!("{} {}", self.name(b.node), self.summary(b.node));

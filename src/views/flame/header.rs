@@ -2,7 +2,6 @@
 
 use egui::{Checkbox, Rangef, Rect, RichText, Sense, Ui, vec2};
 
-use super::colors::{Coloring, most};
 use super::{FlameView, Mode, shares_query};
 use crate::analysis::flame_rows::{FlameRows, Matched, MatchedShare};
 use crate::analysis::libraries::Libraries;
@@ -13,6 +12,7 @@ use crate::query::Answer;
 use crate::state::Command;
 use crate::ui::theme::{Palette, Tone, small, space};
 use crate::ui::widgets::{Notice, combo, pill, segmented};
+use crate::views::boxes::{Coloring, most};
 use crate::views::{ViewCx, shared};
 
 /// Functions offered for the middle of a sandwich.

@@ -3,9 +3,9 @@
 use egui::{Key, Modifiers, PointerButton, Rect, Response, Ui};
 
 use super::camera::{Camera, Limits, Place};
-use super::layout::Port;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf};
 use crate::ui::keyboard;
+use crate::views::boxes::layout::Port;
 
 /// Share of the width that a key moves by.
 const KEY_PAN: f64 = 0.2;

@@ -6,19 +6,12 @@
 
 mod camera;
 mod chart;
-mod colors;
 mod compare;
 mod header;
 mod input;
-pub mod layout;
-pub mod paint;
 mod scene;
 #[cfg(test)]
 mod tests;
-mod tooltip;
-
-pub use colors::{Coloring, Colors};
-pub use tooltip::{Facts, item};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,22 +21,20 @@ use egui::{Rect, Ui, vec2};
 use self::camera::{Camera, Place};
 use self::header::costs_query;
 use self::input::Drag;
-use self::layout::{Layout, Metrics, Port, Stacking};
-use self::paint::Painted;
-use crate::analysis::flame_rows::{BoxAt, FlameRows, GroupOf, Merged, MergedOrder, Sandwich, TimeOrder};
+use super::boxes::layout::{Layout, Port, Stacking};
+use super::boxes::paint::Painted;
+use super::boxes::{Coloring, Colors, Facts, GroupName};
+use crate::analysis::flame_rows::{BoxAt, FlameRows, Merged, MergedOrder, Sandwich, TimeOrder};
 use crate::analysis::{FunctionTable, Functions};
-use crate::format;
-use crate::model::{FunctionId, Profile, SymbolKey, TrackKey};
+use crate::model::{FunctionId, Profile, SymbolKey};
 use crate::query::{Answer, SubjectId};
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
-use crate::ui::theme::{Palette, space};
+use crate::ui::theme::space;
 use crate::ui::widgets::EmptyState;
 use crate::views::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind, shared};
 
-/// Sizes of rows and headers.
-pub const METRICS: Metrics = Metrics { row: space::SPAN, header: 22.0, gap: 6.0 };
 /// Boxes that screen readers hear about, at most.
 const MOST_NODES: usize = 2000;
 
@@ -114,26 +105,6 @@ pub struct FlameView {
     last: Option<(Mode, i64, f64)>,
     /// True when the focus came by a click, which needs no ring to be seen.
     clicked: bool,
-}
-
-/// A group of rows, in all revisions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GroupName {
-    /// A track.
-    Track(TrackKey),
-    /// Any other group.
-    Other(GroupOf),
-}
-
-impl GroupName {
-    /// The name of a group.
-    #[must_use]
-    pub fn of(group: GroupOf, profile: &Profile) -> Self {
-        match group {
-            GroupOf::Track(id) => Self::Track(profile.keys().track_key(id)),
-            other => Self::Other(other),
-        }
-    }
 }
 
 /// The selection and rows for which the selected box was looked up.

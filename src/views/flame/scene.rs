@@ -1,19 +1,20 @@
 //! What stands on the screen in one frame, from back to front, and its names for screen readers.
 
-use super::GroupName;
 use crate::analysis::formula::Measure;
+use crate::views::boxes::GroupName;
 use egui::{Color32, Id, Rangef, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::input::Drag;
-use super::layout::{Port, Strip};
-use super::paint::{self, Lit};
-use super::{FlameView, METRICS, MOST_NODES};
+use super::{FlameView, MOST_NODES};
 use crate::analysis::flame_rows::{Axis, FlameRows};
 use crate::format;
 use crate::model::Unit;
 use crate::state::Item;
 use crate::ui::theme::Palette;
 use crate::ui::timeaxis::TimeAxis;
+use crate::views::boxes::METRICS;
+use crate::views::boxes::layout::{Port, Strip};
+use crate::views::boxes::paint::{self, Lit};
 use crate::views::{ViewCx, time};
 
 /// What one frame paints.

@@ -13,11 +13,11 @@ use crate::format;
 use crate::model::Unit;
 use crate::ui::theme::{Palette, mix, space, strong};
 use crate::ui::widgets::segmented;
+use crate::views::ViewCx;
 use crate::views::parts::{BarRow, card, remark, weak};
 use crate::views::percentiles::{self, Statistic};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::plot;
-use crate::views::ViewCx;
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

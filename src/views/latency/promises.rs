@@ -10,8 +10,8 @@ use crate::format;
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, mono, space};
 use crate::ui::widgets::{KeyValues, link_button};
-use crate::views::parts::{BarRow, remark, weak};
 use crate::views::ViewCx;
+use crate::views::parts::{BarRow, remark, weak};
 
 impl Latency {
     /// Fields for what is promised, and what came of it.

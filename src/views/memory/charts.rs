@@ -1,7 +1,6 @@
 //! Painting of the charts, their peaks, and the readout at the pointer.
 
 use super::Frame;
-use super::layout::counter_name;
 use crate::analysis::counters::Series;
 use crate::format;
 use crate::model::{CounterId, Unit};
@@ -11,6 +10,7 @@ use crate::ui::theme::{Palette, regular, small, space};
 use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::heap;
+use crate::views::shared::counter_name;
 use crate::views::time::{self, Chart, Gesture, Scale};
 use egui::{Align2, Color32, Painter, Rect, Response, Sense, Shape, Stroke, Ui, pos2, vec2};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use egui::{Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 
-use super::layout::{MARGIN, counter_name};
+use super::layout::MARGIN;
 use crate::analysis::counters::{Cell, CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS, Series};
 use crate::analysis::diff::{State, Two};
 use crate::format::{self, UNKNOWN};
@@ -15,6 +15,7 @@ use crate::query::Pair;
 use crate::ui::theme::{Palette, small, space};
 use crate::ui::timeaxis::TimeAxis;
 use crate::ui::widgets::{combo, focus_ring};
+use crate::views::shared::counter_name;
 use crate::views::shared::grid::GridState;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
 use crate::views::shared::{align, pair};

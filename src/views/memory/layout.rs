@@ -56,14 +56,6 @@ pub fn groups(profile: &Profile) -> Vec<Group> {
         .collect()
 }
 
-/// Name of a counter with its process, where there is one.
-#[must_use]
-pub fn counter_name(profile: &Profile, id: CounterId) -> String {
-    let counter = &profile.counters[id.index()];
-    let (process, name) = (profile.text(counter.process), profile.text(counter.name));
-    if process.is_empty() { name.to_owned() } else { format!("{process} › {name}") }
-}
-
 /// Places of ruler, phase names and charts, top to bottom.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Places {

@@ -8,7 +8,7 @@ mod compare;
 mod layout;
 mod table;
 
-pub(super) use layout::counter_name;
+use crate::views::shared::counter_name;
 
 use super::time::{Gesture, HELP, Viewport};
 use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};

@@ -2,7 +2,7 @@
 
 use super::Frame;
 use super::charts::color;
-use super::layout::{counter_name, groups};
+use super::layout::groups;
 use crate::analysis::counters::Figures;
 use crate::format::{self, Column, CopyAs, Form, UNKNOWN, Value};
 use crate::model::{CounterId, Profile, Unit};
@@ -11,6 +11,7 @@ use crate::ui::theme::{Palette, regular, space, strong};
 use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::parts::text_in;
+use crate::views::shared::counter_name;
 use crate::views::shared::menu::{ContextMenu, Picked};
 use egui::{Align, Rect, Sense, Stroke, Ui, pos2, vec2};
 use std::collections::BTreeSet;

@@ -27,7 +27,7 @@ use crate::analysis::functions::Functions;
 use crate::analysis::gaps::Gap;
 use crate::analysis::nothing;
 use crate::format::{Column, UNKNOWN};
-use crate::model::{Basis, FunctionId, Profile, Unit};
+use crate::model::{Basis, CounterId, FunctionId, Profile, Unit};
 use crate::state::{Command, Interaction};
 use crate::ui::icons::Icon;
 use crate::ui::text::elide_middle;
@@ -142,6 +142,14 @@ pub fn needs_calls(profile: &Profile) -> Result<(), &'static str> {
             "This file holds no calls: no spans, no samples and no call graph. Open a profile or a trace, or record one.",
         )
     }
+}
+
+/// Name of a counter with its process, where there is one.
+#[must_use]
+pub fn counter_name(profile: &Profile, id: CounterId) -> String {
+    let counter = &profile.counters[id.index()];
+    let (process, name) = (profile.text(counter.process), profile.text(counter.name));
+    if process.is_empty() { name.to_owned() } else { format!("{process} › {name}") }
 }
 
 /// «file:line», «file», or nothing when the file is unknown. Python writes `~` for built-in functions.

@@ -9,8 +9,8 @@ use super::*;
 use crate::analysis::counters::{CounterFigures, CounterLod, MAX_COLUMNS};
 use crate::analysis::events::Events;
 use crate::model::CounterId;
-use crate::views::flame::item;
-use crate::views::flame::layout::{Port, Strip};
+use crate::views::boxes::item;
+use crate::views::boxes::layout::{Port, Strip};
 use crate::views::time;
 use egui::{Id, Pos2, Stroke, UiBuilder};
 
@@ -265,7 +265,7 @@ impl Timeline {
         &self,
         frame: &'a Frame<'_>,
         p: Pos2,
-    ) -> Option<(&'a Arc<FlameRows>, (crate::views::flame::layout::Hit, Rect))> {
+    ) -> Option<(&'a Arc<FlameRows>, (crate::views::boxes::layout::Hit, Rect))> {
         let rows = frame.rows.as_ref()?;
         Some((rows, self.regions.iter().find_map(|r| r.hit(p))?))
     }

@@ -4,7 +4,7 @@ use crate::analysis::activity::BusyOf;
 use crate::model::keys::names;
 use crate::model::{CounterId, NameKey, Profile, StringId, TrackId, TrackKind};
 use crate::state::{Arrangement, LaneHeight, LaneKey};
-use crate::views::memory::counter_name;
+use crate::views::shared::counter_name;
 use std::collections::{BTreeMap, HashMap};
 
 /// What a lane shows.

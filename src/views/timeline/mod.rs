@@ -17,7 +17,7 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
-use super::flame::{Coloring, Colors, Facts};
+use super::boxes::{Coloring, Colors, Facts};
 use super::shared::clock_notice;
 use super::time::{Gesture, PHASE_BAND, Viewport};
 use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
@@ -292,7 +292,7 @@ impl Timeline {
 
     /// Selects a box, which is in view or brought there.
     fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: BoxAt) {
-        let item = super::flame::item(rows, at);
+        let item = super::boxes::item(rows, at);
         self.selected = Some(at);
         self.known = Some((item.clone(), Some(rows.clone())));
         cx.send(Command::Select(item));

@@ -17,7 +17,7 @@ use crate::ui::text::{LabelStyle, TextKey, Texts};
 use crate::ui::theme::{Palette, Tone, mix, small};
 use crate::ui::timeaxis::TimeAxis;
 use crate::views::ViewCx;
-use crate::views::flame::Colors;
+use crate::views::boxes::Colors;
 use crate::views::time::{self, Chart, Scale};
 use egui::{Align2, Color32, Mesh, Painter, Pos2, Rangef, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 use std::borrow::Cow;

@@ -5,9 +5,9 @@ use crate::analysis::flame_rows::{BoxAt, FlameRows};
 use crate::model::FunctionId;
 use crate::ui::text::Texts;
 use crate::ui::theme::Palette;
-use crate::views::flame::Colors;
-use crate::views::flame::layout::{Hit, Layout, Metrics, Port, RowLayout, Strip};
-use crate::views::flame::paint::{Lit, Painted, paint_labels, paint_marks};
+use crate::views::boxes::Colors;
+use crate::views::boxes::layout::{Hit, Layout, Metrics, Port, RowLayout, Strip};
+use crate::views::boxes::paint::{Lit, Painted, paint_labels, paint_marks};
 use egui::{Painter, Pos2, Rangef, Rect, Ui, pos2, vec2};
 use std::sync::Arc;
 

@@ -434,7 +434,7 @@ mod tests {
     use super::*;
     use crate::analysis::flame_rows::tests::time;
     use crate::analysis::testing::profile;
-    use crate::views::flame::METRICS;
+    use crate::views::boxes::METRICS;
 
     fn port(t0: f64, t1: f64, width: f32) -> Port {
         Port { t0, t1, scroll: 0.0, width, height: 200.0, ppp: 1.0 }
