@@ -14,8 +14,8 @@ use crate::state::Interaction;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, icon_button};
-use crate::views::shared::Stale;
 use crate::views::shared::menu::ContextMenu;
+use crate::views::shared::{Note, Stale, badge};
 use crate::views::{self, Out, Picture, TimeWindow, View, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
@@ -305,7 +305,9 @@ impl Panes {
             Some((tile, mut pane)) => {
                 let here = pane.number;
                 ui.spacing_mut().item_spacing.y = 0.0;
-                (shown, restore) = strip(&all, here, self.maximised.is_some(), ui);
+                let held = behavior.views.get(&(frame.subject.id(), here));
+                let notes = held.map_or(&[][..], |held| &held.notes);
+                (shown, restore) = strip(&all, here, self.maximised.is_some(), notes, ui);
                 let area = ui.available_rect_before_wrap();
                 ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {
                     let _ = behavior.pane_ui(ui, tile, &mut pane);
@@ -360,6 +362,8 @@ struct Window {
 struct Held {
     shown: Shown,
     stale: Stale,
+    /// What it noted in the last frame.
+    notes: Vec<Note>,
     /// The time that it showed after the last frame, and the version of the window that it has taken over.
     seen: Option<TimeWindow>,
     version: u64,
@@ -367,7 +371,7 @@ struct Held {
 
 impl Held {
     fn new(view: Box<dyn View>) -> Self {
-        Self { shown: Shown::View(view), stale: Stale::default(), seen: None, version: 0 }
+        Self { shown: Shown::View(view), stale: Stale::default(), notes: Vec::new(), seen: None, version: 0 }
     }
 
     /// Draws the view, dimmed while it shows answers to older questions for long.
@@ -380,6 +384,11 @@ impl Held {
             }
             self.shown.ui(kind, cx, ui);
         });
+        let notes = std::mem::take(&mut cx.out.notes);
+        if notes != self.notes {
+            self.notes = notes; // the badge stands above the view
+            ui.ctx().request_repaint();
+        }
         self.stale.waits(cx.out.waits.get() && !cx.live, ui);
     }
 
@@ -469,7 +478,13 @@ struct Behavior<'a> {
 }
 
 /// The tabs of all panes, where one of them has all of the room: the one that was clicked, and whether to put it back.
-fn strip(all: &[(TileId, Pane)], here: u64, maximised: bool, ui: &mut egui::Ui) -> (Option<u64>, bool) {
+fn strip(
+    all: &[(TileId, Pane)],
+    here: u64,
+    maximised: bool,
+    notes: &[Note],
+    ui: &mut egui::Ui,
+) -> (Option<u64>, bool) {
     let (mut clicked, mut restore) = (None, false);
     ui.horizontal(|ui| {
         ui.set_min_height(28.0);
@@ -477,6 +492,7 @@ fn strip(all: &[(TileId, Pane)], here: u64, maximised: bool, ui: &mut egui::Ui) 
             if maximised {
                 restore = icon_button(ui, Icon::Restore, "All panes (Ctrl-M, Esc)").clicked();
             }
+            badge(ui, notes);
             let tabs = egui::ScrollArea::horizontal()
                 .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden);
             ui.style_mut().always_scroll_the_only_direction = true;
@@ -599,6 +615,9 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 }
             }
         });
+        if let Some(held) = self.views.get(&key) {
+            badge(ui, &held.notes);
+        }
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

@@ -348,6 +348,7 @@ impl Stage {
             ..ViewCx::new(&self.engine, &self.subject, &self.interaction, &mut out)
         };
         self.view.ui(&mut cx, ui);
+        super::shared::badge(ui, &out.notes);
         (self.hover, self.cursor, self.preview) = (out.hover, out.cursor, out.preview);
         for command in out.commands {
             self.commands.push(command.clone());

@@ -44,6 +44,7 @@ use std::sync::Arc;
 
 use egui::{Response, Ui};
 
+use self::shared::Note;
 use crate::analysis::Slice;
 use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
@@ -144,6 +145,8 @@ pub struct Out {
     pub preview: Option<(i64, i64)>,
     /// What only the application can do.
     pub wishes: Vec<Wish>,
+    /// What a reader must know about the numbers.
+    pub notes: Vec<Note>,
     /// True when a view shows an answer to an older question, because the one to the newest is not there yet.
     pub waits: Cell<bool>,
 }
@@ -336,6 +339,14 @@ impl ViewCx<'_> {
     /// Sends a command.
     pub fn send(&mut self, command: Command) {
         self.out.commands.push(command);
+    }
+
+    /// Notes something that a reader must know about the numbers, in one or two words and whole.
+    pub fn note(&mut self, tone: Tone, short: &'static str, text: String) {
+        let note = Note { tone, short, text };
+        if !self.out.notes.contains(&note) {
+            self.out.notes.push(note);
+        }
     }
 
     /// Hover and click of a widget that stands for `item`: lights up everywhere, a click selects.

@@ -72,8 +72,8 @@ impl View for DiffTreeView {
             self.at = None;
         }
         self.toolbar(cx, ui, &rows);
-        pair::notices(cx, ui, &asked, &related.factors.legend, not_related.as_deref());
-        pair::estimated(ui, &asked, &rows.paths);
+        pair::notices(cx, &asked, &related.factors.legend, not_related.as_deref());
+        pair::estimated(cx, &asked, &rows.paths);
         let footer = footer(&asked, &rows);
         let numbers = Numbers { pair: &pair, asked: &asked, rows: &rows, factors: &related.factors };
         shared::with_footer(

@@ -108,7 +108,7 @@ impl View for CallTreeView {
         self.toolbar(cx, ui, &list);
         let unit = shared::unit(cx.profile(), cx.interaction);
         let lost = list.costs().gaps.as_ref().map(|gaps| gaps.words(unit, list.costs().sum));
-        shared::basis_notice(ui, list.basis(), &shared::lost(&lost.unwrap_or_default()));
+        shared::note_basis(cx, list.basis(), &shared::lost(&lost.unwrap_or_default()));
         if list.costs().tree.nodes.is_empty() {
             shared::nothing(cx, ui, Icon::Graph);
             return;

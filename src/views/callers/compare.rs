@@ -50,7 +50,7 @@ impl View for DiffCallersView {
         let Some(found) = cx.value(ui, &answer, "Comparing callers") else { return };
         let (related, why) = pair::related_paths(cx, &asked, false, 2);
         self.header(ui, &pair, &asked, (&functions, &found, function));
-        pair::notices(cx, ui, &asked, &related.factors.legend, why.as_deref());
+        pair::notices(cx, &asked, &related.factors.legend, why.as_deref());
         if found.row.is_none() {
             let text = "Not called in the current selection. Undo a transform or clear the time range.";
             EmptyState::new(Icon::Graph, &function.value().name, text).show(ui);

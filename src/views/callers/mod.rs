@@ -82,7 +82,7 @@ impl View for CallersView {
         } else {
             ""
         };
-        shared::basis_notice(ui, &answered.basis, unknown);
+        shared::note_basis(cx, &answered.basis, unknown);
         if answered.row.is_none() {
             let text = "Not called in the current selection. Undo a transform or clear the time range.";
             EmptyState::new(Icon::Graph, cx.profile().function_name(function), text).show(ui);

@@ -28,7 +28,7 @@ impl FlameView {
         rows: &Arc<FlameRows>,
         working: Option<Option<f32>>,
     ) {
-        Self::notices(rows, ui);
+        Self::notices(cx, rows);
         if rows.is_empty() {
             shared::nothing(cx, ui, Icon::Flame);
             return;

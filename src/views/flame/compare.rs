@@ -193,8 +193,8 @@ impl View for DiffFlame {
             return;
         };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 2);
-        pair::notices(cx, ui, &asked, &related.factors.legend, not_related.as_deref());
-        pair::estimated(ui, &asked, &paths);
+        pair::notices(cx, &asked, &related.factors.legend, not_related.as_deref());
+        pair::estimated(cx, &asked, &paths);
         let same = |(of, _): &&(PlacedFor, Arc<Placed>)| {
             Arc::ptr_eq(&of.paths, &paths) && of.width == self.width && of.factors == related.factors
         };

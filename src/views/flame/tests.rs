@@ -72,6 +72,7 @@ impl Stage {
                 self.view.chart(&mut cx, ui, mode, rows, Some(None));
             }
         }
+        shared::badge(ui, &out.notes);
         (self.hover, self.cursor, self.preview) = (out.hover, out.cursor, out.preview);
         for command in out.commands {
             self.sent.push(command.clone());

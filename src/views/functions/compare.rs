@@ -67,7 +67,7 @@ impl View for DiffFunctionsView {
             segmented(ui, "Which functions", &mut self.which, &names);
             pair::normalise(cx, ui);
         });
-        pair::notices(cx, ui, &asked, &list.related.factors.legend, list.not_related.as_deref());
+        pair::notices(cx, &asked, &list.related.factors.legend, list.not_related.as_deref());
         let footer = footer(&asked, &list, self.which);
         shared::with_footer(
             ui,

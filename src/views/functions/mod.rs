@@ -71,7 +71,7 @@ impl View for FunctionsView {
         if let Some(text) = reduced(&list) {
             ui.add(egui::Label::new(RichText::new(text).color(Palette::of(ui).text_weak)).truncate());
         }
-        shared::basis_notice(ui, &list.table.basis, "");
+        shared::note_basis(cx, &list.table.basis, "");
         let summary = summary(cx, &list);
         shared::with_footer(
             ui,

@@ -93,7 +93,7 @@ impl View for DiffGraphView {
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(graph) = cx.value(ui, &answer, "Drawing both graphs") else { return };
         self.header(ui, &graph);
-        pair::notices(cx, ui, &asked, "", None);
+        pair::notices(cx, &asked, "", None);
         if graph.nodes.is_empty() {
             EmptyState::new(Icon::Graph, "Nothing is large enough", "Choose a smaller least share.").show(ui);
             return;

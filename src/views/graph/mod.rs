@@ -131,7 +131,7 @@ impl View for GraphView {
         let answer = cx.ask(&question, 0);
         let Some(picture) = cx.value(ui, &answer, "Drawing the graph") else { return };
         self.caption(cx, ui, &picture);
-        shared::basis_notice(ui, &picture.graph.basis, "");
+        shared::note_basis(cx, &picture.graph.basis, "");
         if picture.drawn.nodes.is_empty() {
             match self.active.filter(|_| self.mode == Mode::Around) {
                 Some(key) => {

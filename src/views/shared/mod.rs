@@ -10,6 +10,7 @@ mod follow;
 pub mod grid;
 mod header;
 pub mod menu;
+mod notes;
 pub mod pair;
 pub mod plot;
 mod stale;
@@ -19,6 +20,7 @@ pub mod two;
 
 pub use follow::Follow;
 pub use header::header;
+pub use notes::{Note, badge};
 pub use stale::Stale;
 
 use crate::analysis::Transform;
@@ -32,7 +34,7 @@ use crate::state::{Command, Interaction};
 use crate::ui::icons::Icon;
 use crate::ui::text::elide_middle;
 use crate::ui::theme::{Palette, Tone, space};
-use crate::ui::widgets::{Cell, EmptyState, Notice, pill};
+use crate::ui::widgets::{Cell, EmptyState};
 use crate::views::ViewCx;
 use egui::{Align, Layout, Rect, Response, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo, pos2};
 
@@ -54,29 +56,19 @@ pub fn nothing(cx: &ViewCx<'_>, ui: &mut Ui, icon: Icon) {
     EmptyState::new(icon, why.title(), &why.text(profile, slice.metric)).show(ui);
 }
 
-/// Says that numbers are estimated, and why. In a small pane the reason is in the tooltip.
-pub fn basis_notice(ui: &mut Ui, basis: &Basis, more: &str) {
-    let Basis::Estimated(why) = basis else { return };
-    let text = format!("Estimated: {why}.{more}");
-    if ui.available_width() < 700.0 || ui.available_height() < 300.0 {
-        pill(ui, Tone::Warning, "Estimated").on_hover_text(text);
-    } else {
-        Notice::new(Tone::Warning, &text).show(ui);
+/// Notes that numbers are estimated, and why.
+pub fn note_basis(cx: &mut ViewCx<'_>, basis: &Basis, more: &str) {
+    if let Basis::Estimated(why) = basis {
+        cx.note(Tone::Warning, "Estimated", format!("Estimated: {why}.{more}"));
     }
 }
 
-/// Says that times along an axis are no clock, and why. In a small pane the reason is in the tooltip.
-pub fn clock_notice(ui: &mut Ui, profile: &Profile) {
-    let why = &profile.meta.no_clock;
-    if why.is_empty() {
-        return;
-    }
-    let text = format!("This axis is no clock: {why}.");
-    if ui.available_width() < 600.0 || ui.available_height() < 260.0 {
-        pill(ui, Tone::Info, "No clock").on_hover_text(text);
-    } else {
-        Notice::new(Tone::Neutral, &text).show(ui);
-        ui.add_space(space::SMALL);
+/// Notes that times along an axis are no clock, and why.
+pub fn note_clock(cx: &mut ViewCx<'_>) {
+    let why = &cx.profile().meta.no_clock;
+    if !why.is_empty() {
+        let text = format!("This axis is no clock: {why}.");
+        cx.note(Tone::Info, "No clock", text);
     }
 }
 

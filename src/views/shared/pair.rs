@@ -16,7 +16,7 @@ use crate::query::Pair;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, strong};
-use crate::ui::widgets::{EmptyState, Notice, combo, pill};
+use crate::ui::widgets::{EmptyState, combo};
 use crate::views::{ViewCx, shared};
 
 /// Says in front of a run which of both it is.
@@ -103,26 +103,20 @@ impl Asked {
     }
 }
 
-/// What is to be known about the numbers: what cannot be subtracted, how they are related, what that rests on.
-pub fn notices(cx: &mut ViewCx<'_>, ui: &mut Ui, asked: &Asked, legend: &str, not_related: Option<&str>) {
-    let mut say = |tone: Tone, text: &str| {
-        if ui.available_height() < 200.0 || ui.available_width() < 500.0 {
-            pill(ui, tone, if tone == Tone::Warning { "Note" } else { "Normalised" }).on_hover_text(text);
-        } else {
-            Notice::new(tone, text).show(ui);
-        }
-    };
+/// Notes what is to be known about the numbers: what cannot be subtracted, how they are related, what that rests on.
+pub fn notices(cx: &mut ViewCx<'_>, asked: &Asked, legend: &str, not_related: Option<&str>) {
     if let Some(why) = &asked.functions.metric.why_not {
-        say(Tone::Warning, &format!("Shares only: {why}."));
+        cx.note(Tone::Warning, "Shares only", format!("Shares only: {why}."));
     }
     if let Some(why) = not_related {
-        say(Tone::Warning, &format!("Shown as recorded: {why}."));
+        cx.note(Tone::Warning, "As recorded", format!("Shown as recorded: {why}."));
     } else if !legend.is_empty() {
-        say(Tone::Neutral, &format!("Normalised {legend}."));
+        cx.note(Tone::Neutral, "Normalised", format!("Normalised {legend}."));
     }
     let base = cx.subject.pair().map(|pair| &pair.base.profile.meta.basis);
     if base.is_some_and(|base| base.key() != cx.profile().meta.basis.key()) {
-        say(Tone::Warning, "One run was measured, the other one sampled: costs differ by their method.");
+        let text = "One run was measured, the other one sampled: costs differ by their method.";
+        cx.note(Tone::Warning, "Two methods", text.to_owned());
     }
 }
 
@@ -146,7 +140,7 @@ pub fn related_paths(cx: &mut ViewCx<'_>, asked: &Asked, picture: bool, n: u64) 
 }
 
 /// Says that call paths are estimated, and how much of the cost stands in none.
-pub fn estimated(ui: &mut Ui, asked: &Asked, paths: &PathDiff) {
+pub fn estimated(cx: &mut ViewCx<'_>, asked: &Asked, paths: &PathDiff) {
     let Some(why) = &paths.estimated else { return };
     let (rest, sum) = (paths.not_placed, paths.sum);
     let side = |name: &str, rest: Option<i64>, sum: Option<i64>, base: bool| {
@@ -163,7 +157,7 @@ pub fn estimated(ui: &mut Ui, asked: &Asked, paths: &PathDiff) {
         true => String::new(),
         false => format!(" Not placed on any path: {}.", parts.join(", ")),
     };
-    shared::basis_notice(ui, &Basis::Estimated(why.as_str().into()), &more);
+    shared::note_basis(cx, &Basis::Estimated(why.as_str().into()), &more);
 }
 
 /// A call path as what a click selects.

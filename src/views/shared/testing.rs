@@ -81,6 +81,7 @@ impl Stage {
             ui.set_min_size(ui.available_size());
             self.view.ui(&mut cx, ui);
         });
+        super::badge(ui, &out.notes);
         self.hover = out.hover;
         for wish in out.wishes {
             if let Wish::SetSources(rules) = &wish {

@@ -14,7 +14,7 @@ use crate::import::Input;
 use crate::model::{Better, SymbolKey, Unit};
 use crate::query::Pair;
 use crate::ui::theme::{Palette, Tone, mono, strong};
-use crate::ui::widgets::{Cell, Notice, cell_text};
+use crate::ui::widgets::{Cell, cell_text};
 use crate::views::shared::grid::{self, Grid, GridState, Mark};
 use crate::views::shared::menu::{ContextMenu, Picked};
 use crate::views::shared::pair::{self, Asked, Written};
@@ -70,7 +70,7 @@ impl View for DiffSourceView {
                 pair::weak(ui, file);
             }
         });
-        notices(ui, &found);
+        notices(cx, &found);
         if found.rows.is_empty() {
             pair::weak(ui, "No line of this function has costs of its own in either run.");
             return;
@@ -112,20 +112,22 @@ impl View for DiffSourceView {
 }
 
 /// What is to be known about the texts.
-fn notices(ui: &mut Ui, found: &SourceDiff) {
-    let text = match (&found.texts.base, &found.texts.head) {
-        (None, None) => {
-            "The source was found for neither run: lines are those with costs. Open the Source view of one run to say where it is."
-        }
-        _ if !found.by_line => {
-            "Both runs know costs per function, not per line: they stand at the line where it is defined."
-        }
+fn notices(cx: &mut ViewCx<'_>, found: &SourceDiff) {
+    let (short, text) = match (&found.texts.base, &found.texts.head) {
+        (None, None) => (
+            "No source",
+            "The source was found for neither run: lines are those with costs. Open the Source view of one run to say where it is.",
+        ),
+        _ if !found.by_line => (
+            "Per function",
+            "Both runs know costs per function, not per line: they stand at the line where it is defined.",
+        ),
         (None, Some(_)) | (Some(_), None) => {
-            "The text of one version only is known: lines pair by their numbers."
+            ("One version", "The text of one version only is known: lines pair by their numbers.")
         }
         _ => return,
     };
-    Notice::new(Tone::Info, text).show(ui);
+    cx.note(Tone::Info, short, text.to_owned());
 }
 
 fn footer(found: &SourceDiff, unit: Unit, shares_only: bool) -> String {

@@ -24,7 +24,7 @@ use crate::model::{FunctionId, NameKey, StringId, Strings, SymbolKey};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, strong};
-use crate::ui::widgets::{Notice, combo, icon_button, pill, segmented};
+use crate::ui::widgets::{combo, icon_button, pill, segmented};
 use crate::views::{Comparing, View, ViewCx, ViewKind, Wish};
 
 /// The line in [`crate::views::VIEWS`].
@@ -105,7 +105,7 @@ impl View for SourceView {
         let Some(text) = cx.value(ui, &text, "Reading the source") else { return };
         let lines = table.files.iter().find(|f| f.file == file);
         self.header(cx, ui, function, file, &own_lines, (lines, &text));
-        grain_notice(cx, ui, function, &table);
+        grain_notice(cx, function, &table);
         if let SourceAnswer::Missing { why, tried } = &*text {
             let again = self.finder.show(cx, ui, &named, *why, tried);
             self.attempt += u32::from(again);
@@ -152,7 +152,7 @@ fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
 }
 
 /// Says when costs are known per function only.
-fn grain_notice(cx: &ViewCx<'_>, ui: &mut Ui, function: FunctionId, table: &LineTable) {
+fn grain_notice(cx: &mut ViewCx<'_>, function: FunctionId, table: &LineTable) {
     if table.grain == Grain::Lines {
         return;
     }
@@ -166,7 +166,7 @@ fn grain_notice(cx: &ViewCx<'_>, ui: &mut Ui, function: FunctionId, table: &Line
         "{format} knows costs per function, not per line: {place}. For costs per line record with callgrind, or with a \
          sampling profiler that keeps lines (pyinstrument, py-spy)."
     );
-    Notice::new(Tone::Info, &text).show(ui);
+    cx.note(Tone::Info, "Per function", text);
 }
 
 /// «Lines of this file: 140 804 of 140 852 (Instructions)».

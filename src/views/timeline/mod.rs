@@ -18,7 +18,7 @@ mod stack;
 mod tests;
 
 use super::boxes::{Coloring, Colors, Facts};
-use super::shared::clock_notice;
+use super::shared::note_clock;
 use super::time::{Gesture, PHASE_BAND, Viewport};
 use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::Scope;
@@ -133,7 +133,7 @@ impl View for Timeline {
         if !cx.follower {
             self.toolbar(cx, ui, &stacked);
         }
-        clock_notice(ui, &profile);
+        note_clock(cx);
         if stacked.fixed.is_empty() && stacked.free.is_empty() {
             let text = "No lane has this name, or all are hidden.";
             EmptyState::new(Icon::Search, "No lane to show", text).show(ui);

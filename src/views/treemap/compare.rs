@@ -104,8 +104,8 @@ impl View for DiffTreemap {
         let root = self.zoom.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &paths)).map_or(0, |z| z.1);
         let factors = &related.factors;
         self.header(ui, &pair, &asked, (&paths, factors, root));
-        pair::notices(cx, ui, &asked, &factors.legend, not_related.as_deref());
-        pair::estimated(ui, &asked, &paths);
+        pair::notices(cx, &asked, &factors.legend, not_related.as_deref());
+        pair::estimated(cx, &asked, &paths);
         self.map(cx, ui, &Shown { pair: &pair, asked: &asked, paths: &paths, factors }, root);
     }
 }

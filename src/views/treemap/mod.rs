@@ -71,7 +71,7 @@ impl View for TreemapView {
         let Some(tree) = cx.value(ui, &answer, "Adding up boxes") else { return };
         let root = tree.find(&self.zoom, cx.profile());
         self.header(cx, ui, &tree, root);
-        shared::basis_notice(ui, &tree.basis, &shared::lost(&tree.lost));
+        shared::note_basis(cx, &tree.basis, &shared::lost(&tree.lost));
         if tree.boxes[0].total <= 0 {
             shared::nothing(cx, ui, Icon::Info);
             return;
