@@ -66,6 +66,8 @@ pub enum Step {
     Name,
     /// The same only after the rules of the [`Alignment`].
     Rule,
+    /// Kernels and operations of other names that the same call path starts at the same place.
+    Place,
     /// Said by the person.
     ByHand,
 }
@@ -80,7 +82,17 @@ impl Step {
             Self::Module => "module and name",
             Self::Name => "name",
             Self::Rule => "rule",
+            Self::Place => "place",
             Self::ByHand => "by hand",
+        }
+    }
+
+    /// What stands behind «paired by».
+    #[must_use]
+    pub fn by(self) -> &'static str {
+        match self {
+            Self::ByHand => "hand",
+            other => other.key(),
         }
     }
 
@@ -93,6 +105,7 @@ impl Step {
             Self::Module => "Matched by name and module.",
             Self::Name => "Matched by the name alone.",
             Self::Rule => "Matched by a rule.",
+            Self::Place => "Paired by place: another name, started by the same call path at the same place.",
             Self::ByHand => "Matched by hand.",
         }
     }

@@ -246,6 +246,7 @@ impl<'a> Sides<'a> {
                 keys == (Some(functions::RowKey::Function(p.0)), Some(functions::RowKey::Function(p.1)))
             });
         let state = match r.state() {
+            State::Both if r.step == Some(Step::Place) => " [paired by place: another name at the same place]",
             State::Both if is_renamed => " [the same with other template arguments]",
             State::Both if moved => " [moved: called from elsewhere]",
             State::Both => "",

@@ -1,12 +1,13 @@
 //! The difference of two runs in a few sentences.
 
+use super::elsewhere::{Elsewhere, elsewhere};
 use super::evidence::Evidence;
 use super::functions::{FunctionDiff, Half, Measured, Row};
 use super::metrics::Chosen;
-use super::{Compared, Two};
+use super::{Compared, Two, settings};
 use crate::analysis::formula::Measure;
 use crate::format;
-use crate::model::Unit;
+use crate::model::{Basis, Unit};
 
 /// Functions that the headline names.
 const NAMED: usize = 3;
@@ -41,7 +42,11 @@ pub fn words(
     } else if diff.matched.is_other_program() {
         "These are different programs: less than half of either run has a partner in the other.".into()
     } else if let Some(overlap) = overlap(diff, elapsed) {
-        overlap
+        let moved = match (base, head) {
+            ([base, ..], [head, ..]) => elsewhere(diff, &base.profile, &head.profile),
+            _ => Vec::new(),
+        };
+        format!("{overlap}{}.", on_other_threads(diff, &moved, base, head))
     } else if let Some(ends) = ends_otherwise(diff, elapsed, metric) {
         let work = headline(diff, base, head, metric);
         let parts = work.split_once(": ").map_or_else(|| ".".to_owned(), |(_, parts)| format!(": {parts}"));
@@ -49,10 +54,11 @@ pub fn words(
     } else {
         headline(diff, base, head, metric)
     };
+    let cautions = [explained_by_one(diff, base, head), unknown_rate(chosen, metric, base, head)];
     Words {
         headline,
         certainty: if chosen.why_not.is_none() { certainty(diff.evidence.as_ref()) } else { String::new() },
-        caution: explained_by_one(diff, base, head).unwrap_or_default(),
+        caution: cautions.into_iter().flatten().collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -130,7 +136,21 @@ fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
         ),
         _ => return None,
     };
-    Some(format!("The work is the same, and the new run ends {how}."))
+    Some(format!("The work is the same, and the new run ends {how}"))
+}
+
+/// «; call_b moved from worker to worker-2».
+fn on_other_threads(diff: &FunctionDiff, moved: &[Elsewhere], base: &[Measured], head: &[Measured]) -> String {
+    let Some((first, others)) = moved.split_first() else { return String::new() };
+    let name = name(&diff.rows[first.row as usize], base, head);
+    let more = match others.len() {
+        0 => String::new(),
+        n => format!(" and {} more", format::count(n as i64)),
+    };
+    let track = |track: &Option<String>| track.clone().unwrap_or_else(|| format::UNKNOWN.into());
+    let (from, to) = (track(&first.tracks.base), track(&first.tracks.head));
+    let name = format::short(&name, LONGEST);
+    format!("; {name}{more} moved from thread «{from}» to «{to}»")
 }
 
 /// Where a run ends earlier although it works more, later although it works less, or at the same time although its work
@@ -189,6 +209,21 @@ fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -
             if factor > 1.0 { "cheaper" } else { "dearer" },
         )
     })
+}
+
+/// Where samples were counted and nobody says how often they were taken, what a comparison rests on.
+fn unknown_rate(chosen: &Chosen, metric: &Measure, base: &[Measured], head: &[Measured]) -> Option<String> {
+    let counted = |runs: &[Measured]| {
+        let first = &runs.first()?.profile;
+        (first.meta.basis == Basis::Sampled && settings::interval(first).is_none()).then_some(())
+    };
+    (metric.unit == Unit::Count && chosen.why_not.is_none()).then_some(())?;
+    counted(base).and(counted(head))?;
+    Some(
+        "The files count samples and do not say how often they were taken: numbers compare if both were taken equally \
+         often, shares do in any case."
+            .into(),
+    )
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::functions::{DiffFunctions, FunctionDiff, Measured, Row};
 use super::headline;
+use super::heap::{DiffHeap, HeapDiff};
 use super::metrics::Metrics;
 use super::requests::RequestDiff;
 use super::settings::{self, Setting};
+use super::tables::{self, TwoResults};
 use super::{Compared, State, Two, headline::Words};
 use crate::analysis::billing::Bill;
 use crate::analysis::findings::{Findings, Noted};
@@ -110,6 +112,10 @@ pub struct Story {
     pub requests: Option<RequestDiff>,
     /// Findings by kind, those of the new run alone first.
     pub findings: Vec<Found>,
+    /// Tables of results that both have.
+    pub results: Vec<TwoResults>,
+    /// Who held the heap at its peak, where both counted allocations.
+    pub heap: Arc<Option<HeapDiff>>,
     /// All functions.
     pub functions: Arc<FunctionDiff>,
     /// Those whose own cost grew.
@@ -161,6 +167,8 @@ impl Query<Pair> for DiffStory {
             figures,
             requests: RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?)),
             findings: findings(&base.get(&noted)?, &head.get(&noted)?),
+            results: tables::results(profiles.0, profiles.1),
+            heap: cx.get(&DiffHeap)?,
             more: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) > 0),
             less: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) < 0),
             alone: Movers::of(&functions, UNMATCHED, |r| {

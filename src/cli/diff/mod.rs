@@ -18,7 +18,7 @@ use super::{Failure, ask, open, prices_of};
 use crate::analysis::align::{AlignAt, Moments, MomentsOf};
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::diff::Two;
-use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
+use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Half, Measured, Row};
 use crate::analysis::diff::headline::{self, Words};
 use crate::analysis::diff::metrics::{Chosen, Metrics};
 use crate::analysis::diff::normalise::{Factors, Normalise, Related, Size};
@@ -32,7 +32,7 @@ use crate::analysis::{Functions, Scope, Slice};
 use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, MetricKey, Profile};
-use crate::query::{Engine, MatchRule, Pair, Run, RunId};
+use crate::query::{Engine, MatchRule, Pair, Run, RunId, Step};
 use crate::questions::{Values, question};
 use crate::state::Decision;
 
@@ -364,6 +364,17 @@ impl Comparison {
 
     fn name(&self, row: &Row) -> String {
         headline::name(row, &self.measured[0], &self.measured[1])
+    }
+
+    /// What the baseline calls the function of a row, where that is no other spelling of the same name.
+    fn other_name(&self, row: &Row) -> Option<String> {
+        let found_otherwise = matches!(row.step, Some(Step::Rule | Step::Place | Step::ByHand));
+        let (base, head) = (row.halves.base.filter(|_| found_otherwise)?, row.halves.head?);
+        let label = |side: usize, half: Half| {
+            Some(half.symbol.label(&self.measured[side].get(half.run as usize)?.profile).into_owned())
+        };
+        let (before, after) = (label(0, base)?, label(1, head)?);
+        (before != after).then_some(before)
     }
 
     /// File and line of a row, where it is known: of the new run, else of the baseline.

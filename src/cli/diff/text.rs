@@ -7,6 +7,7 @@ use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::Words;
 use crate::analysis::diff::list;
+use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, LONGEST_NAME, Page, short};
 use crate::state::Decision;
@@ -92,9 +93,19 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
         State::Both => String::new(),
         other => other.key().to_owned(),
     };
-    if let Some(e) = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns) {
-        state = format!("{state} {}", e.verdict.key()).trim().to_owned();
+    if c.related.to != Normalise::Nothing {
+        let (own, same) = (r.own(), r.own().delta() == Some(0));
+        let raw = |v: Option<i64>, base| format::cost_or_unknown(unit(base), v);
+        let sign = if same { "=" } else { "→" };
+        state = format!("{state} recorded {} {sign} {}", raw(own.base, true), raw(own.head, false));
     }
+    if let (Some(step), Some(before)) = (r.step, c.other_name(r)) {
+        state = format!("{state} {} in base, paired by {}", short(&before, LONGEST_NAME), step.by());
+    }
+    if let Some(e) = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns) {
+        state = format!("{state} {}", e.verdict.key());
+    }
+    let state = state.trim().to_owned();
     let place = match c.place(r) {
         (Some(file), Some(line)) => format!("{file}:{line}"),
         (Some(file), None) => file,

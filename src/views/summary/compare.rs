@@ -1,15 +1,15 @@
 //! What changed between two runs, in words first, then in figures: settings, what takes more and less, requests, findings.
 
-use egui::{Label, RichText, ScrollArea, Ui, vec2};
+use egui::{Grid, Label, RichText, ScrollArea, Ui, vec2};
 
 use super::findings::tone;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::settings;
 use crate::analysis::diff::story::{DiffStory, Figure, Movers, Story};
-use crate::analysis::diff::{Compared, State};
+use crate::analysis::diff::{Compared, State, tables};
 use crate::format;
-use crate::model::FactKind;
+use crate::model::{FactKind, Unit};
 use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::icons::Icon;
@@ -60,6 +60,8 @@ impl View for DiffSummary {
                 functions(cx, ui, (&pair, asked, &story), "Takes less", &story.less);
             }
             requests(ui, &story);
+            results(ui, &story);
+            heap(cx, ui, &pair, &story);
             findings(ui, &story);
             matched(ui, &pair, &story);
         });
@@ -205,6 +207,74 @@ fn requests(ui: &mut Ui, story: &Story) {
         if let (Some(b), Some(h)) = (requests.cost_like_for_like.base, requests.cost_like_for_like.head) {
             let of = format::counted(requests.like_for_like as i64, "pair", "pairs");
             weak(ui, &format!("Cost like for like, {of}: {} → {}", format::money(b), format::money(h)));
+        }
+    });
+}
+
+/// Tables of results, such as those of a model's weight formats.
+fn results(ui: &mut Ui, story: &Story) {
+    for (i, table) in story.results.iter().enumerate() {
+        card(ui, &table.title, |ui| {
+            let palette = Palette::of(ui);
+            let text = |ui: &mut Ui, text: &str, color| {
+                ui.add(Label::new(RichText::new(text).color(color)).extend());
+            };
+            ScrollArea::horizontal().id_salt(("results", i)).auto_shrink([false, true]).show(ui, |ui| {
+                let grid = Grid::new(("results", i)).striped(true);
+                grid.spacing(vec2(space::LARGE * 2.0, space::SMALL)).show(ui, |ui| {
+                    table.columns.iter().for_each(|column| text(ui, column, palette.text_weak));
+                    ui.end_row();
+                    for (name, cells) in &table.rows {
+                        text(ui, name, palette.text);
+                        for cell in cells {
+                            let changed = cell.base != cell.head;
+                            let color = if changed { palette.text_strong } else { palette.text_weak };
+                            text(ui, &tables::words(cell), color);
+                        }
+                        ui.end_row();
+                    }
+                });
+            });
+        });
+    }
+}
+
+/// Paths of the heap that are named.
+const HOLDERS: usize = 6;
+
+/// Who held the heap at its peak.
+fn heap(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, story: &Story) {
+    let Some(heap) = &*story.heap else { return };
+    card(ui, "Heap at its peak", |ui| {
+        let side = |bytes: Option<i64>, time: Option<i64>| {
+            format!("{} after {}", format::bytes(bytes.unwrap_or(0)), format::duration(time.unwrap_or(0)))
+        };
+        let (bytes, time) = (heap.bytes, heap.time);
+        weak(ui, &format!("{} → {}", side(bytes.base, time.base), side(bytes.head, time.head)));
+        let delta = |n: u32| heap.held(n).delta().unwrap_or(0);
+        let changed: Vec<u32> = heap.holders.iter().copied().filter(|&n| delta(n) != 0).collect();
+        if changed.is_empty() {
+            remark(ui, "The same call paths held the same.");
+        }
+        let most = changed.iter().map(|&n| delta(n).unsigned_abs()).max().unwrap_or(1).max(1);
+        for &node in changed.iter().take(HOLDERS) {
+            let name = format::escaped(&heap.name(node, &pair.base.profile, &pair.head.profile)).into_owned();
+            let value = format::signed_cost(Unit::Bytes, delta(node));
+            let held = heap.held(node);
+            let known = |bytes: Option<i64>| bytes.map_or_else(|| format::UNKNOWN.to_owned(), format::bytes);
+            let note = format!("{} → {}", known(held.base), known(held.head));
+            let item = pair::path_item(pair, &heap.paths, node);
+            let bar = BarRow {
+                note: &note,
+                share: Some(delta(node).unsigned_abs() as f64 / most as f64),
+                selected: item.as_ref().is_some_and(|i| cx.interaction.selection.as_ref() == Some(i)),
+                lit: item.as_ref().is_some_and(|i| cx.hover == Some(i)),
+                ..BarRow::new(&name, &value)
+            };
+            let response = bar.show(ui);
+            if let Some(item) = item {
+                cx.interact(&response, &item);
+            }
         }
     });
 }
