@@ -298,7 +298,9 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, SpanStatus, TrackKind, TrackSpec};
+    use crate::model::{
+        ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, SpanStatus, TrackKind, TrackSpec,
+    };
     use crate::query::{Alignment, Engine, Run, RunId};
     use std::sync::Arc;
 
@@ -318,7 +320,7 @@ mod tests {
     }
 
     fn aligned(base: &[Row], head: &[Row], alignment: Alignment) -> Vec<String> {
-        let pair = Pair { base: run(1, base), head: run(2, head), alignment };
+        let pair = Pair { alignment, ..Pair::of(run(1, base), run(2, head)) };
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         let mut found: Vec<String> = Vec::new();
         for (b, row) in base.iter().enumerate() {
@@ -420,7 +422,8 @@ mod tests {
         let mut b = ProfileBuilder::new("test");
         b.metric(Metric::time());
         let thread = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
-        let gpu = b.track(TrackSpec { name: "stream 7", process: "GPU 0", kind: TrackKind::GpuStream, sort: 1 });
+        let gpu =
+            b.track(TrackSpec { name: "stream 7", process: "GPU 0", kind: TrackKind::GpuStream, sort: 1 });
         let category = |category| FunctionSpec { category, ..FunctionSpec::default() };
         let model = b.function(FunctionSpec { name: "model", ..category("python_function") });
         let whole = b.open_span(thread, 0, model, ArgsRef::NONE);
@@ -449,7 +452,7 @@ mod tests {
     }
 
     fn paired_by_place(base: Run, head: Run) -> Vec<String> {
-        let pair = Pair { base, head, alignment: Alignment::default() };
+        let pair = Pair::of(base, head);
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         let (base, head) = (&pair.base.profile, &pair.head.profile);
         let of = |f| Some((base.function_name(f), matches.to_head(f).filter(|m| m.1 == Step::Place)?.0));
@@ -459,18 +462,24 @@ mod tests {
 
     #[test]
     fn kernels_of_other_names_pair_where_the_same_call_path_starts_them() {
-        let base = trace(1, &[
-            ("aten::mm", &["ampere_sgemm_128"]),
-            ("aten::softmax", &["softmax_warp"]),
-            ("aten::mm", &["ampere_sgemm_128"]),
-            ("aten::add", &["vectorized_add", "vectorized_copy"]),
-        ]);
-        let head = trace(2, &[
-            ("aten::mm", &["Cijk_Alik_MT64"]),
-            ("aten::softmax", &["softmax_warp"]),
-            ("aten::mm", &["Cijk_Alik_MT64"]),
-            ("aten::add", &["elementwise_fused"]),
-        ]);
+        let base = trace(
+            1,
+            &[
+                ("aten::mm", &["ampere_sgemm_128"]),
+                ("aten::softmax", &["softmax_warp"]),
+                ("aten::mm", &["ampere_sgemm_128"]),
+                ("aten::add", &["vectorized_add", "vectorized_copy"]),
+            ],
+        );
+        let head = trace(
+            2,
+            &[
+                ("aten::mm", &["Cijk_Alik_MT64"]),
+                ("aten::softmax", &["softmax_warp"]),
+                ("aten::mm", &["Cijk_Alik_MT64"]),
+                ("aten::add", &["elementwise_fused"]),
+            ],
+        );
         let found = paired_by_place(base, head);
         assert_eq!(found, ["ampere_sgemm_128→Cijk_Alik_MT64"], "of two against one nothing is guessed");
     }
@@ -486,7 +495,8 @@ mod tests {
 
     #[test]
     fn functions_that_are_no_operations_never_pair_by_place() {
-        let (base, head) = ([("main", "", "", 1), ("backoff", "", "", 2)], [("main", "", "", 1), ("lookup", "", "", 2)]);
+        let (base, head) =
+            ([("main", "", "", 1), ("backoff", "", "", 2)], [("main", "", "", 1), ("lookup", "", "", 2)]);
         assert_eq!(found(&base, &head, Step::Name), ["main 1→1 Exact"]);
     }
 }

@@ -39,7 +39,8 @@ struct Place {
 /// A run, and which of its functions have a partner.
 pub(super) struct Side<'a> {
     profile: &'a Profile,
-    /// What each function is in both runs; `None` for one without a partner.
+    /// What each function is in both runs; `None` for one without a partner, and for calls of a driver, which do nothing
+    /// but start a kernel each.
     known: Vec<Option<u32>>,
     /// What each function without a partner could pair as.
     open: Vec<Option<Work>>,
@@ -48,23 +49,27 @@ pub(super) struct Side<'a> {
 impl<'a> Side<'a> {
     /// `known` says what a function is in both runs.
     pub fn of(profile: &'a Profile, known: impl Fn(FunctionId) -> Option<u32>) -> Self {
-        let known: Vec<Option<u32>> = profile.functions.ids().map(known).collect();
+        let category = |f: FunctionId| profile.text(profile.functions.get(f).category);
+        let of_driver = |f: &FunctionId| {
+            let category = category(*f).to_ascii_lowercase();
+            category.ends_with("runtime") || category.ends_with("driver")
+        };
+        let mut known: Vec<Option<u32>> = profile.functions.ids().map(known).collect();
         let mut open = vec![None; known.len()];
-        for f in profile.functions.ids().filter(|f| known[f.index()].is_none()) {
-            if profile.text(profile.functions.get(f).category) == "cpu_op" {
-                open[f.index()] = Some(Work::Operation);
-            }
+        for f in profile.functions.ids().filter(|f| known[f.index()].is_none() && category(*f) == "cpu_op") {
+            open[f.index()] = Some(Work::Operation);
         }
         for track in profile.tracks.iter().filter(|t| t.kind == TrackKind::GpuStream) {
             for span in &track.spans.rows {
                 let at = span.function.index();
                 if known[at].is_none() && open[at].is_none() && is_work(profile, span.function) {
-                    let category = profile.text(profile.functions.get(span.function).category);
+                    let category = category(span.function);
                     let is_copy = category.contains("mem") || category.contains("copy");
                     open[at] = Some(if is_copy { Work::Copy } else { Work::Kernel });
                 }
             }
         }
+        profile.functions.ids().filter(of_driver).for_each(|f| known[f.index()] = None);
         Self { profile, known, open }
     }
 
@@ -94,7 +99,8 @@ impl<'a> Side<'a> {
                     row.map(|row| (from, ways[from.index()].nearest[row as usize], time))
                 } else {
                     // An operation is what its caller chose: with another caller it is another one.
-                    let is_known = |row: u32| self.known[track.spans.rows[row as usize].function.index()].is_some();
+                    let is_known =
+                        |row: u32| self.known[track.spans.rows[row as usize].function.index()].is_some();
                     let above = Some(span.parent).filter(|&row| row != NO_ROW && is_known(row));
                     above.map(|row| (id, row, span.start))
                 };

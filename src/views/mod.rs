@@ -38,7 +38,7 @@ mod timeline;
 mod tokens;
 pub mod treemap;
 
-use egui::{Response, Ui};
+use egui::{Rect, Response, Ui};
 
 use crate::analysis::Slice;
 use crate::analysis::diff::metrics;
@@ -46,7 +46,7 @@ use crate::analysis::formula::Measure;
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
-use crate::model::{MetricKey, Profile, SymbolKey};
+use crate::model::{MetricKey, Profile, SymbolKey, TrackId};
 use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 
@@ -140,6 +140,17 @@ pub struct Out {
     pub wishes: Vec<Wish>,
 }
 
+/// One of several baselines.
+#[derive(Clone, Debug)]
+pub struct OneOfBaselines {
+    /// The run.
+    pub run: Run,
+    /// What the person calls it.
+    pub name: String,
+    /// Its colour, a place for [`crate::ui::theme::Palette::series`].
+    pub color: u8,
+}
+
 /// What a view works with during one frame.
 pub struct ViewCx<'a> {
     /// Answers queries.
@@ -152,6 +163,8 @@ pub struct ViewCx<'a> {
     pub base_input: Option<&'a Input>,
     /// What the person calls baseline and shown run.
     pub names: [&'a str; 2],
+    /// All baselines that are not hidden, where there are several.
+    pub baselines: &'a [OneOfBaselines],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -197,6 +210,7 @@ impl<'a> ViewCx<'a> {
             input: None,
             base_input: None,
             names: ["baseline", "new run"],
+            baselines: &[],
             interaction,
             defined: &[],
             sources: &[],
@@ -222,6 +236,7 @@ impl<'a> ViewCx<'a> {
             input: if base { self.base_input } else { self.input },
             base_input: None,
             names: self.names,
+            baselines: self.baselines,
             interaction: self.interaction,
             defined: self.defined,
             sources: self.sources,
@@ -298,6 +313,11 @@ impl ViewCx<'_> {
         Some(self.engine.ask(self.subject.pair()?, query, self.slot(place)))
     }
 
+    /// Asks a question about two runs that are not those that are compared.
+    pub fn ask_of<Q: Query<Pair>>(&self, pair: &Pair, query: &Q, place: u64) -> Answer<Q::Output> {
+        self.engine.ask(pair, query, self.slot(place))
+    }
+
     fn slot(&self, place: u64) -> u64 {
         self.pane << 8 | place | if self.of_base { OF_BASE } else { 0 }
     }
@@ -350,6 +370,11 @@ pub trait View {
 
     /// Shows the same part as a chart beside it.
     fn see(&mut self, _seen: Seen) {}
+
+    /// Where a span was drawn in the last frame, to join it with the same call of another run; `None` where it is not seen.
+    fn place_of(&self, _profile: &Profile, _track: TrackId, _row: u32) -> Option<Rect> {
+        None
+    }
 }
 
 /// The part of an axis that is seen.

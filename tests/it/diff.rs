@@ -93,7 +93,10 @@ fn r01_what_only_one_run_has_is_new_or_gone_and_what_moved_is_neither() {
     let table = printed.split_once("BASE").unwrap().1;
     let line = |name: &str| table.lines().find(|l| l.contains(&format!("  {name} "))).unwrap().to_owned();
     assert!(line("lookup").contains("–") && line("lookup").contains(" new "), "{}", of("lookup"));
-    assert!(line("backoff").contains(" gone ") && !printed.contains("inf") && !printed.contains("−100"), "{printed}");
+    assert!(
+        line("backoff").contains(" gone ") && !printed.contains("inf") && !printed.contains("−100"),
+        "{printed}"
+    );
     assert_eq!(row(&d, "split")["moved"], true);
     assert_eq!(paths(&d, "new"), ["app;lookup", "app;lookup;split"]);
     assert_eq!(paths(&d, "gone"), ["app;backoff", "app;read;split"]);
@@ -169,9 +172,15 @@ fn r13_the_same_work_in_another_order_is_told_and_what_moved_to_another_thread()
     assert_eq!(d["elapsed_ns"]["delta"], -800_000_000);
     assert!(d["rows"].as_array().unwrap().iter().all(|r| r["delta"]["time"]["self"] == 0));
     let headline = d["headline"].as_str().unwrap();
-    assert!(headline.contains("work is the same") && headline.contains("800 ms earlier (−25.0 %)"), "{headline}");
+    assert!(
+        headline.contains("work is the same") && headline.contains("800 ms earlier (−25.0 %)"),
+        "{headline}"
+    );
     assert!(headline.contains("call_b moved from thread «worker» to «worker-2»"), "{headline}");
-    assert!(d["rows"].as_array().unwrap().iter().all(|r| r["state"] == "both"), "origins and ids of threads differ");
+    assert!(
+        d["rows"].as_array().unwrap().iter().all(|r| r["state"] == "both"),
+        "origins and ids of threads differ"
+    );
 }
 
 #[test]
@@ -267,13 +276,20 @@ fn pages_and_comments_show_names_as_text() {
 
 #[test]
 fn r02_a_change_is_head_minus_base_and_a_percentage_is_of_the_base_of_its_row() {
-    let [base, head] = written("r02", "main;grows 40\nmain;zero;below 60\n", "main;grows 50\nmain;zero 7\nmain;zero;below 60\n");
+    let [base, head] = written(
+        "r02",
+        "main;grows 40\nmain;zero;below 60\n",
+        "main;grows 50\nmain;zero 7\nmain;zero;below 60\n",
+    );
     let printed = ran(&base, &head, &[]).stdout;
     assert_eq!(printed.matches("Δ = head − base").count(), 1, "{printed}");
     let d = json(&base, &head, &[]);
     let metric = d["metric"].as_str().unwrap();
     let grows = row(&d, "grows");
-    assert_eq!((&grows["delta"][metric]["self"], &grows["relative"][metric]["self"]), (&10.into(), &0.25.into()));
+    assert_eq!(
+        (&grows["delta"][metric]["self"], &grows["relative"][metric]["self"]),
+        (&10.into(), &0.25.into())
+    );
     let points = grows["points"].as_f64().unwrap();
     assert!((points - (50.0 / 117.0 - 0.4) * 100.0).abs() < 1e-9, "{points}");
     assert_eq!(row(&d, "zero")["relative"][metric]["self"], Value::Null, "of nothing there is no percentage");
@@ -288,19 +304,32 @@ fn r02_a_change_is_head_minus_base_and_a_percentage_is_of_the_base_of_its_row() 
 fn r03_nothing_is_normalised_unasked_and_every_form_shows_the_same_numbers() {
     let (base, head) = ("03-moved-lines/base.prof", "03-moved-lines/head.prof");
     let d = json(base, head, &[]);
-    assert_eq!((&d["normalise"], &d["factor_base"], &d["legend"]), (&"nothing".into(), &1.0.into(), &"".into()));
+    assert_eq!(
+        (&d["normalise"], &d["factor_base"], &d["legend"]),
+        (&"nothing".into(), &1.0.into(), &"".into())
+    );
     let by_total = ["--normalise", "total"];
     let d = json(base, head, &by_total);
     let factor = d["factor_base"].as_f64().unwrap();
-    assert!((factor - 92.0 / 82.0).abs() < 1e-9 && d["legend"].as_str().unwrap().contains("1.1220"), "{}", d["legend"]);
+    assert!(
+        (factor - 92.0 / 82.0).abs() < 1e-9 && d["legend"].as_str().unwrap().contains("1.1220"),
+        "{}",
+        d["legend"]
+    );
     let fib = &row(&d, "fib");
-    assert_eq!((&fib["base"]["time"]["self"], &fib["head"]["time"]["self"]), (&12_000_000.into(), &6_000_000.into()));
+    assert_eq!(
+        (&fib["base"]["time"]["self"], &fib["head"]["time"]["self"]),
+        (&12_000_000.into(), &6_000_000.into())
+    );
     let delta = fib["delta"]["time"]["self"].as_f64().unwrap();
     assert!((delta - (6e6 - 12e6 * factor)).abs() < 1.0);
     for form in [None, Some("--markdown"), Some("--html")] {
         let args: Vec<&str> = by_total.into_iter().chain(form).collect();
         let text = ran(base, head, &args).stdout;
-        assert!(text.contains("1.1220") && text.contains("13.5 ms") && text.contains("−7.46 ms"), "{form:?}: {text}");
+        assert!(
+            text.contains("1.1220") && text.contains("13.5 ms") && text.contains("−7.46 ms"),
+            "{form:?}: {text}"
+        );
         assert!(text.contains("12.0 ms → 6.00 ms"), "the recorded pair stays: {form:?}: {text}");
     }
 }
@@ -325,7 +354,9 @@ fn r08_what_has_no_partner_is_named_and_other_programs_are_not_compared() {
 #[test]
 fn r10_a_change_is_told_in_calls_and_in_time_per_call() {
     let callgrind = |calls: u64, cost: u64| {
-        format!("events: Ir\nfl=app.c\nfn=main\n1 10\ncfn=decode\ncalls={calls} 5\n1 {cost}\nfn=decode\n5 {cost}\n")
+        format!(
+            "events: Ir\nfl=app.c\nfn=main\n1 10\ncfn=decode\ncalls={calls} 5\n1 {cost}\nfn=decode\n5 {cost}\n"
+        )
     };
     let [base, head] = written("r10", &callgrind(10, 1000), &callgrind(15, 1800));
     let d = json(&base, &head, &[]);
@@ -340,13 +371,19 @@ fn r10_a_change_is_told_in_calls_and_in_time_per_call() {
 
 #[test]
 fn r11_what_takes_more_and_what_takes_less_are_lists_over_all_rows() {
-    let stacks = |cost: &dyn Fn(i64) -> i64| (0..40).map(|i| format!("main;f{i} {}\n", cost(i))).collect::<String>();
+    let stacks =
+        |cost: &dyn Fn(i64) -> i64| (0..40).map(|i| format!("main;f{i} {}\n", cost(i))).collect::<String>();
     let change = |i: i64| if i % 2 == 0 { i + 1 } else { -(i + 1) };
     let [base, head] = written("r11", &stacks(&|_| 1000), &stacks(&|i| 1000 + change(i)));
     let printed = ran(&base, &head, &["--top", "5"]).stdout;
     let (more, less) = printed.split_once("Takes more").unwrap().1.split_once("Takes less").unwrap();
     let names = |list: &str| -> Vec<String> {
-        list.lines().filter_map(|l| l.split_whitespace().find(|w| w.starts_with('f') && w[1..].parse::<u32>().is_ok())).map(str::to_owned).collect()
+        list.lines()
+            .filter_map(|l| {
+                l.split_whitespace().find(|w| w.starts_with('f') && w[1..].parse::<u32>().is_ok())
+            })
+            .map(str::to_owned)
+            .collect()
     };
     assert_eq!(names(more), ["f38", "f36", "f34", "f32", "f30"]);
     assert_eq!(names(less), ["f39", "f37", "f35", "f33", "f31"]);
@@ -370,9 +407,13 @@ fn r12_self_and_total_add_up_in_every_metric_and_by_every_factor_of_a_side() {
             let Ok(d) = serde_json::from_str::<Value>(&printed.stdout) else { continue };
             let number = |v: &Value| v.as_f64().unwrap_or(0.0);
             for (metric, total) in d["total"].as_object().unwrap() {
-                let sum: f64 = d["rows"].as_array().unwrap().iter().map(|r| number(&r["delta"][metric]["self"])).sum();
+                let sum: f64 =
+                    d["rows"].as_array().unwrap().iter().map(|r| number(&r["delta"][metric]["self"])).sum();
                 let whole = number(&total["delta"]);
-                assert!((sum - whole).abs() <= 1e-6 * whole.abs().max(1.0), "{base} {metric} {more:?}: {sum} {whole}");
+                assert!(
+                    (sum - whole).abs() <= 1e-6 * whole.abs().max(1.0),
+                    "{base} {metric} {more:?}: {sum} {whole}"
+                );
             }
             let paths = d["paths"].as_array().unwrap();
             let metric = d["metric"].as_str().unwrap();
@@ -381,7 +422,10 @@ fn r12_self_and_total_add_up_in_every_metric_and_by_every_factor_of_a_side() {
                 let below = paths.iter().filter(|p| p["path"].as_array().unwrap().starts_with(names));
                 let sum: f64 = below.map(|p| number(&p["delta"][metric]["self"])).sum();
                 let total = number(&node["delta"][metric]["total"]);
-                assert!((sum - total).abs() <= 1e-6 * total.abs().max(1.0), "{base} {names:?}: {sum} {total}");
+                assert!(
+                    (sum - total).abs() <= 1e-6 * total.abs().max(1.0),
+                    "{base} {names:?}: {sum} {total}"
+                );
             }
         }
     }
@@ -391,7 +435,11 @@ fn r12_self_and_total_add_up_in_every_metric_and_by_every_factor_of_a_side() {
 #[test]
 fn r17_r18_only_pairs_that_ended_well_are_better_or_worse_and_costs_are_like_for_like() {
     let prices = case("08-requests/prices.litellm.json");
-    let d = json("08-requests/base.otlp.json", "08-requests/head.otlp.json", &["--prices", prices.to_str().unwrap()]);
+    let d = json(
+        "08-requests/base.otlp.json",
+        "08-requests/head.otlp.json",
+        &["--prices", prices.to_str().unwrap()],
+    );
     let r = &d["requests"];
     for (figure, base, head) in [("count", 4, 5), ("ok", 4, 4), ("priced", 4, 4)] {
         assert_eq!((&r[figure]["base"], &r[figure]["head"]), (&base.into(), &head.into()), "{figure}");
@@ -409,10 +457,20 @@ fn r17_r18_only_pairs_that_ended_well_are_better_or_worse_and_costs_are_like_for
     assert_eq!(found, [2, 0, 1, 1, 0, 1]);
     assert_eq!(found.iter().sum::<u64>(), 5, "all that there are");
     let of = |name: &str| r["rows"].as_array().unwrap().iter().find(|r| r["name"] == name).unwrap();
-    for (name, base, head) in [("q1", 200_000_000, 100_000_000), ("q2", 300_000_000, 250_000_000), ("q3", 200_000_000, 200_000_000)] {
-        assert_eq!((&of(name)["ttft_ns"]["base"], &of(name)["ttft_ns"]["head"]), (&base.into(), &head.into()), "{name}");
+    for (name, base, head) in
+        [("q1", 200_000_000, 100_000_000), ("q2", 300_000_000, 250_000_000), ("q3", 200_000_000, 200_000_000)]
+    {
+        assert_eq!(
+            (&of(name)["ttft_ns"]["base"], &of(name)["ttft_ns"]["head"]),
+            (&base.into(), &head.into()),
+            "{name}"
+        );
     }
     let failed = of("q4");
-    assert_eq!((&failed["ttft_ns"]["head"], &failed["cost_usd"]["head"]), (&Value::Null, &Value::Null), "{failed}");
+    assert_eq!(
+        (&failed["ttft_ns"]["head"], &failed["cost_usd"]["head"]),
+        (&Value::Null, &Value::Null),
+        "{failed}"
+    );
     assert_eq!(of("q5")["outcome"]["base"], Value::Null);
 }

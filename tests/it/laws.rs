@@ -69,7 +69,7 @@ struct Compare {
 
 fn compare_as(base: &Arc<Profile>, head: &Arc<Profile>, alignment: Alignment) -> Compare {
     let run = |p: &Arc<Profile>, id| Run { id: RunId(id), ..Run::of(p.clone()) };
-    let pair = Pair { base: run(base, 1), head: run(head, 2), alignment };
+    let pair = Pair { alignment, ..Pair::of(run(base, 1), run(head, 2)) };
     let chosen = Metrics::of(base, head).choose(base, head, None).unwrap();
     let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
     let engine = Engine::inline();

@@ -140,7 +140,12 @@ fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
 }
 
 /// «; call_b moved from worker to worker-2».
-fn on_other_threads(diff: &FunctionDiff, moved: &[Elsewhere], base: &[Measured], head: &[Measured]) -> String {
+fn on_other_threads(
+    diff: &FunctionDiff,
+    moved: &[Elsewhere],
+    base: &[Measured],
+    head: &[Measured],
+) -> String {
     let Some((first, others)) = moved.split_first() else { return String::new() };
     let name = name(&diff.rows[first.row as usize], base, head);
     let more = match others.len() {
@@ -234,7 +239,7 @@ mod tests {
     use crate::analysis::{Functions, Slice};
     use crate::jobs::Job;
     use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Pair, Run, RunId};
+    use crate::query::{Engine, Pair, Run, RunId};
 
     fn said(base: &str, head: &str) -> (String, Option<String>) {
         let run = |text: &str| {
@@ -244,7 +249,7 @@ mod tests {
         };
         let (base, head) = (run(base), run(head));
         let run = |m: &Measured, id| Run { id: RunId(id), ..Run::of(m.profile.clone()) };
-        let pair = Pair { base: run(&base[0], 0), head: run(&head[0], 1), alignment: Alignment::default() };
+        let pair = Pair::of(run(&base[0], 0), run(&head[0], 1));
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         let diff = FunctionDiff::of(&base, &head, &matches);
         let metric = &Measure::of(MetricKey::default(), &head[0].profile).unwrap();

@@ -42,7 +42,9 @@ impl Query<Pair> for DiffHeap {
     fn run(&self, cx: &Context<'_, Pair>) -> Result<Self::Output, Cancelled> {
         let (base, head) = (cx.base(), cx.head());
         let key = |p: &Profile| Some(p.metric_key(p.metric_by_key(heap::AT_PEAK)?));
-        let (Some(of_base), Some(of_head)) = (key(base.profile()), key(head.profile())) else { return Ok(None) };
+        let (Some(of_base), Some(of_head)) = (key(base.profile()), key(head.profile())) else {
+            return Ok(None);
+        };
         let (at_base, at_head) = (base.get(&AtHeapPeak)?, head.get(&AtHeapPeak)?);
         let (Some(b), Some(h)) = (&*at_base, &*at_head) else { return Ok(None) };
         let metric = Chosen { base: of_base, head: of_head, why_not: None };
@@ -58,7 +60,8 @@ impl Query<Pair> for DiffHeap {
         holders.sort_by_key(|&n| (std::cmp::Reverse(size(n)), n));
         let mut others = Two::both(0i64, 0i64);
         for n in holders.split_off(MOST.min(holders.len())) {
-            let add = |sum: Option<i64>, own: Option<i64>| Some(sum.unwrap_or(0).saturating_add(own.unwrap_or(0)));
+            let add =
+                |sum: Option<i64>, own: Option<i64>| Some(sum.unwrap_or(0).saturating_add(own.unwrap_or(0)));
             others = Two { base: add(others.base, own(n).base), head: add(others.head, own(n).head) };
         }
         let start = |p: &Profile| p.time_bounds().map_or(0, |(from, _)| from);
@@ -100,8 +103,8 @@ mod tests {
     use super::*;
     use crate::analysis::testing::built;
     use crate::jobs::Job;
-    use crate::model::{ArgsRef, Counter, FunctionSpec, Metric, SpanStatus, TrackKind, TrackSpec, Unit};
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::model::{ArgsRef, FunctionSpec, Metric, SpanStatus, TrackKind, TrackSpec, Unit};
+    use crate::query::{Engine, Run, RunId};
 
     /// `main` with callees that held so many bytes when the heap was largest, at `peak` ns.
     fn run(id: u32, peak: i64, held: &[(&str, i64)]) -> Run {
@@ -120,9 +123,10 @@ mod tests {
             }
             b.close_span(track, whole, 1000, SpanStatus::Ok);
             b.span_cost(track, whole, metric, sum);
-            let name = b.string(heap::COUNTER);
-            let values = vec![0.0, (sum + 5) as f64, 0.0];
-            b.counter(Counter { name, unit: Unit::Bytes, times: vec![0, peak, 1000], values, ..Counter::default() });
+            let counter = b.counter(heap::COUNTER, "", Unit::Bytes);
+            for (time, value) in [(0, 0), (peak, sum + 5), (1000, 0)] {
+                b.point(counter, time, value as f64);
+            }
         });
         Run { id: RunId(id), ..run }
     }
@@ -131,7 +135,7 @@ mod tests {
     fn peaks_are_compared_by_the_paths_that_held_them() {
         let base = run(1, 300, &[("load", 100), ("cache", 50), ("same", 7)]);
         let head = run(2, 700, &[("load", 40), ("batch", 90), ("same", 7)]);
-        let pair = Pair { base, head, alignment: Alignment::default() };
+        let pair = Pair::of(base, head);
         let diff = Engine::inline().now(&pair, &DiffHeap, &Job::new()).unwrap();
         let diff = diff.as_ref().as_ref().unwrap();
         assert_eq!((diff.bytes, diff.time), (Two::both(162, 142), Two::both(300, 700)));

@@ -21,6 +21,7 @@ pub mod normalise;
 pub mod paths;
 pub mod requests;
 pub mod settings;
+pub mod shifts;
 pub mod source;
 pub mod story;
 pub mod tables;

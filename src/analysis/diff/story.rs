@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::functions::{DiffFunctions, FunctionDiff, Measured, Row};
+use super::functions::{DiffFunctions, FunctionDiff, Measured, Row, median_of};
 use super::headline;
 use super::heap::{DiffHeap, HeapDiff};
 use super::metrics::Metrics;
@@ -13,7 +13,6 @@ use super::{Compared, State, Two, headline::Words};
 use crate::analysis::billing::Bill;
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::Measure;
-use crate::analysis::functions::Functions;
 use crate::analysis::overview::{Distribution, Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::jobs::Cancelled;
@@ -132,20 +131,21 @@ impl Query<Pair> for DiffStory {
     fn run(&self, cx: &Context<'_, Pair>) -> Result<Story, Cancelled> {
         let functions = cx.get(&self.functions)?;
         let (base, head) = (cx.base(), cx.head());
-        let side = |of: &Context<'_>, is_base| -> Result<(Measured, Arc<Overview>), Cancelled> {
-            let table = of.get(&Functions(self.functions.of(is_base, cx)?))?;
+        let side = |is_base| -> Result<(Vec<Measured>, Vec<Arc<Overview>>), Cancelled> {
             let DiffFunctions { scope, range, .. } = &self.functions;
             let prices = self.prices.clone();
             let summary = Summary { scope: scope.clone(), range: *range, prices, ..Summary::default() };
-            Ok((Measured { profile: of.profile().clone(), table }, of.get(&summary)?))
+            let overviews = cx.runs(is_base).map(|run| run.get(&summary)).collect::<Result<_, _>>()?;
+            Ok((self.functions.measured(is_base, cx)?, overviews))
         };
         let metric = &self.functions.metric;
         let bill = Bill { prices: self.prices.clone() };
         let noted = Findings { prices: self.prices.clone() };
-        let (b, in_base) = side(&base, true)?;
-        let (h, in_head) = side(&head, false)?;
-        let elapsed = Two { base: in_base.elapsed, head: in_head.elapsed };
-        let (profiles, b, h) = ((base.profile(), head.profile()), [b], [h]);
+        let (b, in_base) = side(true)?;
+        let (h, in_head) = side(false)?;
+        let middle = |of: &[Arc<Overview>]| median_of(of.iter().map(|o| o.elapsed));
+        let elapsed = Two { base: middle(&in_base), head: middle(&in_head) };
+        let profiles = (base.profile(), head.profile());
         let measure = Measure::of(metric.head, profiles.1);
         let words = match &measure {
             Some(measure) => headline::words(&functions, metric, elapsed, (&b, &h), measure),
@@ -183,10 +183,12 @@ impl Query<Pair> for DiffStory {
     }
 }
 
-fn figures(base: &Overview, head: &Overview) -> Vec<Figure> {
+/// Of several runs of a side the median of each figure.
+fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut add = |name, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
-        let values = Two { base: of(base), head: of(head) };
+        let middle = |runs: &[Arc<Overview>]| median_of(runs.iter().map(|run| of(run)));
+        let values = Two { base: middle(base), head: middle(head) };
         if values.state().is_some() {
             figures.push(Figure { name, unit, better, values });
         }

@@ -1,6 +1,7 @@
 //! Tables of results that both runs hold, such as those of a model's weight formats, beside each other.
 
 use super::Two;
+use crate::format;
 use crate::model::{Profile, ResultTable};
 
 /// A table of both runs.
@@ -29,7 +30,7 @@ fn two(base: &ResultTable, head: &ResultTable) -> TwoResults {
     columns.extend(base.columns.iter().filter(|c| !head.columns.contains(c)).cloned());
     let cell = |table: &ResultTable, row: Option<&Vec<String>>, column: &str| {
         let at = table.columns.iter().position(|c| c == column)?;
-        row?.get(at).filter(|text| !text.is_empty()).cloned()
+        row?.get(at).filter(|text| !text.is_empty() && *text != format::UNKNOWN).cloned()
     };
     let named = |table: &ResultTable| -> Vec<String> {
         table.rows.iter().filter_map(|row| row.first().cloned()).collect()
@@ -40,10 +41,10 @@ fn two(base: &ResultTable, head: &ResultTable) -> TwoResults {
     let row = |name: String| {
         let find = |table: &ResultTable| table.rows.iter().find(|r| r.first() == Some(&name)).cloned();
         let (b, h) = (find(base), find(head));
-        let cells = columns.iter().skip(1).map(|column| Two {
-            base: cell(base, b.as_ref(), column),
-            head: cell(head, h.as_ref(), column),
-        });
+        let cells = columns
+            .iter()
+            .skip(1)
+            .map(|column| Two { base: cell(base, b.as_ref(), column), head: cell(head, h.as_ref(), column) });
         (name.clone(), cells.collect())
     };
     let rows = names.into_iter().map(row).collect();
@@ -53,7 +54,8 @@ fn two(base: &ResultTable, head: &ResultTable) -> TwoResults {
 /// The number that a cell begins with, and what stands behind it: «12.5 tok/s».
 fn number(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
-    let digits = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '−' | '+' | '\u{202f}' | '\u{2009}');
+    let digits =
+        |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '−' | '+' | '\u{202f}' | '\u{2009}');
     let end = text.find(|c| !digits(c)).unwrap_or(text.len());
     let plain: String = text[..end]
         .chars()
@@ -76,11 +78,11 @@ pub fn change(cell: &Two<String>) -> Option<f64> {
 /// «12.5 tok/s → 30.1 tok/s (+141 %)»; one text where both runs have the same.
 #[must_use]
 pub fn words(cell: &Two<String>) -> String {
-    let text = |side: &Option<String>| side.clone().unwrap_or_else(|| crate::format::UNKNOWN.into());
+    let text = |side: &Option<String>| side.clone().unwrap_or_else(|| format::UNKNOWN.into());
     if cell.base == cell.head {
         return text(&cell.head);
     }
-    let change = change(cell).map(|c| format!(" ({})", crate::format::percent_change(c))).unwrap_or_default();
+    let change = change(cell).map(|c| format!(" ({})", format::percent_change(c))).unwrap_or_default();
     format!("{} → {}{change}", text(&cell.base), text(&cell.head))
 }
 

@@ -18,7 +18,7 @@ use super::{Failure, ask, open, prices_of};
 use crate::analysis::align::{AlignAt, Moments, MomentsOf};
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::diff::Two;
-use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Half, Measured, Row};
+use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Half, Measured, Row, median_of};
 use crate::analysis::diff::headline::{self, Words};
 use crate::analysis::diff::metrics::{Chosen, Metrics};
 use crate::analysis::diff::normalise::{Factors, Normalise, Related, Size};
@@ -263,7 +263,9 @@ fn compare(
     let job = Job::new();
     let mut alignment = project.map(|p| p.project.alignment.clone()).unwrap_or_default();
     alignment.rules.extend(args.rule.iter().cloned());
-    let pair = Pair { base: first.run.clone(), head: last.run.clone(), alignment };
+    let more = |side: &[Opened]| side.iter().skip(1).map(|o| o.run.clone()).collect();
+    let repeats = [more(&base), more(&head)];
+    let pair = Pair { base: first.run.clone(), head: last.run.clone(), alignment, repeats };
     let profiles = (&*pair.base.profile, &*pair.head.profile);
     let metrics = Metrics::of(profiles.0, profiles.1);
     let chosen = metrics.choose(profiles.0, profiles.1, args.metric.as_deref()).map_err(Failure::new)?;
@@ -272,11 +274,7 @@ fn compare(
     let matches = engine.now(&pair, &MatchQuery, &job).map_err(cancelled)?;
     let measured = [measure(&base, chosen.base, &engine)?, measure(&head, chosen.head, &engine)?];
     let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
-    let first_functions = engine.now(&pair, &question, &job).map_err(cancelled)?;
-    let functions = match (base.len(), head.len()) {
-        (1, 1) => first_functions.clone(),
-        _ => Arc::new(FunctionDiff::of(&measured[0], &measured[1], &matches)),
-    };
+    let functions = engine.now(&pair, &question, &job).map_err(cancelled)?;
     let mut others = Vec::new();
     if args.json {
         for &key in metrics.common.iter().filter(|&&key| key != chosen.base || chosen.why_not.is_some()) {
@@ -288,7 +286,7 @@ fn compare(
     let first_bill = engine.now(&first.run, &bill, &job).map_err(cancelled)?;
     let last_bill = engine.now(&last.run, &bill, &job).map_err(cancelled)?;
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
-    let moved = moved(&functions, &first_functions, &paths);
+    let moved = paths.moved(&functions);
     let size = |side: &Opened, sum: Option<i64>| {
         Size::of(sum.unwrap_or(0), side.overview.elapsed, side.overview.requests.as_ref())
     };
@@ -326,13 +324,6 @@ fn compare(
         related: Related { to: normalise, factors },
         top: args.top,
     })
-}
-
-/// Rows of `functions` that are on both sides but on no common path.
-fn moved(functions: &FunctionDiff, first: &FunctionDiff, paths: &PathDiff) -> Vec<bool> {
-    let of_first = paths.moved(first);
-    let is = |row: &Row| first.same_row(row).is_some_and(|at| of_first[at as usize]);
-    functions.rows.iter().map(is).collect()
 }
 
 fn measure(side: &[Opened], metric: MetricKey, engine: &Engine) -> Result<Vec<Measured>, Failure> {
@@ -390,9 +381,10 @@ impl Comparison {
         headline::words(&self.functions, &self.chosen, self.elapsed(), sides, self.metric(true))
     }
 
-    /// Elapsed time of the first run of each side, ns.
+    /// Median of the elapsed times of each side, ns.
     fn elapsed(&self) -> Two<i64> {
-        Two { base: self.base[0].overview.elapsed, head: self.head[0].overview.elapsed }
+        let of = |side: &[Opened]| median_of(side.iter().map(|o| o.overview.elapsed));
+        Two { base: of(&self.base), head: of(&self.head) }
     }
 }
 

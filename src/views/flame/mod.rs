@@ -90,6 +90,8 @@ pub struct FlameView {
     by_track: bool,
     /// The function in the middle of the sandwich.
     sandwich: Option<SymbolKey>,
+    /// Empty time before the start of the run, ns, so that a moment of it stands below that of a run beside it.
+    lead: f64,
     /// The selection that the sandwich has followed, or that was made in it.
     followed: Option<Item>,
     /// Groups of which only the header is shown.

@@ -10,6 +10,7 @@ use super::super::shared::grid::{self, Column, Grid, GridState, Happened, Mark, 
 use super::super::shared::menu::{self, Picked};
 use super::super::shared::pair::{self, Asked, Written};
 use super::super::shared::{self, Follow, Stale, path_cell, weak_cell};
+use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::{self, DiffKey, DiffList, DiffOrder, DiffSort, Which};
 use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
@@ -141,12 +142,16 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
         Which::ALL.iter().zip(list.counts).filter(|((w, _), n)| *w != Which::All && *w != which && *n > 0);
     let others: Vec<String> = all.map(|((which, name), n)| words(*which, name, n)).collect();
     let others = if others.is_empty() { String::new() } else { format!(" · {}", others.join(", ")) };
+    let evidence = match list.diff.evidence {
+        Some(e) if e.n_base + e.n_head > 2 => format!(" · {}", e.words()),
+        _ => String::new(),
+    };
     let program = match matched.is_other_program() {
         true => " · these are different programs",
         false => "",
     };
     format!(
-        "Δ = head − base · {shown}{change}{others} · matched {} of base, {} of head{program}",
+        "Δ = head − base · {shown}{change}{others} · matched {} of base, {} of head{program}{evidence}",
         format::percent(matched.share_base),
         format::percent(matched.share_head)
     )
@@ -280,6 +285,11 @@ impl Numbers<'_> {
         }
     }
 
+    /// True when a side has several runs.
+    fn several(&self) -> bool {
+        self.list.diff.evidence.is_some_and(|e| e.n_base + e.n_head > 2)
+    }
+
     fn counted(&self) -> bool {
         self.list.diff.calls.state().is_some()
     }
@@ -287,14 +297,24 @@ impl Numbers<'_> {
     fn columns(&self, sort: DiffSort) -> Vec<Column> {
         let what = &self.asked.measure.label;
         let unit = self.written.suffix();
-        let mut columns = vec![
-            Column::text("state", "", 64.0).rank(4).tip(
-                "new: only head has it. gone: only base has it. moved: both have it, but on no common call path. \
+        let mut columns = vec![Column::text("state", "", 64.0).rank(4).tip(
+            "new: only head has it. gone: only base has it. moved: both have it, but on no common call path. \
                  =: not changed.",
-            ),
-            Column::number("own base", format!("Self base{unit}"), 108.0).rank(2).tip(format!("Self {what} in the baseline")),
-            Column::number("own head", format!("Self head{unit}"), 108.0).rank(1).tip(format!("Self {what} in the new run")),
-        ];
+        )];
+        if self.several() {
+            columns.push(Column::text("verdict", "Evidence", 92.0).rank(3).tip(
+                "What the runs of both sides say of the self cost, corrected for the number of functions: slower or faster \
+                 beyond chance and by at least 1 %, no evidence, or too few runs to tell.",
+            ));
+        }
+        columns.extend([
+            Column::number("own base", format!("Self base{unit}"), 108.0)
+                .rank(2)
+                .tip(format!("Self {what} in the baseline")),
+            Column::number("own head", format!("Self head{unit}"), 108.0)
+                .rank(1)
+                .tip(format!("Self {what} in the new run")),
+        ]);
         if self.asked.shares_only() {
             columns
                 .push(Column::number("points", "Δ share, points", 150.0).tip(format!(
@@ -405,6 +425,7 @@ impl Numbers<'_> {
             "by calls" => part(r.split().map(|s| s.0)),
             "per call" => part(r.split().map(|s| s.1)),
             "state" => Value::text(self.state(row)),
+            "verdict" => Value::text(r.evidence.map_or("", |e| e.verdict.key())),
             "step" => Value::text(r.step.map_or("", Step::key)),
             "place" => Value::text(self.place(row)),
             _ => Value::text(self.name(row)),
@@ -482,6 +503,14 @@ impl grid::Rows for Table<'_, '_> {
             }
             "place" => {
                 path_cell(ui, &text, &weak_cell(palette));
+            }
+            "verdict" => {
+                let color = match r.evidence.map(|e| e.verdict) {
+                    Some(Verdict::Slower) => palette.tone(Tone::Bad),
+                    Some(Verdict::Faster) => palette.tone(Tone::Good),
+                    _ => palette.text_weak,
+                };
+                cell_text(ui, &text, &Cell { color, ..Cell::text(palette) });
             }
             "step" => {
                 cell_text(ui, &text, &weak_cell(palette));

@@ -152,11 +152,9 @@ impl View for DiffMemory {
         let charts = area.with_max_y(area.bottom() - table - space::MEDIUM);
         self.charts(cx, ui, (&pair, &counter, &figures), charts);
         let below = area.with_min_y(area.bottom() - table);
-        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("figures"), |ui| {
-            match heap {
-                Some(heap) => self.holders(cx, ui, &pair, heap),
-                None => self.table(cx, ui, &pair, &all, &figures),
-            }
+        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("figures"), |ui| match heap {
+            Some(heap) => self.holders(cx, ui, &pair, heap),
+            None => self.table(cx, ui, &pair, &all, &figures),
         });
     }
 

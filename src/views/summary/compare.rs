@@ -1,13 +1,15 @@
 //! What changed between two runs, in words first, then in figures: settings, what takes more and less, requests, findings.
 
+use std::sync::Arc;
+
 use egui::{Grid, Label, RichText, ScrollArea, Ui, vec2};
 
 use super::findings::tone;
-use crate::analysis::diff::functions::Row;
+use crate::analysis::diff::functions::{DiffFunctions, Row};
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::settings;
 use crate::analysis::diff::story::{DiffStory, Figure, Movers, Story};
-use crate::analysis::diff::{Compared, State, tables};
+use crate::analysis::diff::{Compared, State, metrics, tables};
 use crate::format;
 use crate::model::{FactKind, Unit};
 use crate::query::Pair;
@@ -18,8 +20,10 @@ use crate::ui::widgets::pill;
 use crate::views::parts::{BarRow, card, remark, weak};
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::pair::{self, Asked};
-use crate::views::{View, ViewCx, shared};
+use crate::views::{OneOfBaselines, View, ViewCx, shared};
 
+/// Figures that stand against each of several baselines.
+const FIGURES: usize = 4;
 /// Settings that are listed.
 const SETTINGS: usize = 12;
 
@@ -54,6 +58,7 @@ impl View for DiffSummary {
                 let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
                 two_figures(ui, figures.map(of));
             });
+            against_each(cx, ui, &pair, asked);
             settings(ui, &pair, &story);
             if !asked.shares_only() {
                 functions(cx, ui, (&pair, asked, &story), "Takes more", &story.more);
@@ -92,6 +97,68 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
             let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), egui::Sense::hover());
             pair::name_line(ui, rect, cx.names[usize::from(!base)], base);
         }
+    });
+}
+
+/// Figures of the shown run against each of several baselines.
+fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
+    if cx.baselines.is_empty() {
+        return;
+    }
+    card(ui, "Against each baseline", |ui| {
+        let palette = Palette::of(ui);
+        let rows: Vec<(&OneOfBaselines, Option<Arc<Story>>)> = (0u64..)
+            .zip(cx.baselines)
+            .map(|(place, one)| {
+                let with = Pair {
+                    alignment: pair.alignment.clone(),
+                    ..Pair::of(one.run.clone(), pair.head.clone())
+                };
+                let metric = metrics::shown(cx.interaction.metric, &one.run.profile, &pair.head.profile);
+                let story = metric.ok().and_then(|metric| {
+                    let functions = DiffFunctions { metric, ..asked.functions.clone() };
+                    let question = DiffStory { functions, prices: cx.prices.clone() };
+                    cx.ask_of(&with, &question, 16 + place).value().cloned()
+                });
+                (one, story)
+            })
+            .collect();
+        let first = rows.iter().find_map(|(_, story)| story.as_ref());
+        let names: Vec<&str> =
+            first.map(|s| s.figures.iter().map(|f| f.name).take(FIGURES).collect()).unwrap_or_default();
+        let text = |ui: &mut Ui, text: String, color| {
+            ui.add(Label::new(RichText::new(text).color(color)).extend());
+        };
+        ScrollArea::horizontal().id_salt("against").auto_shrink([false, true]).show(ui, |ui| {
+            let grid = Grid::new("against").striped(true).spacing(vec2(space::LARGE * 1.5, space::SMALL));
+            grid.show(ui, |ui| {
+                text(ui, "Baseline".into(), palette.text_weak);
+                names.iter().for_each(|name| text(ui, (*name).to_owned(), palette.text_weak));
+                ui.end_row();
+                for (one, story) in &rows {
+                    ui.horizontal(|ui| {
+                        let (rect, _) = ui.allocate_exact_size(vec2(10.0, 14.0), egui::Sense::hover());
+                        ui.painter().circle_filled(rect.center(), 4.0, palette.series(one.color.into()));
+                        text(ui, one.name.clone(), palette.text);
+                    });
+                    for name in &names {
+                        let figure = story.as_ref().and_then(|s| s.figures.iter().find(|f| f.name == *name));
+                        let cell = figure.map_or_else(
+                            || format::UNKNOWN.to_owned(),
+                            |f| {
+                                let change =
+                                    f.values.relative().map(|r| format!(" ({})", format::percent_change(r)));
+                                let value = |v| format::cost_or_unknown(f.unit, v);
+                                let (base, head) = (value(f.values.base), value(f.values.head));
+                                format!("{base} → {head}{}", change.unwrap_or_default())
+                            },
+                        );
+                        text(ui, cell, palette.text);
+                    }
+                    ui.end_row();
+                }
+            });
+        });
     });
 }
 
