@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_lines_and_other_roots_match() {
+    fn r07_moved_lines_and_other_roots_match() {
         let base = [
             ("main", "pipe", "/ci/17/app/pipe.py", 3),
             ("<lambda>", "pipe", "/ci/17/app/pipe.py", 24),
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_and_pairs_by_hand_find_what_was_renamed() {
+    fn r07_rules_and_pairs_by_hand_find_what_was_renamed() {
         let base = [("old_step", "", "/a/x.py", 1), ("gone", "", "/a/x.py", 9)];
         let head = [("new_step", "", "/a/x.py", 1), ("came", "", "/a/y.py", 9)];
         assert_eq!(found(&base, &head, Step::Name), [""; 0]);
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn kernels_of_other_names_pair_where_the_same_call_path_starts_them() {
+    fn r09_kernels_of_other_names_pair_where_the_same_call_path_starts_them() {
         let base = trace(
             1,
             &[
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_of_other_names_pair_and_then_what_they_start() {
+    fn r09_operations_of_other_names_pair_and_then_what_they_start() {
         let of = |id, op, kernel| trace(id, &[("aten::linear", &["gemm"]), (op, &[kernel])]);
         let base = of(1, "aten::_flash_attention", "flash_fwd");
         let head = of(2, "aten::_efficient_attention", "fmha_cutlass");
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_that_are_no_operations_never_pair_by_place() {
+    fn r09_functions_that_are_no_operations_never_pair_by_place() {
         let (base, head) =
             ([("main", "", "", 1), ("backoff", "", "", 2)], [("main", "", "", 1), ("lookup", "", "", 2)]);
         assert_eq!(found(&base, &head, Step::Name), ["main 1→1 Exact"]);

@@ -318,7 +318,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counting_equals_enumerating(
+        fn r15_counting_equals_enumerating(
             base in proptest::collection::vec(0u8..6, 1..6),
             head in proptest::collection::vec(0u8..6, 1..6),
         ) {

@@ -542,7 +542,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn changes_add_up_and_turn_round(
+        fn r12_changes_add_up_and_turn_round(
             base in proptest::collection::vec((proptest::collection::vec(0u8..5, 1..5), 0i64..50), 1..12),
             head in proptest::collection::vec((proptest::collection::vec(0u8..5, 1..5), 0i64..50), 1..12),
         ) {

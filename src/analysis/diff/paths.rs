@@ -430,7 +430,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_node_changes_by_itself_and_by_what_it_calls(
+        fn r12_a_node_changes_by_itself_and_by_what_it_calls(
             base in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..6), 0i64..50), 1..12),
             head in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..6), 0i64..50), 1..12),
         ) {

@@ -239,9 +239,10 @@ fn findings(base: &[Noted], head: &[Noted]) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{all_functions, pair};
+    use crate::analysis::testing::{all_functions, built, pair};
     use crate::jobs::Job;
-    use crate::query::Engine;
+    use crate::model::{ArgsRef, FunctionSpec, Metric, SpanStatus, TrackKind, TrackSpec};
+    use crate::query::{Engine, Run, RunId};
 
     fn story(base: &str, head: &str) -> Arc<Story> {
         Engine::inline()
@@ -271,5 +272,42 @@ mod tests {
     fn the_same_work_in_less_time_is_told_as_such() {
         let s = story("a 0 100 / b 10 90; c 100 200", "a 0 100 / b 10 90; [t2] / c 0 100");
         assert!(s.words.headline.starts_with("The work is the same, and the new run ends"), "{:?}", s.words);
+        assert!(s.words.headline.ends_with("; c moved from thread «main» to «t2»."), "{:?}", s.words);
+    }
+
+    #[test]
+    fn a_caller_that_waits_for_what_it_started_works_no_more_than_before() {
+        let run = |id: u32, serial: bool| {
+            let run = built(|b| {
+                b.metric(Metric::time());
+                let main = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Task, sort: 0 });
+                let [all, a, c] = ["all", "a", "c"].map(|name| b.function(FunctionSpec::named(name)));
+                let wait = FunctionSpec { category: "idle", ..FunctionSpec::named("await of several") };
+                let wait = b.function(wait);
+                let [first, second] = ["one", "two"]
+                    .map(|name| b.track(TrackSpec { name, process: "", kind: TrackKind::Task, sort: 1 }));
+                let spans = match serial {
+                    true => vec![(main, 0, 200, all), (main, 0, 100, a), (main, 100, 200, c)],
+                    false => {
+                        vec![
+                            (main, 0, 100, all),
+                            (main, 0, 100, wait),
+                            (first, 0, 100, a),
+                            (second, 0, 100, c),
+                        ]
+                    }
+                };
+                for (track, from, to, f) in spans {
+                    let span = b.open_span(track, from, f, ArgsRef::NONE);
+                    b.close_span(track, span, to, SpanStatus::Ok);
+                }
+            });
+            Run { id: RunId(id), ..run }
+        };
+        let question = DiffStory { functions: all_functions(), prices: Prices::default() };
+        let pair = Pair::of(run(1, true), run(2, false));
+        let story = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
+        let said = &story.words.headline;
+        assert!(said.starts_with("The work is the same, and the new run ends 100 ns earlier"), "{said}");
     }
 }

@@ -20,11 +20,13 @@ use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Half, Measured, Row, median_of};
 use crate::analysis::diff::headline::{self, Words};
+use crate::analysis::diff::heap::{DiffHeap, HeapDiff};
 use crate::analysis::diff::metrics::{Chosen, Metrics};
 use crate::analysis::diff::normalise::{Factors, Normalise, Related, Size};
 use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::requests::RequestDiff;
 use crate::analysis::diff::settings::{self, Setting};
+use crate::analysis::diff::tables::{self, TwoResults};
 use crate::analysis::formula::Measure;
 use crate::analysis::matches::{MatchQuery, parse_rule};
 use crate::analysis::overview::{Overview, Summary};
@@ -183,6 +185,10 @@ pub(super) struct Comparison {
     /// Functions on both sides that are called from elsewhere.
     moved: Vec<bool>,
     settings: Vec<Setting>,
+    /// Tables of results that both have.
+    results: Vec<TwoResults>,
+    /// Who held the heap at its peak.
+    heap: Arc<Option<HeapDiff>>,
     requests: Option<RequestDiff>,
     /// What the requests of the first run of each side cost.
     bills: [Arc<Billing>; 2],
@@ -309,6 +315,8 @@ fn compare(
         align,
         moments,
         settings: settings::differing(profiles.0, profiles.1, &metrics),
+        results: tables::results(profiles.0, profiles.1),
+        heap: engine.now(&pair, &DiffHeap, &job).map_err(cancelled)?,
         requests: RequestDiff::of((profiles.0, &first_bill), (profiles.1, &last_bill)),
         bills: [first_bill, last_bill],
         base,

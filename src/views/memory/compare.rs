@@ -381,7 +381,7 @@ impl DiffMemory {
                 rows.push(TwoRow { name, costs, counts: Two::default(), state, function: None, item: None });
             }
         }
-        two::sort(&mut rows, self.held_sort);
+        two::sort(&mut rows, self.held_sort, true);
         let (mut state, mut sort) = (std::mem::take(&mut self.held_grid), self.held_sort);
         let table = TwoTable {
             salt: "held",
@@ -392,6 +392,7 @@ impl DiffMemory {
             units: [Unit::Bytes; 2],
             better: Better::Lower,
             subtracts: true,
+            adds_up: true,
             rows: &rows,
             sort,
             pair,
@@ -425,7 +426,7 @@ impl DiffMemory {
                 item: None,
             })
             .collect();
-        two::sort(&mut rows, self.sort);
+        two::sort(&mut rows, self.sort, false);
         let (mut state, mut sort) = (std::mem::take(&mut self.grid), self.sort);
         let table = TwoTable {
             salt: "counters",
@@ -436,6 +437,7 @@ impl DiffMemory {
             units: [unit; 2],
             better: Better::Lower,
             subtracts: true,
+            adds_up: false,
             rows: &rows,
             sort,
             pair,
