@@ -3,20 +3,24 @@
 //! Steps ([`Step`]) are tried from exact to loose, each for what the steps before left alone. Functions that are named
 //! alike (lambdas, closures) pair by their order in the source; where order would have to guess, because several files
 //! come into question, nothing is paired. What the person paired by hand comes first; the person's rules (regular
-//! expressions) are tried on what is left after all steps.
+//! expressions) are tried on what is left after all steps, and then kernels and operations pair by their place
+//! ([`super::same_place`]).
 
 use std::hash::Hash;
 
 use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::jobs::Cancelled;
+use super::same_place;
+use crate::jobs::{Cancelled, Job};
 use crate::model::keys::names::plain;
 use crate::model::{FunctionId, NameKey, Profile, SymbolKey};
 use crate::query::{Context, MatchRule, Pair, Query, Step};
 
 /// Most folders of a path that are compared.
 const FOLDERS: usize = 32;
+/// So many operations of other names within each other pair by their place.
+const MOST_NESTED: usize = 8;
 
 /// The functions of two runs beside each other.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +93,7 @@ impl Query<Pair> for MatchQuery {
                     Some((f.plain, f.key.module)).filter(|_| !f.key.module.is_empty())
                 }),
                 Step::Name => found.pair(step, &sides, false, |f| Some(f.plain)),
-                Step::Rule | Step::ByHand => {}
+                Step::Rule | Step::Place | Step::ByHand => {}
             }
         }
         let rules = Rules::new(&cx.alignment().rules);
@@ -98,6 +102,9 @@ impl Query<Pair> for MatchQuery {
             let sides = sides.map(|side| side.changed(&rules));
             found.pair(Step::Rule, &sides, false, |f| Some((f.plain, f.tail(1)?)));
             found.pair(Step::Rule, &sides, false, |f| Some(f.plain));
+        }
+        if cx.alignment().loosest >= Step::Name {
+            found.by_place(base.profile(), head.profile(), cx.job())?;
         }
         Ok(found.matches)
     }
@@ -221,6 +228,23 @@ impl Found {
         Self { matches: Matches { to_head: none(base), to_base: none(head) } }
     }
 
+    /// Pairs what is started at the same places. What paired so makes more places the same: what it starts itself.
+    fn by_place(&mut self, base: &Profile, head: &Profile, job: &Job) -> Result<(), Cancelled> {
+        for _ in 0..MOST_NESTED {
+            let of_base = same_place::Side::of(base, |f| self.matches.to_head(f).map(|_| f.0));
+            let of_head = same_place::Side::of(head, |f| self.matches.to_base(f).map(|(b, _)| b.0));
+            if of_base.is_done() || of_head.is_done() {
+                break;
+            }
+            let pairs = same_place::pairs(&of_base, &of_head, job)?;
+            if pairs.is_empty() {
+                break;
+            }
+            pairs.into_iter().for_each(|(b, h)| self.take(b, h, Step::Place));
+        }
+        Ok(())
+    }
+
     fn take(&mut self, base: FunctionId, head: FunctionId, step: Step) {
         self.matches.to_head[base.index()] = Some((head, step));
         self.matches.to_base[head.index()] = Some((base, step));
@@ -274,8 +298,9 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::Job;
-    use crate::model::{FunctionSpec, ProfileBuilder};
+    use crate::model::{
+        ArgsRef, FunctionSpec, Link, Metric, ProfileBuilder, SpanStatus, TrackKind, TrackSpec,
+    };
     use crate::query::{Alignment, Engine, Run, RunId};
     use std::sync::Arc;
 
@@ -295,7 +320,7 @@ mod tests {
     }
 
     fn aligned(base: &[Row], head: &[Row], alignment: Alignment) -> Vec<String> {
-        let pair = Pair { base: run(1, base), head: run(2, head), alignment };
+        let pair = Pair { alignment, ..Pair::of(run(1, base), run(2, head)) };
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         let mut found: Vec<String> = Vec::new();
         for (b, row) in base.iter().enumerate() {
@@ -309,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_lines_and_other_roots_match() {
+    fn r07_moved_lines_and_other_roots_match() {
         let base = [
             ("main", "pipe", "/ci/17/app/pipe.py", 3),
             ("<lambda>", "pipe", "/ci/17/app/pipe.py", 24),
@@ -376,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_and_pairs_by_hand_find_what_was_renamed() {
+    fn r07_rules_and_pairs_by_hand_find_what_was_renamed() {
         let base = [("old_step", "", "/a/x.py", 1), ("gone", "", "/a/x.py", 9)];
         let head = [("new_step", "", "/a/x.py", 1), ("came", "", "/a/y.py", 9)];
         assert_eq!(found(&base, &head, Step::Name), [""; 0]);
@@ -389,5 +414,89 @@ mod tests {
         assert_eq!(both, ["old_step 1→1 Rule", "gone 9→9 ByHand"]);
         assert!(parse_rule("abc").unwrap_err().contains("PATTERN=REPLACEMENT"));
         assert_eq!(parse_rule("([=x").unwrap_err().lines().count(), 1);
+    }
+
+    /// A trace of a framework: operations with their lengths (`>` within the one above), below each the kernels that it
+    /// starts.
+    fn trace(id: u32, operations: &[(&str, &[&str])]) -> Run {
+        let mut b = ProfileBuilder::new("test");
+        b.metric(Metric::time());
+        let thread = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Thread, sort: 0 });
+        let gpu =
+            b.track(TrackSpec { name: "stream 7", process: "GPU 0", kind: TrackKind::GpuStream, sort: 1 });
+        let category = |category| FunctionSpec { category, ..FunctionSpec::default() };
+        let model = b.function(FunctionSpec { name: "model", ..category("python_function") });
+        let whole = b.open_span(thread, 0, model, ArgsRef::NONE);
+        let link = b.string("launch");
+        let mut time = 10;
+        for (name, kernels) in operations {
+            let (start, end) = (time, time + 90);
+            let function = b.function(FunctionSpec { name, ..category("cpu_op") });
+            let span = b.open_span(thread, start, function, ArgsRef::NONE);
+            for (at, kernel) in (0i64..).zip(*kernels) {
+                let from = start + 10 + at * 10;
+                let launch = b.function(FunctionSpec { name: "launch", ..category("cuda_runtime") });
+                let call = b.open_span(thread, from, launch, ArgsRef::NONE);
+                b.close_span(thread, call, from + 5, SpanStatus::Ok);
+                let function = b.function(FunctionSpec { name: kernel, ..category("kernel") });
+                let to = from + 1000;
+                let work = b.open_span(gpu, to, function, ArgsRef::NONE);
+                b.close_span(gpu, work, to + 8, SpanStatus::Ok);
+                b.link(Link { from: (thread, from), to: (gpu, to), name: link });
+            }
+            b.close_span(thread, span, end, SpanStatus::Ok);
+            time += 100;
+        }
+        b.close_span(thread, whole, time, SpanStatus::Ok);
+        Run { id: RunId(id), ..Run::of(Arc::new(b.finish())) }
+    }
+
+    fn paired_by_place(base: Run, head: Run) -> Vec<String> {
+        let pair = Pair::of(base, head);
+        let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
+        let (base, head) = (&pair.base.profile, &pair.head.profile);
+        let of = |f| Some((base.function_name(f), matches.to_head(f).filter(|m| m.1 == Step::Place)?.0));
+        let found = base.functions.ids().filter_map(of);
+        found.map(|(name, there)| format!("{name}→{}", head.function_name(there))).collect()
+    }
+
+    #[test]
+    fn r09_kernels_of_other_names_pair_where_the_same_call_path_starts_them() {
+        let base = trace(
+            1,
+            &[
+                ("aten::mm", &["ampere_sgemm_128"]),
+                ("aten::softmax", &["softmax_warp"]),
+                ("aten::mm", &["ampere_sgemm_128"]),
+                ("aten::add", &["vectorized_add", "vectorized_copy"]),
+            ],
+        );
+        let head = trace(
+            2,
+            &[
+                ("aten::mm", &["Cijk_Alik_MT64"]),
+                ("aten::softmax", &["softmax_warp"]),
+                ("aten::mm", &["Cijk_Alik_MT64"]),
+                ("aten::add", &["elementwise_fused"]),
+            ],
+        );
+        let found = paired_by_place(base, head);
+        assert_eq!(found, ["ampere_sgemm_128→Cijk_Alik_MT64"], "of two against one nothing is guessed");
+    }
+
+    #[test]
+    fn r09_operations_of_other_names_pair_and_then_what_they_start() {
+        let of = |id, op, kernel| trace(id, &[("aten::linear", &["gemm"]), (op, &[kernel])]);
+        let base = of(1, "aten::_flash_attention", "flash_fwd");
+        let head = of(2, "aten::_efficient_attention", "fmha_cutlass");
+        let found = paired_by_place(base, head);
+        assert_eq!(found, ["aten::_flash_attention→aten::_efficient_attention", "flash_fwd→fmha_cutlass"]);
+    }
+
+    #[test]
+    fn r09_functions_that_are_no_operations_never_pair_by_place() {
+        let (base, head) =
+            ([("main", "", "", 1), ("backoff", "", "", 2)], [("main", "", "", 1), ("lookup", "", "", 2)]);
+        assert_eq!(found(&base, &head, Step::Name), ["main 1→1 Exact"]);
     }
 }

@@ -57,6 +57,7 @@ pub mod prune;
 pub mod repeats;
 pub mod requests;
 pub mod runs;
+mod same_place;
 pub mod scope;
 pub mod search;
 pub mod similarities;

@@ -26,7 +26,7 @@ use crate::model::{
     ArgsRef, Calls, FunctionId, FunctionSpec, Metric, MetricId, MetricKey, NodeCosts, Profile,
     ProfileBuilder, SpanStatus, StackId, SymbolKey, TrackId, TrackKind, TrackSpec, Unit,
 };
-use crate::query::{Alignment, Engine, Pair, Query, Run, RunId};
+use crate::query::{Engine, Pair, Query, Run, RunId};
 
 /// What DevTools records: tasks as spans, JavaScript as samples of the same thread.
 pub const DEVTOOLS: &str = "RunTask 0 40 / Layout 30 35; main>handler @0..25; main @25..45; (idle) @45..60";
@@ -55,7 +55,7 @@ pub fn built(fill: impl FnOnce(&mut ProfileBuilder)) -> Run {
 /// Two such profiles, to be compared.
 pub fn pair(base: &str, head: &str) -> Pair {
     let run = |text, id| Run { id: RunId(id), ..subject(text) };
-    Pair { base: run(base, 1), head: run(head, 2), alignment: Alignment::default() }
+    Pair::of(run(base, 1), run(head, 2))
 }
 
 /// The question about all functions of a pair, in the time of both.

@@ -41,6 +41,8 @@ pub enum Action {
     SwapRuns,
     /// Compare all other runs with the shown one.
     SetBaseline,
+    /// Compare with the next one of several baselines.
+    NextBaseline,
     /// Compare runs no more.
     StopComparing,
     /// Show or hide the window with names, notes and rules.
@@ -169,6 +171,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::CompareLastTwo, "Compare the last two", ctrl_shift(Key::D), Menu::Compare),
         entry(Action::SetBaseline, "Set as baseline", plain(Key::B), Menu::Compare),
         entry(Action::SwapRuns, "Swap base and head", plain(Key::X), Menu::Compare),
+        entry(Action::NextBaseline, "Next baseline", shift(Key::X), Menu::Compare),
         entry(Action::StopComparing, "Stop comparing", shift(Key::B), Menu::Compare),
         entry(Action::Runs, "Runs, notes and matching…", ctrl(Key::N), Menu::Compare),
         entry(Action::CloseRun, "Close run", ctrl(Key::W), Menu::File),

@@ -6,10 +6,11 @@ use super::App;
 use super::action::Action;
 use super::bar::shorten;
 use crate::query::RunId;
-use crate::state::RunState;
+use crate::state::{OpenRun, RunState, Session};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space};
-use crate::ui::widgets::{chip, combo, icon_button, primary_button};
+use crate::ui::widgets::{chip, combo, icon_button, link_button, primary_button};
+use crate::views::OneOfBaselines;
 
 /// Two runs that may belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +138,17 @@ impl App {
     }
 }
 
+/// The baselines that are not hidden, where there are several.
+pub(super) fn several(session: &Session) -> Vec<OneOfBaselines> {
+    let of = |open: &OpenRun| {
+        let color = open.as_baseline.filter(|mark| !mark.hidden)?.color;
+        Some(OneOfBaselines { run: open.run()?, name: open.label.clone(), color })
+    };
+    let shown: Vec<OneOfBaselines> =
+        session.baselines().filter(|open| Some(open.id) != session.active).filter_map(of).collect();
+    if shown.len() > 1 { shown } else { Vec::new() }
+}
+
 /// Offers to compare what was opened or recorded last with what was there before.
 pub(super) fn offer(app: &mut App, ui: &mut Ui) {
     let Some(Offer { base, head }) = app.offer else { return };
@@ -178,6 +190,12 @@ pub(super) fn compared(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.label(egui::RichText::new("the baseline, shown alone").color(Palette::of(ui).text_weak));
         return;
     }
+    let more = several(&app.session);
+    if let Some(mark) = run.as_baseline.filter(|_| !more.is_empty()) {
+        let (rect, _) = ui.allocate_exact_size(egui::vec2(10.0, space::CONTROL), egui::Sense::hover());
+        let color = Palette::of(ui).series(mark.color.into());
+        ui.painter().circle_filled(rect.center(), 4.0, color);
+    }
     let text = format!("vs {}", shorten(&run.label, 24));
     if chip(ui, &text)
         .on_hover_text("Compared with this run, the baseline. Click to stop comparing (Shift+B).")
@@ -187,5 +205,10 @@ pub(super) fn compared(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
     }
     if icon_button(ui, Icon::Swap, "Swap base and head (X)").clicked() {
         actions.push(Action::SwapRuns);
+    }
+    if !more.is_empty()
+        && link_button(ui, "Next").on_hover_text("Compare with the next baseline (Shift+X)").clicked()
+    {
+        actions.push(Action::NextBaseline);
     }
 }

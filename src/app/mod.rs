@@ -53,10 +53,11 @@ use std::sync::mpsc::{self, Receiver};
 
 use egui::{CentralPanel, Panel, Ui};
 
+use crate::format;
 use crate::import::Input;
 use crate::jobs::Job;
 use crate::model::Profile;
-use crate::query::{Engine, Mode, RunId};
+use crate::query::{Engine, Mode, Pair, RunId};
 use crate::state::{Command, History, OpenRun, Origin, Project, RunState, Session};
 use crate::ui::theme::Tone;
 use crate::ui::widgets;
@@ -120,6 +121,8 @@ pub struct App {
     /// Revisions of growing runs that are not shown yet.
     newer: HashMap<RunId, Arc<Profile>>,
     recording: Option<recorder::Live>,
+    /// What that is one run of.
+    series: Option<recorder::Series>,
     /// Workload and settings of what was recorded here, to record it again.
     recorded_with: HashMap<RunId, (String, Vec<(String, String)>)>,
     journals: journals::Journals,
@@ -193,6 +196,7 @@ impl App {
             waiting: VecDeque::new(),
             newer: HashMap::new(),
             recording: None,
+            series: None,
             recorded_with: HashMap::new(),
             journals: journals::Journals::default(),
             before: Out::default(),
@@ -441,6 +445,10 @@ impl App {
                     self.compare_with(run);
                 }
             }
+            Action::NextBaseline => {
+                let next = self.session.next_baseline();
+                self.session.set_baseline(next);
+            }
             Action::StopComparing => self.session.set_baseline(None),
             Action::Runs => self.runs_shown = !self.runs_shown,
             Action::SaveProject => self.save_project(false),
@@ -496,6 +504,9 @@ impl App {
             }
             Action::ClearRange => self.session.now().is_some_and(|now| now.range.is_some()),
             Action::SetBaseline => has_profile && run.map(|r| r.id) != self.session.baseline(),
+            Action::NextBaseline => {
+                self.session.next_baseline().is_some_and(|next| Some(next) != self.session.baseline())
+            }
             Action::StopComparing => self.session.baseline().is_some(),
             Action::SwapRuns => self.session.subject().is_some_and(|s| s.pair().is_some()),
             Action::CompareLastTwo => self.last_two().is_some(),
@@ -595,14 +606,23 @@ impl App {
         let Some(run) = self.session.active() else { return start::ui(self, ui, actions) };
         let (live, input) = (run.state == RunState::Live, run.input().cloned());
         let base = self.session.baseline().and_then(|id| self.session.get(id));
-        let names = [base, Some(run)].map(|run| run.map_or_else(String::new, |r| r.label.clone()));
         let base_input = base.and_then(OpenRun::input).cloned();
         let Some((subject, interaction)) = self.session.subject().zip(self.session.now().cloned()) else {
             return start::waiting(self, ui, actions);
         };
+        let counts = subject.pair().map_or([1, 1], Pair::counts);
+        let name = |run: Option<&OpenRun>, count: usize| {
+            let more = match count {
+                1 => String::new(),
+                n => format!(" and {}", format::counted(n as i64 - 1, "more run", "more runs")),
+            };
+            run.map_or_else(String::new, |r| format!("{}{more}", r.label))
+        };
+        let names = [name(base, counts[0]), name(Some(run), counts[1])];
         if let Some(why) = run.failure() {
             widgets::Notice::new(Tone::Bad, &format!("The recorded program failed: {why}")).show(ui);
         }
+        let baselines = compare::several(&self.session);
         let (before, defined) = (std::mem::take(&mut self.before), self.defined());
         let panes = self.layouts.panes(LayoutKind::of(subject.profile()));
         let frame = panes::Frame {
@@ -611,6 +631,7 @@ impl App {
             input: input.as_ref(),
             base_input: base_input.as_ref(),
             names: [&names[0], &names[1]],
+            baselines: &baselines,
             interaction: &interaction,
             defined: &defined,
             sources: &self.settings.sources,
@@ -661,11 +682,11 @@ impl App {
         let runs: Vec<RunId> = self.session.runs.iter().map(|r| r.id).collect();
         for run in runs {
             if let Err(why) = self.rescue(run) {
-                eprintln!("inferscope: a recording could not be kept: {}", crate::format::plain(&why));
+                eprintln!("inferscope: a recording could not be kept: {}", format::plain(&why));
             }
         }
         if let Err(why) = self.save_project_now() {
-            eprintln!("inferscope: the project could not be saved: {}", crate::format::plain(&why));
+            eprintln!("inferscope: the project could not be saved: {}", format::plain(&why));
         }
         self.release_journals();
         self.save_settings();

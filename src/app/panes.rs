@@ -16,7 +16,7 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, icon_button};
 use crate::views::shared::menu::ContextMenu;
 use crate::views::shared::{Note, Stale, badge};
-use crate::views::{self, Out, Picture, TimeWindow, View, ViewCx, ViewKind, Wish};
+use crate::views::{self, OneOfBaselines, Out, Picture, TimeWindow, View, ViewCx, ViewKind, Wish};
 use egui::{Popup, PopupAnchor, PopupKind, SetOpenCommand};
 
 /// An open pane. What it shows is named by the view's id, so that a saved layout survives new versions.
@@ -67,6 +67,8 @@ pub struct Frame<'a> {
     pub base_input: Option<&'a Input>,
     /// What baseline and shown run are called.
     pub names: [&'a str; 2],
+    /// All baselines that are not hidden, where there are several.
+    pub baselines: &'a [OneOfBaselines],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -547,6 +549,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
                 input: frame.input,
                 base_input: frame.base_input,
                 names: frame.names,
+                baselines: frame.baselines,
                 defined: frame.defined,
                 sources: frame.sources,
                 prices: frame.prices,

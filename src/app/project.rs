@@ -166,6 +166,8 @@ impl App {
                 open.label.clone_from(&run.name);
             }
             (open.note, open.decision) = (run.note.clone(), run.decision);
+            open.series.clone_from(&run.series);
+            open.as_baseline = run.as_baseline;
         }
         self.project.looks.extend(run.look.clone().map(|look| (id, look)));
         id
@@ -388,6 +390,8 @@ fn entry(run: &OpenRun, folder: &Path, planned: Option<&Path>) -> Option<Project
         name,
         note: run.note.clone(),
         decision: run.decision,
+        series: run.series.clone(),
+        as_baseline: run.as_baseline,
         look: None,
     })
 }
@@ -439,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_keeps_names_notes_baseline_and_rules_and_opens_in_another_place() {
+    fn r20_a_project_keeps_names_notes_baseline_and_rules_and_opens_in_another_place() {
         let root = folder("project");
         let (here, there) = (root.join("here"), root.join("there"));
         std::fs::create_dir_all(here.join("runs")).unwrap();
@@ -471,6 +475,7 @@ mod tests {
         h.get_by_label("Add rule").click();
         h.run_ok();
         h.state_mut().session.get_mut(b).unwrap().decision = Decision::Keep;
+        h.state_mut().session.get_mut(b).unwrap().series = "faster ones".into();
         h.state_mut().session.get_mut(b).unwrap().label = "one pass".into();
         assert!(h.state().project_changed());
         let file = here.join("study.inferscope-project");
@@ -496,6 +501,8 @@ mod tests {
         let runs: Vec<_> =
             app.session.runs.iter().map(|r| (r.label.as_str(), r.note.as_str(), r.decision)).collect();
         assert_eq!(runs, [("a.prof", "", Decision::Open), ("one pass", "one pass less", Decision::Keep)]);
+        assert_eq!(app.session.runs[1].series, "faster ones");
+        assert_eq!(app.session.baselines().map(|r| r.label.as_str()).collect::<Vec<_>>(), ["a.prof"]);
         assert_eq!(app.project.notes, "make it faster");
         assert_eq!(app.session.alignment.rules[0].pattern, "_v[0-9]+$");
         let pair = app.session.subject().unwrap();

@@ -8,6 +8,7 @@ use super::compare::Offer;
 use super::dialog;
 use super::event::{Event, Events, Purpose};
 use super::{App, Settings};
+use crate::analysis::diff::evidence;
 use crate::jobs;
 use crate::query::RunId;
 use crate::record::{self, Options, Param, ParamKind, Params, RecordError, Recording, WORKLOADS, Workload};
@@ -29,6 +30,21 @@ impl Live {
     }
 }
 
+/// Runs of one thing that are recorded one after the other.
+pub(super) struct Series {
+    workload: String,
+    params: Vec<(String, String)>,
+    /// The runs that there are, the one that records included.
+    runs: Vec<RunId>,
+    /// How many there shall be.
+    of: u32,
+    /// The run that they repeat with a change, to be compared with.
+    base: Option<RunId>,
+}
+
+/// Most runs of one thing.
+const MOST_RUNS: u32 = 50;
+
 /// How long the window waits for a recording when it closes: a command has five seconds after each signal.
 const LAST_WAIT: Duration = Duration::from_secs(12);
 /// Width of the list of workloads: room for the longest title.
@@ -48,6 +64,8 @@ pub(super) struct Chooser {
     workload: usize,
     /// Values of the chosen workload's parameters, in their order.
     values: Vec<String>,
+    /// How often it is recorded.
+    times: u32,
 }
 
 impl Chooser {
@@ -55,7 +73,7 @@ impl Chooser {
     pub fn new(settings: &Settings) -> Self {
         let last = settings.workload.as_ref();
         let workload = last.and_then(|(id, _)| WORKLOADS.iter().position(|w| w.id() == id)).unwrap_or(0);
-        let mut chooser = Self { workload, values: defaults(WORKLOADS[workload]) };
+        let mut chooser = Self { workload, values: defaults(WORKLOADS[workload]), times: 1 };
         for (key, value) in last.map_or(&[][..], |(_, params)| params) {
             if let Some(i) = WORKLOADS[workload].params().iter().position(|p| p.key == key) {
                 chooser.values[i].clone_from(value);
@@ -111,6 +129,10 @@ impl Chooser {
                 let valid = problem.is_none();
                 ui.add_enabled_ui(valid, |ui| start = primary_button(ui, "Start recording").clicked());
                 start |= valid && ui.input(|i| i.key_pressed(egui::Key::Enter));
+                let about = "Several runs of one thing are one side of a comparison: medians count, and with at least four \
+                             runs a side a test tells a change from noise.";
+                let field = egui::DragValue::new(&mut self.times).range(1..=MOST_RUNS).suffix(" ×");
+                ui.add(field).on_hover_text(about).accessible_name("Runs");
                 if ui.button("Cancel").clicked() {
                     ui.close();
                 }
@@ -123,7 +145,7 @@ impl Chooser {
         });
         if start {
             let workload = WORKLOADS[self.workload];
-            app.start_recording(workload.id(), self.pairs(workload));
+            app.start_series(workload.id(), self.pairs(workload), self.times, None);
             return None;
         }
         (!modal.should_close()).then_some(self)
@@ -354,19 +376,64 @@ impl App {
         }
     }
 
-    /// Records the shown recording again. When that ends, a comparison of both is offered.
-    pub(super) fn record_again(&mut self) {
-        let shown = self.session.active;
-        if let Some((workload, params)) = shown.and_then(|id| self.recorded_with.get(&id)).cloned() {
-            self.start_recording(&workload, params);
-            let head = self.session.active.filter(|_| self.recording.is_some());
-            if let (Some(base), Some(head), None) = (shown, head, self.session.baseline()) {
-                self.offer = Some(Offer { base, head });
+    /// Records one thing so many times, one run after the other. At the end a comparison with `base` is offered.
+    pub(super) fn start_series(
+        &mut self,
+        workload: &str,
+        params: Vec<(String, String)>,
+        times: u32,
+        base: Option<RunId>,
+    ) {
+        let free = self.recording.is_none();
+        self.start_recording(workload, params.clone());
+        if let Some(first) = self.session.active.filter(|_| free && self.recording.is_some()) {
+            let workload = workload.to_owned();
+            self.series = Some(Series { workload, params, runs: vec![first], of: times.max(1), base });
+        }
+    }
+
+    /// A run of a series ended well: the next one begins, or the series is complete.
+    fn go_on(&mut self, run: RunId) {
+        let Some(mut series) = self.series.take_if(|s| s.runs.last() == Some(&run)) else { return };
+        if let [first, _, ..] = series.runs[..] {
+            self.session.repeat(run, Some(first));
+        }
+        if (series.runs.len() as u32) < series.of {
+            self.start_recording(&series.workload, series.params.clone());
+            if let Some(next) = self.session.active.filter(|_| self.recording.is_some()) {
+                series.runs.push(next);
+                self.series = Some(series);
             }
+            return;
+        }
+        if series.runs.len() > 1 {
+            let elapsed = |id: &RunId| Some(self.session.get(*id)?.profile.as_ref()?.meta.duration? as f64);
+            let elapsed: Vec<f64> = series.runs.iter().filter_map(elapsed).collect();
+            self.say(Tone::Good, format!("Recorded {}.", evidence::elapsed_of(series.runs.len(), &elapsed)));
+        }
+        if let (Some(base), None) = (series.base, self.session.baseline()) {
+            self.offer = Some(Offer { base, head: run });
+        }
+    }
+
+    /// Records the shown recording again, as often as it was. When that ends, a comparison of both is offered.
+    pub(super) fn record_again(&mut self) {
+        let Some(shown) = self.session.active else { return };
+        if let Some((workload, params)) = self.recorded_with.get(&shown).cloned() {
+            let times = self.session.series(shown).count() as u32;
+            self.start_series(&workload, params, times, Some(shown));
         }
     }
 
     pub(super) fn stop_recording(&mut self) {
+        // What was cut short is no run like the others, and no other one follows.
+        if let Some(series) = &mut self.series {
+            series.of = series.runs.len() as u32;
+            if series.of > 1 {
+                series.runs.pop();
+                self.series = None;
+            }
+        }
         if let Some(recording) = self.recording.as_ref().and_then(|live| live.recording.as_ref()) {
             recording.stop();
         }
@@ -419,6 +486,7 @@ impl App {
         self.recording = None;
         let Some(run) = self.session.get_mut(id) else {
             // Its tab was closed meanwhile.
+            self.series = None;
             self.release_journal(id);
             self.say(
                 Tone::Info,
@@ -434,18 +502,26 @@ impl App {
                 run.state = RunState::Ready;
                 let revision = run.revision;
                 self.engine.forget_before(id, revision);
-                match failed {
-                    None => self.say(Tone::Good, "Recorded. Ctrl-S saves the session."),
-                    Some(why) => self.say(Tone::Bad, format!("The recorded program failed: {why}")),
-                }
                 self.open_attached(&label, attached);
+                match failed {
+                    None => {
+                        self.say(Tone::Good, "Recorded. Ctrl-S saves the session.");
+                        self.go_on(id);
+                    }
+                    Some(why) => {
+                        self.series = None;
+                        self.say(Tone::Bad, format!("The recorded program failed: {why}"));
+                    }
+                }
             }
             Ok(None) => {
+                self.series = None;
                 self.forget_run(id);
                 self.say(Tone::Info, "The recording was cancelled.");
             }
             Err(why) => {
                 run.state = RunState::Failed(why.clone());
+                self.series = None;
                 self.release_journal(id);
                 self.say(Tone::Bad, format!("The recording failed: {why}"));
             }

@@ -7,9 +7,10 @@ use super::App;
 use super::action::Action;
 use super::project::Away;
 use crate::analysis::matches;
+use crate::format;
 use crate::model::SymbolKey;
 use crate::query::{RunId, Step};
-use crate::state::{Decision, RunState};
+use crate::state::{Baseline, Decision, RunState};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, space};
 use crate::ui::widgets::{combo, icon_button, link_button, primary_button, section_heading};
@@ -24,7 +25,10 @@ pub(super) struct Editing {
 /// What was chosen in a frame.
 #[derive(Clone, Copy)]
 enum Done {
-    Baseline(Option<RunId>),
+    Baseline(RunId),
+    Drop(RunId),
+    Hide(RunId, bool),
+    Repeat(RunId, Option<RunId>),
     Show(RunId),
     Close(RunId),
     OpenAway(usize),
@@ -71,7 +75,10 @@ pub(super) fn ui(app: &mut App, ui: &Ui, actions: &mut Vec<Action>) {
 
 fn act(app: &mut App, done: Done) {
     match done {
-        Done::Baseline(run) => app.session.set_baseline(run),
+        Done::Baseline(run) => app.session.set_baseline(Some(run)),
+        Done::Drop(run) => app.session.drop_baseline(run),
+        Done::Hide(run, hidden) => app.session.hide_baseline(run, hidden),
+        Done::Repeat(run, other) => app.session.repeat(run, other),
         Done::Show(run) => app.session.active = Some(run),
         Done::Close(run) => app.close_run_of(run),
         Done::OpenAway(place) => app.open_away(place),
@@ -116,15 +123,18 @@ fn runs(app: &mut App, ui: &mut Ui) -> Option<Done> {
         ui.label(RichText::new("No run is open.").color(Palette::of(ui).text_weak));
     }
     let (baseline, shown) = (app.session.baseline(), app.session.active);
+    let all: Vec<(RunId, String, String)> =
+        app.session.runs.iter().map(|r| (r.id, r.label.clone(), r.series.clone())).collect();
+    let marked = app.session.baselines().count();
     for run in &mut app.session.runs {
         ui.push_id(run.id, |ui| {
             let frame = egui::Frame::group(ui.style()).inner_margin(space::MEDIUM);
             frame.show(ui, |ui| {
                 ui.horizontal(|ui| {
-                    let mut base = baseline == Some(run.id);
+                    let mut base = run.as_baseline.is_some();
                     let check = ui.add(Checkbox::new(&mut base, "baseline"));
                     if check.on_hover_text("The other runs are compared with this one").changed() {
-                        done = Some(Done::Baseline(base.then_some(run.id)));
+                        done = Some(if base { Done::Baseline(run.id) } else { Done::Drop(run.id) });
                     }
                     let room = (ui.available_width() - 210.0).max(120.0);
                     let name = TextEdit::singleline(&mut run.label).desired_width(room);
@@ -155,12 +165,63 @@ fn runs(app: &mut App, ui: &mut Ui) -> Option<Done> {
                     let color = Palette::of(ui).tone(tone);
                     ui.add(Label::new(RichText::new(text).font(small()).color(color)).wrap());
                 }
+                if all.len() > 1 {
+                    ui.horizontal(|ui| {
+                        done = series(ui, run.id, &all).or(done);
+                        if let Some(mark) = run.as_baseline.filter(|_| marked > 1) {
+                            done = one_of(ui, run.id, mark, baseline == Some(run.id)).or(done);
+                        }
+                    });
+                }
                 let name = format!("Notes on {}", run.label);
                 notes(ui, &mut run.note, &name, "What was changed, what was seen", 1);
             });
         });
         ui.add_space(space::SMALL);
     }
+    done
+}
+
+/// What can be done with one of several baselines.
+fn one_of(ui: &mut Ui, run: RunId, mark: Baseline, compared: bool) -> Option<Done> {
+    let mut done = None;
+    let (rect, _) = ui.allocate_exact_size(vec2(10.0, space::CONTROL), egui::Sense::hover());
+    ui.painter().circle_filled(rect.center(), 4.0, Palette::of(ui).series(mark.color.into()));
+    if compared {
+        ui.label(RichText::new("compared now").color(Palette::of(ui).text_weak));
+    } else if link_button(ui, "Compare with it").clicked() {
+        done = Some(Done::Baseline(run));
+    }
+    let mut hidden = mark.hidden;
+    let about = "Leaves it out of the figures against each baseline, and of the turn (Shift+X)";
+    if ui.checkbox(&mut hidden, "hidden").on_hover_text(about).changed() {
+        done = Some(Done::Hide(run, hidden));
+    }
+    done
+}
+
+/// Which other runs are of the same thing.
+fn series(ui: &mut Ui, run: RunId, all: &[(RunId, String, String)]) -> Option<Done> {
+    let mine = all.iter().find(|r| r.0 == run).map_or("", |r| &r.2);
+    let others = all.iter().filter(|r| r.0 != run && !mine.is_empty() && r.2 == mine).count();
+    let shown = match others {
+        0 => "One run of its own".to_owned(),
+        n => format!("With {} of the same", format::counted(n as i64, "other run", "other runs")),
+    };
+    let mut done = None;
+    let about = "Runs of the same program and settings are one side of a comparison: their medians are compared, and with \
+                 four a side a test tells a change from noise";
+    let field = combo("series").selected_text(shown).show_ui(ui, |ui| {
+        if ui.selectable_label(others == 0, "One run of its own").clicked() {
+            done = Some(Done::Repeat(run, None));
+        }
+        for (other, label, _) in all.iter().filter(|r| r.0 != run) {
+            if ui.selectable_label(false, format!("The same as {label}")).clicked() {
+                done = Some(Done::Repeat(run, Some(*other)));
+            }
+        }
+    });
+    field.response.on_hover_text(about);
     done
 }
 

@@ -26,6 +26,8 @@ struct Tab {
     name: String,
     mark: Option<(Icon, Tone)>,
     baseline: bool,
+    /// Its colour among several baselines.
+    color: Option<u8>,
     bad: bool,
 }
 
@@ -44,6 +46,7 @@ fn tab_of(app: &App, run: &OpenRun) -> Tab {
         name: format!("{}{state}{dot}", run.label),
         mark,
         baseline: app.session.baseline() == Some(run.id),
+        color: run.as_baseline.filter(|mark| !mark.hidden).map(|mark| mark.color),
         bad: failure.is_some(),
     }
 }
@@ -135,7 +138,8 @@ fn draw(tab: &Tab, active: bool, ui: &mut Ui) -> (Response, bool) {
     };
     let short = shorten(&tab.name, LETTERS);
     let galley = ui.painter().layout_no_wrap(escaped(&short).into_owned(), regular(13.0), color);
-    let marks = usize::from(tab.mark.is_some()) + usize::from(tab.baseline);
+    let several = tab.color.filter(|_| !tab.baseline);
+    let marks = usize::from(tab.mark.is_some()) + usize::from(tab.baseline) + usize::from(several.is_some());
     let marked = marks as f32 * (MARK + 4.0);
     let size = vec2(8.0 + marked + galley.size().x + 5.0 + MARK + 7.0, space::CONTROL);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
@@ -154,6 +158,11 @@ fn draw(tab: &Tab, active: bool, ui: &mut Ui) -> (Response, bool) {
     for (icon, tone) in icons {
         let place = Rect::from_min_size(pos2(x, rect.center().y - MARK / 2.0), Vec2::splat(MARK));
         icon.paint(ui.painter(), place, palette.tone(tone));
+        x += MARK + 4.0;
+    }
+    if let Some(color) = several {
+        let center = pos2(x + MARK / 2.0, rect.center().y);
+        ui.painter().circle_filled(center, 4.0, palette.series(color.into()));
         x += MARK + 4.0;
     }
     let at = pos2(x, rect.center().y - galley.size().y / 2.0);
@@ -185,6 +194,10 @@ fn menu(app: &mut App, run: RunId, ui: &mut Ui, actions: &mut Vec<Action>) {
     };
     if entry(ui, ready && baseline != Some(run), "Set as baseline") {
         app.session.set_baseline(Some(run));
+    }
+    let mark = app.session.get(run).and_then(|r| r.as_baseline);
+    if mark.is_some() && entry(ui, true, "No baseline any more") {
+        app.session.drop_baseline(run);
     }
     if let Some(base) = baseline.filter(|base| *base != run)
         && entry(ui, ready, "Compare with the baseline")

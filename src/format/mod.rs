@@ -210,9 +210,13 @@ pub fn percent(share: f64) -> String {
     with_sign(share < 0.0, text)
 }
 
-/// A change as a share with its sign: `+12.3 %`, `−3.0 %`, `0 %`; `<0.1 %` is too small for a sign.
+/// A change as a share with its sign: `+12.3 %`, `−3.0 %`, `0 %`; `<0.1 %` is too small for a sign. From a hundred times as much on it
+/// is told how many times: `×250`.
 #[must_use]
 pub fn percent_change(share: f64) -> String {
+    if share >= 99.0 && share.is_finite() {
+        return format!("×{}", count((share + 1.0).round().min(1e15) as i64));
+    }
     // Nearly twice is no «nearly all».
     let share = if (0.9995..1.0).contains(&share) { 1.0 } else { share };
     plus(share >= 0.0005, percent(share))

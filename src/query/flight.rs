@@ -355,6 +355,15 @@ impl<'a> Context<'a, Pair> {
         self.side(&self.topic.head)
     }
 
+    /// To ask questions about all runs of a side, the first one first.
+    pub fn runs(&self, base: bool) -> impl Iterator<Item = Context<'a>> {
+        let first = if base { self.base() } else { self.head() };
+        let more = &self.topic.repeats[usize::from(!base)];
+        let Self { job, shared, on_worker, asked, .. } = *self;
+        let of = move |topic: &'a Run| Context { topic, job, shared, on_worker, asked };
+        std::iter::once(first).chain(more.iter().map(of))
+    }
+
     /// How the two are laid beside each other.
     #[must_use]
     pub fn alignment(&self) -> &'a Alignment {

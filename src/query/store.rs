@@ -88,8 +88,8 @@ impl Key {
 
     /// True when both are about the same run, or the same two.
     pub fn same_runs(&self, other: &Self) -> bool {
-        let runs = |key: &Self| key.about.revisions().map(|(run, _)| run);
-        runs(self).eq(runs(other))
+        let (here, there) = (self.about.revisions(), other.about.revisions());
+        here.map(|(run, _)| run).eq(there.map(|(run, _)| run))
     }
 
     /// The question in words of the code, with what it holds, cut when long.

@@ -66,6 +66,8 @@ pub enum Step {
     Name,
     /// The same only after the rules of the [`Alignment`].
     Rule,
+    /// Kernels and operations of other names that the same call path starts at the same place.
+    Place,
     /// Said by the person.
     ByHand,
 }
@@ -80,7 +82,17 @@ impl Step {
             Self::Module => "module and name",
             Self::Name => "name",
             Self::Rule => "rule",
+            Self::Place => "place",
             Self::ByHand => "by hand",
+        }
+    }
+
+    /// What stands behind «paired by».
+    #[must_use]
+    pub fn by(self) -> &'static str {
+        match self {
+            Self::ByHand => "hand",
+            other => other.key(),
         }
     }
 
@@ -93,6 +105,7 @@ impl Step {
             Self::Module => "Matched by name and module.",
             Self::Name => "Matched by the name alone.",
             Self::Rule => "Matched by a rule.",
+            Self::Place => "Paired by place: another name, started by the same call path at the same place.",
             Self::ByHand => "Matched by hand.",
         }
     }
@@ -128,9 +141,23 @@ pub struct Pair {
     pub head: Run,
     /// How they are laid beside each other.
     pub alignment: Alignment,
+    /// Further runs of the same as base and as head: where a number of a function is asked for, the median of all counts.
+    pub repeats: [Vec<Run>; 2],
 }
 
 impl Pair {
+    /// One run of each side, as it is.
+    #[must_use]
+    pub fn of(base: Run, head: Run) -> Self {
+        Self { base, head, alignment: Alignment::default(), repeats: Default::default() }
+    }
+
+    /// Number of runs of each side.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 2] {
+        self.repeats.each_ref().map(|more| more.len() + 1)
+    }
+
     /// One of both.
     #[must_use]
     pub fn run(&self, base: bool) -> &Run {
@@ -157,17 +184,19 @@ pub enum About {
         head: (RunId, Revision),
         /// How.
         alignment: Alignment,
+        /// Further runs of either side.
+        repeats: [Vec<(RunId, Revision)>; 2],
     },
 }
 
 impl About {
-    /// The one or two revisions.
-    pub fn revisions(&self) -> impl Iterator<Item = (RunId, Revision)> + use<> {
-        let (first, second) = match self {
-            Self::One(at) => (*at, None),
-            Self::Pair { base, head, .. } => (*base, Some(*head)),
+    /// The revisions: of one run, or of base, head and what repeats them.
+    pub fn revisions(&self) -> impl Iterator<Item = (RunId, Revision)> + '_ {
+        let (first, second, more) = match self {
+            Self::One(at) => (*at, None, &[][..]),
+            Self::Pair { base, head, repeats, .. } => (*base, Some(*head), &repeats[..]),
         };
-        std::iter::once(first).chain(second)
+        std::iter::once(first).chain(second).chain(more.iter().flatten().copied())
     }
 }
 
@@ -192,11 +221,13 @@ impl Topic for Run {
 
 impl Topic for Pair {
     fn about(&self) -> About {
-        About::Pair { base: self.base.at(), head: self.head.at(), alignment: self.alignment.clone() }
+        let repeats = self.repeats.each_ref().map(|more| more.iter().map(Run::at).collect());
+        About::Pair { base: self.base.at(), head: self.head.at(), alignment: self.alignment.clone(), repeats }
     }
 
     fn profile_bytes(&self) -> Vec<usize> {
-        vec![self.base.profile.heap_bytes(), self.head.profile.heap_bytes()]
+        let all = [&self.base, &self.head].into_iter().chain(self.repeats.iter().flatten());
+        all.map(|run| run.profile.heap_bytes()).collect()
     }
 }
 
@@ -303,7 +334,7 @@ mod tests {
     }
 
     fn pair() -> Pair {
-        Pair { base: run(1, 2), head: run(2, 5), alignment: Alignment::default() }
+        Pair::of(run(1, 2), run(2, 5))
     }
 
     fn wait<T: Topic, Q: Query<T>>(engine: &Engine, topic: &T, query: &Q) -> Arc<Q::Output> {

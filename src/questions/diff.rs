@@ -75,7 +75,7 @@ impl<'a> Sides<'a> {
         // Numbers among template arguments: sizes that were chosen for the input, not another function.
         let numbers = MatchRule { pattern: r"\b\d+(?:ul|u|l)?\b".into(), with: "#".into() };
         let alignment = Alignment { rules: vec![numbers], ..Alignment::default() };
-        let mut pair = Pair { base: base.run.clone(), head: head.run.clone(), alignment };
+        let mut pair = Pair { alignment, ..Pair::of(base.run.clone(), head.run.clone()) };
         let profiles = (&*base.run.profile, &*head.run.profile);
         let matches = asked.engine.now(&pair, &MatchQuery, asked.job)?;
         // Of the rest: what is the only one left of its template on both sides.
@@ -246,6 +246,9 @@ impl<'a> Sides<'a> {
                 keys == (Some(functions::RowKey::Function(p.0)), Some(functions::RowKey::Function(p.1)))
             });
         let state = match r.state() {
+            State::Both if r.step == Some(Step::Place) => {
+                " [paired by place: another name at the same place]"
+            }
             State::Both if is_renamed => " [the same with other template arguments]",
             State::Both if moved => " [moved: called from elsewhere]",
             State::Both => "",

@@ -20,4 +20,4 @@ pub use interaction::Interaction;
 pub use item::{Item, related};
 pub use look::Look;
 pub use project::{Decision, Project, ProjectRun};
-pub use session::{OpenRun, Origin, RunState, Session};
+pub use session::{Baseline, OpenRun, Origin, RunState, Session};

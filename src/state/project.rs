@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::Look;
+use super::{Baseline, Look};
 use crate::analysis::prices::TypedPrice;
 use crate::query::Alignment;
 
@@ -65,6 +65,12 @@ pub struct ProjectRun {
     pub note: String,
     /// Whether its change stays.
     pub decision: Decision,
+    /// What the runs of one thing are called that it is one of.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub series: String,
+    /// Set for one that others are compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_baseline: Option<Baseline>,
     /// How it was looked at.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "super::look::if_readable")]
     pub look: Option<Look>,

@@ -56,6 +56,20 @@ pub struct OpenRun {
     pub note: String,
     /// Whether the change that it shows stays.
     pub decision: Decision,
+    /// What the runs of one thing are called that it is one of; empty when it stands for itself.
+    pub series: String,
+    /// Set for a run that others are compared with.
+    pub as_baseline: Option<Baseline>,
+}
+
+/// What a run is known by as one of several baselines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Baseline {
+    /// Place of its colour among those of baselines.
+    pub color: u8,
+    /// It is left out of pictures and figures, and of the turn.
+    pub hidden: bool,
 }
 
 impl OpenRun {
@@ -127,6 +141,8 @@ impl Session {
             history: History::default(),
             note: String::new(),
             decision: Decision::default(),
+            series: String::new(),
+            as_baseline: None,
         });
         self.active = Some(id);
         id
@@ -160,9 +176,52 @@ impl Session {
         self.baseline
     }
 
-    /// Compares every run with this one from now on, or none with any.
+    /// Compares every run with this one from now on, or none with any. Runs that others were compared with before stay
+    /// baselines.
     pub fn set_baseline(&mut self, run: Option<RunId>) {
         self.baseline = run.filter(|&id| self.get(id).is_some());
+        let taken: Vec<u8> = self.baselines().filter_map(|r| Some(r.as_baseline?.color)).collect();
+        let free = (0..=u8::MAX).find(|color| !taken.contains(color)).unwrap_or_default();
+        if let Some(run) = self.baseline.and_then(|id| self.get_mut(id)) {
+            let mark = run.as_baseline.get_or_insert(Baseline { color: free, hidden: false });
+            mark.hidden = false;
+        }
+    }
+
+    /// A run is no baseline any more.
+    pub fn drop_baseline(&mut self, run: RunId) {
+        if let Some(run) = self.get_mut(run) {
+            run.as_baseline = None;
+        }
+        if self.baseline == Some(run) {
+            self.baseline = self.next_baseline();
+        }
+    }
+
+    /// Hides a baseline, or shows it again. When the one that is compared is hidden another one takes its place.
+    pub fn hide_baseline(&mut self, run: RunId, hidden: bool) {
+        if let Some(mark) = self.get_mut(run).and_then(|r| r.as_baseline.as_mut()) {
+            mark.hidden = hidden;
+        }
+        if hidden && self.baseline == Some(run) {
+            self.baseline = self.next_baseline();
+        }
+    }
+
+    /// All runs that others are compared with, hidden ones too.
+    pub fn baselines(&self) -> impl Iterator<Item = &OpenRun> {
+        self.runs.iter().filter(|r| r.as_baseline.is_some())
+    }
+
+    /// The baseline whose turn it is after the one that is compared: neither hidden nor the shown run.
+    #[must_use]
+    pub fn next_baseline(&self) -> Option<RunId> {
+        let can = |r: &&OpenRun| {
+            Some(r.id) != self.active && r.profile.is_some() && r.as_baseline.is_some_and(|mark| !mark.hidden)
+        };
+        let all: Vec<RunId> = self.runs.iter().filter(can).map(|r| r.id).collect();
+        let after = self.baseline.and_then(|now| all.iter().position(|&id| id == now)).map_or(0, |at| at + 1);
+        all.get(after % all.len().max(1)).copied()
     }
 
     /// Base and head, when the shown run is compared with another one and both have a profile.
@@ -172,14 +231,52 @@ impl Session {
         (base != head).then_some((base, head))
     }
 
+    /// The runs of one thing that a run is one of, itself included, in their order.
+    pub fn series(&self, run: RunId) -> impl Iterator<Item = &OpenRun> {
+        let series = self.get(run).map_or("", |r| &r.series);
+        self.runs.iter().filter(move |r| r.id == run || !series.is_empty() && r.series == series)
+    }
+
+    /// Makes a run one of the runs of one thing that another one is, or one that stands for itself.
+    pub fn repeat(&mut self, run: RunId, other: Option<RunId>) {
+        let of = other.filter(|&id| id != run).and_then(|id| self.get(id)).map(|other| {
+            if !other.series.is_empty() {
+                return (other.id, other.series.clone());
+            }
+            let is_free = |name: &str| self.runs.iter().all(|r| r.series != name);
+            let more = (2..=self.runs.len() + 1).map(|n| format!("{} ({n})", other.label));
+            let name = std::iter::once(other.label.clone()).chain(more).find(|name| is_free(name));
+            (other.id, name.unwrap_or_default())
+        });
+        let series = of.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
+        for id in of.map(|(other, _)| other).into_iter().chain([run]) {
+            if let Some(run) = self.get_mut(id) {
+                run.series.clone_from(&series);
+            }
+        }
+    }
+
+    /// What repeats a run of a comparison, where the other side is of another series.
+    fn repeats(&self, run: RunId, other: RunId) -> Vec<Run> {
+        let series = |id| self.get(id).map_or("", |r: &OpenRun| &r.series);
+        if series(run).is_empty() || series(run) == series(other) {
+            return Vec::new();
+        }
+        let ready = self.series(run).filter(|r| r.id != run && r.state == RunState::Ready);
+        ready.filter_map(OpenRun::run).collect()
+    }
+
     /// What all panes show; `None` without a profile.
     #[must_use]
     pub fn subject(&self) -> Option<Subject> {
         let run = |id| self.get(id).and_then(OpenRun::run);
         Some(match self.compared() {
-            Some((base, head)) => {
-                Subject::Pair(Pair { base: run(base)?, head: run(head)?, alignment: self.alignment.clone() })
-            }
+            Some((base, head)) => Subject::Pair(Pair {
+                base: run(base)?,
+                head: run(head)?,
+                alignment: self.alignment.clone(),
+                repeats: [self.repeats(base, head), self.repeats(head, base)],
+            }),
             None => Subject::One(self.active()?.run()?),
         })
     }
@@ -244,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_baseline_makes_pairs_of_whatever_is_shown() {
+    fn r20_a_baseline_makes_pairs_of_whatever_is_shown() {
         let (mut session, [before, after]) = session();
         assert_eq!(session.subject().unwrap().id(), SubjectId::One(after));
         session.set_baseline(Some(before));
@@ -260,6 +357,60 @@ mod tests {
         assert_eq!(session.subject().unwrap().id(), SubjectId::Pair { base: before, head: third });
         session.close(before);
         assert_eq!((session.baseline(), session.subject().unwrap().id()), (None, SubjectId::One(third)));
+    }
+
+    #[test]
+    fn r20_several_baselines_take_turns_and_hidden_ones_are_left_out() {
+        let (mut session, [before, after]) = session();
+        let origin = Origin::Recording { workload: String::new(), saved: None };
+        let third = session.add("third", origin, RunState::Ready);
+        session.get_mut(third).unwrap().replace(profile("main 0 80"));
+        session.set_baseline(Some(before));
+        session.set_baseline(Some(after));
+        let colors: Vec<u8> = session.baselines().map(|r| r.as_baseline.unwrap().color).collect();
+        assert_eq!((colors, session.baseline()), (vec![0, 1], Some(after)), "each has its colour");
+        assert_eq!(session.next_baseline(), Some(before));
+        session.hide_baseline(after, true);
+        assert_eq!((session.baseline(), session.next_baseline()), (Some(before), Some(before)));
+        assert_eq!(session.subject().unwrap().id(), SubjectId::Pair { base: before, head: third });
+        session.hide_baseline(after, false);
+        session.set_baseline(None);
+        assert_eq!(
+            (session.baselines().count(), session.subject().unwrap().id()),
+            (2, SubjectId::One(third))
+        );
+        session.drop_baseline(before);
+        assert_eq!((session.next_baseline(), session.baselines().count()), (Some(after), 1));
+    }
+
+    #[test]
+    fn runs_of_one_thing_are_one_side_of_a_comparison() {
+        let (mut session, [before, after]) = session();
+        let again = |session: &mut Session, of: RunId| {
+            let origin = Origin::Recording { workload: String::new(), saved: None };
+            let id = session.add("again", origin, RunState::Ready);
+            session.get_mut(id).unwrap().replace(profile("main 0 95"));
+            session.repeat(id, Some(of));
+            id
+        };
+        let second = again(&mut session, before);
+        let third = again(&mut session, second);
+        session.set_baseline(Some(second));
+        session.active = Some(after);
+        let pair = session.subject().unwrap().pair().unwrap().clone();
+        assert_eq!((pair.base.id, pair.counts()), (second, [3, 1]));
+        session.active = Some(third);
+        let pair = session.subject().unwrap().pair().unwrap().clone();
+        assert_eq!(pair.counts(), [1, 1], "two runs of one thing are compared one by one");
+        session.close(before);
+        session.active = Some(after);
+        assert_eq!(
+            session.subject().unwrap().pair().unwrap().counts(),
+            [2, 1],
+            "the others still belong together"
+        );
+        session.repeat(third, None);
+        assert_eq!(session.subject().unwrap().pair().unwrap().counts(), [1, 1]);
     }
 
     #[test]

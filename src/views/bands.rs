@@ -1,16 +1,20 @@
 //! Two runs as the same view twice: above each other on one scale, or side by side.
 //!
 //! Selection, hover, search, range and transforms are shared state and act on both. Settings of one view are taken over by
-//! the other, and charts move together: their axes have one length, and the part that is seen is the same on both.
+//! the other, and charts move together: their axes have one length, and the part that is seen is the same on both. Arrows lead
+//! from calls of the baseline to those of the new run that start earlier or later.
 
-use egui::{Rect, Ui, UiBuilder};
+use egui::{Rect, Shape, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 
 use super::shared::{align, pair};
 use super::{Seen, TimeWindow, View, ViewCx, ViewKind};
+use crate::analysis::diff::shifts::{At, PairedSpan, PairedSpans};
 use crate::analysis::matches::MatchQuery;
+use crate::format;
+use crate::model::{Better, Unit};
 use crate::state::{Interaction, Item};
 use crate::ui::icons::Icon;
-use crate::ui::theme::space;
+use crate::ui::theme::{Palette, small, space};
 use crate::ui::widgets::EmptyState;
 
 /// What stands side by side goes above each other in a pane that is narrower than this, and high enough.
@@ -120,6 +124,85 @@ impl Bands {
             }
         });
     }
+
+    /// Arrows from what is seen in the baseline to the same call in the new run, where that starts earlier or later: the
+    /// longest ones, and the selected one.
+    fn shifts(&self, cx: &ViewCx<'_>, ui: &Ui, area: Rect) {
+        let Some(pair) = cx.subject.pair() else { return };
+        let Some(spans) = cx.ask_pair(&PairedSpans, 93).and_then(|a| a.value().cloned()) else { return };
+        let Some(seen) = self.known[1].seen else { return };
+        let leads = align::leads_of(cx);
+        let least = (seen.to - seen.from) * LEAST_SHIFT;
+        let selected = cx.interaction.selection.as_ref();
+        let mut drawn: Vec<(PairedSpan, i64)> = Vec::new();
+        let mut labels: Vec<Rect> = Vec::new();
+        for span in spans.iter() {
+            let shift = span.shift().saturating_add(leads[1]).saturating_sub(leads[0]);
+            let is_selected = selected.is_some_and(|item| {
+                item.span(&pair.head.profile) == Some((span.head.track, span.head.row))
+                    || item.span(&pair.base.profile) == Some((span.base.track, span.base.row))
+            });
+            // What moved with its caller needs no arrow of its own.
+            let within = |(outer, by): &(PairedSpan, i64)| {
+                let end = |at: &At| at.start.saturating_add(at.length);
+                outer.base.start <= span.base.start
+                    && end(&outer.base) >= end(&span.base)
+                    && ((shift - by) as f64).abs() < least
+            };
+            if (shift as f64).abs() < least
+                || !is_selected && (drawn.len() >= MOST_ARROWS || drawn.iter().any(within))
+            {
+                continue;
+            }
+            let place = |base: bool, at: &At| {
+                let profile = &pair.run(base).profile;
+                self.sides[usize::from(!base)].place_of(profile, at.track, at.row)
+            };
+            let (Some(from), Some(to)) = (place(true, &span.base), place(false, &span.head)) else {
+                continue;
+            };
+            let room = area.x_range();
+            let in_room = |rect: &Rect| room.contains(rect.left()) && rect.width() >= NARROWEST;
+            if in_room(&from) && in_room(&to) {
+                arrow(ui, (from, to), shift, &mut labels);
+                drawn.push((*span, shift));
+            }
+        }
+    }
+}
+
+/// Arrows that are drawn at most.
+const MOST_ARROWS: usize = 8;
+/// What moved by less than this share of what is seen stayed where it was.
+const LEAST_SHIFT: f64 = 0.004;
+/// Narrower boxes get no arrow, points.
+const NARROWEST: f32 = 6.0;
+
+/// An arrow from the start of a box to that of another one below, and by how much that is later.
+fn arrow(ui: &Ui, (from, to): (Rect, Rect), shift: i64, labels: &mut Vec<Rect>) {
+    let palette = Palette::of(ui);
+    let painter = ui.painter();
+    let color = palette.diff(if shift > 0 { 1.0 } else { -1.0 }, Better::Lower);
+    let (a, b) = (pos2(from.left() + 2.0, from.bottom()), pos2(to.left() + 2.0, to.top()));
+    let bend = ((b.y - a.y) * 0.45).max(12.0);
+    let points = [a, a + vec2(0.0, bend), b - vec2(0.0, bend), b];
+    let line = egui::epaint::CubicBezierShape::from_points_stroke(
+        points,
+        false,
+        egui::Color32::TRANSPARENT,
+        Stroke::new(1.5, color),
+    );
+    painter.add(line);
+    let tip = vec![b, b + vec2(-4.0, -7.0), b + vec2(4.0, -7.0)];
+    painter.add(Shape::convex_polygon(tip, color, Stroke::NONE));
+    let text = format::signed_cost(Unit::Nanoseconds, shift);
+    let galley = painter.layout_no_wrap(text, small(), palette.text_strong);
+    let ground = Rect::from_center_size(a + (b - a) * 0.5, galley.size() + vec2(8.0, 4.0));
+    if labels.iter().all(|other| !other.intersects(ground)) {
+        painter.rect(ground, 3.0, palette.panel, Stroke::new(1.0, color), StrokeKind::Inside);
+        painter.galley(ground.min + vec2(4.0, 2.0), galley, palette.text_strong);
+        labels.push(ground);
+    }
 }
 
 impl View for Bands {
@@ -136,6 +219,9 @@ impl View for Bands {
         };
         self.band(cx, ui, first, true);
         self.band(cx, ui, second, false);
+        if self.stacked {
+            self.shifts(cx, ui, area);
+        }
     }
 
     fn save(&self) -> serde_json::Value {
@@ -166,7 +252,7 @@ mod tests {
     use crate::views::{Out, view};
 
     #[test]
-    fn charts_of_both_runs_have_one_scale_and_move_together() {
+    fn r13_charts_of_both_runs_have_one_scale_and_move_together() {
         let base = profile("main 0 1000000 / f 100000 400000");
         let head = profile("main 500 2000500 / f 100000 400000");
         for id in ["timeline", "flame", "stages"] {
@@ -174,7 +260,7 @@ mod tests {
             let stage = Stage::pair(kind, base.clone(), head.clone());
             let interaction = Interaction::default();
             let mut bands = Bands::new(kind, true);
-            let mut screen = Headless::new(egui::vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
+            let mut screen = Headless::new(vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
             let mut passes = |bands: &mut Bands| {
                 for _ in 0..4 {
                     screen.pass(Vec::new(), |ui| {
@@ -201,17 +287,17 @@ mod tests {
     }
 
     #[test]
-    fn runs_lie_over_each_other_on_the_moment_that_is_chosen() {
+    fn r13_runs_lie_over_each_other_on_the_moment_that_is_chosen() {
         let base = profile("main 0 1000000 / decode 100000 400000");
         let head = profile("main 500 1500500 / decode 600500 900500");
         let symbol = head.functions.ids().find(|&f| head.function_name(f) == "decode").unwrap();
         let align = crate::analysis::align::AlignAt::Function(head.keys().symbol(symbol));
-        for id in ["timeline", "stages"] {
+        for id in ["timeline", "stages", "flame"] {
             let kind = view(id).unwrap();
             let stage = Stage::pair(kind, base.clone(), head.clone());
             let interaction = Interaction { align: align.clone(), ..Interaction::default() };
             let mut bands = Bands::new(kind, true);
-            let mut screen = Headless::new(egui::vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
+            let mut screen = Headless::new(vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
             for _ in 0..4 {
                 screen.pass(Vec::new(), |ui| {
                     let mut out = Out::default();
@@ -224,6 +310,36 @@ mod tests {
             assert!((seen[0].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
             assert!((seen[1].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
             assert_eq!((seen[0].from, seen[0].to), (seen[1].from, seen[1].to), "{id}");
+        }
+    }
+
+    #[test]
+    fn r13_a_call_that_starts_earlier_is_found_in_both_bands() {
+        let base = profile("all 0 3200000 / fetch 0 800000 / call_a 800000 1600000 / call_b 1600000 3200000");
+        let head =
+            profile("all 50 1600050 / fetch 50 800050 / call_a 800050 1600050; [two]; call_b 800050 2400050");
+        for id in ["timeline", "stages"] {
+            let kind = view(id).unwrap();
+            let stage = Stage::pair(kind, base.clone(), head.clone());
+            let interaction = Interaction::default();
+            let mut bands = Bands::new(kind, true);
+            let mut screen = Headless::new(vec2(1100.0, 700.0), 1.0, egui::Theme::Dark).unwrap();
+            for _ in 0..4 {
+                screen.pass(Vec::new(), |ui| {
+                    let mut out = Out::default();
+                    let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
+                    bands.ui(&mut cx, ui);
+                });
+            }
+            let pair = stage.subject.pair().unwrap();
+            let spans = stage.engine.now(pair, &PairedSpans, &crate::jobs::Job::new()).unwrap();
+            let moved: Vec<&PairedSpan> = spans.iter().filter(|s| s.shift() != 0).collect();
+            assert_eq!(moved.iter().map(|s| s.shift()).collect::<Vec<_>>(), [-800_000], "call_b alone");
+            let place = |base: bool, at: &At| {
+                bands.sides[usize::from(!base)].place_of(&pair.run(base).profile, at.track, at.row).unwrap()
+            };
+            let (from, to) = (place(true, &moved[0].base), place(false, &moved[0].head));
+            assert!(to.top() > from.bottom() && to.left() < from.left(), "{id}: {from:?} {to:?}");
         }
     }
 

@@ -42,7 +42,7 @@ pub mod treemap;
 use std::cell::Cell;
 use std::sync::Arc;
 
-use egui::{Response, Ui};
+use egui::{Rect, Response, Ui};
 
 use self::shared::Note;
 use crate::analysis::Slice;
@@ -51,7 +51,7 @@ use crate::analysis::formula::Measure;
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
-use crate::model::{MetricKey, Profile, SymbolKey};
+use crate::model::{MetricKey, Profile, SymbolKey, TrackId};
 use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 use crate::ui::theme::Tone;
@@ -151,6 +151,17 @@ pub struct Out {
     pub waits: Cell<bool>,
 }
 
+/// One of several baselines.
+#[derive(Clone, Debug)]
+pub struct OneOfBaselines {
+    /// The run.
+    pub run: Run,
+    /// What the person calls it.
+    pub name: String,
+    /// Its colour, a place for [`crate::ui::theme::Palette::series`].
+    pub color: u8,
+}
+
 /// What a view works with during one frame.
 pub struct ViewCx<'a> {
     /// Answers queries.
@@ -163,6 +174,8 @@ pub struct ViewCx<'a> {
     pub base_input: Option<&'a Input>,
     /// What the person calls baseline and shown run.
     pub names: [&'a str; 2],
+    /// All baselines that are not hidden, where there are several.
+    pub baselines: &'a [OneOfBaselines],
     /// The shared view state.
     pub interaction: &'a Interaction,
     /// Metrics that the person defined and the shown profile can have.
@@ -210,6 +223,7 @@ impl<'a> ViewCx<'a> {
             input: None,
             base_input: None,
             names: ["baseline", "new run"],
+            baselines: &[],
             interaction,
             defined: &[],
             sources: &[],
@@ -236,6 +250,7 @@ impl<'a> ViewCx<'a> {
             input: if base { self.base_input } else { self.input },
             base_input: None,
             names: self.names,
+            baselines: self.baselines,
             interaction: self.interaction,
             defined: self.defined,
             sources: self.sources,
@@ -311,6 +326,11 @@ impl ViewCx<'_> {
     /// so what both forms of a view ask is computed once.
     pub fn ask_pair<Q: Query<Pair>>(&self, query: &Q, place: u64) -> Option<Answer<Q::Output>> {
         Some(self.engine.ask(self.subject.pair()?, query, self.slot(place)))
+    }
+
+    /// Asks a question about two runs that are not those that are compared.
+    pub fn ask_of<Q: Query<Pair>>(&self, pair: &Pair, query: &Q, place: u64) -> Answer<Q::Output> {
+        self.engine.ask(pair, query, self.slot(place))
     }
 
     /// An answer that is content of the view: the newest, or an older one, which the host dims when it takes long.
@@ -400,6 +420,11 @@ pub trait View {
 
     /// Shows the same time as another pane.
     fn show_window(&mut self, _window: TimeWindow) {}
+
+    /// Where a span was drawn in the last frame, to join it with the same call of another run; `None` where it is not seen.
+    fn place_of(&self, _profile: &Profile, _track: TrackId, _row: u32) -> Option<Rect> {
+        None
+    }
 }
 
 /// The part of an axis that is seen.

@@ -19,7 +19,7 @@ use inferscope::analysis::Scope;
 use inferscope::analysis::flame_rows::{FlameRows, TimeOrder};
 use inferscope::jobs::Job;
 use inferscope::model::{ArgsRef, FunctionSpec, Profile, ProfileBuilder, TrackKind, TrackSpec};
-use inferscope::query::{Alignment, Engine, Mode, Pair, Run, RunId, Subject};
+use inferscope::query::{Engine, Mode, Pair, Run, RunId, Subject};
 use inferscope::state::Interaction;
 use inferscope::views::{Out, VIEWS, View, ViewCx, view};
 
@@ -178,7 +178,7 @@ fn compared(_: &mut Criterion) {
     let run = |id: u32, seed| Run { id: RunId(id), ..Run::of(profile_of(1_000_000, 100_000, seed)) };
     let (base, head) = (run(1, 0x9E37_79B9_7F4A_7C15), run(2, 0xD1B5_4A32_D192_ED03));
     for kind in VIEWS {
-        let pair = Pair { base: base.clone(), head: head.clone(), alignment: Alignment::default() };
+        let pair = Pair::of(base.clone(), head.clone());
         let mut window = Window::of(Subject::Pair(pair), kind.id);
         let start = cpu_of_all();
         settled(&mut window);

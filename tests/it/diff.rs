@@ -1,4 +1,9 @@
-//! `inferscope diff` on pairs with known differences (`tests/data/compare`, its README has the arithmetic).
+//! `inferscope diff` on pairs with known differences: `tests/data/compare` holds figures that are made by arithmetic.
+//!
+//! What a comparison must hold is numbered; a test that begins with `r` and the number proves it. Some are beside the code:
+//! r07 (names of another build, rules) in `model/keys/names` and `analysis/matches`, r09 in `analysis/matches`, r12 as
+//! laws for any input in `analysis/diff`, r13 (two bands on one clock) in `views/bands`, r14 in `views/memory/compare`, r15 (the test itself) in
+//! `analysis/diff/evidence`, r20 (the window's baselines) in `state/session` and `app/project`.
 
 use std::path::PathBuf;
 
@@ -36,6 +41,16 @@ fn json(base: &str, head: &str, more: &[&str]) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
+/// Paths of two files with these texts.
+fn written(name: &str, base: &str, head: &str) -> [String; 2] {
+    let folder = crate::support::folder(name);
+    [("base", base), ("head", head)].map(|(side, text)| {
+        let path = folder.join(side);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    })
+}
+
 fn row<'a>(diff: &'a Value, name: &str) -> &'a Value {
     diff["rows"].as_array().unwrap().iter().find(|r| r["name"] == name).unwrap_or_else(|| panic!("no {name}"))
 }
@@ -51,7 +66,7 @@ fn paths(diff: &Value, state: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_only_one_run_has_is_new_or_gone_and_what_moved_is_neither() {
+fn r01_what_only_one_run_has_is_new_or_gone_and_what_moved_is_neither() {
     let d = json("01-new-gone/base.folded", "01-new-gone/head.folded", &[]);
     let metric = d["metric"].as_str().unwrap();
     assert_eq!((&d["total"][metric]["base"], &d["total"][metric]["head"]), (&660.into(), &561.into()));
@@ -73,6 +88,15 @@ fn what_only_one_run_has_is_new_or_gone_and_what_moved_is_neither() {
         assert_eq!(row(&d, name)["state"], state, "{name}");
     }
     assert_eq!((of("lookup", "base", "self"), of("lookup", "relative", "self")), (Value::Null, Value::Null));
+    let printed = ran("01-new-gone/base.folded", "01-new-gone/head.folded", &[]).stdout;
+    let of = |name: &str| printed.lines().find(|l| l.contains(&format!(" {name}"))).unwrap().to_owned();
+    let table = printed.split_once("BASE").unwrap().1;
+    let line = |name: &str| table.lines().find(|l| l.contains(&format!("  {name} "))).unwrap().to_owned();
+    assert!(line("lookup").contains("–") && line("lookup").contains(" new "), "{}", of("lookup"));
+    assert!(
+        line("backoff").contains(" gone ") && !printed.contains("inf") && !printed.contains("−100"),
+        "{printed}"
+    );
     assert_eq!(row(&d, "split")["moved"], true);
     assert_eq!(paths(&d, "new"), ["app;lookup", "app;lookup;split"]);
     assert_eq!(paths(&d, "gone"), ["app;backoff", "app;read;split"]);
@@ -80,7 +104,7 @@ fn what_only_one_run_has_is_new_or_gone_and_what_moved_is_neither() {
 }
 
 #[test]
-fn one_function_that_grew_is_named_and_shares_mislead_only_when_asked() {
+fn r04_one_function_that_grew_is_named_and_shares_mislead_only_when_asked() {
     let (base, head) = ("02-one-grew/base.folded", "02-one-grew/head.folded");
     let d = json(base, head, &[]);
     let metric = d["metric"].as_str().unwrap().to_owned();
@@ -95,10 +119,12 @@ fn one_function_that_grew_is_named_and_shares_mislead_only_when_asked() {
     assert_eq!(row(&by_total, "f0")["base"][&metric]["self"], 70, "the recorded pair stays");
     let text = ran(base, head, &["--normalise", "total"]).stdout;
     assert!(text.contains("hot explains it") && text.contains("2.0000"), "{text}");
+    let f0 = text.lines().find(|l| l.contains(" f0 ")).unwrap();
+    assert!(f0.contains("recorded 70 = 70") && f0.contains("140") && f0.contains("−50.0 %"), "{f0}");
 }
 
 #[test]
-fn functions_that_an_edit_moved_are_the_same() {
+fn r07_functions_that_an_edit_moved_are_the_same_and_twins_are_not_crossed() {
     let d = json("03-moved-lines/base.prof", "03-moved-lines/head.prof", &[]);
     assert_eq!(d["matched"]["rows"], 7);
     assert_eq!(d["rows"].as_array().unwrap().len(), 7);
@@ -117,14 +143,16 @@ fn functions_that_an_edit_moved_are_the_same() {
 }
 
 #[test]
-fn another_sampling_rate_is_no_change() {
+fn r05_another_sampling_rate_is_no_change() {
     let d = json("04-other-rate/base.speedscope.json", "04-other-rate/head.speedscope.json", &[]);
     assert!(d["rows"].as_array().unwrap().iter().all(|r| r["delta"]["time"]["self"] == 0));
     assert!(d["settings"].as_array().unwrap().iter().any(|s| s["base"] == "1 ms" && s["head"] == "10 ms"));
+    let unknown = ran("02-one-grew/base.folded", "02-one-grew/head.folded", &[]).stdout;
+    assert!(unknown.contains("do not say how often"), "{unknown}");
 }
 
 #[test]
-fn names_of_another_build_match_and_a_metric_of_one_side_is_not_zero() {
+fn r06_a_metric_of_one_side_is_not_zero_and_names_of_another_build_match() {
     let d = json("05-callgrind-names/callgrind.out.base", "05-callgrind-names/callgrind.out.head", &[]);
     assert_eq!((&d["matched"]["rows"], d["rows"].as_array().unwrap().len()), (&5.into(), 5));
     assert_eq!((&d["metrics"]["common"], &d["metrics"]["only_head"]), (&["Ir"].into(), &["Dr"].into()));
@@ -139,16 +167,24 @@ fn names_of_another_build_match_and_a_metric_of_one_side_is_not_zero() {
 }
 
 #[test]
-fn the_same_work_in_another_order_is_told() {
+fn r13_the_same_work_in_another_order_is_told_and_what_moved_to_another_thread() {
     let d = json("06-serial-overlap/base.trace.json", "06-serial-overlap/head.trace.json", &[]);
     assert_eq!(d["elapsed_ns"]["delta"], -800_000_000);
     assert!(d["rows"].as_array().unwrap().iter().all(|r| r["delta"]["time"]["self"] == 0));
     let headline = d["headline"].as_str().unwrap();
-    assert!(headline.contains("work is the same") && headline.contains("800 ms earlier"), "{headline}");
+    assert!(
+        headline.contains("work is the same") && headline.contains("800 ms earlier (−25.0 %)"),
+        "{headline}"
+    );
+    assert!(headline.contains("call_b moved from thread «worker» to «worker-2»"), "{headline}");
+    assert!(
+        d["rows"].as_array().unwrap().iter().all(|r| r["state"] == "both"),
+        "origins and ids of threads differ"
+    );
 }
 
 #[test]
-fn repeated_runs_are_tested_and_single_ones_never_judged() {
+fn r15_r16_repeated_runs_are_tested_and_single_ones_never_judged() {
     let several = |set: &str, n: usize| {
         let files = |side: &str| {
             let file = |i| case(&format!("07-repeats/{set}/{side}{i}.folded")).to_str().unwrap().to_owned();
@@ -178,7 +214,7 @@ fn repeated_runs_are_tested_and_single_ones_never_judged() {
 }
 
 #[test]
-fn seconds_and_samples_are_never_subtracted() {
+fn r06_seconds_and_samples_are_never_subtracted() {
     let d = json("09-other-tool/base.prof", "09-other-tool/head.folded", &[]);
     assert_eq!((&d["comparable"], &d["matched"]["rows"]), (&false.into(), &3.into()));
     assert!(d["why_not_comparable"].as_str().unwrap().contains("cannot be subtracted"));
@@ -192,7 +228,7 @@ fn seconds_and_samples_are_never_subtracted() {
 }
 
 #[test]
-fn a_gate_has_an_answer_of_its_own_for_what_it_cannot_tell() {
+fn r19_a_gate_has_an_answer_of_its_own_for_what_it_cannot_tell() {
     let (base, head) = ("03-moved-lines/base.prof", "03-moved-lines/head.prof");
     let code = |conditions: &[&str]| {
         let args: Vec<&str> = conditions
@@ -236,4 +272,208 @@ fn pages_and_comments_show_names_as_text() {
     assert!(page.contains("&lt;listcomp&gt;") && !page.contains("<listcomp>"));
     let comment = ran("03-moved-lines/base.prof", "03-moved-lines/head.prof", &["--markdown"]).stdout;
     assert!(comment.contains("`<listcomp>`") && comment.contains("#### Takes more"), "{comment}");
+}
+
+#[test]
+fn r02_a_change_is_head_minus_base_and_a_percentage_is_of_the_base_of_its_row() {
+    let [base, head] = written(
+        "r02",
+        "main;grows 40\nmain;zero;below 60\n",
+        "main;grows 50\nmain;zero 7\nmain;zero;below 60\n",
+    );
+    let printed = ran(&base, &head, &[]).stdout;
+    assert_eq!(printed.matches("Δ = head − base").count(), 1, "{printed}");
+    let d = json(&base, &head, &[]);
+    let metric = d["metric"].as_str().unwrap();
+    let grows = row(&d, "grows");
+    assert_eq!(
+        (&grows["delta"][metric]["self"], &grows["relative"][metric]["self"]),
+        (&10.into(), &0.25.into())
+    );
+    let points = grows["points"].as_f64().unwrap();
+    assert!((points - (50.0 / 117.0 - 0.4) * 100.0).abs() < 1e-9, "{points}");
+    assert_eq!(row(&d, "zero")["relative"][metric]["self"], Value::Null, "of nothing there is no percentage");
+    let back = json(&head, &base, &[]);
+    assert_eq!(row(&back, "grows")["delta"][metric]["self"], -10);
+    for form in ["--markdown", "--html"] {
+        assert!(ran(&base, &head, &[form]).stdout.contains("Δ = head − base"), "{form}");
+    }
+}
+
+#[test]
+fn r03_nothing_is_normalised_unasked_and_every_form_shows_the_same_numbers() {
+    let (base, head) = ("03-moved-lines/base.prof", "03-moved-lines/head.prof");
+    let d = json(base, head, &[]);
+    assert_eq!(
+        (&d["normalise"], &d["factor_base"], &d["legend"]),
+        (&"nothing".into(), &1.0.into(), &"".into())
+    );
+    let by_total = ["--normalise", "total"];
+    let d = json(base, head, &by_total);
+    let factor = d["factor_base"].as_f64().unwrap();
+    assert!(
+        (factor - 92.0 / 82.0).abs() < 1e-9 && d["legend"].as_str().unwrap().contains("1.1220"),
+        "{}",
+        d["legend"]
+    );
+    let fib = &row(&d, "fib");
+    assert_eq!(
+        (&fib["base"]["time"]["self"], &fib["head"]["time"]["self"]),
+        (&12_000_000.into(), &6_000_000.into())
+    );
+    let delta = fib["delta"]["time"]["self"].as_f64().unwrap();
+    assert!((delta - (6e6 - 12e6 * factor)).abs() < 1.0);
+    for form in [None, Some("--markdown"), Some("--html")] {
+        let args: Vec<&str> = by_total.into_iter().chain(form).collect();
+        let text = ran(base, head, &args).stdout;
+        assert!(
+            text.contains("1.1220") && text.contains("13.5 ms") && text.contains("−7.46 ms"),
+            "{form:?}: {text}"
+        );
+        assert!(text.contains("12.0 ms → 6.00 ms"), "the recorded pair stays: {form:?}: {text}");
+    }
+}
+
+#[test]
+fn r08_what_has_no_partner_is_named_and_other_programs_are_not_compared() {
+    let [base, head] = written("r08", "main;a 90\nmain;old 10\n", "main;a 80\nmain;fresh 20\n");
+    let d = json(&base, &head, &[]);
+    let shares = (d["matched"]["share_base"].as_f64().unwrap(), d["matched"]["share_head"].as_f64().unwrap());
+    assert!((shares.0 - 0.9).abs() < 1e-9 && (shares.1 - 0.8).abs() < 1e-9, "{shares:?}");
+    let printed = ran(&base, &head, &[]).stdout;
+    assert!(printed.contains("90.0 % of the baseline's cost, 80.0 % of the new run's"), "{printed}");
+    assert!(printed.contains("fresh (new)") && printed.contains("old (gone)"), "{printed}");
+    let [base, head] = written("r08-other", "main;a 40\nmain;b 60\n", "main;c 40\nmain;d 60\n");
+    let d = json(&base, &head, &[]);
+    assert_eq!(d["comparable"], false);
+    assert!(d["headline"].as_str().unwrap().contains("different programs"), "{}", d["headline"]);
+    let gate = ran(&base, &head, &["--fail-if", "total>+5%"]);
+    assert_eq!(gate.code, Some(4), "no claim about other programs");
+}
+
+#[test]
+fn r10_a_change_is_told_in_calls_and_in_time_per_call() {
+    let callgrind = |calls: u64, cost: u64| {
+        format!(
+            "events: Ir\nfl=app.c\nfn=main\n1 10\ncfn=decode\ncalls={calls} 5\n1 {cost}\nfn=decode\n5 {cost}\n"
+        )
+    };
+    let [base, head] = written("r10", &callgrind(10, 1000), &callgrind(15, 1800));
+    let d = json(&base, &head, &[]);
+    let decode = row(&d, "decode");
+    assert_eq!((&decode["delta_by_calls"], &decode["delta_by_time_per_call"]), (&500.into(), &300.into()));
+    assert_eq!(decode["delta"]["Ir"]["total"], 800, "both parts together");
+    assert!(d["headline"].as_str().unwrap().contains("5 more calls"), "{}", d["headline"]);
+    let per_call = json(&base, &head, &["--normalise", "call"]);
+    assert_eq!(row(&per_call, "decode")["delta"]["Ir"]["self"], 20.0);
+    assert_eq!(row(&per_call, "decode")["relative"]["Ir"]["self"], 0.2);
+}
+
+#[test]
+fn r11_what_takes_more_and_what_takes_less_are_lists_over_all_rows() {
+    let stacks =
+        |cost: &dyn Fn(i64) -> i64| (0..40).map(|i| format!("main;f{i} {}\n", cost(i))).collect::<String>();
+    let change = |i: i64| if i % 2 == 0 { i + 1 } else { -(i + 1) };
+    let [base, head] = written("r11", &stacks(&|_| 1000), &stacks(&|i| 1000 + change(i)));
+    let printed = ran(&base, &head, &["--top", "5"]).stdout;
+    let (more, less) = printed.split_once("Takes more").unwrap().1.split_once("Takes less").unwrap();
+    let names = |list: &str| -> Vec<String> {
+        list.lines()
+            .filter_map(|l| {
+                l.split_whitespace().find(|w| w.starts_with('f') && w[1..].parse::<u32>().is_ok())
+            })
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(names(more), ["f38", "f36", "f34", "f32", "f30"]);
+    assert_eq!(names(less), ["f39", "f37", "f35", "f33", "f31"]);
+    let rest: i64 = (0..30).step_by(2).map(|i| i + 1).sum();
+    assert!(more.contains(&format!("+15 more, together +{rest}")), "{more}");
+}
+
+#[test]
+fn r12_self_and_total_add_up_in_every_metric_and_by_every_factor_of_a_side() {
+    for (base, head) in [
+        ("01-new-gone/base.folded", "01-new-gone/head.folded"),
+        ("02-one-grew/base.folded", "02-one-grew/head.folded"),
+        ("03-moved-lines/base.prof", "03-moved-lines/head.prof"),
+        ("04-other-rate/base.speedscope.json", "04-other-rate/head.speedscope.json"),
+        ("05-callgrind-names/callgrind.out.base", "05-callgrind-names/callgrind.out.head"),
+        ("06-serial-overlap/base.trace.json", "06-serial-overlap/head.trace.json"),
+    ] {
+        for more in [&[][..], &["--normalise", "total"], &["--normalise", "second"]] {
+            let printed = ran(base, head, &[&["--json"], more].concat());
+            // Not every file has a time to be related to.
+            let Ok(d) = serde_json::from_str::<Value>(&printed.stdout) else { continue };
+            let number = |v: &Value| v.as_f64().unwrap_or(0.0);
+            for (metric, total) in d["total"].as_object().unwrap() {
+                let sum: f64 =
+                    d["rows"].as_array().unwrap().iter().map(|r| number(&r["delta"][metric]["self"])).sum();
+                let whole = number(&total["delta"]);
+                assert!(
+                    (sum - whole).abs() <= 1e-6 * whole.abs().max(1.0),
+                    "{base} {metric} {more:?}: {sum} {whole}"
+                );
+            }
+            let paths = d["paths"].as_array().unwrap();
+            let metric = d["metric"].as_str().unwrap();
+            // Two lambdas of one caller have one name here.
+            let named: std::collections::HashSet<String> =
+                paths.iter().map(|p| p["path"].to_string()).collect();
+            for node in paths.iter().filter(|_| named.len() == paths.len()) {
+                let names = node["path"].as_array().unwrap();
+                let below = paths.iter().filter(|p| p["path"].as_array().unwrap().starts_with(names));
+                let sum: f64 = below.map(|p| number(&p["delta"][metric]["self"])).sum();
+                let total = number(&node["delta"][metric]["total"]);
+                assert!(
+                    (sum - total).abs() <= 1e-6 * total.abs().max(1.0),
+                    "{base} {names:?}: {sum} {total}"
+                );
+            }
+        }
+    }
+}
+
+/// The base has four requests, the head five; q4 failed there and q5 is new.
+#[test]
+fn r17_r18_only_pairs_that_ended_well_are_better_or_worse_and_costs_are_like_for_like() {
+    let prices = case("08-requests/prices.litellm.json");
+    let d = json(
+        "08-requests/base.otlp.json",
+        "08-requests/head.otlp.json",
+        &["--prices", prices.to_str().unwrap()],
+    );
+    let r = &d["requests"];
+    for (figure, base, head) in [("count", 4, 5), ("ok", 4, 4), ("priced", 4, 4)] {
+        assert_eq!((&r[figure]["base"], &r[figure]["head"]), (&base.into(), &head.into()), "{figure}");
+    }
+    let dollars = |v: &Value| v.as_str().unwrap().trim_start_matches('$').parse::<f64>().unwrap();
+    let near = |v: &Value, want: f64| assert!((dollars(v) - want).abs() < 1e-12, "{v} {want}");
+    near(&r["cost_usd"]["base"], 0.00635);
+    near(&r["cost_usd"]["head"], 0.00387);
+    let like = &r["like_for_like"];
+    assert_eq!(like["pairs"], 3);
+    near(&like["cost_usd"]["base"], 0.00315);
+    near(&like["cost_usd"]["head"], 0.00315);
+    let counts = ["improved", "regressed", "equal", "not_comparable", "only_base", "only_head"];
+    let found = counts.map(|k| r["ttft"][k].as_u64().unwrap());
+    assert_eq!(found, [2, 0, 1, 1, 0, 1]);
+    assert_eq!(found.iter().sum::<u64>(), 5, "all that there are");
+    let of = |name: &str| r["rows"].as_array().unwrap().iter().find(|r| r["name"] == name).unwrap();
+    for (name, base, head) in
+        [("q1", 200_000_000, 100_000_000), ("q2", 300_000_000, 250_000_000), ("q3", 200_000_000, 200_000_000)]
+    {
+        assert_eq!(
+            (&of(name)["ttft_ns"]["base"], &of(name)["ttft_ns"]["head"]),
+            (&base.into(), &head.into()),
+            "{name}"
+        );
+    }
+    let failed = of("q4");
+    assert_eq!(
+        (&failed["ttft_ns"]["head"], &failed["cost_usd"]["head"]),
+        (&Value::Null, &Value::Null),
+        "{failed}"
+    );
+    assert_eq!(of("q5")["outcome"]["base"], Value::Null);
 }

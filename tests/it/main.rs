@@ -13,6 +13,7 @@ mod guide;
 mod hostile;
 mod http_calls;
 mod journal;
+mod laws;
 mod layers;
 mod llm;
 #[cfg(feature = "mcp")]

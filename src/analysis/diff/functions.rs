@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::evidence::{self, Evidence};
 use super::metrics::Chosen;
 use super::{Compared, Cost, State, Two};
+use crate::analysis::formula::Measure;
 use crate::analysis::functions::{FunctionTable, Functions};
 use crate::analysis::matches::{MatchQuery, Matches};
 use crate::analysis::path::Symbol;
@@ -293,6 +294,12 @@ impl Side {
     }
 }
 
+/// The median of what all runs know; `None` where one does not know it.
+pub fn median_of(values: impl IntoIterator<Item = Option<i64>>) -> Option<i64> {
+    let values: Option<Vec<i64>> = values.into_iter().collect();
+    values.filter(|v| !v.is_empty()).map(median)
+}
+
 /// The middle one; of an even number the mean of the two in the middle, rounded.
 fn median(mut values: Vec<i64>) -> i64 {
     values.sort_unstable();
@@ -379,18 +386,29 @@ impl DiffFunctions {
     }
 }
 
+impl DiffFunctions {
+    /// All runs of a side with their functions, the first one first. Of repetitions those are left out that lack the metric.
+    pub(super) fn measured(&self, base: bool, cx: &Context<'_, Pair>) -> Result<Vec<Measured>, Cancelled> {
+        let slice = self.of(base, cx)?;
+        let mut found = Vec::new();
+        for (number, run) in cx.runs(base).enumerate() {
+            if number == 0 || Measure::of(slice.metric, run.profile()).is_some() {
+                let table = run.get(&Functions(slice.clone()))?;
+                found.push(Measured { profile: run.profile().clone(), table });
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl Query<Pair> for DiffFunctions {
     type Output = FunctionDiff;
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<FunctionDiff, Cancelled> {
-        let (base, head) = (cx.base(), cx.head());
-        let table = base.get(&Functions(self.of(true, cx)?))?;
-        let base = Measured { profile: base.profile().clone(), table };
-        let table = head.get(&Functions(self.of(false, cx)?))?;
-        let head = Measured { profile: head.profile().clone(), table };
+        let (base, head) = (self.measured(true, cx)?, self.measured(false, cx)?);
         let matches = cx.get(&MatchQuery)?;
         cx.job().checkpoint(0, 0)?;
-        Ok(FunctionDiff::of(&[base], &[head], &matches))
+        Ok(FunctionDiff::of(&base, &head, &matches))
     }
 
     fn weight(diff: &FunctionDiff) -> usize {
@@ -438,7 +456,7 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{ask, subject};
     use crate::jobs::Job;
-    use crate::query::{Alignment, Engine, Run, RunId};
+    use crate::query::{Engine, Run, RunId};
     use proptest::prelude::*;
 
     fn run(text: &str) -> Measured {
@@ -449,7 +467,7 @@ mod tests {
 
     fn compared(base: &[Measured], head: &[Measured]) -> FunctionDiff {
         let run = |m: &Measured, id| Run { id: RunId(id), ..Run::of(m.profile.clone()) };
-        let pair = Pair { base: run(&base[0], 0), head: run(&head[0], 1), alignment: Alignment::default() };
+        let pair = Pair::of(run(&base[0], 0), run(&head[0], 1));
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         FunctionDiff::of(base, head, &matches)
     }
@@ -515,7 +533,7 @@ mod tests {
             assert_eq!(other.profile.keys().function(key), None, "it has another name there");
             let scope = Scope { transforms: vec![Transform::FocusFunction(key)], ..Scope::default() };
             let metric = Chosen::common(crate::model::MetricKey::default());
-            let pair = Pair { base: base.clone(), head: head.clone(), alignment: Alignment::default() };
+            let pair = Pair::of(base.clone(), head.clone());
             let question = DiffFunctions { scope, metric, range: None };
             let diff = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
             assert_eq!(diff.sum, Two::both(60, 30), "main is left out on both sides");
@@ -524,7 +542,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn changes_add_up_and_turn_round(
+        fn r12_changes_add_up_and_turn_round(
             base in proptest::collection::vec((proptest::collection::vec(0u8..5, 1..5), 0i64..50), 1..12),
             head in proptest::collection::vec((proptest::collection::vec(0u8..5, 1..5), 0i64..50), 1..12),
         ) {

@@ -1,12 +1,14 @@
 //! The difference of two runs in a few sentences.
 
+use super::elsewhere::{Elsewhere, elsewhere};
 use super::evidence::Evidence;
 use super::functions::{FunctionDiff, Half, Measured, Row};
 use super::metrics::Chosen;
-use super::{Compared, Two};
+use super::{Compared, Two, settings};
 use crate::analysis::formula::Measure;
+use crate::analysis::waiting;
 use crate::format;
-use crate::model::Unit;
+use crate::model::{Basis, Unit};
 
 /// Functions that the headline names.
 const NAMED: usize = 3;
@@ -33,6 +35,10 @@ pub fn words(
     (base, head): (&[Measured], &[Measured]),
     metric: &Measure,
 ) -> Words {
+    let work = work(diff, base, head);
+    let overlap =
+        overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !diff.matched.is_other_program());
+    let same_work = overlap.is_some();
     let headline = if let Some(why) = &chosen.why_not {
         let mut letters = why.chars();
         letters
@@ -40,19 +46,27 @@ pub fn words(
             .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
     } else if diff.matched.is_other_program() {
         "These are different programs: less than half of either run has a partner in the other.".into()
-    } else if let Some(overlap) = overlap(diff, elapsed) {
-        overlap
-    } else if let Some(ends) = ends_otherwise(diff, elapsed, metric) {
+    } else if let Some(overlap) = overlap {
+        let moved = match (base, head) {
+            ([base, ..], [head, ..]) => elsewhere(diff, &base.profile, &head.profile),
+            _ => Vec::new(),
+        };
+        format!("{overlap}{}.", on_other_threads(diff, &moved, base, head))
+    } else if let Some(ends) =
+        ends_otherwise(work, elapsed, metric).or_else(|| ends_with_it(diff, elapsed, metric))
+    {
         let work = headline(diff, base, head, metric);
         let parts = work.split_once(": ").map_or_else(|| ".".to_owned(), |(_, parts)| format!(": {parts}"));
         format!("{ends}{parts}")
     } else {
         headline(diff, base, head, metric)
     };
+    let by_one = explained_by_one(diff, base, head).filter(|_| !same_work);
+    let cautions = [by_one, unknown_rate(chosen, metric, base, head)];
     Words {
         headline,
         certainty: if chosen.why_not.is_none() { certainty(diff.evidence.as_ref()) } else { String::new() },
-        caution: explained_by_one(diff, base, head).unwrap_or_default(),
+        caution: cautions.into_iter().flatten().collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -113,11 +127,29 @@ fn part(row: &Row, name: &str, unit: Unit) -> String {
     format!("{} {delta}{more}", format::short(name, LONGEST))
 }
 
+/// What the runs cost without what their maker says to be a wait: a caller that waits for what it started counts the time of that once
+/// more.
+fn work(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Two<i64> {
+    let waits = |half: Option<Half>, runs: &[Measured]| {
+        half.and_then(|half| waiting::said(&runs.get(half.run as usize)?.profile, half.symbol.function()))
+            .is_some()
+    };
+    let mut work = diff.sum;
+    for row in &diff.rows {
+        if waits(row.halves.base, base) || waits(row.halves.head, head) {
+            let less =
+                |sum: Option<i64>, own: Option<i64>| sum.map(|sum| sum.saturating_sub(own.unwrap_or(0)));
+            work = Two { base: less(work.base, row.own().base), head: less(work.head, row.own().head) };
+        }
+    }
+    work
+}
+
 /// Where the work is the same and only its order changed: what of it runs at the same time. Times are those of the whole
 /// runs, ns.
 #[must_use]
-fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
-    let work = diff.sum.relative()?;
+fn overlap(work: Two<i64>, elapsed: Two<i64>) -> Option<String> {
+    let work = work.relative()?;
     let wall = elapsed.relative()?;
     let by = format::duration(elapsed.delta()?.saturating_abs());
     let how = match (work.abs() < 0.01, wall) {
@@ -130,13 +162,53 @@ fn overlap(diff: &FunctionDiff, elapsed: Two<i64>) -> Option<String> {
         ),
         _ => return None,
     };
-    Some(format!("The work is the same, and the new run ends {how}."))
+    Some(format!("The work is the same, and the new run ends {how}"))
+}
+
+/// «; call_b moved from worker to worker-2».
+fn on_other_threads(
+    diff: &FunctionDiff,
+    moved: &[Elsewhere],
+    base: &[Measured],
+    head: &[Measured],
+) -> String {
+    let Some((first, others)) = moved.split_first() else { return String::new() };
+    let name = name(&diff.rows[first.row as usize], base, head);
+    let more = match others.len() {
+        0 => String::new(),
+        n => format!(" and {} more", format::count(n as i64)),
+    };
+    let track = |track: &Option<String>| track.clone().unwrap_or_else(|| format::UNKNOWN.into());
+    let (from, to) = (track(&first.tracks.base), track(&first.tracks.head));
+    let name = format::short(&name, LONGEST);
+    format!("; {name}{more} moved from thread «{from}» to «{to}»")
+}
+
+/// Where several tasks work or wait at the same time, so that what they take together is no time that passed: that the run ends
+/// earlier or later comes first.
+fn ends_with_it(diff: &FunctionDiff, elapsed: Two<i64>, metric: &Measure) -> Option<String> {
+    let (sum, wall) = (diff.sum.relative()?, elapsed.relative()?);
+    let beyond =
+        |sum: Option<i64>, wall: Option<i64>| sum.unwrap_or(0) as f64 > wall.unwrap_or(0) as f64 * 1.1;
+    let at_once = beyond(diff.sum.base, elapsed.base) || beyond(diff.sum.head, elapsed.head);
+    if metric.unit != Unit::Nanoseconds || !at_once || sum.abs() < 0.01 || wall.abs() < 0.01 {
+        return None;
+    }
+    let by = format::duration(elapsed.delta()?.saturating_abs());
+    let when = if wall < 0.0 { "earlier" } else { "later" };
+    let together = format::duration(diff.sum.delta()?.saturating_abs());
+    let more = if sum < 0.0 { "less" } else { "more" };
+    Some(format!(
+        "The new run ends {by} {when} ({}); all that ran or waited at the same time takes {together} {more} together ({})",
+        format::percent_change(wall),
+        format::percent_change(sum),
+    ))
 }
 
 /// Where a run ends earlier although it works more, later although it works less, or at the same time although its work
 /// is another: that its end says.
-fn ends_otherwise(diff: &FunctionDiff, elapsed: Two<i64>, metric: &Measure) -> Option<String> {
-    let (work, wall) = (diff.sum.relative()?, elapsed.relative()?);
+fn ends_otherwise(costs: Two<i64>, elapsed: Two<i64>, metric: &Measure) -> Option<String> {
+    let (work, wall) = (costs.relative()?, elapsed.relative()?);
     if metric.unit != Unit::Nanoseconds
         || work.abs() < 0.01
         || (wall.abs() >= 0.01 && (work > 0.0) == (wall > 0.0))
@@ -144,7 +216,7 @@ fn ends_otherwise(diff: &FunctionDiff, elapsed: Two<i64>, metric: &Measure) -> O
         return None;
     }
     let more = if work > 0.0 { "more" } else { "less" };
-    let by_work = format::duration(diff.sum.delta()?.saturating_abs());
+    let by_work = format::duration(costs.delta()?.saturating_abs());
     let by_share = format::percent_change(work);
     if wall.abs() < 0.01 {
         let at = format::duration(elapsed.head?);
@@ -191,6 +263,23 @@ fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -
     })
 }
 
+/// Where samples were counted and nobody says how often they were taken, what a comparison rests on.
+fn unknown_rate(chosen: &Chosen, metric: &Measure, base: &[Measured], head: &[Measured]) -> Option<String> {
+    let counted = |runs: &[Measured]| {
+        let first = &runs.first()?.profile;
+        let of_samples = matches!(first.meta.basis, Basis::Sampled | Basis::Aggregated);
+        (of_samples && settings::interval(first).is_none()).then_some(())
+    };
+    let counts = matches!(&**chosen.head.key, "samples" | "count") && metric.unit == Unit::Count;
+    (counts && chosen.why_not.is_none()).then_some(())?;
+    counted(base).and(counted(head))?;
+    Some(
+        "The files count, most likely samples, and do not say how often these were taken: counts compare if that was the \
+         same, shares do in any case."
+            .into(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +288,7 @@ mod tests {
     use crate::analysis::{Functions, Slice};
     use crate::jobs::Job;
     use crate::model::MetricKey;
-    use crate::query::{Alignment, Engine, Pair, Run, RunId};
+    use crate::query::{Engine, Pair, Run, RunId};
 
     fn said(base: &str, head: &str) -> (String, Option<String>) {
         let run = |text: &str| {
@@ -209,7 +298,7 @@ mod tests {
         };
         let (base, head) = (run(base), run(head));
         let run = |m: &Measured, id| Run { id: RunId(id), ..Run::of(m.profile.clone()) };
-        let pair = Pair { base: run(&base[0], 0), head: run(&head[0], 1), alignment: Alignment::default() };
+        let pair = Pair::of(run(&base[0], 0), run(&head[0], 1));
         let matches = Engine::inline().now(&pair, &MatchQuery, &Job::new()).unwrap();
         let diff = FunctionDiff::of(&base, &head, &matches);
         let metric = &Measure::of(MetricKey::default(), &head[0].profile).unwrap();

@@ -9,18 +9,22 @@
 //! A side is one run or several repetitions of it; of several the median counts ([`evidence`]).
 
 pub mod callers;
+pub mod elsewhere;
 pub mod evidence;
 pub mod functions;
 pub mod graph;
 pub mod headline;
+pub mod heap;
 pub mod list;
 pub mod metrics;
 pub mod normalise;
 pub mod paths;
 pub mod requests;
 pub mod settings;
+pub mod shifts;
 pub mod source;
 pub mod story;
+pub mod tables;
 pub mod tree;
 
 /// What a row is: in both runs, or in one.

@@ -13,7 +13,7 @@ use super::functions::{DiffFunctions, FunctionDiff, RowKey};
 use super::{Compared, Cost, State, Two};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::path::Symbol;
-use crate::analysis::{Costs, TreeCosts};
+use crate::analysis::{CallTree, Costs, TreeCosts};
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Basis, FunctionId, Profile, row_hash};
 use crate::query::{Context, Pair, Query};
@@ -38,6 +38,14 @@ impl Query<Pair> for DiffPaths {
 
     fn weight(diff: &PathDiff) -> usize {
         diff.heap_bytes()
+    }
+}
+
+impl DiffPaths {
+    /// The tree of the new run, with the names of its paths.
+    pub(super) fn head_keys(&self, cx: &Context<'_, Pair>) -> Result<Arc<CallTree>, Cancelled> {
+        let costs = cx.head().get(&Costs(self.0.of(false, cx)?))?;
+        Ok(costs.tree.clone())
     }
 }
 
@@ -123,7 +131,8 @@ impl PathDiff {
     /// # Errors
     /// [`Cancelled`] when nobody wants it any more.
     pub fn of(base: &Tree, head: &Tree, functions: &FunctionDiff, job: &Job) -> Result<Self, Cancelled> {
-        let mut growing = Growing { others: functions.rows.len() as u32, ..Growing::default() };
+        let most = base.costs.tree.nodes.len().max(head.costs.tree.nodes.len());
+        let mut growing = Growing::with_room(most + most / 2, functions.rows.len() as u32);
         growing.add(base, functions, true, job)?;
         growing.add(head, functions, false, job)?;
         let sum = Two::both(base.costs.sum, head.costs.sum);
@@ -133,7 +142,7 @@ impl PathDiff {
             Basis::Estimated(why) => Some(why.to_string()),
             _ => None,
         });
-        let nodes = growing.in_preorder(functions.rows.len() as u32);
+        let nodes = growing.in_preorder(functions.rows.len() as u32, base, head);
         let alone = |state| nodes.iter().filter(|n| n.state() == state).count();
         let alone = Two::both(alone(State::Gone), alone(State::New));
         Ok(Self { nodes, alone, sum, not_placed: Two { base: rest(base), head: rest(head) }, estimated })
@@ -183,40 +192,67 @@ impl PathDiff {
     }
 }
 
+/// A path while both trees are laid over each other. There may be millions: what it costs is looked up in the trees at the end.
+struct Grown {
+    parent: u32,
+    /// A row, or a number beyond all rows.
+    name: u32,
+    /// The node in either tree, the first one where a rule made several alike; [`NO_NODE`] for none.
+    of: [u32; 2],
+}
+
 #[derive(Default)]
 struct Growing {
-    /// Parent, name (a row, or a number beyond all rows), costs.
-    nodes: Vec<(u32, u32, Two<PathHalf>)>,
+    nodes: Vec<Grown>,
     index: HashTable<u32>,
+    /// Further nodes of the baseline, and of the new run, that are a path which is there.
+    more: [Vec<(u32, u32)>; 2],
     /// Names of functions that are no rows.
     others_known: FxHashMap<RowKey, u32>,
     others: u32,
 }
 
 impl Growing {
+    fn with_room(nodes: usize, others: u32) -> Self {
+        Self {
+            nodes: Vec::with_capacity(nodes),
+            index: HashTable::with_capacity(nodes),
+            others,
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, tree: &Tree, functions: &FunctionDiff, base: bool, job: &Job) -> Result<(), Cancelled> {
         let (profile, costs) = (&*tree.profile, &*tree.costs);
+        // Nearly all symbols are functions.
+        let mut of_functions = vec![NO_NODE; profile.functions.len()];
         let mut names: FxHashMap<(bool, u32), u32> = FxHashMap::default();
         let mut at: Vec<u32> = Vec::with_capacity(costs.tree.nodes.len());
+        let side = usize::from(!base);
         for (i, node) in costs.tree.nodes.iter().enumerate() {
             if i % 65_536 == 0 {
                 job.checkpoint(i as u64, costs.tree.nodes.len() as u64)?;
             }
-            let name = *names.entry(node.symbol.key()).or_insert_with(|| {
+            let mut found_out = || {
                 let key = RowKey::of(node.symbol, profile);
                 functions.row_of(key, base).unwrap_or_else(|| self.other(key))
-            });
+            };
+            let name = match node.symbol {
+                Symbol::Function(f) => {
+                    let known = &mut of_functions[f.index()];
+                    if *known == NO_NODE {
+                        *known = found_out();
+                    }
+                    *known
+                }
+                other => *names.entry(other.key()).or_insert_with(found_out),
+            };
             let parent = at.get(node.parent as usize).copied().unwrap_or(NO_NODE);
             let found = self.node(parent, name);
-            let half = PathHalf {
-                node: i as u32,
-                symbol: node.symbol,
-                cost: Cost { own: costs.own[i], total: costs.total[i] },
-                count: costs.count(i as u32),
-            };
-            let halves = &mut self.nodes[found as usize].2;
-            let side = if base { &mut halves.base } else { &mut halves.head };
-            *side = Some(side.map_or(half, |there| there.with(half)));
+            match &mut self.nodes[found as usize].of[side] {
+                first if *first == NO_NODE => *first = i as u32,
+                _ => self.more[side].push((found, i as u32)),
+            }
             at.push(found);
         }
         Ok(())
@@ -232,48 +268,93 @@ impl Growing {
     fn node(&mut self, parent: u32, name: u32) -> u32 {
         let Self { nodes, index, .. } = self;
         let hash = |parent: u32, name: u32| row_hash(&(parent, name));
-        let is = |&n: &u32| (nodes[n as usize].0, nodes[n as usize].1) == (parent, name);
+        let key = |nodes: &[Grown], n: u32| (nodes[n as usize].parent, nodes[n as usize].name);
+        let is = |&n: &u32| key(nodes, n) == (parent, name);
         if let Some(&found) = index.find(hash(parent, name), is) {
             return found;
         }
         let id = nodes.len() as u32;
-        nodes.push((parent, name, Two::default()));
-        index.insert_unique(hash(parent, name), id, |&n| hash(nodes[n as usize].0, nodes[n as usize].1));
+        nodes.push(Grown { parent, name, of: [NO_NODE; 2] });
+        index.insert_unique(hash(parent, name), id, |&n| {
+            let (parent, name) = key(nodes, n);
+            hash(parent, name)
+        });
         id
     }
 
-    fn in_preorder(self, rows: u32) -> Vec<PathNode> {
+    fn in_preorder(self, rows: u32, base: &Tree, head: &Tree) -> Vec<PathNode> {
         let n = self.nodes.len();
+        let trees = [base, head];
+        let half = |side: usize, node: u32| {
+            let costs = &trees[side].costs;
+            let i = node as usize;
+            PathHalf {
+                node,
+                symbol: costs.tree.nodes[i].symbol,
+                cost: Cost { own: costs.own[i], total: costs.total[i] },
+                count: costs.count(node),
+            }
+        };
+        // Few paths are made of several nodes of one tree.
+        let mut several: [FxHashMap<u32, PathHalf>; 2] = Default::default();
+        for (side, more) in self.more.iter().enumerate() {
+            for &(path, node) in more {
+                let first = self.nodes[path as usize].of[side];
+                let sum = several[side].entry(path).or_insert_with(|| half(side, first));
+                *sum = sum.with(half(side, node));
+            }
+        }
+        let of_side = |side: usize, path: u32| {
+            let node = self.nodes[path as usize].of[side];
+            let sum = || several[side].get(&path).copied();
+            (node != NO_NODE).then(|| {
+                if several[side].is_empty() { None } else { sum() }.unwrap_or_else(|| half(side, node))
+            })
+        };
+        let halves = |path: u32| Two { base: of_side(0, path), head: of_side(1, path) };
         let change = |i: u32| {
-            let halves = self.nodes[i as usize].2;
+            let halves = halves(i);
             let (total, own) = (halves.map(|h| h.cost.total), halves.map(|h| h.cost.own));
             let size = |two: Two<i64>| two.delta().unwrap_or(0).unsigned_abs();
             (size(total), size(own), total.base.unwrap_or(0).max(total.head.unwrap_or(0)))
         };
-        // Children of each node (and the roots, last), smallest change first, as a stack wants them.
-        let mut order: Vec<u32> = (0..n as u32).collect();
-        order.sort_by_cached_key(|&i| {
-            let parent = self.nodes[i as usize].0;
-            (if parent == NO_NODE { n as u32 } else { parent }, change(i), std::cmp::Reverse(i))
-        });
+        // Children of each node (and the roots, last): counted out by their parents, then each few by their change, the smallest
+        // first, as a stack wants them.
+        let above = |node: &Grown| if node.parent == NO_NODE { n } else { node.parent as usize };
         let mut first = vec![0u32; n + 2];
-        for &(parent, ..) in &self.nodes {
-            first[if parent == NO_NODE { n } else { parent as usize } + 1] += 1;
+        for node in &self.nodes {
+            first[above(node) + 1] += 1;
         }
         for i in 1..first.len() {
             first[i] += first[i - 1];
+        }
+        let mut order = vec![0u32; n];
+        let mut next = first.clone();
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            let place = &mut next[above(node)];
+            order[*place as usize] = i as u32;
+            *place += 1;
+        }
+        drop(next);
+        for of in 0..=n {
+            let siblings = &mut order[first[of] as usize..first[of + 1] as usize];
+            match siblings {
+                [] | [_] => {}
+                // They stand by falling number already, so that alike ones stay so.
+                _ => siblings.sort_by_cached_key(|&i| change(i)),
+            }
         }
         let children = |of: usize| &order[first[of] as usize..first[of + 1] as usize];
         let mut out: Vec<PathNode> = Vec::with_capacity(n);
         let mut place = vec![NO_NODE; n];
         let mut open: Vec<u32> = children(n).to_vec();
         while let Some(i) = open.pop() {
-            let (parent, name, halves) = self.nodes[i as usize];
+            let Grown { parent, name, .. } = self.nodes[i as usize];
             let parent = place.get(parent as usize).copied().unwrap_or(NO_NODE);
             let depth = out.get(parent as usize).map_or(0, |p| p.depth + 1);
             place[i as usize] = out.len() as u32;
             let row = (name < rows).then_some(name);
-            out.push(PathNode { parent, depth, end: 0, row, halves });
+            out.push(PathNode { parent, depth, end: 0, row, halves: halves(i) });
             open.extend_from_slice(children(i as usize));
         }
         for i in (0..out.len()).rev() {
@@ -349,7 +430,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_node_changes_by_itself_and_by_what_it_calls(
+        fn r12_a_node_changes_by_itself_and_by_what_it_calls(
             base in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..6), 0i64..50), 1..12),
             head in proptest::collection::vec((proptest::collection::vec(0u8..4, 1..6), 0i64..50), 1..12),
         ) {

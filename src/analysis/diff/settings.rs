@@ -103,7 +103,7 @@ pub fn states_any(profile: &Profile) -> bool {
 const INTERVAL: &str = "Sampling interval";
 
 /// Time between two samples: as stated, or where all are alike cost by samples.
-fn interval(profile: &Profile) -> Option<i64> {
+pub(super) fn interval(profile: &Profile) -> Option<i64> {
     if let Some(&FactValue::Number(ns, Unit::Nanoseconds)) = profile.meta.fact(INTERVAL) {
         return Some(ns);
     }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::functions::{DiffFunctions, FunctionDiff, Measured, Row};
+use super::functions::{DiffFunctions, FunctionDiff, Measured, Row, median_of};
 use super::headline;
+use super::heap::{DiffHeap, HeapDiff};
 use super::metrics::Metrics;
 use super::requests::RequestDiff;
 use super::settings::{self, Setting};
+use super::tables::{self, TwoResults};
 use super::{Compared, State, Two, headline::Words};
 use crate::analysis::billing::Bill;
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::Measure;
-use crate::analysis::functions::Functions;
 use crate::analysis::overview::{Distribution, Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::jobs::Cancelled;
@@ -110,6 +111,10 @@ pub struct Story {
     pub requests: Option<RequestDiff>,
     /// Findings by kind, those of the new run alone first.
     pub findings: Vec<Found>,
+    /// Tables of results that both have.
+    pub results: Vec<TwoResults>,
+    /// Who held the heap at its peak, where both counted allocations.
+    pub heap: Arc<Option<HeapDiff>>,
     /// All functions.
     pub functions: Arc<FunctionDiff>,
     /// Those whose own cost grew.
@@ -126,20 +131,21 @@ impl Query<Pair> for DiffStory {
     fn run(&self, cx: &Context<'_, Pair>) -> Result<Story, Cancelled> {
         let functions = cx.get(&self.functions)?;
         let (base, head) = (cx.base(), cx.head());
-        let side = |of: &Context<'_>, is_base| -> Result<(Measured, Arc<Overview>), Cancelled> {
-            let table = of.get(&Functions(self.functions.of(is_base, cx)?))?;
+        let side = |is_base| -> Result<(Vec<Measured>, Vec<Arc<Overview>>), Cancelled> {
             let DiffFunctions { scope, range, .. } = &self.functions;
             let prices = self.prices.clone();
             let summary = Summary { scope: scope.clone(), range: *range, prices, ..Summary::default() };
-            Ok((Measured { profile: of.profile().clone(), table }, of.get(&summary)?))
+            let overviews = cx.runs(is_base).map(|run| run.get(&summary)).collect::<Result<_, _>>()?;
+            Ok((self.functions.measured(is_base, cx)?, overviews))
         };
         let metric = &self.functions.metric;
         let bill = Bill { prices: self.prices.clone() };
         let noted = Findings { prices: self.prices.clone() };
-        let (b, in_base) = side(&base, true)?;
-        let (h, in_head) = side(&head, false)?;
-        let elapsed = Two { base: in_base.elapsed, head: in_head.elapsed };
-        let (profiles, b, h) = ((base.profile(), head.profile()), [b], [h]);
+        let (b, in_base) = side(true)?;
+        let (h, in_head) = side(false)?;
+        let middle = |of: &[Arc<Overview>]| median_of(of.iter().map(|o| o.elapsed));
+        let elapsed = Two { base: middle(&in_base), head: middle(&in_head) };
+        let profiles = (base.profile(), head.profile());
         let measure = Measure::of(metric.head, profiles.1);
         let words = match &measure {
             Some(measure) => headline::words(&functions, metric, elapsed, (&b, &h), measure),
@@ -161,6 +167,8 @@ impl Query<Pair> for DiffStory {
             figures,
             requests: RequestDiff::of((profiles.0, &*base.get(&bill)?), (profiles.1, &*head.get(&bill)?)),
             findings: findings(&base.get(&noted)?, &head.get(&noted)?),
+            results: tables::results(profiles.0, profiles.1),
+            heap: cx.get(&DiffHeap)?,
             more: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) > 0),
             less: Movers::of(&functions, NAMED, |r| r.own().delta().unwrap_or(0) < 0),
             alone: Movers::of(&functions, UNMATCHED, |r| {
@@ -175,10 +183,12 @@ impl Query<Pair> for DiffStory {
     }
 }
 
-fn figures(base: &Overview, head: &Overview) -> Vec<Figure> {
+/// Of several runs of a side the median of each figure.
+fn figures(base: &[Arc<Overview>], head: &[Arc<Overview>]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut add = |name, unit, better, of: &dyn Fn(&Overview) -> Option<i64>| {
-        let values = Two { base: of(base), head: of(head) };
+        let middle = |runs: &[Arc<Overview>]| median_of(runs.iter().map(|run| of(run)));
+        let values = Two { base: middle(base), head: middle(head) };
         if values.state().is_some() {
             figures.push(Figure { name, unit, better, values });
         }
@@ -229,9 +239,10 @@ fn findings(base: &[Noted], head: &[Noted]) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{all_functions, pair};
+    use crate::analysis::testing::{all_functions, built, pair};
     use crate::jobs::Job;
-    use crate::query::Engine;
+    use crate::model::{ArgsRef, FunctionSpec, Metric, SpanStatus, TrackKind, TrackSpec};
+    use crate::query::{Engine, Run, RunId};
 
     fn story(base: &str, head: &str) -> Arc<Story> {
         Engine::inline()
@@ -261,5 +272,42 @@ mod tests {
     fn the_same_work_in_less_time_is_told_as_such() {
         let s = story("a 0 100 / b 10 90; c 100 200", "a 0 100 / b 10 90; [t2] / c 0 100");
         assert!(s.words.headline.starts_with("The work is the same, and the new run ends"), "{:?}", s.words);
+        assert!(s.words.headline.ends_with("; c moved from thread «main» to «t2»."), "{:?}", s.words);
+    }
+
+    #[test]
+    fn a_caller_that_waits_for_what_it_started_works_no_more_than_before() {
+        let run = |id: u32, serial: bool| {
+            let run = built(|b| {
+                b.metric(Metric::time());
+                let main = b.track(TrackSpec { name: "main", process: "", kind: TrackKind::Task, sort: 0 });
+                let [all, a, c] = ["all", "a", "c"].map(|name| b.function(FunctionSpec::named(name)));
+                let wait = FunctionSpec { category: "idle", ..FunctionSpec::named("await of several") };
+                let wait = b.function(wait);
+                let [first, second] = ["one", "two"]
+                    .map(|name| b.track(TrackSpec { name, process: "", kind: TrackKind::Task, sort: 1 }));
+                let spans = match serial {
+                    true => vec![(main, 0, 200, all), (main, 0, 100, a), (main, 100, 200, c)],
+                    false => {
+                        vec![
+                            (main, 0, 100, all),
+                            (main, 0, 100, wait),
+                            (first, 0, 100, a),
+                            (second, 0, 100, c),
+                        ]
+                    }
+                };
+                for (track, from, to, f) in spans {
+                    let span = b.open_span(track, from, f, ArgsRef::NONE);
+                    b.close_span(track, span, to, SpanStatus::Ok);
+                }
+            });
+            Run { id: RunId(id), ..run }
+        };
+        let question = DiffStory { functions: all_functions(), prices: Prices::default() };
+        let pair = Pair::of(run(1, true), run(2, false));
+        let story = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
+        let said = &story.words.headline;
+        assert!(said.starts_with("The work is the same, and the new run ends 100 ns earlier"), "{said}");
     }
 }

@@ -100,17 +100,18 @@ impl Query<Pair> for Names {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<Self::Output, Cancelled> {
         let paths = cx.get(&self.0)?;
-        let (base, head) = (cx.base(), cx.head());
-        let (base, head) = (&**base.profile(), &**head.profile());
+        let known = self.0.head_keys(cx)?;
+        let base = cx.base();
+        let base = &**base.profile();
         let mut keys: Vec<PathKey> = Vec::with_capacity(paths.nodes.len());
         for node in &paths.nodes {
             let above = keys.get(node.parent as usize).copied().unwrap_or(PathKey::ROOT);
-            let name = match (node.halves.head, node.halves.base) {
-                (Some(half), _) => Some(half.symbol.name(head)),
-                (None, Some(half)) => Some(half.symbol.name(base)),
-                (None, None) => None,
-            };
-            keys.push(name.map_or(above, |name| above.child(name)));
+            keys.push(match (node.halves.head, node.halves.base) {
+                // What the new run takes is called there as it is here: so are all its callers.
+                (Some(half), _) => known.keys[half.node as usize],
+                (None, Some(half)) => above.child(half.symbol.name(base)),
+                (None, None) => above,
+            });
         }
         Ok(Arc::new(keys))
     }

@@ -88,6 +88,20 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
         "settings": c.settings.iter().map(|s| json!({
             "kind": s.kind, "name": s.what, "base": s.values.base, "head": s.values.head, "note": s.note,
         })).collect::<Vec<_>>(),
+        "results": c.results.iter().map(|t| json!({
+            "title": t.title, "columns": t.columns,
+            "rows": t.rows.iter().map(|(name, cells)| json!({
+                "name": name,
+                "cells": cells.iter().map(|c| json!({ "base": c.base, "head": c.head })).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "heap_at_peak": c.heap.as_ref().as_ref().map(|heap| json!({
+            "bytes": figure(heap.bytes, None), "time_ns": figure(heap.time, None),
+            "outside_of_spans": figure(heap.outside, None), "other_paths": figure(heap.others, None),
+            "paths": heap.holders.iter().map(|&node| json!({
+                "path": heap.name(node, c.profile(true), c.profile(false)), "held": figure(heap.held(node), None),
+            })).collect::<Vec<_>>(),
+        })),
         "evidence": c.functions.evidence.as_ref().map(evidence),
         "gate": gate.0.iter().map(|j| json!({
             "condition": j.condition, "outcome": j.outcome.key(), "why": j.why,

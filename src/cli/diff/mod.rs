@@ -18,13 +18,15 @@ use super::{Failure, ask, open, prices_of};
 use crate::analysis::align::{AlignAt, Moments, MomentsOf};
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::diff::Two;
-use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured, Row};
+use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Half, Measured, Row, median_of};
 use crate::analysis::diff::headline::{self, Words};
+use crate::analysis::diff::heap::{DiffHeap, HeapDiff};
 use crate::analysis::diff::metrics::{Chosen, Metrics};
 use crate::analysis::diff::normalise::{Factors, Normalise, Related, Size};
 use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::requests::RequestDiff;
 use crate::analysis::diff::settings::{self, Setting};
+use crate::analysis::diff::tables::{self, TwoResults};
 use crate::analysis::formula::Measure;
 use crate::analysis::matches::{MatchQuery, parse_rule};
 use crate::analysis::overview::{Overview, Summary};
@@ -32,7 +34,7 @@ use crate::analysis::{Functions, Scope, Slice};
 use crate::format::Page;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{FunctionId, MetricKey, Profile};
-use crate::query::{Engine, MatchRule, Pair, Run, RunId};
+use crate::query::{Engine, MatchRule, Pair, Run, RunId, Step};
 use crate::questions::{Values, question};
 use crate::state::Decision;
 
@@ -183,6 +185,10 @@ pub(super) struct Comparison {
     /// Functions on both sides that are called from elsewhere.
     moved: Vec<bool>,
     settings: Vec<Setting>,
+    /// Tables of results that both have.
+    results: Vec<TwoResults>,
+    /// Who held the heap at its peak.
+    heap: Arc<Option<HeapDiff>>,
     requests: Option<RequestDiff>,
     /// What the requests of the first run of each side cost.
     bills: [Arc<Billing>; 2],
@@ -263,7 +269,9 @@ fn compare(
     let job = Job::new();
     let mut alignment = project.map(|p| p.project.alignment.clone()).unwrap_or_default();
     alignment.rules.extend(args.rule.iter().cloned());
-    let pair = Pair { base: first.run.clone(), head: last.run.clone(), alignment };
+    let more = |side: &[Opened]| side.iter().skip(1).map(|o| o.run.clone()).collect();
+    let repeats = [more(&base), more(&head)];
+    let pair = Pair { base: first.run.clone(), head: last.run.clone(), alignment, repeats };
     let profiles = (&*pair.base.profile, &*pair.head.profile);
     let metrics = Metrics::of(profiles.0, profiles.1);
     let chosen = metrics.choose(profiles.0, profiles.1, args.metric.as_deref()).map_err(Failure::new)?;
@@ -272,11 +280,7 @@ fn compare(
     let matches = engine.now(&pair, &MatchQuery, &job).map_err(cancelled)?;
     let measured = [measure(&base, chosen.base, &engine)?, measure(&head, chosen.head, &engine)?];
     let question = DiffFunctions { scope: Scope::default(), metric: chosen.clone(), range: None };
-    let first_functions = engine.now(&pair, &question, &job).map_err(cancelled)?;
-    let functions = match (base.len(), head.len()) {
-        (1, 1) => first_functions.clone(),
-        _ => Arc::new(FunctionDiff::of(&measured[0], &measured[1], &matches)),
-    };
+    let functions = engine.now(&pair, &question, &job).map_err(cancelled)?;
     let mut others = Vec::new();
     if args.json {
         for &key in metrics.common.iter().filter(|&&key| key != chosen.base || chosen.why_not.is_some()) {
@@ -288,7 +292,7 @@ fn compare(
     let first_bill = engine.now(&first.run, &bill, &job).map_err(cancelled)?;
     let last_bill = engine.now(&last.run, &bill, &job).map_err(cancelled)?;
     let paths = engine.now(&pair, &DiffPaths(question), &job).map_err(cancelled)?;
-    let moved = moved(&functions, &first_functions, &paths);
+    let moved = paths.moved(&functions);
     let size = |side: &Opened, sum: Option<i64>| {
         Size::of(sum.unwrap_or(0), side.overview.elapsed, side.overview.requests.as_ref())
     };
@@ -311,6 +315,8 @@ fn compare(
         align,
         moments,
         settings: settings::differing(profiles.0, profiles.1, &metrics),
+        results: tables::results(profiles.0, profiles.1),
+        heap: engine.now(&pair, &DiffHeap, &job).map_err(cancelled)?,
         requests: RequestDiff::of((profiles.0, &first_bill), (profiles.1, &last_bill)),
         bills: [first_bill, last_bill],
         base,
@@ -326,13 +332,6 @@ fn compare(
         related: Related { to: normalise, factors },
         top: args.top,
     })
-}
-
-/// Rows of `functions` that are on both sides but on no common path.
-fn moved(functions: &FunctionDiff, first: &FunctionDiff, paths: &PathDiff) -> Vec<bool> {
-    let of_first = paths.moved(first);
-    let is = |row: &Row| first.same_row(row).is_some_and(|at| of_first[at as usize]);
-    functions.rows.iter().map(is).collect()
 }
 
 fn measure(side: &[Opened], metric: MetricKey, engine: &Engine) -> Result<Vec<Measured>, Failure> {
@@ -366,6 +365,17 @@ impl Comparison {
         headline::name(row, &self.measured[0], &self.measured[1])
     }
 
+    /// What the baseline calls the function of a row, where that is no other spelling of the same name.
+    fn other_name(&self, row: &Row) -> Option<String> {
+        let found_otherwise = matches!(row.step, Some(Step::Rule | Step::Place | Step::ByHand));
+        let (base, head) = (row.halves.base.filter(|_| found_otherwise)?, row.halves.head?);
+        let label = |side: usize, half: Half| {
+            Some(half.symbol.label(&self.measured[side].get(half.run as usize)?.profile).into_owned())
+        };
+        let (before, after) = (label(0, base)?, label(1, head)?);
+        (before != after).then_some(before)
+    }
+
     /// File and line of a row, where it is known: of the new run, else of the baseline.
     fn place(&self, row: &Row) -> (Option<String>, Option<u32>) {
         let half = row.halves.head.map(|h| (h, 1)).or(row.halves.base.map(|h| (h, 0)));
@@ -379,9 +389,10 @@ impl Comparison {
         headline::words(&self.functions, &self.chosen, self.elapsed(), sides, self.metric(true))
     }
 
-    /// Elapsed time of the first run of each side, ns.
+    /// Median of the elapsed times of each side, ns.
     fn elapsed(&self) -> Two<i64> {
-        Two { base: self.base[0].overview.elapsed, head: self.head[0].overview.elapsed }
+        let of = |side: &[Opened]| median_of(side.iter().map(|o| o.overview.elapsed));
+        Two { base: of(&self.base), head: of(&self.head) }
     }
 }
 

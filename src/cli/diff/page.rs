@@ -2,7 +2,7 @@
 
 use super::super::render;
 use super::gate::{Gate, Outcome};
-use super::text::{HEADINGS, line, lists, sentences, written};
+use super::text::{HEADINGS, line, lists, more, sentences, written};
 use super::{Comparison, Opened, names};
 use crate::format::{self, markup};
 use crate::views::{self, ViewKind};
@@ -98,6 +98,10 @@ pub(super) fn render(c: &Comparison, gate: &Gate) -> String {
             );
         }
         body += "</tbody></table>\n";
+    }
+    for (heading, lines) in more(c) {
+        let lines: Vec<String> = lines.iter().map(|line| markup(line)).collect();
+        body += &format!("<h2>{}</h2>\n<p>{}</p>\n", markup(&heading), lines.join("<br>\n"));
     }
     for note in &c.notes {
         let (heading, text) = written(note);

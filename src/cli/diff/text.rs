@@ -7,8 +7,10 @@ use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::Row;
 use crate::analysis::diff::headline::Words;
 use crate::analysis::diff::list;
-use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::diff::normalise::Normalise;
+use crate::analysis::diff::{Compared, State, Two, tables};
 use crate::format::{self, LONGEST_NAME, Page, short};
+use crate::model::Unit;
 use crate::state::Decision;
 
 /// Rows of each list, unless told otherwise.
@@ -92,9 +94,19 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
         State::Both => String::new(),
         other => other.key().to_owned(),
     };
-    if let Some(e) = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns) {
-        state = format!("{state} {}", e.verdict.key()).trim().to_owned();
+    if c.related.to != Normalise::Nothing {
+        let (own, same) = (r.own(), r.own().delta() == Some(0));
+        let raw = |v: Option<i64>, base| format::cost_or_unknown(unit(base), v);
+        let sign = if same { "=" } else { "→" };
+        state = format!("{state} recorded {} {sign} {}", raw(own.base, true), raw(own.head, false));
     }
+    if let (Some(step), Some(before)) = (r.step, c.other_name(r)) {
+        state = format!("{state} {} in base, paired by {}", short(&before, LONGEST_NAME), step.by());
+    }
+    if let Some(e) = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns) {
+        state = format!("{state} {}", e.verdict.key());
+    }
+    let state = state.trim().to_owned();
     let place = match c.place(r) {
         (Some(file), Some(line)) => format!("{file}:{line}"),
         (Some(file), None) => file,
@@ -149,7 +161,11 @@ pub(super) fn sentences(c: &Comparison) -> Vec<String> {
     }
     said.push(matched(c));
     if let Some(r) = &c.requests {
-        said.push(format!("Requests, time to first token: {}.", r.ttft.words()));
+        said.push(format!(
+            "Requests, time to first token: {}; latency: {}.",
+            r.ttft.words(),
+            r.latency.words()
+        ));
         if let (Some(base), Some(head)) = (r.cost_like_for_like.base, r.cost_like_for_like.head) {
             said.push(format!(
                 "Price of the {} paired that ended well: {} → {}; of all priced ones {} → {}.",
@@ -201,6 +217,40 @@ fn settings(c: &Comparison) -> Vec<String> {
     said
 }
 
+/// Paths that held the heap and are named.
+const HOLDERS: usize = 6;
+
+/// Results that both runs state, and who held the heap at its peak: headings with their lines.
+pub(super) fn more(c: &Comparison) -> Vec<(String, Vec<String>)> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for table in &c.results {
+        let line = |(name, cells): &(String, Vec<Two<String>>)| {
+            let cell = |(column, cell): (&String, &Two<String>)| format!("{column} {}", tables::words(cell));
+            let cells: Vec<String> = table.columns.iter().skip(1).zip(cells).map(cell).collect();
+            format!("{name}: {}", cells.join(", "))
+        };
+        found.push((table.title.clone(), table.rows.iter().map(line).collect()));
+    }
+    if let Some(heap) = &*c.heap {
+        let side = |bytes: Option<i64>, time: Option<i64>| {
+            format!("{} after {}", format::bytes(bytes.unwrap_or(0)), format::duration(time.unwrap_or(0)))
+        };
+        let (bytes, time) = (heap.bytes, heap.time);
+        let title =
+            format!("Heap at its peak: {} → {}", side(bytes.base, time.base), side(bytes.head, time.head));
+        let known = |bytes: Option<i64>| bytes.map_or_else(|| format::UNKNOWN.to_owned(), format::bytes);
+        let changed = heap.holders.iter().filter(|&&n| heap.held(n).delta() != Some(0)).take(HOLDERS);
+        let line = |&node: &u32| {
+            let held = heap.held(node);
+            let delta = format::signed_cost(Unit::Bytes, held.delta().unwrap_or(0));
+            let name = heap.name(node, c.profile(true), c.profile(false));
+            format!("{delta} ({} → {}) {name}", known(held.base), known(held.head))
+        };
+        found.push((title, changed.map(line).collect()));
+    }
+    found
+}
+
 /// What was written about a run or about all: its heading, and the text.
 pub(super) fn written(note: &Written) -> (String, &str) {
     let decision = match note.decision {
@@ -225,6 +275,11 @@ pub(super) fn plain(c: &Comparison, gate: &Gate) -> Page {
         out.gap();
         out.line("Differs besides costs");
         differing.iter().for_each(|line| out.line(format_args!("  {line}")));
+    }
+    for (heading, lines) in more(c) {
+        out.gap();
+        out.line(heading);
+        lines.iter().for_each(|line| out.line(format_args!("  {line}")));
     }
     for note in &c.notes {
         let (heading, text) = written(note);
@@ -279,6 +334,10 @@ pub(super) fn markdown(c: &Comparison, gate: &Gate) -> String {
     if !differing.is_empty() {
         out += "\nDiffers besides costs:\n\n";
         differing.iter().for_each(|line| out += &format!("- {}\n", escaped(line)));
+    }
+    for (heading, lines) in more(c) {
+        out += &format!("\n{}\n\n", escaped(&heading));
+        lines.iter().for_each(|line| out += &format!("- {}\n", escaped(line)));
     }
     for note in &c.notes {
         let (heading, text) = written(note);

@@ -7,8 +7,7 @@ use serde_json::json;
 use super::super::Failure;
 use super::super::out::{print_lines, say};
 use super::{RecordArgs, journal_folder, options, params, print_json, record, was_interrupted, writable};
-use crate::analysis::diff::evidence::median;
-use crate::format;
+use crate::analysis::diff::evidence::elapsed_of;
 use crate::record::echo;
 
 /// Records `args.repeat` times into `stem-1.ext` … and prints how long the runs took.
@@ -48,23 +47,9 @@ pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
     let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
     print_lines(&format!(
         "{}\nCompare with other runs: inferscope diff --base {} --head …\n",
-        summary(files.len(), &elapsed),
+        elapsed_of(files.len(), &elapsed),
         names.join(",")
     ))
-}
-
-/// «5 runs: elapsed 1.20 s (median; 1.18 s – 1.25 s)».
-fn summary(runs: usize, elapsed: &[f64]) -> String {
-    let runs = format::counted(runs as i64, "run", "runs");
-    let time = |ns: f64| format::duration(ns.round() as i64);
-    let (least, most) =
-        elapsed.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
-    match median(elapsed) {
-        Some(middle) => {
-            format!("{runs}: elapsed {} (median; {} – {})", time(middle), time(least), time(most))
-        }
-        None => runs,
-    }
 }
 
 /// `run.inferscope` → `run-2.inferscope`.
@@ -86,11 +71,5 @@ mod tests {
         let at = |path: &str| numbered(Path::new(path), 2).display().to_string();
         assert_eq!(at("a/run.inferscope"), "a/run-2.inferscope");
         assert_eq!((at("run"), at("v1.2/run")), ("run-2".into(), "v1.2/run-2".into()));
-    }
-
-    #[test]
-    fn the_middle_run_stands_for_all() {
-        assert_eq!(summary(3, &[3e9, 1e9, 2e9]), "3 runs: elapsed 2.00 s (median; 1.00 s – 3.00 s)");
-        assert_eq!(summary(2, &[]), "2 runs");
     }
 }

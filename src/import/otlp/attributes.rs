@@ -71,6 +71,34 @@ impl<'a> Attributes<'a> {
         names.iter().find_map(|name| seconds(self.map.get(name)?))
     }
 
+    /// Which example of a data set, or test case, the span is about: what evaluations of two versions have in common.
+    /// Such attributes have one of these words at their ends («langsmith.reference_example_id», «test.case.name»,
+    /// «langfuse.experiment.item.id»); empty when none has.
+    pub fn example(row: &Row) -> String {
+        const WORDS: [&str; 8] = [
+            "example.id",
+            "case.id",
+            "case.name",
+            "sample.id",
+            "question.id",
+            "dataset.item.id",
+            "experiment.item.id",
+            "example.name",
+        ];
+        let is = |key: &str| {
+            let key = key.replace('_', ".");
+            WORDS.iter().any(|end| {
+                key.strip_suffix(end).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+            })
+        };
+        let value = row.attributes.iter().filter(|(key, _)| is(key)).find_map(|(_, value)| match value {
+            Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
+        value.unwrap_or_default()
+    }
+
     /// The model that answered; empty when nobody says.
     pub fn model(&self) -> &'a str {
         self.text(&[

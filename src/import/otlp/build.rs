@@ -60,7 +60,7 @@ pub(super) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
             b.instant(Instant { time: time(event.time), track: Some(tracks[n]), name, args, severity });
         }
         if is_request {
-            let request = calls::call(row, kind).request(b, origin, Some(tracks[n]));
+            let request = calls::call(&rows, &parents, n, kind).request(b, origin, Some(tracks[n]));
             b.request(request);
         }
     }

@@ -14,6 +14,9 @@ use super::kind::Kind;
 use super::row::Row;
 use crate::model::{Outcome, ServerTimes};
 
+/// So far above a call it is looked for what evaluation it belongs to.
+const MOST_ABOVE: usize = 64;
+
 /// What a span is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judged {
@@ -133,8 +136,16 @@ pub(super) fn roots(parents: &[Option<u32>]) -> Vec<u32> {
     roots
 }
 
-/// The call that a span tells of.
-pub(super) fn call(row: &Row, kind: Kind) -> Call {
+/// The example of a data set that a span, or what is around it, is about; empty when nothing says.
+fn example(rows: &[Row], parents: &[Option<u32>], at: usize) -> String {
+    let way = std::iter::successors(Some(at), |&n| parents[n].map(|up| up as usize)).take(MOST_ABOVE);
+    way.map(|n| Attributes::example(&rows[n])).find(|id| !id.is_empty()).unwrap_or_default()
+}
+
+/// The call that a span tells of. In an evaluation it is called as its example, which is the same in all versions.
+pub(super) fn call(rows: &[Row], parents: &[Option<u32>], at: usize, kind: Kind) -> Call {
+    let row = &rows[at];
+    let example = example(rows, parents, at);
     let a = Attributes::of(row);
     let (tier, requested_tier) = a.tiers();
     let (prompt, completion) = a.texts();
@@ -159,7 +170,7 @@ pub(super) fn call(row: &Row, kind: Kind) -> Call {
     let outcome = outcome(row, &a);
     Call {
         clock: Clock::Unix,
-        name: row.name.clone(),
+        name: if example.is_empty() { row.name.clone() } else { example },
         model: a.model().to_owned(),
         requested_model: a.requested_model().to_owned(),
         provider: provider.to_owned(),

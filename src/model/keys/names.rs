@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_build_adds_to_a_name_is_no_part_of_it() {
+    fn r07_what_a_build_adds_to_a_name_is_no_part_of_it() {
         for (name, want) in [
             ("core::fmt::write::h0123456789abcdef", "core::fmt::write"),
             ("core[8f7f3d1a2b3c4d5e]::fmt::write", "core::fmt::write"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_machine_adds_to_a_path_is_no_part_of_it() {
+    fn r07_what_a_machine_adds_to_a_path_is_no_part_of_it() {
         for (path, want) in [
             ("/srv/ci/17/venv/lib/python3.11/site-packages/lz/core.py", "lz/core.py"),
             ("C:\\Users\\me\\venv\\Lib\\site-packages\\lz\\core.py", "lz/core.py"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_processes_are_no_part_of_a_track() {
+    fn r13_ids_of_processes_are_no_part_of_a_track() {
         for (name, want) in [
             ("python (pid 4711)", "python"),
             ("python (4711)", "python"),

@@ -60,7 +60,7 @@ impl View for DiffCallersView {
         let areas = parts(area, [found.callers.len(), found.callees.len()]);
         for (side, (area, list)) in areas.into_iter().zip([&found.callers, &found.callees]).enumerate() {
             let mut rows: Vec<TwoRow> = list.iter().map(|n| row(n, &pair, &related)).collect();
-            two::sort(&mut rows, self.sort);
+            two::sort(&mut rows, self.sort, true);
             ui.scope_builder(UiBuilder::new().max_rect(area).id_salt(side), |ui| {
                 self.list(cx, ui, side, &rows, (&pair, &asked));
             });

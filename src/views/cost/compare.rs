@@ -46,7 +46,7 @@ impl View for DiffCost {
         });
         ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("groups"), |ui| {
             let mut rows = rows(cx, both);
-            two::sort(&mut rows, self.sort);
+            two::sort(&mut rows, self.sort, true);
             let table = TwoTable {
                 salt: "cost of two",
                 name: "Costs of both runs",
@@ -56,6 +56,7 @@ impl View for DiffCost {
                 units: [Unit::NanoDollars; 2],
                 better: Better::Lower,
                 subtracts: true,
+                adds_up: true,
                 rows: &rows,
                 sort: self.sort,
                 pair: &pair,

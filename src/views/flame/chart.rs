@@ -44,18 +44,22 @@ impl FlameView {
         let response = ui.interact(chart, id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flame chart"));
         self.restack(rows, mode);
+        // Other axes than time have no moment to be laid over that of another run.
+        self.lead = if rows.axis == Axis::Time { cx.lead as f64 } else { 0.0 };
         // While a new revision is being prepared, ids of the old one mean nothing to others.
         let foreign = !Arc::ptr_eq(rows.profile(), cx.subject.profile());
         let limits = Limits {
-            extent: (rows.extent() as f64).max(cx.extent),
+            extent: (rows.extent() as f64 + self.lead).max(cx.extent),
             content: self.stacking.1.height + 8.0,
             window: f64::from(chart.height()),
         };
-        self.last = Some((mode, rows.start, rows.extent() as f64));
+        self.last = Some((mode, rows.start, rows.extent() as f64 + self.lead));
         let mut camera = self.cameras[mode as usize];
         camera.fit(limits, cx.live);
+        let lead = self.lead;
         let port = |camera: &Camera| {
             let Place { t0, t1, scroll } = camera.now();
+            let (t0, t1) = (t0 - lead, t1 - lead);
             Port { t0, t1, scroll, width: chart.width(), height: chart.height(), ppp: ui.pixels_per_point() }
         };
         let scene = Chart { rows, rect: chart, response: &response, limits, port: port(&camera) };
@@ -122,7 +126,7 @@ impl FlameView {
             self.refold(rows);
         }
         let y = self.stacking.1.y_of(at.row).unwrap_or(0.0);
-        let t = (rows.since_start(b.start), rows.since_start(b.end));
+        let t = (rows.since_start(b.start) + self.lead, rows.since_start(b.end) + self.lead);
         let place = Camera::revealing(camera.goal(), t, (y, f64::from(METRICS.row)), limits);
         if place != camera.goal() {
             camera.glide(place, limits);
@@ -178,7 +182,7 @@ impl FlameView {
 
     fn zoom_to(&mut self, rows: &Arc<FlameRows>, at: BoxAt, camera: &mut Camera, limits: Limits) {
         let Some(b) = rows.get(at) else { return };
-        let (t0, t1) = (rows.since_start(b.start), rows.since_start(b.end));
+        let (t0, t1) = (rows.since_start(b.start) + self.lead, rows.since_start(b.end) + self.lead);
         let margin = (t1 - t0) * 0.01;
         camera.glide(Place { t0: t0 - margin, t1: t1 + margin, scroll: camera.goal().scroll }, limits);
         let mut goal = camera.goal();

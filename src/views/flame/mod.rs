@@ -81,6 +81,8 @@ pub struct FlameView {
     by_track: bool,
     /// The function in the middle of the sandwich.
     sandwich: Option<SymbolKey>,
+    /// Empty time before the start of the run, ns, so that a moment of it stands below that of a run beside it.
+    lead: f64,
     /// The selection that the sandwich has followed, or that was made in it.
     followed: Option<Item>,
     /// Groups of which only the header is shown.
@@ -202,7 +204,7 @@ impl View for FlameView {
         let (mode, start, _) = self.last.filter(|last| last.0 == Mode::Time)?;
         let camera = &self.cameras[mode as usize];
         let Place { t0, t1, .. } = camera.now();
-        let start = start as f64;
+        let start = start as f64 - self.lead;
         Some(if camera.shows_all() { TimeWindow::All } else { TimeWindow::Part(start + t0, start + t1) })
     }
 
@@ -211,7 +213,10 @@ impl View for FlameView {
         let camera = &mut self.cameras[mode as usize];
         match window {
             TimeWindow::All => camera.see(0.0, extent),
-            TimeWindow::Part(from, to) => camera.see(from - start as f64, to - start as f64),
+            TimeWindow::Part(from, to) => {
+                let start = start as f64 - self.lead;
+                camera.see(from - start, to - start);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use super::super::shared::menu::{self, Picked};
 use super::super::shared::pair::{self, Asked, Written};
 use super::super::shared::{self, Follow};
 use crate::analysis::columns;
+use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::{self, DiffKey, DiffList, DiffOrder, DiffSort, Which};
 use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
@@ -19,7 +20,8 @@ use crate::model::{SymbolKey, Unit};
 use crate::query::{Pair, Step};
 use crate::state::Item;
 use crate::ui::icons::Icon;
-use crate::ui::widgets::{EmptyState, segmented};
+use crate::ui::theme::{Palette, Tone};
+use crate::ui::widgets::{Cell, EmptyState, cell_text, segmented};
 use crate::views::{View, ViewCx, Wish};
 
 /// The view.
@@ -137,12 +139,16 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
         Which::ALL.iter().zip(list.counts).filter(|((w, _), n)| *w != Which::All && *w != which && *n > 0);
     let others: Vec<String> = all.map(|((which, name), n)| words(*which, name, n)).collect();
     let others = if others.is_empty() { String::new() } else { format!(" · {}", others.join(", ")) };
+    let evidence = match list.diff.evidence {
+        Some(e) if e.n_base + e.n_head > 2 => format!(" · {}", e.words()),
+        _ => String::new(),
+    };
     let program = match matched.is_other_program() {
         true => " · these are different programs",
         false => "",
     };
     format!(
-        "Δ = head − base · {shown}{change}{others} · matched {} of base, {} of head{program}",
+        "Δ = head − base · {shown}{change}{others} · matched {} of base, {} of head{program}{evidence}",
         format::percent(matched.share_base),
         format::percent(matched.share_head)
     )
@@ -252,6 +258,11 @@ impl<'a> Numbers<'a> {
         }
     }
 
+    /// True when a side has several runs.
+    fn several(&self) -> bool {
+        self.list.diff.evidence.is_some_and(|e| e.n_base + e.n_head > 2)
+    }
+
     fn counted(&self) -> bool {
         self.list.diff.calls.state().is_some()
     }
@@ -285,9 +296,24 @@ impl<'a> Numbers<'a> {
             .sorts(DiffKey::State)
             .rank(4)
             .room(7.0),
+        ];
+        if self.several() {
+            columns.push(
+                Column::text("verdict", "Evidence", |(_, r): C<'s>| {
+                    Value::Word(r.evidence.map_or("", |e| e.verdict.key()))
+                })
+                .rank(3)
+                .room(11.0)
+                .hint(
+                    "What the runs of both sides say of the self cost, corrected for the number of functions: slower or \
+                     faster beyond chance and by at least 1 %, no evidence, or too few runs to tell.",
+                ),
+            );
+        }
+        columns.extend([
             cost("own base", "Self base", "Self", true).sorts(DiffKey::OwnBase).rank(2),
             cost("own head", "Self head", "Self", false).sorts(DiffKey::OwnHead).rank(1),
-        ];
+        ]);
         if shares_only {
             columns.push(
                 Column::number("points", "Δ share, points", Form::Points, points)
@@ -429,6 +455,20 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
         let change = if self.numbers.asked.shares_only() { "points" } else { "own delta" };
         let (name, base, head) = (cell("function"), cell("own base"), cell("own head"));
         format!("{name}, base {base}, head {head}, change {}{state}", cell(change))
+    }
+
+    fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
+        if column == "verdict" {
+            let palette = Palette::of(ui);
+            let verdict = self.numbers.at(at).1.evidence.map(|e| e.verdict);
+            let color = match verdict {
+                Some(Verdict::Slower) => palette.tone(Tone::Bad),
+                Some(Verdict::Faster) => palette.tone(Tone::Good),
+                _ => palette.text_weak,
+            };
+            cell_text(ui, verdict.map_or("", Verdict::key), &Cell { color, ..Cell::text(palette) });
+        }
+        column == "verdict"
     }
 
     fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {

@@ -8,10 +8,12 @@ use egui::{Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 
 use super::layout::MARGIN;
 use crate::analysis::counters::{Cell, CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS, Series};
-use crate::analysis::diff::{State, Two};
+use crate::analysis::diff::heap::{DiffHeap, HeapDiff};
+use crate::analysis::diff::{Compared, State, Two};
 use crate::format::{self, UNKNOWN};
 use crate::model::{Better, CounterId, Profile, Unit};
 use crate::query::Pair;
+use crate::state::Command;
 use crate::ui::theme::{Palette, small, space};
 use crate::ui::timeaxis::TimeAxis;
 use crate::ui::widgets::{combo, focus_ring};
@@ -30,6 +32,10 @@ pub struct DiffMemory {
     chosen: Option<String>,
     sort: TwoSort,
     grid: GridState,
+    /// Who held the heap at its peak is listed, rather than peaks of counters.
+    held: bool,
+    held_sort: TwoSort,
+    held_grid: GridState,
     /// Empty time before base and head, ns.
     leads: [i64; 2],
 }
@@ -114,6 +120,8 @@ impl View for DiffMemory {
             base: cx.ask_base(&CounterFigures(None), 1).and_then(|a| a.value().cloned()),
             head: cx.ask(&CounterFigures(None), 1).value().cloned(),
         };
+        let heap = cx.ask_pair(&DiffHeap, 2).and_then(|a| a.value().cloned());
+        let heap = heap.as_deref().and_then(Option::as_ref);
         shared::header(ui, |ui| {
             // Both choices fit one line of a narrow pane.
             let width = (ui.available_width() * 0.5 - space::MEDIUM).clamp(90.0, 240.0);
@@ -131,27 +139,38 @@ impl View for DiffMemory {
             for (is_base, peak) in [(true, peaks.base), (false, peaks.head)] {
                 legend(ui, is_base, peak.map(|peak| format::value(counter.unit, peak)));
             }
+            if heap.is_some() {
+                ui.checkbox(&mut self.held, "Who held it").on_hover_text(
+                    "List the call paths that held the heap at its peak, of either run, instead of peaks of counters",
+                );
+            }
         });
         ui.add_space(space::SMALL);
         let area = ui.available_rect_before_wrap();
-        let rows = all.len() as f32;
+        let heap = heap.filter(|_| self.held);
+        let rows = heap.map_or(all.len(), |heap| heap.holders.len() + 2) as f32;
         let table = (space::HEADER + rows * space::ROW + space::MEDIUM).min(area.height() * 0.45);
         let charts = area.with_max_y(area.bottom() - table - space::MEDIUM);
         self.charts(cx, ui, (&pair, &counter, &figures), charts);
         let below = area.with_min_y(area.bottom() - table);
-        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("figures"), |ui| {
-            self.table(cx, ui, &pair, &all, &figures);
+        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("figures"), |ui| match heap {
+            Some(heap) => self.holders(cx, ui, &pair, heap),
+            None => self.table(cx, ui, &pair, &all, &figures),
         });
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "counter": self.chosen, "sort": self.sort })
+        serde_json::json!({
+            "counter": self.chosen, "sort": self.sort, "held": self.held, "held_sort": self.held_sort,
+        })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
         self.chosen = serde_json::from_value(read("counter")).unwrap_or_default();
         self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
+        self.held = serde_json::from_value(read("held")).unwrap_or_default();
+        self.held_sort = serde_json::from_value(read("held_sort")).unwrap_or_default();
     }
 }
 
@@ -341,6 +360,51 @@ impl DiffMemory {
         }
     }
 
+    /// Who held the heap at its peak.
+    fn holders(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, heap: &HeapDiff) {
+        let costs = |two: Two<i64>| two.map(|bytes| bytes as f64);
+        let path = |&node: &u32| {
+            let (path, base) = heap.paths.functions(node);
+            TwoRow {
+                name: format::escaped(&heap.name(node, &pair.base.profile, &pair.head.profile)).into_owned(),
+                costs: costs(heap.held(node)),
+                counts: Two::default(),
+                state: heap.paths.nodes[node as usize].state(),
+                function: path.last().map(|&function| (function, base)),
+                item: pair::path_item(pair, &heap.paths, node),
+            }
+        };
+        let mut rows: Vec<TwoRow> = heap.holders.iter().map(path).collect();
+        for (name, held) in [("(other call paths)", heap.others), ("(outside of spans)", heap.outside)] {
+            if held.base.unwrap_or(0) != 0 || held.head.unwrap_or(0) != 0 {
+                let (costs, state) = (costs(held), State::Both);
+                let name = name.to_owned();
+                rows.push(TwoRow { name, costs, counts: Two::default(), state, function: None, item: None });
+            }
+        }
+        two::sort(&mut rows, self.held_sort, true);
+        let (mut state, mut sort) = (std::mem::take(&mut self.held_grid), self.held_sort);
+        let table = TwoTable {
+            salt: "held",
+            name: "Who held the heap at its peak",
+            cost: "Held",
+            count: "",
+            what: "Call path",
+            units: [Unit::Bytes; 2],
+            better: Better::Lower,
+            subtracts: true,
+            adds_up: true,
+            rows: &rows,
+            sort,
+            pair,
+        };
+        let happened = table.show(cx, ui, &mut state, &mut sort);
+        (self.held_grid, self.held_sort) = (state, sort);
+        if let Some(item) = happened.clicked.and_then(|row| rows[row].item.clone()) {
+            cx.send(Command::Select(Some(item)));
+        }
+    }
+
     fn table(
         &mut self,
         cx: &mut ViewCx<'_>,
@@ -363,7 +427,7 @@ impl DiffMemory {
                 item: None,
             })
             .collect();
-        two::sort(&mut rows, self.sort);
+        two::sort(&mut rows, self.sort, false);
         let (mut state, mut sort) = (std::mem::take(&mut self.grid), self.sort);
         let table = TwoTable {
             salt: "counters",
@@ -374,6 +438,7 @@ impl DiffMemory {
             units: [unit; 2],
             better: Better::Lower,
             subtracts: true,
+            adds_up: false,
             rows: &rows,
             sort,
             pair,
@@ -396,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_difference_only_where_both_runs_are() {
+    fn r14_both_curves_lie_on_one_clock_and_there_is_a_difference_only_where_both_runs_are() {
         let lod =
             Lod { from: 1000, to: 1400, series: vec![series(&[Some(1.0), Some(2.0), Some(3.0), Some(3.0)])] };
         let (on, base) = on_common_clock(&lod, 250, 1000).unwrap();

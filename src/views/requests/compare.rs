@@ -265,7 +265,7 @@ impl DiffRequestsView {
         let fresh = self.rows.as_ref().is_some_and(|r| Arc::ptr_eq(&r.of, found) && r.sort == self.sort);
         if !fresh {
             let mut rows: Vec<TwoRow> = found.rows.iter().map(|r| row(r, pair)).collect();
-            two::sort(&mut rows, self.sort);
+            two::sort(&mut rows, self.sort, false);
             self.rows = Some(Rows { of: found.clone(), sort: self.sort, rows: Arc::new(rows) });
         }
         let Some(rows) = self.rows.as_ref().map(|r| r.rows.clone()) else { return };
@@ -289,6 +289,7 @@ impl DiffRequestsView {
             units: [unit; 2],
             better,
             subtracts: true,
+            adds_up: false,
             rows: &rows,
             sort,
             pair,

@@ -118,6 +118,14 @@ pub fn notices(cx: &mut ViewCx<'_>, asked: &Asked, legend: &str, not_related: Op
         let text = "One run was measured, the other one sampled: costs differ by their method.";
         cx.note(Tone::Warning, "Two methods", text.to_owned());
     }
+    let [bases, heads] = cx.subject.pair().map_or([1, 1], Pair::counts);
+    if bases + heads > 2 {
+        let text = format!(
+            "{bases} + {heads} runs: figures of functions are medians of each side; call paths, times and requests are \
+             those of one run each.",
+        );
+        pill(ui, Tone::Neutral, &format!("{bases} + {heads} runs")).on_hover_text(text);
+    }
 }
 
 /// How costs of call paths and of calls are related, and why not. One path has no calls of its own on both sides, so

@@ -8,7 +8,7 @@ use egui_kittest::Harness;
 use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::model::Profile;
-use crate::query::{Alignment, Engine, Mode, Pair, Run, RunId, Subject};
+use crate::query::{Engine, Mode, Pair, Run, RunId, Subject};
 use crate::state::{Command, History, Item};
 use crate::ui::software::{Headless, Software, encode_png};
 use crate::ui::theme::{self, Palette};
@@ -56,7 +56,7 @@ impl Stage {
     pub fn pair(kind: &ViewKind, base: Arc<Profile>, head: Arc<Profile>) -> Self {
         let run = |profile: Arc<Profile>, id| Run { id: RunId(id), ..Run::of(profile) };
         let (base, head) = (run(base, 1), run(head, 2));
-        let subject = Subject::Pair(Pair { base, head, alignment: Alignment::default() });
+        let subject = Subject::Pair(Pair::of(base, head));
         Self { view: kind.make_for(&subject), subject, ..Self::new(kind, Arc::new(Profile::default())) }
     }
 

@@ -31,6 +31,15 @@ pub struct TwoRow {
     pub item: Option<Item>,
 }
 
+impl TwoRow {
+    /// head − base. Without a value on a side that has the row it is unknown; what a side lacks costs nothing there, where costs add up,
+    /// and is otherwise nothing to compare with.
+    fn change(&self, adds_up: bool) -> Option<f64> {
+        let known = self.costs.state() == Some(State::Both) || adds_up && self.state != State::Both;
+        self.costs.change().filter(|_| known)
+    }
+}
+
 /// What rows are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,9 +66,9 @@ impl SortBy for TwoKey {
 /// A key, and whether its natural direction is reversed.
 pub type TwoSort = (TwoKey, bool);
 
-/// Sorts rows.
-pub fn sort(rows: &mut [TwoRow], (key, reverse): TwoSort) {
-    let change = |r: &TwoRow| r.costs.change().unwrap_or(0.0);
+/// Sorts rows. `adds_up` is as in [`TwoTable`].
+pub fn sort(rows: &mut [TwoRow], (key, reverse): TwoSort, adds_up: bool) {
+    let change = |r: &TwoRow| r.change(adds_up).unwrap_or(0.0);
     let number = |r: &TwoRow| match key {
         TwoKey::Base => r.costs.base.unwrap_or(f64::NEG_INFINITY),
         TwoKey::Head => r.costs.head.unwrap_or(f64::NEG_INFINITY),
@@ -93,6 +102,8 @@ pub struct TwoTable<'a> {
     pub better: Better,
     /// False where only shares compare.
     pub subtracts: bool,
+    /// True where costs add up, so that a row that one run lacks cost nothing there; false for figures such as latencies.
+    pub adds_up: bool,
     /// The rows, sorted.
     pub rows: &'a [TwoRow],
     /// How they are sorted.
@@ -114,6 +125,7 @@ impl<'a> TwoTable<'a> {
             units: [asked.unit(true), asked.unit(false)],
             better: asked.better(pair),
             subtracts: !asked.shares_only(),
+            adds_up: true,
             rows,
             sort,
             pair,
@@ -130,14 +142,14 @@ impl<'a> TwoTable<'a> {
     }
 
     fn columns(&self) -> Vec<Column<'_, &TwoRow, TwoKey>> {
-        let written = self.written();
-        let changes = self.rows.iter().filter_map(|r| r.costs.change());
+        let (written, adds_up) = (self.written(), self.adds_up);
+        let changes = self.rows.iter().filter_map(|r| r.change(adds_up));
         let most = changes.map(f64::abs).fold(0.0, f64::max);
         let mut columns = vec![
             pair::state(
                 "new: only head has it. gone: only base has it. =: not changed.",
                 |r: &TwoRow| match r.state {
-                    State::Both if r.costs.change() == Some(0.0) => "=",
+                    State::Both if r.change(adds_up) == Some(0.0) => "=",
                     State::Both => "",
                     other => other.key(),
                 },
@@ -161,7 +173,7 @@ impl<'a> TwoTable<'a> {
         ];
         if self.subtracts {
             columns.push(
-                Column::cost("delta", "Δ", written.change(), |r: &TwoRow| Value::number(r.costs.change()))
+                Column::cost("delta", "Δ", written.change(), move |r: &TwoRow| Value::number(r.change(adds_up)))
                     .look(Look::Change(most, self.better))
                     .sorts(TwoKey::Delta)
                     .room(16.0)
@@ -284,12 +296,19 @@ mod tests {
             [row("a", Some(10.0), Some(4.0)), row("b", None, Some(3.0)), row("c", Some(5.0), Some(50.0))];
         let by = |key, reverse| {
             let mut rows = all.to_vec();
-            sort(&mut rows, (key, reverse));
+            sort(&mut rows, (key, reverse), true);
             rows.iter().map(|r| r.name.clone()).collect::<String>()
         };
         assert_eq!(by(TwoKey::Change, false), "cab");
         assert_eq!((by(TwoKey::Delta, false), by(TwoKey::Delta, true)), ("cba".into(), "abc".into()));
         assert_eq!((by(TwoKey::Base, false), by(TwoKey::Head, false)), ("acb".into(), "cab".into()));
         assert_eq!(by(TwoKey::Name, true), "cba");
+        assert_eq!(
+            (all[1].change(true), all[1].change(false)),
+            (Some(3.0), None),
+            "a latency of one run is no change"
+        );
+        let unknown = TwoRow { state: State::Both, ..all[1].clone() };
+        assert_eq!(unknown.change(true), None, "both have it, and one does not say what it cost");
     }
 }

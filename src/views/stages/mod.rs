@@ -21,7 +21,7 @@ use super::time::{self, Viewport};
 use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, StageKey, Stages};
 use crate::format;
-use crate::model::Profile;
+use crate::model::{Profile, TrackId};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
@@ -71,6 +71,8 @@ struct StagesView {
     /// The stage that was clicked here; a span can have several.
     picked: Option<StageKey>,
     listing: Option<panel::Listing>,
+    /// Where stages are on screen, where another run is beside this one.
+    places: Vec<(StageId, Rect)>,
 }
 
 /// What one frame is drawn from.
@@ -158,6 +160,10 @@ impl View for StagesView {
 
     fn show_window(&mut self, window: TimeWindow) {
         self.viewport.show_window(window);
+    }
+
+    fn place_of(&self, _profile: &Profile, track: TrackId, row: u32) -> Option<Rect> {
+        self.places.iter().find(|(id, _)| (id.track, id.row) == (track, row)).map(|&(_, rect)| rect)
     }
 }
 
@@ -286,6 +292,12 @@ impl StagesView {
                 let inner = Rect::from_min_size(pos2(axis.x.min, origin.y + 4.0), vec2(axis.x.span(), 1.0));
                 let seen = Rangef::new(origin.y + view.top(), origin.y + view.bottom());
                 let layout = place(&frame.graph, &tracks, columns.as_ref(), &axis, sizes, (inner, seen));
+                self.places.clear();
+                if timed && (cx.of_base || cx.follower) {
+                    let seen = |bar: &layout::Bar| bar.rect.intersects(ui.clip_rect());
+                    let place = |bar: &layout::Bar| (frame.graph.stages[bar.stage as usize].id, bar.rect);
+                    self.places.extend(layout.bars.iter().filter(|bar| seen(bar)).map(place));
+                }
                 self.stages(cx, ui, frame, &layout, (&axis, sizes, timed));
             });
         });

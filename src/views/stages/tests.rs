@@ -54,7 +54,7 @@ fn a_stage_is_clicked_dropped_and_taken_back() {
 #[test]
 fn what_ifs_can_be_undone() {
     let mut history = crate::state::History::default();
-    let id = StageId { track: crate::model::TrackId(0), row: 1, part: 0 };
+    let id = StageId { track: TrackId(0), row: 1, part: 0 };
     let id = id.key(&pipeline().profile).unwrap();
     assert!(history.apply(Command::WhatIf(WhatIf::default().toggled(id, Change::Drop))));
     assert!(history.undo() && history.now().what_if.is_empty());

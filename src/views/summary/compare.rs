@@ -1,15 +1,17 @@
 //! What changed between two runs, in words first, then in figures: settings, what takes more and less, requests, findings.
 
-use egui::{Label, RichText, ScrollArea, Ui, vec2};
+use std::sync::Arc;
+
+use egui::{Grid, Label, RichText, ScrollArea, Ui, vec2};
 
 use super::findings::tone;
-use crate::analysis::diff::functions::Row;
+use crate::analysis::diff::functions::{DiffFunctions, Row};
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::settings;
 use crate::analysis::diff::story::{DiffStory, Figure, Movers, Story};
-use crate::analysis::diff::{Compared, State};
+use crate::analysis::diff::{Compared, State, metrics, tables};
 use crate::format;
-use crate::model::FactKind;
+use crate::model::{FactKind, Unit};
 use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::icons::Icon;
@@ -18,8 +20,10 @@ use crate::ui::widgets::pill;
 use crate::views::parts::{BarRow, card, remark, weak};
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::pair::{self, Asked};
-use crate::views::{View, ViewCx};
+use crate::views::{OneOfBaselines, View, ViewCx};
 
+/// Figures that stand against each of several baselines.
+const FIGURES: usize = 4;
 /// Settings that are listed.
 const SETTINGS: usize = 12;
 
@@ -51,12 +55,15 @@ impl View for DiffSummary {
                 let of = |f: &Figure| TwoFigure { name: f.name, unit: f.unit, values: f.values, about: "" };
                 two_figures(ui, figures.map(of));
             });
+            against_each(cx, ui, &pair, asked);
             settings(ui, &pair, &story);
             if !asked.shares_only() {
                 functions(cx, ui, (&pair, asked, &story), "Takes more", &story.more);
                 functions(cx, ui, (&pair, asked, &story), "Takes less", &story.less);
             }
             requests(ui, &story);
+            results(ui, &story);
+            heap(cx, ui, &pair, &story);
             findings(ui, &story);
             matched(ui, &pair, &story);
         });
@@ -87,6 +94,68 @@ fn names(cx: &ViewCx<'_>, ui: &mut Ui) {
             let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), egui::Sense::hover());
             pair::name_line(ui, rect, cx.names[usize::from(!base)], base);
         }
+    });
+}
+
+/// Figures of the shown run against each of several baselines.
+fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
+    if cx.baselines.is_empty() {
+        return;
+    }
+    card(ui, "Against each baseline", |ui| {
+        let palette = Palette::of(ui);
+        let rows: Vec<(&OneOfBaselines, Option<Arc<Story>>)> = (0u64..)
+            .zip(cx.baselines)
+            .map(|(place, one)| {
+                let with = Pair {
+                    alignment: pair.alignment.clone(),
+                    ..Pair::of(one.run.clone(), pair.head.clone())
+                };
+                let metric = metrics::shown(cx.interaction.metric, &one.run.profile, &pair.head.profile);
+                let story = metric.ok().and_then(|metric| {
+                    let functions = DiffFunctions { metric, ..asked.functions.clone() };
+                    let question = DiffStory { functions, prices: cx.prices.clone() };
+                    cx.ask_of(&with, &question, 16 + place).value().cloned()
+                });
+                (one, story)
+            })
+            .collect();
+        let first = rows.iter().find_map(|(_, story)| story.as_ref());
+        let names: Vec<&str> =
+            first.map(|s| s.figures.iter().map(|f| f.name).take(FIGURES).collect()).unwrap_or_default();
+        let text = |ui: &mut Ui, text: String, color| {
+            ui.add(Label::new(RichText::new(text).color(color)).extend());
+        };
+        ScrollArea::horizontal().id_salt("against").auto_shrink([false, true]).show(ui, |ui| {
+            let grid = Grid::new("against").striped(true).spacing(vec2(space::LARGE * 1.5, space::SMALL));
+            grid.show(ui, |ui| {
+                text(ui, "Baseline".into(), palette.text_weak);
+                names.iter().for_each(|name| text(ui, (*name).to_owned(), palette.text_weak));
+                ui.end_row();
+                for (one, story) in &rows {
+                    ui.horizontal(|ui| {
+                        let (rect, _) = ui.allocate_exact_size(vec2(10.0, 14.0), egui::Sense::hover());
+                        ui.painter().circle_filled(rect.center(), 4.0, palette.series(one.color.into()));
+                        text(ui, one.name.clone(), palette.text);
+                    });
+                    for name in &names {
+                        let figure = story.as_ref().and_then(|s| s.figures.iter().find(|f| f.name == *name));
+                        let cell = figure.map_or_else(
+                            || format::UNKNOWN.to_owned(),
+                            |f| {
+                                let change =
+                                    f.values.relative().map(|r| format!(" ({})", format::percent_change(r)));
+                                let value = |v| format::cost_or_unknown(f.unit, v);
+                                let (base, head) = (value(f.values.base), value(f.values.head));
+                                format!("{base} → {head}{}", change.unwrap_or_default())
+                            },
+                        );
+                        text(ui, cell, palette.text);
+                    }
+                    ui.end_row();
+                }
+            });
+        });
     });
 }
 
@@ -202,6 +271,74 @@ fn requests(ui: &mut Ui, story: &Story) {
         if let (Some(b), Some(h)) = (requests.cost_like_for_like.base, requests.cost_like_for_like.head) {
             let of = format::counted(requests.like_for_like as i64, "pair", "pairs");
             weak(ui, &format!("Cost like for like, {of}: {} → {}", format::money(b), format::money(h)));
+        }
+    });
+}
+
+/// Tables of results, such as those of a model's weight formats.
+fn results(ui: &mut Ui, story: &Story) {
+    for (i, table) in story.results.iter().enumerate() {
+        card(ui, &table.title, |ui| {
+            let palette = Palette::of(ui);
+            let text = |ui: &mut Ui, text: &str, color| {
+                ui.add(Label::new(RichText::new(text).color(color)).extend());
+            };
+            ScrollArea::horizontal().id_salt(("results", i)).auto_shrink([false, true]).show(ui, |ui| {
+                let grid = Grid::new(("results", i)).striped(true);
+                grid.spacing(vec2(space::LARGE * 2.0, space::SMALL)).show(ui, |ui| {
+                    table.columns.iter().for_each(|column| text(ui, column, palette.text_weak));
+                    ui.end_row();
+                    for (name, cells) in &table.rows {
+                        text(ui, name, palette.text);
+                        for cell in cells {
+                            let changed = cell.base != cell.head;
+                            let color = if changed { palette.text_strong } else { palette.text_weak };
+                            text(ui, &tables::words(cell), color);
+                        }
+                        ui.end_row();
+                    }
+                });
+            });
+        });
+    }
+}
+
+/// Paths of the heap that are named.
+const HOLDERS: usize = 6;
+
+/// Who held the heap at its peak.
+fn heap(cx: &mut ViewCx<'_>, ui: &mut Ui, pair: &Pair, story: &Story) {
+    let Some(heap) = &*story.heap else { return };
+    card(ui, "Heap at its peak", |ui| {
+        let side = |bytes: Option<i64>, time: Option<i64>| {
+            format!("{} after {}", format::bytes(bytes.unwrap_or(0)), format::duration(time.unwrap_or(0)))
+        };
+        let (bytes, time) = (heap.bytes, heap.time);
+        weak(ui, &format!("{} → {}", side(bytes.base, time.base), side(bytes.head, time.head)));
+        let delta = |n: u32| heap.held(n).delta().unwrap_or(0);
+        let changed: Vec<u32> = heap.holders.iter().copied().filter(|&n| delta(n) != 0).collect();
+        if changed.is_empty() {
+            remark(ui, "The same call paths held the same.");
+        }
+        let most = changed.iter().map(|&n| delta(n).unsigned_abs()).max().unwrap_or(1).max(1);
+        for &node in changed.iter().take(HOLDERS) {
+            let name = format::escaped(&heap.name(node, &pair.base.profile, &pair.head.profile)).into_owned();
+            let value = format::signed_cost(Unit::Bytes, delta(node));
+            let held = heap.held(node);
+            let known = |bytes: Option<i64>| bytes.map_or_else(|| format::UNKNOWN.to_owned(), format::bytes);
+            let note = format!("{} → {}", known(held.base), known(held.head));
+            let item = pair::path_item(pair, &heap.paths, node);
+            let bar = BarRow {
+                note: &note,
+                share: Some(delta(node).unsigned_abs() as f64 / most as f64),
+                selected: item.as_ref().is_some_and(|i| cx.interaction.selection.as_ref() == Some(i)),
+                lit: item.as_ref().is_some_and(|i| cx.hover == Some(i)),
+                ..BarRow::new(&name, &value)
+            };
+            let response = bar.show(ui);
+            if let Some(item) = item {
+                cx.interact(&response, &item);
+            }
         }
     });
 }

@@ -27,7 +27,7 @@ use crate::analysis::phases::{Phases, PhasesIn};
 use crate::analysis::requests::{Packing, RequestRows, parts};
 use crate::format;
 use crate::model::Profile;
-use crate::model::SpanKey;
+use crate::model::{SpanKey, TrackId};
 use crate::query::Answer;
 use crate::state::{Arrangement, Command, Item, LaneHeight};
 use crate::ui::icons::Icon;
@@ -75,6 +75,8 @@ struct Timeline {
     recolored: u64,
     /// Boxes of the pinned lanes, and of the others.
     regions: [Region; 2],
+    /// The axis of the last frame.
+    axis: Option<TimeAxis>,
     /// Points that these are scrolled down.
     scroll: [f32; 2],
     mini: Option<minimap::Drag>,
@@ -151,6 +153,7 @@ impl View for Timeline {
         let all = Rect::from_min_max(areas.ruler.min, areas.lanes.max);
         let response = ui.interact(all, ui.scope_id().with("chart"), Sense::click_and_drag());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Timeline"));
+        self.axis = Some(axis.clone());
         self.look_up(cx, rows.as_ref());
         self.keys(cx, ui, &response, &stacked);
         let gesture = self.viewport.gesture(ui, &response, &axis);
@@ -189,6 +192,15 @@ impl View for Timeline {
 
     fn show_window(&mut self, window: TimeWindow) {
         self.viewport.show_window(window);
+    }
+
+    fn place_of(&self, profile: &Profile, track: TrackId, row: u32) -> Option<Rect> {
+        let (axis, span) = (self.axis.as_ref()?, profile.track(track).spans.rows.get(row as usize)?);
+        let at = self.known.as_ref()?.1.as_ref()?.find_span(track, row)?;
+        let middle = self.regions.iter().find_map(|region| region.middle_of(at.row))?;
+        let half = region::METRICS.row / 2.0;
+        let x = Rangef::new(axis.x_of(span.start as f64), axis.x_of(span.end as f64));
+        Some(Rect::from_x_y_ranges(x, middle - half..=middle + half))
     }
 }
 

@@ -10,8 +10,8 @@ use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::tree::name;
 use crate::analysis::diff::{Compared, State, Two};
 use crate::analysis::search::Pattern;
-use crate::model::SymbolKey;
 use crate::model::lists::Lists;
+use crate::model::{Better, SymbolKey};
 use crate::query::Pair;
 use crate::state::Item;
 use crate::ui::hatch;
@@ -46,6 +46,18 @@ struct Laid {
     area: Rect,
     boxes: Arc<DiffBoxes>,
     cells: Vec<Cell>,
+    /// Cells with room for a name.
+    named: Vec<u32>,
+    /// The ground of all cells, and what it was coloured for: tens of thousands of them cost more than a frame has.
+    ground: Option<(Shade, Arc<Mesh>)>,
+}
+
+/// What colours of cells depend on.
+#[derive(Clone, PartialEq)]
+struct Shade {
+    dark: bool,
+    search: String,
+    better: Better,
 }
 
 /// Call paths of both runs as boxes: 0 is everything, the others are nodes by their number + 1.
@@ -228,10 +240,11 @@ impl DiffTreemap {
             self.texts = TextCache::default();
             let boxes = Arc::new(DiffBoxes::of(shown.paths, shown.factors));
             let cells = layout(&*boxes, root, area);
+            let named = (0u32..).zip(&cells).filter(|(_, cell)| has_name(cell)).map(|(i, _)| i).collect();
             let (of, factors) = (shown.paths.clone(), shown.factors.clone());
-            self.laid = Some(Laid { of, factors, root, area, boxes, cells });
+            self.laid = Some(Laid { of, factors, root, area, boxes, cells, named, ground: None });
         }
-        let Some(laid) = &self.laid else { return };
+        let Some(laid) = &mut self.laid else { return };
         if laid.boxes.total(0) <= 0.0 {
             shared::nothing(cx, ui, Icon::Info);
             return;
@@ -244,7 +257,7 @@ impl DiffTreemap {
             )
         });
         let pointed = response.hover_pos().and_then(|at| hit(&laid.cells, at)).map(|i| laid.cells[i]);
-        paint(cx, ui, shown, laid, &mut self.texts, (area, pointed));
+        let laid = &*paint(cx, ui, shown, laid, &mut self.texts, (area, pointed));
         if let Some(cell) = pointed {
             cx.out.hover = shown.item(cell.last);
             let (own, total) = shown.costs(cell.last);
@@ -299,14 +312,19 @@ impl DiffTreemap {
     }
 }
 
-fn paint(
+fn has_name(cell: &Cell) -> bool {
+    let rect = cell.rect;
+    if cell.holds { has_header(rect) } else { rect.width() >= LABEL.0 && rect.height() >= LABEL.1 }
+}
+
+fn paint<'a>(
     cx: &ViewCx<'_>,
     ui: &Ui,
     shown: &Shown<'_>,
-    laid: &Laid,
+    laid: &'a mut Laid,
     texts: &mut TextCache,
     (area, pointed): (Rect, Option<Cell>),
-) {
+) -> &'a Laid {
     let palette = Palette::of(ui);
     let painter = ui.painter().with_clip_rect(area);
     painter.rect_filled(area, 0.0, palette.canvas);
@@ -330,54 +348,63 @@ fn paint(
             (false, false) => palette.dimmed(full),
         }
     };
-    let mut mesh = Mesh::default();
-    for cell in &laid.cells {
-        let gap = if cell.rect.width().min(cell.rect.height()) >= 6.0 { 0.5 } else { 0.25 };
-        if cell.holds {
-            mesh.add_colored_rect(cell.rect, palette.canvas);
+    let shade = Shade { dark: palette.dark, search: cx.interaction.search.clone(), better };
+    let ground = match laid.ground.take().filter(|(made_for, _)| *made_for == shade) {
+        Some((_, ground)) => ground,
+        None => {
+            let mut mesh = Mesh::default();
+            for cell in &laid.cells {
+                let gap = if cell.rect.width().min(cell.rect.height()) >= 6.0 { 0.5 } else { 0.25 };
+                if cell.holds {
+                    mesh.add_colored_rect(cell.rect, palette.canvas);
+                }
+                mesh.add_colored_rect(cell.rect.shrink(gap), fill(cell));
+                if !cell.holds && shown.state(cell.last) != State::Both {
+                    hatch::add(&mut mesh, cell.rect.shrink(gap), palette.canvas.gamma_multiply(0.28));
+                }
+            }
+            Arc::new(mesh)
         }
-        mesh.add_colored_rect(cell.rect.shrink(gap), fill(cell));
-        if !cell.holds && shown.state(cell.last) != State::Both {
-            hatch::add(&mut mesh, cell.rect.shrink(gap), palette.canvas.gamma_multiply(0.28));
-        }
-    }
-    painter.add(Shape::mesh(mesh));
+    };
+    painter.add(Shape::Mesh(ground.clone()));
+    laid.ground = Some((shade, ground));
+    let laid = &*laid;
     let mut texts = texts.begin(&painter);
     let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
     let hovered = cx.hover.and_then(Item::symbol);
-    for cell in &laid.cells {
+    for cell in laid.named.iter().map(|&i| &laid.cells[i as usize]) {
         let rect = cell.rect;
         let color = palette.text_on(fill(cell));
-        let room =
-            if cell.holds { has_header(rect) } else { rect.width() >= LABEL.0 && rect.height() >= LABEL.1 };
-        if room {
-            let (face, height) = if cell.holds { (Face::Strong, HEADER) } else { (Face::Regular, 15.0) };
-            let top = if cell.holds {
-                rect.top()
-            } else {
-                rect.top() + (rect.height() / 2.0 - 7.5).clamp(0.0, 2.0)
-            };
-            let line = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height));
-            let style = LabelStyle { face, ..LabelStyle::new(12.0) };
-            let key = TextKey::new(("name", cell.first, cell.last));
-            painter.extend(texts.label(line, key, style, color, || shown.names(cell).into()));
-            if !cell.holds && rect.height() >= 36.0 {
-                let change = pair::change(shown.asked, shown.costs(cell.last).0, shown.whole());
-                let key = TextKey::new(("change", cell.last));
-                if let Some(galley) = texts.get(key, style, rect.width() - 8.0, || change.clone().into())
-                    && !galley.elided
-                {
-                    painter.galley(pos2(rect.left() + 4.0, top + 15.0), galley, color);
-                }
+        let (face, height) = if cell.holds { (Face::Strong, HEADER) } else { (Face::Regular, 15.0) };
+        let top =
+            if cell.holds { rect.top() } else { rect.top() + (rect.height() / 2.0 - 7.5).clamp(0.0, 2.0) };
+        let line = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height));
+        let style = LabelStyle { face, ..LabelStyle::new(12.0) };
+        let key = TextKey::new(("name", cell.first, cell.last));
+        painter.extend(texts.label(line, key, style, color, || shown.names(cell).into()));
+        if !cell.holds && rect.height() >= 36.0 {
+            let key = TextKey::new(("change", cell.last));
+            let change = || pair::change(shown.asked, shown.costs(cell.last).0, shown.whole()).into();
+            if let Some(galley) = texts.get(key, style, rect.width() - 8.0, change)
+                && !galley.elided
+            {
+                painter.galley(pos2(rect.left() + 4.0, top + 15.0), galley, color);
             }
         }
-        let symbol = || shown.symbol(cell.last);
-        if selected.is_some() && symbol() == selected {
-            painter.rect_stroke(rect, 1.0, Stroke::new(2.0, palette.text_strong), StrokeKind::Inside);
-        } else if Some(*cell) == pointed || hovered.is_some() && symbol() == hovered {
-            painter.rect_stroke(rect, 1.0, Stroke::new(1.0, palette.text_strong), StrokeKind::Inside);
+    }
+    if selected.is_some() || hovered.is_some() || pointed.is_some() {
+        for cell in &laid.cells {
+            let symbol = || shown.symbol(cell.last);
+            let width = match () {
+                () if selected.is_some() && symbol() == selected => 2.0,
+                () if Some(*cell) == pointed || hovered.is_some() && symbol() == hovered => 1.0,
+                () => continue,
+            };
+            let stroke = Stroke::new(width, palette.text_strong);
+            painter.rect_stroke(cell.rect, 1.0, stroke, StrokeKind::Inside);
         }
     }
+    laid
 }
 
 #[cfg(test)]
