@@ -124,7 +124,7 @@ pub fn notices(cx: &mut ViewCx<'_>, asked: &Asked, legend: &str, not_related: Op
             "{bases} + {heads} runs: figures of functions are medians of each side; call paths, times and requests are \
              those of one run each.",
         );
-        pill(ui, Tone::Neutral, &format!("{bases} + {heads} runs")).on_hover_text(text);
+        cx.note(Tone::Neutral, "Medians", text);
     }
 }
 

@@ -148,7 +148,7 @@ impl<'a> TwoTable<'a> {
         let mut columns = vec![
             pair::state(
                 "new: only head has it. gone: only base has it. =: not changed.",
-                |r: &TwoRow| match r.state {
+                move |r: &TwoRow| match r.state {
                     State::Both if r.change(adds_up) == Some(0.0) => "=",
                     State::Both => "",
                     other => other.key(),
@@ -173,11 +173,13 @@ impl<'a> TwoTable<'a> {
         ];
         if self.subtracts {
             columns.push(
-                Column::cost("delta", "Δ", written.change(), move |r: &TwoRow| Value::number(r.change(adds_up)))
-                    .look(Look::Change(most, self.better))
-                    .sorts(TwoKey::Delta)
-                    .room(16.0)
-                    .hint("head − base"),
+                Column::cost("delta", "Δ", written.change(), move |r: &TwoRow| {
+                    Value::number(r.change(adds_up))
+                })
+                .look(Look::Change(most, self.better))
+                .sorts(TwoKey::Delta)
+                .room(16.0)
+                .hint("head − base"),
             );
             columns.push(
                 Column::number("relative", "Δ %", Form::Growth, |r: &TwoRow| {
