@@ -772,7 +772,7 @@ mod tests {
         fn near(window: Option<TimeWindow>, to: TimeWindow) -> bool {
             window.is_some_and(|window| window.is_near(to))
         }
-        let all = ["flame", "timeline", "stages", "memory"];
+        let all = ["flame", "timeline", "stages"];
         let some = TimeWindow::Part(200_000.0, 300_000.0);
         all.into_iter().for_each(|id| assert!(near(seen(&mut h, id, None), TimeWindow::All), "{id}"));
         seen(&mut h, "flame", Some(some));

@@ -88,11 +88,11 @@ fn tables_are_copied_in_each_form() {
     assert_eq!(
         form(CopyAs::Markdown),
         "| Calls | Self (µs) | Self % | Function |\n| ---: | ---: | ---: | --- |\n\
-         | 3 | 1.5 | 37.5 % | a\\|b, \"c\" |\n| 12/9 | – | – | main |\n| 1 | −<0.1 | −<0.1 % | =1␊ |\n"
+         | 3 | 1.5 | 37.5 % | a\\|b, \"c\" |\n| 12/9 | – | – | main |\n| 1 | −<0.1 | <0.1 % | =1␊ |\n"
     );
     assert_eq!(
         form(CopyAs::Text),
         "Calls  Self (µs)  Self %  Function\n    3        1.5  37.5 %  a|b, \"c\"\n \
-         12/9          –       –  main\n    1      −<0.1  −<0.1 %  =1␊\n"
+         12/9          –       –  main\n    1      −<0.1  <0.1 %  =1␊\n"
     );
 }
