@@ -251,6 +251,9 @@ fn paint<R: Copy, S>(ui: &mut Ui, column: &Column<'_, R, S>, row: R) {
         Look::Weak => cell_text(ui, &text, &weak_cell(palette)),
         Look::Path => path_cell(ui, &text, &weak_cell(palette)),
         Look::Bar => share_bar(ui, value.size(), &text, &number),
+        Look::Change(..) if value.is_nothing() => {
+            cell_text(ui, &text, &Cell { color: palette.text_weak, ..number })
+        }
         Look::Change(most, better) => {
             let change = value.size().map(|change| if most > 0.0 { change / most } else { 0.0 });
             delta_bar(ui, change, better, &text, &number)
