@@ -22,12 +22,14 @@ case $target in *windows*) exe=.exe ;; esac
 
 # No path of this machine in the program, in messages of Rust nor of C.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
-rust_flags="--remap-path-prefix=$HOME=/home --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$root=/inferscope"
+built=$(cargo metadata --format-version 1 --no-deps --offline | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+maps=("$HOME=/home" "$cargo_home=/cargo" "$root=/inferscope" "$built=/target") # of two that fit, the later one holds
+rust_flags=$(printf -- '--remap-path-prefix=%s ' "${maps[@]}")
 export RUSTFLAGS="${RUSTFLAGS:-} $rust_flags"
 case $target in
 *windows-msvc) ;;
 *)
-    c_flags="-ffile-prefix-map=$HOME=/home -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$root=/inferscope"
+    c_flags=$(printf -- '-ffile-prefix-map=%s ' "${maps[@]}")
     export CFLAGS="${CFLAGS:-} $c_flags" CXXFLAGS="${CXXFLAGS:-} $c_flags"
     ;;
 esac
@@ -44,7 +46,7 @@ python3 -m zipfile -e "$WHEEL" "$scratch/wheel"
 programs=$scratch/wheel/inferscope_profiler-$version.data/scripts
 chmod +x "$programs"/*
 program=$programs/inferscope$exe
-if grep -aqF -e "$HOME/" -e "$root/" "$program"; then
+if grep -aqF -e "$HOME/" -e "$cargo_home/" -e "$root/" -e "$built/" "$program"; then
     echo "the program holds paths of this machine" >&2
     exit 1
 fi
@@ -83,8 +85,7 @@ esac
 
 # The crate. Its sources were compiled for the wheel.
 cargo package --locked --no-verify ${ALLOW_DIRTY:+--allow-dirty}
-packed=$(cargo metadata --format-version 1 --no-deps --offline | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-cp "$packed/package/inferscope-$version.crate" "$out/"
+cp "$built/package/inferscope-$version.crate" "$out/"
 
 python3 - "$out" <<'PYTHON'
 import hashlib, os, sys
