@@ -23,6 +23,7 @@ mod python_package;
 mod python_reports;
 mod questions;
 mod service;
+mod shown;
 mod support;
 mod traces;
 mod trees;
