@@ -117,8 +117,8 @@ def main():
             try:
                 figures = ours(program, path) if tree is None else measured(tree(path), recorded)
                 cells.append("%.1f %%, %.1f / %.1f %%" % tuple(100 * figure for figure in figures))
-            except (ValueError, KeyError, RecursionError) as error:
-                cells.append(f"cannot: {error}"[:60])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                cells.append("cannot read it")
         print("| " + " | ".join(cells) + " |")
 
 

@@ -8,6 +8,7 @@ mod command;
 mod desktop;
 mod diff;
 mod display;
+mod figures;
 mod graphs;
 mod guide;
 mod hostile;
