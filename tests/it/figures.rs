@@ -23,7 +23,6 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("recording.md", "256 MiB", "assets/python/inferscope_inject/_records.py", "MOST_BYTES = 1 << 28"),
     ("recording.md", "430", ".ci/recorder-alone", "crates instead of"),
     ("recording.md", "440 ms", "src/record/workloads/rag/mock.rs", "440 ms"),
-    ("recording.md", "50 ms", "tests/it/asyncio.rs", "held the event loop of"),
     ("recording.md", "63 crates", ".ci/recorder-alone", "crates instead of"),
     ("recording.md", "64 MiB", "src/record/echo.rs", "MOST: usize = 64 << 20"),
     ("recording.md", "9 µs", "tests/benches/python_recording.py", "a wait below four coroutines"),
@@ -37,7 +36,7 @@ fn text(path: &str) -> String {
     std::fs::read_to_string(file(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// The numbers with a unit that a text states, without those of commands.
+/// The numbers with a unit that a text states, without those of commands and of what the program is quoted to say.
 fn numbers(page: &str) -> Vec<String> {
     let number = Regex::new(
         r"[\d][\d.,–]* ?(?:ns|µs|ms|s|MB|GB|MiB|GiB|kB|%|M|k|tokens/s|minutes?|hours?|times|crates)(?:[^\w]|$)",
@@ -47,6 +46,7 @@ fn numbers(page: &str) -> Vec<String> {
     for command in code(page) {
         prose = prose.replace(&command, "");
     }
+    let prose = Regex::new("«[^»]*»").unwrap().replace_all(&prose, "").into_owned();
     let found =
         number.find_iter(&prose).map(|m| m.as_str().trim_matches(|c: char| !c.is_alphanumeric() && c != '%'));
     found.map(str::to_owned).collect()
