@@ -39,7 +39,7 @@ fn text(path: &str) -> String {
 /// The numbers with a unit that a text states, without those of commands and of what the program is quoted to say.
 fn numbers(page: &str) -> Vec<String> {
     let number = Regex::new(
-        r"[\d][\d.,–]* ?(?:ns|µs|ms|s|MB|GB|MiB|GiB|kB|%|M|k|tokens/s|minutes?|hours?|times|crates)(?:[^\w]|$)",
+        r"\b\d[\d.,–]* ?(?:ns|µs|ms|s|MB|GB|MiB|GiB|kB|%|M|k|tokens/s|minutes?|hours?|times|crates)(?:[^\w]|$)",
     )
     .unwrap();
     let mut prose = page.to_owned();
