@@ -12,7 +12,8 @@ root=$PWD
 mkdir -p "${1:-dist}"
 out=$(cd "${1:-dist}" && pwd)
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'cp "$scratch/README.md" README.md; rm -rf "$scratch"' EXIT
+cp README.md "$scratch/README.md"
 left_out=()
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
@@ -34,6 +35,19 @@ case $target in
     ;;
 esac
 
+# PyPI shows the README away from the repository: its links and pictures need whole addresses there.
+repository=$(sed -n 's/^repository = "\(.*\)"$/\1/p' Cargo.toml)
+python3 - "$repository" "v$version" <<'PYTHON'
+import re, sys
+
+repository, tag = sys.argv[1:]
+raw = repository.replace("github.com", "raw.githubusercontent.com")
+text = open("README.md", encoding="utf-8").read()
+text = re.sub(r'(\]\(|src=")(?!https?:|#)([^)"]+\.png)', rf"\1{raw}/{tag}/\2", text)
+text = re.sub(r"\]\((?!https?:|#)([^)]+)", rf"]({repository}/blob/{tag}/\1", text)
+open("README.md", "w", encoding="utf-8", newline="\n").write(text)
+PYTHON
+
 # The wheel.
 if [ -z "${WHEEL:-}" ]; then
     how=(--release --locked --strip)
@@ -53,6 +67,8 @@ fi
 
 # Sources for pip, where no wheel fits.
 maturin sdist --out "$out"
+
+cp "$scratch/README.md" README.md
 
 # Manual pages and completions.
 "$program" man "$scratch/man"

@@ -40,14 +40,14 @@ for _ in $(seq 50); do
 done
 display=:$(cat "$scratch/display")
 
-# Prints one row: what was tried, how it went, seconds it took.
+# Prints one row: what was tried, how it went, seconds on the clock and of CPU time.
+TIMEFORMAT='%R %U %S'
 try() { # NAME COMMAND…
-    local name=$1 begin end outcome=ok
+    local name=$1 outcome=ok
     shift
-    begin=$(date +%s%N)
-    "$@" >"$log" 2>&1 || outcome=FAILED
-    end=$(date +%s%N)
-    printf '%-9s %-8s %-52s %-6s %6.2f s\n' "$release" "$product" "$name" "$outcome" "$(((end - begin) / 10000000))e-2"
+    { time "$@" >"$log" 2>&1 || outcome=FAILED; } 2>"$scratch/time"
+    awk -v row="$(printf '%-9s %-8s %-52s %-6s' "$release" "$product" "$name" "$outcome")" \
+        '{ printf "%s %6.2f s, CPU %6.2f s\n", row, $1, $2 + $3 }' "$scratch/time"
     if [ $outcome = FAILED ]; then
         failed=1
         tail -n 5 "$log" | sed 's/^/    /'
@@ -135,12 +135,13 @@ for release in "${releases[@]}"; do
     rm -f "$roots/logs/$release-"*.log
     empty
     cp "$products/$wheel" "$system/try/"
-    first() { # uv for somebody who has only Python
-        inside sh -c "python3 -m venv /try/uv && /try/uv/bin/pip install -q uv && cd /try &&
-            /try/uv/bin/uvx --from /try/$wheel inferscope report run.prof"
-    }
-    try "from nothing to the first answer (uv included)" first
-    try "the second start by uvx" inside /try/uv/bin/uvx --from "/try/$wheel" inferscope report /try/run.prof
+    uv="pip3 install -q uv"
+    if ls "$system"/usr/lib/python3*/EXTERNALLY-MANAGED >/dev/null 2>&1; then # refused outside of an environment
+        uv="python3 -m venv /try/uv && /try/uv/bin/pip install -q uv"
+        path=/try/uv/bin:$path
+    fi
+    try "from nothing to the first answer (uv included)" inside sh -c "$uv && uvx --from /try/$wheel inferscope report /try/run.prof"
+    try "the second start by uvx" inside uvx --from "/try/$wheel" inferscope report /try/run.prof
     try "pip install into a project's environment" inside sh -c "python3 -m venv /try/venv && /try/venv/bin/pip install -q --no-index /try/$wheel"
     path=/try/venv/bin:$path
     try "python -m inferscope_profiler" same "python -m inferscope_profiler --version" "$version"
