@@ -12,7 +12,8 @@ root=$PWD
 mkdir -p "${1:-dist}"
 out=$(cd "${1:-dist}" && pwd)
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'cp "$scratch/README.md" README.md; rm -rf "$scratch"' EXIT
+cp README.md "$scratch/README.md"
 left_out=()
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
@@ -22,15 +23,30 @@ case $target in *windows*) exe=.exe ;; esac
 
 # No path of this machine in the program, in messages of Rust nor of C.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
-rust_flags="--remap-path-prefix=$HOME=/home --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$root=/inferscope"
+built=$(cargo metadata --format-version 1 --no-deps --offline | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+maps=("$HOME=/home" "$cargo_home=/cargo" "$root=/inferscope" "$built=/target") # of two that fit, the later one holds
+rust_flags=$(printf -- '--remap-path-prefix=%s ' "${maps[@]}")
 export RUSTFLAGS="${RUSTFLAGS:-} $rust_flags"
 case $target in
 *windows-msvc) ;;
 *)
-    c_flags="-ffile-prefix-map=$HOME=/home -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$root=/inferscope"
+    c_flags=$(printf -- '-ffile-prefix-map=%s ' "${maps[@]}")
     export CFLAGS="${CFLAGS:-} $c_flags" CXXFLAGS="${CXXFLAGS:-} $c_flags"
     ;;
 esac
+
+# PyPI shows the README away from the repository: its links and pictures need whole addresses there.
+repository=$(sed -n 's/^repository = "\(.*\)"$/\1/p' Cargo.toml)
+python3 - "$repository" "v$version" <<'PYTHON'
+import re, sys
+
+repository, tag = sys.argv[1:]
+raw = repository.replace("github.com", "raw.githubusercontent.com")
+text = open("README.md", encoding="utf-8").read()
+text = re.sub(r'(\]\(|src=")(?!https?:|#)([^)"]+\.png)', rf"\1{raw}/{tag}/\2", text)
+text = re.sub(r"\]\((?!https?:|#)([^)]+)", rf"]({repository}/blob/{tag}/\1", text)
+open("README.md", "w", encoding="utf-8", newline="\n").write(text)
+PYTHON
 
 # The wheel.
 if [ -z "${WHEEL:-}" ]; then
@@ -44,13 +60,15 @@ python3 -m zipfile -e "$WHEEL" "$scratch/wheel"
 programs=$scratch/wheel/inferscope_profiler-$version.data/scripts
 chmod +x "$programs"/*
 program=$programs/inferscope$exe
-if grep -aqF -e "$HOME/" -e "$root/" "$program"; then
+if grep -aqF -e "$HOME/" -e "$cargo_home/" -e "$root/" -e "$built/" "$program"; then
     echo "the program holds paths of this machine" >&2
     exit 1
 fi
 
 # Sources for pip, where no wheel fits.
 maturin sdist --out "$out"
+
+cp "$scratch/README.md" README.md
 
 # Manual pages and completions.
 "$program" man "$scratch/man"
@@ -83,8 +101,7 @@ esac
 
 # The crate. Its sources were compiled for the wheel.
 cargo package --locked --no-verify ${ALLOW_DIRTY:+--allow-dirty}
-packed=$(cargo metadata --format-version 1 --no-deps --offline | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-cp "$packed/package/inferscope-$version.crate" "$out/"
+cp "$built/package/inferscope-$version.crate" "$out/"
 
 python3 - "$out" <<'PYTHON'
 import hashlib, os, sys

@@ -59,16 +59,16 @@ const EXAMPLES: &str = "\
 Examples:
   inferscope                                  open the window
   inferscope run.prof trace.json.gz           open two profiles
+  inferscope record command -- python app.py  record any program, with the calls of a Python one
+  inferscope diff before.prof after.prof      what takes more, what takes less
   inferscope report run.prof --sort cumulative --top 20
   inferscope report trace.json --json         the same numbers for programs
   inferscope report run.journal --follow      a recording that goes on, again and again
-  inferscope diff before.prof after.prof      what takes more, what takes less
   inferscope summary run.prof                 short answers: hot, tree, callers, gaps …
   inferscope guide --install claude           how a coding agent asks them
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   another one, ten times as fast
-  inferscope record command -- python app.py  any program, with the calls of a Python one
   inferscope recover -o run.inferscope        what a killed or unsaved recording left
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened
@@ -98,7 +98,7 @@ enum Command {
     /// Draw a profile as a PNG or SVG picture, without a display.
     #[command(after_help = render::view_list())]
     Render(render::RenderArgs),
-    /// Record a run of a workload.
+    /// Record a program of yours, requests to a language model, or a built-in run.
     #[command(after_help = record::workload_list())]
     Record(record::RecordArgs),
     /// Bring back a recording whose process was killed, or that was not saved.
@@ -272,6 +272,12 @@ fn usage(e: &clap::Error) -> ExitCode {
 
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
 fn window(files: Vec<PathBuf>, prices: Option<&Path>) -> Result<(), Failure> {
+    if let Some(missing) = files.iter().find(|file| **file != Path::new("-") && !file.exists()) {
+        // A command that is mistyped looks like a file.
+        let plain = missing.parent() == Some(Path::new("")) && missing.extension().is_none();
+        let hint = if plain { ", and no command is called so: `inferscope help` lists them" } else { "" };
+        return Err(Failure::new(format!("{}: there is no such file{hint}", missing.display())));
+    }
     let named = files.first().map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
     let instead = format!("`inferscope report {named}` or `inferscope render {named} -o picture.png`");
     let without = |why: String| Failure::new(format!("{why}. Without a window: {instead}"));

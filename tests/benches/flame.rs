@@ -4,6 +4,14 @@
 //! CPU time of the thread, so that a busy machine disturbs little. A frame is all that the view does from input to
 //! triangles: controls, layout, meshes, labels, tessellation. Goal, in the 95th percentile: 1 M spans within 8 ms, 5 M
 //! within 16 ms. The first picture of two compared runs, all queries of the view included: 1 s. Queries run beside on threads of their own, as in the window.
+//!
+//! Its rows in `assets/guide/speed.md`:
+//!
+//! - a frame of the flame chart while panning, 1 M spans
+//! - the same, 5 M spans
+//! - a frame of any view with 1 M spans of 100 k functions open
+//! - two such runs compared, with 2 M different call paths: a frame of any view
+//! - the same, all that a view asks until it is complete
 #![allow(
     missing_docs,
     clippy::panic,

@@ -5,6 +5,9 @@
 
 Needs `dot` and numpy. Both drawings are measured in the same way: curves as short lines, pairs of edges
 that cross and share no node, counted once.
+
+Its rows in assets/guide/speed.md:
+- its crossings and width against Graphviz dot, 100 / 500 functions
 """
 import json
 import subprocess

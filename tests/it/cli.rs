@@ -145,6 +145,17 @@ fn a_window_without_a_display_says_what_works_instead() {
 }
 
 #[test]
+fn a_mistyped_file_or_command_is_named() {
+    for (args, hint) in [(vec!["repotr", "run.prof"], true), (vec!["no/such.prof"], false)] {
+        let out = run(&args);
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!((out.status.code(), text.lines().count()), (Some(2), 1), "{text}");
+        assert!(text.contains(args[0]) && text.contains("no such file"), "{text}");
+        assert_eq!(text.contains("inferscope help"), hint, "{text}");
+    }
+}
+
+#[test]
 fn render_draws_each_view_and_the_whole_workspace() {
     let folder = folder("render");
     let path = file("sample_profiles/pstats/workload-py311.prof");

@@ -8,7 +8,7 @@ use inferscope::app::guide::TOPICS;
 use crate::support::{file, run, stdout};
 
 /// The pages of the repository that show commands.
-fn pages() -> Vec<(PathBuf, String)> {
+pub fn pages() -> Vec<(PathBuf, String)> {
     let mut paths = vec![file("README.md"), file("CONTRIBUTING.md"), file("SECURITY.md")];
     paths.extend(std::fs::read_dir(file("assets/guide")).unwrap().map(|entry| entry.unwrap().path()));
     paths.sort();
@@ -16,7 +16,7 @@ fn pages() -> Vec<(PathBuf, String)> {
 }
 
 /// The texts in backquotes, the lines of fenced blocks, and those of comments.
-fn code(text: &str) -> Vec<String> {
+pub fn code(text: &str) -> Vec<String> {
     let comments = text.split("<!--").skip(1).filter_map(|rest| rest.split("-->").next());
     let mut found: Vec<String> = comments.flat_map(str::lines).map(str::to_owned).collect();
     for (i, part) in text.split("```").enumerate() {

@@ -1,0 +1,140 @@
+//! Numbers that README and guide state: each is printed by a bench that names it, or stands in the source that it is taken from.
+
+use std::path::PathBuf;
+
+use regex::Regex;
+
+use crate::guide::{code, pages};
+use crate::support::{file, samples, stdout};
+
+/// Where a number of a page comes from: (page, number, file, what stands there).
+const FROM: &[(&str, &str, &str, &str)] = &[
+    ("CONTRIBUTING.md", "11 minutes", ".ci/first-hour", "step cargo test --lib --no-run"),
+    ("CONTRIBUTING.md", "2 minutes", ".ci/first-hour", "step cargo test --lib\n"),
+    ("CONTRIBUTING.md", "27 minutes", ".ci/first-hour", "step cargo build --release"),
+    ("CONTRIBUTING.md", "100 ms", "src/record/workloads/mod.rs", "Ends within 100 ms"),
+    ("SECURITY.md", "1 MiB", "assets/python/inferscope_inject/_http.py", "MOST_OF_A_BODY = 1 << 20"),
+    ("installing.md", "27 minutes", ".ci/first-hour", "step cargo build --release"),
+    ("limits.md", "100 k", "tests/benches/import.rs", "functions-100k.prof"),
+    ("limits.md", "4 GiB", "src/import/source.rs", "MAX_WHOLE: u64 = 4 << 30"),
+    ("python.md", "9 µs", "tests/benches/python_recording.py", "a span {recorded:.1f} µs"),
+    ("recording.md", "2 GiB", "src/app/settings.rs", "USUAL_UNSAVED: u64 = 2 << 30"),
+    ("recording.md", "2.6 M", "assets/model/README.md", "2.62 million parameters"),
+    ("recording.md", "256 MiB", "assets/python/inferscope_inject/_records.py", "MOST_BYTES = 1 << 28"),
+    ("recording.md", "430", ".ci/recorder-alone", "crates instead of"),
+    ("recording.md", "440 ms", "src/record/workloads/rag/mock.rs", "440 ms"),
+    ("recording.md", "63 crates", ".ci/recorder-alone", "crates instead of"),
+    ("recording.md", "64 MiB", "src/record/echo.rs", "MOST: usize = 64 << 20"),
+    ("recording.md", "9 µs", "tests/benches/python_recording.py", "a wait below four coroutines"),
+    ("recording.md", "14 µs", "tests/benches/python_recording.py", "a wait below four coroutines"),
+];
+
+/// Tables whose rows have tests of their own, below.
+const TABLES: &[&str] = &["speed.md", "numbers.md"];
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(file(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The numbers with a unit that a text states, without those of commands and of what the program is quoted to say.
+fn numbers(page: &str) -> Vec<String> {
+    let number = Regex::new(
+        r"\b\d[\d.,–]* ?(?:ns|µs|ms|s|MB|GB|MiB|GiB|kB|%|M|k|tokens/s|minutes?|hours?|times|crates)(?:[^\w]|$)",
+    )
+    .unwrap();
+    let mut prose = page.to_owned();
+    for command in code(page) {
+        prose = prose.replace(&command, "");
+    }
+    let prose = Regex::new("«[^»]*»").unwrap().replace_all(&prose, "").into_owned();
+    let found =
+        number.find_iter(&prose).map(|m| m.as_str().trim_matches(|c: char| !c.is_alphanumeric() && c != '%'));
+    found.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_figure_has_its_source() {
+    let mut seen = vec![false; FROM.len()];
+    for (path, page) in pages() {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let page = match TABLES.contains(&&*name) {
+            true => page.lines().filter(|line| !line.starts_with('|')).collect::<Vec<_>>().join("\n"),
+            false => page,
+        };
+        for number in numbers(&page) {
+            let known = FROM.iter().any(|(page, figure, ..)| *page == name && *figure == number);
+            // Beside such a table numbers say how it is measured.
+            assert!(
+                known || TABLES.contains(&&*name),
+                "{name} states {number}, and nothing says where it is from"
+            );
+        }
+        for (i, (of, figure, ..)) in FROM.iter().enumerate() {
+            seen[i] |= *of == name && page.contains(figure);
+        }
+    }
+    for ((page, figure, source, holds), seen) in FROM.iter().zip(seen) {
+        assert!(seen, "{page} does not state {figure}");
+        assert!(text(source).contains(holds), "{figure} of {page}: {source} has no «{holds}»");
+    }
+}
+
+#[test]
+fn each_row_about_speed_is_printed_by_a_bench_that_names_it() {
+    let page = text("assets/guide/speed.md");
+    let mut rows = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let name = cells[0].split(" (").next().unwrap();
+        let by = cells.last().unwrap().trim_matches('`');
+        let bench = by.strip_prefix("--bench ").map_or_else(|| by.to_owned(), |bench| format!("{bench}.rs"));
+        let source = text(&format!("tests/benches/{bench}"));
+        assert!(
+            source.lines().any(|line| line.trim_start_matches("//! ") == format!("- {name}")),
+            "{bench}: {name}"
+        );
+        rows += 1;
+    }
+    assert!(rows > 15);
+}
+
+/// Placed share, median and 90th percentile of errors of totals, each in per cent; `None` for what is no call graph.
+fn estimate(path: &PathBuf) -> Option<[f64; 3]> {
+    let json = stdout(&["report", "--json", "--tree", &path.to_string_lossy()]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let of = |name: &str| json["estimate"][name].as_f64();
+    (of("total")? > 0.0).then_some(())?;
+    Some([100.0 * of("placed")? / of("total")?, 100.0 * of("median_error")?, 100.0 * of("p90_error")?])
+}
+
+#[test]
+fn trees_of_call_graphs_are_as_near_as_the_guide_says() {
+    let page = text("assets/guide/numbers.md");
+    let stated: Vec<(&str, &str)> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(".prof"))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].split(' ').next().unwrap(), cells[2])
+        })
+        .collect();
+    assert!(stated.len() > 4, "{stated:?}");
+    for (name, figures) in stated {
+        let [placed, median, p90] = estimate(&file("sample_profiles/pstats").join(name)).unwrap();
+        assert_eq!(format!("{placed:.1} %, {median:.1} / {p90:.1} %"), figures, "{name}");
+    }
+    // The sentence below the table.
+    let mut graphs = 0;
+    for folder in ["pstats", "callgrind", "yappi"] {
+        for path in samples(&file("sample_profiles").join(folder)) {
+            let Some([placed, median, p90]) = estimate(&path) else { continue };
+            assert!(
+                placed >= 99.0 && median <= 2.0 && p90 <= 15.0,
+                "{}: {placed} {median} {p90}",
+                path.display()
+            );
+            graphs += 1;
+        }
+    }
+    assert!(graphs > 12, "{graphs}");
+}
