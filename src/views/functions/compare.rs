@@ -143,7 +143,7 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
     let others: Vec<String> = all.map(|((which, name), n)| words(*which, name, n)).collect();
     let others = if others.is_empty() { String::new() } else { format!(" · {}", others.join(", ")) };
     let evidence = match list.diff.evidence {
-        Some(e) if e.n_base + e.n_head > 2 => format!(" · {}", e.words()),
+        Some(e) if e.n_base + e.n_head > 2 => format!(" · sum of self, {}", e.words()),
         _ => String::new(),
     };
     let program = match matched.is_other_program() {
@@ -425,7 +425,10 @@ impl Numbers<'_> {
             "by calls" => part(r.split().map(|s| s.0)),
             "per call" => part(r.split().map(|s| s.1)),
             "state" => Value::text(self.state(row)),
-            "verdict" => Value::text(r.evidence.map_or("", |e| e.verdict.key())),
+            "verdict" => Value::text(match (r.state(), r.evidence) {
+                (State::Both, Some(e)) => e.verdict.key(),
+                _ => "",
+            }),
             "step" => Value::text(r.step.map_or("", Step::key)),
             "place" => Value::text(self.place(row)),
             _ => Value::text(self.name(row)),
