@@ -144,16 +144,20 @@ fn part(row: &Row, name: &str, unit: Unit) -> String {
     format!("{} {delta}{more}", format::short(name, LONGEST))
 }
 
-/// What the runs cost without what their maker says to be a wait: a caller that waits for what it started counts the time of that once
-/// more.
-fn work(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Two<i64> {
+/// True for a wait of a caller for what it started.
+fn is_for_others(row: &Row, base: &[Measured], head: &[Measured]) -> bool {
     let waits = |half: Option<Half>, runs: &[Measured]| {
-        half.and_then(|half| waiting::said(&runs.get(half.run as usize)?.profile, half.symbol.function()))
-            .is_some()
+        half.and_then(|half| Some((&runs.get(half.run as usize)?.profile, half.symbol.function())))
+            .is_some_and(|(profile, function)| waiting::is_for_others(profile, function))
     };
+    waits(row.halves.base, base) || waits(row.halves.head, head)
+}
+
+/// What the runs cost without the waits of callers for what they started: these count the time of that once more.
+fn work(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Two<i64> {
     let mut work = diff.sum;
     for row in &diff.rows {
-        if waits(row.halves.base, base) || waits(row.halves.head, head) {
+        if is_for_others(row, base, head) {
             let less =
                 |sum: Option<i64>, own: Option<i64>| sum.map(|sum| sum.saturating_sub(own.unwrap_or(0)));
             work = Two { base: less(work.base, row.own().base), head: less(work.head, row.own().head) };
@@ -261,6 +265,9 @@ fn certainty(evidence: Option<&Evidence>) -> String {
 fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Option<String> {
     let whole = diff.sum.delta().filter(|&d| d != 0)?;
     let (first, others) = diff.rows.split_first()?;
+    if is_for_others(first, base, head) {
+        return None;
+    }
     let own = first.own().delta()?;
     let factor = diff.sum.head? as f64 / diff.sum.base.filter(|&b| b > 0)? as f64;
     let share = |cost: i64| cost as f64 / whole as f64;
