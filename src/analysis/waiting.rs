@@ -149,6 +149,15 @@ pub fn said(profile: &Profile, function: FunctionId) -> Option<Doing> {
     doing(profile.text(profile.functions.get(function).category))
 }
 
+/// Waits of a task for others of the same recording, as recordings of asyncio call them.
+const FOR_OTHERS: [&str; 3] = ["await of a task", "await of several", "await of a thread's job"];
+
+/// True for a wait for what the recording has as work or waits of its own: the same time is there twice.
+#[must_use]
+pub fn is_for_others(profile: &Profile, function: FunctionId) -> bool {
+    said(profile, function) == Some(Doing::Idle) && FOR_OTHERS.contains(&profile.function_name(function))
+}
+
 /// Calls of operating systems and runtimes that block, without underscores in front.
 const CALLS: &[&str] = &[
     "(idle)",

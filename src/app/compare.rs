@@ -93,6 +93,11 @@ impl Pairing {
 impl App {
     /// Shows `head` compared with `base`.
     pub(super) fn compare(&mut self, base: RunId, head: RunId) {
+        // Who chooses a pair does not ask for one more baseline.
+        let marked: Vec<RunId> = self.session.baselines().map(|run| run.id).collect();
+        if let [only] = marked[..] {
+            self.session.drop_baseline(only);
+        }
         self.compare_with(base);
         self.session.active = Some(head);
         self.offer = None;

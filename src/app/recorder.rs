@@ -131,7 +131,8 @@ impl Chooser {
                 start |= valid && ui.input(|i| i.key_pressed(egui::Key::Enter));
                 let about = "Several runs of one thing are one side of a comparison: medians count, and with at least four \
                              runs a side a test tells a change from noise.";
-                let field = egui::DragValue::new(&mut self.times).range(1..=MOST_RUNS).suffix(" ×");
+                let unit = if self.times == 1 { " run" } else { " runs" };
+                let field = egui::DragValue::new(&mut self.times).range(1..=MOST_RUNS).suffix(unit);
                 ui.add(field).on_hover_text(about).accessible_name("Runs");
                 if ui.button("Cancel").clicked() {
                     ui.close();

@@ -452,6 +452,41 @@ fn a_run_is_compared_with_the_baseline_and_shown() {
 }
 
 #[test]
+fn a_thing_is_recorded_several_times_and_both_series_are_compared() {
+    let folder = std::env::temp_dir().join(format!("inferscope-app-{}-series", std::process::id()));
+    let mut h = harness(with_journals(&folder));
+    let params = vec![("scale".to_owned(), "0.001".to_owned())];
+    let ready = |app: &App, n: usize| {
+        let runs = &app.session.runs;
+        runs.len() == n && runs.iter().all(|r| r.state == RunState::Ready) && app.recording.is_none()
+    };
+    h.state_mut().start_series("asyncio", params, 2, None);
+    wait(&mut h, "two runs", |app| ready(app, 2));
+    let said = h.state().note.as_ref().map(|n| n.text.clone()).unwrap_or_default();
+    assert!(said.starts_with("Recorded 2 runs: elapsed") && said.contains("median"), "{said}");
+    h.state_mut().record_again();
+    wait(&mut h, "two more", |app| ready(app, 4));
+    assert!(h.query_by_label("Compare as new run").is_some(), "it is offered");
+    h.get_by_label("Compare as new run").click();
+    h.run_ok();
+    let pair = h.state().session.subject().and_then(|s| s.pair().cloned()).expect("a pair");
+    assert_eq!(pair.counts(), [2, 2]);
+    assert!(h.query_by_label_contains("2 + 2 runs: cannot tell").is_some(), "Summary says what they tell");
+    picture(&mut h, "series");
+    h.state_mut().swap_runs();
+    let [base, head] = [pair.base.id, pair.head.id];
+    let session = &h.state().session;
+    assert_eq!((session.baseline(), session.active), (Some(head), Some(base)));
+    assert_eq!(
+        session.baselines().map(|r| r.id).collect::<Vec<_>>(),
+        [head],
+        "turned round there is one baseline"
+    );
+    drop(h);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn the_window_comes_to_rest_whatever_its_answers_weigh() {
     for budget in [0, 20_000] {
         let engine = Engine::within(budget, Mode::Background, || (), || ());

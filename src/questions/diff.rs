@@ -145,8 +145,9 @@ impl<'a> Sides<'a> {
             Ok(vec![Measured { profile: self.pair.run(base).profile.clone(), table }])
         };
         let metric = Measure::of(self.chosen.head, &self.pair.head.profile).ok_or("no such metric")?;
+        let times = [vec![elapsed.base], vec![elapsed.head]];
         let said =
-            headline::words(&diff, &self.chosen, elapsed, (&measured(true)?, &measured(false)?), &metric);
+            headline::words(&diff, &self.chosen, &times, (&measured(true)?, &measured(false)?), &metric);
         let share = |s: f64| format::percent(s.clamp(0.0, 1.0));
         let m = &diff.matched;
         // Where the end says something else than the work does, rows of functions do not tell.

@@ -242,7 +242,8 @@ fn a_file_in_another_tools_format_compares_to_zero() {
         ("speedscope/py-spy-threads.speedscope.json", &["speedscope", "folded"][..]),
         ("speedscope/0.0.1-simple.speedscope.json", &["speedscope", "folded"]),
         ("speedscope/evented-threads.speedscope.json.gz", &["speedscope", "chrome"]),
-        ("pyinstrument/cpu-v4.6.1.pyisession", &["speedscope", "folded"]),
+        // Folded stacks have no lines, which tell its comprehensions apart.
+        ("pyinstrument/cpu-v4.6.1.pyisession", &["speedscope"]),
     ] {
         let path = file("sample_profiles").join(name);
         let profile: Arc<Profile> = import::open_whole(&Input::Path(path), &Job::new()).unwrap().into();

@@ -1,8 +1,8 @@
 //! The difference of two runs in a few sentences.
 
 use super::elsewhere::{Elsewhere, elsewhere};
-use super::evidence::Evidence;
-use super::functions::{FunctionDiff, Half, Measured, Row};
+use super::evidence::{self, Evidence};
+use super::functions::{FunctionDiff, Half, Measured, Row, median_of};
 use super::metrics::Chosen;
 use super::{Compared, Two, settings};
 use crate::analysis::formula::Measure;
@@ -26,15 +26,30 @@ pub struct Words {
     pub caution: String,
 }
 
+/// Elapsed times of all runs of each side, ns.
+pub type Times = [Vec<Option<i64>>; 2];
+
+/// What repeated runs say of their elapsed times; `None` where one does not state its own.
+#[must_use]
+pub fn of_elapsed(times: &Times) -> Option<Evidence> {
+    let [base, head] = times
+        .each_ref()
+        .map(|side| -> Option<Vec<f64>> { side.iter().map(|t| t.map(|ns| ns as f64)).collect() });
+    Evidence::of(&base?, &head?, evidence::PRACTICAL)
+}
+
 /// The sentences about two runs, in the metric that is shown.
 #[must_use]
 pub fn words(
     diff: &FunctionDiff,
     chosen: &Chosen,
-    elapsed: Two<i64>,
+    times: &Times,
     (base, head): (&[Measured], &[Measured]),
     metric: &Measure,
 ) -> Words {
+    let [before, after] = times.each_ref().map(|side| median_of(side.iter().copied()));
+    let elapsed = Two { base: before, head: after };
+    let mut sure = diff.evidence;
     let work = work(diff, base, head);
     let overlap =
         overlap(work, elapsed).filter(|_| chosen.why_not.is_none() && !diff.matched.is_other_program());
@@ -51,12 +66,14 @@ pub fn words(
             ([base, ..], [head, ..]) => elsewhere(diff, &base.profile, &head.profile),
             _ => Vec::new(),
         };
+        sure = of_elapsed(times);
         format!("{overlap}{}.", on_other_threads(diff, &moved, base, head))
     } else if let Some(ends) =
         ends_otherwise(work, elapsed, metric).or_else(|| ends_with_it(diff, elapsed, metric))
     {
         let work = headline(diff, base, head, metric);
         let parts = work.split_once(": ").map_or_else(|| ".".to_owned(), |(_, parts)| format!(": {parts}"));
+        sure = of_elapsed(times);
         format!("{ends}{parts}")
     } else {
         headline(diff, base, head, metric)
@@ -65,7 +82,7 @@ pub fn words(
     let cautions = [by_one, unknown_rate(chosen, metric, base, head)];
     Words {
         headline,
-        certainty: if chosen.why_not.is_none() { certainty(diff.evidence.as_ref()) } else { String::new() },
+        certainty: if chosen.why_not.is_none() { certainty(sure.as_ref()) } else { String::new() },
         caution: cautions.into_iter().flatten().collect::<Vec<_>>().join(" "),
     }
 }
@@ -127,16 +144,20 @@ fn part(row: &Row, name: &str, unit: Unit) -> String {
     format!("{} {delta}{more}", format::short(name, LONGEST))
 }
 
-/// What the runs cost without what their maker says to be a wait: a caller that waits for what it started counts the time of that once
-/// more.
-fn work(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Two<i64> {
+/// True for a wait of a caller for what it started.
+fn is_for_others(row: &Row, base: &[Measured], head: &[Measured]) -> bool {
     let waits = |half: Option<Half>, runs: &[Measured]| {
-        half.and_then(|half| waiting::said(&runs.get(half.run as usize)?.profile, half.symbol.function()))
-            .is_some()
+        half.and_then(|half| Some((&runs.get(half.run as usize)?.profile, half.symbol.function())))
+            .is_some_and(|(profile, function)| waiting::is_for_others(profile, function))
     };
+    waits(row.halves.base, base) || waits(row.halves.head, head)
+}
+
+/// What the runs cost without the waits of callers for what they started: these count the time of that once more.
+fn work(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Two<i64> {
     let mut work = diff.sum;
     for row in &diff.rows {
-        if waits(row.halves.base, base) || waits(row.halves.head, head) {
+        if is_for_others(row, base, head) {
             let less =
                 |sum: Option<i64>, own: Option<i64>| sum.map(|sum| sum.saturating_sub(own.unwrap_or(0)));
             work = Two { base: less(work.base, row.own().base), head: less(work.head, row.own().head) };
@@ -244,6 +265,9 @@ fn certainty(evidence: Option<&Evidence>) -> String {
 fn explained_by_one(diff: &FunctionDiff, base: &[Measured], head: &[Measured]) -> Option<String> {
     let whole = diff.sum.delta().filter(|&d| d != 0)?;
     let (first, others) = diff.rows.split_first()?;
+    if is_for_others(first, base, head) {
+        return None;
+    }
     let own = first.own().delta()?;
     let factor = diff.sum.head? as f64 / diff.sum.base.filter(|&b| b > 0)? as f64;
     let share = |cost: i64| cost as f64 / whole as f64;
@@ -316,6 +340,14 @@ mod tests {
             "The new run takes 370 ns more (+247 %): decode +390 ns (64 more calls), load −22 ns, x +2 ns (new)."
         );
         assert_eq!(said("f 5", "f 5").0, "Both runs take the same.");
+    }
+
+    #[test]
+    fn repeated_runs_that_end_sooner_are_faster_whatever_their_costs_add_up_to() {
+        let times = |ns: [i64; 4]| ns.map(Some).to_vec();
+        let e = of_elapsed(&[times([100, 101, 102, 103]), times([80, 81, 82, 83])]).unwrap();
+        assert_eq!(e.verdict, evidence::Verdict::Faster);
+        assert_eq!(of_elapsed(&[times([100, 101, 102, 103]), vec![Some(80), None]]), None);
     }
 
     #[test]

@@ -143,12 +143,11 @@ impl Query<Pair> for DiffStory {
         let noted = Findings { prices: self.prices.clone() };
         let (b, in_base) = side(true)?;
         let (h, in_head) = side(false)?;
-        let middle = |of: &[Arc<Overview>]| median_of(of.iter().map(|o| o.elapsed));
-        let elapsed = Two { base: middle(&in_base), head: middle(&in_head) };
+        let times = [&in_base, &in_head].map(|side| side.iter().map(|o| o.elapsed).collect());
         let profiles = (base.profile(), head.profile());
         let measure = Measure::of(metric.head, profiles.1);
         let words = match &measure {
-            Some(measure) => headline::words(&functions, metric, elapsed, (&b, &h), measure),
+            Some(measure) => headline::words(&functions, metric, &times, (&b, &h), measure),
             None => Words::default(),
         };
         let sum = Figure {

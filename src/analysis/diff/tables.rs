@@ -36,6 +36,18 @@ fn two(base: &ResultTable, head: &ResultTable) -> TwoResults {
         table.rows.iter().filter_map(|row| row.first().cloned()).collect()
     };
     let (of_base, of_head) = (named(base), named(head));
+    // Of one row each the two are what was compared, whatever they are called.
+    if let ([b], [h]) = (&base.rows[..], &head.rows[..])
+        && let (Some(before), Some(after)) = (b.first(), h.first())
+    {
+        let name = if before == after { after.clone() } else { format!("{before} → {after}") };
+        let cells = columns
+            .iter()
+            .skip(1)
+            .map(|column| Two { base: cell(base, Some(b), column), head: cell(head, Some(h), column) });
+        let rows = vec![(name, cells.collect())];
+        return TwoResults { title: head.title.clone(), columns, rows };
+    }
     let mut names = of_head.clone();
     names.extend(of_base.iter().filter(|name| !of_head.contains(name)).cloned());
     let row = |name: String| {
@@ -115,6 +127,13 @@ mod tests {
         ];
         assert_eq!(lines, want);
         assert_eq!(change(&Two::both("1.2 GB".into(), "900 MB".into())), None, "other units");
+        let [one, other] =
+            [["f32", "10.0 tok/s", "4.1 GB"], ["q8_0", "20.0 tok/s", "1.2 GB"]].map(|row| run(&[row]));
+        let [table] = &results(&one, &other)[..] else { panic!("one table") };
+        assert_eq!(
+            line(&table.rows[0]),
+            "f32 → q8_0: 10.0 tok/s → 20.0 tok/s (+100 %), 4.1 GB → 1.2 GB (−70.7 %)"
+        );
         assert!(results(&base, &ProfileBuilder::new("x").finish()).is_empty());
     }
 }

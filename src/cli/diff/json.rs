@@ -12,6 +12,7 @@ use super::Comparison;
 use super::gate::Gate;
 use crate::analysis::diff::evidence::Evidence;
 use crate::analysis::diff::functions::{FunctionDiff, Row};
+use crate::analysis::diff::headline::of_elapsed;
 use crate::analysis::diff::metrics::Chosen;
 use crate::analysis::diff::normalise::Normalise;
 use crate::analysis::diff::paths::PathNode;
@@ -103,6 +104,7 @@ fn facts(c: &Comparison, gate: &Gate) -> Value {
             })).collect::<Vec<_>>(),
         })),
         "evidence": c.functions.evidence.as_ref().map(evidence),
+        "evidence_of_elapsed": of_elapsed(&c.times()).as_ref().map(evidence),
         "gate": gate.0.iter().map(|j| json!({
             "condition": j.condition, "outcome": j.outcome.key(), "why": j.why,
         })).collect::<Vec<_>>(),

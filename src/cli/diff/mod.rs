@@ -19,7 +19,7 @@ use crate::analysis::align::{AlignAt, Moments, MomentsOf};
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::diff::Two;
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Half, Measured, Row, median_of};
-use crate::analysis::diff::headline::{self, Words};
+use crate::analysis::diff::headline::{self, Times, Words};
 use crate::analysis::diff::heap::{DiffHeap, HeapDiff};
 use crate::analysis::diff::metrics::{Chosen, Metrics};
 use crate::analysis::diff::normalise::{Factors, Normalise, Related, Size};
@@ -386,13 +386,18 @@ impl Comparison {
 
     fn words(&self) -> Words {
         let sides = (&*self.measured[0], &*self.measured[1]);
-        headline::words(&self.functions, &self.chosen, self.elapsed(), sides, self.metric(true))
+        headline::words(&self.functions, &self.chosen, &self.times(), sides, self.metric(true))
+    }
+
+    /// Elapsed times of all runs, ns.
+    fn times(&self) -> Times {
+        [&self.base, &self.head].map(|side| side.iter().map(|o| o.overview.elapsed).collect())
     }
 
     /// Median of the elapsed times of each side, ns.
     fn elapsed(&self) -> Two<i64> {
-        let of = |side: &[Opened]| median_of(side.iter().map(|o| o.overview.elapsed));
-        Two { base: of(&self.base), head: of(&self.head) }
+        let [base, head] = self.times().map(median_of);
+        Two { base, head }
     }
 }
 

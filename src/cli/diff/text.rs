@@ -103,7 +103,8 @@ pub(super) fn line(c: &Comparison, r: &Row) -> Line {
     if let (Some(step), Some(before)) = (r.step, c.other_name(r)) {
         state = format!("{state} {} in base, paired by {}", short(&before, LONGEST_NAME), step.by());
     }
-    if let Some(e) = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns) {
+    let judged = r.evidence.filter(|e| e.verdict != Verdict::TooFewRuns && r.state() == State::Both);
+    if let Some(e) = judged {
         state = format!("{state} {}", e.verdict.key());
     }
     let state = state.trim().to_owned();

@@ -140,7 +140,7 @@ fn footer(asked: &Asked, list: &DiffOrder, which: Which) -> String {
     let others: Vec<String> = all.map(|((which, name), n)| words(*which, name, n)).collect();
     let others = if others.is_empty() { String::new() } else { format!(" · {}", others.join(", ")) };
     let evidence = match list.diff.evidence {
-        Some(e) if e.n_base + e.n_head > 2 => format!(" · {}", e.words()),
+        Some(e) if e.n_base + e.n_head > 2 => format!(" · sum of self, {}", e.words()),
         _ => String::new(),
     };
     let program = match matched.is_other_program() {
@@ -203,6 +203,11 @@ impl DiffFunctionsView {
             }
         }
     }
+}
+
+/// What the runs of both sides say of a function that both have.
+fn verdict(row: &Row) -> Option<Verdict> {
+    row.evidence.filter(|_| row.state() == State::Both).map(|e| e.verdict)
 }
 
 /// What cells are made of.
@@ -300,7 +305,7 @@ impl<'a> Numbers<'a> {
         if self.several() {
             columns.push(
                 Column::text("verdict", "Evidence", |(_, r): C<'s>| {
-                    Value::Word(r.evidence.map_or("", |e| e.verdict.key()))
+                    Value::Word(verdict(r).map_or("", Verdict::key))
                 })
                 .rank(3)
                 .room(11.0)
@@ -460,7 +465,7 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         if column == "verdict" {
             let palette = Palette::of(ui);
-            let verdict = self.numbers.at(at).1.evidence.map(|e| e.verdict);
+            let verdict = verdict(self.numbers.at(at).1);
             let color = match verdict {
                 Some(Verdict::Slower) => palette.tone(Tone::Bad),
                 Some(Verdict::Faster) => palette.tone(Tone::Good),

@@ -48,7 +48,10 @@ const FIGURES: [(RequestColumn, &str); 7] = [
 /// The view.
 pub struct DiffRequestsView {
     form: Form,
+    /// The figure that is compared.
     figure: RequestColumn,
+    /// The one that the person chose.
+    chosen: Option<RequestColumn>,
     sort: TwoSort,
     grid: GridState,
     bands: Bands,
@@ -69,6 +72,7 @@ impl DiffRequestsView {
         Self {
             form: Form::default(),
             figure: RequestColumn::Ttft,
+            chosen: None,
             sort: TwoSort::default(),
             grid: GridState::default(),
             bands: Bands::new(&super::KIND, true),
@@ -78,14 +82,25 @@ impl DiffRequestsView {
     }
 }
 
+/// What is compared until somebody chooses: the time to the first token, or, where a run does not know any, the latency.
+fn usual(pair: &Pair) -> RequestColumn {
+    let knows = |base: bool| pair.run(base).profile.requests.rows.iter().any(|r| r.ttft().is_some());
+    if knows(true) && knows(false) { RequestColumn::Ttft } else { RequestColumn::Latency }
+}
+
 impl View for DiffRequestsView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some(pair) = cx.subject.pair().cloned() else { return };
+        self.figure = self.chosen.unwrap_or_else(|| usual(&pair));
         shared::header(ui, |ui| {
             let forms = [(Form::Pairs, "Request by request"), (Form::Both, "Both runs")];
             segmented(ui, "Form of the comparison", &mut self.form, &forms);
             if self.form == Form::Pairs {
+                let before = self.figure;
                 segmented(ui, "Figure", &mut self.figure, &FIGURES);
+                if self.figure != before {
+                    self.chosen = Some(self.figure);
+                }
             }
         });
         if self.form == Form::Both {
@@ -113,7 +128,7 @@ impl View for DiffRequestsView {
 
     fn save(&self) -> serde_json::Value {
         serde_json::json!({
-            "form": self.form, "figure": self.figure, "sort": self.sort, "both": self.bands.save(),
+            "form": self.form, "figure": self.chosen, "sort": self.sort, "both": self.bands.save(),
         })
     }
 
@@ -121,8 +136,7 @@ impl View for DiffRequestsView {
         let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
         self.form = serde_json::from_value(read("form")).unwrap_or_default();
         let figure: Option<RequestColumn> = serde_json::from_value(read("figure")).ok();
-        let known = figure.filter(|f| FIGURES.iter().any(|(known, _)| known == f));
-        self.figure = known.unwrap_or(RequestColumn::Ttft);
+        self.chosen = figure.filter(|f| FIGURES.iter().any(|(known, _)| known == f));
         self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
         self.bands.load(&read("both"));
     }

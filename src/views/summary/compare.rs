@@ -57,12 +57,12 @@ impl View for DiffSummary {
             });
             against_each(cx, ui, &pair, asked);
             settings(ui, &pair, &story);
+            results(ui, &story);
             if !asked.shares_only() {
                 functions(cx, ui, (&pair, asked, &story), "Takes more", &story.more);
                 functions(cx, ui, (&pair, asked, &story), "Takes less", &story.less);
             }
             requests(ui, &story);
-            results(ui, &story);
             heap(cx, ui, &pair, &story);
             findings(ui, &story);
             matched(ui, &pair, &story);
