@@ -169,7 +169,7 @@ fn main_loop(loops: &[Loop], busy: &Intervals, all: (i64, i64)) -> Option<usize>
 }
 
 /// When a track worked.
-fn work_of(profile: &Profile, id: TrackId, waits: &[bool]) -> Intervals {
+pub(super) fn work_of(profile: &Profile, id: TrackId, waits: &[bool]) -> Intervals {
     let track = profile.track(id);
     let rows = &track.spans.rows;
     let mut work: Intervals = if track.kind == TrackKind::GpuStream {

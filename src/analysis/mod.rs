@@ -15,6 +15,7 @@ pub mod counters;
 pub mod diff;
 pub mod durations;
 pub mod estimate;
+pub mod event_loop;
 pub mod events;
 pub mod every_metric;
 pub mod expansion;

@@ -79,6 +79,8 @@ pub enum Action {
     Editor,
     /// Find any action by typing.
     Palette,
+    /// Ask a question about what is shown.
+    Ask,
     /// Show or hide what the engine keeps: questions, bytes, times.
     QueryMemory,
     /// Open the guide.
@@ -182,6 +184,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
         entry(Action::Prices, "Prices…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
+        entry(Action::Ask, "Ask a question…", ctrl(Key::K), Menu::Edit),
     ]);
     for (i, view) in VIEWS.iter().enumerate() {
         list.push(entry(Action::Show(i), view.title, None, Menu::View));

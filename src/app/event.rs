@@ -56,6 +56,13 @@ pub enum Event {
         /// Why not.
         result: Result<(), String>,
     },
+    /// A question of the palette was answered, or not: lines that say why.
+    Answered {
+        /// The number of the question.
+        number: u64,
+        /// The answer.
+        result: Result<super::answer::Said, String>,
+    },
     /// What the system says of recent files.
     Recent {
         /// By file.

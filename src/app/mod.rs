@@ -7,6 +7,7 @@
 
 mod about;
 mod action;
+mod answer;
 mod bar;
 mod compare;
 #[cfg(windows)]
@@ -107,7 +108,7 @@ enum Overlay {
 /// The application.
 pub struct App {
     session: Session,
-    engine: Engine,
+    engine: Arc<Engine>,
     /// Layouts for profiles with a time axis and without.
     layouts: Layouts,
     settings: Settings,
@@ -145,6 +146,8 @@ pub struct App {
     matching: runs::Editing,
     /// The guide, while its window is open.
     guide: Option<guide::Reader>,
+    /// The answer to a question of the palette.
+    answer: Option<answer::Answer>,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -183,7 +186,7 @@ impl App {
         let layouts = settings.layout.as_ref().and_then(Layouts::load).unwrap_or_default();
         Self {
             session: Session::default(),
-            engine,
+            engine: Arc::new(engine),
             layouts,
             settings,
             settings_path,
@@ -208,6 +211,7 @@ impl App {
             runs_shown: false,
             matching: runs::Editing::default(),
             guide: None,
+            answer: None,
             wanted: None,
             quit: false,
         }
@@ -340,6 +344,7 @@ impl App {
             Event::Wrote { run, result } => self.wrote(run, result),
             Event::Recent { facts } => self.recent_facts.extend(facts),
             Event::Edited { result } => self.edited(result),
+            Event::Answered { number, result } => self.answered(number, result),
             Event::PriceTable { path, result } => self.price_table_read(path, result),
             Event::Project { path, result } => self.project_read(path, result),
             Event::ProjectSaved { path, left_out, result } => self.project_saved(&path, left_out, result),
@@ -466,6 +471,7 @@ impl App {
             Action::Prices => self.prices.shown = !self.prices.shown,
             Action::Editor => self.overlay = Overlay::Editor(editor::ChooseEditor::new(self, None)),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
+            Action::Ask => self.overlay = Overlay::Palette(palette::Palette::of_questions()),
             Action::QueryMemory => self.memory_shown = !self.memory_shown,
             Action::Guide => self.guide = Some(guide::Reader::default()),
             Action::Keys => self.overlay = Overlay::Keys,
@@ -486,6 +492,7 @@ impl App {
             }
             Action::CloseRun => run.is_some(),
             Action::NextRun | Action::PreviousRun => !self.session.runs.is_empty(),
+            Action::Ask => has_profile,
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
             Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
@@ -577,6 +584,7 @@ impl App {
         prices::ui(self, ui);
         runs::ui(self, ui, &mut actions);
         guide::ui(self, ui);
+        answer::ui(self, ui);
         drop_hint(ui);
         for action in actions {
             if self.can(action) {

@@ -91,8 +91,18 @@ impl Values {
         self.text(argument.name).unwrap_or(words[0])
     }
 
-    /// Refuses what the question does not take.
+    /// Refuses what the question does not take, and what lacks.
     pub(super) fn check(&self, question: &Question) -> Result<(), Refusal> {
+        self.check_names(question)?;
+        let missing = |a: &&Argument| a.required && self.text(a.name).is_none();
+        match question.arguments.iter().find(missing) {
+            Some(a) => Err(format!("{} needs {}: {}", question.name, a.name, a.help).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what the question does not take.
+    pub(super) fn check_names(&self, question: &Question) -> Result<(), Refusal> {
         for (name, value) in &self.0 {
             let Some(argument) = question.arguments.iter().find(|a| a.name == name) else {
                 let known: Vec<_> = question.arguments.iter().map(|a| a.name).collect();
@@ -113,11 +123,7 @@ impl Values {
                 _ => {}
             }
         }
-        let missing = |a: &&Argument| a.required && self.text(a.name).is_none();
-        match question.arguments.iter().find(missing) {
-            Some(a) => Err(format!("{} needs {}: {}", question.name, a.name, a.help).into()),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) const QUESTION: Question = Question {
         METRIC,
         BUDGET_OF,
     ],
+    bare: "function",
     example: "inferscope callers run.prof --function core/basic.py:315",
     answer,
 };
@@ -70,6 +71,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         asked.part()?,
     );
     let mut sheet = Sheet::new(head, asked.budget());
+    sheet.function = Some(function);
     sheet.value("function", format!("f{}", function.0));
     sheet.value("own", row.known_own());
     sheet.value("total", row.known_total());

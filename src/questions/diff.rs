@@ -36,6 +36,7 @@ pub(super) const QUESTION: Question = Question {
         Argument::new("metric", Kind::Text, "costs in this metric, which both have"),
         BUDGET_OF,
     ],
+    bare: "",
     example: "inferscope diff before.prof after.prof --budget 800",
     answer,
 };

@@ -18,6 +18,7 @@ pub(super) const QUESTION: Question = Question {
     about: "What was found wrong, with its place, and what numbers cannot tell",
     files: &["file"],
     arguments: &[SEVERITY, TOP, BUDGET_OF],
+    bare: "",
     example: "inferscope findings run.inferscope",
     answer,
 };

@@ -35,6 +35,7 @@ pub(super) const QUESTION: Question = Question {
         METRIC,
         BUDGET_OF,
     ],
+    bare: "contains",
     example: "inferscope hot run.prof --sort total",
     answer,
 };

@@ -34,6 +34,7 @@ pub(super) const QUESTION: Question = Question {
         METRIC,
         BUDGET_OF,
     ],
+    bare: "function",
     example: "inferscope lines run.callgrind.out --function main",
     answer,
 };
@@ -76,6 +77,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         words::basis(p, &p.meta.basis),
     );
     let mut sheet = Sheet::new(head, asked.budget());
+    sheet.function = Some(function);
     sheet.value("own", own);
     sheet.value("sum", table.sum);
     sheet.value("unit", metric.unit.key());

@@ -31,6 +31,7 @@ pub(super) const QUESTION: Question = Question {
         RANGE,
         BUDGET_OF,
     ],
+    bare: "model",
     example: "inferscope requests run.inferscope --sort ttft",
     answer,
 };

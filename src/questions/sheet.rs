@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::tokens::estimate;
 use crate::format::Page;
+use crate::model::FunctionId;
 
 /// A row: a line of text, and the same as values.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,8 @@ pub struct Sheet {
     pub(super) notes: Vec<String>,
     /// Tokens that the text may have.
     pub(super) budget: usize,
+    /// The function that it is about, if it is about one.
+    pub(super) function: Option<FunctionId>,
 }
 
 impl Sheet {
@@ -78,6 +81,12 @@ impl Sheet {
 
     pub(super) fn part(&mut self, part: Part) {
         self.parts.push(part);
+    }
+
+    /// The function that the answer is about, if it is about one.
+    #[must_use]
+    pub fn function(&self) -> Option<FunctionId> {
+        self.function
     }
 
     /// The answer as lines, within its budget.

@@ -8,6 +8,7 @@ use super::names::{Names, track};
 use super::requests::one_line;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, notes, words};
+use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::FunctionRow;
 use crate::analysis::gpu::gpu_busy_by;
@@ -24,6 +25,7 @@ pub(super) const QUESTION: Question = Question {
     about: "What a profile is: threads, phases, requests, memory, findings, largest functions. Ask this first",
     files: &["file"],
     arguments: &[THREAD, RANGE, BUDGET_OF],
+    bare: "thread",
     example: "inferscope summary run.prof",
     answer,
 };
@@ -62,6 +64,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     threads(asked, &slice, &mut sheet)?;
     phases(asked, &overview, &mut sheet)?;
     gpus(p, &slice, &mut sheet);
+    event_loops(asked, &slice, &mut sheet)?;
     memory(&overview, &mut sheet);
     heap(asked, &mut sheet)?;
     if let Some(figures) = &overview.requests {
@@ -217,6 +220,40 @@ fn gpus(p: &Profile, slice: &Slice, sheet: &mut Sheet) {
         Row::new(text, json!({ "gpu": gpu.busy.name, "busy_ns": gpu.busy.busy, "idle_ns": gpu.busy.idle }))
     });
     sheet.part(Part::new("gpus", "", rows.collect()));
+}
+
+/// Event loops: busy, idle, and what held them.
+fn event_loops(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let p = asked.profile();
+    let names = Names::of(p);
+    let mut rows = Vec::new();
+    for id in loops(p) {
+        let found = asked.get(&EventLoopOf { track: p.keys().track_key(id), range: slice.range })?;
+        let mut text = format!(
+            "t{} {}: busy {} ({}), idle {}",
+            id.0,
+            track(p, id),
+            words::time(found.busy),
+            words::share(found.busy, found.whole),
+            words::time(found.idle)
+        );
+        if let Some(late) = found.late.first() {
+            let by = late.by.map_or_else(String::new, |f| format!(" because of {}", names.full(f)));
+            text += &format!(
+                ", ready tasks waited {} in all, longest {}{by}",
+                words::time(found.all_late.1),
+                words::time(late.end - late.start)
+            );
+        }
+        let json = json!({
+            "track": format!("t{}", id.0), "busy_ns": found.busy, "idle_ns": found.idle,
+            "late_ns": found.all_late.1,
+        });
+        rows.push((found.busy, Row::new(text, json)));
+    }
+    rows.sort_by_key(|r| std::cmp::Reverse(r.0));
+    sheet.part(Part::new("loops", "", rows.into_iter().map(|r| r.1).collect()).least(2));
+    Ok(())
 }
 
 fn memory(overview: &Overview, sheet: &mut Sheet) {

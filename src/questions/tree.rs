@@ -33,6 +33,7 @@ pub(super) const QUESTION: Question = Question {
         METRIC,
         BUDGET_OF,
     ],
+    bare: "root",
     example: "inferscope tree run.speedscope.json --root handle_request",
     answer,
 };
@@ -85,6 +86,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let names = Names::of(p);
     let head = head(asked, &costs, &metric, whole, root.map(|f| names.full(f)))?;
     let mut sheet = Sheet::new(head, asked.budget());
+    sheet.function = root;
     sheet.value("sum", whole);
     sheet.value("unit", metric.unit.key());
     sheet.value("estimated", costs.gaps.is_some());
