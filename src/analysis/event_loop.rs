@@ -217,8 +217,7 @@ struct Steps {
 impl Steps {
     fn of(profile: &Profile, track: TrackId, range: TimeRange) -> Self {
         let inside = |s: &&Span| range.is_none_or(|(from, to)| s.end > from && s.start < to);
-        let mut rows: Vec<Span> =
-            profile.track(track).spans.rows.iter().filter(inside).copied().collect();
+        let mut rows: Vec<Span> = profile.track(track).spans.rows.iter().filter(inside).copied().collect();
         if let Some((from, to)) = range {
             rows.iter_mut().for_each(|s| (s.start, s.end) = (s.start.max(from), s.end.min(to)));
         }
@@ -299,8 +298,7 @@ impl EventLoop {
         }
         self.largest.sort_by_key(|&(start, end, _)| (Reverse(end - start), start));
         self.largest.truncate(LARGEST);
-        self.causes =
-            by.into_iter().map(|(cause, (time, gaps))| IdleFor { cause, time, gaps }).collect();
+        self.causes = by.into_iter().map(|(cause, (time, gaps))| IdleFor { cause, time, gaps }).collect();
         self.causes.sort_by_key(|c| (Reverse(c.time), c.cause));
     }
 
@@ -310,13 +308,8 @@ impl EventLoop {
         let mut through = vec![0i64; steps.rows.len() + 1];
         let mut by: FxHashMap<Option<FunctionId>, Held> = FxHashMap::default();
         let mut partly: FxHashMap<usize, i64> = FxHashMap::default();
-        let held = |by: Option<FunctionId>| Held {
-            by,
-            steps: 0,
-            longest_step: (0, 0),
-            waited: 0,
-            longest: 0,
-        };
+        let held =
+            |by: Option<FunctionId>| Held { by, steps: 0, longest_step: (0, 0), waited: 0, longest: 0 };
         for &track in &tasks.all {
             let rows = &profile.track(track).spans.rows;
             for span in rows.iter().filter(|s| said(profile, s.function) == Some(Doing::Ready)) {
@@ -382,7 +375,8 @@ mod tests {
         built(|b| {
             b.metric(Metric::time());
             let ms = |t: i64| t * 1_000_000;
-            let track = |b: &mut ProfileBuilder, name, kind| b.track(TrackSpec { name, process: "", kind, sort: 0 });
+            let track =
+                |b: &mut ProfileBuilder, name, kind| b.track(TrackSpec { name, process: "", kind, sort: 0 });
             let event_loop = track(b, "Event loop of MainThread", TrackKind::Summary);
             let tick = track(b, "tick (Task-2)", TrackKind::Task);
             let slow = track(b, "slow (Task-1)", TrackKind::Task);
@@ -406,7 +400,8 @@ mod tests {
                 let handle = b.open_span(track, ms(from), f, ArgsRef::NONE);
                 (handle, track, ms(to))
             };
-            let close = |b: &mut ProfileBuilder, (handle, track, to)| b.close_span(track, handle, to, SpanStatus::Ok);
+            let close =
+                |b: &mut ProfileBuilder, (handle, track, to)| b.close_span(track, handle, to, SpanStatus::Ok);
             let root = span(b, slow, 0, 50, f_slow);
             let inner = span(b, slow, 1, 10, sleep);
             close(b, inner);

@@ -75,6 +75,8 @@ pub enum Action {
     ResetLayout,
     /// Dark, light, as the system.
     Theme(super::settings::ThemeChoice),
+    /// Let coding agents see and steer the window, or no more.
+    Agents(bool),
     /// Choose the editor that source lines open in.
     Editor,
     /// Find any action by typing.
@@ -198,6 +200,8 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Theme(T::Dark), "Theme: dark", None, Menu::View),
         entry(Action::Theme(T::Light), "Theme: light", None, Menu::View),
         entry(Action::Editor, "Editor…", None, Menu::View),
+        entry(Action::Agents(true), "Agents: may use this window", None, Menu::View),
+        entry(Action::Agents(false), "Agents: may not use this window", None, Menu::View),
         entry(Action::QueryMemory, "Show query memory", None, Menu::Help),
         entry(Action::Guide, "Guide", plain(Key::F1), Menu::Help),
         entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),

@@ -55,6 +55,14 @@ impl Drop for Answer {
     }
 }
 
+#[cfg(test)]
+impl Answer {
+    /// True once it has come.
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self.state, State::Computing)
+    }
+}
+
 /// The view that shows what a question is about.
 fn view_of(question: &Question, values: &Values, run: &Run) -> &'static str {
     match question.name {
@@ -119,7 +127,8 @@ impl App {
         let about = selected.and_then(|item| match (question.bare, item) {
             ("function" | "root", item) => item.function(profile).map(|f| {
                 let name = profile.function_name(f);
-                let alone = profile.functions.ids().filter(|&g| profile.function_name(g) == name).count() == 1;
+                let alone =
+                    profile.functions.ids().filter(|&g| profile.function_name(g) == name).count() == 1;
                 if alone && !name.contains('"') { quoted(name) } else { format!("f{}", f.0) }
             }),
             ("track" | "thread", Item::Track(key)) => track(*key),

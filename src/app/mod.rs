@@ -7,6 +7,7 @@
 
 mod about;
 mod action;
+pub mod agents;
 mod answer;
 mod bar;
 mod compare;
@@ -148,6 +149,8 @@ pub struct App {
     guide: Option<guide::Reader>,
     /// The answer to a question of the palette.
     answer: Option<answer::Answer>,
+    /// Coding agents that use the window.
+    agents: agents::Agents,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -167,6 +170,9 @@ impl App {
         start::look_at(app.settings.recent.clone(), app.events.clone());
         let table = app.settings.price_table.clone();
         app.set_price_table(table);
+        if app.settings.agents {
+            app.set_agents(true);
+        }
         app
     }
 
@@ -212,6 +218,7 @@ impl App {
             matching: runs::Editing::default(),
             guide: None,
             answer: None,
+            agents: agents::Agents::default(),
             wanted: None,
             quit: false,
         }
@@ -289,6 +296,7 @@ impl App {
 
     /// Applies a command to the shown run, as a view would.
     pub fn command(&mut self, command: Command) {
+        self.agents.steps.forget_undone();
         if let Some(history) = self.session.history_mut() {
             history.apply(command);
         }
@@ -316,6 +324,7 @@ impl App {
             self.on_event(event);
         }
         self.show_newer();
+        self.poll_agents();
         self.poll_recording();
         let dropped = ctx.input(|i| i.raw.dropped_files.clone());
         if !dropped.is_empty() {
@@ -344,6 +353,8 @@ impl App {
             Event::Wrote { run, result } => self.wrote(run, result),
             Event::Recent { facts } => self.recent_facts.extend(facts),
             Event::Edited { result } => self.edited(result),
+            Event::Agent(request) => self.heard(request),
+            Event::Resolved { number, result } => self.resolved(number, result),
             Event::Answered { number, result } => self.answered(number, result),
             Event::PriceTable { path, result } => self.price_table_read(path, result),
             Event::Project { path, result } => self.project_read(path, result),
@@ -450,8 +461,8 @@ impl App {
             Action::Runs => self.runs_shown = !self.runs_shown,
             Action::SaveProject => self.save_project(false),
             Action::SaveProjectAs => self.save_project(true),
-            Action::Undo => self.step(History::undo),
-            Action::Redo => self.step(History::redo),
+            Action::Undo => self.undo(),
+            Action::Redo => self.redo(),
             Action::ClearRange => self.command(Command::SetRange(None)),
             Action::Search => self.focus_search = true,
             Action::FindNext => self.find(true),
@@ -469,6 +480,7 @@ impl App {
             }
             Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
             Action::Prices => self.prices.shown = !self.prices.shown,
+            Action::Agents(on) => self.set_agents(on),
             Action::Editor => self.overlay = Overlay::Editor(editor::ChooseEditor::new(self, None)),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
             Action::Ask => self.overlay = Overlay::Palette(palette::Palette::of_questions()),
@@ -496,8 +508,9 @@ impl App {
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
             Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
-            Action::Undo => self.session.history().is_some_and(History::can_undo),
-            Action::Redo => self.session.history().is_some_and(History::can_redo),
+            Action::Undo => self.last_is_agents() || self.session.history().is_some_and(History::can_undo),
+            Action::Redo => self.next_is_agents() || self.session.history().is_some_and(History::can_redo),
+            Action::Agents(on) => self.settings.agents != on,
             Action::FindNext | Action::FindPrevious => {
                 self.session.now().is_some_and(|now| !now.search.is_empty())
             }
@@ -513,12 +526,6 @@ impl App {
                 self.recording.is_none() && run.is_some_and(|r| self.recorded_with.contains_key(&r.id))
             }
             _ => true,
-        }
-    }
-
-    fn step(&mut self, step: fn(&mut History) -> bool) {
-        if let Some(history) = self.session.history_mut() {
-            step(history);
         }
     }
 

@@ -65,10 +65,12 @@ impl Palette {
         let fitting =
             |e: &action::Entry| e.action != Action::Palette && app.can(e.action) && fits(&e.title, &low);
         let mut actions: Vec<_> = action::all().into_iter().filter(fitting).collect();
-        actions.sort_by_key(|e| !e.title.to_lowercase().contains(&low));
+        actions.sort_by_key(|e| (e.title.to_lowercase() != low, !e.title.to_lowercase().contains(&low)));
+        // «callers» is a view, too; what has arguments is a question.
+        let is_action = actions.first().is_some_and(|e| e.title.to_lowercase() == low);
+        let is_question = question(typed.split_whitespace().next().unwrap_or_default()).is_some();
         let actions = actions.into_iter().map(Entry::Act);
-        let name = typed.split_whitespace().next().unwrap_or_default();
-        let mut entries: Vec<Entry> = if question(name).is_some() {
+        let mut entries: Vec<Entry> = if is_question && !is_action {
             asked.chain(actions).collect()
         } else {
             actions.chain(asked).collect()

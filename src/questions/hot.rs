@@ -68,7 +68,11 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         return Ok(sheet);
     }
     if list.order.is_empty() {
-        return Err(format!("contains: no function has «{contains}» in its name, file or module").into());
+        return Err(format!(
+            "contains: no function has «{}» in its name, file or module",
+            words::said(contains)
+        )
+        .into());
     }
     let rows: Vec<&FunctionRow> = list.order.iter().map(|&i| &list.table.rows[i as usize]).collect();
     if asked.values.choice(&GROUP) != "function" {

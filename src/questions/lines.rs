@@ -130,11 +130,12 @@ fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal>
             let near: Vec<_> = near.take(8).map(|f| plain(f)).collect();
             let near =
                 if near.is_empty() { String::new() } else { format!("; there are {}", near.join(", ")) };
-            Err(format!("source: no function is in a file «{wanted}»{near}").into())
+            Err(format!("source: no function is in a file «{}»{near}", words::said(wanted)).into())
         }
         several => {
             let list: Vec<_> = several.iter().take(8).map(|f| plain(p.text(f.0))).collect();
-            Err(format!("source: «{wanted}» may be {}; say more of the path", list.join(", ")).into())
+            Err(format!("source: «{}» may be {}; say more of the path", words::said(wanted), list.join(", "))
+                .into())
         }
     }
 }

@@ -186,8 +186,11 @@ impl<'a> Names<'a> {
 }
 
 impl Asked<'_> {
-    /// The function that a text means.
-    pub(super) fn function(&self, text: &str) -> Result<FunctionId, Refusal> {
+    /// The function that a text means: a name, a part of one, `file:line` or a handle such as «f12».
+    ///
+    /// # Errors
+    /// Lines with candidates, or with near names.
+    pub fn function(&self, text: &str) -> Result<FunctionId, Refusal> {
         let p = self.profile();
         let metric = self.metric()?;
         let found = self.get(&Named { text: text.to_owned(), metric })?;
@@ -196,7 +199,7 @@ impl Asked<'_> {
             [] => {}
             several => {
                 let several: Vec<_> = several.iter().map(|f| f.0).collect();
-                return self.candidates(&several, &format!("functions are called «{text}»"));
+                return self.candidates(&several, &format!("functions are called «{}»", words::said(text)));
             }
         }
         if let Some(f) = handle(text, 'f').map(FunctionId).filter(|f| f.index() < p.functions.len()) {
@@ -239,7 +242,7 @@ impl Asked<'_> {
             match &found[..] {
                 [] => {}
                 [one] => return Ok(*one),
-                several => return self.candidates(several, &format!("{how} «{text}»")),
+                several => return self.candidates(several, &format!("{how} «{}»", words::said(text))),
             }
         }
         let wanted = last(text);

@@ -1,5 +1,6 @@
 //! Questions as a person types them into one line: «callers decode --top 5».
 
+use super::words::said;
 use super::{Door, Kind, QUESTIONS, Question, Refusal, Values, question};
 
 /// The question of a line, and its arguments as a command line has them. Words without a name in front are for the argument
@@ -14,7 +15,7 @@ pub fn typed(line: &str) -> Result<(&'static Question, Values), Refusal> {
     };
     let Some(asked) = question(name) else {
         let known: Vec<_> = QUESTIONS.iter().map(|q| q.name).collect();
-        return Err(format!("there is no question «{name}»; there are {}", known.join(", ")).into());
+        return Err(format!("there is no question «{}»; there are {}", said(name), known.join(", ")).into());
     };
     let mut values = Values::default();
     let mut bare: Vec<&str> = Vec::new();
@@ -32,13 +33,15 @@ pub fn typed(line: &str) -> Result<(&'static Question, Values), Refusal> {
         let value = match value {
             Some(value) => value,
             None if takes_none => "true".to_owned(),
-            None => rest.next().cloned().ok_or_else(|| format!("--{argument} needs a value"))?,
+            None => rest.next().cloned().ok_or_else(|| format!("--{} needs a value", said(argument)))?,
         };
         values.set(argument, value);
     }
     match (bare.join(" "), asked.bare) {
         (text, _) if text.is_empty() => {}
-        (text, "") => return Err(format!("{}: «{text}» is for no argument of it", asked.name).into()),
+        (text, "") => {
+            return Err(format!("{}: «{}» is for no argument of it", asked.name, said(&text)).into());
+        }
         (text, argument) => values.set(argument, text),
     }
     values.check_names(asked)?;

@@ -3,6 +3,11 @@
 use crate::format::{self, GROUP};
 use crate::model::{Basis, Outcome, Profile, Unit};
 
+/// What somebody wrote as an argument, as a part of a message: short, and on its line.
+pub(super) fn said(text: &str) -> std::borrow::Cow<'_, str> {
+    format::short(text, 80)
+}
+
 fn lean(text: String) -> String {
     if text.contains(GROUP) { text.replace(GROUP, "") } else { text }
 }

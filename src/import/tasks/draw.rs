@@ -8,8 +8,8 @@ use super::task::{Call, Index, State, Task, Wait, What};
 use super::world::{Job, MOST_LINKS, Origin, Step, Symbol, World};
 use crate::format;
 use crate::model::{
-    ArgsRef, EVENT_LOOP, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity, SpanStatus,
-    TrackId, TrackKind, TrackSpec, Unit, Value,
+    ArgsRef, EVENT_LOOP, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity,
+    SpanStatus, TrackId, TrackKind, TrackSpec, Unit, Value,
 };
 
 /// Tasks that have a track each. Where there are more, those of one coroutine share a track, one beside the other.

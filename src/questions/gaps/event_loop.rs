@@ -71,8 +71,7 @@ fn held(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>) -> Part {
             1 => format!(", 1 step of {} at {}", words::time(length), words::time(at)),
             n => format!(", {n} steps, longest {} at {}", words::time(length), words::time(at)),
         };
-        let longest =
-            if h.steps == 0 { format::UNKNOWN.to_owned() } else { words::time(h.longest) };
+        let longest = if h.steps == 0 { format::UNKNOWN.to_owned() } else { words::time(h.longest) };
         let text = format!("{longest} {} {what}{steps}", words::time(h.waited));
         let json = json!({
             "what": what, "steps": h.steps, "longest_step_ns": length, "at_ns": at,
@@ -90,7 +89,10 @@ fn held(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>) -> Part {
     let (all, budget) = (found.all_late.1, asked.more_budget());
     Part::new("held", title, rows).least(4).rest(move |shown| match waited.len() - shown {
         0 => String::new(),
-        n => format!("… {n} more with {} of the waits; {budget}", words::share(waited[shown..].iter().sum(), all)),
+        n => format!(
+            "… {n} more with {} of the waits; {budget}",
+            words::share(waited[shown..].iter().sum(), all)
+        ),
     })
 }
 
@@ -169,7 +171,8 @@ fn largest(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option
         Row::new(text, json!({ "start_ns": start, "end_ns": end, "cause": what }))
     });
     let rows: Vec<Row> = rows.collect();
-    let lengths: Vec<i64> = found.largest.iter().map(|(start, end, _)| end - start).filter(|&l| l >= least).collect();
+    let lengths: Vec<i64> =
+        found.largest.iter().map(|(start, end, _)| end - start).filter(|&l| l >= least).collect();
     let (count, idle, listed, budget) = (found.gaps, found.idle, over.is_some(), asked.more_budget());
     let title = match over {
         Some(over) => format!("gaps from {} on: length, start, until", words::time(over)),
@@ -180,7 +183,10 @@ fn largest(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option
         match if listed { lengths.len() - shown } else { count - shown } {
             0 => String::new(),
             n if listed => format!("… {n} more; {budget}"),
-            n => format!("… {n} smaller gaps with {} of the idle time; {budget}", words::share(idle - time, idle)),
+            n => format!(
+                "… {n} smaller gaps with {} of the idle time; {budget}",
+                words::share(idle - time, idle)
+            ),
         }
     })
 }

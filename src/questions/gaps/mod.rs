@@ -60,7 +60,11 @@ fn wanted(asked: &Asked<'_>) -> Result<(Vec<TrackId>, String), Refusal> {
         None => usual_tracks(p),
         Some(text) if text.eq_ignore_ascii_case("loop") => match busiest(p) {
             Some(_) => event_loop(),
-            None => return Err("track: this file has no steps of an event loop; leave it out or name a thread".into()),
+            None => {
+                return Err(
+                    "track: this file has no steps of an event loop; leave it out or name a thread".into()
+                );
+            }
         },
         Some(text) if text.eq_ignore_ascii_case("gpu") => {
             if streams().next().is_none() {
@@ -176,7 +180,7 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
 fn over(asked: &Asked<'_>) -> Result<Option<i64>, Refusal> {
     let Some(text) = asked.values.text("over") else { return Ok(None) };
     let time = format::typed_time(text);
-    time.map(Some).ok_or_else(|| format!("over: «{text}» is no time; write it as 1ms").into())
+    time.map(Some).ok_or_else(|| format!("over: «{}» is no time; write it as 1ms", words::said(text)).into())
 }
 
 fn what(p: &Profile, idle: &Idle, cause: &Cause, names: &Names<'_>) -> String {
