@@ -182,7 +182,7 @@ impl Query for EventLoopOf {
 }
 
 /// The text of a detail of a span that is kept inline.
-fn detail(profile: &Profile, span: &Span, key: &str) -> Option<StringId> {
+pub(super) fn detail(profile: &Profile, span: &Span, key: &str) -> Option<StringId> {
     let ArgsPlace::Inline(set) = span.args.place() else { return None };
     let found = profile.attributes.get(set).iter().find(|(k, _)| profile.text(*k) == key);
     found.and_then(|(_, value)| if let Value::Text(text) = value { Some(*text) } else { None })

@@ -68,6 +68,7 @@ pub mod spending;
 pub mod stages;
 pub mod steps;
 pub mod syntax;
+pub mod task_times;
 #[cfg(test)]
 pub mod testing;
 pub mod token_facts;

@@ -255,7 +255,7 @@ pub(super) fn ui(app: &mut App, ui: &Ui) {
             ui.add_space(space::SMALL);
             ui.horizontal(|ui| {
                 if let State::Said(said) = &answer.state {
-                    if ui.button("Copy").on_hover_text("Copy the answer as text").clicked() {
+                    if ui.button("Copy answer").on_hover_text("As text").clicked() {
                         ui.ctx().copy_text(said.text.clone());
                     }
                     let kind = views::view(answer.view).map_or("", |v| v.title);

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::analysis::Transform;
     use crate::app::Settings;
-    use crate::state::{History, RunState};
+    use crate::state::RunState;
 
     /// Opens the sample as a person would, in an application that starts with `settings`.
     fn opened(settings: Settings) -> App {

@@ -43,7 +43,9 @@ fn questions(typed: &str) -> Vec<(&'static Question, &str)> {
     if let Some(question) = question(name) {
         return vec![(question, rest.trim())];
     }
-    QUESTIONS.iter().filter(|q| fits(q.name, typed) || fits(q.about, typed)).map(|q| (q, "")).collect()
+    let low = typed.to_lowercase();
+    let is_about = |q: &&Question| fits(q.name, typed) || q.about.to_lowercase().contains(&low);
+    QUESTIONS.iter().filter(is_about).map(|q| (q, "")).collect()
 }
 
 impl Palette {

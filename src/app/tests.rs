@@ -288,7 +288,7 @@ fn the_palette_asks_the_questions_of_the_terminal_about_what_is_selected_or_type
     let said = field(&h, "Answer");
     assert!(said.starts_with("_iterencode_dict ") && said.contains("callers: calls"), "{said}");
     picture(&mut h, "ask-answer");
-    h.get_by_label("Copy").click();
+    h.get_by_label("Copy answer").click();
     h.run_ok();
     let copied = h
         .output()

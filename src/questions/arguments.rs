@@ -272,8 +272,7 @@ impl Asked<'_> {
             }
         }
         if let Some((from, to)) = self.range()? {
-            said +=
-                &format!(", {}..{}", format::duration_exact(from), format::duration_exact(to));
+            said += &format!(", {}..{}", format::duration_exact(from), format::duration_exact(to));
         }
         Ok(said)
     }

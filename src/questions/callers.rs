@@ -3,13 +3,15 @@
 use serde_json::json;
 
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
-use super::names::{Names, place};
+use super::names::{Names, place, track};
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, words};
 use crate::analysis::callers::{Callers, Neighbour, Reach};
+use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::formula::Measure;
-use crate::format;
-use crate::model::{Basis, Unit};
+use crate::analysis::task_times::TaskTimesOf;
+use crate::format::{self, short};
+use crate::model::{Basis, FunctionId, Unit};
 
 const REACH: Argument = Argument::new(
     "reach",
@@ -45,7 +47,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let function = asked.function(asked.values.text("function").unwrap_or_default())?;
     let reach = if asked.values.choice(&REACH) == "all" { Reach::All } else { Reach::Direct };
     let found = asked.get(&Callers { slice, function: p.keys().symbol(function), reach })?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let unit = metric.unit;
     let basis = match (&found.basis, reach) {
         (Basis::Estimated(_), Reach::All) => {
@@ -56,7 +58,8 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let Some(row) = &found.row else {
         return Err(format!("{} does not run in the part that is asked for", names.full(function)).into());
     };
-    let counted = row.calls.map(|c| format!("{} calls", words::calls(c)));
+    let noun = |c: crate::model::Calls| if c.all == 1 { "call" } else { "calls" };
+    let counted = row.calls.map(|c| format!("{} {}", words::calls(c), noun(c)));
     let sampled = row.samples_total.map(|n| words::counted(n, "sample", "samples"));
     let count = counted.or(sampled).map_or_else(String::new, |c| format!(": {c}"));
     let head = format!(
@@ -109,6 +112,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             }
         }));
     }
+    sheet.notes.extend(in_tasks(asked, function, &names)?);
     if found.callers.is_empty() {
         sheet.notes.push("nothing recorded calls it".into());
     }
@@ -116,6 +120,52 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         sheet.notes.push("it calls nothing that was recorded".into());
     }
     Ok(sheet)
+}
+
+/// Tasks that are named as those that woke.
+const WAKERS: usize = 3;
+
+/// What a coroutine did in its tasks, and how it held its loop.
+fn in_tasks(asked: &Asked<'_>, f: FunctionId, names: &Names<'_>) -> Result<Vec<String>, Refusal> {
+    let p = asked.profile();
+    let times = asked.get(&TaskTimesOf(p.keys().symbol(f)))?;
+    let Some(times) = &*times else { return Ok(Vec::new()) };
+    let states: Vec<String> =
+        times.states.iter().map(|(s, n)| format!("{n} {}", short(p.text(*s), 40))).collect();
+    let states =
+        if states.is_empty() { String::new() } else { format!(", of its own: {}", states.join(", ")) };
+    let failed =
+        if times.failed > 0 { format!(", {} ended with an error", times.failed) } else { String::new() };
+    let mut said = vec![format!(
+        "in {}{states}{failed}: {} on the loop, {} ready and not run, {} awaiting",
+        words::counted(times.tasks as u64, "task", "tasks"),
+        words::time(times.busy),
+        words::time(times.ready),
+        words::time((times.wall - times.busy - times.ready).max(0)),
+    )];
+    let awaited =
+        times.awaited.iter().take(WAKERS).map(|(f, ns)| format!("{} {}", names.full(*f), words::time(*ns)));
+    let awaited: Vec<String> = awaited.collect();
+    if !awaited.is_empty() {
+        let more = if times.awaited.len() > WAKERS { ", …" } else { "" };
+        let by = times.woken_by.iter().take(WAKERS).map(|(by, n)| format!("{} {n}×", short(p.text(*by), 60)));
+        let by: Vec<String> = by.collect();
+        let more_by = if times.woken_by.len() > WAKERS { ", …" } else { "" };
+        let by = if by.is_empty() { String::new() } else { format!("; woken by {}{more_by}", by.join(", ")) };
+        said.push(format!("it awaited {}{more}{by}", awaited.join(", ")));
+    }
+    for id in loops(p) {
+        let found = asked.get(&EventLoopOf { track: p.keys().track_key(id), range: asked.range()? })?;
+        let Some(held) = found.held.iter().find(|h| h.by == Some(f)) else { continue };
+        said.push(format!(
+            "it held t{} {}: tasks that were ready waited {} for it, at most {} for one step; gaps tells more",
+            id.0,
+            track(p, id),
+            words::time(held.waited),
+            words::time(held.longest)
+        ));
+    }
+    Ok(said)
 }
 
 fn line(n: &Neighbour, all: Option<u64>, names: &Names<'_>, p: &crate::model::Profile, unit: Unit) -> Row {

@@ -196,7 +196,7 @@ impl<'a> Sides<'a> {
         if shares {
             rows.sort_by(|a, b| points(b.1).abs().total_cmp(&points(a.1).abs()));
         }
-        let names = self.names();
+        let names = self.names()?;
         let lines = rows.iter().take(self.asked.top()).map(|&(i, r)| {
             let moved = moved.get(i).copied().unwrap_or(false);
             self.function(&diff, r, moved, &names)
@@ -220,8 +220,8 @@ impl<'a> Sides<'a> {
         Ok(())
     }
 
-    fn names(&self) -> [Names<'_>; 2] {
-        [Names::of(&self.pair.base.profile), Names::of(&self.pair.head.profile)]
+    fn names(&self) -> Result<[Names<'_>; 2], Refusal> {
+        Ok([Names::of_run(self.asked, &self.pair.base)?, Names::of_run(self.asked, &self.pair.head)?])
     }
 
     fn symbol(&self, names: &[Names<'_>; 2], symbols: Two<Symbol>) -> String {

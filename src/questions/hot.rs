@@ -83,7 +83,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let waiting = |r: &FunctionRow| r.module.is_none() && waits[r.function.index()];
     // Who waits does not lead, however long; what is called and waits is a part of others' totals.
     let (idle, work): (Vec<&FunctionRow>, Vec<&FunctionRow>) = rows.into_iter().partition(|r| waiting(r));
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let line = |r: &&FunctionRow| row(r, &names, p, metric.unit, whole);
     let columns = match (work.iter().any(|r| r.calls.is_some()), work.iter().any(|r| r.samples.is_some())) {
         (false, true) => "own, own %, total, samples, function",
@@ -98,6 +98,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let rows = idle.iter().filter(|r| r.own != 0).take(top.min(5)).map(line).collect();
     sheet.part(Part::new("waits", title, rows).least(2));
     sheet.notes.extend(spread(&work, whole.saturating_sub(waited), &asked.door.argument("sort", "total")));
+    sheet.notes.extend(notes::held_loops(asked, slice.range)?);
     sheet.notes.extend(notes::nameless(asked, &slice)?);
     Ok(sheet)
 }

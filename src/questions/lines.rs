@@ -60,7 +60,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         whole_file: whole_file.map(|f| NameKey::from(p.text(f))),
     };
     let table = asked.get(&query)?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let grain = match table.grain {
         Grain::Lines => "per line",
         Grain::Definition => "no lines in this file: costs stand where functions are defined",

@@ -1,9 +1,11 @@
 //! What an answer says beside its numbers: what they cannot tell, and what happens only once.
 
-use super::{Asked, Refusal, words};
+use super::{Asked, Door, Refusal, words};
 use crate::analysis::durations::DurationsOf;
+use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::functions::FunctionRow;
 use crate::analysis::named::is_address;
+use crate::analysis::scope::TimeRange;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
 use crate::format;
@@ -15,6 +17,8 @@ const NAMELESS: f64 = 0.2;
 const WAITING: f64 = 0.5;
 /// Share of the run that a single call must have.
 const LARGE: f64 = 0.1;
+/// A step for which a ready task waited so long, ns, held its loop.
+const HELD: i64 = 5_000_000;
 /// Share of its function that it must have.
 const ALONE: f64 = 0.9;
 /// Functions whose single calls are looked at.
@@ -97,6 +101,28 @@ pub(super) fn only_once(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>,
                 super::names::bare(p.function_name(row.function)),
             ));
         }
+    }
+    Ok(said)
+}
+
+/// What held event loops while tasks were ready, where that is worth a line.
+pub(super) fn held_loops(asked: &Asked<'_>, range: TimeRange) -> Result<Vec<String>, Refusal> {
+    let p = asked.profile();
+    let mut said = Vec::new();
+    for id in loops(p) {
+        let found = asked.get(&EventLoopOf { track: p.keys().track_key(id), range })?;
+        let Some(held) = found.held.iter().find(|h| h.longest >= HELD) else { continue };
+        let by = held.by.map_or_else(String::new, |f| super::names::bare(p.function_name(f)).into_owned());
+        said.push(format!(
+            "{by} held t{} {}: ready tasks waited {} for it; {}",
+            id.0,
+            super::names::track(p, id),
+            words::time(held.waited),
+            match asked.door {
+                Door::Cli => format!("gaps --track t{} tells more", id.0),
+                Door::Tool => format!("gaps with track=t{} tells more", id.0),
+            }
+        ));
     }
     Ok(said)
 }

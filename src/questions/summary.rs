@@ -11,9 +11,9 @@ use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::FunctionRow;
-use crate::analysis::gpu::gpu_busy_by;
+use crate::analysis::gpu::GpuWorkOf;
 use crate::analysis::heap_peak::AtHeapPeak;
-use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::overview::{Overview, Summary, Total};
 use crate::analysis::steps::Loops;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
@@ -57,13 +57,13 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.value("totals", totals);
     sheet.head.push(sums(p, &overview));
     sheet.head.extend(notes::no_clock(p));
-    let root = super::names::root(p);
-    if !root.is_empty() {
-        sheet.head.push(format!("source files below {}", format::short(&root, 120)));
+    let names = Names::of(asked)?;
+    if !names.root().is_empty() {
+        sheet.head.push(format!("source files below {}", format::short(names.root(), 120)));
     }
     threads(asked, &slice, &mut sheet)?;
     phases(asked, &overview, &mut sheet)?;
-    gpus(p, &slice, &mut sheet);
+    gpus(asked, &slice, &mut sheet)?;
     event_loops(asked, &slice, &mut sheet)?;
     memory(&overview, &mut sheet);
     heap(asked, &mut sheet)?;
@@ -96,15 +96,16 @@ fn sums(p: &Profile, overview: &Overview) -> String {
     let elapsed = overview.elapsed.map_or_else(|| format::UNKNOWN.into(), words::time);
     let mut said = vec![format!("elapsed {elapsed}")];
     let tracks = p.tracks.iter().filter(|t| !t.kind.is_view()).count();
-    for total in overview.totals.iter().take(6) {
+    let of_time = |t: &&Total| t.metric.unit == Unit::Nanoseconds;
+    let shown = || overview.totals.iter().take(6);
+    let one = |t: &Total| format!("{} {}", t.metric.label, words::cost(t.metric.unit, t.sum));
+    let times: Vec<String> = shown().filter(of_time).map(one).collect();
+    if !times.is_empty() {
         let on =
             if tracks > 1 { format!(" over {tracks} threads, tasks and streams") } else { String::new() };
-        let sum = words::cost(total.metric.unit, total.sum);
-        said.push(match total.metric.unit {
-            Unit::Nanoseconds => format!("{} {sum} summed{on}", total.metric.label),
-            _ => format!("{} {sum}", total.metric.label),
-        });
+        said.push(format!("summed{on}: {}", times.join(", ")));
     }
+    said.extend(shown().filter(|t| !of_time(t)).map(one));
     if overview.totals.len() > 6 {
         let more: Vec<_> = overview.totals[6..].iter().map(|t| t.metric.key.key.to_string()).collect();
         said.push(format!("further metrics: {}", more.join(" ")));
@@ -119,7 +120,7 @@ fn threads(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Re
         return Ok(());
     };
     let works = asked.get(&Works(slice.clone()))?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let whole =
         slice.range.or_else(|| p.time_bounds()).filter(|_| p.is_timed() && p.meta.no_clock.is_empty());
     let row = |t: &crate::analysis::waiting::ThreadWork| {
@@ -205,8 +206,9 @@ fn phases(asked: &Asked<'_>, overview: &Overview, sheet: &mut Sheet) -> Result<(
     Ok(())
 }
 
-fn gpus(p: &Profile, slice: &Slice, sheet: &mut Sheet) {
-    let rows = gpu_busy_by(p, slice.range).into_iter().map(|gpu| {
+fn gpus(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let found = asked.get(&GpuWorkOf(slice.range))?;
+    let rows = found.iter().map(|gpu| {
         let kinds: Vec<String> =
             gpu.kinds.iter().map(|(kind, time)| format!("{kind} {}", words::time(*time))).collect();
         let text = format!(
@@ -220,12 +222,13 @@ fn gpus(p: &Profile, slice: &Slice, sheet: &mut Sheet) {
         Row::new(text, json!({ "gpu": gpu.busy.name, "busy_ns": gpu.busy.busy, "idle_ns": gpu.busy.idle }))
     });
     sheet.part(Part::new("gpus", "", rows.collect()));
+    Ok(())
 }
 
 /// Event loops: busy, idle, and what held them.
 fn event_loops(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {
     let p = asked.profile();
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let mut rows = Vec::new();
     for id in loops(p) {
         let found = asked.get(&EventLoopOf { track: p.keys().track_key(id), range: slice.range })?;
@@ -274,7 +277,7 @@ fn heap(asked: &Asked<'_>, sheet: &mut Sheet) -> Result<(), Refusal> {
     let p = asked.profile();
     let found = asked.get(&AtHeapPeak)?;
     let Some(heap) = &*found else { return Ok(()) };
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let row = |(path, bytes): &(Vec<FunctionId>, i64)| {
         let path: Vec<String> = path.iter().map(|&f| names.name(f)).collect();
         let text = format!(
@@ -301,7 +304,7 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     let Some(metric) = Measure::of(slice.metric, p) else { return Ok(()) };
     let table = asked.get(&Functions(slice.clone()))?;
     let waits = asked.get(&Waiting)?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let whole = table.sum;
     let row = |cost: i64, r: &FunctionRow| {
         let calls = r.calls.map_or_else(String::new, |c| format!(" ×{}", words::calls(c)));

@@ -83,7 +83,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         None => costs.sum,
     };
     let inverted = asked.values.flag("inverted");
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let head = head(asked, &costs, &metric, whole, root.map(|f| names.full(f)))?;
     let mut sheet = Sheet::new(head, asked.budget());
     sheet.function = root;

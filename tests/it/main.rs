@@ -26,3 +26,5 @@ mod service;
 mod support;
 mod traces;
 mod trees;
+#[cfg(feature = "mcp")]
+mod window;

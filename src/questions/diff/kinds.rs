@@ -18,7 +18,7 @@ const TAIL: usize = 4;
 impl Sides<'_> {
     pub(super) fn paths(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let diff = self.get(&DiffPaths(self.question()))?;
-        let names = self.names();
+        let names = self.names()?;
         let mut order: Vec<usize> =
             (0..diff.nodes.len()).filter(|&i| diff.nodes[i].own().delta().is_some_and(|d| d != 0)).collect();
         order.sort_by_key(|&i| {

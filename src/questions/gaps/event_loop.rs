@@ -15,7 +15,7 @@ pub(super) fn event_loop(asked: &Asked<'_>, id: TrackId) -> Result<Sheet, Refusa
     let over = over(asked)?;
     let query = EventLoopOf { track: p.keys().track_key(id), range: asked.range()? };
     let found = asked.get(&query)?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let others = loops(p).count().saturating_sub(1);
     let others = match others {
         0 => String::new(),

@@ -101,7 +101,7 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let over = over(asked)?;
     let keys = tracks.iter().map(|&t| p.keys().track_key(t)).collect();
     let found = asked.get(&IdleOf { tracks: Some(keys), range })?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let within = match (found.within, range) {
         (Some(i), _) => {
             let l = &found.loops[i];

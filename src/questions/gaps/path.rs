@@ -33,7 +33,7 @@ pub(super) fn path(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let stages = Stages { scope: Scope { tracks, ..Scope::default() }, range, level: None };
     let graph = asked.get(&stages)?;
     let gains = asked.get(&Gains { graph: stages, most: MOST_GAINS })?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let total = graph.total();
     let mut sheet = Sheet::new(
         format!(
