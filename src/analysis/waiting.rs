@@ -149,7 +149,7 @@ pub fn said(profile: &Profile, function: FunctionId) -> Option<Doing> {
     doing(profile.text(profile.functions.get(function).category))
 }
 
-/// Calls of operating systems and runtimes that block, without underscores in front.
+/// Calls of operating systems and runtimes that block, and where a kernel lets a processor idle; without underscores in front.
 const CALLS: &[&str] = &[
     "(idle)",
     "GetQueuedCompletionStatus",
@@ -171,14 +171,20 @@ const CALLS: &[&str] = &[
     "[await]",
     "accept",
     "accept4",
+    "acpi_idle_do_entry",
+    "acpi_idle_enter",
     "clock_nanosleep",
+    "cpu_idle",
+    "cpuidle_enter_state",
     "cuCtxSynchronize",
     "cuEventSynchronize",
     "cuStreamSynchronize",
     "cudaDeviceSynchronize",
     "cudaEventSynchronize",
     "cudaStreamSynchronize",
+    "default_idle",
     "do_epoll_wait",
+    "do_idle",
     "epoll_pwait",
     "epoll_wait",
     "futex",
@@ -188,6 +194,7 @@ const CALLS: &[&str] = &[
     "hipDeviceSynchronize",
     "hipEventSynchronize",
     "hipStreamSynchronize",
+    "intel_idle",
     "io_schedule",
     "kevent",
     "kevent64",
@@ -196,8 +203,13 @@ const CALLS: &[&str] = &[
     "mach_msg2_trap",
     "mach_msg_overwrite",
     "mach_msg_trap",
+    "mwait_idle",
+    "mwait_idle_with_hints",
     "nanosleep",
+    "native_halt",
+    "native_safe_halt",
     "poll",
+    "poll_idle",
     "ppoll",
     "pselect",
     "psynch_cvwait",
@@ -205,6 +217,7 @@ const CALLS: &[&str] = &[
     "pthread_cond_timedwait",
     "pthread_cond_wait",
     "pthread_join",
+    "pv_native_safe_halt",
     "recv",
     "recvfrom",
     "recvmsg",
@@ -232,6 +245,7 @@ const CALLS: &[&str] = &[
     "waitid",
     "waitpid",
     "workq_kernreturn",
+    "xen_hypercall_sched_op",
 ];
 
 /// Built-in methods of Python that block: type and method.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
 use super::names::{Names, place, track};
 use super::sheet::{Part, Row};
-use super::{Asked, Question, Refusal, Sheet, words};
+use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::callers::{Callers, Neighbour, Reach};
 use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::formula::Measure;
@@ -43,7 +43,7 @@ pub(super) const QUESTION: Question = Question {
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let slice = asked.slice()?;
-    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     let function = asked.function(asked.values.text("function").unwrap_or_default())?;
     let reach = if asked.values.choice(&REACH) == "all" { Reach::All } else { Reach::Direct };
     let found = asked.get(&Callers { slice, function: p.keys().symbol(function), reach })?;
@@ -93,12 +93,22 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             side.sort_by_key(|n| std::cmp::Reverse((n.total, n.calls.map_or(0, |c| c.all))));
         }
         let of = if key == "callers" { all } else { None };
-        let rows: Vec<Row> =
-            side.iter().take(asked.top()).map(|n| line(n, of, &names, asked.profile(), unit)).collect();
-        let title = if found.callers.iter().chain(&found.callees).any(|n| n.calls.is_some()) {
-            title.to_owned()
-        } else {
-            title.replace("calls, % of its calls", "samples").replace(": calls,", ": samples,")
+        let counts = (
+            found.callers.iter().chain(&found.callees).any(|n| n.calls.is_some()),
+            found.callers.iter().chain(&found.callees).any(|n| n.samples.is_some()),
+        );
+        let is_counted = counts.0 || counts.1;
+        let rows: Vec<Row> = side
+            .iter()
+            .take(asked.top())
+            .map(|n| line(n, of, &names, asked.profile(), unit, is_counted))
+            .collect();
+        let title = match counts {
+            (true, _) => title.to_owned(),
+            (false, true) => {
+                title.replace("calls, % of its calls", "samples").replace(": calls,", ": samples,")
+            }
+            (false, false) => title.replace(" calls, % of its calls,", "").replace(": calls,", ":"),
         };
         let totals: Vec<i64> = side.iter().map(|n| n.total.unwrap_or(0)).collect();
         let (given, door, budget) = (rows.len(), asked.door, asked.more_budget());
@@ -168,17 +178,28 @@ fn in_tasks(asked: &Asked<'_>, f: FunctionId, names: &Names<'_>) -> Result<Vec<S
     Ok(said)
 }
 
-fn line(n: &Neighbour, all: Option<u64>, names: &Names<'_>, p: &crate::model::Profile, unit: Unit) -> Row {
+fn line(
+    n: &Neighbour,
+    all: Option<u64>,
+    names: &Names<'_>,
+    p: &crate::model::Profile,
+    unit: Unit,
+    is_counted: bool,
+) -> Row {
     let name = n.symbol.map_or_else(|| "(nobody)".to_owned(), |s| names.symbol(s));
     let count = n.calls.map(words::calls).or(n.samples.map(words::count));
-    let count = count.unwrap_or_else(|| format::UNKNOWN.into());
+    let count = if is_counted { count.unwrap_or_else(|| format::UNKNOWN.into()) } else { String::new() };
     let share = match (all, n.calls) {
         (Some(all), Some(c)) => format!(" {}", words::share(c.all as i64, all as i64)),
         _ => String::new(),
     };
     let far = if n.distance > 1 { format!(" ({} calls away)", n.distance) } else { String::new() };
-    let text =
-        format!("{count}{share} {} {} {name}{far}", words::known(unit, n.total), words::known(unit, n.own));
+    let gap = if is_counted { " " } else { "" };
+    let text = format!(
+        "{count}{share}{gap}{} {} {name}{far}",
+        words::known(unit, n.total),
+        words::known(unit, n.own)
+    );
     let function = n.symbol.map(crate::analysis::path::Symbol::function);
     let json = json!({
         "function": function.map(|f| format!("f{}", f.0)),

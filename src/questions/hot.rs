@@ -46,7 +46,7 @@ const TOGETHER: usize = 10;
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let (slice, left_out) = asked.working_slice()?;
-    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     let functions = Functions(slice.clone());
     let sort = match asked.values.choice(&SORT) {
         "total" => FunctionKey::Total,

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
 use super::names::Names;
 use super::sheet::{Part, Row};
-use super::{Asked, Question, Refusal, Sheet, SourcesFrom, words};
+use super::{Asked, Question, Refusal, Sheet, SourcesFrom, notes, words};
 use crate::analysis::formula::Measure;
 use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceRule, SourceText};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
@@ -45,7 +45,7 @@ const LONGEST: usize = 100;
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let slice = asked.slice()?;
-    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     let (function, whole_file) = match (asked.values.text("function"), asked.values.text("source")) {
         (Some(text), _) => (asked.function(text)?, None),
         (None, Some(source)) => {

@@ -79,10 +79,16 @@ pub(super) fn waiting(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>, R
 pub(super) fn only_once(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>, Refusal> {
     let p = asked.profile();
     let Some((from, to)) = slice.range.or_else(|| p.time_bounds()) else { return Ok(Vec::new()) };
-    let table = asked.get(&Functions(slice.clone()))?;
+    let (waits, table) = (asked.get(&Waiting)?, asked.get(&Functions(slice.clone()))?);
     let mut said = Vec::new();
-    let repeated = table.rows.iter().filter(|r| r.module.is_none() && r.calls.is_some_and(|c| c.all >= 3));
-    for row in repeated.take(LOOKED_AT) {
+    // Of one large call, who itself has most of it is named, not all around it; waits say nothing of a start.
+    let repeated = |r: &&FunctionRow| {
+        r.module.is_none()
+            && !waits[r.function.index()]
+            && r.own.saturating_mul(2) >= r.total
+            && r.calls.is_some_and(|c| c.all >= 3)
+    };
+    for row in table.rows.iter().filter(repeated).take(LOOKED_AT) {
         let query = DurationsOf {
             function: p.keys().symbol(row.function),
             tracks: slice.scope.tracks.clone(),
@@ -125,6 +131,15 @@ pub(super) fn held_loops(asked: &Asked<'_>, range: TimeRange) -> Result<Vec<Stri
         ));
     }
     Ok(said)
+}
+
+/// Says of a file without costs what else can be asked of it.
+pub(super) fn no_costs(p: &Profile) -> &'static str {
+    match (p.requests.rows.is_empty(), p.counters.is_empty()) {
+        (false, _) => "this file has no costs of functions, but requests: ask requests",
+        (true, false) => "this file has no costs of functions, but counters: ask summary",
+        (true, true) => "this file has no costs",
+    }
 }
 
 /// Why times are no clock; empty when they are.

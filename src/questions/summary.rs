@@ -32,6 +32,9 @@ pub(super) const QUESTION: Question = Question {
 
 /// Functions of each list.
 const FUNCTIONS: usize = 5;
+/// Totals that differ by less are those of one chain of calls; so many of its functions are named.
+const SAME: f64 = 0.995;
+const ON_A_LINE: usize = 3;
 /// A total from this share on is that of everything.
 const EVERYTHING: f64 = 0.95;
 
@@ -101,8 +104,9 @@ fn sums(p: &Profile, overview: &Overview) -> String {
     let one = |t: &Total| format!("{} {}", t.metric.label, words::cost(t.metric.unit, t.sum));
     let times: Vec<String> = shown().filter(of_time).map(one).collect();
     if !times.is_empty() {
-        let on =
-            if tracks > 1 { format!(" over {tracks} threads, tasks and streams") } else { String::new() };
+        let untold = p.tracks.iter().any(|t| t.kind == TrackKind::Profile);
+        let what = if untold { "parts of the profile" } else { "threads, tasks and streams" };
+        let on = if tracks > 1 { format!(" over {tracks} {what}") } else { String::new() };
         said.push(format!("summed{on}: {}", times.join(", ")));
     }
     said.extend(shown().filter(|t| !of_time(t)).map(one));
@@ -274,7 +278,6 @@ fn memory(overview: &Overview, sheet: &mut Sheet) {
 
 /// Who held the heap at its peak, where allocations were counted.
 fn heap(asked: &Asked<'_>, sheet: &mut Sheet) -> Result<(), Refusal> {
-    let p = asked.profile();
     let found = asked.get(&AtHeapPeak)?;
     let Some(heap) = &*found else { return Ok(()) };
     let names = Names::of(asked)?;
@@ -334,7 +337,20 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
         .filter(|r| format::share(r.total, whole).is_some_and(|s| s < EVERYTHING))
         .collect();
     total.sort_by_key(|r| (std::cmp::Reverse(r.total), r.function));
-    let rows = total.iter().take(FUNCTIONS).map(|r| row(r.total, r)).collect();
+    // Functions that do nothing but call each other have one total and share a line.
+    let chains = total
+        .chunk_by(|a, b| a.total as f64 >= SAME * b.total as f64 && b.total as f64 >= SAME * a.total as f64);
+    let chain = |rows: &[&FunctionRow]| {
+        let mut line = row(rows[0].total, rows[0]);
+        for r in rows.iter().skip(1).take(ON_A_LINE - 1) {
+            line.text += &format!(", {}", names.symbol(r.symbol()));
+        }
+        if rows.len() > ON_A_LINE {
+            line.text += &format!(" and {} more", rows.len() - ON_A_LINE);
+        }
+        line
+    };
+    let rows = chains.take(FUNCTIONS).map(chain).collect();
     sheet.part(Part::new("total", "largest totals below 95 %:", rows).rest(|_| String::new()));
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD};
 use super::names::Names;
 use super::sheet::{Part, Row};
 use super::tokens::estimate;
-use super::{Asked, Question, Refusal, Sheet, words};
+use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::expansion::Expansion;
 use crate::analysis::formula::Measure;
@@ -71,7 +71,7 @@ struct Node {
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let (mut slice, left_out) = asked.working_slice()?;
-    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     let whole_slice = slice.clone();
     let root = asked.values.text("root").map(|text| asked.function(text)).transpose()?;
     if let Some(root) = root {
@@ -327,6 +327,14 @@ impl Shown<'_> {
         let of = |n: &u32| self.nodes[*n as usize];
         let (first, last) = (of(&run[0]), run.last().map_or(of(&run[0]), of));
         let names: Vec<String> = run.iter().map(|n| self.names.symbol(of(n).symbol)).collect();
+        // What calls itself again and again is named once.
+        let shown: Vec<String> = names
+            .chunk_by(|a, b| a == b)
+            .map(|same| match same.len() {
+                1 => same[0].clone(),
+                n => format!("{} ({n} deep)", same[0]),
+            })
+            .collect();
         let indent = " ".repeat(level.min(MOST_INDENT) as usize);
         let deep = if level > MOST_INDENT { format!("[{level}] ") } else { String::new() };
         let least = format::at_least(first.unfinished);
@@ -334,7 +342,7 @@ impl Shown<'_> {
             "{indent}{deep}{least}{} {} {}",
             words::cost(self.unit, first.total),
             words::share(first.total, self.whole),
-            names.join(" → "),
+            shown.join(" → "),
         );
         let own: i64 = run.iter().map(|n| of(n).own).fold(0, i64::saturating_add);
         if own != first.total && own as f64 >= self.whole as f64 * LEAST_OWN {

@@ -190,6 +190,7 @@ fn what(p: &Profile, idle: &Idle, cause: &Cause, names: &Names<'_>) -> String {
         CauseOf::Nothing => "nothing that was recorded".to_owned(),
     };
     match cause.track {
+        Some(t) if cause.waits && idle.own.contains(&t) => format!("it waits in {name}"),
         Some(t) if cause.waits => format!("waits, too: {name} on t{} {}", t.0, track(p, t)),
         _ => name,
     }
