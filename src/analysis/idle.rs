@@ -4,7 +4,7 @@
 //! ([`super::waiting`]). Each idle moment has one cause, so causes add up to the idle time: what ran then on the other
 //! track that ran most of it, at the first depth at which the runs differ (a loop's rounds count as one: see
 //! [`super::steps`]). A track that waits itself is a cause only where nobody works, and the waits of the track that is looked at
-//! only where nothing is known of others.
+//! only where nothing is known of others; of a task they come first, because what it awaits is known.
 
 mod segments;
 
@@ -221,7 +221,11 @@ fn explain(
     let sums = Sums::of(idle);
     let mut rest = idle.clone();
     let mut pieces: Vec<(i64, i64, usize)> = Vec::new();
-    let mut places: FxHashMap<(CauseOf, Option<TrackId>, bool), usize> = FxHashMap::default();
+    let mut places = Places::default();
+    // Of a task what it awaits is known, whatever others did meanwhile.
+    if answer.own.iter().all(|&t| profile.track(t).kind == TrackKind::Task) {
+        rest = own_waits(profile, answer, own, rest, &mut pieces, &mut places);
+    }
     for waits in [false, true] {
         for other in &others {
             if rest.is_empty() {
@@ -258,30 +262,7 @@ fn explain(
         }
     }
     // Where nobody is known to have worked or waited, the track's own wait says at least in what.
-    for lane in own {
-        let mut taken = Intervals::default();
-        for s in lane.segments.iter().filter(|s| s.waits) {
-            let key = (CauseOf::Function(lane.innermost(profile, s)), Some(lane.track), true);
-            let place = *places.entry(key).or_insert_with(|| {
-                answer.causes.push(Cause {
-                    what: key.0,
-                    track: Some(lane.track),
-                    waits: true,
-                    time: 0,
-                    calls: None,
-                    length: 0,
-                    inside: Vec::new(),
-                });
-                answer.causes.len() - 1
-            });
-            for (start, end) in rest.within(s.start, s.end) {
-                answer.causes[place].time += end - start;
-                pieces.push((start, end, place));
-                taken.push(start, end);
-            }
-        }
-        rest = rest.without(&taken.joined());
-    }
+    rest = own_waits(profile, answer, own, rest, &mut pieces, &mut places);
     if rest.length() > 0 {
         let place = answer.causes.len();
         pieces.extend(rest.iter().map(|(start, end)| (start, end, place)));
@@ -303,6 +284,45 @@ fn explain(
     answer.causes.sort_by_key(|c| Reverse(c.time));
     answer.gaps = largest(idle, &pieces, &place);
     answer.causes.retain(|c| c.time > 0);
+}
+
+/// Places of causes in [`Idle::causes`].
+type Places = FxHashMap<(CauseOf, Option<TrackId>, bool), usize>;
+
+/// Gives to the waits of a track itself what is left of its idle time; what is left then.
+fn own_waits(
+    profile: &Profile,
+    answer: &mut Idle,
+    own: &[segments::Other],
+    mut rest: Intervals,
+    pieces: &mut Vec<(i64, i64, usize)>,
+    places: &mut Places,
+) -> Intervals {
+    for lane in own {
+        let mut taken = Intervals::default();
+        for s in lane.segments.iter().filter(|s| s.waits) {
+            let what = CauseOf::Function(lane.innermost(profile, s));
+            let place = *places.entry((what, Some(lane.track), true)).or_insert_with(|| {
+                answer.causes.push(Cause {
+                    what,
+                    track: Some(lane.track),
+                    waits: true,
+                    time: 0,
+                    calls: None,
+                    length: 0,
+                    inside: Vec::new(),
+                });
+                answer.causes.len() - 1
+            });
+            for (start, end) in rest.within(s.start, s.end) {
+                answer.causes[place].time += end - start;
+                pieces.push((start, end, place));
+                taken.push(start, end);
+            }
+        }
+        rest = rest.without(&taken.joined());
+    }
+    rest
 }
 
 /// The largest gaps, each with the cause that has most of it.

@@ -168,6 +168,7 @@ impl App {
                     answer.view = view_of(question, &values, &last.run);
                 }
                 let (engine, events) = (self.engine.clone(), self.events.clone());
+                let prices = self.prices.all.clone();
                 jobs::spawn("question", move || {
                     crate::record::leave_out_this_thread();
                     let asked = Asked {
@@ -177,6 +178,7 @@ impl App {
                         job: &job,
                         door: Door::Cli,
                         texts: true,
+                        prices: &prices,
                         sources: SourcesFrom::Anywhere,
                     };
                     let said = question.ask(&asked).map(|sheet| Said {

@@ -180,9 +180,15 @@ impl Panes {
             }
         }
         self.tree.make_active(|_, tile| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id));
+        self.current = self.number_of(kind);
         if self.maximised.is_some() {
-            self.maximised = self.number_of(kind);
+            self.maximised = self.current;
         }
+    }
+
+    /// Makes a pane the current one, as a click on it does.
+    pub fn make_current(&mut self, number: Option<u64>) {
+        self.current = number;
     }
 
     /// The view in front of the tabs where the view is, or would be opened.

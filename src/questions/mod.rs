@@ -27,6 +27,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
+use crate::analysis::prices::Prices;
 use crate::jobs::{Cancelled, Job};
 use crate::query::{Engine, Run};
 
@@ -147,6 +148,8 @@ pub struct Asked<'a> {
     pub door: Door,
     /// Texts of prompts and answers may be part of it.
     pub texts: bool,
+    /// By which requests are priced.
+    pub prices: &'a Prices,
     /// Which source files may be read beside those that the profile carries.
     pub sources: SourcesFrom<'a>,
 }

@@ -58,7 +58,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
             && model.as_ref().is_none_or(|m| p.text(r.model).to_lowercase().contains(m))
     };
-    let bill = asked.get(&Bill::default())?;
+    let bill = asked.get(&Bill { prices: asked.prices.clone() })?;
     let all = p.requests.rows.iter().enumerate().filter(|(_, r)| wanted(r));
     let mut rows: Vec<(usize, Charged<'_>)> = all.map(|(i, r)| (i, (r, bill.charges.get(i)))).collect();
     let of_all: Vec<Charged<'_>> = rows.iter().map(|r| r.1).collect();
@@ -84,8 +84,12 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     for (_, r) in rows.iter().take(top) {
         columns(*r).iter().zip(&mut known).for_each(|(text, known)| *known |= text.is_some());
     }
-    let titles =
-        COLUMNS.iter().zip(known).filter(|c| c.1).map(|c| c.0).chain(["outcome", "name", "model", "handle"]);
+    let titles = COLUMNS
+        .into_iter()
+        .zip(known)
+        .filter(|c| c.1)
+        .map(|c| c.0)
+        .chain(["outcome", "name", "model", "handle"]);
     let title = format!("requests: {}", titles.collect::<Vec<_>>().join(", "));
     let lines = rows.iter().take(top).map(|(i, r)| line(p, *i, *r, &known, asked.texts)).collect();
     let (door, budget) = (asked.door, asked.more_budget());

@@ -41,8 +41,12 @@ const EVERYTHING: f64 = 0.95;
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let slice = asked.slice()?;
-    let overview =
-        asked.get(&Summary { scope: slice.scope.clone(), range: slice.range, ..Summary::default() })?;
+    let overview = asked.get(&Summary {
+        scope: slice.scope.clone(),
+        range: slice.range,
+        prices: asked.prices.clone(),
+        ..Summary::default()
+    })?;
     let format_of = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title);
     let basis = words::basis(p, &p.meta.basis);
     let title = if p.meta.title.is_empty() {
@@ -333,7 +337,7 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     let mut total: Vec<&FunctionRow> = table
         .rows
         .iter()
-        .filter(|r| r.measured && r.total > r.own)
+        .filter(|r| r.measured && r.total > r.own && !waits[r.function.index()])
         .filter(|r| format::share(r.total, whole).is_some_and(|s| s < EVERYTHING))
         .collect();
     total.sort_by_key(|r| (std::cmp::Reverse(r.total), r.function));

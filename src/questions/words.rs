@@ -37,6 +37,11 @@ pub(super) fn count(n: u64) -> String {
     n.to_string()
 }
 
+/// How many of some lengths, longest first, are at least a share of a whole.
+pub(super) fn worth(lengths: &[i64], whole: i64, share: f64) -> usize {
+    lengths.iter().take_while(|l| **l as f64 >= whole as f64 * share).count()
+}
+
 /// A count with its noun.
 pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })

@@ -114,12 +114,12 @@ fn an_agent_sees_and_steers_the_window_and_one_undo_takes_it_back() {
     assert!(!agent.call("hot", &json!({ "file": "shown" })).1, "the shown run is a file, too");
     let (said, failed) = agent.call(
         "show",
-        &json!({ "file": "after.prof", "base": "before.prof", "select": "iterencode", "view": "callers" }),
+        &json!({ "file": "after.prof", "base": "before.prof", "select": "iterencode", "view": "flame" }),
     );
     assert!(!failed, "{said}");
     for part in [
         "«after.prof» (file after.prof), compared with «before.prof» (file before.prof) as base",
-        "views in front: callers",
+        "views in front: flame",
         "selected: function iterencode ",
     ] {
         assert!(said.contains(part), "lacks {part}: {said}");

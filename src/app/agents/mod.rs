@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::event::Event;
+use crate::analysis::prices::Prices;
 use crate::format::{duration, short};
 use crate::import::Input;
 use crate::jobs::{self, Job};
@@ -26,7 +27,7 @@ use crate::ui::theme::Tone;
 use crate::views::{self, VIEWS};
 #[cfg(unix)]
 pub use socket::{Client, Listening, Lost};
-use steps::{Looked, Step, Steps};
+use steps::{Brought, Looked, Step, Steps};
 
 /// Longest name in an answer, characters.
 const LONGEST: usize = 160;
@@ -269,9 +270,9 @@ impl App {
         }
         let view = pending.show.view.as_deref().and_then(views::view).map(|kind| {
             let panes = self.panes_mut();
-            let (opened, behind) = (!panes.is_open(kind), panes.front_beside(kind));
+            let (opened, behind, current) = (!panes.is_open(kind), panes.front_beside(kind), panes.current());
             panes.show(kind);
-            (kind, behind, opened)
+            Brought { kind, behind, opened, current }
         });
         let after = Looked::at(&self.session);
         let depth = self.session.history().map_or(0, crate::state::History::depth);
@@ -341,6 +342,7 @@ fn resolve(engine: &crate::query::Engine, run: Run, show: &Show) -> Result<Resol
         job: &job,
         door: Door::Tool,
         texts: false,
+        prices: Prices::carried_alone(),
         sources: SourcesFrom::Below(&[]),
     };
     let range = match &show.range {

@@ -36,8 +36,18 @@ pub(super) struct Step {
     pub depth: usize,
     /// It is one of them.
     pub changed: bool,
-    /// The view that it brought to the front, the one that was there, and whether it was opened.
-    pub view: Option<(&'static ViewKind, Option<String>, bool)>,
+    pub view: Option<Brought>,
+}
+
+/// A view that was brought to the front.
+pub(super) struct Brought {
+    pub kind: &'static ViewKind,
+    /// The one that was there.
+    pub behind: Option<String>,
+    /// It was opened for it.
+    pub opened: bool,
+    /// The pane that was the current one.
+    pub current: Option<u64>,
 }
 
 /// The way back and forth.
@@ -94,14 +104,15 @@ impl App {
         if step.changed {
             self.session.history_mut().map(History::undo);
         }
-        if let Some((kind, behind, opened)) = &step.view {
+        if let Some(brought) = &step.view {
             let panes = self.panes_mut();
-            if *opened {
-                panes.close(kind);
+            if brought.opened {
+                panes.close(brought.kind);
             }
-            if let Some(behind) = behind.as_deref().and_then(view) {
+            if let Some(behind) = brought.behind.as_deref().and_then(view) {
                 panes.show(behind);
             }
+            panes.make_current(brought.current);
         }
         step.before.restore(&mut self.session);
         self.agents.steps.undone.push(step);
@@ -118,8 +129,8 @@ impl App {
         if step.changed {
             self.session.history_mut().map(History::redo);
         }
-        if let Some((kind, ..)) = &step.view {
-            self.panes_mut().show(kind);
+        if let Some(brought) = &step.view {
+            self.panes_mut().show(brought.kind);
         }
         self.agents.steps.done.push(step);
     }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::Args;
 use rmcp::ServiceExt;
 
-use super::Failure;
+use super::{Failure, prices_of};
 use files::Files;
 use server::Server;
 use window::Window;
@@ -31,6 +31,9 @@ pub(super) struct McpArgs {
     /// Let commands be recorded that begin with these words, such as 'python app.py'; repeatable. «any» lets any be.
     #[arg(long, value_name = "WORDS")]
     allow_record: Vec<String>,
+    /// Price requests by this table first (JSON; see `inferscope report --help`).
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
     /// Let the client see what the person looks at in a running window, and show them something. The window has to allow it:
     /// View, «Agents: may use this window».
     #[arg(long)]
@@ -55,7 +58,7 @@ pub(super) fn run(args: &McpArgs) -> Result<(), Failure> {
     if let Some(window) = &window {
         window.connect();
     }
-    let server = Server::new(files, args.texts, allowed, window);
+    let server = Server::new(files, args.texts, allowed, prices_of(args.prices.as_deref())?, window);
     let failed = |e: &dyn std::fmt::Display| Failure::new(format!("the server of tools: {e}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| failed(&e))?;

@@ -19,6 +19,7 @@ use super::super::guide::GUIDE;
 use super::files::Files;
 use super::window::Window;
 use super::{child, tools};
+use crate::analysis::prices::Prices;
 use crate::format::{Page, plain, short};
 use crate::jobs::Job;
 use crate::questions::{Asked, Door, Opened, Question, SourcesFrom, Values, question};
@@ -38,6 +39,8 @@ struct Shared {
     texts: bool,
     /// How commands begin that may be recorded.
     allowed: Vec<Vec<String>>,
+    /// By which requests are priced.
+    prices: Prices,
     /// The person's window, where it may be used.
     window: Option<Window>,
 }
@@ -49,8 +52,14 @@ enum Said {
 }
 
 impl Server {
-    pub fn new(files: Files, texts: bool, allowed: Vec<Vec<String>>, window: Option<Window>) -> Self {
-        Self(Arc::new(Shared { files, texts, allowed, window }))
+    pub fn new(
+        files: Files,
+        texts: bool,
+        allowed: Vec<Vec<String>>,
+        prices: Prices,
+        window: Option<Window>,
+    ) -> Self {
+        Self(Arc::new(Shared { files, texts, allowed, prices, window }))
     }
 }
 
@@ -147,6 +156,7 @@ impl Shared {
             job,
             door: Door::Tool,
             texts: self.texts,
+            prices: &self.prices,
             sources: SourcesFrom::Below(self.files.roots()),
         };
         question.ask(&asked).map(|sheet| sheet.text().text().to_owned()).map_err(|refusal| refusal.0)

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::names::{Names, track};
 use super::super::sheet::{Part, Row};
 use super::super::{Asked, Refusal, Sheet, words};
-use super::over;
+use super::{TINIEST, TINY, over, smaller};
 use crate::analysis::event_loop::{Awaited, EventLoop, EventLoopOf, Held, loops};
 use crate::format;
 use crate::model::{FunctionId, Profile, TrackId};
@@ -87,7 +87,9 @@ fn held(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>) -> Part {
     );
     let waited: Vec<i64> = found.held.iter().map(|h| h.waited).collect();
     let (all, budget) = (found.all_late.1, asked.more_budget());
-    Part::new("held", title, rows).least(4).rest(move |shown| match waited.len() - shown {
+    let longest: Vec<i64> = found.held.iter().map(|h| h.longest).collect();
+    let most = words::worth(&longest, longest.first().copied().unwrap_or(0), TINY);
+    Part::new("held", title, rows).least(4).most(most).rest(move |shown| match waited.len() - shown {
         0 => String::new(),
         n => format!(
             "… {n} more with {} of the waits; {budget}",
@@ -119,21 +121,25 @@ fn late(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option<i6
         Row::new(text, json)
     });
     let rows: Vec<Row> = rows.take(asked.top().min(100)).collect();
-    let (all, listed, budget) = (found.all_late.0, over.is_some(), asked.more_budget());
+    let (all, listed) = (found.all_late.0, over.is_some());
+    let (budget, small) = (asked.more_budget(), smaller(asked));
     let given = rows.len();
     let title = "ready and not run, longest first: length, start, task, what ran";
-    Part::new("late", title, rows).least(3).rest(move |shown| {
+    let lengths: Vec<i64> = found.late.iter().map(|l| l.end - l.start).collect();
+    let most = words::worth(&lengths, lengths.first().copied().unwrap_or(0), TINY);
+    let most = if listed { usize::MAX } else { most };
+    Part::new("late", title, rows).least(3).most(most).rest(move |shown| {
         match if listed { given - shown } else { all - shown } {
             0 => String::new(),
-            n => format!("… {n} more; {budget}"),
+            n => format!("… {n} more; {}", if listed || shown < most { &budget } else { &small }),
         }
     })
 }
 
 fn cause(p: &Profile, cause: Awaited, names: &Names<'_>) -> String {
     match cause {
-        Awaited::Wait { who: Some(who), what } => format!("{} awaited {}", names.full(who), names.name(what)),
-        Awaited::Wait { who: None, what } => format!("a task awaited {}", names.name(what)),
+        Awaited::Wait { who: Some(who), what } => format!("{} → {}", names.full(who), names.name(what)),
+        Awaited::Wait { who: None, what } => format!("a task → {}", names.name(what)),
         Awaited::Began(f) => format!("a new task of {}, made outside of the loop", p.function_name(f)),
         Awaited::Unknown => "not known".to_owned(),
     }
@@ -151,8 +157,9 @@ fn causes(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>) -> Part {
     let rows: Vec<Row> = rows.collect();
     let times: Vec<i64> = found.causes.iter().map(|c| c.time).collect();
     let (idle, budget) = (found.idle, asked.more_budget());
-    let title = "idle until (time, % of idle, the wait whose end went on):";
-    Part::new("causes", title, rows).least(5).rest(move |shown| match times.len() - shown {
+    let title = "idle until (time, % of idle, who → in which wait went on):";
+    let most = words::worth(&times, idle, TINIEST);
+    Part::new("causes", title, rows).least(5).most(most).rest(move |shown| match times.len() - shown {
         0 => String::new(),
         n => {
             let left: i64 = times[shown..].iter().sum();
@@ -173,19 +180,23 @@ fn largest(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>, over: Option
     let rows: Vec<Row> = rows.collect();
     let lengths: Vec<i64> =
         found.largest.iter().map(|(start, end, _)| end - start).filter(|&l| l >= least).collect();
-    let (count, idle, listed, budget) = (found.gaps, found.idle, over.is_some(), asked.more_budget());
+    let (count, idle, listed) = (found.gaps, found.idle, over.is_some());
+    let (budget, small) = (asked.more_budget(), smaller(asked));
     let title = match over {
         Some(over) => format!("gaps from {} on: length, start, until", words::time(over)),
         None => "largest gaps: length, start, until".to_owned(),
     };
-    Part::new("largest", title, rows).least(2).rest(move |shown| {
+    let most = words::worth(&lengths, lengths.first().copied().unwrap_or(0), TINY);
+    let most = if listed { usize::MAX } else { most };
+    Part::new("largest", title, rows).least(2).most(most).rest(move |shown| {
         let time: i64 = lengths[..shown.min(lengths.len())].iter().sum();
         match if listed { lengths.len() - shown } else { count - shown } {
             0 => String::new(),
             n if listed => format!("… {n} more; {budget}"),
             n => format!(
-                "… {n} smaller gaps with {} of the idle time; {budget}",
-                words::share(idle - time, idle)
+                "… {n} smaller gaps with {} of the idle time; {}",
+                words::share(idle - time, idle),
+                if shown < most { &budget } else { &small }
             ),
         }
     })

@@ -137,7 +137,9 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         );
         Row::new(text, json!({ "track": format!("t{}", m.track.0), "worked_ns": m.worked }))
     });
-    sheet.part(Part::new("meanwhile", "", rows.collect()).least(2));
+    let worked: Vec<i64> = found.meanwhile.iter().map(|m| m.worked).collect();
+    let most = words::worth(&worked, found.idle, TINIEST);
+    sheet.part(Part::new("meanwhile", "", rows.collect()).least(2).most(most));
     let least = over.unwrap_or(0);
     let gaps = found.gaps.iter().filter(|g| g.end - g.start >= least).take(asked.top().min(100));
     let rows: Vec<Row> = gaps
@@ -160,20 +162,32 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         Some(over) => format!("gaps from {} on: length, start, most of it", words::time(over)),
         None => "largest gaps: length, start, most of it".to_owned(),
     };
-    let (budget, listed) = (asked.more_budget(), over.is_some());
-    sheet.part(Part::new("largest", title, rows).least(5).rest(move |shown| {
+    let (budget, small, listed) = (asked.more_budget(), smaller(asked), over.is_some());
+    let most = words::worth(&all, all.first().copied().unwrap_or(0), TINY);
+    let most = if listed { usize::MAX } else { most };
+    sheet.part(Part::new("largest", title, rows).least(5).most(most).rest(move |shown| {
         let time: i64 = all[..shown.min(all.len())].iter().sum();
         let left = if listed { all.len() - shown } else { count - shown };
         match left {
             0 => String::new(),
             n if listed => format!("… {n} more; {budget}"),
             n => format!(
-                "… {n} smaller gaps with {} of the idle time; {budget}",
-                words::share(idle - time, idle)
+                "… {n} smaller gaps with {} of the idle time; {}",
+                words::share(idle - time, idle),
+                if shown < most { &budget } else { &small }
             ),
         }
     }));
     Ok(sheet)
+}
+
+/// Share of the longest row of a list, and of all idle time, below which a row is not worth a line.
+const TINY: f64 = 0.02;
+const TINIEST: f64 = 0.001;
+
+/// What to write to get small rows, too.
+fn smaller(asked: &Asked<'_>) -> String {
+    asked.door.argument("over", "0ms")
 }
 
 /// The length from which on gaps are listed.
@@ -226,7 +240,8 @@ fn causes(asked: &Asked<'_>, found: &Idle, names: &Names<'_>) -> Part {
     let rows: Vec<Row> = found.causes.iter().take(asked.top()).map(row).collect();
     let times: Vec<i64> = found.causes.iter().map(|c| c.time).collect();
     let (idle, budget) = (found.idle, asked.more_budget());
-    Part::new("causes", "idle while (time, % of idle, what ran meanwhile):", rows).least(5).rest(
+    let most = words::worth(&times, idle, TINIEST);
+    Part::new("causes", "idle while (time, % of idle, what ran meanwhile):", rows).least(5).most(most).rest(
         move |shown| {
             let left: i64 = times[shown..].iter().sum();
             match times.len() - shown {
