@@ -255,11 +255,11 @@ impl<'a> Sides<'a> {
         };
         let text = match &self.chosen.why_not {
             None => format!(
-                "{} {} → {} {}{counts} {name}{state}",
+                "{} {} → {}{}{counts} {name}{state}",
                 own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
                 words::known(self.unit, own.base),
                 words::known(self.unit, own.head),
-                words::change(own.relative()),
+                own.relative().map_or_else(String::new, |r| format!(" {}", words::change(Some(r)))),
             ),
             // Different measures: only shares compare.
             Some(_) => {

@@ -84,9 +84,11 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     // Who waits does not lead, however long; what is called and waits is a part of others' totals.
     let (idle, work): (Vec<&FunctionRow>, Vec<&FunctionRow>) = rows.into_iter().partition(|r| waiting(r));
     let names = Names::of(asked)?;
-    let line = |r: &&FunctionRow| row(r, &names, p, metric.unit, whole);
+    let is_counted = work.iter().chain(&idle).any(|r| r.calls.is_some() || r.samples_total.is_some());
+    let line = |r: &&FunctionRow| row(r, &names, p, metric.unit, whole, is_counted);
     let columns = match (work.iter().any(|r| r.calls.is_some()), work.iter().any(|r| r.samples.is_some())) {
         (false, true) => "own, own %, total, samples, function",
+        (false, false) if !is_counted => "own, own %, total, function",
         _ => "own, own %, total, calls, function",
     };
     let top = asked.top();
@@ -109,15 +111,17 @@ fn row(
     p: &crate::model::Profile,
     unit: crate::model::Unit,
     whole: i64,
+    is_counted: bool,
 ) -> Row {
     let count = r.calls.map(words::calls).or(r.samples_total.map(words::count));
+    let count = count.unwrap_or_else(|| format::UNKNOWN.into());
+    let count = if is_counted { count + " " } else { String::new() };
     let least = format::at_least(r.unfinished);
     let text = format!(
-        "{least}{} {} {least}{} {} {}",
+        "{least}{} {} {least}{} {count}{}",
         words::known(unit, r.known_own()),
         r.known_own().map_or_else(|| format::UNKNOWN.into(), |own| words::share(own, whole)),
         words::known(unit, r.known_total()),
-        count.unwrap_or_else(|| format::UNKNOWN.into()),
         names.symbol(r.symbol()),
     );
     let f = r.function;

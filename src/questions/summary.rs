@@ -64,6 +64,9 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.value("totals", totals);
     sheet.head.push(sums(p, &overview));
     sheet.head.extend(notes::no_clock(p));
+    // What is asked about is not the one file that was named.
+    let added = p.meta.facts.iter().find(|f| f.name.starts_with("Added up from"));
+    sheet.head.extend(added.map(|f| format!("{}: {}", f.name, format::short(&format::fact(&f.value), 200))));
     let names = Names::of(asked)?;
     if !names.root().is_empty() {
         sheet.head.push(format!("source files below {}", format::short(names.root(), 120)));

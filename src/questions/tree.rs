@@ -129,10 +129,15 @@ fn head(
         other => words::basis(asked.profile(), other),
     };
     let below = root.map_or_else(String::new, |name| format!(" below {name}"));
-    let count = if costs.calls.is_empty() && !costs.samples.is_empty() { "samples" } else { "calls" };
+    let any = |counts: &[u64]| counts.iter().any(|n| *n > 0);
+    let count = match (any(&costs.calls), any(&costs.samples)) {
+        (true, _) => ", calls",
+        (false, true) => ", samples",
+        (false, false) => "",
+    };
     let columns = match asked.values.flag("inverted") {
-        true => format!("own of the first name, %, callers, {count}"),
-        false => format!("total, %, functions, own, {count}"),
+        true => format!("own of the first name, %, callers{count}"),
+        false => format!("total, %, functions, own{count}"),
     };
     let of = words::cost(metric.unit, whole);
     Ok(format!("{columns}{below}; % of {of} {}{}; {basis}", metric.label, asked.part()?))

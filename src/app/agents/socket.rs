@@ -168,7 +168,12 @@ fn serve(stream: &UnixStream, hear: &impl Fn(Request), stopped: &AtomicBool) {
     let mut reader = BufReader::new(stream);
     let goes_on = || !stopped.load(Ordering::Relaxed);
     while goes_on() {
-        let message = match line(&mut reader, goes_on) {
+        let read = line(&mut reader, goes_on);
+        // What comes after the switch was turned is not heard.
+        if !goes_on() {
+            return;
+        }
+        let message = match read {
             Ok(Some(message)) => serde_json::from_slice::<Value>(&message),
             Ok(None) => return,
             Err(e) => {
