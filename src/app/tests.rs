@@ -305,9 +305,9 @@ fn the_palette_asks_the_questions_of_the_terminal_about_what_is_selected_or_type
     h.run_ok();
     wait(&mut h, "the answer", |app| app.answer.as_ref().is_some_and(answer::Answer::is_there));
     assert!(field(&h, "Answer").starts_with("dumps "), "{}", field(&h, "Answer"));
-    h.get_by_label("Show in Callers").click();
-    h.run_ok();
     let kind = crate::views::view("callers").unwrap();
+    h.get_by_label(&format!("Show in {}", kind.title)).click();
+    h.run_ok();
     assert!(h.state_mut().panes_mut().in_front().contains(&kind.id.to_owned()));
     let selected = h.state().session.now().unwrap().selection.clone().unwrap();
     assert_eq!(profile.function_name(selected.function(&profile).unwrap()), "dumps");

@@ -104,9 +104,8 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             + 2,
     );
     let (order, rows) = tree.fit(room);
-    let left = tree.nodes.len() - order;
-    let shown: i64 =
-        tree.largest(order).iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
+    let left = tree.nodes.len() - order.len();
+    let shown: i64 = order.iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
     let all = tree.nodes.iter().map(|n| n.own).fold(0, i64::saturating_add);
     if left > 0 {
         sheet.notes.push(rest(asked, left, all.saturating_sub(shown), all));
@@ -243,33 +242,37 @@ fn of_callers(rows: &InvertedRows, waits: &[bool]) -> Vec<Node> {
 impl Shown<'_> {
     /// The largest nodes, none without its caller, in the order in which they are taken.
     fn largest(&self, most: usize) -> Vec<u32> {
-        let mut children: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
+        // The last child of each node, and the sibling before each: there may be millions of nodes.
+        let (mut last, mut before) = (vec![NO_NODE; self.nodes.len()], vec![NO_NODE; self.nodes.len()]);
         let size = |n: u32| (self.nodes[n as usize].rank, Reverse(n));
         let mut next: BinaryHeap<(i64, Reverse<u32>)> = BinaryHeap::new();
         for (i, node) in (0u32..).zip(&self.nodes) {
             match node.parent {
                 NO_NODE => next.push(size(i)),
-                parent => children[parent as usize].push(i),
+                parent => before[i as usize] = std::mem::replace(&mut last[parent as usize], i),
             }
         }
         let mut taken = Vec::new();
         while let Some((_, Reverse(n))) = next.pop().filter(|_| taken.len() < most) {
             taken.push(n);
-            next.extend(children[n as usize].iter().map(|&c| size(c)));
+            let children = std::iter::successors(Some(last[n as usize]), |&c| before.get(c as usize).copied());
+            next.extend(children.take_while(|&c| c != NO_NODE).map(size));
         }
         taken
     }
 
-    /// As many of the largest nodes as there is room for: their number, and their lines.
-    fn fit(&self, room: usize) -> (usize, Vec<Row>) {
-        let order = self.largest(self.nodes.len().min(room));
+    /// As many of the largest nodes as there is room for, and their lines.
+    fn fit(&self, room: usize) -> (Vec<u32>, Vec<Row>) {
+        let mut order = self.largest(self.nodes.len().min(room));
         let tokens = |rows: &[Row]| rows.iter().map(|r| estimate(&r.text) + 1).sum::<usize>();
         let (mut fits, mut over) = (0, order.len() + 1);
         while fits + 1 < over {
             let middle = fits + (over - fits) / 2;
             if tokens(&self.lines(&order[..middle])) <= room { fits = middle } else { over = middle }
         }
-        (fits, self.lines(&order[..fits]))
+        order.truncate(fits);
+        let lines = self.lines(&order);
+        (order, lines)
     }
 
     /// The lines of some nodes: one that its caller calls alone stands on the caller's line.
