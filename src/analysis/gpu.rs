@@ -2,7 +2,9 @@
 
 use super::intervals::covered;
 use super::scope::TimeRange;
+use crate::jobs::Cancelled;
 use crate::model::{Profile, StringId, TrackKind};
+use crate::query::{Context, Query};
 
 /// A GPU, or all that a profile does not tell apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,22 @@ pub struct GpuWork {
     pub busy: GpuBusy,
     /// Time in which at least one of its streams did work of this category, ns; most first.
     pub kinds: Vec<(String, i64)>,
+}
+
+/// Asks for [`gpu_busy_by`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GpuWorkOf(pub TimeRange);
+
+impl Query for GpuWorkOf {
+    type Output = Vec<GpuWork>;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Self::Output, Cancelled> {
+        Ok(gpu_busy_by(cx.profile(), self.0))
+    }
+
+    fn weight(found: &Self::Output) -> usize {
+        found.len() * size_of::<GpuWork>()
+    }
 }
 
 /// The same with what the work was: kernels, copies, and others as the profile calls them.

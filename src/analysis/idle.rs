@@ -3,7 +3,8 @@
 //! Busy is what covers a moment with work; of a GPU its kernels and copies, of a thread what is no wait
 //! ([`super::waiting`]). Each idle moment has one cause, so causes add up to the idle time: what ran then on the other
 //! track that ran most of it, at the first depth at which the runs differ (a loop's rounds count as one: see
-//! [`super::steps`]). A track that waits itself is a cause only where nobody works.
+//! [`super::steps`]). A track that waits itself is a cause only where nobody works, and the waits of the track that is looked at
+//! only where nothing is known of others; of a task they come first, because what it awaits is known.
 
 mod segments;
 
@@ -92,6 +93,8 @@ pub struct Idle {
     pub causes: Vec<Cause>,
     /// Other tracks that worked meanwhile, most first.
     pub meanwhile: Vec<Meanwhile>,
+    /// The tracks that are looked at.
+    pub own: Vec<TrackId>,
     /// Loops of the profile.
     pub loops: Arc<Vec<Loop>>,
     /// The loop whose rounds are the time that is looked at.
@@ -140,6 +143,7 @@ impl Query for IdleOf {
             count: idle.len(),
             within,
             loops,
+            own: own.clone(),
             ..Idle::default()
         };
         answer.busy = answer.whole - answer.idle;
@@ -151,7 +155,11 @@ impl Query for IdleOf {
                 others.extend(segments(profile, track, &idle, &waits));
             }
         }
-        explain(profile, &mut answer, &idle, others);
+        let mut own_waits = Vec::new();
+        for &track in own.iter().filter(|&&t| profile.track(t).kind != TrackKind::GpuStream) {
+            own_waits.extend(segments(profile, track, &idle, &waits));
+        }
+        explain(profile, &mut answer, &idle, others, &own_waits);
         Ok(answer)
     }
 
@@ -169,7 +177,7 @@ fn main_loop(loops: &[Loop], busy: &Intervals, all: (i64, i64)) -> Option<usize>
 }
 
 /// When a track worked.
-fn work_of(profile: &Profile, id: TrackId, waits: &[bool]) -> Intervals {
+pub(super) fn work_of(profile: &Profile, id: TrackId, waits: &[bool]) -> Intervals {
     let track = profile.track(id);
     let rows = &track.spans.rows;
     let mut work: Intervals = if track.kind == TrackKind::GpuStream {
@@ -190,7 +198,13 @@ fn work_of(profile: &Profile, id: TrackId, waits: &[bool]) -> Intervals {
 }
 
 /// What others did in the idle time, one track after the other.
-fn explain(profile: &Profile, answer: &mut Idle, idle: &Intervals, mut others: Vec<segments::Other>) {
+fn explain(
+    profile: &Profile,
+    answer: &mut Idle,
+    idle: &Intervals,
+    mut others: Vec<segments::Other>,
+    own: &[segments::Other],
+) {
     for other in &others {
         let worked = other.segments.iter().filter(|s| !s.waits).map(|s| (s.start, s.end));
         let worked = worked.collect::<Intervals>().joined().common(idle).length();
@@ -207,7 +221,11 @@ fn explain(profile: &Profile, answer: &mut Idle, idle: &Intervals, mut others: V
     let sums = Sums::of(idle);
     let mut rest = idle.clone();
     let mut pieces: Vec<(i64, i64, usize)> = Vec::new();
-    let mut places: FxHashMap<(CauseOf, Option<TrackId>, bool), usize> = FxHashMap::default();
+    let mut places = Places::default();
+    // Of a task what it awaits is known, whatever others did meanwhile.
+    if answer.own.iter().all(|&t| profile.track(t).kind == TrackKind::Task) {
+        rest = own_waits(profile, answer, own, rest, &mut pieces, &mut places);
+    }
     for waits in [false, true] {
         for other in &others {
             if rest.is_empty() {
@@ -243,6 +261,8 @@ fn explain(profile: &Profile, answer: &mut Idle, idle: &Intervals, mut others: V
             rest = rest.without(&taken.joined());
         }
     }
+    // Where nobody is known to have worked or waited, the track's own wait says at least in what.
+    rest = own_waits(profile, answer, own, rest, &mut pieces, &mut places);
     if rest.length() > 0 {
         let place = answer.causes.len();
         pieces.extend(rest.iter().map(|(start, end)| (start, end, place)));
@@ -264,6 +284,45 @@ fn explain(profile: &Profile, answer: &mut Idle, idle: &Intervals, mut others: V
     answer.causes.sort_by_key(|c| Reverse(c.time));
     answer.gaps = largest(idle, &pieces, &place);
     answer.causes.retain(|c| c.time > 0);
+}
+
+/// Places of causes in [`Idle::causes`].
+type Places = FxHashMap<(CauseOf, Option<TrackId>, bool), usize>;
+
+/// Gives to the waits of a track itself what is left of its idle time; what is left then.
+fn own_waits(
+    profile: &Profile,
+    answer: &mut Idle,
+    own: &[segments::Other],
+    mut rest: Intervals,
+    pieces: &mut Vec<(i64, i64, usize)>,
+    places: &mut Places,
+) -> Intervals {
+    for lane in own {
+        let mut taken = Intervals::default();
+        for s in lane.segments.iter().filter(|s| s.waits) {
+            let what = CauseOf::Function(lane.innermost(profile, s));
+            let place = *places.entry((what, Some(lane.track), true)).or_insert_with(|| {
+                answer.causes.push(Cause {
+                    what,
+                    track: Some(lane.track),
+                    waits: true,
+                    time: 0,
+                    calls: None,
+                    length: 0,
+                    inside: Vec::new(),
+                });
+                answer.causes.len() - 1
+            });
+            for (start, end) in rest.within(s.start, s.end) {
+                answer.causes[place].time += end - start;
+                pieces.push((start, end, place));
+                taken.push(start, end);
+            }
+        }
+        rest = rest.without(&taken.joined());
+    }
+    rest
 }
 
 /// The largest gaps, each with the cause that has most of it.
@@ -353,6 +412,15 @@ mod tests {
         let found = idle(&s, 0);
         assert_eq!((found.whole, found.idle), (55, 25));
         assert_eq!(causes(&s, &found), ["load 24 Some(3)", "s_* 1 Some(1)"]);
+    }
+
+    #[test]
+    fn a_thread_alone_waits_in_what_it_called() {
+        let s = subject("[main];run 0 100 / epoll_wait 20 70; futex 80 90");
+        let found = idle(&s, 0);
+        assert_eq!((found.busy, found.idle), (40, 60));
+        assert_eq!(causes(&s, &found), ["epoll_wait 50 None", "futex 10 None"]);
+        assert!(found.causes.iter().all(|c| c.waits && c.track == Some(TrackId(0))));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod definitions;
 pub mod diff;
 pub mod durations;
 pub mod estimate;
+pub mod event_loop;
 pub mod events;
 pub mod every_metric;
 pub mod expansion;
@@ -70,6 +71,7 @@ pub mod spending;
 pub mod stages;
 pub mod steps;
 pub mod syntax;
+pub mod task_times;
 #[cfg(test)]
 pub mod testing;
 pub mod token_facts;

@@ -158,7 +158,7 @@ pub fn is_for_others(profile: &Profile, function: FunctionId) -> bool {
     said(profile, function) == Some(Doing::Idle) && FOR_OTHERS.contains(&profile.function_name(function))
 }
 
-/// Calls of operating systems and runtimes that block, without underscores in front.
+/// Calls of operating systems and runtimes that block, and where a kernel lets a processor idle; without underscores in front.
 const CALLS: &[&str] = &[
     "(idle)",
     "GetQueuedCompletionStatus",
@@ -180,14 +180,20 @@ const CALLS: &[&str] = &[
     "[await]",
     "accept",
     "accept4",
+    "acpi_idle_do_entry",
+    "acpi_idle_enter",
     "clock_nanosleep",
+    "cpu_idle",
+    "cpuidle_enter_state",
     "cuCtxSynchronize",
     "cuEventSynchronize",
     "cuStreamSynchronize",
     "cudaDeviceSynchronize",
     "cudaEventSynchronize",
     "cudaStreamSynchronize",
+    "default_idle",
     "do_epoll_wait",
+    "do_idle",
     "epoll_pwait",
     "epoll_wait",
     "futex",
@@ -197,6 +203,7 @@ const CALLS: &[&str] = &[
     "hipDeviceSynchronize",
     "hipEventSynchronize",
     "hipStreamSynchronize",
+    "intel_idle",
     "io_schedule",
     "kevent",
     "kevent64",
@@ -205,8 +212,13 @@ const CALLS: &[&str] = &[
     "mach_msg2_trap",
     "mach_msg_overwrite",
     "mach_msg_trap",
+    "mwait_idle",
+    "mwait_idle_with_hints",
     "nanosleep",
+    "native_halt",
+    "native_safe_halt",
     "poll",
+    "poll_idle",
     "ppoll",
     "pselect",
     "psynch_cvwait",
@@ -214,6 +226,7 @@ const CALLS: &[&str] = &[
     "pthread_cond_timedwait",
     "pthread_cond_wait",
     "pthread_join",
+    "pv_native_safe_halt",
     "recv",
     "recvfrom",
     "recvmsg",
@@ -241,6 +254,7 @@ const CALLS: &[&str] = &[
     "waitid",
     "waitpid",
     "workq_kernreturn",
+    "xen_hypercall_sched_op",
 ];
 
 /// Built-in methods of Python that block: type and method.

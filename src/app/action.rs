@@ -77,10 +77,14 @@ pub enum Action {
     ResetLayout,
     /// Dark, light, as the system.
     Theme(super::settings::ThemeChoice),
+    /// Let coding agents see and steer the window, or no more.
+    Agents(bool),
     /// Choose the editor that source lines open in.
     Editor,
     /// Find any action by typing.
     Palette,
+    /// Ask a question about what is shown.
+    Ask,
     /// Show or hide what the engine keeps: questions, bytes, times.
     QueryMemory,
     /// Open the guide.
@@ -185,6 +189,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
         entry(Action::Prices, "Prices…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
+        entry(Action::Ask, "Ask a question…", ctrl(Key::K), Menu::Edit),
     ]);
     for (i, view) in VIEWS.iter().enumerate() {
         list.push(entry(Action::Show(i), view.title, None, Menu::View));
@@ -198,6 +203,8 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Theme(T::Dark), "Theme: dark", None, Menu::View),
         entry(Action::Theme(T::Light), "Theme: light", None, Menu::View),
         entry(Action::Editor, "Editor…", None, Menu::View),
+        entry(Action::Agents(true), "Agents: may use this window", None, Menu::View),
+        entry(Action::Agents(false), "Agents: may not use this window", None, Menu::View),
         entry(Action::QueryMemory, "Show query memory", None, Menu::Help),
         entry(Action::Guide, "Guide", plain(Key::F1), Menu::Help),
         entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),

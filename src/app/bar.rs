@@ -23,6 +23,7 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.separator();
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             record_button(app, ui, actions);
+            agents(app, ui, actions);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 tabs::ui(app, ui, actions);
             });
@@ -100,6 +101,27 @@ pub(super) fn shorten(text: &str, max: usize) -> String {
     format!("{head}…{tail}")
 }
 
+/// A mark while coding agents may use the window, another one while one is connected.
+fn agents(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let (tone, text, hint) = match app.agents.clients() {
+        None => return,
+        Some(0) => (
+            Tone::Neutral,
+            "agents",
+            "Coding agents of yours may see and steer this window; none is connected.",
+        ),
+        Some(_) => (
+            Tone::Info,
+            "agent connected",
+            "A coding agent sees what you look at and can show you something.",
+        ),
+    };
+    let mark = widgets::pill(ui, tone, text).on_hover_text(format!("{hint} Click to end that."));
+    if mark.interact(egui::Sense::click()).clicked() {
+        actions.push(Action::Agents(false));
+    }
+}
+
 fn record_button(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
     match app.recording.as_ref().and_then(recorder::Live::status) {
         Some(status) => {
@@ -129,11 +151,12 @@ fn looked_at(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     let Some(profile) = run.profile.clone() else { return };
     let Some(history) = app.session.history() else { return };
     let now = history.now().clone();
-    let (can_undo, can_redo) = (history.can_undo(), history.can_redo());
+    let (can_undo, can_redo) = (app.can(Action::Undo), app.can(Action::Redo));
+    let undo = if app.last_is_agents() { "Undo what an agent showed (Ctrl-Z)" } else { "Undo (Ctrl-Z)" };
     let mut commands = Vec::new();
     ui.horizontal(|ui| {
         for (icon, name, enabled, action) in [
-            (Icon::Undo, "Undo (Ctrl-Z)", can_undo, Action::Undo),
+            (Icon::Undo, undo, can_undo, Action::Undo),
             (Icon::Redo, "Redo (Ctrl-Shift-Z)", can_redo, Action::Redo),
         ] {
             let button = ui.add_enabled_ui(enabled, |ui| widgets::icon_button(ui, icon, name)).inner;

@@ -56,6 +56,22 @@ pub enum Event {
         /// Why not.
         result: Result<(), String>,
     },
+    /// A coding agent came, left, or wants something.
+    Agent(super::agents::Request),
+    /// Names are known that an agent used, or not: lines that say why.
+    Resolved {
+        /// The number of what waits for them.
+        number: u64,
+        /// What they mean.
+        result: Result<super::agents::Resolved, String>,
+    },
+    /// A question of the palette was answered, or not: lines that say why.
+    Answered {
+        /// The number of the question.
+        number: u64,
+        /// The answer.
+        result: Result<super::answer::Said, String>,
+    },
     /// What the system says of recent files.
     Recent {
         /// By file.

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::analysis::Transform;
     use crate::app::Settings;
-    use crate::state::{History, RunState};
+    use crate::state::RunState;
 
     /// Opens the sample as a person would, in an application that starts with `settings`.
     fn opened(settings: Settings) -> App {
@@ -93,7 +93,7 @@ mod tests {
         let mut app = opened(settings);
         let now = app.active().unwrap().history.now();
         assert_eq!((&now.scope.transforms[..], &*now.search), (&[Transform::CollapseRecursion][..], ""));
-        app.step(History::undo);
+        app.undo();
         assert!(app.active().unwrap().history.now().scope.transforms.is_empty());
         app.keep_looks();
         assert_eq!(app.settings.looks, [], "all of it is nothing to remember");

@@ -7,6 +7,8 @@
 
 mod about;
 mod action;
+pub mod agents;
+mod answer;
 mod bar;
 mod compare;
 #[cfg(windows)]
@@ -108,7 +110,7 @@ enum Overlay {
 /// The application.
 pub struct App {
     session: Session,
-    engine: Engine,
+    engine: Arc<Engine>,
     /// Layouts for profiles with a time axis and without.
     layouts: Layouts,
     settings: Settings,
@@ -148,6 +150,10 @@ pub struct App {
     matching: runs::Editing,
     /// The guide, while its window is open.
     guide: Option<guide::Reader>,
+    /// The answer to a question of the palette.
+    answer: Option<answer::Answer>,
+    /// Coding agents that use the window.
+    agents: agents::Agents,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -167,6 +173,9 @@ impl App {
         start::look_at(app.settings.recent.clone(), app.events.clone());
         let table = app.settings.price_table.clone();
         app.set_price_table(table);
+        if app.settings.agents {
+            app.set_agents(true);
+        }
         app
     }
 
@@ -186,7 +195,7 @@ impl App {
         let layouts = settings.layout.as_ref().and_then(Layouts::load).unwrap_or_default();
         Self {
             session: Session::default(),
-            engine,
+            engine: Arc::new(engine),
             layouts,
             settings,
             settings_path,
@@ -212,6 +221,8 @@ impl App {
             runs_shown: false,
             matching: runs::Editing::default(),
             guide: None,
+            answer: None,
+            agents: agents::Agents::default(),
             wanted: None,
             quit: false,
         }
@@ -289,6 +300,7 @@ impl App {
 
     /// Applies a command to the shown run, as a view would.
     pub fn command(&mut self, command: Command) {
+        self.agents.steps.forget_undone();
         if let Some(history) = self.session.history_mut() {
             history.apply(command);
         }
@@ -316,6 +328,7 @@ impl App {
             self.on_event(event);
         }
         self.show_newer();
+        self.poll_agents();
         self.poll_recording();
         let dropped = ctx.input(|i| i.raw.dropped_files.clone());
         if !dropped.is_empty() {
@@ -344,6 +357,9 @@ impl App {
             Event::Wrote { run, result } => self.wrote(run, result),
             Event::Recent { facts } => self.recent_facts.extend(facts),
             Event::Edited { result } => self.edited(result),
+            Event::Agent(request) => self.heard(request),
+            Event::Resolved { number, result } => self.resolved(number, result),
+            Event::Answered { number, result } => self.answered(number, result),
             Event::PriceTable { path, result } => self.price_table_read(path, result),
             Event::Project { path, result } => self.project_read(path, result),
             Event::ProjectSaved { path, left_out, result } => self.project_saved(&path, left_out, result),
@@ -453,8 +469,8 @@ impl App {
             Action::Runs => self.runs_shown = !self.runs_shown,
             Action::SaveProject => self.save_project(false),
             Action::SaveProjectAs => self.save_project(true),
-            Action::Undo => self.step(History::undo),
-            Action::Redo => self.step(History::redo),
+            Action::Undo => self.undo(),
+            Action::Redo => self.redo(),
             Action::ClearRange => self.command(Command::SetRange(None)),
             Action::Search => self.focus_search = true,
             Action::FindNext => self.find(true),
@@ -472,8 +488,10 @@ impl App {
             }
             Action::Metrics => self.overlay = Overlay::Metrics(metrics::Editor::default()),
             Action::Prices => self.prices.shown = !self.prices.shown,
+            Action::Agents(on) => self.set_agents(on),
             Action::Editor => self.overlay = Overlay::Editor(editor::ChooseEditor::new(self, None)),
             Action::Palette => self.overlay = Overlay::Palette(palette::Palette::default()),
+            Action::Ask => self.overlay = Overlay::Palette(palette::Palette::of_questions()),
             Action::QueryMemory => self.memory_shown = !self.memory_shown,
             Action::Guide => self.guide = Some(guide::Reader::default()),
             Action::Keys => self.overlay = Overlay::Keys,
@@ -494,11 +512,13 @@ impl App {
             }
             Action::CloseRun => run.is_some(),
             Action::NextRun | Action::PreviousRun => !self.session.runs.is_empty(),
+            Action::Ask => has_profile,
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
             Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
-            Action::Undo => self.session.history().is_some_and(History::can_undo),
-            Action::Redo => self.session.history().is_some_and(History::can_redo),
+            Action::Undo => self.last_is_agents() || self.session.history().is_some_and(History::can_undo),
+            Action::Redo => self.next_is_agents() || self.session.history().is_some_and(History::can_redo),
+            Action::Agents(on) => self.settings.agents != on,
             Action::FindNext | Action::FindPrevious => {
                 self.session.now().is_some_and(|now| !now.search.is_empty())
             }
@@ -517,12 +537,6 @@ impl App {
                 self.recording.is_none() && run.is_some_and(|r| self.recorded_with.contains_key(&r.id))
             }
             _ => true,
-        }
-    }
-
-    fn step(&mut self, step: fn(&mut History) -> bool) {
-        if let Some(history) = self.session.history_mut() {
-            step(history);
         }
     }
 
@@ -588,6 +602,7 @@ impl App {
         prices::ui(self, ui);
         runs::ui(self, ui, &mut actions);
         guide::ui(self, ui);
+        answer::ui(self, ui);
         drop_hint(ui);
         for action in actions {
             if self.can(action) {

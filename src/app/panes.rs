@@ -194,9 +194,58 @@ impl Panes {
             }
         }
         self.tree.make_active(|_, tile| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id));
+        self.current = self.number_of(kind);
         if self.maximised.is_some() {
-            self.maximised = self.number_of(kind);
+            self.maximised = self.current;
         }
+    }
+
+    /// Makes a pane the current one, as a click on it does.
+    pub fn make_current(&mut self, number: Option<u64>) {
+        self.current = number;
+    }
+
+    /// The view in front of the tabs where the view is, or would be opened.
+    #[must_use]
+    pub fn front_beside(&self, kind: &ViewKind) -> Option<String> {
+        let is_it =
+            |tile: &egui_tiles::Tile<Pane>| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id);
+        let pane = self.tree.tiles.iter().find(|(_, tile)| is_it(tile)).map(|(id, _)| *id);
+        let tabs = match pane {
+            Some(pane) => self.tree.tiles.parent_of(pane),
+            None => self.largest_tabs(),
+        };
+        match self.tree.tiles.get(tabs?)? {
+            egui_tiles::Tile::Container(Container::Tabs(tabs)) => match self.tree.tiles.get(tabs.active?)? {
+                egui_tiles::Tile::Pane(pane) => Some(pane.view.clone()),
+                egui_tiles::Tile::Container(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Takes a view out of the panes, unless it is the only one.
+    pub fn close(&mut self, kind: &ViewKind) {
+        let is_it =
+            |tile: &egui_tiles::Tile<Pane>| matches!(tile, egui_tiles::Tile::Pane(p) if p.view == kind.id);
+        let panes = self.tree.tiles.iter().filter(|(_, tile)| tile.is_pane()).count();
+        let pane = self.tree.tiles.iter().find(|(_, tile)| is_it(tile)).map(|(id, _)| *id);
+        if let Some(pane) = pane.filter(|_| panes > 1) {
+            self.tree.remove_recursively(pane);
+        }
+    }
+
+    /// Ids of the views in front, the current one first.
+    #[must_use]
+    pub fn in_front(&self) -> Vec<String> {
+        let current = self.maximised.or_else(|| self.current());
+        let mut numbers: Vec<u64> = current.into_iter().collect();
+        if self.maximised.is_none() {
+            let active = self.tree.active_tiles();
+            let panes = self.in_order().into_iter().filter(|(id, _)| active.contains(id));
+            numbers.extend(panes.map(|(_, pane)| pane.number).filter(|n| Some(*n) != current));
+        }
+        numbers.into_iter().filter_map(|n| self.view_in(n).map(str::to_owned)).collect()
     }
 
     /// Number of the pane with a view of this kind.

@@ -59,6 +59,8 @@ pub struct Settings {
     pub metrics: Vec<crate::analysis::formula::Definition>,
     /// The command that opens a line in the person's editor.
     pub editor: Option<String>,
+    /// Coding agents of the person may see and steer the window.
+    pub agents: bool,
     /// What models cost, as the person typed it.
     pub prices: Vec<crate::analysis::prices::TypedPrice>,
     /// A file with a table of prices.

@@ -33,7 +33,7 @@ pub(super) fn picture(h: &mut Harness<'_, App>, name: &str) {
 }
 
 /// Waits until `ready` says so, with frames in between.
-pub(super) fn wait(h: &mut Harness<'_, App>, what: &str, ready: impl Fn(&App) -> bool) {
+pub(super) fn wait(h: &mut Harness<'_, App>, what: &str, mut ready: impl FnMut(&App) -> bool) {
     let start = std::time::Instant::now();
     while !ready(h.state()) {
         assert!(start.elapsed() < std::time::Duration::from_secs(30), "{what}");

@@ -255,6 +255,93 @@ fn a_slash_leads_to_the_search_and_the_palette_finds_what_is_typed() {
     assert!(h.query_by_label_contains("licensed under MIT").is_some());
 }
 
+/// A window with a file.
+fn with_file(name: &str) -> Harness<'static, App> {
+    let mut app = App::headless();
+    app.open_path(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_profiles").join(name));
+    let mut h = harness(app);
+    wait(&mut h, "it opens", |app| app.active().is_some_and(|r| r.state == RunState::Ready));
+    h
+}
+
+/// The text that a field shows.
+fn field(h: &Harness<'_, App>, label: &str) -> String {
+    let role = if label == "Answer" { egui::Role::MultilineTextInput } else { egui::Role::TextInput };
+    h.get_by_role_and_label(role, label).value().unwrap_or_default()
+}
+
+#[test]
+fn the_palette_asks_the_questions_of_the_terminal_about_what_is_selected_or_typed() {
+    let mut h = with_file("pstats/workload-py311.prof");
+    let profile = h.state().active().and_then(|r| r.profile.clone()).unwrap();
+    let f = profile.functions.ids().find(|&f| profile.function_name(f) == "_iterencode_dict").unwrap();
+    h.state_mut().command(Command::Select(Some(crate::state::Item::of_function(f, &profile))));
+    h.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+    h.run_ok();
+    picture(&mut h, "ask-palette");
+    h.event(egui::Event::Text("callers".into()));
+    h.run_ok();
+    assert!(h.query_by_label("callers _iterencode_dict").is_some(), "the selected function is filled in");
+    h.key_press(egui::Key::Enter);
+    h.run_ok();
+    wait(&mut h, "the answer", |app| app.answer.as_ref().is_some_and(answer::Answer::is_there));
+    let said = field(&h, "Answer");
+    assert!(said.starts_with("_iterencode_dict ") && said.contains("callers: calls"), "{said}");
+    picture(&mut h, "ask-answer");
+    h.get_by_label("Copy answer").click();
+    let copies = |c: &egui::OutputCommand| matches!(c, egui::OutputCommand::CopyText(text) if *text == said);
+    let copied = (0..4).any(|_| {
+        h.step();
+        h.output().platform_output.commands.iter().any(copies)
+    });
+    assert!(copied);
+    h.run_ok();
+    // Another function, typed; then the view that shows the same.
+    h.state_mut().act(Action::Palette, &egui::Context::default());
+    h.run_ok();
+    h.event(egui::Event::Text("callers dumps --top 3".into()));
+    h.run_ok();
+    h.key_press(egui::Key::Enter);
+    h.run_ok();
+    wait(&mut h, "the answer", |app| app.answer.as_ref().is_some_and(answer::Answer::is_there));
+    assert!(field(&h, "Answer").starts_with("dumps "), "{}", field(&h, "Answer"));
+    let kind = crate::views::view("callers").unwrap();
+    h.get_by_label(&format!("Show in {}", kind.title)).click();
+    h.run_ok();
+    assert!(h.state_mut().panes_mut().in_front().contains(&kind.id.to_owned()));
+    let selected = h.state().session.now().unwrap().selection.clone().unwrap();
+    assert_eq!(profile.function_name(selected.function(&profile).unwrap()), "dumps");
+    // The line can be changed; what is wrong is said in its window.
+    h.state_mut().ask_line("callers no_such_function".into());
+    h.run_ok();
+    wait(&mut h, "the refusal", |app| app.answer.as_ref().is_some_and(answer::Answer::is_there));
+    assert!(field(&h, "Answer").contains("no_such_function"), "{}", field(&h, "Answer"));
+    h.state_mut().ask_line("host".into());
+    h.run_ok();
+    assert!(field(&h, "Answer").contains("there are summary, hot"));
+}
+
+#[test]
+fn a_question_of_the_palette_is_about_the_time_and_threads_that_are_looked_at() {
+    let mut app = App::headless();
+    app.add_profile("sample", None, Arc::new(crate::views::fixture::session()));
+    let profile = app.active().and_then(|r| r.profile.clone()).unwrap();
+    let track = profile.track_ids().next().unwrap();
+    app.command(Command::SetRange(Some((1_000_000, 5_500_000))));
+    app.command(Command::SetTracks(vec![profile.keys().track_key(track)]));
+    let of = |name, rest| app.line_of(crate::questions::question(name).unwrap(), rest);
+    assert_eq!(of("hot", ""), format!("hot --thread t{} --range 1ms..5.5ms", track.0));
+    assert_eq!(
+        of("hot", "decode --range 0s..1s"),
+        format!("hot decode --range 0s..1s --thread t{}", track.0)
+    );
+    assert!(!app.can_ask(crate::questions::question("diff").unwrap()), "there is one run");
+    for q in crate::questions::QUESTIONS {
+        let line = of(q.name, "");
+        assert!(crate::questions::typed(&line).is_ok(), "{line}");
+    }
+}
+
 #[test]
 fn the_guide_opens_turns_to_what_is_searched_and_to_what_a_link_names() {
     let mut app = App::headless();

@@ -8,7 +8,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 
 use super::out::{self, print};
-use super::{Failure, open};
+use super::{Failure, open, prices_of};
+use crate::analysis::prices::Prices;
 use crate::format::Page;
 use crate::jobs::Job;
 use crate::query::{Engine, Run, RunId};
@@ -16,6 +17,9 @@ use crate::questions::{Asked, Door, Kind, Opened, QUESTIONS, Question, SourcesFr
 
 /// The question whose answer `diff` gives with `--budget` or `--by`; it has a subcommand of its own.
 const OWN_COMMAND: &str = "diff";
+
+/// Questions whose answers have prices.
+const PRICED: [&str; 3] = ["summary", "requests", "findings"];
 
 /// A subcommand for each question, after those of `command`.
 pub(super) fn augment(mut command: Command) -> Command {
@@ -43,6 +47,11 @@ fn subcommand(q: &'static Question) -> Command {
                 .help(format!("{} [default: {}]", sentence(a.help), words[0]))
                 .value_parser(PossibleValuesParser::new(words)),
         });
+    }
+    if PRICED.contains(&q.name) {
+        let help = "Price requests by this table first (JSON; see `inferscope report --help`).";
+        let prices = Arg::new("prices").long("prices").value_name("FILE").help(help);
+        command = command.arg(prices.value_parser(clap::value_parser!(PathBuf)));
     }
     if q.name == "requests" {
         let help = "Show the texts of prompts and answers, where the file holds them.";
@@ -85,7 +94,9 @@ pub(super) fn run(question: &'static Question, matches: &ArgMatches) -> Result<(
     let files: Vec<PathBuf> =
         question.files.iter().filter_map(|f| matches.get_one::<PathBuf>(f).cloned()).collect();
     let texts = question.name == "requests" && matches.get_flag("texts");
-    answer(question, &files, &values, matches.get_flag("json"), texts)
+    let table = PRICED.contains(&question.name).then(|| matches.get_one::<PathBuf>("prices")).flatten();
+    let prices = prices_of(table.map(PathBuf::as_path))?;
+    answer(question, &files, &values, &prices, matches.get_flag("json"), texts)
 }
 
 /// The answer of a question without arguments, as JSON.
@@ -101,6 +112,7 @@ pub(super) fn json(name: &str, files: &[Opened]) -> Result<Value, Failure> {
         job: &job,
         door: Door::Cli,
         texts: false,
+        prices: Prices::carried_alone(),
         sources: SourcesFrom::Anywhere,
     };
     Ok(question.ask(&asked).map_err(|refusal| Failure::new(refusal.0))?.json())
@@ -111,6 +123,7 @@ pub(super) fn answer(
     question: &Question,
     files: &[PathBuf],
     values: &Values,
+    prices: &Prices,
     json: bool,
     texts: bool,
 ) -> Result<(), Failure> {
@@ -130,6 +143,7 @@ pub(super) fn answer(
         job: &Job::new(),
         door: Door::Cli,
         texts,
+        prices,
         sources: SourcesFrom::Anywhere,
     };
     let sheet = match question.ask(&asked) {

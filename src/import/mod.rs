@@ -243,6 +243,15 @@ pub fn importer(id: &str) -> Option<&'static Importer> {
     IMPORTERS.iter().copied().find(|i| i.id == id)
 }
 
+/// True when the head of an input is that of a profile; nothing more is read.
+#[must_use]
+pub fn is_recognised(input: &Input) -> bool {
+    let Ok(source) = Source::open(input) else { return false };
+    let name = source.file_name().to_lowercase();
+    let head = Head { bytes: source.head(), whole: source.is_whole_head(), name: &name };
+    IMPORTERS.iter().any(|i| (i.sniff)(&head) > Confidence::No)
+}
+
 /// Opens an input. `publish` receives a partial profile early on, when reading takes long.
 ///
 /// # Errors

@@ -184,6 +184,8 @@ impl File {
             Metric::new("samples", "Samples", Unit::Count),
         ];
         let metrics = metrics.map(|m| b.metric(m));
+        // Rows are sums of samples.
+        b.meta.samples = Some(self.stacks.iter().map(|(_, s)| s[2].max(0.0) as u64).sum());
         let track = b.track(TrackSpec { name: "Stacks", process: "", kind: TrackKind::Profile, sort: 0 });
         for (frames, [python, native, count]) in &self.stacks {
             let mut stack = None;

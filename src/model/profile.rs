@@ -357,7 +357,16 @@ impl Profile {
     /// Samples that the tool took; of sums of samples only what the file says. `None` when it does not.
     #[must_use]
     pub fn samples_taken(&self) -> Option<u64> {
-        self.meta.samples.or_else(|| self.counts_samples().then(|| self.sample_count() as u64))
+        // A row without stack and weight only says that nothing was sampled from then on.
+        let taken = |t: &Track| {
+            let samples = &t.samples;
+            let is_one = |&i: &usize| {
+                samples.stacks[i].is_some()
+                    || samples.weights.iter().any(|w| w.1.get(i).is_some_and(|w| *w != 0))
+            };
+            (0..samples.len()).filter(is_one).count() as u64
+        };
+        self.meta.samples.or_else(|| self.counts_samples().then(|| self.tracks.iter().map(taken).sum()))
     }
 
     /// True when each row of samples is one that the tool took, false when the rows are sums that it made.

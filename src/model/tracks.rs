@@ -55,6 +55,10 @@ impl TrackKind {
     }
 }
 
+/// How the name of a [`TrackKind::Summary`] begins on which the steps of an event loop stand: each is one turn of a task, whose
+/// name is its detail `task`.
+pub const EVENT_LOOP: &str = "Event loop of ";
+
 /// How a span ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 #[repr(u8)]

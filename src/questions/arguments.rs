@@ -6,6 +6,7 @@ use super::{Asked, BUDGET, Question, Refusal, names, words};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::scope::{Scope, Slice, TimeRange};
 use crate::analysis::waiting::{ThreadWork, Works};
+use crate::format;
 use crate::model::{MetricKey, Profile, TrackId};
 use crate::query::Query;
 
@@ -91,33 +92,42 @@ impl Values {
         self.text(argument.name).unwrap_or(words[0])
     }
 
-    /// Refuses what the question does not take.
+    /// Refuses what the question does not take, and what lacks.
     pub(super) fn check(&self, question: &Question) -> Result<(), Refusal> {
+        self.check_names(question)?;
+        let missing = |a: &&Argument| a.required && self.text(a.name).is_none();
+        match question.arguments.iter().find(missing) {
+            Some(a) => Err(format!("{} needs {}: {}", question.name, a.name, a.help).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what the question does not take.
+    pub(super) fn check_names(&self, question: &Question) -> Result<(), Refusal> {
         for (name, value) in &self.0 {
             let Some(argument) = question.arguments.iter().find(|a| a.name == name) else {
                 let known: Vec<_> = question.arguments.iter().map(|a| a.name).collect();
                 return Err(format!(
-                    "{} has no argument «{name}»; it has {}",
+                    "{} has no argument «{}»; it has {}",
                     question.name,
+                    words::said(name),
                     known.join(", ")
                 )
                 .into());
             };
             match argument.kind {
                 Kind::Number if value.parse::<usize>().is_err() => {
-                    return Err(format!("{name}: «{value}» is no whole number").into());
+                    return Err(format!("{name}: «{}» is no whole number", words::said(value)).into());
                 }
-                Kind::Choice(words) if !value.is_empty() && !words.contains(&value.as_str()) => {
-                    return Err(format!("{name}: «{value}» is none of {}", words.join(", ")).into());
+                Kind::Choice(known) if !value.is_empty() && !known.contains(&value.as_str()) => {
+                    return Err(
+                        format!("{name}: «{}» is none of {}", words::said(value), known.join(", ")).into()
+                    );
                 }
                 _ => {}
             }
         }
-        let missing = |a: &&Argument| a.required && self.text(a.name).is_none();
-        match question.arguments.iter().find(missing) {
-            Some(a) => Err(format!("{} needs {}: {}", question.name, a.name, a.help).into()),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -148,17 +158,20 @@ impl Asked<'_> {
     }
 
     /// The time that is asked for.
-    pub(super) fn range(&self) -> Result<TimeRange, Refusal> {
+    ///
+    /// # Errors
+    /// One line, when the text is no time or the file has nothing then.
+    pub fn range(&self) -> Result<TimeRange, Refusal> {
         let Some(text) = self.values.text("range") else { return Ok(None) };
-        let wrong = || format!("range: «{text}» is no time; write it as 1.2s..1.5s");
+        let wrong = || format!("range: «{}» is no time; write it as 1.2s..1.5s", words::said(text));
         let (from, to) = text.split_once("..").ok_or_else(wrong)?;
         let bounds = self.profile().time_bounds().ok_or("range: nothing in this file has a time")?;
         let end = |text: &str, open| {
-            if text.trim().is_empty() { Some(open) } else { crate::format::typed_time(text) }
+            if text.trim().is_empty() { Some(open) } else { format::typed_time(text) }
         };
         let range = end(from, bounds.0).zip(end(to, bounds.1)).filter(|(a, b)| a < b).ok_or_else(wrong)?;
         if range.0 >= bounds.1 || range.1 <= bounds.0 {
-            let at = |t| crate::format::duration_exact(t);
+            let at = |t| format::duration_exact(t);
             return Err(
                 format!("range: this file has times from {} to {}", at(bounds.0), at(bounds.1)).into()
             );
@@ -166,12 +179,17 @@ impl Asked<'_> {
         Ok(Some(range))
     }
 
+    /// The track of a handle such as «t3».
+    #[must_use]
+    pub fn track_by_handle(&self, text: &str) -> Option<TrackId> {
+        names::handle(text, 't').map(TrackId).filter(|t| t.index() < self.profile().tracks.len())
+    }
+
     /// The tracks that an argument names: by handle, by name, or by a part of it.
     pub(super) fn tracks(&self, argument: &str) -> Result<Vec<TrackId>, Refusal> {
         let Some(text) = self.values.text(argument) else { return Ok(Vec::new()) };
         let p = self.profile();
-        let by_handle = names::handle(text, 't').map(TrackId).filter(|t| t.index() < p.tracks.len());
-        if let Some(track) = by_handle {
+        if let Some(track) = self.track_by_handle(text) {
             return Ok(vec![track]);
         }
         let label = |t: &TrackId| p.track_label(*t).to_lowercase();
@@ -195,6 +213,7 @@ impl Asked<'_> {
         if all().count() > known.len() {
             known.push("…".into());
         }
+        let text = words::said(text);
         Err(format!("{argument}: no thread has «{text}» in its name; there are\n{}", known.join("\n")).into())
     }
 
@@ -204,7 +223,8 @@ impl Asked<'_> {
         let Some(name) = self.values.text("metric") else {
             return Ok(formula::shown(MetricKey::default(), p));
         };
-        formula::named(name, p).map_err(|why| format!("metric «{name}»: {why}").into())
+        formula::named(name, p)
+            .map_err(|why| format!("metric «{}»: {}", words::said(name), format::short(&why, 600)).into())
     }
 
     /// Threads, metric and time together.
@@ -252,8 +272,7 @@ impl Asked<'_> {
             }
         }
         if let Some((from, to)) = self.range()? {
-            said +=
-                &format!(", {}..{}", crate::format::duration_exact(from), crate::format::duration_exact(to));
+            said += &format!(", {}..{}", format::duration_exact(from), format::duration_exact(to));
         }
         Ok(said)
     }

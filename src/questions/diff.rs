@@ -36,6 +36,7 @@ pub(super) const QUESTION: Question = Question {
         Argument::new("metric", Kind::Text, "costs in this metric, which both have"),
         BUDGET_OF,
     ],
+    bare: "",
     example: "inferscope diff before.prof after.prof --budget 800",
     answer,
 };
@@ -196,7 +197,7 @@ impl<'a> Sides<'a> {
         if shares {
             rows.sort_by(|a, b| points(b.1).abs().total_cmp(&points(a.1).abs()));
         }
-        let names = self.names();
+        let names = self.names()?;
         let lines = rows.iter().take(self.asked.top()).map(|&(i, r)| {
             let moved = moved.get(i).copied().unwrap_or(false);
             self.function(&diff, r, moved, &names)
@@ -220,8 +221,8 @@ impl<'a> Sides<'a> {
         Ok(())
     }
 
-    fn names(&self) -> [Names<'_>; 2] {
-        [Names::of(&self.pair.base.profile), Names::of(&self.pair.head.profile)]
+    fn names(&self) -> Result<[Names<'_>; 2], Refusal> {
+        Ok([Names::of_run(self.asked, &self.pair.base)?, Names::of_run(self.asked, &self.pair.head)?])
     }
 
     fn symbol(&self, names: &[Names<'_>; 2], symbols: Two<Symbol>) -> String {
@@ -258,11 +259,11 @@ impl<'a> Sides<'a> {
         };
         let text = match &self.chosen.why_not {
             None => format!(
-                "{} {} → {} {}{counts} {name}{state}",
+                "{} {} → {}{}{counts} {name}{state}",
                 own.delta().map_or_else(|| format::UNKNOWN.into(), |d| words::signed(self.unit, d)),
                 words::known(self.unit, own.base),
                 words::known(self.unit, own.head),
-                words::change(own.relative()),
+                own.relative().map_or_else(String::new, |r| format!(" {}", words::change(Some(r)))),
             ),
             // Different measures: only shares compare.
             Some(_) => {

@@ -18,6 +18,7 @@ pub(super) const QUESTION: Question = Question {
     about: "What was found wrong, with its place, and what numbers cannot tell",
     files: &["file"],
     arguments: &[SEVERITY, TOP, BUDGET_OF],
+    bare: "",
     example: "inferscope findings run.inferscope",
     answer,
 };
@@ -66,7 +67,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
 /// The findings of a file, the most serious first.
 pub(super) fn rows(asked: &Asked<'_>, least: Option<Severity>) -> Result<Vec<Row>, Refusal> {
     let p = asked.profile();
-    let all = asked.get(&Findings::default())?;
+    let all = asked.get(&Findings { prices: asked.prices.clone() })?;
     let row = |f: &Noted| {
         let severity = format!("{:?}", f.severity).to_lowercase();
         let mut at = Vec::new();

@@ -35,6 +35,7 @@ pub(super) const QUESTION: Question = Question {
         METRIC,
         BUDGET_OF,
     ],
+    bare: "contains",
     example: "inferscope hot run.prof --sort total",
     answer,
 };
@@ -45,7 +46,7 @@ const TOGETHER: usize = 10;
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let (slice, left_out) = asked.working_slice()?;
-    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     let functions = Functions(slice.clone());
     let sort = match asked.values.choice(&SORT) {
         "total" => FunctionKey::Total,
@@ -67,7 +68,11 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         return Ok(sheet);
     }
     if list.order.is_empty() {
-        return Err(format!("contains: no function has «{contains}» in its name, file or module").into());
+        return Err(format!(
+            "contains: no function has «{}» in its name, file or module",
+            words::said(contains)
+        )
+        .into());
     }
     let rows: Vec<&FunctionRow> = list.order.iter().map(|&i| &list.table.rows[i as usize]).collect();
     if asked.values.choice(&GROUP) != "function" {
@@ -78,10 +83,12 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let waiting = |r: &FunctionRow| r.module.is_none() && waits[r.function.index()];
     // Who waits does not lead, however long; what is called and waits is a part of others' totals.
     let (idle, work): (Vec<&FunctionRow>, Vec<&FunctionRow>) = rows.into_iter().partition(|r| waiting(r));
-    let names = Names::of(p);
-    let line = |r: &&FunctionRow| row(r, &names, p, metric.unit, whole);
+    let names = Names::of(asked)?;
+    let is_counted = work.iter().chain(&idle).any(|r| r.calls.is_some() || r.samples_total.is_some());
+    let line = |r: &&FunctionRow| row(r, &names, p, metric.unit, whole, is_counted);
     let columns = match (work.iter().any(|r| r.calls.is_some()), work.iter().any(|r| r.samples.is_some())) {
         (false, true) => "own, own %, total, samples, function",
+        (false, false) if !is_counted => "own, own %, total, function",
         _ => "own, own %, total, calls, function",
     };
     let top = asked.top();
@@ -93,6 +100,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let rows = idle.iter().filter(|r| r.own != 0).take(top.min(5)).map(line).collect();
     sheet.part(Part::new("waits", title, rows).least(2));
     sheet.notes.extend(spread(&work, whole.saturating_sub(waited), &asked.door.argument("sort", "total")));
+    sheet.notes.extend(notes::held_loops(asked, slice.range)?);
     sheet.notes.extend(notes::nameless(asked, &slice)?);
     Ok(sheet)
 }
@@ -103,15 +111,17 @@ fn row(
     p: &crate::model::Profile,
     unit: crate::model::Unit,
     whole: i64,
+    is_counted: bool,
 ) -> Row {
     let count = r.calls.map(words::calls).or(r.samples_total.map(words::count));
+    let count = count.unwrap_or_else(|| format::UNKNOWN.into());
+    let count = if is_counted { count + " " } else { String::new() };
     let least = format::at_least(r.unfinished);
     let text = format!(
-        "{least}{} {} {least}{} {} {}",
+        "{least}{} {} {least}{} {count}{}",
         words::known(unit, r.known_own()),
         r.known_own().map_or_else(|| format::UNKNOWN.into(), |own| words::share(own, whole)),
         words::known(unit, r.known_total()),
-        count.unwrap_or_else(|| format::UNKNOWN.into()),
         names.symbol(r.symbol()),
     );
     let f = r.function;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD, TOP};
 use super::names::Names;
 use super::sheet::{Part, Row};
-use super::{Asked, Question, Refusal, Sheet, SourcesFrom, words};
+use super::{Asked, Question, Refusal, Sheet, SourcesFrom, notes, words};
 use crate::analysis::formula::Measure;
 use crate::analysis::source_file::{SourceAnswer, SourceFile, SourceRule, SourceText};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
@@ -34,17 +34,21 @@ pub(super) const QUESTION: Question = Question {
         METRIC,
         BUDGET_OF,
     ],
+    bare: "function",
     example: "inferscope lines run.callgrind.out --function main",
     answer,
 };
 
 /// Longest text of a line, characters.
 const LONGEST: usize = 100;
+/// Share of the largest line below which a line is not worth one.
+const TINY: f64 = 0.005;
 
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let slice = asked.slice()?;
-    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
+    let is_default = asked.values.text("function").is_none() && asked.values.text("source").is_none();
     let (function, whole_file) = match (asked.values.text("function"), asked.values.text("source")) {
         (Some(text), _) => (asked.function(text)?, None),
         (None, Some(source)) => {
@@ -59,7 +63,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         whole_file: whole_file.map(|f| NameKey::from(p.text(f))),
     };
     let table = asked.get(&query)?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let grain = match table.grain {
         Grain::Lines => "per line",
         Grain::Definition => "no lines in this file: costs stand where functions are defined",
@@ -76,6 +80,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         words::basis(p, &p.meta.basis),
     );
     let mut sheet = Sheet::new(head, asked.budget());
+    sheet.function = Some(function);
     sheet.value("own", own);
     sheet.value("sum", table.sum);
     sheet.value("unit", metric.unit.key());
@@ -85,6 +90,10 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             sheet.notes.push(format!("no source text: {why}; {}", asked.door.argument("sources", "FOLDER")));
         }
         sheet.part(part(asked, &table, file, i, text.ok().as_deref(), metric.unit));
+    }
+    if is_default {
+        let other = asked.door.argument("function", "NAME");
+        sheet.notes.push(format!("it is the largest function with a source file; {other} for another one"));
     }
     if table.unplaced != 0 {
         sheet.notes.push(format!("{} have no known line", words::cost(metric.unit, table.unplaced)));
@@ -128,11 +137,12 @@ fn of_file(p: &Profile, wanted: &str) -> Result<(StringId, FunctionId), Refusal>
             let near: Vec<_> = near.take(8).map(|f| plain(f)).collect();
             let near =
                 if near.is_empty() { String::new() } else { format!("; there are {}", near.join(", ")) };
-            Err(format!("source: no function is in a file «{wanted}»{near}").into())
+            Err(format!("source: no function is in a file «{}»{near}", words::said(wanted)).into())
         }
         several => {
             let list: Vec<_> = several.iter().take(8).map(|f| plain(p.text(f.0))).collect();
-            Err(format!("source: «{wanted}» may be {}; say more of the path", list.join(", ")).into())
+            Err(format!("source: «{}» may be {}; say more of the path", words::said(wanted), list.join(", "))
+                .into())
         }
     }
 }
@@ -182,11 +192,20 @@ fn part(
     let mut rows: Vec<&LineRow> =
         file.rows.iter().filter(|r| r.own != 0 || r.total.is_some_and(|t| t != 0)).collect();
     rows.sort_by_key(|r| (std::cmp::Reverse((r.own, r.total)), r.line));
+    // Lines that cost next to nothing come last, and need no line of the answer.
+    let size = |r: &LineRow| r.own.max(r.total.unwrap_or(0));
+    let largest = rows.iter().map(|r| size(r)).max().unwrap_or(0);
+    let tiny = |r: &LineRow| (size(r) as f64) < largest as f64 * TINY;
+    rows.sort_by_key(|r| tiny(r));
+    let most = rows.iter().filter(|r| !tiny(r)).count();
+    // Rows of sums are no samples.
+    let is_counted = !table.sampled || p.counts_samples();
     let line = |r: &&LineRow| {
         let said = text.and_then(|t| t.line(r.line)).map(|l| short(l.0.trim(), LONGEST).into_owned());
-        let count = r.count.map_or_else(|| format::UNKNOWN.into(), words::count);
+        let count = r.count.map_or_else(|| format::UNKNOWN.into(), words::count) + " ";
+        let count = if is_counted { count } else { String::new() };
         let line = format!(
-            "{} {} {} {} {count} {}",
+            "{} {} {} {} {count}{}",
             r.line,
             words::cost(unit, r.own),
             words::share(r.own, table.sum),
@@ -203,14 +222,21 @@ fn part(
     let count = if table.sampled { "samples" } else { "calls" };
     let name = plain(p.text(file.file)).into_owned();
     let title = match place {
+        0 if !is_counted => "line, own, %, total, text".to_owned(),
         0 => format!("line, own, %, total, {count}, text"),
         _ => format!("inlined from {name}:"),
     };
     let (given, door, budget, sum) = (shown.len(), asked.door, asked.more_budget(), table.sum);
     let key = if place == 0 { "lines" } else { "inlined" };
-    Part::new(key, title, shown).least(8).rest(move |shown| {
+    Part::new(key, title, shown).least(8).most(most).rest(move |shown| {
         let left: i64 = own[shown..].iter().sum();
-        let more = if shown < given { budget.clone() } else { door.argument("top", shown.max(1) * 2) };
+        let more = if shown < given.min(most) {
+            budget.clone()
+        } else if shown < given {
+            format!("each below {} of the largest", format::percent(TINY))
+        } else {
+            door.argument("top", shown.max(1) * 2)
+        };
         match own.len() - shown {
             0 => String::new(),
             n => format!("… {n} more lines with {}; {more}", words::share(left, sum)),

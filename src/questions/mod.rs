@@ -1,8 +1,8 @@
 //! Questions about profiles with answers as short texts, for people at a terminal and for their coding agents.
 //!
 //! Each question is one entry of [`QUESTIONS`]: its name, its arguments, and what answers it, which asks the same queries
-//! as the views. The command line and the server of tools are made of this table, so they have the same questions, the
-//! same arguments and the same text.
+//! as the views. The command line, the server of tools and the window's palette are made of this table, so they have the same
+//! questions, the same arguments and the same text.
 //!
 //! The text: the first line says what numbers are a share of and what they rest on; one line a row; the last line says what
 //! was left out, what share that has and which argument shows it. An answer keeps to a budget of tokens
@@ -22,15 +22,18 @@ mod sheet;
 mod summary;
 pub mod tokens;
 mod tree;
+mod typed;
 mod words;
 
 use std::path::{Path, PathBuf};
 
+use crate::analysis::prices::Prices;
 use crate::jobs::{Cancelled, Job};
 use crate::query::{Engine, Run};
 
 pub use arguments::{Argument, Kind, Values};
 pub use sheet::Sheet;
+pub use typed::{argument, quoted, typed};
 
 /// Tokens of an answer, unless told otherwise.
 pub const BUDGET: usize = 800;
@@ -46,6 +49,8 @@ pub struct Question {
     pub files: &'static [&'static str],
     /// Its arguments beside the files.
     pub arguments: &'static [Argument],
+    /// The argument that a text without a name is for; empty for none.
+    pub bare: &'static str,
     /// A command line that shows it.
     pub example: &'static str,
     answer: fn(&Asked<'_>) -> Result<Sheet, Refusal>,
@@ -143,6 +148,8 @@ pub struct Asked<'a> {
     pub door: Door,
     /// Texts of prompts and answers may be part of it.
     pub texts: bool,
+    /// By which requests are priced.
+    pub prices: &'a Prices,
     /// Which source files may be read beside those that the profile carries.
     pub sources: SourcesFrom<'a>,
 }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -16,7 +17,9 @@ use crate::analysis::named::Named;
 use crate::analysis::path::Symbol;
 use crate::analysis::{Functions, Slice};
 use crate::format::{plain, short};
+use crate::jobs::Cancelled;
 use crate::model::{FunctionId, Profile, TrackId};
+use crate::query::{Context, Query, Run};
 
 /// Longest name, characters.
 const LONGEST: usize = 120;
@@ -93,7 +96,7 @@ fn closing(bytes: &[u8], open: usize) -> Option<usize> {
 
 /// The folder that holds all source files of a program, as far as they are no libraries; empty where they have none in
 /// common that is worth leaving out.
-pub(super) fn root(profile: &Profile) -> String {
+fn root(profile: &Profile) -> String {
     let library = libraries::of(profile);
     let mut root: Option<Vec<&str>> = None;
     for f in profile.functions.ids() {
@@ -135,22 +138,56 @@ pub(super) fn track(profile: &Profile, id: TrackId) -> String {
     if label.is_empty() { profile.track(id).kind.key().to_owned() } else { label }
 }
 
-/// Names of the functions of a profile.
-pub(super) struct Names<'a> {
-    profile: &'a Profile,
+/// What is common to the names of a profile.
+#[derive(Debug, Default)]
+pub(super) struct Common {
     /// How many functions have a shown name.
     shared: FxHashMap<String, u32>,
     /// What all source files have in front.
-    root: String,
+    pub root: String,
 }
 
-impl<'a> Names<'a> {
-    pub fn of(profile: &'a Profile) -> Self {
+/// Asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct CommonOf;
+
+impl Query for CommonOf {
+    type Output = Common;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Common, Cancelled> {
+        let profile = cx.profile();
         let mut shared: FxHashMap<String, u32> = FxHashMap::default();
         for f in profile.functions.ids() {
             *shared.entry(bare(profile.function_name(f)).into_owned()).or_default() += 1;
         }
-        Self { profile, shared, root: root(profile) }
+        Ok(Common { shared, root: root(profile) })
+    }
+
+    fn weight(common: &Common) -> usize {
+        common.shared.keys().map(|name| name.len() + 32).sum()
+    }
+}
+
+/// Names of the functions of a profile.
+pub(super) struct Names<'a> {
+    profile: &'a Profile,
+    common: Arc<Common>,
+}
+
+impl<'a> Names<'a> {
+    /// Those of the first file.
+    pub fn of(asked: &'a Asked<'_>) -> Result<Self, Refusal> {
+        Self::of_run(asked, &asked.files[0].run)
+    }
+
+    /// Those of a run.
+    pub fn of_run(asked: &Asked<'_>, run: &'a Run) -> Result<Self, Refusal> {
+        Ok(Self { profile: &run.profile, common: asked.engine.now(run, &CommonOf, asked.job)? })
+    }
+
+    /// What all source files have in front; may be empty.
+    pub fn root(&self) -> &str {
+        &self.common.root
     }
 
     /// The name alone.
@@ -164,13 +201,13 @@ impl<'a> Names<'a> {
     pub fn full(&self, f: FunctionId) -> String {
         let mut text = self.name(f);
         let place = place(self.profile, f);
-        let place = place.strip_prefix(&self.root).unwrap_or(&place);
+        let place = place.strip_prefix(self.root()).unwrap_or(&place);
         if !place.is_empty() {
             text.push(' ');
             text += place;
         }
         let bare = bare(self.profile.function_name(f));
-        if self.shared.get(&*bare).is_some_and(|n| *n > 1) || bare.chars().count() > LONGEST {
+        if self.common.shared.get(&*bare).is_some_and(|n| *n > 1) || bare.chars().count() > LONGEST {
             text += &format!(" f{}", f.0);
         }
         text
@@ -186,8 +223,11 @@ impl<'a> Names<'a> {
 }
 
 impl Asked<'_> {
-    /// The function that a text means.
-    pub(super) fn function(&self, text: &str) -> Result<FunctionId, Refusal> {
+    /// The function that a text means: a name, a part of one, `file:line` or a handle such as «f12».
+    ///
+    /// # Errors
+    /// Lines with candidates, or with near names.
+    pub fn function(&self, text: &str) -> Result<FunctionId, Refusal> {
         let p = self.profile();
         let metric = self.metric()?;
         let found = self.get(&Named { text: text.to_owned(), metric })?;
@@ -196,20 +236,21 @@ impl Asked<'_> {
             [] => {}
             several => {
                 let several: Vec<_> = several.iter().map(|f| f.0).collect();
-                return self.candidates(&several, &format!("functions are called «{text}»"));
+                return self.candidates(&several, &format!("functions are called «{}»", words::said(text)));
             }
         }
         if let Some(f) = handle(text, 'f').map(FunctionId).filter(|f| f.index() < p.functions.len()) {
             return Ok(f);
         }
         let all = || p.functions.ids();
-        let root = root(p);
+        let names = Names::of(self)?;
+        let root = names.root();
         let shown: Vec<FunctionId> = all()
             .filter(|&f| {
                 let name = bare(p.function_name(f));
                 let is_place = |rest: &str| {
                     let place = place(p, f);
-                    !rest.is_empty() && (rest == place || Some(rest) == place.strip_prefix(&root))
+                    !rest.is_empty() && (rest == place || Some(rest) == place.strip_prefix(root))
                 };
                 name == text || text.strip_prefix(&*name).is_some_and(|rest| is_place(rest.trim_start()))
             })
@@ -239,7 +280,7 @@ impl Asked<'_> {
             match &found[..] {
                 [] => {}
                 [one] => return Ok(*one),
-                several => return self.candidates(several, &format!("{how} «{text}»")),
+                several => return self.candidates(several, &format!("{how} «{}»", words::said(text))),
             }
         }
         let wanted = last(text);
@@ -248,7 +289,7 @@ impl Asked<'_> {
             all().filter(alike).map(|f| (distance(&last(p.function_name(f)), &wanted), f)).collect();
         near.sort_unstable_by_key(|n| (n.0, n.1));
         let near: Vec<FunctionId> = near.into_iter().take(CANDIDATES / 2).map(|n| n.1).collect();
-        let names = Names::of(p);
+        let names = Names::of(self)?;
         let list: Vec<String> = near.iter().map(|&f| names.full(f)).collect();
         let near =
             if list.is_empty() { String::new() } else { format!("; near names:\n{}", list.join("\n")) };
@@ -270,7 +311,7 @@ impl Asked<'_> {
         let mut known: Vec<_> = found.iter().map(|&f| (f, rows.get(&f).map(|&i| &table.rows[i]))).collect();
         known.sort_by_key(|(f, row)| (Reverse(row.map_or(0, |r| r.total)), *f));
         let unit = Measure::of(metric, p).map_or(crate::model::Unit::None, |m| m.unit);
-        let names = Names::of(p);
+        let names = Names::of(self)?;
         let mut lines = vec![format!("{} {how}; name one by its handle:", found.len())];
         for (f, row) in known.iter().take(CANDIDATES) {
             let calls = row.and_then(|r| r.calls).map_or_else(String::new, |c| format!(", {} calls", c.all));

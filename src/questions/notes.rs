@@ -1,9 +1,11 @@
 //! What an answer says beside its numbers: what they cannot tell, and what happens only once.
 
-use super::{Asked, Refusal, words};
+use super::{Asked, Door, Refusal, words};
 use crate::analysis::durations::DurationsOf;
+use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::functions::FunctionRow;
 use crate::analysis::named::is_address;
+use crate::analysis::scope::TimeRange;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
 use crate::format;
@@ -15,6 +17,8 @@ const NAMELESS: f64 = 0.2;
 const WAITING: f64 = 0.5;
 /// Share of the run that a single call must have.
 const LARGE: f64 = 0.1;
+/// A step for which a ready task waited so long, ns, held its loop.
+const HELD: i64 = 5_000_000;
 /// Share of its function that it must have.
 const ALONE: f64 = 0.9;
 /// Functions whose single calls are looked at.
@@ -75,10 +79,16 @@ pub(super) fn waiting(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>, R
 pub(super) fn only_once(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>, Refusal> {
     let p = asked.profile();
     let Some((from, to)) = slice.range.or_else(|| p.time_bounds()) else { return Ok(Vec::new()) };
-    let table = asked.get(&Functions(slice.clone()))?;
+    let (waits, table) = (asked.get(&Waiting)?, asked.get(&Functions(slice.clone()))?);
     let mut said = Vec::new();
-    let repeated = table.rows.iter().filter(|r| r.module.is_none() && r.calls.is_some_and(|c| c.all >= 3));
-    for row in repeated.take(LOOKED_AT) {
+    // Of one large call, who itself has most of it is named, not all around it; waits say nothing of a start.
+    let repeated = |r: &&FunctionRow| {
+        r.module.is_none()
+            && !waits[r.function.index()]
+            && r.own.saturating_mul(2) >= r.total
+            && r.calls.is_some_and(|c| c.all >= 3)
+    };
+    for row in table.rows.iter().filter(repeated).take(LOOKED_AT) {
         let query = DurationsOf {
             function: p.keys().symbol(row.function),
             tracks: slice.scope.tracks.clone(),
@@ -99,6 +109,37 @@ pub(super) fn only_once(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>,
         }
     }
     Ok(said)
+}
+
+/// What held event loops while tasks were ready, where that is worth a line.
+pub(super) fn held_loops(asked: &Asked<'_>, range: TimeRange) -> Result<Vec<String>, Refusal> {
+    let p = asked.profile();
+    let mut said = Vec::new();
+    for id in loops(p) {
+        let found = asked.get(&EventLoopOf { track: p.keys().track_key(id), range })?;
+        let Some(held) = found.held.iter().find(|h| h.longest >= HELD) else { continue };
+        let by = held.by.map_or_else(String::new, |f| super::names::bare(p.function_name(f)).into_owned());
+        said.push(format!(
+            "{by} held t{} {}: ready tasks waited {} for it; {}",
+            id.0,
+            super::names::track(p, id),
+            words::time(held.waited),
+            match asked.door {
+                Door::Cli => format!("gaps --track t{} tells more", id.0),
+                Door::Tool => format!("gaps with track=t{} tells more", id.0),
+            }
+        ));
+    }
+    Ok(said)
+}
+
+/// Says of a file without costs what else can be asked of it.
+pub(super) fn no_costs(p: &Profile) -> &'static str {
+    match (p.requests.rows.is_empty(), p.counters.is_empty()) {
+        (false, _) => "this file has no costs of functions, but requests: ask requests",
+        (true, false) => "this file has no costs of functions, but counters: ask summary",
+        (true, true) => "this file has no costs",
+    }
 }
 
 /// Why times are no clock; empty when they are.

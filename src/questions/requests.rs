@@ -31,6 +31,7 @@ pub(super) const QUESTION: Question = Question {
         RANGE,
         BUDGET_OF,
     ],
+    bare: "model",
     example: "inferscope requests run.inferscope --sort ttft",
     answer,
 };
@@ -57,13 +58,14 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
             && model.as_ref().is_none_or(|m| p.text(r.model).to_lowercase().contains(m))
     };
-    let bill = asked.get(&Bill::default())?;
+    let bill = asked.get(&Bill { prices: asked.prices.clone() })?;
     let all = p.requests.rows.iter().enumerate().filter(|(_, r)| wanted(r));
     let mut rows: Vec<(usize, Charged<'_>)> = all.map(|(i, r)| (i, (r, bill.charges.get(i)))).collect();
     let of_all: Vec<Charged<'_>> = rows.iter().map(|r| r.1).collect();
     let Some(figures) = request_figures_of(&of_all) else {
         let known: std::collections::BTreeSet<_> = p.requests.rows.iter().map(|r| p.text(r.model)).collect();
-        let known: Vec<_> = known.into_iter().filter(|m| !m.is_empty()).take(12).collect();
+        let known = known.into_iter().filter(|m| !m.is_empty()).take(12).map(|m| short(m, LONGEST));
+        let known: Vec<_> = known.collect();
         return Err(
             format!("no request is of such a model in that time; models: {}", known.join(", ")).into()
         );
@@ -76,10 +78,20 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         models(p, &of_all),
     ));
     sort(&mut rows, asked.values.choice(&SORT));
-    let title =
-        "requests: latency, TTFT, TPOT, queued, tokens in (cached), out, cost, outcome, name, model, handle";
     let (count, top) = (rows.len(), asked.top());
-    let lines = rows.iter().take(top).map(|(i, r)| line(p, *i, *r, asked.texts)).collect();
+    // What is known of none of them is no column.
+    let mut known = [false; COLUMNS.len()];
+    for (_, r) in rows.iter().take(top) {
+        columns(*r).iter().zip(&mut known).for_each(|(text, known)| *known |= text.is_some());
+    }
+    let titles = COLUMNS
+        .into_iter()
+        .zip(known)
+        .filter(|c| c.1)
+        .map(|c| c.0)
+        .chain(["outcome", "name", "model", "handle"]);
+    let title = format!("requests: {}", titles.collect::<Vec<_>>().join(", "));
+    let lines = rows.iter().take(top).map(|(i, r)| line(p, *i, *r, &known, asked.texts)).collect();
     let (door, budget) = (asked.door, asked.more_budget());
     sheet.part(Part::new("requests", title, lines).rest(move |shown| {
         let more = if shown < top { budget.clone() } else { door.argument("top", shown.max(1) * 2) };
@@ -216,23 +228,35 @@ fn sort(rows: &mut [(usize, Charged<'_>)], by: &str) {
     });
 }
 
-fn line(p: &Profile, at: usize, charged: Charged<'_>, texts: bool) -> Row {
+/// Columns of the list of requests.
+const COLUMNS: [&str; 7] = ["latency", "TTFT", "TPOT", "queued", "tokens in (cached)", "out", "cost"];
+
+/// What is known of a request, column by column.
+fn columns(charged: Charged<'_>) -> [Option<String>; 7] {
     let r = charged.0;
-    let time = |ns: Option<i64>| unknown(ns, words::time);
     let cached = match r.tokens.cache_read {
         Some(n) if n > 0 => format!(" ({n})"),
         _ => String::new(),
     };
-    let out = unknown(r.output(), |(n, estimated)| format!("{}{n}", if estimated { "≈" } else { "" }));
+    [
+        r.latency().map(words::time),
+        r.ttft().map(words::time),
+        r.tpot().map(|t| words::time(t.round() as i64)),
+        r.queued().map(words::time),
+        r.tokens.prompt().map(|n| format!("{n}{cached}")),
+        r.output().map(|(n, estimated)| format!("{}{n}", if estimated { "≈" } else { "" })),
+        cost(charged).map(format::money),
+    ]
+}
+
+fn line(p: &Profile, at: usize, charged: Charged<'_>, known: &[bool; 7], texts: bool) -> Row {
+    let r = charged.0;
     let outcome = words::outcome(r.outcome);
+    let shown = columns(charged).into_iter().zip(known).filter(|(_, known)| **known);
+    let shown: Vec<String> = shown.map(|(text, _)| text.unwrap_or_else(|| UNKNOWN.to_owned())).collect();
     let mut text = format!(
-        "{} {} {} {} {}{cached} {out} {} {outcome} {} {} r{at}",
-        time(r.latency()),
-        time(r.ttft()),
-        time(r.tpot().map(|t| t.round() as i64)),
-        time(r.queued()),
-        unknown(r.tokens.prompt(), words::count),
-        unknown(cost(charged), format::money),
+        "{} {outcome} {} {} r{at}",
+        shown.join(" "),
         short(p.text(r.name), LONGEST),
         short(p.text(r.model), LONGEST),
     );

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::tokens::estimate;
 use crate::format::Page;
+use crate::model::FunctionId;
 
 /// A row: a line of text, and the same as values.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub(super) struct Part {
     pub rows: Vec<Row>,
     /// So many rows are shown before other parts get more.
     pub least: usize,
+    /// At most so many rows are worth a line: the others are tiny.
+    pub most: usize,
     pub rest: Rest,
 }
 
@@ -41,7 +44,7 @@ impl Part {
             0 => String::new(),
             n => format!("… {n} more"),
         });
-        Self { key, title: title.into(), rows, least: 3, rest }
+        Self { key, title: title.into(), rows, least: 3, most: usize::MAX, rest }
     }
 
     pub fn rest(self, rest: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
@@ -50,6 +53,10 @@ impl Part {
 
     pub fn least(self, least: usize) -> Self {
         Self { least, ..self }
+    }
+
+    pub fn most(self, most: usize) -> Self {
+        Self { most: most.max(1), ..self }
     }
 }
 
@@ -65,6 +72,8 @@ pub struct Sheet {
     pub(super) notes: Vec<String>,
     /// Tokens that the text may have.
     pub(super) budget: usize,
+    /// The function that it is about, if it is about one.
+    pub(super) function: Option<FunctionId>,
 }
 
 impl Sheet {
@@ -78,6 +87,12 @@ impl Sheet {
 
     pub(super) fn part(&mut self, part: Part) {
         self.parts.push(part);
+    }
+
+    /// The function that the answer is about, if it is about one.
+    #[must_use]
+    pub fn function(&self) -> Option<FunctionId> {
+        self.function
     }
 
     /// The answer as lines, within its budget.
@@ -117,7 +132,9 @@ impl Sheet {
             while !open.is_empty() {
                 open.retain(|&i| {
                     let part = &self.parts[i];
-                    let Some(row) = part.rows.get(shown[i]) else { return false };
+                    let Some(row) = part.rows.get(shown[i]).filter(|_| shown[i] < part.most) else {
+                        return false;
+                    };
                     if few && shown[i] >= part.least {
                         return false;
                     }

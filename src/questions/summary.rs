@@ -8,11 +8,12 @@ use super::names::{Names, track};
 use super::requests::one_line;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, notes, words};
+use crate::analysis::event_loop::{EventLoopOf, loops};
 use crate::analysis::formula::Measure;
 use crate::analysis::functions::FunctionRow;
-use crate::analysis::gpu::gpu_busy_by;
+use crate::analysis::gpu::GpuWorkOf;
 use crate::analysis::heap_peak::AtHeapPeak;
-use crate::analysis::overview::{Overview, Summary};
+use crate::analysis::overview::{Overview, Summary, Total};
 use crate::analysis::steps::Loops;
 use crate::analysis::waiting::{Waiting, Works};
 use crate::analysis::{Functions, Slice};
@@ -24,20 +25,28 @@ pub(super) const QUESTION: Question = Question {
     about: "What a profile is: threads, phases, requests, memory, findings, largest functions. Ask this first",
     files: &["file"],
     arguments: &[THREAD, RANGE, BUDGET_OF],
+    bare: "thread",
     example: "inferscope summary run.prof",
     answer,
 };
 
 /// Functions of each list.
 const FUNCTIONS: usize = 5;
+/// Totals that differ by less are those of one chain of calls; so many of its functions are named.
+const SAME: f64 = 0.995;
+const ON_A_LINE: usize = 3;
 /// A total from this share on is that of everything.
 const EVERYTHING: f64 = 0.95;
 
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let slice = asked.slice()?;
-    let overview =
-        asked.get(&Summary { scope: slice.scope.clone(), range: slice.range, ..Summary::default() })?;
+    let overview = asked.get(&Summary {
+        scope: slice.scope.clone(),
+        range: slice.range,
+        prices: asked.prices.clone(),
+        ..Summary::default()
+    })?;
     let format_of = crate::import::importer(&p.meta.format).map_or(p.meta.format.as_str(), |i| i.title);
     let basis = words::basis(p, &p.meta.basis);
     let title = if p.meta.title.is_empty() {
@@ -55,13 +64,17 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.value("totals", totals);
     sheet.head.push(sums(p, &overview));
     sheet.head.extend(notes::no_clock(p));
-    let root = super::names::root(p);
-    if !root.is_empty() {
-        sheet.head.push(format!("source files below {}", format::short(&root, 120)));
+    // What is asked about is not the one file that was named.
+    let added = p.meta.facts.iter().find(|f| f.name.starts_with("Added up from"));
+    sheet.head.extend(added.map(|f| format!("{}: {}", f.name, format::short(&format::fact(&f.value), 200))));
+    let names = Names::of(asked)?;
+    if !names.root().is_empty() {
+        sheet.head.push(format!("source files below {}", format::short(names.root(), 120)));
     }
     threads(asked, &slice, &mut sheet)?;
     phases(asked, &overview, &mut sheet)?;
-    gpus(p, &slice, &mut sheet);
+    gpus(asked, &slice, &mut sheet)?;
+    event_loops(asked, &slice, &mut sheet)?;
     memory(&overview, &mut sheet);
     heap(asked, &mut sheet)?;
     if let Some(figures) = &overview.requests {
@@ -93,15 +106,17 @@ fn sums(p: &Profile, overview: &Overview) -> String {
     let elapsed = overview.elapsed.map_or_else(|| format::UNKNOWN.into(), words::time);
     let mut said = vec![format!("elapsed {elapsed}")];
     let tracks = p.tracks.iter().filter(|t| !t.kind.is_view()).count();
-    for total in overview.totals.iter().take(6) {
-        let on =
-            if tracks > 1 { format!(" over {tracks} threads, tasks and streams") } else { String::new() };
-        let sum = words::cost(total.metric.unit, total.sum);
-        said.push(match total.metric.unit {
-            Unit::Nanoseconds => format!("{} {sum} summed{on}", total.metric.label),
-            _ => format!("{} {sum}", total.metric.label),
-        });
+    let of_time = |t: &&Total| t.metric.unit == Unit::Nanoseconds;
+    let shown = || overview.totals.iter().take(6);
+    let one = |t: &Total| format!("{} {}", t.metric.label, words::cost(t.metric.unit, t.sum));
+    let times: Vec<String> = shown().filter(of_time).map(one).collect();
+    if !times.is_empty() {
+        let untold = p.tracks.iter().any(|t| t.kind == TrackKind::Profile);
+        let what = if untold { "parts of the profile" } else { "threads, tasks and streams" };
+        let on = if tracks > 1 { format!(" over {tracks} {what}") } else { String::new() };
+        said.push(format!("summed{on}: {}", times.join(", ")));
     }
+    said.extend(shown().filter(|t| !of_time(t)).map(one));
     if overview.totals.len() > 6 {
         let more: Vec<_> = overview.totals[6..].iter().map(|t| t.metric.key.key.to_string()).collect();
         said.push(format!("further metrics: {}", more.join(" ")));
@@ -116,7 +131,7 @@ fn threads(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Re
         return Ok(());
     };
     let works = asked.get(&Works(slice.clone()))?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let whole =
         slice.range.or_else(|| p.time_bounds()).filter(|_| p.is_timed() && p.meta.no_clock.is_empty());
     let row = |t: &crate::analysis::waiting::ThreadWork| {
@@ -202,8 +217,9 @@ fn phases(asked: &Asked<'_>, overview: &Overview, sheet: &mut Sheet) -> Result<(
     Ok(())
 }
 
-fn gpus(p: &Profile, slice: &Slice, sheet: &mut Sheet) {
-    let rows = gpu_busy_by(p, slice.range).into_iter().map(|gpu| {
+fn gpus(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let found = asked.get(&GpuWorkOf(slice.range))?;
+    let rows = found.iter().map(|gpu| {
         let kinds: Vec<String> =
             gpu.kinds.iter().map(|(kind, time)| format!("{kind} {}", words::time(*time))).collect();
         let text = format!(
@@ -217,6 +233,41 @@ fn gpus(p: &Profile, slice: &Slice, sheet: &mut Sheet) {
         Row::new(text, json!({ "gpu": gpu.busy.name, "busy_ns": gpu.busy.busy, "idle_ns": gpu.busy.idle }))
     });
     sheet.part(Part::new("gpus", "", rows.collect()));
+    Ok(())
+}
+
+/// Event loops: busy, idle, and what held them.
+fn event_loops(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let p = asked.profile();
+    let names = Names::of(asked)?;
+    let mut rows = Vec::new();
+    for id in loops(p) {
+        let found = asked.get(&EventLoopOf { track: p.keys().track_key(id), range: slice.range })?;
+        let mut text = format!(
+            "t{} {}: busy {} ({}), idle {}",
+            id.0,
+            track(p, id),
+            words::time(found.busy),
+            words::share(found.busy, found.whole),
+            words::time(found.idle)
+        );
+        if let Some(late) = found.late.first() {
+            let by = late.by.map_or_else(String::new, |f| format!(" because of {}", names.full(f)));
+            text += &format!(
+                ", ready tasks waited {} in all, longest {}{by}",
+                words::time(found.all_late.1),
+                words::time(late.end - late.start)
+            );
+        }
+        let json = json!({
+            "track": format!("t{}", id.0), "busy_ns": found.busy, "idle_ns": found.idle,
+            "late_ns": found.all_late.1,
+        });
+        rows.push((found.busy, Row::new(text, json)));
+    }
+    rows.sort_by_key(|r| std::cmp::Reverse(r.0));
+    sheet.part(Part::new("loops", "", rows.into_iter().map(|r| r.1).collect()).least(2));
+    Ok(())
 }
 
 fn memory(overview: &Overview, sheet: &mut Sheet) {
@@ -234,10 +285,9 @@ fn memory(overview: &Overview, sheet: &mut Sheet) {
 
 /// Who held the heap at its peak, where allocations were counted.
 fn heap(asked: &Asked<'_>, sheet: &mut Sheet) -> Result<(), Refusal> {
-    let p = asked.profile();
     let found = asked.get(&AtHeapPeak)?;
     let Some(heap) = &*found else { return Ok(()) };
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let row = |(path, bytes): &(Vec<FunctionId>, i64)| {
         let path: Vec<String> = path.iter().map(|&f| names.name(f)).collect();
         let text = format!(
@@ -264,7 +314,7 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     let Some(metric) = Measure::of(slice.metric, p) else { return Ok(()) };
     let table = asked.get(&Functions(slice.clone()))?;
     let waits = asked.get(&Waiting)?;
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let whole = table.sum;
     let row = |cost: i64, r: &FunctionRow| {
         let calls = r.calls.map_or_else(String::new, |c| format!(" ×{}", words::calls(c)));
@@ -290,11 +340,24 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
     let mut total: Vec<&FunctionRow> = table
         .rows
         .iter()
-        .filter(|r| r.measured && r.total > r.own)
+        .filter(|r| r.measured && r.total > r.own && !waits[r.function.index()])
         .filter(|r| format::share(r.total, whole).is_some_and(|s| s < EVERYTHING))
         .collect();
     total.sort_by_key(|r| (std::cmp::Reverse(r.total), r.function));
-    let rows = total.iter().take(FUNCTIONS).map(|r| row(r.total, r)).collect();
+    // Functions that do nothing but call each other have one total and share a line.
+    let chains = total
+        .chunk_by(|a, b| a.total as f64 >= SAME * b.total as f64 && b.total as f64 >= SAME * a.total as f64);
+    let chain = |rows: &[&FunctionRow]| {
+        let mut line = row(rows[0].total, rows[0]);
+        for r in rows.iter().skip(1).take(ON_A_LINE - 1) {
+            line.text += &format!(", {}", names.symbol(r.symbol()));
+        }
+        if rows.len() > ON_A_LINE {
+            line.text += &format!(" and {} more", rows.len() - ON_A_LINE);
+        }
+        line
+    };
+    let rows = chains.take(FUNCTIONS).map(chain).collect();
     sheet.part(Part::new("total", "largest totals below 95 %:", rows).rest(|_| String::new()));
     Ok(())
 }

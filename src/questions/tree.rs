@@ -10,7 +10,7 @@ use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD};
 use super::names::Names;
 use super::sheet::{Part, Row};
 use super::tokens::estimate;
-use super::{Asked, Question, Refusal, Sheet, words};
+use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::expansion::Expansion;
 use crate::analysis::formula::Measure;
@@ -33,6 +33,7 @@ pub(super) const QUESTION: Question = Question {
         METRIC,
         BUDGET_OF,
     ],
+    bare: "root",
     example: "inferscope tree run.speedscope.json --root handle_request",
     answer,
 };
@@ -70,7 +71,7 @@ struct Node {
 fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let p = asked.profile();
     let (mut slice, left_out) = asked.working_slice()?;
-    let Some(metric) = Measure::of(slice.metric, p) else { return Err("this file has no costs".into()) };
+    let Some(metric) = Measure::of(slice.metric, p) else { return Err(notes::no_costs(p).into()) };
     let whole_slice = slice.clone();
     let root = asked.values.text("root").map(|text| asked.function(text)).transpose()?;
     if let Some(root) = root {
@@ -82,9 +83,10 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         None => costs.sum,
     };
     let inverted = asked.values.flag("inverted");
-    let names = Names::of(p);
+    let names = Names::of(asked)?;
     let head = head(asked, &costs, &metric, whole, root.map(|f| names.full(f)))?;
     let mut sheet = Sheet::new(head, asked.budget());
+    sheet.function = root;
     sheet.value("sum", whole);
     sheet.value("unit", metric.unit.key());
     sheet.value("estimated", costs.gaps.is_some());
@@ -102,9 +104,8 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
             + 2,
     );
     let (order, rows) = tree.fit(room);
-    let left = tree.nodes.len() - order;
-    let shown: i64 =
-        tree.largest(order).iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
+    let left = tree.nodes.len() - order.len();
+    let shown: i64 = order.iter().map(|&n| tree.nodes[n as usize].own).fold(0, i64::saturating_add);
     let all = tree.nodes.iter().map(|n| n.own).fold(0, i64::saturating_add);
     if left > 0 {
         sheet.notes.push(rest(asked, left, all.saturating_sub(shown), all));
@@ -127,10 +128,15 @@ fn head(
         other => words::basis(asked.profile(), other),
     };
     let below = root.map_or_else(String::new, |name| format!(" below {name}"));
-    let count = if costs.calls.is_empty() && !costs.samples.is_empty() { "samples" } else { "calls" };
+    let any = |counts: &[u64]| counts.iter().any(|n| *n > 0);
+    let count = match (any(&costs.calls), any(&costs.samples)) {
+        (true, _) => ", calls",
+        (false, true) => ", samples",
+        (false, false) => "",
+    };
     let columns = match asked.values.flag("inverted") {
-        true => format!("own of the first name, %, callers, {count}"),
-        false => format!("total, %, functions, own, {count}"),
+        true => format!("own of the first name, %, callers{count}"),
+        false => format!("total, %, functions, own{count}"),
     };
     let of = words::cost(metric.unit, whole);
     Ok(format!("{columns}{below}; % of {of} {}{}; {basis}", metric.label, asked.part()?))
@@ -236,33 +242,37 @@ fn of_callers(rows: &InvertedRows, waits: &[bool]) -> Vec<Node> {
 impl Shown<'_> {
     /// The largest nodes, none without its caller, in the order in which they are taken.
     fn largest(&self, most: usize) -> Vec<u32> {
-        let mut children: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
+        // The last child of each node, and the sibling before each: there may be millions of nodes.
+        let (mut last, mut before) = (vec![NO_NODE; self.nodes.len()], vec![NO_NODE; self.nodes.len()]);
         let size = |n: u32| (self.nodes[n as usize].rank, Reverse(n));
         let mut next: BinaryHeap<(i64, Reverse<u32>)> = BinaryHeap::new();
         for (i, node) in (0u32..).zip(&self.nodes) {
             match node.parent {
                 NO_NODE => next.push(size(i)),
-                parent => children[parent as usize].push(i),
+                parent => before[i as usize] = std::mem::replace(&mut last[parent as usize], i),
             }
         }
         let mut taken = Vec::new();
         while let Some((_, Reverse(n))) = next.pop().filter(|_| taken.len() < most) {
             taken.push(n);
-            next.extend(children[n as usize].iter().map(|&c| size(c)));
+            let children = std::iter::successors(Some(last[n as usize]), |&c| before.get(c as usize).copied());
+            next.extend(children.take_while(|&c| c != NO_NODE).map(size));
         }
         taken
     }
 
-    /// As many of the largest nodes as there is room for: their number, and their lines.
-    fn fit(&self, room: usize) -> (usize, Vec<Row>) {
-        let order = self.largest(self.nodes.len().min(room));
+    /// As many of the largest nodes as there is room for, and their lines.
+    fn fit(&self, room: usize) -> (Vec<u32>, Vec<Row>) {
+        let mut order = self.largest(self.nodes.len().min(room));
         let tokens = |rows: &[Row]| rows.iter().map(|r| estimate(&r.text) + 1).sum::<usize>();
         let (mut fits, mut over) = (0, order.len() + 1);
         while fits + 1 < over {
             let middle = fits + (over - fits) / 2;
             if tokens(&self.lines(&order[..middle])) <= room { fits = middle } else { over = middle }
         }
-        (fits, self.lines(&order[..fits]))
+        order.truncate(fits);
+        let lines = self.lines(&order);
+        (order, lines)
     }
 
     /// The lines of some nodes: one that its caller calls alone stands on the caller's line.
@@ -325,6 +335,14 @@ impl Shown<'_> {
         let of = |n: &u32| self.nodes[*n as usize];
         let (first, last) = (of(&run[0]), run.last().map_or(of(&run[0]), of));
         let names: Vec<String> = run.iter().map(|n| self.names.symbol(of(n).symbol)).collect();
+        // What calls itself again and again is named once.
+        let shown: Vec<String> = names
+            .chunk_by(|a, b| a == b)
+            .map(|same| match same.len() {
+                1 => same[0].clone(),
+                n => format!("{} ({n} deep)", same[0]),
+            })
+            .collect();
         let indent = " ".repeat(level.min(MOST_INDENT) as usize);
         let deep = if level > MOST_INDENT { format!("[{level}] ") } else { String::new() };
         let least = format::at_least(first.unfinished);
@@ -332,7 +350,7 @@ impl Shown<'_> {
             "{indent}{deep}{least}{} {} {}",
             words::cost(self.unit, first.total),
             words::share(first.total, self.whole),
-            names.join(" → "),
+            shown.join(" → "),
         );
         let own: i64 = run.iter().map(|n| of(n).own).fold(0, i64::saturating_add);
         if own != first.total && own as f64 >= self.whole as f64 * LEAST_OWN {

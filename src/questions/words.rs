@@ -3,6 +3,11 @@
 use crate::format::{self, GROUP};
 use crate::model::{Basis, Outcome, Profile, Unit};
 
+/// What somebody wrote as an argument, as a part of a message: short, and on its line.
+pub(super) fn said(text: &str) -> std::borrow::Cow<'_, str> {
+    format::short(text, 80)
+}
+
 fn lean(text: String) -> String {
     if text.contains(GROUP) { text.replace(GROUP, "") } else { text }
 }
@@ -30,6 +35,11 @@ pub(super) fn time(ns: i64) -> String {
 /// A count, with all its digits.
 pub(super) fn count(n: u64) -> String {
     n.to_string()
+}
+
+/// How many of some lengths, longest first, are at least a share of a whole.
+pub(super) fn worth(lengths: &[i64], whole: i64, share: f64) -> usize {
+    lengths.iter().take_while(|l| **l as f64 >= whole as f64 * share).count()
 }
 
 /// A count with its noun.

@@ -63,6 +63,12 @@ impl History {
         true
     }
 
+    /// Number of steps back.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.back.len()
+    }
+
     /// True when there is a step back.
     #[must_use]
     pub fn can_undo(&self) -> bool {

@@ -13,10 +13,10 @@ def asked(path, function):
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
-def handles(path):
+def handles(path, most=MOST):
     call = [program, "hot", str(path), "--sort", "total", "--json"]
     rows = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)["functions"]
-    return [r for r in rows if r["calls"]][:MOST]
+    return [r for r in rows if r["calls"]][:most]
 
 
 def of_pstats(path):
@@ -60,46 +60,54 @@ def compare_pstats(path):
 LINE = re.compile(r"^\s*([\d,]+|\.)\s*(?:\([^)]*\))?\s+([*<>])\s+(.*?)(?: \(([\d,]+)x\))?(?: \[.*\])?$")
 
 
+def parts(path):
+    """What callgrind wrote of one run: a file for each thread or dump is opened with the others of its name."""
+    found = re.match(r"(.*\.out(?:\.\d+)?)-\d+$", str(path))
+    return sorted(path.parent.glob(pathlib.Path(found[1]).name + "-*")) if found else [path]
+
+
 def of_callgrind(path):
-    """For each function its callers and callees, as sorted (calls, cost)."""
-    call = ["callgrind_annotate", "--threshold=100", "--tree=both", "--show=Ir", "--auto=no", str(path)]
-    text = subprocess.run(call, capture_output=True, text=True, check=True).stdout
-    blocks, callers, here = {}, [], None
-    for line in text.splitlines():
-        found = LINE.match(line)
-        if not found:
-            callers, here = [], None
-            continue
-        cost, kind, name, calls = found.groups()
-        number = lambda n: int(n.replace(",", "")) if n and n != "." else 0
-        edge = (number(calls), number(cost))
-        if kind == "<":
-            if here:
-                callers, here = [], None
-            callers.append(edge)
-        elif kind == "*":
-            here = blocks.setdefault(name.split(":", 1)[-1], [])
-            here.append((sorted(callers), []))
-            callers = []
-        elif here:
-            here[-1][1].append(edge)
-    return blocks
+    """Calls and cost of each pair of functions, by name: callgrind_annotate takes those of one name and file in two objects
+    for one, and one whose calls name another file than its body for two."""
+    pairs, names = {}, set()
+    for part in parts(path):
+        call = ["callgrind_annotate", "--threshold=100", "--tree=calling", "--show=Ir", "--auto=no", str(part)]
+        text = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+        here = None
+        for line in text.splitlines():
+            found = LINE.match(line)
+            if not found:
+                here = None
+                continue
+            cost, kind, name, calls = found.groups()
+            name = name.split(":", 1)[-1]
+            number = lambda n: int(n.replace(",", "")) if n and n != "." else 0
+            if kind == "*":
+                here = name
+                names.add(name)
+            elif here is not None:
+                known = pairs.get((here, name), (0, 0))
+                pairs[here, name] = (known[0] + number(calls), known[1] + number(cost))
+    return pairs, names
 
 
 def compare_callgrind(path):
-    known, edges, wrong = of_callgrind(path), 0, 0
-    for row in handles(path):
-        block = known.get(row["name"])
-        if block is None or len(block) > 1:
-            continue
-        said = asked(path, row["function"])
-        for side, want in (("callers", block[0][0]), ("callees", sorted(block[0][1]))):
-            have = sorted((c["calls"] or 0, c["total"] or 0) for c in said.get(side, []) if c["name"])
-            edges += len(want)
-            if want != have:
-                wrong += 1
-                print("differs", side, row["name"], want[:3], have[:3])
-    return edges, wrong
+    known, names = of_callgrind(path)
+    rows = handles(path)
+    looked = {row["name"] for row in rows} & names
+    have = {}
+    # Every function of a name that is looked at, or its pairs are not whole.
+    for row in handles(path, most=None):
+        if row["name"] in looked:
+            for callee in asked(path, row["function"]).get("callees", []):
+                pair = (row["name"], callee["name"])
+                before = have.get(pair, (0, 0))
+                have[pair] = (before[0] + (callee["calls"] or 0), before[1] + (callee["total"] or 0))
+    want = {pair: edge for pair, edge in known.items() if pair[0] in looked}
+    wrong = {pair for pair in want.keys() | have.keys() if want.get(pair) != have.get(pair)}
+    for pair in sorted(wrong)[:8]:
+        print("differs", *pair, want.get(pair), have.get(pair))
+    return len(want), len({pair[0] for pair in wrong})
 
 
 if __name__ == "__main__":

@@ -256,6 +256,48 @@ fn a_held_loop_and_jobs_of_threads_are_told() {
 }
 
 #[test]
+fn gaps_name_what_held_a_loop_and_the_wait_that_ended_each_idle_time() {
+    let folder = folder("asyncio-gaps");
+    for python in two_ways() {
+        let (_, session) = record(&folder, &[&python, &program_file("threads.py")]);
+        let ask = |args: &[&str]| -> serde_json::Value {
+            let mut all = vec![args[0], session.to_str().unwrap(), "--json"];
+            all.extend(&args[1..]);
+            serde_json::from_str(&crate::support::stdout(&all)).unwrap()
+        };
+        let found = ask(&["gaps", "--track", "loop"]);
+        let ns = |value: &serde_json::Value| value.as_i64().unwrap();
+        let held = &found["held"][0];
+        assert!(held["what"].as_str().unwrap().starts_with("embed "), "{held}, {python}");
+        // The task that ticks all the time was due while `embed` ran.
+        let (step, wait) = (ns(&held["longest_step_ns"]), ns(&held["longest_wait_ns"]));
+        assert!(wait >= 20_000_000 && wait <= step, "{held}, {python}");
+        let late = &found["late"][0];
+        assert!(ns(&late["end_ns"]) - ns(&late["start_ns"]) >= wait, "{late}, {python}");
+        assert!(late["by"].as_str().unwrap().starts_with("embed "), "{late}, {python}");
+        let causes = found["causes"].as_array().unwrap();
+        assert_eq!(causes.iter().map(|c| ns(&c["time_ns"])).sum::<i64>(), ns(&found["idle_ns"]), "{python}");
+        for what in ["tick", "sleep", "await of a thread's job"] {
+            assert!(
+                causes.iter().any(|c| c["what"].as_str().unwrap().contains(what)),
+                "{what}: {found}, {python}"
+            );
+        }
+        // The same by default, and of a task what it awaits itself.
+        assert_eq!(ask(&["gaps"])["held"], found["held"]);
+        let task = crate::support::stdout(&["gaps", session.to_str().unwrap(), "--track", "tick"]);
+        assert!(
+            task.contains("it waits in sleep") && task.contains("it waits in ready, the loop was busy"),
+            "{task}"
+        );
+        let embed = crate::support::stdout(&["callers", session.to_str().unwrap(), "--function", "embed"]);
+        assert!(embed.contains("in 1 task") && embed.contains("it held t"), "{embed}, {python}");
+        let summary = crate::support::stdout(&["summary", session.to_str().unwrap()]);
+        assert!(summary.contains("because of embed"), "{summary}, {python}");
+    }
+}
+
+#[test]
 fn children_are_followed_and_a_killed_process_keeps_what_it_did() {
     let folder = folder("asyncio-children");
     for python in two_ways() {

@@ -29,3 +29,5 @@ mod shown;
 mod support;
 mod traces;
 mod trees;
+#[cfg(feature = "mcp")]
+mod window;

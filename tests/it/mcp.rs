@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{file, folder, program};
 
-struct Client {
+/// A client of the server of tools.
+pub struct Client {
     child: Child,
     out: BufReader<ChildStdout>,
     next: u64,
@@ -16,9 +17,19 @@ struct Client {
 
 impl Client {
     fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    /// One whose server has these variables.
+    pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut all = vec!["mcp"];
         all.extend(args);
-        let mut child = program(&all).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = program(&all)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut client = Self { child, out, next: 1 };
         let hello = json!({
@@ -51,7 +62,7 @@ impl Client {
     }
 
     /// The text of an answer, and whether it is an error.
-    fn call(&mut self, name: &str, arguments: &Value) -> (String, bool) {
+    pub fn call(&mut self, name: &str, arguments: &Value) -> (String, bool) {
         let said = self.ask("tools/call", &json!({ "name": name, "arguments": arguments }));
         assert!(said["structuredContent"].is_null(), "nothing is said twice");
         let text = said["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned();

@@ -118,6 +118,11 @@ impl Other {
         }
     }
 
+    /// The innermost function of a segment.
+    pub fn innermost(&self, profile: &Profile, s: &Segment) -> FunctionId {
+        self.function(profile, s, s.depth)
+    }
+
     /// What a segment counts as at a depth.
     pub fn key(&self, profile: &Profile, loops: &[Loop], s: &Segment, depth: u32) -> CauseOf {
         let function = self.function(profile, s, depth);

@@ -235,7 +235,8 @@ fn short(args: &DiffArgs, budget: usize, files: &[PathBuf]) -> Result<(), Failur
             values.set(name, value);
         }
     }
-    ask::answer(question, files, &values, false, false)
+    let prices = prices_of(args.prices.as_deref())?;
+    ask::answer(question, files, &values, &prices, false, false)
 }
 
 fn open_all(paths: &[PathBuf], first_id: u32, engine: &Engine) -> Result<Vec<Opened>, Failure> {

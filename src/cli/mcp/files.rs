@@ -78,7 +78,9 @@ impl Files {
     /// The file that a client means: a path below one of the folders, links followed, or «latest».
     pub fn find(&self, name: &str) -> Result<PathBuf, String> {
         if name == "latest" {
-            let newest = self.profiles().into_iter().next();
+            // Endings such as .json are those of other files, too.
+            let is_profile = |p: &Listed| import::is_recognised(&Input::Path(p.path.clone()));
+            let newest = self.profiles().into_iter().take(MOST_LISTED).find(is_profile);
             return newest
                 .map(|p| p.path)
                 .ok_or_else(|| format!("there is no profile below {}", self.named()));
@@ -120,6 +122,11 @@ impl Files {
         near.truncate(5);
         let near = if near.is_empty() { String::new() } else { format!("; there are {}", near.join(", ")) };
         Err(format!("«{}» is not there, below {}{near}", shown(name), self.named()))
+    }
+
+    /// True for a file below the folders, links followed.
+    pub fn holds_path(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|real| self.holds(&real)) || self.holds(path)
     }
 
     fn holds(&self, real: &Path) -> bool {

@@ -7,15 +7,17 @@ mod child;
 mod files;
 mod server;
 mod tools;
+mod window;
 
 use std::path::PathBuf;
 
 use clap::Args;
 use rmcp::ServiceExt;
 
-use super::Failure;
+use super::{Failure, prices_of};
 use files::Files;
 use server::Server;
+use window::Window;
 
 /// Arguments of `mcp`.
 #[derive(Debug, Args)]
@@ -29,13 +31,20 @@ pub(super) struct McpArgs {
     /// Let commands be recorded that begin with these words, such as 'python app.py'; repeatable. «any» lets any be.
     #[arg(long, value_name = "WORDS")]
     allow_record: Vec<String>,
+    /// Price requests by this table first (JSON; see `inferscope report --help`).
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// Let the client see what the person looks at in a running window, and show them something. The window has to allow it:
+    /// View, «Agents: may use this window».
+    #[arg(long)]
+    window: bool,
 }
 
 const EXAMPLES: &str = "\
 It speaks on standard input and output, as a client starts it. In the client's settings:
   {\"mcpServers\": {\"inferscope\": {\"command\": \"inferscope\", \"args\": [\"mcp\", \"profiles\"]}}}
 
-Example: inferscope mcp profiles --allow-record 'python app.py'";
+Example: inferscope mcp profiles --window --allow-record 'python app.py'";
 
 pub(super) fn run(args: &McpArgs) -> Result<(), Failure> {
     let folders = if args.folders.is_empty() { vec![PathBuf::from(".")] } else { args.folders.clone() };
@@ -45,7 +54,11 @@ pub(super) fn run(args: &McpArgs) -> Result<(), Failure> {
     if allowed.iter().any(Vec::is_empty) {
         return Err(Failure::new("--allow-record: say how commands begin that may be recorded, or «any»"));
     }
-    let server = Server::new(files, args.texts, allowed);
+    let window = args.window.then(Window::default);
+    if let Some(window) = &window {
+        window.connect();
+    }
+    let server = Server::new(files, args.texts, allowed, prices_of(args.prices.as_deref())?, window);
     let failed = |e: &dyn std::fmt::Display| Failure::new(format!("the server of tools: {e}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| failed(&e))?;

@@ -17,8 +17,10 @@ use serde_json::Value;
 
 use super::super::guide::GUIDE;
 use super::files::Files;
+use super::window::Window;
 use super::{child, tools};
-use crate::format::{Page, plain};
+use crate::analysis::prices::Prices;
+use crate::format::{Page, plain, short};
 use crate::jobs::Job;
 use crate::questions::{Asked, Door, Opened, Question, SourcesFrom, Values, question};
 use crate::record::secrets::mask;
@@ -37,6 +39,10 @@ struct Shared {
     texts: bool,
     /// How commands begin that may be recorded.
     allowed: Vec<Vec<String>>,
+    /// By which requests are priced.
+    prices: Prices,
+    /// The person's window, where it may be used.
+    window: Option<Window>,
 }
 
 /// The answer to a call.
@@ -46,12 +52,34 @@ enum Said {
 }
 
 impl Server {
-    pub fn new(files: Files, texts: bool, allowed: Vec<Vec<String>>) -> Self {
-        Self(Arc::new(Shared { files, texts, allowed }))
+    pub fn new(
+        files: Files,
+        texts: bool,
+        allowed: Vec<Vec<String>>,
+        prices: Prices,
+        window: Option<Window>,
+    ) -> Self {
+        Self(Arc::new(Shared { files, texts, allowed, prices, window }))
     }
 }
 
 impl Shared {
+    fn tools(&self) -> Vec<rmcp::model::Tool> {
+        tools::all(!self.allowed.is_empty(), self.window.is_some())
+    }
+
+    fn with_window(&self, ask: impl FnOnce(&Window) -> Result<String, String>) -> Result<Said, String> {
+        self.window.as_ref().ok_or_else(String::new).and_then(ask).map(Said::Text)
+    }
+
+    /// The file that a client means: also the one that the person looks at.
+    fn file(&self, name: &str, job: &Job) -> Result<std::path::PathBuf, String> {
+        match &self.window {
+            Some(window) if name == "shown" => self.files.find(&window.file(job)?),
+            _ => self.files.find(name),
+        }
+    }
+
     fn call(&self, name: &str, arguments: &JsonObject, job: &Job) -> Result<Said, String> {
         match (name, question(name)) {
             (_, Some(question)) => self.ask(question, arguments, job).map(Said::Text),
@@ -66,10 +94,11 @@ impl Shared {
                     summary.transpose()?.unwrap_or_default()
                 )))
             }
+            ("shown", _) if self.window.is_some() => self.with_window(|w| w.shown(&self.files, job)),
+            ("show", _) if self.window.is_some() => self.with_window(|w| w.show(&self.files, arguments, job)),
             _ => {
-                let known: Vec<_> =
-                    tools::all(!self.allowed.is_empty()).iter().map(|t| t.name.to_string()).collect();
-                Err(format!("there is no tool «{name}»; there are {}", known.join(", ")))
+                let known: Vec<_> = self.tools().iter().map(|t| t.name.to_string()).collect();
+                Err(format!("there is no tool «{}»; there are {}", short(name, 80), known.join(", ")))
             }
         }
     }
@@ -85,7 +114,12 @@ impl Shared {
                 Value::Number(n) if n.as_f64().is_some_and(|f| f.fract() == 0.0 && f >= 0.0) => {
                     n.as_u64().or_else(|| n.as_f64().map(|f| f as u64)).unwrap_or(0).to_string()
                 }
-                _ => return Err(format!("{name}: a text, a whole number or true and false is wanted")),
+                _ => {
+                    return Err(format!(
+                        "{}: a text, a whole number or true and false is wanted",
+                        short(name, 80)
+                    ));
+                }
             };
             if !question.files.contains(&name.as_str()) {
                 values.set(name, text);
@@ -93,7 +127,7 @@ impl Shared {
         }
         for name in question.files {
             match arguments.get(*name).and_then(Value::as_str).filter(|t| !t.is_empty()) {
-                Some(file) => files.push(self.files.find(file)?),
+                Some(file) => files.push(self.file(file, job)?),
                 None if question.name == "summary" => return Ok(self.files.list()),
                 None => {
                     return Err(format!(
@@ -122,6 +156,7 @@ impl Shared {
             job,
             door: Door::Tool,
             texts: self.texts,
+            prices: &self.prices,
             sources: SourcesFrom::Below(self.files.roots()),
         };
         question.ask(&asked).map(|sheet| sheet.text().text().to_owned()).map_err(|refusal| refusal.0)
@@ -152,7 +187,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::all(!self.0.allowed.is_empty())))
+        Ok(ListToolsResult::with_all_items(self.0.tools()))
     }
 
     async fn call_tool(

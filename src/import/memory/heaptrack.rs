@@ -188,6 +188,8 @@ impl Reader {
         meta.result("Peak", (self.peak, Unit::Bytes));
         meta.result("Live at the end", (self.live, Unit::Bytes));
         let counter = builder.counter("Heap", "", Unit::Bytes);
+        // Stamps count from the start; one of them alone is no length.
+        builder.meta.duration = self.levels.last().map(|l| l.0.saturating_mul(1_000_000));
         self.levels.iter().for_each(|l| builder.point(counter, l.0.saturating_mul(1_000_000), l.1 as f64));
         let mut peak = vec![0i64; self.infos.len()];
         for event in &self.events[..self.at_peak] {

@@ -8,8 +8,8 @@ use super::task::{Call, Index, State, Task, Wait, What};
 use super::world::{Job, MOST_LINKS, Origin, Step, Symbol, World};
 use crate::format;
 use crate::model::{
-    ArgsRef, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity, SpanStatus,
-    TrackId, TrackKind, TrackSpec, Unit, Value,
+    ArgsRef, EVENT_LOOP, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity,
+    SpanStatus, TrackId, TrackKind, TrackSpec, Unit, Value,
 };
 
 /// Tasks that have a track each. Where there are more, those of one coroutine share a track, one beside the other.
@@ -283,7 +283,7 @@ impl Drawing<'_> {
     fn loops(&self, b: &mut ProfileBuilder) {
         for (n, thread) in self.world.threads.iter().enumerate().filter(|(_, t)| !t.steps.is_empty()) {
             let name =
-                format!("Event loop of {}", if thread.name.is_empty() { "a thread" } else { &thread.name });
+                format!("{EVENT_LOOP}{}", if thread.name.is_empty() { "a thread" } else { &thread.name });
             let sort = self.sort(0, n);
             let track =
                 b.track(TrackSpec { name: &name, process: &self.process, kind: TrackKind::Summary, sort });

@@ -18,7 +18,7 @@ const TAIL: usize = 4;
 impl Sides<'_> {
     pub(super) fn paths(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let diff = self.get(&DiffPaths(self.question()))?;
-        let names = self.names();
+        let names = self.names()?;
         let mut order: Vec<usize> =
             (0..diff.nodes.len()).filter(|&i| diff.nodes[i].own().delta().is_some_and(|d| d != 0)).collect();
         order.sort_by_key(|&i| {
@@ -114,7 +114,8 @@ impl Sides<'_> {
 
     pub(super) fn requests(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let profiles = (&*self.pair.base.profile, &*self.pair.head.profile);
-        let bills = [self.of_side(true, &Bill::default())?, self.of_side(false, &Bill::default())?];
+        let bill = Bill { prices: self.asked.prices.clone() };
+        let bills = [self.of_side(true, &bill)?, self.of_side(false, &bill)?];
         let Some(diff) = RequestDiff::of((profiles.0, &bills[0]), (profiles.1, &bills[1])) else {
             return Err("neither run has requests to language models".into());
         };
