@@ -8,6 +8,7 @@
 //! number that the file claims.
 
 mod answers;
+mod bench;
 mod callgrind;
 mod chrome;
 mod code;
@@ -26,6 +27,7 @@ pub(crate) mod llm;
 mod memory;
 mod mojo;
 mod native;
+mod observed;
 mod otlp;
 mod perf;
 mod pipe;
@@ -44,6 +46,7 @@ pub(crate) mod tasks;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod torch_table;
 mod trees;
 mod v8;
 
@@ -221,8 +224,15 @@ pub static IMPORTERS: &[&Importer] = &[
     &memory::torch::IMPORTER,
     &gpu::smi::IMPORTER,
     &otlp::IMPORTER,
+    &observed::langfuse::IMPORTER,
+    &observed::langsmith::IMPORTER,
+    &observed::phoenix::IMPORTER,
+    &bench::serve::IMPORTER,
+    &bench::aiperf::IMPORTER,
+    &bench::llama::IMPORTER,
     &answers::IMPORTER,
     &http::IMPORTER,
+    &torch_table::IMPORTER,
     &scalene::IMPORTER,
     &line_profiler::IMPORTER,
     &pyinstrument_text::IMPORTER,

@@ -8,7 +8,7 @@ use super::super::read::value::{count, items, text};
 
 /// A span.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Row {
+pub(in crate::import) struct Row {
     pub trace: u128,
     pub id: u64,
     /// 0 for none.
@@ -34,7 +34,7 @@ pub(super) struct Row {
 
 /// Something that happened during a span.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Event {
+pub(in crate::import) struct Event {
     pub time: i64,
     pub name: String,
     pub attributes: Vec<(String, Value)>,
@@ -47,7 +47,7 @@ pub(super) fn field<'a>(map: &'a Map<String, Value>, camel: &str, snake: &str) -
 
 /// A number that is hex of `digits` digits in any case, with or without `0x`, or base64 of half as many bytes. `None` for anything else;
 /// 0 stands for none.
-pub(super) fn id(text: &str, digits: usize) -> Option<u128> {
+pub(in crate::import) fn id(text: &str, digits: usize) -> Option<u128> {
     let hex = text.strip_prefix("0x").unwrap_or(text);
     if hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return u128::from_str_radix(hex, 16).ok();
