@@ -30,17 +30,21 @@ mod native;
 mod observed;
 mod otlp;
 mod perf;
+mod perfetto;
 mod pipe;
 mod pprof;
+mod prometheus;
 mod pstats;
 mod pyinstrument;
 mod pyinstrument_text;
 mod python;
+mod python_logs;
 mod read;
 mod scalene;
 pub(crate) mod secrets;
 mod source;
 mod speedscope;
+mod tachyon;
 pub(crate) mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -212,6 +216,7 @@ pub static IMPORTERS: &[&Importer] = &[
     &callgrind::IMPORTER,
     &chrome::IMPORTER,
     &pprof::IMPORTER,
+    &perfetto::IMPORTER,
     &v8::CPU,
     &v8::HEAP,
     &perf::IMPORTER,
@@ -222,7 +227,10 @@ pub static IMPORTERS: &[&Importer] = &[
     &memory::memray::IMPORTER,
     &memory::mprof::IMPORTER,
     &memory::torch::IMPORTER,
+    &memory::tracemalloc::IMPORTER,
     &gpu::smi::IMPORTER,
+    &gpu::nsys::IMPORTER,
+    &prometheus::IMPORTER,
     &otlp::IMPORTER,
     &observed::langfuse::IMPORTER,
     &observed::langsmith::IMPORTER,
@@ -242,6 +250,9 @@ pub static IMPORTERS: &[&Importer] = &[
     &trees::stackprof::IMPORTER,
     &trees::vtune::IMPORTER,
     &mojo::IMPORTER,
+    &tachyon::IMPORTER,
+    &python_logs::import_time::IMPORTER,
+    &python_logs::pytest_durations::IMPORTER,
     &dtrace::IMPORTER,
     &tasks::IMPORTER,
     &folded::IMPORTER,
