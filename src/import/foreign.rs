@@ -24,7 +24,6 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
         "for memray run `memray transform csv FILE`; unpack others with `lz4 -d`",
     ),
     (b"memray\0", "is memray's own file", "run `memray transform csv FILE`"),
-    (b"PK\x03\x04", "is a zip archive", "unpack it and open a file of it"),
     (b"PK\x05\x06", "is an empty zip archive", ""),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "unpack it and open a file of it"),
     (b"Rar!", "is a RAR archive", "unpack it and open a file of it"),
@@ -102,9 +101,6 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     let bytes = head.bytes;
     if let Some((_, what, remedy)) = KNOWN.iter().find(|k| bytes.starts_with(k.0)) {
         return ((*what).to_owned(), if remedy.is_empty() { FORMATS } else { remedy });
-    }
-    if bytes.get(257..262) == Some(b"ustar") {
-        return ("is a tar archive".into(), "unpack it and open a file of it");
     }
     if head.whole && is_empty_list(bytes) {
         return (NO_EVENTS.into(), RECORD_LATER);
@@ -221,7 +217,6 @@ mod tests {
             (b"Timer unit: 1e-06 s\n\nLine #  Hits  Time  Per Hit", "line_profiler"),
             (b"<?xml version=\"1.0\"?><svg><text>Flame Graph</text></svg>", "py-spy record -f speedscope"),
             (b"\x7fELF\x02\x01\x01\0", "ELF"),
-            (b"PK\x03\x04\x14\0\0\0", "zip"),
             (b"{\"name\": \"x\", \"version\": \"1\"}", "«name», «version»"),
             (b"{", "broken JSON"),
             (b"null", "JSON"),

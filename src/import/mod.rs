@@ -12,6 +12,7 @@ mod bench;
 mod callgrind;
 mod chrome;
 mod code;
+mod container;
 mod dtrace;
 mod entry;
 mod error;
@@ -29,6 +30,7 @@ mod mojo;
 mod native;
 mod observed;
 mod otlp;
+mod page;
 mod perf;
 mod perfetto;
 mod pipe;
@@ -57,6 +59,7 @@ mod v8;
 #[cfg(feature = "workloads")]
 pub(crate) use answers::counted;
 pub use code::{MAX_CODE, SourceFolders, may_be_given, read_code};
+pub use container::Member;
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
 pub use native::holds_all_of;
@@ -280,6 +283,13 @@ pub fn open_whole(input: &Input, job: &Job) -> Result<Profile, ImportError> {
     open_with(input, job, None)
 }
 
+/// True when an importer knows bytes that begin so. A shape that is only possible is none.
+fn is_profile(head: &[u8], whole: bool, name: &str) -> bool {
+    let name = name.to_lowercase();
+    let head = Head { bytes: head, whole, name: &name };
+    IMPORTERS.iter().any(|i| (i.sniff)(&head) > Confidence::Possible)
+}
+
 /// Begin of the warning that a packed file is broken.
 const DAMAGE: &str = "compressed data is damaged";
 
@@ -339,7 +349,9 @@ fn open_with(
 fn remember_source(profile: &mut Profile, source: &Source) {
     let spans = profile.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| s.args);
     let in_file = |args: crate::model::ArgsRef| matches!(args.place(), ArgsPlace::Offset(_));
+    // What is a part of a file cannot be found again by the file's path.
     let needed = profile.meta.source.is_none()
+        && source.input.part().is_none()
         && (profile.instants.iter().map(|i| i.args).any(in_file) || spans.into_iter().any(in_file));
     if let (true, Some(path)) = (needed, source.input.path()) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();

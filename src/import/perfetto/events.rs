@@ -184,8 +184,8 @@ impl Reader {
                 11 => event.track = Some(value.number()),
                 30 => event.value = Some(value.signed() as f64),
                 44 => event.value = Some(f64::from_bits(value.number())),
-                36 | 47 => drop(numbers(value, &mut event.flows)),
-                42 | 48 => drop(numbers(value, &mut event.last_flows)),
+                36 | 47 => _ = numbers(value, &mut event.flows),
+                42 | 48 => _ = numbers(value, &mut event.last_flows),
                 4 => event.annotations.push(value.message()),
                 6 => event.legacy = Some(value.message()),
                 _ => {}
@@ -403,8 +403,8 @@ impl Reader {
         let (mut stacks, mut deltas) = (Vec::new(), Vec::new());
         while let Ok(Some((field, value))) = message.next() {
             match field {
-                1 => drop(value.numbers(&mut stacks)),
-                2 => drop(value.numbers(&mut deltas)),
+                1 => _ = value.numbers(&mut stacks),
+                2 => _ = value.numbers(&mut deltas),
                 _ => {}
             }
         }

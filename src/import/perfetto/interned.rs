@@ -67,7 +67,7 @@ impl Interned {
             match field {
                 1 => id = value.number(),
                 // What is broken ends the list.
-                2 => drop(value.numbers(&mut frames)),
+                2 => _ = value.numbers(&mut frames),
                 _ => {}
             }
         }
