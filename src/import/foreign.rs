@@ -106,10 +106,6 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
         return (NO_EVENTS.into(), RECORD_LATER);
     }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]);
-    // A pickle.
-    if bytes.starts_with(b"\x80") && text.contains("yappi") && text.contains("YFuncStat") {
-        return ("is statistics of yappi in its own format".into(), YAPPI);
-    }
     let start = text.trim_start();
     let all = text.to_lowercase();
     // Programs that write or read profiles name what stands in them.
@@ -213,7 +209,6 @@ mod tests {
             (b"PERFILE2\x01\x02\0\0", "perf script"),
             (b"  6 function calls in 2.0 seconds\n\n  ncalls  tottime  percall", "-o out.prof"),
             (b"<!DOCTYPE html>\n<html><script>var pyinstrumentHTMLRenderer", "-r session"),
-            (b"\x80\x02cyappi\nYFuncStats\nq\0", "type=\"pstat\""),
             (b"Timer unit: 1e-06 s\n\nLine #  Hits  Time  Per Hit", "line_profiler"),
             (b"<?xml version=\"1.0\"?><svg><text>Flame Graph</text></svg>", "py-spy record -f speedscope"),
             (b"\x7fELF\x02\x01\x01\0", "ELF"),

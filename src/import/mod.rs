@@ -20,6 +20,7 @@ mod firefox;
 mod folded;
 mod foreign;
 mod frame_names;
+mod gprof;
 mod gpu;
 pub(crate) mod http;
 mod journal;
@@ -42,6 +43,7 @@ mod pyinstrument_text;
 mod python;
 mod python_logs;
 mod read;
+mod safari;
 mod scalene;
 pub(crate) mod secrets;
 mod source;
@@ -53,8 +55,10 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod torch_table;
+mod tracy;
 mod trees;
 mod v8;
+mod yappi;
 
 #[cfg(feature = "workloads")]
 pub(crate) use answers::counted;
@@ -248,6 +252,11 @@ pub static IMPORTERS: &[&Importer] = &[
     &line_profiler::IMPORTER,
     &pyinstrument_text::IMPORTER,
     &trees::ghc::IMPORTER,
+    &trees::ghc_json::IMPORTER,
+    &gprof::IMPORTER,
+    &yappi::IMPORTER,
+    &safari::IMPORTER,
+    &tracy::IMPORTER,
     &trees::macos_sample::IMPORTER,
     &trees::instruments::IMPORTER,
     &trees::stackprof::IMPORTER,

@@ -110,7 +110,7 @@ impl Input {
         match self {
             Self::Path(path) => path.display().to_string(),
             Self::Bytes(name, _) => name.clone(),
-            Self::Part(whole, part) => format!("{}, {part}", whole.label()),
+            Self::Part(whole, part) => format!("{}, part {part}", whole.label()),
         }
     }
 

@@ -230,8 +230,8 @@ impl Reader<'_> {
         args: ArgsRef,
     ) {
         match (start, end) {
-            (Some(start), Some(end)) if end >= start => drop(self.b.span(track, start, end, function, args)),
-            (Some(start), None) => drop(self.b.open_span(track, start, function, args)),
+            (Some(start), Some(end)) if end >= start => _ = self.b.span(track, start, end, function, args),
+            (Some(start), None) => _ = self.b.open_span(track, start, function, args),
             _ => self.odd.add(NO_SPAN, String::new),
         }
     }

@@ -105,8 +105,8 @@ impl Reader {
                     let id = self.descriptors.track(part);
                     self.rename(id, b);
                 }
-                (packet::PROCESS, _) => drop(self.descriptors.process(part)),
-                (packet::THREAD, _) => drop(self.descriptors.thread(part)),
+                (packet::PROCESS, _) => _ = self.descriptors.process(part),
+                (packet::THREAD, _) => _ = self.descriptors.thread(part),
                 (packet::PROCESS_TREE, _) => self.descriptors.process_tree(part),
                 (packet::FTRACE, _) => self.kernel(part, b),
                 (packet::EVENT | packet::SAMPLE | packet::STREAMED, Some(None)) => {
@@ -343,9 +343,9 @@ impl Reader {
                 let track = self.slices(uuid, b).track;
                 match length {
                     Some(length @ 0..) => {
-                        drop(b.span(track, time, time.saturating_add(length), function, args))
+                        _ = b.span(track, time, time.saturating_add(length), function, args)
                     }
-                    _ => drop(b.open_span(track, time, function, args)),
+                    _ => _ = b.open_span(track, time, function, args),
                 }
             }
             Ok(b'B') => {
