@@ -31,7 +31,7 @@ impl App {
 impl ChooseMembers {
     /// The window; `None` once it is closed.
     pub fn ui(mut self, app: &mut App, ui: &mut Ui) -> Option<Self> {
-        let mut open = false;
+        let (mut open, mut together) = (false, false);
         let modal = egui::Modal::new(egui::Id::unique("members")).show(ui.ctx(), |ui| {
             ui.set_width((ui.ctx().content_rect().width() - 48.0).clamp(200.0, 560.0));
             ui.heading(format!("Profiles in {}", self.whole.file_name()));
@@ -49,14 +49,21 @@ impl ChooseMembers {
             ui.horizontal(|ui| {
                 open = ui.add_enabled_ui(count > 0, |ui| primary_button(ui, "Open").clicked()).inner;
                 open |= count > 0 && ui.input(|i| i.key_pressed(Key::Enter));
-                if ui.button("All").clicked() {
+                if ui.button("Choose all").clicked() {
                     self.files.iter_mut().for_each(|f| f.1 = true);
                 }
+                let hint =
+                    "Traces of the ranks of a job, a log of memory beside a profile: all files on one clock";
+                together = ui.button("Open all as one run").on_hover_text(hint).clicked();
                 if ui.button("Cancel").clicked() {
                     ui.close();
                 }
             });
         });
+        if together {
+            app.open_input(Input::Part(Box::new(self.whole.clone()), "*".into()));
+            return None;
+        }
         if open {
             for (file, _) in self.files.iter().filter(|f| f.1) {
                 app.open_input(match &self.whole {

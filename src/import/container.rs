@@ -306,7 +306,12 @@ pub(super) fn choose(what: &str, input: &Input, members: &[Member]) -> ImportErr
         ),
         (n, _) => {
             let example = format!("{}!{}", input.file_name(), opening[0].name);
-            (ErrorKind::Several, format!("is {what} with {n} profiles; name one, as in «{example}»: {names}"))
+            (
+                ErrorKind::Several,
+                format!(
+                    "is {what} with {n} profiles; name one, as in «{example}», or all as one run by «!*»: {names}"
+                ),
+            )
         }
     };
     ImportError { kind, ..ImportError::malformed(what) }

@@ -54,6 +54,7 @@ pub(crate) mod tasks;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod together;
 mod torch_table;
 mod tracy;
 mod trees;
@@ -308,6 +309,9 @@ fn open_with(
     mut publish: Option<&mut dyn FnMut(Profile)>,
 ) -> Result<Profile, ImportError> {
     let input = &input.settled(job)?;
+    if let Some(files) = together::files(input) {
+        return together::open(&files?, job);
+    }
     let source = Source::open(input)?;
     let name = source.file_name().to_lowercase();
     let head = Head { bytes: source.head(), whole: source.is_whole_head(), name: &name };

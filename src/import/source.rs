@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::container::{self, Archive, Member};
 use super::error::ImportError;
 use super::read::text::{self, Mark, Utf16};
-use super::{is_profile, page, pipe};
+use super::{is_profile, page, pipe, together};
 use crate::jobs::Job;
 
 /// Bytes that importers see when they decide whether a file is theirs.
@@ -65,7 +65,8 @@ impl Input {
         }
     }
 
-    /// What a path means that a person wrote: `archive.zip!file` is a file in an archive, and in a folder, too.
+    /// What a path means that a person wrote: `archive.zip!file` is a file in an archive, and in a folder, too; `archive.zip!*` are all
+    /// of them as one run.
     #[must_use]
     pub fn named(path: &Path) -> Self {
         let text = path.to_string_lossy();
@@ -73,7 +74,7 @@ impl Input {
         match split {
             Some((at, _)) if !path.exists() && at > 0 => {
                 let (whole, member) = (PathBuf::from(&text[..at]), &text[at + 1..]);
-                if whole.is_dir() {
+                if whole.is_dir() && member != together::ALL {
                     return Self::Path(whole.join(member));
                 }
                 // A file in an archive in an archive.

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::otlp::{Reading, build, id};
+use super::otlp::{Reading, build, id, opaque};
 use super::read::json::Json;
 use super::read::lines::for_each_text_line;
 use super::read::time::unix_time;
@@ -130,7 +130,7 @@ fn trace_id(text: &str) -> u128 {
     match id(&plain, 32) {
         Some(id) if plain.len() == 32 => id,
         _ if text.is_empty() => 0,
-        _ => u128::from(hash(text)),
+        _ => u128::from(opaque(text)),
     }
 }
 
@@ -139,13 +139,8 @@ fn span_id(text: &str) -> u64 {
     match id(text, 16) {
         Some(id) if text.len() == 16 => id as u64,
         _ if text.is_empty() => 0,
-        _ => hash(text),
+        _ => opaque(text),
     }
-}
-
-/// FNV-1a: the same id in every version of this program.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Unix ns of a date, or of a number of seconds, ms or ns since 1970.

@@ -17,7 +17,7 @@ mod tests;
 
 pub(super) use build::build;
 pub(super) use read::Reading;
-pub(super) use row::{Event, Row, id};
+pub(super) use row::{Event, Row, id, opaque};
 
 use serde_json::Value;
 

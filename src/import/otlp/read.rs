@@ -121,7 +121,14 @@ impl Reading {
 
     pub fn add(&mut self, row: Result<Row, &'static str>, resource: u32, scope: u32, at: u64) {
         match row {
-            Ok(row) => self.rows.push(Row { resource, scope, ..row }),
+            Ok(row) => {
+                if row.odd_id {
+                    self.odd.add("id that is no hex number of its length (taken as a text)", || {
+                        format!("byte {at}")
+                    });
+                }
+                self.rows.push(Row { resource, scope, ..row });
+            }
             Err(why) => self.odd.add(why, || format!("byte {at}")),
         }
     }
