@@ -61,7 +61,7 @@ impl ChooseMembers {
             });
         });
         if together {
-            app.open_input(Input::Part(Box::new(self.whole.clone()), "*".into()));
+            app.open_input(Input::Part(Box::new(self.whole), "*".into()));
             return None;
         }
         if open {

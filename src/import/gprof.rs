@@ -40,6 +40,9 @@ fn is_flat_heading(line: &str) -> bool {
 }
 
 fn sniff(head: &Head<'_>) -> Confidence {
+    if !head.says("time") || !head.says("called") && !head.says("calls") {
+        return Confidence::No;
+    }
     let text = String::from_utf8_lossy(head.bytes);
     let found = text.lines().any(|line| is_graph_heading(line) || is_flat_heading(line));
     if found { Confidence::Certain } else { Confidence::No }
@@ -220,7 +223,7 @@ impl Reader {
             self.entry = None;
             return;
         }
-        if text.starts_with('\u{c}') {
+        if text.starts_with('\u{c}') || text.trim() == "Index by function name" {
             self.part = Part::Before;
             return;
         }

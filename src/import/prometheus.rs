@@ -36,6 +36,9 @@ fn kind_of(line: &str) -> Option<(&str, &str)> {
 }
 
 fn sniff(head: &Head<'_>) -> Confidence {
+    if !head.says("# TYPE ") {
+        return Confidence::No;
+    }
     let text = String::from_utf8_lossy(head.bytes);
     if text.lines().take(400).any(|line| kind_of(line).is_some()) {
         Confidence::Certain

@@ -237,7 +237,11 @@ fn tables(
         let mut frame = || {
             let names = (at.varint()?, at.varint()?);
             let line = at.signed()?;
-            (at.signed()?, at.signed()?, at.signed()?, at.byte()?);
+            // The end of the line, columns and the opcode.
+            for _ in 0..3 {
+                at.signed()?;
+            }
+            at.byte()?;
             Ok::<_, &'static str>((names, line))
         };
         let Ok(((file, name), line)) = frame() else {

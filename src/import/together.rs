@@ -164,10 +164,7 @@ mod tests {
                 })
                 .collect();
         spans.sort_by_key(|s| s.1);
-        assert!(
-            spans[0].0.starts_with("rank0.json: ") && spans[1].0.starts_with("rank1.json: "),
-            "{spans:?}"
-        );
+        assert_eq!((spans[0].0.as_str(), spans[1].0.as_str()), ("rank0.json", "rank1.json"));
         assert_eq!(
             (spans[0].2.as_str(), spans[1].2.as_str(), spans[1].1 - spans[0].1),
             ("aten::mm", "aten::add", 5000)

@@ -26,6 +26,9 @@ pub(super) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
+    if !head.says("# of Calls") {
+        return Confidence::No;
+    }
     let text = String::from_utf8_lossy(head.bytes);
     if text.lines().any(|line| columns(line).is_some()) { Confidence::Certain } else { Confidence::No }
 }

@@ -44,6 +44,9 @@ fn layout(head: &[u8]) -> Option<Layout> {
             Some(Layout::Csv)
         }
         _ => {
+            if !says("t/s") {
+                return None;
+            }
             let text = String::from_utf8_lossy(start);
             text.lines().any(is_heading).then_some(Layout::Printed)
         }

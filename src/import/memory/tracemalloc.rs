@@ -36,6 +36,9 @@ fn sniff(head: &Head<'_>) -> Confidence {
     }
 }
 
+/// Where blocks were made.
+type Place = (TrackId, Option<StackId>);
+
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     let bytes = source.read_all(cx.job)?;
     let pickle = Pickle::read(&bytes)?;
@@ -52,8 +55,8 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let metrics = [at_end(), allocations()].map(|m| b.metric(m));
     let (mut odd, mut stacks) = (Oddities::default(), FxHashMap::default());
     let mut tracks: FxHashMap<i64, TrackId> = FxHashMap::default();
-    let mut sums: FxHashMap<(TrackId, Option<StackId>), usize> = FxHashMap::default();
-    let mut rows: Vec<((TrackId, Option<StackId>), [i64; 2])> = Vec::new();
+    let mut sums: FxHashMap<Place, usize> = FxHashMap::default();
+    let mut rows: Vec<(Place, [i64; 2])> = Vec::new();
     for (n, &trace) in pickle.items(traces).iter().enumerate() {
         if n % 65_536 == 0 {
             cx.job.checkpoint(n as u64, pickle.items(traces).len() as u64)?;

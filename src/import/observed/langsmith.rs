@@ -60,7 +60,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
                         .filter_map(|c| if let Value::Object(c) = c { Some(c) } else { None }),
                 );
             }
-            let id = text(&run, &["id"]).to_owned();
+            let id = id_of(&run).to_owned();
             match id.is_empty() {
                 false => merge(&mut runs, &mut order, id, run),
                 true if run.contains_key("run_type") => {
@@ -79,10 +79,18 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     finish(reading, "LangSmith", cx)
 }
 
+/// The id of a run; of a patch without one it is the end of its path, `…20241013T070535809001Z33c08c32-…`.
+fn id_of(run: &Map<String, Value>) -> &str {
+    match text(run, &["id"]) {
+        "" => text(run, &["dotted_order"]).rsplit('Z').next().unwrap_or(""),
+        id => id,
+    }
+}
+
 fn row(run: &Map<String, Value>) -> Result<Row, &'static str> {
     let get = |name: &str| run.get(name).filter(|v| !v.is_null());
     let start = stamp(get("start_time")).ok_or("run without a start (left out)")?;
-    let id = text(run, &["id"]);
+    let id = id_of(run);
     let kind = text(run, &["run_type"]);
     let metadata = |key: &str| at(get("extra")?, &["metadata", key]).cloned();
     let asked = |key: &str| {

@@ -20,6 +20,9 @@ use super::read::time::unix_time;
 use super::read::value::{real, value};
 use super::{Context, ErrorKind, ImportError, Source};
 
+/// Takes a span: its fields, the list that it stands in, its byte.
+type Take<'a> = dyn FnMut(Map<String, Value>, &str, u64, &mut Reading) + 'a;
+
 /// Spans that a file holds, whichever way it lists them: an object that has them under one of `lists`, a list, or one a line.
 /// What else the outermost objects hold comes first.
 fn for_each_span(
@@ -27,7 +30,7 @@ fn for_each_span(
     cx: &mut Context<'_>,
     lists: &[&str],
     reading: &mut Reading,
-    take: &mut dyn FnMut(Map<String, Value>, &str, u64, &mut Reading),
+    take: &mut Take<'_>,
 ) -> Result<(), ImportError> {
     if is_lines(source.head()) {
         return for_each_text_line(source, cx, |_, line| {
@@ -66,7 +69,7 @@ fn values(
     json: &mut Json<'_>,
     lists: &[&str],
     reading: &mut Reading,
-    take: &mut dyn FnMut(Map<String, Value>, &str, u64, &mut Reading),
+    take: &mut Take<'_>,
 ) -> Result<(), ImportError> {
     while !json.at_end()? {
         if json.peek()? == b'[' {
@@ -95,7 +98,7 @@ fn spans(
     json: &mut Json<'_>,
     list: &str,
     reading: &mut Reading,
-    take: &mut dyn FnMut(Map<String, Value>, &str, u64, &mut Reading),
+    take: &mut Take<'_>,
 ) -> Result<(), ImportError> {
     json.enter_array()?;
     while json.next_item()? {

@@ -25,6 +25,9 @@ pub(in crate::import) const IMPORTER: Importer = Importer {
 const PREFIX: &str = "import time:";
 
 fn sniff(head: &Head<'_>) -> Confidence {
+    if !head.says(PREFIX) {
+        return Confidence::No;
+    }
     let text = String::from_utf8_lossy(head.bytes);
     let rows = text.lines().filter(|line| row(line).is_some()).count();
     if rows > 0 && head.says("import time: self [us] | cumulative") || rows > 2 {

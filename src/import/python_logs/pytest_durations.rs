@@ -22,6 +22,9 @@ pub(in crate::import) const IMPORTER: Importer = Importer {
 };
 
 fn sniff(head: &Head<'_>) -> Confidence {
+    if !head.says(" slowest ") {
+        return Confidence::No;
+    }
     let text = String::from_utf8_lossy(head.bytes);
     let mut titled = false;
     for line in text.lines() {
