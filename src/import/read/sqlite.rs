@@ -337,7 +337,11 @@ mod tests {
     /// Made by Python's sqlite3: `a` with 3000 rows over several pages, of which some are longer than a page.
     const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sqlite/rows.sqlite"));
 
-    fn all(bytes: &[u8], name: &str) -> Option<(Vec<(Option<i64>, Option<i64>, String)>, u64)> {
+    /// Number, value and text.
+    type Read = (Option<i64>, Option<i64>, String);
+
+    /// All rows of a table, and how many were lost.
+    fn all(bytes: &[u8], name: &str) -> Option<(Vec<Read>, u64)> {
         let database = Database::open(bytes, &Job::new()).ok()?;
         let table = database.table(name)?;
         let columns = ["id", "n", "text"].map(|c| table.column(c));
