@@ -30,6 +30,13 @@ pub enum Event {
         /// The whole profile, or why there is none.
         result: Result<Arc<Profile>, ImportError>,
     },
+    /// What was to be opened holds several profiles.
+    Several {
+        /// The run that was to show it.
+        run: RunId,
+        /// Its files.
+        members: Vec<crate::import::Member>,
+    },
     /// Recording run `run` ended.
     Recorded {
         /// The run.

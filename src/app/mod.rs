@@ -25,6 +25,7 @@ pub mod guide;
 mod journals;
 mod layouts;
 mod looks;
+mod members;
 mod metrics;
 mod open;
 mod palette;
@@ -95,6 +96,8 @@ enum Overlay {
     Record(recorder::Chooser),
     /// A path to open.
     Path(paths::AskPath),
+    /// Which files of an archive or a folder to open.
+    Members(members::ChooseMembers),
     /// Which runs to compare.
     Compare(compare::Pairing),
     /// Metrics that the person defines.
@@ -253,7 +256,7 @@ impl App {
             return None;
         }
         self.settings.remember(path);
-        Some(self.open_input(Input::Path(path.to_owned())))
+        Some(self.open_input(Input::named(path)))
     }
 
     fn open_input(&mut self, input: Input) -> RunId {
@@ -351,6 +354,7 @@ impl App {
                 self.open_waiting();
             }
             Event::Opened { run, result } => self.opened(run, result),
+            Event::Several { run, members } => self.ask_members(run, members),
             Event::Recorded { run, result } => self.recorded(run, result),
             Event::Picked { purpose, paths } => self.picked(purpose, &paths),
             Event::NoDialog { purpose, suggested } => self.no_dialog(purpose, suggested),
@@ -682,6 +686,7 @@ impl App {
             Overlay::Editor(chooser) => chooser.ui(self, ui).map(Overlay::Editor),
             Overlay::Compare(pairing) => pairing.ui(self, ui, actions).map(Overlay::Compare),
             Overlay::Path(ask) => ask.ui(self, ui).map(Overlay::Path),
+            Overlay::Members(choose) => choose.ui(self, ui).map(Overlay::Members),
             Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),
             Overlay::About => about::about(ui).then_some(Overlay::About),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{Event, Events};
-use crate::import::{self, Follow, ImportError, Input};
+use crate::import::{self, ErrorKind, Follow, ImportError, Input};
 use crate::jobs::{self, Job};
 use crate::model::Profile;
 use crate::query::RunId;
@@ -28,7 +28,12 @@ pub fn start(run: RunId, input: Input, events: Events) -> Job {
                 import::open(&input, &job, &mut publish)
             }
         };
-        events.send(Event::Opened { run, result: result.map(Arc::new) });
+        let several = result.as_ref().is_err_and(|e| e.kind == ErrorKind::Several);
+        let members = several.then(|| input.members().ok().flatten()).flatten();
+        events.send(match members {
+            Some(members) => Event::Several { run, members },
+            None => Event::Opened { run, result: result.map(Arc::new) },
+        });
     });
     handle
 }

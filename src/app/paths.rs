@@ -6,6 +6,7 @@ use egui::{Key, TextEdit, Ui};
 
 use super::event::Purpose;
 use super::{App, Overlay, picture};
+use crate::import::Input;
 use crate::ui::theme::Tone;
 use crate::ui::widgets::{Notice, primary_button};
 use crate::views::Picture;
@@ -85,8 +86,8 @@ impl AskPath {
         let shown = path.display();
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         match self.purpose.saves() {
-            false if path.is_file() => None,
-            false => Some(format!("{shown}: is no file")),
+            false if path.is_file() || path.is_dir() || matches!(Input::named(path), Input::Part(..)) => None,
+            false => Some(format!("{shown}: is no file or folder")),
             true if path.is_dir() => Some(format!("{shown} is a folder: add the name of a file")),
             true if folder.is_some_and(|f| !f.is_dir()) => {
                 Some(format!("{}: is no folder", folder.unwrap_or(path).display()))

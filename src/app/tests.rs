@@ -393,7 +393,7 @@ fn without_file_dialogs_the_window_asks_for_a_path_itself() {
     h.run_ok();
     h.key_press(egui::Key::Enter);
     h.run_ok();
-    assert!(h.query_by_label_contains("/no/such/file: is no file").is_some());
+    assert!(h.query_by_label_contains("/no/such/file: is no file or folder").is_some());
     std::fs::remove_dir_all(folder).unwrap();
 }
 

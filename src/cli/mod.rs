@@ -307,7 +307,7 @@ fn open(path: &Path) -> Result<Profile, Failure> {
 /// What a path on the command line means: `-` is standard input.
 fn input_of(path: &Path) -> Result<Input, Failure> {
     if path != Path::new("-") {
-        return Ok(Input::Path(path.to_owned()));
+        return Ok(Input::named(path));
     }
     Input::standard_input().map_err(|e| Failure::new(format!("-: {e}")))
 }

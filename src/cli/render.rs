@@ -157,8 +157,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         })
         .collect::<Result<_, _>>()?;
     check_size(args.size, args.scale)?;
-    let label = Input::Path(args.file.clone()).file_name();
-    let input = (args.file != Path::new("-")).then(|| Input::Path(args.file.clone()));
+    let label = Input::named(&args.file).file_name();
+    let input = (args.file != Path::new("-")).then(|| Input::named(&args.file));
     named(&args.output)?;
     let refuse = |inputs: &Inputs| {
         inputs.refuse(&args.output).map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
@@ -171,7 +171,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     let mut app = App::headless();
     let mut base: Option<Arc<Profile>> = None;
     if let Some(path) = &args.compare {
-        let input = Input::Path(path.clone());
+        let input = Input::named(path);
         let opened = open_part(path, None)?;
         metric_of(&opened, args.metric.as_deref(), path)?;
         let opened = Arc::new(opened);

@@ -11,6 +11,8 @@ pub enum ErrorKind {
     Unrecognised,
     /// The format is known, the content is broken.
     Malformed,
+    /// It holds several profiles, and one must be named.
+    Several,
     /// Somebody cancelled.
     Cancelled,
 }

@@ -24,7 +24,6 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
         "for memray run `memray transform csv FILE`; unpack others with `lz4 -d`",
     ),
     (b"memray\0", "is memray's own file", "run `memray transform csv FILE`"),
-    (b"PK\x03\x04", "is a zip archive", "unpack it and open a file of it"),
     (b"PK\x05\x06", "is an empty zip archive", ""),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "unpack it and open a file of it"),
     (b"Rar!", "is a RAR archive", "unpack it and open a file of it"),
@@ -103,17 +102,10 @@ fn describe(head: &Head<'_>) -> (String, &'static str) {
     if let Some((_, what, remedy)) = KNOWN.iter().find(|k| bytes.starts_with(k.0)) {
         return ((*what).to_owned(), if remedy.is_empty() { FORMATS } else { remedy });
     }
-    if bytes.get(257..262) == Some(b"ustar") {
-        return ("is a tar archive".into(), "unpack it and open a file of it");
-    }
     if head.whole && is_empty_list(bytes) {
         return (NO_EVENTS.into(), RECORD_LATER);
     }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]);
-    // A pickle.
-    if bytes.starts_with(b"\x80") && text.contains("yappi") && text.contains("YFuncStat") {
-        return ("is statistics of yappi in its own format".into(), YAPPI);
-    }
     let start = text.trim_start();
     let all = text.to_lowercase();
     // Programs that write or read profiles name what stands in them.
@@ -217,11 +209,9 @@ mod tests {
             (b"PERFILE2\x01\x02\0\0", "perf script"),
             (b"  6 function calls in 2.0 seconds\n\n  ncalls  tottime  percall", "-o out.prof"),
             (b"<!DOCTYPE html>\n<html><script>var pyinstrumentHTMLRenderer", "-r session"),
-            (b"\x80\x02cyappi\nYFuncStats\nq\0", "type=\"pstat\""),
             (b"Timer unit: 1e-06 s\n\nLine #  Hits  Time  Per Hit", "line_profiler"),
             (b"<?xml version=\"1.0\"?><svg><text>Flame Graph</text></svg>", "py-spy record -f speedscope"),
             (b"\x7fELF\x02\x01\x01\0", "ELF"),
-            (b"PK\x03\x04\x14\0\0\0", "zip"),
             (b"{\"name\": \"x\", \"version\": \"1\"}", "«name», «version»"),
             (b"{", "broken JSON"),
             (b"null", "JSON"),

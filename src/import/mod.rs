@@ -8,9 +8,11 @@
 //! number that the file claims.
 
 mod answers;
+mod bench;
 mod callgrind;
 mod chrome;
 mod code;
+mod container;
 mod dtrace;
 mod entry;
 mod error;
@@ -18,6 +20,7 @@ mod firefox;
 mod folded;
 mod foreign;
 mod frame_names;
+mod gprof;
 mod gpu;
 pub(crate) mod http;
 mod journal;
@@ -26,30 +29,42 @@ pub(crate) mod llm;
 mod memory;
 mod mojo;
 mod native;
+mod observed;
 mod otlp;
+mod page;
 mod perf;
+mod perfetto;
 mod pipe;
 mod pprof;
+mod prometheus;
 mod pstats;
 mod pyinstrument;
 mod pyinstrument_text;
 mod python;
+mod python_logs;
 mod read;
+mod safari;
 mod scalene;
 pub(crate) mod secrets;
 mod source;
 mod speedscope;
+mod tachyon;
 pub(crate) mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod together;
+mod torch_table;
+mod tracy;
 mod trees;
 mod v8;
+mod yappi;
 
 #[cfg(feature = "workloads")]
 pub(crate) use answers::counted;
 pub use code::{MAX_CODE, SourceFolders, may_be_given, read_code};
+pub use container::Member;
 pub use error::{ErrorKind, ImportError, Place};
 pub use journal::{Follow, Frames};
 pub use native::holds_all_of;
@@ -209,6 +224,7 @@ pub static IMPORTERS: &[&Importer] = &[
     &callgrind::IMPORTER,
     &chrome::IMPORTER,
     &pprof::IMPORTER,
+    &perfetto::IMPORTER,
     &v8::CPU,
     &v8::HEAP,
     &perf::IMPORTER,
@@ -219,19 +235,37 @@ pub static IMPORTERS: &[&Importer] = &[
     &memory::memray::IMPORTER,
     &memory::mprof::IMPORTER,
     &memory::torch::IMPORTER,
+    &memory::tracemalloc::IMPORTER,
     &gpu::smi::IMPORTER,
+    &gpu::nsys::IMPORTER,
+    &prometheus::IMPORTER,
     &otlp::IMPORTER,
+    &observed::langfuse::IMPORTER,
+    &observed::langsmith::IMPORTER,
+    &observed::phoenix::IMPORTER,
+    &bench::serve::IMPORTER,
+    &bench::aiperf::IMPORTER,
+    &bench::llama::IMPORTER,
     &answers::IMPORTER,
     &http::IMPORTER,
+    &torch_table::IMPORTER,
     &scalene::IMPORTER,
     &line_profiler::IMPORTER,
     &pyinstrument_text::IMPORTER,
     &trees::ghc::IMPORTER,
+    &trees::ghc_json::IMPORTER,
+    &gprof::IMPORTER,
+    &yappi::IMPORTER,
+    &safari::IMPORTER,
+    &tracy::IMPORTER,
     &trees::macos_sample::IMPORTER,
     &trees::instruments::IMPORTER,
     &trees::stackprof::IMPORTER,
     &trees::vtune::IMPORTER,
     &mojo::IMPORTER,
+    &tachyon::IMPORTER,
+    &python_logs::import_time::IMPORTER,
+    &python_logs::pytest_durations::IMPORTER,
     &dtrace::IMPORTER,
     &tasks::IMPORTER,
     &folded::IMPORTER,
@@ -268,6 +302,13 @@ pub fn open_whole(input: &Input, job: &Job) -> Result<Profile, ImportError> {
     open_with(input, job, None)
 }
 
+/// True when an importer knows bytes that begin so. A shape that is only possible is none.
+fn is_profile(head: &[u8], whole: bool, name: &str) -> bool {
+    let name = name.to_lowercase();
+    let head = Head { bytes: head, whole, name: &name };
+    IMPORTERS.iter().any(|i| (i.sniff)(&head) > Confidence::Possible)
+}
+
 /// Begin of the warning that a packed file is broken.
 const DAMAGE: &str = "compressed data is damaged";
 
@@ -277,6 +318,9 @@ fn open_with(
     mut publish: Option<&mut dyn FnMut(Profile)>,
 ) -> Result<Profile, ImportError> {
     let input = &input.settled(job)?;
+    if let Some(files) = together::files(input) {
+        return together::open(&files?, job);
+    }
     let source = Source::open(input)?;
     let name = source.file_name().to_lowercase();
     let head = Head { bytes: source.head(), whole: source.is_whole_head(), name: &name };
@@ -327,7 +371,9 @@ fn open_with(
 fn remember_source(profile: &mut Profile, source: &Source) {
     let spans = profile.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| s.args);
     let in_file = |args: crate::model::ArgsRef| matches!(args.place(), ArgsPlace::Offset(_));
+    // What is a part of a file cannot be found again by the file's path.
     let needed = profile.meta.source.is_none()
+        && source.input.part().is_none()
         && (profile.instants.iter().map(|i| i.args).any(in_file) || spans.into_iter().any(in_file));
     if let (true, Some(path)) = (needed, source.input.path()) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();

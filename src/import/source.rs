@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::container::{self, Archive, Member};
 use super::error::ImportError;
-use super::pipe;
 use super::read::text::{self, Mark, Utf16};
+use super::{is_profile, page, pipe, together};
 use crate::jobs::Job;
 
 /// Bytes that importers see when they decide whether a file is theirs.
@@ -31,7 +32,7 @@ pub enum Input {
     Path(PathBuf),
     /// Bytes in memory, under a name.
     Bytes(String, Arc<[u8]>),
-    /// One part of another input that is added up from several ([`crate::model::Meta::parts`]).
+    /// A file in an archive, or one part of another input that is added up from several ([`crate::model::Meta::parts`]).
     Part(Box<Input>, String),
 }
 
@@ -61,6 +62,46 @@ impl Input {
         match pipe::read(path, job)? {
             Some(bytes) => Ok(Self::Bytes(self.file_name(), bytes.into())),
             None => Ok(self.clone()),
+        }
+    }
+
+    /// What a path means that a person wrote: `archive.zip!file` is a file in an archive, and in a folder, too; `archive.zip!*` are all
+    /// of them as one run.
+    #[must_use]
+    pub fn named(path: &Path) -> Self {
+        let text = path.to_string_lossy();
+        let split = text.match_indices('!').find(|(at, _)| Path::new(&text[..*at]).exists());
+        match split {
+            Some((at, _)) if !path.exists() && at > 0 => {
+                let (whole, member) = (PathBuf::from(&text[..at]), &text[at + 1..]);
+                if whole.is_dir() && member != together::ALL {
+                    return Self::Path(whole.join(member));
+                }
+                // A file in an archive in an archive.
+                member
+                    .splitn(4, '!')
+                    .fold(Self::Path(whole), |whole, part| Self::Part(Box::new(whole), part.to_owned()))
+            }
+            _ => Self::Path(path.to_owned()),
+        }
+    }
+
+    /// The files in an archive or a folder; `None` for anything else.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn members(&self) -> Result<Option<Vec<Member>>, ImportError> {
+        if let Self::Path(path) = self
+            && path.is_dir()
+        {
+            let mut judge =
+                |path: &Path| Source::open(&Self::Path(path.to_owned())).is_ok_and(|s| s.is_profile());
+            return Ok(Some(container::folder(path, &mut judge)?));
+        }
+        let mut source = Source::plain(self)?;
+        match container::kind(&source.head) {
+            Some(kind) => Ok(Some(source.archive(kind)?.1)),
+            None => Ok(None),
         }
     }
 
@@ -136,21 +177,41 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens an input and reads its head.
+    /// Opens an input and reads its head. Of an archive or a web page with one profile in it that one is opened.
     ///
     /// # Errors
     /// When the system cannot read it, or its first compressed block is broken.
     pub fn open(input: &Input) -> Result<Self, ImportError> {
-        let taken = Arc::new(AtomicU64::new(0));
-        let whole = match input {
-            Input::Part(whole, _) => whole,
-            other => other,
-        };
-        let (raw, file_len): (Box<dyn Read + Send>, u64) = match whole {
+        let mut source = Self::plain(input)?;
+        if let Some(kind) = container::kind(&source.head) {
+            let (archive, members) = source.archive(kind)?;
+            let mut opening = members.iter().filter(|m| m.opens);
+            return match (opening.next(), opening.next()) {
+                (Some(only), None) => Self::of_member(input, &archive, &only.name),
+                _ => {
+                    let what = if kind == container::Kind::Zip { "a zip archive" } else { "a tar archive" };
+                    Err(container::choose(what, input, &members))
+                }
+            };
+        }
+        if page::is_one(&source.head) {
+            return source.unfold_page();
+        }
+        Ok(source)
+    }
+
+    /// Opens an input without looking into it.
+    fn plain(input: &Input) -> Result<Self, ImportError> {
+        let (raw, file_len): (Box<dyn Read + Send>, u64) = match input {
             Input::Path(path) => {
                 let meta = std::fs::metadata(path)?;
                 if meta.is_dir() {
-                    return Err(ImportError::malformed("is a folder").remedy("open a file in it"));
+                    let members = input.members()?.unwrap_or_default();
+                    let mut opening = members.iter().filter(|m| m.opens);
+                    return match (opening.next(), opening.next()) {
+                        (Some(only), None) => Self::open(&Input::Path(path.join(&only.name))),
+                        _ => Err(container::choose("a folder", input, &members)),
+                    };
                 }
                 // Opening a pipe would wait for its writer.
                 if !meta.is_file() {
@@ -159,8 +220,63 @@ impl Source {
                 (Box::new(File::open(path)?), meta.len())
             }
             Input::Bytes(_, bytes) => (Box::new(Cursor::new(bytes.clone())), bytes.len() as u64),
-            Input::Part(..) => return Err(ImportError::malformed("is a part of a part")),
+            Input::Part(whole, part) => {
+                let mut outer = Self::plain(whole)?;
+                return match container::kind(&outer.head) {
+                    Some(kind) => {
+                        let archive = Archive::open(outer.read_all(&Job::new())?, kind)?;
+                        match Self::of_member(input, &archive, part) {
+                            // A part of the only profile in it.
+                            Err(missing) if !archive.has(part) => Self::open(whole)
+                                .map(|only| Self { input: input.clone(), ..only })
+                                .map_err(|_| missing),
+                            other => other,
+                        }
+                    }
+                    // Its importer knows what a part is.
+                    None => Self::open(whole).map(|outer| Self { input: input.clone(), ..outer }),
+                };
+            }
         };
+        Self::unwrapped(input, raw, file_len)
+    }
+
+    fn of_member(input: &Input, archive: &Archive, name: &str) -> Result<Self, ImportError> {
+        let (raw, len) = archive.member(name)?;
+        Self::unwrapped(input, raw, len)
+    }
+
+    /// The archive that this is, and what is in it.
+    fn archive(&mut self, kind: container::Kind) -> Result<(Archive, Vec<Member>), ImportError> {
+        let archive = Archive::open(self.read_all(&Job::new())?, kind)?;
+        let members = archive.members(&mut |name| {
+            let input = Input::Bytes(name.to_owned(), Arc::default());
+            Self::of_member(&input, &archive, name).is_ok_and(|source| source.is_profile())
+        });
+        Ok((archive, members))
+    }
+
+    /// True when an importer knows what this begins with.
+    fn is_profile(&self) -> bool {
+        is_profile(&self.head, self.is_whole_head(), &self.file_name())
+    }
+
+    /// The profile in a web page, or the page where there is none.
+    fn unfold_page(mut self) -> Result<Self, ImportError> {
+        let mut all = Vec::new();
+        self.by_ref().take(page::MOST).read_to_end(&mut all)?;
+        let found = page::profile(&all, |json| {
+            is_profile(&json[..json.len().min(HEAD_LEN)], json.len() < HEAD_LEN, "")
+        });
+        self.inner = container::reader(found.unwrap_or(all));
+        (self.head_taken, self.head) = (0, Vec::new());
+        self.head = self.read_head()?;
+        Ok(self)
+    }
+
+    /// Unpacks what `raw` gives.
+    fn unwrapped(input: &Input, raw: Box<dyn Read + Send>, file_len: u64) -> Result<Self, ImportError> {
+        let taken = Arc::new(AtomicU64::new(0));
         let mut raw = Counted { inner: raw, count: taken.clone() };
         let mut magic = Vec::with_capacity(4);
         raw.by_ref().take(4).read_to_end(&mut magic)?;

@@ -50,7 +50,8 @@ pub(crate) fn damage(bytes: &[u8], mut check: impl FnMut(Result<Profile, ImportE
         let result = open_bytes(bytes);
         if let Err(e) = &result {
             assert!(
-                !e.what.is_empty() && matches!(e.kind, ErrorKind::Malformed | ErrorKind::Unrecognised),
+                !e.what.is_empty()
+                    && matches!(e.kind, ErrorKind::Malformed | ErrorKind::Unrecognised | ErrorKind::Several),
                 "{e}"
             );
         }

@@ -1,3 +1,4 @@
-//! What tools of GPUs write.
+//! What GPUs and their tools write.
 
+pub(super) mod nsys;
 pub(super) mod smi;

@@ -8,6 +8,7 @@ pub(super) mod mprof;
 #[cfg(test)]
 mod tests;
 pub(super) mod torch;
+pub(super) mod tracemalloc;
 
 use crate::model::{FrameId, FunctionSpec, Metric, ProfileBuilder, Unit, heap};
 

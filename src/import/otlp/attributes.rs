@@ -176,16 +176,30 @@ impl<'a> Attributes<'a> {
                 .or_else(|| langfuse(&["output", "output_tokens", "completion_tokens"])),
             total: self.count(TOTAL).or_else(|| langfuse(&["total", "total_tokens"])),
             cache_read: self.count(CACHE_READ).or_else(|| {
-                langfuse(&["input_cached_tokens", "cache_read_input_tokens", "input_cache_read"])
+                langfuse(&[
+                    "input_cached_tokens",
+                    "cache_read_input_tokens",
+                    "input_cache_read",
+                    "prompt_details.cache_read",
+                ])
             }),
-            cache_write: self
-                .count(CACHE_WRITE)
-                .or_else(|| langfuse(&["cache_creation_input_tokens", "input_cache_creation"])),
+            cache_write: self.count(CACHE_WRITE).or_else(|| {
+                langfuse(&[
+                    "cache_creation_input_tokens",
+                    "input_cache_creation",
+                    "prompt_details.cache_write",
+                ])
+            }),
             write_5m: self.count(WRITE_5M).or_else(|| metadata("ephemeral_5m_input_tokens")),
             write_1h: self.count(WRITE_1H).or_else(|| metadata("ephemeral_1h_input_tokens")),
-            reasoning: self
-                .count(REASONING)
-                .or_else(|| langfuse(&["output_reasoning_tokens", "reasoning_tokens"])),
+            reasoning: self.count(REASONING).or_else(|| {
+                langfuse(&[
+                    "output_reasoning_tokens",
+                    "output_reasoning",
+                    "reasoning_tokens",
+                    "completion_details.reasoning",
+                ])
+            }),
             audio_input: self
                 .count(&["gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"]),
             image_input: self.count(&["gen_ai.usage.image.input_tokens"]),

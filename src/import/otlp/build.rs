@@ -16,7 +16,7 @@ use crate::model::{
 const MOST_TRACKS: usize = 64;
 
 /// Fills the builder.
-pub(super) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
+pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
     let rows = unique(std::mem::take(&mut reading.rows), b);
     let parents = calls::parents(&rows);
     let judged = calls::judge(&rows, &parents);

@@ -15,13 +15,17 @@ mod row;
 #[cfg(test)]
 mod tests;
 
+pub(super) use build::build;
+pub(super) use read::Reading;
+pub(super) use row::{Event, Row, id, opaque};
+
 use serde_json::Value;
 
 use super::Gives::{Requests, Time, Tree};
 use super::read::json::{Json, top_keys};
 use super::read::value::value;
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
-use read::{Reading, is_console};
+use read::is_console;
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
@@ -83,7 +87,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
                 .remedy("check that the exporter of traces was switched on"),
         });
     }
-    build::build(reading, &mut cx.builder);
+    build(reading, &mut cx.builder);
     Ok(())
 }
 

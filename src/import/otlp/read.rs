@@ -11,7 +11,7 @@ use crate::import::read::lines::for_each_text_line;
 
 /// What files hold so far.
 #[derive(Default)]
-pub(super) struct Reading {
+pub(in crate::import) struct Reading {
     pub rows: Vec<Row>,
     /// Attributes of resources.
     pub resources: Vec<Vec<(String, Value)>>,
@@ -103,7 +103,7 @@ impl Reading {
     }
 
     /// Resources and scopes repeat from batch to batch: each is kept once.
-    pub(super) fn resource_of(&mut self, attributes: Vec<(String, Value)>) -> u32 {
+    pub fn resource_of(&mut self, attributes: Vec<(String, Value)>) -> u32 {
         let known = self.resources.iter().position(|r| *r == attributes);
         known.unwrap_or_else(|| {
             self.resources.push(attributes);
@@ -111,7 +111,7 @@ impl Reading {
         }) as u32
     }
 
-    pub(super) fn scope_of(&mut self, name: String) -> u32 {
+    pub fn scope_of(&mut self, name: String) -> u32 {
         let known = self.scopes.iter().position(|s| *s == name);
         known.unwrap_or_else(|| {
             self.scopes.push(name);
@@ -119,9 +119,16 @@ impl Reading {
         }) as u32
     }
 
-    pub(super) fn add(&mut self, row: Result<Row, &'static str>, resource: u32, scope: u32, at: u64) {
+    pub fn add(&mut self, row: Result<Row, &'static str>, resource: u32, scope: u32, at: u64) {
         match row {
-            Ok(row) => self.rows.push(Row { resource, scope, ..row }),
+            Ok(row) => {
+                if row.odd_id {
+                    self.odd.add("id that is no hex number of its length (taken as a text)", || {
+                        format!("byte {at}")
+                    });
+                }
+                self.rows.push(Row { resource, scope, ..row });
+            }
             Err(why) => self.odd.add(why, || format!("byte {at}")),
         }
     }

@@ -8,7 +8,7 @@ use super::super::read::value::{count, items, text};
 
 /// A span.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Row {
+pub(in crate::import) struct Row {
     pub trace: u128,
     pub id: u64,
     /// 0 for none.
@@ -30,11 +30,13 @@ pub(super) struct Row {
     /// Number of its resource and its scope.
     pub resource: u32,
     pub scope: u32,
+    /// One of its ids is none of the format's.
+    pub odd_id: bool,
 }
 
 /// Something that happened during a span.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Event {
+pub(in crate::import) struct Event {
     pub time: i64,
     pub name: String,
     pub attributes: Vec<(String, Value)>,
@@ -47,7 +49,7 @@ pub(super) fn field<'a>(map: &'a Map<String, Value>, camel: &str, snake: &str) -
 
 /// A number that is hex of `digits` digits in any case, with or without `0x`, or base64 of half as many bytes. `None` for anything else;
 /// 0 stands for none.
-pub(super) fn id(text: &str, digits: usize) -> Option<u128> {
+pub(in crate::import) fn id(text: &str, digits: usize) -> Option<u128> {
     let hex = text.strip_prefix("0x").unwrap_or(text);
     if hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return u128::from_str_radix(hex, 16).ok();
@@ -57,6 +59,11 @@ pub(super) fn id(text: &str, digits: usize) -> Option<u128> {
         return None;
     }
     Some(base64::decode(text)?.into_iter().fold(0, |id, byte| id << 8 | u128::from(byte)))
+}
+
+/// The id of a text that is no number of the right length: still the same for the same text, in every version of this program (FNV-1a).
+pub(in crate::import) fn opaque(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Unix ns of a number, a text of digits or a date; `None` for 0 and for none.
@@ -107,9 +114,17 @@ impl Row {
     /// A span of OTLP's JSON; what is wrong with it otherwise.
     pub fn read(map: &Map<String, Value>) -> Result<Self, &'static str> {
         let text_of = |camel, snake| field(map, camel, snake).and_then(Value::as_str).unwrap_or("");
-        let (trace, own) = (id(text_of("traceId", "trace_id"), 32), id(text_of("spanId", "span_id"), 16));
+        let mut odd_id = false;
+        let mut id_of = |text: &str, digits| {
+            id(text, digits).or_else(|| {
+                odd_id |= !text.is_empty();
+                (!text.is_empty()).then(|| u128::from(opaque(text)))
+            })
+        };
+        let trace = id_of(text_of("traceId", "trace_id"), 32);
+        let own = id_of(text_of("spanId", "span_id"), 16);
+        let parent = id_of(text_of("parentSpanId", "parent_span_id"), 16).unwrap_or(0);
         let (Some(trace @ 1..), Some(own @ 1..)) = (trace, own) else { return Err(BAD_ID) };
-        let parent = id(text_of("parentSpanId", "parent_span_id"), 16).unwrap_or(0);
         let start = time(field(map, "startTimeUnixNano", "start_time_unix_nano")).ok_or(NO_START)?;
         let status = map.get("status").unwrap_or(&Value::Null);
         let code =
@@ -131,6 +146,7 @@ impl Row {
                 .unwrap_or(0),
             resource: 0,
             scope: 0,
+            odd_id,
         })
     }
 

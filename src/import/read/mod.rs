@@ -10,6 +10,7 @@
 //! | [`pickle`] | Python's pickles, as data only |
 //! | [`marshal`] | Python's marshal format |
 //! | [`protobuf`] | fields of a message, without a schema |
+//! | [`sqlite`] | rows of a database's tables |
 //! | [`sse`] | server-sent events |
 //! | [`base64`] | bytes that are written as text |
 //! | [`time`] | dates |
@@ -27,6 +28,7 @@ pub(super) mod outline;
 pub(super) mod pickle;
 pub(super) mod protobuf;
 mod rounding;
+pub(super) mod sqlite;
 pub(crate) mod sse;
 pub(super) mod text;
 pub(crate) mod time;

@@ -336,6 +336,18 @@ impl ProfileBuilder {
         CounterId::from_index(self.profile.counters.len() - 1)
     }
 
+    /// Number of tracks so far.
+    #[must_use]
+    pub fn track_count(&self) -> usize {
+        self.profile.tracks.len()
+    }
+
+    /// Number of counters so far.
+    #[must_use]
+    pub fn counter_count(&self) -> usize {
+        self.profile.counters.len()
+    }
+
     /// Renames a counter, as trace metadata does after the fact.
     pub fn set_counter(&mut self, id: CounterId, name: &str, process: &str, unit: Unit) {
         let (name, process) = (self.string(name), self.string(process));

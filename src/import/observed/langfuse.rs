@@ -1,0 +1,122 @@
+//! Langfuse: a trace as its page downloads it, and what its API answers.
+//!
+//! Reference: `GET /api/public/traces/{id}` and `/observations` (api.reference.langfuse.com). Kept: observations with their kind, times,
+//! model, usage, cost, input, output and error; scores and the fields of the trace are lost. Langfuse counts some usage and every cost
+//! itself where a program sends none; it does not say which, so its numbers count as stated.
+
+use serde_json::{Map, Value};
+
+use super::super::Gives::{Requests, Time, Tree};
+use super::super::otlp::{Reading, Row};
+use super::super::read::json::top_keys;
+use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use super::{Attributes, finish, for_each_span, said, span_id, stamp, text, trace_id};
+
+/// What the list of formats says, and how it is read.
+pub(in crate::import) const IMPORTER: Importer = Importer {
+    id: "langfuse",
+    title: "Langfuse traces",
+    written_by: "Langfuse: download of a trace, exports and API answers as JSON",
+    extensions: &["json", "jsonl"],
+    gives: &[Tree, Time, Requests],
+    sniff,
+    import,
+    details: no_details,
+};
+
+/// Fields that only its observations and traces have.
+const SIGNS: [&str; 6] = [
+    "\"parentObservationId\"",
+    "\"completionStartTime\"",
+    "\"usageDetails\"",
+    "\"costDetails\"",
+    "\"parent_observation_id\"",
+    "\"promptVersion\"",
+];
+
+fn sniff(head: &Head<'_>) -> Confidence {
+    let start = head.bytes.trim_ascii_start();
+    if !matches!(start.first(), Some(b'{' | b'[')) {
+        return Confidence::No;
+    }
+    let keys = top_keys(start);
+    let has = |key: &str| keys.iter().any(|k| k == key);
+    let signs = SIGNS.iter().filter(|sign| head.says(sign)).count();
+    // The input of a trace may be longer than the head.
+    let is_trace = has("trace") && head.says("\"projectId\"") && head.says("\"timestamp\"");
+    match signs {
+        2.. => Confidence::Certain,
+        _ if has("observations") && is_trace => Confidence::Certain,
+        _ if is_trace && keys.len() == 1 => Confidence::Likely,
+        _ => Confidence::No,
+    }
+}
+
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut reading = Reading::default();
+    for_each_span(source, cx, &["observations", "data"], &mut reading, &mut |span, list, at, reading| {
+        // Around the list stand the fields of the trace itself.
+        if list.is_empty() && !(span.contains_key("traceId") || span.contains_key("trace_id")) {
+            return;
+        }
+        // A list of traces with their observations.
+        if let Some(Value::Array(inner)) = span.get("observations") {
+            inner.iter().filter_map(Value::as_object).for_each(|span| add(span, at, reading));
+            return;
+        }
+        add(&span, at, reading);
+    })?;
+    finish(reading, "Langfuse", cx)
+}
+
+fn add(span: &Map<String, Value>, at: u64, reading: &mut Reading) {
+    let (resource, scope) = (reading.resource_of(Vec::new()), reading.scope_of(String::new()));
+    reading.add(row(span), resource, scope, at);
+}
+
+fn row(span: &Map<String, Value>) -> Result<Row, &'static str> {
+    let get = |names: &[&str]| names.iter().find_map(|name| span.get(*name)).filter(|v| !v.is_null());
+    let id = span_id(text(span, &["id"]));
+    let start = stamp(get(&["startTime", "start_time"])).ok_or("observation without a start (left out)")?;
+    if id == 0 {
+        return Err("observation without an id (left out)");
+    }
+    let kind = text(span, &["type"]).to_lowercase();
+    let mut a = Attributes::default();
+    a.add("langfuse.observation.type", Some(Value::String(kind.clone())));
+    a.add("gen_ai.response.model", get(&["model", "providedModelName", "provided_model_name"]).cloned());
+    a.add(
+        "langfuse.observation.completion_start_time",
+        get(&["completionStartTime", "completion_start_time"]).cloned(),
+    );
+    a.add("langfuse.observation.input", said(get(&["input"])));
+    a.add("langfuse.observation.output", said(get(&["output"])));
+    a.add("langfuse.observation.model.parameters", get(&["modelParameters", "model_parameters"]).cloned());
+    a.add("langfuse.observation.metadata", said(get(&["metadata"])));
+    a.add("langfuse.environment", get(&["environment"]).cloned());
+    let usage = get(&["usageDetails", "usage_details", "usage"])
+        .filter(|u| u.as_object().is_some_and(|u| !u.is_empty()));
+    a.add("langfuse.observation.usage_details", usage.cloned());
+    let cost = get(&["totalCost", "total_cost", "calculatedTotalCost"]);
+    let cost = cost.or_else(|| get(&["costDetails", "cost_details"])?.get("total"));
+    if usage.is_some() {
+        a.add("gen_ai.usage.cost", cost.cloned());
+    }
+    // An event is a moment.
+    let end = stamp(get(&["endTime", "end_time"])).or_else(|| (kind == "event").then_some(start));
+    Ok(Row {
+        trace: trace_id(text(span, &["traceId", "trace_id"])),
+        id,
+        parent: span_id(text(span, &["parentObservationId", "parent_observation_id"])),
+        name: match text(span, &["name"]) {
+            "" => kind,
+            name => name.to_owned(),
+        },
+        start,
+        end,
+        attributes: a.0,
+        failed: text(span, &["level"]).eq_ignore_ascii_case("error"),
+        message: text(span, &["statusMessage", "status_message"]).to_owned(),
+        ..Row::default()
+    })
+}

@@ -1,0 +1,208 @@
+//! LangSmith: runs as its SDKs send them (`post` and `patch`), as its API answers, and as `Client.list_runs` gives them, one a line.
+//!
+//! Reference: the schema of a run in `langsmith/schemas.py`. Kept: runs with their kind, times, model, usage, cost, the time of the first
+//! token and of each token that an event tells of, inputs, outputs and errors. Lost: feedback, attachments, manifests.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::super::Gives::{Requests, Time, Tree};
+use super::super::otlp::{Event, Reading, Row};
+use super::super::read::json::top_keys;
+use super::super::read::value::{at, items};
+use super::super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
+use super::{Attributes, finish, for_each_span, merge, said, span_id, stamp, text, trace_id};
+
+/// What the list of formats says, and how it is read.
+pub(in crate::import) const IMPORTER: Importer = Importer {
+    id: "langsmith",
+    title: "LangSmith runs",
+    written_by: "LangSmith: runs of its SDKs, its API and its exports as JSON",
+    extensions: &["json", "jsonl"],
+    gives: &[Tree, Time, Requests],
+    sniff,
+    import,
+    details: no_details,
+};
+
+fn sniff(head: &Head<'_>) -> Confidence {
+    let start = head.bytes.trim_ascii_start();
+    if !matches!(start.first(), Some(b'{' | b'[')) {
+        return Confidence::No;
+    }
+    let keys = top_keys(start);
+    let has = |key: &str| keys.iter().any(|k| k == key);
+    let is_run = head.says("\"run_type\"") && head.says("\"start_time\"");
+    let signs =
+        ["\"dotted_order\"", "\"session_name\"", "\"parent_run_id\"", "\"langsmith", "\"ls_provider\""];
+    let signs = signs.iter().filter(|sign| head.says(sign)).count();
+    match (is_run, signs) {
+        (true, 1..) => Confidence::Certain,
+        (true, 0) => Confidence::Possible,
+        _ if has("post") && has("patch") && signs > 0 => Confidence::Certain,
+        _ => Confidence::No,
+    }
+}
+
+const LISTS: [&str; 4] = ["post", "patch", "runs", "child_runs"];
+
+fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
+    let mut reading = Reading::default();
+    let (mut runs, mut order) = (HashMap::new(), Vec::new());
+    for_each_span(source, cx, &LISTS, &mut reading, &mut |run, _, _, reading| {
+        let mut left = vec![run];
+        while let Some(mut run) = left.pop() {
+            if let Some(Value::Array(children)) = run.remove("child_runs") {
+                left.extend(
+                    children
+                        .into_iter()
+                        .filter_map(|c| if let Value::Object(c) = c { Some(c) } else { None }),
+                );
+            }
+            let id = id_of(&run).to_owned();
+            match id.is_empty() {
+                false => merge(&mut runs, &mut order, id, run),
+                true if run.contains_key("run_type") => {
+                    reading.odd.add("run without an id (left out)", String::new)
+                }
+                true => {}
+            }
+        }
+    })?;
+    let (resource, scope) = (reading.resource_of(Vec::new()), reading.scope_of(String::new()));
+    for id in order {
+        if let Some(run) = runs.remove(&id) {
+            reading.add(row(&run), resource, scope, 0);
+        }
+    }
+    finish(reading, "LangSmith", cx)
+}
+
+/// The id of a run; of a patch without one it is the end of its path, `…20241013T070535809001Z33c08c32-…`.
+fn id_of(run: &Map<String, Value>) -> &str {
+    match text(run, &["id"]) {
+        "" => text(run, &["dotted_order"]).rsplit('Z').next().unwrap_or(""),
+        id => id,
+    }
+}
+
+fn row(run: &Map<String, Value>) -> Result<Row, &'static str> {
+    let get = |name: &str| run.get(name).filter(|v| !v.is_null());
+    let start = stamp(get("start_time")).ok_or("run without a start (left out)")?;
+    let id = id_of(run);
+    let kind = text(run, &["run_type"]);
+    let metadata = |key: &str| at(get("extra")?, &["metadata", key]).cloned();
+    let asked = |key: &str| {
+        at(get("extra")?, &["invocation_params", key]).or_else(|| get("inputs")?.get(key)).cloned()
+    };
+    let mut a = Attributes::default();
+    // Kinds have OpenInference's names.
+    a.add("openinference.span.kind", Some(Value::String(kind.to_owned())));
+    a.add(
+        "gen_ai.request.model",
+        metadata("ls_model_name").or_else(|| asked("model")).or_else(|| asked("model_name")),
+    );
+    let outputs = get("outputs");
+    let answered = outputs.and_then(|o| o.get("model").or_else(|| at(o, &["llm_output", "model_name"])));
+    a.add("gen_ai.response.model", answered.cloned());
+    a.add("gen_ai.provider.name", metadata("ls_provider"));
+    a.add("input.value", said(get("inputs")));
+    a.add("output.value", said(outputs.map(|o| answer(o).unwrap_or(o))));
+    if kind == "llm" || kind == "embedding" {
+        usage(run, &mut a);
+        a.add("gen_ai.usage.cost", get("total_cost").cloned());
+    }
+    let mut events: Vec<Event> = Vec::new();
+    let first = stamp(get("first_token_time"));
+    for event in items(get("events")) {
+        if event.get("name").and_then(Value::as_str) == Some("new_token")
+            && let Some(time) = stamp(event.get("time"))
+        {
+            events.push(Event {
+                time,
+                name: "gen_ai.content.completion.chunk".into(),
+                attributes: Vec::new(),
+            });
+        }
+    }
+    if let Some(time) = first.filter(|_| events.is_empty()) {
+        events.push(Event { time, name: "first token".into(), attributes: Vec::new() });
+    }
+    let error = text(run, &["error"]);
+    let trace = match text(run, &["trace_id"]) {
+        "" => id,
+        trace => trace,
+    };
+    Ok(Row {
+        trace: trace_id(trace).max(1),
+        id: span_id(id),
+        parent: span_id(text(run, &["parent_run_id"])),
+        name: text(run, &["name", "run_type"]).to_owned(),
+        start,
+        end: stamp(get("end_time")),
+        attributes: a.0,
+        events,
+        failed: !error.is_empty() || text(run, &["status"]) == "error",
+        message: error.to_owned(),
+        ..Row::default()
+    })
+}
+
+/// The text of an answer in an OpenAI response, or in LangChain's.
+fn answer(outputs: &Value) -> Option<&Value> {
+    let choice = outputs.get("choices").and_then(|c| c.get(0));
+    let generation = outputs.get("generations").and_then(|g| g.get(0)?.get(0));
+    choice
+        .and_then(|c| at(c, &["message", "content"]))
+        .or_else(|| generation?.get("text"))
+        .filter(|text| text.is_string())
+}
+
+/// Usage wherever a run may have it: its own fields, LangSmith's `usage_metadata`, what the provider answered.
+fn usage(run: &Map<String, Value>, a: &mut Attributes) {
+    let outputs = run.get("outputs").unwrap_or(&Value::Null);
+    let message = outputs.get("generations").and_then(|g| g.get(0)?.get(0)?.get("message"));
+    let message = message.map(|m| m.get("kwargs").unwrap_or(m));
+    let places = [
+        outputs.get("usage_metadata"),
+        run.get("extra").and_then(|e| at(e, &["metadata", "usage_metadata"])),
+        message.and_then(|m| m.get("usage_metadata")),
+        outputs.get("usage"),
+        at(outputs, &["llm_output", "token_usage"]),
+        Some(&Value::Null).filter(|_| run.contains_key("total_tokens")),
+    ];
+    let Some(found) = places.into_iter().flatten().next() else { return };
+    let own = |name: &str| run.get(name).filter(|_| found.is_null()).cloned();
+    let get = |paths: &[&[&str]]| paths.iter().find_map(|path| at(found, path)).cloned();
+    a.add(
+        "gen_ai.usage.input_tokens",
+        get(&[&["input_tokens"], &["prompt_tokens"]]).or_else(|| own("prompt_tokens")),
+    );
+    a.add(
+        "gen_ai.usage.output_tokens",
+        get(&[&["output_tokens"], &["completion_tokens"]]).or_else(|| own("completion_tokens")),
+    );
+    a.add("gen_ai.usage.total_tokens", get(&[&["total_tokens"]]).or_else(|| own("total_tokens")));
+    a.add(
+        "gen_ai.usage.cache_read.input_tokens",
+        get(&[
+            &["input_token_details", "cache_read"],
+            &["prompt_tokens_details", "cached_tokens"],
+            &["input_tokens_details", "cached_tokens"],
+            &["cache_read_input_tokens"],
+        ]),
+    );
+    a.add(
+        "gen_ai.usage.cache_creation.input_tokens",
+        get(&[&["input_token_details", "cache_creation"], &["cache_creation_input_tokens"]]),
+    );
+    a.add(
+        "gen_ai.usage.reasoning.output_tokens",
+        get(&[
+            &["output_token_details", "reasoning"],
+            &["completion_tokens_details", "reasoning_tokens"],
+            &["output_tokens_details", "reasoning_tokens"],
+        ]),
+    );
+}

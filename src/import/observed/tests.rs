@@ -1,0 +1,108 @@
+use crate::import::testing::{damage, open_bytes};
+use crate::model::{Money, Outcome, Profile};
+
+fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/sample_profiles/observed/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Names of spans with those of their callers.
+fn tree(p: &Profile) -> Vec<(String, Option<String>)> {
+    let mut all = Vec::new();
+    for track in p.track_ids() {
+        let rows = &p.track(track).spans.rows;
+        for row in 0..rows.len() as u32 {
+            let name = |at: (crate::model::TrackId, u32)| {
+                p.function_name(p.track(at.0).spans.rows[at.1 as usize].function).to_owned()
+            };
+            let up = p.span_ancestors(track, row).nth(1).map(name);
+            all.push((name((track, row)), up));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn pairs(of: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
+    of.iter().map(|(name, up)| ((*name).to_owned(), up.map(str::to_owned))).collect()
+}
+
+#[test]
+fn a_langfuse_trace_has_its_observations_and_requests() {
+    let bytes = sample("langfuse.trace.json");
+    let p = open_bytes(&bytes).unwrap();
+    assert_eq!((p.meta.format.as_str(), p.meta.tool.as_str()), ("langfuse", "Langfuse"));
+    assert_eq!(
+        tree(&p),
+        pairs(&[
+            ("answer", None),
+            ("chat", Some("answer")),
+            ("embed-query", Some("search")),
+            ("retry-chat", Some("answer")),
+            ("search", Some("answer")),
+        ])
+    );
+    let requests = &p.requests.rows;
+    let named = |name: &str| requests.iter().find(|r| p.text(r.name) == name).unwrap();
+    let chat = named("chat");
+    // 1200 of input hold 800 that were cached: the total proves it.
+    assert_eq!(
+        (chat.tokens.input, chat.tokens.cache_read, chat.tokens.output),
+        (Some(400), Some(800), Some(90))
+    );
+    assert_eq!((chat.ttft(), chat.latency()), (Some(350_000_000), Some(1_400_000_000)));
+    assert_eq!(chat.cost, Money::parse("0.000474"));
+    assert_eq!(p.text(chat.model), "gpt-4o-mini-2024-07-18");
+    let failed = named("retry-chat");
+    assert_eq!((failed.outcome, p.text(failed.error)), (Outcome::Error, "Rate limit reached"));
+    assert_eq!(failed.tokens.input, None, "nobody counted");
+    damage(&bytes, drop);
+}
+
+#[test]
+fn langsmith_runs_are_put_together_from_post_and_patch() {
+    let bytes = sample("langsmith-batch.json");
+    let p = open_bytes(&bytes).unwrap();
+    assert_eq!(p.meta.format, "langsmith");
+    assert_eq!(tree(&p), pairs(&[("ChatOpenAI", Some("chain")), ("chain", None), ("lookup", Some("chain"))]));
+    let r = &p.requests.rows[0];
+    assert_eq!(p.requests.rows.len(), 1);
+    assert_eq!((r.tokens.input, r.tokens.cache_read, r.tokens.output), (Some(40), Some(100), Some(30)));
+    assert_eq!((p.text(r.provider), p.text(r.completion)), ("openai", "Paris."));
+    assert_eq!((r.ttft(), r.latency()), (Some(250_000_000), Some(1_000_000_000)));
+    damage(&bytes, drop);
+}
+
+#[test]
+fn langsmith_runs_come_one_a_line_too() {
+    let line = |id: &str, extra: &str| {
+        format!(
+            r#"{{"id":"{id}","run_type":"llm","name":"c","session_name":"s","start_time":"2026-01-01T00:00:00","end_time":"2026-01-01T00:00:01"{extra}}}"#
+        )
+    };
+    let text = [
+        line("a", r#","prompt_tokens":5,"completion_tokens":7,"total_tokens":12"#),
+        "{broken".into(),
+        line("b", r#","error":"no","outputs":null"#),
+    ]
+    .join("\n");
+    let p = open_bytes(text.as_bytes()).unwrap();
+    let tokens: Vec<_> =
+        p.requests.rows.iter().map(|r| (r.tokens.input, r.tokens.output, r.outcome)).collect();
+    assert_eq!(tokens, [(Some(5), Some(7), Outcome::Ok), (None, None, Outcome::Error)]);
+    assert!(p.warnings.iter().any(|w| w.kind.contains("no JSON") && w.count == 1));
+}
+
+#[test]
+fn phoenix_spans_are_read_from_its_api_and_from_dataframes() {
+    for name in ["phoenix-api.json", "phoenix-dataframe.json"] {
+        let bytes = sample(name);
+        let p = open_bytes(&bytes).unwrap();
+        assert_eq!(p.meta.format, "phoenix", "{name}");
+        assert_eq!(tree(&p), pairs(&[("ChatCompletion", Some("query")), ("query", None)]), "{name}");
+        let r = &p.requests.rows[0];
+        assert_eq!((r.tokens.input, r.tokens.output), (Some(120), Some(45)), "{name}");
+        assert_eq!(p.text(r.model), "llama3.1:8b");
+        assert_eq!(r.latency(), Some(1_500_000_000));
+        damage(&bytes, drop);
+    }
+}
