@@ -829,7 +829,9 @@ mod tests {
             assert!(near(seen(&mut h, id, None), some), "{id}");
         }
         seen(&mut h, "timeline", Some(TimeWindow::All));
-        assert!(near(seen(&mut h, "flame", None), TimeWindow::All));
+        for id in ["flame", "stages"] {
+            assert!(near(seen(&mut h, id, None), TimeWindow::All), "{id}");
+        }
         let number = h.state_mut().panes_mut().number_of(views::view("stages").unwrap()).unwrap();
         h.state_mut().panes_mut().unlinked.insert(number);
         seen(&mut h, "timeline", Some(some));
