@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
-use super::flight::{Flight, Running, Shared, State};
+use super::flight::{Flight, Running, Shared, State, Work};
 use super::store::{KeptAnswer, Key, Value};
 use super::{Query, Revision, RunId, Topic};
 use crate::jobs::{self, Cancelled, Job};
@@ -41,6 +41,13 @@ impl<T> Answer<T> {
     pub fn is_ready(&self) -> bool {
         matches!(self, Self::Ready(_))
     }
+}
+
+/// An [`Answer`] of any type.
+enum Found {
+    Kept(Value),
+    Coming { progress: Option<f32>, stale: Option<Value> },
+    Failed(String),
 }
 
 /// Where queries run.
@@ -146,50 +153,68 @@ impl Engine {
                 Err(Cancelled) => Answer::Failed(Cancelled.to_string()),
             };
         }
+        let work = |flight: Flight, job: Job| -> Work {
+            let (topic, query) = (topic.clone(), query.clone());
+            Box::new(move |shared: &Shared| {
+                // A cancelled question says nothing, and a panic is told by `failed`.
+                let _ = shared.compute(&topic, &query, flight, &job, true);
+            })
+        };
+        let key = Key::new(topic, query);
         let mut state = self.shared.lock();
-        let (answer, gone) = self.answer(&mut state, topic, query, slot);
+        let (found, gone) = self.find(&mut state, &key, slot, &work);
         drop(state);
         drop(gone);
-        answer
+        // The key tells the type of the answer.
+        match found {
+            Found::Kept(value) => match value.downcast() {
+                Ok(value) => Answer::Ready(value),
+                Err(_) => Answer::Failed(Cancelled.to_string()),
+            },
+            Found::Coming { progress, stale } => {
+                Answer::Working { progress, stale: stale.and_then(|value| value.downcast().ok()) }
+            }
+            Found::Failed(why) => Answer::Failed(why),
+        }
     }
 
-    /// The answer for a slot, and an older one that is of no use any more, to be dropped without the lock.
-    fn answer<T: Topic, Q: Query<T>>(
+    /// The answer for a slot, and an older one that is of no use any more, to be dropped without the lock. The same code for all
+    /// types of questions, of which there are many.
+    #[inline(never)]
+    fn find(
         &self,
         state: &mut State,
-        topic: &T,
-        query: &Q,
+        key: &Key,
         slot: u64,
-    ) -> (Answer<Q::Output>, Option<Value>) {
-        let key = Key::new(topic, query);
+        work: &dyn Fn(Flight, Job) -> Work,
+    ) -> (Found, Option<Value>) {
         let slot_key = (slot, key.kind());
-        if state.store.is_over(&key) {
-            return (Answer::Failed("this run is closed".into()), None);
+        if state.store.is_over(key) {
+            return (Found::Failed("this run is closed".into()), None);
         }
         let entry = state.slots.entry(slot_key).or_default();
         let (waited_for, shown) = (entry.waits_for.clone(), entry.shown.clone());
-        if let Some(old) = waited_for.filter(|old| *old != key) {
+        if let Some(old) = waited_for.filter(|old| old != key) {
             state.leave(slot, &old);
         }
-        if let Some(value) = state.store.get(&key).and_then(|v| v.downcast().ok()) {
-            if shown.as_ref() != Some(&key) {
-                state.store.hit(&key);
+        if let Some(value) = state.store.get(key) {
+            if shown.as_ref() != Some(key) {
+                state.store.hit(key);
             }
-            return (Answer::Ready(value), state.show(slot_key, &key));
+            return (Found::Kept(value), state.show(slot_key, key));
         }
-        if let Some(why) = state.failed.get(&key).cloned() {
-            return (Answer::Failed(why), state.wait_for(slot_key, None));
+        if let Some(why) = state.failed.get(key).cloned() {
+            return (Found::Failed(why), state.wait_for(slot_key, None));
         }
         // Also when it waits already: its question may have been given up since.
-        self.join(state, topic, query, &key, slot);
-        let stale = shown.filter(|shown| shown.same_runs(&key)).and_then(|shown| state.store.get(&shown));
-        let progress = state.running.get(&key).and_then(|r| r.job.progress());
-        let answer = Answer::Working { progress, stale: stale.and_then(|v| v.downcast().ok()) };
-        (answer, state.wait_for(slot_key, Some(key)))
+        self.join(state, key, slot, work);
+        let stale = shown.filter(|shown| shown.same_runs(key)).and_then(|shown| state.store.get(&shown));
+        let progress = state.running.get(key).and_then(|r| r.job.progress());
+        (Found::Coming { progress, stale }, state.wait_for(slot_key, Some(key.clone())))
     }
 
     /// Lets `slot` wait for a question, which is queued when nobody computes it.
-    fn join<T: Topic, Q: Query<T>>(&self, state: &mut State, topic: &T, query: &Q, key: &Key, slot: u64) {
+    fn join(&self, state: &mut State, key: &Key, slot: u64, work: &dyn Fn(Flight, Job) -> Work) {
         if let Some(running) = state.running.get_mut(key) {
             if running.slots.contains(&slot) && !running.job.is_cancelled() {
                 return;
@@ -202,12 +227,7 @@ impl Engine {
         }
         let (ticket, interest) = (state.ticket(), Job::new());
         let job = Job::wanted_by(&interest);
-        let flight = Flight { key: key.clone(), ticket };
-        let (topic, query, own) = (topic.clone(), query.clone(), job.clone());
-        let work = Box::new(move |shared: &Shared| {
-            // A cancelled question says nothing, and a panic is told by `failed`.
-            let _ = shared.compute(&topic, &query, flight, &own, true);
-        });
+        let work = work(Flight { key: key.clone(), ticket }, job.clone());
         let running = Running { ticket, job, interest: Some(interest), slots: vec![slot], work: Some(work) };
         state.running.insert(key.clone(), running);
         state.queue.push_back((key.clone(), ticket));

@@ -205,6 +205,7 @@ impl Shared {
         Err(Cancelled)
     }
 
+    #[inline(never)]
     fn enter(&self, key: &Key, asker: &Job) -> Entry {
         let mut state = self.lock();
         let state = &mut *state;
@@ -228,6 +229,7 @@ impl Shared {
     }
 
     /// Waits until a run of a question ended or `asker` is cancelled. Meanwhile another worker may compute.
+    #[inline(never)]
     fn wait(&self, key: &Key, ticket: u64, asker: &Job, on_worker: bool) {
         let mut state = self.lock();
         if on_worker {
@@ -266,6 +268,7 @@ impl Shared {
     }
 
     /// Keeps an answer and hands it to the slots that wait for it, under one lock: whatever its size, they get it.
+    #[inline(never)]
     fn finish(&self, key: &Key, made: Made) {
         let mut state = self.lock();
         state.computed += 1;

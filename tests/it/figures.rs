@@ -1,6 +1,6 @@
 //! Numbers that README and guide state: each is printed by a bench that names it, or stands in the source that it is taken from.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use regex::Regex;
 
@@ -99,7 +99,7 @@ fn each_row_about_speed_is_printed_by_a_bench_that_names_it() {
 }
 
 /// Placed share, median and 90th percentile of errors of totals, each in per cent; `None` for what is no call graph.
-fn estimate(path: &PathBuf) -> Option<[f64; 3]> {
+fn estimate(path: &Path) -> Option<[f64; 3]> {
     let json = stdout(&["report", "--json", "--tree", &path.to_string_lossy()]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let of = |name: &str| json["estimate"][name].as_f64();

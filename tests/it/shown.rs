@@ -22,6 +22,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("inferscope record proxy --to", "serves until it is interrupted: tests/it/http_calls.rs"),
     ("inferscope record command --proxy", "needs Node; tests/it/http_calls.rs has the proxy before Python"),
     ("inferscope record service", "half a minute without optimisation: tests/it/service.rs"),
+    ("inferscope record generate -o generate.inferscope", "the same: tests/it/cli.rs"),
     ("inferscope record -o run.inferscope", "the same: tests/it/display.rs records the default run"),
 ];
 
@@ -43,6 +44,7 @@ const FILES: &[(&str, &str)] = &[
     ("run.pyisession", "sample_profiles/pyinstrument/asyncio-enabled.pyisession"),
     ("callgrind.out.1", "sample_profiles/callgrind/sort-caches.callgrind.out"),
     ("run.inferscope", "sample_profiles/native/asyncio.inferscope"),
+    ("generate.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("service.inferscope", "sample_profiles/otlp/openai-v2.otlp.json"),
     ("sample_profiles", "sample_profiles"),
     ("tests", "tests"),

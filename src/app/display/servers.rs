@@ -33,7 +33,11 @@ fn x11(value: &OsString) -> Result<(), String> {
     use x11rb::errors::ConnectError;
     let name = value.to_str().ok_or("that is no name of a display")?;
     match x11rb::connect(Some(name)) {
-        Ok(_) => Ok(()),
+        // It stays: a server without clients may start anew (Xvfb does), just when the window knocks.
+        Ok(connection) => {
+            std::mem::forget(connection);
+            Ok(())
+        }
         Err(ConnectError::SetupAuthenticate(_) | ConnectError::SetupFailed(_)) => {
             Err("the X server there does not let this user in".into())
         }
