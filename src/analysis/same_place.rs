@@ -36,6 +36,9 @@ struct Place {
     of: u32,
 }
 
+/// Something that was started: when, as what, which function.
+type Started = (i64, Work, FunctionId);
+
 /// A run, and which of its functions have a partner.
 pub(super) struct Side<'a> {
     profile: &'a Profile,
@@ -83,8 +86,8 @@ impl<'a> Side<'a> {
         let ways: Vec<Ways> = self.profile.tracks.iter().map(|t| self.ways(&t.spans.rows)).collect();
         job.checkpoint(0, 0)?;
         let launches = self.launches();
-        // What one call of a common caller starts: when, as what, which function.
-        let mut started: FxHashMap<(TrackId, u32), Vec<(i64, Work, FunctionId)>> = FxHashMap::default();
+        // What one call of a common caller starts.
+        let mut started: FxHashMap<(TrackId, u32), Vec<Started>> = FxHashMap::default();
         for id in self.profile.track_ids() {
             let track = self.profile.track(id);
             if track.kind.is_view() {

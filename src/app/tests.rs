@@ -569,6 +569,11 @@ fn a_thing_is_recorded_several_times_and_both_series_are_compared() {
         [head],
         "turned round there is one baseline"
     );
+    let other = session.runs[0].id;
+    h.state_mut().session.set_baseline(Some(other));
+    h.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::X);
+    h.run_ok();
+    assert_eq!(h.state().session.baseline(), Some(head), "of two baselines the next one");
     drop(h);
     std::fs::remove_dir_all(folder).unwrap();
 }

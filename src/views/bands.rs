@@ -174,7 +174,7 @@ impl Bands {
 /// Arrows that are drawn at most.
 const MOST_ARROWS: usize = 8;
 /// What moved by less than this share of what is seen stayed where it was.
-const LEAST_SHIFT: f64 = 0.004;
+const LEAST_SHIFT: f64 = 0.01;
 /// Narrower boxes get no arrow, points.
 const NARROWEST: f32 = 6.0;
 

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::functions::{FunctionDiff, Half};
 use super::{Compared, Two};
-use crate::model::{FunctionId, Profile, TrackId, TrackKey};
+use crate::model::{FunctionId, Profile, TrackId, TrackKey, TrackKind};
 
 /// A function whose work is on another track now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Elsewhere {
     pub row: u32,
     /// What the tracks are called.
     pub tracks: Two<String>,
+    /// What the new one is.
+    pub kind: TrackKind,
 }
 
 /// How long a function ran on each track, ns.
@@ -61,7 +63,7 @@ pub fn elsewhere(diff: &FunctionDiff, base: &Profile, head: &Profile) -> Vec<Els
         };
         if before != after {
             let tracks = Two::both(before.name.to_string(), after.name.to_string());
-            found.push((row.total().head.unwrap_or(0), Elsewhere { row: at, tracks }));
+            found.push((row.total().head.unwrap_or(0), Elsewhere { row: at, tracks, kind: after.kind }));
         }
     }
     found.sort_by_key(|(size, e)| (std::cmp::Reverse(*size), e.row));

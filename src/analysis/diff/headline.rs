@@ -8,7 +8,7 @@ use super::{Compared, Two, settings};
 use crate::analysis::formula::Measure;
 use crate::analysis::waiting;
 use crate::format;
-use crate::model::{Basis, Unit};
+use crate::model::{Basis, TrackKind, Unit};
 
 /// Functions that the headline names.
 const NAMED: usize = 3;
@@ -195,14 +195,22 @@ fn on_other_threads(
 ) -> String {
     let Some((first, others)) = moved.split_first() else { return String::new() };
     let name = name(&diff.rows[first.row as usize], base, head);
-    let more = match others.len() {
+    let (same, elsewhere): (Vec<&Elsewhere>, Vec<_>) = others.iter().partition(|e| e.tracks == first.tracks);
+    let counted = |n: usize, before: &str, after: &str| match n {
         0 => String::new(),
-        n => format!(" and {} more", format::count(n as i64)),
+        n => format!("{before}{}{after}", format::count(n as i64)),
+    };
+    let more = counted(same.len(), " and ", " more");
+    let rest = counted(elsewhere.len(), ", ", " more to others");
+    let kind = match first.kind {
+        TrackKind::Thread => "thread ",
+        TrackKind::Task => "task ",
+        _ => "",
     };
     let track = |track: &Option<String>| track.clone().unwrap_or_else(|| format::UNKNOWN.into());
     let (from, to) = (track(&first.tracks.base), track(&first.tracks.head));
     let name = format::short(&name, LONGEST);
-    format!("; {name}{more} moved from thread «{from}» to «{to}»")
+    format!("; {name}{more} moved from {kind}«{from}» to «{to}»{rest}")
 }
 
 /// Where several tasks work or wait at the same time, so that what they take together is no time that passed: that the run ends

@@ -257,7 +257,7 @@ impl DiffTreemap {
             )
         });
         let pointed = response.hover_pos().and_then(|at| hit(&laid.cells, at)).map(|i| laid.cells[i]);
-        let laid = &*paint(cx, ui, shown, laid, &mut self.texts, (area, pointed));
+        let laid = paint(cx, ui, shown, laid, &mut self.texts, (area, pointed));
         if let Some(cell) = pointed {
             cx.out.hover = shown.item(cell.last);
             let (own, total) = shown.costs(cell.last);
