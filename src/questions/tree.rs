@@ -255,7 +255,8 @@ impl Shown<'_> {
         let mut taken = Vec::new();
         while let Some((_, Reverse(n))) = next.pop().filter(|_| taken.len() < most) {
             taken.push(n);
-            let children = std::iter::successors(Some(last[n as usize]), |&c| before.get(c as usize).copied());
+            let children =
+                std::iter::successors(Some(last[n as usize]), |&c| before.get(c as usize).copied());
             next.extend(children.take_while(|&c| c != NO_NODE).map(size));
         }
         taken

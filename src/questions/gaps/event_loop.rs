@@ -92,8 +92,9 @@ fn held(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>) -> Part {
     Part::new("held", title, rows).least(4).most(most).rest(move |shown| match waited.len() - shown {
         0 => String::new(),
         n => format!(
-            "… {n} more with {} of the waits; {budget}",
-            words::share(waited[shown..].iter().sum(), all)
+            "… {n} more with {} of the waits; {}",
+            words::share(waited[shown..].iter().sum(), all),
+            if shown < most { &*budget } else { "each below 2 % of the longest" }
         ),
     })
 }
@@ -163,7 +164,8 @@ fn causes(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>) -> Part {
         0 => String::new(),
         n => {
             let left: i64 = times[shown..].iter().sum();
-            format!("… {n} more causes with {} of the idle time; {budget}", words::share(left, idle))
+            let more = if shown < most { &*budget } else { "each below 0.1 %" };
+            format!("… {n} more causes with {} of the idle time; {more}", words::share(left, idle))
         }
     })
 }

@@ -246,9 +246,11 @@ fn causes(asked: &Asked<'_>, found: &Idle, names: &Names<'_>) -> Part {
             let left: i64 = times[shown..].iter().sum();
             match times.len() - shown {
                 0 => String::new(),
-                n => {
-                    format!("… {n} more causes with {} of the idle time; {budget}", words::share(left, idle))
-                }
+                n => format!(
+                    "… {n} more causes with {} of the idle time; {}",
+                    words::share(left, idle),
+                    if shown < most { &*budget } else { "each below 0.1 %" }
+                ),
             }
         },
     )
