@@ -147,13 +147,18 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         app.open_path(&path);
     }
     ui.add_space(18.0);
-    let formats: Vec<_> = crate::import::IMPORTERS.iter().map(|i| i.title).collect();
-    ui.label(
-        egui::RichText::new(format!("Opens {}; packed with gzip or zstd too.", formats.join(", ")))
-            .small()
-            .color(palette.text_weak),
+    let (named, others) = crate::import::IMPORTERS.split_at(NAMED_FORMATS);
+    let named: Vec<_> = named.iter().map(|i| i.title).collect();
+    let text = format!(
+        "Opens {} and {} more kinds of files; packed with gzip or zstd and in archives, too.",
+        named.join(", "),
+        others.len()
     );
+    ui.label(egui::RichText::new(text).small().color(palette.text_weak));
 }
+
+/// Formats that the start screen names: as many as a person reads.
+const NAMED_FORMATS: usize = 29;
 
 /// What the system says of a recent file.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,9 @@ use super::read::base64;
 /// Largest page that is searched, bytes.
 pub(super) const MOST: u64 = 1 << 30;
 /// Largest profile that base64 in a page may unfold to.
-const MOST_UNPACKED: u64 = 2 << 30;
+const MOST_UNPACKED: u64 = 1 << 30;
+/// Beginnings of JSON without an end, after which a page is given up: each is looked for to the end of the page.
+const MOST_UNENDED: u32 = 16;
 /// Shortest JSON that is looked at.
 const SHORTEST: usize = 40;
 
@@ -24,7 +26,7 @@ pub(super) fn is_one(head: &[u8]) -> bool {
 
 /// The first profile in a page; `is_profile` judges by content.
 pub(super) fn profile(page: &[u8], mut is_profile: impl FnMut(&[u8]) -> bool) -> Option<Vec<u8>> {
-    let mut at = 0;
+    let (mut at, mut unended) = (0, 0);
     while let Some(found) = memchr::memchr2(b'=', b'>', &page[at..]) {
         at += found + 1;
         let blanks = page[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
@@ -36,7 +38,13 @@ pub(super) fn profile(page: &[u8], mut is_profile: impl FnMut(&[u8]) -> bool) ->
                 if !matches!(next, Some(b'"' | b'{' | b'[')) {
                     continue;
                 }
-                let Some(end) = end_of_json(page, start) else { continue };
+                let Some(end) = end_of_json(page, start) else {
+                    unended += 1;
+                    if unended > MOST_UNENDED {
+                        return None;
+                    }
+                    continue;
+                };
                 if end - start >= SHORTEST && is_profile(&page[start..end]) {
                     return Some(page[start..end].to_vec());
                 }

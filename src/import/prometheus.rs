@@ -107,7 +107,9 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 
 #[derive(Default)]
 struct Histogram {
-    /// Upper edges and cumulative counts of the last scrape.
+    /// Cumulative counts of the last scrape by the bits of upper edges.
+    counts: FxHashMap<u64, f64>,
+    /// The same in order.
     buckets: Vec<(f64, f64)>,
     sum: Option<f64>,
     count: Option<f64>,
@@ -119,8 +121,8 @@ struct Reader {
     counters: FxHashMap<String, (CounterId, usize)>,
     histograms: Vec<((String, String), Histogram)>,
     by_name: FxHashMap<(String, String), usize>,
-    /// Last values of each name with their labels, for the facts.
-    last: FxHashMap<String, Vec<(String, f64)>>,
+    /// Last values of each name by their labels, for the facts.
+    last: FxHashMap<String, FxHashMap<String, f64>>,
     /// Number of the scrape, and what it has had.
     scrape: usize,
     stamped: bool,
@@ -200,10 +202,7 @@ impl Reader {
                         edge => edge.and_then(|e| e.parse::<f64>().ok()),
                     };
                     let Some(edge) = edge else { return };
-                    match histogram.buckets.iter_mut().find(|(known, _)| *known == edge) {
-                        Some(bucket) => bucket.1 = sample.value,
-                        None => histogram.buckets.push((edge, sample.value)),
-                    }
+                    histogram.counts.insert(edge.to_bits(), sample.value);
                 }
             }
             return;
@@ -233,16 +232,14 @@ impl Reader {
         };
         *times += 1;
         b.point(*counter, time, sample.value * factor);
-        let known = self.last.entry(sample.name.to_owned()).or_default();
-        match known.iter_mut().find(|k| k.0 == labels) {
-            Some(known) => known.1 = sample.value,
-            None => known.push((labels, sample.value)),
-        }
+        self.last.entry(sample.name.to_owned()).or_default().insert(labels, sample.value);
     }
 
     fn table(&mut self, b: &mut ProfileBuilder) {
         let mut rows = Vec::new();
         for ((name, labels), histogram) in &mut self.histograms {
+            histogram.buckets =
+                histogram.counts.iter().map(|(edge, count)| (f64::from_bits(*edge), *count)).collect();
             histogram.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
             let count = histogram.count.or_else(|| histogram.buckets.last().map(|bucket| bucket.1));
             let Some(count) = count.filter(|n| *n > 0.0) else { continue };
@@ -277,7 +274,7 @@ impl Reader {
     fn facts(&self, b: &mut ProfileBuilder) {
         let sum = |names: &[&str]| {
             let found = names.iter().find_map(|name| self.last.get(*name));
-            found.map(|series| series.iter().map(|s| s.1).sum::<f64>())
+            found.map(|series| series.values().sum::<f64>())
         };
         let whole = |value: f64, unit: Unit| FactValue::Number(value.round() as i64, unit);
         let counts: [(&str, &[&str], Unit); 5] = [

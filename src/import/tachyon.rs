@@ -32,8 +32,8 @@ pub(super) const IMPORTER: Importer = Importer {
 const MAGIC: u32 = 0x5441_4348;
 const HEADER: usize = 64;
 const FOOTER: usize = 32;
-/// Samples that a packed part may unfold to, bytes.
-const MOST_UNPACKED: u64 = 4 << 30;
+/// What packed samples may unfold to, bytes: CPython's own reader takes no more.
+const MOST_UNPACKED: u64 = 1 << 30;
 /// Deepest stack: CPython writes at most 256 frames.
 const DEEPEST: usize = 1 << 20;
 
@@ -262,9 +262,8 @@ fn tables(
 /// A thread of the file.
 struct Thread {
     track: TrackId,
-    /// Frame numbers, innermost last: what changes is at the end.
-    frames: Vec<u32>,
-    stack: Option<StackId>,
+    /// The stack up to each of its frames, innermost last: what changes is at the end.
+    stacks: Vec<Option<StackId>>,
     /// µs since the start.
     time: i64,
     count: u64,
@@ -296,14 +295,7 @@ impl Reader<'_> {
                 if interpreters == 0 { String::new() } else { format!("interpreter {interpreters}") };
             let sort = self.threads.len() as i64;
             let track = b.track(TrackSpec { name: &name, process: &process, kind: TrackKind::Thread, sort });
-            self.threads.push(Thread {
-                track,
-                frames: Vec::new(),
-                stack: None,
-                time: 0,
-                count: 0,
-                samples: Vec::new(),
-            });
+            self.threads.push(Thread { track, stacks: Vec::new(), time: 0, count: 0, samples: Vec::new() });
             self.threads.len() - 1
         });
         if kind == 0 {
@@ -321,31 +313,33 @@ impl Reader<'_> {
             2 => self.bytes.varint()?,
             _ => {
                 let gone = self.bytes.varint()?;
-                (self.threads[thread].frames.len() as u64).saturating_sub(gone)
+                (self.threads[thread].stacks.len() as u64).saturating_sub(gone)
             }
         };
         let new = self.bytes.varint()?;
-        let frames = &mut self.threads[thread].frames;
-        frames.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        let stacks = &mut self.threads[thread].stacks;
+        stacks.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         // The innermost comes first; a number takes at least a byte.
         let mut added = Vec::new();
         for _ in 0..new {
-            added.push(u32::try_from(self.bytes.varint()?).unwrap_or(u32::MAX));
-            if frames.len() + added.len() > DEEPEST {
+            added.push(self.bytes.varint()?);
+            if stacks.len() + added.len() > DEEPEST {
                 return Err("holds a stack of more than a million frames");
             }
         }
-        frames.extend(added.iter().rev());
-        let mut stack = None;
-        for &number in &self.threads[thread].frames {
-            match self.frames.get(number as usize) {
-                Some(&frame) => stack = Some(b.stack(stack, frame)),
-                None => self
-                    .odd
-                    .add("frame that the table does not have (left out)", || format!("frame {number}")),
-            }
+        for number in added.into_iter().rev() {
+            let above = stacks.last().copied().flatten();
+            let frame = usize::try_from(number).ok().and_then(|n| self.frames.get(n));
+            let stack = match frame {
+                Some(frame) => Some(b.stack(above, *frame)),
+                None => {
+                    self.odd
+                        .add("frame that the table does not have (left out)", || format!("frame {number}"));
+                    above
+                }
+            };
+            stacks.push(stack);
         }
-        self.threads[thread].stack = stack;
         self.sample(thread, delta);
         Ok(())
     }
@@ -354,7 +348,8 @@ impl Reader<'_> {
         let thread = &mut self.threads[thread];
         thread.time = thread.time.saturating_add(i64::try_from(delta).unwrap_or(i64::MAX));
         thread.count += 1;
-        thread.samples.push((thread.time.saturating_mul(1000), thread.stack));
+        let stack = thread.stacks.last().copied().flatten();
+        thread.samples.push((thread.time.saturating_mul(1000), stack));
     }
 
     fn emit(&self, thread: &Thread, b: &mut ProfileBuilder) {

@@ -69,7 +69,7 @@ fn every_sample_opens_under_any_name_and_survives_a_session() {
 /// Bytes of a sample that are damaged: of longer ones the begin, so that the test is quick. Importers damage whole files of their own.
 const DAMAGED: usize = 2 << 10;
 
-/// A broken file is a profile, or an error that says something: cut at 64 places, and with each of 256 bytes flipped.
+/// A broken file is a profile, or an error that says something: cut at 64 places, and with 256 bytes flipped.
 #[test]
 fn damage_of_any_sample_is_never_worse_than_an_error() {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,17 +97,20 @@ fn damage_one(whole: &[u8], name: &str) {
     };
     let bytes = &whole[..whole.len().min(DAMAGED)];
     (0..64).for_each(|n| check(&bytes[..bytes.len() * n / 64]));
+    // 256 flips, four at a time: the first that an importer stumbles over hides those behind it, but not those of other tries.
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    for n in 0..256 {
+    for n in 0..64 {
         let mut damaged = bytes.to_vec();
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = (random >> 20) as usize % damaged.len();
-        // Each bit, and values that formats give a meaning.
-        damaged[at] = match n % 10 {
-            8 => 0,
-            9 => 0xff,
-            bit => damaged[at] ^ 1 << bit,
-        };
+        for flip in 0..4 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = (random >> 20) as usize % damaged.len();
+            // Each bit, and values that formats give a meaning.
+            damaged[at] = match (4 * n + flip) % 10 {
+                8 => 0,
+                9 => 0xff,
+                bit => damaged[at] ^ 1 << bit,
+            };
+        }
         check(&damaged);
     }
 }

@@ -115,9 +115,11 @@ fn errors_are_one_line_with_an_exit_code() {
         std::fs::write(&path, bytes).unwrap();
         path.to_string_lossy().into_owned()
     };
+    let none = folder.join("none");
+    std::fs::create_dir_all(&none).unwrap();
     let cases: [(String, i32, &str); 6] = [
         (folder.join("missing.prof").to_string_lossy().into_owned(), 2, "cannot be read"),
-        (folder.to_string_lossy().into_owned(), 2, "folder"),
+        (none.to_string_lossy().into_owned(), 3, "is a folder without files"),
         (write("empty.prof", b""), 3, "empty"),
         (write("notes.txt", b"Dear diary, nothing was profiled today.\n"), 3, "inferscope formats"),
         (write("cut.json.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), 2, "gzip"),

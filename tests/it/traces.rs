@@ -504,9 +504,9 @@ fn a_time_that_no_run_has_is_left_out() {
 }
 
 #[test]
-fn archives_and_pages_are_named() {
+fn archives_and_pages_open_as_the_trace_in_them() {
     for (name, what) in
-        [("nested.zip", "zip archive"), ("trace.tar.gz", "tar archive"), ("trace.html", "web page")]
+        [("nested.zip", "without any events"), ("trace.tar.gz", "tar archive"), ("trace.html", "web page")]
     {
         match opened(name) {
             Ok(p) => assert!(p.span_count() > 0, "{name}"),

@@ -369,7 +369,10 @@ impl Reader {
 
     /// The stack of an interned number.
     fn stack(&mut self, sequence: u64, id: u64, b: &mut ProfileBuilder) -> Option<StackId> {
-        let interned = &self.sequences.get(&sequence)?.interned;
+        let interned = &mut self.sequences.get_mut(&sequence)?.interned;
+        if let Some(stack) = interned.built.get(&id) {
+            return *stack;
+        }
         let mut stack = None;
         for frame in interned.stacks.get(&id)? {
             let Some(frame) = interned.frames.get(frame) else {
@@ -383,6 +386,7 @@ impl Reader {
             let frame = b.frame(function, frame.line);
             stack = Some(b.stack(stack, frame));
         }
+        interned.built.insert(id, stack);
         stack
     }
 

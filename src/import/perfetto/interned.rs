@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::read::protobuf::Message;
+use crate::model::StackId;
 
 /// A frame of a sampled stack.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +26,8 @@ pub(super) struct Interned {
     pub frames: FxHashMap<u64, Frame>,
     /// The outermost frame first.
     pub stacks: FxHashMap<u64, Vec<u64>>,
+    /// Those that were built already.
+    pub built: FxHashMap<u64, Option<StackId>>,
 }
 
 impl Interned {
@@ -72,6 +75,7 @@ impl Interned {
             }
         }
         self.stacks.insert(id, frames);
+        self.built.remove(&id);
     }
 }
 

@@ -6,8 +6,8 @@ use super::super::read::protobuf::{Broken, Message, Value};
 use super::super::{Context, ImportError, Source};
 use super::packet;
 
-/// What packed packets may unfold to, bytes.
-const MOST_UNPACKED: u64 = 1 << 30;
+/// What the packets that are packed in one may unfold to, bytes; tracing services write at most half a MiB.
+const MOST_UNPACKED: u64 = 64 << 20;
 /// Between two looks at progress, bytes.
 const STEP: u64 = 1 << 20;
 

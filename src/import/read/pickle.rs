@@ -9,6 +9,9 @@ use super::super::ImportError;
 /// Most values that may lie on the stack at once, and most objects.
 const MOST: usize = 1 << 26;
 
+/// Most keys of a dict that is looked up by key.
+const MOST_KEYS: usize = 256;
+
 /// A value. Containers are looked up in the [`Pickle`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::import) enum Value {
@@ -105,9 +108,15 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The value of a text key.
+    /// The value of a text key, among the last entries of the dict: one that is looked up by key has few, and many places may hold
+    /// the same dict.
     pub fn get(&self, dict: Value, key: &str) -> Option<Value> {
-        let found = self.entries(dict).iter().rev().find(|(k, _)| self.raw(*k) == Some(key.as_bytes()));
+        let found = self
+            .entries(dict)
+            .iter()
+            .rev()
+            .take(MOST_KEYS)
+            .find(|(k, _)| self.raw(*k) == Some(key.as_bytes()));
         found.map(|e| e.1)
     }
 

@@ -156,6 +156,8 @@ impl<'a> Database<'a> {
     /// When cancelled.
     pub fn rows(&self, table: &Table, job: &Job, take: &mut dyn FnMut(&Row<'_>)) -> Result<u64, Cancelled> {
         let pages = (self.bytes.len() / self.page) as u64 + 1;
+        // All rows together are no longer than the file, unless pages or rows are listed twice.
+        let mut bytes = self.bytes.len();
         let (mut left, mut broken) = (pages, 0);
         let mut open = vec![table.root];
         let (mut cells, mut payload) = (Vec::new(), Vec::new());
@@ -168,7 +170,7 @@ impl<'a> Database<'a> {
             if left % 256 == 0 {
                 job.checkpoint(pages - left, pages)?;
             }
-            match self.read_page(number, table, &mut open, (&mut cells, &mut payload), take) {
+            match self.read_page(number, table, &mut open, (&mut cells, &mut payload, &mut bytes), take) {
                 Some(lost) => broken += lost,
                 None => broken += 1,
             }
@@ -181,7 +183,7 @@ impl<'a> Database<'a> {
         page_number: u32,
         table: &Table,
         open: &mut Vec<u32>,
-        (cells, buffer): (&mut Vec<Cell>, &mut Vec<u8>),
+        (cells, buffer, left): (&mut Vec<Cell>, &mut Vec<u8>, &mut usize),
         take: &mut dyn FnMut(&Row<'_>),
     ) -> Option<u64> {
         let (page, at) = self.page(page_number)?;
@@ -206,7 +208,7 @@ impl<'a> Database<'a> {
             Kind::Leaf => {
                 let mut lost = 0;
                 for cell in cell_at {
-                    match self.read_row(page, cell, buffer, cells) {
+                    match self.read_row(page, cell, (buffer, left), cells) {
                         Some(row_number) => {
                             if let Some(Cell::Null) = table.row_number.and_then(|c| cells.get(c)).copied() {
                                 cells[table.row_number.unwrap_or(0)] = Cell::Int(row_number);
@@ -222,10 +224,17 @@ impl<'a> Database<'a> {
     }
 
     /// Reads the row at `cell` of a page; returns its number.
-    fn read_row(&self, page: &[u8], cell: usize, buffer: &mut Vec<u8>, cells: &mut Vec<Cell>) -> Option<i64> {
+    fn read_row(
+        &self,
+        page: &[u8],
+        cell: usize,
+        (buffer, left): (&mut Vec<u8>, &mut usize),
+        cells: &mut Vec<Cell>,
+    ) -> Option<i64> {
         let (len, rest) = varint(page.get(cell..)?)?;
         let (row_number, rest) = varint(rest)?;
-        let len = usize::try_from(len).ok().filter(|len| *len <= self.bytes.len())?;
+        let len = usize::try_from(len).ok().filter(|len| *len <= *left)?;
+        *left -= len;
         buffer.clear();
         let most = self.usable - 35;
         if len <= most {
