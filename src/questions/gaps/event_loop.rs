@@ -164,7 +164,7 @@ fn causes(asked: &Asked<'_>, found: &EventLoop, names: &Names<'_>) -> Part {
         0 => String::new(),
         n => {
             let left: i64 = times[shown..].iter().sum();
-            let more = if shown < most { &*budget } else { "each below 0.1 %" };
+            let more = if shown < most { &*budget } else { "each below 0.02 %" };
             format!("… {n} more causes with {} of the idle time; {more}", words::share(left, idle))
         }
     })

@@ -183,7 +183,7 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
 
 /// Share of the longest row of a list, and of all idle time, below which a row is not worth a line.
 const TINY: f64 = 0.02;
-const TINIEST: f64 = 0.001;
+const TINIEST: f64 = 0.0002;
 
 /// What to write to get small rows, too.
 fn smaller(asked: &Asked<'_>) -> String {
@@ -249,7 +249,7 @@ fn causes(asked: &Asked<'_>, found: &Idle, names: &Names<'_>) -> Part {
                 n => format!(
                     "… {n} more causes with {} of the idle time; {}",
                     words::share(left, idle),
-                    if shown < most { &*budget } else { "each below 0.1 %" }
+                    if shown < most { &*budget } else { "each below 0.02 %" }
                 ),
             }
         },
