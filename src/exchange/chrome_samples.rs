@@ -41,6 +41,12 @@ fn lost(profile: &Profile, id: TrackId, samples: &SampleTable) -> Option<String>
         let sum = weights.map_or(0, |(_, w)| w.iter().fold(0i64, |a, &b| a.saturating_add(b)));
         return Some(format!("{count} of {label} without times ({}) are left out", format::duration(sum)));
     }
+    if weights.is_none() && profile.time_metric().is_some() {
+        let count = format::counted(samples.len() as i64, "sample", "samples");
+        return Some(format!(
+            "that {count} of {label} have no time of their own is left out: they get that until the next one"
+        ));
+    }
     let odd = |&(i, &weight): &(usize, &i64)| {
         samples.interval(i).is_some_and(|(start, end)| weight != end.saturating_sub(start))
     };

@@ -260,7 +260,7 @@ fn a_recording_says_which_path_held_the_heap_at_its_peak() {
     assert!(paths.iter().any(|p| p["path"].to_string().contains("load_step")), "{heap}");
     assert!(json["totals"]["allocations"]["value"].as_i64() > Some(100));
     let text = stdout(&["report", &session("counted.inferscope"), "--metric", "live_at_peak"]);
-    assert!(text.contains("Heap at its peak of") && text.contains("self MiB"), "{text}");
+    assert!(text.contains("Heap at its peak of") && text.contains("Self (KiB)"), "{text}");
 
     let json = record(&["--no-allocations"], &session("not.inferscope"));
     assert!(json["heap_peak"].is_null() && json["totals"]["allocations"].is_null());

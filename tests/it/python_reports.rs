@@ -135,7 +135,7 @@ fn files_of_the_sampling_profiler_hold_samples_of_lines() {
     let fib = only(&j, "fib");
     assert_eq!((fib["samples"].as_u64(), fib["calls"].is_null()), (Some(100), true));
     let text = stdout(&["report", &path("py315-sampled.pstats")]);
-    assert!(text.contains("rec.py:5,7(fib)") && text.contains("samples"), "{text}");
+    assert!(text.contains("rec.py:5,7") && text.contains("Samples"), "{text}");
 }
 
 #[test]
@@ -193,10 +193,10 @@ fn times_that_numpy_wrote_are_read_and_what_is_no_number_is_unknown() {
         "{kernel}"
     );
     let text = stdout(&["report", &path("nan-times.prof")]);
-    let row = text.lines().find(|l| l.ends_with("gpu.py:10(kernel)")).unwrap();
+    let row = text.lines().find(|l| l.ends_with("gpu.py:10")).unwrap();
     assert_eq!(
         row.split_whitespace().collect::<Vec<_>>(),
-        ["3", "–", "–", "–", "/srv/app/gpu.py:10(kernel)"]
+        ["3", "–", "–", "–", "–", "kernel", "/srv/app/gpu.py:10"]
     );
 }
 
@@ -282,11 +282,13 @@ fn a_file_in_which_nothing_took_time_says_so_and_blames_no_filter() {
 fn odd_names_are_one_line_each() {
     let text = stdout(&["report", &path("odd-names.prof")]);
     assert!(
-        !text.contains('\u{1b}') && text.contains("/srv/app/multi␊line.py:1(tab␉name␛[31mred)"),
+        !text.contains('\u{1b}')
+            && text.contains("/srv/app/multi␊line.py:1")
+            && text.contains("tab␉name␛[31mred"),
         "{text}"
     );
-    assert!(text.contains("/srv/bad\\xff\\xfename/mod.py:3(decode\\xe9)"), "{text}");
-    assert!(text.contains("\\\\server\\share\\dir\\b.py:1(<genexpr>)"), "{text}");
+    assert!(text.contains("/srv/bad\\xff\\xfename/mod.py:3") && text.contains("decode\\xe9 "), "{text}");
+    assert!(text.contains("\\\\server\\share\\dir\\b.py:1") && text.contains("<genexpr>"), "{text}");
 }
 
 #[test]

@@ -19,10 +19,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("pip install inferscope-profiler", "as uvx"),
     ("apt install ./inferscope_", "assets/packaging/try.sh installs the package on empty systems"),
     ("python -m inferscope_profiler", "needs the installed wheel: .ci/wheel"),
+    ("inferscope mcp", "serves until its input ends: tests/it/mcp.rs"),
     ("inferscope record proxy --to", "serves until it is interrupted: tests/it/http_calls.rs"),
     ("inferscope record command --proxy", "needs Node; tests/it/http_calls.rs has the proxy before Python"),
     ("inferscope record service", "half a minute without optimisation: tests/it/service.rs"),
     ("inferscope record generate -o generate.inferscope", "the same: tests/it/cli.rs"),
+    ("inferscope record generate --set variants=", "the same: src/record/tests/workloads.rs"),
     ("inferscope record -o run.inferscope", "the same: tests/it/display.rs records the default run"),
 ];
 
@@ -46,6 +48,10 @@ const FILES: &[(&str, &str)] = &[
     ("run.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("generate.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("service.inferscope", "sample_profiles/otlp/openai-v2.otlp.json"),
+    ("faithful.inferscope", "sample_profiles/native/asyncio.inferscope"),
+    ("fixed.inferscope", "sample_profiles/native/asyncio.inferscope"),
+    ("f32.inferscope", "sample_profiles/native/asyncio.inferscope"),
+    ("q8_0.inferscope", "sample_profiles/native/asyncio.inferscope"),
     ("sample_profiles", "sample_profiles"),
     ("tests", "tests"),
 ];

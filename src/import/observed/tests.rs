@@ -28,7 +28,7 @@ fn pairs(of: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
 
 #[test]
 fn a_langfuse_trace_has_its_observations_and_requests() {
-    let bytes = sample("langfuse.trace.json");
+    let bytes = sample("langfuse.json");
     let p = open_bytes(&bytes).unwrap();
     assert_eq!((p.meta.format.as_str(), p.meta.tool.as_str()), ("langfuse", "Langfuse"));
     assert_eq!(
