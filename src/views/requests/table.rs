@@ -59,7 +59,7 @@ impl Requests {
             let mut sort = self.sort();
             format::click(&mut sort, by);
             self.sort = by;
-            self.descending = sort.1 != !by.ascends();
+            self.descending = sort.1 == by.ascends();
         }
         if let Some(row) = happened.hovered {
             cx.out.hover = Some(Item::of_request(list.rows[row], cx.profile()));
