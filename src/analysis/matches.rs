@@ -4,7 +4,7 @@
 //! alike (lambdas, closures) pair by their order in the source; where order would have to guess, because several files
 //! come into question, nothing is paired. What the person paired by hand comes first; the person's rules (regular
 //! expressions) are tried on what is left after all steps, and then kernels and operations pair by their place
-//! ([`super::same_place`]).
+//! (`super::same_place`).
 
 use std::hash::Hash;
 

@@ -42,7 +42,7 @@ impl PairedSpan {
     }
 }
 
-/// Asks for the longest spans that can be paired: functions that both runs call equally often, at most [`MOST_CALLS`] times; the
+/// Asks for the longest spans that can be paired: functions that both runs call equally often, at most `MOST_CALLS` times; the
 /// n-th call, by start, is that of the other run. The longest come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PairedSpans;
