@@ -29,6 +29,7 @@ mod members;
 mod metrics;
 mod open;
 mod palette;
+mod pane;
 mod panes;
 mod paths;
 mod picture;
