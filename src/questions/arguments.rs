@@ -149,7 +149,7 @@ impl Asked<'_> {
 
     /// What to write to get twice as much.
     pub(super) fn more_budget(&self) -> String {
-        self.door.argument("budget", self.budget() * 2)
+        self.door.argument("budget", self.budget().saturating_mul(2))
     }
 
     /// Most rows, or as many as the budget has room for.
