@@ -235,24 +235,8 @@ fn explain(
             let mut taken = Intervals::default();
             for s in other.segments.iter().filter(|s| s.waits == waits) {
                 let what = other.key(profile, &answer.loops, s, depth);
-                let key = (what, Some(other.track), waits);
-                let place = *places.entry(key).or_insert_with(|| {
-                    answer.causes.push(Cause {
-                        what,
-                        track: Some(other.track),
-                        waits,
-                        time: 0,
-                        calls: None,
-                        length: 0,
-                        inside: Vec::new(),
-                    });
-                    answer.causes.len() - 1
-                });
-                for (start, end) in rest.within(s.start, s.end) {
-                    answer.causes[place].time += end - start;
-                    pieces.push((start, end, place));
-                    taken.push(start, end);
-                }
+                let place = place(&mut answer.causes, &mut places, (what, Some(other.track), waits));
+                give(&mut answer.causes[place], place, rest.within(s.start, s.end), &mut pieces, &mut taken);
             }
             for cause in answer.causes.iter_mut().filter(|c| c.track == Some(other.track) && c.waits == waits)
             {
@@ -266,15 +250,7 @@ fn explain(
     if rest.length() > 0 {
         let place = answer.causes.len();
         pieces.extend(rest.iter().map(|(start, end)| (start, end, place)));
-        answer.causes.push(Cause {
-            what: CauseOf::Nothing,
-            track: None,
-            waits: false,
-            time: rest.length(),
-            calls: None,
-            length: 0,
-            inside: Vec::new(),
-        });
+        answer.causes.push(Cause { time: rest.length(), ..Cause::of((CauseOf::Nothing, None, false)) });
     }
     pieces.sort_unstable();
     let mut order: Vec<usize> = (0..answer.causes.len()).collect();
@@ -286,8 +262,41 @@ fn explain(
     answer.causes.retain(|c| c.time > 0);
 }
 
+/// What a cause is, on which track, and whether it waits.
+type CauseKey = (CauseOf, Option<TrackId>, bool);
+
 /// Places of causes in [`Idle::causes`].
-type Places = FxHashMap<(CauseOf, Option<TrackId>, bool), usize>;
+type Places = FxHashMap<CauseKey, usize>;
+
+impl Cause {
+    /// One that has no time yet.
+    fn of((what, track, waits): CauseKey) -> Self {
+        Self { what, track, waits, time: 0, calls: None, length: 0, inside: Vec::new() }
+    }
+}
+
+/// The place of a cause, which is added when it is new.
+fn place(causes: &mut Vec<Cause>, places: &mut Places, key: CauseKey) -> usize {
+    *places.entry(key).or_insert_with(|| {
+        causes.push(Cause::of(key));
+        causes.len() - 1
+    })
+}
+
+/// Gives stretches of idle time to the cause at `place`.
+fn give(
+    cause: &mut Cause,
+    place: usize,
+    stretches: impl IntoIterator<Item = (i64, i64)>,
+    pieces: &mut Vec<(i64, i64, usize)>,
+    taken: &mut Intervals,
+) {
+    for (start, end) in stretches {
+        cause.time += end - start;
+        pieces.push((start, end, place));
+        taken.push(start, end);
+    }
+}
 
 /// Gives to the waits of a track itself what is left of its idle time; what is left then.
 fn own_waits(
@@ -302,23 +311,8 @@ fn own_waits(
         let mut taken = Intervals::default();
         for s in lane.segments.iter().filter(|s| s.waits) {
             let what = CauseOf::Function(lane.innermost(profile, s));
-            let place = *places.entry((what, Some(lane.track), true)).or_insert_with(|| {
-                answer.causes.push(Cause {
-                    what,
-                    track: Some(lane.track),
-                    waits: true,
-                    time: 0,
-                    calls: None,
-                    length: 0,
-                    inside: Vec::new(),
-                });
-                answer.causes.len() - 1
-            });
-            for (start, end) in rest.within(s.start, s.end) {
-                answer.causes[place].time += end - start;
-                pieces.push((start, end, place));
-                taken.push(start, end);
-            }
+            let place = place(&mut answer.causes, places, (what, Some(lane.track), true));
+            give(&mut answer.causes[place], place, rest.within(s.start, s.end), pieces, &mut taken);
         }
         rest = rest.without(&taken.joined());
     }

@@ -46,6 +46,7 @@ use egui::{Rect, Response, Ui};
 
 use self::shared::Note;
 use crate::analysis::Slice;
+use crate::analysis::columns::Shown;
 use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
 use crate::analysis::prices::Prices;
@@ -302,6 +303,12 @@ impl ViewCx<'_> {
     #[must_use]
     pub fn measure(&self) -> Option<Measure> {
         Measure::of(self.metric(), self.profile())
+    }
+
+    /// The same with what it is called and what shares are a share of, for columns.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown::of(self.interaction.metric, self.interaction.relative, self.profile())
     }
 
     /// The part that is looked at, in the metric that is shown: what most questions about costs begin with.

@@ -58,6 +58,11 @@ impl SortBy for DiffKey {
     fn ascends(self) -> bool {
         matches!(self, Self::State | Self::Step | Self::Name)
     }
+
+    /// The size of the change is no column; the arrow stands at the change.
+    fn shown(self) -> Self {
+        if self == Self::Change { Self::OwnDelta } else { self }
+    }
 }
 
 /// A key, and whether its natural direction is reversed.

@@ -37,6 +37,11 @@ impl SortBy for TreeKey {
     fn ascends(self) -> bool {
         self == Self::Name
     }
+
+    /// The size of the change is no column; the arrow stands at the change.
+    fn shown(self) -> Self {
+        if self == Self::Change { Self::Delta } else { self }
+    }
 }
 
 /// A key, and whether its natural direction is reversed.

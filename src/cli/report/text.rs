@@ -331,8 +331,11 @@ fn functions(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
         }
     };
     section(out, &format!("Functions ({} of {}){of}", report.rows.len(), report.functions));
-    let rows: FxHashMap<Symbol, &FunctionRow> = list.table.rows.iter().map(|r| (r.symbol(), r)).collect();
-    let rows: Vec<&FunctionRow> = report.rows.iter().filter_map(|r| rows.get(&r.symbol).copied()).collect();
+    // Of all rows only the few that are printed are looked for.
+    let places: FxHashMap<Symbol, usize> = report.rows.iter().map(|r| r.symbol).zip(0..).collect();
+    let printed = |r: &FunctionRow| places.get(&r.symbol()).copied();
+    let mut rows: Vec<&FunctionRow> = list.table.rows.iter().filter(|r| printed(r).is_some()).collect();
+    rows.sort_by_key(|r| printed(r));
     let shown = Shown::of(metric.key, relative, p);
     let ran = lines_that_ran(p);
     let mut columns = columns::functions(p, &list.table, &list.max, list.known, &shown);

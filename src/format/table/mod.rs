@@ -82,6 +82,12 @@ pub enum Order {
 pub trait SortBy: Copy + PartialEq {
     /// True for what starts with the least: texts, distances. Other numbers start with the largest.
     fn ascends(self) -> bool;
+
+    /// The order whose column has the arrow: another one where rows are sorted by what no column shows.
+    #[must_use]
+    fn shown(self) -> Self {
+        self
+    }
 }
 
 /// A column of rows `R`, which sort by `S`.
@@ -312,7 +318,7 @@ impl<'a, R, S> Column<'a, R, S> {
 pub fn mark<R, S: SortBy>(columns: &mut [Column<'_, R, S>], sort: &[(S, bool)]) {
     const NUMBERS: [&str; 5] = [" ¹", " ²", " ³", " ⁴", " ⁵"];
     for column in columns.iter_mut().filter(|c| c.leads) {
-        let Some(place) = sort.iter().position(|(by, _)| Some(*by) == column.sort) else { continue };
+        let Some(place) = sort.iter().position(|(by, _)| Some(by.shown()) == column.sort) else { continue };
         let (by, reverse) = sort[place];
         let up = by.ascends() != reverse;
         column.order = Some(if up { Order::Ascending } else { Order::Descending });

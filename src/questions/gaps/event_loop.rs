@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::names::{Names, track};
 use super::super::sheet::{Part, Row};
 use super::super::{Asked, Refusal, Sheet, words};
-use super::{TINIEST, TINY, over, smaller};
+use super::{TINIEST, TINY, meanwhile, over, smaller};
 use crate::analysis::event_loop::{Awaited, EventLoop, EventLoopOf, Held, loops};
 use crate::format;
 use crate::model::{FunctionId, Profile, TrackId};
@@ -43,17 +43,7 @@ pub(super) fn event_loop(asked: &Asked<'_>, id: TrackId) -> Result<Sheet, Refusa
     sheet.part(held(asked, &found, &names));
     sheet.part(late(asked, &found, &names, over));
     sheet.part(causes(asked, &found, &names));
-    let rows = found.meanwhile.iter().map(|m| {
-        let text = format!(
-            "t{} {} ran {} of the idle time ({})",
-            m.track.0,
-            track(p, m.track),
-            words::share(m.worked, found.idle),
-            words::time(m.worked)
-        );
-        Row::new(text, json!({ "track": format!("t{}", m.track.0), "worked_ns": m.worked }))
-    });
-    sheet.part(Part::new("meanwhile", "", rows.collect()).least(2));
+    sheet.part(meanwhile(p, &found.meanwhile, found.idle));
     sheet.part(largest(asked, &found, &names, over));
     if found.all_late.0 == 0 {
         sheet.notes.push("no task was ready and had to wait for 50 µs: nothing held the loop".into());

@@ -10,7 +10,7 @@ use super::names::{Names, track};
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::event_loop::{busiest, is_loop};
-use crate::analysis::idle::{Cause, CauseOf, Idle, IdleOf, usual_tracks};
+use crate::analysis::idle::{Cause, CauseOf, Idle, IdleOf, Meanwhile, usual_tracks};
 use crate::format;
 use crate::model::{Profile, TrackId, TrackKind};
 
@@ -127,19 +127,9 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.value("idle_ns", found.idle);
     sheet.value("gaps", found.count);
     sheet.part(causes(asked, &found, &names));
-    let rows = found.meanwhile.iter().map(|m| {
-        let text = format!(
-            "t{} {} ran {} of the idle time ({})",
-            m.track.0,
-            track(p, m.track),
-            words::share(m.worked, found.idle),
-            words::time(m.worked)
-        );
-        Row::new(text, json!({ "track": format!("t{}", m.track.0), "worked_ns": m.worked }))
-    });
     let worked: Vec<i64> = found.meanwhile.iter().map(|m| m.worked).collect();
     let most = words::worth(&worked, found.idle, TINIEST);
-    sheet.part(Part::new("meanwhile", "", rows.collect()).least(2).most(most));
+    sheet.part(meanwhile(p, &found.meanwhile, found.idle).most(most));
     let least = over.unwrap_or(0);
     let gaps = found.gaps.iter().filter(|g| g.end - g.start >= least).take(asked.top().min(100));
     let rows: Vec<Row> = gaps
@@ -179,6 +169,21 @@ fn idle(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         }
     }));
     Ok(sheet)
+}
+
+/// What other tracks did in the idle time.
+fn meanwhile(p: &Profile, others: &[Meanwhile], idle: i64) -> Part {
+    let row = |m: &Meanwhile| {
+        let text = format!(
+            "t{} {} ran {} of the idle time ({})",
+            m.track.0,
+            track(p, m.track),
+            words::share(m.worked, idle),
+            words::time(m.worked)
+        );
+        Row::new(text, json!({ "track": format!("t{}", m.track.0), "worked_ns": m.worked }))
+    };
+    Part::new("meanwhile", "", others.iter().map(row).collect()).least(2)
 }
 
 /// Share of the longest row of a list, and of all idle time, below which a row is not worth a line.

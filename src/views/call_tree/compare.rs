@@ -395,10 +395,7 @@ impl<'a> Numbers<'a> {
             .sorts(TreeKey::Name)
             .room(24.0),
         );
-        // The size of the change is no column; the arrow stands at the change.
-        let (key, reverse) = sort;
-        let key = if key == TreeKey::Change { TreeKey::Delta } else { key };
-        format::mark(&mut columns, &[(key, reverse)]);
+        format::mark(&mut columns, &[sort]);
         columns
     }
 

@@ -20,8 +20,8 @@ use self::list::List;
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
 use super::shared::menu::{self, ContextMenu, Picked};
 use super::shared::{self, Follow};
+use crate::analysis::columns;
 use crate::analysis::columns::call_tree::{TreeColumn, TreeKind, TreeLine, call_tree};
-use crate::analysis::columns::{self, Shown};
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::function_list::Known;
 use crate::analysis::inverted::Inverted;
@@ -295,7 +295,7 @@ impl CallTreeView {
 
     fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &List) {
         let profile = cx.subject.profile();
-        let metric = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let metric = cx.shown();
         let costs = list.costs();
         let kind = TreeKind {
             bottom_up: self.mode == Mode::BottomUp,

@@ -16,7 +16,6 @@ use super::shared::menu::{self, ContextMenu, Picked};
 use super::shared::{self, Follow};
 use crate::analysis::FunctionRow;
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
-use crate::analysis::columns::Shown;
 use crate::analysis::columns::callers::{Around, NeighbourColumn, NeighbourKey, Side, name, neighbours};
 use crate::analysis::search::Pattern;
 use crate::format;
@@ -117,7 +116,7 @@ impl CallersView {
     fn sort(&mut self, cx: &ViewCx<'_>, function: FunctionId, answer: &Arc<Neighbours>) {
         let known = self.sorted.as_ref().is_some_and(|s| Arc::ptr_eq(&s.of, answer) && s.by == self.sort);
         if !known {
-            let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, cx.profile());
+            let shown = cx.shown();
             let around = around(function, self.reach, answer);
             let sides = [(Side::Callers, &answer.callers), (Side::Callees, &answer.callees)];
             let sides = sides.map(|(side, rows)| {
@@ -181,7 +180,7 @@ impl CallersView {
             return;
         }
         let profile = cx.subject.profile();
-        let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let shown = cx.shown();
         let mut columns = neighbours(profile, side, rows, around, &shown);
         format::mark(&mut columns, &[self.sort]);
         let title = if side == Side::Callers { "Callers" } else { "Callees" };

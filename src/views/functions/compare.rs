@@ -425,10 +425,7 @@ impl<'a> Numbers<'a> {
                 .room(14.0)
                 .hint("By which of the steps of matching the two were found to be the same"),
         ]);
-        // The size of the change is no column; the arrow stands at the change.
-        let (key, reverse) = sort;
-        let key = if key == DiffKey::Change { DiffKey::OwnDelta } else { key };
-        format::mark(&mut columns, &[(key, reverse)]);
+        format::mark(&mut columns, &[sort]);
         columns
     }
 }

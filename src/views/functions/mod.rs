@@ -13,7 +13,6 @@ use egui::{RichText, Ui};
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, Picked};
 use super::shared::{self, Follow};
-use crate::analysis::columns::Shown;
 use crate::analysis::columns::functions::{FunctionColumn, functions};
 use crate::analysis::function_list::{self, FunctionKey, FunctionList, FunctionOrder, SortKey};
 use crate::analysis::functions::graph_of;
@@ -120,7 +119,7 @@ impl FunctionsView {
 
     fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &FunctionOrder) {
         let profile = cx.subject.profile();
-        let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let shown = cx.shown();
         let mut columns = functions(profile, &list.table, &list.max, list.known, &shown);
         format::mark(&mut columns, &self.sort);
         let grid = Grid { salt: "functions", name: "Functions", columns: &columns, rows: list.order.len() };

@@ -61,6 +61,11 @@ impl SortBy for TwoKey {
     fn ascends(self) -> bool {
         self == Self::Name
     }
+
+    /// The size of the change is no column; the arrow stands at the change.
+    fn shown(self) -> Self {
+        if self == Self::Change { Self::Delta } else { self }
+    }
 }
 
 /// A key, and whether its natural direction is reversed.
@@ -201,10 +206,7 @@ impl<'a> TwoTable<'a> {
         }
         let named = Column::name("name", self.what, |r: &TwoRow| Value::text(&r.name));
         columns.push(named.sorts(TwoKey::Name).room(16.0));
-        // The size of the change is no column; the arrow stands at the change.
-        let (key, reverse) = self.sort;
-        let key = if key == TwoKey::Change { TwoKey::Delta } else { key };
-        format::mark(&mut columns, &[(key, reverse)]);
+        format::mark(&mut columns, &[self.sort]);
         columns
     }
 

@@ -16,7 +16,7 @@ use self::body::Body;
 use super::shared::grid::{Grid, GridState, walk};
 use super::shared::{self, Follow};
 use crate::analysis::Functions;
-use crate::analysis::columns::{Shown, lines::lines as columns_of};
+use crate::analysis::columns::lines::lines as columns_of;
 use crate::analysis::source_file::{SourceAnswer, SourceFile};
 use crate::analysis::source_lines::{FileLines, Grain, LineRow, LineTable, Lines};
 use crate::format;
@@ -327,7 +327,7 @@ impl SourceView {
         let calls = lines.filter(|_| !self.without_calls).map_or(&[][..], |l| &l.calls);
         let last = source.map(|_| "Source").or((!calls.is_empty()).then_some("Called function"));
         let profile = cx.subject.profile();
-        let shown = Shown::of(cx.interaction.metric, cx.interaction.relative, profile);
+        let shown = cx.shown();
         let columns = columns_of(table, lines, last, &shown);
         let mut body = Body::new(cx, profile, source, (costs, calls), &columns);
         let rows = body.rows;
