@@ -58,14 +58,23 @@ pub type Figure<'a> = (&'a str, Option<Distribution>, &'a str);
 /// The table over the width that is left. Where it is narrow, the last column gives way.
 pub fn table(ui: &mut Ui, rows: &[Figure<'_>], columns: &[Statistic]) {
     let heads: Vec<String> = columns.iter().map(|c| c.name().to_owned()).collect();
-    line(ui, "", &heads, columns, true);
+    // Digits are equally wide; as many requests as there are stand whole.
+    let counted = rows.iter().map(|row| Statistic::N.text(row.1.as_ref()).chars().count());
+    let counts = (counted.max().unwrap_or(0) as f32 * 7.0 + 4.0).max(36.0);
+    line(ui, "", &heads, (columns, counts), true);
     for (name, distribution, definition) in rows {
         let cells: Vec<String> = columns.iter().map(|c| c.text(distribution.as_ref())).collect();
-        line(ui, name, &cells, columns, false).on_hover_text(*definition);
+        line(ui, name, &cells, (columns, counts), false).on_hover_text(*definition);
     }
 }
 
-fn line(ui: &mut Ui, name: &str, cells: &[String], columns: &[Statistic], head: bool) -> Response {
+fn line(
+    ui: &mut Ui,
+    name: &str,
+    cells: &[String],
+    (columns, counts): (&[Statistic], f32),
+    head: bool,
+) -> Response {
     let palette = Palette::of(ui);
     let (rect, response) = row(ui, if head { 18.0 } else { space::ROW }, Sense::hover());
     if response.hovered() && !head {
@@ -76,7 +85,7 @@ fn line(ui: &mut Ui, name: &str, cells: &[String], columns: &[Statistic], head: 
     let rect = rect.shrink2(vec2(4.0, 0.0));
     let percentiles = columns.iter().filter(|c| **c != Statistic::N).count() as f32;
     let counts = if columns.len() as f32 > percentiles && rect.width() > NAMES + 60.0 * percentiles {
-        36.0
+        counts
     } else {
         0.0
     };

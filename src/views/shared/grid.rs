@@ -113,9 +113,13 @@ pub fn fitting<R, S>(
     fit
 }
 
-/// Width of a column at first, points: digits are equally wide, and a cell has room left and right of them.
+/// Width of a column at first, points: digits are equally wide, a cell has room left and right of them, and the heading with its
+/// unit and an arrow is read whole.
 fn width<R, S>(column: &Column<'_, R, S>) -> f32 {
-    (column.room * 7.0 + 16.0).round()
+    const ARROW: f32 = 12.0;
+    let arrow = if column.sort.is_some() && column.leads { ARROW } else { 0.0 };
+    let heading = column.heading().chars().count() as f32 * 6.3 + arrow;
+    ((column.room * 7.0).max(heading) + 16.0).round()
 }
 
 impl<R: Copy, S: Copy> Grid<'_, '_, R, S> {
