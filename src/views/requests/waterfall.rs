@@ -177,7 +177,8 @@ fn in_flight(painter: &Painter, area: Rect, frame: &Frame, axis: &TimeAxis, pale
     }
     painter.add(Shape::mesh(mesh));
     let label = format!("max {}", format::count(i64::from(most)));
-    if area.left() - left > 40.0 {
+    // Two lines where there is room for them.
+    if area.left() - left > 40.0 && area.height() >= 26.0 {
         let x = area.left() - space::SMALL - 2.0;
         painter.text(
             pos2(x, area.top() + 8.0),
