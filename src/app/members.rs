@@ -76,3 +76,44 @@ impl ChooseMembers {
         (!modal.should_close()).then_some(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use egui_kittest::kittest::{NodeT, Queryable};
+
+    use crate::app::testing::{harness, picture, wait};
+    use crate::app::{App, Overlay};
+    use crate::state::RunState;
+
+    /// Opens an archive with two profiles, answers the question by `choose`, and gives the formats of the runs that are open then.
+    fn opened(choose: &[&str]) -> Vec<String> {
+        let mut app = App::headless();
+        app.open_path(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/archives/two.zip"));
+        let mut h = harness(app, egui::vec2(1024.0, 640.0));
+        wait(&mut h, "the question", |app| matches!(app.overlay, Overlay::Members(_)));
+        h.run_ok();
+        picture(&mut h, "members");
+        assert!(h.get_by_label("Open").accesskit_node().is_disabled(), "nothing is chosen yet");
+        for label in choose {
+            h.get_by(|node| {
+                node.label().is_some_and(|l| l == *label || l.starts_with(&format!("{label}  (")))
+            })
+            .click();
+            h.run_ok();
+        }
+        wait(&mut h, "the runs", |app| app.session.runs.iter().all(|run| run.state != RunState::Loading));
+        assert!(matches!(h.state().overlay, Overlay::None));
+        let runs = h.state().session.runs.iter();
+        runs.filter_map(|run| Some(run.profile.as_ref()?.meta.format.clone())).collect()
+    }
+
+    #[test]
+    fn an_archive_asks_which_of_its_profiles_open() {
+        assert_eq!(opened(&["run/stacks.txt", "Open"]), ["folded"]);
+        assert_eq!(opened(&["Choose all", "Open"]), ["folded", "chrome"]);
+        assert_eq!(opened(&["Open all as one run"]).len(), 1);
+        assert_eq!(opened(&["Cancel"]).len(), 0);
+    }
+}

@@ -40,6 +40,11 @@ impl Seen {
         self.end - self.start
     }
 
+    /// How long it was not polled.
+    pub(in crate::record) fn waiting(&self) -> i64 {
+        self.duration() - self.busy
+    }
+
     pub(in crate::record) fn arg(&self, key: &str) -> &str {
         self.args.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
     }
@@ -87,18 +92,6 @@ pub(in crate::record) fn links(p: &Profile) -> Vec<(String, String, String)> {
 
 pub(in crate::record) fn fact(p: &Profile, key: &str) -> String {
     p.meta.fact(key).map_or_else(String::new, |value| crate::format::fact(value).into_owned())
-}
-
-/// What depends on how promptly a thread gets its core is judged by the calmest of six runs: a busy machine may hold
-/// up any of them, a mistake of ours holds up all.
-pub(in crate::record) fn in_one_of_six(run: impl Fn() -> Result<(), String>) {
-    let held_up: Vec<_> = (0..6).map_while(|_| run().err()).collect();
-    assert!(held_up.len() < 6, "in none of six runs: {held_up:#?}");
-}
-
-/// A condition on times for [`in_one_of_six`].
-pub(in crate::record) fn timely(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(what()) }
 }
 
 pub(in crate::record) fn block_on<T>(future: impl Future<Output = T>) -> T {

