@@ -102,14 +102,14 @@ impl Compare {
     /// Own costs of base and head by call path, those of nothing left out.
     fn by_path(&self) -> BTreeMap<String, (i64, i64)> {
         let of = |node: u32| {
-            let halves = self.paths.nodes[node as usize].halves;
+            let halves = self.paths.node(node).halves;
             match (halves.head, halves.base) {
                 (Some(half), _) => half.symbol.label(&self.pair.head.profile).into_owned(),
                 (None, Some(half)) => half.symbol.label(&self.pair.base.profile).into_owned(),
                 (None, None) => String::new(),
             }
         };
-        let nodes = (0u32..).zip(&self.paths.nodes);
+        let nodes = (0u32..).zip(self.paths.nodes());
         let costs = |n: &inferscope::analysis::diff::paths::PathNode| {
             (n.own().base.unwrap_or(0), n.own().head.unwrap_or(0))
         };
@@ -118,7 +118,7 @@ impl Compare {
             .map(|(i, n)| {
                 let mut names: Vec<String> = self.paths.ancestors(i).map(of).collect();
                 names.reverse();
-                (names.join(";"), costs(n))
+                (names.join(";"), costs(&n))
             })
             .collect()
     }
@@ -148,7 +148,7 @@ impl Compare {
     /// That no function and no call path differs.
     fn is_zero(&self, why: &str) {
         self.functions_are_zero(why);
-        for node in &self.paths.nodes {
+        for node in self.paths.nodes() {
             assert!(self.same(node.own().base, node.own().head), "{why}: {node:?}");
             assert!(self.same(node.total().base, node.total().head), "{why}: {node:?}");
         }

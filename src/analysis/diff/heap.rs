@@ -49,8 +49,8 @@ impl Query<Pair> for DiffHeap {
         let (Some(b), Some(h)) = (&*at_base, &*at_head) else { return Ok(None) };
         let metric = Chosen { base: of_base, head: of_head, why_not: None };
         let paths = cx.get(&DiffPaths(DiffFunctions { scope: Scope::default(), metric, range: None }))?;
-        let own = |n: u32| paths.nodes[n as usize].own();
-        let mut holders: Vec<u32> = (0..paths.nodes.len() as u32)
+        let own = |n: u32| paths.node(n).own();
+        let mut holders: Vec<u32> = (0..paths.len() as u32)
             .filter(|&n| own(n).base.unwrap_or(0) != 0 || own(n).head.unwrap_or(0) != 0)
             .collect();
         let size = |n: u32| {
@@ -94,7 +94,7 @@ impl HeapDiff {
     /// What a path held in either run.
     #[must_use]
     pub fn held(&self, node: u32) -> Two<i64> {
-        self.paths.nodes[node as usize].own()
+        self.paths.node(node).own()
     }
 }
 

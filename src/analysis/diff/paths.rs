@@ -92,12 +92,6 @@ pub struct PathHalf {
 /// A call path on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathNode {
-    /// The caller's node; [`NO_NODE`] for a root.
-    pub parent: u32,
-    /// 0 for a root.
-    pub depth: u32,
-    /// First node after the subtree.
-    pub end: u32,
     /// Row of the function in the [`FunctionDiff`]; `None` for one that costs nothing anywhere.
     pub row: Option<u32>,
     /// Its costs; a side without it never took this path.
@@ -110,11 +104,56 @@ impl Compared for PathNode {
     }
 }
 
-/// Both trees as one.
-#[derive(Clone, Debug, Default)]
+/// Where a path is in both trees. There may be millions of paths: what they cost stays there.
+#[derive(Clone, Copy, Debug)]
+struct Path {
+    /// The caller's node; [`NO_NODE`] for a root.
+    parent: u32,
+    /// 0 for a root.
+    depth: u32,
+    /// First node after the subtree.
+    end: u32,
+    /// [`NO_NODE`] for a function that costs nothing anywhere.
+    row: u32,
+    /// The node in either tree, the first one where a rule made several alike; [`NO_NODE`] for none.
+    of: [u32; 2],
+}
+
+/// What paths cost: in the baseline's tree, and in the new run's.
+#[derive(Clone, Debug)]
+struct Sides {
+    trees: [Arc<TreeCosts>; 2],
+    /// Few paths are made of several nodes of one tree: their sums, by path.
+    several: [FxHashMap<u32, PathHalf>; 2],
+}
+
+impl Sides {
+    fn half(&self, side: usize, node: u32) -> PathHalf {
+        let costs = &self.trees[side];
+        let i = node as usize;
+        PathHalf {
+            node,
+            symbol: costs.tree.nodes[i].symbol,
+            cost: Cost { own: costs.own[i], total: costs.total[i] },
+            count: costs.count(node),
+        }
+    }
+
+    fn halves(&self, path: u32, of: [u32; 2]) -> Two<PathHalf> {
+        let side = |side: usize| {
+            let sum = || self.several[side].get(&path).copied();
+            let several = if self.several[side].is_empty() { None } else { sum() };
+            (of[side] != NO_NODE).then(|| several.unwrap_or_else(|| self.half(side, of[side])))
+        };
+        Two { base: side(0), head: side(1) }
+    }
+}
+
+/// Both trees as one. Nodes are numbered in preorder.
+#[derive(Clone, Debug)]
 pub struct PathDiff {
-    /// Nodes in preorder.
-    pub nodes: Vec<PathNode>,
+    paths: Vec<Path>,
+    sides: Sides,
     /// Denominators of shares.
     pub sum: Two<i64>,
     /// How many nodes only that run has.
@@ -142,27 +181,71 @@ impl PathDiff {
             Basis::Estimated(why) => Some(why.to_string()),
             _ => None,
         });
-        let nodes = growing.in_preorder(functions.rows.len() as u32, base, head);
-        let alone = |state| nodes.iter().filter(|n| n.state() == state).count();
-        let alone = Two::both(alone(State::Gone), alone(State::New));
-        Ok(Self { nodes, alone, sum, not_placed: Two { base: rest(base), head: rest(head) }, estimated })
+        let (paths, sides) = growing.in_preorder(functions.rows.len() as u32, base, head);
+        let missing = |side: usize| paths.iter().filter(|p| p.of[side] == NO_NODE).count();
+        let alone = Two::both(missing(1), missing(0));
+        let not_placed = Two { base: rest(base), head: rest(head) };
+        Ok(Self { paths, sides, alone, sum, not_placed, estimated })
+    }
+
+    /// Number of nodes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// True when neither run took any path.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// A node.
+    ///
+    /// # Panics
+    /// Beyond the last one, as all that is asked of a node.
+    #[must_use]
+    pub fn node(&self, node: u32) -> PathNode {
+        let path = &self.paths[node as usize];
+        let row = (path.row != NO_NODE).then_some(path.row);
+        PathNode { row, halves: self.sides.halves(node, path.of) }
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = PathNode> + '_ {
+        (0..self.len() as u32).map(|node| self.node(node))
+    }
+
+    /// The caller's node; `None` for a root.
+    #[must_use]
+    pub fn parent(&self, node: u32) -> Option<u32> {
+        Some(self.paths[node as usize].parent).filter(|&parent| parent != NO_NODE)
+    }
+
+    /// Number of callers above; 0 for a root.
+    #[must_use]
+    pub fn depth(&self, node: u32) -> u32 {
+        self.paths[node as usize].depth
+    }
+
+    /// First node after the subtree.
+    #[must_use]
+    pub fn end(&self, node: u32) -> u32 {
+        self.paths[node as usize].end
     }
 
     /// Nodes from `node` up to its root, itself included.
     pub fn ancestors(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
-        std::iter::successors(Some(node), |&n| {
-            let parent = self.nodes[n as usize].parent;
-            (parent != NO_NODE).then_some(parent)
-        })
+        std::iter::successors(Some(node), |&n| self.parent(n))
     }
 
     /// Functions of the path that ends at `node`, root first, by the ids of the new run if it takes the path, else of the
     /// baseline (`true`).
     #[must_use]
     pub fn functions(&self, node: u32) -> (Vec<FunctionId>, bool) {
-        let base = self.nodes[node as usize].halves.head.is_none();
+        let base = self.node(node).halves.head.is_none();
         let function = |n: u32| {
-            let halves = self.nodes[n as usize].halves;
+            let halves = self.node(n).halves;
             if base { halves.base } else { halves.head }.map(|h| h.symbol.function())
         };
         let mut path: Vec<FunctionId> = self.ancestors(node).filter_map(function).collect();
@@ -175,10 +258,10 @@ impl PathDiff {
     pub fn moved(&self, functions: &FunctionDiff) -> Vec<bool> {
         let mut common = vec![false; functions.rows.len()];
         let mut seen = vec![false; functions.rows.len()];
-        for node in &self.nodes {
-            if let Some(row) = node.row {
-                seen[row as usize] = true;
-                common[row as usize] |= node.state() == State::Both;
+        for path in &self.paths {
+            if path.row != NO_NODE {
+                seen[path.row as usize] = true;
+                common[path.row as usize] |= !path.of.contains(&NO_NODE);
             }
         }
         let both = |row: usize| functions.rows[row].state() == State::Both;
@@ -188,16 +271,17 @@ impl PathDiff {
     /// Bytes held.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.nodes.len() * size_of::<PathNode>()
+        let several = self.sides.several.iter().map(|s| s.len() * size_of::<(u32, PathHalf)>());
+        self.paths.len() * size_of::<Path>() + several.sum::<usize>()
     }
 }
 
-/// A path while both trees are laid over each other. There may be millions: what it costs is looked up in the trees at the end.
+/// A path while both trees are laid over each other.
 struct Grown {
     parent: u32,
     /// A row, or a number beyond all rows.
     name: u32,
-    /// The node in either tree, the first one where a rule made several alike; [`NO_NODE`] for none.
+    /// As in [`Path`].
     of: [u32; 2],
 }
 
@@ -282,36 +366,19 @@ impl Growing {
         id
     }
 
-    fn in_preorder(self, rows: u32, base: &Tree, head: &Tree) -> Vec<PathNode> {
+    fn in_preorder(self, rows: u32, base: &Tree, head: &Tree) -> (Vec<Path>, Sides) {
         let n = self.nodes.len();
-        let trees = [base, head];
-        let half = |side: usize, node: u32| {
-            let costs = &trees[side].costs;
-            let i = node as usize;
-            PathHalf {
-                node,
-                symbol: costs.tree.nodes[i].symbol,
-                cost: Cost { own: costs.own[i], total: costs.total[i] },
-                count: costs.count(node),
-            }
-        };
-        // Few paths are made of several nodes of one tree.
-        let mut several: [FxHashMap<u32, PathHalf>; 2] = Default::default();
+        let mut sides =
+            Sides { trees: [base.costs.clone(), head.costs.clone()], several: Default::default() };
         for (side, more) in self.more.iter().enumerate() {
             for &(path, node) in more {
-                let first = self.nodes[path as usize].of[side];
-                let sum = several[side].entry(path).or_insert_with(|| half(side, first));
-                *sum = sum.with(half(side, node));
+                let (first, more) = (self.nodes[path as usize].of[side], sides.half(side, node));
+                let first = sides.half(side, first);
+                let sum = sides.several[side].entry(path).or_insert(first);
+                *sum = sum.with(more);
             }
         }
-        let of_side = |side: usize, path: u32| {
-            let node = self.nodes[path as usize].of[side];
-            let sum = || several[side].get(&path).copied();
-            (node != NO_NODE).then(|| {
-                if several[side].is_empty() { None } else { sum() }.unwrap_or_else(|| half(side, node))
-            })
-        };
-        let halves = |path: u32| Two { base: of_side(0, path), head: of_side(1, path) };
+        let halves = |path: u32| sides.halves(path, self.nodes[path as usize].of);
         let change = |i: u32| {
             let halves = halves(i);
             let (total, own) = (halves.map(|h| h.cost.total), halves.map(|h| h.cost.own));
@@ -345,16 +412,16 @@ impl Growing {
             }
         }
         let children = |of: usize| &order[first[of] as usize..first[of + 1] as usize];
-        let mut out: Vec<PathNode> = Vec::with_capacity(n);
+        let mut out: Vec<Path> = Vec::with_capacity(n);
         let mut place = vec![NO_NODE; n];
         let mut open: Vec<u32> = children(n).to_vec();
         while let Some(i) = open.pop() {
-            let Grown { parent, name, .. } = self.nodes[i as usize];
+            let Grown { parent, name, of } = self.nodes[i as usize];
             let parent = place.get(parent as usize).copied().unwrap_or(NO_NODE);
             let depth = out.get(parent as usize).map_or(0, |p| p.depth + 1);
             place[i as usize] = out.len() as u32;
-            let row = (name < rows).then_some(name);
-            out.push(PathNode { parent, depth, end: 0, row, halves: halves(i) });
+            let row = if name < rows { name } else { NO_NODE };
+            out.push(Path { parent, depth, end: 0, row, of });
             open.extend_from_slice(children(i as usize));
         }
         for i in (0..out.len()).rev() {
@@ -364,7 +431,10 @@ impl Growing {
                 parent.end = parent.end.max(end);
             }
         }
-        out
+        sides.several = sides
+            .several
+            .map(|sums| sums.into_iter().map(|(path, sum)| (place[path as usize], sum)).collect());
+        (out, sides)
     }
 }
 
@@ -399,16 +469,22 @@ mod tests {
 
     fn text(base: &str, head: &str) -> String {
         let (_, paths, [b, h]) = diff(base, head);
-        let line = |n: &PathNode| {
+        let line = |i: u32| {
+            let n = paths.node(i);
             let name = match (n.halves.head, n.halves.base) {
                 (Some(half), _) => half.symbol.label(&h).into_owned(),
                 (None, Some(half)) => half.symbol.label(&b).into_owned(),
                 _ => String::new(),
             };
             let side = |v: Option<i64>| v.map_or("–".into(), |v| v.to_string());
-            format!("{}{name} {}>{}", ">".repeat(n.depth as usize), side(n.own().base), side(n.own().head))
+            format!(
+                "{}{name} {}>{}",
+                ">".repeat(paths.depth(i) as usize),
+                side(n.own().base),
+                side(n.own().head)
+            )
         };
-        paths.nodes.iter().map(line).collect::<Vec<_>>().join(", ")
+        (0..paths.len() as u32).map(line).collect::<Vec<_>>().join(", ")
     }
 
     #[test]
@@ -442,18 +518,18 @@ mod tests {
                 stacks.iter().map(line).collect::<Vec<_>>().join(";")
             };
             let (_, paths, _) = diff(&write(&base), &write(&head));
-            let mut below = vec![0i64; paths.nodes.len()];
-            for i in (0..paths.nodes.len()).rev() {
-                let node = &paths.nodes[i];
+            let mut below = vec![0i64; paths.len()];
+            for i in (0..paths.len() as u32).rev() {
+                let node = paths.node(i);
                 let own = node.own().delta().unwrap();
-                prop_assert_eq!(node.total().delta().unwrap(), own + below[i]);
-                prop_assert!(node.end as usize > i);
-                if node.parent != NO_NODE {
-                    prop_assert!(node.end <= paths.nodes[node.parent as usize].end);
-                    below[node.parent as usize] += node.total().delta().unwrap();
+                prop_assert_eq!(node.total().delta().unwrap(), own + below[i as usize]);
+                prop_assert!(paths.end(i) > i);
+                if let Some(parent) = paths.parent(i) {
+                    prop_assert!(paths.end(i) <= paths.end(parent));
+                    below[parent as usize] += node.total().delta().unwrap();
                 }
             }
-            let sum: i64 = paths.nodes.iter().map(|n| n.own().delta().unwrap()).sum();
+            let sum: i64 = paths.nodes().map(|n| n.own().delta().unwrap()).sum();
             prop_assert_eq!(Some(sum), paths.sum.delta());
         }
     }

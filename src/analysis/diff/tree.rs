@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::functions::FunctionDiff;
 use super::paths::{DiffPaths, PathDiff, PathNode};
 use super::{Compared, Two};
-use crate::analysis::call_tree::NO_NODE;
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::MAX_ROWS;
@@ -108,9 +107,9 @@ impl Query<Pair> for Names {
         let known = self.0.head_keys(cx)?;
         let base = cx.base();
         let base = &**base.profile();
-        let mut keys: Vec<PathKey> = Vec::with_capacity(paths.nodes.len());
-        for node in &paths.nodes {
-            let above = keys.get(node.parent as usize).copied().unwrap_or(PathKey::ROOT);
+        let mut keys: Vec<PathKey> = Vec::with_capacity(paths.len());
+        for (i, node) in paths.nodes().enumerate() {
+            let above = paths.parent(i as u32).map_or(PathKey::ROOT, |parent| keys[parent as usize]);
             keys.push(match (node.halves.head, node.halves.base) {
                 // What the new run takes is called there as it is here: so are all its callers.
                 (Some(half), _) => known.keys[half.node as usize],
@@ -130,10 +129,10 @@ impl PathDiff {
     /// Nodes right below `node`, or the roots.
     pub fn children(&self, node: Option<u32>) -> impl Iterator<Item = u32> + '_ {
         let (first, end) = match node {
-            Some(n) => (n + 1, self.nodes[n as usize].end),
-            None => (0, self.nodes.len() as u32),
+            Some(n) => (n + 1, self.end(n)),
+            None => (0, self.len() as u32),
         };
-        let next = move |&n: &u32| Some(self.nodes[n as usize].end).filter(|&n| n < end);
+        let next = move |&n: &u32| Some(self.end(n)).filter(|&n| n < end);
         std::iter::successors((first < end).then_some(first), next)
     }
 
@@ -141,7 +140,7 @@ impl PathDiff {
     /// of that.
     #[must_use]
     pub fn changed_most(&self) -> Vec<u32> {
-        let delta = |n: u32| self.nodes[n as usize].total().delta().unwrap_or(0);
+        let delta = |n: u32| self.node(n).total().delta().unwrap_or(0);
         let mut path: Vec<u32> = Vec::new();
         loop {
             let above = path.last().copied();
@@ -185,22 +184,22 @@ struct Found {
 impl Found {
     fn of(pattern: &Pattern, paths: &PathDiff, base: &Profile, head: &Profile) -> Self {
         let (in_base, in_head) = (pattern.functions(base), pattern.functions(head));
-        let is = |node: &PathNode| {
+        let is = |node: PathNode| {
             node.halves.base.is_some_and(|h| in_base[h.symbol.function().index()])
                 || node.halves.head.is_some_and(|h| in_head[h.symbol.function().index()])
         };
-        let matches: Vec<bool> = paths.nodes.iter().map(is).collect();
+        let matches: Vec<bool> = paths.nodes().map(is).collect();
         let n = matches.len();
         let (mut leads, mut below) = (vec![false; n], matches.clone());
         for i in (0..n).rev() {
-            let parent = paths.nodes[i].parent;
-            if (matches[i] || leads[i]) && parent != NO_NODE {
+            if (matches[i] || leads[i])
+                && let Some(parent) = paths.parent(i as u32)
+            {
                 leads[parent as usize] = true;
             }
         }
         for i in 0..n {
-            let parent = paths.nodes[i].parent;
-            below[i] |= parent != NO_NODE && below[parent as usize];
+            below[i] |= paths.parent(i as u32).is_some_and(|parent| below[parent as usize]);
         }
         let shown = leads.iter().zip(&below).map(|(a, b)| *a || *b).collect();
         Self { matches, leads, shown }
@@ -221,7 +220,7 @@ impl Query<Pair> for DiffTree {
         let below = |node: Option<u32>| {
             let shown = |&c: &u32| found.as_ref().is_none_or(|f| f.shown[c as usize]);
             let mut children: Vec<u32> = paths.children(node).filter(shown).collect();
-            let of = |&c: &u32| &paths.nodes[c as usize];
+            let of = |&c: &u32| paths.node(c);
             let largest = |two: Two<i64>| std::cmp::Reverse(two.delta().unwrap_or(0));
             match key {
                 TreeKey::Change => {}
@@ -230,7 +229,7 @@ impl Query<Pair> for DiffTree {
                 TreeKey::Base => children.sort_by_key(|c| std::cmp::Reverse(of(c).total().base)),
                 TreeKey::Head => children.sort_by_key(|c| std::cmp::Reverse(of(c).total().head)),
                 TreeKey::Name => {
-                    children.sort_by(|a, b| name(of(a), base, head).cmp(&name(of(b), base, head)))
+                    children.sort_by(|a, b| name(&of(a), base, head).cmp(&name(&of(b), base, head)))
                 }
             }
             // As a stack wants them: last first.
@@ -251,7 +250,7 @@ impl Query<Pair> for DiffTree {
                 cx.job().checkpoint(0, 0)?;
             }
             let i = node as usize;
-            let has_children = paths.nodes[i].end > node + 1;
+            let has_children = paths.end(node) > node + 1;
             let held = found.as_ref().is_some_and(|f| f.leads[i]);
             let is_open = if held { !self.closed.contains(keys[i]) } else { self.expanded.contains(keys[i]) };
             let expanded = is_open && has_children;
@@ -261,9 +260,8 @@ impl Query<Pair> for DiffTree {
                 open.extend(below(Some(node)));
             }
         }
-        let most =
-            paths.nodes.iter().filter_map(|n| n.total().delta()).map(i64::unsigned_abs).max().unwrap_or(0);
-        let counted = paths.nodes.iter().any(|n| {
+        let most = paths.nodes().filter_map(|n| n.total().delta()).map(i64::unsigned_abs).max().unwrap_or(0);
+        let counted = paths.nodes().any(|n| {
             let count = n.halves.map(|h| h.count);
             count.base.flatten().or(count.head.flatten()).is_some()
         });
@@ -302,8 +300,8 @@ mod tests {
             let rows = self.engine.now(&self.pair, &tree, &Job::new()).unwrap();
             let (base, head) = (&self.pair.base.profile, &self.pair.head.profile);
             let line = |r: &PathRow| {
-                let node = &rows.paths.nodes[r.node as usize];
-                format!("{}{}", ">".repeat(node.depth as usize), name(node, base, head))
+                let node = rows.paths.node(r.node);
+                format!("{}{}", ">".repeat(rows.paths.depth(r.node) as usize), name(&node, base, head))
             };
             let lines = rows.rows.iter().map(line).collect();
             (rows, lines)
@@ -348,8 +346,7 @@ mod tests {
     #[test]
     fn what_changed_most_is_followed_down() {
         let (rows, _) = two().rows(|_| ());
-        let names: Vec<u32> =
-            rows.paths.changed_most().iter().map(|&n| rows.paths.nodes[n as usize].depth).collect();
+        let names: Vec<u32> = rows.paths.changed_most().iter().map(|&n| rows.paths.depth(n)).collect();
         assert_eq!(names, [0, 1, 2], "app, lookup, split");
     }
 }

@@ -216,10 +216,9 @@ fn row(c: &Comparison, r: &Row, at: Option<usize>) -> Value {
 
 /// Paths that cost something by themselves, the most changed one first.
 fn paths(c: &Comparison) -> Vec<u32> {
-    let nodes = &c.paths.nodes;
     let costs = |n: &PathNode| n.own().base.unwrap_or(0) != 0 || n.own().head.unwrap_or(0) != 0;
     let mut found: Vec<(u64, u32)> = (0u32..)
-        .zip(nodes)
+        .zip(c.paths.nodes())
         .filter(|(_, n)| costs(n))
         .map(|(i, n)| (n.own().delta().unwrap_or(0).unsigned_abs(), i))
         .collect();
@@ -229,8 +228,8 @@ fn paths(c: &Comparison) -> Vec<u32> {
 }
 
 fn path(c: &Comparison, i: u32) -> Value {
-    let node = &c.paths.nodes[i as usize];
-    let mut names: Vec<String> = c.paths.ancestors(i).map(|n| frame(c, &c.paths.nodes[n as usize])).collect();
+    let node = c.paths.node(i);
+    let mut names: Vec<String> = c.paths.ancestors(i).map(|n| frame(c, &c.paths.node(n))).collect();
     names.reverse();
     // A path that one side lacks has no cost there, and one that it takes without spending has 0.
     let state = node.state();

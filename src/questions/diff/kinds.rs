@@ -19,18 +19,13 @@ impl Sides<'_> {
     pub(super) fn paths(&self, sheet: &mut Sheet) -> Result<(), Refusal> {
         let diff = self.get(&DiffPaths(self.question()))?;
         let names = self.names()?;
-        let mut order: Vec<usize> =
-            (0..diff.nodes.len()).filter(|&i| diff.nodes[i].own().delta().is_some_and(|d| d != 0)).collect();
-        order.sort_by_key(|&i| {
-            (std::cmp::Reverse(diff.nodes[i].own().delta().unwrap_or(0).unsigned_abs()), i)
-        });
-        let line = |&i: &usize| {
-            let node = &diff.nodes[i];
-            let above = |&n: &u32| {
-                Some(diff.nodes[n as usize].parent).filter(|&p| p != crate::analysis::call_tree::NO_NODE)
-            };
-            let path: Vec<u32> = std::iter::successors(Some(i as u32), above).collect();
-            let name = |&n: &u32| self.symbol(&names, diff.nodes[n as usize].halves.map(|h| h.symbol));
+        let change = |node: u32| diff.node(node).own().delta().unwrap_or(0);
+        let mut order: Vec<u32> = (0..diff.len() as u32).filter(|&node| change(node) != 0).collect();
+        order.sort_by_key(|&node| (std::cmp::Reverse(change(node).unsigned_abs()), node));
+        let line = |&at: &u32| {
+            let node = diff.node(at);
+            let path: Vec<u32> = diff.ancestors(at).collect();
+            let name = |&n: &u32| self.symbol(&names, diff.node(n).halves.map(|h| h.symbol));
             let mut shown: Vec<String> = path.iter().take(TAIL).map(name).collect();
             shown.reverse();
             let dots = if path.len() > TAIL { "… → " } else { "" };
@@ -50,7 +45,7 @@ impl Sides<'_> {
             Row::new(text, json)
         };
         let rows: Vec<Row> = order.iter().take(self.asked.top()).map(line).collect();
-        let deltas = order.iter().map(|&i| diff.nodes[i].own().delta().unwrap_or(0)).collect();
+        let deltas = order.iter().map(|&node| change(node)).collect();
         sheet.part(self.rest("paths", "Δ own, base → head, path; largest changes first", rows, deltas));
         Ok(())
     }

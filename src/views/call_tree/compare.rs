@@ -63,7 +63,7 @@ impl View for DiffTreeView {
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(rows) = cx.value(ui, &answer, "Comparing call trees") else { return };
         let (related, not_related) = pair::related_paths(cx, &asked, false, 1);
-        if self.opened.as_ref() != Some(&cx.interaction.scope) && !rows.paths.nodes.is_empty() {
+        if self.opened.as_ref() != Some(&cx.interaction.scope) && !rows.paths.is_empty() {
             self.opened = Some(cx.interaction.scope.clone());
             self.most_changed(&rows);
             ui.ctx().request_repaint();
@@ -99,9 +99,8 @@ impl View for DiffTreeView {
 
 /// «Δ = head − base · 1 203 call paths: 12 new, 3 gone».
 fn footer(asked: &Asked, rows: &PathRows) -> String {
-    let nodes = &rows.paths.nodes;
     let alone = rows.paths.alone.map(|n| format::count(n as i64));
-    let paths = format::counted(nodes.len() as i64, "call path", "call paths");
+    let paths = format::counted(rows.paths.len() as i64, "call path", "call paths");
     let mut text = format!(
         "Δ = head − base · {paths}: {} new, {} gone",
         alone.head.unwrap_or_default(),
@@ -184,8 +183,9 @@ impl DiffTreeView {
                 }
             }
             Act::All(row, open) => {
-                let node = rows.rows[row].node as usize;
-                let end = (rows.paths.nodes[node].end as usize).min(node + MOST_OPENED);
+                let node = rows.rows[row].node;
+                let (node, end) = (node as usize, rows.paths.end(node) as usize);
+                let end = end.min(node + MOST_OPENED);
                 for n in node..end {
                     self.set_open(rows.keys[n], open);
                 }
@@ -246,10 +246,10 @@ impl DiffTreeView {
             }
         }
         if pressed(Key::ArrowLeft) {
-            let parent = rows.paths.nodes[r.node as usize].parent;
+            let parent = rows.paths.parent(r.node);
             if r.expanded {
                 self.act(rows, Act::Toggle(row));
-            } else if let Some(above) = rows.rows[..row].iter().rposition(|a| a.node == parent) {
+            } else if let Some(above) = rows.rows[..row].iter().rposition(|a| Some(a.node) == parent) {
                 self.select(cx, numbers, above);
                 self.grid.scroll_to = Some(above);
             }
@@ -277,8 +277,12 @@ struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn node(&self, row: usize) -> &'a PathNode {
-        &self.rows.paths.nodes[self.rows.rows[row].node as usize]
+    fn node(&self, row: usize) -> PathNode {
+        self.rows.paths.node(self.rows.rows[row].node)
+    }
+
+    fn depth(&self, row: usize) -> u32 {
+        self.rows.paths.depth(self.rows.rows[row].node)
     }
 
     fn key(&self, row: usize) -> PathKey {
@@ -290,11 +294,11 @@ impl<'a> Numbers<'a> {
     }
 
     fn symbol(&self, row: usize) -> Option<SymbolKey> {
-        pair::path_symbol(self.pair, self.node(row))
+        pair::path_symbol(self.pair, &self.node(row))
     }
 
     fn name(&self, row: usize) -> std::borrow::Cow<'a, str> {
-        tree::name(self.node(row), &self.pair.base.profile, &self.pair.head.profile)
+        tree::name(&self.node(row), &self.pair.base.profile, &self.pair.head.profile)
     }
 
     fn state(&self, row: usize) -> &'static str {
@@ -316,27 +320,27 @@ impl<'a> Numbers<'a> {
         Written::of(self.asked, self.most())
     }
 
-    fn columns<'s>(&'s self, sort: TreeSort) -> Vec<Column<'s, (usize, &'s PathNode), TreeKey>> {
-        type C<'s> = (usize, &'s PathNode);
+    fn columns<'s>(&'s self, sort: TreeSort) -> Vec<Column<'s, (usize, PathNode), TreeKey>> {
+        type C = (usize, PathNode);
         let what = &self.asked.measure.label;
         let (written, factors) = (self.written(), self.factors);
-        let total = move |(_, node): C<'s>| factors.apply(node.total());
+        let total = move |(_, node): C| factors.apply(node.total());
         let bar = |most| Look::Change(most, self.asked.better(self.pair));
         let mut columns = vec![
             pair::state(
                 "new: only head took this path. gone: only base did. =: not changed.",
-                |(row, _): C<'s>| self.state(row),
+                |(row, _): C| self.state(row),
             )
             .rank(4)
             .room(6.0),
-            Column::cost("base", "Total base", written.cost(true), move |row: C<'s>| {
+            Column::cost("base", "Total base", written.cost(true), move |row: C| {
                 Value::number(total(row).base)
             })
             .sorts(TreeKey::Base)
             .rank(2)
             .room(14.0)
             .hint(format!("Total {what} of this path in the baseline")),
-            Column::cost("head", "Total head", written.cost(false), move |row: C<'s>| {
+            Column::cost("head", "Total head", written.cost(false), move |row: C| {
                 Value::number(total(row).head)
             })
             .sorts(TreeKey::Head)
@@ -345,7 +349,7 @@ impl<'a> Numbers<'a> {
             .hint(format!("Total {what} of this path in the new run")),
         ];
         if self.asked.shares_only() {
-            let points = |(_, node): C<'s>| Value::number(list::points(node.total(), self.rows.paths.sum));
+            let points = |(_, node): C| Value::number(list::points(node.total(), self.rows.paths.sum));
             columns.push(
                 Column::number("points", "Δ share, points", Form::Points, points)
                     .look(bar(1.0))
@@ -355,20 +359,20 @@ impl<'a> Numbers<'a> {
             // The longest bar is the largest change of any path.
             let most = self.most_changed();
             columns.extend([
-                Column::cost("delta", "Δ total", written.change(), move |row: C<'s>| {
+                Column::cost("delta", "Δ total", written.change(), move |row: C| {
                     Value::number(total(row).change())
                 })
                 .look(bar(most))
                 .sorts(TreeKey::Delta)
                 .room(19.0)
                 .hint(format!("Change of the total {what} of this path and all below it: head − base")),
-                Column::number("relative", "Δ %", Form::Growth, move |row: C<'s>| {
+                Column::number("relative", "Δ %", Form::Growth, move |row: C| {
                     pair::growth(total(row).relative_change(), row.1.state())
                 })
                 .rank(3)
                 .room(10.0)
                 .hint("The change as a share of the baseline of the same path"),
-                Column::cost("own delta", "Δ self", written.change(), move |(_, node): C<'s>| {
+                Column::cost("own delta", "Δ self", written.change(), move |(_, node): C| {
                     Value::number(factors.apply(node.own()).change())
                 })
                 .sorts(TreeKey::OwnDelta)
@@ -379,7 +383,7 @@ impl<'a> Numbers<'a> {
         }
         if self.rows.counted {
             columns.push(
-                Column::count("count", "Calls", |(_, node): C<'s>| {
+                Column::count("count", "Calls", |(_, node): C| {
                     let count = node.halves.map(|h| h.count);
                     Value::Both(count.base.flatten(), count.head.flatten())
                 })
@@ -389,8 +393,8 @@ impl<'a> Numbers<'a> {
             );
         }
         columns.push(
-            Column::name("function", "Function", |(row, node): C<'s>| {
-                Value::Nested(node.depth, self.name(row))
+            Column::name("function", "Function", |(row, _): C| {
+                Value::Nested(self.depth(row), self.name(row))
             })
             .sorts(TreeKey::Name)
             .room(24.0),
@@ -408,16 +412,16 @@ impl<'a> Numbers<'a> {
 struct Table<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
     numbers: &'l Numbers<'l>,
-    columns: &'a [Column<'l, (usize, &'l PathNode), TreeKey>],
+    columns: &'a [Column<'l, (usize, PathNode), TreeKey>],
     selected: Option<SymbolKey>,
     at: Option<PathKey>,
     acts: Vec<Act>,
 }
 
 impl<'l> grid::Rows for Table<'_, 'l, '_> {
-    type Row = (usize, &'l PathNode);
+    type Row = (usize, PathNode);
 
-    fn row(&self, at: usize) -> (usize, &'l PathNode) {
+    fn row(&self, at: usize) -> (usize, PathNode) {
         (at, self.numbers.node(at))
     }
 
@@ -433,7 +437,7 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
     fn label(&self, at: usize) -> String {
         let cell = |key| shared::cell_with_unit(self.columns, key, self.row(at));
         let change = cell(if self.numbers.asked.shares_only() { "points" } else { "delta" });
-        let (name, depth) = (self.numbers.name(at), self.numbers.node(at).depth);
+        let (name, depth) = (self.numbers.name(at), self.numbers.depth(at));
         format!("{name}, base {}, head {}, change {change}, level {depth}", cell("base"), cell("head"))
     }
 
@@ -443,7 +447,7 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
         }
         let r = self.numbers.rows.rows[at];
         let branch = Branch {
-            depth: self.numbers.node(at).depth,
+            depth: self.numbers.depth(at),
             label: &self.numbers.name(at),
             has_children: r.has_children,
             expanded: r.expanded,

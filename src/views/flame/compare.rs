@@ -147,16 +147,13 @@ struct Placed {
 impl Placed {
     /// Siblings stand in their order; a box is as wide as all that it costs, or, where costs cancel out, as its children.
     fn of(paths: &PathDiff, width: Width, factors: &Factors) -> Self {
-        let n = paths.nodes.len();
-        let own = |node: &PathNode| width.of(factors.apply(node.own()));
-        let mut widths: Vec<f64> = paths.nodes.iter().map(own).collect();
+        let n = paths.len();
+        let own = |node: PathNode| width.of(factors.apply(node.own()));
+        let mut widths: Vec<f64> = paths.nodes().map(own).collect();
         let mut whole = 0.0;
         for i in (0..n).rev() {
-            match widths.get(paths.nodes[i].parent as usize) {
-                Some(_) => {
-                    let below = widths[i];
-                    widths[paths.nodes[i].parent as usize] += below;
-                }
+            match paths.parent(i as u32) {
+                Some(parent) => widths[parent as usize] += widths[i],
                 None => whole += widths[i],
             }
         }
@@ -166,9 +163,9 @@ impl Placed {
         let mut next_root = 0.0;
         let mut depth = 0;
         for i in 0..n {
-            depth = depth.max(paths.nodes[i].depth);
-            let at = match next.get_mut(paths.nodes[i].parent as usize) {
-                Some(next) => next,
+            depth = depth.max(paths.depth(i as u32));
+            let at = match paths.parent(i as u32) {
+                Some(parent) => &mut next[parent as usize],
                 None => &mut next_root,
             };
             left[i] = *at;
@@ -358,7 +355,7 @@ impl DiffFlame {
         self.at = Some(node);
         let i = node as usize;
         let span = (scene.placed.left[i], scene.placed.left[i] + scene.placed.width[i]);
-        let y = f64::from(scene.paths.nodes[i].depth as f32 * ROW);
+        let y = f64::from(scene.paths.depth(node) as f32 * ROW);
         let place = Camera::revealing(self.camera.goal(), span, (y, f64::from(ROW)), limits);
         if place != self.camera.goal() {
             self.camera.glide(place, limits);
@@ -368,7 +365,7 @@ impl DiffFlame {
     fn zoom_to(&mut self, scene: &Scene<'_>, node: u32, limits: Limits) {
         let i = node as usize;
         let (left, width) = (scene.placed.left[i], scene.placed.width[i]);
-        let y = f64::from(scene.paths.nodes[i].depth as f32 * ROW);
+        let y = f64::from(scene.paths.depth(node) as f32 * ROW);
         let scroll = self.camera.goal().scroll;
         let scroll =
             if y < scroll || y > scroll + limits.window * 0.6 { y - f64::from(ROW) * 2.0 } else { scroll };
@@ -425,7 +422,7 @@ impl DiffFlame {
             cx.send(Command::Select(item));
             let i = node as usize;
             let span = (scene.placed.left[i], scene.placed.left[i] + scene.placed.width[i]);
-            let y = f64::from(scene.paths.nodes[i].depth as f32 * ROW);
+            let y = f64::from(scene.paths.depth(node) as f32 * ROW);
             let place = Camera::revealing(self.camera.goal(), span, (y, f64::from(ROW)), limits);
             self.camera.glide(place, limits);
         }
@@ -494,17 +491,17 @@ impl Scene<'_> {
     /// What is seen: subtrees that are narrower than a pixel are one strip, so the work is bounded by pixels and depth.
     fn boxes(&self, port: &Port) -> Vec<Placing> {
         let mut boxes: Vec<Placing> = Vec::new();
-        let nodes = &self.paths.nodes;
+        let nodes = self.paths;
         let pixel = port.units_per_point() / f64::from(port.ppp);
         let mut i = 0;
         while i < nodes.len() {
             let (left, width) = (self.placed.left[i], self.placed.width[i]);
-            let end = nodes[i].end as usize;
+            let end = nodes.end(i as u32) as usize;
             if left + width <= port.t0 || left >= port.t1 || width <= 0.0 {
                 i = end;
                 continue;
             }
-            let y = nodes[i].depth as f32 * ROW - port.scroll as f32;
+            let y = nodes.depth(i as u32) as f32 * ROW - port.scroll as f32;
             let (x0, x1) = (port.x_of(left) as f32, port.x_of(left + width) as f32);
             let narrow = width < NARROW * pixel;
             if y + ROW > 0.0 && y < port.height {
@@ -527,11 +524,11 @@ impl Scene<'_> {
     }
 
     fn name(&self, node: u32) -> std::borrow::Cow<'_, str> {
-        name(&self.paths.nodes[node as usize], &self.pair.base.profile, &self.pair.head.profile)
+        name(&self.paths.node(node), &self.pair.base.profile, &self.pair.head.profile)
     }
 
     fn costs(&self, node: u32) -> (Two<f64>, Two<f64>) {
-        let node = &self.paths.nodes[node as usize];
+        let node = self.paths.node(node);
         (self.factors.apply(node.own()), self.factors.apply(node.total()))
     }
 
@@ -546,7 +543,7 @@ impl Scene<'_> {
     }
 
     fn symbol(&self, node: u32) -> Option<SymbolKey> {
-        pair::path_symbol(self.pair, &self.paths.nodes[node as usize])
+        pair::path_symbol(self.pair, &self.paths.node(node))
     }
 
     /// The node of a path of functions of either side.
@@ -554,7 +551,7 @@ impl Scene<'_> {
         let mut at = None;
         for key in keys {
             let is = |&n: &u32| {
-                let halves = self.paths.nodes[n as usize].halves;
+                let halves = self.paths.node(n).halves;
                 let of = |half: Option<crate::analysis::diff::paths::PathHalf>, run: &crate::query::Run| {
                     half.is_some_and(|h| run.profile.keys().symbol(h.symbol.function()) == *key)
                 };
@@ -568,8 +565,7 @@ impl Scene<'_> {
     /// The box beside another one: up and down are caller and widest callee, left and right are siblings.
     fn neighbour(&self, at: Option<u32>, key: Key) -> Option<u32> {
         let Some(at) = at else { return self.paths.children(None).next() };
-        let parent =
-            Some(self.paths.nodes[at as usize].parent).filter(|&p| (p as usize) < self.paths.nodes.len());
+        let parent = self.paths.parent(at);
         let width = |n: &u32| self.placed.width[*n as usize];
         match key {
             Key::ArrowUp => parent,
@@ -583,7 +579,7 @@ impl Scene<'_> {
 
     fn is_found(&self, node: u32) -> bool {
         let Some([base, head]) = &self.found else { return true };
-        let halves = self.paths.nodes[node as usize].halves;
+        let halves = self.paths.node(node).halves;
         halves.base.is_some_and(|h| base[h.symbol.function().index()])
             || halves.head.is_some_and(|h| head[h.symbol.function().index()])
     }
@@ -619,7 +615,7 @@ impl Scene<'_> {
                 continue;
             }
             mesh.add_colored_rect(rect, self.color(b.node, palette).0);
-            if self.paths.nodes[b.node as usize].state() != State::Both {
+            if self.paths.node(b.node).state() != State::Both {
                 hatch::add(&mut mesh, rect, palette.canvas.gamma_multiply(0.28));
             }
             let symbol = self.symbol(b.node);
@@ -683,7 +679,7 @@ impl Scene<'_> {
     /// «1.20 s → 1.50 s, +300 ms (+25.0 %)».
     fn summary(&self, node: u32) -> String {
         let (_, total) = self.costs(node);
-        self.line(total, self.paths.nodes[node as usize].state())
+        self.line(total, self.paths.node(node).state())
     }
 
     fn line(&self, costs: Two<f64>, state: State) -> String {
@@ -692,7 +688,7 @@ impl Scene<'_> {
 
     fn tooltip(&self, ui: &mut Ui, node: u32, palette: &Palette) {
         ui.set_max_width(460.0);
-        let n = &self.paths.nodes[node as usize];
+        let n = self.paths.node(node);
         ui.label(
             egui::RichText::new(self.name(node))
                 .font(crate::ui::theme::strong(13.0))
@@ -748,13 +744,10 @@ mod tests {
         let paths = Engine::inline().now(&pair, &question, &Job::new()).unwrap();
         for (width, _) in Width::ALL {
             let placed = Placed::of(&paths, width, &Related::default().factors);
-            for (i, node) in paths.nodes.iter().enumerate() {
+            for (i, node) in paths.nodes().enumerate() {
                 let span = |i: usize| (placed.left[i], placed.left[i] + placed.width[i]);
                 let (from, to) = span(i);
-                let around = paths
-                    .nodes
-                    .get(node.parent as usize)
-                    .map_or((0.0, placed.whole), |_| span(node.parent as usize));
+                let around = paths.parent(i as u32).map_or((0.0, placed.whole), |p| span(p as usize));
                 assert!(around.0 <= from && to <= around.1 + 1e-9, "{width:?} {i}");
                 assert!(
                     (placed.width[i] - width.of(Related::default().factors.apply(node.total()))).abs() < 1e-9

@@ -369,7 +369,7 @@ impl DiffMemory {
                 name: format::escaped(&heap.name(node, &pair.base.profile, &pair.head.profile)).into_owned(),
                 costs: costs(heap.held(node)),
                 counts: Two::default(),
-                state: heap.paths.nodes[node as usize].state(),
+                state: heap.paths.node(node).state(),
                 function: path.last().map(|&function| (function, base)),
                 item: pair::path_item(pair, &heap.paths, node),
             }

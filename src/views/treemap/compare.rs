@@ -83,17 +83,15 @@ impl Nested for DiffBoxes {
 
 impl DiffBoxes {
     fn of(paths: &PathDiff, factors: &Factors) -> Self {
-        let n = paths.nodes.len();
+        let n = paths.len();
         let size = |two: Two<i64>| {
             let two = factors.apply(two);
             two.base.unwrap_or(0.0).max(0.0) + two.head.unwrap_or(0.0).max(0.0)
         };
         let mut own: Vec<f64> = vec![0.0; n + 1];
-        let parent = |i: usize| {
-            paths.nodes.get(paths.nodes[i].parent as usize).map_or(0, |_| paths.nodes[i].parent + 1)
-        };
-        for i in 0..n {
-            own[i + 1] = size(paths.nodes[i].own());
+        let parent = |i: usize| paths.parent(i as u32).map_or(0, |parent| parent + 1);
+        for (own, node) in own[1..].iter_mut().zip(paths.nodes()) {
+            *own = size(node.own());
         }
         let mut total = own.clone();
         for i in (0..n).rev() {
@@ -135,8 +133,8 @@ impl Shown<'_> {
         match at.checked_sub(1) {
             None => "Everything".to_owned(),
             Some(node) => {
-                let node = &self.paths.nodes[node as usize];
-                name(node, &self.pair.base.profile, &self.pair.head.profile).into_owned()
+                let node = self.paths.node(node);
+                name(&node, &self.pair.base.profile, &self.pair.head.profile).into_owned()
             }
         }
     }
@@ -154,22 +152,21 @@ impl Shown<'_> {
     }
 
     fn parent(&self, at: u32) -> u32 {
-        let parent = at.checked_sub(1).map_or(0, |node| self.paths.nodes[node as usize].parent);
-        if (parent as usize) < self.paths.nodes.len() { parent + 1 } else { 0 }
+        at.checked_sub(1).and_then(|node| self.paths.parent(node)).map_or(0, |parent| parent + 1)
     }
 
     fn costs(&self, at: u32) -> (Two<f64>, Two<f64>) {
         match at.checked_sub(1) {
             None => (Two::default(), self.factors.apply(self.paths.sum)),
             Some(node) => {
-                let node = &self.paths.nodes[node as usize];
+                let node = self.paths.node(node);
                 (self.factors.apply(node.own()), self.factors.apply(node.total()))
             }
         }
     }
 
     fn state(&self, at: u32) -> State {
-        at.checked_sub(1).map_or(State::Both, |node| self.paths.nodes[node as usize].state())
+        at.checked_sub(1).map_or(State::Both, |node| self.paths.node(node).state())
     }
 
     /// The node of a box; everything is none.
@@ -182,7 +179,7 @@ impl Shown<'_> {
     }
 
     fn symbol(&self, at: u32) -> Option<SymbolKey> {
-        pair::path_symbol(self.pair, &self.paths.nodes[self.node(at)? as usize])
+        pair::path_symbol(self.pair, &self.paths.node(self.node(at)?))
     }
 
     fn line(&self, what: &str, costs: Two<f64>, state: State) -> String {
@@ -334,7 +331,7 @@ fn paint<'a>(
     let is_found = |at: u32| {
         let Some([base, head]) = &found else { return true };
         let Some(node) = at.checked_sub(1) else { return false };
-        let halves = shown.paths.nodes[node as usize].halves;
+        let halves = shown.paths.node(node).halves;
         halves.base.is_some_and(|h| base[h.symbol.function().index()])
             || halves.head.is_some_and(|h| head[h.symbol.function().index()])
     };
