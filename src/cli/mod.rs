@@ -63,22 +63,23 @@ Examples:
   inferscope diff before.prof after.prof      what takes more, what takes less
   inferscope report run.prof --sort cumulative --top 20
   inferscope report trace.json --json         the same numbers for programs
-  inferscope report run.journal --follow      a recording that goes on, again and again
+  inferscope report run.journal --follow      a running recording, again and again
   inferscope summary run.prof                 short answers: hot, tree, callers, gaps …
   inferscope guide --install claude           how a coding agent asks them
   inferscope render run.prof -o run.png       a picture, without a display
   inferscope record -o run.inferscope         record the default run
-  inferscope record asyncio --set scale=0.1   another one, ten times as fast
+  inferscope record asyncio --set scale=0.1   a built-in run, ten times as fast
   inferscope recover -o run.inferscope        what a killed or unsaved recording left
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened
   inferscope help recording                   a page of the guide
 
-Without a display `inferscope` records the default run and prints its report.";
+Without arguments and without a display (over ssh, for example) `inferscope` records the default run as a demonstration, \
+prints its report, and writes a session and a picture to your data folder (~/.local/share/inferscope).";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Open profiles in the window. The journal of a recording that goes on is shown as it grows.
+    /// Open profiles in the window. The journal of a running recording is shown as it grows.
     ///
     /// Example: inferscope open run.prof
     Open {
@@ -275,7 +276,7 @@ fn window(files: Vec<PathBuf>, prices: Option<&Path>) -> Result<(), Failure> {
     if let Some(missing) = files.iter().find(|file| **file != Path::new("-") && !file.exists()) {
         // A command that is mistyped looks like a file.
         let plain = missing.parent() == Some(Path::new("")) && missing.extension().is_none();
-        let hint = if plain { ", and no command is called so: `inferscope help` lists them" } else { "" };
+        let hint = if plain { ", and there is no such command: `inferscope help` lists them" } else { "" };
         return Err(Failure::new(format!("{}: there is no such file{hint}", missing.display())));
     }
     let named = files.first().map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
@@ -383,15 +384,15 @@ fn formats() -> Result<(), Failure> {
     print_lines(&formats_text())
 }
 
-/// One line a format.
+/// Two lines a format.
 fn formats_text() -> String {
-    let mut text =
-        format!("{:<14} {:<28} {:<32} {:<22} {}\n", "ID", "FORMAT", "USUAL ENDINGS", "GIVES", "WRITTEN BY");
+    let mut text = "ID                 FORMAT                               GIVES\n".to_owned();
+    text += "                   USUAL ENDINGS                        WRITTEN BY\n";
     for i in import::IMPORTERS {
         let endings: Vec<_> = i.extensions.iter().map(|e| format!(".{e}")).collect();
         let gives: Vec<_> = i.gives.iter().map(|g| g.word()).collect();
         let (endings, gives) = (endings.join(" "), gives.join(", "));
-        text += &format!("{:<14} {:<28} {endings:<32} {gives:<22} {}\n", i.id, i.title, i.written_by);
+        text += &format!("{:<18} {:<36} {gives}\n{:<18} {endings:<36} {}\n", i.id, i.title, "", i.written_by);
     }
     text + "\nFiles may be packed with gzip or zstd. The content decides, not the name.\n"
 }

@@ -14,7 +14,7 @@ use crate::analysis::waiting::Waiting;
 use crate::analysis::{Functions, nothing};
 use crate::format;
 
-const SORT: Argument = Argument::new("sort", Kind::Choice(&["own", "total", "calls"]), "what leads");
+const SORT: Argument = Argument::new("sort", Kind::Choice(&["self", "total", "calls"]), "what leads");
 const GROUP: Argument = Argument::new(
     "group",
     Kind::Choice(&["function", "module", "file", "category"]),

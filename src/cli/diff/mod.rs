@@ -137,12 +137,20 @@ pub(super) struct DiffArgs {
 }
 
 const EXAMPLES: &str = "\
-Δ is always head − base. Exit codes: 0 no regression, 1 a condition of --fail-if holds, 4 it cannot be told.
+Δ is always head − base.
+
+Exit codes:
+  0  no regression
+  1  a condition of --fail-if holds
+  2  a file cannot be read, or the command line is wrong
+  3  a file of an unknown format
+  4  a condition of --fail-if cannot be judged
 
 Examples:
   inferscope diff before.prof after.prof
-  inferscope diff before.prof after.prof --fail-if 'total.time>+5%' --fail-if 'fn:decode.self>+10ms'
-  inferscope diff --base a1.prof,a2.prof,a3.prof,a4.prof --head b1.prof,b2.prof,b3.prof,b4.prof --evidence
+  inferscope diff before.prof after.prof --fail-if 'total.time>+5%'
+  inferscope diff before.prof after.prof --fail-if 'fn:decode.self>+10ms'
+  inferscope diff --evidence --base a1,a2,a3,a4 --head b1,b2,b3,b4
   inferscope diff before.json after.json --markdown";
 
 /// One run of a side, opened.

@@ -23,7 +23,7 @@ use window::Window;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct McpArgs {
-    /// Folders with profiles: nothing else is read [default: this one].
+    /// Folders with profiles: nothing else is read [default: the current folder].
     folders: Vec<PathBuf>,
     /// Let texts of prompts and answers be part of answers.
     #[arg(long)]
