@@ -22,7 +22,7 @@ pub(super) struct Asyncio;
 pub(super) const SCALE: Param = Param {
     key: "scale",
     label: "Time scale",
-    help: "Factor for all sleeps: 1 is the original's 12 seconds.",
+    help: "Factor for all sleeps: with 1 a request takes 12 seconds.",
     default: "1.0",
     kind: ParamKind::Float { min: 0.0, max: 100.0 },
 };

@@ -67,7 +67,7 @@ pub(super) const PARAMS: [Param; 13] = [
     Param {
         key: "top_p",
         label: "Top p",
-        help: "Only the most probable tokens that have this probability together.",
+        help: "Samples only from the most probable tokens whose probabilities add up to this.",
         default: "0.95",
         kind: ParamKind::Float { min: 0.01, max: 1.0 },
     },

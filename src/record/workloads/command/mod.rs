@@ -82,7 +82,7 @@ impl Workload for Command {
             param(
                 "folder",
                 "Working directory",
-                "Where it runs; empty for the present one.",
+                "The folder in which it runs; empty for the current one.",
                 "",
                 ParamKind::Folder,
             ),
@@ -122,7 +122,7 @@ impl Workload for Command {
             param(
                 "keep",
                 "Keep the profile as",
-                "Where to write the first Python profiler's own file, too; empty for nowhere.",
+                "A further file for the first Python profiler's own output; empty for none.",
                 "",
                 ParamKind::Output,
             ),
@@ -136,7 +136,7 @@ impl Workload for Command {
             param(
                 "grace",
                 "Grace period (s)",
-                "How long it has to end after SIGINT, and again after SIGTERM, when the recording is stopped.",
+                "Seconds that it has to end after SIGINT, and again after SIGTERM, when the recording is stopped.",
                 "5",
                 ParamKind::Float { min: 0.0, max: 3600.0 },
             ),

@@ -81,7 +81,7 @@ static PARAMS: [Param; 16] = [
         "Requests per second",
         "0",
         ParamKind::Float { min: 0.0, max: 100_000.0 },
-        "Requests arrive at this rate whatever the server does (open loop). 0: the next one when one has ended.",
+        "Requests a second, whatever the server does (open loop). 0: the next one when one has ended (closed loop).",
     ),
     param(
         "poisson",
@@ -97,7 +97,7 @@ static PARAMS: [Param; 16] = [
         ParamKind::Int { min: 1, max: 1_000_000 },
         "Longest answer, in tokens.",
     ),
-    param("stream", "Stream", "true", ParamKind::Bool, "Answers token by token; off: each in one piece."),
+    param("stream", "Stream", "true", ParamKind::Bool, "Answers token by token; false: each in one piece."),
     param(
         "extra",
         "Extra JSON fields",

@@ -37,7 +37,7 @@ static PARAMS: [Param; 11] = [
     Param {
         key: "mode",
         label: "Mode",
-        help: "real: database, embeddings and model. mock: sleeps 10, 50, 20, 150, 20 × 10 and 10 ms, to compare clocks.",
+        help: "real: database, embeddings and model. mock: sleeps of 10, 50, 20, 150, 20 × 10 and 10 ms, to compare clocks.",
         default: "real",
         kind: ParamKind::Choice(&["real", "mock"]),
     },
@@ -68,7 +68,7 @@ static PARAMS: [Param; 11] = [
     GENERATE[7],
     GENERATE[8],
     GENERATE[9],
-    Param { help: "Factor for the sleeps of the mock: 1 is the example's 440 ms a question.", ..SCALE },
+    Param { help: "Factor for the sleeps of the mock: with 1 a question takes 440 ms.", ..SCALE },
 ];
 
 impl Workload for Rag {
@@ -91,7 +91,7 @@ impl Workload for Rag {
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
         if params.text("mode") == "mock" {
-            cx.stage("Sleeping the example's times");
+            cx.stage("Sleeping fixed times");
             let mut latency = Latency::new();
             let result = mock::run(params.size("questions"), params.float("scale"), &mut latency, cx);
             latency.report(cx);

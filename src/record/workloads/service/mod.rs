@@ -61,7 +61,7 @@ static PARAMS: [Param; 26] = [
     Param {
         key: "mode",
         label: "Mode",
-        help: "faithful: as the example is printed, mistakes included. fixed: without them.",
+        help: "faithful: as tutorials show such a service, mistakes included. fixed: without them.",
         default: "fixed",
         kind: ParamKind::Choice(&["fixed", "faithful"]),
     },
@@ -82,7 +82,7 @@ static PARAMS: [Param; 26] = [
     float(
         "max_wait",
         "Longest wait (ms)",
-        "How long a batch waits for more requests; fixed mode only.",
+        "Milliseconds that a batch waits for more requests; fixed mode only.",
         "10",
         (0.0, 60_000.0),
     ),
@@ -101,7 +101,7 @@ static PARAMS: [Param; 26] = [
         "1",
         (0.0, 5.0),
     ),
-    float("ttl", "Time to live (s)", "How long the caches keep an answer.", "3600", (0.001, 1e9)),
+    float("ttl", "Time to live (s)", "Seconds that the caches keep an answer.", "3600", (0.001, 1e9)),
     int(
         "entries",
         "Cache entries",
@@ -149,14 +149,14 @@ static PARAMS: [Param; 26] = [
     float(
         "slo_ttft",
         "SLO for TTFT (ms)",
-        "A request is good when its first token comes within this.",
+        "A request is good when its first token comes within so many milliseconds.",
         "200",
         (0.0, 1e9),
     ),
     float(
         "slo_tpot",
         "SLO for TPOT (ms)",
-        "A request is good when each further token takes no longer than this.",
+        "A request is good when each further token takes at most so many milliseconds.",
         "50",
         (0.0, 1e9),
     ),
@@ -194,7 +194,7 @@ impl Workload for ServiceWorkload {
 
     fn about(&self) -> &'static str {
         "Many clients, an exact and a semantic cache, a queue, a batcher and workers in front of the model; as \
-         a well-known example prints it, with its mistakes as findings, or without them. Shows hit rates, \
+         tutorials show such a service, with its mistakes as findings, or without them. Shows hit rates, \
          waits, batch sizes, and throughput, TTFT and goodput under load."
     }
 
