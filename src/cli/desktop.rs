@@ -14,7 +14,7 @@ use crate::export;
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct DesktopArgs {
-    /// Write the menu entry, icons and file types into your data folder, for this program where it lies now.
+    /// Write the menu entry, icons and file types into your data folder, for this program at its present path.
     #[arg(long)]
     install: bool,
     /// Remove them.

@@ -38,7 +38,7 @@ pub(super) struct GuideArgs {
     /// Write it to the place where this tool looks.
     #[arg(long, value_name = "TOOL")]
     install: Option<Reader>,
-    /// Take it away from there.
+    /// Remove it from there.
     #[arg(long, value_name = "TOOL", conflicts_with = "install")]
     remove: Option<Reader>,
     /// The folder of the project.

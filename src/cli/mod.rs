@@ -109,7 +109,7 @@ enum Command {
     /// Write a profile in another format.
     #[command(after_help = export::format_list())]
     Export(export::ExportArgs),
-    /// Tell a coding agent how to use this program, or put that where it looks.
+    /// Print how a coding agent uses this program, or install that text for a tool.
     Guide(guide::GuideArgs),
     /// Serve the questions as tools of the Model Context Protocol, on standard input and output.
     #[cfg(feature = "mcp")]

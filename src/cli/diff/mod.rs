@@ -102,7 +102,7 @@ pub(super) struct DiffArgs {
     /// Compare this metric: a key or a label [default: the first one that both have].
     #[arg(long, value_name = "METRIC")]
     metric: Option<String>,
-    /// Prices of models, above the carried ones: a table in inferscope's layout or LiteLLM's.
+    /// Prices of models, above the bundled ones: a table in inferscope's layout or LiteLLM's.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// Relate costs to the size of each run.
@@ -122,7 +122,7 @@ pub(super) struct DiffArgs {
     /// that it shows.
     #[arg(long, value_name = "FILE")]
     project: Option<PathBuf>,
-    /// Print one short text of about so many tokens instead, as a question does.
+    /// Print one short answer of about N tokens instead, as the questions do.
     #[arg(long, value_name = "N", group = "form", conflicts_with_all = ["fail_if", "rule", "base", "evidence"])]
     budget: Option<usize>,
     /// With --budget: what its rows are.

@@ -25,10 +25,10 @@ use window::Window;
 pub(super) struct McpArgs {
     /// Folders with profiles: nothing else is read [default: the current folder].
     folders: Vec<PathBuf>,
-    /// Let texts of prompts and answers be part of answers.
+    /// Include the texts of prompts and answers in what the tools answer.
     #[arg(long)]
     texts: bool,
-    /// Let commands be recorded that begin with these words, such as 'python app.py'; repeatable. «any» lets any be.
+    /// Let commands be recorded that begin with these words, such as 'python app.py'; repeatable. «any» allows every command.
     #[arg(long, value_name = "WORDS")]
     allow_record: Vec<String>,
     /// Price requests by this table first (JSON; see `inferscope report --help`).

@@ -47,7 +47,7 @@ pub(super) struct RecordArgs {
     /// Keep the texts of the source files of recorded functions in the session (without keys and passwords).
     #[arg(long)]
     sources: bool,
-    /// Record only such a share of root spans (requests, jobs), each with all below it: 1/N.
+    /// Record one of N root spans (requests, jobs), each with all spans below it: 1/N.
     #[arg(long, value_name = "1/N", value_parser = one_of, default_value = "1/1")]
     sample_spans: u32,
     /// Memory for what is recorded, in MiB; when it is full the oldest spans are left out.
@@ -61,7 +61,7 @@ pub(super) struct RecordArgs {
     /// grows, instead of the report; what the program writes there goes to standard error.
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
-    /// Record so many times, one after the other, and save `run-1.inferscope`, `run-2.inferscope` … for `-o
+    /// Record N times, one after the other, and save `run-1.inferscope`, `run-2.inferscope` … for `-o
     /// run.inferscope`: `diff --base A,B,… --head C,D,…` then tells a change from noise.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,

@@ -71,7 +71,7 @@ pub(super) struct ReportArgs {
     /// What percentages are a share of.
     #[arg(long, value_name = "WHOLE", default_value = "total")]
     relative: RelativeArg,
-    /// Prices of models, above the carried ones: a table in inferscope's layout or LiteLLM's.
+    /// Prices of models, above the bundled ones: a table in inferscope's layout or LiteLLM's.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// Leave out calls that had not ended when the recording did.
@@ -83,8 +83,8 @@ pub(super) struct ReportArgs {
     /// With --tree: paths with at least this share of the whole, such as 0.01 [default: the largest 20000].
     #[arg(long, value_name = "SHARE", requires = "tree", value_parser = share)]
     min_share: Option<f64>,
-    /// Of the journal of a recording that goes on: print the report again as it grows, to its end. As JSON one object
-    /// a line.
+    /// For the journal of a running recording: print the report again as it grows, until it ends. As JSON one object a
+    /// line.
     #[arg(long)]
     follow: bool,
     /// With --follow: seconds between two reports.
