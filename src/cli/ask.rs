@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ fn subcommand(q: &'static Question) -> Command {
             Kind::Choice(words) => arg
                 .value_name("WORD")
                 .help(format!("{} [default: {}]", sentence(a.help), words[0]))
-                .value_parser(one_of(words)),
+                .value_parser(PossibleValuesParser::new(words)),
         });
     }
     if PRICED.contains(&q.name) {
@@ -59,12 +59,6 @@ fn subcommand(q: &'static Question) -> Command {
     }
     let help = "Print one JSON object, with all rows.";
     command.arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help(help))
-}
-
-/// One of these words. For `self`, `own` is taken, too.
-fn one_of(words: &'static [&'static str]) -> impl TypedValueParser<Value = String> {
-    let word = |word: &&'static str| PossibleValue::new(*word).aliases((*word == "self").then_some("own"));
-    PossibleValuesParser::new(words.iter().map(word)).map(|w| if w == "own" { "self".to_owned() } else { w })
 }
 
 fn sentence(text: &str) -> String {

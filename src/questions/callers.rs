@@ -63,7 +63,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let sampled = row.samples_total.map(|n| words::counted(n, "sample", "samples"));
     let count = counted.or(sampled).map_or_else(String::new, |c| format!(": {c}"));
     let head = format!(
-        "{}{count}, own {} ({}), total {} ({}) of {} {}{}; {basis}",
+        "{}{count}, self {} ({}), total {} ({}) of {} {}{}; {basis}",
         names.full(function),
         words::known(unit, row.known_own()),
         words::share(row.own, found.sum),
@@ -83,8 +83,8 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.value("unit", unit.key());
     let all = row.calls.map(|c| c.all);
     for (key, side, title) in [
-        ("callers", &found.callers, "callers: calls, % of its calls, its total and own from there, caller"),
-        ("callees", &found.callees, "calls: calls, total and own there, callee"),
+        ("callers", &found.callers, "callers: calls, % of its calls, its total and self from there, caller"),
+        ("callees", &found.callees, "calls: calls, total and self there, callee"),
     ] {
         let mut side: Vec<&Neighbour> = side.iter().collect();
         side.sort_by_key(|n| std::cmp::Reverse((n.calls.map_or(0, |c| c.all), n.total)));

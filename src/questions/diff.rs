@@ -132,8 +132,8 @@ impl<'a> Sides<'a> {
             format!("{} → {}{}", words::known(unit, two.base), words::known(unit, two.head), change(two))
         };
         let of = match &self.chosen.why_not {
-            None => format!("Δ = head − base of own {}, summed {}", self.label, both(diff.sum, self.unit)),
-            Some(_) => "Δ = head − base of shares of own costs, in points".to_owned(),
+            None => format!("Δ = head − base of self {}, summed {}", self.label, both(diff.sum, self.unit)),
+            Some(_) => "Δ = head − base of shares of self costs, in points".to_owned(),
         };
         let head = format!("{of}; elapsed {}", both(elapsed, Unit::Nanoseconds));
         let mut sheet = Sheet::new(head, self.asked.budget());
@@ -216,7 +216,7 @@ impl<'a> Sides<'a> {
             }));
             return Ok(());
         }
-        let title = "Δ own, base → head, Δ %, calls, function; largest changes first";
+        let title = "Δ self, base → head, Δ %, calls, function; largest changes first";
         sheet.part(self.rest("functions", title, lines, deltas).least(8));
         Ok(())
     }

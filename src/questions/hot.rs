@@ -18,12 +18,12 @@ const SORT: Argument = Argument::new("sort", Kind::Choice(&["self", "total", "ca
 const GROUP: Argument = Argument::new(
     "group",
     Kind::Choice(&["function", "module", "file", "category"]),
-    "add up own costs by this",
+    "add up self costs by this",
 );
 
 pub(super) const QUESTION: Question = Question {
     name: "hot",
-    about: "Functions by own or total cost; waiting is listed apart",
+    about: "Functions by self or total cost; waiting is listed apart",
     files: &["file"],
     arguments: &[
         SORT,
@@ -59,7 +59,8 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let whole = list.table.sum;
     let basis = words::basis(p, &list.table.basis);
     let of = format!("{} {}", words::cost(metric.unit, whole), metric.label);
-    let mut sheet = Sheet::new(format!("% of {of}, all own costs{}; {basis}", asked.part()?), asked.budget());
+    let mut sheet =
+        Sheet::new(format!("% of {of}, all self costs{}; {basis}", asked.part()?), asked.budget());
     sheet.value("sum", whole);
     sheet.value("unit", metric.unit.key());
     sheet.notes.extend(left_out);
@@ -87,9 +88,9 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let is_counted = work.iter().chain(&idle).any(|r| r.calls.is_some() || r.samples_total.is_some());
     let line = |r: &&FunctionRow| row(r, &names, p, metric.unit, whole, is_counted);
     let columns = match (work.iter().any(|r| r.calls.is_some()), work.iter().any(|r| r.samples.is_some())) {
-        (false, true) => "own, own %, total, samples, function",
-        (false, false) if !is_counted => "own, own %, total, function",
-        _ => "own, own %, total, calls, function",
+        (false, true) => "self, self %, total, samples, function",
+        (false, false) if !is_counted => "self, self %, total, function",
+        _ => "self, self %, total, calls, function",
     };
     let top = asked.top();
     let own: Vec<i64> = work.iter().map(|r| r.own).collect();
@@ -151,7 +152,7 @@ fn rest_of(
         let more = if shown < given { budget.clone() } else { door.argument("top", shown * 2) };
         match left {
             0 => String::new(),
-            n => format!("… {n} more with {} of own cost; {more}", words::share(cost, whole)),
+            n => format!("… {n} more with {} of self cost; {more}", words::share(cost, whole)),
         }
     })
 }
@@ -164,7 +165,7 @@ fn spread(work: &[&FunctionRow], whole: i64, total: &str) -> Option<String> {
     let (first, share) = (format::share(*own.first()?, whole)?, format::share(together, whole)?);
     (own.len() > TOGETHER && first < 0.1 && share < 0.5).then(|| {
         format!(
-            "own cost is spread out: the {TOGETHER} largest have {} together, no single function stands out; {total} and callers tell more",
+            "self cost is spread out: the {TOGETHER} largest have {} together, no single function stands out; {total} and callers tell more",
             format::percent(share)
         )
     })
@@ -208,5 +209,5 @@ fn grouped(
     };
     let shown: Vec<Row> = groups.iter().take(asked.top()).map(line).collect();
     let own = groups.iter().map(|g| g.1.0).collect();
-    sheet.part(rest_of("groups", &format!("own, own %, calls, functions, {by}"), shown, own, whole, asked));
+    sheet.part(rest_of("groups", &format!("self, self %, calls, functions, {by}"), shown, own, whole, asked));
 }

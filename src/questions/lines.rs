@@ -71,7 +71,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     let what = whole_file.map_or_else(|| names.full(function), |f| plain(p.text(f)).into_owned());
     let own = if whole_file.is_some() { table.files.first().map_or(0, |f| f.own) } else { table.own };
     let head = format!(
-        "{what}: own {} ({} of {} {}{}); {grain}; {}",
+        "{what}: self {} ({} of {} {}{}); {grain}; {}",
         words::cost(metric.unit, own),
         words::share(own, table.sum),
         words::cost(metric.unit, table.sum),
@@ -222,8 +222,8 @@ fn part(
     let count = if table.sampled { "samples" } else { "calls" };
     let name = plain(p.text(file.file)).into_owned();
     let title = match place {
-        0 if !is_counted => "line, own, %, total, text".to_owned(),
-        0 => format!("line, own, %, total, {count}, text"),
+        0 if !is_counted => "line, self, %, total, text".to_owned(),
+        0 => format!("line, self, %, total, {count}, text"),
         _ => format!("inlined from {name}:"),
     };
     let (given, door, budget, sum) = (shown.len(), asked.door, asked.more_budget(), table.sum);

@@ -330,13 +330,18 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
         )
     };
     let working = |r: &&FunctionRow| r.measured && !waits[r.function.index()];
-    let own: Vec<&FunctionRow> =
-        table.rows.iter().filter(working).filter(|r| r.own > 0).take(FUNCTIONS).collect();
+    let own: Vec<&FunctionRow> = table.rows.iter().filter(working).filter(|r| r.own > 0).collect();
     let of = format!("% of {} {}", words::cost(metric.unit, whole), metric.label);
-    let rows = own.iter().map(|r| row(r.own, r)).collect();
-    sheet.part(
-        Part::new("own", format!("largest own costs without waits, {of}:"), rows).rest(|_| String::new()),
-    );
+    let rows = own.iter().take(FUNCTIONS).map(|r| row(r.own, r)).collect();
+    let costs: Vec<i64> = own.iter().map(|r| r.own).collect();
+    let rest = move |shown: usize| match costs.len() - shown {
+        0 => String::new(),
+        n => {
+            let cost = costs[shown..].iter().fold(0i64, |sum, &own| sum.saturating_add(own));
+            format!("… {n} more with {} of self cost; hot lists them", words::share(cost, whole))
+        }
+    };
+    sheet.part(Part::new("own", format!("largest self costs without waits, {of}:"), rows).rest(rest));
     let mut total: Vec<&FunctionRow> = table
         .rows
         .iter()
@@ -357,7 +362,13 @@ fn functions(asked: &Asked<'_>, slice: &Slice, sheet: &mut Sheet) -> Result<(), 
         }
         line
     };
-    let rows = chains.take(FUNCTIONS).map(chain).collect();
-    sheet.part(Part::new("total", "largest totals below 95 %:", rows).rest(|_| String::new()));
+    let lines: Vec<Row> = chains.map(chain).collect();
+    let (all, by_total) = (lines.len(), asked.door.argument("sort", "total"));
+    let rest = move |shown: usize| match all - shown {
+        0 => String::new(),
+        n => format!("… {n} more; hot with {by_total} lists them"),
+    };
+    let rows = lines.into_iter().take(FUNCTIONS).collect();
+    sheet.part(Part::new("total", "largest totals below 95 %:", rows).rest(rest));
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(super) const QUESTION: Question = Question {
     files: &["file"],
     arguments: &[
         Argument::new("root", Kind::Text, "only what runs below this function"),
-        Argument::new("inverted", Kind::Flag, "from functions with own cost up to their callers"),
+        Argument::new("inverted", Kind::Flag, "from functions with self cost up to their callers"),
         THREAD,
         RANGE,
         METRIC,
@@ -135,8 +135,8 @@ fn head(
         (false, false) => "",
     };
     let columns = match asked.values.flag("inverted") {
-        true => format!("own of the first name, %, callers{count}"),
-        false => format!("total, %, functions, own{count}"),
+        true => format!("self of the first name, %, callers{count}"),
+        false => format!("total, %, functions, self{count}"),
     };
     let of = words::cost(metric.unit, whole);
     Ok(format!("{columns}{below}; % of {of} {}{}; {basis}", metric.label, asked.part()?))
@@ -177,7 +177,7 @@ fn loss(
 fn rest(asked: &Asked<'_>, paths: usize, own: i64, all: i64) -> String {
     let more = asked.more_budget();
     let root = asked.door.argument("root", "NAME");
-    format!("… {paths} more paths with {} of own cost; {more} or {root}", words::share(own, all))
+    format!("… {paths} more paths with {} of self cost; {more} or {root}", words::share(own, all))
 }
 
 fn of_calls(costs: &TreeCosts) -> Vec<Node> {
@@ -355,7 +355,7 @@ impl Shown<'_> {
         );
         let own: i64 = run.iter().map(|n| of(n).own).fold(0, i64::saturating_add);
         if own != first.total && own as f64 >= self.whole as f64 * LEAST_OWN {
-            text += &format!(" own {}", words::cost(self.unit, own));
+            text += &format!(" self {}", words::cost(self.unit, own));
         }
         if let Some(count) = last.count.filter(|&c| c > 1) {
             text += &format!(" ×{count}");

@@ -128,7 +128,7 @@ fn what_is_wrong_is_said_and_nothing_else_is_read() {
         ("hot", json!({ "file": "bad.prof" }), "bad.prof"),
         ("hot", json!({}), "needs file"),
         ("hot", json!({ "file": "a.prof", "colour": 1 }), "no argument «colour»"),
-        ("hot", json!({ "file": "a.prof", "sort": "size" }), "none of own"),
+        ("hot", json!({ "file": "a.prof", "sort": "size" }), "none of self"),
         ("hot", json!({ "file": "a.prof", "budget": -3 }), "whole number"),
         ("hot", json!({ "file": "a.prof", "contains": ["x"] }), "a text"),
         ("callers", json!({ "file": "a.prof", "function": "__init__" }), "by its handle"),

@@ -152,7 +152,7 @@ fn a_thread_and_a_time_can_be_chosen() {
 fn two_runs_are_compared_in_a_few_lines() {
     let (before, after) = (sample("pstats/workload-py311.prof"), sample("pstats/workload-py313.prof"));
     let text = stdout(&["diff", &before, &after, "--budget", "300"]);
-    says(&text, &["Δ = head − base of own Time", "matched:", "one run each", "--budget 600"]);
+    says(&text, &["Δ = head − base of self Time", "matched:", "one run each", "--budget 600"]);
     let paths = stdout(&["diff", &before, &after, "--budget", "300", "--by", "path"]);
     says(&paths, &["path; largest changes first"]);
     says(&error(&["diff", &before, &after, "--by", "path"]), &["--budget"]);
@@ -165,7 +165,7 @@ fn what_cannot_be_subtracted_is_said_and_only_shares_compare() {
     std::fs::write(&other, "main;encode 3\nmain;decode 1\n").unwrap();
     let text =
         stdout(&["diff", &sample("pstats/workload-py311.prof"), other.to_str().unwrap(), "--budget", "400"]);
-    says(&text, &["shares of own costs, in points", "cannot be subtracted"]);
+    says(&text, &["shares of self costs, in points", "cannot be subtracted"]);
     assert!(!text.contains("summed"), "{text}");
     // The same work in another order.
     let trace = |name: &str, second: u64| {
@@ -204,7 +204,7 @@ fn standard_input_is_a_file_like_any_other() {
 fn lines_come_with_their_text_where_the_source_is_at_hand() {
     let profile = sample("callgrind/hot-lines.callgrind.out");
     let without = stdout(&["lines", &profile]);
-    says(&without, &["per line", "line, own, %, total, calls, text", "no source text:", "--sources FOLDER"]);
+    says(&without, &["per line", "line, self, %, total, calls, text", "no source text:", "--sources FOLDER"]);
     let sources = file("tests/sources");
     let with = stdout(&["lines", &profile, "--sources", sources.to_str().unwrap()]);
     let text = std::fs::read_to_string(sources.join("hot_lines.c")).unwrap();

@@ -46,7 +46,7 @@ impl Sides<'_> {
         };
         let rows: Vec<Row> = order.iter().take(self.asked.top()).map(line).collect();
         let deltas = order.iter().map(|&node| change(node)).collect();
-        sheet.part(self.rest("paths", "Δ own, base → head, path; largest changes first", rows, deltas));
+        sheet.part(self.rest("paths", "Δ self, base → head, path; largest changes first", rows, deltas));
         Ok(())
     }
 

@@ -67,8 +67,8 @@ impl Workload for Asyncio {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        let plan = Plan { scale: params.float("scale"), fault: params.flag("fault") };
-        let users = params.size("users").max(1);
+        let Settings { scale, users, fault } = params.read()?;
+        let plan = Plan { scale, fault };
         cx.stage("Handling requests");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -99,6 +99,13 @@ impl Workload for Asyncio {
             }
         })
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Settings {
+    scale: f64,
+    users: usize,
+    fault: bool,
 }
 
 #[derive(Clone, Copy, Debug)]

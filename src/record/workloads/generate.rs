@@ -118,39 +118,75 @@ pub(super) const PARAMS: [Param; 13] = [
 /// Considered at each token; more would not change the text, only the time to sort.
 const TOP_K: usize = 40;
 
-/// The question number `i`.
-pub(super) fn question(params: &Params, i: usize) -> &str {
-    match params.text("prompt") {
-        "" => QUESTIONS[i % QUESTIONS.len()],
-        prompt => prompt,
+/// The model that answers, and how it samples: in every workload that has one.
+#[derive(serde::Deserialize)]
+pub(super) struct ModelSettings {
+    max_new_tokens: usize,
+    temperature: f64,
+    top_p: f64,
+    pub(super) seed: u64,
+    model: String,
+    device: String,
+}
+
+impl ModelSettings {
+    /// `None` for the bundled model.
+    pub(super) fn path(&self) -> Option<&Path> {
+        (!self.model.is_empty()).then(|| Path::new(&self.model))
+    }
+
+    /// How the answer number `i` is sampled.
+    pub(super) fn sampling(&self, i: usize) -> Sampling {
+        Sampling {
+            temperature: self.temperature,
+            top_k: TOP_K,
+            top_p: self.top_p,
+            seed: self.seed,
+            stream: i as u64,
+            max_new_tokens: self.max_new_tokens,
+        }
+    }
+
+    pub(super) fn load_options(&self, detail: Detail) -> Result<LoadOptions, WorkloadError> {
+        let device = DeviceChoice::parse(&self.device);
+        let device = device.map_err(|why| WorkloadError::Failed(format!("device {why}")))?;
+        Ok(LoadOptions { device, detail })
+    }
+
+    /// Loads the model, as a phase, and notes what it is.
+    pub(super) fn load(&self, detail: Detail, cx: &Context) -> Result<Arc<Model>, WorkloadError> {
+        cx.stage("Loading the model");
+        let _loading = phase!("load");
+        let model = Model::load(self.path(), self.load_options(detail)?, &|| Ok(cx.check()?))?;
+        note(&model, cx);
+        Ok(Arc::new(model))
     }
 }
 
-pub(super) fn sampling(params: &Params, i: usize) -> Sampling {
-    Sampling {
-        temperature: params.float("temperature"),
-        top_k: TOP_K,
-        top_p: params.float("top_p"),
-        seed: params.text("seed").parse().unwrap_or(0),
-        stream: i as u64,
-        max_new_tokens: params.size("max_new_tokens"),
+/// What is asked, and by how many at once.
+#[derive(serde::Deserialize)]
+pub(super) struct Settings {
+    pub(super) questions: usize,
+    concurrency: usize,
+    workers: usize,
+    pub(super) threads: usize,
+    detail: String,
+    prompt: String,
+    variants: String,
+}
+
+impl Settings {
+    /// The question number `i`.
+    pub(super) fn question(&self, i: usize) -> &str {
+        if self.prompt.is_empty() { QUESTIONS[i % QUESTIONS.len()] } else { &self.prompt }
+    }
+
+    pub(super) fn detail(&self) -> Detail {
+        Detail::parse(&self.detail)
     }
 }
 
-/// How the parameters want a model to be loaded.
-pub(super) fn load_options(params: &Params) -> Result<LoadOptions, WorkloadError> {
-    let device = DeviceChoice::parse(params.text("device"));
-    let device = device.map_err(|why| WorkloadError::Failed(format!("device {why}")))?;
-    Ok(LoadOptions { device, detail: Detail::parse(params.text("detail")) })
-}
-
-/// Loads the model that the parameters name, as a phase, and notes what it is.
-pub(super) fn load(params: &Params, cx: &Context) -> Result<Arc<Model>, WorkloadError> {
-    cx.stage("Loading the model");
-    let _loading = phase!("load");
-    let path = params.text("model");
-    let path = (!path.is_empty()).then(|| Path::new(path));
-    let model = Model::load(path, load_options(params)?, &|| Ok(cx.check()?))?;
+fn note(model: &Model, cx: &Context) {
     cx.fact(FactKind::Input, "Model", model.name());
     cx.fact(
         FactKind::Input,
@@ -162,7 +198,6 @@ pub(super) fn load(params: &Params, cx: &Context) -> Result<Arc<Model>, Workload
         cx.fact(FactKind::Setting, "GPU work", how);
     }
     cx.fact(FactKind::Input, "Prompt", model.prompt_form());
-    Ok(Arc::new(model))
 }
 
 /// What the bundled model answers well.
@@ -217,20 +252,20 @@ impl Workload for Generate {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        let formats = WeightFormat::list(params.text("variants")).map_err(WorkloadError::Failed)?;
+        let (settings, of_model) = (params.read::<Settings>()?, params.read::<ModelSettings>()?);
+        let formats = WeightFormat::list(&settings.variants).map_err(WorkloadError::Failed)?;
         if !formats.is_empty() {
-            return super::variants::run(&formats, params, cx);
+            return super::variants::run(&formats, &settings, &of_model, cx);
         }
-        let model = load(params, cx)?;
+        let model = of_model.load(settings.detail(), cx)?;
         cx.fact(FactKind::Setting, "Threads per matrix product", matmul_threads());
-        let workers = params.size("workers").max(1);
+        let Settings { workers, threads, .. } = settings;
         let queue = Queue::default();
         let here = Span::current();
         std::thread::scope(|scope| {
             let (ready, started) = channel::<Result<(), WorkloadError>>();
             for worker in 1..=workers {
                 let (model, queue, ready, here) = (model.clone(), &queue, ready.clone(), &here);
-                let threads = params.size("threads").max(1);
                 scope.spawn(move || serve(worker, threads, model, here, queue, cx, &ready));
             }
             drop(ready);
@@ -239,14 +274,20 @@ impl Workload for Generate {
             for problem in started.iter().take(workers) {
                 problem?;
             }
-            ask_all(params, model.name(), &queue, cx)
+            ask_all(&settings, &of_model, model.name(), &queue, cx)
         })
     }
 }
 
 /// Asks everything and waits for the answers.
-fn ask_all(params: &Params, model: &str, queue: &Queue, cx: &Context) -> Result<(), WorkloadError> {
-    let (sequential, concurrent) = (params.size("questions"), params.size("concurrency"));
+fn ask_all(
+    settings: &Settings,
+    of_model: &ModelSettings,
+    model: &str,
+    queue: &Queue,
+    cx: &Context,
+) -> Result<(), WorkloadError> {
+    let (sequential, concurrent) = (settings.questions, settings.concurrency);
     let total = (sequential + concurrent) as u64;
     let (done, answers) = channel();
     let asked_by = |caller: &Span, i: usize| {
@@ -254,8 +295,8 @@ fn ask_all(params: &Params, model: &str, queue: &Queue, cx: &Context) -> Result<
     };
     // The request is one of its question's span: recorded with it or not.
     let job = |i: usize, asked: Span| {
-        let question = question(params, i).to_owned();
-        let sampling = sampling(params, i);
+        let question = settings.question(i).to_owned();
+        let sampling = of_model.sampling(i);
         let request = asked.in_scope(|| request(&format!("#{} {question}", i + 1), model, &question));
         Job { question, sampling, request, asked, reply: Reply(Some(done.clone())) }
     };

@@ -11,15 +11,15 @@ mod generate;
 mod proxy;
 mod rag;
 mod service;
+mod settings;
 mod start;
 mod variants;
-
-use std::collections::BTreeMap;
 
 use super::context::{Context, WorkloadError};
 use super::llm::DeviceChoice;
 use super::secrets;
 pub use command::command_line;
+pub use settings::Params;
 pub use start::{run_title, start};
 
 /// All workloads.
@@ -226,100 +226,9 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(fits)
 }
 
-/// Checked values of all parameters of a workload.
-#[derive(Clone, Debug, Default)]
-pub struct Params {
-    values: BTreeMap<&'static str, String>,
-    declared: &'static [Param],
-}
-
-impl Params {
-    /// Reads `key=value` texts.
-    ///
-    /// # Errors
-    /// One line that names the text and says what would be right.
-    pub fn parse(declared: &'static [Param], texts: &[String]) -> Result<Self, String> {
-        let mut values: BTreeMap<_, _> = declared.iter().map(|p| (p.key, p.default.to_owned())).collect();
-        for text in texts {
-            let Some((key, value)) = text.split_once('=') else {
-                return Err(format!("«{text}» is not of the form key=value"));
-            };
-            let (key, value) = (key.trim(), value.trim());
-            let Some(param) = declared.iter().find(|p| p.key == key) else {
-                let known: Vec<_> = declared.iter().map(|p| p.key).collect();
-                return Err(format!("there is no parameter «{key}»; known: {}", known.join(", ")));
-            };
-            if let Some(problem) = param.problem(value) {
-                return Err(problem);
-            }
-            values.insert(param.key, value.to_owned());
-        }
-        Ok(Self { values, declared })
-    }
-
-    /// All parameters that have a value, defaults as well: another version may have other ones.
-    pub fn stated(&self) -> impl Iterator<Item = (&Param, &str)> {
-        self.declared.iter().map(|p| (p, self.text(p.key))).filter(|(_, value)| !value.is_empty())
-    }
-
-    /// The value as it was written; empty for an unknown key.
-    #[must_use]
-    pub fn text(&self, key: &str) -> &str {
-        self.values.get(key).map_or("", String::as_str)
-    }
-
-    /// A whole number; 0 when it is none.
-    #[must_use]
-    pub fn int(&self, key: &str) -> i64 {
-        self.text(key).parse().unwrap_or(0)
-    }
-
-    /// A number of things; 0 when it is none.
-    #[must_use]
-    pub fn size(&self, key: &str) -> usize {
-        self.text(key).parse().unwrap_or(0)
-    }
-
-    /// A decimal number; 0 when it is none.
-    #[must_use]
-    pub fn float(&self, key: &str) -> f64 {
-        self.text(key).parse().unwrap_or(0.0)
-    }
-
-    /// The numbers of a list.
-    #[must_use]
-    pub fn numbers(&self, key: &str) -> Vec<i64> {
-        self.text(key).split(',').filter_map(|n| n.trim().parse().ok()).collect()
-    }
-
-    /// A truth value.
-    #[must_use]
-    pub fn flag(&self, key: &str) -> bool {
-        self.text(key) == "true"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(texts: &[&str]) -> Result<Params, String> {
-        let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
-        Params::parse(asyncio::Asyncio.params(), &texts)
-    }
-
-    #[test]
-    fn parameters_are_checked_and_errors_say_what_would_be_right() {
-        let params = parse(&["scale=0.5", " users = 3"]).unwrap();
-        assert_eq!((params.float("scale"), params.int("users"), params.flag("fault")), (0.5, 3, false));
-        let stated: Vec<_> = params.stated().map(|(p, v)| (p.key, v)).collect();
-        assert_eq!(stated, [("scale", "0.5"), ("users", "3"), ("fault", "false")]);
-        assert_eq!(parse(&["users=0"]).unwrap_err(), "users=0: Users is a whole number from 1 to 1000");
-        assert_eq!(parse(&["fault=yes"]).unwrap_err(), "fault=yes: Fault is true or false");
-        assert!(parse(&["scale=NaN"]).is_err());
-        assert!(parse(&["speed=1"]).unwrap_err().starts_with("there is no parameter «speed»; known: scale,"));
-        assert!(parse(&["scale"]).unwrap_err().contains("key=value"));
-    }
 
     #[test]
     fn secrets_are_refused_and_not_repeated() {

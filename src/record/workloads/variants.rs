@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::generate::{load_options, question, sampling};
-use super::{Context, Params, WorkloadError};
+use super::generate::{ModelSettings, Settings};
+use super::{Context, WorkloadError};
 use crate::format::{self, bytes, duration, percent};
 use crate::model::{FactKind, ResultTable};
 use crate::phase;
@@ -79,15 +79,19 @@ fn rate((tokens, time): (usize, Duration)) -> String {
 }
 
 /// Measures all formats. What is done is in the table, whatever happens to the next one.
-pub(super) fn run(formats: &[WeightFormat], params: &Params, cx: &Context) -> Result<(), WorkloadError> {
+pub(super) fn run(
+    formats: &[WeightFormat],
+    settings: &Settings,
+    of_model: &ModelSettings,
+    cx: &Context,
+) -> Result<(), WorkloadError> {
     let name = move |i: usize| format!("generation, thread {}", i + 1);
-    let threads = params.size("threads").max(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.threads).thread_name(name).build();
     let pool = pool.map_err(|e| WorkloadError::Failed(format!("no threads for the generation: {e}")))?;
     cx.fact(FactKind::Setting, "Threads per matrix product", matmul_threads());
     let mut rows: Vec<Row> = Vec::new();
     for (i, &weights) in formats.iter().enumerate() {
-        let steps = Steps { params, cx, done: i, all: formats.len() };
+        let steps = Steps { settings, of_model, cx, done: i, all: formats.len() };
         let mut row = pool.install(|| steps.variant(weights))?;
         row.difference = rows.first().and_then(|first| row.reading.difference(&first.reading));
         rows.push(row);
@@ -119,7 +123,8 @@ fn report(rows: &[Row], cx: &Context) {
 
 /// The way through one variant.
 struct Steps<'a> {
-    params: &'a Params,
+    settings: &'a Settings,
+    of_model: &'a ModelSettings,
     cx: &'a Context,
     done: usize,
     all: usize,
@@ -136,8 +141,7 @@ impl Steps<'_> {
     fn variant(&self, weights: WeightFormat) -> Result<Row, WorkloadError> {
         let (name, cx) = (weights.name(), self.cx);
         let go_on = || -> Result<(), LlmError> { Ok(cx.check()?) };
-        let path = self.params.text("model");
-        let path = (!path.is_empty()).then(|| Path::new(path));
+        let path = self.of_model.path();
         self.step(name, "converting the weights", 0.0)?;
         let converting = phase!("convert", variant = name);
         let file = VariantFile::make(path, weights, &go_on)?;
@@ -146,7 +150,11 @@ impl Steps<'_> {
         self.step(name, "loading", 0.2)?;
         let loading = phase!("load", variant = name);
         let begin = Instant::now();
-        let model = Arc::new(Model::load(Some(file.path()), load_options(self.params)?, &go_on)?);
+        let model = Arc::new(Model::load(
+            Some(file.path()),
+            self.of_model.load_options(self.settings.detail())?,
+            &go_on,
+        )?);
         let load = begin.elapsed();
         drop(loading);
         let (prefill, decode) = self.answers(name, &model)?;
@@ -174,14 +182,14 @@ impl Steps<'_> {
         let _phase = phase!("generate", variant = name);
         let mut generator = Generator::new(model.clone())?;
         let (mut prefill, mut decode) = ((0, Duration::ZERO), (0, Duration::ZERO));
-        let questions = self.params.size("questions");
+        let questions = self.settings.questions;
         for i in 0..questions {
             let part = 0.3 + 0.6 * i as f64 / questions as f64;
             self.step(name, &format!("question {} of {questions}", i + 1), part)?;
-            let question = question(self.params, i);
+            let question = self.settings.question(i);
             let request = request(&format!("{name} #{} {question}", i + 1), name, question);
             request.scheduled();
-            match generator.answer(question, sampling(self.params, i), &request, &go_on) {
+            match generator.answer(question, self.of_model.sampling(i), &request, &go_on) {
                 Ok(answer) => {
                     prefill = (prefill.0 + answer.prompt_tokens, prefill.1 + answer.prefill);
                     // The first token belongs to the prefill.

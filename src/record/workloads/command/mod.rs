@@ -47,6 +47,20 @@ pub fn command_line(words: &[String]) -> String {
     words::join(words.iter().map(String::as_str))
 }
 
+#[derive(serde::Deserialize)]
+struct Settings {
+    command: String,
+    folder: String,
+    profilers: String,
+    tasks: bool,
+    requests: bool,
+    proxy: bool,
+    keep: String,
+    echo: bool,
+    /// s.
+    grace: f64,
+}
+
 impl Workload for Command {
     fn id(&self) -> &'static str {
         "command"
@@ -149,7 +163,8 @@ impl Workload for Command {
     }
 
     fn problem(&self, params: &Params) -> Option<String> {
-        let words = match words::split(params.text("command")) {
+        let Settings { command, .. } = params.read().ok()?;
+        let words = match words::split(&command) {
             Ok(words) => words,
             Err(why) => return Some(why),
         };
@@ -162,15 +177,16 @@ impl Workload for Command {
     }
 
     fn run_title(&self, params: &Params) -> String {
-        params.text("command").to_owned()
+        params.read::<Settings>().map(|s| s.command).unwrap_or_default()
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        let words = words::split(params.text("command")).map_err(WorkloadError::Failed)?;
+        let settings: Settings = params.read()?;
+        let words = words::split(&settings.command).map_err(WorkloadError::Failed)?;
         if words.is_empty() {
             return Err(WorkloadError::Failed("no command is given".into()));
         }
-        let profilers: Vec<&str> = params.text("profilers").split(',').map(str::trim).collect();
+        let profilers: Vec<&str> = settings.profilers.split(',').map(str::trim).collect();
         let folder = Folder::beside(cx.folder()).map_err(WorkloadError::Failed)?;
         let prepared = match profilers[..] {
             ["none"] => Prepared::Other,
@@ -196,20 +212,20 @@ impl Workload for Command {
         };
         let words_of_it = python.as_ref().map_or(&words, |p| &p.words);
         // Two that listen to every call would measure each other.
-        let tasks = params.flag("tasks") && matches!(profilers[..], [python::AUTO] | ["none"]);
-        let parts = Parts { tasks, requests: params.flag("requests") };
+        let tasks = settings.tasks && matches!(profilers[..], [python::AUTO] | ["none"]);
+        let parts = Parts { tasks, requests: settings.requests };
         let inject = Inject::prepare(folder.path(), parts).unwrap_or_else(|why| {
             cx.warn("the program was not recorded from inside", &why);
             None
         });
         let trace = folder.trace().map_err(WorkloadError::Failed)?;
-        let through = params.flag("proxy").then(|| Through::start(secrets::texts().then_some(&trace)));
+        let through = settings.proxy.then(|| Through::start(secrets::texts().then_some(&trace)));
         let through = through.transpose().map_err(WorkloadError::Failed)?;
         if let Some(through) = &through {
             cx.fact(FactKind::Setting, "Proxy", through.about.clone());
         }
         let surroundings = Surroundings {
-            folder: params.text("folder"),
+            folder: &settings.folder,
             python: is_python,
             left: &folder,
             inject,
@@ -222,10 +238,10 @@ impl Workload for Command {
             WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
         })?;
         cx.watch(child.id());
-        cx.stage(&format!("Running {}", params.text("command")));
+        cx.stage(&format!("Running {}", settings.command));
         let counts = Arc::new(Counts::default());
-        let readers = read(&mut child, params.flag("echo"), &counts);
-        let grace = Duration::from_secs_f64(params.float("grace").clamp(0.0, 3600.0));
+        let readers = read(&mut child, settings.echo, &counts);
+        let grace = Duration::from_secs_f64(settings.grace);
         let end = stop::wait(&mut child, grace, cx)
             .map_err(|e| WorkloadError::Failed(format!("{} could not be waited for: {e}", words[0])))?;
         let until = Instant::now() + LAST_OUTPUT;
@@ -244,7 +260,7 @@ impl Workload for Command {
         cx.exit_code(stop::code(end.status));
         // Spans say more about a program with tasks than sums of its calls.
         let shown = tasks::collect(surroundings.inject.as_ref(), cx);
-        let profiled = python.as_ref().is_some_and(|python| collect(python, shown, params, cx));
+        let profiled = python.as_ref().is_some_and(|python| collect(python, shown, &settings.keep, cx));
         spans::collect(folder.path(), profiled, cx);
         let kept = through.and_then(|through| {
             let (kept, failed) = through.proxy.end();
@@ -326,7 +342,7 @@ fn unread(cx: &Context) {
 
 /// Adds what the Python profilers measured to the run: the first one as its numbers, unless something else is shown, the
 /// others as files. True when there is a first one.
-fn collect(python: &Python, other_is_shown: bool, params: &Params, cx: &Context) -> bool {
+fn collect(python: &Python, other_is_shown: bool, keep: &str, cx: &Context) -> bool {
     let (about, files) = python.result();
     if !about.python.is_empty() {
         cx.fact(FactKind::Setting, "Python", about.python.clone());
@@ -372,7 +388,6 @@ fn collect(python: &Python, other_is_shown: bool, params: &Params, cx: &Context)
             "",
         );
     }
-    let keep = params.text("keep");
     if let (false, Some(file)) = (keep.is_empty(), files.first())
         && let Err(e) = std::fs::copy(file, keep)
     {

@@ -282,17 +282,13 @@ impl Workload for Endpoint {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        let shared = Arc::new(prepare(params, cx).map_err(WorkloadError::Failed)?);
-        let prompts = prompts::load(params.text("prompts")).map_err(WorkloadError::Failed)?;
-        let from = if params.text("prompts").is_empty() { "built-in set" } else { "file" };
+        let settings: Settings = params.read()?;
+        let shared = Arc::new(prepare(&settings, cx).map_err(WorkloadError::Failed)?);
+        let prompts = prompts::load(&settings.prompts).map_err(WorkloadError::Failed)?;
+        let from = if settings.prompts.is_empty() { "built-in set" } else { "file" };
         cx.fact(FactKind::Input, "Prompts in use", format!("{} ({from})", prompts.len()));
-        let rate = params.float("rate");
-        let load = Load {
-            requests: params.size("requests"),
-            concurrency: params.size("concurrency").max(1),
-            rate: (rate > 0.0).then_some(rate),
-            poisson: params.flag("poisson"),
-        };
+        let Settings { requests, concurrency, rate, poisson, .. } = settings;
+        let load = Load { requests, concurrency, rate: (rate > 0.0).then_some(rate), poisson };
         cx.fact(FactKind::Setting, "Load", load.describe());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -322,25 +318,45 @@ impl Workload for Endpoint {
     }
 }
 
-/// Checks the parameters and says in facts what is going to happen.
-fn prepare(params: &Params, cx: &Context) -> Result<Shared, String> {
-    let target = Target::parse(params.text("url"))?;
-    let model = params.text("model").to_owned();
+#[derive(serde::Deserialize)]
+struct Settings {
+    url: String,
+    model: String,
+    key_env: String,
+    prompts: String,
+    requests: usize,
+    concurrency: usize,
+    rate: f64,
+    poisson: bool,
+    max_tokens: u64,
+    stream: bool,
+    extra: String,
+    /// s.
+    timeout: f64,
+    retries: u32,
+    seed: u64,
+    proxy: String,
+    ca: String,
+}
+
+/// Checks the settings and says in facts what is going to happen.
+fn prepare(settings: &Settings, cx: &Context) -> Result<Shared, String> {
+    let target = Target::parse(&settings.url)?;
+    let model = settings.model.clone();
     if model.is_empty() {
         return Err("the model has no name; set model to one that the server knows".into());
     }
-    let extra = match params.text("extra") {
+    let extra = match &*settings.extra {
         "" => Map::new(),
         text => match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(extra)) => extra,
             _ => return Err("the further fields are no JSON object such as {\"temperature\": 0}".into()),
         },
     };
-    let variable = params.text("key_env");
+    let variable = &*settings.key_env;
     let key = std::env::var(variable).ok().map(|k| k.trim().to_owned()).filter(|k| !k.is_empty());
-    let patience = Duration::try_from_secs_f64(params.float("timeout")).unwrap_or(Duration::from_secs(60));
-    let access =
-        Access { proxy: params.text("proxy"), roots: params.text("ca"), key: key.as_deref(), patience };
+    let patience = Duration::try_from_secs_f64(settings.timeout).unwrap_or(Duration::from_secs(60));
+    let access = Access { proxy: &settings.proxy, roots: &settings.ca, key: key.as_deref(), patience };
     cx.fact(FactKind::Input, "Endpoint", target.shown());
     let connector = Connector::new(target, &access)?;
     if let Some(via) = connector.via() {
@@ -354,15 +370,14 @@ fn prepare(params: &Params, cx: &Context) -> Result<Shared, String> {
             None => format!("none (${variable} is not set)"),
         },
     );
-    let limits =
-        Limits { max_tokens: params.size("max_tokens") as u64, stream: params.flag("stream"), extra };
+    let limits = Limits { max_tokens: settings.max_tokens, stream: settings.stream, extra };
     Ok(Shared {
         connector,
         model,
         limits,
-        retries: u32::try_from(params.int("retries")).unwrap_or(0),
+        retries: settings.retries,
         patience,
-        seed: params.text("seed").parse().unwrap_or(0),
+        seed: settings.seed,
         key,
         tally: Mutex::default(),
     })

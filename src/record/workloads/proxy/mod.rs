@@ -44,6 +44,13 @@ static PARAMS: [Param; 3] = [
     },
 ];
 
+#[derive(serde::Deserialize)]
+struct Settings {
+    to: String,
+    port: u16,
+    ca: String,
+}
+
 impl Workload for ProxyWorkload {
     fn id(&self) -> &'static str {
         "proxy"
@@ -63,21 +70,19 @@ impl Workload for ProxyWorkload {
     }
 
     fn problem(&self, params: &Params) -> Option<String> {
-        match params.text("to") {
-            "" => Some("Server: name where requests go, such as --to https://api.openai.com".into()),
-            _ => None,
-        }
+        let unnamed = params.read::<Settings>().is_ok_and(|s| s.to.is_empty());
+        unnamed.then(|| "Server: name where requests go, such as --to https://api.openai.com".into())
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        let to = params.text("to");
+        let Settings { to, port, ca } = params.read()?;
         let folder = Folder::beside(cx.folder()).map_err(WorkloadError::Failed)?;
         let trace = folder.trace().map_err(WorkloadError::Failed)?;
         let moment = Moment::now();
         let plan = Plan {
-            port: u16::try_from(params.int("port")).unwrap_or(0),
-            routes: &[(String::new(), to.to_owned())],
-            roots: params.text("ca"),
+            port,
+            routes: &[(String::new(), to.clone())],
+            roots: &ca,
             folder: secrets::texts().then_some(&trace),
         };
         let proxy = Proxy::start(&plan).map_err(WorkloadError::Failed)?;

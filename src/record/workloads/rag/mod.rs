@@ -21,10 +21,10 @@ use tracing::field::Empty;
 use tracing::{info, info_span, warn};
 
 use super::asyncio::SCALE;
-use super::generate::{PARAMS as GENERATE, QUESTIONS, load, sampling};
+use super::generate::{ModelSettings, PARAMS as GENERATE, QUESTIONS};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::phase;
-use crate::record::llm::{Asked, Generator, LlmError, Sampling, Step};
+use crate::record::llm::{Asked, Detail, Generator, LlmError, Sampling, Step};
 use crate::record::{RequestHandle, request, secrets};
 use documents::DOCUMENTS;
 use latency::{Latency, Stage};
@@ -90,23 +90,25 @@ impl Workload for Rag {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        if params.text("mode") == "mock" {
+        let settings: Settings = params.read()?;
+        if settings.mode == "mock" {
             cx.stage("Sleeping fixed times");
             let mut latency = Latency::new();
-            let result = mock::run(params.size("questions"), params.float("scale"), &mut latency, cx);
+            let result = mock::run(settings.questions, settings.scale, &mut latency, cx);
             latency.report(cx);
             return result;
         }
-        let model = load(params, cx)?;
+        let of_model: ModelSettings = params.read()?;
+        let model = of_model.load(Detail::default(), cx)?;
         let mut client = Client {
             store: Store::open()?,
             generator: Generator::new(model.clone())?,
             center: Vec::new(),
-            passages: params.size("passages"),
+            passages: settings.passages,
             cx,
         };
         let pools = [pool("client")?, pool("llm worker")?];
-        let sampling = sampling(params, 0);
+        let sampling = of_model.sampling(0);
         let [client_pool, worker_pool] = pools;
         std::thread::scope(|scope| {
             let (queue, jobs) = channel();
@@ -114,18 +116,26 @@ impl Workload for Rag {
             scope.spawn(move || worker_pool.install(move || serve(worker, &jobs, cx)));
             let finished = Finished::default();
             client_pool.install(|| client.index())?;
-            for other in 0..params.size("others") {
+            for other in 0..settings.others {
                 let (queue, model, finished) = (queue.clone(), model.clone(), finished.0.clone());
                 scope.spawn(move || keep_busy(other, &queue, model.name(), sampling, &finished));
             }
             let mut latency = Latency::new();
-            let ask =
-                || client.ask_all(params.size("questions"), &queue, model.name(), sampling, &mut latency);
+            let ask = || client.ask_all(settings.questions, &queue, model.name(), sampling, &mut latency);
             let result = client_pool.install(ask);
             latency.report(cx);
             result
         })
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Settings {
+    mode: String,
+    questions: usize,
+    passages: usize,
+    others: usize,
+    scale: f64,
 }
 
 /// Tells the other clients to end, however the run ends.

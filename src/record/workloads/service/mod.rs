@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::generate::{PARAMS as GENERATE, load, sampling};
+use super::generate::{ModelSettings, PARAMS as GENERATE};
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::model::FactKind;
 use crate::phase;
-use crate::record::llm::{Generator, Model};
+use crate::record::llm::{Detail, Generator, Model};
 use cache::{Exact, Similarity};
 use client::Front;
 use prompts::Prompt;
@@ -203,31 +203,67 @@ impl Workload for ServiceWorkload {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
-        let model = load(params, cx)?;
-        let exact = Exact::open(params.text("redis"), params.size("entries"))?;
+        let (settings, of_model) = (params.read::<Settings>()?, params.read::<ModelSettings>()?);
+        let model = of_model.load(Detail::default(), cx)?;
+        let exact = Exact::open(&settings.redis, settings.entries)?;
         cx.fact(FactKind::Setting, "Answer cache", if exact.is_remote() { "Redis" } else { "in memory" });
-        let service = Arc::new(Service::new(config(params, model.name()), exact));
-        if params.text("mode") == "faithful" {
-            faithful(params, cx, &service, &model)
+        let service = Arc::new(Service::new(settings.config(&of_model, model.name()), exact));
+        let load = Load { settings, seed: of_model.seed };
+        if load.settings.mode == "faithful" {
+            faithful(&load, cx, &service, &model)
         } else {
-            fixed(params, cx, &service, &model)
+            fixed(&load, cx, &service, &model)
         }
     }
 }
 
-fn config(params: &Params, model: &str) -> Config {
-    let price = Price { prompt: params.float("price_prompt"), output: params.float("price_answer") };
-    Config {
-        batch: params.size("batch").max(1),
-        max_wait: Duration::from_secs_f64(params.float("max_wait") / 1000.0),
-        ttl: Duration::from_secs_f64(params.float("ttl")),
-        entries: params.size("entries"),
-        similarity: Similarity::of(params.text("similarity")),
-        threshold: params.float("threshold"),
-        sampling: sampling(params, 0),
-        model: model.to_owned(),
-        price: (price.prompt > 0.0 || price.output > 0.0).then_some(price),
+#[derive(serde::Deserialize)]
+struct Settings {
+    mode: String,
+    clients: usize,
+    batch: usize,
+    /// ms.
+    max_wait: f64,
+    workers: usize,
+    requests: usize,
+    skew: f64,
+    /// s.
+    ttl: f64,
+    entries: usize,
+    similarity: String,
+    threshold: f64,
+    redis: String,
+    fault: bool,
+    sweep: Vec<usize>,
+    sweep_requests: usize,
+    slo_ttft: f64,
+    slo_tpot: f64,
+    price_prompt: f64,
+    price_answer: f64,
+    threads: usize,
+}
+
+impl Settings {
+    fn config(&self, of_model: &ModelSettings, model: &str) -> Config {
+        let price = Price { prompt: self.price_prompt, output: self.price_answer };
+        Config {
+            batch: self.batch,
+            max_wait: Duration::from_secs_f64(self.max_wait / 1000.0),
+            ttl: Duration::from_secs_f64(self.ttl),
+            entries: self.entries,
+            similarity: Similarity::of(&self.similarity),
+            threshold: self.threshold,
+            sampling: of_model.sampling(0),
+            model: model.to_owned(),
+            price: (price.prompt > 0.0 || price.output > 0.0).then_some(price),
+        }
     }
+}
+
+/// What the clients ask.
+struct Load {
+    settings: Settings,
+    seed: u64,
 }
 
 /// A pool of its own for a thread that computes: an operation that candle splits would otherwise travel
@@ -242,12 +278,12 @@ fn pool(name: &str, threads: usize) -> Result<rayon::ThreadPool, WorkloadError> 
 }
 
 fn faithful(
-    params: &Params,
+    load: &Load,
     cx: &Context,
     service: &Arc<Service>,
     model: &Arc<Model>,
 ) -> Result<(), WorkloadError> {
-    let pool = pool("event loop", params.size("threads").max(1))?;
+    let pool = pool("event loop", load.settings.threads)?;
     let generator = Generator::new(model.clone())?;
     std::thread::scope(|scope| {
         let (calls, incoming) = channel();
@@ -256,20 +292,15 @@ fn faithful(
         });
         let places = Semaphore::new(faithful::LIMIT);
         let front = faithful::Front { places, event_loop: calls };
-        let result = drive(params, cx, service, |_| Front::Faithful(Arc::new(front)));
+        let result = drive(load, cx, service, |_| Front::Faithful(Arc::new(front)));
         // The end of the last sender ended it; what it found is in time only when it has said it.
         server.join().map_err(|_| WorkloadError::Failed("the event loop ended unexpectedly".into()))?;
         result
     })
 }
 
-fn fixed(
-    params: &Params,
-    cx: &Context,
-    service: &Arc<Service>,
-    model: &Arc<Model>,
-) -> Result<(), WorkloadError> {
-    let (workers, threads) = (params.size("workers").max(1), params.size("threads").max(1));
+fn fixed(load: &Load, cx: &Context, service: &Arc<Service>, model: &Arc<Model>) -> Result<(), WorkloadError> {
+    let Settings { workers, threads, .. } = load.settings;
     std::thread::scope(|scope| {
         let (batches, incoming) = channel();
         let incoming = Arc::new(Mutex::new(incoming));
@@ -282,7 +313,7 @@ fn fixed(
         let (embedder, texts) = channel();
         let (pool, generator) = (pool("embedder", 1)?, Generator::new(model.clone())?);
         scope.spawn(move || pool.install(move || fixed::embed(generator, &texts, cx)));
-        let result = drive(params, cx, service, |runtime| {
+        let result = drive(load, cx, service, |runtime| {
             let (queue, calls) = mpsc::unbounded_channel();
             let free = Arc::new(Semaphore::new(workers));
             runtime.spawn(fixed::form_batches(service.clone(), calls, free, batches));
@@ -297,7 +328,7 @@ fn fixed(
 
 /// Runs the clients on an event loop of their own, until all is asked or somebody says stop.
 fn drive(
-    params: &Params,
+    load: &Load,
     cx: &Context,
     service: &Arc<Service>,
     front: impl FnOnce(&tokio::runtime::Runtime) -> Front,
@@ -309,7 +340,7 @@ fn drive(
         .build()
         .map_err(|e| WorkloadError::Failed(format!("tokio does not start: {e}")))?;
     let front = front(&runtime);
-    let slo = Slo { ttft_ms: params.float("slo_ttft"), tpot_ms: params.float("slo_tpot") };
+    let slo = Slo { ttft_ms: load.settings.slo_ttft, tpot_ms: load.settings.slo_tpot };
     let mut results = Results::new(slo);
     let result = runtime.block_on(async {
         let watch = async {
@@ -318,7 +349,7 @@ fn drive(
             }
         };
         tokio::select! {
-            done = all_loads(params, cx, service, &front, &mut results) => done,
+            done = all_loads(load, cx, service, &front, &mut results) => done,
             () = watch => Err(WorkloadError::Stopped),
         }
     });
@@ -335,15 +366,14 @@ const TOO_LONG: usize = 5000;
 const FAULTY: usize = 5;
 
 async fn all_loads(
-    params: &Params,
+    load: &Load,
     cx: &Context,
     service: &Arc<Service>,
     front: &Front,
     results: &mut Results,
 ) -> Result<(), WorkloadError> {
-    let clients = params.size("clients").max(1);
-    let (first, popular) = (params.size("batch").max(1), params.size("requests"));
-    let sweep: Vec<usize> = params.numbers("sweep").into_iter().filter_map(|n| n.try_into().ok()).collect();
+    let Load { settings, seed } = load;
+    let &Settings { clients, batch: first, requests: popular, ref sweep, .. } = settings;
     let steps = 2 + sweep.len() as u64;
     let mut id = 0;
     let mut numbered = |prompts: Vec<Prompt>, cached: bool| -> Vec<Ask> {
@@ -356,7 +386,7 @@ async fn all_loads(
     cx.advance(0, steps)?;
     cx.stage(&format!("{first} different requests"));
     let mut prompts = prompts::different(first);
-    if params.flag("fault")
+    if settings.fault
         && let Some(prompt) = prompts.get_mut(FAULTY - 1)
     {
         prompt.text = "word ".repeat(TOO_LONG);
@@ -369,8 +399,7 @@ async fn all_loads(
     cx.advance(1, steps)?;
     if popular > 0 {
         cx.stage(&format!("{popular} requests of which few are popular"));
-        let seed = params.text("seed").parse().unwrap_or(0);
-        let mix = prompts::popular(popular, params.float("skew"), seed);
+        let mix = prompts::popular(popular, settings.skew, *seed);
         let phase = phase!("popular requests", requests = popular, clients);
         results.begin(service);
         let measured = client::ask_all(service, front, numbered(mix, true), clients).await;
@@ -380,7 +409,7 @@ async fn all_loads(
     for (i, &load) in sweep.iter().enumerate() {
         cx.advance(2 + i as u64, steps)?;
         cx.stage(&format!("Load of {load} clients"));
-        let count = load * params.size("sweep_requests").max(1);
+        let count = load * settings.sweep_requests;
         let phase = phase!("load level", clients = load, requests = count);
         crate::record::count("Load (clients)", crate::model::Unit::Count, load as f64);
         results.begin(service);

@@ -49,7 +49,8 @@ fn cancelled_it_leaves_nothing() {
 #[test]
 fn hits_save_what_their_answers_took_when_they_were_generated() {
     let params = Params::parse(ServiceWorkload.params(), &[]).unwrap();
-    let service = Service::new(config(&params, "m"), Exact::open("", 0).unwrap());
+    let (settings, of_model) = (params.read::<Settings>().unwrap(), params.read().unwrap());
+    let service = Service::new(settings.config(&of_model, "m"), Exact::open("", 0).unwrap());
     let reply = |text: &str, tokens, cache| Reply {
         text: text.into(),
         tokens,
