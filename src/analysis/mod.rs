@@ -10,6 +10,7 @@ pub mod caches;
 pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
+pub mod chains;
 pub mod columns;
 mod concurrency;
 pub mod counters;

@@ -25,7 +25,7 @@ use crate::analysis::columns::call_tree::{TreeColumn, TreeKind, TreeLine, call_t
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::function_list::Known;
 use crate::analysis::inverted::Inverted;
-use crate::analysis::tree_rows::{MAX_ROWS, Order, Rows, Sort};
+use crate::analysis::tree_rows::{self, MAX_ROWS, Order, Rows, Sort};
 use crate::analysis::{CallTree, Costs, Scope};
 use crate::format;
 use crate::query::Answer;
@@ -34,6 +34,9 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{icon_button, segmented};
 use crate::views::{Comparing, View, ViewCx, ViewKind};
+
+/// Rows of the heaviest path that a tree opens with, at most.
+const OPENED_FIRST: usize = 40;
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -182,7 +185,11 @@ impl CallTreeView {
         let List::Down(_) = list else { return };
         if self.opened.as_ref() != Some(&cx.interaction.scope) && !list.costs().tree.nodes.is_empty() {
             self.opened = Some(cx.interaction.scope.clone());
-            self.open_heaviest(cx, list, 40);
+            let costs = list.costs();
+            let path = tree_rows::opening_path(costs);
+            for &node in path.iter().take(path.len().saturating_sub(1).min(OPENED_FIRST)) {
+                self.set_open(costs.tree.keys[node as usize], true);
+            }
             ui.ctx().request_repaint();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2, vec2};
 
 use super::camera::Lens;
 use super::scene::{Hit, Scene};
@@ -22,6 +22,8 @@ const WORDS: f32 = 0.4;
 const MORE_WORDS: f32 = 0.55;
 /// From this zoom on edges have words.
 const EDGE_WORDS: f32 = 0.62;
+/// From this share of the drawing in view on it needs no bird's-eye view.
+const MOSTLY_SEEN: f32 = 0.7;
 /// Size of the bird's-eye view.
 const BIRD: (f32, f32) = (190.0, 130.0);
 
@@ -406,16 +408,7 @@ impl Paint<'_> {
     #[must_use]
     pub fn bird(&self) -> Option<(Rect, Lens)> {
         let placed = &self.scene.picture.placed;
-        let size = vec2(placed.width, placed.height);
-        let all = self.lens.rect(Rect::from_min_size(Pos2::ZERO, size));
-        let fits = self.area.contains_rect(all) || self.area.width() < 420.0 || self.area.height() < 280.0;
-        if fits {
-            return None;
-        }
-        let zoom = (vec2(BIRD.0, BIRD.1) / size.max(vec2(1.0, 1.0))).min_elem();
-        let rect =
-            Rect::from_min_size(self.area.right_bottom() - size * zoom - vec2(14.0, 14.0), size * zoom);
-        Some((rect, Lens { origin: rect.min, zoom }))
+        bird(vec2(placed.width, placed.height), self.area, self.lens)
     }
 
     /// Paints the bird's-eye view.
@@ -447,6 +440,20 @@ impl Paint<'_> {
         painter.rect_filled(seen, 2.0, palette.accent.gamma_multiply(0.12));
         painter.rect_stroke(seen, 2.0, Stroke::new(1.5, palette.accent), StrokeKind::Inside);
     }
+}
+
+/// The place of the bird's-eye view of a drawing of `size`: none while most of that is seen, or where it would take too much
+/// of the room.
+pub(super) fn bird(size: Vec2, area: Rect, lens: Lens) -> Option<(Rect, Lens)> {
+    let all = lens.rect(Rect::from_min_size(Pos2::ZERO, size));
+    let seen = all.intersect(area);
+    let share = if seen.is_positive() { seen.area() / all.area().max(1.0) } else { 0.0 };
+    if share >= MOSTLY_SEEN || area.width() < 420.0 || area.height() < 280.0 {
+        return None;
+    }
+    let zoom = (vec2(BIRD.0, BIRD.1) / size.max(vec2(1.0, 1.0))).min_elem();
+    let rect = Rect::from_min_size(area.right_bottom() - size * zoom - vec2(14.0, 14.0), size * zoom);
+    Some((rect, Lens { origin: rect.min, zoom }))
 }
 
 /// The head of an arrow at the end of a line, which then ends where the head begins.
