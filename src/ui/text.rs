@@ -3,11 +3,13 @@
 //! A label is asked for by key, font and width. The whole text is kept while it fits; what does not fit is
 //! elided for widths in steps of 8 points, so that zooming does not lay out every label in every frame.
 //!
+//! A function's name that does not fit loses its template arguments and parameters before its end.
+//!
 //! Kept galleys point into egui's glyph atlas. egui says nowhere that it has started a new one (another
 //! scale, another theme, other fonts, or simply full); but then it also forgets its own galleys. So a canary
 //! text is asked for in every pass: when it comes back as another object, everything kept is dropped.
 
-use crate::format::escaped;
+use crate::format::{escaped, fitting};
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{Color32, FontId, Galley, Painter, Rect, Shape, pos2};
 use rustc_hash::FxHashMap;
@@ -225,7 +227,9 @@ fn whole(painter: &Painter, style: LabelStyle, text: &str) -> Arc<Galley> {
 
 fn elided(painter: &Painter, style: LabelStyle, text: &str, width: f32) -> Arc<Galley> {
     let font = style.face.font(style.size);
-    let mut text = line(text);
+    let whole = line(text);
+    let fits = |text: &str| painter.fonts_mut(|fonts| text.chars().map(|c| fonts.glyph_width(&font, c)).sum::<f32>() <= width);
+    let mut text = fitting(&whole, fits).into_owned();
     if style.elide == Elide::Middle {
         text = painter
             .fonts_mut(|fonts| elide_middle(&text, width, |c| fonts.glyph_width(&font, c)).into_owned());

@@ -4,6 +4,7 @@
 pub mod call_tree;
 pub mod callers;
 pub mod functions;
+pub mod groups;
 pub mod lines;
 pub mod requests;
 

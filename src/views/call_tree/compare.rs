@@ -13,6 +13,7 @@ use crate::analysis::diff::paths::{DiffPaths, PathNode};
 use crate::analysis::diff::tree::{self, DiffTree, PathRows, TreeKey, TreeSort};
 use crate::analysis::diff::{Compared, State, list};
 use crate::analysis::expansion::{Expansion, PathKey};
+use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::MAX_ROWS;
 use crate::format::{self, Column, Form, Look, Value};
 use crate::model::SymbolKey;
@@ -165,7 +166,9 @@ impl DiffTreeView {
         let grid = Grid { salt: "paths of two", name: "Call tree of both runs", columns: &columns, rows: n };
         let mut state = std::mem::take(&mut self.grid);
         let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
-        let mut table = Table { cx, numbers, columns: &columns, selected, at: self.at, acts: Vec::new() };
+        let pattern = Pattern::new(&cx.interaction.search);
+        let mut table =
+            Table { cx, numbers, columns: &columns, selected, at: self.at, acts: Vec::new(), pattern };
         let happened = grid.show(ui, &mut state, &mut table);
         let acts = table.acts;
         self.grid = state;
@@ -412,6 +415,7 @@ struct Table<'a, 'l, 'b> {
     selected: Option<SymbolKey>,
     at: Option<PathKey>,
     acts: Vec<Act>,
+    pattern: Option<Pattern>,
 }
 
 impl<'l> grid::Rows for Table<'_, 'l, '_> {
@@ -428,6 +432,10 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
             selected: self.at == Some(self.numbers.key(at)),
             lit: is(self.cx.hover.and_then(Item::symbol)) || is(self.selected),
         }
+    }
+
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
     }
 
     fn label(&self, at: usize) -> String {
@@ -447,7 +455,7 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
             label: &self.numbers.name(at),
             has_children: r.has_children,
             expanded: r.expanded,
-            matches: r.matches,
+            found: self.pattern.as_ref().filter(|_| r.matches),
             gap: None,
         };
         match function_cell(ui, &branch, Palette::of(ui)) {

@@ -4,7 +4,7 @@
 //! another metric, another time range and the next revision of a live recording.
 
 mod actions;
-mod branch;
+pub(in crate::views) mod branch;
 mod compare;
 mod list;
 #[cfg(test)]
@@ -25,6 +25,7 @@ use crate::analysis::columns::call_tree::{TreeColumn, TreeKind, TreeLine, call_t
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::function_list::Known;
 use crate::analysis::inverted::Inverted;
+use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::{self, MAX_ROWS, Order, Rows, Sort};
 use crate::analysis::{CallTree, Costs, Scope};
 use crate::format;
@@ -317,6 +318,7 @@ impl CallTreeView {
         let grid = Grid { salt: "call tree", name: "Call tree", columns: &columns, rows };
         let mut state = std::mem::take(&mut self.grid);
         let tree = &list.costs().tree;
+        let pattern = Pattern::new(&cx.interaction.search);
         let mut source = Table {
             hovered: cx.hover.and_then(|item| node_of(item, tree, cx)),
             row: self.shown.as_ref().and_then(|s| s.row),
@@ -324,6 +326,7 @@ impl CallTreeView {
             list,
             columns: &columns,
             acts: Vec::new(),
+            pattern,
         };
         let happened = grid.show(ui, &mut state, &mut source);
         let acts = source.acts;
@@ -397,6 +400,7 @@ struct Table<'a, 'l, 'b> {
     /// The node that the pointer is on, in any view.
     hovered: Option<u32>,
     acts: Vec<Act>,
+    pattern: Option<Pattern>,
 }
 
 impl grid::Rows for Table<'_, '_, '_> {
@@ -423,6 +427,10 @@ impl grid::Rows for Table<'_, '_, '_> {
         format!("{}, {cost}, level {}", line.label(self.cx.profile()), line.depth)
     }
 
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
+    }
+
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         if column != "function" {
             return false;
@@ -433,7 +441,7 @@ impl grid::Rows for Table<'_, '_, '_> {
             label: &line.says.label(self.cx.profile()),
             has_children: line.has_children,
             expanded: line.expanded,
-            matches: line.matches,
+            found: self.pattern.as_ref().filter(|_| line.matches),
             gap: line.says.gap,
         };
         match function_cell(ui, &branch, Palette::of(ui)) {

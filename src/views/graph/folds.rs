@@ -14,23 +14,16 @@ use crate::state::Command;
 use crate::ui::widgets::combo;
 use crate::views::ViewCx;
 
-/// What functions can be grouped by.
-const GROUPS: [(Option<GroupBy>, &str); 4] = [
-    (None, "none"),
-    (Some(GroupBy::File), "file"),
-    (Some(GroupBy::Module), "module"),
-    (Some(GroupBy::Package), "package"),
-];
-
 impl GraphView {
     /// What is grouped, and whether cycles are one node.
     pub(super) fn fold_controls(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let by = self.folding.by;
-        let name = GROUPS.iter().find(|g| g.0 == by).map_or("", |g| g.1);
+        let name = by.map_or("none", GroupBy::label);
         let mut chosen = by;
         let field = combo("graph groups").selected_text(format!("Groups: {name}")).show_ui(ui, |ui| {
-            for (group, name) in GROUPS {
-                ui.selectable_value(&mut chosen, group, name);
+            ui.selectable_value(&mut chosen, None, "none");
+            for (group, name) in GroupBy::ALL {
+                ui.selectable_value(&mut chosen, Some(group), name);
             }
         });
         field.response.accessible_name("what functions are grouped by");
