@@ -23,6 +23,7 @@ pub mod events;
 pub mod every_metric;
 pub mod expansion;
 pub mod facets;
+pub mod filter;
 pub mod findings;
 pub mod flame_rows;
 pub mod folding;

@@ -3,6 +3,7 @@
 
 pub mod call_tree;
 pub mod callers;
+pub mod found;
 pub mod functions;
 pub mod groups;
 pub mod lines;

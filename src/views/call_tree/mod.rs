@@ -4,7 +4,6 @@
 //! another metric, another time range and the next revision of a live recording.
 
 mod actions;
-pub(in crate::views) mod branch;
 mod compare;
 mod list;
 #[cfg(test)]
@@ -15,8 +14,8 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 
 use self::actions::Act;
-use self::branch::{Branch, Triangle, function_cell};
 use self::list::List;
+use super::shared::branch::{Branch, Triangle, function_cell};
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
 use super::shared::menu::{self, ContextMenu, Picked};
 use super::shared::{self, Follow};

@@ -14,7 +14,7 @@ use crate::analysis::search::Pattern;
 use crate::format;
 use crate::state::Item;
 use crate::ui::theme::Palette;
-use crate::views::call_tree::branch::{Branch, function_cell};
+use crate::views::shared::branch::{Branch, function_cell};
 use crate::views::shared::grid::{Grid, GridState, Mark, Rows, walk};
 use crate::views::shared::menu::{self, Picked};
 use crate::views::{ViewCx, Wish, shared};
@@ -37,6 +37,9 @@ impl FunctionsView {
     pub(super) fn by_groups(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, query: FunctionGroups) {
         let answer = cx.ask(&query, 0);
         let Some(grouped) = cx.value(ui, &answer, "Adding up groups") else { return };
+        if self.follow.news(cx) {
+            self.show_selected(cx, &grouped);
+        }
         shared::note_basis(cx, &grouped.list.table.basis, "");
         let places = self.places(&grouped);
         let footer = footer(cx, &grouped, query.by);
@@ -47,6 +50,21 @@ impl FunctionsView {
                 ui.add(egui::Label::new(RichText::new(footer).color(Palette::of(ui).text_weak)).truncate());
             },
         );
+    }
+
+    /// Opens the group of the function that was selected elsewhere, and goes there.
+    fn show_selected(&mut self, cx: &ViewCx<'_>, grouped: &Grouped) {
+        self.grouped.at = None;
+        let selected = cx.interaction.selection.as_ref().and_then(|item| item.function(cx.profile()));
+        let Some(function) = selected else { return };
+        let has = |at: usize, row: u32| function_of(grouped, (at, Some(row))).is_some_and(|r| r.function == function);
+        let mut groups = grouped.groups.iter().enumerate();
+        if let Some((_, group)) = groups.find(|(at, group)| group.rows.iter().any(|&row| has(*at, row))) {
+            self.grouped.open.insert(group.name.clone());
+            let places = self.places(grouped);
+            self.grouped.grid.scroll_to =
+                places.iter().position(|&(at, row)| row.is_some_and(|row| has(at, row)));
+        }
     }
 
     fn places(&self, grouped: &Grouped) -> Vec<Place> {

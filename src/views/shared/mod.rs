@@ -3,6 +3,7 @@
 pub mod align;
 pub mod bars;
 pub mod board;
+pub mod branch;
 pub mod caches;
 pub mod crumbs;
 pub mod figures;
