@@ -118,7 +118,8 @@ impl Query for Facets {
             let mut place = vec![NONE; all.len()];
             (0u32..).zip(&order).for_each(|(new, &old)| place[old as usize] = new);
             let single = all.len() < 2 && !of.contains(&NONE);
-            let all = if single { Vec::new() } else { order.iter().map(|&i| all[i as usize].clone()).collect() };
+            let all =
+                if single { Vec::new() } else { order.iter().map(|&i| all[i as usize].clone()).collect() };
             let of = of.into_iter().map(|at| place.get(at as usize).copied().unwrap_or(NONE)).collect();
             Parts { all, of }
         };

@@ -101,7 +101,12 @@ impl Query for FunctionGroups {
 
 impl FunctionGroups {
     /// The totals of groups all of whose functions are listed.
-    fn totals(&self, list: &FunctionOrder, groups: &mut [FunctionGroup], cx: &Context<'_>) -> Result<(), Cancelled> {
+    fn totals(
+        &self,
+        list: &FunctionOrder,
+        groups: &mut [FunctionGroup],
+        cx: &Context<'_>,
+    ) -> Result<(), Cancelled> {
         let folding = Folding { by: Some(self.by), folded: true, ..Folding::default() };
         let calling = Calling { slice: self.list.functions.0.clone(), around: None };
         let folded = cx.get(&Folds { calling, folding })?;
@@ -157,7 +162,8 @@ mod tests {
         let found = ask(s, &FunctionGroups { list, by });
         let name = |g: &FunctionGroup| {
             let total = g.total.map_or("-".to_owned(), |t| t.to_string());
-            let rows = g.rows.iter().map(|&place| &found.list.table.rows[found.list.order[place as usize] as usize]);
+            let rows =
+                g.rows.iter().map(|&place| &found.list.table.rows[found.list.order[place as usize] as usize]);
             let names: Vec<_> = rows.map(|r| s.profile.function_name(r.function)).collect();
             format!("{} {}/{total}: {}", g.name, g.own, names.join(" "))
         };

@@ -135,7 +135,8 @@ impl Known {
             let first = texts.next();
             rows.len() < 2 && first.is_some_and(|f| f != Strings::EMPTY) || texts.any(|t| Some(t) != first)
         };
-        let with_file = rows.iter().filter(|r| profile.functions.get(r.function).file != Strings::EMPTY).count();
+        let with_file =
+            rows.iter().filter(|r| profile.functions.get(r.function).file != Strings::EMPTY).count();
         Self {
             modules: texts(|f| f.module),
             files: with_file > 0,
@@ -222,7 +223,11 @@ impl Query for FunctionList {
         let found = Pattern::new(&self.search).map(|p| p.functions(profile));
         let rows = &table.rows;
         let faceted = self.only.as_ref().map(|_| cx.get(&Facets(self.functions.clone()))).transpose()?;
-        let only = self.only.as_ref().zip(faceted.as_ref()).and_then(|((facet, name), all)| all.by(*facet).rows(name));
+        let only = self
+            .only
+            .as_ref()
+            .zip(faceted.as_ref())
+            .and_then(|((facet, name), all)| all.by(*facet).rows(name));
         let listed = |i: &u32| {
             let found = found.as_ref().is_none_or(|f| f[rows[*i as usize].function.index()]);
             found && only.as_ref().is_none_or(|only| only(*i))
@@ -334,7 +339,11 @@ mod tests {
         };
         assert_eq!(only(Facet::Package, "app", ""), ("b main".into(), Some(35)));
         assert_eq!(only(Facet::Package, "app", "ma"), ("main".into(), Some(5)));
-        assert_eq!(only(Facet::Package, "of another run", ""), ("read b main c".into(), None), "no such part: all");
+        assert_eq!(
+            only(Facet::Package, "of another run", ""),
+            ("read b main c".into(), None),
+            "no such part: all"
+        );
     }
 
     #[test]

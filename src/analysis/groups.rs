@@ -60,11 +60,14 @@ fn class(name: &str) -> Cow<'_, str> {
         return Cow::Owned(owner.to_owned());
     }
     let named = bare.split_once('(').map_or(&*bare, |(before, _)| before);
-    let named = named.rsplit_once(' ').filter(|(_, last)| last.contains("::")).map_or(named, |(_, last)| last);
+    let named =
+        named.rsplit_once(' ').filter(|(_, last)| last.contains("::")).map_or(named, |(_, last)| last);
     let (owner, _) = match (named.rsplit_once("::"), named.rsplit_once('.')) {
         (Some(parts), _) => parts,
         // What is defined within a function has its name, but is no method of it.
-        (None, Some((owner, method))) if !owner.ends_with("<locals>") && !owner.contains('/') => (owner, method),
+        (None, Some((owner, method))) if !owner.ends_with("<locals>") && !owner.contains('/') => {
+            (owner, method)
+        }
         _ => return Cow::Borrowed(""),
     };
     let last = owner.rsplit(['.', ':']).next().unwrap_or(owner);

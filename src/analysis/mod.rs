@@ -2,6 +2,7 @@
 //! answers of others.
 
 pub mod activity;
+pub mod activity_parts;
 pub mod align;
 pub mod billing;
 pub mod cache_entries;

@@ -232,7 +232,12 @@ impl<'a> PathMapper<'a> {
 
     /// The same into a call that is known: its track and row.
     #[must_use]
-    pub fn step_span(&self, parent: &PathState, track: TrackId, (row, span): (u32, &Span)) -> (PathState, Option<Symbol>) {
+    pub fn step_span(
+        &self,
+        parent: &PathState,
+        track: TrackId,
+        (row, span): (u32, &Span),
+    ) -> (PathState, Option<Symbol>) {
         self.step_into(parent, span.function, Some((track, row)))
     }
 

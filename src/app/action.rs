@@ -53,6 +53,8 @@ pub enum Action {
     SaveProjectAs,
     /// Show the start page.
     Start,
+    /// Copy the command that opens what is looked at.
+    CopyLink,
     /// One step back.
     Undo,
     /// One step forth.
@@ -186,6 +188,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::FindNext, "Find next", plain(Key::F3), Menu::Edit),
         entry(Action::FindPrevious, "Find previous", shift(Key::F3), Menu::Edit),
         entry(Action::ClearRange, "Show the whole run", None, Menu::Edit),
+        entry(Action::CopyLink, "Copy link to this view", ctrl_shift(Key::C), Menu::Edit),
         entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
         entry(Action::Prices, "Prices…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),

@@ -158,6 +158,8 @@ pub struct App {
     answer: Option<answer::Answer>,
     /// Coding agents that use the window.
     agents: agents::Agents,
+    /// How the file that is opened next shall be looked at.
+    link: Option<crate::state::Link>,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -227,6 +229,7 @@ impl App {
             guide: None,
             answer: None,
             agents: agents::Agents::default(),
+            link: None,
             wanted: None,
             quit: false,
         }
@@ -474,6 +477,12 @@ impl App {
             Action::Runs => self.runs_shown = !self.runs_shown,
             Action::SaveProject => self.save_project(false),
             Action::SaveProjectAs => self.save_project(true),
+            Action::CopyLink => {
+                if let Some(link) = self.link_command() {
+                    ctx.copy_text(link);
+                    self.say(Tone::Good, "Copied the command that opens this view.".into());
+                }
+            }
             Action::Undo => self.undo(),
             Action::Redo => self.redo(),
             Action::ClearRange => self.command(Command::SetRange(None)),
@@ -520,6 +529,7 @@ impl App {
             Action::Ask => has_profile,
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
+            Action::CopyLink => has_profile && run.is_some_and(|r| project::file_of(r).is_some()),
             Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
             Action::Undo => self.last_is_agents() || self.session.history().is_some_and(History::can_undo),
             Action::Redo => self.next_is_agents() || self.session.history().is_some_and(History::can_redo),
@@ -589,7 +599,15 @@ impl App {
         {
             self.act(action, &ctx);
         }
-        // Escape first takes back what was chosen or typed, then the pane.
+        // Escape takes back what was typed first, then what was chosen, then the pane.
+        if matches!(self.overlay, Overlay::None)
+            && !ctx.text_edit_focused()
+            && !egui::Popup::is_any_open(&ctx)
+            && self.session.now().is_some_and(|now| !now.search.is_empty())
+            && ctx.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Escape))
+        {
+            self.command(Command::Search(String::new()));
+        }
         let idle = self.session.now().is_some_and(|now| now.selection.is_none() && now.search.is_empty());
         if idle
             && matches!(self.overlay, Overlay::None)

@@ -33,6 +33,8 @@ pub enum ThemeChoice {
 pub struct Settings {
     /// Recently opened files, newest first.
     pub recent: Vec<PathBuf>,
+    /// Commands that were chosen by name last.
+    pub commands: Vec<String>,
     /// Theme.
     pub theme: ThemeChoice,
     /// The saved layout of panes.

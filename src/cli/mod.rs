@@ -33,7 +33,7 @@ use crate::format::Page;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
 use crate::model::{MetricKey, Profile};
-use crate::state::Relative;
+use crate::state::{Link, Relative};
 use out::{print_lines, say, say_all};
 
 #[derive(Debug, Parser)]
@@ -51,6 +51,9 @@ struct Args {
     /// Price requests by this table first (JSON; see `inferscope report --help`).
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
+    /// Look at the first profile as a link says, which «Copy link to this view» made.
+    #[arg(long, value_name = "STATE", value_parser = Link::read, requires = "files")]
+    at: Option<Link>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -88,6 +91,9 @@ enum Command {
         /// Price requests by this table first (JSON; see `inferscope report --help`).
         #[arg(long, value_name = "FILE")]
         prices: Option<PathBuf>,
+        /// Look at the first profile as a link says, which «Copy link to this view» made.
+        #[arg(long, value_name = "STATE", value_parser = Link::read)]
+        at: Option<Link>,
     },
     /// Print what is in a profile.
     ///
@@ -225,8 +231,8 @@ fn understood(matches: &ArgMatches) -> ExitCode {
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
     ended(match args.command {
-        None => window(args.files, args.prices.as_deref()),
-        Some(Command::Open { files, prices }) => window(files, prices.as_deref()),
+        None => window(args.files, args.prices.as_deref(), args.at),
+        Some(Command::Open { files, prices, at }) => window(files, prices.as_deref(), at),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
@@ -271,7 +277,7 @@ fn usage(e: &clap::Error) -> ExitCode {
 }
 
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
-fn window(files: Vec<PathBuf>, prices: Option<&Path>) -> Result<(), Failure> {
+fn window(files: Vec<PathBuf>, prices: Option<&Path>, at: Option<Link>) -> Result<(), Failure> {
     if let Some(missing) = files.iter().find(|file| **file != Path::new("-") && !file.exists()) {
         // A command that is mistyped looks like a file.
         let plain = missing.parent() == Some(Path::new("")) && missing.extension().is_none();
@@ -284,7 +290,7 @@ fn window(files: Vec<PathBuf>, prices: Option<&Path>) -> Result<(), Failure> {
     match display::find() {
         Display::Ready(session) => {
             let prices = price_table(prices)?;
-            app::window::run(&app::window::Start { files, prices }, session).map_err(without)
+            app::window::run(&app::window::Start { files, prices, at }, session).map_err(without)
         }
         Display::Lacking(what) => Err(without(format!("no window can be opened: {what}"))),
         Display::None(why) if files.is_empty() => {

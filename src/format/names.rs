@@ -85,7 +85,8 @@ pub fn shorter(name: &str) -> impl Iterator<Item = String> {
         Cow::Owned(bare) => Some(bare),
         Cow::Borrowed(_) => None,
     };
-    let bald = bare.as_ref().filter(|bare| bare.contains('…')).map(|b| b.replace("<…>", "").replace("(…)", ""));
+    let bald =
+        bare.as_ref().filter(|bare| bare.contains('…')).map(|b| b.replace("<…>", "").replace("(…)", ""));
     let bald = bald.filter(|bald| !bald.trim().is_empty());
     bare.into_iter().chain(bald)
 }

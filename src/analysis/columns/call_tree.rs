@@ -128,9 +128,10 @@ pub fn call_tree<'a>(profile: &'a Profile, kind: TreeKind, shown: &Shown) -> Vec
         let share = |l: TreeLine| {
             if l.depth == 0 { Value::Empty } else { Value::number(share_of_parent(l.total, l.above)) }
         };
-        let above = Column::share("parent share", "Of caller", share).sorts(Order::Total).rank(5).hint(format!(
-            "Total {what} as a share of the total of the row above it in the tree"
-        ));
+        let above = Column::share("parent share", "Of caller", share)
+            .sorts(Order::Total)
+            .rank(5)
+            .hint(format!("Total {what} as a share of the total of the row above it in the tree"));
         columns.insert(2, above);
     }
     if !shown.shares() {

@@ -157,7 +157,8 @@ pub fn neighbours<'a>(
         );
         if !of_parent {
             // Beside the share of the whole, that of the function which the lists are about.
-            let value = move |n: &Neighbour| Value::number(n.total.and_then(|part| share_of_parent(part, total)));
+            let value =
+                move |n: &Neighbour| Value::number(n.total.and_then(|part| share_of_parent(part, total)));
             let hint = format!(
                 "This total as a share of the total {what} of {name_of}, {}",
                 cost(shown.unit, total)

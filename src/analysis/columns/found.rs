@@ -72,7 +72,8 @@ pub fn found<'a>(profile: &'a Profile, kind: Kind, found: &Found, metric: Metric
                 .hint("From start to end; ≥ where it had not ended"),
         );
         let whole = longest as f64;
-        let share = move |row| Value::number(length(profile, row).size().filter(|_| whole > 0.0).map(|n| n / whole));
+        let share =
+            move |row| Value::number(length(profile, row).size().filter(|_| whole > 0.0).map(|n| n / whole));
         columns.push(
             Column::share("share", "Of longest", share)
                 .sorts(FoundKey::Length)

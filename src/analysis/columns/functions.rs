@@ -35,11 +35,13 @@ fn costs_beside<'a>(place: u8, other: &Arc<Beside>) -> [FunctionColumn<'a>; 2] {
     // The label alone would leave no room for the numbers.
     let name = short(label, 14);
     [
-        Column::cost(own, format!("{name} self"), form, move |r: &FunctionRow| Value::cost(a.of(r).map(|c| c.0)))
-            .sorts(FunctionKey::OwnBeside(place))
-            .rank(1)
-            .room(10.0)
-            .hint(format!("Self {label}")),
+        Column::cost(own, format!("{name} self"), form, move |r: &FunctionRow| {
+            Value::cost(a.of(r).map(|c| c.0))
+        })
+        .sorts(FunctionKey::OwnBeside(place))
+        .rank(1)
+        .room(10.0)
+        .hint(format!("Self {label}")),
         Column::cost(total, format!("{name} total"), form, move |r: &FunctionRow| {
             Value::cost(b.of(r).map(|c| c.1))
         })

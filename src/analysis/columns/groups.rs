@@ -36,7 +36,12 @@ pub type GroupColumn<'a> = Column<'a, GroupLine<'a>, FunctionKey>;
 
 /// The columns, in order.
 #[must_use]
-pub fn groups<'a>(profile: &'a Profile, grouped: &Grouped, by: GroupBy, shown: &Shown) -> Vec<GroupColumn<'a>> {
+pub fn groups<'a>(
+    profile: &'a Profile,
+    grouped: &Grouped,
+    by: GroupBy,
+    shown: &Shown,
+) -> Vec<GroupColumn<'a>> {
     let (what, sum) = (&shown.what, grouped.list.table.sum);
     let cost = shown.form(grouped.max);
     let own = |l: &GroupLine<'_>| l.row.map_or(Some(l.group.own), FunctionRow::known_own);

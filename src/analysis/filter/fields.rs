@@ -76,7 +76,12 @@ pub const FIELDS: [FieldAbout; 22] = [
     field(&["start"], (Field::Start, Form::Time), "start, since the run began", "start>=1.5s"),
     field(&["end"], (Field::End, Form::Time), "end, since the run began", "end<2s"),
     field(&["depth"], (Field::Depth, Form::Count), "callers on its lane", "depth=0"),
-    field(&["status", "outcome"], (Field::Status, Form::Text), "ok, error, unfinished, cancelled", "status=error"),
+    field(
+        &["status", "outcome"],
+        (Field::Status, Form::Text),
+        "ok, error, unfinished, cancelled",
+        "status=error",
+    ),
     field(&["model"], (Field::Model, Form::Text), "model of a request", "model=gpt-4o"),
     field(&["provider"], (Field::Provider, Form::Text), "who served a request", "provider:openai"),
     field(&["cache"], (Field::Cache, Form::Text), "exact, semantic, miss", "cache=miss"),

@@ -77,7 +77,9 @@ impl Test {
 
     fn number(&self, number: f64) -> bool {
         match self {
-            Self::Number(compare, wanted) => number.partial_cmp(wanted).is_some_and(|order| compare.holds(order)),
+            Self::Number(compare, wanted) => {
+                number.partial_cmp(wanted).is_some_and(|order| compare.holds(order))
+            }
             _ => false,
         }
     }
@@ -213,11 +215,15 @@ fn term(word: &str) -> Result<Term, String> {
         Form::Text => match compare {
             None => Test::Has(lower),
             Some(Compare::Equal) => Test::Is(lower),
-            Some(Compare::Unequal) => return Ok(Term { not: !not, field: field.field, test: Test::Is(lower) }),
+            Some(Compare::Unequal) => {
+                return Ok(Term { not: !not, field: field.field, test: Test::Is(lower) });
+            }
             Some(_) => return Err(wrong("texts are compared by : = or !=")),
         },
         Form::Time if value == "0" => number(Some(0.0), "")?,
-        Form::Time => number(typed_time(value).map(|ns| ns as f64), "a time has a unit (ns, us, ms, s, min)")?,
+        Form::Time => {
+            number(typed_time(value).map(|ns| ns as f64), "a time has a unit (ns, us, ms, s, min)")?
+        }
         Form::Count => number(value.replace(['_', ','], "").parse().ok(), "a number is wanted")?,
         Form::Money => number(value.trim_start_matches('$').parse().ok(), "an amount in dollars is wanted")?,
     };

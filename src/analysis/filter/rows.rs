@@ -110,7 +110,8 @@ impl Query for FilterRows {
         let mut add = |row: Row, length: Option<i64>, time: Option<(i64, i64)>| {
             rows.push((length, row));
             if let Some((from, to)) = time {
-                found.time = Some(found.time.map_or((from, to), |(a, b): (i64, i64)| (a.min(from), b.max(to))));
+                found.time =
+                    Some(found.time.map_or((from, to), |(a, b): (i64, i64)| (a.min(from), b.max(to))));
             }
         };
         let mut of = 0u64;
@@ -127,7 +128,11 @@ impl Query for FilterRows {
                         of += 1;
                         if bound.as_ref().is_none_or(|b| b.span(track, row)) {
                             let ended = span.status != SpanStatus::Unfinished;
-                            add(Row::Span(track, row), ended.then(|| span.duration()), Some((span.start, span.end)));
+                            add(
+                                Row::Span(track, row),
+                                ended.then(|| span.duration()),
+                                Some((span.start, span.end)),
+                            );
                         }
                     }
                 }

@@ -22,7 +22,8 @@ fn names(text: &str, filter: &str) -> Vec<String> {
         .collect()
 }
 
-const SPANS: &str = "main 0 100 / load@io 10 40 / parse@json 20 30; decode@llm 50 95 / step@llm 60 70; step@llm 75 90";
+const SPANS: &str =
+    "main 0 100 / load@io 10 40 / parse@json 20 30; decode@llm 50 95 / step@llm 60 70; step@llm 75 90";
 
 #[test]
 fn terms_join_alternatives_part_and_a_dash_turns_round() {
@@ -87,7 +88,8 @@ fn a_filter_leaves_in_every_pane_what_runs_under_its_calls() {
     use crate::model::NameKey;
     let total = |text: &str, filter: &str| {
         let s = subject(text);
-        let scope = Scope { tracks: Vec::new(), transforms: vec![Transform::FocusMatches(NameKey::from(filter))] };
+        let scope =
+            Scope { tracks: Vec::new(), transforms: vec![Transform::FocusMatches(NameKey::from(filter))] };
         let costs = ask(&s, &Costs(Slice { scope, ..Slice::default() }));
         costs.own.iter().sum::<i64>()
     };
@@ -106,7 +108,7 @@ proptest::proptest! {
             let p = profile(SPANS);
             let bound = filter.of(&p);
             for row in 0..6 {
-                let _ = bound.span(crate::model::TrackId(0), row);
+                let _ = bound.span(TrackId(0), row);
             }
         }
     }

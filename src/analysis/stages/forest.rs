@@ -109,7 +109,8 @@ impl<'a> Forest<'a> {
         let (mut found, mut open) = (Vec::new(), places);
         open.reverse();
         while let Some(place) = open.pop() {
-            let within = if self.frames[self.span(place).function.index()] { self.direct(place) } else { Vec::new() };
+            let within =
+                if self.frames[self.span(place).function.index()] { self.direct(place) } else { Vec::new() };
             if within.is_empty() {
                 found.push(place);
             } else {

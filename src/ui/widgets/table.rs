@@ -140,7 +140,8 @@ fn paint_marked(ui: &Ui, rect: Rect, text: &str, cell: &Cell, found: Option<&Pat
     let mark = Palette::of(ui).highlight;
     let plain = TextFormat::simple(cell.font.clone(), cell.color);
     let marked = TextFormat { background: mark, ..plain.clone() };
-    let mut job = LayoutJob { wrap: TextWrapping::truncate_at_width(rect.width().max(0.0)), ..LayoutJob::default() };
+    let mut job =
+        LayoutJob { wrap: TextWrapping::truncate_at_width(rect.width().max(0.0)), ..LayoutJob::default() };
     let mut reached = 0;
     for place in places {
         job.append(&text[reached..place.start], 0.0, plain.clone());

@@ -2,11 +2,11 @@
 
 use egui::{Key, Modifiers, Ui};
 
+use super::super::shared::branch::{Branch, Triangle, function_cell};
 use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, ContextMenu, Picked};
 use super::super::shared::pair::{self, Asked, Written};
 use super::super::shared::{self, Follow};
-use super::super::shared::branch::{Branch, Triangle, function_cell};
 use crate::analysis::Scope;
 use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathNode};

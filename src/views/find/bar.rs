@@ -36,7 +36,8 @@ impl FindView {
                 .on_hover_text("What a filter can ask for; a click puts an example into it");
             let filter = Filter::read(&self.text).ok().flatten();
             let can = filter.is_some_and(|f| !f.is_about_requests()) && kind != Kind::Requests;
-            let about = "Every pane shows only what runs under what the filter picks; a step that can be undone";
+            let about =
+                "Every pane shows only what runs under what the filter picks; a step that can be undone";
             let button = ui.add_enabled(can, Button::new("Filter all panes")).on_hover_text(about);
             let button = button.on_disabled_hover_text("Type a filter of spans or samples first");
             if button.clicked() {

@@ -143,7 +143,8 @@ impl FindView {
         format::mark(&mut columns, &[self.sort]);
         if self.follow.news(cx) {
             let item = cx.interaction.selection.as_ref();
-            self.grid.scroll_to = sorted.rows.iter().position(|&row| self::item(row, profile).as_ref() == item);
+            self.grid.scroll_to =
+                sorted.rows.iter().position(|&row| self::item(row, profile).as_ref() == item);
         }
         let grid = Grid { salt: "found", name: "Found", columns: &columns, rows: sorted.rows.len() };
         let mut state = std::mem::take(&mut self.grid);
@@ -243,7 +244,10 @@ impl Rows for Table<'_, '_, '_> {
 
     fn mark(&self, at: usize) -> Mark {
         let Some(item) = item(self.rows[at], self.cx.profile()) else { return Mark::default() };
-        Mark { selected: self.cx.interaction.selection.as_ref() == Some(&item), lit: self.cx.is_hovered(&item) }
+        Mark {
+            selected: self.cx.interaction.selection.as_ref() == Some(&item),
+            lit: self.cx.is_hovered(&item),
+        }
     }
 
     fn label(&self, at: usize) -> String {
@@ -259,7 +263,9 @@ impl Rows for Table<'_, '_, '_> {
         };
         let range = item(row, self.cx.profile()).and_then(|item| item.interval(self.cx.profile()));
         context.row().table().show(self.cx, ui, |cx, ui| {
-            if range.is_some() && menu::entry(ui, "Look at its time", "", "Every pane shows what ran meanwhile") {
+            if range.is_some()
+                && menu::entry(ui, "Look at its time", "", "Every pane shows what ran meanwhile")
+            {
                 cx.send(Command::SetRange(range));
             }
         })

@@ -9,7 +9,9 @@ const SPANS: &str = "main 0 100 / load@io 10 40; decode@llm 50 95 / step@llm 60 
 
 fn stage(text: &str) -> Stage {
     let mut stage = Stage::new(&KIND, profile(SPANS));
-    stage.view.load(&serde_json::json!({ "kind": null, "text": text, "sort": ["length", false], "columns": {} }));
+    stage
+        .view
+        .load(&serde_json::json!({ "kind": null, "text": text, "sort": ["length", false], "columns": {} }));
     stage
 }
 

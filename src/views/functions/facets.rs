@@ -35,8 +35,11 @@ impl FunctionsView {
             if ui.available_width() >= CHIPS_FROM {
                 self.chips(ui, chips, faceted.by(chips));
             }
-            for (facet, parts) in [(Facet::Category, &faceted.categories), (Facet::Package, &faceted.packages)] {
-                let few = facet == chips && parts.all.len() <= MOST_CHIPS && ui.available_width() >= CHIPS_FROM;
+            for (facet, parts) in
+                [(Facet::Category, &faceted.categories), (Facet::Package, &faceted.packages)]
+            {
+                let few =
+                    facet == chips && parts.all.len() <= MOST_CHIPS && ui.available_width() >= CHIPS_FROM;
                 if !parts.all.is_empty() && !few {
                     self.field(ui, facet, parts);
                 }
@@ -87,22 +90,25 @@ impl FunctionsView {
             Facet::Package => "Package",
         };
         let chosen = self.only.as_ref().filter(|(f, _)| *f == facet).map(|(_, name)| name.clone());
-        let shown = chosen.as_ref().map_or("all".into(), |name| format::short(&group_label(name), 18));
-        let field = combo(("functions of", title)).selected_text(format!("{title}: {shown}")).show_ui(ui, |ui| {
-            if ui.selectable_label(chosen.is_none(), "all").clicked() {
-                self.only = None;
-            }
-            for part in &parts.all {
-                let label = format!(
-                    "{} ({})",
-                    format::short(&group_label(&part.name), 40),
-                    format::count(part.functions as i64)
-                );
-                if ui.selectable_label(chosen.as_ref() == Some(&part.name), label).clicked() {
-                    self.only = Some((facet, part.name.clone()));
+        let shown = chosen
+            .as_ref()
+            .map_or_else(|| "all".to_owned(), |name| format::short(&group_label(name), 18).into_owned());
+        let field =
+            combo(("functions of", title)).selected_text(format!("{title}: {shown}")).show_ui(ui, |ui| {
+                if ui.selectable_label(chosen.is_none(), "all").clicked() {
+                    self.only = None;
                 }
-            }
-        });
+                for part in &parts.all {
+                    let label = format!(
+                        "{} ({})",
+                        format::short(&group_label(&part.name), 40),
+                        format::count(part.functions as i64)
+                    );
+                    if ui.selectable_label(chosen.as_ref() == Some(&part.name), label).clicked() {
+                        self.only = Some((facet, part.name.clone()));
+                    }
+                }
+            });
         field.response.accessible_name(format!("{title} of the functions"));
     }
 

@@ -57,7 +57,9 @@ impl FunctionsView {
         self.grouped.at = None;
         let selected = cx.interaction.selection.as_ref().and_then(|item| item.function(cx.profile()));
         let Some(function) = selected else { return };
-        let has = |at: usize, row: u32| function_of(grouped, (at, Some(row))).is_some_and(|r| r.function == function);
+        let has = |at: usize, row: u32| {
+            function_of(grouped, (at, Some(row))).is_some_and(|r| r.function == function)
+        };
         let mut groups = grouped.groups.iter().enumerate();
         if let Some((_, group)) = groups.find(|(at, group)| group.rows.iter().any(|&row| has(*at, row))) {
             self.grouped.open.insert(group.name.clone());
@@ -108,7 +110,8 @@ impl FunctionsView {
         if let Some((key, more)) = happened.header {
             function_list::click(&mut self.sort, key, more);
         }
-        let function = |row: usize| places.get(row).and_then(|p| function_of(grouped, *p)).map(|r| r.function);
+        let function =
+            |row: usize| places.get(row).and_then(|p| function_of(grouped, *p)).map(|r| r.function);
         if let Some(f) = happened.hovered.and_then(function) {
             cx.out.hover = Some(Item::of_function(f, cx.profile()));
         }
@@ -128,7 +131,8 @@ impl FunctionsView {
                 self.stand_at(cx, grouped, places[row]);
                 self.grouped.grid.scroll_to = Some(row);
             }
-            let pressed = |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
+            let pressed =
+                |key| ui.input_mut(|i| i.modifiers.is_none() && i.consume_key(Modifiers::NONE, key));
             if let Some(row) = current.filter(|&row| function(row).is_none())
                 && (pressed(Key::Enter) || pressed(Key::Space))
             {
@@ -215,9 +219,10 @@ impl<'l> Rows for Table<'_, 'l, '_> {
     }
 
     fn mark(&self, at: usize) -> Mark {
-        let lit = self.row(at).row.is_some_and(|r| {
-            self.cx.is_hovered(&Item::of_function(r.function, self.cx.profile()))
-        });
+        let lit = self
+            .row(at)
+            .row
+            .is_some_and(|r| self.cx.is_hovered(&Item::of_function(r.function, self.cx.profile())));
         Mark { selected: self.groups.is_at(self.cx, self.grouped, self.places[at]), lit }
     }
 

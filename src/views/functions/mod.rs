@@ -210,7 +210,8 @@ fn filtered(cx: &ViewCx<'_>, list: &FunctionOrder, chip: bool) -> Option<String>
     let (all, found) = (list.table.rows.len() as i64, list.order.len() as i64);
     let mut text = format!("{} of {}", format::count(found), format::counted(all, "function", "functions"));
     let unit = shared::unit(cx.profile(), cx.interaction);
-    let share = |part| format::share(part, list.table.own_sum).map_or(format::UNKNOWN.into(), format::percent);
+    let share =
+        |part| format::share(part, list.table.own_sum).map_or(format::UNKNOWN.into(), format::percent);
     text += &format!(": self {} ({})", format::cost(unit, matched), share(matched));
     let search = &cx.interaction.search;
     if !chip && !search.trim().is_empty() {
@@ -218,7 +219,8 @@ fn filtered(cx: &ViewCx<'_>, list: &FunctionOrder, chip: bool) -> Option<String>
         let query = Matched { costs: Costs(cx.slice()), search: search.clone() };
         if let Some(found) = cx.ask(&query, 0).value().and_then(|found| **found) {
             let about = if graph_of(cx.profile()).is_some() { "≈" } else { "" };
-            let share = format::share(found.matched, found.sum).map_or(format::UNKNOWN.into(), format::percent);
+            let share =
+                format::share(found.matched, found.sum).map_or(format::UNKNOWN.into(), format::percent);
             text += &format!(", total {about}{} ({share})", format::cost(unit, found.matched));
         }
     }

@@ -55,7 +55,8 @@ impl GraphView {
         }
         if by.is_none() {
             let mut chains = !self.folding.chains_open;
-            let about = "Show functions that do little but call the next one as one node; a double-click opens it";
+            let about =
+                "Show functions that do little but call the next one as one node; a double-click opens it";
             if ui.checkbox(&mut chains, "Fold chains").on_hover_text(about).changed() {
                 self.change(cx, |f| {
                     f.chains_open = !chains;

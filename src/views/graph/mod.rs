@@ -107,6 +107,7 @@ struct Looks {
     search: String,
     groups: Vec<Color32>,
     dimmed: Vec<bool>,
+    pattern: Option<Pattern>,
 }
 
 /// What is kept of the view in a workspace.
@@ -194,7 +195,8 @@ impl GraphView {
 
     /// Brings a node into view, beside the bird's-eye view.
     fn reveal(&mut self, scene: &Scene, node: u32) {
-        let (area, rect) = (Rect::from_min_size(egui::Pos2::ZERO, self.area_size), scene.rect(node, f64::MAX));
+        let (area, rect) =
+            (Rect::from_min_size(egui::Pos2::ZERO, self.area_size), scene.rect(node, f64::MAX));
         let mut place = Camera::revealing(self.camera.goal(), area, rect);
         let lens = Lens::new(place, area);
         if paint::bird(extent(&scene.picture), area, lens)
@@ -262,7 +264,8 @@ impl GraphView {
         let now = ui.input(|i| i.time);
         let before = Rect::from_min_size(area.min, std::mem::replace(&mut self.area_size, area.size()));
         let fitted = self.scene.as_ref().is_some_and(|s| self.camera.fits(before, extent(&s.picture)));
-        if fitted && before != area
+        if fitted
+            && before != area
             && let Some(scene) = &self.scene
         {
             self.camera.jump(Camera::fitting(area, extent(&scene.picture)));
@@ -297,6 +300,7 @@ impl GraphView {
                 costs: self.costs,
                 groups: &looks.groups,
                 dimmed: &looks.dimmed,
+                pattern: looks.pattern.as_ref(),
                 hovered: hovered.or(elsewhere),
                 selected,
                 middle: middle.and_then(|f| match scene.find(&Item::Function(f), cx.profile()) {
@@ -417,7 +421,8 @@ impl GraphView {
             "" => palette.idle().fill,
             name => palette.span_named(name).fill,
         };
-        let found = Pattern::new(search).map(|p| p.functions(profile));
+        let pattern = Pattern::new(search);
+        let found = pattern.as_ref().map(|p| p.functions(profile));
         let dimmed = found.map(|found| {
             let is_found = |i: u32| match scene.group(i) {
                 Some(group) => group.members.iter().any(|f| found[f.index()]),
@@ -431,6 +436,7 @@ impl GraphView {
             search: search.clone(),
             groups: (0..scene.len()).map(color).collect(),
             dimmed: dimmed.unwrap_or_default(),
+            pattern,
         });
     }
 

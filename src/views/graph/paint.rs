@@ -10,6 +10,7 @@ use crate::analysis::call_graph::GraphNode;
 use crate::analysis::folding::{Group, GroupKind};
 use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::prune::EdgeKind;
+use crate::analysis::search::Pattern;
 use crate::format;
 use crate::model::{Profile, Unit};
 use crate::ui::icons::Icon;
@@ -47,6 +48,8 @@ pub struct Paint<'a> {
     pub groups: &'a [Color32],
     /// Nodes that the search leaves out, by place; empty without a search.
     pub dimmed: &'a [bool],
+    /// What it looks for.
+    pub pattern: Option<&'a Pattern>,
     /// Under the pointer.
     pub hovered: Option<Hit>,
     /// Selected.
@@ -301,13 +304,9 @@ impl Paint<'_> {
         };
         let label = || self.scene.label(i, self.profile);
         let group = self.scene.group(i);
-        painter.extend(texts.label(
-            line(2.0, 19.0),
-            TextKey::new((node.symbol.key(), group.map(Group::label))),
-            name,
-            dim(palette.text_strong),
-            label,
-        ));
+        let key = TextKey::new((node.symbol.key(), group.map(Group::label)));
+        let found = (name, self.pattern.filter(|_| !self.is_dimmed(i)));
+        painter.extend(texts.found_label(line(2.0, 19.0), key, found, dim(palette.text_strong), label));
         let mut text = self.total_of(node);
         if node.own > 0 {
             text += &format!(" · self {}", self.amount(node.own, false));

@@ -222,10 +222,7 @@ impl<R: Copy, S: Copy> Grid<'_, '_, R, S> {
     fn column(&self, i: usize) -> egui_table::Column {
         let column = &self.columns[i];
         let range = Rangef::new(NARROWEST, 2000.0);
-        egui_table::Column::new(width(column))
-            .range(range)
-            .id(column_id(column.key))
-            .resizable(true)
+        egui_table::Column::new(width(column)).range(range).id(column_id(column.key)).resizable(true)
     }
 
     /// Width at which what is seen of a column is read whole.

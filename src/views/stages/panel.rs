@@ -258,7 +258,8 @@ fn path(
 /// What a path that explains little leaves over, before what it does explain.
 fn unexplained(ui: &mut Ui, graph: &StageGraph, share: f64) {
     let palette = Palette::of(ui);
-    let text = format!("The path explains {} of {}.", format::percent(share), format::duration(graph.total()));
+    let text =
+        format!("The path explains {} of {}.", format::percent(share), format::duration(graph.total()));
     ui.label(RichText::new(text).color(palette.tone(Tone::Bad)));
     let (gaps, unknown) = graph.path_gaps();
     let total = graph.total().max(1) as f64;
@@ -341,7 +342,11 @@ fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &Worth) {
     let name = |function| profile.function_name(function);
     let mut ideas: Vec<Idea> = Vec::new();
     for gain in gains.names.iter().flat_map(|names| names.iter()) {
-        let several = if gain.stages > 1 { format!("{} × ", format::count(gain.stages as i64)) } else { String::new() };
+        let several = if gain.stages > 1 {
+            format!("{} × ", format::count(gain.stages as i64))
+        } else {
+            String::new()
+        };
         // Half of the time saves half, unless another path decides then.
         let half = i128::from(gain.halved) * 2;
         let differs = (half - i128::from(gain.dropped)).abs() * 10 > i128::from(gain.dropped);
