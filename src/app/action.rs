@@ -91,6 +91,8 @@ pub enum Action {
     QueryMemory,
     /// Open the guide.
     Guide,
+    /// Show or hide the steps of profiling an application.
+    Checklist,
     /// List keys and gestures.
     Keys,
     /// Name, version, licences.
@@ -210,6 +212,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Agents(false), "Agents: may not use this window", None, Menu::View),
         entry(Action::QueryMemory, "Show query memory", None, Menu::Help),
         entry(Action::Guide, "Guide", plain(Key::F1), Menu::Help),
+        entry(Action::Checklist, "Profile an async LLM application", None, Menu::Help),
         entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),
         entry(Action::About, "About inferscope", None, Menu::Help),
     ]);

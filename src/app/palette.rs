@@ -163,7 +163,9 @@ impl Palette {
             }
             Some(Entry::Go(function, ..)) => app.go_to(function, actions),
             Some(Entry::Run(run, _)) => app.session.active = Some(run),
-            Some(Entry::File(path)) => app.open_path(&path),
+            Some(Entry::File(path)) => {
+                app.open_path(&path);
+            }
             Some(Entry::Ask(line, _)) => app.ask_line(line),
             None => return (!modal.should_close()).then_some(self),
         }

@@ -52,8 +52,8 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// Look at the first profile as a link says, which «Copy link to this view» made.
-    #[arg(long, value_name = "STATE", value_parser = Link::read, requires = "files")]
-    at: Option<Link>,
+    #[arg(long, value_name = "STATE", requires = "files")]
+    at: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -92,8 +92,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         prices: Option<PathBuf>,
         /// Look at the first profile as a link says, which «Copy link to this view» made.
-        #[arg(long, value_name = "STATE", value_parser = Link::read)]
-        at: Option<Link>,
+        #[arg(long, value_name = "STATE")]
+        at: Option<String>,
     },
     /// Print what is in a profile.
     ///
@@ -231,8 +231,8 @@ fn understood(matches: &ArgMatches) -> ExitCode {
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
     ended(match args.command {
-        None => window(args.files, args.prices.as_deref(), args.at),
-        Some(Command::Open { files, prices, at }) => window(files, prices.as_deref(), at),
+        None => window(args.files, args.prices.as_deref(), args.at.as_deref()),
+        Some(Command::Open { files, prices, at }) => window(files, prices.as_deref(), at.as_deref()),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
@@ -276,8 +276,14 @@ fn usage(e: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2))
 }
 
+/// What `--at` says.
+fn link(text: &str) -> Result<Link, Failure> {
+    Link::read(text).map_err(|why| Failure::new(format!("--at {} {why}", crate::format::short(text, 24))))
+}
+
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
-fn window(files: Vec<PathBuf>, prices: Option<&Path>, at: Option<Link>) -> Result<(), Failure> {
+fn window(files: Vec<PathBuf>, prices: Option<&Path>, at: Option<&str>) -> Result<(), Failure> {
+    let at = at.map(link).transpose()?;
     if let Some(missing) = files.iter().find(|file| **file != Path::new("-") && !file.exists()) {
         // A command that is mistyped looks like a file.
         let plain = missing.parent() == Some(Path::new("")) && missing.extension().is_none();

@@ -19,7 +19,7 @@ use crate::import::Input;
 use crate::jobs::Job;
 use crate::model::{FunctionId, MetricKey, Profile, Unit};
 use crate::query::{Engine, Run};
-use crate::state::{Command, Link};
+use crate::state::Command;
 use crate::ui::software::{self, MAX_SIDE, RenderError};
 use crate::views::{self, ViewKind};
 
@@ -83,8 +83,8 @@ pub(super) struct RenderArgs {
     #[arg(long, value_name = "FUNCTION")]
     select: Option<String>,
     /// Look at the profile as a link says, which «Copy link to this view» in the window made.
-    #[arg(long, value_name = "STATE", value_parser = Link::read)]
-    at: Option<Link>,
+    #[arg(long, value_name = "STATE")]
+    at: Option<String>,
     /// Source files that the profile names below FROM are below TO on this computer.
     #[arg(long, value_name = "FROM=TO", value_parser = parse_rule)]
     source: Vec<SourceRule>,
@@ -206,8 +206,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
         app.command(Command::Select(Some(crate::state::Item::of_function(function, side))));
     }
-    if let Some(link) = &args.at {
-        app.look_at(link);
+    if let Some(text) = &args.at {
+        app.look_at(&super::link(text)?);
     }
     let form = Form { size: args.size, scale: args.scale, theme: args.theme, bare: args.bare };
     draw(&mut app, &form, &args.output)
