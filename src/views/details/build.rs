@@ -22,6 +22,7 @@ use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::Tone;
 use crate::views::ViewCx;
+use crate::views::shared::clock;
 
 /// Most enclosing spans that a path lists.
 const LONGEST_PATH: usize = 40;
@@ -58,7 +59,9 @@ fn time(name: &str, t: i64) -> Fact {
 /// The calendar time of a moment, where the profile knows its own.
 fn clock(cx: &ViewCx<'_>, t: i64) -> Option<Fact> {
     let origin = cx.profile().meta.origin_unix_ns?;
-    Some(Fact::new("Clock", format::utc(origin.saturating_add(t))))
+    let at = origin.saturating_add(t);
+    let (local, utc) = (clock::local(at), format::utc(at));
+    Some(Fact::new("Clock", if local == utc { utc } else { format!("{local}  ({utc})") }))
 }
 
 /// Where a function comes from.
