@@ -65,7 +65,7 @@ pub mod requests;
 pub mod runs;
 mod same_place;
 pub mod scope;
-pub mod search;
+pub use crate::format::search;
 pub mod similarities;
 pub mod slo;
 pub mod source_file;

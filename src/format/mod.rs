@@ -12,6 +12,7 @@ mod date;
 mod names;
 mod plain;
 mod scale;
+pub mod search;
 mod table;
 mod typed;
 

@@ -9,7 +9,7 @@
 //! scale, another theme, other fonts, or simply full); but then it also forgets its own galleys. So a canary
 //! text is asked for in every pass: when it comes back as another object, everything kept is dropped.
 
-use crate::analysis::search::Pattern;
+use crate::format::search::Pattern;
 use crate::format::{escaped, fitting};
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{Color32, FontId, Galley, Painter, Rect, Shape, pos2};

@@ -1,7 +1,7 @@
 //! Cells of tables. All fill the space they are given, so they serve `egui_table` and grids alike.
 
 use super::focus_ring;
-use crate::analysis::search::Pattern;
+use crate::format::search::Pattern;
 use crate::format::{Order, escaped, fitting};
 use crate::model::Better;
 use crate::ui::icons::Icon;
