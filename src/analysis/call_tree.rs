@@ -284,7 +284,7 @@ impl Walk<'_> {
                 open.pop();
             }
             let (state, above) = open.last().map_or((&root, root_node), |o| (&o.1, o.2));
-            let (state, symbol) = self.mapper.step(state, span.function);
+            let (state, symbol) = self.mapper.step_span(state, run.track, (row, span));
             let node = symbol.map_or(above, |symbol| self.growing.child(above, symbol));
             self.growing.note(node, &state, span.function);
             if state.alive {

@@ -1,4 +1,4 @@
-//! The call graph with groups of functions and cycles of calls folded into one node each.
+//! The call graph with groups of functions, cycles and chains of calls folded into one node each.
 //!
 //! A folded node stands for its functions as for one merged function: self is the sum of theirs, total is
 //! what is spent after entering from outside, calls between its own functions are inner calls and not drawn.
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::call_graph::{Calling, Graph, GraphNode, NOBODY};
+use super::chains::{chain_name, chains};
 use super::groups::{GroupBy, group_label};
 use super::merge_nodes::{Merged, merge};
 use super::path::SymbolName;
@@ -36,6 +37,11 @@ pub struct Folding {
     pub cycles: bool,
     /// Cycles that are open all the same: each by one of its functions.
     pub open_cycles: BTreeSet<SymbolKey>,
+    /// True when functions that do little but call the next one stay nodes of their own. They are one node otherwise, as
+    /// long as there are no named groups.
+    pub chains_open: bool,
+    /// Chains that are the other way: each by one of its functions.
+    pub turned_chains: BTreeSet<SymbolKey>,
 }
 
 impl Folding {
@@ -60,12 +66,22 @@ impl Folding {
 
     /// Folds an open cycle or opens a folded one.
     pub fn turn_cycle(&mut self, profile: &Profile, members: &[FunctionId]) {
-        let keys: Vec<SymbolKey> = members.iter().map(|&f| profile.keys().symbol(f)).collect();
-        let before = self.open_cycles.len();
-        self.open_cycles.retain(|k| !keys.contains(k));
-        if self.open_cycles.len() == before {
-            self.open_cycles.extend(keys.into_iter().next());
-        }
+        turn(&mut self.open_cycles, profile, members);
+    }
+
+    /// Folds an open chain or opens a folded one.
+    pub fn turn_chain(&mut self, profile: &Profile, members: &[FunctionId]) {
+        turn(&mut self.turned_chains, profile, members);
+    }
+}
+
+/// Takes what names these functions out of a set, or puts a name of them into it.
+fn turn(set: &mut BTreeSet<SymbolKey>, profile: &Profile, members: &[FunctionId]) {
+    let keys: Vec<SymbolKey> = members.iter().map(|&f| profile.keys().symbol(f)).collect();
+    let before = set.len();
+    set.retain(|k| !keys.contains(k));
+    if set.len() == before {
+        set.extend(keys.into_iter().next());
     }
 }
 
@@ -80,7 +96,7 @@ pub fn group_key(name: &str) -> NameKey {
 pub struct Group {
     /// What makes it one.
     pub kind: GroupKind,
-    /// The functions that run in the scope, by total cost.
+    /// The functions that run in the scope, by total cost; those of a chain in the order of its calls.
     pub members: Vec<FunctionId>,
     /// Sum of their self costs.
     pub own: i64,
@@ -99,6 +115,8 @@ pub enum GroupKind {
     Named(String),
     /// They call each other in a circle; numbers from 1 by cost.
     Cycle(u32),
+    /// Each does little but call the next one: its name.
+    Chain(String),
 }
 
 impl Group {
@@ -107,6 +125,7 @@ impl Group {
     pub fn label(&self) -> Cow<'_, str> {
         match &self.kind {
             GroupKind::Named(name) => group_label(name),
+            GroupKind::Chain(name) => Cow::Borrowed(name),
             GroupKind::Cycle(n) => {
                 let functions = format::counted(self.members.len() as i64, "function", "functions");
                 Cow::Owned(format!("cycle {n} ({functions})"))
@@ -119,7 +138,7 @@ impl Group {
     pub fn key(&self, profile: &Profile) -> Option<NodeKey> {
         match &self.kind {
             GroupKind::Named(name) => Some(NodeKey::Group(group_key(name))),
-            GroupKind::Cycle(_) => {
+            GroupKind::Cycle(_) | GroupKind::Chain(_) => {
                 let functions = self.members.iter().map(|&f| profile.keys().symbol(f));
                 functions.min().map(NodeKey::Cycle)
             }
@@ -140,7 +159,7 @@ pub enum NodeKey {
     Symbol(SymbolName),
     /// A folded group.
     Group(NameKey),
-    /// A folded cycle, by the least of its functions.
+    /// A folded cycle or chain, by the least of its functions.
     Cycle(SymbolKey),
 }
 
@@ -174,10 +193,10 @@ impl Folded {
         self.groups.get((*self.inside.get(row as usize)?)? as usize)
     }
 
-    /// The cycle that a function is part of, where it is open.
+    /// The cycle or chain that a function is part of, where it is open.
     #[must_use]
-    pub fn open_cycle(&self, function: FunctionId) -> Option<&Group> {
-        let is = |g: &&Group| !g.folded && matches!(g.kind, GroupKind::Cycle(_));
+    pub fn open_calls(&self, function: FunctionId) -> Option<&Group> {
+        let is = |g: &&Group| !g.folded && !matches!(g.kind, GroupKind::Named(_));
         self.groups.iter().filter(is).find(|g| g.members.contains(&function))
     }
 
@@ -242,15 +261,18 @@ impl Query for Folds {
             let taken = folded(&drafts);
             drafts.extend(self.cycles(cx.profile(), &functions, &taken));
         }
+        if self.folding.by.is_none() {
+            drafts.extend(self.chains(cx.profile(), &functions, &rows(&drafts, count, |_| true)));
+        }
         cx.job().checkpoint(0, 0)?;
         let numbers = |which: &[Option<u32>]| merge(&self.calling, &functions, which, cx);
         let drawn = numbers(&folded(&drafts))?;
-        let named = rows(&drafts, count, |d| !d.folded && !d.is_cycle());
-        let open = [numbers(&named)?, numbers(&rows(&drafts, count, |d| !d.folded && d.is_cycle()))?];
+        let named = rows(&drafts, count, |d| !d.folded && d.is_named());
+        let open = [numbers(&named)?, numbers(&rows(&drafts, count, |d| !d.folded && !d.is_named()))?];
         let groups: Vec<Group> = drafts
             .into_iter()
             .map(|draft| {
-                let from = if draft.folded { &drawn } else { &open[usize::from(draft.is_cycle())] };
+                let from = if draft.folded { &drawn } else { &open[usize::from(!draft.is_named())] };
                 let row = draft.rows.first().map_or(NOBODY, |&r| from.row_of[r as usize]);
                 draft.finish(&functions, from.graph.nodes.get(row as usize))
             })
@@ -274,8 +296,8 @@ struct Draft {
 }
 
 impl Draft {
-    fn is_cycle(&self) -> bool {
-        matches!(self.kind, GroupKind::Cycle(_))
+    fn is_named(&self) -> bool {
+        matches!(self.kind, GroupKind::Named(_))
     }
 
     fn finish(self, functions: &Graph, node: Option<&GraphNode>) -> Group {
@@ -299,7 +321,7 @@ fn rows(drafts: &[Draft], count: usize, which: impl Fn(&Draft) -> bool) -> Vec<O
     of
 }
 
-/// The frame around each drawn node: its named group, or its cycle where there are no named groups. A folded
+/// The frame around each drawn node: its named group, or its cycle or chain where there are no named groups. A folded
 /// cycle stands in the group that all its functions share.
 fn inside(functions: &Graph, groups: &[Group], drawn: &Merged, named: &[Option<u32>]) -> Vec<Option<u32>> {
     let mut inside: Vec<Option<Option<u32>>> = vec![None; drawn.graph.nodes.len()];
@@ -312,7 +334,7 @@ fn inside(functions: &Graph, groups: &[Group], drawn: &Merged, named: &[Option<u
         }
     }
     let mut inside: Vec<Option<u32>> = inside.into_iter().map(Option::flatten).collect();
-    if groups.iter().all(|g| matches!(g.kind, GroupKind::Cycle(_))) {
+    if groups.iter().all(|g| !matches!(g.kind, GroupKind::Named(_))) {
         let row_of: FxHashMap<FunctionId, u32> =
             functions.nodes.iter().map(|n| n.symbol.function()).zip(drawn.row_of.iter().copied()).collect();
         for (i, group) in (0..).zip(groups).filter(|(_, g)| !g.folded) {
@@ -371,6 +393,21 @@ impl Folds {
             .zip(found)
             .map(|(n, rows)| Draft { kind: GroupKind::Cycle(n), folded: !open(&rows), rows })
             .collect()
+    }
+
+    /// Chains of single calls among the functions that no cycle takes in. The function in the middle is none of any.
+    fn chains(&self, profile: &Profile, functions: &Graph, taken: &[Option<u32>]) -> Vec<Draft> {
+        let middle = self.calling.middle(profile).and_then(|f| functions.find(f));
+        let free = |row: u32| Some(row) != middle && taken.get(row as usize).is_some_and(Option::is_none);
+        let function = |r: u32| functions.nodes[r as usize].symbol.function();
+        let draft = |rows: Vec<u32>| {
+            let turned = &self.folding.turned_chains;
+            let other = !turned.is_empty()
+                && rows.iter().any(|&r| turned.contains(&profile.keys().symbol(function(r))));
+            let kind = GroupKind::Chain(chain_name(profile, functions, &rows));
+            Draft { kind, folded: other == self.folding.chains_open, rows }
+        };
+        chains(functions, free).into_iter().map(draft).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which file, module or package a function belongs to, for the graph that shows such groups as one.
+//! Which file, module, package or class a function belongs to, for the graph and the list that show such groups as one.
 //!
 //! File and module are what the profile says. A package is the outermost name of a module («torch» of
 //! `torch.nn.modules.linear`, «tokio» of `tokio::runtime`), the library of native code, and for own code,
@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::libraries::is_library;
+use crate::format::bare;
 use crate::model::{FunctionId, Profile};
 
 /// What functions are grouped by.
@@ -19,9 +20,21 @@ pub enum GroupBy {
     Module,
     /// Outermost part of the module.
     Package,
+    /// The class of a method, where names say it.
+    Class,
 }
 
 impl GroupBy {
+    /// All, with what a menu says.
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::File, "file"), (Self::Module, "module"), (Self::Package, "package"), (Self::Class, "class")];
+
+    /// What a menu says.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        Self::ALL.iter().find(|(by, _)| *by == self).map_or("", |(_, label)| label)
+    }
+
     /// The group of a function; empty when the profile does not say.
     #[must_use]
     pub fn group(self, profile: &Profile, function: FunctionId) -> Cow<'_, str> {
@@ -33,8 +46,33 @@ impl GroupBy {
             Self::Module if module.is_empty() => Cow::Borrowed(file),
             Self::Module => Cow::Borrowed(module),
             Self::Package => Cow::Borrowed(package(name, module, file)),
+            Self::Class => class(name),
         }
     }
+}
+
+/// The class in the name of a method: `Session` of `Session.get`, `std::vector<…>` of `std::vector<int>::push_back(int)`, `T` of
+/// `<T as Display>::fmt`.
+fn class(name: &str) -> Cow<'_, str> {
+    let bare = bare(name);
+    if let Some((owner, _)) = bare.strip_prefix('<').and_then(|rest| rest.split_once(">::")) {
+        let owner = owner.split_once(" as ").map_or(owner, |(owner, _)| owner);
+        return Cow::Owned(owner.to_owned());
+    }
+    let named = bare.split_once('(').map_or(&*bare, |(before, _)| before);
+    let named =
+        named.rsplit_once(' ').filter(|(_, last)| last.contains("::")).map_or(named, |(_, last)| last);
+    let (owner, _) = match (named.rsplit_once("::"), named.rsplit_once('.')) {
+        (Some(parts), _) => parts,
+        // What is defined within a function has its name, but is no method of it.
+        (None, Some((owner, method))) if !owner.ends_with("<locals>") && !owner.contains('/') => {
+            (owner, method)
+        }
+        _ => return Cow::Borrowed(""),
+    };
+    let last = owner.rsplit(['.', ':']).next().unwrap_or(owner);
+    let is_class = last.starts_with(char::is_uppercase) || last.contains('<') || owner.contains("<locals>.");
+    if is_class { Cow::Owned(owner.to_owned()) } else { Cow::Borrowed("") }
 }
 
 fn package<'a>(name: &'a str, module: &'a str, file: &'a str) -> &'a str {
@@ -89,6 +127,20 @@ mod tests {
             ("len", "", "", ""),
         ] {
             assert_eq!(package(name, module, file), want, "{name} {module} {file}");
+        }
+        for (name, want) in [
+            ("Session.get", "Session"),
+            ("requests.sessions.Session.get", "requests.sessions.Session"),
+            ("fetch.<locals>.<lambda>", ""),
+            ("make.<locals>.Inner.run", "make.<locals>.Inner"),
+            ("json.loads", ""),
+            ("void std::vector<int>::push_back(int const&)", "std::vector<…>"),
+            ("llama::Model::forward", "llama::Model"),
+            ("core::ptr::drop_in_place", ""),
+            ("<llama::Cache as core::fmt::Debug>::fmt", "llama::Cache"),
+            ("main", ""),
+        ] {
+            assert_eq!(class(name), want, "{name}");
         }
         assert_eq!(group_label("/home/me/app/train.py"), "app/train.py");
         assert_eq!(group_label("json.decoder"), "json.decoder");

@@ -2,6 +2,7 @@
 //! answers of others.
 
 pub mod activity;
+pub mod activity_parts;
 pub mod align;
 pub mod billing;
 pub mod cache_entries;
@@ -10,6 +11,7 @@ pub mod caches;
 pub mod call_graph;
 pub mod call_tree;
 pub mod callers;
+pub mod chains;
 pub mod columns;
 mod concurrency;
 pub mod counters;
@@ -21,10 +23,13 @@ pub mod event_loop;
 pub mod events;
 pub mod every_metric;
 pub mod expansion;
+pub mod facets;
+pub mod filter;
 pub mod findings;
 pub mod flame_rows;
 pub mod folding;
 pub mod formula;
+pub mod function_groups;
 pub mod function_list;
 pub mod functions;
 pub mod gaps;
@@ -60,7 +65,7 @@ pub mod requests;
 pub mod runs;
 mod same_place;
 pub mod scope;
-pub mod search;
+pub use crate::format::search;
 pub mod similarities;
 pub mod slo;
 pub mod source_file;

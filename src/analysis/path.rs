@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
+use super::filter::{Bound, Filter};
 use super::libraries;
 use super::scope::Transform;
-use crate::model::{FunctionId, Functions, Keys, NameKey, Profile, StringId, SymbolKey};
+use crate::model::{FunctionId, Functions, Keys, NameKey, Profile, Span, StringId, SymbolKey, TrackId};
 
 /// What a frame becomes in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,10 +126,11 @@ const ENTRY: u32 = 1;
 const HIDDEN: u32 = 2;
 
 /// A transform in the ids of one profile; `None` for what the profile does not have.
-enum Change {
+enum Change<'a> {
     FocusFunction(Option<FunctionId>),
     FocusSubtree(Vec<Option<FunctionId>>),
     FocusCategory(Option<StringId>),
+    FocusMatches(Option<Bound<'a>>),
     MergeFunction(Option<FunctionId>),
     DropFunction(Option<FunctionId>),
     /// The module, and how its nodes name it.
@@ -137,9 +139,9 @@ enum Change {
     HideLibraries,
 }
 
-impl Change {
+impl<'a> Change<'a> {
     /// `None` for one that changes what calls cost, not their paths.
-    fn of(transform: &Transform, profile: &Profile) -> Option<Self> {
+    fn of(transform: &Transform, profile: &'a Profile) -> Option<Self> {
         let keys = profile.keys();
         Some(match transform {
             Transform::FocusFunction(f) => Self::FocusFunction(keys.function(*f)),
@@ -147,6 +149,10 @@ impl Change {
                 Self::FocusSubtree(path.iter().map(|&f| keys.function(f)).collect())
             }
             Transform::FocusCategory(category) => Self::FocusCategory(profile.strings.find(category)),
+            Transform::FocusMatches(filter) => {
+                let filter = Filter::read(filter).ok().flatten();
+                Self::FocusMatches(filter.map(|filter| filter.of(profile)))
+            }
             Transform::MergeFunction(f) => Self::MergeFunction(keys.function(*f)),
             Transform::DropFunction(f) => Self::DropFunction(keys.function(*f)),
             Transform::CollapseModule(module) => {
@@ -161,13 +167,16 @@ impl Change {
     }
 
     fn is_focus(&self) -> bool {
-        matches!(self, Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_))
+        matches!(
+            self,
+            Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_) | Self::FocusMatches(_)
+        )
     }
 }
 
 /// Maps paths by a list of transforms.
 pub struct PathMapper<'a> {
-    changes: Vec<Change>,
+    changes: Vec<Change<'a>>,
     keys: &'a Keys,
     functions: &'a Functions,
     /// Which functions are library code; empty unless a transform asks.
@@ -218,12 +227,32 @@ impl<'a> PathMapper<'a> {
     /// frame makes one.
     #[must_use]
     pub fn step(&self, parent: &PathState, function: FunctionId) -> (PathState, Option<Symbol>) {
+        self.step_into(parent, function, None)
+    }
+
+    /// The same into a call that is known: its track and row.
+    #[must_use]
+    pub fn step_span(
+        &self,
+        parent: &PathState,
+        track: TrackId,
+        (row, span): (u32, &Span),
+    ) -> (PathState, Option<Symbol>) {
+        self.step_into(parent, span.function, Some((track, row)))
+    }
+
+    fn step_into(
+        &self,
+        parent: &PathState,
+        function: FunctionId,
+        call: Option<(TrackId, u32)>,
+    ) -> (PathState, Option<Symbol>) {
         let mut state = parent.clone();
         let mut symbol = Some(Symbol::Function(function));
         state.hidden = false;
         for (change, slot) in self.changes.iter().zip(&mut state.states) {
             let before = symbol;
-            (*slot, symbol) = self.apply(change, *slot, symbol);
+            (*slot, symbol) = self.apply(change, *slot, symbol, call);
             state.hidden |= matches!(change, Change::HideLibraries) && before.is_some() && *slot == HIDDEN;
         }
         state.alive = self
@@ -243,7 +272,13 @@ impl<'a> PathMapper<'a> {
         }
     }
 
-    fn apply(&self, change: &Change, state: u32, symbol: Option<Symbol>) -> (u32, Option<Symbol>) {
+    fn apply(
+        &self,
+        change: &Change<'_>,
+        state: u32,
+        symbol: Option<Symbol>,
+        call: Option<(TrackId, u32)>,
+    ) -> (u32, Option<Symbol>) {
         let Some(symbol) = symbol else { return (state, None) };
         let function = symbol.function();
         // A run of a module's functions is none of them.
@@ -269,6 +304,14 @@ impl<'a> PathMapper<'a> {
             Change::FocusCategory(category) => {
                 let of_it = Some(self.functions.get(function).category) == *category;
                 (if of_it { INSIDE } else { state }, of_it.then_some(symbol))
+            }
+            Change::FocusMatches(bound) => {
+                let picked = |bound: &Bound<'_>| match call {
+                    Some((track, row)) => bound.span(track, row),
+                    None => bound.function(function),
+                };
+                let inside = state == INSIDE || bound.as_ref().is_some_and(picked);
+                (if inside { INSIDE } else { 0 }, inside.then_some(symbol))
             }
             Change::MergeFunction(f) => (state, (!is(f)).then_some(symbol)),
             Change::DropFunction(f) if state == DEAD || is(f) => (DEAD, None),

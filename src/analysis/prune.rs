@@ -27,6 +27,8 @@ impl Default for Limits {
 pub const MOST_NODES: usize = 2000;
 /// Edges that are drawn at most for each node.
 const MOST_EDGES: usize = 3;
+/// Callees of the function in the middle that are drawn whatever their share.
+const TOP_CALLEES: usize = 3;
 
 /// A node that is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +80,12 @@ pub fn prune(graph: &Graph, middle: Option<u32>, limits: Limits) -> Pruned {
     let share = |cost: i64, thousandths: u16| {
         i128::from(cost) * 1000 >= i128::from(graph.sum) * i128::from(thousandths)
     };
+    let top = middle.map_or_else(Vec::new, |m| top_callees(graph, &adjacency, m));
     let mut rows: Vec<u32> = (0..graph.nodes.len() as u32)
         .filter(|&r| {
             let near = near.as_ref().is_none_or(|near| near[r as usize]);
-            near && (Some(r) == middle || share(graph.nodes[r as usize].total, limits.nodes))
+            let large = || share(graph.nodes[r as usize].total, limits.nodes);
+            near && (Some(r) == middle || top.contains(&r) || large())
         })
         .collect();
     rows.sort_by_key(|&r| {
@@ -106,6 +110,17 @@ pub fn prune(graph: &Graph, middle: Option<u32>, limits: Limits) -> Pruned {
         })
         .collect();
     Pruned { nodes, edges, cut }
+}
+
+/// The callees of the middle that cost most.
+fn top_callees(graph: &Graph, adjacency: &Adjacency, middle: u32) -> Vec<u32> {
+    let mut calls: Vec<(i64, u32)> = adjacency.callees[middle as usize]
+        .iter()
+        .map(|&e| &graph.edges[e as usize])
+        .map(|e| (e.total.unwrap_or(0), e.to))
+        .collect();
+    calls.sort_by_key(|&(total, to)| (std::cmp::Reverse(total), to));
+    calls.into_iter().take(TOP_CALLEES).map(|c| c.1).collect()
 }
 
 /// Nodes within the depths above and below the middle.
@@ -275,6 +290,17 @@ mod tests {
             text(STACKS, Some("x"), limits),
             ["x /", "hot /", "main /", "a /", "main -> a", "a -> x", "x -> hot"]
         );
+    }
+
+    #[test]
+    fn the_middle_shows_its_top_callees_however_small() {
+        let stacks = "main>hub 90; main>hub>a 4; main>hub>b 3; main>hub>c 2; main>hub>d 1";
+        let limits = Limits { nodes: 500, edges: 500, ..Limits::default() };
+        let found = text(stacks, Some("hub"), limits);
+        for edge in ["hub -> a", "hub -> b", "hub -> c"] {
+            assert!(found.contains(&edge.to_owned()), "{edge}: {found:?}");
+        }
+        assert!(found.contains(&"hub /1".to_owned()), "d is counted: {found:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Everything is named by keys: the same scope can be asked of another revision and of another run. What a profile does
 //! not have changes nothing there, except that nothing is left of it when it is focused on.
 
+use super::filter::Filter;
 use crate::model::{MetricKey, NameKey, Profile, SpanStatus, SymbolKey, TrackId, TrackKey};
 
 /// Half-open time range in ns; `None` for all time.
@@ -22,6 +23,9 @@ pub enum Transform {
     /// Keep only functions of the category, under one another; the self cost of all others goes to the nearest of them
     /// above, and what runs under none of them is left out.
     FocusCategory(NameKey),
+    /// Keep only what runs under calls that a filter picks ([`super::filter`]); the outermost ones become roots. Where calls are
+    /// not known one by one, only what a filter says of names picks any.
+    FocusMatches(NameKey),
     /// Remove the function from all paths; its self cost goes to its caller.
     MergeFunction(SymbolKey),
     /// Remove all paths that contain the function.
@@ -42,7 +46,10 @@ impl Transform {
     /// True when it leaves out all paths that do not reach what it is about.
     #[must_use]
     pub fn is_focus(&self) -> bool {
-        matches!(self, Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_))
+        matches!(
+            self,
+            Self::FocusFunction(_) | Self::FocusSubtree(_) | Self::FocusCategory(_) | Self::FocusMatches(_)
+        )
     }
 
     /// The same under the names that another run has for its functions.
@@ -66,6 +73,7 @@ impl Transform {
             Self::FocusFunction(f) | Self::MergeFunction(f) | Self::DropFunction(f) => function(f),
             Self::FocusSubtree(path) => path.iter().all(function),
             Self::FocusCategory(category) => profile.strings.find(category).is_some(),
+            Self::FocusMatches(filter) => matches!(Filter::read(filter), Ok(Some(_))),
             Self::CollapseModule(module) => keys.symbols().iter().any(|s| s.module == *module),
             Self::CollapseRecursion | Self::HideLibraries | Self::FinishedOnly => true,
         }

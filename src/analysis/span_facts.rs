@@ -30,6 +30,8 @@ pub struct Facts {
     pub own: i64,
     /// Number of direct children, on other lanes and tracks too.
     pub children: u64,
+    /// The longest of them, at most [`MAX_CALLED`].
+    pub called: Vec<(TrackId, u32)>,
     /// Number of spans below it on its lane.
     pub below: u64,
     /// Links, at most [`MAX_LINKS`].
@@ -38,6 +40,8 @@ pub struct Facts {
     pub link_count: usize,
 }
 
+/// Most children that are listed.
+pub const MAX_CALLED: usize = 12;
 /// Most links that are listed.
 pub const MAX_LINKS: usize = 100;
 
@@ -60,12 +64,18 @@ impl Query for SpanFacts {
         let Some(span) = track.spans.rows.get(row) else { return Ok(Facts::default()) };
         let end = track.spans.subtree_end(row);
         let mut facts = Facts { below: (end - row - 1) as u64, ..Facts::default() };
-        let nested = track.spans.rows[row + 1..end].iter().filter(|s| s.parent == self.row);
-        let beside = profile.tracks.iter().flat_map(|t| {
+        let rows = (row + 1..end).map(|at| (self.track, at as u32));
+        let nested = rows.filter(|&(_, at)| track.spans.rows[at as usize].parent == self.row);
+        let beside = profile.track_ids().flat_map(|id| {
             let called = |c: &&Caller| (c.track, c.parent) == (self.track, self.row);
-            t.spans.callers.iter().filter(called).map(|c| &t.spans.rows[c.row as usize])
+            profile.track(id).spans.callers.iter().filter(called).map(move |c| (id, c.row))
         });
-        let called: Vec<_> = nested.chain(beside).map(|s| (s.start, s.end)).collect();
+        let mut places: Vec<(TrackId, u32)> = nested.chain(beside).collect();
+        let span_of = |(id, at): (TrackId, u32)| &profile.track(id).spans.rows[at as usize];
+        let called: Vec<_> = places.iter().map(|&place| span_of(place)).map(|s| (s.start, s.end)).collect();
+        places.sort_by_key(|&place| std::cmp::Reverse(span_of(place).duration()));
+        places.truncate(MAX_CALLED);
+        facts.called = places;
         facts.children = called.len() as u64;
         facts.own = (span.duration())
             .saturating_sub(covered(called, Some((span.start, span.end))))

@@ -142,6 +142,24 @@ pub fn heaviest_path(costs: &TreeCosts) -> Vec<u32> {
     path
 }
 
+/// What of the heaviest path a tree opens with: it goes on where the cost is split, as long as a part matters, and leads below
+/// the root in any case.
+#[must_use]
+pub fn opening_path(costs: &TreeCosts) -> Vec<u32> {
+    let tree = &costs.tree;
+    let mut path = heaviest_path(costs);
+    let Some(&root) = path.first() else { return path };
+    while let Some(&last) = path.last() {
+        let heaviest = tree.children(Some(last)).max_by_key(|&n| (costs.total[n as usize], Reverse(n)));
+        let Some(next) = heaviest else { break };
+        if path.len() > 1 && costs.total[next as usize] < (costs.total[root as usize] / 10).max(1) {
+            break;
+        }
+        path.push(next);
+    }
+    path
+}
+
 /// Names of the rows at and below `node`, at most `limit`: to open them all.
 pub fn keys_below(tree: &CallTree, node: u32, limit: usize) -> impl Iterator<Item = PathKey> {
     tree.keys[node as usize..tree.nodes[node as usize].end as usize].iter().copied().take(limit)
@@ -367,6 +385,20 @@ mod tests {
             .map(|&n| found.costs.tree.nodes[n as usize].symbol.label(&s.profile))
             .collect();
         assert_eq!(names, ["main", "b"]);
+    }
+
+    #[test]
+    fn a_tree_opens_below_its_root_where_no_callee_has_half() {
+        let opening = |text: &str| {
+            let s = subject(text);
+            let (found, _) = rows(&s, |_| ());
+            let name = |&n: &u32| found.costs.tree.nodes[n as usize].symbol.label(&s.profile).into_owned();
+            opening_path(&found.costs).iter().map(name).collect::<Vec<_>>().join(">")
+        };
+        assert_eq!(opening("main>a>x 4; main>a>y 3; main>b 5; main>c 5; main>d 5"), "main>a>x");
+        let many: Vec<String> = (10..60).map(|i| format!("main>f{i}>g 1")).collect();
+        assert_eq!(opening(&many.join(";")), "main>f10", "a fiftieth is opened no further");
+        assert_eq!(opening("main 3"), "main");
     }
 
     #[test]

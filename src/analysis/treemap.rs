@@ -11,16 +11,20 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
+use super::flame_rows::outermost;
 use super::formula::Measure;
 use super::functions::{FunctionRow, Functions};
 use super::gaps::Gap;
 use super::path::{Symbol, SymbolName};
-use super::scope::Slice;
+use super::scope::{Slice, Transform};
 use super::tree_costs::Costs;
 use crate::jobs::Cancelled;
 use crate::model::keys::names;
-use crate::model::{Basis, FunctionId, NameKey, Profile, StringId, Strings, Unit};
+use crate::model::{Basis, FunctionId, NameKey, Profile, StringId, Strings, SymbolKey, Unit};
 use crate::query::{Context, Query};
+
+/// Most boxes of a map of callers: what would need more is hostile.
+const MOST_CALLERS: usize = 500_000;
 
 /// How boxes nest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -31,6 +35,18 @@ pub enum Nesting {
     Calls,
     /// Functions in files in modules.
     Files,
+    /// What one function calls, wherever it runs, and what that calls.
+    Callees,
+    /// Who calls one function, and who calls those: areas are what the function costs under them.
+    Callers,
+}
+
+impl Nesting {
+    /// True for a map of one function.
+    #[must_use]
+    pub fn is_around_a_function(self) -> bool {
+        matches!(self, Self::Callees | Self::Callers)
+    }
 }
 
 /// What a box stands for.
@@ -127,6 +143,8 @@ pub struct BoxTree {
     pub basis: Basis,
     /// What has no place in the tree, in words; empty when everything has.
     pub lost: Vec<String>,
+    /// The function whose cost all areas are; `None` where each box has its own.
+    pub cost_of: Option<FunctionId>,
 }
 
 impl BoxTree {
@@ -167,6 +185,8 @@ pub struct Boxes {
     pub slice: Slice,
     /// How boxes nest.
     pub nesting: Nesting,
+    /// The function of a map of callees or callers.
+    pub around: Option<SymbolKey>,
 }
 
 impl Query for Boxes {
@@ -174,8 +194,14 @@ impl Query for Boxes {
 
     fn run(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
         match self.nesting {
-            Nesting::Calls => self.calls(cx),
+            Nesting::Calls => calls(&self.slice, cx),
             Nesting::Files => self.files(cx),
+            Nesting::Callees => {
+                let mut slice = self.slice.clone();
+                slice.scope.transforms.extend(self.around.map(Transform::FocusFunction));
+                calls(&slice, cx)
+            }
+            Nesting::Callers => self.callers(cx),
         }
     }
 
@@ -184,56 +210,111 @@ impl Query for Boxes {
     }
 }
 
+fn calls(slice: &Slice, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
+    let costs = cx.get(&Costs(slice.clone()))?;
+    let tree = &costs.tree;
+    // Areas hold what is positive only, so a parent may have less cost than its children.
+    let gaps =
+        |node: Option<u32>| -> Vec<(Gap, i64)> { costs.gaps.iter().flat_map(|gaps| gaps.of(node)).collect() };
+    let sum = |gaps: Vec<(Gap, i64)>| gaps.iter().fold(0i64, |sum, g| sum.saturating_add(g.1));
+    let mut area: Vec<i64> =
+        (0u32..).zip(&costs.own).map(|(n, &c)| c.max(0).saturating_add(sum(gaps(Some(n))))).collect();
+    for (i, node) in tree.nodes.iter().enumerate().rev() {
+        if node.parent != NO_NODE {
+            area[node.parent as usize] = area[node.parent as usize].saturating_add(area[i]);
+        }
+    }
+    let all = tree.children(None).fold(sum(gaps(None)), |sum, n| sum.saturating_add(area[n as usize]));
+    let mut boxes = vec![TreeBox { what: What::All, parent: 0, end: 1, own: 0, total: all }];
+    // The smallest first: boxes are taken from the end.
+    let sorted = |at: Option<u32>| {
+        let nodes = tree.children(at).map(|n| (area[n as usize], Part::Node(n)));
+        let gaps = gaps(at).into_iter().map(|(gap, cost)| (cost, Part::Gap(gap)));
+        let mut children: Vec<(i64, Part)> = nodes.chain(gaps).filter(|c| c.0 > 0).collect();
+        children.sort_by_key(|&(cost, part)| (cost, Reverse(part)));
+        children
+    };
+    let mut open: Vec<(i64, Part, u32)> = sorted(None).into_iter().map(|(c, p)| (c, p, 0)).collect();
+    while let Some((cost, part, parent)) = open.pop() {
+        let node = match part {
+            Part::Node(node) => node,
+            Part::Gap(gap) => {
+                let end = boxes.len() as u32 + 1;
+                boxes.push(TreeBox { what: What::Gap(gap), parent, end, own: cost, total: cost });
+                continue;
+            }
+        };
+        let i = node as usize;
+        if boxes.len() % 65_536 == 0 {
+            cx.job().checkpoint(boxes.len() as u64, tree.nodes.len() as u64)?;
+        }
+        let at = boxes.len() as u32;
+        let (own, total) = (costs.own[i].max(0), area[i]);
+        boxes.push(TreeBox { what: What::Symbol(tree.nodes[i].symbol), parent, end: at + 1, own, total });
+        open.extend(sorted(Some(node)).into_iter().map(|(c, p)| (c, p, at)));
+    }
+    close(&mut boxes);
+    let unit = Measure::of(slice.metric, cx.profile()).map_or(Unit::None, |m| m.unit);
+    let lost = costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.sum)).collect();
+    let below_zero = below_zero(costs.own.iter().copied());
+    Ok(BoxTree { boxes, sum: costs.sum, below_zero, basis: tree.basis.clone(), lost, cost_of: None })
+}
+
 impl Boxes {
-    fn calls(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
+    /// The paths from each outermost call of the function to its root, turned round and merged.
+    fn callers(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
         let costs = cx.get(&Costs(self.slice.clone()))?;
         let tree = &costs.tree;
-        // Areas hold what is positive only, so a parent may have less cost than its children.
-        let gaps = |node: Option<u32>| -> Vec<(Gap, i64)> {
-            costs.gaps.iter().flat_map(|gaps| gaps.of(node)).collect()
-        };
-        let sum = |gaps: Vec<(Gap, i64)>| gaps.iter().fold(0i64, |sum, g| sum.saturating_add(g.1));
-        let mut area: Vec<i64> =
-            (0u32..).zip(&costs.own).map(|(n, &c)| c.max(0).saturating_add(sum(gaps(Some(n))))).collect();
-        for (i, node) in tree.nodes.iter().enumerate().rev() {
-            if node.parent != NO_NODE {
-                area[node.parent as usize] = area[node.parent as usize].saturating_add(area[i]);
+        let function = self.around.and_then(|f| cx.profile().keys().function(f));
+        let places = function.map_or_else(Vec::new, |f| outermost(&costs, f));
+        // What a box stands for, the box around it, what ends there, all of it.
+        let mut found: Vec<(Symbol, u32, i64, i64)> = Vec::new();
+        let mut index: FxHashMap<(u32, (bool, u32)), u32> = FxHashMap::default();
+        let mut all = 0i64;
+        for place in places {
+            let cost = costs.total[place as usize];
+            if cost <= 0 {
+                continue;
+            }
+            cx.job().checkpoint(0, 0)?;
+            all = all.saturating_add(cost);
+            let mut above = NO_NODE;
+            for node in tree.ancestors(place) {
+                if found.len() >= MOST_CALLERS {
+                    break;
+                }
+                let symbol = tree.nodes[node as usize].symbol;
+                let at = *index.entry((above, symbol.key())).or_insert_with(|| {
+                    found.push((symbol, above, 0, 0));
+                    found.len() as u32 - 1
+                });
+                found[at as usize].3 = found[at as usize].3.saturating_add(cost);
+                above = at;
+            }
+            if let Some(last) = found.get_mut(above as usize) {
+                last.2 = last.2.saturating_add(cost);
             }
         }
-        let all = tree.children(None).fold(sum(gaps(None)), |sum, n| sum.saturating_add(area[n as usize]));
-        let mut boxes = vec![TreeBox { what: What::All, parent: 0, end: 1, own: 0, total: all }];
-        // The smallest first: boxes are taken from the end.
-        let sorted = |at: Option<u32>| {
-            let nodes = tree.children(at).map(|n| (area[n as usize], Part::Node(n)));
-            let gaps = gaps(at).into_iter().map(|(gap, cost)| (cost, Part::Gap(gap)));
-            let mut children: Vec<(i64, Part)> = nodes.chain(gaps).filter(|c| c.0 > 0).collect();
-            children.sort_by_key(|&(cost, part)| (cost, Reverse(part)));
-            children
-        };
-        let mut open: Vec<(i64, Part, u32)> = sorted(None).into_iter().map(|(c, p)| (c, p, 0)).collect();
-        while let Some((cost, part, parent)) = open.pop() {
-            let node = match part {
-                Part::Node(node) => node,
-                Part::Gap(gap) => {
-                    let end = boxes.len() as u32 + 1;
-                    boxes.push(TreeBox { what: What::Gap(gap), parent, end, own: cost, total: cost });
-                    continue;
-                }
-            };
-            let i = node as usize;
-            if boxes.len() % 65_536 == 0 {
-                cx.job().checkpoint(boxes.len() as u64, tree.nodes.len() as u64)?;
+        let mut inside: Vec<Vec<u32>> = vec![Vec::new(); found.len()];
+        let mut open: Vec<(u32, u32)> = Vec::new();
+        for (at, &(_, above, ..)) in (0u32..).zip(&found) {
+            match inside.get_mut(above as usize) {
+                Some(list) => list.push(at),
+                None => open.push((at, 0)),
             }
-            let at = boxes.len() as u32;
-            let (own, total) = (costs.own[i].max(0), area[i]);
-            boxes.push(TreeBox { what: What::Symbol(tree.nodes[i].symbol), parent, end: at + 1, own, total });
-            open.extend(sorted(Some(node)).into_iter().map(|(c, p)| (c, p, at)));
+        }
+        // The smallest first: boxes are taken from the end.
+        inside.iter_mut().for_each(|list| list.sort_by_key(|&at| (found[at as usize].3, Reverse(at))));
+        let mut boxes = vec![TreeBox { what: What::All, parent: 0, end: 1, own: 0, total: all }];
+        while let Some((at, parent)) = open.pop() {
+            let (symbol, _, own, total) = found[at as usize];
+            let place = boxes.len() as u32;
+            boxes.push(TreeBox { what: What::Symbol(symbol), parent, end: place + 1, own, total });
+            open.extend(inside[at as usize].iter().map(|&n| (n, place)));
         }
         close(&mut boxes);
-        let unit = Measure::of(self.slice.metric, cx.profile()).map_or(Unit::None, |m| m.unit);
-        let lost = costs.gaps.iter().flat_map(|gaps| gaps.words(unit, costs.sum)).collect();
-        let below_zero = below_zero(costs.own.iter().copied());
-        Ok(BoxTree { boxes, sum: costs.sum, below_zero, basis: tree.basis.clone(), lost })
+        let basis = tree.basis.clone();
+        Ok(BoxTree { boxes, sum: costs.sum, below_zero: 0, basis, lost: Vec::new(), cost_of: function })
     }
 
     fn files(&self, cx: &Context<'_>) -> Result<BoxTree, Cancelled> {
@@ -289,7 +370,8 @@ impl Boxes {
         }
         close(&mut boxes);
         let below_zero = below_zero(table.rows.iter().map(|r| r.own));
-        Ok(BoxTree { boxes, sum: table.sum, below_zero, basis: table.basis.clone(), lost: Vec::new() })
+        let basis = table.basis.clone();
+        Ok(BoxTree { boxes, sum: table.sum, below_zero, basis, lost: Vec::new(), cost_of: None })
     }
 }
 
@@ -323,7 +405,23 @@ mod tests {
     use std::sync::Arc;
 
     fn boxes(subject: &Run, nesting: Nesting) -> Arc<BoxTree> {
-        ask(subject, &Boxes { slice: Slice::default(), nesting })
+        ask(subject, &Boxes { slice: Slice::default(), nesting, around: None })
+    }
+
+    #[test]
+    fn one_function_has_a_map_of_callees_and_one_of_callers() {
+        let s = subject("main>a>hot>x 10; main>b>hot 30; main>b>hot>hot 5; main 2");
+        let around = |nesting| {
+            let hot = crate::analysis::testing::symbol(&s.profile, "hot");
+            let tree = ask(&s, &Boxes { slice: Slice::default(), nesting, around: Some(hot) });
+            text(&s, &tree)
+        };
+        assert_eq!(around(Nesting::Callees), "Everything 45/0 >hot 45/30 >>x 10/10 >>hot 5/5");
+        assert_eq!(
+            around(Nesting::Callers),
+            "Everything 45/0 >hot 45/0 >>b 35/0 >>>main 35/35 >>a 10/0 >>>main 10/10",
+            "recursion counts once"
+        );
     }
 
     fn text(subject: &Run, tree: &BoxTree) -> String {

@@ -53,6 +53,8 @@ pub enum Action {
     SaveProjectAs,
     /// Show the start page.
     Start,
+    /// Copy the command that opens what is looked at.
+    CopyLink,
     /// One step back.
     Undo,
     /// One step forth.
@@ -89,6 +91,8 @@ pub enum Action {
     QueryMemory,
     /// Open the guide.
     Guide,
+    /// Show or hide the steps of profiling an application.
+    Checklist,
     /// List keys and gestures.
     Keys,
     /// Name, version, licences.
@@ -186,6 +190,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::FindNext, "Find next", plain(Key::F3), Menu::Edit),
         entry(Action::FindPrevious, "Find previous", shift(Key::F3), Menu::Edit),
         entry(Action::ClearRange, "Show the whole run", None, Menu::Edit),
+        entry(Action::CopyLink, "Copy link to this view", ctrl_shift(Key::C), Menu::Edit),
         entry(Action::Metrics, "Define metrics…", None, Menu::Edit),
         entry(Action::Prices, "Prices…", None, Menu::Edit),
         entry(Action::Palette, "Command palette", ctrl_shift(Key::P), Menu::Edit),
@@ -207,6 +212,7 @@ pub fn all() -> Vec<Entry> {
         entry(Action::Agents(false), "Agents: may not use this window", None, Menu::View),
         entry(Action::QueryMemory, "Show query memory", None, Menu::Help),
         entry(Action::Guide, "Guide", plain(Key::F1), Menu::Help),
+        entry(Action::Checklist, "Profile an async LLM application", None, Menu::Help),
         entry(Action::Keys, "Keys and gestures", plain(Key::Questionmark), Menu::Help),
         entry(Action::About, "About inferscope", None, Menu::Help),
     ]);

@@ -53,11 +53,7 @@ impl App {
         }
         let slice =
             Slice { scope: now.scope.clone(), metric: shown_of(&subject, now.metric), range: now.range };
-        let query = FunctionList {
-            functions: Functions(slice),
-            sort: vec![(FunctionKey::Own, false)],
-            search: now.search.clone(),
-        };
+        let query = FunctionList::new(Functions(slice), vec![(FunctionKey::Own, false)], now.search.clone());
         let list = self.engine.ask(subject.head(), &query, SLOT).value()?.clone();
         let profile = subject.profile().clone();
         let selected = now.selection.as_ref().and_then(Item::symbol).and_then(|s| profile.keys().function(s));

@@ -19,6 +19,7 @@ use crate::state::{Origin, RunState};
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets;
+use crate::views::shared::clock;
 
 /// What the application knows about journals.
 #[derive(Default)]
@@ -192,9 +193,10 @@ fn row(found: &Unsaved, ui: &mut Ui) -> Option<Done> {
         if name.on_hover_text(format!("{title}\n{}", found.path.display())).clicked() {
             done = Some(Done::Open);
         }
-        let when = found.began_unix_ns.map(format::utc).unwrap_or_default();
+        let when = found.began_unix_ns.map(clock::local).unwrap_or_default();
+        let utc = found.began_unix_ns.map(format::utc).unwrap_or_default();
         let about = format!("{state}  ·  {when}  ·  {}", size(found.bytes));
-        ui.label(egui::RichText::new(about).small().color(palette.text_weak));
+        ui.label(egui::RichText::new(about).small().color(palette.text_weak)).on_hover_text(utc);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let discard = widgets::link_button(ui, "Delete");
             if discard.on_hover_text("Deletes this recording for good.").clicked() {

@@ -95,7 +95,7 @@ fn standard(kind: LayoutKind) -> Panes {
         LayoutKind::Timed => {
             let top = make.tabs(&["flame", "timeline", "stages"]);
             let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
-            let right = make.tabs(&["memory", "gpu", "treemap", "source"]);
+            let right = make.tabs(&["memory", "gpu", "treemap", "source", "find"]);
             let below = make.linear(Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(Vertical, &[(top, 0.5), (below, 0.5)])
         }
@@ -108,7 +108,7 @@ fn standard(kind: LayoutKind) -> Panes {
         }
         LayoutKind::Requests => {
             let top = make.tabs(&["timeline", "stages", "flame"]);
-            let requests = make.tabs(&["requests", "latency", "cost", "tokens", "caches"]);
+            let requests = make.tabs(&["requests", "latency", "cost", "tokens", "caches", "find"]);
             let tables = make.tabs(&[
                 "calltree",
                 "functions",

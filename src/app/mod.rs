@@ -10,6 +10,7 @@ mod action;
 pub mod agents;
 mod answer;
 mod bar;
+mod checklist;
 mod compare;
 #[cfg(windows)]
 mod console;
@@ -48,6 +49,7 @@ mod tabs;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tips;
 pub mod window;
 
 use std::collections::{HashMap, VecDeque};
@@ -105,8 +107,8 @@ enum Overlay {
     Metrics(metrics::Editor),
     /// The command of the person's editor.
     Editor(editor::ChooseEditor),
-    /// Keys and gestures.
-    Keys,
+    /// Keys and gestures, those that hold the text.
+    Keys(String),
     /// Name, version, licences.
     About,
 }
@@ -142,6 +144,8 @@ pub struct App {
     memory_shown: bool,
     /// The project that is open.
     project: project::Current,
+    /// The run of which it was noted what dominates.
+    noted: Option<RunId>,
     /// What is known of recent files.
     recent_facts: HashMap<PathBuf, start::FileFacts>,
     /// The run whose tab was last brought into view.
@@ -150,6 +154,8 @@ pub struct App {
     prices: prices::Known,
     /// The window with the runs and notes is open.
     runs_shown: bool,
+    /// The list of what one does to profile an application is open.
+    checklist_shown: bool,
     /// A rule of matching that is being typed.
     matching: runs::Editing,
     /// The guide, while its window is open.
@@ -158,6 +164,8 @@ pub struct App {
     answer: Option<answer::Answer>,
     /// Coding agents that use the window.
     agents: agents::Agents,
+    /// How the file that is opened next shall be looked at.
+    link: Option<crate::state::Link>,
     /// A picture to take in the next frame.
     wanted: Option<picture::Wanted>,
     quit: bool,
@@ -223,10 +231,13 @@ impl App {
             tab_shown: None,
             prices: prices::Known::default(),
             runs_shown: false,
+            checklist_shown: false,
             matching: runs::Editing::default(),
             guide: None,
             answer: None,
             agents: agents::Agents::default(),
+            link: None,
+            noted: None,
             wanted: None,
             quit: false,
         }
@@ -472,8 +483,15 @@ impl App {
             }
             Action::StopComparing => self.session.set_baseline(None),
             Action::Runs => self.runs_shown = !self.runs_shown,
+            Action::Checklist => self.checklist_shown = !self.checklist_shown,
             Action::SaveProject => self.save_project(false),
             Action::SaveProjectAs => self.save_project(true),
+            Action::CopyLink => {
+                if let Some(link) = self.link_command() {
+                    ctx.copy_text(link);
+                    self.say(Tone::Good, "Copied the command that opens this view.");
+                }
+            }
             Action::Undo => self.undo(),
             Action::Redo => self.redo(),
             Action::ClearRange => self.command(Command::SetRange(None)),
@@ -499,7 +517,7 @@ impl App {
             Action::Ask => self.overlay = Overlay::Palette(palette::Palette::of_questions()),
             Action::QueryMemory => self.memory_shown = !self.memory_shown,
             Action::Guide => self.guide = Some(guide::Reader::default()),
-            Action::Keys => self.overlay = Overlay::Keys,
+            Action::Keys => self.overlay = Overlay::Keys(String::new()),
             Action::About => self.overlay = Overlay::About,
             Action::Quit => self.quit = true,
         }
@@ -520,6 +538,7 @@ impl App {
             Action::Ask => has_profile,
             Action::Metrics => has_profile && run.is_some_and(|r| r.state == RunState::Ready),
             Action::SavePicture(_) => has_profile,
+            Action::CopyLink => has_profile && run.is_some_and(|r| project::file_of(r).is_some()),
             Action::Show(_) | Action::Search | Action::Maximise | Action::ResetLayout => has_profile,
             Action::Undo => self.last_is_agents() || self.session.history().is_some_and(History::can_undo),
             Action::Redo => self.next_is_agents() || self.session.history().is_some_and(History::can_redo),
@@ -589,7 +608,15 @@ impl App {
         {
             self.act(action, &ctx);
         }
-        // Escape first takes back what was chosen or typed, then the pane.
+        // Escape takes back what was typed first, then what was chosen, then the pane.
+        if matches!(self.overlay, Overlay::None)
+            && !ctx.text_edit_focused()
+            && !egui::Popup::is_any_open(&ctx)
+            && self.session.now().is_some_and(|now| !now.search.is_empty())
+            && ctx.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Escape))
+        {
+            self.command(Command::Search(String::new()));
+        }
         let idle = self.session.now().is_some_and(|now| now.selection.is_none() && now.search.is_empty());
         if idle
             && matches!(self.overlay, Overlay::None)
@@ -598,6 +625,7 @@ impl App {
         {
             self.panes_mut().restore();
         }
+        start::note_about(self);
         let mut actions = Vec::new();
         Panel::top("bar").show(ui, |ui| bar::ui(self, ui, &mut actions));
         Panel::bottom("status").show(ui, |ui| status::ui(self, ui, &mut actions));
@@ -606,6 +634,7 @@ impl App {
         query_memory::ui(self, ui);
         prices::ui(self, ui);
         runs::ui(self, ui, &mut actions);
+        checklist::ui(self, ui, &mut actions);
         guide::ui(self, ui);
         answer::ui(self, ui);
         drop_hint(ui);
@@ -688,7 +717,7 @@ impl App {
             Overlay::Compare(pairing) => pairing.ui(self, ui, actions).map(Overlay::Compare),
             Overlay::Path(ask) => ask.ui(self, ui).map(Overlay::Path),
             Overlay::Members(choose) => choose.ui(self, ui).map(Overlay::Members),
-            Overlay::Keys => about::keys(ui).then_some(Overlay::Keys),
+            Overlay::Keys(mut typed) => about::keys(ui, &mut typed).then_some(Overlay::Keys(typed)),
             Overlay::About => about::about(ui).then_some(Overlay::About),
         };
         // What the overlay opened itself stays; otherwise it stays while it is not closed.

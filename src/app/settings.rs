@@ -33,6 +33,12 @@ pub enum ThemeChoice {
 pub struct Settings {
     /// Recently opened files, newest first.
     pub recent: Vec<PathBuf>,
+    /// What recent files are, and what dominates in them.
+    pub recent_about: Vec<(PathBuf, String)>,
+    /// Tips that were shown.
+    pub tips: Vec<String>,
+    /// Commands that were chosen by name last.
+    pub commands: Vec<String>,
     /// Theme.
     pub theme: ThemeChoice,
     /// The saved layout of panes.

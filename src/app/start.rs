@@ -10,6 +10,10 @@ use super::action::Action;
 use super::bar::shorten;
 use super::event::{Event, Events};
 use super::recorder;
+use crate::analysis::diff::metrics::shown_of;
+use crate::analysis::function_list::{FunctionKey, FunctionList};
+use crate::analysis::waiting::Waiting;
+use crate::analysis::{FunctionRow, Functions, Slice};
 use crate::format;
 use crate::import::Input;
 use crate::jobs;
@@ -128,7 +132,8 @@ fn page(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
             ui.label(egui::RichText::new("none yet").color(palette.text_weak));
         }
         for path in &recent {
-            if file_row(ui, path, app.recent_facts.get(path)) {
+            let noted = app.settings.recent_about.iter().find(|(file, _)| file == path);
+            if file_row(ui, path, app.recent_facts.get(path), noted.map(|(_, about)| about.as_str())) {
                 open = Some(path.clone());
             }
         }
@@ -190,11 +195,44 @@ fn ago(then: SystemTime) -> String {
     }
 }
 
+/// The place of its question, beside those of the panes.
+const SLOT: u64 = u64::MAX - 4;
+
+/// Notes of the shown file what it is and what dominates, for the start page of another day.
+pub(super) fn note_about(app: &mut App) {
+    let Some(run) = app.session.active().filter(|run| run.state == RunState::Ready) else { return };
+    let Some((path, None)) = super::project::file_of(run) else { return };
+    if app.noted == Some(run.id) || !app.settings.recent.contains(&path) {
+        return;
+    }
+    let (id, Some(profile)) = (run.id, run.profile.clone()) else { return };
+    let Some(subject) = app.session.subject() else { return };
+    let metric = shown_of(&subject, crate::model::MetricKey::default());
+    let query = FunctionList::new(Functions(Slice::whole(metric)), vec![(FunctionKey::Own, false)], "");
+    let list = app.engine.ask(subject.head(), &query, SLOT);
+    let waiting = app.engine.ask(subject.head(), &Waiting, SLOT);
+    let (Some(list), Some(waiting)) = (list.value(), waiting.value()) else { return };
+    let works = |r: &&FunctionRow| !waiting.get(r.function.index()).copied().unwrap_or(false);
+    let first = list.table.rows.iter().find(works).filter(|row| row.own > 0);
+    let mut parts =
+        vec![if profile.meta.tool.is_empty() { &profile.meta.format } else { &profile.meta.tool }.clone()];
+    if let Some(first) = first {
+        let name = format::bare(profile.function_name(first.function)).into_owned();
+        let share = format::share_text(format::share(first.own, list.table.sum));
+        parts.push(format!("{} {share}", shorten(&name, 28)));
+    }
+    app.noted = Some(id);
+    let recent = app.settings.recent.clone();
+    let about = &mut app.settings.recent_about;
+    about.retain(|(file, _)| *file != path && recent.contains(file));
+    about.push((path, parts.join("  ·  ")));
+}
+
 /// Most letters of a name.
 const LETTERS: usize = 42;
 
-/// A recent file: its name, and below when it changed, its size, its folder.
-fn file_row(ui: &mut Ui, path: &Path, facts: Option<&FileFacts>) -> bool {
+/// A recent file: its name, and below what dominates in it, when it changed, its size, its folder.
+fn file_row(ui: &mut Ui, path: &Path, facts: Option<&FileFacts>, noted: Option<&str>) -> bool {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let link = widgets::link_button(ui, &shorten(&name, LETTERS));
     let clicked = link.on_hover_text(path.display().to_string()).clicked();
@@ -204,8 +242,15 @@ fn file_row(ui: &mut Ui, path: &Path, facts: Option<&FileFacts>) -> bool {
         about.extend(facts.changed.map(ago));
         about.push(format::bytes(i64::try_from(facts.bytes).unwrap_or(i64::MAX)));
     }
-    about.push(folder);
-    under(ui, &about.join("  ·  "));
+    match noted {
+        Some(noted) => {
+            under(ui, &format!("{noted}  ·  {}", about.join("  ·  ")));
+        }
+        None => {
+            about.push(folder);
+            under(ui, &about.join("  ·  "));
+        }
+    }
     clicked
 }
 

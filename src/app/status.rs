@@ -7,6 +7,7 @@ use super::action::Action;
 use super::recorder;
 use crate::format;
 use crate::state::RunState;
+use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets;
 
@@ -30,7 +31,7 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     });
 }
 
-fn work(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
+fn work(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui);
     for run in &app.session.runs {
         let (doing, end) = match run.state {
@@ -47,6 +48,14 @@ fn work(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
         && widgets::progress_row(ui, &status.stage, status.progress, "Stop")
     {
         actions.push(Action::StopRecording);
+    }
+    let tip = if app.note.is_none() { app.tip() } else { None };
+    if let Some(tip) = tip {
+        ui.add(egui::Label::new(egui::RichText::new(tip).small().color(palette.text)).truncate());
+        if widgets::icon_button(ui, Icon::Close, "Close this tip").clicked() {
+            app.close_tip(tip);
+        }
+        return;
     }
     match &app.note {
         Some(note) => {

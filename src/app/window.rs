@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::display::Session;
 use super::{App, Settings, ThemeChoice};
 use crate::analysis::prices::PriceTable;
+use crate::state::Link;
 
 const ICON: &[u8] = include_bytes!("../../assets/desktop/icon-256.png");
 
@@ -16,6 +17,8 @@ pub struct Start {
     pub files: Vec<PathBuf>,
     /// A table of prices for this window, with its file.
     pub prices: Option<(PathBuf, Arc<PriceTable>)>,
+    /// How the first file is looked at.
+    pub at: Option<Link>,
 }
 
 pub(super) fn theme_preference(theme: ThemeChoice) -> egui::ThemePreference {
@@ -91,6 +94,9 @@ impl Window {
         let mut app = App::new(ctx, settings, path);
         if let Some((path, table)) = &start.prices {
             app.give_price_table(path.clone(), table.clone());
+        }
+        if let Some(link) = &start.at {
+            app.open_at(link.clone());
         }
         app.open_paths(&start.files);
         Self { app }

@@ -33,7 +33,7 @@ use crate::format::Page;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
 use crate::model::{MetricKey, Profile};
-use crate::state::Relative;
+use crate::state::{Link, Relative};
 use out::{print_lines, say, say_all};
 
 #[derive(Debug, Parser)]
@@ -51,6 +51,9 @@ struct Args {
     /// Price requests by this table first (JSON; see `inferscope report --help`).
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
+    /// Look at the first profile as a link says, which «Copy link to this view» made.
+    #[arg(long, value_name = "STATE", requires = "files")]
+    at: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -89,6 +92,9 @@ enum Command {
         /// Price requests by this table first (JSON; see `inferscope report --help`).
         #[arg(long, value_name = "FILE")]
         prices: Option<PathBuf>,
+        /// Look at the first profile as a link says, which «Copy link to this view» made.
+        #[arg(long, value_name = "STATE")]
+        at: Option<String>,
     },
     /// Print what is in a profile.
     ///
@@ -226,8 +232,8 @@ fn understood(matches: &ArgMatches) -> ExitCode {
 /// Does what the arguments say.
 fn obey(args: Args) -> ExitCode {
     ended(match args.command {
-        None => window(args.files, args.prices.as_deref()),
-        Some(Command::Open { files, prices }) => window(files, prices.as_deref()),
+        None => window(args.files, args.prices.as_deref(), args.at.as_deref()),
+        Some(Command::Open { files, prices, at }) => window(files, prices.as_deref(), at.as_deref()),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
@@ -271,8 +277,14 @@ fn usage(e: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2))
 }
 
+/// What `--at` says.
+fn link(text: &str) -> Result<Link, Failure> {
+    Link::read(text).map_err(|why| Failure::new(format!("--at {} {why}", crate::format::short(text, 24))))
+}
+
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
-fn window(files: Vec<PathBuf>, prices: Option<&Path>) -> Result<(), Failure> {
+fn window(files: Vec<PathBuf>, prices: Option<&Path>, at: Option<&str>) -> Result<(), Failure> {
+    let at = at.map(link).transpose()?;
     if let Some(missing) = files.iter().find(|file| **file != Path::new("-") && !file.exists()) {
         // A command that is mistyped looks like a file.
         let plain = missing.parent() == Some(Path::new("")) && missing.extension().is_none();
@@ -285,7 +297,7 @@ fn window(files: Vec<PathBuf>, prices: Option<&Path>) -> Result<(), Failure> {
     match display::find() {
         Display::Ready(session) => {
             let prices = price_table(prices)?;
-            app::window::run(&app::window::Start { files, prices }, session).map_err(without)
+            app::window::run(&app::window::Start { files, prices, at }, session).map_err(without)
         }
         Display::Lacking(what) => Err(without(format!("no window can be opened: {what}"))),
         Display::None(why) if files.is_empty() => {

@@ -82,6 +82,9 @@ pub(super) struct RenderArgs {
     /// Select a function: by its name (of several the one with the largest total), or by file:line.
     #[arg(long, value_name = "FUNCTION")]
     select: Option<String>,
+    /// Look at the profile as a link says, which «Copy link to this view» in the window made.
+    #[arg(long, value_name = "STATE")]
+    at: Option<String>,
     /// Source files that the profile names below FROM are below TO on this computer.
     #[arg(long, value_name = "FROM=TO", value_parser = parse_rule)]
     source: Vec<SourceRule>,
@@ -202,6 +205,9 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         let (function, side) = found
             .ok_or_else(|| Failure::new(format!("{}: has no function «{name}»", args.file.display())))?;
         app.command(Command::Select(Some(crate::state::Item::of_function(function, side))));
+    }
+    if let Some(text) = &args.at {
+        app.look_at(&super::link(text)?);
     }
     let form = Form { size: args.size, scale: args.scale, theme: args.theme, bare: args.bare };
     draw(&mut app, &form, &args.output)

@@ -9,14 +9,17 @@
 mod axis;
 mod csv;
 mod date;
+mod names;
 mod plain;
 mod scale;
+pub mod search;
 mod table;
 mod typed;
 
 pub use axis::{TimeTicks, time_ticks, value_step};
 pub use csv::csv_text;
 pub use date::utc;
+pub use names::{bare, fitting, shorter};
 pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, one_line, plain, short};
 pub use scale::Scale;
 pub use table::{Column, CopyAs, Form, Look, Order, SortBy, Value, aligned, by, calls, click, copied, mark};

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use serde_json::json;
 
 use super::arguments::{Argument, BUDGET_OF, Kind, TOP};
-use super::names::{Names, bare};
+use super::names::Names;
 use super::sheet::{Part, Row};
 use super::{Asked, Question, Refusal, Sheet, words};
 use crate::analysis::diff::functions::{DiffFunctions, FunctionDiff, Measured};
@@ -19,7 +19,7 @@ use crate::analysis::matches::MatchQuery;
 use crate::analysis::overview::Summary;
 use crate::analysis::path::Symbol;
 use crate::analysis::{Functions, Scope, Slice};
-use crate::format::{self, short};
+use crate::format::{self, bare, short};
 use crate::model::{FunctionId, Profile, SymbolKey, Unit};
 use crate::query::{Alignment, MatchRule, Pair, Query, Step};
 

@@ -54,7 +54,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         _ => FunctionKey::Own,
     };
     let contains = asked.values.text("contains").unwrap_or_default();
-    let list = FunctionList { functions, sort: vec![(sort, false)], search: contains.to_owned() };
+    let list = FunctionList::new(functions, vec![(sort, false)], contains);
     let list = asked.get(&list)?;
     let whole = list.table.sum;
     let basis = words::basis(p, &list.table.basis);

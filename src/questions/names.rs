@@ -3,7 +3,6 @@
 //! A name loses what tells nothing: template arguments, parameters, folders of packages. Where that, or the file, leaves two
 //! functions with one name, a handle stands beside it (`f12`), which every question takes.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::analysis::libraries;
 use crate::analysis::named::Named;
 use crate::analysis::path::Symbol;
 use crate::analysis::{Functions, Slice};
-use crate::format::{plain, short};
+use crate::format::{bare, plain, short};
 use crate::jobs::Cancelled;
 use crate::model::{FunctionId, Profile, TrackId};
 use crate::query::{Context, Query, Run};
@@ -27,71 +26,11 @@ const LONGEST: usize = 120;
 const CANDIDATES: usize = 10;
 /// Names that differ so much in length are not near, unless they have a file in front.
 const FAR_APART: usize = 40;
-/// Parameters of a signature up to this length stay.
-const SHORT_PARAMETERS: usize = 12;
 
 /// The number of a handle.
 pub(super) fn handle(text: &str, letter: char) -> Option<u32> {
     let digits = text.strip_prefix(letter)?;
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
-}
-
-/// A name without template arguments and parameters of C++, Rust and the like.
-pub(super) fn bare(name: &str) -> Cow<'_, str> {
-    if !name.contains('<') && !name.contains('(') {
-        return Cow::Borrowed(name);
-    }
-    let name = name.strip_prefix("void ").unwrap_or(name);
-    let bytes = name.as_bytes();
-    let is_word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
-    let qualified = name.contains("::") || name.contains(", ");
-    let mut out = String::with_capacity(name.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let before = at.checked_sub(1).and_then(|i| bytes.get(i));
-        let named = |word: &str| name[..at].ends_with(word);
-        let end = match bytes[at] {
-            b'<' if (is_word(before) || named("::")) && !named("operator") => closing(bytes, at),
-            b'(' if qualified && (is_word(before) || before == Some(&b'>')) && !named("operator") => {
-                closing(bytes, at).filter(|end| end - at > SHORT_PARAMETERS)
-            }
-            _ => None,
-        };
-        match end {
-            Some(end) if end > at + 1 => {
-                out.push(char::from(bytes[at]));
-                out.push('…');
-                out.push(char::from(bytes[end]));
-                at = end + 1;
-            }
-            _ => {
-                let next = (at + 1..=name.len()).find(|&i| name.is_char_boundary(i)).unwrap_or(name.len());
-                out += &name[at..next];
-                at = next;
-            }
-        }
-    }
-    Cow::Owned(out)
-}
-
-/// Place of the bracket that closes the one at `open`.
-fn closing(bytes: &[u8], open: usize) -> Option<usize> {
-    let mut depth = 0i32;
-    for (i, &b) in bytes.iter().enumerate().skip(open) {
-        match b {
-            b'<' | b'(' | b'[' | b'{' => depth += 1,
-            // An arrow closes nothing.
-            b'>' if bytes[i - 1] == b'-' => {}
-            b'>' | b')' | b']' | b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(i);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 /// The folder that holds all source files of a program, as far as they are no libraries; empty where they have none in
@@ -345,35 +284,6 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn template_arguments_and_parameters_go_and_other_brackets_stay() {
-        for (name, want) in [
-            (
-                "void at::native::vectorized_elementwise_kernel<4, at::native::CUDAFunctor_add<float>, std::array<char*, 3ul> >(int, at::native::CUDAFunctor_add<float>, std::array<char*, 3ul>)",
-                "at::native::vectorized_elementwise_kernel<…>(…)",
-            ),
-            ("std::vector<int>::push_back(int const&)", "std::vector<…>::push_back(int const&)"),
-            (
-                "at::native::(anonymous namespace)::work(float)",
-                "at::native::(anonymous namespace)::work(float)",
-            ),
-            ("core::iter::Map<I,F>::next", "core::iter::Map<…>::next"),
-            ("<T as core::fmt::Display>::fmt", "<T as core::fmt::Display>::fmt"),
-            ("operator<<", "operator<<"),
-            ("<module>", "<module>"),
-            ("outer.<locals>.<lambda>", "outer.<locals>.<lambda>"),
-            ("{method 'poll' of 'select.epoll' objects}", "{method 'poll' of 'select.epoll' objects}"),
-            (
-                "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__",
-                "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__",
-            ),
-            ("Memcpy HtoD (Pageable -> Device)", "Memcpy HtoD (Pageable -> Device)"),
-            ("größe<", "größe<"),
-        ] {
-            assert_eq!(bare(name), want);
-        }
-    }
 
     #[test]
     fn letters_between_names_are_counted() {

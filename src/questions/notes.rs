@@ -58,7 +58,7 @@ pub(super) fn waiting(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>, R
         let calls = row.and_then(|r| r.calls);
         let calls =
             calls.map_or_else(String::new, |c| format!(", {}", words::counted(c.all, "call", "calls")));
-        let name = super::names::bare(p.function_name(function)).into_owned();
+        let name = format::bare(p.function_name(function)).into_owned();
         format!(", most in {name} ({}{calls})", words::cost(Unit::Nanoseconds, cost))
     });
     let mut said = vec![format!(
@@ -104,7 +104,7 @@ pub(super) fn only_once(asked: &Asked<'_>, slice: &Slice) -> Result<Vec<String>,
                 words::share(d.max, run),
                 words::time(d.max),
                 d.n,
-                super::names::bare(p.function_name(row.function)),
+                format::bare(p.function_name(row.function)),
             ));
         }
     }
@@ -118,7 +118,7 @@ pub(super) fn held_loops(asked: &Asked<'_>, range: TimeRange) -> Result<Vec<Stri
     for id in loops(p) {
         let found = asked.get(&EventLoopOf { track: p.keys().track_key(id), range })?;
         let Some(held) = found.held.iter().find(|h| h.longest >= HELD) else { continue };
-        let by = held.by.map_or_else(String::new, |f| super::names::bare(p.function_name(f)).into_owned());
+        let by = held.by.map_or_else(String::new, |f| format::bare(p.function_name(f)).into_owned());
         said.push(format!(
             "{by} held t{} {}: ready tasks waited {} for it; {}",
             id.0,

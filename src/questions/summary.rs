@@ -203,7 +203,7 @@ fn phases(asked: &Asked<'_>, overview: &Overview, sheet: &mut Sheet) -> Result<(
         ));
     }
     for share in &overview.phases.shares {
-        let name = super::names::bare(p.function_name(share.function)).into_owned();
+        let name = format::bare(p.function_name(share.function)).into_owned();
         let times = if share.count > 1 { format!(", {} times", share.count) } else { String::new() };
         let text = format!(
             "{} {} {}{times}",

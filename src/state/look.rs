@@ -79,12 +79,13 @@ mod tests {
     use crate::model::{FunctionSpec, NameKey, ProfileBuilder, TrackId};
     use crate::state::{Command, LaneHeight, LaneKey};
 
-    fn transforms(p: &Profile) -> [Transform; 9] {
+    fn transforms(p: &Profile) -> [Transform; 10] {
         let f = symbol(p, "f@lib");
         [
             Transform::FocusFunction(f),
             Transform::FocusSubtree(symbols(p, "main>f@lib")),
             Transform::FocusCategory(NameKey::default()),
+            Transform::FocusMatches(NameKey::from("dur>1ms")),
             Transform::MergeFunction(f),
             Transform::DropFunction(symbol(p, "g")),
             Transform::CollapseModule(NameKey::from("lib")),
@@ -124,8 +125,8 @@ mod tests {
         let there = look.applied_to(&Interaction::default(), &other);
         assert_eq!(there.metric, MetricKey::default());
         assert_eq!(there.scope.transforms[0], Transform::FocusCategory(NameKey::default()));
-        assert_eq!(there.scope.transforms[1], Transform::DropFunction(symbol(&other, "g")));
-        assert_eq!(there.scope.transforms.len(), 5, "{:?}", there.scope.transforms);
+        assert_eq!(there.scope.transforms[2], Transform::DropFunction(symbol(&other, "g")));
+        assert_eq!(there.scope.transforms.len(), 6, "{:?}", there.scope.transforms);
         assert_eq!(Look::of(&Interaction::default(), &p), Look::default());
     }
 

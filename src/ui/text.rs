@@ -3,11 +3,14 @@
 //! A label is asked for by key, font and width. The whole text is kept while it fits; what does not fit is
 //! elided for widths in steps of 8 points, so that zooming does not lay out every label in every frame.
 //!
+//! A function's name that does not fit loses its template arguments and parameters before its end.
+//!
 //! Kept galleys point into egui's glyph atlas. egui says nowhere that it has started a new one (another
 //! scale, another theme, other fonts, or simply full); but then it also forgets its own galleys. So a canary
 //! text is asked for in every pass: when it comes back as another object, everything kept is dropped.
 
-use crate::format::escaped;
+use crate::format::search::Pattern;
+use crate::format::{escaped, fitting};
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{Color32, FontId, Galley, Painter, Rect, Shape, pos2};
 use rustc_hash::FxHashMap;
@@ -198,12 +201,49 @@ impl Texts<'_> {
         Some(Shape::galley(pos2(area.left() + PADDING, y), galley, color))
     }
 
+    /// The same with lines below the letters that a search finds.
+    pub fn found_label<'t>(
+        &mut self,
+        area: Rect,
+        key: TextKey,
+        (style, found): (LabelStyle, Option<&Pattern>),
+        color: Color32,
+        text: impl Fn() -> Cow<'t, str>,
+    ) -> Vec<Shape> {
+        let Some(galley) = self.get(key, style, area.width() - 2.0 * PADDING, text) else {
+            return Vec::new();
+        };
+        let at = pos2(area.left() + PADDING, area.center().y - galley.size().y / 2.0);
+        let line = found.map_or_else(Vec::new, |pattern| below(&galley, pattern));
+        let line = line.into_iter().map(|(from, to)| {
+            let rect = Rect::from_min_max(
+                pos2(at.x + from, at.y + galley.size().y - 2.0),
+                pos2(at.x + to, at.y + galley.size().y),
+            );
+            Shape::rect_filled(rect, 0.0, color)
+        });
+        line.chain([Shape::galley(at, galley.clone(), color)]).collect()
+    }
+
     fn kept(&mut self, key: Key, make: impl FnOnce() -> Arc<Galley>) -> Arc<Galley> {
         let pass = self.cache.pass;
         let kept = self.cache.kept.entry(key).or_insert_with(|| Kept { galley: make(), pass });
         kept.pass = pass;
         kept.galley.clone()
     }
+}
+
+/// From where to where the letters stand that a search finds in what is seen of a line.
+fn below(galley: &Galley, pattern: &Pattern) -> Vec<(f32, f32)> {
+    let text = galley.text();
+    let Some(row) = galley.rows.first() else { return Vec::new() };
+    let place = |byte: usize| text[..byte].chars().count();
+    let span = |range: std::ops::Range<usize>| {
+        let (from, to) = (place(range.start), place(range.end).min(row.glyphs.len()));
+        let (first, last) = (row.glyphs.get(from)?, row.glyphs.get(to.checked_sub(1)?)?);
+        (from < to).then(|| (first.pos.x, last.max_x()))
+    };
+    pattern.places(text).into_iter().filter_map(span).collect()
 }
 
 /// One line, no longer than can be seen, with everything shown that would act on it.
@@ -225,7 +265,11 @@ fn whole(painter: &Painter, style: LabelStyle, text: &str) -> Arc<Galley> {
 
 fn elided(painter: &Painter, style: LabelStyle, text: &str, width: f32) -> Arc<Galley> {
     let font = style.face.font(style.size);
-    let mut text = line(text);
+    let whole = line(text);
+    let fits = |text: &str| {
+        painter.fonts_mut(|fonts| text.chars().map(|c| fonts.glyph_width(&font, c)).sum::<f32>() <= width)
+    };
+    let mut text = fitting(&whole, fits).into_owned();
     if style.elide == Elide::Middle {
         text = painter
             .fonts_mut(|fonts| elide_middle(&text, width, |c| fonts.glyph_width(&font, c)).into_owned());

@@ -17,6 +17,7 @@ mod compared;
 mod cost;
 
 mod details;
+mod find;
 #[cfg(test)]
 pub mod fixture;
 pub mod flame;
@@ -537,6 +538,7 @@ pub static VIEWS: &[ViewKind] = &[
     cost::KIND,
     caches::KIND,
     source::KIND,
+    find::KIND,
     details::KIND,
 ];
 

@@ -94,7 +94,7 @@ fn running_row(cx: &mut ViewCx<'_>, ui: &mut Ui, track: &str, name: &str, caller
     let left = Rect::from_min_max(inner.min, pos2(split - space::SMALL, inner.bottom()));
     text_in(ui.painter(), left, track, regular(12.0), palette.text_weak, Align::Min);
     let swatch = Rect::from_center_size(pos2(split + 5.0, inner.center().y), vec2(10.0, 10.0));
-    let color = if track == "phase" { palette.phase(name).fill } else { palette.span_named(name).fill };
+    let color = palette.phase(name).fill;
     ui.painter().rect_filled(swatch, space::RADIUS_SMALL, color);
     let mut rest = Rect::from_min_max(pos2(split + 16.0, inner.top()), inner.max);
     let (width, whole) = text_in(ui.painter(), rest, name, regular(13.0), palette.text, Align::Min);

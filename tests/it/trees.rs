@@ -119,7 +119,7 @@ fn nothing_is_lost_in_any_metric_of_any_file_and_view() {
                 graph.ask(&Merged { costs: query.clone(), order: MergedOrder::Heaviest, by_track: false });
             let roots = (0..).map_while(|index| flame.get(BoxAt { row: 0, index })).map(|b| b.length());
             assert_eq!(roots.sum::<i64>(), costs.sum, "flame of {at}");
-            let boxes = graph.ask(&Boxes { slice: query.0.clone(), nesting: Nesting::Calls });
+            let boxes = graph.ask(&Boxes { slice: query.0.clone(), nesting: Nesting::Calls, around: None });
             assert_eq!(boxes.boxes[0].total, costs.sum, "treemap of {at}");
         }
     }

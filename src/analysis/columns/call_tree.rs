@@ -123,6 +123,17 @@ pub fn call_tree<'a>(profile: &'a Profile, kind: TreeKind, shown: &Shown) -> Vec
             .hint(format!("Self {what} as a share of {whole}")),
         ]
     };
+    if !bottom_up && !of_parent {
+        // Beside the share of the whole, that of what is one level up.
+        let share = |l: TreeLine| {
+            if l.depth == 0 { Value::Empty } else { Value::number(share_of_parent(l.total, l.above)) }
+        };
+        let above = Column::share("parent share", "Of caller", share)
+            .sorts(Order::Total)
+            .rank(5)
+            .hint(format!("Total {what} as a share of the total of the row above it in the tree"));
+        columns.insert(2, above);
+    }
     if !shown.shares() {
         columns.retain(|c| !c.key.ends_with("share"));
     }

@@ -155,6 +155,23 @@ pub fn neighbours<'a>(
         columns.push(
             Column::share("share", title, value).sorts(NeighbourKey::Total).rank(1).room(room).hint(hint),
         );
+        if !of_parent {
+            // Beside the share of the whole, that of the function which the lists are about.
+            let value =
+                move |n: &Neighbour| Value::number(n.total.and_then(|part| share_of_parent(part, total)));
+            let hint = format!(
+                "This total as a share of the total {what} of {name_of}, {}",
+                cost(shown.unit, total)
+            );
+            let title = format!("% of {}", short(name_of));
+            columns.push(
+                Column::share("function share", title, value)
+                    .sorts(NeighbourKey::Total)
+                    .rank(2)
+                    .room(12.0)
+                    .hint(hint),
+            );
+        }
     }
     if reach == Reach::All {
         columns.push(

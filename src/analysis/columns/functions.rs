@@ -1,16 +1,61 @@
 //! The flat profile, with the columns of pstats and what else is known.
 
+use std::sync::Arc;
+
 use super::{PLACE, Shown, place};
 use crate::analysis::FunctionRow;
-use crate::analysis::function_list::{FunctionKey, Known, Largest};
+use crate::analysis::formula::Measure;
+use crate::analysis::function_list::{Beside, FunctionKey, Known, Largest};
 use crate::analysis::functions::FunctionTable;
-use crate::format::{Column, Form, SortBy, Value, calls, share};
+use crate::format::{Column, Form, SortBy, Value, calls, share, short};
 use crate::model::Profile;
 
 impl SortBy for FunctionKey {
     fn ascends(self) -> bool {
         matches!(self, Self::Name | Self::Place | Self::Module | Self::Category)
     }
+}
+
+/// Names of the columns of metrics that are shown beside: self and total.
+const BESIDE: [(&str, &str); 4] = [
+    ("beside 1 self", "beside 1 total"),
+    ("beside 2 self", "beside 2 total"),
+    ("beside 3 self", "beside 3 total"),
+    ("beside 4 self", "beside 4 total"),
+];
+/// How many metrics can be shown beside the one of the table.
+pub const MOST_BESIDE: usize = BESIDE.len();
+
+/// Self and total in another metric, in one unit.
+fn costs_beside<'a>(place: u8, other: &Arc<Beside>) -> [FunctionColumn<'a>; 2] {
+    let (own, total) = BESIDE[usize::from(place)];
+    let Measure { label, unit, .. } = &other.measure;
+    let form = (Form::Scaled(super::scale(*unit, other.max)), *unit);
+    let (a, b) = (other.clone(), other.clone());
+    // The label alone would leave no room for the numbers.
+    let name = short(label, 14);
+    [
+        Column::cost(own, format!("{name} self"), form, move |r: &FunctionRow| {
+            Value::cost(a.of(r).map(|c| c.0))
+        })
+        .sorts(FunctionKey::OwnBeside(place))
+        .rank(1)
+        .room(10.0)
+        .hint(format!("Self {label}")),
+        Column::cost(total, format!("{name} total"), form, move |r: &FunctionRow| {
+            Value::cost(b.of(r).map(|c| c.1))
+        })
+        .sorts(FunctionKey::TotalBeside(place))
+        .rank(2)
+        .room(11.0)
+        .hint(format!("Total {label}: of the function and all that it called. Recursion counts once.")),
+    ]
+}
+
+/// The last part of a path, which says most; other modules whole.
+fn module(module: &str) -> Value<'_> {
+    let last = module.rsplit(['/', '\\']).find(|part| !part.is_empty());
+    Value::text(last.unwrap_or(module))
 }
 
 /// A column of functions.
@@ -21,8 +66,8 @@ pub type FunctionColumn<'a> = Column<'a, &'a FunctionRow, FunctionKey>;
 pub fn functions<'a>(
     profile: &'a Profile,
     table: &FunctionTable,
-    max: &Largest,
-    known: Known,
+    (max, known): (&Largest, Known),
+    beside: &[Arc<Beside>],
     shown: &Shown,
 ) -> Vec<FunctionColumn<'a>> {
     let (what, whole, sum) = (&shown.what, shown.whole(table.sum), table.sum);
@@ -117,6 +162,9 @@ pub fn functions<'a>(
             .hint(format!("Total {what} divided by the number of primitive calls")),
         );
     }
+    for (place, other) in (0u8..).zip(beside).take(BESIDE.len()) {
+        columns.extend(costs_beside(place, other));
+    }
     columns.push(
         Column::name("function", "Function", move |r: &FunctionRow| Value::Text(r.symbol().label(profile)))
             .sorts(FunctionKey::Name),
@@ -128,14 +176,14 @@ pub fn functions<'a>(
                 None => place(profile, r.function),
             })
             .sorts(FunctionKey::Place)
-            .rank(4)
+            .rank(if known.few_files { 9 } else { 4 })
             .room(32.0)
             .hint(PLACE),
         );
     }
     if known.modules {
         columns.push(
-            Column::weak("module", "Module", move |r: &FunctionRow| text(function(r).module))
+            Column::weak("module", "Module", move |r: &FunctionRow| module(profile.text(function(r).module)))
                 .sorts(FunctionKey::Module)
                 .rank(7)
                 .room(16.0)

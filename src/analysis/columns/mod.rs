@@ -3,7 +3,9 @@
 
 pub mod call_tree;
 pub mod callers;
+pub mod found;
 pub mod functions;
+pub mod groups;
 pub mod lines;
 pub mod requests;
 

@@ -24,6 +24,7 @@ pub use level::{FlameBox, Level};
 pub use matched::{Matched, MatchedShare};
 pub use merged::{Merged, MergedOrder};
 pub use sandwich::Sandwich;
+pub(super) use sandwich::outermost;
 pub use time::TimeOrder;
 pub use who::Who;
 

@@ -64,7 +64,7 @@ impl Query for Sandwich {
 }
 
 /// Nodes of the function that have no node of it above them, largest first.
-fn outermost(costs: &TreeCosts, function: FunctionId) -> Vec<u32> {
+pub(in crate::analysis) fn outermost(costs: &TreeCosts, function: FunctionId) -> Vec<u32> {
     let nodes = &costs.tree.nodes;
     let mut found = Vec::new();
     let mut i = 0;

@@ -129,7 +129,7 @@ fn add_mapped_spans(
                 open.pop();
             }
             let (state, above) = open.last().map_or((&root, 0), |o| (&o.1, o.2));
-            let (state, symbol) = mapper.step(state, span.function);
+            let (state, symbol) = mapper.step_span(state, id, (row, span));
             let mut level = above;
             if let Some(symbol) = symbol {
                 if rows.len() == level {

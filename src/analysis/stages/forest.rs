@@ -19,8 +19,16 @@ pub(super) struct Forest<'a> {
     called: FxHashSet<Place>,
     /// For each function whether its maker says that it does nothing.
     waits: Vec<bool>,
+    /// For each function whether it only frames what it called.
+    frames: Vec<bool>,
     /// Per track when links have their effects, in order.
     effects: FxHashMap<TrackId, Vec<i64>>,
+}
+
+/// True for marks that PyTorch's profiler puts around all that happens in a round of its schedule.
+fn only_frames(name: &str) -> bool {
+    name.strip_prefix("ProfilerStep#").is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()))
+        || name.starts_with("PyTorch Profiler (")
 }
 
 impl<'a> Forest<'a> {
@@ -35,10 +43,11 @@ impl<'a> Forest<'a> {
         }
         let ends = tracks.iter().map(|&id| (id, profile.track(id).spans.subtree_ends())).collect();
         let waits = profile.functions.ids().map(|f| waiting::said(profile, f).is_some()).collect();
+        let frames = profile.functions.ids().map(|f| only_frames(profile.function_name(f))).collect();
         let mut effects: FxHashMap<TrackId, Vec<i64>> = FxHashMap::default();
         profile.links.iter().for_each(|l| effects.entry(l.to.0).or_default().push(l.to.1));
         effects.values_mut().for_each(|times| times.sort_unstable());
-        Self { profile, range, ends, callees, called, waits, effects }
+        Self { profile, range, ends, callees, called, waits, frames, effects }
     }
 
     pub(super) fn spans(&self, track: TrackId) -> &SpanTable {
@@ -84,8 +93,31 @@ impl<'a> Forest<'a> {
 
     /// All that a span called, seen or not. What is said to do nothing is its own time, in which it waited.
     pub(super) fn children(&self, place: Place) -> Vec<Place> {
+        self.unframed(self.direct(place))
+    }
+
+    fn direct(&self, place: Place) -> Vec<Place> {
         let beside = self.callees.get(&place).into_iter().flatten().copied();
         self.nested(place).filter(|&c| !self.does_nothing(c)).chain(beside).collect()
+    }
+
+    /// What was called in place of what only frames it.
+    fn unframed(&self, places: Vec<Place>) -> Vec<Place> {
+        if !places.iter().any(|&place| self.frames[self.span(place).function.index()]) {
+            return places;
+        }
+        let (mut found, mut open) = (Vec::new(), places);
+        open.reverse();
+        while let Some(place) = open.pop() {
+            let within =
+                if self.frames[self.span(place).function.index()] { self.direct(place) } else { Vec::new() };
+            if within.is_empty() {
+                found.push(place);
+            } else {
+                open.extend(within.into_iter().rev());
+            }
+        }
+        found
     }
 
     /// When a span waited for something that a link tells of: that is no time of its own.
@@ -99,10 +131,9 @@ impl<'a> Forest<'a> {
 
     pub(super) fn roots(&self, track: TrackId) -> Vec<Place> {
         let rows = (0u32..).zip(&self.spans(track).rows);
-        rows.filter(|(_, s)| s.parent == NO_ROW)
-            .map(|(row, _)| (track, row))
-            .filter(|place| !self.called.contains(place) && self.is_seen(*place))
-            .collect()
+        let outermost = rows.filter(|(_, s)| s.parent == NO_ROW).map(|(row, _)| (track, row));
+        let roots = self.unframed(outermost.filter(|place| !self.called.contains(place)).collect());
+        roots.into_iter().filter(|&place| self.is_seen(place)).collect()
     }
 
     /// The level to show of what was called from a track, and the deepest one.

@@ -1,7 +1,7 @@
 //! The stage graph: what waited for what, which chain of stages decided the end, and what a change would bring.
 //!
 //! A stage is a span without callees, a span at the chosen level, or a stretch of a caller's own time between
-//! its callees. Stages wait for those that ended before them in the same caller or track, for their
+//! its callees. Marks of a profiler around other work (`ProfilerStep#5`) are none: what they called stands in their place. Stages wait for those that ended before them in the same caller or track, for their
 //! spawner, and for the causes of links. What lies between two of them and has no stage of its own is a gap.
 //!
 //! All dependencies are between events (start and end of a stage or a caller): an event is at the latest of
@@ -11,6 +11,7 @@
 //! estimates: a wait that no caller, order or link tells of stays where it was.
 
 mod build;
+mod by_name;
 mod forest;
 mod gains;
 mod net;
@@ -18,6 +19,7 @@ mod net;
 pub(crate) mod tests;
 mod what_if;
 
+pub use by_name::{NameGain, NameGains};
 pub use gains::{Gain, Gains};
 pub use what_if::{Change, Estimate, Outcome, WhatIf};
 

@@ -196,6 +196,48 @@ fn of_two_branches_the_longer_one_decides() {
 }
 
 #[test]
+fn marks_of_a_profiler_are_no_stages() {
+    let mut t = Trace::new();
+    let task = t.track("main", TrackKind::Thread);
+    for step in 0..2 {
+        let at = step * 10;
+        let mark = t.span(task, &format!("ProfilerStep#{}", step + 5), at, at + 10, None);
+        let op = t.span(task, "aten::conv2d", at + 1, at + 6, Some(mark));
+        t.span(task, "aten::convolution", at + 2, at + 5, Some(op));
+    }
+    let s = t.done();
+    let at_level = |level| {
+        let g = ask(&s, &Stages { level, ..Stages::default() });
+        g.stages.iter().map(|stage| name(&s, stage)).collect::<Vec<_>>()
+    };
+    assert_eq!(at_level(Some(0)), ["aten::conv2d", "aten::conv2d"]);
+    assert!(at_level(None).iter().all(|name| !name.starts_with("ProfilerStep")));
+}
+
+#[test]
+fn all_stages_of_a_name_are_one_idea() {
+    let mut t = Trace::new();
+    let task = t.track("main", TrackKind::Task);
+    let main = t.span(task, "main", 0, 60 * S, None);
+    for round in 0..3 {
+        let at = round * 20 * S;
+        t.span(task, "decode", at, at + 15 * S, Some(main));
+        t.span(task, "check", at + 15 * S, at + 20 * S, Some(main));
+    }
+    let s = t.done();
+    let gains = ask(&s, &NameGains { graph: Stages::default(), most: 8 });
+    let told: Vec<_> = gains
+        .iter()
+        .map(|g| (s.profile.function_name(g.function), g.stages, g.dropped / S, g.halved * 2 / S))
+        .collect();
+    assert_eq!(told, [("decode", 3, 45, 45), ("check", 3, 15, 15)]);
+    let g = graph(&s);
+    let all = WhatIf::of_name(&g, gains[0].function, Change::Drop, &s.profile);
+    let estimate = ask(&s, &Estimate { graph: Stages::default(), what_if: all });
+    assert_eq!(estimate.difference(), -45 * S, "what is tried is what was promised");
+}
+
+#[test]
 fn levels_fold_what_is_below() {
     let s = pipeline();
     let at = |level| ask(&s, &Stages { level: Some(level), ..Stages::default() });

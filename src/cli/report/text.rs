@@ -319,7 +319,7 @@ fn functions(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
         return Ok(());
     };
     let slice = Slice { scope: report.scope.clone(), ..Slice::whole(metric.key) };
-    let query = FunctionList { functions: Functions(slice), sort: Vec::new(), search: String::new() };
+    let query = FunctionList::new(Functions(slice), Vec::new(), "");
     let list = report.engine.now(&report.subject, &query, &Job::new())?;
     let whole = of_all.sum;
     let (of, relative) = match report.relative {
@@ -338,7 +338,7 @@ fn functions(out: &mut Page, report: &Report) -> Result<(), Cancelled> {
     rows.sort_by_key(|r| printed(r));
     let shown = Shown::of(metric.key, relative, p);
     let ran = lines_that_ran(p);
-    let mut columns = columns::functions(p, &list.table, &list.max, list.known, &shown);
+    let mut columns = columns::functions(p, &list.table, (&list.max, list.known), &[], &shown);
     columns.retain(|c| !LEFT_OUT.contains(&c.key));
     for column in &mut columns {
         match column.key {

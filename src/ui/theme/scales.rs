@@ -131,10 +131,21 @@ impl Palette {
         (hash(name) % self.scales.spans.len() as u64) as usize
     }
 
-    /// The colour of a span by its name, module or category.
+    /// The colour of whatever has this name, in every view and run: a span, a phase, a module, a category, a model. Stages of a
+    /// request are told apart wherever they stand; other colours come of the name.
     #[must_use]
     pub fn span_named(&self, name: &str) -> SpanColor {
-        self.span(self.span_index(name))
+        const KNOWN: [(&[&str], usize); 7] = [
+            (&["queued", "queue", "queue_wait", "llm_queue_wait", "wait_in_queue"], 12),
+            (&["load", "load model", "loading the model"], 1),
+            (&["detokenize", "postprocessing"], 23),
+            (&["decode", "token_generation"], 6),
+            (&["prefill", "time_to_first_token"], 9),
+            (&["tokenize", "preprocessing"], 16),
+            (&["embedding_lookup", "retrieve"], 2),
+        ];
+        let known = KNOWN.iter().find(|(names, _)| names.contains(&name));
+        self.span(known.map_or_else(|| self.span_index(name), |(_, i)| *i))
     }
 
     /// The colour of time in which nothing ran, and of what is left over.
@@ -167,27 +178,12 @@ impl Palette {
         self.scales.idle.fill
     }
 
-    /// The colour of a phase of a run (`prefill`, `decode` …): fixed for the known ones, by name otherwise.
+    /// The colour of a phase of a run: that of its name, and none for what is left over.
     #[must_use]
     pub fn phase(&self, name: &str) -> SpanColor {
-        const KNOWN: [(&[&str], usize); 7] = [
-            (&["queue", "wait"], 12),
-            (&["download", "load", "to_device", "to-device", "warm"], 1),
-            (&["detoken", "postproc", "sampl"], 23),
-            (&["token_gen", "decode", "generat"], 6),
-            (&["prefill", "first_token", "prompt"], 9),
-            (&["token", "preproc"], 16),
-            (&["embed", "retriev", "rerank", "search"], 2),
-        ];
-        let lower = name.to_ascii_lowercase();
         // As a whole: «one after another» is no rest.
-        if ["idle", "unaccounted", "other"].contains(&&*lower) {
-            return self.idle();
-        }
-        match KNOWN.iter().find(|(parts, _)| parts.iter().any(|part| lower.contains(part))) {
-            Some((_, i)) => self.span(*i),
-            None => self.span_named(name),
-        }
+        let rest = ["idle", "unaccounted", "other"].iter().any(|rest| name.eq_ignore_ascii_case(rest));
+        if rest { self.idle() } else { self.span_named(name) }
     }
 
     /// A phase's colour as the background behind a chart: faint, so that the chart reads.

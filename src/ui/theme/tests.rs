@@ -157,7 +157,10 @@ fn heat_grows_with_the_share() {
 fn a_name_has_the_same_colour_in_every_version() {
     let p = Palette::dark();
     assert_eq!(["torch.nn", "main", "decode", ""].map(|name| p.span_index(name)), [21, 10, 11, 9]);
-    assert_eq!(p.phase("PREFILL layer"), p.phase("prefill"));
+    for name in ["prefill", "time_to_first_token", "one after another", "aten::conv2d"] {
+        assert_eq!(p.phase(name), p.span_named(name), "a phase and a span of one name look alike");
+    }
+    assert_eq!(p.phase("queued"), p.span_named("wait_in_queue"));
     assert_ne!(p.phase("prefill"), p.phase("decode"));
     assert_ne!(p.phase("tokenize"), p.phase("token_generation"));
     assert_eq!(p.phase("Unaccounted"), p.idle());

@@ -13,7 +13,7 @@ pub use choice::{MetricChoice, combo, metric_picker, segmented};
 pub use notice::{EmptyState, Notice, NoticeAction, legend_item, pill, section_heading};
 pub use progress::progress_row;
 pub use search::{SearchBox, SearchOutput};
-pub use table::{Cell, cell_text, delta_bar, header_cell, row_background, share_bar};
+pub use table::{Cell, cell_text, delta_bar, found_cell, header_cell, name_cell, row_background, share_bar};
 pub use values::KeyValues;
 
 use super::theme::{Palette, space};

@@ -1,11 +1,12 @@
 //! Cells of tables. All fill the space they are given, so they serve `egui_table` and grids alike.
 
 use super::focus_ring;
-use crate::format::{Order, escaped};
+use crate::format::search::Pattern;
+use crate::format::{Order, escaped, fitting};
 use crate::model::Better;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, regular, strong};
-use egui::text::{LayoutJob, TextWrapping};
+use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Align, Color32, FontId, Galley, Rect, Response, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2};
 use std::sync::Arc;
 
@@ -101,6 +102,59 @@ pub fn cell_text(ui: &mut Ui, text: &str, cell: &Cell) -> Response {
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     let whole = paint_text(ui, rect.shrink2(Vec2::new(PADDING, 0.0)), text, cell);
     if whole { response } else { response.on_hover_text(escaped(text)) }
+}
+
+/// The name of a function in the cell: what does not fit loses template arguments and parameters before its end. Letters that a
+/// search finds are marked.
+pub fn name_cell(ui: &mut Ui, name: &str, cell: &Cell, found: Option<&Pattern>) -> Response {
+    let rect = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(rect, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
+    let inner = rect.shrink2(Vec2::new(PADDING, 0.0));
+    if inner.width() < 4.0 {
+        return response;
+    }
+    let name = escaped(name);
+    let whole = |text: &str| ui.painter().layout_no_wrap(text.to_owned(), cell.font.clone(), cell.color);
+    let shown = fitting(&name, |text| whole(text).size().x <= inner.width());
+    let all = paint_marked(ui, inner, &shown, cell, found) && shown == name;
+    if all { response } else { response.on_hover_text(name) }
+}
+
+/// A text in the cell, cut at its end, with the letters marked that a search finds.
+pub fn found_cell(ui: &mut Ui, text: &str, cell: &Cell, found: Option<&Pattern>) -> Response {
+    let rect = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(rect, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    let text = escaped(text);
+    let whole = paint_marked(ui, rect.shrink2(Vec2::new(PADDING, 0.0)), &text, cell, found);
+    if whole { response } else { response.on_hover_text(text) }
+}
+
+/// True when the text fits.
+fn paint_marked(ui: &Ui, rect: Rect, text: &str, cell: &Cell, found: Option<&Pattern>) -> bool {
+    let places = found.map(|pattern| pattern.places(text)).unwrap_or_default();
+    if places.is_empty() {
+        return paint_text(ui, rect, text, cell);
+    }
+    let mark = Palette::of(ui).highlight;
+    let plain = TextFormat::simple(cell.font.clone(), cell.color);
+    let marked = TextFormat { background: mark, ..plain.clone() };
+    let mut job =
+        LayoutJob { wrap: TextWrapping::truncate_at_width(rect.width().max(0.0)), ..LayoutJob::default() };
+    let mut reached = 0;
+    for place in places {
+        job.append(&text[reached..place.start], 0.0, plain.clone());
+        job.append(&text[place.clone()], 0.0, marked.clone());
+        reached = place.end;
+    }
+    job.append(&text[reached..], 0.0, plain);
+    let galley = ui.painter().layout_job(job);
+    let x = if cell.align == Align::RIGHT { rect.right() - galley.size().x } else { rect.left() };
+    let at = pos2(x, rect.center().y - galley.size().y / 2.0);
+    let whole = !galley.elided;
+    ui.painter().galley(at, galley, cell.color);
+    whole
 }
 
 /// A number in front of a bar whose length is `share` (0 to 1) of the cell.

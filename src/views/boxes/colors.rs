@@ -56,6 +56,7 @@ pub struct Colors {
     modules: FxHashMap<StringId, SpanColor>,
     /// For each function whether the search finds it; empty without a search.
     found: Vec<bool>,
+    pattern: Option<Pattern>,
     error: SpanColor,
     idle: SpanColor,
     gap: SpanColor,
@@ -71,7 +72,8 @@ impl Colors {
         shares: Option<&FunctionTable>,
         search: &str,
     ) -> Self {
-        let found = Pattern::new(search).map(|p| p.functions(profile)).unwrap_or_default();
+        let pattern = Pattern::new(search);
+        let found = pattern.as_ref().map(|p| p.functions(profile)).unwrap_or_default();
         let mut dim = Dimmer { palette, known: FxHashMap::default() };
         let mut functions: Vec<SpanColor> = match coloring {
             Coloring::SelfShare | Coloring::Metric => heat(profile, palette, shares, coloring),
@@ -115,7 +117,7 @@ impl Colors {
         }
         let bad = palette.tone(Tone::Bad);
         let error = SpanColor { fill: bad, text: palette.text_on(bad) };
-        Self { functions, modules, found, error, idle: palette.idle(), gap: palette.gap() }
+        Self { functions, modules, found, pattern, error, idle: palette.idle(), gap: palette.gap() }
     }
 
     /// The colour of a box.
@@ -141,6 +143,12 @@ impl Colors {
     #[must_use]
     pub fn of_texel(&self, who: Who, profile: &Profile) -> SpanColor {
         if who.is_error() { self.error } else { self.of(who, profile) }
+    }
+
+    /// What the search looks for, where it finds the box.
+    #[must_use]
+    pub fn pattern(&self, who: Who) -> Option<&Pattern> {
+        self.pattern.as_ref().filter(|_| !self.is_dimmed(who))
     }
 
     /// True when a search is on and does not find the box.

@@ -212,7 +212,7 @@ pub fn paint_labels(
                 shapes.push(Shape::galley(at, galley, mix(color, fill, 0.3)));
             }
         }
-        shapes.extend(texts.label(area, key, style, color, name));
+        shapes.extend(texts.found_label(area, key, (style, colors.pattern(quad.who)), color, name));
     }
     painter.extend(shapes);
 }

@@ -62,8 +62,8 @@ impl CallTreeView {
         keys.into_iter().for_each(|key| self.set_open(key, open));
     }
 
-    /// Opens the heaviest path, at most `levels` deep, and tells its last row.
-    pub(super) fn open_heaviest(&mut self, cx: &ViewCx<'_>, list: &List, levels: usize) -> Option<PathKey> {
+    /// Opens the heaviest path and tells its last row.
+    fn open_heaviest(&mut self, cx: &ViewCx<'_>, list: &List) -> Option<PathKey> {
         let costs = list.costs();
         let keys: Vec<PathKey> = match list {
             List::Down(_) => {
@@ -80,7 +80,7 @@ impl CallTreeView {
                     .collect()
             }
         };
-        let last = keys.get(levels.min(keys.len()).checked_sub(1)?).copied()?;
+        let last = keys.get(MOST_OPENED.min(keys.len()).checked_sub(1)?).copied()?;
         for &key in keys.iter().take_while(|key| **key != last) {
             self.set_open(key, true);
         }
@@ -89,7 +89,7 @@ impl CallTreeView {
 
     /// The button: opens the heaviest path, selects its end and scrolls there.
     pub(super) fn heaviest(&mut self, cx: &mut ViewCx<'_>, list: &List) {
-        let Some(last) = self.open_heaviest(cx, list, MOST_OPENED) else { return };
+        let Some(last) = self.open_heaviest(cx, list) else { return };
         (self.at, self.reveal) = (Some(last), Some((last, false)));
         let tree = &list.costs().tree;
         if let (Mode::TopDown, Some(node)) = (self.mode, tree.keys.iter().position(|k| *k == last)) {

@@ -2,17 +2,18 @@
 
 use egui::{Key, Modifiers, Ui};
 
+use super::super::shared::branch::{Branch, Triangle, function_cell};
 use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, ContextMenu, Picked};
 use super::super::shared::pair::{self, Asked, Written};
 use super::super::shared::{self, Follow};
-use super::branch::{Branch, Triangle, function_cell};
 use crate::analysis::Scope;
 use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathNode};
 use crate::analysis::diff::tree::{self, DiffTree, PathRows, TreeKey, TreeSort};
 use crate::analysis::diff::{Compared, State, list};
 use crate::analysis::expansion::{Expansion, PathKey};
+use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::MAX_ROWS;
 use crate::format::{self, Column, Form, Look, Value};
 use crate::model::SymbolKey;
@@ -164,7 +165,9 @@ impl DiffTreeView {
         let grid = Grid { salt: "paths of two", name: "Call tree of both runs", columns: &columns, rows: n };
         let mut state = std::mem::take(&mut self.grid);
         let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
-        let mut table = Table { cx, numbers, columns: &columns, selected, at: self.at, acts: Vec::new() };
+        let pattern = Pattern::new(&cx.interaction.search);
+        let mut table =
+            Table { cx, numbers, columns: &columns, selected, at: self.at, acts: Vec::new(), pattern };
         let happened = grid.show(ui, &mut state, &mut table);
         let acts = table.acts;
         self.grid = state;
@@ -416,6 +419,7 @@ struct Table<'a, 'l, 'b> {
     selected: Option<SymbolKey>,
     at: Option<PathKey>,
     acts: Vec<Act>,
+    pattern: Option<Pattern>,
 }
 
 impl<'l> grid::Rows for Table<'_, 'l, '_> {
@@ -432,6 +436,10 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
             selected: self.at == Some(self.numbers.key(at)),
             lit: is(self.cx.hover.and_then(Item::symbol)) || is(self.selected),
         }
+    }
+
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
     }
 
     fn label(&self, at: usize) -> String {
@@ -451,7 +459,7 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
             label: &self.numbers.name(at),
             has_children: r.has_children,
             expanded: r.expanded,
-            matches: r.matches,
+            found: self.pattern.as_ref().filter(|_| r.matches),
             gap: None,
         };
         match function_cell(ui, &branch, Palette::of(ui)) {

@@ -4,7 +4,6 @@
 //! another metric, another time range and the next revision of a live recording.
 
 mod actions;
-mod branch;
 mod compare;
 mod list;
 #[cfg(test)]
@@ -15,8 +14,8 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 
 use self::actions::Act;
-use self::branch::{Branch, Triangle, function_cell};
 use self::list::List;
+use super::shared::branch::{Branch, Triangle, function_cell};
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
 use super::shared::menu::{self, ContextMenu, Picked};
 use super::shared::{self, Follow};
@@ -25,7 +24,8 @@ use crate::analysis::columns::call_tree::{TreeColumn, TreeKind, TreeLine, call_t
 use crate::analysis::expansion::{Expansion, PathKey};
 use crate::analysis::function_list::Known;
 use crate::analysis::inverted::Inverted;
-use crate::analysis::tree_rows::{MAX_ROWS, Order, Rows, Sort};
+use crate::analysis::search::Pattern;
+use crate::analysis::tree_rows::{self, MAX_ROWS, Order, Rows, Sort};
 use crate::analysis::{CallTree, Costs, Scope};
 use crate::format;
 use crate::query::Answer;
@@ -34,6 +34,9 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{icon_button, segmented};
 use crate::views::{Comparing, View, ViewCx, ViewKind};
+
+/// Rows of the heaviest path that a tree opens with, at most.
+const OPENED_FIRST: usize = 40;
 
 /// The line in [`crate::views::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -182,7 +185,11 @@ impl CallTreeView {
         let List::Down(_) = list else { return };
         if self.opened.as_ref() != Some(&cx.interaction.scope) && !list.costs().tree.nodes.is_empty() {
             self.opened = Some(cx.interaction.scope.clone());
-            self.open_heaviest(cx, list, 40);
+            let costs = list.costs();
+            let path = tree_rows::opening_path(costs);
+            for &node in path.iter().take(path.len().saturating_sub(1).min(OPENED_FIRST)) {
+                self.set_open(costs.tree.keys[node as usize], true);
+            }
             ui.ctx().request_repaint();
         }
     }
@@ -310,6 +317,7 @@ impl CallTreeView {
         let grid = Grid { salt: "call tree", name: "Call tree", columns: &columns, rows };
         let mut state = std::mem::take(&mut self.grid);
         let tree = &list.costs().tree;
+        let pattern = Pattern::new(&cx.interaction.search);
         let mut source = Table {
             hovered: cx.hover.and_then(|item| node_of(item, tree, cx)),
             row: self.shown.as_ref().and_then(|s| s.row),
@@ -317,6 +325,7 @@ impl CallTreeView {
             list,
             columns: &columns,
             acts: Vec::new(),
+            pattern,
         };
         let happened = grid.show(ui, &mut state, &mut source);
         let acts = source.acts;
@@ -390,6 +399,7 @@ struct Table<'a, 'l, 'b> {
     /// The node that the pointer is on, in any view.
     hovered: Option<u32>,
     acts: Vec<Act>,
+    pattern: Option<Pattern>,
 }
 
 impl grid::Rows for Table<'_, '_, '_> {
@@ -416,6 +426,10 @@ impl grid::Rows for Table<'_, '_, '_> {
         format!("{}, {cost}, level {}", line.label(self.cx.profile()), line.depth)
     }
 
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
+    }
+
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
         if column != "function" {
             return false;
@@ -426,7 +440,7 @@ impl grid::Rows for Table<'_, '_, '_> {
             label: &line.says.label(self.cx.profile()),
             has_children: line.has_children,
             expanded: line.expanded,
-            matches: line.matches,
+            found: self.pattern.as_ref().filter(|_| line.matches),
             gap: line.says.gap,
         };
         match function_cell(ui, &branch, Palette::of(ui)) {

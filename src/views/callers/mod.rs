@@ -9,7 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use egui::{Rect, RichText, Ui, UiBuilder, pos2, vec2};
+use egui::{Rect, RichText, Ui, UiBuilder, pos2};
 
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, ContextMenu, Picked};
@@ -22,7 +22,7 @@ use crate::format;
 use crate::model::{FunctionId, SymbolKey};
 use crate::state::Item;
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, regular, space, strong};
+use crate::ui::theme::{Palette, space, strong};
 use crate::ui::widgets::{Cell, EmptyState, cell_text, segmented};
 use crate::views::{Comparing, View, ViewCx, ViewKind};
 
@@ -187,7 +187,8 @@ impl CallersView {
         let grid = Grid { salt: "neighbours", name: title, columns: &columns, rows: rows.len() };
         let mut state = std::mem::take(&mut self.grids[side as usize]);
         let mut walked = None;
-        let mut source = Table { cx, rows, columns: &columns, walked: &mut walked };
+        let pattern = Pattern::new(&cx.interaction.search);
+        let mut source = Table { cx, rows, columns: &columns, walked: &mut walked, pattern };
         let happened = grid.show(ui, &mut state, &mut source);
         self.grids[side as usize] = state;
         drop(columns);
@@ -319,6 +320,7 @@ struct Table<'a, 'l, 'b> {
     rows: &'l [Neighbour],
     columns: &'a [NeighbourColumn<'l>],
     walked: &'a mut Option<FunctionId>,
+    pattern: Option<Pattern>,
 }
 
 impl Table<'_, '_, '_> {
@@ -347,23 +349,18 @@ impl<'l> Rows for Table<'_, 'l, '_> {
         format!("{}, {}", cell("function"), cell("total"))
     }
 
-    /// A name that the search finds is marked; nobody is a name of second rank.
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
+    }
+
+    /// Nobody is a name of second rank.
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
-        let known = self.rows[at].symbol.is_some();
-        if column != "function" {
+        if column != "function" || self.rows[at].symbol.is_some() {
             return false;
         }
         let palette = Palette::of(ui);
-        let label = name(self.cx.profile(), &self.rows[at]);
-        if known && Pattern::new(&self.cx.interaction.search).is_some_and(|p| p.matches(&label)) {
-            let rect = ui.available_rect_before_wrap();
-            let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
-            let behind =
-                Rect::from_min_size(rect.min + vec2(5.0, 3.0), vec2(width + 6.0, rect.height() - 6.0));
-            ui.painter().rect_filled(behind.intersect(rect), 3.0, palette.highlight);
-        }
-        let color = if known { palette.text_strong } else { palette.text_weak };
-        cell_text(ui, &label, &Cell { color, ..Cell::text(palette) });
+        let cell = Cell { color: palette.text_weak, ..Cell::text(palette) };
+        cell_text(ui, &name(self.cx.profile(), &self.rows[at]), &cell);
         true
     }
 

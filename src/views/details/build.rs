@@ -22,6 +22,7 @@ use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::Tone;
 use crate::views::ViewCx;
+use crate::views::shared::clock;
 
 /// Most enclosing spans that a path lists.
 const LONGEST_PATH: usize = 40;
@@ -58,7 +59,9 @@ fn time(name: &str, t: i64) -> Fact {
 /// The calendar time of a moment, where the profile knows its own.
 fn clock(cx: &ViewCx<'_>, t: i64) -> Option<Fact> {
     let origin = cx.profile().meta.origin_unix_ns?;
-    Some(Fact::new("Clock", format::utc(origin.saturating_add(t))))
+    let at = origin.saturating_add(t);
+    let (local, utc) = (clock::local(at), format::utc(at));
+    Some(Fact::new("Clock", if local == utc { utc } else { format!("{local}  ({utc})") }))
 }
 
 /// Where a function comes from.
@@ -127,6 +130,10 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
         rows.push(Fact::new("Below it", format!("{below}, {} directly", format::count(f.children as i64))));
     }
     sheet.facts("", rows);
+    if let Some(f) = facts {
+        links(profile, &mut sheet, f);
+        called(profile, &mut sheet, f, duration);
+    }
     let mut place = vec![Fact::new("Track", profile.track_label(track)).go(Item::of_track(track, profile))];
     place.push(
         Fact::new("Function", name)
@@ -144,11 +151,25 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
         };
         sheet.blocks.push(Block::Path(path.iter().filter_map(step).collect()));
     }
-    if let Some(f) = facts {
-        links(profile, &mut sheet, f);
-    }
     sheet.blocks.push(Block::Durations(span.function, Some(duration)));
     Some(sheet)
+}
+
+/// What the span called, longest first.
+fn called(profile: &Profile, sheet: &mut Sheet, facts: &span_facts::Facts, whole: i64) {
+    let fact = |&(track, row): &(TrackId, u32)| {
+        let span = &profile.track(track).spans.rows[row as usize];
+        let value = format!("{}  ({})", format::duration(span.duration()), of(span.duration(), whole));
+        Fact::new(profile.function_name(span.function), value).go(Item::of_span(track, row, profile))
+    };
+    let rows: Vec<Fact> = facts.called.iter().map(fact).collect();
+    let more = facts.children.saturating_sub(rows.len() as u64);
+    let note = if more > 0 {
+        format!("and {} more, all shorter", format::count(more as i64))
+    } else {
+        String::new()
+    };
+    sheet.noted("Called", rows, &note);
 }
 
 fn links(profile: &Profile, sheet: &mut Sheet, facts: &span_facts::Facts) {
@@ -163,13 +184,23 @@ fn links(profile: &Profile, sheet: &mut Sheet, facts: &span_facts::Facts) {
         };
         let gap = if link.outgoing { link.time - link.here } else { link.here - link.time };
         let kind = profile.text(link.name);
-        let direction = if link.outgoing { "to" } else { "from" };
-        let label = if kind.is_empty() { direction.to_owned() } else { format!("{kind} {direction}") };
+        let label = match (kind, link.outgoing) {
+            ("launch", true) => "Launched".to_owned(),
+            ("launch", false) => "Launched by".to_owned(),
+            ("", true) => "to".to_owned(),
+            ("", false) => "from".to_owned(),
+            (kind, true) => format!("{kind} to"),
+            (kind, false) => format!("{kind} from"),
+        };
         let item = match link.row {
             Some(row) => Item::of_span(link.track, row, profile),
             None => Some(Item::Time(link.time)),
         };
-        let value = format!("{name}, {}", format::duration(gap));
+        let value = match (gap >= 0, link.outgoing) {
+            (true, true) => format!("{name} ({} later)", format::duration(gap)),
+            (true, false) => format!("{name} ({} before)", format::duration(gap)),
+            (false, _) => format!("{name}, {}", format::duration(gap)),
+        };
         rows.push(Fact::new(&label, value).go(item).hint("Cause and effect, with the time between them"));
     }
     let more = facts.link_count - facts.links.len();

@@ -8,7 +8,7 @@ use super::camera::{Camera, Limits, Place};
 use super::input::{Chart, Wish};
 use super::scene::Frame;
 use super::{ColorsFor, FlameView, Known, MadeFor, Mode, shares_query};
-use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows};
+use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf};
 use crate::model::Profile;
 use crate::query::Answer;
 use crate::state::Command;
@@ -17,6 +17,9 @@ use crate::ui::theme::{Palette, space};
 use crate::views::boxes::layout::{Port, Stacking, Strip, layout};
 use crate::views::boxes::{Colors, Facts, GroupName, METRICS, item, locate};
 use crate::views::{ViewCx, shared};
+
+/// Where the function of a sandwich stands at first, as a share of the chart's height.
+const MIDDLE: f64 = 0.45;
 
 impl FlameView {
     /// Shows the rows in the space left. `working` is set while they answer an older question.
@@ -56,6 +59,9 @@ impl FlameView {
         self.last = Some((mode, rows.start, rows.extent() as f64 + self.lead));
         let mut camera = self.cameras[mode as usize];
         camera.fit(limits, cx.live);
+        if mode == Mode::Sandwich {
+            self.hold_middle(rows, &mut camera, limits);
+        }
         let lead = self.lead;
         let port = |camera: &Camera| {
             let Place { t0, t1, scroll } = camera.now();
@@ -88,6 +94,23 @@ impl FlameView {
             ui.painter().rect_stroke(chart.shrink(1.0), 0.0, ring, egui::StrokeKind::Inside);
         }
         self.clicked &= response.has_focus();
+    }
+
+    /// Begins a sandwich at its function, with callers from there upward, and keeps that where it is while rows come and go.
+    fn hold_middle(&mut self, rows: &FlameRows, camera: &mut Camera, limits: Limits) {
+        let Some(middle) = rows.groups.iter().find(|g| g.of == GroupOf::Callees) else { return };
+        let row = middle.rows.start;
+        let Some(function) = rows.get(BoxAt { row, index: 0 }).map(|b| b.who.function()) else { return };
+        let Some(y) = self.stacking.1.y_of(row) else { return };
+        let function = rows.profile().keys().symbol(function);
+        let place = camera.goal();
+        let scroll = match self.held.replace((function, y)) {
+            Some((before, was)) if before == function => place.scroll + y - was,
+            _ => y - limits.window * MIDDLE,
+        };
+        if scroll != place.scroll {
+            camera.jump(Place { scroll, ..place }, limits);
+        }
     }
 
     fn restack(&mut self, rows: &Arc<FlameRows>, mode: Mode) {

@@ -81,6 +81,8 @@ pub struct FlameView {
     by_track: bool,
     /// The function in the middle of the sandwich.
     sandwich: Option<SymbolKey>,
+    /// The function that stood in the middle in the last frame, and the points above it.
+    held: Option<(SymbolKey, f64)>,
     /// Empty time before the start of the run, ns, so that a moment of it stands below that of a run beside it.
     lead: f64,
     /// The selection that the sandwich has followed, or that was made in it.
@@ -279,6 +281,7 @@ impl FlameView {
         if subject != cx.subject.id() {
             self.cameras = <[Camera; 4]>::default();
             (self.known, self.followed, self.drag) = (None, None, None);
+            self.held = None;
         }
         (self.selected, self.facts, self.menu_at) = (None, None, None);
     }

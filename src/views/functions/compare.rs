@@ -15,6 +15,7 @@ use crate::analysis::diff::functions::{Row, RowKey};
 use crate::analysis::diff::list::{self, DiffKey, DiffList, DiffOrder, DiffSort, Which};
 use crate::analysis::diff::paths::{DiffMoved, DiffPaths};
 use crate::analysis::diff::{Compared, State};
+use crate::analysis::search::Pattern;
 use crate::format::{self, Column, Form, Look, Value};
 use crate::model::{SymbolKey, Unit};
 use crate::query::{Pair, Step};
@@ -177,7 +178,8 @@ impl DiffFunctionsView {
         };
         let mut state = std::mem::take(&mut self.grid);
         let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
-        let mut rows = Table { cx, numbers, columns: &columns, selected };
+        let pattern = Pattern::new(&cx.interaction.search);
+        let mut rows = Table { cx, numbers, columns: &columns, selected, pattern };
         let happened = grid.show(ui, &mut state, &mut rows);
         self.grid = state;
         self.events(cx, ui, numbers, &happened);
@@ -435,6 +437,7 @@ struct Table<'a, 'l, 'b> {
     numbers: &'l Numbers<'l>,
     columns: &'a [Column<'l, Cells<'l>, DiffKey>],
     selected: Option<SymbolKey>,
+    pattern: Option<Pattern>,
 }
 
 impl<'l> grid::Rows for Table<'_, 'l, '_> {
@@ -448,6 +451,10 @@ impl<'l> grid::Rows for Table<'_, 'l, '_> {
         let symbol = self.numbers.symbol(at);
         let lit = symbol.is_some() && self.cx.hover.and_then(Item::symbol) == symbol;
         Mark { selected: symbol.is_some() && self.selected == symbol, lit }
+    }
+
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
     }
 
     fn label(&self, at: usize) -> String {

@@ -1,8 +1,11 @@
 //! The flat profile: every function with what it cost, as `pstats` prints it.
 //!
-//! Sorting and filtering is a query ([`FunctionList`]); this thread paints the visible rows.
+//! Sorting and filtering is a query ([`FunctionList`]); this thread paints the visible rows. Chips leave one category or package
+//! (`facets`), and functions can stand under their file, module, package or class (`groups`).
 
 mod compare;
+mod facets;
+mod groups;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +16,17 @@ use egui::{RichText, Ui};
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, Picked};
 use super::shared::{self, Follow};
-use crate::analysis::columns::functions::{FunctionColumn, functions};
+use crate::analysis::columns::functions::{FunctionColumn, MOST_BESIDE, functions};
+use crate::analysis::facets::Facet;
+use crate::analysis::flame_rows::Matched;
+use crate::analysis::function_groups::FunctionGroups;
 use crate::analysis::function_list::{self, FunctionKey, FunctionList, FunctionOrder, SortKey};
 use crate::analysis::functions::graph_of;
-use crate::analysis::{FunctionRow, Functions};
+use crate::analysis::groups::GroupBy;
+use crate::analysis::search::Pattern;
+use crate::analysis::{Costs, FunctionRow, Functions};
 use crate::format;
-use crate::model::{FunctionId, Unit};
+use crate::model::{FunctionId, MetricKey, Unit};
 use crate::state::Item;
 use crate::ui::theme::Palette;
 use crate::views::{Comparing, View, ViewCx, ViewKind, Wish};
@@ -37,6 +45,13 @@ pub const KIND: ViewKind = ViewKind {
 pub struct FunctionsView {
     sort: Vec<SortKey>,
     grid: GridState,
+    /// The category or package that is listed alone.
+    only: Option<(Facet, String)>,
+    /// Metrics whose costs stand beside.
+    beside: Vec<MetricKey>,
+    /// What functions stand under.
+    by: Option<GroupBy>,
+    grouped: groups::Groups,
     /// The list that was shown last, and for each function its row there.
     listed: Option<(Arc<FunctionOrder>, Vec<u32>)>,
     follow: Follow,
@@ -47,6 +62,10 @@ impl Default for FunctionsView {
         Self {
             sort: vec![(FunctionKey::Own, false)],
             grid: GridState::default(),
+            only: None,
+            beside: Vec::new(),
+            by: None,
+            grouped: groups::Groups::default(),
             listed: None,
             follow: Follow::default(),
         }
@@ -58,20 +77,24 @@ impl Default for FunctionsView {
 struct Saved {
     sort: Vec<SortKey>,
     columns: std::collections::BTreeMap<String, bool>,
+    #[serde(default)]
+    beside: Vec<MetricKey>,
+    #[serde(default)]
+    by: Option<GroupBy>,
 }
 
 impl View for FunctionsView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let (functions, search) = (Functions(cx.slice()), cx.interaction.search.clone());
-        let query = FunctionList { functions, sort: self.sort.clone(), search };
-        let answer = cx.ask(&query, 0);
+        let list = self.query(cx);
+        self.tools(cx, ui, &list);
+        if let Some(by) = self.by {
+            return self.by_groups(cx, ui, FunctionGroups { list, by });
+        }
+        let answer = cx.ask(&list, 0);
         let Some(list) = cx.value(ui, &answer, "Adding up functions") else { return };
         self.remember(&list, cx);
-        if let Some(text) = reduced(&list) {
-            ui.add(egui::Label::new(RichText::new(text).color(Palette::of(ui).text_weak)).truncate());
-        }
         shared::note_basis(cx, &list.table.basis, "");
-        let summary = summary(cx, &list);
+        let summary = summary(cx, &list, self.only.is_some());
         shared::with_footer(
             ui,
             |ui| {
@@ -84,18 +107,30 @@ impl View for FunctionsView {
     }
 
     fn save(&self) -> serde_json::Value {
-        let saved = Saved { sort: self.sort.clone(), columns: self.grid.shown.clone() };
+        let (beside, by) = (self.beside.clone(), self.by);
+        let saved = Saved { sort: self.sort.clone(), columns: self.grid.shown.clone(), beside, by };
         serde_json::to_value(saved).unwrap_or_default()
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         if let Ok(saved) = serde_json::from_value::<Saved>(saved.clone()) {
             (self.sort, self.grid.shown) = (saved.sort, saved.columns);
+            (self.beside, self.by) = (saved.beside, saved.by);
         }
     }
 }
 
 impl FunctionsView {
+    fn query(&self, cx: &ViewCx<'_>) -> FunctionList {
+        let shown = cx.metric();
+        let others = self.beside.iter().copied().filter(|&metric| metric != shown).take(MOST_BESIDE);
+        FunctionList {
+            only: self.only.clone(),
+            beside: if self.by.is_none() { others.collect() } else { Vec::new() },
+            ..FunctionList::new(Functions(cx.slice()), self.sort.clone(), cx.interaction.search.clone())
+        }
+    }
+
     /// Indexes a new list, and brings a function into view that was selected elsewhere.
     fn remember(&mut self, list: &Arc<FunctionOrder>, cx: &ViewCx<'_>) {
         let known = self.listed.as_ref().is_some_and(|(old, _)| Arc::ptr_eq(old, list));
@@ -120,11 +155,12 @@ impl FunctionsView {
     fn table(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, list: &FunctionOrder) {
         let profile = cx.subject.profile();
         let shown = cx.shown();
-        let mut columns = functions(profile, &list.table, &list.max, list.known, &shown);
+        let mut columns = functions(profile, &list.table, (&list.max, list.known), &list.beside, &shown);
         format::mark(&mut columns, &self.sort);
         let grid = Grid { salt: "functions", name: "Functions", columns: &columns, rows: list.order.len() };
         let mut grid_state = std::mem::take(&mut self.grid);
-        let mut rows = Table { cx, list, columns: &columns };
+        let pattern = Pattern::new(&cx.interaction.search);
+        let mut rows = Table { cx, list, columns: &columns, pattern };
         let happened = grid.show(ui, &mut grid_state, &mut rows);
         self.grid = grid_state;
         self.events(cx, ui, list, &happened);
@@ -168,21 +204,34 @@ impl FunctionsView {
     }
 }
 
-/// «reduced from 44 to 3 functions with 63.0 % of the self time», as pstats says after a restriction.
-fn reduced(list: &FunctionOrder) -> Option<String> {
+/// «31 of 5 708 functions: self 2.9 %, total 84 % of 51.9 s»: what search and chips leave; `None` where they leave everything.
+fn filtered(cx: &ViewCx<'_>, list: &FunctionOrder, chip: bool) -> Option<String> {
     let matched = list.matched?;
     let (all, found) = (list.table.rows.len() as i64, list.order.len() as i64);
-    let mut text =
-        format!("reduced from {} to {}", format::count(all), format::counted(found, "function", "functions"));
-    if list.table.own_sum != 0 {
-        let share = format::percent(matched as f64 / list.table.own_sum as f64);
-        text += &format!(" with {share} of all self cost");
+    let mut text = format!("{} of {}", format::count(found), format::counted(all, "function", "functions"));
+    let unit = shared::unit(cx.profile(), cx.interaction);
+    let share =
+        |part| format::share(part, list.table.own_sum).map_or(format::UNKNOWN.into(), format::percent);
+    text += &format!(": self {} ({})", format::cost(unit, matched), share(matched));
+    let search = &cx.interaction.search;
+    if !chip && !search.trim().is_empty() {
+        // While anything of it is on the stack: each path counts once.
+        let query = Matched { costs: Costs(cx.slice()), search: search.clone() };
+        if let Some(found) = cx.ask(&query, 0).value().and_then(|found| **found) {
+            let about = if graph_of(cx.profile()).is_some() { "≈" } else { "" };
+            let share =
+                format::share(found.matched, found.sum).map_or(format::UNKNOWN.into(), format::percent);
+            text += &format!(", total {about}{} ({share})", format::cost(unit, found.matched));
+        }
     }
     Some(text)
 }
 
 /// The line that pstats prints first: «55 986 function calls (47 080 primitive) in 0.023 seconds».
-fn summary(cx: &ViewCx<'_>, list: &FunctionOrder) -> String {
+fn summary(cx: &ViewCx<'_>, list: &FunctionOrder, chip: bool) -> String {
+    if let Some(filtered) = filtered(cx, list, chip) {
+        return filtered;
+    }
     let table = &list.table;
     let unit = shared::unit(cx.profile(), cx.interaction);
     let mut text = match (table.calls, table.samples) {
@@ -222,6 +271,7 @@ struct Table<'a, 'l, 'b> {
     cx: &'a mut ViewCx<'b>,
     list: &'l FunctionOrder,
     columns: &'a [FunctionColumn<'l>],
+    pattern: Option<Pattern>,
 }
 
 impl<'l> Rows for Table<'_, 'l, '_> {
@@ -234,6 +284,10 @@ impl<'l> Rows for Table<'_, 'l, '_> {
     fn mark(&self, at: usize) -> Mark {
         let item = Item::of_function(self.row(at).function, self.cx.profile());
         Mark { selected: self.cx.is_selected(&item), lit: self.cx.is_hovered(&item) }
+    }
+
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
     }
 
     fn label(&self, at: usize) -> String {

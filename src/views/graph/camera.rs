@@ -103,6 +103,12 @@ impl Camera {
         Place { centre: (size / 2.0).to_pos2(), zoom }
     }
 
+    /// True when it shows, or is going to show, all of a drawing of `size` as [`Self::fitting`] does.
+    #[must_use]
+    pub fn fits(&self, area: Rect, size: Vec2) -> bool {
+        glide::Place::is_near(self.goal(), Self::fitting(area, size))
+    }
+
     /// The place moved as little as possible to show `rect` of the drawing.
     #[must_use]
     pub fn revealing(place: Place, area: Rect, rect: Rect) -> Place {

@@ -1,4 +1,4 @@
-//! Folding groups and cycles into one node and opening them: controls, and what a group is in words.
+//! Folding groups, cycles and chains into one node and opening them: controls, and what a group is in words.
 
 use crate::analysis::folding::group_key;
 use std::sync::Arc;
@@ -14,23 +14,16 @@ use crate::state::Command;
 use crate::ui::widgets::combo;
 use crate::views::ViewCx;
 
-/// What functions can be grouped by.
-const GROUPS: [(Option<GroupBy>, &str); 4] = [
-    (None, "none"),
-    (Some(GroupBy::File), "file"),
-    (Some(GroupBy::Module), "module"),
-    (Some(GroupBy::Package), "package"),
-];
-
 impl GraphView {
     /// What is grouped, and whether cycles are one node.
     pub(super) fn fold_controls(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let by = self.folding.by;
-        let name = GROUPS.iter().find(|g| g.0 == by).map_or("", |g| g.1);
+        let name = by.map_or("none", GroupBy::label);
         let mut chosen = by;
         let field = combo("graph groups").selected_text(format!("Groups: {name}")).show_ui(ui, |ui| {
-            for (group, name) in GROUPS {
-                ui.selectable_value(&mut chosen, group, name);
+            ui.selectable_value(&mut chosen, None, "none");
+            for (group, name) in GroupBy::ALL {
+                ui.selectable_value(&mut chosen, Some(group), name);
             }
         });
         field.response.accessible_name("what functions are grouped by");
@@ -60,6 +53,17 @@ impl GraphView {
                 f.open_cycles.clear();
             });
         }
+        if by.is_none() {
+            let mut chains = !self.folding.chains_open;
+            let about =
+                "Show functions that do little but call the next one as one node; a double-click opens it";
+            if ui.checkbox(&mut chains, "Fold chains").on_hover_text(about).changed() {
+                self.change(cx, |f| {
+                    f.chains_open = !chains;
+                    f.turned_chains.clear();
+                });
+            }
+        }
     }
 
     fn change(&mut self, cx: &mut ViewCx<'_>, change: impl FnOnce(&mut Folding)) {
@@ -75,6 +79,7 @@ impl GraphView {
         self.change(cx, |f| match &group.kind {
             GroupKind::Named(name) => f.turn_group(group_key(name)),
             GroupKind::Cycle(_) => f.turn_cycle(&profile, &group.members),
+            GroupKind::Chain(_) => f.turn_chain(&profile, &group.members),
         });
     }
 
@@ -87,12 +92,12 @@ impl GraphView {
     }
 }
 
-/// The open groups that a node belongs to: its cycle, its file, module or package.
+/// The open groups that a node belongs to: its cycle or chain, its file, module or package.
 pub(super) fn around(scene: &Scene, node: u32, function: FunctionId) -> Vec<&Group> {
     let folded = &scene.picture.folded;
-    let cycle = folded.open_cycle(function).filter(|_| scene.group(node).is_none());
+    let calls = folded.open_calls(function).filter(|_| scene.group(node).is_none());
     let named = folded.around(scene.row(node)).filter(|g| matches!(g.kind, GroupKind::Named(_)));
-    cycle.into_iter().chain(named).collect()
+    calls.into_iter().chain(named).collect()
 }
 
 /// What a group is made of.
@@ -106,8 +111,9 @@ pub(super) fn about(profile: &Profile, group: &Group) -> Vec<String> {
         lines.push(group.size());
     }
     let names = group.members.iter().take(SHOWN).map(|&f| profile.function_name(f));
+    let between = if matches!(group.kind, GroupKind::Chain(_)) { " → " } else { ", " };
     let mut text: String =
-        names.map(|n| n.chars().take(40).collect::<String>()).collect::<Vec<_>>().join(", ");
+        names.map(|n| n.chars().take(40).collect::<String>()).collect::<Vec<_>>().join(between);
     if group.members.len() > SHOWN {
         text += &format!(" and {} more", crate::format::count((group.members.len() - SHOWN) as i64));
     }

@@ -129,8 +129,7 @@ impl GraphView {
                 let next = node.map_or(Some(0), |n| scene.step(n, step, self.direction));
                 if let Some(next) = next.filter(|&n| n < scene.len()) {
                     self.select(cx, scene, Some(Hit::Node(next)));
-                    let rect = scene.rect(next, f64::MAX);
-                    self.camera.glide(Camera::revealing(self.camera.goal(), area, rect));
+                    self.reveal(scene, next);
                 }
                 return;
             }

@@ -50,8 +50,12 @@ pub const KIND: ViewKind = ViewKind {
     comparing: Comparing::Own(|| Box::new(compare::DiffGraphView::new())),
 };
 
-/// At first a drawing is not shown smaller than this, even if it does not fit.
+/// A drawing that fits at this zoom or a larger one is shown as a whole at first …
+const READABLE: f32 = 0.6;
+/// … any other one in part, not smaller than this.
 const FIRST_ZOOM: f32 = 0.75;
+/// Nodes that a first view shows at least, where one can.
+const FIRST_NODES: usize = 3;
 /// Nodes that screen readers hear about, at most.
 const MOST_NODES: u32 = 500;
 
@@ -103,6 +107,7 @@ struct Looks {
     search: String,
     groups: Vec<Color32>,
     dimmed: Vec<bool>,
+    pattern: Option<Pattern>,
 }
 
 /// What is kept of the view in a workspace.
@@ -176,9 +181,11 @@ impl GraphView {
         let Some(item) = self.follow.item() else { return };
         let Some(function) = item.symbol() else { return };
         let hit = self.scene.as_ref().and_then(|s| Some((s, s.find(item, cx.profile())?)));
-        if let Some((scene, Hit::Node(i))) = hit {
-            let rect = scene.rect(i, f64::MAX);
-            self.camera.glide(Camera::revealing(self.camera.goal(), self.last_area(), rect));
+        if let Some((_, Hit::Node(i))) = hit {
+            if let Some(scene) = self.scene.take() {
+                self.reveal(&scene, i);
+                self.scene = Some(scene);
+            }
         } else if hit.is_none() && self.mode == Mode::Around {
             self.make_active(function);
         } else if hit.is_none() && self.active.is_none() {
@@ -186,9 +193,18 @@ impl GraphView {
         }
     }
 
-    /// The pane's size in the last frame, for what is decided before it is known again.
-    fn last_area(&self) -> Rect {
-        Rect::from_min_size(egui::Pos2::ZERO, self.area_size)
+    /// Brings a node into view, beside the bird's-eye view.
+    fn reveal(&mut self, scene: &Scene, node: u32) {
+        let (area, rect) =
+            (Rect::from_min_size(egui::Pos2::ZERO, self.area_size), scene.rect(node, f64::MAX));
+        let mut place = Camera::revealing(self.camera.goal(), area, rect);
+        let lens = Lens::new(place, area);
+        if paint::bird(extent(&scene.picture), area, lens)
+            .is_some_and(|(bird, _)| bird.expand(8.0).intersects(lens.rect(rect)))
+        {
+            place.centre = rect.center();
+        }
+        self.camera.glide(place);
     }
 
     fn set_mode(&mut self, cx: &ViewCx<'_>, mode: Mode) {
@@ -243,11 +259,23 @@ impl GraphView {
         }
         let id = ui.scope_id().with("graph");
         let (area, _) = ui.allocate_exact_size(size, Sense::hover());
-        self.area_size = area.size();
         let response = ui.interact(area, id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Dependency graph"));
         let now = ui.input(|i| i.time);
-        self.take(picture, cx.profile(), area, now);
+        let before = Rect::from_min_size(area.min, std::mem::replace(&mut self.area_size, area.size()));
+        let fitted = self.scene.as_ref().is_some_and(|s| self.camera.fits(before, extent(&s.picture)));
+        if fitted
+            && before != area
+            && let Some(scene) = &self.scene
+        {
+            self.camera.jump(Camera::fitting(area, extent(&scene.picture)));
+        }
+        // What was shown as a whole is shown so after folding or another limit, unless nobody could read it then.
+        let readable = Camera::fitting(area, extent(picture)).zoom >= READABLE.min(self.camera.goal().zoom);
+        self.fit |= self.take(picture, cx.profile(), area, now) && fitted && readable;
+        if std::mem::take(&mut self.fit) {
+            self.camera.glide(Camera::fitting(area, extent(picture)));
+        }
         self.look(cx, Palette::of(ui));
         if self.camera.step(ui.input(|i| i.stable_dt)) {
             ui.request_repaint();
@@ -272,6 +300,7 @@ impl GraphView {
                 costs: self.costs,
                 groups: &looks.groups,
                 dimmed: &looks.dimmed,
+                pattern: looks.pattern.as_ref(),
                 hovered: hovered.or(elsewhere),
                 selected,
                 middle: middle.and_then(|f| match scene.find(&Item::Function(f), cx.profile()) {
@@ -304,12 +333,14 @@ impl GraphView {
         (self.scene, self.looks) = (Some(scene), looks);
     }
 
-    /// Takes a new picture: what stays moves, and the camera goes with it.
-    fn take(&mut self, picture: &Arc<Picture>, profile: &Profile, area: Rect, now: f64) {
+    /// Takes a new picture: what stays moves, and the camera goes with it. True when it is one of what was seen before, in
+    /// other limits or folds.
+    fn take(&mut self, picture: &Arc<Picture>, profile: &Profile, area: Rect, now: f64) -> bool {
         let old = self.scene.take();
         if let Some(old) = old {
             if Arc::ptr_eq(&old.picture, picture) {
                 self.scene = Some(old);
+                false
             } else {
                 let same = self.question.as_ref().is_some_and(|q| !q.seed.is_empty());
                 let mut scene = Scene::new(picture.clone(), Some(&old), profile, now);
@@ -321,39 +352,58 @@ impl GraphView {
                     self.first_look(&scene, area, true);
                 }
                 self.scene = Some(scene);
+                by.is_some()
             }
         } else {
             let scene = Scene::new(picture.clone(), None, profile, now);
             self.first_look(&scene, area, false);
             self.scene = Some(scene);
-        }
-        if std::mem::take(&mut self.fit) {
-            self.camera.glide(Camera::fitting(area, extent(picture)));
+            false
         }
     }
 
-    /// All of the drawing, or as much as can be read around the node that matters most.
+    /// All of the drawing where that can be read, otherwise the part around what matters most; never an empty spot.
     fn first_look(&mut self, scene: &Scene, area: Rect, glide: bool) {
-        let mut place = Camera::fitting(area, extent(&scene.picture));
-        if place.zoom < FIRST_ZOOM && scene.len() > 0 {
-            place.zoom = FIRST_ZOOM;
-            let (half, all) = (area.size() / place.zoom / 2.0, extent(&scene.picture));
-            let first = scene.goal(0);
-            let within = |at: f32, half: f32, all: f32| {
-                if all < 2.0 * half { all / 2.0 } else { at.clamp(half - 24.0, all - half + 24.0) }
-            };
-            place.centre = egui::pos2(within(first.x, half.x, all.x), within(first.y, half.y, all.y));
-            // A whole profile is read from where it begins.
-            match self.direction {
-                _ if self.mode == Mode::Around => {}
-                Direction::Down => place.centre.y = within(0.0, half.y, all.y),
-                Direction::Right => place.centre.x = within(0.0, half.x, all.x),
+        let all = extent(&scene.picture);
+        let mut place = Camera::fitting(area, all);
+        if place.zoom < READABLE && scene.len() > 0 {
+            let costliest = (0..scene.len()).max_by_key(|&i| (scene.node(i).own, std::cmp::Reverse(i)));
+            // From where a profile begins, at the function in the middle or the root, at the most self cost.
+            let mut places = Vec::new();
+            let first = self.around_node(scene, area, 0);
+            if self.mode != Mode::Around {
+                let half = area.size() / FIRST_ZOOM / 2.0;
+                let mut top = first;
+                match self.direction {
+                    Direction::Down => top.centre.y = within(0.0, half.y, all.y),
+                    Direction::Right => top.centre.x = within(0.0, half.x, all.x),
+                }
+                places.push(top);
             }
+            places.push(first);
+            places.extend(costliest.map(|i| self.around_node(scene, area, i)));
+            let seen = |place: &Place| {
+                let lens = Lens::new(*place, area);
+                let rect = |i: u32| lens.rect(scene.rect(i, f64::MAX));
+                (0..scene.len()).filter(|&i| area.contains_rect(rect(i))).count()
+            };
+            let enough = FIRST_NODES.min(scene.len() as usize);
+            let telling = places.iter().copied().find(|place| seen(place) >= enough);
+            place = telling.or_else(|| places.into_iter().max_by_key(seen)).unwrap_or(place);
         }
         if glide {
             self.camera.glide(place);
         } else {
             self.camera.jump(place);
+        }
+    }
+
+    /// The readable place around a node, within the drawing.
+    fn around_node(&self, scene: &Scene, area: Rect, node: u32) -> Place {
+        let (half, all, at) = (area.size() / FIRST_ZOOM / 2.0, extent(&scene.picture), scene.goal(node));
+        Place {
+            zoom: FIRST_ZOOM,
+            centre: egui::pos2(within(at.x, half.x, all.x), within(at.y, half.y, all.y)),
         }
     }
 
@@ -371,7 +421,8 @@ impl GraphView {
             "" => palette.idle().fill,
             name => palette.span_named(name).fill,
         };
-        let found = Pattern::new(search).map(|p| p.functions(profile));
+        let pattern = Pattern::new(search);
+        let found = pattern.as_ref().map(|p| p.functions(profile));
         let dimmed = found.map(|found| {
             let is_found = |i: u32| match scene.group(i) {
                 Some(group) => group.members.iter().any(|f| found[f.index()]),
@@ -385,6 +436,7 @@ impl GraphView {
             search: search.clone(),
             groups: (0..scene.len()).map(color).collect(),
             dimmed: dimmed.unwrap_or_default(),
+            pattern,
         });
     }
 
@@ -394,6 +446,11 @@ impl GraphView {
             None => cx.send(Command::Select(None)),
         }
     }
+}
+
+/// A centre as near to `at` as shows no more than a margin beside the drawing; its middle where it fits.
+fn within(at: f32, half: f32, all: f32) -> f32 {
+    if all < 2.0 * half { all / 2.0 } else { at.clamp(half - 24.0, all - half + 24.0) }
 }
 
 fn extent(picture: &Picture) -> Vec2 {

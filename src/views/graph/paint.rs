@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2, vec2};
 
 use super::camera::Lens;
 use super::scene::{Hit, Scene};
@@ -10,6 +10,7 @@ use crate::analysis::call_graph::GraphNode;
 use crate::analysis::folding::{Group, GroupKind};
 use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::prune::EdgeKind;
+use crate::analysis::search::Pattern;
 use crate::format;
 use crate::model::{Profile, Unit};
 use crate::ui::icons::Icon;
@@ -22,6 +23,8 @@ const WORDS: f32 = 0.4;
 const MORE_WORDS: f32 = 0.55;
 /// From this zoom on edges have words.
 const EDGE_WORDS: f32 = 0.62;
+/// From this share of the drawing in view on it needs no bird's-eye view.
+const MOSTLY_SEEN: f32 = 0.7;
 /// Size of the bird's-eye view.
 const BIRD: (f32, f32) = (190.0, 130.0);
 
@@ -45,6 +48,8 @@ pub struct Paint<'a> {
     pub groups: &'a [Color32],
     /// Nodes that the search leaves out, by place; empty without a search.
     pub dimmed: &'a [bool],
+    /// What it looks for.
+    pub pattern: Option<&'a Pattern>,
     /// Under the pointer.
     pub hovered: Option<Hit>,
     /// Selected.
@@ -299,13 +304,9 @@ impl Paint<'_> {
         };
         let label = || self.scene.label(i, self.profile);
         let group = self.scene.group(i);
-        painter.extend(texts.label(
-            line(2.0, 19.0),
-            TextKey::new((node.symbol.key(), group.map(Group::label))),
-            name,
-            dim(palette.text_strong),
-            label,
-        ));
+        let key = TextKey::new((node.symbol.key(), group.map(Group::label)));
+        let found = (name, self.pattern.filter(|_| !self.is_dimmed(i)));
+        painter.extend(texts.found_label(line(2.0, 19.0), key, found, dim(palette.text_strong), label));
         let mut text = self.total_of(node);
         if node.own > 0 {
             text += &format!(" · self {}", self.amount(node.own, false));
@@ -406,16 +407,7 @@ impl Paint<'_> {
     #[must_use]
     pub fn bird(&self) -> Option<(Rect, Lens)> {
         let placed = &self.scene.picture.placed;
-        let size = vec2(placed.width, placed.height);
-        let all = self.lens.rect(Rect::from_min_size(Pos2::ZERO, size));
-        let fits = self.area.contains_rect(all) || self.area.width() < 420.0 || self.area.height() < 280.0;
-        if fits {
-            return None;
-        }
-        let zoom = (vec2(BIRD.0, BIRD.1) / size.max(vec2(1.0, 1.0))).min_elem();
-        let rect =
-            Rect::from_min_size(self.area.right_bottom() - size * zoom - vec2(14.0, 14.0), size * zoom);
-        Some((rect, Lens { origin: rect.min, zoom }))
+        bird(vec2(placed.width, placed.height), self.area, self.lens)
     }
 
     /// Paints the bird's-eye view.
@@ -447,6 +439,20 @@ impl Paint<'_> {
         painter.rect_filled(seen, 2.0, palette.accent.gamma_multiply(0.12));
         painter.rect_stroke(seen, 2.0, Stroke::new(1.5, palette.accent), StrokeKind::Inside);
     }
+}
+
+/// The place of the bird's-eye view of a drawing of `size`: none while most of that is seen, or where it would take too much
+/// of the room.
+pub(super) fn bird(size: Vec2, area: Rect, lens: Lens) -> Option<(Rect, Lens)> {
+    let all = lens.rect(Rect::from_min_size(Pos2::ZERO, size));
+    let seen = all.intersect(area);
+    let share = if seen.is_positive() { seen.area() / all.area().max(1.0) } else { 0.0 };
+    if share >= MOSTLY_SEEN || area.width() < 420.0 || area.height() < 280.0 {
+        return None;
+    }
+    let zoom = (vec2(BIRD.0, BIRD.1) / size.max(vec2(1.0, 1.0))).min_elem();
+    let rect = Rect::from_min_size(area.right_bottom() - size * zoom - vec2(14.0, 14.0), size * zoom);
+    Some((rect, Lens { origin: rect.min, zoom }))
 }
 
 /// The head of an arrow at the end of a line, which then ends where the head begins.

@@ -3,6 +3,7 @@
 use super::Requests;
 use crate::analysis::columns::requests::{self as columns, Priced, RequestCells};
 use crate::analysis::requests::{RequestColumn, RequestList};
+use crate::analysis::search::Pattern;
 use crate::format::{self, SortBy};
 use crate::model::{Outcome, Profile, RequestId};
 use crate::state::{Command, Item};
@@ -41,7 +42,8 @@ impl Requests {
         }
         let grid = Grid { salt: "requests", name: "Requests", columns: &columns, rows: list.rows.len() };
         let mut state = std::mem::take(&mut self.grid);
-        let mut rows = Table { cx, profile, columns: &columns, list };
+        let pattern = Pattern::new(&cx.interaction.search);
+        let mut rows = Table { cx, profile, columns: &columns, list, pattern };
         let happened = grid.show(ui, &mut state, &mut rows);
         self.grid = state;
         self.events(cx, ui, list, selected, &happened);
@@ -86,6 +88,7 @@ struct Table<'a, 'l, 'b> {
     profile: &'l Profile,
     columns: &'a [RequestCells<'l>],
     list: &'a RequestList,
+    pattern: Option<Pattern>,
 }
 
 impl<'l> Rows for Table<'_, 'l, '_> {
@@ -99,6 +102,10 @@ impl<'l> Rows for Table<'_, 'l, '_> {
     fn mark(&self, at: usize) -> Mark {
         let item = Item::of_request(self.list.rows[at], self.profile);
         Mark { selected: self.cx.is_selected(&item), lit: self.cx.is_hovered(&item) }
+    }
+
+    fn found(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
     }
 
     fn label(&self, at: usize) -> String {

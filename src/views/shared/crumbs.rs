@@ -21,6 +21,7 @@ pub fn describe(transform: &Transform, profile: &Profile) -> String {
             format!("Path to {last}")
         }
         Transform::FocusCategory(c) => format!("Category {}", short(c)),
+        Transform::FocusMatches(filter) => format!("Only {}", short(filter)),
         Transform::MergeFunction(f) => format!("Merged {}", name(*f)),
         Transform::DropFunction(f) => format!("Without {}", name(*f)),
         Transform::CollapseModule(m) => format!("Collapsed {}", short(m)),

@@ -5,7 +5,8 @@
 //! columns share what the others leave, and the less important ones are hidden when there is no room for all,
 //! unless the person asked for them in the header's menu.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use egui::{
     Align, CursorIcon, EventFilter, Id, Key, Modifiers, Rangef, Rect, Response, Role, Sense, Stroke,
@@ -15,9 +16,12 @@ use egui_table::{CellInfo, HeaderCellInfo, HeaderRow, PrefetchInfo, Table, Table
 
 use super::menu::Picked;
 use super::{path_cell, weak_cell};
+use crate::analysis::search::Pattern;
 use crate::format::{self, Column, CopyAs, Look};
 use crate::ui::theme::{Palette, Tone, space};
-use crate::ui::widgets::{Cell, cell_text, delta_bar, header_cell, row_background, share_bar};
+use crate::ui::widgets::{
+    Cell, cell_text, delta_bar, found_cell, header_cell, name_cell, row_background, share_bar,
+};
 
 /// How a row stands out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,10 @@ pub trait Rows {
     fn mark(&self, at: usize) -> Mark;
     /// A row in words, for screen readers and tests.
     fn label(&self, at: usize) -> String;
+    /// What the search looks for: its letters are marked.
+    fn found(&self) -> Option<&Pattern> {
+        None
+    }
     /// The context menu of a row; what of the table it copies.
     fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked>;
     /// Paints a cell that is more than its value, in the space that `ui` has. False leaves it to the column.
@@ -57,6 +65,12 @@ pub struct GridState {
     pub scroll_to: Option<usize>,
     /// Whether that row shall come to the middle; otherwise the table scrolls as little as it must.
     pub centred: bool,
+    /// Columns that would take the room that is left, but whose width the person set.
+    set: BTreeSet<&'static str>,
+    /// Rows that were seen in the last frame.
+    seen: Range<u64>,
+    /// Characters of the longest name that was seen.
+    longest: usize,
 }
 
 /// The table of one frame.
@@ -92,6 +106,11 @@ pub struct Happened<S> {
 const SCROLL_BAR: f32 = 10.0;
 /// Columns never get narrower than this by dragging.
 const NARROWEST: f32 = 28.0;
+/// The part of the width that the name of what a row is about gets, if its names are that long; other columns give way.
+const NAME: f32 = 0.35;
+/// Points of a character and of what is left and right of a cell's text, about.
+const CHARACTER: f32 = 7.0;
+const AROUND: f32 = 16.0;
 
 /// Which columns are shown in `width` points: those that were asked for, and the others while they fit.
 #[must_use]
@@ -119,7 +138,7 @@ fn width<R, S>(column: &Column<'_, R, S>) -> f32 {
     const ARROW: f32 = 12.0;
     let arrow = if column.sort.is_some() && column.leads { ARROW } else { 0.0 };
     let heading = column.heading().chars().count() as f32 * 6.3 + arrow;
-    ((column.room * 7.0).max(heading) + 16.0).round()
+    ((column.room * CHARACTER).max(heading) + AROUND).round()
 }
 
 impl<R: Copy, S: Copy> Grid<'_, '_, R, S> {
@@ -140,7 +159,7 @@ impl<R: Copy, S: Copy> Grid<'_, '_, R, S> {
             table = table.scroll_to_row(row.min(self.rows.saturating_sub(1)) as u64, align);
         }
         let id = table.get_id(ui);
-        let (fit, reset) = self.set_widths(ui, id, state, area);
+        let (fit, reset) = self.set_widths(ui, id, state, rows, area);
         let columns = fit.iter().map(|&i| self.column(i)).collect::<Vec<_>>();
         let mut painter = Painter {
             grid: self,
@@ -158,12 +177,12 @@ impl<R: Copy, S: Copy> Grid<'_, '_, R, S> {
             focus,
         };
         table.columns(columns).show(ui, &mut painter);
-        let (happened, shown) = (painter.happened, painter.fit);
+        let Painter { happened, fit: shown, rows, state, .. } = painter;
         self.edges(ui, id, &shown);
         if !reset.is_empty() {
             let mut widths = TableState::load(ui, id).unwrap_or_default();
             for i in reset {
-                widths.col_widths.insert(column_id(self.columns[i].key), width(&self.columns[i]));
+                widths.col_widths.insert(column_id(self.columns[i].key), self.content(i, state, rows));
             }
             widths.store(ui, id);
         }
@@ -203,37 +222,64 @@ impl<R: Copy, S: Copy> Grid<'_, '_, R, S> {
     fn column(&self, i: usize) -> egui_table::Column {
         let column = &self.columns[i];
         let range = Rangef::new(NARROWEST, 2000.0);
-        egui_table::Column::new(width(column))
-            .range(range)
-            .id(column_id(column.key))
-            .resizable(column.grow == 0.0)
+        egui_table::Column::new(width(column)).range(range).id(column_id(column.key)).resizable(true)
+    }
+
+    /// Width at which what is seen of a column is read whole.
+    fn content<T: Rows<Row = R>>(&self, i: usize, state: &GridState, rows: &T) -> f32 {
+        let column = &self.columns[i];
+        let cell = |at: u64| column.cell(rows.row(at as usize)).chars().count();
+        let seen = state.seen.start..state.seen.end.min(self.rows as u64);
+        let longest = seen.map(cell).chain([column.heading().chars().count() + 1]).max().unwrap_or(0);
+        (longest as f32 * CHARACTER + AROUND).clamp(NARROWEST, 900.0)
     }
 
     /// Decides which columns are shown and how wide; the second answer lists columns whose edge was
-    /// double-clicked, which takes them back to their first width.
-    fn set_widths(&self, ui: &Ui, id: Id, state: &GridState, area: Rect) -> (Vec<usize>, Vec<usize>) {
+    /// double-clicked, which makes them as wide as what they show.
+    fn set_widths<T: Rows<Row = R>>(
+        &self,
+        ui: &Ui,
+        id: Id,
+        state: &mut GridState,
+        rows: &T,
+        area: Rect,
+    ) -> (Vec<usize>, Vec<usize>) {
         let mut table = TableState::load(ui, id).unwrap_or_default();
+        let edge = |c: &Column<'_, R, S>| ui.ctx().read_response(id.with(column_id(c.key)).with("resize"));
+        for column in self.columns.iter().filter(|c| c.grow > 0.0) {
+            if edge(column).is_some_and(|r| r.dragged() || r.double_clicked() || r.has_focus()) {
+                state.set.insert(column.key);
+            }
+        }
+        let grows = |c: &Column<'_, R, S>| c.grow > 0.0 && !state.set.contains(c.key);
         let kept = |c: &Column<'_, R, S>| {
             table.col_widths.get(&column_id(c.key)).copied().unwrap_or_else(|| width(c))
         };
+        if let Some(name) = self.columns.iter().find(|c| c.look == Look::Name) {
+            let seen = state.seen.start..state.seen.end.min(self.rows as u64);
+            let longest = seen.map(|at| name.cell(rows.row(at as usize)).chars().count()).max();
+            state.longest = state.longest.max(longest.unwrap_or(0));
+        }
+        let least = |c: &Column<'_, R, S>| match c.look {
+            Look::Name => width(c).max((state.longest as f32 * CHARACTER + AROUND).min(area.width() * NAME)),
+            _ => width(c),
+        };
         let mut widths: Vec<f32> =
-            self.columns.iter().map(|c| if c.grow > 0.0 { width(c) } else { kept(c) }).collect();
+            self.columns.iter().map(|c| if grows(c) { least(c) } else { kept(c) }).collect();
         let over = self.rows as f32 * space::ROW + space::HEADER > area.height();
         let room = area.width() - if over { SCROLL_BAR } else { 0.0 };
         let fit = fitting(self.columns, &widths, &state.shown, room);
         let rest = (room - fit.iter().map(|&i| widths[i]).sum::<f32>()).max(0.0);
-        let growth: f32 = fit.iter().map(|&i| self.columns[i].grow).sum();
-        for &i in fit.iter().filter(|&&i| self.columns[i].grow > 0.0) {
+        let growing: Vec<usize> = fit.iter().copied().filter(|&i| grows(&self.columns[i])).collect();
+        let growth: f32 = growing.iter().map(|&i| self.columns[i].grow).sum();
+        for i in growing {
             widths[i] += rest * self.columns[i].grow / growth;
         }
         for (column, width) in self.columns.iter().zip(&widths) {
             table.col_widths.insert(column_id(column.key), (width * 4.0).floor() / 4.0);
         }
         table.store(ui, id);
-        let clicked = |i: &usize| {
-            let edge = id.with(column_id(self.columns[*i].key)).with("resize");
-            ui.ctx().read_response(edge).is_some_and(|r| r.double_clicked())
-        };
+        let clicked = |i: &usize| edge(&self.columns[*i]).is_some_and(|r| r.double_clicked());
         let reset = fit.iter().copied().filter(clicked).collect();
         (fit, reset)
     }
@@ -243,16 +289,18 @@ fn align<R, S>(column: &Column<'_, R, S>) -> Align {
     if column.is_number() { Align::RIGHT } else { Align::LEFT }
 }
 
-/// Paints a value as its column says.
-fn paint<R: Copy, S>(ui: &mut Ui, column: &Column<'_, R, S>, row: R) {
+/// Paints a value as its column says, with the letters marked that a search finds.
+fn paint<R: Copy, S>(ui: &mut Ui, column: &Column<'_, R, S>, row: R, found: Option<&Pattern>) {
     let palette = Palette::of(ui);
     let value = column.value(row);
     let text = column.write(&value);
     let number = Cell::number(palette);
     match column.look {
-        Look::Text => cell_text(ui, &text, &Cell::text(palette)),
-        Look::Name => cell_text(ui, &text, &Cell { color: palette.text_strong, ..Cell::text(palette) }),
-        Look::Weak => cell_text(ui, &text, &weak_cell(palette)),
+        Look::Text => found_cell(ui, &text, &Cell::text(palette), found),
+        Look::Name => {
+            name_cell(ui, &text, &Cell { color: palette.text_strong, ..Cell::text(palette) }, found)
+        }
+        Look::Weak => found_cell(ui, &text, &weak_cell(palette), found),
         Look::Path => path_cell(ui, &text, &weak_cell(palette)),
         Look::Bar => share_bar(ui, value.size(), &text, &number),
         Look::Change(..) if value.is_nothing() => {
@@ -335,6 +383,7 @@ impl<R: Copy, S: Copy, T: Rows<Row = R>> Painter<'_, '_, R, S, T> {
         ui.separator();
         if ui.button("As the width allows").clicked() {
             self.state.shown.clear();
+            self.state.set.clear();
             ui.close();
         }
     }
@@ -365,6 +414,7 @@ impl<R: Copy, S: Copy, T: Rows<Row = R>> Painter<'_, '_, R, S, T> {
 impl<R: Copy, S: Copy, T: Rows<Row = R>> TableDelegate for Painter<'_, '_, R, S, T> {
     fn prepare(&mut self, info: &PrefetchInfo) {
         self.happened.page = (info.visible_rows.end - info.visible_rows.start) as usize;
+        self.state.seen = info.visible_rows.clone();
     }
 
     fn header_cell_ui(&mut self, ui: &mut Ui, cell: &HeaderCellInfo) {
@@ -407,7 +457,7 @@ impl<R: Copy, S: Copy, T: Rows<Row = R>> TableDelegate for Painter<'_, '_, R, S,
         {
             let column = &self.grid.columns[i];
             if !self.rows.paint(ui, row, column.key) {
-                paint(ui, column, self.rows.row(row));
+                paint(ui, column, self.rows.row(row), self.rows.found());
             }
         }
     }

@@ -24,9 +24,10 @@ pub const KEYS: [(&str, &str); 9] = [
     ("U", "finished calls only"),
 ];
 
-/// The key of a transform.
-fn key_of(transform: &Transform) -> (Modifiers, Key) {
+/// The key of a transform; `None` for what is asked for elsewhere than in a menu.
+fn key_of(transform: &Transform) -> Option<(Modifiers, Key)> {
     let (shift, key) = match transform {
+        Transform::FocusMatches(_) => return None,
         Transform::FocusFunction(_) => (false, Key::F),
         Transform::FocusSubtree(_) => (true, Key::F),
         Transform::FocusCategory(_) => (false, Key::G),
@@ -37,12 +38,12 @@ fn key_of(transform: &Transform) -> (Modifiers, Key) {
         Transform::HideLibraries => (false, Key::L),
         Transform::FinishedOnly => (false, Key::U),
     };
-    (if shift { Modifiers::SHIFT } else { Modifiers::NONE }, key)
+    Some((if shift { Modifiers::SHIFT } else { Modifiers::NONE }, key))
 }
 
 /// «Shift+F».
 fn key_text(transform: &Transform) -> String {
-    let (modifiers, key) = key_of(transform);
+    let Some((modifiers, key)) = key_of(transform) else { return String::new() };
     format!("{}{}", if modifiers.shift { "Shift+" } else { "" }, key.name())
 }
 
@@ -328,7 +329,7 @@ fn transforms(cx: &mut ViewCx<'_>, about: About<'_>, with_keys: bool, ui: &mut U
 /// Sends what the keys of the menu ask for. Call while the table has the keyboard.
 pub fn keys(cx: &mut ViewCx<'_>, about: About<'_>, ui: &Ui) {
     for entry in entries(cx, about) {
-        let (modifiers, key) = key_of(&entry.transform);
+        let Some((modifiers, key)) = key_of(&entry.transform) else { continue };
         if ui.input_mut(|i| i.modifiers == modifiers && i.consume_key(modifiers, key)) {
             cx.send(Command::Push(entry.transform));
         }

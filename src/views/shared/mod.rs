@@ -3,7 +3,9 @@
 pub mod align;
 pub mod bars;
 pub mod board;
+pub mod branch;
 pub mod caches;
+pub mod clock;
 pub mod crumbs;
 pub mod figures;
 mod follow;

@@ -67,6 +67,8 @@ pub(super) struct Layout {
     pub tracks: Vec<(TrackId, Rangef)>,
 }
 
+/// More arrows than this say nothing one by one: they cover what they join.
+const CROWD: usize = 150;
 /// Most arrows that are drawn.
 const MOST_ARROWS: usize = 3000;
 /// Stages that are both narrower are not joined by an arrow, points.
@@ -168,6 +170,29 @@ pub(super) fn place(
         }
     }
     layout
+}
+
+impl Layout {
+    /// Of a crowd of arrows leaves those of the critical path that join what can be seen, and those of the selected stage.
+    pub fn thin(&mut self, graph: &StageGraph, selected: Option<u32>) {
+        if self.arrows.len() <= CROWD {
+            return;
+        }
+        let wide: rustc_hash::FxHashSet<u32> =
+            self.bars.iter().filter(|b| b.rect.width() >= LEAST_JOINED).map(|b| b.stage).collect();
+        self.arrows.retain(|arrow| {
+            let e = &graph.edges[arrow.edge as usize];
+            let chosen = selected == Some(e.from) || selected == Some(e.to);
+            chosen || e.critical && wide.contains(&e.from) && wide.contains(&e.to)
+        });
+        if self.arrows.len() > CROWD {
+            let of_selected = |e: u32| {
+                let e = &graph.edges[e as usize];
+                selected == Some(e.from) || selected == Some(e.to)
+            };
+            self.arrows.retain(|arrow| of_selected(arrow.edge));
+        }
+    }
 }
 
 /// The way of an arrow: out of the right end of one box, down or up in front of the other one, into its left

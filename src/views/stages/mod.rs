@@ -19,7 +19,9 @@ use self::paint::Scene;
 use super::shared::{self, menu::ContextMenu};
 use super::time::{self, Viewport};
 use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
-use crate::analysis::stages::{Change, Estimate, Gains, Outcome, StageGraph, StageId, StageKey, Stages};
+use crate::analysis::stages::{
+    Change, Estimate, Gains, NameGains, Outcome, StageGraph, StageId, StageKey, Stages,
+};
 use crate::format;
 use crate::model::{Profile, TrackId};
 use crate::state::{Command, Item};
@@ -53,8 +55,9 @@ fn needs(profile: &Profile) -> Result<(), &'static str> {
 
 /// Most bars that can be clicked and read out.
 const MOST_CLICKABLE: usize = 600;
-/// Stages of which the gain is computed.
+/// Stages of which the gain is computed, and names.
 const MOST_GAINS: usize = 24;
+const MOST_NAMES: usize = 8;
 /// From this width on the panel stands beside the chart.
 const WIDE: f32 = 720.0;
 
@@ -121,8 +124,9 @@ impl View for StagesView {
         });
         ui.scope_builder(UiBuilder::new().max_rect(side).id_salt("panel"), |ui| {
             let gains = cx.ask(&Gains { graph: frame.query.clone(), most: MOST_GAINS }, 0);
-            let gains = gains.value().cloned();
-            let picked = panel::show(cx, ui, &frame, gains.as_deref(), &mut self.listing);
+            let names = cx.ask(&NameGains { graph: frame.query.clone(), most: MOST_NAMES }, 0);
+            let gains = panel::Worth { stages: gains.value().cloned(), names: names.value().cloned() };
+            let picked = panel::show(cx, ui, &frame, &gains, &mut self.listing);
             if let Some(stage) = picked {
                 self.pick(cx, &frame.graph, stage);
             }
@@ -195,7 +199,8 @@ impl StagesView {
             weak(ui, &format!("{stages} in {}", format::duration(graph.total())));
             if let Some(share) = graph.share() {
                 let text = format!("critical path {}", format::percent(share));
-                pill(ui, Tone::Warning, &text).on_hover_text(
+                let tone = if share < panel::EXPLAINS { Tone::Bad } else { Tone::Warning };
+                pill(ui, tone, &text).on_hover_text(
                     "Share of the total in which a stage of the critical path ran. The rest are gaps between stages.",
                 );
             }
@@ -291,7 +296,8 @@ impl StagesView {
                 };
                 let inner = Rect::from_min_size(pos2(axis.x.min, origin.y + 4.0), vec2(axis.x.span(), 1.0));
                 let seen = Rangef::new(origin.y + view.top(), origin.y + view.bottom());
-                let layout = place(&frame.graph, &tracks, columns.as_ref(), &axis, sizes, (inner, seen));
+                let mut layout = place(&frame.graph, &tracks, columns.as_ref(), &axis, sizes, (inner, seen));
+                layout.thin(&frame.graph, frame.selected);
                 self.places.clear();
                 if timed && (cx.of_base || cx.follower) {
                     let seen = |bar: &layout::Bar| bar.rect.intersects(ui.clip_rect());

@@ -1,12 +1,14 @@
 //! Beside the chart: the selected stage with its what-ifs, the changes so far, the critical path.
 
+use std::sync::Arc;
+
 use egui::{Button, RichText, ScrollArea, Ui, vec2};
 use serde::{Deserialize, Serialize};
 
 use super::{Frame, HALF, change, paint};
-use crate::analysis::stages::{Change, Gain, PathShare, StageGraph, StageKey, WhatIf};
+use crate::analysis::stages::{Change, Gain, NameGain, PathShare, StageGraph, StageKey, WhatIf};
 use crate::format;
-use crate::model::{Profile, SpanStatus};
+use crate::model::{FunctionId, Profile, SpanStatus, SymbolKey};
 use crate::state::Command;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, small, space};
@@ -25,6 +27,17 @@ const MOST_ROWS: usize = 60;
 /// More stages than this are summed up by name unless the user chose otherwise.
 const MOST_IN_ORDER: usize = 24;
 
+/// A path that is shorter than this share of the total does not explain it, which is said before anything else.
+pub(super) const EXPLAINS: f64 = 0.8;
+
+/// What changes would bring, as far as it is known yet.
+pub(super) struct Worth {
+    /// Of single stages.
+    pub stages: Option<Arc<Vec<Gain>>>,
+    /// Of all stages of a name.
+    pub names: Option<Arc<Vec<NameGain>>>,
+}
+
 /// How the critical path is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,7 +53,7 @@ pub(super) fn show(
     cx: &mut ViewCx<'_>,
     ui: &mut Ui,
     frame: &Frame,
-    gains: Option<&Vec<Gain>>,
+    gains: &Worth,
     listing: &mut Option<Listing>,
 ) -> Option<u32> {
     let mut picked = None;
@@ -52,8 +65,8 @@ pub(super) fn show(
         if !cx.interaction.what_if.is_empty() {
             changes(cx, ui, frame);
         }
-        picked = path(cx, ui, frame, gains, listing);
-        if let Some(gains) = gains.filter(|_| cx.interaction.what_if.is_empty()) {
+        picked = path(cx, ui, frame, gains.stages.as_deref(), listing);
+        if cx.interaction.what_if.is_empty() {
             worth(cx, ui, frame, gains);
         }
         legend(ui);
@@ -152,12 +165,15 @@ fn changes(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
             let tone = if outcome.difference() < 0 { Tone::Good } else { Tone::Neutral };
             ui.label(RichText::new(change(outcome)).color(palette.tone(tone)));
         }
-        for &(id, change) in &what_if.changes {
-            let here = profile.keys().function(id.span.symbol);
-            let name = here.map_or(&*id.span.symbol.value().name as &str, |f| profile.function_name(f));
+        for (symbol, change, stages) in by_name_and_kind(&what_if) {
+            let here = profile.keys().function(symbol);
+            let name = here.map_or(&*symbol.value().name as &str, |f| profile.function_name(f));
+            let name = if stages > 1 { format!("{stages} × {name}") } else { name.to_owned() };
             ui.horizontal(|ui| {
                 if icon_button(ui, Icon::Close, &format!("Take back: {name}")).clicked() {
-                    cx.send(Command::WhatIf(what_if.toggled(id, change)));
+                    let mut next = what_if.clone();
+                    next.changes.retain(|c| (c.0.span.symbol, c.1) != (symbol, change));
+                    cx.send(Command::WhatIf(next));
                 }
                 let text = match change {
                     Change::Drop => format!("without {name}"),
@@ -185,6 +201,18 @@ fn changes(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame) {
     });
 }
 
+/// Changes of a what-if: those of one kind and name together, with how many stages they are of.
+fn by_name_and_kind(what_if: &WhatIf) -> Vec<(SymbolKey, Change, usize)> {
+    let mut groups: Vec<(SymbolKey, Change, usize)> = Vec::new();
+    for &(id, change) in &what_if.changes {
+        match groups.iter_mut().find(|g| (g.0, g.1) == (id.span.symbol, change)) {
+            Some(group) => group.2 += 1,
+            None => groups.push((id.span.symbol, change, 1)),
+        }
+    }
+    groups
+}
+
 fn path(
     cx: &mut ViewCx<'_>,
     ui: &mut Ui,
@@ -193,10 +221,14 @@ fn path(
     listing: &mut Option<Listing>,
 ) -> Option<u32> {
     let graph = &frame.graph;
+    let poor = graph.share().filter(|&share| share < EXPLAINS);
     let stages = graph.path_stages().count();
     let mut picked = None;
     card(ui, "Critical path", |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
+        if let Some(share) = poor {
+            unexplained(ui, graph, share);
+        }
         let names = &graph.path_names;
         let mut shown =
             listing.unwrap_or(if stages > MOST_IN_ORDER { Listing::Names } else { Listing::Order });
@@ -214,13 +246,33 @@ fn path(
         let total = graph.total().max(1) as f64;
         let (gaps, unknown) = graph.path_gaps();
         for (text, length) in [("between stages", gaps), ("on no known path", unknown)] {
-            if length > 0 {
+            if length > 0 && poor.is_none() {
                 let share = format::percent(length as f64 / total);
                 remark(ui, &format!("{} {text} ({share})", format::duration(length)));
             }
         }
     });
     picked
+}
+
+/// What a path that explains little leaves over, before what it does explain.
+fn unexplained(ui: &mut Ui, graph: &StageGraph, share: f64) {
+    let palette = Palette::of(ui);
+    let text =
+        format!("The path explains {} of {}.", format::percent(share), format::duration(graph.total()));
+    ui.label(RichText::new(text).color(palette.tone(Tone::Bad)));
+    let (gaps, unknown) = graph.path_gaps();
+    let total = graph.total().max(1) as f64;
+    for (length, what) in [
+        (unknown, "before which nothing is known to have been waited for"),
+        (gaps, "between stages: a wait that is no stage itself"),
+    ] {
+        if length > 0 {
+            let part = format::percent(length as f64 / total);
+            weak(ui, &format!("{} ({part}) {what}", format::duration(length)));
+        }
+    }
+    ui.add_space(space::SMALL);
 }
 
 /// A click picks the longest stage of a name.
@@ -282,46 +334,84 @@ fn more(ui: &mut Ui, rows: usize) {
     }
 }
 
-/// The changes that would save most, each to be tried by a click.
-fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &[Gain]) {
+/// The changes that would save most, each to be tried by a click: all stages of a name at once, and pairs that could overlap.
+fn worth(cx: &mut ViewCx<'_>, ui: &mut Ui, frame: &Frame, gains: &Worth) {
     let graph = &frame.graph;
     let total = graph.total().max(1);
-    let mut ideas: Vec<(i64, StageKey, Change, String)> = Vec::new();
-    let names = &graph.path_names;
-    for gain in gains {
-        let stage = &graph.stages[gain.stage as usize];
-        let name = cx.profile().function_name(stage.function);
-        // Of several with the same name: the one that starts when?
-        let several = names.iter().any(|s| s.function == stage.function && s.stages > 1);
-        let start = format::duration(stage.start);
-        let name = if several { format!("{name} at {start}") } else { name.to_owned() };
-        let Some(id) = stage.id.key(cx.profile()) else { continue };
-        ideas.push((gain.dropped, id, Change::Drop, format!("without {name}")));
-        if let Some((other, saved)) = gain.beside {
-            let other = graph.stages[other as usize];
-            let beside = cx.profile().function_name(other.function);
-            if let Some(other) = other.id.key(cx.profile()) {
-                ideas.push((saved, id, Change::Beside(other), format!("{name} beside {beside}")));
-            }
-        }
+    let profile = cx.subject.profile().clone();
+    let name = |function| profile.function_name(function);
+    let mut ideas: Vec<Idea> = Vec::new();
+    for gain in gains.names.iter().flat_map(|names| names.iter()) {
+        let several = if gain.stages > 1 {
+            format!("{} × ", format::count(gain.stages as i64))
+        } else {
+            String::new()
+        };
+        // Half of the time saves half, unless another path decides then.
+        let half = i128::from(gain.halved) * 2;
+        let differs = (half - i128::from(gain.dropped)).abs() * 10 > i128::from(gain.dropped);
+        ideas.push(Idea {
+            saved: gain.dropped,
+            text: format!("without {several}{}", name(gain.function)),
+            note: if differs { format!("half: −{}", format::duration(gain.halved)) } else { String::new() },
+            tried: Tried::Without(gain.function),
+        });
     }
-    ideas.retain(|idea| idea.0 >= total / 100);
-    ideas.sort_by_key(|idea| (std::cmp::Reverse(idea.0), idea.1));
+    let mut pairs: Vec<(i64, u32, u32)> = Vec::new();
+    for gain in gains.stages.iter().flat_map(|stages| stages.iter()) {
+        pairs.extend(gain.beside.map(|(other, saved)| (saved, gain.stage, other)));
+    }
+    pairs.sort_by_key(|&(saved, stage, _)| (std::cmp::Reverse(saved), stage));
+    let mut named = Vec::new();
+    for (saved, stage, other) in pairs {
+        // Of several pairs with the same names the one that saves most.
+        let (stage, other) = (&graph.stages[stage as usize], &graph.stages[other as usize]);
+        let names = (stage.function, other.function);
+        if named.contains(&names) {
+            continue;
+        }
+        named.push(names);
+        let Some((key, beside)) = stage.id.key(&profile).zip(other.id.key(&profile)) else { continue };
+        let text = format!("{} in parallel with {}", name(stage.function), name(other.function));
+        ideas.push(Idea { saved, text, note: String::new(), tried: Tried::Beside(key, beside) });
+    }
+    ideas.retain(|idea| idea.saved >= total / 100);
+    ideas.sort_by(|a, b| b.saved.cmp(&a.saved).then_with(|| a.text.cmp(&b.text)));
     ideas.truncate(MOST_IDEAS);
     if ideas.is_empty() {
         return;
     }
     card(ui, "What if", |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
-        for (saved, id, change, text) in ideas {
+        for Idea { saved, text, note, tried } in ideas {
             let value = format!("−{}", format::duration(saved));
-            let row = BarRow::new(&text, &value).show(ui);
+            let row = BarRow { note: &note, ..BarRow::new(&text, &value) }.show(ui);
             if row.on_hover_text("Try it").clicked() {
-                cx.send(Command::WhatIf(WhatIf::default().toggled(id, change)));
+                cx.send(Command::WhatIf(match tried {
+                    Tried::Without(function) => WhatIf::of_name(graph, function, Change::Drop, &profile),
+                    Tried::Beside(stage, other) => WhatIf::default().toggled(stage, Change::Beside(other)),
+                }));
             }
         }
         remark(ui, ESTIMATE);
     });
+}
+
+/// A change that is proposed.
+struct Idea {
+    saved: i64,
+    text: String,
+    note: String,
+    tried: Tried,
+}
+
+/// What a proposed change changes.
+#[derive(Clone, Copy)]
+enum Tried {
+    /// All stages of a name are left out.
+    Without(FunctionId),
+    /// A stage starts together with another one.
+    Beside(StageKey, StageKey),
 }
 
 fn legend(ui: &mut Ui) {

@@ -15,7 +15,7 @@ use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::heap;
 use crate::views::parts::{BarRow, card, remark, row, text_in, weak};
 use crate::views::percentiles::{self, Statistic};
-use crate::views::shared::bars;
+use crate::views::shared::{bars, clock};
 use crate::views::{ViewCx, Wish, shared};
 use egui::{Align, Sense, Ui, vec2};
 
@@ -310,7 +310,7 @@ fn run(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     add("Format", super::header::format_title(profile).to_owned());
     add("Tool", meta.tool.clone());
     add("Title", meta.title.clone());
-    add("Started", meta.origin_unix_ns.map_or_else(String::new, format::utc));
+    add("Started", meta.origin_unix_ns.map_or_else(String::new, clock::local));
     add("Duration", meta.duration.map_or_else(|| format::UNKNOWN.into(), format::duration_exact));
     add("Basis", super::header::basis_text(&meta.basis).0.to_owned());
     rows.extend(rows_of(&meta.facts));

@@ -8,6 +8,7 @@ use crate::ui::theme::{Palette, Tone, space, strong};
 use crate::ui::widgets::pill;
 use crate::views::ViewCx;
 use crate::views::parts::figure;
+use crate::views::shared::clock;
 use egui::{Label, RichText, Ui};
 
 /// What a basis means, in a sentence.
@@ -71,7 +72,8 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
                 pill(ui, Tone::Info, &text).on_hover_text("The numbers below are of the chosen range only");
             }
             if let Some(origin) = meta.origin_unix_ns {
-                ui.add(Label::new(RichText::new(format::utc(origin)).color(palette.text_weak)).extend());
+                let when = RichText::new(clock::local(origin)).color(palette.text_weak);
+                ui.add(Label::new(when).extend()).on_hover_text(format::utc(origin));
             }
         });
     });

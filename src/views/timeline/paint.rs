@@ -5,6 +5,7 @@ use super::lanes::{Lane, LaneOf};
 use super::parts;
 use super::stack::{Placed, Stacked};
 use crate::analysis::activity::{Activity, BusyOf};
+use crate::analysis::activity_parts::{ActivityParts, Part, Stacked as ActivityStack};
 use crate::analysis::counters::{Figures, Lod};
 use crate::analysis::events::{EventIndex, Heap, Listed};
 use crate::analysis::flame_rows::FlameRows;
@@ -114,7 +115,7 @@ impl Scene<'_> {
             LaneOf::Group(of) => self.group(cx, &painter, (stacked, placed.lane, of), area),
             LaneOf::Track(id) => {
                 if placed.rows == 0 {
-                    self.strip(&painter, id, stacked, area);
+                    self.strip(cx, &painter, id, stacked, area);
                 }
                 self.marks(cx, &painter, id, area, hits);
             }
@@ -143,8 +144,18 @@ impl Scene<'_> {
         busy_bars(painter, busy, area, tracks.max(1) as f32, self.axis, self.palette);
     }
 
-    /// How busy the track was, in the colour of what ran longest.
-    fn strip(&self, painter: &Painter, track: TrackId, stacked: &Stacked, area: Rect) {
+    /// How busy the track was: kinds of work stacked, or, where the shown calls are other ones, in the colour of what ran longest.
+    fn strip(&self, cx: &ViewCx<'_>, painter: &Painter, track: TrackId, stacked: &Stacked, area: Rect) {
+        if !self.transformed {
+            let columns = self.axis.x.span().max(1.0).ceil() as u32;
+            let range = (self.axis.t0.floor() as i64, self.axis.t1.ceil() as i64);
+            // Beside the questions of folded groups.
+            let place = 16 + u64::from(track.0) % 200;
+            let answer = cx.ask(&ActivityParts { track, range, columns }, place);
+            if let Some(parts) = answer.value() {
+                return activity_parts(painter, parts, area.shrink2(vec2(0.0, 2.0)), self.axis, self.palette);
+            }
+        }
         let (Some(rows), Some(group)) = (self.rows, stacked.group(track)) else { return };
         let outer = match group.of {
             crate::analysis::flame_rows::GroupOf::Track(id) if !self.transformed => {
@@ -306,6 +317,32 @@ impl Scene<'_> {
             _ => format!("lane {}", lane.label),
         }
     }
+}
+
+/// Kinds of work, one on top of the other.
+fn activity_parts(painter: &Painter, parts: &ActivityStack, area: Rect, axis: &TimeAxis, palette: &Palette) {
+    let colors: Vec<Color32> = parts
+        .parts
+        .iter()
+        .map(|part| match part {
+            Part::Named(name) => palette.span_named(name).fill,
+            Part::Other => palette.idle().fill,
+            Part::Waiting => palette.waiting(palette.idle()).fill,
+        })
+        .collect();
+    let each = (parts.to as f64 - parts.from as f64) / parts.columns.len().max(1) as f64;
+    let mut mesh = Mesh::default();
+    for (i, column) in parts.columns.iter().enumerate() {
+        let left = axis.x_of(parts.from as f64 + each * i as f64);
+        let right = axis.x_of(parts.from as f64 + each * (i + 1) as f64);
+        let mut bottom = area.bottom();
+        for (share, color) in column.iter().zip(&colors).filter(|(share, _)| **share > 0.0) {
+            let top = bottom - share * area.height();
+            mesh.add_colored_rect(Rect::from_min_max(pos2(left, top), pos2(right, bottom)), *color);
+            bottom = top;
+        }
+    }
+    painter.add(Shape::mesh(mesh));
 }
 
 /// Bars of how busy something was; `full` is the value that fills the height.

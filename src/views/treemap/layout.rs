@@ -182,7 +182,7 @@ mod tests {
     use std::sync::Arc;
 
     fn tree(text: &str) -> Arc<BoxTree> {
-        let query = Boxes { slice: Slice::default(), nesting: Nesting::Calls };
+        let query = Boxes { slice: Slice::default(), nesting: Nesting::Calls, around: None };
         ask(&subject(text), &query)
     }
 

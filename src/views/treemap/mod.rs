@@ -18,7 +18,7 @@ use self::paint::Picture;
 use super::shared::{self, Follow, menu};
 use crate::analysis::treemap::{BoxName, BoxTree, Boxes, Nesting, What};
 use crate::format;
-use crate::model::{FunctionId, Profile};
+use crate::model::{FunctionId, Profile, SymbolKey};
 use crate::state::{Item, Relative};
 use crate::ui::icons::Icon;
 use crate::ui::keyboard;
@@ -44,6 +44,8 @@ pub struct TreemapView {
     /// What it is zoomed to.
     zoom: Vec<BoxName>,
     follow: Follow,
+    /// The function of a map of callees or callers.
+    around: Option<SymbolKey>,
     laid: Option<Laid>,
     /// Texts of the tree that is laid out.
     texts: TextCache,
@@ -66,8 +68,21 @@ struct Saved {
 
 impl View for TreemapView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.follow.news(cx);
-        let answer = cx.ask(&Boxes { slice: cx.slice(), nesting: self.nesting }, 0);
+        if let Some(symbol) = self.follow.new_symbol(cx)
+            && self.around != Some(symbol)
+        {
+            self.around = Some(symbol);
+            if self.nesting.is_around_a_function() {
+                self.zoom.clear();
+            }
+        }
+        let there = |f: &SymbolKey| cx.profile().keys().function(*f).is_some();
+        if self.nesting.is_around_a_function() && self.around.filter(there).is_none() {
+            let Some(function) = shared::most_expensive(cx, ui) else { return };
+            self.around = Some(cx.profile().keys().symbol(function));
+        }
+        let around = self.around.filter(|_| self.nesting.is_around_a_function());
+        let answer = cx.ask(&Boxes { slice: cx.slice(), nesting: self.nesting, around }, 0);
         let Some(tree) = cx.value(ui, &answer, "Adding up boxes") else { return };
         let root = tree.find(&self.zoom, cx.profile());
         self.header(cx, ui, &tree, root);
@@ -97,7 +112,12 @@ impl TreemapView {
         let unit = shared::unit(cx.profile(), cx.interaction);
         let mut keep = None;
         shared::header(ui, |ui| {
-            let choices = [(Nesting::Calls, "By calls"), (Nesting::Files, "By module and file")];
+            let choices = [
+                (Nesting::Calls, "By calls"),
+                (Nesting::Files, "By module and file"),
+                (Nesting::Callees, "Callees"),
+                (Nesting::Callers, "Callers"),
+            ];
             if segmented(ui, "How boxes nest", &mut self.nesting, &choices).changed() {
                 keep = Some(0);
             }
@@ -125,7 +145,13 @@ impl TreemapView {
             }
             let shown = tree.boxes[root as usize].total;
             let what = shared::metric_name(cx.profile(), cx.interaction);
-            let mut text = format!("Area: self {what}, {} shown", format::cost(unit, shown));
+            let mut text = match tree.cost_of {
+                Some(f) => {
+                    let name = short(cx.profile().function_name(f));
+                    format!("Area: {what} of {name} under each caller, {} shown", format::cost(unit, shown))
+                }
+                None => format!("Area: self {what}, {} shown", format::cost(unit, shown)),
+            };
             if let Some(share) = format::share(shown, tree.sum).filter(|_| root != 0) {
                 let share = format::percent(share);
                 text += &format!(" ({share} of {})", format::cost(unit, tree.sum));
@@ -265,7 +291,8 @@ impl TreemapView {
         let function = tree.boxes[at as usize].what.function()?;
         Some(match self.nesting {
             Nesting::Calls => Item::of_path(&path_of(tree, at), profile),
-            Nesting::Files => Item::of_function(function, profile),
+            // Their paths begin at the function, or lead up from it.
+            Nesting::Files | Nesting::Callees | Nesting::Callers => Item::of_function(function, profile),
         })
     }
 

@@ -52,6 +52,7 @@ fn name(tree: &BoxTree, profile: &Profile, cell: &Cell) -> String {
 pub(super) struct Picture {
     palette: &'static Palette,
     search: String,
+    pattern: Option<Pattern>,
     grounds: Vec<SpanColor>,
     mesh: Arc<Mesh>,
     /// Boxes with room for a name.
@@ -62,7 +63,8 @@ impl Picture {
     pub(super) fn new(palette: &'static Palette, cx: &ViewCx<'_>, tree: &BoxTree, cells: &[Cell]) -> Self {
         let profile = cx.profile();
         let search = cx.interaction.search.clone();
-        let found = Pattern::new(&search).map(|p| p.functions(profile));
+        let pattern = Pattern::new(&search);
+        let found = pattern.as_ref().map(|p| p.functions(profile));
         let ground = |cell: &Cell| -> SpanColor {
             let what = tree.boxes[cell.last as usize].what;
             let full = color(palette, profile, what);
@@ -104,7 +106,7 @@ impl Picture {
             false => cell.rect.width() >= LABEL.0 && cell.rect.height() >= LABEL.1,
         };
         let labelled = (0..cells.len()).filter(|&i| room(&cells[i])).collect();
-        Self { palette, search, grounds, mesh: Arc::new(mesh), labelled }
+        Self { palette, search, pattern, grounds, mesh: Arc::new(mesh), labelled }
     }
 
     /// False when another theme or search wants another picture.
@@ -126,7 +128,8 @@ impl Picture {
         painter.add(Shape::Mesh(self.mesh.clone()));
         let mut texts = texts.begin(painter);
         for &i in &self.labelled {
-            label(cx, painter, &mut texts, tree, &cells[i], self.grounds[i].text);
+            let look = (self.grounds[i].text, self.pattern.as_ref());
+            label(cx, painter, &mut texts, tree, &cells[i], look);
         }
         for (i, cell) in cells.iter().enumerate() {
             let lit = || {
@@ -150,7 +153,7 @@ fn label(
     texts: &mut Texts<'_>,
     tree: &BoxTree,
     cell: &Cell,
-    color: Color32,
+    (color, found): (Color32, Option<&Pattern>),
 ) {
     let (rect, profile) = (cell.rect, cx.profile());
     let line =
@@ -162,7 +165,8 @@ fn label(
     };
     let style = LabelStyle { face, ..LabelStyle::new(SIZE) };
     let key = TextKey::new(("name", cell.first, cell.last));
-    painter.extend(texts.label(area, key, style, color, || name(tree, profile, cell).into()));
+    let name = || name(tree, profile, cell).into();
+    painter.extend(texts.found_label(area, key, (style, found), color, name));
     if cell.holds || rect.height() < 36.0 || rect.width() < 44.0 || tree.sum <= 0 {
         return;
     }
@@ -206,7 +210,7 @@ pub(super) fn tooltip(cx: &ViewCx<'_>, tree: &BoxTree, root: u32, cell: &Cell) -
     if let Some(place) = b.what.function().map(|f| shared::place(profile, f)).filter(|p| !p.is_empty()) {
         lines.push(place);
     }
-    if cell.holds || b.total != b.own {
+    if (cell.holds || b.total != b.own) && tree.cost_of.is_none() {
         lines.push(format!(
             "Total {what}: {} ({})",
             format::cost(unit, b.total),
@@ -216,7 +220,10 @@ pub(super) fn tooltip(cx: &ViewCx<'_>, tree: &BoxTree, root: u32, cell: &Cell) -
     if matches!(b.what, What::Gap(_)) {
         lines.push(format!("{} ({})", format::cost(unit, b.total), share(b.total, tree.sum, &whole)));
     }
-    if b.what.function().is_some() {
+    if let Some(of) = tree.cost_of.filter(|_| b.what.function().is_some()) {
+        let name = profile.function_name(of).chars().take(80).collect::<String>();
+        lines.push(format!("{what} of {name} under it: {}", format::cost(unit, b.total)));
+    } else if b.what.function().is_some() {
         lines.push(format!(
             "Self {what}: {} ({})",
             format::cost(unit, b.own),

@@ -3,11 +3,12 @@
 use egui::{Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use crate::analysis::gaps::Gap;
+use crate::analysis::search::Pattern;
 use crate::format;
 use crate::ui::hatch;
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, regular, small};
-use crate::ui::widgets::{Cell, cell_text};
+use crate::ui::theme::{Palette, small};
+use crate::ui::widgets::{Cell, name_cell};
 
 /// Width of one level.
 const STEP: f32 = 14.0;
@@ -31,8 +32,8 @@ pub struct Branch<'a> {
     pub has_children: bool,
     /// True when it is open.
     pub expanded: bool,
-    /// True when the search finds it.
-    pub matches: bool,
+    /// What the search looks for, where it finds the row.
+    pub found: Option<&'a Pattern>,
     /// Why a part of the row above is in no other row, when the row stands for that.
     pub gap: Option<Gap>,
 }
@@ -73,16 +74,11 @@ pub fn function_cell(ui: &mut Ui, line: &Branch<'_>, palette: &Palette) -> Optio
     x += STEP + 2.0;
     let label = line.label;
     let name = Rect::from_min_max(pos2(x, rect.top()), rect.max);
-    if line.matches {
-        let width = ui.painter().layout_no_wrap(label.to_string(), regular(13.0), palette.text).size().x;
-        let behind = Rect::from_min_size(name.min + vec2(-3.0, 3.0), vec2(width + 6.0, name.height() - 6.0));
-        ui.painter().rect_filled(behind.intersect(name.expand(3.0)), 3.0, palette.highlight);
-    }
     let color = if line.gap.is_some() { palette.text_weak } else { palette.text_strong };
     let cell = Cell { color, ..Cell::text(palette) };
     // The cell pads its text itself.
     let place = Rect::from_min_max(name.min - vec2(8.0, 0.0), name.max);
-    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| cell_text(ui, label, &cell));
+    ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| name_cell(ui, label, &cell, line.found));
     done
 }
 
