@@ -15,6 +15,14 @@ pub const TPOT: &str = "Time per output token: (last token − first token) ÷ (
     ≈: nobody counted the tokens, so chunks of the answer stand for them.\n\n\
     The first token belongs to the prefill, so requests with one token have none. TGI and llama.cpp divide \
     by all tokens.";
+/// Why a request was slow.
+pub const WHY_SLOW: &str = "What explains most of what a request took over the median of those that are shown; only for requests that took more \
+    than 1.5 times that. Queue, retries, prompt and answer length, first token and time per token are each held against \
+    their medians.";
+/// Loading the model.
+pub const LOAD: &str = "Time to load the model, as the server states it.";
+/// How far apart requests of one kind are.
+pub const SPREAD: &str = "The slowest ÷ the fastest that ended well: 1.0 where all take the same time.";
 /// Output tokens.
 pub const OUTPUT: &str = "Tokens that the model wrote, reasoning included. ≈: some requests have no count, so their chunks \
     stand for tokens.";

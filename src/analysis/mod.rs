@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod align;
+pub mod asked;
 pub mod billing;
 pub mod cache_entries;
 pub mod cache_history;
@@ -21,6 +22,7 @@ pub mod event_loop;
 pub mod events;
 pub mod every_metric;
 pub mod expansion;
+pub mod facets;
 pub mod findings;
 pub mod flame_rows;
 pub mod folding;

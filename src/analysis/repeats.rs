@@ -1,14 +1,12 @@
 //! What repeats among prompts: what caches of answers and of prompts could do with them.
 
+use super::asked::Asked;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use rustc_hash::FxHashMap;
 
 use super::billing::Bill;
-use super::prices::Prices;
-use super::requests::chosen;
-use super::scope::TimeRange;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Money, Outcome, StringId};
 use crate::query::{Context, Query};
@@ -43,12 +41,8 @@ impl Repeats {
 /// Computes the [`Repeats`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RepeatedPrompts {
-    /// By which what was asked again is priced.
-    pub prices: Prices,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for RepeatedPrompts {
@@ -56,11 +50,11 @@ impl Query for RepeatedPrompts {
 
     fn run(&self, cx: &Context<'_>) -> Result<Repeats, Cancelled> {
         let profile = cx.profile();
-        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
         let mut out = Repeats::default();
         let mut seen: FxHashMap<StringId, BTreeSet<&str>> = FxHashMap::default();
         let (mut read, mut prompt) = (None, 0u64);
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         for (n, id) in ids.iter().enumerate() {
             cx.job().checkpoint(n as u64, ids.len() as u64)?;
             let r = &profile.requests.rows[id.index()];
@@ -128,7 +122,7 @@ mod tests {
                 b.request(Request { model, prompt, cache, tokens, finished: Some(7), ..Request::default() });
             }
         });
-        let asked = RepeatedPrompts { prices: Prices::default(), range: None, search: String::new() };
+        let asked = RepeatedPrompts { asked: Asked::default() };
         let found = *ask(&run, &asked);
         assert_eq!((found.kept, found.again, found.again_time), (4, 1, 7));
         assert_eq!(

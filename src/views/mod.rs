@@ -46,6 +46,7 @@ use egui::{Rect, Response, Ui};
 
 use self::shared::Note;
 use crate::analysis::Slice;
+use crate::analysis::asked::Asked;
 use crate::analysis::columns::Shown;
 use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
@@ -316,6 +317,18 @@ impl ViewCx<'_> {
     pub fn slice(&self) -> Slice {
         let now = self.interaction;
         Slice { scope: now.scope.clone(), metric: self.metric(), range: now.range }
+    }
+
+    /// The requests that are looked at, and by which prices: what all questions about requests begin with.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        let now = self.interaction;
+        Asked {
+            range: now.range,
+            search: now.search.clone(),
+            filter: now.requests.clone(),
+            prices: self.prices.clone(),
+        }
     }
 
     /// Asks a query on behalf of this pane. `place` tells apart several questions of the same type in

@@ -70,6 +70,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("request_figures", &report.overview.requests.as_ref().map(figures))?;
         let rows = || p.requests.rows.iter().enumerate().map(|(n, r)| requests::row(report, n, r));
         map.serialize_entry("requests", &List(rows))?;
+        map.serialize_entry("request_groups", &List(|| requests::groups(report)))?;
         map.serialize_entry("latency", &requests::latency(&report.latency))?;
         map.serialize_entry("caches", &requests::caches(&report.caches))?;
         map.serialize_entry("tokens", &requests::token_sums(report))?;

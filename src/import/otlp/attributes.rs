@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::super::llm::{Habit, Usage};
+use super::super::llm::{Habit, Said, Usage};
 use super::super::read::value::{at, count, milliseconds, real, seconds, text};
 use super::row::Row;
 use crate::model::{Money, ServerTimes};
@@ -97,6 +97,45 @@ impl<'a> Attributes<'a> {
             _ => None,
         });
         value.unwrap_or_default()
+    }
+
+    /// What the program says of a span under names of its own, or of what is around it.
+    pub fn say(row: &Row, said: &mut Said) {
+        const SESSION: &[&str] = &[
+            "session.id",
+            "gen_ai.conversation.id",
+            "langfuse.session.id",
+            "langfuse.trace.session_id",
+            "langsmith.trace.session_id",
+        ];
+        const USER: &[&str] = &["user.id", "enduser.id", "langfuse.user.id", "langfuse.trace.user_id"];
+        const NAMED: &[(&str, &[&str])] = &[
+            ("session", SESSION),
+            ("user", USER),
+            ("agent", &["gen_ai.agent.name", "agent.name"]),
+            ("workflow", &["gen_ai.workflow.name", "traceloop.workflow.name"]),
+            ("tags", &["tag.tags", "langfuse.trace.tags", "langsmith.span.tags"]),
+            ("environment", &["langfuse.environment", "deployment.environment.name"]),
+        ];
+        /// Names after these are the program's own.
+        const OWN: &[&str] = &[
+            "traceloop.association.properties.",
+            "ai.telemetry.metadata.",
+            "langsmith.metadata.",
+            "langfuse.trace.metadata.",
+            "langfuse.observation.metadata.",
+            "metadata.",
+        ];
+        const OBJECTS: &[&str] = &["metadata", "langfuse.observation.metadata", "langfuse.trace.metadata"];
+        for (key, value) in &row.attributes {
+            if let Some((name, _)) = NAMED.iter().find(|(_, keys)| keys.contains(&key.as_str())) {
+                said.add_value(name, value);
+            } else if OBJECTS.contains(&key.as_str()) {
+                said.add_all(value);
+            } else if let Some(name) = OWN.iter().find_map(|front| key.strip_prefix(front)) {
+                said.add_value(name, value);
+            }
+        }
     }
 
     /// The model that answered; empty when nobody says.
