@@ -95,7 +95,7 @@ fn standard(kind: LayoutKind) -> Panes {
         LayoutKind::Timed => {
             let top = make.tabs(&["flame", "timeline", "stages"]);
             let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
-            let right = make.tabs(&["memory", "gpu", "treemap", "source"]);
+            let right = make.tabs(&["memory", "gpu", "compute", "treemap", "source"]);
             let below = make.linear(Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(Vertical, &[(top, 0.5), (below, 0.5)])
         }
@@ -116,6 +116,7 @@ fn standard(kind: LayoutKind) -> Panes {
                 "graph",
                 "memory",
                 "gpu",
+                "compute",
                 "treemap",
                 "source",
             ]);

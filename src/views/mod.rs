@@ -12,6 +12,7 @@ pub mod boxes;
 mod caches;
 pub mod call_tree;
 pub mod callers;
+mod compute;
 #[cfg(test)]
 mod compared;
 mod cost;
@@ -544,6 +545,7 @@ pub static VIEWS: &[ViewKind] = &[
     treemap::KIND,
     memory::KIND,
     gpu::KIND,
+    compute::KIND,
     requests::KIND,
     latency::KIND,
     tokens::KIND,

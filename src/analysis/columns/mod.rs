@@ -5,6 +5,7 @@ pub mod call_tree;
 pub mod callers;
 pub mod functions;
 pub mod lines;
+pub mod ops;
 pub mod request_groups;
 pub mod requests;
 
