@@ -1,9 +1,9 @@
 //! What caches did for requests: hits, what they saved, and what a hit is.
 //!
 //! Three kinds, never mixed: caches of whole answers (a hit is an answer), prompt caches of providers and the KV caches of one's own
-//! servers (a hit is a token). The latency of a miss is that of the whole request, generation included, because super::asked::Asked;
-use that is what a hit saves.
+//! servers (a hit is a token). The latency of a miss is that of the whole request, generation included, because that is what a hit saves.
 
+use super::asked::Asked;
 use super::billing::{Bill, Billing};
 use super::prices::is_local;
 use crate::jobs::Cancelled;

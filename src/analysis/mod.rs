@@ -13,6 +13,7 @@ pub mod call_tree;
 pub mod callers;
 pub mod columns;
 pub mod compute;
+pub mod components;
 mod concurrency;
 pub mod counters;
 pub mod definitions;

@@ -1,8 +1,8 @@
 //! How alike requests were to what a semantic cache held, and what another threshold would have done.
 
-use super::asked::Asked;
 use std::collections::BTreeSet;
 
+use super::asked::Asked;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, FALSE_HIT, Profile, RequestId};
 use crate::query::{Context, Query};

@@ -59,7 +59,7 @@ pub type GroupCells<'a> = Column<'a, &'a Group, GroupColumn>;
 
 /// The columns in order: those of which some group knows anything.
 #[must_use]
-pub fn groups(spent: &Spent, by: Facet) -> Vec<GroupCells<'_>> {
+pub fn groups<'a>(spent: &'a Spent, by: Facet) -> Vec<GroupCells<'a>> {
     use GroupColumn as C;
     let ns = Unit::Nanoseconds;
     let time = |key, title, of: fn(&Group) -> Option<f64>| {
@@ -138,7 +138,7 @@ pub fn groups(spent: &Spent, by: Facet) -> Vec<GroupCells<'_>> {
             .sorts(C::Each)
             .hint("Mean cost of a request that has one"),
     ];
-    let filled = |c: &GroupCells<'_>| {
+    let filled = |c: &GroupCells<'a>| {
         c.rank == 0 || spent.groups.iter().any(|g| !matches!(c.value(g), Value::Unknown | Value::Count(0)))
     };
     columns.into_iter().filter(filled).collect()

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
 use super::super::out::List;
-use super::{Report, requests};
+use super::{Report, compute, requests};
 use crate::analysis::every_metric::MetricRow;
 use crate::analysis::findings::Noted;
 use crate::analysis::formula::Measure;
@@ -75,6 +75,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("caches", &requests::caches(&report.caches))?;
         map.serialize_entry("tokens", &requests::token_sums(report))?;
         map.serialize_entry("cost", &requests::cost_sums(report))?;
+        map.serialize_entry("compute", &compute::object(report))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
         map.serialize_entry(

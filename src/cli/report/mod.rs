@@ -1,5 +1,6 @@
 //! `inferscope report`: what is in a profile, for people and for programs.
 
+mod compute;
 mod critical;
 mod follow;
 mod json;
@@ -20,12 +21,14 @@ use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::caches::{CacheFigures, Caches};
+use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::facets::{Facet, Facets};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
+use crate::analysis::ops::{OpTable, Ops, has_ops};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::analysis::scope::Slice;
@@ -140,6 +143,8 @@ pub(super) struct Report {
     slow: FxHashMap<RequestId, Slow>,
     /// Requests by what several have in common.
     groups: Vec<(Facet, Arc<Spent>)>,
+    /// Operations, and what limits the model, where anything tells of them.
+    compute: Option<(Arc<OpTable>, Arc<Explained>)>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
     /// The call tree path by path, when it is asked for.
@@ -253,6 +258,13 @@ impl Report {
                 groups.push((facet.facet, spent));
             }
         }
+        let compute = match has_ops(&profile) || Given::of_run(&profile).parameters.is_some() {
+            true => Some((
+                engine.now(&subject, &Ops(None), &job)?,
+                engine.now(&subject, &Explain { asked: asked.clone(), given: Given::default() }, &job)?,
+            )),
+            false => None,
+        };
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
             Some(least) => {
@@ -280,6 +292,7 @@ impl Report {
             caches,
             slow: slowest.rows.iter().map(|row| (row.request, *row)).collect(),
             groups,
+            compute,
             relative,
             tree,
         })

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::llm::Said;
 use super::super::read::value::{items, text};
+use crate::model::messages;
 
 /// Longest prompt that is kept, bytes.
 const LONGEST: usize = 1 << 20;
@@ -80,14 +81,7 @@ fn prompt(value: &Value) -> String {
     for key in ["prompt", "inputText", "query", "content", "texts", "documents"] {
         said.push((String::new(), words(value.get(key), 0)));
     }
-    said.retain(|(_, text)| !text.is_empty());
-    let alone = said.len() == 1;
-    let part = |(role, text): (String, String)| match role.as_str() {
-        "" => text,
-        _ if alone => text,
-        role => format!("{role}: {text}"),
-    };
-    let all = said.into_iter().map(part).collect::<Vec<_>>().join("\n\n");
+    let all = messages::join(said.iter().map(|(role, text)| (role.as_str(), text.as_str())));
     all[..all.floor_char_boundary(LONGEST)].to_owned()
 }
 

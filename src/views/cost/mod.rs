@@ -17,9 +17,7 @@ use crate::analysis::facets::Facet;
 use crate::analysis::spending::{Group, Spending, Spent};
 use crate::format::{self, UNKNOWN};
 use crate::model::Money;
-use crate::ui::icons::Icon;
 use crate::ui::theme::{Tone, space};
-use crate::ui::widgets::EmptyState;
 use crate::views::parts::figure;
 use crate::views::shared;
 

@@ -89,8 +89,7 @@ impl Latency {
             Figure::Latency => RequestColumn::Latency,
             Figure::Queued => RequestColumn::Queued,
         };
-        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
-        let answer = cx.ask(&RequestHistogram { figure, range, search }, 3);
+        let answer = cx.ask(&RequestHistogram { figure, asked: cx.asked() }, 3);
         let Some(found) = cx.value(ui, &answer, "Reading requests") else { return };
         match &*found {
             Some(found) => histogram(ui, found, self.plots),

@@ -25,7 +25,12 @@ pub(super) struct Ordered {
 }
 
 impl Ordered {
-    fn set(&mut self, spent: &Arc<Spent>, columns: &[GroupCells<'_>], sort: (GroupColumn, bool)) {
+    fn set<'a>(
+        &mut self,
+        spent: &'a Arc<Spent>,
+        columns: &[GroupCells<'a>],
+        sort: (GroupColumn, bool),
+    ) {
         let fresh = self.of.as_ref().is_some_and(|(of, by)| Arc::ptr_eq(of, spent) && *by == sort);
         if fresh {
             return;
@@ -33,7 +38,6 @@ impl Ordered {
         let by = format::by(columns, &[sort]);
         self.places = (0..spent.groups.len()).collect();
         self.places.sort_by(|&a, &b| by(&spent.groups[a], &spent.groups[b]).then(a.cmp(&b)));
-        drop(by);
         self.of = Some((spent.clone(), sort));
     }
 }
