@@ -1,8 +1,7 @@
 //! Caches over time.
 
+use super::asked::Asked;
 use super::caches::{CacheKind, is_hit};
-use super::requests::chosen;
-use super::scope::TimeRange;
 use crate::jobs::Cancelled;
 use crate::model::CacheOutcome;
 use crate::query::{Context, Query};
@@ -37,10 +36,8 @@ const BINS: i64 = 48;
 pub struct CacheHistory {
     /// Which kind.
     pub kind: CacheKind,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for CacheHistory {
@@ -48,7 +45,7 @@ impl Query for CacheHistory {
 
     fn run(&self, cx: &Context<'_>) -> Result<History, Cancelled> {
         let profile = cx.profile();
-        let told: Vec<_> = chosen(cx, self.range, &self.search)?
+        let told: Vec<_> = self.asked.ids(cx)?
             .into_iter()
             .map(|id| &profile.requests.rows[id.index()])
             .filter(|r| !r.undated)
@@ -96,7 +93,7 @@ mod tests {
             }
             b.request(Request { arrived: 5, ..Request::default() });
         });
-        let asked = CacheHistory { kind: CacheKind::Answers, range: None, search: String::new() };
+        let asked = CacheHistory { kind: CacheKind::Answers, asked: Asked::default() };
         let history = ask(&run, &asked);
         let sum = |of: fn(&Bin) -> u64| history.bins.iter().map(of).sum::<u64>();
         assert_eq!((sum(|b| b.hits), sum(|b| b.semantic), sum(|b| b.misses)), (333, 333, 334));

@@ -3,10 +3,9 @@
 //! Three kinds, never mixed: caches of whole answers (a hit is an answer), prompt caches of providers and the KV caches of one's own
 //! servers (a hit is a token). The latency of a miss is that of the whole request, generation included, because that is what a hit saves.
 
+use super::asked::Asked;
 use super::billing::{Bill, Billing};
-use super::prices::{Prices, is_local};
-use super::requests::chosen;
-use super::scope::TimeRange;
+use super::prices::is_local;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId};
 use crate::query::{Context, Query};
@@ -89,12 +88,8 @@ impl CacheFigures {
 /// Computes the [`CacheFigures`] of each kind of cache that the requests tell of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Caches {
-    /// By which saved money is counted.
-    pub prices: Prices,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for Caches {
@@ -102,9 +97,9 @@ impl Query for Caches {
 
     fn run(&self, cx: &Context<'_>) -> Result<Vec<CacheFigures>, Cancelled> {
         let profile = cx.profile();
-        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
         let kinds = [CacheKind::Answers, CacheKind::Prompt, CacheKind::Kv];
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         Ok(kinds.into_iter().filter_map(|kind| figures(profile, &bill, &ids, kind)).collect())
     }
 
@@ -181,7 +176,7 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::prices::read_table;
+    use crate::analysis::prices::{Prices, read_table};
     use crate::analysis::testing::ask;
     use crate::model::{ProfileBuilder, TokenCounts};
     use crate::query::Run;
@@ -195,7 +190,7 @@ mod tests {
         let table = r#"{"models": [{"name": "m", "prices": [{"input": "1", "cache_read": "0.1", "cache_write": "1.25", "output": "2"}]}]}"#;
         let prices = Prices::with(read_table(table).unwrap());
         let run = Run::of(b.finish().into());
-        (*ask(&run, &Caches { prices, ..Caches::default() })).clone()
+        (*ask(&run, &Caches { asked: Asked::all(&prices) })).clone()
     }
 
     #[test]

@@ -15,6 +15,21 @@ pub const TPOT: &str = "Time per output token: (last token − first token) ÷ (
     ≈: nobody counted the tokens, so chunks of the answer stand for them.\n\n\
     The first token belongs to the prefill, so requests with one token have none. TGI and llama.cpp divide \
     by all tokens.";
+/// Why a request was slow.
+pub const WHY_SLOW: &str = "What explains most of what a request took over the median of those that are shown; only for requests that took more \
+    than 1.5 times that. Queue, retries, prompt and answer length, first token and time per token are each held against \
+    their medians.";
+/// Loading the model.
+pub const LOAD: &str = "Time to load the model, as the server states it.";
+/// Time on the device.
+pub const SELF_DEVICE: &str = "sort_by=\"self_cuda_time_total\": time on the device of what it launched itself; of kernels and copies their own time. \
+    Both are the same time, so they are never added up.";
+/// What a device can do at most.
+pub const ROOFLINE: &str = "A dot is what was done: operations per second over operations per byte read. The line is what the device can do: on \
+    its slope memory limits, on its flat part operations do. Operations ≈ 2 × parameters + attention a token; bytes: the \
+    weights and the live KV cache once a pass.";
+/// How far apart requests of one kind are.
+pub const SPREAD: &str = "The slowest ÷ the fastest that ended well: 1.0 where all take the same time.";
 /// Output tokens.
 pub const OUTPUT: &str = "Tokens that the model wrote, reasoning included. ≈: some requests have no count, so their chunks \
     stand for tokens.";

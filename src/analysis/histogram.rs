@@ -1,8 +1,8 @@
 //! How one figure of requests is distributed.
 
+use super::asked::Asked;
 use super::overview::Distribution;
-use super::requests::{RequestColumn, chosen};
-use super::scope::TimeRange;
+use super::requests::{Listed, RequestColumn};
 use crate::jobs::Cancelled;
 use crate::model::Outcome;
 use crate::query::{Context, Query};
@@ -26,10 +26,8 @@ pub const STEPS: usize = 36;
 pub struct RequestHistogram {
     /// Which figure; what things cost is not one of them.
     pub figure: RequestColumn,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for RequestHistogram {
@@ -37,9 +35,9 @@ impl Query for RequestHistogram {
 
     fn run(&self, cx: &Context<'_>) -> Result<Option<Histogram>, Cancelled> {
         let rows = &cx.profile().requests.rows;
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         let done = ids.iter().map(|id| &rows[id.index()]).filter(|r| r.outcome == Outcome::Ok);
-        let values = done.filter_map(|r| self.figure.number(r, None)).filter(|v| v.is_finite()).collect();
+        let values = done.filter_map(|r| self.figure.number(&Listed::new(r, None))).filter(|v| v.is_finite()).collect();
         cx.job().checkpoint(0, 0)?;
         Ok(histogram(values))
     }

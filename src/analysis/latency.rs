@@ -3,9 +3,10 @@
 //! A recording with phases of its own has those; otherwise the phases are sums over the requests that ended well, by what their server
 //! states or by their stamps. What no phase covers is a part of its own: `unaccounted`.
 
+use super::asked::Asked;
 use super::overview::Distribution;
 use super::phases::phases;
-use super::requests::{RequestPart, chosen, parts};
+use super::requests::{RequestPart, parts};
 use super::scope::TimeRange;
 use crate::jobs::Cancelled;
 use crate::model::{Outcome, Profile, Request};
@@ -84,10 +85,8 @@ impl Latency {
 pub struct RequestLatency {
     /// Phases are those of the recording where it has some, rather than of the requests.
     pub of_run: bool,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for RequestLatency {
@@ -95,10 +94,10 @@ impl Query for RequestLatency {
 
     fn run(&self, cx: &Context<'_>) -> Result<Latency, Cancelled> {
         let profile = cx.profile();
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         let rows = ids.iter().map(|id| &profile.requests.rows[id.index()]);
         let done: Vec<&Request> = rows.filter(|r| r.outcome == Outcome::Ok).collect();
-        let of_run = self.of_run.then(|| recorded(profile, self.range)).flatten();
+        let of_run = self.of_run.then(|| recorded(profile, self.asked.range)).flatten();
         let mut out = of_run.unwrap_or_else(|| of_requests(&done));
         out.first_token = first_token(&done);
         let spread = |name, of: &dyn Fn(&Request) -> Option<f64>| Spread {

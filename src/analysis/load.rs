@@ -1,7 +1,6 @@
 //! How many requests were in flight and waited over time, and how latency and throughput went with that.
 
-use super::requests::chosen;
-use super::scope::TimeRange;
+use super::asked::Asked;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Outcome, Request};
 use crate::query::{Context, Query};
@@ -60,10 +59,8 @@ pub const ENOUGH: usize = 3;
 /// Computes the [`Load`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestLoad {
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for RequestLoad {
@@ -71,7 +68,7 @@ impl Query for RequestLoad {
 
     fn run(&self, cx: &Context<'_>) -> Result<Load, Cancelled> {
         let rows = &cx.profile().requests.rows;
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         let dated: Vec<&Request> = ids.iter().map(|id| &rows[id.index()]).filter(|r| !r.undated).collect();
         let mut out = Load { knows_queue: dated.iter().any(|r| r.scheduled.is_some()), ..Load::default() };
         let steps = steps(&dated);
@@ -189,7 +186,7 @@ mod tests {
             b.request(Request { arrived, scheduled, finished, ..Request::default() });
         }
         let run = Run::of(b.finish().into());
-        (*ask(&run, &RequestLoad { range: None, search: String::new() })).clone()
+        (*ask(&run, &RequestLoad { asked: Asked::default() })).clone()
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod activity_parts;
 pub mod align;
+pub mod asked;
 pub mod billing;
 pub mod cache_entries;
 pub mod cache_history;
@@ -13,6 +14,8 @@ pub mod call_tree;
 pub mod callers;
 pub mod chains;
 pub mod columns;
+pub mod compute;
+pub mod components;
 mod concurrency;
 pub mod counters;
 pub mod definitions;
@@ -24,7 +27,10 @@ pub mod events;
 pub mod every_metric;
 pub mod expansion;
 pub mod facets;
+<<<<<<< HEAD
 pub mod filter;
+=======
+>>>>>>> panels
 pub mod findings;
 pub mod flame_rows;
 pub mod folding;
@@ -54,6 +60,7 @@ pub mod most_probable;
 pub mod named;
 pub mod nested_samples;
 pub mod nothing;
+pub mod ops;
 pub mod overview;
 pub mod path;
 pub mod phases;

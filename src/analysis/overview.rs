@@ -65,6 +65,21 @@ impl Distribution {
             max,
         })
     }
+
+    /// The 50th, 75th, 90th, 95th or 99th percentile, where there are enough values for it: of fewer it would be little
+    /// else than the largest.
+    #[must_use]
+    pub fn percentile(&self, of: u32) -> Option<f64> {
+        let (value, least) = match of {
+            50 => (self.p50, 1),
+            75 => (self.p75, 4),
+            90 => (self.p90, 10),
+            95 => (self.p95, 20),
+            99 => (self.p99, 100),
+            _ => return None,
+        };
+        (self.n >= least).then_some(value)
+    }
 }
 
 /// Figures over all requests of a profile.

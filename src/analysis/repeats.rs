@@ -1,16 +1,10 @@
 //! What repeats among prompts: what caches of answers and of prompts could do with them.
 
-use std::collections::BTreeSet;
-use std::ops::Bound;
-
-use rustc_hash::FxHashMap;
-
+use super::asked::Asked;
 use super::billing::Bill;
-use super::prices::Prices;
-use super::requests::chosen;
-use super::scope::TimeRange;
+use super::components::Beginnings;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome, StringId};
+use crate::model::{CacheOutcome, Money, Outcome};
 use crate::query::{Context, Query};
 
 /// What repeats among the prompts that were kept.
@@ -43,12 +37,8 @@ impl Repeats {
 /// Computes the [`Repeats`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RepeatedPrompts {
-    /// By which what was asked again is priced.
-    pub prices: Prices,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for RepeatedPrompts {
@@ -56,11 +46,11 @@ impl Query for RepeatedPrompts {
 
     fn run(&self, cx: &Context<'_>) -> Result<Repeats, Cancelled> {
         let profile = cx.profile();
-        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
         let mut out = Repeats::default();
-        let mut seen: FxHashMap<StringId, BTreeSet<&str>> = FxHashMap::default();
+        let mut beginnings = Beginnings::default();
         let (mut read, mut prompt) = (None, 0u64);
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         for (n, id) in ids.iter().enumerate() {
             cx.job().checkpoint(n as u64, ids.len() as u64)?;
             let r = &profile.requests.rows[id.index()];
@@ -69,27 +59,19 @@ impl Query for RepeatedPrompts {
                 continue;
             }
             out.kept += 1;
-            let earlier = seen.entry(r.model).or_default();
             let length = text.chars().count() as u64;
             out.characters += length;
-            if earlier.contains(text) {
-                out.same_beginning += length;
-                if !matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic))
-                    && r.outcome == Outcome::Ok
-                {
-                    out.again += 1;
-                    out.again_time = out.again_time.saturating_add(r.latency().unwrap_or(0));
-                    if let Some(cost) = bill.cost(*id) {
-                        out.again_cost = Some(out.again_cost.unwrap_or_default() + cost);
-                    }
+            let (same, again) = beginnings.longest(r.model, text);
+            out.same_beginning += text[..same].chars().count() as u64;
+            if again
+                && !matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic))
+                && r.outcome == Outcome::Ok
+            {
+                out.again += 1;
+                out.again_time = out.again_time.saturating_add(r.latency().unwrap_or(0));
+                if let Some(cost) = bill.cost(*id) {
+                    out.again_cost = Some(out.again_cost.unwrap_or_default() + cost);
                 }
-            } else {
-                // Of sorted texts, the neighbours have the longest beginning in common.
-                let before = earlier.range::<str, _>((Bound::Unbounded, Bound::Excluded(text))).next_back();
-                let after = earlier.range::<str, _>((Bound::Included(text), Bound::Unbounded)).next();
-                out.same_beginning +=
-                    before.into_iter().chain(after).map(|e| common(e, text)).max().unwrap_or(0);
-                earlier.insert(text);
             }
             if let Some(tokens) = r.tokens.cache_read {
                 read = Some(read.unwrap_or(0u64).saturating_add(tokens));
@@ -99,11 +81,6 @@ impl Query for RepeatedPrompts {
         out.read_share = read.filter(|_| prompt > 0).map(|read| read as f64 / prompt as f64);
         Ok(out)
     }
-}
-
-/// Characters that two texts begin with alike.
-fn common(a: &str, b: &str) -> u64 {
-    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count() as u64
 }
 
 #[cfg(test)]
@@ -128,7 +105,7 @@ mod tests {
                 b.request(Request { model, prompt, cache, tokens, finished: Some(7), ..Request::default() });
             }
         });
-        let asked = RepeatedPrompts { prices: Prices::default(), range: None, search: String::new() };
+        let asked = RepeatedPrompts { asked: Asked::default() };
         let found = *ask(&run, &asked);
         assert_eq!((found.kept, found.again, found.again_time), (4, 1, 7));
         assert_eq!(

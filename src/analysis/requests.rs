@@ -1,11 +1,12 @@
 //! LLM requests as a table and over time: derived figures per request, order, concurrency, gaps
 //! between tokens.
 
+use rustc_hash::FxHashMap;
+
+use super::asked::Asked;
 use super::billing::{Bill, Billing};
-use super::overview::{Distribution, RequestFigures, request_figures};
-use super::prices::Prices;
-use super::scope::TimeRange;
-use super::search::Pattern;
+use super::overview::{Distribution, RequestFigures, request_figures_of};
+use super::slo::{Slow, SlowRequests};
 use crate::jobs::Cancelled;
 use crate::model::{Money, Outcome, Profile, Request, RequestId, StringId};
 use crate::query::{Context, Query};
@@ -43,6 +44,10 @@ pub enum RequestColumn {
     CacheRead,
     /// Price.
     Cost,
+    /// What made it slow, where it took much longer than the others.
+    Why,
+    /// Loading the model, as the server states it.
+    Load,
     /// How it ended.
     Outcome,
     /// What the cache of answers said.
@@ -55,7 +60,7 @@ pub enum RequestColumn {
 
 impl RequestColumn {
     /// All columns, left to right.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Name,
         Self::Model,
         Self::Arrived,
@@ -65,6 +70,8 @@ impl RequestColumn {
         Self::Tpot,
         Self::Rate,
         Self::Latency,
+        Self::Why,
+        Self::Load,
         Self::Prompt,
         Self::Output,
         Self::CacheRead,
@@ -93,7 +100,8 @@ impl RequestColumn {
             Self::Cache => rows.iter().any(|r| r.cache.is_some()),
             Self::Similarity => rows.iter().any(|r| r.similarity.is_some()),
             Self::Batch => rows.iter().any(|r| r.batch.is_some()),
-            Self::Name | Self::Cost | Self::Outcome => true,
+            Self::Load => rows.iter().any(|r| r.phases.load.is_some()),
+            Self::Name | Self::Cost | Self::Outcome | Self::Why => true,
         }
     }
 
@@ -103,9 +111,10 @@ impl RequestColumn {
         matches!(self, Self::Tpot | Self::Rate | Self::Output) && r.is_estimated()
     }
 
-    /// The number that the column sorts by, of a request with this cost; `None` when unknown or a text. Costs are in 1e-9 dollar.
+    /// The number that the column sorts by; `None` when unknown or a text. Costs are in 1e-9 dollar.
     #[must_use]
-    pub fn number(self, r: &Request, cost: Option<Money>) -> Option<f64> {
+    pub fn number(self, row: &Listed<'_>) -> Option<f64> {
+        let (r, cost) = (row.request, row.cost);
         match self {
             Self::Name | Self::Model => None,
             Self::Arrived => Some(r.arrived as f64),
@@ -115,6 +124,8 @@ impl RequestColumn {
             Self::Tpot => r.tpot(),
             Self::Rate => r.tokens_per_second(),
             Self::Latency => r.latency().map(|v| v as f64),
+            Self::Why => row.slow.map(|slow| slow.over),
+            Self::Load => r.phases.load.map(|v| v as f64),
             Self::Prompt => r.tokens.prompt().map(|v| v as f64),
             Self::Output => r.output().map(|(v, _)| v as f64),
             Self::CacheRead => r.tokens.cache_read.map(|v| v as f64),
@@ -129,6 +140,41 @@ impl RequestColumn {
                 Outcome::Error => 3,
             })),
         }
+    }
+}
+
+/// A request with what is known about it beside its stamps and counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// What it costs.
+    pub cost: Option<Money>,
+    /// Why it was slow, where it took much longer than the others.
+    pub slow: Option<Slow>,
+}
+
+impl<'a> Listed<'a> {
+    /// One of which only this is known.
+    #[must_use]
+    pub fn new(request: &'a Request, cost: Option<Money>) -> Self {
+        Self { request, cost, slow: None }
+    }
+
+    fn of(profile: &'a Profile, bill: &Billing, slow: &FxHashMap<RequestId, Slow>, id: RequestId) -> Self {
+        Self {
+            request: &profile.requests.rows[id.index()],
+            cost: bill.cost(id),
+            slow: slow.get(&id).copied(),
+        }
+    }
+}
+
+impl RequestList {
+    /// A row with what is known about it.
+    #[must_use]
+    pub fn listed<'a>(&self, profile: &'a Profile, id: RequestId) -> Listed<'a> {
+        Listed::of(profile, &self.bill, &self.slow, id)
     }
 }
 
@@ -293,7 +339,7 @@ pub struct RequestList {
     pub all: usize,
     /// Number of requests in flight from each time on, until the next; ascending.
     pub concurrency: Vec<(i64, u32)>,
-    /// Figures over the requests that arrived in the range.
+    /// Figures over the rows.
     pub figures: Option<RequestFigures>,
     /// Gaps between tokens (or chunks) of all finished requests pooled, ns.
     pub gaps: Option<Distribution>,
@@ -301,6 +347,10 @@ pub struct RequestList {
     pub single_tokens: bool,
     /// What all requests of the profile cost.
     pub bill: Arc<Billing>,
+    /// The rows that took much longer than the others, with why.
+    pub slow: FxHashMap<RequestId, Slow>,
+    /// Median latency of the rows, ns, that these are held against; 0 where none is known.
+    pub median: f64,
     /// Parts that the bars of these requests have, in the order of [`RequestPart::ALL`].
     pub parts: Vec<RequestPart>,
 }
@@ -308,36 +358,20 @@ pub struct RequestList {
 /// Computes the [`RequestList`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestTable {
-    /// Only those that arrived in it.
-    pub range: TimeRange,
-    /// Only those with it in name, model, prompt or answer.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
     /// Order.
     pub sort: RequestColumn,
     /// Largest first. Unknown ones come last either way.
     pub descending: bool,
-    /// By which they are priced.
-    pub prices: Prices,
 }
 
-/// Requests that arrived in a range and in whose texts (name, model, prompt, answer, error) something is found, by arrival.
-pub(super) fn chosen(cx: &Context<'_>, range: TimeRange, search: &str) -> Result<Vec<RequestId>, Cancelled> {
-    let profile = cx.profile();
-    let pattern = Pattern::new(search);
-    let mut rows = Vec::new();
-    for (i, r) in profile.requests.rows.iter().enumerate() {
-        if i % 1024 == 0 {
-            cx.job().checkpoint(i as u64, profile.requests.rows.len() as u64)?;
-        }
-        let inside = range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
-        let found = pattern.as_ref().is_none_or(|p| {
-            [r.name, r.model, r.prompt, r.completion, r.error].iter().any(|&t| p.matches(profile.text(t)))
-        });
-        if inside && found {
-            rows.push(RequestId::from_index(i));
-        }
+impl RequestTable {
+    /// The requests by arrival.
+    #[must_use]
+    pub fn of(asked: Asked) -> Self {
+        Self { asked, sort: RequestColumn::Arrived, descending: false }
     }
-    Ok(rows)
 }
 
 impl Query for RequestTable {
@@ -346,13 +380,15 @@ impl Query for RequestTable {
     fn run(&self, cx: &Context<'_>) -> Result<RequestList, Cancelled> {
         let profile = cx.profile();
         let requests = &profile.requests.rows;
-        let mut rows = chosen(cx, self.range, &self.search)?;
+        let mut rows = self.asked.ids(cx)?;
         let by_arrival = rows.clone();
-        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
-        sort(profile, &bill, &mut rows, self.sort, self.descending);
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
+        let slowest = cx.get(&SlowRequests { asked: self.asked.clone() })?;
+        let slow: FxHashMap<RequestId, Slow> = slowest.rows.iter().map(|row| (row.request, *row)).collect();
+        let listed = |id: RequestId| Listed::of(profile, &bill, &slow, id);
+        sort(profile, listed, &mut rows, self.sort, self.descending);
         let largest = |column: &RequestColumn| {
-            let number = |id: &RequestId| column.number(&requests[id.index()], bill.cost(*id));
-            rows.iter().filter_map(number).fold(0.0, f64::max)
+            rows.iter().filter_map(|id| column.number(&listed(*id))).fold(0.0, f64::max)
         };
         let largest = RequestColumn::ALL.iter().map(largest).collect();
         cx.job().checkpoint(0, 0)?;
@@ -361,23 +397,25 @@ impl Query for RequestTable {
         for id in &by_arrival {
             parts(&requests[id.index()], end).iter().for_each(|p| seen[p.2 as usize] = true);
         }
-        let done = requests.iter().filter(|r| {
-            r.outcome == Outcome::Ok && self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived))
-        });
+        let chosen = || by_arrival.iter().map(|id| &requests[id.index()]);
         let (mut gap, mut single_tokens) = (Vec::new(), true);
-        for request in done {
+        for request in chosen().filter(|r| r.outcome == Outcome::Ok) {
             gap.extend(gaps(request).map(|(_, g)| g as f64));
             single_tokens &= request.token_times.is_empty()
                 || request.tokens.output == Some(request.token_times.len() as u64);
         }
+        let priced = |id: &RequestId| (&requests[id.index()], bill.charges.get(id.index()));
+        let figures = request_figures_of(&by_arrival.iter().map(priced).collect::<Vec<_>>());
         Ok(RequestList {
             rows,
             by_arrival,
             largest,
             all: requests.len(),
             concurrency: concurrency(profile),
-            figures: request_figures(profile, self.range, &bill),
+            figures,
             bill,
+            slow,
+            median: slowest.median,
             gaps: Distribution::of(gap),
             single_tokens,
             parts: RequestPart::ALL.into_iter().filter(|part| seen[*part as usize]).collect(),
@@ -385,27 +423,29 @@ impl Query for RequestTable {
     }
 
     fn weight(list: &RequestList) -> usize {
-        list.rows.len() * 8 + list.concurrency.len() * 16
+        list.rows.len() * 8 + list.concurrency.len() * 16 + list.slow.len() * size_of::<Slow>()
     }
 }
 
-fn sort(profile: &Profile, bill: &Billing, rows: &mut [RequestId], column: RequestColumn, descending: bool) {
-    let request = |id: &RequestId| &profile.requests.rows[id.index()];
+fn sort<'a>(
+    profile: &'a Profile,
+    listed: impl Fn(RequestId) -> Listed<'a>,
+    rows: &mut [RequestId],
+    column: RequestColumn,
+    descending: bool,
+) {
     let turned = |o: Ordering| if descending { o.reverse() } else { o };
-    let text = |r: &Request| match column {
-        RequestColumn::Name => Some(profile.text(r.name)),
-        RequestColumn::Model => Some(profile.text(r.model)),
+    let text = |id: RequestId| match column {
+        RequestColumn::Name => Some(profile.text(listed(id).request.name)),
+        RequestColumn::Model => Some(profile.text(listed(id).request.model)),
         _ => None,
     };
-    rows.sort_by(|&i, &j| {
-        let (a, b) = (request(&i), request(&j));
-        match (text(a), text(b)) {
-            (Some(a), Some(b)) => turned(a.cmp(b)),
-            _ => match (column.number(a, bill.cost(i)), column.number(b, bill.cost(j))) {
-                (Some(a), Some(b)) => turned(a.total_cmp(&b)),
-                (a, b) => b.is_some().cmp(&a.is_some()),
-            },
-        }
+    rows.sort_by(|&i, &j| match (text(i), text(j)) {
+        (Some(a), Some(b)) => turned(a.cmp(b)),
+        _ => match (column.number(&listed(i)), column.number(&listed(j))) {
+            (Some(a), Some(b)) => turned(a.total_cmp(&b)),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        },
     });
 }
 
@@ -468,10 +508,15 @@ mod tests {
         Run::of(Arc::new(b.finish()))
     }
 
-    fn ask(sort: RequestColumn, descending: bool, search: &str, range: TimeRange) -> (String, RequestList) {
+    fn ask(
+        sort: RequestColumn,
+        descending: bool,
+        search: &str,
+        range: Option<(i64, i64)>,
+    ) -> (String, RequestList) {
         let subject = subject();
-        let query =
-            RequestTable { range, search: search.into(), sort, descending, prices: Prices::default() };
+        let asked = Asked { range, search: search.into(), ..Asked::default() };
+        let query = RequestTable { asked, sort, descending };
         let list = Engine::inline().now(&subject, &query, &crate::jobs::Job::new()).unwrap();
         let p = &subject.profile;
         let names = list.rows.iter().map(|id| p.text(p.requests.get(*id).unwrap().name)).collect();
@@ -493,7 +538,7 @@ mod tests {
         let (names, list) = ask(RequestColumn::Arrived, false, "b,d", Some((0, 60)));
         assert_eq!(names, "b");
         assert_eq!(list.all, 4);
-        assert_eq!(list.figures.unwrap().count, 3);
+        assert_eq!(list.figures.unwrap().count, 1, "figures are those of the rows");
         assert_eq!(list.concurrency, [(0, 1), (10, 2), (50, 2), (60, 3), (100, 2), (200, 1)]);
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::requests::chosen;
-use super::scope::TimeRange;
+use super::asked::Asked;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, FALSE_HIT, Profile, RequestId};
 use crate::query::{Context, Query};
@@ -71,10 +70,8 @@ impl Alike {
 /// Computes what was [`Alike`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Similarities {
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for Similarities {
@@ -84,7 +81,7 @@ impl Query for Similarities {
         let profile = cx.profile();
         let wrong = false_hits(profile);
         let mut out = Alike { judged: profile.meta.format == "inferscope", ..Alike::default() };
-        for id in chosen(cx, self.range, &self.search)? {
+        for id in self.asked.ids(cx)? {
             let r = &profile.requests.rows[id.index()];
             out.asked += usize::from(r.cache.is_some());
             out.exact += usize::from(r.cache == Some(CacheOutcome::Exact));
@@ -134,7 +131,7 @@ mod tests {
             };
             b.finding(finding);
         });
-        let alike = ask(&run, &Similarities { range: None, search: String::new() });
+        let alike = ask(&run, &Similarities { asked: Asked::default() });
         assert_eq!((alike.asked, alike.exact, alike.least_taken(), alike.judged), (5, 1, Some(0.91), true));
         let at = |t| alike.at(t);
         assert_eq!(at(0.9), AtThreshold { semantic: 2, wrong: 1, not_judged: 0, rate: Some(0.6) });

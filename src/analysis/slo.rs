@@ -1,7 +1,6 @@
 //! Whether requests keep what was promised (service level objectives), and why the slowest were slow.
 
-use super::requests::chosen;
-use super::scope::TimeRange;
+use super::asked::Asked;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Outcome, Request, RequestId};
 use crate::query::{Context, Query};
@@ -94,10 +93,8 @@ impl Kept {
 pub struct SloCheck {
     /// What is promised.
     pub slo: Slo,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for SloCheck {
@@ -107,7 +104,7 @@ impl Query for SloCheck {
         let rows = &cx.profile().requests.rows;
         let mut out = Kept::default();
         let (mut first, mut last, mut ended) = (None, None, 0usize);
-        for id in chosen(cx, self.range, &self.search)? {
+        for id in self.asked.ids(cx)? {
             let r = &rows[id.index()];
             if let Some(end) = r.finished.filter(|_| !r.undated) {
                 first = Some(first.map_or(r.arrived, |f: i64| f.min(r.arrived)));
@@ -171,6 +168,21 @@ impl Cause {
             Self::Unknown => "no cause is known",
         }
     }
+
+    /// In a word or two.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Retries => "retries",
+            Self::Prompt => "prompt length",
+            Self::Answer => "answer length",
+            Self::Miss => "cache miss",
+            Self::FirstToken => "first token",
+            Self::Tokens => "slow tokens",
+            Self::Unknown => "not known",
+        }
+    }
 }
 
 /// One of the slowest requests.
@@ -184,6 +196,8 @@ pub struct Slow {
     pub cause: Cause,
     /// How much of it, ns.
     pub explained: f64,
+    /// What it took over the median, ns.
+    pub over: f64,
 }
 
 /// The slowest requests, with the median that they are held against.
@@ -191,28 +205,30 @@ pub struct Slow {
 pub struct Slowest {
     /// Median latency, ns.
     pub median: f64,
-    /// The slowest first; those that took less than half as much again as the median are none.
+    /// The slowest first; those that took at most half as much again as the median are none.
     pub rows: Vec<Slow>,
 }
 
-/// Requests that are listed.
-const LISTED: usize = 8;
+/// So many of the slowest are listed where there is room for some.
+pub const LISTED: usize = 8;
 
 /// Computes the [`Slowest`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SlowRequests {
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for SlowRequests {
     type Output = Slowest;
 
+    fn weight(slowest: &Slowest) -> usize {
+        size_of_val(&*slowest.rows)
+    }
+
     fn run(&self, cx: &Context<'_>) -> Result<Slowest, Cancelled> {
         let rows = &cx.profile().requests.rows;
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         let done: Vec<(RequestId, &Request)> = ids
             .into_iter()
             .map(|id| (id, &rows[id.index()]))
@@ -225,10 +241,11 @@ impl Query for SlowRequests {
         slow.retain(|s| s.2 as f64 > 1.5 * median);
         slow.sort_by_key(|s| std::cmp::Reverse(s.2));
         let row = |(request, r, latency): (RequestId, &Request, i64)| {
-            let (cause, explained) = typical.cause(r, latency as f64 - median);
-            Slow { request, latency, cause, explained }
+            let over = latency as f64 - median;
+            let (cause, explained) = typical.cause(r, over);
+            Slow { request, latency, cause, explained, over }
         };
-        Ok(Slowest { median, rows: slow.into_iter().take(LISTED).map(row).collect() })
+        Ok(Slowest { median, rows: slow.into_iter().map(row).collect() })
     }
 }
 
@@ -341,7 +358,7 @@ mod tests {
         rows.push(Request { finished: Some(1000), ..Request::default() });
         // One token has no time per token.
         rows.push(request(0, 50, 1, 0));
-        let asked = SloCheck { slo, range: None, search: String::new() };
+        let asked = SloCheck { slo, asked: Asked::default() };
         let kept = ask(&run(rows), &asked);
         assert_eq!((kept.kept, kept.broken, kept.failed, kept.unknown), (2, 3, 1, 2));
         assert_eq!((kept.by, kept.share()), ([1, 1, 0], Some(0.4)));
@@ -367,7 +384,7 @@ mod tests {
             ..request(0, 100, 11, 10)
         });
         rows.push(request(0, 3000, 11, 10));
-        let found = ask(&run(rows), &SlowRequests { range: None, search: String::new() });
+        let found = ask(&run(rows), &SlowRequests { asked: Asked::default() });
         assert_eq!(found.median, 200.0);
         let causes: Vec<Cause> = found.rows.iter().map(|r| r.cause).collect();
         use Cause::{Answer, FirstToken, Prompt, Queue, Retries, Tokens};

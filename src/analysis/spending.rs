@@ -3,54 +3,19 @@
 
 use rustc_hash::FxHashMap;
 
+use super::asked::Asked;
 use super::billing::{Bill, Billing, Sums, model_name};
+use super::facets::Facet;
+use super::overview::{RequestFigures, request_figures_of};
 use super::prices::{self, Call, Charge, Parts, Prices};
-use super::requests::chosen;
-use super::scope::TimeRange;
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, Profile, Request, RequestId, TokenCounts};
+use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId, TokenCounts};
 use crate::query::{Context, Query};
-
-/// What requests have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SpendBy {
-    /// The model.
-    #[default]
-    Model,
-    /// Who served them.
-    Provider,
-    /// Their name.
-    Name,
-    /// How they ended.
-    Outcome,
-}
-
-impl SpendBy {
-    /// All, with what they are called.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Model, "Model"),
-        (Self::Provider, "Provider"),
-        (Self::Name, "Name"),
-        (Self::Outcome, "Outcome"),
-    ];
-
-    /// What it is called within a sentence.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Provider => "provider",
-            Self::Name => "name",
-            Self::Outcome => "outcome",
-        }
-    }
-}
 
 /// Requests that have something in common.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
-    /// What; empty where it is not known.
+    /// What; empty where nobody says.
     pub name: String,
     /// Their sums.
     pub sums: Sums,
@@ -64,6 +29,10 @@ pub struct Group {
     pub latency: Option<f64>,
     /// The first of them.
     pub first: Option<RequestId>,
+    /// Those of which a cache of answers was asked, and of these those that it had an answer for.
+    pub looked_up: (usize, usize),
+    /// Figures over them.
+    pub figures: Option<RequestFigures>,
     /// No other group is both faster and cheaper per request.
     pub best: bool,
 }
@@ -93,6 +62,15 @@ impl Group {
         if r.outcome == Outcome::Ok {
             self.answered += 1;
         }
+        let (looked_up, hits) = &mut self.looked_up;
+        *looked_up += usize::from(r.cache.is_some());
+        *hits += usize::from(r.cache.is_some_and(|said| said != CacheOutcome::Miss));
+    }
+
+    /// Fills in what follows from all its requests.
+    fn close(&mut self, rows: &[(&Request, Option<&Charge>)]) {
+        self.figures = request_figures_of(rows);
+        self.latency = self.figures.as_ref().and_then(|f| f.latency).map(|d| d.mean);
     }
 }
 
@@ -147,14 +125,10 @@ pub const POINTS: usize = 2000;
 /// Computes [`Spent`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Spending {
-    /// By which prices.
-    pub prices: Prices,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
     /// What groups have in common.
-    pub by: SpendBy,
+    pub by: Facet,
 }
 
 impl Query for Spending {
@@ -162,47 +136,43 @@ impl Query for Spending {
 
     fn run(&self, cx: &Context<'_>) -> Result<Spent, Cancelled> {
         let profile = cx.profile();
-        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
-        let ids = chosen(cx, self.range, &self.search)?;
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
+        let ids = self.asked.ids(cx)?;
         let mut out = Spent { every: ids.len().div_ceil(POINTS).max(1), ..Spent::default() };
         let mut known: FxHashMap<&str, u32> = FxHashMap::default();
-        let mut latencies: Vec<(f64, usize)> = Vec::new();
+        let (mut rows, mut all): (Vec<Vec<_>>, Vec<_>) = (Vec::new(), Vec::with_capacity(ids.len()));
         for (n, &id) in ids.iter().enumerate() {
             let (r, charge) = (&profile.requests.rows[id.index()], &bill.charges[id.index()]);
-            let name = match self.by {
-                SpendBy::Model => model_name(&self.prices, profile, r, charge),
-                SpendBy::Provider => profile.text(r.provider),
-                SpendBy::Name => profile.text(r.name),
-                SpendBy::Outcome => r.outcome.name(),
-            };
+            let name = self.by.of(profile, &self.asked.prices, r, charge);
             let group = *known.entry(name).or_insert_with(|| {
                 out.groups.push(Group { name: name.to_owned(), ..Group::default() });
-                latencies.push((0.0, 0));
+                rows.push(Vec::new());
                 out.groups.len() as u32 - 1
             });
             out.groups[group as usize].add(id, r, charge, bill.best[id.index()]);
             out.all.add(id, r, charge, bill.best[id.index()]);
-            if let Some(latency) = r.latency().filter(|_| r.outcome == Outcome::Ok) {
-                let (sum, n) = &mut latencies[group as usize];
-                (*sum, *n) = (*sum + latency as f64, *n + 1);
-            }
+            rows[group as usize].push((r, Some(charge)));
+            all.push((r, Some(charge)));
             if let Some((cost, latency)) = charge.cost.zip(r.latency()).filter(|_| n % out.every == 0) {
                 out.points.push(Point { request: id, group, latency, cost: cost.to_f64() });
             }
             reasons(&mut out, id, charge);
         }
-        for (group, (sum, n)) in out.groups.iter_mut().zip(&latencies) {
-            group.latency = (*n > 0).then(|| sum / *n as f64);
+        for (n, (group, rows)) in out.groups.iter_mut().zip(&rows).enumerate() {
+            if n % 256 == 0 {
+                cx.job().checkpoint(n as u64, rows.len() as u64)?;
+            }
+            group.close(rows);
         }
-        let (sum, n) = latencies.iter().fold((0.0, 0), |(a, b), (sum, n)| (a + sum, b + n));
-        out.all.latency = (n > 0).then(|| sum / n as f64);
+        out.all.close(&all);
         mark_best(&mut out.groups);
         in_order(&mut out);
         Ok(out)
     }
 
     fn weight(spent: &Spent) -> usize {
-        spent.groups.len() * size_of::<Group>() + spent.points.len() * size_of::<Point>()
+        let names: usize = spent.groups.iter().map(|g| g.name.len()).sum();
+        names + spent.groups.len() * size_of::<Group>() + spent.points.len() * size_of::<Point>()
     }
 }
 
@@ -378,14 +348,10 @@ pub struct Repriced {
 /// Computes the [`Repriced`] of a model by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reprice {
-    /// By which prices.
-    pub prices: Prices,
     /// Its name.
     pub model: String,
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for Reprice {
@@ -393,12 +359,12 @@ impl Query for Reprice {
 
     fn run(&self, cx: &Context<'_>) -> Result<Repriced, Cancelled> {
         let profile = cx.profile();
-        let bill = cx.get(&Bill { prices: self.prices.clone() })?;
-        let found = match prices::resolve(&self.prices, "", &self.model, "") {
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
+        let found = match prices::resolve(&self.asked.prices, "", &self.model, "") {
             Ok(found) => found,
             Err(why) => return Ok(Repriced { model: Err(why), cost: None, now: None, left_out: 0 }),
         };
-        let table = &self.prices.tables()[found.table];
+        let table = &self.asked.prices.tables()[found.table];
         let entry = &table.entries()[found.entry];
         let mut out = Repriced {
             model: Ok((entry.name.clone(), entry.provider.clone())),
@@ -406,7 +372,7 @@ impl Query for Reprice {
             now: None,
             left_out: 0,
         };
-        for id in chosen(cx, self.range, &self.search)? {
+        for id in self.asked.ids(cx)? {
             let (r, charge) = (&profile.requests.rows[id.index()], &bill.charges[id.index()]);
             let now = charge.priced.as_ref().map(|p| p.parts.sum());
             let call = Call {
@@ -467,7 +433,7 @@ mod tests {
             ("dear", request(1000, 100, 300, Outcome::Error)),
             ("nobody knows", request(5, 5, 10, Outcome::Ok)),
         ]);
-        let spent = ask(&run, &Spending { prices: prices(), ..Spending::default() });
+        let spent = ask(&run, &Spending { asked: Asked::all(&prices()), ..Spending::default() });
         let found: Vec<_> =
             spent.groups.iter().map(|g| (g.name.as_str(), g.sums.cost.map(|m| m.to_string()))).collect();
         assert_eq!(
@@ -484,7 +450,8 @@ mod tests {
         assert_eq!((spent.unpriced.len(), spent.unpriced[0].requests), (1, 1));
         assert_eq!(spent.points.len(), 3);
         assert!(spent.points.iter().all(|p| spent.groups[p.group as usize].name != "nobody knows"));
-        let by = Spending { by: SpendBy::Outcome, range: Some((0, 1)), ..Spending::default() };
+        let range = Some((0, 1));
+        let by = Spending { by: Facet::Outcome, asked: Asked { range, ..Asked::default() } };
         assert_eq!(
             ask(&run, &by).groups.iter().map(|g| g.name.clone()).collect::<Vec<_>>(),
             ["finished", "failed"]
@@ -521,14 +488,13 @@ mod tests {
             ..Request::default()
         };
         let run = run((0..30).map(|i| (if i % 2 == 0 { "dear" } else { "cheap" }, row())).collect());
-        ask(&run, &Spending { prices: prices(), ..Spending::default() });
+        ask(&run, &Spending { asked: Asked::all(&prices()), ..Spending::default() });
         ask(&run, &PriceCurves { prices: prices() });
         ask(&run, &crate::analysis::findings::Findings { prices: prices() });
-        let search = String::new;
-        ask(&run, &crate::analysis::load::RequestLoad { range: None, search: search() });
+        ask(&run, &crate::analysis::load::RequestLoad { asked: Asked::default() });
         ask(&run, &crate::analysis::caches::Caches::default());
         let kind = crate::analysis::caches::CacheKind::Prompt;
-        ask(&run, &crate::analysis::cache_history::CacheHistory { kind, range: None, search: search() });
+        ask(&run, &crate::analysis::cache_history::CacheHistory { kind, asked: Asked::default() });
     }
 
     #[test]
@@ -539,7 +505,7 @@ mod tests {
         ]);
         let reprice = |model: &str| {
             let model = model.into();
-            (*ask(&run, &Reprice { prices: prices(), model, range: None, search: String::new() })).clone()
+            (*ask(&run, &Reprice { model, asked: Asked::all(&prices()) })).clone()
         };
         let cheap = reprice("cheap");
         assert_eq!(cheap.cost.map(|m| m.to_string()).as_deref(), Some("0.0015"));

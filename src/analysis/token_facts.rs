@@ -1,8 +1,7 @@
 //! How many tokens requests have, and how that is known.
 
+use super::asked::Asked;
 use super::overview::Distribution;
-use super::requests::chosen;
-use super::scope::TimeRange;
 use crate::jobs::Cancelled;
 use crate::model::{Origin, Request, RequestId};
 use crate::query::{Context, Query};
@@ -51,10 +50,8 @@ pub const POINTS: usize = 2000;
 /// Computes the [`Facts`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenFacts {
-    /// Only requests that arrived in it.
-    pub range: TimeRange,
-    /// Only requests in whose texts it is found.
-    pub search: String,
+    /// Which requests.
+    pub asked: Asked,
 }
 
 impl Query for TokenFacts {
@@ -62,7 +59,7 @@ impl Query for TokenFacts {
 
     fn run(&self, cx: &Context<'_>) -> Result<Facts, Cancelled> {
         let rows = &cx.profile().requests.rows;
-        let ids = chosen(cx, self.range, &self.search)?;
+        let ids = self.asked.ids(cx)?;
         let mut out = Facts { every: ids.len().div_ceil(POINTS).max(1), ..Facts::default() };
         let (mut prompts, mut outputs) = (Vec::new(), Vec::new());
         let (mut most_in, mut most_out) = (0, 0);
@@ -132,7 +129,7 @@ mod tests {
         b.request(of(Some(50), Some(5), Accounting { output: Origin::LowerBound, ..Accounting::default() }));
         b.request(of(None, None, Accounting::default()));
         let run = Run::of(b.finish().into());
-        let facts = ask(&run, &TokenFacts { range: None, search: String::new() });
+        let facts = ask(&run, &TokenFacts { asked: Asked::default() });
         assert_eq!(facts.origins, [2, 0, 1, 1]);
         assert_eq!((facts.agreeing, facts.disagreeing), (1, (1, Some(RequestId(1)))));
         assert_eq!((facts.largest_prompt, facts.first_incomplete), (Some(RequestId(1)), Some(RequestId(2))));

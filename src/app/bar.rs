@@ -13,6 +13,7 @@ use crate::ui::icons::Icon;
 use crate::ui::theme::Tone;
 use crate::ui::widgets::{self, MetricChoice, SearchBox};
 use crate::views::shared::crumbs::describe;
+use crate::views::shared::requests::value_text;
 use crate::views::{self, Picture};
 
 /// Draws the bar.
@@ -251,6 +252,14 @@ fn crumbs(profile: &Profile, now: &crate::state::Interaction, ui: &mut Ui, comma
             .clicked()
         {
             commands.push(Command::SetRange(None));
+        }
+    }
+    for (facet, values) in now.requests.iter() {
+        let values: Vec<_> = values.iter().map(|v| value_text(v, 30)).collect();
+        let text = format!("{}: {}", facet.name(), shorten(&values.join(", "), 40));
+        let about = "Views about requests show these only. Click for all of them.";
+        if widgets::chip(ui, &text).on_hover_text(about).clicked() {
+            commands.push(Command::FilterRequests(now.requests.without(facet)));
         }
     }
     if !now.scope.tracks.is_empty() {

@@ -184,6 +184,7 @@ goldens! {
     tokens: view("tokens", session(), &nothing, LARGE, 1.0);
     caches: view("caches", session(), &nothing, LARGE, 1.0);
     gpu: view("gpu", sample(GPU_TRACE), &nothing, LARGE, 1.0);
+    compute: view("compute", sample(GPU_TRACE), &nothing, LARGE, 1.0);
     source: view("source", with_sources(), &select("depth"), SMALL, 1.0);
     find: view("find", sample(DECODE), &nothing, SMALL, 1.0);
     details: view("details", session(), &|p| Some(Command::Select(Some(Item::of_request(RequestId(3), p)))), vec2(400.0, 600.0), 1.0);
@@ -203,6 +204,7 @@ goldens! {
     compared_cost: compared("cost", [session(), session()], Theme::Dark);
     compared_tokens: compared("tokens", [session(), session()], Theme::Light);
     compared_caches: compared("caches", [session(), session()], Theme::Dark);
+    compared_compute: compared("compute", [sample(GPU_TRACE), sample(GPU_TRACE)], Theme::Light);
     compared_gpu: compared("gpu", [sample(GPU_TRACE), sample(GPU_TRACE)], Theme::Dark);
     compared_find: compared("find", [session(), session()], Theme::Dark);
     compared_timeline: compared("timeline", [session(), session()], Theme::Dark);

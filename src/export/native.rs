@@ -8,7 +8,7 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
 use crate::model::wire_rows::{
-    write_billing, write_finding, write_option, write_request, write_retries, write_token_times,
+    write_attributes, write_billing, write_finding, write_option, write_request, write_retries, write_token_times,
 };
 use crate::model::{
     ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, SampleTable, Sources,
@@ -91,6 +91,8 @@ pub fn write_with(profile: &Profile, texts: &Sources, out: &mut dyn Write) -> Re
         profile.requests.rows.iter().for_each(|request| write_retries(request, w));
         // Since minor version 6.
         profile.requests.rows.iter().for_each(|request| write_billing(request, w));
+        // Since minor version 7.
+        profile.requests.rows.iter().for_each(|request| write_attributes(request, w));
     })?;
     if !profile.findings.is_empty() {
         columns(tag::FINDINGS, &|w| findings(profile, w))?;

@@ -23,7 +23,7 @@ pub use names::{bare, fitting, shorter};
 pub use plain::{LONGEST_NAME, Page, PlainJson, acts, escaped, escaped_lines, one_line, plain, short};
 pub use scale::Scale;
 pub use table::{Column, CopyAs, Form, Look, Order, SortBy, Value, aligned, by, calls, click, copied, mark};
-pub use typed::{time_unit, typed_time};
+pub use typed::{time_unit, typed_quantity, typed_time};
 
 use std::borrow::Cow;
 

@@ -16,7 +16,7 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::wire_rows::{
-    Ids, optional_track, read_billing, read_finding, read_request, read_retries, read_token_times,
+    Ids, optional_track, read_attributes, read_billing, read_finding, read_request, read_retries, read_token_times,
 };
 use crate::model::{
     ArgsRef, CallSite, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,
@@ -536,6 +536,12 @@ impl Tables {
         if !r.0.is_empty() {
             for row in &mut rows {
                 read_billing(row, r, self)?;
+            }
+        }
+        // Those of minor version 6 here.
+        if !r.0.is_empty() {
+            for row in &mut rows {
+                read_attributes(row, r, self)?;
             }
         }
         self.requests = rows.into_iter().map(|row| b.request(row)).collect();

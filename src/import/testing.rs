@@ -198,6 +198,7 @@ pub(crate) fn everything() -> Profile {
             decode_holds_first: true,
         },
         chunks: Some(Chunks { with_output: 3, first_token: Some(2), first_output: None }),
+        attributes: vec![(key, text), (text, key)],
         searches: Some(3),
         token_times: vec![20, 25, 31],
         cost: Money::parse("0.000000000000000000001234"),

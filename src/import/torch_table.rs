@@ -2,7 +2,7 @@
 //!
 //! Reference: `_build_table` of `torch/autograd/profiler_util.py`, PyTorch 1.8 to 2.15. Kept: every column of times, bytes, counts
 //! and FLOPs as a metric under torch's name, each row as an operator; shapes and source locations as part of its name. Lost: the columns of
-//! percent and of averages, which follow from the others. Guessed: nothing; but numbers are as the table rounds them. Columns
+//! percent and of averages, which follow from the others. Guessed: what kind a row is, by its name and by where it has time; numbers are as the table rounds them. Columns
 //! of totals hold what an operator called, so their sum counts nested operators more than once, which their names say.
 
 use super::Gives::Tree;
@@ -123,6 +123,9 @@ struct Reader {
     columns: Vec<Column>,
     track: TrackId,
     rules: u8,
+    /// The columns that tell what runs on a device: it has time there and none on the CPU.
+    cpu_total: Option<MetricId>,
+    self_device: Option<MetricId>,
     odd: Oddities,
 }
 
@@ -155,23 +158,32 @@ impl Reader {
                 _ => None,
             })
             .collect();
-        let function =
-            b.function(FunctionSpec { category: category(names[0]), ..FunctionSpec::named(&name) });
+        let value = |metric: Option<MetricId>| weights.iter().find(|(m, _)| Some(*m) == metric).map(|(_, v)| *v);
+        let on_device = value(self.self_device).is_some_and(|v| v > 0) && value(self.cpu_total) == Some(0);
+        let category = category(names[0], on_device);
+        let function = b.function(FunctionSpec { category, ..FunctionSpec::named(&name) });
         let frame = b.frame(function, 0);
         let stack = b.stack(None, frame);
         b.sample(self.track, Some(stack), &weights);
     }
 }
 
-fn category(name: &str) -> &'static str {
-    if name.starts_with("aten::") {
+fn category(name: &str, on_device: bool) -> &'static str {
+    if name.starts_with("Memcpy ") {
+        "gpu_memcpy"
+    } else if name.starts_with("Memset ") {
+        "gpu_memset"
+    } else if on_device {
+        "kernel"
+    } else if name.starts_with("aten::") {
         "cpu_op"
     } else if name.starts_with("cuda") || name.starts_with("hip") {
         "cuda_runtime"
     } else if name.starts_with("void ") || name.contains("_kernel") {
         "kernel"
     } else {
-        ""
+        // Ranges that the program marked, autograd's functions: they run on the CPU as operations do.
+        "cpu_op"
     }
 }
 
@@ -182,11 +194,20 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         match &mut reader {
             None => {
                 if let Some(headings) = columns(line.text) {
-                    let columns = headings.iter().map(|heading| column(heading, b)).collect();
+                    let columns: Vec<Column> = headings.iter().map(|heading| column(heading, b)).collect();
+                    let metric = |is: &dyn Fn(&str) -> bool| {
+                        headings.iter().zip(&columns).find_map(|(heading, column)| match column {
+                            Column::Cost(metric, Unit::Nanoseconds, _) if is(heading) => Some(*metric),
+                            _ => None,
+                        })
+                    };
+                    let cpu_total = metric(&|h| h == "CPU total");
+                    let self_device = metric(&|h| h.starts_with("Self ") && h != "Self CPU");
                     let spec =
                         TrackSpec { name: "Operators", process: "", kind: TrackKind::Profile, sort: 0 };
-                    reader =
-                        Some(Reader { columns, track: b.track(spec), rules: 0, odd: Oddities::default() });
+                    let track = b.track(spec);
+                    let odd = Oddities::default();
+                    reader = Some(Reader { columns, track, rules: 0, cpu_total, self_device, odd });
                 }
             }
             // The second rule below the headings ends the table; sums and other tables may follow.

@@ -316,6 +316,10 @@ impl Dump<'_> {
                 [t.cache_write_1h, t.audio_input, t.image_input, t.tool_input, t.audio_output].map(or_dash);
             self.line(format_args!("  stamps {stamps:?} undated {} parts {}", r.undated, parts.join("/")));
         }
+        if !r.attributes.is_empty() {
+            let said = r.attributes.iter().map(|(name, value)| (p.text(*name), p.text(*value)));
+            self.line(format_args!("  attributes {:?}", said.collect::<Vec<_>>()));
+        }
         if r.first_byte.is_some() || !p.text(r.error).is_empty() {
             self.line(format_args!("  first byte {} error {:?}", or_dash(r.first_byte), p.text(r.error)));
         }

@@ -13,8 +13,8 @@
 use super::lanes::Nesting;
 use super::wire::{CACHE, Damaged, KINDS, Reader, SEVERITIES, STATUSES, UNITS, Writer};
 use super::wire_rows::{
-    Ids, optional_track, read_billing, read_finding, read_option, read_request, read_retries,
-    read_token_times, write_billing, write_finding, write_option, write_request, write_retries,
+    Ids, optional_track, read_attributes, read_billing, read_finding, read_option, read_request, read_retries,
+    read_token_times, write_attributes, write_billing, write_finding, write_option, write_request, write_retries,
     write_token_times,
 };
 use super::{
@@ -219,6 +219,7 @@ fn request(r: &Request, w: &mut Writer) {
     w.unsigned(r.error.0.into());
     write_retries(r, w);
     write_billing(r, w);
+    write_attributes(r, w);
 }
 
 impl ProfileBuilder {
@@ -376,6 +377,7 @@ impl Replay {
         };
         read_retries(&mut request, r, self)?;
         read_billing(&mut request, r, self)?;
+        read_attributes(&mut request, r, self)?;
         Ok(request)
     }
 }
@@ -433,6 +435,7 @@ mod tests {
             phases: ServerTimes { decode: Some(n), decode_holds_first: true, ..ServerTimes::default() },
             chunks: Some(Chunks { with_output: 3, first_token: Some(2), first_output: None }),
             cost: Money::parse("0.000000000000000000000001"),
+            attributes: vec![(key, text)],
             ..Request::default()
         });
     }

@@ -19,6 +19,7 @@ pub mod keys;
 mod lanes;
 pub mod lists;
 mod merge;
+pub mod messages;
 mod metrics;
 mod money;
 pub(crate) mod place_table;

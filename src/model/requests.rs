@@ -191,12 +191,22 @@ pub struct Request {
     /// How alike the closest prompt in a semantic cache was, 0 to 1, whether or not its answer was taken; `None` when
     /// none was compared.
     pub similarity: Option<f64>,
+    /// What its program says of it («session», «user», a tag), by name, each name once: requests are grouped and filtered by it.
+    pub attributes: Vec<(StringId, StringId)>,
 }
 
 impl Request {
     /// Bytes held, texts apart.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.token_times) + size_of_val(&*self.retries)
+        size_of::<Self>() + size_of_val(&*self.token_times)
+            + size_of_val(&*self.retries)
+            + size_of_val(&*self.attributes)
+    }
+
+    /// What its program says of it under a name; `None` when nothing.
+    #[must_use]
+    pub fn attribute(&self, name: StringId) -> Option<StringId> {
+        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
     /// When the answer began: the first token, or the first chunk where no more is known.

@@ -44,8 +44,9 @@ pub(crate) const MAGIC: [u8; 12] = *b"\x89inferscope\n";
 pub(crate) const MAJOR: u16 = 1;
 /// Additions to it that older readers may skip. 1: callers, findings, cache and batch of requests; 2: first
 /// byte and error of requests, after those; 3: lines of calls, source texts, attached files; 4: retries and similarity of
-/// requests, after those; 5: functions without costs of their own; 6: what is billed of requests, after those.
-pub(crate) const MINOR: u16 = 6;
+/// requests, after those; 5: functions without costs of their own; 6: what is billed of requests, after those; 7: what their
+/// programs say of requests, after those.
+pub(crate) const MINOR: u16 = 7;
 
 /// The block is zstd-compressed.
 pub(crate) const COMPRESSED: u8 = 1;
@@ -108,8 +109,9 @@ pub(crate) mod journal {
 
     /// First bytes of a journal.
     pub(crate) const MAGIC: [u8; 16] = *b"\x89inferscope-jnl\n";
-    /// Version of the layout that is written. 2: retries and similarity of requests; 3: what is billed of them.
-    pub(crate) const VERSION: u16 = 3;
+    /// Version of the layout that is written. 2: retries and similarity of requests; 3: what is billed of them; 4: what
+    /// their programs say of them.
+    pub(crate) const VERSION: u16 = 4;
     /// Usual file name ending, without the dot.
     pub(crate) const EXTENSION: &str = "journal";
 

@@ -207,6 +207,23 @@ pub(crate) fn read_billing(request: &mut Request, r: &mut Reader<'_>, ids: &impl
     Ok(())
 }
 
+/// What the program of a request says of it.
+pub(crate) fn write_attributes(request: &Request, w: &mut Writer) {
+    w.size(request.attributes.len());
+    request.attributes.iter().flat_map(|(name, value)| [name, value]).for_each(|id| w.unsigned(id.0.into()));
+}
+
+/// What [`write_attributes`] wrote, added to `request`.
+pub(crate) fn read_attributes(
+    request: &mut Request,
+    r: &mut Reader<'_>,
+    ids: &impl Ids,
+) -> Result<(), Damaged> {
+    let count = r.rows()?;
+    request.attributes = r.column(count, |r| Ok((ids.string(r)?, ids.string(r)?)))?;
+    Ok(())
+}
+
 /// A finding.
 pub(crate) fn write_finding(finding: &Finding, w: &mut Writer) {
     w.unsigned(finding.kind.0.into());

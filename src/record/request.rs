@@ -32,6 +32,7 @@ pub(super) struct RequestRow {
     /// Output tokens, where they have no stamps.
     output_tokens: Option<u64>,
     similarity: Option<f64>,
+    attributes: Vec<(&'static str, String)>,
     retries: Vec<Attempt>,
     /// The attempt that runs, or waits for the next one.
     attempt: Attempt,
@@ -206,6 +207,14 @@ impl RequestHandle {
         lock(&self.row).similarity = Some(likeness).filter(|l| l.is_finite());
     }
 
+    /// Something that it is grouped and filtered by, under a name; said once.
+    pub fn attribute(&self, name: &'static str, value: &str) {
+        let mut row = lock(&self.row);
+        if row.attributes.iter().all(|(known, _)| *known != name) {
+            row.attributes.push((name, secrets::mask(value).into_owned()));
+        }
+    }
+
     /// It is generated together with others.
     pub fn batch(&self, number: u64) {
         lock(&self.row).batch = Some(number);
@@ -333,6 +342,8 @@ impl RequestRow {
             reason: builder.string(&a.reason),
         };
         let retries = self.retries.iter().map(&mut retry).collect();
+        let attributes =
+            self.attributes.iter().map(|(name, value)| (builder.string(name), builder.string(value))).collect();
         let tokens = self.reported.unwrap_or(TokenCounts {
             input: self.prompt_tokens,
             output: self.output_tokens.or_else(|| (!times.is_empty()).then_some(times.len() as u64)),
@@ -358,6 +369,7 @@ impl RequestRow {
             completion: builder.string(&self.completion),
             error: builder.string(&self.error),
             retries,
+            attributes,
             similarity: self.similarity,
             ..Request::default()
         }

@@ -3,6 +3,7 @@
 use super::{Arrangement, Interaction, Item, Relative};
 use crate::analysis::align::AlignAt;
 use crate::analysis::diff::normalise::Normalise;
+use crate::analysis::facets::Filter;
 use crate::analysis::folding::Folding;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
@@ -36,6 +37,8 @@ pub enum Command {
     KeepTransforms(usize),
     /// Change stages and see what total would come of it.
     WhatIf(WhatIf),
+    /// Look at some requests only, in every view about requests.
+    FilterRequests(Filter),
     /// Search in every view.
     Search(String),
     /// Look at it as before.
@@ -58,6 +61,7 @@ impl Command {
             Self::Push(transform) => to.scope.transforms.push(transform),
             Self::KeepTransforms(n) => to.scope.transforms.truncate(n),
             Self::WhatIf(what_if) => to.what_if = what_if,
+            Self::FilterRequests(filter) => to.requests = filter,
             Self::Search(text) => to.search = text,
             Self::Become(state) => *to = *state,
         }

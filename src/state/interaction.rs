@@ -4,6 +4,7 @@ use super::{Arrangement, Item};
 use crate::analysis::align::AlignAt;
 use crate::analysis::columns::Relative;
 use crate::analysis::diff::normalise::Normalise;
+use crate::analysis::facets::Filter;
 use crate::analysis::folding::Folding;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{Scope, TimeRange};
@@ -34,6 +35,8 @@ pub struct Interaction {
     pub selection: Option<Item>,
     /// Changes of stages whose effect is estimated.
     pub what_if: WhatIf,
+    /// Which requests are looked at, in every view about requests.
+    pub requests: Filter,
     /// What is searched for, in every view.
     pub search: String,
 }

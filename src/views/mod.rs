@@ -12,6 +12,7 @@ pub mod boxes;
 mod caches;
 pub mod call_tree;
 pub mod callers;
+mod compute;
 #[cfg(test)]
 mod compared;
 mod cost;
@@ -47,6 +48,7 @@ use egui::{Rect, Response, Ui};
 
 use self::shared::Note;
 use crate::analysis::Slice;
+use crate::analysis::asked::Asked;
 use crate::analysis::columns::Shown;
 use crate::analysis::diff::metrics;
 use crate::analysis::formula::Measure;
@@ -319,6 +321,18 @@ impl ViewCx<'_> {
         Slice { scope: now.scope.clone(), metric: self.metric(), range: now.range }
     }
 
+    /// The requests that are looked at, and by which prices: what all questions about requests begin with.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        let now = self.interaction;
+        Asked {
+            range: now.range,
+            search: now.search.clone(),
+            filter: now.requests.clone(),
+            prices: self.prices.clone(),
+        }
+    }
+
     /// Asks a query on behalf of this pane. `place` tells apart several questions of the same type in
     /// one pane.
     pub fn ask<Q: Query>(&self, query: &Q, place: u64) -> Answer<Q::Output> {
@@ -532,6 +546,7 @@ pub static VIEWS: &[ViewKind] = &[
     treemap::KIND,
     memory::KIND,
     gpu::KIND,
+    compute::KIND,
     requests::KIND,
     latency::KIND,
     tokens::KIND,

@@ -7,6 +7,8 @@ pub mod found;
 pub mod functions;
 pub mod groups;
 pub mod lines;
+pub mod ops;
+pub mod request_groups;
 pub mod requests;
 
 use super::formula::{self, Measure};

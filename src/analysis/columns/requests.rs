@@ -1,9 +1,9 @@
 //! Calls of a language model.
 
 use crate::analysis::definitions as say;
-use crate::analysis::requests::{RequestColumn, RequestList};
+use crate::analysis::requests::{Listed, RequestColumn, RequestList};
 use crate::format::{Column, Form, Look, Scale, SortBy, Value};
-use crate::model::{CacheOutcome, Money, Profile, Request, Unit};
+use crate::model::{CacheOutcome, Profile, Unit};
 
 impl SortBy for RequestColumn {
     fn ascends(self) -> bool {
@@ -11,26 +11,27 @@ impl SortBy for RequestColumn {
     }
 }
 
-/// A request, and what it costs.
-pub type Priced<'a> = (&'a Request, Option<Money>);
-
 /// A column of requests.
-pub type RequestCells<'a> = Column<'a, Priced<'a>, RequestColumn>;
+pub type RequestCells<'a> = Column<'a, Listed<'a>, RequestColumn>;
 
 /// The columns for a list, in order: those of which the profile knows anything.
 #[must_use]
 pub fn requests<'a>(profile: &'a Profile, list: &RequestList) -> Vec<RequestCells<'a>> {
     let largest = |i: usize| list.largest.get(i).map_or(0, |v| *v as i64);
-    let made = RequestColumn::ALL.into_iter().enumerate().filter(|(_, column)| column.is_filled(profile));
+    let filled = |column: RequestColumn| match column {
+        RequestColumn::Why => !list.slow.is_empty(),
+        column => column.is_filled(profile),
+    };
+    let made = RequestColumn::ALL.into_iter().enumerate().filter(|(_, column)| filled(*column));
     made.map(|(i, column)| one(profile, column, largest(i)).sorts(column)).collect()
 }
 
 fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
     use RequestColumn as C;
-    let number = move |(r, cost): Priced<'_>| Value::number(by.number(r, cost));
+    let number = move |row: Listed<'_>| Value::number(by.number(&row));
     // What rests on chunks, because nobody counted tokens, says so.
-    let known = move |row: Priced<'_>| match number(row) {
-        value if by.is_estimated(row.0) && value != Value::Unknown => Value::About(Box::new(value)),
+    let known = move |row: Listed<'_>| match number(row) {
+        value if by.is_estimated(row.request) && value != Value::Unknown => Value::About(Box::new(value)),
         value => value,
     };
     let time = |key, title| {
@@ -43,12 +44,16 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
         if text.is_empty() { Value::Unknown } else { Value::text(text) }
     }
     match by {
-        C::Name => Column::text("name", "Request", |(r, _): Priced<'_>| Value::text(profile.text(r.name)))
+        C::Name => Column::text("name", "Request", |row: Listed<'_>| {
+            Value::text(profile.text(row.request.name))
+        })
             .look(Look::Text)
             .room(14.0)
             .growing(1.0)
             .hint("Name or id of the request"),
-        C::Model => Column::weak("model", "Model", |(r, _): Priced<'_>| or_unknown(profile.text(r.model)))
+        C::Model => Column::weak("model", "Model", |row: Listed<'_>| {
+            or_unknown(profile.text(row.request.model))
+        })
             .room(14.0)
             .rank(7)
             .hint("The model that answered"),
@@ -62,6 +67,13 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
         C::Tpot => time("tpot", "TPOT").rank(1).hint(say::TPOT),
         C::Rate => Column::number("rate", "tok/s", Form::Rate, known).room(7.0).rank(3).hint(say::RATE),
         C::Latency => time("latency", "Latency").room(11.0).rank(1).hint(say::LATENCY),
+        C::Why => Column::text("why", "Why slow", |row: Listed<'_>| {
+            row.slow.map_or(Value::Empty, |slow| Value::Written(slow.cause.short().to_owned(), slow.over))
+        })
+        .room(13.0)
+        .rank(2)
+        .hint(say::WHY_SLOW),
+        C::Load => time("load", "Load").room(10.0).rank(6).hint(say::LOAD),
         C::Prompt => tokens("prompt", "Prompt").room(8.0).rank(4).hint(say::PROMPT),
         C::Output => tokens("output", "Output").room(8.0).rank(2).hint("Output tokens, reasoning included"),
         C::CacheRead => tokens("cache", "Cached").room(8.0).rank(6).hint(say::CACHE_READ),
@@ -72,8 +84,8 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
                 .rank(5)
                 .hint(say::COST)
         }
-        C::Cache => Column::text("answer", "Answer", |(r, _): Priced<'_>| {
-            r.cache.map_or(Value::Unknown, |cache| Value::Word(CacheOutcome::key(cache)))
+        C::Cache => Column::text("answer", "Answer", |row: Listed<'_>| {
+            row.request.cache.map_or(Value::Unknown, |cache| Value::Word(CacheOutcome::key(cache)))
         })
         .room(10.0)
         .rank(3)
@@ -86,7 +98,9 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
             .room(7.0)
             .rank(4)
             .hint("The batch that it was generated in"),
-        C::Outcome => Column::text("outcome", "Outcome", |(r, _): Priced<'_>| Value::Word(r.outcome.name()))
+        C::Outcome => Column::text("outcome", "Outcome", |row: Listed<'_>| {
+            Value::Word(row.request.outcome.name())
+        })
             .room(11.0)
             .rank(2)
             .hint("How it ended"),

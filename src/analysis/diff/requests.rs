@@ -4,15 +4,13 @@
 //! never by their place in the list. One that failed or was cut off on a side is not comparable: it neither improved nor cost
 //! nothing. What is counted adds up to all requests of both sides.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Two;
+use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::overview::Distribution;
-use crate::analysis::prices::Prices;
-use crate::analysis::requests::RequestColumn;
-use crate::analysis::scope::TimeRange;
-use crate::analysis::search::Pattern;
+use crate::analysis::requests::{Listed, RequestColumn};
 use crate::jobs::Cancelled;
 use crate::model::{Better, Money, Outcome, Profile, Request, RequestId, Unit};
 use crate::query::{Context, Pair, Query};
@@ -242,12 +240,8 @@ impl RequestDiff {
 pub struct DiffRequests {
     /// Which figure.
     pub figure: RequestColumn,
-    /// Requests that arrived in it only.
-    pub range: TimeRange,
-    /// Requests whose names match only.
-    pub search: String,
-    /// By which they are priced.
-    pub prices: Prices,
+    /// Which requests of either run.
+    pub asked: Asked,
 }
 
 /// A request of both runs, or of one.
@@ -292,17 +286,14 @@ impl Query<Pair> for DiffRequests {
 
     fn run(&self, cx: &Context<'_, Pair>) -> Result<FigureDiff, Cancelled> {
         let (base, head) = (cx.base(), cx.head());
-        let bill = Bill { prices: self.prices.clone() };
+        let bill = Bill { prices: self.asked.prices.clone() };
         let bills = [base.get(&bill)?, head.get(&bill)?];
+        let ids = |side: &Context<'_>| Ok(self.asked.ids(side)?.into_iter().collect::<FxHashSet<_>>());
+        let taken = [ids(&base)?, ids(&head)?];
         let (base, head) = (&**base.profile(), &**head.profile());
         let better = meaning(self.figure).1;
-        let pattern = Pattern::new(&self.search);
-        let takes = |profile: &Profile, r: &Request| {
-            let in_range = self.range.is_none_or(|(from, to)| (from..=to).contains(&r.arrived));
-            in_range && pattern.as_ref().is_none_or(|p| p.matches(profile.text(r.name)))
-        };
-        let in_base = |id: Option<RequestId>| base.requests.get(id?).filter(|r| takes(base, r));
-        let in_head = |id: Option<RequestId>| head.requests.get(id?).filter(|r| takes(head, r));
+        let in_base = |id: Option<RequestId>| base.requests.get(id.filter(|id| taken[0].contains(id))?);
+        let in_head = |id: Option<RequestId>| head.requests.get(id.filter(|id| taken[1].contains(id))?);
         let mut out = FigureDiff::default();
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for (i, ids) in pair(base, head).into_iter().enumerate() {
@@ -314,7 +305,7 @@ impl Query<Pair> for DiffRequests {
                 continue;
             }
             let number = |side: usize, id: Option<RequestId>, r: Option<&Request>| {
-                self.figure.number(r?, bills[side].cost(id?))
+                self.figure.number(&Listed::new(r?, bills[side].cost(id?)))
             };
             let values = Two { base: number(0, ids.base, b), head: number(1, ids.head, h) };
             let change = change_of(b, h, better, values);

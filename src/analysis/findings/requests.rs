@@ -1,6 +1,7 @@
 //! What the calls of a language model say.
 
 use super::Noted;
+use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::caches::{CacheKind, Caches};
 use crate::analysis::latency::{Latency, RequestLatency};
@@ -22,14 +23,14 @@ const CACHEABLE: f64 = 1024.0;
 
 pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Cancelled> {
     let profile = cx.profile();
-    let search = String::new;
-    let latency = cx.get(&RequestLatency::default())?;
+    let asked = Asked::all(prices);
+    let latency = cx.get(&RequestLatency { of_run: false, asked: asked.clone() })?;
     let bill = cx.get(&Bill { prices: prices.clone() })?;
-    let spent = cx.get(&Spending { prices: prices.clone(), ..Spending::default() })?;
-    let repeats = cx.get(&RepeatedPrompts { prices: prices.clone(), range: None, search: search() })?;
-    let facts = cx.get(&TokenFacts { range: None, search: search() })?;
-    let caches = cx.get(&Caches { prices: prices.clone(), ..Caches::default() })?;
-    let slow = cx.get(&SlowRequests { range: None, search: search() })?;
+    let spent = cx.get(&Spending { asked: asked.clone(), ..Spending::default() })?;
+    let repeats = cx.get(&RepeatedPrompts { asked: asked.clone() })?;
+    let facts = cx.get(&TokenFacts { asked: asked.clone() })?;
+    let caches = cx.get(&Caches { asked: asked.clone() })?;
+    let slow = cx.get(&SlowRequests { asked: asked.clone() })?;
     let mut out = Vec::new();
     out.extend(queue(&latency));
     out.extend(retries(profile));

@@ -105,7 +105,9 @@ fn entry(name: &str, model: &Map<String, Value>, table: &mut PriceTable) -> Resu
         return Ok(None);
     }
     let provider = model.get("litellm_provider").and_then(Value::as_str).unwrap_or("").to_lowercase();
-    Ok(Some(Entry { provider, name: name.to_owned(), names: Vec::new(), prices: vec![standard], tiers }))
+    let context = model.get("max_input_tokens").and_then(Value::as_u64).filter(|n| *n > 0);
+    let (name, prices) = (name.to_owned(), vec![standard]);
+    Ok(Some(Entry { provider, name, names: Vec::new(), prices, tiers, context }))
 }
 
 /// Prices by ranges of the prompt's size.

@@ -107,6 +107,7 @@ fn entry(model: &Value, per: u32, table: &mut PriceTable) -> Result<Entry, Strin
         names,
         prices,
         tiers,
+        context: model.get("context").and_then(Value::as_u64).filter(|n| *n > 0),
     })
 }
 

@@ -179,6 +179,8 @@ pub struct Entry {
     pub(super) prices: Vec<Rule>,
     /// Prices of service tiers, which stand above those: the first active one that has a class counts.
     pub(super) tiers: Vec<Rule>,
+    /// Tokens that it takes at most, input and output together where the table does not say otherwise.
+    pub context: Option<u64>,
 }
 
 impl Entry {

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
 use super::super::out::List;
-use super::{Report, requests};
+use super::{Report, compute, requests};
 use crate::analysis::every_metric::MetricRow;
 use crate::analysis::findings::Noted;
 use crate::analysis::formula::Measure;
@@ -70,10 +70,12 @@ impl Serialize for Document<'_> {
         map.serialize_entry("request_figures", &report.overview.requests.as_ref().map(figures))?;
         let rows = || p.requests.rows.iter().enumerate().map(|(n, r)| requests::row(report, n, r));
         map.serialize_entry("requests", &List(rows))?;
+        map.serialize_entry("request_groups", &List(|| requests::groups(report)))?;
         map.serialize_entry("latency", &requests::latency(&report.latency))?;
         map.serialize_entry("caches", &requests::caches(&report.caches))?;
         map.serialize_entry("tokens", &requests::token_sums(report))?;
         map.serialize_entry("cost", &requests::cost_sums(report))?;
+        map.serialize_entry("compute", &compute::object(report))?;
         map.serialize_entry("critical_path", &super::critical::CriticalPath(report))?;
         map.serialize_entry("function_count", &report.functions)?;
         map.serialize_entry(

@@ -1,5 +1,6 @@
 //! `inferscope report`: what is in a profile, for people and for programs.
 
+mod compute;
 mod critical;
 mod follow;
 mod json;
@@ -12,26 +13,33 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use rustc_hash::FxHashMap;
 
 use self::tree::Tree;
 use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
+use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::caches::{CacheFigures, Caches};
+use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
+use crate::analysis::facets::{Facet, Facets};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
+use crate::analysis::ops::{OpTable, Ops, has_ops};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
 use crate::analysis::scope::Slice;
+use crate::analysis::slo::{Slow, SlowRequests};
+use crate::analysis::spending::{Spending, Spent};
 use crate::analysis::stages::{self, Gain, Gains, StageGraph, Stages};
 use crate::analysis::{Scope, Transform};
 use crate::format::Page;
 use crate::import::Follow;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{MetricKey, Profile};
+use crate::model::{MetricKey, Profile, RequestId};
 use crate::query::{Engine, Run};
 use sort::Keys;
 
@@ -131,6 +139,12 @@ pub(super) struct Report {
     findings: Arc<Vec<Noted>>,
     /// What caches did for them.
     caches: Arc<Vec<CacheFigures>>,
+    /// Requests that took much longer than the others.
+    slow: FxHashMap<RequestId, Slow>,
+    /// Requests by what several have in common.
+    groups: Vec<(Facet, Arc<Spent>)>,
+    /// Operations, and what limits the model, where anything tells of them.
+    compute: Option<(Arc<OpTable>, Arc<Explained>)>,
     /// What percentages of the tree are a share of.
     relative: RelativeArg,
     /// The call tree path by path, when it is asked for.
@@ -229,11 +243,28 @@ impl Report {
         } else {
             None
         };
+        let asked = Asked::all(prices);
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
         let latency =
-            engine.now(&subject, &RequestLatency { of_run: true, ..RequestLatency::default() }, &job)?;
+            engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
         let findings = engine.now(&subject, &Findings { prices: prices.clone() }, &job)?;
-        let caches = engine.now(&subject, &Caches { prices: prices.clone(), ..Caches::default() }, &job)?;
+        let caches = engine.now(&subject, &Caches { asked: asked.clone() }, &job)?;
+        let slowest = engine.now(&subject, &SlowRequests { asked: asked.clone() }, &job)?;
+        let mut groups = Vec::new();
+        for facet in engine.now(&subject, &Facets { asked: asked.clone() }, &job)?.iter() {
+            let spending = Spending { asked: asked.clone(), by: facet.facet };
+            let spent = engine.now(&subject, &spending, &job)?;
+            if spent.groups.len() < spent.all.sums.requests {
+                groups.push((facet.facet, spent));
+            }
+        }
+        let compute = match has_ops(&profile) || Given::of_run(&profile).parameters.is_some() {
+            true => Some((
+                engine.now(&subject, &Ops(None), &job)?,
+                engine.now(&subject, &Explain { asked: asked.clone(), given: Given::default() }, &job)?,
+            )),
+            false => None,
+        };
         let heap = engine.now(&subject, &AtHeapPeak, &job)?;
         let tree = match tree {
             Some(least) => {
@@ -259,6 +290,9 @@ impl Report {
             latency,
             findings,
             caches,
+            slow: slowest.rows.iter().map(|row| (row.request, *row)).collect(),
+            groups,
+            compute,
             relative,
             tree,
         })

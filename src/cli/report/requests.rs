@@ -6,9 +6,11 @@ use super::Report;
 use crate::analysis::billing::{Sums, model_name};
 use crate::analysis::caches::{CacheFigures, CacheKind};
 use crate::analysis::latency::Latency;
+use crate::analysis::overview::Distribution;
 use crate::analysis::prices::Charge;
+use crate::analysis::spending::Group;
 use crate::format::{self, Page, short};
-use crate::model::{Money, Profile, Request, TokenCounts};
+use crate::model::{Money, Profile, Request, RequestId, TokenCounts};
 
 /// Most models that the text names.
 const MOST_MODELS: usize = 8;
@@ -44,6 +46,43 @@ fn parts(t: &TokenCounts) -> Value {
     let known = parts.into_iter().filter_map(|(name, n)| Some((name.to_owned(), n?.into())));
     let known: Map<String, Value> = known.collect();
     if known.is_empty() { Value::Null } else { Value::Object(known) }
+}
+
+/// What the program says of a request, by name.
+fn attributes(p: &Profile, r: &Request) -> Map<String, Value> {
+    r.attributes.iter().map(|(name, value)| (p.text(*name).to_owned(), p.text(*value).into())).collect()
+}
+
+/// What requests have in common, with figures over each group. A percentile is null where a group has too few values.
+pub(super) fn groups(report: &Report) -> impl Iterator<Item = Value> + '_ {
+    let spread = |d: Option<Distribution>| {
+        d.map(|d| {
+            json!({
+                "n": d.n, "mean": d.mean, "min": d.min, "p50": d.percentile(50), "p90": d.percentile(90),
+                "p99": d.percentile(99), "max": d.max,
+            })
+        })
+    };
+    let group = move |g: &Group| {
+        let f = g.figures.as_ref();
+        json!({
+            "value": Some(short(&g.name, 200)).filter(|n| !n.is_empty()),
+            "requests": g.sums.requests,
+            "failed": f.map(|f| f.failed),
+            "prompt_tokens": f.and_then(|f| f.prompt_tokens),
+            "output_tokens": f.and_then(|f| f.output_tokens),
+            "cost_usd": usd(g.sums.cost),
+            "unpriced": g.sums.unpriced,
+            "looked_up": g.looked_up.0,
+            "answered_by_cache": g.looked_up.1,
+            "latency_ns": spread(f.and_then(|f| f.latency)),
+            "ttft_ns": spread(f.and_then(|f| f.ttft)),
+            "tpot_ns": spread(f.and_then(|f| f.tpot)),
+        })
+    };
+    report.groups.iter().map(move |(facet, spent)| {
+        json!({ "by": facet.name(), "groups": spent.groups.iter().map(group).collect::<Vec<_>>() })
+    })
 }
 
 /// One request.
@@ -114,6 +153,10 @@ pub(super) fn row(report: &Report, number: usize, r: &Request) -> Value {
         "cache": r.cache,
         "similarity": r.similarity,
         "batch": r.batch,
+        "attributes": attributes(p, r),
+        "slow": report.slow.get(&RequestId::from_index(number)).map(|s| json!({
+            "cause": s.cause.short(), "over_median_ns": s.over, "explained_ns": s.explained,
+        })),
         "error": text(r.error),
         "prompt": text(r.prompt),
         "completion": text(r.completion),

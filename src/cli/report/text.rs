@@ -44,6 +44,9 @@ pub(super) fn render(report: &Report) -> Result<Page, Cancelled> {
         requests(&mut out, figures);
         super::requests::text(&mut out, report);
     }
+    if let Some(compute) = &report.compute {
+        super::compute::text(&mut out, compute);
+    }
     super::critical::text(&mut out, report);
     memory(&mut out, report);
     functions(&mut out, report)?;

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::super::Gives::Requests;
-use super::super::llm::{Call, Clock, Usage};
+use super::super::llm::{Call, Clock, Said, Usage};
 use super::super::read::Oddities;
 use super::super::read::csv;
 use super::super::read::json::{Json, top_keys};
@@ -96,6 +96,10 @@ fn call(record: &Value) -> Option<Call> {
             token_times.push(last.saturating_add(gap));
         }
     }
+    let mut said = Said::default();
+    for (name, key) in [("session", "conversation_id"), ("turn", "turn_index"), ("worker", "worker_id")] {
+        said.add_value(name, at(record, &["metadata", key]).unwrap_or(&Value::Null));
+    }
     Some(Call {
         clock: Clock::Unix,
         name: match text(record, &["metadata", "x_request_id"]) {
@@ -110,6 +114,7 @@ fn call(record: &Value) -> Option<Call> {
             reasoning: tokens(&["usage_reasoning_tokens", "reasoning_token_count"]),
             ..Usage::default()
         },
+        said,
         start,
         first_token: first,
         first_output: length("time_to_first_output_token").map(after),

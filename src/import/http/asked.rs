@@ -4,7 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
+use super::super::llm::Said;
 use super::super::read::value::{items, text};
+use crate::model::messages;
 
 /// Longest prompt that is kept, bytes.
 const LONGEST: usize = 1 << 20;
@@ -18,6 +20,8 @@ pub(super) struct Asked {
     pub(super) tier: String,
     /// What was said to the model, one part a paragraph, with who said it where several did.
     pub(super) prompt: String,
+    /// What the program says of it.
+    pub(super) said: Said,
     /// Tells equal bodies.
     pub(super) hash: u64,
 }
@@ -36,9 +40,21 @@ impl Asked {
             model: model.unwrap_or("").to_owned(),
             tier: text(&value, &["service_tier"]).to_owned(),
             prompt: if texts { prompt(&value) } else { String::new() },
+            said: if texts { said(&value) } else { Said::default() },
             hash,
         }
     }
+}
+
+/// Labels that a program gives its requests.
+fn said(value: &Value) -> Said {
+    let mut said = Said::default();
+    for key in ["user", "safety_identifier"] {
+        said.add("user", text(value, &[key]));
+    }
+    said.add_value("session", value.get("conversation").unwrap_or(&Value::Null));
+    said.add_all(value.get("metadata").unwrap_or(&Value::Null));
+    said
 }
 
 /// The prompt of a request of any of the known kinds.
@@ -65,14 +81,7 @@ fn prompt(value: &Value) -> String {
     for key in ["prompt", "inputText", "query", "content", "texts", "documents"] {
         said.push((String::new(), words(value.get(key), 0)));
     }
-    said.retain(|(_, text)| !text.is_empty());
-    let alone = said.len() == 1;
-    let part = |(role, text): (String, String)| match role.as_str() {
-        "" => text,
-        _ if alone => text,
-        role => format!("{role}: {text}"),
-    };
-    let all = said.into_iter().map(part).collect::<Vec<_>>().join("\n\n");
+    let all = messages::join(said.iter().map(|(role, text)| (role.as_str(), text.as_str())));
     all[..all.floor_char_boundary(LONGEST)].to_owned()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::super::llm::{Call, Clock};
+use super::super::llm::{Call, Clock, Said};
 use super::super::secrets::mask;
 use super::doors::{Seen, join, shift};
 use super::exchange::{Exchange, How};
@@ -359,6 +359,7 @@ fn call(e: Exchange, number: usize, by: i64, start: i64) -> Call {
         end: e.end.map(at),
         prompt: hidden(&asked.prompt),
         completion: hidden(&call.completion),
+        said: Said(asked.said.0.iter().map(|(name, value)| (name.clone(), hidden(value))).collect()),
         error: hidden(&error),
         outcome,
         ..call

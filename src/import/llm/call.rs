@@ -1,6 +1,6 @@
 //! A call of a model as readers find it, before it is a request of a profile.
 
-use super::Usage;
+use super::{Said, Usage};
 use crate::model::{Chunks, Money, Origin, Outcome, ProfileBuilder, Request, ServerTimes, TrackId};
 
 /// Why tokens are unknown where a source counts none.
@@ -49,6 +49,7 @@ pub(in crate::import) struct Call {
     pub error: String,
     pub prompt: String,
     pub completion: String,
+    pub said: Said,
 }
 
 impl Call {
@@ -99,6 +100,7 @@ impl Call {
             prompt: b.string(&self.prompt),
             completion: b.string(&self.completion),
             error: b.string(&self.error),
+            attributes: self.said.0.iter().map(|(name, value)| (b.string(name), b.string(value))).collect(),
             ..Request::default()
         }
     }

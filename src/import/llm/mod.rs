@@ -2,7 +2,9 @@
 //! becomes a request in one place ([`Call::request`]).
 
 mod call;
+mod said;
 mod usage;
 
 pub(in crate::import) use call::{Call, Clock};
+pub(in crate::import) use said::Said;
 pub(crate) use usage::{Habit, Usage};

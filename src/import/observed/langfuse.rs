@@ -4,6 +4,8 @@
 //! model, usage, cost, input, output and error; scores and the fields of the trace are lost. Langfuse counts some usage and every cost
 //! itself where a program sends none; it does not say which, so its numbers count as stated.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::super::Gives::{Requests, Time, Tree};
@@ -54,7 +56,15 @@ fn sniff(head: &Head<'_>) -> Confidence {
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     let mut reading = Reading::default();
+    // What the trace itself says stands around its observations, before or after them.
+    let mut traces: HashMap<u128, Vec<(String, Value)>> = HashMap::new();
     for_each_span(source, cx, &["observations", "data"], &mut reading, &mut |span, list, at, reading| {
+        if !span.contains_key("traceId") && !span.contains_key("trace_id") {
+            let said = of_trace(&span);
+            if !said.is_empty() {
+                traces.insert(trace_id(text(&span, &["id"])), said);
+            }
+        }
         // Around the list stand the fields of the trace itself.
         if list.is_empty() && !(span.contains_key("traceId") || span.contains_key("trace_id")) {
             return;
@@ -66,7 +76,24 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         }
         add(&span, at, reading);
     })?;
+    for row in &mut reading.rows {
+        if let Some(said) = traces.get(&row.trace) {
+            row.attributes.extend(said.iter().cloned());
+        }
+    }
     finish(reading, "Langfuse", cx)
+}
+
+/// What a trace says of all its observations.
+fn of_trace(trace: &Map<String, Value>) -> Vec<(String, Value)> {
+    let inner = trace.get("trace").and_then(Value::as_object).unwrap_or(trace);
+    let mut a = Attributes::default();
+    let get = |names: &[&str]| names.iter().find_map(|name| inner.get(*name)).cloned();
+    a.add("session.id", get(&["sessionId", "session_id"]));
+    a.add("user.id", get(&["userId", "user_id"]));
+    a.add("langfuse.trace.tags", get(&["tags"]).filter(|t| t.as_array().is_some_and(|t| !t.is_empty())));
+    a.add("langfuse.trace.metadata", get(&["metadata"]));
+    a.0
 }
 
 fn add(span: &Map<String, Value>, at: u64, reading: &mut Reading) {
@@ -93,6 +120,8 @@ fn row(span: &Map<String, Value>) -> Result<Row, &'static str> {
     a.add("langfuse.observation.output", said(get(&["output"])));
     a.add("langfuse.observation.model.parameters", get(&["modelParameters", "model_parameters"]).cloned());
     a.add("langfuse.observation.metadata", said(get(&["metadata"])));
+    a.add("session.id", get(&["sessionId", "session_id"]).cloned());
+    a.add("user.id", get(&["userId", "user_id"]).cloned());
     a.add("langfuse.environment", get(&["environment"]).cloned());
     let usage = get(&["usageDetails", "usage_details", "usage"])
         .filter(|u| u.as_object().is_some_and(|u| !u.is_empty()));

@@ -107,6 +107,11 @@ fn row(run: &Map<String, Value>) -> Result<Row, &'static str> {
     let answered = outputs.and_then(|o| o.get("model").or_else(|| at(o, &["llm_output", "model_name"])));
     a.add("gen_ai.response.model", answered.cloned());
     a.add("gen_ai.provider.name", metadata("ls_provider"));
+    // Names that begin so are LangSmith's own.
+    let own = at(get("extra").unwrap_or(&Value::Null), &["metadata"]).and_then(Value::as_object);
+    let own = own.into_iter().flatten().filter(|(name, _)| !name.starts_with("ls_"));
+    a.add("metadata", Some(Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())));
+    a.add("tag.tags", get("tags").filter(|t| t.as_array().is_some_and(|t| !t.is_empty())).cloned());
     a.add("input.value", said(get("inputs")));
     a.add("output.value", said(outputs.map(|o| answer(o).unwrap_or(o))));
     if kind == "llm" || kind == "embedding" {

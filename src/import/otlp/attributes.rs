@@ -4,14 +4,14 @@
 //! and vLLM. Which one a span follows is told by the attributes that it has; of several names for one thing the first
 //! one counts, so nothing is counted twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::super::llm::{Habit, Usage};
+use super::super::llm::{Habit, Said, Usage};
 use super::super::read::value::{at, count, milliseconds, real, seconds, text};
 use super::row::Row;
-use crate::model::{Money, ServerTimes};
+use crate::model::{Money, ServerTimes, messages};
 
 /// The attributes of a span by name.
 pub(super) struct Attributes<'a> {
@@ -97,6 +97,45 @@ impl<'a> Attributes<'a> {
             _ => None,
         });
         value.unwrap_or_default()
+    }
+
+    /// What the program says of a span under names of its own, or of what is around it.
+    pub fn say(row: &Row, said: &mut Said) {
+        const SESSION: &[&str] = &[
+            "session.id",
+            "gen_ai.conversation.id",
+            "langfuse.session.id",
+            "langfuse.trace.session_id",
+            "langsmith.trace.session_id",
+        ];
+        const USER: &[&str] = &["user.id", "enduser.id", "langfuse.user.id", "langfuse.trace.user_id"];
+        const NAMED: &[(&str, &[&str])] = &[
+            ("session", SESSION),
+            ("user", USER),
+            ("agent", &["gen_ai.agent.name", "agent.name"]),
+            ("workflow", &["gen_ai.workflow.name", "traceloop.workflow.name"]),
+            ("tags", &["tag.tags", "langfuse.trace.tags", "langsmith.span.tags"]),
+            ("environment", &["langfuse.environment", "deployment.environment.name"]),
+        ];
+        /// Names after these are the program's own.
+        const OWN: &[&str] = &[
+            "traceloop.association.properties.",
+            "ai.telemetry.metadata.",
+            "langsmith.metadata.",
+            "langfuse.trace.metadata.",
+            "langfuse.observation.metadata.",
+            "metadata.",
+        ];
+        const OBJECTS: &[&str] = &["metadata", "langfuse.observation.metadata", "langfuse.trace.metadata"];
+        for (key, value) in &row.attributes {
+            if let Some((name, _)) = NAMED.iter().find(|(_, keys)| keys.contains(&key.as_str())) {
+                said.add_value(name, value);
+            } else if OBJECTS.contains(&key.as_str()) {
+                said.add_all(value);
+            } else if let Some(name) = OWN.iter().find_map(|front| key.strip_prefix(front)) {
+                said.add_value(name, value);
+            }
+        }
     }
 
     /// The model that answered; empty when nobody says.
@@ -256,62 +295,77 @@ impl<'a> Attributes<'a> {
 
     /// What was asked and what was answered, where a span holds it.
     pub fn texts(&self) -> (String, String) {
+        // Instructions may stand beside the messages.
+        let instructions = parts_of(&parsed(self.map.get("gen_ai.system_instructions")));
+        let instructions = Some(instructions).filter(|text| !text.is_empty());
         let asked = self.messages(
-            &["gen_ai.input.messages", "ai.prompt.messages"],
-            &["gen_ai.prompt.", "llm.input_messages."],
-            &["ai.prompt", "input.value", "traceloop.entity.input", "langfuse.observation.input"],
+            instructions.as_ref(),
+            [
+                &["gen_ai.input.messages", "ai.prompt.messages"],
+                &["gen_ai.prompt.", "llm.input_messages."],
+                &["ai.prompt", "input.value", "traceloop.entity.input", "langfuse.observation.input"],
+            ],
         );
         let answered = self.messages(
-            &["gen_ai.output.messages"],
-            &["gen_ai.completion.", "llm.output_messages."],
-            &["ai.response.text", "output.value", "traceloop.entity.output", "langfuse.observation.output"],
+            None,
+            [
+                &["gen_ai.output.messages"],
+                &["gen_ai.completion.", "llm.output_messages."],
+                &["ai.response.text", "output.value", "traceloop.entity.output", "langfuse.observation.output"],
+            ],
         );
         (asked, answered)
     }
 
     /// Texts of structured messages, of numbered attributes, or of one attribute.
-    fn messages(&self, structured: &[&str], numbered: &[&str], plain: &[&str]) -> String {
+    fn messages(&self, system: Option<&String>, [structured, numbered, plain]: [&[&str]; 3]) -> String {
         for name in structured {
             let said = said(&parsed(self.map.get(name)));
-            if !said.is_empty() {
-                return said;
+            if said.iter().any(|(_, text)| !text.is_empty()) {
+                let before = system.iter().map(|text| ("system", text.as_str()));
+                return messages::join(before.chain(said.iter().map(|(role, text)| (&**role, text.as_str()))));
             }
         }
-        let mut parts: Vec<(usize, &str)> = Vec::new();
+        let mut parts: BTreeMap<usize, (&str, &str)> = BTreeMap::new();
         for (key, value) in &self.map {
             let Some(rest) = numbered.iter().find_map(|prefix| key.strip_prefix(prefix)) else { continue };
             let Some((number, rest)) = rest.split_once('.') else { continue };
-            if let (Ok(number), "content" | "message.content", Some(text)) =
-                (number.parse(), rest, value.as_str())
-            {
-                parts.push((number, text));
+            let (Ok(number), Some(text)) = (number.parse(), value.as_str()) else { continue };
+            match rest {
+                "content" | "message.content" => parts.entry(number).or_default().1 = text,
+                "role" | "message.role" => parts.entry(number).or_default().0 = text,
+                _ => {}
             }
         }
-        parts.sort_unstable();
-        if parts.is_empty() {
-            return self.text(plain).to_owned();
-        }
-        parts.iter().map(|part| part.1).collect::<Vec<_>>().join("\n")
+        let said = messages::join(parts.into_values());
+        if said.is_empty() { self.text(plain).to_owned() } else { said }
     }
 }
 
-/// The texts of a list of messages, each with a list of parts or a text of its own.
-fn said(messages: &Value) -> String {
-    let mut texts = Vec::new();
-    for message in messages.as_array().into_iter().flatten() {
-        match message.get("parts").or_else(|| message.get("content")) {
-            Some(Value::String(text)) => texts.push(text.as_str()),
-            Some(Value::Array(parts)) => {
-                texts.extend(parts.iter().map(|part| match text(part, &["content"]) {
-                    "" => text(part, &["text"]),
-                    text => text,
-                }));
-            }
-            _ => {}
+/// Who said what in a list of messages, each with a list of parts or a text of its own.
+fn said(list: &Value) -> Vec<(String, String)> {
+    let mut said = Vec::new();
+    for message in list.as_array().into_iter().flatten() {
+        if let Some(parts) = message.get("parts").or_else(|| message.get("content")) {
+            said.push((text(message, &["role"]).to_owned(), parts_of(parts)));
         }
     }
-    texts.retain(|text| !text.is_empty());
-    texts.join("\n")
+    said
+}
+
+/// The texts of a list of parts, or a text.
+fn parts_of(parts: &Value) -> String {
+    match parts {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            let texts = parts.iter().map(|part| match text(part, &["content"]) {
+                "" => text(part, &["text"]),
+                text => text,
+            });
+            texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+        }
+        _ => String::new(),
+    }
 }
 
 const INPUT: &[&str] = &[

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::super::llm::{Call, Clock};
+use super::super::llm::{Call, Clock, Said};
 use super::super::read::time::unix_time;
 use super::super::read::value::milliseconds;
 use super::attributes::Attributes;
@@ -14,7 +14,7 @@ use super::kind::Kind;
 use super::row::Row;
 use crate::model::{Outcome, ServerTimes};
 
-/// So far above a call it is looked for what evaluation it belongs to.
+/// So far above a call it is looked for what evaluation and session it belongs to.
 const MOST_ABOVE: usize = 64;
 
 /// What a span is.
@@ -142,6 +142,14 @@ fn example(rows: &[Row], parents: &[Option<u32>], at: usize) -> String {
     way.map(|n| Attributes::example(&rows[n])).find(|id| !id.is_empty()).unwrap_or_default()
 }
 
+/// What the program says of a span, the nearest first.
+fn said(rows: &[Row], parents: &[Option<u32>], at: usize) -> Said {
+    let way = std::iter::successors(Some(at), |&n| parents[n].map(|up| up as usize)).take(MOST_ABOVE);
+    let mut said = Said::default();
+    way.for_each(|n| Attributes::say(&rows[n], &mut said));
+    said
+}
+
 /// The call that a span tells of. In an evaluation it is called as its example, which is the same in all versions.
 pub(super) fn call(rows: &[Row], parents: &[Option<u32>], at: usize, kind: Kind) -> Call {
     let row = &rows[at];
@@ -187,6 +195,7 @@ pub(super) fn call(rows: &[Row], parents: &[Option<u32>], at: usize, kind: Kind)
         token_times: chunk_times(row),
         cost: a.cost(),
         error: if outcome == Outcome::Error { error(row, &a) } else { String::new() },
+        said: said(rows, parents, at),
         outcome,
         prompt,
         completion,

@@ -12,7 +12,7 @@ use tracing::field::Empty;
 use tracing::{Span, debug_span, info_span, record_all};
 
 use super::device::{self, DeviceChoice};
-use super::file::{self, ModelFile};
+use super::file::{self, ModelFile, Shape};
 use super::forward::{KvCache, Llama, Part};
 use super::gguf::better_format;
 use super::op::{Detail, Op, op};
@@ -199,6 +199,21 @@ impl Model {
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         self.llama.weight_bytes
+    }
+
+    /// Its sizes by name, as facts of a recording: what operations and bytes a token needs follows from them.
+    #[must_use]
+    pub fn sizes(&self) -> [(&'static str, usize, Unit); 7] {
+        let shape = &self.llama.shape;
+        [
+            ("Parameters", self.llama.parameters, Unit::Count),
+            ("Bytes of weights", self.llama.weight_bytes, Unit::Bytes),
+            ("Layers", shape.layers, Unit::Count),
+            ("Width", shape.width, Unit::Count),
+            ("KV heads", shape.kv_heads, Unit::Count),
+            ("Head width", shape.head_width, Unit::Count),
+            ("Bytes of a KV element", Shape::KV_ELEMENT, Unit::Bytes),
+        ]
     }
 
     /// One pass: chooses the next token of each sequence. A single one's is noted at `span`.

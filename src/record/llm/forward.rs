@@ -123,6 +123,8 @@ pub(super) struct Llama {
     pub(super) shape: Shape,
     /// Bytes of all matrices, as they are in memory.
     pub(super) weight_bytes: usize,
+    /// Numbers that it consists of, each once.
+    pub(super) parameters: usize,
     embedding: Arc<QTensor>,
     layers: Vec<Layer>,
     norm: Norm,
@@ -184,9 +186,12 @@ impl Llama {
 }
 
 impl Shape {
+    /// Bytes of a number in the KV cache.
+    pub(super) const KV_ELEMENT: usize = size_of::<f32>();
+
     /// Bytes that one token holds in the KV cache.
     pub(super) fn kv_bytes_per_token(&self) -> usize {
-        2 * self.layers * self.kv_heads * self.head_width * DType::F32.size_in_bytes()
+        2 * self.layers * self.kv_heads * self.head_width * Self::KV_ELEMENT
     }
 }
 
@@ -195,15 +200,18 @@ struct Loader<'a, 'b> {
     device: &'a Device,
     detail: Detail,
     bytes: usize,
+    parameters: usize,
 }
 
 impl Loader<'_, '_> {
     fn linear(&mut self, name: &str, dims: [usize; 2], span: Op) -> std::result::Result<Linear, LlmError> {
         let tensor = self.file.tensor(name, &dims, self.device)?;
+        self.parameters += dims[0] * dims[1];
         let mut linear = self.product(Arc::new(tensor), span)?;
         let bias = name.replace(".weight", ".bias");
         if self.file.has(&bias) {
             linear.bias = Some(self.file.vector(&bias, dims[0], self.device)?);
+            self.parameters += dims[0];
         }
         Ok(linear)
     }
@@ -216,6 +224,7 @@ impl Loader<'_, '_> {
 
     fn norm(&mut self, name: &str, shape: &Shape, span: Op) -> std::result::Result<Norm, LlmError> {
         let weight = self.file.vector(name, shape.width, self.device)?;
+        self.parameters += shape.width;
         Ok(Norm { weight, epsilon: shape.norm_epsilon, span })
     }
 
@@ -277,10 +286,11 @@ impl Llama {
         let (vocabulary, _) = file.matrix_dims("token_embd.weight")?;
         let (ffn, _) = file.matrix_dims("blk.0.ffn_up.weight")?;
         let factors = rope_factors(file, &shape)?;
-        let mut loader = Loader { file, device, detail: options.detail, bytes: 0 };
+        let mut loader = Loader { file, device, detail: options.detail, bytes: 0, parameters: 0 };
         let dims = [vocabulary, shape.width];
         let embedding = Arc::new(loader.file.tensor("token_embd.weight", &dims, device)?);
         loader.bytes += embedding.storage_size_in_bytes();
+        loader.parameters += vocabulary * shape.width;
         let mut layers = Vec::new();
         for i in 0..shape.layers {
             go_on()?;
@@ -304,6 +314,7 @@ impl Llama {
         Ok(Self {
             shape,
             weight_bytes: loader.bytes,
+            parameters: loader.parameters,
             embedding,
             layers,
             norm,

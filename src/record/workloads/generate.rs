@@ -193,6 +193,9 @@ fn note(model: &Model, cx: &Context) {
         "Weights",
         format!("{}, {:.1} MB", model.format(), model.weight_bytes() as f64 / 1e6),
     );
+    for (name, size, unit) in model.sizes() {
+        cx.fact(FactKind::Input, name, (size as i64, unit));
+    }
     cx.fact(FactKind::Setting, "Computed on", model.device());
     if let Some(how) = model.device_tracing() {
         cx.fact(FactKind::Setting, "GPU work", how);

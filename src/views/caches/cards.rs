@@ -53,7 +53,7 @@ impl Caches {
 
 /// Hits and misses over time, with the rate so far.
 fn over_time(cx: &mut ViewCx<'_>, ui: &mut Ui, kind: CacheKind) {
-    let asked = CacheHistory { kind, range: cx.interaction.range, search: cx.interaction.search.clone() };
+    let asked = CacheHistory { kind, asked: cx.asked() };
     let answer = cx.ask(&asked, 4 + kind as u64);
     let Some(history) = cx.value(ui, &answer, "Counting hits over time") else { return };
     let palette = Palette::of(ui);

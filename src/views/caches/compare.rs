@@ -10,7 +10,7 @@ use crate::views::parts::{card, weak};
 use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::caches::title;
 use crate::views::shared::figures::{TwoFigure, two_figures};
-use crate::views::{View, ViewCx};
+use crate::views::{View, ViewCx, shared};
 
 /// The view.
 #[derive(Default)]
@@ -22,6 +22,7 @@ const KINDS: [CacheKind; 3] = [CacheKind::Answers, CacheKind::Prompt, CacheKind:
 
 impl View for DiffCaches {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let asked = question(cx);
         let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
         let Some(in_base) = cx.value(ui, &base, "Counting hits of base") else { return };

@@ -20,6 +20,7 @@ use crate::analysis::similarities::{Alike, Similarities};
 use crate::model::Profile;
 use crate::ui::icons::Icon;
 use crate::ui::widgets::EmptyState;
+use crate::views::shared;
 
 /// The entry in [`super::VIEWS`].
 pub const KIND: ViewKind = ViewKind {
@@ -74,26 +75,22 @@ enum Card {
 
 /// What caches are asked.
 fn question(cx: &ViewCx<'_>) -> CachesQuery {
-    CachesQuery {
-        prices: cx.prices.clone(),
-        range: cx.interaction.range,
-        search: cx.interaction.search.clone(),
-    }
+    CachesQuery { asked: cx.asked() }
 }
 
 impl View for Caches {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
+        shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let answer = cx.ask(&question(cx), 0);
         let Some(kinds) = cx.value(ui, &answer, "Counting hits") else { return };
-        let alike = cx.ask(&Similarities { range, search: search.clone() }, 1).value().cloned();
-        let repeats = RepeatedPrompts { prices: cx.prices.clone(), range, search };
+        let alike = cx.ask(&Similarities { asked: cx.asked() }, 1).value().cloned();
+        let repeats = RepeatedPrompts { asked: cx.asked() };
         let repeats = cx.ask(&repeats, 2).value().cloned();
         let held = cx.ask(&CacheEntries, 3).value().cloned();
         let frame = Frame { kinds, alike, repeats, held };
         let cards = cards(&frame);
         if cards.is_empty() {
-            let text = "No request in the chosen range that the search finds says anything of a cache.";
+            let text = "No request that is looked at says anything of a cache.";
             EmptyState::new(Icon::Search, "Nothing of a cache here", text).show(ui);
             return;
         }

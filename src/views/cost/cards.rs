@@ -18,6 +18,7 @@ use crate::views::ViewCx;
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::plot;
+use crate::views::shared::requests::value_text;
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +90,7 @@ impl Cost {
     fn what_if(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
         let sums = &spent.all.sums;
         let Some(billed) = sums.as_billed else { return };
-        let asked = Reprice {
-            prices: cx.prices.clone(),
-            model: self.other.trim().to_owned(),
-            range: cx.interaction.range,
-            search: cx.interaction.search.clone(),
-        };
+        let asked = Reprice { model: self.other.trim().to_owned(), asked: cx.asked() };
         let other = (!asked.model.is_empty()).then(|| cx.ask(&asked, 1).value().cloned()).flatten();
         let mut rows: Vec<(String, Option<Money>, String)> = vec![
             ("As billed".into(), Some(billed), "By list prices, with the cached tokens as they were.".into()),
@@ -201,7 +197,7 @@ fn groups(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
             .map(|&(name, money, color, hatched)| Segment { name, size: money.to_f64(), color, hatched })
             .chain(unpriced(palette, group, most))
             .collect();
-        let name = if group.name.is_empty() { "not named" } else { &group.name };
+        let name = &value_text(&group.name, 200);
         let value = cost_text(group);
         let tip = tip(palette, group);
         let item = group.first.map(|id| Item::of_request(id, cx.profile()));

@@ -5,21 +5,22 @@ use egui::{Ui, UiBuilder};
 use super::question;
 use crate::analysis::definitions as say;
 use crate::analysis::diff::{State, Two};
-use crate::analysis::spending::{Group, SpendBy, Spent};
+use crate::analysis::facets::Facet;
+use crate::analysis::spending::{Group, Spent};
 use crate::model::{Better, Money, Unit};
 use crate::state::Item;
 use crate::ui::theme::space;
-use crate::ui::widgets::segmented;
 use crate::views::shared::board::scrolled;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::shared::grid::GridState;
+use crate::views::shared::requests::value_text;
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
 use crate::views::{View, ViewCx, parts, shared};
 
 /// The view.
 #[derive(Default)]
 pub struct DiffCost {
-    by: SpendBy,
+    by: Facet,
     sort: TwoSort,
     grid: GridState,
 }
@@ -28,7 +29,8 @@ impl View for DiffCost {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some(pair) = cx.subject.pair().cloned() else { return };
         shared::header(ui, |ui| {
-            segmented(ui, "Group by", &mut self.by, &SpendBy::ALL);
+            shared::requests::always_group_by(cx, ui, &mut self.by);
+            shared::requests::filters(cx, ui);
         });
         let asked = question(cx, self.by);
         let answers = (cx.ask_base(&asked, 0), cx.ask(&asked, 0));
@@ -47,12 +49,13 @@ impl View for DiffCost {
         ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("groups"), |ui| {
             let mut rows = rows(cx, both);
             two::sort(&mut rows, self.sort, true);
+            let what = self.by.title();
             let table = TwoTable {
                 salt: "cost of two",
                 name: "Costs of both runs",
                 cost: "Cost",
                 count: "Requests",
-                what: SpendBy::ALL.iter().find(|b| b.0 == self.by).map_or("", |b| b.1),
+                what: &what,
                 units: [Unit::NanoDollars; 2],
                 better: Better::Lower,
                 subtracts: true,
@@ -129,7 +132,7 @@ fn rows(cx: &ViewCx<'_>, [base, head]: [&Spent; 2]) -> Vec<TwoRow> {
                 (None, None) => None,
             };
             TwoRow {
-                name: if name.is_empty() { "not named".into() } else { name.clone() },
+                name: value_text(&name, 200),
                 costs: Two { base: cost(&sides.base), head: cost(&sides.head) },
                 counts: Two { base: count(&sides.base), head: count(&sides.head) },
                 state: sides.state().unwrap_or(State::Both),

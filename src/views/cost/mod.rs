@@ -13,12 +13,11 @@ use egui::{Ui, vec2};
 use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, Wish, needs_requests};
 use crate::analysis::definitions as say;
-use crate::analysis::spending::{Group, SpendBy, Spending, Spent};
+use crate::analysis::facets::Facet;
+use crate::analysis::spending::{Group, Spending, Spent};
 use crate::format::{self, UNKNOWN};
 use crate::model::Money;
-use crate::ui::icons::Icon;
 use crate::ui::theme::{Tone, space};
-use crate::ui::widgets::{EmptyState, segmented};
 use crate::views::parts::figure;
 use crate::views::shared;
 
@@ -30,7 +29,7 @@ pub const KIND: ViewKind = ViewKind {
     needs: needs_requests,
     make: || {
         Box::new(Cost {
-            by: SpendBy::default(),
+            by: Facet::default(),
             other: String::new(),
             hour: String::new(),
             board: Board::of_plots(),
@@ -42,7 +41,7 @@ pub const KIND: ViewKind = ViewKind {
 
 /// The view.
 struct Cost {
-    by: SpendBy,
+    by: Facet,
     /// The other model that is asked about.
     other: String,
     /// Dollars for an hour of the machine, as typed.
@@ -53,19 +52,15 @@ struct Cost {
 }
 
 /// What the view is asked for now.
-fn question(cx: &ViewCx<'_>, by: SpendBy) -> Spending {
-    Spending {
-        prices: cx.prices.clone(),
-        range: cx.interaction.range,
-        search: cx.interaction.search.clone(),
-        by,
-    }
+fn question(cx: &ViewCx<'_>, by: Facet) -> Spending {
+    Spending { asked: cx.asked(), by }
 }
 
 impl View for Cost {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| {
-            segmented(ui, "Group by", &mut self.by, &SpendBy::ALL);
+            shared::requests::always_group_by(cx, ui, &mut self.by);
+            shared::requests::filters(cx, ui);
             if ui
                 .button("Prices…")
                 .on_hover_text("Your own prices, a table of yours, the carried table")
@@ -77,8 +72,7 @@ impl View for Cost {
         let answer = cx.ask(&question(cx, self.by), 0);
         let Some(spent) = cx.value(ui, &answer, "Adding up costs") else { return };
         if spent.groups.is_empty() {
-            let text = "No request arrived in the chosen range, or the search finds none.";
-            EmptyState::new(Icon::Search, "No request to show", text).show(ui);
+            shared::requests::none(ui);
             return;
         }
         self.plots = shared::plot::height(ui.available_height());

@@ -89,8 +89,7 @@ impl Latency {
             Figure::Latency => RequestColumn::Latency,
             Figure::Queued => RequestColumn::Queued,
         };
-        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
-        let answer = cx.ask(&RequestHistogram { figure, range, search }, 3);
+        let answer = cx.ask(&RequestHistogram { figure, asked: cx.asked() }, 3);
         let Some(found) = cx.value(ui, &answer, "Reading requests") else { return };
         match &*found {
             Some(found) => histogram(ui, found, self.plots),
@@ -232,7 +231,7 @@ fn spreads(ui: &mut Ui, found: &Found) {
 
 /// Requests in flight and waiting over time.
 fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
-    let asked = RequestLoad { range: cx.interaction.range, search: cx.interaction.search.clone() };
+    let asked = RequestLoad { asked: cx.asked() };
     let answer = cx.ask(&asked, 1);
     let Some(load) = cx.value(ui, &answer, "Counting requests in flight") else { return };
     let palette = Palette::of(ui);
@@ -263,7 +262,7 @@ fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
 
 /// Mean latency and throughput by requests in flight.
 fn by_load(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
-    let asked = RequestLoad { range: cx.interaction.range, search: cx.interaction.search.clone() };
+    let asked = RequestLoad { asked: cx.asked() };
     let Some(load) = cx.ask(&asked, 1).value().cloned() else { return };
     if load.levels.len() < 2 {
         weak(

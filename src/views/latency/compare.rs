@@ -11,7 +11,7 @@ use crate::model::Unit;
 use crate::views::parts::{card, remark};
 use crate::views::shared::board::{Board, scrolled};
 use crate::views::shared::figures::{TwoFigure, two_figures};
-use crate::views::{View, ViewCx};
+use crate::views::{View, ViewCx, shared};
 
 /// The view.
 #[derive(Default)]
@@ -25,6 +25,7 @@ type Statistic = (&'static str, fn(&Distribution) -> f64);
 
 impl View for DiffLatency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let asked = question(cx);
         let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
         let Some(in_base) = cx.value(ui, &base, "Adding up phases of base") else { return };

@@ -62,15 +62,16 @@ impl Latency {
 
 /// What is asked about phases and percentiles.
 fn question(cx: &ViewCx<'_>) -> RequestLatency {
-    RequestLatency { of_run: false, range: cx.interaction.range, search: cx.interaction.search.clone() }
+    RequestLatency { of_run: false, asked: cx.asked() }
 }
 
 impl View for Latency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let answer = cx.ask(&question(cx), 0);
         let Some(found) = cx.value(ui, &answer, "Adding up phases") else { return };
         if found.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
-            let text = "No request that ended well arrived in the chosen range, or the search finds none.";
+            let text = "No request that ended well arrived in the chosen range, or search and filter leave none.";
             EmptyState::new(Icon::Search, "No request to show", text).show(ui);
             return;
         }

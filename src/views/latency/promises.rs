@@ -5,7 +5,7 @@ use egui::{RichText, TextEdit, Ui};
 use super::Latency;
 use super::cards::share_row;
 use crate::analysis::definitions as say;
-use crate::analysis::slo::{SloCheck, SlowRequests};
+use crate::analysis::slo::{LISTED, SloCheck, SlowRequests};
 use crate::format;
 use crate::state::{Command, Item};
 use crate::ui::theme::{Palette, mono, space};
@@ -26,8 +26,7 @@ impl Latency {
             remark(ui, "What you promise your users, in ms. Then: how many requests keep it, and goodput.");
             return;
         }
-        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
-        let answer = cx.ask(&SloCheck { slo: self.slo, range, search }, 2);
+        let answer = cx.ask(&SloCheck { slo: self.slo, asked: cx.asked() }, 2);
         let Some(kept) = cx.value(ui, &answer, "Holding requests against it") else { return };
         share_row(ui, "Kept", [kept.kept, kept.broken, kept.unknown], "Requests that keep all of it.");
         let rate = |rate: Option<f64>| {
@@ -88,7 +87,7 @@ fn limit(ui: &mut Ui, name: &str, value: &mut Option<i64>) {
 
 /// The slowest requests with what made them slow; a click selects one.
 pub(super) fn slowest(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let asked = SlowRequests { range: cx.interaction.range, search: cx.interaction.search.clone() };
+    let asked = SlowRequests { asked: cx.asked() };
     let answer = cx.ask(&asked, 4);
     let Some(found) = cx.value(ui, &answer, "Looking for the slowest") else { return };
     let median = format::duration(found.median.round() as i64);
@@ -98,7 +97,7 @@ pub(super) fn slowest(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     }
     let most = found.rows.iter().map(|r| r.latency).max().unwrap_or(1).max(1) as f64;
     let profile = cx.subject.profile().clone();
-    for row in &found.rows {
+    for row in found.rows.iter().take(LISTED) {
         let Some(request) = profile.requests.get(row.request) else { continue };
         let value = format::duration(row.latency);
         let explained = format::duration(row.explained.round() as i64);

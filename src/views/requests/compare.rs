@@ -101,6 +101,7 @@ impl View for DiffRequestsView {
                 if self.figure != before {
                     self.chosen = Some(self.figure);
                 }
+                shared::requests::filters(cx, ui);
             }
         });
         if self.form == Form::Both {
@@ -109,9 +110,7 @@ impl View for DiffRequestsView {
         }
         let query = DiffRequests {
             figure: self.figure,
-            range: cx.interaction.range,
-            search: cx.interaction.search.clone(),
-            prices: cx.prices.clone(),
+            asked: cx.asked(),
         };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(found) = cx.value(ui, &answer, "Comparing requests") else { return };

@@ -4,22 +4,25 @@
 //! requests: those that arrived in the chosen range and that the search finds.
 
 mod compare;
+mod groups;
 mod table;
 mod waterfall;
 
 use super::percentiles::{self, Figure, Statistic};
 use super::time::Viewport;
 use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::columns::request_groups::GroupColumn;
 use crate::analysis::definitions as say;
+use crate::analysis::facets::Facet;
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::analysis::requests::{RequestColumn, RequestList, RequestPart, RequestTable};
 use crate::format;
 use crate::state::Item;
-use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, Tone, space};
-use crate::ui::widgets::{EmptyState, legend_item};
+use crate::ui::widgets::legend_item;
 use crate::views::parts::figure;
+use crate::views::shared;
 use crate::views::shared::grid::GridState;
 use egui::{CursorIcon, Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 use std::sync::Arc;
@@ -42,6 +45,12 @@ struct Requests {
     viewport: Viewport,
     texts: TextCache,
     grid: GridState,
+    /// What the table groups by; `None` for requests one by one.
+    by: Option<Facet>,
+    group_sort: GroupColumn,
+    group_descending: bool,
+    group_grid: GridState,
+    ordered: groups::Ordered,
     /// The selection that was seen last: a new one, made elsewhere, is brought into view.
     seen: Option<Item>,
 }
@@ -55,6 +64,11 @@ impl Default for Requests {
             viewport: Viewport::default(),
             texts: TextCache::default(),
             grid: GridState::default(),
+            by: None,
+            group_sort: GroupColumn::default(),
+            group_descending: true,
+            group_grid: GridState::default(),
+            ordered: groups::Ordered::default(),
             seen: None,
         }
     }
@@ -69,13 +83,11 @@ struct Frame {
 impl View for Requests {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.viewport.follow(cx);
-        let query = RequestTable {
-            range: cx.interaction.range,
-            search: cx.interaction.search.clone(),
-            sort: self.sort,
-            descending: self.descending,
-            prices: cx.prices.clone(),
-        };
+        shared::header(ui, |ui| {
+            shared::requests::group_by(cx, ui, &mut self.by, Some("One by one"));
+            shared::requests::filters(cx, ui);
+        });
+        let query = RequestTable { asked: cx.asked(), sort: self.sort, descending: self.descending };
         let answer = cx.ask(&query, 0);
         let Some(list) = cx.value(ui, &answer, "Adding up requests") else { return };
         let phases = cx.ask(&PhasesIn(None), 0).value().cloned().filter(|p| !p.spans.is_empty());
@@ -88,8 +100,7 @@ impl View for Requests {
             ui.add_space(space::SMALL);
         }
         if frame.list.rows.is_empty() {
-            let text = "No request arrived in the chosen range, or the search finds none.";
-            EmptyState::new(Icon::Search, "No request to show", text).show(ui);
+            shared::requests::none(ui);
             return;
         }
         let area = ui.available_rect_before_wrap();
@@ -110,7 +121,10 @@ impl View for Requests {
             });
         }
         ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("table"), |ui| {
-            self.table(cx, ui, &frame.list, follow);
+            match self.by {
+                Some(by) => self.groups(cx, ui, by),
+                None => self.table(cx, ui, &frame.list, follow),
+            }
         });
     }
 
@@ -120,6 +134,10 @@ impl View for Requests {
             "descending": self.descending,
             "split": self.split,
             "columns": self.grid.shown,
+            "by": self.by,
+            "group_sort": self.group_sort,
+            "group_descending": self.group_descending,
+            "group_columns": self.group_grid.shown,
         })
     }
 
@@ -131,6 +149,10 @@ impl View for Requests {
         self.descending = part(saved, "descending").unwrap_or(self.descending);
         self.split = part(saved, "split").filter(|s| (0.0..=1.0).contains(s)).unwrap_or(self.split);
         self.grid.shown = part(saved, "columns").unwrap_or_default();
+        self.by = part(saved, "by").unwrap_or_default();
+        self.group_sort = part(saved, "group_sort").unwrap_or_default();
+        self.group_descending = part(saved, "group_descending").unwrap_or(true);
+        self.group_grid.shown = part(saved, "group_columns").unwrap_or_default();
     }
 
     fn seen(&self) -> Option<Seen> {

@@ -1,14 +1,20 @@
 //! The table of requests.
 
 use super::Requests;
+<<<<<<< HEAD
 use crate::analysis::columns::requests::{self as columns, Priced, RequestCells};
 use crate::analysis::requests::{RequestColumn, RequestList};
 use crate::analysis::search::Pattern;
+=======
+use crate::analysis::columns::requests::{self as columns, RequestCells};
+use crate::analysis::requests::{Listed, RequestColumn, RequestList};
+use crate::analysis::slo::Slow;
+>>>>>>> panels
 use crate::format::{self, SortBy};
 use crate::model::{Outcome, Profile, RequestId};
 use crate::state::{Command, Item};
-use crate::ui::theme::{Palette, Tone};
-use crate::ui::widgets::{Cell, cell_text};
+use crate::ui::theme::{Palette, Tone, space};
+use crate::ui::widgets::{Cell, cell_text, pill};
 use crate::views::shared::grid::{Grid, Happened, Mark, Rows, walk};
 use crate::views::shared::menu::{ContextMenu, Picked};
 use crate::views::{ViewCx, shared};
@@ -92,11 +98,10 @@ struct Table<'a, 'l, 'b> {
 }
 
 impl<'l> Rows for Table<'_, 'l, '_> {
-    type Row = Priced<'l>;
+    type Row = Listed<'l>;
 
-    fn row(&self, at: usize) -> Priced<'l> {
-        let id = self.list.rows[at];
-        (&self.profile.requests.rows[id.index()], self.list.bill.cost(id))
+    fn row(&self, at: usize) -> Listed<'l> {
+        self.list.listed(self.profile, self.list.rows[at])
     }
 
     fn mark(&self, at: usize) -> Mark {
@@ -114,17 +119,38 @@ impl<'l> Rows for Table<'_, 'l, '_> {
     }
 
     fn paint(&mut self, ui: &mut Ui, at: usize, column: &'static str) -> bool {
-        let outcome = self.row(at).0.outcome;
-        if column == "outcome" {
-            let palette = Palette::of(ui);
-            let color = palette.tone(tone(outcome));
-            cell_text(ui, outcome.name(), &Cell { color, ..Cell::text(palette) });
+        let palette = Palette::of(ui);
+        let row = self.row(at);
+        match column {
+            "outcome" => {
+                let color = palette.tone(tone(row.request.outcome));
+                cell_text(ui, row.request.outcome.name(), &Cell { color, ..Cell::text(palette) });
+            }
+            "why" => {
+                let Some(slow) = row.slow else { return false };
+                let response = ui.horizontal_centered(|ui| {
+                    ui.add_space(space::SMALL);
+                    pill(ui, Tone::Warning, slow.cause.short())
+                });
+                response.inner.on_hover_text(why(&slow, self.list.median));
+            }
+            _ => return false,
         }
-        column == "outcome"
+        true
     }
 
     fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
         context(self.profile, self.list.rows[at]).row().table().show(self.cx, ui, |_, _| ())
+    }
+}
+
+/// Why a request was slow, in a sentence.
+fn why(slow: &Slow, median: f64) -> String {
+    let time = |ns: f64| format::duration(ns.round() as i64);
+    let over = format!("{} more than the median, {}", time(slow.over), time(median));
+    match slow.explained > 0.0 {
+        true => format!("{over}: {}, {} of it", slow.cause.words(), time(slow.explained)),
+        false => format!("{over}: {}", slow.cause.words()),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod menu;
 mod notes;
 pub mod pair;
 pub mod plot;
+pub mod requests;
 mod stale;
 #[cfg(test)]
 pub mod testing;

@@ -55,6 +55,25 @@ fn marks(input: &GridInput, unit: Unit, apart: f64) -> Vec<GridMark> {
 /// Lines of a grid at most.
 const MOST_MARKS: u32 = 200;
 
+/// Lines of a grid whose values are powers of ten: at each whole power.
+#[must_use]
+pub fn decades(input: GridInput) -> Vec<GridMark> {
+    let first = input.bounds.0.ceil();
+    let marks = (0..MOST_MARKS).map(|i| first + f64::from(i));
+    marks.take_while(|v| *v <= input.bounds.1).map(|value| GridMark { value, step_size: 1.0 }).collect()
+}
+
+/// Ten to a power: «100 G».
+#[must_use]
+pub fn power(exponent: f64) -> String {
+    const PREFIXES: [&str; 7] = ["", " k", " M", " G", " T", " P", " E"];
+    let whole = exponent.round() as i32;
+    match usize::try_from(whole.div_euclid(3)) {
+        Ok(step) if step < PREFIXES.len() => format!("{}{}", 10i32.pow(whole.rem_euclid(3) as u32), PREFIXES[step]),
+        _ => format!("{}", 10f64.powi(whole)),
+    }
+}
+
 fn at_least_zero(unit: Unit, value: f64) -> String {
     // An axis says its unit once, beside it.
     let unit = if unit == Unit::Tokens { Unit::Count } else { unit };

@@ -1,5 +1,6 @@
 //! The cards of the summary. Each says one thing; those that have nothing to say are left out.
 
+use crate::analysis::asked::Asked;
 use crate::analysis::caches::Caches;
 use crate::analysis::definitions;
 use crate::analysis::findings::Findings;
@@ -200,7 +201,7 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 
 /// What caches did, by kind.
 fn caches(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let asked = Caches { prices: cx.prices.clone(), range: cx.interaction.range, search: String::new() };
+    let asked = Caches { asked: Asked { range: cx.interaction.range, ..Asked::all(cx.prices) } };
     let answer = cx.ask(&asked, 6);
     let Some(kinds) = cx.value(ui, &answer, "Adding up the profile") else { return };
     for (i, figures) in kinds.iter().enumerate() {

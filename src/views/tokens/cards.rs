@@ -19,6 +19,7 @@ use crate::views::ViewCx;
 use crate::views::parts::{card, remark, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 use crate::views::shared::plot;
+use crate::views::shared::requests::value_text;
 
 /// A card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +101,7 @@ fn groups(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent) {
     for group in order.iter().take(GROUPS) {
         let all = classes(palette, &group.sums);
         let segments = all.map(|(name, n, color)| Segment { name, size: n as f64, color, hatched: false });
-        let name = if group.name.is_empty() { "not named" } else { &group.name };
+        let name = &value_text(&group.name, 200);
         let incomplete = group.sums.incomplete > 0;
         let value = match total(&group.sums) {
             0 if incomplete => UNKNOWN.to_owned(),

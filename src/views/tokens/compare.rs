@@ -6,30 +6,32 @@ use super::question;
 use crate::analysis::billing::Sums;
 use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
+use crate::analysis::facets::Facet;
 use crate::analysis::overview::Distribution;
-use crate::analysis::spending::{SpendBy, Spent};
+use crate::analysis::spending::Spent;
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::model::Unit;
-use crate::ui::widgets::segmented;
 use crate::views::parts::card;
 use crate::views::shared::board::{Board, scrolled};
+use crate::views::shared::requests::value_text;
 use crate::views::shared::figures::{TwoFigure, two_figures};
 use crate::views::{View, ViewCx, shared};
 
 /// The view.
 #[derive(Default)]
 pub struct DiffTokens {
-    by: SpendBy,
+    by: Facet,
     board: Board,
 }
 
 impl View for DiffTokens {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| {
-            segmented(ui, "Group by", &mut self.by, &SpendBy::ALL);
+            shared::requests::always_group_by(cx, ui, &mut self.by);
+            shared::requests::filters(cx, ui);
         });
         let asked = question(cx, self.by);
-        let facts = TokenFacts { range: cx.interaction.range, search: cx.interaction.search.clone() };
+        let facts = TokenFacts { asked: cx.asked() };
         let (Some(base), Some(base_facts)) = (cx.ask_base(&asked, 0), cx.ask_base(&facts, 1)) else { return };
         let (head, head_facts) = (cx.ask(&asked, 0), cx.ask(&facts, 1));
         let Some(in_base) = cx.value(ui, &base, "Adding up tokens of base") else { return };
@@ -116,8 +118,9 @@ fn groups(ui: &mut Ui, [base, head]: [&Spent; 2]) {
         let group = spent.groups.iter().find(|g| g.name == name)?;
         Some(group.sums.prompt().saturating_add(group.sums.output) as i64)
     };
-    let rows = names.into_iter().take(GROUPS).map(|name| TwoFigure {
-        name: if name.is_empty() { "not named" } else { name },
+    let texts: Vec<String> = names.iter().take(GROUPS).map(|name| value_text(name, 60)).collect();
+    let rows = names.into_iter().zip(&texts).map(|(name, text)| TwoFigure {
+        name: text,
         unit: Unit::Count,
         values: Two { base: find(base, name), head: find(head, name) },
         about: "Input and output tokens.",

@@ -12,11 +12,10 @@ use egui::Ui;
 
 use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::facets::Facet;
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
-use crate::analysis::spending::{SpendBy, Spending, Spent};
+use crate::analysis::spending::{Spending, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
-use crate::ui::icons::Icon;
-use crate::ui::widgets::{EmptyState, segmented};
 use crate::views::shared;
 
 /// The entry in [`super::VIEWS`].
@@ -31,7 +30,7 @@ pub const KIND: ViewKind = ViewKind {
 
 /// The view.
 struct Tokens {
-    by: SpendBy,
+    by: Facet,
     board: Board,
     /// Height of the plots.
     plots: f32,
@@ -39,7 +38,7 @@ struct Tokens {
 
 impl Tokens {
     fn new() -> Self {
-        Self { by: SpendBy::default(), board: Board::of_plots(), plots: 0.0 }
+        Self { by: Facet::default(), board: Board::of_plots(), plots: 0.0 }
     }
 }
 
@@ -51,26 +50,24 @@ struct Frame {
 }
 
 /// Sums by what requests have in common.
-fn question(cx: &ViewCx<'_>, by: SpendBy) -> Spending {
-    let now = cx.interaction;
-    Spending { prices: cx.prices.clone(), range: now.range, search: now.search.clone(), by }
+fn question(cx: &ViewCx<'_>, by: Facet) -> Spending {
+    Spending { asked: cx.asked(), by }
 }
 
 impl View for Tokens {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| {
-            segmented(ui, "Group by", &mut self.by, &SpendBy::ALL);
+            shared::requests::always_group_by(cx, ui, &mut self.by);
+            shared::requests::filters(cx, ui);
         });
-        let (range, search) = (cx.interaction.range, cx.interaction.search.clone());
         let answer = cx.ask(&question(cx, self.by), 0);
         let Some(spent) = cx.value(ui, &answer, "Adding up tokens") else { return };
-        let facts = cx.ask(&TokenFacts { range, search: search.clone() }, 1);
+        let facts = cx.ask(&TokenFacts { asked: cx.asked() }, 1);
         let Some(facts) = cx.value(ui, &facts, "Counting tokens") else { return };
-        let repeats = RepeatedPrompts { prices: cx.prices.clone(), range, search };
+        let repeats = RepeatedPrompts { asked: cx.asked() };
         let repeats = cx.ask(&repeats, 2).value().cloned();
         if spent.groups.is_empty() {
-            let text = "No request arrived in the chosen range, or the search finds none.";
-            EmptyState::new(Icon::Search, "No request to show", text).show(ui);
+            shared::requests::none(ui);
             return;
         }
         let frame = Frame { spent, facts, repeats };

@@ -36,7 +36,7 @@ pub(super) async fn ask_all(
         let span = info_span!(target: "inferscope::service", parent: None, "client", number);
         let work = async move {
             while let Some(ask) = asks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let one = one(&service, &front, ask).await;
+                let one = one(&service, &front, ask, number).await;
                 measured.lock().unwrap_or_else(PoisonError::into_inner).push(one);
             }
         };
@@ -47,7 +47,7 @@ pub(super) async fn ask_all(
 }
 
 /// One request from its arrival to its end.
-async fn one(service: &Arc<Service>, front: &Front, ask: &Ask) -> Measured {
+async fn one(service: &Arc<Service>, front: &Front, ask: &Ask, client: usize) -> Measured {
     let name = format!("#{} {}", ask.id, ask.prompt.text);
     // A prompt of thousands of words is no name.
     let name: String = name.chars().take(100).collect();
@@ -55,6 +55,7 @@ async fn one(service: &Arc<Service>, front: &Front, ask: &Ask) -> Measured {
         info_span!(target: "inferscope::service", "request", id = ask.id, cache = Empty, error = Empty);
     async {
         let request = Arc::new(request(&name, &service.config.model, &ask.prompt.text));
+        request.attribute("client", &client.to_string());
         let mut watch = Watch::start();
         service.flying(1);
         let result = match front {

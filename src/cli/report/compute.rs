@@ -1,0 +1,99 @@
+//! Operations and what limits the model in reports.
+
+use serde_json::{Map, Value, json};
+
+use super::Report;
+use crate::analysis::compute::{Explained, Given, Known, Work};
+use crate::analysis::ops::{Op, OpTable};
+use crate::format::{self, Page};
+use crate::model::Profile;
+
+/// The number, or why there is none.
+fn known<T: Into<Value>>(value: Known<T>) -> Value {
+    match value {
+        Ok(value) => value.into(),
+        Err(why) => json!({ "unknown": why }),
+    }
+}
+
+/// One operation; names as torch's `sort_by` has them.
+fn op(p: &Profile, op: &Op) -> Value {
+    json!({
+        "name": p.function_name(op.function),
+        "kind": op.kind.name(),
+        "count": op.calls,
+        "self_cpu_time_total_ns": op.self_cpu,
+        "cpu_time_total_ns": op.cpu_total,
+        "self_cuda_time_total_ns": op.self_device,
+        "cuda_time_total_ns": op.device_total,
+        "self_cpu_memory_usage": op.self_cpu_mem,
+        "cpu_memory_usage": op.cpu_mem,
+        "self_cuda_memory_usage": op.self_device_mem,
+        "cuda_memory_usage": op.device_mem,
+        "flops": op.flops,
+    })
+}
+
+fn work(work: &Work, given: &Given) -> Value {
+    json!({
+        "of": work.of,
+        "tokens": work.tokens,
+        "time_ns": work.time,
+        "flops": known(work.flops),
+        "bytes": known(work.bytes),
+        "flops_per_s": known(work.flops_rate()),
+        "bytes_per_s": known(work.bytes_rate()),
+        "flops_per_byte": known(work.intensity()),
+        "mfu": known(work.mfu(given)),
+        "mbu": known(work.mbu(given)),
+        "memory_bound": known(work.is_memory_bound(given)),
+        "least_time_ns": known(work.floor(given)),
+    })
+}
+
+/// All of it; null for a profile that neither names operations nor tells of a model.
+pub(super) fn object(report: &Report) -> Value {
+    let Some((table, found)) = &report.compute else { return Value::Null };
+    let p = &*report.profile;
+    let works: Map<String, Value> =
+        found.work.iter().map(|w| (w.name.replace(' ', "_"), work(w, &found.given))).collect();
+    json!({
+        "operations": table.rows.iter().map(|row| op(p, row)).collect::<Vec<_>>(),
+        "self_cpu_time_total_ns": table.self_cpu_total,
+        "self_device_time_total_ns": table.self_device_total,
+        "device_time_is": "the sum of kernels and copies; operators hold the same time again",
+        "given": found.given,
+        "bytes_per_parameter": known(found.bytes_per_parameter),
+        "stored_as": known(found.stored_as()),
+        "passes": known(found.passes),
+        "products_per_pass": known(found.products_per_pass),
+        "kv_bytes_per_token": known(found.kv_per_token),
+        "largest_kv_cache_bytes": known(found.kv_most),
+        "device_busy_ns": known(found.busy.map(|b| b.0)),
+        "device_busy_of_ns": known(found.busy.map(|b| b.1)),
+        "work": works,
+        "no_work": Some(found.no_work).filter(|why| !why.is_empty()),
+        "to_the_device": found.upload.map(|u| json!({
+            "time_ns": u.time, "copies": u.copies, "pageable": u.pageable, "bytes_per_s_if_weights": known(u.rate),
+        })),
+    })
+}
+
+/// A line for people: what takes the time is in the functions.
+pub(super) fn text(out: &mut Page, (_, found): &(std::sync::Arc<OpTable>, std::sync::Arc<Explained>)) {
+    let mut parts = Vec::new();
+    if let (Ok(name), Ok(bytes)) = (found.stored_as(), found.bytes_per_parameter) {
+        parts.push(format!("stored as {name} ({} bytes per parameter)", format::number(bytes)));
+    }
+    for work in &found.work {
+        let shares = [("MBU", work.mbu(&found.given)), ("MFU", work.mfu(&found.given))];
+        let shares: Vec<String> =
+            shares.iter().filter_map(|(name, s)| Some(format!("{name} {}", format::percent((*s).ok()?)))).collect();
+        if !shares.is_empty() {
+            parts.push(format!("{} {}", work.name, shares.join(", ")));
+        }
+    }
+    if !parts.is_empty() {
+        out.line(format_args!("model: {}", parts.join("; ")));
+    }
+}

@@ -1,0 +1,183 @@
+//! What limits the model, as cards.
+
+use egui::{RichText, Ui};
+use egui_plot::{HoverPosition, MarkerShape, Points};
+
+use crate::analysis::compute::{Explained, Known, Work};
+use crate::analysis::definitions as say;
+use crate::format::{self, UNKNOWN};
+use crate::model::Unit;
+use crate::ui::theme::{Palette, space};
+use crate::ui::widgets::KeyValues;
+use crate::views::parts::{card, remark, weak};
+use crate::views::shared::{bars, plot};
+
+/// A card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Card {
+    Limits,
+    Roofline,
+    Given,
+}
+
+/// All of them.
+pub(super) const ALL: [Card; 3] = [Card::Limits, Card::Roofline, Card::Given];
+
+/// Width of the names.
+const NAMES: f32 = 128.0;
+/// Height of the roofline.
+const HEIGHT: f32 = 210.0;
+
+pub(super) fn show(which: Card, ui: &mut Ui, found: &Explained, fields: impl FnOnce(&mut Ui)) {
+    let title = match which {
+        Card::Limits => "What limits it",
+        Card::Roofline => "Roofline",
+        Card::Given => "Model and device",
+    };
+    card(ui, title, |ui| match which {
+        Card::Limits => limits(ui, found),
+        Card::Roofline => roofline(ui, found),
+        Card::Given => fields(ui),
+    });
+}
+
+/// A figure, or «–» and why.
+fn text<T>(known: Known<T>, write: impl FnOnce(T) -> String) -> String {
+    known.map_or_else(|why| format!("{UNKNOWN} {why}"), write)
+}
+
+fn time(ns: f64) -> String {
+    format::duration(ns.round() as i64)
+}
+
+/// Bytes per second in powers of ten, as data sheets have them.
+pub(super) fn per_second(value: f64, what: &str) -> String {
+    let (value, prefix) = match value {
+        v if v >= 1e12 => (v / 1e12, "T"),
+        v if v >= 1e9 => (v / 1e9, "G"),
+        v if v >= 1e6 => (v / 1e6, "M"),
+        v => (v / 1e3, "k"),
+    };
+    format!("{} {prefix}{what}/s", format::number(value))
+}
+
+fn limits(ui: &mut Ui, found: &Explained) {
+    let stored = found.bytes_per_parameter.map(|b| (b, crate::analysis::compute::stored_as(b)));
+    let count = |n: u64| format::count(n as i64);
+    let bytes = |n: u64| format::bytes(n as i64);
+    let mut grid = KeyValues::new(ui, NAMES);
+    grid.row(
+        "Stored as",
+        &text(stored, |(bytes, name)| format!("{name}: {} bytes per parameter", format::number(bytes))),
+    );
+    grid.row("KV cache of a token", &text(found.kv_per_token, bytes));
+    if found.kv_most.is_ok() || found.work.len() > 1 {
+        grid.row("Largest KV cache", &text(found.kv_most, bytes));
+    }
+    grid.row(
+        "Device busy",
+        &text(found.busy, |(busy, whole)| {
+            let share = format::percent(busy as f64 / whole.max(1) as f64);
+            format!("{share}: {} of {}", format::duration(busy), format::duration(whole))
+        }),
+    );
+    if found.passes.is_ok() || found.products_per_pass.is_ok() {
+        grid.row(
+            "Passes",
+            &text(found.passes, |n| match found.products_per_pass {
+                Ok(each) => format!("{} × {} products", count(n), count(each)),
+                Err(_) => count(n),
+            }),
+        );
+    }
+    if let Some(upload) = &found.upload {
+        let from = if upload.pageable { "pageable memory" } else { "pinned memory" };
+        let rate = upload.rate.map_or_else(|_| String::new(), |r| format!(", {} if they are the weights", per_second(r, "B")));
+        let copies = format::counted(upload.copies as i64, "copy", "copies");
+        grid.row("To the device", &format!("{} in {copies} from {from}{rate}", format::duration(upload.time)));
+    }
+    if found.work.is_empty() {
+        ui.add_space(space::SMALL);
+        weak(ui, &format!("{UNKNOWN} MFU and MBU: {}.", found.no_work));
+    }
+    for work in &found.work {
+        ui.add_space(space::MEDIUM);
+        one(ui, found, work);
+    }
+}
+
+/// One kind of work.
+fn one(ui: &mut Ui, found: &Explained, work: &Work) {
+    let palette = Palette::of(ui);
+    let heading = format!("{}: {}", work.name, work.of);
+    ui.label(RichText::new(heading).color(palette.text_strong));
+    let given = &found.given;
+    let each = if work.tokens > 0.0 { time(work.time / work.tokens) } else { UNKNOWN.to_owned() };
+    let mut grid = KeyValues::new(ui, NAMES);
+    grid.row("A token", &format!("{each}, of {}", format::count(work.tokens.round() as i64)));
+    grid.row("MBU", &text(work.mbu(given), format::percent));
+    grid.row("Reads", &text(work.bytes_rate(), |r| per_second(r, "B")));
+    grid.row("MFU", &text(work.mfu(given), format::percent));
+    grid.row("Computes", &text(work.flops_rate(), |r| per_second(r, "FLOP")));
+    grid.row(
+        "Limited by",
+        &text(work.is_memory_bound(given), |memory| match memory {
+            true => "memory: fewer bytes help, fewer operations do not".to_owned(),
+            false => "operations".to_owned(),
+        }),
+    );
+    if work.name != "prefill" {
+        let floor = work.floor(given).map(|ns| ns / work.tokens.max(1.0));
+        grid.row("Least for a token", &text(floor, time));
+    }
+}
+
+/// Operations per second over operations per byte, both by powers of ten, below what the device can do.
+fn roofline(ui: &mut Ui, found: &Explained) {
+    let given = &found.given;
+    let (Some(bytes), Some(flops)) = (given.peak_bytes, given.peak_flops) else {
+        weak(ui, "What the device can read and compute at most is not known: say it below, or choose a device.");
+        return;
+    };
+    let (bytes, flops) = (bytes as f64, flops as f64);
+    let ridge = flops / bytes;
+    let dots: Vec<(&str, [f64; 2])> = found
+        .work
+        .iter()
+        .filter_map(|w| Some((w.name, [w.intensity().ok()?, w.flops_rate().ok()?])))
+        .filter(|(_, [x, y])| *x > 0.0 && *y > 0.0)
+        .collect();
+    let least = dots.iter().map(|d| d.1[0]).fold(ridge / 100.0, f64::min) / 3.0;
+    let most = dots.iter().map(|d| d.1[0]).fold(ridge * 10.0, f64::max) * 3.0;
+    let roof = |x: f64| (x * bytes).min(flops);
+    let log = |[x, y]: [f64; 2]| [x.log10(), y.log10()];
+    let line = vec![log([least, roof(least)]), log([ridge, flops]), log([most, flops])];
+    let palette = Palette::of(ui);
+    let shown = plot::plot(ui, "roofline", HEIGHT, [Unit::None, Unit::None])
+        .x_grid_spacer(plot::decades)
+        .y_grid_spacer(plot::decades)
+        .x_axis_formatter(|mark, _| plot::power(mark.value))
+        .y_axis_formatter(|mark, _| plot::power(mark.value))
+        .label_formatter(|at| match at {
+            HoverPosition::NearDataPoint { plot_name, position, .. } => Some(format!(
+                "{plot_name}: {} at {} FLOP/byte",
+                per_second(10f64.powf(position.y), "FLOP"),
+                format::number(10f64.powf(position.x))
+            )),
+            HoverPosition::Elsewhere { .. } => None,
+        });
+    let colors: Vec<_> = (0..dots.len()).map(|i| palette.series(i + 1)).collect();
+    plot::show(ui, shown, "Roofline", |drawn| {
+        drawn.line(plot::line("device", line, palette.series(0)).width(2.0));
+        for ((name, at), color) in dots.iter().zip(&colors) {
+            let dot = Points::new(*name, vec![log(*at)]).radius(5.0).shape(MarkerShape::Circle);
+            drawn.points(dot.color(*color));
+        }
+    });
+    let legend = std::iter::once((palette.series(0), "device"));
+    bars::legend(ui, legend.chain(dots.iter().zip(&colors).map(|((name, _), color)| (*color, *name))));
+    if dots.is_empty() {
+        weak(ui, &format!("No dot: {}.", found.work.first().map_or(found.no_work, |w| w.intensity().err().unwrap_or(""))));
+    }
+    remark(ui, say::ROOFLINE);
+}

@@ -1,0 +1,99 @@
+//! What a person says of the model and its device.
+
+use egui::{RichText, TextEdit, Ui};
+
+use crate::analysis::compute::{DEVICES, Given, device_of};
+use crate::format;
+use crate::model::Profile;
+use crate::ui::theme::{Palette, mono};
+use crate::ui::widgets::combo;
+use crate::views::parts::remark;
+
+/// Fields with what was typed.
+#[derive(Default)]
+pub(super) struct Fields {
+    /// What they say.
+    pub given: Given,
+}
+
+impl Fields {
+    pub(super) fn show(&mut self, ui: &mut Ui, profile: &Profile, stated: &Given) {
+        let mut stated = stated.clone();
+        for quantity in &Given::ALL {
+            let said = *(quantity.of)(&mut stated);
+            let value = (quantity.of)(&mut self.given);
+            let palette = Palette::of(ui);
+            ui.horizontal(|ui| {
+                ui.allocate_ui(egui::vec2(150.0, 20.0), |ui| {
+                    ui.set_width(150.0);
+                    ui.label(RichText::new(quantity.name).color(palette.text_weak))
+                        .on_hover_text(quantity.about);
+                });
+                let hint = said.map_or_else(|| example(quantity.unit).to_owned(), |n| written(n, quantity.unit));
+                let name = quantity.name;
+                field(ui, name, quantity.unit, value, &hint);
+            });
+        }
+        ui.horizontal(|ui| {
+            let known = device_of(profile).map_or("Choose…", |d| d.name);
+            let chosen = DEVICES.iter().find(|d| self.given.peak_bytes == Some(d.bytes));
+            let shown = chosen.map_or(known, |d| d.name);
+            let label = RichText::new("Peaks of a known device").color(Palette::of(ui).text_weak);
+            ui.allocate_ui(egui::vec2(150.0, 20.0), |ui| {
+                ui.set_width(150.0);
+                ui.label(label);
+            });
+            let list = combo("device").selected_text(shown).show_ui(ui, |ui| {
+                for device in &DEVICES {
+                    for (peak, what) in [(device.fp32, "fp32"), (device.fp16, "fp16")] {
+                        if ui.selectable_label(false, format!("{}, {what}", device.name)).clicked() {
+                            self.given.peak_bytes = Some(device.bytes);
+                            self.given.peak_flops = Some(peak);
+                        }
+                    }
+                }
+            });
+            list.response.accessible_name("Known device");
+        });
+        remark(ui, "Numbers take k, M, G, T and Ki, Mi, Gi. What the run states itself is shown weakly; what you say counts before it.");
+    }
+}
+
+/// What may be typed.
+fn example(unit: &str) -> &'static str {
+    match unit {
+        "bytes" => "such as 2.4 GB",
+        "bytes/s" => "such as 320 GB/s",
+        "FLOP/s" => "such as 8.1 TFLOP/s",
+        _ => "such as 1.24G",
+    }
+}
+
+fn written(n: u64, unit: &str) -> String {
+    match unit {
+        "" => format::count(n as i64),
+        "bytes" => format::bytes(n as i64),
+        _ => super::cards::per_second(n as f64, unit.trim_end_matches("/s").replace("bytes", "B").as_str()),
+    }
+}
+
+fn field(ui: &mut Ui, name: &str, unit: &str, value: &mut Option<u64>, hint: &str) {
+    let id = ui.scope_id().with(name);
+    let shown = value.map_or_else(String::new, |n| written(n, unit));
+    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or(shown);
+    let width = ui.available_width().min(190.0);
+    let edit = TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(width).char_limit(40);
+    let response = ui.add(edit.hint_text(hint));
+    response.clone().accessible_name(name.to_owned());
+    if response.changed() {
+        *value = format::typed_quantity(&text).filter(|n| *n > 0);
+    }
+    let typing = response.has_focus();
+    ui.data_mut(|d| {
+        if typing {
+            d.insert_temp(id, text);
+        } else {
+            d.remove::<String>(id);
+        }
+    });
+}
