@@ -130,6 +130,9 @@ def install(torch, folder):
     with open(agent.here + "/torch") as file:
         seconds, _, options = file.read().strip().partition(" ")
     recorder = Recorder(torch, folder, float(seconds), options.split())
+    if "KINETO_LOG_LEVEL" not in os.environ:
+        # It would say on standard error what it does. The program does not see the variable.
+        os.putenv("KINETO_LOG_LEVEL", "99")
     try:
         leave_to_the_program(torch, recorder)
         recorder.start()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::record::processes::tree_of;
 
@@ -11,14 +11,18 @@ pub(super) struct Finder {
     root: u32,
     children: bool,
     /// What each runs, as far as that was looked at; a process may become another program.
-    known: BTreeMap<u32, (u64, Program)>,
+    known: BTreeMap<u32, Program>,
 }
 
-#[derive(PartialEq, Eq)]
 struct Program {
-    file: std::path::PathBuf,
+    began: u64,
+    file: PathBuf,
     is_python: bool,
+    looks: u32,
 }
+
+/// A program that is no Python may load one: it is asked at each of its first looks, then at one of so many.
+const YOUNG: u32 = 50;
 
 impl Finder {
     pub(super) fn new(root: u32, children: bool) -> Self {
@@ -38,15 +42,17 @@ impl Finder {
                 self.known.remove(&pid);
                 continue;
             };
-            let known =
-                self.known.get(&pid).filter(|(since, program)| *since == began && program.file == file);
-            let was = known.is_some_and(|(_, program)| program.is_python);
-            // A process that is no Python may load one, and is young once.
-            if was || known.is_some() && !has_python(pid) {
-                continue;
+            let known = self.known.get_mut(&pid).filter(|p| p.began == began && p.file == file);
+            let looks = known.as_ref().map_or(0, |p| p.looks + 1);
+            let asks = looks < YOUNG || looks.is_multiple_of(YOUNG);
+            if let Some(program) = known {
+                program.looks = looks;
+                if program.is_python || !asks || !has_python(pid) {
+                    continue;
+                }
             }
             let is_python = is_interpreter(&file) || has_python(pid);
-            self.known.insert(pid, (began, Program { file, is_python }));
+            self.known.insert(pid, Program { began, file, is_python, looks });
             if is_python {
                 found.push(pid);
             }

@@ -106,22 +106,27 @@ fn attach(pid: u32, plan: &Plan, goes_on: &impl Fn() -> bool) -> Result<Option<P
     }
 }
 
+/// What a process runs: its script or module, not what of ours may run around it.
 fn program(pid: u32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<String> =
-        line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+    let words: Vec<String> = line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+    script_of(&words)
+}
+
+fn script_of(words: &[String]) -> String {
     let base = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
-    // The script or module, without our own that may run around it.
     let mut rest = words.iter().skip(1).filter(|w| !w.is_empty());
-    let mut found = rest.find(|word| !word.starts_with('-') || word.as_str() == "-m");
-    if found.is_some_and(|word| word.ends_with("profile_run.py")) {
-        found = rest.nth(2);
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "-W" | "-X" | "--check-hash-based-pycs" => drop(rest.next()),
+            "-m" => return rest.next().cloned().unwrap_or_default(),
+            "-c" | "-" => break,
+            option if option.starts_with('-') => {}
+            around if around.ends_with("/profile_run.py") => drop((rest.next(), rest.next())),
+            script => return base(script),
+        }
     }
-    match found.map(String::as_str) {
-        Some("-m") => rest.next().cloned().unwrap_or_default(),
-        Some("-c") | None => words.first().map(|w| base(w)).unwrap_or_default(),
-        Some(script) => base(script),
-    }
+    words.first().map(|w| base(w)).unwrap_or_default()
 }
 
 /// Writes what is seen until the process ends, is another program or there is no more room. Gives the number of looks.
@@ -150,7 +155,7 @@ fn watch(
         let (began, before) = (Instant::now(), counter().unwrap_or(0));
         match spy.get_stack_traces() {
             // It stands for the middle of the time that it took.
-            Ok(traces) if began.elapsed() * 2 <= interval => {
+            Ok(traces) if began.elapsed() <= interval => {
                 failed = 0;
                 let at = before + i64::try_from(began.elapsed().as_nanos() / 2).unwrap_or(0);
                 let seen: Vec<Seen<'_>> = traces.iter().map(|trace| seen(pid, trace, &mut natives)).collect();
@@ -252,5 +257,27 @@ impl Natives {
         let found = number(place).map(|n| n.unsigned_abs().into());
         self.place = places.next().is_none().then_some(place);
         found.filter(|_| self.place.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_called_by_what_it_runs() {
+        let of = |line: &str| script_of(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(of("python -W error -u /srv/app.py --n 3"), "app.py");
+        assert_eq!(of("python3.12 /tmp/x/profile_run.py /tmp/x none /srv/app.py"), "app.py");
+        assert_eq!(of("python /tmp/x/profile_run.py /tmp/x cprofile -m pkg.tool a"), "pkg.tool");
+        assert_eq!(of("/usr/bin/python3 -X dev -c print(1)"), "python3");
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_thread_is_not_made_up() {
+        let mut natives = Natives::new(std::process::id());
+        assert_eq!(natives.of(8), None, "no memory is there");
+        assert!(is_on(std::process::id(), u64::from(std::process::id())).is_some());
+        assert_eq!(is_on(std::process::id(), 0), None);
     }
 }

@@ -289,6 +289,12 @@ impl Workload for Command {
         }
         // What lies on the clock says more about a program than sums of its calls.
         let shown = tasks::collect(&trace, cx);
+        if !shown && choice.stacks && is_python && end.status.success() {
+            cx.warn(
+                "there are no stacks: the program ended before a look at it; --set profilers=cprofile counts its calls",
+                "",
+            );
+        }
         if choice.torch {
             torch::collect(&trace, cx);
         }
