@@ -2,8 +2,8 @@
 
 python [options] profile_run.py FOLDER PROFILER[,PROFILER] (FILE | -m MODULE | -c CODE) [arguments]
 
-PROFILER auto is cProfile, which ends without a profile when the process makes its first asyncio task while our recorder of tasks
-is in it: spans say more about such a program.
+PROFILER none runs the program as it is: our recorder is in it even where the interpreter was told to read no environment, and before
+Python 3.12 it may compile the program's main file.
 
 Leaves in FOLDER what each profiler wrote (NAME.prof or NAME.pyisession) and about.json, which is locked as
 long as the program lives. The profile is written however the program ends, save by SIGKILL or a crash of the
@@ -207,33 +207,11 @@ def run_plainly(folder, missing):
     sys.exit(status)
 
 
-def be_quiet_about(signals, ours):
-    """Our handler of a signal looks as if nobody had set one."""
-    import signal
-
-    set_signal, get_signal = signal.signal, signal.getsignal
-
-    def seen(action):
-        return signal.SIG_DFL if action is ours else action
-
-    def new_signal(signalnum, handler):
-        mine = signalnum in signals and handler == signal.SIG_DFL
-        return seen(set_signal(signalnum, ours if mine else handler))
-
-    def new_getsignal(signalnum):
-        return seen(get_signal(signalnum))
-
-    for number in signals:
-        set_signal(number, ours)
-    signal.signal, signal.getsignal = new_signal, new_getsignal
-    return set_signal
-
-
 def main():
     folder, wanted = sys.argv[1:3]
     if sys.version_info < OLDEST:
         why = "Python %d.%d is older than %d.%d: the program runs without a profile" % (sys.version_info[:2] + OLDEST)
-        run_plainly(folder, [(name, why) for name in wanted.split(",")])
+        run_plainly(folder, [(name, why) for name in wanted.split(",") if name != "none"])
     known = set(sys.modules)
     import _thread
     import os
@@ -253,33 +231,16 @@ def main():
         with open(folder + "/command.json", "rb") as file:
             sys.orig_argv[:] = sys.orig_argv[:1] + json.loads(file.read().decode("utf-8"))[1:]
     program = Program(sys.argv[3:], safe, standard_library)
-    profilers, missing = ours.choose("cprofile" if wanted == "auto" else wanted)
+    profilers, missing = ({}, []) if wanted == "none" else ours.choose(wanted)
     ours.watch(profilers.values())
     me, written = os.getpid(), []
     about = {"python": sys.version.split()[0], "profilers": list(profilers), "missing": missing}
     with standard_library:
         kept, update = describe(folder, about)
-
-    def give_way():
-        """The first task is about to be made."""
-        if not profilers or not ours.in_our_thread():
-            return
-        for profiler in profilers.values():
-            profiler.stop()
-        profilers.clear()
-        if os.getpid() == me:
-            about["profilers"] = []
-            update()
-
-    if wanted == "auto":
-        agents = [finder for finder in sys.meta_path if hasattr(finder, "at_first_task")]
-        if not agents and os.path.exists(os.path.join(here, "inject")):
-            # The interpreter was told to read no environment (-I, -E, -S).
-            with standard_library:
-                own_module("sitecustomize", "inject").begin()
-            agents = [finder for finder in sys.meta_path if hasattr(finder, "at_first_task")]
-        for agent in agents:
-            agent.at_first_task.append(give_way)
+    if os.path.exists(os.path.join(here, "inject")) and not any(hasattr(finder, "arm") for finder in sys.meta_path):
+        # The interpreter was told to read no environment (-I, -E, -S).
+        with standard_library:
+            own_module("sitecustomize", "inject").begin()
 
     def main_has_run():
         """Threads may go on, and whoever measures all of them does so, too."""
@@ -288,7 +249,7 @@ def main():
                 profiler.leave_thread() if profiler.all_threads else profiler.stop()
 
     def write():
-        if written or os.getpid() != me:
+        if written or os.getpid() != me or not profilers:
             return
         written.append(True)
         # First all stop, so that none measures how another writes.
@@ -310,7 +271,8 @@ def main():
         write()
         leave(status)
 
-    os._exit = leave_with_profile
+    if profilers:
+        os._exit = leave_with_profile
     killed = []
 
     def conclude(kept):
@@ -329,7 +291,10 @@ def main():
         sys.exit(128 + number)
 
     ends = [n for n in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if n and signal.getsignal(n) == signal.SIG_DFL]
-    set_signal = be_quiet_about(ends, die)
+    set_signal = signal.signal
+    if profilers:
+        with standard_library:
+            set_signal = own_module("_quiet").about_signals(ends, die)
     end = None
     try:
         run, arguments = program.ready()

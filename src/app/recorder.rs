@@ -211,7 +211,7 @@ impl Chooser {
                         });
                         shown.response.labelled_by(label.id).on_hover_text(param.help);
                     }
-                    ParamKind::Choices(words) => choices(words, value, param.help, ui),
+                    ParamKind::Choices(words) => choices(words, value, (width, param.help), ui),
                     _ => {
                         let wrong = text_field(param, value, (width, label.id), workload.id(), events, ui);
                         problem = problem.take().or(wrong);
@@ -225,16 +225,39 @@ impl Chooser {
 }
 
 /// Words of which several may be on; the first one that was switched on stands first.
-fn choices(words: &[&str], value: &mut String, help: &str, ui: &mut Ui) {
-    ui.horizontal(|ui| {
-        // All in one line: a grid gives a row no room for a second one.
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.spacing_mut().button_padding.x = 5.0;
-        for &word in words {
-            let on = value.split(',').any(|w| w.trim() == word);
-            if ui.add(egui::Button::new(word).selected(on)).on_hover_text(help).clicked() {
-                *value = toggled(words, value, word);
-            }
+fn choices(words: &[&str], value: &mut String, (width, help): (f32, &str), ui: &mut Ui) {
+    const PADDING: f32 = 5.0;
+    const GAP: f32 = 4.0;
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let measured = |word: &str| {
+        let text = ui.painter().layout_no_wrap(word.to_owned(), font.clone(), egui::Color32::WHITE);
+        text.size().x + 2.0 * PADDING + GAP
+    };
+    // Lines of our own: a grid gives a row no room for one that wraps.
+    let (mut lines, mut used): (Vec<Vec<&str>>, f32) = (vec![Vec::new()], 0.0);
+    for &word in words {
+        let long = measured(word);
+        if used + long > width && used > 0.0 {
+            lines.push(Vec::new());
+            used = 0.0;
+        }
+        used += long;
+        if let Some(line) = lines.last_mut() {
+            line.push(word);
+        }
+    }
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing = vec2(GAP, GAP);
+        ui.spacing_mut().button_padding.x = PADDING;
+        for line in lines {
+            ui.horizontal(|ui| {
+                for word in line {
+                    let on = value.split(',').any(|w| w.trim() == word);
+                    if ui.add(egui::Button::new(word).selected(on)).on_hover_text(help).clicked() {
+                        *value = toggled(words, value, word);
+                    }
+                }
+            });
         }
     });
 }

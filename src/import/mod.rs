@@ -48,6 +48,7 @@ mod scalene;
 pub(crate) mod secrets;
 mod source;
 mod speedscope;
+pub(crate) mod stacks;
 mod tachyon;
 pub(crate) mod tasks;
 #[cfg(test)]
@@ -268,6 +269,7 @@ pub static IMPORTERS: &[&Importer] = &[
     &python_logs::pytest_durations::IMPORTER,
     &dtrace::IMPORTER,
     &tasks::IMPORTER,
+    &stacks::IMPORTER,
     &folded::IMPORTER,
 ];
 

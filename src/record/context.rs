@@ -216,6 +216,12 @@ impl Context {
         }
     }
 
+    /// Adds CPU time of threads of the recorder that have ended.
+    #[cfg(feature = "workloads")]
+    pub(super) fn add_cpu(&self, used: Duration) {
+        self.own_cpu.fetch_add(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     pub(super) fn own_cpu(&self) -> Duration {
         Duration::from_nanos(self.own_cpu.load(Ordering::Relaxed))
     }

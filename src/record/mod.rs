@@ -70,6 +70,8 @@ pub mod secrets;
 mod session;
 mod sink;
 mod site;
+#[cfg(feature = "workloads")]
+mod stacks;
 #[cfg(test)]
 #[cfg(feature = "workloads")]
 mod testing;

@@ -190,6 +190,18 @@ pub(super) fn tree_of(root: u32) -> Vec<u32> {
     system::with_descendants(vec![root])
 }
 
+/// The program of a process with its first words, as it is shown.
+#[cfg(feature = "workloads")]
+pub(super) fn name(pid: u32) -> Option<String> {
+    system::words(pid).map(|words| short_name(&words))
+}
+
+/// Whether a process has not ended.
+#[cfg(feature = "workloads")]
+pub(super) fn lives(pid: u32) -> bool {
+    !system::rows(&[pid]).is_empty()
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use std::fs;

@@ -419,9 +419,8 @@ impl Session {
     /// that were measured in it.
     fn add_process(&self, assembler: &mut Assembler, meta: &mut Meta) -> u64 {
         let attached = self.context.take_attached();
-        let spans = |profile: &Profile| profile.tracks.iter().any(|track| !track.spans.rows.is_empty());
         if let Some(lives) = self.context.take_lives()
-            && attached.iter().all(spans)
+            && attached.iter().all(|profile| profile.call_graph.is_none())
         {
             assembler.processes(&lives.lives, !attached.is_empty());
         }

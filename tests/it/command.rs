@@ -67,7 +67,7 @@ fn the_profile_of_a_python_program_has_the_numbers_of_pstats() {
     std::fs::write(&script, SCRIPT).unwrap();
     let kept = folder.join("kept.prof");
     let keep = format!("keep={}", kept.display());
-    let (out, json) = record(&folder, &[&keep], &[python, script.to_str().unwrap(), "--x", "a b"]);
+    let (out, json) = record(&folder, &["profilers=cprofile", &keep], &[python, script.to_str().unwrap(), "--x", "a b"]);
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert_eq!(json["basis"], "aggregated");
     assert_eq!(fact(&json, "Exit status"), "0");
@@ -132,14 +132,14 @@ fn failing_and_dying_commands_still_give_a_session_with_what_they_did() {
     if let Some(python) = python() {
         let script = folder.join("boom.py");
         std::fs::write(&script, "def work():\n    return 1\nwork()\nraise ValueError('boom')\n").unwrap();
-        let (out, json) = record(&folder, &[], &[python, script.to_str().unwrap()]);
+        let (out, json) = record(&folder, &["profilers=cprofile"], &[python, script.to_str().unwrap()]);
         assert_eq!(out.status.code(), Some(1));
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(said.contains("ValueError: boom") && !said.contains("profile_run.py"), "{said}");
         assert!(json["functions"].as_array().unwrap().iter().any(|f| f["name"] == "work"));
         assert!(fact(&json, "Ended").contains("failed"));
 
-        let (out, json) = record(&folder, &[], &[python, "-c", "import os; os.kill(os.getpid(), 9)"]);
+        let (out, json) = record(&folder, &["profilers=cprofile"], &[python, "-c", "import os; os.kill(os.getpid(), 9)"]);
         assert_eq!(out.status.code(), Some(137));
         assert!(fact(&json, "Exit status").contains("SIGKILL"));
         assert!(json["warnings"].to_string().contains("no Python profile"), "{}", json["warnings"]);
@@ -298,13 +298,13 @@ subprocess.run([sys.executable, '-c', 'import time; time.sleep(0.6)'])
             .map(|f| f["kind"].to_string() + &f["text"].to_string())
             .collect()
     };
-    let (_, json) = record(&folder, &[], &[python, script.to_str().unwrap()]);
+    let (_, json) = record(&folder, &["profilers=cprofile"], &[python, script.to_str().unwrap()]);
     let found = kinds(&json);
     let about =
         |what: &str| found.iter().find(|f| f.contains(what)).unwrap_or_else(|| panic!("{found:?}")).clone();
     assert!(about("Threads that the profiler does not see").contains("Up to 4 threads"), "{found:?}");
     assert!(about("Processes that the profiler does not see").contains("time.sleep(0.6)"), "{found:?}");
-    let (_, json) = record(&folder, &[], &[python, "-c", "print(1)"]);
+    let (_, json) = record(&folder, &["profilers=cprofile"], &[python, "-c", "print(1)"]);
     assert_eq!(kinds(&json), [""; 0], "nothing that it could not see");
     let (_, json) = record(&folder, &["profilers=none"], &[python, script.to_str().unwrap()]);
     assert_eq!(kinds(&json), [""; 0], "no profiler, no blind spot");
@@ -401,8 +401,8 @@ fn the_call_profile_is_in_the_journal() {
     let script = folder.join("app.py");
     std::fs::write(&script, SCRIPT).unwrap();
     let journals = folder.join("journals");
-    let args = ["record", "command", "--quiet", "--journal", journals.to_str().unwrap(), "--"];
-    let args = [&args[..], &[python, script.to_str().unwrap()]].concat();
+    let args = ["record", "command", "--quiet", "--journal", journals.to_str().unwrap()];
+    let args = [&args[..], &["--set", "profilers=cprofile", "--", python, script.to_str().unwrap()]].concat();
     assert!(program(&args).output().unwrap().status.success());
     let journal = std::fs::read_dir(&journals).unwrap().next().unwrap().unwrap().path();
     let out = program(&["report", journal.to_str().unwrap(), "--part", "cprofile"]).output().unwrap();
@@ -437,7 +437,8 @@ fn a_python_program_that_outlives_its_recorder_leaves_its_call_profile_beside_th
     let journals = folder.join("journals");
     let dir = journals.to_str().unwrap();
     let place = format!("folder={}", folder.display());
-    let args = ["record", "command", "--quiet", "--journal", dir, "--set", &place, "--", python, "app.py"];
+    let args = ["record", "command", "--quiet", "--journal", dir, "--set", &place, "--set", "profilers=cprofile"];
+    let args = [&args[..], &["--", python, "app.py"]].concat();
     let nothing = std::process::Stdio::null;
     let mut recorder = program(&args).stdout(nothing()).stderr(nothing()).spawn().unwrap();
     let wait = |what: &str, ready: &dyn Fn() -> bool| {
@@ -525,7 +526,7 @@ fn a_session_carries_source_texts_when_asked_to() {
         let session = folder.join(name);
         let mut args = vec!["record", "command", "--quiet", "--journal", journals.to_str().unwrap()];
         args.extend(more);
-        args.extend(["-o", session.to_str().unwrap(), "--", python, script.to_str().unwrap()]);
+        args.extend(["--set", "profilers=cprofile", "-o", session.to_str().unwrap(), "--", python, script.to_str().unwrap()]);
         let out = program(&args).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         session
@@ -575,10 +576,12 @@ fn a_python_program_does_not_notice_that_it_is_recorded() {
     }
     std::fs::create_dir(folder.join("package")).unwrap();
     std::fs::copy(folder.join("app.py"), folder.join("package/__main__.py")).unwrap();
-    let run = |words: &[&str], recorded: bool| {
+    let run = |words: &[&str], setting: Option<&str>| {
+        let recorded = setting.is_some();
         let session = folder.join("run.inferscope");
         let place = format!("folder={}", folder.display());
-        let mut all = vec!["record", "command", "--quiet", "--set", &place, "--set", "profilers=cprofile"];
+        let mut all = vec!["record", "command", "--quiet", "--set", &place];
+        all.extend(setting.into_iter().flat_map(|setting| ["--set", setting]));
         let journals = folder.join("journals");
         all.extend(["--journal", journals.to_str().unwrap(), "-o", session.to_str().unwrap(), "--"]);
         all.extend(words);
@@ -603,7 +606,10 @@ fn a_python_program_does_not_notice_that_it_is_recorded() {
             &["apart/own.py"],
         ] {
             let words = [&[python.as_str()][..], program].concat();
-            assert_eq!(run(&words, true), run(&words, false), "{words:?}");
+            let plain = run(&words, None);
+            for setting in ["profilers=cprofile", "profilers=auto", "reader=inside"] {
+                assert_eq!(run(&words, Some(setting)), plain, "{words:?}, {setting}");
+            }
         }
     }
 }
@@ -614,7 +620,7 @@ fn a_program_that_profiles_itself_is_recorded_but_for_that_part() {
     let folder = folder("itself");
     let script = folder.join("own.py");
     std::fs::write(&script, include_str!("../data/python/own_profilers.py")).unwrap();
-    let (out, json) = record(&folder, &[], &[python, script.to_str().unwrap()]);
+    let (out, json) = record(&folder, &["profilers=cprofile"], &[python, script.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(said.contains("own profile ok True") && out.status.code() == Some(5), "{out:?}");
     assert!(json["warnings"].to_string().contains("profiler of its own"), "{}", json["warnings"]);
@@ -644,7 +650,7 @@ fn old_interpreters_run_without_a_profile() {
         pythons.push(made("python", &format!("exec {python} -c '{lie}' \"$@\"")));
     }
     for python in &pythons {
-        let (out, json) = record(&folder, &[], &[python, script.to_str().unwrap(), "a b"]);
+        let (out, json) = record(&folder, &["profilers=cprofile"], &[python, script.to_str().unwrap(), "a b"]);
         assert_eq!(String::from_utf8_lossy(&out.stdout), "runs ['a b']\n", "{python}: {out:?}");
         assert_eq!(out.status.code(), Some(3), "{python}");
         let warnings = json["warnings"].to_string();

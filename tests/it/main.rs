@@ -26,6 +26,7 @@ mod python_reports;
 mod questions;
 mod service;
 mod shown;
+mod stacks;
 mod support;
 mod traces;
 mod trees;

@@ -20,6 +20,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("apt install ./inferscope_", "assets/packaging/try.sh installs the package on empty systems"),
     ("python -m inferscope_profiler", "needs the installed wheel: .ci/wheel"),
     ("inferscope mcp", "serves until its input ends: tests/it/mcp.rs"),
+    ("inferscope record attach", "needs a process that runs: tests/it/stacks.rs"),
     ("inferscope record proxy --to", "serves until it is interrupted: tests/it/http_calls.rs"),
     ("inferscope record command --proxy", "needs Node; tests/it/http_calls.rs has the proxy before Python"),
     ("inferscope record service", "half a minute without optimisation: tests/it/service.rs"),

@@ -166,7 +166,7 @@ class Series:
             self.roll()
         thread = threading._active.get(threading.get_ident())
         tid = threading.get_native_id() if hasattr(threading, "get_native_id") else threading.get_ident()
-        self.text(THREAD, tid & 0xFFFFFFFF, getattr(thread, "name", ""))
+        self.text(THREAD, tid & 0xFFFFFFFF, getattr(thread, "name", ""), "%x" % threading.get_ident())
 
     def __del__(self):
         try:

@@ -71,11 +71,7 @@ class Common:
     def number(self):
         with self.lock:
             self.made += 1
-            first = self.made == 1
-        if first:
-            for call in agent.at_first_task:
-                call()
-        return self.made
+            return self.made
 
     def new(self, s, task, place=""):
         """A task that nobody has told of."""

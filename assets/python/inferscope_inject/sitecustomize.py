@@ -2,7 +2,7 @@
 
 `inferscope record command` writes this folder and names in INFERSCOPE_TRACE where processes leave what they record. Nothing of
 ours is loaded before the program imports a module of TABLE, so a process that imports none costs milliseconds and
-leaves no file. A file of ours that the recorder did not write here is switched off. Then the next sitecustomize on the path runs,
+leaves no file; but where stacks cannot be read from outside, a thread samples them here from the start. A file of ours that the recorder did not write here is switched off. Then the next sitecustomize on the path runs,
 as if this one were not there. Any version of Python may read this file; from 3.8 on it does something. Where an interpreter was
 told to read no environment, what runs a profiler around the program calls `begin` itself.
 
@@ -20,8 +20,11 @@ TABLE = {
     "aiohttp": "_http",
     "urllib3": "_http",
     "http.client": "_http",
+    "torch": "_torch",
 }
 OLDEST = (3, 8)
+# The newest Python whose stacks can be read from outside. Free-threaded ones cannot.
+NEWEST_OUTSIDE = (3, 15)
 # From here on the interpreter tells of calls itself.
 MONITORED = (3, 12)
 FOLDER = "INFERSCOPE_TRACE"
@@ -33,8 +36,6 @@ class Agent:
     def __init__(self, here, folder):
         self.here, self.folder = here, folder
         self.loaded = {}
-        # Called once, when the first task of the process is made.
-        self.at_first_task = []
         # What compiles the program's own files before Python 3.12.
         self.finder = None
 
@@ -46,11 +47,24 @@ class Agent:
             # A .pth file may have imported it before us.
             if name in sys.modules:
                 self.arm(name, sys.modules[name])
-        if self.table:
+        if exists(self.here + "/_stacks.py"):
+            self.sample()
+        if self.table or self.loaded:
             sys.meta_path.insert(0, self)
         if sys.version_info < MONITORED and "asyncio" in self.table:
             self.finder = self.load("_rewrite").Finder()
             self.finder.begin()
+
+    def sample(self):
+        """Samples stacks in this process where nobody does it from outside."""
+        with open(self.here + "/stacks") as file:
+            every, where = file.read().split()
+        outside = sys.implementation.name == "cpython" and sys.version_info[:2] <= NEWEST_OUTSIDE
+        if where == "inside" or not outside or "t" in getattr(sys, "abiflags", ""):
+            try:
+                self.load("_stacks").install(self.folder, int(every))
+            except Exception as error:
+                self.say("stacks are not sampled", error)
 
     def find_spec(self, name, path=None, target=None):
         if name not in self.table:

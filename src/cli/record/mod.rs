@@ -32,6 +32,9 @@ pub(super) struct RecordArgs {
     /// What to record; see the list below.
     #[arg(default_value = "default")]
     workload: String,
+    /// With the workload `attach`: the number of the process.
+    #[arg(value_name = "PID")]
+    process: Option<String>,
     /// The session file to write.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -72,6 +75,9 @@ pub(super) struct RecordArgs {
     /// program writes to standard output goes to standard error.
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
+    /// With the workload `attach`: how many seconds; without, until Ctrl-C or the end of the program.
+    #[arg(short, long, value_name = "SECONDS")]
+    duration: Option<f64>,
     /// With the workload `proxy`: the base URL of the server or provider that requests are passed on to.
     #[arg(long, value_name = "URL")]
     to: Option<String>,
@@ -100,6 +106,7 @@ pub(super) fn workload_list() -> String {
     }
     text + "\nExample: inferscope record asyncio --set scale=0.1 -o run.inferscope\n         \
             inferscope record command -o run.inferscope -- python app.py\n         \
+            inferscope record attach 4321 --duration 10 -o run.inferscope\n         \
             inferscope record proxy --to https://api.openai.com -o run.inferscope"
 }
 
@@ -208,6 +215,24 @@ fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
             let why = "name where requests go: inferscope record proxy --to https://api.openai.com";
             return Err(Failure::new(why));
         }
+        None => {}
+    }
+    match (&args.process, args.workload.as_str()) {
+        (Some(pid), "attach") => params.push(format!("pid={pid}")),
+        (Some(word), _) => {
+            let why = format!(
+                "«{word}» is too much; a process goes with `record attach {word}`, a command behind `--`"
+            );
+            return Err(Failure::new(why));
+        }
+        (None, "attach") if !params.iter().any(|p| p.trim_start().starts_with("pid=")) => {
+            return Err(Failure::new("name the process: inferscope record attach PID"));
+        }
+        _ => {}
+    }
+    match args.duration {
+        Some(seconds) if args.workload == "attach" => params.push(format!("seconds={seconds}")),
+        Some(_) => return Err(Failure::new("--duration goes with `record attach`")),
         None => {}
     }
     match args.workload.as_str() {

@@ -70,7 +70,7 @@ impl Built {
 pub(crate) enum Beside {
     /// Nothing else tells where the time went: they are its spans.
     Nothing,
-    /// Tasks are recorded, whose coroutines wait for the requests: their spans are a summary of the same time.
+    /// Tasks or stacks are recorded, in which the program waits for the requests: their spans are a summary of the same time.
     Tasks,
     /// A call profile has the numbers: there are no spans.
     #[cfg(feature = "workloads")]

@@ -28,7 +28,7 @@ use super::Gives::{Graph, Memory, Requests, Time, Tree};
 use super::http;
 use super::source::OwnFile;
 use super::{Confidence, Context, Head, ImportError, Importer, Input, Source, no_details};
-use crate::model::Attachment;
+use crate::model::{Attachment, Profile};
 use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, TRACE, VERSION, next};
 
 /// Files that are looked at beside a journal, and how long one may be.
@@ -102,6 +102,7 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     tape.conclude(&mut cx.builder, end)?;
     if end == Ending::Interrupted {
         let tasks = add_tasks(source, cx);
+        add_torch(source, cx);
         add_files(source, cx);
         let beside = if tasks { http::Beside::Tasks } else { http::Beside::Nothing };
         add_calls(source, beside, cx);
@@ -119,15 +120,33 @@ fn add_tasks(source: &Source, cx: &mut Context<'_>) -> bool {
     let bytes: std::sync::Arc<[u8]> = packed.bytes.into();
     match super::open_whole(&Input::Bytes(super::tasks::NAME.into(), bytes.clone()), cx.job) {
         Ok(profile) => {
-            let (own, theirs) = (cx.builder.meta.origin_unix_ns, profile.meta.origin_unix_ns);
-            let shift = own.zip(theirs).map_or(0, |(own, theirs)| theirs.saturating_sub(own).max(0));
-            cx.builder.merge(&profile, shift);
+            merge(&profile, cx);
             cx.builder.attach(Attachment { name: super::tasks::NAME.into(), bytes });
             true
         }
         Err(e) => {
             cx.builder.warn("records of tasks beside the journal cannot be read", &e.to_string());
             false
+        }
+    }
+}
+
+/// Adds what was measured beside the recording, at its place in time.
+fn merge(profile: &Profile, cx: &mut Context<'_>) {
+    let (own, theirs) = (cx.builder.meta.origin_unix_ns, profile.meta.origin_unix_ns);
+    let shift = own.zip(theirs).map_or(0, |(own, theirs)| theirs.saturating_sub(own).max(0));
+    cx.builder.merge(profile, shift);
+}
+
+/// Adds the traces that `torch.profiler` wrote in the recorded processes.
+fn add_torch(source: &Source, cx: &mut Context<'_>) {
+    for OwnFile { name, content, .. } in source.own_files_below((FILES, TRACE, "json"), MOST_FILES, LONGEST_FILE) {
+        let read = content.map_err(|e| e.to_string()).and_then(|bytes| {
+            super::open_whole(&Input::Bytes(name.clone(), bytes.into()), cx.job).map_err(|e| e.to_string())
+        });
+        match read {
+            Ok(profile) => merge(&profile, cx),
+            Err(e) => cx.builder.warn("a trace of torch.profiler cannot be read", &format!("{name}: {e}")),
         }
     }
 }
@@ -155,13 +174,19 @@ fn add_calls(source: &Source, beside: http::Beside, cx: &mut Context<'_>) {
     }
 }
 
+/// Whether a profiler of calls runs around the program.
+fn is_profiled(about: &[u8]) -> bool {
+    let about: Option<serde_json::Value> = serde_json::from_slice(about).ok();
+    about.is_none_or(|about| about["profilers"].as_array().is_none_or(|profilers| !profilers.is_empty()))
+}
+
 /// Attaches what profilers left beside the journal.
 fn add_files(source: &Source, cx: &mut Context<'_>) {
     let Some(files) = source.own_files(FILES, MOST_FILES, LONGEST_FILE) else { return };
     let (mut names, mut spans) = (Vec::new(), Vec::new());
     let mut about = None;
     for OwnFile { name, content, locked } in files {
-        if name == ABOUT {
+        if name == ABOUT && content.as_ref().is_ok_and(|bytes| is_profiled(bytes)) {
             about = Some(locked);
         }
         let of_spans = name.starts_with("spans-") && name.ends_with(".json");
@@ -202,7 +227,7 @@ mod tests {
     use crate::model::increments::{Cursor, encode};
     use crate::model::wire::journal::{DONE, END, HEAD, Head as Header, OPEN, frame};
     use crate::model::{
-        ArgsRef, FunctionSpec, Meta, Profile, ProfileBuilder, SpanStatus, TrackKind, TrackSpec,
+        ArgsRef, FunctionSpec, Meta, ProfileBuilder, SpanStatus, TrackKind, TrackSpec,
     };
 
     /// A journal of five writes; each finds two more spans done and one running.

@@ -30,6 +30,15 @@ pub(super) struct Drawing<'a> {
     pub(super) place: u64,
 }
 
+/// Where a process lies.
+pub(super) struct Tracks {
+    /// The track of each task, and 0, or its number where it shares that.
+    pub(super) tasks: FxHashMap<Index, (TrackId, u32)>,
+    /// Of threads that ran jobs, and of those that ran loops.
+    pub(super) threads: FxHashMap<Index, TrackId>,
+    pub(super) loops: FxHashMap<Index, TrackId>,
+}
+
 struct Metrics {
     busy: MetricId,
     ready: MetricId,
@@ -41,7 +50,7 @@ fn uid(place: u64, task: Index, call: Index) -> u64 {
 }
 
 impl Drawing<'_> {
-    pub(super) fn draw(&self, b: &mut ProfileBuilder) {
+    pub(super) fn draw(&self, b: &mut ProfileBuilder) -> Tracks {
         b.metric(Metric::time());
         let metrics = Metrics {
             busy: b.metric(Metric::new("busy", "Busy (on the loop)", Unit::Nanoseconds)),
@@ -59,7 +68,7 @@ impl Drawing<'_> {
             }
         }
         let threads = self.jobs(b);
-        self.loops(b);
+        let loops = self.loops(b);
         let name = b.string("wakes");
         for &((from, told), (to, time)) in &self.world.wakes {
             let from = match from {
@@ -79,9 +88,10 @@ impl Drawing<'_> {
             );
         }
         self.findings(b, &tracks);
+        Tracks { tasks: tracks, threads, loops }
     }
 
-    fn at(&self, time: i64) -> i64 {
+    pub(super) fn at(&self, time: i64) -> i64 {
         time.saturating_add(self.shift)
     }
 
@@ -127,7 +137,7 @@ impl Drawing<'_> {
     }
 
     /// Loops, tasks, threads; of one process after the other.
-    fn sort(&self, part: i64, order: usize) -> i64 {
+    pub(super) fn sort(&self, part: i64, order: usize) -> i64 {
         let order = i64::try_from(order).unwrap_or(i64::MAX).min(999_999);
         (self.place.cast_signed() * 4 + part * 2) * 1_000_000 + order
     }
@@ -180,13 +190,7 @@ impl Drawing<'_> {
         let named = |name, category| FunctionSpec { name, category, ..FunctionSpec::default() };
         let spec = match what {
             What::Code(number) => match self.symbol(number) {
-                Some(s) => FunctionSpec {
-                    name: &s.name,
-                    file: &s.file,
-                    line: s.line,
-                    category: if s.waits { IDLE } else { "" },
-                    ..FunctionSpec::default()
-                },
+                Some(symbol) => return self.symbol_function(b, symbol),
                 None => named("(unknown coroutine)", ""),
             },
             What::Ready => named("ready, the loop was busy", "ready"),
@@ -202,6 +206,16 @@ impl Drawing<'_> {
             }
         };
         b.function(spec)
+    }
+
+    pub(super) fn symbol_function(&self, b: &mut ProfileBuilder, s: &Symbol) -> FunctionId {
+        b.function(FunctionSpec {
+            name: &s.name,
+            file: &s.file,
+            line: s.line,
+            category: if s.waits { IDLE } else { "" },
+            ..FunctionSpec::default()
+        })
     }
 
     /// What is known of a bar beside its times.
@@ -280,13 +294,15 @@ impl Drawing<'_> {
     }
 
     /// What each loop ran, step by step.
-    fn loops(&self, b: &mut ProfileBuilder) {
+    fn loops(&self, b: &mut ProfileBuilder) -> FxHashMap<Index, TrackId> {
+        let mut tracks = FxHashMap::default();
         for (n, thread) in self.world.threads.iter().enumerate().filter(|(_, t)| !t.steps.is_empty()) {
             let name =
                 format!("{EVENT_LOOP}{}", if thread.name.is_empty() { "a thread" } else { &thread.name });
             let sort = self.sort(0, n);
             let track =
                 b.track(TrackSpec { name: &name, process: &self.process, kind: TrackKind::Summary, sort });
+            tracks.insert(n, track);
             for step in &thread.steps {
                 let function = self.step_function(b, step);
                 let key = b.string("task");
@@ -295,6 +311,7 @@ impl Drawing<'_> {
                 b.span(track, self.at(step.start), self.at(step.end), function, args);
             }
         }
+        tracks
     }
 
     fn step_function(&self, b: &mut ProfileBuilder, step: &Step) -> FunctionId {

@@ -1,6 +1,6 @@
 //! Asyncio tasks of a Python program, as our recorder in it wrote them (`assets/python/inferscope_inject/_records.py`).
 //!
-//! A file is segments of one or more processes, one after the other. Kept: tasks with their coroutine calls, waits, time ready
+//! A file is stacks that were sampled ([`super::stacks`]) and segments of one or more processes, one after the other. Kept: tasks with their coroutine calls, waits, time ready
 //! and not run, who made and who woke whom, steps of each loop, jobs of thread pools; a finding for what held a loop up. Tasks,
 //! calls and jobs that were open at the last record are unfinished. Lost: what a coroutine called that is none.
 
@@ -8,12 +8,14 @@ mod draw;
 mod pack;
 mod reasons;
 mod records;
+mod samples;
 mod task;
 #[cfg(test)]
 mod tests;
 mod world;
 
 use super::Gives::{Time, Tree};
+use super::stacks::{self, Metrics, Plain};
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use crate::format;
 use crate::model::Basis;
@@ -26,7 +28,7 @@ use world::World;
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
     id: "asyncio",
-    title: "asyncio tasks",
+    title: "asyncio tasks and sampled stacks",
     written_by: "inferscope record command, of Python programs",
     extensions: &["tasks"],
     gives: &[Tree, Time],
@@ -39,15 +41,23 @@ pub(super) const IMPORTER: Importer = Importer {
 pub(crate) const NAME: &str = "asyncio.tasks";
 
 fn sniff(head: &Head<'_>) -> Confidence {
-    if head.bytes.starts_with(&MAGIC.to_le_bytes()) { Confidence::Certain } else { Confidence::No }
+    let begins = |word: u64| head.bytes.starts_with(&word.to_le_bytes());
+    if begins(MAGIC) || begins(pack::STACKS) { Confidence::Certain } else { Confidence::No }
 }
 
 fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
     let bytes = source.read_all(cx.job)?;
-    let contents = records::contents(&bytes);
-    if contents.processes.iter().all(|p| p.len() == 0) {
-        return Err(ImportError::malformed("holds no record of a task"));
+    let (texts, records) = pack::unpack(&bytes);
+    let mut sampled = Vec::new();
+    for text in texts {
+        cx.checkpoint(source)?;
+        match stacks::read(text) {
+            Ok(stacks) if stacks.first_look().is_some() => sampled.push(stacks),
+            Ok(_) => {}
+            Err(e) => cx.builder.warn("sampled stacks of a process cannot be read", &e.to_string()),
+        }
     }
+    let contents = records::contents(records);
     cx.builder.warn_many("records of tasks that are damaged (left out)", "", contents.damaged);
     let mut worlds = Vec::new();
     for process in &contents.processes {
@@ -57,12 +67,17 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         worlds.push((process, world, calendar));
     }
     worlds.retain(|(_, world, _)| !world.tasks.is_empty());
-    let first =
-        worlds.iter().filter_map(|(_, w, calendar)| Some(w.bounds?.0.saturating_add(*calendar))).min();
-    let Some(first) = first else {
-        return Err(ImportError::malformed("holds no record of a task"));
+    let begins = worlds.iter().filter_map(|(_, w, calendar)| Some(w.bounds?.0.saturating_add(*calendar)));
+    let looks = sampled.iter().filter_map(|s| Some(s.first_look()?.saturating_add(s.calendar())));
+    let Some(first) = begins.chain(looks).min() else {
+        return Err(ImportError::malformed("holds no record of a task and no sample"));
     };
-    let many = worlds.len() > 1;
+    let processes = worlds.iter().map(|w| w.0.pid).chain(sampled.iter().map(|s| s.pid));
+    let many = processes.collect::<std::collections::BTreeSet<_>>().len() > 1;
+    let mut programs = worlds.iter().map(|w| &w.1.program).chain(sampled.iter().map(|s| &s.program));
+    let program = programs.find(|p| !p.is_empty()).cloned().unwrap_or_default();
+    let called = |program: &str, pid: u64| if many { format!("{program} ({pid})") } else { String::new() };
+    let mut taken = vec![false; sampled.len()];
     for (place, (process, world, calendar)) in worlds.iter().enumerate() {
         cx.checkpoint(source)?;
         if let Some(full) = world.full {
@@ -70,16 +85,41 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
             let text = format!("process {}, from {} on", process.pid, format::duration(from));
             cx.builder.warn("tasks were recorded until the room for them was used up", &text);
         }
-        let process = if many { format!("{} ({})", world.program, process.pid) } else { String::new() };
         let shift = calendar.saturating_sub(first);
-        Drawing { world, shift, process, place: place as u64 & 0x7F }.draw(&mut cx.builder);
+        let drawing = Drawing {
+            world,
+            shift,
+            process: called(&world.program, process.pid),
+            place: place as u64 & 0x7F,
+        };
+        let tracks = drawing.draw(&mut cx.builder);
+        // A process may have been sampled in parts, before and after it became another program.
+        for (n, stacks) in sampled.iter().enumerate().filter(|(_, s)| s.pid == process.pid) {
+            if !std::mem::replace(&mut taken[n], true) {
+                let metrics = Metrics::new(&mut cx.builder);
+                drawing.samples(stacks, &tracks, &metrics, &mut cx.builder);
+            }
+        }
     }
-    facts(&worlds.iter().map(|w| &w.1).collect::<Vec<_>>(), cx);
+    for (place, stacks) in sampled.iter().enumerate().filter(|(n, _)| !taken[*n]) {
+        cx.checkpoint(source)?;
+        let metrics = Metrics::new(&mut cx.builder);
+        let shift = stacks.calendar().saturating_sub(first);
+        let sort = (1000 + place as i64) * 1_000_000;
+        let process = called(&stacks.program, stacks.pid);
+        Plain { stacks, shift, process: &process, sort }.draw(&metrics, &mut cx.builder);
+    }
+    if !worlds.is_empty() {
+        facts(&worlds.iter().map(|w| &w.1).collect::<Vec<_>>(), cx);
+    }
+    if !sampled.is_empty() {
+        stacks::tell(&sampled.iter().collect::<Vec<_>>(), &mut cx.builder);
+    }
     let meta = &mut cx.builder.meta;
     meta.tool = "inferscope".into();
-    meta.title = worlds.first().map(|w| w.1.program.clone()).unwrap_or_default();
+    meta.title = program;
     meta.origin_unix_ns = Some(first);
-    meta.basis = Basis::Timed;
+    meta.basis = if worlds.is_empty() { Basis::Sampled } else { Basis::Timed };
     Ok(())
 }
 

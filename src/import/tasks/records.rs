@@ -182,11 +182,6 @@ fn read(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
 }
 
 impl<'a> Process<'a> {
-    /// Bytes of records.
-    pub(super) fn len(&self) -> usize {
-        self.series.iter().flat_map(|s| &s.segments).map(|s| s.1.len()).sum()
-    }
-
     /// All records in order of time, each with the place of its series; those of a series keep their order.
     pub(super) fn records(&self) -> impl Iterator<Item = (usize, Record<'a>)> + '_ {
         let mut walks: Vec<Walk<'a, '_>> =

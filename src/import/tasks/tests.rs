@@ -272,3 +272,69 @@ fn damage_is_told_or_counted() {
     let p = cut.open();
     assert!(p.warnings.iter().any(|w| w.kind.contains("damaged")), "{:?}", p.warnings);
 }
+
+/// What a sampler saw of the process of [`two_tasks`], a look every ms from 1.5 ms on: as [`crate::import::stacks`] has it.
+fn stacks_of(looks: &[&str]) -> Vec<u8> {
+    let mut text =
+        "inferscope-stacks\t1\t7\t500001\t1700000000000500000\t1000000\ta sampler\t3.13.0\tapp.py\n\
+                    n\t0\t5\t0\tMainThread\n\
+                    f\t<module>\t/app/app.py\t1\n\
+                    f\tHandle._run\t/usr/lib/python3.13/asyncio/events.py\t80\n\
+                    f\tmain\tapp.py\t1\n\
+                    f\tembed\tapp.py\t9\n\
+                    f\tnorm\tapp.py\t30\n\
+                    f\tselect\t/usr/lib/python3.13/selectors.py\t300\n\
+                    s\t-\t0\t40\ns\t0\t1\t88\ns\t1\t2\t3\ns\t1\t3\t11\ns\t3\t4\t31\ns\t0\t5\t310\n"
+            .to_owned();
+    looks.iter().for_each(|look| text.push_str(&format!("t\t1000{look}\n")));
+    let mut bytes = super::pack::STACKS.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.resize(bytes.len().next_multiple_of(16), 0);
+    bytes
+}
+
+/// Names of a sample's stack, outermost first, with its time in µs.
+fn sampled<'a>(p: &'a Profile, track: &str) -> Vec<(i64, i64, Vec<&'a str>)> {
+    let track = p.tracks.iter().find(|t| p.text(t.name).starts_with(track)).unwrap();
+    let samples = &track.samples;
+    let name = |i: usize| {
+        let path = samples.stacks[i].map(|s| p.stack_functions(s))?;
+        let (start, end) = samples.interval(i)?;
+        Some((start / 1000, end / 1000, path.into_iter().map(|f| p.function_name(f)).collect()))
+    };
+    (0..samples.len()).filter_map(name).collect()
+}
+
+#[test]
+fn samples_of_a_loop_lie_below_the_coroutine_that_ran() {
+    // 1.5 main; 2.5, 3.5 embed; 4.5 norm in it; 5.5 embed; 6.5 the loop waits.
+    let looks = ["\t0:g:2", "\t0:g:3", "", "\t0:g:4", "\t0:g:3", "\t0:i:5"];
+    let bytes = [stacks_of(&looks), two_tasks().0].concat();
+    let p = open_bytes(&bytes).unwrap();
+    let begin = two_tasks().open().meta.origin_unix_ns;
+    assert_eq!(p.meta.origin_unix_ns, begin, "one clock");
+    // The step from 1 to 2 ms is main's; nothing is on top of its coroutine.
+    assert_eq!(sampled(&p, "main"), []);
+    // Of embed's step, from 2 to 6 ms, the look at 4.5 saw what embed had called.
+    assert_eq!(sampled(&p, "embed"), [(4500, 5500, vec!["norm"])]);
+    let outside = sampled(&p, "MainThread, outside of tasks");
+    assert_eq!(outside, [(6000, 7500, vec!["<module>", "select", "(waits)"])]);
+    let on_loop = sampled(&p, "Event loop of MainThread");
+    assert_eq!(
+        on_loop.iter().map(|s| s.2.last().copied()).collect::<Vec<_>>(),
+        [Some("norm"), Some("(waits)")]
+    );
+    assert_eq!(p.meta.basis, Basis::Timed);
+    // A function that both know is one.
+    let embeds = p.functions.rows().iter().filter(|f| p.text(f.name) == "embed").count();
+    assert_eq!(embeds, 1);
+}
+
+#[test]
+fn stacks_alone_are_a_profile_too_and_damage_is_survived() {
+    let bytes = stacks_of(&["\t0:g:2", "\t0:i:5"]);
+    let p = open_bytes(&bytes).unwrap();
+    assert_eq!((p.meta.basis.key(), sampled(&p, "MainThread").len()), ("sampled", 2));
+    damage(&[bytes, two_tasks().0].concat(), |_| ());
+}

@@ -44,6 +44,9 @@ pub(super) struct Step {
 #[derive(Debug, Default)]
 pub(super) struct Thread {
     pub(super) name: String,
+    /// The system's number, and Python's where it is told.
+    pub(super) native: u64,
+    pub(super) ident: u64,
     pub(super) steps: Vec<Step>,
     on: Option<Index>,
     /// When the step began, up to when its time was given to calls, and the first event in it.
@@ -150,8 +153,10 @@ impl World {
             }
             Kind::Thread => {
                 // One that has taken over what an ended one wrote to.
-                let name = record.parts().next().unwrap_or_default().into_owned();
-                self.threads.push(Thread { name, ..Thread::default() });
+                let mut parts = record.parts();
+                let name = parts.next().unwrap_or_default().into_owned();
+                let ident = parts.next().and_then(|ident| u64::from_str_radix(&ident, 16).ok()).unwrap_or(0);
+                self.threads.push(Thread { name, native: argument, ident, ..Thread::default() });
                 self.thread_of.insert(series, self.threads.len() - 1);
             }
             Kind::Start | Kind::GeneratorIn => {

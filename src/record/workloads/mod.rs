@@ -4,6 +4,7 @@
 //! dialog, the command line and the tests.
 
 mod asyncio;
+mod attach;
 mod command;
 mod demo;
 mod endpoint;
@@ -28,6 +29,7 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &asyncio::Asyncio,
     &generate::Generate,
     &command::Command,
+    &attach::Attach,
     &rag::Rag,
     &service::ServiceWorkload,
     &endpoint::Endpoint,

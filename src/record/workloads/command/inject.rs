@@ -30,6 +30,10 @@ const TASKS: &[(&str, &str)] = &[
     file!("_steps.py"),
     file!("_rewrite.py"),
 ];
+const STACKS: &[(&str, &str)] = &[file!("_stacks.py"), QUIET];
+const TORCH: &[(&str, &str)] = &[file!("_torch.py"), QUIET];
+/// Also of use for what runs around the program.
+pub(super) const QUIET: (&str, &str) = file!("_quiet.py");
 const REQUESTS: &[(&str, &str)] = &[
     file!("_http.py"),
     file!("_http_aiohttp.py"),
@@ -41,6 +45,15 @@ const REQUESTS: &[(&str, &str)] = &[
 /// Lies beside what processes leave where texts are not to be kept.
 const NO_TEXTS: &str = "no-texts";
 
+/// Who looks at stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// The recorder, from outside; interpreters that it cannot read do it themselves.
+    Outside,
+    /// The program's processes themselves.
+    Inside,
+}
+
 /// Which parts of a program record themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Parts {
@@ -48,11 +61,39 @@ pub(super) struct Parts {
     pub(super) tasks: bool,
     /// Requests over HTTP.
     pub(super) requests: bool,
+    /// Stacks, so many times a second.
+    pub(super) stacks: Option<(u32, Reader)>,
+    /// What `torch.profiler` records.
+    pub(super) torch: Option<Torch>,
+}
+
+/// How `torch.profiler` runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Torch {
+    /// Length of each of its traces, s; 0 for one.
+    pub(super) seconds: f64,
+    pub(super) shapes: bool,
+    pub(super) stacks: bool,
+    pub(super) memory: bool,
+}
+
+impl Torch {
+    /// As `_torch.py` reads it.
+    fn text(self) -> String {
+        let options = [(self.shapes, " shapes"), (self.stacks, " stacks"), (self.memory, " memory")];
+        let options: String = options.iter().filter(|o| o.0).map(|o| o.1).collect();
+        format!("{}{options}", self.seconds)
+    }
 }
 
 impl Parts {
     fn files(self) -> Vec<(&'static str, &'static str)> {
-        let parts = [(self.tasks, TASKS), (self.requests, REQUESTS)];
+        let parts = [
+            (self.tasks, TASKS),
+            (self.requests, REQUESTS),
+            (self.stacks.is_some(), STACKS),
+            (self.torch.is_some(), TORCH),
+        ];
         parts.into_iter().filter(|(on, _)| *on).flat_map(|(_, files)| files).copied().collect()
     }
 }
@@ -79,6 +120,14 @@ impl Inject {
         for (name, text) in std::iter::once(START).chain(files) {
             fs::write(code.join(name), text).map_err(failed)?;
         }
+        if let Some((hz, reader)) = parts.stacks {
+            let reader = if reader == Reader::Inside { "inside" } else { "outside" };
+            fs::write(code.join("stacks"), format!("{} {reader}", 1_000_000_000 / hz.max(1)))
+                .map_err(failed)?;
+        }
+        if let Some(torch) = parts.torch {
+            fs::write(code.join("torch"), torch.text()).map_err(failed)?;
+        }
         if !secrets::texts() {
             fs::write(trace.join(NO_TEXTS), "").map_err(failed)?;
         }
@@ -87,11 +136,6 @@ impl Inject {
         let path =
             std::env::join_paths(std::iter::once(code.clone()).chain(known)).map_err(|e| e.to_string())?;
         Ok(Some(Self { path, trace }))
-    }
-
-    /// The folder for what processes record.
-    pub(super) fn trace(&self) -> &Path {
-        &self.trace
     }
 
     /// What is set in the command's environment.
@@ -109,7 +153,7 @@ mod tests {
     fn a_known_path_stays_behind_ours_and_parts_that_are_off_have_no_file() {
         let run = Folder::beside(None).unwrap();
         assert!(Inject::prepare(run.path(), Parts::default()).unwrap().is_none());
-        let tasks = Parts { tasks: true, requests: false };
+        let tasks = Parts { tasks: true, ..Parts::default() };
         let inject = Inject::prepare(run.path(), tasks).unwrap().unwrap();
         let [(_, path), (_, trace)] = inject.variables();
         let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();

@@ -1,19 +1,22 @@
 //! Any program: what it and all that it starts use, what it writes, and for Python the call profile.
 //!
 //! The command runs in a process group of its own, with our environment and, unless that is a terminal,
-//! our standard input. A profile of calls knows no times of single calls, so a run that has one holds no spans:
-//! its tables are the profiler's own numbers, and memory, CPU and log lines lie on the run's clock. Without one
-//! (`profilers=none`, or programs that are no Python but start some) the spans that Python code marks lie there, too.
+//! our standard input. Of Python programs, whoever starts them, stacks of all threads lie on the run's clock, beside tasks, memory, CPU and
+//! log lines. A profile of calls, which is made when it is asked for, knows no times of single calls, so a run that shows one holds no spans:
+//! its tables are the profiler's own numbers.
 
 pub(super) mod calls;
+mod choice;
 mod folder;
 mod inject;
 mod output;
 mod python;
 mod spans;
+pub(super) mod stacks;
 mod stop;
-mod tasks;
+pub(super) mod tasks;
 mod through;
+mod torch;
 
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -27,10 +30,12 @@ use crate::model::{Attachment, FactKind};
 use crate::record::calls::Moment;
 use crate::record::context::Sight;
 use crate::record::{echo, secrets, words};
+use choice::{AUTO, Choice, PROFILERS};
 pub(super) use folder::Folder;
 use inject::{Inject, Parts};
 use output::{Counts, Reader, Stream};
-use python::{PROFILERS, Prepared, Python};
+use python::{Prepared, Python};
+use stacks::Sampling;
 use through::Through;
 
 /// How long output is read that is still on its way when the command has ended.
@@ -52,6 +57,11 @@ struct Settings {
     command: String,
     folder: String,
     profilers: String,
+    hz: u32,
+    reader: String,
+    torch: String,
+    /// s.
+    torch_seconds: f64,
     tasks: bool,
     requests: bool,
     proxy: bool,
@@ -72,7 +82,7 @@ impl Workload for Command {
 
     fn about(&self) -> &'static str {
         "Runs any program and records memory, CPU, threads and GPU memory of it and all that it starts, and its \
-         output as log lines; for Python also its calls."
+         output as log lines; for Python also stacks in time, asyncio tasks and calls of language models."
     }
 
     fn params(&self) -> &'static [Param] {
@@ -96,24 +106,54 @@ impl Workload for Command {
             param(
                 "folder",
                 "Working directory",
-                "The folder in which it runs; empty for the current one.",
+                "Where it runs; empty for the present one.",
                 "",
                 ParamKind::Folder,
             ),
             param(
                 "profilers",
                 "Python profilers",
-                "For a Python program: cprofile, pyinstrument, yappi-wall, yappi-cpu, with commas between them; none; or \
-                 auto, which is cprofile until the program makes an asyncio task. The first is shown, the others are kept \
-                 with the run; what cannot run together is left out.",
-                "auto",
+                "For Python: stacks (of all threads and processes, in time, from outside: the program runs at its speed); torch (what \
+                 torch.profiler sees: operators, kernels); cprofile, pyinstrument, yappi-wall, yappi-cpu (of the program's own \
+                 process), with commas between them; none; or auto, which is stacks. Of the last four the first is shown where there \
+                 is nothing in time; the others are kept with the run.",
+                AUTO,
                 ParamKind::Choices(PROFILERS),
+            ),
+            param(
+                "hz",
+                "Stacks a second",
+                "How often stacks are sampled; 100 cost 2 to 4 % of a core for each process.",
+                "100",
+                ParamKind::Int { min: 1, max: 1000 },
+            ),
+            param(
+                "reader",
+                "Stacks are read",
+                "From outside, where this system lets the recorder; or inside the program, by a thread of it that leans to places where \
+                 the interpreter's lock is free.",
+                "outside",
+                ParamKind::Choice(&["outside", "inside"]),
+            ),
+            param(
+                "torch",
+                "torch.profiler",
+                "What it records beside times of operators: shapes, stacks, memory. Each makes the program slower and takes memory.",
+                "none",
+                ParamKind::Choices(&["none", "shapes", "stacks", "memory"]),
+            ),
+            param(
+                "torch_seconds",
+                "Trace of torch (s)",
+                "Length of each of its traces, because one is in memory until it is written; 0 for one of all.",
+                "30",
+                ParamKind::Float { min: 0.0, max: 86_400.0 },
             ),
             param(
                 "tasks",
                 "Asyncio tasks",
                 "For programs that use asyncio (Python 3.8 on): their tasks, coroutines and what each await waits for, in all \
-                 processes. Not beside a Python profiler that is asked for by name.",
+                 processes. Not beside a profiler that listens to calls (cprofile, pyinstrument, yappi).",
                 "true",
                 ParamKind::Bool,
             ),
@@ -136,7 +176,7 @@ impl Workload for Command {
             param(
                 "keep",
                 "Keep the profile as",
-                "A further file for the first Python profiler's own output; empty for none.",
+                "Where to write the first Python profiler's own file, too; empty for nowhere.",
                 "",
                 ParamKind::Output,
             ),
@@ -150,7 +190,7 @@ impl Workload for Command {
             param(
                 "grace",
                 "Grace period (s)",
-                "Seconds that it has to end after SIGINT, and again after SIGTERM, when the recording is stopped.",
+                "How long it has to end after SIGINT, and again after SIGTERM, when the recording is stopped.",
                 "5",
                 ParamKind::Float { min: 0.0, max: 3600.0 },
             ),
@@ -186,23 +226,15 @@ impl Workload for Command {
         if words.is_empty() {
             return Err(WorkloadError::Failed("no command is given".into()));
         }
-        let profilers: Vec<&str> = settings.profilers.split(',').map(str::trim).collect();
+        let choice = Choice::of(&settings.profilers).map_err(WorkloadError::Failed)?;
         let folder = Folder::beside(cx.folder()).map_err(WorkloadError::Failed)?;
-        let prepared = match profilers[..] {
-            ["none"] => Prepared::Other,
-            [python::AUTO] => {
-                Python::prepare(&words, python::AUTO, folder.path()).map_err(WorkloadError::Failed)?
-            }
-            _ if profilers.iter().any(|p| ["none", python::AUTO].contains(p)) => {
-                return Err(WorkloadError::Failed("profilers: none and auto go with no other".into()));
-            }
-            _ => {
-                Python::prepare(&words, &profilers.join(","), folder.path()).map_err(WorkloadError::Failed)?
-            }
+        let prepared = match choice.nothing {
+            true => Prepared::Other,
+            false => Python::prepare(&words, &choice.calls, folder.path()).map_err(WorkloadError::Failed)?,
         };
         // What an earlier run lost is none of this one.
         let _ = (echo::OUT.take_cut(), echo::ERR.take_cut());
-        if matches!(prepared, Prepared::TooOld) {
+        if matches!(prepared, Prepared::TooOld) && !choice.calls.is_empty() {
             cx.warn(TOO_OLD, &words[0]);
         }
         let is_python = !matches!(prepared, Prepared::Other);
@@ -212,8 +244,21 @@ impl Workload for Command {
         };
         let words_of_it = python.as_ref().map_or(&words, |p| &p.words);
         // Two that listen to every call would measure each other.
-        let tasks = settings.tasks && matches!(profilers[..], [python::AUTO] | ["none"]);
-        let parts = Parts { tasks, requests: settings.requests };
+        let tasks = settings.tasks && choice.calls.is_empty();
+        let hz = settings.hz;
+        let reader = choice.stacks.then(|| stacks::reader(&settings.reader, cx));
+        if reader == Some(inject::Reader::Inside) && !choice.calls.is_empty() {
+            cx.warn("stacks were left out: from inside they do not go beside a profiler of calls", "");
+        }
+        let reader = reader.filter(|r| *r == inject::Reader::Outside || choice.calls.is_empty());
+        let torch = choice.torch.then(|| inject::Torch {
+            seconds: settings.torch_seconds,
+            shapes: settings.torch.contains("shapes"),
+            stacks: settings.torch.contains("stacks"),
+            memory: settings.torch.contains("memory"),
+        });
+        let stacks = reader.map(|r| (hz, r));
+        let parts = Parts { tasks, requests: settings.requests, stacks, torch };
         let inject = Inject::prepare(folder.path(), parts).unwrap_or_else(|why| {
             cx.warn("the program was not recorded from inside", &why);
             None
@@ -238,6 +283,8 @@ impl Workload for Command {
             WorkloadError::Failed(format!("{} could not be started: {e}", words[0]))
         })?;
         cx.watch(child.id());
+        let sampling = reader.filter(|r| *r == inject::Reader::Outside);
+        let sampling = sampling.map(|_| Sampling::start(child.id(), true, &trace, hz));
         cx.stage(&format!("Running {}", settings.command));
         let counts = Arc::new(Counts::default());
         let readers = read(&mut child, settings.echo, &counts);
@@ -258,9 +305,22 @@ impl Workload for Command {
         unread(cx);
         cx.fact(FactKind::Result, "Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
-        // Spans say more about a program with tasks than sums of its calls.
-        let shown = tasks::collect(surroundings.inject.as_ref(), cx);
-        let profiled = python.as_ref().is_some_and(|python| collect(python, shown, &settings.keep, cx));
+        if let Some(sampling) = sampling {
+            sampling.end(cx);
+        }
+        // What lies on the clock says more about a program than sums of its calls.
+        let shown = tasks::collect(&trace, cx);
+        if !shown && choice.stacks && is_python && end.status.success() {
+            cx.warn(
+                "there are no stacks: the program ended before a look at it; --set profilers=cprofile counts its calls",
+                "",
+            );
+        }
+        if choice.torch {
+            torch::collect(&trace, cx);
+        }
+        let shown = shown || choice.torch;
+        let profiled = python.as_ref().is_some_and(|python| collect(python, &choice, shown, &settings.keep, cx));
         spans::collect(folder.path(), profiled, cx);
         let kept = through.and_then(|through| {
             let (kept, failed) = through.proxy.end();
@@ -342,7 +402,7 @@ fn unread(cx: &Context) {
 
 /// Adds what the Python profilers measured to the run: the first one as its numbers, unless something else is shown, the
 /// others as files. True when there is a first one.
-fn collect(python: &Python, other_is_shown: bool, keep: &str, cx: &Context) -> bool {
+fn collect(python: &Python, choice: &Choice, other_is_shown: bool, keep: &str, cx: &Context) -> bool {
     let (about, files) = python.result();
     if !about.python.is_empty() {
         cx.fact(FactKind::Setting, "Python", about.python.clone());
@@ -382,7 +442,10 @@ fn collect(python: &Python, other_is_shown: bool, keep: &str, cx: &Context) -> b
         cx.set_sight(Sight { tool: tool.clone(), all_threads: tool.starts_with("yappi"), mixes });
     }
     // When no profiler ran, it is said already.
-    if files.is_empty() && (about.python.is_empty() || !about.profilers.is_empty()) {
+    if !choice.calls.is_empty()
+        && files.is_empty()
+        && (about.python.is_empty() || !about.profilers.is_empty())
+    {
         cx.warn(
             "there is no Python profile: the program was killed, crashed or replaced itself (exec) before it could write one",
             "",

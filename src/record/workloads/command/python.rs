@@ -1,4 +1,4 @@
-//! Python programs: run by `assets/python/profile_run.py`, which starts a profiler around them.
+//! Python programs: run by `assets/python/profile_run.py`, which starts profilers around them.
 //!
 //! A command is a Python program when its first word is an interpreter, or a script whose first line names
 //! one (`pytest`, `uvicorn` and whatever else pip installs). The interpreter itself, its options, the
@@ -8,16 +8,16 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::inject::QUIET;
 use crate::format;
 use crate::import::{self, Input};
 use crate::jobs::Job;
 use crate::model::Profile;
 
-/// The value of the workload's parameter that means cProfile for a program without asyncio tasks.
-pub(super) const AUTO: &str = "auto";
-
-/// Values of the workload's parameter.
-pub(super) const PROFILERS: &[&str] = &[AUTO, "cprofile", "pyinstrument", "yappi-wall", "yappi-cpu", "none"];
+/// Profilers that the wrapper knows: they listen to the program's calls.
+pub(super) const CALLS: &[&str] = &["cprofile", "pyinstrument", "yappi-wall", "yappi-cpu"];
+/// What it is told to run the program without one.
+const NO_CALLS: &str = "none";
 
 /// Endings of the files that they write.
 const ENDINGS: [&str; 2] = ["prof", "pyisession"];
@@ -84,7 +84,7 @@ const OLDEST: (u32, u32) = (3, 6);
 
 impl Python {
     /// `folder`: for the profilers' files.
-    pub(super) fn prepare(words: &[String], profilers: &str, folder: &Path) -> Result<Prepared, String> {
+    pub(super) fn prepare(words: &[String], profilers: &[String], folder: &Path) -> Result<Prepared, String> {
         let Some(Split { interpreter, program }) = parts(words) else { return Ok(Prepared::Other) };
         if is_too_old(&interpreter[0]) {
             return Ok(Prepared::TooOld);
@@ -93,11 +93,13 @@ impl Python {
         let wrapper = folder.join("profile_run.py");
         fs::write(&wrapper, WRAPPER).map_err(failed)?;
         fs::write(folder.join("profilers.py"), PROFILERS_OF_IT).map_err(failed)?;
+        fs::write(folder.join(QUIET.0), QUIET.1).map_err(failed)?;
         // As it runs without us, for an interpreter that is older than its name says.
         let plain =
             serde_json::to_vec(&[&interpreter[..], &program[..]].concat()).map_err(|e| e.to_string())?;
         fs::write(folder.join("command.json"), plain).map_err(failed)?;
-        let own = [wrapper.display().to_string(), folder.display().to_string(), profilers.to_owned()];
+        let profilers = if profilers.is_empty() { NO_CALLS.to_owned() } else { profilers.join(",") };
+        let own = [wrapper.display().to_string(), folder.display().to_string(), profilers];
         let words = [interpreter, own.into(), program].concat();
         Ok(Prepared::Profiled(Self { folder: folder.to_owned(), words }))
     }
