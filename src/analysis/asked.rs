@@ -1,8 +1,8 @@
 //! Which requests a question is about, and by which prices what they cost is counted.
 
 use super::billing::Bill;
-use super::facets::Filter;
 use super::prices::Prices;
+use super::request_facets::Filter;
 use super::scope::TimeRange;
 use super::search::Pattern;
 use crate::jobs::Cancelled;

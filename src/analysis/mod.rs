@@ -14,8 +14,8 @@ pub mod call_tree;
 pub mod callers;
 pub mod chains;
 pub mod columns;
-pub mod compute;
 pub mod components;
+pub mod compute;
 mod concurrency;
 pub mod counters;
 pub mod definitions;
@@ -27,10 +27,7 @@ pub mod events;
 pub mod every_metric;
 pub mod expansion;
 pub mod facets;
-<<<<<<< HEAD
 pub mod filter;
-=======
->>>>>>> panels
 pub mod findings;
 pub mod flame_rows;
 pub mod folding;
@@ -68,6 +65,7 @@ pub mod prices;
 pub mod propagate;
 pub mod prune;
 pub mod repeats;
+pub mod request_facets;
 pub mod requests;
 pub mod runs;
 mod same_place;

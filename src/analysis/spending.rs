@@ -5,9 +5,9 @@ use rustc_hash::FxHashMap;
 
 use super::asked::Asked;
 use super::billing::{Bill, Billing, Sums, model_name};
-use super::facets::Facet;
 use super::overview::{RequestFigures, request_figures_of};
 use super::prices::{self, Call, Charge, Parts, Prices};
+use super::request_facets::Facet;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Money, Outcome, Profile, Request, RequestId, TokenCounts};
 use crate::query::{Context, Query};

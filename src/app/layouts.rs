@@ -95,11 +95,7 @@ fn standard(kind: LayoutKind) -> Panes {
         LayoutKind::Timed => {
             let top = make.tabs(&["flame", "timeline", "stages"]);
             let tables = make.tabs(&["calltree", "functions", "callers", "graph"]);
-<<<<<<< HEAD
-            let right = make.tabs(&["memory", "gpu", "treemap", "source", "find"]);
-=======
-            let right = make.tabs(&["memory", "gpu", "compute", "treemap", "source"]);
->>>>>>> panels
+            let right = make.tabs(&["memory", "gpu", "compute", "treemap", "source", "find"]);
             let below = make.linear(Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(Vertical, &[(top, 0.5), (below, 0.5)])
         }

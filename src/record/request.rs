@@ -342,8 +342,11 @@ impl RequestRow {
             reason: builder.string(&a.reason),
         };
         let retries = self.retries.iter().map(&mut retry).collect();
-        let attributes =
-            self.attributes.iter().map(|(name, value)| (builder.string(name), builder.string(value))).collect();
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, value)| (builder.string(name), builder.string(value)))
+            .collect();
         let tokens = self.reported.unwrap_or(TokenCounts {
             input: self.prompt_tokens,
             output: self.output_tokens.or_else(|| (!times.is_empty()).then_some(times.len() as u64)),

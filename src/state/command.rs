@@ -3,8 +3,8 @@
 use super::{Arrangement, Interaction, Item, Relative};
 use crate::analysis::align::AlignAt;
 use crate::analysis::diff::normalise::Normalise;
-use crate::analysis::facets::Filter;
 use crate::analysis::folding::Folding;
+use crate::analysis::request_facets::Filter;
 use crate::analysis::stages::WhatIf;
 use crate::analysis::{TimeRange, Transform};
 use crate::model::{MetricKey, TrackKey};

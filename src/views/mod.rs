@@ -12,9 +12,9 @@ pub mod boxes;
 mod caches;
 pub mod call_tree;
 pub mod callers;
-mod compute;
 #[cfg(test)]
 mod compared;
+mod compute;
 mod cost;
 
 mod details;

@@ -104,7 +104,8 @@ impl Given {
         }
         if let Some(device) = device_of(profile).filter(|_| runs_on_gpu(profile)) {
             given.peak_bytes = given.peak_bytes.or(Some(device.bytes));
-            let narrow = given.weight_bytes.zip(given.parameters).is_some_and(|(b, n)| b < n.saturating_mul(3));
+            let narrow =
+                given.weight_bytes.zip(given.parameters).is_some_and(|(b, n)| b < n.saturating_mul(3));
             given.peak_flops = given.peak_flops.or(Some(if narrow { device.fp16 } else { device.fp32 }));
         }
         given

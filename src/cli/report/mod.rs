@@ -25,12 +25,12 @@ use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
-use crate::analysis::facets::{Facet, Facets};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::ops::{OpTable, Ops, has_ops};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
+use crate::analysis::request_facets::{Facet, Facets};
 use crate::analysis::scope::Slice;
 use crate::analysis::slo::{Slow, SlowRequests};
 use crate::analysis::spending::{Spending, Spent};
@@ -245,8 +245,7 @@ impl Report {
         };
         let asked = Asked::all(prices);
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
-        let latency =
-            engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
+        let latency = engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
         let findings = engine.now(&subject, &Findings { prices: prices.clone() }, &job)?;
         let caches = engine.now(&subject, &Caches { asked: asked.clone() }, &job)?;
         let slowest = engine.now(&subject, &SlowRequests { asked: asked.clone() }, &job)?;

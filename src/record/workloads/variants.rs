@@ -1,7 +1,6 @@
 //! One model in several weight formats, one after another, with the same questions: the table that says
 //! what a format saves and what it costs.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,8 @@ use crate::views::shared::testing::{Stage, harness};
 use crate::views::view;
 
 fn trace() -> Arc<Profile> {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/sample_profiles/chrome-trace/pytorch-alexnet-gpu.json.gz");
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/sample_profiles/chrome-trace/pytorch-alexnet-gpu.json.gz");
     Arc::new(open_bytes(&std::fs::read(file).unwrap()).unwrap())
 }
 
@@ -52,6 +53,8 @@ fn operations_of_two_runs_pair_by_name() {
     let mut h = harness(Stage::pair(view("compute").unwrap(), trace(), trace()));
     h.set_size(egui::vec2(1200.0, 800.0));
     h.run_ok();
-    assert!(h.query_by_label_contains("aten::").is_some() || h.query_all_by_label_contains("aten::").count() > 0);
+    assert!(
+        h.query_by_label_contains("aten::").is_some() || h.query_all_by_label_contains("aten::").count() > 0
+    );
     assert!(h.query_by_label_contains("Self CPU time total").is_some());
 }

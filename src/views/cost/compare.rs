@@ -5,7 +5,7 @@ use egui::{Ui, UiBuilder};
 use super::question;
 use crate::analysis::definitions as say;
 use crate::analysis::diff::{State, Two};
-use crate::analysis::facets::Facet;
+use crate::analysis::request_facets::Facet;
 use crate::analysis::spending::{Group, Spent};
 use crate::model::{Better, Money, Unit};
 use crate::state::Item;

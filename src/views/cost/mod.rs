@@ -13,7 +13,7 @@ use egui::{Ui, vec2};
 use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, Wish, needs_requests};
 use crate::analysis::definitions as say;
-use crate::analysis::facets::Facet;
+use crate::analysis::request_facets::Facet;
 use crate::analysis::spending::{Group, Spending, Spent};
 use crate::format::{self, UNKNOWN};
 use crate::model::Money;

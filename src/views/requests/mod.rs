@@ -13,8 +13,8 @@ use super::time::Viewport;
 use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind, needs_requests};
 use crate::analysis::columns::request_groups::GroupColumn;
 use crate::analysis::definitions as say;
-use crate::analysis::facets::Facet;
 use crate::analysis::phases::{Phases, PhasesIn};
+use crate::analysis::request_facets::Facet;
 use crate::analysis::requests::{RequestColumn, RequestList, RequestPart, RequestTable};
 use crate::format;
 use crate::state::Item;
@@ -120,11 +120,9 @@ impl View for Requests {
                 figures(ui, &frame.list);
             });
         }
-        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("table"), |ui| {
-            match self.by {
-                Some(by) => self.groups(cx, ui, by),
-                None => self.table(cx, ui, &frame.list, follow),
-            }
+        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("table"), |ui| match self.by {
+            Some(by) => self.groups(cx, ui, by),
+            None => self.table(cx, ui, &frame.list, follow),
         });
     }
 

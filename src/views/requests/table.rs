@@ -1,15 +1,10 @@
 //! The table of requests.
 
 use super::Requests;
-<<<<<<< HEAD
-use crate::analysis::columns::requests::{self as columns, Priced, RequestCells};
-use crate::analysis::requests::{RequestColumn, RequestList};
-use crate::analysis::search::Pattern;
-=======
 use crate::analysis::columns::requests::{self as columns, RequestCells};
 use crate::analysis::requests::{Listed, RequestColumn, RequestList};
+use crate::analysis::search::Pattern;
 use crate::analysis::slo::Slow;
->>>>>>> panels
 use crate::format::{self, SortBy};
 use crate::model::{Outcome, Profile, RequestId};
 use crate::state::{Command, Item};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::facets::Filter;
+use crate::analysis::request_facets::Filter;
 use crate::model::{Outcome, Profile, ProfileBuilder, Request, RequestId, TokenCounts};
 use crate::state::Command;
 use crate::ui::software::Software;

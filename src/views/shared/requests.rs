@@ -6,7 +6,7 @@ use egui::containers::menu::{MenuButton, MenuConfig};
 use egui::{Button, PopupCloseBehavior, ScrollArea, Ui};
 
 use crate::analysis::asked::Asked;
-use crate::analysis::facets::{Facet, FacetValues, Facets, Filter};
+use crate::analysis::request_facets::{Facet, FacetValues, Facets, Filter};
 use crate::format;
 use crate::state::Command;
 use crate::ui::icons::Icon;
@@ -110,7 +110,8 @@ fn menu(ui: &mut Ui, of: &FacetValues, now: &Filter) -> Option<Filter> {
 pub fn group_by(cx: &ViewCx<'_>, ui: &mut Ui, by: &mut Option<Facet>, none: Option<&str>) {
     let known = facets(cx).unwrap_or_default();
     let mut offered: Vec<Facet> = known.iter().map(|f| f.facet).collect();
-    offered.extend([Facet::Model, Facet::Outcome].into_iter().filter(|f| known.iter().all(|k| k.facet != *f)));
+    offered
+        .extend([Facet::Model, Facet::Outcome].into_iter().filter(|f| known.iter().all(|k| k.facet != *f)));
     let text = |facet: Facet| format!("By {}", facet.name());
     let shown = by.map_or_else(|| none.unwrap_or_default().to_owned(), text);
     let field = combo("group by").selected_text(shown).show_ui(ui, |ui| {

@@ -6,15 +6,15 @@ use super::question;
 use crate::analysis::billing::Sums;
 use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
-use crate::analysis::facets::Facet;
 use crate::analysis::overview::Distribution;
+use crate::analysis::request_facets::Facet;
 use crate::analysis::spending::Spent;
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::model::Unit;
 use crate::views::parts::card;
 use crate::views::shared::board::{Board, scrolled};
-use crate::views::shared::requests::value_text;
 use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::shared::requests::value_text;
 use crate::views::{View, ViewCx, shared};
 
 /// The view.

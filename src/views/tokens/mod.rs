@@ -12,8 +12,8 @@ use egui::Ui;
 
 use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
-use crate::analysis::facets::Facet;
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
+use crate::analysis::request_facets::Facet;
 use crate::analysis::spending::{Spending, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::views::shared;

@@ -320,7 +320,8 @@ impl Workload for Command {
             torch::collect(&trace, cx);
         }
         let shown = shown || choice.torch;
-        let profiled = python.as_ref().is_some_and(|python| collect(python, &choice, shown, &settings.keep, cx));
+        let profiled =
+            python.as_ref().is_some_and(|python| collect(python, &choice, shown, &settings.keep, cx));
         spans::collect(folder.path(), profiled, cx);
         let kept = through.and_then(|through| {
             let (kept, failed) = through.proxy.end();
