@@ -45,7 +45,9 @@ impl Query for CacheHistory {
 
     fn run(&self, cx: &Context<'_>) -> Result<History, Cancelled> {
         let profile = cx.profile();
-        let told: Vec<_> = self.asked.ids(cx)?
+        let told: Vec<_> = self
+            .asked
+            .ids(cx)?
             .into_iter()
             .map(|id| &profile.requests.rows[id.index()])
             .filter(|r| !r.undated)

@@ -237,12 +237,8 @@ impl PromptComponents {
             }
         }
         let nearly_full = shares.iter().filter(|s| **s > NEARLY_FULL).count();
-        out.windows = fullest.zip(Distribution::of(shares)).map(|((_, fullest, tokens, window), share)| Windows {
-            share,
-            fullest,
-            tokens,
-            window,
-            nearly_full,
+        out.windows = fullest.zip(Distribution::of(shares)).map(|((_, fullest, tokens, window), share)| {
+            Windows { share, fullest, tokens, window, nearly_full }
         });
         Ok(())
     }
@@ -327,7 +323,18 @@ const HEADINGS: [(Component, &[&str]); 4] = [
     (Component::Examples, &["example", "examples", "few-shot examples"]),
     (
         Component::Context,
-        &["context", "documents", "document", "sources", "source", "passages", "background", "reference", "retrieved documents", "search results"],
+        &[
+            "context",
+            "documents",
+            "document",
+            "sources",
+            "source",
+            "passages",
+            "background",
+            "reference",
+            "retrieved documents",
+            "search results",
+        ],
     ),
     (Component::Query, &["question", "query", "user question", "user query", "user input", "input"]),
 ];
@@ -392,22 +399,32 @@ mod tests {
 
     fn sums(run: &Run) -> Vec<(&'static str, i64, i64, usize)> {
         let found = ask(run, &PromptComponents::default());
-        let row = |s: &ComponentSum| (s.component.key(), s.tokens.round() as i64, s.fixed.round() as i64, s.requests);
+        let row = |s: &ComponentSum| {
+            (s.component.key(), s.tokens.round() as i64, s.fixed.round() as i64, s.requests)
+        };
         found.sums.iter().map(row).collect()
     }
 
     #[test]
     fn roles_tell_parts_and_their_tokens_add_up_to_the_counts() {
         // Of 100 characters each: 50 of the system, 50 of the query.
-        let of = |query: &str| join([("system", "s".repeat(40).as_str()), ("user", format!("{query:q<44}").as_str())]);
+        let of = |query: &str| {
+            join([("system", "s".repeat(40).as_str()), ("user", format!("{query:q<44}").as_str())])
+        };
         let run = run(&[(of("a"), Some(100), 30), (of("b"), Some(100), 20)]);
         let found = ask(&run, &PromptComponents::default());
         assert_eq!((found.kept, found.all, found.guessed), (2, 2, 0));
         assert!((found.total() - 250.0).abs() < 1e-9, "the parts add up to the counts");
         let rows = sums(&run);
-        assert_eq!(rows.iter().map(|r| (r.0, r.3)).collect::<Vec<_>>(), [("system_prompt", 2), ("user_query", 2), ("output", 2)]);
+        assert_eq!(
+            rows.iter().map(|r| (r.0, r.3)).collect::<Vec<_>>(),
+            [("system_prompt", 2), ("user_query", 2), ("output", 2)]
+        );
         assert_eq!(rows[0].1 + rows[1].1, 200);
-        assert!(rows[0].2 > 0 && rows[0].2 <= rows[0].1 / 2 + 1, "the second one repeats the system prompt: {rows:?}");
+        assert!(
+            rows[0].2 > 0 && rows[0].2 <= rows[0].1 / 2 + 1,
+            "the second one repeats the system prompt: {rows:?}"
+        );
     }
 
     #[test]
@@ -427,7 +444,8 @@ mod tests {
         let rag = "Context:\nSome passage.\nAnother.\n\nQuestion: why?".to_owned();
         let found = sums(&run(&[(rag, None, 1)]));
         assert_eq!(found.iter().map(|r| r.0).collect::<Vec<_>>(), ["context", "user_query", "output"]);
-        let found = ask(&run(&[("just text: of some kind".to_owned(), None, 1)]), &PromptComponents::default());
+        let found =
+            ask(&run(&[("just text: of some kind".to_owned(), None, 1)]), &PromptComponents::default());
         assert_eq!((found.sums[0].component, found.guessed), (Component::Undivided, 1));
         assert_eq!(found.sums[0].tokens, 23.0 / 4.0, "four characters for a token");
     }
@@ -436,7 +454,10 @@ mod tests {
     fn what_is_above_the_limit_is_news_only_where_it_can_be_otherwise() {
         let few = join([("system", "s".repeat(90).as_str()), ("user", "q")]);
         let found = ask(&run(&[(few, Some(100), 10)]), &PromptComponents::default());
-        assert_eq!(found.above(0.3).iter().map(|(s, news)| (s.component, *news)).collect::<Vec<_>>(), [(Component::System, false)]);
+        assert_eq!(
+            found.above(0.3).iter().map(|(s, news)| (s.component, *news)).collect::<Vec<_>>(),
+            [(Component::System, false)]
+        );
         let many = join([
             ("system", "s".repeat(900).as_str()),
             ("user", "Context: x\n\nQuestion: y"),
@@ -444,7 +465,10 @@ mod tests {
         ]);
         let found = ask(&run(&[(many, Some(100), 10)]), &PromptComponents::default());
         let above = found.above(0.3);
-        assert_eq!(above.iter().map(|(s, news)| (s.component, *news)).collect::<Vec<_>>(), [(Component::System, true)]);
+        assert_eq!(
+            above.iter().map(|(s, news)| (s.component, *news)).collect::<Vec<_>>(),
+            [(Component::System, true)]
+        );
         assert!(found.above(0.99).is_empty());
     }
 }

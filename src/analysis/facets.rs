@@ -66,7 +66,13 @@ impl Facet {
 
     /// What a request has; empty where nobody says.
     #[must_use]
-    pub fn of<'a>(self, profile: &'a Profile, prices: &'a Prices, r: &Request, charge: &'a Charge) -> &'a str {
+    pub fn of<'a>(
+        self,
+        profile: &'a Profile,
+        prices: &'a Prices,
+        r: &Request,
+        charge: &'a Charge,
+    ) -> &'a str {
         match self {
             Self::Model => model_name(prices, profile, r, charge),
             Self::Provider => profile.text(r.provider),
@@ -189,7 +195,9 @@ impl Query for Facets {
         for (name, _) in rows().flat_map(|(r, _)| &r.attributes) {
             *names.entry(*name).or_default() += 1;
         }
-        let mut names: Vec<(usize, &str)> = names.into_iter().map(|(id, n)| (n, profile.text(id))).collect();
+        let named = names.into_iter().map(|(id, n)| (n, profile.text(id)));
+        // Keys of caches are looked at by the cache, and nearly all differ.
+        let mut names: Vec<(usize, &str)> = named.filter(|(_, name)| !name.starts_with("cache.")).collect();
         names.sort_by_key(|&(n, name)| (std::cmp::Reverse(n), name));
         let attributes = names.into_iter().take(ATTRIBUTES).map(|(_, name)| Facet::Attribute(name.into()));
         let mut out = Vec::new();

@@ -37,7 +37,10 @@ impl Query for RequestHistogram {
         let rows = &cx.profile().requests.rows;
         let ids = self.asked.ids(cx)?;
         let done = ids.iter().map(|id| &rows[id.index()]).filter(|r| r.outcome == Outcome::Ok);
-        let values = done.filter_map(|r| self.figure.number(&Listed::new(r, None))).filter(|v| v.is_finite()).collect();
+        let values = done
+            .filter_map(|r| self.figure.number(&Listed::new(r, None)))
+            .filter(|v| v.is_finite())
+            .collect();
         cx.job().checkpoint(0, 0)?;
         Ok(histogram(values))
     }

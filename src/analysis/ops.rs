@@ -191,7 +191,9 @@ fn printed(profile: &Profile) -> OpTable {
     let device = device.unwrap_or_default();
     for samples in profile.tracks.iter().map(|t| &t.samples) {
         for (i, stack) in samples.stacks.iter().enumerate() {
-            let Some(function) = stack.and_then(|s| profile.stack_functions(s).last().copied()) else { continue };
+            let Some(function) = stack.and_then(|s| profile.stack_functions(s).last().copied()) else {
+                continue;
+            };
             let kind = OpKind::of(profile, function).unwrap_or_default();
             let mut op = Op::new(function, kind);
             for (metric, weights) in &samples.weights {
@@ -261,8 +263,7 @@ fn callers(spans: &SpanTable, kinds: &[Option<OpKind>]) -> Vec<u32> {
 impl Ops {
     fn traced(&self, cx: &Context<'_>) -> Result<OpTable, Cancelled> {
         let profile = cx.profile();
-        let kinds: Vec<Option<OpKind>> =
-            profile.functions.ids().map(|f| OpKind::of(profile, f)).collect();
+        let kinds: Vec<Option<OpKind>> = profile.functions.ids().map(|f| OpKind::of(profile, f)).collect();
         let (from, to) = self.0.unwrap_or((i64::MIN, i64::MAX));
         let length = |start: i64, end: i64| end.min(to).saturating_sub(start.max(from));
         let inside = |start: i64, end: i64| start < to && (end > from || (end == start && start >= from));
@@ -329,7 +330,8 @@ impl Ops {
                 cx.job().checkpoint(n as u64, profile.links.len() as u64)?;
             }
             let (Some(&time), Some(&row)) = (work.get(&link.to), begins.get(&link.from)) else { continue };
-            let (Some(callers), Some(track)) = (around.get(&link.from.0), profile.tracks.get(link.from.0.index()))
+            let (Some(callers), Some(track)) =
+                (around.get(&link.from.0), profile.tracks.get(link.from.0.index()))
             else {
                 continue;
             };
@@ -423,7 +425,11 @@ mod tests {
         assert!(launched > 0 && launched <= device, "{launched} of {device}");
         assert_eq!(sum(&[OpKind::Runtime], |op| op.self_device), 0, "the operation around it has it");
         for op in &table.rows {
-            assert!(op.self_device.unwrap_or(0) <= op.device_total.unwrap_or(0), "{:?}", run.profile.function_name(op.function));
+            assert!(
+                op.self_device.unwrap_or(0) <= op.device_total.unwrap_or(0),
+                "{:?}",
+                run.profile.function_name(op.function)
+            );
             assert!(op.self_cpu.unwrap_or(0) >= 0, "{:?}", run.profile.function_name(op.function));
         }
     }

@@ -8,7 +8,8 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, Writer, checksum, tag,
 };
 use crate::model::wire_rows::{
-    write_attributes, write_billing, write_finding, write_option, write_request, write_retries, write_token_times,
+    write_attributes, write_billing, write_finding, write_option, write_request, write_retries,
+    write_token_times,
 };
 use crate::model::{
     ArgsPlace, ArgsRef, CallGraph, CallSites, Calls, MetricId, NO_ROW, Profile, SampleTable, Sources,

@@ -28,7 +28,8 @@ pub fn typed_time(text: &str) -> Option<i64> {
 /// prefix is a unit and counts nothing. `None` without a number, below 0 or beyond what a number holds.
 #[must_use]
 pub fn typed_quantity(text: &str) -> Option<u64> {
-    let text: String = text.trim().chars().filter(|c| !matches!(c, ',' | '_' | ' ' | '\u{a0}' | '\u{202f}')).collect();
+    let text: String =
+        text.trim().chars().filter(|c| !matches!(c, ',' | '_' | ' ' | '\u{a0}' | '\u{202f}')).collect();
     let digits = |c: char| c.is_ascii_digit() || c == '.';
     let mut end = text.find(|c: char| !digits(c)).unwrap_or(text.len());
     // «1.2e9»

@@ -16,7 +16,8 @@ use crate::model::wire::{
     SEVERITIES, STATUSES, UNITS, checksum, tag,
 };
 use crate::model::wire_rows::{
-    Ids, optional_track, read_attributes, read_billing, read_finding, read_request, read_retries, read_token_times,
+    Ids, optional_track, read_attributes, read_billing, read_finding, read_request, read_retries,
+    read_token_times,
 };
 use crate::model::{
     ArgsRef, CallSite, Calls, FrameId, Function, FunctionId, Instant, Lane, Link, Metric, MetricId, NO_ROW,

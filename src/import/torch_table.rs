@@ -158,7 +158,8 @@ impl Reader {
                 _ => None,
             })
             .collect();
-        let value = |metric: Option<MetricId>| weights.iter().find(|(m, _)| Some(*m) == metric).map(|(_, v)| *v);
+        let value =
+            |metric: Option<MetricId>| weights.iter().find(|(m, _)| Some(*m) == metric).map(|(_, v)| *v);
         let on_device = value(self.self_device).is_some_and(|v| v > 0) && value(self.cpu_total) == Some(0);
         let category = category(names[0], on_device);
         let function = b.function(FunctionSpec { category, ..FunctionSpec::named(&name) });

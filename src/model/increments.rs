@@ -13,9 +13,9 @@
 use super::lanes::Nesting;
 use super::wire::{CACHE, Damaged, KINDS, Reader, SEVERITIES, STATUSES, UNITS, Writer};
 use super::wire_rows::{
-    Ids, optional_track, read_attributes, read_billing, read_finding, read_option, read_request, read_retries,
-    read_token_times, write_attributes, write_billing, write_finding, write_option, write_request, write_retries,
-    write_token_times,
+    Ids, optional_track, read_attributes, read_billing, read_finding, read_option, read_request,
+    read_retries, read_token_times, write_attributes, write_billing, write_finding, write_option,
+    write_request, write_retries, write_token_times,
 };
 use super::{
     ArgsPlace, ArgsRef, CounterId, Function, FunctionId, Instant, LeftOut, Link, Metric, MetricId,

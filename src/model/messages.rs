@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn what_is_joined_is_split_again() {
-        let said = [("system", "Be kind.\n\nBe short."), ("user", "1+1?"), ("assistant", "2"), ("user", "2+2?")];
+        let said =
+            [("system", "Be kind.\n\nBe short."), ("user", "1+1?"), ("assistant", "2"), ("user", "2+2?")];
         let text = join(said);
         let found: Vec<_> = split(&text).iter().map(|m| (m.role.unwrap().name(), m.text)).collect();
         assert_eq!(found, said);
@@ -121,6 +122,9 @@ mod tests {
         assert_eq!(split(""), []);
         assert_eq!(split("user: ").len(), 0);
         let mixed = split("first\n\nuser: second");
-        assert_eq!(mixed.iter().map(|m| (m.role, m.text)).collect::<Vec<_>>(), [(None, "first"), (Some(Role::User), "second")]);
+        assert_eq!(
+            mixed.iter().map(|m| (m.role, m.text)).collect::<Vec<_>>(),
+            [(None, "first"), (Some(Role::User), "second")]
+        );
     }
 }

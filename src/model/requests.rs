@@ -198,7 +198,8 @@ pub struct Request {
 impl Request {
     /// Bytes held, texts apart.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.token_times)
+        size_of::<Self>()
+            + size_of_val(&*self.token_times)
             + size_of_val(&*self.retries)
             + size_of_val(&*self.attributes)
     }

@@ -2,6 +2,7 @@
 //!
 //! Stamps are taken when they happen, in ticks of the recorder's clock, so that they fit the spans.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,6 +57,8 @@ struct Attempt {
     reason: String,
 }
 
+/// Longest key of a cache that is kept as it is, in bytes.
+const LONGEST_KEY: usize = 40;
 /// Longest answer that is kept, in bytes.
 const LONGEST_ANSWER: usize = 4 << 20;
 
@@ -215,6 +218,14 @@ impl RequestHandle {
         }
     }
 
+    /// It is looked up in a cache of answers under a key that is made of these fields. A long key, which may hold the prompt, is
+    /// kept as its hash.
+    pub fn cache_key(&self, key: &str, fields: &[&str]) {
+        let hashed = || format!("#{:016x}", BuildHasherDefault::<DefaultHasher>::default().hash_one(key));
+        self.attribute("cache.key", &if key.len() > LONGEST_KEY { hashed() } else { key.to_owned() });
+        self.attribute("cache.key_fields", &fields.join(", "));
+    }
+
     /// It is generated together with others.
     pub fn batch(&self, number: u64) {
         lock(&self.row).batch = Some(number);
@@ -342,8 +353,11 @@ impl RequestRow {
             reason: builder.string(&a.reason),
         };
         let retries = self.retries.iter().map(&mut retry).collect();
-        let attributes =
-            self.attributes.iter().map(|(name, value)| (builder.string(name), builder.string(value))).collect();
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, value)| (builder.string(name), builder.string(value)))
+            .collect();
         let tokens = self.reported.unwrap_or(TokenCounts {
             input: self.prompt_tokens,
             output: self.output_tokens.or_else(|| (!times.is_empty()).then_some(times.len() as u64)),

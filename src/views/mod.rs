@@ -12,15 +12,16 @@ pub mod boxes;
 mod caches;
 pub mod call_tree;
 pub mod callers;
-mod compute;
 #[cfg(test)]
 mod compared;
+mod compute;
 mod cost;
 
 mod details;
 #[cfg(test)]
 pub mod fixture;
 pub mod flame;
+mod flow;
 pub mod functions;
 mod gpu;
 pub mod graph;
@@ -547,6 +548,7 @@ pub static VIEWS: &[ViewKind] = &[
     gpu::KIND,
     compute::KIND,
     requests::KIND,
+    flow::KIND,
     latency::KIND,
     tokens::KIND,
     cost::KIND,

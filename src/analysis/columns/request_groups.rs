@@ -93,10 +93,14 @@ pub fn groups<'a>(spent: &'a Spent, by: Facet) -> Vec<GroupCells<'a>> {
         .growing(1.0)
         .sorts(C::Name)
         .hint("What they have in common"),
-        count("requests", "n", |g| Some(g.sums.requests as u64)).room(6.0).sorts(C::Requests).hint("Requests"),
-        count("failed", "Failed", |g| figures(g).map(|f| f.failed as u64)).rank(3).sorts(C::Failed).hint(
-            "Failed and cancelled ones: no figure of times holds them",
-        ),
+        count("requests", "n", |g| Some(g.sums.requests as u64))
+            .room(6.0)
+            .sorts(C::Requests)
+            .hint("Requests"),
+        count("failed", "Failed", |g| figures(g).map(|f| f.failed as u64))
+            .rank(3)
+            .sorts(C::Failed)
+            .hint("Failed and cancelled ones: no figure of times holds them"),
         time("ttft", "TTFT p50", |g| figures(g)?.ttft.map(|d| d.p50)).rank(4).sorts(C::Ttft).hint(say::TTFT),
         time("ttft p90", "TTFT p90", |g| enough(figures(g)?.ttft, 90)).rank(8).sorts(C::TtftP90).hint(ENOUGH),
         time("tpot", "TPOT p50", |g| figures(g)?.tpot.map(|d| d.p50)).rank(6).sorts(C::Tpot).hint(say::TPOT),
@@ -104,8 +108,14 @@ pub fn groups<'a>(spent: &'a Spent, by: Facet) -> Vec<GroupCells<'a>> {
             .rank(1)
             .sorts(C::Latency)
             .hint(say::LATENCY),
-        time("latency p90", "p90", |g| enough(figures(g)?.latency, 90)).rank(2).sorts(C::LatencyP90).hint(ENOUGH),
-        time("latency p99", "p99", |g| enough(figures(g)?.latency, 99)).rank(7).sorts(C::LatencyP99).hint(ENOUGH),
+        time("latency p90", "p90", |g| enough(figures(g)?.latency, 90))
+            .rank(2)
+            .sorts(C::LatencyP90)
+            .hint(ENOUGH),
+        time("latency p99", "p99", |g| enough(figures(g)?.latency, 99))
+            .rank(7)
+            .sorts(C::LatencyP99)
+            .hint(ENOUGH),
         time("fastest", "Fastest", |g| figures(g)?.latency.map(|d| d.min))
             .rank(9)
             .sorts(C::Fastest)
@@ -132,7 +142,10 @@ pub fn groups<'a>(spent: &'a Spent, by: Facet) -> Vec<GroupCells<'a>> {
         .rank(5)
         .sorts(C::Hits)
         .hint("Answered by a cache of answers, of those that were looked up in one"),
-        money("cost", "Cost", |g| g.sums.cost.map(|m| m.to_f64() * 1e9)).rank(3).sorts(C::Cost).hint(say::COST),
+        money("cost", "Cost", |g| g.sums.cost.map(|m| m.to_f64() * 1e9))
+            .rank(3)
+            .sorts(C::Cost)
+            .hint(say::COST),
         money("each", "Each", |g| g.per_request().map(|d| d * 1e9))
             .rank(9)
             .sorts(C::Each)
@@ -144,7 +157,8 @@ pub fn groups<'a>(spent: &'a Spent, by: Facet) -> Vec<GroupCells<'a>> {
     columns.into_iter().filter(filled).collect()
 }
 
-const ENOUGH: &str = "Of as many values as it needs: ten for p90, a hundred for p99. Of fewer it would be the largest.";
+const ENOUGH: &str =
+    "Of as many values as it needs: ten for p90, a hundred for p99. Of fewer it would be the largest.";
 
 fn figures(group: &Group) -> Option<&RequestFigures> {
     group.figures.as_ref()

@@ -44,19 +44,19 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
         if text.is_empty() { Value::Unknown } else { Value::text(text) }
     }
     match by {
-        C::Name => Column::text("name", "Request", |row: Listed<'_>| {
-            Value::text(profile.text(row.request.name))
-        })
-            .look(Look::Text)
-            .room(14.0)
-            .growing(1.0)
-            .hint("Name or id of the request"),
-        C::Model => Column::weak("model", "Model", |row: Listed<'_>| {
-            or_unknown(profile.text(row.request.model))
-        })
-            .room(14.0)
-            .rank(7)
-            .hint("The model that answered"),
+        C::Name => {
+            Column::text("name", "Request", |row: Listed<'_>| Value::text(profile.text(row.request.name)))
+                .look(Look::Text)
+                .room(14.0)
+                .growing(1.0)
+                .hint("Name or id of the request")
+        }
+        C::Model => {
+            Column::weak("model", "Model", |row: Listed<'_>| or_unknown(profile.text(row.request.model)))
+                .room(14.0)
+                .rank(7)
+                .hint("The model that answered")
+        }
         C::Arrived => time("arrived", "Arrived")
             .room(11.0)
             .rank(4)
@@ -98,11 +98,11 @@ fn one(profile: &Profile, by: RequestColumn, largest: i64) -> RequestCells<'_> {
             .room(7.0)
             .rank(4)
             .hint("The batch that it was generated in"),
-        C::Outcome => Column::text("outcome", "Outcome", |row: Listed<'_>| {
-            Value::Word(row.request.outcome.name())
-        })
-            .room(11.0)
-            .rank(2)
-            .hint("How it ended"),
+        C::Outcome => {
+            Column::text("outcome", "Outcome", |row: Listed<'_>| Value::Word(row.request.outcome.name()))
+                .room(11.0)
+                .rank(2)
+                .hint("How it ended")
+        }
     }
 }

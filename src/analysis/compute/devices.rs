@@ -24,7 +24,13 @@ const fn sheet(
     fp32: u64,
     fp16: u64,
 ) -> DataSheet {
-    DataSheet { name, words, bytes: gb * 1_000_000_000, fp32: fp32 * 100_000_000_000, fp16: fp16 * 100_000_000_000 }
+    DataSheet {
+        name,
+        words,
+        bytes: gb * 1_000_000_000,
+        fp32: fp32 * 100_000_000_000,
+        fp16: fp16 * 100_000_000_000,
+    }
 }
 
 /// Known devices; a device of one's own is typed. Operations are in tenths of a TFLOP/s.

@@ -36,7 +36,9 @@ pub(super) fn passes(profile: &Profile, ops: &OpTable, given: &Given) -> Known<u
     }
     match given.layers.filter(|n| *n > 0) {
         None => Err(NO_LAYERS),
-        Some(layers) if attention % layers != 0 => Err("the attention that was recorded is no multiple of the layers"),
+        Some(layers) if attention % layers != 0 => {
+            Err("the attention that was recorded is no multiple of the layers")
+        }
         Some(layers) => Ok(attention / layers),
     }
 }

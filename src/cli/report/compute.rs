@@ -87,8 +87,10 @@ pub(super) fn text(out: &mut Page, (_, found): &(std::sync::Arc<OpTable>, std::s
     }
     for work in &found.work {
         let shares = [("MBU", work.mbu(&found.given)), ("MFU", work.mfu(&found.given))];
-        let shares: Vec<String> =
-            shares.iter().filter_map(|(name, s)| Some(format!("{name} {}", format::percent((*s).ok()?)))).collect();
+        let shares: Vec<String> = shares
+            .iter()
+            .filter_map(|(name, s)| Some(format!("{name} {}", format::percent((*s).ok()?))))
+            .collect();
         if !shares.is_empty() {
             parts.push(format!("{} {}", work.name, shares.join(", ")));
         }

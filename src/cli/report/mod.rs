@@ -20,12 +20,14 @@ use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
+use crate::analysis::cache_keys::{CacheKeys, KeyFacts};
 use crate::analysis::caches::{CacheFigures, Caches};
+use crate::analysis::components::{Components, PromptComponents};
 use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
+use crate::analysis::facets::{Facet, Facets};
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
-use crate::analysis::facets::{Facet, Facets};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
 use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::ops::{OpTable, Ops, has_ops};
@@ -143,6 +145,10 @@ pub(super) struct Report {
     slow: FxHashMap<RequestId, Slow>,
     /// Requests by what several have in common.
     groups: Vec<(Facet, Arc<Spent>)>,
+    /// Keys of the cache of answers.
+    keys: Arc<KeyFacts>,
+    /// What prompts are made of.
+    components: Arc<Components>,
     /// Operations, and what limits the model, where anything tells of them.
     compute: Option<(Arc<OpTable>, Arc<Explained>)>,
     /// What percentages of the tree are a share of.
@@ -245,8 +251,7 @@ impl Report {
         };
         let asked = Asked::all(prices);
         let billing = engine.now(&subject, &Bill { prices: prices.clone() }, &job)?;
-        let latency =
-            engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
+        let latency = engine.now(&subject, &RequestLatency { of_run: true, asked: asked.clone() }, &job)?;
         let findings = engine.now(&subject, &Findings { prices: prices.clone() }, &job)?;
         let caches = engine.now(&subject, &Caches { asked: asked.clone() }, &job)?;
         let slowest = engine.now(&subject, &SlowRequests { asked: asked.clone() }, &job)?;
@@ -258,6 +263,8 @@ impl Report {
                 groups.push((facet.facet, spent));
             }
         }
+        let keys = engine.now(&subject, &CacheKeys { asked: asked.clone() }, &job)?;
+        let components = engine.now(&subject, &PromptComponents { asked: asked.clone() }, &job)?;
         let compute = match has_ops(&profile) || Given::of_run(&profile).parameters.is_some() {
             true => Some((
                 engine.now(&subject, &Ops(None), &job)?,
@@ -292,6 +299,8 @@ impl Report {
             caches,
             slow: slowest.rows.iter().map(|row| (row.request, *row)).collect(),
             groups,
+            keys,
+            components,
             compute,
             relative,
             tree,

@@ -311,7 +311,12 @@ impl<'a> Attributes<'a> {
             [
                 &["gen_ai.output.messages"],
                 &["gen_ai.completion.", "llm.output_messages."],
-                &["ai.response.text", "output.value", "traceloop.entity.output", "langfuse.observation.output"],
+                &[
+                    "ai.response.text",
+                    "output.value",
+                    "traceloop.entity.output",
+                    "langfuse.observation.output",
+                ],
             ],
         );
         (asked, answered)
@@ -323,7 +328,9 @@ impl<'a> Attributes<'a> {
             let said = said(&parsed(self.map.get(name)));
             if said.iter().any(|(_, text)| !text.is_empty()) {
                 let before = system.iter().map(|text| ("system", text.as_str()));
-                return messages::join(before.chain(said.iter().map(|(role, text)| (&**role, text.as_str()))));
+                return messages::join(
+                    before.chain(said.iter().map(|(role, text)| (&**role, text.as_str()))),
+                );
             }
         }
         let mut parts: BTreeMap<usize, (&str, &str)> = BTreeMap::new();

@@ -92,9 +92,14 @@ fn limits(ui: &mut Ui, found: &Explained) {
     }
     if let Some(upload) = &found.upload {
         let from = if upload.pageable { "pageable memory" } else { "pinned memory" };
-        let rate = upload.rate.map_or_else(|_| String::new(), |r| format!(", {} if they are the weights", per_second(r, "B")));
+        let rate = upload
+            .rate
+            .map_or_else(|_| String::new(), |r| format!(", {} if they are the weights", per_second(r, "B")));
         let copies = format::counted(upload.copies as i64, "copy", "copies");
-        grid.row("To the device", &format!("{} in {copies} from {from}{rate}", format::duration(upload.time)));
+        grid.row(
+            "To the device",
+            &format!("{} in {copies} from {from}{rate}", format::duration(upload.time)),
+        );
     }
     if found.work.is_empty() {
         ui.add_space(space::SMALL);
@@ -136,7 +141,10 @@ fn one(ui: &mut Ui, found: &Explained, work: &Work) {
 fn roofline(ui: &mut Ui, found: &Explained) {
     let given = &found.given;
     let (Some(bytes), Some(flops)) = (given.peak_bytes, given.peak_flops) else {
-        weak(ui, "What the device can read and compute at most is not known: say it below, or choose a device.");
+        weak(
+            ui,
+            "What the device can read and compute at most is not known: say it below, or choose a device.",
+        );
         return;
     };
     let (bytes, flops) = (bytes as f64, flops as f64);
@@ -177,7 +185,13 @@ fn roofline(ui: &mut Ui, found: &Explained) {
     let legend = std::iter::once((palette.series(0), "device"));
     bars::legend(ui, legend.chain(dots.iter().zip(&colors).map(|((name, _), color)| (*color, *name))));
     if dots.is_empty() {
-        weak(ui, &format!("No dot: {}.", found.work.first().map_or(found.no_work, |w| w.intensity().err().unwrap_or(""))));
+        weak(
+            ui,
+            &format!(
+                "No dot: {}.",
+                found.work.first().map_or(found.no_work, |w| w.intensity().err().unwrap_or(""))
+            ),
+        );
     }
     remark(ui, say::ROOFLINE);
 }

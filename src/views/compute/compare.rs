@@ -91,7 +91,9 @@ impl View for DiffCompute {
         let (above, below) = (area.with_max_y(split - space::SMALL), area.with_min_y(split + space::SMALL));
         ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("limits"), |ui| {
             let answers = (cx.ask_base(&limits, 1), cx.ask(&limits, 1));
-            let (Some(base), head) = (answers.0.as_ref().and_then(|a| a.value()), answers.1.value()) else { return };
+            let (Some(base), head) = (answers.0.as_ref().and_then(|a| a.value()), answers.1.value()) else {
+                return;
+            };
             scrolled(ui, |ui| figures_of(ui, tables, [base, &**head.unwrap_or(base)]));
         });
         ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("operations"), |ui| {
@@ -157,7 +159,10 @@ fn figures_of(ui: &mut Ui, tables: [&OpTable; 2], found: [&Explained; 2]) {
         rows.push((format!("MFU, {name}"), Unit::MilliPercent, share(Work::mfu)));
     }
     let told = rows.iter().filter(|r| r.2.base.is_some() || r.2.head.is_some());
-    two_figures(ui, told.map(|(name, unit, values)| TwoFigure { name, unit: *unit, values: *values, about: "" }));
+    two_figures(
+        ui,
+        told.map(|(name, unit, values)| TwoFigure { name, unit: *unit, values: *values, about: "" }),
+    );
 }
 
 /// Operations by name.

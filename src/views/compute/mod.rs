@@ -38,7 +38,9 @@ fn needs_compute(profile: &Profile) -> Result<(), &'static str> {
     if has_ops(profile) || Given::of_run(profile).parameters.is_some() {
         return Ok(());
     }
-    Err("This file names no operations and no size of a model; open a trace or a printed table of torch.profiler, or record a generation.")
+    Err(
+        "This file names no operations and no size of a model; open a trace or a printed table of torch.profiler, or record a generation.",
+    )
 }
 
 /// The chips: all rows, or those of one kind.

@@ -23,8 +23,15 @@ pub(super) struct Ordered {
 }
 
 impl Ordered {
-    fn set(&mut self, table: &Arc<OpTable>, kind: Option<OpKind>, columns: &[OpCells<'_>], sort: (OpColumn, bool)) {
-        let same = self.of.as_ref().is_some_and(|(of, k, s)| Arc::ptr_eq(of, table) && (*k, *s) == (kind, sort));
+    fn set(
+        &mut self,
+        table: &Arc<OpTable>,
+        kind: Option<OpKind>,
+        columns: &[OpCells<'_>],
+        sort: (OpColumn, bool),
+    ) {
+        let same =
+            self.of.as_ref().is_some_and(|(of, k, s)| Arc::ptr_eq(of, table) && (*k, *s) == (kind, sort));
         if same {
             return;
         }

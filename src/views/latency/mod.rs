@@ -71,7 +71,8 @@ impl View for Latency {
         let answer = cx.ask(&question(cx), 0);
         let Some(found) = cx.value(ui, &answer, "Adding up phases") else { return };
         if found.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
-            let text = "No request that ended well arrived in the chosen range, or search and filter leave none.";
+            let text =
+                "No request that ended well arrived in the chosen range, or search and filter leave none.";
             EmptyState::new(Icon::Search, "No request to show", text).show(ui);
             return;
         }

@@ -108,10 +108,7 @@ impl View for DiffRequestsView {
             self.bands.ui(cx, ui);
             return;
         }
-        let query = DiffRequests {
-            figure: self.figure,
-            asked: cx.asked(),
-        };
+        let query = DiffRequests { figure: self.figure, asked: cx.asked() };
         let Some(answer) = cx.ask_pair(&query, 0) else { return };
         let Some(found) = cx.value(ui, &answer, "Comparing requests") else { return };
         counts(ui, &found);

@@ -25,12 +25,7 @@ pub(super) struct Ordered {
 }
 
 impl Ordered {
-    fn set<'a>(
-        &mut self,
-        spent: &'a Arc<Spent>,
-        columns: &[GroupCells<'a>],
-        sort: (GroupColumn, bool),
-    ) {
+    fn set<'a>(&mut self, spent: &'a Arc<Spent>, columns: &[GroupCells<'a>], sort: (GroupColumn, bool)) {
         let fresh = self.of.as_ref().is_some_and(|(of, by)| Arc::ptr_eq(of, spent) && *by == sort);
         if fresh {
             return;
@@ -86,8 +81,7 @@ impl Requests {
         if let Some(row) = happened.hovered {
             cx.out.hover = item(row, cx);
         }
-        let walked =
-            if happened.focused { walk(ui, selected, firsts.len(), happened.page) } else { None };
+        let walked = if happened.focused { walk(ui, selected, firsts.len(), happened.page) } else { None };
         self.group_grid.scroll_to = walked.or(self.group_grid.scroll_to);
         if let Some(item) = happened.clicked.or(walked).and_then(|row| item(row, cx)) {
             cx.send(Command::Select(Some(item)));

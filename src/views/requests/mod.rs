@@ -120,11 +120,9 @@ impl View for Requests {
                 figures(ui, &frame.list);
             });
         }
-        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("table"), |ui| {
-            match self.by {
-                Some(by) => self.groups(cx, ui, by),
-                None => self.table(cx, ui, &frame.list, follow),
-            }
+        ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("table"), |ui| match self.by {
+            Some(by) => self.groups(cx, ui, by),
+            None => self.table(cx, ui, &frame.list, follow),
         });
     }
 

@@ -69,7 +69,9 @@ pub fn power(exponent: f64) -> String {
     const PREFIXES: [&str; 7] = ["", " k", " M", " G", " T", " P", " E"];
     let whole = exponent.round() as i32;
     match usize::try_from(whole.div_euclid(3)) {
-        Ok(step) if step < PREFIXES.len() => format!("{}{}", 10i32.pow(whole.rem_euclid(3) as u32), PREFIXES[step]),
+        Ok(step) if step < PREFIXES.len() => {
+            format!("{}{}", 10i32.pow(whole.rem_euclid(3) as u32), PREFIXES[step])
+        }
         _ => format!("{}", 10f64.powi(whole)),
     }
 }
