@@ -28,6 +28,9 @@ pub const SELF_DEVICE: &str = "sort_by=\"self_cuda_time_total\": time on the dev
 pub const ROOFLINE: &str = "A dot is what was done: operations per second over operations per byte read. The line is what the device can do: on \
     its slope memory limits, on its flat part operations do. Operations ≈ 2 × parameters + attention a token; bytes: the \
     weights and the live KV cache once a pass.";
+/// Parts of prompts.
+pub const COMPONENTS: &str = "≈: the count of a prompt, as its source states it, is shared out by characters; the sum is exact. Parts are told by the roles \
+    of messages and by headings such as «Context:». Full colour: the same as the beginning of an earlier prompt.";
 /// How far apart requests of one kind are.
 pub const SPREAD: &str = "The slowest ÷ the fastest that ended well: 1.0 where all take the same time.";
 /// Output tokens.

@@ -179,6 +179,7 @@ goldens! {
     treemap: view("treemap", sample(PSTATS), &nothing, SMALL, 1.0);
     memory: view("memory", session(), &nothing, SMALL, 1.0);
     requests: view("requests", session(), &nothing, SMALL, 1.0);
+    flow: view("flow", session(), &nothing, SMALL, 1.0);
     latency: view("latency", session(), &nothing, LARGE, 1.0);
     cost: view("cost", session(), &nothing, LARGE, 1.0);
     tokens: view("tokens", session(), &nothing, LARGE, 1.0);
@@ -200,6 +201,7 @@ goldens! {
     compared_source: compared("source", [with_sources(), with_sources()], Theme::Dark);
     compared_memory: compared("memory", [session(), session()], Theme::Light);
     compared_requests: compared("requests", [session(), session()], Theme::Dark);
+    compared_flow: compared("flow", [session(), session()], Theme::Light);
     compared_latency: compared("latency", [session(), session()], Theme::Light);
     compared_cost: compared("cost", [session(), session()], Theme::Dark);
     compared_tokens: compared("tokens", [session(), session()], Theme::Light);

@@ -2,6 +2,7 @@
 //!
 //! Stamps are taken when they happen, in ticks of the recorder's clock, so that they fit the spans.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,6 +57,8 @@ struct Attempt {
     reason: String,
 }
 
+/// Longest key of a cache that is kept as it is, in bytes.
+const LONGEST_KEY: usize = 40;
 /// Longest answer that is kept, in bytes.
 const LONGEST_ANSWER: usize = 4 << 20;
 
@@ -213,6 +216,14 @@ impl RequestHandle {
         if row.attributes.iter().all(|(known, _)| *known != name) {
             row.attributes.push((name, secrets::mask(value).into_owned()));
         }
+    }
+
+    /// It is looked up in a cache of answers under a key that is made of these fields. A long key, which may hold the prompt, is
+    /// kept as its hash.
+    pub fn cache_key(&self, key: &str, fields: &[&str]) {
+        let hashed = || format!("#{:016x}", BuildHasherDefault::<DefaultHasher>::default().hash_one(key));
+        self.attribute("cache.key", &if key.len() > LONGEST_KEY { hashed() } else { key.to_owned() });
+        self.attribute("cache.key_fields", &fields.join(", "));
     }
 
     /// It is generated together with others.

@@ -22,6 +22,7 @@ mod find;
 #[cfg(test)]
 pub mod fixture;
 pub mod flame;
+mod flow;
 pub mod functions;
 mod gpu;
 pub mod graph;
@@ -548,6 +549,7 @@ pub static VIEWS: &[ViewKind] = &[
     gpu::KIND,
     compute::KIND,
     requests::KIND,
+    flow::KIND,
     latency::KIND,
     tokens::KIND,
     cost::KIND,

@@ -18,6 +18,7 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("limits.md", "10 ms", "src/record/workloads/command/mod.rs", "\"Stacks a second\""),
     ("limits.md", "100 k", "tests/benches/import.rs", "functions-100k.prof"),
     ("limits.md", "4 GiB", "src/import/source.rs", "MAX_WHOLE: u64 = 4 << 30"),
+    ("llm.md", "30 %", "src/views/tokens/prompts.rs", "LIMIT: f64 = 0.3"),
     ("python.md", "9 µs", "tests/benches/python_recording.py", "a span {recorded:.1f} µs"),
     ("recording.md", "2 GiB", "src/app/settings.rs", "USUAL_UNSAVED: u64 = 2 << 30"),
     ("recording.md", "2.6 M", "assets/model/README.md", "2.62 million parameters"),

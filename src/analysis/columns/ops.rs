@@ -67,7 +67,7 @@ pub fn ops<'a>(profile: &'a Profile, table: &OpTable, kind: Option<OpKind>) -> V
             let share = of(&op).zip(whole.filter(|w| *w > 0)).map(|(own, whole)| own as f64 / whole as f64);
             Value::number(share)
         })
-        .room(9.0)
+        .room(11.0)
     };
     let each = |key, title: String, of: fn(&Op) -> Option<i64>| {
         let ns = Unit::Nanoseconds;
@@ -83,7 +83,9 @@ pub fn ops<'a>(profile: &'a Profile, table: &OpTable, kind: Option<OpKind>) -> V
     };
     let (cpu, cuda) = (table.self_cpu_total, table.self_device_total);
     let all = vec![
-        Column::name("name", "Name", |op: Op| Value::text(profile.function_name(op.function))).sorts(C::Name),
+        Column::name("name", "Name", |op: Op| Value::text(profile.function_name(op.function)))
+            .room(36.0)
+            .sorts(C::Name),
         Column::weak("kind", "Kind", |op: Op| Value::Word(op.kind.name()))
             .room(9.0)
             .rank(if kind.is_none() { 2 } else { 9 })

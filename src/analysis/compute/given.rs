@@ -35,6 +35,8 @@ pub struct Quantity {
     pub unit: &'static str,
     /// What it is.
     pub about: &'static str,
+    /// What may be typed.
+    pub example: &'static str,
     /// Where it stands.
     pub of: fn(&mut Given) -> &mut Option<u64>,
 }
@@ -46,49 +48,63 @@ impl Given {
             name: "Parameters",
             unit: "",
             about: "Numbers that the model consists of",
+            example: "1.24G",
             of: |g| &mut g.parameters,
         },
         Quantity {
             name: "Bytes of weights",
             unit: "bytes",
             about: "What its weights take in the memory of the device",
+            example: "2.4 GB",
             of: |g| &mut g.weight_bytes,
         },
-        Quantity { name: "Layers", unit: "", about: "Layers of the model", of: |g| &mut g.layers },
+        Quantity {
+            name: "Layers",
+            unit: "",
+            about: "Layers of the model",
+            example: "16",
+            of: |g| &mut g.layers,
+        },
         Quantity {
             name: "Width",
             unit: "",
             about: "Numbers of a token between layers (hidden size)",
+            example: "2048",
             of: |g| &mut g.width,
         },
         Quantity {
             name: "KV heads",
             unit: "",
             about: "Heads with keys and values of their own (fewer than heads with grouped queries)",
+            example: "8",
             of: |g| &mut g.kv_heads,
         },
         Quantity {
             name: "Head width",
             unit: "",
             about: "Numbers of a head (head dimension)",
+            example: "64",
             of: |g| &mut g.head_width,
         },
         Quantity {
             name: "Bytes of a KV element",
             unit: "bytes",
             about: "Bytes of a number in the KV cache: 2 for fp16",
+            example: "2",
             of: |g| &mut g.kv_element,
         },
         Quantity {
             name: "Peak bandwidth",
             unit: "bytes/s",
             about: "Bytes per second that the device can read, by its data sheet or measured",
+            example: "320 GB/s",
             of: |g| &mut g.peak_bytes,
         },
         Quantity {
             name: "Peak operations",
             unit: "FLOP/s",
             about: "Operations per second that the device can do with numbers as the weights have them",
+            example: "8.1 TFLOP/s",
             of: |g| &mut g.peak_flops,
         },
     ];

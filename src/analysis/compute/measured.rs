@@ -104,6 +104,9 @@ fn alone<'a>(profile: &'a Profile, ids: &[RequestId]) -> Vec<&'a Request> {
         .collect()
 }
 
+/// Tokens, ns, operations and bytes of one request.
+type Part = (f64, f64, Known<f64>, Known<f64>);
+
 /// Prefill and decode of requests that ran alone: sums over them.
 pub(super) fn of_requests(profile: &Profile, ids: &[RequestId], given: &Given) -> (Vec<Work>, &'static str) {
     let known = |r: &&Request| r.tpot().is_some() && !r.is_estimated() && r.tokens.prompt().is_some();
@@ -116,7 +119,7 @@ pub(super) fn of_requests(profile: &Profile, ids: &[RequestId], given: &Given) -
         return (Vec::new(), why);
     }
     let of = crate::format::counted(rows.len() as i64, "request that ran alone", "requests that ran alone");
-    let sum = |part: &dyn Fn(&Request) -> Option<(f64, f64, Known<f64>, Known<f64>)>, name| {
+    let sum = |part: &dyn Fn(&Request) -> Option<Part>, name| {
         let mut work = Work { name, of: of.clone(), tokens: 0.0, time: 0.0, flops: Ok(0.0), bytes: Ok(0.0) };
         for (tokens, time, flops, bytes) in rows.iter().filter_map(|r| part(r)) {
             (work.tokens, work.time) = (work.tokens + tokens, work.time + time);

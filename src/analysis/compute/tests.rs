@@ -102,7 +102,11 @@ fn only_requests_that_ran_alone_tell_what_a_pass_did() {
         ..Given::default()
     };
     let explained = |rows: Vec<Request>| {
-        let run = built(|b| rows.iter().for_each(|r| drop(b.request(r.clone()))));
+        let run = built(|b| {
+            rows.iter().for_each(|r| {
+                b.request(r.clone());
+            })
+        });
         ask(&run, &Explain { given: given.clone(), ..Explain::default() })
     };
     let one = explained(vec![request(0, 60), request(100, 200), request(150, 260)]);

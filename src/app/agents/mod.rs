@@ -323,6 +323,15 @@ impl App {
                 .map(|t| short(&t, LONGEST).into_owned())
                 .collect();
             said["filters"] = json!(filters);
+            if !now.requests.is_empty() {
+                let one = |(facet, values): (crate::analysis::request_facets::Facet, &[String])| {
+                    (
+                        facet.name().to_owned(),
+                        json!(values.iter().map(|v| short(v, LONGEST)).collect::<Vec<_>>()),
+                    )
+                };
+                said["requests"] = now.requests.iter().map(one).collect::<serde_json::Map<_, _>>().into();
+            }
         }
         said
     }

@@ -72,7 +72,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("requests", &List(rows))?;
         map.serialize_entry("request_groups", &List(|| requests::groups(report)))?;
         map.serialize_entry("latency", &requests::latency(&report.latency))?;
-        map.serialize_entry("caches", &requests::caches(&report.caches))?;
+        map.serialize_entry("caches", &requests::caches(&report.caches, &report.keys))?;
         map.serialize_entry("tokens", &requests::token_sums(report))?;
         map.serialize_entry("cost", &requests::cost_sums(report))?;
         map.serialize_entry("compute", &compute::object(report))?;

@@ -20,9 +20,12 @@ use super::out::{self, print};
 use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
+use crate::analysis::cache_keys::{CacheKeys, KeyFacts};
 use crate::analysis::caches::{CacheFigures, Caches};
+use crate::analysis::components::{Components, PromptComponents};
 use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
+use crate::analysis::request_facets::{Facet, Facets};
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
@@ -143,6 +146,10 @@ pub(super) struct Report {
     slow: FxHashMap<RequestId, Slow>,
     /// Requests by what several have in common.
     groups: Vec<(Facet, Arc<Spent>)>,
+    /// Keys of the cache of answers.
+    keys: Arc<KeyFacts>,
+    /// What prompts are made of.
+    components: Arc<Components>,
     /// Operations, and what limits the model, where anything tells of them.
     compute: Option<(Arc<OpTable>, Arc<Explained>)>,
     /// What percentages of the tree are a share of.
@@ -257,6 +264,8 @@ impl Report {
                 groups.push((facet.facet, spent));
             }
         }
+        let keys = engine.now(&subject, &CacheKeys { asked: asked.clone() }, &job)?;
+        let components = engine.now(&subject, &PromptComponents { asked: asked.clone() }, &job)?;
         let compute = match has_ops(&profile) || Given::of_run(&profile).parameters.is_some() {
             true => Some((
                 engine.now(&subject, &Ops(None), &job)?,
@@ -291,6 +300,8 @@ impl Report {
             caches,
             slow: slowest.rows.iter().map(|row| (row.request, *row)).collect(),
             groups,
+            keys,
+            components,
             compute,
             relative,
             tree,

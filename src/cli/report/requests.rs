@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::Report;
 use crate::analysis::billing::{Sums, model_name};
+use crate::analysis::cache_keys::{KeyFacts, Oddity};
 use crate::analysis::caches::{CacheFigures, CacheKind};
+use crate::analysis::components::Components;
 use crate::analysis::latency::Latency;
 use crate::analysis::overview::Distribution;
 use crate::analysis::prices::Charge;
@@ -206,9 +208,34 @@ pub(super) fn token_sums(report: &Report) -> Value {
     if let Value::Object(sums) = &mut sums {
         sums.insert("requests".into(), all.requests.into());
         sums.insert("incomplete".into(), all.incomplete.into());
+        sums.insert("components".into(), components(&report.components));
         sums.insert("source_totals_that_disagree".into(), report.billing.disagreeing.into());
     }
     sums
+}
+
+/// Parts of prompts: about right, but for the output.
+fn components(c: &Components) -> Value {
+    let sums: Map<String, Value> = c
+        .sums
+        .iter()
+        .map(|s| {
+            let value = json!({
+                "tokens": s.tokens, "share": c.share(s), "same_as_before": s.fixed, "requests": s.requests,
+            });
+            (s.component.key().to_owned(), value)
+        })
+        .collect();
+    json!({
+        "sums": sums,
+        "prompts_kept": c.kept,
+        "prompts_without_a_count": c.guessed,
+        "counted_by": "the count of each prompt, shared out by characters",
+        "context_window": c.windows.map(|w| json!({
+            "fullest_share": w.share.max, "median_share": w.share.p50, "fullest_request": w.fullest.index(),
+            "tokens": w.tokens, "window": w.window, "above_80_percent": w.nearly_full,
+        })),
+    })
 }
 
 fn counts(s: &Sums) -> Value {
@@ -279,7 +306,7 @@ pub(super) fn latency(l: &Latency) -> Value {
 }
 
 /// What caches did, by kind.
-pub(super) fn caches(all: &[CacheFigures]) -> Value {
+pub(super) fn caches(all: &[CacheFigures], keys: &KeyFacts) -> Value {
     let kind = |c: &CacheFigures| {
         let s = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
         let answers = c.kind == CacheKind::Answers;
@@ -293,7 +320,20 @@ pub(super) fn caches(all: &[CacheFigures]) -> Value {
             "definition": c.kind.definition(),
         })
     };
-    Value::Object(all.iter().map(|c| (c.kind.key().to_owned(), kind(c))).collect())
+    let mut kinds: Map<String, Value> = all.iter().map(|c| (c.kind.key().to_owned(), kind(c))).collect();
+    if keys.stated > 0 {
+        let odd = |list: &[Oddity]| {
+            list.iter()
+                .map(|o| json!({ "requests": o.requests.map(|id| id.index()), "different": o.different }))
+                .collect::<Vec<_>>()
+        };
+        let told = json!({
+            "requests": keys.stated, "distinct": keys.distinct, "fields": keys.fields, "missing_fields": keys.missing(),
+            "repeated_requests": keys.repeated, "unstable": odd(&keys.unstable), "collisions": odd(&keys.collisions),
+        });
+        kinds.insert("keys".into(), told);
+    }
+    Value::Object(kinds)
 }
 
 /// Lines on tokens and money, below the figures of requests.

@@ -27,6 +27,7 @@ impl Caches {
             Card::OverTime(kind) => format!("{} over time", title(kind)),
             Card::Threshold => "Threshold of the semantic cache".into(),
             Card::Entries => "What the caches hold".into(),
+            Card::Keys => "Keys of the cache of answers".into(),
             Card::Repeats => "What repeats".into(),
         };
         card(ui, &name, |ui| match which {
@@ -40,6 +41,11 @@ impl Caches {
             Card::Entries => {
                 if let Some(held) = &frame.held {
                     entries(ui, held);
+                }
+            }
+            Card::Keys => {
+                if let Some(keys) = &frame.keys {
+                    super::keys::show(cx, ui, keys);
                 }
             }
             Card::Repeats => {

@@ -1,8 +1,11 @@
 //! What caches did in two runs.
 
+use std::sync::Arc;
+
 use egui::Ui;
 
 use super::question;
+use crate::analysis::cache_keys::{CacheKeys, KeyFacts};
 use crate::analysis::caches::{CacheFigures, CacheKind};
 use crate::analysis::diff::Two;
 use crate::model::Unit;
@@ -33,17 +36,49 @@ impl View for DiffCaches {
             .map(|kind| (kind, Two { base: find(&in_base, kind), head: find(&in_head, kind) }))
             .filter(|(_, both)| both.base.is_some() || both.head.is_some())
             .collect();
+        let asked = CacheKeys { asked: cx.asked() };
+        let keys =
+            [cx.ask_base(&asked, 4).and_then(|a| a.value().cloned()), cx.ask(&asked, 4).value().cloned()];
+        let stated = keys.iter().flatten().any(|k| k.stated > 0);
         if kinds.is_empty() {
             weak(ui, "No request of either run says anything of a cache.");
             return;
         }
         scrolled(ui, |ui| {
-            self.board.show(ui, kinds.len(), |i, ui| {
-                let (kind, both) = &kinds[i];
-                card(ui, title(*kind), |ui| figures(ui, both));
+            self.board.show(ui, kinds.len() + usize::from(stated), |i, ui| match kinds.get(i) {
+                Some((kind, both)) => card(ui, title(*kind), |ui| figures(ui, both)),
+                None => card(ui, "Keys of the cache of answers", |ui| key_figures(ui, &keys)),
             });
         });
     }
+}
+
+fn key_figures(ui: &mut Ui, [base, head]: &[Option<Arc<KeyFacts>>; 2]) {
+    let of = |value: fn(&KeyFacts) -> usize| {
+        let one =
+            |keys: &Option<Arc<KeyFacts>>| keys.as_ref().filter(|k| k.stated > 0).map(|k| value(k) as i64);
+        Two { base: one(base), head: one(head) }
+    };
+    let rows = [
+        ("Requests with a key", of(|k| k.stated), "Requests that state the key they were looked up under."),
+        ("Keys", of(|k| k.distinct), "Different ones."),
+        (
+            "Unstable",
+            of(|k| k.unstable.len()),
+            "Same model and prompt, several keys: the cache misses what it has.",
+        ),
+        (
+            "Collisions",
+            of(|k| k.collisions.len()),
+            "One key, several prompts: somebody gets the answer to another request.",
+        ),
+        (
+            "Missing fields",
+            of(|k| k.missing().len()),
+            "Fields that an answer depends on and the key does not hold.",
+        ),
+    ];
+    two_figures(ui, rows.map(|(name, values, about)| TwoFigure { name, unit: Unit::Count, values, about }));
 }
 
 fn figures(ui: &mut Ui, both: &Two<CacheFigures>) {

@@ -3,6 +3,7 @@
 
 mod cards;
 mod compare;
+mod keys;
 #[cfg(test)]
 mod tests;
 mod threshold;
@@ -14,6 +15,7 @@ use egui::Ui;
 use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
 use crate::analysis::cache_entries::{CacheEntries, Held};
+use crate::analysis::cache_keys::{CacheKeys, KeyFacts};
 use crate::analysis::caches::{CacheFigures, CacheKind, Caches as CachesQuery};
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::similarities::{Alike, Similarities};
@@ -61,6 +63,7 @@ struct Frame {
     alike: Option<Arc<Alike>>,
     repeats: Option<Arc<Repeats>>,
     held: Option<Arc<Held>>,
+    keys: Option<Arc<KeyFacts>>,
 }
 
 /// A card.
@@ -70,6 +73,7 @@ enum Card {
     OverTime(CacheKind),
     Threshold,
     Entries,
+    Keys,
     Repeats,
 }
 
@@ -87,7 +91,8 @@ impl View for Caches {
         let repeats = RepeatedPrompts { asked: cx.asked() };
         let repeats = cx.ask(&repeats, 2).value().cloned();
         let held = cx.ask(&CacheEntries, 3).value().cloned();
-        let frame = Frame { kinds, alike, repeats, held };
+        let keys = cx.ask(&CacheKeys { asked: cx.asked() }, 4).value().cloned();
+        let frame = Frame { kinds, alike, repeats, held, keys };
         let cards = cards(&frame);
         if cards.is_empty() {
             let text = "No request that is looked at says anything of a cache.";
@@ -125,6 +130,9 @@ fn cards(frame: &Frame) -> Vec<Card> {
     }
     if frame.held.as_ref().is_some_and(|h| !h.lines.is_empty()) {
         cards.push(Card::Entries);
+    }
+    if frame.keys.as_ref().is_some_and(|k| k.stated > 0) {
+        cards.push(Card::Keys);
     }
     if frame.repeats.as_ref().is_some_and(|r| r.kept > 1) {
         cards.push(Card::Repeats);

@@ -29,8 +29,8 @@ impl Fields {
                     ui.label(RichText::new(quantity.name).color(palette.text_weak))
                         .on_hover_text(quantity.about);
                 });
-                let hint =
-                    said.map_or_else(|| example(quantity.unit).to_owned(), |n| written(n, quantity.unit));
+                let hint = said
+                    .map_or_else(|| format!("such as {}", quantity.example), |n| written(n, quantity.unit));
                 let name = quantity.name;
                 field(ui, name, quantity.unit, value, &hint);
             });
@@ -60,16 +60,6 @@ impl Fields {
             ui,
             "Numbers take k, M, G, T and Ki, Mi, Gi. What the run states itself is shown weakly; what you say counts before it.",
         );
-    }
-}
-
-/// What may be typed.
-fn example(unit: &str) -> &'static str {
-    match unit {
-        "bytes" => "such as 2.4 GB",
-        "bytes/s" => "such as 320 GB/s",
-        "FLOP/s" => "such as 8.1 TFLOP/s",
-        _ => "such as 1.24G",
     }
 }
 

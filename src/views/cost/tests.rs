@@ -54,7 +54,9 @@ fn costs_are_told_by_model_and_a_row_selects_its_first_request() {
     h.run_ok();
     let selected = h.state().history.now().selection.clone();
     assert_eq!(selected, Some(Item::of_request(crate::model::RequestId(2), &profile)));
-    h.get_by_label("Outcome").click();
+    h.get_by_label("Group by").click();
+    h.run_ok();
+    h.get_by_label("By outcome").click();
     h.run_ok();
     assert!(h.query_by_label("failed $0.0015").is_some());
     h.get_by_label("Prices…").click();

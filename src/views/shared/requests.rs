@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use egui::containers::menu::{MenuButton, MenuConfig};
-use egui::{Button, PopupCloseBehavior, ScrollArea, Ui};
+use egui::{Button, PopupCloseBehavior, RichText, ScrollArea, Ui};
 
 use crate::analysis::asked::Asked;
 use crate::analysis::request_facets::{Facet, FacetValues, Facets, Filter};
 use crate::format;
 use crate::state::Command;
 use crate::ui::icons::Icon;
+use crate::ui::theme::Palette;
 use crate::ui::widgets::{EmptyState, combo};
 use crate::views::ViewCx;
 
@@ -53,14 +54,18 @@ fn facets(cx: &ViewCx<'_>) -> Option<Vec<FacetValues>> {
 pub fn filters(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let Some(facets) = facets(cx) else { return };
     let now = cx.interaction.requests.clone();
-    let mut next = None;
-    for of in &facets {
-        let wanted = now.of(of.facet);
-        let has_choice = of.values.len() + of.more > 1 && !matches!(of.facet, Facet::Name | Facet::Prompt);
-        if has_choice || !wanted.is_empty() {
-            next = menu(ui, of, &now).or(next);
-        }
+    let offered: Vec<&FacetValues> = facets
+        .iter()
+        .filter(|of| {
+            let has_choice = of.values.len() + of.more > 1;
+            has_choice && !matches!(of.facet, Facet::Name | Facet::Prompt) || !now.of(of.facet).is_empty()
+        })
+        .collect();
+    if offered.is_empty() {
+        return;
     }
+    ui.label(RichText::new("Only").color(Palette::of(ui).text_weak));
+    let next = offered.into_iter().fold(None, |next, of| menu(ui, of, &now).or(next));
     if let Some(filter) = next {
         cx.send(Command::FilterRequests(filter));
     }

@@ -3,6 +3,7 @@
 use egui::{Color32, RichText, Ui};
 use egui_plot::{PlotPoints, Points};
 
+use super::prompts::windows;
 use super::{Frame, Tokens};
 use crate::analysis::billing::Sums;
 use crate::analysis::definitions as say;
@@ -25,6 +26,8 @@ use crate::views::shared::requests::value_text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Card {
     Groups,
+    Components,
+    Windows,
     Sizes,
     OverTime,
     Static,
@@ -41,7 +44,9 @@ pub(super) fn wanted(frame: &Frame) -> Vec<Card> {
     let dated = facts.points.iter().filter(|p| p.arrived.is_some()).count() > 2;
     [
         (Card::Groups, counted),
+        (Card::Components, frame.components.as_ref().is_some_and(|c| c.kept > 0)),
         (Card::OverTime, counted && dated),
+        (Card::Windows, frame.components.as_ref().is_some_and(|c| c.windows.is_some())),
         (Card::Sizes, counted),
         (Card::Static, frame.repeats.as_ref().is_some_and(|r| r.kept > 1)),
         (Card::Known, true),
@@ -73,6 +78,8 @@ impl Tokens {
         let by = self.by.name();
         let title = match which {
             Card::Groups => format!("Tokens by {by}"),
+            Card::Components => "What prompts are made of".into(),
+            Card::Windows => "Context windows".into(),
             Card::Sizes => "Sizes".into(),
             Card::OverTime => "Over time".into(),
             Card::Static => "What prompts have in common".into(),
@@ -80,6 +87,16 @@ impl Tokens {
         };
         card(ui, &title, |ui| match which {
             Card::Groups => groups(cx, ui, &frame.spent),
+            Card::Components => {
+                if let Some(components) = &frame.components {
+                    self.components(cx, ui, components);
+                }
+            }
+            Card::Windows => {
+                if let Some(components) = &frame.components {
+                    windows(cx, ui, components);
+                }
+            }
             Card::Sizes => sizes(cx, ui, &frame.facts),
             Card::OverTime => over_time(cx, ui, &frame.facts, self.plots),
             Card::Static => {

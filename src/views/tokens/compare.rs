@@ -1,9 +1,12 @@
 //! Tokens of the requests of two runs.
 
+use std::sync::Arc;
+
 use egui::Ui;
 
 use super::question;
 use crate::analysis::billing::Sums;
+use crate::analysis::components::{Component, ComponentSum, Components, PromptComponents};
 use crate::analysis::definitions as say;
 use crate::analysis::diff::Two;
 use crate::analysis::overview::Distribution;
@@ -37,10 +40,15 @@ impl View for DiffTokens {
         let Some(in_base) = cx.value(ui, &base, "Adding up tokens of base") else { return };
         let Some(in_head) = cx.value(ui, &head, "Adding up tokens of head") else { return };
         let (Some(base_facts), Some(head_facts)) = (base_facts.value(), head_facts.value()) else { return };
+        let parts = PromptComponents { asked: cx.asked() };
+        let parts =
+            [cx.ask_base(&parts, 2).and_then(|a| a.value().cloned()), cx.ask(&parts, 2).value().cloned()];
+        let kept = parts.iter().flatten().any(|p| p.kept > 0);
         let (spent, facts) = ([&*in_base, &*in_head], [&**base_facts, &**head_facts]);
         let by = self.by.name();
         scrolled(ui, |ui| {
-            self.board.show(ui, 3, |i, ui| match i {
+            self.board.show(ui, if kept { 4 } else { 3 }, |i, ui| match i {
+                3 => card(ui, "What prompts are made of", |ui| components(ui, &parts)),
                 0 => card(ui, "Classes", |ui| classes(ui, spent)),
                 1 => card(ui, "Sizes", |ui| sizes(ui, facts)),
                 _ => card(ui, &format!("Input and output by {by}"), |ui| groups(ui, spent)),
@@ -55,6 +63,23 @@ impl View for DiffTokens {
     fn load(&mut self, saved: &serde_json::Value) {
         self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
     }
+}
+
+/// Tokens by part of the prompts; what is the same as before is named apart.
+fn components(ui: &mut Ui, [base, head]: &[Option<Arc<Components>>; 2]) {
+    let of = |side: &Option<Arc<Components>>, component, value: fn(&ComponentSum) -> f64| {
+        let sums = &side.as_ref()?.sums;
+        Some(sums.iter().find(|s| s.component == component).map_or(0, |s| value(s).round() as i64))
+    };
+    let mut rows = Vec::new();
+    for component in Component::ALL {
+        let two = |value| Two { base: of(base, component, value), head: of(head, component, value) };
+        rows.push((component.name().to_owned(), two(|s| s.tokens)));
+        rows.push((format!("{}, as before", component.name()), two(|s| s.fixed)));
+    }
+    let told = rows.iter().filter(|r| r.1.base.unwrap_or(0) + r.1.head.unwrap_or(0) > 0);
+    let about = say::COMPONENTS;
+    two_figures(ui, told.map(|(name, values)| TwoFigure { name, unit: Unit::Count, values: *values, about }));
 }
 
 fn classes(ui: &mut Ui, [base, head]: [&Spent; 2]) {

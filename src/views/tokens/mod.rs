@@ -3,6 +3,7 @@
 
 mod cards;
 mod compare;
+mod prompts;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use egui::Ui;
 
 use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::components::{Components, PromptComponents};
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::request_facets::Facet;
 use crate::analysis::spending::{Spending, Spent};
@@ -32,13 +34,15 @@ pub const KIND: ViewKind = ViewKind {
 struct Tokens {
     by: Facet,
     board: Board,
+    /// Share of all tokens from which on a part of prompts is named.
+    limit: f64,
     /// Height of the plots.
     plots: f32,
 }
 
 impl Tokens {
     fn new() -> Self {
-        Self { by: Facet::default(), board: Board::of_plots(), plots: 0.0 }
+        Self { by: Facet::default(), board: Board::of_plots(), limit: prompts::LIMIT, plots: 0.0 }
     }
 }
 
@@ -47,6 +51,7 @@ struct Frame {
     spent: Arc<Spent>,
     facts: Arc<Facts>,
     repeats: Option<Arc<Repeats>>,
+    components: Option<Arc<Components>>,
 }
 
 /// Sums by what requests have in common.
@@ -70,7 +75,8 @@ impl View for Tokens {
             shared::requests::none(ui);
             return;
         }
-        let frame = Frame { spent, facts, repeats };
+        let components = cx.ask(&PromptComponents { asked: cx.asked() }, 3).value().cloned();
+        let frame = Frame { spent, facts, repeats, components };
         self.plots = shared::plot::height(ui.available_height());
         scrolled(ui, |ui| {
             let cards = cards::wanted(&frame);
@@ -81,10 +87,13 @@ impl View for Tokens {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "by": self.by })
+        serde_json::json!({ "by": self.by, "limit": self.limit })
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
         self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
+        let limit =
+            saved.get("limit").and_then(serde_json::Value::as_f64).filter(|l| (0.0..=1.0).contains(l));
+        self.limit = limit.unwrap_or(prompts::LIMIT);
     }
 }

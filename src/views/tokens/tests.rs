@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use egui_kittest::kittest::Queryable;
 
+use crate::model::messages::join;
 use crate::model::{Accounting, Profile, ProfileBuilder, Request, RequestId, TokenCounts};
 use crate::state::Item;
 use crate::views::shared::testing::{Stage, harness};
@@ -52,4 +53,26 @@ fn two_runs_are_compared_by_class() {
     let mut h = harness(Stage::pair(view("tokens").unwrap(), profile(), profile()));
     h.run_ok();
     assert!(h.query_by_label("Output 300 300 =").is_some());
+}
+
+#[test]
+fn parts_of_prompts_have_shares_and_a_limit_that_can_be_changed() {
+    let mut b = ProfileBuilder::new("test");
+    for i in 0..3 {
+        let system = "You answer briefly. ".repeat(20);
+        let user = format!("Context: passage {i} of the handbook\n\nQuestion: what is {i}?");
+        let prompt = join([("system", system.as_str()), ("tool", "42"), ("user", user.as_str())]);
+        let (model, prompt) = (b.string("m"), b.string(&prompt));
+        let tokens = TokenCounts { input: Some(120), output: Some(30), ..TokenCounts::default() };
+        b.request(Request { model, prompt, tokens, ..Request::default() });
+    }
+    let mut h = harness(Stage::new(view("tokens").unwrap(), Arc::new(b.finish())));
+    h.set_size(egui::vec2(1400.0, 1000.0));
+    h.run_ok();
+    assert!(h.query_by_label_contains("output 90 · 20.0 %").is_some());
+    assert!(h.query_by_label_contains("system prompt: 6").is_some(), "above 30 %, and cacheable");
+    assert!(h.query_by_label_contains("a prompt cache can hold it").is_some());
+    h.state_mut().view.load(&serde_json::json!({ "limit": 0.95 }));
+    h.run_ok();
+    assert!(h.query_by_label_contains("a prompt cache can hold it").is_none());
 }

@@ -110,6 +110,7 @@ impl<'a> EventLoop<'a> {
         let Call { ask, request, .. } = call;
         let key = self.key(ask, &self.salt);
         if ask.cached {
+            request.cache_key(&key, &["prompt", "max_tokens", "temperature"]);
             let found = {
                 let span = info_span!(target: "inferscope::service", "cache_get", key, hit = Empty, ttl_left_s = Empty);
                 let _get = span.entered();

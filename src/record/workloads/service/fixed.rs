@@ -34,6 +34,9 @@ pub(super) struct Batch {
     _worker: OwnedSemaphorePermit,
 }
 
+/// What [`key`] is made of.
+const KEY_FIELDS: [&str; 6] = ["model", "prompt", "max_tokens", "temperature", "top_p", "seed"];
+
 /// All that the answer depends on, written so that different requests never look alike.
 fn key(service: &Service, ask: &Ask) -> String {
     let s = service.config.sampling;
@@ -152,6 +155,7 @@ pub(super) fn note(found: &Found) {
 
 async fn exact(service: &Arc<Service>, ask: &Ask, request: &RequestHandle) -> Option<Reply> {
     let key = key(service, ask);
+    request.cache_key(&key, &KEY_FIELDS);
     let span = info_span!(target: "inferscope::service", "cache_get", hit = Empty, ttl_left_s = Empty);
     let found = async {
         let found = with_cache(service, move |s| s.exact.get(&key)).await;

@@ -1,0 +1,266 @@
+//! The way of requests through a service: looked up in a cache of answers, queued, computed, answered or failed; how many go each way,
+//! how long that takes and what it costs.
+
+use super::asked::Asked;
+use super::billing::Bill;
+use super::request_facets::Facet;
+use crate::jobs::Cancelled;
+use crate::model::{CacheOutcome, Money, Outcome, Request};
+use crate::query::{Context, Query};
+
+/// A place on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// All requests.
+    Arrived,
+    /// A cache of answers is asked.
+    Check,
+    /// It had the answer to the same request.
+    Exact,
+    /// It had the answer to a similar one.
+    Similar,
+    /// Waiting for a turn.
+    Queue,
+    /// The model.
+    Model,
+    /// Answered.
+    Answered,
+    /// Failed or cancelled.
+    Failed,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Arrived,
+        Self::Check,
+        Self::Exact,
+        Self::Similar,
+        Self::Queue,
+        Self::Model,
+        Self::Answered,
+        Self::Failed,
+    ];
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Arrived => "requests",
+            Self::Check => "cache check",
+            Self::Exact => "exact hit",
+            Self::Similar => "semantic hit",
+            Self::Queue => "queue",
+            Self::Model => "model",
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Requests that come here, as a filter; `None` where no label tells them.
+    #[must_use]
+    pub fn filter(self) -> Option<(Facet, &'static str)> {
+        match self {
+            Self::Exact => Some((Facet::Cache, CacheOutcome::Exact.key())),
+            Self::Similar => Some((Facet::Cache, CacheOutcome::Semantic.key())),
+            Self::Answered => Some((Facet::Outcome, Outcome::Ok.name())),
+            Self::Failed => Some((Facet::Outcome, Outcome::Error.name())),
+            Self::Arrived | Self::Check | Self::Queue | Self::Model => None,
+        }
+    }
+}
+
+/// Requests that go from one place to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// From here.
+    pub from: Stage,
+    /// To here.
+    pub to: Stage,
+    /// How many.
+    pub requests: usize,
+    /// Mean time from one to the other, ns, of those of which it is known.
+    pub time: Option<i64>,
+    /// What the way cost, where known.
+    pub cost: Option<Money>,
+}
+
+/// The ways of requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// All requests.
+    pub requests: usize,
+    /// Ways that some went, in order.
+    pub edges: Vec<Edge>,
+    /// Attempts that failed and were followed by another one.
+    pub retries: usize,
+    /// Time that they and the waits after them took, ns.
+    pub lost: i64,
+    /// Requests that were generated together with others, and in how many batches.
+    pub batched: (usize, usize),
+    /// Requests that still ran.
+    pub running: usize,
+}
+
+/// Computes the [`Ways`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Flow {
+    /// Which requests.
+    pub asked: Asked,
+}
+
+/// What goes one way, while it is added up.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    requests: usize,
+    time: i64,
+    timed: i64,
+    cost: Option<Money>,
+}
+
+/// The way of one request: each step with its time and cost.
+fn steps(r: &Request, cost: Option<Money>) -> Vec<(Stage, Stage, Option<i64>, Option<Money>)> {
+    use Stage::{Answered, Arrived, Check, Exact, Failed, Model, Queue, Similar};
+    let end = match r.outcome {
+        Outcome::Ok => Some(Answered),
+        Outcome::Error | Outcome::Cancelled => Some(Failed),
+        Outcome::Running => None,
+    };
+    let mut way = Vec::new();
+    let mut at = Arrived;
+    if r.cache.is_some() {
+        way.push((Arrived, Check, None, None));
+        at = Check;
+    }
+    let hit = match r.cache {
+        Some(CacheOutcome::Exact) => Some(Exact),
+        Some(CacheOutcome::Semantic) => Some(Similar),
+        _ => None,
+    };
+    if let Some(hit) = hit {
+        way.push((at, hit, r.latency(), None));
+        way.extend(end.map(|end| (hit, end, None, cost)));
+        return way;
+    }
+    let queued = r.queued();
+    if queued.is_some() {
+        way.push((at, Queue, None, None));
+        way.push((Queue, Model, queued, None));
+    } else {
+        way.push((at, Model, None, None));
+    }
+    if let Some(end) = end {
+        let computed = r.latency().map(|all| all.saturating_sub(queued.unwrap_or(0)));
+        way.push((Model, end, computed, cost));
+    }
+    way
+}
+
+impl Query for Flow {
+    type Output = Ways;
+
+    fn run(&self, cx: &Context<'_>) -> Result<Ways, Cancelled> {
+        let profile = cx.profile();
+        let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
+        let ids = self.asked.ids(cx)?;
+        let mut sums = [[Sum::default(); Stage::ALL.len()]; Stage::ALL.len()];
+        let mut out = Ways { requests: ids.len(), ..Ways::default() };
+        let mut batches = rustc_hash::FxHashSet::default();
+        for (n, id) in ids.iter().enumerate() {
+            if n % 1024 == 0 {
+                cx.job().checkpoint(n as u64, ids.len() as u64)?;
+            }
+            let r = &profile.requests.rows[id.index()];
+            for (from, to, time, cost) in steps(r, bill.cost(*id)) {
+                let sum = &mut sums[from as usize][to as usize];
+                sum.requests += 1;
+                if let Some(time) = time {
+                    (sum.time, sum.timed) = (sum.time.saturating_add(time), sum.timed + 1);
+                }
+                if let Some(cost) = cost {
+                    sum.cost = Some(sum.cost.unwrap_or_default() + cost);
+                }
+            }
+            out.retries += r.retries.len();
+            out.lost = out.lost.saturating_add(r.lost());
+            out.running += usize::from(r.outcome == Outcome::Running);
+            if let Some(batch) = r.batch {
+                batches.insert(batch);
+                out.batched.0 += 1;
+            }
+        }
+        out.batched.1 = batches.len();
+        for from in Stage::ALL {
+            for to in Stage::ALL {
+                let sum = sums[from as usize][to as usize];
+                if sum.requests > 0 {
+                    let time = (sum.timed > 0).then(|| sum.time / sum.timed);
+                    out.edges.push(Edge { from, to, requests: sum.requests, time, cost: sum.cost });
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn weight(ways: &Ways) -> usize {
+        size_of_val(&*ways.edges)
+    }
+}
+
+impl Ways {
+    /// Requests that come to a place.
+    #[must_use]
+    pub fn at(&self, stage: Stage) -> usize {
+        let into: usize = self.edges.iter().filter(|e| e.to == stage).map(|e| e.requests).sum();
+        if stage == Stage::Arrived { self.requests } else { into }
+    }
+
+    /// The way between two places.
+    #[must_use]
+    pub fn edge(&self, from: Stage, to: Stage) -> Option<&Edge> {
+        self.edges.iter().find(|e| (e.from, e.to) == (from, to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{ask, built};
+
+    #[test]
+    fn what_comes_to_a_place_leaves_it_again() {
+        let run = built(|b| {
+            let request = |cache, outcome, queue: i64| Request {
+                cache,
+                outcome,
+                scheduled: Some(queue),
+                finished: Some(queue + 100),
+                cost: Money::parse("0.5"),
+                ..Request::default()
+            };
+            for r in [
+                request(Some(CacheOutcome::Exact), Outcome::Ok, 1),
+                request(Some(CacheOutcome::Semantic), Outcome::Ok, 1),
+                request(Some(CacheOutcome::Miss), Outcome::Ok, 30),
+                request(Some(CacheOutcome::Miss), Outcome::Error, 50),
+                request(None, Outcome::Ok, 10),
+            ] {
+                b.request(r);
+            }
+        });
+        let ways = ask(&run, &Flow::default());
+        use Stage::{Answered, Arrived, Check, Exact, Failed, Model, Queue};
+        let n = |from, to| ways.edge(from, to).map_or(0, |e| e.requests);
+        assert_eq!((n(Arrived, Check), n(Arrived, Queue), n(Check, Queue), n(Check, Exact)), (4, 1, 2, 1));
+        assert_eq!((n(Queue, Model), n(Model, Answered), n(Model, Failed)), (3, 2, 1));
+        assert_eq!(ways.edge(Queue, Model).unwrap().time, Some(30), "the mean of 30, 50 and 10");
+        let answered = ways.edge(Model, Answered).unwrap();
+        assert_eq!((answered.time, answered.cost.map(|m| m.to_string()).as_deref()), (Some(100), Some("1")));
+        for stage in Stage::ALL {
+            let out: usize = ways.edges.iter().filter(|e| e.from == stage).map(|e| e.requests).sum();
+            let ends = matches!(stage, Answered | Failed);
+            assert_eq!(if ends { 0 } else { ways.at(stage) }, out, "{}", stage.name());
+        }
+        assert_eq!(ways.at(Answered) + ways.at(Failed), 5);
+    }
+}

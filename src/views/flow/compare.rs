@@ -1,0 +1,81 @@
+//! The ways of requests in two runs.
+
+use egui::Ui;
+
+use super::question;
+use crate::analysis::diff::Two;
+use crate::analysis::flow::{Edge, Stage, Ways};
+use crate::model::{Money, Unit};
+use crate::views::parts::{card, remark};
+use crate::views::shared::board::{Board, scrolled};
+use crate::views::shared::figures::{TwoFigure, two_figures};
+use crate::views::{View, ViewCx, shared};
+
+/// The view.
+#[derive(Default)]
+pub struct DiffFlow {
+    board: Board,
+}
+
+impl View for DiffFlow {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| shared::requests::filters(cx, ui));
+        let asked = question(cx);
+        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
+        let Some(in_base) = cx.value(ui, &base, "Following requests of base") else { return };
+        let Some(in_head) = cx.value(ui, &head, "Following requests of head") else { return };
+        let both = [&*in_base, &*in_head];
+        let whole = both.map(|w| w.requests.max(1) as f64);
+        scrolled(ui, |ui| {
+            self.board.show(ui, 4, |i, ui| match i {
+                0 => card(ui, "Requests on each way", |ui| {
+                    edges(ui, both, Unit::Count, |e| Some(e.requests as i64));
+                }),
+                1 => card(ui, "Share of all requests", |ui| {
+                    let rows = ways(both).into_iter().map(|(name, [b, h])| {
+                        let share = |e: Option<&Edge>, whole: f64| {
+                            Some((e.map_or(0.0, |e| e.requests as f64) / whole * 100_000.0).round() as i64)
+                        };
+                        (name, Two { base: share(b, whole[0]), head: share(h, whole[1]) })
+                    });
+                    figures(ui, rows.collect(), Unit::MilliPercent);
+                }),
+                2 => card(ui, "Mean time", |ui| edges(ui, both, Unit::Nanoseconds, |e| e.time)),
+                _ => card(ui, "Cost", |ui| {
+                    edges(ui, both, Unit::NanoDollars, |e| e.cost.map(Money::nano));
+                    remark(ui, "Of requests that end this way.");
+                }),
+            });
+        });
+    }
+}
+
+type Pair<'a> = (String, [Option<&'a Edge>; 2]);
+
+/// Ways that requests of a run went.
+fn ways<'a>(both: [&'a Ways; 2]) -> Vec<Pair<'a>> {
+    let mut rows = Vec::new();
+    for from in Stage::ALL {
+        for to in Stage::ALL {
+            let edges = both.map(|w| w.edge(from, to));
+            if edges.iter().any(Option::is_some) {
+                rows.push((format!("{} → {}", from.name(), to.name()), edges));
+            }
+        }
+    }
+    rows
+}
+
+fn edges(ui: &mut Ui, both: [&Ways; 2], unit: Unit, value: fn(&Edge) -> Option<i64>) {
+    let rows = ways(both).into_iter().map(|(name, [base, head])| {
+        let missing = if unit == Unit::Count { Some(0) } else { None };
+        let of = |edge: Option<&Edge>| edge.map_or(missing, value);
+        (name, Two { base: of(base), head: of(head) })
+    });
+    figures(ui, rows.collect(), unit);
+}
+
+fn figures(ui: &mut Ui, rows: Vec<(String, Two<i64>)>, unit: Unit) {
+    let told = rows.iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
+    two_figures(ui, told.map(|(name, values)| TwoFigure { name, unit, values: *values, about: "" }));
+}

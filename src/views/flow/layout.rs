@@ -1,0 +1,135 @@
+//! Where places and ways stand.
+
+use egui::{Pos2, Rect, pos2, vec2};
+
+use crate::analysis::flow::{Edge, Stage, Ways};
+use crate::format;
+
+/// A place.
+pub(super) struct Node {
+    pub stage: Stage,
+    pub rect: Rect,
+    pub requests: usize,
+    /// Of all requests.
+    pub share: f64,
+}
+
+/// A way.
+pub(super) struct Way {
+    pub from: Stage,
+    pub to: Stage,
+    /// A curve from the right edge of one to the left edge of the other.
+    pub curve: [Pos2; 4],
+    /// Of all requests.
+    pub share: f64,
+    /// Where it is labelled and clicked.
+    pub label: Rect,
+    /// «34 · 35.4 %», and «12.0 ms · $0.01» where known.
+    pub lines: Vec<String>,
+}
+
+impl Way {
+    /// The way in words.
+    pub fn spoken(&self) -> String {
+        format!("{} to {}: {}", self.from.name(), self.to.name(), self.lines.join(", "))
+    }
+}
+
+/// Everything that is drawn.
+pub(super) struct Picture {
+    pub nodes: Vec<Node>,
+    pub edges: Vec<Way>,
+}
+
+/// Column of a place, and its height among those of the column, 0 to 1.
+fn place(stage: Stage) -> (f32, f32) {
+    match stage {
+        Stage::Arrived => (0.0, 0.5),
+        Stage::Check => (1.0, 0.5),
+        Stage::Exact => (2.0, 0.12),
+        Stage::Similar => (2.0, 0.4),
+        Stage::Queue => (2.0, 0.78),
+        Stage::Model => (3.0, 0.78),
+        Stage::Answered => (4.0, 0.36),
+        Stage::Failed => (4.0, 0.9),
+    }
+}
+
+const COLUMNS: f32 = 5.0;
+
+/// Lays the ways out in `area`.
+pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
+    let size =
+        vec2((area.width() / COLUMNS * 0.52).clamp(58.0, 130.0), (area.height() * 0.15).clamp(30.0, 52.0));
+    let inner = area.shrink2(size / 2.0 + vec2(2.0, 2.0));
+    let all = ways.requests.max(1) as f64;
+    let center = |stage| {
+        let (column, height) = place(stage);
+        pos2(
+            inner.left() + inner.width() * column / (COLUMNS - 1.0),
+            inner.top() + inner.height().max(0.0) * height,
+        )
+    };
+    let shown = Stage::ALL.into_iter().filter(|s| ways.at(*s) > 0);
+    let nodes = shown.map(|stage| {
+        let requests = ways.at(stage);
+        let rect = Rect::from_center_size(center(stage), size);
+        Node { stage, rect, requests, share: requests as f64 / all }
+    });
+    let edges = ways.edges.iter().map(|e| way(e, all, [center(e.from), center(e.to)], size.x / 2.0));
+    Picture { nodes: nodes.collect(), edges: edges.collect() }
+}
+
+fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], half: f32) -> Way {
+    let (start, end) = (pos2(from.x + half, from.y), pos2(to.x - half, to.y));
+    let bend = ((end.x - start.x) * 0.5).max(20.0);
+    let curve = [start, pos2(start.x + bend, start.y), pos2(end.x - bend, end.y), end];
+    let share = edge.requests as f64 / all;
+    let mut lines = vec![format!("{} · {}", format::count(edge.requests as i64), format::percent(share))];
+    let time = edge.time.map(format::duration);
+    let cost = edge.cost.map(format::money);
+    let more: Vec<String> = [time, cost].into_iter().flatten().collect();
+    if !more.is_empty() {
+        lines.push(more.join(" · "));
+    }
+    let middle = at(&curve, 0.5);
+    let label = Rect::from_center_size(middle, vec2(104.0, 15.0 * lines.len() as f32 + 2.0));
+    Way { from: edge.from, to: edge.to, curve, share, label, lines }
+}
+
+/// A point of a curve.
+pub(super) fn at(curve: &[Pos2; 4], t: f32) -> Pos2 {
+    let s = 1.0 - t;
+    let [a, b, c, d] = curve.map(Pos2::to_vec2);
+    (a * (s * s * s) + b * (3.0 * s * s * t) + c * (3.0 * s * t * t) + d * (t * t * t)).to_pos2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_lie_inside_and_apart() {
+        let edge = |from, to| Edge { from, to, requests: 1, time: Some(5), cost: None };
+        let pairs = [
+            (Stage::Arrived, Stage::Check),
+            (Stage::Check, Stage::Exact),
+            (Stage::Check, Stage::Similar),
+            (Stage::Check, Stage::Queue),
+            (Stage::Queue, Stage::Model),
+            (Stage::Model, Stage::Answered),
+            (Stage::Model, Stage::Failed),
+        ];
+        let ways = Ways { requests: 7, edges: pairs.map(|(a, b)| edge(a, b)).into(), ..Ways::default() };
+        for size in [vec2(1600.0, 1000.0), vec2(1024.0, 640.0), vec2(520.0, 300.0)] {
+            let area = Rect::from_min_size(pos2(10.0, 20.0), size);
+            let picture = layout(&ways, area);
+            assert_eq!(picture.nodes.len(), 8);
+            assert!(picture.nodes.iter().all(|n| area.contains_rect(n.rect)), "{size:?}");
+            for (i, a) in picture.nodes.iter().enumerate() {
+                assert!(picture.nodes[i + 1..].iter().all(|b| !a.rect.intersects(b.rect)), "{size:?}");
+            }
+            assert_eq!(at(&picture.edges[0].curve, 0.0), picture.edges[0].curve[0]);
+        }
+    }
+}

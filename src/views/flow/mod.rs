@@ -1,0 +1,132 @@
+//! The way of requests through a service: cache check, hit or miss, queue, model, answer; how many go each way, how long that takes and
+//! what it costs. A click on a place or a way looks at its requests only, in all views about requests.
+
+mod compare;
+mod layout;
+mod paint;
+#[cfg(test)]
+mod tests;
+
+use egui::{Sense, Ui};
+
+use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::asked::Asked;
+use crate::analysis::request_facets::Facet;
+use crate::analysis::flow::{Flow as Question, Stage, Ways};
+use crate::format;
+use crate::model::{CacheOutcome, Profile};
+use crate::state::Command;
+use crate::views::parts::remark;
+use crate::views::shared;
+
+/// The entry in [`super::VIEWS`].
+pub const KIND: ViewKind = ViewKind {
+    id: "flow",
+    title: "Flow",
+    about: "The way of requests: cache, queue, model, answer; a click looks at some only",
+    needs: needs_flow,
+    make: || Box::new(Flow),
+    comparing: Comparing::Own(|| Box::new(compare::DiffFlow::default())),
+};
+
+fn needs_flow(profile: &Profile) -> Result<(), &'static str> {
+    needs_requests(profile)
+}
+
+/// The view.
+struct Flow;
+
+/// What is asked: the ways of all requests, also of those that a click leaves out of the other views.
+fn question(cx: &ViewCx<'_>) -> Question {
+    let filter = cx.interaction.requests.without(Facet::Cache).without(Facet::Outcome);
+    Question { asked: Asked { filter, ..cx.asked() } }
+}
+
+/// Which requests go a way, as a filter; `None` where no label tells them.
+fn filter_of(from: Stage, to: Stage) -> Option<(Facet, &'static str)> {
+    let hit = [from, to].into_iter().find(|s| matches!(s, Stage::Exact | Stage::Similar));
+    match (from, to) {
+        _ if hit.is_some() => hit.and_then(Stage::filter),
+        (Stage::Check, _) => Some((Facet::Cache, CacheOutcome::Miss.key())),
+        _ => to.filter(),
+    }
+}
+
+impl View for Flow {
+    fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
+        shared::header(ui, |ui| shared::requests::filters(cx, ui));
+        let answer = cx.ask(&question(cx), 0);
+        let Some(ways) = cx.value(ui, &answer, "Following requests") else { return };
+        if ways.requests == 0 {
+            shared::requests::none(ui);
+            return;
+        }
+        let area = ui.available_rect_before_wrap();
+        let foot = 46.0f32.min(area.height() * 0.3);
+        let chart = area.with_max_y(area.bottom() - foot);
+        let picture = layout::layout(&ways, chart);
+        let mut clicked = None;
+        for node in &picture.nodes {
+            let response = ui.interact(node.rect, ui.scope_id().with(node.stage), Sense::click());
+            let spoken = format!("{} {}", node.stage.name(), format::count(node.requests as i64));
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &spoken));
+            if response.clicked() {
+                clicked = node.stage.filter().or(clicked);
+            }
+            paint::node(cx, ui, node, response.hovered() || response.has_focus());
+            response.on_hover_text(paint::about(&ways, node.stage));
+        }
+        for edge in &picture.edges {
+            let key = ui.scope_id().with((edge.from, edge.to));
+            let response = ui.interact(edge.label, key, Sense::click());
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, edge.spoken()));
+            let filter = filter_of(edge.from, edge.to);
+            if response.clicked() {
+                clicked = filter.or(clicked);
+            }
+            let lit = response.hovered() || response.has_focus();
+            let chosen = filter
+                .is_some_and(|(facet, value)| cx.interaction.requests.of(facet).iter().any(|v| v == value));
+            paint::edge(ui, edge, lit, chosen);
+            response.on_hover_text(edge.spoken());
+        }
+        if let Some((facet, value)) = clicked {
+            let now = &cx.interaction.requests;
+            let next = match now.of(facet) {
+                [one] if one == value => now.without(facet),
+                _ => now.only(facet, value),
+            };
+            cx.send(Command::FilterRequests(next));
+        }
+        let below = area.with_min_y(area.bottom() - foot);
+        ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| remark(ui, &in_words(&ways)));
+    }
+}
+
+/// What the picture does not show.
+fn in_words(ways: &Ways) -> String {
+    let count = |n: usize| format::count(n as i64);
+    let mut text =
+        "Thickness: requests. Times are means; a click looks at these requests only, another click at all."
+            .to_owned();
+    if ways.batched.1 > 0 {
+        let each = format::number(ways.batched.0 as f64 / ways.batched.1 as f64);
+        text += &format!(
+            " {} generated in {} batches, {each} each.",
+            count(ways.batched.0),
+            count(ways.batched.1)
+        );
+    }
+    if ways.retries > 0 {
+        let n = format::counted(ways.retries as i64, "attempt", "attempts");
+        text += &format!(
+            " {n} failed and {} repeated: {} lost.",
+            if ways.retries == 1 { "was" } else { "were" },
+            format::duration(ways.lost)
+        );
+    }
+    if ways.running > 0 {
+        text += &format!(" {} still running.", count(ways.running));
+    }
+    text
+}
