@@ -152,7 +152,9 @@ pub fn opening_path(costs: &TreeCosts) -> Vec<u32> {
     while let Some(&last) = path.last() {
         let heaviest = tree.children(Some(last)).max_by_key(|&n| (costs.total[n as usize], Reverse(n)));
         let Some(next) = heaviest else { break };
-        if path.len() > 1 && costs.total[next as usize] < (costs.total[root as usize] / 10).max(1) {
+        // Who spends more itself than in any callee is the end of the path.
+        let least = (costs.total[root as usize] / 10).max(costs.own[last as usize]).max(1);
+        if path.len() > 1 && costs.total[next as usize] < least {
             break;
         }
         path.push(next);

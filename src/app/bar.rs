@@ -75,6 +75,9 @@ fn pictures(app: &App, ui: &mut Ui, actions: &mut Vec<Action>) {
 
 fn item(app: &App, entry: &Entry, ui: &mut Ui, actions: &mut Vec<Action>) {
     let mut button = egui::Button::new(entry.title.as_str());
+    if let Action::Theme(theme) = entry.action {
+        button = button.selected(app.settings.theme == theme);
+    }
     if let Some(key) = &entry.key {
         button = button.shortcut_text(action::key_text(ui.ctx(), key));
     }

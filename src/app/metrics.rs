@@ -34,7 +34,7 @@ impl Editor {
             ui.label(RichText::new(about).color(palette.text_weak));
             ui.add_space(8.0);
             gone = list(app, &profile, ui);
-            self.fields(ui);
+            self.fields(&profile, ui);
             let definition = self.definition();
             let defined = formula::keys(&app.settings.metrics, &profile);
             let made = formula::key(&definition, &defined, &profile);
@@ -47,7 +47,11 @@ impl Editor {
             ui.label(RichText::new(format!("This profile has {}", known.join(", "))).color(palette.text_weak));
             ui.add_space(8.0);
             ui.horizontal(|ui| {
-                added = ui.add_enabled_ui(made.is_ok(), |ui| widgets::primary_button(ui, "Add").clicked()).inner;
+                let add = |ui: &mut Ui| {
+                    let button = widgets::primary_button(ui, "Add");
+                    button.on_disabled_hover_text("It needs a name and a formula of this profile's metrics").clicked()
+                };
+                added = ui.add_enabled_ui(made.is_ok(), add).inner;
                 closed = ui.button("Close").clicked();
             });
         });
@@ -61,7 +65,7 @@ impl Editor {
         (!closed && !modal.should_close()).then_some(self)
     }
 
-    fn fields(&mut self, ui: &mut Ui) {
+    fn fields(&mut self, profile: &Profile, ui: &mut Ui) {
         let field = |ui: &mut Ui, text: &mut String, hint: &str, width: f32, name: &str| {
             let edit =
                 TextEdit::singleline(text).hint_text(hint.to_owned()).font(mono(12.0)).desired_width(width);
@@ -72,7 +76,14 @@ impl Editor {
             field(ui, &mut self.name, "Cost", 130.0, "Name of the metric");
             ui.label("=");
             let width = ui.available_width();
-            field(ui, &mut self.formula, "Ir + 10 * Bm + 10 * L1m", width, "Formula");
+            // Of the profile's own metrics.
+            let mut keys = profile.metrics.iter().map(|m| m.key.as_str());
+            let example = match (keys.next(), keys.next()) {
+                (Some(first), Some(second)) => format!("such as {first} + 10 * {second}"),
+                (Some(only), None) => format!("such as 2 * {only}"),
+                (None, _) => String::new(),
+            };
+            field(ui, &mut self.formula, &example, width, "Formula");
         });
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn ui(app: &mut App, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if let Some(profile) = app.active().and_then(|r| r.profile.as_ref()) {
                 let size = format::bytes(profile.heap_bytes() as i64);
-                let text = egui::RichText::new(size).small().color(palette.text_weak);
+                let text = egui::RichText::new(format!("memory {size}")).small().color(palette.text_weak);
                 ui.label(text).on_hover_text("Memory that this profile takes");
             }
             let busy = app.engine.busy();

@@ -96,7 +96,7 @@ fn a_filter_leaves_in_every_pane_what_runs_under_its_calls() {
     assert_eq!(total(SPANS, "name:step dur>10ns"), 15);
     assert_eq!(total(SPANS, "name:decode"), 45);
     assert_eq!(total(SPANS, "dur>1s"), 0);
-    assert_eq!(total("main>a>b 3; main>b 2; main 1", "name:a | name:b"), 5);
+    assert_eq!(total("main>a>b 3; main>b 2; main 1", "name=a | name=b"), 5);
     assert_eq!(total("main>a>b 3; main>b 2; main 1", "dur>1ns"), 0, "samples are no calls");
 }
 

@@ -30,7 +30,8 @@ impl FunctionsView {
             self.only = None;
         }
         let metrics: Vec<Measure> = cx.metrics().filter_map(|key| Measure::of(key, cx.profile())).collect();
-        let chips = if faceted.categories.all.is_empty() { Facet::Package } else { Facet::Category };
+        // One category beside functions without any tells little.
+        let chips = if faceted.categories.all.len() < 2 { Facet::Package } else { Facet::Category };
         shared::header(ui, |ui| {
             if ui.available_width() >= CHIPS_FROM {
                 self.chips(ui, chips, faceted.by(chips));

@@ -34,8 +34,8 @@ type Place = (usize, Option<u32>);
 
 impl FunctionsView {
     /// Shows the functions under their groups.
-    pub(super) fn by_groups(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, query: FunctionGroups) {
-        let answer = cx.ask(&query, 0);
+    pub(super) fn by_groups(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, query: &FunctionGroups) {
+        let answer = cx.ask(query, 0);
         let Some(grouped) = cx.value(ui, &answer, "Adding up groups") else { return };
         if self.follow.news(cx) {
             self.show_selected(cx, &grouped);

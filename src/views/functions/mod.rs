@@ -88,7 +88,7 @@ impl View for FunctionsView {
         let list = self.query(cx);
         self.tools(cx, ui, &list);
         if let Some(by) = self.by {
-            return self.by_groups(cx, ui, FunctionGroups { list, by });
+            return self.by_groups(cx, ui, &FunctionGroups { list, by });
         }
         let answer = cx.ask(&list, 0);
         let Some(list) = cx.value(ui, &answer, "Adding up functions") else { return };

@@ -267,7 +267,11 @@ impl Scene<'_> {
                     _ => length,
                 })
             };
-            labels.extend(texts.label(second, key, LabelStyle::new(11.0), ink, text));
+            // A cut number is no number.
+            let room = second.width() - 8.0;
+            if texts.get(key, LabelStyle::new(11.0), room, &text).is_some_and(|galley| !galley.elided) {
+                labels.extend(texts.label(second, key, LabelStyle::new(11.0), ink, text));
+            }
         }
     }
 

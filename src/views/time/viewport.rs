@@ -299,7 +299,9 @@ impl Viewport {
 
     /// Passes a gesture on to the other views: cursor, range being dragged, chosen range.
     pub fn publish(&mut self, gesture: &Gesture, cx: &mut ViewCx<'_>) {
-        if let Some(t) = gesture.pointer {
+        // Beside the axis is no time of the run.
+        let begin = cx.profile().time_bounds().map_or(0, |bounds| bounds.0.min(0)) as f64;
+        if let Some(t) = gesture.pointer.filter(|t| *t >= begin) {
             cx.out.cursor = Some(t.round() as i64);
         }
         if gesture.preview.is_some() {
