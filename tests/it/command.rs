@@ -67,7 +67,8 @@ fn the_profile_of_a_python_program_has_the_numbers_of_pstats() {
     std::fs::write(&script, SCRIPT).unwrap();
     let kept = folder.join("kept.prof");
     let keep = format!("keep={}", kept.display());
-    let (out, json) = record(&folder, &["profilers=cprofile", &keep], &[python, script.to_str().unwrap(), "--x", "a b"]);
+    let (out, json) =
+        record(&folder, &["profilers=cprofile", &keep], &[python, script.to_str().unwrap(), "--x", "a b"]);
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert_eq!(json["basis"], "aggregated");
     assert_eq!(fact(&json, "Exit status"), "0");
@@ -139,7 +140,8 @@ fn failing_and_dying_commands_still_give_a_session_with_what_they_did() {
         assert!(json["functions"].as_array().unwrap().iter().any(|f| f["name"] == "work"));
         assert!(fact(&json, "Ended").contains("failed"));
 
-        let (out, json) = record(&folder, &["profilers=cprofile"], &[python, "-c", "import os; os.kill(os.getpid(), 9)"]);
+        let (out, json) =
+            record(&folder, &["profilers=cprofile"], &[python, "-c", "import os; os.kill(os.getpid(), 9)"]);
         assert_eq!(out.status.code(), Some(137));
         assert!(fact(&json, "Exit status").contains("SIGKILL"));
         assert!(json["warnings"].to_string().contains("no Python profile"), "{}", json["warnings"]);
@@ -437,7 +439,8 @@ fn a_python_program_that_outlives_its_recorder_leaves_its_call_profile_beside_th
     let journals = folder.join("journals");
     let dir = journals.to_str().unwrap();
     let place = format!("folder={}", folder.display());
-    let args = ["record", "command", "--quiet", "--journal", dir, "--set", &place, "--set", "profilers=cprofile"];
+    let args =
+        ["record", "command", "--quiet", "--journal", dir, "--set", &place, "--set", "profilers=cprofile"];
     let args = [&args[..], &["--", python, "app.py"]].concat();
     let nothing = std::process::Stdio::null;
     let mut recorder = program(&args).stdout(nothing()).stderr(nothing()).spawn().unwrap();
@@ -526,7 +529,15 @@ fn a_session_carries_source_texts_when_asked_to() {
         let session = folder.join(name);
         let mut args = vec!["record", "command", "--quiet", "--journal", journals.to_str().unwrap()];
         args.extend(more);
-        args.extend(["--set", "profilers=cprofile", "-o", session.to_str().unwrap(), "--", python, script.to_str().unwrap()]);
+        args.extend([
+            "--set",
+            "profilers=cprofile",
+            "-o",
+            session.to_str().unwrap(),
+            "--",
+            python,
+            script.to_str().unwrap(),
+        ]);
         let out = program(&args).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         session
@@ -650,7 +661,8 @@ fn old_interpreters_run_without_a_profile() {
         pythons.push(made("python", &format!("exec {python} -c '{lie}' \"$@\"")));
     }
     for python in &pythons {
-        let (out, json) = record(&folder, &["profilers=cprofile"], &[python, script.to_str().unwrap(), "a b"]);
+        let (out, json) =
+            record(&folder, &["profilers=cprofile"], &[python, script.to_str().unwrap(), "a b"]);
         assert_eq!(String::from_utf8_lossy(&out.stdout), "runs ['a b']\n", "{python}: {out:?}");
         assert_eq!(out.status.code(), Some(3), "{python}");
         let warnings = json["warnings"].to_string();

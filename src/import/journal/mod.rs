@@ -28,8 +28,8 @@ use super::Gives::{Graph, Memory, Requests, Time, Tree};
 use super::http;
 use super::source::OwnFile;
 use super::{Confidence, Context, Head, ImportError, Importer, Input, Source, no_details};
-use crate::model::{Attachment, Profile};
 use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, TRACE, VERSION, next};
+use crate::model::{Attachment, Profile};
 
 /// Files that are looked at beside a journal, and how long one may be.
 const MOST_FILES: usize = 32;
@@ -140,7 +140,9 @@ fn merge(profile: &Profile, cx: &mut Context<'_>) {
 
 /// Adds the traces that `torch.profiler` wrote in the recorded processes.
 fn add_torch(source: &Source, cx: &mut Context<'_>) {
-    for OwnFile { name, content, .. } in source.own_files_below((FILES, TRACE, "json"), MOST_FILES, LONGEST_FILE) {
+    for OwnFile { name, content, .. } in
+        source.own_files_below((FILES, TRACE, "json"), MOST_FILES, LONGEST_FILE)
+    {
         let read = content.map_err(|e| e.to_string()).and_then(|bytes| {
             super::open_whole(&Input::Bytes(name.clone(), bytes.into()), cx.job).map_err(|e| e.to_string())
         });
@@ -226,9 +228,7 @@ mod tests {
     use crate::jobs::Job;
     use crate::model::increments::{Cursor, encode};
     use crate::model::wire::journal::{DONE, END, HEAD, Head as Header, OPEN, frame};
-    use crate::model::{
-        ArgsRef, FunctionSpec, Meta, ProfileBuilder, SpanStatus, TrackKind, TrackSpec,
-    };
+    use crate::model::{ArgsRef, FunctionSpec, Meta, ProfileBuilder, SpanStatus, TrackKind, TrackSpec};
 
     /// A journal of five writes; each finds two more spans done and one running.
     fn journal() -> (Vec<u8>, Vec<usize>) {

@@ -109,7 +109,8 @@ fn attach(pid: u32, plan: &Plan, goes_on: &impl Fn() -> bool) -> Result<Option<P
 /// What a process runs: its script or module, not what of ours may run around it.
 fn program(pid: u32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<String> = line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+    let words: Vec<String> =
+        line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
     script_of(&words)
 }
 
