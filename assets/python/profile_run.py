@@ -161,21 +161,21 @@ def say(text):
         pass
 
 
-def describe(folder, about):
-    """Makes about.json. It stays open, and so locked, to the end."""
+def describe(folder, about, stays=False):
+    """Makes about.json. It stays open, and so locked, to the end: as a number, of which no interpreter complains."""
     import json
     import os
 
-    file = open(folder + "/about.json", "w")
-    if hasattr(os, "set_inheritable") and not about["profilers"]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    file = os.open(folder + "/about.json", flags, 0o600)
+    if hasattr(os, "set_inheritable") and stays:
         # Another program takes our place.
-        os.set_inheritable(file.fileno(), True)
+        os.set_inheritable(file, True)
 
     def write():
-        file.seek(0)
-        file.truncate()
-        json.dump(about, file)
-        file.flush()
+        os.lseek(file, 0, 0)
+        os.ftruncate(file, 0)
+        os.write(file, json.dumps(about).encode("utf-8"))
 
     write()
     try:
@@ -193,7 +193,7 @@ def run_plainly(folder, missing):
     import os
 
     version = sys.version.split()[0]
-    kept = describe(folder, {"python": version, "profilers": [], "missing": missing})
+    kept = describe(folder, {"python": version, "profilers": [], "missing": missing}, True)
     with open(folder + "/command.json", "rb") as file:
         words = json.loads(file.read().decode("utf-8"))
     if sys.version_info < (3,):

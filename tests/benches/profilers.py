@@ -19,7 +19,7 @@ import json, time
 def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
 def step(n): return sorted(json.loads(json.dumps([fib(k) for k in range(n)])), reverse=True)
 begin, cpu = time.perf_counter(), time.process_time()
-for _ in range(120): step(19)
+for _ in range(100): step(24)
 print("TOOK", time.process_time() - cpu, time.perf_counter() - begin, flush=True)
 """
 TASKS = """
@@ -29,7 +29,7 @@ async def b(): await c()
 async def c(): await d()
 async def d(): await asyncio.sleep(0)
 async def one():
-    for _ in range(2000): await a()
+    for _ in range(15000): await a()
 async def main(): await asyncio.gather(*(one() for _ in range(10)))
 begin, cpu = time.perf_counter(), time.process_time()
 asyncio.run(main())

@@ -304,8 +304,7 @@ impl FlameRows {
     fn samples(&self, row: u32) -> Option<SampleRow<'_>> {
         let Row { at, kind: Kind::Samples(depth), .. } = *self.rows.get(row as usize)? else { return None };
         let runs = &self.samples[at as usize];
-        let samples = &self.profile.track(runs.track).samples;
-        Some(SampleRow { runs, lift: self.lift.as_ref()?, samples, depth })
+        Some(SampleRow { runs, lift: self.lift.as_ref()?, depth })
     }
 
     /// Boxes of a row, at least those that touch the window, in which nothing is folded that is longer than its

@@ -2,6 +2,8 @@
 //! million boxes; kept is only what tells where boxes begin: for each run of samples how many frames at the root it
 //! shares with the run before. In the row of depth `d` a box begins where that is `d` or less.
 //!
+//! Samples that fall on spans have rows of their own below these, with the frames that their stacks have: the spans above are boxes already.
+//!
 //! Minima of blocks, and minima of those, find the next such place in a few steps, however far it is. A box is named by
 //! its first run.
 
@@ -9,8 +11,9 @@ use super::lift::Lift;
 use super::lows::Lows;
 use super::{FlameBox, Who};
 use crate::analysis::call_tree::NO_NODE;
+use crate::analysis::nested_samples::pieces;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{SampleTable, TrackId};
+use crate::model::{NO_ROW, Profile, TrackId};
 
 /// Runs in a block of counts.
 const COUNTED: usize = 1024;
@@ -23,10 +26,13 @@ const LOOKED_AT: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Runs {
     pub track: TrackId,
-    /// First sample of each run.
-    first: Vec<u32>,
+    /// Start of each run, ns, and the end of the last one.
+    starts: Vec<i64>,
+    end: i64,
     /// Its node, or [`NO_NODE`].
     node: Vec<u32>,
+    /// Of samples on spans how many frames of its path are spans; else empty.
+    base: Vec<u32>,
     /// Frames that it shares with the run before.
     shared: Vec<u32>,
     lows: Lows,
@@ -44,39 +50,107 @@ fn lacking(frames: u32) -> u32 {
 }
 
 impl Runs {
-    pub fn new(track: TrackId, samples: &SampleTable, lift: &Lift, job: &Job) -> Result<Self, Cancelled> {
-        let (mut first, mut node, mut shared) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn new(profile: &Profile, track: TrackId, lift: &Lift, job: &Job) -> Result<Self, Cancelled> {
+        let mut runs = Self {
+            track,
+            starts: Vec::new(),
+            end: i64::MIN,
+            node: Vec::new(),
+            base: Vec::new(),
+            shared: Vec::new(),
+            lows: Lows::default(),
+            lacks: Lows::default(),
+            boxes: Vec::new(),
+            counts: Vec::new(),
+        };
+        match lift.tree.nested.iter().find(|nested| nested.0 == track) {
+            Some((_, nodes)) => runs.add_pieces(profile, nodes, lift, job)?,
+            None => runs.add_samples(profile, lift, job)?,
+        }
+        runs.lows = Lows::new(runs.shared.iter().copied());
+        runs.lacks = Lows::new((0..runs.node.len()).map(|run| lacking(runs.frames(run, lift))));
+        runs.count(lift);
+        Ok(runs)
+    }
+
+    fn add_samples(&mut self, profile: &Profile, lift: &Lift, job: &Job) -> Result<(), Cancelled> {
+        let samples = &profile.track(self.track).samples;
         for (i, stack) in samples.stacks.iter().enumerate() {
             if i % 65_536 == 0 {
                 job.checkpoint(i as u64, samples.len() as u64)?;
             }
             let Some((start, end)) = samples.interval(i) else { continue };
             let here = stack.and_then(|s| lift.tree.stacks.get(s.index())).copied().unwrap_or(NO_NODE);
-            if start == end || node.last() == Some(&here) {
+            if start == end || self.node.last() == Some(&here) {
                 continue;
             }
-            shared.push(node.last().map_or(0, |&before| lift.shared(before, here)));
-            first.push(i as u32);
-            node.push(here);
+            self.shared.push(self.node.last().map_or(0, |&before| lift.shared(before, here)));
+            self.starts.push(start);
+            self.node.push(here);
         }
-        let lows = Lows::new(shared.iter().copied());
-        let lacks = Lows::new(node.iter().map(|&n| lacking(lift.frames(n))));
-        let mut runs =
-            Self { track, first, node, shared, lows, lacks, boxes: Vec::new(), counts: Vec::new() };
-        runs.count(lift);
-        Ok(runs)
+        self.end = samples.end.max(samples.times.last().copied().unwrap_or(0));
+        Ok(())
+    }
+
+    /// The same of samples that fall on spans, which part them.
+    fn add_pieces(
+        &mut self,
+        profile: &Profile,
+        nodes: &[u32],
+        lift: &Lift,
+        job: &Job,
+    ) -> Result<(), Cancelled> {
+        for (i, (piece, &node)) in pieces(profile, self.track).zip(nodes).enumerate() {
+            if i % 65_536 == 0 {
+                job.checkpoint(i as u64, nodes.len() as u64)?;
+            }
+            if piece.start == piece.end {
+                continue;
+            }
+            if piece.start > self.end && !self.node.is_empty() {
+                self.push_piece(self.end, (NO_NODE, 0), lift);
+            }
+            let on = Some(piece.row).filter(|row| *row != NO_ROW);
+            let span = on.and_then(|row| lift.tree.node_of_span(self.track, row)).unwrap_or(NO_NODE);
+            self.push_piece(piece.start, (node, lift.frames(span).min(lift.frames(node))), lift);
+            self.end = piece.end;
+        }
+        self.end = self.end.max(self.starts.last().copied().unwrap_or(0));
+        Ok(())
+    }
+
+    fn push_piece(&mut self, start: i64, (node, base): (u32, u32), lift: &Lift) {
+        let last = self.node.last().copied().zip(self.base.last().copied());
+        if last == Some((node, base)) {
+            return;
+        }
+        let shared = last.filter(|last| last.1 == base).map_or(0, |last| lift.shared(last.0, node));
+        self.shared.push(shared.saturating_sub(base));
+        self.starts.push(start);
+        self.node.push(node);
+        self.base.push(base);
+    }
+
+    fn base(&self, run: usize) -> u32 {
+        self.base.get(run).copied().unwrap_or(0)
+    }
+
+    /// Frames of a run that have boxes.
+    fn frames(&self, run: usize, lift: &Lift) -> u32 {
+        lift.frames(self.node[run]).saturating_sub(self.base(run))
     }
 
     /// Counts the boxes of each row: those of a run are in the rows from what it shares to its depth.
     fn count(&mut self, lift: &Lift) {
-        let deepest = self.node.iter().map(|&n| lift.frames(n)).max().unwrap_or(0) as usize;
+        let frames: Vec<u32> = (0..self.node.len()).map(|run| self.frames(run, lift)).collect();
+        let deepest = frames.iter().copied().max().unwrap_or(0) as usize;
         let rows = deepest.min(COUNTED_ROWS);
         let mut all = vec![0i64; deepest + 1];
         self.counts.reserve(self.node.len().div_ceil(COUNTED) * rows);
-        for (nodes, shared) in self.node.chunks(COUNTED).zip(self.shared.chunks(COUNTED)) {
+        for (frames, shared) in frames.chunks(COUNTED).zip(self.shared.chunks(COUNTED)) {
             let mut changes = vec![0i32; rows + 1];
-            for (&node, &shared) in nodes.iter().zip(shared) {
-                let (from, to) = (shared as usize, lift.frames(node) as usize);
+            for (&frames, &shared) in frames.iter().zip(shared) {
+                let (from, to) = (shared as usize, frames as usize);
                 all[from] += 1;
                 all[to] -= 1;
                 changes[from.min(rows)] += 1;
@@ -99,7 +173,8 @@ impl Runs {
     }
 
     pub fn bytes(&self) -> usize {
-        self.node.len() * 12
+        self.node.len() * 16
+            + self.base.len() * 4
             + self.lows.bytes()
             + self.lacks.bytes()
             + self.boxes.len() * 4
@@ -112,17 +187,13 @@ impl Runs {
 pub(super) struct SampleRow<'a> {
     pub runs: &'a Runs,
     pub lift: &'a Lift,
-    pub samples: &'a SampleTable,
     pub depth: u32,
 }
 
 impl SampleRow<'_> {
     /// Start of a run; that behind the last one is the end.
     fn time(&self, run: usize) -> i64 {
-        match self.runs.first.get(run) {
-            Some(&sample) => self.samples.times[sample as usize],
-            None => self.samples.end.max(self.samples.times.last().copied().unwrap_or(0)),
-        }
+        self.runs.starts.get(run).copied().unwrap_or(self.runs.end)
     }
 
     fn len(&self) -> usize {
@@ -131,13 +202,12 @@ impl SampleRow<'_> {
 
     /// The first run from `from` on that starts at `t` or later.
     fn run_at(&self, from: usize, t: i64) -> usize {
-        let rest = &self.runs.first[from..];
-        from + rest.partition_point(|&sample| self.samples.times[sample as usize] < t)
+        from + self.runs.starts[from..].partition_point(|&start| start < t)
     }
 
     /// True when the run is deep enough to have a box in the row.
     fn reaches(&self, run: usize) -> bool {
-        self.lift.frames(self.runs.node[run]) > self.depth
+        self.runs.frames(run, self.lift) > self.depth
     }
 
     /// Where the box or the gap begins that holds the run.
@@ -152,12 +222,12 @@ impl SampleRow<'_> {
 
     /// The first run from `from` on that has a box in the row.
     fn deep(&self, from: usize) -> usize {
-        let lacks = |run: usize| lacking(self.lift.frames(self.runs.node[run]));
+        let lacks = |run: usize| lacking(self.runs.frames(run, self.lift));
         self.runs.lacks.next(lacks, from, lacking(self.depth + 1))
     }
 
     fn last_deep(&self, end: usize) -> Option<usize> {
-        let lacks = |run: usize| lacking(self.lift.frames(self.runs.node[run]));
+        let lacks = |run: usize| lacking(self.runs.frames(run, self.lift));
         self.runs.lacks.last(lacks, end, lacking(self.depth + 1))
     }
 
@@ -165,11 +235,15 @@ impl SampleRow<'_> {
     pub fn node(&self, index: u32) -> Option<u32> {
         let run = index as usize;
         let begins = self.runs.shared.get(run).is_some_and(|&shared| shared <= self.depth);
-        (begins && self.reaches(run)).then(|| self.lift.ancestor(self.runs.node[run], self.depth))
+        (begins && self.reaches(run)).then(|| self.ancestor(run))
+    }
+
+    fn ancestor(&self, run: usize) -> u32 {
+        self.lift.ancestor(self.runs.node[run], self.runs.base(run) + self.depth)
     }
 
     fn who(&self, run: usize) -> Who {
-        let node = self.lift.ancestor(self.runs.node[run], self.depth);
+        let node = self.ancestor(run);
         Who::symbol(self.lift.tree.nodes[node as usize].symbol)
     }
 
@@ -186,8 +260,7 @@ impl SampleRow<'_> {
 
     /// The box that covers `t`.
     pub fn at(&self, t: f64) -> Option<u32> {
-        let times = |&sample: &u32| self.samples.times[sample as usize] as f64 <= t;
-        let run = self.runs.first.partition_point(times).checked_sub(1)?;
+        let run = self.runs.starts.partition_point(|&start| start as f64 <= t).checked_sub(1)?;
         (self.reaches(run) && t < self.time(self.len()) as f64).then(|| self.begin(run) as u32)
     }
 
@@ -214,11 +287,9 @@ impl SampleRow<'_> {
 
     /// Runs that touch `from..to`.
     fn touching(&self, from: f64, to: f64) -> std::ops::Range<usize> {
-        let starts = |limit: f64| {
-            self.runs.first.partition_point(|&s| (self.samples.times[s as usize] as f64) < limit)
-        };
+        let starts = |limit: f64| self.runs.starts.partition_point(|&start| (start as f64) < limit);
         // A run ends where the next one starts.
-        let first = self.runs.first.partition_point(|&s| self.samples.times[s as usize] as f64 <= from);
+        let first = self.runs.starts.partition_point(|&start| start as f64 <= from);
         let first = if from >= self.time(self.len()) as f64 { self.len() } else { first.saturating_sub(1) };
         first..starts(to).max(first)
     }
@@ -398,6 +469,5 @@ fn near(row: &SampleRow<'_>, from: usize, t: i64) -> usize {
         step *= 2;
     }
     let high = (low + step + 1).min(row.len());
-    let runs = &row.runs.first[low..high];
-    low + runs.partition_point(|&sample| row.samples.times[sample as usize] < t)
+    low + row.runs.starts[low..high].partition_point(|&start| start < t)
 }

@@ -44,7 +44,7 @@ impl Query for TimeOrder {
                 }
             }
             if let Some(lift) = out.lift.as_ref().filter(|_| track.samples.is_timed()) {
-                let runs = Runs::new(id, &track.samples, lift, cx.job())?;
+                let runs = Runs::new(profile, id, lift, cx.job())?;
                 out.push_samples(runs);
             }
         }

@@ -33,7 +33,6 @@ use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::ops::{OpTable, Ops, has_ops};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
-use crate::analysis::request_facets::{Facet, Facets};
 use crate::analysis::scope::Slice;
 use crate::analysis::slo::{Slow, SlowRequests};
 use crate::analysis::spending::{Spending, Spent};

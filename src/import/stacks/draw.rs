@@ -13,8 +13,17 @@ use crate::model::{
 /// What stands on a thread that waits: a function of a category that every view knows.
 const WAITS: FunctionSpec<'_> =
     FunctionSpec { name: "(waits)", module: "", file: "", line: 0, category: "idle" };
-/// The script that may run around the program is none of it.
-const AROUND: &str = "profile_run.py";
+/// The script that may run around the program is none of it …
+const AROUND: &str = "/profile_run.py";
+/// … and neither is what records it from inside.
+const INSIDE: &str = "/inject/";
+const OURS: [&str; 8] =
+    ["sitecustomize", "_tasks", "_records", "_monitor", "_steps", "_rewrite", "_torch", "_quiet"];
+
+fn is_ours(file: &str) -> bool {
+    let name = file.rsplit_once(INSIDE).and_then(|(_, name)| name.strip_suffix(".py"));
+    name.is_some_and(|name| OURS.contains(&name) || name == "_http" || name.starts_with("_http_"))
+}
 
 /// Metrics of samples.
 #[derive(Clone, Copy)]
@@ -72,6 +81,8 @@ pub(in crate::import) struct Paths<'a> {
     waits: FrameId,
     /// Frames of the script around the program that each stack has outside.
     around: Vec<u32>,
+    /// Functions that are none of the program.
+    ours: Vec<bool>,
     /// By stack and frames that are cut off outside.
     known: FxHashMap<(u32, u32), Option<StackId>>,
 }
@@ -98,7 +109,8 @@ impl<'a> Paths<'a> {
             let is_around = below == stack.depth && stacks.codes[stack.code as usize].file.ends_with(AROUND);
             around.push(below + u32::from(is_around));
         }
-        Self { stacks, functions, waits, around, known: FxHashMap::default() }
+        let ours = stacks.codes.iter().map(|code| is_ours(&code.file)).collect();
+        Self { stacks, functions, waits, around, ours, known: FxHashMap::default() }
     }
 
     /// The frames of a stack, innermost first: how many are below each, and what it is a call of.
@@ -137,8 +149,10 @@ impl<'a> Paths<'a> {
             at = row.below;
         }
         for (n, row) in new.into_iter().rev() {
-            let frame = b.frame(self.functions[row.code as usize], row.line);
-            found = Some(b.stack(found, frame));
+            if !self.ours[row.code as usize] {
+                let frame = b.frame(self.functions[row.code as usize], row.line);
+                found = Some(b.stack(found, frame));
+            }
             self.known.insert((n, cut), found);
         }
         found

@@ -34,9 +34,8 @@ pub(super) struct Drawing<'a> {
 pub(super) struct Tracks {
     /// The track of each task, and 0, or its number where it shares that.
     pub(super) tasks: FxHashMap<Index, (TrackId, u32)>,
-    /// Of threads that ran jobs, and of those that ran loops.
+    /// Of threads that ran jobs.
     pub(super) threads: FxHashMap<Index, TrackId>,
-    pub(super) loops: FxHashMap<Index, TrackId>,
 }
 
 struct Metrics {
@@ -68,7 +67,7 @@ impl Drawing<'_> {
             }
         }
         let threads = self.jobs(b);
-        let loops = self.loops(b);
+        self.loops(b);
         let name = b.string("wakes");
         for &((from, told), (to, time)) in &self.world.wakes {
             let from = match from {
@@ -88,7 +87,7 @@ impl Drawing<'_> {
             );
         }
         self.findings(b, &tracks);
-        Tracks { tasks: tracks, threads, loops }
+        Tracks { tasks: tracks, threads }
     }
 
     pub(super) fn at(&self, time: i64) -> i64 {
@@ -294,15 +293,13 @@ impl Drawing<'_> {
     }
 
     /// What each loop ran, step by step.
-    fn loops(&self, b: &mut ProfileBuilder) -> FxHashMap<Index, TrackId> {
-        let mut tracks = FxHashMap::default();
+    fn loops(&self, b: &mut ProfileBuilder) {
         for (n, thread) in self.world.threads.iter().enumerate().filter(|(_, t)| !t.steps.is_empty()) {
             let name =
                 format!("{EVENT_LOOP}{}", if thread.name.is_empty() { "a thread" } else { &thread.name });
             let sort = self.sort(0, n);
             let track =
                 b.track(TrackSpec { name: &name, process: &self.process, kind: TrackKind::Summary, sort });
-            tracks.insert(n, track);
             for step in &thread.steps {
                 let function = self.step_function(b, step);
                 let key = b.string("task");
@@ -311,7 +308,6 @@ impl Drawing<'_> {
                 b.span(track, self.at(step.start), self.at(step.end), function, args);
             }
         }
-        tracks
     }
 
     fn step_function(&self, b: &mut ProfileBuilder, step: &Step) -> FunctionId {

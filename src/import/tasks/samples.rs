@@ -2,7 +2,7 @@
 //!
 //! A look at a loop's thread belongs to the step that it fell into, and stands for time of that step alone. It lies on the track of the
 //! step's task, without the frames down to the innermost coroutine that is a span there; what fell between steps, or on a
-//! task that shares its track, lies on the thread. The loop's own track, which belongs to no sum, has all of them.
+//! task that shares its track, lies on the thread. Each look is in one place: sums count it once.
 
 use rustc_hash::FxHashMap;
 
@@ -125,7 +125,6 @@ impl Drawing<'_> {
                 }
                 continue;
             }
-            let on_loop = known.and_then(|n| tracks.loops.get(&n).copied());
             let mut track = None;
             // Where the last stretch began, and up to when it is told.
             let mut last: Option<(i64, i64)> = None;
@@ -156,10 +155,8 @@ impl Drawing<'_> {
                         stack: paths.stack(run.stack, cut, run.state, b),
                         looks: 1,
                     };
-                    let below = row(cut, &mut paths, b);
-                    on_loop.into_iter().for_each(|track| rows.push(track, below));
                     match own {
-                        Some(&(track, _)) => rows.push(track, below),
+                        Some(&(track, _)) => rows.push(track, row(cut, &mut paths, b)),
                         None => {
                             let track = *track.get_or_insert_with(|| self.thread_track(place.clone(), b));
                             rows.push(track, row(0, &mut paths, b));

@@ -320,11 +320,6 @@ fn samples_of_a_loop_lie_below_the_coroutine_that_ran() {
     assert_eq!(sampled(&p, "embed"), [(4500, 5500, vec!["norm"])]);
     let outside = sampled(&p, "MainThread, outside of tasks");
     assert_eq!(outside, [(6000, 7500, vec!["<module>", "select", "(waits)"])]);
-    let on_loop = sampled(&p, "Event loop of MainThread");
-    assert_eq!(
-        on_loop.iter().map(|s| s.2.last().copied()).collect::<Vec<_>>(),
-        [Some("norm"), Some("(waits)")]
-    );
     assert_eq!(p.meta.basis, Basis::Timed);
     // A function that both know is one.
     let embeds = p.functions.rows().iter().filter(|f| p.text(f.name) == "embed").count();

@@ -174,11 +174,9 @@ fn watch(
                 }
             }
         }
-        due += interval;
-        match due.checked_duration_since(Instant::now()) {
-            Some(wait) => std::thread::sleep(wait),
-            None => due = Instant::now(),
-        }
+        // After a look that came late not two at once.
+        due = (due + interval).max(Instant::now() + interval / 2);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok((looks, Next::Done))
 }

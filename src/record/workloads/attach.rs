@@ -20,7 +20,7 @@ static PARAMS: [Param; 4] = [
         label: "Process",
         help: "Number of the process, as ps and top show it.",
         default: "",
-        kind: ParamKind::Text,
+        kind: ParamKind::Process,
     },
     Param {
         key: "seconds",
@@ -54,13 +54,10 @@ struct Settings {
 }
 
 /// The process that is meant, or why it cannot be recorded.
-fn process(text: &str) -> Result<u32, String> {
-    if text.is_empty() {
-        return Err("name the process: inferscope record attach PID".into());
-    }
+pub(super) fn process(text: &str) -> Result<u32, String> {
     let number = text.parse::<u32>().ok().filter(|n| *n > 0 && i32::try_from(*n).is_ok());
-    let pid = number
-        .ok_or_else(|| format!("«{text}» is no number of a process; `ps` and `pgrep python` show them"))?;
+    let pid =
+        number.ok_or_else(|| format!("«{text}» is no number of a process; `pgrep -a python` shows them"))?;
     match stacks::of_process(pid) {
         Some(why) => Err(why),
         None => Ok(pid),
@@ -91,7 +88,10 @@ impl Workload for Attach {
 
     fn problem(&self, params: &Params) -> Option<String> {
         let Settings { pid, .. } = params.read().ok()?;
-        process(&pid).err()
+        match &*pid {
+            "" => Some("Process: name the one to look at; `pgrep -a python` shows them".into()),
+            pid => process(pid).err(),
+        }
     }
 
     fn run_title(&self, params: &Params) -> String {
@@ -139,11 +139,9 @@ mod tests {
 
     #[test]
     fn a_process_that_cannot_be_recorded_is_refused_in_a_line() {
-        let problem = |pid: &str| {
-            let params = Params::parse(&PARAMS, &[format!("pid={pid}")]).unwrap();
-            Attach.problem(&params).unwrap_or_default()
-        };
-        assert!(problem("").contains("record attach PID"));
+        let problem = |pid: &str| Params::parse(&PARAMS, &[format!("pid={pid}")]).map(|_| ()).unwrap_err();
+        let unnamed = Params::parse(&PARAMS, &[]).unwrap();
+        assert!(Attach.problem(&unnamed).unwrap().contains("name the one"));
         assert!(problem("python").contains("is no number"));
         assert!(problem("0").contains("is no number"));
         if cfg!(target_os = "linux") {

@@ -130,6 +130,8 @@ pub enum ParamKind {
     Prompt,
     /// A program with its arguments.
     Command,
+    /// The number of a process whose stacks can be read; empty for none.
+    Process,
     /// An address. It becomes part of the recording, so it holds no password and no key.
     Url,
     /// The name of an environment variable, in capitals, so that nobody types the secret itself.
@@ -172,6 +174,8 @@ impl Param {
                 Ok(v) if (min..=max).contains(&v) => return None,
                 _ => format!("a number from {min} to {max}"),
             },
+            ParamKind::Process if text.is_empty() => return None,
+            ParamKind::Process => return attach::process(text).err(),
             ParamKind::Bool if matches!(text, "true" | "false") => return None,
             ParamKind::Bool => "true or false".to_owned(),
             ParamKind::Path
