@@ -137,7 +137,7 @@ impl Cycle {
             entries,
             summed,
             spent: 0.0,
-            whole: flow.whole(),
+            whole: flow.whole,
         };
         let calls = |i: usize| flow.counts[nodes[i] as usize].map_or(1.0, |c| c.all.max(1) as f64);
         let spent: Vec<f64> = (0..nodes.len()).map(|i| this.spends(i)).collect();

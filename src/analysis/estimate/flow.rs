@@ -59,6 +59,8 @@ pub struct Flow {
     pub inflow: Vec<f64>,
     /// Sum of own costs.
     pub own_sum: f64,
+    /// What shares are of: own costs, or what enters at the roots, if that is more.
+    pub whole: f64,
     /// False when the tool measured no costs of calls.
     pub measured: bool,
 }
@@ -97,12 +99,14 @@ impl Flow {
             roots: Vec::new(),
             inflow: Vec::new(),
             own_sum,
+            whole: 0.0,
             measured,
         };
         if !measured {
             flow.fit_counted_calls();
         }
         flow.close_gaps();
+        flow.whole = flow.own_sum.max(flow.roots.iter().map(|r| r.1).sum());
         flow
     }
 
@@ -125,11 +129,6 @@ impl Flow {
     pub fn is_recursive_by_others(&self, node: usize) -> bool {
         let own = self.own_call(node).map_or(0.0, |c| self.calls[c as usize].all);
         self.counts[node].is_some_and(|c| c.all.saturating_sub(c.primitive) as f64 > own)
-    }
-
-    /// What shares are of: own costs, or what enters at the roots, if that is more.
-    pub fn whole(&self) -> f64 {
-        self.own_sum.max(self.roots.iter().map(|r| r.1).sum())
     }
 
     /// False for a file that names no callers although totals hold the costs of callees.

@@ -68,7 +68,7 @@ impl Query for Flows {
 /// The whole that shares of a call graph's costs are of: the sum of own costs, or what the outermost calls cost, if that is
 /// more. `None` for a profile that has better than a call graph.
 pub(super) fn whole(metric: MetricKey, cx: &Context<'_>) -> Result<Option<i64>, Cancelled> {
-    Ok(cx.get(&Flows(metric))?.as_ref().as_ref().map(|flow| flow.whole().round() as i64))
+    Ok(cx.get(&Flows(metric))?.as_ref().as_ref().map(|flow| flow.whole.round() as i64))
 }
 
 /// Paths through a cycle.
@@ -151,7 +151,7 @@ pub(super) fn costs(slice: &Slice, cx: &Context<'_>) -> Result<Option<TreeCosts>
     for part in unrolled.parts.iter_mut().filter(|p| p.tree != NO_NODE) {
         part.tree = new_of[part.tree as usize];
     }
-    let whole = solution.flow.whole().round() as i64;
+    let whole = solution.flow.whole.round() as i64;
     // What has no place among the roots is no part of what a focus shows.
     let shown = mapper.root().alive;
     let columns = shares::Columns::of(&nodes, &unrolled.parts, shown.then_some(whole));

@@ -179,7 +179,7 @@ impl Walk<'_> {
 
     fn enter(&mut self, node: u32, at: At, above: Option<&Open>, cost: f64, calls: f64) {
         let shown = above.map_or(self.root.alive, |o| o.state.alive);
-        let base = above.map_or_else(|| self.solution.flow.whole(), |o| o.base);
+        let base = above.map_or_else(|| self.solution.flow.whole, |o| o.base);
         let least = base * if shown { LEAST } else { LEAST_ON_THE_WAY };
         if self.count[usize::from(shown)] >= MOST || cost.abs() < least.max(0.5) {
             return;
