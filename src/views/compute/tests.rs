@@ -48,7 +48,7 @@ fn what_is_typed_counts_and_what_is_missing_says_so() {
         field(&h, &|node| node.type_text(text));
         h.run_ok();
     }
-    assert!(h.query_by_label_contains("Stored as: fp32: 4.00 bytes per parameter").is_some());
+    assert!(h.query_by_label_contains("Stored as: fp32: 4 bytes per parameter").is_some());
 }
 
 #[test]
