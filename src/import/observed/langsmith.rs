@@ -110,7 +110,8 @@ fn row(run: &Map<String, Value>) -> Result<Row, &'static str> {
     // Names that begin so are LangSmith's own.
     let own = at(get("extra").unwrap_or(&Value::Null), &["metadata"]).and_then(Value::as_object);
     let own = own.into_iter().flatten().filter(|(name, _)| !name.starts_with("ls_"));
-    a.add("metadata", Some(Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())));
+    let own: Map<String, Value> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+    a.add("metadata", (!own.is_empty()).then_some(Value::Object(own)));
     a.add("tag.tags", get("tags").filter(|t| t.as_array().is_some_and(|t| !t.is_empty())).cloned());
     a.add("input.value", said(get("inputs")));
     a.add("output.value", said(outputs.map(|o| answer(o).unwrap_or(o))));

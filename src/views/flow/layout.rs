@@ -24,7 +24,7 @@ pub(super) struct Way {
     pub share: f64,
     /// Where it is labelled and clicked.
     pub label: Rect,
-    /// «34 · 35.4 %», and «12.0 ms · $0.01» where known.
+    /// «34 · 35.4 %», and «12.0 ms» and «$0.01» where known.
     pub lines: Vec<String>,
 }
 
@@ -41,36 +41,47 @@ pub(super) struct Picture {
     pub edges: Vec<Way>,
 }
 
-/// Column of a place, and its height among those of the column, 0 to 1.
-fn place(stage: Stage) -> (f32, f32) {
+/// Height of a place among those of its column, 0 to 1. Without a cache the queue and the model stand in the middle.
+fn height(stage: Stage, has_cache: bool) -> f32 {
     match stage {
-        Stage::Arrived => (0.0, 0.5),
-        Stage::Check => (1.0, 0.5),
-        Stage::Exact => (2.0, 0.12),
-        Stage::Similar => (2.0, 0.4),
-        Stage::Queue => (2.0, 0.78),
-        Stage::Model => (3.0, 0.78),
-        Stage::Answered => (4.0, 0.36),
-        Stage::Failed => (4.0, 0.9),
+        Stage::Exact => 0.1,
+        Stage::Similar => 0.38,
+        Stage::Queue | Stage::Model if has_cache => 0.78,
+        Stage::Arrived | Stage::Check | Stage::Queue | Stage::Model => 0.5,
+        Stage::Answered => 0.28,
+        Stage::Failed => 0.92,
     }
 }
 
-const COLUMNS: f32 = 5.0;
+/// Places from left to right, by columns.
+const COLUMNS: [&[Stage]; 5] = [
+    &[Stage::Arrived],
+    &[Stage::Check],
+    &[Stage::Exact, Stage::Similar, Stage::Queue],
+    &[Stage::Model],
+    &[Stage::Answered, Stage::Failed],
+];
+
+/// Room for what a way is labelled with, points.
+const LABEL: f32 = 86.0;
 
 /// Lays the ways out in `area`.
 pub(super) fn layout(ways: &Ways, area: Rect) -> Picture {
-    let size =
-        vec2((area.width() / COLUMNS * 0.52).clamp(58.0, 130.0), (area.height() * 0.15).clamp(30.0, 52.0));
+    let has = |stage: &Stage| ways.at(*stage) > 0;
+    let columns: Vec<&[Stage]> = COLUMNS.into_iter().filter(|column| column.iter().any(has)).collect();
+    let count = columns.len().max(2) as f32;
+    // Between two places a label has room.
+    let width = (area.width() / count - LABEL - 6.0).clamp(58.0, 130.0);
+    let size = vec2(width, (area.height() * 0.15).clamp(30.0, 52.0));
     let inner = area.shrink2(size / 2.0 + vec2(2.0, 2.0));
     let all = ways.requests.max(1) as f64;
-    let center = |stage| {
-        let (column, height) = place(stage);
-        pos2(
-            inner.left() + inner.width() * column / (COLUMNS - 1.0),
-            inner.top() + inner.height().max(0.0) * height,
-        )
+    let has_cache = has(&Stage::Check);
+    let center = |stage: Stage| {
+        let column = columns.iter().position(|column| column.contains(&stage)).unwrap_or(0) as f32;
+        let x = inner.left() + inner.width() * column / (count - 1.0);
+        pos2(x, inner.top() + inner.height().max(0.0) * height(stage, has_cache))
     };
-    let shown = Stage::ALL.into_iter().filter(|s| ways.at(*s) > 0);
+    let shown = Stage::ALL.into_iter().filter(has);
     let nodes = shown.map(|stage| {
         let requests = ways.at(stage);
         let rect = Rect::from_center_size(center(stage), size);
@@ -86,14 +97,10 @@ fn way(edge: &Edge, all: f64, [from, to]: [Pos2; 2], half: f32) -> Way {
     let curve = [start, pos2(start.x + bend, start.y), pos2(end.x - bend, end.y), end];
     let share = edge.requests as f64 / all;
     let mut lines = vec![format!("{} · {}", format::count(edge.requests as i64), format::percent(share))];
-    let time = edge.time.map(format::duration);
-    let cost = edge.cost.map(format::money);
-    let more: Vec<String> = [time, cost].into_iter().flatten().collect();
-    if !more.is_empty() {
-        lines.push(more.join(" · "));
-    }
+    lines.extend(edge.time.map(format::duration));
+    lines.extend(edge.cost.map(format::money));
     let middle = at(&curve, 0.5);
-    let label = Rect::from_center_size(middle, vec2(104.0, 15.0 * lines.len() as f32 + 2.0));
+    let label = Rect::from_center_size(middle, vec2(LABEL, 15.0 * lines.len() as f32 + 2.0));
     Way { from: edge.from, to: edge.to, curve, share, label, lines }
 }
 
