@@ -269,7 +269,7 @@ impl Scene<'_> {
             };
             // A cut number is no number.
             let room = second.width() - 8.0;
-            if texts.get(key, LabelStyle::new(11.0), room, &text).is_some_and(|galley| !galley.elided) {
+            if texts.get(key, LabelStyle::new(11.0), room, text).is_some_and(|galley| !galley.elided) {
                 labels.extend(texts.label(second, key, LabelStyle::new(11.0), ink, text));
             }
         }
