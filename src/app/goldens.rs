@@ -217,7 +217,6 @@ goldens! {
     workspace_timed_small: workspace("timed_small", session(), vec2(1024.0, 640.0), Theme::Light);
     workspace_untimed_small: workspace("untimed_small", sample(PSTATS), vec2(1024.0, 640.0), Theme::Dark);
     record_a_command: chooser("command", "command", &[("command", "python app.py --n 3"), ("profilers", "cprofile,pyinstrument")], Theme::Light);
-    record_a_running_program: chooser("attach", "attach", &[("seconds", "10")], Theme::Dark);
     record_with_a_wrong_value: chooser("wrong", "generate", &[("model", "/models/SmolLM2-135M-Instruct.Q4_1.gguf"), ("device", "gpu")], Theme::Dark);
     menu_of_functions: menu("functions", sample(PSTATS), &label("_iterencode,"), &["Merge into callers", "Copy row", "Copy table as CSV"]);
     menu_of_source: menu("source", with_sources(), &label("Line 17, self"), &["Copy line", "Copy file:line", "Copy table as Markdown"]);

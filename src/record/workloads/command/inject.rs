@@ -33,7 +33,8 @@ const TASKS: &[(&str, &str)] = &[
 const STACKS: &[(&str, &str)] = &[file!("_stacks.py"), QUIET];
 const TORCH: &[(&str, &str)] = &[file!("_torch.py"), QUIET];
 /// Also of use for what runs around the program.
-pub(super) const QUIET: (&str, &str) = file!("_quiet.py");
+pub(super) const QUIET: (&str, &str) =
+    ("_quiet.py", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/python/_quiet.py")));
 const REQUESTS: &[(&str, &str)] = &[
     file!("_http.py"),
     file!("_http_aiohttp.py"),
