@@ -8,6 +8,7 @@
 pub(super) mod calls;
 mod folder;
 mod inject;
+mod otlp;
 mod output;
 mod python;
 mod spans;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::listen::FORWARD;
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
 use crate::import::http::Beside;
@@ -29,6 +31,7 @@ use crate::record::context::Sight;
 use crate::record::{echo, secrets, words};
 pub(super) use folder::Folder;
 use inject::{Inject, Parts};
+use otlp::Otlp;
 use output::{Counts, Reader, Stream};
 use python::{PROFILERS, Prepared, Python};
 use through::Through;
@@ -120,6 +123,15 @@ impl Workload for Command {
                 ParamKind::Bool,
             ),
             param(
+                "otlp",
+                "OpenTelemetry",
+                "Of instrumented programs in any language: the environment points their exporters (OTLP) to a receiver of the \
+                 recorder; their spans, logs and metrics lie on the run's clock.",
+                "false",
+                ParamKind::Bool,
+            ),
+            FORWARD,
+            param(
                 "keep",
                 "Keep the profile as",
                 "Where to write the first Python profiler's own file, too; empty for nowhere.",
@@ -158,7 +170,11 @@ impl Workload for Command {
         };
         // Where a path leads is known when the working directory is.
         let is_path = program.contains(['/', '\\']);
-        (!is_path && python::find(program).is_none()).then(|| format!("there is no program «{program}»"))
+        if !is_path && python::find(program).is_none() {
+            return Some(format!("there is no program «{program}»"));
+        }
+        let forward = !params.text("forward").is_empty() && !params.flag("otlp");
+        forward.then(|| format!("{}: goes with OpenTelemetry", FORWARD.label))
     }
 
     fn run_title(&self, params: &Params) -> String {
@@ -208,12 +224,19 @@ impl Workload for Command {
         if let Some(through) = &through {
             cx.fact(FactKind::Setting, "Proxy", through.about.clone());
         }
+        let otlp = params
+            .flag("otlp")
+            .then(|| Otlp::start(secrets::texts().then_some(&trace), params.text("forward"), cx));
+        let otlp = otlp.transpose().map_err(WorkloadError::Failed)?;
+        let mut variables: Vec<(String, String)> = otlp.iter().flat_map(|o| o.variables.clone()).collect();
+        let of_proxy = through.iter().flat_map(|t| &t.variables);
+        variables.extend(of_proxy.map(|(name, value)| ((*name).to_owned(), value.clone())));
         let surroundings = Surroundings {
             folder: params.text("folder"),
             python: is_python,
             left: &folder,
             inject,
-            variables: through.as_ref().map_or(&[], |t| &t.variables),
+            variables: &variables,
         };
         let before = Moment::now();
         let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
@@ -242,8 +265,9 @@ impl Workload for Command {
         unread(cx);
         cx.fact(FactKind::Result, "Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
+        let traced = otlp.is_some_and(|otlp| otlp.end(cx));
         // Spans say more about a program with tasks than sums of its calls.
-        let shown = tasks::collect(surroundings.inject.as_ref(), cx);
+        let shown = tasks::collect(surroundings.inject.as_ref(), cx) || traced;
         let profiled = python.as_ref().is_some_and(|python| collect(python, shown, params, cx));
         spans::collect(folder.path(), profiled, cx);
         let kept = through.and_then(|through| {
@@ -279,7 +303,7 @@ struct Surroundings<'a> {
     left: &'a Folder,
     inject: Option<Inject>,
     /// Further variables.
-    variables: &'a [(&'static str, String)],
+    variables: &'a [(String, String)],
 }
 
 fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {

@@ -15,6 +15,7 @@ use crate::import::http::Beside;
 use crate::model::FactKind;
 use crate::record::calls::Moment;
 use crate::record::{echo, secrets};
+pub(super) use pass::drop_of_a_connection;
 pub(super) use serve::{Plan, Proxy};
 
 /// The proxy.
