@@ -14,6 +14,7 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("CONTRIBUTING.md", "27 minutes", ".ci/first-hour", "step cargo build --release"),
     ("CONTRIBUTING.md", "100 ms", "src/record/workloads/mod.rs", "Ends within 100 ms"),
     ("SECURITY.md", "1 MiB", "assets/python/inferscope_inject/_http.py", "MOST_OF_A_BODY = 1 << 20"),
+    ("SECURITY.md", "64 MiB", "src/record/workloads/listen/body.rs", "MOST: usize = 64 << 20"),
     ("installing.md", "27 minutes", ".ci/first-hour", "step cargo build --release"),
     ("limits.md", "100 k", "tests/benches/import.rs", "functions-100k.prof"),
     ("limits.md", "4 GiB", "src/import/source.rs", "MAX_WHOLE: u64 = 4 << 30"),

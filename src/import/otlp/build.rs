@@ -1,5 +1,6 @@
 //! Spans become tracks, requests and links.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -77,8 +78,9 @@ impl Place {
 /// Adds spans, each once, with requests, links, log records and metrics. Gives how many spans are known by their parts alone.
 pub(super) fn add(reading: &Reading, all: &[Row], place: &Place, b: &mut ProfileBuilder) -> usize {
     let missing = provisional(all, place.runs);
-    let mut rows: Vec<&Row> = all.iter().chain(&missing).collect();
-    rows.sort_by_key(|row| (row.start, row.trace));
+    // Of spans that begin together the one around the others comes first.
+    let mut rows: Vec<&Row> = missing.iter().chain(all).collect();
+    rows.sort_by_key(|row| (row.start, row.trace, Reverse(row.end.unwrap_or(i64::MAX))));
     let parents = calls::parents(&rows);
     let judged = calls::judge(&rows, &parents);
     let origin = place.origin;

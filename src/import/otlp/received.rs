@@ -178,9 +178,15 @@ impl Received {
         let count = |n: u64| format::count(i64::try_from(n).unwrap_or(i64::MAX));
         let mut text =
             format!("{} in {}", spans(figures.spans), traces(rows.traces.len() as u64 + rows.gone.traces));
+        for (n, one, many) in [
+            (figures.logs, "log record", "log records"),
+            (figures.points, "value of a metric", "values of metrics"),
+        ] {
+            if n > 0 {
+                text += &format!(", {}", format::counted(i64::try_from(n).unwrap_or(i64::MAX), one, many));
+            }
+        }
         for (n, what) in [
-            (figures.logs, "log records"),
-            (figures.points, "values of metrics"),
             (rows.unique.duplicates(), "sent twice"),
             (figures.rejected, "rejected"),
             (rows.gone.spans, "left out"),

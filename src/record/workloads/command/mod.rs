@@ -265,6 +265,7 @@ impl Workload for Command {
         unread(cx);
         cx.fact(FactKind::Result, "Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
+        let receiver = otlp.as_ref().map(Otlp::address);
         let traced = otlp.is_some_and(|otlp| otlp.end(cx));
         // Spans say more about a program with tasks than sums of its calls.
         let shown = tasks::collect(surroundings.inject.as_ref(), cx) || traced;
@@ -280,7 +281,7 @@ impl Workload for Command {
             (false, true) => Beside::Calls,
             (false, false) => Beside::Nothing,
         };
-        calls::collect(&trace, kept.into_iter().collect(), before, beside, cx);
+        calls::collect(&trace, kept.into_iter().collect(), before, (beside, receiver.as_deref()), cx);
         match (end.stopped, end.needed) {
             (true, needed) => {
                 cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));

@@ -46,6 +46,11 @@ impl Otlp {
         Ok(Self { variables: variables(&at, environment), listener })
     }
 
+    /// Where exports go.
+    pub(super) fn address(&self) -> String {
+        self.listener.addresses().first().map(|at| format!("{}/v1/", endpoint(*at))).unwrap_or_default()
+    }
+
     /// Ends it. True when spans came.
     pub(super) fn end(self, cx: &Context) -> bool {
         let received = self.listener.received();

@@ -94,7 +94,7 @@ impl Workload for ProxyWorkload {
         if let Some(why) = failed {
             cx.warn("the proxy could not write all requests down", &why);
         }
-        calls::collect(&trace, kept.into_iter().collect(), moment, Beside::Nothing, cx);
+        calls::collect(&trace, kept.into_iter().collect(), moment, (Beside::Nothing, None), cx);
         // There is no other end.
         Ok(())
     }
