@@ -114,8 +114,7 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
         reading.whole(source, cx)?;
     }
     if reading.rows.is_empty() {
-        let others = !reading.logs.is_empty() || !reading.series.is_empty();
-        return Err(match (reading.odd.first(), others) {
+        return Err(match (reading.odd.first(), reading.others) {
             _ if packed => ImportError::malformed("holds no span that can be read")
                 .remedy("export traces: metrics and logs look alike in protobuf and are not read"),
             (Some(odd), _) => ImportError::malformed(odd),

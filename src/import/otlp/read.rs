@@ -20,6 +20,8 @@ pub(in crate::import) struct Reading {
     /// Names of scopes, with versions.
     pub scopes: Vec<String>,
     pub odd: Oddities,
+    /// There are kinds of data beside spans, be they empty.
+    pub others: bool,
     pub logs: Vec<Log>,
     /// Values of metrics over time.
     pub series: SeriesSet,
@@ -27,6 +29,7 @@ pub(in crate::import) struct Reading {
     pending: Vec<Point>,
     /// Spans, log records and points that could not be read, and why the first of them.
     pub rejected: u64,
+    #[cfg_attr(not(feature = "workloads"), expect(dead_code, reason = "only who sends is told"))]
     pub why: &'static str,
 }
 
@@ -96,6 +99,7 @@ impl Reading {
         let mut plain = Map::new();
         while json.next_key()? {
             let key = json.key();
+            self.others |= OTHERS.contains(&key);
             if RESOURCES.contains(&key) || OTHERS.contains(&key) {
                 if json.enter_array()? {
                     while json.next_item()? {

@@ -257,7 +257,7 @@ fn a_span_of_which_only_parts_came_is_there_unless_it_is_elsewhere() {
         *rows.find(|s| p.function_name(s.function) == name).unwrap()
     };
     let whole = row("span not received");
-    assert_eq!((whole.start, whole.end, whole.status), (0, 30, SpanStatus::Unfinished));
+    assert_eq!((whole.start, whole.end, whole.status), (0, 50, SpanStatus::Unfinished));
     assert_eq!((row("part").depth, row("other part").depth), (1, 1));
     assert!(p.warnings.iter().any(|w| w.kind.contains("cut off") && w.first == "part"));
     for elsewhere in [0x300, 0] {

@@ -1,6 +1,6 @@
 //! Each span once, and a span in the place of one of which only parts came.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -66,29 +66,28 @@ const WHY: &str = "spans inside it came, itself not: exporters send a span when 
 /// A span for each parent that did not come and is known to be of the same process, or, while the program `runs`, is not known
 /// to be of another one. It begins with its first part and ends, unless it runs, with its last.
 pub(super) fn provisional(rows: &[Row], runs: bool) -> Vec<Row> {
-    let known: HashMap<(u128, u64), ()> = rows.iter().map(|row| ((row.trace, row.id), ())).collect();
-    let mut missing: HashMap<(u128, u64), Row> = HashMap::new();
+    let known: HashSet<(u128, u64)> = rows.iter().map(|row| (row.trace, row.id)).collect();
     let is_here = |row: &&Row| match row.remote {
         Some(remote) => !remote,
         None => runs,
     };
-    for row in rows.iter().filter(|row| row.parent != 0).filter(is_here) {
-        let key = (row.trace, row.parent);
-        if known.contains_key(&key) {
-            continue;
-        }
-        let whole = missing.entry(key).or_insert_with(|| Row {
-            trace: row.trace,
-            id: row.parent,
-            name: NOT_RECEIVED.to_owned(),
-            start: row.start,
-            end: (!runs).then_some(row.start),
-            attributes: vec![("note".to_owned(), Value::from(WHY))],
-            resource: row.resource,
-            scope: row.scope,
-            provisional: true,
-            ..Row::default()
-        });
+    let parts = || rows.iter().filter(|row| row.parent != 0 && !known.contains(&(row.trace, row.parent)));
+    let whole = |row: &Row| Row {
+        trace: row.trace,
+        id: row.parent,
+        name: NOT_RECEIVED.to_owned(),
+        start: row.start,
+        end: (!runs).then_some(row.start),
+        attributes: vec![("note".to_owned(), Value::from(WHY))],
+        resource: row.resource,
+        scope: row.scope,
+        provisional: true,
+        ..Row::default()
+    };
+    let mut missing: HashMap<(u128, u64), Row> =
+        parts().filter(is_here).map(|row| ((row.trace, row.parent), whole(row))).collect();
+    for row in parts() {
+        let Some(whole) = missing.get_mut(&(row.trace, row.parent)) else { continue };
         whole.start = whole.start.min(row.start);
         if let Some(end) = &mut whole.end {
             *end = (*end).max(row.end.unwrap_or(row.start));

@@ -10,6 +10,8 @@ mod body;
 mod forward;
 mod serve;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
