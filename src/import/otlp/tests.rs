@@ -251,7 +251,7 @@ fn a_span_of_which_only_parts_came_is_there_unless_it_is_elsewhere() {
         part["flags"] = flags.into();
         part
     };
-    let p = open(&[part(0x100), span(3, 1, (20, 60), "other part", &json!({}))]);
+    let p = open(&[part(0x100), span(3, 1, (45, 60), "other part", &json!({}))]);
     let row = |name: &str| {
         let mut rows = p.tracks.iter().flat_map(|t| &t.spans.rows);
         *rows.find(|s| p.function_name(s.function) == name).unwrap()
