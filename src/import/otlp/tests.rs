@@ -330,7 +330,7 @@ mod received {
         }
         let p = profile(&received, false);
         let kept = p.span_count();
-        assert!((20..120).contains(&kept) && kept % 2 == 0, "{kept}");
+        assert!((20..120).contains(&kept) && kept.is_multiple_of(2), "{kept}");
         let last = p.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| s.start).max();
         assert_eq!(last, Some(2000), "the newest are there");
         let gone = p.warnings.iter().find(|w| w.kind.contains("oldest traces")).unwrap();

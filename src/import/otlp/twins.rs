@@ -32,7 +32,7 @@ impl Twins {
         let alike = near.filter_map(|key| Some((likeness(&b.requests()[key.1.index()], &of_span, b)?, *key)));
         let Some((_, key)) = alike.max() else { return Err(Box::new(of_span)) };
         self.free.remove(&key);
-        complete(b.request_mut(key.1), of_span);
+        complete(b.request_mut(key.1), &of_span);
         Ok(())
     }
 }
@@ -78,7 +78,7 @@ fn likeness(wire: &Request, span: &Request, b: &ProfileBuilder) -> Option<(u32, 
 }
 
 /// Gives a request what its twin knows and it does not.
-fn complete(wire: &mut Request, span: Request) {
+fn complete(wire: &mut Request, span: &Request) {
     let none = StringId::default();
     for (own, other) in [
         (&mut wire.model, span.model),
