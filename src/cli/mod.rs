@@ -63,6 +63,7 @@ Examples:
   inferscope                                  open the window
   inferscope run.prof trace.json.gz           open two profiles
   inferscope record command -- python app.py  record any program, with the calls of a Python one
+  inferscope listen -- python app.py          the same with the spans that it sends (OpenTelemetry)
   inferscope diff before.prof after.prof      what takes more, what takes less
   inferscope report run.prof --sort cumulative --top 20
   inferscope report trace.json --json         the same numbers for programs
@@ -108,6 +109,9 @@ enum Command {
     /// Record a program of yours, requests to a language model, or a built-in run.
     #[command(after_help = record::workload_list())]
     Record(record::RecordArgs),
+    /// Record what instrumented programs send by OpenTelemetry's protocol (OTLP): traces, logs, metrics.
+    #[command(after_help = record::LISTEN_EXAMPLES)]
+    Listen(record::ListenArgs),
     /// Bring back a recording whose process was killed, or that was not saved.
     ///
     /// Example: inferscope recover -o run.inferscope
@@ -238,6 +242,7 @@ fn obey(args: Args) -> ExitCode {
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Record(args)) => record::run(&args),
+        Some(Command::Listen(args)) => record::listen(args),
         Some(Command::Recover(args)) => recover::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Guide(args)) => guide::run(&args),

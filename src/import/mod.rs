@@ -30,7 +30,7 @@ mod memory;
 mod mojo;
 mod native;
 mod observed;
-mod otlp;
+pub(crate) mod otlp;
 mod page;
 mod perf;
 mod perfetto;

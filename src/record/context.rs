@@ -1,13 +1,17 @@
 //! What the recorded work may say and ask while it runs.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(feature = "workloads")]
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock;
 use super::processes::Lives;
 use super::sampler::thread_cpu_time;
+#[cfg(feature = "workloads")]
+use crate::import::otlp::Received;
 use crate::jobs::{Cancelled, Job};
 use crate::model::{Attachment, Fact, FactKind, FactValue, Profile, ResultTable};
 
@@ -43,7 +47,7 @@ pub struct Context {
     job: Job,
     stage: Mutex<String>,
     facts: Mutex<Vec<Fact>>,
-    warnings: Mutex<Vec<(String, String)>>,
+    warnings: Mutex<Vec<(String, String, u64)>>,
     tables: Mutex<Vec<ResultTable>>,
     discard: AtomicBool,
     /// The process that does the work, when another one does.
@@ -62,6 +66,11 @@ pub struct Context {
     folder: Mutex<Option<PathBuf>>,
     #[cfg(feature = "workloads")]
     calls: Mutex<Option<super::calls::HttpCalls>>,
+    /// What programs send by OpenTelemetry's protocol.
+    #[cfg(feature = "workloads")]
+    received: Mutex<Option<Arc<Received>>>,
+    /// Bytes that the recording may hold.
+    room: AtomicUsize,
 }
 
 /// What the profiler of a recorded program could see of it.
@@ -129,7 +138,12 @@ impl Context {
 
     /// Adds a counted warning to the profile.
     pub fn warn(&self, kind: &str, place: &str) {
-        lock(&self.warnings).push((kind.into(), place.into()));
+        self.warn_many(kind, place, 1);
+    }
+
+    /// The same of several at once.
+    pub(super) fn warn_many(&self, kind: &str, place: &str, count: u64) {
+        lock(&self.warnings).push((kind.into(), place.into(), count));
     }
 
     /// The work is done by this process, which starts now: it is sampled from here on.
@@ -199,6 +213,33 @@ impl Context {
         lock(&self.calls).take()
     }
 
+    /// Programs send what they measure of themselves: it is part of the recording from now on.
+    #[cfg(feature = "workloads")]
+    pub(super) fn receive(&self, received: Arc<Received>) {
+        *lock(&self.received) = Some(received);
+    }
+
+    #[cfg(feature = "workloads")]
+    pub(super) fn received(&self) -> Option<Arc<Received>> {
+        lock(&self.received).clone()
+    }
+
+    /// True when spans were measured in the process that did the work.
+    #[cfg(feature = "workloads")]
+    pub(super) fn has_attached_spans(&self) -> bool {
+        lock(&self.attached).iter().any(|profile| profile.span_count() > 0)
+    }
+
+    pub(super) fn set_room(&self, bytes: usize) {
+        self.room.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that the recording may hold.
+    #[cfg(feature = "workloads")]
+    pub(super) fn room(&self) -> usize {
+        self.room.load(Ordering::Relaxed)
+    }
+
     /// The exit code of the process that did the work.
     pub(super) fn exit_code(&self, code: u8) {
         *lock(&self.exit_code) = Some(code);
@@ -246,7 +287,7 @@ impl Context {
         std::mem::take(&mut *lock(&self.peaks))
     }
 
-    pub(super) fn take_warnings(&self) -> Vec<(String, String)> {
+    pub(super) fn take_warnings(&self) -> Vec<(String, String, u64)> {
         std::mem::take(&mut *lock(&self.warnings))
     }
 

@@ -26,6 +26,7 @@ impl Freezer {
             alloc::leave_out_this_thread();
             for (builder, begun) in orders {
                 let before = thread_cpu_time();
+                let builder = with_received(builder, &context);
                 on_revision(Arc::new(builder.finish()));
                 context.add_own_cpu(before);
                 if done.send(begun.elapsed()).is_err() {
@@ -52,6 +53,22 @@ impl Freezer {
         self.busy &= cost.is_none();
         cost
     }
+}
+
+/// The same with what programs sent so far.
+#[cfg(feature = "workloads")]
+fn with_received(mut builder: ProfileBuilder, context: &Context) -> ProfileBuilder {
+    if let Some(received) = context.received() {
+        let origin = builder.meta.origin_unix_ns.unwrap_or(0);
+        let (name, text) = received.add_to(&mut builder, origin, true, false);
+        builder.meta.result(name, text);
+    }
+    builder
+}
+
+#[cfg(not(feature = "workloads"))]
+fn with_received(builder: ProfileBuilder, _: &Context) -> ProfileBuilder {
+    builder
 }
 
 impl Drop for Freezer {

@@ -262,6 +262,7 @@ impl Session {
     fn run(mut self, work: Work) -> Result<Arc<Profile>, RecordError> {
         let exclusive = self.wait_for_turn()?;
         secrets::set_texts(self.options.texts);
+        self.context.set_room(self.options.max_bytes);
         let mut scale = Scale::measure();
         let machine = machine::card();
         switch(true);
@@ -370,7 +371,7 @@ impl Session {
             assembler.feed();
             let mut shared = lock(&self.shared);
             let (spans, operations) = assembler.entered();
-            (shared.spans, shared.dropped) = (spans + operations, sink::lost());
+            (shared.spans, shared.dropped) = (spans + operations + self.received(), sink::lost());
             drop(shared);
             if let Some(journal) = journal {
                 journal.keep(assembler, meta);
@@ -400,6 +401,17 @@ impl Session {
         (outcome.unwrap_or_else(|panic| Err(WorkloadError::Failed(panic_text(&*panic)))), used)
     }
 
+    /// How many spans programs sent.
+    #[cfg(feature = "workloads")]
+    fn received(&self) -> u64 {
+        self.context.received().map_or(0, |received| received.figures().spans)
+    }
+
+    #[cfg(not(feature = "workloads"))]
+    fn received(&self) -> u64 {
+        0
+    }
+
     /// Leaves out the oldest spans when there is no more room. The journal has them.
     fn bound(&self, assembler: &mut Assembler, meta: &Meta, journal: &mut Option<Journal>) {
         if !assembler.is_over(self.options.max_bytes) {
@@ -422,7 +434,7 @@ impl Session {
         if let Some(lives) = self.context.take_lives()
             && attached.iter().all(|profile| profile.call_graph.is_none())
         {
-            assembler.processes(&lives.lives, !attached.is_empty());
+            assembler.processes(&lives.lives, !attached.is_empty() || self.received() > 0);
         }
         let added = attached.iter().map(|profile| profile.span_count() as u64).sum();
         for profile in attached {
@@ -453,8 +465,8 @@ impl Session {
                 None => meta.facts.push(fact),
             }
         }
-        for (kind, place) in self.context.take_warnings() {
-            assembler.warn(&kind, &secrets::mask(&place));
+        for (kind, place, count) in self.context.take_warnings() {
+            assembler.warn_many(&kind, &secrets::mask(&place), count);
         }
         if !self.options.texts {
             meta.setting("Texts", "prompts and answers were left out");
@@ -510,6 +522,12 @@ impl Session {
             let (name, text) = assembler.calls(calls, meta.origin_unix_ns);
             meta.result(name, text);
         }
+        #[cfg(feature = "workloads")]
+        if let Some(received) = self.context.received() {
+            let is_summary = self.context.has_attached_spans();
+            let (name, text) = assembler.received(&received, meta.origin_unix_ns, is_summary);
+            meta.result(name, text);
+        }
         for (file, part) in self.context.take_files() {
             if let Some(journal) = &mut journal {
                 journal.attach(file.clone());
@@ -524,7 +542,7 @@ impl Session {
         }
         let added = self.add_process(&mut assembler, &mut meta);
         let mut shared = lock(&self.shared);
-        (shared.spans, shared.dropped) = (entered.0 + entered.1 + added, lost);
+        (shared.spans, shared.dropped) = (entered.0 + entered.1 + added + self.received(), lost);
         drop(shared);
         assembler.finish(meta, duration)
     }

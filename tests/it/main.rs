@@ -16,6 +16,8 @@ mod http_calls;
 mod journal;
 mod laws;
 mod layers;
+#[cfg(unix)]
+mod listen;
 mod llm;
 #[cfg(feature = "mcp")]
 mod mcp;

@@ -22,6 +22,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("inferscope mcp", "serves until its input ends: tests/it/mcp.rs"),
     ("inferscope record attach", "needs a process that runs: tests/it/stacks.rs"),
     ("inferscope record proxy --to", "serves until it is interrupted: tests/it/http_calls.rs"),
+    ("inferscope listen --memory-limit", "serves until it is interrupted: tests/it/listen.rs"),
+    ("inferscope listen --forward", "as listen"),
     ("inferscope record command --proxy", "needs Node; tests/it/http_calls.rs has the proxy before Python"),
     ("inferscope record service", "half a minute without optimisation: tests/it/service.rs"),
     ("inferscope record generate -o generate.inferscope", "the same: tests/it/cli.rs"),

@@ -1,5 +1,6 @@
 //! `inferscope record`: record a workload without a window.
 
+mod listen;
 mod progress;
 mod repeat;
 mod stream;
@@ -23,6 +24,7 @@ use crate::record::echo;
 use crate::record::journal::{self, JournalFile};
 use crate::record::workloads::command_line;
 use crate::record::{Options, WORKLOADS};
+pub(super) use listen::{EXAMPLES as LISTEN_EXAMPLES, ListenArgs, listen};
 use progress::{record, was_interrupted};
 use stream::Stream;
 
@@ -35,46 +37,18 @@ pub(super) struct RecordArgs {
     /// With the workload `attach`: the number of the process.
     #[arg(value_name = "PID")]
     process: Option<String>,
-    /// The session file to write.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Sets a parameter of the workload; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Samples of memory, CPU and GPU per second; 0 for none.
-    #[arg(long, value_name = "HZ", default_value_t = 25)]
-    sample_hz: u32,
-    /// Leave out the texts of prompts and answers, and lines that a command writes.
-    #[arg(long)]
-    no_texts: bool,
-    /// Keep the texts of the source files of recorded functions in the session (without keys and passwords).
-    #[arg(long)]
-    sources: bool,
+    #[command(flatten)]
+    how: How,
     /// Record one of N root spans (requests, jobs), each with all spans below it: 1/N.
     #[arg(long, value_name = "1/N", value_parser = one_of, default_value = "1/1")]
     sample_spans: u32,
-    /// Memory for what is recorded, in MiB; when it is full the oldest spans are left out.
-    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    memory_limit: u32,
     /// Do not count allocations by span.
     #[arg(long)]
     no_allocations: bool,
-    /// The folder for the journal, from which `inferscope recover` brings back a recording that was killed or not
-    /// saved; by default one in the user's state folder. With - the journal there is also written to standard output as it
-    /// grows, instead of the report; what the program writes there goes to standard error.
-    #[arg(long, value_name = "DIR")]
-    journal: Option<PathBuf>,
     /// Record N times, one after the other, and save `run-1.inferscope`, `run-2.inferscope` … for `-o
     /// run.inferscope`: `diff --base A,B,… --head C,D,…` then tells a change from noise.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
-    /// Do not print the report at the end: standard output is that of the recorded program alone.
-    #[arg(long)]
-    quiet: bool,
-    /// Print one JSON object instead of the report: where the recording is, how it ended, and its summary. What the
-    /// program writes to standard output goes to standard error.
-    #[arg(long, conflicts_with = "quiet")]
-    json: bool,
     /// With the workload `attach`: how many seconds; without, until Ctrl-C or the end of the program.
     #[arg(short, long, value_name = "SECONDS")]
     duration: Option<f64>,
@@ -88,6 +62,41 @@ pub(super) struct RecordArgs {
     /// With the workload `command`: the program to run and its arguments.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+/// How something is recorded, whatever it is.
+#[derive(Debug, Args)]
+struct How {
+    /// The session file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Sets a parameter of what is recorded; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Samples of memory, CPU and GPU per second; 0 for none.
+    #[arg(long, value_name = "HZ", default_value_t = 25)]
+    sample_hz: u32,
+    /// Leave out the texts of prompts and answers, and lines that a command writes.
+    #[arg(long)]
+    no_texts: bool,
+    /// Keep the texts of the source files of recorded functions in the session (without keys and passwords).
+    #[arg(long)]
+    sources: bool,
+    /// Memory for what is recorded, in MiB; when it is full the oldest spans are left out.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    memory_limit: u32,
+    /// The folder for the journal, from which `inferscope recover` brings back a recording that was killed or not
+    /// saved; by default one in the user's state folder. With - the journal there is also written to standard output as it
+    /// grows, instead of the report; what the program writes there goes to standard error.
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+    /// Do not print the report at the end: standard output is that of the recorded program alone.
+    #[arg(long)]
+    quiet: bool,
+    /// Print one JSON object instead of the report: where the recording is, how it ended, and its summary. What the
+    /// program writes to standard output goes to standard error.
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
 }
 
 /// Workloads with their parameters, for help texts.
@@ -111,37 +120,37 @@ pub(super) fn workload_list() -> String {
 }
 
 pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
-    let streamed = args.journal.as_deref() == Some(Path::new("-"));
+    let streamed = args.how.journal.as_deref() == Some(Path::new("-"));
     if args.repeat > 1 {
-        return match &args.output {
+        return match &args.how.output {
             Some(_) if streamed => Err(Failure::new("one recording is streamed, not --repeat of them")),
             Some(output) => repeat::run(args, output),
             None => Err(Failure::new("--repeat saves each run: name them with -o run.inferscope")),
         };
     }
-    let folder = journal_folder(args.journal.as_deref().filter(|_| !streamed), streamed)?;
+    let folder = journal_folder(args.how.journal.as_deref().filter(|_| !streamed), streamed)?;
     let options = options(args, folder);
-    if let Some(path) = &args.output {
+    if let Some(path) = &args.how.output {
         writable(args, path)?;
     }
-    if args.json && streamed {
+    if args.how.json && streamed {
         return Err(Failure::new("--journal - takes standard output: leave out --json"));
     }
-    if args.json {
+    if args.how.json {
         echo::OUT.divert_to(&echo::ERR);
     }
     let stream = streamed.then(Stream::begin).transpose()?;
-    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref(), args.json)?;
-    if let Some(path) = &args.output {
-        recorded.save(path, args.sources)?;
+    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref(), args.how.json)?;
+    if let Some(path) = &args.how.output {
+        recorded.save(path, args.how.sources)?;
         say(format_args!("Saved {}", path.display()));
     }
-    let read = match (stream, args.quiet) {
+    let read = match (stream, args.how.quiet) {
         (Some(stream), _) => stream.end()?,
         (None, true) => false,
         // The object does not hold the recording: what was not saved stays in its journal.
-        (None, false) if args.json => {
-            print_json(&recorded.json(args.output.as_deref())?)?;
+        (None, false) if args.how.json => {
+            print_json(&recorded.json(args.how.output.as_deref())?)?;
             false
         }
         (None, false) => out::deliver(&recorded.report()?)?,
@@ -167,12 +176,12 @@ fn writable(args: &RecordArgs, path: &Path) -> Result<(), Failure> {
 
 fn options(args: &RecordArgs, journal: Option<PathBuf>) -> Options {
     Options {
-        sample_hz: args.sample_hz,
+        sample_hz: args.how.sample_hz,
         journal,
-        texts: !args.no_texts,
+        texts: !args.how.no_texts,
         one_root_of: args.sample_spans,
         allocations: !args.no_allocations,
-        max_bytes: (args.memory_limit as usize) << 20,
+        max_bytes: (args.how.memory_limit as usize) << 20,
         ..Options::default()
     }
 }
@@ -203,7 +212,7 @@ fn one_of(text: &str) -> Result<u32, String> {
 
 /// The parameters, with the command line among them when there is one.
 fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
-    let mut params = args.set.clone();
+    let mut params = args.how.set.clone();
     match &args.to {
         Some(_) if args.workload != "proxy" => {
             return Err(Failure::new(
@@ -254,14 +263,14 @@ fn params(args: &RecordArgs) -> Result<Vec<String>, Failure> {
 
 /// The files that are named as what is recorded or what it reads: a script, a model, a file of prompts.
 fn inputs(args: &RecordArgs) -> Inputs {
-    let set = args.set.iter().filter_map(|text| text.split_once('=')).map(|(_, value)| value.trim());
+    let set = args.how.set.iter().filter_map(|text| text.split_once('=')).map(|(_, value)| value.trim());
     let mut files = Vec::new();
     for named in set.chain(args.command.iter().map(String::as_str)) {
         files.push(named.into());
     }
     // A model may be a folder with files of usual names.
     let folders =
-        args.set.iter().filter_map(|text| text.split_once("model=")).map(|(_, folder)| folder.trim());
+        args.how.set.iter().filter_map(|text| text.split_once("model=")).map(|(_, folder)| folder.trim());
     for entry in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         files.push(entry.path());
     }
@@ -351,16 +360,16 @@ impl Recorded {
     /// Removes the journal of a recording that was saved or whose report was `read`; otherwise it is all that is left, so
     /// it stays, and says where.
     fn settle(&self, args: &RecordArgs, read: bool) {
-        if args.output.is_some() || read {
+        if args.how.output.is_some() || read {
             return self.discard_journal();
         }
         let Some(journal) = &self.journal else { return };
-        let why = if args.quiet { "was not saved (-o FILE)" } else { "was neither saved nor read" };
+        let why = if args.how.quiet { "was not saved (-o FILE)" } else { "was neither saved nor read" };
         let file = journal.path().display();
         say(format_args!("The recording {why} and is kept: inferscope recover {file} -o run.inferscope"));
         // A folder that was named is its owner's to clear.
         if let (None | Some("-"), Some(folder)) =
-            (args.journal.as_deref().and_then(Path::to_str), journal::folder())
+            (args.how.journal.as_deref().and_then(Path::to_str), journal::folder())
         {
             let settings = Settings::path().as_deref().map(Settings::load).unwrap_or_default();
             journal::keep_within(settings.unsaved_bytes(), &mut journal::unsaved(&folder));

@@ -20,16 +20,16 @@ pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
     let params = params(args)?;
     let mut elapsed = Vec::new();
     let mut runs = Vec::new();
-    if args.json {
+    if args.how.json {
         echo::OUT.divert_to(&echo::ERR);
     }
     for path in &files {
-        let options = options(args, journal_folder(args.journal.as_deref(), false)?);
-        let recorded = record(&args.workload, &params, options, None, args.json)?;
-        recorded.save(path, args.sources)?;
+        let options = options(args, journal_folder(args.how.journal.as_deref(), false)?);
+        let recorded = record(&args.workload, &params, options, None, args.how.json)?;
+        recorded.save(path, args.how.sources)?;
         say(format_args!("Saved {}", path.display()));
         recorded.settle(args, false);
-        if args.json {
+        if args.how.json {
             runs.push(recorded.json(Some(path))?);
         }
         elapsed.extend(recorded.profile.meta.duration.map(|ns| ns as f64));
@@ -38,10 +38,10 @@ pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
             return Err(Failure::new("stopped by the user"));
         }
     }
-    if args.json {
+    if args.how.json {
         return print_json(&json!({ "runs": runs }));
     }
-    if args.quiet {
+    if args.how.quiet {
         return Ok(());
     }
     let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();

@@ -42,6 +42,18 @@ impl Calls {
         self.exchanges.iter().map(|e| e.start).min()
     }
 
+    /// Forgets requests to addresses that begin so.
+    #[cfg(feature = "workloads")]
+    pub(crate) fn leave_out(&mut self, address: &str) {
+        self.exchanges.retain(|e| !e.url.starts_with(address));
+    }
+
+    /// True when there is no request.
+    #[cfg(feature = "workloads")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.exchanges.is_empty() && self.left_out == 0
+    }
+
     /// Hands over what was odd.
     pub(super) fn report(&mut self, b: &mut ProfileBuilder) {
         b.warn_many("HTTP requests not written down: the program made too many", "", self.left_out);

@@ -10,8 +10,8 @@
 //! interrupted, and can be followed as it grows ([`Follow`]).
 //!
 //! What a profiler in the recorded process wrote after its recorder was killed lies in a folder beside the journal and
-//! is attached, as if the recorder had added it. Tasks and HTTP requests that processes recorded of themselves become part of the
-//! recording.
+//! is attached, as if the recorder had added it. Tasks and HTTP requests that processes recorded of themselves, and what they sent by
+//! OpenTelemetry's protocol, become part of the recording.
 
 mod follow;
 mod frames;
@@ -25,9 +25,9 @@ pub use frames::Frames;
 use tape::{DAMAGED, Ending, TORN, Tape};
 
 use super::Gives::{Graph, Memory, Requests, Time, Tree};
-use super::http;
 use super::source::OwnFile;
 use super::{Confidence, Context, Head, ImportError, Importer, Input, Source, no_details};
+use super::{http, otlp};
 use crate::model::wire::journal::{ABOUT, EXTENSION, FILES, MAGIC, Next, TRACE, VERSION, next};
 use crate::model::{Attachment, Profile};
 
@@ -35,6 +35,7 @@ use crate::model::{Attachment, Profile};
 const MOST_FILES: usize = 32;
 const MOST_PROCESSES: usize = 256;
 const LONGEST_FILE: u64 = 256 << 20;
+const LONGEST_EXPORTS: u64 = 1 << 30;
 /// Endings of the files of profilers.
 const PROFILES: [&str; 2] = ["prof", "pyisession"];
 
@@ -106,6 +107,7 @@ fn read(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
         add_files(source, cx);
         let beside = if tasks { http::Beside::Tasks } else { http::Beside::Nothing };
         add_calls(source, beside, cx);
+        add_exports(source, tasks, cx);
     }
     Ok(())
 }
@@ -180,6 +182,20 @@ fn add_calls(source: &Source, beside: http::Beside, cx: &mut Context<'_>) {
 fn is_profiled(about: &[u8]) -> bool {
     let about: Option<serde_json::Value> = serde_json::from_slice(about).ok();
     about.is_none_or(|about| about["profilers"].as_array().is_none_or(|profilers| !profilers.is_empty()))
+}
+
+/// Adds what programs sent by OpenTelemetry's protocol.
+fn add_exports(source: &Source, tasks: bool, cx: &mut Context<'_>) {
+    let place = (FILES, TRACE, otlp::EXTENSION);
+    let mut files = Vec::new();
+    for OwnFile { name, content, .. } in source.own_files_below(place, MOST_FILES, LONGEST_EXPORTS) {
+        match content {
+            Ok(bytes) => files.push((name, bytes)),
+            Err(e) => cx.builder.warn("what programs sent cannot be read", &format!("{name}: {e}")),
+        }
+    }
+    let origin = cx.builder.meta.origin_unix_ns.unwrap_or(0);
+    otlp::add_left(files.into_iter(), (origin, tasks), &mut cx.builder);
 }
 
 /// Attaches what profilers left beside the journal.

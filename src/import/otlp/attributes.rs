@@ -48,6 +48,32 @@ impl<'a> Attributes<'a> {
         row.attributes.iter().any(|(key, _)| of_models.iter().any(|prefix| key.starts_with(prefix)))
     }
 
+    /// True for an attribute that holds what a person or a model wrote.
+    #[cfg(feature = "workloads")]
+    pub fn is_text(key: &str) -> bool {
+        const WORDS: [&str; 17] = [
+            "prompt",
+            "completion",
+            "message",
+            "content",
+            "input.value",
+            "output.value",
+            "entity.input",
+            "entity.output",
+            "response.text",
+            "response.object",
+            "toolcall",
+            "tool.call.arguments",
+            "tool.call.result",
+            "system_instructions",
+            "document",
+            "embedding.text",
+            "query.text",
+        ];
+        let key = key.to_ascii_lowercase();
+        WORDS.iter().any(|word| key.contains(word)) && !key.contains("token") && !key.ends_with(".role")
+    }
+
     pub fn get(&self, names: &[&str]) -> Option<&'a Value> {
         names.iter().find_map(|name| self.map.get(name).copied())
     }

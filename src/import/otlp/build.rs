@@ -1,12 +1,16 @@
 //! Spans become tracks, requests and links.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use super::calls::{self, Judged};
 use super::read::Reading;
 use super::row::Row;
+use super::twins::Twins;
+use super::unique::{Unique, provisional};
 use crate::model::{
     ArgsRef, Basis, FunctionSpec, Instant, Link, ProfileBuilder, Severity, SpanStatus, StringId, TrackId,
     TrackKind, TrackSpec, Value as Detail,
@@ -15,21 +19,78 @@ use crate::model::{
 /// With more traces than this there is one track per service rather than one per trace.
 const MOST_TRACKS: usize = 64;
 
-/// Fills the builder.
+/// Numbers of spans, apart from those that other parts of a recording use.
+const NUMBERS: u64 = 0x4f54_4c50 << 32;
+
+/// Fills the builder with what a file holds.
 pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
-    let rows = unique(std::mem::take(&mut reading.rows), b);
-    let parents = calls::parents(&rows);
-    let judged = calls::judge(&rows, &parents);
-    let origin = rows.iter().map(|row| row.start).min().unwrap_or(0);
+    let unique = Unique::of(std::mem::take(&mut reading.rows));
+    unique.report(b);
+    reading.rows = unique.rows;
+    let origin = reading.rows.iter().map(|row| row.start).min().unwrap_or(0);
     (b.meta.basis, b.meta.origin_unix_ns) = (Basis::Timed, Some(origin));
     b.meta.tool = "OpenTelemetry".into();
-    b.meta.title = title(&rows, &reading);
-    let tracks = tracks(&rows, &reading, b);
+    add(&reading, &reading.rows, &Place { origin, runs: false, is_summary: false }, b);
+    b.meta.title = title(&reading.rows, &reading);
+    std::mem::take(&mut reading.odd).report(b);
+}
+
+/// Where spans are put.
+pub(super) struct Place {
+    /// Unix time of the profile's 0, ns.
+    pub(super) origin: i64,
+    /// The program still runs.
+    pub(super) runs: bool,
+    /// Other tracks tell of the same time.
+    pub(super) is_summary: bool,
+}
+
+/// Spans that are further from a recording in time are of another one, sent again, or of a clock that is wrong.
+const NEAR: i64 = 3_600_000_000_000;
+
+impl Place {
+    /// For spans that were sent to a recording which began at `origin`. Where all of them are of another time their own begin counts.
+    pub(super) fn in_recording(
+        all: &[Row],
+        origin: i64,
+        runs: bool,
+        is_summary: bool,
+        b: &mut ProfileBuilder,
+    ) -> Self {
+        let starts = || all.iter().map(|row| row.start);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(origin, |d| d.as_nanos() as i64);
+        let origin = match (starts().min(), starts().max()) {
+            (Some(first), Some(last))
+                if last < origin.saturating_sub(NEAR) || first > now.saturating_add(NEAR) =>
+            {
+                b.warn(
+                    "spans are of another time than the recording: their times count from the first of them",
+                    "",
+                );
+                first
+            }
+            _ => origin,
+        };
+        Self { origin, runs, is_summary }
+    }
+}
+
+/// Adds spans, each once, with requests, links, log records and metrics. Gives how many spans are known by their parts alone.
+pub(super) fn add(reading: &Reading, all: &[Row], place: &Place, b: &mut ProfileBuilder) -> usize {
+    let missing = provisional(all, place.runs);
+    // Of spans that begin together the one around the others comes first.
+    let mut rows: Vec<&Row> = missing.iter().chain(all).collect();
+    rows.sort_by_key(|row| (row.start, row.trace, Reverse(row.end.unwrap_or(i64::MAX))));
+    let parents = calls::parents(&rows);
+    let judged = calls::judge(&rows, &parents);
+    let origin = place.origin;
+    let tracks = tracks(&rows, reading, place, b);
+    let mut twins = Twins::of(b);
     let time = |ns: i64| ns.saturating_sub(origin);
     let roots = calls::roots(&parents);
-    let mut missing = HashSet::new();
+    let mut absent = HashSet::new();
     for (row, _) in rows.iter().zip(&parents).filter(|(row, up)| row.parent != 0 && up.is_none()) {
-        if missing.insert((row.trace, row.parent)) {
+        if absent.insert((row.trace, row.parent)) {
             b.warn("parent missing", &row.name);
         }
     }
@@ -42,15 +103,21 @@ pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
         let args = details(&row.attributes, b);
         let handle = b.open_span(tracks[n], time(row.start), function, args);
         match row.end {
-            Some(end) => {
-                let status = if row.failed { SpanStatus::Error } else { SpanStatus::Ok };
-                b.close_span(tracks[n], handle, time(end), status);
-            }
+            Some(end) => b.close_span(tracks[n], handle, time(end), status(row)),
+            None if row.provisional => {}
             None => b.warn("span without end", &row.name),
         }
-        b.nest_span(tracks[n], handle, n as u64 + 1, parents[n].map(|up| u64::from(up) + 1));
+        let number = |n: u64| NUMBERS + n;
+        b.nest_span(tracks[n], handle, number(n as u64), parents[n].map(|up| number(u64::from(up))));
         // What has no parent is called by nothing that happens to run at the same time.
         b.chain_span(tracks[n], handle, roots[n] + 1);
+        if row.provisional && !place.runs {
+            let part = parts(&rows, row);
+            b.warn(
+                "span not received, though spans inside it were: its program was cut off, or did not send it",
+                part,
+            );
+        }
         if row.dropped > 0 {
             b.warn("span of which the SDK dropped attributes (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT)", &row.name);
         }
@@ -61,33 +128,63 @@ pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
         }
         if is_request {
             let request = calls::call(&rows, &parents, n, kind).request(b, origin, Some(tracks[n]));
-            b.request(request);
+            if let Err(alone) = twins.join(request, b) {
+                b.request(*alone);
+            }
         }
     }
     links(&rows, &tracks, origin, b);
-    reading.odd.report(b);
+    log_lines(reading, (&rows, &tracks), origin, b);
+    counters(reading, origin, b);
+    missing.len()
 }
 
-/// Each span once: a batch that was sent again holds the same spans, and of one that is sent while it runs the last counts.
-fn unique(rows: Vec<Row>, b: &mut ProfileBuilder) -> Vec<Row> {
-    let mut known: HashMap<(u128, u64), usize> = HashMap::with_capacity(rows.len());
-    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-    for row in rows {
-        match known.get(&(row.trace, row.id)) {
-            Some(&at) => {
-                b.warn("duplicate span (same trace and span id, a retried batch)", &row.name);
-                if kept[at].end.is_none() || row.end > kept[at].end {
-                    kept[at] = row;
-                }
-            }
-            None => {
-                known.insert((row.trace, row.id), kept.len());
-                kept.push(row);
+fn status(row: &Row) -> SpanStatus {
+    match (row.provisional, row.failed) {
+        (true, _) => SpanStatus::Unfinished,
+        (false, true) => SpanStatus::Error,
+        (false, false) => SpanStatus::Ok,
+    }
+}
+
+/// The name of the first part of a span that did not come.
+fn parts<'a>(rows: &[&'a Row], whole: &Row) -> &'a str {
+    let part = rows.iter().find(|row| row.trace == whole.trace && row.parent == whole.id);
+    part.map_or("", |row| &row.name)
+}
+
+/// Log records become marks, on the track of their span where that is there.
+fn log_lines(reading: &Reading, (rows, tracks): (&[&Row], &[TrackId]), origin: i64, b: &mut ProfileBuilder) {
+    if reading.logs.is_empty() {
+        return;
+    }
+    let place: HashMap<_, _> =
+        rows.iter().zip(tracks).map(|(row, track)| ((row.trace, row.id), *track)).collect();
+    for log in &reading.logs {
+        let scope = reading.scopes.get(log.scope as usize).map_or("", String::as_str);
+        let mut attributes = log.attributes.clone();
+        for (key, text) in [("logger", scope), ("service", reading.service_of(log.resource))] {
+            if !text.is_empty() {
+                attributes.push((key.to_owned(), Value::from(text)));
             }
         }
+        let track = place.get(&(log.trace, log.span)).copied();
+        let (name, args) = (b.string(&log.text), details(&attributes, b));
+        let time = log.time.saturating_sub(origin);
+        b.instant(Instant { time, track, name, args, severity: log.level() });
     }
-    kept.sort_by_key(|row| (row.start, row.trace));
-    kept
+}
+
+/// Metrics become counters.
+fn counters(reading: &Reading, origin: i64, b: &mut ProfileBuilder) {
+    for series in &reading.series.list {
+        let (unit, scale) = series.unit();
+        let counter = b.counter(&series.name, reading.service_of(series.resource), unit);
+        for &(time, value) in &series.points {
+            b.point(counter, time.saturating_sub(origin), value * scale);
+        }
+    }
+    b.warn_many("values of metrics left out: there are more than 2,000 series", "", reading.series.left_out);
 }
 
 /// The service, or the root of the only trace.
@@ -100,7 +197,7 @@ fn title(rows: &[Row], reading: &Reading) -> String {
 }
 
 /// The track of each row.
-fn tracks(rows: &[Row], reading: &Reading, b: &mut ProfileBuilder) -> Vec<TrackId> {
+fn tracks(rows: &[&Row], reading: &Reading, place: &Place, b: &mut ProfileBuilder) -> Vec<TrackId> {
     let traces: HashSet<u128> = rows.iter().map(|row| row.trace).collect();
     let each = traces.len() <= MOST_TRACKS;
     let mut known: HashMap<(u32, u128), TrackId> = HashMap::new();
@@ -116,12 +213,12 @@ fn tracks(rows: &[Row], reading: &Reading, b: &mut ProfileBuilder) -> Vec<TrackI
             b.track(TrackSpec {
                 name: &name,
                 process: reading.service(row),
-                kind: TrackKind::Async,
+                kind: if place.is_summary { TrackKind::Summary } else { TrackKind::Async },
                 sort: next,
             })
         })
     };
-    rows.iter().map(&mut of).collect()
+    rows.iter().map(|row| of(row)).collect()
 }
 
 fn details(attributes: &[(String, Value)], b: &mut ProfileBuilder) -> ArgsRef {
@@ -143,7 +240,7 @@ fn details(attributes: &[(String, Value)], b: &mut ProfileBuilder) -> ArgsRef {
     b.args(pairs)
 }
 
-fn links(rows: &[Row], tracks: &[TrackId], origin: i64, b: &mut ProfileBuilder) {
+fn links(rows: &[&Row], tracks: &[TrackId], origin: i64, b: &mut ProfileBuilder) {
     if rows.iter().all(|row| row.links.is_empty()) {
         return;
     }

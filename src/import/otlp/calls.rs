@@ -26,7 +26,7 @@ pub(super) struct Judged {
 }
 
 /// Judges all spans; `parents` are rows.
-pub(super) fn judge(rows: &[Row], parents: &[Option<u32>]) -> Vec<Judged> {
+pub(super) fn judge(rows: &[&Row], parents: &[Option<u32>]) -> Vec<Judged> {
     let mut judged = Vec::with_capacity(rows.len());
     let mut counted = vec![false; rows.len()];
     for (n, row) in rows.iter().enumerate() {
@@ -88,7 +88,7 @@ fn covered(parents: &[Option<u32>], stands: impl Fn(usize) -> bool) -> Vec<bool>
 }
 
 /// The row of each row's parent, where it is there; no circles.
-pub(super) fn parents(rows: &[Row]) -> Vec<Option<u32>> {
+pub(super) fn parents(rows: &[&Row]) -> Vec<Option<u32>> {
     let by_id: HashMap<(u128, u64), u32> =
         rows.iter().enumerate().map(|(n, row)| ((row.trace, row.id), n as u32)).collect();
     let mut parents: Vec<Option<u32>> = rows
@@ -137,9 +137,9 @@ pub(super) fn roots(parents: &[Option<u32>]) -> Vec<u32> {
 }
 
 /// The example of a data set that a span, or what is around it, is about; empty when nothing says.
-fn example(rows: &[Row], parents: &[Option<u32>], at: usize) -> String {
+fn example(rows: &[&Row], parents: &[Option<u32>], at: usize) -> String {
     let way = std::iter::successors(Some(at), |&n| parents[n].map(|up| up as usize)).take(MOST_ABOVE);
-    way.map(|n| Attributes::example(&rows[n])).find(|id| !id.is_empty()).unwrap_or_default()
+    way.map(|n| Attributes::example(rows[n])).find(|id| !id.is_empty()).unwrap_or_default()
 }
 
 /// What the program says of a span, the nearest first.
@@ -151,8 +151,8 @@ fn said(rows: &[Row], parents: &[Option<u32>], at: usize) -> Said {
 }
 
 /// The call that a span tells of. In an evaluation it is called as its example, which is the same in all versions.
-pub(super) fn call(rows: &[Row], parents: &[Option<u32>], at: usize, kind: Kind) -> Call {
-    let row = &rows[at];
+pub(super) fn call(rows: &[&Row], parents: &[Option<u32>], at: usize, kind: Kind) -> Call {
+    let row = rows[at];
     let example = example(rows, parents, at);
     let a = Attributes::of(row);
     let (tier, requested_tier) = a.tiers();

@@ -3,17 +3,27 @@
 //! Specification: opentelemetry-proto `docs/specification.md`, and its file exporter for JSON lines. Accepted beside it: snake_case, ids
 //! as base64, numbers as texts and the reverse, names of enumerations, `instrumentationLibrarySpans`, several objects
 //! or a list of them, spans in any order with missing parents. Kept: spans with attributes, events, links and status; requests of
-//! spans that follow a convention for language models. Lost: trace state, schema addresses, attributes of scopes; metrics and logs.
+//! spans that follow a convention for language models; beside spans, log records and metrics (those of JSON: in protobuf nothing tells them
+//! apart). Lost: trace state, schema addresses, attributes of scopes.
+//!
+//! What programs send to `inferscope listen` is read by the same code, as it comes (`received`).
 
 mod attributes;
 mod build;
 mod calls;
 mod kind;
+mod logs;
+mod message;
+mod metrics;
 mod proto;
 mod read;
+#[cfg(feature = "workloads")]
+mod received;
 mod row;
 #[cfg(test)]
 mod tests;
+mod twins;
+mod unique;
 
 pub(super) use build::build;
 pub(super) use read::Reading;
@@ -21,11 +31,38 @@ pub(super) use row::{Event, Row, id, opaque};
 
 use serde_json::Value;
 
-use super::Gives::{Requests, Time, Tree};
+pub(crate) use message::EXTENSION;
+pub(super) use message::add_left;
+#[cfg(feature = "workloads")]
+pub(crate) use message::{file_name, framed, is_text};
+#[cfg(feature = "workloads")]
+pub(crate) use received::{Received, Refusal, Told};
+
+use super::Gives::{Counters, Requests, Time, Tree};
 use super::read::json::{Json, top_keys};
 use super::read::value::value;
 use super::{Confidence, Context, Head, ImportError, Importer, Source, no_details};
 use read::is_console;
+
+/// What a message tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Spans.
+    Traces,
+    /// Log records.
+    Logs,
+    /// Metrics.
+    Metrics,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Protocol buffers.
+    Protobuf,
+    /// JSON.
+    Json,
+}
 
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
@@ -33,7 +70,7 @@ pub(super) const IMPORTER: Importer = Importer {
     title: "OpenTelemetry traces",
     written_by: "OpenTelemetry SDKs and collectors (OTLP as JSON or protobuf), Phoenix, Tempo, console exporters",
     extensions: &["json", "jsonl", "pb", "binpb"],
-    gives: &[Tree, Time, Requests],
+    gives: &[Tree, Time, Requests, Counters],
     sniff,
     import,
     details: no_details,

@@ -7,7 +7,8 @@ use serde_json::{Map, Number, Value};
 use super::super::read::protobuf::{Broken, Message, Value as Field};
 use super::super::{Context, ImportError, Source};
 use super::read::Reading;
-use super::row::{BAD_ID, Event, NO_START, Row};
+use super::row::{BAD_ID, Event, NO_START, Row, remote};
+use super::{Signal, logs, metrics};
 
 /// Lists of values inside of values that are followed: deeper ones are damage.
 const DEEPEST: u32 = 16;
@@ -85,9 +86,22 @@ impl Reading {
     pub fn protobuf(&mut self, source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> {
         let bytes = source.read_all(cx.job)?;
         let framed = unframed(&bytes).is_some_and(begins) && !begins(&bytes);
+        let all = bytes.len() as u64;
+        let job = cx.job;
+        self.messages(&bytes, framed, Signal::Traces, &mut |at| Ok(job.checkpoint(at as u64, all)?))
+    }
+
+    /// Reads messages that stand behind their lengths, or one. `checkpoint` is told how far it is.
+    pub(super) fn messages(
+        &mut self,
+        bytes: &[u8],
+        framed: bool,
+        signal: Signal,
+        checkpoint: &mut dyn FnMut(usize) -> Result<(), ImportError>,
+    ) -> Result<(), ImportError> {
         let mut at = 0;
         while at < bytes.len() {
-            cx.job.checkpoint(at as u64, bytes.len() as u64)?;
+            checkpoint(at)?;
             let rest = &bytes[at..];
             let message = if framed {
                 let Some((length, after)) = rest.split_first_chunk::<4>() else { break };
@@ -101,8 +115,8 @@ impl Reading {
                 at = bytes.len();
                 rest
             };
-            if let Err(broken) = self.resources_of(message) {
-                if self.rows.is_empty() {
+            if let Err(broken) = self.resources_of(message, signal) {
+                if self.is_empty() {
                     return Err(broken.error());
                 }
                 self.odd.add("file is broken off; what came before is shown", || broken.what.to_owned());
@@ -111,45 +125,46 @@ impl Reading {
         Ok(())
     }
 
-    fn resources_of(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+    /// Resources with what they tell by one signal; all three are laid out alike.
+    pub(super) fn resources_of(&mut self, bytes: &[u8], signal: Signal) -> Result<(), Broken> {
         let mut message = Message::new(bytes);
         while let Some((field, value)) = message.next()? {
             if field == 1 {
-                self.resource_spans(value.bytes())?;
+                self.resource_part(value.bytes(), signal)?;
             }
         }
         Ok(())
     }
 
-    fn resource_spans(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        let (first, mut found, mut within) = (self.rows.len(), Vec::new(), Ok(()));
+    fn resource_part(&mut self, bytes: &[u8], signal: Signal) -> Result<(), Broken> {
+        let (first, mut found, mut within) = (self.mark(), Vec::new(), Ok(()));
         let read = each(bytes, |field, value, _| match field {
             1 => found = attributes(value.bytes(), 1),
             // 1000 is what it was called before 2022.
-            2 | 1000 => within = self.scope_spans(value.bytes()).and(within),
+            2 | 1000 => within = self.scope_part(value.bytes(), signal).and(within),
             _ => {}
         });
         // It may stand behind its spans.
-        let resource = self.resource_of(found);
-        self.rows[first..].iter_mut().for_each(|row| row.resource = resource);
+        self.of_resource(found, first);
         read.and(within)
     }
 
-    fn scope_spans(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        let (first, mut name) = (self.rows.len(), String::new());
-        let read = each(bytes, |field, value, at| match field {
-            1 => name = text(value.bytes(), 1),
-            2 => self.add(row(value.bytes()), 0, 0, at),
+    fn scope_part(&mut self, bytes: &[u8], signal: Signal) -> Result<(), Broken> {
+        let (first, mut name) = (self.mark(), String::new());
+        let read = each(bytes, |field, value, at| match (field, signal) {
+            (1, _) => name = text(value.bytes(), 1),
+            (2, Signal::Traces) => self.add(row(value.bytes()), 0, 0, at),
+            (2, Signal::Logs) => self.add_log(logs::of_protobuf(value.bytes()), at),
+            (2, Signal::Metrics) => self.add_points(metrics::of_protobuf(value.bytes()), at),
             _ => {}
         });
-        let scope = self.scope_of(name);
-        self.rows[first..].iter_mut().for_each(|row| row.scope = scope);
+        self.of_scope(name, first);
         read
     }
 }
 
 /// Calls `take` with every field of a message and the place behind it. What came before damage has been taken.
-fn each<'a>(bytes: &'a [u8], mut take: impl FnMut(u32, Field<'a>, u64)) -> Result<(), Broken> {
+pub(super) fn each<'a>(bytes: &'a [u8], mut take: impl FnMut(u32, Field<'a>, u64)) -> Result<(), Broken> {
     let mut message = Message::new(bytes);
     while let Some((field, value)) = message.next()? {
         take(field, value, message.offset() as u64);
@@ -158,18 +173,18 @@ fn each<'a>(bytes: &'a [u8], mut take: impl FnMut(u32, Field<'a>, u64)) -> Resul
 }
 
 /// The fields of a message up to damage.
-fn fields(bytes: &[u8]) -> impl Iterator<Item = (u32, Field<'_>)> {
+pub(super) fn fields(bytes: &[u8]) -> impl Iterator<Item = (u32, Field<'_>)> {
     let mut message = Message::new(bytes);
     std::iter::from_fn(move || message.next().ok().flatten())
 }
 
 /// A number of up to 16 bytes.
-fn id(bytes: &[u8]) -> u128 {
+pub(super) fn id(bytes: &[u8]) -> u128 {
     bytes.iter().take(16).fold(0, |id, byte| id << 8 | u128::from(*byte))
 }
 
 /// The last text of a field.
-fn text(bytes: &[u8], wanted: u32) -> String {
+pub(super) fn text(bytes: &[u8], wanted: u32) -> String {
     let mut found = String::new();
     for (field, value) in fields(bytes) {
         if field == wanted {
@@ -179,7 +194,7 @@ fn text(bytes: &[u8], wanted: u32) -> String {
     found
 }
 
-fn time(ns: u64) -> Option<i64> {
+pub(super) fn time(ns: u64) -> Option<i64> {
     i64::try_from(ns).ok().filter(|ns| *ns > 0)
 }
 
@@ -200,6 +215,7 @@ fn row(bytes: &[u8]) -> Result<Row, &'static str> {
             10 => row.dropped = value.number(),
             11 => row.events.extend(event(value.bytes())),
             13 => row.links.extend(link(value.bytes())),
+            16 => row.remote = remote(value.number()),
             15 => {
                 row.message = text(value.bytes(), 2);
                 for (field, value) in fields(value.bytes()) {
@@ -239,7 +255,7 @@ fn link(bytes: &[u8]) -> Option<(u128, u64)> {
 }
 
 /// Keys and values in a repeated field of a message. Null values are left out.
-fn attributes(bytes: &[u8], wanted: u32) -> Vec<(String, Value)> {
+pub(super) fn attributes(bytes: &[u8], wanted: u32) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (field, value) in fields(bytes) {
         if field == wanted {
@@ -250,7 +266,7 @@ fn attributes(bytes: &[u8], wanted: u32) -> Vec<(String, Value)> {
 }
 
 /// A key with its value.
-fn pair(bytes: &[u8], depth: u32) -> Option<(String, Value)> {
+pub(super) fn pair(bytes: &[u8], depth: u32) -> Option<(String, Value)> {
     let (mut key, mut found) = (None, Value::Null);
     for (field, value) in fields(bytes) {
         match field {
@@ -263,7 +279,7 @@ fn pair(bytes: &[u8], depth: u32) -> Option<(String, Value)> {
 }
 
 /// The value of an attribute. What is empty, or of a kind that is not known, is null.
-fn any(bytes: &[u8], depth: u32) -> Value {
+pub(super) fn any(bytes: &[u8], depth: u32) -> Value {
     if depth > DEEPEST {
         return Value::Null;
     }
@@ -286,7 +302,7 @@ fn any(bytes: &[u8], depth: u32) -> Value {
 }
 
 /// The messages in field 1.
-fn values(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn values(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     fields(bytes).filter(|(field, _)| *field == 1).map(|(_, value)| value.bytes())
 }
 
@@ -349,7 +365,7 @@ mod tests {
         let bytes = file(span(1, more));
         assert!(is_one(&bytes) && is_one(&bytes[..60]));
         let mut reading = Reading::default();
-        reading.resources_of(&bytes).unwrap();
+        reading.resources_of(&bytes, Signal::Traces).unwrap();
         let row = &reading.rows[0];
         let map: Map<String, Value> = row.attributes.iter().cloned().collect();
         let expected =
@@ -370,11 +386,11 @@ mod tests {
         }
         let bytes = file([span(1, field(9, &attribute("deep", &deep))), span(2, Vec::new())].concat());
         let mut reading = Reading::default();
-        reading.resources_of(&bytes).unwrap();
+        reading.resources_of(&bytes, Signal::Traces).unwrap();
         assert_eq!(reading.rows.len(), 2);
         for end in 0..bytes.len() {
             let mut cut = Reading::default();
-            let _ = cut.resources_of(&bytes[..end]);
+            let _ = cut.resources_of(&bytes[..end], Signal::Traces);
             assert!(cut.rows.len() <= 2);
             is_one(&bytes[..end]);
         }

@@ -6,6 +6,8 @@ use super::super::read::Oddities;
 use super::super::read::json::Json;
 use super::super::read::value::{text, value};
 use super::super::{Context, ErrorKind, ImportError, Source};
+use super::logs::{self, Log};
+use super::metrics::{self, Point, SeriesSet};
 use super::row::{Row, attributes, field};
 use crate::import::read::lines::for_each_text_line;
 
@@ -18,8 +20,24 @@ pub(in crate::import) struct Reading {
     /// Names of scopes, with versions.
     pub scopes: Vec<String>,
     pub odd: Oddities,
-    /// Kinds of data beside spans.
+    /// There are kinds of data beside spans, be they empty.
     pub others: bool,
+    pub logs: Vec<Log>,
+    /// Values of metrics over time.
+    pub series: SeriesSet,
+    /// Points whose resource is not known yet.
+    pending: Vec<Point>,
+    /// Spans, log records and points that could not be read, and why the first of them.
+    pub rejected: u64,
+    #[cfg_attr(not(feature = "workloads"), expect(dead_code, reason = "only who sends is told"))]
+    pub why: &'static str,
+}
+
+/// How much there was.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    rows: usize,
+    logs: usize,
 }
 
 /// Lists of resources with their spans, under their names in different places.
@@ -27,6 +45,7 @@ const RESOURCES: [&[u8]; 3] = [b"resourceSpans", b"resource_spans", b"batches"];
 const SCOPES: [&[u8]; 4] =
     [b"scopeSpans", b"scope_spans", b"instrumentationLibrarySpans", b"instrumentation_library_spans"];
 const OTHERS: [&[u8]; 4] = [b"resourceMetrics", b"resource_metrics", b"resourceLogs", b"resource_logs"];
+const OTHER_SCOPES: [&[u8]; 4] = [b"scopeMetrics", b"scope_metrics", b"scopeLogs", b"scope_logs"];
 
 impl Reading {
     /// Reads a file whose JSON is not laid out in lines.
@@ -57,7 +76,7 @@ impl Reading {
         })
     }
 
-    fn values(&mut self, json: &mut Json<'_>) -> Result<(), ImportError> {
+    pub(super) fn values(&mut self, json: &mut Json<'_>) -> Result<(), ImportError> {
         while !json.at_end()? {
             if json.peek()? == b'[' {
                 json.enter_array()?;
@@ -80,15 +99,13 @@ impl Reading {
         let mut plain = Map::new();
         while json.next_key()? {
             let key = json.key();
-            if RESOURCES.contains(&key) {
+            self.others |= OTHERS.contains(&key);
+            if RESOURCES.contains(&key) || OTHERS.contains(&key) {
                 if json.enter_array()? {
                     while json.next_item()? {
                         self.resource(json)?;
                     }
                 }
-            } else if OTHERS.contains(&key) {
-                self.others = true;
-                json.skip()?;
             } else {
                 let key = String::from_utf8_lossy(key).into_owned();
                 plain.insert(key, value(json)?);
@@ -129,20 +146,63 @@ impl Reading {
                 }
                 self.rows.push(Row { resource, scope, ..row });
             }
-            Err(why) => self.odd.add(why, || format!("byte {at}")),
+            Err(why) => self.reject(why, at),
         }
+    }
+
+    fn reject(&mut self, why: &'static str, at: u64) {
+        if self.rejected == 0 {
+            self.why = why;
+        }
+        self.rejected += 1;
+        self.odd.add(why, || format!("byte {at}"));
+    }
+
+    pub(super) fn add_log(&mut self, log: Result<Log, &'static str>, at: u64) {
+        match log {
+            Ok(log) => self.logs.push(log),
+            Err(why) => self.reject(why, at),
+        }
+    }
+
+    pub(super) fn add_points(&mut self, points: Result<Vec<Point>, &'static str>, at: u64) {
+        match points {
+            Ok(points) => self.pending.extend(points),
+            Err(why) => self.reject(why, at),
+        }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { rows: self.rows.len(), logs: self.logs.len() }
+    }
+
+    /// What came since is of a resource with these attributes.
+    pub(super) fn of_resource(&mut self, attributes: Vec<(String, Value)>, since: Mark) {
+        let resource = self.resource_of(attributes);
+        self.rows[since.rows..].iter_mut().for_each(|row| row.resource = resource);
+        self.logs[since.logs..].iter_mut().for_each(|log| log.resource = resource);
+        for point in self.pending.drain(..) {
+            self.series.add(resource, point);
+        }
+    }
+
+    /// What came since is of a scope of this name.
+    pub(super) fn of_scope(&mut self, name: String, since: Mark) {
+        let scope = self.scope_of(name);
+        self.rows[since.rows..].iter_mut().for_each(|row| row.scope = scope);
+        self.logs[since.logs..].iter_mut().for_each(|log| log.scope = scope);
     }
 
     fn resource(&mut self, json: &mut Json<'_>) -> Result<(), ImportError> {
         if !json.enter_object()? {
             return Ok(());
         }
-        let (first, mut found) = (self.rows.len(), Vec::new());
+        let (first, mut found) = (self.mark(), Vec::new());
         while json.next_key()? {
             let key = json.key();
             if key == b"resource" {
                 found = attributes(value(json)?.get("attributes"));
-            } else if SCOPES.contains(&key) {
+            } else if SCOPES.contains(&key) || OTHER_SCOPES.contains(&key) {
                 if json.enter_array()? {
                     while json.next_item()? {
                         self.scope(json)?;
@@ -153,8 +213,7 @@ impl Reading {
             }
         }
         // It may stand behind its spans.
-        let resource = self.resource_of(found);
-        self.rows[first..].iter_mut().for_each(|row| row.resource = resource);
+        self.of_resource(found, first);
         Ok(())
     }
 
@@ -162,7 +221,7 @@ impl Reading {
         if !json.enter_object()? {
             return Ok(());
         }
-        let (first, mut name) = (self.rows.len(), String::new());
+        let (first, mut name) = (self.mark(), String::new());
         while json.next_key()? {
             match json.key() {
                 b"scope" | b"instrumentationLibrary" | b"instrumentation_library" => {
@@ -178,17 +237,39 @@ impl Reading {
                         }
                     }
                 }
+                b"logRecords" | b"log_records" | b"logs" => {
+                    if json.enter_array()? {
+                        while json.next_item()? {
+                            let at = json.offset();
+                            let record = value(json)?;
+                            self.add_log(logs::of_json(&record), at);
+                        }
+                    }
+                }
+                b"metrics" => {
+                    if json.enter_array()? {
+                        while json.next_item()? {
+                            let at = json.offset();
+                            let metric = value(json)?;
+                            self.add_points(metrics::of_json(&metric), at);
+                        }
+                    }
+                }
                 _ => json.skip()?,
             }
         }
-        let scope = self.scope_of(name);
-        self.rows[first..].iter_mut().for_each(|row| row.scope = scope);
+        self.of_scope(name, first);
         Ok(())
     }
 
-    /// What a resource is called: its service, or nothing.
+    /// What a span's resource is called: its service, or nothing.
     pub fn service(&self, row: &Row) -> &str {
-        let attributes = self.resources.get(row.resource as usize);
+        self.service_of(row.resource)
+    }
+
+    /// What a resource is called.
+    pub(super) fn service_of(&self, resource: u32) -> &str {
+        let attributes = self.resources.get(resource as usize);
         let name = attributes.and_then(|a| a.iter().find(|(key, _)| key == "service.name"));
         name.and_then(|(_, value)| value.as_str()).unwrap_or("")
     }

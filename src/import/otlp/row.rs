@@ -25,6 +25,10 @@ pub(in crate::import) struct Row {
     pub failed: bool,
     /// Of the status.
     pub message: String,
+    /// Its parent is in another process; `None` where nobody says.
+    pub remote: Option<bool>,
+    /// It stands for a span of which only parts came.
+    pub provisional: bool,
     /// Attributes that the SDK dropped at its limit.
     pub dropped: u64,
     /// Number of its resource and its scope.
@@ -32,6 +36,15 @@ pub(in crate::import) struct Row {
     pub scope: u32,
     /// One of its ids is none of the format's.
     pub odd_id: bool,
+}
+
+/// Bits of a span's flags: whether they tell where its parent is, and that it is in another process.
+const TELLS_PLACE: u64 = 0x100;
+const IS_REMOTE: u64 = 0x200;
+
+/// Where the parent of a span is, by its flags.
+pub(super) fn remote(flags: u64) -> Option<bool> {
+    (flags & TELLS_PLACE != 0).then_some(flags & IS_REMOTE != 0)
 }
 
 /// Something that happened during a span.
@@ -144,9 +157,9 @@ impl Row {
             dropped: field(map, "droppedAttributesCount", "dropped_attributes_count")
                 .and_then(count)
                 .unwrap_or(0),
-            resource: 0,
-            scope: 0,
+            remote: map.get("flags").and_then(count).and_then(remote),
             odd_id,
+            ..Self::default()
         })
     }
 

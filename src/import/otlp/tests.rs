@@ -243,3 +243,175 @@ fn other_signals_and_damage_are_no_panic() {
     damage(sample!("otlp/otel-proto-trace.json"), drop);
     damage(&sample!("otlp/openai-v2.console.jsonl")[..3000], drop);
 }
+
+#[test]
+fn a_span_of_which_only_parts_came_is_there_unless_it_is_elsewhere() {
+    let part = |flags: u64| {
+        let mut part = span(2, 1, (10, 40), "part", &json!({}));
+        part["flags"] = flags.into();
+        part
+    };
+    let p = open(&[part(0x100), span(3, 1, (45, 60), "other part", &json!({}))]);
+    let row = |name: &str| {
+        let mut rows = p.tracks.iter().flat_map(|t| &t.spans.rows);
+        *rows.find(|s| p.function_name(s.function) == name).unwrap()
+    };
+    let whole = row("span not received");
+    assert_eq!((whole.start, whole.end, whole.status), (0, 50, SpanStatus::Unfinished));
+    assert_eq!((row("part").depth, row("other part").depth), (1, 1));
+    assert!(p.warnings.iter().any(|w| w.kind.contains("cut off") && w.first == "part"));
+    for elsewhere in [0x300, 0] {
+        let p = open(&[part(elsewhere)]);
+        assert_eq!((p.span_count(), p.warnings[0].kind.as_str()), (1, "parent missing"));
+    }
+}
+
+#[test]
+fn logs_and_metrics_of_json_come_beside_spans() {
+    let file = json!({
+        "resourceLogs": [{"scopeLogs": [{"logRecords": [
+            {"timeUnixNano": "1764000000000000050", "body": {"stringValue": "line"}}]}]}],
+        "resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", "unit": "ms", "gauge": {"dataPoints": [
+            {"timeUnixNano": "1764000000000000060", "asDouble": 1.5}]}}]}]}],
+        "resourceSpans": [{"scopeSpans": [{"spans": [span(1, 0, (0, 100), "work", &json!({}))]}]}]});
+    let p = open_bytes(file.to_string().as_bytes()).unwrap();
+    assert_eq!((p.instants[0].time, p.text(p.instants[0].name)), (50, "line"));
+    assert_eq!((&p.counters[0].times[..], &p.counters[0].values[..]), (&[60][..], &[1.5e6][..]));
+}
+
+#[cfg(feature = "workloads")]
+mod received {
+    use super::super::{Encoding, Received, Refusal, Signal};
+    use super::*;
+    use crate::model::{FunctionSpec, ProfileBuilder};
+
+    const ORIGIN: i64 = 1_764_000_000_000_000_000;
+
+    fn take(received: &Received, spans: &[Value]) {
+        let message = json!({"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {"name": "x"}, "spans": spans}]}]});
+        let mut written = false;
+        let told =
+            received.take(message.to_string().as_bytes(), Encoding::Json, Signal::Traces, || written = true);
+        assert_eq!((told.unwrap().rejected, written), (0, true));
+    }
+
+    fn profile(received: &Received, runs: bool) -> Profile {
+        let mut b = ProfileBuilder::new("x");
+        received.add_to(&mut b, ORIGIN, runs, false);
+        b.finish()
+    }
+
+    fn names(p: &Profile) -> Vec<&str> {
+        p.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| p.function_name(s.function)).collect()
+    }
+
+    #[test]
+    fn what_still_runs_is_provisional_and_what_comes_later_takes_its_place() {
+        let received = Received::new(1 << 20, |_, text| text);
+        take(&received, &[span(2, 1, (10, 40), "part", &json!({}))]);
+        assert_eq!(names(&profile(&received, true)), ["span not received", "part"]);
+        take(&received, &[span(1, 0, (0, 100), "whole", &json!({}))]);
+        assert_eq!(names(&profile(&received, true)), ["whole", "part"]);
+        let p = profile(&received, false);
+        assert_eq!((p.warnings.len(), p.span_count()), (0, 2), "{:?}", p.warnings);
+    }
+
+    #[test]
+    fn the_oldest_traces_go_first_and_are_counted() {
+        let received = Received::new(40_000, |_, text| text);
+        for trace in 1..=200u64 {
+            let spans = [1, 2].map(|id| {
+                let mut span =
+                    span(id, id - 1, (trace * 10, trace * 10 + 5), "work", &json!({"k": "v".repeat(100)}));
+                span["traceId"] = format!("{trace:032x}").into();
+                span
+            });
+            take(&received, &spans);
+        }
+        let p = profile(&received, false);
+        let kept = p.span_count();
+        assert!((20..120).contains(&kept) && kept.is_multiple_of(2), "{kept}");
+        let last = p.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| s.start).max();
+        assert_eq!(last, Some(2000), "the newest are there");
+        let gone = p.warnings.iter().find(|w| w.kind.contains("oldest traces")).unwrap();
+        assert_eq!(gone.count as usize + kept, 400);
+        // One trace that is too much alone keeps what began last.
+        let one = Received::new(40_000, |_, text| text);
+        for id in 1..=400u64 {
+            take(&one, &[span(id, 0, (id * 10, id * 10 + 5), "work", &json!({"k": "v".repeat(100)}))]);
+        }
+        let p = profile(&one, false);
+        let starts: Vec<i64> = p.tracks.iter().flat_map(|t| &t.spans.rows).map(|s| s.start).collect();
+        assert!(starts.len() > 20 && starts.len() < 100 && starts.contains(&4000), "{}", starts.len());
+    }
+
+    #[test]
+    fn a_call_that_the_wire_saw_too_is_one_request() {
+        let wire = |b: &mut ProfileBuilder, from: i64, to: i64, model: &str| {
+            let (name, model) = (b.string("#1 chat completions"), b.string(model));
+            let track = None;
+            b.request(Request {
+                name,
+                requested_model: model,
+                track,
+                arrived: from,
+                first_byte: Some(from + 50),
+                finished: Some(to),
+                ..Request::default()
+            })
+        };
+        let received = Received::new(1 << 20, |_, text| text);
+        take(
+            &received,
+            &[
+                span(1, 0, (0, 1000), "ChatCompletion", &chat(30, 3)),
+                span(2, 0, (100_000_000, 100_001_000), "ChatCompletion", &chat(40, 4)),
+            ],
+        );
+        let mut b = ProfileBuilder::new("x");
+        let f = b.function(FunctionSpec::named("unused"));
+        assert_eq!(f.index(), 0);
+        wire(&mut b, 20, 900, "m");
+        wire(&mut b, 100_000_020, 100_000_900, "another model");
+        received.add_to(&mut b, ORIGIN, false, false);
+        let p = b.finish();
+        let rows: Vec<_> = p
+            .requests
+            .rows
+            .iter()
+            .map(|r| (p.text(r.name), r.first_byte.is_some(), r.tokens.prompt()))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("#1 chat completions", true, Some(30)),
+                ("ChatCompletion", false, Some(40)),
+                ("#1 chat completions", true, None)
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_messages_are_refused_whole() {
+        let received = Received::new(1 << 20, |_, text| text);
+        for (bytes, encoding) in [
+            (&b"{\"resourceSpans\": ["[..], Encoding::Json),
+            (b"[]", Encoding::Json),
+            (b"\x0a\xff\xff", Encoding::Protobuf),
+        ] {
+            let taken = received.take(bytes, encoding, Signal::Traces, || panic!("nothing is written"));
+            assert!(matches!(taken, Err(Refusal::Broken(_))), "{taken:?}");
+        }
+        assert_eq!(received.figures().spans, 0);
+    }
+
+    #[test]
+    fn spans_of_another_time_count_from_their_own_begin() {
+        let received = Received::new(1 << 20, |_, text| text);
+        take(&received, &[span(1, 0, (0, 100), "old", &json!({}))]);
+        let mut b = ProfileBuilder::new("x");
+        received.add_to(&mut b, ORIGIN + 100 * 3_600_000_000_000, false, false);
+        let p = b.finish();
+        assert_eq!((p.tracks[0].spans.rows[0].start, p.warnings.len()), (0, 1));
+    }
+}

@@ -20,10 +20,26 @@ impl Oddities {
         self.0.first().map(|(kind, _, place)| format!("{kind}: {place}"))
     }
 
+    /// Adds those of another part of the same.
+    #[cfg(feature = "workloads")]
+    pub fn absorb(&mut self, other: Self) {
+        for (kind, count, place) in other.0 {
+            match self.0.iter_mut().find(|o| o.0 == kind) {
+                Some(known) => known.1 = known.1.saturating_add(count),
+                None => self.0.push((kind, count, place)),
+            }
+        }
+    }
+
     /// Hands the counts to the profile.
     pub fn report(self, builder: &mut ProfileBuilder) {
-        for (kind, count, place) in self.0 {
-            builder.warn_many(kind, &place, count);
+        self.tell(builder);
+    }
+
+    /// Tells the profile the counts so far.
+    pub fn tell(&self, builder: &mut ProfileBuilder) {
+        for (kind, count, place) in &self.0 {
+            builder.warn_many(kind, place, *count);
         }
     }
 }

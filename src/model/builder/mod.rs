@@ -399,6 +399,12 @@ impl ProfileBuilder {
         &mut self.profile.requests.rows[id.index()]
     }
 
+    /// The requests so far.
+    #[must_use]
+    pub fn requests(&self) -> &[Request] {
+        &self.profile.requests.rows
+    }
+
     /// Adds a file of another tool; one with the same name is there already is replaced.
     pub fn attach(&mut self, file: Attachment) {
         self.profile.attached.retain(|a| a.name != file.name);

@@ -2,6 +2,7 @@
 
 use super::Assembler;
 use crate::import::http::build;
+use crate::import::otlp::Received;
 use crate::model::Severity;
 use crate::record::calls::HttpCalls;
 use crate::record::request;
@@ -32,5 +33,16 @@ impl Assembler {
             self.found_of_request(found, number, remark.time);
         }
         built.fact()
+    }
+
+    /// Adds what programs sent by OpenTelemetry's protocol; `is_summary`: beside other spans of the same time. Gives the figures for
+    /// the header.
+    pub(in crate::record) fn received(
+        &mut self,
+        received: &Received,
+        origin: Option<i64>,
+        is_summary: bool,
+    ) -> (&'static str, String) {
+        received.add_to(&mut self.builder, origin.unwrap_or(0), false, is_summary)
     }
 }

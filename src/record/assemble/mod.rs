@@ -196,6 +196,10 @@ impl Assembler {
         self.builder.warn(kind, place);
     }
 
+    pub(super) fn warn_many(&mut self, kind: &str, place: &str, count: u64) {
+        self.builder.warn_many(kind, place, count);
+    }
+
     /// Reads everything new. Two passes: a close that the first one saw is only acted upon when all
     /// that happened before it on other threads has been read too, which the second makes sure of.
     pub(super) fn feed(&mut self) {

@@ -9,6 +9,7 @@ mod command;
 mod demo;
 mod endpoint;
 mod generate;
+mod listen;
 mod proxy;
 mod rag;
 mod service;
@@ -34,6 +35,7 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &service::ServiceWorkload,
     &endpoint::Endpoint,
     &proxy::ProxyWorkload,
+    &listen::Listen,
 ];
 
 /// Something to record.

@@ -11,12 +11,13 @@ use crate::record::context::Context;
 /// Processes whose requests are read.
 const MOST_FILES: usize = 1024;
 
-/// Hands over what lies in `folder` and what is `kept` in memory; `moment` is one before all of it.
+/// Hands over what lies in `folder` and what is `kept` in memory; `moment` is one before all of it. Requests to the address `ours` are
+/// left out.
 pub(in super::super) fn collect(
     folder: &Path,
     kept: Vec<Calls>,
     moment: Moment,
-    beside: Beside,
+    (beside, ours): (Beside, Option<&str>),
     cx: &Context,
 ) {
     let mut names = files(folder);
@@ -35,6 +36,11 @@ pub(in super::super) fn collect(
             }
         }
     }
+    // What an exporter sends to our own receiver is no work of the program.
+    if let Some(ours) = ours {
+        files.iter_mut().for_each(|calls| calls.leave_out(ours));
+    }
+    files.retain(|calls| ours.is_none() || !calls.is_empty());
     if !files.is_empty() {
         cx.keep_calls(HttpCalls { files, moment, beside });
     }

@@ -9,6 +9,7 @@ pub(super) mod calls;
 mod choice;
 mod folder;
 mod inject;
+mod otlp;
 mod output;
 mod python;
 mod spans;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::listen::FORWARD;
 use super::{Context, Param, ParamKind, Params, Workload, WorkloadError};
 use crate::format;
 use crate::import::http::Beside;
@@ -33,6 +35,7 @@ use crate::record::{echo, secrets, words};
 use choice::{AUTO, Choice, PROFILERS};
 pub(super) use folder::Folder;
 use inject::{Inject, Parts};
+use otlp::Otlp;
 use output::{Counts, Reader, Stream};
 use python::{Prepared, Python};
 use stacks::Sampling;
@@ -65,6 +68,8 @@ struct Settings {
     tasks: bool,
     requests: bool,
     proxy: bool,
+    otlp: bool,
+    forward: String,
     keep: String,
     echo: bool,
     /// s.
@@ -174,6 +179,15 @@ impl Workload for Command {
                 ParamKind::Bool,
             ),
             param(
+                "otlp",
+                "OpenTelemetry",
+                "Of instrumented programs in any language: the environment points their exporters (OTLP) to a receiver of the \
+                 recorder; their spans, logs and metrics lie on the run's clock.",
+                "false",
+                ParamKind::Bool,
+            ),
+            FORWARD,
+            param(
                 "keep",
                 "Keep the profile as",
                 "Where to write the first Python profiler's own file, too; empty for nowhere.",
@@ -213,7 +227,11 @@ impl Workload for Command {
         };
         // Where a path leads is known when the working directory is.
         let is_path = program.contains(['/', '\\']);
-        (!is_path && python::find(program).is_none()).then(|| format!("there is no program «{program}»"))
+        if !is_path && python::find(program).is_none() {
+            return Some(format!("there is no program «{program}»"));
+        }
+        let forward = !params.text("forward").is_empty() && !params.flag("otlp");
+        forward.then(|| format!("{}: goes with OpenTelemetry", FORWARD.label))
     }
 
     fn run_title(&self, params: &Params) -> String {
@@ -269,12 +287,18 @@ impl Workload for Command {
         if let Some(through) = &through {
             cx.fact(FactKind::Setting, "Proxy", through.about.clone());
         }
+        let otlp =
+            settings.otlp.then(|| Otlp::start(secrets::texts().then_some(&trace), &settings.forward, cx));
+        let otlp = otlp.transpose().map_err(WorkloadError::Failed)?;
+        let mut variables: Vec<(String, String)> = otlp.iter().flat_map(|o| o.variables.clone()).collect();
+        let of_proxy = through.iter().flat_map(|t| &t.variables);
+        variables.extend(of_proxy.map(|(name, value)| ((*name).to_owned(), value.clone())));
         let surroundings = Surroundings {
             folder: &settings.folder,
             python: is_python,
             left: &folder,
             inject,
-            variables: through.as_ref().map_or(&[], |t| &t.variables),
+            variables: &variables,
         };
         let before = Moment::now();
         let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
@@ -305,6 +329,8 @@ impl Workload for Command {
         unread(cx);
         cx.fact(FactKind::Result, "Exit status", stop::words(end.status));
         cx.exit_code(stop::code(end.status));
+        let receiver = otlp.as_ref().map(Otlp::address);
+        let traced = otlp.is_some_and(|otlp| otlp.end(cx));
         if let Some(sampling) = sampling {
             sampling.end(cx);
         }
@@ -319,7 +345,7 @@ impl Workload for Command {
         if choice.torch {
             torch::collect(&trace, cx);
         }
-        let shown = shown || choice.torch;
+        let shown = shown || choice.torch || traced;
         let profiled =
             python.as_ref().is_some_and(|python| collect(python, &choice, shown, &settings.keep, cx));
         spans::collect(folder.path(), profiled, cx);
@@ -333,7 +359,7 @@ impl Workload for Command {
             (false, true) => Beside::Calls,
             (false, false) => Beside::Nothing,
         };
-        calls::collect(&trace, kept.into_iter().collect(), before, beside, cx);
+        calls::collect(&trace, kept.into_iter().collect(), before, (beside, receiver.as_deref()), cx);
         match (end.stopped, end.needed) {
             (true, needed) => {
                 cx.fact(FactKind::Result, "Ended by", needed.unwrap_or("SIGINT"));
@@ -356,7 +382,7 @@ struct Surroundings<'a> {
     left: &'a Folder,
     inject: Option<Inject>,
     /// Further variables.
-    variables: &'a [(&'static str, String)],
+    variables: &'a [(String, String)],
 }
 
 fn spawn(words: &[String], with: &Surroundings<'_>) -> std::io::Result<Child> {

@@ -23,6 +23,18 @@ const VARIABLES: [(&str, &str, Option<&str>); 8] = [
 const PROXIES: [&str; 6] =
     ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
+/// What keeps clients from looking for 127.0.0.1 at a proxy of theirs.
+pub(super) fn around_proxies(environment: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    if !PROXIES.iter().any(|name| environment(name).is_some_and(|value| !value.is_empty())) {
+        return Vec::new();
+    }
+    let around = |name: &'static str| {
+        let known = environment(name).filter(|known| !known.is_empty());
+        (name, known.map_or_else(|| "127.0.0.1".into(), |known| format!("{known},127.0.0.1")))
+    };
+    ["no_proxy", "NO_PROXY"].map(around).to_vec()
+}
+
 /// The proxy, and what it sets in the command's environment.
 pub(super) struct Through {
     pub(super) proxy: Proxy,
@@ -66,15 +78,7 @@ impl Through {
         let about = format!("{address} as {}", names.join(", "));
         let value = |r: &Redirect| (r.variable, format!("{address}{}{}", r.prefix, r.path));
         let mut variables: Vec<_> = found.iter().map(value).collect();
-        if PROXIES.iter().any(|name| environment(name).is_some_and(|value| !value.is_empty())) {
-            for name in ["no_proxy", "NO_PROXY"] {
-                let known = environment(name).filter(|known| !known.is_empty());
-                variables.push((
-                    name,
-                    known.map_or_else(|| "127.0.0.1".into(), |known| format!("{known},127.0.0.1")),
-                ));
-            }
-        }
+        variables.extend(around_proxies(environment));
         Ok(Self { proxy, variables, about })
     }
 }

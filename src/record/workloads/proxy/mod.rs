@@ -15,6 +15,7 @@ use crate::import::http::Beside;
 use crate::model::FactKind;
 use crate::record::calls::Moment;
 use crate::record::{echo, secrets};
+pub(super) use pass::drop_of_a_connection;
 pub(super) use serve::{Plan, Proxy};
 
 /// The proxy.
@@ -98,7 +99,7 @@ impl Workload for ProxyWorkload {
         if let Some(why) = failed {
             cx.warn("the proxy could not write all requests down", &why);
         }
-        calls::collect(&trace, kept.into_iter().collect(), moment, Beside::Nothing, cx);
+        calls::collect(&trace, kept.into_iter().collect(), moment, (Beside::Nothing, None), cx);
         // There is no other end.
         Ok(())
     }

@@ -86,7 +86,8 @@ fn own(status: StatusCode, why: &str) -> Reply {
     response
 }
 
-fn drop_of_a_connection(headers: &mut HeaderMap) {
+/// Takes away what belongs to a single connection.
+pub(in super::super) fn drop_of_a_connection(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
