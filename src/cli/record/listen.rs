@@ -44,6 +44,8 @@ pub(in super::super) fn listen(args: ListenArgs) -> Result<(), Failure> {
     }
     run(&RecordArgs {
         workload: workload.to_owned(),
+        process: None,
+        duration: None,
         how,
         sample_spans: 1,
         no_allocations: false,

@@ -143,10 +143,10 @@ fn example(rows: &[&Row], parents: &[Option<u32>], at: usize) -> String {
 }
 
 /// What the program says of a span, the nearest first.
-fn said(rows: &[Row], parents: &[Option<u32>], at: usize) -> Said {
+fn said(rows: &[&Row], parents: &[Option<u32>], at: usize) -> Said {
     let way = std::iter::successors(Some(at), |&n| parents[n].map(|up| up as usize)).take(MOST_ABOVE);
     let mut said = Said::default();
-    way.for_each(|n| Attributes::say(&rows[n], &mut said));
+    way.for_each(|n| Attributes::say(rows[n], &mut said));
     said
 }
 

@@ -217,7 +217,7 @@ impl Workload for Command {
     }
 
     fn problem(&self, params: &Params) -> Option<String> {
-        let Settings { command, .. } = params.read().ok()?;
+        let Settings { command, otlp, forward, .. } = params.read().ok()?;
         let words = match words::split(&command) {
             Ok(words) => words,
             Err(why) => return Some(why),
@@ -230,8 +230,7 @@ impl Workload for Command {
         if !is_path && python::find(program).is_none() {
             return Some(format!("there is no program «{program}»"));
         }
-        let forward = !params.text("forward").is_empty() && !params.flag("otlp");
-        forward.then(|| format!("{}: goes with OpenTelemetry", FORWARD.label))
+        (!forward.is_empty() && !otlp).then(|| format!("{}: goes with OpenTelemetry", FORWARD.label))
     }
 
     fn run_title(&self, params: &Params) -> String {
