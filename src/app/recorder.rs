@@ -59,6 +59,13 @@ const BUTTON: f32 = 84.0;
 const ALONE: [&str; 2] = [NONE, "auto"];
 const NONE: &str = "none";
 
+/// What there is to record, by whose it is.
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("Your program", &["command", "attach"]),
+    ("A server", &["endpoint", "proxy", "listen"]),
+    ("Demos", &["default", "asyncio", "generate", "rag", "service"]),
+];
+
 /// The small window that asks what to record.
 pub(super) struct Chooser {
     workload: usize,
@@ -156,12 +163,18 @@ impl Chooser {
     fn list(&mut self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.with_layout(egui::Layout::top_down_justified(egui::Align::Min), |ui| {
-            for (i, workload) in WORKLOADS.iter().enumerate() {
-                let choice = egui::Button::selectable(self.workload == i, workload.title()).truncate();
-                let choice = ui.add(choice.min_size(vec2(0.0, space::CONTROL)));
-                if choice.on_hover_text(workload.about()).clicked() && self.workload != i {
-                    self.workload = i;
-                    self.values = defaults(*workload);
+            for (n, (group, ids)) in GROUPS.iter().enumerate() {
+                if n > 0 {
+                    ui.add_space(space::MEDIUM);
+                }
+                ui.label(egui::RichText::new(*group).small().color(Palette::of(ui).text_weak));
+                for (i, workload) in WORKLOADS.iter().enumerate().filter(|(_, w)| ids.contains(&w.id())) {
+                    let choice = egui::Button::selectable(self.workload == i, workload.title()).truncate();
+                    let choice = ui.add(choice.min_size(vec2(0.0, space::CONTROL)));
+                    if choice.on_hover_text(workload.about()).clicked() && self.workload != i {
+                        self.workload = i;
+                        self.values = defaults(*workload);
+                    }
                 }
             }
         });
@@ -556,6 +569,14 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_workload_is_in_one_group() {
+        for workload in WORKLOADS {
+            let groups = GROUPS.iter().filter(|(_, ids)| ids.contains(&workload.id()));
+            assert_eq!(groups.count(), 1, "{}", workload.id());
+        }
+    }
 
     #[test]
     fn words_are_switched_on_and_off() {

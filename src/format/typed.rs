@@ -49,7 +49,7 @@ pub fn typed_quantity(text: &str) -> Option<u64> {
         _ => 0,
     };
     let value = number.parse::<f64>().ok()? * base.powi(power);
-    (value.is_finite() && value >= 0.0 && value < 9.0e18).then_some(value.round() as u64)
+    (value.is_finite() && (0.0..9.0e18).contains(&value)).then_some(value.round() as u64)
 }
 
 #[cfg(test)]

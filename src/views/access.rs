@@ -107,7 +107,8 @@ fn problems(view: &str, of: &str, profile: Profile) -> Vec<String> {
     let wanted: BTreeMap<NodeId, String> = screen
         .nodes
         .iter()
-        .filter(|(_, n)| n.supports_action(Action::Click) && !bar(n) && !arrows.contains(&n.role()))
+        .filter(|(_, n)| n.supports_action(Action::Click) && !n.is_disabled())
+        .filter(|(_, n)| !bar(n) && !arrows.contains(&n.role()))
         .map(|(id, n)| (*id, format!("{:?} {}", n.role(), screen.name(*id))))
         .collect();
     let mut reached = BTreeSet::new();

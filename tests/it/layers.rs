@@ -183,37 +183,3 @@ fn panes_do_not_know_each_other() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
-
-/// A setting that nobody declares has no value: asking for one by a mistyped name would quietly be 0 or nothing.
-#[test]
-fn workloads_ask_for_settings_that_are_declared_and_in_their_kind() {
-    use inferscope::record::workloads::{ParamKind, WORKLOADS};
-    let declared: Vec<_> = WORKLOADS.iter().flat_map(|w| w.params()).collect();
-    let mut found = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/record/workloads"), &mut found);
-    let (mut asked, mut wrong) = (0, Vec::new());
-    for path in found.iter().filter(|p| !is_test(p)) {
-        let code = code(path).join("\n");
-        for (at, _) in code.match_indices("params.") {
-            let call = &code[at + "params.".len()..];
-            let Some((method, rest)) = call.split_once("(\"") else { continue };
-            let Some((key, _)) = rest.split_once('"') else { continue };
-            if !method.chars().all(|c| c.is_ascii_lowercase()) {
-                continue;
-            }
-            asked += 1;
-            let fits = |kind: ParamKind| match method {
-                "flag" => kind == ParamKind::Bool,
-                "float" => matches!(kind, ParamKind::Float { .. }),
-                "size" | "int" => matches!(kind, ParamKind::Int { .. }),
-                "numbers" => matches!(kind, ParamKind::Numbers { .. }),
-                _ => !matches!(kind, ParamKind::Bool | ParamKind::Float { .. }),
-            };
-            if !declared.iter().any(|p| p.key == key && fits(p.kind)) {
-                wrong.push(format!("{}: params.{method}(\"{key}\")", path.display()));
-            }
-        }
-    }
-    assert!(asked > 35, "{asked} settings are asked for");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}

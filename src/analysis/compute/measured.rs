@@ -36,7 +36,7 @@ pub(super) fn passes(profile: &Profile, ops: &OpTable, given: &Given) -> Known<u
     }
     match given.layers.filter(|n| *n > 0) {
         None => Err(NO_LAYERS),
-        Some(layers) if attention % layers != 0 => {
+        Some(layers) if !attention.is_multiple_of(layers) => {
             Err("the attention that was recorded is no multiple of the layers")
         }
         Some(layers) => Ok(attention / layers),

@@ -42,46 +42,39 @@ pub struct Work {
 
 impl Work {
     /// Operations per second.
-    #[must_use]
     pub fn flops_rate(&self) -> Known<f64> {
         Ok(self.flops? * 1e9 / self.time)
     }
 
     /// Bytes per second.
-    #[must_use]
     pub fn bytes_rate(&self) -> Known<f64> {
         Ok(self.bytes? * 1e9 / self.time)
     }
 
     /// Operations per byte.
-    #[must_use]
     pub fn intensity(&self) -> Known<f64> {
         Ok(self.flops? / self.bytes?)
     }
 
     /// Share of the operations that the device could do.
-    #[must_use]
     pub fn mfu(&self, given: &Given) -> Known<f64> {
         let peak = given.peak_flops.filter(|p| *p > 0).ok_or(NO_FLOPS)?;
         Ok(self.flops_rate()? / peak as f64)
     }
 
     /// Share of the bytes that the device could read.
-    #[must_use]
     pub fn mbu(&self, given: &Given) -> Known<f64> {
         let peak = given.peak_bytes.filter(|p| *p > 0).ok_or(NO_BANDWIDTH)?;
         Ok(self.bytes_rate()? / peak as f64)
     }
 
     /// The least time that the bytes need, ns.
-    #[must_use]
     pub fn floor(&self, given: &Given) -> Known<f64> {
         let peak = given.peak_bytes.filter(|p| *p > 0).ok_or(NO_BANDWIDTH)?;
         Ok(self.bytes? * 1e9 / peak as f64)
     }
 
     /// True when reading limits it, false when computing does: on which side of the ridge it is.
-    #[must_use]
     pub fn is_memory_bound(&self, given: &Given) -> Known<bool> {
         let flops = given.peak_flops.filter(|p| *p > 0).ok_or(NO_FLOPS)?;
         let bytes = given.peak_bytes.filter(|p| *p > 0).ok_or(NO_BANDWIDTH)?;
@@ -138,7 +131,6 @@ pub struct Explained {
 
 impl Explained {
     /// How the weights are stored, as their bytes tell.
-    #[must_use]
     pub fn stored_as(&self) -> Known<&'static str> {
         self.bytes_per_parameter.map(stored_as)
     }

@@ -30,7 +30,7 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     let repeats = cx.get(&RepeatedPrompts { asked: asked.clone() })?;
     let facts = cx.get(&TokenFacts { asked: asked.clone() })?;
     let caches = cx.get(&Caches { asked: asked.clone() })?;
-    let slow = cx.get(&SlowRequests { asked: asked.clone() })?;
+    let slow = cx.get(&SlowRequests { asked })?;
     let mut out = Vec::new();
     out.extend(queue(&latency));
     out.extend(retries(profile));

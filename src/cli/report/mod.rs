@@ -25,7 +25,6 @@ use crate::analysis::caches::{CacheFigures, Caches};
 use crate::analysis::components::{Components, PromptComponents};
 use crate::analysis::compute::{Explain, Explained, Given};
 use crate::analysis::every_metric::{EveryMetric, MetricRow};
-use crate::analysis::request_facets::{Facet, Facets};
 use crate::analysis::findings::{Findings, Noted};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::heap_peak::{AtHeapPeak, HeapPeak};
@@ -33,6 +32,7 @@ use crate::analysis::latency::{Latency, RequestLatency};
 use crate::analysis::ops::{OpTable, Ops, has_ops};
 use crate::analysis::overview::{Overview, Summary};
 use crate::analysis::prices::Prices;
+use crate::analysis::request_facets::{Facet, Facets};
 use crate::analysis::scope::Slice;
 use crate::analysis::slo::{Slow, SlowRequests};
 use crate::analysis::spending::{Spending, Spent};
@@ -268,7 +268,7 @@ impl Report {
         let compute = match has_ops(&profile) || Given::of_run(&profile).parameters.is_some() {
             true => Some((
                 engine.now(&subject, &Ops(None), &job)?,
-                engine.now(&subject, &Explain { asked: asked.clone(), given: Given::default() }, &job)?,
+                engine.now(&subject, &Explain { asked, given: Given::default() }, &job)?,
             )),
             false => None,
         };

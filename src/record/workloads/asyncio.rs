@@ -68,37 +68,41 @@ impl Workload for Asyncio {
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
         let Settings { scale, users, fault } = params.read()?;
-        let plan = Plan { scale, fault };
-        cx.stage("Handling requests");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .map_err(|e| WorkloadError::Failed(format!("tokio does not start: {e}")))?;
-        runtime.block_on(async {
-            // A task of its own: it is polled when one of its timers fires, and not by the watch below.
-            let task = tokio::spawn(run_main(plan, users));
-            let stop = task.abort_handle();
-            let watch = async {
-                while cx.check().is_ok() {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            };
-            tokio::pin!(task);
-            let ended = tokio::select! {
-                ended = &mut task => ended,
-                () = watch => {
-                    stop.abort();
-                    task.await
-                }
-            };
-            match ended {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(WorkloadError::Failed(error)),
-                Err(e) if e.is_cancelled() => Err(WorkloadError::Stopped),
-                Err(e) => Err(WorkloadError::Failed(e.to_string())),
-            }
-        })
+        run(Plan { scale, fault }, users, cx)
     }
+}
+
+/// The pipeline for so many users at once.
+pub(super) fn run(plan: Plan, users: usize, cx: &Context) -> Result<(), WorkloadError> {
+    cx.stage("Handling requests");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|e| WorkloadError::Failed(format!("tokio does not start: {e}")))?;
+    runtime.block_on(async {
+        // A task of its own: it is polled when one of its timers fires, and not by the watch below.
+        let task = tokio::spawn(run_main(plan, users));
+        let stop = task.abort_handle();
+        let watch = async {
+            while cx.check().is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::pin!(task);
+        let ended = tokio::select! {
+            ended = &mut task => ended,
+            () = watch => {
+                stop.abort();
+                task.await
+            }
+        };
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(WorkloadError::Failed(error)),
+            Err(e) if e.is_cancelled() => Err(WorkloadError::Stopped),
+            Err(e) => Err(WorkloadError::Failed(e.to_string())),
+        }
+    })
 }
 
 #[derive(serde::Deserialize)]
@@ -108,10 +112,13 @@ struct Settings {
     fault: bool,
 }
 
+/// How the stages run.
 #[derive(Clone, Copy, Debug)]
-struct Plan {
-    scale: f64,
-    fault: bool,
+pub(super) struct Plan {
+    /// Factor for all sleeps.
+    pub(super) scale: f64,
+    /// Lets one stage fail.
+    pub(super) fault: bool,
 }
 
 /// A Python exception, as text.

@@ -2,7 +2,7 @@
 
 use tracing::info_span;
 
-use super::asyncio::{Asyncio, SCALE};
+use super::asyncio::{self, Plan, SCALE};
 use super::generate::{Generate, PARAMS};
 use super::{Context, Param, Params, Workload, WorkloadError};
 use crate::phase;
@@ -19,6 +19,11 @@ static ALL: [Param; PARAMS.len() + 1] = {
     }
     all
 };
+
+#[derive(serde::Deserialize)]
+struct Settings {
+    scale: f64,
+}
 
 impl Workload for Demo {
     fn id(&self) -> &'static str {
@@ -43,11 +48,12 @@ impl Workload for Demo {
     }
 
     fn run(&self, params: &Params, cx: &Context) -> Result<(), WorkloadError> {
+        let Settings { scale } = params.read()?;
         // The spans give all that follows a caller: what ran on other threads hangs on them.
         {
             let _phase = phase!("async pipeline");
             let _span = info_span!(target: "inferscope::default", "asyncio").entered();
-            Asyncio.run(params, cx)?;
+            asyncio::run(Plan { scale, fault: false }, 1, cx)?;
         }
         let _span = info_span!(target: "inferscope::default", "text_generation").entered();
         Generate.run(params, cx)

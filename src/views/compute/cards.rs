@@ -162,8 +162,8 @@ fn roofline(ui: &mut Ui, found: &Explained) {
     let line = vec![log([least, roof(least)]), log([ridge, flops]), log([most, flops])];
     let palette = Palette::of(ui);
     let shown = plot::plot(ui, "roofline", HEIGHT, [Unit::None, Unit::None])
-        .x_grid_spacer(plot::decades)
-        .y_grid_spacer(plot::decades)
+        .x_grid_spacer(|input| plot::decades(&input))
+        .y_grid_spacer(|input| plot::decades(&input))
         .x_axis_formatter(|mark, _| plot::power(mark.value))
         .y_axis_formatter(|mark, _| plot::power(mark.value))
         .label_formatter(|at| match at {

@@ -15,10 +15,13 @@ use crate::views::shared::grid::{Grid, Mark, Rows, walk};
 use crate::views::shared::menu::{About, ContextMenu, Picked};
 use crate::views::{ViewCx, shared};
 
+/// What is listed: of which table, which kind of operations, in which order.
+type Asked = (Arc<OpTable>, Option<OpKind>, (OpColumn, bool));
+
 /// Rows in the order that was chosen, kept while nothing changes.
 #[derive(Default)]
 pub(super) struct Ordered {
-    of: Option<(Arc<OpTable>, Option<OpKind>, (OpColumn, bool))>,
+    of: Option<Asked>,
     rows: Arc<Vec<Op>>,
 }
 

@@ -38,7 +38,7 @@ impl View for DiffFlow {
                         };
                         (name, Two { base: share(b, whole[0]), head: share(h, whole[1]) })
                     });
-                    figures(ui, rows.collect(), Unit::MilliPercent);
+                    figures(ui, &rows.collect::<Vec<_>>(), Unit::MilliPercent);
                 }),
                 2 => card(ui, "Mean time", |ui| edges(ui, both, Unit::Nanoseconds, |e| e.time)),
                 _ => card(ui, "Cost", |ui| {
@@ -72,10 +72,10 @@ fn edges(ui: &mut Ui, both: [&Ways; 2], unit: Unit, value: fn(&Edge) -> Option<i
         let of = |edge: Option<&Edge>| edge.map_or(missing, value);
         (name, Two { base: of(base), head: of(head) })
     });
-    figures(ui, rows.collect(), unit);
+    figures(ui, &rows.collect::<Vec<_>>(), unit);
 }
 
-fn figures(ui: &mut Ui, rows: Vec<(String, Two<i64>)>, unit: Unit) {
+fn figures(ui: &mut Ui, rows: &[(String, Two<i64>)], unit: Unit) {
     let told = rows.iter().filter(|r| r.1.base.is_some() || r.1.head.is_some());
     two_figures(ui, told.map(|(name, values)| TwoFigure { name, unit, values: *values, about: "" }));
 }

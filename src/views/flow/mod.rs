@@ -11,8 +11,8 @@ use egui::{Sense, Ui};
 
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
 use crate::analysis::asked::Asked;
-use crate::analysis::request_facets::Facet;
 use crate::analysis::flow::{Flow as Question, Stage, Ways};
+use crate::analysis::request_facets::Facet;
 use crate::format;
 use crate::model::{CacheOutcome, Profile};
 use crate::state::Command;

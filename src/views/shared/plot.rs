@@ -57,7 +57,7 @@ const MOST_MARKS: u32 = 200;
 
 /// Lines of a grid whose values are powers of ten: at each whole power.
 #[must_use]
-pub fn decades(input: GridInput) -> Vec<GridMark> {
+pub fn decades(input: &GridInput) -> Vec<GridMark> {
     let first = input.bounds.0.ceil();
     let marks = (0..MOST_MARKS).map(|i| first + f64::from(i));
     marks.take_while(|v| *v <= input.bounds.1).map(|value| GridMark { value, step_size: 1.0 }).collect()
