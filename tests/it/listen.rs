@@ -536,8 +536,6 @@ fn a_program_is_run_and_recorded_with_its_spans() {
     let life = &process.spans.rows[0];
     assert!(life.start < span.start && span.end < life.end, "{life:?} {span:?}");
     assert!(profile.counters.iter().any(|c| profile.text(c.name) == "RSS"));
-    // The table of its calls is beside, because spans are the run's numbers.
-    assert!(fact(&got, "Call profile").contains("attached"), "{}", fact(&got, "Call profile"));
 }
 
 #[test]

@@ -47,7 +47,7 @@ class Agent:
             # A .pth file may have imported it before us.
             if name in sys.modules:
                 self.arm(name, sys.modules[name])
-        if exists(self.here + "/_stacks.py"):
+        if exists(self.here + "/_stacks.py") and exists(self.here + "/stacks"):
             self.sample()
         if self.table or self.loaded:
             sys.meta_path.insert(0, self)

@@ -77,12 +77,11 @@ impl Metrics {
 /// Stacks of a process in the profile.
 pub(in crate::import) struct Paths<'a> {
     stacks: &'a Stacks,
-    functions: Vec<FunctionId>,
+    /// By code; `None` for what is none of the program.
+    functions: Vec<Option<FunctionId>>,
     waits: FrameId,
     /// Frames of the script around the program that each stack has outside.
     around: Vec<u32>,
-    /// Functions that are none of the program.
-    ours: Vec<bool>,
     /// By stack and frames that are cut off outside.
     known: FxHashMap<(u32, u32), Option<StackId>>,
 }
@@ -100,17 +99,20 @@ impl<'a> Paths<'a> {
                 b.function(FunctionSpec { name, module: &module, file, line: code.line, category: "" })
             })
         };
-        let functions = stacks.codes.iter().map(&mut function).collect();
-        let waits = b.function(WAITS);
-        let waits = b.frame(waits, 0);
+        let mut is_seen = vec![false; stacks.codes.len()];
         let mut around: Vec<u32> = Vec::with_capacity(stacks.stacks.len());
         for stack in &stacks.stacks {
             let below = stack.below.and_then(|n| around.get(n as usize)).copied().unwrap_or(0);
             let is_around = below == stack.depth && stacks.codes[stack.code as usize].file.ends_with(AROUND);
             around.push(below + u32::from(is_around));
+            is_seen[stack.code as usize] |= !is_around;
         }
-        let ours = stacks.codes.iter().map(|code| is_ours(&code.file)).collect();
-        Self { stacks, functions, waits, around, ours, known: FxHashMap::default() }
+        let codes = stacks.codes.iter().zip(is_seen);
+        let functions = codes.map(|(code, seen)| (seen && !is_ours(&code.file)).then(|| function(code)));
+        let functions = functions.collect();
+        let waits = b.function(WAITS);
+        let waits = b.frame(waits, 0);
+        Self { stacks, functions, waits, around, known: FxHashMap::default() }
     }
 
     /// The frames of a stack, innermost first: how many are below each, and what it is a call of.
@@ -149,8 +151,8 @@ impl<'a> Paths<'a> {
             at = row.below;
         }
         for (n, row) in new.into_iter().rev() {
-            if !self.ours[row.code as usize] {
-                let frame = b.frame(self.functions[row.code as usize], row.line);
+            if let Some(function) = self.functions[row.code as usize] {
+                let frame = b.frame(function, row.line);
                 found = Some(b.stack(found, frame));
             }
             self.known.insert((n, cut), found);
