@@ -171,9 +171,12 @@ fn short_name(words: &[String]) -> String {
     let mut words = words.iter().map(String::as_str);
     let program = words.next().unwrap_or_default();
     let mut name = program.rsplit('/').next().unwrap_or(program).to_owned();
-    for word in words {
-        // Our own wrapper and its arguments say nothing about the program.
-        let word = if word.ends_with("profile_run.py") { "…" } else { word };
+    while let Some(word) = words.next() {
+        // Our own wrapper and its two arguments say nothing about the program.
+        if word.ends_with("/profile_run.py") {
+            let _ = (words.next(), words.next());
+            continue;
+        }
         if name.chars().count() + word.chars().count() > 60 {
             name.push_str(" …");
             break;

@@ -197,7 +197,9 @@ fn samples_of_a_loop_lie_under_the_task_that_ran() {
                     let span = span.map(|row| p.function_name(track.spans.rows[row as usize].function));
                     assert_eq!(span, Some(own), "at {start}..{end}, {python}, {reader}");
                     let path = p.stack_functions(stack);
-                    assert_eq!(p.function_name(path[0]), function, "{python}, {reader}");
+                    // Now and then a look falls on the moment in which the coroutine goes to sleep.
+                    let outermost = p.function_name(path[0]);
+                    assert!([function, "sleep"].contains(&outermost), "{outermost}, {python}, {reader}");
                 }
             }
             // The thread has what was outside of tasks, among it that the loop waited.

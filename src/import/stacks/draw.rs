@@ -17,8 +17,8 @@ const WAITS: FunctionSpec<'_> =
 const AROUND: &str = "/profile_run.py";
 /// … and neither is what records it from inside.
 const INSIDE: &str = "/inject/";
-const OURS: [&str; 8] =
-    ["sitecustomize", "_tasks", "_records", "_monitor", "_steps", "_rewrite", "_torch", "_quiet"];
+const OURS: [&str; 9] =
+    ["sitecustomize", "_tasks", "_records", "_monitor", "_steps", "_rewrite", "_torch", "_quiet", "_stacks"];
 
 fn is_ours(file: &str) -> bool {
     let name = file.rsplit_once(INSIDE).and_then(|(_, name)| name.strip_suffix(".py"));
@@ -177,7 +177,7 @@ impl Plain<'_> {
         let mut paths = Paths::new(self.stacks, |_, _| None, b);
         for (n, thread) in ordered(&self.stacks.threads).into_iter().enumerate() {
             let sort = self.sort.saturating_add(n as i64);
-            let name = name(thread);
+            let name = name(thread, self.stacks.pid);
             let spec = TrackSpec { name: &name, process: self.process, kind: TrackKind::Thread, sort };
             let rows = rows(self.stacks, thread, self.shift, &mut paths, b);
             if !rows.is_empty() {
@@ -199,8 +199,10 @@ pub(in crate::import) fn ordered(threads: &[Thread]) -> Vec<&Thread> {
 const MAIN: &str = "MainThread";
 
 /// What a thread is called.
-pub(in crate::import) fn name(thread: &Thread) -> String {
+pub(in crate::import) fn name(thread: &Thread, process: u64) -> String {
     match (thread.name.as_str(), thread.native) {
+        // Before its module of threads is loaded Python has no names. The system's number of the first is the process's.
+        ("", native) if native == process && native != 0 => MAIN.to_owned(),
         ("", 0) => format!("thread {:#x}", thread.ident),
         ("", native) => format!("thread {native}"),
         (name, _) => name.to_owned(),

@@ -116,7 +116,7 @@ impl Drawing<'_> {
             let known = known.max_by_key(|&n| (self.world.threads[n].steps.len(), std::cmp::Reverse(n)));
             let steps = known.map_or(&[][..], |n| &self.world.threads[n].steps);
             let own = known.and_then(|n| tracks.threads.get(&n).copied());
-            let place = (own, order, stacks::name(thread), !steps.is_empty());
+            let place = (own, order, stacks::name(thread, stacks.pid), !steps.is_empty());
             if steps.is_empty() {
                 let plain = stacks::rows(stacks, thread, self.shift, &mut paths, b);
                 if !plain.is_empty() {
