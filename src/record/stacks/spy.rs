@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -89,9 +90,9 @@ fn attach(pid: u32, plan: &Plan, goes_on: &impl Fn() -> bool) -> Result<Option<P
     loop {
         let failed = match PythonSpy::new(number, &config) {
             // What was found must be one.
-            Ok(mut spy) => match spy.get_stack_traces() {
+            Ok(mut spy) => match traces(&mut spy) {
                 Ok(_) => return Ok(Some(spy)),
-                Err(e) => format!("{e:#}"),
+                Err(why) => why,
             },
             Err(e) => format!("{e:#}"),
         };
@@ -154,7 +155,7 @@ fn watch(
     let mut due = Instant::now();
     while goes_on() {
         let (began, before) = (Instant::now(), counter().unwrap_or(0));
-        match spy.get_stack_traces() {
+        match traces(&mut spy) {
             // It stands for the middle of the time that it took.
             Ok(traces) if began.elapsed() <= interval => {
                 failed = 0;
@@ -179,6 +180,15 @@ fn watch(
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok((looks, Next::Done))
+}
+
+/// A look at all threads. The program changes what is read meanwhile, and may be read as nonsense: such a look fails, whatever
+/// becomes of it.
+fn traces(spy: &mut PythonSpy) -> Result<Vec<StackTrace>, String> {
+    match catch_unwind(AssertUnwindSafe(|| spy.get_stack_traces())) {
+        Ok(found) => found.map_err(|e| format!("{e:#}")),
+        Err(_) => Err("what was read makes no sense".to_owned()),
+    }
 }
 
 fn seen<'a>(pid: u32, trace: &'a StackTrace, natives: &mut Natives) -> Seen<'a> {
