@@ -137,7 +137,7 @@ mod linux {
                     continue;
                 }
                 let (plan, stop) = (plan.clone(), stop.clone());
-                let thread = jobs::spawn("stacks of a process", move || spy::sample(pid, &plan, &stop));
+                let thread = jobs::spawn(spy::THREAD, move || spy::sample(pid, &plan, &stop));
                 running.insert(pid, thread);
             }
             std::thread::park_timeout(LOOK_EVERY);

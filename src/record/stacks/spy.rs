@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -182,9 +183,26 @@ fn watch(
     Ok((looks, Next::Done))
 }
 
+/// What a thread that looks is called.
+pub(super) const THREAD: &str = "stacks of a process";
+
+/// What fails in a look is no message of the recorder: it is counted as missed.
+fn quietly() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().name() != Some(THREAD) {
+                usual(info);
+            }
+        }));
+    });
+}
+
 /// A look at all threads. The program changes what is read meanwhile, and may be read as nonsense: such a look fails, whatever
 /// becomes of it.
 fn traces(spy: &mut PythonSpy) -> Result<Vec<StackTrace>, String> {
+    quietly();
     match catch_unwind(AssertUnwindSafe(|| spy.get_stack_traces())) {
         Ok(found) => found.map_err(|e| format!("{e:#}")),
         Err(_) => Err("what was read makes no sense".to_owned()),
