@@ -412,9 +412,8 @@ fn a_program_does_not_notice_that_its_tasks_are_recorded() {
             let mut plain = Command::new(&python);
             plain.args([&script, end]).current_dir(&folder);
             let plain = plain.env("PYTHONUNBUFFERED", "1").env("PYTHONASYNCIODEBUG", debug).output().unwrap();
-            // In debug mode asyncio tells the stack of all that is made, down to what runs a profiler around the program.
-            let set: &[&str] = if debug.is_empty() { &[] } else { &["profilers=none"] };
-            let (recorded, _) = record_with(&folder, set, debug, &[&python, &script, end]);
+            // Tasks alone: in debug mode asyncio tells the stack of all that is made, down to what runs around the program.
+            let (recorded, _) = record_with(&folder, &["profilers=none"], debug, &[&python, &script, end]);
             let case = format!("{python} {end} {debug}");
             assert_eq!(settled(&recorded.stdout), settled(&plain.stdout), "{case}");
             // Whether a step takes long is the machine's.
