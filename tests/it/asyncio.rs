@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use inferscope::import::{Input, open_whole};
@@ -116,8 +117,12 @@ fn states(p: &Profile) -> Vec<(String, String)> {
     found
 }
 
+/// Held by tests that start dozens of programs: what one of them measures is not to be the other's load.
+static BUSY: Mutex<()> = Mutex::new(());
+
 #[test]
 fn coroutines_have_the_calls_and_times_that_the_program_measured() {
+    let _alone = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder("asyncio-exact");
     for python in interpreters(&VERSIONS) {
         for program in ["pipeline", "fanout", "queues", "failing", "streams", "threads"] {
@@ -126,7 +131,7 @@ fn coroutines_have_the_calls_and_times_that_the_program_measured() {
             // The machine has other work: who is late in one run must be so in all.
             for _ in 0..5 {
                 // Sampling of stacks takes a part of a core, which a small machine does not have to spare.
-                let (out, session) = record_with(&folder, &["profilers=none"], "", &[&python, &script]);
+                let (out, session) = record_with(&folder, &["hz=1"], "", &[&python, &script]);
                 assert!(out.status.success() && out.stderr.is_empty(), "{python} {program}: {out:?}");
                 let truth = truth(&out);
                 let found = totals(&open(&session));
@@ -397,6 +402,7 @@ fn settled(text: &[u8]) -> String {
 
 #[test]
 fn a_program_does_not_notice_that_its_tasks_are_recorded() {
+    let _alone = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder("asyncio-unnoticed");
     let script = program_file("unchanged.py");
     for python in interpreters(&VERSIONS) {
@@ -412,8 +418,9 @@ fn a_program_does_not_notice_that_its_tasks_are_recorded() {
             let mut plain = Command::new(&python);
             plain.args([&script, end]).current_dir(&folder);
             let plain = plain.env("PYTHONUNBUFFERED", "1").env("PYTHONASYNCIODEBUG", debug).output().unwrap();
-            // Tasks alone: in debug mode asyncio tells the stack of all that is made, down to what runs around the program.
-            let (recorded, _) = record_with(&folder, &["profilers=none"], debug, &[&python, &script, end]);
+            // In debug mode asyncio tells the stack of all that is made, down to what runs a profiler around the program.
+            let set: &[&str] = if debug.is_empty() { &[] } else { &["profilers=none"] };
+            let (recorded, _) = record_with(&folder, set, debug, &[&python, &script, end]);
             let case = format!("{python} {end} {debug}");
             assert_eq!(settled(&recorded.stdout), settled(&plain.stdout), "{case}");
             // Whether a step takes long is the machine's.

@@ -1,8 +1,8 @@
 //! Sampled stacks of a process whose tasks are known: below the coroutine that ran, on the steps of the loop, and on the threads.
 //!
 //! A look at a loop's thread belongs to the step that it fell into, and stands for time of that step alone. It lies on the track of the
-//! step's task, without the frames down to the innermost coroutine that is a span there; what fell between steps, or on a
-//! task that shares its track, lies on the thread. Each look is in one place: sums count it once.
+//! step's task, without the frames down to the innermost coroutine that is a span there; what fell between steps, shows none of
+//! the step's coroutines, or fell on a task that shares its track, lies on the thread. Each look is in one place: sums count it once.
 
 use rustc_hash::FxHashMap;
 
@@ -145,7 +145,7 @@ impl Drawing<'_> {
                             let open = open.entry(task).or_insert_with(|| Open::new(&tasks[task]));
                             self.cut(&paths, stack, open.at(at))
                         }
-                        _ => 0,
+                        _ => Some(0),
                     };
                     let (start, end) = (self.at(start), self.at(end));
                     let row = |cut: u32, paths: &mut Paths<'_>, b: &mut ProfileBuilder| Row {
@@ -155,8 +155,8 @@ impl Drawing<'_> {
                         stack: paths.stack(run.stack, cut, run.state, b),
                         looks: 1,
                     };
-                    match own {
-                        Some(&(track, _)) => rows.push(track, row(cut, &mut paths, b)),
+                    match own.zip(cut) {
+                        Some((&(track, _), cut)) => rows.push(track, row(cut, &mut paths, b)),
                         None => {
                             let track = *track.get_or_insert_with(|| self.thread_track(place.clone(), b));
                             rows.push(track, row(0, &mut paths, b));
@@ -170,15 +170,20 @@ impl Drawing<'_> {
         rows.iter().for_each(|(track, rows)| metrics.add(*track, rows, b));
     }
 
-    /// Frames of a stack down to the innermost of these coroutines that it has, or to the loop.
-    fn cut(&self, paths: &Paths<'_>, stack: u32, open: impl Iterator<Item = u32>) -> u32 {
+    /// Frames of a stack down to the innermost of these coroutines that it has, or to the loop. `None` for a stack that cannot be
+    /// of this step, because the loop calls something and none of them: it was read a moment earlier or later.
+    fn cut(&self, paths: &Paths<'_>, stack: u32, open: impl Iterator<Item = u32>) -> Option<u32> {
+        let mut is_known = false;
         for symbol in open.filter_map(|symbol| self.world.symbols.get(&symbol)) {
             if let Some((depth, _)) = paths.frames(stack).find(|(_, code)| is_call_of(code, symbol)) {
-                return depth + 1;
+                return Some(depth + 1);
             }
+            is_known |= !symbol.file.is_empty();
         }
         let is_loop = |code: &Code| PLUMBING.iter().any(|file| code.file.ends_with(file));
-        paths.frames(stack).find(|(_, code)| is_loop(code)).map_or(0, |(depth, _)| depth + 1)
+        let frames = paths.frames(stack).next().map_or(0, |(depth, _)| depth + 1);
+        let of_loop = paths.frames(stack).find(|(_, code)| is_loop(code)).map_or(0, |(depth, _)| depth + 1);
+        (!is_known || of_loop == 0 || of_loop == frames).then_some(of_loop)
     }
 
     fn thread_track(
