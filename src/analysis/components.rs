@@ -92,6 +92,15 @@ pub struct ComponentSum {
     pub largest: RequestId,
 }
 
+impl ComponentSum {
+    /// How much of it repeats, of what could: the first prompt has none before it. `None` for a single one.
+    #[must_use]
+    pub fn repeats(&self) -> Option<f64> {
+        let after_the_first = self.tokens * (self.requests as f64 - 1.0) / self.requests.max(1) as f64;
+        (after_the_first > 0.0).then(|| (self.fixed / after_the_first).min(1.0))
+    }
+}
+
 /// How full context windows are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Windows {
@@ -425,6 +434,10 @@ mod tests {
             rows[0].2 > 0 && rows[0].2 <= rows[0].1 / 2 + 1,
             "the second one repeats the system prompt: {rows:?}"
         );
+        let repeats: Vec<Option<f64>> = found.sums.iter().map(ComponentSum::repeats).collect();
+        assert!(repeats[0].unwrap() > 0.95 && repeats[1].unwrap() < 0.5, "{repeats:?}");
+        let one = ask(&self::run(&[(of("a"), Some(100), 30)]), &PromptComponents::default());
+        assert!(one.sums.iter().all(|s| s.repeats().is_none()), "one prompt does not tell");
     }
 
     #[test]

@@ -105,6 +105,7 @@ fn tools_are_the_questions_with_the_same_answers() {
         (by_tool.0.replace("budget=600", "--budget 600").replace("sort=total", "--sort total"), by_tool.1),
         (by_command, false)
     );
+    assert_eq!(client.call("hot", &json!({ "file": "a.prof", "budget": 300.0 })), by_tool, "as some clients write it");
     let diff = client.call("diff", &json!({ "base": "a.prof", "head": "b.prof", "budget": 300 }));
     assert!(diff.0.contains("Δ = head − base") && !diff.1, "{}", diff.0);
     let guide = client.ask("resources/read", &json!({ "uri": "inferscope://guide" }));
@@ -130,6 +131,8 @@ fn what_is_wrong_is_said_and_nothing_else_is_read() {
         ("hot", json!({ "file": "a.prof", "colour": 1 }), "no argument «colour»"),
         ("hot", json!({ "file": "a.prof", "sort": "size" }), "none of self"),
         ("hot", json!({ "file": "a.prof", "budget": -3 }), "whole number"),
+        ("hot", json!({ "file": "a.prof", "budget": 1e30 }), "whole number"),
+        ("hot", json!({ "file": "a.prof", "top": 2.5 }), "whole number"),
         ("hot", json!({ "file": "a.prof", "contains": ["x"] }), "a text"),
         ("callers", json!({ "file": "a.prof", "function": "__init__" }), "by its handle"),
         ("callers", json!({ "file": "a.prof" }), "needs function"),

@@ -111,9 +111,11 @@ impl Shared {
                 Value::Null => continue,
                 Value::String(text) => text.clone(),
                 Value::Bool(flag) => flag.to_string(),
-                Value::Number(n) if n.as_f64().is_some_and(|f| f.fract() == 0.0 && f >= 0.0) => {
-                    n.as_u64().or_else(|| n.as_f64().map(|f| f as u64)).unwrap_or(0).to_string()
-                }
+                Value::Number(n) => match n.as_f64() {
+                    // Some clients write whole numbers as 5.0; what is too large for that is refused as it was written.
+                    Some(f) if f.fract() == 0.0 && (0.0..9e15).contains(&f) => (f as u64).to_string(),
+                    _ => n.to_string(),
+                },
                 _ => {
                     return Err(format!(
                         "{}: a text, a whole number or true and false is wanted",

@@ -20,9 +20,14 @@ fn color(palette: &Palette, component: Component) -> Color32 {
     palette.series(Component::ALL.iter().position(|c| *c == component).unwrap_or(0))
 }
 
-/// A count that was shared out.
-fn about(component: Component, tokens: f64) -> String {
-    let sign = if component == Component::Output { "" } else { "≈ " };
+/// A count, which is shared out unless the prompt has no parts.
+fn about(found: &Components, component: Component, tokens: f64) -> String {
+    let is_exact = match component {
+        Component::Output => true,
+        Component::Undivided => found.guessed == 0,
+        _ => false,
+    };
+    let sign = if is_exact { "" } else { "≈ " };
     format!("{sign}{}", format::count(tokens.round() as i64))
 }
 
@@ -90,13 +95,13 @@ impl Tokens {
         for (sum, is_news) in found.above(self.limit) {
             let share = format::percent(found.share(&sum));
             let mut text = format!("{}: {share} of all tokens", sum.component.name());
-            let fixed = if sum.tokens > 0.0 { sum.fixed / sum.tokens } else { 0.0 };
-            text += &match fixed {
-                f if f > 0.5 => format!(
+            text += &match sum.repeats() {
+                None => "; whether it repeats, one prompt does not tell".to_owned(),
+                Some(f) if f > 0.5 => format!(
                     "; {} of it repeats at the beginning: a prompt cache can hold it",
                     format::percent(f)
                 ),
-                _ => "; it changes, so no prompt cache can hold it".to_owned(),
+                Some(_) => "; it changes, so no prompt cache can hold it".to_owned(),
             };
             let tone = if is_news { palette.tone(Tone::Warning) } else { palette.text_weak };
             let response = ui.add(egui::Label::new(RichText::new(text).color(tone)).wrap());
@@ -118,11 +123,13 @@ fn row(cx: &mut ViewCx<'_>, ui: &mut Ui, found: &Components, sum: &ComponentSum)
         Segment { name: "new", size: changing, color: pale, hatched: false },
     ];
     let most = found.sums.iter().map(|s| s.tokens).fold(1.0, f64::max);
-    let value = format!("{} · {}", about(sum.component, sum.tokens), format::percent(found.share(sum)));
+    let value =
+        format!("{} · {}", about(found, sum.component, sum.tokens), format::percent(found.share(sum)));
     let mut tip = vec![format::counted(sum.requests as i64, "request has it", "requests have it")];
     if sum.component != Component::Output {
-        tip.push(format!("{} the same as in an earlier prompt", about(sum.component, sum.fixed)));
-        tip.push(format!("{} new", about(sum.component, changing)));
+        let count = |tokens: f64| format::count(tokens.round() as i64);
+        tip.push(format!("≈ {} the same as in an earlier prompt", count(sum.fixed)));
+        tip.push(format!("≈ {} new", count(changing)));
     }
     tip.push("A click selects the request with most of it".to_owned());
     let tip = tip.join("\n");
