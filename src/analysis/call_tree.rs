@@ -9,7 +9,6 @@
 //! branch, a spawned task) stands under its caller. A profile that has only a call graph makes an estimated one
 //! (see [`super::estimate`]), whose shape depends on the metric.
 
-use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expansion::PathKey;
@@ -18,7 +17,7 @@ use super::path::{PathMapper, PathState, Symbol};
 use super::runs::{Run, callers, runs};
 use super::scope::Scope;
 use crate::jobs::{Cancelled, Job};
-use crate::model::{Basis, FunctionId, Functions, NO_ROW, Profile, SpanTable, TrackId, row_hash};
+use crate::model::{Basis, ChildIndex, FunctionId, Functions, NO_ROW, Profile, SpanTable, TrackId, row_hash};
 use crate::query::{Context, Query};
 
 /// No node: the frame was removed by a transform.
@@ -137,8 +136,7 @@ impl Query for Shape {
 #[derive(Default)]
 pub(in crate::analysis) struct Growing {
     pub nodes: Vec<(Symbol, u32)>,
-    /// Nodes by parent and symbol. Numbers only, because there may be tens of millions.
-    index: HashTable<u32>,
+    index: ChildIndex,
     /// The child that was last asked for, per node: calls repeat.
     latest: Vec<u32>,
     /// Functions behind nodes of hidden frames.
@@ -169,18 +167,17 @@ impl Growing {
         {
             return child;
         }
-        let hashed = hash(parent, symbol);
-        let same = |&n: &u32| nodes[n as usize].1 == parent && nodes[n as usize].0.key() == key;
-        let child = match index.find(hashed, same) {
-            Some(&child) => child,
-            None => {
-                let new = nodes.len() as u32;
-                nodes.push((symbol, parent));
-                latest.push(NO_NODE);
-                index.insert_unique(hashed, new, |&n| hash(nodes[n as usize].1, nodes[n as usize].0));
-                new
-            }
+        let same = |n: u32| {
+            nodes.get(n as usize).is_some_and(|(symbol, above)| *above == parent && symbol.key() == key)
         };
+        let above = (parent != NO_NODE).then_some(parent);
+        let hash_of = |n: u32| hash(nodes[n as usize].1, nodes[n as usize].0);
+        let found = index.find_or_note(above, nodes.len(), same, hash(parent, symbol), hash_of);
+        let child = found.unwrap_or_else(|| {
+            nodes.push((symbol, parent));
+            latest.push(NO_NODE);
+            nodes.len() as u32 - 1
+        });
         if let Some(latest) = latest.get_mut(parent as usize) {
             *latest = child;
         }

@@ -53,7 +53,7 @@ pub use profile::{Attachment, Basis, Meta, Profile, ResultTable, SourceFile, War
 pub use requests::{CacheOutcome, Chunks, Outcome, Request, Requests, Retry, ServerTimes};
 pub use sources::Sources;
 pub use strings::Strings;
-pub(crate) use symbols::row_hash;
+pub(crate) use symbols::{ChildIndex, row_hash};
 pub use symbols::{Frame, Frames, Function, Functions, Stack, Stacks, Unique};
 pub use tokens::{Accounting, DecidedBy, InputCount, Origin, TokenCounts};
 pub use tracks::{

@@ -104,16 +104,46 @@ pub type Functions = Unique<Function>;
 /// All frames.
 pub type Frames = Unique<Frame>;
 
-/// All stacks, each once; a parent precedes its children.
+/// Finds children in a tree that is a list of rows with their parents' numbers, each child of a parent once.
 ///
-/// A sampled program has millions of stacks, and most calls have one callee that was met first, right after them: that
-/// one's row follows its parent's and is found there. Only the others are in the index, which so has about as many
-/// entries as there are branches and leaves most of memory alone.
+/// Most calls have one callee that was met first, right after them: its row follows its parent's and is found there. Only the
+/// other rows are in a table, which so has about as many entries as the tree has branches. Of tens of millions of stacks
+/// that leaves most of memory alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChildIndex(HashTable<u32>);
+
+impl ChildIndex {
+    /// The row, of `rows` in all, that `is_it` of the children of `parent`. Where there is none, it is noted that the caller adds
+    /// it as the next row.
+    pub fn find_or_note(
+        &mut self,
+        parent: Option<u32>,
+        rows: usize,
+        is_it: impl Fn(u32) -> bool,
+        hashed: u64,
+        hash: impl Fn(u32) -> u64,
+    ) -> Option<u32> {
+        if let Some(after) = parent.map(|parent| parent.saturating_add(1)) {
+            if after as usize == rows {
+                return None;
+            }
+            if is_it(after) {
+                return Some(after);
+            }
+        }
+        if let Some(&row) = self.0.find(hashed, |&row| is_it(row)) {
+            return Some(row);
+        }
+        self.0.insert_unique(hashed, rows as u32, |&row| hash(row));
+        None
+    }
+}
+
+/// All stacks, each once; a parent precedes its children.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks {
     rows: Vec<Stack>,
-    /// Numbers of the stacks whose parent is not the row before.
-    index: HashTable<u32>,
+    index: ChildIndex,
 }
 
 impl Functions {
@@ -154,24 +184,13 @@ impl Frames {
 impl Stacks {
     pub(crate) fn intern(&mut self, row: Stack) -> StackId {
         let Self { rows, index } = self;
-        let id = rows.len() as u32;
-        if let Some(parent) = row.parent {
-            match rows.get(parent.index() + 1) {
-                Some(next) if *next == row => return StackId(parent.0 + 1),
-                None if parent.index() + 1 == rows.len() => {
-                    rows.push(row);
-                    return StackId(id);
-                }
-                _ => {}
-            }
-        }
-        let hashed = row_hash(&row);
-        if let Some(&id) = index.find(hashed, |&id| rows[id as usize] == row) {
-            return StackId(id);
-        }
-        rows.push(row);
-        index.insert_unique(hashed, id, |&id| row_hash(&rows[id as usize]));
-        StackId(id)
+        let is_it = |id: u32| rows.get(id as usize) == Some(&row);
+        let hash = |id: u32| row_hash(&rows[id as usize]);
+        let found = index.find_or_note(row.parent.map(|p| p.0), rows.len(), is_it, row_hash(&row), hash);
+        StackId(found.unwrap_or_else(|| {
+            rows.push(row);
+            rows.len() as u32 - 1
+        }))
     }
 
     /// All rows in id order.
