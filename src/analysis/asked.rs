@@ -37,14 +37,14 @@ impl Asked {
             true => None,
             false => Some(cx.get(&Bill { prices: self.prices.clone() })?),
         };
+        let filter = self.filter.for_profile(profile, &self.prices);
         let mut rows = Vec::new();
         for (i, r) in profile.requests.rows.iter().enumerate() {
             if i % 1024 == 0 {
                 cx.job().checkpoint(i as u64, profile.requests.rows.len() as u64)?;
             }
             let inside = self.range.is_none_or(|(from, to)| (from..to).contains(&r.arrived));
-            let wanted =
-                || bill.as_ref().is_none_or(|b| self.filter.takes(profile, &self.prices, r, &b.charges[i]));
+            let wanted = || bill.as_ref().is_none_or(|b| filter.takes(r, &b.charges[i]));
             let found = || {
                 pattern.as_ref().is_none_or(|p| {
                     [r.name, r.model, r.prompt, r.completion, r.error]

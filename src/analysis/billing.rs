@@ -165,11 +165,11 @@ impl Billing {
     }
 }
 
-/// The name that a request is priced by, else that of the answer, else that was asked for; empty when nobody names one.
+/// The name that a table lists the model of a request by, else that of the answer; empty when nobody names one.
 #[must_use]
 pub fn model_name<'a>(prices: &'a Prices, profile: &'a Profile, r: &Request, charge: &Charge) -> &'a str {
-    let priced = charge.priced.as_ref().and(charge.resolved.as_ref());
-    priced.map_or_else(
+    // Also where no cost is known: a model is one, whatever its requests say of their tokens.
+    charge.resolved.as_ref().map_or_else(
         || profile.text(r.model),
         |found| &prices.tables()[found.table].entries()[found.entry].name,
     )

@@ -189,7 +189,7 @@ impl Query for PromptComponents {
                 cx.job().checkpoint(n as u64, kept.len() as u64)?;
             }
             let prompt = profile.text(r.prompt);
-            let (same, _) = beginnings.longest(r.model, prompt);
+            let same = beginnings.longest(r.model, prompt);
             let parts = parts(prompt, &examples);
             let characters = |range: Range<usize>| prompt[range].chars().count() as f64;
             let whole = characters(0..prompt.len()).max(1.0);
@@ -260,18 +260,18 @@ pub(super) struct Beginnings<'a> {
 }
 
 impl<'a> Beginnings<'a> {
-    /// Bytes at the beginning of a prompt that an earlier one to the same model has, too, and whether it was asked before.
-    pub(super) fn longest(&mut self, model: StringId, prompt: &'a str) -> (usize, bool) {
+    /// Bytes at the beginning of a prompt that an earlier one to the same model has, too.
+    pub(super) fn longest(&mut self, model: StringId, prompt: &'a str) -> usize {
         let earlier = self.seen.entry(model).or_default();
         if earlier.contains(prompt) {
-            return (prompt.len(), true);
+            return prompt.len();
         }
         // Of sorted texts, the neighbours have the longest beginning in common.
         let before = earlier.range::<str, _>((Bound::Unbounded, Bound::Excluded(prompt))).next_back();
         let after = earlier.range::<str, _>((Bound::Included(prompt), Bound::Unbounded)).next();
         let longest = before.into_iter().chain(after).map(|e| common(e, prompt)).max().unwrap_or(0);
         earlier.insert(prompt);
-        (longest, false)
+        longest
     }
 }
 

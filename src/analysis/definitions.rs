@@ -16,8 +16,8 @@ pub const TPOT: &str = "Time per output token: (last token − first token) ÷ (
     The first token belongs to the prefill, so requests with one token have none. TGI and llama.cpp divide \
     by all tokens.";
 /// Why a request was slow.
-pub const WHY_SLOW: &str = "What explains most of what a request took over the median of those that are shown; only for requests that took more \
-    than 1.5 times that. Queue, retries, prompt and answer length, first token and time per token are each held against \
+pub const WHY_SLOW: &str = "What explains most of what a request took over the median of those of its model that are shown; only for requests \
+    that took more than 1.5 times that. Queue, retries, prompt and answer length, first token and time per token are each held against \
     their medians.";
 /// Loading the model.
 pub const LOAD: &str = "Time to load the model, as the server states it.";
@@ -65,8 +65,11 @@ pub const SYSTEM_RATE: &str = "Output tokens of all finished requests ÷ the tim
 /// Price.
 pub const COST: &str = "Price of the tokens. Requests without a price are left out, not counted as 0.";
 /// Cost of an answer.
+pub const BY_LIST_PRICES: &str =
+    "The tokens as they were, cached ones too, by list prices; what a source says was billed may differ.";
+/// Cost of an answer.
 pub const PER_ANSWER: &str =
-    "Cost of all requests ÷ requests that ended well: what failed was paid for, too.";
+    "Cost of all requests that have one ÷ those of them that ended well: what failed was paid for, too.";
 /// Requests without a price.
 pub const UNPRICED: &str =
     "Requests whose model has no price, or whose tokens are not known. They are in no sum.";

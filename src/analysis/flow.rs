@@ -3,7 +3,6 @@
 
 use super::asked::Asked;
 use super::billing::Bill;
-use super::request_facets::Facet;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, Money, Outcome, Request};
 use crate::query::{Context, Query};
@@ -56,18 +55,22 @@ impl Stage {
             Self::Failed => "failed",
         }
     }
+}
 
-    /// Requests that come here, as a filter; `None` where no label tells them.
-    #[must_use]
-    pub fn filter(self) -> Option<(Facet, &'static str)> {
-        match self {
-            Self::Exact => Some((Facet::Cache, CacheOutcome::Exact.key())),
-            Self::Similar => Some((Facet::Cache, CacheOutcome::Semantic.key())),
-            Self::Answered => Some((Facet::Outcome, Outcome::Ok.name())),
-            Self::Failed => Some((Facet::Outcome, Outcome::Error.name())),
-            Self::Arrived | Self::Check | Self::Queue | Self::Model => None,
-        }
-    }
+/// What going from one place to the next is called.
+#[must_use]
+pub fn way(from: Stage, to: Stage) -> String {
+    format!("{} → {}", from.name(), to.name())
+}
+
+/// True for a request that comes to a place or goes a [`way`], by its name.
+#[must_use]
+pub fn goes(r: &Request, name: &str) -> bool {
+    let is_it = |from: Stage, to: Stage| match name.split_once(" → ") {
+        Some((a, b)) => a == from.name() && b == to.name(),
+        None => name == to.name(),
+    };
+    name == Stage::Arrived.name() || steps(r, None).iter().any(|step| is_it(step.0, step.1))
 }
 
 /// Requests that go from one place to another.

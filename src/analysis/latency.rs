@@ -61,6 +61,8 @@ pub struct Latency {
     pub recorded: bool,
     /// Phases of the recording overlap, so that they may be more than the total.
     pub overlap: bool,
+    /// Requests that say what they spent time on, of those that have a latency.
+    pub told: (usize, usize),
     /// Parts of the time to first token.
     pub first_token: FirstToken,
     /// Percentiles.
@@ -153,8 +155,10 @@ fn of_requests(done: &[&Request]) -> Latency {
     for r in done {
         let Some(latency) = r.latency() else { continue };
         out.total = out.total.saturating_add(latency);
+        out.told.1 += 1;
         let t = &r.phases;
         if t.sum().is_some() {
+            out.told.0 += 1;
             let stated = [
                 ("llm_queue_wait", t.queue),
                 ("model_load", t.load),
@@ -167,7 +171,9 @@ fn of_requests(done: &[&Request]) -> Latency {
             add(&mut out.phases, UNACCOUNTED, r.unaccounted().unwrap_or(0));
             continue;
         }
-        for (from, to, part) in parts(r, r.arrived) {
+        let parts = parts(r, r.arrived);
+        out.told.0 += usize::from(parts.iter().any(|p| p.2 != RequestPart::Unknown));
+        for (from, to, part) in parts {
             let name = match part {
                 RequestPart::Queued => "llm_queue_wait",
                 RequestPart::Attempt => "failed_attempts",

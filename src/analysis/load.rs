@@ -55,6 +55,8 @@ pub struct Load {
 pub const STEPS: usize = 1200;
 /// Requests that a level needs to say something.
 pub const ENOUGH: usize = 3;
+/// Latency at the highest load over that at the knee, from which on load is what makes the difference.
+const RISES: f64 = 1.3;
 
 /// Computes the [`Load`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -151,11 +153,18 @@ fn levels(rows: &[&Request], steps: &[Step]) -> Vec<Level> {
     sums.into_iter().map(level).collect()
 }
 
+/// Where more load begins to cost more latency than it brings throughput; `None` where latency does not rise with load: then the
+/// levels differ by chance or by what was asked.
 fn knee(levels: &[Level]) -> Option<usize> {
-    let sound = || levels.iter().enumerate().filter(|(_, l)| l.requests >= ENOUGH);
+    let sound: Vec<(usize, &Level)> =
+        levels.iter().enumerate().filter(|(_, l)| l.requests >= ENOUGH).collect();
     let power = |l: &Level| l.throughput / l.latency;
-    let best = sound().max_by(|a, b| power(a.1).total_cmp(&power(b.1)))?;
-    (sound().count() >= 3).then_some(best.0)
+    let (best, knee) = sound.iter().max_by(|a, b| power(a.1).total_cmp(&power(b.1)))?;
+    let (_, last) = sound.last()?;
+    // All further levels, so that one dip decides nothing.
+    let above = sound.iter().filter(|(i, _)| i > best);
+    let rises = above.clone().all(|(_, l)| l.latency > knee.latency) && last.latency > RISES * knee.latency;
+    (sound.len() >= 3 && rises).then_some(*best)
 }
 
 /// Of many steps the highest of each stretch.
@@ -216,6 +225,23 @@ mod tests {
         let rate = |i: usize| found.levels[i].throughput;
         assert!(rate(1) > rate(0) && (rate(3) - rate(1)).abs() < 1e-6, "no more than two at once");
         assert_eq!(found.knee, Some(1));
+    }
+
+    #[test]
+    fn where_latency_does_not_rise_with_load_there_is_no_knee() {
+        let level = |in_flight: u32, latency: f64| Level {
+            in_flight,
+            requests: 9,
+            latency,
+            ttft: None,
+            throughput: f64::from(in_flight) * 1e9 / latency,
+        };
+        let levels = |latencies: &[f64]| -> Vec<Level> {
+            (1..).zip(latencies).map(|(n, latency)| level(n, *latency)).collect()
+        };
+        assert_eq!(knee(&levels(&[100.0, 100.0, 200.0, 300.0])), Some(1));
+        assert_eq!(knee(&levels(&[100.0, 90.0, 110.0, 95.0])), None, "only chance");
+        assert_eq!(knee(&levels(&[100.0, 60.0, 200.0, 50.0])), None, "faster again with more");
     }
 
     #[test]

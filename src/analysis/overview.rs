@@ -147,11 +147,21 @@ pub struct Total {
     pub metric: Measure,
     /// Sum of own costs; what it means is in [`Overview::sum_of`].
     pub sum: i64,
+    /// Functions have parts of the sum more than once, so that it means nothing: see [`Metric::overlaps`].
+    ///
+    /// [`Metric::overlaps`]: crate::model::Metric::overlaps
+    pub overlaps: bool,
     /// Of the sum, what calls that ran at the same time as others of their caller have.
     pub at_once: i64,
 }
 
 impl Total {
+    /// The sum, where it means something.
+    #[must_use]
+    pub fn known(&self) -> Option<i64> {
+        (!self.overlaps).then_some(self.sum)
+    }
+
     /// True when more was counted than a number holds: the sum is the largest one.
     #[must_use]
     pub fn is_saturated(&self) -> bool {
@@ -221,7 +231,8 @@ impl Query for Summary {
                     (costs.sum, costs.at_once)
                 }
             };
-            totals.push(Total { metric, sum, at_once });
+            let overlaps = metric.terms.iter().any(|(_, id)| profile.metric(*id).overlaps);
+            totals.push(Total { metric, sum, overlaps, at_once });
         }
         Ok(Overview {
             totals,
@@ -301,8 +312,16 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     let done_output: Option<u64> =
         done.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add);
     // Departures come before arrivals at the same time.
-    let mut edges: Vec<(i64, i32)> =
-        rows.iter().flat_map(|r| [(r.arrived, 1), (r.finished.unwrap_or(i64::MAX), -1)]).collect();
+    // One that ended at a time that nobody says is in flight at no time that is known.
+    let ends = |r: &&&Request| match r.outcome {
+        Outcome::Running => true,
+        _ => r.finished.is_some() && !r.undated,
+    };
+    let mut edges: Vec<(i64, i32)> = rows
+        .iter()
+        .filter(ends)
+        .flat_map(|r| [(r.arrived, 1), (r.finished.map_or(i64::MAX, |end| end.max(r.arrived)), -1)])
+        .collect();
     edges.sort_unstable();
     let (mut now, mut peak) = (0i32, 0i32);
     for (_, step) in edges {

@@ -1,10 +1,12 @@
 //! What repeats among prompts: what caches of answers and of prompts could do with them.
 
+use rustc_hash::FxHashSet;
+
 use super::asked::Asked;
 use super::billing::Bill;
 use super::components::Beginnings;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Money, Outcome};
+use crate::model::{CacheOutcome, Money, Outcome, StringId};
 use crate::query::{Context, Query};
 
 /// What repeats among the prompts that were kept.
@@ -12,7 +14,7 @@ use crate::query::{Context, Query};
 pub struct Repeats {
     /// Requests whose prompt was kept.
     pub kept: usize,
-    /// Of these, requests whose model was asked the very same before and that no cache of answers had an answer for.
+    /// Of these, requests whose model had answered the very same before and that no cache of answers had an answer for.
     pub again: usize,
     /// Time that those took, ns.
     pub again_time: i64,
@@ -49,6 +51,7 @@ impl Query for RepeatedPrompts {
         let bill = cx.get(&Bill { prices: self.asked.prices.clone() })?;
         let mut out = Repeats::default();
         let mut beginnings = Beginnings::default();
+        let mut answered: FxHashSet<(StringId, StringId)> = FxHashSet::default();
         let (mut read, mut prompt) = (None, 0u64);
         let ids = self.asked.ids(cx)?;
         for (n, id) in ids.iter().enumerate() {
@@ -61,7 +64,12 @@ impl Query for RepeatedPrompts {
             out.kept += 1;
             let length = text.chars().count() as u64;
             out.characters += length;
-            let (same, again) = beginnings.longest(r.model, text);
+            let same = beginnings.longest(r.model, text);
+            // Only what was answered before could have been answered from a cache.
+            let again = answered.contains(&(r.model, r.prompt));
+            if r.outcome == Outcome::Ok {
+                answered.insert((r.model, r.prompt));
+            }
             out.same_beginning += text[..same].chars().count() as u64;
             if again
                 && !matches!(r.cache, Some(CacheOutcome::Exact | CacheOutcome::Semantic))
@@ -88,6 +96,21 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{ask, built};
     use crate::model::{Request, TokenCounts};
+
+    #[test]
+    fn what_failed_before_is_not_asked_again() {
+        let run = built(|b| {
+            let (model, prompt) = (b.string("m"), b.string("What is 1+1?"));
+            for outcome in [Outcome::Error, Outcome::Ok, Outcome::Ok] {
+                b.request(Request { model, prompt, outcome, finished: Some(7), ..Request::default() });
+            }
+        });
+        assert_eq!(
+            ask(&run, &RepeatedPrompts { asked: Asked::default() }).again,
+            1,
+            "no cache could have had it"
+        );
+    }
 
     #[test]
     fn prompts_that_repeat_and_beginnings_that_do_are_counted() {

@@ -6,6 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::asked::Asked;
 use super::billing::{Bill, model_name};
+use super::filter as text_filter;
+use super::flow::goes;
 use super::prices::{Charge, Prices};
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, NameKey, Profile, Request, StringId};
@@ -30,6 +32,10 @@ pub enum Facet {
     Cache,
     /// What their program says of them under this name: «session», «user», a tag.
     Attribute(NameKey),
+    /// What a filter of the Find view picks.
+    Found,
+    /// The places of the Flow view that they come to, and the ways that they go.
+    Way,
 }
 
 impl Facet {
@@ -48,6 +54,8 @@ impl Facet {
             Self::Outcome => "outcome",
             Self::Cache => "answer cache",
             Self::Attribute(name) => name.value(),
+            Self::Found => "filter",
+            Self::Way => "way",
         }
     }
 
@@ -84,6 +92,7 @@ impl Facet {
                 let said = profile.strings.find(name.value()).and_then(|name| r.attribute(name));
                 said.map_or("", |value| profile.text(value))
             }
+            Self::Found | Self::Way => "",
         }
     }
 }
@@ -148,11 +157,36 @@ impl Filter {
         Self { wanted }
     }
 
+    /// The filter for one profile, with what is looked up once.
+    #[must_use]
+    pub fn for_profile<'a>(&'a self, profile: &'a Profile, prices: &'a Prices) -> Bound<'a> {
+        let read = |text: &String| text_filter::Filter::read(text).ok().flatten();
+        let found = self.of(Facet::Found).iter().filter_map(read).map(|f| f.of(profile)).collect();
+        Bound { filter: self, profile, prices, found }
+    }
+}
+
+/// A [`Filter`] for one profile.
+pub struct Bound<'a> {
+    filter: &'a Filter,
+    profile: &'a Profile,
+    prices: &'a Prices,
+    found: Vec<text_filter::Bound<'a>>,
+}
+
+impl Bound<'_> {
     /// True for a request that is looked at.
     #[must_use]
-    pub fn takes(&self, profile: &Profile, prices: &Prices, r: &Request, charge: &Charge) -> bool {
-        self.iter().all(|(facet, values)| {
-            let said = facet.of(profile, prices, r, charge);
+    pub fn takes(&self, r: &Request, charge: &Charge) -> bool {
+        self.filter.iter().all(|(facet, values)| {
+            if facet == Facet::Found {
+                let cost = charge.cost.map(|cost| cost.to_f64());
+                return self.found.iter().any(|f| f.request(r, cost));
+            }
+            if facet == Facet::Way {
+                return values.iter().any(|way| goes(r, way));
+            }
+            let said = facet.of(self.profile, self.prices, r, charge);
             values.iter().any(|v| v == said)
         })
     }

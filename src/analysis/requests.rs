@@ -234,7 +234,10 @@ impl RequestPart {
 /// it without gaps, whatever stamps are known and however odd they are.
 #[must_use]
 pub fn parts(r: &Request, end: i64) -> Vec<(i64, i64, RequestPart)> {
-    let end = r.finished.unwrap_or(end).max(r.arrived);
+    let known = || r.last_token.or(r.began()).or(r.scheduled).unwrap_or(r.arrived);
+    // One that ended at a time that nobody says is shown as far as it is known.
+    let end = r.finished.unwrap_or_else(|| if r.outcome == Outcome::Running { end } else { known() });
+    let end = end.max(r.arrived);
     let clip = |t: i64| t.clamp(r.arrived, end);
     let mut parts = Vec::with_capacity(3);
     let mut at = r.arrived;
@@ -349,8 +352,6 @@ pub struct RequestList {
     pub bill: Arc<Billing>,
     /// The rows that took much longer than the others, with why.
     pub slow: FxHashMap<RequestId, Slow>,
-    /// Median latency of the rows, ns, that these are held against; 0 where none is known.
-    pub median: f64,
     /// Parts that the bars of these requests have, in the order of [`RequestPart::ALL`].
     pub parts: Vec<RequestPart>,
 }
@@ -415,7 +416,6 @@ impl Query for RequestTable {
             figures,
             bill,
             slow,
-            median: slowest.median,
             gaps: Distribution::of(gap),
             single_tokens,
             parts: RequestPart::ALL.into_iter().filter(|part| seen[*part as usize]).collect(),
@@ -565,7 +565,9 @@ mod tests {
             [(10, 20, Queued), (20, 30, Prefill), (30, 90, Decode)]
         );
         assert_eq!(parts(&r(None, None, Some(90)), 500), [(10, 90, Unknown)]);
-        assert_eq!(parts(&r(None, Some(40), None), 500), [(10, 40, Prefill), (40, 500, Decode)]);
+        let running = Request { outcome: Outcome::Running, ..r(None, Some(40), None) };
+        assert_eq!(parts(&running, 500), [(10, 40, Prefill), (40, 500, Decode)]);
+        assert_eq!(parts(&r(None, Some(40), None), 500), [(10, 40, Prefill)], "it ended, nobody knows when");
         assert_eq!(parts(&r(Some(5), Some(700), Some(90)), 500), [(10, 90, Prefill)], "stamps in odd order");
         assert_eq!(parts(&r(None, None, None), 0), []);
         assert_eq!(

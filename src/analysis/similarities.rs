@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::asked::Asked;
+use crate::format;
 use crate::jobs::Cancelled;
 use crate::model::{CacheOutcome, FALSE_HIT, Profile, RequestId};
 use crate::query::{Context, Query};
@@ -31,6 +32,8 @@ pub struct Alike {
     pub asked: usize,
     /// The maker of the profile judged the answers that were taken.
     pub judged: bool,
+    /// The threshold that the run states among its settings.
+    pub stated: Option<f64>,
 }
 
 /// What a threshold does.
@@ -60,10 +63,11 @@ impl Alike {
         }
     }
 
-    /// The threshold that the run had, as far as its outcomes tell: the least similarity that was taken.
+    /// The threshold that the run had: what it states, else the least similarity that was taken.
     #[must_use]
-    pub fn least_taken(&self) -> Option<f64> {
-        self.rows.iter().filter(|r| r.taken).map(|r| r.similarity).reduce(f64::min)
+    pub fn threshold(&self) -> Option<f64> {
+        let least = || self.rows.iter().filter(|r| r.taken).map(|r| r.similarity).reduce(f64::min);
+        self.stated.or_else(least)
     }
 }
 
@@ -80,7 +84,9 @@ impl Query for Similarities {
     fn run(&self, cx: &Context<'_>) -> Result<Alike, Cancelled> {
         let profile = cx.profile();
         let wrong = false_hits(profile);
-        let mut out = Alike { judged: profile.meta.format == "inferscope", ..Alike::default() };
+        let stated = profile.meta.fact("threshold").and_then(|value| format::fact(value).parse().ok());
+        let stated = stated.filter(|t| (0.0..=1.0).contains(t));
+        let mut out = Alike { judged: profile.meta.format == "inferscope", stated, ..Alike::default() };
         for id in self.asked.ids(cx)? {
             let r = &profile.requests.rows[id.index()];
             out.asked += usize::from(r.cache.is_some());
@@ -132,7 +138,7 @@ mod tests {
             b.finding(finding);
         });
         let alike = ask(&run, &Similarities { asked: Asked::default() });
-        assert_eq!((alike.asked, alike.exact, alike.least_taken(), alike.judged), (5, 1, Some(0.91), true));
+        assert_eq!((alike.asked, alike.exact, alike.threshold(), alike.judged), (5, 1, Some(0.91), true));
         let at = |t| alike.at(t);
         assert_eq!(at(0.9), AtThreshold { semantic: 2, wrong: 1, not_judged: 0, rate: Some(0.6) });
         assert_eq!(at(0.95), AtThreshold { semantic: 1, wrong: 0, not_judged: 0, rate: Some(0.4) });

@@ -1,8 +1,10 @@
 //! Whether requests keep what was promised (service level objectives), and why the slowest were slow.
 
+use std::collections::BTreeMap;
+
 use super::asked::Asked;
 use crate::jobs::Cancelled;
-use crate::model::{CacheOutcome, Outcome, Request, RequestId};
+use crate::model::{CacheOutcome, Outcome, Request, RequestId, StringId};
 use crate::query::{Context, Query};
 
 /// What is promised, ns; `None` for nothing.
@@ -196,15 +198,17 @@ pub struct Slow {
     pub cause: Cause,
     /// How much of it, ns.
     pub explained: f64,
+    /// Median latency of the requests of its model, ns.
+    pub median: f64,
     /// What it took over the median, ns.
     pub over: f64,
 }
 
-/// The slowest requests, with the median that they are held against.
+/// The slowest requests. Each is held against those of its model: an embedding takes a fraction of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slowest {
-    /// Median latency, ns.
-    pub median: f64,
+    /// Median latency of each model that answered, ns.
+    pub medians: Vec<(StringId, f64)>,
     /// The slowest first; those that took at most half as much again as the median are none.
     pub rows: Vec<Slow>,
 }
@@ -223,7 +227,7 @@ impl Query for SlowRequests {
     type Output = Slowest;
 
     fn weight(slowest: &Slowest) -> usize {
-        size_of_val(&*slowest.rows)
+        size_of_val(&*slowest.rows) + size_of_val(&*slowest.medians)
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Slowest, Cancelled> {
@@ -234,18 +238,25 @@ impl Query for SlowRequests {
             .map(|id| (id, &rows[id.index()]))
             .filter(|(_, r)| r.outcome == Outcome::Ok)
             .collect();
-        let typical = Typical::of(&done);
-        let Some(median) = typical.latency else { return Ok(Slowest::default()) };
-        let mut slow: Vec<(RequestId, &Request, i64)> =
-            done.iter().filter_map(|(id, r)| Some((*id, *r, r.latency()?))).collect();
-        slow.retain(|s| s.2 as f64 > 1.5 * median);
-        slow.sort_by_key(|s| std::cmp::Reverse(s.2));
-        let row = |(request, r, latency): (RequestId, &Request, i64)| {
-            let over = latency as f64 - median;
-            let (cause, explained) = typical.cause(r, over);
-            Slow { request, latency, cause, explained, over }
-        };
-        Ok(Slowest { median, rows: slow.into_iter().map(row).collect() })
+        let mut of_models: BTreeMap<StringId, Vec<(RequestId, &Request)>> = BTreeMap::new();
+        for (id, r) in done {
+            of_models.entry(r.model).or_default().push((id, r));
+        }
+        let mut out = Slowest::default();
+        for (model, done) in of_models {
+            let typical = Typical::of(&done);
+            let Some(median) = typical.latency else { continue };
+            out.medians.push((model, median));
+            let timed = done.iter().filter_map(|(id, r)| Some((*id, *r, r.latency()?)));
+            let slow = timed.filter(|(_, _, latency)| *latency as f64 > 1.5 * median);
+            out.rows.extend(slow.map(|(request, r, latency)| {
+                let over = latency as f64 - median;
+                let (cause, explained) = typical.cause(r, over);
+                Slow { request, latency, cause, explained, median, over }
+            }));
+        }
+        out.rows.sort_by_key(|slow| std::cmp::Reverse(slow.latency));
+        Ok(out)
     }
 }
 
@@ -324,7 +335,7 @@ impl Typical {
 mod tests {
     use super::*;
     use crate::analysis::testing::ask;
-    use crate::model::{ProfileBuilder, Retry, StringId, TokenCounts};
+    use crate::model::{ProfileBuilder, Retry, TokenCounts};
     use crate::query::Run;
 
     fn run(rows: Vec<Request>) -> Run {
@@ -385,7 +396,7 @@ mod tests {
         });
         rows.push(request(0, 3000, 11, 10));
         let found = ask(&run(rows), &SlowRequests { asked: Asked::default() });
-        assert_eq!(found.median, 200.0);
+        assert_eq!(found.medians, [(StringId::default(), 200.0)]);
         let causes: Vec<Cause> = found.rows.iter().map(|r| r.cause).collect();
         use Cause::{Answer, FirstToken, Prompt, Queue, Retries, Tokens};
         let mut sorted = causes.clone();
@@ -394,5 +405,20 @@ mod tests {
         expected.sort_by_key(|c| c.words());
         assert_eq!(sorted, expected, "{causes:?}");
         assert_eq!(causes[0], FirstToken, "the slowest comes first");
+    }
+
+    #[test]
+    fn a_request_is_held_against_those_of_its_model() {
+        let of = |model, latency| Request { model, finished: Some(latency), ..Request::default() };
+        let mut b = ProfileBuilder::new("test");
+        let (chat, embedding) = (b.string("chat"), b.string("embedding"));
+        for (model, latency) in
+            [(embedding, 50), (embedding, 50), (embedding, 90), (chat, 1000), (chat, 1010)]
+        {
+            b.request(of(model, latency));
+        }
+        let found = ask(&Run::of(b.finish().into()), &SlowRequests { asked: Asked::default() });
+        let rows: Vec<_> = found.rows.iter().map(|r| (r.latency, r.median)).collect();
+        assert_eq!(rows, [(90, 50.0)], "answers take longer than embeddings");
     }
 }

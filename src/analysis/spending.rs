@@ -27,6 +27,10 @@ pub struct Group {
     pub answered: usize,
     /// Mean latency of those, ns.
     pub latency: Option<f64>,
+    /// Requests that ended well and have a cost.
+    pub priced_answers: usize,
+    /// Output tokens of requests that have a cost.
+    pub priced_output: u64,
     /// The first of them.
     pub first: Option<RequestId>,
     /// Those of which a cache of answers was asked, and of these those that it had an answer for.
@@ -45,10 +49,20 @@ impl Group {
         self.sums.cost.filter(|_| priced > 0).map(|cost| cost.to_f64() / priced as f64)
     }
 
-    /// Cost of all over those that ended well, dollars: what failed was paid for, too.
+    /// Cost of all that have one over those of them that ended well, dollars: what failed was paid for, too.
     #[must_use]
     pub fn per_answer(&self) -> Option<f64> {
-        self.sums.cost.filter(|_| self.answered > 0).map(|cost| cost.to_f64() / self.answered as f64)
+        self.sums
+            .cost
+            .filter(|_| self.priced_answers > 0)
+            .map(|cost| cost.to_f64() / self.priced_answers as f64)
+    }
+
+    /// Cost of 1,000 output tokens, dollars, over requests that have a cost.
+    #[must_use]
+    pub fn per_thousand_output(&self) -> Option<f64> {
+        let cost = self.sums.cost.filter(|_| self.priced_output > 0)?;
+        Some(cost.to_f64() * 1000.0 / self.priced_output as f64)
     }
 
     fn add(&mut self, id: RequestId, r: &Request, charge: &Charge, best: Option<Money>) {
@@ -61,6 +75,10 @@ impl Group {
         }
         if r.outcome == Outcome::Ok {
             self.answered += 1;
+            self.priced_answers += usize::from(charge.cost.is_some());
+        }
+        if charge.cost.is_some() {
+            self.priced_output = self.priced_output.saturating_add(r.tokens.output.unwrap_or(0));
         }
         let (looked_up, hits) = &mut self.looked_up;
         *looked_up += usize::from(r.cache.is_some());

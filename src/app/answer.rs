@@ -177,6 +177,7 @@ impl App {
                         engine: &engine,
                         job: &job,
                         door: Door::Cli,
+                        whole: false,
                         texts: true,
                         prices: &prices,
                         sources: SourcesFrom::Anywhere,

@@ -16,14 +16,18 @@ pub(super) enum LayoutKind {
     Untimed,
     /// Profiles with calls of a language model.
     Requests,
+    /// Files that hold no calls: results of a benchmark, metrics of a server, a log of a device.
+    Figures,
 }
 
 impl LayoutKind {
-    const ALL: [Self; 3] = [Self::Timed, Self::Untimed, Self::Requests];
+    const ALL: [Self; 4] = [Self::Timed, Self::Untimed, Self::Requests, Self::Figures];
 
     /// The one for a profile.
     pub fn of(profile: &Profile) -> Self {
+        let holds_calls = profile.span_count() + profile.sample_count() > 0 || profile.call_graph.is_some();
         match (profile.requests.rows.is_empty(), profile.is_timed()) {
+            (true, _) if !holds_calls => Self::Figures,
             (false, _) => Self::Requests,
             (true, true) => Self::Timed,
             (true, false) => Self::Untimed,
@@ -36,6 +40,7 @@ impl LayoutKind {
             Self::Timed => "timed",
             Self::Untimed => "untimed",
             Self::Requests => "requests",
+            Self::Figures => "figures",
         }
     }
 }
@@ -90,6 +95,12 @@ fn standard(kind: LayoutKind) -> Panes {
     let mut make = LayoutMaker { tiles: Tiles::default(), next: 0 };
     let summary = make.tabs(&["summary"]);
     let details = make.tabs(&["details"]);
+    if kind == LayoutKind::Figures {
+        let curves = make.tabs(&["memory", "timeline", "gpu", "find"]);
+        let side = make.linear(Vertical, &[(curves, 0.6), (details, 0.4)]);
+        let root = make.linear(Horizontal, &[(summary, 0.58), (side, 0.42)]);
+        return make.finish(root);
+    }
     let side = make.linear(Vertical, &[(summary, 0.62), (details, 0.38)]);
     let main = match kind {
         LayoutKind::Timed => {
@@ -123,6 +134,7 @@ fn standard(kind: LayoutKind) -> Panes {
             let below = make.linear(Horizontal, &[(requests, 0.58), (tables, 0.42)]);
             make.linear(Vertical, &[(top, 0.46), (below, 0.54)])
         }
+        LayoutKind::Figures => None,
     };
     let root = make.linear(Horizontal, &[(side, 0.22), (main, 0.78)]);
     make.finish(root)

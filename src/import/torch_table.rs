@@ -97,7 +97,7 @@ fn column(heading: &str, b: &mut ProfileBuilder) -> Column {
         other => other.to_lowercase().replace(' ', "_"),
     };
     let label = if own { heading.to_owned() } else { format!("{heading}, callees included") };
-    Column::Cost(b.metric(Metric::new(&key, &label, unit)), unit, 1.0)
+    Column::Cost(b.metric(Metric { overlaps: total, ..Metric::new(&key, &label, unit) }), unit, 1.0)
 }
 
 /// `388.679ms`, `1.712s`, `-4.00 KB`, `60` in the unit of its column; `None` for `--`.
@@ -126,6 +126,8 @@ struct Reader {
     /// The columns that tell what runs on a device: it has time there and none on the CPU.
     cpu_total: Option<MetricId>,
     self_device: Option<MetricId>,
+    /// Whether operators, and whether kernels have time on the device: the one is the other once more.
+    timed: [bool; 2],
     odd: Oddities,
 }
 
@@ -161,6 +163,9 @@ impl Reader {
         let value =
             |metric: Option<MetricId>| weights.iter().find(|(m, _)| Some(*m) == metric).map(|(_, v)| *v);
         let on_device = value(self.self_device).is_some_and(|v| v > 0) && value(self.cpu_total) == Some(0);
+        if value(self.self_device).is_some_and(|v| v > 0) {
+            self.timed[usize::from(on_device)] = true;
+        }
         let category = category(names[0], on_device);
         let function = b.function(FunctionSpec { category, ..FunctionSpec::named(&name) });
         let frame = b.frame(function, 0);
@@ -208,7 +213,15 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
                         TrackSpec { name: "Operators", process: "", kind: TrackKind::Profile, sort: 0 };
                     let track = b.track(spec);
                     let odd = Oddities::default();
-                    reader = Some(Reader { columns, track, rules: 0, cpu_total, self_device, odd });
+                    reader = Some(Reader {
+                        columns,
+                        track,
+                        rules: 0,
+                        cpu_total,
+                        self_device,
+                        timed: [false; 2],
+                        odd,
+                    });
                 }
             }
             // The second rule below the headings ends the table; sums and other tables may follow.
@@ -232,6 +245,9 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     let Some(reader) = reader.filter(|_| !cx.builder.is_empty()) else {
         return Err(ImportError::malformed("holds headings of a PyTorch table and no rows"));
     };
+    if let (Some(metric), [true, true]) = (reader.self_device, reader.timed) {
+        cx.builder.set_overlaps(metric);
+    }
     (cx.builder.meta.basis, cx.builder.meta.tool) = (Basis::Aggregated, "PyTorch".into());
     reader.odd.report(&mut cx.builder);
     Ok(())

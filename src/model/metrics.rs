@@ -70,6 +70,9 @@ pub struct Metric {
     /// clears this, so that costs of a frozen profile are always inclusive.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub own: bool,
+    /// What one function has is in what others have, too (totals of a flat table): a sum over functions means nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overlaps: bool,
 }
 
 impl Metric {
@@ -77,7 +80,7 @@ impl Metric {
     #[must_use]
     pub fn new(key: &str, label: &str, unit: Unit) -> Self {
         let (key, label) = (key.into(), label.into());
-        Self { key, label, unit, better: Better::Lower, formula: Vec::new(), own: false }
+        Self { key, label, unit, better: Better::Lower, formula: Vec::new(), own: false, overlaps: false }
     }
 
     /// Wall-clock time.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::sheet::LEAST_TOKENS;
 use super::{Asked, BUDGET, Question, Refusal, names, words};
 use crate::analysis::formula::{self, Measure};
 use crate::analysis::scope::{Scope, Slice, TimeRange};
@@ -155,6 +156,11 @@ impl Asked<'_> {
     /// Most rows, or as many as the budget has room for.
     pub(super) fn top(&self) -> usize {
         self.values.number("top").unwrap_or(usize::MAX)
+    }
+
+    /// Rows that can be shown: of a million functions only those are written out.
+    pub(super) fn room(&self) -> usize {
+        self.top().min(if self.whole { usize::MAX } else { self.budget() / LEAST_TOKENS })
     }
 
     /// The time that is asked for.

@@ -92,7 +92,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
         (false, false) if !is_counted => "self, self %, total, function",
         _ => "self, self %, total, calls, function",
     };
-    let top = asked.top();
+    let top = asked.room();
     let own: Vec<i64> = work.iter().map(|r| r.own).collect();
     sheet.part(rest_of("functions", columns, work.iter().take(top).map(line).collect(), own, whole, asked));
     let own: Vec<i64> = idle.iter().filter(|r| r.own != 0).map(|r| r.own).collect();
@@ -207,7 +207,7 @@ fn grouped(
         let calls = (*calls > 0).then_some(calls);
         Row::new(text, json!({ by: name, "own": own, "functions": functions, "calls": calls }))
     };
-    let shown: Vec<Row> = groups.iter().take(asked.top()).map(line).collect();
+    let shown: Vec<Row> = groups.iter().take(asked.room()).map(line).collect();
     let own = groups.iter().map(|g| g.1.0).collect();
     sheet.part(rest_of("groups", &format!("self, self %, calls, functions, {by}"), shown, own, whole, asked));
 }

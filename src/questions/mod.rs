@@ -146,6 +146,8 @@ pub struct Asked<'a> {
     pub job: &'a Job,
     /// How arguments are written.
     pub door: Door,
+    /// All rows are wanted, as JSON has them, rather than those that a budget has room for.
+    pub whole: bool,
     /// Texts of prompts and answers may be part of it.
     pub texts: bool,
     /// By which requests are priced.

@@ -17,7 +17,7 @@ use crate::analysis::path::Symbol;
 use crate::analysis::{Functions, Slice};
 use crate::format::{bare, plain, short};
 use crate::jobs::Cancelled;
-use crate::model::{FunctionId, Profile, TrackId};
+use crate::model::{FunctionId, Profile, TrackId, row_hash};
 use crate::query::{Context, Query, Run};
 
 /// Longest name, characters.
@@ -80,8 +80,8 @@ pub(super) fn track(profile: &Profile, id: TrackId) -> String {
 /// What is common to the names of a profile.
 #[derive(Debug, Default)]
 pub(super) struct Common {
-    /// How many functions have a shown name.
-    shared: FxHashMap<String, u32>,
+    /// How many functions have a shown name, by its hash: a program has up to millions.
+    shared: FxHashMap<u64, u32>,
     /// What all source files have in front.
     pub root: String,
 }
@@ -95,15 +95,15 @@ impl Query for CommonOf {
 
     fn run(&self, cx: &Context<'_>) -> Result<Common, Cancelled> {
         let profile = cx.profile();
-        let mut shared: FxHashMap<String, u32> = FxHashMap::default();
+        let mut shared: FxHashMap<u64, u32> = FxHashMap::default();
         for f in profile.functions.ids() {
-            *shared.entry(bare(profile.function_name(f)).into_owned()).or_default() += 1;
+            *shared.entry(row_hash(&bare(profile.function_name(f)))).or_default() += 1;
         }
         Ok(Common { shared, root: root(profile) })
     }
 
     fn weight(common: &Common) -> usize {
-        common.shared.keys().map(|name| name.len() + 32).sum()
+        common.shared.len() * 16
     }
 }
 
@@ -146,7 +146,8 @@ impl<'a> Names<'a> {
             text += place;
         }
         let bare = bare(self.profile.function_name(f));
-        if self.common.shared.get(&*bare).is_some_and(|n| *n > 1) || bare.chars().count() > LONGEST {
+        if self.common.shared.get(&row_hash(&bare)).is_some_and(|n| *n > 1) || bare.chars().count() > LONGEST
+        {
             text += &format!(" f{}", f.0);
         }
         text

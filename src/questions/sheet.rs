@@ -6,6 +6,9 @@ use super::tokens::estimate;
 use crate::format::Page;
 use crate::model::FunctionId;
 
+/// Tokens that a row has at least.
+pub(super) const LEAST_TOKENS: usize = 6;
+
 /// A row: a line of text, and the same as values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {

@@ -60,7 +60,7 @@ fn answer(asked: &Asked<'_>) -> Result<Sheet, Refusal> {
     sheet.value("basis", p.meta.basis.key());
     sheet.value("elapsed_ns", overview.elapsed);
     let totals: serde_json::Map<_, _> =
-        overview.totals.iter().map(|t| (t.metric.key.key.to_string(), t.sum.into())).collect();
+        overview.totals.iter().map(|t| (t.metric.key.key.to_string(), t.known().into())).collect();
     sheet.value("totals", totals);
     sheet.head.push(sums(p, &overview));
     sheet.head.extend(notes::no_clock(p));
@@ -107,7 +107,7 @@ fn sums(p: &Profile, overview: &Overview) -> String {
     let mut said = vec![format!("elapsed {elapsed}")];
     let tracks = p.tracks.iter().filter(|t| !t.kind.is_view()).count();
     let of_time = |t: &&Total| t.metric.unit == Unit::Nanoseconds;
-    let shown = || overview.totals.iter().take(6);
+    let shown = || overview.totals.iter().filter(|t| !t.overlaps).take(6);
     let one = |t: &Total| format!("{} {}", t.metric.label, words::cost(t.metric.unit, t.sum));
     let times: Vec<String> = shown().filter(of_time).map(one).collect();
     if !times.is_empty() {
@@ -117,8 +117,9 @@ fn sums(p: &Profile, overview: &Overview) -> String {
         said.push(format!("summed{on}: {}", times.join(", ")));
     }
     said.extend(shown().filter(|t| !of_time(t)).map(one));
-    if overview.totals.len() > 6 {
-        let more: Vec<_> = overview.totals[6..].iter().map(|t| t.metric.key.key.to_string()).collect();
+    let more: Vec<_> = overview.totals.iter().filter(|t| !t.overlaps).skip(6).collect();
+    if !more.is_empty() {
+        let more: Vec<_> = more.iter().map(|t| t.metric.key.key.to_string()).collect();
         said.push(format!("further metrics: {}", more.join(" ")));
     }
     said.join("; ")

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arguments::{Argument, BUDGET_OF, Kind, METRIC, RANGE, THREAD};
 use super::names::Names;
-use super::sheet::{Part, Row};
+use super::sheet::{LEAST_TOKENS, Part, Row};
 use super::tokens::estimate;
 use super::{Asked, Question, Refusal, Sheet, notes, words};
 use crate::analysis::call_tree::NO_NODE;
@@ -195,8 +195,6 @@ fn of_calls(costs: &TreeCosts) -> Vec<Node> {
 
 /// Rows of callers that are opened at most.
 const MOST_ROWS: usize = 2000;
-/// Tokens that a row has at least.
-const LEAST_TOKENS: usize = 6;
 
 /// The bottom-up tree: opened where it costs most, level by level.
 fn callers(asked: &Asked<'_>, slice: Slice) -> Result<Vec<Node>, Refusal> {

@@ -99,6 +99,21 @@ pub fn found<'a>(profile: &'a Profile, kind: Kind, found: &Found, metric: Metric
             .sorts(FoundKey::Ttft)
             .rank(3)
             .hint(say::TTFT),
+            Column::count("input", "Input", move |row| {
+                Value::count(request(row).and_then(|r| r.tokens.prompt()))
+            })
+            .rank(5)
+            .hint("Input tokens"),
+            Column::count("cached", "Cached", move |row| {
+                Value::count(request(row).and_then(|r| r.tokens.cache_read))
+            })
+            .rank(7)
+            .hint("Input tokens read from a cache"),
+            Column::cost("queued", "Queued", (Form::Each(ns), ns), move |row| {
+                Value::cost(request(row).and_then(Request::queued))
+            })
+            .rank(7)
+            .hint("Time before work began"),
             Column::count("output", "Output", move |row| {
                 Value::count(request(row).and_then(Request::output).map(|o| o.0))
             })

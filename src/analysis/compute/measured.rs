@@ -1,12 +1,17 @@
 //! Passes, and the time that work took: of requests that ran alone, or of all matrix products of a trace.
 
 use super::{Given, Known, NO_LAYERS, NO_PARAMETERS, NO_WEIGHTS, Upload, Work};
-use crate::analysis::ops::{OpKind, OpTable};
+use crate::analysis::ops::{Op, OpKind, OpTable};
 use crate::model::{Outcome, Profile, Request, RequestId};
 
 /// Calls of the operations of these names.
 fn calls(profile: &Profile, ops: &OpTable, names: &[&str]) -> u64 {
-    ops.rows.iter().filter(|op| names.contains(&profile.function_name(op.function))).map(|op| op.calls).sum()
+    ops.rows.iter().filter(|op| names.contains(&operation(profile, op))).map(|op| op.calls).sum()
+}
+
+/// The operation of a row: a table that is grouped by input shapes has these behind its names.
+fn operation<'a>(profile: &'a Profile, op: &Op) -> &'a str {
+    profile.function_name(op.function).split(' ').next().unwrap_or_default()
 }
 
 /// Attention is computed once in a layer.
@@ -45,7 +50,7 @@ pub(super) fn passes(profile: &Profile, ops: &OpTable, given: &Given) -> Known<u
 
 /// Matrix products of all passes, each as if it read one token: what a model that decodes does.
 pub(super) fn of_ops(profile: &Profile, ops: &OpTable, given: &Given, passes: Known<u64>) -> Known<Work> {
-    let products = ops.rows.iter().filter(|op| PRODUCTS.contains(&profile.function_name(op.function)));
+    let products = ops.rows.iter().filter(|op| PRODUCTS.contains(&operation(profile, op)));
     let on_device = !ops.device.is_empty();
     let times = products.filter_map(|op| if on_device { op.self_device } else { op.self_cpu });
     let time: i64 = times.fold(0, i64::saturating_add);
@@ -147,7 +152,7 @@ pub(super) fn of_requests(profile: &Profile, ids: &[RequestId], given: &Given) -
 
 /// Copies from the host to the device.
 pub(super) fn upload(profile: &Profile, ops: &OpTable, given: &Given) -> Option<Upload> {
-    let name = |op: &crate::analysis::ops::Op| profile.function_name(op.function);
+    let name = |op: &Op| profile.function_name(op.function);
     let mut all = ops.of(Some(OpKind::Copy)).filter(|op| name(op).contains("HtoD")).peekable();
     all.peek()?;
     let (mut time, mut copies, mut pageable) = (0i64, 0, false);

@@ -209,8 +209,15 @@ impl Query for Explain {
 
 fn busy(profile: &Profile, ops: &OpTable, range: super::TimeRange) -> Known<(i64, i64)> {
     if ops.is_printed {
-        let both = ops.self_device_total.zip(ops.self_cpu_total);
-        return both.ok_or("the table's last lines, with the sums of both, are missing");
+        let Some(cpu) = ops.self_cpu_total else {
+            return Err("the table's last line with the sum of Self CPU is missing");
+        };
+        let device = ops.self_device_total.ok_or("the table has no sum of a device's time")?;
+        // The table holds no elapsed time: what the CPU did stands for it, which it cannot where the device did more.
+        return match device <= cpu {
+            true => Ok((device, cpu)),
+            false => Err("the device worked for longer than the CPU, and a table holds no elapsed time"),
+        };
     }
     let gpus = gpu_busy(profile, range);
     let most = gpus.iter().max_by_key(|g| g.busy).ok_or("no device's work was recorded")?;

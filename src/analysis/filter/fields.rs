@@ -1,7 +1,7 @@
 //! What a filter can ask for.
 
 use super::Test;
-use crate::model::{Function, Outcome, Profile, Request, Span, SpanStatus};
+use crate::model::{Function, NameKey, Outcome, Profile, Request, Span, SpanStatus};
 
 /// What a filter can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(super) enum Field {
     Output,
     Cached,
     Cost,
+    /// What a program says of its requests under this name: «session», «user», a tag.
+    Label(NameKey),
 }
 
 /// How values of a field are written.
@@ -92,7 +94,12 @@ pub const FIELDS: [FieldAbout; 22] = [
     field(&["input", "prompt"], (Field::Input, Form::Count), "input tokens", "input>1000"),
     field(&["output"], (Field::Output, Form::Count), "output tokens", "output>200"),
     field(&["cached"], (Field::Cached, Form::Count), "input tokens read from a cache", "cached>0"),
-    field(&["cost"], (Field::Cost, Form::Money), "cost that the source states, in dollars", "cost>0.01"),
+    field(
+        &["cost"],
+        (Field::Cost, Form::Money),
+        "cost in dollars, by its source or by list prices",
+        "cost>0.01",
+    ),
 ];
 
 /// All names of fields, for an error.
@@ -116,6 +123,7 @@ impl Field {
                 | Self::Output
                 | Self::Cached
                 | Self::Cost
+                | Self::Label(_)
         )
     }
 
@@ -168,8 +176,8 @@ impl Field {
         matches!(self, Self::Start | Self::End).then_some(time as f64)
     }
 
-    /// A number of a request.
-    pub fn of_request(self, r: &Request) -> Option<f64> {
+    /// A number of a request that costs so much, dollars.
+    pub fn of_request(self, r: &Request, cost: Option<f64>) -> Option<f64> {
         let dated = |time: i64| (!r.undated).then_some(time as f64);
         match self {
             Self::Duration => r.latency().map(|ns| ns as f64),
@@ -181,7 +189,7 @@ impl Field {
             Self::Input => r.tokens.prompt().map(|n| n as f64),
             Self::Output => r.output().map(|(n, _)| n as f64),
             Self::Cached => r.tokens.cache_read.map(|n| n as f64),
-            Self::Cost => r.cost.map(|cost| cost.to_f64()),
+            Self::Cost => cost,
             _ => None,
         }
     }
@@ -195,6 +203,10 @@ impl Field {
             Self::Model => vec![text(r.model), text(r.requested_model)],
             Self::Provider => vec![text(r.provider)],
             Self::Error => vec![text(r.error)],
+            Self::Label(name) => {
+                let said = profile.strings.find(name.value()).and_then(|name| r.attribute(name));
+                said.map(text).into_iter().collect()
+            }
             Self::Cache => r.cache.map(|c| c.key().into()).into_iter().collect(),
             Self::Track => r.track.map(|id| profile.track_label(id).into()).into_iter().collect(),
             Self::Status => {

@@ -11,10 +11,13 @@ pub use fields::{FIELDS, FieldAbout};
 pub use rows::{FilterRows, Found, Kind, Row};
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashSet;
 
 use self::fields::{Field, Form};
 use crate::format::typed_time;
-use crate::model::{FunctionId, Profile, Request, RequestId, TrackId};
+use crate::model::{FunctionId, NameKey, Profile, Request, StringId, TrackId};
 
 /// Longest filter that is read, bytes.
 const LONGEST: usize = 4096;
@@ -117,18 +120,42 @@ impl Filter {
     /// True when it asks for something that only requests have.
     #[must_use]
     pub fn is_about_requests(&self) -> bool {
-        self.any.iter().flatten().any(|term| term.field.is_of_requests())
+        self.any.iter().flatten().any(|term| term.field.is_of_requests() && term.words().is_none())
+    }
+
+    /// What is wrong with it for a profile: a field that is none and no label of its requests either.
+    #[must_use]
+    pub fn unknown(&self, profile: &Profile) -> Option<String> {
+        let of_labels = self.any.iter().flatten().filter(|term| term.words().is_none());
+        let names = of_labels.filter_map(|term| match term.field {
+            Field::Label(name) => Some(name),
+            _ => None,
+        });
+        let labels = labels(profile);
+        let unknown = names.into_iter().find(|name| !labels.contains(&**name.value()))?;
+        let mut known = fields::list();
+        for label in labels.iter().take(8) {
+            known += &format!(", {label}");
+        }
+        Some(format!("no field is called «{}»; there are {known}", unknown.value()))
     }
 
     /// The filter for one profile, with what functions and tracks are looked up once.
     #[must_use]
     pub fn of<'p>(&self, profile: &'p Profile) -> Bound<'p> {
-        let bind = |term: &Term| BoundTerm {
-            not: term.not,
-            functions: term.field.functions(profile, &term.test),
-            tracks: term.field.tracks(profile, &term.test),
-            field: term.field,
-            test: term.test.clone(),
+        let labels = labels(profile);
+        let bind = |term: &Term| {
+            let words = term.words();
+            let functions = match &words {
+                Some(words) => Field::Any.functions(profile, words),
+                None => term.field.functions(profile, &term.test),
+            };
+            // `a:b` is the label of that name where requests have it, and else what stands there.
+            let (field, test) = match (term.field, words) {
+                (Field::Label(name), Some(words)) if !labels.contains(&**name.value()) => (Field::Any, words),
+                (field, _) => (field, term.test.clone()),
+            };
+            BoundTerm { not: term.not, functions, tracks: field.tracks(profile, &test), field, test }
         };
         Bound { profile, any: self.any.iter().map(|terms| terms.iter().map(bind).collect()).collect() }
     }
@@ -194,14 +221,20 @@ fn term(word: &str) -> Result<Term, String> {
     let operator = OPERATORS.iter().find(|(sign, _)| rest.starts_with(sign));
     let plain = || Term { not, field: Field::Any, test: Test::Has(word.to_lowercase()) };
     let Some((sign, compare)) = operator else { return Ok(plain()) };
+    let value = &rest[sign.len()..];
     let Some(field) = FIELDS.iter().find(|f| f.names.contains(&name)) else {
-        // `std::vector` is a name; `lenght>3ms` is none.
+        // `std::vector` is a name; `session:a` may be a label of requests, and `lenght>3ms` is neither.
+        let label = Field::Label(NameKey::from(name));
+        let lower = value.to_lowercase();
         return match (*sign, name) {
-            (":", _) | (_, "") => Ok(plain()),
+            (_, "") => Ok(plain()),
+            (":", _) if value.is_empty() || value.starts_with(':') => Ok(plain()),
+            (":", _) => Ok(Term { not, field: label, test: Test::Has(lower) }),
+            ("=", _) if !value.is_empty() => Ok(Term { not, field: label, test: Test::Is(lower) }),
+            ("!=", _) if !value.is_empty() => Ok(Term { not: !not, field: label, test: Test::Is(lower) }),
             _ => Err(format!("no field is called «{name}»; there are {}", fields::list())),
         };
     };
-    let value = &rest[sign.len()..];
     if value.is_empty() {
         return Err(format!("after {name}{sign} a value is missing, as in {}", field.example));
     }
@@ -228,6 +261,25 @@ fn term(word: &str) -> Result<Term, String> {
         Form::Money => number(value.trim_start_matches('$').parse().ok(), "an amount in dollars is wanted")?,
     };
     Ok(Term { not, field: field.field, test })
+}
+
+impl Term {
+    /// The words of `a:b` where `a` is no field but may be a label.
+    fn words(&self) -> Option<Test> {
+        match (self.field, &self.test) {
+            (Field::Label(name), Test::Has(value)) => {
+                Some(Test::Has(format!("{}:{value}", name.value().to_lowercase())))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Names of what programs say of the requests of a profile.
+fn labels(profile: &Profile) -> BTreeSet<&str> {
+    let names: FxHashSet<StringId> =
+        profile.requests.rows.iter().flat_map(|r| &r.attributes).map(|(name, _)| *name).collect();
+    names.into_iter().map(|name| profile.text(name)).collect()
 }
 
 /// A filter for one profile.
@@ -293,11 +345,10 @@ impl Bound<'_> {
         })
     }
 
-    /// True when it picks a request.
+    /// True when it picks a request that costs so much, dollars.
     #[must_use]
-    pub fn request(&self, id: RequestId) -> bool {
-        let Some(request) = self.profile.requests.rows.get(id.index()) else { return false };
-        self.holds(|term| term.holds_of(request, self.profile))
+    pub fn request(&self, request: &Request, cost: Option<f64>) -> bool {
+        self.holds(|term| term.holds_of(request, cost, self.profile))
     }
 
     /// True when it picks what runs in a function, as far as its name tells; lengths and times are not asked.
@@ -308,8 +359,8 @@ impl Bound<'_> {
 }
 
 impl BoundTerm {
-    fn holds_of(&self, request: &Request, profile: &Profile) -> Option<bool> {
-        if let Some(number) = self.field.of_request(request) {
+    fn holds_of(&self, request: &Request, cost: Option<f64>, profile: &Profile) -> Option<bool> {
+        if let Some(number) = self.field.of_request(request, cost) {
             return Some(self.test.number(number));
         }
         let texts = self.field.texts_of(request, profile);

@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 
 use super::Filter;
+use crate::analysis::billing::Bill;
+use crate::analysis::overview::Distribution;
+use crate::analysis::prices::Prices;
 use crate::analysis::scope::{Scope, TimeRange};
 use crate::jobs::Cancelled;
 use crate::model::{Profile, RequestId, SpanStatus, TrackId};
@@ -73,11 +76,10 @@ impl Found {
         self.lengths.iter().fold(0, |sum, &length| sum.saturating_add(length))
     }
 
-    /// The length that this share of all do not exceed (nearest rank); `None` without any.
+    /// What all other views call the distribution of a length; `None` without any.
     #[must_use]
-    pub fn quantile(&self, share: f64) -> Option<i64> {
-        let rank = (share * self.lengths.len() as f64).ceil() as usize;
-        self.lengths.get(rank.clamp(1, self.lengths.len().max(1)) - 1).copied()
+    pub fn distribution(&self) -> Option<Distribution> {
+        Distribution::of(self.lengths.iter().map(|&ns| ns as f64).collect())
     }
 }
 
@@ -92,6 +94,8 @@ pub struct FilterRows {
     pub scope: Scope,
     /// What begins in this time.
     pub range: TimeRange,
+    /// By which prices what requests cost is counted.
+    pub prices: Prices,
 }
 
 impl Query for FilterRows {
@@ -103,6 +107,9 @@ impl Query for FilterRows {
             Err(why) => return Ok(Err(why)),
         };
         let profile = cx.profile();
+        if let Some(why) = filter.as_ref().and_then(|filter| filter.unknown(profile)) {
+            return Ok(Err(why));
+        }
         let bound = filter.as_ref().map(|filter| filter.of(profile));
         let inside = |time: i64| self.range.is_none_or(|(from, to)| (from..to).contains(&time));
         let mut rows: Vec<(Option<i64>, Row)> = Vec::new();
@@ -156,13 +163,15 @@ impl Query for FilterRows {
                 }
             }
             Kind::Requests => {
+                let bill = cx.get(&Bill { prices: self.prices.clone() })?;
                 for (at, request) in profile.requests.rows.iter().enumerate() {
                     if !inside(request.arrived) {
                         continue;
                     }
                     of += 1;
                     let id = RequestId(at as u32);
-                    if bound.as_ref().is_none_or(|b| b.request(id)) {
+                    let cost = bill.cost(id).map(|cost| cost.to_f64());
+                    if bound.as_ref().is_none_or(|b| b.request(request, cost)) {
                         let end = request.finished.unwrap_or(request.arrived);
                         let time = (!request.undated).then_some((request.arrived, end.max(request.arrived)));
                         add(Row::Request(id), request.latency(), time);

@@ -5,7 +5,13 @@ use crate::analysis::testing::{ask, profile, subject};
 fn names(text: &str, filter: &str) -> Vec<String> {
     let s = subject(text);
     let kind = if s.profile.span_count() > 0 { Kind::Spans } else { Kind::Samples };
-    let query = FilterRows { filter: filter.into(), kind, scope: Scope::default(), range: None };
+    let query = FilterRows {
+        filter: filter.into(),
+        kind,
+        scope: Scope::default(),
+        range: None,
+        prices: Default::default(),
+    };
     let found = ask(&s, &query);
     let found = found.as_ref().as_ref().expect("a filter");
     found

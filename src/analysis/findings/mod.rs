@@ -5,6 +5,7 @@
 //! a good reason, it is a remark (info) and no warning.
 
 mod program;
+mod prompt_cache;
 mod requests;
 #[cfg(test)]
 mod tests;

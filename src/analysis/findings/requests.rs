@@ -1,19 +1,20 @@
 //! What the calls of a language model say.
 
-use super::Noted;
+use super::{Noted, prompt_cache};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::caches::{CacheKind, Caches};
 use crate::analysis::latency::{Latency, RequestLatency};
+use crate::analysis::overview::Distribution;
 use crate::analysis::prices::Prices;
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::requests::reasons;
-use crate::analysis::slo::SlowRequests;
+use crate::analysis::slo::{SlowRequests, Slowest};
 use crate::analysis::spending::{Spending, Spent};
 use crate::analysis::token_facts::{Facts, TokenFacts};
 use crate::format;
 use crate::jobs::Cancelled;
-use crate::model::{Money, Outcome, Profile, RequestId, Severity};
+use crate::model::{Money, Outcome, Profile, Request, RequestId, Severity, StringId};
 use crate::query::Context;
 
 /// Requests that a statement about most of them needs.
@@ -34,9 +35,11 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     let mut out = Vec::new();
     out.extend(queue(&latency));
     out.extend(retries(profile));
+    out.extend(throttled(profile));
     out.extend(failures(profile, &bill));
     out.extend(again(profile, &repeats));
     out.extend(common_beginning(&repeats, &facts));
+    out.extend(prompt_cache::find(cx)?);
     for c in caches.iter().filter(|c| c.kind == CacheKind::Prompt) {
         out.extend(writes_for_nothing(c.saved_cost, &spent));
     }
@@ -44,25 +47,41 @@ pub(super) fn find(cx: &Context<'_>, prices: &Prices) -> Result<Vec<Noted>, Canc
     out.extend(price_step(profile, &bill));
     out.extend(unpriced(&spent));
     out.extend(totals(&facts));
-    if let (Some(first), Some(spread)) =
-        (slow.rows.first(), latency.spreads.iter().find(|s| s.name == "latency"))
-        && let Some(d) = spread.values.filter(|d| d.n >= 20 && d.p50 > 0.0 && d.p99 > 4.0 * d.p50)
-    {
-        let time = |ns: f64| format::duration(ns.round() as i64);
-        let text = format!(
-            "p99 of the latency is {}, {} the median, {}. The slowest: {}.",
-            time(d.p99),
-            format::factor(d.p99 / d.p50),
-            time(d.p50),
-            first.cause.words()
-        );
-        let advice = "Latency lists the slowest with what made them slow";
-        let mut noted = Noted::new("A few requests take much longer", Severity::Info, text, advice);
-        noted.request = Some(first.request);
-        out.push(noted);
-    }
+    out.extend(outliers(profile, &slow));
     out.extend(one_after_the_other(profile));
     Ok(out)
+}
+
+/// A few answers of a model take several times as long as the others.
+fn outliers(profile: &Profile, slow: &Slowest) -> Option<Noted> {
+    let of_model = |model: StringId| {
+        let done = profile.requests.rows.iter().filter(|r| r.model == model && r.outcome == Outcome::Ok);
+        Distribution::of(done.filter_map(|r| r.latency().map(|ns| ns as f64)).collect())
+    };
+    let (first, d) = slow.rows.iter().find_map(|slow| {
+        let request = profile.requests.get(slow.request)?;
+        let d = of_model(request.model)?;
+        // Where a quarter takes that long they are of two kinds rather than a few.
+        let few = d.n >= 20 && d.p50 > 0.0 && d.p99 > 4.0 * d.p50 && d.p75 <= 2.0 * d.p50;
+        few.then_some((slow, d))
+    })?;
+    let time = |ns: f64| format::duration(ns.round() as i64);
+    let model = profile.text(profile.requests.get(first.request)?.model);
+    let of = match slow.medians.len() {
+        1 => String::new(),
+        _ => format!(" of {}", if model.is_empty() { "requests without a model" } else { model }),
+    };
+    let text = format!(
+        "p99 of the latency{of} is {}, {} the median, {}. The slowest: {}.",
+        time(d.p99),
+        format::factor(d.p99 / d.p50),
+        time(d.p50),
+        first.cause.words()
+    );
+    let advice = "Latency lists the slowest with what made them slow";
+    let mut noted = Noted::new("A few requests take much longer", Severity::Info, text, advice);
+    noted.request = Some(first.request);
+    Some(noted)
 }
 
 /// The first token waits in a queue for longer than for all else.
@@ -106,10 +125,35 @@ fn retries(profile: &Profile) -> Option<Noted> {
     Some(noted)
 }
 
-/// Requests that ended badly.
+/// Refused because there were too many, as far as the error tells.
+fn is_throttled(profile: &Profile, r: &Request) -> bool {
+    let error = profile.text(r.error).to_lowercase();
+    let signs = ["429", "rate limit", "rate_limit", "too many requests", "throttl", "resource_exhausted"];
+    r.outcome == Outcome::Error && signs.iter().any(|sign| error.contains(sign))
+}
+
+/// Requests that were refused because there were too many, and that nothing repeated within them.
+fn throttled(profile: &Profile) -> Option<Noted> {
+    let rows = &profile.requests.rows;
+    let refused: Vec<usize> = (0..rows.len()).filter(|&i| is_throttled(profile, &rows[i])).collect();
+    let (count, first) = (refused.len(), *refused.first()?);
+    let text = format!(
+        "{} of {} refused for being too many: {}.",
+        format::count(count as i64),
+        format::counted(rows.len() as i64, "request was", "requests were"),
+        format::short(profile.text(rows[first].error), 160)
+    );
+    let advice = "Fewer requests at once, or a higher limit; wait as long as the server says";
+    let mut noted = Noted::new("The provider throttles", Severity::Warning, text, advice);
+    noted.request = Some(RequestId::from_index(first));
+    Some(noted)
+}
+
+/// Requests that ended badly, those apart that were too many.
 fn failures(profile: &Profile, bill: &Billing) -> Option<Noted> {
     let rows = &profile.requests.rows;
-    let failed = || rows.iter().enumerate().filter(|(_, r)| r.outcome == Outcome::Error);
+    let is_failure = |r: &Request| r.outcome == Outcome::Error && !is_throttled(profile, r);
+    let failed = || rows.iter().enumerate().filter(|(_, r)| is_failure(r));
     let (first, request) = failed().next()?;
     let paid: Option<Money> =
         failed().filter_map(|(i, _)| bill.charges[i].cost.filter(|c| *c > Money::ZERO)).reduce(|a, b| a + b);
@@ -243,7 +287,10 @@ fn unpriced(spent: &Spent) -> Option<Noted> {
         format::count(first.requests as i64),
         first.why
     );
-    let advice = "Give their prices: «Prices…» in the window, --prices on the command line";
+    let advice = match first.why.contains("usage") {
+        true => "Have usage sent: with OpenAI's streams `stream_options: {\"include_usage\": true}`",
+        false => "Give their prices: «Prices…» in the window, --prices on the command line",
+    };
     let mut noted = Noted::new("Requests without a price", Severity::Info, text, advice);
     noted.request = Some(first.first);
     Some(noted)
@@ -278,7 +325,7 @@ fn one_after_the_other(profile: &Profile) -> Option<Noted> {
     }
     let apart = rows.windows(2).all(|w| w[0].finished.is_some_and(|end| end <= w[1].arrived));
     let wall = rows.last()?.finished?.saturating_sub(rows.first()?.arrived);
-    let lengths = || rows.iter().filter_map(crate::model::Request::latency);
+    let lengths = || rows.iter().filter_map(Request::latency);
     let (busy, longest) = (lengths().fold(0i64, i64::saturating_add), lengths().max().unwrap_or(0));
     if !apart || (busy as f64) < MOST * wall as f64 {
         return None;

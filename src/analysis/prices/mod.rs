@@ -39,6 +39,8 @@ static CARRIED: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/ass
 /// # Errors
 /// One line that says what is wrong, where, and what to do; without the file's name.
 pub fn read_table(text: &str) -> Result<PriceTable, String> {
+    // As Windows' editors save it.
+    let text = text.trim_start_matches('\u{feff}');
     let value: serde_json::Value = serde_json::from_str(text).map_err(|e| {
         format!("is not valid JSON ({e}): save the table as JSON, in inferscope's layout or LiteLLM's")
     })?;

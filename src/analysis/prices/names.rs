@@ -116,7 +116,9 @@ pub(in crate::analysis) fn resolve(
     }
     let name = if response.is_empty() { request } else { response };
     if is_local {
-        return Err(format!("{name} is served by {provider}, and the person's table lists no price for it"));
+        return Err(format!(
+            "{name} is served by {provider}, whose price only a table of one's own can tell"
+        ));
     }
     Err(format!("no table lists {name}"))
 }
@@ -267,9 +269,8 @@ fn dated(name: &str) -> Option<&str> {
     let tail = |len: usize| {
         name.len().checked_sub(len).filter(|at| name.is_char_boundary(*at)).map(|at| name.split_at(at))
     };
-    if let Some((front, end)) = tail(11)
+    if let Some((front, end)) = tail(11).filter(|(_, end)| end.is_ascii())
         && let [separator, year, month, day] = [&end[..1], &end[1..5], &end[6..8], &end[9..]]
-        && end.is_ascii()
         && matches!(separator, "-" | "@")
         && &end[5..6] == "-"
         && &end[8..9] == "-"
@@ -277,9 +278,8 @@ fn dated(name: &str) -> Option<&str> {
     {
         return Some(front);
     }
-    let (front, end) = tail(9)?;
-    let is_short =
-        end.is_ascii() && matches!(&end[..1], "-" | "@") && is_date(&end[1..5], &end[5..7], &end[7..]);
+    let (front, end) = tail(9).filter(|(_, end)| end.is_ascii())?;
+    let is_short = matches!(&end[..1], "-" | "@") && is_date(&end[1..5], &end[5..7], &end[7..]);
     is_short.then_some(front)
 }
 

@@ -350,6 +350,7 @@ fn resolve(engine: &crate::query::Engine, run: Run, show: &Show) -> Result<Resol
         engine,
         job: &job,
         door: Door::Tool,
+        whole: false,
         texts: false,
         prices: Prices::carried_alone(),
         sources: SourcesFrom::Below(&[]),

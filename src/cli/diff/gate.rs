@@ -219,7 +219,12 @@ fn figures(what: &What, c: &Comparison) -> Result<Figures, String> {
                 .find(|key| key.key == *name.as_str())
                 .ok_or_else(|| format!("the runs have no metric «{name}» in common"))?;
             let total = |o: &super::Opened| {
-                o.overview.totals.iter().find(|t| t.metric.key == key).map(|t| t.sum as f64)
+                o.overview
+                    .totals
+                    .iter()
+                    .find(|t| t.metric.key == key)
+                    .and_then(|t| t.known())
+                    .map(|sum| sum as f64)
             };
             let several = |side: &[super::Opened]| side.iter().filter_map(total).collect::<Vec<_>>();
             let (base, head) = (several(&c.base), several(&c.head));

@@ -157,6 +157,7 @@ impl Shared {
             engine: self.files.engine(),
             job,
             door: Door::Tool,
+            whole: false,
             texts: self.texts,
             prices: &self.prices,
             sources: SourcesFrom::Below(self.files.roots()),

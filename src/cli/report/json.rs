@@ -130,7 +130,7 @@ fn facts(report: &Report) -> Map<String, Value> {
     };
     let totals = report.overview.totals.iter().map(|t| {
         let total = json!({
-            "value": t.sum,
+            "value": t.known(),
             "unit": t.metric.unit.key(),
             "label": t.metric.label,
             "at_once": t.at_once,

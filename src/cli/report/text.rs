@@ -89,7 +89,11 @@ fn header(out: &mut Page, report: &Report) {
     line(out, "Times", &no_clock(&p.meta.no_clock));
     for total in &report.overview.totals {
         let m = &total.metric;
-        let mut text = format!("{} in {}", format::cost(m.unit, total.sum), report.overview.sum_of);
+        let Some(sum) = total.known() else {
+            line(out, &m.label, "– (a sum would count what a row holds of others again)");
+            continue;
+        };
+        let mut text = format!("{} in {}", format::cost(m.unit, sum), report.overview.sum_of);
         if total.at_once > 0 {
             text +=
                 &format!(", {} of it at the same time as other calls", format::cost(m.unit, total.at_once));

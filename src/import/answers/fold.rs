@@ -58,7 +58,8 @@ impl Fold {
     /// The stream says that the answer is over.
     pub fn close(&mut self) {
         let number = self.calls.len() + 1;
-        self.calls.extend(self.open.take().map(|open| open.done(number)));
+        let over = self.open.take().map(|open| Open { finished: true, ..open });
+        self.calls.extend(over.map(|open| open.done(number)));
     }
 }
 

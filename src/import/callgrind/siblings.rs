@@ -6,19 +6,31 @@
 
 use super::super::{Input, Source};
 
-/// The headers that tell which run a file is of.
+/// The headers that tell which run a file is of, and which piece of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Run {
     pid: String,
     cmd: String,
+    part: String,
+    thread: String,
+}
+
+impl Run {
+    /// True for another piece of the same run. A second file of one piece is of another run: in a container every program
+    /// may have the same number.
+    fn goes_on(&self, other: &Self) -> bool {
+        let is_same_piece = (&self.part, &self.thread) == (&other.part, &other.thread);
+        (&self.pid, &self.cmd) == (&other.pid, &other.cmd) && !is_same_piece
+    }
 }
 
 /// The other files of the run that `source` is a part of, in the order of their names.
 pub(super) fn others(source: &Source) -> Vec<Source> {
     let own = source.file_name();
     let empty = source.head().iter().all(u8::is_ascii_whitespace);
-    let mut run = run_of(source.head());
-    if run.is_none() && !empty {
+    // The pieces that were found, the file itself first.
+    let mut pieces: Vec<Run> = run_of(source.head()).into_iter().collect();
+    if pieces.is_empty() && !empty {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -29,7 +41,8 @@ pub(super) fn others(source: &Source) -> Vec<Source> {
         }
         let Ok(other) = Source::open(&Input::Path(path)) else { continue };
         let Some(its) = run_of(other.head()) else { continue };
-        if *run.get_or_insert_with(|| its.clone()) == its {
+        if pieces.iter().all(|piece| piece.goes_on(&its)) {
+            pieces.push(its);
             found.push(other);
         }
     }
@@ -74,7 +87,13 @@ fn run_of(head: &[u8]) -> Option<Run> {
             .find_map(|l| l.strip_prefix(key))
             .map(|v| String::from_utf8_lossy(v.trim_ascii()).into_owned())
     };
-    Some(Run { pid: value(b"pid:")?, cmd: value(b"cmd:").unwrap_or_default() })
+    let or_none = |key| value(key).unwrap_or_default();
+    Some(Run {
+        pid: value(b"pid:")?,
+        cmd: or_none(b"cmd:"),
+        part: or_none(b"part:"),
+        thread: or_none(b"thread:"),
+    })
 }
 
 #[cfg(test)]
@@ -107,7 +126,12 @@ mod tests {
     #[test]
     fn a_run_is_known_by_its_process_and_command() {
         let head = b"# callgrind format\nversion: 1\npid: 7\ncmd:  ls -l\n\nevents: Ir\npid: 8\n";
-        assert_eq!(run_of(head), Some(Run { pid: "7".into(), cmd: "ls -l".into() }));
+        let run = run_of(head).unwrap();
+        assert_eq!((&*run.pid, &*run.cmd), ("7", "ls -l"));
+        let piece =
+            |part: &str, thread: &str| Run { part: part.into(), thread: thread.into(), ..run.clone() };
+        assert!(piece("1", "1").goes_on(&piece("2", "1")) && piece("1", "1").goes_on(&piece("1", "2")));
+        assert!(!piece("1", "1").goes_on(&piece("1", "1")), "two runs of processes with one number");
         assert_eq!(run_of(b"events: Ir\npid: 8\n"), None);
     }
 }

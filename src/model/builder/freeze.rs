@@ -44,6 +44,7 @@ impl ProfileBuilder {
         }
         profile.instants.sort_by_key(|i| i.time);
         profile.links.sort_by_key(|l| l.from.1);
+        mend_requests(&mut profile);
         sort_requests(&mut profile);
         profile.call_graph = graph.map(GraphBuilder::finish);
         if rebase {
@@ -54,6 +55,30 @@ impl ProfileBuilder {
         }
         sort_tracks(&mut profile);
         profile
+    }
+}
+
+/// What no request can have is unknown: an end before its beginning, a cost below nothing.
+fn mend_requests(profile: &mut Profile) {
+    let (mut ends, mut costs) = (Vec::new(), Vec::new());
+    for (i, r) in profile.requests.rows.iter_mut().enumerate() {
+        if r.finished.is_some_and(|end| end < r.arrived) {
+            r.finished = None;
+            ends.push(i);
+        }
+        if r.cost.is_some_and(|cost| cost < Money::ZERO) {
+            r.cost = None;
+            costs.push(i);
+        }
+    }
+    for (kind, found) in [
+        ("request that ends before it begins (its latency is unknown)", ends),
+        ("negative cost of a request (left out)", costs),
+    ] {
+        if let Some(&first) = found.first() {
+            let first = profile.text(profile.requests.rows[first].name).to_owned();
+            profile.warnings.push(Warning { kind: kind.into(), count: found.len() as u64, first });
+        }
     }
 }
 

@@ -115,6 +115,11 @@ impl ProfileBuilder {
         })
     }
 
+    /// Says that functions have parts of each other's costs, see [`Metric::overlaps`].
+    pub fn set_overlaps(&mut self, metric: MetricId) {
+        self.profile.metrics[metric.index()].overlaps = true;
+    }
+
     /// A declared metric.
     #[must_use]
     pub fn metric_of(&self, id: MetricId) -> &Metric {

@@ -25,7 +25,7 @@ const PLOT: f32 = 130.0;
 impl Caches {
     pub(super) fn threshold(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, alike: &Alike) {
         let palette = Palette::of(ui);
-        let of_run = alike.least_taken();
+        let of_run = alike.threshold();
         let mut threshold = self.threshold.or(of_run).unwrap_or(0.95);
         ui.horizontal(|ui| {
             ui.spacing_mut().slider_width = (ui.available_width() - 130.0).clamp(80.0, 400.0);

@@ -5,7 +5,7 @@ use egui::{RichText, TextEdit, Ui};
 use crate::analysis::compute::{DEVICES, Given, device_of};
 use crate::format;
 use crate::model::Profile;
-use crate::ui::theme::{Palette, mono};
+use crate::ui::theme::{Palette, Tone, mono};
 use crate::ui::widgets::combo;
 use crate::views::parts::remark;
 
@@ -79,12 +79,20 @@ fn field(ui: &mut Ui, name: &str, unit: &str, value: &mut Option<u64>, hint: &st
     let edit = TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(width).char_limit(40);
     let response = ui.add(edit.hint_text(hint));
     response.clone().accessible_name(name.to_owned());
+    let wrong = id.with("wrong");
     if response.changed() {
         *value = format::typed_quantity(&text).filter(|n| *n > 0);
+        ui.data_mut(|d| d.insert_temp(wrong, value.is_none() && !text.trim().is_empty()));
     }
-    let typing = response.has_focus();
+    let is_wrong = ui.data(|d| d.get_temp(wrong)).unwrap_or(false);
+    if is_wrong {
+        let palette = Palette::of(ui);
+        ui.label(RichText::new("a number is wanted, as 12G").color(palette.tone(Tone::Warning)));
+    }
+    // What was not understood stays, to be mended.
+    let keep = response.has_focus() || is_wrong;
     ui.data_mut(|d| {
-        if typing {
+        if keep {
             d.insert_temp(id, text);
         } else {
             d.remove::<String>(id);

@@ -93,7 +93,7 @@ impl Cost {
         let asked = Reprice { model: self.other.trim().to_owned(), asked: cx.asked() };
         let other = (!asked.model.is_empty()).then(|| cx.ask(&asked, 1).value().cloned()).flatten();
         let mut rows: Vec<(String, Option<Money>, String)> = vec![
-            ("As billed".into(), Some(billed), "By list prices, with the cached tokens as they were.".into()),
+            ("By list prices".into(), Some(billed), say::BY_LIST_PRICES.into()),
             ("Without caches".into(), sums.no_cache, say::NO_CACHE.into()),
         ];
         if sums.best_cache != Some(billed) {

@@ -115,18 +115,15 @@ fn cost_text(group: &Group) -> String {
 fn figures(ui: &mut Ui, spent: &Arc<Spent>) {
     let all = &spent.all;
     let count = |n: usize| format::count(n as i64);
-    let tokens = all.sums.output.max(1);
-    let per_token =
-        all.sums.cost.filter(|_| all.sums.output > 0).map(|c| c.to_f64() / tokens as f64 * 1000.0);
     let mut list: Vec<(&str, String, Option<Tone>, &str)> = vec![
         ("Cost", cost_text(all), None, say::COST),
         ("Per request", amount(all.per_request()), None, "Cost ÷ requests that have one."),
         ("Per answer", amount(all.per_answer()), None, say::PER_ANSWER),
         (
             "Per 1,000 output tokens",
-            amount(per_token),
+            amount(all.per_thousand_output()),
             None,
-            "Cost, input included, ÷ output tokens × 1,000.",
+            "Cost, input included, ÷ output tokens × 1,000, over requests that have a cost.",
         ),
         ("Requests", count(all.sums.requests), None, "In the chosen range, found by the search."),
     ];

@@ -5,6 +5,7 @@ use egui::{Button, Grid, RichText, Ui};
 use super::FindView;
 use crate::analysis::Transform;
 use crate::analysis::filter::{FIELDS, FieldAbout, Filter, Found, Kind};
+use crate::analysis::request_facets::Facet;
 use crate::model::NameKey;
 use crate::state::Command;
 use crate::ui::theme::{Palette, mono};
@@ -35,13 +36,25 @@ impl FindView {
                 .response
                 .on_hover_text("What a filter can ask for; a click puts an example into it");
             let filter = Filter::read(&self.text).ok().flatten();
-            let can = filter.is_some_and(|f| !f.is_about_requests()) && kind != Kind::Requests;
-            let about =
-                "Every pane shows only what runs under what the filter picks; a step that can be undone";
+            let of_requests = kind == Kind::Requests;
+            let can = filter.is_some_and(|f| of_requests || !f.is_about_requests());
+            let about = match of_requests {
+                true => "Every pane about requests looks at these only; a step that can be undone",
+                false => {
+                    "Every pane about calls shows only what runs under what the filter picks; a step that can be undone"
+                }
+            };
             let button = ui.add_enabled(can, Button::new("Filter all panes")).on_hover_text(about);
-            let button = button.on_disabled_hover_text("Type a filter of spans or samples first");
+            let button = button.on_disabled_hover_text(match of_requests {
+                true => "Type a filter first",
+                false => "Type a filter of spans or samples first",
+            });
             if button.clicked() {
-                cx.send(Command::Push(Transform::FocusMatches(NameKey::from(self.text.trim()))));
+                let text = self.text.trim();
+                cx.send(match of_requests {
+                    true => Command::FilterRequests(cx.interaction.requests.only(Facet::Found, text)),
+                    false => Command::Push(Transform::FocusMatches(NameKey::from(text))),
+                });
             }
             let time = found.and_then(|f| f.as_ref().ok()).and_then(|f| f.time);
             let about = "Every pane shows the time from the first of them to the last";

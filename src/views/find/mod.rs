@@ -74,7 +74,13 @@ impl View for FindView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let kind = self.kind_of(cx.profile());
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
-        let query = FilterRows { filter: self.text.clone(), kind, scope, range: cx.interaction.range };
+        let query = FilterRows {
+            filter: self.text.clone(),
+            kind,
+            scope,
+            range: cx.interaction.range,
+            prices: cx.prices.clone(),
+        };
         let answer = cx.ask(&query, 0);
         let ready = answer.value().cloned();
         self.bar(cx, ui, kind, ready.as_deref());
@@ -215,12 +221,11 @@ fn statistics(found: &Found, kind: Kind) -> String {
         true => vec![format::counted(found.of as i64, many.0, many.1)],
         false => vec![format!("{count} of {}", format::counted(found.of as i64, many.0, many.1))],
     };
-    if let (Some(median), Some(tail), Some(&longest)) =
-        (found.quantile(0.5), found.quantile(0.95), found.lengths.last())
-    {
+    if let (Some(d), Some(&longest)) = (found.distribution(), found.lengths.last()) {
+        let time = |ns: f64| format::duration(ns.round() as i64);
         parts.push(format!("{} together", format::duration(found.sum())));
-        parts.push(format!("median {}", format::duration(median)));
-        parts.push(format!("p95 {}", format::duration(tail)));
+        parts.push(format!("median {}", time(d.p50)));
+        parts.push(format!("p95 {}", time(d.p95)));
         parts.push(format!("longest {}", format::duration(longest)));
     }
     if (found.rows.len() as u64) < found.count {

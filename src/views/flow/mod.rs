@@ -11,10 +11,10 @@ use egui::{Sense, Ui};
 
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
 use crate::analysis::asked::Asked;
-use crate::analysis::flow::{Flow as Question, Stage, Ways};
+use crate::analysis::flow::{Flow as Question, Stage, Ways, way};
 use crate::analysis::request_facets::Facet;
 use crate::format;
-use crate::model::{CacheOutcome, Profile};
+use crate::model::Profile;
 use crate::state::Command;
 use crate::views::parts::remark;
 use crate::views::shared;
@@ -38,18 +38,8 @@ struct Flow;
 
 /// What is asked: the ways of all requests, also of those that a click leaves out of the other views.
 fn question(cx: &ViewCx<'_>) -> Question {
-    let filter = cx.interaction.requests.without(Facet::Cache).without(Facet::Outcome);
+    let filter = cx.interaction.requests.without(Facet::Way);
     Question { asked: Asked { filter, ..cx.asked() } }
-}
-
-/// Which requests go a way, as a filter; `None` where no label tells them.
-fn filter_of(from: Stage, to: Stage) -> Option<(Facet, &'static str)> {
-    let hit = [from, to].into_iter().find(|s| matches!(s, Stage::Exact | Stage::Similar));
-    match (from, to) {
-        _ if hit.is_some() => hit.and_then(Stage::filter),
-        (Stage::Check, _) => Some((Facet::Cache, CacheOutcome::Miss.key())),
-        _ => to.filter(),
-    }
 }
 
 impl View for Flow {
@@ -71,7 +61,7 @@ impl View for Flow {
             let spoken = format!("{} {}", node.stage.name(), format::count(node.requests as i64));
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &spoken));
             if response.clicked() {
-                clicked = node.stage.filter().or(clicked);
+                clicked = Some(node.stage.name().to_owned());
             }
             paint::node(cx, ui, node, response.hovered() || response.has_focus());
             response.on_hover_text(paint::about(&ways, node.stage));
@@ -80,21 +70,21 @@ impl View for Flow {
             let key = ui.scope_id().with((edge.from, edge.to));
             let response = ui.interact(edge.label, key, Sense::click());
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, edge.spoken()));
-            let filter = filter_of(edge.from, edge.to);
-            if response.clicked() {
-                clicked = filter.or(clicked);
-            }
+            let name = way(edge.from, edge.to);
             let lit = response.hovered() || response.has_focus();
-            let chosen = filter
-                .is_some_and(|(facet, value)| cx.interaction.requests.of(facet).iter().any(|v| v == value));
+            let chosen = cx.interaction.requests.of(Facet::Way).contains(&name);
+            if response.clicked() {
+                clicked = Some(name);
+            }
             paint::edge(ui, edge, lit, chosen);
             response.on_hover_text(edge.spoken());
         }
-        if let Some((facet, value)) = clicked {
+        if let Some(name) = clicked {
             let now = &cx.interaction.requests;
-            let next = match now.of(facet) {
-                [one] if one == value => now.without(facet),
-                _ => now.only(facet, value),
+            let is_on = matches!(now.of(Facet::Way), [one] if *one == name);
+            let next = match is_on || name == Stage::Arrived.name() {
+                true => now.without(Facet::Way),
+                false => now.only(Facet::Way, &name),
             };
             cx.send(Command::FilterRequests(next));
         }

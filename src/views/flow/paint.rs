@@ -5,6 +5,7 @@ use egui::{Align, Color32, Stroke, StrokeKind, Ui};
 
 use super::layout::{Node, Way};
 use crate::analysis::flow::{Stage, Ways};
+use crate::analysis::request_facets::Facet;
 use crate::format;
 use crate::ui::theme::{Palette, Tone, mix, regular, small, space, strong};
 use crate::views::ViewCx;
@@ -26,8 +27,7 @@ fn color(palette: &Palette, stage: Stage) -> Color32 {
 /// A place: its name and how many come there.
 pub(super) fn node(cx: &ViewCx<'_>, ui: &Ui, node: &Node, lit: bool) {
     let palette = Palette::of(ui);
-    let filter = node.stage.filter();
-    let chosen = filter.is_some_and(|(f, value)| cx.interaction.requests.of(f).iter().any(|v| v == value));
+    let chosen = cx.interaction.requests.of(Facet::Way).iter().any(|way| way == node.stage.name());
     let color = color(palette, node.stage);
     let fill = mix(palette.canvas, color, if chosen || lit { 0.34 } else { 0.16 });
     let border = Stroke::new(if chosen { 2.0 } else { 1.0 }, if chosen { palette.accent } else { color });

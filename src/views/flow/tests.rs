@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use egui_kittest::kittest::Queryable;
 
+use crate::analysis::asked::Asked;
 use crate::analysis::request_facets::{Facet, Filter};
 use crate::model::{CacheOutcome, Outcome, Profile, ProfileBuilder, Request};
 use crate::views::shared::testing::{Stage, harness};
@@ -34,7 +35,7 @@ fn a_click_on_a_place_looks_at_its_requests_and_another_one_at_all() {
     assert!(h.query_by_label("cache check to exact hit: 3 · 37.5 %, 600 ns").is_some());
     h.get_by_label("exact hit 3").click();
     h.run_ok();
-    let exact = Filter::default().only(Facet::Cache, "exact");
+    let exact = Filter::default().only(Facet::Way, "exact hit");
     assert_eq!(h.state().history.now().requests, exact);
     assert!(h.query_by_label("failed 1").is_some(), "the picture stays whole");
     h.get_by_label("exact hit 3").click();
@@ -42,7 +43,13 @@ fn a_click_on_a_place_looks_at_its_requests_and_another_one_at_all() {
     assert_eq!(h.state().history.now().requests, Filter::default());
     h.get_by_label_contains("cache check to queue").click();
     h.run_ok();
-    assert_eq!(h.state().history.now().requests, Filter::default().only(Facet::Cache, "miss"));
+    assert_eq!(h.state().history.now().requests, Filter::default().only(Facet::Way, "cache check → queue"));
+    h.get_by_label_contains("model to answered").click();
+    h.run_ok();
+    let asked = Asked { filter: h.state().history.now().requests.clone(), ..Asked::default() };
+    let run = crate::query::Run::of(profile());
+    let picked = crate::analysis::testing::ask(&run, &crate::analysis::requests::RequestTable::of(asked));
+    assert_eq!(picked.rows.len(), 4, "as many as the way says, without those that a cache answered");
 }
 
 #[test]

@@ -139,6 +139,15 @@ fn phases(ui: &mut Ui, found: &Found) {
             format::percent(share)
         );
         ui.label(RichText::new(text).font(strong(14.0)).color(palette.text_strong));
+        if let (told, all) = found.told
+            && told < all
+        {
+            let count = |n: usize| format::count(n as i64);
+            weak(
+                ui,
+                &format!("Only {} of {} requests say what they spent time on.", count(told), count(all)),
+            );
+        }
         ui.add_space(space::SMALL);
     }
     let segments: Vec<Segment<'_>> = told
@@ -275,6 +284,7 @@ fn by_load(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     let (color, faint) = (palette.series(0), mix(palette.canvas, palette.text_weak, 0.6));
     let at = |l: &Level| [f64::from(l.in_flight), l.latency];
     let sound: Vec<[f64; 2]> = load.levels.iter().filter(|l| l.requests >= ENOUGH).map(at).collect();
+    let sound_levels = sound.len();
     let few: Vec<[f64; 2]> = load.levels.iter().filter(|l| l.requests < ENOUGH).map(at).collect();
     let knee = load.knee.map(|i| load.levels[i]);
     let drawn = plot::plot(ui, "latency by load", height, [Unit::Count, Unit::Nanoseconds]);
@@ -287,7 +297,8 @@ fn by_load(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
             shown.points(ring.shape(MarkerShape::Circle).color(palette.accent));
         }
     });
-    if let (Some(first), Some(last)) = (load.levels.first(), load.levels.last()) {
+    let mut enough = load.levels.iter().filter(|l| l.requests >= ENOUGH);
+    if let (Some(first), Some(last)) = (enough.next(), enough.next_back()) {
         let text = format!(
             "From {} to {} in flight: throughput {}, latency {}.",
             first.in_flight,
@@ -296,6 +307,9 @@ fn by_load(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
             format::factor(last.latency / first.latency)
         );
         weak(ui, &text);
+    }
+    if knee.is_none() && sound_levels >= 3 {
+        weak(ui, "No knee: latency does not rise with the load here.");
     }
     if let Some(knee) = knee {
         let text = format!(

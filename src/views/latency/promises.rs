@@ -8,7 +8,7 @@ use crate::analysis::definitions as say;
 use crate::analysis::slo::{LISTED, SloCheck, SlowRequests};
 use crate::format;
 use crate::state::{Command, Item};
-use crate::ui::theme::{Palette, mono, space};
+use crate::ui::theme::{Palette, Tone, mono, space};
 use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::ViewCx;
 use crate::views::parts::{BarRow, remark, weak};
@@ -66,18 +66,27 @@ fn limit(ui: &mut Ui, name: &str, value: &mut Option<i64>) {
     ui.label(RichText::new(name).color(Palette::of(ui).text_weak));
     let shown = value.map_or_else(String::new, |ns| format::number(ns as f64 / 1e6));
     let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or(shown);
-    let field =
+    let wrong = id.with("wrong");
+    let is_wrong = ui.data(|d| d.get_temp(wrong)).unwrap_or(false);
+    let mut field =
         TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(52.0).char_limit(12).hint_text("ms");
-    let response = ui.add(field);
+    if is_wrong {
+        field = field.text_color(Palette::of(ui).tone(Tone::Bad));
+    }
+    let mut response = ui.add(field);
+    if is_wrong {
+        response = response.on_hover_text("A number of milliseconds is wanted, such as 500");
+    }
     response.clone().accessible_name(format!("{name} ms"));
     if response.changed() {
         let ms = text.trim().parse::<f64>().ok().filter(|ms| ms.is_finite() && *ms >= 0.0);
         *value = ms.map(|ms| (ms * 1e6) as i64);
+        ui.data_mut(|d| d.insert_temp(wrong, ms.is_none() && !text.trim().is_empty()));
     }
-    // What is being typed stays as it is; else it shows what is taken.
-    let typing = response.has_focus();
+    // What is being typed stays as it is, and what was not understood, to be mended; else it shows what is taken.
+    let keep = response.has_focus() || is_wrong;
     ui.data_mut(|d| {
-        if typing {
+        if keep {
             d.insert_temp(id, text);
         } else {
             d.remove::<String>(id);
@@ -90,9 +99,12 @@ pub(super) fn slowest(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let asked = SlowRequests { asked: cx.asked() };
     let answer = cx.ask(&asked, 4);
     let Some(found) = cx.value(ui, &answer, "Looking for the slowest") else { return };
-    let median = format::duration(found.median.round() as i64);
+    let median = match found.medians[..] {
+        [(_, median)] => format!("the median, {}", format::duration(median.round() as i64)),
+        _ => "the median of its model".to_owned(),
+    };
     if found.rows.is_empty() {
-        weak(ui, &format!("None took more than 1.5 times the median, {median}."));
+        weak(ui, &format!("None took more than 1.5 times {median}."));
         return;
     }
     let most = found.rows.iter().map(|r| r.latency).max().unwrap_or(1).max(1) as f64;
@@ -116,5 +128,5 @@ pub(super) fn slowest(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let response = bar.show(ui);
         cx.interact(&response, &item);
     }
-    remark(ui, &format!("Held against the median, {median}: what explains most of what they took more."));
+    remark(ui, &format!("Held against {median}: what explains most of what they took more."));
 }

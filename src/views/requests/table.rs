@@ -127,7 +127,7 @@ impl<'l> Rows for Table<'_, 'l, '_> {
                     ui.add_space(space::SMALL);
                     pill(ui, Tone::Warning, slow.cause.short())
                 });
-                response.inner.on_hover_text(why(&slow, self.list.median));
+                response.inner.on_hover_text(why(&slow));
             }
             _ => return false,
         }
@@ -140,9 +140,9 @@ impl<'l> Rows for Table<'_, 'l, '_> {
 }
 
 /// Why a request was slow, in a sentence.
-fn why(slow: &Slow, median: f64) -> String {
+fn why(slow: &Slow) -> String {
     let time = |ns: f64| format::duration(ns.round() as i64);
-    let over = format!("{} more than the median, {}", time(slow.over), time(median));
+    let over = format!("{} more than the median of its model, {}", time(slow.over), time(slow.median));
     match slow.explained > 0.0 {
         true => format!("{over}: {}, {} of it", slow.cause.words(), time(slow.explained)),
         false => format!("{over}: {}", slow.cause.words()),

@@ -338,13 +338,17 @@ fn parts(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let answer = summary(cx);
     let Some(overview) = cx.value(ui, &answer, "Adding up the profile") else { return };
-    for Total { metric, sum, at_once } in &overview.totals {
-        let value = format::cost(metric.unit, *sum);
+    for total @ Total { metric, at_once, .. } in &overview.totals {
+        let value =
+            total.known().map_or_else(|| format::UNKNOWN.into(), |sum| format::cost(metric.unit, sum));
         let mut line = BarRow::new(&metric.label, &value);
         let note = format!("{} of it at the same time as other calls", format::cost(metric.unit, *at_once));
         line.note = if *at_once > 0 { &note } else { "" };
         line.selected = metric.key == cx.metric() && overview.totals.len() > 1;
-        let response = line.show(ui).on_hover_text("Click to show costs in this metric");
+        let response = line.show(ui).on_hover_text(match total.overlaps {
+            true => "A sum would count what a row holds of others again. Click to show costs in this metric",
+            false => "Click to show costs in this metric",
+        });
         if response.clicked() {
             cx.send(Command::SetMetric(metric.key));
         }
