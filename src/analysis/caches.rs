@@ -58,6 +58,8 @@ pub struct CacheFigures {
     pub exact: usize,
     /// Requests that missed.
     pub misses: usize,
+    /// Requests to the same servers that say nothing of the cache: they are in no figure.
+    pub untold: usize,
     /// By the kind's definition, 0 to 1; `None` when nothing is known.
     pub hit_rate: Option<f64>,
     /// Mean latency of a hit, ns: of the whole request, or of its first token where only a part was cached.
@@ -124,6 +126,7 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
         hits: 0,
         exact: 0,
         misses: 0,
+        untold: 0,
         hit_rate: None,
         hit_latency: None,
         miss_latency: None,
@@ -133,7 +136,12 @@ fn figures(profile: &Profile, bill: &Billing, ids: &[RequestId], kind: CacheKind
     let (mut read, mut prompt) = (0u64, 0u64);
     let (mut hit_times, mut miss_times) = (Vec::new(), Vec::new());
     for (r, charge) in ids.iter().map(|id| (&profile.requests.rows[id.index()], &bill.charges[id.index()])) {
-        let Some(hit) = is_hit(profile, r, kind) else { continue };
+        let Some(hit) = is_hit(profile, r, kind) else {
+            let elsewhere = (kind == CacheKind::Kv) != is_local(profile.text(r.provider));
+            let answered = r.outcome == Outcome::Ok && r.tokens.output.is_some_and(|n| n > 0);
+            out.untold += usize::from(kind != CacheKind::Answers && !elsewhere && answered);
+            continue;
+        };
         let answers = kind == CacheKind::Answers;
         let (count, times) =
             if hit { (&mut out.hits, &mut hit_times) } else { (&mut out.misses, &mut miss_times) };

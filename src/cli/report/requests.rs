@@ -311,7 +311,7 @@ pub(super) fn caches(all: &[CacheFigures], keys: &KeyFacts) -> Value {
         let s = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
         let answers = c.kind == CacheKind::Answers;
         json!({
-            "hits": c.hits, "misses": c.misses, "hit_rate": c.hit_rate,
+            "hits": c.hits, "misses": c.misses, "untold": c.untold, "hit_rate": c.hit_rate,
             "avg_hit_latency": s(c.hit_latency), "avg_miss_latency": s(c.miss_latency),
             "latency_improvement": c.latency_improvement(), "cost_saved": usd(c.saved_cost),
             "exact": answers.then_some(c.exact), "semantic": answers.then(|| c.hits - c.exact),

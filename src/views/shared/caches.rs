@@ -70,5 +70,9 @@ pub fn figures(ui: &mut Ui, c: &CacheFigures) {
         Some(money) => grid.toned("Money saved", &format::money(money), less(money.to_f64())),
         None => grid.row("Money saved", "– (no price)"),
     };
+    if c.untold > 0 {
+        let all = c.hits + c.misses + c.untold;
+        remark(ui, &format!("{} of {} requests say nothing of it and are not counted.", count(c.untold), count(all)));
+    }
     remark(ui, &format!("Here {}.", c.kind.definition()));
 }
