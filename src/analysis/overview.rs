@@ -311,20 +311,23 @@ pub fn request_figures_of(rows: &[(&Request, Option<&Charge>)]) -> Option<Reques
     };
     let done_output: Option<u64> =
         done.iter().filter_map(|r| Some(r.output()?.0)).reduce(u64::saturating_add);
-    // Departures come before arrivals at the same time.
-    // One that ended at a time that nobody says is in flight at no time that is known.
-    let ends = |r: &&&Request| match r.outcome {
-        Outcome::Running => true,
-        _ => r.finished.is_some() && !r.undated,
+    // At the same time departures come before arrivals, and moments alone after these.
+    // One that ended at a time that nobody says was in flight for that moment alone, as far as is known.
+    let end = |r: &Request| match r.finished {
+        Some(end) => (end.max(r.arrived), 0),
+        None if r.outcome == Outcome::Running => (i64::MAX, 0),
+        None => (r.arrived, 2),
     };
-    let mut edges: Vec<(i64, i32)> = rows
-        .iter()
-        .filter(ends)
-        .flat_map(|r| [(r.arrived, 1), (r.finished.map_or(i64::MAX, |end| end.max(r.arrived)), -1)])
+    let dated = rows.iter().filter(|r| !r.undated);
+    let mut edges: Vec<(i64, u8, i32)> = dated
+        .flat_map(|r| {
+            let (end, order) = end(r);
+            [(r.arrived, 1, 1), (end, order, -1)]
+        })
         .collect();
     edges.sort_unstable();
     let (mut now, mut peak) = (0i32, 0i32);
-    for (_, step) in edges {
+    for (_, _, step) in edges {
         now += step;
         peak = peak.max(now);
     }

@@ -16,12 +16,14 @@ pub(super) enum LayoutKind {
     Untimed,
     /// Profiles with calls of a language model.
     Requests,
+    /// Profiles without a time axis for calls, but with curves over time: snapshots of a heap.
+    Curves,
     /// Files that hold no calls: results of a benchmark, metrics of a server, a log of a device.
     Figures,
 }
 
 impl LayoutKind {
-    const ALL: [Self; 4] = [Self::Timed, Self::Untimed, Self::Requests, Self::Figures];
+    const ALL: [Self; 5] = [Self::Timed, Self::Untimed, Self::Requests, Self::Curves, Self::Figures];
 
     /// The one for a profile.
     pub fn of(profile: &Profile) -> Self {
@@ -30,6 +32,7 @@ impl LayoutKind {
             (true, _) if !holds_calls => Self::Figures,
             (false, _) => Self::Requests,
             (true, true) => Self::Timed,
+            (true, false) if !profile.counters.is_empty() => Self::Curves,
             (true, false) => Self::Untimed,
         }
     }
@@ -40,6 +43,7 @@ impl LayoutKind {
             Self::Timed => "timed",
             Self::Untimed => "untimed",
             Self::Requests => "requests",
+            Self::Curves => "curves",
             Self::Figures => "figures",
         }
     }
@@ -98,7 +102,7 @@ fn standard(kind: LayoutKind) -> Panes {
     if kind == LayoutKind::Figures {
         let curves = make.tabs(&["memory", "timeline", "gpu", "find"]);
         let side = make.linear(Vertical, &[(curves, 0.6), (details, 0.4)]);
-        let root = make.linear(Horizontal, &[(summary, 0.58), (side, 0.42)]);
+        let root = make.linear(Horizontal, &[(summary, 0.45), (side, 0.55)]);
         return make.finish(root);
     }
     let side = make.linear(Vertical, &[(summary, 0.62), (details, 0.38)]);
@@ -110,8 +114,13 @@ fn standard(kind: LayoutKind) -> Panes {
             let below = make.linear(Horizontal, &[(tables, 0.58), (right, 0.42)]);
             make.linear(Vertical, &[(top, 0.5), (below, 0.5)])
         }
-        LayoutKind::Untimed => {
-            let top = make.tabs(&["functions", "source"]);
+        LayoutKind::Untimed | LayoutKind::Curves => {
+            let functions = make.tabs(&["functions", "source"]);
+            let curves = (kind == LayoutKind::Curves).then(|| make.tabs(&["memory", "find"])).flatten();
+            let top = match curves {
+                Some(curves) => make.linear(Horizontal, &[(Some(curves), 0.5), (functions, 0.5)]),
+                None => functions,
+            };
             let graph = make.tabs(&["graph", "flame", "treemap"]);
             let tree = make.tabs(&["callers", "calltree"]);
             let below = make.linear(Horizontal, &[(graph, 0.55), (tree, 0.45)]);

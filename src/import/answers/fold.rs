@@ -56,10 +56,17 @@ impl Fold {
     }
 
     /// The stream says that the answer is over.
+    pub fn over(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.finished = true;
+        }
+        self.close();
+    }
+
+    /// Nothing more of the answer comes.
     pub fn close(&mut self) {
         let number = self.calls.len() + 1;
-        let over = self.open.take().map(|open| Open { finished: true, ..open });
-        self.calls.extend(over.map(|open| open.done(number)));
+        self.calls.extend(self.open.take().map(|open| open.done(number)));
     }
 }
 

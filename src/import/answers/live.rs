@@ -123,7 +123,7 @@ impl Answer {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Data(data) if data.trim() == "[DONE]" => self.fold.close(),
+            Event::Data(data) if data.trim() == "[DONE]" => self.fold.over(),
             Event::Data(data) => self.json(data.as_bytes()),
             Event::TooLong => {}
         }

@@ -193,7 +193,7 @@ fn events(source: &mut Source, cx: &mut Context<'_>, reading: &mut Reading) -> R
         for event in found.drain(..) {
             number += 1;
             match event {
-                Event::Data(data) if data.trim() == "[DONE]" => reading.fold.close(),
+                Event::Data(data) if data.trim() == "[DONE]" => reading.fold.over(),
                 Event::Data(data) if data.trim().is_empty() => {}
                 Event::Data(data) => reading.text(&data, &|| format!("event {number}")),
                 Event::TooLong => {

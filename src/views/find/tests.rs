@@ -20,7 +20,7 @@ fn a_filter_lists_what_it_picks_with_statistics() {
     let h = harness(stage("name:step"));
     assert!(h.query_by_label("step 15 ns").is_some() && h.query_by_label("step 10 ns").is_some());
     assert!(h.query_by_label("main 100 ns").is_none());
-    let footer = "2 of 5 spans · 25 ns together · median 10 ns · p95 15 ns · longest 15 ns";
+    let footer = "2 of 5 spans · 25 ns together · median 13 ns · p95 15 ns · longest 15 ns";
     assert!(h.query_by_label(footer).is_some());
 }
 
