@@ -16,6 +16,8 @@ pub(super) enum LayoutKind {
     Untimed,
     /// Profiles with calls of a language model.
     Requests,
+    /// Calls of a language model and nothing around them: logs, results of benchmarks.
+    Log,
     /// Profiles without a time axis for calls, but with curves over time: snapshots of a heap.
     Curves,
     /// Files that hold no calls: results of a benchmark, metrics of a server, a log of a device.
@@ -23,13 +25,15 @@ pub(super) enum LayoutKind {
 }
 
 impl LayoutKind {
-    const ALL: [Self; 5] = [Self::Timed, Self::Untimed, Self::Requests, Self::Curves, Self::Figures];
+    const ALL: [Self; 6] =
+        [Self::Timed, Self::Untimed, Self::Requests, Self::Log, Self::Curves, Self::Figures];
 
     /// The one for a profile.
     pub fn of(profile: &Profile) -> Self {
         let holds_calls = profile.span_count() + profile.sample_count() > 0 || profile.call_graph.is_some();
         match (profile.requests.rows.is_empty(), profile.is_timed()) {
             (true, _) if !holds_calls => Self::Figures,
+            (false, _) if !holds_calls => Self::Log,
             (false, _) => Self::Requests,
             (true, true) => Self::Timed,
             (true, false) if !profile.counters.is_empty() => Self::Curves,
@@ -43,6 +47,7 @@ impl LayoutKind {
             Self::Timed => "timed",
             Self::Untimed => "untimed",
             Self::Requests => "requests",
+            Self::Log => "log",
             Self::Curves => "curves",
             Self::Figures => "figures",
         }
@@ -142,6 +147,13 @@ fn standard(kind: LayoutKind) -> Panes {
             ]);
             let below = make.linear(Horizontal, &[(requests, 0.58), (tables, 0.42)]);
             make.linear(Vertical, &[(top, 0.46), (below, 0.54)])
+        }
+        LayoutKind::Log => {
+            let top = make.tabs(&["requests", "flow", "find"]);
+            let left = make.tabs(&["latency", "tokens", "caches"]);
+            let right = make.tabs(&["cost", "timeline", "compute", "memory"]);
+            let below = make.linear(Horizontal, &[(left, 0.5), (right, 0.5)]);
+            make.linear(Vertical, &[(top, 0.5), (below, 0.5)])
         }
         LayoutKind::Figures => None,
     };

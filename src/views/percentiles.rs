@@ -51,6 +51,8 @@ impl Statistic {
 
 /// Room for the names.
 const NAMES: f32 = 68.0;
+/// Room for «53.8 ms», with what keeps it from the next one.
+const VALUE: f32 = 62.0;
 
 /// A row: its name, its values in ns and what they mean.
 pub type Figure<'a> = (&'a str, Option<Distribution>, &'a str);
@@ -84,11 +86,8 @@ fn line(
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &label));
     let rect = rect.shrink2(vec2(4.0, 0.0));
     let percentiles = columns.iter().filter(|c| **c != Statistic::N).count() as f32;
-    let counts = if columns.len() as f32 > percentiles && rect.width() > NAMES + 60.0 * percentiles {
-        counts
-    } else {
-        0.0
-    };
+    let has_room = rect.width() >= NAMES + VALUE * percentiles + counts;
+    let counts = if columns.len() as f32 > percentiles && has_room { counts } else { 0.0 };
     let each = ((rect.width() - NAMES - counts) / percentiles.max(1.0)).clamp(36.0, 90.0);
     let mut right = rect.right();
     for (cell, column) in cells.iter().zip(columns).rev() {

@@ -68,7 +68,8 @@ static TRACK: LazyLock<Rules> = LazyLock::new(|| {
     ])
 });
 
-static CLONE: LazyLock<Rules> = LazyLock::new(|| rules(&[(r"(?:\.(?:constprop|isra|part|cold|clone)\b)+", "")]));
+static CLONE: LazyLock<Rules> =
+    LazyLock::new(|| rules(&[(r"(?:\.(?:constprop|isra|part|cold|clone)\b)+", "")]));
 
 fn apply<'a>(text: &'a str, rules: &Rules) -> Cow<'a, str> {
     let mut text = Cow::Borrowed(text);
@@ -147,7 +148,10 @@ mod tests {
     #[test]
     fn every_rule_can_be_read() {
         let read = |rules: &Rules| (rules.any.is_some(), rules.each.len());
-        assert_eq!([read(&SYMBOL), read(&FILE), read(&TRACK), read(&CLONE)], [9, 14, 3, 1].map(|n| (true, n)));
+        assert_eq!(
+            [read(&SYMBOL), read(&FILE), read(&TRACK), read(&CLONE)],
+            [9, 14, 3, 1].map(|n| (true, n))
+        );
         assert_eq!((plain("cmp.isra.constprop"), plain("a.partial")), ("cmp".into(), "a.partial".into()));
     }
 

@@ -72,7 +72,10 @@ pub fn figures(ui: &mut Ui, c: &CacheFigures) {
     };
     if c.untold > 0 {
         let all = c.hits + c.misses + c.untold;
-        remark(ui, &format!("{} of {} requests say nothing of it and are not counted.", count(c.untold), count(all)));
+        remark(
+            ui,
+            &format!("{} of {} requests say nothing of it and are not counted.", count(c.untold), count(all)),
+        );
     }
     remark(ui, &format!("Here {}.", c.kind.definition()));
 }
