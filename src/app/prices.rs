@@ -203,9 +203,13 @@ fn unpriced(app: &App) -> Vec<String> {
         return Vec::new();
     }
     let bill = app.engine.ask(&run, &Bill { prices: app.prices.all.clone() }, SLOT);
-    let models = bill
-        .value()
-        .map(|b| b.models.iter().filter(|m| m.sums.unpriced > 0).map(|m| m.model.clone()).collect());
+    let models = bill.value().map(|b| {
+        b.models
+            .iter()
+            .filter(|m| m.sums.unpriced > 0 && m.sums.cost.is_none())
+            .map(|m| m.model.clone())
+            .collect()
+    });
     let mut models: Vec<String> = models.unwrap_or_default();
     models.retain(|model| !model.is_empty());
     models
@@ -294,7 +298,7 @@ mod tests {
         let mut h = testing::harness(app(), egui::vec2(900.0, 600.0));
         h.run_ok();
         assert_eq!(cost(h.state()), None);
-        h.get_by_label("local-7b").click();
+        h.get_by_role_and_label(egui::Role::Button, "local-7b").click();
         h.run_ok();
         let prices = &mut h.state_mut().settings.prices;
         assert_eq!(prices[0].model, "local-7b");
