@@ -61,7 +61,6 @@ enum At {
 }
 
 struct Open {
-    size: f64,
     /// The whole of what is shown here.
     base: f64,
     part: u32,
@@ -69,23 +68,70 @@ struct Open {
     state: PathState,
 }
 
-impl PartialEq for Open {
+/// The place of an [`Open`] path in the queue: small, because the queue is put in order again and again.
+#[derive(Clone, Copy)]
+struct Turn {
+    size: f64,
+    part: u32,
+    /// Its number among [`Waiting::paths`].
+    path: u32,
+}
+
+impl PartialEq for Turn {
     fn eq(&self, other: &Self) -> bool {
         self.part == other.part
     }
 }
 
-impl Eq for Open {}
+impl Eq for Turn {}
 
-impl PartialOrd for Open {
+impl PartialOrd for Turn {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Open {
+impl Ord for Turn {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.size.total_cmp(&other.size).then(other.part.cmp(&self.part))
+    }
+}
+
+/// Paths that wait to be followed, the largest first.
+#[derive(Default)]
+struct Waiting {
+    turns: BinaryHeap<Turn>,
+    paths: Vec<Option<Open>>,
+    free: Vec<u32>,
+}
+
+impl Waiting {
+    fn push(&mut self, size: f64, open: Open) {
+        let part = open.part;
+        let path = match self.free.pop() {
+            Some(path) => {
+                self.paths[path as usize] = Some(open);
+                path
+            }
+            None => {
+                self.paths.push(Some(open));
+                self.paths.len() as u32 - 1
+            }
+        };
+        self.turns.push(Turn { size, part, path });
+    }
+
+    fn pop(&mut self) -> Option<Open> {
+        let turn = self.turns.pop()?;
+        self.free.push(turn.path);
+        self.paths[turn.path as usize].take()
+    }
+
+    /// All that wait, in no order.
+    fn take(&mut self) -> Vec<Open> {
+        self.turns.clear();
+        self.free.clear();
+        std::mem::take(&mut self.paths).into_iter().flatten().collect()
     }
 }
 
@@ -107,7 +153,7 @@ struct Walk<'a> {
     children: Vec<Option<Lists<u32>>>,
     grown: Growing,
     parts: Vec<Part>,
-    heap: BinaryHeap<Open>,
+    waiting: Waiting,
     /// Paths to what a focus shows, and shown ones.
     count: [usize; 2],
 }
@@ -127,7 +173,7 @@ pub fn unroll(
         children: solution.cycles.iter().map(|_| None).collect(),
         grown: Growing::default(),
         parts: Vec::new(),
-        heap: BinaryHeap::new(),
+        waiting: Waiting::default(),
         turns: Turns::new(&solution.flow),
         count: [0; 2],
     };
@@ -138,8 +184,13 @@ pub fn unroll(
         let calls = walk.root_calls(node);
         walk.follow(node, None, None, cost, calls);
     }
+    while !walk.is_full() {
+        let Some(open) = walk.waiting.pop() else { break };
+        job.checkpoint(walk.parts.len() as u64, MOST as u64)?;
+        walk.expand(&open);
+    }
     // When there are enough paths, the rest still has its own costs.
-    while let Some(open) = walk.heap.pop() {
+    for open in walk.waiting.take() {
         job.checkpoint(walk.parts.len() as u64, MOST as u64)?;
         walk.expand(&open);
     }
@@ -147,6 +198,11 @@ pub fn unroll(
 }
 
 impl Walk<'_> {
+    /// True when no further path is followed.
+    fn is_full(&self) -> bool {
+        self.count[1] >= MOST && (self.count[0] == 0 || self.count[0] >= MOST)
+    }
+
     fn flow(&self) -> &Flow {
         &self.solution.flow
     }
@@ -207,7 +263,7 @@ impl Walk<'_> {
             calls,
         });
         if !gone {
-            self.heap.push(Open { size: cost.abs(), base, part, at, state });
+            self.waiting.push(cost.abs(), Open { base, part, at, state });
         }
     }
 
