@@ -27,7 +27,10 @@ pub(in crate::import) fn build(mut reading: Reading, b: &mut ProfileBuilder) {
     let unique = Unique::of(std::mem::take(&mut reading.rows));
     unique.report(b);
     reading.rows = unique.rows;
-    let origin = reading.rows.iter().map(|row| row.start).min().unwrap_or(0);
+    let points = reading.series.list.iter().flat_map(|series| &series.points).map(|(time, _)| *time);
+    let beside = points.chain(reading.logs.iter().map(|log| log.time));
+    let first = reading.rows.iter().map(|row| row.start).min().or_else(|| beside.min());
+    let origin = first.unwrap_or(0);
     (b.meta.basis, b.meta.origin_unix_ns) = (Basis::Timed, Some(origin));
     b.meta.tool = "OpenTelemetry".into();
     add(&reading, &reading.rows, &Place { origin, runs: false, is_summary: false }, b);

@@ -67,8 +67,8 @@ pub(crate) enum Encoding {
 /// What the list of formats says, and how it is read.
 pub(super) const IMPORTER: Importer = Importer {
     id: "otlp",
-    title: "OpenTelemetry traces",
-    written_by: "OpenTelemetry SDKs and collectors (OTLP as JSON or protobuf), Phoenix, Tempo, console exporters",
+    title: "OpenTelemetry",
+    written_by: "OpenTelemetry SDKs and collectors (traces, metrics, logs; OTLP as JSON, traces as protobuf), Phoenix, Tempo, console exporters",
     extensions: &["json", "jsonl", "pb", "binpb"],
     gives: &[Tree, Time, Requests, Counters],
     sniff,
@@ -113,13 +113,13 @@ fn import(source: &mut Source, cx: &mut Context<'_>) -> Result<(), ImportError> 
     } else {
         reading.whole(source, cx)?;
     }
-    if reading.rows.is_empty() {
+    if reading.is_empty() {
         return Err(match (reading.odd.first(), reading.others) {
             _ if packed => ImportError::malformed("holds no span that can be read")
                 .remedy("export traces: metrics and logs look alike in protobuf and are not read"),
             (Some(odd), _) => ImportError::malformed(odd),
-            (None, true) => ImportError::malformed("holds metrics or logs of OpenTelemetry, and no spans")
-                .remedy("export the traces, too: they are what is read"),
+            (None, true) => ImportError::malformed("holds lists of metrics or logs, and nothing in them")
+                .remedy("check that the program ran while they were exported"),
             (None, false) => ImportError::malformed("holds no spans")
                 .remedy("check that the exporter of traces was switched on"),
         });

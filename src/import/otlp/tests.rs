@@ -234,7 +234,7 @@ fn what_runs_at_the_same_time_is_no_caller() {
 #[test]
 fn other_signals_and_damage_are_no_panic() {
     let e = open_bytes(br#"{"resourceLogs": [{"scopeLogs": []}]}"#).unwrap_err().to_string();
-    assert!(e.contains("logs of OpenTelemetry"), "{e}");
+    assert!(e.contains("nothing in them"), "{e}");
     let e = open_bytes(br#"{"resourceSpans": []}"#).unwrap_err().to_string();
     assert!(e.contains("holds no spans"), "{e}");
     let bad = span(0, 0, (0, 1), "x", &json!({}));
@@ -414,4 +414,24 @@ mod received {
         let p = b.finish();
         assert_eq!((p.tracks[0].spans.rows[0].start, p.warnings.len()), (0, 1));
     }
+}
+
+#[test]
+fn metrics_and_logs_open_without_spans() {
+    let time = |s: i64| (1_700_000_000_000_000_000 + s * 1_000_000_000).to_string();
+    let point = |s: i64, value: f64| serde_json::json!({"timeUnixNano": time(s), "asDouble": value});
+    let metrics = serde_json::json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+        {"name": "queue", "unit": "1", "gauge": {"dataPoints": [point(0, 3.0), point(2, 5.0)]}}
+    ]}]}]});
+    let p = open_bytes(metrics.to_string().as_bytes()).unwrap();
+    assert_eq!((p.counters.len(), &*p.counters[0].times), (1, &[0, 2_000_000_000][..]));
+    let logs = serde_json::json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [
+        {"timeUnixNano": time(1), "body": {"stringValue": "late"}},
+        {"timeUnixNano": time(0), "body": {"stringValue": "early"}}
+    ]}]}]});
+    let p = open_bytes(logs.to_string().as_bytes()).unwrap();
+    let marks: Vec<_> = p.instants.iter().map(|i| (i.time, p.text(i.name))).collect();
+    assert_eq!(marks, [(0, "early"), (1_000_000_000, "late")]);
+    let empty = open_bytes(b"{\"resourceLogs\": []}").unwrap_err().to_string();
+    assert!(empty.contains("nothing in them"), "{empty}");
 }
