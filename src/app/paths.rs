@@ -44,7 +44,11 @@ impl AskPath {
             if self.instead {
                 Notice::new(Tone::Info, NO_DIALOG).show(ui);
             }
-            let label = ui.label(if saves { "Path of the file to write" } else { "Path of the file, or TARGET:/path on another machine" });
+            let label = ui.label(if saves {
+                "Path of the file to write"
+            } else {
+                "Path of the file, or TARGET:/path on another machine"
+            });
             let field = ui.add(TextEdit::singleline(&mut self.text).desired_width(f32::INFINITY));
             let field = field.labelled_by(label.id);
             if !field.has_focus() && !field.lost_focus() && ui.memory(|m| m.focused().is_none()) {

@@ -127,8 +127,10 @@ impl Chooser {
                         ui.label(egui::RichText::new(workload.about()).color(Palette::of(ui).text_weak));
                         ui.add_space(space::MEDIUM);
                         let place = self.place(&app.settings.targets, ui);
-                        problem = self.fields(workload, &app.events, ui).or_else(|| self.problem(workload));
-                        problem = place.or(problem);
+                        let fields = self.fields(workload, &app.events, ui);
+                        // What goes with this machine is not what goes with another one.
+                        let together = if self.on.trim().is_empty() { self.problem(workload) } else { None };
+                        problem = place.or(fields).or(together);
                         ui.separator();
                         ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers").on_hover_text(
                             "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
@@ -185,7 +187,9 @@ impl Chooser {
         let problem = if on.is_empty() { None } else { Target::parse(on).err() };
         ui.horizontal(|ui| {
             let label = ui.label("Where").on_hover_text(help);
-            let mut edit = egui::TextEdit::singleline(&mut self.on).hint_text("this machine").desired_width(NUMBER * 2.0);
+            let mut edit = egui::TextEdit::singleline(&mut self.on)
+                .hint_text("this machine")
+                .desired_width(NUMBER * 2.0);
             if problem.is_some() {
                 edit = edit.text_color(Palette::of(ui).tone(Tone::Bad));
             }

@@ -61,7 +61,9 @@ pub(super) fn export<T>(write: impl FnOnce(&mut dyn Write) -> Result<T, ExportEr
 pub(super) fn serve(serve: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if out.is_terminal() {
-        return Err(Failure::new("remote is started by `record --on` and `open TARGET:/path`, not in a terminal"));
+        return Err(Failure::new(
+            "remote is started by `record --on` and `open TARGET:/path`, not in a terminal",
+        ));
     }
     written(serve(&mut out)).map(drop)
 }

@@ -107,11 +107,15 @@ fn elsewhere(args: &RecoverArgs, on: &str) -> Result<(), Failure> {
     let journal = match asked {
         Some(name) => name,
         None if args.output.is_none() => {
-            return Err(Failure::new("name the journal to remove: inferscope recover --on TARGET FILE --remove"));
+            return Err(Failure::new(
+                "name the journal to remove: inferscope recover --on TARGET FILE --remove",
+            ));
         }
         None => match found.iter().find(|i| !i.living) {
             Some(newest) => newest.journal.clone(),
-            None => return Err(Failure::new(format!("{target}: no recording was interrupted or left unsaved"))),
+            None => {
+                return Err(Failure::new(format!("{target}: no recording was interrupted or left unsaved")));
+            }
         },
     };
     if let Some(output) = &args.output {
@@ -140,6 +144,8 @@ fn list_there(found: &[Listed], target: &Target) -> Result<(), Failure> {
         row(&mut page, (i.began_unix_ns, how, &i.title, i.bytes), &i.journal);
     }
     page.gap();
-    page.line(format_args!("`inferscope recover --on {target} FILE -o run.inferscope` brings one, --remove removes it there."));
+    page.line(format_args!(
+        "`inferscope recover --on {target} FILE -o run.inferscope` brings one, --remove removes it there."
+    ));
     print(&page)
 }

@@ -15,7 +15,8 @@ pub(super) const MARK: &[u8] = b"\x89inferscope\t";
 /// Hexadecimal digits that name the bytes of a program.
 pub(super) const HASH_LEN: usize = 16;
 /// How to have it on the other side's own way.
-const INSTALL: &str = "install inferscope there (cargo install --locked inferscope) so that it is found on its PATH";
+const INSTALL: &str =
+    "install inferscope there (cargo install --locked inferscope) so that it is found on its PATH";
 
 /// What the shell answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,8 @@ impl Parcel {
         static OWN: OnceLock<Result<Parcel, String>> = OnceLock::new();
         let own = OWN.get_or_init(|| {
             let path = std::env::current_exe().map_err(|e| format!("the program cannot find itself: {e}"))?;
-            let bytes = std::fs::read(&path).map_err(|e| format!("{}: cannot be read ({e})", path.display()))?;
+            let bytes =
+                std::fs::read(&path).map_err(|e| format!("{}: cannot be read ({e})", path.display()))?;
             Ok(Self { hash: hash(&bytes), bytes })
         });
         own.as_ref().map_err(|why| Trouble::Refused(why.clone()))
@@ -71,7 +73,9 @@ impl Parcel {
     pub(super) fn packed(&self) -> Result<Vec<u8>, Trouble> {
         let mut packed = Vec::new();
         let mut packer = flate2::bufread::GzEncoder::new(&self.bytes[..], flate2::Compression::fast());
-        packer.read_to_end(&mut packed).map_err(|e| Trouble::Refused(format!("the program cannot be packed: {e}")))?;
+        packer
+            .read_to_end(&mut packed)
+            .map_err(|e| Trouble::Refused(format!("the program cannot be packed: {e}")))?;
         Ok(packed)
     }
 }
@@ -155,11 +159,15 @@ pub(super) fn does_not_run(target: &str, code: &str, said: &str) -> Trouble {
     } else if said.contains("gunzip") && said.contains("not found") {
         "it has no gunzip to unpack it"
     } else if said.contains("No space left") || said.contains("write error") {
-        return Trouble::Refused(format!("{target} has no room for inferscope ({said}): make some, or set XDG_CACHE_HOME there"));
+        return Trouble::Refused(format!(
+            "{target} has no room for inferscope ({said}): make some, or set XDG_CACHE_HOME there"
+        ));
     } else if matches!(code, "126" | "127") && (said.contains("not found") || said.is_empty()) {
         "it has no glibc (as Alpine), which this inferscope needs"
     } else {
-        return Trouble::Refused(format!("inferscope does not start on {target} (exit code {code}: {said}): {INSTALL}"));
+        return Trouble::Refused(format!(
+            "inferscope does not start on {target} (exit code {code}: {said}): {INSTALL}"
+        ));
     };
     Trouble::Refused(format!("inferscope does not start on {target}, {why}: {INSTALL}"))
 }
@@ -177,7 +185,9 @@ mod tests {
         let Said::Need { system, machine, place } = need("/c/h", "") else { panic!() };
         assert_eq!((system.as_str(), machine.as_str(), place), ("Linux", "x86_64", Ok("/c/h".into())));
         assert!(matches!(need("", "/a cannot be written; "), Said::Need { place: Err(_), .. }));
-        for line in [&b"Welcome to box\n"[..], b"need\tLinux\n", b"\x89inferscope\n", b"\x89inferscope\twhat\n", b""] {
+        for line in
+            [&b"Welcome to box\n"[..], b"need\tLinux\n", b"\x89inferscope\n", b"\x89inferscope\twhat\n", b""]
+        {
             assert_eq!(Said::read(line), None, "{line:?}");
         }
         assert!(!probe("0").as_bytes().windows(MARK.len()).any(|w| w == MARK), "an echo is no answer");

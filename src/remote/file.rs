@@ -59,8 +59,10 @@ impl RemoteFile {
             tries += 1;
             let done = match kept.take() {
                 Some(link) => Ok(link),
-                None => Link::connect(&self.address.target, Patience::default(), &mut |_| !job.is_cancelled())
-                    .map_err(|trouble| of_trouble(&trouble, job)),
+                None => {
+                    Link::connect(&self.address.target, Patience::default(), &mut |_| !job.is_cancelled())
+                        .map_err(|trouble| of_trouble(&trouble, job))
+                }
             }
             .and_then(|mut link| what(&mut link).map(|done| (done, link)));
             match done {
@@ -95,18 +97,23 @@ impl RemoteFile {
     fn fetch(&self, out: &mut dyn Write, job: &Job) -> Result<(), ImportError> {
         let (mut came, mut size) = (0, None);
         self.over_a_link(job, &mut |link| {
-            link.ask(&Ask::Fetch { path: self.address.path.clone(), from: came }).map_err(|t| of_trouble(&t, job))?;
+            link.ask(&Ask::Fetch { path: self.address.path.clone(), from: came })
+                .map_err(|t| of_trouble(&t, job))?;
             loop {
                 match answer(link, job)? {
                     Answer::Tell(Tell::Size(now)) if *size.get_or_insert(now) == now => {}
-                    Answer::Tell(Tell::Size(_)) => return Err(ImportError::malformed("changes while it is copied")),
+                    Answer::Tell(Tell::Size(_)) => {
+                        return Err(ImportError::malformed("changes while it is copied"));
+                    }
                     Answer::Piece(piece) if piece.stream == Stream::File && piece.at == came => {
                         out.write_all(&piece.bytes)?;
                         came += piece.bytes.len() as u64;
                         job.checkpoint(came, size.unwrap_or(0))?;
                     }
                     Answer::Tell(Tell::Done) if Some(came) == size => return Ok(()),
-                    Answer::Tell(Tell::Done) => return Err(ImportError::malformed("changes while it is copied")),
+                    Answer::Tell(Tell::Done) => {
+                        return Err(ImportError::malformed("changes while it is copied"));
+                    }
                     Answer::Tell(Tell::Failed { why, kind }) => return Err(refused(&why, kind.into())),
                     _ => return Err(ImportError::malformed(link.strange())),
                 }
@@ -139,7 +146,9 @@ impl Elsewhere for RemoteFile {
         let job = Job::new();
         let Some(source) = &meta.source else { return Ok(Details::new()) };
         let there = format!("{}:", self.address.target);
-        let Some(path) = source.path.strip_prefix(&there).map(str::to_owned) else { return Ok(Details::new()) };
+        let Some(path) = source.path.strip_prefix(&there).map(str::to_owned) else {
+            return Ok(Details::new());
+        };
         self.over_a_link(&job, &mut |link| {
             let (path, format, bytes) = (path.clone(), source.format.clone(), source.bytes);
             link.ask(&Ask::Details { path, format, bytes, offset }).map_err(|t| of_trouble(&t, &job))?;
@@ -180,7 +189,8 @@ pub(super) fn parsed(link: &mut Link, job: &Job) -> Result<Profile, ImportError>
             }
             Answer::Tell(Tell::Size(n)) if n <= LONGEST_SESSION && size.is_none() => size = Some(n),
             Answer::Tell(Tell::Size(_)) => {
-                return Err(ImportError::malformed("has a session of more than 1 GiB").remedy("copy the file: --copy"));
+                return Err(ImportError::malformed("has a session of more than 1 GiB")
+                    .remedy("copy the file: --copy"));
             }
             Answer::Piece(piece) if piece.stream == Stream::File && piece.at == bytes.len() as u64 => {
                 bytes.extend_from_slice(&piece.bytes);

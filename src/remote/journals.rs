@@ -42,7 +42,8 @@ impl Journals {
     /// When the link breaks, and when it cannot be read there.
     pub fn bring(&mut self, journal: &str) -> Result<Profile, Trouble> {
         self.link.ask(&Ask::Bring { journal: journal.to_owned() })?;
-        parsed(&mut self.link, &Job::new()).map_err(|e| Trouble::Refused(format!("{}: {journal}: {e}", self.target)))
+        parsed(&mut self.link, &Job::new())
+            .map_err(|e| Trouble::Refused(format!("{}: {journal}: {e}", self.target)))
     }
 
     /// Removes one.

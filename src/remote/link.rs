@@ -88,7 +88,9 @@ impl Link {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(link.broken("it has ended")),
                 Ok(Heard::End(why)) => return Err(link.broken(&why)),
-                Ok(Heard::Answer(Answer::Tell(Tell::Hello(hello)))) => return link.greet(&hello).map(|()| link),
+                Ok(Heard::Answer(Answer::Tell(Tell::Hello(hello)))) => {
+                    return link.greet(&hello).map(|()| link);
+                }
                 Ok(Heard::Answer(_)) => return Err(Trouble::Refused(link.strange())),
                 Ok(Heard::Said(Said::Need { system, machine, place })) if !put => {
                     bootstrap::check(&link.target, &system, &machine)?;
@@ -131,7 +133,15 @@ impl Link {
             jobs::spawn("link errors", move || keep_last(err, &own.said));
         }
         let to = child.stdin.take();
-        Ok(Self { target: target.text().to_owned(), child, to, inbox, shared, patience, pinged: Instant::now() })
+        Ok(Self {
+            target: target.text().to_owned(),
+            child,
+            to,
+            inbox,
+            shared,
+            patience,
+            pinged: Instant::now(),
+        })
     }
 
     fn greet(&self, hello: &Hello) -> Result<(), Trouble> {
@@ -236,7 +246,11 @@ impl Link {
             std::thread::sleep(Duration::from_millis(10));
         }
         let said = lock(&self.shared.said);
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).map(|l| format::plain(l.trim()).into_owned());
+        let last = said
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .map(|l| format::plain(l.trim()).into_owned());
         let why = last.map_or_else(|| seen.to_owned(), |last| format!("{seen} ({last})"));
         Trouble::Broken(format!("{}: the link broke: {why}", self.target))
     }
@@ -329,7 +343,8 @@ fn keep_last(mut from: impl Read, to: &Mutex<String>) {
         let mut said = lock(to);
         said.push_str(&String::from_utf8_lossy(&chunk[..n]));
         if said.len() > MOST_SAID {
-            let cut = (said.len() - MOST_SAID / 2..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(0);
+            let cut =
+                (said.len() - MOST_SAID / 2..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(0);
             said.drain(..cut);
         }
     }
@@ -370,14 +385,19 @@ mod tests {
     #[test]
     fn a_transport_that_fails_says_why_in_its_own_words() {
         let connect = |text: &str| {
-            Link::connect(&Target::parse(text).unwrap(), Patience::default(), &mut |_| true).map(drop).unwrap_err()
+            Link::connect(&Target::parse(text).unwrap(), Patience::default(), &mut |_| true)
+                .map(drop)
+                .unwrap_err()
         };
         let missing = connect("cmd:no-such-transport");
         assert!(missing.to_string().contains("no-such-transport"), "{missing}");
         #[cfg(unix)]
         {
             let refused = connect("cmd:sh -c 'echo Permission denied >&2; exit 255'");
-            assert!(matches!(&refused, Trouble::Broken(why) if why.contains("Permission denied")), "{refused}");
+            assert!(
+                matches!(&refused, Trouble::Broken(why) if why.contains("Permission denied")),
+                "{refused}"
+            );
             let patience = Patience { login: Duration::from_millis(300), ..Patience::default() };
             let silent = Link::connect(&Target::parse("cmd:sleep 100").unwrap(), patience, &mut |_| true);
             assert!(silent.unwrap_err().to_string().contains("no answer"));

@@ -114,7 +114,10 @@ impl Post {
             return true;
         }
         let age = lock.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-        !self.state().ended && !self.was_begun() && age.is_some_and(|age| age < STARTING) && self.last_said().is_empty()
+        !self.state().ended
+            && !self.was_begun()
+            && age.is_some_and(|age| age < STARTING)
+            && self.last_said().is_empty()
     }
 
     fn was_begun(&self) -> bool {

@@ -181,7 +181,11 @@ struct Following {
 /// What came of a recording so far.
 struct Come {
     id: String,
-    mirror: Mirror,
+    /// Since Unix time in ns.
+    began: Option<i64>,
+    folder: PathBuf,
+    /// Once something of the journal came.
+    mirror: Option<Mirror>,
     out: u64,
     err: u64,
     pictures: Pictures,
@@ -190,39 +194,41 @@ struct Come {
 impl Following {
     fn run(self) -> Result<Arc<Profile>, RecordError> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-        let no_journal = |why: String| RecordError::Elsewhere(format!("no journal can be written here: {why}"));
-        let folder = self.order.options.journal.as_deref();
-        let folder = folder.ok_or_else(|| no_journal("this system has no place for journals".into()))?;
-        let mirror = Mirror::begin(folder, i64::try_from(unix).ok())
-            .map_err(|e| no_journal(format!("{}: {e}", folder.display())))?;
+        let folder = self.order.options.journal.clone().ok_or_else(|| {
+            RecordError::Elsewhere(
+                "no journal can be written here: this system has no place for journals".into(),
+            )
+        })?;
         // The same for each try: what is asked twice happens once.
         let id = format!("{:x}-{:x}", unix / 1000, std::process::id());
-        let mut come = Come { id, mirror, out: 0, err: 0, pictures: Pictures::default() };
-        // Its copy is offered to whoever asks for the journal only once there is something in it.
-        let ended = self.follow(&mut come);
-        let nothing = come.mirror.length() == 0;
-        if nothing {
-            come.mirror.file().discard();
-        }
-        let (mut link, ended) = ended?;
+        let began = i64::try_from(unix).ok();
+        let mut come =
+            Come { id, began, folder, mirror: None, out: 0, err: 0, pictures: Pictures::default() };
+        let (mut link, ended) = self.follow(&mut come)?;
         if ended.state.cancelled {
-            come.mirror.file().discard();
+            come.mirror.iter().for_each(|mirror| mirror.file().discard());
             return Err(RecordError::Cancelled);
         }
-        if nothing {
+        let Some(mirror) = &come.mirror else {
             let said = if ended.said.is_empty() { "it ended before it began" } else { &ended.said };
             return Err(RecordError::Elsewhere(format!("{}: {}", self.order.target, format::plain(said))));
-        }
-        self.conclude(&come, &mut link, &ended)
+        };
+        self.conclude(mirror.file(), &mut link, &ended)
     }
 
     /// The profile of a recording that is over.
-    fn conclude(&self, come: &Come, link: &mut Link, ended: &Ended) -> Result<Arc<Profile>, RecordError> {
-        let path = come.mirror.file().path();
+    fn conclude(
+        &self,
+        copy: &JournalFile,
+        link: &mut Link,
+        ended: &Ended,
+    ) -> Result<Arc<Profile>, RecordError> {
+        let path = copy.path();
         let wrong = |why: String| RecordError::Elsewhere(format!("{}: {why}", self.order.target));
         let Some(name) = ended.name.clone().filter(|_| !ended.whole) else {
-            let profile = open_whole(&Input::Path(path.to_owned()), &Job::new()).map_err(|e| wrong(e.to_string()))?;
-            if come.mirror.file().sync().is_ok()
+            let profile =
+                open_whole(&Input::Path(path.to_owned()), &Job::new()).map_err(|e| wrong(e.to_string()))?;
+            if copy.sync().is_ok()
                 && let Some(journal) = ended.name.clone()
             {
                 // It is here, whole and on the disk. What is not removed now is listed there.
@@ -235,9 +241,9 @@ impl Following {
         let brought = parsed(link, &Job::new());
         match brought {
             Ok(profile) => Ok(Arc::new(profile)),
-            Err(_) => {
-                open_whole(&Input::Path(path.to_owned()), &Job::new()).map(Arc::new).map_err(|e| wrong(e.to_string()))
-            }
+            Err(_) => open_whole(&Input::Path(path.to_owned()), &Job::new())
+                .map(Arc::new)
+                .map_err(|e| wrong(e.to_string())),
         }
     }
 
@@ -308,7 +314,7 @@ impl Following {
             }
             _ => return Err(Trouble::Refused(link.strange())),
         }
-        let journal = come.mirror.go_back();
+        let journal = come.mirror.as_mut().map_or(0, Mirror::go_back);
         link.ask(&Ask::Follow { id: come.id.clone(), journal, out: come.out, err: come.err })?;
         *lock(&self.shared.lost) = None;
         let mut told = Wish::None as u8;
@@ -328,8 +334,11 @@ impl Following {
                 Some(Answer::Piece(piece)) => self.take(come, &piece)?,
                 Some(Answer::Tell(Tell::Progress(state))) => *lock(&self.shared.state) = state,
                 Some(Answer::Tell(Tell::Ended { state, name, journal, whole, said })) => {
-                    if come.mirror.length() < journal {
-                        return Err(Trouble::Broken(format!("{}: the journal came in part", self.order.target)));
+                    if come.length() < journal {
+                        return Err(Trouble::Broken(format!(
+                            "{}: the journal came in part",
+                            self.order.target
+                        )));
                     }
                     *lock(&self.shared.state) = state.clone();
                     return Ok((link, Ended { state, name, whole, said }));
@@ -349,14 +358,17 @@ impl Following {
         let gap = || Trouble::Broken(format!("{}: bytes are missing", self.order.target));
         match piece.stream {
             Stream::Journal => {
-                let took = come.mirror.take(piece.at, &piece.bytes, piece.whole);
-                let path = come.mirror.file().path();
-                let full = |e| Trouble::Refused(format!("{}: cannot be written ({e})", path.display()));
-                if !took.map_err(full)? {
+                let full =
+                    |e| Trouble::Refused(format!("{}: cannot be written ({e})", come.folder.display()));
+                let mirror = match &mut come.mirror {
+                    Some(mirror) => mirror,
+                    none => none.insert(Mirror::begin(&come.folder, come.began).map_err(full)?),
+                };
+                if !mirror.take(piece.at, &piece.bytes, piece.whole).map_err(full)? {
                     return Err(gap());
                 }
-                if self.shared.journal.set(come.mirror.file().clone()).is_ok() {
-                    come.pictures.of(path);
+                if self.shared.journal.set(mirror.file().clone()).is_ok() {
+                    come.pictures.of(mirror.file().path());
                 }
                 Ok(())
             }
@@ -377,7 +389,12 @@ impl Following {
 impl Come {
     /// Bytes that came; it only grows.
     fn heard(&self) -> u64 {
-        self.mirror.length() + self.out + self.err
+        self.length() + self.out + self.err
+    }
+
+    /// Bytes of the journal that came.
+    fn length(&self) -> u64 {
+        self.mirror.as_ref().map_or(0, Mirror::length)
     }
 }
 

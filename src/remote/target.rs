@@ -107,7 +107,9 @@ fn kubectl(rest: &str) -> Result<Vec<String>, String> {
     let (context, namespace, pod, container) = match parts[..] {
         [namespace, pod] => (None, namespace, pod, None),
         // A context has a name that no namespace can have, or all four parts are there.
-        [first, second, third] if first.chars().any(|c| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-') => {
+        [first, second, third]
+            if first.chars().any(|c| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-') =>
+        {
             (Some(first), second, third, None)
         }
         [namespace, pod, container] => (None, namespace, pod, Some(container)),
@@ -137,11 +139,13 @@ impl Address {
     /// # Errors
     /// One line, when the target is none.
     pub fn parse(text: &str) -> Option<Result<Self, String>> {
-        let known = ["ssh://", "docker://", "kubectl://", "cmd:"].into_iter().find(|way| text.starts_with(way));
+        let known =
+            ["ssh://", "docker://", "kubectl://", "cmd:"].into_iter().find(|way| text.starts_with(way));
         let at = [":/", ":~/"].into_iter().filter_map(|sign| {
             let from = known.map_or(0, str::len);
             // A command may hold such a thing itself.
-            let found = if known == Some("cmd:") { text[from..].rfind(sign) } else { text[from..].find(sign) };
+            let found =
+                if known == Some("cmd:") { text[from..].rfind(sign) } else { text[from..].find(sign) };
             found.map(|at| at + from)
         });
         let (target, path) = match at.min() {
@@ -169,7 +173,9 @@ impl Address {
     /// The file's name without folders.
     #[must_use]
     pub fn file_name(&self) -> String {
-        Path::new(&self.path).file_name().map_or_else(|| self.path.clone(), |n| n.to_string_lossy().into_owned())
+        Path::new(&self.path)
+            .file_name()
+            .map_or_else(|| self.path.clone(), |n| n.to_string_lossy().into_owned())
     }
 }
 
@@ -203,7 +209,10 @@ mod tests {
             words("kubectl://admin@prod/ml/train-0"),
             "kubectl --context=admin@prod --namespace=ml exec -i train-0 -- sh"
         );
-        assert_eq!(words("kubectl://ml/train-0/main"), "kubectl --namespace=ml exec -i train-0 --container=main -- sh");
+        assert_eq!(
+            words("kubectl://ml/train-0/main"),
+            "kubectl --namespace=ml exec -i train-0 --container=main -- sh"
+        );
         assert_eq!(Target::parse("cmd:ssh 'my box' sh").unwrap().words(), ["ssh", "my box", "sh"]);
     }
 
@@ -243,7 +252,9 @@ mod tests {
         assert_eq!(read("kubectl://ml/pod:/tmp/a"), there("kubectl://ml/pod", "/tmp/a"));
         assert_eq!(read("cmd:env A=x:/y sh:/tmp/a"), there("cmd:env A=x:/y sh", "/tmp/a"));
         assert_eq!(Address::parse("box:/d/a.prof").unwrap().unwrap().file_name(), "a.prof");
-        for here in ["a.prof", "/tmp/a.prof", "C:/a.prof", "./a:/b", "dir/a:/b", "-", "box:relative", "ssh://box"] {
+        for here in
+            ["a.prof", "/tmp/a.prof", "C:/a.prof", "./a:/b", "dir/a:/b", "-", "box:relative", "ssh://box"]
+        {
             assert_eq!(Address::parse(here), None, "{here}");
         }
         assert!(Address::parse("-x:/tmp/a").unwrap().is_err());

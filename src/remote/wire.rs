@@ -301,7 +301,13 @@ pub(super) fn tell(out: &mut dyn Write, tell: &Tell) -> io::Result<()> {
 }
 
 /// Sends bytes that begin at `at`, in pieces; `whole`: the last one ends something whole.
-pub(super) fn pieces(out: &mut dyn Write, stream: Stream, at: u64, bytes: &[u8], whole: bool) -> io::Result<()> {
+pub(super) fn pieces(
+    out: &mut dyn Write,
+    stream: Stream,
+    at: u64,
+    bytes: &[u8],
+    whole: bool,
+) -> io::Result<()> {
     let last = bytes.len().div_ceil(PIECE).saturating_sub(1);
     for (n, chunk) in bytes.chunks(PIECE).enumerate() {
         let packed = if chunk.len() >= PACKED_FROM { zstd::bulk::compress(chunk, LEVEL).ok() } else { None };
@@ -322,7 +328,8 @@ fn piece(body: &[u8]) -> io::Result<Piece> {
         return Err(strange("a piece is cut short"));
     };
     let [stream, flags, at @ ..] = *header;
-    let stream = STREAMS.get(usize::from(stream)).copied().ok_or_else(|| strange("a piece of nothing known"))?;
+    let stream =
+        STREAMS.get(usize::from(stream)).copied().ok_or_else(|| strange("a piece of nothing known"))?;
     let bytes = match flags & PACKED {
         0 if bytes.len() <= PIECE => bytes.to_vec(),
         0 => return Err(strange("a piece is too long")),
@@ -345,7 +352,9 @@ fn receive(from: &mut impl Read) -> io::Result<Option<(Tag, Vec<u8>)>> {
 pub(super) fn answer(from: &mut impl Read) -> io::Result<Option<Answer>> {
     let Some((tag, bytes)) = receive(from)? else { return Ok(None) };
     match tag {
-        TELL => Ok(Some(Answer::Tell(serde_json::from_slice(&bytes).map_err(|_| strange("it says what nobody knows"))?))),
+        TELL => Ok(Some(Answer::Tell(
+            serde_json::from_slice(&bytes).map_err(|_| strange("it says what nobody knows"))?,
+        ))),
         DATA => piece(&bytes).map(|piece| Some(Answer::Piece(piece))),
         _ => Err(strange("it says what nobody knows")),
     }

@@ -121,7 +121,11 @@ fn files_there_are_read_as_files_here_are() {
     let copy = m.folder.join("pytorch-decode.pt.trace.json.gz");
     assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&trace).unwrap());
     let again = m.here(&["report", &there, "--copy"]).output().unwrap();
-    assert!(said(&again.stderr).contains("is there already"), "nothing is written over: {}", said(&again.stderr));
+    assert!(
+        said(&again.stderr).contains("is there already"),
+        "nothing is written over: {}",
+        said(&again.stderr)
+    );
     // Not found, not known.
     let none = m.here(&["report", &format!("{}:/no/such.prof", m.target())]).output().unwrap();
     assert_eq!(none.status.code(), Some(2));
@@ -135,7 +139,9 @@ fn files_there_are_read_as_files_here_are() {
 /// Starts a recording of a program that prints lines for a while.
 pub fn start(m: &Machines, target: &str, seconds: &str, more: &[&str]) -> Child {
     let script = format!("for i in $(seq {seconds}); do echo line $i; sleep 0.1; done");
-    let args = [&["record", "--on", target, "command", "--set", "grace=1"][..], more, &["--", "sh", "-c", &script]].concat();
+    let args =
+        [&["record", "--on", target, "command", "--set", "grace=1"][..], more, &["--", "sh", "-c", &script]]
+            .concat();
     let mut command = m.here(&args);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }

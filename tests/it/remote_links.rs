@@ -13,7 +13,8 @@ use crate::support::{file, python, report, wait};
 /// written there, byte by byte.
 fn recorded_over(m: &Machines, target: &str, mut meanwhile: impl FnMut(&mut Child)) -> String {
     let done = m.folder.join("done");
-    let script = format!("i=0; while [ ! -e {} ]; do i=$((i+1)); echo line $i; sleep 0.05; done", done.display());
+    let script =
+        format!("i=0; while [ ! -e {} ]; do i=$((i+1)); echo line $i; sleep 0.05; done", done.display());
     let args = ["record", "--on", target, "--json", "command", "--", "sh", "-c", &script];
     let mut viewer = m.here(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait("a journal there", || m.journals_there().first().is_some_and(|j| j.metadata().unwrap().len() > 0));
@@ -33,7 +34,11 @@ fn recorded_over(m: &Machines, target: &str, mut meanwhile: impl FnMut(&mut Chil
     assert_eq!((&here["functions"], &here["facts"]), (&there["functions"], &there["facts"]));
     // And what the program printed came once and in order.
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("line ")).collect();
-    assert_eq!(lines.len().to_string(), here["facts"]["Output lines"].as_str().unwrap().replace(',', ""), "{text}");
+    assert_eq!(
+        lines.len().to_string(),
+        here["facts"]["Output lines"].as_str().unwrap().replace(',', ""),
+        "{text}"
+    );
     assert!(lines.iter().enumerate().all(|(i, line)| *line == format!("line {}", i + 1)), "{lines:?}");
     text
 }
@@ -103,15 +108,18 @@ fn a_link_that_cuts_stalls_injects_loses_and_changes_bytes_costs_nothing() {
     let m = Machines::new("remote-faults");
     let (proxy, faults, log) = (m.folder.join("proxy.py"), m.folder.join("faults"), m.folder.join("log"));
     std::fs::write(&proxy, PROXY).unwrap();
-    std::fs::write(&faults, "cut 3000 inject 2500 lose 2500 change 2500 cut 600 stall 2500").unwrap();
+    std::fs::write(&faults, "cut 3000 inject 2500 lose 2500 change 2500 cut 600 stall 2500 none 0").unwrap();
     let (proxy, faults, log) = (proxy.display(), faults.display(), log.display());
     let target = format!("cmd:{python} {proxy} {faults} {log} {} sh", m.env());
     let text = recorded_over(&m, &target, |_| {
-        wait("each fault", || std::fs::read_to_string(m.folder.join("faults")).unwrap().is_empty());
-        // The last one is noticed by its silence.
-        std::thread::sleep(Duration::from_secs(20));
+        // Each connection takes one; the stall is noticed by its silence, after 15 s.
+        let begun = Instant::now();
+        while !std::fs::read_to_string(m.folder.join("faults")).unwrap().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(240), "not all faults happened");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     });
-    assert!(text.matches("still recording there").count() >= 5, "{text}");
+    assert!(text.matches("still recording there").count() >= 4, "{text}");
     let sent = std::fs::read(m.folder.join("log")).unwrap();
     assert!(!sent.is_empty());
     let home = std::env::var("HOME").unwrap();
@@ -128,7 +136,10 @@ fn the_helper_opens_no_socket_and_outlives_no_client() {
         let number: u32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
         if let Ok(open) = std::fs::read_dir(format!("/proc/{number}/fd")) {
             let links: Vec<_> = open.flatten().filter_map(|e| std::fs::read_link(e.path()).ok()).collect();
-            assert!(!links.is_empty() && links.iter().all(|l| !l.to_string_lossy().contains("socket")), "{links:?}");
+            assert!(
+                !links.is_empty() && links.iter().all(|l| !l.to_string_lossy().contains("socket")),
+                "{links:?}"
+            );
         }
     });
     let number = std::fs::read_to_string(&pid).unwrap();
@@ -176,7 +187,8 @@ impl Drop for Server {
 }
 
 fn has(program: &str) -> bool {
-    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+    let found =
+        Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
     let found = found.is_ok_and(|s| s.success());
     if !found {
         eprintln!("no {program} here: nothing is checked with it");
@@ -191,7 +203,10 @@ fn sshd(m: &Machines, shell: &str) -> Option<(Server, PathBuf)> {
     let bin = folder.join("bin");
     std::fs::create_dir_all(&bin).unwrap();
     for key in ["host", "user"] {
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.join(key)).status();
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(folder.join(key))
+            .status();
         assert!(made.unwrap().success());
     }
     std::fs::copy(folder.join("user.pub"), folder.join("authorized")).unwrap();
@@ -249,7 +264,11 @@ fn ssh_with_any_login_shell_and_a_banner_gives_the_same() {
         assert_eq!(there["functions"], local["functions"], "{shell}");
         let out = run(&["record", "--on", "box", "command", "--", "sh", "-c", "echo from $0; sleep 0.3"]);
         assert!(out.status.success(), "{shell}: {}", said(&out.stderr));
-        assert!(said(&out.stdout).starts_with("from sh\n"), "{shell}: words are no shell's: {}", said(&out.stdout));
+        assert!(
+            said(&out.stdout).starts_with("from sh\n"),
+            "{shell}: words are no shell's: {}",
+            said(&out.stdout)
+        );
         let out = run(&["recover", "--on", "ssh://nobody-there.invalid"]);
         assert_eq!(said(&out.stderr).lines().count(), 1, "{}", said(&out.stderr));
     }
@@ -267,7 +286,8 @@ fn a_missing_program_is_put_there_once() {
     assert!(made.success());
     // A program of the tests is ten times as long as one for people.
     let client = m.folder.join("inferscope");
-    let made = Command::new("strip").arg("-o").arg(&client).arg(env!("CARGO_BIN_EXE_inferscope")).status().unwrap();
+    let made =
+        Command::new("strip").arg("-o").arg(&client).arg(env!("CARGO_BIN_EXE_inferscope")).status().unwrap();
     assert!(made.success());
     let side = |more: &str| {
         format!(
@@ -292,7 +312,13 @@ fn a_missing_program_is_put_there_once() {
     let target = side(&format!("PATH={}", applets.display()));
     let out = run(&target);
     assert!(out.status.success(), "{}", said(&out.stderr));
-    let put = std::fs::read_dir(cache.join("inferscope")).unwrap().next().unwrap().unwrap().path().join("inferscope");
+    let put = std::fs::read_dir(cache.join("inferscope"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path()
+        .join("inferscope");
     let about = put.metadata().unwrap();
     assert_eq!(about.permissions().mode() & 0o777, 0o700);
     assert!(std::fs::read(&put).unwrap() == std::fs::read(&client).unwrap());
@@ -308,7 +334,8 @@ fn a_missing_program_is_put_there_once() {
     uname.write_all(b"#!/bin/sh\n[ \"$1\" = -m ] && echo riscv64 || echo Linux\n").unwrap();
     drop(uname);
     std::fs::set_permissions(fake.join("uname"), std::fs::Permissions::from_mode(0o700)).unwrap();
-    let out = run(&format!("cmd:env PATH={}:/usr/bin:/bin XDG_CACHE_HOME={} sh", fake.display(), cache.display()));
+    let out =
+        run(&format!("cmd:env PATH={}:/usr/bin:/bin XDG_CACHE_HOME={} sh", fake.display(), cache.display()));
     let text = said(&out.stderr);
     assert!(!out.status.success() && text.contains("riscv64") && text.contains("cargo install"), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");

@@ -33,12 +33,17 @@ pub(super) fn run(args: &RecordArgs, folder: &Path) -> Result<(), Failure> {
     let cancelled = recorded.is_err() && apart.keeper.wished() == Wish::Cancel;
     let mut state = State { ended: true, cancelled, ..apart.state.take() };
     if let Ok(recorded) = &recorded {
+        let end = if recorded.profile.meta.failed.is_none() { "Done" } else { "Ended early" };
+        state.stage = end.to_owned();
+        state.elapsed_ms =
+            recorded.profile.meta.duration.map_or(state.elapsed_ms, |ns| ns.unsigned_abs() / 1_000_000);
         state.exit_code = recorded.exit_code;
         state.journal = recorded.journal.as_ref().map(|j| j.path().to_owned());
     }
     // Without it the journal alone tells how it went.
     let _ = apart.keeper.say(&state);
-    recorded?.outcome()
+    // Why it failed is said where somebody looks.
+    recorded?.outcome().map_err(|failure| Failure { message: String::new(), ..failure })
 }
 
 impl Beside for Apart {

@@ -10,19 +10,32 @@ use crate::record::{Options, echo};
 use crate::remote::{self, Anywhere, Order, Patience, Stream, Target};
 
 /// Records on `on`; the journal comes here as it grows.
-pub(super) fn record(args: &RecordArgs, on: &str, params: Vec<String>, options: Options) -> Result<Recorded, Failure> {
+pub(super) fn record(
+    args: &RecordArgs,
+    on: &str,
+    params: Vec<String>,
+    options: Options,
+) -> Result<Recorded, Failure> {
     if args.how.sources {
-        return Err(Failure::new("--sources: the source files are on the other machine; leave it out with --on"));
+        return Err(Failure::new(
+            "--sources: the source files are on the other machine; leave it out with --on",
+        ));
     }
     let target = Target::parse(on).map_err(Failure::new)?;
-    let order = Order { target, workload: args.workload.clone(), params, options, patience: Patience::default() };
+    let order =
+        Order { target, workload: args.workload.clone(), params, options, patience: Patience::default() };
     let on_output = Box::new(|stream, bytes: &[u8]| match stream {
         Stream::Err => echo::ERR.pass_on(bytes),
         _ => echo::OUT.pass_on(bytes),
     });
     let recording = remote::record(order, None, on_output);
     let words = Words { told: RefCell::default(), quiet: args.how.json };
-    attend(Anywhere::There(recording), Some(&words), args.workload != "command" && !args.how.json, args.how.json)
+    attend(
+        Anywhere::There(recording),
+        Some(&words),
+        args.workload != "command" && !args.how.json,
+        args.how.json,
+    )
 }
 
 /// What is said of the link meanwhile.

@@ -149,7 +149,9 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         };
     }
     if streamed && args.on.is_some() {
-        return Err(Failure::new("--journal -: a recording on another machine comes here anyway; leave it out"));
+        return Err(Failure::new(
+            "--journal -: a recording on another machine comes here anyway; leave it out",
+        ));
     }
     if let Some(path) = &args.how.output {
         writable(args, path)?;

@@ -26,7 +26,9 @@ pub(super) struct Following {
 impl Following {
     pub(super) fn begin(post: Post, journal: u64, out: u64, err: u64) -> Result<Self, String> {
         if !post.is_there() {
-            return Err("there is no such recording any more; `inferscope recover --on` lists what is there".into());
+            return Err(
+                "there is no such recording any more; `inferscope recover --on` lists what is there".into()
+            );
         }
         Ok(Self { post, journal, out, err, frames: None, told: None })
     }

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::bootstrap::HASH_LEN;
 use super::post::{self, Post, Wish};
 use super::wire::{self, Ask, Hello, Kind, Listed, MOST_LISTED, START, Tell, asked, tell};
-use super::bootstrap::HASH_LEN;
 use crate::format::{self, LONGEST_NAME};
 use crate::import::{self, ImportError, Input};
 use crate::jobs;
@@ -266,7 +266,9 @@ fn hello() -> Hello {
 fn clear_beside(program: &Path) {
     let put_here = |folder: &Path| {
         let name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        name.len() == HASH_LEN && name.chars().all(|c| c.is_ascii_hexdigit()) && folder.join("inferscope").is_file()
+        name.len() == HASH_LEN
+            && name.chars().all(|c| c.is_ascii_hexdigit())
+            && folder.join("inferscope").is_file()
     };
     let Some(own) = program.parent().filter(|folder| put_here(folder)) else { return };
     let Some(entries) = own.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return };

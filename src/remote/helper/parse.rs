@@ -45,7 +45,9 @@ impl Work for Parsing {
             self.told = done;
             tell(out, &Tell::Reading(done))?;
         }
-        let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) else { return Ok(Step::Waiting) };
+        let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) else {
+            return Ok(Step::Waiting);
+        };
         let broke_down = || No::from(ImportError::malformed("makes the program there fail"));
         match thread.join().unwrap_or_else(|_| Err(broke_down())) {
             Ok(bytes) => {

@@ -36,7 +36,9 @@ fn answers(places: &Places, asked: Vec<u8>) -> Vec<Answer> {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.extend_from_slice(bytes);
             let text = String::from_utf8_lossy(bytes);
-            let last = ["\"done\"", "{\"failed\"", "{\"journals\"", "{\"details\""].iter().any(|end| text.contains(end));
+            let last = ["\"done\"", "{\"failed\"", "{\"journals\"", "{\"details\""]
+                .iter()
+                .any(|end| text.contains(end));
             if last { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) }
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -72,7 +74,12 @@ fn a_file_is_parsed_and_sent_and_its_details_come_when_asked() {
     let (places, root) = places("open");
     let trace = root.join("a.json");
     let events: Vec<String> = (0..2000)
-        .map(|i| format!(r#"{{"ph":"X","name":"step","ts":{},"dur":5,"pid":1,"tid":1,"args":{{"n":{i}}}}}"#, i * 10))
+        .map(|i| {
+            format!(
+                r#"{{"ph":"X","name":"step","ts":{},"dur":5,"pid":1,"tid":1,"args":{{"n":{i}}}}}"#,
+                i * 10
+            )
+        })
         .collect();
     std::fs::write(&trace, format!("[{}]", events.join(",\n"))).unwrap();
     let local = import::open_whole(&Input::Path(trace.clone()), &jobs::Job::new()).unwrap();
@@ -88,13 +95,16 @@ fn a_file_is_parsed_and_sent_and_its_details_come_when_asked() {
     assert_eq!(crate::model::dump(&there), crate::model::dump(&local));
     let source = there.meta.source.clone().unwrap();
     let span = there.tracks.iter().flat_map(|t| &t.spans.rows).nth(7).unwrap();
-    let crate::model::ArgsPlace::Offset(offset) = span.args.place() else { panic!("details stay in the file") };
+    let crate::model::ArgsPlace::Offset(offset) = span.args.place() else {
+        panic!("details stay in the file")
+    };
     let ask = Ask::Details { path: source.path, format: source.format, bytes: source.bytes, offset };
     let said = answers(&places, asks(&[ask]));
     let Some(Answer::Tell(Tell::Details(details))) = said.last() else { panic!("{said:?}") };
     assert!(details.iter().any(|(name, value)| name.contains('n') && value == "7"), "{details:?}");
 
-    let said = answers(&places, asks(&[Ask::Fetch { path: trace.to_string_lossy().into_owned(), from: 100_000 }]));
+    let said =
+        answers(&places, asks(&[Ask::Fetch { path: trace.to_string_lossy().into_owned(), from: 100_000 }]));
     let sent: usize = said.iter().map(|a| if let Answer::Piece(p) = a { p.bytes.len() } else { 0 }).sum();
     assert_eq!(sent as u64, trace.metadata().unwrap().len() - 100_000, "the rest");
     std::fs::remove_dir_all(root).unwrap();
@@ -122,10 +132,15 @@ fn nothing_but_journals_and_recordings_of_proper_names_is_touched() {
         }
     }
     assert!(refusal(&places, Ask::Stop { id: "nobody".into() }).contains("cannot be told"));
-    assert!(refusal(&places, Ask::Follow { id: "nobody".into(), journal: 0, out: 0, err: 0 }).contains("no such"));
+    assert!(
+        refusal(&places, Ask::Follow { id: "nobody".into(), journal: 0, out: 0, err: 0 }).contains("no such")
+    );
     assert!(refusal(&places, Ask::Record { id: "a".into(), words: vec![] }).contains("does not start"));
     assert!(refusal(&places, Ask::Open { path: "/no/such".into() }).contains("cannot be read"));
-    assert!(refusal(&places, Ask::Fetch { path: root.to_string_lossy().into_owned(), from: 0 }).contains("no file"));
+    assert!(
+        refusal(&places, Ask::Fetch { path: root.to_string_lossy().into_owned(), from: 0 })
+            .contains("no file")
+    );
     assert!(root.join("secret.journal").exists() && root.join("journals/notes.txt").exists());
     std::fs::remove_dir_all(root).unwrap();
 }
