@@ -145,7 +145,8 @@ fn list_there(found: &[Listed], target: &Target) -> Result<(), Failure> {
     }
     page.gap();
     page.line(format_args!(
-        "`inferscope recover --on {target} FILE -o run.inferscope` brings one, --remove removes it there."
+        "`inferscope recover --on {} FILE -o run.inferscope` brings one, --remove removes it there.",
+        target.quoted()
     ));
     print(&page)
 }

@@ -279,7 +279,7 @@ impl Following {
     }
 
     fn left(&self) -> RecordError {
-        let target = &self.order.target;
+        let target = self.order.target.quoted();
         RecordError::Elsewhere(format!(
             "the recording was left and may go on there: inferscope recover --on {target} brings it"
         ))

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::record::split_words;
+use crate::record::workloads::command_line;
 
 /// Another machine, container or pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,12 @@ impl Target {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// As it is written at a prompt.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        command_line(std::slice::from_ref(&self.text))
     }
 
     /// The command that gives a shell there.

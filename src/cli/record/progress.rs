@@ -30,7 +30,7 @@ pub(super) fn record(
     beside: Option<&dyn Beside>,
     quiet: bool,
 ) -> Result<Recorded, Failure> {
-    let recording = record::start(workload, params, options, Box::new(|_| ())).map_err(failed)?;
+    let recording = record::start(workload, params, options, Box::new(|_| ())).map_err(|e| failed(&e))?;
     // A command's own output goes to the same terminal.
     attend(Anywhere::Here(recording), beside, workload != "command" && !quiet, quiet)
 }
@@ -73,11 +73,11 @@ pub(super) fn attend(
         line.end(&progress(&recording).0);
     }
     let (journal, exit_code) = (recording.journal(), recording.status().exit_code);
-    Ok(Recorded { profile: recording.join().map_err(failed)?, journal, exit_code })
+    Ok(Recorded { profile: recording.join().map_err(|e| failed(&e))?, journal, exit_code })
 }
 
 /// What is said of a recording that gave nothing.
-fn failed(e: RecordError) -> Failure {
+fn failed(e: &RecordError) -> Failure {
     let code = match e {
         RecordError::UnknownWorkload(_) | RecordError::Parameter(_) => 2,
         _ => 1,
