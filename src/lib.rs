@@ -16,6 +16,8 @@ pub mod query;
 pub mod questions;
 pub mod record;
 #[cfg(feature = "window")]
+pub mod remote;
+#[cfg(feature = "window")]
 pub mod state;
 #[cfg(feature = "window")]
 pub mod ui;

@@ -131,8 +131,8 @@ pub struct App {
     recording: Option<recorder::Live>,
     /// What that is one run of.
     series: Option<recorder::Series>,
-    /// Workload and settings of what was recorded here, to record it again.
-    recorded_with: HashMap<RunId, (String, Vec<(String, String)>)>,
+    /// What was recorded in this window, to record it again.
+    recorded_with: HashMap<RunId, recorder::What>,
     journals: journals::Journals,
     before: Out,
     note: Option<Note>,
@@ -267,8 +267,16 @@ impl App {
             self.open_project(path);
             return None;
         }
+        let input = match crate::remote::input(path) {
+            None => Input::named(path),
+            Some(Ok(there)) => there,
+            Some(Err(why)) => {
+                self.say(Tone::Bad, why);
+                return None;
+            }
+        };
         self.settings.remember(path);
-        Some(self.open_input(Input::named(path)))
+        Some(self.open_input(input))
     }
 
     fn open_input(&mut self, input: Input) -> RunId {

@@ -7,6 +7,7 @@ use egui::{Key, TextEdit, Ui};
 use super::event::Purpose;
 use super::{App, Overlay, picture};
 use crate::import::Input;
+use crate::remote::Address;
 use crate::ui::theme::Tone;
 use crate::ui::widgets::{Notice, primary_button};
 use crate::views::Picture;
@@ -43,7 +44,11 @@ impl AskPath {
             if self.instead {
                 Notice::new(Tone::Info, NO_DIALOG).show(ui);
             }
-            let label = ui.label(if saves { "Path of the file to write" } else { "Path of the file" });
+            let label = ui.label(if saves {
+                "Path of the file to write"
+            } else {
+                "Path of the file, or TARGET:/path on another machine"
+            });
             let field = ui.add(TextEdit::singleline(&mut self.text).desired_width(f32::INFINITY));
             let field = field.labelled_by(label.id);
             if !field.has_focus() && !field.lost_focus() && ui.memory(|m| m.focused().is_none()) {
@@ -87,6 +92,7 @@ impl AskPath {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         match self.purpose.saves() {
             false if path.is_file() || path.is_dir() || matches!(Input::named(path), Input::Part(..)) => None,
+            false if Address::is_one(path) => None,
             false => Some(format!("{shown}: is no file or folder")),
             true if path.is_dir() => Some(format!("{shown} is a folder: add the name of a file")),
             true if folder.is_some_and(|f| !f.is_dir()) => {

@@ -74,7 +74,7 @@ pub(super) fn file_of(run: &OpenRun) -> Option<(PathBuf, Option<String>)> {
     match &run.origin {
         Origin::File(Input::Path(path)) => Some((absolute(path)?, None)),
         Origin::File(Input::Part(whole, part)) => Some((absolute(whole.path()?)?, Some(part.clone()))),
-        Origin::File(Input::Bytes(..)) => None,
+        Origin::File(Input::Bytes(..) | Input::Elsewhere(_)) => None,
         Origin::Recording { saved, .. } => Some((absolute(saved.as_ref()?)?, None)),
     }
 }
@@ -557,7 +557,10 @@ mod tests {
         let mut app = App::headless();
         app.settings.journal = Some(root.join("journals"));
         let mut h = harness(app);
-        h.state_mut().start_recording("asyncio", vec![("scale".into(), "0.001".into())]);
+        h.state_mut().start_recording(super::super::recorder::What::here(
+            "asyncio",
+            vec![("scale".into(), "0.001".into())],
+        ));
         wait(&mut h, "the recording ends", |app| app.active().is_some_and(|r| r.state == RunState::Ready));
         let file = root.join("study");
         h.state_mut().save_project_to(file);

@@ -11,7 +11,8 @@ use super::{App, Settings};
 use crate::analysis::diff::evidence;
 use crate::jobs;
 use crate::query::RunId;
-use crate::record::{self, Options, Param, ParamKind, Params, RecordError, Recording, WORKLOADS, Workload};
+use crate::record::{self, Options, Param, ParamKind, Params, RecordError, WORKLOADS, Workload};
+use crate::remote::{self, Anywhere, Order, Patience, Target};
 use crate::state::{Origin, RunState};
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::{combo, primary_button};
@@ -20,20 +21,28 @@ use crate::ui::widgets::{combo, primary_button};
 pub(super) struct Live {
     /// The run that shows it.
     pub run: RunId,
-    recording: Option<Recording>,
+    recording: Option<Anywhere>,
 }
 
 impl Live {
     /// How it gets on.
     pub fn status(&self) -> Option<record::Status> {
-        self.recording.as_ref().map(Recording::status)
+        self.recording.as_ref().map(Anywhere::status)
     }
+}
+
+/// What is recorded, and where.
+#[derive(Clone)]
+pub(super) struct What {
+    workload: String,
+    params: Vec<(String, String)>,
+    /// The machine; this one when there is none.
+    on: Option<String>,
 }
 
 /// Runs of one thing that are recorded one after the other.
 pub(super) struct Series {
-    workload: String,
-    params: Vec<(String, String)>,
+    what: What,
     /// The runs that there are, the one that records included.
     runs: Vec<RunId>,
     /// How many there shall be.
@@ -73,6 +82,8 @@ pub(super) struct Chooser {
     values: Vec<String>,
     /// How often it is recorded.
     times: u32,
+    /// The machine on which it is recorded; this one when it is empty.
+    on: String,
 }
 
 impl Chooser {
@@ -80,7 +91,8 @@ impl Chooser {
     pub fn new(settings: &Settings) -> Self {
         let last = settings.workload.as_ref();
         let workload = last.and_then(|(id, _)| WORKLOADS.iter().position(|w| w.id() == id)).unwrap_or(0);
-        let mut chooser = Self { workload, values: defaults(WORKLOADS[workload]), times: 1 };
+        let on = settings.target.clone().unwrap_or_default();
+        let mut chooser = Self { workload, values: defaults(WORKLOADS[workload]), times: 1, on };
         for (key, value) in last.map_or(&[][..], |(_, params)| params) {
             if let Some(i) = WORKLOADS[workload].params().iter().position(|p| p.key == key) {
                 chooser.values[i].clone_from(value);
@@ -114,7 +126,11 @@ impl Chooser {
                         ui.set_width(ui.available_width() - space::LARGE);
                         ui.label(egui::RichText::new(workload.about()).color(Palette::of(ui).text_weak));
                         ui.add_space(space::MEDIUM);
-                        problem = self.fields(workload, &app.events, ui).or_else(|| self.problem(workload));
+                        let place = self.place(&app.settings.targets, ui);
+                        let fields = self.fields(workload, &app.events, ui);
+                        // What goes with this machine is not what goes with another one.
+                        let together = if self.on.trim().is_empty() { self.problem(workload) } else { None };
+                        problem = place.or(fields).or(together);
                         ui.separator();
                         ui.checkbox(&mut app.settings.no_texts, "Leave out prompts and answers").on_hover_text(
                             "Keeps tokens and times, but neither texts nor lines of output. Keys and passwords \
@@ -153,10 +169,43 @@ impl Chooser {
         });
         if start {
             let workload = WORKLOADS[self.workload];
-            app.start_series(workload.id(), self.pairs(workload), self.times, None);
+            let on = Some(self.on.trim()).filter(|on| !on.is_empty()).map(str::to_owned);
+            app.settings.remember_target(on.as_deref());
+            let what = What { workload: workload.id().into(), params: self.pairs(workload), on };
+            app.start_series(what, self.times, None);
             return None;
         }
         (!modal.should_close()).then_some(self)
+    }
+
+    /// Where it is recorded. Gives what is wrong with that.
+    fn place(&mut self, before: &[String], ui: &mut Ui) -> Option<String> {
+        let help = "Another machine: a name of ssh's config, ssh://[user@]host[:port], docker://NAME, \
+                    kubectl://[CONTEXT/]NAMESPACE/POD[/CONTAINER] or cmd:COMMAND. The program runs and is recorded \
+                    there; it goes on when the link breaks.";
+        let on = self.on.trim();
+        let problem = if on.is_empty() { None } else { Target::parse(on).err() };
+        ui.horizontal(|ui| {
+            let label = ui.label("Where").on_hover_text(help);
+            let mut edit = egui::TextEdit::singleline(&mut self.on)
+                .hint_text("this machine")
+                .desired_width(NUMBER * 2.0);
+            if problem.is_some() {
+                edit = edit.text_color(Palette::of(ui).tone(Tone::Bad));
+            }
+            ui.add(edit).labelled_by(label.id).on_hover_text(help);
+            if !before.is_empty() {
+                let shown = combo("where before").selected_text("Before").show_ui(ui, |ui| {
+                    ui.selectable_value(&mut self.on, String::new(), "this machine");
+                    for target in before {
+                        ui.selectable_value(&mut self.on, target.clone(), target);
+                    }
+                });
+                shown.response.on_hover_text("Where you recorded before");
+            }
+        });
+        ui.add_space(space::SMALL);
+        problem
     }
 
     /// The workloads; choosing one fills in its defaults.
@@ -377,14 +426,17 @@ fn defaults(workload: &dyn Workload) -> Vec<String> {
 
 impl App {
     /// Starts recording; the run is shown at once and grows while it records.
-    pub fn start_recording(&mut self, workload: &str, params: Vec<(String, String)>) {
+    pub(super) fn start_recording(&mut self, what: What) {
         if self.recording.is_some() {
             self.say(Tone::Warning, "A recording is running already; stop it first.");
             return;
         }
-        let origin = Origin::Recording { workload: workload.into(), saved: None };
+        let What { workload, params, on } = &what;
+        let origin = Origin::Recording { workload: workload.clone(), saved: None };
         let texts: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let run = self.session.add(&record::run_title(workload, &texts), origin, RunState::Live);
+        let title = record::run_title(workload, &texts);
+        let title = on.as_ref().map_or_else(|| title.clone(), |on| format!("{title} on {on}"));
+        let run = self.session.add(&title, origin, RunState::Live);
         let events = self.events.clone();
         let on_revision = Box::new(move |profile| events.send(Event::Revision { run, profile }));
         let usual = Options::default();
@@ -397,35 +449,39 @@ impl App {
             max_bytes: self.settings.memory_limit.map_or(usual.max_bytes, |mib| (mib as usize) << 20),
             ..usual
         };
-        match record::start(workload, &texts, options, on_revision) {
+        let started = match on {
+            None => record::start(workload, &texts, options, on_revision)
+                .map(Anywhere::Here)
+                .map_err(|e| e.to_string()),
+            Some(on) => Target::parse(on).map(|target| {
+                let patience = Patience::default();
+                let order = Order { target, workload: workload.clone(), params: texts, options, patience };
+                // What the program writes is among its log lines.
+                Anywhere::There(remote::record(order, Some(on_revision), Box::new(|_, _| ())))
+            }),
+        };
+        match started {
             Ok(recording) => {
-                self.recorded_with.insert(run, (workload.into(), params.clone()));
                 // Settings hold no secrets.
-                let kept = params.into_iter().filter(|(_, v)| *record::secrets::mask(v) == **v);
-                self.settings.workload = Some((workload.into(), kept.collect()));
+                let kept = params.iter().filter(|(_, v)| *record::secrets::mask(v) == **v);
+                self.settings.workload = Some((workload.clone(), kept.cloned().collect()));
+                self.recorded_with.insert(run, what);
                 self.recording = Some(Live { run, recording: Some(recording) });
                 self.note = None;
             }
-            Err(e) => {
+            Err(why) => {
                 self.session.close(run);
-                self.say(Tone::Bad, format!("Recording could not start: {e}"));
+                self.say(Tone::Bad, format!("Recording could not start: {why}"));
             }
         }
     }
 
     /// Records one thing so many times, one run after the other. At the end a comparison with `base` is offered.
-    pub(super) fn start_series(
-        &mut self,
-        workload: &str,
-        params: Vec<(String, String)>,
-        times: u32,
-        base: Option<RunId>,
-    ) {
+    pub(super) fn start_series(&mut self, what: What, times: u32, base: Option<RunId>) {
         let free = self.recording.is_none();
-        self.start_recording(workload, params.clone());
+        self.start_recording(what.clone());
         if let Some(first) = self.session.active.filter(|_| free && self.recording.is_some()) {
-            let workload = workload.to_owned();
-            self.series = Some(Series { workload, params, runs: vec![first], of: times.max(1), base });
+            self.series = Some(Series { what, runs: vec![first], of: times.max(1), base });
         }
     }
 
@@ -436,7 +492,7 @@ impl App {
             self.session.repeat(run, Some(first));
         }
         if (series.runs.len() as u32) < series.of {
-            self.start_recording(&series.workload, series.params.clone());
+            self.start_recording(series.what.clone());
             if let Some(next) = self.session.active.filter(|_| self.recording.is_some()) {
                 series.runs.push(next);
                 self.series = Some(series);
@@ -456,9 +512,9 @@ impl App {
     /// Records the shown recording again, as often as it was. When that ends, a comparison of both is offered.
     pub(super) fn record_again(&mut self) {
         let Some(shown) = self.session.active else { return };
-        if let Some((workload, params)) = self.recorded_with.get(&shown).cloned() {
+        if let Some(what) = self.recorded_with.get(&shown).cloned() {
             let times = self.session.series(shown).count() as u32;
-            self.start_series(&workload, params, times, Some(shown));
+            self.start_series(what, times, Some(shown));
         }
     }
 
@@ -485,6 +541,10 @@ impl App {
     /// The window closes: the recording is stopped and kept. One that does not end in time is left to its journal.
     pub(super) fn end_recording(&mut self) {
         let Some(recording) = self.recording.as_mut().and_then(|live| live.recording.take()) else { return };
+        if let Anywhere::There(recording) = recording {
+            // It goes on there, and `recover --on` brings it.
+            return recording.leave();
+        }
         recording.stop();
         let until = Instant::now() + LAST_WAIT;
         while !recording.is_finished() && Instant::now() < until {
@@ -496,7 +556,7 @@ impl App {
     /// Fetches the profile of a recording that ended, on a thread: joining may take a moment.
     pub(super) fn poll_recording(&mut self) {
         let Some(live) = &mut self.recording else { return };
-        if !live.recording.as_ref().is_some_and(Recording::is_finished) {
+        if !live.recording.as_ref().is_some_and(Anywhere::is_finished) {
             self.events.wake_later();
             return;
         }
@@ -563,6 +623,14 @@ impl App {
                 self.say(Tone::Bad, format!("The recording failed: {why}"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl What {
+    /// A workload on this machine.
+    pub(super) fn here(workload: &str, params: Vec<(String, String)>) -> Self {
+        Self { workload: workload.into(), params, on: None }
     }
 }
 

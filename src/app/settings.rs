@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::remote::Address;
 use crate::state::Look;
 
 /// Most recent files that are kept.
@@ -47,6 +48,10 @@ pub struct Settings {
     pub looks: Vec<(PathBuf, Look)>,
     /// The workload that was recorded last, with its parameters.
     pub workload: Option<(String, Vec<(String, String)>)>,
+    /// The machine on which was recorded last; this one when there is none.
+    pub target: Option<String>,
+    /// Machines on which was recorded, the last one first.
+    pub targets: Vec<String>,
     /// Recordings leave out the texts of prompts and answers.
     pub no_texts: bool,
     /// Recordings keep one of so many root spans; all when it is not set.
@@ -127,9 +132,20 @@ impl Settings {
         self.unsaved_bytes = (bytes != USUAL_UNSAVED).then_some(bytes);
     }
 
+    /// Keeps where was recorded; `None` is this machine.
+    pub fn remember_target(&mut self, target: Option<&str>) {
+        self.target = target.map(str::to_owned);
+        if let Some(target) = target {
+            self.targets.retain(|t| t != target);
+            self.targets.insert(0, target.to_owned());
+            self.targets.truncate(RECENT);
+        }
+    }
+
     /// Puts a file first among the recent ones.
     pub fn remember(&mut self, file: &Path) {
-        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let here = |file: &Path| std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let file = if Address::is_one(file) { file.to_owned() } else { here(file) };
         self.recent.retain(|f| *f != file);
         self.recent.insert(0, file);
         self.recent.truncate(RECENT);

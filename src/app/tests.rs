@@ -3,6 +3,7 @@
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
+use super::recorder::What;
 use super::testing::{picture, wait};
 use super::*;
 use crate::query::RunId;
@@ -66,7 +67,7 @@ fn an_unsaved_recording_is_offered_and_opens_or_is_deleted() {
 fn recorded(folder: &Path, workload: &str, params: &[(&str, &str)]) -> Harness<'static, App> {
     let mut h = harness(with_journals(folder));
     let params = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    h.state_mut().start_recording(workload, params);
+    h.state_mut().start_recording(What::here(workload, params));
     h.run_ok();
     wait(&mut h, "the recording ends", |app| app.active().is_some_and(|r| r.state == RunState::Ready));
     h
@@ -87,14 +88,14 @@ fn closing_never_loses_a_recording_and_saving_removes_its_journal() {
     let mut h = recorded(&folder, "asyncio", &short);
     h.state_mut().end();
     let mut h = harness(with_journals(&folder));
-    h.state_mut().start_recording("asyncio", vec![("scale".into(), "50".into())]);
+    h.state_mut().start_recording(What::here("asyncio", vec![("scale".into(), "50".into())]));
     wait(&mut h, "it records", |app| app.active().is_some_and(|r| r.profile.is_some()));
     h.state_mut().end();
     drop(h);
     assert_eq!(files(&folder), 3);
     // The tab of a recording that runs: it is stopped and kept.
     let mut h = harness(with_journals(&folder));
-    h.state_mut().start_recording("asyncio", vec![("scale".into(), "50".into())]);
+    h.state_mut().start_recording(What::here("asyncio", vec![("scale".into(), "50".into())]));
     wait(&mut h, "it records", |app| app.active().is_some_and(|r| r.profile.is_some()));
     h.state_mut().act(Action::CloseRun, &egui::Context::default());
     wait(&mut h, "it is stopped", |app| app.recording.is_none());
@@ -547,7 +548,7 @@ fn a_thing_is_recorded_several_times_and_both_series_are_compared() {
         let runs = &app.session.runs;
         runs.len() == n && runs.iter().all(|r| r.state == RunState::Ready) && app.recording.is_none()
     };
-    h.state_mut().start_series("asyncio", params, 2, None);
+    h.state_mut().start_series(What::here("asyncio", params), 2, None);
     wait(&mut h, "two runs", |app| ready(app, 2));
     let said = h.state().note.as_ref().map(|n| n.text.clone()).unwrap_or_default();
     assert!(said.starts_with("Recorded 2 runs: elapsed") && said.contains("median"), "{said}");

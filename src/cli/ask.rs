@@ -32,7 +32,7 @@ pub(super) fn augment(mut command: Command) -> Command {
 fn subcommand(q: &'static Question) -> Command {
     let mut command = Command::new(q.name).about(q.about).after_help(format!("Example: {}", q.example));
     for &file in q.files {
-        let help = "The profile; - for standard input.";
+        let help = "The profile; - for standard input, TARGET:/path for a file on another machine.";
         let arg = Arg::new(file).value_name("FILE").required(true).help(help);
         command = command.arg(arg.value_parser(clap::value_parser!(PathBuf)));
     }

@@ -16,6 +16,7 @@ mod mcp;
 mod out;
 mod record;
 mod recover;
+mod remote;
 mod render;
 mod report;
 
@@ -33,6 +34,7 @@ use crate::format::Page;
 use crate::import::{self, ErrorKind, Input};
 use crate::jobs::Job;
 use crate::model::{MetricKey, Profile};
+use crate::remote::{Address, RemoteFile};
 use crate::state::{Link, Relative};
 use out::{print_lines, say, say_all};
 
@@ -74,6 +76,8 @@ Examples:
   inferscope record -o run.inferscope         record the default run
   inferscope record asyncio --set scale=0.1   a built-in run, ten times as fast
   inferscope recover -o run.inferscope        what a killed or unsaved recording left
+  inferscope record --on gpu-box command -- python train.py   the same on another machine
+  inferscope open gpu-box:/tmp/trace.json.gz  a file there, parsed there
   inferscope export run.pyisession -o run.speedscope.json
   inferscope formats                          what can be opened
   inferscope help recording                   a page of the guide
@@ -83,7 +87,7 @@ prints its report, and writes a session and a picture to your data folder (~/.lo
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Open profiles in the window. The journal of a running recording is shown as it grows.
+    /// Open profiles in the window, of this machine or of another one (TARGET:/path). The journal of a running recording is shown as it grows.
     ///
     /// Example: inferscope open run.prof
     Open {
@@ -96,6 +100,9 @@ enum Command {
         /// Look at the first profile as a link says, which «Copy link to this view» made.
         #[arg(long, value_name = "STATE")]
         at: Option<String>,
+        /// Copy files of other machines (TARGET:/path) into this folder first.
+        #[arg(long)]
+        copy: bool,
     },
     /// Print what is in a profile.
     ///
@@ -116,6 +123,9 @@ enum Command {
     ///
     /// Example: inferscope recover -o run.inferscope
     Recover(recover::RecoverArgs),
+    /// Serve recordings and files to an inferscope on another machine, which starts this there.
+    #[command(hide = true)]
+    Remote(remote::RemoteArgs),
     /// Write a profile in another format.
     #[command(after_help = export::format_list())]
     Export(export::ExportArgs),
@@ -237,13 +247,17 @@ fn understood(matches: &ArgMatches) -> ExitCode {
 fn obey(args: Args) -> ExitCode {
     ended(match args.command {
         None => window(args.files, args.prices.as_deref(), args.at.as_deref()),
-        Some(Command::Open { files, prices, at }) => window(files, prices.as_deref(), at.as_deref()),
-        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Open { files, prices, at, copy }) => {
+            let files = files.into_iter().map(|file| if copy { copied(file) } else { Ok(file) });
+            files.collect::<Result<_, _>>().and_then(|files| window(files, prices.as_deref(), at.as_deref()))
+        }
+        Some(Command::Report(args)) => report::run(args),
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Listen(args)) => record::listen(args),
         Some(Command::Recover(args)) => recover::run(&args),
+        Some(Command::Remote(args)) => remote::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Guide(args)) => guide::run(&args),
         #[cfg(feature = "mcp")]
@@ -290,7 +304,8 @@ fn link(text: &str) -> Result<Link, Failure> {
 /// Opens the window. Without a display it says so and, unless files were named, records the default run.
 fn window(files: Vec<PathBuf>, prices: Option<&Path>, at: Option<&str>) -> Result<(), Failure> {
     let at = at.map(link).transpose()?;
-    if let Some(missing) = files.iter().find(|file| **file != Path::new("-") && !file.exists()) {
+    let is_there = |file: &&PathBuf| **file == Path::new("-") || file.exists() || Address::is_one(file);
+    if let Some(missing) = files.iter().find(|file| !is_there(file)) {
         // A command that is mistyped looks like a file.
         let plain = missing.parent() == Some(Path::new("")) && missing.extension().is_none();
         let hint = if plain { ", and there is no such command: `inferscope help` lists them" } else { "" };
@@ -325,9 +340,28 @@ fn open(path: &Path) -> Result<Profile, Failure> {
 /// What a path on the command line means: `-` is standard input.
 fn input_of(path: &Path) -> Result<Input, Failure> {
     if path != Path::new("-") {
-        return Ok(Input::named(path));
+        return named_input(path);
     }
     Input::standard_input().map_err(|e| Failure::new(format!("-: {e}")))
+}
+
+/// A file of this machine or of another one.
+fn named_input(path: &Path) -> Result<Input, Failure> {
+    match crate::remote::input(path) {
+        Some(there) => there.map_err(Failure::new),
+        None => Ok(Input::named(path)),
+    }
+}
+
+/// The copy here of a file on another machine; any other file is here.
+fn copied(path: PathBuf) -> Result<PathBuf, Failure> {
+    let there = path.to_str().filter(|_| !path.exists()).and_then(Address::parse);
+    let Some(there) = there else { return Ok(path) };
+    let file = RemoteFile::new(there.map_err(Failure::new)?);
+    let copy = file.copy_to(Path::new("."), &Job::new());
+    let copy = copy.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    say(format_args!("Copied {} to {}", path.display(), copy.display()));
+    Ok(copy)
 }
 
 /// The file that a path on the command line means. Standard input may be one, too.

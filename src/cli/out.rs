@@ -57,6 +57,17 @@ pub(super) fn export<T>(write: impl FnOnce(&mut dyn Write) -> Result<T, ExportEr
     written.map_err(|e| Failure::new(format!("-: {e}")))
 }
 
+/// Serves a program that reads frames from standard output.
+pub(super) fn serve(serve: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if out.is_terminal() {
+        return Err(Failure::new(
+            "remote is started by `record --on` and `open TARGET:/path`, not in a terminal",
+        ));
+    }
+    written(serve(&mut out)).map(drop)
+}
+
 /// Clears a terminal, so that what follows takes the place of what was shown.
 pub(super) fn clear() -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();

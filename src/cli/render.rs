@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::align::AlignArg;
 use super::out::say;
-use super::{Failure, RelativeArg, metric_of, named, on_disk, open_part, price_table};
+use super::{Failure, RelativeArg, metric_of, named, named_input, on_disk, open_part, price_table};
 use crate::analysis::align::AlignAt;
 use crate::analysis::formula::Measure;
 use crate::analysis::named::{Named, place_of};
@@ -15,7 +15,6 @@ use crate::analysis::source_file::SourceRule;
 use crate::app::App;
 use crate::export::Inputs;
 use crate::format;
-use crate::import::Input;
 use crate::jobs::Job;
 use crate::model::{FunctionId, MetricKey, Profile, Unit};
 use crate::query::{Engine, Run};
@@ -160,8 +159,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
         })
         .collect::<Result<_, _>>()?;
     check_size(args.size, args.scale)?;
-    let label = Input::named(&args.file).file_name();
-    let input = (args.file != Path::new("-")).then(|| Input::named(&args.file));
+    let label = named_input(&args.file)?.file_name();
+    let input = if args.file == Path::new("-") { None } else { Some(named_input(&args.file)?) };
     named(&args.output)?;
     let refuse = |inputs: &Inputs| {
         inputs.refuse(&args.output).map_err(|e| Failure::new(format!("{}: {e}", args.output.display())))
@@ -174,7 +173,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<(), Failure> {
     let mut app = App::headless();
     let mut base: Option<Arc<Profile>> = None;
     if let Some(path) = &args.compare {
-        let input = Input::named(path);
+        let input = named_input(path)?;
         let opened = open_part(path, None)?;
         metric_of(&opened, args.metric.as_deref(), path)?;
         let opened = Arc::new(opened);

@@ -72,7 +72,7 @@ pub use native::holds_all_of;
 #[cfg(feature = "workloads")]
 pub(crate) use read::sse;
 pub(crate) use read::time::unix_time;
-pub use source::{Input, Source};
+pub use source::{Elsewhere, Input, Source};
 
 use std::time::{Duration, Instant};
 
@@ -319,6 +319,9 @@ fn open_with(
     job: &Job,
     mut publish: Option<&mut dyn FnMut(Profile)>,
 ) -> Result<Profile, ImportError> {
+    if let Input::Elsewhere(file) = input {
+        return file.open(job);
+    }
     let input = &input.settled(job)?;
     if let Some(files) = together::files(input) {
         return together::open(&files?, job);
@@ -390,6 +393,9 @@ fn remember_source(profile: &mut Profile, source: &Source) {
 /// # Errors
 /// When the file is gone, changed or cannot be read any more.
 pub fn details(input: &Input, meta: &Meta, offset: u64) -> Result<Details, ImportError> {
+    if let Input::Elsewhere(file) = input {
+        return file.details(meta, offset);
+    }
     let original = meta.source.as_ref().map(|s| (Input::Path(s.path.clone().into()), s));
     let (input, format) = original.as_ref().map_or((input, &meta.format), |(input, s)| (input, &s.format));
     let Some(importer) = importer(format) else { return Ok(Details::new()) };

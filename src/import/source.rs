@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::container::{self, Archive, Member};
 use super::error::ImportError;
 use super::read::text::{self, Mark, Utf16};
-use super::{is_profile, page, pipe, together};
+use super::{Details, is_profile, page, pipe, together};
 use crate::jobs::Job;
+use crate::model::{Meta, Profile};
 
 /// Bytes that importers see when they decide whether a file is theirs.
 pub const HEAD_LEN: usize = 64 * 1024;
@@ -34,6 +35,29 @@ pub enum Input {
     Bytes(String, Arc<[u8]>),
     /// A file in an archive, or one part of another input that is added up from several ([`crate::model::Meta::parts`]).
     Part(Box<Input>, String),
+    /// A file that somebody else reads, on another machine.
+    Elsewhere(Arc<dyn Elsewhere>),
+}
+
+/// A file on another machine, and how it is reached from here.
+pub trait Elsewhere: std::fmt::Debug + Send + Sync {
+    /// The name that messages use.
+    fn label(&self) -> String;
+
+    /// The file name without folders.
+    fn file_name(&self) -> String;
+
+    /// The profile that it holds.
+    ///
+    /// # Errors
+    /// When it cannot be reached or read.
+    fn open(&self, job: &Job) -> Result<Profile, ImportError>;
+
+    /// Details of the event at `offset`; `meta` is that of its profile.
+    ///
+    /// # Errors
+    /// When it cannot be reached or read any more.
+    fn details(&self, meta: &Meta, offset: u64) -> Result<Details, ImportError>;
 }
 
 impl Input {
@@ -56,7 +80,7 @@ impl Input {
     pub fn settled(&self, job: &Job) -> Result<Self, ImportError> {
         let path = match self {
             Self::Path(path) => path,
-            Self::Bytes(..) => return Ok(self.clone()),
+            Self::Bytes(..) | Self::Elsewhere(_) => return Ok(self.clone()),
             Self::Part(whole, part) => return Ok(Self::Part(Box::new(whole.settled(job)?), part.clone())),
         };
         match pipe::read(path, job)? {
@@ -98,6 +122,9 @@ impl Input {
                 |path: &Path| Source::open(&Self::Path(path.to_owned())).is_ok_and(|s| s.is_profile());
             return Ok(Some(container::folder(path, &mut judge)?));
         }
+        if let Self::Elsewhere(_) = self {
+            return Ok(None);
+        }
         let mut source = Source::plain(self)?;
         match container::kind(&source.head) {
             Some(kind) => Ok(Some(source.archive(kind)?.1)),
@@ -111,6 +138,7 @@ impl Input {
         match self {
             Self::Path(path) => path.display().to_string(),
             Self::Bytes(name, _) => name.clone(),
+            Self::Elsewhere(file) => file.label(),
             Self::Part(whole, part) => format!("{}, part {part}", whole.label()),
         }
     }
@@ -132,6 +160,7 @@ impl Input {
                 .file_name()
                 .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned()),
             Self::Bytes(name, _) => name.clone(),
+            Self::Elsewhere(file) => file.file_name(),
             Self::Part(whole, _) => whole.file_name(),
         }
     }
@@ -141,7 +170,7 @@ impl Input {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Bytes(..) => None,
+            Self::Bytes(..) | Self::Elsewhere(_) => None,
             Self::Part(whole, _) => whole.path(),
         }
     }
@@ -220,6 +249,9 @@ impl Source {
                 (Box::new(File::open(path)?), meta.len())
             }
             Input::Bytes(_, bytes) => (Box::new(Cursor::new(bytes.clone())), bytes.len() as u64),
+            Input::Elsewhere(_) => {
+                return Err(ImportError::malformed("is on another machine").remedy("copy it first: --copy"));
+            }
             Input::Part(whole, part) => {
                 let mut outer = Self::plain(whole)?;
                 return match container::kind(&outer.head) {

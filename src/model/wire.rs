@@ -164,11 +164,19 @@ pub(crate) mod journal {
         Torn,
     }
 
-    /// Reads a frame.
+    /// Reads a frame of a file.
     ///
     /// # Errors
     /// When the system cannot read.
     pub(crate) fn next(from: &mut impl Read) -> io::Result<Next> {
+        next_within(from, u32::MAX)
+    }
+
+    /// Reads a frame of at most `most` bytes.
+    ///
+    /// # Errors
+    /// When the system cannot read, and for a longer frame.
+    pub(crate) fn next_within(from: &mut impl Read, most: u32) -> io::Result<Next> {
         let mut header = Vec::with_capacity(12);
         from.by_ref().take(12).read_to_end(&mut header)?;
         if header.is_empty() {
@@ -178,6 +186,10 @@ pub(crate) mod journal {
             return Ok(Next::Torn);
         };
         let (tag, len) = ([t0, t1, t2, t3], u32::from_le_bytes([l0, l1, l2, l3]));
+        if len > most {
+            let why = format!("a frame says that it has {len} bytes, and {most} are the most");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         let mut bytes = Vec::new();
         from.by_ref().take(len.into()).read_to_end(&mut bytes)?;
         let whole =

@@ -37,6 +37,8 @@ struct State {
     /// Bytes that wait or are being written.
     bytes: usize,
     cut: u64,
+    /// Bytes that may still be passed on, where that is limited.
+    room: Option<usize>,
     started: bool,
     /// Why the last write failed: nobody can read any more, and what is said is dropped.
     closed: Option<(ErrorKind, String)>,
@@ -52,8 +54,15 @@ impl std::fmt::Debug for Echo {
 
 impl Echo {
     const fn new(thread: &'static str, write: fn(&[u8]) -> io::Result<()>) -> Self {
-        let state =
-            State { waiting: VecDeque::new(), bytes: 0, cut: 0, started: false, closed: None, instead: None };
+        let state = State {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            cut: 0,
+            room: None,
+            started: false,
+            closed: None,
+            instead: None,
+        };
         Self { thread, write, state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -67,9 +76,12 @@ impl Echo {
         if let Some(other) = state.instead {
             drop(state);
             other.pass_on(bytes);
-        } else if state.bytes + bytes.len() > MOST {
+        } else if state.bytes + bytes.len() > MOST || state.room.is_some_and(|room| bytes.len() > room) {
+            // With a limit nothing comes after what was cut.
+            state.room = state.room.map(|_| 0);
             state.cut += bytes.len() as u64;
         } else {
+            state.room = state.room.map(|room| room - bytes.len());
             self.push(&mut state, bytes);
         }
     }
@@ -82,6 +94,11 @@ impl Echo {
     /// From now on what is passed on goes to another stream: this one has another use.
     pub fn divert_to(&self, other: &'static Self) {
         self.lock().instead = Some(other);
+    }
+
+    /// Passes on so many bytes at most from now on: they are kept for somebody who may never come.
+    pub fn limit(&self, bytes: u64) {
+        self.lock().room = Some(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     fn push(&'static self, state: &mut State, bytes: &[u8]) {

@@ -43,7 +43,11 @@ pub struct JournalFile {
 }
 
 impl JournalFile {
-    fn create(folder: &Path, unix_ns: Option<i64>) -> io::Result<Self> {
+    /// Makes a journal in `folder` of a recording that began at `unix_ns`, empty and locked.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn create(folder: &Path, unix_ns: Option<i64>) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let seconds = unix_ns.unwrap_or(0) / 1_000_000_000;
         let mut n = 0;
@@ -61,6 +65,24 @@ impl JournalFile {
                 Err(e) => return Err(e),
             }
         }
+    }
+
+    /// Writes `bytes` after the first `at`, in the place of what lies there.
+    ///
+    /// # Errors
+    /// When the system cannot write.
+    pub fn append(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)
+    }
+
+    /// Waits until all of it is on the disk.
+    ///
+    /// # Errors
+    /// When the system cannot write.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 
     /// Where it is.
@@ -98,12 +120,10 @@ pub(super) trait Target: Send {
 
 impl Target for Arc<JournalFile> {
     fn append(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(at))?;
-        let written = file.write_all(bytes);
+        let written = JournalFile::append(self, at, bytes);
         if written.is_err() {
             // Readers cut a torn tail too; this only gives its room back.
-            let _ = file.set_len(at);
+            let _ = self.file.set_len(at);
         }
         written
     }
@@ -240,11 +260,17 @@ pub struct Unsaved {
 /// has none.
 #[must_use]
 pub fn unsaved(folder: &Path) -> Vec<Unsaved> {
+    all(folder).into_iter().filter(|(_, living)| !living).map(|(found, _)| found).collect()
+}
+
+/// All journals in `folder`, newest first, and whether a living recording writes to each.
+#[must_use]
+pub fn all(folder: &Path) -> Vec<(Unsaved, bool)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|e| Some(e.ok()?.path()));
     let journals = paths.filter(|p| p.extension().is_some_and(|e| e == EXTENSION));
     let mut found: Vec<_> = journals.filter_map(|path| look(&path)).collect();
-    found.sort_by_key(|i| std::cmp::Reverse((i.began_unix_ns, i.path.clone())));
+    found.sort_by_key(|(i, _)| std::cmp::Reverse((i.began_unix_ns, i.path.clone())));
     found
 }
 
@@ -263,28 +289,39 @@ pub fn keep_within(most: u64, unsaved: &mut Vec<Unsaved>) -> Vec<Unsaved> {
     removed
 }
 
-fn look(path: &Path) -> Option<Unsaved> {
+fn look(path: &Path) -> Option<(Unsaved, bool)> {
     let mut file = File::open(path).ok()?;
-    if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
-        return None;
-    }
+    let living = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     let length = file.metadata().ok()?.len();
     let mut start = [0; MAGIC.len() + 2];
     file.read_exact(&mut start).ok()?;
     let Next::Frame(HEAD, head) = next(&mut file).ok()? else { return None };
     let Head { meta, .. } = serde_json::from_slice(&head).ok()?;
-    let mut end = Vec::new();
-    frame(&mut end, END, &[]);
-    let mut tail = vec![0; end.len()];
-    file.seek(SeekFrom::Start(length.saturating_sub(end.len() as u64))).ok()?;
-    file.read_exact(&mut tail).ok()?;
-    start.starts_with(&MAGIC).then(|| Unsaved {
+    let ended = has_end(&mut file).ok()?;
+    let found = start.starts_with(&MAGIC).then(|| Unsaved {
         path: path.to_owned(),
         title: meta.title,
         began_unix_ns: meta.origin_unix_ns,
         bytes: length + size_of_files(path),
-        ended: tail == end,
-    })
+        ended,
+    });
+    Some((found?, living))
+}
+
+/// True when a journal ends in order.
+#[must_use]
+pub fn is_whole(path: &Path) -> bool {
+    File::open(path).and_then(|mut file| has_end(&mut file)).unwrap_or(false)
+}
+
+fn has_end(file: &mut File) -> io::Result<bool> {
+    let mut end = Vec::new();
+    frame(&mut end, END, &[]);
+    let mut tail = vec![0; end.len()];
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(end.len() as u64)))?;
+    file.read_exact(&mut tail)?;
+    Ok(tail == end)
 }
 
 /// Bytes of what lies in the folder of a journal.

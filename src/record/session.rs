@@ -71,6 +71,8 @@ pub enum RecordError {
     Parameter(String),
     /// The program installed a `tracing` subscriber without [`super::layer`].
     ForeignSubscriber,
+    /// It was to be recorded on another machine; the text says what is wrong with that.
+    Elsewhere(String),
     /// It was cancelled, and what it had recorded was thrown away.
     Cancelled,
     /// The recorder itself failed.
@@ -80,7 +82,7 @@ pub enum RecordError {
 impl std::fmt::Display for RecordError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::UnknownWorkload(why) | Self::Parameter(why) => f.write_str(why),
+            Self::UnknownWorkload(why) | Self::Parameter(why) | Self::Elsewhere(why) => f.write_str(why),
             Self::ForeignSubscriber => f.write_str(
                 "another tracing subscriber is installed; add inferscope::record::layer() to it at program start",
             ),

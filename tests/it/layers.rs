@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("export", &["model", "jobs", "format", "import"]),
     ("exchange", &["model", "jobs", "format", "query", "analysis", "export"]),
     ("record", &["model", "jobs", "format", "import"]),
+    ("remote", &["model", "jobs", "format", "import", "export", "record"]),
     ("query", &["model", "jobs"]),
     ("analysis", &["model", "jobs", "query", "format", "import"]),
     ("questions", &["model", "jobs", "format", "query", "analysis", "import"]),
@@ -33,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "import",
             "export",
             "record",
+            "remote",
         ],
     ),
     (
@@ -51,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "import",
             "export",
             "record",
+            "remote",
             "app",
         ],
     ),

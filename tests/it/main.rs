@@ -26,6 +26,10 @@ mod package;
 mod python_package;
 mod python_reports;
 mod questions;
+#[cfg(unix)]
+mod remote;
+#[cfg(unix)]
+mod remote_links;
 mod service;
 mod shown;
 mod stacks;

@@ -45,6 +45,8 @@ pub(in super::super) fn listen(args: ListenArgs) -> Result<(), Failure> {
     run(&RecordArgs {
         workload: workload.to_owned(),
         process: None,
+        on: None,
+        apart: None,
         duration: None,
         how,
         sample_spans: 1,

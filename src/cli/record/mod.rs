@@ -1,5 +1,7 @@
 //! `inferscope record`: record a workload without a window.
 
+mod apart;
+mod elsewhere;
 mod listen;
 mod progress;
 mod repeat;
@@ -24,6 +26,7 @@ use crate::record::echo;
 use crate::record::journal::{self, JournalFile};
 use crate::record::workloads::command_line;
 use crate::record::{Options, WORKLOADS};
+use crate::remote::Anywhere;
 pub(super) use listen::{EXAMPLES as LISTEN_EXAMPLES, ListenArgs, listen};
 use progress::{record, was_interrupted};
 use stream::Stream;
@@ -39,6 +42,14 @@ pub(super) struct RecordArgs {
     process: Option<String>,
     #[command(flatten)]
     how: How,
+    /// Record on another machine: a name of ssh's config or ssh://[user@]host[:port], docker://NAME,
+    /// kubectl://[CONTEXT/]NAMESPACE/POD[/CONTAINER], or cmd:COMMAND for any command that gives a POSIX shell on its standard
+    /// streams. The recording goes on there when the link breaks; the session is written here.
+    #[arg(long, value_name = "TARGET", allow_hyphen_values = true)]
+    on: Option<String>,
+    /// The folder of a recording that `inferscope remote` starts.
+    #[arg(long, value_name = "DIR", hide = true)]
+    apart: Option<PathBuf>,
     /// Record one of N root spans (requests, jobs), each with all spans below it: 1/N.
     #[arg(long, value_name = "1/N", value_parser = one_of, default_value = "1/1")]
     sample_spans: u32,
@@ -116,10 +127,19 @@ pub(super) fn workload_list() -> String {
     text + "\nExample: inferscope record asyncio --set scale=0.1 -o run.inferscope\n         \
             inferscope record command -o run.inferscope -- python app.py\n         \
             inferscope record attach 4321 --duration 10 -o run.inferscope\n         \
-            inferscope record proxy --to https://api.openai.com -o run.inferscope"
+            inferscope record proxy --to https://api.openai.com -o run.inferscope\n         \
+            inferscope record --on gpu-box command -o run.inferscope -- python train.py"
+}
+
+/// Something that is done at each look at a recording that runs.
+trait Beside {
+    fn look(&self, recording: &Anywhere);
 }
 
 pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
+    if let Some(folder) = &args.apart {
+        return apart::run(args, folder);
+    }
     let streamed = args.how.journal.as_deref() == Some(Path::new("-"));
     if args.repeat > 1 {
         return match &args.how.output {
@@ -128,8 +148,11 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
             None => Err(Failure::new("--repeat saves each run: name them with -o run.inferscope")),
         };
     }
-    let folder = journal_folder(args.how.journal.as_deref().filter(|_| !streamed), streamed)?;
-    let options = options(args, folder);
+    if streamed && args.on.is_some() {
+        return Err(Failure::new(
+            "--journal -: a recording on another machine comes here anyway; leave it out",
+        ));
+    }
     if let Some(path) = &args.how.output {
         writable(args, path)?;
     }
@@ -140,7 +163,7 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
         echo::OUT.divert_to(&echo::ERR);
     }
     let stream = streamed.then(Stream::begin).transpose()?;
-    let recorded = record(&args.workload, &params(args)?, options, stream.as_ref(), args.how.json)?;
+    let recorded = once(args, stream.as_ref())?;
     if let Some(path) = &args.how.output {
         recorded.save(path, args.how.sources)?;
         say(format_args!("Saved {}", path.display()));
@@ -157,6 +180,18 @@ pub(super) fn run(args: &RecordArgs) -> Result<(), Failure> {
     };
     recorded.settle(args, read);
     recorded.outcome()
+}
+
+/// Records what the arguments say, here or there.
+fn once(args: &RecordArgs, stream: Option<&Stream>) -> Result<Recorded, Failure> {
+    let params = params(args)?;
+    let asked = args.how.journal.as_deref().filter(|_| stream.is_none());
+    let options = options(args, journal_folder(asked, stream.is_some() || args.on.is_some())?);
+    if let Some(on) = &args.on {
+        return elsewhere::record(args, on, params, options);
+    }
+    let beside = stream.map(|stream| stream as &dyn Beside);
+    record(&args.workload, &params, options, beside, args.how.json)
 }
 
 fn print_json(value: &Value) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::Failure;
 use super::super::out::{print_lines, say};
-use super::{RecordArgs, journal_folder, options, params, print_json, record, was_interrupted, writable};
+use super::{RecordArgs, once, print_json, was_interrupted, writable};
 use crate::analysis::diff::evidence::elapsed_of;
 use crate::record::echo;
 
@@ -17,15 +17,13 @@ pub(super) fn run(args: &RecordArgs, output: &Path) -> Result<(), Failure> {
     for path in &files {
         writable(args, path)?;
     }
-    let params = params(args)?;
     let mut elapsed = Vec::new();
     let mut runs = Vec::new();
     if args.how.json {
         echo::OUT.divert_to(&echo::ERR);
     }
     for path in &files {
-        let options = options(args, journal_folder(args.how.journal.as_deref(), false)?);
-        let recorded = record(&args.workload, &params, options, None, args.how.json)?;
+        let recorded = once(args, None)?;
         recorded.save(path, args.how.sources)?;
         say(format_args!("Saved {}", path.display()));
         recorded.settle(args, false);

@@ -5,15 +5,17 @@
 //! its journal stays when it was not sent to the end.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::super::{Failure, out};
+use super::Beside;
 use crate::import::Frames;
 use crate::record::echo;
+use crate::remote::Anywhere;
 
 /// Time between two looks at the journal.
 const EVERY: Duration = Duration::from_millis(20);
@@ -49,11 +51,6 @@ impl Stream {
         Ok(Self { shared, thread })
     }
 
-    /// Names the journal; only the first time matters.
-    pub(super) fn send(&self, journal: &Path) {
-        let _ = self.shared.journal.set(journal.to_owned());
-    }
-
     /// Waits until all is sent. False when it did not reach its reader.
     pub(super) fn end(self) -> Result<bool, Failure> {
         self.shared.ended.store(true, Ordering::Release);
@@ -61,6 +58,15 @@ impl Stream {
         match sent {
             Ok(whole) => Ok(whole && out::is_read()),
             Err(e) => out::written(Err(e)),
+        }
+    }
+}
+
+impl Beside for Stream {
+    /// Names the journal; only the first time matters.
+    fn look(&self, recording: &Anywhere) {
+        if let Some(journal) = recording.journal() {
+            let _ = self.shared.journal.set(journal.path().to_owned());
         }
     }
 }
@@ -76,7 +82,7 @@ impl Shared {
             if let (None, Some(path)) = (&frames, self.journal.get()) {
                 frames = Some(Frames::open(path)?);
             }
-            let whole = frames.as_mut().map_or(Ok(false), |frames| frames.copy(&mut out))?;
+            let whole = frames.as_mut().map_or(Ok(false), |frames| frames.copy(&mut out, u64::MAX))?;
             if whole || last {
                 return Ok(whole);
             }

@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use self::tree::Tree;
 use super::out::{self, print};
-use super::{Failure, RelativeArg, metric_of, open_part, prices_of};
+use super::{Failure, RelativeArg, copied, metric_of, open_part, prices_of};
 use crate::analysis::asked::Asked;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::cache_keys::{CacheKeys, KeyFacts};
@@ -59,8 +59,11 @@ Rates are US dollars for «per» tokens; of «prices» the last one that is acti
 #[derive(Debug, Args)]
 #[command(after_help = PRICES)]
 pub(super) struct ReportArgs {
-    /// The profile; - for standard input.
+    /// The profile; - for standard input, TARGET:/path for a file on another machine.
     file: PathBuf,
+    /// Copy a file of another machine into this folder first.
+    #[arg(long)]
+    copy: bool,
     /// Take a part of it instead: a file that is attached, such as the profile of a second profiler, or one of the files
     /// and parts that a run of callgrind was added up from.
     #[arg(long, value_name = "NAME")]
@@ -157,7 +160,11 @@ pub(super) struct Report {
     tree: Option<Tree>,
 }
 
-pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
+pub(super) fn run(mut args: ReportArgs) -> Result<(), Failure> {
+    if args.copy {
+        args.file = copied(args.file)?;
+    }
+    let args = &args;
     if args.follow
         && args.part.is_none()
         && let Some(recording) = Follow::open(&args.file)

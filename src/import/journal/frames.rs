@@ -30,6 +30,20 @@ impl Frames {
         Ok(Self { file: Growing::open(path)?, at: 0, torn: false })
     }
 
+    /// Goes on behind the frames of the first `at` bytes.
+    ///
+    /// # Errors
+    /// When the system cannot open it.
+    pub fn open_at(path: &Path, at: u64) -> io::Result<Self> {
+        Ok(Self { at, ..Self::open(path)? })
+    }
+
+    /// Bytes up to here: all of whole frames.
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
     /// True while its writer lives.
     pub(super) fn is_locked(&self) -> bool {
         self.file.is_locked()
@@ -68,22 +82,24 @@ impl Frames {
         }
     }
 
-    /// Writes on what came since the last time, whole frames only; true once that was the end of the recording.
+    /// Writes on what came since the last time, whole frames only and none after `most` bytes; true once that was the end
+    /// of the recording.
     ///
     /// # Errors
     /// When the journal cannot be read or `out` cannot be written.
-    pub fn copy(&mut self, out: &mut dyn Write) -> io::Result<bool> {
+    pub fn copy(&mut self, out: &mut dyn Write, most: u64) -> io::Result<bool> {
         if self.at == 0 {
             let Some(start) = self.start()? else { return Ok(false) };
             out.write_all(&start)?;
         }
-        let mut whole = false;
+        let (mut whole, mut written) = (false, 0);
         self.read(|tag, bytes| {
             let mut framed = Vec::new();
             frame(&mut framed, tag, &bytes);
             out.write_all(&framed)?;
             whole = tag == END;
-            Ok(!whole)
+            written += framed.len() as u64;
+            Ok(!whole && written < most)
         })?;
         out.flush()?;
         Ok(whole)

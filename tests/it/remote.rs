@@ -1,0 +1,218 @@
+//! Recordings and files of another machine, which is a shell of this one with folders of its own.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::{file, folder, program, report, wait};
+
+/// Two machines: folders of this one, and of another that is reached by a command.
+pub struct Machines {
+    pub folder: PathBuf,
+    /// State of the program on the other side.
+    pub state: PathBuf,
+}
+
+impl Machines {
+    pub fn new(name: &str) -> Self {
+        let folder = folder(name);
+        let state = folder.join("there");
+        std::fs::create_dir_all(&state).unwrap();
+        Self { folder, state }
+    }
+
+    /// Sets up the other side for a shell that follows: its folders, and the program on its PATH.
+    pub fn env(&self) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_inferscope")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        format!("env XDG_STATE_HOME={} PATH={}:{path}", self.state.display(), program.display())
+    }
+
+    pub fn target(&self) -> String {
+        format!("cmd:{} sh", self.env())
+    }
+
+    /// The program on this side.
+    pub fn here(&self, args: &[&str]) -> Command {
+        let mut command = program(args);
+        command.env("XDG_STATE_HOME", self.folder.join("here")).current_dir(&self.folder);
+        command
+    }
+
+    pub fn journals_here(&self) -> Vec<PathBuf> {
+        journals(&self.folder.join("here"))
+    }
+
+    pub fn journals_there(&self) -> Vec<PathBuf> {
+        journals(&self.state)
+    }
+
+    /// Lists or does something with the journals there.
+    pub fn recover(&self, more: &[&str]) -> String {
+        let target = self.target();
+        let out = self.here(&[&["recover", "--on", &target], more].concat()).output().unwrap();
+        assert!(out.status.success(), "{more:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+}
+
+fn journals(state: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(state.join("inferscope/journal"));
+    let paths = entries.into_iter().flatten().map(|e| e.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|e| e == "journal")).collect()
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
+    assert!(sent.success(), "{name} to {pid}");
+}
+
+pub fn said(out: &[u8]) -> String {
+    String::from_utf8_lossy(out).into_owned()
+}
+
+#[test]
+fn a_program_is_recorded_there_and_the_session_is_here() {
+    let m = Machines::new("remote");
+    let script = "echo hello; echo oops >&2; sleep 0.7; exit 3";
+    let args = ["record", "--on", &m.target(), "command", "-o", "run.inferscope", "--", "sh", "-c", script];
+    let out = m.here(&args).output().unwrap();
+    let (stdout, stderr) = (said(&out.stdout), said(&out.stderr));
+    assert_eq!(out.status.code(), Some(3), "the program's own: {stderr}");
+    assert!(stdout.starts_with("hello\n") && stderr.contains("oops"), "{stdout}\n{stderr}");
+    let json = report(&m.folder.join("run.inferscope"));
+    assert_eq!(json["facts"]["Output lines"], "2", "{json}");
+    assert!(!json["facts"].to_string().contains("interrupted"));
+    assert!(m.journals_here().is_empty() && m.journals_there().is_empty(), "saved, so nothing is left");
+    assert_eq!(std::fs::read_dir(m.state.join("inferscope/remote")).unwrap().count(), 0);
+
+    // What is wrong there is said here, in one line.
+    for (args, word) in [
+        (&["record", "--on", &m.target(), "command", "--", "no-such-program"][..], "no-such-program"),
+        (&["record", "--on", "-oProxyCommand=x", "asyncio"][..], "is no target"),
+        (&["record", "--on", "cmd:no-such-transport", "asyncio"][..], "no-such-transport"),
+        (&["report", "docker://-x:/a"][..], "is no target"),
+    ] {
+        let out = m.here(args).output().unwrap();
+        let text = said(&out.stderr);
+        assert!(!out.status.success() && text.contains(word), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn files_there_are_read_as_files_here_are() {
+    let m = Machines::new("remote-files");
+    let trace = file("sample_profiles/chrome-trace/pytorch-decode.pt.trace.json.gz");
+    let there = format!("{}:{}", m.target(), trace.display());
+    let of = |path: &str, more: &[&str]| {
+        let out = m.here(&[&["report", "--json", path], more].concat()).output().unwrap();
+        assert!(out.status.success(), "{}", said(&out.stderr));
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap()
+    };
+    let (local, remote) = (of(trace.to_str().unwrap(), &[]), of(&there, &[]));
+    assert_eq!(local["functions"], remote["functions"]);
+    assert_eq!(local["spans"], remote["spans"]);
+    let out = m.here(&["summary", &there]).output().unwrap();
+    assert!(out.status.success() && !out.stdout.is_empty(), "questions, too: {}", said(&out.stderr));
+    // The file itself.
+    let copied = of(&there, &["--copy"]);
+    assert_eq!(copied["functions"], local["functions"]);
+    let copy = m.folder.join("pytorch-decode.pt.trace.json.gz");
+    assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&trace).unwrap());
+    let again = m.here(&["report", &there, "--copy"]).output().unwrap();
+    assert!(
+        said(&again.stderr).contains("is there already"),
+        "nothing is written over: {}",
+        said(&again.stderr)
+    );
+    // Not found, not known.
+    let none = m.here(&["report", &format!("{}:/no/such.prof", m.target())]).output().unwrap();
+    assert_eq!(none.status.code(), Some(2));
+    assert_eq!(said(&none.stderr).lines().count(), 1, "{}", said(&none.stderr));
+    let text = m.folder.join("notes.txt");
+    std::fs::write(&text, "just words, nothing else in here\n").unwrap();
+    let unknown = m.here(&["report", &format!("{}:{}", m.target(), text.display())]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(3), "{}", said(&unknown.stderr));
+}
+
+/// Starts a recording of a program that prints lines for a while.
+pub fn start(m: &Machines, target: &str, seconds: &str, more: &[&str]) -> Child {
+    let script = format!("for i in $(seq {seconds}); do echo line $i; sleep 0.1; done");
+    let args =
+        [&["record", "--on", target, "command", "--set", "grace=1"][..], more, &["--", "sh", "-c", &script]]
+            .concat();
+    let mut command = m.here(&args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn a_viewer_that_is_killed_loses_nothing() {
+    let m = Machines::new("remote-viewer");
+    let mut viewer = start(&m, &m.target(), "30", &[]);
+    wait("a journal there", || m.journals_there().first().is_some_and(|j| j.metadata().unwrap().len() > 0));
+    wait("and here", || m.journals_here().first().is_some_and(|j| j.metadata().unwrap().len() > 1000));
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&m.journals_there()[0]), mode(&m.journals_here()[0])), (0o600, 0o600));
+    let post = std::fs::read_dir(m.state.join("inferscope/remote")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(mode(&post), 0o700);
+    for entry in std::fs::read_dir(&post).unwrap().flatten() {
+        assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.path());
+    }
+    viewer.kill().unwrap();
+    viewer.wait().unwrap();
+    assert!(m.recover(&[]).contains("still recording"));
+    let partial = report(&m.journals_here()[0]);
+    assert!(partial["facts"].to_string().contains("interrupted"), "what came is here: {}", partial["facts"]);
+    wait("its end", || m.recover(&[]).contains("not saved"));
+    m.recover(&["-o", "back.inferscope"]);
+    let json = report(&m.folder.join("back.inferscope"));
+    assert_eq!(json["facts"]["Output lines"], "30", "{}", json["facts"]);
+    assert_eq!(m.journals_there().len(), 1, "it stays until somebody says otherwise");
+    let name = m.journals_there()[0].file_name().unwrap().to_string_lossy().into_owned();
+    m.recover(&[&name, "--remove"]);
+    assert!(m.journals_there().is_empty());
+    assert!(m.recover(&[]).contains("no recording"));
+}
+
+#[test]
+fn stop_and_cancel_reach_the_other_side() {
+    let m = Machines::new("remote-stop");
+    let stopped = start(&m, &m.target(), "3000", &["-o", "stopped.inferscope"]);
+    let begun = || m.journals_here().first().is_some_and(|j| j.metadata().unwrap().len() > 1000);
+    wait("a journal", begun);
+    signal("INT", stopped.id());
+    let out = stopped.wait_with_output().unwrap();
+    assert!(m.folder.join("stopped.inferscope").exists(), "{}", said(&out.stderr));
+    assert!(m.journals_here().is_empty() && m.journals_there().is_empty());
+    let json = report(&m.folder.join("stopped.inferscope"));
+    assert!(json["facts"]["Output lines"].as_str().unwrap().parse::<u32>().unwrap() < 3000);
+
+    let cancelled = start(&m, &m.target(), "3000", &["-o", "cancelled.inferscope"]);
+    wait("a journal", begun);
+    signal("INT", cancelled.id());
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    signal("INT", cancelled.id());
+    let out = cancelled.wait_with_output().unwrap();
+    let text = said(&out.stderr);
+    // It may have ended between the two.
+    if !m.folder.join("cancelled.inferscope").exists() {
+        assert!(text.contains("cancelled"), "{text}");
+    }
+    assert!(m.journals_here().is_empty() && m.journals_there().is_empty(), "{text}");
+}
+
+#[test]
+fn a_recorder_that_is_killed_there_leaves_what_it_wrote() {
+    let m = Machines::new("remote-killed");
+    let viewer = start(&m, &m.target(), "40", &["-o", "left.inferscope"]);
+    wait("a journal", || m.journals_here().first().is_some_and(|j| j.metadata().unwrap().len() > 1000));
+    let name = m.journals_there()[0].file_stem().unwrap().to_string_lossy().into_owned();
+    let recorder: u32 = name.split('-').nth(1).unwrap().parse().unwrap();
+    signal("KILL", recorder);
+    let out = viewer.wait_with_output().unwrap();
+    assert!(out.status.success(), "{}", said(&out.stderr));
+    let json = report(&m.folder.join("left.inferscope"));
+    assert!(json["facts"].to_string().contains("interrupted"), "{}", json["facts"]);
+    assert_eq!(m.journals_there().len(), 1, "it was not whole, so it stays there");
+}
