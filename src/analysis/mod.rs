@@ -87,6 +87,7 @@ pub mod task_times;
 #[cfg(test)]
 pub mod testing;
 pub mod token_facts;
+pub mod trace;
 pub mod tree_costs;
 pub mod tree_rows;
 pub mod treemap;
