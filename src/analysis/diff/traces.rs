@@ -235,7 +235,7 @@ mod tests {
     use crate::query::{Engine, Run, RunId};
 
     /// An agent that does these steps, 10 ns each; `chat` is a request with this many tokens of output.
-    fn agent(id: u64, steps: &[(&str, u64)]) -> Run {
+    fn agent(id: u32, steps: &[(&str, u64)]) -> Run {
         let run = built(|b| {
             let t = b.track(TrackSpec { name: "t", process: "", kind: TrackKind::Async, sort: 0 });
             let mut function = |name: &str| {

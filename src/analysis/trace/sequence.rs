@@ -426,8 +426,14 @@ impl<'a> Telling<'a> {
         let worker = if told.worker { self.worker_of(at) } else { None };
         let model = self.line(Role::Model, self.model(id));
         if let Some((line, until)) = queue {
-            let to = worker.unwrap_or(model);
-            self.arrow((line, to), until, Says::Call, "turn", at);
+            // Of several attempts each is a call of its own.
+            let several = told.attempts || !r.retries.is_empty();
+            let (to, says) = match worker {
+                Some(worker) => (worker, Says::Call),
+                None if several => (caller, Says::Answer),
+                None => (model, Says::Call),
+            };
+            self.arrow((line, to), until, says, "turn", at);
             if let Some(arrow) = self.out.arrows.last_mut() {
                 arrow.took = Some(until - r.arrived);
             }

@@ -1,6 +1,8 @@
 //! The list of steps: rows that are seen, what is clicked and what keys do.
 
-use egui::{Align, Key, Modifiers, Rect, Role, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Key, Modifiers, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
 
 use super::copy::{self, Form};
 use super::paint::{self, Columns, TOLD};
@@ -10,7 +12,6 @@ use crate::analysis::trace::said;
 use crate::format;
 use crate::model::Profile;
 use crate::ui::theme::{Palette, regular, space};
-use crate::ui::widgets::focus_ring;
 use crate::views::ViewCx;
 use crate::views::shared::grid::{focus_on, walk};
 use crate::views::shared::menu::ContextMenu;
@@ -52,6 +53,7 @@ impl TraceView {
             self.scroll_to = self.cursor.map(|row| (row, Some(Align::Center)));
         }
         let mut done: Option<(usize, Done)> = None;
+        let mut clicked = false;
         ui.scope_builder(UiBuilder::new().max_rect(body).id_salt("rows"), |ui| {
             scroll.show_viewport(ui, |ui, view| {
                 ui.set_height(made.rows.height);
@@ -66,19 +68,22 @@ impl TraceView {
                 }
                 for at in made.rows.seen(view.top(), view.bottom()) {
                     let row = &made.rows.rows[at];
-                    let what = self.row(cx, ui, (frame, &made.rows), (at, row), place(row), &columns);
-                    if let Some(what) = what {
-                        done = Some((at, what));
-                    }
+                    let place = place(row);
+                    let (what, hit) = self.row(cx, ui, (frame, &made.rows), (at, row), place, &columns);
+                    done = what.map(|what| (at, what)).or(done.take());
+                    clicked |= hit;
                 }
             });
         });
         if let Some((row, pressed)) = focused.then(|| self.pressed(ui, &made.rows)).flatten() {
             done = Some((row, pressed));
         }
+        if clicked {
+            ui.memory_mut(|m| m.request_focus(focus));
+        }
         if focused {
-            let response = ui.interact(area, focus, Sense::FOCUSABLE);
-            focus_ring(ui, &response, area);
+            let ring = Stroke::new(1.0, palette.accent);
+            ui.painter().rect_stroke(area, space::RADIUS_SMALL, ring, StrokeKind::Inside);
         }
         if let Some((at, what)) = done {
             self.apply(frame, &made.rows.rows[at], what);
@@ -113,6 +118,7 @@ impl TraceView {
         self.listed = Some(Made { tree: frame.tree.clone(), changes, width, rows });
     }
 
+    /// Draws a row; what was done to it, and whether it was clicked.
     fn row(
         &mut self,
         cx: &mut ViewCx<'_>,
@@ -121,7 +127,7 @@ impl TraceView {
         (at, row): (usize, &Row),
         rect: Rect,
         columns: &Columns,
-    ) -> Option<Done> {
+    ) -> (Option<Done>, bool) {
         let profile = cx.subject.profile().clone();
         let step = &frame.tree.steps[row.step as usize];
         let id = ui.scope_id().with(("row", step.key, match row.what {
@@ -179,8 +185,9 @@ impl TraceView {
                 done = response.clicked().then_some(Done::Before);
             }
             What::Part { part, shown } => {
-                let said = rows.said.get(&row.step)?;
-                let of = said.parts.get(part)?;
+                let Some(of) = rows.said.get(&row.step).and_then(|said| said.parts.get(part)) else {
+                    return (None, false);
+                };
                 response.widget_info(|| {
                     WidgetInfo::labeled(Role::Row, true, format!("{}: {}", of.who.name(), format::short(&of.text, 200)))
                 });
@@ -198,12 +205,9 @@ impl TraceView {
                 self.cursor = Some(at);
                 self.follow.select(cx, item);
             }
-            if response.clicked() {
-                ui.memory_mut(|m| m.request_focus(ui.scope_id().with("steps")));
-            }
         }
         self.menu(cx, &response, &profile, frame, rows, row);
-        done
+        (done, response.clicked())
     }
 
     fn menu(

@@ -12,7 +12,7 @@ use crate::analysis::trace::sequence::{Arrow, Busy, Role, Says, Sequence};
 use crate::format;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
-use crate::ui::widgets::{EmptyState, focus_ring};
+use crate::ui::widgets::EmptyState;
 use crate::views::ViewCx;
 use crate::views::parts::text_in;
 use crate::views::shared::grid::{focus_on, walk};
@@ -71,7 +71,8 @@ impl TraceView {
             });
         });
         if focused {
-            focus_ring(ui, &ui.interact(area, focus, Sense::FOCUSABLE), area);
+            let ring = Stroke::new(1.0, palette.accent);
+            ui.painter().rect_stroke(area, space::RADIUS_SMALL, ring, StrokeKind::Inside);
             let at = sequence.arrows.iter().position(|a| Some(a.step) == frame.selected);
             let page = (area.height() / 40.0) as usize;
             // Arrows of one step are walked over together.
