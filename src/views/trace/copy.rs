@@ -84,14 +84,18 @@ pub(super) fn text(profile: &Profile, bill: Option<&Billing>, tree: &Tree, liste
             Form::Markdown => escape(text),
         };
         match row.what {
-            What::Step { .. } => {
+            What::Step { hidden, .. } => {
                 let name = match step.name(profile) {
                     "" => "conversation",
                     name => name,
                 };
                 let model = step.request.map_or("", |id| profile.text(profile.requests.rows[id.index()].model));
                 let model = if model.is_empty() { String::new() } else { format!(" ({})", plain(model)) };
-                let figures = figures(profile, bill, tree, step);
+                let mut figures = figures(profile, bill, tree, step);
+                if hidden > 0 {
+                    let spans = format::counted(hidden as i64, "span", "spans");
+                    figures += &format!(", {spans} between");
+                }
                 let _ = writeln!(
                     out,
                     "{indent}{bullet}{} {}{model}: {}",
@@ -100,11 +104,6 @@ pub(super) fn text(profile: &Profile, bill: Option<&Billing>, tree: &Tree, liste
                     plain(&figures)
                 );
             }
-            What::Spans { hidden } if hidden > 0 => {
-                let spans = format::counted(hidden as i64, "span", "spans");
-                let _ = writeln!(out, "{indent}{bullet}… {spans} between");
-            }
-            What::Spans { .. } => {}
             What::Before { parts } => {
                 let parts = format::counted(parts as i64, "message", "messages");
                 let _ = writeln!(out, "{indent}{bullet}… {parts} as before");

@@ -132,9 +132,8 @@ impl TraceView {
         let step = &frame.tree.steps[row.step as usize];
         let id = ui.scope_id().with(("row", step.key, match row.what {
             What::Step { .. } => 0,
-            What::Spans { .. } => 1,
-            What::Before { .. } => 2,
-            What::Part { part, .. } => 3 + part,
+            What::Before { .. } => 1,
+            What::Part { part, .. } => 2 + part,
         }));
         let clip = rect.intersect(ui.clip_rect());
         let response = ui.interact(clip, id, Sense::CLICK);
@@ -146,16 +145,21 @@ impl TraceView {
         paint::guides(ui, rect, row);
         let mut done = None;
         match row.what {
-            What::Step { has_children } => {
+            What::Step { has_children, hidden } => {
                 let label = paint::label(&profile, frame, step);
                 response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, &label));
                 let (into, out) = said::counts(&profile, step);
                 let open = !self.folds.closed.contains(&step.key);
                 let told = self.folds.told.contains(&step.key);
-                {
+                let name = {
                     let painter = ui.painter().clone();
                     let mut texts = self.texts.begin(&painter);
-                    paint::step(ui, &mut texts, &profile, frame, (row, rect), columns, (into, out, told));
+                    paint::step(ui, &mut texts, &profile, frame, (row, rect), columns, (into, out, told))
+                };
+                let opened = self.folds.spans.contains(&step.key);
+                let spans = (hidden, opened, step.name(&profile));
+                if (hidden > 0 || opened) && paint::spans(ui, id.with("spans"), rect, (name, columns.name.max), spans) {
+                    done = Some(Done::Spans);
                 }
                 if has_children && paint::triangle(ui, id.with("open"), rect, row.depth, open) {
                     done = Some(Done::Fold);
@@ -166,15 +170,6 @@ impl TraceView {
                 if response.double_clicked() && into + out > 0 {
                     done = Some(Done::Tell);
                 }
-            }
-            What::Spans { hidden } => {
-                let text = match hidden {
-                    0 => "hide ordinary spans".to_owned(),
-                    n => format!("… {}", format::counted(n as i64, "ordinary span", "ordinary spans")),
-                };
-                response.widget_info(|| WidgetInfo::labeled(Role::Row, true, &text));
-                paint::count(ui, rect, row.depth, &text, response.hovered());
-                done = response.clicked().then_some(Done::Spans);
             }
             What::Before { parts } => {
                 let parts = format::counted(parts as i64, "message", "messages");
@@ -257,7 +252,6 @@ impl TraceView {
         let reads = key(Key::Enter) || key(Key::Space);
         match row.what {
             What::Step { .. } if reads => Some((at, Done::Tell)),
-            What::Spans { .. } if reads => Some((at, Done::Spans)),
             What::Before { .. } if reads => Some((at, Done::Before)),
             What::Part { part, .. } if reads => Some((at, Done::Whole(part))),
             _ => None,
@@ -276,17 +270,23 @@ impl TraceView {
         if let Some(row) = current.map(|at| rows[at]) {
             let step = &frame.tree.steps[row.step as usize];
             let is_open = !self.folds.closed.contains(&step.key);
-            let has_children = matches!(row.what, What::Step { has_children: true });
+            let (has_children, hidden) = match row.what {
+                What::Step { has_children, hidden } => (has_children, hidden > 0),
+                _ => (false, false),
+            };
             if key(Key::ArrowRight) {
                 if has_children && !is_open {
-                    folded = Some(row);
+                    folded = Some((row, Done::Fold));
                 } else if has_children {
                     next = current.map(|at| (at + 1).min(rows.len() - 1));
+                } else if hidden {
+                    folded = Some((row, Done::Spans));
                 }
             }
             if key(Key::ArrowLeft) {
                 if has_children && is_open {
-                    folded = Some(row);
+                    let opened = !hidden && self.folds.spans.contains(&step.key);
+                    folded = Some((row, if opened { Done::Spans } else { Done::Fold }));
                 } else {
                     next = made.rows.find(&frame.tree, step.parent);
                 }
@@ -303,8 +303,8 @@ impl TraceView {
             }
             self.scroll_to = Some((at, None));
         }
-        if let Some(row) = folded {
-            self.apply(frame, &row, Done::Fold);
+        if let Some((row, what)) = folded {
+            self.apply(frame, &row, what);
         }
     }
 }

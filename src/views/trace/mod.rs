@@ -25,14 +25,14 @@ use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::requests::RequestTable;
 use crate::analysis::trace::places::holds_work;
 use crate::analysis::trace::sequence::{Sequence, SequenceOf};
-use crate::analysis::trace::{Head, Step, TraceList, TraceOf, Traces, Tree, Which, list as traces};
+use crate::analysis::trace::{Head, NO_STEP, Step, TraceList, TraceOf, Traces, Tree, Which, list as traces};
 use crate::format;
 use crate::model::{Profile, RequestId};
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::space;
-use crate::ui::widgets::{combo, icon_button, segmented};
+use crate::ui::widgets::{combo, icon_button, link_button, segmented};
 use crate::views::parts::weak;
 
 /// The entry in [`super::VIEWS`].
@@ -87,6 +87,8 @@ struct TraceView {
     reveal: bool,
     /// The row to bring into view, and where.
     scroll_to: Option<(usize, Option<egui::Align>)>,
+    /// The step whose sequence is shown, by its key; `None` for the whole trace.
+    root: Option<u64>,
     /// The trace of the last frame.
     shown: Option<(Which, Arc<Tree>)>,
     texts: TextCache,
@@ -110,6 +112,8 @@ struct Frame {
     asked: Option<Arc<crate::analysis::requests::RequestList>>,
     /// The step that is selected.
     selected: Option<u32>,
+    /// The step whose sequence is shown.
+    root: u32,
     sequence: Option<Arc<Sequence>>,
 }
 
@@ -173,7 +177,8 @@ impl TraceView {
     fn frame(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) -> Option<Frame> {
         let list = cx.ask(&Traces { asked: cx.asked() }, 0);
         let list = cx.value(ui, &list, "Finding traces")?;
-        if self.follow.news(cx) {
+        let news = self.follow.news(cx);
+        if news {
             self.turn_to(cx, &list);
         }
         let Some(which) = self.chosen.clone().or_else(|| list.first().map(|h| h.which.clone())) else {
@@ -190,14 +195,18 @@ impl TraceView {
         let asked = || cx.ask(&RequestTable::of(cx.asked()), 3).value().cloned();
         let asked = if narrowed { asked() } else { None };
         let selected = now.selection.as_ref().and_then(|item| step_of(cx.profile(), &tree, item));
-        let sequence = match (self.mode, tree.steps.get(selected.unwrap_or(0) as usize)) {
+        if news && let Some(step) = selected {
+            self.root = Some(tree.steps[caller(&tree, step) as usize].key);
+        }
+        let root = tree.steps.iter().position(|s| Some(s.key) == self.root).unwrap_or(0) as u32;
+        let sequence = match (self.mode, tree.steps.get(root as usize)) {
             (Mode::Sequence, Some(step)) => {
                 let answer = cx.ask(&SequenceOf { trace: question, key: step.key }, 4);
                 Some(cx.value(ui, &answer, "Finding who called whom")?)
             }
             _ => None,
         };
-        Some(Frame { list, which, tree, bill, asked, selected, sequence })
+        Some(Frame { list, which, tree, bill, asked, selected, root, sequence })
     }
 
     /// Shows the trace of what was selected elsewhere, unless it is in what is shown.
@@ -221,6 +230,13 @@ impl TraceView {
             let modes = [(Mode::Steps, "Steps"), (Mode::Sequence, "Sequence")];
             segmented(ui, "Form of the trace", &mut self.mode, &modes);
             self.choice(ui, frame);
+            if self.mode == Mode::Sequence && frame.root != 0 {
+                let name = frame.tree.steps[frame.root as usize].name(cx.profile());
+                weak(ui, &format!("Sequence of {}", format::short(name, 40)));
+                if link_button(ui, "whole trace").clicked() {
+                    self.root = None;
+                }
+            }
             if self.mode == Mode::Steps
                 && let Some(made) = &self.listed
             {
@@ -266,9 +282,19 @@ impl TraceView {
         }
         if let Some(head) = next.and_then(|n| heads.get(n)) {
             self.chosen = Some(head.which.clone());
-            self.cursor = None;
+            (self.cursor, self.root) = (None, None);
         }
     }
+}
+
+/// The step whose sequence tells of a step: itself where it calls somebody, else its caller.
+fn caller(tree: &Tree, step: u32) -> u32 {
+    let at = &tree.steps[step as usize];
+    let calls = at.request.is_some()
+        || tree.steps[step as usize + 1..at.below as usize].iter().any(|s| s.kind.is_step());
+    let above = |&i: &u32| Some(tree.steps[i as usize].parent).filter(|&p| p != NO_STEP);
+    let mut callers = std::iter::successors(above(&step), above);
+    if calls { step } else { callers.find(|&i| tree.steps[i as usize].shown).unwrap_or(step) }
 }
 
 /// A trace on the button.

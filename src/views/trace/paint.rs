@@ -72,7 +72,7 @@ impl Columns {
         let bars = take(tree.dated && width > 460.0, (width * 0.26).clamp(90.0, 520.0));
         let took = take(tree.dated, 62.0);
         let start = take(tree.dated && width > 1100.0, 66.0);
-        let cost = take(tree.totals.cost.is_some() && width > 640.0, 72.0);
+        let cost = take(tree.totals.cost.is_some() && width > 640.0, 88.0);
         let counted = tree.totals.input.is_some() || tree.totals.output.is_some();
         let tokens = take(counted && width > 540.0, 98.0);
         let model = take(calls && width > 980.0, 150.0);
@@ -171,7 +171,7 @@ fn mark(ui: &Ui, center: egui::Pos2, kind: Kind) {
     ui.painter().text(center, Align2::CENTER_CENTER, letter, strong(10.0), palette.text_on(fill));
 }
 
-/// A step.
+/// A step; where its name ends.
 pub(super) fn step(
     ui: &Ui,
     texts: &mut Texts<'_>,
@@ -180,7 +180,7 @@ pub(super) fn step(
     (row, rect): (&Row, Rect),
     columns: &Columns,
     (into, out, told): (usize, usize, bool),
-) {
+) -> f32 {
     let palette = Palette::of(ui);
     let tree = &frame.tree;
     let at = &tree.steps[row.step as usize];
@@ -190,9 +190,11 @@ pub(super) fn step(
     mark(ui, pos2(x + MARK / 2.0 + 2.0, rect.center().y), at.kind);
     let mut put = |x: Rangef, text: Cow<'_, str>, color: Color32, style: LabelStyle, end: bool| {
         let area = Rect::from_x_y_ranges(x, rect.y_range());
-        let Some(galley) = texts.get(TextKey::of(&text), style, area.width(), || text.clone()) else { return };
+        let Some(galley) = texts.get(TextKey::of(&text), style, area.width(), || text.clone()) else { return x.min };
         let x = if end { area.right() - galley.size().x } else { area.left() };
+        let right = x + galley.size().x;
         ui.painter().galley(pos2(x, area.center().y - galley.size().y / 2.0), galley, tint(color));
+        right
     };
     let plain = LabelStyle::new(13.0);
     let name_at = Rangef::new(x + MARK + 9.0, columns.name.max);
@@ -204,7 +206,7 @@ pub(super) fn step(
     let face = if matches!(at.kind, Kind::Agent | Kind::Model) { Face::Strong } else { Face::Regular };
     let shown = Cow::Borrowed(name(frame, profile, at));
     let linked = if at.linked { Cow::Owned(format!("↪ {shown}")) } else { shown };
-    put(name_at, linked, ink, LabelStyle { face, ..plain }, false);
+    let name_end = put(name_at, linked, ink, LabelStyle { face, ..plain }, false);
     let words = match (into, out) {
         (0, 0) => String::new(),
         (0, out) => format!("{out} out"),
@@ -242,6 +244,7 @@ pub(super) fn step(
     if let Some(axis) = &columns.axis {
         bar(ui, profile, tree, at, (rect, axis), faded);
     }
+    name_end
 }
 
 /// The time of a step on that of the trace; that of a request split where its parts begin.
@@ -295,6 +298,31 @@ pub(super) fn told(ui: &Ui, id: Id, rect: Rect, columns: &Columns, open: bool, o
         ui.painter().hline(area.x_range(), y, Stroke::new(1.0, Palette::of(ui).accent));
     }
     response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text("Messages, arguments and results (Enter)").clicked()
+}
+
+/// The words that count ordinary spans after a name, and show or hide them; true when they were clicked.
+pub(super) fn spans(
+    ui: &Ui,
+    id: Id,
+    rect: Rect,
+    (left, right): (f32, f32),
+    (hidden, opened, of): (usize, bool, &str),
+) -> bool {
+    let spans = format::counted(hidden as i64, "ordinary span", "ordinary spans");
+    let text = if hidden == 0 && opened { "hide ordinary spans".to_owned() } else { format!("… {spans}") };
+    let palette = Palette::of(ui);
+    let room = Rect::from_x_y_ranges(left + space::MEDIUM..=right, rect.y_range());
+    if room.width() < 30.0 {
+        return false;
+    }
+    let galley = ui.painter().layout_no_wrap(text.clone(), small(), palette.text_weak);
+    let area = room.with_max_x((room.left() + galley.size().x).min(room.right()));
+    let response = ui.interact(area.intersect(ui.clip_rect()), id, Sense::CLICK);
+    let name = format!("{text} of {of}");
+    response.widget_info(|| WidgetInfo::labeled(Role::DisclosureTriangle, true, &name));
+    let color = if response.hovered() { palette.accent } else { palette.text_weak };
+    text_in(ui.painter(), area.with_max_x(room.right()), &text, small(), color, Align::Min);
+    response.on_hover_cursor(egui::CursorIcon::PointingHand).clicked()
 }
 
 /// A line that counts something and opens it.

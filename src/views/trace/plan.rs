@@ -3,7 +3,7 @@
 //! Time goes down. Each arrow has a line of its own; between two of them there is room by the time that passes, as long as that is
 //! neither too little to read nor too much to look at: what would be too much is broken, and says how long it is.
 
-use crate::analysis::trace::sequence::{Block, Sequence};
+use crate::analysis::trace::sequence::{Block, Busy, Says, Sequence};
 
 /// Room that an arrow needs.
 const LEAST: f32 = 30.0;
@@ -109,6 +109,20 @@ impl Plan {
             let bottom = bottom.1 + 10.0 + 3.0 * inner as f32;
             self.frames.push(Framed { block, top, bottom: bottom.max(top + TITLE), depth });
         }
+    }
+
+    /// Upper and lower end of a bar: at the call and the answer of its own step where these have its times.
+    pub fn bar(&self, sequence: &Sequence, busy: &Busy) -> (f32, f32) {
+        let own = |time: i64, is: &dyn Fn(Says) -> bool| {
+            let first = self.marks.partition_point(|m| m.0 < time);
+            let last = self.marks.partition_point(|m| m.0 <= time);
+            let of = sequence.arrows[first..last].iter().position(|a| a.step == busy.step && is(a.says));
+            of.map(|at| self.marks[first + at].1)
+        };
+        let top = own(busy.from, &|says| says == Says::Call).or_else(|| own(busy.from, &|_| true));
+        let bottom = own(busy.to, &|says| says != Says::Call).or_else(|| own(busy.to, &|_| true));
+        let top = top.unwrap_or_else(|| self.y(busy.from, false));
+        (top, bottom.unwrap_or_else(|| self.y(busy.to, false)).max(top))
     }
 
     /// The height of a time; `end` for the last arrow of that time rather than the first.

@@ -48,10 +48,7 @@ pub(super) enum What {
     Step {
         /// It has something below.
         has_children: bool,
-    },
-    /// Ordinary spans below the step.
-    Spans {
-        /// How many are hidden.
+        /// Ordinary spans below it that are only counted.
         hidden: usize,
     },
     /// Messages that an earlier request said already.
@@ -116,20 +113,15 @@ impl Listed {
                 continue;
             }
             depths[at] = above + 1;
-            let folded = hidden[at];
             let has_children = tree.steps[at + 1..step.below as usize].iter().any(|s| s.shown)
                 || folds.spans.contains(&step.key) && step.below as usize > at + 1;
-            out.push(at, above, What::Step { has_children }, STEP);
+            out.push(at, above, What::Step { has_children, hidden: hidden[at] }, STEP);
             if folds.told.contains(&step.key) {
                 out.tell(profile, tree, folds, at, above + 1, measure);
             }
             if folds.closed.contains(&step.key) {
                 at = step.below as usize;
                 continue;
-            }
-            let opened = folds.spans.contains(&step.key);
-            if folded > 0 || opened {
-                out.push(at, above + 1, What::Spans { hidden: folded }, COUNT);
             }
             at += 1;
         }
@@ -262,8 +254,8 @@ mod tests {
         let text = |r: &Row| {
             let name = tree.steps[r.step as usize].name(profile);
             let text = match r.what {
-                What::Step { .. } => name.to_owned(),
-                What::Spans { hidden } => format!("{hidden} spans"),
+                What::Step { hidden: 0, .. } => name.to_owned(),
+                What::Step { hidden, .. } => format!("{name} +{hidden}"),
                 What::Before { parts } => format!("{parts} before"),
                 What::Part { part, .. } => format!("part {part}"),
             };
@@ -276,17 +268,17 @@ mod tests {
     fn ordinary_spans_are_counted_under_the_next_step_and_open_level_by_level() {
         let (profile, tree) = tree();
         let mut folds = Folds::default();
-        assert_eq!(rows(&profile, &tree, &folds), ["plan", ">2 spans", ">search", ">>1 spans", ">write"]);
+        assert_eq!(rows(&profile, &tree, &folds), ["plan +2", ">search +1", ">write"]);
         folds.spans.insert(tree.steps[0].key);
         assert_eq!(
             rows(&profile, &tree, &folds),
-            ["plan", ">0 spans", ">inner", ">>1 spans", ">>search", ">>>1 spans", ">write"]
+            ["plan", ">inner +1", ">>search +1", ">write"]
         );
         folds.closed.insert(tree.steps[1].key);
-        assert_eq!(rows(&profile, &tree, &folds), ["plan", ">0 spans", ">inner", ">write"]);
+        assert_eq!(rows(&profile, &tree, &folds), ["plan", ">inner +1", ">write"]);
         let listed = Listed::of(&profile, &tree, &folds, &|_, _| 30.0);
-        assert_eq!(listed.find(&tree, 3), Some(2), "what is hidden is under its caller");
+        assert_eq!(listed.find(&tree, 3), Some(1), "what is hidden is under its caller");
         assert_eq!(listed.seen(STEP, STEP + 1.0), 1..2);
-        assert_eq!(listed.height, 3.0 * STEP + COUNT);
+        assert_eq!(listed.height, 3.0 * STEP);
     }
 }

@@ -144,7 +144,7 @@ impl TraceView {
         (sequence, body): (&Sequence, Rect),
     ) {
         let palette = Palette::of(ui);
-        let (top, bottom) = (plan.y(busy.from, false), plan.y(busy.to, true));
+        let (top, bottom) = plan.bar(sequence, busy);
         let x = body.left() + plan.lines[busy.line as usize];
         let half = if busy.waits { HALF * 0.5 } else { HALF };
         let rect = Rect::from_x_y_ranges(
@@ -183,7 +183,8 @@ impl TraceView {
         let id = ui.scope_id().with(("arrow", arrow.step, arrow.time, arrow.from, arrow.to, arrow.says));
         let response = ui.interact(rect.intersect(ui.clip_rect()), id, Sense::CLICK);
         let words = words(arrow);
-        let selected = Some(arrow.step) == frame.selected;
+        // Where all is about the selected step it need not stand out.
+        let selected = Some(arrow.step) == frame.selected && frame.root != arrow.step;
         let spoken = if words.is_empty() { step.name(cx.profile()).to_owned() } else { words.clone() };
         response.widget_info(|| WidgetInfo::selected(AccessRole::Row, true, selected, &spoken));
         let item = item(cx.profile(), step);
@@ -221,6 +222,9 @@ impl TraceView {
         }
         if response.clicked() {
             self.pick(cx, frame, step);
+        }
+        if response.double_clicked() {
+            self.root = Some(frame.tree.steps[step as usize].key);
         }
     }
 }
