@@ -15,6 +15,7 @@ pub mod call_tree;
 pub mod callers;
 pub mod chains;
 pub mod columns;
+pub mod component_groups;
 pub mod components;
 pub mod compute;
 mod concurrency;

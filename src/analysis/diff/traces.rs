@@ -113,8 +113,7 @@ fn partner(
 ) -> Option<Which> {
     let (own, other) = if is_base { (&lists[0], &lists[1]) } else { (&lists[1], &lists[0]) };
     let sides = |pair: &Two<RequestId>| if is_base { (pair.base, pair.head) } else { (pair.head, pair.base) };
-    let of: FxHashMap<RequestId, RequestId> =
-        ids.iter().filter_map(|p| sides(p).0.zip(sides(p).1)).collect();
+    let of: FxHashMap<RequestId, RequestId> = ids.iter().filter_map(|p| sides(p).0.zip(sides(p).1)).collect();
     let paired = tree.steps.iter().filter_map(|s| of.get(&s.request?)).next();
     if let Some(request) = paired {
         return other.of_request(*request).cloned();

@@ -216,7 +216,8 @@ fn around(
     anywhere: &[TrackId],
 ) -> Option<Place> {
     let end = r.finished.unwrap_or(r.arrived);
-    let covers = |place: &Place, from: i64| span(profile, *place).start <= from && span(profile, *place).end >= end;
+    let covers =
+        |place: &Place, from: i64| span(profile, *place).start <= from && span(profile, *place).end >= end;
     let mut found: Vec<Place> = Vec::new();
     if let Some(track) = r.track {
         let links = links.get(&track).map_or(&[][..], Vec::as_slice);
@@ -225,7 +226,8 @@ fn around(
         let near = &links[near.saturating_sub(NEAR_LINKS)..(near + NEAR_LINKS).min(links.len())];
         for &(time, from, at) in near.iter().filter(|l| l.0 >= r.arrived && l.0 <= end) {
             let source = profile.track(from).spans.innermost_at(at.min(time));
-            let above = source.and_then(|row| profile.span_ancestors(from, row).find(|p| covers(p, r.arrived)));
+            let above =
+                source.and_then(|row| profile.span_ancestors(from, row).find(|p| covers(p, r.arrived)));
             found.extend(above);
         }
         // What links led to is work for somebody, who is known by the link.
@@ -298,7 +300,11 @@ mod tests {
     fn an_imported_call_is_the_span_of_its_times_and_not_the_one_around_it() {
         let run = built(|b| {
             let t = track(b, "trace");
-            spans(b, t, &[("agent", 0, 90 * MS), ("turn", 0, 50 * MS), ("chat", 0, 50 * MS), ("http", 0, 50 * MS)]);
+            spans(
+                b,
+                t,
+                &[("agent", 0, 90 * MS), ("turn", 0, 50 * MS), ("chat", 0, 50 * MS), ("http", 0, 50 * MS)],
+            );
             b.request(Request { track: Some(t), arrived: 0, finished: Some(50 * MS), ..Request::default() });
             b.request(Request { arrived: 95 * MS, finished: Some(96 * MS), ..Request::default() });
         });
@@ -336,7 +342,11 @@ mod tests {
         let tracks: Vec<u32> = found.homes.iter().map(|h| h.unwrap().place.0.0).collect();
         assert_eq!(tracks, [0, 1, 1]);
         let batch = (TrackId(2), 0);
-        assert_eq!(found.follows[&found.homes[0].unwrap().place], [batch], "below the request, not below its wait");
+        assert_eq!(
+            found.follows[&found.homes[0].unwrap().place],
+            [batch],
+            "below the request, not below its wait"
+        );
     }
 
     #[test]

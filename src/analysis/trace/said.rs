@@ -2,8 +2,8 @@
 //!
 //! A conversation repeats itself: each prompt holds the ones before. What an earlier request of the trace said already is counted.
 
-use super::tree::{Step, Tree};
 use super::places::span;
+use super::tree::{Step, Tree};
 use crate::model::messages::{self, Role};
 use crate::model::{ArgsPlace, Profile, Request};
 
@@ -149,8 +149,18 @@ fn fields(profile: &Profile, step: &Step) -> Vec<(String, String)> {
 }
 
 /// Words in the names of fields that come out of a step.
-const OUT: [&str; 10] =
-    ["output", "result", "returned", "answer", "response", "error", "documents", "hit", "verdict", "exception"];
+const OUT: [&str; 10] = [
+    "output",
+    "result",
+    "returned",
+    "answer",
+    "response",
+    "error",
+    "documents",
+    "hit",
+    "verdict",
+    "exception",
+];
 /// Words in the names of fields that go into it.
 const IN: [&str; 9] =
     ["input", "argument", "parameters", "query", "question", "prompt", "statement", "similarity", "key"];
@@ -180,10 +190,13 @@ mod tests {
         for name in ["gen_ai.tool.call.arguments", "input.value", "question", "gen_ai.retrieval.query.text"] {
             assert_eq!(of(name), Some(false), "{name}");
         }
-        for name in ["gen_ai.tool.call.result", "output.value", "returned", "hit", "gen_ai.retrieval.documents"] {
+        for name in
+            ["gen_ai.tool.call.result", "output.value", "returned", "hit", "gen_ai.retrieval.documents"]
+        {
             assert_eq!(of(name), Some(true), "{name}");
         }
-        for name in ["gen_ai.usage.input_tokens", "input.mime_type", "model", "ttl_s", "gen_ai.response.id", "number"]
+        for name in
+            ["gen_ai.usage.input_tokens", "input.mime_type", "model", "ttl_s", "gen_ai.response.id", "number"]
         {
             assert_eq!(of(name), None, "{name}");
         }

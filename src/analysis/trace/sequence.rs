@@ -304,6 +304,7 @@ impl<'a> Telling<'a> {
         self.arrow((caller, line), step.start, Says::Call, name, i);
         let label = match step.kind {
             Kind::Cache => self.verdict(step).to_owned(),
+            Kind::Wait => "turn".to_owned(),
             _ => String::new(),
         };
         let to = if role == Role::Queue { self.served(i).unwrap_or(caller) } else { caller };

@@ -6,8 +6,8 @@ use crate::analysis::request_facets::{Facet, Filter};
 use crate::analysis::testing::{ask, built};
 use crate::model::messages::join;
 use crate::model::{
-    ArgsRef, CacheOutcome, FunctionSpec, Link, Outcome, ProfileBuilder, Request, Retry, SpanStatus, TokenCounts,
-    TrackId, TrackKind, TrackSpec,
+    ArgsRef, CacheOutcome, FunctionSpec, Link, Outcome, ProfileBuilder, Request, Retry, SpanStatus,
+    TokenCounts, TrackId, TrackKind, TrackSpec,
 };
 use crate::query::Run;
 
@@ -115,10 +115,7 @@ fn an_agent_run_is_its_steps_and_its_sums_are_those_of_the_parts() {
     let t = &tree.totals;
     assert_eq!((t.calls, t.failed, t.input, t.output, t.retries), (2, 1, Some(200), Some(20), 1));
     // Models 0..50, 120..130 and 150..190; tools 60..95; waiting 100..120 and 130..150.
-    assert_eq!(
-        [t.wall, t.models, t.tools, t.waiting, t.rest].map(|ns| ns / MS),
-        [200, 100, 35, 40, 25]
-    );
+    assert_eq!([t.wall, t.models, t.tools, t.waiting, t.rest].map(|ns| ns / MS), [200, 100, 35, 40, 25]);
     assert_eq!((t.cost, t.unpriced), (None, 2), "nobody knows a price of the model");
     let keys: std::collections::HashSet<u64> = tree.steps.iter().map(|s| s.key).collect();
     assert_eq!(keys.len(), tree.steps.len());
@@ -145,7 +142,13 @@ fn conversations() -> Run {
             let (name, value) = (b.string(&format!("r{n}")), b.string(of));
             let attributes = if of.is_empty() { Vec::new() } else { vec![(session, value)] };
             let arrived = n as i64 * 10 * MS;
-            b.request(Request { name, arrived, finished: Some(arrived + 5 * MS), attributes, ..Request::default() });
+            b.request(Request {
+                name,
+                arrived,
+                finished: Some(arrived + 5 * MS),
+                attributes,
+                ..Request::default()
+            });
         }
     })
 }
@@ -354,7 +357,7 @@ fn a_service_has_cache_queue_worker_and_model_and_says_which_way_it_went() {
             "1 client->cache cache_get",
             "3 cache-->client  2",
             "3 client->queue wait_in_queue",
-            "40 queue-->worker 2  37",
+            "40 queue-->worker 2 turn 37",
             "40 worker 2->tiny #1 Why?",
             "60 tiny-1>client first token 59",
             "99 tiny-->client last token 98",

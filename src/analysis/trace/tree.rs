@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::Which;
 use super::kind::Kind;
 use super::list::session;
 use super::places::{FindPlaces, Place, Places, span};
-use super::Which;
 use crate::analysis::billing::{Bill, Billing};
 use crate::analysis::intervals::covered;
 use crate::analysis::prices::Prices;
@@ -264,7 +264,8 @@ impl<'a> Growing<'a> {
             let first = self.steps.len() as u32;
             for row in rows.clone() {
                 // A run of a lane is in preorder, so steps stand as far apart as their rows.
-                let up = if row == place.1 { parent } else { first + (spans.rows[row as usize].parent - place.1) };
+                let up =
+                    if row == place.1 { parent } else { first + (spans.rows[row as usize].parent - place.1) };
                 self.span((place.0, row), up, linked && row == place.1);
             }
             for row in rows {
@@ -382,7 +383,9 @@ fn totals(profile: &Profile, bill: &Billing, steps: &[Step], time: (i64, i64), d
         out.failed += usize::from(step.failed && (step.request.is_some() || step.kind.is_step()));
         let Some(id) = step.request else {
             match step.kind {
-                Kind::Tool | Kind::Retrieval | Kind::Embedding | Kind::Cache => tools.push((step.start, step.end)),
+                Kind::Tool | Kind::Retrieval | Kind::Embedding | Kind::Cache => {
+                    tools.push((step.start, step.end))
+                }
                 Kind::Wait => waiting.push((step.start, step.end)),
                 _ => {}
             }

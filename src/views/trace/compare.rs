@@ -69,13 +69,10 @@ impl View for DiffTraces {
         let footer = footer(&found);
         let rows = Rows::new(cx, &pair, &found);
         let mut happened = None;
-        shared::with_footer(
-            ui,
-            |ui| happened = Some(self.table(ui, rows)),
-            |ui| pair::weak(ui, &footer),
-        );
+        shared::with_footer(ui, |ui| happened = Some(self.table(ui, rows)), |ui| pair::weak(ui, &footer));
         let Some((row, hovered)) = happened else { return };
-        cx.out.hover = hovered.and_then(|row| item_of(&pair, &found, found.rows[row])).or(cx.out.hover.take());
+        cx.out.hover =
+            hovered.and_then(|row| item_of(&pair, &found, found.rows[row])).or(cx.out.hover.take());
         if let Some(item) = row.and_then(|row| item_of(&pair, &found, found.rows[row])) {
             self.follow.select(cx, item);
         }
@@ -218,8 +215,11 @@ impl<'a, 'b> Rows<'a, 'b> {
             found.rows.iter().filter_map(|r| change(of(*r))).map(f64::abs).fold(0.0, f64::max)
         };
         let written = |unit: Unit, of: &dyn Fn(StepPair) -> Two<f64>| Written::new([unit; 2], true, most(of));
-        let (time, count, money) =
-            (written(Unit::Nanoseconds, &of), written(Unit::Count, &tokens), written(Unit::NanoDollars, &paid));
+        let (time, count, money) = (
+            written(Unit::Nanoseconds, &of),
+            written(Unit::Count, &tokens),
+            written(Unit::NanoDollars, &paid),
+        );
         let state = |row: StepPair| match row.steps.state() {
             Some(State::Both) | None => "",
             Some(only) => only.key(),
@@ -240,11 +240,13 @@ impl<'a, 'b> Rows<'a, 'b> {
         ];
         if most(&tokens) > 0.0 {
             columns.push(
-                Column::cost("tokens", "Δ tokens", count.change(), move |row| Value::number(change(tokens(row))))
-                    .look(Look::Change(moved(&tokens), Better::Neutral))
-                    .room(13.0)
-                    .rank(3)
-                    .hint("Input and output tokens: head − base"),
+                Column::cost("tokens", "Δ tokens", count.change(), move |row| {
+                    Value::number(change(tokens(row)))
+                })
+                .look(Look::Change(moved(&tokens), Better::Neutral))
+                .room(13.0)
+                .rank(3)
+                .hint("Input and output tokens: head − base"),
             );
         }
         if most(&paid) > 0.0 {
@@ -305,6 +307,10 @@ impl grid::Rows for Rows<'_, '_> {
 
     fn menu(&mut self, ui: &mut Ui, at: usize) -> Option<Picked> {
         let name = self.name(self.row(at));
-        ContextMenu::new().title(name.clone()).copies("Copy name", name).row().table().show(self.cx, ui, |_, _| ())
+        ContextMenu::new().title(name.clone()).copies("Copy name", name).row().table().show(
+            self.cx,
+            ui,
+            |_, _| (),
+        )
     }
 }

@@ -73,7 +73,13 @@ fn escape(text: &str) -> String {
 }
 
 /// The rows that are listed, each under its caller, with what was said in opened ones.
-pub(super) fn text(profile: &Profile, bill: Option<&Billing>, tree: &Tree, listed: &Listed, form: Form) -> String {
+pub(super) fn text(
+    profile: &Profile,
+    bill: Option<&Billing>,
+    tree: &Tree,
+    listed: &Listed,
+    form: Form,
+) -> String {
     let mut out = String::new();
     for row in &listed.rows {
         let step = &tree.steps[row.step as usize];
@@ -89,7 +95,8 @@ pub(super) fn text(profile: &Profile, bill: Option<&Billing>, tree: &Tree, liste
                     "" => "conversation",
                     name => name,
                 };
-                let model = step.request.map_or("", |id| profile.text(profile.requests.rows[id.index()].model));
+                let model =
+                    step.request.map_or("", |id| profile.text(profile.requests.rows[id.index()].model));
                 let model = if model.is_empty() { String::new() } else { format!(" ({})", plain(model)) };
                 let mut figures = figures(profile, bill, tree, step);
                 if hidden > 0 {
@@ -109,7 +116,9 @@ pub(super) fn text(profile: &Profile, bill: Option<&Billing>, tree: &Tree, liste
                 let _ = writeln!(out, "{indent}{bullet}… {parts} as before");
             }
             What::Part { part, .. } => {
-                let Some(part) = listed.said.get(&row.step).and_then(|said| said.parts.get(part)) else { continue };
+                let Some(part) = listed.said.get(&row.step).and_then(|said| said.parts.get(part)) else {
+                    continue;
+                };
                 let quote = if form == Form::Markdown { "> " } else { "| " };
                 let _ = writeln!(out, "{indent}{bullet}{}:", part.who.name());
                 for line in part.text.lines() {

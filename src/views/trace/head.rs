@@ -13,7 +13,7 @@ pub(super) fn show(ui: &mut Ui, totals: &Totals, dated: bool) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::SMALL, 0.0);
         for (name, value, tone, about) in figures(totals, dated) {
-            let room = if value.chars().count() > 8 { 128.0 } else { 84.0 };
+            let room = if value.chars().count() > 6 { 128.0 } else { 84.0 };
             figure(ui, room, name, &value, tone).on_hover_text(about);
         }
     });
@@ -32,7 +32,10 @@ fn figures(t: &Totals, dated: bool) -> Vec<Figure> {
         0 => "As the sources count them".to_owned(),
         n => format!("{} without a count", format::counted(n as i64, "call", "calls")),
     };
-    let mut all = vec![("Calls", count(t.calls), None, "Requests to models in this trace".to_owned())];
+    let mut all = Vec::new();
+    if t.calls > 0 {
+        all.push(("Calls", count(t.calls), None, "Requests to models in this trace".to_owned()));
+    }
     if t.failed > 0 {
         let about = "Calls and other steps that failed".to_owned();
         all.push(("Failed", count(t.failed), Some(Tone::Bad), about));
@@ -81,6 +84,9 @@ fn times(ui: &mut Ui, t: &Totals) {
         .collect();
     bars::legend(ui, texts.iter().map(|(color, text)| (*color, text.as_str())));
     if sum > t.wall {
-        crate::views::parts::remark(ui, "Some of it ran at the same time, so the parts are more than the wall time.");
+        crate::views::parts::remark(
+            ui,
+            "Some of it ran at the same time, so the parts are more than the wall time.",
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The list of steps: rows that are seen, what is clicked and what keys do.
 
 use egui::{
-    Align, Key, Modifiers, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Key, Modifiers, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::copy::{self, Form};
@@ -113,6 +114,9 @@ impl TraceView {
         };
         let rows = Listed::of(profile, &frame.tree, &self.folds, &measure);
         let before = self.listed.take().filter(|m| std::sync::Arc::ptr_eq(&m.tree, &frame.tree));
+        if before.is_none() {
+            self.counts.clear();
+        }
         let row = before.zip(self.cursor).and_then(|(m, at)| m.rows.rows.get(at).copied());
         self.cursor = row.and_then(|row| rows.same(&row)).or_else(|| rows.find(&frame.tree, row?.step));
         self.listed = Some(Made { tree: frame.tree.clone(), changes, width, rows });
@@ -130,11 +134,15 @@ impl TraceView {
     ) -> (Option<Done>, bool) {
         let profile = cx.subject.profile().clone();
         let step = &frame.tree.steps[row.step as usize];
-        let id = ui.scope_id().with(("row", step.key, match row.what {
-            What::Step { .. } => 0,
-            What::Before { .. } => 1,
-            What::Part { part, .. } => 2 + part,
-        }));
+        let id = ui.scope_id().with((
+            "row",
+            step.key,
+            match row.what {
+                What::Step { .. } => 0,
+                What::Before { .. } => 1,
+                What::Part { part, .. } => 2 + part,
+            },
+        ));
         let clip = rect.intersect(ui.clip_rect());
         let response = ui.interact(clip, id, Sense::CLICK);
         let item = item(&profile, step);
@@ -146,9 +154,11 @@ impl TraceView {
         let mut done = None;
         match row.what {
             What::Step { has_children, hidden } => {
-                let label = paint::label(&profile, frame, step);
-                response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, &label));
-                let (into, out) = said::counts(&profile, step);
+                response.widget_info(|| {
+                    WidgetInfo::selected(Role::Row, true, selected, paint::label(&profile, frame, step))
+                });
+                let counts = self.counts.entry(step.key).or_insert_with(|| said::counts(&profile, step));
+                let (into, out) = *counts;
                 let open = !self.folds.closed.contains(&step.key);
                 let told = self.folds.told.contains(&step.key);
                 let name = {
@@ -158,13 +168,17 @@ impl TraceView {
                 };
                 let opened = self.folds.spans.contains(&step.key);
                 let spans = (hidden, opened, step.name(&profile));
-                if (hidden > 0 || opened) && paint::spans(ui, id.with("spans"), rect, (name, columns.name.max), spans) {
+                if (hidden > 0 || opened)
+                    && paint::spans(ui, id.with("spans"), rect, (name, columns.name.max), spans)
+                {
                     done = Some(Done::Spans);
                 }
                 if has_children && paint::triangle(ui, id.with("open"), rect, row.depth, open) {
                     done = Some(Done::Fold);
                 }
-                if into + out > 0 && paint::told(ui, id.with("told"), rect, columns, told, step.name(&profile)) {
+                if into + out > 0
+                    && paint::told(ui, id.with("told"), rect, columns, told, step.name(&profile))
+                {
                     done = Some(Done::Tell);
                 }
                 if response.double_clicked() && into + out > 0 {
@@ -174,7 +188,8 @@ impl TraceView {
             What::Before { parts } => {
                 let parts = format::counted(parts as i64, "message", "messages");
                 let shown = self.folds.before.contains(&step.key);
-                let text = if shown { format!("hide {parts} as before") } else { format!("… {parts} as before") };
+                let text =
+                    if shown { format!("hide {parts} as before") } else { format!("… {parts} as before") };
                 response.widget_info(|| WidgetInfo::labeled(Role::Row, true, &text));
                 paint::count(ui, rect, row.depth, &text, response.hovered());
                 done = response.clicked().then_some(Done::Before);
@@ -184,7 +199,11 @@ impl TraceView {
                     return (None, false);
                 };
                 response.widget_info(|| {
-                    WidgetInfo::labeled(Role::Row, true, format!("{}: {}", of.who.name(), format::short(&of.text, 200)))
+                    WidgetInfo::labeled(
+                        Role::Row,
+                        true,
+                        format!("{}: {}", of.who.name(), format::short(&of.text, 200)),
+                    )
                 });
                 if paint::part(ui, id, rect, row.depth, of, shown) {
                     done = Some(Done::Whole(part));
@@ -223,7 +242,8 @@ impl TraceView {
                 .copies("Copy steps as text", copied(Form::Text))
                 .copies("Copy steps as Markdown", copied(Form::Markdown));
             if let Some((_, r)) = super::request(profile, step) {
-                let texts = [("Copy prompt", r.prompt), ("Copy answer", r.completion), ("Copy error", r.error)];
+                let texts =
+                    [("Copy prompt", r.prompt), ("Copy answer", r.completion), ("Copy error", r.error)];
                 for (entry, text) in texts {
                     menu = menu.copies(entry, profile.text(text));
                 }

@@ -16,6 +16,7 @@ mod tests;
 use std::sync::Arc;
 
 use egui::{ScrollArea, Ui};
+use rustc_hash::FxHashMap;
 
 use self::copy::Form;
 use self::rows::{Folds, Listed};
@@ -81,6 +82,8 @@ struct TraceView {
     folds: Folds,
     /// The rows, and what they were made of.
     listed: Option<Made>,
+    /// How much went into the steps that were seen and came out of them, by their keys.
+    counts: FxHashMap<u64, (usize, usize)>,
     /// The row that the keyboard is on.
     cursor: Option<usize>,
     /// Bring the row of the selection into view.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use egui::text::LayoutJob;
 use egui::{
-    Align, Align2, Color32, CornerRadius, Id, Mesh, Rangef, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2,
-    vec2,
+    Align, Align2, Color32, CornerRadius, Id, Mesh, Rangef, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::Frame;
@@ -58,24 +58,34 @@ impl Columns {
     pub fn of(profile: &Profile, frame: &Frame, area: Rect) -> Self {
         let (tree, width) = (&frame.tree, area.width());
         let requests = || tree.steps.iter().filter_map(|s| super::request(profile, s));
-        let unusual = tree.totals.failed > 0
-            || requests().any(|(_, r)| r.outcome != Outcome::Ok || r.cache.is_some());
-        let calls = tree.totals.calls > 0;
+        let unusual =
+            tree.totals.failed > 0 || requests().any(|(_, r)| r.outcome != Outcome::Ok || r.cache.is_some());
+        let named = requests().any(|(_, r)| !profile.text(r.model).is_empty());
+        let counted = tree.totals.input.is_some() || tree.totals.output.is_some();
+        let priced = tree.totals.cost.is_some();
+        // The most important first: names and what was said keep their part of the width.
+        let mut spare = width * 0.66 - TOLD - 12.0;
+        let mut fits = |wanted: bool, room: f32| {
+            let room = Some(room + space::MEDIUM).filter(|room| wanted && *room <= spare);
+            spare -= room.unwrap_or(0.0);
+            room
+        };
+        let took = fits(tree.dated, 62.0);
+        let bars = fits(tree.dated, (width * 0.24).clamp(90.0, 520.0));
+        let tokens = fits(counted, 98.0);
+        let outcome = fits(unusual, if width > 1300.0 { 170.0 } else { 92.0 });
+        let cost = fits(priced, 88.0);
+        let model = fits(named, 140.0);
+        let start = fits(tree.dated, 66.0);
         let mut right = area.right() - 12.0;
-        let mut take = |wanted: bool, room: f32| {
-            wanted.then(|| {
-                right -= room + space::MEDIUM;
-                Rangef::new(right, right + room)
+        let mut place = |room: Option<f32>| {
+            room.map(|room| {
+                right -= room;
+                Rangef::new(right, right + room - space::MEDIUM)
             })
         };
-        let outcome = take(unusual && width > 560.0, if width > 1200.0 { 170.0 } else { 96.0 });
-        let bars = take(tree.dated && width > 460.0, (width * 0.26).clamp(90.0, 520.0));
-        let took = take(tree.dated, 62.0);
-        let start = take(tree.dated && width > 1100.0, 66.0);
-        let cost = take(tree.totals.cost.is_some() && width > 640.0, 88.0);
-        let counted = tree.totals.input.is_some() || tree.totals.output.is_some();
-        let tokens = take(counted && width > 540.0, 98.0);
-        let model = take(calls && width > 980.0, 150.0);
+        let [outcome, bars, took, start, cost, tokens, model] =
+            [outcome, bars, took, start, cost, tokens, model].map(&mut place);
         let told = Rangef::new(right - 84.0, right - space::MEDIUM);
         let name = Rangef::new(area.left(), told.min - space::SMALL);
         let wall = tree.time.1.saturating_sub(tree.time.0).max(1);
@@ -190,7 +200,9 @@ pub(super) fn step(
     mark(ui, pos2(x + MARK / 2.0 + 2.0, rect.center().y), at.kind);
     let mut put = |x: Rangef, text: Cow<'_, str>, color: Color32, style: LabelStyle, end: bool| {
         let area = Rect::from_x_y_ranges(x, rect.y_range());
-        let Some(galley) = texts.get(TextKey::of(&text), style, area.width(), || text.clone()) else { return x.min };
+        let Some(galley) = texts.get(TextKey::of(&text), style, area.width(), || text.clone()) else {
+            return x.min;
+        };
         let x = if end { area.right() - galley.size().x } else { area.left() };
         let right = x + galley.size().x;
         ui.painter().galley(pos2(x, area.center().y - galley.size().y / 2.0), galley, tint(color));
@@ -262,7 +274,12 @@ fn bar(ui: &Ui, profile: &Profile, tree: &Tree, step: &Step, (rect, axis): (Rect
             for (from, to, part) in parts(r, step.end) {
                 let thin = if part.is_waiting() { 10.0 } else { 6.0 };
                 let fill = palette.phase(part.name()).fill;
-                add(from, to, thin, if step.failed && part.name() == "running" { palette.tone(Tone::Bad) } else { fill });
+                add(
+                    from,
+                    to,
+                    thin,
+                    if step.failed && part.name() == "running" { palette.tone(Tone::Bad) } else { fill },
+                );
             }
         }
         _ => {
@@ -291,13 +308,17 @@ pub(super) fn triangle(ui: &Ui, id: Id, rect: Rect, depth: u32, open: bool) -> b
 pub(super) fn told(ui: &Ui, id: Id, rect: Rect, columns: &Columns, open: bool, of: &str) -> bool {
     let area = Rect::from_x_y_ranges(columns.told, rect.y_range()).intersect(ui.clip_rect());
     let response = ui.interact(area, id, Sense::CLICK);
-    let name = if open { format!("Hide what was said in {of}") } else { format!("Show what was said in {of}") };
+    let name =
+        if open { format!("Hide what was said in {of}") } else { format!("Show what was said in {of}") };
     response.widget_info(|| WidgetInfo::labeled(Role::DisclosureTriangle, true, &name));
     if response.hovered() {
         let y = ui.painter().round_to_pixel_center(rect.bottom() - 4.0);
         ui.painter().hline(area.x_range(), y, Stroke::new(1.0, Palette::of(ui).accent));
     }
-    response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text("Messages, arguments and results (Enter)").clicked()
+    response
+        .on_hover_cursor(egui::CursorIcon::PointingHand)
+        .on_hover_text("Messages, arguments and results (Enter)")
+        .clicked()
 }
 
 /// The words that count ordinary spans after a name, and show or hide them; true when they were clicked.
@@ -367,7 +388,11 @@ pub(super) fn part(ui: &mut Ui, id: Id, rect: Rect, depth: u32, part: &Part, sho
     let shown = format::escaped_lines(&part.text[..shown]).into_owned();
     let room = (body.right() - left - space::MEDIUM).max(60.0);
     let galley = ui.painter().layout_job(LayoutJob::simple(shown, regular(13.0), ink, room));
-    ui.painter().with_clip_rect(body.intersect(ui.clip_rect())).galley(pos2(left, body.top() + 3.0), galley, ink);
+    ui.painter().with_clip_rect(body.intersect(ui.clip_rect())).galley(
+        pos2(left, body.top() + 3.0),
+        galley,
+        ink,
+    );
     if !is_long {
         return false;
     }

@@ -94,7 +94,8 @@ impl Plan {
         for (block, of) in blocks.iter().enumerate() {
             let first = self.marks.partition_point(|m| m.0 < of.from);
             let last = self.marks.partition_point(|m| m.0 <= of.to);
-            let Some((top, bottom)) = self.marks.get(first).zip(last.checked_sub(1).map(|l| self.marks[l])) else {
+            let Some((top, bottom)) = self.marks.get(first).zip(last.checked_sub(1).map(|l| self.marks[l]))
+            else {
                 continue;
             };
             let around = |b: &&Block| b.from <= of.from && b.to >= of.to && *b != of;

@@ -194,10 +194,11 @@ impl Listed {
 /// True for a step, and for an ordinary span whose caller shows its own.
 fn is_shown(tree: &Tree, folds: &Folds, at: usize) -> bool {
     let step = &tree.steps[at];
-    step.shown || step.parent != NO_STEP && {
-        let caller = &tree.steps[step.parent as usize];
-        folds.spans.contains(&caller.key)
-    }
+    step.shown
+        || step.parent != NO_STEP && {
+            let caller = &tree.steps[step.parent as usize];
+            folds.spans.contains(&caller.key)
+        }
 }
 
 /// For each step the ordinary spans below it that are not shown, up to the next steps.
@@ -223,9 +224,9 @@ fn hidden(tree: &Tree, folds: &Folds) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::prices::Prices;
     use crate::analysis::testing::{ask, built};
     use crate::analysis::trace::{TraceOf, list};
-    use crate::analysis::prices::Prices;
     use crate::model::{ArgsRef, FunctionSpec, TrackId, TrackKind, TrackSpec};
 
     /// An agent whose chain hides two spans between it and its tools.
@@ -270,10 +271,7 @@ mod tests {
         let mut folds = Folds::default();
         assert_eq!(rows(&profile, &tree, &folds), ["plan +2", ">search +1", ">write"]);
         folds.spans.insert(tree.steps[0].key);
-        assert_eq!(
-            rows(&profile, &tree, &folds),
-            ["plan", ">inner +1", ">>search +1", ">write"]
-        );
+        assert_eq!(rows(&profile, &tree, &folds), ["plan", ">inner +1", ">>search +1", ">write"]);
         folds.closed.insert(tree.steps[1].key);
         assert_eq!(rows(&profile, &tree, &folds), ["plan", ">inner +1", ">write"]);
         let listed = Listed::of(&profile, &tree, &folds, &|_, _| 30.0);

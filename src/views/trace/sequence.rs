@@ -1,8 +1,8 @@
 //! Painting of a sequence: lifelines, calls and answers, streamed tokens, frames.
 
 use egui::{
-    Align, Align2, Color32, Mesh, Painter, Pos2, Rect, Role as AccessRole, ScrollArea, Sense, Shape, Stroke, StrokeKind,
-    Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, Mesh, Painter, Pos2, Rect, Role as AccessRole, ScrollArea, Sense, Shape, Stroke,
+    StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::plan::{Plan, TIMES};
@@ -43,14 +43,19 @@ impl TraceView {
         let Some(sequence) = &frame.sequence else { return };
         if sequence.arrows.is_empty() {
             let text = match frame.tree.dated {
-                true => "The selected step calls nobody that is known. Select a request, an agent or another step in «Steps».",
+                true => {
+                    "The selected step calls nobody that is known. Select a request, an agent or another step in «Steps»."
+                }
                 false => "Nobody says when these requests were, so there is no order in time.",
             };
             EmptyState::new(Icon::Graph, "No calls to show", text).show(ui);
             return;
         }
         if sequence.cut {
-            crate::views::parts::remark(ui, "There are more calls: the first 400 are shown. Select a step to see its own.");
+            crate::views::parts::remark(
+                ui,
+                "There are more calls: the first 400 are shown. Select a step to see its own.",
+            );
         }
         let area = ui.available_rect_before_wrap();
         let palette = Palette::of(ui);
@@ -147,10 +152,8 @@ impl TraceView {
         let (top, bottom) = plan.bar(sequence, busy);
         let x = body.left() + plan.lines[busy.line as usize];
         let half = if busy.waits { HALF * 0.5 } else { HALF };
-        let rect = Rect::from_x_y_ranges(
-            x - half..=x + half,
-            body.top() + top..=body.top() + bottom.max(top + 3.0),
-        );
+        let rect =
+            Rect::from_x_y_ranges(x - half..=x + half, body.top() + top..=body.top() + bottom.max(top + 3.0));
         if !rect.intersects(ui.clip_rect()) {
             return;
         }
@@ -172,13 +175,23 @@ impl TraceView {
     }
 
     /// A call or an answer.
-    fn arrow(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, frame: &Frame, arrow: &Arrow, (plan, y): (&Plan, f32), body: Rect) {
+    fn arrow(
+        &mut self,
+        cx: &mut ViewCx<'_>,
+        ui: &Ui,
+        frame: &Frame,
+        arrow: &Arrow,
+        (plan, y): (&Plan, f32),
+        body: Rect,
+    ) {
         let palette = Palette::of(ui);
         let step = &frame.tree.steps[arrow.step as usize];
         let (from, to) = (plan.lines[arrow.from as usize], plan.lines[arrow.to as usize]);
         let (y, left, right) = (body.top() + y, body.left() + from.min(to), body.left() + from.max(to));
         let alone = arrow.from == arrow.to;
-        let right = if alone { (left + 150.0).min(body.right()) } else { right };
+        let beside = plan.lines.iter().map(|x| body.left() + x).find(|x| *x > left + 1.0);
+        let room = beside.map_or(body.right(), |x| x - 3.0 * HALF);
+        let right = if alone { room.min(left + 360.0) } else { right };
         let rect = Rect::from_x_y_ranges(left + HALF..=right, y - 15.0..=y + 6.0);
         let id = ui.scope_id().with(("arrow", arrow.step, arrow.time, arrow.from, arrow.to, arrow.says));
         let response = ui.interact(rect.intersect(ui.clip_rect()), id, Sense::CLICK);
@@ -241,14 +254,22 @@ fn words(arrow: &Arrow) -> String {
 }
 
 /// A text on a ground of its own, so that lines below do not cross it.
-fn label(painter: &Painter, area: Rect, text: &str, ink: Color32, ground: Color32, align: Align) -> (f32, bool) {
+fn label(
+    painter: &Painter,
+    area: Rect,
+    text: &str,
+    ink: Color32,
+    ground: Color32,
+    align: Align,
+) -> (f32, bool) {
     if text.is_empty() {
         return (0.0, true);
     }
     let galley = painter.layout_no_wrap(text.chars().take(200).collect(), small(), ink);
     let width = galley.size().x.min(area.width());
     let x = if align == Align::Min { area.left() } else { area.center().x - width / 2.0 };
-    let behind = Rect::from_x_y_ranges(x - 2.0..=x + width + 2.0, area.center().y - 7.0..=area.center().y + 7.0);
+    let behind =
+        Rect::from_x_y_ranges(x - 2.0..=x + width + 2.0, area.center().y - 7.0..=area.center().y + 7.0);
     painter.rect_filled(behind, 2.0, ground);
     text_in(painter, area, text, small(), ink, align)
 }
@@ -290,9 +311,11 @@ fn lifelines(ui: &Ui, area: Rect, sequence: &Sequence, plan: &Plan) {
         painter.rect(place, space::RADIUS, palette.raised, Stroke::new(1.0, color), StrokeKind::Inside);
         painter.rect_filled(place.with_max_x(place.left() + 4.0), space::RADIUS_SMALL, color);
         let inner = place.shrink2(vec2(9.0, 0.0));
-        let (_, whole) = text_in(painter, inner, &line.name, strong(12.0), palette.text_strong, Align::Center);
+        let (_, whole) =
+            text_in(painter, inner, &line.name, strong(12.0), palette.text_strong, Align::Center);
         let response = ui.interact(place, ui.scope_id().with(("line", x.to_bits())), Sense::hover());
-        response.widget_info(|| WidgetInfo::labeled(AccessRole::Label, true, format!("Lifeline {}", line.name)));
+        response
+            .widget_info(|| WidgetInfo::labeled(AccessRole::Label, true, format!("Lifeline {}", line.name)));
         if !whole {
             response.on_hover_text(&line.name);
         }
@@ -310,13 +333,20 @@ fn frames(painter: &Painter, palette: &Palette, sequence: &Sequence, plan: &Plan
         );
         let tone = if block.parallel { Tone::Info } else { Tone::Neutral };
         let line = palette.tone_line(tone);
-        painter.rect(rect, space::RADIUS_SMALL, palette.tone_fill(tone).gamma_multiply(0.35), Stroke::new(1.0, line), StrokeKind::Inside);
+        painter.rect(
+            rect,
+            space::RADIUS_SMALL,
+            palette.tone_fill(tone).gamma_multiply(0.35),
+            Stroke::new(1.0, line),
+            StrokeKind::Inside,
+        );
         let word = if block.parallel { "par" } else { "alt" };
         let galley = painter.layout_no_wrap(word.to_owned(), strong(11.0), palette.text_strong);
         let tag = Rect::from_min_size(rect.min, galley.size() + vec2(14.0, 4.0));
         painter.rect_filled(tag, space::RADIUS_SMALL, line);
         painter.galley(tag.min + vec2(7.0, 2.0), galley, palette.text_strong);
-        let title = Rect::from_min_max(pos2(tag.right() + 6.0, tag.top()), pos2(rect.right() - 4.0, tag.bottom()));
+        let title =
+            Rect::from_min_max(pos2(tag.right() + 6.0, tag.top()), pos2(rect.right() - 4.0, tag.bottom()));
         text_in(painter, title, &format!("[{}]", block.label), small(), palette.text, Align::Min);
     }
 }
@@ -354,6 +384,9 @@ fn broken(painter: &Painter, palette: &Palette, at: Pos2, text: &str) {
     painter.text(at - vec2(4.0, 0.0), Align2::RIGHT_CENTER, text, small(), palette.text_weak);
     for shift in [-2.5, 2.5] {
         let y = at.y + shift;
-        painter.line_segment([pos2(at.x, y + 2.0), pos2(at.x + 9.0, y - 2.0)], Stroke::new(1.0, palette.line_strong));
+        painter.line_segment(
+            [pos2(at.x, y + 2.0), pos2(at.x + 9.0, y - 2.0)],
+            Stroke::new(1.0, palette.line_strong),
+        );
     }
 }

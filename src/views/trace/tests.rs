@@ -44,7 +44,10 @@ fn a_run_is_a_tree_that_opens_and_says_what_was_said() {
     assert!(all.iter().any(|r| r.starts_with("tool read_file") && r.ends_with("failed")), "{all:?}");
     let folded = all.len();
     // What lies between the tool and nothing below it.
-    h.query_all_by(|n| n.label().is_some_and(|l| l == "… 3 ordinary spans of search_tickets")).next().unwrap().click();
+    h.query_all_by(|n| n.label().is_some_and(|l| l == "… 3 ordinary spans of search_tickets"))
+        .next()
+        .unwrap()
+        .click();
     h.run_ok();
     assert_eq!(rows(&h).len(), folded + 3);
     assert!(rows(&h).iter().any(|r| r.starts_with("span connect")));
@@ -63,7 +66,10 @@ fn a_run_is_a_tree_that_opens_and_says_what_was_said() {
 #[test]
 fn keys_walk_open_and_close_and_the_selection_is_shared() {
     let mut h = harness(agent(3));
-    h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("agent invoke_agent"))).next().unwrap().click();
+    h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("agent invoke_agent")))
+        .next()
+        .unwrap()
+        .click();
     h.run_ok();
     let selected = |h: &Harness<'_, Stage>| h.state().interaction.selection.clone();
     assert!(matches!(selected(&h), Some(Item::Span(_))));
@@ -92,7 +98,9 @@ fn a_sequence_selects_what_is_clicked() {
     h.state_mut().send(Command::Select(Some(Item::of_request(RequestId(1), &run))));
     h.run_ok();
     let all = rows(&h);
-    for wanted in ["attempt 1", "HTTP 429: rate limit · 120", "back-off · 400", "first token · ", "last token · "] {
+    for wanted in
+        ["attempt 1", "HTTP 429: rate limit · 120", "back-off · 400", "first token · ", "last token · "]
+    {
         assert!(all.iter().any(|r| r.starts_with(wanted)), "{wanted}: {all:#?}");
     }
     assert!(h.query_by_label("Lifeline gpt-4o-mini").is_some());
@@ -100,7 +108,10 @@ fn a_sequence_selects_what_is_clicked() {
     let root = Item::of_span(crate::model::TrackId(0), 0, &run);
     h.state_mut().send(Command::Select(root));
     h.run_ok();
-    h.query_all_by(|n| n.role() == Role::Row && n.label().is_some_and(|l| l == "search_tickets")).next().unwrap().click();
+    h.query_all_by(|n| n.role() == Role::Row && n.label().is_some_and(|l| l == "search_tickets"))
+        .next()
+        .unwrap()
+        .click();
     h.run_ok();
     let span = h.state().interaction.selection.as_ref().and_then(|item| item.span(&run));
     let (track, row) = span.expect("a tool");
@@ -151,11 +162,8 @@ fn of_many_steps_only_the_seen_ones_are_drawn() {
 
 #[test]
 fn two_runs_stand_beside_each_other() {
-    let mut h = shared::testing::harness(shared::testing::Stage::pair(
-        &KIND,
-        Arc::new(agent(2)),
-        Arc::new(agent(3)),
-    ));
+    let mut h =
+        shared::testing::harness(shared::testing::Stage::pair(&KIND, Arc::new(agent(2)), Arc::new(agent(3))));
     h.run_ok();
     let all: Vec<String> =
         h.query_all_by_role(Role::Row).filter_map(|n| n.accesskit_node().label()).collect();
