@@ -181,45 +181,70 @@ impl Query for PromptComponents {
             .filter(|(_, r)| !profile.text(r.prompt).is_empty())
             .collect();
         out.kept = kept.len();
-        let examples = examples(profile, &kept);
-        let mut beginnings = Beginnings::default();
-        let mut sums: Vec<Option<(ComponentSum, f64)>> = vec![None; Component::ALL.len()];
-        for (n, &(id, r)) in kept.iter().enumerate() {
-            if n % 64 == 0 {
-                cx.job().checkpoint(n as u64, kept.len() as u64)?;
-            }
-            let prompt = profile.text(r.prompt);
-            let same = beginnings.longest(r.model, prompt);
-            let parts = parts(prompt, &examples);
-            let characters = |range: Range<usize>| prompt[range].chars().count() as f64;
-            let whole = characters(0..prompt.len()).max(1.0);
-            let tokens = r.tokens.prompt().map_or(whole / 4.0, |n| n as f64);
-            out.guessed += usize::from(r.tokens.prompt().is_none());
-            // What this request has of each component.
-            let mut own: Vec<(Component, f64, f64)> = Vec::new();
-            for (component, range) in parts {
-                let fixed = characters(range.start..range.end.min(same).max(range.start));
-                let (tokens, fixed) = (tokens * characters(range) / whole, tokens * fixed / whole);
-                match own.iter_mut().find(|part| part.0 == component) {
-                    Some(part) => (part.1, part.2) = (part.1 + tokens, part.2 + fixed),
-                    None => own.push((component, tokens, fixed)),
-                }
-            }
-            own.extend(r.tokens.output.map(|output| (Component::Output, output as f64, 0.0)));
-            for (component, tokens, fixed) in own {
-                let place = Component::ALL.iter().position(|c| *c == component).unwrap_or(0);
-                let new = ComponentSum { component, tokens: 0.0, fixed: 0.0, requests: 0, largest: id };
-                let (sum, most) = sums[place].get_or_insert((new, 0.0));
-                (sum.tokens, sum.fixed) = (sum.tokens + tokens, sum.fixed + fixed);
-                sum.requests += 1;
-                if tokens > *most {
-                    (*most, sum.largest) = (tokens, id);
-                }
-            }
+        out.guessed = kept.iter().filter(|(_, r)| r.tokens.prompt().is_none()).count();
+        let mut sums = Vec::new();
+        for (id, own) in shares(cx, &kept)? {
+            own.into_iter().for_each(|part| add(&mut sums, id, part));
         }
-        out.sums = sums.into_iter().flatten().map(|(sum, _)| sum).collect();
+        out.sums = sums.into_iter().map(|(sum, _)| sum).collect();
+        out.sums.sort_by_key(|s| Component::ALL.iter().position(|c| *c == s.component));
         self.windows(cx, &ids, &mut out)?;
         Ok(out)
+    }
+}
+
+/// What a request has of each component: tokens, and how many of these an earlier prompt begins with, too.
+pub(super) type Shares = Vec<(Component, f64, f64)>;
+
+/// The [`Shares`] of each request.
+pub(super) fn shares(
+    cx: &Context<'_>,
+    kept: &[(RequestId, &Request)],
+) -> Result<Vec<(RequestId, Shares)>, Cancelled> {
+    let profile = cx.profile();
+    let examples = examples(profile, kept);
+    let mut beginnings = Beginnings::default();
+    let mut all = Vec::with_capacity(kept.len());
+    for (n, &(id, r)) in kept.iter().enumerate() {
+        if n % 64 == 0 {
+            cx.job().checkpoint(n as u64, kept.len() as u64)?;
+        }
+        let prompt = profile.text(r.prompt);
+        let same = beginnings.longest(r.model, prompt);
+        let parts = parts(prompt, &examples);
+        let characters = |range: Range<usize>| prompt[range].chars().count() as f64;
+        let whole = characters(0..prompt.len()).max(1.0);
+        let tokens = r.tokens.prompt().map_or(whole / 4.0, |n| n as f64);
+        let mut own: Shares = Vec::new();
+        for (component, range) in parts {
+            let fixed = characters(range.start..range.end.min(same).max(range.start));
+            let (tokens, fixed) = (tokens * characters(range) / whole, tokens * fixed / whole);
+            match own.iter_mut().find(|part| part.0 == component) {
+                Some(part) => (part.1, part.2) = (part.1 + tokens, part.2 + fixed),
+                None => own.push((component, tokens, fixed)),
+            }
+        }
+        own.extend(r.tokens.output.map(|output| (Component::Output, output as f64, 0.0)));
+        all.push((id, own));
+    }
+    Ok(all)
+}
+
+/// Adds what a request has of a component.
+pub(super) fn add(
+    sums: &mut Vec<(ComponentSum, f64)>,
+    id: RequestId,
+    (component, tokens, fixed): (Component, f64, f64),
+) {
+    let at = sums.iter().position(|(s, _)| s.component == component).unwrap_or_else(|| {
+        sums.push((ComponentSum { component, tokens: 0.0, fixed: 0.0, requests: 0, largest: id }, 0.0));
+        sums.len() - 1
+    });
+    let (sum, most) = &mut sums[at];
+    (sum.tokens, sum.fixed) = (sum.tokens + tokens, sum.fixed + fixed);
+    sum.requests += 1;
+    if tokens > *most {
+        (*most, sum.largest) = (tokens, id);
     }
 }
 

@@ -15,6 +15,7 @@ pub mod call_tree;
 pub mod callers;
 pub mod chains;
 pub mod columns;
+pub mod component_groups;
 pub mod components;
 pub mod compute;
 mod concurrency;
@@ -87,6 +88,7 @@ pub mod task_times;
 #[cfg(test)]
 pub mod testing;
 pub mod token_facts;
+pub mod trace;
 pub mod tree_costs;
 pub mod tree_rows;
 pub mod treemap;

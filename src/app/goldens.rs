@@ -20,7 +20,7 @@ use crate::query::{Run, Subject};
 use crate::state::{Command, Item};
 use crate::ui::software::render_to_image;
 use crate::ui::theme::Palette;
-use crate::views::fixture::{Stage, session};
+use crate::views::fixture::{Stage, agent, session};
 
 const SMALL: Vec2 = vec2(800.0, 500.0);
 /// For views of cards.
@@ -179,6 +179,7 @@ goldens! {
     treemap: view("treemap", sample(PSTATS), &nothing, SMALL, 1.0);
     memory: view("memory", session(), &nothing, SMALL, 1.0);
     requests: view("requests", session(), &nothing, SMALL, 1.0);
+    trace: view("trace", agent(4), &nothing, LARGE, 1.0);
     flow: view("flow", session(), &nothing, SMALL, 1.0);
     latency: view("latency", session(), &nothing, LARGE, 1.0);
     cost: view("cost", session(), &nothing, LARGE, 1.0);
@@ -201,6 +202,7 @@ goldens! {
     compared_source: compared("source", [with_sources(), with_sources()], Theme::Dark);
     compared_memory: compared("memory", [session(), session()], Theme::Light);
     compared_requests: compared("requests", [session(), session()], Theme::Dark);
+    compared_trace: compared("trace", [agent(3), agent(4)], Theme::Dark);
     compared_flow: compared("flow", [session(), session()], Theme::Light);
     compared_latency: compared("latency", [session(), session()], Theme::Light);
     compared_cost: compared("cost", [session(), session()], Theme::Dark);

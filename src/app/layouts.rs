@@ -133,7 +133,8 @@ fn standard(kind: LayoutKind) -> Panes {
         }
         LayoutKind::Requests => {
             let top = make.tabs(&["timeline", "stages", "flame"]);
-            let requests = make.tabs(&["requests", "flow", "latency", "cost", "tokens", "caches", "find"]);
+            let requests =
+                make.tabs(&["requests", "trace", "flow", "latency", "cost", "tokens", "caches", "find"]);
             let tables = make.tabs(&[
                 "calltree",
                 "functions",

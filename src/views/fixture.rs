@@ -1,6 +1,10 @@
 //! A recorded LLM session for tests and pictures of views: phases, memory and load counters, requests
 //! with token times, log lines, tasks and a GPU stream. The same in every run.
 
+mod agent;
+
+pub use agent::agent;
+
 use crate::model::*;
 use crate::model::{Fact, FactKind};
 use crate::query::{Engine, Run, Subject};

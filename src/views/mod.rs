@@ -40,6 +40,7 @@ mod summary;
 mod time;
 mod timeline;
 mod tokens;
+mod trace;
 pub mod treemap;
 
 use std::cell::Cell;
@@ -549,6 +550,7 @@ pub static VIEWS: &[ViewKind] = &[
     gpu::KIND,
     compute::KIND,
     requests::KIND,
+    trace::KIND,
     flow::KIND,
     latency::KIND,
     tokens::KIND,

@@ -25,6 +25,7 @@ pub mod shifts;
 pub mod source;
 pub mod story;
 pub mod tables;
+pub mod traces;
 pub mod tree;
 
 /// What a row is: in both runs, or in one.

@@ -152,8 +152,8 @@ impl Counts {
     }
 }
 
-/// What a request is known by: its prompt, where it is the only one with it, else its name and number.
-fn pair(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
+/// All requests with their partners. One is known by its prompt, where it is the only one with it, else by its name and number.
+pub(super) fn pairs(base: &Profile, head: &Profile) -> Vec<Two<RequestId>> {
     let (b, h) = (&base.requests.rows, &head.requests.rows);
     let mut partner: Vec<Option<usize>> = vec![None; b.len()];
     let mut taken = vec![false; h.len()];
@@ -196,7 +196,7 @@ impl RequestDiff {
         if base.requests.rows.is_empty() && head.requests.rows.is_empty() {
             return None;
         }
-        let rows = pair(base, head);
+        let rows = pairs(base, head);
         let get = |row: &Two<RequestId>| {
             (row.base.and_then(|id| base.requests.get(id)), row.head.and_then(|id| head.requests.get(id)))
         };
@@ -296,7 +296,7 @@ impl Query<Pair> for DiffRequests {
         let in_head = |id: Option<RequestId>| head.requests.get(id.filter(|id| taken[1].contains(id))?);
         let mut out = FigureDiff::default();
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        for (i, ids) in pair(base, head).into_iter().enumerate() {
+        for (i, ids) in pairs(base, head).into_iter().enumerate() {
             if i % 4096 == 0 {
                 cx.job().checkpoint(i as u64, 0)?;
             }

@@ -326,8 +326,8 @@ fn column_id(key: &str) -> Id {
     Id::unique(("column", key))
 }
 
-/// Makes the table one stop of the Tab key and keeps the arrow keys for it.
-fn focus_on(ui: &Ui, id: Id, area: Rect, name: &str) -> bool {
+/// Makes a list one stop of the Tab key and keeps the arrow keys for it; true while it has the keyboard.
+pub fn focus_on(ui: &Ui, id: Id, area: Rect, name: &str) -> bool {
     let response = ui.interact(area, id, Sense::FOCUSABLE);
     response.widget_info(|| WidgetInfo::labeled(Role::Table, true, name));
     let focused = response.has_focus();

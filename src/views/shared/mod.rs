@@ -16,6 +16,7 @@ mod notes;
 pub mod pair;
 pub mod plot;
 pub mod requests;
+pub mod squarified;
 mod stale;
 #[cfg(test)]
 pub mod testing;

@@ -3,6 +3,7 @@
 use egui::{Color32, RichText, Ui};
 use egui_plot::{PlotPoints, Points};
 
+use super::areas;
 use super::prompts::windows;
 use super::{Frame, Tokens};
 use crate::analysis::billing::Sums;
@@ -27,6 +28,7 @@ use crate::views::shared::requests::value_text;
 pub(super) enum Card {
     Groups,
     Components,
+    Areas,
     Windows,
     Sizes,
     OverTime,
@@ -45,6 +47,7 @@ pub(super) fn wanted(frame: &Frame) -> Vec<Card> {
     [
         (Card::Groups, counted),
         (Card::Components, frame.components.as_ref().is_some_and(|c| c.kept > 0)),
+        (Card::Areas, frame.groups.as_ref().is_some_and(|g| !g.is_empty()) && frame.components.is_some()),
         (Card::OverTime, counted && dated),
         (Card::Windows, frame.components.as_ref().is_some_and(|c| c.windows.is_some())),
         (Card::Sizes, counted),
@@ -79,6 +82,7 @@ impl Tokens {
         let title = match which {
             Card::Groups => format!("Tokens by {by}"),
             Card::Components => "What prompts are made of".into(),
+            Card::Areas => format!("Prompts by {by}, as areas"),
             Card::Windows => "Context windows".into(),
             Card::Sizes => "Sizes".into(),
             Card::OverTime => "Over time".into(),
@@ -90,6 +94,11 @@ impl Tokens {
             Card::Components => {
                 if let Some(components) = &frame.components {
                     self.components(cx, ui, components);
+                }
+            }
+            Card::Areas => {
+                if let Some((components, groups)) = frame.components.as_ref().zip(frame.groups.as_ref()) {
+                    areas::show(cx, ui, components, groups, self.plots.max(200.0));
                 }
             }
             Card::Windows => {

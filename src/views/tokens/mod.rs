@@ -1,6 +1,7 @@
 //! How many tokens requests have: by class and by model, over time, how large prompts and answers are, what of the prompts is the same
 //! each time, and how the counts are known.
 
+mod areas;
 mod cards;
 mod compare;
 mod prompts;
@@ -13,6 +14,7 @@ use egui::Ui;
 
 use super::shared::board::{Board, scrolled};
 use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
+use crate::analysis::component_groups::{ComponentGroup, ComponentGroups};
 use crate::analysis::components::{Components, PromptComponents};
 use crate::analysis::repeats::{RepeatedPrompts, Repeats};
 use crate::analysis::request_facets::Facet;
@@ -52,6 +54,8 @@ struct Frame {
     facts: Arc<Facts>,
     repeats: Option<Arc<Repeats>>,
     components: Option<Arc<Components>>,
+    /// The same by what requests are grouped by.
+    groups: Option<Arc<Vec<ComponentGroup>>>,
 }
 
 /// Sums by what requests have in common.
@@ -76,7 +80,9 @@ impl View for Tokens {
             return;
         }
         let components = cx.ask(&PromptComponents { asked: cx.asked() }, 3).value().cloned();
-        let frame = Frame { spent, facts, repeats, components };
+        let groups = ComponentGroups { asked: cx.asked(), by: self.by };
+        let groups = cx.ask(&groups, 4).value().cloned();
+        let frame = Frame { spent, facts, repeats, components, groups };
         self.plots = shared::plot::height(ui.available_height());
         scrolled(ui, |ui| {
             let cards = cards::wanted(&frame);

@@ -16,12 +16,12 @@ use crate::views::shared::bars::{self, Segment, StackedRow};
 /// Share of all tokens from which on a part is named, unless the person says otherwise.
 pub(super) const LIMIT: f64 = 0.3;
 
-fn color(palette: &Palette, component: Component) -> Color32 {
+pub(super) fn color(palette: &Palette, component: Component) -> Color32 {
     palette.series(Component::ALL.iter().position(|c| *c == component).unwrap_or(0))
 }
 
 /// A count, which is shared out unless the prompt has no parts.
-fn about(found: &Components, component: Component, tokens: f64) -> String {
+pub(super) fn about(found: &Components, component: Component, tokens: f64) -> String {
     let is_exact = match component {
         Component::Output => true,
         Component::Undivided => found.guessed == 0,

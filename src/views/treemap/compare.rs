@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use egui::{Mesh, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-use super::layout::{Cell, HEADER, Nested, has_header, hit, layout};
 use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathDiff};
 use crate::analysis::diff::tree::name;
@@ -21,6 +20,7 @@ use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::link_button;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
+use crate::views::shared::squarified::{Cell, HEADER, Nested, has_header, hit, layout};
 use crate::views::shared::{self, Follow};
 use crate::views::{View, ViewCx};
 

@@ -4,7 +4,6 @@
 //! zoomed to is kept as a path of keys, so it survives another metric or time range, and a run that grows.
 
 mod compare;
-mod layout;
 mod paint;
 #[cfg(test)]
 mod tests;
@@ -13,7 +12,6 @@ use std::sync::Arc;
 
 use egui::{Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
 
-use self::layout::{Cell, hit, layout};
 use self::paint::Picture;
 use super::shared::{self, Follow, menu};
 use crate::analysis::treemap::{BoxName, BoxTree, Boxes, Nesting, What};
@@ -25,6 +23,7 @@ use crate::ui::keyboard;
 use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{link_button, segmented};
+use crate::views::shared::squarified::{Cell, hit, layout};
 use crate::views::{Comparing, View, ViewCx, ViewKind};
 
 /// The line in [`crate::views::VIEWS`].

@@ -6,7 +6,6 @@ use egui::epaint::Mesh;
 use egui::{Color32, Painter, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 
 use super::super::shared;
-use super::layout::{Cell, HEADER, has_header};
 use crate::analysis::search::Pattern;
 use crate::analysis::treemap::{BoxTree, What};
 use crate::format;
@@ -16,6 +15,7 @@ use crate::ui::hatch;
 use crate::ui::text::{Face, LabelStyle, TextCache, TextKey, Texts};
 use crate::ui::theme::{Palette, SpanColor, mix};
 use crate::views::ViewCx;
+use crate::views::shared::squarified::{Cell, HEADER, has_header};
 
 /// A name needs this much room.
 const LABEL: (f32, f32) = (34.0, 14.0);
