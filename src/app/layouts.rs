@@ -150,7 +150,7 @@ fn standard(kind: LayoutKind) -> Panes {
             make.linear(Vertical, &[(top, 0.46), (below, 0.54)])
         }
         LayoutKind::Log => {
-            let top = make.tabs(&["requests", "flow", "find"]);
+            let top = make.tabs(&["requests", "trace", "flow", "find"]);
             let left = make.tabs(&["latency", "tokens", "caches"]);
             let right = make.tabs(&["cost", "timeline", "compute", "memory"]);
             let below = make.linear(Horizontal, &[(left, 0.5), (right, 0.5)]);
