@@ -39,6 +39,11 @@ const FROM: &[(&str, &str, &str, &str)] = &[
     ("recording.md", "64 MiB", "src/record/echo.rs", "MOST: usize = 64 << 20"),
     ("recording.md", "9 µs", "tests/benches/python_recording.py", "a wait below four coroutines"),
     ("recording.md", "14 µs", "tests/benches/python_recording.py", "a wait below four coroutines"),
+    ("remote.md", "0.25 s", "src/remote/recording.rs", "FIRST_PAUSE: Duration = Duration::from_millis(250)"),
+    ("remote.md", "15 s", "src/remote/mod.rs", "broken: Duration::from_secs(15)"),
+    ("remote.md", "30 s", "src/remote/mod.rs", "retry: Duration::from_secs(30)"),
+    ("remote.md", "4 MiB", "src/remote/wire.rs", "MOST: u32 = 4 << 20"),
+    ("remote.md", "64 MiB", "src/remote/post.rs", "MOST_OUTPUT: u64 = 64 << 20"),
 ];
 
 /// Tables whose rows have tests of their own, below.

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -25,6 +25,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("inferscope listen --memory-limit", "serves until it is interrupted: tests/it/listen.rs"),
     ("inferscope listen --forward", "as listen"),
     ("inferscope record command --proxy", "needs Node; tests/it/http_calls.rs has the proxy before Python"),
+    ("inferscope recover --on gpu-box 1760000000", "names a journal of a day: tests/it/remote.rs"),
+    ("inferscope report --copy", "writes over the file itself here: tests/it/remote.rs"),
     ("inferscope record service", "half a minute without optimisation: tests/it/service.rs"),
     ("inferscope record generate -o generate.inferscope", "the same: tests/it/cli.rs"),
     ("inferscope record generate --set variants=", "the same: src/record/tests/workloads.rs"),
@@ -32,8 +34,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// What opens a window: without a display it says what else there is.
-const WINDOW: &[&str] =
-    &["inferscope run.prof", "inferscope open run.journal", "inferscope trace.json --prices my-prices.json"];
+const WINDOW: &[&str] = &[
+    "inferscope run.prof",
+    "inferscope open run.journal",
+    "inferscope trace.json --prices my-prices.json",
+    "inferscope open gpu-box:/tmp/trace.json.gz",
+];
 
 /// The samples that stand for the files of the pages.
 const FILES: &[(&str, &str)] = &[
@@ -84,11 +90,23 @@ impl Desk {
             let millis = 20 + i + if run.starts_with('b') { 30 } else { 0 };
             std::fs::write(desk.folder.join(run), format!("main;work {millis}\nmain;rest 10\n")).unwrap();
         }
+        desk.other_machines();
         desk.write(
             "study.inferscope-project",
             r#"{"inferscope_project": 1, "baseline": 0, "runs": [{"file": "before.prof"}, {"file": "after.prof"}]}"#,
         );
         desk
+    }
+
+    /// `gpu-box` and the like are this machine: what would lead there gives a shell here.
+    fn other_machines(&self) {
+        for way in ["ssh", "docker", "kubectl"] {
+            let script = "#!/bin/sh\nwhile [ $# -gt 1 ]; do shift; done\nexec \"$1\"\n";
+            let path = self.folder.join("bin").join(way);
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        self.write("train.py", "print('loss 0.5')\n");
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -190,7 +208,9 @@ fn every_command_that_is_shown_runs() {
             // What a recording left that nobody saved.
             desk.done("inferscope record asyncio --quiet --set scale=0.01");
         }
-        let out = desk.run(&line);
+        // Files there are those of this folder.
+        let here = line.replace(":/tmp/", &format!(":{}/", desk.folder.display()));
+        let out = desk.run(&here);
         let text = said(&out);
         if let Some(window) = WINDOW.iter().find(|window| **window == line) {
             windows.insert(*window);
