@@ -1,13 +1,13 @@
 //! What a person says of the model and its device.
 
-use egui::{RichText, TextEdit, Ui};
+use egui::{RichText, Ui};
 
 use crate::analysis::compute::{DEVICES, Given, device_of};
 use crate::format;
 use crate::model::Profile;
-use crate::ui::theme::{Palette, mono};
+use crate::ui::theme::Palette;
 use crate::ui::widgets::combo;
-use crate::views::parts::remark;
+use crate::views::parts::{remark, typed};
 
 /// Fields with what was typed.
 #[derive(Default)]
@@ -72,22 +72,10 @@ fn written(n: u64, unit: &str) -> String {
 }
 
 fn field(ui: &mut Ui, name: &str, unit: &str, value: &mut Option<u64>, hint: &str) {
-    let id = ui.scope_id().with(name);
     let shown = value.map_or_else(String::new, |n| written(n, unit));
-    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or(shown);
     let width = ui.available_width().min(190.0);
-    let edit = TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(width).char_limit(40);
-    let response = ui.add(edit.hint_text(hint));
-    response.clone().accessible_name(name.to_owned());
-    if response.changed() {
+    let text = typed(ui, name, shown, |field| field.desired_width(width).char_limit(40).hint_text(hint));
+    if let Some(text) = text {
         *value = format::typed_quantity(&text).filter(|n| *n > 0);
     }
-    let typing = response.has_focus();
-    ui.data_mut(|d| {
-        if typing {
-            d.insert_temp(id, text);
-        } else {
-            d.remove::<String>(id);
-        }
-    });
 }
