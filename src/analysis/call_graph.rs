@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::call_tree::NO_NODE;
 use super::formula::terms;
-use super::functions::{Functions, counted, graph_column, graph_of, tree_rows};
+use super::functions::{FunctionRow, Functions, counted, graph_column, graph_of, tree_rows};
 use super::path::Symbol;
 use super::propagate;
 use super::scope::Slice;
@@ -39,6 +39,14 @@ pub struct GraphNode {
     pub estimated: bool,
     /// False when the file has no costs of the function itself; they are 0 then, and mean nothing.
     pub measured: bool,
+}
+
+impl GraphNode {
+    /// What a table of functions says of `symbol`.
+    fn of(symbol: Symbol, row: &FunctionRow) -> Self {
+        let FunctionRow { calls, samples_total: samples, own, total, measured, .. } = *row;
+        Self { symbol, calls, samples, own, total, estimated: false, measured }
+    }
 }
 
 /// Calls from one node to another.
@@ -175,19 +183,7 @@ impl Calling {
 fn recorded(query: &Calling, graph: &CallGraph, cx: &Context<'_>) -> Result<Graph, Cancelled> {
     let profile = cx.profile();
     let table = cx.get(&Functions(query.slice.clone()))?;
-    let nodes: Vec<GraphNode> = table
-        .rows
-        .iter()
-        .map(|row| GraphNode {
-            symbol: row.symbol(),
-            calls: row.calls,
-            samples: row.samples_total,
-            own: row.own,
-            total: row.total,
-            estimated: false,
-            measured: row.measured,
-        })
-        .collect();
+    let nodes: Vec<GraphNode> = table.rows.iter().map(|row| GraphNode::of(row.symbol(), row)).collect();
     let row_of: FxHashMap<FunctionId, u32> =
         (0..).zip(&nodes).map(|(i, n)| (n.symbol.function(), i)).collect();
     let count = graph.edges.len();
@@ -293,15 +289,7 @@ pub(super) fn tree_graph(costs: &TreeCosts, labels: &Labels, cx: &Context<'_>) -
         let counts = row.calls.map_or(0, |c| c.all) + row.samples_total.unwrap_or(0);
         if row.own != 0 || row.total != 0 || counts != 0 {
             row_of[label] = nodes.len() as u32;
-            nodes.push(GraphNode {
-                symbol: labels.symbols[label],
-                calls: row.calls,
-                samples: row.samples_total,
-                own: row.own,
-                total: row.total,
-                estimated: false,
-                measured: row.measured,
-            });
+            nodes.push(GraphNode::of(labels.symbols[label], row));
         }
     }
     let mut edges = tree_edges(costs, labels, cx)?;

@@ -22,6 +22,7 @@ mod concurrency;
 pub mod counters;
 pub mod definitions;
 pub mod diff;
+pub mod drawn;
 pub mod durations;
 pub mod estimate;
 pub mod event_loop;

@@ -3,6 +3,7 @@
 //! through it.
 
 use super::call_graph::{Adjacency, Graph, NOBODY};
+use super::drawn::{Drawn, DrawnEdge, DrawnNode, EdgeKind};
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -30,51 +31,9 @@ const MOST_EDGES: usize = 3;
 /// Callees of the function in the middle that are drawn whatever their share.
 const TOP_CALLEES: usize = 3;
 
-/// A node that is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Row in [`Graph::nodes`].
-    pub row: u32,
-    /// Direct callers that are left out.
-    pub more_callers: u32,
-    /// Direct callees that are left out.
-    pub more_callees: u32,
-}
-
-/// An edge that is drawn; ends are places in [`Pruned::nodes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeptEdge {
-    /// Caller.
-    pub from: u32,
-    /// Callee.
-    pub to: u32,
-    /// What it is.
-    pub kind: EdgeKind,
-}
-
-/// What an edge stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EdgeKind {
-    /// Calls: row in [`Graph::edges`].
-    Calls(u32),
-    /// Paths through this many functions that are left out, at least.
-    Elided(u32),
-}
-
-/// What is drawn of a graph.
-#[derive(Clone, Debug, Default)]
-pub struct Pruned {
-    /// The nodes; the function in the middle first, then by cost.
-    pub nodes: Vec<Kept>,
-    /// The edges.
-    pub edges: Vec<KeptEdge>,
-    /// True when there were more than [`MOST_NODES`].
-    pub cut: bool,
-}
-
 /// Chooses what is drawn. `middle` is the row around which the graph is.
 #[must_use]
-pub fn prune(graph: &Graph, middle: Option<u32>, limits: Limits) -> Pruned {
+pub fn prune(graph: &Graph, middle: Option<u32>, limits: Limits) -> Drawn {
     let adjacency = graph.adjacency();
     let near = middle.map(|m| reach(graph, &adjacency, m, limits));
     let share = |cost: i64, thousandths: u16| {
@@ -103,13 +62,14 @@ pub fn prune(graph: &Graph, middle: Option<u32>, limits: Limits) -> Pruned {
     };
     let nodes = rows
         .iter()
-        .map(|&row| Kept {
+        .map(|&row| DrawnNode {
             row,
             more_callers: outside(&adjacency.callers[row as usize], &|e| graph.edges[e as usize].from),
             more_callees: outside(&adjacency.callees[row as usize], &|e| graph.edges[e as usize].to),
+            ..DrawnNode::default()
         })
         .collect();
-    Pruned { nodes, edges, cut }
+    Drawn { nodes, edges, cut, ..Drawn::default() }
 }
 
 /// The callees of the middle that cost most.
@@ -161,7 +121,7 @@ fn kept_edges(
     rows: &[u32],
     place: &[u32],
     matters: impl Fn(i64) -> bool,
-) -> Vec<KeptEdge> {
+) -> Vec<DrawnEdge> {
     let cost = |e: u32| graph.edges[e as usize].total.unwrap_or(i64::MAX);
     let inner = |e: u32| place[graph.edges[e as usize].from as usize] != NOBODY;
     let mut kept: Vec<u32> = Vec::new();
@@ -183,7 +143,7 @@ fn kept_edges(
         .map(|&e| {
             let edge = &graph.edges[e as usize];
             let (from, to) = (place[edge.from as usize], place[edge.to as usize]);
-            KeptEdge { from, to, kind: EdgeKind::Calls(e) }
+            DrawnEdge::new(from, to, EdgeKind::Calls(e))
         })
         .collect()
 }
@@ -194,8 +154,8 @@ fn elided(
     adjacency: &Adjacency,
     rows: &[u32],
     place: &[u32],
-    edges: &[KeptEdge],
-) -> Vec<KeptEdge> {
+    edges: &[DrawnEdge],
+) -> Vec<DrawnEdge> {
     let mut called = vec![false; rows.len()];
     edges.iter().filter(|e| e.from != e.to).for_each(|e| called[e.to as usize] = true);
     let mut found = Vec::new();
@@ -221,7 +181,7 @@ fn elided(
                 }
             }
             if best != NOBODY {
-                found.push(KeptEdge { from: best, to, kind: EdgeKind::Elided(hidden) });
+                found.push(DrawnEdge::new(best, to, EdgeKind::Elided(hidden)));
                 break;
             }
             hidden += u32::from(!next.is_empty());

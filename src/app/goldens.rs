@@ -20,7 +20,8 @@ use crate::query::{Run, Subject};
 use crate::state::{Command, Item};
 use crate::ui::software::render_to_image;
 use crate::ui::theme::Palette;
-use crate::views::fixture::{Stage, agent, session};
+use crate::views::fixture::{agent, session};
+use crate::views::testing::Stage;
 
 const SMALL: Vec2 = vec2(800.0, 500.0);
 /// For views of cards.

@@ -1,11 +1,11 @@
-//! The host of one pane's view: dims what is out of date, keeps what the view notes about its numbers, and the time that it
-//! shows in step with other panes. A view that panics leaves the others alone.
+//! A pane of the window: its view and host, and the time that it shows in step with other panes. A view that panics leaves
+//! the others alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::ui::icons::Icon;
 use crate::ui::widgets::EmptyState;
-use crate::views::shared::{Note, Stale};
+use crate::views::host::Host;
 use crate::views::{TimeWindow, View, ViewCx, ViewKind};
 
 /// The time that linked panes show.
@@ -16,12 +16,10 @@ pub(super) struct Window {
     version: u64,
 }
 
-/// A pane's view, and what the host keeps for it.
+/// A pane's view, and what is kept for it.
 pub(super) struct Held {
     pub(super) shown: Shown,
-    stale: Stale,
-    /// What it noted in the last frame.
-    pub(super) notes: Vec<Note>,
+    pub(super) host: Host,
     /// The time that it showed after the last frame, and the version of the window that it has taken over.
     seen: Option<TimeWindow>,
     version: u64,
@@ -30,25 +28,12 @@ pub(super) struct Held {
 impl Held {
     /// What a fresh pane holds.
     pub(super) fn new(view: Box<dyn View>) -> Self {
-        Self { shown: Shown::View(view), stale: Stale::default(), notes: Vec::new(), seen: None, version: 0 }
+        Self { shown: Shown::View(view), host: Host::default(), seen: None, version: 0 }
     }
 
-    /// Draws the view, dimmed while it shows answers to older questions for long.
+    /// Draws the view.
     pub(super) fn ui(&mut self, kind: &ViewKind, cx: &mut ViewCx<'_>, ui: &mut egui::Ui) {
-        cx.late = self.stale.is_late();
-        cx.out.waits.set(false);
-        ui.scope(|ui| {
-            if cx.late {
-                ui.multiply_opacity(0.5);
-            }
-            self.shown.ui(kind, cx, ui);
-        });
-        let notes = std::mem::take(&mut cx.out.notes);
-        if notes != self.notes {
-            self.notes = notes; // the badge stands above the view
-            ui.ctx().request_repaint();
-        }
-        self.stale.waits(cx.out.waits.get() && !cx.live, ui);
+        self.shown.ui(&mut self.host, kind, cx, ui);
     }
 
     /// True for a chart over the time of the run.
@@ -89,10 +74,10 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    pub(super) fn ui(&mut self, kind: &ViewKind, cx: &mut ViewCx<'_>, ui: &mut egui::Ui) {
+    pub(super) fn ui(&mut self, host: &mut Host, kind: &ViewKind, cx: &mut ViewCx<'_>, ui: &mut egui::Ui) {
         match self {
             Self::View(view) => {
-                if catch_unwind(AssertUnwindSafe(|| view.ui(cx, ui))).is_err() {
+                if catch_unwind(AssertUnwindSafe(|| host.show(&mut **view, cx, ui))).is_err() {
                     *self = Self::Broken;
                     ui.ctx().request_repaint();
                 }

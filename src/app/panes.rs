@@ -357,7 +357,7 @@ impl Panes {
                 let here = pane.number;
                 ui.spacing_mut().item_spacing.y = 0.0;
                 let held = behavior.views.get(&(frame.subject.id(), here));
-                let notes = held.map_or(&[][..], |held| &held.notes);
+                let notes = held.map_or(&[][..], |held| &held.host.notes);
                 (shown, restore) = strip(&all, here, self.maximised.is_some(), notes, ui);
                 let area = ui.available_rect_before_wrap();
                 ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {
@@ -569,7 +569,7 @@ impl egui_tiles::Behavior<Pane> for Behavior<'_> {
             }
         });
         if let Some(held) = self.views.get(&key) {
-            badge(ui, &held.notes);
+            badge(ui, &held.host.notes);
         }
     }
 
@@ -614,6 +614,7 @@ mod tests {
     use super::*;
     use crate::model::ProfileBuilder;
     use crate::query::Run;
+    use crate::views::host::Host;
     use crate::views::{TimeWindow, View};
     use egui_kittest::kittest::Queryable;
 
@@ -639,7 +640,7 @@ mod tests {
         let profile = std::sync::Arc::new(ProfileBuilder::new("test").finish());
         let subject = Subject::One(Run::of(profile));
         let interaction = Interaction::default();
-        let mut shown = Shown::View((kind.make)());
+        let (mut shown, mut host) = (Shown::View((kind.make)()), Host::default());
         let mut out = Out::default();
         let mut installed = false;
         let mut harness = egui_kittest::Harness::new_ui(|ui| {
@@ -648,7 +649,7 @@ mod tests {
                 return; // fonts are there from the next pass on
             }
             let mut cx = ViewCx::new(&engine, &subject, &interaction, &mut out);
-            ui.push_id("pane", |ui| shown.ui(&kind, &mut cx, ui));
+            ui.push_id("pane", |ui| shown.ui(&mut host, &kind, &mut cx, ui));
             ui.label("the other panes");
         });
         harness.run();

@@ -121,7 +121,7 @@ impl Engine {
 
     /// Number of questions that it computes at the same time.
     #[cfg(test)]
-    pub(super) fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.workers.len() / 2
     }
 

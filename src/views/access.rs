@@ -2,7 +2,8 @@
 //! the Tab key (rows and boxes by arrows), and one sees where the keyboard is.
 
 use super::VIEWS;
-use super::fixture::{Stage, session};
+use super::fixture::session;
+use super::testing::Stage;
 use crate::model::Profile;
 use crate::state::{Command, Item};
 use egui::accesskit::{Action, Node, NodeId, Role};

@@ -6,6 +6,7 @@
 
 use egui::{Rect, Shape, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 
+use super::host::Follow;
 use super::shared::{align, pair};
 use super::{Seen, TimeWindow, View, ViewCx, ViewKind};
 use crate::analysis::diff::shifts::{At, PairedSpan, PairedSpans};
@@ -30,6 +31,8 @@ pub struct Bands {
     sides: [Box<dyn View>; 2],
     /// Settings and seen parts after the last frame.
     known: [Known; 2],
+    /// What either has seen of the selection.
+    follows: [Follow; 2],
 }
 
 #[derive(Default, Clone, PartialEq)]
@@ -47,6 +50,7 @@ impl Bands {
             stacked,
             sides: [(kind.make)(), (kind.make)()],
             known: <[Known; 2]>::default(),
+            follows: <[Follow; 2]>::default(),
         }
     }
 
@@ -82,7 +86,7 @@ impl Bands {
         if here.keys().function(symbol).is_some() {
             return Some(selection);
         }
-        let matches = cx.ask_pair(&MatchQuery, 90).and_then(|a| a.value().cloned());
+        let matches = cx.ask_pair(&MatchQuery, 90).beside();
         let name = |key| {
             let function = there.keys().function(key)?;
             let matches = matches.as_ref()?;
@@ -109,6 +113,8 @@ impl Bands {
         }
         let mut side = cx.side(&subject, base);
         (side.extent, side.follower, side.lead) = (extent, stacked && !base, lead);
+        let which = usize::from(!base);
+        side.follow = std::mem::take(&mut self.follows[which]);
         if let Some(renamed) = &renamed {
             side.interaction = renamed;
         }
@@ -117,19 +123,20 @@ impl Bands {
         ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(salt), |ui| {
             ui.set_clip_rect(body.intersect(ui.clip_rect()));
             match (self.needs)(&run.profile) {
-                Ok(()) => self.sides[usize::from(!base)].ui(&mut side, ui),
+                Ok(()) => self.sides[which].ui(&mut side, ui),
                 Err(why) => {
                     EmptyState::new(Icon::Info, self.title, why).show(ui);
                 }
             }
         });
+        self.follows[which] = std::mem::take(&mut side.follow);
     }
 
     /// Arrows from what is seen in the baseline to the same call in the new run, where that starts earlier or later: the
     /// longest ones, and the selected one.
     fn shifts(&self, cx: &ViewCx<'_>, ui: &Ui, area: Rect) {
         let Some(pair) = cx.subject.pair() else { return };
-        let Some(spans) = cx.ask_pair(&PairedSpans, 93).and_then(|a| a.value().cloned()) else { return };
+        let Some(spans) = cx.ask_pair(&PairedSpans, 93).beside() else { return };
         let Some(seen) = self.known[1].seen else { return };
         let leads = align::leads_of(cx);
         let least = (seen.to - seen.from) * LEAST_SHIFT;
@@ -246,42 +253,50 @@ impl View for Bands {
 mod tests {
     use super::*;
     use crate::analysis::testing::profile;
-    use crate::state::Interaction;
+    use std::sync::Arc;
+
+    use crate::model::Profile;
+    use crate::state::Command;
     use crate::ui::software::Headless;
-    use crate::views::shared::testing::Stage;
+    use crate::views::testing::Stage;
     use crate::views::{Out, view};
+
+    fn stacked(id: &str, base: &Arc<Profile>, head: &Arc<Profile>) -> Stage<Bands> {
+        let kind = view(id).unwrap();
+        let Stage { subject, .. } = Stage::pair(id, base.clone(), head.clone());
+        Stage::of(kind, Box::new(Bands::new(kind, true)), subject)
+    }
+
+    fn passes(screen: &mut Headless, stage: &mut Stage<Bands>) {
+        for _ in 0..4 {
+            screen.pass(Vec::new(), |ui| stage.ui(ui));
+        }
+    }
+
+    fn seen(stage: &Stage<Bands>) -> [Seen; 2] {
+        stage.view.sides.each_ref().map(|s| s.seen().unwrap())
+    }
 
     #[test]
     fn r13_charts_of_both_runs_have_one_scale_and_move_together() {
         let base = profile("main 0 1000000 / f 100000 400000");
         let head = profile("main 500 2000500 / f 100000 400000");
         for id in ["timeline", "flame", "stages"] {
-            let kind = view(id).unwrap();
-            let stage = Stage::pair(kind, base.clone(), head.clone());
-            let interaction = Interaction::default();
-            let mut bands = Bands::new(kind, true);
+            let mut stage = stacked(id, &base, &head);
             let mut screen = Headless::new(vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
-            let mut passes = |bands: &mut Bands| {
-                for _ in 0..4 {
-                    screen.pass(Vec::new(), |ui| {
-                        let mut out = Out::default();
-                        let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
-                        bands.ui(&mut cx, ui);
-                    });
-                }
-            };
-            let seen =
-                |bands: &Bands| bands.sides.each_ref().map(|s| s.seen().map(|s| (s.from, s.to)).unwrap());
-            let near = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() < 1.0 && (a.1 - b.1).abs() < 1.0;
-            passes(&mut bands);
-            let [b, h] = seen(&bands);
-            assert!(near(b, h) && b.1 >= 2_000_000.0, "{id}: both as long as the longer one: {b:?} {h:?}");
+            let near = |a: f64, b: f64| (a - b).abs() < 1.0;
+            passes(&mut screen, &mut stage);
+            let [b, h] = seen(&stage);
+            let same = near(b.from, h.from) && near(b.to, h.to);
+            assert!(same && b.to >= 2_000_000.0, "{id}: both as long as the longer one: {b:?} {h:?}");
             for side in 0..2 {
                 let at = side as f64 * 10_000.0;
-                bands.sides[side].see(Seen { from: 100_000.0 + at, to: 400_000.0 + at, extent: 0.0 });
-                passes(&mut bands);
-                let [b, h] = seen(&bands);
-                assert!(near(b, h) && near(b, (100_000.0 + at, 400_000.0 + at)), "{id} {side}: {b:?} {h:?}");
+                let (from, to) = (100_000.0 + at, 400_000.0 + at);
+                stage.view.sides[side].see(Seen { from, to, extent: 0.0 });
+                passes(&mut screen, &mut stage);
+                for now in seen(&stage) {
+                    assert!(near(now.from, from) && near(now.to, to), "{id} {side}: {now:?}");
+                }
             }
         }
     }
@@ -293,19 +308,11 @@ mod tests {
         let symbol = head.functions.ids().find(|&f| head.function_name(f) == "decode").unwrap();
         let align = crate::analysis::align::AlignAt::Function(head.keys().symbol(symbol));
         for id in ["timeline", "stages", "flame"] {
-            let kind = view(id).unwrap();
-            let stage = Stage::pair(kind, base.clone(), head.clone());
-            let interaction = Interaction { align: align.clone(), ..Interaction::default() };
-            let mut bands = Bands::new(kind, true);
+            let mut stage = stacked(id, &base, &head);
+            stage.send(Command::SetAlign(align.clone()));
             let mut screen = Headless::new(vec2(900.0, 500.0), 1.0, egui::Theme::Dark).unwrap();
-            for _ in 0..4 {
-                screen.pass(Vec::new(), |ui| {
-                    let mut out = Out::default();
-                    let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
-                    bands.ui(&mut cx, ui);
-                });
-            }
-            let seen = bands.sides.each_ref().map(|s| s.seen().unwrap());
+            passes(&mut screen, &mut stage);
+            let seen = seen(&stage);
             // The base decodes 500 µs earlier, so it begins 500 µs later: both axes are 1.5 ms long.
             assert!((seen[0].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
             assert!((seen[1].extent - 1_500_000.0).abs() < 1.0, "{id}: {seen:?}");
@@ -319,24 +326,17 @@ mod tests {
         let head =
             profile("all 50 1600050 / fetch 50 800050 / call_a 800050 1600050; [two]; call_b 800050 2400050");
         for id in ["timeline", "stages"] {
-            let kind = view(id).unwrap();
-            let stage = Stage::pair(kind, base.clone(), head.clone());
-            let interaction = Interaction::default();
-            let mut bands = Bands::new(kind, true);
+            let mut stage = stacked(id, &base, &head);
             let mut screen = Headless::new(vec2(1100.0, 700.0), 1.0, egui::Theme::Dark).unwrap();
-            for _ in 0..4 {
-                screen.pass(Vec::new(), |ui| {
-                    let mut out = Out::default();
-                    let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
-                    bands.ui(&mut cx, ui);
-                });
-            }
+            passes(&mut screen, &mut stage);
             let pair = stage.subject.pair().unwrap();
             let spans = stage.engine.now(pair, &PairedSpans, &crate::jobs::Job::new()).unwrap();
             let moved: Vec<&PairedSpan> = spans.iter().filter(|s| s.shift() != 0).collect();
             assert_eq!(moved.iter().map(|s| s.shift()).collect::<Vec<_>>(), [-800_000], "call_b alone");
             let place = |base: bool, at: &At| {
-                bands.sides[usize::from(!base)].place_of(&pair.run(base).profile, at.track, at.row).unwrap()
+                stage.view.sides[usize::from(!base)]
+                    .place_of(&pair.run(base).profile, at.track, at.row)
+                    .unwrap()
             };
             let (from, to) = (place(true, &moved[0].base), place(false, &moved[0].head));
             assert!(to.top() > from.bottom() && to.left() < from.left(), "{id}: {from:?} {to:?}");
@@ -347,9 +347,9 @@ mod tests {
     #[test]
     fn questions_about_one_run_do_not_take_the_place_of_those_about_the_other() {
         let run = || profile("main 0 1000000 / f 100000 400000");
-        let stage = Stage::pair(view("stages").unwrap(), run(), run());
-        let (interaction, mut out) = (Interaction::default(), Out::default());
-        let mut cx = ViewCx::new(&stage.engine, &stage.subject, &interaction, &mut out);
+        let stage = Stage::pair("stages", run(), run());
+        let mut out = Out::default();
+        let mut cx = ViewCx::new(&stage.engine, &stage.subject, stage.now(), &mut out);
         let pair = stage.subject.pair().unwrap();
         let (base, head) = (pair.one(true), pair.one(false));
         let slots = [cx.slot(0), cx.side(&head, false).slot(0), cx.side(&base, true).slot(0)];

@@ -6,7 +6,7 @@ use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use super::shared::testing::{Stage, harness};
+use super::testing::{Stage, harness};
 use super::{VIEWS, fixture, view};
 use crate::analysis::testing::profile;
 use crate::model::Profile;
@@ -14,7 +14,7 @@ use crate::state::{Command, Item};
 
 fn two(id: &str, base: &Arc<Profile>, head: &Arc<Profile>) -> Harness<'static, Stage> {
     let kind = view(id).unwrap();
-    harness(Stage::pair(kind, base.clone(), head.clone()))
+    harness(Stage::pair(kind.id, base.clone(), head.clone()))
 }
 
 fn texts(h: &Harness<'_, Stage>) -> Vec<String> {
@@ -38,7 +38,7 @@ fn every_view_shows_two_runs_of_any_kind() {
     let spans = profile("main 0 100 / f 10 40 / g 20 30; g 60 70");
     for kind in VIEWS {
         for (base, head) in [(&session, &session), (&graph, &spans), (&spans, &session), (&session, &graph)] {
-            let stage = Stage::pair(kind, base.clone(), head.clone());
+            let stage = Stage::pair(kind.id, base.clone(), head.clone());
             if kind.can_show(&stage.subject).is_err() {
                 continue;
             }
@@ -46,9 +46,9 @@ fn every_view_shows_two_runs_of_any_kind() {
             h.run_ok();
             assert!(!texts(&h).is_empty(), "{} shows nothing", kind.id);
             let selected = Item::of_function(crate::model::FunctionId(0), base);
-            h.state_mut().history.apply(Command::Select(Some(selected)));
+            h.state_mut().send(Command::Select(Some(selected)));
             h.run_ok();
-            h.state_mut().history.apply(Command::Search("a".into()));
+            h.state_mut().send(Command::Search("a".into()));
             h.run_ok();
         }
     }

@@ -7,10 +7,6 @@ pub use agent::agent;
 
 use crate::model::*;
 use crate::model::{Fact, FactKind};
-use crate::query::{Engine, Run, Subject};
-use crate::state::{Command, Interaction, Item};
-use crate::views::{Out, View, ViewCx};
-use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
 const MIB: f64 = 1024.0 * 1024.0;
@@ -297,112 +293,6 @@ fn requests(b: &mut ProfileBuilder, served: &[Served], noise: &mut Noise) {
             completion,
             ..Request::default()
         });
-    }
-}
-
-/// A view with everything around it, for flows and pictures.
-pub struct Stage {
-    /// Answers in the caller's thread.
-    pub engine: Engine,
-    /// What is shown.
-    pub subject: Subject,
-    /// The shared state.
-    pub interaction: Interaction,
-    /// What the pointer was on in the last frame.
-    pub hover: Option<Item>,
-    /// Time under the pointer in the last frame.
-    pub cursor: Option<i64>,
-    /// Range being dragged in the last frame.
-    pub preview: Option<(i64, i64)>,
-    /// Every command so far.
-    pub commands: Vec<Command>,
-    /// The view.
-    pub view: Box<dyn View>,
-    kind: &'static crate::views::ViewKind,
-    /// The file behind the profile.
-    pub input: Option<crate::import::Input>,
-}
-
-impl Stage {
-    /// The view with id `id` on a profile.
-    pub fn new(id: &str, profile: Profile) -> Self {
-        let kind = crate::views::view(id).expect("a view with this id");
-        Self {
-            engine: Engine::inline(),
-            subject: Subject::One(Run::of(Arc::new(profile))),
-            interaction: Interaction::default(),
-            hover: None,
-            cursor: None,
-            preview: None,
-            commands: Vec::new(),
-            view: (kind.make)(),
-            kind,
-            input: None,
-        }
-    }
-
-    /// One frame; commands are applied at its end, as the program does.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
-        let mut out = Out::default();
-        let mut cx = ViewCx {
-            input: self.input.as_ref(),
-            hover: self.hover.as_ref(),
-            cursor: self.cursor,
-            preview: self.preview,
-            ..ViewCx::new(&self.engine, &self.subject, &self.interaction, &mut out)
-        };
-        self.view.ui(&mut cx, ui);
-        super::shared::badge(ui, &out.notes);
-        (self.hover, self.cursor, self.preview) = (out.hover, out.cursor, out.preview);
-        for command in out.commands {
-            self.commands.push(command.clone());
-            command.apply(&mut self.interaction);
-        }
-    }
-
-    /// Applies a command from outside.
-    pub fn send(&mut self, command: Command) {
-        command.apply(&mut self.interaction);
-    }
-
-    /// Draws the view into a PNG below the folder in `INFERSCOPE_PICTURES`, if that is set, and checks that
-    /// something was drawn.
-    pub fn picture(&mut self, name: &str, size: egui::Vec2, theme: egui::Theme) {
-        // Textures belong to the context of one picture.
-        let saved = self.view.save();
-        self.view = (self.kind.make)();
-        self.view.load(&saved);
-        let image = crate::ui::software::render_to_image(size, 1.0, theme, 4, |ui| {
-            egui::CentralPanel::no_frame().show(ui, |ui| {
-                // As a pane of the window.
-                let fill = crate::ui::theme::Palette::of(ui).panel;
-                egui::Frame::new().fill(fill).inner_margin(6).show(ui, |ui| {
-                    ui.set_min_size(ui.available_size());
-                    self.ui(ui);
-                });
-            });
-        })
-        .expect("a picture");
-        let first = *image.get_pixel(0, 0);
-        let drawn = image.pixels().filter(|p| **p != first).count();
-        assert!(drawn > 2000, "{name}: almost nothing is drawn ({drawn} pixels)");
-        if let Some(folder) = std::env::var_os("INFERSCOPE_PICTURES") {
-            let theme = if theme == egui::Theme::Dark { "dark" } else { "light" };
-            let file = format!("{name}-{}x{}-{theme}.png", size.x, size.y);
-            image.save(std::path::Path::new(&folder).join(file)).expect("the folder is writable");
-        }
-    }
-
-    /// Pictures in both themes and two sizes; one small one where nobody looks at them.
-    pub fn pictures(&mut self, name: &str) {
-        if std::env::var_os("INFERSCOPE_PICTURES").is_none() {
-            return self.picture(name, egui::vec2(640.0, 400.0), egui::Theme::Dark);
-        }
-        for theme in [egui::Theme::Dark, egui::Theme::Light] {
-            for size in [egui::vec2(1600.0, 1000.0), egui::vec2(1024.0, 640.0)] {
-                self.picture(name, size, theme);
-            }
-        }
     }
 }
 

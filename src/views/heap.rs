@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The heap at its peak, where a recording counted allocations.
 pub fn peak(cx: &ViewCx<'_>) -> Option<Arc<Option<HeapPeak>>> {
     crate::analysis::heap_peak::counter(cx.profile())?;
-    cx.ask(&AtHeapPeak, 0).value().cloned().filter(|p| p.is_some())
+    cx.ask(&AtHeapPeak, 0).beside().filter(|p| p.is_some())
 }
 
 /// «… › caller › function».

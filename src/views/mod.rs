@@ -7,6 +7,8 @@
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod asking;
 mod bands;
 pub mod boxes;
 mod caches;
@@ -27,28 +29,34 @@ pub mod functions;
 mod gpu;
 pub mod graph;
 mod heap;
+pub mod host;
 mod latency;
 mod memory;
 mod moment;
 mod parts;
 mod percentiles;
+mod reply;
 mod requests;
 pub mod shared;
 pub mod source;
 mod stages;
 mod summary;
+#[cfg(test)]
+pub mod testing;
 mod time;
 mod timeline;
 mod tokens;
 mod trace;
 pub mod treemap;
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use egui::{Rect, Response, Ui};
 
+use self::host::Follow;
+pub use self::reply::{Asking, Reply};
 use self::shared::Note;
+use self::time::Viewport;
 use crate::analysis::Slice;
 use crate::analysis::asked::Asked;
 use crate::analysis::columns::Shown;
@@ -58,10 +66,9 @@ use crate::analysis::prices::Prices;
 use crate::analysis::source_file::SourceRule;
 use crate::import::Input;
 use crate::model::{MetricKey, Profile, SymbolKey, TrackId};
-use crate::query::{Answer, Engine, Pair, Query, Run, Subject};
+use crate::query::{Engine, Pair, Query, Run, Subject};
 use crate::state::{Command, Interaction, Item};
 use crate::ui::theme::Tone;
-use crate::ui::widgets::{Notice, progress_row};
 
 /// What only the application can do for a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,8 +160,8 @@ pub struct Out {
     pub wishes: Vec<Wish>,
     /// What a reader must know about the numbers.
     pub notes: Vec<Note>,
-    /// True when a view shows an answer to an older question, because the one to the newest is not there yet.
-    pub waits: Cell<bool>,
+    /// What became of its questions.
+    pub asking: Asking,
 }
 
 /// One of several baselines.
@@ -208,8 +215,8 @@ pub struct ViewCx<'a> {
     pub extent: f64,
     /// Empty time before the start of the run, ns, so that a moment of it stands below that of the run beside it.
     pub lead: i64,
-    /// True when the pane waits for an answer so long already that what it shows is dimmed.
-    pub late: bool,
+    /// The selection that the pane has seen; its host's.
+    pub(crate) follow: Follow,
     /// What this view asks for.
     pub out: &'a mut Out,
 }
@@ -243,7 +250,7 @@ impl<'a> ViewCx<'a> {
             follower: false,
             extent: 0.0,
             lead: 0,
-            late: false,
+            follow: Follow::default(),
             out,
         }
     }
@@ -270,7 +277,7 @@ impl<'a> ViewCx<'a> {
             follower: self.follower,
             extent: self.extent,
             lead: self.lead,
-            late: self.late,
+            follow: Follow::default(),
             out: self.out,
         }
     }
@@ -337,43 +344,46 @@ impl ViewCx<'_> {
 
     /// Asks a query on behalf of this pane. `place` tells apart several questions of the same type in
     /// one pane.
-    pub fn ask<Q: Query>(&self, query: &Q, place: u64) -> Answer<Q::Output> {
-        self.engine.ask(self.run(), query, self.slot(place))
+    pub fn ask<Q: Query>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
+        let answer = self.engine.ask(self.run(), query, self.slot(place));
+        Reply::new(Some(answer), &self.out.asking)
     }
 
-    /// Asks a question about the baseline; `None` where none is compared.
-    pub fn ask_base<Q: Query>(&self, query: &Q, place: u64) -> Option<Answer<Q::Output>> {
-        Some(self.engine.ask(&self.subject.pair()?.base, query, self.slot(place) | OF_BASE))
+    /// Asks a question about the baseline; where none is compared there is no answer.
+    pub fn ask_base<Q: Query>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
+        let base = self.subject.pair().map(|pair| &pair.base);
+        let answer = base.map(|base| self.engine.ask(base, query, self.slot(place) | OF_BASE));
+        Reply::new(answer, &self.out.asking)
     }
 
-    /// Asks a question about both runs, when two are compared. An answer about one of them is part of that question's,
-    /// so what both forms of a view ask is computed once.
-    pub fn ask_pair<Q: Query<Pair>>(&self, query: &Q, place: u64) -> Option<Answer<Q::Output>> {
-        Some(self.engine.ask(self.subject.pair()?, query, self.slot(place)))
+    /// Asks a question about both runs; where none are compared there is no answer. An answer about one of them is part of
+    /// that question's, so what both forms of a view ask is computed once.
+    pub fn ask_pair<Q: Query<Pair>>(&self, query: &Q, place: u64) -> Reply<'_, Q::Output> {
+        let answer = self.subject.pair().map(|pair| self.engine.ask(pair, query, self.slot(place)));
+        Reply::new(answer, &self.out.asking)
     }
 
     /// Asks a question about two runs that are not those that are compared.
-    pub fn ask_of<Q: Query<Pair>>(&self, pair: &Pair, query: &Q, place: u64) -> Answer<Q::Output> {
-        self.engine.ask(pair, query, self.slot(place))
+    pub fn ask_of<Q: Query<Pair>>(&self, pair: &Pair, query: &Q, place: u64) -> Reply<'_, Q::Output> {
+        Reply::new(Some(self.engine.ask(pair, query, self.slot(place))), &self.out.asking)
     }
 
-    /// An answer that is content of the view: the newest, or an older one, which the host dims when it takes long.
-    /// Without any it shows how far it is, or why there is none.
-    pub fn value<T>(&self, ui: &mut Ui, answer: &Answer<T>, doing: &str) -> Option<Arc<T>> {
-        match answer {
-            Answer::Ready(value) => return Some(value.clone()),
-            Answer::Working { stale: Some(value), .. } => {
-                self.out.waits.set(true);
-                return Some(value.clone());
-            }
-            Answer::Working { progress, .. } => {
-                progress_row(ui, doing, *progress, "Cancel");
-            }
-            Answer::Failed(why) => {
-                Notice::new(Tone::Bad, why).show(ui);
-            }
-        }
-        None
+    /// Asks the same of base and head, for content that is made of both.
+    pub fn both<Q: Query>(
+        &self,
+        ui: &mut Ui,
+        query: &Q,
+        place: u64,
+        doing: &str,
+    ) -> Option<[Arc<Q::Output>; 2]> {
+        let base = self.ask_base(query, place).content(ui, &format!("{doing} of base"));
+        let head = self.ask(query, place).content(ui, &format!("{doing} of head"));
+        Some([base?, head?])
+    }
+
+    /// The same for what stands beside the content.
+    pub fn both_beside<Q: Query>(&self, query: &Q, place: u64) -> [Option<Arc<Q::Output>>; 2] {
+        [self.ask_base(query, place).beside(), self.ask(query, place).beside()]
     }
 
     fn slot(&self, place: u64) -> u64 {
@@ -383,6 +393,27 @@ impl ViewCx<'_> {
     /// Sends a command.
     pub fn send(&mut self, command: Command) {
         self.out.commands.push(command);
+    }
+
+    /// True once for each selection that was made elsewhere.
+    pub fn selected_elsewhere(&mut self) -> bool {
+        self.follow.see(&self.interaction.selection)
+    }
+
+    /// The function that was selected elsewhere, once for each selection.
+    pub fn symbol_elsewhere(&mut self) -> Option<SymbolKey> {
+        if self.selected_elsewhere() { self.interaction.selection.as_ref()?.symbol() } else { None }
+    }
+
+    /// Lets the next look at the selection find it new.
+    pub fn look_again(&mut self) {
+        self.follow = Follow::default();
+    }
+
+    /// Selects something, or nothing, for all views: for this one nothing new.
+    pub fn select(&mut self, item: Option<Item>) {
+        self.follow.see(&item);
+        self.send(Command::Select(item));
     }
 
     /// Notes something that a reader must know about the numbers, in one or two words and whole.
@@ -429,21 +460,39 @@ pub trait View {
     /// Restores what [`View::save`] gave; unknown content is ignored.
     fn load(&mut self, _saved: &serde_json::Value) {}
 
+    /// What part of the run's time is seen, where that alone says what a chart shows.
+    fn viewport(&self) -> Option<&Viewport> {
+        None
+    }
+
+    /// The same, to be changed.
+    fn viewport_mut(&mut self) -> Option<&mut Viewport> {
+        None
+    }
+
     /// The part of its axis that a chart shows, for a chart of another run beside it.
     fn seen(&self) -> Option<Seen> {
-        None
+        self.viewport().map(Viewport::seen)
     }
 
     /// Shows the same part as a chart beside it.
-    fn see(&mut self, _seen: Seen) {}
+    fn see(&mut self, seen: Seen) {
+        if let Some(viewport) = self.viewport_mut() {
+            viewport.see(seen);
+        }
+    }
 
     /// The time that a chart over the time of the run shows, for other panes of that run.
     fn window(&self) -> Option<TimeWindow> {
-        None
+        self.viewport().map(Viewport::window)
     }
 
     /// Shows the same time as another pane.
-    fn show_window(&mut self, _window: TimeWindow) {}
+    fn show_window(&mut self, window: TimeWindow) {
+        if let Some(viewport) = self.viewport_mut() {
+            viewport.show_window(window);
+        }
+    }
 
     /// Where a span was drawn in the last frame, to join it with the same call of another run; `None` where it is not seen.
     fn place_of(&self, _profile: &Profile, _track: TrackId, _row: u32) -> Option<Rect> {

@@ -16,8 +16,7 @@ const MOST: usize = 60;
 
 /// Shows what ran at `time`. `place` tells apart several such panels of one pane.
 pub fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, time: i64, place: u64) {
-    let answer = cx.ask(&At(time), place);
-    let Some(moment) = cx.value(ui, &answer, "Looking up what ran") else { return };
+    let Some(moment) = cx.ask(&At(time), place).content(ui, "Looking up what ran") else { return };
     let profile = cx.subject.profile().clone();
     if let Some(phase) = phase_at(cx, time, place) {
         let name = profile.function_name(phase.0).to_owned();
@@ -73,8 +72,7 @@ pub fn callers(profile: &Profile, path: &[FunctionId]) -> String {
 }
 
 fn phase_at(cx: &ViewCx<'_>, time: i64, place: u64) -> Option<(FunctionId, Item)> {
-    let answer = cx.ask(&PhasesIn(None), place);
-    let phases = answer.value()?;
+    let phases = cx.ask(&PhasesIn(None), place).beside()?;
     let span = phases.between(time, time.saturating_add(1)).last()?;
     Some((span.function, Item::of_span(span.track, span.row, cx.profile())?))
 }

@@ -1,13 +1,13 @@
 //! Small pieces that several panes draw in the same way: cards, rows, texts cut to their place.
 
 use crate::format::escaped;
-use crate::ui::theme::{Palette, Tone, regular, small, space, strong};
+use crate::ui::theme::{Palette, Tone, mono, regular, small, space, strong};
 use crate::ui::widgets::focus_ring;
 use crate::ui::widgets::section_heading;
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{
-    Align, Color32, FontId, Frame, Label, Margin, Painter, Rect, Response, RichText, Sense, Stroke, Ui, pos2,
-    vec2,
+    Align, Color32, FontId, Frame, Label, Margin, Painter, Rect, Response, RichText, Sense, Stroke, TextEdit,
+    Ui, pos2, vec2,
 };
 
 /// A group of related things on a surface of its own.
@@ -135,6 +135,40 @@ pub fn swatch(painter: &Painter, room: &mut Rect, color: Color32) {
     let square = Rect::from_center_size(pos2(room.left() + 5.0, room.center().y), vec2(10.0, 10.0));
     painter.rect_filled(square, space::RADIUS_SMALL, color);
     room.min.x += 16.0;
+}
+
+/// A field for a value that is typed. What is being typed stays as it is, and what `wrong` says something about, to be mended; else
+/// the field shows `shown`, what was taken. Returns the text when it was changed.
+pub fn typed(
+    ui: &mut Ui,
+    name: &str,
+    shown: String,
+    wrong: impl Fn(&str) -> Option<&'static str>,
+    look: impl FnOnce(TextEdit<'_>) -> TextEdit<'_>,
+) -> Option<String> {
+    let id = ui.scope_id().with(name);
+    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or_else(|| shown.clone());
+    let why = |text: &str| wrong(text).filter(|_| !text.trim().is_empty() && text != shown);
+    let told = why(&text);
+    let mut field = TextEdit::singleline(&mut text).font(mono(12.0));
+    if told.is_some() {
+        field = field.text_color(Palette::of(ui).tone(Tone::Bad));
+    }
+    let mut response = ui.add(look(field));
+    if let Some(told) = told {
+        response = response.on_hover_text(told);
+    }
+    response.clone().accessible_name(name.to_owned());
+    let changed = response.changed().then(|| text.clone());
+    let keep = response.has_focus() || why(&text).is_some();
+    ui.data_mut(|d| {
+        if keep {
+            d.insert_temp(id, text);
+        } else {
+            d.remove::<String>(id);
+        }
+    });
+    changed
 }
 
 /// A weak sentence.

@@ -186,3 +186,20 @@ fn panes_do_not_know_each_other() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What a view shows without an answer is written once, in `views/reply.rs` and `views/host.rs`.
+#[test]
+fn no_view_waits_fails_or_dims_by_itself() {
+    let views = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/views");
+    let mut found = Vec::new();
+    files(&views, &mut found);
+    let may = |path: &Path| ["mod.rs", "reply.rs", "host.rs"].iter().any(|name| path == views.join(name));
+    let words = ["engine.ask(", "progress_row", "working_row", "working_over", "spinner("];
+    for path in found.iter().filter(|p| !is_test(p) && !may(p)) {
+        for (i, line) in code(path).iter().enumerate() {
+            let answer = line.contains("crate::query") && line.contains("Answer");
+            let place = format!("{}:{}", path.display(), i + 1);
+            assert!(!answer && !words.iter().any(|w| line.contains(w)), "{place}: {line}");
+        }
+    }
+}

@@ -5,19 +5,13 @@ use rustc_hash::FxHashMap;
 use super::functions::{DiffFunctions, FunctionDiff, RowKey};
 use super::{Compared, State, Two};
 use crate::analysis::call_graph::{Calling, Graph, GraphEdge, GraphNode, NOBODY};
-use crate::analysis::graph_layout::{Direction, Drawing, Placed, draw};
+use crate::analysis::drawn::{Drawn, EdgeKind, NodeSizes};
+use crate::analysis::graph_layout::{Direction, Drawing};
 use crate::analysis::path::Symbol;
-use crate::analysis::prune::{EdgeKind, Limits, prune};
+use crate::analysis::prune::{Limits, prune};
 use crate::jobs::Cancelled;
 use crate::model::{Basis, FunctionId, Profile};
 use crate::query::{Context, Pair, Query};
-
-/// Width of a letter in a node, points.
-const LETTER: f32 = 7.2;
-/// Least and largest width of a node.
-const WIDTHS: (f32, f32) = (144.0, 240.0);
-/// Height of a node.
-const HEIGHT: f32 = 46.0;
 
 /// Asks for the [`GraphDiff`] of a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,45 +22,41 @@ pub struct DiffGraph {
     pub limits: Limits,
     /// Which way calls lead.
     pub direction: Direction,
+    /// How large nodes are drawn.
+    pub sizes: NodeSizes,
 }
 
-/// A node that is drawn.
+/// Calls of either run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodeDiff {
-    /// Row of the functions of the pair.
-    pub row: u32,
-}
-
-/// Calls that are drawn; ends are places in [`GraphDiff::nodes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EdgeDiff {
-    /// Caller.
-    pub from: u32,
-    /// Callee.
-    pub to: u32,
-    /// What the calls cost; a run without them has none. `None` where the tool does not say.
+pub struct CallsDiff {
+    /// What they cost; a run without them has none. `None` where the tool does not say.
     pub total: Two<i64>,
-    /// Calls, where they were counted.
+    /// Their number, where they were counted.
     pub calls: Two<i64>,
-    /// In which runs it is.
+    /// In which runs they are.
     pub state: State,
-    /// Paths through this many functions that are left out, at least; 0 for calls.
-    pub elided: u32,
 }
 
 /// Both graphs as one drawing.
 #[derive(Clone, Debug, Default)]
 pub struct GraphDiff {
-    /// Nodes.
-    pub nodes: Vec<NodeDiff>,
-    /// Edges.
-    pub edges: Vec<EdgeDiff>,
-    /// Where they are.
-    pub placed: Placed,
-    /// Width and height of each node.
-    pub sizes: Vec<(f32, f32)>,
+    /// What is drawn; rows are those of the functions of the pair.
+    pub drawn: Drawn,
+    /// The calls that [`EdgeKind::Calls`] names.
+    pub calls: Vec<CallsDiff>,
     /// Functions that are too small in both runs to be drawn.
     pub left_out: usize,
+}
+
+impl GraphDiff {
+    /// The calls of an edge; `None` for paths through functions that are left out.
+    #[must_use]
+    pub fn calls(&self, kind: EdgeKind) -> Option<&CallsDiff> {
+        match kind {
+            EdgeKind::Calls(i) => self.calls.get(i as usize),
+            EdgeKind::Elided(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -91,43 +81,30 @@ impl Query<Pair> for DiffGraph {
         let mut edges: Vec<((u32, u32), Between)> = between.into_iter().collect();
         edges.sort_unstable_by_key(|e| e.0);
         let graph = union(&all, &edges);
-        let drawn = prune(&graph, None, self.limits);
-        let label = |row: u32| {
-            let row = &all.rows[row as usize];
-            super::list::name(row, base.profile(), head.profile()).chars().count()
-        };
-        let size = |row: u32| ((label(row) as f32 * LETTER + 26.0).clamp(WIDTHS.0, WIDTHS.1), HEIGHT);
-        let sizes: Vec<(f32, f32)> = drawn.nodes.iter().map(|n| size(n.row)).collect();
-        let drawing = Drawing {
-            nodes: sizes.clone(),
-            edges: drawn.edges.iter().map(|e| (e.from, e.to, 1)).collect(),
-            direction: self.direction,
-            ..Drawing::default()
-        };
-        let placed = draw(&drawing, &|| cx.job().checkpoint(0, 0))?;
-        let edge = |e: &crate::analysis::prune::KeptEdge| {
-            let (b, elided) = match e.kind {
-                EdgeKind::Calls(i) => (edges[i as usize].1, 0),
-                EdgeKind::Elided(n) => (Between { there: (true, true), ..Between::default() }, n),
-            };
+        let mut drawn = prune(&graph, None, self.limits);
+        for node in &mut drawn.nodes {
+            let row = &all.rows[node.row as usize];
+            node.size = self.sizes.of(&super::list::name(row, base.profile(), head.profile()));
+        }
+        let wishes = Drawing { direction: self.direction, ..Drawing::default() };
+        drawn.lay(wishes, |_| 1, &|| cx.job().checkpoint(0, 0))?;
+        let calls = |(_, b): &((u32, u32), Between)| {
             let state = match b.there {
                 (true, false) => State::Gone,
                 (false, true) => State::New,
                 _ => State::Both,
             };
-            EdgeDiff { from: e.from, to: e.to, total: b.total, calls: b.calls, state, elided }
+            CallsDiff { total: b.total, calls: b.calls, state }
         };
         Ok(GraphDiff {
             left_out: all.rows.len() - drawn.nodes.len(),
-            edges: drawn.edges.iter().map(edge).collect(),
-            nodes: drawn.nodes.iter().map(|n| NodeDiff { row: n.row }).collect(),
-            placed,
-            sizes,
+            calls: edges.iter().map(calls).collect(),
+            drawn,
         })
     }
 
     fn weight(diff: &GraphDiff) -> usize {
-        diff.nodes.len() * 64 + diff.placed.edges.iter().map(|e| e.len() * 8 + 64).sum::<usize>()
+        diff.drawn.weight() + diff.calls.len() * size_of::<CallsDiff>()
     }
 }
 
@@ -197,6 +174,7 @@ fn union(all: &FunctionDiff, edges: &[((u32, u32), Between)]) -> Graph {
 mod tests {
     use super::super::list::name;
     use super::*;
+    use crate::analysis::drawn::DrawnEdge;
     use crate::analysis::testing::{all_functions, pair};
     use crate::jobs::Job;
     use crate::query::Engine;
@@ -208,19 +186,19 @@ mod tests {
         let limits = Limits { nodes: 0, edges: 0, callers: None, callees: None };
         let engine = Engine::inline();
         let all = engine.now(&pair, &functions, &Job::new()).unwrap();
-        let query = DiffGraph { functions, limits, direction: Direction::Down };
+        let sizes = NodeSizes { height: 440, widths: (1380, 2280), character: 71, beside: 260 };
+        let query = DiffGraph { functions, limits, direction: Direction::Down, sizes };
         let graph = engine.now(&pair, &query, &Job::new()).unwrap();
         let label = |at: u32| {
-            let row = &all.rows[graph.nodes[at as usize].row as usize];
+            let row = &all.rows[graph.drawn.nodes[at as usize].row as usize];
             name(row, &pair.base.profile, &pair.head.profile).into_owned()
         };
-        let mut edges: Vec<String> = graph
-            .edges
-            .iter()
-            .map(|e| {
-                format!("{}>{} {} {}", label(e.from), label(e.to), e.total.delta().unwrap(), e.state.key())
-            })
-            .collect();
+        let text = |e: &DrawnEdge| {
+            let calls = graph.calls(e.kind).unwrap();
+            let (change, state) = (calls.total.delta().unwrap(), calls.state.key());
+            format!("{}>{} {change} {state}", label(e.from), label(e.to))
+        };
+        let mut edges: Vec<String> = graph.drawn.edges.iter().map(text).collect();
         edges.sort();
         let want = [
             "app>backoff -60 gone",
@@ -231,10 +209,9 @@ mod tests {
             "read>split -75 gone",
         ];
         assert_eq!(edges, want);
-        assert_eq!((graph.nodes.len(), graph.left_out), (6, 0));
-        assert_eq!(graph.placed.nodes.len(), 6);
+        assert_eq!((graph.drawn.nodes.len(), graph.left_out), (6, 0));
         let turned = Pair { base: pair.head.clone(), head: pair.base.clone(), ..pair.clone() };
         let back = engine.now(&turned, &query, &Job::new()).unwrap();
-        assert_eq!(back.placed.nodes.len(), graph.placed.nodes.len(), "what is drawn is the same");
+        assert_eq!(back.drawn.nodes.len(), graph.drawn.nodes.len(), "what is drawn is the same");
     }
 }

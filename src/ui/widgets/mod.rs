@@ -11,7 +11,7 @@ mod values;
 pub use buttons::{chip, icon_button, link_button, primary_button, shortcut_hint, toggle_button};
 pub use choice::{MetricChoice, combo, metric_picker, segmented};
 pub use notice::{EmptyState, Notice, NoticeAction, legend_item, pill, section_heading};
-pub use progress::progress_row;
+pub use progress::{progress_row, working_over, working_row};
 pub use search::{SearchBox, SearchOutput};
 pub use table::{Cell, cell_text, delta_bar, found_cell, header_cell, name_cell, row_background, share_bar};
 pub use values::KeyValues;

@@ -2,13 +2,43 @@
 
 use super::icon_button;
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, space};
+use crate::ui::theme::{Palette, regular, space};
 use egui::{Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use std::time::Duration;
 
 /// One running job: what it does, how far it is (`None`: unknown), and a button that ends it, which is called `end`. True
 /// when the user ends it.
 pub fn progress_row(ui: &mut Ui, what: &str, done: Option<f32>, end: &str) -> bool {
+    row(ui, what, done, Some(end))
+}
+
+/// The same for what ends by itself, or when nobody looks at it any more.
+pub fn working_row(ui: &mut Ui, what: &str, done: Option<f32>) {
+    row(ui, what, done, None);
+}
+
+/// What is being computed, over the middle of what is out of date meanwhile.
+pub fn working_over(ui: &Ui, area: Rect, what: &str, done: Option<f32>) {
+    let palette = Palette::of(ui);
+    let done = done.filter(|d| d.is_finite()).map(|d| d.clamp(0.0, 1.0));
+    let share = done.map_or_else(String::new, |d| format!(" {} %", (d * 100.0) as u32));
+    let galley = ui.painter().layout_no_wrap(format!("{what} …{share}"), regular(13.0), palette.text);
+    let plate = Rect::from_center_size(area.center(), galley.size() + vec2(24.0, 12.0)).intersect(area);
+    let response = ui.interact(plate, ui.scope_id().with("working"), Sense::hover());
+    response.widget_info(|| progress_info(what, done));
+    let painter = ui.painter().with_clip_rect(plate.intersect(ui.clip_rect()));
+    painter.rect_filled(plate, space::RADIUS, palette.panel.gamma_multiply(0.9));
+    painter.galley(plate.min + vec2(12.0, 6.0), galley, palette.text);
+    ui.ctx().request_repaint_after(Duration::from_millis(100));
+}
+
+fn progress_info(what: &str, done: Option<f32>) -> WidgetInfo {
+    let mut info = WidgetInfo::labeled(Role::ProgressIndicator, true, what);
+    info.value = done.map(f64::from);
+    info
+}
+
+fn row(ui: &mut Ui, what: &str, done: Option<f32>, end: Option<&str>) -> bool {
     const BAR: f32 = 140.0;
     const NUMBER: f32 = 44.0;
     let palette = Palette::of(ui);
@@ -23,11 +53,7 @@ pub fn progress_row(ui: &mut Ui, what: &str, done: Option<f32>, end: &str) -> bo
             ui.add(Label::new(what).truncate());
         });
         let (rect, response) = ui.allocate_exact_size(vec2(BAR, 6.0), Sense::hover());
-        response.widget_info(|| {
-            let mut info = WidgetInfo::labeled(Role::ProgressIndicator, true, what);
-            info.value = done.map(f64::from);
-            info
-        });
+        response.widget_info(|| progress_info(what, done));
         ui.painter().rect_filled(rect, 3.0, palette.pressed);
         ui.painter().rect_filled(filled(ui, rect, done), 3.0, palette.accent);
         let number = done.map_or_else(String::new, |d| format!("{} %", (d * 100.0) as u32));
@@ -35,7 +61,7 @@ pub fn progress_row(ui: &mut Ui, what: &str, done: Option<f32>, end: &str) -> bo
             ui.set_width(NUMBER);
             ui.add(Label::new(RichText::new(number).color(palette.text_weak)));
         });
-        cancelled = icon_button(ui, Icon::Close, &format!("{end}: {what}")).clicked();
+        cancelled = end.is_some_and(|end| icon_button(ui, Icon::Close, &format!("{end}: {what}")).clicked());
     });
     cancelled
 }

@@ -9,7 +9,6 @@ use crate::analysis::gaps::Gap;
 use crate::analysis::span_facts::SpanFacts;
 use crate::format;
 use crate::model::{FunctionId, Profile, SpanStatus, TrackId, Unit};
-use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::{Palette, Tone, small, space, strong};
 use crate::views::{ViewCx, shared};
@@ -40,10 +39,7 @@ impl Facts {
     pub fn of(cx: &ViewCx<'_>, rows: &FlameRows, hit: Hit, before: Option<Self>) -> Option<Self> {
         let own = match rows.origin(hit.at) {
             Some(Origin::Span(track, row)) if std::ptr::eq(&**rows.profile(), cx.profile()) => {
-                match cx.ask(&SpanFacts { track, row }, POINTED) {
-                    Answer::Ready(facts) => Some(facts.own),
-                    _ => None,
-                }
+                cx.ask(&SpanFacts { track, row }, POINTED).exact().beside().map(|facts| facts.own)
             }
             _ => None,
         };

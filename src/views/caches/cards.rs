@@ -60,8 +60,9 @@ impl Caches {
 /// Hits and misses over time, with the rate so far.
 fn over_time(cx: &mut ViewCx<'_>, ui: &mut Ui, kind: CacheKind) {
     let asked = CacheHistory { kind, asked: cx.asked() };
-    let answer = cx.ask(&asked, 4 + kind as u64);
-    let Some(history) = cx.value(ui, &answer, "Counting hits over time") else { return };
+    let Some(history) = cx.ask(&asked, 4 + kind as u64).content(ui, "Counting hits over time") else {
+        return;
+    };
     let palette = Palette::of(ui);
     let unit = if kind == CacheKind::Answers { Unit::Count } else { Unit::Tokens };
     let half = history.length as f64 / 2.0;

@@ -27,9 +27,7 @@ impl View for DiffCaches {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let asked = question(cx);
-        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = cx.value(ui, &base, "Counting hits of base") else { return };
-        let Some(in_head) = cx.value(ui, &head, "Counting hits of head") else { return };
+        let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Counting hits") else { return };
         let find = |all: &[CacheFigures], kind| all.iter().find(|c| c.kind == kind).copied();
         let kinds: Vec<(CacheKind, Two<CacheFigures>)> = KINDS
             .into_iter()
@@ -37,8 +35,7 @@ impl View for DiffCaches {
             .filter(|(_, both)| both.base.is_some() || both.head.is_some())
             .collect();
         let asked = CacheKeys { asked: cx.asked() };
-        let keys =
-            [cx.ask_base(&asked, 4).and_then(|a| a.value().cloned()), cx.ask(&asked, 4).value().cloned()];
+        let keys = cx.both_beside(&asked, 4);
         let stated = keys.iter().flatten().any(|k| k.stated > 0);
         if kinds.is_empty() {
             weak(ui, "No request of either run says anything of a cache.");

@@ -85,13 +85,12 @@ fn question(cx: &ViewCx<'_>) -> CachesQuery {
 impl View for Caches {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
-        let answer = cx.ask(&question(cx), 0);
-        let Some(kinds) = cx.value(ui, &answer, "Counting hits") else { return };
-        let alike = cx.ask(&Similarities { asked: cx.asked() }, 1).value().cloned();
+        let Some(kinds) = cx.ask(&question(cx), 0).content(ui, "Counting hits") else { return };
+        let alike = cx.ask(&Similarities { asked: cx.asked() }, 1).beside();
         let repeats = RepeatedPrompts { asked: cx.asked() };
-        let repeats = cx.ask(&repeats, 2).value().cloned();
-        let held = cx.ask(&CacheEntries, 3).value().cloned();
-        let keys = cx.ask(&CacheKeys { asked: cx.asked() }, 4).value().cloned();
+        let repeats = cx.ask(&repeats, 2).beside();
+        let held = cx.ask(&CacheEntries, 3).beside();
+        let keys = cx.ask(&CacheKeys { asked: cx.asked() }, 4).beside();
         let frame = Frame { kinds, alike, repeats, held, keys };
         let cards = cards(&frame);
         if cards.is_empty() {
@@ -111,8 +110,7 @@ impl View for Caches {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = saved.get("threshold").and_then(serde_json::Value::as_f64);
-        self.threshold = read.filter(|t| (0.0..=1.0).contains(t));
+        self.threshold = shared::kept(saved, "threshold").filter(|t| (0.0..=1.0).contains(t));
     }
 }
 

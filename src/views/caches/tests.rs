@@ -3,7 +3,7 @@ use std::sync::Arc;
 use egui_kittest::kittest::Queryable;
 
 use crate::model::{CacheOutcome, FALSE_HIT, Finding, Profile, ProfileBuilder, Request, Severity};
-use crate::views::shared::testing::{Stage, harness};
+use crate::views::testing::{Stage, harness};
 use crate::views::view;
 
 fn profile() -> Arc<Profile> {
@@ -48,7 +48,7 @@ fn profile() -> Arc<Profile> {
 
 #[test]
 fn a_cache_of_answers_is_told_with_its_threshold() {
-    let mut stage = Stage::new(view("caches").unwrap(), profile());
+    let mut stage = Stage::new("caches", profile());
     stage.view.load(&serde_json::json!({ "threshold": 0.95 }));
     let mut h = harness(stage);
     h.set_size(egui::vec2(1400.0, 900.0));
@@ -65,7 +65,7 @@ fn a_cache_of_answers_is_told_with_its_threshold() {
 
 #[test]
 fn two_runs_are_compared_by_kind_of_cache() {
-    let mut h = harness(Stage::pair(view("caches").unwrap(), profile(), profile()));
+    let mut h = harness(Stage::pair("caches", profile(), profile()));
     h.run_ok();
     assert!(
         h.query_by_label("Hit rate 60.000 % 60.000 % =").is_some()

@@ -93,13 +93,13 @@ impl CallTreeView {
         (self.at, self.reveal) = (Some(last), Some((last, false)));
         let tree = &list.costs().tree;
         if let (Mode::TopDown, Some(node)) = (self.mode, tree.keys.iter().position(|k| *k == last)) {
-            self.follow.select(cx, Item::of_path(&tree.path(node as u32), cx.profile()));
+            cx.select(Some(Item::of_path(&tree.path(node as u32), cx.profile())));
         }
     }
 
     pub(super) fn select(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {
         self.at = Some(list.line(row).key);
-        self.follow.select(cx, list.item(row, cx.profile()));
+        cx.select(Some(list.item(row, cx.profile())));
     }
 
     fn go(&mut self, cx: &mut ViewCx<'_>, list: &List, row: usize) {

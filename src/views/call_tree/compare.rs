@@ -2,11 +2,11 @@
 
 use egui::{Key, Modifiers, Ui};
 
+use super::super::shared;
 use super::super::shared::branch::{Branch, Triangle, function_cell};
 use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, ContextMenu, Picked};
 use super::super::shared::pair::{self, Asked, Written};
-use super::super::shared::{self, Follow};
 use crate::analysis::Scope;
 use crate::analysis::diff::normalise::Factors;
 use crate::analysis::diff::paths::{DiffPaths, PathNode};
@@ -33,7 +33,6 @@ pub struct DiffTreeView {
     closed: Expansion,
     search: String,
     grid: GridState,
-    follow: Follow,
     /// The scope whose most changed path was opened.
     opened: Option<Scope>,
     /// The selected row.
@@ -61,15 +60,14 @@ impl View for DiffTreeView {
             closed: self.closed.clone(),
             search: self.search.clone(),
         };
-        let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(rows) = cx.value(ui, &answer, "Comparing call trees") else { return };
+        let Some(rows) = cx.ask_pair(&query, 0).content(ui, "Comparing call trees") else { return };
         let (related, not_related) = pair::related_paths(cx, &asked, false, 1);
         if self.opened.as_ref() != Some(&cx.interaction.scope) && !rows.paths.is_empty() {
             self.opened = Some(cx.interaction.scope.clone());
             self.most_changed(&rows);
             ui.ctx().request_repaint();
         }
-        if self.follow.news(cx) {
+        if cx.selected_elsewhere() {
             self.at = None;
         }
         self.toolbar(cx, ui, &rows);
@@ -77,13 +75,7 @@ impl View for DiffTreeView {
         pair::estimated(cx, &asked, &rows.paths);
         let footer = footer(&asked, &rows);
         let numbers = Numbers { pair: &pair, asked: &asked, rows: &rows, factors: &related.factors };
-        shared::with_footer(
-            ui,
-            |ui| {
-                self.table(cx, ui, &numbers);
-            },
-            |ui| pair::weak(ui, &footer),
-        );
+        shared::with_footer(ui, &footer, |ui| self.table(cx, ui, &numbers));
     }
 
     fn save(&self) -> serde_json::Value {
@@ -204,7 +196,7 @@ impl DiffTreeView {
     fn select(&mut self, cx: &mut ViewCx<'_>, numbers: &Numbers<'_>, row: usize) {
         self.at = Some(numbers.key(row));
         if let Some(item) = numbers.item(row) {
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
     }
 

@@ -9,16 +9,14 @@ mod list;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use egui::{RichText, Ui};
 
 use self::actions::Act;
 use self::list::List;
+use super::shared;
 use super::shared::branch::{Branch, Triangle, function_cell};
 use super::shared::grid::{self, Grid, GridState, Happened, Mark};
 use super::shared::menu::{self, ContextMenu, Picked};
-use super::shared::{self, Follow};
 use crate::analysis::columns;
 use crate::analysis::columns::call_tree::{TreeColumn, TreeKind, TreeLine, call_tree};
 use crate::analysis::expansion::{Expansion, PathKey};
@@ -28,7 +26,6 @@ use crate::analysis::search::Pattern;
 use crate::analysis::tree_rows::{self, MAX_ROWS, Order, Rows, Sort};
 use crate::analysis::{CallTree, Costs, Scope};
 use crate::format;
-use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::Palette;
@@ -59,6 +56,9 @@ pub enum Mode {
     BottomUp,
 }
 
+/// What is said while rows are prepared.
+const DOING: &str = "Building the call tree";
+
 /// The view.
 #[derive(Default)]
 pub struct CallTreeView {
@@ -75,7 +75,6 @@ pub struct CallTreeView {
     opened: Option<Scope>,
     /// The list shown last and what was found out about it.
     shown: Option<Listed>,
-    follow: Follow,
     /// The selected row.
     at: Option<PathKey>,
     /// A row to bring into view once it is listed, and whether the rows were asked for since.
@@ -102,12 +101,10 @@ struct Saved {
 
 impl View for CallTreeView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let (answer, ready) = self.ask(cx);
-        let Some(list) = cx.value(ui, &answer, "Building the call tree") else { return };
-        let list = List::clone(&list);
+        let Some((list, newest)) = self.ask(cx, ui) else { return };
         self.open_first(cx, ui, &list);
         self.follow_selection(cx, ui, &list);
-        self.remember(cx, &list, ready.is_ready());
+        self.remember(cx, &list, newest);
         self.toolbar(cx, ui, &list);
         let unit = shared::unit(cx.profile(), cx.interaction);
         let lost = list.costs().gaps.as_ref().map(|gaps| gaps.words(unit, list.costs().sum));
@@ -117,15 +114,7 @@ impl View for CallTreeView {
             return;
         }
         let footer = self.footer(cx, &list);
-        shared::with_footer(
-            ui,
-            |ui| {
-                self.table(cx, ui, &list);
-            },
-            |ui| {
-                ui.add(egui::Label::new(RichText::new(footer).color(Palette::of(ui).text_weak)).truncate());
-            },
-        );
+        shared::with_footer(ui, &footer, |ui| self.table(cx, ui, &list));
     }
 
     fn save(&self) -> serde_json::Value {
@@ -141,8 +130,8 @@ impl View for CallTreeView {
 }
 
 impl CallTreeView {
-    /// Asks for the rows. The second answer says only whether they are up to date.
-    fn ask(&mut self, cx: &ViewCx<'_>) -> (Answer<List>, Answer<()>) {
+    /// The rows, and whether they are up to date.
+    fn ask(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) -> Option<(List, bool)> {
         let now = cx.interaction;
         if self.search != now.search {
             self.search.clone_from(&now.search);
@@ -157,14 +146,16 @@ impl CallTreeView {
             Mode::TopDown => {
                 let (expanded, closed) = (self.down.clone(), self.closed.clone());
                 let query = Rows { costs, sort: self.sort, expanded, closed, search };
-                listed(cx.ask(&query, 0), |rows| Some(List::Down(rows)))
+                let rows = cx.ask(&query, 0);
+                let newest = rows.is_newest();
+                Some((List::Down(rows.content(ui, DOING)?), newest))
             }
             Mode::BottomUp => {
                 let query =
                     Inverted { costs: costs.clone(), sort: self.sort, expanded: self.up.clone(), search };
-                let rows = cx.ask(&query, 0);
-                let costs = cx.ask(&costs, 1).value().cloned();
-                listed(rows, |rows| Some(List::Up(rows, costs.clone()?)))
+                let (rows, costs) = (cx.ask(&query, 0), cx.ask(&costs, 1));
+                let newest = rows.is_newest();
+                Some((List::Up(rows.content(ui, DOING)?, costs.content(ui, DOING)?), newest))
             }
         }
     }
@@ -195,14 +186,14 @@ impl CallTreeView {
     }
 
     /// Brings a path into view that was selected elsewhere.
-    fn follow_selection(&mut self, cx: &ViewCx<'_>, ui: &Ui, list: &List) {
-        if !self.follow.news(cx) {
+    fn follow_selection(&mut self, cx: &mut ViewCx<'_>, ui: &Ui, list: &List) {
+        if !cx.selected_elsewhere() {
             return;
         }
         self.at = None;
         let tree = &list.costs().tree;
         if self.mode == Mode::TopDown
-            && let Some(node) = self.follow.item().and_then(|item| node_of(item, tree, cx))
+            && let Some(node) = cx.interaction.selection.as_ref().and_then(|item| node_of(item, tree, cx))
         {
             self.at = Some(tree.keys[node as usize]);
             self.reveal_node(tree, node);
@@ -241,7 +232,8 @@ impl CallTreeView {
         shared::header(ui, |ui| {
             let modes = [(Mode::TopDown, "Top-down"), (Mode::BottomUp, "Bottom-up")];
             if segmented(ui, "Direction of the tree", &mut self.mode, &modes).changed() {
-                (self.at, self.follow, self.grid.scroll_to) = (None, Follow::default(), Some(0));
+                (self.at, self.grid.scroll_to) = (None, Some(0));
+                cx.look_again();
             }
             let about = "Open the path that the largest part of the cost takes (h)";
             if ui.button("Heaviest path").on_hover_text(about).clicked() {
@@ -353,22 +345,6 @@ impl CallTreeView {
         if happened.focused {
             self.keys(cx, ui, list, happened.page);
         }
-    }
-}
-
-/// The rows as a list, and whether they are up to date.
-fn listed<T>(answer: Answer<T>, list: impl Fn(Arc<T>) -> Option<List>) -> (Answer<List>, Answer<()>) {
-    let working = |progress, stale| Answer::Working { progress, stale };
-    match answer {
-        Answer::Ready(rows) => match list(rows) {
-            Some(list) => (Answer::Ready(Arc::new(list)), Answer::Ready(Arc::new(()))),
-            None => (working(None, None), Answer::Working { progress: None, stale: None }),
-        },
-        Answer::Working { progress, stale } => {
-            let stale = stale.and_then(list).map(Arc::new);
-            (working(progress, stale), Answer::Working { progress, stale: None })
-        }
-        Answer::Failed(why) => (Answer::Failed(why.clone()), Answer::Failed(why)),
     }
 }
 

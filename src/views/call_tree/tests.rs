@@ -9,13 +9,13 @@ use crate::analysis::Transform;
 use crate::analysis::testing::{profile, symbols};
 use crate::model::TrackId;
 use crate::state::Command;
-use crate::views::shared::testing::{Stage, harness};
+use crate::views::testing::{Stage, harness};
 
 const SPANS: &str = "main 0 100000000 / load 0 10000000 / run 10000000 90000000 / step 10000000 40000000
     step 40000000 80000000 / softmax 50000000 60000000";
 
 fn tree(text: &str) -> Harness<'static, Stage> {
-    harness(Stage::new(&KIND, profile(text)))
+    harness(Stage::new(KIND.id, profile(text)))
 }
 
 /// The rows, top to bottom: `name level`.
@@ -39,7 +39,7 @@ fn press(h: &mut Harness<'_, Stage>, key: Key) {
 }
 
 fn selected(h: &Harness<'_, Stage>) -> Option<Item> {
-    h.state().history.now().selection.clone()
+    h.state().now().selection.clone()
 }
 
 /// Clicks a row at its numbers: the triangle that opens a row takes clicks for itself.
@@ -81,7 +81,7 @@ fn a_span_selected_elsewhere_shows_its_path() {
     let p = h.state().subject.profile().clone();
     assert_eq!(p.tracks[0].spans.rows[row].depth, 2);
     let span = Item::of_span(TrackId(0), row as u32 + 1, &p);
-    h.state_mut().history.apply(Command::Select(span));
+    h.state_mut().send(Command::Select(span));
     h.run();
     assert!(rows(&h).contains(&"softmax 3".to_owned()));
 }
@@ -89,7 +89,7 @@ fn a_span_selected_elsewhere_shows_its_path() {
 #[test]
 fn a_search_opens_the_way_and_steps_through_matches() {
     let mut h = tree(SPANS);
-    h.state_mut().history.apply(Command::Search("softmax, load".into()));
+    h.state_mut().send(Command::Search("softmax, load".into()));
     h.run();
     assert_eq!(rows(&h), ["main 0", "run 1", "step 2", "softmax 3", "load 1"]);
     assert!(h.query_by_label("2 paths match with 20.0 % of the time").is_some());
@@ -131,9 +131,9 @@ fn the_menu_transforms_and_it_can_be_taken_back() {
     h.get_by_label_contains("Focus on this call path").click();
     h.run();
     let p = h.state().subject.profile().clone();
-    assert_eq!(h.state().history.now().scope.transforms, [Transform::FocusSubtree(symbols(&p, "main>run"))]);
+    assert_eq!(h.state().now().scope.transforms, [Transform::FocusSubtree(symbols(&p, "main>run"))]);
     assert_eq!(rows(&h), ["run 0", "step 1"]);
-    h.state_mut().history.apply(Command::KeepTransforms(0));
+    h.state_mut().send(Command::KeepTransforms(0));
     h.run();
     assert_eq!(rows(&h)[0], "main 0");
 }
@@ -170,7 +170,7 @@ fn what_has_no_row_is_a_row_and_leads_to_its_caller_alone() {
     press(&mut h, Key::End);
     press(&mut h, Key::Enter);
     let mid = symbols(h.state().subject.profile(), "main>mid");
-    assert_eq!(h.state().history.now().scope.transforms, [Transform::FocusSubtree(mid)]);
+    assert_eq!(h.state().now().scope.transforms, [Transform::FocusSubtree(mid)]);
     h.run();
     assert!(rows(&h).contains(&"small 1".to_owned()), "{:?}", rows(&h));
 }

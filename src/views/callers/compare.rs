@@ -16,10 +16,10 @@ use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, strong};
 use crate::ui::widgets::{EmptyState, segmented};
+use crate::views::shared;
 use crate::views::shared::grid::{GridState, walk};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::shared::two::{self, TwoRow, TwoSort, TwoTable};
-use crate::views::shared::{self, Follow};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -29,25 +29,24 @@ pub struct DiffCallersView {
     sort: TwoSort,
     /// Whose neighbours are shown; `None` before anything was selected.
     active: Option<SymbolKey>,
-    follow: Follow,
     grids: [GridState; 2],
 }
 
 impl View for DiffCallersView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
-        if let Some(symbol) = self.follow.new_symbol(cx) {
+        if let Some(symbol) = cx.symbol_elsewhere() {
             self.active = Some(symbol);
         }
-        let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
-        let Some(functions) = cx.value(ui, &functions, "Comparing functions") else { return };
+        let Some(functions) = cx.ask_pair(&asked.functions, 1).content(ui, "Comparing functions") else {
+            return;
+        };
         let Some(function) = self.active.or_else(|| first(&functions)) else {
             shared::nothing(cx, ui, Icon::Graph);
             return;
         };
         let query = DiffCallers { functions: asked.functions.clone(), function, reach: self.reach };
-        let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(found) = cx.value(ui, &answer, "Comparing callers") else { return };
+        let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing callers") else { return };
         let (related, why) = pair::related_paths(cx, &asked, false, 2);
         self.header(ui, &pair, &asked, (&functions, &found, function));
         pair::notices(cx, &asked, &related.factors.legend, why.as_deref());
@@ -72,9 +71,8 @@ impl View for DiffCallersView {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.reach = serde_json::from_value(read("reach")).unwrap_or_default();
-        self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
+        self.reach = shared::kept(saved, "reach").unwrap_or_default();
+        self.sort = shared::kept(saved, "sort").unwrap_or_default();
     }
 }
 
@@ -153,13 +151,13 @@ impl DiffCallersView {
         let next = if happened.focused { walk(ui, current, rows.len(), happened.page) } else { None };
         self.grids[side].scroll_to = next.or(self.grids[side].scroll_to);
         if let Some(item) = happened.clicked.or(next).and_then(|row| rows[row].item.clone()) {
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
         let enter = happened.focused && ui.input(|i| i.key_pressed(egui::Key::Enter));
         let walked = happened.double_clicked.or(current.filter(|_| enter));
         if let Some(item) = walked.and_then(|row| rows[row].item.clone()) {
             self.active = item.symbol();
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
     }
 }

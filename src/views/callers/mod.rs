@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use egui::{Rect, RichText, Ui, UiBuilder, pos2};
 
+use super::shared;
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, ContextMenu, Picked};
-use super::shared::{self, Follow};
 use crate::analysis::FunctionRow;
 use crate::analysis::callers::{Callers, Neighbour, Neighbours, Reach};
 use crate::analysis::columns::callers::{Around, NeighbourColumn, NeighbourKey, Side, name, neighbours};
@@ -46,7 +46,6 @@ pub struct CallersView {
     sort: (NeighbourKey, bool),
     /// Whose neighbours are shown; `None` before anything was selected.
     active: Option<SymbolKey>,
-    follow: Follow,
     grids: [GridState; 2],
     sorted: Option<Sorted>,
 }
@@ -72,8 +71,7 @@ impl View for CallersView {
         let Some(function) = self.active(cx).or_else(|| shared::most_expensive(cx, ui)) else { return };
         let query =
             Callers { slice: cx.slice(), function: cx.profile().keys().symbol(function), reach: self.reach };
-        let answer = cx.ask(&query, 0);
-        let Some(answered) = cx.value(ui, &answer, "Looking up callers") else { return };
+        let Some(answered) = cx.ask(&query, 0).content(ui, "Looking up callers") else { return };
         self.sort(cx, function, &answered);
         self.header(cx, ui, function, &answered);
         let unknown = if self.reach == Reach::All {
@@ -107,8 +105,8 @@ impl CallersView {
         self.active.and_then(|key| cx.profile().keys().function(key))
     }
 
-    fn follow_selection(&mut self, cx: &ViewCx<'_>) {
-        if let Some(symbol) = self.follow.new_symbol(cx) {
+    fn follow_selection(&mut self, cx: &mut ViewCx<'_>) {
+        if let Some(symbol) = cx.symbol_elsewhere() {
             self.active = Some(symbol);
         }
     }
@@ -208,7 +206,7 @@ impl CallersView {
         }
         let current = rows.iter().position(|n| {
             let item = n.symbol.map(|s| Item::of_function(s.function(), cx.profile()));
-            item.is_some() && self.follow.item() == item.as_ref()
+            item.is_some() && cx.interaction.selection == item
         });
         let next = if happened.focused { walk(ui, current, rows.len(), happened.page) } else { None };
         let enter = happened.focused && ui.input(|i| i.key_pressed(egui::Key::Enter));
@@ -224,7 +222,7 @@ impl CallersView {
             menu::keys(cx, menu::About { function: f, path: None }, ui);
         }
         if let Some(f) = clicked {
-            self.follow.select(cx, Item::of_function(f, cx.profile()));
+            cx.select(Some(Item::of_function(f, cx.profile())));
         }
         if let Some(f) = walked {
             self.walk_to(cx, f);
@@ -234,7 +232,7 @@ impl CallersView {
     fn walk_to(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
         let symbol = cx.profile().keys().symbol(function);
         self.active = Some(symbol);
-        self.follow.select(cx, Item::Function(symbol));
+        cx.select(Some(Item::Function(symbol)));
         for grid in &mut self.grids {
             grid.scroll_to = Some(0);
         }

@@ -6,7 +6,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use super::*;
 use crate::analysis::testing::{profile, symbol};
 use crate::state::Command;
-use crate::views::shared::testing::{Stage, harness};
+use crate::views::testing::{Stage, harness};
 
 /// The golden sample of pstats, in ms: `a` and `b` call each other.
 const PSTATS: &str = "fn main 1 1000000 40000000; fn a 3/1 6000000 16000000; fn b 2/1 4000000 14000000
@@ -14,14 +14,14 @@ const PSTATS: &str = "fn main 1 1000000 40000000; fn a 3/1 6000000 16000000; fn 
     b -> a 2/1 4000000 10000000; a -> leaf 3 3000000 3000000; b -> leaf 2 2000000 2000000; main -> leaf 1 1000000 1000000";
 
 fn view(select: &str) -> Harness<'static, Stage> {
-    let mut h = harness(Stage::new(&KIND, profile(PSTATS)));
+    let mut h = harness(Stage::new(KIND.id, profile(PSTATS)));
     select_function(&mut h, select);
     h
 }
 
 fn select_function(h: &mut Harness<'_, Stage>, name: &str) {
     let f = symbol(h.state().subject.profile(), name);
-    h.state_mut().history.apply(Command::Select(Some(Item::Function(f))));
+    h.state_mut().send(Command::Select(Some(Item::Function(f))));
     h.run();
 }
 
@@ -39,7 +39,7 @@ fn neighbours_of_the_selection_are_shown_and_walked_to() {
     h.get_by_label("leaf, 3.000 ms").click();
     h.run();
     let leaf = symbol(h.state().subject.profile(), "leaf");
-    assert_eq!(h.state().history.now().selection, Some(Item::Function(leaf)));
+    assert_eq!(h.state().now().selection, Some(Item::Function(leaf)));
     assert!(has(&h, "Calls 2 functions"));
     h.key_press(egui::Key::Enter);
     h.run();
@@ -59,7 +59,7 @@ fn all_lists_what_is_further_away() {
 
 #[test]
 fn before_anything_is_selected_the_most_expensive_function_is_shown() {
-    let h = harness(Stage::new(&KIND, profile(PSTATS)));
+    let h = harness(Stage::new(KIND.id, profile(PSTATS)));
     assert!(h.query_by_label_contains("with the most self cost").is_some());
     let names: Vec<_> =
         h.query_all_by_role(egui::Role::Row).filter_map(|n| n.accesskit_node().label()).collect();

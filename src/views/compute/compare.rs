@@ -73,9 +73,7 @@ impl View for DiffCompute {
         let Some(pair) = cx.subject.pair().cloned() else { return };
         let asked = Ops(cx.interaction.range);
         let limits = question(cx, &Given::default());
-        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = cx.value(ui, &base, "Adding up operations of base") else { return };
-        let Some(in_head) = cx.value(ui, &head, "Adding up operations of head") else { return };
+        let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up operations") else { return };
         let tables = [&*in_base, &*in_head];
         let known = |f: &Figure| tables.iter().any(|t| t.rows.iter().any(|op| f.of(op).is_some()));
         let figures: Vec<_> = Figure::ALL.into_iter().filter(|(f, _)| known(f)).collect();
@@ -90,11 +88,8 @@ impl View for DiffCompute {
         let split = area.top() + (area.height() * 0.36).clamp(80.0, 230.0);
         let (above, below) = (area.with_max_y(split - space::SMALL), area.with_min_y(split + space::SMALL));
         ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("limits"), |ui| {
-            let answers = (cx.ask_base(&limits, 1), cx.ask(&limits, 1));
-            let (Some(base), head) = (answers.0.as_ref().and_then(|a| a.value()), answers.1.value()) else {
-                return;
-            };
-            scrolled(ui, |ui| figures_of(ui, tables, [base, &**head.unwrap_or(base)]));
+            let Some([base, head]) = cx.both(ui, &limits, 1, "Adding up passes") else { return };
+            scrolled(ui, |ui| figures_of(ui, tables, [&base, &head]));
         });
         ui.scope_builder(UiBuilder::new().max_rect(below).id_salt("operations"), |ui| {
             let mut rows = rows([&pair.base.profile, &pair.head.profile], tables, self.kind, self.figure);
@@ -126,10 +121,9 @@ impl View for DiffCompute {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.kind = serde_json::from_value(read("kind")).unwrap_or(self.kind);
-        self.figure = serde_json::from_value(read("figure")).unwrap_or_default();
-        self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
+        self.kind = shared::kept(saved, "kind").unwrap_or(self.kind);
+        self.figure = shared::kept(saved, "figure").unwrap_or_default();
+        self.sort = shared::kept(saved, "sort").unwrap_or_default();
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a person says of the model and its device.
 
-use egui::{RichText, TextEdit, Ui};
+use egui::{RichText, Ui};
 
 use crate::analysis::compute::{DEVICES, Given, device_of};
 use crate::format;
 use crate::model::Profile;
-use crate::ui::theme::{Palette, Tone, mono};
+use crate::ui::theme::Palette;
 use crate::ui::widgets::combo;
-use crate::views::parts::remark;
+use crate::views::parts::{remark, typed};
 
 /// Fields with what was typed.
 #[derive(Default)]
@@ -72,30 +72,13 @@ fn written(n: u64, unit: &str) -> String {
 }
 
 fn field(ui: &mut Ui, name: &str, unit: &str, value: &mut Option<u64>, hint: &str) {
-    let id = ui.scope_id().with(name);
     let shown = value.map_or_else(String::new, |n| written(n, unit));
-    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or(shown);
     let width = ui.available_width().min(190.0);
-    let edit = TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(width).char_limit(40);
-    let response = ui.add(edit.hint_text(hint));
-    response.clone().accessible_name(name.to_owned());
-    let wrong = id.with("wrong");
-    if response.changed() {
-        *value = format::typed_quantity(&text).filter(|n| *n > 0);
-        ui.data_mut(|d| d.insert_temp(wrong, value.is_none() && !text.trim().is_empty()));
+    let read = |text: &str| format::typed_quantity(text).filter(|n| *n > 0);
+    let wanted = |text: &str| read(text).is_none().then_some("A number above 0 is wanted, such as 12G");
+    let text =
+        typed(ui, name, shown, wanted, |field| field.desired_width(width).char_limit(40).hint_text(hint));
+    if let Some(text) = text {
+        *value = read(&text);
     }
-    let is_wrong = ui.data(|d| d.get_temp(wrong)).unwrap_or(false);
-    if is_wrong {
-        let palette = Palette::of(ui);
-        ui.label(RichText::new("a number is wanted, as 12G").color(palette.tone(Tone::Warning)));
-    }
-    // What was not understood stays, to be mended.
-    let keep = response.has_focus() || is_wrong;
-    ui.data_mut(|d| {
-        if keep {
-            d.insert_temp(id, text);
-        } else {
-            d.remove::<String>(id);
-        }
-    });
 }

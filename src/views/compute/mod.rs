@@ -95,14 +95,17 @@ impl View for Compute {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let ops = match has_ops(cx.profile()) {
             true => {
-                let answer = cx.ask(&Ops(cx.interaction.range), 0);
-                let Some(ops) = cx.value(ui, &answer, "Adding up operations") else { return };
+                let Some(ops) = cx.ask(&Ops(cx.interaction.range), 0).content(ui, "Adding up operations")
+                else {
+                    return;
+                };
                 Some(ops)
             }
             false => None,
         };
-        let answer = cx.ask(&question(cx, &self.fields.given), 1);
-        let Some(found) = cx.value(ui, &answer, "Adding up passes") else { return };
+        let Some(found) = cx.ask(&question(cx, &self.fields.given), 1).content(ui, "Adding up passes") else {
+            return;
+        };
         let Some(ops) = ops else {
             self.cards(cx, ui, &found);
             return;
@@ -134,13 +137,10 @@ impl View for Compute {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        fn part<T: serde::de::DeserializeOwned>(saved: &serde_json::Value, key: &str) -> Option<T> {
-            serde_json::from_value(saved.get(key)?.clone()).ok()
-        }
-        self.kind = part(saved, "kind").unwrap_or(self.kind);
-        self.sort = part(saved, "sort").unwrap_or_default();
-        self.grid.shown = part(saved, "columns").unwrap_or_default();
-        self.fields.given = part(saved, "given").unwrap_or_default();
+        self.kind = shared::kept(saved, "kind").unwrap_or(self.kind);
+        self.sort = shared::kept(saved, "sort").unwrap_or_default();
+        self.grid.shown = shared::kept(saved, "columns").unwrap_or_default();
+        self.fields.given = shared::kept(saved, "given").unwrap_or_default();
     }
 }
 

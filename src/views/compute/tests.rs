@@ -4,8 +4,7 @@ use egui_kittest::kittest::Queryable;
 
 use crate::import::testing::open_bytes;
 use crate::model::Profile;
-use crate::views::shared::testing::{Stage, harness};
-use crate::views::view;
+use crate::views::testing::{Stage, harness};
 
 fn trace() -> Arc<Profile> {
     let file =
@@ -15,7 +14,7 @@ fn trace() -> Arc<Profile> {
 
 #[test]
 fn chips_show_rows_of_one_kind_and_headings_sort_by_torchs_keys() {
-    let mut h = harness(Stage::new(view("compute").unwrap(), trace()));
+    let mut h = harness(Stage::new("compute", trace()));
     h.set_size(egui::vec2(1400.0, 900.0));
     h.run_ok();
     assert!(h.query_by_label_contains("Self CUDA time total").is_some());
@@ -35,7 +34,7 @@ fn chips_show_rows_of_one_kind_and_headings_sort_by_torchs_keys() {
 
 #[test]
 fn what_is_typed_counts_and_what_is_missing_says_so() {
-    let mut h = harness(Stage::new(view("compute").unwrap(), trace()));
+    let mut h = harness(Stage::new("compute", trace()));
     h.set_size(egui::vec2(1400.0, 1200.0));
     h.run_ok();
     assert!(h.query_by_label_contains("Stored as: – the number of parameters is not known").is_some());
@@ -53,7 +52,7 @@ fn what_is_typed_counts_and_what_is_missing_says_so() {
 
 #[test]
 fn operations_of_two_runs_pair_by_name() {
-    let mut h = harness(Stage::pair(view("compute").unwrap(), trace(), trace()));
+    let mut h = harness(Stage::pair("compute", trace(), trace()));
     h.set_size(egui::vec2(1200.0, 800.0));
     h.run_ok();
     assert!(h.query_all_by_label_contains("aten::").count() > 3);

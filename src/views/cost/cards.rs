@@ -91,7 +91,7 @@ impl Cost {
         let sums = &spent.all.sums;
         let Some(billed) = sums.as_billed else { return };
         let asked = Reprice { model: self.other.trim().to_owned(), asked: cx.asked() };
-        let other = (!asked.model.is_empty()).then(|| cx.ask(&asked, 1).value().cloned()).flatten();
+        let other = (!asked.model.is_empty()).then(|| cx.ask(&asked, 1).beside()).flatten();
         let mut rows: Vec<(String, Option<Money>, String)> = vec![
             ("By list prices".into(), Some(billed), say::BY_LIST_PRICES.into()),
             ("Without caches".into(), sums.no_cache, say::NO_CACHE.into()),
@@ -328,8 +328,10 @@ fn scatter(cx: &mut ViewCx<'_>, ui: &mut Ui, spent: &Spent, height: f32) {
 
 /// What one request costs by the size of its prompt.
 fn context(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
-    let answer = cx.ask(&PriceCurves { prices: cx.prices.clone() }, 2);
-    let Some(curves) = cx.value(ui, &answer, "Pricing prompts") else { return };
+    let Some(curves) = cx.ask(&PriceCurves { prices: cx.prices.clone() }, 2).content(ui, "Pricing prompts")
+    else {
+        return;
+    };
     let palette = Palette::of(ui);
     let drawn = plot::plot(ui, "cost by prompt", height, [Unit::Tokens, Unit::NanoDollars]);
     plot::show(ui, drawn.include_x(0.0).include_y(0.0), "Cost by the size of the prompt", |shown| {

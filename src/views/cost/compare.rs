@@ -33,10 +33,7 @@ impl View for DiffCost {
             shared::requests::filters(cx, ui);
         });
         let asked = question(cx, self.by);
-        let answers = (cx.ask_base(&asked, 0), cx.ask(&asked, 0));
-        let (Some(base), head) = answers else { return };
-        let Some(base_spent) = cx.value(ui, &base, "Adding up costs of base") else { return };
-        let Some(head_spent) = cx.value(ui, &head, "Adding up costs of head") else { return };
+        let Some([base_spent, head_spent]) = cx.both(ui, &asked, 0, "Adding up costs") else { return };
         let both = [&*base_spent, &*head_spent];
         let area = ui.available_rect_before_wrap();
         let split = area.top() + (area.height() * 0.5).clamp(80.0, 236.0);
@@ -76,9 +73,8 @@ impl View for DiffCost {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.by = serde_json::from_value(read("by")).unwrap_or_default();
-        self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
+        self.by = shared::kept(saved, "by").unwrap_or_default();
+        self.sort = shared::kept(saved, "sort").unwrap_or_default();
     }
 }
 

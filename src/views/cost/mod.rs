@@ -69,8 +69,7 @@ impl View for Cost {
                 cx.out.wishes.push(Wish::Prices);
             }
         });
-        let answer = cx.ask(&question(cx, self.by), 0);
-        let Some(spent) = cx.value(ui, &answer, "Adding up costs") else { return };
+        let Some(spent) = cx.ask(&question(cx, self.by), 0).content(ui, "Adding up costs") else { return };
         if spent.groups.is_empty() {
             shared::requests::none(ui);
             return;
@@ -91,9 +90,9 @@ impl View for Cost {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let text = |key: &str| saved.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-        self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
-        (self.other, self.hour) = (text("other"), text("hour"));
+        self.by = shared::kept(saved, "by").unwrap_or_default();
+        self.other = shared::kept(saved, "other").unwrap_or_default();
+        self.hour = shared::kept(saved, "hour").unwrap_or_default();
     }
 }
 

@@ -5,8 +5,8 @@ use egui_kittest::kittest::Queryable;
 use crate::analysis::prices::{Prices, read_table};
 use crate::model::{Outcome, Profile, ProfileBuilder, Request, TokenCounts};
 use crate::state::{Command, Item};
-use crate::views::shared::testing::{Stage, harness};
-use crate::views::{Wish, view};
+use crate::views::Wish;
+use crate::views::testing::{Stage, harness};
 
 fn profile() -> Arc<Profile> {
     let mut b = ProfileBuilder::new("test");
@@ -40,7 +40,7 @@ fn prices() -> Prices {
 #[test]
 fn costs_are_told_by_model_and_a_row_selects_its_first_request() {
     let profile = profile();
-    let stage = Stage { prices: prices(), ..Stage::new(view("cost").unwrap(), profile.clone()) };
+    let stage = Stage { prices: prices(), ..Stage::new("cost", profile.clone()) };
     let mut h = harness(stage);
     h.run_ok();
     // 2 × 100 × 50 + 1,200 × 10 + 800 × 1 per million, and 1,000 × 1 + 100 × 5.
@@ -52,7 +52,7 @@ fn costs_are_told_by_model_and_a_row_selects_its_first_request() {
     assert!(h.query_by_label("Saved by caching: $0.0072").is_some());
     h.get_by_label("small $0.0015").click();
     h.run_ok();
-    let selected = h.state().history.now().selection.clone();
+    let selected = h.state().now().selection.clone();
     assert_eq!(selected, Some(Item::of_request(crate::model::RequestId(2), &profile)));
     h.get_by_label("Group by").click();
     h.run_ok();
@@ -66,9 +66,9 @@ fn costs_are_told_by_model_and_a_row_selects_its_first_request() {
 
 #[test]
 fn a_range_counts_only_its_requests() {
-    let stage = Stage { prices: prices(), ..Stage::new(view("cost").unwrap(), profile()) };
+    let stage = Stage { prices: prices(), ..Stage::new("cost", profile()) };
     let mut h = harness(stage);
-    h.state_mut().history.apply(Command::SetRange(Some((2_000_000, 3_000_000))));
+    h.state_mut().send(Command::SetRange(Some((2_000_000, 3_000_000))));
     h.run_ok();
     assert!(h.query_by_label("Cost: $0.0015").is_some());
     assert!(h.query_by_label_contains("large $").is_none());
@@ -76,7 +76,7 @@ fn a_range_counts_only_its_requests() {
 
 #[test]
 fn two_runs_are_compared_by_group() {
-    let stage = Stage { prices: prices(), ..Stage::pair(view("cost").unwrap(), profile(), profile()) };
+    let stage = Stage { prices: prices(), ..Stage::pair("cost", profile(), profile()) };
     let mut h = harness(stage);
     h.run_ok();
     assert!(h.query_by_label("Cost $0.0243 $0.0243 =").is_some());

@@ -18,7 +18,6 @@ use crate::format;
 use crate::model::{
     ArgsPlace, ArgsRef, FunctionId, Metric, Outcome, Profile, RequestId, Severity, SpanStatus, TrackId,
 };
-use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::Tone;
 use crate::views::ViewCx;
@@ -96,8 +95,8 @@ fn span(cx: &ViewCx<'_>, track: TrackId, row: u32) -> Option<Sheet> {
         SpanStatus::Error => Some((Tone::Bad, "error".into())),
         SpanStatus::Unfinished => Some((Tone::Warning, "never ended".into())),
     };
-    let facts = cx.ask(&SpanFacts { track, row }, 0);
-    let facts = facts.value();
+    let facts = cx.ask(&SpanFacts { track, row }, 0).later("Looking up the span");
+    let facts = facts.as_deref();
     let duration = span.duration();
     let mut rows = vec![Fact::new("Duration", format::duration_exact(duration))];
     if let Some(f) = facts {
@@ -218,18 +217,13 @@ fn args(cx: &ViewCx<'_>, sheet: &mut Sheet, args: ArgsRef) {
                 return sheet.noted("Arguments", Vec::new(), "They stand in the file, which is not open.");
             };
             let query = EventArgs { input: input.clone(), offset };
-            match cx.ask(&query, 0) {
-                Answer::Ready(read) => match &*read {
-                    Ok(pairs) => pairs.clone(),
-                    Err(why) => {
-                        let note = format!("They cannot be read from the file: {why}");
-                        return sheet.noted("Arguments", Vec::new(), &note);
-                    }
-                },
-                Answer::Working { .. } => {
-                    return sheet.noted("Arguments", Vec::new(), "Reading the file …");
+            let Some(read) = cx.ask(&query, 0).exact().later("Reading arguments") else { return };
+            match &*read {
+                Ok(pairs) => pairs.clone(),
+                Err(why) => {
+                    let note = format!("They cannot be read from the file: {why}");
+                    return sheet.noted("Arguments", Vec::new(), &note);
                 }
-                Answer::Failed(why) => return sheet.noted("Arguments", Vec::new(), &why),
             }
         }
     };
@@ -237,13 +231,16 @@ fn args(cx: &ViewCx<'_>, sheet: &mut Sheet, args: ArgsRef) {
     sheet.facts("Arguments", rows);
 }
 
-/// Self and total of a function in every metric.
-fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
+/// Self and total of a function in every metric, how often it was called, and whether all that is known.
+fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>, bool) {
     let profile = cx.profile();
-    let (mut rows, mut calls) = (Vec::new(), None);
+    let (mut rows, mut calls, mut known) = (Vec::new(), None, true);
     for (i, metric) in cx.metrics().take(100).enumerate() {
-        let answer = cx.ask(&Functions(Slice { metric, ..cx.slice() }), 16 + i as u64);
-        let Some(table) = answer.value() else { continue };
+        let query = Functions(Slice { metric, ..cx.slice() });
+        let Some(table) = cx.ask(&query, 16 + i as u64).later("Adding up functions") else {
+            known = false;
+            continue;
+        };
         let Some(row) = table.rows.iter().find(|r| r.function == f && r.module.is_none()) else { continue };
         let Some(Measure { label, unit, .. }) = Measure::of(metric, profile) else { continue };
         let least = format::at_least(row.unfinished);
@@ -291,7 +288,7 @@ fn metrics(cx: &ViewCx<'_>, f: FunctionId) -> (Vec<Fact>, Option<Fact>) {
             (None, None) => calls,
         };
     }
-    (rows, calls)
+    (rows, calls, known)
 }
 
 fn function(cx: &ViewCx<'_>, f: FunctionId) -> Option<Sheet> {
@@ -300,9 +297,9 @@ fn function(cx: &ViewCx<'_>, f: FunctionId) -> Option<Sheet> {
     let name = profile.function_name(f);
     let mut sheet = Sheet::new("Function", name);
     name.clone_into(&mut sheet.color_of);
-    let (mut rows, calls) = metrics(cx, f);
+    let (mut rows, calls, known) = metrics(cx, f);
     rows.extend(calls);
-    let note = if rows.is_empty() { "It did not run in the part that is shown." } else { "" };
+    let note = if known && rows.is_empty() { "It did not run in the part that is shown." } else { "" };
     sheet.noted("", rows, note);
     sheet.facts("Where", origin(profile, f));
     sheet.blocks.extend(probable_stack(cx, f));
@@ -314,7 +311,7 @@ fn function(cx: &ViewCx<'_>, f: FunctionId) -> Option<Sheet> {
 fn probable_stack(cx: &ViewCx<'_>, function: FunctionId) -> Option<Block> {
     let profile = cx.profile();
     let query = ProbableStack { slice: cx.slice(), function: profile.keys().symbol(function) };
-    let stack = Option::clone(&**cx.ask(&query, 0).value()?)?;
+    let stack = Option::clone(&*cx.ask(&query, 0).beside()?)?;
     let start = stack.path.len().saturating_sub(LONGEST_PATH).min(stack.at);
     let end = stack.path.len().min(start + LONGEST_PATH);
     let step = |n: usize| {
@@ -347,7 +344,7 @@ fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
     let mut sheet = Sheet::new("Call path", name);
     name.clone_into(&mut sheet.color_of);
     if let Some(metric) = cx.measure()
-        && let Some(costs) = cx.ask(&Costs(cx.slice()), 0).value()
+        && let Some(costs) = cx.ask(&Costs(cx.slice()), 0).later("Adding up the call tree")
         && let Some(node) = costs.tree.find(path, &profile.functions)
     {
         let (node, count) = (node as usize, costs.count(node));
@@ -378,7 +375,7 @@ fn call_path(cx: &ViewCx<'_>, path: &[FunctionId]) -> Option<Sheet> {
             |n: usize| (profile.function_name(path[n]).to_owned(), Item::of_path(&path[..=n], profile));
         sheet.blocks.push(Block::Path((start..path.len()).map(step).collect()));
     }
-    let (mut rows, calls) = metrics(cx, last);
+    let (mut rows, calls, _) = metrics(cx, last);
     rows.extend(calls);
     rows.push(Fact::new("Function", name).go(Item::of_function(last, profile)));
     sheet.facts("On all paths", rows);
@@ -520,8 +517,8 @@ fn request(cx: &ViewCx<'_>, id: RequestId) -> Option<Sheet> {
     if !why.is_empty() {
         tokens.push(Fact::new("Tokens", why.to_owned()));
     }
-    let bill = cx.ask(&Bill { prices: cx.prices.clone() }, 1);
-    tokens.push(cost(bill.value().and_then(|bill| bill.charges.get(id.index()))));
+    let bill = cx.ask(&Bill { prices: cx.prices.clone() }, 1).beside();
+    tokens.push(cost(bill.as_ref().and_then(|bill| bill.charges.get(id.index()))));
     if let Some(bytes) = r.kv_cache_bytes {
         let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
         tokens.push(Fact::new("KV cache", bytes).hint("Size of the KV cache when the request ended"));

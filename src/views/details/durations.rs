@@ -19,8 +19,7 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui, function: FunctionId, own: 
     let function = cx.profile().keys().symbol(function);
     let query = DurationsOf { function, tracks: now.scope.tracks.clone(), range: now.range };
     heading(ui, if own.is_some() { "All calls of this function" } else { "Single calls" });
-    let answer = cx.ask(&query, 0);
-    let Some(durations) = cx.value(ui, &answer, "Adding up calls") else { return };
+    let Some(durations) = cx.ask(&query, 0).content(ui, "Adding up calls") else { return };
     match &*durations {
         Err(why) => {
             weak(ui, &format!("No durations of single calls: {why}."));

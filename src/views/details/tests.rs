@@ -3,19 +3,12 @@ use crate::model::{
     ArgsRef, FunctionSpec, Instant, Profile, ProfileBuilder, Request, RequestId, Severity, TrackId,
     TrackKind, TrackSpec,
 };
-use crate::ui::software::Software;
-use crate::views::fixture::{Stage, session};
+use crate::views::fixture::session;
+use crate::views::testing::{Stage, sized};
 use egui_kittest::{Harness, kittest::Queryable};
 
 fn harness(stage: Stage) -> Harness<'static, Stage> {
-    let build = Harness::builder().with_size(vec2(340.0, 2400.0)).with_max_steps(12);
-    build.renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        stage,
-    )
+    sized(stage, vec2(340.0, 2400.0))
 }
 
 fn selected(item: Item) -> Stage {
@@ -47,11 +40,11 @@ fn a_span_leads_to_its_parents_and_its_function() {
     assert!(h.query_by_label_contains("spawn from: ").is_some(), "the link that started it");
     h.get_by_label("Function: handle_request").click();
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Function(_))));
+    assert!(matches!(h.state().now().selection, Some(Item::Function(_))));
     assert!(h.query_by_label("n 20").is_some(), "durations of all calls");
     h.get_by_label("Go to the longest call").click();
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Span(_))));
+    assert!(matches!(h.state().now().selection, Some(Item::Span(_))));
 }
 
 #[test]
@@ -84,10 +77,11 @@ fn values_are_copied_one_by_one_and_all_together() {
         })
     });
     assert_eq!(copied, Some(format::duration(ttft)));
-    let out = Stage::new("details", session());
-    let mut all = crate::views::Out::default();
-    let cx = ViewCx::new(&out.engine, &out.subject, &out.interaction, &mut all);
-    let text = build::sheet(&cx, &Item::of_request(RequestId(0), out.subject.profile())).unwrap().markdown();
+    let stage = Stage::new("details", session());
+    let mut out = crate::views::Out::default();
+    let cx = ViewCx::new(&stage.engine, &stage.subject, stage.now(), &mut out);
+    let item = Item::of_request(RequestId(0), stage.subject.profile());
+    let text = build::sheet(&cx, &item).unwrap().markdown();
     assert!(
         text.starts_with("## Request req-00") && text.contains("### Prompt") && text.contains("| TTFT |")
     );

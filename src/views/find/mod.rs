@@ -7,11 +7,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use egui::{RichText, Ui};
+use egui::Ui;
 
+use super::shared;
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, ContextMenu, Picked};
-use super::shared::{self, Follow};
 use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::columns::found::{FoundColumn, FoundKey, found, name};
 use crate::analysis::filter::{FilterRows, Found, Kind, Row};
@@ -19,7 +19,7 @@ use crate::format;
 use crate::model::{FunctionId, Profile};
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
-use crate::ui::theme::{Palette, Tone};
+use crate::ui::theme::Tone;
 use crate::ui::widgets::{EmptyState, Notice};
 
 /// The line in [`super::VIEWS`].
@@ -51,7 +51,6 @@ struct FindView {
     sort: (FoundKey, bool),
     grid: GridState,
     sorted: Option<Sorted>,
-    follow: Follow,
 }
 
 /// Rows in the order that was asked for.
@@ -81,10 +80,9 @@ impl View for FindView {
             range: cx.interaction.range,
             prices: cx.prices.clone(),
         };
-        let answer = cx.ask(&query, 0);
-        let ready = answer.value().cloned();
-        self.bar(cx, ui, kind, ready.as_deref());
-        let Some(answered) = cx.value(ui, &answer, "Looking through all of it") else { return };
+        let found = cx.ask(&query, 0).beside();
+        self.bar(cx, ui, kind, found.as_deref());
+        let Some(answered) = cx.ask(&query, 0).content(ui, "Looking through all of it") else { return };
         let picked = match &*answered {
             Ok(picked) => picked,
             Err(why) => {
@@ -102,13 +100,7 @@ impl View for FindView {
         }
         self.order(cx, kind, &answered, picked);
         let footer = statistics(picked, kind);
-        shared::with_footer(
-            ui,
-            |ui| self.table(cx, ui, kind, picked),
-            |ui| {
-                ui.add(egui::Label::new(RichText::new(footer).color(Palette::of(ui).text_weak)).truncate());
-            },
-        );
+        shared::with_footer(ui, &footer, |ui| self.table(cx, ui, kind, picked));
     }
 
     fn save(&self) -> serde_json::Value {
@@ -147,7 +139,7 @@ impl FindView {
         let profile = cx.subject.profile();
         let mut columns = found(profile, kind, picked, cx.metric());
         format::mark(&mut columns, &[self.sort]);
-        if self.follow.news(cx) {
+        if cx.selected_elsewhere() {
             let item = cx.interaction.selection.as_ref();
             self.grid.scroll_to =
                 sorted.rows.iter().position(|&row| self::item(row, profile).as_ref() == item);
@@ -183,7 +175,7 @@ impl FindView {
             cx.send(Command::SetRange(Some(range)));
         }
         if let Some(item) = happened.clicked.or(next).and_then(|row| item(rows[row], cx.profile())) {
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
     }
 }

@@ -3,12 +3,12 @@ use egui_kittest::kittest::Queryable;
 use super::*;
 use crate::analysis::Transform;
 use crate::analysis::testing::profile;
-use crate::views::shared::testing::{Stage, harness};
+use crate::views::testing::{Stage, harness};
 
 const SPANS: &str = "main 0 100 / load@io 10 40; decode@llm 50 95 / step@llm 60 70; step@llm 75 90";
 
 fn stage(text: &str) -> Stage {
-    let mut stage = Stage::new(&KIND, profile(SPANS));
+    let mut stage = Stage::new(KIND.id, profile(SPANS));
     stage
         .view
         .load(&serde_json::json!({ "kind": null, "text": text, "sort": ["length", false], "columns": {} }));
@@ -29,15 +29,15 @@ fn a_row_is_selected_everywhere_and_the_filter_becomes_that_of_all_panes() {
     let mut h = harness(stage("dur>40ns"));
     h.get_by_label("decode 45 ns").click();
     h.run();
-    assert!(matches!(h.state().history.now().selection, Some(Item::Span(_))));
+    assert!(matches!(h.state().now().selection, Some(Item::Span(_))));
     h.get_by_label("Filter all panes").click();
     h.run();
-    let transforms = &h.state().history.now().scope.transforms;
+    let transforms = &h.state().now().scope.transforms;
     assert_eq!(transforms[..], [Transform::FocusMatches("dur>40ns".into())]);
     assert!(h.query_by_label("decode 45 ns").is_some(), "its own list stays what it was asked for");
     h.get_by_label("Their time").click();
     h.run();
-    assert_eq!(h.state().history.now().range, Some((0, 100)));
+    assert_eq!(h.state().now().range, Some((0, 100)));
 }
 
 #[test]

@@ -10,7 +10,6 @@ use super::scene::Frame;
 use super::{ColorsFor, FlameView, Known, MadeFor, Mode, shares_query};
 use crate::analysis::flame_rows::{Axis, BoxAt, FlameRows, GroupOf};
 use crate::model::Profile;
-use crate::query::Answer;
 use crate::state::Command;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, space};
@@ -22,15 +21,8 @@ use crate::views::{ViewCx, shared};
 const MIDDLE: f64 = 0.45;
 
 impl FlameView {
-    /// Shows the rows in the space left. `working` is set while they answer an older question.
-    pub(super) fn chart(
-        &mut self,
-        cx: &mut ViewCx<'_>,
-        ui: &mut Ui,
-        mode: Mode,
-        rows: &Arc<FlameRows>,
-        working: Option<Option<f32>>,
-    ) {
+    /// Shows the rows in the space left.
+    pub(super) fn chart(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, mode: Mode, rows: &Arc<FlameRows>) {
         Self::notices(cx, rows);
         if rows.is_empty() {
             shared::nothing(cx, ui, Icon::Flame);
@@ -87,7 +79,7 @@ impl FlameView {
             self.pointed(cx, ui, (rows, &scene), port, &mut camera);
         }
         self.cameras[mode as usize] = camera;
-        self.paint_all(cx, ui, &Frame { rows, chart, ruler, port, palette, working, bar });
+        self.paint_all(cx, ui, &Frame { rows, chart, ruler, port, palette, bar });
         self.accessible(ui, id, rows, chart);
         if response.has_focus() && !self.clicked {
             let ring = egui::Stroke::new(1.5, palette.accent);
@@ -131,14 +123,13 @@ impl FlameView {
     /// else selected it.
     fn find_selected(&mut self, cx: &ViewCx<'_>, rows: &Arc<FlameRows>, camera: &mut Camera, limits: Limits) {
         let item = &cx.interaction.selection;
-        let same_rows = self.known.as_ref().is_some_and(|k| Arc::ptr_eq(&k.rows, rows));
-        let same_item = self.known.as_ref().is_some_and(|k| k.item == *item);
-        if same_rows && same_item {
-            return;
+        if !self.known.as_ref().is_some_and(|k| Arc::ptr_eq(&k.rows, rows) && k.item == *item) {
+            self.selected = item.as_ref().and_then(|item| locate(rows, item));
+            self.known = Some(Known { item: item.clone(), rows: rows.clone() });
         }
-        self.selected = item.as_ref().and_then(|item| locate(rows, item));
-        self.known = Some(Known { item: item.clone(), rows: rows.clone() });
-        if let Some(at) = self.selected.filter(|_| !same_item) {
+        if std::mem::take(&mut self.reveals)
+            && let Some(at) = self.selected
+        {
             self.reveal(rows, at, camera, limits);
         }
     }
@@ -160,9 +151,8 @@ impl FlameView {
     fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: Option<BoxAt>) {
         let item = at.and_then(|at| item(rows, at));
         self.selected = at;
-        self.followed.clone_from(&item);
         self.known = Some(Known { item: item.clone(), rows: rows.clone() });
-        cx.send(Command::Select(item));
+        cx.select(item);
     }
 
     fn grant(
@@ -268,13 +258,14 @@ impl FlameView {
     /// Works out colours when what they depend on has changed.
     fn recolor(&mut self, cx: &ViewCx<'_>, profile: &Arc<Profile>, palette: &Palette) -> bool {
         let known = Arc::ptr_eq(profile, cx.subject.profile());
-        let shares = (known && self.coloring.is_heat()).then(|| cx.ask(&shares_query(cx), 0));
+        let shares =
+            (known && self.coloring.is_heat()).then(|| cx.ask(&shares_query(cx), 0).beside()).flatten();
         let wanted = ColorsFor {
             profile: profile.clone(),
             coloring: self.coloring,
             dark: palette.dark,
             search: cx.interaction.search.clone(),
-            shares: shares.as_ref().and_then(Answer::value).cloned(),
+            shares,
         };
         if self.colors.as_ref().is_some_and(|(made_for, _)| made_for.same(&wanted)) {
             return false;

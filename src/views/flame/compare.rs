@@ -106,7 +106,6 @@ pub struct DiffFlame {
     placed: Option<(PlacedFor, Arc<Placed>)>,
     /// The box that was clicked here.
     at: Option<u32>,
-    seen: Option<Item>,
     menu_at: Option<u32>,
 }
 
@@ -122,7 +121,6 @@ impl DiffFlame {
             texts: TextCache::default(),
             placed: None,
             at: None,
-            seen: None,
             menu_at: None,
         }
     }
@@ -184,9 +182,12 @@ impl View for DiffFlame {
             return;
         }
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
-        let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
-        let Some(paths) = cx.value(ui, &answer, "Comparing call paths") else { return };
-        let Some(functions) = cx.ask_pair(&asked.functions, 1).and_then(|a| a.value().cloned()) else {
+        let Some(paths) =
+            cx.ask_pair(&DiffPaths(asked.functions.clone()), 0).content(ui, "Comparing call paths")
+        else {
+            return;
+        };
+        let Some(functions) = cx.ask_pair(&asked.functions, 1).content(ui, "Comparing functions") else {
             return;
         };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 2);
@@ -233,11 +234,10 @@ impl View for DiffFlame {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.form = serde_json::from_value(read("form")).unwrap_or_default();
-        self.width = serde_json::from_value(read("width")).unwrap_or_default();
-        self.colour = serde_json::from_value(read("colour")).unwrap_or_default();
-        self.bands.load(&read("both"));
+        self.form = shared::kept(saved, "form").unwrap_or_default();
+        self.width = shared::kept(saved, "width").unwrap_or_default();
+        self.colour = shared::kept(saved, "colour").unwrap_or_default();
+        self.bands.load(&saved["both"]);
     }
 
     fn seen(&self) -> Option<Seen> {
@@ -307,8 +307,7 @@ impl DiffFlame {
             response.request_focus();
             self.at = hit.map(|b| b.node);
             let item = hit.and_then(|b| scene.item(b.node));
-            self.seen.clone_from(&item);
-            cx.send(Command::Select(item));
+            cx.select(item);
         }
         if response.double_clicked()
             && let Some(b) = hit
@@ -344,13 +343,12 @@ impl DiffFlame {
     }
 
     /// Goes to a path that was selected elsewhere.
-    fn follow(&mut self, cx: &ViewCx<'_>, scene: &Scene<'_>, limits: Limits) {
-        if self.seen == cx.interaction.selection {
+    fn follow(&mut self, cx: &mut ViewCx<'_>, scene: &Scene<'_>, limits: Limits) {
+        if !cx.selected_elsewhere() {
             return;
         }
-        self.seen.clone_from(&cx.interaction.selection);
         self.at = None;
-        let Some(Item::Path(keys)) = &self.seen else { return };
+        let Some(Item::Path(keys)) = &cx.interaction.selection else { return };
         let Some(node) = scene.find(keys) else { return };
         self.at = Some(node);
         let i = node as usize;
@@ -418,8 +416,7 @@ impl DiffFlame {
         if let Some(node) = scene.neighbour(self.at, key) {
             self.at = Some(node);
             let item = scene.item(node);
-            self.seen.clone_from(&item);
-            cx.send(Command::Select(item));
+            cx.select(item);
             let i = node as usize;
             let span = (scene.placed.left[i], scene.placed.left[i] + scene.placed.width[i]);
             let y = f64::from(scene.paths.depth(node) as f32 * ROW);

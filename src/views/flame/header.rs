@@ -8,7 +8,6 @@ use crate::analysis::libraries::Libraries;
 use crate::analysis::{Costs, Transform};
 use crate::format;
 use crate::model::{Basis, TrackKey, Unit};
-use crate::query::Answer;
 use crate::state::Command;
 use crate::ui::theme::{Palette, Tone, small};
 use crate::ui::widgets::{combo, pill, segmented};
@@ -58,8 +57,7 @@ impl FlameView {
                 legend(ui, ("0 %", "100 %"), "Own part of the total of the function, over all its calls");
             }
             Coloring::Metric => {
-                let answer = cx.ask(&shares_query(cx), 0);
-                let most = answer.value().map_or(0, |table| most(table));
+                let most = cx.ask(&shares_query(cx), 0).beside().map_or(0, |table| most(&table));
                 let text = format::cost(unit, most);
                 legend(ui, ("0", &text), "Own cost of the function, over all its calls");
             }
@@ -74,10 +72,8 @@ impl FlameView {
         let shown: String = shown.chars().take(48).collect();
         let field = combo("flame function").width(200.0).truncate().selected_text(shown);
         let field = field.show_ui(ui, |ui| {
-            let Answer::Ready(table) = cx.ask(&shares_query(cx), 1) else {
-                ui.spinner();
-                return;
-            };
+            let reply = cx.ask(&shares_query(cx), 1).exact();
+            let Some(table) = reply.content(ui, "Adding up functions") else { return };
             let unit = shared::unit(profile, cx.interaction);
             for row in table.rows.iter().take(OFFERED) {
                 let text =
@@ -99,8 +95,7 @@ impl FlameView {
             return;
         }
         let query = Matched { costs: costs_query(cx), search: cx.interaction.search.clone() };
-        let answer = cx.ask(&query, 0);
-        let Some(Some(share)) = answer.value().map(|v| **v) else { return };
+        let Some(Some(share)) = cx.ask(&query, 0).beside().map(|v| *v) else { return };
         let unit = shared::unit(cx.profile(), cx.interaction);
         let (tone, text) = matched_text(share, unit);
         pill(ui, tone, &text).on_hover_text(format!(
@@ -198,7 +193,7 @@ const MY_CODE: &str =
 
 /// Switches library frames off, where files tell which they are.
 fn only_my_code(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let told = cx.ask(&Libraries, 0).value().is_some_and(|library| !library.is_empty());
+    let told = cx.ask(&Libraries, 0).beside().is_some_and(|library| !library.is_empty());
     let on = cx.interaction.scope.transforms.contains(&Transform::HideLibraries);
     if told || on {
         toggle(cx, ui, Transform::HideLibraries, "Only my code", MY_CODE);

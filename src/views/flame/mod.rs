@@ -27,7 +27,7 @@ use super::boxes::{Coloring, Colors, Facts, GroupName};
 use crate::analysis::flame_rows::{BoxAt, FlameRows, Merged, MergedOrder, Sandwich, TimeOrder};
 use crate::analysis::{FunctionTable, Functions};
 use crate::model::{FunctionId, Profile, SymbolKey};
-use crate::query::{Answer, SubjectId};
+use crate::query::SubjectId;
 use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
@@ -72,6 +72,9 @@ impl Mode {
     ];
 }
 
+/// What is said while rows are prepared.
+const DOING: &str = "Building the flame chart";
+
 /// The view.
 #[derive(Default)]
 pub struct FlameView {
@@ -85,8 +88,10 @@ pub struct FlameView {
     held: Option<(SymbolKey, f64)>,
     /// Empty time before the start of the run, ns, so that a moment of it stands below that of a run beside it.
     lead: f64,
-    /// The selection that the sandwich has followed, or that was made in it.
-    followed: Option<Item>,
+    /// True when what is selected is to be put into the middle of the sandwich.
+    centres: bool,
+    /// True when a selection that was made elsewhere is to be brought into view.
+    reveals: bool,
     /// Groups of which only the header is shown.
     folded: HashSet<GroupName>,
     cameras: [Camera; 4],
@@ -145,6 +150,9 @@ impl ColorsFor {
 impl View for FlameView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.renew(cx);
+        if cx.selected_elsewhere() {
+            (self.centres, self.reveals) = (true, true);
+        }
         ui.spacing_mut().item_spacing = vec2(space::MEDIUM, 0.0);
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = space::SMALL;
@@ -162,20 +170,8 @@ impl View for FlameView {
             }
             return;
         }
-        if mode == Mode::Sandwich {
-            self.follow(cx);
-        }
-        let Some(answer) = self.ask(mode, cx) else {
-            EmptyState::new(Icon::Flame, "No function", "There is no function to put in the middle.")
-                .show(ui);
-            return;
-        };
-        let progress = match answer {
-            Answer::Working { progress, .. } if cx.late => Some(progress),
-            _ => None,
-        };
-        if let Some(rows) = cx.value(ui, &answer, "Building the flame chart") {
-            self.chart(cx, ui, mode, &rows, progress);
+        if let Some(rows) = self.rows(mode, cx, ui) {
+            self.chart(cx, ui, mode, &rows);
         }
     }
 
@@ -184,10 +180,9 @@ impl View for FlameView {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
-        self.coloring = serde_json::from_value(read("coloring")).unwrap_or_default();
-        self.by_track = serde_json::from_value(read("by_track")).unwrap_or_default();
+        self.mode = shared::kept(saved, "mode").unwrap_or_default();
+        self.coloring = shared::kept(saved, "coloring").unwrap_or_default();
+        self.by_track = shared::kept(saved, "by_track").unwrap_or_default();
     }
 
     fn seen(&self) -> Option<Seen> {
@@ -248,26 +243,13 @@ impl FlameView {
     fn set_mode(&mut self, mode: Mode) {
         self.mode = Some(mode);
         self.drag = None;
-        self.followed = None;
-    }
-
-    /// Puts what was selected elsewhere into the middle of the sandwich. What is selected in the sandwich
-    /// itself stays where it is.
-    fn follow(&mut self, cx: &ViewCx<'_>) {
-        let selection = &cx.interaction.selection;
-        if self.followed == *selection {
-            return;
-        }
-        self.followed.clone_from(selection);
-        if let Some(symbol) = selection.as_ref().and_then(Item::symbol) {
-            self.sandwich = Some(symbol);
-        }
+        self.centres = true;
     }
 
     /// Shows the callers and callees of `function`, whatever is selected.
     fn show_sandwich(&mut self, function: FunctionId, cx: &ViewCx<'_>) {
         self.set_mode(Mode::Sandwich);
-        self.followed.clone_from(&cx.interaction.selection);
+        self.centres = false;
         self.sandwich = Some(cx.profile().keys().symbol(function));
     }
 
@@ -280,37 +262,44 @@ impl FlameView {
         }
         if subject != cx.subject.id() {
             self.cameras = <[Camera; 4]>::default();
-            (self.known, self.followed, self.drag) = (None, None, None);
-            self.held = None;
+            (self.known, self.drag, self.held) = (None, None, None);
+            (self.centres, self.reveals) = (true, true);
         }
         (self.selected, self.facts, self.menu_at) = (None, None, None);
     }
 
-    /// The rows of a mode; `None` when a sandwich has no function.
-    fn ask(&mut self, mode: Mode, cx: &ViewCx<'_>) -> Option<Answer<FlameRows>> {
+    /// The rows of a mode.
+    fn rows(&mut self, mode: Mode, cx: &ViewCx<'_>, ui: &mut Ui) -> Option<Arc<FlameRows>> {
         let costs = costs_query(cx);
-        Some(match mode {
-            Mode::Time => cx.ask(&TimeOrder(costs.0.scope), 0),
+        match mode {
+            Mode::Time => cx.ask(&TimeOrder(costs.0.scope), 0).content(ui, DOING),
             Mode::LeftHeavy | Mode::Alphabetical => {
                 let order = if mode == Mode::LeftHeavy { MergedOrder::Heaviest } else { MergedOrder::Name };
-                cx.ask(&Merged { costs, order, by_track: self.by_track }, 0)
+                cx.ask(&Merged { costs, order, by_track: self.by_track }, 0).content(ui, DOING)
             }
             Mode::Sandwich => {
-                let there = |key: SymbolKey| cx.profile().keys().function(key).is_some();
-                if !self.sandwich.is_some_and(there) {
-                    match cx.ask(&shares_query(cx), 0) {
-                        Answer::Ready(table) => {
-                            let first = table.rows.first();
-                            self.sandwich = first.map(|row| cx.profile().keys().symbol(row.function));
-                        }
-                        Answer::Working { progress, .. } => {
-                            return Some(Answer::Working { progress, stale: None });
-                        }
-                        Answer::Failed(why) => return Some(Answer::Failed(why)),
-                    }
-                }
-                cx.ask(&Sandwich { costs, function: self.sandwich? }, 0)
+                let function = self.middle(cx, ui)?;
+                cx.ask(&Sandwich { costs, function }, 0).content(ui, DOING)
             }
-        })
+        }
+    }
+
+    /// The function in the middle of the sandwich: what was selected elsewhere, or that with most self cost. What is selected in
+    /// the sandwich itself stays where it is.
+    fn middle(&mut self, cx: &ViewCx<'_>, ui: &mut Ui) -> Option<SymbolKey> {
+        if std::mem::take(&mut self.centres) {
+            let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
+            self.sandwich = selected.or(self.sandwich);
+        }
+        let there = |key: &SymbolKey| cx.profile().keys().function(*key).is_some();
+        if self.sandwich.filter(there).is_none() {
+            let table = cx.ask(&shares_query(cx), 0).exact().content(ui, DOING)?;
+            self.sandwich = table.rows.first().map(|row| cx.profile().keys().symbol(row.function));
+        }
+        if self.sandwich.is_none() {
+            let text = "There is no function to put in the middle.";
+            EmptyState::new(Icon::Flame, "No function", text).show(ui);
+        }
+        self.sandwich
     }
 }

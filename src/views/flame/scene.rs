@@ -25,8 +25,6 @@ pub(super) struct Frame<'a> {
     pub ruler: Rect,
     pub port: Port,
     pub palette: &'a Palette,
-    /// Set while the rows are those of an older question.
-    pub working: Option<Option<f32>>,
     /// The scroll bar and its colour.
     pub bar: Option<(Rect, Color32)>,
 }
@@ -42,7 +40,7 @@ fn unit(rows: &FlameRows) -> Unit {
 impl FlameView {
     /// Paints everything.
     pub(super) fn paint_all(&mut self, cx: &ViewCx<'_>, ui: &Ui, frame: &Frame<'_>) {
-        let Frame { rows, chart, ruler, port, palette, working, bar } = *frame;
+        let Frame { rows, chart, ruler, port, palette, bar } = *frame;
         let painter = ui.painter().with_clip_rect(chart);
         let Some((_, colors)) = &self.colors else { return };
         painter.rect_filled(chart, 0.0, palette.canvas);
@@ -74,16 +72,6 @@ impl FlameView {
         paint_position(ui.painter(), ruler, rows, &port, palette);
         if let Some((bar, color)) = bar {
             painter.rect_filled(bar, 4.0, color);
-        }
-        if let Some(progress) = working {
-            painter.rect_filled(chart, 0.0, palette.canvas.gamma_multiply(0.55));
-            let text = progress.map_or_else(
-                || "Working …".to_owned(),
-                |p| format!("Working … {}", format::percent(f64::from(p))),
-            );
-            let font = crate::ui::theme::regular(13.0);
-            painter.text(chart.center(), egui::Align2::CENTER_CENTER, text, font, palette.text);
-            ui.request_repaint_after(std::time::Duration::from_millis(100));
         }
         if let Some(facts) = &self.facts
             && let Some(pointer) = ui.input(|i| i.pointer.latest_pos())

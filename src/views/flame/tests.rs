@@ -9,96 +9,42 @@ use egui_kittest::kittest::Queryable;
 use super::*;
 use crate::analysis::testing::{profile, symbol};
 use crate::analysis::{Scope, Transform};
-use crate::query::{Engine, Run, RunId, Subject};
-use crate::state::{Command, Interaction};
-use crate::views::Out;
+use crate::query::{Run, RunId, Subject};
+use crate::state::{Command, History};
+use crate::ui::software::{Headless, render_to_image};
+use crate::views::testing::sized;
 
-/// A view with the state around it, as the window has it.
-pub(super) struct Stage {
-    view: FlameView,
-    engine: Engine,
-    subject: Subject,
-    pub interaction: Interaction,
-    hover: Option<Item>,
-    cursor: Option<i64>,
-    preview: Option<(i64, i64)>,
-    /// All commands sent.
-    pub sent: Vec<Command>,
-    /// Rows of another question that are shown while the answer is prepared.
-    stale: Option<Arc<FlameRows>>,
+/// The view with the state around it, as the window has it.
+type Stage = crate::views::testing::Stage<FlameView>;
+
+fn stage(view: FlameView, profile: Arc<Profile>) -> Stage {
+    Stage::of(&KIND, Box::new(view), Subject::One(Run::of(profile)))
 }
 
-impl Stage {
-    pub fn new(profile: Arc<Profile>) -> Self {
-        Self {
-            view: FlameView::default(),
-            engine: Engine::inline(),
-            subject: Subject::One(Run::of(profile)),
-            interaction: Interaction::default(),
-            hover: None,
-            cursor: None,
-            preview: None,
-            sent: Vec::new(),
-            stale: None,
-        }
+/// Puts another revision of the run, or another run, into the pane, as the window does.
+fn show(stage: &mut Stage, run: u32, profile: Arc<Profile>) {
+    if RunId(run) == stage.subject.head().id {
+        return stage.grow(profile);
     }
+    stage.history = History::default();
+    stage.subject = Subject::One(Run { id: RunId(run), ..Run::of(profile) });
+    (stage.hover, stage.cursor, stage.preview) = (None, None, None);
+}
 
-    /// Puts another revision of the run, or another run, into the pane, as the window does.
-    fn show(&mut self, run: u32, profile: Arc<Profile>) {
-        let old = self.subject.head().clone();
-        let (id, mut revision) = (RunId(run), old.revision);
-        if id == old.id {
-            revision = revision.next();
-        } else {
-            self.interaction = Interaction::default();
-        }
-        self.subject = Subject::One(Run { id, revision, profile });
-        (self.hover, self.cursor, self.preview) = (None, None, None);
-    }
+fn seen(h: &Harness<'_, Stage>) -> (f64, f64) {
+    let seen = h.state().view.seen().unwrap();
+    (seen.from, seen.to)
+}
 
-    pub fn ui(&mut self, ui: &mut Ui) {
-        let mut out = Out::default();
-        let mut cx = ViewCx {
-            hover: self.hover.as_ref(),
-            cursor: self.cursor,
-            preview: self.preview,
-            ..ViewCx::new(&self.engine, &self.subject, &self.interaction, &mut out)
-        };
-        match &self.stale {
-            None => self.view.ui(&mut cx, ui),
-            Some(rows) => {
-                self.view.renew(&cx);
-                let mode = self.view.mode_of(cx.profile());
-                self.view.chart(&mut cx, ui, mode, rows, Some(None));
-            }
-        }
-        shared::badge(ui, &out.notes);
-        (self.hover, self.cursor, self.preview) = (out.hover, out.cursor, out.preview);
-        for command in out.commands {
-            self.sent.push(command.clone());
-            command.apply(&mut self.interaction);
-        }
-    }
-
-    fn seen(&self, mode: Mode) -> (f64, f64) {
-        let place = self.view.cameras[mode as usize].now();
-        (place.t0, place.t1)
-    }
+fn select(h: &mut Harness<'_, Stage>, item: Option<Item>) {
+    h.state_mut().send(Command::Select(item));
+    h.run();
 }
 
 fn harness(profile: Arc<Profile>) -> Harness<'static, Stage> {
-    let mut themed = false;
-    let mut harness = Harness::builder().with_size(vec2(1000.0, 400.0)).build_ui_state(
-        move |ui, stage: &mut Stage| {
-            if !std::mem::replace(&mut themed, true) {
-                crate::ui::theme::install(ui.ctx());
-            }
-            egui::CentralPanel::no_frame().show(ui, |ui| stage.ui(ui));
-        },
-        Stage::new(profile),
-    );
-    harness.run();
-    harness
+    let mut h = sized(stage(FlameView::default(), profile), vec2(1000.0, 400.0));
+    h.run();
+    h
 }
 
 fn two_levels() -> Arc<Profile> {
@@ -112,19 +58,19 @@ fn a_click_selects_and_arrows_walk() {
     let mut h = harness(profile.clone());
     h.get_by_label("run 500 ns").click();
     h.run();
-    assert_eq!(h.state().interaction.selection, Item::of_span(track, 2, &profile));
+    assert_eq!(h.state().now().selection, Item::of_span(track, 2, &profile));
     h.key_press(Key::ArrowDown);
     h.run();
-    assert_eq!(h.state().interaction.selection, Item::of_span(track, 3, &profile));
+    assert_eq!(h.state().now().selection, Item::of_span(track, 3, &profile));
     h.key_press(Key::ArrowRight);
     h.run();
-    assert_eq!(h.state().interaction.selection, Item::of_span(track, 4, &profile));
+    assert_eq!(h.state().now().selection, Item::of_span(track, 4, &profile));
     h.key_press(Key::ArrowUp);
     h.run();
-    assert_eq!(h.state().interaction.selection, Item::of_span(track, 2, &profile));
+    assert_eq!(h.state().now().selection, Item::of_span(track, 2, &profile));
     h.key_press(Key::Escape);
     h.run();
-    assert_eq!(h.state().interaction.selection, None);
+    assert_eq!(h.state().now().selection, None);
 }
 
 #[test]
@@ -134,21 +80,21 @@ fn keys_zoom_and_move() {
     h.run();
     h.key_press(Key::Enter);
     h.run();
-    let (t0, t1) = h.state().seen(Mode::Time);
+    let (t0, t1) = seen(&h);
     assert!((395.0..400.0).contains(&t0) && (900.0..910.0).contains(&t1), "{t0} {t1}");
     h.key_press(Key::D);
     h.run();
-    assert!(h.state().seen(Mode::Time).0 > t0 + 50.0);
+    assert!(seen(&h).0 > t0 + 50.0);
     h.key_press(Key::Num0);
     h.run();
-    assert_eq!(h.state().seen(Mode::Time), (0.0, 1000.0));
+    assert_eq!(seen(&h), (0.0, 1000.0));
     h.key_press(Key::W);
     h.run();
-    let (t0, t1) = h.state().seen(Mode::Time);
+    let (t0, t1) = seen(&h);
     assert!(t1 - t0 < 700.0);
     h.key_press(Key::S);
     h.run();
-    assert_eq!(h.state().seen(Mode::Time), (0.0, 1000.0));
+    assert_eq!(seen(&h), (0.0, 1000.0));
 }
 
 #[test]
@@ -167,23 +113,23 @@ fn dragging_with_shift_commits_a_range_and_without_pans() {
     assert!((preview.0 - 200).abs() <= 2 && (preview.1 - 600).abs() <= 2, "{preview:?}");
     h.drop_at(at(0.6));
     h.run();
-    let (from, to) = h.state().interaction.range.expect("the range is committed");
+    let (from, to) = h.state().now().range.expect("the range is committed");
     assert!((from - 200).abs() <= 2 && (to - 600).abs() <= 2, "{from} {to}");
     h.event(egui::Event::ModifiersChanged(Modifiers::NONE));
     h.key_press(Key::W);
     h.run();
-    let before = h.state().seen(Mode::Time);
+    let before = seen(&h);
     h.drag_at(at(0.5));
     h.step();
     h.hover_at(at(0.4));
     h.step();
     h.drop_at(at(0.4));
     h.run();
-    let after = h.state().seen(Mode::Time);
+    let after = seen(&h);
     assert!(after.0 > before.0 && (after.1 - after.0 - (before.1 - before.0)).abs() < 1e-6);
     h.key_press(Key::Escape);
     h.run();
-    assert_eq!(h.state().interaction.range, None, "Escape clears the range when nothing is selected");
+    assert_eq!(h.state().now().range, None, "Escape clears the range when nothing is selected");
 }
 
 #[test]
@@ -194,9 +140,8 @@ fn a_selection_made_elsewhere_is_brought_into_view() {
     }
     let profile = profile(&text);
     let mut h = harness(profile.clone());
-    h.state_mut().interaction.selection = Item::of_span(crate::model::TrackId(0), 900, &profile);
-    h.run();
-    let (t0, t1) = h.state().seen(Mode::Time);
+    select(&mut h, Item::of_span(crate::model::TrackId(0), 900, &profile));
+    let (t0, t1) = seen(&h);
     assert!(t0 < 899_000.0 && t1 > 899_900.0 && t1 - t0 < 20_000.0, "{t0} {t1}");
     assert!(h.query_by_label("f899 900 ns").is_some());
 }
@@ -210,16 +155,16 @@ fn modes_change_and_the_sandwich_takes_the_selection() {
     h.get_by_label("step 400 ns").click();
     h.run();
     let path: Vec<_> = ["main", "run", "step"].map(|n| symbol(&profile, n)).to_vec();
-    assert_eq!(h.state().interaction.selection, Some(Item::Path(path)));
+    assert_eq!(h.state().now().selection, Some(Item::Path(path)));
     h.get_by_label("Sandwich").click();
     h.run();
     assert_eq!(h.get_all_by_label("step 400 ns").count(), 2, "once in each half");
     h.get_by_label("Collapse recursion").click();
     h.run();
-    assert_eq!(h.state().interaction.scope.transforms, [Transform::CollapseRecursion]);
+    assert_eq!(h.state().now().scope.transforms, [Transform::CollapseRecursion]);
     h.get_by_label("Collapse recursion").click();
     h.run();
-    assert_eq!(h.state().interaction.scope, Scope::default());
+    assert_eq!(h.state().now().scope, Scope::default());
 }
 
 #[test]
@@ -248,8 +193,7 @@ fn tracks_fold_and_open_again_for_a_selection() {
     h.drop_at(header);
     h.run();
     assert!(h.query_by_label("a 100 ns").is_none() && h.query_by_label("b 100 ns").is_some());
-    h.state_mut().interaction.selection = Item::of_span(crate::model::TrackId(0), 0, &profile);
-    h.run();
+    select(&mut h, Item::of_span(crate::model::TrackId(0), 0, &profile));
     assert!(h.query_by_label("a 100 ns").is_some());
 }
 
@@ -272,8 +216,7 @@ fn the_view_works_in_the_smallest_pane_and_on_odd_profiles() {
 }
 
 fn images(stage: &mut Stage, then: impl FnOnce(&mut Stage)) -> [image::RgbaImage; 2] {
-    let mut headless =
-        crate::ui::software::Headless::new(vec2(600.0, 200.0), 1.0, egui::Theme::Dark).unwrap();
+    let mut headless = Headless::new(vec2(600.0, 200.0), 1.0, egui::Theme::Dark).unwrap();
     let mut pass = |stage: &mut Stage| {
         for _ in 0..3 {
             headless.pass(vec![], |ui| {
@@ -291,13 +234,11 @@ fn images(stage: &mut Stage, then: impl FnOnce(&mut Stage)) -> [image::RgbaImage
 fn labels_are_those_of_the_run_shown() {
     // The same ids, times and colours, but other names.
     let (one, two) = (profile("alpha 0 100; beta 10 90"), profile("beta 0 100; alpha 10 90"));
-    let plain = |p: &Arc<Profile>| Stage {
-        view: FlameView { coloring: Coloring::Category, ..FlameView::default() },
-        ..Stage::new(p.clone())
-    };
+    let view = || FlameView { coloring: Coloring::Category, ..FlameView::default() };
+    let plain = |p: &Arc<Profile>| stage(view(), p.clone());
     let [fresh, _] = images(&mut plain(&two), |_| ());
     for run in [1, 2] {
-        let [before, after] = images(&mut plain(&one), |stage| stage.show(run, two.clone()));
+        let [before, after] = images(&mut plain(&one), |stage| show(stage, run, two.clone()));
         assert!(before != after && after == fresh, "run {run}");
     }
 }
@@ -307,32 +248,43 @@ fn rows_of_an_older_revision_take_no_part_in_selecting() {
     let big = profile("f@x 0 100; g@y 10 90; h@z 20 80; h@z 85 89");
     let modules = ["f", "g", "h"].map(|f| symbol(&big, f).module);
     let transforms = modules.map(Transform::CollapseModule).to_vec();
-    for scope in [Scope::default(), Scope { tracks: vec![], transforms }] {
-        let subject = Run::of(big.clone());
-        let rows = Engine::inline().now(&subject, &TimeOrder(scope), &crate::jobs::Job::new()).unwrap();
+    for transforms in [Vec::new(), transforms] {
         let mut h = harness(big.clone());
         h.get_by_label("h 60 ns").click();
         h.run();
-        assert!(h.state().interaction.selection.is_some());
-        h.state_mut().show(0, profile("k 0 100"));
-        let (stage, sent) = (h.state_mut(), 1);
-        stage.stale = Some(rows);
-        stage.interaction.selection = Item::of_span(crate::model::TrackId(0), 0, stage.subject.profile());
-        stage.hover = stage.interaction.selection.clone();
-        h.run();
+        assert!(h.state().now().selection.is_some());
+        let stage = h.state_mut();
+        stage.in_background();
+        for transform in transforms {
+            stage.send(Command::Push(transform));
+        }
+        // What is shown is of the revision that was asked about last.
+        while h.state().engine.memory().computed == 0 || h.state().engine.busy() > 0 {
+            h.step();
+        }
+        h.run_steps(2);
+        let stage = h.state_mut();
+        stage.block();
+        stage.sent.clear();
+        show(stage, 0, profile("k 0 100"));
+        stage.send(Command::Select(Item::of_span(crate::model::TrackId(0), 0, stage.subject.profile())));
+        stage.hover = stage.now().selection.clone();
+        h.run_steps(4);
         let canvas = h.get_by_label("Flame chart").rect();
         for y in [9.0, 27.0, 45.0] {
-            h.hover_at(canvas.left_top() + vec2(canvas.width() * 0.5, y));
+            let at = canvas.left_top() + vec2(canvas.width() * 0.5, y);
+            h.hover_at(at);
             h.step();
-            h.drag_at(canvas.left_top() + vec2(canvas.width() * 0.5, y));
+            h.drag_at(at);
             h.step();
-            h.drop_at(canvas.left_top() + vec2(canvas.width() * 0.5, y));
-            h.run();
+            h.drop_at(at);
+            h.run_steps(2);
         }
         h.key_press(Key::ArrowDown);
-        h.run();
+        h.run_steps(2);
+        assert!(h.query_by_label("Building the flame chart").is_some(), "the old rows are shown");
         let stage = h.state();
-        assert_eq!((stage.sent.len(), stage.view.selected), (sent, None), "{:?}", stage.sent);
+        assert_eq!((stage.sent.len(), stage.view.selected), (0, None), "{:?}", stage.sent);
         assert!(stage.hover.is_none() && stage.view.facts.is_none() && stage.view.menu_at.is_none());
     }
 }
@@ -342,15 +294,14 @@ fn extreme_times_can_be_selected_and_zoomed_to() {
     let profile = profile("a -9000000000000000000 9000000000000000000;b 0 10;c 20 8999999999999999999");
     let mut h = harness(profile.clone());
     for row in [0, 1, 2] {
-        h.state_mut().interaction.selection = Item::of_span(crate::model::TrackId(0), row, &profile);
-        h.run();
+        select(&mut h, Item::of_span(crate::model::TrackId(0), row, &profile));
         h.get_by_label("Flame chart").focus();
         h.run();
         for key in [Key::Enter, Key::W, Key::W, Key::D, Key::ArrowDown, Key::ArrowRight, Key::Num0] {
             h.key_press(key);
             h.run();
         }
-        let (t0, t1) = h.state().seen(Mode::Time);
+        let (t0, t1) = seen(&h);
         assert!(t0 == 0.0 && t1.is_finite() && t1 > 9e18, "{t0} {t1}");
     }
 }
@@ -362,24 +313,24 @@ fn another_run_is_seen_whole_and_another_revision_as_before() {
     h.run();
     h.key_press(Key::Enter);
     h.run();
-    h.state_mut().show(0, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
+    show(h.state_mut(), 0, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
     h.run();
-    let kept = h.state().seen(Mode::Time);
+    let kept = seen(&h);
     assert!((kept.0 - 400.0).abs() < 10.0 && kept.1 - kept.0 < 520.0, "{kept:?}");
-    assert_eq!(h.state().interaction.selection.as_ref().map(|i| matches!(i, Item::Span(_))), Some(true));
+    assert_eq!(h.state().now().selection.as_ref().map(|i| matches!(i, Item::Span(_))), Some(true));
     // Who has moved away is not taken back to the selection by the next revision.
     h.key_press(Key::Num0);
     h.run();
     h.key_press(Key::W);
     h.run();
-    let away = h.state().seen(Mode::Time);
-    h.state_mut().show(0, two_levels());
-    h.state_mut().show(0, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
+    let away = seen(&h);
+    show(h.state_mut(), 0, two_levels());
+    show(h.state_mut(), 0, profile("main 0 2000; load 0 400; run 400 900; step 400 600; step 600 800"));
     h.run();
-    assert_eq!(h.state().seen(Mode::Time), away);
-    h.state_mut().show(2, profile("main 0 500; load 0 40"));
+    assert_eq!(seen(&h), away);
+    show(h.state_mut(), 2, profile("main 0 500; load 0 40"));
     h.run();
-    assert_eq!(h.state().seen(Mode::Time), (0.0, 500.0));
+    assert_eq!(seen(&h), (0.0, 500.0));
 }
 
 #[test]
@@ -390,62 +341,27 @@ fn the_sandwich_follows_a_selection_made_elsewhere() {
     h.run();
     let shown = |h: &Harness<'_, Stage>| h.state().view.sandwich.map(|f| f.name.to_string());
     for name in ["load", "step", "run"] {
-        h.state_mut().interaction.selection = Some(Item::Function(symbol(&profile, name)));
-        h.run();
+        select(&mut h, Some(Item::Function(symbol(&profile, name))));
         assert_eq!(shown(&h).as_deref(), Some(name));
     }
     h.get_by_label("main 500 ns").click();
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::Function(symbol(&profile, "main"))));
+    assert_eq!(h.state().now().selection, Some(Item::Function(symbol(&profile, "main"))));
     assert_eq!(shown(&h).as_deref(), Some("run"), "what is selected inside stays where it is");
 }
 
 fn staged(profile: Arc<Profile>, mode: Mode) -> Stage {
-    let mut stage = Stage::new(profile);
-    stage.view.mode = Some(mode);
-    stage
+    stage(FlameView { mode: Some(mode), ..FlameView::default() }, profile)
 }
 
 fn picture(stage: &mut Stage, size: Vec2, theme: egui::Theme) -> image::RgbaImage {
     let ui = |ui: &mut Ui| {
         egui::CentralPanel::no_frame().show(ui, |ui| stage.ui(ui));
     };
-    crate::ui::software::render_to_image(size, 1.0, theme, 4, ui).unwrap()
+    render_to_image(size, 1.0, theme, 4, ui).unwrap()
 }
 
-/// Pictures of the view, to look at: `FLAME_PICTURES=folder cargo test --lib flame_pictures -- --ignored`.
-/// `FLAME_FILES` names further profiles to draw.
-#[test]
-#[ignore = "makes pictures for people"]
-fn flame_pictures() {
-    let folder = std::path::PathBuf::from(
-        std::env::var("FLAME_PICTURES").unwrap_or_else(|_| "target/pictures".into()),
-    );
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut profiles = vec![("made".to_owned(), Arc::new(crate::views::fixture::session()))];
-    for file in std::env::var("FLAME_FILES").unwrap_or_default().split(':').filter(|f| !f.is_empty()) {
-        let input = crate::import::Input::Path(file.into());
-        let profile = crate::import::open(&input, &crate::jobs::Job::new(), &mut |_| ()).unwrap();
-        let name = std::path::Path::new(file).file_name().unwrap().to_string_lossy().into_owned();
-        profiles.push((name, Arc::new(profile)));
-    }
-    for (name, profile) in profiles {
-        for (size, theme) in [
-            (vec2(1600.0, 1000.0), egui::Theme::Dark),
-            (vec2(1600.0, 1000.0), egui::Theme::Light),
-            (vec2(1024.0, 640.0), egui::Theme::Dark),
-            (vec2(1024.0, 640.0), egui::Theme::Light),
-        ] {
-            for mode in Mode::ALL {
-                let image = picture(&mut staged(profile.clone(), mode.0), size, theme);
-                let file = format!("{name}-{}-{}-{theme:?}.png", mode.1.replace(' ', "_"), size.x);
-                image.save(folder.join(file)).unwrap();
-            }
-        }
-    }
-}
-
-/// Pictures of states: search, range, selection, tooltip, deep zoom.
+/// Pictures of states, to look at: `FLAME_PICTURES=folder cargo test --lib flame_states -- --ignored`.
 #[test]
 #[ignore = "makes pictures for people"]
 fn flame_states() {
@@ -456,7 +372,7 @@ fn flame_states() {
     for theme in [egui::Theme::Dark, egui::Theme::Light] {
         let size = vec2(1024.0, 640.0);
         let draw = |name: &str, stage: &mut Stage, events: Vec<Vec<egui::Event>>| {
-            let mut headless = crate::ui::software::Headless::new(size, 1.0, theme).unwrap();
+            let mut headless = Headless::new(size, 1.0, theme).unwrap();
             let mut pass = |events| {
                 headless.pass(events, |ui| {
                     egui::CentralPanel::no_frame().show(ui, |ui| stage.ui(ui));
@@ -470,15 +386,15 @@ fn flame_states() {
         let at = |x: f32, y: f32| vec![egui::Event::PointerMoved(pos2(x, y))];
         let profile = Arc::new(crate::views::fixture::session());
         let mut stage = staged(profile.clone(), Mode::Time);
-        stage.interaction.search = "attention".into();
+        stage.send(Command::Search("attention".into()));
         draw("search", &mut stage, vec![at(300.0, 400.0)]);
         let mut stage = staged(profile.clone(), Mode::Time);
-        stage.interaction.range = Some((5_000_000, 11_000_000));
+        stage.send(Command::SetRange(Some((5_000_000, 11_000_000))));
         draw("range", &mut stage, vec![at(420.0, 116.0)]);
         let mut stage = staged(profile.clone(), Mode::Time);
         let track = profile.track_ids().max_by_key(|&t| profile.track(t).spans.rows.len()).unwrap();
         let row = profile.track(track).spans.rows.len() as u32 / 3;
-        stage.interaction.selection = Item::of_span(track, row, &profile);
+        stage.send(Command::Select(Item::of_span(track, row, &profile)));
         stage.view.coloring = Coloring::Module;
         draw("selection", &mut stage, vec![at(512.0, 190.0)]);
         let mut stage = staged(profile.clone(), Mode::LeftHeavy);

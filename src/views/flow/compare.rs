@@ -21,9 +21,7 @@ impl View for DiffFlow {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let asked = question(cx);
-        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = cx.value(ui, &base, "Following requests of base") else { return };
-        let Some(in_head) = cx.value(ui, &head, "Following requests of head") else { return };
+        let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Following requests") else { return };
         let both = [&*in_base, &*in_head];
         let whole = both.map(|w| w.requests.max(1) as f64);
         scrolled(ui, |ui| {

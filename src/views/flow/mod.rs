@@ -45,8 +45,7 @@ fn question(cx: &ViewCx<'_>) -> Question {
 impl View for Flow {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
-        let answer = cx.ask(&question(cx), 0);
-        let Some(ways) = cx.value(ui, &answer, "Following requests") else { return };
+        let Some(ways) = cx.ask(&question(cx), 0).content(ui, "Following requests") else { return };
         if ways.requests == 0 {
             shared::requests::none(ui);
             return;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use egui::Ui;
 
+use super::super::shared;
 use super::super::shared::grid::{self, Grid, GridState, Happened, Mark, walk};
 use super::super::shared::menu::{self, Picked};
 use super::super::shared::pair::{self, Asked, Written};
-use super::super::shared::{self, Follow};
 use crate::analysis::columns;
 use crate::analysis::diff::evidence::Verdict;
 use crate::analysis::diff::functions::{Row, RowKey};
@@ -31,7 +31,6 @@ pub struct DiffFunctionsView {
     sort: DiffSort,
     which: Which,
     grid: GridState,
-    follow: Follow,
     /// The list that was shown last.
     listed: Option<Arc<DiffOrder>>,
 }
@@ -54,13 +53,12 @@ impl View for DiffFunctionsView {
             sort: self.sort,
             search: cx.interaction.search.clone(),
         };
-        let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(list) = cx.value(ui, &answer, "Comparing functions") else { return };
+        let Some(list) = cx.ask_pair(&query, 0).content(ui, "Comparing functions") else { return };
         let moved = cx.ask_pair(&DiffMoved(DiffPaths(asked.functions.clone())), 1);
-        let moved = moved.and_then(|answer| answer.value().cloned());
+        let moved = moved.beside();
         let known = self.listed.as_ref().is_some_and(|old| Arc::ptr_eq(old, &list));
         self.listed = Some(list.clone());
-        if self.follow.news(cx)
+        if cx.selected_elsewhere()
             || !known && self.grid.scroll_to.is_none() && cx.interaction.selection.is_some()
         {
             self.grid.scroll_to = selected_row(cx, &list, &pair);
@@ -72,19 +70,14 @@ impl View for DiffFunctionsView {
         });
         pair::notices(cx, &asked, &list.related.factors.legend, list.not_related.as_deref());
         let footer = footer(&asked, &list, self.which);
-        shared::with_footer(
-            ui,
-            |ui| {
-                if list.order.is_empty() {
-                    return nothing(cx, ui, self.which);
-                }
-                let written = Written::of(&asked, list.most);
-                let table =
-                    Numbers { pair: &pair, asked: &asked, list: &list, written, moved: moved.as_deref() };
-                self.table(cx, ui, &table);
-            },
-            |ui| pair::weak(ui, &footer),
-        );
+        shared::with_footer(ui, &footer, |ui| {
+            if list.order.is_empty() {
+                return nothing(cx, ui, self.which);
+            }
+            let written = Written::of(&asked, list.most);
+            let table = Numbers { pair: &pair, asked: &asked, list: &list, written, moved: moved.as_deref() };
+            self.table(cx, ui, &table);
+        });
     }
 
     fn save(&self) -> serde_json::Value {
@@ -193,13 +186,13 @@ impl DiffFunctionsView {
             cx.out.hover = Some(item);
         }
         if let Some(item) = happened.clicked.and_then(|row| numbers.item(row)) {
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
         if happened.focused {
             let current = selected_row(cx, numbers.list, numbers.pair);
             if let Some(row) = walk(ui, current, numbers.list.order.len(), happened.page) {
                 if let Some(item) = numbers.item(row) {
-                    self.follow.select(cx, item);
+                    cx.select(Some(item));
                 }
                 self.grid.scroll_to = Some(row);
             }

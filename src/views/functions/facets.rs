@@ -22,7 +22,7 @@ const CHIPS_FROM: f32 = 420.0;
 impl FunctionsView {
     /// Shows them, where there is anything to choose.
     pub(super) fn tools(&mut self, cx: &ViewCx<'_>, ui: &mut Ui, list: &FunctionList) {
-        let Some(faceted) = cx.ask(&Facets(list.functions.clone()), 0).value().cloned() else { return };
+        let Some(faceted) = cx.ask(&Facets(list.functions.clone()), 0).beside() else { return };
         // What another run had is no part of this one.
         if let Some((facet, name)) = &self.only
             && faceted.by(*facet).rows(name).is_none()

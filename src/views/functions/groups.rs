@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use egui::{Key, Modifiers, RichText, Ui};
+use egui::{Key, Modifiers, Ui};
 
 use super::FunctionsView;
 use crate::analysis::FunctionRow;
@@ -35,21 +35,14 @@ type Place = (usize, Option<u32>);
 impl FunctionsView {
     /// Shows the functions under their groups.
     pub(super) fn by_groups(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, query: &FunctionGroups) {
-        let answer = cx.ask(query, 0);
-        let Some(grouped) = cx.value(ui, &answer, "Adding up groups") else { return };
-        if self.follow.news(cx) {
+        let Some(grouped) = cx.ask(query, 0).content(ui, "Adding up groups") else { return };
+        if cx.selected_elsewhere() {
             self.show_selected(cx, &grouped);
         }
         shared::note_basis(cx, &grouped.list.table.basis, "");
         let places = self.places(&grouped);
         let footer = footer(cx, &grouped, query.by);
-        shared::with_footer(
-            ui,
-            |ui| self.group_table(cx, ui, (&grouped, query.by), &places),
-            |ui| {
-                ui.add(egui::Label::new(RichText::new(footer).color(Palette::of(ui).text_weak)).truncate());
-            },
-        );
+        shared::with_footer(ui, &footer, |ui| self.group_table(cx, ui, (&grouped, query.by), &places));
     }
 
     /// Opens the group of the function that was selected elsewhere, and goes there.
@@ -154,7 +147,7 @@ impl FunctionsView {
         match function_of(grouped, place) {
             Some(row) => {
                 self.grouped.at = None;
-                self.follow.select(cx, Item::of_function(row.function, cx.profile()));
+                cx.select(Some(Item::of_function(row.function, cx.profile())));
             }
             None => self.grouped.at = Some(grouped.groups[place.0].name.clone()),
         }

@@ -11,11 +11,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use egui::{RichText, Ui};
+use egui::Ui;
 
+use super::shared;
 use super::shared::grid::{Grid, GridState, Happened, Mark, Rows, walk};
 use super::shared::menu::{self, Picked};
-use super::shared::{self, Follow};
 use crate::analysis::columns::functions::{FunctionColumn, MOST_BESIDE, functions};
 use crate::analysis::facets::Facet;
 use crate::analysis::flame_rows::Matched;
@@ -28,7 +28,6 @@ use crate::analysis::{Costs, FunctionRow, Functions};
 use crate::format;
 use crate::model::{FunctionId, MetricKey, Unit};
 use crate::state::Item;
-use crate::ui::theme::Palette;
 use crate::views::{Comparing, View, ViewCx, ViewKind, Wish};
 
 /// The line in [`crate::views::VIEWS`].
@@ -54,7 +53,6 @@ pub struct FunctionsView {
     grouped: groups::Groups,
     /// The list that was shown last, and for each function its row there.
     listed: Option<(Arc<FunctionOrder>, Vec<u32>)>,
-    follow: Follow,
 }
 
 impl Default for FunctionsView {
@@ -67,7 +65,6 @@ impl Default for FunctionsView {
             by: None,
             grouped: groups::Groups::default(),
             listed: None,
-            follow: Follow::default(),
         }
     }
 }
@@ -90,20 +87,11 @@ impl View for FunctionsView {
         if let Some(by) = self.by {
             return self.by_groups(cx, ui, &FunctionGroups { list, by });
         }
-        let answer = cx.ask(&list, 0);
-        let Some(list) = cx.value(ui, &answer, "Adding up functions") else { return };
+        let Some(list) = cx.ask(&list, 0).content(ui, "Adding up functions") else { return };
         self.remember(&list, cx);
         shared::note_basis(cx, &list.table.basis, "");
         let summary = summary(cx, &list, self.only.is_some());
-        shared::with_footer(
-            ui,
-            |ui| {
-                self.table(cx, ui, &list);
-            },
-            |ui| {
-                ui.add(egui::Label::new(RichText::new(summary).color(Palette::of(ui).text_weak)).truncate());
-            },
-        );
+        shared::with_footer(ui, &summary, |ui| self.table(cx, ui, &list));
     }
 
     fn save(&self) -> serde_json::Value {
@@ -132,7 +120,7 @@ impl FunctionsView {
     }
 
     /// Indexes a new list, and brings a function into view that was selected elsewhere.
-    fn remember(&mut self, list: &Arc<FunctionOrder>, cx: &ViewCx<'_>) {
+    fn remember(&mut self, list: &Arc<FunctionOrder>, cx: &mut ViewCx<'_>) {
         let known = self.listed.as_ref().is_some_and(|(old, _)| Arc::ptr_eq(old, list));
         if !known {
             let mut row_of = vec![u32::MAX; cx.profile().functions.len()];
@@ -141,7 +129,7 @@ impl FunctionsView {
             }
             self.listed = Some((list.clone(), row_of));
         }
-        if self.follow.news(cx) {
+        if cx.selected_elsewhere() {
             self.grid.scroll_to = self.selected_row(cx);
         }
     }
@@ -200,7 +188,7 @@ impl FunctionsView {
     }
 
     fn select(&mut self, cx: &mut ViewCx<'_>, function: FunctionId) {
-        self.follow.select(cx, Item::of_function(function, cx.profile()));
+        cx.select(Some(Item::of_function(function, cx.profile())));
     }
 }
 
@@ -217,7 +205,7 @@ fn filtered(cx: &ViewCx<'_>, list: &FunctionOrder, chip: bool) -> Option<String>
     if !chip && !search.trim().is_empty() {
         // While anything of it is on the stack: each path counts once.
         let query = Matched { costs: Costs(cx.slice()), search: search.clone() };
-        if let Some(found) = cx.ask(&query, 0).value().and_then(|found| **found) {
+        if let Some(found) = cx.ask(&query, 0).beside().and_then(|found| *found) {
             let about = if graph_of(cx.profile()).is_some() { "≈" } else { "" };
             let share =
                 format::share(found.matched, found.sum).map_or(format::UNKNOWN.into(), format::percent);

@@ -24,9 +24,7 @@ impl View for DiffGpu {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some(pair) = cx.subject.pair().cloned() else { return };
         let asked = GpuWorkTable(cx.interaction.range);
-        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = cx.value(ui, &base, "Adding up kernels of base") else { return };
-        let Some(in_head) = cx.value(ui, &head, "Adding up kernels of head") else { return };
+        let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up kernels") else { return };
         let profiles = [&pair.base.profile, &pair.head.profile];
         let tables = [&*in_base, &*in_head];
         scrolled(ui, |ui| {

@@ -52,15 +52,17 @@ struct Frame {
 
 impl View for Gpu {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        let answer = cx.ask(&GpuWorkTable(cx.interaction.range), 0);
-        let Some(table) = cx.value(ui, &answer, "Adding up kernels") else { return };
+        let Some(table) = cx.ask(&GpuWorkTable(cx.interaction.range), 0).content(ui, "Adding up kernels")
+        else {
+            return;
+        };
         if table.rows.is_empty() {
             let text = "No GPU worked in the chosen range.";
             EmptyState::new(Icon::Search, "No work of a GPU", text).show(ui);
             return;
         }
         let busiest = IdleOf { tracks: None, range: cx.interaction.range };
-        let idle = cx.ask(&busiest, 1).value().cloned();
+        let idle = cx.ask(&busiest, 1).beside();
         let frame = Frame { table, idle };
         scrolled(ui, |ui| {
             let cards = cards::wanted(&frame);

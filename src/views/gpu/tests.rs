@@ -4,7 +4,7 @@ use egui_kittest::kittest::Queryable;
 
 use crate::model::{ArgsRef, FunctionSpec, Profile, ProfileBuilder, TrackKind, TrackSpec};
 use crate::state::Item;
-use crate::views::shared::testing::{Stage, harness};
+use crate::views::testing::{Stage, harness};
 use crate::views::view;
 
 const MS: i64 = 1_000_000;
@@ -31,7 +31,7 @@ fn profile() -> Arc<Profile> {
 #[test]
 fn busy_idle_causes_and_kernels_are_told_and_a_kernel_is_selected() {
     let profile = profile();
-    let mut h = harness(Stage::new(view("gpu").unwrap(), profile.clone()));
+    let mut h = harness(Stage::new("gpu", profile.clone()));
     h.set_size(egui::vec2(1400.0, 900.0));
     h.run_ok();
     assert!(h.query_by_label("GPU 0 40.0 %").is_some());
@@ -42,15 +42,15 @@ fn busy_idle_causes_and_kernels_are_told_and_a_kernel_is_selected() {
     h.get_by_label("gemm 12.0 ms").click();
     h.run_ok();
     let gemm = profile.functions.ids().find(|f| profile.function_name(*f) == "gemm").unwrap();
-    assert_eq!(h.state().history.now().selection, Some(Item::of_function(gemm, &profile)));
+    assert_eq!(h.state().now().selection, Some(Item::of_function(gemm, &profile)));
     h.get_by_label("step#2 10.0 ms").click();
     h.run_ok();
-    assert_eq!(h.state().history.now().range, Some((20 * MS, 30 * MS)));
+    assert_eq!(h.state().now().range, Some((20 * MS, 30 * MS)));
 }
 
 #[test]
 fn two_runs_are_compared_by_class_and_kernel() {
-    let mut h = harness(Stage::pair(view("gpu").unwrap(), profile(), profile()));
+    let mut h = harness(Stage::pair("gpu", profile(), profile()));
     h.set_size(egui::vec2(1400.0, 900.0));
     h.run_ok();
     assert!(h.query_by_label("matrix products 12.0 ms 12.0 ms =").is_some());

@@ -2,7 +2,7 @@
 //!
 //! Dragging and the wheel move at once; jumps glide ([`crate::ui::glide`]).
 
-use egui::{Pos2, Rect, Vec2, vec2};
+use egui::{Pos2, Rect, Response, Ui, Vec2, vec2};
 
 use crate::ui::glide;
 
@@ -85,6 +85,27 @@ impl Camera {
         self.now = now;
         self.target = self.target.filter(|_| !there);
         !there
+    }
+
+    /// Dragging moves, the wheel zooms to the pointer; with Shift, or sideways, it moves.
+    pub fn look_around(&mut self, ui: &Ui, response: &Response) {
+        let area = response.rect;
+        if response.dragged() {
+            let place = self.now();
+            let centre = place.centre - response.drag_delta() / place.zoom;
+            self.jump(Place { centre, ..place });
+        }
+        let Some(at) = response.hover_pos() else { return };
+        let (scroll, zoom, shift) =
+            ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta(), i.modifiers.shift));
+        if zoom != 1.0 {
+            self.jump(Self::zoomed(self.now(), area, at, zoom));
+        } else if scroll.y != 0.0 && !shift {
+            self.jump(Self::zoomed(self.now(), area, at, (scroll.y * 0.004).exp()));
+        } else if scroll != Vec2::ZERO {
+            let place = self.now();
+            self.jump(Place { centre: place.centre - scroll / place.zoom, ..place });
+        }
     }
 
     /// The place zoomed by `factor` with the point `at` of the pane `area` kept where it is.

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use egui::{
-    Color32, Key, Modifiers, PointerButton, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui,
-    WidgetInfo, pos2, vec2,
+    Color32, Key, Modifiers, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::camera::{Camera, Lens};
 use super::paint::arrow_head;
-use super::scene::flattened;
+use super::scene::{distance, flattened};
 use crate::analysis::diff::functions::{FunctionDiff, Row};
-use crate::analysis::diff::graph::{DiffGraph, EdgeDiff, GraphDiff};
+use crate::analysis::diff::graph::{DiffGraph, GraphDiff};
 use crate::analysis::diff::list::name;
 use crate::analysis::diff::normalise::Related;
 use crate::analysis::diff::{Compared, State, Two};
+use crate::analysis::drawn::{DrawnEdge, NodeSizes};
 use crate::analysis::graph_layout::Direction;
 use crate::analysis::prune::Limits;
 use crate::analysis::search::Pattern;
@@ -32,6 +32,8 @@ use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::{View, ViewCx};
 
+/// How large nodes are drawn.
+const SIZES: NodeSizes = NodeSizes { height: 460, widths: (1440, 2400), character: 72, beside: 260 };
 /// Below this zoom nodes are boxes without words.
 const WORDS: f32 = 0.4;
 /// Nodes that screen readers hear about, at most.
@@ -86,15 +88,16 @@ impl DiffGraphView {
 impl View for DiffGraphView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
-        let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
-        let Some(functions) = cx.value(ui, &functions, "Comparing functions") else { return };
+        let Some(functions) = cx.ask_pair(&asked.functions, 1).content(ui, "Comparing functions") else {
+            return;
+        };
         let limits = Limits { nodes: self.least, edges: self.least / 2, ..Limits::default() };
-        let query = DiffGraph { functions: asked.functions.clone(), limits, direction: self.direction };
-        let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(graph) = cx.value(ui, &answer, "Drawing both graphs") else { return };
+        let (functions_of, direction) = (asked.functions.clone(), self.direction);
+        let query = DiffGraph { functions: functions_of, limits, direction, sizes: SIZES };
+        let Some(graph) = cx.ask_pair(&query, 0).content(ui, "Drawing both graphs") else { return };
         self.header(ui, &graph);
         pair::notices(cx, &asked, "", None);
-        if graph.nodes.is_empty() {
+        if graph.drawn.nodes.is_empty() {
             EmptyState::new(Icon::Graph, "Nothing is large enough", "Choose a smaller least share.").show(ui);
             return;
         }
@@ -108,10 +111,9 @@ impl View for DiffGraphView {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.shows = serde_json::from_value(read("shows")).unwrap_or_default();
-        self.least = serde_json::from_value(read("least")).unwrap_or(Limits::default().nodes);
-        self.direction = serde_json::from_value(read("direction")).unwrap_or_default();
+        self.shows = shared::kept(saved, "shows").unwrap_or_default();
+        self.least = shared::kept(saved, "least").unwrap_or(Limits::default().nodes);
+        self.direction = shared::kept(saved, "direction").unwrap_or_default();
     }
 }
 
@@ -125,7 +127,7 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn row(&self, i: u32) -> &Row {
-        &self.functions.rows[self.graph.nodes[i as usize].row as usize]
+        &self.functions.rows[self.graph.drawn.nodes[i as usize].row as usize]
     }
 
     fn name(&self, i: u32) -> std::borrow::Cow<'_, str> {
@@ -137,8 +139,8 @@ impl Scene<'_> {
     }
 
     fn rect(&self, i: u32) -> Rect {
-        let (at, (w, h)) = (self.graph.placed.nodes[i as usize], self.graph.sizes[i as usize]);
-        Rect::from_center_size(pos2(at.x, at.y), vec2(w, h))
+        let node = &self.graph.drawn.nodes[i as usize];
+        Rect::from_center_size(pos2(node.at.x, node.at.y), node.size.into())
     }
 
     /// False for what the shown run lacks.
@@ -182,17 +184,17 @@ impl Scene<'_> {
         format!("{what} {base} → {head}, {change} ({})", pair::relative(costs.relative(), state))
     }
 
-    fn edge_text(&self, e: &EdgeDiff) -> String {
+    fn edge_text(&self, e: &DrawnEdge) -> String {
         let ends = format!("{} → {}", self.name(e.from), self.name(e.to));
-        if e.elided > 0 {
+        let Some(of) = self.graph.calls(e.kind) else {
             return format!("{ends}\nthrough functions that are left out");
-        }
+        };
         let count = |n: Option<i64>| n.map_or_else(|| format::UNKNOWN.to_owned(), format::count);
-        let calls = match e.calls.state() {
-            Some(_) => format!("\nCalls {} → {}", count(e.calls.base), count(e.calls.head)),
+        let calls = match of.calls.state() {
+            Some(_) => format!("\nCalls {} → {}", count(of.calls.base), count(of.calls.head)),
             None => String::new(),
         };
-        format!("{ends}\n{}{calls}", self.line("Total", e.total, e.state))
+        format!("{ends}\n{}{calls}", self.line("Total", of.total, of.state))
     }
 }
 
@@ -235,7 +237,7 @@ impl DiffGraphView {
         let area = ui.available_rect_before_wrap();
         let response = ui.allocate_rect(area, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Dependency graph of both runs"));
-        let size = vec2(scene.graph.placed.width, scene.graph.placed.height);
+        let size = vec2(scene.graph.drawn.width, scene.graph.drawn.height);
         let known =
             self.fitted.as_ref().is_some_and(|(of, at)| Arc::ptr_eq(of, scene.graph) && *at == area.size());
         if !known {
@@ -243,18 +245,19 @@ impl DiffGraphView {
             self.fitted = Some((scene.graph.clone(), area.size()));
         }
         if !self.lines.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, scene.graph)) {
-            let lines = scene.graph.placed.edges.iter().map(|curve| flattened(curve)).collect();
+            let lines = scene.graph.drawn.edges.iter().map(|e| flattened(&e.curve)).collect();
             self.lines = Some((scene.graph.clone(), lines));
         }
-        self.moves(ui, &response, area, size);
+        self.camera.look_around(ui, &response);
+        self.keys(ui, &response, size);
         if self.camera.step(ui.input(|i| i.stable_dt)) {
             ui.request_repaint();
         }
         let lens = Lens::new(self.camera.now(), area);
         let Some((_, lines)) = &self.lines else { return };
         let pointer = response.hover_pos().map(|p| lens.back(p));
-        let node =
-            pointer.and_then(|p| (0..scene.graph.nodes.len() as u32).find(|&i| scene.rect(i).contains(p)));
+        let node = pointer
+            .and_then(|p| (0..scene.graph.drawn.nodes.len() as u32).find(|&i| scene.rect(i).contains(p)));
         let near = 5.0 / lens.zoom;
         let edge = pointer.filter(|_| node.is_none()).and_then(|p| {
             lines.iter().position(|(bounds, line)| {
@@ -295,7 +298,7 @@ impl DiffGraphView {
                     scene.line("Self", row.own(), row.state())
                 ))
             }
-            (None, Some(e)) => Some(scene.edge_text(&scene.graph.edges[e])),
+            (None, Some(e)) => Some(scene.edge_text(&scene.graph.drawn.edges[e])),
             _ => None,
         };
         if let Some(text) = said.filter(|_| !response.dragged()) {
@@ -303,20 +306,9 @@ impl DiffGraphView {
         }
     }
 
-    /// Drag moves, the wheel zooms, as in the graph of one run.
-    fn moves(&mut self, ui: &Ui, response: &egui::Response, area: Rect, size: egui::Vec2) {
-        if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
-            let mut place = self.camera.now();
-            place.centre -= response.drag_delta() / place.zoom;
-            self.camera.jump(place);
-        }
-        if let Some(at) = response.hover_pos() {
-            let (scroll, zoom) = ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta()));
-            let factor = if zoom == 1.0 { (scroll.y * 0.004).exp() } else { zoom };
-            if factor != 1.0 {
-                self.camera.jump(Camera::zoomed(self.camera.now(), area, at, factor));
-            }
-        }
+    /// Keys that move and zoom.
+    fn keys(&mut self, ui: &Ui, response: &egui::Response, size: egui::Vec2) {
+        let area = response.rect;
         keyboard::hold(ui, response, false);
         if !keyboard::listens(ui, response) {
             return;
@@ -348,14 +340,6 @@ impl DiffGraphView {
     }
 }
 
-/// Distance of a point from a piece of a line.
-fn distance(p: Pos2, a: Pos2, b: Pos2) -> f32 {
-    let along = b - a;
-    let t =
-        if along.length_sq() > 0.0 { ((p - a).dot(along) / along.length_sq()).clamp(0.0, 1.0) } else { 0.0 };
-    (p - (a + along * t)).length()
-}
-
 fn paint(
     cx: &ViewCx<'_>,
     ui: &Ui,
@@ -371,26 +355,28 @@ fn paint(
     let more = |two: Two<i64>| two.base.unwrap_or(0).max(two.head.unwrap_or(0)) as f32;
     let whole = more(scene.functions.whole).max(1.0);
     let faint = |there: bool, color: Color32| if there { color } else { mix(palette.canvas, color, 0.25) };
-    for (i, (e, (bounds, line))) in scene.graph.edges.iter().zip(lines).enumerate() {
+    for (i, (e, (bounds, line))) in scene.graph.drawn.edges.iter().zip(lines).enumerate() {
         if !lens.rect(*bounds).expand(8.0).intersects(area) {
             continue;
         }
-        let share = (more(e.total) / whole).clamp(0.0, 1.0).sqrt();
+        let of = scene.graph.calls(e.kind);
+        let (total, state) = of.map_or((Two::default(), State::Both), |of| (of.total, of.state));
+        let share = (more(total) / whole).clamp(0.0, 1.0).sqrt();
         let width = (1.0 + 5.0 * share) * lens.zoom.sqrt().clamp(0.35, 1.3);
         let stands_out = edge == Some(i) || node.is_some_and(|n| n == e.from || n == e.to);
         let color = match (scene.shows, stands_out) {
             (_, true) => palette.accent,
-            (Shows::Change, _) if e.elided == 0 => palette.diff(scene.strength(e.total), better),
+            (Shows::Change, _) if of.is_some() => palette.diff(scene.strength(total), better),
             _ => mix(palette.line, palette.text_weak, 0.3 + 0.6 * share),
         };
-        let color = faint(scene.is_there(e.state), color);
+        let color = faint(scene.is_there(state), color);
         let mut points: Vec<Pos2> = line.iter().map(|&p| lens.point(p)).collect();
         if lens.zoom > 0.25 {
             painter.extend(arrow_head(&mut points, (4.0 + 1.4 * width) * lens.zoom.clamp(0.5, 1.2), color));
         }
         let stroke = Stroke::new(width.max(0.6), color);
-        if e.elided > 0 || e.state != State::Both {
-            painter.extend(Shape::dashed_line(&points, stroke, if e.elided > 0 { 2.0 } else { 6.0 }, 4.0));
+        if of.is_none() || state != State::Both {
+            painter.extend(Shape::dashed_line(&points, stroke, if of.is_none() { 2.0 } else { 6.0 }, 4.0));
         } else {
             painter.add(Shape::line(points, stroke));
         }
@@ -400,7 +386,7 @@ fn paint(
     let selected = cx.interaction.selection.as_ref().and_then(Item::symbol);
     let hovered = cx.hover.and_then(Item::symbol);
     let mut texts = texts.begin(&painter);
-    for i in 0..scene.graph.nodes.len() as u32 {
+    for i in 0..scene.graph.drawn.nodes.len() as u32 {
         let rect = lens.rect(scene.rect(i));
         if !rect.intersects(area) {
             continue;
@@ -465,7 +451,7 @@ fn accessible(
     if ui.ctx().accesskit_node_builder(response.id, |_| ()).is_none() {
         return;
     }
-    for i in (0..scene.graph.nodes.len() as u32).take(MOST_NODES) {
+    for i in (0..scene.graph.drawn.nodes.len() as u32).take(MOST_NODES) {
         let rect = lens.rect(scene.rect(i)).intersect(area);
         if !rect.is_positive() {
             continue;

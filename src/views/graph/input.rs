@@ -2,12 +2,12 @@
 
 use egui::{Key, Modifiers, Response, RichText, Ui};
 
-use super::camera::{Camera, Lens, Place};
+use super::camera::{Camera, Lens};
 use super::paint::Paint;
 use super::scene::{Hit, Scene, Step};
 use super::{GraphView, extent, folds};
+use crate::analysis::drawn::EdgeKind;
 use crate::analysis::graph_layout::Direction;
-use crate::analysis::prune::EdgeKind;
 use crate::format;
 use crate::state::Command;
 use crate::ui::keyboard;
@@ -28,7 +28,7 @@ impl GraphView {
         selected: Option<Hit>,
     ) -> Option<Hit> {
         let (area, now) = (response.rect, ui.input(|i| i.time));
-        self.look_around(ui, response);
+        self.camera.look_around(ui, response);
         let lens = Lens::new(self.camera.now(), area);
         let at = response.hover_pos();
         let hovered = at.filter(|_| !response.dragged()).and_then(|at| scene.hit(lens, at, now));
@@ -57,27 +57,6 @@ impl GraphView {
             self.keys(cx, ui, response, scene, selected);
         }
         hovered
-    }
-
-    /// Dragging moves, the wheel zooms to the pointer; with Shift, or sideways, it moves.
-    fn look_around(&mut self, ui: &Ui, response: &Response) {
-        let area = response.rect;
-        if response.dragged() {
-            let place = self.camera.now();
-            let centre = place.centre - response.drag_delta() / place.zoom;
-            self.camera.jump(Place { centre, ..place });
-        }
-        let Some(at) = response.hover_pos() else { return };
-        let (scroll, zoom, shift) =
-            ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta(), i.modifiers.shift));
-        if zoom != 1.0 {
-            self.camera.jump(Camera::zoomed(self.camera.now(), area, at, zoom));
-        } else if scroll.y != 0.0 && !shift {
-            self.camera.jump(Camera::zoomed(self.camera.now(), area, at, (scroll.y * 0.004).exp()));
-        } else if scroll != egui::Vec2::ZERO {
-            let place = self.camera.now();
-            self.camera.jump(Place { centre: place.centre - scroll / place.zoom, ..place });
-        }
     }
 
     fn keys(
@@ -269,7 +248,7 @@ pub(super) fn tooltip(ui: &mut Ui, paint: &Paint<'_>, hit: Hit) {
             line(ui, "A click folds it into one node.".to_owned());
         }
         Hit::Edge(i) => {
-            let edge = picture.drawn.edges[i as usize];
+            let edge = &picture.drawn.edges[i as usize];
             let name = |i: u32| paint.scene.label(i, paint.profile).chars().take(80).collect::<String>();
             title(ui, format!("{} → {}", name(edge.from), name(edge.to)));
             match edge.kind {

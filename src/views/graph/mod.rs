@@ -23,7 +23,7 @@ use self::camera::{Camera, Lens, Place};
 use self::paint::Paint;
 use self::scene::{Hit, Scene};
 use self::walk::Spot;
-use super::shared::{self, Follow};
+use super::shared;
 use crate::analysis::call_graph::Calling;
 use crate::analysis::folding::Folding;
 use crate::analysis::graph_layout::Direction;
@@ -33,7 +33,7 @@ use crate::analysis::groups::GroupBy;
 use crate::analysis::prune::Limits;
 use crate::analysis::search::Pattern;
 use crate::model::{Profile, SymbolKey};
-use crate::state::{Command, Item};
+use crate::state::Item;
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
 use crate::ui::theme::Palette;
@@ -86,7 +86,6 @@ pub struct GraphView {
     active: Option<SymbolKey>,
     back: Vec<Spot>,
     forth: Vec<Spot>,
-    follow: Follow,
     camera: Camera,
     /// Size of the drawing's part of the pane in the last frame.
     area_size: Vec2,
@@ -133,8 +132,7 @@ impl View for GraphView {
             }
         }
         let question = self.ask(cx);
-        let answer = cx.ask(&question, 0);
-        let Some(picture) = cx.value(ui, &answer, "Drawing the graph") else { return };
+        let Some(picture) = cx.ask(&question, 0).content(ui, "Drawing the graph") else { return };
         self.caption(cx, ui, &picture);
         shared::note_basis(cx, &picture.graph.basis, "");
         if picture.drawn.nodes.is_empty() {
@@ -174,11 +172,11 @@ impl View for GraphView {
 
 impl GraphView {
     /// A function that was selected elsewhere is shown: in the drawing, or else as a new middle.
-    fn follow_selection(&mut self, cx: &ViewCx<'_>) {
-        if !self.follow.news(cx) {
+    fn follow_selection(&mut self, cx: &mut ViewCx<'_>) {
+        if !cx.selected_elsewhere() {
             return;
         }
-        let Some(item) = self.follow.item() else { return };
+        let Some(item) = &cx.interaction.selection else { return };
         let Some(function) = item.symbol() else { return };
         let hit = self.scene.as_ref().and_then(|s| Some((s, s.find(item, cx.profile())?)));
         if let Some((_, Hit::Node(i))) = hit {
@@ -441,10 +439,7 @@ impl GraphView {
     }
 
     fn select(&mut self, cx: &mut ViewCx<'_>, scene: &Scene, hit: Option<Hit>) {
-        match hit.and_then(|hit| scene.item(hit, cx.profile())) {
-            Some(item) => self.follow.select(cx, item),
-            None => cx.send(Command::Select(None)),
-        }
+        cx.select(hit.and_then(|hit| scene.item(hit, cx.profile())));
     }
 }
 
@@ -454,7 +449,7 @@ fn within(at: f32, half: f32, all: f32) -> f32 {
 }
 
 fn extent(picture: &Picture) -> Vec2 {
-    vec2(picture.placed.width, picture.placed.height)
+    vec2(picture.drawn.width, picture.drawn.height)
 }
 
 /// Names the nodes in view for screen readers and tests.

@@ -7,9 +7,9 @@ use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2, 
 use super::camera::Lens;
 use super::scene::{Hit, Scene};
 use crate::analysis::call_graph::GraphNode;
+use crate::analysis::drawn::EdgeKind;
 use crate::analysis::folding::{Group, GroupKind};
 use crate::analysis::graph_layout::frames::TITLE;
-use crate::analysis::prune::EdgeKind;
 use crate::analysis::search::Pattern;
 use crate::format;
 use crate::model::{Profile, Unit};
@@ -157,7 +157,7 @@ impl Paint<'_> {
 
     /// The colour of the group of a frame's nodes.
     fn frame_color(&self, frame: u32) -> Color32 {
-        let of = self.scene.picture.placed.frames[frame as usize].of;
+        let of = self.scene.picture.drawn.frames[frame as usize].of;
         let inside = |&i: &u32| self.scene.picture.folded.inside[self.scene.row(i) as usize] == Some(of);
         let node = (0..self.scene.len()).find(inside);
         node.map_or(self.palette.line_strong, |i| self.groups[i as usize])
@@ -197,7 +197,7 @@ impl Paint<'_> {
             return;
         }
         let palette = self.palette;
-        let edge = self.scene.picture.drawn.edges[i];
+        let edge = &self.scene.picture.drawn.edges[i];
         let (share, elided) = match edge.kind {
             EdgeKind::Calls(e) => {
                 let total = self.scene.picture.graph.edges[e as usize].total;
@@ -406,7 +406,7 @@ impl Paint<'_> {
     /// The whole drawing in a corner, with the part that is seen; where it is, if it is needed.
     #[must_use]
     pub fn bird(&self) -> Option<(Rect, Lens)> {
-        let placed = &self.scene.picture.placed;
+        let placed = &self.scene.picture.drawn;
         bird(vec2(placed.width, placed.height), self.area, self.lens)
     }
 

@@ -9,11 +9,11 @@ use rustc_hash::FxHashMap;
 
 use super::camera::Lens;
 use crate::analysis::call_graph::GraphNode;
+use crate::analysis::drawn::{EdgeKind, NodeSizes};
 use crate::analysis::folding::{Group, NodeKey};
 use crate::analysis::graph_layout::frames::TITLE;
 use crate::analysis::graph_layout::{Direction, Point};
-use crate::analysis::graph_picture::{NodeSizes, Picture};
-use crate::analysis::prune::EdgeKind;
+use crate::analysis::graph_picture::Picture;
 use crate::model::Profile;
 use crate::state::Item;
 
@@ -68,7 +68,7 @@ impl Scene {
     /// A picture; what `old` shows as well moves from there.
     #[must_use]
     pub fn new(picture: Arc<Picture>, old: Option<&Self>, profile: &Profile, now: f64) -> Self {
-        let lines = picture.placed.edges.iter().map(|curve| flattened(curve)).collect();
+        let lines = picture.drawn.edges.iter().map(|e| flattened(&e.curve)).collect();
         let mut scene = Self { picture, lines, from: Vec::new(), since: None };
         if let Some(old) = old {
             let was: FxHashMap<_, _> =
@@ -126,14 +126,14 @@ impl Scene {
     /// The open group that a frame is around.
     #[must_use]
     pub fn frame(&self, frame: u32) -> Option<&Group> {
-        let frame = self.picture.placed.frames.get(frame as usize)?;
+        let frame = self.picture.drawn.frames.get(frame as usize)?;
         self.picture.folded.groups.get(frame.of as usize)
     }
 
     /// The rectangle of each frame.
     pub fn frames(&self) -> impl Iterator<Item = Rect> + '_ {
         let corner = |p: Point| pos2(p.x, p.y);
-        self.picture.placed.frames.iter().map(move |f| Rect::from_min_max(corner(f.min), corner(f.max)))
+        self.picture.drawn.frames.iter().map(move |f| Rect::from_min_max(corner(f.min), corner(f.max)))
     }
 
     /// Name of a node.
@@ -159,7 +159,7 @@ impl Scene {
     /// Where the node's centre belongs.
     #[must_use]
     pub fn goal(&self, node: u32) -> Pos2 {
-        let p = self.picture.placed.nodes[node as usize];
+        let p = self.picture.drawn.nodes[node as usize].at;
         pos2(p.x, p.y)
     }
 
@@ -180,8 +180,8 @@ impl Scene {
     /// The node's rectangle now.
     #[must_use]
     pub fn rect(&self, node: u32, now: f64) -> Rect {
-        let size = vec2(self.picture.widths[node as usize], SIZES.height());
-        Rect::from_center_size(self.centre(node, now), size)
+        let (width, height) = self.picture.drawn.nodes[node as usize].size;
+        Rect::from_center_size(self.centre(node, now), vec2(width, height))
     }
 
     /// Moves the past by an offset, after the camera moved by it.
@@ -218,7 +218,7 @@ impl Scene {
             Hit::Node(i) => Some(Item::of_function(self.node(i).symbol.function(), profile)),
             Hit::Frame(_) => None,
             Hit::Edge(i) => {
-                let edge = self.picture.drawn.edges[i as usize];
+                let edge = &self.picture.drawn.edges[i as usize];
                 match edge.kind {
                     EdgeKind::Calls(_) => {
                         let (from, to) = (self.row(edge.from), self.row(edge.to));
@@ -307,7 +307,8 @@ pub(super) fn flattened(curve: &[Point]) -> (Rect, Vec<Pos2>) {
     (Rect::from_points(&line), line)
 }
 
-fn distance(p: Pos2, a: Pos2, b: Pos2) -> f32 {
+/// Distance of a point from a piece of a line.
+pub(super) fn distance(p: Pos2, a: Pos2, b: Pos2) -> f32 {
     let along = b - a;
     let length = along.length_sq();
     let t = if length > 0.0 { ((p - a).dot(along) / length).clamp(0.0, 1.0) } else { 0.0 };

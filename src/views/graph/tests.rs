@@ -6,12 +6,13 @@ use egui_kittest::kittest::Queryable;
 
 use super::*;
 use crate::analysis::testing::{profile, symbol};
-use crate::views::shared::testing::{Stage, harness};
+use crate::state::Command;
+use crate::views::testing::{Stage, harness};
 
 const STACKS: &str = "main>load>parse 30; main>run>decode>attend 40; main>run>decode>mlp 25; main>run>log 5";
 
 fn view(text: &str) -> Harness<'static, Stage> {
-    harness(Stage::new(&KIND, profile(text)))
+    harness(Stage::new(KIND.id, profile(text)))
 }
 
 fn has(h: &Harness<'_, Stage>, label: &str) -> bool {
@@ -19,7 +20,7 @@ fn has(h: &Harness<'_, Stage>, label: &str) -> bool {
 }
 
 fn selected(h: &Harness<'_, Stage>) -> Option<Item> {
-    h.state().history.now().selection.clone()
+    h.state().now().selection.clone()
 }
 
 fn item(h: &Harness<'_, Stage>, name: &str) -> Option<Item> {
@@ -76,7 +77,7 @@ fn what_others_select_becomes_the_middle() {
     h.run();
     assert!(h.query_by_label_contains("Cost while attend runs").is_some(), "the most self cost at first");
     let parse = item(&h, "parse");
-    h.state_mut().history.apply(Command::Select(parse));
+    h.state_mut().send(Command::Select(parse));
     h.run();
     assert!(h.query_by_label_contains("Cost while parse runs").is_some());
     assert!(has(&h, "load 100 %") && !has(&h, "run 70.0 %"));
@@ -94,7 +95,7 @@ fn odd_profiles_and_sizes_are_drawn() {
         &format!("{} 1", deep.join(">")),
     ] {
         for size in [vec2(30.0, 30.0), vec2(200.0, 120.0), vec2(900.0, 500.0)] {
-            let mut stage = Stage::new(&KIND, profile(text));
+            let mut stage = Stage::new(KIND.id, profile(text));
             let ui = |ui: &mut Ui| stage.ui(ui);
             crate::ui::software::render_to_image(size, 1.0, egui::Theme::Light, 3, ui).unwrap();
         }
@@ -107,7 +108,7 @@ fn nodes_that_stay_keep_their_order_and_place_when_a_limit_moves() {
     for i in 0..60 {
         text += &format!("main>a{}>b{}>c{} {};", i % 7, i % 23, i % 11, 60 + i);
     }
-    let mut h = harness(Stage::new(&KIND, profile(&text)));
+    let mut h = harness(Stage::new(KIND.id, profile(&text)));
     let place = |h: &Harness<'_, Stage>, name: &str| {
         let node = h.query_by_label_contains(name)?;
         Some(node.rect().center())
@@ -172,7 +173,7 @@ fn groups_fold_and_open_by_pointer_keys_and_undo() {
     h.get_by_label("Fold all").click();
     fit(&mut h);
     assert!(has(&h, "io 30.0 %"));
-    let mut other = Stage::new(&KIND, profile(MODULES));
+    let mut other = Stage::new(KIND.id, profile(MODULES));
     other.view.load(&saved);
     let mut other = harness(other);
     fit(&mut other);
@@ -218,7 +219,7 @@ fn cycles_fold_and_open() {
     h.run();
     assert!(has(&h, "cycle 1 (2 functions) 60.0 %") && !has(&h, "a 40.0 %"));
     let b = item(&h, "b");
-    h.state_mut().history.apply(Command::Select(b));
+    h.state_mut().send(Command::Select(b));
     h.run();
     assert!(has(&h, "cycle 1 (2 functions) 60.0 %"), "what is part of it is still in the drawing");
     h.get_by_label("cycle 1 (2 functions) 60.0 %").click();

@@ -89,8 +89,11 @@ impl Latency {
             Figure::Latency => RequestColumn::Latency,
             Figure::Queued => RequestColumn::Queued,
         };
-        let answer = cx.ask(&RequestHistogram { figure, asked: cx.asked() }, 3);
-        let Some(found) = cx.value(ui, &answer, "Reading requests") else { return };
+        let Some(found) =
+            cx.ask(&RequestHistogram { figure, asked: cx.asked() }, 3).content(ui, "Reading requests")
+        else {
+            return;
+        };
         match &*found {
             Some(found) => histogram(ui, found, self.plots),
             None => {
@@ -241,8 +244,7 @@ fn spreads(ui: &mut Ui, found: &Found) {
 /// Requests in flight and waiting over time.
 fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     let asked = RequestLoad { asked: cx.asked() };
-    let answer = cx.ask(&asked, 1);
-    let Some(load) = cx.value(ui, &answer, "Counting requests in flight") else { return };
+    let Some(load) = cx.ask(&asked, 1).content(ui, "Counting requests in flight") else { return };
     let palette = Palette::of(ui);
     type Series = (&'static str, Color32, fn(&Step) -> u32);
     let lines: [Series; 2] =
@@ -272,7 +274,7 @@ fn in_flight(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
 /// Mean latency and throughput by requests in flight.
 fn by_load(cx: &mut ViewCx<'_>, ui: &mut Ui, height: f32) {
     let asked = RequestLoad { asked: cx.asked() };
-    let Some(load) = cx.ask(&asked, 1).value().cloned() else { return };
+    let Some(load) = cx.ask(&asked, 1).beside() else { return };
     if load.levels.len() < 2 {
         weak(
             ui,

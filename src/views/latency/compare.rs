@@ -27,9 +27,7 @@ impl View for DiffLatency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
         let asked = question(cx);
-        let (Some(base), head) = (cx.ask_base(&asked, 0), cx.ask(&asked, 0)) else { return };
-        let Some(in_base) = cx.value(ui, &base, "Adding up phases of base") else { return };
-        let Some(in_head) = cx.value(ui, &head, "Adding up phases of head") else { return };
+        let Some([in_base, in_head]) = cx.both(ui, &asked, 0, "Adding up phases") else { return };
         let both = Two { base: Some(&*in_base), head: Some(&*in_head) };
         scrolled(ui, |ui| {
             self.board.show(ui, 3, |i, ui| match i {

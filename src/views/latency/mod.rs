@@ -68,8 +68,7 @@ fn question(cx: &ViewCx<'_>) -> RequestLatency {
 impl View for Latency {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         shared::header(ui, |ui| shared::requests::filters(cx, ui));
-        let answer = cx.ask(&question(cx), 0);
-        let Some(found) = cx.value(ui, &answer, "Adding up phases") else { return };
+        let Some(found) = cx.ask(&question(cx), 0).content(ui, "Adding up phases") else { return };
         if found.total == 0 && found.spreads.iter().all(|s| s.values.is_none()) {
             let text =
                 "No request that ended well arrived in the chosen range, or search and filter leave none.";
@@ -90,8 +89,7 @@ impl View for Latency {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.figure = serde_json::from_value(read("figure")).unwrap_or_default();
-        self.slo = serde_json::from_value(read("slo")).unwrap_or_default();
+        self.figure = shared::kept(saved, "figure").unwrap_or_default();
+        self.slo = shared::kept(saved, "slo").unwrap_or_default();
     }
 }

@@ -1,6 +1,6 @@
 //! What is promised and kept, and why the slowest requests were slow.
 
-use egui::{RichText, TextEdit, Ui};
+use egui::{RichText, Ui};
 
 use super::Latency;
 use super::cards::share_row;
@@ -8,10 +8,10 @@ use crate::analysis::definitions as say;
 use crate::analysis::slo::{LISTED, SloCheck, SlowRequests};
 use crate::format;
 use crate::state::{Command, Item};
-use crate::ui::theme::{Palette, Tone, mono, space};
+use crate::ui::theme::{Palette, space};
 use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::ViewCx;
-use crate::views::parts::{BarRow, remark, weak};
+use crate::views::parts::{BarRow, remark, typed, weak};
 
 impl Latency {
     /// Fields for what is promised, and what came of it.
@@ -26,8 +26,12 @@ impl Latency {
             remark(ui, "What you promise your users, in ms. Then: how many requests keep it, and goodput.");
             return;
         }
-        let answer = cx.ask(&SloCheck { slo: self.slo, asked: cx.asked() }, 2);
-        let Some(kept) = cx.value(ui, &answer, "Holding requests against it") else { return };
+        let Some(kept) = cx
+            .ask(&SloCheck { slo: self.slo, asked: cx.asked() }, 2)
+            .content(ui, "Holding requests against it")
+        else {
+            return;
+        };
         share_row(ui, "Kept", [kept.kept, kept.broken, kept.unknown], "Requests that keep all of it.");
         let rate = |rate: Option<f64>| {
             rate.map_or_else(|| format::UNKNOWN.to_owned(), |r| format::rate(r, "requests"))
@@ -62,43 +66,22 @@ impl Latency {
 
 /// A field for a limit in ms; empty for none.
 fn limit(ui: &mut Ui, name: &str, value: &mut Option<i64>) {
-    let id = ui.scope_id().with(name);
     ui.label(RichText::new(name).color(Palette::of(ui).text_weak));
     let shown = value.map_or_else(String::new, |ns| format::number(ns as f64 / 1e6));
-    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or(shown);
-    let wrong = id.with("wrong");
-    let is_wrong = ui.data(|d| d.get_temp(wrong)).unwrap_or(false);
-    let mut field =
-        TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(52.0).char_limit(12).hint_text("ms");
-    if is_wrong {
-        field = field.text_color(Palette::of(ui).tone(Tone::Bad));
-    }
-    let mut response = ui.add(field);
-    if is_wrong {
-        response = response.on_hover_text("A number of milliseconds is wanted, such as 500");
-    }
-    response.clone().accessible_name(format!("{name} ms"));
-    if response.changed() {
-        let ms = text.trim().parse::<f64>().ok().filter(|ms| ms.is_finite() && *ms >= 0.0);
-        *value = ms.map(|ms| (ms * 1e6) as i64);
-        ui.data_mut(|d| d.insert_temp(wrong, ms.is_none() && !text.trim().is_empty()));
-    }
-    // What is being typed stays as it is, and what was not understood, to be mended; else it shows what is taken.
-    let keep = response.has_focus() || is_wrong;
-    ui.data_mut(|d| {
-        if keep {
-            d.insert_temp(id, text);
-        } else {
-            d.remove::<String>(id);
-        }
+    let read = |text: &str| text.trim().parse::<f64>().ok().filter(|ms| ms.is_finite() && *ms >= 0.0);
+    let wanted = |text: &str| read(text).is_none().then_some("A number of milliseconds is wanted, such as 500");
+    let text = typed(ui, &format!("{name} ms"), shown, wanted, |field| {
+        field.desired_width(52.0).char_limit(12).hint_text("ms")
     });
+    if let Some(text) = text {
+        *value = read(&text).map(|ms| (ms * 1e6) as i64);
+    }
 }
 
 /// The slowest requests with what made them slow; a click selects one.
 pub(super) fn slowest(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let asked = SlowRequests { asked: cx.asked() };
-    let answer = cx.ask(&asked, 4);
-    let Some(found) = cx.value(ui, &answer, "Looking for the slowest") else { return };
+    let Some(found) = cx.ask(&asked, 4).content(ui, "Looking for the slowest") else { return };
     let median = match found.medians[..] {
         [(_, median)] => format!("the median, {}", format::duration(median.round() as i64)),
         _ => "the median of its model".to_owned(),

@@ -5,8 +5,7 @@ use egui_kittest::kittest::Queryable;
 use crate::model::{Profile, ProfileBuilder, Request, RequestId, TokenCounts};
 use crate::state::Item;
 use crate::views::fixture::session;
-use crate::views::shared::testing::{Stage, harness};
-use crate::views::view;
+use crate::views::testing::{Stage, harness};
 
 const MS: i64 = 1_000_000;
 
@@ -35,7 +34,7 @@ fn profile() -> Arc<Profile> {
 #[test]
 fn the_bottleneck_the_promises_and_the_slowest_are_told() {
     let profile = profile();
-    let mut stage = Stage::new(view("latency").unwrap(), profile.clone());
+    let mut stage = Stage::new("latency", profile.clone());
     stage.view.load(&serde_json::json!({ "slo": { "ttft": 500 * MS } }));
     let mut h = harness(stage);
     h.set_size(egui::vec2(1400.0, 1400.0));
@@ -46,13 +45,13 @@ fn the_bottleneck_the_promises_and_the_slowest_are_told() {
     assert!(h.query_by_label_contains("Broken: 1 first token too late").is_some());
     h.get_by_label("r9 1.20 s").click();
     h.run_ok();
-    let selected = h.state().history.now().selection.clone();
+    let selected = h.state().now().selection.clone();
     assert_eq!(selected, Some(Item::of_request(RequestId(9), &profile)));
 }
 
 #[test]
 fn a_recorded_session_shows_load_and_distribution() {
-    let mut h = harness(Stage::new(view("latency").unwrap(), Arc::new(session())));
+    let mut h = harness(Stage::new("latency", Arc::new(session())));
     h.set_size(egui::vec2(1400.0, 1600.0));
     h.run_ok();
     assert!(h.query_by_label_contains("On average").is_some());
@@ -63,7 +62,7 @@ fn a_recorded_session_shows_load_and_distribution() {
 
 #[test]
 fn two_runs_are_compared_phase_by_phase() {
-    let mut h = harness(Stage::pair(view("latency").unwrap(), profile(), profile()));
+    let mut h = harness(Stage::pair("latency", profile(), profile()));
     h.run_ok();
     assert!(h.query_by_label("token generation 2.00 s 2.00 s =").is_some());
     assert!(h.query_by_label("TTFT p50 100 ms 100 ms =").is_some());

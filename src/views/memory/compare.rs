@@ -117,10 +117,10 @@ impl View for DiffMemory {
         let longest = clock(base, base_lead).1.max(clock(head, head_lead).1);
         self.viewport.follow_run(head, cx.live, longest as f64, head_lead);
         let figures = Two {
-            base: cx.ask_base(&CounterFigures(None), 1).and_then(|a| a.value().cloned()),
-            head: cx.ask(&CounterFigures(None), 1).value().cloned(),
+            base: cx.ask_base(&CounterFigures(None), 1).beside(),
+            head: cx.ask(&CounterFigures(None), 1).beside(),
         };
-        let heap = cx.ask_pair(&DiffHeap, 2).and_then(|a| a.value().cloned());
+        let heap = cx.ask_pair(&DiffHeap, 2).beside();
         let heap = heap.as_deref().and_then(Option::as_ref);
         shared::header(ui, |ui| {
             // Both choices fit one line of a narrow pane.
@@ -166,11 +166,10 @@ impl View for DiffMemory {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.chosen = serde_json::from_value(read("counter")).unwrap_or_default();
-        self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
-        self.held = serde_json::from_value(read("held")).unwrap_or_default();
-        self.held_sort = serde_json::from_value(read("held_sort")).unwrap_or_default();
+        self.chosen = shared::kept(saved, "counter").unwrap_or_default();
+        self.sort = shared::kept(saved, "sort").unwrap_or_default();
+        self.held = shared::kept(saved, "held").unwrap_or_default();
+        self.held_sort = shared::kept(saved, "held_sort").unwrap_or_default();
     }
 }
 
@@ -297,12 +296,12 @@ impl DiffMemory {
         };
         let (base_start, base_length) = clock(&pair.base.profile, self.leads[0]);
         let base = counter.ids.base.and_then(|id| {
-            let answer = cx.ask_base(&query(id, base_start.saturating_sub(start)), 0)?;
-            on_common_clock(answer.value()?, base_length, base_start)
+            let lod = cx.ask_base(&query(id, base_start.saturating_sub(start)), 0).later(super::READING)?;
+            on_common_clock(&lod, base_length, base_start)
         });
         let head = counter.ids.head.and_then(|id| {
-            let answer = cx.ask(&query(id, 0), 0);
-            on_common_clock(answer.value()?, head_length, start)
+            let lod = cx.ask(&query(id, 0), 0).later(super::READING)?;
+            on_common_clock(&lod, head_length, start)
         });
         Two { base, head }
     }

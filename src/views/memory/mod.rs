@@ -8,10 +8,10 @@ mod compare;
 mod layout;
 mod table;
 
-use crate::views::shared::counter_name;
+use crate::views::shared::{self, counter_name};
 
 use super::time::{Gesture, HELP, Viewport};
-use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
+use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::counters::{CounterFigures, CounterLod, Figures, Lod, MAX_COLUMNS};
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::model::CounterId;
@@ -50,6 +50,9 @@ struct Memory {
     /// The counter under the pointer in the table or legend in the last frame.
     lit: Option<CounterId>,
 }
+
+/// What is said while curves are prepared.
+const READING: &str = "Reading counters";
 
 /// What the parts of the view draw from.
 struct Frame {
@@ -104,25 +107,17 @@ impl View for Memory {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        if let Some(hidden) = saved.get("hidden").and_then(|h| serde_json::from_value(h.clone()).ok()) {
+        if let Some(hidden) = shared::kept(saved, "hidden") {
             self.hidden = hidden;
         }
     }
 
-    fn seen(&self) -> Option<Seen> {
-        Some(self.viewport.seen())
+    fn viewport(&self) -> Option<&Viewport> {
+        Some(&self.viewport)
     }
 
-    fn see(&mut self, seen: Seen) {
-        self.viewport.see(seen);
-    }
-
-    fn window(&self) -> Option<TimeWindow> {
-        Some(self.viewport.window())
-    }
-
-    fn show_window(&mut self, window: TimeWindow) {
-        self.viewport.show_window(window);
+    fn viewport_mut(&mut self) -> Option<&mut Viewport> {
+        Some(&mut self.viewport)
     }
 }
 
@@ -140,7 +135,7 @@ impl Memory {
         let shown: Vec<_> = groups.iter().flat_map(|g| &g.counters).copied().filter(visible).collect();
         let groups: Vec<_> =
             groups.into_iter().filter(|g| g.counters.iter().any(|c| shown.contains(c))).collect();
-        let phases = cx.ask(&PhasesIn(None), 0).value().cloned().filter(|p| !p.spans.is_empty());
+        let phases = cx.ask(&PhasesIn(None), 0).beside().filter(|p| !p.spans.is_empty());
         let room = ui.available_rect_before_wrap();
         let rows = profile.counters.len();
         let height = layout::chart_height(room.height(), rows, groups.len());
@@ -153,10 +148,9 @@ impl Memory {
             to: self.viewport.t1.ceil() as i64,
             columns: (places.ruler.width().max(1.0) as u32).min(MAX_COLUMNS),
         };
-        let figures =
-            |range, place| cx.ask(&CounterFigures(range), place).value().cloned().unwrap_or_default();
+        let figures = |range, place| cx.ask(&CounterFigures(range), place).later(READING).unwrap_or_default();
         Frame {
-            lod: cx.ask(&query, 0).value().cloned(),
+            lod: cx.ask(&query, 0).later(READING),
             figures: figures(cx.interaction.range, 1),
             whole: figures(None, 2),
             groups,

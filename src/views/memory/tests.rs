@@ -1,19 +1,12 @@
 use super::*;
 use crate::model::ProfileBuilder;
-use crate::ui::software::Software;
-use crate::views::fixture::{Stage, session};
+use crate::views::fixture::session;
+use crate::views::testing::{Stage, sized};
 use egui::{Modifiers, pos2};
 use egui_kittest::{Harness, kittest::Queryable};
 
 fn harness() -> Harness<'static, Stage> {
-    let build = Harness::builder().with_size(vec2(1200.0, 800.0)).with_max_steps(12);
-    build.renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        Stage::new("memory", session()),
-    )
+    sized(Stage::new("memory", session()), vec2(1200.0, 800.0))
 }
 
 #[test]
@@ -24,7 +17,7 @@ fn a_peak_is_a_moment_and_shows_what_ran_then() {
     peak.last().unwrap().click();
     h.run();
     let (time, _) = h.state().subject.profile().counters[0].peak().unwrap();
-    assert_eq!(h.state().interaction.selection, Some(Item::Time(time)));
+    assert_eq!(h.state().now().selection, Some(Item::Time(time)));
     assert!(h.query_by_label("main copy_to_device").is_some(), "what ran at {time}");
 }
 
@@ -45,20 +38,20 @@ fn shift_and_drag_choose_a_range_and_a_plain_drag_moves() {
     h.drop_at(at(0.5));
     h.run();
     h.event(egui::Event::ModifiersChanged(Modifiers::NONE));
-    let (from, to) = h.state().interaction.range.expect("a range");
+    let (from, to) = h.state().now().range.expect("a range");
     let end = h.state().subject.profile().time_bounds().unwrap().1 as f64;
     assert!(
         (from as f64 / end - 0.25).abs() < 0.02 && (to as f64 / end - 0.5).abs() < 0.02,
         "{from} {to} of {end}"
     );
-    let commands = h.state().commands.len();
+    let commands = h.state().sent.len();
     h.drag_at(at(0.5));
     h.step();
     h.hover_at(at(0.6));
     h.step();
     h.drop_at(at(0.6));
     h.run();
-    assert_eq!(h.state().commands.len(), commands, "moving changes nothing that others see");
+    assert_eq!(h.state().sent.len(), commands, "moving changes nothing that others see");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::analysis::requests::RequestColumn;
 use crate::format::{self, UNKNOWN};
 use crate::model::{Outcome, RequestId, Unit};
 use crate::query::Pair;
-use crate::state::{Command, Item};
+use crate::state::Item;
 use crate::ui::theme::{Palette, Tone, small, space};
 use crate::ui::widgets::{pill, segmented};
 use crate::views::bands::Bands;
@@ -57,7 +57,6 @@ pub struct DiffRequestsView {
     bands: Bands,
     /// Rows of the last answer as they are sorted.
     rows: Option<Rows>,
-    seen: Option<Item>,
 }
 
 struct Rows {
@@ -77,7 +76,6 @@ impl DiffRequestsView {
             grid: GridState::default(),
             bands: Bands::new(&super::KIND, true),
             rows: None,
-            seen: None,
         }
     }
 }
@@ -109,8 +107,7 @@ impl View for DiffRequestsView {
             return;
         }
         let query = DiffRequests { figure: self.figure, asked: cx.asked() };
-        let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(found) = cx.value(ui, &answer, "Comparing requests") else { return };
+        let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing requests") else { return };
         counts(ui, &found);
         let area = ui.available_rect_before_wrap();
         let split = area.top() + (area.height() * 0.38).clamp(70.0, 260.0);
@@ -129,12 +126,11 @@ impl View for DiffRequestsView {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.form = serde_json::from_value(read("form")).unwrap_or_default();
-        let figure: Option<RequestColumn> = serde_json::from_value(read("figure")).ok();
+        self.form = shared::kept(saved, "form").unwrap_or_default();
+        let figure: Option<RequestColumn> = shared::kept(saved, "figure");
         self.chosen = figure.filter(|f| FIGURES.iter().any(|(known, _)| known == f));
-        self.sort = serde_json::from_value(read("sort")).unwrap_or_default();
-        self.bands.load(&read("both"));
+        self.sort = shared::kept(saved, "sort").unwrap_or_default();
+        self.bands.load(&saved["both"]);
     }
 }
 
@@ -286,9 +282,8 @@ impl DiffRequestsView {
         let at = |item: &Option<Item>| {
             item.as_ref().and_then(|i| rows.iter().position(|r| r.item.as_ref() == Some(i)))
         };
-        if self.seen != selected {
+        if cx.selected_elsewhere() {
             state.scroll_to = at(&selected);
-            self.seen.clone_from(&selected);
         }
         let table = TwoTable {
             salt: "requests of two",
@@ -309,8 +304,7 @@ impl DiffRequestsView {
         let next = if happened.focused { walk(ui, at(&selected), rows.len(), happened.page) } else { None };
         self.grid.scroll_to = next.or(self.grid.scroll_to);
         if let Some(item) = happened.clicked.or(next).and_then(|row| rows[row].item.clone()) {
-            self.seen = Some(item.clone());
-            cx.send(Command::Select(Some(item)));
+            cx.select(Some(item));
         }
     }
 }

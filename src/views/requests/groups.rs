@@ -40,8 +40,10 @@ impl Ordered {
 impl Requests {
     /// Groups of the requests that are looked at; a double click looks at those of one.
     pub(super) fn groups(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui, by: Facet) {
-        let answer = cx.ask(&Spending { asked: cx.asked(), by }, 1);
-        let Some(spent) = cx.value(ui, &answer, "Grouping requests") else { return };
+        let Some(spent) = cx.ask(&Spending { asked: cx.asked(), by }, 1).content(ui, "Grouping requests")
+        else {
+            return;
+        };
         let mut cells = columns::groups(&spent, by);
         let sort = (self.group_sort, self.group_descending == self.group_sort.ascends());
         self.ordered.set(&spent, &cells, sort);

@@ -10,14 +10,13 @@ mod waterfall;
 
 use super::percentiles::{self, Figure, Statistic};
 use super::time::Viewport;
-use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind, needs_requests};
+use super::{Comparing, View, ViewCx, ViewKind, needs_requests};
 use crate::analysis::columns::request_groups::GroupColumn;
 use crate::analysis::definitions as say;
 use crate::analysis::phases::{Phases, PhasesIn};
 use crate::analysis::request_facets::Facet;
 use crate::analysis::requests::{RequestColumn, RequestList, RequestPart, RequestTable};
 use crate::format;
-use crate::state::Item;
 use crate::ui::text::TextCache;
 use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::legend_item;
@@ -51,8 +50,6 @@ struct Requests {
     group_descending: bool,
     group_grid: GridState,
     ordered: groups::Ordered,
-    /// The selection that was seen last: a new one, made elsewhere, is brought into view.
-    seen: Option<Item>,
 }
 
 impl Default for Requests {
@@ -69,7 +66,6 @@ impl Default for Requests {
             group_descending: true,
             group_grid: GridState::default(),
             ordered: groups::Ordered::default(),
-            seen: None,
         }
     }
 }
@@ -88,12 +84,10 @@ impl View for Requests {
             shared::requests::filters(cx, ui);
         });
         let query = RequestTable { asked: cx.asked(), sort: self.sort, descending: self.descending };
-        let answer = cx.ask(&query, 0);
-        let Some(list) = cx.value(ui, &answer, "Adding up requests") else { return };
-        let phases = cx.ask(&PhasesIn(None), 0).value().cloned().filter(|p| !p.spans.is_empty());
+        let Some(list) = cx.ask(&query, 0).content(ui, "Adding up requests") else { return };
+        let phases = cx.ask(&PhasesIn(None), 0).beside().filter(|p| !p.spans.is_empty());
         let frame = Frame { list, phases };
-        let follow = self.seen != cx.interaction.selection;
-        self.seen.clone_from(&cx.interaction.selection);
+        let follow = cx.selected_elsewhere();
         let wide = ui.available_width() > 1080.0;
         if !wide {
             strip(ui, &frame.list);
@@ -140,33 +134,22 @@ impl View for Requests {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        fn part<T: serde::de::DeserializeOwned>(saved: &serde_json::Value, key: &str) -> Option<T> {
-            serde_json::from_value(saved.get(key)?.clone()).ok()
-        }
-        self.sort = part(saved, "sort").unwrap_or(self.sort);
-        self.descending = part(saved, "descending").unwrap_or(self.descending);
-        self.split = part(saved, "split").filter(|s| (0.0..=1.0).contains(s)).unwrap_or(self.split);
-        self.grid.shown = part(saved, "columns").unwrap_or_default();
-        self.by = part(saved, "by").unwrap_or_default();
-        self.group_sort = part(saved, "group_sort").unwrap_or_default();
-        self.group_descending = part(saved, "group_descending").unwrap_or(true);
-        self.group_grid.shown = part(saved, "group_columns").unwrap_or_default();
+        self.sort = shared::kept(saved, "sort").unwrap_or(self.sort);
+        self.descending = shared::kept(saved, "descending").unwrap_or(self.descending);
+        self.split = shared::kept(saved, "split").filter(|s| (0.0..=1.0).contains(s)).unwrap_or(self.split);
+        self.grid.shown = shared::kept(saved, "columns").unwrap_or_default();
+        self.by = shared::kept(saved, "by").unwrap_or_default();
+        self.group_sort = shared::kept(saved, "group_sort").unwrap_or_default();
+        self.group_descending = shared::kept(saved, "group_descending").unwrap_or(true);
+        self.group_grid.shown = shared::kept(saved, "group_columns").unwrap_or_default();
     }
 
-    fn seen(&self) -> Option<Seen> {
-        Some(self.viewport.seen())
+    fn viewport(&self) -> Option<&Viewport> {
+        Some(&self.viewport)
     }
 
-    fn see(&mut self, seen: Seen) {
-        self.viewport.see(seen);
-    }
-
-    fn window(&self) -> Option<TimeWindow> {
-        Some(self.viewport.window())
-    }
-
-    fn show_window(&mut self, window: TimeWindow) {
-        self.viewport.show_window(window);
+    fn viewport_mut(&mut self) -> Option<&mut Viewport> {
+        Some(&mut self.viewport)
     }
 }
 

@@ -1,21 +1,14 @@
 use super::*;
 use crate::analysis::request_facets::Filter;
 use crate::model::{Outcome, Profile, ProfileBuilder, Request, RequestId, TokenCounts};
-use crate::state::Command;
-use crate::ui::software::Software;
-use crate::views::fixture::{Stage, session};
+use crate::state::{Command, Item};
+use crate::views::fixture::session;
+use crate::views::testing::{Stage, sized};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 fn harness(size: egui::Vec2) -> Harness<'static, Stage> {
-    let build = Harness::builder().with_size(size).with_max_steps(12);
-    build.renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        Stage::new("requests", session()),
-    )
+    sized(Stage::new("requests", session()), size)
 }
 
 /// Names of the rows of the table from top to bottom.
@@ -36,7 +29,7 @@ fn a_click_in_waterfall_or_table_selects_and_headers_sort() {
     assert_eq!(order(&h)[..3], ["req-00", "req-01", "req-02"]);
     h.get_by_label("waterfall req-07").click();
     h.run();
-    assert_eq!(h.state().interaction.selection, Some(Item::of_request(RequestId(7), &session())));
+    assert_eq!(h.state().now().selection, Some(Item::of_request(RequestId(7), &session())));
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("Latency"))).last().unwrap().click();
     h.run();
     let rows = &h.state().subject.profile().requests.rows;
@@ -105,14 +98,7 @@ fn mixed() -> Profile {
 }
 
 fn mixed_harness() -> Harness<'static, Stage> {
-    let build = Harness::builder().with_size(vec2(1300.0, 900.0)).with_max_steps(12);
-    build.renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        Stage::new("requests", mixed()),
-    )
+    sized(Stage::new("requests", mixed()), vec2(1300.0, 900.0))
 }
 
 #[test]
@@ -127,7 +113,7 @@ fn a_filter_narrows_waterfall_figures_and_table_and_is_undone_as_any_step() {
     assert_eq!(order(&h), ["req-01", "req-04", "req-07", "req-10"]);
     assert!(h.query_by_label("Session: s1").is_some());
     assert!(h.query_by_label("waterfall req-01").is_some() && h.query_by_label("waterfall req-02").is_none());
-    let filter = h.state().interaction.requests.clone();
+    let filter = h.state().now().requests.clone();
     assert_eq!(filter, Filter::default().only(Facet::Attribute("session".into()), "s1"));
     h.state_mut().send(Command::FilterRequests(filter.only(Facet::Model, "small")));
     h.run();

@@ -17,15 +17,13 @@ pub fn leads_of(cx: &ViewCx<'_>) -> [i64; 2] {
     if *at == AlignAt::Start {
         return [0, 0];
     }
-    let answer = cx.ask_pair(&MomentsOf(at.clone()), MOMENTS);
-    answer.and_then(|a| a.value().map(|moments| leads(**moments))).unwrap_or_default()
+    cx.ask_pair(&MomentsOf(at.clone()), MOMENTS).beside().map(|moments| leads(*moments)).unwrap_or_default()
 }
 
 /// The choice.
 pub fn picker(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let now = cx.interaction.align.clone();
-    let Some(answer) = cx.ask_pair(&AlignChoices, CHOICES) else { return };
-    let mut choices = answer.value().map(|c| c.to_vec()).unwrap_or_default();
+    let mut choices = cx.ask_pair(&AlignChoices, CHOICES).beside().map(|c| c.to_vec()).unwrap_or_default();
     if let Some(symbol) = cx.interaction.selection.as_ref().and_then(crate::state::Item::symbol) {
         choices.push(AlignAt::Function(symbol));
     }
@@ -57,18 +55,16 @@ pub fn picker(cx: &mut ViewCx<'_>, ui: &mut Ui) {
         if ms.is_finite() && ms * 1e6 != ns as f64 {
             chosen = Some(AlignAt::By((ms * 1e6).clamp(-1e17, 1e17) as i64));
         }
-    } else if now != AlignAt::Start {
-        let answer = cx.ask_pair(&MomentsOf(now), MOMENTS);
-        if let Some(found) = answer.and_then(|a| a.value().cloned())
-            && found.base.zip(found.head).is_none()
-        {
-            let text = match (found.base, found.head) {
-                (None, None) => "neither run has it",
-                (None, _) => "base does not have it",
-                _ => "head does not have it",
-            };
-            ui.label(egui::RichText::new(text).color(Palette::of(ui).tone(crate::ui::theme::Tone::Warning)));
-        }
+    } else if now != AlignAt::Start
+        && let Some(found) = cx.ask_pair(&MomentsOf(now), MOMENTS).beside()
+        && found.base.zip(found.head).is_none()
+    {
+        let text = match (found.base, found.head) {
+            (None, None) => "neither run has it",
+            (None, _) => "base does not have it",
+            _ => "head does not have it",
+        };
+        ui.label(egui::RichText::new(text).color(Palette::of(ui).tone(crate::ui::theme::Tone::Warning)));
     }
     if let Some(at) = chosen {
         cx.send(Command::SetAlign(at));

@@ -111,7 +111,7 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
         });
     }
     if !cx.interaction.scope.transforms.contains(&Transform::HideLibraries)
-        && cx.ask(&Libraries, 0).value().is_some_and(|library| !library.is_empty())
+        && cx.ask(&Libraries, 0).beside().is_some_and(|library| !library.is_empty())
     {
         entries.push(Entry {
             transform: Transform::HideLibraries,
@@ -120,7 +120,7 @@ fn entries(cx: &ViewCx<'_>, about: About<'_>) -> Vec<Entry> {
         });
     }
     if !cx.interaction.scope.transforms.contains(&Transform::FinishedOnly)
-        && cx.ask(&Unfinished, 0).value().is_some_and(|count| **count > 0)
+        && cx.ask(&Unfinished, 0).beside().is_some_and(|count| *count > 0)
     {
         entries.push(Entry {
             transform: Transform::FinishedOnly,

@@ -8,7 +8,6 @@ pub mod caches;
 pub mod clock;
 pub mod crumbs;
 pub mod figures;
-mod follow;
 pub mod grid;
 mod header;
 pub mod menu;
@@ -17,15 +16,10 @@ pub mod pair;
 pub mod plot;
 pub mod requests;
 pub mod squarified;
-mod stale;
-#[cfg(test)]
-pub mod testing;
 pub mod two;
 
-pub use follow::Follow;
 pub use header::header;
 pub use notes::{Note, badge};
-pub use stale::Stale;
 
 use crate::analysis::Transform;
 use crate::analysis::columns::Shown;
@@ -45,7 +39,7 @@ use egui::{Align, Layout, Rect, Response, Role, Sense, Ui, UiBuilder, Vec2, Widg
 /// The function with most self cost in the part that is looked at: what a view about one function shows before
 /// one is selected. Without any it says so.
 pub fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let table = cx.value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
+    let table = cx.ask(&Functions(cx.slice()), 0).content(ui, "Adding up functions")?;
     let first = table.rows.first().map(|row| row.function);
     if first.is_none() {
         nothing(cx, ui, Icon::Graph);
@@ -92,15 +86,17 @@ pub fn lost(words: &[String]) -> String {
     words.iter().map(|part| format!(" {part}.")).collect()
 }
 
-/// A body that takes what a footer of one line leaves.
-pub fn with_footer(ui: &mut Ui, body: impl FnOnce(&mut Ui), footer: impl FnOnce(&mut Ui)) {
+/// A body that takes what one line below it leaves.
+pub fn with_footer(ui: &mut Ui, footer: &str, body: impl FnOnce(&mut Ui)) {
     let area = ui.available_rect_before_wrap();
     let split = (area.bottom() - space::CONTROL).max(area.top());
     let above = Rect::from_min_max(area.min, pos2(area.right(), split - space::SMALL));
     let below = Rect::from_min_max(pos2(area.left(), split), area.max);
     ui.scope_builder(UiBuilder::new().max_rect(above).id_salt("body"), body);
     let layout = Layout::left_to_right(Align::Center);
-    ui.scope_builder(UiBuilder::new().max_rect(below).layout(layout).id_salt("footer"), footer);
+    ui.scope_builder(UiBuilder::new().max_rect(below).layout(layout).id_salt("footer"), |ui| {
+        pair::weak(ui, footer)
+    });
 }
 
 /// Unit of the metric that is shown.
@@ -124,6 +120,12 @@ pub fn cell_with_unit<R: Copy, S>(columns: &[Column<'_, R, S>], key: &str, row: 
         _ if text == UNKNOWN || text.is_empty() => text,
         suffix => format!("{text} {suffix}"),
     }
+}
+
+/// What a view kept under `key` in a saved workspace; `None` where it is not there, or is nothing that the view knows.
+#[must_use]
+pub fn kept<T: serde::de::DeserializeOwned>(saved: &serde_json::Value, key: &str) -> Option<T> {
+    serde_json::from_value(saved.get(key)?.clone()).ok()
 }
 
 /// True when a profile has calls of any kind; otherwise what would show some.

@@ -140,7 +140,7 @@ pub fn related_paths(cx: &mut ViewCx<'_>, asked: &Asked, picture: bool, n: u64) 
         to => to,
     };
     let related = cx.ask_pair(&DiffRelated { functions: asked.functions.clone(), to }, n);
-    match related.and_then(|a| a.value().cloned()).as_deref() {
+    match related.beside().as_deref() {
         Some(Ok(related)) => (related.clone(), None),
         Some(Err(why)) => (Related::default(), Some(why.clone())),
         None => (Related::default(), None),

@@ -34,9 +34,9 @@ pub fn value_text(value: &str, longest: usize) -> String {
 fn facets(cx: &ViewCx<'_>) -> Option<Vec<FacetValues>> {
     let asked = Asked { filter: Filter::default(), ..cx.asked() };
     let question = Facets { asked };
-    let head: Arc<Vec<FacetValues>> = cx.ask(&question, PLACE).value()?.clone();
+    let head: Arc<Vec<FacetValues>> = cx.ask(&question, PLACE).beside()?;
     let mut all = (*head).clone();
-    let base = cx.ask_base(&question, PLACE).and_then(|answer| answer.value().cloned());
+    let base = cx.ask_base(&question, PLACE).beside();
     for other in base.iter().flat_map(|b| b.iter()) {
         match all.iter_mut().find(|f| f.facet == other.facet) {
             Some(known) => {

@@ -15,10 +15,10 @@ use crate::model::{Better, SymbolKey, Unit};
 use crate::query::Pair;
 use crate::ui::theme::{Palette, Tone, mono, strong};
 use crate::ui::widgets::{Cell, cell_text};
+use crate::views::shared;
 use crate::views::shared::grid::{self, Grid, GridState, Mark};
 use crate::views::shared::menu::{ContextMenu, Picked};
 use crate::views::shared::pair::{self, Asked, Written};
-use crate::views::shared::{self, Follow};
 use crate::views::{View, ViewCx};
 
 /// The view.
@@ -26,7 +26,6 @@ use crate::views::{View, ViewCx};
 pub struct DiffSourceView {
     /// Whose source is shown; `None` before anything was selected.
     active: Option<SymbolKey>,
-    follow: Follow,
     grid: GridState,
     /// What was scrolled to its most changed line already.
     shown: Option<SymbolKey>,
@@ -35,11 +34,12 @@ pub struct DiffSourceView {
 impl View for DiffSourceView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
-        if let Some(symbol) = self.follow.new_symbol(cx) {
+        if let Some(symbol) = cx.symbol_elsewhere() {
             self.active = Some(symbol);
         }
-        let Some(functions) = cx.ask_pair(&asked.functions, 1) else { return };
-        let Some(functions) = cx.value(ui, &functions, "Comparing functions") else { return };
+        let Some(functions) = cx.ask_pair(&asked.functions, 1).content(ui, "Comparing functions") else {
+            return;
+        };
         let changed_most = || functions.rows.iter().filter_map(Row::symbol).find(|s| !s.file.is_empty());
         let Some(function) = self.active.or_else(changed_most) else {
             shared::nothing(cx, ui, crate::ui::icons::Icon::Info);
@@ -59,8 +59,7 @@ impl View for DiffSourceView {
             beside: [folder(cx.base_input), folder(cx.input)],
             rules: cx.sources.to_vec(),
         };
-        let Some(answer) = cx.ask_pair(&query, 0) else { return };
-        let Some(found) = cx.value(ui, &answer, "Comparing lines") else { return };
+        let Some(found) = cx.ask_pair(&query, 0).content(ui, "Comparing lines") else { return };
         shared::header(ui, |ui| {
             let name = RichText::new(function.value().name.to_string())
                 .font(strong(14.0))
@@ -82,23 +81,19 @@ impl View for DiffSourceView {
             (self.grid.scroll_to, self.grid.centred) = (most, true);
         }
         let text = footer(&found, asked.unit(false), asked.shares_only());
-        shared::with_footer(
-            ui,
-            |ui| {
-                let columns = columns(&pair, &asked, &found);
-                let grid = Grid {
-                    salt: "lines of two",
-                    name: "Lines of both runs",
-                    columns: &columns,
-                    rows: found.rows.len(),
-                };
-                let mut state = std::mem::take(&mut self.grid);
-                let mut rows = Rows { cx, found: &found, columns: &columns };
-                grid.show(ui, &mut state, &mut rows);
-                self.grid = state;
-            },
-            |ui| pair::weak(ui, &text),
-        );
+        shared::with_footer(ui, &text, |ui| {
+            let columns = columns(&pair, &asked, &found);
+            let grid = Grid {
+                salt: "lines of two",
+                name: "Lines of both runs",
+                columns: &columns,
+                rows: found.rows.len(),
+            };
+            let mut state = std::mem::take(&mut self.grid);
+            let mut rows = Rows { cx, found: &found, columns: &columns };
+            grid.show(ui, &mut state, &mut rows);
+            self.grid = state;
+        });
     }
 
     fn save(&self) -> serde_json::Value {
@@ -106,8 +101,7 @@ impl View for DiffSourceView {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let columns = saved.get("columns").cloned().unwrap_or_default();
-        self.grid.shown = serde_json::from_value(columns).unwrap_or_default();
+        self.grid.shown = shared::kept(saved, "columns").unwrap_or_default();
     }
 }
 

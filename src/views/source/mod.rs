@@ -13,8 +13,8 @@ mod tests;
 use egui::{Button, Key, Modifiers, RichText, Ui};
 
 use self::body::Body;
+use super::shared;
 use super::shared::grid::{Grid, GridState, walk};
-use super::shared::{self, Follow};
 use crate::analysis::Functions;
 use crate::analysis::columns::lines::lines as columns_of;
 use crate::analysis::source_file::{SourceAnswer, SourceFile};
@@ -54,7 +54,6 @@ pub struct SourceView {
     part: Part,
     /// Whose source is shown; `None` before anything was selected.
     active: Option<SymbolKey>,
-    follow: Follow,
     /// The file that was chosen among those of the function.
     file: Option<NameKey>,
     /// The marked line, and the callee where a call from it is marked.
@@ -84,15 +83,16 @@ impl View for SourceView {
         let Some(function) = active.or_else(|| most_expensive(cx, ui)) else { return };
         let symbol = cx.profile().keys().symbol(function);
         let query = Lines { slice: cx.slice(), function: symbol, whole_file: None };
-        let own = cx.ask(&query, 0);
-        let Some(own_lines) = cx.value(ui, &own, "Adding up lines") else { return };
+        let Some(own_lines) = cx.ask(&query, 0).content(ui, "Adding up lines") else { return };
         let file = self.file_of(cx, function, &own_lines);
         let table = match self.part {
             Part::Function => own_lines.clone(),
             Part::File => {
                 let whole_file = Some(NameKey::from(cx.profile().text(file)));
-                let answer = cx.ask(&Lines { whole_file, ..query }, 1);
-                let Some(table) = cx.value(ui, &answer, "Adding up lines") else { return };
+                let Some(table) = cx.ask(&Lines { whole_file, ..query }, 1).content(ui, "Adding up lines")
+                else {
+                    return;
+                };
                 table
             }
         };
@@ -101,8 +101,12 @@ impl View for SourceView {
             if folder.as_os_str().is_empty() { std::path::PathBuf::from(".") } else { folder.to_owned() }
         });
         let named = cx.profile().text(file).to_owned();
-        let text = cx.ask(&SourceFile { file: named.clone(), beside, rules, attempt: self.attempt }, 0);
-        let Some(text) = cx.value(ui, &text, "Reading the source") else { return };
+        let Some(text) = cx
+            .ask(&SourceFile { file: named.clone(), beside, rules, attempt: self.attempt }, 0)
+            .content(ui, "Reading the source")
+        else {
+            return;
+        };
         let lines = table.files.iter().find(|f| f.file == file);
         self.header(cx, ui, function, file, &own_lines, (lines, &text));
         grain_notice(cx, function, &table);
@@ -111,13 +115,7 @@ impl View for SourceView {
             self.attempt += u32::from(again);
         }
         let footer = footer(cx, &table, lines);
-        shared::with_footer(
-            ui,
-            |ui| self.table(cx, ui, function, file, &table, lines, &text),
-            |ui| {
-                ui.add(egui::Label::new(RichText::new(footer).color(Palette::of(ui).text_weak)).truncate());
-            },
-        );
+        shared::with_footer(ui, &footer, |ui| self.table(cx, ui, function, file, &table, lines, &text));
     }
 
     fn save(&self) -> serde_json::Value {
@@ -139,7 +137,7 @@ impl View for SourceView {
 
 /// What is shown before anything is selected.
 fn most_expensive(cx: &ViewCx<'_>, ui: &mut Ui) -> Option<FunctionId> {
-    let table = cx.value(ui, &cx.ask(&Functions(cx.slice()), 0), "Adding up functions")?;
+    let table = cx.ask(&Functions(cx.slice()), 0).content(ui, "Adding up functions")?;
     let has_file = |f: FunctionId| {
         crate::analysis::source_file::no_file(cx.profile().text(cx.profile().functions.get(f).file)).is_none()
     };
@@ -186,8 +184,8 @@ fn footer(cx: &ViewCx<'_>, table: &LineTable, lines: Option<&FileLines>) -> Stri
 }
 
 impl SourceView {
-    fn follow_selection(&mut self, cx: &ViewCx<'_>) {
-        if let Some(symbol) = self.follow.new_symbol(cx)
+    fn follow_selection(&mut self, cx: &mut ViewCx<'_>) {
+        if let Some(symbol) = cx.symbol_elsewhere()
             && self.active != Some(symbol)
         {
             (self.active, self.file, self.line) = (Some(symbol), None, None);

@@ -19,7 +19,7 @@ use crate::model::{
 use crate::query::Run;
 use crate::state::Item;
 use crate::views::Wish;
-use crate::views::shared::testing::{Stage, harness};
+use crate::views::testing::{Stage, harness};
 
 fn file(path: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -33,8 +33,8 @@ fn sample(path: &str) -> Arc<Profile> {
 fn stage(path: &str, selected: &str) -> Stage {
     let profile = sample(path);
     let main = symbol(&profile, selected);
-    let mut stage = Stage::new(&KIND, profile);
-    stage.history.apply(Command::Select(Some(Item::Function(main))));
+    let mut stage = Stage::new(KIND.id, profile);
+    stage.send(Command::Select(Some(Item::Function(main))));
     stage
 }
 
@@ -245,8 +245,8 @@ fn with_source(above: u32, cost: i64) -> Arc<Profile> {
 #[test]
 fn the_selected_function_stays_while_the_run_grows_and_after_an_edit_above_it() {
     let before = with_source(0, 1000);
-    let mut stage = Stage::new(&KIND, before.clone());
-    stage.history.apply(Command::Select(Some(Item::Function(symbol(&before, "work")))));
+    let mut stage = Stage::new(KIND.id, before.clone());
+    stage.send(Command::Select(Some(Item::Function(symbol(&before, "work")))));
     let mut h = harness(stage);
     assert!(rows(&h).iter().any(|r| r.starts_with("Line 2, self 1")), "{:?}", rows(&h));
     h.state_mut().grow(with_source(3, 5000));

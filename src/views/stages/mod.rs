@@ -18,7 +18,7 @@ use self::layout::{Layout, Mode, Sizes, place, ranks, seen_tracks};
 use self::paint::Scene;
 use super::shared::{self, menu::ContextMenu};
 use super::time::{self, Viewport};
-use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
+use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::stages::{
     Change, Estimate, Gains, NameGains, Outcome, StageGraph, StageId, StageKey, Stages,
 };
@@ -91,14 +91,13 @@ impl View for StagesView {
         self.viewport.follow(cx);
         let scope = crate::analysis::Scope { transforms: Vec::new(), ..cx.interaction.scope.clone() };
         let query = Stages { scope, range: cx.interaction.range, level: self.level };
-        let answer = cx.ask(&query, 0);
-        let Some(graph) = cx.value(ui, &answer, "Finding stages") else { return };
+        let Some(graph) = cx.ask(&query, 0).content(ui, "Finding stages") else { return };
         let what_if = &cx.interaction.what_if;
         let outcome = if what_if.is_empty() {
             None
         } else {
             let estimate = Estimate { graph: query.clone(), what_if: what_if.clone() };
-            cx.ask(&estimate, 0).value().cloned().filter(|o| o.stages.len() == graph.stages.len())
+            cx.ask(&estimate, 0).beside().filter(|o| o.stages.len() == graph.stages.len())
         };
         let selected = self.selected(cx, &graph);
         let frame = Frame { query, graph, outcome, selected };
@@ -125,7 +124,7 @@ impl View for StagesView {
         ui.scope_builder(UiBuilder::new().max_rect(side).id_salt("panel"), |ui| {
             let gains = cx.ask(&Gains { graph: frame.query.clone(), most: MOST_GAINS }, 0);
             let names = cx.ask(&NameGains { graph: frame.query.clone(), most: MOST_NAMES }, 0);
-            let gains = panel::Worth { stages: gains.value().cloned(), names: names.value().cloned() };
+            let gains = panel::Worth { stages: gains.beside(), names: names.beside() };
             let picked = panel::show(cx, ui, &frame, &gains, &mut self.listing);
             if let Some(stage) = picked {
                 self.pick(cx, &frame.graph, stage);
@@ -143,27 +142,18 @@ impl View for StagesView {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        let read = |key: &str| saved.get(key).cloned().unwrap_or_default();
-        self.mode = serde_json::from_value(read("mode")).unwrap_or_default();
-        self.level = serde_json::from_value(read("level")).unwrap_or_default();
-        self.listing = serde_json::from_value(read("path")).unwrap_or_default();
-        self.all_rows = serde_json::from_value(read("all_rows")).unwrap_or_default();
+        self.mode = shared::kept(saved, "mode").unwrap_or_default();
+        self.level = shared::kept(saved, "level").unwrap_or_default();
+        self.listing = shared::kept(saved, "path").unwrap_or_default();
+        self.all_rows = shared::kept(saved, "all_rows").unwrap_or_default();
     }
 
-    fn seen(&self) -> Option<Seen> {
-        Some(self.viewport.seen())
+    fn viewport(&self) -> Option<&Viewport> {
+        Some(&self.viewport)
     }
 
-    fn see(&mut self, seen: Seen) {
-        self.viewport.see(seen);
-    }
-
-    fn window(&self) -> Option<TimeWindow> {
-        Some(self.viewport.window())
-    }
-
-    fn show_window(&mut self, window: TimeWindow) {
-        self.viewport.show_window(window);
+    fn viewport_mut(&mut self) -> Option<&mut Viewport> {
+        Some(&mut self.viewport)
     }
 
     fn place_of(&self, _profile: &Profile, track: TrackId, row: u32) -> Option<Rect> {

@@ -6,27 +6,20 @@ use egui_kittest::kittest::Queryable;
 use super::*;
 use crate::analysis::stages::WhatIf;
 pub(in crate::views) use crate::analysis::stages::tests::pipeline;
-use crate::ui::software::Software;
-use crate::views::fixture::{Stage, session};
+use crate::views::fixture::session;
+use crate::views::testing::{Stage, sized};
 
 fn stage(profile: &Arc<Profile>) -> Stage {
     Stage::new("stages", (**profile).clone())
 }
 
 fn harness() -> Harness<'static, Stage> {
-    let build = Harness::builder().with_size(vec2(1200.0, 700.0)).with_max_steps(12);
-    build.renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        stage(&pipeline().profile),
-    )
+    sized(stage(&pipeline().profile), vec2(1200.0, 700.0))
 }
 
 fn total(h: &Harness<'_, Stage>) -> Option<i64> {
     let stage = h.state();
-    let what_if = stage.interaction.what_if.clone();
+    let what_if = stage.now().what_if.clone();
     let query = Estimate { graph: Stages::default(), what_if };
     let outcome = stage.engine.now(stage.subject.head(), &query, &crate::jobs::Job::new()).ok()?;
     Some(outcome.total / 1_000_000)
@@ -38,17 +31,17 @@ fn a_stage_is_clicked_dropped_and_taken_back() {
     h.run();
     h.get_by_label("stage unnecesary_io_operation").click();
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Span(_))));
+    assert!(matches!(h.state().now().selection, Some(Item::Span(_))));
     h.get_by_label("Drop").click();
     h.run();
-    assert_eq!((h.state().interaction.what_if.changes.len(), total(&h)), (1, Some(11_000)));
+    assert_eq!((h.state().now().what_if.changes.len(), total(&h)), (1, Some(11_000)));
     assert!(h.query_by_label("12.0 s → 11.0 s").is_some());
     h.get_by_label("Halve").click();
     h.run();
-    assert_eq!((h.state().interaction.what_if.changes.len(), total(&h)), (1, Some(11_500)));
+    assert_eq!((h.state().now().what_if.changes.len(), total(&h)), (1, Some(11_500)));
     h.get_by_label("Take back: unnecesary_io_operation").click();
     h.run();
-    assert!(h.state().interaction.what_if.is_empty());
+    assert!(h.state().now().what_if.is_empty());
 }
 
 #[test]

@@ -8,11 +8,11 @@ use crate::analysis::functions::{FunctionRow, Functions};
 use crate::analysis::overview::{Peak, RequestFigures, Summary, Total};
 use crate::format;
 use crate::model::{Fact, Profile, Unit};
-use crate::query::Answer;
 use crate::state::{Command, Item};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{Palette, Tone, regular, space};
 use crate::ui::widgets::{KeyValues, link_button};
+use crate::views::Reply;
 use crate::views::heap;
 use crate::views::parts::{BarRow, card, remark, row, text_in, weak};
 use crate::views::percentiles::{self, Statistic};
@@ -39,8 +39,8 @@ pub(super) enum Card {
 /// The cards that this profile fills, in order of interest.
 pub(super) fn wanted(cx: &ViewCx<'_>) -> Vec<Card> {
     let profile = cx.profile();
-    let found = cx.ask(&Findings { prices: cx.prices.clone() }, 7);
-    let found = found.value().is_some_and(|all| !all.is_empty());
+    let found = cx.ask(&Findings { prices: cx.prices.clone() }, 7).beside();
+    let found = found.is_some_and(|all| !all.is_empty());
     let functions = !profile.metrics.is_empty() && !profile.functions.is_empty();
     let memory = profile.counters.iter().any(|c| c.unit == Unit::Bytes && !c.times.is_empty());
     [
@@ -107,7 +107,7 @@ fn within_a_line(name: &str) -> String {
     }
 }
 
-fn summary(cx: &ViewCx<'_>) -> Answer<crate::analysis::overview::Overview> {
+fn summary<'a>(cx: &'a ViewCx<'_>) -> Reply<'a, crate::analysis::overview::Overview> {
     cx.ask(&summary_query(cx), 0)
 }
 
@@ -136,8 +136,7 @@ pub(super) fn summary_query(cx: &ViewCx<'_>) -> Summary {
 }
 
 fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
-    let answer = cx.ask(&Functions(cx.slice()), 0);
-    let Some(table) = cx.value(ui, &answer, "Adding up the profile") else { return };
+    let Some(table) = cx.ask(&Functions(cx.slice()), 0).content(ui, "Adding up the profile") else { return };
     let profile = cx.subject.profile().clone();
     let Some(metric) = cx.measure() else { return };
     let most = TOP[usize::from(ui.clip_rect().height() >= TALL)];
@@ -160,8 +159,7 @@ fn top_functions(cx: &mut ViewCx<'_>, ui: &mut Ui, by_total: bool) {
 }
 
 fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let answer = summary(cx);
-    let Some(overview) = cx.value(ui, &answer, "Adding up the profile") else { return };
+    let Some(overview) = summary(cx).content(ui, "Adding up the profile") else { return };
     let top = overview.peaks.iter().map(|p| p.bytes).fold(0.0, f64::max);
     for Peak { name, time, bytes, .. } in &overview.peaks {
         let item = Item::Time(*time);
@@ -189,8 +187,7 @@ fn memory(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let answer = summary(cx);
-    let Some(overview) = cx.value(ui, &answer, "Adding up requests") else { return };
+    let Some(overview) = summary(cx).content(ui, "Adding up requests") else { return };
     match &overview.requests {
         Some(figures) => request_figures(ui, figures),
         None => {
@@ -202,8 +199,7 @@ fn requests(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 /// What caches did, by kind.
 fn caches(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let asked = Caches { asked: Asked { range: cx.interaction.range, ..Asked::all(cx.prices) } };
-    let answer = cx.ask(&asked, 6);
-    let Some(kinds) = cx.value(ui, &answer, "Adding up the profile") else { return };
+    let Some(kinds) = cx.ask(&asked, 6).content(ui, "Adding up the profile") else { return };
     for (i, figures) in kinds.iter().enumerate() {
         if kinds.len() > 1 {
             ui.add_space(if i > 0 { space::SMALL } else { 0.0 });
@@ -336,8 +332,7 @@ fn parts(cx: &mut ViewCx<'_>, ui: &mut Ui) {
 }
 
 fn totals(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let answer = summary(cx);
-    let Some(overview) = cx.value(ui, &answer, "Adding up the profile") else { return };
+    let Some(overview) = summary(cx).content(ui, "Adding up the profile") else { return };
     for total @ Total { metric, at_once, .. } in &overview.totals {
         let value =
             total.known().map_or_else(|| format::UNKNOWN.into(), |sum| format::cost(metric.unit, sum));

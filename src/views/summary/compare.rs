@@ -46,8 +46,7 @@ impl View for DiffSummary {
                 }
             };
             let question = DiffStory { functions: asked.functions.clone(), prices: cx.prices.clone() };
-            let Some(answer) = cx.ask_pair(&question, 0) else { return };
-            let Some(story) = cx.value(ui, &answer, "Comparing the runs") else { return };
+            let Some(story) = cx.ask_pair(&question, 0).content(ui, "Comparing the runs") else { return };
             words(ui, &story);
             names(cx, ui);
             card(ui, "", |ui| {
@@ -115,7 +114,7 @@ fn against_each(cx: &ViewCx<'_>, ui: &mut Ui, pair: &Pair, asked: &Asked) {
                 let story = metric.ok().and_then(|metric| {
                     let functions = DiffFunctions { metric, ..asked.functions.clone() };
                     let question = DiffStory { functions, prices: cx.prices.clone() };
-                    cx.ask_of(&with, &question, 16 + place).value().cloned()
+                    cx.ask_of(&with, &question, 16 + place).beside()
                 });
                 (one, story)
             })

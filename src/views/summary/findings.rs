@@ -32,8 +32,10 @@ fn target(cx: &ViewCx<'_>, finding: &Noted) -> Option<Item> {
 }
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let answer = cx.ask(&Findings { prices: cx.prices.clone() }, 7);
-    let Some(all) = cx.value(ui, &answer, "Looking for findings") else { return };
+    let Some(all) = cx.ask(&Findings { prices: cx.prices.clone() }, 7).content(ui, "Looking for findings")
+    else {
+        return;
+    };
     let mut kinds: Vec<&str> = Vec::new();
     all.iter().map(|n| n.kind.as_ref()).for_each(|kind| {
         if !kinds.contains(&kind) {

@@ -1,9 +1,8 @@
 //! The head of the summary: title, format, basis, and the figures that matter most.
 
-use crate::analysis::overview::{Overview, Total};
+use crate::analysis::overview::Total;
 use crate::format;
 use crate::model::{Basis, Profile};
-use crate::query::Answer;
 use crate::ui::theme::{Palette, Tone, space, strong};
 use crate::ui::widgets::pill;
 use crate::views::ViewCx;
@@ -41,7 +40,6 @@ pub fn format_title(profile: &Profile) -> &str {
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
     let palette = Palette::of(ui);
-    let answer = cx.ask(&super::cards::summary_query(cx), 0);
     let profile = cx.profile();
     let meta = &profile.meta;
     let file = cx.input.map(crate::import::Input::file_name);
@@ -77,12 +75,13 @@ pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
             }
         });
     });
-    figures(cx, ui, &answer);
+    figures(cx, ui);
 }
 
-fn figures(cx: &ViewCx<'_>, ui: &mut Ui, answer: &Answer<Overview>) {
+fn figures(cx: &ViewCx<'_>, ui: &mut Ui) {
     let profile = cx.profile();
-    let overview = answer.value();
+    let overview = cx.ask(&super::cards::summary_query(cx), 0).later("Adding up the profile");
+    let overview = overview.as_deref();
     let mut shown: Vec<(&str, String, Option<Tone>, &str)> = Vec::new();
     let elapsed = match cx.interaction.range {
         Some((from, to)) => Some(to.saturating_sub(from)),

@@ -83,8 +83,8 @@ fn look(cx: &ViewCx<'_>, phases: &Phases, part: &Part, palette: &Palette) -> Loo
 }
 
 pub(super) fn show(cx: &mut ViewCx<'_>, ui: &mut Ui) {
-    let answer = cx.ask(&PhasesIn(cx.interaction.range), 0);
-    let Some(phases) = answer.value().cloned().filter(|p| !p.shares.is_empty()) else { return };
+    let phases = cx.ask(&PhasesIn(cx.interaction.range), 0).beside();
+    let Some(phases) = phases.filter(|p| !p.shares.is_empty()) else { return };
     card(ui, "Phases", |ui| {
         let palette = Palette::of(ui);
         let parts = parts(&phases);

@@ -2,45 +2,35 @@ use super::*;
 use crate::analysis::functions::FunctionRow;
 use crate::model::{FunctionId, ProfileBuilder};
 use crate::state::{Command, Item};
-use crate::ui::software::Software;
-use crate::views::fixture::{Stage, session};
-use egui_kittest::{Harness, kittest::Queryable};
-
-fn harness(stage: Stage, size: egui::Vec2) -> Harness<'static, Stage> {
-    Harness::builder().with_size(size).with_max_steps(12).renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        stage,
-    )
-}
+use crate::views::fixture::session;
+use crate::views::testing::{Stage, sized};
+use egui_kittest::kittest::Queryable;
 
 #[test]
 fn clicks_select_functions_phases_and_peaks() {
-    let mut h = harness(Stage::new("summary", session()), vec2(1200.0, 900.0));
+    let mut h = sized(Stage::new("summary", session()), vec2(1200.0, 900.0));
     h.run();
     let label = "attention";
     let node =
         h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with(label))).next().expect("a top function");
     node.click();
     h.run();
-    let selected = h.state().interaction.selection.clone();
+    let selected = h.state().now().selection.clone();
     let Some(Item::Function(f)) = selected else { panic!("{selected:?}") };
     assert!(f.name == *label);
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("phase load model"))).next().unwrap().click();
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Span(_))));
+    assert!(matches!(h.state().now().selection, Some(Item::Span(_))));
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("RSS "))).next().unwrap().click();
     h.run();
-    let Some(Item::Time(t)) = h.state().interaction.selection else { panic!("a moment") };
+    let Some(Item::Time(t)) = h.state().now().selection else { panic!("a moment") };
     let (peak, _) = h.state().subject.profile().counters[0].peak().unwrap();
     assert_eq!(t, peak);
 }
 
 #[test]
 fn numbers_follow_the_range() {
-    let mut h = harness(Stage::new("summary", session()), vec2(1200.0, 900.0));
+    let mut h = sized(Stage::new("summary", session()), vec2(1200.0, 900.0));
     h.run();
     assert_eq!(h.query_all_by_label("Requests: 20").count(), 2, "as a figure and among the contents");
     h.state_mut().send(Command::SetRange(Some((0, 1_600_000_000))));
@@ -58,7 +48,7 @@ fn numbers_follow_the_range() {
 fn an_empty_profile_still_says_what_it_is() {
     let mut b = ProfileBuilder::new("pstats");
     b.warn("odd line (skipped)", "line 3");
-    let mut h = harness(Stage::new("summary", b.finish()), vec2(300.0, 600.0));
+    let mut h = sized(Stage::new("summary", b.finish()), vec2(300.0, 600.0));
     h.run();
     assert!(h.query_by_label_contains("odd line").is_some());
 }

@@ -32,9 +32,9 @@ impl Timeline {
             colors: &colors.1,
             phases: frame.phases.as_deref(),
             lod: self.counters(cx, frame),
-            figures: cx.ask(&CounterFigures(None), 0).value().cloned().unwrap_or_default(),
+            figures: cx.ask(&CounterFigures(None), 0).beside().unwrap_or_default(),
             packing: frame.packing.clone(),
-            events: cx.ask(&Events, 0).value().cloned(),
+            events: cx.ask(&Events, 0).beside(),
             transformed: !cx.interaction.scope.transforms.is_empty(),
             axis: &frame.axis,
             palette,
@@ -67,15 +67,6 @@ impl Timeline {
             ui.painter().rect_stroke(area, 0.0, ring, egui::StrokeKind::Inside);
         }
         self.clicked &= frame.response.has_focus();
-        if let Answer::Working { progress, stale: None } = frame.answer {
-            let text = progress.map_or_else(
-                || "Laying out spans …".to_owned(),
-                |p| format!("Laying out spans … {}", format::percent(f64::from(p))),
-            );
-            let at = frame.areas.lanes.left_top() + vec2(space::MEDIUM, space::MEDIUM);
-            let font = crate::ui::theme::regular(12.0);
-            ui.painter().text(at, egui::Align2::LEFT_TOP, text, font, palette.text_weak);
-        }
     }
 
     /// The counters that are seen.
@@ -100,7 +91,7 @@ impl Timeline {
             to: frame.axis.t1.ceil() as i64,
             columns: (frame.axis.x.span().max(1.0) as u32).min(MAX_COLUMNS),
         };
-        cx.ask(&lod, 0).value().cloned()
+        cx.ask(&lod, 0).later("Reading counters")
     }
 
     /// Pinned lanes (0) or the others (1).
@@ -248,8 +239,7 @@ impl Timeline {
         if let Some(t) = gesture.click {
             let item = item.clone().unwrap_or(Item::Time(t.round() as i64));
             // What was clicked is in view already.
-            self.seen = Some(item.clone());
-            cx.send(Command::Select(Some(item)));
+            cx.select(Some(item));
         }
         if gesture.double_click.is_some() {
             let of_box = of_box.and_then(|(rows, (hit, _))| rows.get(hit.at)).map(|b| (b.start, b.end));
@@ -287,10 +277,7 @@ impl Timeline {
             }
             Wish::ShowAll => arrange(cx, stacked, |a| a.hidden.clear()),
             Wish::Scope(tracks) => cx.send(Command::SetTracks(tracks)),
-            Wish::Select(item) => {
-                self.seen = Some(item.clone());
-                cx.send(Command::Select(Some(item)));
-            }
+            Wish::Select(item) => cx.select(Some(item)),
             Wish::Move { down } => {
                 arrange(cx, stacked, |a| lanes::step(a, &stacked.lanes, &stacked.shown, lane, down));
                 self.keep_in_view(frame, lane);

@@ -36,7 +36,6 @@ impl Timeline {
         let Some(rows) = self.known.as_ref().and_then(|k| k.1.clone()) else { return };
         if let Some(next) = key.and_then(|key| next_box(&rows, stacked, self.selected, key)) {
             self.select(cx, &rows, next);
-            self.seen = None;
         }
     }
 }

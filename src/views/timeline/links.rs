@@ -5,24 +5,22 @@ use super::stack::{Placed, Stacked};
 use super::{Areas, Timeline, lanes::LaneOf};
 use crate::analysis::span_facts::{LinkEnd, SpanFacts};
 use crate::model::TrackId;
-use crate::query::Answer;
 use crate::state::Item;
 use crate::ui::theme::Palette;
 use crate::views::ViewCx;
 use egui::epaint::CubicBezierShape;
 use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, Ui, pos2, vec2};
+use std::sync::Arc;
 
 /// The links of the selected span.
-pub(super) fn of_selection(cx: &ViewCx<'_>) -> Option<Answer<crate::analysis::span_facts::Facts>> {
+pub(super) fn of_selection(cx: &ViewCx<'_>) -> Option<Arc<crate::analysis::span_facts::Facts>> {
     let (track, row) = cx.interaction.selection.as_ref()?.span(cx.profile())?;
-    Some(cx.ask(&SpanFacts { track, row }, 0))
+    cx.ask(&SpanFacts { track, row }, 0).exact().beside()
 }
 
 /// The span at the other end of the first link in one direction.
 pub(super) fn next(cx: &ViewCx<'_>, outgoing: bool) -> Option<Item> {
-    let answer = of_selection(cx)?;
-    let facts = answer.value()?;
-    facts
+    of_selection(cx)?
         .links
         .iter()
         .filter(|l| l.outgoing == outgoing)
@@ -40,10 +38,7 @@ impl Timeline {
     ) {
         let selected = cx.interaction.selection.as_ref().and_then(|item| item.span(cx.profile()));
         let Some((track, row)) = selected else { return };
-        let answer = of_selection(cx);
-        let Some(facts) = answer.as_ref().and_then(Answer::value).filter(|f| !f.links.is_empty()) else {
-            return;
-        };
+        let Some(facts) = of_selection(cx).filter(|f| !f.links.is_empty()) else { return };
         let clip = Rect::from_min_max(pos2(areas.ruler.left(), areas.pinned.top()), areas.lanes.max);
         let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
         let y = |track, row| self.y_of(scene, stacked, areas, track, row);

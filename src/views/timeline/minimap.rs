@@ -63,8 +63,8 @@ pub(super) fn show(
     let axis =
         TimeAxis { t0: from, t1: to, x: area.x_range(), ticks: Vec::new(), minor: Vec::new(), anchor: None };
     let activity = Activity { of: BusyOf::All, range: None, columns: COLUMNS };
-    if let Some(busy) = cx.ask(&activity, 0).value().filter(|b| b.most > 0.0) {
-        busy_bars(&painter, busy, area.with_min_y(area.top() + 4.0), busy.most, &axis, palette);
+    if let Some(busy) = cx.ask(&activity, 0).beside().filter(|b| b.most > 0.0) {
+        busy_bars(&painter, &busy, area.with_min_y(area.top() + 4.0), busy.most, &axis, palette);
     }
     let response = ui.interact(area, ui.scope_id().with("minimap"), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Slider, true, "Overview of the whole run"));

@@ -20,7 +20,7 @@ mod tests;
 use super::boxes::{Coloring, Colors, Facts};
 use super::shared::note_clock;
 use super::time::{Gesture, PHASE_BAND, Viewport};
-use super::{Comparing, Seen, TimeWindow, View, ViewCx, ViewKind};
+use super::{Comparing, View, ViewCx, ViewKind};
 use crate::analysis::Scope;
 use crate::analysis::flame_rows::{BoxAt, FlameRows, TimeOrder};
 use crate::analysis::phases::{Phases, PhasesIn};
@@ -28,7 +28,6 @@ use crate::analysis::requests::{Packing, RequestRows, parts};
 use crate::format;
 use crate::model::Profile;
 use crate::model::{SpanKey, TrackId};
-use crate::query::Answer;
 use crate::state::{Arrangement, Command, Item, LaneHeight};
 use crate::ui::icons::Icon;
 use crate::ui::text::TextCache;
@@ -80,8 +79,8 @@ struct Timeline {
     /// Points that these are scrolled down.
     scroll: [f32; 2],
     mini: Option<minimap::Drag>,
-    /// The selection that was seen last: a new one, made elsewhere, is brought into view.
-    seen: Option<Item>,
+    /// True when a selection that was made elsewhere is to be brought into view.
+    reveals: bool,
     /// The selected box, and the selection and rows that it was looked up for.
     selected: Option<BoxAt>,
     known: Option<(Option<Item>, Option<Arc<FlameRows>>)>,
@@ -116,7 +115,6 @@ struct Frame<'a> {
     rows: Option<Arc<FlameRows>>,
     packing: Option<Arc<Packing>>,
     phases: Option<Arc<Phases>>,
-    answer: &'a Answer<FlameRows>,
     areas: Areas,
     axis: TimeAxis,
     response: egui::Response,
@@ -126,11 +124,11 @@ struct Frame<'a> {
 impl View for Timeline {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
         self.viewport.follow(cx);
+        self.reveals |= cx.selected_elsewhere();
         let profile = cx.subject.profile().clone();
         let transforms = cx.interaction.scope.transforms.clone();
-        let answer = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0);
-        let rows = answer.value().cloned();
-        let packing = cx.ask(&RequestRows, 0).value().cloned();
+        let rows = cx.ask(&TimeOrder(Scope { tracks: Vec::new(), transforms }), 0).later("Laying out spans");
+        let packing = cx.ask(&RequestRows, 0).beside();
         let stacked = self.restack(cx, &profile, rows.as_ref(), packing.as_deref());
         if !cx.follower {
             self.toolbar(cx, ui, &stacked);
@@ -141,7 +139,7 @@ impl View for Timeline {
             EmptyState::new(Icon::Search, "No lane to show", text).show(ui);
             return;
         }
-        let phases = cx.ask(&PhasesIn(None), 0).value().cloned().filter(|p| !p.spans.is_empty());
+        let phases = cx.ask(&PhasesIn(None), 0).beside().filter(|p| !p.spans.is_empty());
         let areas = areas(ui.available_rect_before_wrap(), &stacked.fixed, phases.is_some());
         let visible = areas.lanes.height().min(ui.clip_rect().bottom() - areas.lanes.top());
         let room = (visible / region::METRICS.row).max(0.0) as u32;
@@ -162,8 +160,8 @@ impl View for Timeline {
         self.recolor(cx, ui, rows.as_ref().map_or(&profile, |r| r.profile()));
         self.reveal(cx, &stacked, rows.as_deref(), areas.lanes.height());
         let stacked = &*stacked;
-        let (profile, answer) = (&profile, &answer);
-        let frame = Frame { profile, stacked, rows, packing, phases, answer, areas, axis, response, gesture };
+        let profile = &profile;
+        let frame = Frame { profile, stacked, rows, packing, phases, areas, axis, response, gesture };
         self.chart(cx, ui, &frame);
     }
 
@@ -178,20 +176,12 @@ impl View for Timeline {
         }
     }
 
-    fn seen(&self) -> Option<Seen> {
-        Some(self.viewport.seen())
+    fn viewport(&self) -> Option<&Viewport> {
+        Some(&self.viewport)
     }
 
-    fn see(&mut self, seen: Seen) {
-        self.viewport.see(seen);
-    }
-
-    fn window(&self) -> Option<TimeWindow> {
-        Some(self.viewport.window())
-    }
-
-    fn show_window(&mut self, window: TimeWindow) {
-        self.viewport.show_window(window);
+    fn viewport_mut(&mut self) -> Option<&mut Viewport> {
+        Some(&mut self.viewport)
     }
 
     fn place_of(&self, profile: &Profile, track: TrackId, row: u32) -> Option<Rect> {
@@ -302,7 +292,7 @@ impl Timeline {
         }
     }
 
-    /// Selects a box, which is in view or brought there.
+    /// Selects a box, which the next frame brings into view.
     fn select(&mut self, cx: &mut ViewCx<'_>, rows: &Arc<FlameRows>, at: BoxAt) {
         let item = super::boxes::item(rows, at);
         self.selected = Some(at);
@@ -312,9 +302,9 @@ impl Timeline {
 
     /// Scrolls to the lane of something that was selected elsewhere, and brings its time into view.
     fn reveal(&mut self, cx: &ViewCx<'_>, stacked: &Stacked, rows: Option<&FlameRows>, height: f32) {
-        let Some(rows) = rows.filter(|_| self.seen != cx.interaction.selection) else { return };
-        self.seen.clone_from(&cx.interaction.selection);
-        let of = match self.seen {
+        let Some(rows) = rows.filter(|_| std::mem::take(&mut self.reveals)) else { return };
+        let selected = cx.interaction.selection.as_ref();
+        let of = match selected.cloned() {
             Some(Item::Span(SpanKey { track, .. }) | Item::Track(track)) => {
                 let Some(track) = cx.profile().keys().track(track) else { return };
                 LaneOf::Track(track)
@@ -339,7 +329,7 @@ impl Timeline {
             }
         }
         let known = self.selected.and_then(|at| rows.get(at)).map(|b| (b.start, b.end));
-        let interval = known.or_else(|| self.seen.as_ref().and_then(|s| s.interval(cx.profile())));
+        let interval = known.or_else(|| selected.and_then(|s| s.interval(cx.profile())));
         if let Some((from, to)) = interval.map(|(a, b)| (a as f64, b as f64)) {
             let length = self.viewport.length();
             if to < self.viewport.t0 || from > self.viewport.t1 {

@@ -136,12 +136,14 @@ impl Scene<'_> {
             return;
         };
         let range = Some((self.axis.t0.floor() as i64, self.axis.t1.ceil() as i64));
-        let answer = cx.ask(&Activity { of, range, columns: BUSY_COLUMNS }, 16 + lane as u64 % 200);
-        let Some(busy) = answer.value() else { return };
+        let place = 16 + lane as u64 % 200;
+        let Some(busy) = cx.ask(&Activity { of, range, columns: BUSY_COLUMNS }, place).beside() else {
+            return;
+        };
         let tracks = stacked.lanes.members(lane);
         let tracks = tracks.filter(|&i| matches!(stacked.lanes.all[i].of, LaneOf::Track(_))).count();
         let area = area.shrink2(vec2(0.0, 2.0));
-        busy_bars(painter, busy, area, tracks.max(1) as f32, self.axis, self.palette);
+        busy_bars(painter, &busy, area, tracks.max(1) as f32, self.axis, self.palette);
     }
 
     /// How busy the track was: kinds of work stacked, or, where the shown calls are other ones, in the colour of what ran longest.
@@ -151,9 +153,14 @@ impl Scene<'_> {
             let range = (self.axis.t0.floor() as i64, self.axis.t1.ceil() as i64);
             // Beside the questions of folded groups.
             let place = 16 + u64::from(track.0) % 200;
-            let answer = cx.ask(&ActivityParts { track, range, columns }, place);
-            if let Some(parts) = answer.value() {
-                return activity_parts(painter, parts, area.shrink2(vec2(0.0, 2.0)), self.axis, self.palette);
+            if let Some(parts) = cx.ask(&ActivityParts { track, range, columns }, place).beside() {
+                return activity_parts(
+                    painter,
+                    &parts,
+                    area.shrink2(vec2(0.0, 2.0)),
+                    self.axis,
+                    self.palette,
+                );
             }
         }
         let (Some(rows), Some(group)) = (self.rows, stacked.group(track)) else { return };

@@ -1,20 +1,13 @@
 use super::*;
 use crate::model::{CounterId, ProfileBuilder};
 use crate::state::LaneKey;
-use crate::ui::software::Software;
-use crate::views::fixture::{Stage, session};
+use crate::views::fixture::session;
+use crate::views::testing::{Stage, sized};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 fn harness(size: egui::Vec2) -> Harness<'static, Stage> {
-    let build = Harness::builder().with_size(size).with_max_steps(12);
-    build.renderer(Software::default()).build_ui_state(
-        |ui, stage: &mut Stage| {
-            crate::ui::theme::install(ui.ctx());
-            stage.ui(ui);
-        },
-        Stage::new("timeline", session()),
-    )
+    sized(Stage::new("timeline", session()), size)
 }
 
 #[test]
@@ -24,7 +17,7 @@ fn a_click_selects_the_box_and_empty_time_is_a_moment() {
     h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("copy_to_device"))).next().unwrap().click();
     h.run();
     let p = h.state().subject.profile().clone();
-    let selected = h.state().interaction.selection.clone().unwrap();
+    let selected = h.state().now().selection.clone().unwrap();
     assert_eq!(selected.function(&p).map(|f| p.function_name(f)), Some("copy_to_device"));
     let chart = h.get_by_label("Timeline").rect();
     let at = pos2(chart.right() - 3.0, chart.bottom() - 3.0);
@@ -32,7 +25,7 @@ fn a_click_selects_the_box_and_empty_time_is_a_moment() {
     h.drag_at(at);
     h.drop_at(at);
     h.run();
-    assert!(matches!(h.state().interaction.selection, Some(Item::Time(_))), "{:?}", h.state().interaction);
+    assert!(matches!(h.state().now().selection, Some(Item::Time(_))), "{:?}", h.state().now());
 }
 
 #[test]
@@ -78,7 +71,7 @@ fn the_minimap_moves_the_window_and_keys_do_too() {
     h.drop_at(at(0.12));
     h.run();
     assert!(wide(&h) > before.max(4), "zoomed in, {} boxes have labels", wide(&h));
-    assert!(h.state().commands.is_empty(), "looking changes nothing that others see");
+    assert!(h.state().sent.is_empty(), "looking changes nothing that others see");
     let chart = h.get_by_label("Timeline").rect().center();
     h.hover_at(chart);
     h.key_press(egui::Key::Num0);
@@ -94,7 +87,7 @@ fn lanes_are_arranged_by_keys_alone() {
     h.run();
     h.key_press(egui::Key::P);
     h.run();
-    let arranged = |h: &Harness<'_, Stage>| h.state().interaction.arrangement.clone().unwrap();
+    let arranged = |h: &Harness<'_, Stage>| h.state().now().arrangement.clone().unwrap();
     let p = h.state().subject.profile().clone();
     let rss = p.counters.iter().position(|c| p.text(c.name) == "RSS").map(CounterId::from_index).unwrap();
     assert_eq!(arranged(&h).pinned, [LaneKey::Counter(p.keys().counter_key(rss))]);
@@ -136,7 +129,7 @@ fn arrows_move_the_selection_from_box_to_box_and_from_track_to_track() {
     let mut press = |key: egui::Key| {
         h.key_press(key);
         h.run();
-        let item = h.state().interaction.selection.clone().unwrap();
+        let item = h.state().now().selection.clone().unwrap();
         let Some((track, _)) = item.span(&p) else { panic!("{item:?}") };
         format!("{} {}", p.track_label(track), p.function_name(item.function(&p).unwrap()))
     };
@@ -168,8 +161,8 @@ fn a_drag_with_shift_chooses_the_range_of_all_views() {
         h.drop_at(at(300.0));
         h.run();
         h.event(egui::Event::ModifiersChanged(egui::Modifiers::NONE));
-        let range = h.state_mut().interaction.range.take();
-        let (from, to) = range.unwrap_or_else(|| panic!("{label} chose no range"));
+        let (from, to) = h.state().now().range.unwrap_or_else(|| panic!("{label} chose no range"));
+        h.state_mut().send(Command::SetRange(None));
         assert!(to - from > 500_000_000, "{label}: {from} {to}");
     }
 }
@@ -184,23 +177,10 @@ fn a_thousand_tracks_cost_by_what_is_seen() {
         let t = b.track(TrackSpec { name: &name, process: &process, kind: TrackKind::Task, sort: i });
         b.span(t, i * 10, i * 10 + 500, f, ArgsRef::NONE);
     }
-    let mut stage = Stage::new("timeline", b.finish());
-    let mut names = 0;
-    let mut run = |stage: &mut Stage| {
-        let build = Harness::builder().with_size(vec2(900.0, 600.0)).with_max_steps(4);
-        let taken = std::mem::replace(stage, Stage::new("timeline", session()));
-        let mut h = build.renderer(Software::default()).build_ui_state(
-            |ui, stage: &mut Stage| {
-                crate::ui::theme::install(ui.ctx());
-                stage.ui(ui);
-            },
-            taken,
-        );
-        h.run();
-        names = h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("lane "))).count();
-        assert_eq!(h.query_all_by(|n| n.label().is_some_and(|l| l == "group node 0")).count(), 1);
-    };
-    run(&mut stage);
+    let mut h = sized(Stage::new("timeline", b.finish()), vec2(900.0, 600.0));
+    h.run();
+    let names = h.query_all_by(|n| n.label().is_some_and(|l| l.starts_with("lane "))).count();
+    assert_eq!(h.query_all_by(|n| n.label().is_some_and(|l| l == "group node 0")).count(), 1);
     assert!((10..60).contains(&names), "{names} lanes have widgets");
 }
 

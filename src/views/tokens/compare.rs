@@ -35,16 +35,13 @@ impl View for DiffTokens {
         });
         let asked = question(cx, self.by);
         let facts = TokenFacts { asked: cx.asked() };
-        let (Some(base), Some(base_facts)) = (cx.ask_base(&asked, 0), cx.ask_base(&facts, 1)) else { return };
-        let (head, head_facts) = (cx.ask(&asked, 0), cx.ask(&facts, 1));
-        let Some(in_base) = cx.value(ui, &base, "Adding up tokens of base") else { return };
-        let Some(in_head) = cx.value(ui, &head, "Adding up tokens of head") else { return };
-        let (Some(base_facts), Some(head_facts)) = (base_facts.value(), head_facts.value()) else { return };
+        let spent = cx.both(ui, &asked, 0, "Adding up tokens");
+        let facts = cx.both(ui, &facts, 1, "Counting tokens");
+        let (Some(spent), Some(facts)) = (spent, facts) else { return };
         let parts = PromptComponents { asked: cx.asked() };
-        let parts =
-            [cx.ask_base(&parts, 2).and_then(|a| a.value().cloned()), cx.ask(&parts, 2).value().cloned()];
+        let parts = cx.both_beside(&parts, 2);
         let kept = parts.iter().flatten().any(|p| p.kept > 0);
-        let (spent, facts) = ([&*in_base, &*in_head], [&**base_facts, &**head_facts]);
+        let (spent, facts) = (spent.each_ref().map(|of| &**of), facts.each_ref().map(|of| &**of));
         let by = self.by.name();
         scrolled(ui, |ui| {
             self.board.show(ui, if kept { 4 } else { 3 }, |i, ui| match i {
@@ -61,7 +58,7 @@ impl View for DiffTokens {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
+        self.by = shared::kept(saved, "by").unwrap_or_default();
     }
 }
 

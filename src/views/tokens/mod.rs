@@ -69,19 +69,19 @@ impl View for Tokens {
             shared::requests::always_group_by(cx, ui, &mut self.by);
             shared::requests::filters(cx, ui);
         });
-        let answer = cx.ask(&question(cx, self.by), 0);
-        let Some(spent) = cx.value(ui, &answer, "Adding up tokens") else { return };
-        let facts = cx.ask(&TokenFacts { asked: cx.asked() }, 1);
-        let Some(facts) = cx.value(ui, &facts, "Counting tokens") else { return };
+        let Some(spent) = cx.ask(&question(cx, self.by), 0).content(ui, "Adding up tokens") else { return };
+        let Some(facts) = cx.ask(&TokenFacts { asked: cx.asked() }, 1).content(ui, "Counting tokens") else {
+            return;
+        };
         let repeats = RepeatedPrompts { asked: cx.asked() };
-        let repeats = cx.ask(&repeats, 2).value().cloned();
+        let repeats = cx.ask(&repeats, 2).beside();
         if spent.groups.is_empty() {
             shared::requests::none(ui);
             return;
         }
-        let components = cx.ask(&PromptComponents { asked: cx.asked() }, 3).value().cloned();
+        let components = cx.ask(&PromptComponents { asked: cx.asked() }, 3).beside();
         let groups = ComponentGroups { asked: cx.asked(), by: self.by };
-        let groups = cx.ask(&groups, 4).value().cloned();
+        let groups = cx.ask(&groups, 4).beside();
         let frame = Frame { spent, facts, repeats, components, groups };
         self.plots = shared::plot::height(ui.available_height());
         scrolled(ui, |ui| {
@@ -97,9 +97,8 @@ impl View for Tokens {
     }
 
     fn load(&mut self, saved: &serde_json::Value) {
-        self.by = serde_json::from_value(saved.get("by").cloned().unwrap_or_default()).unwrap_or_default();
-        let limit =
-            saved.get("limit").and_then(serde_json::Value::as_f64).filter(|l| (0.0..=1.0).contains(l));
+        self.by = shared::kept(saved, "by").unwrap_or_default();
+        let limit = shared::kept(saved, "limit").filter(|l| (0.0..=1.0).contains(l));
         self.limit = limit.unwrap_or(prompts::LIMIT);
     }
 }

@@ -1,16 +1,16 @@
 //! What prompts are made of, and how full context windows are.
 
-use egui::{Color32, RichText, TextEdit, Ui};
+use egui::{Color32, RichText, Ui};
 
 use super::Tokens;
 use crate::analysis::components::{Component, ComponentSum, Components, NEARLY_FULL};
 use crate::analysis::definitions as say;
 use crate::format;
 use crate::state::{Command, Item};
-use crate::ui::theme::{Palette, Tone, mono, space};
+use crate::ui::theme::{Palette, Tone, space};
 use crate::ui::widgets::{KeyValues, link_button};
 use crate::views::ViewCx;
-use crate::views::parts::{remark, weak};
+use crate::views::parts::{remark, typed, weak};
 use crate::views::shared::bars::{self, Segment, StackedRow};
 
 /// Share of all tokens from which on a part is named, unless the person says otherwise.
@@ -71,25 +71,13 @@ impl Tokens {
         let palette = Palette::of(ui);
         ui.horizontal(|ui| {
             ui.label(RichText::new("Name parts above").color(palette.text_weak));
-            let id = ui.scope_id().with("limit");
-            let shown = format::number(self.limit * 100.0);
-            let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or(shown);
-            let field = TextEdit::singleline(&mut text).font(mono(12.0)).desired_width(40.0).char_limit(6);
-            let response = ui.add(field);
-            response.clone().accessible_name("Share from which parts are named");
-            if response.changed()
-                && let Some(share) = text.trim().parse::<f64>().ok().filter(|s| (0.0..=100.0).contains(s))
-            {
+            let (name, shown) = ("Share from which parts are named", format::number(self.limit * 100.0));
+            let read = |text: &str| text.trim().parse::<f64>().ok().filter(|n| (0.0..=100.0).contains(n));
+            let wrong = |text: &str| read(text).is_none().then_some("A share from 0 to 100 is wanted");
+            let text = typed(ui, name, shown, wrong, |field| field.desired_width(40.0).char_limit(6));
+            if let Some(share) = text.and_then(|text| read(&text)) {
                 self.limit = share / 100.0;
             }
-            let typing = response.has_focus();
-            ui.data_mut(|d| {
-                if typing {
-                    d.insert_temp(id, text);
-                } else {
-                    d.remove::<String>(id);
-                }
-            });
             ui.label(RichText::new("% of all tokens").color(palette.text_weak));
         });
         for (sum, is_news) in found.above(self.limit) {

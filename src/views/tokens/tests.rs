@@ -5,8 +5,7 @@ use egui_kittest::kittest::Queryable;
 use crate::model::messages::join;
 use crate::model::{Accounting, Profile, ProfileBuilder, Request, RequestId, TokenCounts};
 use crate::state::Item;
-use crate::views::shared::testing::{Stage, harness};
-use crate::views::view;
+use crate::views::testing::{Stage, harness};
 
 fn profile() -> Arc<Profile> {
     let mut b = ProfileBuilder::new("test");
@@ -33,7 +32,7 @@ fn profile() -> Arc<Profile> {
 #[test]
 fn tokens_are_told_by_class_and_a_wrong_total_is_named() {
     let profile = profile();
-    let mut h = harness(Stage::new(view("tokens").unwrap(), profile.clone()));
+    let mut h = harness(Stage::new("tokens", profile.clone()));
     h.set_size(egui::vec2(1400.0, 1000.0));
     h.run_ok();
     assert!(h.query_by_label("large 2\u{a0}200").is_some() || h.query_by_label_contains("large 2").is_some());
@@ -44,13 +43,13 @@ fn tokens_are_told_by_class_and_a_wrong_total_is_named() {
     );
     h.get_by_label("show the first of them").click();
     h.run_ok();
-    let selected = h.state().history.now().selection.clone();
+    let selected = h.state().now().selection.clone();
     assert_eq!(selected, Some(Item::of_request(RequestId(2), &profile)));
 }
 
 #[test]
 fn two_runs_are_compared_by_class() {
-    let mut h = harness(Stage::pair(view("tokens").unwrap(), profile(), profile()));
+    let mut h = harness(Stage::pair("tokens", profile(), profile()));
     h.run_ok();
     assert!(h.query_by_label("Output 300 300 =").is_some());
 }
@@ -66,7 +65,7 @@ fn parts_of_prompts_have_shares_and_a_limit_that_can_be_changed() {
         let tokens = TokenCounts { input: Some(120), output: Some(30), ..TokenCounts::default() };
         b.request(Request { model, prompt, tokens, ..Request::default() });
     }
-    let mut h = harness(Stage::new(view("tokens").unwrap(), Arc::new(b.finish())));
+    let mut h = harness(Stage::new("tokens", Arc::new(b.finish())));
     h.set_size(egui::vec2(1400.0, 1000.0));
     h.run_ok();
     assert!(h.query_by_label_contains("output 90 · 20.0 %").is_some());

@@ -18,10 +18,10 @@ use crate::ui::icons::Icon;
 use crate::ui::text::{Face, LabelStyle, TextCache, TextKey};
 use crate::ui::theme::{Palette, mix};
 use crate::ui::widgets::link_button;
+use crate::views::shared;
 use crate::views::shared::menu::{About, ContextMenu};
 use crate::views::shared::pair::{self, Asked};
 use crate::views::shared::squarified::{Cell, HEADER, Nested, has_header, hit, layout};
-use crate::views::shared::{self, Follow};
 use crate::views::{View, ViewCx};
 
 /// A name needs this much room.
@@ -30,7 +30,6 @@ const LABEL: (f32, f32) = (34.0, 14.0);
 /// The view.
 #[derive(Default)]
 pub struct DiffTreemap {
-    follow: Follow,
     laid: Option<Laid>,
     texts: TextCache,
     /// What it is zoomed to: a box of the paths that it was chosen in.
@@ -106,10 +105,12 @@ impl DiffBoxes {
 
 impl View for DiffTreemap {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        self.follow.news(cx);
         let Some((pair, asked)) = Asked::begin(cx, ui) else { return };
-        let Some(answer) = cx.ask_pair(&DiffPaths(asked.functions.clone()), 0) else { return };
-        let Some(paths) = cx.value(ui, &answer, "Comparing call paths") else { return };
+        let Some(paths) =
+            cx.ask_pair(&DiffPaths(asked.functions.clone()), 0).content(ui, "Comparing call paths")
+        else {
+            return;
+        };
         let (related, not_related) = pair::related_paths(cx, &asked, true, 1);
         let root = self.zoom.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &paths)).map_or(0, |z| z.1);
         let factors = &related.factors;
@@ -270,7 +271,7 @@ impl DiffTreemap {
         if response.clicked() {
             response.request_focus();
             if let Some(item) = pointed.and_then(|cell| shown.item(cell.last)) {
-                self.follow.select(cx, item);
+                cx.select(Some(item));
             }
         }
         let holds = |at: u32| laid.boxes.children(at).next().is_some();

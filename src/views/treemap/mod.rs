@@ -13,7 +13,7 @@ use std::sync::Arc;
 use egui::{Key, Modifiers, Rect, Response, Role, Sense, Ui, WidgetInfo};
 
 use self::paint::Picture;
-use super::shared::{self, Follow, menu};
+use super::shared::{self, menu};
 use crate::analysis::treemap::{BoxName, BoxTree, Boxes, Nesting, What};
 use crate::format;
 use crate::model::{FunctionId, Profile, SymbolKey};
@@ -42,7 +42,6 @@ pub struct TreemapView {
     nesting: Nesting,
     /// What it is zoomed to.
     zoom: Vec<BoxName>,
-    follow: Follow,
     /// The function of a map of callees or callers.
     around: Option<SymbolKey>,
     laid: Option<Laid>,
@@ -67,7 +66,7 @@ struct Saved {
 
 impl View for TreemapView {
     fn ui(&mut self, cx: &mut ViewCx<'_>, ui: &mut Ui) {
-        if let Some(symbol) = self.follow.new_symbol(cx)
+        if let Some(symbol) = cx.symbol_elsewhere()
             && self.around != Some(symbol)
         {
             self.around = Some(symbol);
@@ -81,8 +80,12 @@ impl View for TreemapView {
             self.around = Some(cx.profile().keys().symbol(function));
         }
         let around = self.around.filter(|_| self.nesting.is_around_a_function());
-        let answer = cx.ask(&Boxes { slice: cx.slice(), nesting: self.nesting, around }, 0);
-        let Some(tree) = cx.value(ui, &answer, "Adding up boxes") else { return };
+        let Some(tree) = cx
+            .ask(&Boxes { slice: cx.slice(), nesting: self.nesting, around }, 0)
+            .content(ui, "Adding up boxes")
+        else {
+            return;
+        };
         let root = tree.find(&self.zoom, cx.profile());
         self.header(cx, ui, &tree, root);
         shared::note_basis(cx, &tree.basis, &shared::lost(&tree.lost));
@@ -231,7 +234,7 @@ impl TreemapView {
             response.request_focus();
             if let Some(item) = pointed.and_then(|i| self.item(tree, cell(&self.laid, i)?.last, cx.profile()))
             {
-                self.follow.select(cx, item);
+                cx.select(Some(item));
             }
         }
         if response.double_clicked()
@@ -274,7 +277,7 @@ impl TreemapView {
         if let Some(to) = step(tree, root, at, &pressed)
             && let Some(item) = self.item(tree, to, cx.profile())
         {
-            self.follow.select(cx, item);
+            cx.select(Some(item));
         }
         if let Some(function) = function {
             menu::keys(cx, menu::About { function, path: with_path }, ui);

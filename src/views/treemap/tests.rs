@@ -7,16 +7,16 @@ use egui_kittest::kittest::Queryable;
 use super::*;
 use crate::analysis::testing::{profile, symbols};
 use crate::state::Command;
-use crate::views::shared::testing::{Stage, harness};
+use crate::views::testing::{Stage, harness};
 
 const TEXT: &str = "main>a>x 40; main>a 20; main>b 30; other 10";
 
 fn map(text: &str) -> Harness<'static, Stage> {
-    harness(Stage::new(&KIND, profile(text)))
+    harness(Stage::new(KIND.id, profile(text)))
 }
 
 fn selection(h: &Harness<'_, Stage>) -> Option<Item> {
-    h.state().history.now().selection.clone()
+    h.state().now().selection.clone()
 }
 
 /// The middle of the treemap, and a place in it.
@@ -78,7 +78,7 @@ fn an_estimate_says_so() {
 #[test]
 fn who_looks_into_a_box_stays_there_while_the_run_grows() {
     let mut h = map(TEXT);
-    h.state_mut().history.apply(Command::Select(Some(Item::Path(symbols(&profile(TEXT), "main>a")))));
+    h.state_mut().send(Command::Select(Some(Item::Path(symbols(&profile(TEXT), "main>a")))));
     h.run();
     h.get_by_label_contains("Treemap of").focus();
     h.run();
