@@ -228,10 +228,10 @@ impl<'a, 'b> Rows<'a, 'b> {
             Column::name("name", "Step", move |_: StepPair| Value::Empty).room(26.0),
             pair::state("new: only head has it. gone: only base has it.", state).room(5.0),
             Column::cost("base", "Took base", time.cost(true), move |row| Value::number(of(row).base))
-                .room(14.0)
+                .room(11.0)
                 .rank(2),
             Column::cost("head", "Took head", time.cost(false), move |row| Value::number(of(row).head))
-                .room(14.0)
+                .room(11.0)
                 .rank(1),
             Column::cost("delta", "Δ", time.change(), move |row| Value::number(change(of(row))))
                 .look(Look::Change(moved(&of), Better::Lower))
