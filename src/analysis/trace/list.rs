@@ -167,8 +167,8 @@ fn steps(cx: &Context<'_>, places: &Places, roots: &mut FxHashMap<Place, Sum>) -
     }
     for track in profile.track_ids().filter(|&id| holds_work(profile, id)) {
         let rows = &profile.track(track).spans.rows;
-        // The outermost span of the lane and of the trace.
-        let mut lane: Option<(u32, Place)> = None;
+        // The trace of the steps under the outermost span of the lane.
+        let mut lane: Option<Place> = None;
         for (row, span) in (0u32..).zip(rows) {
             if row % 65_536 == 0 {
                 cx.job().checkpoint(u64::from(row), rows.len() as u64)?;
@@ -177,10 +177,10 @@ fn steps(cx: &Context<'_>, places: &Places, roots: &mut FxHashMap<Place, Sum>) -
                 lane = None;
             }
             let is_step = places.kinds[span.function.index()].is_step();
-            if span.parent == NO_ROW && is_step || is_step && lane.is_none() {
-                lane = Some((row, root(profile, (track, row))));
+            if is_step && lane.is_none() {
+                lane = Some(root(profile, (track, row)));
             }
-            if let Some((_, place)) = lane.filter(|_| is_step && places.request((track, row)).is_none()) {
+            if let Some(place) = lane.filter(|_| is_step && places.request((track, row)).is_none()) {
                 roots.entry(place).or_default().steps += 1;
             }
         }

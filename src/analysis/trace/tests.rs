@@ -318,7 +318,7 @@ fn a_service_has_cache_queue_worker_and_model_and_says_which_way_it_went() {
             outcome: Outcome::Ok,
             ..Request::default()
         };
-        b.request(r.clone());
+        b.request(r);
         // A hit, which nobody works on.
         service(b, client, "request", (200, 203));
         service(b, client, "cache_get", (201, 202));

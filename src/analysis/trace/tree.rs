@@ -313,7 +313,7 @@ impl<'a> Growing<'a> {
     }
 
     fn finish(self, bill: &Billing) -> Tree {
-        let mut steps = in_order(self.steps);
+        let mut steps = in_order(&self.steps);
         let is_plain = !steps.iter().any(|s| s.shown && s.kind.is_step() && s.depth > 0);
         let few = steps.len() <= SMALL;
         steps.iter_mut().filter(|s| is_plain && (few || s.depth < LEVELS)).for_each(|s| s.shown = true);
@@ -330,7 +330,7 @@ impl<'a> Growing<'a> {
 }
 
 /// The steps in preorder: under each caller by start, the longer first.
-fn in_order(steps: Vec<Step>) -> Vec<Step> {
+fn in_order(steps: &[Step]) -> Vec<Step> {
     let mut children: Vec<u32> = (0..steps.len() as u32).collect();
     let parent = |i: u32| steps[i as usize].parent;
     // Callees of one caller stand together; those without a caller come last.

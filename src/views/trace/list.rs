@@ -23,6 +23,7 @@ const HEADING: f32 = space::RULER;
 const BAR: f32 = 10.0;
 
 /// What was done to a row.
+#[derive(Clone, Copy)]
 enum Done {
     /// Its callees are shown or hidden.
     Fold,

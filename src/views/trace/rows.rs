@@ -247,7 +247,7 @@ mod tests {
         });
         let which = list::of_span(&run.profile, (TrackId(0), 0)).unwrap();
         let tree = ask(&run, &TraceOf { which, prices: Prices::default() });
-        (run.profile.clone(), tree)
+        (run.profile, tree)
     }
 
     fn rows(profile: &Profile, tree: &Tree, folds: &Folds) -> Vec<String> {
