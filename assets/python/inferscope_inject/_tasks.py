@@ -19,8 +19,9 @@ def install(module, folder):
     global recorder
     if recorder is None:
         recorder = Recorder(folder)
-    if module.__name__ == "uvloop" or "uvloop" in sys.modules:
-        recorder.add_loop(sys.modules["uvloop"].Loop)
+    # In sys.modules it may be half imported: it imports asyncio.
+    if module.__name__ == "uvloop":
+        recorder.add_loop(module.Loop)
 
 
 class Recorder:
@@ -152,11 +153,15 @@ class Common:
         self.submitted(future, what, arguments)
 
     def submitted(self, future, what, arguments):
-        if getattr(what, "__name__", "") == "run" and arguments:
-            # to_thread: the run method of a context, with the function as its argument.
-            what = arguments[0]
-        while hasattr(what, "func"):
-            what = what.func
+        while True:
+            # asyncio.to_thread submits a partial of a context's run, with the function as its argument.
+            if hasattr(what, "func"):
+                arguments = tuple(getattr(what, "args", ())) + tuple(arguments)
+                what = what.func
+            elif arguments and type(getattr(what, "__self__", None)).__name__ == "Context" and what.__name__ == "run":
+                what, arguments = arguments[0], arguments[1:]
+            else:
+                break
         name = getattr(what, "__qualname__", None) or type(what).__qualname__
         code = getattr(what, "__code__", None)
         place = "%s:%d" % (self.r.whole(code.co_filename), code.co_firstlineno) if code is not None else ""

@@ -30,14 +30,25 @@ MONITORED = (3, 12)
 FOLDER = "INFERSCOPE_TRACE"
 
 
+def unseen(function):
+    """A function of ours between the import system's own, which leaves it out of tracebacks as it does its own."""
+    code = function.__code__
+    function.__code__ = code.replace(co_filename="<frozen importlib._bootstrap>", co_name="_call_with_frames_removed")
+    return function
+
+
 class Agent:
     """Finds the modules of TABLE as the finders behind it do, and arms what belongs to them."""
+
+    unseen = staticmethod(unseen)
 
     def __init__(self, here, folder):
         self.here, self.folder = here, folder
         self.loaded = {}
         # What compiles the program's own files before Python 3.12.
         self.finder = None
+        # What is looked for, and by which thread: a finder behind us may ask all finders, too.
+        self.searched = set()
 
     def start(self):
         from os.path import exists
@@ -67,15 +78,20 @@ class Agent:
                 self.say("stacks are not sampled", error)
 
     def find_spec(self, name, path=None, target=None):
-        if name not in self.table:
+        search = name, sys.modules["_thread"].get_ident()
+        if name not in self.table or search in self.searched:
             return None
         spec = None
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            if finder is not self and find is not None:
-                spec = find(name, path, target)
-                if spec is not None:
-                    break
+        self.searched.add(search)
+        try:
+            for finder in sys.meta_path:
+                find = getattr(finder, "find_spec", None)
+                if finder is not self and find is not None:
+                    spec = find(name, path, target)
+                    if spec is not None:
+                        break
+        finally:
+            self.searched.discard(search)
         try:
             self.wrap(name, spec)
         except Exception as error:
@@ -94,7 +110,7 @@ class Agent:
             execute(module)
             self.arm(name, module)
 
-        loader.exec_module = exec_module
+        loader.exec_module = unseen(exec_module)
 
     def arm(self, name, module):
         ours = self.table.pop(name, None)
@@ -138,7 +154,9 @@ def begin():
     # The environment keeps it, for children.
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != here]
     folder = os.environ.get(FOLDER)
-    if folder and sys.version_info >= OLDEST:
+    # Where a recorded program records another one, the environment names the folder of the inner recording, and the files
+    # of the outer one stay aside.
+    if folder and sys.version_info >= OLDEST and os.path.dirname(os.path.abspath(folder)) == os.path.dirname(here):
         Agent(here, folder).start()
 
 
