@@ -136,6 +136,9 @@ class Common:
         pool = concurrent.futures.thread
         watch(pool.ThreadPoolExecutor.submit.__code__, None, self.is_submitted)
         watch(pool._WorkItem.run.__code__, self.job_begins, self.job_ends)
+        # From then on others may go on with what came of it.
+        watch(pool._base.Future.set_result.__code__, self.is_settled, None)
+        watch(pool._base.Future.set_exception.__code__, self.is_settled, None)
         watch(asyncio.futures.wrap_future.__code__, None, self.is_wrapped)
 
     def job(self, future):
@@ -173,9 +176,19 @@ class Common:
 
     def job_runs(self, future):
         self.books.thread().put(self.r.JOB | self.job(future) << 8)
+        self.books.local.job = future
+
+    def is_settled(self):
+        self.settles(sys._getframe(2).f_locals.get("self"))
+
+    def settles(self, future):
+        if future is not None and getattr(self.books.local, "job", None) is future:
+            self.job_ends(None)
 
     def job_ends(self, value):
-        if self.made:
+        local = self.books.local
+        if getattr(local, "job", None) is not None:
+            local.job = None
             self.books.thread().put(self.r.JOB_END)
 
     def is_wrapped(self, future):

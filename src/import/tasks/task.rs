@@ -188,6 +188,18 @@ impl Task {
         }
     }
 
+    /// The innermost call that is surely open. One that is known by a chain of awaits may have ended in this step: the next chain tells. The
+    /// outermost one cannot have, and neither has one in which another one is that began and did not end.
+    pub(super) fn surely_open(&self) -> Option<Index> {
+        let is_exact = |&&call: &&Index| self.calls[call].key.is_none();
+        self.open.iter().rev().find(is_exact).or(self.open.first()).copied()
+    }
+
+    /// Whether a call goes on until what it made has ended, too: what outlives it is none of its time.
+    pub(super) fn holds(&self, call: Index, until: Option<i64>) -> bool {
+        self.calls[call].end.is_none_or(|end| until.is_some_and(|until| until <= end))
+    }
+
     pub(super) fn innermost(&self) -> Option<(Index, u32)> {
         let &call = self.open.last()?;
         match self.calls[call].what {
