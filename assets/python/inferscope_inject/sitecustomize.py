@@ -156,8 +156,11 @@ def begin():
     folder = os.environ.get(FOLDER)
     # Where a recorded program records another one, the environment names the folder of the inner recording, and the files
     # of the outer one stay aside.
-    if folder and sys.version_info >= OLDEST and os.path.dirname(os.path.abspath(folder)) == os.path.dirname(here):
-        Agent(here, folder).start()
+    if folder and os.path.dirname(os.path.abspath(folder)) == os.path.dirname(here):
+        if sys.version_info >= OLDEST:
+            return Agent(here, folder).start()
+        with open(folder + "/too-old", "w") as file:
+            file.write("%d.%d" % sys.version_info[:2])
 
 
 def go_on():

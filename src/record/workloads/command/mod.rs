@@ -46,6 +46,9 @@ const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 const TOO_OLD: &str = "the program ran without a profile of its calls: this Python is older than 3.6";
 
+/// The file in which an interpreter that is too old to record from inside leaves its version.
+const TOO_OLD_INSIDE: &str = "too-old";
+
 /// See the module.
 pub(super) struct Command;
 
@@ -343,9 +346,20 @@ impl Workload for Command {
         }
         // What lies on the clock says more about a program than sums of its calls.
         let shown = tasks::collect(&trace, cx);
+        let too_old = std::fs::read_to_string(trace.join(TOO_OLD_INSIDE)).unwrap_or_default();
+        if !too_old.is_empty() && (tasks || settings.requests) {
+            let kind = "asyncio tasks and requests were not recorded: that takes Python 3.8 or later";
+            cx.warn(kind, &format!("Python {too_old}"));
+        }
         if !shown && choice.stacks && is_python && end.status.success() {
+            let why = match (reader, &*too_old) {
+                (Some(inject::Reader::Inside), version) if !version.is_empty() => {
+                    "sampling them inside the program takes Python 3.8 or later"
+                }
+                _ => "the program ended before a look at it",
+            };
             cx.warn(
-                "there are no stacks: the program ended before a look at it; --set profilers=cprofile counts its calls",
+                &format!("there are no stacks: {why}; --set profilers=cprofile counts the program's calls"),
                 "",
             );
         }
