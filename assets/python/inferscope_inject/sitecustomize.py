@@ -28,6 +28,8 @@ NEWEST_OUTSIDE = (3, 15)
 # From here on the interpreter tells of calls itself.
 MONITORED = (3, 12)
 FOLDER = "INFERSCOPE_TRACE"
+# What the next sitecustomize finds in its globals while it runs, so that there is one of us in a process.
+TAKEN = "_inferscope_is_here"
 
 
 def unseen(function):
@@ -147,16 +149,16 @@ class Agent:
             pass
 
 
-def begin():
+def begin(is_taken=False):
+    """`is_taken`: another one of us is in this process, because a recorded program records it. The environment names the folder of that
+    inner recording, which comes first on the path, and ours stays aside."""
     import os
 
     here = os.path.dirname(os.path.abspath(__file__))
     # The environment keeps it, for children.
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != here]
     folder = os.environ.get(FOLDER)
-    # Where a recorded program records another one, the environment names the folder of the inner recording, and the files
-    # of the outer one stay aside.
-    if folder and os.path.dirname(os.path.abspath(folder)) == os.path.dirname(here):
+    if folder and not is_taken:
         if sys.version_info >= OLDEST:
             return Agent(here, folder).start()
         with open(folder + "/too-old", "w") as file:
@@ -183,12 +185,16 @@ def go_on():
         module = module_from_spec(spec)
         # It stays there: the import that runs us takes it out and puts it back.
         sys.modules["sitecustomize"] = module
-        spec.loader.exec_module(module)
+        setattr(module, TAKEN, True)
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            module.__dict__.pop(TAKEN, None)
 
 
 if __name__ == "sitecustomize":
     try:
-        begin()
+        begin(TAKEN in globals())
     except Exception:
         # Whatever it is, the program runs.
         pass

@@ -60,7 +60,7 @@ fn stop(child: &mut Child) {
     {
         let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
             return;
         }
     }

@@ -41,7 +41,8 @@ fn hear_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     static HEARING: std::sync::Once = std::sync::Once::new();
     HEARING.call_once(|| {
-        let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+        let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
+        let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else { return };
         crate::jobs::spawn("signals", move || {
             let mut last: Option<Instant> = None;
             for signal in signals.forever() {
@@ -61,6 +62,15 @@ fn hear_signals() {
             }
         });
     });
+}
+
+/// Whether somebody (nohup) started us so that a signal does nothing.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 /// The same where there is nothing but Ctrl-C.

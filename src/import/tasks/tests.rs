@@ -204,6 +204,79 @@ fn chains_of_awaits_tell_calls_to_a_step() {
     assert_eq!(track(&p, "main (Task-1)").1.rows[0].status, SpanStatus::Error);
 }
 
+/// `main` awaits `embed`, which makes a task and is over; the task goes on.
+#[test]
+fn a_task_that_outlives_the_coroutine_that_made_it_is_none_of_its_calls() {
+    let p = File::new()
+        .begun(7)
+        .text(1, NEW, 1, &["Task-1", "main", ""])
+        .put(1, ON, 1)
+        .put(1, START, symbol(1))
+        .put(2, START, symbol(2))
+        .text(2, NEW, 2, &["Task-2", "sleep", "/app/app.py:9"])
+        .put(3, RETURN, symbol(2))
+        .put(3, OFF, 2 | 2 << 3)
+        .put(3, ON, 2)
+        .put(3, START, symbol(3))
+        .put(4, OFF, 1)
+        .put(30, ON, 2)
+        .put(31, RETURN, symbol(3))
+        .put(31, END, 2)
+        .put(31, OFF, 4)
+        .put(31, READY, 1 | 5 << 32)
+        .put(32, ON, 1)
+        .put(33, RETURN, symbol(1))
+        .put(33, END, 1)
+        .put(33, OFF, 4)
+        .open();
+    let (made, table) = track(&p, "sleep (Task-2)");
+    assert!((0..table.rows.len() as u32).all(|row| table.caller(row).is_none()), "{table:?}");
+    let (main, _) = track(&p, "main (Task-1)");
+    let starts: Vec<_> = p
+        .links
+        .iter()
+        .filter(|l| p.text(l.name) == "starts")
+        .map(|l| (l.from.0, l.from.1 / MS as i64, l.to.0))
+        .collect();
+    assert_eq!(starts, [(main, 2, made)]);
+}
+
+/// A chain of awaits said that `main` was in the library's `wait_for`. In the next step that is over, which nothing tells yet.
+#[test]
+fn a_coroutine_that_may_be_over_has_made_no_task() {
+    let p = File::new()
+        .begun(7)
+        .code(8, "asyncio/tasks.py", "wait_for")
+        .text(1, NEW, 1, &["Task-1", "main", ""])
+        .put(1, ON, 1)
+        .put(1, START, symbol(1))
+        .put(2, CHAIN, 2)
+        .words(&[1, 100, 8, 200])
+        .put(2, OFF, 1)
+        .put(10, ON, 1)
+        .text(11, NEW, 2, &["Task-2", "embed", "/app/app.py:9"])
+        .put(12, CHAIN, 1)
+        .words(&[1, 100])
+        .put(12, OFF, 2 | 2 << 3)
+        .put(12, ON, 2)
+        .put(12, START, symbol(2))
+        .put(20, RETURN, symbol(2))
+        .put(20, END, 2)
+        .put(20, OFF, 4)
+        .put(20, READY, 1 | 5 << 32)
+        .put(21, ON, 1)
+        .put(22, RETURN, symbol(1))
+        .put(22, END, 1)
+        .put(22, OFF, 4)
+        .open();
+    let (main, rows) = track(&p, "main (Task-1)");
+    let name = |row: u32| p.function_name(rows.rows[row as usize].function).to_owned();
+    let (_, table) = track(&p, "embed (Task-2)");
+    let row = table.rows.iter().position(|s| p.function_name(s.function) == "embed").unwrap() as u32;
+    let (by, at) = table.caller(row).unwrap();
+    assert_eq!((by, name(at)), (main, "main".to_owned()));
+}
+
 #[test]
 fn what_was_open_at_the_last_record_is_unfinished() {
     let p = File::new()
