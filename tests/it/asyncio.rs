@@ -289,8 +289,10 @@ fn a_job_of_a_thread_is_on_the_critical_path_by_its_name() {
         assert_eq!(jobs, ["job"], "{python}");
         let asked = ["gaps", "--path", session.to_str().unwrap()];
         let said = String::from_utf8_lossy(&program(&asked).output().unwrap().stdout).into_owned();
-        let line = said.lines().find(|line| line.contains(" job ")).unwrap_or_else(|| panic!("{python}: {said}"));
-        let percent: f64 = line.split('%').next().unwrap().split_whitespace().last().unwrap().parse().unwrap();
+        let line =
+            said.lines().find(|line| line.contains(" job ")).unwrap_or_else(|| panic!("{python}: {said}"));
+        let percent: f64 =
+            line.split('%').next().unwrap().split_whitespace().last().unwrap().parse().unwrap();
         assert!(percent > 40.0, "{python}: {said}");
         assert!(said.contains("without job"), "{python}: {said}");
     }

@@ -105,7 +105,11 @@ fn tools_are_the_questions_with_the_same_answers() {
         (by_tool.0.replace("budget=600", "--budget 600").replace("sort=total", "--sort total"), by_tool.1),
         (by_command, false)
     );
-    assert_eq!(client.call("hot", &json!({ "file": "a.prof", "budget": 300.0 })), by_tool, "as some clients write it");
+    assert_eq!(
+        client.call("hot", &json!({ "file": "a.prof", "budget": 300.0 })),
+        by_tool,
+        "as some clients write it"
+    );
     let diff = client.call("diff", &json!({ "base": "a.prof", "head": "b.prof", "budget": 300 }));
     assert!(diff.0.contains("Δ = head − base") && !diff.1, "{}", diff.0);
     let guide = client.ask("resources/read", &json!({ "uri": "inferscope://guide" }));

@@ -52,15 +52,18 @@ fn a_program_has_the_environment_of_its_user() {
     let names = ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "PYTHONUNBUFFERED"];
     let print = names.map(|name| format!("echo \"{name}=${{{name}-none}}\"")).join("; ");
     let mut plain = recorder(&folder, &[], &["sh", "-c", &print]);
-    names.iter().for_each(|name| drop(plain.env_remove(name)));
+    for name in names {
+        plain.env_remove(name);
+    }
     let said = text(&plain.output().unwrap().stdout);
     assert_eq!(said, "RAYON_NUM_THREADS=none\nCANDLE_NUM_THREADS=none\nPYTHONUNBUFFERED=none\n");
     let mut own = recorder(&folder, &[], &["sh", "-c", &print]);
-    names.iter().for_each(|name| drop(own.env(name, "7")));
+    own.envs(names.map(|name| (name, "7")));
     let said = text(&own.output().unwrap().stdout);
     assert_eq!(said, "RAYON_NUM_THREADS=7\nCANDLE_NUM_THREADS=7\nPYTHONUNBUFFERED=7\n", "the user's stay");
     if let Some(python) = python() {
-        let mut child = recorder(&folder, &[], &[python, "-c", "import os; print('PYTHONUNBUFFERED' in os.environ)"]);
+        let mut child =
+            recorder(&folder, &[], &[python, "-c", "import os; print('PYTHONUNBUFFERED' in os.environ)"]);
         let out = child.env_remove("PYTHONUNBUFFERED").output().unwrap();
         assert_eq!(text(&out.stdout), "False\n");
     }
@@ -177,7 +180,8 @@ fn a_recording_within_a_recording_leaves_two_sessions() {
 async def inner_work(): await asyncio.sleep(0.02)
 asyncio.run(inner_work())
 print('done')";
-        let inner = [own, "record", "command", "--quiet", "-o", "inner.inferscope", "--", &python, "-c", code];
+        let inner =
+            [own, "record", "command", "--quiet", "-o", "inner.inferscope", "--", &python, "-c", code];
         let out = recorder(&folder, &[], &inner).output().unwrap();
         assert!(out.status.success() && text(&out.stdout) == "done\n", "{python}: {out:?}");
         assert!(!text(&out.stderr).contains("Error"), "{python}: {out:?}");
@@ -244,7 +248,8 @@ fn frames_modules_and_code_of_a_program_are_as_without_a_recorder() {
                 // What runs around it has three frames, and nothing else.
                 assert!(text(&recorded.stdout).contains(" []\n42\n"), "{python}: {recorded:?}");
             }
-            let elsewhere = Command::new(&python).args(["-c", ELSEWHERE]).current_dir(&folder).output().unwrap();
+            let elsewhere =
+                Command::new(&python).args(["-c", ELSEWHERE]).current_dir(&folder).output().unwrap();
             assert_eq!(text(&elsewhere.stdout), "42\n", "{python}: {elsewhere:?}");
         }
     }
@@ -292,7 +297,8 @@ fn the_time_of_a_run_ends_with_the_program() {
 fn an_old_python_says_what_is_not_recorded_of_it() {
     let folder = folder("old-inside");
     for python in interpreters(&["3.6", "3.7"]) {
-        let out = recorder(&folder, &["--set", "reader=inside"], &[&python, "-c", "print(1)"]).output().unwrap();
+        let out =
+            recorder(&folder, &["--set", "reader=inside"], &[&python, "-c", "print(1)"]).output().unwrap();
         assert_eq!(text(&out.stdout), "1\n");
         let warnings = report(&folder.join("run.inferscope"))["warnings"].to_string();
         assert!(warnings.contains("takes Python 3.8 or later"), "{python}: {warnings}");

@@ -41,7 +41,8 @@ fn hear_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     static HEARING: std::sync::Once = std::sync::Once::new();
     HEARING.call_once(|| {
-        let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
+        let wanted =
+            [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
         let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else { return };
         crate::jobs::spawn("signals", move || {
             let mut last: Option<Instant> = None;
@@ -51,7 +52,8 @@ fn hear_signals() {
                     SIGHUP => HUNG_UP.store(true, Ordering::Relaxed),
                     _ => {
                         INTERRUPTS.fetch_add(1, Ordering::Relaxed);
-                        let soon = last.replace(Instant::now()).is_some_and(|last| last.elapsed() < INSISTING);
+                        let soon =
+                            last.replace(Instant::now()).is_some_and(|last| last.elapsed() < INSISTING);
                         INSISTED.fetch_or(soon, Ordering::Relaxed);
                     }
                 }

@@ -101,7 +101,8 @@ impl Usual {
 
     /// Puts a span that has no usable time on a track that holds no place in time. It keeps its length, where that makes sense.
     fn lay_aside(&self, row: &Row, module: &str, b: &mut ProfileBuilder) {
-        let spec = TrackSpec { name: "no usable time", process: "", kind: TrackKind::Untimed, sort: i64::MAX };
+        let spec =
+            TrackSpec { name: "no usable time", process: "", kind: TrackKind::Untimed, sort: i64::MAX };
         let track = b.track(spec);
         let function = b.function(FunctionSpec { module, ..FunctionSpec::named(&row.name) });
         let args = details(&row.attributes, b);

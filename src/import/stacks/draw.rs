@@ -248,7 +248,8 @@ pub(in crate::import) fn tell(all: &[&Stacks], b: &mut ProfileBuilder) {
         if stacks.is_full {
             b.warn("stacks were sampled until the room for them was used up", &place);
         }
-        let nobodys = stacks.threads.iter().filter(|thread| is_nobody(thread)).flat_map(|thread| &thread.runs);
+        let nobodys =
+            stacks.threads.iter().filter(|thread| is_nobody(thread)).flat_map(|thread| &thread.runs);
         let nobodys = nobodys.map(|run| u64::from(run.looks.1.saturating_sub(run.looks.0))).sum();
         b.warn_many("looks at threads that were being started (left out)", &place, nobodys);
         looks += stacks.looks.len() as i64;

@@ -124,7 +124,9 @@ impl Text {
     /// A look at functions with the lines where they begin.
     pub(super) fn learn<'a>(&mut self, frames: impl Iterator<Item = Frame<'a>>) {
         for frame in frames.filter(|frame| frame.line > 0) {
-            let Some(&code) = self.codes.get(&(frame.name.to_owned(), frame.file.to_owned())) else { continue };
+            let Some(&code) = self.codes.get(&(frame.name.to_owned(), frame.file.to_owned())) else {
+                continue;
+            };
             let begin = &mut self.begins[code as usize].1;
             let line = match *begin {
                 None => frame.line,

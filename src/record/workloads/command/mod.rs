@@ -302,13 +302,8 @@ impl Workload for Command {
         let of_proxy = through.iter().flat_map(|t| &t.variables);
         variables.extend(of_proxy.map(|(name, value)| ((*name).to_owned(), value.clone())));
         let terminal = cx.terminal() && shares_terminal();
-        let surroundings = Surroundings {
-            folder: &settings.folder,
-            terminal,
-            left: &folder,
-            inject,
-            variables: &variables,
-        };
+        let surroundings =
+            Surroundings { folder: &settings.folder, terminal, left: &folder, inject, variables: &variables };
         let before = Moment::now();
         let mut child = spawn(words_of_it, &surroundings).map_err(|e| {
             // As a shell says it.

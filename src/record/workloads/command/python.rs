@@ -113,7 +113,8 @@ impl Around<'_> {
 
     fn rewrites(&self, Split { interpreter, program }: &Split) -> bool {
         let file = Path::new(self.at).join(&program[0]);
-        let has_coroutines = fs::read(file).is_ok_and(|text| memchr::memmem::find(&text, b"async def").is_some());
+        let has_coroutines =
+            fs::read(file).is_ok_and(|text| memchr::memmem::find(&text, b"async def").is_some());
         has_coroutines && version(&interpreter[0], self.at).is_none_or(|version| REWRITTEN.contains(&version))
     }
 }
@@ -350,7 +351,9 @@ mod tests {
         for line in ["python -I app.py", "python -uE app.py", "python -X dev -S app.py", "python -sSm x"] {
             assert!(of(line), "{line}");
         }
-        for line in ["python app.py -I", "python -X IES app.py", "python -WError app.py", "python -s -u app.py"] {
+        for line in
+            ["python app.py -I", "python -X IES app.py", "python -WError app.py", "python -s -u app.py"]
+        {
             assert!(!of(line), "{line}");
         }
     }

@@ -29,12 +29,7 @@ const KILL: &str = "SIGKILL";
 
 /// Waits for the command. When the recording is stopped it gets the signal that did so, and has `grace` to end after it, and again
 /// after SIGTERM; when it is cancelled it is killed. At a `terminal` it is in our own process group.
-pub(super) fn wait(
-    child: &mut Child,
-    terminal: bool,
-    grace: Duration,
-    cx: &Context,
-) -> std::io::Result<End> {
+pub(super) fn wait(child: &mut Child, terminal: bool, grace: Duration, cx: &Context) -> std::io::Result<End> {
     // What is left to try, and since when the last one has been tried.
     let mut left: &[&str] = &[];
     let mut asked: Option<(&'static str, Instant)> = None;

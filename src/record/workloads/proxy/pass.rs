@@ -200,9 +200,7 @@ async fn send(
 
 /// Reads a body that goes nowhere, as far as it is kept.
 async fn take_in(mut body: Sent) {
-    let all = async {
-        while body.bytes < MOST_OF_A_BODY && matches!(body.frame().await, Some(Ok(_))) {}
-    };
+    let all = async { while body.bytes < MOST_OF_A_BODY && matches!(body.frame().await, Some(Ok(_))) {} };
     // Whoever sends it may stop.
     let _ = tokio::time::timeout(PATIENCE, all).await;
 }
