@@ -199,20 +199,20 @@ class Loop(asyncio.SelectorEventLoop):
 ";
 
 const SEES: &str = "\
-import uvloop, asyncio
 import inspect, marshal, sys, traceback
-try:
-    import broken
-except SyntaxError:
-    traceback.print_exc()
-import coroutines
-code = marshal.dumps(coroutines.work.__code__)
 def depth():
     return 1 + depth()
 try:
     depth()
 except RecursionError as error:
     print(len(traceback.extract_tb(error.__traceback__)))
+import uvloop, asyncio
+try:
+    import broken
+except SyntaxError:
+    traceback.print_exc()
+import coroutines
+code = marshal.dumps(coroutines.work.__code__)
 print(len(inspect.stack()), [p for p in sys.path if 'inject' in p])
 traceback.print_stack()
 print(asyncio.run(coroutines.work()))
