@@ -34,8 +34,10 @@ TAKEN = "_inferscope_is_here"
 
 def unseen(function):
     """A function of ours between the import system's own, which leaves it out of tracebacks as it does its own."""
-    code = function.__code__
-    function.__code__ = code.replace(co_filename="<frozen importlib._bootstrap>", co_name="_call_with_frames_removed")
+    named = sys.modules["_frozen_importlib"]._call_with_frames_removed.__code__
+    parts = ("co_filename", "co_name", "co_qualname", "co_firstlineno")
+    known = {part: getattr(named, part) for part in parts if hasattr(named, part)}
+    function.__code__ = function.__code__.replace(**known)
     return function
 
 

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::task::{Call, Index, State, Task, Wait, What};
 use super::world::{Job, MOST_LINKS, Origin, Step, Symbol, World};
 use crate::format;
+use crate::import::python::module_of;
 use crate::model::{
     ArgsRef, EVENT_LOOP, Finding, FunctionId, FunctionSpec, Link, Metric, MetricId, ProfileBuilder, Severity,
     SpanStatus, TrackId, TrackKind, TrackSpec, Unit, Value,
@@ -307,7 +308,8 @@ impl Drawing<'_> {
             let (file, line) = job.place.rsplit_once(':').unwrap_or((&job.place, ""));
             let name = if job.name.is_empty() { "(job)" } else { &job.name };
             let line = line.parse().unwrap_or(0);
-            let function = b.function(FunctionSpec { name, file, line, ..FunctionSpec::default() });
+            let module = module_of(file);
+            let function = b.function(FunctionSpec { name, module: &module, file, line, category: "" });
             let queued = job.submitted.map(|at| (start - at).max(0));
             let key = b.string("waited for a thread");
             let queued = queued.map(|ns| (key, Value::Text(b.string(&format::duration(ns)))));

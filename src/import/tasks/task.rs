@@ -53,6 +53,8 @@ pub(super) struct Call {
     /// Of calls that are known by chains of awaits: the coroutine's identity, and whether it only waits.
     key: Option<u64>,
     waits: bool,
+    /// The call that it was made in.
+    outer: Option<Index>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,6 +153,7 @@ impl Task {
             held_by: 0,
             key: None,
             waits: false,
+            outer: self.open.last().copied(),
         };
         self.calls.push(call);
         self.calls.len() - 1
@@ -195,9 +198,12 @@ impl Task {
         self.open.iter().rev().find(is_exact).or(self.open.first()).copied()
     }
 
-    /// Whether a call goes on until what it made has ended, too: what outlives it is none of its time.
-    pub(super) fn holds(&self, call: Index, until: Option<i64>) -> bool {
-        self.calls[call].end.is_none_or(|end| until.is_some_and(|until| until <= end))
+    /// Of a call and those around it the innermost one that went on until what it made had ended: what outlives a call is none of its
+    /// time.
+    pub(super) fn holder(&self, call: Index, until: Option<i64>) -> Option<Index> {
+        let holds =
+            |&call: &Index| self.calls[call].end.is_none_or(|end| until.is_some_and(|until| until <= end));
+        std::iter::successors(Some(call), |&call| self.calls[call].outer).find(holds)
     }
 
     pub(super) fn innermost(&self) -> Option<(Index, u32)> {

@@ -204,10 +204,9 @@ fn chains_of_awaits_tell_calls_to_a_step() {
     assert_eq!(track(&p, "main (Task-1)").1.rows[0].status, SpanStatus::Error);
 }
 
-/// `main` awaits `embed`, which makes a task and is over; the task goes on.
-#[test]
-fn a_task_that_outlives_the_coroutine_that_made_it_is_none_of_its_calls() {
-    let p = File::new()
+/// `main` awaits `embed`, which makes a task and is over; the task goes on until 31. Main ends then, or `main_ends` before.
+fn made_by_what_is_over(main_ends: u64) -> Profile {
+    let begun = File::new()
         .begun(7)
         .text(1, NEW, 1, &["Task-1", "main", ""])
         .put(1, ON, 1)
@@ -215,30 +214,33 @@ fn a_task_that_outlives_the_coroutine_that_made_it_is_none_of_its_calls() {
         .put(2, START, symbol(2))
         .text(2, NEW, 2, &["Task-2", "sleep", "/app/app.py:9"])
         .put(3, RETURN, symbol(2))
-        .put(3, OFF, 2 | 2 << 3)
+        .put(3, OFF, 1)
         .put(3, ON, 2)
         .put(3, START, symbol(3))
-        .put(4, OFF, 1)
-        .put(30, ON, 2)
-        .put(31, RETURN, symbol(3))
-        .put(31, END, 2)
-        .put(31, OFF, 4)
-        .put(31, READY, 1 | 5 << 32)
-        .put(32, ON, 1)
-        .put(33, RETURN, symbol(1))
-        .put(33, END, 1)
-        .put(33, OFF, 4)
-        .open();
-    let (made, table) = track(&p, "sleep (Task-2)");
-    assert!((0..table.rows.len() as u32).all(|row| table.caller(row).is_none()), "{table:?}");
-    let (main, _) = track(&p, "main (Task-1)");
-    let starts: Vec<_> = p
-        .links
-        .iter()
-        .filter(|l| p.text(l.name) == "starts")
-        .map(|l| (l.from.0, l.from.1 / MS as i64, l.to.0))
-        .collect();
-    assert_eq!(starts, [(main, 2, made)]);
+        .put(4, OFF, 1);
+    let end = |file: File, at: u64, task: u64, code: u64| {
+        file.put(at, ON, task).put(at, RETURN, symbol(code)).put(at, END, task).put(at, OFF, 4)
+    };
+    match main_ends < 31 {
+        true => end(end(begun, main_ends, 1, 1), 31, 2, 3).open(),
+        false => end(end(begun, 31, 2, 3), main_ends, 1, 1).open(),
+    }
+}
+
+#[test]
+fn a_task_that_outlives_the_coroutine_that_made_it_is_none_of_its_calls() {
+    let callers = |p: &Profile| -> Vec<String> {
+        let (_, table) = track(p, "sleep (Task-2)");
+        let callers = (0..table.rows.len() as u32).filter_map(|row| table.caller(row));
+        let name = |(track, row): (TrackId, u32)| p.track(track).spans.rows[row as usize].function;
+        callers.map(|caller| p.function_name(name(caller)).to_owned()).collect()
+    };
+    assert_eq!(callers(&made_by_what_is_over(33)), ["main"], "which waited for embed, and lasted as long");
+    let p = made_by_what_is_over(9);
+    assert_eq!(callers(&p), [""; 0]);
+    let starts = p.links.iter().filter(|l| p.text(l.name) == "starts");
+    let starts: Vec<_> = starts.map(|l| (l.from.0, l.from.1 / MS as i64, l.to.0)).collect();
+    assert_eq!(starts, [(track(&p, "main (Task-1)").0, 2, track(&p, "sleep (Task-2)").0)]);
 }
 
 /// A chain of awaits said that `main` was in the library's `wait_for`. In the next step that is over, which nothing tells yet.

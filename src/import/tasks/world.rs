@@ -118,7 +118,7 @@ impl World {
         world
     }
 
-    /// Task and call that made a task, where that call lasted as long.
+    /// Task and call that made a task, or the call around that which lasted as long.
     pub(super) fn caller(&self, task: &Task) -> Option<(Index, Index)> {
         self.lasting(task.creator, task.ended)
     }
@@ -130,8 +130,7 @@ impl World {
 
     fn lasting(&self, creator: Option<(Index, Option<Index>)>, until: Option<i64>) -> Option<(Index, Index)> {
         let (task, call) = creator?;
-        let call = call?;
-        self.tasks[task].holds(call, until).then_some((task, call))
+        Some((task, self.tasks[task].holder(call?, until)?))
     }
 
     fn thread(&mut self, series: usize) -> Index {
